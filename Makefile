@@ -1,0 +1,61 @@
+# Every target does its own set-up; `make` alone lists them.
+PYTHON ?= python3
+ARGS ?=
+
+BIN := .venv/bin
+SOURCES = $(wildcard src tests bench tools)
+# Where the machine has no Node, the one in .venv is found.
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix widget run --silent
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup setup-demo setup-test demo test check unit e2e lab bench soak widget lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: ## prepare .venv and the widget
+	@$(PYTHON) tools/bootstrap.py setup
+
+setup-demo:
+	@$(PYTHON) tools/bootstrap.py demo
+
+setup-test:
+	@$(PYTHON) tools/bootstrap.py test
+
+demo: setup-demo ## see a blocked page arrive through a browser (ARGS=--once to end after it)
+	@$(BIN)/passerelle demo $(ARGS)
+
+test: setup-test check unit e2e lab ## everything that must hold: check, unit, e2e, lab
+
+check: setup ## formatting, lint and types, of Python and TypeScript, and the widget's tests
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy $(SOURCES)
+	$(NPM) check
+	$(NPM) test
+
+unit: setup-test ## tests that need neither browser nor namespaces (ARGS goes to pytest)
+	$(BIN)/pytest tests -m 'not e2e and not lab and not soak' $(ARGS)
+
+e2e: setup-test ## tests in a real Chromium
+	$(BIN)/pytest tests/e2e -m 'not soak' $(ARGS)
+
+lab: setup-test ## tests in network namespaces; needs root
+	$(BIN)/pytest tests/lab -m 'not soak' $(ARGS)
+
+soak: setup-test ## ten minutes of churn; memory must stay flat
+	$(BIN)/pytest tests -m soak --timeout 1200 $(ARGS)
+
+bench: setup-test ## every benchmark; python -m bench.NAME runs one
+	$(BIN)/python -m bench $(ARGS)
+
+widget: setup ## build the widget into src/passerelle/_widget, even if nothing changed
+	$(NPM) build
+
+lock: ## bring uv.lock in line with pyproject.toml
+	@$(PYTHON) tools/bootstrap.py lock
+
+clean: ## remove everything that set-up and tests made
+	rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage dist
+	rm -rf src/passerelle/_widget widget/node_modules

@@ -1,0 +1,349 @@
+"""Set this clone up on a machine that has only `python3` and `make`.
+
+    python3 tools/bootstrap.py setup    .venv from uv.lock, and the widget built with npm
+    python3 tools/bootstrap.py demo     the same, and a Chromium
+    python3 tools/bootstrap.py test     the same, and the programs the tests drive
+    python3 tools/bootstrap.py lock     bring uv.lock in line with pyproject.toml
+
+Uses the standard library only. Safe to repeat: what is there already is left alone, and a stamp
+over every input makes a set-up with nothing to do cost milliseconds.
+
+What the system must provide comes from apt, when this is root on Debian or Ubuntu; otherwise the
+message says which command to run. Everything else stays inside the clone: `.venv/`, `.tools/`,
+`widget/node_modules/` and `src/passerelle/_widget/`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+# Before anything that an older Python does not have; down to 3.8 it can read this far.
+if sys.version_info < (3, 11):  # noqa: UP036 - nothing else has checked it yet
+    sys.exit(
+        f"set-up: Passerelle needs Python 3.11 or newer, and {sys.executable} is "
+        f"{sys.version_info[0]}.{sys.version_info[1]}.\n"
+        "        Run it with a newer one: make PYTHON=/path/to/python3 …"
+    )
+
+ROOT = Path(__file__).resolve().parent.parent
+TOOLS = ROOT / ".tools"
+VENV = ROOT / ".venv"
+WIDGET = ROOT / "widget"
+BUILT_WIDGET = ROOT / "src" / "passerelle" / "_widget"
+
+OLDEST_NODE = (20, 19)
+"""What the widget's build and tests ask for; an older Node is passed over, not upgraded."""
+
+PROGRAMS = {
+    "nft": "nftables",
+    "ip": "iproute2",
+    "tcpdump": "tcpdump",
+    "tshark": "tshark",
+    "curl": "curl",
+    "gcc": "gcc",
+    "openssl": "openssl",
+    "nats-server": "nats-server",
+}
+"""Programs that tests drive, and the Debian package of each."""
+
+FILES = {"/usr/include/stdlib.h": "libc6-dev"}
+"""Files that tests need (the lab compiles a small C program), and the package of each."""
+
+NEEDS_BROWSER = ("demo", "test")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
+"""Where `nft` and `ip` live; an ordinary user's PATH leaves it out."""
+
+PATH = os.pathsep.join(
+    folder
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep)
+    if Path(folder) != VENV / "bin"
+)
+"""PATH less this clone's `.venv`: with it activated, its own Node would look like the system's."""
+
+PYTHON: str = getattr(sys, "_base_executable", sys.executable)
+"""The interpreter under any virtual environment that is active, `.venv` itself included."""
+
+
+def main() -> None:
+    """Run the set-up named by the one argument."""
+    purpose = sys.argv[1] if len(sys.argv) == 2 else ""
+    if purpose not in {"setup", "demo", "test", "lock"}:
+        stop("usage: python3 tools/bootstrap.py setup|demo|test|lock")
+    TOOLS.mkdir(exist_ok=True)
+    with alone():
+        provide_packages(missing_packages(purpose))
+        if purpose == "lock":
+            provide_uv()
+            run([str(uv()), "lock"], "Locking")
+            return
+        provide_python()
+        provide_widget()
+        if purpose in NEEDS_BROWSER and find_browser() is None:
+            provide_playwright_browser()
+
+
+def say(text: str) -> None:
+    """Show one step of progress."""
+    print(f"set-up: {text}", flush=True)
+
+
+def stop(*lines: str) -> NoReturn:
+    """End with a message for a person: what happened, why, what to do next."""
+    sys.exit("set-up: " + "\n        ".join(lines))
+
+
+def certificates() -> dict[str, str]:
+    """Tell pip and npm of `SSL_CERT_FILE`, the one word for it that uv and OpenSSL understand."""
+    bundle = os.environ.get("SSL_CERT_FILE")
+    return {"PIP_CERT": bundle, "NODE_EXTRA_CA_CERTS": bundle} if bundle else {}
+
+
+def run(command: list[str], doing: str, *, cwd: Path = ROOT, env: Mapping[str, str] = {}) -> None:
+    """Run a step, its output shown as it comes; stop with what it was `doing` if it fails."""
+    try:
+        code = subprocess.run(
+            command,
+            cwd=cwd,
+            env={**certificates(), **os.environ, **env},
+            stdin=subprocess.DEVNULL,
+            check=False,
+        ).returncode
+    except OSError as error:
+        stop(f"{doing} failed: cannot run {command[0]} ({error.strerror}).")
+    if code:
+        stop(
+            f"{doing} failed (exit {code}); the reason is above. The command was:",
+            f"  {' '.join(command)}",
+            "Once the cause is gone, run make again; it continues where it stopped.",
+        )
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Hold the clone's set-up lock, so that two `make` at once do not build the same thing."""
+    with (TOOLS / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+# --- what the system must provide ---------------------------------------------------------------
+
+
+def missing_packages(purpose: str) -> list[str]:
+    """List the Debian packages that `purpose` needs and this machine lacks."""
+    missing = []
+    if not uv().exists() and importlib.util.find_spec("ensurepip") is None:
+        missing.append("python3-venv")
+    if purpose == "test":
+        missing += [package for program, package in PROGRAMS.items() if not find(program)]
+        missing += [package for file, package in FILES.items() if not Path(file).exists()]
+    if purpose in NEEDS_BROWSER and find_browser() is None and not on_ubuntu():
+        missing.append("chromium")
+    return missing
+
+
+def provide_packages(packages: list[str]) -> None:
+    """Install `packages` with apt, or stop and say how to."""
+    if not packages:
+        return
+    command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
+    if not find("apt-get"):
+        stop(
+            "This machine lacks programs that Debian and Ubuntu have in these packages:",
+            f"  {' '.join(packages)}",
+            "Install their like with your system's package manager, then run make again.",
+        )
+    if os.geteuid() != 0:
+        stop(
+            f"This machine lacks {', '.join(packages)}; only root can install that. Run",
+            f"  sudo apt-get update && sudo {' '.join(command)}",
+            "and then make again.",
+        )
+    say(f"installing {' '.join(packages)} with apt")
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    run(["apt-get", "update", "--quiet=2"], "Reading apt's package lists", env=quiet)
+    run([*command, "--quiet=2", "--option=Dpkg::Use-Pty=0"], "Installing with apt", env=quiet)
+
+
+def find(program: str) -> str | None:
+    """Return where `program` is, looking in the system's folders as well as in PATH."""
+    return shutil.which(program, path=f"{PATH}:{SYSTEM_PATH}")
+
+
+def find_browser() -> str | None:
+    """Return an installed Chromium or Chrome, passing over snaps.
+
+    The same answer as `passerelle.browser.find_chromium`, which cannot be imported yet here.
+    """
+    if named := os.environ.get("PASSERELLE_CHROMIUM"):
+        return shutil.which(named) or stop(
+            f"PASSERELLE_CHROMIUM names {named}, which is not a program.",
+            "Give it the path of a Chromium or Chrome, or unset it to have one found.",
+        )
+    for name in BROWSERS:
+        if (path := find(name)) and not is_snap(Path(path)):
+            return path
+    cache = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH", "~/.cache/ms-playwright")).expanduser()
+    return max(map(str, cache.glob("chromium-*/chrome-linux*/chrome")), default=None)
+
+
+def is_snap(path: Path) -> bool:
+    """Tell whether `path` is a snap, or a script that asks for one."""
+    real = path.resolve()
+    if real.name == "snap" or real.is_relative_to("/snap"):
+        return True
+    with real.open("rb") as file:
+        head = file.read(4096)
+    return head.startswith(b"#!") and b"snap install" in head
+
+
+def on_ubuntu() -> bool:
+    """Tell whether apt's Chromium is only a stub for a snap here."""
+    try:
+        release = Path("/etc/os-release").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+    return "ID=ubuntu" in release.splitlines()
+
+
+def provide_playwright_browser() -> None:
+    """Install Playwright's Chromium: Ubuntu's package is a snap, which confines what tests need."""
+    command = [str(VENV / "bin" / "playwright"), "install", "--with-deps", "chromium"]
+    if os.geteuid() != 0:
+        stop(
+            "No Chromium or Chrome was found. Ubuntu packages Chromium only as a snap, whose",
+            "confinement keeps it from being driven. Install Google Chrome, or a Chromium with",
+            f"  {' '.join(command)}",
+            "and run make again. If you have one elsewhere, name it: PASSERELLE_CHROMIUM=/path",
+        )
+    say("installing Chromium with Playwright (Ubuntu's own package is a snap)")
+    run(command, "Installing Chromium")
+
+
+# --- what stays inside the clone ----------------------------------------------------------------
+
+
+def provide_python() -> None:
+    """Make `.venv` be exactly what uv.lock says."""
+    groups = ["--group", "node"] if needs_node_wheel() else []
+    inputs = [ROOT / "pyproject.toml", ROOT / "uv.lock", ROOT / "tools" / "uv.txt", Path(__file__)]
+    key = digest(inputs, *groups)
+    if fresh("python", key) and (VENV / "bin" / "python").exists():
+        return
+    provide_uv()
+    say("installing Python packages into .venv")
+    # Another python3 in PATH is no reason to throw away an environment that works.
+    python = [] if (VENV / "bin" / "python").exists() else ["--python", PYTHON]
+    run(
+        [str(uv()), "sync", "--quiet", "--locked", "--no-python-downloads", *python, *groups],
+        "Installing Python packages",
+        # A virtual environment that happens to be active is not the one meant.
+        env={"UV_PROJECT_ENVIRONMENT": str(VENV), "VIRTUAL_ENV": ""},
+    )
+    remember("python", key)
+
+
+def uv() -> Path:
+    """Return where this clone's uv is, once `provide_uv` has run."""
+    return TOOLS / "uv" / "bin" / "uv"
+
+
+def provide_uv() -> None:
+    """Install the pinned uv with pip into a virtual environment of its own."""
+    requirements = ROOT / "tools" / "uv.txt"
+    key = digest([requirements])
+    if fresh("uv", key) and uv().exists():
+        return
+    say("installing uv into .tools")
+    home = TOOLS / "uv"
+    run([PYTHON, "-m", "venv", "--clear", str(home)], "Making a virtual environment")
+    pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-deps"]
+    run(
+        [*pip, "--only-binary=:all:", "--require-hashes", "--requirement", str(requirements)],
+        "Installing uv",
+        env={"PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+    )
+    remember("uv", key)
+
+
+@functools.cache
+def needs_node_wheel() -> bool:
+    """Tell whether Node must come from a Python package: none here, or one too old."""
+    if not (WIDGET / "package.json").exists():
+        return False
+    node = shutil.which("node", path=PATH)
+    if node is None or shutil.which("npm", path=PATH) is None:
+        return True
+    answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
+    numbers = answer.stdout.strip().removeprefix("v").split(".")[:2]
+    return not all(map(str.isdecimal, numbers)) or tuple(map(int, numbers)) < OLDEST_NODE
+
+
+def provide_widget() -> None:
+    """Install the widget's npm packages and build it, where they changed."""
+    if not (WIDGET / "package.json").exists():
+        return
+    path = f"{VENV / 'bin'}{os.pathsep}{PATH}" if needs_node_wheel() else PATH
+    env = {"PATH": path, "npm_config_update_notifier": "false"}
+    npm = shutil.which("npm", path=path) or "npm"
+    manifests = [WIDGET / "package.json", WIDGET / "package-lock.json"]
+    packages = digest(manifests, str(needs_node_wheel()))
+    if not (fresh("npm", packages) and (WIDGET / "node_modules").exists()):
+        say("installing npm packages into widget/node_modules")
+        install = [npm, "ci", "--no-fund", "--no-audit", "--loglevel=error"]
+        run(install, "Installing npm packages", cwd=WIDGET, env=env)
+        remember("npm", packages)
+    sources = digest(widget_sources(), packages)
+    if not (fresh("widget", sources) and BUILT_WIDGET.exists()):
+        say("building the widget")
+        run([npm, "run", "--silent", "build"], "Building the widget", cwd=WIDGET, env=env)
+        remember("widget", sources)
+
+
+def widget_sources() -> Iterator[Path]:
+    """Yield every file that the widget's build may read, in a fixed order."""
+    for folder, folders, files in os.walk(WIDGET):
+        folders[:] = sorted(name for name in folders if name not in {"node_modules", "dist"})
+        yield from (Path(folder, name) for name in sorted(files))
+
+
+# --- stamps -------------------------------------------------------------------------------------
+
+
+def digest(files: Iterator[Path] | list[Path], *words: str) -> str:
+    """Hash the names and contents of `files`, and `words`."""
+    total = hashlib.sha256(repr(words).encode())
+    for file in files:
+        content = file.read_bytes() if file.exists() else b""
+        total.update(f"{file} {len(content)}\n".encode() + content)
+    return total.hexdigest()
+
+
+def fresh(step: str, key: str) -> bool:
+    """Tell whether `step` was last done with the same inputs."""
+    stamp = TOOLS / f"{step}.stamp"
+    return stamp.exists() and stamp.read_text(encoding="ascii") == key
+
+
+def remember(step: str, key: str) -> None:
+    """Note that `step` was done with these inputs."""
+    (TOOLS / f"{step}.stamp").write_text(key, encoding="ascii")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        stop("interrupted; run make again and it continues where it stopped.")
