@@ -1,0 +1,195 @@
+"""Every error Passerelle raises on purpose, split by whose fault it is.
+
+PasserelleError
+├── ConfigError      what a person wrote (an option, a file, an invite) is wrong
+├── LocalError       this machine cannot do it (port taken, no browser, no network)
+├── PeerError        a peer broke the protocol; carries the code its link is closed with
+├── LinkLost         a link ended; the session goes on over its other links
+├── SessionLost      a session ended; its streams are reset
+└── StreamFailed     one proxied stream could not be opened or went away; carries a `Failure`
+
+A message for a person says what happened, why, and what to do next.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Sensitive(Generic[T]):
+    """Hold a value that must never reach a log: address, destination, SDP, ticket or payload.
+
+    `repr`, `str` and `format` show only the type; `reveal()` gives the value.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: T) -> None:
+        self._value = value
+
+    def reveal(self) -> T:
+        """Return the value; the caller must not log it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"<{type(self._value).__name__} withheld>"
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sensitive) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash((Sensitive, self._value))
+
+
+class LinkCode(enum.IntEnum):
+    """Why a link was refused or closed; travels in `REFUSED` and `CLOSE` frames.
+
+    As a WebSocket close code it is sent as 4000 + value.
+    """
+
+    NORMAL = 0
+    MALFORMED = 1
+    """A frame or message that cannot be parsed."""
+    UNEXPECTED = 2
+    """A well-formed frame at the wrong moment."""
+    VERSION = 3
+    """A protocol version this side does not speak."""
+    TICKET = 4
+    """A ticket that is missing, expired, used before, or for somebody else."""
+    UNKNOWN_SESSION = 5
+    """A resume of a session that does not exist here (any more)."""
+    FLOW = 6
+    """Bytes beyond the window, or an acknowledgement of what was never sent."""
+    LIMIT = 7
+    """A length, count or rate beyond its limit."""
+    TIMEOUT = 8
+    """The peer did not answer in time."""
+    DRAINING = 9
+    """This side is going away; use another link."""
+    INTERNAL = 10
+    """A fault on this side."""
+    IDENTITY = 11
+    """The far end's key is not the one the network's descriptor names."""
+    TRANSPORT = 12
+    """The pipe under the link broke, or somebody in the middle altered bytes."""
+
+
+class Failure(enum.Enum):
+    """Why a stream failed. Values are proxy error types of RFC 9209 §2.3 where one fits."""
+
+    POLICY = "destination_ip_prohibited"
+    UNREACHABLE = "destination_ip_unroutable"
+    PORT_CLOSED = "connection_refused"
+    DNS = "dns_error"
+    TIMEOUT = "connection_timeout"
+    LIMIT = "connection_limit_reached"
+    NO_VOLUNTEER = "no_volunteer"
+    SESSION_LOST = "connection_terminated"
+    INTERNAL = "proxy_internal_error"
+
+
+@dataclass(frozen=True, slots=True)
+class FailureReport:
+    """How one `Failure` is told to each kind of listener."""
+
+    socks_reply: int
+    """RFC 1928 §6."""
+    http_status: int
+    sentence: str
+    """What happened and what to do next, for a person."""
+
+
+FAILURES: dict[Failure, FailureReport] = {
+    Failure.POLICY: FailureReport(
+        0x02,
+        403,
+        "The exit does not connect to this address: private, local and special networks are "
+        "closed to everyone. Use another address, or ask the operator to allow it.",
+    ),
+    Failure.UNREACHABLE: FailureReport(
+        0x04, 502, "The exit found no way to this site. It may be down; try again later."
+    ),
+    Failure.PORT_CLOSED: FailureReport(
+        0x05, 502, "The site refused the connection on this port. Check the port in the address."
+    ),
+    Failure.DNS: FailureReport(
+        0x04, 502, "The exit could not find this site's name. Check its spelling."
+    ),
+    Failure.TIMEOUT: FailureReport(
+        0x04, 504, "The site did not answer the exit in time. It may be down; try again later."
+    ),
+    Failure.LIMIT: FailureReport(
+        0x01, 503, "Too many connections are open at once. Close some, then try again."
+    ),
+    Failure.NO_VOLUNTEER: FailureReport(
+        0x01,
+        503,
+        "No volunteer is available right now. The client keeps asking; try again in a minute.",
+    ),
+    Failure.SESSION_LOST: FailureReport(
+        0x01,
+        502,
+        "The way through the volunteers was lost. The client is looking for another; try again.",
+    ),
+    Failure.INTERNAL: FailureReport(
+        0x01, 502, "Something went wrong inside Passerelle. Try again; if it stays, report it."
+    ),
+}
+
+
+class PasserelleError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class ConfigError(PasserelleError):
+    """What a person wrote is wrong."""
+
+
+class LocalError(PasserelleError):
+    """This machine cannot do what was asked."""
+
+
+class PeerError(PasserelleError):
+    """A peer broke the protocol. `code` is what its link is closed with."""
+
+    def __init__(self, code: LinkCode, reason: str) -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.reason} ({self.code.name.lower()})"
+
+
+class LinkLost(PasserelleError):
+    """A link ended with `code`."""
+
+    def __init__(self, code: LinkCode, reason: str) -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.reason} ({self.code.name.lower()})"
+
+
+class SessionLost(PasserelleError):
+    """A session ended for `reason`; its streams are gone."""
+
+
+class StreamFailed(PasserelleError):
+    """One stream failed. `failure` says why in a form every listener understands."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+    def __str__(self) -> str:
+        return FAILURES[self.failure].sentence

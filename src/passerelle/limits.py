@@ -1,0 +1,148 @@
+"""Named bounds on everything a peer can grow. Each line: value, unit, reason."""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+# --- link messages and frames (wire/envelope, wire/frames) -------------------------------------
+LINK_MESSAGE_BYTES: Final = 16 * KIB
+"""Largest link message: what every browser's DataChannel carries whole (RFC 8831 §6.6)."""
+TLS_RECORD_OVERHEAD_BYTES: Final = 22
+"""TLS 1.3 record: 5 header, 1 content type, 16 tag (RFC 8446 §5.2)."""
+FRAME_HEADER_BYTES: Final = 3
+DATA_HEADER_BYTES: Final = FRAME_HEADER_BYTES + 8
+ENVELOPE_BYTES: Final = 2
+RECORD_BYTES: Final = LINK_MESSAGE_BYTES - ENVELOPE_BYTES - TLS_RECORD_OVERHEAD_BYTES
+"""Plaintext of the largest TLS record that fits a link message, with or without envelope."""
+DATA_BYTES: Final = RECORD_BYTES - DATA_HEADER_BYTES
+"""Payload of the largest DATA frame: one frame, one TLS record, one link message."""
+FRAME_BODY_BYTES: Final = LINK_MESSAGE_BYTES
+"""Largest frame body a peer may announce."""
+ACK_RANGES: Final = 32
+"""Out-of-order ranges in one ACK; more are left to later ACKs."""
+ENVELOPED_MESSAGES: Final = 10
+"""First messages of a link, each way, that travel in a padded envelope."""
+TICKET_BYTES: Final = 512
+"""Largest ticket as text."""
+
+# --- signalling (wire/signalling, wire/rendezvous, wire/description) ----------------------------
+SIGNAL_MESSAGE_BYTES: Final = 8 * KIB
+"""Largest JSON message between volunteer and broker."""
+CANDIDATES: Final = 8
+"""ICE candidates in one description."""
+OFFERS_PER_REQUEST: Final = 4
+"""Volunteers asked for in one rendezvous request."""
+AVOIDED_VOLUNTEERS: Final = 16
+"""Volunteers one rendezvous request may ask not to be given."""
+SEALED_SIZES: Final = (1 * KIB, 2 * KIB, 4 * KIB, 8 * KIB)
+"""Size classes of a sealed message's plaintext, in bytes."""
+RENDEZVOUS_CLOCK_SKEW_S: Final = 120
+"""Seconds a rendezvous request's time may differ from the broker's."""
+DESCRIPTOR_BYTES: Final = 64 * KIB
+"""Largest signed descriptor."""
+DESCRIPTOR_ENTRIES: Final = 256
+"""Brokers, exits or STUN servers in one descriptor."""
+INVITE_CHARS: Final = 512
+"""Largest invite URL."""
+
+# --- the client's local port (core/front, core/socks5, core/httpproxy) --------------------------
+PROXY_HEAD_BYTES: Final = 64 * KIB
+"""Largest HTTP request head an application may send: browsers stop at a few cookies of 4 KiB each."""
+
+# --- dialling at the exit (io/dns, io/dial) -----------------------------------------------------
+DNS_LOOKUPS: Final = 16
+"""Names looked up at once: each holds a thread for as long as the system resolver takes."""
+DNS_WAITING: Final = 512
+"""Lookups running or waiting for a thread; more are refused."""
+DIAL_ADDRESSES: Final = 8
+"""Addresses tried for one name; hostile answers may name hundreds of victims."""
+DIAL_TIMEOUT_S: Final = 15
+"""Seconds to resolve a name and connect: three SYN retransmissions, less than a browser waits."""
+
+# --- session (core/session, core/reassembly, core/estimator) ------------------------------------
+SESSION_WINDOW_BYTES: Final = 8 * MIB
+"""Bytes beyond the in-order offset a receiver holds: 200 Mbit/s at 300 ms, with room to reorder."""
+PENDING_SEGMENTS: Final = 16 * KIB
+"""Out-of-order segments held; bounds the bookkeeping of a peer that sends tiny ones."""
+LINKS_PER_SESSION: Final = 16
+"""Live links one session may hold, counting those that drain."""
+LINK_WINDOW_FLOOR_BYTES: Final = 2 * LINK_MESSAGE_BYTES
+"""Smallest link window: keeps a slow link measurable without queueing much in front of it."""
+LINK_WINDOW_CAP_BYTES: Final = 4 * MIB
+"""Largest link window, and so the most a relay has to hold for one link and direction."""
+UNSENT_BYTES: Final = 4 * LINK_MESSAGE_BYTES
+"""Bytes cut from streams ahead of the links: little, so that a quiet stream is not queued
+behind a busy one."""
+LINK_OUTBOX_FRAMES: Final = 64
+"""PONGs waiting for one link; a flood of PINGs beyond is not answered."""
+
+# --- servers (io/web) --------------------------------------------------------------------------
+HTTP_BODY_BYTES: Final = 64 * KIB
+"""Largest HTTP request body a handler may read whole."""
+HTTP_FIELD_BYTES: Final = 8 * KIB
+"""Longest request line, and longest header field."""
+HTTP_HEADERS: Final = 64
+"""Header fields of one request."""
+HTTP_BACKLOG: Final = 4096
+"""Connections waiting to be accepted: volunteers all come back at once after a restart."""
+
+# --- broker ------------------------------------------------------------------------------------
+VOLUNTEERS: Final = 16_384
+"""Volunteers connected to one broker process; below its 20,000 open files."""
+PENDING_OFFERS: Final = 4096
+"""Offers that wait for their volunteers' answers, over all requests of one broker."""
+RENDEZVOUS_NONCES: Final = 262_144
+"""Nonces remembered against replay: 1,000 requests a second for twice the clock skew."""
+SIGNAL_BURST: Final = 64
+"""Messages a volunteer may send at once."""
+SIGNAL_MESSAGES_PER_S: Final = 2
+"""Messages a second a volunteer may go on sending."""
+SIGNAL_MESSAGES_PER_OFFER: Final = 4
+"""Messages one offer entitles a volunteer to: an answer, and `ready` as its slots change."""
+WIDGET_FILE_BYTES: Final = 4 * MIB
+"""Largest widget file kept in memory."""
+WIDGET_FILES: Final = 256
+"""Files one widget manifest may list."""
+
+# --- streams (core/streams) ---------------------------------------------------------------------
+STREAMS_PER_SESSION: Final = 256
+"""Open streams in one session, each way."""
+STREAM_WINDOW_BYTES: Final = 256 * KIB
+"""Bytes a stream may hold for an application that does not read, at first."""
+STREAM_WINDOW_CAP_BYTES: Final = 4 * MIB
+"""… and once the application has shown that it keeps up: 100 Mbit/s at 300 ms."""
+STREAM_GROWTH_BYTES: Final = 64 * MIB
+"""Growth beyond the first windows, all streams of a session together."""
+CONNECTION_WINDOW_BYTES: Final = 16 * MIB
+"""At the exit, unread upload bytes of one session."""
+STREAM_HEADER_BYTES: Final = 4 * KIB
+"""Size of a CONNECT request's or answer's headers (RFC 9113 §6.5.2)."""
+HOST_CHARS: Final = 253
+"""Longest domain name (RFC 1035 §2.3.4)."""
+
+# --- shells (io/) -------------------------------------------------------------------------------
+TRANSPORT_QUEUE_BYTES: Final = LINK_WINDOW_CAP_BYTES + MIB
+"""Messages a transport holds before they leave; the link's window keeps below it."""
+STREAM_SEND_BYTES: Final = 128 * KIB
+"""Bytes of one stream waiting for the session; its socket is not read beyond that."""
+STREAM_CHUNK_BYTES: Final = LINK_MESSAGE_BYTES
+"""Most bytes one stream sends before it is another's turn."""
+SOCKET_READ_BYTES: Final = 64 * KIB
+"""Most bytes read from an application's or a site's socket at once."""
+
+# --- exit ---------------------------------------------------------------------------------------
+EXIT_LINKS: Final = 8192
+"""Links open at once at one exit process."""
+EXIT_SESSIONS: Final = 4096
+"""Sessions alive at once, those without links included."""
+LINK_TICKET_LIFE_S: Final = 600
+"""Longest life of a link ticket that an exit accepts."""
+LINK_TICKETS_USED: Final = 262_144
+"""Used link tickets remembered against a second use."""
+
+# --- client -------------------------------------------------------------------------------------
+CLIENT_CONNECTIONS: Final = 512
+"""Applications' connections to the local port at once."""

@@ -1,0 +1,1 @@
+"""Formats of everything that crosses a wire. Pure: no I/O, no clock, no randomness."""

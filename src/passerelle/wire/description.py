@@ -1,0 +1,171 @@
+"""Compact session descriptions, and the strict SDP template they are rebuilt with.
+
+What peers exchange is a `Description`: a few checked fields. Each side reads it out of its own
+WebRTC stack's SDP (`from_own_sdp`) and hands its stack text from our template (`to_sdp`), so no
+foreign SDP text ever reaches a WebRTC stack. The template describes one DataChannel transport
+(RFC 8841, RFC 8839).
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+import re
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from passerelle import limits
+
+IceText = Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]+\Z")]
+"""ICE characters only (RFC 8839 §5.4). `$` would let a newline end the text."""
+
+FINGERPRINT_BYTES = 32
+DATA_CHANNEL_ID = 0
+"""Both sides create the link's DataChannel as negotiated, with this id: it is usable as soon as
+SCTP is, without a round trip for DCEP."""
+
+_HOST_PRIORITY = 2130706431
+_REFLEXIVE_PRIORITY = 1694498815
+
+
+class Setup(enum.Enum):
+    """DTLS role (RFC 8842)."""
+
+    ACTPASS = "actpass"
+    ACTIVE = "active"
+    PASSIVE = "passive"
+
+
+class CandidateKind(enum.Enum):
+    """ICE candidate type; relayed and TCP candidates do not exist for us."""
+
+    HOST = "host"
+    REFLEXIVE = "srflx"
+
+
+class Candidate(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A UDP address a peer may be found at. Never logged: use `Description`'s repr."""
+
+    kind: CandidateKind
+    ip: Annotated[str, Meta(min_length=2, max_length=45)]
+    port: Annotated[int, Meta(ge=1, le=65535)]
+
+    def __post_init__(self) -> None:
+        if _canonical(self.ip) != self.ip:
+            raise ValueError("an address must be written in its canonical form")
+
+    def __repr__(self) -> str:
+        return f"<{self.kind.value} candidate withheld>"
+
+
+def _canonical(text: str) -> str:
+    """Return the one form of an address; ValueError when `text` is none that a peer may name."""
+    address = ipaddress.ip_address(text)
+    if isinstance(address, ipaddress.IPv6Address) and (
+        # A zone may hold any text, line ends included, and means nothing on another machine. How
+        # a mapped address is written depends on the version of Python.
+        address.scope_id is not None or address.ipv4_mapped is not None
+    ):
+        raise ValueError("an IPv6 address with a zone, or a mapped one")
+    return str(address)
+
+
+class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One side of a DataChannel transport."""
+
+    ufrag: Annotated[IceText, Meta(min_length=4, max_length=64)]
+    pwd: Annotated[IceText, Meta(min_length=22, max_length=64)]
+    fingerprint: Annotated[bytes, Meta(min_length=32, max_length=32)]
+    """SHA-256 of the DTLS certificate."""
+    setup: Setup
+    candidates: Annotated[tuple[Candidate, ...], Meta(max_length=limits.CANDIDATES)] = ()
+
+    def __repr__(self) -> str:
+        return f"<description with {len(self.candidates)} candidates>"
+
+
+def to_sdp(description: Description) -> str:
+    """Return the SDP that a WebRTC stack takes for `description`."""
+    fingerprint = ":".join(f"{byte:02X}" for byte in description.fingerprint)
+    lines = [
+        "v=0",
+        "o=- 1 1 IN IP4 0.0.0.0",
+        "s=-",
+        "t=0 0",
+        "a=group:BUNDLE 0",
+        "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
+        "c=IN IP4 0.0.0.0",
+        "a=mid:0",
+        f"a=ice-ufrag:{description.ufrag}",
+        f"a=ice-pwd:{description.pwd}",
+        f"a=fingerprint:sha-256 {fingerprint}",
+        f"a=setup:{description.setup.value}",
+        "a=sctp-port:5000",
+        f"a=max-message-size:{limits.LINK_MESSAGE_BYTES}",
+    ]
+    lines += [
+        _candidate_line(index, candidate) for index, candidate in enumerate(description.candidates)
+    ]
+    return "\r\n".join(lines) + "\r\n"
+
+
+def _candidate_line(index: int, candidate: Candidate) -> str:
+    head = f"a=candidate:{index + 1} 1 udp"
+    address = f"{candidate.ip} {candidate.port}"
+    if candidate.kind is CandidateKind.HOST:
+        return f"{head} {_HOST_PRIORITY - index} {address} typ host"
+    # The related address is a private one and helps nobody: RFC 8839 §5.1 allows 0.0.0.0 9.
+    return f"{head} {_REFLEXIVE_PRIORITY - index} {address} typ srflx raddr 0.0.0.0 rport 9"
+
+
+_ATTRIBUTE = {
+    name: re.compile(rf"^a={name}:(\S+)\r?$", re.MULTILINE)
+    for name in ("ice-ufrag", "ice-pwd", "setup")
+}
+_FINGERPRINT = re.compile(r"^a=fingerprint:sha-256 ([0-9A-Fa-f:]{95})\r?$", re.MULTILINE)
+_CANDIDATE = re.compile(
+    r"^a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ (host|srflx)\b", re.MULTILINE | re.IGNORECASE
+)
+
+
+def from_own_sdp(sdp: str) -> Description:
+    """Read a description out of the SDP that *our own* WebRTC stack made.
+
+    Candidates that are not plain UDP addresses (mDNS names, TCP, relayed) are left out, as are
+    those beyond `limits.CANDIDATES`. Raises ValueError when something is missing.
+    """
+    fingerprint = _FINGERPRINT.search(sdp)
+    if fingerprint is None:
+        raise ValueError("no SHA-256 fingerprint in the SDP")
+    return msgspec.convert(
+        {
+            "ufrag": _attribute(sdp, "ice-ufrag"),
+            "pwd": _attribute(sdp, "ice-pwd"),
+            "fingerprint": bytes.fromhex(fingerprint[1].replace(":", "")),
+            "setup": _attribute(sdp, "setup"),
+            "candidates": _own_candidates(sdp),
+        },
+        Description,
+    )
+
+
+def _attribute(sdp: str, name: str) -> str:
+    found = _ATTRIBUTE[name].search(sdp)
+    if found is None:
+        raise ValueError(f"no {name} in the SDP")
+    return found[1]
+
+
+def _own_candidates(sdp: str) -> list[tuple[str, str, int]]:
+    found = []
+    for ip, port, kind in _CANDIDATE.findall(sdp):
+        try:
+            canonical = _canonical(ip)
+        except ValueError:
+            # Mostly a browser's .local (mDNS) name: resolving it costs the far side a second, and
+            # the peer is found as a peer-reflexive candidate anyway.
+            continue
+        found.append((kind.lower(), canonical, int(port)))
+    return found[: limits.CANDIDATES]

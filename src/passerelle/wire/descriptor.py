@@ -1,0 +1,143 @@
+"""The signed network descriptor: the one document everybody in a network trusts.
+
+On the wire it is JSON, `{"payload": TEXT, "signature": BASE64}`: `payload` is itself JSON text,
+and the Ed25519 signature covers a context string and that text's exact UTF-8 bytes, so nobody
+has to agree on a canonical form.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from msgspec import Meta
+
+from passerelle import limits
+from passerelle.errors import ConfigError
+from passerelle.wire.signalling import ExitId
+
+FORMAT = 1
+_CONTEXT = b"passerelle descriptor 1 "
+
+Key = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Url = Annotated[str, Meta(min_length=8, max_length=256)]
+
+
+class BrokerEntry(msgspec.Struct, frozen=True):
+    """A broker: where it is and which keys it holds."""
+
+    url: Url
+    """https://…, without a trailing slash."""
+    seal_key: Key
+    """X25519: rendezvous requests are sealed to it."""
+    ticket_key: Key
+    """Ed25519: its tickets are signed with it."""
+
+    def __post_init__(self) -> None:
+        _require_scheme(self.url, "https", "http")
+
+
+class ExitEntry(msgspec.Struct, frozen=True):
+    """An exit: where volunteers connect, and the key it must prove."""
+
+    id: ExitId
+    url: Url
+    """wss://…: the link endpoint."""
+    spki_sha256: Annotated[tuple[Key, ...], Meta(min_length=1, max_length=4)]
+    """SHA-256 of the SubjectPublicKeyInfo its link TLS presents; more than one while keys change."""
+
+    def __post_init__(self) -> None:
+        _require_scheme(self.url, "wss", "ws")
+
+
+class Descriptor(msgspec.Struct, frozen=True):
+    """One deployment. Unknown fields are ignored: later versions may add some."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    issued_s: Annotated[int, Meta(ge=0, lt=2**48)]
+    """Unix time; of two descriptors the later one counts."""
+    expires_s: Annotated[int, Meta(ge=0, lt=2**48)]
+    brokers: Annotated[
+        tuple[BrokerEntry, ...], Meta(min_length=1, max_length=limits.DESCRIPTOR_ENTRIES)
+    ]
+    exits: Annotated[
+        tuple[ExitEntry, ...], Meta(min_length=1, max_length=limits.DESCRIPTOR_ENTRIES)
+    ]
+    stun: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^stun:[^\s,]{1,250}\Z")], ...],
+        Meta(max_length=limits.DESCRIPTOR_ENTRIES),
+    ] = ()
+    """STUN servers, as `stun:host:port`."""
+    format: int = FORMAT
+
+    def exit(self, exit_id: str) -> ExitEntry | None:
+        """Return the exit called `exit_id`, or None."""
+        return next((entry for entry in self.exits if entry.id == exit_id), None)
+
+
+def _require_scheme(url: str, *schemes: str) -> None:
+    # urlsplit drops line ends and does not look at the port until it is asked.
+    if not url.isprintable() or " " in url:
+        raise ValueError("a URL with blanks or control characters")
+    parts = urlsplit(url)
+    if parts.scheme not in schemes or not parts.hostname or "@" in parts.netloc or parts.port == 0:
+        raise ValueError(f"not a {schemes[0]} URL")
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    payload: str
+    signature: bytes
+
+
+_encoder = msgspec.json.Encoder()
+_descriptor_decoder = msgspec.json.Decoder(Descriptor)
+_envelope_decoder = msgspec.json.Decoder(_Envelope)
+
+
+def sign(descriptor: Descriptor, operator_key: Ed25519PrivateKey) -> bytes:
+    """Return the signed document."""
+    payload = _encoder.encode(descriptor)
+    signature = operator_key.sign(_CONTEXT + payload)
+    return _encoder.encode(_Envelope(payload.decode(), signature))
+
+
+def verify(document: bytes, operator_key: bytes, *, now_s: float) -> Descriptor:
+    """Return the descriptor if `operator_key` (32 bytes) signed it and it has not expired.
+
+    Raises ConfigError with a sentence for a person: the network's operator, or somebody between,
+    has to put it right.
+    """
+    if len(document) > limits.DESCRIPTOR_BYTES:
+        raise _bad("is too large")
+    try:
+        envelope = _envelope_decoder.decode(document)
+        signed = envelope.payload.encode()
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise _bad("is not a network description") from None
+    try:
+        key = Ed25519PublicKey.from_public_bytes(operator_key)
+        key.verify(envelope.signature, _CONTEXT + signed)
+    except (InvalidSignature, ValueError):
+        raise ConfigError(
+            "The network's description is not signed by the key in the invite: somebody may be "
+            "altering it on the way, or the invite belongs to another network. Get a fresh invite "
+            "from a source you trust."
+        ) from None
+    try:
+        descriptor = _descriptor_decoder.decode(signed)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise _bad("is in a form this version cannot read; update Passerelle") from None
+    if descriptor.format != FORMAT:
+        raise _bad("is of a later format; update Passerelle")
+    if now_s > descriptor.expires_s:
+        raise _bad(
+            "has expired. Check this computer's date; if it is right, ask the operator to renew it"
+        )
+    return descriptor
+
+
+def _bad(reason: str) -> ConfigError:
+    return ConfigError(f"The network's description {reason}.")

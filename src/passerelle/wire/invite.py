@@ -1,0 +1,66 @@
+"""Invite URLs: where a network's descriptor is, and the key that must have signed it.
+
+`https://broker.example/#KEY`, with KEY the operator's Ed25519 public key in base64url (43
+characters). The fragment never leaves the program that was given the URL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from passerelle import limits
+from passerelle.errors import ConfigError
+from passerelle.wire import base64url
+
+_KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """A parsed invite."""
+
+    url: str
+    """Base URL of a broker, without a trailing slash."""
+    operator_key: bytes
+    """Ed25519 public key, 32 bytes."""
+
+    def __str__(self) -> str:
+        return f"{self.url}/#{base64url.encode(self.operator_key)}"
+
+
+def parse(text: str) -> Invite:
+    """Read an invite URL.
+
+    Raises ConfigError with a sentence for the person who pasted it.
+    """
+    text = text.strip()
+    if len(text) > limits.INVITE_CHARS:
+        raise _bad("it is too long")
+    if not text.isprintable() or " " in text:
+        raise _bad("there are blanks or line ends in it")
+    try:
+        parts = urlsplit(text)
+        has_host = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        raise _bad("it is not a URL") from None
+    if parts.scheme not in ("https", "http") or not has_host:
+        raise _bad("it must start with https:// and a host name")
+    if "@" in parts.netloc or parts.query:
+        raise _bad("it holds parts that no invite has")
+    if not parts.fragment:
+        raise _bad("the part after # is missing")
+    try:
+        key = base64url.decode(parts.fragment)
+    except ValueError:
+        raise _bad("the part after # is damaged") from None
+    if len(key) != _KEY_BYTES:
+        raise _bad("the part after # is incomplete")
+    return Invite(f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}", key)
+
+
+def _bad(reason: str) -> ConfigError:
+    return ConfigError(
+        f"This invite cannot be used: {reason}. Copy the whole invite again from where you got it; "
+        "it looks like https://broker.example/#… with 43 characters after the #."
+    )

@@ -1,0 +1,167 @@
+"""The sealed conversation between a client and a broker.
+
+A request is one message sealed to the broker's key (HPKE, RFC 9180, base mode: DHKEM(X25519),
+HKDF-SHA256, ChaCha20-Poly1305), padded to a size class, with the time, a nonce and a reply key;
+the reply is sealed to that key. So it can travel by any method, and a CDN, cache or mailbox in
+the middle learns nothing but a size class.
+
+Sealed bytes: `enc (32) ‖ ciphertext`, of `length u16 ‖ MessagePack ‖ zeros` padded to one of
+`limits.SEALED_SIZES`. HPKE's `info` names the direction; the reply's also holds the request's
+nonce, so a reply answers one request only.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from typing import Annotated, TypeVar
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+from msgspec import Meta
+
+from passerelle import limits
+from passerelle.errors import LinkCode, PeerError
+from passerelle.wire.description import Description
+from passerelle.wire.signalling import ExitId
+
+T = TypeVar("T")
+
+VersionNumber = Annotated[int, Meta(ge=0, lt=2**16)]
+VolunteerHandle = Annotated[bytes, Meta(min_length=8, max_length=8)]
+
+VERSION = 1
+CONTENT_TYPE = "application/octet-stream"
+
+_SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+_REQUEST_INFO = b"passerelle rendezvous request 1"
+_REPLY_INFO = b"passerelle rendezvous reply 1 "
+_LENGTH = struct.Struct("!H")
+SEALED_OVERHEAD_BYTES = 32 + 16
+"""HPKE's encapsulated key and tag."""
+SEALED_BYTES = max(limits.SEALED_SIZES) + SEALED_OVERHEAD_BYTES
+"""Largest sealed message."""
+
+
+class Miss(enum.Enum):
+    """Why one offer of a request got no answer."""
+
+    NO_VOLUNTEER = "no_volunteer"
+    """Nobody is waiting."""
+    NO_ANSWER = "no_answer"
+    """A volunteer was asked and did not answer in time, or declined."""
+
+
+class Refusal(enum.Enum):
+    """Why a whole request was refused."""
+
+    VERSION = "version"
+    UNKNOWN_EXIT = "unknown_exit"
+    BUSY = "busy"
+
+
+class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A volunteer's half of one link."""
+
+    description: Description
+    volunteer: VolunteerHandle
+    """Opaque; names this volunteer in later requests of the same client."""
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Ask for one volunteer per offer, all towards the same exit."""
+
+    version: VersionNumber
+    time_s: Annotated[int, Meta(ge=0, lt=2**48)]
+    """Unix time at the client."""
+    nonce: Annotated[bytes, Meta(min_length=16, max_length=16)]
+    reply_key: Annotated[bytes, Meta(min_length=32, max_length=32)]
+    """X25519 public key the reply is sealed to; fresh for every request."""
+    offers: Annotated[
+        tuple[Description, ...], Meta(min_length=1, max_length=limits.OFFERS_PER_REQUEST)
+    ]
+    exit: ExitId | None = None
+    """The exit that holds the client's session; None lets the broker choose."""
+    avoid: Annotated[tuple[VolunteerHandle, ...], Meta(max_length=limits.AVOIDED_VOLUNTEERS)] = ()
+    """Volunteers the client has links through already, or that failed it."""
+
+    def __repr__(self) -> str:
+        return f"<rendezvous request with {len(self.offers)} offers>"
+
+
+class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One answer or miss per offer, in their order."""
+
+    exit: ExitId | None = None
+    answers: Annotated[tuple[Answer | Miss, ...], Meta(max_length=limits.OFFERS_PER_REQUEST)] = ()
+    ticket: Annotated[str, Meta(max_length=limits.TICKET_BYTES)] = ""
+    """Client ticket for the exit's HELLO."""
+    refusal: Refusal | None = None
+    retry_after_s: Annotated[float, Meta(ge=0, le=3600)] = 0.0
+
+    def __repr__(self) -> str:
+        return f"<rendezvous reply with {len(self.answers)} answers>"
+
+
+_encoder = msgspec.msgpack.Encoder()
+_request_decoder = msgspec.msgpack.Decoder(Request)
+_reply_decoder = msgspec.msgpack.Decoder(Reply)
+
+
+def seal_request(request: Request, broker_key: bytes) -> bytes:
+    """Return `request` sealed to the broker's 32-byte X25519 key."""
+    return _seal(request, broker_key, _REQUEST_INFO)
+
+
+def open_request(sealed: bytes, key: X25519PrivateKey) -> Request:
+    """Open a sealed request.
+
+    Raises PeerError, always with the same code and words: whoever sent it learns nothing about
+    what was wrong.
+    """
+    return _open(sealed, key, _REQUEST_INFO, _request_decoder)
+
+
+def seal_reply(reply: Reply, request: Request) -> bytes:
+    """Return `reply` sealed to the key that `request` brought.
+
+    Raises PeerError when that key is no usable X25519 key.
+    """
+    try:
+        return _seal(reply, request.reply_key, _REPLY_INFO + request.nonce)
+    except ValueError as error:
+        raise _unreadable() from error
+
+
+def open_reply(sealed: bytes, key: X25519PrivateKey, request: Request) -> Reply:
+    """Open the reply to `request`. Raises PeerError."""
+    return _open(sealed, key, _REPLY_INFO + request.nonce, _reply_decoder)
+
+
+def _seal(message: Request | Reply, key: bytes, info: bytes) -> bytes:
+    body = _encoder.encode(message)
+    needed = _LENGTH.size + len(body)
+    size = next((size for size in limits.SEALED_SIZES if size >= needed), None)
+    if size is None:
+        raise ValueError(f"a message of {len(body)} bytes is beyond the largest size class")
+    plaintext = (_LENGTH.pack(len(body)) + body).ljust(size, b"\0")
+    return _SUITE.encrypt(plaintext, X25519PublicKey.from_public_bytes(key), info=info)
+
+
+def _open(
+    sealed: bytes, key: X25519PrivateKey, info: bytes, decoder: msgspec.msgpack.Decoder[T]
+) -> T:
+    if len(sealed) - SEALED_OVERHEAD_BYTES not in limits.SEALED_SIZES:
+        raise _unreadable()
+    try:
+        plaintext = _SUITE.decrypt(sealed, key, info=info)
+        (length,) = _LENGTH.unpack_from(plaintext)
+        return decoder.decode(plaintext[_LENGTH.size : _LENGTH.size + length])
+    except (InvalidTag, ValueError, msgspec.MsgspecError) as error:
+        raise _unreadable() from error
+
+
+def _unreadable() -> PeerError:
+    return PeerError(LinkCode.MALFORMED, "a rendezvous message that cannot be opened")

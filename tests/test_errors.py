@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+
+from passerelle import errors
+from passerelle.errors import FAILURES, Failure, LinkCode, Sensitive
+
+
+def test_every_failure_has_a_report() -> None:
+    """The table is total: no failure reaches a listener without an answer."""
+    assert set(FAILURES) == set(Failure)
+
+
+@pytest.mark.parametrize("failure", Failure)
+def test_reports_are_usable(failure: Failure) -> None:
+    """A SOCKS reply that means failure, an HTTP status that means failure, whole sentences."""
+    report = FAILURES[failure]
+    assert 0x01 <= report.socks_reply <= 0x08
+    assert 400 <= report.http_status <= 599
+    assert report.sentence.endswith(".")
+    assert len(report.sentence.split()) > 5
+    assert str(errors.StreamFailed(failure)) == report.sentence
+
+
+@pytest.mark.parametrize(
+    ("failure", "socks_reply", "http_status"),
+    [
+        (Failure.POLICY, 0x02, 403),
+        (Failure.UNREACHABLE, 0x04, 502),
+        (Failure.PORT_CLOSED, 0x05, 502),
+        (Failure.NO_VOLUNTEER, 0x01, 503),
+    ],
+)
+def test_promised_answers(failure: Failure, socks_reply: int, http_status: int) -> None:
+    """The answers that the documents promise to applications."""
+    assert (FAILURES[failure].socks_reply, FAILURES[failure].http_status) == (
+        socks_reply,
+        http_status,
+    )
+
+
+def test_link_codes_fit_their_byte_and_their_close_code() -> None:
+    """A code is one byte in a frame and 4000 + value as a WebSocket close code."""
+    assert all(0 <= code <= 255 and 4000 + code <= 4999 for code in LinkCode)
+
+
+@pytest.mark.parametrize("kind", [errors.PeerError, errors.LinkLost])
+def test_peer_errors_name_reason_and_code(kind: type[errors.PeerError]) -> None:
+    """One line for a log, and the code for the wire."""
+    error = kind(LinkCode.FLOW, "too many bytes")
+    assert str(error) == "too many bytes (flow)"
+    assert error.code is LinkCode.FLOW
+
+
+def test_everything_raised_on_purpose_has_one_base() -> None:
+    """A command's outermost handler needs one `except`."""
+    for name, kind in vars(errors).items():
+        if isinstance(kind, type) and issubclass(kind, Exception):
+            assert issubclass(kind, errors.PasserelleError), name
+
+
+def test_sensitive_values_redact_themselves() -> None:
+    """Whichever way a value is formatted, only its type shows."""
+    secret = Sensitive("203.0.113.9")
+    for shown in (
+        repr(secret),
+        str(secret),
+        f"{secret}",
+        f"{secret:>30}",
+        " ".join([str(secret)]),
+        repr([secret]),
+    ):
+        assert "203" not in shown
+        assert "<str withheld>" in shown
+    assert secret.reveal() == "203.0.113.9"
+
+
+def test_sensitive_values_compare_by_value() -> None:
+    """They can be keys of a table without being revealed."""
+    assert Sensitive(1) == Sensitive(1)
+    assert Sensitive(1) != Sensitive(2)
+    assert Sensitive(1) != 1
+    assert len({Sensitive(1), Sensitive(1), Sensitive(2)}) == 2

@@ -1,0 +1,477 @@
+"""Write the vectors that the Python and the TypeScript tests share.
+
+    .venv/bin/python tests/vectors/make.py [FOLDER]
+
+Inputs are JSON *text*, so that a vector may hold what no JSON library would write. The output is
+always the same: keys are fixed and nothing depends on the time.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from passerelle import limits
+from passerelle.errors import ConfigError, PeerError
+from passerelle.wire import base64url, control, description, descriptor, invite, signalling
+
+HERE = Path(__file__).resolve().parent
+NOW_S = 1_800_000_000
+OPERATOR = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+OPERATOR_KEY = OPERATOR.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+STRANGER = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
+FINGERPRINT = base64.b64encode(bytes(range(32))).decode()
+
+Json = dict[str, object]
+
+
+def main() -> None:
+    """Write every file."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
+    for name, vectors in {
+        "limits": make_limits(),
+        "invites": make_invites(),
+        "descriptions": make_descriptions(),
+        "own_sdp": make_own_sdp(),
+        "descriptors": make_descriptors(),
+        "signalling": make_signalling(),
+        "control": make_control(),
+    }.items():
+        text = json.dumps(vectors, indent=2, ensure_ascii=True, sort_keys=True)
+        (folder / f"{name}.json").write_text(text + "\n", encoding="ascii")
+
+
+def make_limits() -> Json:
+    """Give the bounds both languages must share."""
+    names = (
+        "LINK_MESSAGE_BYTES TICKET_BYTES SIGNAL_MESSAGE_BYTES CANDIDATES DESCRIPTOR_BYTES "
+        "DESCRIPTOR_ENTRIES INVITE_CHARS"
+    )
+    return {name: getattr(limits, name) for name in names.split()}
+
+
+# --- invites -----------------------------------------------------------------------------------
+
+
+def make_invites() -> list[Json]:
+    """Give texts with the URL and key they hold, or null where they are refused."""
+    key = base64url.encode(OPERATOR_KEY)
+    texts = [
+        f"https://broker.example/#{key}",
+        f"https://broker.example#{key}",
+        f"  https://broker.example/#{key}\n",
+        f"http://127.0.0.1:8080/#{key}",
+        f"https://broker.example/some/path/#{key}",
+        f"https://[2001:db8::1]:8443/#{key}",
+        f"HTTPS://broker.example/#{key}",
+        "",
+        "#",
+        "https://broker.example/",
+        "https://broker.example/#",
+        f"https://broker.example/#{key[:-1]}",
+        f"https://broker.example/#{key}A",
+        f"https://broker.example/#{key}=",
+        f"https://broker.example/#{key[:-1]}~",
+        f"https://broker.example/#{key[:20]}+{key[21:]}",
+        f"https://broker.example/#{'A' * 42}B",
+        f"https://user@broker.example/#{key}",
+        f"https://broker.example/?a=b#{key}",
+        f"https:///#{key}",
+        f"https://broker.example:0/#{key}",
+        f"https://broker.example:99999/#{key}",
+        f"https://broker.example:x/#{key}",
+        f"ftp://broker.example/#{key}",
+        f"javascript:alert(1)#{key}",
+        f"//broker.example/#{key}",
+        f"https://broker.example/{'a' * 500}#{key}",
+    ]
+    return [{"text": text, "invite": _invite(text)} for text in texts]
+
+
+def _invite(text: str) -> Json | None:
+    try:
+        found = invite.parse(text)
+    except ConfigError:
+        return None
+    return {"url": found.url, "operator_key": base64.b64encode(found.operator_key).decode()}
+
+
+# --- descriptions ------------------------------------------------------------------------------
+
+
+def make_descriptions() -> list[Json]:
+    """Give JSON texts with the SDP they are rendered to, or null where they are refused."""
+    plain: Json = {
+        "ufrag": "abcd",
+        "pwd": "0123456789abcdefghij+/",
+        "fingerprint": FINGERPRINT,
+        "setup": "actpass",
+        "candidates": [],
+    }
+    changes: list[Json] = [
+        {},
+        {"setup": "active"},
+        {"setup": "passive"},
+        {"candidates": [["host", "192.0.2.1", 50000]]},
+        {"candidates": [["host", "2001:db8::1", 1], ["srflx", "198.51.100.7", 65535]]},
+        {"candidates": [["srflx", "203.0.113.9", 9], ["srflx", "2001:db8:0:1:1:1:1:1", 5]]},
+        {"candidates": [["host", "::1", 5], ["host", "fe80::1", 6]]},
+        {"candidates": [["host", f"192.0.2.{n}", 5000 + n] for n in range(8)]},
+        {"ufrag": "a" * 64, "pwd": "b" * 64},
+        {"ufrag": "abc"},
+        {"ufrag": "a" * 65},
+        {"ufrag": "abcd\n"},
+        {"ufrag": "ab cd"},
+        {"ufrag": "abcd\r\na=x"},
+        {"ufrag": 5},
+        {"ufrag": None},
+        {"pwd": "short"},
+        {"pwd": "c" * 65},
+        {"pwd": "c" * 21 + "\n"},
+        {"fingerprint": ""},
+        {"fingerprint": FINGERPRINT[:-1]},
+        {"fingerprint": FINGERPRINT.replace("=", "")},
+        {"fingerprint": base64.b64encode(bytes(31)).decode()},
+        {"fingerprint": base64.b64encode(bytes(33)).decode()},
+        {"fingerprint": "-" * 43 + "="},
+        {"fingerprint": list(range(32))},
+        {"setup": "holdconn"},
+        {"setup": ["active"]},
+        {"candidates": [["host", f"192.0.2.{n}", 5000 + n] for n in range(9)]},
+        {"candidates": None},
+        {"candidates": {}},
+        {"candidates": "host"},
+        {"candidates": [[]]},
+        {"candidates": [["host", "192.0.2.1"]]},
+        {"candidates": [["host", "192.0.2.1", 5, 6]]},
+        {"candidates": [{"kind": "host", "ip": "192.0.2.1", "port": 5}]},
+        {"candidates": [["relay", "192.0.2.1", 5]]},
+        {"candidates": [["prflx", "192.0.2.1", 5]]},
+        {"candidates": [["host", "192.0.2.1", 0]]},
+        {"candidates": [["host", "192.0.2.1", 65536]]},
+        {"candidates": [["host", "192.0.2.1", -1]]},
+        {"candidates": [["host", "192.0.2.1", "5"]]},
+        {"candidates": [["host", "192.0.2.1", 5.5]]},
+        {"candidates": [["host", "192.0.2.1", True]]},
+        {"candidates": [["host", "192.0.2.01", 5]]},
+        {"candidates": [["host", "192.0.2", 5]]},
+        {"candidates": [["host", "192.0.2.256", 5]]},
+        {"candidates": [["host", "0x7f.1", 5]]},
+        {"candidates": [["host", "2001:DB8::1", 5]]},
+        {"candidates": [["host", "2001:db8:0::1", 5]]},
+        {"candidates": [["host", "2001:db8:0:0:1:1:1:1", 5]]},
+        {"candidates": [["host", "[::1]", 5]]},
+        {"candidates": [["host", "fe80::1%eth0", 5]]},
+        {"candidates": [["host", "fe80::1%\r\na=x:", 5]]},
+        {"candidates": [["host", "::ffff:192.0.2.1", 5]]},
+        {"candidates": [["host", "::ffff:c000:201", 5]]},
+        {"candidates": [["host", "::ffff:0:c000:201", 5]]},
+        {"candidates": [["host", "::192.0.2.1", 5]]},
+        {"candidates": [["host", "b0a1.local", 5]]},
+        {"candidates": [["host", "", 5]]},
+        {"candidates": [["host", "192.0.2.1 typ host\r\na=x", 5]]},
+        {"sdp": "v=0"},
+        {"__proto__": {"ufrag": "abcd"}},
+        {"constructor": "x"},
+    ]
+    texts = [json.dumps(plain | change) for change in changes]
+    texts += [json.dumps({k: v for k, v in plain.items() if k != name}) for name in plain]
+    texts += ["", "null", "[]", "{}", "5", '"abcd"', "{", "[" * 5000, '{"type":1,"sdp":{}}']
+    return [{"text": text, "sdp": _sdp(text)} for text in texts]
+
+
+def _sdp(text: str) -> str | None:
+    try:
+        return description.to_sdp(msgspec.json.decode(text, type=description.Description))
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+
+
+_BROWSER = """\
+v=0
+o=- 4611731400430051336 2 IN IP4 127.0.0.1
+s=-
+t=0 0
+a=group:BUNDLE 0
+a=msid-semantic: WMS
+m=application 50123 UDP/DTLS/SCTP webrtc-datachannel
+c=IN IP4 198.51.100.7
+{candidates}a=ice-ufrag:Ab+/
+a=ice-pwd:0123456789abcdefghijklmn
+a=ice-options:trickle
+a=fingerprint:sha-256 {fingerprint}
+a=setup:active
+a=mid:0
+a=sctp-port:5000
+a=max-message-size:262144
+"""
+
+_CANDIDATES = """\
+a=candidate:1 1 udp 2113937151 0b4c2f9e-7d3a.local 50123 typ host generation 0 network-cost 999
+a=candidate:2 1 udp 2113937151 192.0.2.4 50124 typ host generation 0 network-cost 999
+a=candidate:3 1 UDP 1677729535 198.51.100.7 50123 typ SRFLX raddr 0.0.0.0 rport 0 generation 0
+a=candidate:4 1 udp 2113939711 2001:DB8:0::7 50125 typ host generation 0
+a=candidate:5 1 tcp 1518280447 192.0.2.4 9 typ host tcptype active generation 0
+a=candidate:6 1 udp 33562367 203.0.113.5 60000 typ relay raddr 198.51.100.7 rport 50123
+a=candidate:7 2 udp 2113937151 192.0.2.4 50126 typ host
+"""
+
+
+def make_own_sdp() -> list[Json]:
+    """Give SDP texts with the description read out of them, or null where something is missing."""
+    fingerprint = ":".join(f"{byte:02X}" for byte in range(32))
+    plain = _BROWSER.format(candidates="", fingerprint=fingerprint)
+    full = _BROWSER.format(candidates=_CANDIDATES, fingerprint=fingerprint)
+    many = "".join(
+        f"a=candidate:{n} 1 udp 2113937151 192.0.2.{n} 5000 typ host\n" for n in range(12)
+    )
+    texts = [
+        plain,
+        plain.lower(),
+        plain.replace("\n", "\r\n"),
+        full.replace("\n", "\r\n"),
+        _BROWSER.format(candidates=many, fingerprint=fingerprint),
+        plain.replace("sha-256", "sha-1"),
+        plain.replace(fingerprint, fingerprint[:-3]),
+        plain.replace("a=ice-pwd", "a=x"),
+        plain.replace("a=setup", "a=x"),
+        "",
+    ]
+    return [{"sdp": text, "description": _own(text)} for text in texts]
+
+
+def _own(text: str) -> Json | None:
+    try:
+        found = description.from_own_sdp(text)
+    except ValueError:
+        return None
+    values: Json = json.loads(msgspec.json.encode(found))
+    return values
+
+
+# --- descriptors -------------------------------------------------------------------------------
+
+
+def make_descriptors() -> Json:
+    """Give signed documents with what a volunteer reads in them, or why they are refused."""
+    broker: Json = {
+        "url": "https://broker.example",
+        "seal_key": FINGERPRINT,
+        "ticket_key": FINGERPRINT,
+    }
+    exit_: Json = {
+        "id": "exit-1",
+        "url": "wss://exit.example/v1/link",
+        "spki_sha256": [FINGERPRINT],
+    }
+    plain: Json = {
+        "name": "Example",
+        "issued_s": NOW_S - 1000,
+        "expires_s": NOW_S + 1000,
+        "brokers": [broker],
+        "exits": [exit_],
+    }
+    many = [{**exit_, "id": f"exit-{n}"} for n in range(257)]
+    changes: list[Json] = [
+        {},
+        {"stun": ["stun:stun.example:3478"], "format": 1, "later": {"a": []}},
+        {"name": "\u0628\u0631\u06cc\u062f\u0686 \U0001f309"},
+        {"exits": [exit_, {**exit_, "id": "b", "url": "ws://127.0.0.1:9000/v1/link", "weight": 5}]},
+        {"brokers": [{**broker, "url": "http://127.0.0.1:8000"}]},
+        {"format": 2},
+        {"format": "1"},
+        {"name": ""},
+        {"name": "n" * 101},
+        {"issued_s": -1},
+        {"expires_s": 2**48},
+        {"expires_s": NOW_S},
+        {"expires_s": NOW_S - 1},
+        {"brokers": []},
+        {"brokers": [{**broker, "url": "ftp://broker.example"}]},
+        {"brokers": [{**broker, "url": "https://"}]},
+        {"brokers": [{**broker, "url": "https://user@broker.example"}]},
+        {"brokers": [{**broker, "seal_key": "AAAA"}]},
+        {"brokers": [{**broker, "ticket_key": None}]},
+        {"exits": []},
+        {"exits": many},
+        {"exits": [{**exit_, "id": "Exit"}]},
+        {"exits": [{**exit_, "id": "a" * 33}]},
+        {"exits": [{**exit_, "id": "a\n"}]},
+        {"exits": [{**exit_, "url": "https://exit.example"}]},
+        {"exits": [{**exit_, "url": "wss://exit.example/" + "a" * 256}]},
+        {"exits": [{**exit_, "spki_sha256": []}]},
+        {"exits": [{**exit_, "spki_sha256": [FINGERPRINT] * 5}]},
+        {"stun": ["turn:stun.example"]},
+        {"stun": ["stun:"]},
+        {"stun": ["stun:a b"]},
+        {"stun": "stun:stun.example"},
+    ]
+    payloads = [json.dumps(plain | change, ensure_ascii=False) for change in changes]
+    payloads += ["", "null", "[]", "{}", "5"]
+    documents = [_signed(payload) for payload in payloads]
+    documents += [
+        _signed(payloads[0], key=STRANGER),
+        _signed(payloads[0], context=b""),
+        _signed(payloads[0]).replace("Example", "Exampie"),
+        _signed(payloads[0]).replace('"signature"', '"sign"'),
+        json.dumps({"payload": payloads[0], "signature": ""}),
+        json.dumps({"payload": payloads[0], "signature": "!"}),
+        json.dumps({"payload": 5, "signature": FINGERPRINT}),
+        _signed(payloads[0])[:-1] + ', "more": 1}',
+        _signed(payloads[0]) + " " * limits.DESCRIPTOR_BYTES,
+        "",
+        "null",
+        "<html>",
+    ]
+    return {
+        "now_s": NOW_S,
+        "operator_key": base64.b64encode(OPERATOR_KEY).decode(),
+        "documents": [{"text": text, **_verified(text)} for text in documents],
+    }
+
+
+def _signed(
+    payload: str,
+    *,
+    key: Ed25519PrivateKey = OPERATOR,
+    context: bytes = b"passerelle descriptor 1 ",
+) -> str:
+    signature = base64.b64encode(key.sign(context + payload.encode())).decode()
+    return json.dumps({"payload": payload, "signature": signature}, ensure_ascii=False)
+
+
+def _verified(text: str) -> Json:
+    try:
+        found = descriptor.verify(text.encode(), OPERATOR_KEY, now_s=NOW_S)
+    except ConfigError as error:
+        sentence = str(error)
+        if "not signed" in sentence:
+            return {"refused": "signature"}
+        return {"refused": "expired" if "expired" in sentence else "format"}
+    return {
+        "descriptor": {
+            "name": found.name,
+            "issued_s": found.issued_s,
+            "expires_s": found.expires_s,
+            "brokers": [broker.url for broker in found.brokers],
+            "exits": [{"id": exit_.id, "url": exit_.url} for exit_ in found.exits],
+            "stun": list(found.stun),
+        }
+    }
+
+
+# --- messages ----------------------------------------------------------------------------------
+
+
+def make_signalling() -> list[Json]:
+    """Give texts from a broker with how Python writes them again, or why they are refused."""
+    offer: Json = {
+        "type": "offer",
+        "offer": 7,
+        "exit": "exit-1",
+        "ticket": "dGlja2V0",
+        "description": {
+            "ufrag": "abcd",
+            "pwd": "0123456789abcdefghij+/",
+            "fingerprint": FINGERPRINT,
+            "setup": "actpass",
+            "candidates": [["host", "192.0.2.1", 50000]],
+        },
+    }
+    values: list[object] = [
+        {"type": "welcome"},
+        {"type": "welcome", "version": 1},
+        {"type": "welcome", "version": "1"},
+        {"type": "welcome", "extra": 1},
+        offer,
+        {**offer, "offer": 0},
+        {**offer, "offer": 2**31 - 1},
+        {**offer, "offer": 2**31},
+        {**offer, "offer": -1},
+        {**offer, "offer": 1.5},
+        {**offer, "offer": True},
+        {**offer, "exit": "wss://evil.example/"},
+        {**offer, "exit": "exit-1\n"},
+        {**offer, "exit": ""},
+        {**offer, "exit": 5},
+        {**offer, "ticket": "t" * 512},
+        {**offer, "ticket": "t" * 513},
+        {**offer, "ticket": None},
+        {**offer, "url": "wss://evil.example/"},
+        {**offer, "description": {}},
+        {**offer, "description": "v=0"},
+        {**offer, "description": None},
+        {k: v for k, v in offer.items() if k != "ticket"},
+        {"type": "bye", "reason": "restart", "retry_after_s": 1.5},
+        {"type": "bye", "reason": "full", "retry_after_s": 86400},
+        {"type": "bye", "reason": "version"},
+        {"type": "bye", "reason": "malformed", "retry_after_s": None},
+        {"type": "bye", "reason": "restart", "retry_after_s": -1},
+        {"type": "bye", "reason": "restart", "retry_after_s": 86401},
+        {"type": "bye", "reason": "restart", "retry_after_s": "1"},
+        {"type": "bye", "reason": "because"},
+        {"type": "hello", "version": 1, "software": "x", "free": 1},
+        {"type": 1, "sdp": {}},
+        {"type": "__proto__"},
+        {"type": "constructor"},
+        {"type": ["offer"]},
+        {"__proto__": {"type": "welcome"}},
+        {},
+        [],
+        None,
+        5,
+        "welcome",
+    ]
+    texts = [json.dumps(value) for value in values]
+    texts += [
+        "",
+        "{",
+        "\x00",
+        '{"type":"welcome"',
+        '{"type":"bye","reason":"full","retry_after_s":1e999}',
+    ]
+    texts += ["[" * 8000, '{"type":"welcome","version":' + " " * 9000 + "1}"]
+    return [{"text": text, **_decoded(text)} for text in texts]
+
+
+def _decoded(text: str) -> Json:
+    try:
+        message = signalling.decode_from_broker(text)
+    except PeerError as error:
+        return {"refused": error.code.name.lower()}
+    return {"message": json.loads(msgspec.json.encode(message))}
+
+
+def make_control() -> list[Json]:
+    """Give texts beside a link, and whether Python takes them."""
+    texts = [
+        control.encode(control.Drain()),
+        '{"type":"later","a":1}',
+        "{}",
+        '{"type":1}',
+        "",
+        "{",
+        "[]",
+        "null",
+        '"drain"',
+        json.dumps({"type": "later", "a": "a" * 9000}),
+    ]
+    return [{"text": text, **_controlled(text)} for text in texts]
+
+
+def _controlled(text: str) -> Json:
+    try:
+        control.decode(text)
+    except PeerError as error:
+        return {"refused": error.code.name.lower()}
+    return {}
+
+
+if __name__ == "__main__":
+    main()

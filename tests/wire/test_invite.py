@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from passerelle import limits
+from passerelle.errors import ConfigError
+from passerelle.wire import invite
+from passerelle.wire.invite import Invite
+from tests.wire.strategies import INVITES
+
+KEY = "A" * 43
+
+
+@given(INVITES)
+def test_round_trip(value: Invite) -> None:
+    """An invite's text reads back to the same invite, blanks around it or not."""
+    assert invite.parse(str(value)) == value
+    assert invite.parse(f"  {value}\n") == value
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        (f"https://broker.example/#{KEY}", "https://broker.example"),
+        (f"https://broker.example#{KEY}", "https://broker.example"),
+        (f"https://broker.example/net/#{KEY}", "https://broker.example/net"),
+        (f"http://127.0.0.1:8080/#{KEY}", "http://127.0.0.1:8080"),
+        (f"https://[2001:db8::1]:8443/#{KEY}", "https://[2001:db8::1]:8443"),
+    ],
+)
+def test_the_base_url_has_no_trailing_slash(text: str, url: str) -> None:
+    """Paths can be appended to it as they are."""
+    assert invite.parse(text) == Invite(url, bytes(32))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "must start with https://"),
+        ("broker.example", "must start with https://"),
+        (f"ftp://broker.example/#{KEY}", "must start with https://"),
+        (f"https:///#{KEY}", "must start with https://"),
+        (f"https://broker.example:0/#{KEY}", "must start with https://"),
+        (f"https://broker.example:99999/#{KEY}", "not a URL"),
+        (f"https://[broker/#{KEY}", "not a URL"),
+        (f"https://user:pw@broker.example/#{KEY}", "parts that no invite has"),
+        (f"https://broker.example/?a=b#{KEY}", "parts that no invite has"),
+        ("https://broker.example/", "part after # is missing"),
+        ("https://broker.example/#", "part after # is missing"),
+        ("https://broker.example/#A=A", "part after # is damaged"),
+        (f"https://broker.example/#{KEY[:-1]}B", "part after # is damaged"),
+        (f"https://broker.example/#{KEY[:-3]}", "part after # is incomplete"),
+        (f"https://broker.example/#{KEY}{KEY[:43]}", "part after # is"),
+        (f"https://bro\nker.example/#{KEY}", "blanks or line ends"),
+        (f"https://broker .example/#{KEY}", "blanks or line ends"),
+        ("https://broker.example/" + "a" * limits.INVITE_CHARS, "too long"),
+    ],
+)
+def test_a_bad_invite_says_why_and_what_to_do(text: str, reason: str) -> None:
+    """One sentence for the person who pasted it, and the way to a good one."""
+    with pytest.raises(ConfigError, match=reason) as caught:
+        invite.parse(text)
+    assert "Copy the whole invite again" in str(caught.value)
+
+
+@given(st.text(max_size=100) | st.text(max_size=60).map("https://broker.example/{}".format))
+def test_garbage_gives_only_config_errors(text: str) -> None:
+    """No text raises anything else, and what parses has a whole key."""
+    try:
+        value = invite.parse(text)
+    except ConfigError:
+        return
+    assert len(value.operator_key) == 32
+
+
+@given(st.text(max_size=80))
+def test_garbage_before_a_good_key(text: str) -> None:
+    """A broker's URL is a clean one, or the invite is refused."""
+    try:
+        value = invite.parse(f"https://{text}/#{KEY}")
+    except ConfigError:
+        return
+    assert value.url.isprintable()
+    assert " " not in value.url
+    assert invite.parse(str(value)) == value
