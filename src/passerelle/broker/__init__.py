@@ -1,0 +1,1 @@
+"""The broker role: introduces clients to volunteers."""

@@ -1,0 +1,140 @@
+"""The built widget's files, from memory.
+
+`manifest.json` names the built files, by their parts; only those are served.
+Whatever the request, no path of the file system is made from it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from aiohttp import web
+
+from passerelle import limits
+from passerelle.errors import ConfigError
+
+MANIFEST = "manifest.json"
+ENTRY = "passerelle.js"
+"""The plain name that publishers' pages ask for; it leads to the part called `element`."""
+
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
+_TYPES = {
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".css": "text/css",
+    ".json": "application/json",
+    ".map": "application/json",
+    ".svg": "image/svg+xml",
+    ".html": "text/html",
+    ".txt": "text/plain",
+}
+_TEXT_TYPES = ("text/javascript", "text/css", "text/html", "text/plain")
+_FOREVER = "public, max-age=31536000, immutable"
+_CROSS_ORIGIN = {
+    "Access-Control-Allow-Origin": "*",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class _Part(msgspec.Struct, frozen=True):
+    """One entry of the manifest; what else it says is for others."""
+
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    body: bytes
+    packed: bytes
+    """The same, gzipped."""
+    content_type: str
+    cache: str
+
+
+class Assets:
+    """The handler of `GET /w/{file}`."""
+
+    def __init__(self, directory: Path, *, entry_age_s: int) -> None:
+        """Read all files that the manifest in `directory` lists.
+
+        Caches may keep the entry point's redirect and the manifest for `entry_age_s`. Raises
+        ConfigError with a sentence for a person when something is missing.
+        """
+        self._short = f"public, max-age={entry_age_s}"
+        manifest = _read(directory, MANIFEST)
+        try:
+            parts = msgspec.json.decode(manifest, type=dict[str, _Part])
+        except msgspec.MsgspecError:
+            raise _broken(directory, f"its {MANIFEST} cannot be read") from None
+        if "element" not in parts or len(parts) > limits.WIDGET_FILES:
+            raise _broken(directory, f"its {MANIFEST} is not that of the widget")
+        self._entry = parts["element"].file
+        self._files = {
+            part.file: _file(part.file, _read(directory, part.file), _FOREVER)
+            for part in parts.values()
+        }
+        self._files[MANIFEST] = _file(MANIFEST, manifest, self._short)
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer with a file, or send the entry point on to its hashed name."""
+        name = request.match_info["file"]
+        file = self._files.get(name)
+        if file is not None:
+            return _respond(file, packed=_takes_gzip(request))
+        if name != ENTRY:
+            raise web.HTTPNotFound
+        # Relative, so that it holds behind a proxy which serves us under a path of its own.
+        headers = {"Location": self._entry, "Cache-Control": self._short, **_CROSS_ORIGIN}
+        return web.Response(status=302, headers=headers)
+
+
+def _respond(file: _File, *, packed: bool) -> web.Response:
+    headers = {
+        "Content-Type": file.content_type,
+        "Cache-Control": file.cache,
+        "Vary": "Accept-Encoding",
+        **_CROSS_ORIGIN,
+    }
+    if packed:
+        headers["Content-Encoding"] = "gzip"
+    return web.Response(body=file.packed if packed else file.body, headers=headers)
+
+
+def _takes_gzip(request: web.Request) -> bool:
+    """Whether gzip is named with a weight above zero (RFC 9110 §12.5.3)."""
+    for choice in request.headers.get("Accept-Encoding", "").lower().split(","):
+        coding, _, weight = choice.partition(";")
+        if coding.strip() == "gzip":
+            return not re.fullmatch(r"\s*q=0(\.0*)?\s*", weight)
+    return False
+
+
+def _file(name: str, body: bytes, cache: str) -> _File:
+    content_type = _TYPES.get(Path(name).suffix, "application/octet-stream")
+    if content_type in _TEXT_TYPES:
+        content_type += "; charset=utf-8"
+    return _File(body, gzip.compress(body, mtime=0), content_type, cache)
+
+
+def _read(directory: Path, name: str) -> bytes:
+    if not _NAME.fullmatch(name):
+        raise _broken(directory, f"its {MANIFEST} lists a name that is not a plain file name")
+    path = directory / name
+    try:
+        if path.stat().st_size > limits.WIDGET_FILE_BYTES:
+            raise _broken(directory, f"its file {name} is too large")
+        return path.read_bytes()
+    except OSError:
+        raise _broken(directory, f"its file {name} cannot be read") from None
+
+
+def _broken(directory: Path, reason: str) -> ConfigError:
+    return ConfigError(
+        f"The widget in {directory} cannot be served: {reason}. Build it with `make widget`, or "
+        "name the directory of a built widget."
+    )

@@ -1,0 +1,284 @@
+"""The volunteers of one broker: a WebSocket each, held open and silent until there is an offer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Container
+from typing import assert_never
+
+from aiohttp import WSMsgType, web
+
+from passerelle import limits
+from passerelle.broker.allowance import Allowance
+from passerelle.broker.config import BrokerConfig
+from passerelle.core.matching import Outcome, Pool
+from passerelle.errors import LinkCode, PeerError
+from passerelle.wire import signalling
+from passerelle.wire.description import Description, Setup
+from passerelle.wire.signalling import (
+    BrokerBye,
+    BrokerOffer,
+    BrokerWelcome,
+    Bye,
+    Decline,
+    FromVolunteer,
+    VolunteerAnswer,
+    VolunteerDecline,
+    VolunteerHello,
+    VolunteerReady,
+)
+
+CLOSE_BASE = 4000
+"""A `LinkCode` is sent as this plus its value in a WebSocket close (RFC 6455 §7.4.2)."""
+_HANDLE_BYTES = 8
+_WELCOME = signalling.encode(BrokerWelcome())
+_MALFORMED = BrokerBye(Bye.MALFORMED)
+_BYES = {
+    LinkCode.VERSION: BrokerBye(Bye.VERSION),
+    # A slow network is no reason to stay away for good, which a bye without a time would mean.
+    LinkCode.TIMEOUT: None,
+}
+
+
+class Volunteer:
+    """One volunteer that has said hello."""
+
+    __slots__ = ("_allowance", "_next_offer", "_pending", "_socket", "handle")
+
+    def __init__(self, handle: bytes, socket: web.WebSocketResponse, now: float) -> None:
+        self.handle = handle
+        self._socket = socket
+        self._allowance = Allowance(limits.SIGNAL_BURST, limits.SIGNAL_MESSAGES_PER_S, now)
+        self._next_offer = 0
+        self._pending: dict[int, asyncio.Future[Description | Outcome]] = {}
+
+    def open_offer(self) -> tuple[int, asyncio.Future[Description | Outcome]]:
+        """Return the number of a new offer, and what will hold the volunteer's word on it."""
+        number = self._next_offer
+        self._next_offer += 1
+        self._allowance.grant(limits.SIGNAL_MESSAGES_PER_OFFER)
+        answer: asyncio.Future[Description | Outcome] = asyncio.get_running_loop().create_future()
+        self._pending[number] = answer
+        return number, answer
+
+    async def send(self, offer: BrokerOffer) -> None:
+        """Raises ConnectionError when the volunteer is gone."""
+        await self._socket.send_str(signalling.encode(offer))
+
+    def withdraw(self, number: int) -> bool:
+        """Forget offer `number`; return False when the volunteer's word on it has come already."""
+        return self._pending.pop(number, None) is not None
+
+    def count_message(self, now: float) -> None:
+        """Raise PeerError(LIMIT) when the volunteer sends more than it may."""
+        if not self._allowance.take(now):
+            raise PeerError(LinkCode.LIMIT, "too many messages from a volunteer")
+
+    def resolve(self, number: int, result: Description | Outcome) -> bool:
+        """Take the volunteer's word on offer `number`; return False when it comes too late.
+
+        Raises PeerError(UNEXPECTED) for an offer that it was never given.
+        """
+        if number >= self._next_offer:
+            raise PeerError(LinkCode.UNEXPECTED, "an answer to an offer that was never made")
+        answer = self._pending.pop(number, None)
+        if answer is None:
+            return False
+        if not answer.done():
+            answer.set_result(result)
+        return True
+
+    def leave(self) -> None:
+        """End every pending offer: the volunteer is gone."""
+        for number in tuple(self._pending):
+            self.resolve(number, Outcome.DECLINED)
+
+
+class Volunteers:
+    """All volunteers, and the handler of their WebSockets."""
+
+    def __init__(self, config: BrokerConfig, token: Callable[[int], bytes]) -> None:
+        self._config = config
+        self._token = token
+        self._pool = Pool()
+        self._by_handle: dict[bytes, Volunteer] = {}
+        self._sockets: set[web.WebSocketResponse] = set()
+        self._closing = False
+
+    def __len__(self) -> int:
+        """Return how many volunteers have said hello."""
+        return len(self._by_handle)
+
+    @property
+    def available(self) -> int:
+        """How many volunteers have a free slot."""
+        return self._pool.available
+
+    @property
+    def closing(self) -> bool:
+        """Whether all volunteers are being sent away."""
+        return self._closing
+
+    def retry_s(self) -> float:
+        """Return a random time after which a peer that was sent away may come back."""
+        low, high = self._config.retry_s
+        return low + (high - low) * int.from_bytes(self._token(4)) / 2**32
+
+    def pick(self, avoid: Container[bytes]) -> Volunteer | None:
+        """Reserve a slot of a volunteer that is not in `avoid`; `introduce` gives it back."""
+        picked = self._pool.pick(1, avoid, _now())
+        return self._by_handle[picked[0]] if picked else None
+
+    async def introduce(
+        self,
+        volunteer: Volunteer,
+        exit_id: str,
+        ticket: str,
+        description: Description,
+        *,
+        timeout_s: float,
+    ) -> Description | None:
+        """Offer `description` to a picked volunteer and return its answer, or None without one.
+
+        Cancelling withdraws the offer.
+        """
+        number, answer = volunteer.open_offer()
+        outcome = Outcome.WITHDRAWN
+        try:
+            async with asyncio.timeout(timeout_s):
+                await volunteer.send(BrokerOffer(number, exit_id, ticket, description))
+                result = await answer
+            return result if isinstance(result, Description) else None
+        except TimeoutError:
+            outcome = Outcome.SILENT
+            return None
+        except ConnectionError:
+            return None
+        finally:
+            if volunteer.withdraw(number):
+                self._pool.settle(volunteer.handle, outcome, _now())
+
+    async def handle(self, request: web.Request) -> web.WebSocketResponse:
+        """Serve one volunteer until it leaves or is sent away."""
+        socket = web.WebSocketResponse(
+            timeout=self._config.grace_s,
+            heartbeat=self._config.heartbeat_s,
+            max_msg_size=limits.SIGNAL_MESSAGE_BYTES,
+            # Messages are few and small; a compressor would cost memory for every idle volunteer.
+            compress=False,
+        )
+        if not socket.can_prepare(request):
+            raise web.HTTPBadRequest(text="Volunteers connect here by WebSocket.")
+        await socket.prepare(request)
+        self._sockets.add(socket)
+        try:
+            if self._closing:
+                await self._send_away(socket, LinkCode.DRAINING, Bye.RESTART)
+            elif len(self._sockets) > self._config.volunteers:
+                await self._send_away(socket, LinkCode.LIMIT, Bye.FULL)
+            else:
+                await self._converse(socket)
+        except PeerError as error:
+            await self._part(socket, error.code, _BYES.get(error.code, _MALFORMED))
+        except ConnectionError:
+            pass
+        finally:
+            self._sockets.discard(socket)
+        return socket
+
+    async def close(self) -> None:
+        """Tell all volunteers when to come back, and part from them within `grace_s`. Idempotent.
+
+        Volunteers that come later are told so too.
+        """
+        self._closing = True
+        async with asyncio.TaskGroup() as group:
+            for socket in self._sockets:
+                group.create_task(self._send_away(socket, LinkCode.DRAINING, Bye.RESTART))
+
+    async def _converse(self, socket: web.WebSocketResponse) -> None:
+        free = await self._hello(socket)
+        volunteer = Volunteer(self._new_handle(), socket, _now())
+        self._by_handle[volunteer.handle] = volunteer
+        try:
+            await socket.send_str(_WELCOME)
+            self._pool.add(volunteer.handle, free, _now())
+            while (message := await _receive(socket)) is not None:
+                volunteer.count_message(_now())
+                self._obey(volunteer, message)
+        finally:
+            del self._by_handle[volunteer.handle]
+            self._pool.remove(volunteer.handle)
+            volunteer.leave()
+
+    async def _hello(self, socket: web.WebSocketResponse) -> int:
+        try:
+            async with asyncio.timeout(self._config.hello_timeout_s):
+                message = await _receive(socket)
+        except TimeoutError:
+            raise PeerError(LinkCode.TIMEOUT, "a volunteer that says no hello") from None
+        if message is None:
+            raise ConnectionResetError
+        if not isinstance(message, VolunteerHello):
+            raise PeerError(LinkCode.UNEXPECTED, "a volunteer that does not begin with hello")
+        if message.version != signalling.VERSION:
+            raise PeerError(LinkCode.VERSION, "a volunteer of another version")
+        return message.free
+
+    def _obey(self, volunteer: Volunteer, message: FromVolunteer) -> None:
+        match message:
+            case VolunteerHello():
+                raise PeerError(LinkCode.UNEXPECTED, "a second hello")
+            case VolunteerReady(free=free):
+                self._pool.set_free(volunteer.handle, free, _now())
+            case VolunteerAnswer(offer=number, description=description):
+                # The browser is the DTLS client: its genuine ClientHello is what a censor sees.
+                if description.setup is not Setup.ACTIVE:
+                    raise PeerError(LinkCode.MALFORMED, "an answer in the wrong DTLS role")
+                self._resolve(volunteer, number, description)
+            case VolunteerDecline(offer=number, reason=reason):
+                busy = reason is Decline.BUSY
+                self._resolve(volunteer, number, Outcome.BUSY if busy else Outcome.DECLINED)
+            case _:
+                assert_never(message)
+
+    def _resolve(self, volunteer: Volunteer, number: int, result: Description | Outcome) -> None:
+        # The slot is settled here and not where the answer is awaited: a `ready` that came in the
+        # same segment is obeyed first there, and would be counted down by its own answer.
+        if volunteer.resolve(number, result):
+            outcome = result if isinstance(result, Outcome) else Outcome.ANSWERED
+            self._pool.settle(volunteer.handle, outcome, _now())
+
+    def _new_handle(self) -> bytes:
+        handle = self._token(_HANDLE_BYTES)
+        while handle in self._by_handle:
+            handle = self._token(_HANDLE_BYTES)
+        return handle
+
+    async def _send_away(self, socket: web.WebSocketResponse, code: LinkCode, reason: Bye) -> None:
+        await self._part(socket, code, BrokerBye(reason, self.retry_s()))
+
+    async def _part(
+        self, socket: web.WebSocketResponse, code: LinkCode, bye: BrokerBye | None
+    ) -> None:
+        """Say `bye` and close, within `grace_s` even if the volunteer reads nothing."""
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            async with asyncio.timeout(self._config.grace_s):
+                if bye is not None:
+                    await socket.send_str(signalling.encode(bye))
+                await socket.close(code=CLOSE_BASE + code)
+
+
+async def _receive(socket: web.WebSocketResponse) -> FromVolunteer | None:
+    """Return the next message, or None when the volunteer has gone. Raises PeerError."""
+    frame = await socket.receive()
+    if frame.type is WSMsgType.TEXT:
+        return signalling.decode_from_volunteer(frame.data)
+    if frame.type is WSMsgType.BINARY:
+        raise PeerError(LinkCode.MALFORMED, "a binary signalling message")
+    return None
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

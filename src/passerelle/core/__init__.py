@@ -1,0 +1,1 @@
+"""State machines. Pure: no I/O, no clock, no randomness."""

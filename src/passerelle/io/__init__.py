@@ -1,0 +1,1 @@
+"""Thin asyncio shells around sockets, TLS, WebRTC and WebSockets."""

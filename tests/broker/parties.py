@@ -1,0 +1,197 @@
+"""The parties of a broker's tests: a network with a broker on loopback, a volunteer, a client."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import aiohttp
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from passerelle.broker.config import BrokerConfig
+from passerelle.broker.service import Broker
+from passerelle.io.web import WebServer, application
+from passerelle.wire import descriptor, rendezvous, signalling
+from passerelle.wire.description import Candidate, CandidateKind, Description, Setup
+from passerelle.wire.descriptor import BrokerEntry, Descriptor, ExitEntry
+from passerelle.wire.rendezvous import Reply, Request
+from passerelle.wire.signalling import (
+    BrokerBye,
+    BrokerOffer,
+    BrokerWelcome,
+    FromBroker,
+    FromVolunteer,
+    VolunteerAnswer,
+    VolunteerHello,
+)
+
+NOW = 1_800_000_000
+T = TypeVar("T")
+_numbers = itertools.count()
+
+OPERATOR_KEY = Ed25519PrivateKey.generate()
+SEAL_KEY = X25519PrivateKey.generate()
+TICKET_KEY = Ed25519PrivateKey.generate()
+NETWORK = Descriptor(
+    name="test",
+    issued_s=NOW,
+    expires_s=NOW + 86_400,
+    brokers=(
+        BrokerEntry(
+            "https://broker.example",
+            SEAL_KEY.public_key().public_bytes_raw(),
+            TICKET_KEY.public_key().public_bytes_raw(),
+        ),
+    ),
+    exits=(
+        ExitEntry("one", "wss://one.example/v1/link", (bytes(32),)),
+        ExitEntry("two", "wss://two.example/v1/link", (bytes(32),)),
+    ),
+)
+
+
+def config(**changes: Any) -> BrokerConfig:
+    """The configuration of NETWORK's broker, quick to part."""
+    made = BrokerConfig(
+        seal_key=SEAL_KEY,
+        ticket_key=TICKET_KEY,
+        document=descriptor.sign(NETWORK, OPERATOR_KEY),
+        descriptor=NETWORK,
+        grace_s=0.5,
+    )
+    return replace(made, **changes)
+
+
+def description(setup: Setup) -> Description:
+    """A description unlike any other."""
+    number = next(_numbers)
+    return Description(
+        ufrag=f"ufrag{number}",
+        pwd=f"{number:024}",
+        fingerprint=secrets.token_bytes(32),
+        setup=setup,
+        candidates=(Candidate(CandidateKind.HOST, "192.0.2.7", 40_000),),
+    )
+
+
+def offer() -> Description:
+    return description(Setup.ACTPASS)
+
+
+class Volunteer:
+    """A volunteer's end of the signalling WebSocket."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket = socket
+
+    async def send(self, message: FromVolunteer) -> None:
+        await self.socket.send_str(signalling.encode(message))
+
+    async def receive(self) -> FromBroker:
+        async with asyncio.timeout(5):
+            return signalling.decode_from_broker(await self.socket.receive_str())
+
+    async def hello(self, free: int = 1) -> None:
+        await self.send(VolunteerHello(signalling.VERSION, "test", free))
+        assert await self.receive() == BrokerWelcome()
+
+    async def offered(self) -> BrokerOffer:
+        message = await self.receive()
+        assert isinstance(message, BrokerOffer)
+        return message
+
+    async def answer(self) -> Description:
+        """Answer the next offer; return the answer's description."""
+        given = description(Setup.ACTIVE)
+        await self.send(VolunteerAnswer((await self.offered()).offer, given))
+        return given
+
+    async def dismissed(self) -> tuple[BrokerBye | None, int | None]:
+        """Wait for the end: the `bye`, if one came, and the close code."""
+        bye = None
+        async with asyncio.timeout(5):
+            async for frame in self.socket:
+                message = signalling.decode_from_broker(frame.data)
+                if isinstance(message, BrokerBye):
+                    bye = message
+        return bye, self.socket.close_code
+
+
+@dataclass
+class Scene:
+    """A running broker, and what is needed to talk to it."""
+
+    broker: Broker
+    url: str
+    http: aiohttp.ClientSession
+    clock: list[float] = field(default_factory=lambda: [float(NOW)])
+    """Set its only item to move the broker's clock."""
+    volunteers: list[Volunteer] = field(default_factory=list)
+    """All that connected: one that is not held would be collected, and its connection closed."""
+
+    async def volunteer(self, free: int = 1) -> Volunteer:
+        """Return a volunteer that was welcomed."""
+        volunteer = await self.connect()
+        await volunteer.hello(free)
+        return volunteer
+
+    async def connect(self) -> Volunteer:
+        """Return a volunteer that has not said hello."""
+        volunteer = Volunteer(await self.http.ws_connect(self.url + "/v1/volunteer"))
+        self.volunteers.append(volunteer)
+        return volunteer
+
+    async def post(self, sealed: bytes) -> tuple[int, bytes]:
+        async with self.http.post(self.url + "/v1/rendezvous", data=sealed) as response:
+            return response.status, await response.read()
+
+    async def ask(self, *offers: Description, **changes: Any) -> Reply:
+        """Send a sealed request for `offers` and open the reply."""
+        request, key = new_request(*offers, **changes)
+        status, sealed = await self.post(seal(request))
+        assert status == 200
+        return rendezvous.open_reply(sealed, key, request)
+
+    async def health(self) -> Any:
+        async with self.http.get(self.url + "/healthz") as response:
+            return await response.json()
+
+
+def new_request(*offers: Description, **changes: Any) -> tuple[Request, X25519PrivateKey]:
+    """A request and the key its reply is sealed to."""
+    key = X25519PrivateKey.generate()
+    fields: dict[str, Any] = {
+        "version": rendezvous.VERSION,
+        "time_s": NOW,
+        "nonce": secrets.token_bytes(16),
+        "reply_key": key.public_key().public_bytes_raw(),
+        "offers": offers or (offer(),),
+    }
+    return Request(**(fields | changes)), key
+
+
+def seal(request: Request) -> bytes:
+    return rendezvous.seal_request(request, SEAL_KEY.public_key().public_bytes_raw())
+
+
+@asynccontextmanager
+async def scene(**changes: Any) -> AsyncIterator[Scene]:
+    """A broker on loopback, closed at the end."""
+    clock = [float(NOW)]
+    broker = Broker(config(**changes), clock=lambda: clock[0])
+    app = application()
+    broker.add_routes(app)
+    async with (
+        WebServer(app, "127.0.0.1", 0, grace_s=0.5) as server,
+        aiohttp.ClientSession() as http,
+    ):
+        try:
+            yield Scene(broker, f"http://127.0.0.1:{server.port}", http, clock)
+        finally:
+            await broker.close()

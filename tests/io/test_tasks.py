@@ -1,0 +1,134 @@
+import asyncio
+import logging
+
+import pytest
+
+from passerelle.errors import LocalError
+from passerelle.io.tasks import TaskSet, describe, race
+
+
+async def forever() -> None:
+    await asyncio.Event().wait()
+
+
+async def fail(error: Exception) -> None:
+    raise error
+
+
+async def test_a_failure_is_logged_once_with_the_tasks_name(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with TaskSet("exit") as tasks:
+        task = tasks.start(fail(LocalError("the disk is full")), "writer")
+        with pytest.raises(LocalError):
+            await task
+        assert len(tasks) == 0
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert "exit/writer" in record.getMessage()
+    assert "the disk is full" in record.getMessage()
+
+
+async def test_the_words_of_foreign_errors_are_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The system's errors quote addresses."""
+    async with TaskSet("exit") as tasks:
+        task = tasks.start(fail(OSError("connect to 192.0.2.7 failed")), "dial")
+        await asyncio.wait([task])
+    assert "192.0.2.7" not in caplog.text
+    assert "OSError" in caplog.text
+    assert "test_tasks.py" in caplog.text, "where it happened is kept"
+
+
+async def test_closing_cancels_and_awaits_all(caplog: pytest.LogCaptureFixture) -> None:
+    ended = []
+
+    async def slow_to_end(name: str) -> None:
+        try:
+            await forever()
+        finally:
+            await asyncio.sleep(0)
+            ended.append(name)
+
+    tasks = TaskSet("owner")
+    for name in "ab":
+        tasks.spawn(slow_to_end(name), name)
+    await asyncio.sleep(0)
+    await tasks.close()
+    await tasks.close()
+    assert sorted(ended) == ["a", "b"]
+    assert len(tasks) == 0
+    assert not caplog.records, "being cancelled is no failure"
+
+
+async def test_a_closed_set_takes_no_more() -> None:
+    tasks = TaskSet("owner")
+    await tasks.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        tasks.spawn(forever(), "late")
+
+
+async def test_a_limit_holds() -> None:
+    async with TaskSet("owner", limit=1) as tasks:
+        assert not tasks.full
+        task = tasks.start(forever(), "first")
+        assert tasks.full
+        with pytest.raises(RuntimeError, match="full"):
+            tasks.spawn(forever(), "second")
+        task.cancel()
+        await asyncio.wait([task])
+        tasks.spawn(forever(), "third")
+
+
+async def test_a_task_may_close_its_own_set() -> None:
+    tasks = TaskSet("owner")
+    other = tasks.start(forever(), "other")
+    await tasks.start(tasks.close(), "closer")
+    assert other.cancelled()
+
+
+async def test_race_gives_the_works_result() -> None:
+    async def work() -> int:
+        return 7
+
+    assert await race(work(), until=forever()) == 7
+
+
+async def test_race_ends_the_work_when_it_is_late() -> None:
+    ended = asyncio.Event()
+
+    async def work() -> int:
+        try:
+            await forever()
+        finally:
+            ended.set()
+        return 7
+
+    async def soon() -> None:
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    assert await race(work(), until=soon()) is None
+    assert ended.is_set()
+
+
+async def test_race_raises_what_either_raises() -> None:
+    with pytest.raises(LocalError):
+        await race(fail(LocalError("x")), until=forever())
+    with pytest.raises(LocalError):
+        await race(forever(), until=fail(LocalError("x")))
+
+
+async def test_cancelling_a_race_cancels_both() -> None:
+    before = asyncio.all_tasks()
+    async with TaskSet("owner") as tasks:
+        tasks.spawn(race(forever(), until=forever()), "race")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert len(asyncio.all_tasks()) == len(before) + 3
+    assert asyncio.all_tasks() == before
+
+
+def test_describe_survives_an_error_that_was_never_raised() -> None:
+    assert describe(ValueError("secret")) == "ValueError"
