@@ -1,0 +1,120 @@
+"""TCP connections from the exit to the Internet: resolve, judge, connect.
+
+The policy judges each address after resolution, and only judged addresses, as literals, reach the
+connecting code; nothing resolves a second time. Connecting is Happy Eyeballs (RFC 8305) by
+`aiohappyeyeballs`, the library aiohttp connects with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import re
+import socket
+from collections.abc import Sequence
+from typing import Final
+
+import aiohappyeyeballs
+from aiohappyeyeballs import AddrInfoType
+
+from passerelle.core.host import HostError, IPAddress, parse_host
+from passerelle.core.policy import Denial, Policy, Refused
+from passerelle.errors import Failure, StreamFailed
+from passerelle.io.dns import Resolve
+from passerelle.limits import DIAL_ADDRESSES, DIAL_TIMEOUT_S
+
+STAGGER_S: Final = 0.25
+"""Seconds before the next address is tried beside the last (RFC 8305 §5)."""
+_ERRNO = re.compile(r"\[Errno (\d+)\]")
+# The first that occurred among all attempts; any other means that there was no way.
+_KINDS: Final = (
+    (errno.ECONNREFUSED, Failure.PORT_CLOSED),
+    (errno.ETIMEDOUT, Failure.TIMEOUT),
+    (errno.EMFILE, Failure.LIMIT),
+    (errno.ENFILE, Failure.LIMIT),
+    (errno.ENOBUFS, Failure.LIMIT),
+)
+
+
+async def dial(
+    host: str, port: int, *, policy: Policy, resolve: Resolve, timeout_s: float = DIAL_TIMEOUT_S
+) -> socket.socket:
+    """Return a connected, non-blocking socket with Nagle's algorithm off; the caller closes it.
+
+    `host` is a literal or a name as `core.host.parse_host` takes it; `timeout_s` covers resolution
+    and connection together.
+
+    Raise `Refused` if the policy denies the port or every address, otherwise `StreamFailed`: DNS,
+    PORT_CLOSED, UNREACHABLE, TIMEOUT, or LIMIT (this machine has no more sockets). Cancelling
+    closes every socket.
+    """
+    if denial := policy.decide_port(port):
+        # Before resolution: a denied port costs no lookup.
+        raise Refused(denial)
+    try:
+        async with asyncio.timeout(timeout_s):
+            addresses = await _addresses(host, resolve)
+            return await _connect(_permitted(addresses, port, policy), port)
+    except TimeoutError:
+        raise StreamFailed(Failure.TIMEOUT) from None
+
+
+async def _addresses(host: str, resolve: Resolve) -> Sequence[IPAddress]:
+    try:
+        parsed = parse_host(host)
+    except HostError:
+        raise StreamFailed(Failure.DNS) from None
+    return await resolve(parsed) if isinstance(parsed, str) else [parsed]
+
+
+def _permitted(addresses: Sequence[IPAddress], port: int, policy: Policy) -> list[IPAddress]:
+    permitted: list[IPAddress] = []
+    denial: Denial | None = None
+    for address in addresses:
+        if verdict := policy.decide(address, port):
+            denial = denial or verdict
+        else:
+            permitted.append(address)
+    if denial is not None and not permitted:
+        raise Refused(denial)
+    if not permitted:
+        raise StreamFailed(Failure.DNS)
+    return permitted
+
+
+async def _connect(addresses: list[IPAddress], port: int) -> socket.socket:
+    infos = [_addr_info(address, port) for address in _interleave(addresses)[:DIAL_ADDRESSES]]
+    try:
+        return await aiohappyeyeballs.start_connection(
+            infos, happy_eyeballs_delay=STAGGER_S, socket_factory=_socket
+        )
+    except (OSError, RuntimeError) as error:  # RuntimeError: uvloop, for some failed connects
+        raise StreamFailed(_failure(error)) from None
+
+
+def _interleave(addresses: list[IPAddress]) -> list[IPAddress]:
+    """Alternate families, the first one first (RFC 8305 §4), so that a cut keeps some of both."""
+    first = [a for a in addresses if a.version == addresses[0].version]
+    other = [a for a in addresses if a.version != addresses[0].version]
+    paired = [a for pair in zip(first, other, strict=False) for a in pair]
+    return paired + first[len(other) :] + other[len(first) :]
+
+
+def _addr_info(address: IPAddress, port: int) -> AddrInfoType:
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    sockaddr = (str(address), port) if address.version == 4 else (str(address), port, 0, 0)
+    return family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", sockaddr
+
+
+def _socket(info: AddrInfoType) -> socket.socket:
+    family, kind, protocol, _, _ = info
+    opened = socket.socket(family, kind, protocol)
+    # Frames arrive ready-cut from the session; waiting to fill packets only adds delay.
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return opened
+
+
+def _failure(error: OSError | RuntimeError) -> Failure:
+    # When attempts fail in different ways, the library's error has no errno but quotes each one's.
+    numbers = {int(number) for number in _ERRNO.findall(str(error))}
+    return next((failure for number, failure in _KINDS if number in numbers), Failure.UNREACHABLE)
