@@ -1,0 +1,1 @@
+"""The client role: the reader's local proxy."""

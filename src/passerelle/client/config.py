@@ -1,0 +1,34 @@
+"""What a client is told when it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from passerelle.wire.invite import Invite
+
+
+@dataclass(frozen=True, slots=True)
+class ClientConfig:
+    """The network to join, the local port, and how links are kept."""
+
+    invite: Invite
+    """Where the network's descriptor is, and who must have signed it."""
+    listen_host: str = "127.0.0.1"
+    listen_port: int = 1080
+    """0 lets the system choose."""
+    links: int = 3
+    """Links kept ready."""
+    patience_s: float = 30.0
+    """An application's request waits so long for a first link."""
+    connect_timeout_s: float = 15.0
+    """From a volunteer's answer until the DataChannel is open."""
+    welcome_timeout_s: float = 10.0
+    """From the open DataChannel until the exit's WELCOME."""
+    grace_s: float = 120.0
+    """The session outlives the loss of all its links for so long."""
+    request_timeout_s: float = 15.0
+    """One exchange with the broker."""
+    retry_s: tuple[float, float] = (0.5, 15.0)
+    """First and longest pause between requests while there is no link."""
+    spare_retry_s: tuple[float, float] = (3.0, 60.0)
+    """… and while some links work and only spares are missing."""

@@ -1,0 +1,139 @@
+"""Makes one link: from an answered offer to the exit's WELCOME."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+
+from passerelle.errors import LinkCode, LinkLost, PeerError
+from passerelle.io.link import SecureLink
+from passerelle.io.tls import TlsPipe
+from passerelle.io.transport import Transport
+from passerelle.io.tunnel import Tunnel
+from passerelle.wire.frames import VERSION, Frame, Hello, Refused, Welcome
+
+
+class Membership:
+    """The session that a client's links join, and whether the exit knows it yet."""
+
+    def __init__(self, session_id: bytes, tunnel: Tunnel) -> None:
+        self.session_id = session_id
+        self.tunnel = tunnel
+        self.exit_id: str | None = None
+        """The exit that holds the session; None until the first link is made."""
+        self.welcomed = False
+        """Once true, an exit that does not know the session has lost it."""
+
+
+class Introduction:
+    """Handles a link until the exit's WELCOME; then the tunnel does.
+
+    Data may follow HELLO without waiting for WELCOME, so a new link costs no round trip more.
+    """
+
+    def __init__(self, membership: Membership, ticket: str) -> None:
+        self._membership = membership
+        self._ticket = ticket
+        self._welcomed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.steps: list[tuple[str, float]] = []
+        self._since = time.monotonic()
+
+    def restart_clock(self) -> None:
+        """Let the first step's time count from now."""
+        self._since = time.monotonic()
+
+    async def run(
+        self,
+        number: int,
+        transport: Transport,
+        context: ssl.SSLContext,
+        pins: tuple[bytes, ...],
+        timeout_s: float,
+    ) -> SecureLink:
+        """Secure the link, join the session, and return it once the exit has welcomed it.
+
+        Raises LinkLost. Cancelling closes the link.
+        """
+        link = SecureLink(number, transport, TlsPipe(context, pins), self)
+        try:
+            async with asyncio.timeout(timeout_s):
+                link.start()
+                await self._welcomed
+        except TimeoutError:
+            self._give_up(link, LinkCode.TIMEOUT)
+            raise LinkLost(LinkCode.TIMEOUT, "the exit did not answer") from None
+        except BaseException:
+            self._give_up(link, LinkCode.NORMAL)
+            raise
+        return link
+
+    def _give_up(self, link: SecureLink, code: LinkCode) -> None:
+        link.close(code)
+        self._membership.tunnel.link_lost(link, LinkLost(code, "the link was given up"))
+
+    def link_ready(self, link: SecureLink) -> None:
+        """Send HELLO, and let the session use the link at once."""
+        self._step("tls")
+        tunnel = self._membership.tunnel
+        if tunnel.ended:
+            self._fail(LinkLost(LinkCode.UNKNOWN_SESSION, "the session ended meanwhile"))
+            return
+        link.send(
+            [
+                Hello(
+                    self._membership.session_id,
+                    not self._membership.welcomed,
+                    tunnel.received,
+                    self._ticket,
+                )
+            ]
+        )
+        tunnel.attach(link)
+        link.handler = self
+
+    def link_frames(self, link: SecureLink, frames: list[Frame]) -> None:
+        """Take WELCOME or REFUSED, and hand what follows to the session."""
+        match frames[0]:
+            case Welcome() as welcome:
+                self._welcome(link, welcome)
+            case Refused(code):
+                self._refused(link, code)
+                return
+            case _:
+                raise PeerError(LinkCode.UNEXPECTED, "an exit must begin with WELCOME")
+        if frames[1:]:
+            self._membership.tunnel.link_frames(link, frames[1:])
+
+    def link_draining(self, link: SecureLink) -> None:
+        """The session moves off it as soon as another is there."""
+        self._membership.tunnel.link_draining(link)
+
+    def link_lost(self, link: SecureLink, error: LinkLost) -> None:
+        """The link ended before WELCOME."""
+        self._fail(error)
+
+    def _welcome(self, link: SecureLink, welcome: Welcome) -> None:
+        if welcome.version != VERSION:
+            raise PeerError(LinkCode.VERSION, f"link protocol version {welcome.version}")
+        self._membership.tunnel.acknowledged_to(welcome.received)
+        self._membership.welcomed = True
+        link.handler = self._membership.tunnel
+        self._step("welcome")
+        if not self._welcomed.done():
+            self._welcomed.set_result(None)
+
+    def _refused(self, link: SecureLink, code: LinkCode) -> None:
+        error = LinkLost(code, "the exit refused the link")
+        if code is LinkCode.UNKNOWN_SESSION:
+            self._membership.tunnel.close()
+        self._fail(error)
+
+    def _fail(self, error: LinkLost) -> None:
+        if not self._welcomed.done():
+            self._welcomed.set_exception(error)
+
+    def _step(self, name: str) -> None:
+        now = time.monotonic()
+        self.steps.append((name, now - self._since))
+        self._since = now

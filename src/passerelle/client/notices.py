@@ -1,0 +1,54 @@
+"""What a client tells whoever watches it: a terminal, the demonstration, a benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkLoaded:
+    """The descriptor was fetched and its signature is good."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Searching:
+    """The broker is being asked for volunteers."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoVolunteer:
+    """Nobody is available; the client asks again."""
+
+    retry_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerUnreachable:
+    """The broker does not answer; the client tries again."""
+
+    reason: str
+    retry_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """A link is ready."""
+
+    link: int
+    steps: tuple[tuple[str, float], ...]
+    """(name, seconds) of each step it took, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown:
+    """A link ended, or could not be made."""
+
+    link: int
+    reason: str
+
+
+Notice = NetworkLoaded | Searching | NoVolunteer | BrokerUnreachable | LinkUp | LinkDown
+Observe = Callable[[Notice], None]

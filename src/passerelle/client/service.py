@@ -1,0 +1,106 @@
+"""The client: a local proxy whose traffic leaves through volunteers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+
+from passerelle.client.config import ClientConfig
+from passerelle.client.keeper import Keeper
+from passerelle.client.notices import BrokerUnreachable, NetworkLoaded, Notice, Observe
+from passerelle.client.proxy import LocalProxy
+from passerelle.client.rendezvous import BrokerSilent, DirectMethod, load_descriptor
+from passerelle.core.backoff import Backoff
+from passerelle.errors import Failure, StreamFailed
+from passerelle.io.tasks import TaskSet
+from passerelle.io.tunnel import TunnelStream
+from passerelle.wire.descriptor import Descriptor
+
+
+def _ignore(_notice: Notice) -> None:
+    pass
+
+
+class Client:
+    """One client: `start`, then `run` until it is told to stop, then `close`."""
+
+    def __init__(self, config: ClientConfig, observe: Observe = _ignore) -> None:
+        self._config = config
+        self._observe = observe
+        self._method = DirectMethod(config.request_timeout_s)
+        self._proxy = LocalProxy(self._open)
+        self._keeper: Keeper | None = None
+        self._loaded = asyncio.Event()
+        self._stack = AsyncExitStack()
+        self._tasks = TaskSet("client")
+        self._work: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The local port."""
+        return self._proxy.port
+
+    @property
+    def link_count(self) -> int:
+        """Links that can carry new data."""
+        return self._keeper.link_count if self._keeper is not None else 0
+
+    async def start(self) -> None:
+        """Open the local port and ask for the network's descriptor.
+
+        A broker that does not answer is asked again in the background. Raises LocalError (port
+        taken) and ConfigError (the descriptor is not what the invite promises).
+        """
+        await self._stack.enter_async_context(self._method)
+        self._stack.push_async_callback(self._tasks.close)
+        try:
+            await self._proxy.start(self._config.listen_host, self._config.listen_port)
+            self._stack.push_async_callback(self._proxy.close)
+            backoff = Backoff(*self._config.retry_s)
+            descriptor = await self._load(backoff)
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        self._work = self._tasks.start(self._keep(descriptor, backoff), "keeper")
+
+    async def run(self) -> None:
+        """Wait as long as the client works. Raises ConfigError when it cannot go on.
+
+        Cancelling only stops the waiting.
+        """
+        assert self._work is not None  # started
+        await asyncio.shield(self._work)
+
+    async def close(self) -> None:
+        """Close the port, break off connections, end the session and its links. Idempotent."""
+        if self._keeper is not None:
+            await self._keeper.close()
+        await self._stack.aclose()
+
+    async def _keep(self, descriptor: Descriptor | None, backoff: Backoff) -> None:
+        while descriptor is None:
+            descriptor = await self._load(backoff)
+        self._observe(NetworkLoaded(descriptor.name))
+        self._keeper = Keeper(self._config, descriptor, self._method, self._observe)
+        self._loaded.set()
+        await self._keeper.run()
+
+    async def _load(self, backoff: Backoff) -> Descriptor | None:
+        """Return the descriptor, or None after telling why not and waiting a while."""
+        try:
+            return await load_descriptor(self._method, self._config.invite)
+        except BrokerSilent as error:
+            retry_s = backoff.next_s(random.random())  # noqa: S311  (jitter)
+            self._observe(BrokerUnreachable(str(error), retry_s))
+            await asyncio.sleep(retry_s)
+            return None
+
+    async def _open(self, host: str, port: int) -> TunnelStream:
+        try:
+            async with asyncio.timeout(self._config.patience_s):
+                await self._loaded.wait()
+        except TimeoutError:
+            raise StreamFailed(Failure.NO_VOLUNTEER) from None
+        assert self._keeper is not None  # loaded
+        return await self._keeper.open(host, port)

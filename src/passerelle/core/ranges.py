@@ -1,0 +1,49 @@
+"""A set of byte offsets above a floor, kept as disjoint ascending ranges."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+
+
+class RangeSet:
+    """Offsets `[0, floor)` and any number of ranges beyond.
+
+    Adding costs a binary search and a splice; the number of ranges is the number of gaps.
+    """
+
+    __slots__ = ("_ends", "_starts", "floor")
+
+    def __init__(self, floor: int = 0) -> None:
+        self.floor = floor
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def add(self, start: int, end: int) -> None:
+        """Add `[start, end)`; the floor rises over every range it now touches."""
+        if end <= self.floor:
+            return
+        low = bisect_left(self._ends, start)
+        high = bisect_right(self._starts, end)
+        if low < high:
+            start = min(start, self._starts[low])
+            end = max(end, self._ends[high - 1])
+        if start <= self.floor:
+            self.floor = end
+            del self._starts[:high], self._ends[:high]
+        else:
+            self._starts[low:high] = [start]
+            self._ends[low:high] = [end]
+
+    def covers(self, start: int, end: int) -> bool:
+        """Return whether all of `[start, end)` is in the set."""
+        if end <= self.floor:
+            return True
+        index = bisect_right(self._starts, max(start, self.floor)) - 1
+        return index >= 0 and start >= self._starts[index] and end <= self._ends[index]
+
+    def ranges(self, most: int) -> tuple[tuple[int, int], ...]:
+        """Return up to `most` lowest ranges beyond the floor, ascending."""
+        return tuple(zip(self._starts[:most], self._ends[:most], strict=True))

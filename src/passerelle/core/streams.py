@@ -1,0 +1,316 @@
+"""Streams inside a session: HTTP/2 CONNECT (RFC 9113 §8.5) over the session's byte stream.
+
+A thin face of the `h2` library: it fixes who may do what (only clients open, only CONNECT),
+turns answers into `Failure`s (as RFC 9209 `proxy-status` tells them), and owns the receive
+windows. A stream's window starts small and doubles as long as its application keeps up, within
+one budget per session; so a fast download fills a long path, and a stalled one holds little. At
+the client the connection's window is never what limits: one stalled stream stalls no other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import h2.config
+import h2.connection
+import h2.errors
+import h2.events
+import h2.exceptions
+import h2.settings
+
+from passerelle import limits
+from passerelle.core.host import HostError, join_authority, split_authority
+from passerelle.errors import Failure, LinkCode, PeerError, StreamFailed
+
+_UNLIMITED = 2**31 - 1
+_DEFAULT_WINDOW = 65_535
+"""What RFC 9113 §6.9.2 gives a connection before any WINDOW_UPDATE."""
+_FRAME_BYTES = 64 * limits.KIB
+"""Largest DATA frame; fewer and larger ones cost less Python."""
+_PROXY_STATUS = "passerelle; error="
+_STATUS = {
+    Failure.POLICY: "403",
+    Failure.TIMEOUT: "504",
+    Failure.LIMIT: "503",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """At the exit: a client wants `host:port`."""
+
+    stream: int
+    host: str = field(repr=False)
+    port: int = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """At the client: the exit has connected."""
+
+    stream: int
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Bytes for the application; give `size` back by `consumed` once it has taken them."""
+
+    stream: int
+    data: bytes = field(repr=False)
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The far side will send no more on this stream; the other direction stays open."""
+
+    stream: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The stream is over, without a proper end."""
+
+    stream: int
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Writable:
+    """Windows have opened: streams that could not send may try again."""
+
+
+Event = Requested | Opened | Received | Ended | Failed | Writable
+
+
+@dataclass(slots=True)
+class _Stream:
+    window: int = limits.STREAM_WINDOW_BYTES
+    unread: int = 0
+    """Received and not yet consumed."""
+    credit: int = 0
+    """Consumed and not yet given back to the peer."""
+    sent_end: bool = False
+    received_end: bool = False
+
+
+class Streams:
+    """One end's streams."""
+
+    def __init__(self, *, client: bool) -> None:
+        self._client = client
+        self._h2 = h2.connection.H2Connection(
+            h2.config.H2Configuration(client_side=client, header_encoding=None)
+        )
+        self._streams: dict[int, _Stream] = {}
+        self._growth_left = limits.STREAM_GROWTH_BYTES
+        self._connection_credit = 0
+        settings = {
+            h2.settings.SettingCodes.ENABLE_PUSH: 0,
+            h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: limits.STREAM_WINDOW_BYTES,
+            h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: limits.STREAMS_PER_SESSION,
+            h2.settings.SettingCodes.MAX_FRAME_SIZE: _FRAME_BYTES,
+            h2.settings.SettingCodes.MAX_HEADER_LIST_SIZE: limits.STREAM_HEADER_BYTES,
+        }
+        self._h2.local_settings = h2.settings.Settings(client=client, initial_values=settings)
+        self._h2.max_inbound_frame_size = _FRAME_BYTES
+        self._h2.initiate_connection()
+        window = _UNLIMITED if client else limits.CONNECTION_WINDOW_BYTES
+        self._h2.increment_flow_control_window(window - _DEFAULT_WINDOW)
+
+    @property
+    def open_count(self) -> int:
+        """Streams that are not over."""
+        return len(self._streams)
+
+    def output(self) -> bytes:
+        """Return the bytes to write to the session."""
+        return self._h2.data_to_send()
+
+    # --- client ---------------------------------------------------------------------------------
+
+    def open(self, host: str, port: int) -> int:
+        """Ask the exit to connect to `host:port` and return the stream's number.
+
+        Data may be sent on it at once. Raises StreamFailed(LIMIT) with too many streams open.
+        """
+        stream = self._h2.get_next_available_stream_id()
+        headers = [(":method", "CONNECT"), (":authority", join_authority(host, port))]
+        try:
+            self._h2.send_headers(stream, headers)
+        except h2.exceptions.TooManyStreamsError:
+            raise StreamFailed(Failure.LIMIT) from None
+        self._streams[stream] = _Stream()
+        return stream
+
+    # --- exit -----------------------------------------------------------------------------------
+
+    def accept(self, stream: int) -> None:
+        """Tell the client that the exit has connected."""
+        if stream in self._streams:
+            self._h2.send_headers(stream, [(":status", "200")])
+
+    def refuse(self, stream: int, failure: Failure) -> None:
+        """Tell the client why the exit has not connected; ends the stream."""
+        if self._streams.get(stream) is None:
+            return
+        headers = [
+            (":status", _STATUS.get(failure, "502")),
+            ("proxy-status", _PROXY_STATUS + failure.value),
+        ]
+        self._h2.send_headers(stream, headers, end_stream=True)
+        self._h2.reset_stream(stream, h2.errors.ErrorCodes.NO_ERROR)
+        self._forget(stream)
+
+    # --- both -----------------------------------------------------------------------------------
+
+    def sendable(self, stream: int) -> int:
+        """Return how many bytes the far side lets us send on a stream now."""
+        if stream not in self._streams:
+            return 0
+        return max(0, self._h2.local_flow_control_window(stream))
+
+    def send(self, stream: int, data: bytes) -> None:
+        """Send up to `sendable` bytes."""
+        if stream in self._streams:
+            largest = self._h2.max_outbound_frame_size
+            for start in range(0, len(data), largest):
+                self._h2.send_data(stream, data[start : start + largest])
+
+    def end(self, stream: int) -> None:
+        """Send no more on a stream; the other direction stays open."""
+        state = self._streams.get(stream)
+        if state is None or state.sent_end:
+            return
+        self._h2.end_stream(stream)
+        state.sent_end = True
+        self._forget_if_over(stream, state)
+
+    def reset(self, stream: int) -> None:
+        """Break a stream off in both directions (RFC 9113 §8.5: a TCP error)."""
+        if stream in self._streams:
+            self._h2.reset_stream(stream, h2.errors.ErrorCodes.CONNECT_ERROR)
+            self._forget(stream)
+
+    def consumed(self, stream: int, size: int) -> None:
+        """The application took `size` bytes: let the far side send as many more."""
+        state = self._streams.get(stream)
+        if state is None:
+            return
+        state.unread -= size
+        state.credit += size
+        self._release_connection(size)
+        if state.credit >= state.window // 2 and not state.received_end:
+            growth = self._growth(state)
+            state.window += growth
+            self._h2.increment_flow_control_window(state.credit + growth, stream)
+            state.credit = 0
+        self._forget_if_over(stream, state)
+
+    def receive(self, data: bytes | memoryview) -> list[Event]:
+        """Take bytes from the session.
+
+        Raises PeerError(MALFORMED) when the far side breaks HTTP/2; the session is over then.
+        """
+        try:
+            events = self._h2.receive_data(data)
+        except (h2.exceptions.H2Error, ValueError) as error:
+            raise PeerError(LinkCode.MALFORMED, "the far side broke HTTP/2") from error
+        out: list[Event] = []
+        for event in events:
+            self._translate(event, out)
+        return out
+
+    def _translate(self, event: h2.events.Event, out: list[Event]) -> None:
+        match event:
+            case h2.events.DataReceived():
+                self._data_received(event, out)
+            case h2.events.RequestReceived():
+                self._request_received(event, out)
+            case h2.events.ResponseReceived():
+                self._response_received(event, out)
+            case h2.events.StreamEnded(stream_id=stream):
+                state = self._streams.get(stream)
+                if state is not None:
+                    state.received_end = True
+                    out.append(Ended(stream))
+                    self._forget_if_over(stream, state)
+            case h2.events.StreamReset(stream_id=stream):
+                if stream in self._streams:
+                    self._forget(stream)
+                    out.append(Failed(stream, Failure.SESSION_LOST))
+            case h2.events.WindowUpdated() | h2.events.RemoteSettingsChanged():
+                if not out or not isinstance(out[-1], Writable):
+                    out.append(Writable())
+            case h2.events.ConnectionTerminated():
+                raise PeerError(LinkCode.NORMAL, "the far side ended the session")
+            case _:
+                pass
+
+    def _data_received(self, event: h2.events.DataReceived, out: list[Event]) -> None:
+        size = event.flow_controlled_length or 0
+        state = self._streams.get(event.stream_id)
+        if state is None:
+            self._release_connection(size)
+            return
+        state.unread += size
+        if size:
+            out.append(Received(event.stream_id, event.data or b"", size))
+
+    def _request_received(self, event: h2.events.RequestReceived, out: list[Event]) -> None:
+        stream = event.stream_id
+        headers = dict(event.headers or ())
+        try:
+            if headers.get(b":method") != b"CONNECT" or b":path" in headers:
+                raise HostError
+            host, port = split_authority(headers.get(b":authority", b"").decode())
+        except (HostError, UnicodeDecodeError):
+            self._h2.reset_stream(stream, h2.errors.ErrorCodes.PROTOCOL_ERROR)
+            return
+        self._streams[stream] = _Stream()
+        out.append(Requested(stream, str(host), port))
+
+    def _response_received(self, event: h2.events.ResponseReceived, out: list[Event]) -> None:
+        stream = event.stream_id
+        if stream not in self._streams:
+            return
+        headers = dict(event.headers or ())
+        if headers.get(b":status") == b"200":
+            out.append(Opened(stream))
+            return
+        out.append(Failed(stream, _read_failure(headers.get(b"proxy-status", b""))))
+        if event.stream_ended is None:
+            self._h2.reset_stream(stream, h2.errors.ErrorCodes.CANCEL)
+        self._forget(stream)
+
+    def _release_connection(self, size: int) -> None:
+        """Give connection credit back, in batches."""
+        self._connection_credit += size
+        if self._connection_credit >= limits.CONNECTION_WINDOW_BYTES // 4:
+            self._h2.increment_flow_control_window(self._connection_credit)
+            self._connection_credit = 0
+
+    def _growth(self, state: _Stream) -> int:
+        """Return how much to widen a stream's window: double it if its reader keeps up."""
+        if state.unread:
+            return 0
+        growth = min(state.window, limits.STREAM_WINDOW_CAP_BYTES - state.window)
+        growth = max(0, min(growth, self._growth_left))
+        self._growth_left -= growth
+        return growth
+
+    def _forget_if_over(self, stream: int, state: _Stream) -> None:
+        if state.sent_end and state.received_end and not state.unread:
+            self._forget(stream)
+
+    def _forget(self, stream: int) -> None:
+        state = self._streams.pop(stream)
+        self._growth_left += state.window - limits.STREAM_WINDOW_BYTES
+        self._release_connection(state.unread)
+
+
+def _read_failure(proxy_status: bytes) -> Failure:
+    try:
+        return Failure(proxy_status.decode().removeprefix(_PROXY_STATUS))
+    except ValueError:
+        return Failure.INTERNAL

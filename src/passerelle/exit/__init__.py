@@ -1,0 +1,1 @@
+"""The exit role: where tunnels end and connections to the Internet begin."""

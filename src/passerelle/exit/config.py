@@ -1,0 +1,34 @@
+"""What an exit is told when it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from passerelle import limits
+from passerelle.core.policy import Policy
+from passerelle.io.tls import LinkIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class ExitConfig:
+    """Keys, policy, timings and capacity of one exit."""
+
+    exit_id: str
+    """Its name in the descriptor; tickets for another exit are worth nothing here."""
+    identity: LinkIdentity
+    """Proves the exit inside every link."""
+    ticket_keys: tuple[Ed25519PublicKey, ...]
+    """Public halves of the keys that brokers sign tickets with."""
+    policy: Policy = field(default_factory=Policy)
+    """What it connects to."""
+    handshake_timeout_s: float = 20.0
+    """From a link's WebSocket until its HELLO; the volunteer connects before the client has
+    found its way to the volunteer."""
+    grace_s: float = 60.0
+    """A session outlives the loss of all its links for so long."""
+    links: int = limits.EXIT_LINKS
+    """Most links at once."""
+    sessions: int = limits.EXIT_SESSIONS
+    """Most sessions at once."""

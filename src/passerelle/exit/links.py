@@ -1,0 +1,61 @@
+"""A link's first frames at the exit: HELLO in, WELCOME or REFUSED out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from passerelle.errors import LinkCode, LinkLost, PeerError
+from passerelle.io.link import SecureLink
+from passerelle.io.tunnel import Tunnel
+from passerelle.limits import SESSION_WINDOW_BYTES
+from passerelle.wire.frames import VERSION, Frame, Hello, Refused, Welcome
+
+
+class Sessions(Protocol):
+    """Where sessions are found."""
+
+    def admit(self, hello: Hello) -> tuple[Tunnel, bool]:
+        """Return the session a HELLO asks for, and whether it existed. Raises PeerError."""
+
+
+class Reception:
+    """Handles a link until its client has said which session it belongs to."""
+
+    def __init__(self, sessions: Sessions, done: Callable[[], None]) -> None:
+        self._sessions = sessions
+        self._done = done
+
+    def link_ready(self, link: SecureLink) -> None:
+        """The client speaks first."""
+
+    def link_frames(self, link: SecureLink, frames: list[Frame]) -> None:
+        """Take HELLO, join the session, and hand what followed HELLO to it."""
+        try:
+            tunnel = self._welcome(link, frames[0])
+        except PeerError as error:
+            link.send([Refused(error.code)])
+            raise
+        self._done()
+        if frames[1:]:
+            tunnel.link_frames(link, frames[1:])
+
+    def link_draining(self, link: SecureLink) -> None:
+        """A link that leaves before it was used is of no use."""
+        link.close(LinkCode.DRAINING)
+        self._done()
+
+    def link_lost(self, link: SecureLink, error: LinkLost) -> None:
+        """Nobody waits for it."""
+        self._done()
+
+    def _welcome(self, link: SecureLink, first: Frame) -> Tunnel:
+        if not isinstance(first, Hello):
+            raise PeerError(LinkCode.UNEXPECTED, "a link must begin with HELLO")
+        if first.version != VERSION:
+            raise PeerError(LinkCode.VERSION, f"link protocol version {first.version}")
+        tunnel, resumed = self._sessions.admit(first)
+        tunnel.acknowledged_to(first.received)
+        link.send([Welcome(resumed, tunnel.received, SESSION_WINDOW_BYTES)])
+        tunnel.attach(link)
+        return tunnel

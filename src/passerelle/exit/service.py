@@ -1,0 +1,109 @@
+"""The exit: `WS /v1/link`, behind which links, sessions and streams live."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+
+from aiohttp import web
+
+from passerelle import limits
+from passerelle.core.replay import ReplayWindow
+from passerelle.errors import LinkCode, PeerError
+from passerelle.exit.config import ExitConfig
+from passerelle.exit.links import Reception
+from passerelle.exit.sessions import SessionTable
+from passerelle.io.link import SecureLink
+from passerelle.io.tasks import race
+from passerelle.io.tls import TlsPipe, exit_context
+from passerelle.io.ws import SUBPROTOCOL, WebSocketTransport
+from passerelle.wire.tickets import TicketKind, verify
+
+_log = logging.getLogger(__name__)
+
+
+class Exit:
+    """One exit process. It may share an application and a port with a broker."""
+
+    def __init__(self, config: ExitConfig) -> None:
+        self._config = config
+        self._tls = exit_context(config.identity)
+        self._sessions = SessionTable(config)
+        self._used_tickets = ReplayWindow(limits.LINK_TICKET_LIFE_S, limits.LINK_TICKETS_USED)
+        self._numbers = itertools.count(1)
+        self._links: set[SecureLink] = set()
+        self._closing = False
+
+    def add_routes(self, app: web.Application) -> None:
+        """Serve links on `app`."""
+        app.router.add_get("/v1/link", self._link)
+
+    async def close(self) -> None:
+        """End all sessions and links."""
+        self._closing = True
+        await self._sessions.close()
+        for link in list(self._links):
+            link.close(LinkCode.DRAINING)
+
+    async def _link(self, request: web.Request) -> web.StreamResponse:
+        if self._closing or len(self._links) >= self._config.links or not self._admits(request):
+            # What any path answers that does not exist: a stranger learns nothing.
+            raise web.HTTPNotFound
+        socket = web.WebSocketResponse(
+            protocols=(SUBPROTOCOL,),
+            max_msg_size=limits.LINK_MESSAGE_BYTES,
+            compress=False,
+            autoclose=True,
+        )
+        await socket.prepare(request)
+        await self._serve(socket)
+        return socket
+
+    def _admits(self, request: web.Request) -> bool:
+        """Check and use up the link ticket, the second WebSocket subprotocol."""
+        offered = [
+            part.strip() for part in request.headers.get("Sec-WebSocket-Protocol", "").split(",")
+        ]
+        if len(offered) != 2 or offered[0] != SUBPROTOCOL:
+            return False
+        now = time.time()
+        try:
+            ticket = verify(
+                offered[1],
+                self._config.ticket_keys,
+                kind=TicketKind.LINK,
+                exit_id=self._config.exit_id,
+                now_s=now,
+            )
+        except PeerError:
+            return False
+        return self._used_tickets.accept(ticket.id, ticket.expires_s, now)
+
+    async def _serve(self, socket: web.WebSocketResponse) -> None:
+        transport = WebSocketTransport(socket)
+        received = asyncio.Event()
+        link = SecureLink(
+            next(self._numbers),
+            transport,
+            TlsPipe(self._tls),
+            Reception(self._sessions, received.set),
+        )
+        self._links.add(link)
+        try:
+            link.start()
+            await race(transport.run(), until=self._hurry(link, received))
+        finally:
+            self._links.discard(link)
+            link.close(LinkCode.TRANSPORT)
+
+    async def _hurry(self, link: SecureLink, received: asyncio.Event) -> None:
+        """End a link whose client does not introduce itself in time."""
+        try:
+            async with asyncio.timeout(self._config.handshake_timeout_s):
+                await received.wait()
+        except TimeoutError:
+            link.close(LinkCode.TIMEOUT)
+            return
+        await asyncio.Event().wait()

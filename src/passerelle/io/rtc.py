@@ -1,0 +1,237 @@
+"""The client's end of DataChannels: the only module that imports aiortc.
+
+Uses aiortc's ORTC objects (ICE, DTLS, SCTP) one by one instead of its RTCPeerConnection: no SDP
+is parsed or made here at all, every step can be timed, and a volunteer's fields reach the stack
+as checked values only. The client offers: it is ICE-controlling and the DTLS *server*, so the
+ClientHello a censor sees is the browser's genuine one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Self
+
+from aiortc import (
+    RTCCertificate,
+    RTCDataChannel,
+    RTCDataChannelParameters,
+    RTCDtlsTransport,
+    RTCIceCandidate,
+    RTCIceGatherer,
+    RTCIceParameters,
+    RTCIceServer,
+    RTCIceTransport,
+    RTCSctpCapabilities,
+    RTCSctpTransport,
+)
+from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters
+
+from passerelle import limits
+from passerelle.errors import LinkCode, LinkLost
+from passerelle.io.tasks import TaskSet
+from passerelle.io.transport import Receiver
+from passerelle.wire.description import (
+    DATA_CHANNEL_ID,
+    Candidate,
+    CandidateKind,
+    Description,
+    Setup,
+)
+
+_SCTP_PORT = 5000
+_RECEIVE_WINDOW_BYTES = limits.LINK_WINDOW_CAP_BYTES + limits.MIB
+"""What SCTP advertises: above a link's largest window, or a sender with more in flight provokes
+loss and falls to a few Mbit/s (aiortc's own value is 1 MiB)."""
+_KINDS = {"host": CandidateKind.HOST, "srflx": CandidateKind.REFLEXIVE}
+_PRIORITIES = {CandidateKind.HOST: 2130706431, CandidateKind.REFLEXIVE: 1694498815}
+
+
+class ChannelOffer:
+    """Our half of a DataChannel, waiting for a volunteer's.
+
+    Make it with `gather`; then `connect` with the volunteer's answer, or `close`.
+    """
+
+    def __init__(self, stun: tuple[str, ...]) -> None:
+        servers = [RTCIceServer(urls=[url]) for url in stun]
+        self._certificate = RTCCertificate.generateCertificate()
+        self._gatherer = RTCIceGatherer(iceServers=servers)
+        self._ice = RTCIceTransport(self._gatherer)
+        self._ice._connection.ice_controlling = True  # as RTCPeerConnection does for an offerer
+        self._dtls = RTCDtlsTransport(self._ice, [self._certificate])
+        self._dtls._set_role("server")
+        self._sctp = RTCSctpTransport(self._dtls)
+        self._sctp._advertised_rwnd = _RECEIVE_WINDOW_BYTES
+        self._channel = RTCDataChannel(
+            self._sctp, RTCDataChannelParameters(negotiated=True, id=DATA_CHANNEL_ID)
+        )
+        self.steps: list[tuple[str, float]] = []
+        """(name, seconds) of each step done so far."""
+
+    @classmethod
+    async def gather(cls, stun: tuple[str, ...] = ()) -> Self:
+        """Return an offer whose candidates are known.
+
+        `stun` holds at most one server, as `stun:host:port`. Takes up to five seconds when it
+        does not answer. Cancelling closes the sockets.
+        """
+        offer = cls(stun)
+        try:
+            await offer._gatherer.gather()
+        except BaseException:
+            await offer.close()
+            raise
+        return offer
+
+    @property
+    def description(self) -> Description:
+        """What the volunteer needs to know."""
+        parameters = self._gatherer.getLocalParameters()
+        candidates = [
+            Candidate(_KINDS[candidate.type], candidate.ip, candidate.port)
+            for candidate in self._gatherer.getLocalCandidates()
+            if candidate.type in _KINDS and "%" not in candidate.ip
+        ]
+        return Description(
+            ufrag=parameters.usernameFragment or "",
+            pwd=parameters.password or "",
+            fingerprint=_sha256_fingerprint(self._certificate),
+            setup=Setup.ACTPASS,
+            candidates=tuple(candidates[: limits.CANDIDATES]),
+        )
+
+    async def connect(self, answer: Description, *, timeout_s: float) -> ChannelTransport:
+        """Connect to the volunteer that answered and return the open channel.
+
+        Raises LinkLost(TIMEOUT or TRANSPORT). On any failure, and on cancelling, the offer is
+        closed.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._connect(answer)
+        except TimeoutError:
+            await self.close()
+            raise LinkLost(LinkCode.TIMEOUT, f"no path to the volunteer ({self._stage})") from None
+        except BaseException:
+            await self.close()
+            raise
+        return ChannelTransport(self, self._channel)
+
+    async def _connect(self, answer: Description) -> None:
+        self._stage = "ice"
+        start = time.monotonic()
+        for index, candidate in enumerate(answer.candidates):
+            await self._ice.addRemoteCandidate(_to_aiortc(index, candidate))
+        # No end of candidates is signalled: a browser that hides its addresses is found as a
+        # peer-reflexive candidate, and the timeout is ours.
+        await self._ice.start(RTCIceParameters(usernameFragment=answer.ufrag, password=answer.pwd))
+        self._require(self._ice.state == "completed")
+        start = self._step("ice", start)
+        fingerprint = ":".join(f"{byte:02X}" for byte in answer.fingerprint)
+        await self._dtls.start(
+            RTCDtlsParameters([RTCDtlsFingerprint(algorithm="sha-256", value=fingerprint)])
+        )
+        self._require(self._dtls.state == "connected")
+        start = self._step("dtls", start)
+        opened = asyncio.Event()
+        self._channel.on("open", opened.set)
+        await self._sctp.start(
+            RTCSctpCapabilities(maxMessageSize=limits.LINK_MESSAGE_BYTES), _SCTP_PORT
+        )
+        if self._channel.readyState != "open":
+            await opened.wait()
+        self._step("sctp", start)
+
+    def _step(self, name: str, start: float) -> float:
+        now = time.monotonic()
+        self.steps.append((name, now - start))
+        self._stage = {"ice": "dtls", "dtls": "sctp"}.get(name, "open")
+        return now
+
+    def _require(self, reached: bool) -> None:
+        if not reached:
+            raise LinkLost(LinkCode.TRANSPORT, f"no connection to the volunteer ({self._stage})")
+
+    _stage = "new"
+
+    async def close(self) -> None:
+        """Close everything. Idempotent."""
+        await self._sctp.stop()
+        await self._dtls.stop()
+        await self._ice.stop()
+
+
+class ChannelTransport:
+    """A link transport over an open DataChannel."""
+
+    def __init__(self, offer: ChannelOffer, channel: RTCDataChannel) -> None:
+        self._offer = offer
+        self._channel = channel
+        self._receiver: Receiver | None = None
+        self._closed = False
+        self._tasks = TaskSet("datachannel")
+
+    def start(self, receiver: Receiver) -> None:
+        """Deliver to `receiver` from now on."""
+        self._receiver = receiver
+        self._channel.on("message", self._message)
+        self._channel.on("close", self._lost)
+
+    def send(self, message: bytes) -> None:
+        """Queue one binary message."""
+        if self._closed or self._channel.readyState != "open":
+            return
+        if self._channel.bufferedAmount > limits.TRANSPORT_QUEUE_BYTES:
+            self._end(LinkLost(LinkCode.LIMIT, "the volunteer does not take what is queued"))
+            return
+        self._channel.send(message)
+
+    def close(self, code: LinkCode) -> None:
+        """Send what is queued as far as it goes at once, then close."""
+        self._end(None)
+
+    def _message(self, message: bytes | str) -> None:
+        if self._receiver is None or self._closed:
+            return
+        if isinstance(message, str):
+            self._receiver.control_received(message)
+        else:
+            self._receiver.message_received(message)
+
+    def _lost(self) -> None:
+        self._end(LinkLost(LinkCode.TRANSPORT, "the volunteer's connection ended"))
+
+    def _end(self, error: LinkLost | None) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._tasks.spawn(self._shut(), "close")
+        if error is not None and self._receiver is not None:
+            self._receiver.transport_lost(error)
+
+    async def _shut(self) -> None:
+        # One turn of the loop lets aiortc hand the last messages to SCTP.
+        await asyncio.sleep(0)
+        await self._offer.close()
+
+
+def _sha256_fingerprint(certificate: RTCCertificate) -> bytes:
+    value = next(
+        fingerprint.value
+        for fingerprint in certificate.getFingerprints()
+        if fingerprint.algorithm == "sha-256"
+    )
+    return bytes.fromhex(value.replace(":", ""))
+
+
+def _to_aiortc(index: int, candidate: Candidate) -> RTCIceCandidate:
+    return RTCIceCandidate(
+        component=1,
+        foundation=str(index + 1),
+        ip=candidate.ip,
+        port=candidate.port,
+        priority=_PRIORITIES[candidate.kind] - index,
+        protocol="udp",
+        type=candidate.kind.value,
+    )

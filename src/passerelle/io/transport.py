@@ -1,0 +1,35 @@
+"""What a link needs from whatever carries it: a reliable, ordered pipe of messages."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from passerelle.errors import LinkCode, LinkLost
+
+
+class Receiver(Protocol):
+    """Takes what arrives on a transport. Called from the event loop; must not block."""
+
+    def message_received(self, message: bytes) -> None:
+        """Take one of the link's messages, at most `limits.LINK_MESSAGE_BYTES`."""
+
+    def control_received(self, text: str) -> None:
+        """Take what the relay itself says (`wire.control`)."""
+
+    def transport_lost(self, error: LinkLost) -> None:
+        """Learn, once, that nothing more will arrive or leave."""
+
+
+class Transport(Protocol):
+    """A pipe of messages, already connected."""
+
+    def start(self, receiver: Receiver) -> None:
+        """Begin to deliver to `receiver`; nothing was delivered before."""
+
+    def send(self, message: bytes) -> None:
+        """Queue one message; never blocks. The session's window bounds the queue, and
+        `limits.TRANSPORT_QUEUE_BYTES` closes a transport whose queue grows all the same.
+        """
+
+    def close(self, code: LinkCode) -> None:
+        """Send what is queued, then close. Idempotent; `transport_lost` is not called after."""

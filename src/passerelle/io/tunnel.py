@@ -1,0 +1,452 @@
+"""A session at work: links below, streams above, and the clock.
+
+`Tunnel` is the shell both roles share. It feeds frames from links to the `Session`, the session's
+bytes to `Streams`, and the streams' bytes back down, a little at a time: a stream's data leaves
+its queue only when a link can take it, so a quiet stream never waits behind a busy one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import Protocol, assert_never
+
+from passerelle import limits
+from passerelle.core import streams
+from passerelle.core.session import Session
+from passerelle.core.streams import Streams
+from passerelle.errors import Failure, LinkCode, LinkLost, PeerError, StreamFailed
+from passerelle.io.link import SecureLink
+from passerelle.wire.frames import Close, Frame
+
+_log = logging.getLogger(__name__)
+
+
+class TunnelHandler(Protocol):
+    """Who owns a tunnel."""
+
+    def link_down(self, number: int, error: LinkLost) -> None:
+        """A link ended; the session goes on."""
+
+    def link_leaving(self, number: int) -> None:
+        """A link will end soon: get another."""
+
+    def stream_requested(self, stream: TunnelStream, host: str, port: int) -> None:
+        """At the exit: a client wants a connection."""
+
+    def tunnel_ended(self, reason: LinkCode) -> None:
+        """The session is over; called once."""
+
+
+class TunnelStream:
+    """One stream, as a pair of awaitable byte pipes."""
+
+    def __init__(self, tunnel: Tunnel, number: int) -> None:
+        self.number = number
+        self._tunnel = tunnel
+        self._incoming: deque[tuple[bytes, int]] = deque()
+        self.end_received = False
+        self.end_sent = False
+        self._outgoing = bytearray()
+        self._outgoing_end = False
+        self._failure: Failure | None = None
+        self._readable = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._opened = asyncio.Event()
+
+    async def opened(self) -> None:
+        """Wait for the exit's answer. Raises StreamFailed. Cancelling changes nothing."""
+        await self._opened.wait()
+        self._check()
+
+    async def read(self) -> bytes:
+        """Return the next bytes, or b"" at the end. Raises StreamFailed.
+
+        Cancelling loses nothing.
+        """
+        while not self._incoming:
+            if self.end_received:
+                return b""
+            self._check()
+            self._readable.clear()
+            await self._readable.wait()
+        chunks = list(self._incoming)
+        self._incoming.clear()
+        self._tunnel.consumed(self, sum(size for _, size in chunks))
+        return chunks[0][0] if len(chunks) == 1 else b"".join(data for data, _ in chunks)
+
+    async def write(self, data: bytes) -> None:
+        """Queue `data`, waiting while more than `limits.STREAM_SEND_BYTES` wait to be sent.
+
+        Raises StreamFailed. Cancelling leaves `data` queued.
+        """
+        self._check()
+        self._outgoing += data
+        self._tunnel.sendable(self)
+        while len(self._outgoing) > limits.STREAM_SEND_BYTES:
+            self._check()
+            self._writable.clear()
+            await self._writable.wait()
+        self._check()
+
+    def write_end(self) -> None:
+        """Send no more; the other direction stays open."""
+        self._outgoing_end = True
+        self._tunnel.sendable(self)
+
+    async def flushed(self) -> None:
+        """Wait until the queue has been sent, its end included. Raises StreamFailed."""
+        while not self.end_sent:
+            self._check()
+            self._writable.clear()
+            await self._writable.wait()
+
+    def abort(self) -> None:
+        """Break the stream off in both directions. Idempotent."""
+        if self._failure is None and not (self.end_received and self.end_sent):
+            self._tunnel.abort(self)
+            self.fail(Failure.SESSION_LOST)
+
+    def accept(self) -> None:
+        """At the exit: tell the client that the connection is made."""
+        self._tunnel.accept(self)
+
+    def refuse(self, failure: Failure) -> None:
+        """At the exit: tell the client why there is no connection."""
+        self._tunnel.refuse(self, failure)
+
+    # --- called by the tunnel -------------------------------------------------------------------
+
+    def feed(self, data: bytes, size: int) -> None:
+        """Take bytes; the peer's window bounds them."""
+        self._incoming.append((data, size))
+        self._readable.set()
+
+    def feed_end(self) -> None:
+        """Take the end of the incoming direction."""
+        self.end_received = True
+        self._readable.set()
+
+    def open(self) -> None:
+        """Take the exit's yes."""
+        self._opened.set()
+
+    def fail(self, failure: Failure) -> None:
+        """Take the end of everything."""
+        self._failure = self._failure or failure
+        for event in (self._opened, self._readable, self._writable):
+            event.set()
+
+    def sent_end(self) -> None:
+        """Note that everything queued, and the end, has been handed down."""
+        self.end_sent = True
+        self._writable.set()
+
+    def take(self, most: int) -> bytes:
+        """Remove and return up to `most` queued bytes."""
+        data = bytes(memoryview(self._outgoing)[:most])
+        del self._outgoing[: len(data)]
+        if len(self._outgoing) <= limits.STREAM_SEND_BYTES // 2:
+            self._writable.set()
+        return data
+
+    @property
+    def queued(self) -> int:
+        """Bytes that wait to be sent."""
+        return len(self._outgoing)
+
+    @property
+    def ending(self) -> bool:
+        """Whether the end of the outgoing direction follows the queued bytes."""
+        return self._outgoing_end
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise StreamFailed(self._failure)
+
+
+class Tunnel:
+    """One end of one session, its links and its streams."""
+
+    def __init__(self, handler: TunnelHandler, *, client: bool, grace_s: float) -> None:
+        """`grace_s`: how long the session outlives the loss of all its links."""
+        self._handler = handler
+        self._grace_s = grace_s
+        self._loop = asyncio.get_running_loop()
+        self._session = Session()
+        self._streams = Streams(client=client)
+        self._links: dict[int, SecureLink] = {}
+        self._open: dict[int, TunnelStream] = {}
+        self._sending: dict[int, TunnelStream] = {}
+        """Streams with something to send, in turn."""
+        self._blocked: dict[int, TunnelStream] = {}
+        """Streams with something to send and no window."""
+        self._flush_due = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        self._ended = False
+        self._expect_link()
+        self._schedule()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the session is over."""
+        return self._ended
+
+    @property
+    def received(self) -> int:
+        """Offset up to which everything has arrived, for HELLO and WELCOME."""
+        return self._session.received
+
+    @property
+    def ready_links(self) -> int:
+        """How many links can take new data."""
+        return len(self._session.ready_links)
+
+    @property
+    def stream_count(self) -> int:
+        """How many streams are open."""
+        return len(self._open)
+
+    # --- links ----------------------------------------------------------------------------------
+
+    def attach(self, link: SecureLink) -> None:
+        """Use a link from now on. Raises PeerError(LIMIT) when the session has too many."""
+        self._session.add_link(link.number, self._loop.time())
+        self._links[link.number] = link
+        link.handler = self
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        self._schedule()
+
+    def acknowledged_to(self, offset: int) -> None:
+        """Take the far end's in-order offset from its HELLO or WELCOME. Raises PeerError."""
+        self._session.acknowledged_to(offset, self._loop.time())
+        self._schedule()
+
+    def link_ready(self, link: SecureLink) -> None:
+        """Nothing to do: a link is ready before it is attached."""
+
+    def link_frames(self, link: SecureLink, frames: list[Frame]) -> None:
+        """Take frames from a link. Raises PeerError, which closes that link only."""
+        now = self._loop.time()
+        try:
+            for frame in frames:
+                if isinstance(frame, Close) and frame.ends_session:
+                    self._end(frame.code)
+                    return
+                self._session.receive(link.number, frame, now)
+        except PeerError as error:
+            self._drop(link.number, LinkLost(error.code, error.reason))
+            raise
+        finally:
+            if not self._ended:
+                self._deliver()
+                self._schedule()
+
+    def link_draining(self, link: SecureLink) -> None:
+        """The link will end soon: send nothing new over it."""
+        self._session.drain_link(link.number)
+        self._handler.link_leaving(link.number)
+        self._schedule()
+
+    def link_lost(self, link: SecureLink, error: LinkLost) -> None:
+        """The link is gone: what it held goes over the others."""
+        self._drop(link.number, error)
+
+    def _drop(self, number: int, error: LinkLost) -> None:
+        if self._links.pop(number, None) is None:
+            return
+        self._session.remove_link(number, self._loop.time())
+        if not self._links:
+            self._expect_link()
+        self._handler.link_down(number, error)
+        self._schedule()
+
+    def _expect_link(self) -> None:
+        self._expiry = self._loop.call_later(self._grace_s, self._end, LinkCode.TIMEOUT)
+
+    # --- streams --------------------------------------------------------------------------------
+
+    def open(self, host: str, port: int) -> TunnelStream:
+        """At the client: ask for a connection. Raises StreamFailed."""
+        if self._ended:
+            raise StreamFailed(Failure.SESSION_LOST)
+        stream = TunnelStream(self, self._streams.open(host, port))
+        self._open[stream.number] = stream
+        self._schedule()
+        return stream
+
+    def accept(self, stream: TunnelStream) -> None:
+        """See `TunnelStream.accept`."""
+        self._streams.accept(stream.number)
+        self._schedule()
+
+    def refuse(self, stream: TunnelStream, failure: Failure) -> None:
+        """See `TunnelStream.refuse`."""
+        self._streams.refuse(stream.number, failure)
+        self._forget(stream)
+        stream.fail(failure)
+        self._schedule()
+
+    def abort(self, stream: TunnelStream) -> None:
+        """See `TunnelStream.abort`."""
+        self._streams.reset(stream.number)
+        self._forget(stream)
+        self._schedule()
+
+    def consumed(self, stream: TunnelStream, size: int) -> None:
+        """The application took bytes: widen the peer's window."""
+        self._streams.consumed(stream.number, size)
+        self._schedule()
+
+    def sendable(self, stream: TunnelStream) -> None:
+        """The stream has something to send."""
+        if stream.number in self._open and stream.number not in self._blocked:
+            self._sending[stream.number] = stream
+            self._schedule()
+
+    def _forget(self, stream: TunnelStream) -> None:
+        for table in (self._open, self._sending, self._blocked):
+            table.pop(stream.number, None)
+
+    def _forget_if_over(self, stream: TunnelStream) -> None:
+        """Both directions have ended; bytes not read yet stay with the stream."""
+        if stream.end_sent and stream.end_received:
+            self._forget(stream)
+
+    # --- up -------------------------------------------------------------------------------------
+
+    def _deliver(self) -> None:
+        """Hand what arrived in order to the streams."""
+        try:
+            for data in self._session.read():
+                for event in self._streams.receive(data):
+                    self._handle(event)
+        except PeerError as error:
+            _log.info("a session ended: %s", error)
+            self._end(error.code)
+
+    def _handle(self, event: streams.Event) -> None:
+        match event:
+            case streams.Received(number, data, size):
+                if stream := self._open.get(number):
+                    stream.feed(data, size)
+            case streams.Ended(number):
+                if stream := self._open.get(number):
+                    stream.feed_end()
+                    self._forget_if_over(stream)
+            case streams.Opened(number):
+                if stream := self._open.get(number):
+                    stream.open()
+            case streams.Failed(number, failure):
+                if stream := self._open.get(number):
+                    self._forget(stream)
+                    stream.fail(failure)
+            case streams.Writable():
+                self._sending.update(self._blocked)
+                self._blocked.clear()
+            case streams.Requested(number, host, port):
+                stream = TunnelStream(self, number)
+                self._open[number] = stream
+                self._handler.stream_requested(stream, host, port)
+            case _:
+                assert_never(event)
+
+    # --- down -----------------------------------------------------------------------------------
+
+    def _schedule(self) -> None:
+        """Flush once, after everything that happens in this turn of the loop."""
+        if not self._flush_due and not self._ended:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        if self._ended:
+            return
+        now = self._loop.time()
+        while True:
+            self._fill()
+            frames = self._session.transmit(now)
+            if not frames:
+                break
+            self._send(frames)
+        self._arm(now)
+
+    def _send(self, frames: list[tuple[int, Frame]]) -> None:
+        by_link: dict[int, list[Frame]] = {}
+        for number, frame in frames:
+            by_link.setdefault(number, []).append(frame)
+        for number, batch in by_link.items():
+            if link := self._links.get(number):
+                link.send(batch)
+
+    def _fill(self) -> None:
+        """Move bytes from streams to the session, in turn, while it wants more."""
+        self._session.write(self._streams.output())
+        while self._sending and self._session.room:
+            number, stream = next(iter(self._sending.items()))
+            del self._sending[number]
+            self._take_turn(stream)
+            self._session.write(self._streams.output())
+        self._session.backlogged = bool(self._sending)
+
+    def _take_turn(self, stream: TunnelStream) -> None:
+        if stream.queued:
+            window = self._streams.sendable(stream.number)
+            if not window:
+                self._blocked[stream.number] = stream
+                return
+            self._streams.send(stream.number, stream.take(min(window, limits.STREAM_CHUNK_BYTES)))
+        if stream.queued:
+            self._sending[stream.number] = stream
+        elif stream.ending:
+            self._streams.end(stream.number)
+            stream.sent_end()
+            self._forget_if_over(stream)
+
+    def _arm(self, now: float) -> None:
+        deadline = self._session.deadline()
+        if self._timer is not None:
+            if deadline is not None and self._timer.when() <= deadline:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None:
+            self._timer = self._loop.call_at(max(deadline, now), self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        for number in self._session.tick(self._loop.time()):
+            link = self._links[number]
+            link.close(LinkCode.TIMEOUT)
+            self._drop(number, LinkLost(LinkCode.TIMEOUT, "the link fell silent"))
+        self._schedule()
+
+    # --- the end --------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """End the session here and at the far end. Idempotent."""
+        if self._ended:
+            return
+        for link in self._links.values():
+            link.close(LinkCode.NORMAL, ends_session=True)
+        self._end(LinkCode.NORMAL)
+
+    def _end(self, reason: LinkCode) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        for handle in (self._timer, self._expiry):
+            if handle is not None:
+                handle.cancel()
+        for link in self._links.values():
+            link.close(reason)
+        for stream in list(self._open.values()):
+            stream.fail(Failure.SESSION_LOST)
+        self._links.clear()
+        self._open.clear()
+        self._handler.tunnel_ended(reason)
