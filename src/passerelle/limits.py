@@ -35,6 +35,8 @@ CANDIDATES: Final = 8
 """ICE candidates in one description."""
 OFFERS_PER_REQUEST: Final = 4
 """Volunteers asked for in one rendezvous request."""
+LANES: Final = 4
+"""Links of one client through one volunteer."""
 AVOIDED_VOLUNTEERS: Final = 16
 """Volunteers one rendezvous request may ask not to be given."""
 SEALED_SIZES: Final = (1 * KIB, 2 * KIB, 4 * KIB, 8 * KIB)

@@ -92,6 +92,21 @@ async def test_a_volunteer_to_avoid_is_not_asked() -> None:
         assert reply.answers == (Miss.NO_VOLUNTEER,)
 
 
+async def test_an_answer_brings_as_many_lane_tickets_as_were_asked_for() -> None:
+    async with scene() as here, TaskSet("test") as tasks:
+        volunteer = await here.volunteer()
+        asking = tasks.start(here.ask(exit="one", lanes=2), "ask")
+        await volunteer.answer()
+        (answer,) = (await asking).answers
+    assert isinstance(answer, Answer)
+    lanes = [
+        tickets.verify(text, KEYS, kind=TicketKind.LINK, exit_id="one", now_s=NOW)
+        for text in answer.lane_tickets
+    ]
+    assert len({ticket.id for ticket in lanes}) == 2
+    assert {ticket.expires_s for ticket in lanes} == {NOW + 300}
+
+
 async def test_nobody_waiting_is_said_at_once() -> None:
     async with scene(answer_timeout_s=600) as here, asyncio.timeout(5):
         assert (await here.ask(offer(), offer())).answers == (Miss.NO_VOLUNTEER,) * 2

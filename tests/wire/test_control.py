@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from passerelle import limits
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import control
+from passerelle.wire.description import Description, Setup
 from tests.wire.strategies import JSON_VALUES
 
 
@@ -53,4 +54,28 @@ def test_garbage_gives_only_peer_errors(text: str) -> None:
         message = control.decode(text)
     except PeerError:
         return
-    assert message is None or message == control.Drain()
+    assert message is None or isinstance(message, control.Control)
+
+
+def test_lane_messages_round_trip() -> None:
+    """A lane carries a description each way, and its ticket; a refusal only its number."""
+    description = Description("ufrag", "p" * 22, bytes(32), Setup.ACTPASS)
+    for message in (
+        control.Lane(1, "ticket", description),
+        control.LaneAnswer(1, description),
+        control.LaneRefused(1),
+    ):
+        assert control.decode(control.encode(message)) == message
+
+
+def test_a_lane_shows_nothing_of_itself() -> None:
+    """Neither ticket nor description reaches a log through repr."""
+    description = Description("ufrag", "p" * 22, bytes(32), Setup.ACTPASS)
+    assert repr(control.Lane(7, "secret", description)) == "<lane 7>"
+
+
+def test_a_lane_without_its_parts_is_malformed() -> None:
+    """A known type with the wrong fields ends the link."""
+    with pytest.raises(PeerError) as caught:
+        control.decode('{"type":"lane","lane":1}')
+    assert caught.value.code is LinkCode.MALFORMED

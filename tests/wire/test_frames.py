@@ -187,9 +187,10 @@ def test_ack_delay_saturates(ack: Ack, delay_s: float) -> None:
 
 
 def test_largest_data_frame_fits_one_link_message() -> None:
-    """One full DATA frame and its TLS record fill a link message to the byte."""
+    """One full DATA frame, its TLS record and an envelope fill a link message to the byte."""
     wire = frames.encode(Data(2**40, bytes(limits.DATA_BYTES)))
-    assert len(wire) + limits.TLS_RECORD_OVERHEAD_BYTES == limits.LINK_MESSAGE_BYTES
+    overhead = limits.TLS_RECORD_OVERHEAD_BYTES + limits.ENVELOPE_BYTES
+    assert len(wire) + overhead == limits.LINK_MESSAGE_BYTES
 
 
 @pytest.mark.parametrize(

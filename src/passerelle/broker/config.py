@@ -41,6 +41,8 @@ class BrokerConfig:
     """Longest time spent on parting from volunteers."""
     link_ticket_s: int = 60
     """Life of a link ticket: from the offer until the volunteer has connected to the exit."""
+    lane_ticket_s: int = 300
+    """Life of a link ticket for a lane; it waits until the client finds that it wants one."""
     client_ticket_s: int = 3600
     """Life of a client ticket: it may start and resume sessions as long."""
     retry_s: tuple[float, float] = (5.0, 60.0)

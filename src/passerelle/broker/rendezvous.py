@@ -104,7 +104,9 @@ class Rendezvous:
         try:
             async with asyncio.TaskGroup() as group:
                 matches = [
-                    group.create_task(self._place(offer, exit_id, asked, deadline))
+                    group.create_task(
+                        self._place(offer, exit_id, asked, deadline, lanes=request.lanes)
+                    )
                     for offer in request.offers
                 ]
         finally:
@@ -112,7 +114,13 @@ class Rendezvous:
         return tuple(match.result() for match in matches)
 
     async def _place(
-        self, offer: Description, exit_id: str, asked: set[bytes], deadline: float
+        self,
+        offer: Description,
+        exit_id: str,
+        asked: set[bytes],
+        deadline: float,
+        *,
+        lanes: int,
     ) -> Answer | Miss:
         """Ask one volunteer that is not in `asked`, and, if that is in vain, another one."""
         miss = Miss.NO_VOLUNTEER
@@ -130,9 +138,13 @@ class Rendezvous:
                 timeout_s=min(left_s, self._config.patience_s) if tries_left else left_s,
             )
             if description is not None:
-                return Answer(description, volunteer.handle)
+                return Answer(description, volunteer.handle, self._lane_tickets(exit_id, lanes))
             miss = Miss.NO_ANSWER
         return miss
+
+    def _lane_tickets(self, exit_id: str, count: int) -> tuple[str, ...]:
+        life_s = self._config.lane_ticket_s
+        return tuple(self._ticket(TicketKind.LINK, exit_id, life_s) for _ in range(count))
 
     def _ticket(self, kind: TicketKind, exit_id: str, life_s: int) -> str:
         expires_s = int(self._clock()) + life_s

@@ -1,12 +1,17 @@
 """What one link can carry, measured from its acknowledgements.
 
 The window is `delivery rate × (smallest round trip + allowance)`: the pipe's content plus a
-bounded queue. The delivery rate is sampled per acknowledged segment as in BBR (Cardwell et al.,
-"BBR: Congestion-Based Congestion Control", ACM Queue 2016, and draft-cheng-iccrg-delivery-rate-
-estimation), maximum over the last rounds; the smallest round trip is a minimum over ten seconds,
-renewed by briefly halving the window when nothing shorter was seen for that long. The allowance
-is a time, not a share, so it means the same short queue on every path, and a path that becomes
-faster shows it by draining that queue.
+bounded queue. The allowance is a time, not a share, so it means the same short queue on every
+path, and a path that becomes faster shows it by draining that queue.
+
+The delivery rate is sampled per acknowledged segment as in BBR (Cardwell et al., "BBR:
+Congestion-Based Congestion Control", ACM Queue 2016, and draft-cheng-iccrg-delivery-rate-
+estimation), maximum over the last rounds. A round lasts from a segment's sending to its
+acknowledgement.
+
+The smallest round trip is a minimum too, but one that may have to rise. When nothing shorter was
+seen for ten seconds, or when round trips stay long although the rate's maximum has forgotten
+everything before them, a short *probe* empties our own queue and what is seen then is believed.
 """
 
 from __future__ import annotations
@@ -26,21 +31,31 @@ STARTUP_ROUNDS = 3
 RATE_ROUNDS = 10
 """Rounds the delivery rate's maximum is taken over."""
 MIN_RTT_AGE_S = 10.0
+LATE_S = 2 * QUEUE_ALLOWANCE_S
+"""A round trip this much over the smallest is not explained by the queue we keep."""
+LATE_ROUNDS = RATE_ROUNDS + 3
+"""Late rounds after which the smallest round trip is doubted: by then a slower link's window has
+shrunk with its rate, and only a longer path still explains them."""
 PROBE_S = 0.2
-"""How long the window is halved to see the bare round trip again."""
+"""How long, at least, the window is halved to see the bare round trip again."""
 INITIAL_RTT_S = 0.1
 INITIAL_WINDOW_BYTES = 4 * limits.LINK_MESSAGE_BYTES
+OVERDUE_MIN_S = 0.2
+_RTT_RESOLUTION_S = 1e-6
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Sample:
     """What has to be remembered about a segment until its acknowledgement."""
 
     size: int
     sent_s: float
     delivered: int
+    """Bytes the link had delivered when this one was sent …"""
     delivered_s: float
-    app_limited: bool
+    """… and since when that was known."""
+    filled: bool
+    """Whether the window was full before it, so that the link decided the rate."""
 
 
 class LinkEstimator:
@@ -52,115 +67,149 @@ class LinkEstimator:
         self.min_rtt_s = INITIAL_RTT_S
         self.srtt_s = INITIAL_RTT_S
         self.rttvar_s = INITIAL_RTT_S / 2
-        self.measured = False
-        """Whether a round trip has been seen."""
+        self.rate = 0.0
+        """Delivery rate in bytes per second; 0 until measured."""
         self._delivered = 0
         self._delivered_s = now
-        self._min_rtt_at = now
-        self._probe_until: float | None = None
-        self._probe_rtt_s = float("inf")
-        self._round_end = 0
+        self._unfilled_until = 1
+        """Samples sent before this much was delivered did not fill the link."""
         self._rounds: deque[float] = deque([0.0], maxlen=RATE_ROUNDS)
-        self._rate = 0.0
+        """Largest rate of each round, the current one last."""
+        self._round_end = 0
+        self._round_rtt_s = float("inf")
         self._startup = True
         self._startup_best = 0.0
         self._startup_stale = 0
-
-    @property
-    def rate(self) -> float:
-        """Delivery rate in bytes per second; 0 until measured."""
-        return self._rate
+        self._rtt_known = False
+        self._min_rtt_at = now
+        self._late_rounds = 0
+        self._probe_until: float | None = None
+        self._probe_rtt_s = float("inf")
 
     @property
     def window_bytes(self) -> int:
         """How many bytes may be in flight."""
-        if not self._rate:
+        if not self.rate:
             return INITIAL_WINDOW_BYTES
-        pipe = self._rate * self.min_rtt_s
+        pipe = self.rate * self.min_rtt_s
+        least = limits.LINK_WINDOW_FLOOR_BYTES
         if self._probe_until is not None:
             window = pipe / 2
+        elif self._startup:
+            window = STARTUP_GAIN * pipe + self.rate * QUEUE_ALLOWANCE_S
+            least = INITIAL_WINDOW_BYTES
         else:
-            gain = STARTUP_GAIN if self._startup else 1.0
-            window = gain * pipe + self._rate * QUEUE_ALLOWANCE_S
-        return int(min(max(window, limits.LINK_WINDOW_FLOOR_BYTES), limits.LINK_WINDOW_CAP_BYTES))
+            window = pipe + self.rate * QUEUE_ALLOWANCE_S
+        return int(min(max(window, least), limits.LINK_WINDOW_CAP_BYTES))
 
     @property
     def room(self) -> int:
         """Bytes that may be sent now; negative when the window shrank."""
         return self.window_bytes - self.in_flight
 
+    @property
+    def overdue_s(self) -> float:
+        """Seconds without its ACK after which a segment counts as overdue."""
+        return max(OVERDUE_MIN_S, self.srtt_s + 4 * self.rttvar_s + 2 * QUEUE_ALLOWANCE_S)
+
     def eta_s(self, size: float) -> float:
         """Return in how many seconds `size` more bytes would be acknowledged."""
-        if not self._rate:
+        if not self.rate:
             return self.srtt_s
-        return max(self.min_rtt_s, (self.in_flight + size) / self._rate)
+        return max(self.min_rtt_s, (self.in_flight + size) / self.rate)
 
-    def sent(self, size: int, now: float, *, app_limited: bool) -> Sample:
-        """Count a segment as sent. `app_limited`: nothing more was waiting to be sent."""
+    def sent(self, size: int, now: float) -> Sample:
+        """Count a segment as sent."""
         if self.in_flight == 0:
             # An idle link's clock starts anew, or the pause would count as slowness.
             self._delivered_s = now
         self.in_flight += size
-        return Sample(size, now, self._delivered, self._delivered_s, app_limited)
+        filled = self._delivered >= self._unfilled_until
+        return Sample(size, now, self._delivered, self._delivered_s, filled)
+
+    def unfilled(self) -> None:
+        """Note that there was nothing more to send: what is in flight now says little of the rate."""
+        self._unfilled_until = self._delivered + self.in_flight + 1
 
     def acknowledged(self, sample: Sample, now: float, *, delay_s: float) -> None:
         """Count a segment as delivered; `delay_s` is the time the receiver held the ACK."""
         self.in_flight -= sample.size
         self._delivered += sample.size
         self._delivered_s = now
-        self._update_rtt(max(1e-6, now - sample.sent_s - delay_s), now)
-        elapsed = now - sample.delivered_s
-        # A rate over less than the smallest round trip is an artefact of bunched ACKs.
-        if elapsed >= self.min_rtt_s:
-            self._update_rate((self._delivered - sample.delivered) / elapsed, sample)
+        self._update_rtt(now - sample.sent_s - delay_s, now, queued=sample.filled)
+        self._update_rate(sample, now)
 
     def echoed(self, rtt_s: float, now: float) -> None:
         """Take a round trip measured by PING."""
-        self._update_rtt(max(1e-6, rtt_s), now)
+        self._update_rtt(rtt_s, now, queued=self.in_flight > 0)
 
-    def overdue_s(self) -> float:
-        """Return after how many seconds without its ACK a segment counts as overdue."""
-        return max(0.2, self.srtt_s + 4 * self.rttvar_s + 2 * QUEUE_ALLOWANCE_S)
+    # --- round trip -----------------------------------------------------------------------------
 
-    def _update_rtt(self, rtt_s: float, now: float) -> None:
-        if not self.measured:
-            self.measured = True
-            self.srtt_s, self.rttvar_s, self.min_rtt_s = rtt_s, rtt_s / 2, rtt_s
-            self._min_rtt_at = now
+    def _update_rtt(self, rtt_s: float, now: float, *, queued: bool) -> None:
+        """`queued`: our own queue may be part of it."""
+        rtt_s = max(_RTT_RESOLUTION_S, rtt_s)
+        if not self._rtt_known:
+            self._rtt_known = True
+            self.srtt_s, self.rttvar_s = rtt_s, rtt_s / 2
+            self._set_min_rtt(rtt_s, now)
             return
         # RFC 6298 §2.
         self.rttvar_s += (abs(self.srtt_s - rtt_s) - self.rttvar_s) / 4
         self.srtt_s += (rtt_s - self.srtt_s) / 8
-        if rtt_s <= self.min_rtt_s:
-            self.min_rtt_s, self._min_rtt_at = rtt_s, now
-        self._probe_rtt(rtt_s, now)
+        self._round_rtt_s = min(self._round_rtt_s, rtt_s)
+        expired = now - self._min_rtt_at > MIN_RTT_AGE_S
+        if rtt_s <= self.min_rtt_s or (expired and not queued):
+            self._set_min_rtt(rtt_s, now)
+        if self._probe_until is not None:
+            self._go_on_probing(rtt_s, now)
+        elif expired and queued:
+            self._probe(now)
 
-    def _probe_rtt(self, rtt_s: float, now: float) -> None:
-        if self._probe_until is None:
-            if now - self._min_rtt_at > MIN_RTT_AGE_S:
-                self._probe_until = now + max(PROBE_S, self.srtt_s)
-                self._probe_rtt_s = rtt_s
-            return
+    def _set_min_rtt(self, rtt_s: float, now: float) -> None:
+        self.min_rtt_s, self._min_rtt_at = rtt_s, now
+        self._late_rounds = 0
+
+    def _probe(self, now: float) -> None:
+        """Halve the window until our queue has drained and a round trip has passed without it."""
+        self._probe_until = now + max(PROBE_S, 2 * self.srtt_s)
+        self._probe_rtt_s = float("inf")
+
+    def _go_on_probing(self, rtt_s: float, now: float) -> None:
         self._probe_rtt_s = min(self._probe_rtt_s, rtt_s)
-        if now >= self._probe_until:
+        if self._probe_until is not None and now >= self._probe_until:
             self._probe_until = None
-            self.min_rtt_s, self._min_rtt_at = self._probe_rtt_s, now
+            self._set_min_rtt(self._probe_rtt_s, now)
 
-    def _update_rate(self, rate: float, sample: Sample) -> None:
+    # --- rate -----------------------------------------------------------------------------------
+
+    def _update_rate(self, sample: Sample, now: float) -> None:
         if sample.delivered >= self._round_end:
-            self._end_round()
-        if rate > self._rounds[-1] and not (sample.app_limited and rate < self._rate):
-            self._rounds[-1] = rate
-            self._rate = max(self._rounds)
+            self._end_round(now, filled=sample.filled)
+        # Less than a round trip can only be rounding.
+        elapsed = max(self.min_rtt_s, now - sample.delivered_s)
+        rate = (self._delivered - sample.delivered) / elapsed
+        if sample.filled or rate > self.rate:
+            self._rounds[-1] = max(self._rounds[-1], rate)
+            self.rate = max(self._rounds)
 
-    def _end_round(self) -> None:
+    def _end_round(self, now: float, *, filled: bool) -> None:
         self._round_end = self._delivered
-        if self._startup:
-            if self._rate > self._startup_best * STARTUP_GROWTH:
-                self._startup_best, self._startup_stale = self._rate, 0
-            else:
-                self._startup_stale += 1
-                self._startup = self._startup_stale < STARTUP_ROUNDS
+        if self._startup and filled:
+            self._judge_startup()
         if self._rounds[-1]:
             self._rounds.append(0.0)
-            self._rate = max(self._rounds)
+        self._judge_min_rtt(now)
+
+    def _judge_startup(self) -> None:
+        if self.rate > self._startup_best * STARTUP_GROWTH:
+            self._startup_best, self._startup_stale = self.rate, 0
+        else:
+            self._startup_stale += 1
+            self._startup = self._startup_stale < STARTUP_ROUNDS
+
+    def _judge_min_rtt(self, now: float) -> None:
+        late = self._round_rtt_s > self.min_rtt_s + LATE_S
+        self._round_rtt_s = float("inf")
+        self._late_rounds = self._late_rounds + 1 if late else 0
+        if self._late_rounds >= LATE_ROUNDS and self._probe_until is None:
+            self._probe(now)

@@ -37,12 +37,24 @@ class RangeSet:
             self._starts[low:high] = [start]
             self._ends[low:high] = [end]
 
+    def missing(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Return the parts of `[start, end)` that are not in the set, ascending."""
+        gaps = []
+        start = max(start, self.floor)
+        index = bisect_right(self._ends, start)
+        while start < end:
+            if index == len(self._starts) or self._starts[index] >= end:
+                gaps.append((start, end))
+                break
+            if start < self._starts[index]:
+                gaps.append((start, self._starts[index]))
+            start = self._ends[index]
+            index += 1
+        return gaps
+
     def covers(self, start: int, end: int) -> bool:
         """Return whether all of `[start, end)` is in the set."""
-        if end <= self.floor:
-            return True
-        index = bisect_right(self._starts, max(start, self.floor)) - 1
-        return index >= 0 and start >= self._starts[index] and end <= self._ends[index]
+        return not self.missing(start, end)
 
     def ranges(self, most: int) -> tuple[tuple[int, int], ...]:
         """Return up to `most` lowest ranges beyond the floor, ascending."""

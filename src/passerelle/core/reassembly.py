@@ -18,6 +18,7 @@ class Reassembly:
         self._window_bytes = window_bytes
         self._received = RangeSet()
         self._pending: dict[int, bytes] = {}
+        """Pieces beyond the in-order offset, by their own; they never overlap."""
         self._ready: list[bytes | memoryview] = []
         self.pending_bytes = 0
         """Payload held out of order."""
@@ -32,70 +33,39 @@ class Reassembly:
         return self._received.ranges(limits.ACK_RANGES)
 
     def add(self, offset: int, payload: bytes | memoryview) -> None:
-        """Take one segment; duplicates and overlaps cost nothing.
+        """Take one segment; of bytes that came before, the first ones stay.
 
-        Raises PeerError(FLOW) beyond the window, PeerError(LIMIT) for too many pieces.
+        Raises PeerError(FLOW) beyond the window, PeerError(LIMIT) for too many pieces; nothing of
+        the segment is taken then.
         """
         end = offset + len(payload)
         if end > self.in_order + self._window_bytes:
             raise PeerError(LinkCode.FLOW, "data beyond the session's window")
-        if self._received.covers(offset, end):
-            return
-        before = self.in_order
-        self._received.add(offset, end)
-        if offset <= before:
-            self._ready.append(payload[before - offset :])
-            if self.in_order > end:
-                self._release(end)
-        else:
-            self._hold(offset, payload)
+        gaps = self._received.missing(offset, end)
+        if len(self._pending) + len(gaps) > limits.PENDING_SEGMENTS:
+            raise PeerError(LinkCode.LIMIT, "too many segments out of order")
+        for gap_start, gap_end in gaps:
+            self._take(gap_start, gap_end, payload[gap_start - offset : gap_end - offset])
 
     def read(self) -> list[bytes | memoryview]:
         """Return the in-order bytes that arrived since the last call."""
         ready, self._ready = self._ready, []
         return ready
 
-    def _hold(self, offset: int, payload: bytes | memoryview) -> None:
-        held = self._pending.get(offset)
-        if held is not None:
-            if len(held) >= len(payload):
-                return
-            self.pending_bytes -= len(held)
-        elif len(self._pending) >= limits.PENDING_SEGMENTS:
-            raise PeerError(LinkCode.LIMIT, "too many segments out of order")
-        self._pending[offset] = bytes(payload)
-        self.pending_bytes += len(payload)
+    def _take(self, start: int, end: int, piece: bytes | memoryview) -> None:
+        in_order = self.in_order
+        self._received.add(start, end)
+        if start == in_order:
+            self._ready.append(piece)
+            self._release(end)
+        else:
+            self._pending[start] = bytes(piece)
+            self.pending_bytes += len(piece)
 
     def _release(self, position: int) -> None:
-        """Move held pieces that the floor has passed over to the reader, from `position` on."""
+        """Move the pieces that follow `position` without a gap over to the reader."""
         while position < self.in_order:
-            piece = self._pending.pop(position, None)
-            if piece is None:
-                position = self._release_overlapping(position)
-                continue
+            piece = self._pending.pop(position)
             self.pending_bytes -= len(piece)
             self._ready.append(piece)
             position += len(piece)
-        self._drop_passed()
-
-    def _release_overlapping(self, position: int) -> int:
-        """Find a piece that starts before `position` and reaches beyond it.
-
-        Only a peer that cuts the same bytes differently a second time brings us here.
-        """
-        start, piece = next(
-            (start, piece)
-            for start, piece in self._pending.items()
-            if start < position < start + len(piece)
-        )
-        del self._pending[start]
-        self.pending_bytes -= len(piece)
-        self._ready.append(memoryview(piece)[position - start :])
-        return start + len(piece)
-
-    def _drop_passed(self) -> None:
-        """Forget pieces wholly below the floor; none exist unless segments overlapped."""
-        if not self._pending or min(self._pending) >= self.in_order:
-            return
-        for start in [start for start in self._pending if start < self.in_order]:
-            self.pending_bytes -= len(self._pending.pop(start))

@@ -1,29 +1,68 @@
-"""What a relay says about a link, beside the link's own bytes.
+"""What a relay and its two sides say about a link, beside the link's own bytes.
 
 A relay cannot write inside a link's TLS. On both of its sides, DataChannel and WebSocket, binary
 messages are the link's and are copied untouched; *text* messages are between the relay and that
 side, and are never copied. Each is one JSON object with a `type`; unknown types are ignored.
 
-| type    | from → to            | meaning                                                   |
-|---------|----------------------|-----------------------------------------------------------|
-| `drain` | relay → client, exit | this link will close within two seconds: move off it now  |
+| type           | from → to            | meaning                                                |
+|----------------|----------------------|--------------------------------------------------------|
+| `drain`        | relay → client, exit | this link will close within two seconds: move off it   |
+| `lane`         | client → relay       | one more link through you, with this description       |
+| `lane_answer`  | relay → client       | my half of it                                          |
+| `lane_refused` | relay → client       | no: I help as many as I may, or cannot                 |
 """
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from passerelle import limits
 from passerelle.errors import LinkCode, PeerError
+from passerelle.wire.description import Description
+
+LaneNumber = Annotated[int, Meta(ge=0, lt=2**31)]
 
 
-class Drain(msgspec.Struct, frozen=True, tag_field="type", tag="drain"):
+class _Message(msgspec.Struct, frozen=True, tag_field="type"):
+    pass
+
+
+class Drain(_Message, tag="drain"):
     """The relay is about to leave."""
 
 
-Control = Drain
+class Lane(_Message, tag="lane"):
+    """The client asks for one more link through this volunteer, to the same exit."""
 
-_decoder = msgspec.json.Decoder(Drain)
+    lane: LaneNumber
+    ticket: Annotated[str, Meta(max_length=limits.TICKET_BYTES)]
+    """A link ticket of its own, from the rendezvous reply."""
+    description: Description
+
+    def __repr__(self) -> str:
+        return f"<lane {self.lane}>"
+
+
+class LaneAnswer(_Message, tag="lane_answer"):
+    """The relay's half of a lane."""
+
+    lane: LaneNumber
+    description: Description
+
+
+class LaneRefused(_Message, tag="lane_refused"):
+    """The relay opens no such lane."""
+
+    lane: LaneNumber
+
+
+Control = Drain | Lane | LaneAnswer | LaneRefused
+
+_TYPES = frozenset({"drain", "lane", "lane_answer", "lane_refused"})
+_decoder = msgspec.json.Decoder(Control)
 _kind_decoder = msgspec.json.Decoder(dict[str, object])
 _encoder = msgspec.json.Encoder()
 
@@ -41,7 +80,8 @@ def decode(text: str) -> Control | None:
     if len(text) > limits.SIGNAL_MESSAGE_BYTES:
         raise PeerError(LinkCode.LIMIT, f"a control message of {len(text)} characters")
     try:
-        if _kind_decoder.decode(text).get("type") != "drain":
+        kind = _kind_decoder.decode(text).get("type")
+        if not isinstance(kind, str) or kind not in _TYPES:
             return None
         return _decoder.decode(text)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:

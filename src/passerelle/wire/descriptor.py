@@ -47,7 +47,10 @@ class ExitEntry(msgspec.Struct, frozen=True):
     url: Url
     """wss://…: the link endpoint."""
     spki_sha256: Annotated[tuple[Key, ...], Meta(min_length=1, max_length=4)]
-    """SHA-256 of the SubjectPublicKeyInfo its link TLS presents; more than one while keys change."""
+    """SHA-256 of the key its link TLS presents (SPKI); more than one while keys change."""
+    direct: bool = False
+    """Whether clients may open links themselves, without a volunteer: for networks where UDP is
+    blocked. The exit's address is then exposed to censors."""
 
     def __post_init__(self) -> None:
         _require_scheme(self.url, "wss", "ws")

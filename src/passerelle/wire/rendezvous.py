@@ -68,6 +68,11 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     description: Description
     volunteer: VolunteerHandle
     """Opaque; names this volunteer in later requests of the same client."""
+    lane_tickets: Annotated[
+        tuple[Annotated[str, Meta(max_length=limits.TICKET_BYTES)], ...],
+        Meta(max_length=limits.LANES - 1),
+    ] = ()
+    """Link tickets for more links through the same volunteer (`wire.control.Lane`)."""
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,6 +91,8 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The exit that holds the client's session; None lets the broker choose."""
     avoid: Annotated[tuple[VolunteerHandle, ...], Meta(max_length=limits.AVOIDED_VOLUNTEERS)] = ()
     """Volunteers the client has links through already, or that failed it."""
+    lanes: Annotated[int, Meta(ge=0, le=limits.LANES - 1)] = 0
+    """Lane tickets wanted with each answer."""
 
     def __repr__(self) -> str:
         return f"<rendezvous request with {len(self.offers)} offers>"
