@@ -1,0 +1,95 @@
+/** JSON messages between this volunteer and a broker (`passerelle/wire/signalling.py`). */
+
+import * as description from './description';
+import type { Description } from './description';
+import { PeerError } from './fault';
+import { SIGNAL_MESSAGE_BYTES, TICKET_BYTES } from './limits';
+import * as shape from './shape';
+
+/** Version of these messages. */
+export const VERSION = 1;
+export const SOFTWARE = 'passerelle-switch/0.1.0';
+export const EXIT_ID = /^[a-z0-9-]{1,32}$/;
+
+export type Decline = 'busy' | 'unknown_exit' | 'unsupported' | 'failed';
+
+export type FromVolunteer =
+  | { readonly type: 'hello'; readonly version: number; readonly software: string; readonly free: number }
+  | { readonly type: 'ready'; readonly free: number }
+  | { readonly type: 'answer'; readonly offer: number; readonly description: Description }
+  | { readonly type: 'decline'; readonly offer: number; readonly reason: Decline };
+
+/** A client wants a link to an exit, which is looked up in the signed descriptor. */
+export interface Offer {
+  readonly type: 'offer';
+  readonly offer: number;
+  readonly exit: string;
+  readonly ticket: string;
+  readonly description: Description;
+}
+
+const BYES = ['version', 'malformed', 'restart', 'full'] as const;
+
+/** The conversation ends; come back after `retry_after_s`, or never when it is null. */
+export interface Bye {
+  readonly type: 'bye';
+  readonly reason: (typeof BYES)[number];
+  readonly retry_after_s: number | null;
+}
+
+export type FromBroker = { readonly type: 'welcome'; readonly version: number } | Offer | Bye;
+
+/** Return `message` as JSON text. */
+export function encode(message: FromVolunteer): string {
+  return JSON.stringify(
+    message.type === 'answer'
+      ? { ...message, description: description.write(message.description) }
+      : message,
+  );
+}
+
+/** Parse what a broker sent, which may be anything. Throws PeerError. */
+export function decode(data: unknown): FromBroker {
+  if (typeof data !== 'string') throw new PeerError('malformed', 'a binary signalling message');
+  if (data.length > SIGNAL_MESSAGE_BYTES) throw new PeerError('limit', 'a large message');
+  const given = shape.parse(data);
+  switch (given.get('type')) {
+    case 'welcome':
+      return welcome(given);
+    case 'offer':
+      return offer(given);
+    case 'bye':
+      return bye(given);
+    default:
+      throw new PeerError('malformed', 'an unknown type');
+  }
+}
+
+function welcome(given: shape.Fields): FromBroker {
+  shape.only(given, 'type', 'version');
+  const version = given.has('version')
+    ? shape.whole(given.get('version'), Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
+    : VERSION;
+  return Object.freeze({ type: 'welcome', version });
+}
+
+function offer(given: shape.Fields): Offer {
+  shape.only(given, 'type', 'offer', 'exit', 'ticket', 'description');
+  return Object.freeze({
+    type: 'offer',
+    offer: shape.whole(given.get('offer'), 0, 2 ** 31 - 1),
+    exit: shape.text(given.get('exit'), 1, 32, EXIT_ID),
+    ticket: shape.text(given.get('ticket'), 0, TICKET_BYTES),
+    description: description.read(given.get('description')),
+  });
+}
+
+function bye(given: shape.Fields): Bye {
+  shape.only(given, 'type', 'reason', 'retry_after_s');
+  const retry_after_s = given.get('retry_after_s') ?? null;
+  return Object.freeze({
+    type: 'bye',
+    reason: shape.one(given.get('reason'), BYES),
+    retry_after_s: retry_after_s === null ? null : shape.real(retry_after_s, 0, 86_400),
+  });
+}

@@ -1,0 +1,7 @@
+/** Registers `<passerelle-switch>`; including the script twice changes nothing. */
+
+import { PasserelleSwitch } from './element/element';
+
+const TAG = 'passerelle-switch';
+
+if (!customElements.get(TAG)) customElements.define(TAG, PasserelleSwitch);

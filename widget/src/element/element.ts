@@ -1,0 +1,116 @@
+/** `<passerelle-switch>`: joins store, face and session to the life of an element. */
+
+import { Problem } from '../core/fault';
+import { parse } from '../core/invite';
+import { SLOTS } from '../core/limits';
+import { dispatch, INITIAL, isOn, type Event, type Snapshot } from '../core/store';
+import * as consent from './consent';
+import { Face } from './face';
+import { Session } from './session';
+
+const PEOPLE = 5;
+
+export class PasserelleSwitch extends HTMLElement {
+  static readonly observedAttributes = ['network', 'people'];
+
+  readonly #face: Face;
+  readonly #hide = () => this.stop();
+  #state = INITIAL;
+  #session: Session | null = null;
+
+  constructor() {
+    super();
+    this.#face = new Face(this.attachShadow({ mode: 'open' }), {
+      press: () => this.#press(),
+      agree: (remember) => this.#dispatch({ type: 'agree', remember }),
+      refuse: () => this.#dispatch({ type: 'refuse' }),
+    });
+    this.#face.show(this.#state.snapshot);
+  }
+
+  /** What is going on; frozen, and replaced whenever it changes. */
+  get snapshot(): Snapshot {
+    return this.#state.snapshot;
+  }
+
+  /** Invite of the network. */
+  get network(): string {
+    return this.getAttribute('network') ?? '';
+  }
+
+  /** People helped at once, at most. */
+  get people(): number {
+    const given = Number.parseInt(this.getAttribute('people') ?? '', 10);
+    return given >= 1 ? Math.min(given, SLOTS) : PEOPLE;
+  }
+
+  /** Turn the switch on, which asks the visitor first unless they agreed before. */
+  start(): void {
+    const { phase } = this.snapshot;
+    if (!isOn(phase) && phase !== 'consent') this.#press();
+  }
+
+  /** Turn the switch off; everything is closed within 1.5 s. */
+  stop(): void {
+    this.#dispatch({ type: 'stop' });
+  }
+
+  connectedCallback(): void {
+    globalThis.addEventListener('pagehide', this.#hide);
+  }
+
+  disconnectedCallback(): void {
+    globalThis.removeEventListener('pagehide', this.#hide);
+    this.stop();
+    this.#face.rest();
+  }
+
+  attributeChangedCallback(name: string, before: string | null, after: string | null): void {
+    if (before === after) return;
+    if (name === 'network') this.#dispatch({ type: 'network' });
+    else this.#session?.limit(this.people);
+  }
+
+  #press(): void {
+    if (!this.isConnected) return;
+    const remembered = consent.isRemembered(this.network);
+    this.#dispatch({ type: 'press', remembered, problem: this.#fault() });
+  }
+
+  #fault(): 'invite' | null {
+    try {
+      parse(this.network);
+      return null;
+    } catch (error) {
+      if (error instanceof Problem) return 'invite';
+      throw error;
+    }
+  }
+
+  #dispatch(event: Event): void {
+    const before = this.#state;
+    const [state, effects] = dispatch(before, event);
+    this.#state = state;
+    if (state.snapshot !== before.snapshot) {
+      this.#face.show(state.snapshot);
+      this.dispatchEvent(new CustomEvent('passerelle-change', { detail: state.snapshot }));
+    }
+    for (const effect of effects) {
+      if (effect === 'begin') this.#begin();
+      else if (effect === 'end') this.#session?.stop();
+      else consent.remember(this.network);
+    }
+  }
+
+  #begin(): void {
+    const session = new Session(this.people, {
+      report: (report) => this.#dispatch({ type: 'report', report }),
+      ended: (reason) => {
+        this.#session = null;
+        this.#dispatch({ type: 'ended', reason });
+      },
+    });
+    this.#session = session;
+    void session.start(this.network);
+  }
+}

@@ -1,0 +1,103 @@
+/** A thin shell around one RTCPeerConnection, which exists only on the page's main thread.
+ *
+ * The DataChannel is handed away at once; nothing of a link's bytes passes through here.
+ */
+
+import { DATA_CHANNEL_ID } from '../core/description';
+
+/** Gathering is given up after this long: a STUN server that does not answer costs no more. */
+const GATHERING_MS = 1_000;
+/** A connection may recover from a lost network for this long. */
+const DISCONNECTED_MS = 5_000;
+
+export interface PeerEvents {
+  /** Take the channel; it can be transferred only now. */
+  channel(channel: RTCDataChannel): void;
+  /** Our own SDP, complete enough to be sent. */
+  answered(sdp: string): void;
+  lost(): void;
+}
+
+export class Peer {
+  readonly #connection: RTCPeerConnection;
+  readonly #events: PeerEvents;
+  readonly #over = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Throws where the browser cannot do it. `stun` holds URLs. */
+  constructor(stun: readonly string[], events: PeerEvents) {
+    this.#events = events;
+    this.#connection = new RTCPeerConnection({
+      iceServers: stun.length > 0 ? [{ urls: [...stun] }] : [],
+    });
+    this.#connection.onconnectionstatechange = () => this.#changed();
+    events.channel(makeChannel(this.#connection));
+  }
+
+  /** Answer the offer `sdp`, which is text of our own template. */
+  async answer(sdp: string): Promise<void> {
+    try {
+      const connection = this.#connection;
+      await connection.setRemoteDescription({ type: 'offer', sdp });
+      await connection.setLocalDescription(await connection.createAnswer());
+      if (connection.getConfiguration().iceServers?.length) await this.#gathered();
+      if (!this.#over.signal.aborted) this.#events.answered(connection.localDescription?.sdp ?? '');
+    } catch {
+      this.#lose();
+    }
+  }
+
+  close(): void {
+    this.#over.abort();
+    clearTimeout(this.#timer);
+    this.#connection.onconnectionstatechange = null;
+    this.#connection.close();
+  }
+
+  #gathered(): Promise<void> {
+    const { signal } = this.#over;
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, GATHERING_MS);
+      signal.addEventListener('abort', () => clearTimeout(timer));
+      const check = () => {
+        if (this.#connection.iceGatheringState === 'complete') resolve();
+      };
+      this.#connection.addEventListener('icegatheringstatechange', check, { signal });
+      check();
+    });
+  }
+
+  #changed(): void {
+    clearTimeout(this.#timer);
+    const state = this.#connection.connectionState;
+    if (state === 'failed' || state === 'closed') this.#lose();
+    if (state === 'disconnected') this.#timer = setTimeout(() => this.#lose(), DISCONNECTED_MS);
+  }
+
+  #lose(): void {
+    if (!this.#over.signal.aborted) this.#events.lost();
+  }
+}
+
+/** Tell whether this browser can relay: WebRTC, and DataChannels that move to a Worker.
+ *
+ * Sends nothing: without a local description nothing is gathered.
+ */
+export function canRelay(): 'yes' | 'no_webrtc' | 'old_browser' {
+  if (typeof RTCPeerConnection === 'undefined') return 'no_webrtc';
+  let connection: RTCPeerConnection | undefined;
+  try {
+    connection = new RTCPeerConnection();
+    const channel = makeChannel(connection) as unknown as Transferable;
+    structuredClone(channel, { transfer: [channel] });
+    return 'yes';
+  } catch {
+    return connection ? 'old_browser' : 'no_webrtc';
+  } finally {
+    connection?.close();
+  }
+}
+
+function makeChannel(connection: RTCPeerConnection): RTCDataChannel {
+  return connection.createDataChannel('', { negotiated: true, id: DATA_CHANNEL_ID, ordered: true });
+}

@@ -1,0 +1,176 @@
+/** One stretch of being on: fetches the relay, runs it in a Worker, makes its PeerConnections.
+ *
+ * Nothing is fetched or connected before `start`. Everything ends with the session's one
+ * AbortController.
+ */
+
+import { Problem, type Reason } from '../core/fault';
+import type { FromRelay, Report, ToRelay } from '../core/report';
+import { canRelay, Peer } from './peer';
+
+/** File and integrity of the relay script; put in by the build. */
+declare const __RELAY__: { readonly file: string; readonly integrity: string };
+
+/** From stopping to nothing left: the relay drains for most of it. */
+const STOP_MS = 1_500;
+/** For the Worker to say that it runs. */
+const LOADED_MS = 10_000;
+
+export interface SessionEvents {
+  report(report: Report): void;
+  /** Everything is closed; `reason` when it was not asked for. Sent once. */
+  ended(reason: Reason | null): void;
+}
+
+export class Session {
+  readonly #events: SessionEvents;
+  readonly #over = new AbortController();
+  readonly #peers = new Map<number, Peer>();
+  #worker: Worker | null = null;
+  #isStopping = false;
+  #people: number;
+
+  constructor(people: number, events: SessionEvents) {
+    this.#people = people;
+    this.#events = events;
+  }
+
+  async start(invite: string): Promise<void> {
+    try {
+      if (!globalThis.isSecureContext || !crypto.subtle) throw new Problem('insecure');
+      const ability = canRelay();
+      if (ability !== 'yes') throw new Problem(ability);
+      const worker = await this.#load();
+      if (this.#over.signal.aborted) return worker.terminate();
+      this.#worker = worker;
+      worker.onmessage = ({ data }: MessageEvent<FromRelay>) => this.#handle(data);
+      worker.onerror = () => this.#finish('internal');
+      this.#post({ type: 'start', invite, people: this.#people });
+    } catch (error) {
+      this.#finish(error instanceof Problem ? error.reason : 'internal');
+    }
+  }
+
+  /** Help at most this many people at once. */
+  limit(people: number): void {
+    this.#people = people;
+    this.#post({ type: 'people', people });
+  }
+
+  /** Let people move to other volunteers, then close everything; over within 1.5 s. */
+  stop(): void {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    if (!this.#worker) return this.#finish(null);
+    this.#post({ type: 'stop' });
+    const timer = setTimeout(() => this.#finish(null), STOP_MS);
+    this.#over.signal.addEventListener('abort', () => clearTimeout(timer));
+  }
+
+  async #load(): Promise<Worker> {
+    // A Worker's script must be of the page's origin; a Blob is, wherever the text came from.
+    const source = URL.createObjectURL(await this.#fetch());
+    let worker: Worker | undefined;
+    try {
+      worker = new Worker(trusted(source), { name: 'passerelle' });
+      await this.#loaded(worker);
+      return worker;
+    } catch {
+      worker?.terminate();
+      throw new Problem('worker');
+    } finally {
+      URL.revokeObjectURL(source);
+    }
+  }
+
+  async #fetch(): Promise<Blob> {
+    try {
+      const response = await fetch(new URL(__RELAY__.file, import.meta.url), {
+        integrity: __RELAY__.integrity,
+        mode: 'cors',
+        credentials: 'omit',
+        referrerPolicy: 'no-referrer',
+        signal: this.#over.signal,
+      });
+      if (!response.ok) throw new Problem('script');
+      return new Blob([await response.arrayBuffer()], { type: 'text/javascript' });
+    } catch {
+      throw new Problem('script');
+    }
+  }
+
+  /** Wait for the first message. A page's policy that forbids the Worker makes an error of it. */
+  #loaded(worker: Worker): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(reject, LOADED_MS);
+      const settle = (done: () => void) => () => {
+        clearTimeout(timer);
+        done();
+      };
+      worker.onmessage = settle(resolve);
+      worker.onerror = settle(reject);
+      this.#over.signal.addEventListener('abort', settle(reject));
+    });
+  }
+
+  #handle(message: FromRelay): void {
+    switch (message.type) {
+      case 'loaded':
+        return;
+      case 'report':
+        return this.#events.report(message.report);
+      case 'peer':
+        return this.#connect(message.link, message.sdp, message.stun);
+      case 'peer_over':
+        this.#peers.get(message.link)?.close();
+        this.#peers.delete(message.link);
+        return;
+      case 'ended':
+        return this.#finish(message.reason);
+    }
+  }
+
+  #connect(link: number, sdp: string, stun: readonly string[]): void {
+    try {
+      const peer = new Peer(stun, {
+        channel: (channel) =>
+          this.#post({ type: 'channel', link, channel }, channel as unknown as Transferable),
+        answered: (own) => this.#post({ type: 'answered', link, sdp: own }),
+        lost: () => this.#post({ type: 'peer_lost', link }),
+      });
+      this.#peers.set(link, peer);
+      void peer.answer(sdp);
+    } catch {
+      this.#post({ type: 'peer_lost', link });
+    }
+  }
+
+  #post(message: ToRelay, ...transfer: Transferable[]): void {
+    this.#worker?.postMessage(message, transfer);
+  }
+
+  #finish(reason: Reason | null): void {
+    if (this.#over.signal.aborted) return;
+    this.#over.abort();
+    for (const peer of this.#peers.values()) peer.close();
+    this.#peers.clear();
+    this.#worker?.terminate();
+    this.#worker = null;
+    this.#events.ended(reason);
+  }
+}
+
+interface Policy {
+  createScriptURL(url: string): string;
+}
+
+let policy: Policy | undefined;
+
+/** Vouch for a Blob's URL where the page demands Trusted Types; policies are made once a page. */
+function trusted(url: string): string {
+  const { trustedTypes } = globalThis as {
+    trustedTypes?: { createPolicy(name: string, rules: Policy): Policy };
+  };
+  policy ??= trustedTypes?.createPolicy('passerelle', { createScriptURL: (given) => given });
+  return policy?.createScriptURL(url) ?? url;
+}

@@ -1,0 +1,188 @@
+/** The conversation with a broker: one WebSocket held open, and coming back when it is lost. */
+
+import { delay_s } from '../core/backoff';
+import { closeCode, PeerError, Problem, type Reason } from '../core/fault';
+import {
+  decode,
+  encode,
+  SOFTWARE,
+  VERSION,
+  type Bye,
+  type Decline,
+  type FromVolunteer,
+  type Offer,
+} from '../core/signalling';
+import type { Description } from '../core/description';
+import type { Report } from '../core/report';
+import type { Network } from './network';
+
+/** From opening the socket to the broker's welcome. */
+const WELCOME_MS = 10_000;
+
+/** Where the answer to one offer goes; silent once its conversation is over. */
+export interface Reply {
+  answer(description: Description): void;
+  decline(reason: Decline): void;
+}
+
+export interface BrokerEvents {
+  /** How many more people can be helped right now. */
+  free(): number;
+  offer(offer: Offer, reply: Reply): void;
+  changed(state: Report['broker'], reason: Reason | null, retry_s: number | null): void;
+}
+
+/** How a conversation ended: why, and when to come back if the broker named a time. */
+interface Parting {
+  readonly reason: Reason;
+  readonly welcomed: boolean;
+  readonly retry_s: number;
+}
+
+export class Broker {
+  readonly #network: Network;
+  readonly #events: BrokerEvents;
+  readonly #signal: AbortSignal;
+  #send: ((message: FromVolunteer) => void) | null = null;
+  #told = -1;
+
+  constructor(network: Network, events: BrokerEvents, signal: AbortSignal) {
+    this.#network = network;
+    this.#events = events;
+    this.#signal = signal;
+  }
+
+  /** Stay in conversation until the signal aborts. Throws Problem when there is no point. */
+  async run(): Promise<void> {
+    this.#events.changed('connecting', null, null);
+    for (let attempt = 0; ; attempt++) {
+      const parting = await this.#visit();
+      if (this.#signal.aborted) return;
+      if (parting.welcomed) attempt = 0;
+      const wait_s = parting.retry_s + delay_s(attempt, Math.random());
+      this.#events.changed('retrying', parting.reason, wait_s);
+      await pause(wait_s * 1000, this.#signal);
+      if (this.#signal.aborted) return;
+      this.#events.changed('retrying', parting.reason, 0);
+    }
+  }
+
+  /** Tell the broker how many more people can be helped, if that changed. */
+  ready(): void {
+    const free = this.#events.free();
+    if (!this.#send || free === this.#told) return;
+    this.#told = free;
+    this.#send({ type: 'ready', free });
+  }
+
+  async #visit(): Promise<Parting> {
+    try {
+      const { brokers } = await this.#network.describe();
+      // Any of them, each time: volunteers spread out, and one that is down is left soon.
+      return await this.#converse(brokers[Math.floor(Math.random() * brokers.length)] ?? '');
+    } catch (error) {
+      if (error instanceof Problem && error.passing) {
+        return { reason: error.reason, welcomed: false, retry_s: 0 };
+      }
+      throw error;
+    }
+  }
+
+  #converse(url: string): Promise<Parting> {
+    const { promise, resolve, reject } = withResolvers<Parting>();
+    let socket: WebSocket;
+    try {
+      socket = new WebSocket(`${url.replace(/^http/i, 'ws')}/v1/volunteer`);
+    } catch {
+      // An insecure broker on a secure page, or a page whose policy forbids it.
+      return Promise.reject(new Problem('broker_unreachable', true));
+    }
+    let welcomed = false;
+    const part = (reason: Reason, retry_s = 0) => resolve({ reason, welcomed, retry_s });
+    const timer = setTimeout(() => part('broker_unreachable'), WELCOME_MS);
+    const stop = () => part('broker_unreachable');
+    this.#signal.addEventListener('abort', stop);
+    const send = (message: FromVolunteer) => {
+      if (socket.readyState === socket.OPEN) socket.send(encode(message));
+    };
+    socket.onopen = () => {
+      this.#told = this.#events.free();
+      send({ type: 'hello', version: VERSION, software: SOFTWARE, free: this.#told });
+    };
+    socket.onclose = () => part('broker_unreachable');
+    socket.onmessage = ({ data }: MessageEvent<unknown>) => {
+      try {
+        const message = decode(data);
+        if (message.type === 'bye') return leave(message, part, reject);
+        if ((message.type === 'welcome') === welcomed) throw new PeerError('malformed', 'order');
+        if (message.type === 'offer') return this.#events.offer(message, replyTo(message, send));
+        welcomed = true;
+        clearTimeout(timer);
+        this.#send = send;
+        this.#events.changed('online', null, null);
+        this.ready();
+      } catch (error) {
+        socket.close(closeCode(error instanceof PeerError ? error.code : 'internal'));
+        part('broker_garbled');
+      }
+    };
+    return promise.finally(() => {
+      clearTimeout(timer);
+      this.#signal.removeEventListener('abort', stop);
+      this.#send = null;
+      socket.onmessage = socket.onclose = null;
+      socket.close(1000);
+    });
+  }
+}
+
+const BYES: Readonly<Record<Bye['reason'], Reason>> = {
+  version: 'broker_version',
+  malformed: 'broker_refused',
+  restart: 'broker_restart',
+  full: 'broker_full',
+};
+
+function leave(
+  { reason, retry_after_s }: Bye,
+  part: (reason: Reason, retry_s: number) => void,
+  reject: (problem: Problem) => void,
+): void {
+  if (retry_after_s === null) reject(new Problem(BYES[reason]));
+  else part(BYES[reason], retry_after_s);
+}
+
+function replyTo({ offer }: Offer, send: (message: FromVolunteer) => void): Reply {
+  return {
+    answer: (description) => send({ type: 'answer', offer, description }),
+    decline: (reason) => send({ type: 'decline', offer, reason }),
+  };
+}
+
+/** Wait, but no longer than until the machine is online again. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  const done = () => resolve();
+  globalThis.addEventListener('online', done);
+  signal.addEventListener('abort', done);
+  return promise.finally(() => {
+    clearTimeout(timer);
+    globalThis.removeEventListener('online', done);
+    signal.removeEventListener('abort', done);
+  });
+}
+
+function withResolvers<T>(): {
+  promise: Promise<T>;
+  resolve: (value: T) => void;
+  reject: (error: Error) => void;
+} {
+  let resolve!: (value: T) => void;
+  let reject!: (error: Error) => void;
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}
