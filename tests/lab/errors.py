@@ -1,0 +1,5 @@
+"""What can go wrong in the laboratory."""
+
+
+class LabError(Exception):
+    """The laboratory could not be built, or did not do what it was told."""

@@ -1,0 +1,196 @@
+"""A star: hosts, each on a subnet of its own, around one router that forwards, counts and drops."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.lab.errors import LabError
+from tests.lab.namespace import Namespace
+from tests.lab.tools import call
+from tests.lab.wan import Line, Wan
+
+TABLE = "inet lab"
+HOST_DEVICE = "net0"
+LINK_LOCAL = int(ipaddress.IPv6Address("fe80::"))
+LABEL_LENGTH_LIMIT = 12
+"""The router's device is called `to-LABEL`, and Linux allows 15 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What a counter saw."""
+
+    packets: int
+    """Segments that the kernel had not split yet count as one."""
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of the router's forwarding chain."""
+
+    name: str
+    match: str
+    """nftables expression."""
+    drops: bool
+
+    def line(self) -> str:
+        """Return the rule in nftables' language."""
+        return f"{self.match} counter name {self.name}{' drop' if self.drops else ''}"
+
+
+class Star:
+    """Hosts around a router.
+
+    Host number n (from 1) has 10.77.n.2/24 and fd77:0:0:n::2/64, and the router there ends in `.1`
+    and `::1`. Rules act on forwarded packets of IPv4 and IPv6 alike; dropped ones vanish without an
+    answer. Counting rules see a packet before any rule drops it; of the dropping ones the oldest
+    acts first.
+    """
+
+    def __init__(
+        self,
+        router: Namespace,
+        host: Callable[[str], Namespace],
+        wire: Callable[[Namespace, str, Namespace, str], None],
+        line: Callable[[Namespace, str, Namespace, str, Wan, Wan], Line],
+    ) -> None:
+        self.router = router
+        self.hosts: dict[str, Namespace] = {}
+        self.lines: dict[str, Line] = {}
+        """The long way of each host that has one; `there` is from the host to the router."""
+        self._new_host = host
+        self._new_wire = wire
+        self._new_line = line
+        self._rules: dict[str, Rule] = {}
+        router.set_kernel("net.ipv4.ip_forward", "1")
+        router.set_kernel("net.ipv6.conf.all.forwarding", "1")
+        self._nft(
+            f"add table {TABLE}\n"
+            f"add chain {TABLE} forward {{ type filter hook forward priority filter; }}"
+        )
+
+    def host(self, label: str, *, up: Wan | None = None, down: Wan | None = None) -> Namespace:
+        """Add a host, by a plain wire or, if `up` or `down` is given, a long way.
+
+        `up` is from the host to the router. If only one is given, it holds for both directions.
+        """
+        if label in self.hosts or not 0 < len(label) <= LABEL_LENGTH_LIMIT:
+            raise ValueError(f"not a new label of at most {LABEL_LENGTH_LIMIT} letters: {label!r}")
+        number = len(self.hosts) + 1
+        host = self._new_host(label)
+        device = f"to-{label}"
+        wan = up or down
+        if wan is None:
+            self._new_wire(host, HOST_DEVICE, self.router, device)
+        else:
+            self.lines[label] = self._new_line(
+                host, HOST_DEVICE, self.router, device, up or wan, down or wan
+            )
+        for namespace, end, name in ((host, 2, HOST_DEVICE), (self.router, 1, device)):
+            configure(
+                namespace,
+                name,
+                ipaddress.ip_interface(f"10.77.{number}.{end}/24"),
+                ipaddress.ip_interface(f"fd77:0:0:{number}::{end}/64"),
+            )
+        # TUN devices have no neighbours to ask, wires do: a gateway suits both.
+        host.ip("route", "add", "default", "via", f"10.77.{number}.1")
+        host.ip("-6", "route", "add", "default", "via", f"fd77:0:0:{number}::1")
+        self.hosts[label] = host
+        return host
+
+    def count(self, source: str, target: str, *, match: str = "", name: str = "") -> str:
+        """Count packets from one host to another; return the counter's name.
+
+        `match` narrows it by an nftables expression, for instance `udp dport 3478`.
+        """
+        return self._add(name or f"count-{source}-{target}", source, target, match, drops=False)
+
+    def block(self, source: str, target: str, *, match: str = "", name: str = "") -> str:
+        """Drop and count packets from one host to another; return the name of counter and rule."""
+        return self._add(name or f"block-{source}-{target}", source, target, match, drops=True)
+
+    def lose(self, source: str, target: str, *, loss_pct: float, name: str = "") -> str:
+        """Drop and count packets from one host to another by chance (without a seed)."""
+        chance = f"numgen random mod 100000 < {round(loss_pct * 1000)}"
+        return self._add(name or f"lose-{source}-{target}", source, target, chance, drops=True)
+
+    def silence(self, label: str) -> str:
+        """Let all packets from and to a host vanish, until `lift`; return the rule's name."""
+        name, device = f"silence-{label}", self._device(label)
+        # Two lines with one counter: nftables has no "either interface".
+        for way in ("iifname", "oifname"):
+            self._rules[f"{name} {way}"] = Rule(name, f'{way} "{device}"', drops=True)
+        self._apply()
+        return name
+
+    def lift(self, name: str) -> None:
+        """Remove a rule; its counter stays readable. Raises `LabError` if there is none."""
+        keys = [key for key, rule in self._rules.items() if rule.name == name]
+        if not keys:
+            raise LabError(f"The router has no rule {name!r}; it has {sorted(self._rules)}")
+        for key in keys:
+            del self._rules[key]
+        self._apply()
+
+    def counter(self, name: str) -> Count:
+        """Return what the counter of that name saw so far."""
+        printed = self.router.run("nft", "-j", "list", "counters", "table", *TABLE.split()).stdout
+        for item in json.loads(printed)["nftables"]:
+            if item.get("counter", {}).get("name") == name:
+                return Count(item["counter"]["packets"], item["counter"]["bytes"])
+        raise LabError(f"The router has no counter {name!r}")
+
+    def _add(self, name: str, source: str, target: str, match: str, *, drops: bool) -> str:
+        if name in self._rules:
+            raise ValueError(f"there is already a rule {name!r}")
+        ways = f'iifname "{self._device(source)}" oifname "{self._device(target)}" {match}'
+        self._rules[name] = Rule(name, ways, drops)
+        self._apply()
+        return name
+
+    def _device(self, label: str) -> str:
+        if label not in self.hosts:
+            raise LabError(f"The star has no host {label!r}; it has {sorted(self.hosts)}")
+        return f"to-{label}"
+
+    def _apply(self) -> None:
+        """Replace the whole chain at once; counters are separate and keep their values."""
+        rules = sorted(self._rules.values(), key=lambda rule: rule.drops)
+        lines = [f"add counter {TABLE} {name}" for name in {rule.name: None for rule in rules}]
+        lines.append(f"flush chain {TABLE} forward")
+        lines += [f"add rule {TABLE} forward {rule.line()}" for rule in rules]
+        self._nft("\n".join(lines))
+
+    def _nft(self, script: str) -> None:
+        call(*self.router.words("nft", "-f", "-"), text=script + "\n")
+
+
+def configure(
+    namespace: Namespace,
+    device: str,
+    *addresses: ipaddress.IPv4Interface | ipaddress.IPv6Interface,
+) -> None:
+    """Give a device its addresses and bring it up.
+
+    The first IPv4 and IPv6 address a namespace gets become its `address` and `address6`.
+    """
+    # No address of the kernel's own choice: each would announce itself in counters and captures.
+    namespace.ip("link", "set", "dev", device, "addrgenmode", "none")
+    # Up before it has addresses: else IPv6 neighbours get no answer in the first second.
+    namespace.ip("link", "set", "dev", device, "up")
+    for address in addresses:
+        if address.version == 4:
+            namespace.ip("address", "add", str(address), "dev", device)
+            namespace.address = namespace.address or str(address.ip)
+        else:
+            # Neighbours are asked for from a link-local address (RFC 4861 §4.3).
+            # Without "nodad" an address cannot be used in its first second.
+            local = ipaddress.IPv6Address(LINK_LOCAL | int(address.ip) & 0xFFFF)
+            for each in (f"{local}/64", str(address)):
+                namespace.ip("address", "add", each, "dev", device, "nodad")
+            namespace.address6 = namespace.address6 or str(address.ip)

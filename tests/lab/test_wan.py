@@ -1,0 +1,167 @@
+"""A long way does what it was told, within five per cent."""
+
+import statistics
+
+import pytest
+
+from tests.lab import Lab, LabError, Line, Namespace, Wan, traffic
+
+pytestmark = pytest.mark.lab
+
+PORT = 7000
+IDLE_S = 0.3
+"""Longer than any queue here: silence means that all has arrived."""
+HEADERS_BYTES = 28
+"""IPv4 and UDP."""
+
+
+def blast(a: Namespace, b: Namespace, *, packets: int, size: int, rate: int) -> dict[str, float]:
+    """Send UDP packets from a to b and return what b counted."""
+    counting = traffic.start(b, "count", b.address, PORT, IDLE_S)
+    traffic.start(a, "blast", b.address, PORT, packets, size, rate).result()
+    result: dict[str, float] = counting.result()
+    return result
+
+
+def median_rtt_ms(a: Namespace, b: Namespace, *, packets: int = 15) -> float:
+    """Measure the round trip with a UDP echo."""
+    server = traffic.start(b, "echo", b.address, PORT)
+    rtt_ms: list[float] = traffic.start(a, "ping", b.address, PORT, packets, 5).result()["rtt_ms"]
+    server.stop()
+    assert len(rtt_ms) == packets
+    return statistics.median(rtt_ms)
+
+
+def join(lab: Lab, there: Wan, back: Wan | None = None) -> tuple[Namespace, Namespace, Line]:
+    """Make hosts `a` and `b` with a long way between them."""
+    a, b = lab.namespace("a"), lab.namespace("b")
+    return a, b, lab.wan(a, b, there, back)
+
+
+def carried_all(line: Line) -> bool:
+    """Tell whether the laboratory itself failed to carry no packet."""
+    return all(passage.overrun == 0 for passage in line.counters())
+
+
+@pytest.mark.parametrize(("there_ms", "back_ms"), [(50, 50), (10, 70)])
+def test_round_trip_is_the_sum_of_both_delays(lab: Lab, there_ms: int, back_ms: int) -> None:
+    a, b, line = join(lab, Wan(delay_ms=there_ms), Wan(delay_ms=back_ms))
+    assert median_rtt_ms(a, b) == pytest.approx(there_ms + back_ms, rel=0.05)
+    assert carried_all(line)
+
+
+def test_delay_changes_while_the_line_runs(lab: Lab) -> None:
+    a, b, line = join(lab, Wan(delay_ms=20))
+    assert median_rtt_ms(a, b) == pytest.approx(40, rel=0.05)
+    line.set(there=Wan(delay_ms=50))
+    assert median_rtt_ms(a, b) == pytest.approx(70, rel=0.05)
+
+
+def test_loss_is_the_share_it_was_told(lab: Lab) -> None:
+    """60,000 packets at 10 %: four standard deviations are within five per cent of the loss."""
+    packets = 60_000
+    a, b, line = join(lab, Wan(delay_ms=5, loss_pct=10), Wan(delay_ms=5))
+    got = blast(a, b, packets=packets, size=64, rate=30_000)
+    assert 1 - got["packets"] / packets == pytest.approx(0.10, rel=0.05)
+    there, back = line.counters()
+    assert there.lost == packets - got["packets"]
+    assert back.lost == 0
+    assert carried_all(line)
+
+
+def test_without_loss_every_packet_arrives(lab: Lab) -> None:
+    a, b, line = join(lab, Wan(delay_ms=50))
+    assert blast(a, b, packets=20_000, size=64, rate=30_000)["packets"] == 20_000
+    there, _ = line.counters()
+    assert (there.packets, there.lost, there.overflowed) == (20_000, 0, 0)
+    assert there.bytes == 20_000 * (64 + HEADERS_BYTES)
+
+
+def test_equal_seeds_lose_the_same_packets() -> None:
+    lost = []
+    for seed in (5, 5, 6):
+        with Lab(seed=seed) as lab:
+            a, b, line = join(lab, Wan(loss_pct=10))
+            blast(a, b, packets=2_000, size=64, rate=30_000)
+            lost.append(line.counters()[0].lost)
+    assert lost[0] == lost[1] != lost[2]
+
+
+@pytest.mark.parametrize("rate_mbit", [5, 50])
+def test_rate_is_what_it_was_told(lab: Lab, rate_mbit: int) -> None:
+    """Half as much again is offered for two seconds."""
+    size = 1_400
+    a, b, line = join(lab, Wan(delay_ms=20, rate_mbit=rate_mbit, queue_kb=100))
+    offered = round(1.5 * rate_mbit * 1e6 / 8 / (size + HEADERS_BYTES))
+    got = blast(a, b, packets=2 * offered, size=size, rate=offered)
+    bits = (got["bytes"] + got["packets"] * HEADERS_BYTES) * 8
+    assert bits / got["seconds"] / 1e6 == pytest.approx(rate_mbit, rel=0.05)
+    there, _ = line.counters()
+    assert there.overflowed == 2 * offered - got["packets"]
+    assert carried_all(line)
+
+
+def test_a_full_queue_delays_by_its_size_and_the_rate(lab: Lab) -> None:
+    """Of a burst, 125 KB wait at 10 Mbit/s: the last leaves 102 ms after the first."""
+    size = 972
+    a, b, line = join(lab, Wan(delay_ms=5, rate_mbit=10, queue_kb=125))
+    got = blast(a, b, packets=1_000, size=size, rate=1_000_000)
+    held = got["packets"] * (size + HEADERS_BYTES)
+    sent_meanwhile = got["seconds"] * 10e6 / 8
+    assert held == pytest.approx(sent_meanwhile, rel=0.05), "it left at the line's rate"
+    assert 0.102 <= got["seconds"] <= 0.3
+    there, _ = line.counters()
+    assert there.overflowed == 1_000 - got["packets"] > 0
+
+
+def test_tcp_fills_a_long_way(lab: Lab) -> None:
+    """One connection carries at least 250 Mbit/s at 100 ms, once its window has grown.
+
+    Linux lets a window grow to about 3 MB, which is 240 Mbit/s: here it may be larger.
+    """
+    a, b, line = join(lab, Wan(delay_ms=50))
+    for host in (a, b):
+        host.set_kernel("net.ipv4.tcp_rmem", "4096 131072 33554432")
+        host.set_kernel("net.ipv4.tcp_wmem", "4096 16384 33554432")
+    sink = traffic.start(b, "sink", b.address, PORT)
+    traffic.start(a, "pour", b.address, PORT, 3).result()
+    mbit = sink.result()["mbit"]
+    assert statistics.mean(mbit[15:30]) >= 250, [round(step) for step in mbit]
+    assert carried_all(line)
+
+
+def test_full_size_packets_pass_unsplit(lab: Lab) -> None:
+    a, b, line = join(lab, Wan())
+    assert blast(a, b, packets=10, size=1500 - HEADERS_BYTES, rate=1000)["packets"] == 10
+    assert line.counters()[0].packets == 10
+
+
+def test_counters_are_printed_at_the_end(lab: Lab) -> None:
+    a, b, line = join(lab, Wan(loss_pct=50))
+    blast(a, b, packets=1_000, size=64, rate=10_000)
+    before = line.counters()
+    line.close()
+    assert line.counters() == before
+
+
+def test_a_line_ends_after_its_lifetime() -> None:
+    """Whoever then wants something of it is told."""
+    with Lab(lifetime_s=1) as lab:
+        *_, line = join(lab, Wan())
+        line.join(timeout_s=5)
+        with pytest.raises(LabError, match="wide-area line"):
+            line.set(there=Wan(delay_ms=1))
+        assert line.counters()[0].packets == 0
+
+
+def test_a_way_that_cannot_be_is_refused() -> None:
+    for wrong in ({"delay_ms": -1.0}, {"loss_pct": 101.0}, {"rate_mbit": -1.0}, {"queue_kb": -1.0}):
+        with pytest.raises(ValueError, match="not a way"):
+            Wan(**wrong)
+
+
+def test_the_line_works_for_ipv6(lab: Lab) -> None:
+    a, b, _ = join(lab, Wan(delay_ms=20))
+    traffic.start(b, "echo", b.address6, PORT)
+    rtt_ms = traffic.start(a, "ping", b.address6, PORT, 5, 5).result()["rtt_ms"]
+    assert statistics.median(rtt_ms) == pytest.approx(40, rel=0.05)

@@ -1,0 +1,257 @@
+/*
+ * Join two network namespaces by a pair of TUN devices that behave like a long way.
+ *
+ *   wan NETNS_A DEVICE_A NETNS_B DEVICE_B SEED LIFETIME_S
+ *
+ * Prints "ready" once both devices exist, then obeys lines on standard input, each answered by one:
+ *
+ *   set WAY DELAY_NS LOSS_PPM RATE_BPS QUEUE_BYTES -> "ok"; WAY 0 is from A to B, 1 from B to A
+ *   count                                          -> ten numbers, five for each way (see `report`)
+ *
+ * Sizes are those of whole IP packets; multicast does not pass. A rate of 0 is no limit, and then
+ * there is no queue. The program ends when its input does, so it cannot outlive the laboratory that
+ * holds the other end of the pipe, and at the latest after LIFETIME_S. At its end it counts once more.
+ * (PR_SET_PDEATHSIG would end it too early: when the *thread* that started it ends.)
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SECOND_NS 1000000000LL
+#define SLOTS 65536 /* packets under way, each way: 0.6 s of 100,000 packets a second */
+#define SLOT_BYTES 2000
+#define BATCH 256 /* packets taken before looking which are due: bounds the error of the delay */
+
+struct packet {
+    int64_t due_ns;
+    int size;
+    unsigned char bytes[SLOT_BYTES];
+};
+
+struct way {
+    int from, to;
+    int64_t delay_ns, queue_bytes;
+    uint32_t loss_ppm;
+    double byte_ns; /* time one byte takes at the bottleneck; 0: no bottleneck */
+    double free_ns; /* when the bottleneck will have sent all it holds */
+    uint64_t random;
+    struct packet *slots;
+    unsigned head, tail;
+    uint64_t packets, bytes, lost, overflowed, overrun;
+};
+
+static struct way ways[2];
+
+static void die(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * SECOND_NS + t.tv_nsec;
+}
+
+/* splitmix64 */
+static uint64_t draw(uint64_t *state)
+{
+    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+static int open_tun(const char *netns, const char *device)
+{
+    char path[256];
+    struct ifreq request = {.ifr_flags = IFF_TUN | IFF_NO_PI};
+    snprintf(path, sizeof path, "/run/netns/%s", netns);
+    strncpy(request.ifr_name, device, IFNAMSIZ - 1);
+    int space = open(path, O_RDONLY | O_CLOEXEC);
+    if (space < 0 || setns(space, CLONE_NEWNET))
+        die(path);
+    close(space);
+    int tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (tun < 0 || ioctl(tun, TUNSETIFF, &request))
+        die("/dev/net/tun");
+    return tun;
+}
+
+static int is_multicast(const unsigned char *packet)
+{
+    return packet[0] >> 4 == 6 ? packet[24] == 0xff : packet[16] >> 4 == 14;
+}
+
+static void take(struct way *way)
+{
+    for (int i = 0; i < BATCH; i++) {
+        struct packet *packet = &way->slots[way->tail];
+        int size = read(way->from, packet->bytes, SLOT_BYTES);
+        if (size <= 0)
+            return;
+        /* The kernels' own chatter (RFC 3810 reports) would spend random numbers and spoil the counts. */
+        if (is_multicast(packet->bytes))
+            continue;
+        int64_t now = now_ns(), sent_ns = now;
+        if (draw(&way->random) % 1000000 < way->loss_ppm) {
+            way->lost++;
+            continue;
+        }
+        if (way->byte_ns > 0) {
+            double start_ns = way->free_ns > now ? way->free_ns : now;
+            double held_bytes = (start_ns - now) / way->byte_ns;
+            if (held_bytes > 0 && held_bytes + size > way->queue_bytes) {
+                way->overflowed++;
+                continue;
+            }
+            way->free_ns = start_ns + size * way->byte_ns;
+            sent_ns = way->free_ns;
+        }
+        unsigned next = (way->tail + 1) % SLOTS;
+        if (next == way->head) {
+            way->overrun++;
+            continue;
+        }
+        packet->due_ns = sent_ns + way->delay_ns;
+        packet->size = size;
+        way->tail = next;
+    }
+}
+
+static void deliver(struct way *way)
+{
+    int64_t now = now_ns();
+    while (way->head != way->tail && way->slots[way->head].due_ns <= now) {
+        struct packet *packet = &way->slots[way->head];
+        if (write(way->to, packet->bytes, packet->size) == packet->size) {
+            way->packets++;
+            way->bytes += packet->size;
+        } else {
+            way->overrun++;
+        }
+        way->head = (way->head + 1) % SLOTS;
+    }
+    if (way->head == way->tail)
+        way->head = way->tail = 0; /* stay in memory that the caches know */
+}
+
+/* Five numbers a way: packets and bytes delivered, packets lost by chance, packets that found the
+ * modelled queue full, packets this program itself failed to carry (which voids a measurement). */
+static void report(void)
+{
+    for (int i = 0; i < 2; i++) {
+        struct way *way = &ways[i];
+        printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "%c", way->packets,
+               way->bytes, way->lost, way->overflowed, way->overrun, i ? '\n' : ' ');
+    }
+}
+
+static void set(const char *line)
+{
+    unsigned which;
+    int64_t delay_ns, queue_bytes;
+    uint32_t loss_ppm;
+    double rate_bps;
+    int words = sscanf(line, "set %u %" SCNd64 " %" SCNu32 " %lf %" SCNd64, &which, &delay_ns, &loss_ppm,
+                      &rate_bps, &queue_bytes);
+    if (words != 5 || which > 1) {
+        puts("bad line");
+        return;
+    }
+    struct way *way = &ways[which];
+    way->delay_ns = delay_ns;
+    way->loss_ppm = loss_ppm;
+    way->queue_bytes = queue_bytes;
+    double held_bytes = way->byte_ns > 0 ? (way->free_ns - now_ns()) / way->byte_ns : 0;
+    way->byte_ns = rate_bps > 0 ? 8e9 / rate_bps : 0;
+    way->free_ns = held_bytes > 0 ? now_ns() + held_bytes * way->byte_ns : 0;
+    puts("ok");
+}
+
+/* Obey what arrived on standard input; return 0 at its end. */
+static int obey(void)
+{
+    static char text[4096];
+    static size_t held;
+    ssize_t size = read(STDIN_FILENO, text + held, sizeof text - 1 - held);
+    if (size <= 0)
+        return 0;
+    held += size;
+    text[held] = 0;
+    for (char *end; (end = strchr(text, '\n'));) {
+        *end = 0;
+        if (!strcmp(text, "count"))
+            report();
+        else
+            set(text);
+        held -= end + 1 - text;
+        memmove(text, end + 1, held + 1);
+    }
+    fflush(stdout);
+    return held < sizeof text - 1;
+}
+
+static int64_t patience_ns(int64_t end_ns)
+{
+    int64_t now = now_ns(), wait_ns = end_ns - now;
+    for (int i = 0; i < 2; i++)
+        if (ways[i].head != ways[i].tail && ways[i].slots[ways[i].head].due_ns - now < wait_ns)
+            wait_ns = ways[i].slots[ways[i].head].due_ns - now;
+    return wait_ns > 0 ? wait_ns : 0;
+}
+
+int main(int count, char **words)
+{
+    if (count != 7) {
+        fprintf(stderr, "usage: wan NETNS_A DEVICE_A NETNS_B DEVICE_B SEED LIFETIME_S\n");
+        return 2;
+    }
+    int a = open_tun(words[1], words[2]), b = open_tun(words[3], words[4]);
+    uint64_t seed = strtoull(words[5], NULL, 10);
+    int64_t end_ns = now_ns() + (int64_t)(atof(words[6]) * SECOND_NS);
+    ways[0] = (struct way){.from = a, .to = b};
+    ways[1] = (struct way){.from = b, .to = a};
+    for (int i = 0; i < 2; i++) {
+        ways[i].random = draw(&seed); /* each way its own sequence */
+        ways[i].slots = malloc(SLOTS * sizeof(struct packet));
+        if (!ways[i].slots)
+            die("malloc");
+    }
+    /* A network does not slow down because its hosts are busy. */
+    setpriority(PRIO_PROCESS, 0, -10);
+    prctl(PR_SET_TIMERSLACK, 1);
+    puts("ready");
+    fflush(stdout);
+
+    struct pollfd watched[3] = {{a, POLLIN, 0}, {b, POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
+    for (int held = 1; held && now_ns() < end_ns;) {
+        int64_t wait_ns = patience_ns(end_ns);
+        struct timespec wait = {wait_ns / SECOND_NS, wait_ns % SECOND_NS};
+        if (ppoll(watched, 3, &wait, NULL) > 0) {
+            for (int i = 0; i < 2; i++)
+                if (watched[i].revents & POLLIN)
+                    take(&ways[i]);
+            if (watched[2].revents)
+                held = obey();
+        }
+        for (int i = 0; i < 2; i++)
+            deliver(&ways[i]);
+    }
+    report();
+    return 0;
+}

@@ -1,0 +1,151 @@
+"""Long ways: two namespaces joined by a TUN pair that delays, drops and limits."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.lab.child import Child
+from tests.lab.errors import LabError
+from tests.lab.namespace import Namespace
+from tests.lab.tools import call
+
+SOURCE = Path(__file__).with_name("wan.c")
+FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror")
+CACHE = Path.home() / ".cache" / "passerelle" / "lab"
+MTU_BYTES = 1500
+BACKLOG_PACKETS = 10_000
+"""Length of the TUN device's own queue: only the queue of the model may drop packets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wan:
+    """How one direction of a long way treats packets."""
+
+    delay_ms: float = 0
+    """One-way, without the time in the queue."""
+    loss_pct: float = 0
+    """Chance of each packet to vanish, before the queue; 0 to 100."""
+    rate_mbit: float = 0
+    """10^6 bits of IP packets a second; 0 is unlimited."""
+    queue_kb: float = 256
+    """1,024 bytes that may wait for the rate; more is dropped. Without a rate there is no queue."""
+
+    def __post_init__(self) -> None:
+        if min(self.delay_ms, self.rate_mbit, self.queue_kb) < 0 or not 0 <= self.loss_pct <= 100:
+            raise ValueError(f"not a way for packets: {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What one direction of a line did so far."""
+
+    packets: int
+    """Delivered."""
+    bytes: int
+    """Delivered, IP headers included."""
+    lost: int
+    """Packets dropped by `loss_pct`."""
+    overflowed: int
+    """Packets dropped because the queue was full."""
+    overrun: int
+    """Packets the laboratory itself failed to carry: if not 0, a measurement is void."""
+
+
+class Line:
+    """A running long way between namespaces `a` and `b`, with the device names given.
+
+    `there` treats the packets from `a` to `b`, `back` those from `b` to `a`. Equal seeds and equal
+    packets give equal losses. It ends with `close`, with this process, or after `lifetime_s`.
+    """
+
+    def __init__(
+        self,
+        a: Namespace,
+        b: Namespace,
+        *,
+        device_a: str,
+        device_b: str,
+        there: Wan,
+        back: Wan,
+        seed: int,
+        lifetime_s: float,
+    ) -> None:
+        stem = f"wan-{a.label}-{b.label}"
+        self._final: tuple[Passage, Passage] | None = None
+        self._child = Child(
+            [str(program()), a.name, device_a, b.name, device_b, str(seed), str(lifetime_s)],
+            out=a.directory / f"{stem}.out",
+            err=a.directory / f"{stem}.err",
+            dialogue=True,
+        )
+        self._expect(self._child.hear(), "ready")
+        self.there = there
+        self.back = back
+        self.set(there=there, back=back)
+
+    @property
+    def pid(self) -> int:
+        """The id of the program that carries the packets."""
+        return self._child.pid
+
+    def set(self, *, there: Wan | None = None, back: Wan | None = None) -> None:
+        """Change either direction, for packets that enter from now on; none overtakes another."""
+        if self._final is not None:
+            raise LabError(
+                "The wide-area line has ended; give the laboratory a longer `lifetime_s`"
+            )
+        self.there = there or self.there
+        self.back = back or self.back
+        for way, wan in enumerate((self.there, self.back)):
+            self._expect(self._child.ask(_order(way, wan)), "ok")
+
+    def counters(self) -> tuple[Passage, Passage]:
+        """Return what happened to packets from a to b, and from b to a; also after `close`."""
+        return self._final or _passages(self._child.ask("count"))
+
+    def join(self, *, timeout_s: float) -> None:
+        """Wait until the line ends by itself, or raise `LabError`."""
+        self._child.wait(timeout_s=timeout_s)
+        self.close()
+
+    def close(self) -> None:
+        """End the program, and with it both devices. Idempotent."""
+        if self._final is None:
+            self._child.hush()
+            with contextlib.suppress(LabError):
+                self._final = _passages(self._child.hear())
+            self._child.stop()
+
+    def _expect(self, answer: str, wanted: str) -> None:
+        if answer != wanted:
+            raise LabError(f"The wide-area line said {answer!r} instead of {wanted!r}")
+
+
+def program() -> Path:
+    """Return the compiled `wan.c`, one file for each version of the source."""
+    version = hashlib.sha256(SOURCE.read_bytes() + " ".join(FLAGS).encode()).hexdigest()[:16]
+    binary = CACHE / f"wan-{version}"
+    if not binary.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as directory:
+            fresh = Path(directory) / "wan"
+            call("gcc", *FLAGS, "-o", str(fresh), str(SOURCE), timeout_s=60)
+            fresh.replace(binary)  # atomic: another run may be compiling too
+    return binary
+
+
+def _order(way: int, wan: Wan) -> str:
+    delay_ns = round(wan.delay_ms * 1e6)
+    loss_ppm = round(wan.loss_pct * 1e4)
+    return f"set {way} {delay_ns} {loss_ppm} {wan.rate_mbit * 1e6} {round(wan.queue_kb * 1024)}"
+
+
+def _passages(answer: str) -> tuple[Passage, Passage]:
+    numbers = [int(word) for word in answer.split()]
+    if len(numbers) != 10:
+        raise LabError(f"The wide-area line said {answer!r} instead of its counters")
+    return Passage(*numbers[:5]), Passage(*numbers[5:])
