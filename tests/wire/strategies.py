@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from passerelle import limits
 from passerelle.errors import LinkCode
-from passerelle.wire import descriptor, frames, invite, rendezvous, signalling, tickets
+from passerelle.wire import control, descriptor, frames, invite, rendezvous, signalling, tickets
 from passerelle.wire.description import Candidate, CandidateKind, Description, Setup
 
 ICE = string.ascii_letters + string.digits + "+/"
@@ -110,6 +110,15 @@ FROM_BROKER: st.SearchStrategy[signalling.FromBroker] = st.one_of(
     ),
 )
 
+SHORT_TICKETS = st.lists(st.text(ICE, max_size=200), max_size=limits.LANES - 1).map(tuple)
+"""As long as a broker makes them: four answers with the longest would fit no size class."""
+CONTROLS: st.SearchStrategy[control.Control] = st.one_of(
+    st.just(control.Drain()),
+    st.builds(control.Lane, OFFER_NUMBERS, TICKET_TEXTS, DESCRIPTIONS),
+    st.builds(control.LaneAnswer, OFFER_NUMBERS, DESCRIPTIONS),
+    st.builds(control.LaneRefused, OFFER_NUMBERS),
+)
+
 HANDLES = st.binary(min_size=8, max_size=8)
 REQUESTS = st.builds(
     rendezvous.Request,
@@ -120,12 +129,14 @@ REQUESTS = st.builds(
     offers=st.lists(DESCRIPTIONS, min_size=1, max_size=limits.OFFERS_PER_REQUEST).map(tuple),
     exit=st.none() | EXIT_IDS,
     avoid=st.lists(HANDLES, max_size=limits.AVOIDED_VOLUNTEERS).map(tuple),
+    lanes=st.integers(0, limits.LANES - 1),
 )
 REPLIES = st.builds(
     rendezvous.Reply,
     exit=st.none() | EXIT_IDS,
     answers=st.lists(
-        st.builds(rendezvous.Answer, DESCRIPTIONS, HANDLES) | st.sampled_from(rendezvous.Miss),
+        st.builds(rendezvous.Answer, DESCRIPTIONS, HANDLES, SHORT_TICKETS)
+        | st.sampled_from(rendezvous.Miss),
         max_size=limits.OFFERS_PER_REQUEST,
     ).map(tuple),
     ticket=TICKET_TEXTS,
@@ -158,6 +169,7 @@ DESCRIPTORS = st.builds(
             EXIT_IDS,
             HOSTS.map("wss://{}/v1/link".format),
             st.lists(KEYS, min_size=1, max_size=4).map(tuple),
+            st.booleans(),
         ),
         min_size=1,
         max_size=4,

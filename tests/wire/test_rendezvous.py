@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
 from passerelle import limits
 from passerelle.errors import LinkCode, PeerError
-from passerelle.wire import rendezvous
+from passerelle.wire import rendezvous, tickets
 from passerelle.wire.description import Candidate, CandidateKind, Description, Setup
 from passerelle.wire.rendezvous import Reply, Request
+from passerelle.wire.tickets import Ticket, TicketKind
 from tests.wire.outcome import refusal
 from tests.wire.strategies import KEYS, REPLIES, REQUESTS
 
@@ -123,6 +125,7 @@ def test_sealed_garbage_gives_only_the_one_refusal(plaintext: bytes, honest_leng
         {"exit": "exit\n"},
         {"avoid": (b"12345678",) * (limits.AVOIDED_VOLUNTEERS + 1)},
         {"avoid": (b"1234567",)},
+        {"lanes": limits.LANES},
     ],
 )
 def test_request_limits_hold_at_the_broker(change: dict[str, object]) -> None:
@@ -160,9 +163,12 @@ def test_the_largest_messages_fit_a_size_class() -> None:
         offers=(full,) * limits.OFFERS_PER_REQUEST,
         avoid=(b"12345678",) * limits.AVOIDED_VOLUNTEERS,
         exit="e" * 32,
+        lanes=limits.LANES - 1,
     )
     assert rendezvous.open_request(rendezvous.seal_request(request, BROKER_KEY), BROKER) == request
-    answer = rendezvous.Answer(full, b"12345678")
+    longest = Ticket(TicketKind.LINK, "e" * 32, 2**48 - 1, b"i" * 16)
+    ticket = tickets.sign(longest, Ed25519PrivateKey.generate())
+    answer = rendezvous.Answer(full, b"12345678", (ticket,) * (limits.LANES - 1))
     reply = Reply("e" * 32, (answer,) * limits.OFFERS_PER_REQUEST, "t" * limits.TICKET_BYTES)
     sealed = rendezvous.seal_reply(reply, request)
     assert len(sealed) <= rendezvous.SEALED_BYTES
@@ -171,8 +177,11 @@ def test_the_largest_messages_fit_a_size_class() -> None:
 
 def test_a_message_beyond_every_size_class_is_a_value_error() -> None:
     """Our own mistake is told apart from a peer's."""
+    many = msgspec.structs.replace(REQUEST, offers=(OFFER,) * 200)
     with pytest.raises(ValueError, match="size class"):
-        rendezvous.seal_request(msgspec.structs.replace(REQUEST, offers=(OFFER,) * 200), BROKER_KEY)
+        rendezvous.seal_request(many, BROKER_KEY)
+    with pytest.raises(ValueError, match="size class"):
+        rendezvous.seal_reply(Reply(ticket="t" * 9000), REQUEST)
 
 
 @pytest.mark.parametrize("key", [bytes(32), b"\1" + bytes(31), b"short"])

@@ -30,11 +30,11 @@ class _Message(msgspec.Struct, frozen=True, tag_field="type"):
     pass
 
 
-class Drain(_Message, tag="drain"):
+class Drain(_Message, frozen=True, tag="drain"):
     """The relay is about to leave."""
 
 
-class Lane(_Message, tag="lane"):
+class Lane(_Message, frozen=True, tag="lane"):
     """The client asks for one more link through this volunteer, to the same exit."""
 
     lane: LaneNumber
@@ -46,14 +46,14 @@ class Lane(_Message, tag="lane"):
         return f"<lane {self.lane}>"
 
 
-class LaneAnswer(_Message, tag="lane_answer"):
+class LaneAnswer(_Message, frozen=True, tag="lane_answer"):
     """The relay's half of a lane."""
 
     lane: LaneNumber
     description: Description
 
 
-class LaneRefused(_Message, tag="lane_refused"):
+class LaneRefused(_Message, frozen=True, tag="lane_refused"):
     """The relay opens no such lane."""
 
     lane: LaneNumber
@@ -62,7 +62,7 @@ class LaneRefused(_Message, tag="lane_refused"):
 Control = Drain | Lane | LaneAnswer | LaneRefused
 
 _TYPES = frozenset({"drain", "lane", "lane_answer", "lane_refused"})
-_decoder = msgspec.json.Decoder(Control)
+_decoder: msgspec.json.Decoder[Control] = msgspec.json.Decoder(Control)
 _kind_decoder = msgspec.json.Decoder(dict[str, object])
 _encoder = msgspec.json.Encoder()
 

@@ -118,8 +118,11 @@ _reply_decoder = msgspec.msgpack.Decoder(Reply)
 
 
 def seal_request(request: Request, broker_key: bytes) -> bytes:
-    """Return `request` sealed to the broker's 32-byte X25519 key."""
-    return _seal(request, broker_key, _REQUEST_INFO)
+    """Return `request` sealed to the broker's 32-byte X25519 key.
+
+    Raises ValueError when the request is too long or the key is none.
+    """
+    return _seal(_padded(request), broker_key, _REQUEST_INFO)
 
 
 def open_request(sealed: bytes, key: X25519PrivateKey) -> Request:
@@ -134,10 +137,11 @@ def open_request(sealed: bytes, key: X25519PrivateKey) -> Request:
 def seal_reply(reply: Reply, request: Request) -> bytes:
     """Return `reply` sealed to the key that `request` brought.
 
-    Raises PeerError when that key is no usable X25519 key.
+    Raises PeerError when that key is no usable X25519 key, ValueError when the reply is too long.
     """
+    plaintext = _padded(reply)
     try:
-        return _seal(reply, request.reply_key, _REPLY_INFO + request.nonce)
+        return _seal(plaintext, request.reply_key, _REPLY_INFO + request.nonce)
     except ValueError as error:
         raise _unreadable() from error
 
@@ -147,13 +151,16 @@ def open_reply(sealed: bytes, key: X25519PrivateKey, request: Request) -> Reply:
     return _open(sealed, key, _REPLY_INFO + request.nonce, _reply_decoder)
 
 
-def _seal(message: Request | Reply, key: bytes, info: bytes) -> bytes:
+def _padded(message: Request | Reply) -> bytes:
     body = _encoder.encode(message)
     needed = _LENGTH.size + len(body)
     size = next((size for size in limits.SEALED_SIZES if size >= needed), None)
     if size is None:
         raise ValueError(f"a message of {len(body)} bytes is beyond the largest size class")
-    plaintext = (_LENGTH.pack(len(body)) + body).ljust(size, b"\0")
+    return (_LENGTH.pack(len(body)) + body).ljust(size, b"\0")
+
+
+def _seal(plaintext: bytes, key: bytes, info: bytes) -> bytes:
     return _SUITE.encrypt(plaintext, X25519PublicKey.from_public_bytes(key), info=info)
 
 

@@ -1,0 +1,5 @@
+"""`python -m passerelle` is the `passerelle` command."""
+
+from passerelle.cli import main
+
+main()

@@ -1,0 +1,47 @@
+"""What the client says to the person in front of it."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from passerelle.client.notices import (
+    BrokerUnreachable,
+    LinkDown,
+    LinkUp,
+    NetworkLoaded,
+    Notice,
+    NoVolunteer,
+    Searching,
+)
+
+
+def sentence(notice: Notice) -> str:
+    """Say what `notice` means for the person who runs the client."""
+    match notice:
+        case NetworkLoaded(name):
+            return f"The network's description is good: {plain(name)}."
+        case Searching():
+            return "Looking for a volunteer …"
+        case NoVolunteer(retry_s):
+            return f"No volunteer is available right now. Asking again in {_seconds(retry_s)}."
+        case BrokerUnreachable(reason, retry_s):
+            return (
+                f"The network's broker cannot be reached: {plain(reason).rstrip('.')}. "
+                f"Trying again in {_seconds(retry_s)}; check this computer's connection."
+            )
+        case LinkUp(link, steps):
+            total_ms = 1000 * sum(seconds for _, seconds in steps)
+            return f"Connected through a volunteer (link {link}, set up in {total_ms:.0f} ms)."
+        case LinkDown(link, reason):
+            return f"Link {link} ended: {plain(reason).rstrip('.')}."
+        case _:
+            assert_never(notice)
+
+
+def plain(text: str) -> str:
+    """Return `text` from elsewhere without what could steer a terminal."""
+    return "".join(character if character.isprintable() else "�" for character in text)
+
+
+def _seconds(seconds: float) -> str:
+    return f"{max(1, round(seconds))} s"

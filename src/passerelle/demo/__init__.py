@@ -1,0 +1,1 @@
+"""The whole path on one machine, for people to see and for programs to check."""

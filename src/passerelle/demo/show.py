@@ -1,0 +1,84 @@
+"""What the demo shows in the terminal: a line per step, and the path with its timing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from passerelle.demo.fetch import Page
+
+BAR_CHARS = 32
+
+
+class Show:
+    """Writes to one terminal, or to a file without any colour or motion."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.doing = ""
+        """The step that is under way, or was the last."""
+
+    @contextmanager
+    def step(self, doing: str, done: str) -> Iterator[None]:
+        """Show `doing` while the block runs, then `done` with the time it took."""
+        self.doing = doing
+        started = time.monotonic()
+        try:
+            with self._console.status(Text(f"{doing} …"), spinner="dots"):
+                yield
+        except BaseException:
+            self._line("✗", "red", doing, time.monotonic() - started)
+            raise
+        self._line("✓", "green", done, time.monotonic() - started)
+
+    def say(self, text: str = "") -> None:
+        """Show a line as it is, never wrapped, so that it can be copied."""
+        self._console.print(Text(text), soft_wrap=True)
+
+    def path(self, *, volunteer: str, site: str) -> None:
+        """Draw the way that the page took."""
+        self.say()
+        self.say("    reader         volunteer          exit           blocked site")
+        self.say("    client ═══════ browser ══════════ server ──────▶ web page")
+        self.say("          WebRTC           WebSocket         TCP")
+        self.say("    └── one TLS 1.3, client to exit ──┘   what the browser carries is sealed")
+        self.say(f"    volunteer: {volunteer}")
+        self.say(f"    site:      {site}")
+        self.say()
+
+    def timing(self, steps: Sequence[tuple[str, float]], page: Page) -> None:
+        """Show where the time went: setting up the link, then the page itself."""
+        rows = [
+            *((f"link: {name}", seconds) for name, seconds in steps),
+            ("page: CONNECT answered", page.connect_s),
+            ("page: first byte", page.first_byte_s - page.connect_s),
+            ("page: rest", page.total_s - page.first_byte_s),
+        ]
+        longest = max(seconds for _, seconds in rows) or 1.0
+        table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
+        table.add_column(min_width=26)
+        table.add_column(justify="right", min_width=9)
+        table.add_column()
+        for name, seconds in rows:
+            bar = "━" * max(1, round(BAR_CHARS * seconds / longest))
+            table.add_row(Text(f"    {name}"), f"{1000 * seconds:.1f} ms", Text(bar, style="cyan"))
+        self._console.print(table)
+        link_s = sum(seconds for _, seconds in steps)
+        self.say(
+            f"    link ready in {1000 * link_s:.0f} ms, "
+            f"page of {len(page.body)} bytes in {1000 * page.total_s:.0f} ms"
+        )
+        self.say()
+
+    def _line(self, mark: str, style: str, text: str, took_s: float) -> None:
+        line = Text.assemble((mark, style), f" {text}  ", (_took(took_s), "dim"))
+        self._console.print(line, soft_wrap=True)
+
+
+def _took(seconds: float) -> str:
+    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

@@ -1,0 +1,47 @@
+"""The two sites of the demo: a newspaper with the switch on its page, and a blocked one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from importlib import resources
+from string import Template
+from typing import Final
+
+from aiohttp import web
+
+from passerelle.io.web import application
+
+ARTICLE_PATH: Final = "/letter"
+_FRESH = {"Cache-Control": "no-store"}
+
+
+def publisher(tag: str) -> web.Application:
+    """Return the newspaper's site. `tag` is what the operator gave its publisher."""
+    script, _, element = tag.partition("\n")
+    page = Template(_page("courier.html")).substitute(tag_script=script, tag_element=element)
+    app = application()
+    app.router.add_get("/", _always(page.encode()))
+    return app
+
+
+def blocked() -> web.Application:
+    """Return the site that the reader cannot reach without a volunteer."""
+    app = application()
+    app.router.add_get(ARTICLE_PATH, _always(article()))
+    return app
+
+
+def article() -> bytes:
+    """Return the blocked page, to compare with what arrives."""
+    return _page("almanac.html").encode()
+
+
+def _page(name: str) -> str:
+    return (resources.files(__package__) / "pages" / name).read_text("utf-8")
+
+
+def _always(body: bytes) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(_request: web.Request) -> web.Response:
+        return web.Response(body=body, content_type="text/html", charset="utf-8", headers=_FRESH)
+
+    return handle

@@ -1,0 +1,226 @@
+"""The keys of one small operator, as files in one folder.
+
+| file              | what it is                                                              |
+|-------------------|-------------------------------------------------------------------------|
+| operator.key      | Ed25519: signs the network's descriptor; its public half is in invites  |
+| broker-seal.key   | X25519: opens rendezvous requests                                       |
+| broker-ticket.key | Ed25519: signs tickets                                                  |
+| exit-link.pem     | the exit's private key and certificate inside links                     |
+
+Whoever has these files *is* the network. Folders are made with mode 0700, files with 0600.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Self, TypeVar
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from passerelle.errors import ConfigError, LocalError
+from passerelle.io.tls import LinkIdentity
+from passerelle.wire import descriptor
+from passerelle.wire.descriptor import BrokerEntry, Descriptor, ExitEntry
+from passerelle.wire.invite import Invite
+
+OPERATOR_FILE: Final = "operator.key"
+SEAL_FILE: Final = "broker-seal.key"
+TICKET_FILE: Final = "broker-ticket.key"
+LINK_FILE: Final = "exit-link.pem"
+
+LIFETIME_S: Final = 7 * 86_400
+"""How long a descriptor is good: a client that was away for a weekend still starts with its copy,
+and a stolen broker address is of no use for longer."""
+
+_PRIVATE_FOLDER = 0o700
+_PRIVATE_FILE = 0o600
+_OTHERS = 0o077
+
+K = TypeVar("K", Ed25519PrivateKey, X25519PrivateKey)
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """One network's keys."""
+
+    operator: Ed25519PrivateKey = field(repr=False)
+    broker_seal: X25519PrivateKey = field(repr=False)
+    broker_ticket: Ed25519PrivateKey = field(repr=False)
+    exit_link: LinkIdentity = field(repr=False)
+
+    @classmethod
+    def generate(cls) -> Self:
+        """Make new keys that are kept nowhere."""
+        return cls(
+            Ed25519PrivateKey.generate(),
+            X25519PrivateKey.generate(),
+            Ed25519PrivateKey.generate(),
+            LinkIdentity.generate(),
+        )
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Load the keys in `folder`, and make those that are not there yet.
+
+        Two programs that do this at once end up with the same keys. Raises ConfigError when a
+        file is damaged, readable by other accounts, or when the operator's key alone is missing;
+        LocalError when the folder cannot be used.
+        """
+        try:
+            folder.mkdir(_PRIVATE_FOLDER, parents=True, exist_ok=True)
+            _require_operator_key(folder)
+            return cls(
+                _load_or_make(folder / OPERATOR_FILE, Ed25519PrivateKey.generate, _read_ed25519),
+                _load_or_make(folder / SEAL_FILE, X25519PrivateKey.generate, _read_x25519),
+                _load_or_make(folder / TICKET_FILE, Ed25519PrivateKey.generate, _read_ed25519),
+                _load_or_make_identity(folder / LINK_FILE),
+            )
+        except OSError as error:
+            raise LocalError(
+                f"The keys in {folder} cannot be read or written: {error.strerror}. Check that "
+                "the folder belongs to this account and that the disk is not full, or name "
+                "another folder."
+            ) from error
+
+    def invite(self, broker_url: str) -> Invite:
+        """Return the invite to this network through the broker at `broker_url`."""
+        return Invite(broker_url, self.operator.public_key().public_bytes_raw())
+
+    def descriptor(
+        self,
+        name: str,
+        *,
+        broker_url: str,
+        exit_url: str,
+        exit_id: str,
+        now_s: float,
+        stun: Sequence[str] = (),
+        lifetime_s: int = LIFETIME_S,
+    ) -> tuple[Descriptor, bytes]:
+        """Return the network's description as of Unix time `now_s`, and the signed document.
+
+        Raises ConfigError when a name or a URL would not be accepted by those who read it.
+        """
+        try:
+            entries = (
+                (
+                    BrokerEntry(
+                        broker_url,
+                        self.broker_seal.public_key().public_bytes_raw(),
+                        self.broker_ticket.public_key().public_bytes_raw(),
+                    ),
+                ),
+                (ExitEntry(exit_id, exit_url, (self.exit_link.spki_sha256,)),),
+            )
+        except ValueError as error:
+            raise ConfigError(
+                f"The network's addresses cannot be used: {error}. A broker's looks like "
+                "https://broker.example, an exit's like wss://exit.example."
+            ) from error
+        made = Descriptor(
+            name, int(now_s), int(now_s) + lifetime_s, entries[0], entries[1], tuple(stun)
+        )
+        document = descriptor.sign(made, self.operator)
+        # Signing checks nothing: better to learn it here than from every reader.
+        public = self.operator.public_key().public_bytes_raw()
+        try:
+            return descriptor.verify(document, public, now_s=now_s), document
+        except ConfigError as error:
+            raise ConfigError(
+                "This network cannot be described: its name may have 1 to 100 characters, an "
+                "address 256, and STUN servers look like stun:stun.example:3478. Check the options."
+            ) from error
+
+
+def _require_operator_key(folder: Path) -> None:
+    others = [name for name in (SEAL_FILE, TICKET_FILE, LINK_FILE) if (folder / name).exists()]
+    if others and not (folder / OPERATOR_FILE).exists():
+        raise ConfigError(
+            f"{folder / OPERATOR_FILE} is missing, though other keys are there. A new one would "
+            "make every invite worthless: put it back from a backup. To start a new network, name "
+            "an empty folder."
+        )
+
+
+def _load_or_make(path: Path, make: Callable[[], K], read: Callable[[Path, bytes], K]) -> K:
+    return read(path, _load_or_write(path, lambda: _pem(make())))
+
+
+def _load_or_make_identity(path: Path) -> LinkIdentity:
+    pem = _load_or_write(path, lambda: LinkIdentity.generate().pem)
+    try:
+        return LinkIdentity.from_pem(pem)
+    except ConfigError as error:
+        raise _damaged(path) from error
+
+
+def _pem(key: Ed25519PrivateKey | X25519PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def _read_ed25519(path: Path, pem: bytes) -> Ed25519PrivateKey:
+    key = _read(path, pem)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise _damaged(path)
+    return key
+
+
+def _read_x25519(path: Path, pem: bytes) -> X25519PrivateKey:
+    key = _read(path, pem)
+    if not isinstance(key, X25519PrivateKey):
+        raise _damaged(path)
+    return key
+
+
+def _read(path: Path, pem: bytes) -> object:
+    try:
+        return serialization.load_pem_private_key(pem, None)
+    except (ValueError, TypeError) as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> ConfigError:
+    if path.name == OPERATOR_FILE:
+        advice = "Put it back from a backup; without it, a new network needs new invites."
+    else:
+        advice = "Put it back from a backup, or delete it: a new one is made."
+    return ConfigError(f"{path} does not hold the key it should. {advice}")
+
+
+def _load_or_write(path: Path, make: Callable[[], bytes]) -> bytes:
+    """Return the content of `path`; write what `make` returns there first if it does not exist."""
+    if not path.exists():
+        _write(path, make())
+    if path.stat().st_mode & _OTHERS:
+        raise ConfigError(
+            f"{path} can be read by other accounts of this machine. Run: chmod 600 {path} (and if "
+            "somebody else may have read it, make new keys in another folder)."
+        )
+    return path.read_bytes()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a private file all at once; leave one that somebody else made meanwhile."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        # A rename would replace the other's key; a link fails when the name is taken.
+        path.hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+import logging
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from passerelle import __version__, cli
+from passerelle.demo.run import free_port
+from passerelle.errors import LinkCode, LocalError, PeerError
+from passerelle.io.web import WebServer, application
+from passerelle.keyring import Keyring
+from tests.program import passerelle
+
+HOST = "127.0.0.1"
+KEY = "A" * 43
+INVITE = f"https://broker.example/#{KEY}"
+
+
+@pytest.fixture(autouse=True)
+def no_log_handlers() -> Iterator[None]:
+    """The command sets up logging for a whole process; a test takes it back."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield
+    root.handlers[:], level = before
+    root.setLevel(level)
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    """Run the command in this process: exit code, stdout, stderr."""
+    with pytest.raises(SystemExit) as end:
+        cli.main(words)
+    assert isinstance(end.value.code, int)
+    out, err = capsys.readouterr()
+    return end.value.code, out, err
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line."""
+    assert run(capsys, "version") == (0, f"passerelle {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], ["demo", "client", "serve", "version", "invite"]),
+        (["client"], ["--invite", "--listen", "127.0.0.1:1080", "SOCKS5"]),
+        (["serve"], ["--state", "--url", "--allow", "Dangerous", "--tls-cert", "--stun"]),
+        (["demo"], ["--once", "--headless", "--port"]),
+    ],
+)
+def test_help_tells_a_new_user(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    expected: list[str],
+) -> None:
+    """Each command says what it is for and what its options mean."""
+    monkeypatch.setenv("COLUMNS", "120")
+    code, out, _ = run(capsys, *words, "--help")
+    assert code == 0
+    for word in expected:
+        assert word in out
+
+
+def test_commands_that_need_no_webrtc_do_not_load_it() -> None:
+    """`passerelle version` and --help answer at once."""
+
+    script = (
+        "import sys; from passerelle import cli\n"
+        "try: cli.main(['version'])\n"
+        "except SystemExit: pass\n"
+        "print({'aiortc', 'aiohttp', 'cryptography'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["client", "--invite", "nonsense"], "This invite cannot be used"),
+        (["client", "--invite", INVITE[:-1]], "This invite cannot be used"),
+        (["client", "--invite", INVITE, "--listen", "1080"], "is no address to listen on"),
+        (["serve", "--state", "STATE", "--url", "bridge.example"], "is no public address"),
+        (["serve", "--state", "STATE", "--url", "https://a", "--listen", "x"], "is no address"),
+        (
+            ["serve", "--state", "STATE", "--url", "https://a", "--allow", "10.0.0.1/8"],
+            "--allow wants",
+        ),
+        (
+            ["serve", "--state", "STATE", "--url", "https://a", "--exit-port", "70000"],
+            "--exit-port wants",
+        ),
+        (
+            ["serve", "--state", "STATE", "--url", "https://a", "--stun", "stun.example"],
+            "look like stun:",
+        ),
+        (["serve", "--state", "STATE", "--url", "https://a", "--tls-cert", "x"], "belong together"),
+        (["serve", "--state", "STATE", "--url", "https://a", "--exit-listen", ":81"], "--exit-url"),
+        (
+            [
+                "serve",
+                "--state",
+                "STATE",
+                "--url",
+                "https://a",
+                "--tls-cert",
+                "x",
+                "--tls-key",
+                "y",
+            ],
+            "TLS certificate",
+        ),
+    ],
+)
+def test_bad_input_is_one_sentence_and_code_2(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str], sentence: str
+) -> None:
+    """What is wrong, what to do; no traceback."""
+    words = [str(tmp_path / "state") if word == "STATE" else word for word in words]
+    code, out, err = run(capsys, *words)
+    assert code == 2
+    assert sentence in err
+    assert err.startswith("passerelle: ")
+    assert "Traceback" not in out + err
+
+
+@pytest.mark.parametrize(
+    "words", [["nonsense"], ["client"], ["serve", "--url", "x"], ["demo", "--port", "x"]]
+)
+def test_a_wrong_command_line_is_code_2(
+    capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    """The usual words of a command line's parser."""
+    code, _, err = run(capsys, *words)
+    assert code == 2
+    assert "Usage" in err
+
+
+def test_a_fault_of_ours_says_how_to_see_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No traceback and no values without --debug; with it, the exception itself."""
+
+    def fail(*_words: object, **_options: object) -> None:
+        raise ZeroDivisionError("10.1.2.3")
+
+    monkeypatch.setattr(cli, "app", fail)
+    code, _, err = run(capsys, "version")
+    assert code == 1
+    assert "ZeroDivisionError" in err
+    assert "--debug" in err
+    assert "10.1.2.3" not in err
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["--debug", "version"])
+
+
+def test_errors_in_a_group_are_told_one_by_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a TaskGroup raises is taken apart."""
+
+    def fail(*_words: object, **_options: object) -> None:
+        inner = ExceptionGroup("b", [PeerError(LinkCode.LIMIT, "Two."), ValueError("x")])
+        raise ExceptionGroup("a", [LocalError("One."), inner])
+
+    monkeypatch.setattr(cli, "app", fail)
+    code, _, err = run(capsys, "version")
+    assert code == 1
+    assert err == "passerelle: One.\npasserelle: Two. (limit)\n"
+
+
+def test_a_second_interrupt_is_130(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Impatience is quiet, too."""
+
+    def fail(*_words: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", fail)
+    assert run(capsys, "version") == (130, "", "")
+
+
+# --- as programs ---------------------------------------------------------------------------------
+
+
+def network(document: bytes) -> web.Application:
+    """A broker that serves this as its descriptor."""
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(body=document)
+
+    app = application()
+    app.router.add_get("/v1/network", answer)
+    return app
+
+
+@pytest.mark.parametrize(
+    ("signer", "age_s", "sentence"),
+    [
+        ("other", 0, "is not signed by the key in the invite"),
+        ("same", 30 * 86_400, "has expired"),
+        ("nobody", 0, "is not a network description"),
+    ],
+)
+async def test_a_bad_descriptor_ends_the_client(signer: str, age_s: int, sentence: str) -> None:
+    """Wrong signature, expired, or no descriptor at all: one sentence, code 2."""
+    keys = Keyring.generate()
+    signing = Keyring.generate() if signer == "other" else keys
+    _, document = signing.descriptor(
+        "Test",
+        broker_url="https://broker.example",
+        exit_url="wss://exit.example",
+        exit_id="exit-1",
+        now_s=time.time() - age_s,
+    )
+    page = b"<html>" if signer == "nobody" else document
+    async with WebServer(network(page), HOST, 0) as server:
+        invite = str(keys.invite(f"http://{HOST}:{server.port}"))
+        words = ["client", "--invite", invite, "--listen", f"{HOST}:{free_port()}"]
+        async with passerelle(words) as program:
+            assert await program.ended() == 2, program.output
+    assert sentence in program.output
+    assert "Traceback" not in program.output
+
+
+async def test_a_taken_local_port_ends_the_client() -> None:
+    """One sentence, code 1."""
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        async with passerelle(
+            ["client", "--invite", INVITE, "--listen", f"{HOST}:{port}"]
+        ) as program:
+            assert await program.ended() == 1, program.output
+    assert f"{port}" in program.output
+    assert "Traceback" not in program.output
+
+
+async def test_a_broker_that_is_down_is_asked_again() -> None:
+    """The client says so, keeps trying, and Ctrl-C ends it quietly."""
+    invite = f"http://{HOST}:{free_port()}/#{KEY}"
+    async with passerelle(
+        ["client", "--invite", invite, "--listen", f"{HOST}:{free_port()}"]
+    ) as program:
+        await program.until("broker cannot be reached")
+        await program.until("broker cannot be reached")
+        program.process.send_signal(signal.SIGINT)
+        assert await program.ended() == 0, program.output
+    assert "Traceback" not in program.output
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+async def test_serve_prints_invite_and_tag_and_ends_on_a_signal(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    """A client takes the invite as it is printed; a second start prints the same one."""
+    port = free_port()
+    words = [
+        "serve",
+        "--state",
+        str(tmp_path),
+        "--listen",
+        f"{HOST}:{port}",
+        "--url",
+        f"http://{HOST}:{port}",
+    ]
+    async with passerelle(words) as program:
+        invite = (await program.until("/#")).strip()
+        client = ["client", "--invite", invite, "--listen", f"{HOST}:{free_port()}", "-v"]
+        async with passerelle(client) as reader:
+            await reader.until("Proxy ready")
+            await reader.until("No volunteer is available")
+            assert "description is good: Passerelle." in reader.output
+            reader.process.send_signal(how)
+            assert await reader.ended() == 0, reader.output
+        program.process.send_signal(how)
+        assert await program.ended() == 0, program.output
+    assert "Traceback" not in program.output + reader.output
+    assert re.search(r"<passerelle-switch network=|The widget is not built", program.output)
+    async with passerelle(words) as again:
+        assert (await again.until("/#")).strip() == invite

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from passerelle.client.notices import (
+    BrokerUnreachable,
+    LinkDown,
+    LinkUp,
+    NetworkLoaded,
+    Notice,
+    NoVolunteer,
+    Searching,
+)
+from passerelle.console import plain, sentence
+
+EXAMPLES = {
+    NetworkLoaded("Harbour"): "The network's description is good: Harbour.",
+    Searching(): "Looking for a volunteer …",
+    NoVolunteer(4.6): "No volunteer is available right now. Asking again in 5 s.",
+    BrokerUnreachable("It did not answer.", 0.2): "The network's broker cannot be reached: "
+    "It did not answer. Trying again in 1 s; check this computer's connection.",
+    LinkUp(1, (("ice", 0.1), ("tls", 0.05))): "Connected through a volunteer (link 1, set up in "
+    "150 ms).",
+    LinkDown(1, "the volunteer left"): "Link 1 ended: the volunteer left.",
+}
+
+
+@pytest.mark.parametrize("notice", EXAMPLES)
+def test_each_notice_is_a_sentence(notice: Notice) -> None:
+    """What happened, why, and what is done about it."""
+    assert sentence(notice) == EXAMPLES[notice]
+
+
+def test_every_notice_has_an_example() -> None:
+    """None is left out above."""
+    assert {type(notice) for notice in EXAMPLES} == set(get_args(Notice))
+
+
+def test_foreign_text_cannot_steer_the_terminal() -> None:
+    """A network's name is somebody else's text."""
+    assert plain("Har\x1b[2Jbour\r\n") == "Har�[2Jbour��"
+    assert "\x1b" not in sentence(NetworkLoaded("\x1b]0;owned\x07"))

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import datetime
+import json
+import ssl
+from pathlib import Path
+
+import aiohttp
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from passerelle.demo.run import free_port
+from passerelle.errors import ConfigError, LocalError
+from passerelle.keyring import Keyring
+from passerelle.listen import Listen
+from passerelle.serve import (
+    ServeConfig,
+    Servers,
+    exit_url,
+    is_reachable_by_browsers,
+    tls_context,
+    widget_tag,
+)
+from passerelle.wire import descriptor
+
+HOST = "127.0.0.1"
+
+
+class Clock:
+    """Unix time that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def widget(tmp_path: Path) -> Path:
+    """A built widget in miniature."""
+    folder = tmp_path / "widget"
+    folder.mkdir()
+    (folder / "passerelle.abc.js").write_text("1")
+    (folder / "manifest.json").write_text(
+        json.dumps({"element": {"file": "passerelle.abc.js", "integrity": "sha384-AAAA"}})
+    )
+    return folder
+
+
+def config(**changes: object) -> ServeConfig:
+    port = free_port()
+    options: dict[str, object] = {
+        "name": "Test",
+        "url": f"http://{HOST}:{port}/",
+        "listen": Listen(HOST, port),
+        **changes,
+    }
+    return ServeConfig(**options)  # type: ignore[arg-type]
+
+
+async def fetch(url: str, **options: object) -> tuple[int, bytes]:
+    async with aiohttp.ClientSession() as session, session.get(url, **options) as answer:  # type: ignore[arg-type]
+        return answer.status, await answer.read()
+
+
+async def test_broker_and_exit_share_a_port(widget: Path) -> None:
+    """The descriptor verifies under the invite, and names the one address for both."""
+    async with Servers(config(widget_dir=widget), Keyring.generate()) as servers:
+        url = servers.invite.url
+        status, document = await fetch(f"{url}/v1/network")
+        assert status == 200
+        found = descriptor.verify(document, servers.invite.operator_key, now_s=0)
+        assert found.brokers[0].url == url
+        assert found.exits[0].url == url.replace("http", "ws") + "/v1/link"
+        assert (await fetch(f"{url}/healthz"))[0] == 200
+        assert (await fetch(f"{url}/w/passerelle.abc.js"))[1] == b"1"
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await fetch(f"{url}/healthz")
+
+
+async def test_the_exit_may_have_a_port_of_its_own() -> None:
+    """Then the broker's port answers for the broker only, and the other way round."""
+    port = free_port()
+    own = config(exit_listen=Listen(HOST, port), exit_url=f"https://{HOST}:{port}")
+    async with Servers(own, Keyring.generate()) as servers:
+        _, document = await fetch(f"{servers.invite.url}/v1/network")
+        found = descriptor.verify(document, servers.invite.operator_key, now_s=0)
+        assert found.exits[0].url == f"wss://{HOST}:{port}/v1/link"
+        assert (await fetch(f"http://{HOST}:{port}/v1/network"))[0] == 404
+        assert servers.tag is None
+
+
+async def test_the_descriptor_is_renewed_in_time() -> None:
+    """Past half of its life a new one is served, with the same keys."""
+    clock = Clock()
+    keys = Keyring.generate()
+    async with Servers(config(lifetime_s=1000), keys, clock=clock) as servers:
+        url = f"{servers.invite.url}/v1/network"
+        first = (await fetch(url))[1]
+        clock.now_s += 499
+        assert not servers.renew()
+        assert (await fetch(url))[1] == first
+        clock.now_s += 1
+        assert servers.renew()
+        second = (await fetch(url))[1]
+    old, new = (
+        descriptor.verify(document, servers.invite.operator_key, now_s=clock.now_s)
+        for document in (first, second)
+    )
+    assert new.expires_s == old.expires_s + 500
+    assert (new.brokers, new.exits) == (old.brokers, old.exits)
+
+
+async def test_renewal_happens_by_itself() -> None:
+    """Nobody has to call it: a short-lived descriptor is followed by another one."""
+    clock = Clock()
+    async with Servers(config(lifetime_s=1), Keyring.generate(), clock=clock) as servers:
+        url = f"{servers.invite.url}/v1/network"
+        first = (await fetch(url))[1]
+        clock.now_s += 1
+        while (await fetch(url))[1] == first:
+            pass
+
+
+async def test_a_taken_port_is_named() -> None:
+    """Nothing is left listening when one of two ports is taken."""
+    keys = Keyring.generate()
+    first = config()
+    port = free_port()
+    second = config(
+        listen=first.listen, exit_listen=Listen(HOST, port), exit_url="https://exit.example"
+    )
+    async with Servers(first, keys):
+        with pytest.raises(LocalError, match=f"Port {first.listen.port} on {HOST}"):
+            async with Servers(second, keys):
+                pass
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await fetch(f"http://{HOST}:{port}/")
+
+
+@pytest.mark.parametrize(
+    ("url", "own", "wanted"),
+    [
+        ("https://a.example", None, "wss://a.example/v1/link"),
+        ("https://a.example/net/", None, "wss://a.example/net/v1/link"),
+        ("http://127.0.0.1:80", None, "ws://127.0.0.1:80/v1/link"),
+        ("https://a.example", "https://b.example/", "wss://b.example/v1/link"),
+        ("https://a.example", "wss://b.example:8443", "wss://b.example:8443/v1/link"),
+    ],
+)
+def test_exit_urls(url: str, own: str | None, wanted: str) -> None:
+    """The link endpoint follows from the public address."""
+    assert exit_url(config(url=url, exit_url=own)) == wanted
+
+
+@pytest.mark.parametrize(
+    "url", ["bridge.example", "ftp://bridge.example", "https://", "https://a b"]
+)
+def test_a_public_address_that_is_none(url: str) -> None:
+    """It is refused before anything listens."""
+    with pytest.raises(ConfigError):
+        Servers(config(url=url), Keyring.generate())
+
+
+def test_the_tag_holds_file_hash_and_invite(widget: Path) -> None:
+    """A publisher pastes it as it is; nothing in it can break out of an attribute."""
+    invite = Keyring.generate().invite('https://bridge.example/"><b>')
+    tag = widget_tag(widget, invite)
+    assert '/w/passerelle.abc.js" integrity="sha384-AAAA" crossorigin></script>' in tag
+    assert tag.endswith('"></passerelle-switch>')
+    assert "<b>" not in tag
+
+
+@pytest.mark.parametrize("content", [None, "{", "{}", '{"element": {}}'])
+def test_a_widget_that_was_not_built(tmp_path: Path, content: str | None) -> None:
+    """The sentence says how to build it."""
+    if content is not None:
+        (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(ConfigError, match="make widget"):
+        widget_tag(tmp_path, Keyring.generate().invite("https://bridge.example"))
+
+
+@pytest.mark.parametrize(
+    ("url", "reachable"),
+    [
+        ("https://bridge.example", True),
+        ("http://127.0.0.1:8080", True),
+        ("http://localhost", True),
+        ("http://[::1]:80", True),
+        ("http://bridge.example", False),
+        ("http://10.0.0.1", False),
+    ],
+)
+def test_browsers_want_https(url: str, reachable: bool) -> None:
+    """Except on the machine itself."""
+    assert is_reachable_by_browsers(url) is reachable
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that signs itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    paths = tmp_path / "cert.pem", tmp_path / "key.pem"
+    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return paths
+
+
+async def test_tls_is_served(certificate: tuple[Path, Path]) -> None:
+    """With a certificate the same port speaks https."""
+    port = free_port()
+    own = config(
+        url=f"https://localhost:{port}", listen=Listen(HOST, port), tls=tls_context(*certificate)
+    )
+    trust = ssl.create_default_context(cafile=str(certificate[0]))
+    async with Servers(own, Keyring.generate()) as servers:
+        assert (await fetch(f"{servers.invite.url}/healthz", ssl=trust))[0] == 200
+
+
+def test_tls_files_that_do_not_fit(certificate: tuple[Path, Path], tmp_path: Path) -> None:
+    """Missing, damaged or swapped: one sentence that names both files."""
+    cert, key = certificate
+    for pair in ((tmp_path / "none", key), (key, cert), (cert, cert)):
+        with pytest.raises(ConfigError, match="--tls-cert"):
+            tls_context(*pair)
