@@ -126,6 +126,9 @@ HOST_CHARS: Final = 253
 """Longest domain name (RFC 1035 §2.3.4)."""
 
 # --- shells (io/) -------------------------------------------------------------------------------
+CHANNEL_CHUNKS: Final = 8192
+"""SCTP chunks a volunteer may leave incomplete or out of order on one DataChannel: a receive
+window of full packets, and as much again for small ones."""
 TRANSPORT_QUEUE_BYTES: Final = LINK_WINDOW_CAP_BYTES + MIB
 """Messages a transport holds before they leave; the link's window keeps below it."""
 STREAM_SEND_BYTES: Final = 128 * KIB
@@ -148,3 +151,15 @@ LINK_TICKETS_USED: Final = 262_144
 # --- client -------------------------------------------------------------------------------------
 CLIENT_CONNECTIONS: Final = 512
 """Applications' connections to the local port at once."""
+
+# --- media links (core/nack, core/video, io/rtcmedia) ---------------------------------------------
+MEDIA_PACKETS: Final = 8192
+"""RTP packets missing, or waiting for a missing one: a link's window, and as many small ones."""
+MEDIA_FRAME_BYTES: Final = 256 * KIB
+"""Largest video frame: far beyond what a relay puts into one."""
+MEDIA_HELD_BYTES: Final = LINK_WINDOW_CAP_BYTES + MIB
+"""Link messages that wait for one before them."""
+MEDIA_MESSAGES: Final = 8192
+"""… and how many: small ones too fit in a window."""
+MEDIA_MESSAGES_AHEAD: Final = 65_536
+"""How far ahead of the next message a number may be."""

@@ -7,7 +7,7 @@ class Backoff:
     """Exponential backoff with jitter (Brooker, "Exponential Backoff And Jitter", 2015)."""
 
     def __init__(self, first_s: float, most_s: float) -> None:
-        """The first delay is up to `first_s`; the ceiling then doubles each time, up to `most_s`."""
+        """The first delay is up to `first_s`; the ceiling then doubles, up to `most_s`."""
         self._first_s = first_s
         self._most_s = most_s
         self._ceiling_s = first_s

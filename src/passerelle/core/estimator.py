@@ -1,8 +1,10 @@
 """What one link can carry, measured from its acknowledgements.
 
-The window is `delivery rate × (smallest round trip + allowance)`: the pipe's content plus a
-bounded queue. The allowance is a time, not a share, so it means the same short queue on every
-path, and a path that becomes faster shows it by draining that queue.
+The window is `delivery rate × (smallest round trip + allowance)` and one message: the pipe's
+content plus a bounded queue. The allowance is a time, not a share, so it means the same short
+queue on every path, and a path that becomes faster shows it by draining that queue. The message
+stands for a segment's own time on the wire, which a PING does not show and a slow path has much
+of.
 
 The delivery rate is sampled per acknowledged segment as in BBR (Cardwell et al., "BBR:
 Congestion-Based Congestion Control", ACM Queue 2016, and draft-cheng-iccrg-delivery-rate-
@@ -41,6 +43,8 @@ PROBE_S = 0.2
 INITIAL_RTT_S = 0.1
 INITIAL_WINDOW_BYTES = 4 * limits.LINK_MESSAGE_BYTES
 OVERDUE_MIN_S = 0.2
+OVERDUE_MAX_S = 2.0
+"""Whatever was measured: one long stall must not make the next one look normal."""
 _RTT_RESOLUTION_S = 1e-6
 
 
@@ -69,6 +73,8 @@ class LinkEstimator:
         self.rttvar_s = INITIAL_RTT_S / 2
         self.rate = 0.0
         """Delivery rate in bytes per second; 0 until measured."""
+        self.window_bytes = INITIAL_WINDOW_BYTES
+        """How many bytes may be in flight."""
         self._delivered = 0
         self._delivered_s = now
         self._unfilled_until = 1
@@ -87,22 +93,6 @@ class LinkEstimator:
         self._probe_rtt_s = float("inf")
 
     @property
-    def window_bytes(self) -> int:
-        """How many bytes may be in flight."""
-        if not self.rate:
-            return INITIAL_WINDOW_BYTES
-        pipe = self.rate * self.min_rtt_s
-        least = limits.LINK_WINDOW_FLOOR_BYTES
-        if self._probe_until is not None:
-            window = pipe / 2
-        elif self._startup:
-            window = STARTUP_GAIN * pipe + self.rate * QUEUE_ALLOWANCE_S
-            least = INITIAL_WINDOW_BYTES
-        else:
-            window = pipe + self.rate * QUEUE_ALLOWANCE_S
-        return int(min(max(window, least), limits.LINK_WINDOW_CAP_BYTES))
-
-    @property
     def room(self) -> int:
         """Bytes that may be sent now; negative when the window shrank."""
         return self.window_bytes - self.in_flight
@@ -110,7 +100,8 @@ class LinkEstimator:
     @property
     def overdue_s(self) -> float:
         """Seconds without its ACK after which a segment counts as overdue."""
-        return max(OVERDUE_MIN_S, self.srtt_s + 4 * self.rttvar_s + 2 * QUEUE_ALLOWANCE_S)
+        expected = self.srtt_s + 4 * self.rttvar_s + 2 * QUEUE_ALLOWANCE_S
+        return min(max(OVERDUE_MIN_S, expected), OVERDUE_MAX_S)
 
     def eta_s(self, size: float) -> float:
         """Return in how many seconds `size` more bytes would be acknowledged."""
@@ -128,7 +119,7 @@ class LinkEstimator:
         return Sample(size, now, self._delivered, self._delivered_s, filled)
 
     def unfilled(self) -> None:
-        """Note that there was nothing more to send: what is in flight now says little of the rate."""
+        """Note that nothing more is to be sent: what is in flight says little of the rate."""
         self._unfilled_until = self._delivered + self.in_flight + 1
 
     def acknowledged(self, sample: Sample, now: float, *, delay_s: float) -> None:
@@ -138,10 +129,26 @@ class LinkEstimator:
         self._delivered_s = now
         self._update_rtt(now - sample.sent_s - delay_s, now, queued=sample.filled)
         self._update_rate(sample, now)
+        self._update_window()
 
     def echoed(self, rtt_s: float, now: float) -> None:
         """Take a round trip measured by PING."""
         self._update_rtt(rtt_s, now, queued=self.in_flight > 0)
+        self._update_window()
+
+    def _update_window(self) -> None:
+        if not self.rate:
+            return
+        pipe = self.rate * self.min_rtt_s
+        least = limits.LINK_WINDOW_FLOOR_BYTES
+        if self._probe_until is not None:
+            window = pipe / 2
+        else:
+            window = pipe + self.rate * QUEUE_ALLOWANCE_S + limits.LINK_MESSAGE_BYTES
+            if self._startup:
+                window += (STARTUP_GAIN - 1) * pipe
+                least = INITIAL_WINDOW_BYTES
+        self.window_bytes = int(min(max(window, least), limits.LINK_WINDOW_CAP_BYTES))
 
     # --- round trip -----------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ be done with everything that waits before the slow one delivered this segment.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
@@ -24,19 +25,21 @@ class Path(Protocol):
 P = TypeVar("P", bound=Path)
 
 
-def choose(paths: Iterable[P], size: int, waiting: float) -> P | None:
+def choose(paths: Iterable[P], size: int, waiting: int) -> P | None:
     """Return the path for a segment of `size` bytes, or None to wait.
 
-    `waiting` is how many bytes, this segment included, wait to be sent; it may be infinite.
+    `waiting` is how many bytes, this segment included, wait to be sent. Of equals, the path that
+    carries less is chosen.
     """
     best: P | None = None
-    best_eta = full_eta = float("inf")
+    best_cost = (math.inf, 0)
+    full_eta = math.inf
     for path in paths:
         estimator = path.estimator
-        if estimator.room >= size or estimator.in_flight == 0:
-            eta = estimator.eta_s(size)
-            if eta < best_eta:
-                best, best_eta = path, eta
+        if estimator.room >= size:
+            cost = (estimator.eta_s(size), estimator.in_flight)
+            if cost < best_cost:
+                best, best_cost = path, cost
         else:
-            full_eta = min(full_eta, estimator.eta_s(max(size, waiting)))
-    return None if full_eta < best_eta else best
+            full_eta = min(full_eta, estimator.eta_s(waiting))
+    return None if full_eta < best_cost[0] else best

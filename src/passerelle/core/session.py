@@ -26,46 +26,46 @@ from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import frames
 from passerelle.wire.frames import Ack, Close, Data, Drain, Frame, Hello, Padding, Ping, Pong
 
-ACK_BYTES = 2 * limits.LINK_MESSAGE_BYTES
-"""An ACK is sent at once when this much arrived since the last one."""
+ACK_BYTES = 2 * limits.DATA_BYTES
+"""An ACK is sent at once when this much, two full messages, arrived since the last one."""
 ACK_DELAY_S = 0.005
 """… and at latest this long after the first byte it covers."""
 PING_IDLE_S = 15.0
 """A quiet link is asked for a sign of life this often."""
 PING_OVERDUE_S = 0.25
-"""… and this soon after it fell behind."""
+"""… and this soon after it fell behind …"""
+PING_APART_S = 1.0
+"""… but not sooner after the last time. One PING at a time: a link is reliable and ordered, so
+asking again while the first question travels tells nothing more."""
+SILENCE_RTTS = 8
 SILENCE_MIN_S = 4.0
-"""A link is dead after this long, or 8 round trips, of asking without any answer."""
+SILENCE_MAX_S = 30.0
+"""A link is dead after so many round trips, within these bounds, with a PING unanswered and
+nothing else heard."""
 
 
 @dataclass(slots=True, eq=False)
-class Segment:
-    """A piece of the outgoing stream that may not have arrived yet."""
+class _Segment:
+    """A piece of the outgoing stream, from its first sending until the far end has it in order."""
 
     offset: int
-    payload: bytes | None = field(repr=False)
-    """None once it is known to have arrived."""
+    end: int
+    payload: bytes = field(repr=False)
+    """Empty once a link is known to have delivered it."""
     carriers: int = 0
-    """Live links that carry it and are not stalled."""
+    """Links that carry it and may be relied on: alive and not stalled."""
     queued: bool = False
-    """Whether it waits to be sent again."""
-
-    @property
-    def end(self) -> int:
-        """Offset behind the last byte; only while `payload` is held."""
-        return self.offset + len(self.payload or b"")
+    """Whether it is in the heap of segments to send again."""
 
 
 @dataclass(slots=True, eq=False)
 class _Flight:
     """One sending of a segment over one link."""
 
+    segment: _Segment
     link_end: int
     """Bytes sent over the link up to the end of this segment."""
-    segment: Segment
     sample: Sample
-    given_up: bool = False
-    """Whether the segment no longer counts on this sending."""
 
 
 @dataclass(slots=True, eq=False)
@@ -84,11 +84,13 @@ class _Link:
     ack_due: float | None = None
     last_data_at: float = 0.0
     draining: bool = False
+    """It is about to end: nothing new goes there while there is another."""
     stalled: bool = False
-    """Its oldest segment is overdue: nothing new goes there until it answers."""
-    pings: dict[int, float] = field(default_factory=dict)
-    asked_at: float | None = None
-    """When the oldest unanswered PING was sent."""
+    """Its oldest segment is overdue: nothing new goes there until it delivers, and what it holds
+    does not count as carried."""
+    ping: Ping | None = None
+    """The PING that waits for its PONG."""
+    pinged_at: float = 0.0
     outbox: list[Frame] = field(default_factory=list)
 
     @property
@@ -108,14 +110,15 @@ class Session:
         self._next_offset = 0
         self._delivered = RangeSet()
         """What the far end is known to have."""
-        self._unacknowledged: deque[Segment] = deque()
+        self._unacknowledged: deque[_Segment] = deque()
         """Segments from the far end's in-order offset on, ascending."""
-        self._resend: list[tuple[int, Segment]] = []
+        self._resend: list[tuple[int, _Segment]] = []
         """Heap by offset; offsets are unique, so segments are never compared."""
         self._ping_token = 0
+        self._burst_bytes = 0
+        """Cut since there was last nothing to send."""
         self.backlogged = False
-        """Set by the caller while more than it has written waits to be sent: every link with room
-        is then worth using, however slow."""
+        """Set by the caller while more than it has written waits to be sent."""
         self.bytes_resent = 0
         """Payload sent more than once."""
 
@@ -128,8 +131,14 @@ class Session:
 
     @property
     def room(self) -> int:
-        """Bytes the caller may still `write`; 0 means stop until links took some."""
-        return max(0, limits.UNSENT_BYTES - self._unsent_bytes)
+        """Bytes the caller may still `write`: what links can take now, in whole segments.
+
+        So what waits here is little, and a quiet stream's few bytes pass a busy stream's many.
+        """
+        segments = sum(
+            max(0, link.estimator.room) // limits.DATA_BYTES for link in self._usable_links()
+        )
+        return max(0, min(limits.UNSENT_BYTES, segments * limits.DATA_BYTES) - self._unsent_bytes)
 
     @property
     def links(self) -> tuple[int, ...]:
@@ -173,7 +182,8 @@ class Session:
         link = self._links.pop(number, None)
         if link is None:
             return
-        self._requeue(link)
+        if not link.stalled:
+            self._requeue(link)
         for other in self._links.values():
             # The far end may have missed ACKs that died with the link.
             other.ack_due = now
@@ -209,8 +219,8 @@ class Session:
             case Ping(token):
                 if len(link.outbox) < limits.LINK_OUTBOX_FRAMES:
                     link.outbox.append(Pong(token))
-            case Pong(token):
-                self._receive_pong(link, token, now)
+            case Pong():
+                self._receive_pong(link, frame, now)
             case Drain():
                 link.draining = True
             case Padding():
@@ -223,14 +233,16 @@ class Session:
     # --- time -----------------------------------------------------------------------------------
 
     def deadline(self) -> float | None:
-        """Return when `tick` wants to be called, or None without links."""
+        """Return when `tick` and `transmit` want to be called, or None without links."""
         return min((self._link_deadline(link) for link in self._links.values()), default=None)
 
     def tick(self, now: float) -> list[int]:
-        """Do what is due; return the links that are dead for want of an answer."""
+        """Do what is due; return the links that are dead for want of an answer, for removal."""
         dead = []
         for link in self._links.values():
-            self._check_overdue(link, now)
+            if self._overdue_at(link) <= now:
+                link.stalled = True
+                self._requeue(link)
             if self._silent_at(link) <= now:
                 dead.append(link.number)
             elif self._ping_at(link) <= now:
@@ -252,56 +264,72 @@ class Session:
     # --- sending --------------------------------------------------------------------------------
 
     def _transmit_data(self, out: list[tuple[int, Frame]], now: float) -> None:
-        usable = [link for link in self._links.values() if link.usable]
-        if not usable:
-            # Better a draining link than none; a stalled one answers first or dies.
-            usable = [link for link in self._links.values() if not link.stalled]
-        while usable:
-            segment = self._next_resend()
-            fresh = segment is None
-            size = self._next_size() if segment is None else len(segment.payload or b"")
-            if not size:
-                return
-            link = scheduler.choose(usable, size, self._waiting_bytes() if fresh else size)
+        links = self._usable_links()
+        while links:
+            resend = self._next_resend()
+            size = resend.end - resend.offset if resend else self._next_size()
+            waiting = size if resend else self._waiting_bytes()
+            link = scheduler.choose(links, size, waiting) if size else None
             if link is None:
-                return
-            if segment is None:
-                segment = self._cut(size)
-            else:
-                heapq.heappop(self._resend)
-                segment.queued = False
+                break
+            if resend:
+                segment = self._take_resend()
                 self.bytes_resent += size
-            assert segment.payload is not None  # _next_resend and _cut give held segments only
+            else:
+                segment = self._cut(size)
             link.bytes_sent += size
+            sample = link.estimator.sent(size, now)
+            link.in_flight.append(_Flight(segment, link.bytes_sent, sample))
             segment.carriers += 1
-            sample = link.estimator.sent(
-                size, now, app_limited=not (self.backlogged or self._unsent_bytes)
-            )
-            link.in_flight.append(_Flight(link.bytes_sent, segment, sample))
             out.append((link.number, Data(segment.offset, segment.payload)))
+        if not self.backlogged and not self._unsent_bytes:
+            self._burst_bytes = 0
+        if not (self.backlogged and self.room):
+            # Otherwise the caller is about to write more.
+            for link in links:
+                if link.estimator.room >= limits.DATA_BYTES:
+                    link.estimator.unfilled()
 
-    def _next_resend(self) -> Segment | None:
-        """Return the lowest segment that has to be sent again and has not arrived meanwhile."""
+    def _usable_links(self) -> list[_Link]:
+        """Return the links that segments may go to."""
+        usable = [link for link in self._links.values() if link.usable]
+        # Better a draining link than none; a stalled one delivers first or dies.
+        return usable or [link for link in self._links.values() if not link.stalled]
+
+    def _next_resend(self) -> _Segment | None:
+        """Return the lowest segment that no link carries any more and that has not arrived."""
         while self._resend:
             segment = self._resend[0][1]
-            if segment.payload is not None and not self._delivered.covers(
-                segment.offset, segment.end
+            if not (
+                segment.carriers
+                or not segment.payload
+                or self._delivered.covers(segment.offset, segment.end)
             ):
                 return segment
-            segment.payload = None
-            segment.queued = False
-            heapq.heappop(self._resend)
+            self._take_resend()
         return None
+
+    def _take_resend(self) -> _Segment:
+        _, segment = heapq.heappop(self._resend)
+        segment.queued = False
+        return segment
 
     def _next_size(self) -> int:
         """Return how many bytes the next new segment has; 0 if there is none or no window."""
+        if len(self._unacknowledged) >= limits.PENDING_SEGMENTS:
+            return 0
         window = self._delivered.floor + self._window_bytes - self._next_offset
         return max(0, min(self._unsent_bytes, limits.DATA_BYTES, window))
 
-    def _waiting_bytes(self) -> float:
-        return math.inf if self.backlogged else self._unsent_bytes
+    def _waiting_bytes(self) -> int:
+        """Guess how many bytes wait for the links.
 
-    def _cut(self, size: int) -> Segment:
+        Of a backlog nobody knows the length. Expecting as much again as it had so far keeps short
+        transfers off slow links, which would only delay their end, and lets long ones use all.
+        """
+        return self._unsent_bytes + (self._burst_bytes if self.backlogged else 0)
+
+    def _cut(self, size: int) -> _Segment:
         """Take `size` bytes off the unsent ones as a new segment."""
         parts: list[bytes | memoryview] = []
         missing = size
@@ -312,23 +340,27 @@ class Session:
                 chunk = chunk[:missing]
             parts.append(chunk)
             missing -= len(chunk)
-        segment = Segment(self._next_offset, b"".join(parts))
-        self._next_offset += size
+        segment = _Segment(self._next_offset, self._next_offset + size, b"".join(parts))
+        self._next_offset = segment.end
         self._unsent_bytes -= size
+        self._burst_bytes += size
         self._unacknowledged.append(segment)
         return segment
 
     def _requeue(self, link: _Link) -> None:
-        """Send what only this link carries again, over others."""
+        """Rely no longer on this link: what no other carries is to be sent again."""
         for flight in link.in_flight:
-            if flight.given_up:
-                continue
-            flight.given_up = True
             segment = flight.segment
             segment.carriers -= 1
-            if segment.payload is not None and not segment.carriers and not segment.queued:
+            if segment.payload and not segment.carriers and not segment.queued:
                 segment.queued = True
                 heapq.heappush(self._resend, (segment.offset, segment))
+
+    def _rely_again(self, link: _Link) -> None:
+        """A stalled link delivers: what it still holds need not be sent again."""
+        link.stalled = False
+        for flight in link.in_flight:
+            flight.segment.carriers += 1
 
     # --- receiving ------------------------------------------------------------------------------
 
@@ -355,20 +387,23 @@ class Session:
     def _receive_ack(self, link: _Link, ack: Ack, now: float) -> None:
         if ack.on_link > link.bytes_sent:
             raise PeerError(LinkCode.FLOW, "acknowledgement of bytes this link never carried")
-        last = ack.ranges[-1][1] if ack.ranges else ack.in_order
-        self._check_offset(last)
+        self._check_offset(ack.ranges[-1][1] if ack.ranges else ack.in_order)
+        if len(self._delivered) + len(ack.ranges) > limits.PENDING_SEGMENTS:
+            raise PeerError(LinkCode.LIMIT, "acknowledgement in too many pieces")
         while link.in_flight and link.in_flight[0].link_end <= ack.on_link:
-            flight = link.in_flight.popleft()
-            segment = flight.segment
-            if segment.payload is not None:
-                # The link is reliable: what it delivered, the far end holds.
-                self._delivered.add(segment.offset, segment.end)
-                segment.payload = None
-            link.estimator.acknowledged(flight.sample, now, delay_s=ack.delay_s)
-            link.stalled = False
+            self._land(link, link.in_flight.popleft(), now, delay_s=ack.delay_s)
         for start, end in ack.ranges:
             self._delivered.add(start, end)
         self._advance(ack.in_order)
+
+    def _land(self, link: _Link, flight: _Flight, now: float, *, delay_s: float) -> None:
+        """The link is reliable: what it delivered, the far end holds."""
+        segment = flight.segment
+        segment.payload = b""
+        self._delivered.add(segment.offset, segment.end)
+        link.estimator.acknowledged(flight.sample, now, delay_s=delay_s)
+        if link.stalled:
+            self._rely_again(link)
 
     def _check_offset(self, offset: int) -> None:
         if offset > self._next_offset:
@@ -377,57 +412,45 @@ class Session:
     def _advance(self, in_order: int) -> None:
         """Drop segments that the far end has in order."""
         self._delivered.add(0, in_order)
-        floor = self._delivered.floor
-        while self._unacknowledged and (
-            self._unacknowledged[0].payload is None or self._unacknowledged[0].end <= floor
-        ):
-            self._unacknowledged.popleft().payload = None
+        while self._unacknowledged and self._unacknowledged[0].end <= self._delivered.floor:
+            self._unacknowledged.popleft().payload = b""
 
-    def _receive_pong(self, link: _Link, token: int, now: float) -> None:
-        sent = link.pings.pop(token, None)
-        if sent is None:
+    def _receive_pong(self, link: _Link, frame: Pong, now: float) -> None:
+        if link.ping is None or link.ping.token != frame.token:
             raise PeerError(LinkCode.UNEXPECTED, "PONG to a PING that was never sent")
-        link.pings = {later: at for later, at in link.pings.items() if later > token}
-        link.asked_at = min(link.pings.values(), default=None)
-        link.stalled = False
-        link.estimator.echoed(now - sent, now)
+        link.ping = None
+        link.estimator.echoed(now - link.pinged_at, now)
 
     # --- life signs -----------------------------------------------------------------------------
 
     def _ping(self, link: _Link, now: float) -> None:
         self._ping_token += 1
-        link.pings[self._ping_token] = now
-        link.outbox.append(Ping(self._ping_token))
-        if link.asked_at is None:
-            link.asked_at = now
+        link.ping = Ping(self._ping_token)
+        link.pinged_at = now
+        link.outbox.append(link.ping)
 
     def _ping_at(self, link: _Link) -> float:
         """When the link is to be asked for a sign of life next."""
-        if link.pings:
-            latest = max(link.pings.values())
-            return latest + max(1.0, 2 * link.estimator.srtt_s)
+        if link.ping is not None:
+            return math.inf
         if link.in_flight:
-            return link.in_flight[0].sample.sent_s + link.estimator.overdue_s() + PING_OVERDUE_S
+            behind_at = link.in_flight[0].sample.sent_s + link.estimator.overdue_s
+            return max(behind_at + PING_OVERDUE_S, link.pinged_at + PING_APART_S)
         return link.heard_at + PING_IDLE_S
 
     def _silent_at(self, link: _Link) -> float:
         """When the link counts as dead if nothing at all is heard until then."""
-        if link.asked_at is None:
+        if link.ping is None:
             return math.inf
-        patience = max(SILENCE_MIN_S, 8 * link.estimator.srtt_s)
-        return max(link.asked_at, link.heard_at) + patience
+        patience = max(SILENCE_MIN_S, SILENCE_RTTS * link.estimator.srtt_s)
+        return max(link.pinged_at, link.heard_at) + min(patience, SILENCE_MAX_S)
 
-    def _check_overdue(self, link: _Link, now: float) -> None:
+    def _overdue_at(self, link: _Link) -> float:
+        """When the link counts as stalled; never while there is no other to turn to."""
         if link.stalled or not link.in_flight or len(self._links) == 1:
-            return
-        if link.in_flight[0].sample.sent_s + link.estimator.overdue_s() <= now:
-            link.stalled = True
-            self._requeue(link)
+            return math.inf
+        return link.in_flight[0].sample.sent_s + link.estimator.overdue_s
 
     def _link_deadline(self, link: _Link) -> float:
-        due = min(self._ping_at(link), self._silent_at(link))
-        if link.ack_due is not None:
-            due = min(due, link.ack_due)
-        if link.in_flight and not link.stalled and len(self._links) > 1:
-            due = min(due, link.in_flight[0].sample.sent_s + link.estimator.overdue_s())
-        return due
+        ack_due = math.inf if link.ack_due is None else link.ack_due
+        return min(ack_due, self._overdue_at(link), self._ping_at(link), self._silent_at(link))

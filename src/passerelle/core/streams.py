@@ -9,6 +9,7 @@ the client the connection's window is never what limits: one stalled stream stal
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 
 import h2.config
@@ -152,21 +153,23 @@ class Streams:
 
     def refuse(self, stream: int, failure: Failure) -> None:
         """Tell the client why the exit has not connected; ends the stream."""
-        if self._streams.get(stream) is None:
+        if stream not in self._streams:
             return
         headers = [
             (":status", _STATUS.get(failure, "502")),
             ("proxy-status", _PROXY_STATUS + failure.value),
         ]
         self._h2.send_headers(stream, headers, end_stream=True)
-        self._h2.reset_stream(stream, h2.errors.ErrorCodes.NO_ERROR)
+        # RFC 9113 §8.1: ask the client to stop sending.
+        self._reset(stream, h2.errors.ErrorCodes.NO_ERROR)
         self._forget(stream)
 
     # --- both -----------------------------------------------------------------------------------
 
     def sendable(self, stream: int) -> int:
         """Return how many bytes the far side lets us send on a stream now."""
-        if stream not in self._streams:
+        state = self._streams.get(stream)
+        if state is None or state.sent_end:
             return 0
         return max(0, self._h2.local_flow_control_window(stream))
 
@@ -189,7 +192,7 @@ class Streams:
     def reset(self, stream: int) -> None:
         """Break a stream off in both directions (RFC 9113 §8.5: a TCP error)."""
         if stream in self._streams:
-            self._h2.reset_stream(stream, h2.errors.ErrorCodes.CONNECT_ERROR)
+            self._reset(stream, h2.errors.ErrorCodes.CONNECT_ERROR)
             self._forget(stream)
 
     def consumed(self, stream: int, size: int) -> None:
@@ -265,23 +268,26 @@ class Streams:
                 raise HostError
             host, port = split_authority(headers.get(b":authority", b"").decode())
         except (HostError, UnicodeDecodeError):
-            self._h2.reset_stream(stream, h2.errors.ErrorCodes.PROTOCOL_ERROR)
+            self._reset(stream, h2.errors.ErrorCodes.PROTOCOL_ERROR)
             return
         self._streams[stream] = _Stream()
         out.append(Requested(stream, str(host), port))
 
     def _response_received(self, event: h2.events.ResponseReceived, out: list[Event]) -> None:
         stream = event.stream_id
-        if stream not in self._streams:
-            return
         headers = dict(event.headers or ())
         if headers.get(b":status") == b"200":
             out.append(Opened(stream))
             return
         out.append(Failed(stream, _read_failure(headers.get(b"proxy-status", b""))))
         if event.stream_ended is None:
-            self._h2.reset_stream(stream, h2.errors.ErrorCodes.CANCEL)
+            self._reset(stream, h2.errors.ErrorCodes.CANCEL)
         self._forget(stream)
+
+    def _reset(self, stream: int, code: h2.errors.ErrorCodes) -> None:
+        # Both ends may have ended it, even in the same bytes that made us reset it.
+        with contextlib.suppress(h2.exceptions.StreamClosedError):
+            self._h2.reset_stream(stream, code)
 
     def _release_connection(self, size: int) -> None:
         """Give connection credit back, in batches."""
