@@ -39,10 +39,6 @@ class Introduction:
         self.steps: list[tuple[str, float]] = []
         self._since = time.monotonic()
 
-    def restart_clock(self) -> None:
-        """Let the first step's time count from now."""
-        self._since = time.monotonic()
-
     async def run(
         self,
         number: int,
@@ -60,6 +56,8 @@ class Introduction:
             async with asyncio.timeout(timeout_s):
                 link.start()
                 await self._welcomed
+            if link.closed:
+                raise LinkLost(LinkCode.TRANSPORT, "the link ended as soon as it was made")
         except TimeoutError:
             self._give_up(link, LinkCode.TIMEOUT)
             raise LinkLost(LinkCode.TIMEOUT, "the exit did not answer") from None
@@ -98,7 +96,7 @@ class Introduction:
             case Welcome() as welcome:
                 self._welcome(link, welcome)
             case Refused(code):
-                self._refused(link, code)
+                self._refused(code)
                 return
             case _:
                 raise PeerError(LinkCode.UNEXPECTED, "an exit must begin with WELCOME")
@@ -123,15 +121,15 @@ class Introduction:
         if not self._welcomed.done():
             self._welcomed.set_result(None)
 
-    def _refused(self, link: SecureLink, code: LinkCode) -> None:
-        error = LinkLost(code, "the exit refused the link")
+    def _refused(self, code: LinkCode) -> None:
+        self._fail(LinkLost(code, "the exit refused the link"))
         if code is LinkCode.UNKNOWN_SESSION:
             self._membership.tunnel.close()
-        self._fail(error)
 
     def _fail(self, error: LinkLost) -> None:
         if not self._welcomed.done():
             self._welcomed.set_exception(error)
+            self._welcomed.exception()  # `run` may have been cancelled: nobody must miss it
 
     def _step(self, name: str) -> None:
         now = time.monotonic()

@@ -30,6 +30,7 @@ class LocalProxy:
         self._open_stream = open_stream
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._closing = False
 
     @property
     def port(self) -> int:
@@ -48,6 +49,7 @@ class LocalProxy:
 
     async def close(self) -> None:
         """Stop listening and break off every connection."""
+        self._closing = True
         if self._server is not None:
             self._server.close()
         tasks = list(self._connections)
@@ -58,13 +60,13 @@ class LocalProxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None  # asyncio.start_server runs this in a task of its own
-        if len(self._connections) >= limits.CLIENT_CONNECTIONS:
+        if self._closing or len(self._connections) >= limits.CLIENT_CONNECTIONS:
             writer.transport.abort()
             return
         self._connections.add(task)
         try:
             await self._converse(reader, writer)
-        except (ConnectionError, TimeoutError):
+        except OSError:  # TimeoutError is one
             writer.transport.abort()
         finally:
             self._connections.discard(task)
@@ -112,7 +114,7 @@ async def _handshake(
                     return effect
                 case Close(reason):
                     _log.debug("an application's request was turned down: %s", reason.value)
-                    with contextlib.suppress(ConnectionError):
+                    with contextlib.suppress(OSError):
                         await writer.drain()
                     return None
         await writer.drain()

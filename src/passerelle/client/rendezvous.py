@@ -43,6 +43,8 @@ class DirectMethod:
             # Proxy settings of the environment could point back at ourselves.
             trust_env=False,
             auto_decompress=False,
+            # A cookie would let the broker recognise us.
+            cookie_jar=aiohttp.DummyCookieJar(),
         )
         return self
 

@@ -74,8 +74,6 @@ class Client:
 
     async def close(self) -> None:
         """Close the port, break off connections, end the session and its links. Idempotent."""
-        if self._keeper is not None:
-            await self._keeper.close()
         await self._stack.aclose()
 
     async def _keep(self, descriptor: Descriptor | None, backoff: Backoff) -> None:
@@ -84,7 +82,10 @@ class Client:
         self._observe(NetworkLoaded(descriptor.name))
         self._keeper = Keeper(self._config, descriptor, self._method, self._observe)
         self._loaded.set()
-        await self._keeper.run()
+        try:
+            await self._keeper.run()
+        finally:
+            await self._keeper.close()
 
     async def _load(self, backoff: Backoff) -> Descriptor | None:
         """Return the descriptor, or None after telling why not and waiting a while."""

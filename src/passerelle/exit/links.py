@@ -19,12 +19,17 @@ class Sessions(Protocol):
         """Return the session a HELLO asks for, and whether it existed. Raises PeerError."""
 
 
+def _nothing() -> None:
+    pass
+
+
 class Reception:
     """Handles a link until its client has said which session it belongs to."""
 
-    def __init__(self, sessions: Sessions, done: Callable[[], None]) -> None:
+    def __init__(self, sessions: Sessions, done: Callable[[], None] = _nothing) -> None:
         self._sessions = sessions
-        self._done = done
+        self.done = done
+        """Called as soon as the client need not be waited for any more."""
 
     def link_ready(self, link: SecureLink) -> None:
         """The client speaks first."""
@@ -36,18 +41,18 @@ class Reception:
         except PeerError as error:
             link.send([Refused(error.code)])
             raise
-        self._done()
+        self.done()
         if frames[1:]:
             tunnel.link_frames(link, frames[1:])
 
     def link_draining(self, link: SecureLink) -> None:
         """A link that leaves before it was used is of no use."""
         link.close(LinkCode.DRAINING)
-        self._done()
+        self.done()
 
     def link_lost(self, link: SecureLink, error: LinkLost) -> None:
         """Nobody waits for it."""
-        self._done()
+        self.done()
 
     def _welcome(self, link: SecureLink, first: Frame) -> Tunnel:
         if not isinstance(first, Hello):
@@ -56,6 +61,7 @@ class Reception:
             raise PeerError(LinkCode.VERSION, f"link protocol version {first.version}")
         tunnel, resumed = self._sessions.admit(first)
         tunnel.acknowledged_to(first.received)
-        link.send([Welcome(resumed, tunnel.received, SESSION_WINDOW_BYTES)])
         tunnel.attach(link)
+        # Nothing goes ahead of it: the session sends from the next turn of the loop on.
+        link.send([Welcome(resumed, tunnel.received, SESSION_WINDOW_BYTES)])
         return tunnel

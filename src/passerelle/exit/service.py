@@ -11,14 +11,13 @@ from aiohttp import web
 
 from passerelle import limits
 from passerelle.core.replay import ReplayWindow
-from passerelle.errors import LinkCode, PeerError
+from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.exit.config import ExitConfig
 from passerelle.exit.links import Reception
 from passerelle.exit.sessions import SessionTable
 from passerelle.io.link import SecureLink
-from passerelle.io.tasks import race
 from passerelle.io.tls import TlsPipe, exit_context
-from passerelle.io.ws import SUBPROTOCOL, WebSocketTransport
+from passerelle.io.ws import MESSAGE_LIMIT_BYTES, SUBPROTOCOL, WebSocketTransport
 from passerelle.wire.tickets import TicketKind, verify
 
 _log = logging.getLogger(__name__)
@@ -38,7 +37,8 @@ class Exit:
 
     def add_routes(self, app: web.Application) -> None:
         """Serve links on `app`."""
-        app.router.add_get("/v1/link", self._link)
+        # All methods: a 405 in place of a 404 would tell a stranger what is here.
+        app.router.add_route("*", "/v1/link", self._link)
 
     async def close(self) -> None:
         """End all sessions and links."""
@@ -48,17 +48,18 @@ class Exit:
             link.close(LinkCode.DRAINING)
 
     async def _link(self, request: web.Request) -> web.StreamResponse:
-        if self._closing or len(self._links) >= self._config.links or not self._admits(request):
+        full = len(self._links) >= self._config.links
+        if self._closing or full or request.method != "GET" or not self._admits(request):
             # What any path answers that does not exist: a stranger learns nothing.
             raise web.HTTPNotFound
         socket = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,),
-            max_msg_size=limits.LINK_MESSAGE_BYTES,
+            max_msg_size=MESSAGE_LIMIT_BYTES,
             compress=False,
             autoclose=True,
         )
         await socket.prepare(request)
-        await self._serve(socket)
+        await self._serve(request, socket)
         return socket
 
     def _admits(self, request: web.Request) -> bool:
@@ -81,29 +82,21 @@ class Exit:
             return False
         return self._used_tickets.accept(ticket.id, ticket.expires_s, now)
 
-    async def _serve(self, socket: web.WebSocketResponse) -> None:
-        transport = WebSocketTransport(socket)
-        received = asyncio.Event()
-        link = SecureLink(
-            next(self._numbers),
-            transport,
-            TlsPipe(self._tls),
-            Reception(self._sessions, received.set),
+    async def _serve(self, request: web.Request, socket: web.WebSocketResponse) -> None:
+        abort = None if request.transport is None else request.transport.abort
+        transport = WebSocketTransport(socket, abort)
+        reception = Reception(self._sessions)
+        link = SecureLink(next(self._numbers), transport, TlsPipe(self._tls), reception)
+        # A client that does not introduce itself in time is not waited for.
+        late = asyncio.get_running_loop().call_later(
+            self._config.handshake_timeout_s, link.close, LinkCode.TIMEOUT
         )
+        reception.done = late.cancel
         self._links.add(link)
         try:
             link.start()
-            await race(transport.run(), until=self._hurry(link, received))
+            await transport.run()
         finally:
+            late.cancel()
             self._links.discard(link)
-            link.close(LinkCode.TRANSPORT)
-
-    async def _hurry(self, link: SecureLink, received: asyncio.Event) -> None:
-        """End a link whose client does not introduce itself in time."""
-        try:
-            async with asyncio.timeout(self._config.handshake_timeout_s):
-                await received.wait()
-        except TimeoutError:
-            link.close(LinkCode.TIMEOUT)
-            return
-        await asyncio.Event().wait()
+            link.transport_lost(LinkLost(LinkCode.TRANSPORT, "the WebSocket ended"))

@@ -12,7 +12,7 @@ from passerelle.exit.config import ExitConfig
 from passerelle.io.dial import dial
 from passerelle.io.dns import Resolver
 from passerelle.io.splice import splice
-from passerelle.io.tasks import TaskSet
+from passerelle.io.tasks import TaskSet, race
 from passerelle.io.tunnel import Tunnel, TunnelStream
 from passerelle.wire.frames import Hello
 from passerelle.wire.tickets import TicketKind, verify
@@ -65,8 +65,10 @@ class SessionTable:
         self._tasks.spawn(self._serve(stream, host, port), "stream")
 
     async def _serve(self, stream: TunnelStream, host: str, port: int) -> None:
+        dialling = dial(host, port, policy=self._config.policy, resolve=self._resolver)
         try:
-            connection = await dial(host, port, policy=self._config.policy, resolve=self._resolver)
+            # A client that opens and resets without end gets no more dials than it has streams.
+            connection = await race(dialling, until=stream.broken())
         except Refused as error:
             _log.debug("a destination was refused: %s", error.denial.value)
             stream.refuse(error.failure)
@@ -74,7 +76,16 @@ class SessionTable:
         except StreamFailed as error:
             stream.refuse(error.failure)
             return
-        reader, writer = await asyncio.open_connection(sock=connection)
+        if connection is None:
+            return
+        try:
+            reader, writer = await asyncio.open_connection(sock=connection)
+        except BaseException as error:
+            connection.close()
+            if not isinstance(error, OSError):
+                raise
+            stream.refuse(Failure.UNREACHABLE)
+            return
         stream.accept()
         await splice(stream, reader, writer)
 

@@ -140,13 +140,16 @@ class SecureLink:
         last = frames[-1]
         if any(isinstance(frame, Drain) for frame in frames):
             self.handler.link_draining(self)
-        if isinstance(last, Close) and not last.ends_session:
-            self.handler.link_frames(self, frames[:-1])
+        closing = isinstance(last, Close) and not last.ends_session
+        if closing:
+            frames = frames[:-1]
+        if frames and not self._closed:
+            self.handler.link_frames(self, frames)
+        if closing and not self._closed:
+            assert isinstance(last, Close)  # for the type checker
             self._closed = True
             self._transport.close(LinkCode.NORMAL)
             self.handler.link_lost(self, LinkLost(last.code, "the far end closed the link"))
-        else:
-            self.handler.link_frames(self, frames)
 
     def _fail(self, error: PeerError) -> None:
         if self._closed:

@@ -9,7 +9,11 @@ ClientHello a censor sees is the browser's genuine one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
+import socket
 import time
+from collections.abc import Callable
 from typing import Self
 
 from aiortc import (
@@ -26,10 +30,11 @@ from aiortc import (
     RTCSctpTransport,
 )
 from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters
+from aiortc.rtcsctptransport import Chunk, DataChunk
 
 from passerelle import limits
 from passerelle.errors import LinkCode, LinkLost
-from passerelle.io.tasks import TaskSet
+from passerelle.io.tasks import TaskSet, describe
 from passerelle.io.transport import Receiver
 from passerelle.wire.description import (
     DATA_CHANNEL_ID,
@@ -39,12 +44,59 @@ from passerelle.wire.description import (
     Setup,
 )
 
+_log = logging.getLogger(__name__)
+
+# They log addresses and descriptions, some of them as INFO.
+for _name in ("aioice", "aiortc"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
+
 _SCTP_PORT = 5000
+_SOCKETS_S = 0.5
+"""Far longer than opening a socket for each address takes."""
 _RECEIVE_WINDOW_BYTES = limits.LINK_WINDOW_CAP_BYTES + limits.MIB
 """What SCTP advertises: above a link's largest window, or a sender with more in flight provokes
 loss and falls to a few Mbit/s (aiortc's own value is 1 MiB)."""
 _KINDS = {"host": CandidateKind.HOST, "srflx": CandidateKind.REFLEXIVE}
 _PRIORITIES = {CandidateKind.HOST: 2130706431, CandidateKind.REFLEXIVE: 1694498815}
+
+
+class _Association(RTCSctpTransport):
+    """SCTP that a hostile volunteer can neither fill nor break.
+
+    aiortc advertises a window and does not hold the sender to it, lets any number of streams be
+    used, and lets the exceptions of odd packets escape.
+    """
+
+    def __init__(self, transport: RTCDtlsTransport, broken: Callable[[LinkLost], None]) -> None:
+        super().__init__(transport)
+        self._broken = broken
+        self._advertised_rwnd = _RECEIVE_WINDOW_BYTES
+
+    async def _handle_data(self, data: bytes) -> None:
+        try:
+            await super()._handle_data(data)
+        except ConnectionError:
+            raise
+        except Exception as error:
+            # Whatever an odd packet provokes: `assert` and `decode` among others.
+            _log.warning("a volunteer's packet could not be handled: %s", describe(error))
+            self._broken(LinkLost(LinkCode.MALFORMED, "the volunteer sent a broken packet"))
+
+    async def _receive_data_chunk(self, chunk: DataChunk) -> None:
+        if chunk.stream_id != DATA_CHANNEL_ID:
+            self._broken(LinkLost(LinkCode.UNEXPECTED, "the volunteer used another stream"))
+            return
+        await super()._receive_data_chunk(chunk)
+        held_bytes = _RECEIVE_WINDOW_BYTES - self._advertised_rwnd
+        chunks = len(self._get_inbound_stream(DATA_CHANNEL_ID).reassembly)
+        # Without a gap, what is held is the beginning of one message.
+        most_bytes = _RECEIVE_WINDOW_BYTES if self._sack_misordered else limits.LINK_MESSAGE_BYTES
+        if held_bytes > most_bytes or chunks > limits.CHANNEL_CHUNKS:
+            self._broken(LinkLost(LinkCode.LIMIT, "the volunteer sent fragments without end"))
+
+    async def _send_chunk(self, chunk: Chunk) -> None:
+        with contextlib.suppress(ConnectionError):  # the DTLS transport tells its owner
+            await super()._send_chunk(chunk)
 
 
 class ChannelOffer:
@@ -61,8 +113,11 @@ class ChannelOffer:
         self._ice._connection.ice_controlling = True  # as RTCPeerConnection does for an offerer
         self._dtls = RTCDtlsTransport(self._ice, [self._certificate])
         self._dtls._set_role("server")
-        self._sctp = RTCSctpTransport(self._dtls)
-        self._sctp._advertised_rwnd = _RECEIVE_WINDOW_BYTES
+        self._sctp = _Association(self._dtls, self._break)
+        self._dtls.on("statechange", self._watch)
+        self.lost: Callable[[LinkLost], None] | None = None
+        """Called when the path is broken; set by the transport."""
+        self._error: LinkLost | None = None
         self._channel = RTCDataChannel(
             self._sctp, RTCDataChannelParameters(negotiated=True, id=DATA_CHANNEL_ID)
         )
@@ -77,12 +132,27 @@ class ChannelOffer:
         does not answer. Cancelling closes the sockets.
         """
         offer = cls(stun)
-        try:
-            await offer._gatherer.gather()
-        except BaseException:
-            await offer.close()
-            raise
+        async with TaskSet("gather") as tasks:
+            work = tasks.start(offer._gatherer.gather(), "candidates")
+            try:
+                await asyncio.shield(work)
+            except BaseException:
+                # Interrupted between two sockets, aioice forgets the first; once all are open, only
+                # the STUN server is waited for, and that may be broken off.
+                await asyncio.wait((work,), timeout=_SOCKETS_S)
+                await offer.close()
+                raise
+        offer._widen_sockets()
         return offer
+
+    def _widen_sockets(self) -> None:
+        """Let the kernel hold a window's packets while this process is busy.
+
+        What its usual 208 KiB cannot hold is lost, and SCTP takes seconds to recover.
+        """
+        for protocol in self._gatherer._connection._protocols:
+            udp = protocol.transport.get_extra_info("socket")
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_WINDOW_BYTES)
 
     @property
     def description(self) -> Description:
@@ -116,7 +186,19 @@ class ChannelOffer:
         except BaseException:
             await self.close()
             raise
+        if self._error is not None:
+            await self.close()
+            raise self._error
         return ChannelTransport(self, self._channel)
+
+    def _watch(self) -> None:
+        if self._dtls.state in ("closed", "failed"):
+            self._break(LinkLost(LinkCode.TRANSPORT, "the volunteer's connection ended"))
+
+    def _break(self, error: LinkLost) -> None:
+        self._error = self._error or error
+        if self.lost is not None:
+            self.lost(error)
 
     async def _connect(self, answer: Description) -> None:
         self._stage = "ice"
@@ -157,9 +239,11 @@ class ChannelOffer:
 
     async def close(self) -> None:
         """Close everything. Idempotent."""
-        await self._sctp.stop()
-        await self._dtls.stop()
-        await self._ice.stop()
+        try:
+            await self._sctp.stop()
+            await self._dtls.stop()
+        finally:
+            await self._ice.stop()
 
 
 class ChannelTransport:
@@ -171,12 +255,16 @@ class ChannelTransport:
         self._receiver: Receiver | None = None
         self._closed = False
         self._tasks = TaskSet("datachannel")
+        self._gone = asyncio.Event()
 
     def start(self, receiver: Receiver) -> None:
         """Deliver to `receiver` from now on."""
         self._receiver = receiver
         self._channel.on("message", self._message)
         self._channel.on("close", self._lost)
+        self._offer.lost = self._end
+        if self._channel.readyState != "open":
+            asyncio.get_running_loop().call_soon(self._lost)
 
     def send(self, message: bytes) -> None:
         """Queue one binary message."""
@@ -191,11 +279,17 @@ class ChannelTransport:
         """Send what is queued as far as it goes at once, then close."""
         self._end(None)
 
+    async def wait_closed(self) -> None:
+        """Wait until the connection has ended and its sockets are closed."""
+        await self._gone.wait()
+
     def _message(self, message: bytes | str) -> None:
         if self._receiver is None or self._closed:
             return
         if isinstance(message, str):
             self._receiver.control_received(message)
+        elif len(message) > limits.LINK_MESSAGE_BYTES:
+            self._end(LinkLost(LinkCode.LIMIT, "a message longer than links carry"))
         else:
             self._receiver.message_received(message)
 
@@ -211,9 +305,12 @@ class ChannelTransport:
             self._receiver.transport_lost(error)
 
     async def _shut(self) -> None:
-        # One turn of the loop lets aiortc hand the last messages to SCTP.
-        await asyncio.sleep(0)
-        await self._offer.close()
+        try:
+            # One turn of the loop lets aiortc hand the last messages to SCTP.
+            await asyncio.sleep(0)
+        finally:
+            await self._offer.close()
+            self._gone.set()
 
 
 def _sha256_fingerprint(certificate: RTCCertificate) -> bytes:

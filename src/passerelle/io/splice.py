@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 
 from passerelle import limits
 from passerelle.errors import PasserelleError
 from passerelle.io.tunnel import TunnelStream
+
+LINGER_S = 30.0
+"""After both directions have ended, the last bytes must have been taken by then."""
 
 
 async def splice(
@@ -29,13 +31,15 @@ async def splice(
         async with asyncio.TaskGroup() as group:
             group.create_task(_upload(stream, reader, forward), name="splice/upload")
             group.create_task(_download(stream, writer), name="splice/download")
-    except* (PasserelleError, ConnectionError, TimeoutError):
-        writer.transport.abort()
+        writer.close()
+        async with asyncio.timeout(LINGER_S):
+            await writer.wait_closed()
+    except* (PasserelleError, OSError):  # TimeoutError is an OSError
+        pass
     finally:
         stream.abort()
-        writer.close()
-    with contextlib.suppress(ConnectionError):
-        await writer.wait_closed()
+        # What has been closed in good order is not touched by this.
+        writer.transport.abort()
 
 
 async def _upload(
@@ -53,3 +57,5 @@ async def _download(stream: TunnelStream, writer: asyncio.StreamWriter) -> None:
         await writer.drain()
     if writer.can_write_eof():
         writer.write_eof()
+    # While the other direction goes on: the stream may still be reset, and only this task hears it.
+    await stream.flushed()

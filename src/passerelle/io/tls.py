@@ -9,6 +9,7 @@ import tempfile
 from dataclasses import dataclass, field
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -103,7 +104,8 @@ class TlsPipe:
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=pins is None)
         self.established = False
-        """Whether the handshake is done, and at the client the key was the right one."""
+        """Whether bytes can be sent: the handshake is done, at the client the key was the right
+        one, and nothing has broken the connection since."""
 
     def handshake(self) -> None:
         """Go on with the handshake as far as the bytes received allow.
@@ -122,7 +124,12 @@ class TlsPipe:
 
     def _check_pin(self, pins: tuple[bytes, ...]) -> None:
         der = self._tls.getpeercert(binary_form=True)
-        if der is None or _spki_sha256(x509.load_der_x509_certificate(der)) not in pins:
+        try:
+            known = der is not None and _spki_sha256(x509.load_der_x509_certificate(der)) in pins
+        except (ValueError, UnsupportedAlgorithm):
+            # OpenSSL takes certificates that `cryptography` does not; ours are not among them.
+            known = False
+        if not known:
             raise PeerError(LinkCode.IDENTITY, "the far end's key is not the one the network names")
 
     def feed(self, data: bytes) -> None:
@@ -132,7 +139,8 @@ class TlsPipe:
     def read(self) -> list[bytes]:
         """Return what the bytes fed so far decrypt to.
 
-        Raises PeerError(TRANSPORT) when a byte was altered, lost, repeated or added on the way.
+        Raises PeerError(TRANSPORT) when a byte was altered, lost, repeated or added on the way,
+        or when the far end has closed its TLS: OpenSSL would only pile up what comes after.
         """
         plain: list[bytes] = []
         try:
@@ -141,8 +149,10 @@ class TlsPipe:
         except ssl.SSLWantReadError:
             return plain
         except ssl.SSLError as error:
+            self.established = False
             raise PeerError(LinkCode.TRANSPORT, "the link's bytes were altered") from error
-        return plain
+        self.established = False
+        raise PeerError(LinkCode.TRANSPORT, "the far end closed its TLS")
 
     def write(self, data: bytes) -> None:
         """Encrypt `data`, at most `limits.RECORD_BYTES`, into one record."""

@@ -22,6 +22,12 @@ from passerelle.wire.frames import Close, Frame
 
 _log = logging.getLogger(__name__)
 
+# h2's header coder logs every destination as DEBUG.
+logging.getLogger("hpack").setLevel(logging.ERROR)
+
+LEAVING_S = 5.0
+"""A relay that announced its end is gone by then, or is sent away: it has said two seconds."""
+
 
 class TunnelHandler(Protocol):
     """Who owns a tunnel."""
@@ -54,6 +60,7 @@ class TunnelStream:
         self._readable = asyncio.Event()
         self._writable = asyncio.Event()
         self._opened = asyncio.Event()
+        self._broken = asyncio.Event()
 
     async def opened(self) -> None:
         """Wait for the exit's answer. Raises StreamFailed. Cancelling changes nothing."""
@@ -95,6 +102,12 @@ class TunnelStream:
         self._outgoing_end = True
         self._tunnel.sendable(self)
 
+    async def broken(self) -> Failure:
+        """Wait until the stream has failed and return why. Cancelling changes nothing."""
+        await self._broken.wait()
+        assert self._failure is not None  # `fail` sets both
+        return self._failure
+
     async def flushed(self) -> None:
         """Wait until the queue has been sent, its end included. Raises StreamFailed."""
         while not self.end_sent:
@@ -110,11 +123,13 @@ class TunnelStream:
 
     def accept(self) -> None:
         """At the exit: tell the client that the connection is made."""
-        self._tunnel.accept(self)
+        if self._failure is None:
+            self._tunnel.accept(self)
 
     def refuse(self, failure: Failure) -> None:
         """At the exit: tell the client why there is no connection."""
-        self._tunnel.refuse(self, failure)
+        if self._failure is None:
+            self._tunnel.refuse(self, failure)
 
     # --- called by the tunnel -------------------------------------------------------------------
 
@@ -135,7 +150,7 @@ class TunnelStream:
     def fail(self, failure: Failure) -> None:
         """Take the end of everything."""
         self._failure = self._failure or failure
-        for event in (self._opened, self._readable, self._writable):
+        for event in (self._broken, self._opened, self._readable, self._writable):
             event.set()
 
     def sent_end(self) -> None:
@@ -177,6 +192,8 @@ class Tunnel:
         self._session = Session()
         self._streams = Streams(client=client)
         self._links: dict[int, SecureLink] = {}
+        self._leaving: dict[int, asyncio.TimerHandle] = {}
+        """Links that announced their end, and when it is taken for granted."""
         self._open: dict[int, TunnelStream] = {}
         self._sending: dict[int, TunnelStream] = {}
         """Streams with something to send, in turn."""
@@ -248,9 +265,19 @@ class Tunnel:
 
     def link_draining(self, link: SecureLink) -> None:
         """The link will end soon: send nothing new over it."""
-        self._session.drain_link(link.number)
-        self._handler.link_leaving(link.number)
+        number = link.number
+        if self._links.get(number) is not link or number in self._leaving:
+            return
+        self._leaving[number] = self._loop.call_later(
+            LEAVING_S, self._dismiss, link, "the relay announced its end and stayed"
+        )
+        self._session.drain_link(number)
+        self._handler.link_leaving(number)
         self._schedule()
+
+    def _dismiss(self, link: SecureLink, reason: str) -> None:
+        link.close(LinkCode.TIMEOUT)
+        self._drop(link.number, LinkLost(LinkCode.TIMEOUT, reason))
 
     def link_lost(self, link: SecureLink, error: LinkLost) -> None:
         """The link is gone: what it held goes over the others."""
@@ -259,6 +286,8 @@ class Tunnel:
     def _drop(self, number: int, error: LinkLost) -> None:
         if self._links.pop(number, None) is None:
             return
+        if leaving := self._leaving.pop(number, None):
+            leaving.cancel()
         self._session.remove_link(number, self._loop.time())
         if not self._links:
             self._expect_link()
@@ -299,6 +328,8 @@ class Tunnel:
 
     def consumed(self, stream: TunnelStream, size: int) -> None:
         """The application took bytes: widen the peer's window."""
+        if self._ended:
+            return
         self._streams.consumed(stream.number, size)
         self._schedule()
 
@@ -421,9 +452,7 @@ class Tunnel:
     def _tick(self) -> None:
         self._timer = None
         for number in self._session.tick(self._loop.time()):
-            link = self._links[number]
-            link.close(LinkCode.TIMEOUT)
-            self._drop(number, LinkLost(LinkCode.TIMEOUT, "the link fell silent"))
+            self._dismiss(self._links[number], "the link fell silent")
         self._schedule()
 
     # --- the end --------------------------------------------------------------------------------
@@ -440,13 +469,16 @@ class Tunnel:
         if self._ended:
             return
         self._ended = True
-        for handle in (self._timer, self._expiry):
+        for handle in (self._timer, self._expiry, *self._leaving.values()):
             if handle is not None:
                 handle.cancel()
-        for link in self._links.values():
+        links, self._links = self._links, {}
+        for link in links.values():
             link.close(reason)
-        for stream in list(self._open.values()):
+            # At a client, a link that waits for its WELCOME is not ours yet: somebody waits.
+            link.handler.link_lost(link, LinkLost(reason, "the session ended"))
+        for stream in self._open.values():
             stream.fail(Failure.SESSION_LOST)
-        self._links.clear()
-        self._open.clear()
+        for table in (self._open, self._sending, self._blocked):
+            table.clear()
         self._handler.tunnel_ended(reason)

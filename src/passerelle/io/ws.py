@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from aiohttp import ClientWebSocketResponse, WSMsgType, web
 
@@ -14,6 +15,8 @@ from passerelle.io.transport import Receiver
 
 SUBPROTOCOL = "passerelle.v1"
 """First WebSocket subprotocol of a link; the second is the ticket."""
+MESSAGE_LIMIT_BYTES = limits.LINK_MESSAGE_BYTES + 1
+"""aiohttp's `max_msg_size` is the first size that it refuses."""
 CLOSE_CODE_BASE = 4000
 """A `LinkCode` travels as a WebSocket close code from here on (RFC 6455 §7.4.2)."""
 _CLOSE_TIMEOUT_S = 2.0
@@ -22,14 +25,22 @@ _CLOSE_TIMEOUT_S = 2.0
 class WebSocketTransport:
     """Binary messages are the link's, text messages are the relay's own."""
 
-    def __init__(self, socket: web.WebSocketResponse | ClientWebSocketResponse) -> None:
+    def __init__(
+        self,
+        socket: web.WebSocketResponse | ClientWebSocketResponse,
+        abort: Callable[[], None] | None = None,
+    ) -> None:
+        """`abort` breaks the connection off below aiohttp, which would wait for a peer to read."""
         self._socket = socket
+        self._abort = abort
         self._receiver: Receiver | None = None
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
         self._wake = asyncio.Event()
         self._closing: LinkCode | None = None
         self._overflow = False
+        self._over = asyncio.Event()
+        """Set once this side wants an end."""
 
     def start(self, receiver: Receiver) -> None:
         """Deliver to `receiver` from now on; `run` does the work."""
@@ -43,27 +54,41 @@ class WebSocketTransport:
         self._queued_bytes += len(message)
         if self._queued_bytes > limits.TRANSPORT_QUEUE_BYTES:
             self._overflow = True
+            self._over.set()
         self._wake.set()
 
     def close(self, code: LinkCode) -> None:
         """Send what is queued, then close with `code`."""
         if self._closing is None:
             self._closing = code
+            self._over.set()
             self._wake.set()
 
     async def run(self) -> None:
         """Carry messages until the WebSocket ends. Cancelling closes it without ceremony."""
-        async with TaskSet("websocket") as tasks:
-            writer = tasks.start(self._write(), "writer")
-            error = await self._read()
-            if self._closing is not None:
-                async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                    await writer
+        try:
+            async with TaskSet("websocket") as tasks:
+                writer = tasks.start(self._write(), "writer")
+                reader = tasks.start(self._read(), "reader")
+                over = tasks.start(self._over.wait(), "end")
+                await asyncio.wait((reader, over), return_when=asyncio.FIRST_COMPLETED)
+                if self._over.is_set():
+                    # A peer that neither reads nor closes is not waited for.
+                    await asyncio.wait((writer,), timeout=_CLOSE_TIMEOUT_S)
+        finally:
+            if self._abort is not None:
+                self._abort()
         if self._receiver is not None and self._closing is None:
+            error = self._reason()
             self._closing = error.code
             self._receiver.transport_lost(error)
 
-    async def _read(self) -> LinkLost:
+    def _reason(self) -> LinkLost:
+        if self._overflow:
+            return LinkLost(LinkCode.LIMIT, "the relay did not take what was queued for it")
+        return LinkLost(LinkCode.TRANSPORT, "the WebSocket ended")
+
+    async def _read(self) -> None:
         assert self._receiver is not None  # start() comes before run()
         async for message in self._socket:
             match message.type:
@@ -73,9 +98,6 @@ class WebSocketTransport:
                     self._receiver.control_received(message.data)
                 case _:
                     break
-        if self._overflow:
-            return LinkLost(LinkCode.LIMIT, "the relay did not take what was queued for it")
-        return LinkLost(LinkCode.TRANSPORT, "the WebSocket ended")
 
     async def _write(self) -> None:
         try:

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from passerelle import limits
+from passerelle.client.rendezvous import BrokerSilent, DirectMethod, ask, load_descriptor
+from passerelle.errors import ConfigError
+from passerelle.io.web import WebServer, application
+from passerelle.wire import rendezvous
+from passerelle.wire.description import Setup
+from passerelle.wire.descriptor import BrokerEntry
+from passerelle.wire.invite import Invite
+from passerelle.wire.rendezvous import Refusal, Reply
+from tests.broker.parties import description
+from tests.network import HOST, KEYS
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Scene:
+    """A method, and a broker that answers as a test wants."""
+
+    def __init__(self, method: DirectMethod, url: str) -> None:
+        self.method = method
+        self.entry = BrokerEntry(url, KEYS.broker_seal.public_key().public_bytes_raw(), bytes(32))
+
+    async def ask(self) -> Reply:
+        offers = (description(Setup.ACTPASS),)
+        return await ask(self.method, self.entry, offers, exit_id=None, avoid=())
+
+
+@asynccontextmanager
+async def scene(handler: Handler, timeout_s: float = 5) -> AsyncIterator[Scene]:
+    app = application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    async with (
+        WebServer(app, HOST, 0, grace_s=0.1) as server,
+        DirectMethod(timeout_s) as method,
+    ):
+        yield Scene(method, f"http://{HOST}:{server.port}")
+
+
+def replying(reply: Reply) -> Handler:
+    async def handle(request: web.Request) -> web.Response:
+        opened = rendezvous.open_request(await request.read(), KEYS.broker_seal)
+        return web.Response(body=rendezvous.seal_reply(reply, opened))
+
+    return handle
+
+
+def answering(status: int = 200, body: bytes = b"", **headers: str) -> Handler:
+    async def handle(_request: web.Request) -> web.Response:
+        return web.Response(status=status, body=body, headers=headers)
+
+    return handle
+
+
+async def test_reply_is_opened() -> None:
+    """What the broker sealed for this request arrives."""
+    async with scene(replying(Reply(exit="exit1", retry_after_s=3.0))) as made:
+        assert await made.ask() == Reply(exit="exit1", retry_after_s=3.0)
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        answering(),
+        answering(body=b"not sealed"),
+        answering(body=bytes(rendezvous.SEALED_BYTES)),
+        answering(body=bytes(rendezvous.SEALED_BYTES + 1)),
+        answering(status=400),
+        answering(status=500),
+        answering(status=302, Location="http://127.0.0.1:1/"),
+    ],
+)
+async def test_anything_else_is_a_silent_broker(handler: Handler) -> None:
+    """Garbage, refusals, redirects and too long answers are all "try again"."""
+    async with scene(handler) as made:
+        with pytest.raises(BrokerSilent):
+            await made.ask()
+
+
+async def test_broker_that_does_not_answer_in_time() -> None:
+    """The exchange has a deadline."""
+
+    async def hang(_request: web.Request) -> web.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with scene(hang, timeout_s=0.05) as made:
+        with pytest.raises(BrokerSilent, match="in time"):
+            await made.ask()
+
+
+async def test_newer_network_asks_for_an_update() -> None:
+    """A version that is not spoken any more is for the person to solve."""
+    async with scene(replying(Reply(refusal=Refusal.VERSION))) as made:
+        with pytest.raises(ConfigError, match="Update it"):
+            await made.ask()
+
+
+async def test_broker_cannot_mark_a_client() -> None:
+    """A cookie that the broker sets never comes back, nor does anything else differ."""
+    seen = []
+
+    async def mark(request: web.Request) -> web.Response:
+        seen.append(dict(request.headers) | {"Content-Length": ""})
+        return web.Response(body=b"", headers={"Set-Cookie": "id=reader; Path=/"})
+
+    async with scene(mark) as made:
+        for _ in range(2):
+            with pytest.raises(BrokerSilent):
+                await made.ask()
+    assert seen[0] == seen[1]
+    assert "Cookie" not in seen[1]
+
+
+async def test_descriptor_has_a_limit() -> None:
+    """A document without end is not read to its end."""
+    async with scene(answering(body=bytes(limits.DESCRIPTOR_BYTES + 1))) as made:
+        with pytest.raises(BrokerSilent, match="more than an answer can hold"):
+            await load_descriptor(made.method, Invite(made.entry.url, bytes(32)))

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from passerelle.errors import LinkCode
+from passerelle.exit.service import Exit
+from passerelle.io.web import WebServer, application
+from passerelle.io.ws import CLOSE_CODE_BASE, SUBPROTOCOL
+from passerelle.wire.tickets import TicketKind
+from tests.network import HOST, KEYS, exit_config, ticket
+
+VOLATILE = {"date"}
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+class Scene:
+    """A running exit."""
+
+    def __init__(self, exit_: Exit, url: str, http: aiohttp.ClientSession) -> None:
+        self.exit = exit_
+        self.url = url
+        self.http = http
+
+    async def answer(
+        self, verb: str, path: str, **headers: str
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Return what a stranger sees."""
+        async with self.http.request(verb, self.url + path, headers=headers) as response:
+            seen = {k.lower(): v for k, v in response.headers.items() if k.lower() not in VOLATILE}
+            return response.status, seen, await response.read()
+
+    async def open(self, link_ticket: str) -> aiohttp.ClientWebSocketResponse:
+        return await self.http.ws_connect(
+            self.url + "/v1/link", protocols=(SUBPROTOCOL, link_ticket)
+        )
+
+
+@asynccontextmanager
+async def scene(**changes: object) -> AsyncIterator[Scene]:
+    exit_ = Exit(exit_config(**changes))
+    app = application()
+    exit_.add_routes(app)
+    async with WebServer(app, HOST, 0, grace_s=0.2) as server, aiohttp.ClientSession() as http:
+        try:
+            yield Scene(exit_, f"http://{HOST}:{server.port}", http)
+        finally:
+            await exit_.close()
+
+
+STRANGERS = {
+    "nothing": None,
+    "no ticket": SUBPROTOCOL,
+    "no protocol": ticket(TicketKind.LINK),
+    "garbage": f"{SUBPROTOCOL}, nonsense",
+    "expired": f"{SUBPROTOCOL}, {ticket(TicketKind.LINK, life_s=-5)}",
+    "too long a life": f"{SUBPROTOCOL}, {ticket(TicketKind.LINK, life_s=86_400)}",
+    "another exit's": f"{SUBPROTOCOL}, {ticket(TicketKind.LINK, exit_id='other')}",
+    "a client's": f"{SUBPROTOCOL}, {ticket(TicketKind.CLIENT)}",
+    "another signer's": f"{SUBPROTOCOL}, {ticket(TicketKind.LINK, key=KEYS.operator)}",
+    "three parts": f"{SUBPROTOCOL}, {ticket(TicketKind.LINK)}, more",
+}
+
+
+@pytest.mark.parametrize("verb", ["GET", "HEAD", "POST", "OPTIONS"])
+@pytest.mark.parametrize("kind", STRANGERS)
+async def test_strangers_see_what_any_path_answers(kind: str, verb: str) -> None:
+    """Status, headers and body are those of a path that does not exist."""
+    protocols = STRANGERS[kind]
+    headers = UPGRADE if protocols is None else {**UPGRADE, "Sec-WebSocket-Protocol": protocols}
+    async with scene() as made:
+        seen = await made.answer(verb, "/v1/link", **headers)
+        assert seen[0] == 404
+        assert seen == await made.answer(verb, "/kjsdhf", **headers)
+
+
+async def test_link_ticket_is_good_once() -> None:
+    """The second use is a stranger's."""
+    async with scene() as made:
+        text = ticket(TicketKind.LINK)
+        socket = await made.open(text)
+        assert socket.protocol == SUBPROTOCOL
+        headers = {**UPGRADE, "Sec-WebSocket-Protocol": f"{SUBPROTOCOL}, {text}"}
+        seen = await made.answer("GET", "/v1/link", **headers)
+        assert seen == await made.answer("GET", "/other", **headers)
+        await socket.close()
+
+
+async def test_client_that_does_not_introduce_itself_is_not_waited_for() -> None:
+    """The WebSocket is closed with TIMEOUT, and the link is forgotten."""
+    async with scene(handshake_timeout_s=0.02) as made:
+        socket = await made.open(ticket(TicketKind.LINK))
+        async with asyncio.timeout(5):
+            await socket.receive()
+            assert socket.close_code == CLOSE_CODE_BASE + LinkCode.TIMEOUT
+            while made.exit._links:  # noqa: ASYNC110  (a set has nothing to wait for)
+                await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize("message", [b"", b"\xff\xff", b"\x00\x06oops!!"])
+async def test_garbage_ends_the_link_with_a_code(message: bytes) -> None:
+    """What is no link message closes the WebSocket."""
+    async with scene() as made:
+        socket = await made.open(ticket(TicketKind.LINK))
+        await socket.send_bytes(message)
+        async with asyncio.timeout(5):
+            await socket.receive()
+        assert (socket.close_code or 0) > CLOSE_CODE_BASE
+
+
+async def test_full_exit_looks_like_none() -> None:
+    """Beyond its links an exit answers as to a stranger, and the ticket stays good."""
+    async with scene(links=1) as made:
+        socket = await made.open(ticket(TicketKind.LINK))
+        text = ticket(TicketKind.LINK)
+        with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+            await made.open(text)
+        assert caught.value.status == 404
+        await socket.close()
+        async with asyncio.timeout(5):
+            while made.exit._links:  # noqa: ASYNC110  (a set has nothing to wait for)
+                await asyncio.sleep(0.001)
+        await (await made.open(text)).close()
+
+
+async def test_closing_exit_sends_links_away() -> None:
+    """Links are told, later ones are refused, and closing twice does nothing."""
+    async with scene() as made:
+        socket = await made.open(ticket(TicketKind.LINK))
+        await made.exit.close()
+        await made.exit.close()
+        async with asyncio.timeout(5):
+            await socket.receive()
+        assert socket.close_code == CLOSE_CODE_BASE + LinkCode.DRAINING
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await made.open(ticket(TicketKind.LINK))

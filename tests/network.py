@@ -1,0 +1,154 @@
+"""A whole network on loopback: a real broker, an exit, volunteers without browsers, clients."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from passerelle.broker.config import BrokerConfig
+from passerelle.broker.service import Broker
+from passerelle.client.config import ClientConfig
+from passerelle.client.notices import Notice
+from passerelle.client.service import Client
+from passerelle.core.policy import Policy
+from passerelle.exit.config import ExitConfig
+from passerelle.exit.service import Exit
+from passerelle.io.tls import LinkIdentity
+from passerelle.io.web import WebServer, application
+from passerelle.keyring import Keyring
+from passerelle.wire.tickets import Ticket, TicketKind, sign
+from tests.rig.ports import free_port
+from tests.volunteer import Volunteer
+
+HOST = "127.0.0.1"
+EXIT_ID = "exit1"
+LOOPBACK = Policy(allow=(ipaddress.ip_network("127.0.0.0/8"),), ports=None)
+KEYS = Keyring.generate()
+
+
+def exit_config(**changes: Any) -> ExitConfig:
+    """The configuration of the test network's exit."""
+    made = ExitConfig(EXIT_ID, KEYS.exit_link, (KEYS.broker_ticket.public_key(),), LOOPBACK)
+    return replace(made, **changes)
+
+
+def ticket(
+    kind: TicketKind,
+    *,
+    exit_id: str = EXIT_ID,
+    life_s: int = 60,
+    key: Ed25519PrivateKey = KEYS.broker_ticket,
+) -> str:
+    """A ticket as the broker would sign it."""
+    return sign(Ticket(kind, exit_id, int(time.time()) + life_s, secrets.token_bytes(16)), key)
+
+
+class Watch:
+    """Remembers a client's notices, and waits for them."""
+
+    def __init__(self) -> None:
+        self.notices: list[Notice] = []
+        self._news = asyncio.Event()
+
+    def __call__(self, notice: Notice) -> None:
+        self.notices.append(notice)
+        self._news.set()
+
+    def count(self, kind: type[Notice]) -> int:
+        return sum(isinstance(notice, kind) for notice in self.notices)
+
+    async def until(self, kind: type[Notice], count: int = 1) -> Notice:
+        """Return the `count`-th notice of a kind as soon as there is one."""
+        async with asyncio.timeout(10):
+            while self.count(kind) < count:
+                self._news.clear()
+                await self._news.wait()
+        return [notice for notice in self.notices if isinstance(notice, kind)][count - 1]
+
+
+class Network:
+    """Broker and exit in one server; `volunteer` and `client` add who uses them."""
+
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self._stack = stack
+        self.exit: Exit
+        self.url: str
+        self.document: bytes
+
+    @property
+    def exit_urls(self) -> dict[str, str]:
+        return {EXIT_ID: self.url.replace("http", "ws") + "/v1/link"}
+
+    async def start(self, port: int = 0, *, age_s: float = 0, **exit_changes: Any) -> None:
+        """Serve the broker and the exit."""
+        port = port or free_port()  # the descriptor names it before anything listens
+        self.url = f"http://{HOST}:{port}"
+        descriptor, self.document = KEYS.descriptor(
+            "test",
+            broker_url=self.url,
+            exit_url=self.url.replace("http", "ws") + "/v1/link",
+            exit_id=EXIT_ID,
+            now_s=time.time() - age_s,
+            lifetime_s=3600,
+        )
+        broker = Broker(
+            BrokerConfig(
+                seal_key=KEYS.broker_seal,
+                ticket_key=KEYS.broker_ticket,
+                document=self.document,
+                descriptor=descriptor,
+                grace_s=0.2,
+            )
+        )
+        self.exit = Exit(exit_config(**exit_changes))
+        app = application()
+        broker.add_routes(app)
+        self.exit.add_routes(app)
+        await self._stack.enter_async_context(WebServer(app, HOST, port, grace_s=0.2))
+        self._stack.push_async_callback(self.exit.close)
+        self._stack.push_async_callback(broker.close)
+
+    async def volunteer(self, **options: Any) -> Volunteer:
+        made = Volunteer(self.url, self.exit_urls, **options)
+        return await self._stack.enter_async_context(made)
+
+    def client_config(self, **changes: Any) -> ClientConfig:
+        made = ClientConfig(
+            invite=KEYS.invite(self.url),
+            listen_port=0,
+            links=1,
+            patience_s=10.0,
+            retry_s=(0.02, 0.1),
+            spare_retry_s=(0.02, 0.1),
+        )
+        return replace(made, **changes)
+
+    async def client(self, **changes: Any) -> tuple[Client, Watch]:
+        """Return a started client, and what it tells."""
+        watch = Watch()
+        client = Client(self.client_config(**changes), watch)
+        self._stack.push_async_callback(client.close)
+        await client.start()
+        return client, watch
+
+
+@asynccontextmanager
+async def network(**options: Any) -> AsyncIterator[Network]:
+    """A running network, taken down at the end."""
+    async with AsyncExitStack() as stack:
+        made = Network(stack)
+        await made.start(**options)
+        yield made
+
+
+def impostor() -> dict[str, Any]:
+    """Options of an exit that holds another key than the descriptor names."""
+    return {"identity": LinkIdentity.generate()}

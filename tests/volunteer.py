@@ -1,0 +1,211 @@
+"""A volunteer without a browser: the relay's part, played with aiortc and aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+from aiortc import (
+    RTCCertificate,
+    RTCDataChannel,
+    RTCDataChannelParameters,
+    RTCDtlsTransport,
+    RTCIceCandidate,
+    RTCIceGatherer,
+    RTCIceParameters,
+    RTCIceTransport,
+    RTCSctpCapabilities,
+    RTCSctpTransport,
+)
+from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters
+
+from passerelle import limits
+from passerelle.wire import signalling
+from passerelle.wire.description import (
+    DATA_CHANNEL_ID,
+    Candidate,
+    CandidateKind,
+    Description,
+    Setup,
+)
+from passerelle.wire.signalling import BrokerOffer, VolunteerAnswer, VolunteerHello
+
+Alter = Callable[[bytes], bytes | None]
+"""What the volunteer makes of a link message; None drops it."""
+
+
+class Channel:
+    """The browser's half of a DataChannel: ICE-controlled, DTLS client, negotiated channel 0."""
+
+    def __init__(self, certificate: RTCCertificate) -> None:
+        self.certificate = certificate
+        self.gatherer = RTCIceGatherer(iceServers=[])
+        self.ice = RTCIceTransport(self.gatherer)
+        self.ice._connection.ice_controlling = False
+        self.dtls = RTCDtlsTransport(self.ice, [certificate])
+        self.dtls._set_role("client")
+        self.sctp = RTCSctpTransport(self.dtls)
+        parameters = RTCDataChannelParameters(negotiated=True, id=DATA_CHANNEL_ID)
+        self.channel = RTCDataChannel(self.sctp, parameters)
+        self.opened = asyncio.Event()
+        self.closed = asyncio.Event()
+        self.messages: asyncio.Queue[bytes | str] = asyncio.Queue()
+        self.channel.on("open", self.opened.set)
+        self.channel.on("close", self.closed.set)
+        self.channel.on("message", self.messages.put_nowait)
+
+    @classmethod
+    async def gather(cls) -> Self:
+        made = cls(RTCCertificate.generateCertificate())
+        work = asyncio.ensure_future(made.gatherer.gather())
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await work  # interrupted, aioice forgets sockets
+            await made.close()
+            raise
+        return made
+
+    @property
+    def description(self) -> Description:
+        parameters = self.gatherer.getLocalParameters()
+        text = next(
+            fingerprint.value
+            for fingerprint in self.certificate.getFingerprints()
+            if fingerprint.algorithm == "sha-256"
+        )
+        return Description(
+            ufrag=parameters.usernameFragment or "",
+            pwd=parameters.password or "",
+            fingerprint=bytes.fromhex(text.replace(":", "")),
+            setup=Setup.ACTIVE,
+            candidates=tuple(
+                Candidate(CandidateKind.HOST, candidate.ip, candidate.port)
+                for candidate in self.gatherer.getLocalCandidates()
+                if "%" not in candidate.ip
+            )[: limits.CANDIDATES],
+        )
+
+    async def connect(self, offer: Description) -> None:
+        """Connect to the client that made `offer`; returns once the channel is open."""
+        for index, candidate in enumerate(offer.candidates):
+            await self.ice.addRemoteCandidate(
+                RTCIceCandidate(
+                    component=1,
+                    foundation=str(index),
+                    ip=candidate.ip,
+                    port=candidate.port,
+                    priority=1000 - index,
+                    protocol="udp",
+                    type="host",
+                )
+            )
+        await self.ice.start(RTCIceParameters(usernameFragment=offer.ufrag, password=offer.pwd))
+        value = ":".join(f"{byte:02X}" for byte in offer.fingerprint)
+        fingerprint = RTCDtlsFingerprint(algorithm="sha-256", value=value)
+        await self.dtls.start(RTCDtlsParameters([fingerprint]))
+        await self.sctp.start(RTCSctpCapabilities(maxMessageSize=limits.LINK_MESSAGE_BYTES), 5000)
+        if self.channel.readyState != "open":
+            await self.opened.wait()
+
+    async def close(self) -> None:
+        await self.sctp.stop()
+        await self.dtls.stop()
+        await self.ice.stop()
+
+
+class Volunteer:
+    """Waits at a broker, and relays for as many clients as come."""
+
+    def __init__(
+        self,
+        broker_url: str,
+        exit_urls: dict[str, str],
+        *,
+        free: int = 4,
+        up: Alter = bytes,
+        down: Alter = bytes,
+    ) -> None:
+        self._broker_url = broker_url
+        self._exit_urls = exit_urls
+        self._free = free
+        self._alter = (up, down)
+        self._http: aiohttp.ClientSession
+        self._socket: aiohttp.ClientWebSocketResponse
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.channels: list[Channel] = []
+        """Of all offers that were answered."""
+
+    async def __aenter__(self) -> Self:
+        self._http = aiohttp.ClientSession()
+        self._socket = await self._http.ws_connect(f"{self._broker_url}/v1/volunteer")
+        hello = VolunteerHello(signalling.VERSION, "test", self._free)
+        await self._socket.send_str(signalling.encode(hello))
+        await self._socket.receive_str()  # welcome
+        self._spawn(self._wait())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._socket.close()
+        await self._http.close()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.add(asyncio.ensure_future(work))
+
+    async def _wait(self) -> None:
+        async for message in self._socket:
+            offer = signalling.decode_from_broker(message.data)
+            if isinstance(offer, BrokerOffer):
+                self._spawn(self._relay(offer))
+
+    async def _relay(self, offer: BrokerOffer) -> None:
+        channel = await Channel.gather()
+        self.channels.append(channel)
+        try:
+            answer = VolunteerAnswer(offer.offer, channel.description)
+            await self._socket.send_str(signalling.encode(answer))
+            async with self._http.ws_connect(
+                self._exit_urls[offer.exit],
+                protocols=("passerelle.v1", offer.ticket),
+                max_msg_size=limits.LINK_MESSAGE_BYTES + 1,
+            ) as socket:
+                await channel.connect(offer.description)
+                await self._copy(channel, socket)
+        finally:
+            await channel.close()
+
+    async def _copy(self, channel: Channel, socket: aiohttp.ClientWebSocketResponse) -> None:
+        up, down = self._alter
+
+        async def upward() -> None:
+            while isinstance(message := await channel.messages.get(), bytes):
+                if (altered := up(message)) is not None:
+                    await socket.send_bytes(altered)
+
+        async def downward() -> None:
+            async for message in socket:
+                if (altered := down(message.data)) is not None:
+                    with contextlib.suppress(Exception):  # aiortc's, of a channel that has closed
+                        channel.channel.send(altered)
+
+        parts = [
+            asyncio.ensure_future(work) for work in (upward(), downward(), channel.closed.wait())
+        ]
+        try:
+            await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for part in parts:
+                part.cancel()
+            await asyncio.gather(*parts, return_exceptions=True)
