@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from passerelle.broker.assets import Assets
 from passerelle.broker.config import BrokerConfig
@@ -74,8 +74,8 @@ class Broker:
             self._open = False
             _log.info("broker stops")
 
-    async def _network(self, _request: web.Request) -> web.Response:
-        return web.Response(
+    async def _network(self, request: web.Request) -> web.Response:
+        response = web.Response(
             body=self._document,
             content_type="application/json",
             headers={
@@ -84,6 +84,11 @@ class Broker:
                 "Cache-Control": f"public, max-age={self._config.document_age_s}",
             },
         )
+        if hdrs.ORIGIN in request.headers:
+            # A page. Its browser would keep the connection, and close it with packets long after
+            # the visitor has turned the switch off.
+            response.force_close()
+        return response
 
     async def _health(self, _request: web.Request) -> web.Response:
         closing = self._volunteers.closing

@@ -1,0 +1,1 @@
+"""The whole path, with a real Chromium in the middle."""

@@ -1,0 +1,132 @@
+"""What a volunteer's browser sends before it was asked, while it helps, and afterwards."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+from tests.lab.browser import LabBrowser
+from tests.lab.capture import Capture, Packet
+from tests.lab.country import (
+    AGREE,
+    BROKER_PORT,
+    EXIT_PORT,
+    REFUSE,
+    SNAPSHOT,
+    START_S,
+    STUN_PORT,
+    SWITCH,
+    Country,
+    turn_on,
+)
+from tests.lab.country import (
+    country as country,
+)
+
+pytestmark = pytest.mark.timeout(120)
+
+QUIET_S = 3.0
+"""How long a browser is listened to that should say nothing."""
+OFF_S = 2.0
+"""From the click that turns the switch off to the last packet."""
+REQUEST = re.compile(rb"GET (\S+) HTTP/1\.1\r\n")
+SERVERS = ("broker", "exit", "stun", "client")
+
+
+def requests(capture: Capture) -> list[str]:
+    """Return the paths of all HTTP requests, in order, with the hash of a file's name left out."""
+    found = (REQUEST.search(packet.data) for packet in capture.packets("tcp"))
+    return [re.sub(r"\.[0-9a-f]{8}\.", ".", match[1].decode()) for match in found if match]
+
+
+def to_servers(country: Country, capture: Capture) -> list[Packet]:
+    """Return the packets from or to those that a volunteer works with."""
+    return capture.packets(" or ".join(f"host {country.address(name)}" for name in SERVERS))
+
+
+def strangers(country: Country, capture: Capture) -> list[Packet]:
+    """Return all packets but those of TCP with the page's own server, and neighbours' ARP."""
+    return capture.packets(
+        f"not (tcp and host {country.address('paper')}) and not arp and not icmp6"
+    )
+
+
+def listen(seconds: float) -> None:
+    """Let a capture run."""
+    time.sleep(seconds)
+
+
+def connections(country: Country) -> str:
+    """Return the browser's TCP connections to broker and exit, one a line; closed ones are none."""
+    states = ("state", "connected", "exclude", "time-wait")
+    ways = f"( dport = :{BROKER_PORT} or dport = :{EXIT_PORT} )"
+    return country.hosts["volunteer"].run("ss", "-Htn", *states, ways).stdout
+
+
+def look_around(browser: LabBrowser) -> None:
+    """Do all that a visitor may do who does not agree."""
+    browser.eval("document.querySelector('passerelle-switch').scrollIntoView()")
+    browser.click(SWITCH)
+    browser.wait(f"{SNAPSHOT}.phase === 'consent'")
+    browser.click(REFUSE)
+    browser.wait(f"{SNAPSHOT}.phase === 'off'")
+    browser.click(SWITCH)
+    browser.wait(f"{SNAPSHOT}.phase === 'consent'")
+
+
+def test_nothing_is_sent_before_the_click(country: Country) -> None:
+    """Only the page and its script are fetched, from their own server: the relay is not even read.
+
+    Asking, refusing and asking again change nothing. Agreeing does: the capture can see it.
+    """
+    volunteer = country.hosts["volunteer"]
+    with country.browser() as browser:
+        with country.lab.capture(volunteer, "any") as before:
+            browser.goto(country.paper_url, timeout_s=START_S)
+            browser.wait(f"{SNAPSHOT}?.phase === 'off'", timeout_s=START_S)
+            look_around(browser)
+            listen(QUIET_S)
+        assert requests(before)[0] == "/"
+        assert set(requests(before)) <= {"/", "/w/passerelle.js"}
+        assert before.packets("udp") == []
+        assert strangers(country, before) == []
+        with country.lab.capture(volunteer, "any") as after:
+            browser.click(AGREE)
+            browser.wait(f"{SNAPSHOT}.phase === 'waiting'", timeout_s=START_S)
+            with country.client():
+                browser.wait(f"{SNAPSHOT}.phase === 'helping'", timeout_s=START_S)
+        assert {"/w/relay.js", "/v1/network", "/v1/volunteer", "/v1/link"} <= set(requests(after))
+        assert after.packets(f"udp port {STUN_PORT}") != []
+
+
+@pytest.mark.parametrize("how", ["click", "reload", "leave"])
+def test_nothing_is_sent_after_the_end(how: str, country: Country) -> None:
+    """Two seconds after switching off, reloading or leaving the page, all is quiet and stays so.
+
+    The client goes on asking for a volunteer meanwhile.
+    """
+    with country.browser() as browser:
+        turn_on(browser)
+        with country.client():
+            browser.wait(f"{SNAPSHOT}.phase === 'helping'", timeout_s=START_S)
+            assert connections(country) != ""
+            with country.lab.capture(country.hosts["volunteer"], "any") as capture:
+                end_s = time.time()
+                if how == "click":
+                    browser.click(SWITCH)
+                elif how == "reload":
+                    browser.goto(country.paper_url)
+                else:
+                    browser.goto("about:blank")
+                # A busy machine may take a while to act.
+                acted_s = time.time()
+                listen(OFF_S + QUIET_S)
+            with_servers = to_servers(country, capture)
+            late = [packet for packet in with_servers if packet.time_s > acted_s + OFF_S]
+            assert any(packet.time_s > end_s for packet in with_servers), "there was much to end"
+            assert late == [], [f"{packet.time_s - acted_s:.3f} s" for packet in late]
+            assert connections(country) == "", "an idle one says something sooner or later"
+            if how != "leave":
+                browser.wait(f"{SNAPSHOT}.phase === 'off'")

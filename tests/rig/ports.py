@@ -1,0 +1,21 @@
+"""Free ports on loopback."""
+
+from __future__ import annotations
+
+import random
+import socket
+
+RANGE = range(20_000, 32_000)
+"""Below the ports that Linux gives to outgoing connections: none of those takes one of ours in
+between."""
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a TCP port that nobody listens on now."""
+    for port in random.SystemRandom().sample(RANGE, len(RANGE)):
+        try:
+            with socket.create_server((host, port)):
+                return port
+        except OSError:
+            continue
+    raise AssertionError(f"no port of {host} is free")

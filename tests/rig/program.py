@@ -1,0 +1,148 @@
+"""`passerelle` commands as child processes, ended with the test that started them."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import re
+import signal
+import sys
+import time
+from asyncio.subprocess import PIPE, STDOUT, Process
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+PASSERELLE = (sys.executable, "-m", "passerelle")
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 10.0
+
+RECENT: collections.deque[Program] = collections.deque(maxlen=12)
+"""The programs started last, for the report of a failed test."""
+
+
+class Program:
+    """One child process whose output is read line by line."""
+
+    def __init__(self, *command: str) -> None:
+        self._command = command
+        self._process: Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._more = asyncio.Event()
+        self.lines: list[str] = []
+        """Everything it has printed."""
+        self._times_s: list[float] = []
+
+    def __str__(self) -> str:
+        state = "running" if self.returncode is None else f"ended with {self.returncode}"
+        return f"{' '.join(self._command)} ({state})"
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code, or None while it runs."""
+        assert self._process is not None
+        return self._process.returncode
+
+    async def __aenter__(self) -> Self:
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command, stdin=PIPE, stdout=PIPE, stderr=STDOUT
+        )
+        self._reader = asyncio.create_task(self._read())
+        RECENT.append(self)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End it, by force if it does not follow, and wait."""
+        assert self._process is not None
+        assert self._reader is not None
+        if self._process.returncode is None:
+            self._process.send_signal(how)
+            try:
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    await self._process.wait()
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+        await self._reader
+
+    def story(self, most: int) -> str:
+        """Return its last lines, each with the second of Unix time when it came."""
+        told = zip(self._times_s[-most:], self.lines[-most:], strict=True)
+        return "\n".join(f"{when_s % 10_000:8.3f} {line}" for when_s, line in told)
+
+    async def wait(self, timeout_s: float = START_TIMEOUT_S) -> int:
+        """Return the exit code of a program that ends by itself."""
+        assert self._process is not None
+        assert self._reader is not None
+        try:
+            async with asyncio.timeout(timeout_s):
+                await asyncio.shield(self._reader)
+                return await self._process.wait()
+        except TimeoutError:
+            raise AssertionError(f"{self}: not over after {timeout_s} s") from None
+
+    async def expect(self, pattern: str, timeout_s: float = START_TIMEOUT_S) -> re.Match[str]:
+        """Return the first match of `pattern` in what it prints, now or later."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    self._more.clear()
+                    if found := re.search(pattern, "\n".join(self.lines)):
+                        return found
+                    if self._reader is not None and self._reader.done():
+                        break
+                    await self._more.wait()
+        except TimeoutError:
+            pass
+        raise AssertionError(f"never printed {pattern!r}:\n" + "\n".join(self.lines))
+
+    async def _read(self) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            self.lines.append(line.decode(errors="replace").rstrip())
+            self._times_s.append(time.time())
+            self._more.set()
+        self._more.set()
+
+
+def serve(state: Path, host: str, port: int, *more: str) -> Program:
+    """Return `passerelle serve` with broker and exit on one port of `host`."""
+    url = f"http://{host}:{port}"
+    return Program(
+        *PASSERELLE,
+        "serve",
+        "--state",
+        str(state),
+        "--listen",
+        f"{host}:{port}",
+        "--url",
+        url,
+        *more,
+    )
+
+
+async def invite_of(server: Program) -> str:
+    """Return the invite that a server prints."""
+    return (await server.expect(r"https?://\S+/#[\w-]{43}")).group()
+
+
+def client(invite: str, port: int, *more: str) -> Program:
+    """Return `passerelle client` on a local port."""
+    return Program(
+        *PASSERELLE, "client", "--invite", invite, "--listen", f"127.0.0.1:{port}", *more
+    )

@@ -1,0 +1,69 @@
+"""A volunteer: a real Chromium on a publisher's page, its switch flipped by a click."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self
+
+from playwright.async_api import Browser, Page, async_playwright
+
+from passerelle.browser import chromium_arguments, find_chromium, missing_browser_message
+from tests.rig.publisher import Publisher as Publisher
+
+STATE = "() => document.querySelector('passerelle-switch').snapshot"
+READY = "Ready"
+"""How the status begins when the switch is on and nobody needs help yet."""
+
+
+class Chromium:
+    """A headless Chromium for any number of pages."""
+
+    def __init__(self) -> None:
+        self._stack = AsyncExitStack()
+        self.browser: Browser
+
+    async def __aenter__(self) -> Self:
+        path = find_chromium()
+        if path is None:
+            raise AssertionError(missing_browser_message())
+        playwright = await self._stack.enter_async_context(async_playwright())
+        self.browser = await playwright.chromium.launch(
+            executable_path=path, args=chromium_arguments(headless=True)
+        )
+        self._stack.push_async_callback(self.browser.close)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    async def open(self, url: str) -> Page:
+        """Return a new page at `url`, in a context (and so a process) of its own."""
+        context = await self.browser.new_context()
+        page = await context.new_page()
+        await page.goto(url)
+        return page
+
+
+async def flip(page: Page) -> None:
+    """Flip the switch as a visitor does: click it, read, agree; wait until it is ready."""
+    await page.get_by_role("switch").click()
+    await page.get_by_role("button", name="Turn on").click()
+    await page.locator("passerelle-switch").get_by_text(READY).first.wait_for()
+
+
+async def state(page: Page) -> dict[str, Any]:
+    """Return the switch's snapshot."""
+    return dict(await page.evaluate(STATE))
+
+
+async def until(page: Page, condition: str, timeout_s: float = 30.0) -> None:
+    """Wait until a JavaScript expression about the switch's snapshot `s` is true."""
+    await page.wait_for_function(
+        f"() => {{ const s = ({STATE})(); return {condition}; }}", timeout=timeout_s * 1e3
+    )

@@ -1,0 +1,94 @@
+"""Everything between an application and a site, each part a process of its own.
+
+Broker and exit are two `passerelle serve` with the same keys: the descriptor of the first names
+the exit of the second, so either can be ended without the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from playwright.async_api import Page
+
+from tests.rig.ports import free_port
+from tests.rig.program import Program, client, invite_of, serve
+from tests.rig.publisher import Publisher
+from tests.rig.volunteer import Chromium, flip
+
+HOST = "127.0.0.1"
+
+
+class Way:
+    """Servers and a publisher's page, for the length of an `async with`.
+
+    Volunteers and clients come and go by `volunteer` and `client`.
+    """
+
+    def __init__(self, folder: Path, chromium: Chromium, *policy: str) -> None:
+        """`folder` takes the network's keys; `policy` is options of the exit."""
+        self._state = folder / "network"
+        self._chromium = chromium
+        self._policy = policy
+        self._ports = {name: free_port() for name in ("broker", "exit", "spare")}
+        self._stack = AsyncExitStack()
+        self.broker: Program
+        self.exit: Program
+        self.publisher: Publisher
+        self.invite = ""
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            self.broker = await stack.enter_async_context(self._broker())
+            # Both at once: the keys that one makes are those that the other finds.
+            self.exit = await stack.enter_async_context(
+                serve(self._state, HOST, self._ports["exit"], *self._policy)
+            )
+            self.invite = await invite_of(self.broker)
+            await invite_of(self.exit)
+            self.publisher = await stack.enter_async_context(Publisher(self.invite))
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    async def restart_broker(self) -> None:
+        """Start the broker anew at its address; it must have ended."""
+        self.broker = await self._stack.enter_async_context(self._broker())
+        await invite_of(self.broker)
+
+    @asynccontextmanager
+    async def volunteer(self) -> AsyncIterator[Page]:
+        """Open the publisher's page and flip the switch; close it in the end."""
+        page = await self._chromium.open(self.publisher.url)
+        try:
+            await flip(page)
+            yield page
+        finally:
+            await page.context.close()
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[tuple[Program, int]]:
+        """Run a client; give it and its local port once that is open."""
+        port = free_port()
+        async with client(self.invite, port, "-v") as program:
+            await program.expect("Proxy ready")
+            yield program, port
+
+    def _broker(self) -> Program:
+        return serve(
+            self._state,
+            HOST,
+            self._ports["broker"],
+            *("--exit-listen", f"{HOST}:{self._ports['spare']}"),
+            *("--exit-url", f"http://{HOST}:{self._ports['exit']}"),
+        )
