@@ -75,6 +75,9 @@ LINK_WINDOW_FLOOR_BYTES: Final = 2 * LINK_MESSAGE_BYTES
 """Smallest link window: keeps a slow link measurable without queueing much in front of it."""
 LINK_WINDOW_CAP_BYTES: Final = 4 * MIB
 """Largest link window, and so the most a relay has to hold for one link and direction."""
+UNSENT_MOST_BYTES: Final = MIB
+"""Bytes waiting for links, HTTP/2's own answers included; a far side that makes them grow and
+takes none ends its session."""
 UNSENT_BYTES: Final = 4 * LINK_MESSAGE_BYTES
 """Bytes cut from streams ahead of the links: little, so that a quiet stream is not queued
 behind a busy one."""

@@ -11,7 +11,7 @@ from passerelle import limits
 from passerelle.client import proxy
 from passerelle.client.proxy import LocalProxy
 from passerelle.errors import Failure, LocalError, StreamFailed
-from passerelle.io.tunnel import TunnelStream
+from passerelle.io.stream import TunnelStream
 from tests.io.pipes import Tunnels
 
 GREETING = b"\x05\x01\x00"

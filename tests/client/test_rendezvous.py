@@ -31,7 +31,7 @@ class Scene:
 
     async def ask(self) -> Reply:
         offers = (description(Setup.ACTPASS),)
-        return await ask(self.method, self.entry, offers, exit_id=None, avoid=())
+        return await ask(self.method, self.entry, offers, exit_id=None, avoid=(), lanes=2)
 
 
 @asynccontextmanager

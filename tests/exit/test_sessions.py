@@ -9,7 +9,7 @@ import pytest
 from passerelle import limits
 from passerelle.errors import Failure, LinkCode, StreamFailed
 from passerelle.exit.sessions import SessionTable
-from passerelle.io.tunnel import TunnelStream
+from passerelle.io.stream import TunnelStream
 from tests.exit.test_links import Client
 from tests.io.pipes import read_all, send_all
 from tests.network import HOST, exit_config

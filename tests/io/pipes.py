@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.link import SecureLink
+from passerelle.io.stream import TunnelStream
 from passerelle.io.tls import LinkIdentity, TlsPipe, client_context, exit_context
 from passerelle.io.transport import Receiver
-from passerelle.io.tunnel import Tunnel, TunnelStream
+from passerelle.io.tunnel import Tunnel
+from passerelle.wire.control import Control
 from passerelle.wire.frames import Frame
 
 IDENTITY = LinkIdentity.generate()
@@ -32,6 +34,8 @@ class PipeEnd:
         self.peer: PipeEnd
         self.messages: list[bytes] = []
         """What was sent from here, before the relay had its hands on it."""
+        self.said: list[str] = []
+        """What was sent from here to the relay itself."""
         self.closed: LinkCode | None = None
         self._relay = relay
         self._receiver: Receiver | None = None
@@ -50,6 +54,9 @@ class PipeEnd:
         self.messages.append(message)
         for altered in self._relay(index, message):
             self.peer._post(altered)
+
+    def send_control(self, text: str) -> None:
+        self.said.append(text)
 
     def say(self, text: str) -> None:
         """Let the relay itself speak to this end."""
@@ -99,6 +106,7 @@ class Listener:
     frames: list[Frame] = field(default_factory=list)
     batches: int = 0
     draining: int = 0
+    controls: list[Control] = field(default_factory=list)
     errors: list[LinkLost] = field(default_factory=list)
 
     def link_ready(self, link: SecureLink) -> None:
@@ -111,6 +119,9 @@ class Listener:
 
     def link_draining(self, link: SecureLink) -> None:
         self.draining += 1
+
+    def link_control(self, link: SecureLink, message: Control) -> None:
+        self.controls.append(message)
 
     def link_lost(self, link: SecureLink, error: LinkLost) -> None:
         self.errors.append(error)
@@ -137,6 +148,9 @@ class Joint:
     def link_draining(self, link: SecureLink) -> None:
         pass
 
+    def link_control(self, link: SecureLink, message: Control) -> None:
+        pass
+
     def link_lost(self, link: SecureLink, error: LinkLost) -> None:
         pass
 
@@ -147,6 +161,7 @@ class Owner:
     def __init__(self) -> None:
         self.down: asyncio.Queue[LinkLost] = asyncio.Queue()
         self.leaving: list[int] = []
+        self.controls: list[tuple[int, Control]] = []
         self.requested: asyncio.Queue[tuple[TunnelStream, str, int]] = asyncio.Queue()
         self.ended: asyncio.Future[LinkCode] = asyncio.get_running_loop().create_future()
 
@@ -155,6 +170,9 @@ class Owner:
 
     def link_leaving(self, number: int) -> None:
         self.leaving.append(number)
+
+    def link_control(self, number: int, message: Control) -> None:
+        self.controls.append((number, message))
 
     def stream_requested(self, stream: TunnelStream, host: str, port: int) -> None:
         self.requested.put_nowait((stream, host, port))

@@ -12,7 +12,7 @@ from passerelle import limits
 from passerelle.errors import PasserelleError, StreamFailed
 from passerelle.io import splice as splice_module
 from passerelle.io.splice import splice
-from passerelle.io.tunnel import TunnelStream
+from passerelle.io.stream import TunnelStream
 from tests.io.pipes import Tunnels, read_all, send_all
 
 PAYLOAD = bytes(range(256)) * 8192

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from passerelle import limits
 from passerelle.wire.invite import Invite
 
 
@@ -18,6 +19,13 @@ class ClientConfig:
     """0 lets the system choose."""
     links: int = 3
     """Links kept ready."""
+    lanes: int = limits.LANES
+    """Most links through one volunteer, where more than one pays."""
+    lane_rtt_s: float = 0.03
+    """On a shorter round trip one DataChannel is as fast as a browser gets; on a longer one each
+    loss costs it much, and lanes share the cost."""
+    direct_delay_s: float = 3.0
+    """Without a link for so long, a direct one is tried where the network allows it."""
     patience_s: float = 30.0
     """An application's request waits so long for a first link."""
     connect_timeout_s: float = 15.0

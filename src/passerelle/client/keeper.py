@@ -1,4 +1,4 @@
-"""Keeps a client's links ready: one session, N links, one rendezvous at a time."""
+"""Keeps a client's links ready: one session, N volunteers, one rendezvous at a time."""
 
 from __future__ import annotations
 
@@ -9,44 +9,26 @@ import random
 import secrets
 import time
 from collections import deque
-from dataclasses import dataclass, field
 
 from passerelle import limits
 from passerelle.client.config import ClientConfig
-from passerelle.client.links import Introduction, Membership
-from passerelle.client.notices import (
-    BrokerUnreachable,
-    LinkDown,
-    LinkUp,
-    NoVolunteer,
-    Observe,
-    Searching,
-)
+from passerelle.client.links import Membership
+from passerelle.client.notices import BrokerUnreachable, NoVolunteer, Observe, Searching
+from passerelle.client.paths import DirectPath, LanePath, VolunteerPath
+from passerelle.client.pool import Attempt, Pool
 from passerelle.client.rendezvous import BrokerSilent, Method, ask
 from passerelle.core.backoff import Backoff
 from passerelle.errors import Failure, LinkCode, LinkLost, StreamFailed
-from passerelle.io.rtc import ChannelOffer, ChannelTransport
+from passerelle.io.rtc import ChannelOffer
+from passerelle.io.stream import TunnelStream
 from passerelle.io.tasks import TaskSet
-from passerelle.io.tls import client_context
-from passerelle.io.tunnel import Tunnel, TunnelStream
-from passerelle.wire.descriptor import Descriptor
+from passerelle.io.tunnel import Tunnel
+from passerelle.wire.control import Control
+from passerelle.wire.descriptor import Descriptor, ExitEntry
 from passerelle.wire.frames import SESSION_ID_BYTES
 from passerelle.wire.rendezvous import Answer, Reply
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Attempt:
-    """An answered offer, and what its link needs besides."""
-
-    membership: Membership
-    offer: ChannelOffer
-    answer: Answer
-    ticket: str = field(repr=False)
-    pins: tuple[bytes, ...]
-    asked_s: float
-    """What the rendezvous took."""
 
 
 class Keeper:
@@ -63,18 +45,14 @@ class Keeper:
         self._descriptor = descriptor
         self._method = method
         self._observe = observe
-        self._context = client_context()
-        self._tasks = TaskSet("links")
-        self._numbers = itertools.count(1)
-        self._attempts: dict[int, _Attempt] = {}
-        """Links that are being made, are up, or are closing."""
-        self._connecting: set[int] = set()
-        self._up: set[int] = set()
-        """Links of the present session that the exit has welcomed."""
+        self._pool = Pool(config, observe, changed=self._note, failed=self._fail)
+        self._tasks = TaskSet("keeper")
+        self._lanes = itertools.count(1)
         self._failed: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
         """Volunteers whose links failed lately: others first."""
         self._stumbled = False
         """Whether a link could not be made since the last pause."""
+        self._falling_back = False
         self._changed = asyncio.Event()
         self._linked = asyncio.Event()
         self._first_retry = Backoff(*config.retry_s)
@@ -89,7 +67,7 @@ class Keeper:
     @property
     def link_count(self) -> int:
         """Links that can take new data."""
-        return self._membership.tunnel.ready_links
+        return len(self._pool.ready)
 
     async def open(self, host: str, port: int) -> TunnelStream:
         """Return a new stream, waiting up to `patience_s` for a first link.
@@ -99,7 +77,7 @@ class Keeper:
         """
         try:
             async with asyncio.timeout(self._config.patience_s):
-                while not self._up:
+                while not self._pool.up:
                     self._linked.clear()
                     await self._linked.wait()
         except TimeoutError:
@@ -120,31 +98,26 @@ class Keeper:
             else:
                 await self._pause(await self._acquire(min(missing, limits.OFFERS_PER_REQUEST)))
 
-    def _missing(self) -> int:
-        made = len(self._connecting)
-        # Stalled and draining links are replaced, and yet count against the session's limit.
-        most = limits.LINKS_PER_SESSION - len(self._up)
-        return min(self._config.links - self.link_count, most) - made
-
     async def close(self) -> None:
         """End the session, at the exit too, and all links. `run` must have ended."""
         self._closing = True
         self._membership.tunnel.close()
         await self._tasks.close()
-        for attempt in self._attempts.values():  # those whose task never began
-            await attempt.offer.close()
-        self._attempts.clear()
+        await self._pool.close()
 
     # --- TunnelHandler --------------------------------------------------------------------------
 
     def link_down(self, number: int, error: LinkLost) -> None:
         """Replace a link that ended."""
-        if number in self._up:  # of others, whoever makes them tells
-            self._part(number, error)
+        self._pool.lost(number, error)
 
     def link_leaving(self, number: int) -> None:
         """Replace a link that will end."""
-        self._changed.set()
+        self._note()
+
+    def link_control(self, number: int, message: Control) -> None:
+        """A relay answers for a lane."""
+        self._pool.control(message)
 
     def stream_requested(self, stream: TunnelStream, host: str, port: int) -> None:
         """Exits ask nothing of clients."""
@@ -152,28 +125,58 @@ class Keeper:
 
     def tunnel_ended(self, reason: LinkCode) -> None:
         """Start a new session in place of a lost one."""
-        self._up.clear()
+        self._pool.forget_session()
         if not self._closing:
             _log.info("the session ended (%s); starting a new one", reason.name.lower())
             self._membership = self._new_session()
-            self._changed.set()
+            self._note()
 
-    # --- inside ---------------------------------------------------------------------------------
+    # --- how many -------------------------------------------------------------------------------
+
+    def _missing(self) -> int:
+        """Return how many more volunteers are wanted."""
+        found = {each.path.volunteer for each in (*self._pool.ready, *self._pool.connecting)}
+        return min(self._config.links - len(found - {None}), self._room())
+
+    def _room(self) -> int:
+        # Stalled and draining links are replaced, and yet count against the session's limit.
+        return limits.LINKS_PER_SESSION - len(self._pool.up) - len(self._pool.connecting)
+
+    def _note(self) -> None:
+        self._changed.set()
+        if self._pool.up:
+            self._linked.set()
+            self._first_retry.reset()
+
+    def _fail(self, attempt: Attempt) -> None:
+        if attempt.link is None:
+            self._stumbled = True
+        if attempt.path.volunteer is not None and not attempt.is_lane:
+            self._failed.append(attempt.path.volunteer)
+
+    # --- asking ---------------------------------------------------------------------------------
 
     async def _pause(self, pause_s: float) -> None:
         """Wait `pause_s`, less when the last link is lost meanwhile."""
-        had_link = bool(self._up)
+        had_link = bool(self._pool.up)
         deadline = time.monotonic() + pause_s
         while (left_s := deadline - time.monotonic()) > 0:
-            if had_link and not self._up:
+            if had_link and not self._pool.up:
                 self._first_retry.reset()
                 return
+            had_link = had_link or bool(self._pool.up)
+            self._add_lanes()
             self._changed.clear()
             try:
                 async with asyncio.timeout(left_s):
                     await self._changed.wait()
             except TimeoutError:
                 return
+
+    def _next_pause_s(self) -> float:
+        some = self._pool.up or self._pool.connecting
+        backoff = self._spare_retry if some else self._first_retry
+        return backoff.next_s(random.random())  # noqa: S311  (jitter)
 
     async def _acquire(self, count: int) -> float:
         """Ask for `count` volunteers; return how long to wait before asking again."""
@@ -184,9 +187,14 @@ class Keeper:
         taken: set[ChannelOffer] = set()
         try:
             reply = await self._ask(membership, offers)
-            for attempt in _match(membership, offers, reply, self._descriptor, start):
-                taken.add(attempt.offer)
-                self._start(attempt)
+            entry = self._exit_of(membership, reply)
+            if entry is not None:
+                asked_s = time.monotonic() - start
+                for offer, answer in zip(offers, reply.answers, strict=False):
+                    if isinstance(answer, Answer):
+                        taken.add(offer)
+                        self._start(membership, entry, reply, offer, answer, asked_s=asked_s)
+                self._fall_back(membership, entry, reply.ticket)
         except BrokerSilent as error:
             retry_s = self._next_pause_s()
             self._observe(BrokerUnreachable(str(error), retry_s))
@@ -199,13 +207,9 @@ class Keeper:
             return 0.0 if len(taken) == count else self._next_pause_s()
         self._failed.clear()
         retry_s = max(reply.retry_after_s, self._next_pause_s())
-        if not self._up:
+        if not self._pool.up:
             self._observe(NoVolunteer(retry_s))
         return retry_s
-
-    def _next_pause_s(self) -> float:
-        backoff = self._spare_retry if self._up or self._connecting else self._first_retry
-        return backoff.next_s(random.random())  # noqa: S311  (jitter)
 
     async def _gather(self, count: int) -> list[ChannelOffer]:
         stun = self._descriptor.stun
@@ -226,84 +230,74 @@ class Keeper:
         return offers
 
     async def _ask(self, membership: Membership, offers: list[ChannelOffer]) -> Reply:
-        busy = [attempt.answer.volunteer for attempt in self._attempts.values()]
-        avoid = dict.fromkeys(busy + list(self._failed))
+        avoid = dict.fromkeys(self._pool.volunteers + list(self._failed))
         return await ask(
             self._method,
             self._descriptor.brokers[0],
             tuple(offer.description for offer in offers),
             exit_id=membership.exit_id,
             avoid=tuple(avoid)[: limits.AVOIDED_VOLUNTEERS],
+            lanes=self._config.lanes - 1,
         )
 
-    def _start(self, attempt: _Attempt) -> None:
-        number = next(self._numbers)
-        self._connecting.add(number)
-        self._attempts[number] = attempt
-        self._tasks.spawn(self._live(number, attempt), "link")
+    def _exit_of(self, membership: Membership, reply: Reply) -> ExitEntry | None:
+        """Return the exit a reply is about, if it can be this session's."""
+        entry = self._descriptor.exit(reply.exit or "")
+        if entry is None or membership.exit_id not in (None, entry.id):
+            return None
+        return entry
 
-    async def _live(self, number: int, attempt: _Attempt) -> None:
-        """Make a link, and stay with it until its connection is closed."""
-        try:
-            transport = await attempt.offer.connect(
-                attempt.answer.description, timeout_s=self._config.connect_timeout_s
-            )
-            try:
-                await self._introduce(number, transport, attempt)
-                await transport.wait_closed()
-            finally:
-                transport.close(LinkCode.NORMAL)
-                await transport.wait_closed()
-        except LinkLost as error:
-            self._stumbled = True
-            self._part(number, error)
-        finally:
-            self._attempts.pop(number, None)
-            self._up.discard(number)
-            self._settle(number)
-
-    async def _introduce(self, number: int, transport: ChannelTransport, attempt: _Attempt) -> None:
-        introduction = Introduction(attempt.membership, attempt.ticket)
-        timeout_s = self._config.welcome_timeout_s
-        await introduction.run(number, transport, self._context, attempt.pins, timeout_s)
-        self._up.add(number)
-        self._settle(number)
-        self._first_retry.reset()
-        self._spare_retry.reset()
-        steps = (("rendezvous", attempt.asked_s), *attempt.offer.steps, *introduction.steps)
-        self._observe(LinkUp(number, steps))
-
-    def _settle(self, number: int) -> None:
-        """A link is up, or will not be."""
-        self._connecting.discard(number)
-        self._linked.set()
-        self._changed.set()
-
-    def _part(self, number: int, error: LinkLost) -> None:
-        """A link ended, or could not be made."""
-        self._up.discard(number)
-        self._failed.append(self._attempts[number].answer.volunteer)
-        self._observe(LinkDown(number, str(error)))
-        self._changed.set()
-
-
-def _match(
-    membership: Membership,
-    offers: list[ChannelOffer],
-    reply: Reply,
-    network: Descriptor,
-    asked_at: float,
-) -> list[_Attempt]:
-    """Return what to try; fixes the session's exit with the first answer."""
-    entry = network.exit(reply.exit or "")
-    if entry is None or membership.exit_id not in (None, entry.id):
-        return []
-    asked_s = time.monotonic() - asked_at
-    attempts = [
-        _Attempt(membership, offer, answer, reply.ticket, entry.spki_sha256, asked_s)
-        for offer, answer in zip(offers, reply.answers, strict=False)
-        if isinstance(answer, Answer)
-    ]
-    if attempts:
+    def _start(
+        self,
+        membership: Membership,
+        entry: ExitEntry,
+        reply: Reply,
+        offer: ChannelOffer,
+        answer: Answer,
+        *,
+        asked_s: float,
+    ) -> None:
         membership.exit_id = entry.id
-    return attempts
+        path = VolunteerPath(offer, answer.description, answer.volunteer, asked_s)
+        self._pool.start(
+            Attempt(membership, path, reply.ticket, entry.spki_sha256, list(answer.lane_tickets))
+        )
+
+    # --- lanes and direct links -----------------------------------------------------------------
+
+    def _add_lanes(self) -> None:
+        """Make up for volunteers that are missing by lanes through those that are there."""
+        ready = self._pool.ready
+        for attempt in ready:
+            missing = self._config.links - len(ready) - len(self._pool.connecting)
+            if missing <= 0 or attempt.round_trip_s < self._config.lane_rtt_s:
+                continue
+            while missing > 0 and attempt.lane_tickets and self._room() > 0:
+                self._start_lane(attempt, attempt.lane_tickets.pop())
+                missing -= 1
+
+    def _start_lane(self, parent: Attempt, link_ticket: str) -> None:
+        assert parent.link is not None  # it is ready
+        assert parent.path.volunteer is not None  # only volunteers' answers bring lane tickets
+        path = LanePath(
+            next(self._lanes), link_ticket, parent.path.volunteer, parent.link.send_control
+        )
+        self._pool.start(Attempt(parent.membership, path, parent.ticket, parent.pins))
+
+    def _fall_back(self, membership: Membership, entry: ExitEntry, ticket: str) -> None:
+        """Go to the exit without a volunteer if none is found or reached for a while."""
+        if entry.direct and not self._falling_back and not self._pool.up:
+            self._falling_back = True
+            self._tasks.spawn(self._connect_directly(membership, entry, ticket), "direct")
+
+    async def _connect_directly(
+        self, membership: Membership, entry: ExitEntry, ticket: str
+    ) -> None:
+        try:
+            await asyncio.sleep(self._config.direct_delay_s)
+            if not self._pool.up and not membership.tunnel.ended:
+                membership.exit_id = entry.id
+                path = DirectPath(entry.url, ticket)
+                self._pool.start(Attempt(membership, path, ticket, entry.spki_sha256))
+        finally:
+            self._falling_back = False

@@ -11,6 +11,7 @@ from passerelle.io.link import SecureLink
 from passerelle.io.tls import TlsPipe
 from passerelle.io.transport import Transport
 from passerelle.io.tunnel import Tunnel
+from passerelle.wire.control import Control
 from passerelle.wire.frames import VERSION, Frame, Hello, Refused, Welcome
 
 
@@ -24,6 +25,10 @@ class Membership:
         """The exit that holds the session; None until the first link is made."""
         self.welcomed = False
         """Once true, an exit that does not know the session has lost it."""
+
+    def is_ready(self, number: int) -> bool:
+        """Whether a link can take new data of this session."""
+        return self.tunnel.is_ready(number)
 
 
 class Introduction:
@@ -106,6 +111,9 @@ class Introduction:
     def link_draining(self, link: SecureLink) -> None:
         """The session moves off it as soon as another is there."""
         self._membership.tunnel.link_draining(link)
+
+    def link_control(self, link: SecureLink, message: Control) -> None:
+        """Nothing was asked of the relay yet."""
 
     def link_lost(self, link: SecureLink, error: LinkLost) -> None:
         """The link ended before WELCOME."""

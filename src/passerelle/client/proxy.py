@@ -12,7 +12,7 @@ from passerelle.core.front import Front
 from passerelle.core.request import Close, Connect, Forward, Send
 from passerelle.errors import StreamFailed
 from passerelle.io.splice import splice
-from passerelle.io.tunnel import TunnelStream
+from passerelle.io.stream import TunnelStream
 from passerelle.io.web import cannot_listen
 
 _log = logging.getLogger(__name__)

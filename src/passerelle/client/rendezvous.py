@@ -109,6 +109,7 @@ async def ask(
     *,
     exit_id: str | None,
     avoid: tuple[bytes, ...],
+    lanes: int,
 ) -> Reply:
     """Send one sealed request and return the opened reply.
 
@@ -124,6 +125,7 @@ async def ask(
         offers=offers,
         exit=exit_id,
         avoid=avoid,
+        lanes=lanes,
     )
     sealed = rendezvous.seal_request(request, broker.seal_key)
     try:

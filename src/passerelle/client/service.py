@@ -13,8 +13,8 @@ from passerelle.client.proxy import LocalProxy
 from passerelle.client.rendezvous import BrokerSilent, DirectMethod, load_descriptor
 from passerelle.core.backoff import Backoff
 from passerelle.errors import Failure, StreamFailed
+from passerelle.io.stream import TunnelStream
 from passerelle.io.tasks import TaskSet
-from passerelle.io.tunnel import TunnelStream
 from passerelle.wire.descriptor import Descriptor
 
 

@@ -141,6 +141,11 @@ class Session:
         return max(0, min(limits.UNSENT_BYTES, segments * limits.DATA_BYTES) - self._unsent_bytes)
 
     @property
+    def unsent_bytes(self) -> int:
+        """Bytes written and not yet cut into a segment."""
+        return self._unsent_bytes
+
+    @property
     def links(self) -> tuple[int, ...]:
         """Numbers of the live links, draining ones included."""
         return tuple(self._links)

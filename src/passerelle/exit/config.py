@@ -23,6 +23,8 @@ class ExitConfig:
     """Public halves of the keys that brokers sign tickets with."""
     policy: Policy = field(default_factory=Policy)
     """What it connects to."""
+    direct: bool = False
+    """Whether clients may open links themselves; say the same in the descriptor."""
     handshake_timeout_s: float = 20.0
     """From a link's WebSocket until its HELLO; the volunteer connects before the client has
     found its way to the volunteer."""

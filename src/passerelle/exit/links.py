@@ -9,6 +9,7 @@ from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.link import SecureLink
 from passerelle.io.tunnel import Tunnel
 from passerelle.limits import SESSION_WINDOW_BYTES
+from passerelle.wire.control import Control
 from passerelle.wire.frames import VERSION, Frame, Hello, Refused, Welcome
 
 
@@ -49,6 +50,9 @@ class Reception:
         """A link that leaves before it was used is of no use."""
         link.close(LinkCode.DRAINING)
         self.done()
+
+    def link_control(self, link: SecureLink, message: Control) -> None:
+        """A relay says nothing here that an exit acts on."""
 
     def link_lost(self, link: SecureLink, error: LinkLost) -> None:
         """Nobody waits for it."""

@@ -18,7 +18,7 @@ from passerelle.exit.sessions import SessionTable
 from passerelle.io.link import SecureLink
 from passerelle.io.tls import TlsPipe, exit_context
 from passerelle.io.ws import MESSAGE_LIMIT_BYTES, SUBPROTOCOL, WebSocketTransport
-from passerelle.wire.tickets import TicketKind, verify
+from passerelle.wire.tickets import Ticket, TicketKind, verify
 
 _log = logging.getLogger(__name__)
 
@@ -63,24 +63,27 @@ class Exit:
         return socket
 
     def _admits(self, request: web.Request) -> bool:
-        """Check and use up the link ticket, the second WebSocket subprotocol."""
+        """Check the ticket, the second WebSocket subprotocol, and use it up.
+
+        A volunteer brings a link ticket; a client that comes itself brings its own.
+        """
         offered = [
             part.strip() for part in request.headers.get("Sec-WebSocket-Protocol", "").split(",")
         ]
         if len(offered) != 2 or offered[0] != SUBPROTOCOL:
             return False
         now = time.time()
+        ticket = self._verify(offered[1], TicketKind.LINK, now)
+        if ticket is not None:
+            return self._used_tickets.accept(ticket.id, ticket.expires_s, now)
+        return self._config.direct and self._verify(offered[1], TicketKind.CLIENT, now) is not None
+
+    def _verify(self, text: str, kind: TicketKind, now: float) -> Ticket | None:
+        keys, exit_id = self._config.ticket_keys, self._config.exit_id
         try:
-            ticket = verify(
-                offered[1],
-                self._config.ticket_keys,
-                kind=TicketKind.LINK,
-                exit_id=self._config.exit_id,
-                now_s=now,
-            )
+            return verify(text, keys, kind=kind, exit_id=exit_id, now_s=now)
         except PeerError:
-            return False
-        return self._used_tickets.accept(ticket.id, ticket.expires_s, now)
+            return None
 
     async def _serve(self, request: web.Request, socket: web.WebSocketResponse) -> None:
         abort = None if request.transport is None else request.transport.abort

@@ -12,8 +12,10 @@ from passerelle.exit.config import ExitConfig
 from passerelle.io.dial import dial
 from passerelle.io.dns import Resolver
 from passerelle.io.splice import splice
+from passerelle.io.stream import TunnelStream
 from passerelle.io.tasks import TaskSet, race
-from passerelle.io.tunnel import Tunnel, TunnelStream
+from passerelle.io.tunnel import Tunnel
+from passerelle.wire.control import Control
 from passerelle.wire.frames import Hello
 from passerelle.wire.tickets import TicketKind, verify
 
@@ -110,6 +112,9 @@ class _ExitSession:
 
     def link_leaving(self, number: int) -> None:
         """The client replaces it."""
+
+    def link_control(self, number: int, message: Control) -> None:
+        """A relay says nothing here that an exit acts on."""
 
     def stream_requested(self, stream: TunnelStream, host: str, port: int) -> None:
         try:

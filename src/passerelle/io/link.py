@@ -11,6 +11,7 @@ from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.tls import TlsPipe
 from passerelle.io.transport import Transport
 from passerelle.wire import control, envelope
+from passerelle.wire.control import Control
 from passerelle.wire.frames import Close, Drain, Frame, FrameReader, encode
 
 _PADDING_LEAST_BYTES = 64
@@ -28,6 +29,9 @@ class LinkHandler(Protocol):
 
     def link_draining(self, link: SecureLink) -> None:
         """The relay will leave soon."""
+
+    def link_control(self, link: SecureLink, message: Control) -> None:
+        """The relay says something else."""
 
     def link_lost(self, link: SecureLink, error: LinkLost) -> None:
         """The link is over; called once, unless `close` was called first."""
@@ -82,6 +86,11 @@ class SecureLink:
         if batch:
             self._write(batch)
 
+    def send_control(self, message: Control) -> None:
+        """Say something to the relay itself."""
+        if not self._closed:
+            self._transport.send_control(control.encode(message))
+
     def close(self, code: LinkCode, *, ends_session: bool = False) -> None:
         """Say why, then close. Idempotent; the handler hears nothing more."""
         if self._closed:
@@ -108,8 +117,11 @@ class SecureLink:
         if self._closed:
             return
         try:
-            if isinstance(control.decode(text), control.Drain):
+            message = control.decode(text)
+            if isinstance(message, control.Drain):
                 self.handler.link_draining(self)
+            elif message is not None:
+                self.handler.link_control(self, message)
         except PeerError as error:
             self._fail(error)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from passerelle import limits
 from passerelle.errors import PasserelleError
-from passerelle.io.tunnel import TunnelStream
+from passerelle.io.stream import TunnelStream
 
 LINGER_S = 30.0
 """After both directions have ended, the last bytes must have been taken by then."""

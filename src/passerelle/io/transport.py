@@ -31,5 +31,8 @@ class Transport(Protocol):
         `limits.TRANSPORT_QUEUE_BYTES` closes a transport whose queue grows all the same.
         """
 
+    def send_control(self, text: str) -> None:
+        """Queue one control message to the relay; never blocks."""
+
     def close(self, code: LinkCode) -> None:
         """Send what is queued, then close. Idempotent; `transport_lost` is not called after."""

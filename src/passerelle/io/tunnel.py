@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from typing import Protocol, assert_never
 
 from passerelle import limits
@@ -18,6 +17,8 @@ from passerelle.core.session import Session
 from passerelle.core.streams import Streams
 from passerelle.errors import Failure, LinkCode, LinkLost, PeerError, StreamFailed
 from passerelle.io.link import SecureLink
+from passerelle.io.stream import TunnelStream
+from passerelle.wire.control import Control
 from passerelle.wire.frames import Close, Frame
 
 _log = logging.getLogger(__name__)
@@ -38,147 +39,14 @@ class TunnelHandler(Protocol):
     def link_leaving(self, number: int) -> None:
         """A link will end soon: get another."""
 
+    def link_control(self, number: int, message: Control) -> None:
+        """A link's relay says something."""
+
     def stream_requested(self, stream: TunnelStream, host: str, port: int) -> None:
         """At the exit: a client wants a connection."""
 
     def tunnel_ended(self, reason: LinkCode) -> None:
         """The session is over; called once."""
-
-
-class TunnelStream:
-    """One stream, as a pair of awaitable byte pipes."""
-
-    def __init__(self, tunnel: Tunnel, number: int) -> None:
-        self.number = number
-        self._tunnel = tunnel
-        self._incoming: deque[tuple[bytes, int]] = deque()
-        self.end_received = False
-        self.end_sent = False
-        self._outgoing = bytearray()
-        self._outgoing_end = False
-        self._failure: Failure | None = None
-        self._readable = asyncio.Event()
-        self._writable = asyncio.Event()
-        self._opened = asyncio.Event()
-        self._broken = asyncio.Event()
-
-    async def opened(self) -> None:
-        """Wait for the exit's answer. Raises StreamFailed. Cancelling changes nothing."""
-        await self._opened.wait()
-        self._check()
-
-    async def read(self) -> bytes:
-        """Return the next bytes, or b"" at the end. Raises StreamFailed.
-
-        Cancelling loses nothing.
-        """
-        while not self._incoming:
-            if self.end_received:
-                return b""
-            self._check()
-            self._readable.clear()
-            await self._readable.wait()
-        chunks = list(self._incoming)
-        self._incoming.clear()
-        self._tunnel.consumed(self, sum(size for _, size in chunks))
-        return chunks[0][0] if len(chunks) == 1 else b"".join(data for data, _ in chunks)
-
-    async def write(self, data: bytes) -> None:
-        """Queue `data`, waiting while more than `limits.STREAM_SEND_BYTES` wait to be sent.
-
-        Raises StreamFailed. Cancelling leaves `data` queued.
-        """
-        self._check()
-        self._outgoing += data
-        self._tunnel.sendable(self)
-        while len(self._outgoing) > limits.STREAM_SEND_BYTES:
-            self._check()
-            self._writable.clear()
-            await self._writable.wait()
-        self._check()
-
-    def write_end(self) -> None:
-        """Send no more; the other direction stays open."""
-        self._outgoing_end = True
-        self._tunnel.sendable(self)
-
-    async def broken(self) -> Failure:
-        """Wait until the stream has failed and return why. Cancelling changes nothing."""
-        await self._broken.wait()
-        assert self._failure is not None  # `fail` sets both
-        return self._failure
-
-    async def flushed(self) -> None:
-        """Wait until the queue has been sent, its end included. Raises StreamFailed."""
-        while not self.end_sent:
-            self._check()
-            self._writable.clear()
-            await self._writable.wait()
-
-    def abort(self) -> None:
-        """Break the stream off in both directions. Idempotent."""
-        if self._failure is None and not (self.end_received and self.end_sent):
-            self._tunnel.abort(self)
-            self.fail(Failure.SESSION_LOST)
-
-    def accept(self) -> None:
-        """At the exit: tell the client that the connection is made."""
-        if self._failure is None:
-            self._tunnel.accept(self)
-
-    def refuse(self, failure: Failure) -> None:
-        """At the exit: tell the client why there is no connection."""
-        if self._failure is None:
-            self._tunnel.refuse(self, failure)
-
-    # --- called by the tunnel -------------------------------------------------------------------
-
-    def feed(self, data: bytes, size: int) -> None:
-        """Take bytes; the peer's window bounds them."""
-        self._incoming.append((data, size))
-        self._readable.set()
-
-    def feed_end(self) -> None:
-        """Take the end of the incoming direction."""
-        self.end_received = True
-        self._readable.set()
-
-    def open(self) -> None:
-        """Take the exit's yes."""
-        self._opened.set()
-
-    def fail(self, failure: Failure) -> None:
-        """Take the end of everything."""
-        self._failure = self._failure or failure
-        for event in (self._broken, self._opened, self._readable, self._writable):
-            event.set()
-
-    def sent_end(self) -> None:
-        """Note that everything queued, and the end, has been handed down."""
-        self.end_sent = True
-        self._writable.set()
-
-    def take(self, most: int) -> bytes:
-        """Remove and return up to `most` queued bytes."""
-        data = bytes(memoryview(self._outgoing)[:most])
-        del self._outgoing[: len(data)]
-        if len(self._outgoing) <= limits.STREAM_SEND_BYTES // 2:
-            self._writable.set()
-        return data
-
-    @property
-    def queued(self) -> int:
-        """Bytes that wait to be sent."""
-        return len(self._outgoing)
-
-    @property
-    def ending(self) -> bool:
-        """Whether the end of the outgoing direction follows the queued bytes."""
-        return self._outgoing_end
-
-    def _check(self) -> None:
-        if self._failure is not None:
-            raise StreamFailed(self._failure)
 
 
 class Tunnel:
@@ -220,6 +88,10 @@ class Tunnel:
     def ready_links(self) -> int:
         """How many links can take new data."""
         return len(self._session.ready_links)
+
+    def is_ready(self, number: int) -> bool:
+        """Whether a link can take new data."""
+        return number in self._session.ready_links
 
     @property
     def stream_count(self) -> int:
@@ -274,6 +146,10 @@ class Tunnel:
         self._session.drain_link(number)
         self._handler.link_leaving(number)
         self._schedule()
+
+    def link_control(self, link: SecureLink, message: Control) -> None:
+        """The relay says something that is the owner's business."""
+        self._handler.link_control(link.number, message)
 
     def _dismiss(self, link: SecureLink, reason: str) -> None:
         link.close(LinkCode.TIMEOUT)
@@ -397,6 +273,10 @@ class Tunnel:
     def _flush(self) -> None:
         self._flush_due = False
         if self._ended:
+            return
+        if self._session.unsent_bytes > limits.UNSENT_MOST_BYTES:
+            # Only answers to what the far side asks get past `room`: it asks and does not listen.
+            self._end(LinkCode.LIMIT)
             return
         now = self._loop.time()
         while True:

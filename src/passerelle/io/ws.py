@@ -57,6 +57,9 @@ class WebSocketTransport:
             self._over.set()
         self._wake.set()
 
+    def send_control(self, text: str) -> None:
+        """See `Transport.send_control`: nothing is said to a relay on this side yet."""
+
     def close(self, code: LinkCode) -> None:
         """Send what is queued, then close with `code`."""
         if self._closing is None:

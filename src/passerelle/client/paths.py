@@ -1,0 +1,195 @@
+"""Ways to a transport: through a volunteer, through one that helps already, or without any."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import aiohttp
+
+from passerelle.errors import LinkCode, LinkLost
+from passerelle.io.rtc import ChannelOffer
+from passerelle.io.tasks import TaskSet
+from passerelle.io.transport import Receiver, Transport
+from passerelle.io.ws import MESSAGE_LIMIT_BYTES, SUBPROTOCOL, WebSocketTransport
+from passerelle.wire.control import Lane, LaneAnswer, LaneRefused
+from passerelle.wire.description import Description
+
+
+class ClosingTransport(Transport, Protocol):
+    """A transport whose end can be waited for."""
+
+    async def wait_closed(self) -> None:
+        """Wait until nothing of it is left."""
+
+
+class Path(Protocol):
+    """One way to a transport, to be opened once."""
+
+    @property
+    def volunteer(self) -> bytes | None:
+        """Whom it leads through; None without a volunteer."""
+
+    @property
+    def steps(self) -> tuple[tuple[str, float], ...]:
+        """(name, seconds) of each step so far."""
+
+    async def open(self, timeout_s: float) -> ClosingTransport:
+        """Return the open transport. Raises LinkLost. Cancelling closes everything."""
+
+    async def close(self) -> None:
+        """Give up a path that was not opened. Idempotent."""
+
+
+class VolunteerPath:
+    """A DataChannel to a volunteer that answered our offer through the broker."""
+
+    def __init__(
+        self, offer: ChannelOffer, answer: Description, volunteer: bytes, asked_s: float
+    ) -> None:
+        """`asked_s` is what the rendezvous took."""
+        self.volunteer = volunteer
+        self._offer = offer
+        self._answer = answer
+        self._asked_s = asked_s
+
+    @property
+    def steps(self) -> tuple[tuple[str, float], ...]:
+        """See `Path.steps`."""
+        return (("rendezvous", self._asked_s), *self._offer.steps)
+
+    async def open(self, timeout_s: float) -> ClosingTransport:
+        """See `Path.open`."""
+        return await self._offer.connect(self._answer, timeout_s=timeout_s)
+
+    async def close(self) -> None:
+        """See `Path.close`."""
+        await self._offer.close()
+
+
+class LanePath:
+    """One more DataChannel to a volunteer, agreed over a link that exists."""
+
+    def __init__(
+        self, number: int, ticket: str, volunteer: bytes, send: Callable[[Lane], None]
+    ) -> None:
+        """`send` hands a request to the relay; its answer comes by `take`."""
+        self.volunteer = volunteer
+        self._number = number
+        self._ticket = ticket
+        self._send = send
+        self._offer: ChannelOffer | None = None
+        self._reply: asyncio.Future[LaneAnswer | LaneRefused] = (
+            asyncio.get_running_loop().create_future()
+        )
+
+    @property
+    def steps(self) -> tuple[tuple[str, float], ...]:
+        """See `Path.steps`."""
+        return tuple(self._offer.steps) if self._offer is not None else ()
+
+    def take(self, reply: LaneAnswer | LaneRefused) -> None:
+        """Take the relay's answer, once."""
+        if reply.lane == self._number and not self._reply.done():
+            self._reply.set_result(reply)
+
+    async def open(self, timeout_s: float) -> ClosingTransport:
+        """See `Path.open`."""
+        # Where the first link found its way, host candidates and peer-reflexive ones do.
+        self._offer = await ChannelOffer.gather(())
+        self._send(Lane(self._number, self._ticket, self._offer.description))
+        try:
+            async with asyncio.timeout(timeout_s):
+                reply = await self._reply
+        except TimeoutError:
+            raise LinkLost(LinkCode.TIMEOUT, "the volunteer did not answer for a lane") from None
+        if isinstance(reply, LaneRefused):
+            raise LinkLost(LinkCode.LIMIT, "the volunteer opens no further lane")
+        return await self._offer.connect(reply.description, timeout_s=timeout_s)
+
+    async def close(self) -> None:
+        """See `Path.close`."""
+        if self._offer is not None:
+            await self._offer.close()
+
+
+class DirectPath:
+    """A WebSocket of our own to the exit: for networks where UDP is blocked."""
+
+    volunteer = None
+
+    def __init__(self, url: str, ticket: str) -> None:
+        self._url = url
+        self._ticket = ticket
+        self.steps: tuple[tuple[str, float], ...] = ()
+
+    async def open(self, timeout_s: float) -> ClosingTransport:
+        """See `Path.open`."""
+        http = aiohttp.ClientSession(trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        try:
+            async with asyncio.timeout(timeout_s):
+                socket = await http.ws_connect(
+                    self._url,
+                    protocols=(SUBPROTOCOL, self._ticket),
+                    max_msg_size=MESSAGE_LIMIT_BYTES,
+                    compress=0,
+                )
+        except (aiohttp.ClientError, OSError):  # TimeoutError is an OSError
+            await http.close()
+            raise LinkLost(LinkCode.TRANSPORT, "no direct connection to the exit") from None
+        except BaseException:
+            await http.close()
+            raise
+        self.steps = (("websocket", loop.time() - start),)
+        return _DirectTransport(http, WebSocketTransport(socket))
+
+    async def close(self) -> None:
+        """See `Path.close`."""
+
+
+class _DirectTransport:
+    """A WebSocket transport that runs by itself, and owns its HTTP session."""
+
+    def __init__(self, http: aiohttp.ClientSession, inner: WebSocketTransport) -> None:
+        self._http = http
+        self._inner = inner
+        self._tasks = TaskSet("direct")
+        self._started = False
+        self._gone = asyncio.Event()
+
+    def start(self, receiver: Receiver) -> None:
+        """See `Transport.start`."""
+        self._started = True
+        self._inner.start(receiver)
+        self._tasks.spawn(self._run(), "websocket")
+
+    def send(self, message: bytes) -> None:
+        """See `Transport.send`."""
+        self._inner.send(message)
+
+    def send_control(self, text: str) -> None:
+        """See `Transport.send_control`; at the far side is the exit, not a relay."""
+
+    def close(self, code: LinkCode) -> None:
+        """See `Transport.close`."""
+        self._inner.close(code)
+        if not self._started:
+            self._started = True
+            self._tasks.spawn(self._release(), "close")
+
+    async def wait_closed(self) -> None:
+        """See `ClosingTransport.wait_closed`."""
+        await self._gone.wait()
+
+    async def _run(self) -> None:
+        try:
+            await self._inner.run()
+        finally:
+            await self._release()
+
+    async def _release(self) -> None:
+        await self._http.close()
+        self._gone.set()

@@ -1,0 +1,155 @@
+"""A client's links: those being made, those in use, and who they lead through."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from passerelle.client.config import ClientConfig
+from passerelle.client.links import Introduction, Membership
+from passerelle.client.notices import LinkDown, LinkUp, Observe
+from passerelle.client.paths import ClosingTransport, LanePath, Path
+from passerelle.errors import LinkCode, LinkLost
+from passerelle.io.link import SecureLink
+from passerelle.io.tasks import TaskSet
+from passerelle.io.tls import client_context
+from passerelle.wire.control import Control, LaneAnswer, LaneRefused
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """A way to the exit, and what its link needs besides."""
+
+    membership: Membership
+    path: Path
+    ticket: str = field(repr=False)
+    pins: tuple[bytes, ...]
+    lane_tickets: list[str] = field(default_factory=list, repr=False)
+    """For more links through the same volunteer."""
+    link: SecureLink | None = None
+    """Once the exit has welcomed it."""
+    round_trip_s: float = 0.0
+    """From HELLO to WELCOME."""
+
+    @property
+    def is_lane(self) -> bool:
+        """Whether another link through the same volunteer came before."""
+        return isinstance(self.path, LanePath)
+
+
+class Pool:
+    """Makes links, and stays with each until its connection is closed."""
+
+    def __init__(
+        self,
+        config: ClientConfig,
+        observe: Observe,
+        *,
+        changed: Callable[[], None],
+        failed: Callable[[Attempt], None],
+    ) -> None:
+        """`changed`: a link is up or gone; `failed`: one could not be made, or ended."""
+        self._config = config
+        self._observe = observe
+        self._changed = changed
+        self._failed = failed
+        self._context = client_context()
+        self._tasks = TaskSet("links")
+        self._numbers = itertools.count(1)
+        self._attempts: dict[int, Attempt] = {}
+        """Links that are being made, are up, or are closing."""
+        self._connecting: set[int] = set()
+        self._up: set[int] = set()
+        """Links of the present session that the exit has welcomed."""
+
+    @property
+    def up(self) -> list[Attempt]:
+        """Links of the present session, those that stall or leave included."""
+        return [self._attempts[number] for number in self._up]
+
+    @property
+    def ready(self) -> list[Attempt]:
+        """Links that can take new data."""
+        attempts = ((number, self._attempts[number]) for number in self._up)
+        return [attempt for number, attempt in attempts if attempt.membership.is_ready(number)]
+
+    @property
+    def connecting(self) -> list[Attempt]:
+        """Links that are being made."""
+        return [self._attempts[number] for number in self._connecting]
+
+    @property
+    def volunteers(self) -> list[bytes]:
+        """Whom our links lead through, without repeats."""
+        found = (attempt.path.volunteer for attempt in self._attempts.values())
+        return list(dict.fromkeys(each for each in found if each is not None))
+
+    def start(self, attempt: Attempt) -> None:
+        """Make a link in the background."""
+        number = next(self._numbers)
+        self._connecting.add(number)
+        self._attempts[number] = attempt
+        self._tasks.spawn(self._live(number, attempt), "link")
+
+    def control(self, message: Control) -> None:
+        """Hand a relay's answer to the lane that waits for it."""
+        if isinstance(message, LaneAnswer | LaneRefused):
+            for attempt in self.connecting:
+                if isinstance(attempt.path, LanePath):
+                    attempt.path.take(message)
+
+    def lost(self, number: int, error: LinkLost) -> None:
+        """A link of the session ended."""
+        if number in self._up:  # of others, `_live` tells
+            self._part(number, error)
+
+    def forget_session(self) -> None:
+        """The session is over, and its links with it."""
+        self._up.clear()
+
+    async def close(self) -> None:
+        """Break everything off and wait until it is closed."""
+        await self._tasks.close()
+        for attempt in self._attempts.values():  # those whose task never began
+            await attempt.path.close()
+        self._attempts.clear()
+
+    async def _live(self, number: int, attempt: Attempt) -> None:
+        try:
+            transport = await attempt.path.open(self._config.connect_timeout_s)
+            try:
+                await self._introduce(number, transport, attempt)
+                await transport.wait_closed()
+            finally:
+                transport.close(LinkCode.NORMAL)
+                await transport.wait_closed()
+        except LinkLost as error:
+            self._part(number, error)
+        finally:
+            self._attempts.pop(number, None)
+            self._up.discard(number)
+            self._settle(number)
+            await attempt.path.close()
+
+    async def _introduce(self, number: int, transport: ClosingTransport, attempt: Attempt) -> None:
+        introduction = Introduction(attempt.membership, attempt.ticket)
+        timeout_s = self._config.welcome_timeout_s
+        attempt.link = await introduction.run(
+            number, transport, self._context, attempt.pins, timeout_s
+        )
+        attempt.round_trip_s = introduction.steps[-1][1]
+        self._up.add(number)
+        self._observe(LinkUp(number, (*attempt.path.steps, *introduction.steps)))
+        self._settle(number)
+
+    def _settle(self, number: int) -> None:
+        """A link is up, or will not be."""
+        self._connecting.discard(number)
+        self._changed()
+
+    def _part(self, number: int, error: LinkLost) -> None:
+        self._up.discard(number)
+        self._observe(LinkDown(number, str(error)))
+        self._failed(self._attempts[number])
+        self._changed()

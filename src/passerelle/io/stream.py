@@ -1,0 +1,165 @@
+"""One proxied connection inside a session, as a pair of awaitable byte pipes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Protocol
+
+from passerelle import limits
+from passerelle.errors import Failure, StreamFailed
+
+
+class Carrier(Protocol):
+    """The tunnel, as its streams see it."""
+
+    def sendable(self, stream: TunnelStream) -> None:
+        """The stream has something to send."""
+
+    def consumed(self, stream: TunnelStream, size: int) -> None:
+        """The application took `size` bytes."""
+
+    def accept(self, stream: TunnelStream) -> None:
+        """Tell the client yes."""
+
+    def refuse(self, stream: TunnelStream, failure: Failure) -> None:
+        """Tell the client no."""
+
+    def abort(self, stream: TunnelStream) -> None:
+        """Break the stream off."""
+
+
+class TunnelStream:
+    """One stream."""
+
+    def __init__(self, tunnel: Carrier, number: int) -> None:
+        self.number = number
+        self._tunnel = tunnel
+        self._incoming: deque[tuple[bytes, int]] = deque()
+        self.end_received = False
+        self.end_sent = False
+        self._outgoing = bytearray()
+        self._outgoing_end = False
+        self._failure: Failure | None = None
+        self._readable = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._opened = asyncio.Event()
+        self._broken = asyncio.Event()
+
+    async def opened(self) -> None:
+        """Wait for the exit's answer. Raises StreamFailed. Cancelling changes nothing."""
+        await self._opened.wait()
+        self._check()
+
+    async def read(self) -> bytes:
+        """Return the next bytes, or b"" at the end. Raises StreamFailed.
+
+        Cancelling loses nothing.
+        """
+        while not self._incoming:
+            if self.end_received:
+                return b""
+            self._check()
+            self._readable.clear()
+            await self._readable.wait()
+        chunks = list(self._incoming)
+        self._incoming.clear()
+        self._tunnel.consumed(self, sum(size for _, size in chunks))
+        return chunks[0][0] if len(chunks) == 1 else b"".join(data for data, _ in chunks)
+
+    async def write(self, data: bytes) -> None:
+        """Queue `data`, waiting while more than `limits.STREAM_SEND_BYTES` wait to be sent.
+
+        Raises StreamFailed. Cancelling leaves `data` queued.
+        """
+        self._check()
+        self._outgoing += data
+        self._tunnel.sendable(self)
+        while len(self._outgoing) > limits.STREAM_SEND_BYTES:
+            self._check()
+            self._writable.clear()
+            await self._writable.wait()
+        self._check()
+
+    def write_end(self) -> None:
+        """Send no more; the other direction stays open."""
+        self._outgoing_end = True
+        self._tunnel.sendable(self)
+
+    async def broken(self) -> Failure:
+        """Wait until the stream has failed and return why. Cancelling changes nothing."""
+        await self._broken.wait()
+        assert self._failure is not None  # `fail` sets both
+        return self._failure
+
+    async def flushed(self) -> None:
+        """Wait until the queue has been sent, its end included. Raises StreamFailed."""
+        while not self.end_sent:
+            self._check()
+            self._writable.clear()
+            await self._writable.wait()
+
+    def abort(self) -> None:
+        """Break the stream off in both directions. Idempotent."""
+        if self._failure is None and not (self.end_received and self.end_sent):
+            self._tunnel.abort(self)
+            self.fail(Failure.SESSION_LOST)
+
+    def accept(self) -> None:
+        """At the exit: tell the client that the connection is made."""
+        if self._failure is None:
+            self._tunnel.accept(self)
+
+    def refuse(self, failure: Failure) -> None:
+        """At the exit: tell the client why there is no connection."""
+        if self._failure is None:
+            self._tunnel.refuse(self, failure)
+
+    # --- called by the tunnel -------------------------------------------------------------------
+
+    def feed(self, data: bytes, size: int) -> None:
+        """Take bytes; the peer's window bounds them."""
+        self._incoming.append((data, size))
+        self._readable.set()
+
+    def feed_end(self) -> None:
+        """Take the end of the incoming direction."""
+        self.end_received = True
+        self._readable.set()
+
+    def open(self) -> None:
+        """Take the exit's yes."""
+        self._opened.set()
+
+    def fail(self, failure: Failure) -> None:
+        """Take the end of everything."""
+        self._failure = self._failure or failure
+        for event in (self._broken, self._opened, self._readable, self._writable):
+            event.set()
+
+    def sent_end(self) -> None:
+        """Note that everything queued, and the end, has been handed down."""
+        self.end_sent = True
+        self._writable.set()
+
+    def take(self, most: int) -> bytes:
+        """Remove and return up to `most` queued bytes."""
+        data = bytes(memoryview(self._outgoing)[:most])
+        del self._outgoing[: len(data)]
+        if len(self._outgoing) <= limits.STREAM_SEND_BYTES // 2:
+            self._writable.set()
+        return data
+
+    @property
+    def queued(self) -> int:
+        """Bytes that wait to be sent."""
+        return len(self._outgoing)
+
+    @property
+    def ending(self) -> bool:
+        """Whether the end of the outgoing direction follows the queued bytes."""
+        return self._outgoing_end
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise StreamFailed(self._failure)
