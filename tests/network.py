@@ -87,7 +87,9 @@ class Network:
     def exit_urls(self) -> dict[str, str]:
         return {EXIT_ID: self.url.replace("http", "ws") + "/v1/link"}
 
-    async def start(self, port: int = 0, *, age_s: float = 0, **exit_changes: Any) -> None:
+    async def start(
+        self, port: int = 0, *, age_s: float = 0, direct: bool = False, **exit_changes: Any
+    ) -> None:
         """Serve the broker and the exit."""
         port = port or free_port()  # the descriptor names it before anything listens
         self.url = f"http://{HOST}:{port}"
@@ -98,6 +100,7 @@ class Network:
             exit_id=EXIT_ID,
             now_s=time.time() - age_s,
             lifetime_s=3600,
+            direct=direct,
         )
         broker = Broker(
             BrokerConfig(
@@ -108,7 +111,7 @@ class Network:
                 grace_s=0.2,
             )
         )
-        self.exit = Exit(exit_config(**exit_changes))
+        self.exit = Exit(exit_config(direct=direct, **exit_changes))
         app = application()
         broker.add_routes(app)
         self.exit.add_routes(app)

@@ -24,7 +24,8 @@ from aiortc import (
 from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters
 
 from passerelle import limits
-from passerelle.wire import signalling
+from passerelle.wire import control, signalling
+from passerelle.wire.control import Lane, LaneAnswer, LaneRefused
 from passerelle.wire.description import (
     DATA_CHANNEL_ID,
     Candidate,
@@ -127,6 +128,7 @@ class Volunteer:
         exit_urls: dict[str, str],
         *,
         free: int = 4,
+        lanes: int = 0,
         up: Alter = bytes,
         down: Alter = bytes,
     ) -> None:
@@ -138,7 +140,8 @@ class Volunteer:
         self._socket: aiohttp.ClientWebSocketResponse
         self._tasks: set[asyncio.Task[None]] = set()
         self.channels: list[Channel] = []
-        """Of all offers that were answered."""
+        """Of all offers that were answered, lanes included."""
+        self.lanes_left = lanes
 
     async def __aenter__(self) -> Self:
         self._http = aiohttp.ClientSession()
@@ -171,27 +174,50 @@ class Volunteer:
                 self._spawn(self._relay(offer))
 
     async def _relay(self, offer: BrokerOffer) -> None:
+        channel = await self._channel()
+        answer = VolunteerAnswer(offer.offer, channel.description)
+        await self._socket.send_str(signalling.encode(answer))
+        await self._join(channel, offer.exit, offer.ticket, offer.description)
+
+    async def _lane(self, parent: Channel, exit_id: str, lane: Lane) -> None:
+        if self.lanes_left == 0:
+            parent.channel.send(control.encode(LaneRefused(lane.lane)))
+            return
+        self.lanes_left -= 1
+        channel = await self._channel()
+        parent.channel.send(control.encode(LaneAnswer(lane.lane, channel.description)))
+        await self._join(channel, exit_id, lane.ticket, lane.description)
+
+    async def _channel(self) -> Channel:
         channel = await Channel.gather()
         self.channels.append(channel)
+        return channel
+
+    async def _join(self, channel: Channel, exit_id: str, ticket: str, offer: Description) -> None:
         try:
-            answer = VolunteerAnswer(offer.offer, channel.description)
-            await self._socket.send_str(signalling.encode(answer))
             async with self._http.ws_connect(
-                self._exit_urls[offer.exit],
-                protocols=("passerelle.v1", offer.ticket),
+                self._exit_urls[exit_id],
+                protocols=("passerelle.v1", ticket),
                 max_msg_size=limits.LINK_MESSAGE_BYTES + 1,
             ) as socket:
-                await channel.connect(offer.description)
-                await self._copy(channel, socket)
+                await channel.connect(offer)
+                await self._copy(channel, socket, exit_id)
         finally:
             await channel.close()
 
-    async def _copy(self, channel: Channel, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _copy(
+        self, channel: Channel, socket: aiohttp.ClientWebSocketResponse, exit_id: str
+    ) -> None:
         up, down = self._alter
 
         async def upward() -> None:
-            while isinstance(message := await channel.messages.get(), bytes):
-                if (altered := up(message)) is not None:
+            while True:
+                message = await channel.messages.get()
+                if isinstance(message, str):
+                    said = control.decode(message)
+                    if isinstance(said, Lane):
+                        self._spawn(self._lane(channel, exit_id, said))
+                elif (altered := up(message)) is not None:
                     await socket.send_bytes(altered)
 
         async def downward() -> None:

@@ -165,6 +165,14 @@ def serve(
             help="A STUN server for browsers and clients behind NAT. May be repeated.",
         ),
     ] = None,
+    direct: Annotated[
+        bool,
+        typer.Option(
+            "--direct",
+            help="Let readers who find no volunteer, or whose network blocks UDP, come to the exit "
+            "directly. Whoever has the invite can then learn and block its address.",
+        ),
+    ] = False,
     exit_port: Annotated[
         list[int] | None,
         typer.Option(
@@ -208,6 +216,7 @@ def serve(
         tls=servers.tls_context(tls_cert, tls_key) if tls_cert and tls_key else None,
         policy=_policy(allow or [], exit_port or []),
         stun=tuple(stun or ()),
+        direct=direct,
         widget_dir=servers.BUILT_WIDGET if has_widget else None,
     )
 

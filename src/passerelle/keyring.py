@@ -101,6 +101,7 @@ class Keyring:
         exit_id: str,
         now_s: float,
         stun: Sequence[str] = (),
+        direct: bool = False,
         lifetime_s: int = LIFETIME_S,
     ) -> tuple[Descriptor, bytes]:
         """Return the network's description as of Unix time `now_s`, and the signed document.
@@ -116,7 +117,7 @@ class Keyring:
                         self.broker_ticket.public_key().public_bytes_raw(),
                     ),
                 ),
-                (ExitEntry(exit_id, exit_url, (self.exit_link.spki_sha256,)),),
+                (ExitEntry(exit_id, exit_url, (self.exit_link.spki_sha256,), direct),),
             )
         except ValueError as error:
             raise ConfigError(

@@ -63,6 +63,8 @@ class ServeConfig:
     """For TLS on the listening ports; None when something in front of them does it."""
     policy: Policy = field(default_factory=Policy)
     stun: tuple[str, ...] = ()
+    direct: bool = False
+    """Whether readers may reach the exit without a volunteer when they find none."""
     widget_dir: Path | None = None
     """The built widget; None serves none."""
     lifetime_s: int = LIFETIME_S
@@ -108,6 +110,7 @@ class Servers:
                 identity=keys.exit_link,
                 ticket_keys=(keys.broker_ticket.public_key(),),
                 policy=config.policy,
+                direct=config.direct,
             )
         )
         self._stack = AsyncExitStack()
@@ -170,6 +173,7 @@ class Servers:
             exit_url=self._exit_url,
             exit_id=EXIT_ID,
             stun=self._config.stun,
+            direct=self._config.direct,
             now_s=self._clock(),
             lifetime_s=self._config.lifetime_s,
         )

@@ -1,0 +1,58 @@
+"""The command line that all benchmarks share."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from types import FrameType
+from typing import NoReturn
+
+from rich.console import Console
+
+from bench.errors import Unmeasured
+from bench.machine import this_machine
+from bench.report import Report, Row
+from tests.lab import LabError
+
+MEASURED = 0
+COULD_NOT = 1
+INTERRUPTED = 130
+
+Measure = Callable[[bool], Iterable[Row]]
+"""Takes whether to be quick; gives the rows."""
+
+
+def main(bench: str, measure: Measure, meaning: str) -> NoReturn:
+    """Parse the options, measure, print, and end the process.
+
+    `meaning` says for a person how the numbers were made and how to read them.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m bench.{bench}", description=meaning)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--quick", action="store_true", help="fewer or shorter runs")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        report = Report(bench, this_machine(), list(measure(options.quick)))
+    except KeyboardInterrupt:
+        say("interrupted")
+        sys.exit(INTERRUPTED)
+    except (Unmeasured, LabError) as error:
+        say(f"bench.{bench} could not measure: {error}")
+        sys.exit(COULD_NOT)
+    if options.json:
+        print(report.json())
+    else:
+        report.show(Console(), " ".join(meaning.split()))
+    sys.exit(MEASURED)
+
+
+def say(text: str) -> None:
+    """Tell a person how far the work is; standard output is the report's."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,65 @@
+"""Facts about the machine that the numbers belong to."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from passerelle.browser import find_chromium
+
+VERSION_TIMEOUT_S = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What decides how fast things go here."""
+
+    cpu: str
+    cores: int
+    """Cores this process may use."""
+    kernel: str
+    python: str
+    browser: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.cpu}, {self.cores} cores, {self.kernel}, Python {self.python}, {self.browser}"
+        )
+
+
+def this_machine() -> Machine:
+    """Return the facts about this machine."""
+    return Machine(
+        cpu=_cpu(),
+        cores=len(os.sched_getaffinity(0)),
+        kernel=f"{platform.system()} {platform.release()}",
+        python=platform.python_version(),
+        browser=_browser(),
+    )
+
+
+def cpu_s(pid: int) -> float:
+    """Return the seconds of processor time that a process has used, in steps of 10 ms."""
+    # proc(5): the name, in parentheses, may hold anything; utime and stime are fields 14 and 15.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _cpu() -> str:
+    found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return found[1].strip() if found else platform.machine()
+
+
+def _browser() -> str:
+    path = find_chromium()
+    if path is None:
+        return "no browser"
+    ended = subprocess.run(
+        [path, "--version"], capture_output=True, text=True, timeout=VERSION_TIMEOUT_S, check=False
+    )
+    found = re.search(r"(Chrom\w+) ([\d.]+)", ended.stdout)
+    return f"{found[1]} {found[2]}" if found else "unknown browser"

@@ -1,0 +1,219 @@
+"""The whole path as processes: servers, a page, a volunteer's Chromium, a site, clients.
+
+`loopback()` puts it all on this machine, `Star`-shaped laboratories put each part in a namespace.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from bench.errors import Unmeasured
+from bench.host import ThisMachine
+from bench.report import median
+from passerelle.serve import BUILT_WIDGET
+from tests.lab import Child, Lab, Namespace, Star, Wan, traffic
+from tests.lab.browser import LabBrowser
+from tests.rig.ports import free_port
+
+START_S = 30.0
+LINK_S = 60.0
+"""A first link may take several attempts on a lossy path."""
+FREE_S = 15.0
+"""The volunteer notices that a client left."""
+READY_S = 20.0
+INVITE = re.compile(r"https?://\S+/#[\w-]{43}")
+STEP = re.compile(r"^ {4}(\w+) +(\d+) ms$", re.MULTILINE)
+SNAPSHOT = "document.querySelector('passerelle-switch').snapshot"
+LIFETIME_S = 3600.0
+SETTLE_S = 1.0
+PING_PORT = 7
+PINGS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """Where each part runs; several may be the same host."""
+
+    server: Namespace
+    site: Namespace
+    volunteer: Namespace
+    client: Namespace
+
+
+class Client:
+    """A `passerelle client`, to be started."""
+
+    def __init__(self, host: Namespace, invite: str, port: int) -> None:
+        self.port = port
+        self._host = host
+        self._words = ("client", "--invite", invite, "--listen", f"127.0.0.1:{port}", "-v")
+        self.child: Child
+
+    def start(self) -> None:
+        """Start the process."""
+        self.child = self._host.python("-m", "passerelle", *self._words)
+
+    def linked(self, *, timeout_s: float = LINK_S) -> None:
+        """Wait for a first link."""
+        self.child.wait_for("    welcome", timeout_s=timeout_s)
+
+    def steps(self) -> dict[str, float]:
+        """Return the milliseconds of each step of the first link, in order."""
+        steps: dict[str, float] = {}
+        for name, milliseconds in STEP.findall(self.child.text()):
+            if name in steps:
+                break
+            steps[name] = float(milliseconds)
+        return steps
+
+
+class World:
+    """Everything that clients need, running until its hosts end."""
+
+    def __init__(self, hosts: Hosts) -> None:
+        """Start it all, and flip the switch. Raises Unmeasured where the widget is not built."""
+        if not BUILT_WIDGET.is_dir():
+            raise Unmeasured("the widget is not built. Run `make widget`, then try again.")
+        self.hosts = hosts
+        self.port = free_port()
+        """Where broker and exit listen."""
+        self.site_port = free_port()
+        self._site()
+        self.invite = self._serve()
+        self.volunteer = self._volunteer()
+
+    def _site(self) -> None:
+        site = self.hosts.site
+        site.python("-m", "bench.site", site.address, str(self.site_port)).wait_for(
+            "ready", timeout_s=START_S
+        )
+
+    def _serve(self) -> str:
+        host = self.hosts.server
+        address = f"{host.address}:{self.port}"
+        state = host.directory / "state"
+        words = ["serve", "--state", str(state), "--listen", address, "--url", f"http://{address}"]
+        words += ["--allow", "127.0.0.0/8", "--allow", "10.0.0.0/8"]
+        words += ["--exit-port", str(self.site_port)]
+        said = host.python("-m", "passerelle", *words).wait_for("Tag for", timeout_s=START_S)
+        found = INVITE.search(said)
+        if found is None:
+            raise Unmeasured(f"`passerelle serve` printed no invite: {said[-500:]}")
+        return found.group()
+
+    def _volunteer(self) -> LabBrowser:
+        server = self.hosts.server
+        port = free_port()
+        page = server.python("-m", "bench.publisher", server.address, str(port), self.invite)
+        page.wait_for("Running on", timeout_s=START_S)
+        origin = f"http://{server.address}:{port}"
+        browser = browse(self.hosts.volunteer, origin, f"http://{server.address}:{self.port}")
+        browser.goto(f"{origin}/")
+        browser.click("role=switch")
+        browser.click('role=button[name="Turn on"]')
+        browser.wait(f"{SNAPSHOT}.phase === 'waiting'", timeout_s=READY_S)
+        return browser
+
+    def prepare(self) -> Client:
+        """Return a client that has not been started."""
+        return Client(self.hosts.client, self.invite, free_port())
+
+    def client(self) -> Client:
+        """Return a running client that has its first link."""
+        client = self.prepare()
+        client.start()
+        client.linked()
+        return client
+
+    def end(self, client: Client) -> None:
+        """End a client, and wait until the volunteer is free again."""
+        client.child.stop()
+        self.volunteer.wait(f"{SNAPSHOT}.people === 0", timeout_s=FREE_S)
+
+    def app(self, client: Client, command: str, **options: float | bool) -> Child:
+        """Start an application that uses the site through the client."""
+        site = self.hosts.site.address
+        words = ["-m", "bench.app", command, str(client.port), site, str(self.site_port)]
+        for name, value in options.items():
+            if value is True:
+                words += [f"--{name}"]
+            elif value is not False:
+                words += [f"--{name}", str(value)]
+        return self.hosts.client.python(*words)
+
+    def run(
+        self, client: Client, command: str, *, timeout_s: float, **options: float | bool
+    ) -> dict[str, Any]:
+        """Run an application to its end and return what it measured."""
+        result: dict[str, Any] = self.app(client, command, **options).result(timeout_s=timeout_s)
+        return result
+
+
+def browse(host: Namespace, *origins: str) -> LabBrowser:
+    """Start Chromium on a host; pages of these plain `http` origins may do what secure ones may."""
+    return LabBrowser(host, f"--unsafely-treat-insecure-origin-as-secure={','.join(origins)}")
+
+
+@contextmanager
+def loopback() -> Iterator[World]:
+    """Give the world on this machine."""
+    with ThisMachine() as here:
+        yield World(Hosts(server=here, site=here, volunteer=here, client=here))
+
+
+class Distant:
+    """The world in namespaces: the client behind a long way, everything else close together."""
+
+    def __init__(self, lab: Lab, *, up: Wan, down: Wan, near: Wan | None = None) -> None:
+        """`up` is from the client; with `near`, server and volunteer have long ways too."""
+        self.star: Star = lab.star("site")
+        hosts = Hosts(
+            server=self.star.host("server", up=near),
+            site=self.star.hosts["site"],
+            volunteer=self.star.host("volunteer", up=near),
+            client=self.star.host("client", up=up, down=down),
+        )
+        self.world = World(hosts)
+
+    def bend(self, *, up: Wan, down: Wan) -> None:
+        """Change the client's way."""
+        self.star.lines["client"].set(there=up, back=down)
+
+    def rtt_ms(self) -> float:
+        """Return the measured round trip between client and volunteer, of small UDP packets."""
+        hosts = self.world.hosts
+        echo = traffic.start(hosts.volunteer, "echo", hosts.volunteer.address, PING_PORT)
+        try:
+            words = (hosts.volunteer.address, PING_PORT, PINGS, 2.0)
+            times = traffic.start(hosts.client, "ping", *words).result()["rtt_ms"]
+        finally:
+            echo.stop()
+        if not times:
+            raise Unmeasured("no packet came back between client and volunteer")
+        return median(times)
+
+    def check(self) -> None:
+        """Raise Unmeasured if the laboratory itself failed to carry packets."""
+        for label, line in self.star.lines.items():
+            if overrun := sum(passage.overrun for passage in line.counters()):
+                raise Unmeasured(
+                    f"the laboratory was too slow for {overrun} packets of {label}; "
+                    "run it again on a quieter machine."
+                )
+
+
+@contextmanager
+def laboratory(*, up: Wan, down: Wan, near: Wan | None = None) -> Iterator[Distant]:
+    """Give the world in namespaces; its long ways last as long as the longest benchmark."""
+    with Lab(lifetime_s=LIFETIME_S) as lab:
+        yield Distant(lab, up=up, down=down, near=near)
+
+
+def settle(seconds: float = SETTLE_S) -> None:
+    """Let what was started come to rest."""
+    time.sleep(seconds)
