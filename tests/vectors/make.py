@@ -50,7 +50,7 @@ def main() -> None:
 def make_limits() -> Json:
     """Give the bounds both languages must share."""
     names = (
-        "LINK_MESSAGE_BYTES TICKET_BYTES SIGNAL_MESSAGE_BYTES CANDIDATES DESCRIPTOR_BYTES "
+        "LINK_MESSAGE_BYTES TICKET_BYTES SIGNAL_MESSAGE_BYTES LANES CANDIDATES DESCRIPTOR_BYTES "
         "DESCRIPTOR_ENTRIES INVITE_CHARS"
     )
     return {name: getattr(limits, name) for name in names.split()}
@@ -448,29 +448,74 @@ def _decoded(text: str) -> Json:
     return {"message": json.loads(msgspec.json.encode(message))}
 
 
-def make_control() -> list[Json]:
-    """Give texts beside a link, and whether Python takes them."""
-    texts = [
-        control.encode(control.Drain()),
-        '{"type":"later","a":1}',
-        "{}",
-        '{"type":1}',
-        "",
-        "{",
-        "[]",
-        "null",
-        '"drain"',
-        json.dumps({"type": "later", "a": "a" * 9000}),
+def make_control() -> Json:
+    """Give texts beside a link with the lane Python reads in them, and what relays say."""
+    half: Json = {
+        "ufrag": "abcd",
+        "pwd": "0123456789abcdefghij+/",
+        "fingerprint": FINGERPRINT,
+        "setup": "actpass",
+        "candidates": [["host", "192.0.2.1", 50000]],
+    }
+    lane: Json = {"type": "lane", "lane": 7, "ticket": "dGlja2V0", "description": half}
+    values: list[object] = [
+        {"type": "drain"},
+        {"type": "later", "a": 1},
+        {"type": "lane_answer", "lane": 7, "description": half},
+        {"type": "lane_refused", "lane": 7},
+        lane,
+        {**lane, "lane": 0},
+        {**lane, "lane": 2**31 - 1},
+        {**lane, "ticket": ""},
+        {**lane, "ticket": "t" * 512},
+        {**lane, "later": {}},
+        {**lane, "lane": 2**31},
+        {**lane, "lane": -1},
+        {**lane, "lane": 1.5},
+        {**lane, "lane": True},
+        {**lane, "lane": "7"},
+        {**lane, "lane": None},
+        {**lane, "ticket": "t" * 513},
+        {**lane, "ticket": 5},
+        {**lane, "description": {}},
+        {**lane, "description": {**half, "sdp": "v=0"}},
+        {**lane, "description": {**half, "candidates": [["host", "a.local", 5]]}},
+        {**lane, "description": "v=0"},
+        {**lane, "description": None},
+        *({k: v for k, v in lane.items() if k != name} for name in lane),
+        {},
+        {"type": 1},
+        {"type": ["lane"]},
+        {"type": "__proto__"},
+        {"__proto__": lane},
+        [],
+        None,
+        "drain",
+        {"type": "later", "a": "a" * 9000},
     ]
-    return [{"text": text, **_controlled(text)} for text in texts]
+    texts = [json.dumps(value) for value in values] + ["", "{", "[" * 8000]
+    found = msgspec.json.decode(json.dumps(half), type=description.Description)
+    return {
+        "received": [{"text": text, **_controlled(text)} for text in texts],
+        "sent": [
+            control.encode(message)
+            for message in (
+                control.Drain(),
+                control.LaneAnswer(7, found),
+                control.LaneRefused(7),
+            )
+        ],
+    }
 
 
 def _controlled(text: str) -> Json:
     try:
-        control.decode(text)
+        message = control.decode(text)
     except PeerError as error:
         return {"refused": error.code.name.lower()}
-    return {}
+    if not isinstance(message, control.Lane):
+        return {"lane": None}
+    return {"lane": json.loads(msgspec.json.encode(message))}
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ export const LINK_MESSAGE_BYTES = 16 * KIB;
 export const TICKET_BYTES = 512;
 /** Largest JSON message between volunteer and broker, and largest control message. */
 export const SIGNAL_MESSAGE_BYTES = 8 * KIB;
+/** Links of one person through this volunteer: one, and its lanes. */
+export const LANES = 4;
 /** ICE candidates in one description. */
 export const CANDIDATES = 8;
 /** Largest signed descriptor. */
@@ -22,7 +24,16 @@ export const INVITE_CHARS = 512;
 
 /** Link messages that wait, each way, while the other side is still opening. */
 export const WAITING_BYTES = MIB;
-/** Bytes one side may hold unsent: a page cannot slow down the far end of a WebSocket. */
+/** Bytes on their way to one side, waiting here or in the browser: a page cannot slow down the far
+ * end of a WebSocket. A session's window puts 4 MiB there at most, and the rest of its messages. */
 export const BUFFERED_BYTES = 8 * MIB;
+/** What a waiting message counts beside its bytes: an empty one takes room too. */
+export const MESSAGE_COST_BYTES = 64;
+/** A browser's own buffer is filled up to here … */
+export const HIGH_WATER_BYTES = MIB;
+/** … and again once it is down to this: 20 ms of work at 100 Mbit/s. */
+export const LOW_WATER_BYTES = MIB / 4;
+/** Lanes one person may ask for at once; after that, one a second. */
+export const LANE_BURST = 8;
 /** People helped at once, at most: what `hello` and `ready` can say. */
 export const SLOTS = 64;

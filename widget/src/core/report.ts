@@ -9,21 +9,34 @@ export interface Report {
   readonly reason: Reason | null;
   /** Seconds until the next try. */
   readonly retry_s: number | null;
-  /** Links open on both sides now. */
+  /** People being helped now: those with a link, or lanes of one, that is open on both sides. */
   readonly people: number;
-  /** Links that were open on both sides, in all. */
-  readonly links: number;
+  /** People helped, in all. */
+  readonly helped: number;
   /** Bytes carried, both ways together. */
   readonly bytes: number;
 }
 
+/** What the volunteer gives at most. */
+export interface Allowance {
+  /** People helped at once. */
+  readonly people: number;
+  /** Links of one person. */
+  readonly lanes: number;
+  /** 10⁶ bits a second copied, all links and both directions together; Infinity for no limit. */
+  readonly mbit: number;
+}
+
 export type ToRelay =
-  | { readonly type: 'start'; readonly invite: string; readonly people: number }
-  | { readonly type: 'people'; readonly people: number }
+  | { readonly type: 'start'; readonly invite: string; readonly allowance: Allowance }
+  | { readonly type: 'allow'; readonly allowance: Allowance }
   | { readonly type: 'channel'; readonly link: number; readonly channel: RTCDataChannel }
   | { readonly type: 'answered'; readonly link: number; readonly sdp: string }
   | { readonly type: 'peer_lost'; readonly link: number }
-  | { readonly type: 'stop' };
+  /** Ask people to move, and be over soon. */
+  | { readonly type: 'stop' }
+  /** The page is going: ask people to move, and close everything now. */
+  | { readonly type: 'leave' };
 
 export type FromRelay =
   | { readonly type: 'loaded' }

@@ -116,7 +116,7 @@ function stop(state: State): Step {
 
 function reported(state: State, report: Report): State {
   const totals = Object.freeze({
-    people: state.earlier.people + report.links,
+    people: state.earlier.people + report.helped,
     bytes: state.earlier.bytes + report.bytes,
   });
   if (state.snapshot.phase === 'stopping') return change(state, { totals });

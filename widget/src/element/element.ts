@@ -2,19 +2,24 @@
 
 import { Problem } from '../core/fault';
 import { parse } from '../core/invite';
-import { SLOTS } from '../core/limits';
+import { LANES, SLOTS } from '../core/limits';
+import type { Allowance } from '../core/report';
 import { dispatch, INITIAL, isOn, type Event, type Snapshot } from '../core/store';
 import * as consent from './consent';
 import { Face } from './face';
 import { Session } from './session';
 
 const PEOPLE = 5;
+const SLOWEST_MBIT = 0.1;
 
 export class PasserelleSwitch extends HTMLElement {
-  static readonly observedAttributes = ['network', 'people'];
+  static readonly observedAttributes = ['network', 'people', 'lanes', 'mbit'];
 
   readonly #face: Face;
-  readonly #hide = () => this.stop();
+  readonly #hide = () => {
+    this.#session?.leave();
+    this.stop();
+  };
   #state = INITIAL;
   #session: Session | null = null;
 
@@ -40,8 +45,18 @@ export class PasserelleSwitch extends HTMLElement {
 
   /** People helped at once, at most. */
   get people(): number {
-    const given = Number.parseInt(this.getAttribute('people') ?? '', 10);
-    return given >= 1 ? Math.min(given, SLOTS) : PEOPLE;
+    return this.#whole('people', PEOPLE, SLOTS);
+  }
+
+  /** Links of one person at once, at most. */
+  get lanes(): number {
+    return this.#whole('lanes', LANES, LANES);
+  }
+
+  /** 10⁶ bits relayed a second, at most; Infinity where no limit is set. */
+  get mbit(): number {
+    const given = Number.parseFloat(this.getAttribute('mbit') ?? '');
+    return Number.isNaN(given) ? Infinity : Math.max(given, SLOWEST_MBIT);
   }
 
   /** Turn the switch on, which asks the visitor first unless they agreed before. */
@@ -57,10 +72,12 @@ export class PasserelleSwitch extends HTMLElement {
 
   connectedCallback(): void {
     globalThis.addEventListener('pagehide', this.#hide);
+    document.addEventListener('freeze', this.#hide);
   }
 
   disconnectedCallback(): void {
     globalThis.removeEventListener('pagehide', this.#hide);
+    document.removeEventListener('freeze', this.#hide);
     this.stop();
     this.#face.rest();
   }
@@ -68,7 +85,16 @@ export class PasserelleSwitch extends HTMLElement {
   attributeChangedCallback(name: string, before: string | null, after: string | null): void {
     if (before === after) return;
     if (name === 'network') this.#dispatch({ type: 'network' });
-    else this.#session?.limit(this.people);
+    else this.#session?.allow(this.#allowance);
+  }
+
+  get #allowance(): Allowance {
+    return { people: this.people, lanes: this.lanes, mbit: this.mbit };
+  }
+
+  #whole(name: string, usual: number, most: number): number {
+    const given = Number.parseInt(this.getAttribute(name) ?? '', 10);
+    return given >= 1 ? Math.min(given, most) : usual;
   }
 
   #press(): void {
@@ -103,7 +129,7 @@ export class PasserelleSwitch extends HTMLElement {
   }
 
   #begin(): void {
-    const session = new Session(this.people, {
+    const session = new Session(this.#allowance, {
       report: (report) => this.#dispatch({ type: 'report', report }),
       ended: (reason) => {
         this.#session = null;

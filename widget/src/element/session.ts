@@ -5,7 +5,7 @@
  */
 
 import { Problem, type Reason } from '../core/fault';
-import type { FromRelay, Report, ToRelay } from '../core/report';
+import type { Allowance, FromRelay, Report, ToRelay } from '../core/report';
 import { canRelay, Peer } from './peer';
 
 /** File and integrity of the relay script; put in by the build. */
@@ -28,10 +28,10 @@ export class Session {
   readonly #peers = new Map<number, Peer>();
   #worker: Worker | null = null;
   #isStopping = false;
-  #people: number;
+  #allowance: Allowance;
 
-  constructor(people: number, events: SessionEvents) {
-    this.#people = people;
+  constructor(allowance: Allowance, events: SessionEvents) {
+    this.#allowance = allowance;
     this.#events = events;
   }
 
@@ -45,16 +45,16 @@ export class Session {
       this.#worker = worker;
       worker.onmessage = ({ data }: MessageEvent<FromRelay>) => this.#handle(data);
       worker.onerror = () => this.#finish('internal');
-      this.#post({ type: 'start', invite, people: this.#people });
+      this.#post({ type: 'start', invite, allowance: this.#allowance });
     } catch (error) {
       this.#finish(error instanceof Problem ? error.reason : 'internal');
     }
   }
 
-  /** Help at most this many people at once. */
-  limit(people: number): void {
-    this.#people = people;
-    this.#post({ type: 'people', people });
+  /** Give at most this from now on. */
+  allow(allowance: Allowance): void {
+    this.#allowance = allowance;
+    this.#post({ type: 'allow', allowance });
   }
 
   /** Let people move to other volunteers, then close everything; over within 1.5 s. */
@@ -63,6 +63,19 @@ export class Session {
     this.#isStopping = true;
     if (!this.#worker) return this.#finish(null);
     this.#post({ type: 'stop' });
+    this.#expire();
+  }
+
+  /** Close everything at once: the page is going, and nothing can be waited for. */
+  leave(): void {
+    this.#isStopping = true;
+    if (!this.#worker) return this.#finish(null);
+    this.#post({ type: 'leave' });
+    for (const peer of this.#peers.values()) peer.close();
+    this.#expire();
+  }
+
+  #expire(): void {
     const timer = setTimeout(() => this.#finish(null), STOP_MS);
     this.#over.signal.addEventListener('abort', () => clearTimeout(timer));
   }

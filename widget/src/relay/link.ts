@@ -2,87 +2,76 @@
  *
  * Binary messages are the link's and are copied untouched; text messages are between a side and
  * this relay (`core/control.ts`) and are never copied. Knows neither WebRTC nor sockets: a side is
- * a `Port` to write to, and calls of `opened`, `message` and `lost`.
+ * a `Port` to write to, and calls of `opened`, `message`, `roomy` and `lost`.
  */
 
 import * as control from '../core/control';
 import { PeerError, type LinkCode } from '../core/fault';
-import { BUFFERED_BYTES, LINK_MESSAGE_BYTES, WAITING_BYTES } from '../core/limits';
+import { LINK_MESSAGE_BYTES } from '../core/limits';
+import { Flow, type Port } from './flow';
+import type { Pace } from './pace';
 
 /** Time for a side to open: a WebSocket needs three round trips, ICE may try for long. */
 const OPEN_MS = { client: 15_000, exit: 10_000 } as const;
-/** Time for the far ends to close after what was received has been handed over. */
+/** Time for what was received to be handed over, and for the far ends to close. */
 const LINGER_MS = 5_000;
 /** The same when there is nothing worth handing over. */
 const ABORT_MS = 100;
 
 export type Side = 'client' | 'exit';
 
-/** One side's pipe: reliable, ordered messages. */
-export interface Port {
-  /** Bytes accepted by `send` and not yet sent. */
-  readonly bufferedAmount: number;
-  send(data: string | ArrayBuffer): void;
-  /** Close once everything accepted is sent. May be called more than once. */
-  close(code: LinkCode): void;
-}
-
 export interface LinkEvents {
   /** `isOpen` may have changed. */
   changed(): void;
   /** `bytes` were copied. */
   carried(bytes: number): void;
+  /** The client wants one more link. */
+  asked(lane: control.Lane): void;
   /** Both sides are closed, or were given up. The last event, and sent once. */
   over(code: LinkCode): void;
 }
 
-interface Half {
-  state: 'opening' | 'open' | 'closed';
-  port: Port | null;
-  /** Messages for this side from before it opened. */
-  waiting: ArrayBuffer[];
-  waiting_bytes: number;
-  timer: ReturnType<typeof setTimeout>;
-}
+type Timer = ReturnType<typeof setTimeout>;
 
 export class Link {
   readonly #events: LinkEvents;
-  readonly #halves: Readonly<Record<Side, Half>>;
+  /** What is on its way *to* each side. */
+  readonly #flows: Readonly<Record<Side, Flow>>;
+  readonly #opening: Readonly<Record<Side, Timer>>;
+  readonly #lost = new Set<Side>();
   #end: LinkCode | null = null;
   #over = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
 
-  constructor(events: LinkEvents) {
+  constructor(pace: Pace, events: LinkEvents) {
     this.#events = events;
-    const half = (side: Side): Half => ({
-      state: 'opening',
-      port: null,
-      waiting: [],
-      waiting_bytes: 0,
-      timer: setTimeout(() => this.close('timeout'), OPEN_MS[side]),
-    });
-    this.#halves = { client: half('client'), exit: half('exit') };
+    const flow = () =>
+      new Flow(pace, {
+        carried: (bytes) => events.carried(bytes),
+        failed: (code) => this.close(code),
+      });
+    const timer = (side: Side) => setTimeout(() => this.close('timeout'), OPEN_MS[side]);
+    // The exit first: when the page goes, the client's channel may be gone already.
+    this.#flows = { exit: flow(), client: flow() };
+    this.#opening = { client: timer('client'), exit: timer('exit') };
   }
 
   /** Whether both sides are open: somebody is on the bridge. */
   get isOpen(): boolean {
-    const { client, exit } = this.#halves;
+    const { client, exit } = this.#flows;
     return this.#end === null && client.state === 'open' && exit.state === 'open';
   }
 
   /** Give a side its pipe, which need not be open yet. */
   attach(side: Side, port: Port): void {
-    if (this.#end === null) this.#halves[side].port = port;
+    if (this.#end === null) this.#flows[side].attach(port);
     else port.close(this.#end);
   }
 
   opened(side: Side): void {
-    const half = this.#halves[side];
-    if (this.#end !== null || half.state !== 'opening') return;
-    half.state = 'open';
-    clearTimeout(half.timer);
-    for (const data of half.waiting.splice(0)) this.#send(half, data);
-    half.waiting_bytes = 0;
+    if (this.#end !== null || this.#flows[side].state !== 'opening') return;
+    clearTimeout(this.#opening[side]);
+    this.#flows[side].open();
     this.#events.changed();
   }
 
@@ -91,74 +80,78 @@ export class Link {
     // While the far side is closing there is nobody left to copy to.
     if (this.#end !== null) return;
     try {
-      if (typeof data === 'string') control.check(data);
-      else if (data instanceof ArrayBuffer) this.#copy(side === 'client' ? 'exit' : 'client', data);
+      if (data instanceof ArrayBuffer) this.#copy(side === 'client' ? 'exit' : 'client', data);
+      else if (typeof data === 'string') this.#hear(side, data);
       else throw new PeerError('malformed', 'neither text nor bytes');
     } catch (error) {
       this.close(error instanceof PeerError ? error.code : 'internal');
     }
   }
 
+  /** A side's `bufferedAmount` is down to the low mark. */
+  roomy(side: Side): void {
+    this.#flows[side].roomy();
+  }
+
+  /** Tell the client something. */
+  say(text: string): void {
+    if (this.#end === null) this.#flows.client.say(text);
+  }
+
   /** A side closed, for whatever reason: the other gets what was received, then closes too. */
   lost(side: Side): void {
-    const { client, exit } = this.#halves;
-    const [half, other] = side === 'client' ? [client, exit] : [exit, client];
-    half.state = 'closed';
-    this.#finish('normal', other.state === 'open' ? LINGER_MS : ABORT_MS);
-    if (client.state === 'closed' && exit.state === 'closed') this.#conclude();
+    const { client, exit } = this.#flows;
+    const [flow, other] = side === 'client' ? [client, exit] : [exit, client];
+    this.#lost.add(side);
+    flow.abort('normal');
+    if (this.#ending('normal', other.state === 'open' ? LINGER_MS : ABORT_MS)) {
+      other.finish('normal');
+      this.#events.changed();
+    }
+    if (this.#lost.size === 2) this.#conclude();
   }
 
   /** Close both sides at once. */
   close(code: LinkCode): void {
-    this.#finish(code, ABORT_MS);
+    if (!this.#ending(code, ABORT_MS)) return;
+    for (const flow of Object.values(this.#flows)) flow.abort(code);
+    this.#events.changed();
   }
 
   /** Ask both sides to move off this link, and go on copying for at most `grace_ms`. */
   drain(grace_ms: number): void {
-    if (!this.isOpen) return this.close('draining');
-    for (const half of Object.values(this.#halves)) this.#send(half, control.DRAIN);
+    for (const flow of Object.values(this.#flows)) if (this.isOpen) flow.say(control.DRAIN);
+    if (!this.isOpen || grace_ms === 0) return this.close('draining');
     clearTimeout(this.#timer);
-    if (this.#end === null) this.#timer = setTimeout(() => this.close('draining'), grace_ms);
+    this.#timer = setTimeout(() => this.close('draining'), grace_ms);
   }
 
   #copy(to: Side, data: ArrayBuffer): void {
-    const half = this.#halves[to];
     if (data.byteLength > LINK_MESSAGE_BYTES) throw new PeerError('limit', 'a large message');
-    if (half.state === 'open') return this.#send(half, data);
-    half.waiting_bytes += data.byteLength;
-    if (half.waiting_bytes > WAITING_BYTES) throw new PeerError('limit', 'much before opening');
-    half.waiting.push(data);
+    this.#flows[to].write(data);
   }
 
-  #send(half: Half, data: string | ArrayBuffer): void {
-    if (!half.port || half.state !== 'open' || this.#end !== null) return;
-    try {
-      half.port.send(data);
-    } catch {
-      // A channel that just closed, or whose browser-side buffer is full.
-      return this.close('transport');
-    }
-    if (typeof data !== 'string') this.#events.carried(data.byteLength);
-    if (half.port.bufferedAmount > BUFFERED_BYTES) this.close('limit');
+  #hear(side: Side, text: string): void {
+    const lane = control.decode(text);
+    if (lane && side === 'client') this.#events.asked(lane);
   }
 
-  #finish(code: LinkCode, linger_ms: number): void {
-    if (this.#end !== null) return;
+  /** Begin to end; false where that has begun already. */
+  #ending(code: LinkCode, linger_ms: number): boolean {
+    if (this.#end !== null) return false;
     this.#end = code;
+    for (const timer of Object.values(this.#opening)) clearTimeout(timer);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#conclude(), linger_ms);
-    for (const half of Object.values(this.#halves)) {
-      clearTimeout(half.timer);
-      half.waiting.length = half.waiting_bytes = 0;
-      half.port?.close(code);
-    }
-    this.#events.changed();
+    return true;
   }
 
   #conclude(): void {
     if (this.#over) return;
     this.#over = true;
     clearTimeout(this.#timer);
-    this.#events.over(this.#end ?? 'normal');
+    const code = this.#end ?? 'normal';
+    for (const flow of Object.values(this.#flows)) flow.abort(code);
+    this.#events.over(code);
   }
 }

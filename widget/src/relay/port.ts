@@ -1,28 +1,49 @@
 /** The two real pipes of a link, as `Port`s. */
 
 import { closeCode } from '../core/fault';
-import type { Link, Port, Side } from './link';
+import { LOW_WATER_BYTES } from '../core/limits';
+import type { Port } from './flow';
+import type { Link, Side } from './link';
+
+/** How often a full WebSocket is looked at, which does not tell: half of what is left by then. */
+const POLL_MS = 10;
 
 /** Join a WebSocket to the exit's side of `link`. */
 export function joinSocket(link: Link, socket: WebSocket): void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const look = () => {
+    timer = undefined;
+    if (socket.bufferedAmount <= LOW_WATER_BYTES) link.roomy('exit');
+    else watch();
+  };
+  const watch = () => {
+    if (socket.readyState === socket.OPEN) timer ??= setTimeout(look, POLL_MS);
+  };
   listen(link, 'exit', socket);
-  link.attach('exit', port(socket, (code) => socket.close(closeCode(code))));
+  link.attach('exit', port(socket, watch, (code) => socket.close(closeCode(code))));
 }
 
 /** Join a DataChannel to the client's side of `link`. */
 export function joinChannel(link: Link, channel: RTCDataChannel): void {
   listen(link, 'client', channel);
-  link.attach('client', port(channel, () => channel.close()));
+  channel.bufferedAmountLowThreshold = LOW_WATER_BYTES;
+  channel.onbufferedamountlow = () => link.roomy('client');
+  link.attach('client', port(channel, () => {}, () => channel.close()));
   if (channel.readyState === 'open') link.opened('client');
   if (channel.readyState === 'closed') link.lost('client');
 }
 
-function port(pipe: WebSocket | RTCDataChannel, close: Port['close']): Port {
+function port(
+  pipe: WebSocket | RTCDataChannel,
+  watch: Port['watch'],
+  close: Port['close'],
+): Port {
   return {
     get bufferedAmount() {
       return pipe.bufferedAmount;
     },
     send: (data) => pipe.send(data as ArrayBuffer),
+    watch,
     close,
   };
 }

@@ -1,14 +1,17 @@
 /** The relay: takes the broker's offers, holds the links, and reports to the page. */
 
-import { fromOwnSdp, toSdp } from '../core/description';
-import { Problem, type LinkCode, type Reason } from '../core/fault';
+import * as control from '../core/control';
+import { fromOwnSdp, toSdp, type Description } from '../core/description';
+import { Problem, type Reason } from '../core/fault';
 import { parse } from '../core/invite';
-import { SLOTS } from '../core/limits';
-import type { FromRelay, Report, ToRelay } from '../core/report';
+import { LANES, SLOTS } from '../core/limits';
+import type { Allowance, FromRelay, Report, ToRelay } from '../core/report';
 import type { Offer } from '../core/signalling';
 import { Broker, type Reply } from './broker';
 import { Link } from './link';
 import { Network } from './network';
+import { Pace } from './pace';
+import { Person } from './person';
 import { joinChannel, joinSocket } from './port';
 
 /** How long links may go on after being asked to move. */
@@ -19,26 +22,37 @@ const REPORT_MS = 1_000;
 
 interface Entry {
   readonly link: Link;
+  readonly person: Person;
   readonly reply: Reply;
-  answered: boolean;
+  isAnswered: boolean;
+  isOpen: boolean;
+}
+
+/** What an offer of the broker's and a lane of a client's have in common. */
+interface Request {
+  readonly ticket: string;
+  readonly description: Description;
 }
 
 export class Relay {
   readonly #post: (message: FromRelay) => void;
   readonly #entries = new Map<number, Entry>();
+  readonly #people = new Set<Person>();
+  readonly #pace = new Pace();
   readonly #stopping = new AbortController();
   #network: Network | null = null;
   #broker: Broker | null = null;
-  #slots = 0;
+  #allowance: Allowance = { people: 0, lanes: 0, mbit: 0 };
   #next = 1;
   #report: Report = {
     broker: 'connecting',
     reason: null,
     retry_s: null,
     people: 0,
-    links: 0,
+    helped: 0,
     bytes: 0,
   };
+  #bytes = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #reason: Reason | null = null;
   #ended = false;
@@ -50,9 +64,10 @@ export class Relay {
   handle(message: ToRelay): void {
     switch (message.type) {
       case 'start':
-        return void this.#start(message.invite, message.people);
-      case 'people':
-        this.#slots = Math.min(message.people, SLOTS);
+        this.#allow(message.allowance);
+        return void this.#start(message.invite);
+      case 'allow':
+        this.#allow(message.allowance);
         return this.#broker?.ready();
       case 'channel':
         return this.#channel(message.link, message.channel);
@@ -61,18 +76,24 @@ export class Relay {
       case 'peer_lost':
         return this.#entries.get(message.link)?.link.close('transport');
       case 'stop':
-        return this.#stop(null);
+        return this.#stop(null, DRAIN_MS);
+      case 'leave':
+        return this.#stop(null, 0);
     }
   }
 
-  async #start(invite: string, people: number): Promise<void> {
-    this.#slots = Math.min(people, SLOTS);
+  #allow({ people, lanes, mbit }: Allowance): void {
+    this.#allowance = { people: Math.min(people, SLOTS), lanes: Math.min(lanes, LANES), mbit };
+    this.#pace.limit(mbit);
+  }
+
+  async #start(invite: string): Promise<void> {
     try {
       this.#network = new Network(parse(invite), this.#stopping.signal);
       this.#broker = new Broker(
         this.#network,
         {
-          free: () => Math.max(0, this.#slots - this.#entries.size),
+          free: () => Math.max(0, this.#allowance.people - this.#people.size),
           offer: (offer, reply) => this.#offered(offer, reply),
           changed: (broker, reason, retry_s) => this.#change({ broker, reason, retry_s }),
         },
@@ -80,36 +101,56 @@ export class Relay {
       );
       await this.#broker.run();
     } catch (error) {
-      this.#stop(error instanceof Problem ? error.reason : 'internal');
+      this.#stop(error instanceof Problem ? error.reason : 'internal', DRAIN_MS);
     }
   }
 
   #offered(offer: Offer, reply: Reply): void {
+    if (this.#people.size >= this.#allowance.people) return reply.decline('busy');
+    this.#open(offer, new Person(offer.exit), reply);
+  }
+
+  /** Open a lane beside `link`, over which `person` asked for it. */
+  #asked(lane: control.Lane, person: Person, link: Link): void {
+    const say = (message: control.FromRelay) => link.say(control.encode(message));
+    const reply: Reply = {
+      answer: (description) => say({ type: 'lane_answer', lane: lane.lane, description }),
+      decline: () => say({ type: 'lane_refused', lane: lane.lane }),
+    };
+    if (this.#stopping.signal.aborted || person.links >= this.#allowance.lanes || !person.ask()) {
+      return reply.decline('busy');
+    }
+    this.#open(lane, person, reply);
+  }
+
+  #open({ ticket, description }: Request, person: Person, reply: Reply): void {
     const descriptor = this.#network?.descriptor;
-    const exit = descriptor?.exits.find(({ id }) => id === offer.exit);
+    const exit = descriptor?.exits.find(({ id }) => id === person.exit);
     if (!descriptor || !exit) return reply.decline('unknown_exit');
-    if (this.#entries.size >= this.#slots) return reply.decline('busy');
     // This browser must be the DTLS client: a genuine ClientHello is what a censor gets to see.
-    if (offer.description.setup === 'active') return reply.decline('unsupported');
+    if (description.setup === 'active') return reply.decline('unsupported');
     let socket: WebSocket;
     try {
-      socket = new WebSocket(exit.url, ['passerelle.v1', offer.ticket]);
+      socket = new WebSocket(exit.url, ['passerelle.v1', ticket]);
     } catch {
       return reply.decline('failed');
     }
     const id = this.#next++;
-    const link = new Link({
+    const link = new Link(this.#pace, {
       changed: () => this.#count(id),
       carried: (bytes) => this.#carried(bytes),
-      over: (code) => this.#over(id, code),
+      asked: (lane) => this.#asked(lane, person, link),
+      over: () => this.#over(id),
     });
-    this.#entries.set(id, { link, reply, answered: false });
+    this.#entries.set(id, { link, person, reply, isAnswered: false, isOpen: false });
+    this.#people.add(person);
+    person.links += 1;
     this.#broker?.ready();
     joinSocket(link, socket);
     this.#post({
       type: 'peer',
       link: id,
-      sdp: toSdp(offer.description),
+      sdp: toSdp(description),
       stun: pick(descriptor.stun, STUN_SERVERS),
     });
   }
@@ -122,55 +163,61 @@ export class Relay {
 
   #answer(id: number, sdp: string): void {
     const entry = this.#entries.get(id);
-    if (!entry || entry.answered) return;
+    if (!entry || entry.isAnswered) return;
     try {
       const description = fromOwnSdp(sdp);
       if (description.setup !== 'active') throw new Problem('internal');
-      entry.answered = true;
+      entry.isAnswered = true;
       entry.reply.answer(description);
     } catch {
       entry.link.close('internal');
     }
   }
 
-  #over(id: number, _code: LinkCode): void {
+  #over(id: number): void {
     const entry = this.#entries.get(id);
     if (!entry) return;
-    if (!entry.answered) entry.reply.decline('failed');
+    const { person, reply, isAnswered } = entry;
+    if (!isAnswered) reply.decline('failed');
     this.#entries.delete(id);
+    person.links -= 1;
+    if (person.links === 0) this.#people.delete(person);
     this.#post({ type: 'peer_over', link: id });
     this.#broker?.ready();
     this.#conclude();
   }
 
-  readonly #helped = new Set<number>();
-
+  /** Count people by whether a link of theirs is open. */
   #count(id: number): void {
-    const isOpen = this.#entries.get(id)?.link.isOpen ?? false;
-    const links = this.#report.links + (isOpen && !this.#helped.has(id) ? 1 : 0);
-    if (isOpen) this.#helped.add(id);
-    else this.#helped.delete(id);
-    const people = this.#helped.size;
-    if (people !== this.#report.people) this.#change({ people, links });
+    const entry = this.#entries.get(id);
+    if (!entry || entry.isOpen === entry.link.isOpen) return;
+    entry.isOpen = entry.link.isOpen;
+    const { person } = entry;
+    person.open += entry.isOpen ? 1 : -1;
+    const helped = this.#report.helped + (person.wasHelped ? 0 : 1);
+    person.wasHelped = true;
+    const people = [...this.#people].filter(({ open }) => open > 0).length;
+    if (people !== this.#report.people) this.#change({ people, helped });
   }
 
   #carried(bytes: number): void {
-    this.#report = { ...this.#report, bytes: this.#report.bytes + bytes };
+    this.#bytes += bytes;
     this.#timer ??= setTimeout(() => this.#change({}), REPORT_MS);
   }
 
   #change(part: Partial<Report>): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#report = { ...this.#report, ...part };
+    this.#report = { ...this.#report, ...part, bytes: this.#bytes };
     this.#post({ type: 'report', report: this.#report });
   }
 
-  #stop(reason: Reason | null): void {
-    if (this.#stopping.signal.aborted) return;
-    this.#reason = reason;
-    this.#stopping.abort();
-    for (const { link } of this.#entries.values()) link.drain(DRAIN_MS);
+  #stop(reason: Reason | null, drain_ms: number): void {
+    if (!this.#stopping.signal.aborted) {
+      this.#reason = reason;
+      this.#stopping.abort();
+    }
+    for (const { link } of this.#entries.values()) link.drain(drain_ms);
     this.#conclude();
   }
 

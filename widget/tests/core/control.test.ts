@@ -1,28 +1,46 @@
 import { describe, expect, test } from 'vitest';
-import { check, DRAIN } from '../../src/core/control';
+import { decode, DRAIN, encode } from '../../src/core/control';
+import { read, write } from '../../src/core/description';
 import { PeerError } from '../../src/core/fault';
 import { GARBAGE, vectors } from '../vectors';
 
-interface Vector {
-  text: string;
-  refused?: string;
+interface Vectors {
+  received: { text: string; lane?: { description: object } | null; refused?: string }[];
+  sent: string[];
 }
 
+const { received, sent } = vectors<Vectors>('control');
+const good = received.find(({ lane }) => lane);
+
 describe('control messages are read as Python reads them', () => {
-  test.each(vectors<Vector[]>('control'))('%#', ({ text, refused }) => {
-    if (refused) expect(() => check(text)).toThrow(expect.objectContaining({ code: refused }));
-    else expect(() => check(text)).not.toThrow();
+  test.each(received)('%#', ({ text, lane, refused }) => {
+    if (refused) {
+      expect(() => decode(text)).toThrow(expect.objectContaining({ code: refused }));
+      return;
+    }
+    const found = decode(text);
+    expect(found && { ...found, description: write(found.description) }).toEqual(lane);
   });
 });
 
-test('what we send is what Python would send', () => {
-  expect(DRAIN).toBe(vectors<Vector[]>('control')[0]?.text);
+test('what we say is what Python would say', () => {
+  const description = read(good?.lane?.description);
+  const ours = [
+    DRAIN,
+    encode({ type: 'lane_answer', lane: 7, description }),
+    encode({ type: 'lane_refused', lane: 7 }),
+  ];
+  expect(ours.map((text) => JSON.parse(text))).toEqual(sent.map((text) => JSON.parse(text)));
 });
 
-test('garbage is refused or ignored, never a crash', () => {
-  for (const text of GARBAGE) {
+test('garbage, and every cut of a lane, is refused or ignored, never a crash', () => {
+  const text = good?.text ?? '';
+  expect(text).not.toBe('');
+  const cuts = Array.from({ length: text.length }, (_, at) => text.slice(0, at));
+  for (const cut of cuts) expect(() => decode(cut)).toThrow(PeerError);
+  for (const garbage of GARBAGE) {
     try {
-      check(text);
+      expect(decode(garbage)).toBeNull();
     } catch (error) {
       expect(error).toBeInstanceOf(PeerError);
     }

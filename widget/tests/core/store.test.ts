@@ -22,7 +22,7 @@ const report = (part: Partial<Report> = {}): Event => ({
     reason: null,
     retry_s: null,
     people: 0,
-    links: 0,
+    helped: 0,
     bytes: 0,
     ...part,
   },
@@ -90,8 +90,8 @@ describe('while on', () => {
       agree,
       report({ broker: 'connecting' }),
       report(),
-      report({ people: 2, links: 2 }),
-      report({ links: 2 }),
+      report({ people: 2, helped: 2 }),
+      report({ helped: 2 }),
       report({ broker: 'retrying', reason: 'broker_unreachable', retry_s: 3 }),
       report(),
     );
@@ -106,7 +106,7 @@ describe('while on', () => {
   });
 
   test('people are helped although the broker is away', () => {
-    const { state } = play(press, agree, report({ broker: 'retrying', people: 1, links: 1 }));
+    const { state } = play(press, agree, report({ broker: 'retrying', people: 1, helped: 1 }));
     expect(state.snapshot.phase).toBe('helping');
   });
 
@@ -126,8 +126,8 @@ describe('while on', () => {
   });
 
   test('totals go on over sessions', () => {
-    const one = report({ links: 2, bytes: 10 });
-    const { state } = play(press, agree, one, stop, report({ links: 2, bytes: 15 }), ended, press, one);
+    const one = report({ helped: 2, bytes: 10 });
+    const { state } = play(press, agree, one, stop, report({ helped: 2, bytes: 15 }), ended, press, one);
     expect(state.snapshot.totals).toEqual({ people: 4, bytes: 25 });
   });
 });
@@ -137,7 +137,7 @@ test('what comes late changes nothing', () => {
 });
 
 test('states are frozen, and only the events that matter make a new one', () => {
-  const { state } = play(press, agree, report({ people: 1, links: 1, bytes: 1 }));
+  const { state } = play(press, agree, report({ people: 1, helped: 1, bytes: 1 }));
   for (const part of [state, state.snapshot, state.snapshot.totals]) {
     expect(Object.isFrozen(part)).toBe(true);
   }
@@ -151,7 +151,7 @@ test('after any events, something runs exactly when begin was not followed by an
     { type: 'refuse' },
     stop,
     ended,
-    report({ people: 1, links: 1 }),
+    report({ people: 1, helped: 1 }),
     { type: 'network' },
   ];
   // A fixed linear congruential sequence: the same walk every time.

@@ -1,34 +1,28 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { LinkCode } from '../../src/core/fault';
-import { BUFFERED_BYTES, LINK_MESSAGE_BYTES, WAITING_BYTES } from '../../src/core/limits';
-import { Link, type Port } from '../../src/relay/link';
-import { GARBAGE } from '../vectors';
-
-/** A pipe in memory. */
-class Pipe implements Port {
-  bufferedAmount = 0;
-  isBroken = false;
-  readonly sent: (string | ArrayBuffer)[] = [];
-  readonly closed: LinkCode[] = [];
-
-  send(data: string | ArrayBuffer): void {
-    if (this.isBroken) throw new Error('InvalidStateError');
-    this.sent.push(data);
-  }
-
-  close(code: LinkCode): void {
-    this.closed.push(code);
-  }
-}
+import {
+  BUFFERED_BYTES,
+  LINK_MESSAGE_BYTES,
+  LOW_WATER_BYTES,
+  MESSAGE_COST_BYTES,
+  WAITING_BYTES,
+} from '../../src/core/limits';
+import { Link } from '../../src/relay/link';
+import { Pace } from '../../src/relay/pace';
+import { GARBAGE, vectors } from '../vectors';
+import { Pipe } from './pipe';
 
 function setUp() {
   const client = new Pipe();
   const exit = new Pipe();
   const over: LinkCode[] = [];
+  const lanes: number[] = [];
+  const pace = new Pace();
   let carried = 0;
-  const link = new Link({
+  const link = new Link(pace, {
     changed: () => {},
     carried: (bytes) => (carried += bytes),
+    asked: ({ lane }) => lanes.push(lane),
     over: (code) => over.push(code),
   });
   link.attach('exit', exit);
@@ -37,7 +31,7 @@ function setUp() {
     link.opened('exit');
     link.opened('client');
   };
-  return { link, client, exit, over, open, carried: () => carried };
+  return { link, pace, client, exit, over, lanes, open, carried: () => carried };
 }
 
 const bytes = (...values: number[]): ArrayBuffer => Uint8Array.from(values).buffer;
@@ -91,6 +85,91 @@ describe('copying', () => {
   });
 });
 
+describe('a full buffer', () => {
+  const MESSAGES = 200;
+
+  test.each(['client', 'exit'] as const)('of the %s holds messages back, in order', (side) => {
+    const { link, client, exit, over, open } = setUp();
+    open();
+    const slow = side === 'client' ? client : exit;
+    slow.isSlow = true;
+    for (let index = 0; index < MESSAGES; index++) {
+      const data = new ArrayBuffer(LINK_MESSAGE_BYTES);
+      new Uint8Array(data)[0] = index;
+      link.message(side === 'client' ? 'exit' : 'client', data);
+    }
+    expect(slow.sent.length).toBeLessThan(MESSAGES / 2);
+    expect(slow.watched).toBeGreaterThan(0);
+    while (slow.sent.length < MESSAGES) {
+      const before = slow.sent.length;
+      slow.bufferedAmount = LOW_WATER_BYTES;
+      link.roomy(side);
+      expect(slow.sent.length).toBeGreaterThan(before);
+    }
+    const order = slow.sent.map((data) => new Uint8Array(data as ArrayBuffer)[0]);
+    expect(order).toEqual(Array.from({ length: MESSAGES }, (_, index) => index));
+    expect(over).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('does not hold back the other direction, nor a drain', () => {
+    const { link, client, exit, open } = setUp();
+    open();
+    client.isSlow = true;
+    for (let index = 0; index < MESSAGES; index++) {
+      link.message('exit', new ArrayBuffer(LINK_MESSAGE_BYTES));
+    }
+    link.message('client', bytes(1));
+    link.drain(1_200);
+    expect(exit.sent).toEqual([bytes(1), '{"type":"drain"}']);
+    expect(client.sent.at(-1)).toBe('{"type":"drain"}');
+  });
+
+  test('is handed over before its side is closed, when the other one is lost', () => {
+    const { link, client, over, open } = setUp();
+    open();
+    client.isSlow = true;
+    for (let index = 0; index < MESSAGES; index++) {
+      link.message('exit', new ArrayBuffer(LINK_MESSAGE_BYTES));
+    }
+    link.lost('exit');
+    expect(client.closed).toEqual([]);
+    client.isSlow = false;
+    client.bufferedAmount = 0;
+    link.roomy('client');
+    expect(client.sent).toHaveLength(MESSAGES);
+    expect(client.closed).toContain('normal');
+    link.lost('client');
+    expect(over).toEqual(['normal']);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('lanes', () => {
+  const { received } = vectors<{ received: { text: string; lane?: { lane: number } | null }[] }>(
+    'control',
+  );
+  const { text = '', lane } = received.find((vector) => vector.lane) ?? {};
+
+  test('a client may ask for one; an exit may not', () => {
+    const { link, lanes, over, open } = setUp();
+    open();
+    link.message('exit', text);
+    expect(lanes).toEqual([]);
+    link.message('client', text);
+    expect(lanes).toEqual([lane?.lane]);
+    expect(over).toEqual([]);
+  });
+
+  test('a malformed one ends the link', () => {
+    const { link, client, exit, lanes, open } = setUp();
+    open();
+    link.message('client', '{"type":"lane","lane":-1}');
+    expect([client.closed, exit.closed]).toEqual([['malformed'], ['malformed']]);
+    expect(lanes).toEqual([]);
+  });
+});
+
 describe('limits', () => {
   test('a message may be 16 KiB and no more', () => {
     const { link, exit, open } = setUp();
@@ -106,22 +185,39 @@ describe('limits', () => {
     const { link, exit, client } = setUp();
     link.opened('client');
     for (let sum = 0; sum < WAITING_BYTES; sum += LINK_MESSAGE_BYTES) {
-      link.message('client', new ArrayBuffer(LINK_MESSAGE_BYTES));
+      link.message('client', new ArrayBuffer(LINK_MESSAGE_BYTES - MESSAGE_COST_BYTES));
     }
     expect(client.closed).toEqual([]);
-    link.message('client', bytes(1));
+    link.message('client', bytes());
     expect([client.closed, exit.closed]).toEqual([['limit'], ['limit']]);
   });
 
-  test('a side that does not take what it is sent ends the link', () => {
-    const { link, client, open } = setUp();
+  test.each(['client', 'exit'] as const)('a %s that takes nothing ends the link', (side) => {
+    const { link, client, exit, over, open } = setUp();
     open();
-    client.bufferedAmount = BUFFERED_BYTES;
-    link.message('exit', bytes(1));
-    expect(client.closed).toEqual([]);
-    client.bufferedAmount = BUFFERED_BYTES + 1;
-    link.message('exit', bytes(1));
-    expect(client.closed).toEqual(['limit']);
+    const slow = side === 'client' ? client : exit;
+    slow.isSlow = true;
+    let sent = 0;
+    for (; over.length === 0 && sent < 2 * BUFFERED_BYTES; sent += LINK_MESSAGE_BYTES) {
+      link.message(side === 'client' ? 'exit' : 'client', new ArrayBuffer(LINK_MESSAGE_BYTES));
+      vi.advanceTimersByTime(100);
+    }
+    expect(sent).toBeGreaterThan(0.95 * BUFFERED_BYTES);
+    expect(sent).toBeLessThan(BUFFERED_BYTES + 2 * LINK_MESSAGE_BYTES);
+    expect(slow.bufferedAmount).toBeLessThan(BUFFERED_BYTES / 4);
+    expect(over).toEqual(['limit']);
+  });
+
+  test('a client cannot fill a buffer with answers', () => {
+    const { link, client, over, open } = setUp();
+    open();
+    client.isSlow = true;
+    for (let said = 0; said < 1_000_000 && over.length === 0; said++) {
+      link.say('{"type":"lane_refused","lane":1}');
+      if (client.closed.length > 0) vi.advanceTimersByTime(100);
+    }
+    expect(over).toEqual(['limit']);
+    expect(client.bufferedAmount).toBeLessThan(BUFFERED_BYTES + 100);
   });
 
   test('garbage ends the link, and only the link', () => {
@@ -193,7 +289,7 @@ describe('the end', () => {
   });
 
   test('a pipe that comes after the end is closed', () => {
-    const link = new Link({ changed: () => {}, carried: () => {}, over: () => {} });
+    const { link } = setUp();
     link.close('transport');
     const late = new Pipe();
     link.attach('client', late);
@@ -236,6 +332,14 @@ describe('draining', () => {
     link.lost('exit');
     expect(over).toEqual(['normal']);
     expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('without grace, both sides are told and closed in the same moment', () => {
+    const { link, client, exit, open } = setUp();
+    open();
+    link.drain(0);
+    expect([client.sent, exit.sent]).toEqual([['{"type":"drain"}'], ['{"type":"drain"}']]);
+    expect([client.closed, exit.closed]).toEqual([['draining'], ['draining']]);
   });
 
   test('a link that is not open yet has nobody to tell', () => {

@@ -1,0 +1,26 @@
+/** Who is being helped: one link, with its lanes beside it and after it. */
+
+import { Bucket } from '../core/bucket';
+import { LANE_BURST } from '../core/limits';
+
+export class Person {
+  /** Id of the exit that all their links go to. */
+  readonly exit: string;
+  /** Links now, opening and closing ones included. */
+  links = 0;
+  /** Links open on both sides now. */
+  open = 0;
+  /** Whether a link was ever open. */
+  wasHelped = false;
+  // Each lane makes a PeerConnection on the page's main thread, whether it opens or not.
+  readonly #asking = new Bucket(1, LANE_BURST, performance.now());
+
+  constructor(exit: string) {
+    this.exit = exit;
+  }
+
+  /** Tell whether they may ask for one more lane so soon; then it is counted. */
+  ask(): boolean {
+    return this.#asking.take(1, performance.now());
+  }
+}

@@ -1,0 +1,196 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { read, write } from '../../src/core/description';
+import { Problem } from '../../src/core/fault';
+import type { Offer } from '../../src/core/signalling';
+import { Broker, type Reply } from '../../src/relay/broker';
+import type { Network } from '../../src/relay/network';
+import { GARBAGE, vectors } from '../vectors';
+import { FakeSocket } from './platform';
+
+const offer = vectors<{ message?: Offer }[]>('signalling').find(
+  ({ message }) => message?.type === 'offer',
+)?.message as Offer;
+
+function setUp(describe: () => Promise<object> = async () => ({ brokers: ['https://b.example/x'] })) {
+  const offers: [Offer, Reply][] = [];
+  const states: (string | null)[][] = [];
+  const waits: (number | null)[] = [];
+  const stopping = new AbortController();
+  const free = { count: 5 };
+  const broker = new Broker(
+    { describe } as unknown as Network,
+    {
+      free: () => free.count,
+      offer: (given, reply) => offers.push([given, reply]),
+      changed: (state, reason, retry_s) => {
+        states.push([state, reason]);
+        waits.push(retry_s);
+      },
+    },
+    stopping.signal,
+  );
+  const ended = broker.run().then(
+    () => 'over',
+    (error: Problem) => error.reason,
+  );
+  return { broker, offers, states, waits, free, stopping, ended };
+}
+
+/** Let everything that is ready happen. */
+const settle = () => vi.advanceTimersByTimeAsync(0);
+
+async function last(): Promise<FakeSocket> {
+  await settle();
+  const socket = FakeSocket.made.at(-1);
+  if (!socket) throw new Error('no socket was made');
+  return socket;
+}
+
+async function welcomed(): Promise<FakeSocket> {
+  const socket = await last();
+  socket.open();
+  socket.tell({ type: 'welcome', version: 1 });
+  return socket;
+}
+
+beforeEach(() => {
+  FakeSocket.made = [];
+  vi.stubGlobal('WebSocket', FakeSocket);
+  // A Worker's scope has these; Node's has not.
+  vi.stubGlobal('addEventListener', vi.fn());
+  vi.stubGlobal('removeEventListener', vi.fn());
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
+
+test('it says hello, is welcomed, and is silent until something changes', async () => {
+  const { broker, states, free } = setUp();
+  const socket = await welcomed();
+  expect(socket.url).toBe('wss://b.example/x/v1/volunteer');
+  expect(socket.said).toEqual([
+    { type: 'hello', version: 1, software: expect.stringMatching(/^passerelle-switch\//), free: 5 },
+  ]);
+  expect(states).toEqual([
+    ['connecting', null],
+    ['online', null],
+  ]);
+  broker.ready();
+  expect(socket.sent).toHaveLength(1);
+  free.count = 4;
+  broker.ready();
+  broker.ready();
+  expect(socket.said.slice(1)).toEqual([{ type: 'ready', free: 4 }]);
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect(FakeSocket.made).toHaveLength(1);
+});
+
+test('an offer is answered or declined by its number, while the conversation lasts', async () => {
+  const { offers } = setUp();
+  const socket = await welcomed();
+  const description = read(offer.description);
+  for (const number of [7, 8]) socket.tell({ ...offer, offer: number });
+  expect(offers.map(([given]) => given.offer)).toEqual([7, 8]);
+  offers[0]?.[1].answer(description);
+  offers[1]?.[1].decline('busy');
+  expect(socket.said.slice(1)).toEqual([
+    { type: 'answer', offer: 7, description: write(description) },
+    { type: 'decline', offer: 8, reason: 'busy' },
+  ]);
+  socket.lose();
+  await settle();
+  offers[0]?.[1].decline('failed');
+  expect(socket.sent).toHaveLength(3);
+});
+
+test('a lost broker is called again, at random within a growing time', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(0.5);
+  const { waits, states } = setUp();
+  for (let attempt = 0; attempt < 4; attempt++) {
+    (await last()).lose();
+    await settle();
+    expect(states.at(-1)).toEqual(['retrying', 'broker_unreachable']);
+    expect(waits.at(-1)).toBe(0.5 * 2 ** attempt);
+    await vi.advanceTimersByTimeAsync(500 * 2 ** attempt);
+    expect(FakeSocket.made).toHaveLength(attempt + 2);
+  }
+  (await welcomed()).lose();
+  await settle();
+  expect(waits.at(-1)).toBe(0.5);
+});
+
+test('it comes back as soon as the machine is online again', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(0.9);
+  setUp();
+  (await last()).lose();
+  await settle();
+  const [, back] = vi.mocked(addEventListener).mock.calls.find(([name]) => name === 'online') ?? [];
+  (back as () => void)();
+  await settle();
+  expect(FakeSocket.made).toHaveLength(2);
+});
+
+test('a broker that does not welcome in time is left', async () => {
+  const { states } = setUp();
+  (await last()).open();
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(states.at(-1)?.[1]).toBe('broker_unreachable');
+  expect(FakeSocket.made[0]?.closed).toBe(1000);
+});
+
+describe('bye', () => {
+  test('with a time: back after it', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0);
+    const { states, waits } = setUp();
+    (await welcomed()).tell({ type: 'bye', reason: 'restart', retry_after_s: 3 });
+    await settle();
+    expect(states.at(-1)).toEqual(['retrying', 'broker_restart']);
+    expect(waits.at(-1)).toBe(3);
+  });
+
+  test('for good: it ends with the reason', async () => {
+    const { ended } = setUp();
+    (await last()).tell({ type: 'bye', reason: 'version' });
+    expect(await ended).toBe('broker_version');
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+test('garbage, and messages out of order, end the conversation with a code', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(0);
+  const { states } = setUp();
+  const wrong = [...GARBAGE, new ArrayBuffer(3), JSON.stringify(offer), JSON.stringify({ type: 'x' })];
+  for (const data of wrong) {
+    const socket = await last();
+    socket.open();
+    socket.receive(data);
+    await settle();
+    expect([4001, 4007]).toContain(socket.closed);
+    expect(states).toContainEqual(['retrying', 'broker_garbled']);
+    states.length = 0;
+  }
+  const socket = await welcomed();
+  socket.tell({ type: 'welcome', version: 1 });
+  expect(socket.closed).toBe(4001);
+});
+
+test('stopping closes the conversation and waits for nothing', async () => {
+  const { stopping, ended } = setUp();
+  const socket = await welcomed();
+  stopping.abort();
+  expect(await ended).toBe('over');
+  expect(socket.closed).toBe(1000);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test('a network that cannot be described for now is tried again; otherwise it ends', async () => {
+  const passing = setUp(() => Promise.reject(new Problem('network_unreachable', true)));
+  await settle();
+  expect(passing.states.at(-1)).toEqual(['retrying', 'network_unreachable']);
+  const { ended } = setUp(() => Promise.reject(new Problem('network_signature')));
+  expect(await ended).toBe('network_signature');
+  expect(FakeSocket.made).toEqual([]);
+});

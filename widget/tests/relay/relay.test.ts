@@ -1,0 +1,352 @@
+import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { encode, encodeUrl } from '../../src/core/base64';
+import { LANE_BURST, LANES } from '../../src/core/limits';
+import type { Allowance, FromRelay, Report } from '../../src/core/report';
+import { Relay } from '../../src/relay/relay';
+import { vectors } from '../vectors';
+import { FakeChannel, FakeSocket } from './platform';
+
+const DESCRIPTION = {
+  ufrag: 'abcd',
+  pwd: 'p'.repeat(22),
+  fingerprint: encode(new Uint8Array(32)),
+  setup: 'actpass',
+  candidates: [['host', '192.0.2.1', 5000]],
+};
+const OWN_SDP = vectors<{ sdp: string; description: object | null }[]>('own_sdp')[0]?.sdp ?? '';
+const EXIT = 'wss://exit.example/v1/link';
+
+let keys: { publicKey: KeyObject; privateKey: KeyObject };
+let posted: FromRelay[] = [];
+
+/** The signed description of a network with the exits `ids`. */
+function network(...ids: string[]): string {
+  const key = encode(new Uint8Array(32));
+  const payload = JSON.stringify({
+    name: 'Example',
+    issued_s: 0,
+    expires_s: 2 ** 40,
+    brokers: [{ url: 'https://broker.example', seal_key: key, ticket_key: key }],
+    exits: ids.map((id) => ({ id, url: EXIT, spki_sha256: [key] })),
+    stun: ['stun:a:1', 'stun:b:2', 'stun:c:3'],
+  });
+  const signed = Buffer.from(`passerelle descriptor 1 ${payload}`);
+  return JSON.stringify({ payload, signature: encode(sign(null, signed, keys.privateKey)) });
+}
+
+async function setUp(allowance: Partial<Allowance> = {}) {
+  keys = generateKeyPairSync('ed25519');
+  vi.stubGlobal('fetch', async () => new Response(network('exit-1')));
+  const raw = keys.publicKey.export({ type: 'spki', format: 'der' }).subarray(-32);
+  const relay = new Relay((message) => posted.push(message));
+  relay.handle({
+    type: 'start',
+    invite: `https://broker.example/#${encodeUrl(raw)}`,
+    allowance: { people: 5, lanes: LANES, mbit: Infinity, ...allowance },
+  });
+  await vi.waitFor(() => expect(FakeSocket.made).toHaveLength(1));
+  const broker = FakeSocket.made[0] as FakeSocket;
+  broker.open();
+  broker.tell({ type: 'welcome', version: 1 });
+  let offers = 0;
+  const offer = (part: object = {}) => {
+    const message = { type: 'offer', offer: (offers += 1), exit: 'exit-1', ticket: 'tick' };
+    broker.tell({ ...message, description: DESCRIPTION, ...part });
+  };
+  /** The exit's socket and, once given, the channel of the link made last. */
+  const made = () => {
+    const peer = posted.filter(({ type }) => type === 'peer').at(-1);
+    const id = peer?.type === 'peer' ? peer.link : 0;
+    const channel = new FakeChannel();
+    return { id, socket: FakeSocket.made.at(-1) as FakeSocket, channel };
+  };
+  const join = ({ id, socket, channel } = made()) => {
+    relay.handle({ type: 'answered', link: id, sdp: OWN_SDP });
+    relay.handle({ type: 'channel', link: id, channel: channel as unknown as RTCDataChannel });
+    socket.open();
+    channel.open();
+    return { id, socket, channel };
+  };
+  const ask = (channel: FakeChannel, lane: number, part: object = {}) =>
+    channel.tell({ type: 'lane', lane, ticket: 'lane', description: DESCRIPTION, ...part });
+  /** The free places told last. */
+  const free = () =>
+    (broker.said as { free?: number }[]).filter((message) => 'free' in message).at(-1)?.free;
+  return { relay, broker, offer, made, join, ask, free };
+}
+
+function report(): Report | undefined {
+  const last = posted.filter(({ type }) => type === 'report').at(-1);
+  return last?.type === 'report' ? last.report : undefined;
+}
+
+const end = ({ socket, channel }: { socket: FakeSocket; channel: FakeChannel }) => {
+  channel.lose();
+  socket.lose();
+};
+
+beforeEach(() => {
+  posted = [];
+  FakeSocket.made = [];
+  vi.stubGlobal('WebSocket', FakeSocket);
+  vi.stubGlobal('addEventListener', vi.fn());
+  vi.stubGlobal('removeEventListener', vi.fn());
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+describe('an offer', () => {
+  test('becomes a socket to the exit and a peer, and is answered', async () => {
+    const { broker, offer, made, join } = await setUp();
+    offer();
+    const { socket } = made();
+    expect([socket.url, socket.protocols]).toEqual([EXIT, ['passerelle.v1', 'tick']]);
+    const peer = posted.find(({ type }) => type === 'peer');
+    expect(peer).toMatchObject({ sdp: expect.stringContaining('192.0.2.1') });
+    expect(peer?.type === 'peer' && new Set(peer.stun).size).toBe(2);
+    expect(broker.said.at(-1)).toEqual({ type: 'ready', free: 4 });
+    join();
+    expect(broker.said.at(-1)).toMatchObject({ type: 'answer', offer: 1 });
+    expect(report()).toMatchObject({ people: 1, helped: 1 });
+  });
+
+  test('for an exit that the network does not name connects nowhere', async () => {
+    const { broker, offer } = await setUp();
+    offer({ exit: 'evil' });
+    expect(broker.said.at(-1)).toEqual({ type: 'decline', offer: 1, reason: 'unknown_exit' });
+    expect(FakeSocket.made).toHaveLength(1);
+  });
+
+  test.each([
+    ['that wants this browser to be the DTLS server', 'unsupported', { description: { ...DESCRIPTION, setup: 'active' } }],
+    ['with a ticket that no header takes', 'failed', { ticket: 'a b\r\nc' }],
+  ])('%s is declined', async (_name, reason, part) => {
+    const { broker, offer, free } = await setUp();
+    offer(part);
+    expect(broker.said.at(-1)).toMatchObject({ type: 'decline', reason });
+    expect(posted.some(({ type }) => type === 'peer')).toBe(false);
+    offer();
+    expect(free()).toBe(4);
+  });
+
+  test('beyond the limit is declined, and a lowered limit is told', async () => {
+    const { relay, broker, offer, free } = await setUp({ people: 2 });
+    offer();
+    offer();
+    offer();
+    expect(broker.said.at(-1)).toMatchObject({ type: 'decline', offer: 3, reason: 'busy' });
+    relay.handle({ type: 'allow', allowance: { people: 3, lanes: 1, mbit: 1 } });
+    expect(free()).toBe(1);
+  });
+
+  test('whose link fails before the answer is declined', async () => {
+    const { relay, broker, offer, made } = await setUp();
+    offer();
+    relay.handle({ type: 'peer_lost', link: made().id });
+    vi.advanceTimersByTime(100);
+    expect(broker.said.slice(-2)).toEqual([
+      { type: 'decline', offer: 1, reason: 'failed' },
+      { type: 'ready', free: 5 },
+    ]);
+    expect(posted.at(-1)).toEqual({ type: 'peer_over', link: made().id });
+  });
+});
+
+describe('lanes', () => {
+  test('go to the same exit, are answered on the channel, and take no slot', async () => {
+    const { offer, join, ask, broker, made } = await setUp();
+    offer();
+    const { channel } = join();
+    const before = broker.sent.length;
+    ask(channel, 9);
+    expect([made().socket.url, made().socket.protocols]).toEqual([EXIT, ['passerelle.v1', 'lane']]);
+    join();
+    expect(channel.said).toEqual([
+      { type: 'lane_answer', lane: 9, description: expect.objectContaining({ setup: 'active' }) },
+    ]);
+    expect(broker.sent).toHaveLength(before);
+    expect(report()).toMatchObject({ people: 1, helped: 1 });
+  });
+
+  test('are as many as the volunteer allows, whichever link asks', async () => {
+    const { relay, offer, join, ask } = await setUp();
+    offer();
+    const first = join();
+    ask(first.channel, 1);
+    const lane = join();
+    ask(lane.channel, 2);
+    join();
+    ask(lane.channel, 3);
+    const last = join();
+    for (const { channel } of [first, lane, last]) {
+      ask(channel, 4);
+      expect(channel.said.at(-1)).toEqual({ type: 'lane_refused', lane: 4 });
+    }
+    relay.handle({ type: 'allow', allowance: { people: 5, lanes: 2, mbit: Infinity } });
+    end(last);
+    ask(first.channel, 5);
+    expect(first.channel.said.at(-1)).toEqual({ type: 'lane_refused', lane: 5 });
+    expect(posted.filter(({ type }) => type === 'peer')).toHaveLength(4);
+  });
+
+  test('are never more than four, whatever the page says', async () => {
+    const { offer, join, ask } = await setUp({ lanes: 50 });
+    offer();
+    const { channel } = join();
+    for (let lane = 0; lane < 8; lane++) ask(channel, lane);
+    expect(posted.filter(({ type }) => type === 'peer')).toHaveLength(4);
+  });
+
+  test('outlive their link, and are that person until the last is gone', async () => {
+    const { offer, join, ask, free } = await setUp();
+    offer();
+    const first = join();
+    ask(first.channel, 1);
+    const lane = join();
+    end(first);
+    expect(report()).toMatchObject({ people: 1, helped: 1 });
+    expect(free()).toBe(4);
+    ask(lane.channel, 2);
+    expect(posted.filter(({ type }) => type === 'peer')).toHaveLength(3);
+    const last = join();
+    end(lane);
+    expect(report()).toMatchObject({ people: 1, helped: 1 });
+    expect(free()).toBe(4);
+    end(last);
+    expect(report()).toMatchObject({ people: 0, helped: 1 });
+    expect(free()).toBe(5);
+  });
+
+  test('that fail are refused, and free their place', async () => {
+    const { relay, offer, join, ask, made } = await setUp({ lanes: 2 });
+    offer();
+    const { channel } = join();
+    ask(channel, 1, { ticket: 'a b' });
+    expect(channel.said.at(-1)).toEqual({ type: 'lane_refused', lane: 1 });
+    ask(channel, 2);
+    relay.handle({ type: 'peer_lost', link: made().id });
+    vi.advanceTimersByTime(100);
+    expect(channel.said.at(-1)).toEqual({ type: 'lane_refused', lane: 2 });
+    ask(channel, 3);
+    join();
+    expect(channel.said.at(-1)).toMatchObject({ type: 'lane_answer', lane: 3 });
+  });
+
+  test('cannot be asked for without end', async () => {
+    const { offer, join, ask } = await setUp();
+    offer();
+    const { channel } = join();
+    const peers = () => posted.filter(({ type }) => type === 'peer').length - 1;
+    for (let lane = 0; lane < 100; lane++) {
+      const before = peers();
+      ask(channel, lane);
+      if (peers() > before) end(join());
+    }
+    expect(peers()).toBeGreaterThanOrEqual(LANE_BURST);
+    expect(peers()).toBeLessThan(LANE_BURST + 3);
+    vi.advanceTimersByTime(3_000);
+    ask(channel, 100);
+    expect(peers()).toBeGreaterThan(LANE_BURST + 1);
+  });
+
+  test('a malformed one ends its link and no other', async () => {
+    const { offer, join, ask } = await setUp();
+    offer();
+    const one = join();
+    offer();
+    const other = join();
+    ask(one.channel, -1);
+    expect(one.socket.closed).toBe(4001);
+    expect(other.socket.closed).toBeNull();
+    expect(report()?.people).toBe(1);
+  });
+});
+
+describe('people', () => {
+  test('are counted once, with what is carried', async () => {
+    const { offer, join } = await setUp();
+    offer();
+    const one = join();
+    offer();
+    const two = join();
+    one.channel.receive(new ArrayBuffer(10));
+    two.socket.receive(new ArrayBuffer(7));
+    vi.advanceTimersByTime(1_000);
+    expect(report()).toMatchObject({ people: 2, helped: 2, bytes: 17 });
+    end(one);
+    expect(report()).toMatchObject({ people: 1, helped: 2, bytes: 17 });
+  });
+});
+
+describe('the end', () => {
+  test('by the switch: people are told, and go; over as soon as they have gone', async () => {
+    const { relay, broker, offer, join, ask } = await setUp();
+    offer();
+    const link = join();
+    relay.handle({ type: 'stop' });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(broker.closed).toBe(1000);
+    expect([link.socket.said, link.channel.said]).toEqual([[{ type: 'drain' }], [{ type: 'drain' }]]);
+    link.socket.receive(new ArrayBuffer(3));
+    expect(link.channel.sent).toHaveLength(2);
+    ask(link.channel, 1);
+    expect(link.channel.said.at(-1)).toEqual({ type: 'lane_refused', lane: 1 });
+    expect(posted.some(({ type }) => type === 'ended')).toBe(false);
+    end(link);
+    expect(posted.at(-1)).toEqual({ type: 'ended', reason: null });
+    expect(report()).toMatchObject({ people: 0, helped: 1, bytes: 3 });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('by the switch: nobody is waited for longer than 1.5 s', async () => {
+    const { relay, offer, join } = await setUp();
+    offer();
+    const link = join();
+    relay.handle({ type: 'stop' });
+    vi.advanceTimersByTime(1_300);
+    expect([link.socket.closed, link.channel.isClosed]).toEqual([4009, true]);
+    expect(posted.at(-1)).toEqual({ type: 'ended', reason: null });
+  });
+
+  test.each([['at once', false], ['after the switch', true]])(
+    'by leaving the page, %s: people are told and everything is closed in one go',
+    async (_name, isStopped) => {
+      const { relay, offer, join } = await setUp();
+      offer();
+      const link = join();
+      if (isStopped) relay.handle({ type: 'stop' });
+      relay.handle({ type: 'leave' });
+      expect([link.socket.said[0], link.channel.said[0]]).toEqual([{ type: 'drain' }, { type: 'drain' }]);
+      expect([link.socket.closed, link.channel.isClosed]).toEqual([4009, true]);
+    },
+  );
+
+  test('by itself: with the reason', async () => {
+    const { broker } = await setUp();
+    broker.tell({ type: 'bye', reason: 'version' });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(posted.at(-1)).toEqual({ type: 'ended', reason: 'broker_version' });
+  });
+
+  test('a channel that comes too late is closed', async () => {
+    const { relay } = await setUp();
+    const channel = new FakeChannel();
+    relay.handle({ type: 'channel', link: 99, channel: channel as unknown as RTCDataChannel });
+    expect(channel.isClosed).toBe(true);
+  });
+
+  test('an invite that is none ends it', async () => {
+    new Relay((message) => posted.push(message)).handle({
+      type: 'start',
+      invite: 'nonsense',
+      allowance: { people: 1, lanes: 1, mbit: 1 },
+    });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(posted.at(-1)).toEqual({ type: 'ended', reason: 'invite' });
+  });
+});
