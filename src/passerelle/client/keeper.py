@@ -62,7 +62,7 @@ class Keeper:
 
     def _new_session(self) -> Membership:
         tunnel = Tunnel(self, client=True, grace_s=self._config.grace_s)
-        return Membership(secrets.token_bytes(SESSION_ID_BYTES), tunnel)
+        return Membership(secrets.token_bytes(SESSION_ID_BYTES), tunnel, self._linked.set)
 
     @property
     def link_count(self) -> int:
@@ -77,7 +77,8 @@ class Keeper:
         """
         try:
             async with asyncio.timeout(self._config.patience_s):
-                while not self._pool.up:
+                # Data may follow HELLO: the exit's WELCOME is not waited for.
+                while not self._membership.tunnel.link_count:
                     self._linked.clear()
                     await self._linked.wait()
         except TimeoutError:
@@ -145,7 +146,6 @@ class Keeper:
     def _note(self) -> None:
         self._changed.set()
         if self._pool.up:
-            self._linked.set()
             self._first_retry.reset()
 
     def _fail(self, attempt: Attempt) -> None:

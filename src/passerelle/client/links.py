@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from collections.abc import Callable
 
 from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.link import SecureLink
@@ -18,9 +19,13 @@ from passerelle.wire.frames import VERSION, Frame, Hello, Refused, Welcome
 class Membership:
     """The session that a client's links join, and whether the exit knows it yet."""
 
-    def __init__(self, session_id: bytes, tunnel: Tunnel) -> None:
+    def __init__(
+        self, session_id: bytes, tunnel: Tunnel, joined: Callable[[], None] = lambda: None
+    ) -> None:
+        """`joined` is called when a link begins to carry the session."""
         self.session_id = session_id
         self.tunnel = tunnel
+        self.joined = joined
         self.exit_id: str | None = None
         """The exit that holds the session; None until the first link is made."""
         self.welcomed = False
@@ -94,6 +99,7 @@ class Introduction:
         )
         tunnel.attach(link)
         link.handler = self
+        self._membership.joined()
 
     def link_frames(self, link: SecureLink, frames: list[Frame]) -> None:
         """Take WELCOME or REFUSED, and hand what follows to the session."""

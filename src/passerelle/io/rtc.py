@@ -275,6 +275,11 @@ class ChannelTransport:
             return
         self._channel.send(message)
 
+    def send_control(self, text: str) -> None:
+        """Queue one text message."""
+        if not self._closed and self._channel.readyState == "open":
+            self._channel.send(text)
+
     def close(self, code: LinkCode) -> None:
         """Send what is queued as far as it goes at once, then close."""
         self._end(None)

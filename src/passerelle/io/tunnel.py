@@ -89,6 +89,11 @@ class Tunnel:
         """How many links can take new data."""
         return len(self._session.ready_links)
 
+    @property
+    def link_count(self) -> int:
+        """How many links carry the session, stalled and draining ones included."""
+        return len(self._links)
+
     def is_ready(self, number: int) -> bool:
         """Whether a link can take new data."""
         return number in self._session.ready_links
