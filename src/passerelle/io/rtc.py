@@ -56,6 +56,7 @@ _SOCKETS_S = 0.5
 _RECEIVE_WINDOW_BYTES = limits.LINK_WINDOW_CAP_BYTES + limits.MIB
 """What SCTP advertises: above a link's largest window, or a sender with more in flight provokes
 loss and falls to a few Mbit/s (aiortc's own value is 1 MiB)."""
+_SACK_DELAY_S = 0.01
 _KINDS = {"host": CandidateKind.HOST, "srflx": CandidateKind.REFLEXIVE}
 _PRIORITIES = {CandidateKind.HOST: 2130706431, CandidateKind.REFLEXIVE: 1694498815}
 
@@ -71,6 +72,9 @@ class _Association(RTCSctpTransport):
         super().__init__(transport)
         self._broken = broken
         self._advertised_rwnd = _RECEIVE_WINDOW_BYTES
+        self._sack_due: asyncio.TimerHandle | None = None
+        """Set while one packet is received and not acknowledged."""
+        self._tasks = TaskSet("sctp")
 
     async def _handle_data(self, data: bytes) -> None:
         try:
@@ -93,6 +97,33 @@ class _Association(RTCSctpTransport):
         most_bytes = _RECEIVE_WINDOW_BYTES if self._sack_misordered else limits.LINK_MESSAGE_BYTES
         if held_bytes > most_bytes or chunks > limits.CHANNEL_CHUNKS:
             self._broken(LinkLost(LinkCode.LIMIT, "the volunteer sent fragments without end"))
+
+    async def _send_sack(self) -> None:
+        """Acknowledge every second packet, or after a moment (RFC 9260 §6.2).
+
+        aiortc acknowledges each one, and sending those packets is half of what a download costs.
+        """
+        urgent = self._sack_misordered or self._sack_duplicates or self._sack_due is not None
+        if urgent:
+            self._cancel_sack()
+            await super()._send_sack()
+        else:
+            self._sack_needed = False
+            loop = asyncio.get_running_loop()
+            self._sack_due = loop.call_later(_SACK_DELAY_S, self._send_late_sack)
+
+    def _send_late_sack(self) -> None:
+        self._tasks.spawn(self._send_sack(), "sack")
+
+    def _cancel_sack(self) -> None:
+        if self._sack_due is not None:
+            self._sack_due.cancel()
+            self._sack_due = None
+
+    async def stop(self) -> None:
+        self._cancel_sack()
+        await self._tasks.close()
+        await super().stop()
 
     async def _send_chunk(self, chunk: Chunk) -> None:
         with contextlib.suppress(ConnectionError):  # the DTLS transport tells its owner
