@@ -52,7 +52,7 @@ INVITE_CHARS: Final = 512
 
 # --- the client's local port (core/front, core/socks5, core/httpproxy) --------------------------
 PROXY_HEAD_BYTES: Final = 64 * KIB
-"""Largest HTTP request head an application may send: browsers stop at a few cookies of 4 KiB each."""
+"""Largest HTTP request head an application may send; browsers stop at a few cookies of 4 KiB."""
 
 # --- dialling at the exit (io/dns, io/dial) -----------------------------------------------------
 DNS_LOOKUPS: Final = 16
@@ -71,7 +71,7 @@ PENDING_SEGMENTS: Final = 16 * KIB
 """Out-of-order segments held; bounds the bookkeeping of a peer that sends tiny ones."""
 LINKS_PER_SESSION: Final = 16
 """Live links one session may hold, counting those that drain."""
-LINK_WINDOW_FLOOR_BYTES: Final = 2 * LINK_MESSAGE_BYTES
+LINK_WINDOW_FLOOR_BYTES: Final = 8 * KIB
 """Smallest link window: keeps a slow link measurable without queueing much in front of it."""
 LINK_WINDOW_CAP_BYTES: Final = 4 * MIB
 """Largest link window, and so the most a relay has to hold for one link and direction."""
@@ -125,8 +125,6 @@ CONNECTION_WINDOW_BYTES: Final = 16 * MIB
 """At the exit, unread upload bytes of one session."""
 STREAM_HEADER_BYTES: Final = 4 * KIB
 """Size of a CONNECT request's or answer's headers (RFC 9113 §6.5.2)."""
-HOST_CHARS: Final = 253
-"""Longest domain name (RFC 1035 §2.3.4)."""
 
 # --- shells (io/) -------------------------------------------------------------------------------
 CHANNEL_CHUNKS: Final = 8192

@@ -13,11 +13,15 @@ from passerelle import limits
 from passerelle.core.estimator import (
     INITIAL_RTT_S,
     INITIAL_WINDOW_BYTES,
+    LATE_RATE_ROUNDS,
     LATE_S,
     MIN_RTT_AGE_S,
     OVERDUE_MAX_S,
     OVERDUE_MIN_S,
     QUEUE_ALLOWANCE_S,
+    SEGMENT_LEAST_BYTES,
+    SEGMENT_S,
+    STARTUP_AGE_S,
     LinkEstimator,
     Sample,
 )
@@ -36,9 +40,9 @@ class Pipe:
     flights: deque[tuple[float, Sample]] = field(default_factory=deque)
     estimator: LinkEstimator = field(default_factory=lambda: LinkEstimator(0.0))
 
-    def send(self) -> None:
-        self.free_at = max(self.free_at, self.now) + SEGMENT / self.rate
-        sample = self.estimator.sent(SEGMENT, self.now)
+    def send(self, size: int = SEGMENT) -> None:
+        self.free_at = max(self.free_at, self.now) + size / self.rate
+        sample = self.estimator.sent(size, self.now)
         self.flights.append((self.free_at + self.rtt_s, sample))
 
     def land(self) -> None:
@@ -51,6 +55,13 @@ class Pipe:
         while self.now < until_s:
             while self.estimator.room >= SEGMENT:
                 self.send()
+            self.land()
+
+    def fill_fitting(self, until_s: float) -> None:
+        """Keep the window full, with segments of the size the link likes."""
+        while self.now < until_s:
+            while self.estimator.whole_room:
+                self.send(self.estimator.segment_bytes)
             self.land()
 
     def trickle(self, until_s: float) -> None:
@@ -79,7 +90,7 @@ def test_a_full_pipe_is_measured() -> None:
     estimator = pipe.estimator
     assert estimator.rate == pytest.approx(5e6, rel=0.01)
     assert estimator.min_rtt_s == pytest.approx(0.05 + SEGMENT / 5e6)
-    window = 5e6 * (estimator.min_rtt_s + QUEUE_ALLOWANCE_S) + limits.LINK_MESSAGE_BYTES
+    window = 5e6 * (estimator.min_rtt_s + QUEUE_ALLOWANCE_S) + limits.DATA_BYTES
     assert estimator.window_bytes == pytest.approx(window, rel=0.02)
 
 
@@ -142,7 +153,7 @@ def test_a_pause_is_not_slowness() -> None:
 def test_the_window_has_a_floor_and_a_cap() -> None:
     """However slow or fast, the window keeps to its bounds."""
     slow, fast = Pipe(rate=1e4, rtt_s=0.001), Pipe(rate=1e9, rtt_s=0.5)
-    slow.fill(60)
+    slow.fill_fitting(60)
     fast.fill(10)
     assert slow.estimator.window_bytes == limits.LINK_WINDOW_FLOOR_BYTES
     assert fast.estimator.window_bytes == limits.LINK_WINDOW_CAP_BYTES
@@ -187,6 +198,116 @@ def test_a_longer_path_is_believed_early() -> None:
     pipe.rtt_s = 0.05 + 2 * LATE_S
     pipe.fill(6)
     assert pipe.estimator.min_rtt_s == pytest.approx(pipe.rtt_s, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("rate", "size"),
+    [(1e5, SEGMENT_LEAST_BYTES), (2e6, int(2e6 * SEGMENT_S)), (1e7, limits.DATA_BYTES)],
+)
+def test_segments_follow_the_rate(rate: float, size: int) -> None:
+    """A segment takes 5 ms of a link, within the least and the most; a new link gets the least."""
+    pipe = Pipe(rate=rate, rtt_s=0.05)
+    assert pipe.estimator.segment_bytes == SEGMENT_LEAST_BYTES
+    pipe.fill_fitting(3)
+    assert pipe.estimator.segment_bytes == pytest.approx(size, rel=0.02)
+    assert pipe.estimator.rate == pytest.approx(rate, rel=0.02)
+
+
+def test_room_in_whole_segments() -> None:
+    """Only what holds whole segments counts, and a window that shrank has none."""
+    estimator = LinkEstimator(0.0)
+    assert estimator.whole_room == INITIAL_WINDOW_BYTES
+    estimator.sent(1, 0.0)
+    assert estimator.whole_room == INITIAL_WINDOW_BYTES - SEGMENT_LEAST_BYTES
+    estimator.in_flight = INITIAL_WINDOW_BYTES + 1
+    assert estimator.whole_room == 0
+
+
+def round_trips(*trips: tuple[float, float]) -> LinkEstimator:
+    """Return a link that carried (windows, round trip) each alone, after some at 50 ms."""
+    estimator = LinkEstimator(0.0)
+    for step, (windows, rtt_s) in enumerate([(1, 0.05)] * 3 + list(trips)):
+        estimator.unfilled()
+        sample = estimator.sent(int(windows * estimator.window_bytes), step / 4)
+        estimator.acknowledged(sample, step / 4 + rtt_s, delay_s=0.0)
+    return estimator
+
+
+LATE_RTT_S = 0.05 + 2 * LATE_S
+
+
+def test_late_rounds_end_the_start_up_and_forget() -> None:
+    """Late rounds in a row leave a steady window, and then only the rate they measured."""
+    before = round_trips()
+    pipe = before.rate * before.min_rtt_s
+    steady = pipe + before.rate * QUEUE_ALLOWANCE_S + before.segment_bytes
+    assert before.window_bytes == pytest.approx(steady + pipe, abs=1)
+    late = round_trips(*[(0.5, LATE_RTT_S)] * LATE_RATE_ROUNDS)
+    assert late.rate == before.rate
+    assert late.window_bytes == pytest.approx(steady, abs=1)
+    later = round_trips(*[(0.5, LATE_RTT_S)] * (LATE_RATE_ROUNDS + 1))
+    assert later.rate == pytest.approx(before.window_bytes // 2 / LATE_RTT_S)
+    assert later.min_rtt_s == before.min_rtt_s
+
+
+@pytest.mark.parametrize(
+    "trips",
+    [
+        [(0.5, LATE_RTT_S)],
+        [(0.5, LATE_RTT_S), (0.1, 0.05)] * 5,
+        [(0.4, LATE_RTT_S)] * 20,
+    ],
+    ids=["once", "by turns", "hardly used"],
+)
+def test_a_stray_late_round_says_nothing(trips: list[tuple[float, float]]) -> None:
+    """One late round, or any number on a nearly idle link, changes neither window nor rate."""
+    before, after = round_trips(), round_trips(*trips)
+    assert after.rate == before.rate
+    assert after.window_bytes == before.window_bytes
+    assert after.min_rtt_s == pytest.approx(before.min_rtt_s)
+
+
+def test_a_link_long_unfilled_starts_up_anew() -> None:
+    """Ten seconds without filling bring the start-up's window; a full pipe ends it as ever."""
+    pipe = Pipe(rate=5e6, rtt_s=0.05)
+    pipe.fill(3)
+    estimator = pipe.estimator
+    usual = estimator.window_bytes
+    while pipe.flights:
+        pipe.land()
+    pipe.trickle(3 + STARTUP_AGE_S - 1)
+    assert estimator.window_bytes == pytest.approx(usual, rel=0.05)
+    pipe.trickle(3 + STARTUP_AGE_S + 1)
+    assert estimator.window_bytes >= 1.5 * usual
+    pipe.fill(pipe.now + 1)
+    assert estimator.window_bytes == pytest.approx(usual, rel=0.05)
+
+
+def test_a_probe_takes_the_segments_time_off() -> None:
+    """What a probe finds is the path's round trip, not that of a segment on its way."""
+    pipe = Pipe(rate=1.25e6, rtt_s=0.024)
+    estimator = pipe.estimator
+    estimator.echoed(0.024, 0.0)
+    pipe.fill_fitting(MIN_RTT_AGE_S + 2)
+    assert estimator.min_rtt_s == pytest.approx(0.024, abs=0.001)
+
+
+def test_a_probe_without_a_rate() -> None:
+    """With nothing acknowledged for ten seconds, PINGs alone tell of the round trip."""
+    estimator = LinkEstimator(0.0)
+    estimator.echoed(0.05, 0.0)
+    estimator.sent(100, 0.0)
+    for step in range(3):
+        estimator.echoed(0.08, MIN_RTT_AGE_S + 1 + step)
+    assert estimator.min_rtt_s == 0.08
+
+
+def test_the_window_holds_a_segment_even_in_a_probe() -> None:
+    """However short a fast path is, something can be sent whenever nothing is in flight."""
+    pipe = Pipe(rate=1e7, rtt_s=0.0005)
+    while pipe.now < MIN_RTT_AGE_S + 2:
+        pipe.fill_fitting(pipe.now + 0.01)
+        assert pipe.estimator.window_bytes >= pipe.estimator.segment_bytes
 
 
 @given(

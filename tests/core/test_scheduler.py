@@ -33,7 +33,7 @@ class Path:
 
 
 def chosen(*paths: Path, waiting: int = SEGMENT) -> str | None:
-    path = choose(paths, SEGMENT, waiting)
+    path = choose(paths, SEGMENT, waiting, whole=True)
     return path.name if path else None
 
 
@@ -52,6 +52,21 @@ def test_the_quicker_path_wins() -> None:
 def test_of_equals_the_emptier_wins() -> None:
     """Paths without measurements share what comes first."""
     assert chosen(Path("some", 0, 0.1, 20_000), Path("none", 0, 0.1)) == "none"
+
+
+def test_an_idle_path_takes_any_segment() -> None:
+    """A segment larger than a path's window goes there while nothing else does."""
+    assert chosen(Path("idle", 1e5, 0.1, 0, 8192)) == "idle"
+    assert chosen(Path("busy", 1e5, 0.1, 1, 8192)) is None
+
+
+def test_a_new_segment_is_cut_to_fit() -> None:
+    """A slow path with room for a segment of its own size takes that much of what waits."""
+    slow = Path("slow", 1e6, 0.1, 4096, 4096 + 5000)
+    assert choose([slow], SEGMENT, SEGMENT, whole=False) is slow
+    assert choose([slow], SEGMENT, SEGMENT, whole=True) is None
+    slow.estimator.in_flight += 1
+    assert choose([slow], SEGMENT, SEGMENT, whole=False) is None
 
 
 @pytest.mark.parametrize(("waiting", "name"), [(SEGMENT, None), (2_000_000, "slow")])
@@ -78,7 +93,7 @@ def test_a_slow_path_is_worth_it_for_much(waiting: int, name: str | None) -> Non
 )
 def test_never_a_full_path(paths: list[Path], waiting: int) -> None:
     """Only a path with room is chosen; with room everywhere, one always is."""
-    path = choose(paths, SEGMENT, waiting)
+    path = choose(paths, SEGMENT, waiting, whole=True)
     if path is not None:
         assert path.estimator.room >= SEGMENT
     elif paths:

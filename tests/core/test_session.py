@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from passerelle import limits
-from passerelle.core.estimator import INITIAL_WINDOW_BYTES
+from passerelle.core.estimator import INITIAL_WINDOW_BYTES, SEGMENT_LEAST_BYTES, SEGMENT_S
 from passerelle.core.session import (
     ACK_DELAY_S,
     PING_APART_S,
@@ -19,6 +19,7 @@ from passerelle.wire import frames
 from passerelle.wire.frames import Ack, Close, Data, Drain, Frame, Hello, Padding, Ping, Pong
 
 FULL = limits.DATA_BYTES
+WARM_WINDOW_BYTES = 4 * limits.LINK_MESSAGE_BYTES
 NO_RANGES: tuple[tuple[int, int], ...] = ()
 
 
@@ -30,6 +31,15 @@ def started(*links: int, window_bytes: int = limits.SESSION_WINDOW_BYTES) -> Ses
     for link, frame in session.transmit(-0.05):
         assert isinstance(frame, Ping)
         session.receive(link, Pong(frame.token), 0.0)
+    return session
+
+
+def warm(*links: int, window_bytes: int = limits.SESSION_WINDOW_BYTES) -> Session:
+    """Return a started session whose links were found fast: they take full segments."""
+    session = started(*links, window_bytes=window_bytes)
+    for link in links:
+        session.estimator(link).rate = FULL / SEGMENT_S
+        session.estimator(link).window_bytes = WARM_WINDOW_BYTES
     return session
 
 
@@ -110,7 +120,7 @@ def test_a_lost_link_makes_the_others_acknowledge() -> None:
 
 def test_a_dead_link_is_relieved_at_once() -> None:
     """What a link that ended still held goes over the others in the same moment."""
-    session = started(1, 2)
+    session = warm(1, 2)
     session.write(bytes(2 * FULL))
     first = sent(session, 0.0)
     assert {link for link, _, _ in first} == {1, 2}
@@ -123,7 +133,7 @@ def test_a_dead_link_is_relieved_at_once() -> None:
 
 def test_a_dead_link_that_was_acknowledged_costs_nothing() -> None:
     """What arrived, by the link's own ACK or by another's, is not sent again."""
-    session = started(1, 2, 3)
+    session = warm(1, 2, 3)
     session.write(bytes(3 * FULL))
     order = [link for link, _, _ in sent(session, 0.0)]
     assert sorted(order) == [1, 2, 3]
@@ -153,12 +163,12 @@ def test_an_overdue_segment_takes_another_link() -> None:
 
 def test_a_segment_is_never_sent_twice_over_one_link() -> None:
     """A stalled link that starts to deliver again gets only what it does not hold already."""
-    session = started(1, 2)
+    session = warm(1, 2)
     session.write(bytes(2 * FULL))
     session.drain_link(2)
     assert sent(session, 0.0) == [(1, 0, FULL), (1, FULL, FULL)]
     # The other is full: nothing can be sent again yet.
-    session.estimator(2).in_flight = INITIAL_WINDOW_BYTES
+    session.estimator(2).in_flight = WARM_WINDOW_BYTES
     session.tick(0.25)
     assert sent(session, 0.25) == []
     session.receive(1, Ack(FULL, 0.0, FULL), 0.3)
@@ -209,7 +219,7 @@ def test_an_only_link_is_waited_for() -> None:
 
 def test_nothing_is_sent_while_all_links_stall() -> None:
     """Two stalled links get nothing, until one delivers."""
-    session = started(1, 2)
+    session = warm(1, 2)
     session.write(bytes(2 * FULL))
     assert len(sent(session, 0.0)) == 2
     session.tick(0.25)
@@ -225,7 +235,7 @@ def test_nothing_is_sent_while_all_links_stall() -> None:
 @pytest.mark.parametrize("far_end", [True, False])
 def test_a_draining_link_gets_nothing_new(far_end: bool) -> None:
     """Whichever side announces it: new bytes go elsewhere, what is under way may arrive."""
-    session = started(1, 2)
+    session = warm(1, 2)
     session.write(bytes(2 * FULL))
     order = sent(session, 0.0)
     [under_way] = [offset for link, offset, _ in order if link == 1]
@@ -322,7 +332,7 @@ def test_a_link_behind_is_asked_early() -> None:
 
 def test_the_window_of_the_far_end_is_respected() -> None:
     """No byte beyond the far end's in-order offset plus window is sent, however much waits."""
-    session = started(1, 2, window_bytes=10_000)
+    session = warm(1, 2, window_bytes=10_000)
     session.write(bytes(25_000))
     assert [size for _, _, size in sent(session, 0.0)] == [10_000]
     session.receive(session.ready_links[0], Padding(0), 0.01)
@@ -333,18 +343,57 @@ def test_the_window_of_the_far_end_is_respected() -> None:
 
 def test_a_link_window_is_respected() -> None:
     """A link whose window is full gets no more until it delivered."""
-    session = started(1)
+    session = warm(1)
     session.write(bytes(10 * FULL))
-    count = INITIAL_WINDOW_BYTES // FULL
+    count = WARM_WINDOW_BYTES // FULL
     assert len(sent(session, 0.0)) == count
     assert session.room == 0
     session.receive(1, Ack(FULL, 0.0, FULL), 0.05)
     assert sent(session, 0.05) != []
 
 
+def test_a_link_gets_segments_of_its_size() -> None:
+    """A new link gets small segments, and so does one found slow, beside one found fast."""
+    session = started(1, 2)
+    fast, slow = session.estimator(1), session.estimator(2)
+    for estimator, size in ((fast, FULL), (slow, 6000)):
+        estimator.rate = size / SEGMENT_S
+        estimator.window_bytes = 2 * size
+    session.write(bytes(limits.UNSENT_BYTES))
+    order = sent(session, 0.0)
+    assert [size for link, _, size in order if link == 1] == [FULL, FULL]
+    assert [size for link, _, size in order if link == 2] == [6000, 6000]
+    assert [offset for _, offset, _ in order] == [
+        sum(size for _, _, size in order[:index]) for index in range(len(order))
+    ]
+    session = started(3)
+    session.write(bytes(limits.UNSENT_BYTES))
+    assert {size for _, _, size in sent(session, 0.0)} == {SEGMENT_LEAST_BYTES}
+
+
+def test_a_large_resend_waits_for_an_idle_link() -> None:
+    """A full segment goes again over a link of a smaller window, once nothing else is there."""
+    session = warm(1, 2)
+    session.drain_link(2)
+    session.write(bytes(FULL))
+    assert sent(session, 0.0) == [(1, 0, FULL)]
+    session.drain_link(1)
+    slow = session.estimator(2)
+    slow.window_bytes = limits.LINK_WINDOW_FLOOR_BYTES
+    sample = slow.sent(1, 0.0)
+    session.remove_link(1, 0.01)
+    assert sent(session, 0.01) == []
+    slow.acknowledged(sample, 0.05, delay_s=0.0)
+    slow.window_bytes = limits.LINK_WINDOW_FLOOR_BYTES
+    assert sent(session, 0.05) == [(2, 0, FULL)]
+    session.receive(2, Ack(FULL, 0.0, FULL), 1.5)
+    session.write(b"more")
+    assert sent(session, 1.5) == [(2, FULL, 4)]
+
+
 def test_segments_are_not_more_than_a_receiver_holds() -> None:
     """Writes of one byte each stop being sent before the far end's count of pieces is full."""
-    session = started(1)
+    session = warm(1)
     for _ in range(limits.PENDING_SEGMENTS + 10):
         session.write(b"x")
         sent(session, 0.0)
@@ -365,17 +414,24 @@ def test_room_is_what_links_can_take() -> None:
     """The caller is asked for whole segments that links have room for, within the bound."""
     session = Session()
     assert session.room == 0
-    session = started(1, 2)
-    assert session.room == min(limits.UNSENT_BYTES, 2 * (INITIAL_WINDOW_BYTES // FULL) * FULL)
+    assert started(1, 2).room == 2 * INITIAL_WINDOW_BYTES
+    session = warm(1)
+    assert session.room == WARM_WINDOW_BYTES // FULL * FULL
+    session.write(bytes(FULL + WARM_WINDOW_BYTES % FULL + 1))
+    sent(session, 0.0)
+    assert session.room == (WARM_WINDOW_BYTES // FULL - 2) * FULL
+    session = warm(1, 2)
+    assert session.room == limits.UNSENT_BYTES
     session.write(b"")
     session.write(bytes(100))
     session.write(bytes(limits.UNSENT_BYTES))
+    assert session.unsent_bytes == 100 + limits.UNSENT_BYTES
     assert session.room == 0
 
 
 def test_written_chunks_are_cut_and_joined() -> None:
     """Segments are full, whatever the sizes of the writes, and keep the bytes in order."""
-    session = started(1)
+    session = warm(1)
     text = bytes(index % 251 for index in range(2 * FULL + 10))
     for start, end in ((0, 7), (7, FULL + 5), (FULL + 5, len(text))):
         session.write(text[start:end])
@@ -447,7 +503,7 @@ def test_a_resume_at_what_was_never_sent() -> None:
 
 def test_acknowledging_in_crumbs_is_bounded() -> None:
     """A far end cannot grow the table of what arrived by acknowledging every other byte."""
-    session = started(1)
+    session = warm(1)
     session.write(bytes(4 * FULL))
     sent(session, 0.0)
 
@@ -488,7 +544,7 @@ def test_links_that_are_gone_are_ignored() -> None:
 
 def test_a_new_session_resumes_where_the_far_end_is() -> None:
     """After the loss of all links only what the far end lacks is sent again."""
-    session = started(1)
+    session = warm(1)
     session.write(bytes(2 * FULL))
     assert len(sent(session, 0.0)) == 2
     session.remove_link(1, 0.1)

@@ -7,7 +7,15 @@ import random
 import pytest
 
 from passerelle import limits
-from passerelle.core.estimator import MIN_RTT_AGE_S, QUEUE_ALLOWANCE_S
+from passerelle.core.estimator import (
+    LATE_S,
+    MIN_RTT_AGE_S,
+    PROBE_S,
+    QUEUE_ALLOWANCE_S,
+    SEGMENT_LEAST_BYTES,
+    SEGMENT_S,
+    STARTUP_AGE_S,
+)
 from tests.core.paths import MBIT_S, Network
 
 ENDLESS = float("inf")
@@ -138,12 +146,14 @@ def test_a_longer_path_does_not_collapse() -> None:
 
 
 def test_a_shorter_path_is_noticed() -> None:
-    """When the round trip shrinks, so does what is in flight."""
+    """When the round trip shrinks, so does what is in flight: most at once, all with a probe."""
     network = download((20, 0.2))
     network.run(4)
     network.paths[1].delay_s = 0.02
     network.run(8)
     assert network.rate(5, 8) >= 0.95 * 20
+    assert queue_s(network, 1) <= 2 * QUEUE_ALLOWANCE_S + SEGMENT_S
+    network.run(6 + MIN_RTT_AGE_S)
     assert queue_s(network, 1) <= 2 * QUEUE_ALLOWANCE_S
 
 
@@ -179,12 +189,82 @@ def test_a_warm_link_fills_as_fast() -> None:
     assert network.rate(32, 33) >= 90
 
 
+@pytest.mark.parametrize("rtt_s", [0.02, 0.3])
+def test_an_unused_link_joins_at_once(rtt_s: float) -> None:
+    """Tiny messages measure a link at some bytes a second; a download uses it all the same."""
+    network = Network()
+    network.add(1, 10, 0.02)
+    network.add(2, 50, rtt_s)
+    for step in range(20):
+        network.at(0.5 + step, network.probe)
+    network.run(21)
+    for number in (1, 2):
+        assert network.sides[0].session.estimator(number).rate < 10_000
+    network.sides[0].unwritten = ENDLESS
+    network.run(25)
+    assert network.rate(24, 25) >= 0.85 * 60
+
+
+def test_a_link_once_slow_starts_up_again() -> None:
+    """A link found slow, hardly used since and fast by now, is filled within seconds."""
+    network = download((1, 0.2))
+    network.run(5)
+    network.sides[0].unwritten = 0
+    network.paths[1].rate = 100 * MBIT_S
+    for step in range(int(STARTUP_AGE_S) + 2):
+        network.at(6 + step, network.probe)
+    network.run(20)
+    network.sides[0].unwritten = ENDLESS
+    network.run(24)
+    assert network.rate(22, 24) >= 90
+
+
+def test_an_early_peak_is_forgotten() -> None:
+    """A path whose rate falls while the link starts up has a short queue again in 3 s."""
+    network = download((70, 0.1))
+    network.run(1)
+    network.paths[1].rate = 20 * MBIT_S
+    network.run(4)
+    assert queue_s(network, 1) <= LATE_S
+    assert network.rate(2, 4) >= 0.9 * 20
+
+
+def test_a_probe_leaves_no_queue_behind() -> None:
+    """A segment's own time does not add to the round trip with every probe."""
+    network = download((10, 0.024))
+    network.run(2)
+    while network.now < 2 + 3 * (MIN_RTT_AGE_S + PROBE_S):
+        network.run(network.now + 0.05)
+        assert queue_s(network, 1) <= 0.04
+    assert network.sides[0].session.estimator(1).min_rtt_s <= 0.024 + SEGMENT_S
+
+
+def test_a_very_short_path_outlives_its_probes() -> None:
+    """Half of a tiny pipe holds no segment; the window does, or nothing would be sent again."""
+    network = download((100, 0.001))
+    network.run(2 * MIN_RTT_AGE_S + 5)
+    assert network.longest_gap(1, network.now) <= 0.1
+    assert network.rate(1, network.now) >= 90
+
+
 def test_a_slow_link_queues_little() -> None:
     """1 Mbit/s carries 1 Mbit/s, with at most three messages in flight beyond the path."""
     network = download((1, 0.1))
     network.run(10)
     assert network.rate(2, 10) >= 0.9
-    assert queue_s(network, 1) <= 3 * limits.LINK_MESSAGE_BYTES / MBIT_S
+    assert queue_s(network, 1) <= QUEUE_ALLOWANCE_S + 2 * SEGMENT_LEAST_BYTES / MBIT_S
+
+
+def test_a_segment_cut_for_a_fast_link_survives_on_a_slow_one() -> None:
+    """What a fast link held when it ended arrives over one whose window is smaller than it."""
+    network = download((50, 0.02), (0.1, 0.02))
+    network.run(5)
+    network.sides[0].unwritten = 0
+    network.end(1)
+    network.run(5 + 8 * limits.SESSION_WINDOW_BYTES / MBIT_S)
+    slow = network.sides[0].session.estimator(2)
+    assert slow.window_bytes < limits.DATA_BYTES
+    assert network.sides[1].received_bytes == network.sides[0].written
 
 
 def test_jitter_leaves_most_of_the_rate() -> None:

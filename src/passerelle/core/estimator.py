@@ -1,15 +1,18 @@
 """What one link can carry, measured from its acknowledgements.
 
-The window is `delivery rate × (smallest round trip + allowance)` and one message: the pipe's
+The window is `delivery rate × (smallest round trip + allowance)` and one segment: the pipe's
 content plus a bounded queue. The allowance is a time, not a share, so it means the same short
-queue on every path, and a path that becomes faster shows it by draining that queue. The message
-stands for a segment's own time on the wire, which a PING does not show and a slow path has much
-of.
+queue on every path, and a path that becomes faster shows it by draining that queue. The segment
+stands for its own time on the wire, which a PING does not show and a slow path has much of; so
+on a slow link segments are smaller, too.
 
 The delivery rate is sampled per acknowledged segment as in BBR (Cardwell et al., "BBR:
 Congestion-Based Congestion Control", ACM Queue 2016, and draft-cheng-iccrg-delivery-rate-
 estimation), maximum over the last rounds. A round lasts from a segment's sending to its
-acknowledgement.
+acknowledgement. Two rounds whose round trips are *late*, longer than our own queue explains, make
+older ones forgotten, and end the start-up: what a browser's SCTP carries falls within one round
+trip, and a remembered better rate would pile up seconds of queue in front of it. A link that was
+not filled for long starts up anew: what was measured then may hold no more.
 
 The smallest round trip is a minimum too, but one that may have to rise. When nothing shorter was
 seen for ten seconds, or when round trips stay long although the rate's maximum has forgotten
@@ -30,18 +33,26 @@ STARTUP_GAIN = 2.0
 STARTUP_GROWTH = 1.25
 STARTUP_ROUNDS = 3
 """Rounds without growth after which the pipe counts as full (BBR)."""
+STARTUP_AGE_S = 10.0
+"""Seconds without filling the link after which it starts up anew."""
 RATE_ROUNDS = 10
 """Rounds the delivery rate's maximum is taken over."""
 MIN_RTT_AGE_S = 10.0
 LATE_S = 2 * QUEUE_ALLOWANCE_S
 """A round trip this much over the smallest is not explained by the queue we keep."""
-LATE_ROUNDS = RATE_ROUNDS + 3
+LATE_RATE_ROUNDS = 2
+"""Rounds that are late in a row before older ones are forgotten."""
+LATE_ROUNDS = 6
 """Late rounds after which the smallest round trip is doubted: by then a slower link's window has
 shrunk with its rate, and only a longer path still explains them."""
+SEGMENT_S = 0.005
+"""A segment's own time on a link, at most, between the two sizes below."""
+SEGMENT_LEAST_BYTES = 4 * limits.KIB
 PROBE_S = 0.2
 """How long, at least, the window is halved to see the bare round trip again."""
 INITIAL_RTT_S = 0.1
-INITIAL_WINDOW_BYTES = 4 * limits.LINK_MESSAGE_BYTES
+INITIAL_WINDOW_BYTES = limits.LINK_MESSAGE_BYTES
+"""What SCTP and TCP send at first, too: more would only wait in front of them."""
 OVERDUE_MIN_S = 0.2
 OVERDUE_MAX_S = 2.0
 """Whatever was measured: one long stall must not make the next one look normal."""
@@ -86,6 +97,8 @@ class LinkEstimator:
         self._startup = True
         self._startup_best = 0.0
         self._startup_stale = 0
+        self._filled_at = now
+        """When last something was sent that fills the link."""
         self._rtt_known = False
         self._min_rtt_at = now
         self._late_rounds = 0
@@ -98,16 +111,28 @@ class LinkEstimator:
         return self.window_bytes - self.in_flight
 
     @property
+    def whole_room(self) -> int:
+        """`room` in whole segments."""
+        return max(0, self.room) // self.segment_bytes * self.segment_bytes
+
+    @property
     def overdue_s(self) -> float:
         """Seconds without its ACK after which a segment counts as overdue."""
         expected = self.srtt_s + 4 * self.rttvar_s + 2 * QUEUE_ALLOWANCE_S
         return min(max(OVERDUE_MIN_S, expected), OVERDUE_MAX_S)
 
+    @property
+    def segment_bytes(self) -> int:
+        """Largest new segment to send over this link."""
+        return int(min(max(SEGMENT_LEAST_BYTES, self.rate * SEGMENT_S), limits.DATA_BYTES))
+
     def eta_s(self, size: float) -> float:
         """Return in how many seconds `size` more bytes would be acknowledged."""
-        if not self.rate:
-            return self.srtt_s
-        return max(self.min_rtt_s, (self.in_flight + size) / self.rate)
+        rate = self.rate
+        if self._startup and not self._startup_best:
+            # It was never filled, so it may do better: a first window takes one round trip.
+            rate = max(rate, INITIAL_WINDOW_BYTES / self.srtt_s)
+        return max(self.min_rtt_s, (self.in_flight + size) / rate)
 
     def sent(self, size: int, now: float) -> Sample:
         """Count a segment as sent."""
@@ -116,6 +141,10 @@ class LinkEstimator:
             self._delivered_s = now
         self.in_flight += size
         filled = self._delivered >= self._unfilled_until
+        if filled:
+            self._filled_at = now
+        elif not self._startup and now - self._filled_at > STARTUP_AGE_S:
+            self._startup, self._startup_best, self._startup_stale = True, self.rate, 0
         return Sample(size, now, self._delivered, self._delivered_s, filled)
 
     def unfilled(self) -> None:
@@ -140,11 +169,12 @@ class LinkEstimator:
         if not self.rate:
             return
         pipe = self.rate * self.min_rtt_s
-        least = limits.LINK_WINDOW_FLOOR_BYTES
+        # A window that holds no segment would never be used again.
+        least = max(limits.LINK_WINDOW_FLOOR_BYTES, self.segment_bytes)
         if self._probe_until is not None:
             window = pipe / 2
         else:
-            window = pipe + self.rate * QUEUE_ALLOWANCE_S + limits.LINK_MESSAGE_BYTES
+            window = pipe + self.rate * QUEUE_ALLOWANCE_S + self.segment_bytes
             if self._startup:
                 window += (STARTUP_GAIN - 1) * pipe
                 least = INITIAL_WINDOW_BYTES
@@ -182,7 +212,9 @@ class LinkEstimator:
         self._probe_rtt_s = float("inf")
 
     def _go_on_probing(self, rtt_s: float, now: float) -> None:
-        self._probe_rtt_s = min(self._probe_rtt_s, rtt_s)
+        # A segment's own time on the link is no part of the path.
+        own_s = self.segment_bytes / self.rate if self.rate else 0.0
+        self._probe_rtt_s = min(self._probe_rtt_s, max(self.min_rtt_s, rtt_s - own_s))
         if self._probe_until is not None and now >= self._probe_until:
             self._probe_until = None
             self._set_min_rtt(self._probe_rtt_s, now)
@@ -195,17 +227,30 @@ class LinkEstimator:
         # Less than a round trip can only be rounding.
         elapsed = max(self.min_rtt_s, now - sample.delivered_s)
         rate = (self._delivered - sample.delivered) / elapsed
-        if sample.filled or rate > self.rate:
+        # While round trips are late a queue stands at the link: it decides the rate, not we.
+        if sample.filled or self._late_rounds or rate > self.rate:
             self._rounds[-1] = max(self._rounds[-1], rate)
             self.rate = max(self._rounds)
 
     def _end_round(self, now: float, *, filled: bool) -> None:
+        self._late_rounds = self._late_rounds + 1 if self._round_is_late() else 0
         self._round_end = self._delivered
-        if self._startup and filled:
+        self._round_rtt_s = float("inf")
+        if self._late_rounds >= LATE_RATE_ROUNDS:
+            self._startup = False
+            while len(self._rounds) > LATE_RATE_ROUNDS:
+                self._rounds.popleft()
+        elif self._startup and filled:
             self._judge_startup()
         if self._rounds[-1]:
             self._rounds.append(0.0)
-        self._judge_min_rtt(now)
+        if self._late_rounds >= LATE_ROUNDS and self._probe_until is None:
+            self._probe(now)
+
+    def _round_is_late(self) -> bool:
+        # A few stray bytes tell nothing of the link.
+        busy = self._delivered - self._round_end >= self.window_bytes // 2
+        return busy and self._round_rtt_s > self.min_rtt_s + LATE_S
 
     def _judge_startup(self) -> None:
         if self.rate > self._startup_best * STARTUP_GROWTH:
@@ -213,10 +258,3 @@ class LinkEstimator:
         else:
             self._startup_stale += 1
             self._startup = self._startup_stale < STARTUP_ROUNDS
-
-    def _judge_min_rtt(self, now: float) -> None:
-        late = self._round_rtt_s > self.min_rtt_s + LATE_S
-        self._round_rtt_s = float("inf")
-        self._late_rounds = self._late_rounds + 1 if late else 0
-        if self._late_rounds >= LATE_ROUNDS and self._probe_until is None:
-            self._probe(now)

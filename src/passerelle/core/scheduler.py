@@ -25,19 +25,22 @@ class Path(Protocol):
 P = TypeVar("P", bound=Path)
 
 
-def choose(paths: Iterable[P], size: int, waiting: int) -> P | None:
+def choose(paths: Iterable[P], size: int, waiting: int, *, whole: bool) -> P | None:
     """Return the path for a segment of `size` bytes, or None to wait.
 
-    `waiting` is how many bytes, this segment included, wait to be sent. Of equals, the path that
-    carries less is chosen.
+    Unless it has to stay `whole`, a path gets no larger segment than it likes. `waiting` is how
+    many bytes, this segment included, wait to be sent. Of equals, the path that carries less is
+    chosen.
     """
     best: P | None = None
     best_cost = (math.inf, 0)
     full_eta = math.inf
     for path in paths:
         estimator = path.estimator
-        if estimator.room >= size:
-            cost = (estimator.eta_s(size), estimator.in_flight)
+        part = size if whole else min(size, estimator.segment_bytes)
+        # An idle path takes any segment: its window may be smaller than one cut for another.
+        if estimator.room >= part or not estimator.in_flight:
+            cost = (estimator.eta_s(part), estimator.in_flight)
             if cost < best_cost:
                 best, best_cost = path, cost
         else:

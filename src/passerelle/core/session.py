@@ -135,10 +135,8 @@ class Session:
 
         So what waits here is little, and a quiet stream's few bytes pass a busy stream's many.
         """
-        segments = sum(
-            max(0, link.estimator.room) // limits.DATA_BYTES for link in self._usable_links()
-        )
-        return max(0, min(limits.UNSENT_BYTES, segments * limits.DATA_BYTES) - self._unsent_bytes)
+        room = sum(link.estimator.whole_room for link in self._usable_links())
+        return max(0, min(limits.UNSENT_BYTES, room) - self._unsent_bytes)
 
     @property
     def unsent_bytes(self) -> int:
@@ -274,13 +272,14 @@ class Session:
             resend = self._next_resend()
             size = resend.end - resend.offset if resend else self._next_size()
             waiting = size if resend else self._waiting_bytes()
-            link = scheduler.choose(links, size, waiting) if size else None
+            link = scheduler.choose(links, size, waiting, whole=bool(resend)) if size else None
             if link is None:
                 break
             if resend:
                 segment = self._take_resend()
                 self.bytes_resent += size
             else:
+                size = min(size, link.estimator.segment_bytes)
                 segment = self._cut(size)
             link.bytes_sent += size
             sample = link.estimator.sent(size, now)
@@ -292,7 +291,7 @@ class Session:
         if not (self.backlogged and self.room):
             # Otherwise the caller is about to write more.
             for link in links:
-                if link.estimator.room >= limits.DATA_BYTES:
+                if link.estimator.whole_room:
                     link.estimator.unfilled()
 
     def _usable_links(self) -> list[_Link]:

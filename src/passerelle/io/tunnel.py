@@ -316,7 +316,9 @@ class Tunnel:
             if not window:
                 self._blocked[stream.number] = stream
                 return
-            self._streams.send(stream.number, stream.take(min(window, limits.STREAM_CHUNK_BYTES)))
+            # No more than links take now: what is cut ahead delays every other stream.
+            most = min(window, limits.STREAM_CHUNK_BYTES, self._session.room)
+            self._streams.send(stream.number, stream.take(most))
         if stream.queued:
             self._sending[stream.number] = stream
         elif stream.ending:
