@@ -27,13 +27,13 @@ from aiortc import (
     RTCIceServer,
     RTCIceTransport,
     RTCSctpCapabilities,
-    RTCSctpTransport,
 )
 from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters
 from aiortc.rtcsctptransport import Chunk, DataChunk
 
 from passerelle import limits
 from passerelle.errors import LinkCode, LinkLost
+from passerelle.io.rtcsctp import SctpSender
 from passerelle.io.tasks import TaskSet, describe
 from passerelle.io.transport import Receiver
 from passerelle.wire.description import (
@@ -61,7 +61,7 @@ _KINDS = {"host": CandidateKind.HOST, "srflx": CandidateKind.REFLEXIVE}
 _PRIORITIES = {CandidateKind.HOST: 2130706431, CandidateKind.REFLEXIVE: 1694498815}
 
 
-class _Association(RTCSctpTransport):
+class _Association(SctpSender):
     """SCTP that a hostile volunteer can neither fill nor break.
 
     aiortc advertises a window and does not hold the sender to it, lets any number of streams be
