@@ -1,0 +1,124 @@
+"""Which RTP packets are missing, when to ask for them again, and when to give one up.
+
+A packet is asked for as soon as a later one is here (the shell looks every few milliseconds, which
+forgives small reordering), and again when the answer should have come: a round trip and a margin
+later, the margin growing, since answers may queue behind what they repair. Round trips are those
+between a first question and its answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from passerelle import limits
+from passerelle.errors import LinkCode, PeerError
+
+MARGIN_S = 0.010
+PATIENCE = 1.25
+"""Round trips to wait for a first answer …"""
+PATIENCE_GROWTH = 0.15
+"""… and so many more for each later one."""
+ASK_MOST = 12
+"""Questions for one packet; at 10 % loss each way one in 10^8 needs more."""
+GIVE_UP_S = 3.0
+"""A browser keeps what it sent for a second, or for three round trips (libwebrtc)."""
+INITIAL_RTT_S = 0.2
+"""Until one is known."""
+
+
+@dataclass(slots=True)
+class _Missing:
+    noticed_s: float
+    asked_s: float = 0.0
+    ask_again_s: float = 0.0
+    asked: int = 0
+
+
+class Repair:
+    """What is missing of one sequence of packets. Numbers are extended ones.
+
+    Holds at most `limits.MEDIA_PACKETS` missing ones.
+    """
+
+    def __init__(self) -> None:
+        self.highest: int | None = None
+        """The highest number that arrived."""
+        self.rtt_s = INITIAL_RTT_S
+        """Smoothed."""
+        self.least_rtt_s = float("inf")
+        self._least_possible_s = 0.0
+        self.repaired = 0
+        self.abandoned = 0
+        self._missing: dict[int, _Missing] = {}
+
+    def __len__(self) -> int:
+        """Return how many are missing."""
+        return len(self._missing)
+
+    def arrived(self, number: int, now: float) -> tuple[bool, int]:
+        """Take the number of a packet; return whether it is new, and how many it shows missing.
+
+        Raises PeerError(LIMIT) when more are missing than a link's window can hold.
+        """
+        highest = self.highest
+        if highest is None:
+            self.highest = number
+            return True, 0
+        if number <= highest:
+            return self._missing.pop(number, None) is not None, 0
+        gap = number - highest - 1
+        if gap:
+            if gap + len(self._missing) > limits.MEDIA_PACKETS:
+                raise PeerError(LinkCode.LIMIT, "too many packets missing")
+            for missing in range(highest + 1, number):
+                self._missing[missing] = _Missing(now)
+        self.highest = number
+        return True, gap
+
+    def repaired_by(self, number: int, now: float) -> bool:
+        """Take the number that a retransmission carries; return whether it was missing."""
+        missing = self._missing.pop(number, None)
+        if missing is None:
+            return False
+        self.repaired += 1
+        rtt_s = now - missing.asked_s
+        if missing.asked == 1 and rtt_s >= self._least_possible_s:
+            self._measure(rtt_s)
+        return True
+
+    def seed(self, rtt_s: float) -> None:
+        """Take the bare round trip, known from elsewhere.
+
+        A browser that probes the path sends old packets again unasked: what comes sooner than a
+        round trip after a question is no answer to it.
+        """
+        self._least_possible_s = 0.9 * rtt_s
+        if self.least_rtt_s == float("inf"):
+            self.rtt_s = rtt_s
+
+    def due(self, now: float) -> tuple[list[int], list[int]]:
+        """Return which to ask for now, ascending, and which were just given up."""
+        ask, give_up = [], []
+        for number, missing in self._missing.items():
+            if missing.ask_again_s > now:
+                continue
+            if missing.asked >= ASK_MOST or now - missing.noticed_s > max(
+                GIVE_UP_S, 8 * self.rtt_s
+            ):
+                give_up.append(number)
+                continue
+            missing.asked += 1
+            missing.asked_s = now
+            patience = PATIENCE + PATIENCE_GROWTH * (missing.asked - 1)
+            missing.ask_again_s = now + patience * self.rtt_s + MARGIN_S
+            ask.append(number)
+        for number in give_up:
+            del self._missing[number]
+        self.abandoned += len(give_up)
+        return ask, give_up
+
+    def _measure(self, rtt_s: float) -> None:
+        if self.least_rtt_s == float("inf"):
+            self.rtt_s = max(self.rtt_s, rtt_s)
+        self.least_rtt_s = min(self.least_rtt_s, rtt_s)
+        self.rtt_s += (rtt_s - self.rtt_s) / 8
