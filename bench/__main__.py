@@ -15,7 +15,10 @@ from rich.table import Table
 
 from bench.command import COULD_NOT, INTERRUPTED, MEASURED, say
 
-PROGRAMS = ("tunnel", "connect", "overhead", "latency", "network")
+PROGRAMS = (
+    *("tunnel", "connect", "overhead", "latency", "network"),
+    *("failover", "aggregate", "memory"),
+)
 LIMIT_S = 3600.0
 STOP_S = 60.0
 

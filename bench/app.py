@@ -16,9 +16,11 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
+from bench import steady
 from bench.site import BLOCK, BUFFER_BYTES, TOTAL
 
 ENDLESS_BYTES = 1 << 50
@@ -58,6 +60,22 @@ def down(options: argparse.Namespace) -> dict[str, float]:
                 raise Failed(f"the download ended after {total} of {size} bytes")
             total += got
     return {"bytes": total, "seconds": options.seconds or time.monotonic() - start_s}
+
+
+def stall(options: argparse.Namespace) -> dict[str, float]:
+    """Read an endless download for `--interval`, then stop reading, for `--seconds`: `bytes`.
+
+    Says `stalled` on standard error when it stops.
+    """
+    buffer = bytearray(BUFFER_BYTES)
+    total = 0
+    with connect(options, f"down {ENDLESS_BYTES}\n".encode()) as connection:
+        end_s = time.monotonic() + options.interval
+        while time.monotonic() < end_s:
+            total += connection.recv_into(buffer)
+        print("stalled", file=sys.stderr, flush=True)
+        time.sleep(options.seconds)
+    return {"bytes": total}
 
 
 def up(options: argparse.Namespace) -> dict[str, float]:
@@ -113,6 +131,21 @@ def first(options: argparse.Namespace) -> dict[str, list[float]]:
             times.append((time.monotonic() - start_s) * 1e3)
         time.sleep(options.interval)
     return {"first_ms": times}
+
+
+def pull(options: argparse.Namespace) -> dict[str, Any]:
+    """Download `--bytes` that come at `--rate` bytes a second: what `steady.receive` tells."""
+    with connect(options, f"pull {options.bytes} {options.rate}\n".encode()) as connection:
+        return steady.receive(connection, options.bytes)
+
+
+def push(options: argparse.Namespace) -> dict[str, Any]:
+    """Upload `--bytes` at `--rate` bytes a second: what the site's `steady.receive` tells."""
+    with connect(options, f"push {options.bytes}\n".encode()) as connection:
+        steady.send(connection, options.bytes, options.rate)
+        with connection.makefile("rb") as answer:
+            told: dict[str, Any] = json.loads(answer.readline())
+    return told
 
 
 def connect(options: argparse.Namespace, first_words: bytes) -> socket.socket:
@@ -175,7 +208,15 @@ def _totals(connection: socket.socket) -> Iterator[int]:
         data = data[whole:]
 
 
-COMMANDS = {"down": down, "up": up, "echo": echo, "first": first}
+COMMANDS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "down": down,
+    "up": up,
+    "echo": echo,
+    "first": first,
+    "pull": pull,
+    "push": push,
+    "stall": stall,
+}
 
 
 def main() -> None:
@@ -186,6 +227,7 @@ def main() -> None:
     parser.add_argument("host")
     parser.add_argument("port", type=int)
     parser.add_argument("--bytes", type=int, default=0)
+    parser.add_argument("--rate", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=0.0)
     parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--interval", type=float, default=0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
@@ -47,6 +48,30 @@ def cpu_s(pid: int) -> float:
     # proc(5): the name, in parentheses, may hold anything; utime and stime are fields 14 and 15.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def rss_bytes(pid: int) -> int:
+    """Return the memory that a process has in use now, shared pages included; 0 once it is gone."""
+    try:
+        # proc(5): the second field of statm is resident pages.
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def renderers(pid: int) -> list[int]:
+    """Return the processes below `pid` in which Chromium runs pages."""
+    found = []
+    parents = [pid]
+    while parents:
+        parent = parents.pop()
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for task in Path(f"/proc/{parent}/task").iterdir():
+                parents += [int(child) for child in (task / "children").read_text().split()]
+            if b"--type=renderer" in Path(f"/proc/{parent}/cmdline").read_bytes():
+                found.append(parent)
+    return found
 
 
 def _cpu() -> str:

@@ -2,17 +2,21 @@
 
 A connection begins with one line: `down N` gets N bytes; `up` is answered with how many bytes
 have arrived so far (eight bytes, big-endian, now and then and at the end); `echo` gets back what it
-sends.
+sends. `pull N RATE` gets N bytes at a steady pace; `push N` takes them and answers with one line of
+JSON (`bench.steady`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import socketserver
 import struct
 import sys
 import time
+
+from bench import steady
 
 BLOCK = bytes(1 << 18)
 BUFFER_BYTES = 1 << 20
@@ -37,6 +41,12 @@ class Visit(socketserver.BaseRequestHandler):
                     _up(connection, len(rest))
                 case [b"echo"]:
                     _echo(connection, rest)
+                case [b"pull", size, rate]:
+                    steady.send(connection, int(size), int(rate))
+                    connection.recv(1)
+                case [b"push", size]:
+                    told = steady.receive(connection, int(size), rest)
+                    connection.sendall(json.dumps(told).encode() + b"\n")
 
 
 def _line(connection: socket.socket) -> tuple[bytes, bytes]:

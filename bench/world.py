@@ -82,10 +82,13 @@ class World:
         self.hosts = hosts
         self.port = free_port()
         """Where broker and exit listen."""
+        self.server: Child
+        """Their process."""
         self.site_port = free_port()
         self._site()
         self.invite = self._serve()
-        self.volunteer = self._volunteer()
+        self._page_origin = self._publish()
+        self.volunteer = self.volunteer_on(hosts.volunteer)
 
     def _site(self) -> None:
         site = self.hosts.site
@@ -100,24 +103,32 @@ class World:
         words = ["serve", "--state", str(state), "--listen", address, "--url", f"http://{address}"]
         words += ["--allow", "127.0.0.0/8", "--allow", "10.0.0.0/8"]
         words += ["--exit-port", str(self.site_port)]
-        said = host.python("-m", "passerelle", *words).wait_for("Tag for", timeout_s=START_S)
+        self.server = host.python("-m", "passerelle", *words)
+        said = self.server.wait_for("Tag for", timeout_s=START_S)
         found = INVITE.search(said)
         if found is None:
             raise Unmeasured(f"`passerelle serve` printed no invite: {said[-500:]}")
         return found.group()
 
-    def _volunteer(self) -> LabBrowser:
+    def _publish(self) -> str:
         server = self.hosts.server
         port = free_port()
         page = server.python("-m", "bench.publisher", server.address, str(port), self.invite)
         page.wait_for("Running on", timeout_s=START_S)
-        origin = f"http://{server.address}:{port}"
-        browser = browse(self.hosts.volunteer, origin, f"http://{server.address}:{self.port}")
-        browser.goto(f"{origin}/")
-        browser.click("role=switch")
-        browser.click('role=button[name="Turn on"]')
-        browser.wait(f"{SNAPSHOT}.phase === 'waiting'", timeout_s=READY_S)
+        return f"http://{server.address}:{port}"
+
+    def volunteer_on(self, host: Namespace) -> LabBrowser:
+        """Return a new Chromium on a host, with its switch on."""
+        browser = browse(host, self._page_origin, f"http://{self.hosts.server.address}:{self.port}")
+        self.switch_on(browser)
         return browser
+
+    def switch_on(self, browser: LabBrowser) -> None:
+        """Open the page in a volunteer's browser, and flip the switch."""
+        browser.goto(f"{self._page_origin}/", timeout_s=READY_S)
+        browser.click("role=switch", timeout_s=READY_S)
+        browser.click('role=button[name="Turn on"]', timeout_s=READY_S)
+        browser.wait(f"{SNAPSHOT}.phase === 'waiting'", timeout_s=READY_S)
 
     def prepare(self) -> Client:
         """Return a client that has not been started."""
@@ -199,12 +210,17 @@ class Distant:
 
     def check(self) -> None:
         """Raise Unmeasured if the laboratory itself failed to carry packets."""
-        for label, line in self.star.lines.items():
-            if overrun := sum(passage.overrun for passage in line.counters()):
-                raise Unmeasured(
-                    f"the laboratory was too slow for {overrun} packets of {label}; "
-                    "run it again on a quieter machine."
-                )
+        check_lines(self.star)
+
+
+def check_lines(star: Star) -> None:
+    """Raise Unmeasured if a star's long ways failed to carry packets that they should have."""
+    for label, line in star.lines.items():
+        if overrun := sum(passage.overrun for passage in line.counters()):
+            raise Unmeasured(
+                f"the laboratory was too slow for {overrun} packets of {label}; "
+                "run it again on a quieter machine."
+            )
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self
 
@@ -37,6 +37,23 @@ from passerelle.wire.signalling import BrokerOffer, VolunteerAnswer, VolunteerHe
 
 Alter = Callable[[bytes], bytes | None]
 """What the volunteer makes of a link message; None drops it."""
+
+
+class Relay:
+    """What a volunteer does with one link's messages: copies them. Others do worse."""
+
+    to_client: Callable[[bytes], None]
+    to_exit: Callable[[bytes], Awaitable[None]]
+    leave: Callable[[], None]
+    """Close the link at once."""
+
+    async def up(self, message: bytes) -> None:
+        """Take one from the client."""
+        await self.to_exit(message)
+
+    async def down(self, message: bytes) -> None:
+        """Take one from the exit."""
+        self.to_client(message)
 
 
 class Channel:
@@ -109,7 +126,8 @@ class Channel:
         value = ":".join(f"{byte:02X}" for byte in offer.fingerprint)
         fingerprint = RTCDtlsFingerprint(algorithm="sha-256", value=value)
         await self.dtls.start(RTCDtlsParameters([fingerprint]))
-        await self.sctp.start(RTCSctpCapabilities(maxMessageSize=limits.LINK_MESSAGE_BYTES), 5000)
+        # 0 is "any": what is too large is for the client to refuse, not for aiortc here.
+        await self.sctp.start(RTCSctpCapabilities(maxMessageSize=0), 5000)
         if self.channel.readyState != "open":
             await self.opened.wait()
 
@@ -131,11 +149,14 @@ class Volunteer:
         lanes: int = 0,
         up: Alter = bytes,
         down: Alter = bytes,
+        relay: Callable[[], Relay] = Relay,
     ) -> None:
+        """`up` and `down` alter messages; `relay` is made for each link and may do anything."""
         self._broker_url = broker_url
         self._exit_urls = exit_urls
         self._free = free
         self._alter = (up, down)
+        self._make_relay = relay
         self._http: aiohttp.ClientSession
         self._socket: aiohttp.ClientWebSocketResponse
         self._tasks: set[asyncio.Task[None]] = set()
@@ -209,6 +230,16 @@ class Volunteer:
         self, channel: Channel, socket: aiohttp.ClientWebSocketResponse, exit_id: str
     ) -> None:
         up, down = self._alter
+        left = asyncio.Event()
+        relay = self._make_relay()
+        relay.to_exit = socket.send_bytes
+        relay.leave = left.set
+
+        def to_client(message: bytes) -> None:
+            with contextlib.suppress(Exception):  # aiortc's, of a channel that has closed
+                channel.channel.send(message)
+
+        relay.to_client = to_client
 
         async def upward() -> None:
             while True:
@@ -218,16 +249,16 @@ class Volunteer:
                     if isinstance(said, Lane):
                         self._spawn(self._lane(channel, exit_id, said))
                 elif (altered := up(message)) is not None:
-                    await socket.send_bytes(altered)
+                    await relay.up(altered)
 
         async def downward() -> None:
             async for message in socket:
                 if (altered := down(message.data)) is not None:
-                    with contextlib.suppress(Exception):  # aiortc's, of a channel that has closed
-                        channel.channel.send(altered)
+                    await relay.down(altered)
 
         parts = [
-            asyncio.ensure_future(work) for work in (upward(), downward(), channel.closed.wait())
+            asyncio.ensure_future(work)
+            for work in (upward(), downward(), channel.closed.wait(), left.wait())
         ]
         try:
             await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)

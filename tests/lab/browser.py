@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self
 
-from playwright.async_api import ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 from tests.lab.child import Child
 from tests.lab.errors import LabError
@@ -61,9 +61,18 @@ class LabBrowser:
     ) -> None:
         self.close()
 
+    @property
+    def pid(self) -> int:
+        """The id of the program that drives Chromium, and from which all of it descends."""
+        return self._child.pid
+
     def goto(self, url: str, *, timeout_s: float = ANSWER_S) -> None:
-        """Open a page and wait until it is loaded."""
+        """Open a page, in a new tab if the last one was shut, and wait until it is loaded."""
         self._ask(timeout_s, do="goto", url=url)
+
+    def shut(self, *, timeout_s: float = ANSWER_S) -> None:
+        """Close the tab, as a person does; the next `goto` opens another."""
+        self._ask(timeout_s, do="shut")
 
     def click(self, selector: str, *, timeout_s: float = ANSWER_S) -> None:
         """Click an element, as a person would (shadow roots are searched too)."""
@@ -108,15 +117,20 @@ def _value(answer: str) -> Any:
 class _Inside:
     """The commands, on the one page."""
 
-    def __init__(self, page: Page) -> None:
-        self._page = page
+    def __init__(self, browser: Browser, page: Page) -> None:
+        self._browser = browser
         self._console: list[str] = []
+        self._show(page)
+
+    def _show(self, page: Page) -> None:
+        self._page = page
         page.on("console", self._on_console)
         page.on("pageerror", lambda error: self._note(f"uncaught: {error}"))
 
     async def obey(self, request: dict[str, Any]) -> object:
         commands: dict[str, Callable[..., Awaitable[object]]] = {
             "goto": self._goto,
+            "shut": self._page.close,
             "click": self._page.click,
             "eval": self._page.evaluate,
             "wait": self._wait,
@@ -131,6 +145,8 @@ class _Inside:
             return await command(**request)
 
     async def _goto(self, url: str) -> None:
+        if self._page.is_closed():
+            self._show(await self._browser.new_page())
         await self._page.goto(url)
 
     async def _wait(self, expression: str) -> None:
@@ -155,7 +171,7 @@ async def _serve(flags: list[str]) -> None:
         browser = await playwright.chromium.launch(
             executable_path=CHROMIUM, args=[*FLAGS, *flags], timeout=START_S * 1e3
         )
-        inside = _Inside(await browser.new_page())
+        inside = _Inside(browser, await browser.new_page())
         _answer(value=browser.version)
         async for line in requests:
             try:

@@ -69,6 +69,11 @@ class Keeper:
         """Links that can take new data."""
         return len(self._pool.ready)
 
+    @property
+    def received_bytes(self) -> dict[int, int]:
+        """Bytes that each link has brought so far, by its number."""
+        return self._pool.received_bytes
+
     async def open(self, host: str, port: int) -> TunnelStream:
         """Return a new stream, waiting up to `patience_s` for a first link.
 

@@ -85,6 +85,12 @@ class Pool:
         found = (attempt.path.volunteer for attempt in self._attempts.values())
         return list(dict.fromkeys(each for each in found if each is not None))
 
+    @property
+    def received_bytes(self) -> dict[int, int]:
+        """Bytes that each link has brought so far, by its number; of links that have not ended."""
+        attempts = self._attempts.items()
+        return {number: each.link.bytes_received for number, each in attempts if each.link}
+
     def start(self, attempt: Attempt) -> None:
         """Make a link in the background."""
         number = next(self._numbers)

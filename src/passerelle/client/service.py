@@ -46,6 +46,11 @@ class Client:
         """Links that can carry new data."""
         return self._keeper.link_count if self._keeper is not None else 0
 
+    @property
+    def received_bytes(self) -> dict[int, int]:
+        """Bytes that each link has brought so far, by its number."""
+        return self._keeper.received_bytes if self._keeper is not None else {}
+
     async def start(self) -> None:
         """Open the local port and ask for the network's descriptor.
 

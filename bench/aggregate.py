@@ -1,0 +1,98 @@
+"""Whether the bandwidths of several volunteers add up for one stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bench import world
+from bench.command import main, say
+from bench.crowd import Crowd, crowd
+from bench.report import Row, at_least, median
+from bench.world import Client
+from tests.lab import Wan
+
+MEANING = """
+One TCP download through several volunteers, each a real Chromium in a network namespace of its own
+behind a way of the given rate, both directions, with a queue of 250 KB. Mean rate from the
+application's connect on, slow start included; the links are up before. A rate is that of IP
+packets: what a DataChannel carries of it (DTLS, SCTP, and the acknowledgements of the other
+direction) is about 93 %, so share is the bytes that the ways delivered towards the client, as a
+part of what they could have. ratio: a slow volunteer beside a fast one ÷ the fast one alone,
+of neighbouring runs; the least of all pairs is judged, because the slow one must never harm.
+"""
+SECONDS = 20.0
+QUICK_SECONDS = 8.0
+PAIRS = 5
+QUICK_PAIRS = 2
+SLACK_S = 60.0
+LINK_S = 60.0
+QUEUE_KB = 250
+EQUAL = Wan(rate_mbit=10, queue_kb=QUEUE_KB)
+FAST = Wan(rate_mbit=30, queue_kb=QUEUE_KB)
+SLOW = Wan(delay_ms=100, rate_mbit=3, queue_kb=QUEUE_KB)
+
+
+def measure(quick: bool) -> Iterator[Row]:
+    """Give the sum of equal relays, then what a slow one does to a fast one."""
+    seconds = QUICK_SECONDS if quick else SECONDS
+    yield from _equal([EQUAL] * 3, seconds)
+    yield from _unequal(seconds, QUICK_PAIRS if quick else PAIRS)
+
+
+def _equal(ways: Sequence[Wan], seconds: float) -> Iterator[Row]:
+    with crowd(ways) as place:
+        client = place.world.client()
+        place.await_helping(len(ways), timeout_s=LINK_S)
+        world.settle()
+        before = _delivered(place)
+        rate = _download(place, client, seconds)
+        carried = sum(_delivered(place)) - sum(before)
+        place.check()
+    possible = sum(way.rate_mbit for way in ways) * 1e6 / 8 * seconds
+    name = f"{len(ways)} × {ways[0].rate_mbit:g} Mbit/s"
+    yield Row(f"{name} down", rate, "Mbit/s", at_least(27))
+    yield Row(f"{name} share", carried / possible, "", digits=2)
+
+
+def _unequal(seconds: float, pairs: int) -> Iterator[Row]:
+    alone, both = [], []
+    with crowd([FAST, SLOW]) as place:
+        slow = place.relays[1]
+        for number in range(pairs):
+            slow.switch_off()
+            alone.append(_fresh(place, 1, seconds))
+            slow.restore()
+            both.append(_fresh(place, 2, seconds))
+            say(f"pair {number + 1}: alone {alone[-1]:.1f}, both {both[-1]:.1f} Mbit/s")
+        place.check()
+    ratios = [together / single for single, together in zip(alone, both, strict=True)]
+    yield Row("30 Mbit/s alone", median(alone), "Mbit/s")
+    yield Row("… and 3 Mbit/s, +200 ms", median(both), "Mbit/s")
+    yield Row("ratio, least", min(ratios), "", at_least(0.95), digits=2)
+    yield Row("ratio, median", median(ratios), "", digits=2)
+
+
+def _fresh(place: Crowd, links: int, seconds: float) -> float:
+    """Measure with a new client that has a link through so many volunteers."""
+    client = place.world.client()
+    try:
+        place.await_helping(links, timeout_s=LINK_S)
+        world.settle()
+        return _download(place, client, seconds)
+    finally:
+        client.child.stop()
+        place.await_idle(timeout_s=LINK_S)
+
+
+def _download(place: Crowd, client: Client, seconds: float) -> float:
+    result = place.world.run(client, "down", timeout_s=seconds + SLACK_S, seconds=seconds)
+    return float(result["bytes"] * 8 / result["seconds"] / 1e6)
+
+
+def _delivered(place: Crowd) -> list[int]:
+    """Return the bytes that each way has delivered from its volunteer."""
+    return [place.star.lines[relay.label].counters()[0].bytes for relay in place.relays]
+
+
+if __name__ == "__main__":
+    main("aggregate", measure, MEANING)
