@@ -54,6 +54,10 @@ PROGRAMS = {
     "gcc": "gcc",
     "openssl": "openssl",
     "nats-server": "nats-server",
+    "firefox-esr": "firefox-esr",
+    "Xvfb": "xvfb",
+    "php": "php-cli",
+    "dig": "bind9-dnsutils",
 }
 """Programs that tests drive, and the Debian package of each."""
 

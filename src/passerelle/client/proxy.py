@@ -68,6 +68,10 @@ class LocalProxy:
             await self._converse(reader, writer)
         except OSError:  # TimeoutError is one
             writer.transport.abort()
+        except asyncio.CancelledError:
+            # `close` asked for it; asyncio's server would log it as a fault.
+            if not self._closing:
+                raise
         finally:
             self._connections.discard(task)
             writer.close()
