@@ -107,7 +107,7 @@ def test_the_shortcode_is_the_tag() -> None:
 
 
 def test_a_shortcodes_own_choices_count_for_it_alone() -> None:
-    own = {"layout": "panel", "theme": "dark", "lang": "fa"}
+    own = {"layout": "inline", "theme": "dark", "lang": "fa"}
     stored = {**GOOD, "theme": "light"}
     told = wordpress(["shortcode", own], ["shortcode", {}], option=stored)["steps"]
     network = {"network": str(INVITE)}
@@ -177,7 +177,7 @@ def test_the_settings_page_saves_what_a_tag_says() -> None:
     """The tag goes in as it was copied, with whatever attributes, and comes back without them."""
     form = {
         "tag": TAG.replace("></passerelle", ' mbit="5"></passerelle'),
-        "layout": "panel",
+        "layout": "banner",
         "theme": "dark",
         "lang": "ug",
         "position": "after",
@@ -192,7 +192,7 @@ def test_the_settings_page_saves_what_a_tag_says() -> None:
     assert told["notes"] == []
     assert told["steps"][2]["returned"] == {
         **GOOD,
-        "layout": "panel",
+        "layout": "banner",
         "theme": "dark",
         "position": "after",
         "lang": "ug",
@@ -200,7 +200,7 @@ def test_the_settings_page_saves_what_a_tag_says() -> None:
     page = told["steps"][3]["printed"]
     assert "nonce-of-passerelle-options" in page
     chosen = [each["value"] for name, each in elements(page) if "selected" in each]
-    assert chosen == ["after", "panel", "dark", "ug"]
+    assert chosen == ["after", "banner", "dark", "ug"]
     assert 'href="https://broker.example/embed"' in page
 
 

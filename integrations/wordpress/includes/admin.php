@@ -146,9 +146,9 @@ function passerelle_position_words() {
 /** Names of the layouts. */
 function passerelle_layout_words() {
 	return array(
+		'panel'  => __( 'Panel', 'passerelle' ),
 		'inline' => __( 'Inline', 'passerelle' ),
 		'banner' => __( 'Banner', 'passerelle' ),
-		'panel'  => __( 'Panel', 'passerelle' ),
 	);
 }
 

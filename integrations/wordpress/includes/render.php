@@ -80,7 +80,7 @@ function passerelle_footer() {
 function passerelle_element( array $settings ) {
 	passerelle_is_used( true );
 	$words = ' network="' . esc_attr( $settings['network'] ) . '"';
-	foreach ( array( 'layout' => 'inline', 'theme' => 'auto', 'lang' => '' ) as $name => $usual ) {
+	foreach ( array( 'layout' => 'panel', 'theme' => 'auto', 'lang' => '' ) as $name => $usual ) {
 		if ( $settings[ $name ] !== $usual ) {
 			$words .= ' ' . $name . '="' . esc_attr( $settings[ $name ] ) . '"';
 		}

@@ -14,7 +14,7 @@ defined( 'ABSPATH' ) || exit;
 
 /** The values that each choice may have; the first is the usual one. */
 const PASSERELLE_CHOICES = array(
-	'layout'   => array( 'inline', 'banner', 'panel' ),
+	'layout'   => array( 'panel', 'inline', 'banner' ),
 	'theme'    => array( 'auto', 'light', 'dark' ),
 	'position' => array( 'shortcode', 'before', 'after', 'floating' ),
 	'lang'     => array( '', 'en', 'zh-Hans', 'zh-Hant', 'fa', 'ru', 'ar', 'ug', 'tr', 'my', 'vi', 'es', 'fr', 'de' ),

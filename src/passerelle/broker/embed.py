@@ -1,7 +1,7 @@
 """The page at `/embed`: a publisher chooses how the switch looks, and takes the tag.
 
-The page carries everything in its text, and its policy lets it connect to nothing: the preview is
-the switch itself, in a mode that shows invented states. Its script is built with the widget.
+The page carries everything in its text, and its policy lets it fetch the widget's files and connect
+to nothing else: the preview is the switch itself, in a mode that shows invented states.
 """
 
 from __future__ import annotations
@@ -17,25 +17,24 @@ from passerelle.broker.assets import Assets
 from passerelle.broker.config import BrokerConfig
 from passerelle.core import embed
 from passerelle.core.embed import Script
-from passerelle.wire.invite import Invite
 
 PAGE: Final = Path(__file__).parent / "pages" / "embed.html"
 EDITOR: Final = "embed"
 STYLE: Final = "embed_style"
 """The parts of the built widget that belong to this page."""
 
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src {files}; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types passerelle"
+)
+"""`connect-src` ends with the folder of the widget's files: whatever the preview is told, it can
+reach neither broker nor exit."""
 HEADERS: Final = {
-    # `connect-src` is not granted: whatever the preview is told, it can reach nobody.
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-        "require-trusted-types-for 'script'; trusted-types passerelle"
-    ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-_UNKNOWN_KEY: Final = bytes(32)
 
 
 class Editor:
@@ -44,7 +43,11 @@ class Editor:
     def __init__(self, config: BrokerConfig, assets: Assets) -> None:
         """Make the page once; it is the same for everybody."""
         self._page = _page(config, assets.parts)
-        self._headers = {**HEADERS, "Cache-Control": f"public, max-age={config.document_age_s}"}
+        self._headers = {
+            **HEADERS,
+            "Content-Security-Policy": POLICY.format(files=_base(config) + embed.SCRIPT_PATH),
+            "Cache-Control": f"public, max-age={config.document_age_s}",
+        }
 
     async def handle(self, _request: web.Request) -> web.Response:
         """Answer with the page, or say that this widget was built without it."""
@@ -58,17 +61,16 @@ def _page(config: BrokerConfig, parts: dict[str, Script]) -> str | None:
     if script is None or editor is None or style is None:
         return None
     network = config.descriptor
-    # A broker that was not told its invite knows its address, and lets the publisher fill it in.
-    invite = config.invite or Invite(network.brokers[0].url, _UNKNOWN_KEY)
+    base = _base(config)
     policy = embed.policy(
-        invite.url, [entry.url for entry in network.brokers], [entry.url for entry in network.exits]
+        base, [entry.url for entry in network.brokers], [entry.url for entry in network.exits]
     )
     values = {
         "name": network.name,
         "invite": str(config.invite or ""),
-        "source": script.source(invite.url),
+        "source": script.source(base),
         "integrity": script.integrity,
-        "tag": embed.tag(script, invite) if config.invite else "",
+        "tag": embed.tag(script, config.invite) if config.invite else "",
         "policy": policy,
         # Relative, so that they hold behind a proxy which serves us under a path of its own.
         "switch": f"w/{script.file}",
@@ -80,3 +82,7 @@ def _page(config: BrokerConfig, parts: dict[str, Script]) -> str | None:
     }
     escaped = {name: html.escape(value) for name, value in values.items()}
     return Template(PAGE.read_text(encoding="utf-8")).substitute(escaped)
+
+
+def _base(config: BrokerConfig) -> str:
+    return config.invite.url if config.invite else config.descriptor.brokers[0].url

@@ -59,7 +59,7 @@ def command(
     ] = None,
     layout: Annotated[
         embed.Layout, typer.Option(help="Its shape.", rich_help_panel=PANEL)
-    ] = embed.Layout.INLINE,
+    ] = embed.Layout.PANEL,
     theme: Annotated[
         embed.Theme, typer.Option(help="Its colours.", rich_help_panel=PANEL)
     ] = embed.Theme.AUTO,

@@ -28,9 +28,9 @@ _HOURS = re.compile(r"([01]?\d|2[0-4]):[0-5]\d-([01]?\d|2[0-4]):[0-5]\d")
 class Layout(enum.StrEnum):
     """Shapes of the switch; the first is the usual one."""
 
+    PANEL = "panel"
     INLINE = "inline"
     BANNER = "banner"
-    PANEL = "panel"
     FLOATING = "floating"
 
 
@@ -60,7 +60,7 @@ class Script:
 class Choices:
     """What the publisher decides; what is left alone is not written into the tag."""
 
-    layout: Layout = Layout.INLINE
+    layout: Layout = Layout.PANEL
     theme: Theme = Theme.AUTO
     language: str | None = None
     people: int | None = None
@@ -86,7 +86,7 @@ class Choices:
     def attributes(self) -> dict[str, str]:
         """Return the attributes that differ from what the switch does without them."""
         given: Mapping[str, object | None] = {
-            "layout": None if self.layout is Layout.INLINE else self.layout,
+            "layout": None if self.layout is Layout.PANEL else self.layout,
             "theme": None if self.theme is Theme.AUTO else self.theme,
             "lang": self.language,
             "people": self.people,

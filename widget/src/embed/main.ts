@@ -70,7 +70,7 @@ function mirror(given: ReadonlyMap<string, string>, properties: readonly Pair[])
   for (const [name, value] of properties) preview.style.setProperty(name, value);
   const stage = get('stage');
   stage.dataset['backdrop'] = get<HTMLSelectElement>('backdrop').value;
-  stage.dataset['layout'] = given.get('layout') ?? 'inline';
+  stage.dataset['layout'] = given.get('layout') ?? 'panel';
 }
 
 /** Say so where two of the publisher's own colours cannot be read on each other. */

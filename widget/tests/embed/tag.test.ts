@@ -6,9 +6,9 @@ const INVITE = `https://broker.example/#${'A'.repeat(43)}`;
 
 describe('the tag', () => {
   test('is the two lines that the command prints', () => {
-    expect(tag(SCRIPT, INVITE, [['layout', 'panel']])).toBe(
+    expect(tag(SCRIPT, INVITE, [['layout', 'inline']])).toBe(
       '<script type="module" src="https://broker.example/w/passerelle.0.js" integrity="sha384-a" crossorigin></script>\n' +
-        `<passerelle-switch network="${INVITE}" layout="panel"></passerelle-switch>`,
+        `<passerelle-switch network="${INVITE}" layout="inline"></passerelle-switch>`,
     );
   });
 
