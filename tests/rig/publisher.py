@@ -48,6 +48,11 @@ class Publisher:
         self._server = WebServer(app, host, port)
 
     @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._server.port
+
+    @property
     def url(self) -> str:
         """Where the page is."""
         return f"http://{self._host}:{self._server.port}/"

@@ -19,7 +19,9 @@ READY = "Ready"
 class Chromium:
     """A headless Chromium for any number of pages."""
 
-    def __init__(self) -> None:
+    def __init__(self, *flags: str) -> None:
+        """`flags` are added to those that every test's Chromium has."""
+        self._flags = flags
         self._stack = AsyncExitStack()
         self.browser: Browser
 
@@ -29,7 +31,7 @@ class Chromium:
             raise AssertionError(missing_browser_message())
         playwright = await self._stack.enter_async_context(async_playwright())
         self.browser = await playwright.chromium.launch(
-            executable_path=path, args=chromium_arguments(headless=True)
+            executable_path=path, args=[*chromium_arguments(headless=True), *self._flags]
         )
         self._stack.push_async_callback(self.browser.close)
         return self

@@ -28,8 +28,11 @@ class Way:
     Volunteers and clients come and go by `volunteer` and `client`.
     """
 
-    def __init__(self, folder: Path, chromium: Chromium, *policy: str) -> None:
-        """`folder` takes the network's keys; `policy` is options of the exit."""
+    def __init__(self, folder: Path, chromium: Chromium | None, *policy: str) -> None:
+        """`folder` takes the network's keys; `policy` is options of the exit.
+
+        Without `chromium`, volunteers are the caller's own.
+        """
         self._state = folder / "network"
         self._chromium = chromium
         self._policy = policy
@@ -66,9 +69,15 @@ class Way:
         self.broker = await self._stack.enter_async_context(self._broker())
         await invite_of(self.broker)
 
+    @property
+    def ports(self) -> tuple[int, int]:
+        """Where broker and exit listen."""
+        return self._ports["broker"], self._ports["exit"]
+
     @asynccontextmanager
     async def volunteer(self) -> AsyncIterator[Page]:
         """Open the publisher's page and flip the switch; close it in the end."""
+        assert self._chromium is not None
         page = await self._chromium.open(self.publisher.url)
         try:
             await flip(page)
