@@ -100,9 +100,12 @@ FROM_VOLUNTEER: st.SearchStrategy[signalling.FromVolunteer] = st.one_of(
     st.builds(signalling.VolunteerAnswer, OFFER_NUMBERS, DESCRIPTIONS),
     st.builds(signalling.VolunteerDecline, OFFER_NUMBERS, st.sampled_from(signalling.Decline)),
 )
+COUNTRIES = st.none() | st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=2, max_size=2)
 FROM_BROKER: st.SearchStrategy[signalling.FromBroker] = st.one_of(
-    st.builds(signalling.BrokerWelcome, st.integers(0, 2**31)),
-    st.builds(signalling.BrokerOffer, OFFER_NUMBERS, EXIT_IDS, TICKET_TEXTS, DESCRIPTIONS),
+    st.builds(signalling.BrokerWelcome, st.integers(0, 2**31), COUNTRIES, st.booleans()),
+    st.builds(
+        signalling.BrokerOffer, OFFER_NUMBERS, EXIT_IDS, TICKET_TEXTS, DESCRIPTIONS, COUNTRIES
+    ),
     st.builds(
         signalling.BrokerBye,
         st.sampled_from(signalling.Bye),

@@ -72,7 +72,7 @@ def test_garbage_fields_give_only_peer_errors(kind: str, fields: dict[str, objec
         "[]",
         '{"type":1,"sdp":{}}',
         '{"type":"hello"}',
-        '{"type":"welcome","x":1}',
+        '{"type":"welcome","country":"<b>"}',
         "[" * 5000,
         '{"type":"answer","offer":1,"description":' + "[" * 5000,
         "\ud800",
@@ -124,6 +124,12 @@ def test_volunteer_fields_are_limited(message: dict[str, object]) -> None:
     """Each limit of a volunteer's messages holds on its own."""
     with pytest.raises(PeerError):
         signalling.decode_from_volunteer(json.dumps(message))
+
+
+def test_what_a_later_broker_adds_is_ignored() -> None:
+    """A pinned switch goes on with a newer broker; what a broker adds reaches nothing."""
+    later = {**msgspec.json.decode(signalling.encode(OFFER)), "url": "wss://evil.example/"}
+    assert signalling.decode_from_broker(json.dumps(later)) == OFFER
 
 
 def test_ticket_length_is_limited() -> None:

@@ -26,6 +26,8 @@ VERSION = 1
 OfferId = Annotated[int, Meta(ge=0, lt=2**31)]
 Slots = Annotated[int, Meta(ge=0, le=64)]
 ExitId = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
+Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
+"""Two letters of ISO 3166-1: as coarse as a place gets here."""
 
 
 class Decline(enum.Enum):
@@ -49,6 +51,10 @@ class Bye(enum.Enum):
 
 class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"):
     pass
+
+
+class _FromBroker(msgspec.Struct, frozen=True, tag_field="type"):
+    """Unknown fields are ignored: a page's pinned switch may be years older than its broker."""
 
 
 class VolunteerHello(_Message, frozen=True, tag="hello"):
@@ -79,13 +85,17 @@ class VolunteerDecline(_Message, frozen=True, tag="decline"):
     reason: Decline
 
 
-class BrokerWelcome(_Message, frozen=True, tag="welcome"):
+class BrokerWelcome(_FromBroker, frozen=True, tag="welcome"):
     """The hello was accepted; offers may come."""
 
     version: int = VERSION
+    country: Country | None = None
+    """Where the volunteer seems to be; None when the broker cannot tell."""
+    caution: bool = False
+    """Helping may be dangerous there: take no offer until the person has said yes once more."""
 
 
-class BrokerOffer(_Message, frozen=True, tag="offer"):
+class BrokerOffer(_FromBroker, frozen=True, tag="offer"):
     """A client wants a link to an exit."""
 
     offer: OfferId
@@ -93,12 +103,14 @@ class BrokerOffer(_Message, frozen=True, tag="offer"):
     """Looked up in the signed descriptor; never an address."""
     ticket: Annotated[str, Meta(max_length=limits.TICKET_BYTES)]
     description: Description
+    country: Country | None = None
+    """Where the client seems to be; None when the broker cannot tell."""
 
     def __repr__(self) -> str:
         return f"<offer {self.offer} for {self.exit}>"
 
 
-class BrokerBye(_Message, frozen=True, tag="bye"):
+class BrokerBye(_FromBroker, frozen=True, tag="bye"):
     """The WebSocket will close; come back after `retry_after_s`, or never when it is None."""
 
     reason: Bye

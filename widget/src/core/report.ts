@@ -15,6 +15,12 @@ export interface Report {
   readonly helped: number;
   /** Bytes carried, both ways together. */
   readonly bytes: number;
+  /** A country (two letters, or null for unknown) for each of `people`, the newest last. */
+  readonly crossing: readonly (string | null)[];
+  /** Where this browser seems to be, by the broker; null for unknown. */
+  readonly country: string | null;
+  /** Helping may be dangerous there: nobody is helped before `confirm`. */
+  readonly caution: boolean;
 }
 
 /** What the volunteer gives at most. */
@@ -25,14 +31,26 @@ export interface Allowance {
   readonly lanes: number;
   /** 10⁶ bits a second copied, all links and both directions together; Infinity for no limit. */
   readonly mbit: number;
+  /** Bytes carried in this run of the relay, which ends there; Infinity for no limit. */
+  readonly bytes: number;
 }
 
 export type ToRelay =
-  | { readonly type: 'start'; readonly invite: string; readonly allowance: Allowance }
+  | {
+      readonly type: 'start';
+      readonly invite: string;
+      readonly allowance: Allowance;
+      /** Whether the visitor has said the second yes before. */
+      readonly confirmed: boolean;
+    }
   | { readonly type: 'allow'; readonly allowance: Allowance }
   | { readonly type: 'channel'; readonly link: number; readonly channel: RTCDataChannel }
   | { readonly type: 'answered'; readonly link: number; readonly sdp: string }
   | { readonly type: 'peer_lost'; readonly link: number }
+  /** Help although it may be dangerous here. */
+  | { readonly type: 'confirm' }
+  /** The machine slept, or changed its network: call the broker anew. */
+  | { readonly type: 'renew' }
   /** Ask people to move, and be over soon. */
   | { readonly type: 'stop' }
   /** The page is going: ask people to move, and close everything now. */

@@ -59,6 +59,10 @@ export function real(value: unknown, min: number, max: number): number {
     : malformed('not a number in range');
 }
 
+export function truth(value: unknown): boolean {
+  return typeof value === 'boolean' ? value : malformed('not true or false');
+}
+
 export function list<T>(
   value: unknown,
   min: number,

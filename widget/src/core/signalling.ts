@@ -10,6 +10,8 @@ import * as shape from './shape';
 export const VERSION = 1;
 export const SOFTWARE = 'passerelle-switch/0.1.0';
 export const EXIT_ID = /^[a-z0-9-]{1,32}$/;
+/** ISO 3166-1: as coarse as a place gets here. */
+export const COUNTRY = /^[A-Z]{2}$/;
 
 export type Decline = 'busy' | 'unknown_exit' | 'unsupported' | 'failed';
 
@@ -26,6 +28,18 @@ export interface Offer {
   readonly exit: string;
   readonly ticket: string;
   readonly description: Description;
+  /** Where the client seems to be; null when the broker cannot tell. */
+  readonly country: string | null;
+}
+
+/** The hello was accepted; offers may come. */
+export interface Welcome {
+  readonly type: 'welcome';
+  readonly version: number;
+  /** Where this volunteer seems to be; null when the broker cannot tell. */
+  readonly country: string | null;
+  /** Helping may be dangerous there. */
+  readonly caution: boolean;
 }
 
 const BYES = ['version', 'malformed', 'restart', 'full'] as const;
@@ -37,7 +51,7 @@ export interface Bye {
   readonly retry_after_s: number | null;
 }
 
-export type FromBroker = { readonly type: 'welcome'; readonly version: number } | Offer | Bye;
+export type FromBroker = Welcome | Offer | Bye;
 
 /** Return `message` as JSON text. */
 export function encode(message: FromVolunteer): string {
@@ -48,7 +62,10 @@ export function encode(message: FromVolunteer): string {
   );
 }
 
-/** Parse what a broker sent, which may be anything. Throws PeerError. */
+/** Parse what a broker sent, which may be anything. Throws PeerError.
+ *
+ * Unknown fields are ignored: a page may pin a switch that is years older than its broker.
+ */
 export function decode(data: unknown): FromBroker {
   if (typeof data !== 'string') throw new PeerError('malformed', 'a binary signalling message');
   if (data.length > SIGNAL_MESSAGE_BYTES) throw new PeerError('limit', 'a large message');
@@ -65,27 +82,35 @@ export function decode(data: unknown): FromBroker {
   }
 }
 
-function welcome(given: shape.Fields): FromBroker {
-  shape.only(given, 'type', 'version');
+function welcome(given: shape.Fields): Welcome {
   const version = given.has('version')
     ? shape.whole(given.get('version'), Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
     : VERSION;
-  return Object.freeze({ type: 'welcome', version });
+  return Object.freeze({
+    type: 'welcome',
+    version,
+    country: country(given),
+    caution: given.has('caution') ? shape.truth(given.get('caution')) : false,
+  });
+}
+
+function country(given: shape.Fields): string | null {
+  const code = given.get('country') ?? null;
+  return code === null ? null : shape.text(code, 2, 2, COUNTRY);
 }
 
 function offer(given: shape.Fields): Offer {
-  shape.only(given, 'type', 'offer', 'exit', 'ticket', 'description');
   return Object.freeze({
     type: 'offer',
     offer: shape.whole(given.get('offer'), 0, 2 ** 31 - 1),
     exit: shape.text(given.get('exit'), 1, 32, EXIT_ID),
     ticket: shape.text(given.get('ticket'), 0, TICKET_BYTES),
     description: description.read(given.get('description')),
+    country: country(given),
   });
 }
 
 function bye(given: shape.Fields): Bye {
-  shape.only(given, 'type', 'reason', 'retry_after_s');
   const retry_after_s = given.get('retry_after_s') ?? null;
   return Object.freeze({
     type: 'bye',

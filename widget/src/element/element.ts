@@ -1,156 +1,261 @@
-/** `<passerelle-switch>`: joins store, face and session to the life of an element. */
+/** `<passerelle-switch>`: joins a bridge and a face to the life of an element. */
 
-import { Problem } from '../core/fault';
-import { parse } from '../core/invite';
-import { LANES, SLOTS } from '../core/limits';
-import type { Allowance } from '../core/report';
-import { dispatch, INITIAL, isOn, type Event, type Snapshot } from '../core/store';
-import * as consent from './consent';
-import { Face } from './face';
-import { mock } from './mock';
-import { Session } from './session';
+import { settings, SETTINGS, type Settings } from '../core/settings';
+import { INITIAL, type Snapshot } from '../core/store';
+import type { PasserelleSwitchElement } from '../public';
+import { Bridge, type View } from './bridge';
+import { choices, choose as choosing } from './choices';
+import { Face, LAYOUTS, type Layout } from './face';
+import { Globe } from './globe';
+import * as keep from './keep';
+import { run } from './parts';
+import { style } from './style';
+import { choose, complete, ENGLISH, load, type Language } from './words';
 
-const PEOPLE = 5;
-const SLOWEST_MBIT = 0.1;
+/** For the words of another language; English is shown when they take longer. */
+const WORDS_MS = 1_500;
 
-export class PasserelleSwitch extends HTMLElement {
-  static readonly observedAttributes = ['network', 'people', 'lanes', 'mbit', 'mock'];
+type More = typeof import('../more/more');
 
-  readonly #face: Face;
-  readonly #hide = () => {
-    this.#session?.leave();
-    this.stop();
-  };
-  #state = INITIAL;
-  #session: Session | null = null;
+export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchElement {
+  static readonly observedAttributes = ['network', 'layout', 'lang', 'map', 'mock', ...SETTINGS];
+
+  readonly #root: ShadowRoot;
+  readonly #view: View;
+  #language: Language | null = null;
+  #face: Face | null = null;
+  #globe: Globe | null = null;
+  #bridge: Bridge | null = null;
+  /** Shown instead of the truth, and marked as an example. */
+  #example: Snapshot | null = null;
 
   constructor() {
     super();
-    this.#face = new Face(this.attachShadow({ mode: 'open' }), {
-      press: () => this.#press(),
-      agree: (remember) => this.#dispatch({ type: 'agree', remember }),
-      refuse: () => this.#dispatch({ type: 'refuse' }),
-    });
-    this.#face.show(this.#state.snapshot);
+    this.#root = this.attachShadow({ mode: 'open' });
+    this.#root.adoptedStyleSheets = [style()];
+    const settings = () => this.#settings;
+    this.#view = {
+      get settings() {
+        return settings();
+      },
+      show: (snapshot, asks) => this.#show(snapshot, asks),
+    };
   }
 
-  /** What is going on; frozen, and replaced whenever it changes. */
   get snapshot(): Snapshot {
-    return this.#state.snapshot;
+    return this.#example ?? (this.#bridge ?? Bridge.of(this.network)).snapshot;
   }
 
-  /** Invite of the network. */
   get network(): string {
     return this.getAttribute('network') ?? '';
   }
 
-  /** People helped at once, at most. */
+  set network(invite: string) {
+    this.setAttribute('network', invite);
+  }
+
+  get layout(): Layout {
+    const given = this.getAttribute('layout');
+    return LAYOUTS.find((layout) => layout === given) ?? 'panel';
+  }
+
+  set layout(layout: Layout) {
+    this.setAttribute('layout', layout);
+  }
+
+  get theme(): 'auto' | 'light' | 'dark' {
+    const given = this.getAttribute('theme');
+    return given === 'light' || given === 'dark' ? given : 'auto';
+  }
+
+  set theme(theme: 'auto' | 'light' | 'dark') {
+    this.setAttribute('theme', theme);
+  }
+
   get people(): number {
-    return this.#whole('people', PEOPLE, SLOTS);
+    return this.#settings.people;
   }
 
-  /** Links of one person at once, at most. */
   get lanes(): number {
-    return this.#whole('lanes', LANES, LANES);
+    return this.#settings.lanes;
   }
 
-  /** 10⁶ bits relayed a second, at most; Infinity where no limit is set. */
   get mbit(): number {
-    const given = Number.parseFloat(this.getAttribute('mbit') ?? '');
-    return Number.isNaN(given) ? Infinity : Math.max(given, SLOWEST_MBIT);
+    return this.#settings.mbit;
   }
 
-  /** Turn the switch on, which asks the visitor first unless they agreed before. */
+  get megabytes(): number {
+    return this.#settings.megabytes;
+  }
+
   start(): void {
-    const { phase } = this.snapshot;
-    if (!isOn(phase) && phase !== 'consent') this.#press();
+    this.#bridge?.start(this.#view);
   }
 
-  /** Turn the switch off; everything is closed within 1.5 s. */
   stop(): void {
-    this.#dispatch({ type: 'stop' });
+    this.#bridge?.stop();
   }
 
   connectedCallback(): void {
-    globalThis.addEventListener('pagehide', this.#hide);
-    document.addEventListener('freeze', this.#hide);
+    this.#join();
+    void this.#speak();
+    this.#mock();
   }
 
   disconnectedCallback(): void {
-    globalThis.removeEventListener('pagehide', this.#hide);
-    document.removeEventListener('freeze', this.#hide);
-    this.stop();
-    this.#face.rest();
+    this.#face?.rest();
+    this.#globe?.hide();
+    this.#bridge?.leave(this.#view);
+    this.#bridge = null;
   }
 
   attributeChangedCallback(name: string, before: string | null, after: string | null): void {
-    if (before === after) return;
-    if (name === 'mock') this.#mock(after);
-    else if (name === 'network') this.#dispatch({ type: 'network' });
-    else this.#session?.allow(this.#allowance);
+    if (before === after || !this.isConnected) return;
+    if (name === 'network') this.#join();
+    else if (name === 'lang') void this.#speak();
+    else if (name === 'mock') this.#mock();
+    else if (name === 'layout' || name === 'map') this.#arrange();
+    else this.#bridge?.adjust();
   }
 
-  get #allowance(): Allowance {
-    return { people: this.people, lanes: this.lanes, mbit: this.mbit };
+  get #settings(): Settings {
+    const chosen = choices();
+    return settings(
+      (name) => chosen.get(name),
+      (name) => this.getAttribute(name),
+    );
   }
 
-  #whole(name: string, usual: number, most: number): number {
-    const given = Number.parseInt(this.getAttribute(name) ?? '', 10);
-    return given >= 1 ? Math.min(given, most) : usual;
+  #join(): void {
+    this.#bridge?.leave(this.#view);
+    // An example takes no part: neither its own page nor another tab can have it connect.
+    this.#bridge = this.hasAttribute('mock') ? null : Bridge.of(this.network);
+    this.#bridge?.join(this.#view);
+    this.#again();
   }
 
-  #press(): void {
-    if (!this.isConnected || this.hasAttribute('mock')) return;
-    const remembered = consent.isRemembered(this.network);
-    this.#dispatch({ type: 'press', remembered, problem: this.#fault() });
+  #show(snapshot: Snapshot, asks: boolean): void {
+    this.dispatchEvent(new CustomEvent('passerelle-change', { detail: snapshot }));
+    if (!this.#example) this.#face?.show(snapshot, asks);
+    this.#look();
+    if (snapshot.phase !== 'off' && snapshot.phase !== 'consent') void this.#complete();
   }
 
-  /** Show an invented state, and end a real one. */
-  #mock(word: string | null): void {
-    this.#face.mark(word !== null);
-    if (word !== null) this.stop();
-    this.#show();
-  }
-
-  #show(): void {
-    const word = this.getAttribute('mock');
-    this.#face.show(word === null ? this.#state.snapshot : mock(word));
-  }
-
-  #fault(): 'invite' | null {
+  /** Fetch what is needed from the first press on. */
+  async #complete(): Promise<More | null> {
     try {
-      parse(this.network);
+      const more = await run<More>('more');
+      const sheets = this.#root.adoptedStyleSheets;
+      if (sheets.includes(more.later)) return more;
+      this.#root.adoptedStyleSheets = [...sheets, more.later];
+      complete(more.english);
+      this.#again();
+      return more;
+    } catch {
+      // Tried again with the next change.
       return null;
-    } catch (error) {
-      if (error instanceof Problem) return 'invite';
-      throw error;
     }
   }
 
-  #dispatch(event: Event): void {
-    const before = this.#state;
-    const [state, effects] = dispatch(before, event);
-    this.#state = state;
-    if (state.snapshot !== before.snapshot) {
-      this.#show();
-      this.dispatchEvent(new CustomEvent('passerelle-change', { detail: state.snapshot }));
-    }
-    for (const effect of effects) {
-      if (effect === 'begin') this.#begin();
-      else if (effect === 'end') this.#session?.stop();
-      else consent.remember(this.network);
-    }
+  /** Show the state there is. */
+  #again(): void {
+    const { snapshot } = this;
+    this.#face?.show(snapshot, !!this.#example || !!this.#bridge?.asks(this.#view));
+    this.#look();
   }
 
-  #begin(): void {
-    const session = new Session(this.#allowance, {
-      report: (report) => this.#dispatch({ type: 'report', report }),
-      ended: (reason) => {
-        this.#session = null;
-        this.#dispatch({ type: 'ended', reason });
+  /** Choose a language, and build the face in it. */
+  async #speak(): Promise<void> {
+    const page = this.closest('[lang]')?.getAttribute('lang');
+    const code = choose([keep.get('language'), page, ...navigator.languages]);
+    if (code === this.#language?.code) return;
+    // A flash of English would be read out by a screen reader.
+    const timer = setTimeout(() => this.#face ?? this.#build(ENGLISH), WORDS_MS);
+    const language = code === 'en' ? ENGLISH : await load(code);
+    clearTimeout(timer);
+    this.#build(language);
+  }
+
+  #build(language: Language): void {
+    if (this.#language === language) return;
+    this.#language = language;
+    this.#face?.rest();
+    this.#globe?.hide();
+    this.#face = new Face(
+      language,
+      {
+        press: () => this.#bridge?.press(this.#view),
+        agree: (remember) => this.#bridge?.agree(remember),
+        refuse: () => this.#bridge?.refuse(),
+        confirm: () => this.#bridge?.confirm(),
+        stop: () => this.#bridge?.stop(),
+        more: (place) => void this.#more(place),
+        fold: (isFolded) => {
+          keep.set('folded', String(isFolded));
+          this.#look();
+        },
+      },
+      this.#example !== null,
+    );
+    this.#globe = new Globe(this.#face.globe, language);
+    this.#face.fold(keep.get('folded') !== 'false');
+    this.#root.replaceChildren(this.#face.card);
+    this.#arrange();
+    this.#again();
+  }
+
+  #arrange(): void {
+    this.#face?.arrange(this.layout);
+    this.#look();
+  }
+
+  /** Show the globe where it belongs: while on, where there is room. */
+  #look(): void {
+    const { snapshot } = this;
+    const isRoomy = this.layout === 'panel' || (this.layout === 'floating' && this.#face?.isFolded === false);
+    const isWanted = this.isConnected && isRoomy && this.getAttribute('map') !== 'none';
+    if (isWanted && ['waiting', 'helping'].includes(snapshot.phase)) this.#globe?.show(snapshot);
+    else this.#globe?.hide();
+  }
+
+  async #more(place: HTMLElement): Promise<void> {
+    const language = this.#language ?? ENGLISH;
+    const more = await this.#complete();
+    if (!more) return void (place.textContent = language.words.reasons.script);
+    more.open(place, language, this.#settings, {
+      chosen: (name, value) => {
+        choosing(name, value);
+        this.#bridge?.adjust();
+      },
+      speak: (code) => {
+        keep.set('language', code);
+        void this.#speak();
+      },
+      forget: () => {
+        this.#bridge?.forget();
+        this.#face?.more(false);
       },
     });
-    this.#session = session;
-    void session.start(this.network);
+  }
+
+  /** Show an example for somebody who designs a page. */
+  #mock(): void {
+    const phase = this.getAttribute('mock');
+    if ((phase === null) !== (this.#bridge !== null)) this.#join();
+    if (phase === null) {
+      if (this.#example) this.#exhibit(null);
+      return;
+    }
+    this.#example ??= INITIAL.snapshot;
+    void this.#complete().then((more) => {
+      if (this.getAttribute('mock') === phase) this.#exhibit(more?.sample(phase) ?? INITIAL.snapshot);
+    });
+  }
+
+  #exhibit(example: Snapshot | null): void {
+    this.#example = example;
+    const language = this.#language ?? ENGLISH;
+    this.#language = null;
+    this.#build(language);
   }
 }

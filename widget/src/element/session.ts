@@ -8,15 +8,14 @@ import { Problem, type Reason } from '../core/fault';
 import type { Allowance, FromRelay, Report, ToRelay } from '../core/report';
 import { canRelay, Peer } from './peer';
 
-/** File and integrity of the relay script; put in by the build. */
-declare const __RELAY__: { readonly file: string; readonly integrity: string };
-
 /** From stopping to nothing left: the relay drains for most of it. */
 const STOP_MS = 1_500;
 /** For the Worker to say that it runs. */
 const LOADED_MS = 10_000;
 
 export interface SessionEvents {
+  /** Fetch the relay's script, checked. Throws Problem. */
+  relay(signal: AbortSignal): Promise<ArrayBuffer>;
   report(report: Report): void;
   /** Everything is closed; `reason` when it was not asked for. Sent once. */
   ended(reason: Reason | null): void;
@@ -35,7 +34,8 @@ export class Session {
     this.#events = events;
   }
 
-  async start(invite: string): Promise<void> {
+  /** `confirmed`: the visitor has said the second yes before. */
+  async start(invite: string, confirmed: boolean): Promise<void> {
     try {
       if (!globalThis.isSecureContext || !crypto.subtle) throw new Problem('insecure');
       const ability = canRelay();
@@ -45,7 +45,7 @@ export class Session {
       this.#worker = worker;
       worker.onmessage = ({ data }: MessageEvent<FromRelay>) => this.#handle(data);
       worker.onerror = () => this.#finish('internal');
-      this.#post({ type: 'start', invite, allowance: this.#allowance });
+      this.#post({ type: 'start', invite, allowance: this.#allowance, confirmed });
     } catch (error) {
       this.#finish(error instanceof Problem ? error.reason : 'internal');
     }
@@ -55,6 +55,16 @@ export class Session {
   allow(allowance: Allowance): void {
     this.#allowance = allowance;
     this.#post({ type: 'allow', allowance });
+  }
+
+  /** Help although it may be dangerous here. */
+  confirm(): void {
+    this.#post({ type: 'confirm' });
+  }
+
+  /** Call the broker anew. */
+  renew(): void {
+    this.#post({ type: 'renew' });
   }
 
   /** Let people move to other volunteers, then close everything; over within 1.5 s. */
@@ -82,7 +92,8 @@ export class Session {
 
   async #load(): Promise<Worker> {
     // A Worker's script must be of the page's origin; a Blob is, wherever the text came from.
-    const source = URL.createObjectURL(await this.#fetch());
+    const text = await this.#events.relay(this.#over.signal);
+    const source = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
     let worker: Worker | undefined;
     try {
       worker = new Worker(trusted(source), { name: 'passerelle' });
@@ -93,22 +104,6 @@ export class Session {
       throw new Problem('worker');
     } finally {
       URL.revokeObjectURL(source);
-    }
-  }
-
-  async #fetch(): Promise<Blob> {
-    try {
-      const response = await fetch(new URL(__RELAY__.file, import.meta.url), {
-        integrity: __RELAY__.integrity,
-        mode: 'cors',
-        credentials: 'omit',
-        referrerPolicy: 'no-referrer',
-        signal: this.#over.signal,
-      });
-      if (!response.ok) throw new Problem('script');
-      return new Blob([await response.arrayBuffer()], { type: 'text/javascript' });
-    } catch {
-      throw new Problem('script');
     }
   }
 

@@ -1,93 +1,101 @@
-/** Every sentence a visitor reads. */
+/** What a visitor reads, in their language: sentences from one JSON file each, numbers from Intl. */
 
-import type { Reason } from '../core/fault';
-import type { Snapshot, Totals } from '../core/store';
+import type { Snapshot } from '../core/store';
+import en from '../words/en.json';
+import { languages, words as read } from './parts';
 
-export const WORDS = {
-  title: 'Be a bridge to the open web',
-  lead: 'Some countries block much of the web. With one switch, this page lets people there browse through your browser.',
-  consent: 'Before you turn it on',
-  points: [
-    [
-      'What it does.',
-      'While it is on, people in countries with censorship browse through this browser.',
-    ],
-    [
-      'Where pages leave from.',
-      'From the operator’s server, never from your address. You cannot see what people read; it is encrypted.',
-    ],
-    [
-      'Who sees your IP address.',
-      'The people you help, the operator, and the STUN server that helps browsers find each other. The sites they visit do not.',
-    ],
-    ['What it costs.', 'Some of your bandwidth.'],
-    ['Stop any time.', 'Turn the switch off or close this page: it ends within two seconds.'],
-  ],
-  remember: 'Remember my choice on this site',
-  agree: 'Turn on',
-  refuse: 'Not now',
-} as const;
+export type Words = typeof en;
 
-const PROBLEMS: Readonly<Record<Reason, string>> = {
-  invite: 'This switch is not set up correctly. The site’s owner has to check its network address.',
-  insecure: 'This page is not secure (https), so your browser does not allow it to help.',
-  no_webrtc: 'WebRTC is missing or turned off in this browser. Turn it on, or try another browser.',
-  old_browser: 'This browser is too old to help. Update it, or try another one.',
-  script: 'Part of the switch could not be loaded. Check your connection, then try again.',
-  worker: 'This page’s security policy does not let the switch start. The site’s owner has to allow it.',
-  network_unreachable: 'The network cannot be reached.',
-  network_signature: 'The network could not be verified: its description is not signed by the right key. Nothing was connected.',
-  network_format: 'The network’s description cannot be read. Reload the page; if this stays, tell the site’s owner.',
-  network_expired: 'The network’s description has expired. Check your computer’s date; if it is right, tell the site’s owner.',
-  broker_unreachable: 'The network’s broker cannot be reached.',
-  broker_garbled: 'The network’s broker sent something that makes no sense.',
-  broker_version: 'This switch is out of date. Reload the page.',
-  broker_refused: 'The network’s broker does not accept this switch. Reload the page; if this stays, tell the site’s owner.',
-  broker_full: 'The network has all the helpers it can use right now.',
-  broker_restart: 'The network is restarting.',
-  internal: 'Something went wrong in the switch. Try again; if this stays, reload the page.',
-};
+export interface Language {
+  readonly code: string;
+  readonly words: Words;
+}
 
-/** What is going on, in one sentence. */
-export function status({ phase, people, reason }: Snapshot): string {
-  switch (phase) {
-    case 'off':
-      return 'Off.';
-    case 'consent':
-      return 'Off. Please read this first.';
-    case 'connecting':
-      return 'Connecting…';
-    case 'waiting':
-      return 'Ready. Waiting for somebody who needs a way out.';
-    case 'helping':
-      return people === 1 ? 'Helping 1 person now.' : `Helping ${people} people now.`;
-    case 'stopping':
-      return 'Turning off…';
-    case 'retrying':
-    case 'problem':
-      return PROBLEMS[reason ?? 'internal'];
+/** At first only what is read before the switch is on; `complete` adds the rest. */
+export const ENGLISH: Language = { code: 'en', words: en };
+
+/** Add what `more/more.ts` holds. */
+export function complete(english: Words): void {
+  Object.assign(ENGLISH.words, english);
+}
+
+/** Read the words of `code`, which is one of `languages`; English where they cannot be had. */
+export async function load(code: string): Promise<Language> {
+  if (code === 'en') return ENGLISH;
+  try {
+    return { code, words: (await read(code)) as Words };
+  } catch {
+    return ENGLISH;
   }
 }
 
-/** When the next try is. */
-export function retry(seconds: number): string {
-  return seconds > 0 ? `Trying again in ${seconds} s.` : 'Trying again…';
+/** Return the language there is that comes first in `wanted` (BCP 47), English for want of any. */
+export function choose(wanted: readonly (string | null | undefined)[]): string {
+  const known = ['en', ...languages()];
+  for (const tag of wanted) {
+    const [language = '', ...rest] = tag?.toLowerCase().split(/[-_]/) ?? [];
+    const traditional = rest.some((part) => ['hant', 'tw', 'hk', 'mo'].includes(part));
+    const code = language === 'zh' ? `zh-${traditional ? 'Hant' : 'Hans'}` : language;
+    if (known.includes(code)) return code;
+  }
+  return 'en';
 }
 
-/** What was done since the page was loaded; empty when nothing was. */
-export function totals({ people, bytes }: Totals): string {
-  if (people === 0) return '';
-  const who = people === 1 ? '1 person' : `${people} people`;
-  return `Since you opened this page: ${who} helped, ${size(bytes)} carried.`;
+/** Put values into a sentence's `{places}`. */
+export function fill(sentence: string | undefined, values: Readonly<Record<string, string>>): string {
+  return (sentence ?? '').replace(/\{(\w+)\}/g, (place, name: string) => values[name] ?? place);
 }
 
-const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
+/** What is going on, in one sentence. */
+export function status({ words, code }: Language, { phase, people, reason, paused, elsewhere }: Snapshot): string | undefined {
+  switch (phase) {
+    // English words may be on their way: then there is nothing to say yet.
+    case 'helping':
+      return people === 1 ? words.helping_one : fill(words.helping, { n: number(code, people) });
+    case 'paused':
+      return words.paused?.[paused ?? 'hours'];
+    case 'caution':
+      return elsewhere ? words.caution_elsewhere : words.caution;
+    case 'retrying':
+    case 'problem':
+      return words.reasons[reason ?? 'internal'];
+    default:
+      return words[phase];
+  }
+}
 
-function size(bytes: number): string {
-  const step = Math.min(UNITS.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
-  return new Intl.NumberFormat('en', {
+/** A country's name; null where it is unknown. */
+export function place(code: string, country: string | null): string | null {
+  if (!country) return null;
+  try {
+    return new Intl.DisplayNames([code, 'en'], { type: 'region' }).of(country) ?? country;
+  } catch {
+    return country;
+  }
+}
+
+export const number = (code: string, value: number): string => new Intl.NumberFormat(code).format(value);
+
+const SIZES = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
+
+/** Bytes, in powers of 1000. */
+export function size(code: string, bytes: number): string {
+  const step = Math.min(SIZES.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
+  return unit(code, SIZES[step] ?? 'byte', bytes / 1000 ** step);
+}
+
+/** Time in its largest unit that gives at least one. */
+export function time(code: string, seconds: number): string {
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return unit(code, 'minute', minutes, 2);
+  return minutes < 6000 ? unit(code, 'hour', minutes / 60, 2) : unit(code, 'day', minutes / 1440, 2);
+}
+
+function unit(code: string, name: string, value: number, digits = 3): string {
+  return new Intl.NumberFormat(code, {
     style: 'unit',
-    unit: UNITS[step] ?? 'byte',
-    maximumSignificantDigits: 3,
-  }).format(bytes / 1000 ** step);
+    unit: name,
+    unitDisplay: 'short',
+    maximumSignificantDigits: digits,
+  }).format(value);
 }

@@ -29,6 +29,8 @@ export interface BrokerEvents {
   /** How many more people can be helped right now. */
   free(): number;
   offer(offer: Offer, reply: Reply): void;
+  /** Where this browser seems to be, and whether helping may be dangerous there. */
+  placed(country: string | null, caution: boolean): void;
   changed(state: Report['broker'], reason: Reason | null, retry_s: number | null): void;
 }
 
@@ -37,6 +39,8 @@ interface Parting {
   readonly reason: Reason;
   readonly welcomed: boolean;
   readonly retry_s: number;
+  /** Whether to call again at once. */
+  readonly again?: boolean;
 }
 
 export class Broker {
@@ -45,6 +49,7 @@ export class Broker {
   readonly #signal: AbortSignal;
   #send: ((message: FromVolunteer) => void) | null = null;
   #told = -1;
+  #renew: (() => void) | null = null;
 
   constructor(network: Network, events: BrokerEvents, signal: AbortSignal) {
     this.#network = network;
@@ -59,6 +64,7 @@ export class Broker {
       const parting = await this.#visit();
       if (this.#signal.aborted) return;
       if (parting.welcomed) attempt = 0;
+      if (parting.again) continue;
       const wait_s = parting.retry_s + delay_s(attempt, Math.random());
       this.#events.changed('retrying', parting.reason, wait_s);
       await pause(wait_s * 1000, this.#signal);
@@ -73,6 +79,11 @@ export class Broker {
     if (!this.#send || free === this.#told) return;
     this.#told = free;
     this.#send({ type: 'ready', free });
+  }
+
+  /** Call again at once: what the last conversation went through may be gone. */
+  renew(): void {
+    this.#renew?.();
   }
 
   async #visit(): Promise<Parting> {
@@ -101,6 +112,7 @@ export class Broker {
     const part = (reason: Reason, retry_s = 0) => resolve({ reason, welcomed, retry_s });
     const timer = setTimeout(() => part('broker_unreachable'), WELCOME_MS);
     const stop = () => part('broker_unreachable');
+    this.#renew = () => resolve({ reason: 'broker_unreachable', welcomed, retry_s: 0, again: true });
     this.#signal.addEventListener('abort', stop);
     const send = (message: FromVolunteer) => {
       if (socket.readyState === socket.OPEN) socket.send(encode(message));
@@ -119,6 +131,7 @@ export class Broker {
         welcomed = true;
         clearTimeout(timer);
         this.#send = send;
+        this.#events.placed(message.country, message.caution);
         this.#events.changed('online', null, null);
         this.ready();
       } catch (error) {
@@ -129,7 +142,7 @@ export class Broker {
     return promise.finally(() => {
       clearTimeout(timer);
       this.#signal.removeEventListener('abort', stop);
-      this.#send = null;
+      this.#send = this.#renew = null;
       socket.onmessage = socket.onclose = null;
       socket.close(1000);
     });

@@ -6,6 +6,8 @@ import { LANE_BURST } from '../core/limits';
 export class Person {
   /** Id of the exit that all their links go to. */
   readonly exit: string;
+  /** Where they seem to be, by the broker; null for unknown. */
+  readonly country: string | null;
   /** Links now, opening and closing ones included. */
   links = 0;
   /** Links open on both sides now. */
@@ -15,8 +17,9 @@ export class Person {
   // Each lane makes a PeerConnection on the page's main thread, whether it opens or not.
   readonly #asking = new Bucket(1, LANE_BURST, performance.now());
 
-  constructor(exit: string) {
+  constructor(exit: string, country: string | null) {
     this.exit = exit;
+    this.country = country;
   }
 
   /** Tell whether they may ask for one more lane so soon; then it is counted. */

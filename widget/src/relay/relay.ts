@@ -42,7 +42,8 @@ export class Relay {
   readonly #stopping = new AbortController();
   #network: Network | null = null;
   #broker: Broker | null = null;
-  #allowance: Allowance = { people: 0, lanes: 0, mbit: 0 };
+  #allowance: Allowance = { people: 0, lanes: 0, mbit: 0, bytes: 0 };
+  #confirmed = false;
   #next = 1;
   #report: Report = {
     broker: 'connecting',
@@ -51,6 +52,9 @@ export class Relay {
     people: 0,
     helped: 0,
     bytes: 0,
+    crossing: [],
+    country: null,
+    caution: false,
   };
   #bytes = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -64,11 +68,18 @@ export class Relay {
   handle(message: ToRelay): void {
     switch (message.type) {
       case 'start':
+        this.#confirmed = message.confirmed;
         this.#allow(message.allowance);
         return void this.#start(message.invite);
       case 'allow':
         this.#allow(message.allowance);
         return this.#broker?.ready();
+      case 'confirm':
+        this.#confirmed = true;
+        this.#change({ caution: false });
+        return this.#broker?.ready();
+      case 'renew':
+        return this.#broker?.renew();
       case 'channel':
         return this.#channel(message.link, message.channel);
       case 'answered':
@@ -82,8 +93,8 @@ export class Relay {
     }
   }
 
-  #allow({ people, lanes, mbit }: Allowance): void {
-    this.#allowance = { people: Math.min(people, SLOTS), lanes: Math.min(lanes, LANES), mbit };
+  #allow({ people, lanes, mbit, bytes }: Allowance): void {
+    this.#allowance = { people: Math.min(people, SLOTS), lanes: Math.min(lanes, LANES), mbit, bytes };
     this.#pace.limit(mbit);
   }
 
@@ -93,7 +104,9 @@ export class Relay {
       this.#broker = new Broker(
         this.#network,
         {
-          free: () => Math.max(0, this.#allowance.people - this.#people.size),
+          free: () => this.#free,
+          placed: (country, caution) =>
+            this.#change({ country, caution: caution && !this.#confirmed }),
           offer: (offer, reply) => this.#offered(offer, reply),
           changed: (broker, reason, retry_s) => this.#change({ broker, reason, retry_s }),
         },
@@ -105,9 +118,14 @@ export class Relay {
     }
   }
 
+  /** How many more people can be helped right now. */
+  get #free(): number {
+    return this.#report.caution ? 0 : Math.max(0, this.#allowance.people - this.#people.size);
+  }
+
   #offered(offer: Offer, reply: Reply): void {
-    if (this.#people.size >= this.#allowance.people) return reply.decline('busy');
-    this.#open(offer, new Person(offer.exit), reply);
+    if (this.#free === 0) return reply.decline('busy');
+    this.#open(offer, new Person(offer.exit, offer.country), reply);
   }
 
   /** Open a lane beside `link`, over which `person` asked for it. */
@@ -196,12 +214,14 @@ export class Relay {
     person.open += entry.isOpen ? 1 : -1;
     const helped = this.#report.helped + (person.wasHelped ? 0 : 1);
     person.wasHelped = true;
-    const people = [...this.#people].filter(({ open }) => open > 0).length;
-    if (people !== this.#report.people) this.#change({ people, helped });
+    const crossing = [...this.#people].filter(({ open }) => open > 0).map(({ country }) => country);
+    const people = crossing.length;
+    if (people !== this.#report.people) this.#change({ people, helped, crossing });
   }
 
   #carried(bytes: number): void {
     this.#bytes += bytes;
+    if (this.#bytes >= this.#allowance.bytes) return this.#stop(null, 0);
     this.#timer ??= setTimeout(() => this.#change({}), REPORT_MS);
   }
 

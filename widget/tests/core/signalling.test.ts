@@ -48,8 +48,9 @@ test('every cut and every changed character of an offer is a message or a refusa
 });
 
 test('nothing that a broker sends reaches a prototype', () => {
-  expect(() => decode('{"type":"welcome","__proto__":{"polluted":1}}')).toThrow(PeerError);
-  expect(() => decode('{"type":"welcome","constructor":{"prototype":{}}}')).toThrow(PeerError);
+  const plain = decode('{"type":"welcome"}');
+  expect(decode('{"type":"welcome","__proto__":{"polluted":1,"caution":true}}')).toEqual(plain);
+  expect(decode('{"type":"welcome","constructor":{"prototype":{}}}')).toEqual(plain);
   expect('polluted' in {}).toBe(false);
 });
 

@@ -1,0 +1,48 @@
+/** Where the globe is: fetched when it is first shown, drawn only while it can be seen. */
+
+import type { Snapshot } from '../core/store';
+import { run } from './parts';
+import type { Language } from './words';
+
+type Module = typeof import('../map/globe');
+
+export class Globe {
+  readonly #place: HTMLElement;
+  readonly #language: Language;
+  #drawn: InstanceType<Module['Drawing']> | null = null;
+  #snapshot: Snapshot | null = null;
+  #isLoading = false;
+
+  constructor(place: HTMLElement, language: Language) {
+    this.#place = place;
+    this.#language = language;
+  }
+
+  show(snapshot: Snapshot): void {
+    this.#snapshot = snapshot;
+    this.#drawn?.show(snapshot);
+    if (!this.#drawn && !this.#isLoading) void this.#load();
+  }
+
+  hide(): void {
+    this.#snapshot = null;
+    this.#drawn?.end();
+    this.#drawn = null;
+    this.#place.hidden = true;
+  }
+
+  async #load(): Promise<void> {
+    this.#isLoading = true;
+    try {
+      const { Drawing } = await run<Module>('map');
+      if (!this.#snapshot) return;
+      this.#place.hidden = false;
+      this.#drawn = new Drawing(this.#place, this.#language.words.globe);
+      this.#drawn.show(this.#snapshot);
+    } catch {
+      // The list of countries beside it says the same.
+    } finally {
+      this.#isLoading = false;
+    }
+  }
+}

@@ -1,0 +1,277 @@
+/** A globe of dots, with a footbridge from each country of the people being helped to this one.
+ *
+ * Drawn only when something changes, or moves and can be seen: nothing off-screen, in a hidden tab,
+ * or between changes when nobody is on the bridge. No motion where the visitor asks for none.
+ */
+
+import { geoDistance, geoInterpolate, geoRotation } from 'd3-geo';
+import type { Snapshot } from '../core/store';
+import { land, position, type Dot, type Point } from './world';
+
+/** Frames are at least so far apart. */
+const FRAME_MS = 40;
+const TURN_MS = 1_800;
+/** For somebody's light to cross once. */
+const CROSS_MS = 3_200;
+const STEPS = 48;
+/** Of the canvas: arcs rise above the globe. */
+const RADIUS = 0.455;
+const SHARPEST = 2;
+const TILT = 18;
+/** Where to look when nobody says where they are. */
+const USUAL: Point = [30, 25];
+
+interface Arc {
+  readonly country: string;
+  readonly from: Point;
+  /** Null where this browser's country is unknown. */
+  readonly to: Point | null;
+  readonly since_ms: number;
+}
+
+interface Colours {
+  readonly ink: string;
+  readonly accent: string;
+  readonly warm: string;
+}
+
+export class Drawing {
+  readonly #canvas = document.createElement('canvas');
+  readonly #ground = document.createElement('canvas');
+  readonly #over = new AbortController();
+  readonly #still = matchMedia('(prefers-reduced-motion: reduce)');
+  readonly #dots: readonly Dot[] = land();
+  #arcs: readonly Arc[] = [];
+  #home: string | null = null;
+  #centre: Point = [USUAL[0] - 70, USUAL[1]];
+  #turn: { readonly from: Point; readonly to: Point; readonly since_ms: number } | null = null;
+  #size = 0;
+  #isSeen = false;
+  #isFresh = false;
+  #last_ms = 0;
+  #frame = 0;
+
+  constructor(place: HTMLElement, label: string) {
+    const canvas = this.#canvas;
+    const { signal } = this.#over;
+    canvas.setAttribute('role', 'img');
+    canvas.setAttribute('aria-label', label);
+    place.replaceChildren(canvas);
+    const seen = new IntersectionObserver(([entry]) => {
+      this.#isSeen = entry?.isIntersecting ?? false;
+      this.#wake();
+    });
+    const sized = new ResizeObserver(() => this.#resize());
+    seen.observe(canvas);
+    sized.observe(canvas);
+    signal.addEventListener('abort', () => {
+      seen.disconnect();
+      sized.disconnect();
+      cancelAnimationFrame(this.#frame);
+      canvas.remove();
+    });
+    const wake = () => this.#redraw();
+    document.addEventListener('visibilitychange', wake, { signal });
+    this.#still.addEventListener('change', wake, { signal });
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', wake, { signal });
+    this.#drag();
+    this.#look(USUAL);
+  }
+
+  show({ crossing, country }: Snapshot): void {
+    const to = position(country);
+    const known = new Map(this.#arcs.map((arc) => [arc.country, arc]));
+    const countries = [...new Set(crossing)];
+    const isMoved = country !== this.#home;
+    const arcs = countries.flatMap((name) => {
+      const from = position(name);
+      if (!name || !from) return [];
+      const before = isMoved ? undefined : known.get(name);
+      return [before ?? { country: name, from, to, since_ms: performance.now() }];
+    });
+    const isSame = arcs.length === this.#arcs.length && arcs.every((arc, index) => arc === this.#arcs[index]);
+    if (isSame && !isMoved) return;
+    const newest = arcs.filter((arc) => !known.has(arc.country)).at(-1);
+    this.#arcs = arcs;
+    this.#home = country;
+    if (newest) this.#look(newest.to ? geoInterpolate([...newest.from], [...newest.to])(0.5) : newest.from);
+    else if (isMoved && to && arcs.length === 0) this.#look(to);
+    this.#redraw();
+  }
+
+  end(): void {
+    this.#over.abort();
+  }
+
+  /** Turn so that `point` is in front. */
+  #look(point: Point): void {
+    const to: Point = [point[0], Math.max(-35, Math.min(50, point[1] * 0.75 + TILT * 0.25))];
+    this.#turn = { from: this.#centre, to, since_ms: performance.now() };
+    if (this.#still.matches) this.#centre = to;
+    this.#redraw();
+  }
+
+  #drag(): void {
+    const canvas = this.#canvas;
+    const { signal } = this.#over;
+    canvas.addEventListener('pointerdown', (event) => canvas.setPointerCapture(event.pointerId), { signal });
+    canvas.addEventListener(
+      'pointermove',
+      (event) => {
+        if (!canvas.hasPointerCapture(event.pointerId)) return;
+        const degrees = 180 / canvas.clientWidth;
+        const [longitude, latitude] = this.#centre;
+        this.#turn = null;
+        this.#centre = [
+          longitude - event.movementX * degrees,
+          Math.max(-60, Math.min(70, latitude + event.movementY * degrees)),
+        ];
+        this.#redraw();
+      },
+      { signal },
+    );
+  }
+
+  #resize(): void {
+    const size = Math.round(this.#canvas.clientWidth * Math.min(SHARPEST, devicePixelRatio));
+    if (size === this.#size) return;
+    this.#size = size;
+    for (const canvas of [this.#canvas, this.#ground]) canvas.width = canvas.height = size;
+    this.#redraw();
+  }
+
+  #redraw(): void {
+    this.#isFresh = false;
+    this.#wake();
+  }
+
+  /** Draw at the next chance, and go on while something moves. */
+  #wake(): void {
+    if (this.#frame || !this.#isSeen || document.hidden || this.#over.signal.aborted) return;
+    this.#frame = requestAnimationFrame((now_ms) => {
+      this.#frame = 0;
+      const isDue = now_ms - this.#last_ms >= FRAME_MS;
+      if (isDue || !this.#isFresh) {
+        this.#last_ms = now_ms;
+        this.#draw(performance.now());
+      }
+      if (this.#turn || (this.#arcs.length > 0 && !this.#still.matches)) this.#wake();
+    });
+  }
+
+  #draw(now_ms: number): void {
+    const context = this.#canvas.getContext('2d');
+    if (!context || this.#size === 0) return;
+    this.#advance(now_ms);
+    const style = getComputedStyle(this.#canvas);
+    const colours = { ink: style.fill, accent: style.color, warm: style.stroke };
+    const rotate = geoRotation([-this.#centre[0], -this.#centre[1]]);
+    if (!this.#isFresh) this.#drawGround(rotate, colours);
+    this.#isFresh = true;
+    context.clearRect(0, 0, this.#size, this.#size);
+    context.drawImage(this.#ground, 0, 0);
+    for (const arc of this.#arcs) this.#drawArc(context, rotate, arc, colours, now_ms);
+  }
+
+  #advance(now_ms: number): void {
+    if (!this.#turn) return;
+    const { from, to, since_ms } = this.#turn;
+    const part = this.#still.matches ? 1 : Math.min(1, (now_ms - since_ms) / TURN_MS);
+    const eased = 1 - (1 - part) ** 3;
+    const east = ((((to[0] - from[0]) % 360) + 540) % 360) - 180;
+    this.#centre = [from[0] + east * eased, from[1] + (to[1] - from[1]) * eased];
+    this.#isFresh = false;
+    if (part === 1) this.#turn = null;
+  }
+
+  #drawGround(rotate: Rotation, { ink, accent, warm }: Colours): void {
+    const context = this.#ground.getContext('2d');
+    if (!context) return;
+    const radius = this.#size * RADIUS;
+    const half = this.#size / 2;
+    context.clearRect(0, 0, this.#size, this.#size);
+    const glow = context.createRadialGradient(half * 0.8, half * 0.7, 0, half, half, radius);
+    glow.addColorStop(0, accent);
+    glow.addColorStop(1, accent);
+    context.globalAlpha = 0.07;
+    context.fillStyle = glow;
+    disc(context, half, half, radius);
+    const people = new Set(this.#arcs.map(({ country }) => country));
+    for (const { point, country } of this.#dots) {
+      const { x, y, z } = turned(rotate, point);
+      if (z <= 0.02) continue;
+      const isPeoples = people.has(country);
+      const isLit = isPeoples || country === this.#home;
+      context.fillStyle = isPeoples ? warm : isLit ? accent : ink;
+      context.globalAlpha = (isLit ? 0.95 : 0.3) * Math.min(1, 0.25 + z);
+      disc(context, half + x * radius, half - y * radius, radius * (isLit ? 0.0135 : 0.0105) * (0.55 + 0.45 * z));
+    }
+    context.globalAlpha = 1;
+  }
+
+  #drawArc(
+    context: CanvasRenderingContext2D,
+    rotate: Rotation,
+    { from, to, since_ms }: Arc,
+    { accent, warm }: Colours,
+    now_ms: number,
+  ): void {
+    const isStill = this.#still.matches;
+    const age = isStill ? Infinity : now_ms - since_ms;
+    const radius = this.#size * RADIUS;
+    const half = this.#size / 2;
+    const width = this.#size / 150;
+    const pulse = isStill ? 0.5 : (age % 2_400) / 2_400;
+    const spot = turned(rotate, from);
+    if (spot.z > 0) {
+      context.fillStyle = warm;
+      disc(context, half + spot.x * radius, half - spot.y * radius, width * 1.7);
+      context.globalAlpha = 0.4 * (1 - pulse);
+      disc(context, half + spot.x * radius, half - spot.y * radius, width * (1.7 + 5 * pulse));
+      context.globalAlpha = 1;
+    }
+    if (!to) return;
+    const between = geoInterpolate([...from], [...to]);
+    const rise = 0.1 + 0.36 * (geoDistance([...from], [...to]) / Math.PI);
+    const at = (t: number) => {
+      const { x, y, z } = turned(rotate, between(t));
+      const height = 1 + rise * Math.sin(Math.PI * t);
+      return { x: half + x * height * radius, y: half - y * height * radius, isSeen: z > 0 || Math.hypot(x, y) * height > 1 };
+    };
+    const grown = Math.min(1, age / 1_400);
+    context.strokeStyle = accent;
+    context.lineWidth = width * 0.75;
+    context.lineCap = 'round';
+    context.beginPath();
+    let isDown = false;
+    for (let step = 0; step <= STEPS * grown; step++) {
+      const { x, y, isSeen } = at(step / STEPS);
+      if (isSeen && isDown) context.lineTo(x, y);
+      else context.moveTo(x, y);
+      isDown = isSeen;
+    }
+    context.stroke();
+    const end = at(1);
+    context.fillStyle = accent;
+    if (end.isSeen && grown === 1) disc(context, end.x, end.y, width * 1.7);
+    if (isStill || grown < 1) return;
+    const light = at((age % CROSS_MS) / CROSS_MS);
+    context.fillStyle = warm;
+    if (light.isSeen) disc(context, light.x, light.y, width * 1.3);
+  }
+}
+
+type Rotation = ReturnType<typeof geoRotation>;
+
+/** On the unit sphere seen from far in front: z towards the viewer. */
+function turned(rotate: Rotation, point: Point): { x: number; y: number; z: number } {
+  const [longitude, latitude] = rotate([...point]).map((degrees) => (degrees * Math.PI) / 180) as [number, number];
+  const across = Math.cos(latitude);
+  return { x: across * Math.sin(longitude), y: Math.sin(latitude), z: across * Math.cos(longitude) };
+}
+
+function disc(context: CanvasRenderingContext2D, x: number, y: number, radius: number): void {
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.fill();
+}
