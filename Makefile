@@ -57,5 +57,5 @@ lock: ## bring uv.lock in line with pyproject.toml
 	@$(PYTHON) tools/bootstrap.py lock
 
 clean: ## remove everything that set-up and tests made
-	rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage dist
+	rm -rf .venv .tools .artefacts .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage dist
 	rm -rf src/passerelle/_widget widget/node_modules
