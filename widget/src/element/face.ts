@@ -45,7 +45,7 @@ export class Face {
   readonly #fold: HTMLButtonElement;
   readonly #isExample: boolean;
   #snapshot: Snapshot | null = null;
-  #asked = '';
+  #asked: string | null = null;
   #isFolded = true;
   #countdown: ReturnType<typeof setInterval> | undefined;
   #noticing: ReturnType<typeof setTimeout> | undefined;

@@ -21,6 +21,7 @@ function setUp(describe: () => Promise<object> = async () => ({ brokers: ['https
     { describe } as unknown as Network,
     {
       free: () => free.count,
+      placed: () => {},
       offer: (given, reply) => offers.push([given, reply]),
       changed: (state, reason, retry_s) => {
         states.push([state, reason]);

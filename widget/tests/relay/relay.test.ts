@@ -35,7 +35,7 @@ function network(...ids: string[]): string {
   return JSON.stringify({ payload, signature: encode(sign(null, signed, keys.privateKey)) });
 }
 
-async function setUp(allowance: Partial<Allowance> = {}) {
+async function setUp(allowance: Partial<Allowance> = {}, { welcome = {}, confirmed = false } = {}) {
   keys = generateKeyPairSync('ed25519');
   vi.stubGlobal('fetch', async () => new Response(network('exit-1')));
   const raw = keys.publicKey.export({ type: 'spki', format: 'der' }).subarray(-32);
@@ -43,12 +43,13 @@ async function setUp(allowance: Partial<Allowance> = {}) {
   relay.handle({
     type: 'start',
     invite: `https://broker.example/#${encodeUrl(raw)}`,
-    allowance: { people: 5, lanes: LANES, mbit: Infinity, ...allowance },
+    allowance: { people: 5, lanes: LANES, mbit: Infinity, bytes: Infinity, ...allowance },
+    confirmed,
   });
   await vi.waitFor(() => expect(FakeSocket.made).toHaveLength(1));
   const broker = FakeSocket.made[0] as FakeSocket;
   broker.open();
-  broker.tell({ type: 'welcome', version: 1 });
+  broker.tell({ type: 'welcome', version: 1, ...welcome });
   let offers = 0;
   const offer = (part: object = {}) => {
     const message = { type: 'offer', offer: (offers += 1), exit: 'exit-1', ticket: 'tick' };
@@ -139,7 +140,7 @@ describe('an offer', () => {
     offer();
     offer();
     expect(broker.said.at(-1)).toMatchObject({ type: 'decline', offer: 3, reason: 'busy' });
-    relay.handle({ type: 'allow', allowance: { people: 3, lanes: 1, mbit: 1 } });
+    relay.handle({ type: 'allow', allowance: { people: 3, lanes: 1, mbit: 1, bytes: Infinity } });
     expect(free()).toBe(1);
   });
 
@@ -154,6 +155,68 @@ describe('an offer', () => {
     ]);
     expect(posted.at(-1)).toEqual({ type: 'peer_over', link: made().id });
   });
+});
+
+describe('where helping may be dangerous', () => {
+  const welcome = { country: 'TM', caution: true };
+
+  test('nobody is helped before the second yes', async () => {
+    const { relay, broker, offer, free } = await setUp({}, { welcome });
+    expect(report()).toMatchObject({ country: 'TM', caution: true });
+    expect(free()).toBe(0);
+    offer();
+    expect(broker.said.at(-1)).toMatchObject({ type: 'decline', reason: 'busy' });
+    expect(posted.filter(({ type }) => type === 'peer')).toEqual([]);
+    expect(FakeSocket.made).toHaveLength(1);
+    relay.handle({ type: 'confirm' });
+    expect(report()).toMatchObject({ caution: false });
+    expect(free()).toBe(5);
+    offer();
+    expect(posted.filter(({ type }) => type === 'peer')).toHaveLength(1);
+  });
+
+  test('a yes said before is enough', async () => {
+    const { free } = await setUp({}, { welcome, confirmed: true });
+    expect(report()).toMatchObject({ caution: false });
+    expect(free()).toBe(5);
+  });
+});
+
+test('countries of those on the bridge are told, unknown ones as unknown', async () => {
+  const { offer, join } = await setUp({}, { welcome: { country: 'FR' } });
+  offer({ country: 'IR' });
+  const first = join();
+  offer();
+  join();
+  expect(report()).toMatchObject({ country: 'FR', crossing: ['IR', null] });
+  first.channel.lose();
+  expect(report()).toMatchObject({ people: 1, crossing: [null] });
+});
+
+test('the bytes allowed are carried, and then everything ends at once', async () => {
+  const { offer, join } = await setUp({ bytes: 10_000 });
+  offer();
+  const { socket, channel } = join();
+  for (let sent = 0; sent < 50; sent++) socket.receive(new ArrayBuffer(1_000));
+  expect(channel.sent.filter((data) => data instanceof ArrayBuffer)).toHaveLength(10);
+  expect([channel.isClosed, socket.closed]).toEqual([true, 4009]);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(posted.at(-1)).toEqual({ type: 'ended', reason: null });
+  expect(report()).toMatchObject({ bytes: 10_000 });
+});
+
+test('a machine that moved calls the broker anew, and keeps its links', async () => {
+  const { relay, offer, join } = await setUp();
+  offer();
+  const { channel } = join();
+  relay.handle({ type: 'renew' });
+  await vi.advanceTimersByTimeAsync(0);
+  const again = FakeSocket.made.at(-1) as FakeSocket;
+  expect(again.url).toMatch(/volunteer$/);
+  again.open();
+  again.tell({ type: 'welcome' });
+  expect(report()).toMatchObject({ broker: 'online', people: 1 });
+  expect(channel.isClosed).toBe(false);
 });
 
 describe('lanes', () => {
@@ -186,7 +249,7 @@ describe('lanes', () => {
       ask(channel, 4);
       expect(channel.said.at(-1)).toEqual({ type: 'lane_refused', lane: 4 });
     }
-    relay.handle({ type: 'allow', allowance: { people: 5, lanes: 2, mbit: Infinity } });
+    relay.handle({ type: 'allow', allowance: { people: 5, lanes: 2, mbit: Infinity, bytes: Infinity } });
     end(last);
     ask(first.channel, 5);
     expect(first.channel.said.at(-1)).toEqual({ type: 'lane_refused', lane: 5 });
@@ -344,7 +407,8 @@ describe('the end', () => {
     new Relay((message) => posted.push(message)).handle({
       type: 'start',
       invite: 'nonsense',
-      allowance: { people: 1, lanes: 1, mbit: 1 },
+      allowance: { people: 1, lanes: 1, mbit: 1, bytes: Infinity },
+      confirmed: false,
     });
     await vi.advanceTimersByTimeAsync(0);
     expect(posted.at(-1)).toEqual({ type: 'ended', reason: 'invite' });
