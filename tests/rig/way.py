@@ -70,6 +70,11 @@ class Way:
         await invite_of(self.broker)
 
     @property
+    def base(self) -> str:
+        """The broker's address."""
+        return f"http://{HOST}:{self._ports['broker']}"
+
+    @property
     def ports(self) -> tuple[int, int]:
         """Where broker and exit listen."""
         return self._ports["broker"], self._ports["exit"]

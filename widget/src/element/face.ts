@@ -95,7 +95,7 @@ export class Face {
     this.#fold = make('button', { class: 'fold', part: 'fold', type: 'button', 'aria-controls': 'body' });
     this.card = make(
       'section',
-      { class: 'card', part: 'card', lang: language.code, dir: words.dir, 'aria-labelledby': 'title' },
+      { class: 'card', part: 'card', lang: language.code, dir: words.dir, 'aria-labelledby': 'title', 'data-asks': 'false' },
       make('header', {}, this.#switch, make('div', { class: 'say' }, title, this.#status, this.#detail), this.#fold),
       make(
         'div',

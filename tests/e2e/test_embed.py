@@ -1,0 +1,243 @@
+"""The publisher's side in real browsers: the settings page, what it writes, and examples."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from playwright.async_api import Page, expect
+
+from passerelle.io.web import WebServer
+from tests.e2e.test_looks import PICTURES
+from tests.rig import axe
+from tests.rig.firefox import Firefox
+from tests.rig.firefox import flip as flip_in_firefox
+from tests.rig.program import PASSERELLE
+from tests.rig.volunteer import Chromium, flip, until
+from tests.rig.way import Way
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
+
+TAG = "document.querySelector('#tag').value"
+POLICY = "document.querySelector('#policy').value"
+EXAMPLE = "document.querySelector('passerelle-switch').shadowRoot?.querySelector('.example')"
+PATIENCE_S = 1.5
+"""A page that should connect to nobody is watched for so long."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def firefox() -> AsyncIterator[Firefox]:
+    async with Firefox() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(chrome: Chromium, way: Way) -> AsyncIterator[Page]:
+    """The settings page in Chromium, whose clipboard may be read; it must not complain."""
+    context = await chrome.browser.new_context()
+    await context.grant_permissions(["clipboard-read", "clipboard-write"], origin=way.base)
+    opened = await context.new_page()
+    complaints: list[str] = []
+    opened.on("console", lambda message: complaints.append(message.text))
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    await opened.goto(f"{way.base}/embed")
+    yield opened
+    assert not complaints
+    await context.close()
+
+
+class Paper:
+    """A publisher's page with a tag as it was written, under a strict policy with its lines."""
+
+    def __init__(self, tag: str, policy: str = "") -> None:
+        self._tag = tag
+        self._policy = policy
+        app = web.Application()
+        app.router.add_get("/{path:.*}", self._page)
+        self.server = WebServer(app, "127.0.0.1", 0)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.port}/"
+
+    async def _page(self, _request: web.Request) -> web.Response:
+        text = (
+            '<!doctype html><html lang="en"><meta charset="utf-8"><title>Paper</title>'
+            f'<link rel="icon" href="data:,">{self._tag}</html>'
+        )
+        policy = f"default-src 'none'; img-src data:; {self._policy}".replace("\n", " ")
+        headers = {"Content-Security-Policy": policy}
+        return web.Response(text=text, content_type="text/html", headers=headers)
+
+
+async def printed(way: Way, *words: str) -> str:
+    """What `passerelle embed` writes to its standard output."""
+    command = (*PASSERELLE, "embed", "--invite", way.invite, *words)
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    output, _ = await process.communicate()
+    return output.decode().strip()
+
+
+async def test_the_page_writes_what_the_command_prints(page: Page, way: Way) -> None:
+    """Without a choice, and with one of each kind."""
+    assert await page.evaluate(TAG) == await printed(way)
+    await page.get_by_role("radio", name="Floating").check(force=True)
+    await page.get_by_label("Theme").select_option("dark")
+    await page.get_by_label("Language").select_option("fa")
+    await page.get_by_label("People at once").fill("3")
+    await page.get_by_label("Mbit/s").fill("2.5")
+    await page.get_by_label("MB a day").fill("500")
+    await page.get_by_label("Hours").fill("22:00-06:30")
+    words = ["--layout", "floating", "--theme", "dark", "--lang", "fa", "--people", "3"]
+    words += ["--mbit", "2.5", "--megabytes", "500", "--hours", "22:00-06:30"]
+    assert await page.evaluate(TAG) == await printed(way, *words)
+
+
+async def test_what_is_no_good_is_left_out(page: Page, way: Way) -> None:
+    """A limit that makes no sense is not written; without an invite there is no tag."""
+    await page.get_by_label("People at once").fill("0")
+    await page.get_by_label("Hours").fill("22-6")
+    assert await page.evaluate(TAG) == await printed(way)
+    await page.get_by_label("Invite").fill('https://broker.example/#"><script>')
+    assert "<" not in await page.evaluate(TAG)
+
+
+async def test_colours_become_a_style_and_are_judged(page: Page) -> None:
+    """Two that cannot be read on each other are called out; the preview wears them."""
+    await page.locator("#accent").fill("#cccccc")
+    await page.locator("#on-accent").fill("#ffffff")
+    style = await page.evaluate("document.querySelector('#css').value")
+    assert style.splitlines() == [
+        "passerelle-switch {",
+        "  --passerelle-accent: #cccccc;",
+        "  --passerelle-on-accent: #ffffff;",
+        "}",
+    ]
+    await expect(page.locator("#contrast")).to_contain_text("contrast of 1.6")
+    worn = "getComputedStyle(document.querySelector('#preview')).getPropertyValue"
+    assert await page.evaluate(f"{worn}('--passerelle-accent')") == "#cccccc"
+    await page.locator("#on-accent").fill("#000000")
+    await expect(page.locator("#contrast")).to_be_hidden()
+
+
+async def test_the_keyboard_is_enough(page: Page) -> None:
+    """Choose a layout, a language, and copy the tag; what was done is said."""
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("ArrowRight")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("ArrowDown")
+    copy = page.get_by_role("button", name="Copy the tag")
+    for _ in range(40):
+        if await copy.evaluate("(button) => button === document.activeElement"):
+            break
+        await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#said")).to_have_text("Copied.")
+    copied = await page.evaluate("navigator.clipboard.readText()")
+    assert copied == await page.evaluate(TAG)
+    assert 'layout="inline" lang="en"' in copied
+
+
+async def test_axe_finds_nothing_on_the_page(chrome: Chromium, way: Way) -> None:
+    """In light and dark, wide and narrow, in every state of the preview."""
+    (PICTURES.parent / "embed").mkdir(parents=True, exist_ok=True)
+    for scheme, width in (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)):
+        context = await chrome.browser.new_context(
+            color_scheme="dark" if scheme == "dark" else "light",
+            viewport={"width": width, "height": 900},
+            reduced_motion="reduce",
+        )
+        page = await context.new_page()
+        await page.goto(f"{way.base}/embed")
+        for state in ("helping", "off", "consent", "paused", "retrying", "problem"):
+            await page.locator("#state").select_option(state)
+            await page.wait_for_function(
+                f"() => document.querySelector('#preview').snapshot.phase === '{state}'"
+            )
+            assert await axe.violations(page) == [], (scheme, width, state)
+        over = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+        assert not await page.evaluate(over)
+        await page.locator("#state").select_option("helping")
+        picture = PICTURES.parent / "embed" / f"chromium-{scheme}-{width}.png"
+        await page.screenshot(path=picture, full_page=True)
+        await context.close()
+
+
+async def test_the_page_works_in_firefox(firefox: Firefox, way: Way) -> None:
+    page = await firefox.open(f"{way.base}/embed")
+    assert await page.evaluate(TAG) == await printed(way)
+    await page.click("label", text="Banner")
+    assert await page.evaluate(TAG) == await printed(way, "--layout", "banner")
+    await page.wait_for_function("() => document.querySelector('#preview').snapshot.people === 3")
+    assert await axe.violations(page) == []
+    await page.click("button", text="Copy the tag")
+    await page.wait_for_function("() => document.querySelector('#said').textContent !== ''")
+    (PICTURES.parent / "embed").mkdir(parents=True, exist_ok=True)
+    await page.screenshot(PICTURES.parent / "embed" / "firefox.png", full_page=True)
+    assert not list(page.console)
+    await page.close()
+
+
+async def test_tag_and_policy_are_enough_under_a_strict_policy(
+    page: Page, firefox: Firefox, way: Way, chrome: Chromium
+) -> None:
+    """A page that allows nothing but the lines shown gets a switch that turns on."""
+    paper = Paper(await page.evaluate(TAG), await page.evaluate(POLICY))
+    async with paper.server:
+        visitor = await chrome.open(paper.url)
+        await flip(visitor)
+        await visitor.get_by_role("switch").click()
+        await until(visitor, "s.phase === 'off'")
+        await visitor.context.close()
+        other = await firefox.open(paper.url)
+        await flip_in_firefox(other)
+        assert not list(other.console)
+        await other.close()
+
+
+async def test_another_script_under_the_same_name_is_refused(page: Page, chrome: Chromium) -> None:
+    """The hash in the tag does what it is there for."""
+    tag = re.sub(r'integrity="[^"]*"', f'integrity="sha384-{"A" * 64}"', await page.evaluate(TAG))
+    paper = Paper(tag, await page.evaluate(POLICY))
+    async with paper.server:
+        visitor = await chrome.open(paper.url)
+        assert not await visitor.evaluate("!!customElements.get('passerelle-switch')")
+        await visitor.context.close()
+
+
+@pytest.mark.parametrize("word", ["helping", "off", "consent", "nonsense", ""])
+async def test_an_example_never_connects(way: Way, chrome: Chromium, word: str) -> None:
+    """Not when it is pressed, started, or another tab of the site turns on and is closed."""
+    tag = (await printed(way)).replace("></passerelle", f' mock="{html.escape(word)}"></passerelle')
+    paper = Paper(tag, f"script-src {way.base}; connect-src *; worker-src blob:")
+    async with paper.server:
+        example = await chrome.open(paper.url)
+        asked: list[str] = []
+        example.on("request", lambda request: asked.append(request.url))
+        example.on("websocket", lambda socket: asked.append(socket.url))
+        await example.wait_for_function(f"() => !!{EXAMPLE}")
+        marked = await example.evaluate(f"{EXAMPLE}.textContent")
+        assert marked.strip()
+        await example.evaluate("document.querySelector('passerelle-switch').start()")
+        for _ in range(2):
+            await example.get_by_role("switch").click()
+        for button in await example.locator("passerelle-switch .choice button").all():
+            await button.click()
+        other = await example.context.new_page()
+        await other.goto(paper.url)
+        await other.evaluate("document.querySelector('passerelle-switch').removeAttribute('mock')")
+        await flip(other)
+        await other.close()
+        await asyncio.sleep(PATIENCE_S)
+        assert not [url for url in asked if "/w/" not in url]
+        assert not [url for url in asked if "relay" in url or "engine" in url]
+        assert not example.workers
+        await example.context.close()
