@@ -184,7 +184,7 @@ export class Bridge {
     const bridge = this;
     return new module.Engine({
       invite: this.network,
-      keep,
+      keep: { get: keep.get, set: keep.set, today: keep.today },
       get settings() {
         return [...bridge.#views][0]?.settings;
       },

@@ -3,7 +3,7 @@
 import { plus, add, NOTHING, read, type Counts, type Tally } from '../core/tally';
 import type { Figures } from '../core/store';
 import type { Report } from '../core/report';
-import type * as keep from './keep';
+import type { Keep } from './keep';
 
 /** Longest time between two looks that is counted: a machine that sleeps helps nobody. */
 const LONGEST_S = 90;
@@ -11,7 +11,7 @@ const LONGEST_S = 90;
 const WRITE_MS = 5_000;
 
 export class Counter {
-  readonly #keep: typeof keep;
+  readonly #keep: Keep;
   #totals: Counts = NOTHING;
   #tally: Tally;
   /** What this run's reports have said so far. */
@@ -20,7 +20,7 @@ export class Counter {
   #look_ms: number | null = null;
   #written_ms = 0;
 
-  constructor(kept: typeof keep) {
+  constructor(kept: Keep) {
     this.#keep = kept;
     this.#tally = this.#read();
   }

@@ -6,7 +6,6 @@ import type { PasserelleSwitchElement } from '../public';
 import { Bridge, type View } from './bridge';
 import { choices, choose as choosing } from './choices';
 import { Face, LAYOUTS, type Layout } from './face';
-import { Globe } from './globe';
 import * as keep from './keep';
 import { run } from './parts';
 import { style } from './style';
@@ -24,7 +23,7 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
   readonly #view: View;
   #language: Language | null = null;
   #face: Face | null = null;
-  #globe: Globe | null = null;
+  #more: More | null = null;
   #bridge: Bridge | null = null;
   /** Shown instead of the truth, and marked as an example. */
   #example: Snapshot | null = null;
@@ -104,7 +103,6 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
 
   disconnectedCallback(): void {
     this.#face?.rest();
-    this.#globe?.hide();
     this.#bridge?.leave(this.#view);
     this.#bridge = null;
   }
@@ -137,7 +135,6 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
   #show(snapshot: Snapshot, asks: boolean): void {
     this.dispatchEvent(new CustomEvent('passerelle-change', { detail: snapshot }));
     if (!this.#example) this.#face?.show(snapshot, asks);
-    this.#look();
     if (snapshot.phase !== 'off' && snapshot.phase !== 'consent') void this.#complete();
   }
 
@@ -145,9 +142,9 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
   async #complete(): Promise<More | null> {
     try {
       const more = await run<More>('more');
-      const sheets = this.#root.adoptedStyleSheets;
-      if (sheets.includes(more.later)) return more;
-      this.#root.adoptedStyleSheets = [...sheets, more.later];
+      if (this.#more) return more;
+      this.#more = more;
+      this.#root.adoptedStyleSheets = [style(), more.later];
       complete(more.english);
       this.#again();
       return more;
@@ -160,8 +157,12 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
   /** Show the state there is. */
   #again(): void {
     const { snapshot } = this;
+    const { Live } = this.#more ?? {};
+    if (Live) {
+      const map = () => run<typeof import('../map/globe')>('map');
+      this.#face?.liven((places) => new Live(places, this.#language ?? ENGLISH, () => this.#isRoomy, map));
+    }
     this.#face?.show(snapshot, !!this.#example || !!this.#bridge?.asks(this.#view));
-    this.#look();
   }
 
   /** Choose a language, and build the face in it. */
@@ -180,7 +181,6 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
     if (this.#language === language) return;
     this.#language = language;
     this.#face?.rest();
-    this.#globe?.hide();
     this.#face = new Face(
       language,
       {
@@ -189,36 +189,32 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
         refuse: () => this.#bridge?.refuse(),
         confirm: () => this.#bridge?.confirm(),
         stop: () => this.#bridge?.stop(),
-        more: (place) => void this.#more(place),
+        more: (place) => void this.#settle(place),
         fold: (isFolded) => {
           keep.set('folded', String(isFolded));
-          this.#look();
+          this.#again();
         },
       },
       this.#example !== null,
     );
-    this.#globe = new Globe(this.#face.globe, language);
     this.#face.fold(keep.get('folded') !== 'false');
     this.#root.replaceChildren(this.#face.card);
     this.#arrange();
-    this.#again();
   }
 
   #arrange(): void {
     this.#face?.arrange(this.layout);
-    this.#look();
+    this.#again();
   }
 
-  /** Show the globe where it belongs: while on, where there is room. */
-  #look(): void {
-    const { snapshot } = this;
-    const isRoomy = this.layout === 'panel' || (this.layout === 'floating' && this.#face?.isFolded === false);
-    const isWanted = this.isConnected && isRoomy && this.getAttribute('map') !== 'none';
-    if (isWanted && ['waiting', 'helping'].includes(snapshot.phase)) this.#globe?.show(snapshot);
-    else this.#globe?.hide();
+  /** Whether there is room for a globe, and one is wanted. */
+  get #isRoomy(): boolean {
+    const { layout } = this;
+    const isOpen = layout === 'panel' || (layout === 'floating' && this.#face?.isFolded === false);
+    return this.isConnected && isOpen && this.getAttribute('map') !== 'none';
   }
 
-  async #more(place: HTMLElement): Promise<void> {
+  async #settle(place: HTMLElement): Promise<void> {
     const language = this.#language ?? ENGLISH;
     const more = await this.#complete();
     if (!more) return void (place.textContent = language.words.reasons.script);

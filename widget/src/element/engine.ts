@@ -9,7 +9,7 @@ import { pause, type Pause, type Settings } from '../core/settings';
 import type { Figures } from '../core/store';
 import { Around } from './around';
 import { Counter } from './counter';
-import type * as keep from './keep';
+import type { Keep } from './keep';
 import { Session } from './session';
 
 export interface EngineHost {
@@ -17,7 +17,7 @@ export interface EngineHost {
   readonly settings: Settings | undefined;
   /** Whether no tab of the site is visible. */
   readonly isHidden: boolean;
-  readonly keep: typeof keep;
+  readonly keep: Keep;
   /** The relay's script. */
   relay(signal: AbortSignal): Promise<ArrayBuffer>;
   figures(figures: Figures): void;

@@ -3,7 +3,8 @@
 import { isOn, type Snapshot } from '../core/store';
 import { make, write } from './dom';
 import { pill, scene } from './scene';
-import { fill, number, place, size, status, time, type Language } from './words';
+import type { Live, LivePlaces } from '../more/live';
+import { fill, number, size, status, time, type Language } from './words';
 
 export const LAYOUTS = ['panel', 'inline', 'banner', 'floating'] as const;
 export type Layout = (typeof LAYOUTS)[number];
@@ -19,24 +20,18 @@ export interface FaceEvents {
   fold(isFolded: boolean): void;
 }
 
-/** How long it is told that somebody new is there. */
-const NOTICE_MS = 8_000;
 /** Time shared that is worth telling. */
 const WORTH_S = 60;
 
 export class Face {
   readonly card: HTMLElement;
-  /** Where a globe goes. */
-  readonly globe: HTMLElement;
   readonly #language: Language;
   readonly #events: FaceEvents;
   readonly #switch: HTMLButtonElement;
   readonly #status: HTMLElement;
-  readonly #detail: HTMLElement;
   readonly #lead: HTMLElement;
   readonly #question: HTMLElement;
-  readonly #notice: HTMLElement;
-  readonly #places: HTMLElement;
+  readonly #places: LivePlaces;
   readonly #figures: readonly HTMLElement[];
   readonly #todays: readonly HTMLElement[];
   readonly #numbers: HTMLElement;
@@ -47,8 +42,7 @@ export class Face {
   #snapshot: Snapshot | null = null;
   #asked: string | null = null;
   #isFolded = true;
-  #countdown: ReturnType<typeof setInterval> | undefined;
-  #noticing: ReturnType<typeof setTimeout> | undefined;
+  #live: Live | null = null;
 
   constructor(language: Language, events: FaceEvents, isExample: boolean) {
     this.#isExample = isExample;
@@ -57,7 +51,7 @@ export class Face {
     const { words } = language;
     const title = make('h2', { id: 'title', part: 'title' }, words.title);
     this.#status = make('p', { id: 'status', class: 'status', part: 'status', role: 'status' });
-    this.#detail = make('p', { class: 'detail', 'aria-hidden': 'true' });
+    const detail = make('p', { class: 'detail', 'aria-hidden': 'true' });
     this.#switch = make(
       'button',
       {
@@ -73,9 +67,10 @@ export class Face {
     );
     this.#lead = make('p', { class: 'lead', part: 'lead' }, words.lead);
     this.#question = make('div', { class: 'question', part: 'consent', role: 'group', 'aria-labelledby': 'question' });
-    this.#notice = make('p', { class: 'notice', part: 'notice', role: 'status' });
-    this.#places = make('ul', { class: 'places', part: 'places' });
-    this.globe = make('div', { class: 'globe', part: 'map' });
+    const notice = make('p', { class: 'notice', part: 'notice', role: 'status' });
+    const countries = make('ul', { class: 'places', part: 'places' });
+    const globe = make('div', { class: 'globe', part: 'map' });
+    this.#places = { detail, notice, countries, globe };
     this.#figures = ['', '', ''].map(() => make('dd', { class: 'figure', part: 'figure' }));
     this.#todays = ['', '', ''].map(() => make('dd', { class: 'today' }));
     const names = [words.helped, words.carried, words.shared];
@@ -96,22 +91,22 @@ export class Face {
     this.card = make(
       'section',
       { class: 'card', part: 'card', lang: language.code, dir: words.dir, 'aria-labelledby': 'title', 'data-asks': 'false' },
-      make('header', {}, this.#switch, make('div', { class: 'say' }, title, this.#status, this.#detail), this.#fold),
+      make('header', {}, this.#switch, make('div', { class: 'say' }, title, this.#status, detail), this.#fold),
       make(
         'div',
         { class: 'body', id: 'body' },
         this.#lead,
         this.#question,
-        this.#notice,
-        this.globe,
-        this.#places,
+        notice,
+        globe,
+        countries,
         this.#numbers,
         make('footer', {}, this.#open),
         this.#more,
       ),
     );
     if (isExample) this.card.prepend(make('p', { class: 'example', part: 'example' }, words.example));
-    for (const node of [this.#question, this.#notice, this.#more, this.globe]) node.hidden = true;
+    for (const node of [this.#question, this.#more, globe, countries]) node.hidden = true;
     this.#switch.addEventListener('click', () => events.press());
     this.#open.addEventListener('click', () => this.more(this.#more.hidden));
     this.#fold.addEventListener('click', () => {
@@ -147,8 +142,7 @@ export class Face {
 
   /** Show `snapshot`; cheap when little changed. A question is asked where `asks`. */
   show(snapshot: Snapshot, asks: boolean): void {
-    const { phase, elsewhere, retry_s } = snapshot;
-    const before = this.#snapshot;
+    const { phase } = snapshot;
     this.#snapshot = snapshot;
     this.card.dataset['phase'] = phase;
     this.card.dataset['people'] = String(Math.min(snapshot.people, 5));
@@ -157,14 +151,18 @@ export class Face {
     this.#lead.hidden = phase !== 'off' && phase !== 'problem';
     this.#ask(asks && (phase === 'consent' || phase === 'caution') ? phase : '');
     this.#tell(snapshot);
-    if (!before || before.crossing.join() !== snapshot.crossing.join()) this.#cross(snapshot, before);
-    if (!before || before.retry_s !== retry_s || before.elsewhere !== elsewhere) this.#count(snapshot);
+    this.#live?.show(snapshot);
   }
 
-  /** Stop all timers: the element left the page. */
+  /** Stop whatever moves: the element left the page. */
   rest(): void {
-    clearInterval(this.#countdown);
-    clearTimeout(this.#noticing);
+    this.#live?.rest();
+  }
+
+  /** Show what there is to see while the switch is on, too. */
+  liven(make: (places: LivePlaces) => Live): void {
+    this.#live ??= make(this.#places);
+    this.#asked = null;
   }
 
   #tell({ phase, today, ever }: Snapshot): void {
@@ -179,25 +177,6 @@ export class Face {
     this.#figures.forEach((node, index) => write(node, all[index] ?? ''));
     this.#todays.forEach((node, index) => write(node, fill(words.today, { n: now[index] ?? '' })));
     this.#numbers.hidden = ever.people === 0 && ever.seconds < WORTH_S && !isOn(phase);
-  }
-
-  /** Show where people are, and tell of somebody new. */
-  #cross({ crossing }: Snapshot, before: Snapshot | null): void {
-    const { code, words } = this.#language;
-    const counts = new Map<string, number>();
-    for (const country of crossing) {
-      const name = place(code, country) ?? words.unknown;
-      counts.set(name, (counts.get(name) ?? 0) + 1);
-    }
-    this.#places.replaceChildren(
-      ...[...counts].map(([name, count]) => make('li', {}, count > 1 ? `${name} · ${number(code, count)}` : name)),
-    );
-    this.#places.hidden = crossing.length === 0;
-    clearTimeout(this.#noticing);
-    if (!before || crossing.length <= before.crossing.length) return write(this.#notice, '');
-    const country = place(code, crossing.at(-1) ?? null);
-    write(this.#notice, country ? fill(words.arrived, { country }) : words.arrived_unknown);
-    this.#noticing = setTimeout(() => write(this.#notice, ''), NOTICE_MS);
   }
 
   #ask(phase: string): void {
@@ -235,14 +214,9 @@ export class Face {
   }
 
   #warning(): Node[] {
-    const { code, words } = this.#language;
-    const country = place(code, this.#snapshot?.country ?? null);
-    const text = country ? fill(words.danger_how, { country }) : words.danger_how_unknown;
-    return [
-      make('h3', { id: 'question', tabindex: '-1' }, words.danger),
-      make('p', {}, text),
-      this.#choice(words.turn_off, () => this.#events.stop(), words.go_on, () => this.#events.confirm()),
-    ];
+    const { words } = this.#language;
+    const choice = this.#choice(words.turn_off, () => this.#events.stop(), words.go_on, () => this.#events.confirm());
+    return [...(this.#live?.warning(this.#snapshot?.country ?? null) ?? []), choice];
   }
 
   #choice(first: string, one: () => void, second: string, other: () => void): HTMLElement {
@@ -255,21 +229,5 @@ export class Face {
       if (key === 'Escape' && this.#asked === 'consent') this.#events.refuse();
     };
     return row;
-  }
-
-  /** What is below the status: where the work is done, or when the next try is. */
-  #count({ retry_s, elsewhere }: Snapshot): void {
-    const { code, words } = this.#language;
-    clearInterval(this.#countdown);
-    write(this.#detail, elsewhere ? words.elsewhere : '');
-    if (retry_s === null) return;
-    const end_ms = performance.now() + retry_s * 1000;
-    const tell = () => {
-      const left = Math.max(0, Math.ceil((end_ms - performance.now()) / 1000));
-      write(this.#detail, left > 0 ? fill(words.retry, { n: number(code, left) }) : words.retry_now);
-      if (left === 0) clearInterval(this.#countdown);
-    };
-    this.#countdown = setInterval(tell, 1000);
-    tell();
   }
 }

@@ -43,3 +43,10 @@ export function today(): string {
     .map((part) => String(part).padStart(2, '0'))
     .join('-');
 }
+
+/** For parts of the widget that are fetched later, which have no memory in common with this. */
+export interface Keep {
+  readonly get: typeof get;
+  readonly set: typeof set;
+  readonly today: typeof today;
+}

@@ -64,16 +64,6 @@ export function status({ words, code }: Language, { phase, people, reason, pause
   }
 }
 
-/** A country's name; null where it is unknown. */
-export function place(code: string, country: string | null): string | null {
-  if (!country) return null;
-  try {
-    return new Intl.DisplayNames([code, 'en'], { type: 'region' }).of(country) ?? country;
-  } catch {
-    return country;
-  }
-}
-
 export const number = (code: string, value: number): string => new Intl.NumberFormat(code).format(value);
 
 const SIZES = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;

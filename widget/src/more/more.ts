@@ -1,10 +1,11 @@
 /** What is needed only after the first press: the rest of the English words and of the look,
- * settings, and examples for designers. */
+ * what lives while it is on, settings, and examples for designers. */
 
 import english from '../words/en.json';
 import { make } from '../element/style';
 import CSS from './later.css';
 
+export { Live } from './live';
 export { open } from './settings';
 export { sample } from './sample';
 export { english };

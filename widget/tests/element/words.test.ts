@@ -7,7 +7,8 @@ import { NAMES } from '../../src/more/names';
 import en from '../../src/words/en.json';
 
 vi.stubGlobal('__PARTS__', Object.fromEntries(Object.keys(NAMES).map((code) => [`words-${code}`, ''])));
-const { choose, ENGLISH, fill, place, size, status, time } = await import('../../src/element/words');
+const { place } = await import('../../src/more/live');
+const { choose, ENGLISH, fill, size, status, time } = await import('../../src/element/words');
 
 const FOLDER = new URL('../../src/words/', import.meta.url);
 const read = (code: string): Record<string, unknown> =>

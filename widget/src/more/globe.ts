@@ -1,21 +1,21 @@
 /** Where the globe is: fetched when it is first shown, drawn only while it can be seen. */
 
 import type { Snapshot } from '../core/store';
-import { run } from './parts';
-import type { Language } from './words';
 
 type Module = typeof import('../map/globe');
 
 export class Globe {
   readonly #place: HTMLElement;
-  readonly #language: Language;
+  readonly #label: string;
+  readonly #fetch: () => Promise<Module>;
   #drawn: InstanceType<Module['Drawing']> | null = null;
   #snapshot: Snapshot | null = null;
   #isLoading = false;
 
-  constructor(place: HTMLElement, language: Language) {
+  constructor(place: HTMLElement, label: string, fetch: () => Promise<Module>) {
     this.#place = place;
-    this.#language = language;
+    this.#label = label;
+    this.#fetch = fetch;
   }
 
   show(snapshot: Snapshot): void {
@@ -34,10 +34,10 @@ export class Globe {
   async #load(): Promise<void> {
     this.#isLoading = true;
     try {
-      const { Drawing } = await run<Module>('map');
+      const { Drawing } = await this.#fetch();
       if (!this.#snapshot) return;
       this.#place.hidden = false;
-      this.#drawn = new Drawing(this.#place, this.#language.words.globe);
+      this.#drawn = new Drawing(this.#place, this.#label);
       this.#drawn.show(this.#snapshot);
     } catch {
       // The list of countries beside it says the same.
