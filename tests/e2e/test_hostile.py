@@ -157,6 +157,42 @@ MALFORMED = 4000 + LinkCode.MALFORMED
 LIMIT = 4000 + LinkCode.LIMIT
 
 
+async def provoke(broker: HostileBroker, exit_: Listener, victim: Listener) -> None:
+    """Let the broker say all it can to a switch that is on: nobody but its exit is called."""
+    assert declined(await broker.say(offer("exit-2"))) == "unknown_exit"
+    assert declined(await broker.say(offer("constructor"))) == "unknown_exit"
+    bad: dict[str, tuple[str | bytes, int]] = {
+        "a URL for an exit": (offer(f"ws://{victim.address}/"), MALFORMED),
+        "an address for an exit": (offer(victim.address), MALFORMED),
+        "somebody's SDP": (offer(EXIT_ID, description={"sdp": "v=0\r\n"}), MALFORMED),
+        "SDP in a field": (
+            offer(
+                EXIT_ID,
+                description={
+                    **DESCRIPTION,
+                    "ufrag": f"abcd\r\na=candidate:1 1 tcp 1 {victim.address}",
+                },
+            ),
+            MALFORMED,
+        ),
+        "another protocol": ('{"type":1,"sdp":{}}', MALFORMED),
+        "no JSON": ("}{", MALFORMED),
+        "deep nesting": ("[" * 4000, MALFORMED),
+        "a second welcome": ('{"type":"welcome","version":1}', MALFORMED),
+        "bytes": (bytes(range(256)), MALFORMED),
+        "much text": (" " * (limits.SIGNAL_MESSAGE_BYTES + 1), LIMIT),
+        "many bytes": (bytes(10_000_000), MALFORMED),
+    }
+    for name, (message, wanted) in bad.items():
+        assert code(await broker.say(message)) == wanted, name
+    assert (victim.connections, exit_.connections) == (0, 0)
+    # The counting works, and an offer as it should be is taken: to the named exit only.
+    answer = await broker.say(offer(EXIT_ID, url=f"ws://{victim.address}"))
+    assert answer.type is WSMsgType.TEXT, answer
+    async with asyncio.timeout(ANSWER_S):
+        await exit_.arrived.wait()
+
+
 async def test_a_hostile_broker_gains_nothing(chrome: Chromium) -> None:
     """The browser connects to nobody but the descriptor's exit, and the switch goes on working."""
     async with network() as (broker, exit_, victim), Publisher(broker.invite) as publisher:
@@ -165,38 +201,7 @@ async def test_a_hostile_broker_gains_nothing(chrome: Chromium) -> None:
         page.on("pageerror", lambda error: crashes.append(str(error)))
         try:
             await flip(page)
-            assert declined(await broker.say(offer("exit-2"))) == "unknown_exit"
-            assert declined(await broker.say(offer("constructor"))) == "unknown_exit"
-            bad: dict[str, tuple[str | bytes, int]] = {
-                "a URL for an exit": (offer(f"ws://{victim.address}/"), MALFORMED),
-                "an address for an exit": (offer(victim.address), MALFORMED),
-                "somebody's SDP": (offer(EXIT_ID, description={"sdp": "v=0\r\n"}), MALFORMED),
-                "SDP in a field": (
-                    offer(
-                        EXIT_ID,
-                        description={
-                            **DESCRIPTION,
-                            "ufrag": f"abcd\r\na=candidate:1 1 tcp 1 {victim.address}",
-                        },
-                    ),
-                    MALFORMED,
-                ),
-                "another protocol": ('{"type":1,"sdp":{}}', MALFORMED),
-                "no JSON": ("}{", MALFORMED),
-                "deep nesting": ("[" * 4000, MALFORMED),
-                "a second welcome": ('{"type":"welcome","version":1}', MALFORMED),
-                "bytes": (bytes(range(256)), MALFORMED),
-                "much text": (" " * (limits.SIGNAL_MESSAGE_BYTES + 1), LIMIT),
-                "many bytes": (bytes(10_000_000), MALFORMED),
-            }
-            for name, (message, wanted) in bad.items():
-                assert code(await broker.say(message)) == wanted, name
-            assert (victim.connections, exit_.connections) == (0, 0)
-            # The counting works, and an offer as it should be is taken: to the named exit only.
-            answer = await broker.say(offer(EXIT_ID, url=f"ws://{victim.address}"))
-            assert answer.type is WSMsgType.TEXT, answer
-            async with asyncio.timeout(ANSWER_S):
-                await exit_.arrived.wait()
+            await provoke(broker, exit_, victim)
             await page.get_by_role("switch").click()
             await until(page, "s.phase === 'off'")
             await page.get_by_role("switch").click()

@@ -15,6 +15,7 @@ import pytest
 
 from tests.lab.browser import LabBrowser
 from tests.lab.child import Child
+from tests.lab.firefox import LabFirefox
 from tests.lab.lab import Lab
 from tests.lab.namespace import Namespace
 from tests.lab.star import Star
@@ -113,17 +114,18 @@ class Country:
             child.stop()
 
     @contextmanager
-    def browser(self) -> Iterator[LabBrowser]:
-        """Run the volunteer's Chromium, with the paper's page open and the switch off.
+    def browser(self, kind: type[LabBrowser] = LabBrowser) -> Iterator[LabBrowser]:
+        """Run the volunteer's browser, with the paper's page open and the switch off.
 
         A failure inside shows what all programs printed.
         """
-        flags = (
+        chromium = (
             f"--unsafely-treat-insecure-origin-as-secure={self.paper_url.rstrip('/')}",
             # Chromium asks for updates of its own, and would look up where.
             "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 10.77.*",
         )
-        with LabBrowser(self.hosts["volunteer"], *flags) as browser:
+        flags = (self.address("paper"),) if kind is LabFirefox else chromium
+        with kind(self.hosts["volunteer"], *flags) as browser:
             try:
                 browser.goto(self.paper_url, timeout_s=START_S)
                 browser.wait(f"{SNAPSHOT}?.phase === 'off'", timeout_s=START_S)

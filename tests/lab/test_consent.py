@@ -24,6 +24,7 @@ from tests.lab.country import (
 from tests.lab.country import (
     country as country,
 )
+from tests.lab.firefox import LabFirefox
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -32,6 +33,7 @@ QUIET_S = 3.0
 OFF_S = 2.0
 """From the click that turns the switch off to the last packet."""
 REQUEST = re.compile(rb"GET (\S+) HTTP/1\.1\r\n")
+either = pytest.mark.parametrize("kind", [LabBrowser, LabFirefox])
 SERVERS = ("broker", "exit", "stun", "client")
 
 
@@ -76,13 +78,14 @@ def look_around(browser: LabBrowser) -> None:
     browser.wait(f"{SNAPSHOT}.phase === 'consent'")
 
 
-def test_nothing_is_sent_before_the_click(country: Country) -> None:
+@either
+def test_nothing_is_sent_before_the_click(kind: type[LabBrowser], country: Country) -> None:
     """Only the page and its script are fetched, from their own server: the relay is not even read.
 
     Asking, refusing and asking again change nothing. Agreeing does: the capture can see it.
     """
     volunteer = country.hosts["volunteer"]
-    with country.browser() as browser:
+    with country.browser(kind) as browser:
         with country.lab.capture(volunteer, "any") as before:
             browser.goto(country.paper_url, timeout_s=START_S)
             browser.wait(f"{SNAPSHOT}?.phase === 'off'", timeout_s=START_S)
@@ -101,13 +104,14 @@ def test_nothing_is_sent_before_the_click(country: Country) -> None:
         assert after.packets(f"udp port {STUN_PORT}") != []
 
 
+@either
 @pytest.mark.parametrize("how", ["click", "reload", "leave"])
-def test_nothing_is_sent_after_the_end(how: str, country: Country) -> None:
+def test_nothing_is_sent_after_the_end(how: str, kind: type[LabBrowser], country: Country) -> None:
     """Two seconds after switching off, reloading or leaving the page, all is quiet and stays so.
 
     The client goes on asking for a volunteer meanwhile.
     """
-    with country.browser() as browser:
+    with country.browser(kind) as browser:
         turn_on(browser)
         with country.client():
             browser.wait(f"{SNAPSHOT}.phase === 'helping'", timeout_s=START_S)
