@@ -20,6 +20,7 @@ from passerelle.serve import (
     ServeConfig,
     Servers,
     exit_url,
+    is_laboratory,
     is_reachable_by_browsers,
     tls_context,
     widget_tag,
@@ -92,6 +93,43 @@ async def test_the_exit_may_have_a_port_of_its_own() -> None:
         assert found.exits[0].url == f"wss://{HOST}:{port}/v1/link"
         assert (await fetch(f"http://{HOST}:{port}/v1/network"))[0] == 404
         assert servers.tag is None
+
+
+@pytest.mark.parametrize(
+    ("url", "laboratory"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("http://localhost:8080", True),
+        ("http://[::1]:8080", True),
+        ("https://192.168.1.7", True),
+        ("https://[fd00::7]:8443", True),
+        ("https://bridge.example", False),
+        ("https://8.8.8.8", False),
+        ("https://localhost.example", False),
+    ],
+)
+def test_a_private_broker_makes_a_laboratory(url: str, laboratory: bool) -> None:
+    """Nobody outside could ever reach a network whose broker is at such an address."""
+    assert is_laboratory(url) is laboratory
+
+
+@pytest.mark.parametrize(
+    ("options", "private"),
+    [
+        ({"url": "https://bridge.example"}, False),
+        ({"url": "https://bridge.example", "private_candidates": True}, True),
+        ({}, True),
+    ],
+)
+async def test_the_descriptor_says_whether_private_addresses_count(
+    options: dict[str, object], private: bool
+) -> None:
+    """Clients and widgets learn it from what the operator signed."""
+    made = config(**options)
+    async with Servers(made, Keyring.generate()) as servers:
+        _, document = await fetch(f"http://{HOST}:{made.listen.port}/v1/network")
+        found = descriptor.verify(document, servers.invite.operator_key, now_s=0)
+        assert found.private_candidates is private
 
 
 async def test_the_descriptor_is_renewed_in_time() -> None:

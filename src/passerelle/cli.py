@@ -173,6 +173,15 @@ def serve(
             "directly. Whoever has the invite can then learn and block its address.",
         ),
     ] = False,
+    private_candidates: Annotated[
+        bool,
+        typer.Option(
+            "--allow-private-candidates",
+            help="Let readers and volunteers name private addresses to each other, as in a "
+            "laboratory. Dangerous elsewhere: each then has the other send packets into its own "
+            "network. Always so when --url is a private address.",
+        ),
+    ] = False,
     exit_port: Annotated[
         list[int] | None,
         typer.Option(
@@ -217,6 +226,7 @@ def serve(
         policy=_policy(allow or [], exit_port or []),
         stun=tuple(stun or ()),
         direct=direct,
+        private_candidates=private_candidates,
         widget_dir=servers.BUILT_WIDGET if has_widget else None,
     )
 

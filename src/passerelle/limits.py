@@ -33,6 +33,8 @@ SIGNAL_MESSAGE_BYTES: Final = 8 * KIB
 """Largest JSON message between volunteer and broker."""
 CANDIDATES: Final = 8
 """ICE candidates in one description."""
+CANDIDATE_PORTS: Final = 2
+"""… and of these on one address: what two STUN servers see of a symmetric NAT."""
 OFFERS_PER_REQUEST: Final = 4
 """Volunteers asked for in one rendezvous request."""
 LANES: Final = 4

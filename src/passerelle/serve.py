@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import html
+import ipaddress
 import logging
 import ssl
 import time
@@ -25,6 +26,7 @@ from aiohttp import web
 from passerelle.broker.assets import MANIFEST
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.service import Broker
+from passerelle.core.address import AddressClass, classify
 from passerelle.core.policy import Policy
 from passerelle.errors import ConfigError
 from passerelle.exit.config import ExitConfig
@@ -65,6 +67,9 @@ class ServeConfig:
     stun: tuple[str, ...] = ()
     direct: bool = False
     """Whether readers may reach the exit without a volunteer when they find none."""
+    private_candidates: bool = False
+    """Whether peers may name private addresses. A network whose broker has a private address
+    cannot be anything but a laboratory, where they always may."""
     widget_dir: Path | None = None
     """The built widget; None serves none."""
     lifetime_s: int = LIFETIME_S
@@ -174,6 +179,7 @@ class Servers:
             exit_id=EXIT_ID,
             stun=self._config.stun,
             direct=self._config.direct,
+            private_candidates=self._config.private_candidates or is_laboratory(self.invite.url),
             now_s=self._clock(),
             lifetime_s=self._config.lifetime_s,
         )
@@ -225,6 +231,15 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
             "with --tls-cert, its private key with --tls-key."
         ) from error
     return context
+
+
+def is_laboratory(url: str) -> bool:
+    """Whether `url` names an address that nobody outside this machine or site can reach."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return classify(ipaddress.ip_address(host)) is not AddressClass.PUBLIC
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def is_reachable_by_browsers(url: str) -> bool:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import aiohttp
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -49,6 +51,7 @@ NETWORK = Descriptor(
             TICKET_KEY.public_key().public_bytes_raw(),
         ),
     ),
+    private_candidates=True,
     exits=(
         ExitEntry("one", "wss://one.example/v1/link", (bytes(32),)),
         ExitEntry("two", "wss://two.example/v1/link", (bytes(32),)),
@@ -68,7 +71,7 @@ def config(**changes: Any) -> BrokerConfig:
     return replace(made, **changes)
 
 
-def description(setup: Setup) -> Description:
+def description(setup: Setup, *addresses: str) -> Description:
     """A description unlike any other."""
     number = next(_numbers)
     return Description(
@@ -76,7 +79,10 @@ def description(setup: Setup) -> Description:
         pwd=f"{number:024}",
         fingerprint=secrets.token_bytes(32),
         setup=setup,
-        candidates=(Candidate(CandidateKind.HOST, "192.0.2.7", 40_000),),
+        candidates=tuple(
+            Candidate(CandidateKind.HOST, address, 40_000)
+            for address in addresses or ("192.0.2.7",)
+        ),
     )
 
 
@@ -180,12 +186,23 @@ def seal(request: Request) -> bytes:
     return rendezvous.seal_request(request, SEAL_KEY.public_key().public_bytes_raw())
 
 
+def seen_at(address: str) -> Middleware:
+    """Have every connection come from `address`, as far as handlers can tell."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await handler(request.clone(remote=address))
+
+    return middleware
+
+
 @asynccontextmanager
-async def scene(**changes: Any) -> AsyncIterator[Scene]:
-    """A broker on loopback, closed at the end."""
+async def scene(seen: str = "127.0.0.1", **changes: Any) -> AsyncIterator[Scene]:
+    """A broker on loopback, closed at the end; its peers are `seen` there."""
     clock = [float(NOW)]
     broker = Broker(config(**changes), clock=lambda: clock[0])
     app = application()
+    app.middlewares.append(seen_at(seen))
     broker.add_routes(app)
     async with (
         WebServer(app, "127.0.0.1", 0, grace_s=0.5) as server,

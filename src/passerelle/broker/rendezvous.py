@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import msgspec
 from aiohttp import web
 
 from passerelle import limits
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.volunteers import Volunteers
+from passerelle.core.candidates import vet
+from passerelle.core.host import IPAddress
 from passerelle.core.replay import ReplayWindow
 from passerelle.errors import LinkCode, PeerError
 from passerelle.io.tasks import race
-from passerelle.io.web import disconnected
+from passerelle.io.web import disconnected, peer_address
 from passerelle.wire import rendezvous, tickets
 from passerelle.wire.description import Description, Setup
 from passerelle.wire.rendezvous import Answer, Miss, Refusal, Reply, Request
@@ -51,7 +54,7 @@ class Rendezvous:
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one request. Its offers are withdrawn when the client goes away."""
         try:
-            opened = self._open(await self._body(request))
+            opened = self._open(await self._body(request), peer_address(request))
             reply = await race(self._reply(opened), until=disconnected(request))
             if reply is None:
                 return _uniform_failure()
@@ -73,13 +76,19 @@ class Rendezvous:
             raise PeerError(LinkCode.TIMEOUT, "a rendezvous request cut short") from error
         return bytes(body)
 
-    def _open(self, sealed: bytes) -> Request:
+    def _open(self, sealed: bytes, seen: IPAddress | None) -> Request:
+        """Return the request, its candidates vetted; `seen` is the client's own address if known.
+
+        Raises PeerError.
+        """
         request = rendezvous.open_request(sealed, self._config.seal_key)
         if not self._replays.accept(request.nonce, request.time_s, self._clock()):
             raise PeerError(LinkCode.MALFORMED, "a rendezvous request out of its time")
         if any(offer.setup is not Setup.ACTPASS for offer in request.offers):
             raise PeerError(LinkCode.MALFORMED, "an offer in the wrong DTLS role")
-        return request
+        private = self._config.descriptor.private_candidates
+        offers = tuple(vet(offer, private=private, seen=seen) for offer in request.offers)
+        return msgspec.structs.replace(request, offers=offers)
 
     async def _reply(self, request: Request) -> Reply:
         if request.version != rendezvous.VERSION:

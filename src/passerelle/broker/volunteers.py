@@ -12,8 +12,11 @@ from aiohttp import WSMsgType, web
 from passerelle import limits
 from passerelle.broker.allowance import Allowance
 from passerelle.broker.config import BrokerConfig
+from passerelle.core.candidates import vet
+from passerelle.core.host import IPAddress
 from passerelle.core.matching import Outcome, Pool
 from passerelle.errors import LinkCode, PeerError
+from passerelle.io.web import peer_address
 from passerelle.wire import signalling
 from passerelle.wire.description import Description, Setup
 from passerelle.wire.signalling import (
@@ -44,10 +47,18 @@ _BYES = {
 class Volunteer:
     """One volunteer that has said hello."""
 
-    __slots__ = ("_allowance", "_next_offer", "_pending", "_socket", "handle")
+    __slots__ = ("_allowance", "_next_offer", "_pending", "_socket", "address", "handle")
 
-    def __init__(self, handle: bytes, socket: web.WebSocketResponse, now: float) -> None:
+    def __init__(
+        self,
+        handle: bytes,
+        socket: web.WebSocketResponse,
+        address: IPAddress | None,
+        now: float,
+    ) -> None:
         self.handle = handle
+        self.address = address
+        """Where its WebSocket comes from, if that is known. Never logged."""
         self._socket = socket
         self._allowance = Allowance(limits.SIGNAL_BURST, limits.SIGNAL_MESSAGES_PER_S, now)
         self._next_offer = 0
@@ -178,7 +189,7 @@ class Volunteers:
             elif len(self._sockets) > self._config.volunteers:
                 await self._send_away(socket, LinkCode.LIMIT, Bye.FULL)
             else:
-                await self._converse(socket)
+                await self._converse(socket, peer_address(request))
         except PeerError as error:
             await self._part(socket, error.code, _BYES.get(error.code, _MALFORMED))
         except ConnectionError:
@@ -197,9 +208,9 @@ class Volunteers:
             for socket in self._sockets:
                 group.create_task(self._send_away(socket, LinkCode.DRAINING, Bye.RESTART))
 
-    async def _converse(self, socket: web.WebSocketResponse) -> None:
+    async def _converse(self, socket: web.WebSocketResponse, address: IPAddress | None) -> None:
         free = await self._hello(socket)
-        volunteer = Volunteer(self._new_handle(), socket, _now())
+        volunteer = Volunteer(self._new_handle(), socket, address, _now())
         self._by_handle[volunteer.handle] = volunteer
         try:
             await socket.send_str(_WELCOME)
@@ -236,7 +247,9 @@ class Volunteers:
                 # The browser is the DTLS client: its genuine ClientHello is what a censor sees.
                 if description.setup is not Setup.ACTIVE:
                     raise PeerError(LinkCode.MALFORMED, "an answer in the wrong DTLS role")
-                self._resolve(volunteer, number, description)
+                private = self._config.descriptor.private_candidates
+                vetted = vet(description, private=private, seen=volunteer.address)
+                self._resolve(volunteer, number, vetted)
             case VolunteerDecline(offer=number, reason=reason):
                 busy = reason is Decline.BUSY
                 self._resolve(volunteer, number, Outcome.BUSY if busy else Outcome.DECLINED)

@@ -219,10 +219,11 @@ class Keeper:
     async def _gather(self, count: int) -> list[ChannelOffer]:
         stun = self._descriptor.stun
         chosen = (secrets.choice(stun),) if stun else ()
+        private = self._descriptor.private_candidates
         offers: list[ChannelOffer] = []
 
         async def gather() -> None:
-            offers.append(await ChannelOffer.gather(chosen))
+            offers.append(await ChannelOffer.gather(chosen, private=private))
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -285,7 +286,11 @@ class Keeper:
         assert parent.link is not None  # it is ready
         assert parent.path.volunteer is not None  # only volunteers' answers bring lane tickets
         path = LanePath(
-            next(self._lanes), link_ticket, parent.path.volunteer, parent.link.send_control
+            next(self._lanes),
+            link_ticket,
+            parent.path.volunteer,
+            parent.link.send_control,
+            private=self._descriptor.private_candidates,
         )
         self._pool.start(Attempt(parent.membership, path, parent.ticket, parent.pins))
 

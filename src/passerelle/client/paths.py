@@ -72,9 +72,19 @@ class LanePath:
     """One more DataChannel to a volunteer, agreed over a link that exists."""
 
     def __init__(
-        self, number: int, ticket: str, volunteer: bytes, send: Callable[[Lane], None]
+        self,
+        number: int,
+        ticket: str,
+        volunteer: bytes,
+        send: Callable[[Lane], None],
+        *,
+        private: bool,
     ) -> None:
-        """`send` hands a request to the relay; its answer comes by `take`."""
+        """`send` hands a request to the relay; its answer comes by `take`.
+
+        `private`: see `ChannelOffer.gather`.
+        """
+        self._private = private
         self.volunteer = volunteer
         self._number = number
         self._ticket = ticket
@@ -97,7 +107,7 @@ class LanePath:
     async def open(self, timeout_s: float) -> ClosingTransport:
         """See `Path.open`."""
         # Where the first link found its way, host candidates and peer-reflexive ones do.
-        self._offer = await ChannelOffer.gather(())
+        self._offer = await ChannelOffer.gather((), private=self._private)
         self._send(Lane(self._number, self._ticket, self._offer.description))
         try:
             async with asyncio.timeout(timeout_s):

@@ -32,6 +32,7 @@ from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters
 from aiortc.rtcsctptransport import Chunk, DataChunk
 
 from passerelle import limits
+from passerelle.core.candidates import vet
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.rtcsctp import SctpSender
 from passerelle.io.tasks import TaskSet, describe
@@ -136,7 +137,8 @@ class ChannelOffer:
     Make it with `gather`; then `connect` with the volunteer's answer, or `close`.
     """
 
-    def __init__(self, stun: tuple[str, ...]) -> None:
+    def __init__(self, stun: tuple[str, ...], *, private: bool) -> None:
+        self._private = private
         servers = [RTCIceServer(urls=[url]) for url in stun]
         self._certificate = RTCCertificate.generateCertificate()
         self._gatherer = RTCIceGatherer(iceServers=servers)
@@ -156,13 +158,15 @@ class ChannelOffer:
         """(name, seconds) of each step done so far."""
 
     @classmethod
-    async def gather(cls, stun: tuple[str, ...] = ()) -> Self:
+    async def gather(cls, stun: tuple[str, ...] = (), *, private: bool = False) -> Self:
         """Return an offer whose candidates are known.
+
+        `private` admits private addresses, ours and the volunteer's: see `core.candidates`.
 
         `stun` holds at most one server, as `stun:host:port`. Takes up to five seconds when it
         does not answer. Cancelling closes the sockets.
         """
-        offer = cls(stun)
+        offer = cls(stun, private=private)
         async with TaskSet("gather") as tasks:
             work = tasks.start(offer._gatherer.gather(), "candidates")
             try:
@@ -187,20 +191,21 @@ class ChannelOffer:
 
     @property
     def description(self) -> Description:
-        """What the volunteer needs to know."""
+        """What the volunteer needs to know; it is not told of our own network."""
         parameters = self._gatherer.getLocalParameters()
         candidates = [
             Candidate(_KINDS[candidate.type], candidate.ip, candidate.port)
             for candidate in self._gatherer.getLocalCandidates()
             if candidate.type in _KINDS and "%" not in candidate.ip
         ]
-        return Description(
+        description = Description(
             ufrag=parameters.usernameFragment or "",
             pwd=parameters.password or "",
             fingerprint=_sha256_fingerprint(self._certificate),
             setup=Setup.ACTPASS,
-            candidates=tuple(candidates[: limits.CANDIDATES]),
+            candidates=tuple(candidates),
         )
+        return vet(description, private=self._private)
 
     async def connect(self, answer: Description, *, timeout_s: float) -> ChannelTransport:
         """Connect to the volunteer that answered and return the open channel.
@@ -234,7 +239,8 @@ class ChannelOffer:
     async def _connect(self, answer: Description) -> None:
         self._stage = "ice"
         start = time.monotonic()
-        for index, candidate in enumerate(answer.candidates):
+        vetted = vet(answer, private=self._private)
+        for index, candidate in enumerate(vetted.candidates):
             await self._ice.addRemoteCandidate(_to_aiortc(index, candidate))
         # No end of candidates is signalled: a browser that hides its addresses is found as a
         # peer-reflexive candidate, and the timeout is ours.

@@ -1,5 +1,6 @@
 /** The relay: takes the broker's offers, holds the links, and reports to the page. */
 
+import { vet } from '../core/candidates';
 import * as control from '../core/control';
 import { fromOwnSdp, toSdp, type Description } from '../core/description';
 import { Problem, type Reason } from '../core/fault';
@@ -150,7 +151,7 @@ export class Relay {
     this.#post({
       type: 'peer',
       link: id,
-      sdp: toSdp(description),
+      sdp: toSdp(vet(description, descriptor.private_candidates)),
       stun: pick(descriptor.stun, STUN_SERVERS),
     });
   }

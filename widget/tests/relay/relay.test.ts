@@ -12,7 +12,7 @@ const DESCRIPTION = {
   pwd: 'p'.repeat(22),
   fingerprint: encode(new Uint8Array(32)),
   setup: 'actpass',
-  candidates: [['host', '192.0.2.1', 5000]],
+  candidates: [['host', '192.168.7.7', 5000], ['srflx', '8.8.8.8', 5000]],
 };
 const OWN_SDP = vectors<{ sdp: string; description: object | null }[]>('own_sdp')[0]?.sdp ?? '';
 const EXIT = 'wss://exit.example/v1/link';
@@ -106,7 +106,8 @@ describe('an offer', () => {
     const { socket } = made();
     expect([socket.url, socket.protocols]).toEqual([EXIT, ['passerelle.v1', 'tick']]);
     const peer = posted.find(({ type }) => type === 'peer');
-    expect(peer).toMatchObject({ sdp: expect.stringContaining('192.0.2.1') });
+    expect(peer).toMatchObject({ sdp: expect.stringContaining(' 8.8.8.8 5000 ') });
+    expect(peer).toMatchObject({ sdp: expect.not.stringContaining('192.168.7.7') });
     expect(peer?.type === 'peer' && new Set(peer.stun).size).toBe(2);
     expect(broker.said.at(-1)).toEqual({ type: 'ready', free: 4 });
     join();
@@ -164,6 +165,8 @@ describe('lanes', () => {
     const before = broker.sent.length;
     ask(channel, 9);
     expect([made().socket.url, made().socket.protocols]).toEqual([EXIT, ['passerelle.v1', 'lane']]);
+    const peer = posted.filter(({ type }) => type === 'peer').at(-1);
+    expect(peer).toMatchObject({ sdp: expect.not.stringContaining('192.168.7.7') });
     join();
     expect(channel.said).toEqual([
       { type: 'lane_answer', lane: 9, description: expect.objectContaining({ setup: 'active' }) },

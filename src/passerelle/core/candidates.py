@@ -1,0 +1,75 @@
+"""Decide which of a peer's ICE candidates may be used.
+
+A WebRTC stack sends packets to every candidate it is given, many times and before anybody has
+shown to want them. A peer that names addresses of others makes a weapon of the far side's stack
+(RFC 8827 §9.3, RFC 8445 §19.5.1), and one that names private addresses has it probe the far side's
+own network. So what is not the peer's own public address is left out.
+
+`widget/src/core/candidates.ts` is the same for browsers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from ipaddress import IPv4Address, ip_address
+from typing import Final
+
+from passerelle import limits
+from passerelle.core.address import AddressClass, classify
+from passerelle.core.host import IPAddress
+from passerelle.wire.description import Candidate, Description
+
+FIRST_PORT: Final = 1024
+"""Below are the system's own services, which would answer; no stack and no NAT takes these."""
+
+_LABORATORY: Final = frozenset(
+    {
+        AddressClass.LOOPBACK,
+        AddressClass.PRIVATE,
+        AddressClass.SHARED,
+        AddressClass.LINK_LOCAL,
+        AddressClass.UNIQUE_LOCAL,
+        AddressClass.DOCUMENTATION,
+        AddressClass.BENCHMARKING,
+    }
+)
+_PREFIX_BITS: Final = {4: 24, 6: 48}
+"""A site's UDP may leave from a neighbour of the address that its TCP leaves from."""
+
+
+def vet(description: Description, *, private: bool, seen: IPAddress | None = None) -> Description:
+    """Return `description` with those of its candidates that may be used, in their order.
+
+    `seen` is the address the peer was seen at, if that is known: public candidates must be within
+    its /24 or /48. An address that is not public tells nothing, and counts as unknown. `private`
+    admits candidates on networks that only laboratories join.
+    """
+    if seen is not None and classify(seen) is not AddressClass.PUBLIC:
+        seen = None
+    ports: Counter[str] = Counter()
+    kept: list[Candidate] = []
+    for candidate in dict.fromkeys(description.candidates):
+        if not _is_usable(candidate, private=private, seen=seen):
+            continue
+        ports[candidate.ip] += 1
+        if ports[candidate.ip] <= limits.CANDIDATE_PORTS:
+            kept.append(candidate)
+    return description.with_candidates(kept[: limits.CANDIDATES])
+
+
+def _is_usable(candidate: Candidate, *, private: bool, seen: IPAddress | None) -> bool:
+    if candidate.port < FIRST_PORT:
+        return False
+    address = ip_address(candidate.ip)
+    kind = classify(address)
+    if kind is AddressClass.PUBLIC:
+        return seen is None or is_neighbour(address, seen)
+    return private and kind in _LABORATORY
+
+
+def is_neighbour(one: IPAddress, other: IPAddress) -> bool:
+    """Whether two addresses share a /24 (IPv4) or a /48 (IPv6)."""
+    if isinstance(one, IPv4Address) is not isinstance(other, IPv4Address):
+        return False
+    shift = one.max_prefixlen - _PREFIX_BITS[one.version]
+    return int(one) >> shift == int(other) >> shift
