@@ -114,6 +114,18 @@ WIDGET_FILE_BYTES: Final = 4 * MIB
 WIDGET_FILES: Final = 256
 """Files one widget manifest may list."""
 
+# --- STUN (wire/stun, core/stun) ----------------------------------------------------------------
+STUN_BYTES: Final = 1280
+"""Largest STUN message: what passes every path unbroken (RFC 8489 §6.1)."""
+STUN_UNKNOWN: Final = 4
+"""Unknown attributes that an error names; more would make it longer than its request."""
+STUN_WINDOW_S: Final = 10
+"""Seconds over which requests are counted."""
+STUN_REQUESTS: Final = 500
+"""Requests of one prefix answered in that time: four for each of a dozen people a second."""
+STUN_PREFIXES: Final = 65_536
+"""Prefixes counted at once."""
+
 # --- streams (core/streams) ---------------------------------------------------------------------
 STREAMS_PER_SESSION: Final = 256
 """Open streams in one session, each way."""

@@ -11,7 +11,7 @@ own network. So what is not the peer's own public address is left out.
 from __future__ import annotations
 
 from collections import Counter
-from ipaddress import IPv4Address, ip_address
+from ipaddress import ip_address
 from typing import Final
 
 from passerelle import limits
@@ -69,7 +69,10 @@ def _is_usable(candidate: Candidate, *, private: bool, seen: IPAddress | None) -
 
 def is_neighbour(one: IPAddress, other: IPAddress) -> bool:
     """Whether two addresses share a /24 (IPv4) or a /48 (IPv6)."""
-    if isinstance(one, IPv4Address) is not isinstance(other, IPv4Address):
-        return False
-    shift = one.max_prefixlen - _PREFIX_BITS[one.version]
-    return int(one) >> shift == int(other) >> shift
+    return prefix(one) == prefix(other)
+
+
+def prefix(address: IPAddress) -> int:
+    """Return a number for the /24 or /48 that `address` is in, its own for each."""
+    number = int(address) >> address.max_prefixlen - _PREFIX_BITS[address.version]
+    return number << 1 | (address.version == 6)
