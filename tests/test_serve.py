@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from passerelle.demo.run import free_port
 from passerelle.errors import ConfigError, LocalError
+from passerelle.io.stun import find_class
 from passerelle.keyring import Keyring
 from passerelle.listen import Listen
 from passerelle.serve import (
@@ -26,6 +27,8 @@ from passerelle.serve import (
     widget_tag,
 )
 from passerelle.wire import descriptor
+from passerelle.wire.signalling import NatClass
+from tests.rig.ports import free_udp_ports
 
 HOST = "127.0.0.1"
 
@@ -130,6 +133,24 @@ async def test_the_descriptor_says_whether_private_addresses_count(
         _, document = await fetch(f"http://{HOST}:{made.listen.port}/v1/network")
         found = descriptor.verify(document, servers.invite.operator_key, now_s=0)
         assert found.private_candidates is private
+
+
+async def test_stun_is_answered_and_named() -> None:
+    """Both ports are in the descriptor under the host of the URL, after those given."""
+    one, two = free_udp_ports(2)
+    made = config(stun=("stun:stun.example:1",), stun_listen=Listen(HOST, one))
+    async with Servers(made, Keyring.generate()) as servers:
+        _, document = await fetch(f"{servers.invite.url}/v1/network")
+        found = descriptor.verify(document, servers.invite.operator_key, now_s=0)
+        own = (f"stun:{HOST}:{one}", f"stun:{HOST}:{two}")
+        assert found.stun == ("stun:stun.example:1", *own)
+        assert await find_class(own) is NatClass.RESTRICTED
+
+
+def test_stun_needs_a_second_port() -> None:
+    """Said before anything is opened."""
+    with pytest.raises(ConfigError, match="two ports"):
+        Servers(config(stun_listen=Listen(HOST, 65535)), Keyring.generate())
 
 
 async def test_the_descriptor_is_renewed_in_time() -> None:

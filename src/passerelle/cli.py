@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 
 from passerelle import __version__, interrupt
+from passerelle.commands import stun
 from passerelle.errors import ConfigError, PasserelleError
 from passerelle.listen import Listen
 
@@ -165,6 +166,14 @@ def serve(
             help="A STUN server for browsers and clients behind NAT. May be repeated.",
         ),
     ] = None,
+    stun_listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Answer STUN here too, on this UDP port and the next; both are named to browsers "
+            "and clients, under the host of --url.",
+        ),
+    ] = None,
     direct: Annotated[
         bool,
         typer.Option(
@@ -225,6 +234,7 @@ def serve(
         tls=servers.tls_context(tls_cert, tls_key) if tls_cert and tls_key else None,
         policy=_policy(allow or [], exit_port or []),
         stun=tuple(stun or ()),
+        stun_listen=Listen.parse(stun_listen) if stun_listen else None,
         direct=direct,
         private_candidates=private_candidates,
         widget_dir=servers.BUILT_WIDGET if has_widget else None,
@@ -275,6 +285,9 @@ def demo(
     except interrupt.Interrupted:
         if once or not demonstration.arrived:
             raise
+
+
+stun.register(app)
 
 
 async def forever() -> NoReturn:

@@ -12,7 +12,7 @@ import ipaddress
 import logging
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,10 +27,12 @@ from passerelle.broker.assets import MANIFEST
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.service import Broker
 from passerelle.core.address import AddressClass, classify
+from passerelle.core.host import join_authority
 from passerelle.core.policy import Policy
 from passerelle.errors import ConfigError
 from passerelle.exit.config import ExitConfig
 from passerelle.exit.service import Exit
+from passerelle.io.stun import StunService, StunSettings
 from passerelle.io.tasks import TaskSet
 from passerelle.io.web import WebServer, application
 from passerelle.keyring import LIFETIME_S, Keyring
@@ -41,6 +43,7 @@ from passerelle.wire.invite import Invite
 BUILT_WIDGET: Final = Path(__file__).parent / "_widget"
 EXIT_ID: Final = "exit-1"
 LINK_PATH: Final = "/v1/link"
+LAST_PORT: Final = 65535
 RENEWAL_CHECK_S: Final = 600.0
 """The age of the descriptor is looked at so often. A timer for the whole time would stand still
 while the machine sleeps."""
@@ -65,6 +68,8 @@ class ServeConfig:
     """For TLS on the listening ports; None when something in front of them does it."""
     policy: Policy = field(default_factory=Policy)
     stun: tuple[str, ...] = ()
+    stun_listen: Listen | None = None
+    """Where STUN is answered, on this port and the next; None: nowhere."""
     direct: bool = False
     """Whether readers may reach the exit without a volunteer when they find none."""
     private_candidates: bool = False
@@ -140,6 +145,9 @@ class Servers:
                 self._exit.add_routes(own)
                 await stack.enter_async_context(_server(own, config.exit_listen, config.tls))
             await stack.enter_async_context(_server(app, config.listen, config.tls))
+            if config.stun_listen is not None:
+                host, ports = config.stun_listen.host, stun_ports(config.stun_listen)
+                await stack.enter_async_context(StunService(StunSettings((host,), ports)))
             # The other way round on the way out: say goodbye while the ports are still open.
             stack.push_async_callback(self._exit.close)
             stack.push_async_callback(self._broker.close)
@@ -177,7 +185,7 @@ class Servers:
             broker_url=self.invite.url,
             exit_url=self._exit_url,
             exit_id=EXIT_ID,
-            stun=self._config.stun,
+            stun=(*self._config.stun, *_own_stun(self._config)),
             direct=self._config.direct,
             private_candidates=self._config.private_candidates or is_laboratory(self.invite.url),
             now_s=self._clock(),
@@ -195,6 +203,24 @@ def exit_url(config: ServeConfig) -> str:
             f"{base!r} is no public address. Write a URL such as https://bridge.example."
         )
     return f"{wanted}://{rest.rstrip('/')}{LINK_PATH}"
+
+
+def stun_ports(listen: Listen) -> tuple[int, int]:
+    """Return the two ports that STUN is answered on. Raises ConfigError."""
+    if listen.port == LAST_PORT:
+        raise ConfigError(
+            f"A STUN server takes two ports, and there is none after {LAST_PORT}. Choose a lower "
+            "one; 3478 is the usual one."
+        )
+    return listen.port, listen.port + 1
+
+
+def _own_stun(config: ServeConfig) -> Iterator[str]:
+    """Yield the URLs of the STUN server in this process."""
+    if config.stun_listen is not None:
+        host = urlsplit(config.url).hostname or ""
+        for port in stun_ports(config.stun_listen):
+            yield f"stun:{join_authority(host, port)}"
 
 
 def widget_tag(widget_dir: Path, invite: Invite) -> str:

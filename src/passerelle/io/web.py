@@ -7,13 +7,14 @@ import errno
 import logging
 import socket
 import ssl
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web, web_response
 
 from passerelle import limits
+from passerelle.core.address import unmapped
 from passerelle.core.host import IPAddress
 from passerelle.errors import LocalError, Sensitive
 from passerelle.io.tasks import describe
@@ -120,12 +121,9 @@ class WebServer:
 def peer_address(request: web.Request) -> IPAddress | None:
     """Return the address that brought `request`, None when there is none (a local socket)."""
     try:
-        address = ip_address(request.remote or "")
+        return unmapped(ip_address(request.remote or ""))
     except ValueError:
         return None
-    # A socket for both families shows IPv4 peers so (RFC 4291 §2.5.5.2).
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
 
 
 async def disconnected(request: web.Request) -> None:

@@ -19,7 +19,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, assert_never
 
 from passerelle import limits
 from passerelle.errors import LinkCode, PeerError
@@ -112,6 +112,8 @@ def encode(message: Message) -> bytes:
             kinds = struct.pack(f"!{len(message.unknown)}H", *message.unknown)
             body = _attribute(_ERROR_CODE, code) + _attribute(_UNKNOWN_ATTRIBUTES, kinds)
             return _message(_ERROR, message.transaction, body)
+        case _:
+            assert_never(message)
 
 
 def decode(datagram: bytes) -> Message:
