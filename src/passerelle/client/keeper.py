@@ -17,6 +17,7 @@ from passerelle.client.notices import BrokerUnreachable, NoVolunteer, Observe, S
 from passerelle.client.paths import DirectPath, LanePath, VolunteerPath
 from passerelle.client.pool import Attempt, Pool
 from passerelle.client.rendezvous import BrokerSilent, Method, ask
+from passerelle.client.surroundings import Surroundings
 from passerelle.core.backoff import Backoff
 from passerelle.errors import Failure, LinkCode, LinkLost, StreamFailed
 from passerelle.io.rtc import ChannelOffer
@@ -47,6 +48,7 @@ class Keeper:
         self._observe = observe
         self._pool = Pool(config, observe, changed=self._note, failed=self._fail)
         self._tasks = TaskSet("keeper")
+        self._surroundings = Surroundings(descriptor.stun, observe)
         self._lanes = itertools.count(1)
         self._failed: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
         """Volunteers whose links failed lately: others first."""
@@ -92,6 +94,7 @@ class Keeper:
 
     async def run(self) -> None:
         """Bring links as long as it is not cancelled."""
+        self._surroundings.look()
         while True:
             self._changed.clear()
             missing = self._missing()
@@ -109,6 +112,7 @@ class Keeper:
         self._closing = True
         self._membership.tunnel.close()
         await self._tasks.close()
+        await self._surroundings.close()
         await self._pool.close()
 
     # --- TunnelHandler --------------------------------------------------------------------------
@@ -156,6 +160,7 @@ class Keeper:
     def _fail(self, attempt: Attempt) -> None:
         if attempt.link is None:
             self._stumbled = True
+            self._surroundings.look()
         if attempt.path.volunteer is not None and not attempt.is_lane:
             self._failed.append(attempt.path.volunteer)
 
@@ -217,18 +222,17 @@ class Keeper:
         return retry_s
 
     async def _gather(self, count: int) -> list[ChannelOffer]:
-        stun = self._descriptor.stun
-        chosen = (secrets.choice(stun),) if stun else ()
         private = self._descriptor.private_candidates
         offers: list[ChannelOffer] = []
 
-        async def gather() -> None:
-            offers.append(await ChannelOffer.gather(chosen, private=private))
+        async def gather(number: int) -> None:
+            stun = self._surroundings.server(number)
+            offers.append(await ChannelOffer.gather(stun, private=private))
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(count):
-                    group.create_task(gather(), name="links/gather")
+                for number in range(count):
+                    group.create_task(gather(number), name="links/gather")
         except BaseException:
             for offer in offers:
                 await offer.close()
@@ -244,6 +248,7 @@ class Keeper:
             exit_id=membership.exit_id,
             avoid=tuple(avoid)[: limits.AVOIDED_VOLUNTEERS],
             lanes=self._config.lanes - 1,
+            nat=self._surroundings.nat,
         )
 
     def _exit_of(self, membership: Membership, reply: Reply) -> ExitEntry | None:

@@ -17,6 +17,7 @@ from passerelle.wire.description import Description
 from passerelle.wire.descriptor import BrokerEntry, Descriptor
 from passerelle.wire.invite import Invite
 from passerelle.wire.rendezvous import Reply, Request
+from passerelle.wire.signalling import NatClass
 
 
 class BrokerSilent(LocalError):
@@ -110,6 +111,7 @@ async def ask(
     exit_id: str | None,
     avoid: tuple[bytes, ...],
     lanes: int,
+    nat: NatClass = NatClass.UNKNOWN,
 ) -> Reply:
     """Send one sealed request and return the opened reply.
 
@@ -126,6 +128,7 @@ async def ask(
         exit=exit_id,
         avoid=avoid,
         lanes=lanes,
+        nat=nat,
     )
     sealed = rendezvous.seal_request(request, broker.seal_key)
     try:
