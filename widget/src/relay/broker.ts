@@ -10,6 +10,7 @@ import {
   type Bye,
   type Decline,
   type FromVolunteer,
+  type NatClass,
   type Offer,
 } from '../core/signalling';
 import type { Description } from '../core/description';
@@ -45,6 +46,7 @@ export class Broker {
   readonly #signal: AbortSignal;
   #send: ((message: FromVolunteer) => void) | null = null;
   #told = -1;
+  #nat: NatClass = 'unknown';
 
   constructor(network: Network, events: BrokerEvents, signal: AbortSignal) {
     this.#network = network;
@@ -73,6 +75,15 @@ export class Broker {
     if (!this.#send || free === this.#told) return;
     this.#told = free;
     this.#send({ type: 'ready', free });
+  }
+
+  /** Tell the broker what NAT this browser is behind, if that is news. */
+  tell(nat: NatClass): void {
+    if (nat === this.#nat) return;
+    this.#nat = nat;
+    if (!this.#send) return; // the next hello says it
+    this.#told = this.#events.free();
+    this.#send({ type: 'ready', free: this.#told, nat });
   }
 
   async #visit(): Promise<Parting> {
@@ -107,7 +118,7 @@ export class Broker {
     };
     socket.onopen = () => {
       this.#told = this.#events.free();
-      send({ type: 'hello', version: VERSION, software: SOFTWARE, free: this.#told, nat: 'unknown' });
+      send({ type: 'hello', version: VERSION, software: SOFTWARE, free: this.#told, nat: this.#nat });
     };
     socket.onclose = () => part('broker_unreachable');
     socket.onmessage = ({ data }: MessageEvent<unknown>) => {

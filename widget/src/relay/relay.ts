@@ -76,6 +76,8 @@ export class Relay {
         return this.#answer(message.link, message.sdp);
       case 'peer_lost':
         return this.#entries.get(message.link)?.link.close('transport');
+      case 'nat':
+        return this.#broker?.tell(message.nat);
       case 'stop':
         return this.#stop(null, DRAIN_MS);
       case 'leave':
@@ -96,7 +98,11 @@ export class Relay {
         {
           free: () => Math.max(0, this.#allowance.people - this.#people.size),
           offer: (offer, reply) => this.#offered(offer, reply),
-          changed: (broker, reason, retry_s) => this.#change({ broker, reason, retry_s }),
+          changed: (broker, reason, retry_s) => {
+            this.#change({ broker, reason, retry_s });
+            // Also after coming back: it may be from another network.
+            if (broker === 'online') this.#look();
+          },
         },
         this.#stopping.signal,
       );
@@ -104,6 +110,11 @@ export class Relay {
     } catch (error) {
       this.#stop(error instanceof Problem ? error.reason : 'internal', DRAIN_MS);
     }
+  }
+
+  #look(): void {
+    const stun = pick(this.#network?.descriptor?.stun ?? [], STUN_SERVERS);
+    if (stun.length === STUN_SERVERS) this.#post({ type: 'look', stun });
   }
 
   #offered(offer: Offer, reply: Reply): void {

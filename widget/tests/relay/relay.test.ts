@@ -99,6 +99,24 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
+test('a NAT is looked at with two servers each time the broker is there, and told', async () => {
+  const { relay, broker } = await setUp();
+  const looks = () => posted.filter((message) => message.type === 'look');
+  const [look] = looks();
+  expect(looks()).toHaveLength(1);
+  expect(look?.type === 'look' && new Set(look.stun).size).toBe(2);
+  relay.handle({ type: 'nat', nat: 'restricted' });
+  expect(broker.said.at(-1)).toEqual({ type: 'ready', free: 5, nat: 'restricted' });
+  broker.lose();
+  await vi.waitFor(() => {
+    vi.advanceTimersByTime(1_000);
+    expect(FakeSocket.made).toHaveLength(2);
+  });
+  FakeSocket.made[1]?.open();
+  FakeSocket.made[1]?.tell({ type: 'welcome', version: 1 });
+  expect(looks()).toHaveLength(2);
+});
+
 describe('an offer', () => {
   test('becomes a socket to the exit and a peer, and is answered', async () => {
     const { broker, offer, made, join } = await setUp();
