@@ -101,6 +101,16 @@ def test_a_proxy_of_our_own_tells_nothing(seen: str) -> None:
     assert used("8.8.8.8", seen=seen) == [("8.8.8.8", 50_000)]
 
 
+def test_later_words_of_a_peer_bring_no_new_addresses() -> None:
+    """Over a link nobody else vets: only what was vetted before, at other ports too."""
+    given_ = described(("8.8.8.8", 7000), "9.9.9.9", "10.0.0.1")
+    for private in (False, True):
+        vetted = vet(given_, private=private, known={"8.8.8.8"})
+        assert [(each.ip, each.port) for each in vetted.candidates] == [("8.8.8.8", 7000)]
+        assert vet(given_, private=private, known=()).candidates == ()
+    assert vet(given_, private=False, known={"10.0.0.1"}).candidates == ()
+
+
 def test_services_of_a_system_are_left_alone() -> None:
     """DNS and NTP servers would answer, and more than was sent."""
     ports = [("8.8.8.8", port) for port in (1, 53, 123, 1023)]

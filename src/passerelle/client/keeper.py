@@ -289,12 +289,15 @@ class Keeper:
 
     def _start_lane(self, parent: Attempt, link_ticket: str) -> None:
         assert parent.link is not None  # it is ready
-        assert parent.path.volunteer is not None  # only volunteers' answers bring lane tickets
+        assert isinstance(parent.path, VolunteerPath)  # only their answers bring lane tickets
+        number = next(self._lanes)
         path = LanePath(
-            next(self._lanes),
+            number,
             link_ticket,
             parent.path.volunteer,
             parent.link.send_control,
+            known=parent.path.addresses,
+            stun=self._surroundings.server(number),
             private=self._descriptor.private_candidates,
         )
         self._pool.start(Attempt(parent.membership, path, parent.ticket, parent.pins))

@@ -11,6 +11,7 @@ own network. So what is not the peer's own public address is left out.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container
 from ipaddress import ip_address
 from typing import Final
 
@@ -37,18 +38,27 @@ _PREFIX_BITS: Final = {4: 24, 6: 48}
 """A site's UDP may leave from a neighbour of the address that its TCP leaves from."""
 
 
-def vet(description: Description, *, private: bool, seen: IPAddress | None = None) -> Description:
+def vet(
+    description: Description,
+    *,
+    private: bool,
+    seen: IPAddress | None = None,
+    known: Container[str] | None = None,
+) -> Description:
     """Return `description` with those of its candidates that may be used, in their order.
 
     `seen` is the address the peer was seen at, if that is known: public candidates must be within
     its /24 or /48. An address that is not public tells nothing, and counts as unknown. `private`
-    admits candidates on networks that only laboratories join.
+    admits candidates on networks that only laboratories join. `known` are the peer's addresses
+    that were vetted before: for what it says afterwards, without a broker between.
     """
     if seen is not None and classify(seen) is not AddressClass.PUBLIC:
         seen = None
     ports: Counter[str] = Counter()
     kept: list[Candidate] = []
     for candidate in dict.fromkeys(description.candidates):
+        if known is not None and candidate.ip not in known:
+            continue
         if not _is_usable(candidate, private=private, seen=seen):
             continue
         ports[candidate.ip] += 1

@@ -13,7 +13,7 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Self
 
 from aiortc import (
@@ -207,15 +207,19 @@ class ChannelOffer:
         )
         return vet(description, private=self._private)
 
-    async def connect(self, answer: Description, *, timeout_s: float) -> ChannelTransport:
+    async def connect(
+        self, answer: Description, *, timeout_s: float, known: Container[str] | None = None
+    ) -> ChannelTransport:
         """Connect to the volunteer that answered and return the open channel.
+
+        Only candidates that may be used are; `known` as in `core.candidates.vet`.
 
         Raises LinkLost(TIMEOUT or TRANSPORT). On any failure, and on cancelling, the offer is
         closed.
         """
         try:
             async with asyncio.timeout(timeout_s):
-                await self._connect(answer)
+                await self._connect(vet(answer, private=self._private, known=known))
         except TimeoutError:
             await self.close()
             raise LinkLost(LinkCode.TIMEOUT, f"no path to the volunteer ({self._stage})") from None
@@ -239,8 +243,7 @@ class ChannelOffer:
     async def _connect(self, answer: Description) -> None:
         self._stage = "ice"
         start = time.monotonic()
-        vetted = vet(answer, private=self._private)
-        for index, candidate in enumerate(vetted.candidates):
+        for index, candidate in enumerate(answer.candidates):
             await self._ice.addRemoteCandidate(_to_aiortc(index, candidate))
         # No end of candidates is signalled: a browser that hides its addresses is found as a
         # peer-reflexive candidate, and the timeout is ours.

@@ -80,16 +80,22 @@ const RANGES: Readonly<Record<'4' | '6', readonly (readonly [Kind, readonly Rang
 
 /** Return `description` with those of its candidates that may be used, in their order.
  *
- * `isLaboratory` admits candidates on networks that only laboratories join.
+ * `isLaboratory` admits candidates on networks that only laboratories join. `known` are the peer's
+ * addresses that a broker vetted: for what it says afterwards, without a broker between.
  */
-export function vet(description: Description, isLaboratory: boolean): Description {
+export function vet(
+  description: Description,
+  isLaboratory: boolean,
+  known?: ReadonlySet<string>,
+): Description {
   const ports = new Map<string, number>();
-  const known = new Set<string>();
+  const repeats = new Set<string>();
   const candidates = description.candidates.filter((candidate) => {
     const [, ip, port] = candidate;
+    if (known && !known.has(ip)) return false;
     const name = candidate.join(' ');
-    if (known.has(name) || port < FIRST_PORT) return false;
-    known.add(name);
+    if (repeats.has(name) || port < FIRST_PORT) return false;
+    repeats.add(name);
     const kind = kindOf(ip);
     if (kind !== 'public' && !(isLaboratory && kind === 'laboratory')) return false;
     ports.set(ip, (ports.get(ip) ?? 0) + 1);

@@ -119,7 +119,8 @@ export class Relay {
 
   #offered(offer: Offer, reply: Reply): void {
     if (this.#people.size >= this.#allowance.people) return reply.decline('busy');
-    this.#open(offer, new Person(offer.exit), reply);
+    const addresses = offer.description.candidates.map(([, ip]) => ip);
+    this.#open(offer, new Person(offer.exit, addresses), reply);
   }
 
   /** Open a lane beside `link`, over which `person` asked for it. */
@@ -162,7 +163,7 @@ export class Relay {
     this.#post({
       type: 'peer',
       link: id,
-      sdp: toSdp(vet(description, descriptor.private_candidates)),
+      sdp: toSdp(vet(description, descriptor.private_candidates, person.addresses)),
       stun: pick(descriptor.stun, STUN_SERVERS),
     });
   }

@@ -11,6 +11,13 @@ interface Vector {
 
 const REST = { ufrag: 'abcd', pwd: 'p'.repeat(22), fingerprint: new Uint8Array(32), setup: 'actpass' } as const;
 
+test('later words of a peer bring no new addresses', () => {
+  const given = [['srflx', '8.8.8.8', 7000], ['srflx', '9.9.9.9', 7000]] as const;
+  const description = { ...REST, candidates: given };
+  expect(vet(description, true, new Set(['8.8.8.8'])).candidates).toEqual([given[0]]);
+  expect(vet(description, true, new Set()).candidates).toEqual([]);
+});
+
 describe('candidates are used as in Python', () => {
   test.each(vectors<Vector[]>('candidates'))('%j', ({ given, used, laboratory }) => {
     const description = { ...REST, candidates: given };

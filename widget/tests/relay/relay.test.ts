@@ -181,10 +181,12 @@ describe('lanes', () => {
     offer();
     const { channel } = join();
     const before = broker.sent.length;
-    ask(channel, 9);
+    const candidates = [...DESCRIPTION.candidates, ['srflx', '9.9.9.9', 5000]];
+    ask(channel, 9, { description: { ...DESCRIPTION, candidates } });
     expect([made().socket.url, made().socket.protocols]).toEqual([EXIT, ['passerelle.v1', 'lane']]);
     const peer = posted.filter(({ type }) => type === 'peer').at(-1);
-    expect(peer).toMatchObject({ sdp: expect.not.stringContaining('192.168.7.7') });
+    expect(peer).toMatchObject({ sdp: expect.stringContaining(' 8.8.8.8 5000 ') });
+    expect(peer).toMatchObject({ sdp: expect.not.stringMatching(/192\.168\.7\.7|9\.9\.9\.9/) });
     join();
     expect(channel.said).toEqual([
       { type: 'lane_answer', lane: 9, description: expect.objectContaining({ setup: 'active' }) },
