@@ -250,6 +250,11 @@ def serve(
             else:
                 print("Tag for publishers' pages:\n")
                 print("\n".join(f"    {line}" for line in running.tag.splitlines()), flush=True)
+            if not running.stun and not servers.is_laboratory(running.invite.url):
+                _say(
+                    "Note: without a STUN server, readers and volunteers behind NAT, which is "
+                    "nearly everybody, do not find each other. Give --stun-listen :3478, or --stun."
+                )
             if not servers.is_reachable_by_browsers(running.invite.url):
                 _say(
                     "Note: browsers let pages use https:// servers only. Put a certificate in "

@@ -132,6 +132,11 @@ class Servers:
             return None
         return widget_tag(self._config.widget_dir, self.invite)
 
+    @property
+    def stun(self) -> tuple[str, ...]:
+        """The STUN servers that the network's peers are told of."""
+        return self._descriptor.stun
+
     async def __aenter__(self) -> Self:
         """Listen. Raises LocalError when a port cannot be opened."""
         async with AsyncExitStack() as stack:
