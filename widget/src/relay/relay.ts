@@ -181,7 +181,8 @@ export class Relay {
       const description = fromOwnSdp(sdp);
       if (description.setup !== 'active') throw new Problem('internal');
       entry.isAnswered = true;
-      entry.reply.answer(description);
+      // A stranger is not told of the network this browser is in.
+      entry.reply.answer(vet(description, this.#network?.descriptor?.private_candidates ?? false));
     } catch {
       entry.link.close('internal');
     }
