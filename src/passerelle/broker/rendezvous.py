@@ -1,7 +1,8 @@
 """Answer sealed rendezvous requests: a client's offers go to volunteers, their answers back.
 
 Whatever is wrong with a request that cannot be used (garbage, another key, a replay, a clock that
-is off), the response is one and the same: a prober learns nothing.
+is off), it ends in a PeerError that says nothing more, and whoever carried the request gives one
+and the same response to all of them: a prober learns nothing.
 """
 
 from __future__ import annotations
@@ -9,33 +10,29 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from aiohttp import web
-
 from passerelle import limits
 from passerelle.broker.config import BrokerConfig
+from passerelle.broker.mint import Mint
+from passerelle.broker.placement import Place, Wish
 from passerelle.broker.volunteers import Volunteers
+from passerelle.core.host import IPAddress
+from passerelle.core.matching import Seeker
 from passerelle.core.replay import ReplayWindow
 from passerelle.errors import LinkCode, PeerError
-from passerelle.io.tasks import race
-from passerelle.io.web import disconnected
-from passerelle.wire import rendezvous, tickets
-from passerelle.wire.description import Description, Setup
+from passerelle.wire import rendezvous
+from passerelle.wire.description import Setup
 from passerelle.wire.rendezvous import Answer, Miss, Refusal, Reply, Request
-from passerelle.wire.tickets import Ticket, TicketKind
-
-_HEADERS = {"Cache-Control": "no-store"}
-_TICKET_ID_BYTES = 16
-_TRIES = 2
-"""Volunteers asked for one offer, one after the other."""
 
 
 class Rendezvous:
-    """The handler of `POST /v1/rendezvous`."""
+    """Opens requests, has their offers placed, and seals replies."""
 
     def __init__(
         self,
         config: BrokerConfig,
         volunteers: Volunteers,
+        place: Place,
+        mint: Mint,
         *,
         clock: Callable[[], float],
         token: Callable[[int], bytes],
@@ -43,35 +40,24 @@ class Rendezvous:
         """`clock` tells Unix time; `token` gives that many random bytes."""
         self._config = config
         self._volunteers = volunteers
+        self._place = place
+        self._mint = mint
         self._clock = clock
         self._token = token
         self._replays = ReplayWindow(limits.RENDEZVOUS_CLOCK_SKEW_S, config.nonces)
         self._pending_offers = 0
 
-    async def handle(self, request: web.Request) -> web.Response:
-        """Answer one request. Its offers are withdrawn when the client goes away."""
-        try:
-            opened = self._open(await self._body(request))
-            reply = await race(self._reply(opened), until=disconnected(request))
-            if reply is None:
-                return _uniform_failure()
-            sealed = rendezvous.seal_reply(reply, opened)
-        except PeerError:
-            return _uniform_failure()
-        return web.Response(body=sealed, content_type=rendezvous.CONTENT_TYPE, headers=_HEADERS)
+    async def answer(
+        self, sealed: bytes, *, seen: IPAddress | None, only: bytes | None = None
+    ) -> bytes:
+        """Return the sealed reply to a sealed request, however it came.
 
-    async def _body(self, request: web.Request) -> bytes:
-        """Return the body, read no further than the largest sealed message. Raises PeerError."""
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self._config.body_timeout_s):
-                async for chunk in request.content.iter_any():
-                    body += chunk
-                    if len(body) > rendezvous.SEALED_BYTES:
-                        raise PeerError(LinkCode.LIMIT, "a rendezvous request too large")
-        except (TimeoutError, ConnectionError, web.RequestPayloadError) as error:
-            raise PeerError(LinkCode.TIMEOUT, "a rendezvous request cut short") from error
-        return bytes(body)
+        `seen` is the address it came from, None where the way it took hides that. With `only`, the
+        offers are for that volunteer. Raises PeerError for whatever cannot be used; the response
+        to that must be the same for all. Cancelling withdraws the offers.
+        """
+        request = self._open(sealed)
+        return rendezvous.seal_reply(await self._reply(request, only), request)
 
     def _open(self, sealed: bytes) -> Request:
         request = rendezvous.open_request(sealed, self._config.seal_key)
@@ -81,7 +67,7 @@ class Rendezvous:
             raise PeerError(LinkCode.MALFORMED, "an offer in the wrong DTLS role")
         return request
 
-    async def _reply(self, request: Request) -> Reply:
+    async def _reply(self, request: Request, only: bytes | None) -> Reply:
         if request.version != rendezvous.VERSION:
             return Reply(refusal=Refusal.VERSION)
         exit_id = request.exit or self._choose_exit()
@@ -92,69 +78,28 @@ class Rendezvous:
             return Reply(refusal=Refusal.BUSY, retry_after_s=self._volunteers.retry_s())
         return Reply(
             exit=exit_id,
-            answers=await self._match(request, exit_id),
-            ticket=self._ticket(TicketKind.CLIENT, exit_id, self._config.client_ticket_s),
+            answers=await self._match(request, exit_id, only),
+            ticket=self._mint.client(exit_id),
         )
 
-    async def _match(self, request: Request, exit_id: str) -> tuple[Answer | Miss, ...]:
+    async def _match(
+        self, request: Request, exit_id: str, only: bytes | None
+    ) -> tuple[Answer | Miss, ...]:
         """Find a volunteer for each offer, all of them distinct."""
         deadline = asyncio.get_running_loop().time() + self._config.answer_timeout_s
         asked = set(request.avoid)
-        self._pending_offers += len(request.offers)
+        wishes = [
+            Wish(exit_id=exit_id, offer=offer, seeker=Seeker(), lanes=request.lanes, only=only)
+            for offer in request.offers
+        ]
+        self._pending_offers += len(wishes)
         try:
             async with asyncio.TaskGroup() as group:
-                matches = [
-                    group.create_task(
-                        self._place(offer, exit_id, asked, deadline, lanes=request.lanes)
-                    )
-                    for offer in request.offers
-                ]
+                matches = [group.create_task(self._place(wish, asked, deadline)) for wish in wishes]
         finally:
-            self._pending_offers -= len(request.offers)
+            self._pending_offers -= len(wishes)
         return tuple(match.result() for match in matches)
-
-    async def _place(
-        self,
-        offer: Description,
-        exit_id: str,
-        asked: set[bytes],
-        deadline: float,
-        *,
-        lanes: int,
-    ) -> Answer | Miss:
-        """Ask one volunteer that is not in `asked`, and, if that is in vain, another one."""
-        miss = Miss.NO_VOLUNTEER
-        for tries_left in reversed(range(_TRIES)):
-            left_s = deadline - asyncio.get_running_loop().time()
-            volunteer = self._volunteers.pick(asked) if left_s > 0 else None
-            if volunteer is None:
-                break
-            asked.add(volunteer.handle)
-            description = await self._volunteers.introduce(
-                volunteer,
-                exit_id,
-                self._ticket(TicketKind.LINK, exit_id, self._config.link_ticket_s),
-                offer,
-                timeout_s=min(left_s, self._config.patience_s) if tries_left else left_s,
-            )
-            if description is not None:
-                return Answer(description, volunteer.handle, self._lane_tickets(exit_id, lanes))
-            miss = Miss.NO_ANSWER
-        return miss
-
-    def _lane_tickets(self, exit_id: str, count: int) -> tuple[str, ...]:
-        life_s = self._config.lane_ticket_s
-        return tuple(self._ticket(TicketKind.LINK, exit_id, life_s) for _ in range(count))
-
-    def _ticket(self, kind: TicketKind, exit_id: str, life_s: int) -> str:
-        expires_s = int(self._clock()) + life_s
-        ticket = Ticket(kind, exit_id, expires_s, self._token(_TICKET_ID_BYTES))
-        return tickets.sign(ticket, self._config.ticket_key)
 
     def _choose_exit(self) -> str:
         exits = self._config.descriptor.exits
         return exits[int.from_bytes(self._token(8)) % len(exits)].id
-
-
-def _uniform_failure() -> web.Response:
-    return web.Response(status=400, content_type=rendezvous.CONTENT_TYPE, headers=_HEADERS)

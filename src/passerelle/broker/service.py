@@ -11,6 +11,9 @@ from aiohttp import hdrs, web
 
 from passerelle.broker.assets import Assets
 from passerelle.broker.config import BrokerConfig
+from passerelle.broker.direct import Direct
+from passerelle.broker.mint import Mint
+from passerelle.broker.placement import Placement
 from passerelle.broker.rendezvous import Rendezvous
 from passerelle.broker.volunteers import Volunteers
 
@@ -37,7 +40,14 @@ class Broker:
         self._config = config
         self._document = config.document
         self._volunteers = Volunteers(config, token)
-        self._rendezvous = Rendezvous(config, self._volunteers, clock=clock, token=token)
+        mint = Mint(config, clock=clock, token=token)
+        self.placement = Placement(config, self._volunteers, mint)
+        """Where an offer finds one of this broker's volunteers."""
+        self.rendezvous = Rendezvous(
+            config, self._volunteers, self.placement.place, mint, clock=clock, token=token
+        )
+        """Where a sealed request is answered, whatever carried it here."""
+        self._direct = Direct(config, self.rendezvous)
         self._assets = config.widget_dir and Assets(
             config.widget_dir, entry_age_s=config.document_age_s
         )
@@ -48,7 +58,7 @@ class Broker:
         router = app.router
         router.add_get("/v1/network", self._network)
         router.add_get("/v1/volunteer", self._volunteers.handle, allow_head=False)
-        router.add_post("/v1/rendezvous", self._rendezvous.handle)
+        router.add_post("/v1/rendezvous", self._direct.handle)
         router.add_get("/healthz", self._health)
         if self._assets:
             router.add_get("/w/{file}", self._assets.handle)

@@ -12,7 +12,7 @@ from aiohttp import WSMsgType, web
 from passerelle import limits
 from passerelle.broker.allowance import Allowance
 from passerelle.broker.config import BrokerConfig
-from passerelle.core.matching import Outcome, Pool
+from passerelle.core.matching import Outcome, Pool, Seeker
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import signalling
 from passerelle.wire.description import Description, Setup
@@ -125,10 +125,15 @@ class Volunteers:
         low, high = self._config.retry_s
         return low + (high - low) * int.from_bytes(self._token(4)) / 2**32
 
-    def pick(self, avoid: Container[bytes]) -> Volunteer | None:
-        """Reserve a slot of a volunteer that is not in `avoid`; `introduce` gives it back."""
-        picked = self._pool.pick(1, avoid, _now())
-        return self._by_handle[picked[0]] if picked else None
+    def pick(
+        self, seeker: Seeker, avoid: Container[bytes], only: bytes | None = None
+    ) -> Volunteer | None:
+        """Reserve a slot of a volunteer that is not in `avoid`; `introduce` gives it back.
+
+        With `only`, of that one or none.
+        """
+        handle = self._pool.pick(seeker, avoid, _now(), only=only)
+        return None if handle is None else self._by_handle[handle]
 
     async def introduce(
         self,

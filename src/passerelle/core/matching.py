@@ -30,6 +30,11 @@ class Outcome(enum.Enum):
     """The client or the broker no longer wanted it: says nothing about the volunteer."""
 
 
+@dataclass(frozen=True, slots=True)
+class Seeker:
+    """What is known of a client that asks for a volunteer."""
+
+
 @dataclass(slots=True)
 class _Entry:
     free: int
@@ -90,24 +95,27 @@ class Pool:
         entry.resting_until = 0.0
         self._place(volunteer, entry, now)
 
-    def pick(self, count: int, avoid: Container[bytes], now: float) -> list[bytes]:
-        """Return up to `count` distinct volunteers, none in `avoid`, and reserve a slot of each.
+    def pick(
+        self, _seeker: Seeker, avoid: Container[bytes], now: float, *, only: bytes | None = None
+    ) -> bytes | None:
+        """Return a volunteer that is not in `avoid`, and reserve a slot of it.
 
-        Every one returned must be settled. Time is proportional to `count` and to the number of
-        avoided volunteers at the head of the queue.
+        With `only`, that one or none. Whoever is returned must be settled.
         """
         self._wake(now)
-        picked: list[bytes] = []
-        for queue in (self._waiting, self._resting):
-            for volunteer in queue:
-                if len(picked) == count:
-                    break
-                if volunteer not in avoid:
-                    picked.append(volunteer)
-        for volunteer in picked:
-            entry = self._entries[volunteer]
+        picked = next(
+            (
+                volunteer
+                for queue in (self._waiting, self._resting)
+                for volunteer in queue
+                if volunteer not in avoid and only in (None, volunteer)
+            ),
+            None,
+        )
+        if picked is not None:
+            entry = self._entries[picked]
             entry.reserved += 1
-            self._place(volunteer, entry, now, last=True)
+            self._place(picked, entry, now, last=True)
         return picked
 
     def settle(self, volunteer: bytes, outcome: Outcome, now: float) -> None:

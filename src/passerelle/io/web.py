@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import logging
 import socket
 import ssl
@@ -13,6 +14,7 @@ from typing import Self
 from aiohttp import web, web_response
 
 from passerelle import limits
+from passerelle.core.host import IPAddress
 from passerelle.errors import LocalError, Sensitive
 from passerelle.io.tasks import describe
 
@@ -124,6 +126,21 @@ async def disconnected(request: web.Request) -> None:
     """
     while request.transport is not None:  # noqa: ASYNC110 (there is nothing to wait for)
         await asyncio.sleep(DISCONNECT_POLL_S)
+
+
+def peer_address(request: web.Request) -> IPAddress | None:
+    """Return the address at the other end of the connection that brought `request`.
+
+    None when the connection is lost already or has no such address. An IPv4 address that an IPv6
+    socket shows in its mapped form is returned as IPv4.
+    """
+    try:
+        address = ipaddress.ip_address(request.remote or "")
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address):
+        return address.ipv4_mapped or address
+    return address
 
 
 def cannot_listen(host: str, port: int, error: OSError) -> LocalError:
