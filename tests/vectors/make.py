@@ -42,6 +42,7 @@ def main() -> None:
         "descriptors": make_descriptors(),
         "signalling": make_signalling(),
         "control": make_control(),
+        "volunteer": make_volunteer(),
     }.items():
         text = json.dumps(vectors, indent=2, ensure_ascii=True, sort_keys=True)
         (folder / f"{name}.json").write_text(text + "\n", encoding="ascii")
@@ -446,6 +447,15 @@ def _decoded(text: str) -> Json:
     except PeerError as error:
         return {"refused": error.code.name.lower()}
     return {"message": json.loads(msgspec.json.encode(message))}
+
+
+def make_volunteer() -> list[str]:
+    """Give what a volunteer says of itself, as Python writes it."""
+    messages: list[signalling.FromVolunteer] = [signalling.VolunteerReady(3)]
+    for nat in signalling.NatClass:
+        messages.append(signalling.VolunteerHello(1, "x/1", 5, nat))
+        messages.append(signalling.VolunteerReady(0, nat))
+    return [signalling.encode(message) for message in messages]
 
 
 def make_control() -> Json:

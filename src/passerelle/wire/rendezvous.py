@@ -25,7 +25,7 @@ from msgspec import Meta
 from passerelle import limits
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire.description import Description
-from passerelle.wire.signalling import ExitId
+from passerelle.wire.signalling import ExitId, NatClass
 
 T = TypeVar("T")
 
@@ -93,6 +93,8 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Volunteers the client has links through already, or that failed it."""
     lanes: Annotated[int, Meta(ge=0, le=limits.LANES - 1)] = 0
     """Lane tickets wanted with each answer."""
+    nat: NatClass = NatClass.UNKNOWN
+    """The client's."""
 
     def __repr__(self) -> str:
         return f"<rendezvous request with {len(self.offers)} offers>"

@@ -13,9 +13,19 @@ export const EXIT_ID = /^[a-z0-9-]{1,32}$/;
 
 export type Decline = 'busy' | 'unknown_exit' | 'unsupported' | 'failed';
 
+/** How this browser's network treats UDP; the words of `NatClass` in Python. */
+export type NatClass = 'open' | 'restricted' | 'symmetric' | 'blocked' | 'unknown';
+
 export type FromVolunteer =
-  | { readonly type: 'hello'; readonly version: number; readonly software: string; readonly free: number }
-  | { readonly type: 'ready'; readonly free: number }
+  | {
+      readonly type: 'hello';
+      readonly version: number;
+      readonly software: string;
+      readonly free: number;
+      readonly nat: NatClass;
+    }
+  /** Without `nat`: as said before. */
+  | { readonly type: 'ready'; readonly free: number; readonly nat?: NatClass }
   | { readonly type: 'answer'; readonly offer: number; readonly description: Description }
   | { readonly type: 'decline'; readonly offer: number; readonly reason: Decline };
 

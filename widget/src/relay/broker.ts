@@ -107,7 +107,7 @@ export class Broker {
     };
     socket.onopen = () => {
       this.#told = this.#events.free();
-      send({ type: 'hello', version: VERSION, software: SOFTWARE, free: this.#told });
+      send({ type: 'hello', version: VERSION, software: SOFTWARE, free: this.#told, nat: 'unknown' });
     };
     socket.onclose = () => part('broker_unreachable');
     socket.onmessage = ({ data }: MessageEvent<unknown>) => {

@@ -72,7 +72,7 @@ test('it says hello, is welcomed, and is silent until something changes', async 
   const socket = await welcomed();
   expect(socket.url).toBe('wss://b.example/x/v1/volunteer');
   expect(socket.said).toEqual([
-    { type: 'hello', version: 1, software: expect.stringMatching(/^passerelle-switch\//), free: 5 },
+    { type: 'hello', version: 1, software: expect.stringMatching(/^passerelle-switch\//), free: 5, nat: 'unknown' },
   ]);
   expect(states).toEqual([
     ['connecting', null],
