@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import logging
 import socket
 import ssl
@@ -14,6 +13,7 @@ from typing import Self
 from aiohttp import web, web_response
 
 from passerelle import limits
+from passerelle.core.forwarded import plain_address
 from passerelle.core.host import IPAddress
 from passerelle.errors import LocalError, Sensitive
 from passerelle.io.tasks import describe
@@ -134,13 +134,7 @@ def peer_address(request: web.Request) -> IPAddress | None:
     None when the connection is lost already or has no such address. An IPv4 address that an IPv6
     socket shows in its mapped form is returned as IPv4.
     """
-    try:
-        address = ipaddress.ip_address(request.remote or "")
-    except ValueError:
-        return None
-    if isinstance(address, ipaddress.IPv6Address):
-        return address.ipv4_mapped or address
-    return address
+    return plain_address(request.remote or "")
 
 
 def cannot_listen(host: str, port: int, error: OSError) -> LocalError:
