@@ -24,6 +24,7 @@ from passerelle.listen import Listen
 if TYPE_CHECKING:
     from passerelle.client.notices import Notice
     from passerelle.core.policy import Policy
+    from passerelle.wire.ways import Way
 
 OK: Final = 0
 FAILED: Final = 1
@@ -78,6 +79,17 @@ def client(
             help="Where your programs find the proxy. Keep 127.0.0.1: others must not use it.",
         ),
     ] = "127.0.0.1:1080",
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where it is remembered which way to the network works, and the network's "
+            "signed description; nothing about you or what you visit.",
+            show_default="client.json in the folder passerelle of $XDG_STATE_HOME, "
+            "usually ~/.local/state",
+        ),
+    ] = None,
+    forget: Annotated[bool, typer.Option("--forget", help="Read and write no such file.")] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Also show each step of connecting.")
     ] = False,
@@ -91,11 +103,15 @@ def client(
     from passerelle.client.config import ClientConfig  # noqa: PLC0415
     from passerelle.client.notices import LinkUp  # noqa: PLC0415
     from passerelle.client.service import Client  # noqa: PLC0415
+    from passerelle.client.state import default_path  # noqa: PLC0415
     from passerelle.wire.invite import parse  # noqa: PLC0415
 
     address = Listen.parse(listen)
     config = ClientConfig(
-        invite=parse(invite), listen_host=address.host or "127.0.0.1", listen_port=address.port
+        invite=parse(invite),
+        listen_host=address.host or "127.0.0.1",
+        listen_port=address.port,
+        state=None if forget else state or default_path(),
     )
 
     def show(notice: Notice) -> None:
@@ -165,6 +181,24 @@ def serve(
             help="A STUN server for browsers and clients behind NAT. May be repeated.",
         ),
     ] = None,
+    fronted: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FRONT,URL",
+            help="A way to the broker for readers whose network blocks it: a content delivery "
+            "network that serves the broker at URL and is reached under the name FRONT, for "
+            "example popular.example,https://d123.cdn.example. May be repeated.",
+        ),
+    ] = None,
+    amp: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[FRONT,]CACHE",
+            help="Another such way: an AMP cache that fetches the broker's pages, for example "
+            "https://cdn.ampproject.org, itself reached under the name FRONT if you give one. "
+            "May be repeated.",
+        ),
+    ] = None,
     direct: Annotated[
         bool,
         typer.Option(
@@ -216,6 +250,7 @@ def serve(
         tls=servers.tls_context(tls_cert, tls_key) if tls_cert and tls_key else None,
         policy=_policy(allow or [], exit_port or []),
         stun=tuple(stun or ()),
+        ways=(*_ways("fronted", fronted or []), *_ways("amp", amp or [])),
         direct=direct,
         widget_dir=servers.BUILT_WIDGET if has_widget else None,
     )
@@ -337,6 +372,18 @@ def _policy(allow: Sequence[str], ports: Sequence[int]) -> Policy:
     if bad := [port for port in ports if not 0 < port < 65536]:
         raise ConfigError(f"--exit-port wants a port from 1 to 65535, not {bad[0]}.")
     return Policy(allow=networks, ports=frozenset(ports) or WEB_PORTS)
+
+
+def _ways(kind: str, texts: Sequence[str]) -> Iterator[Way]:
+    from passerelle.wire import ways  # noqa: PLC0415 - see above
+
+    for text in texts:
+        try:
+            yield ways.parse(f"{kind}={text}")
+        except ValueError as error:
+            raise ConfigError(
+                f"--{kind} cannot be used: {error}. `passerelle serve --help` has an example."
+            ) from error
 
 
 def _say(text: str) -> None:

@@ -11,12 +11,13 @@ import time
 from collections import deque
 
 from passerelle import limits
+from passerelle.client.brokers import Brokers
 from passerelle.client.config import ClientConfig
 from passerelle.client.links import Membership
 from passerelle.client.notices import BrokerUnreachable, NoVolunteer, Observe, Searching
 from passerelle.client.paths import DirectPath, LanePath, VolunteerPath
 from passerelle.client.pool import Attempt, Pool
-from passerelle.client.rendezvous import BrokerSilent, Method, ask
+from passerelle.client.rendezvous import BrokerSilent
 from passerelle.core.backoff import Backoff
 from passerelle.errors import Failure, LinkCode, LinkLost, StreamFailed
 from passerelle.io.rtc import ChannelOffer
@@ -38,12 +39,10 @@ class Keeper:
     have failed by then.
     """
 
-    def __init__(
-        self, config: ClientConfig, descriptor: Descriptor, method: Method, observe: Observe
-    ) -> None:
+    def __init__(self, config: ClientConfig, brokers: Brokers, observe: Observe) -> None:
+        """`brokers` have loaded their descriptor."""
         self._config = config
-        self._descriptor = descriptor
-        self._method = method
+        self._brokers = brokers
         self._observe = observe
         self._pool = Pool(config, observe, changed=self._note, failed=self._fail)
         self._tasks = TaskSet("keeper")
@@ -63,6 +62,12 @@ class Keeper:
     def _new_session(self) -> Membership:
         tunnel = Tunnel(self, client=True, grace_s=self._config.grace_s)
         return Membership(secrets.token_bytes(SESSION_ID_BYTES), tunnel, self._linked.set)
+
+    @property
+    def _descriptor(self) -> Descriptor:
+        """The network as it is now known."""
+        assert self._brokers.descriptor is not None
+        return self._brokers.descriptor
 
     @property
     def link_count(self) -> int:
@@ -236,9 +241,7 @@ class Keeper:
 
     async def _ask(self, membership: Membership, offers: list[ChannelOffer]) -> Reply:
         avoid = dict.fromkeys(self._pool.volunteers + list(self._failed))
-        return await ask(
-            self._method,
-            self._descriptor.brokers[0],
+        return await self._brokers.ask(
             tuple(offer.description for offer in offers),
             exit_id=membership.exit_id,
             avoid=tuple(avoid)[: limits.AVOIDED_VOLUNTEERS],
