@@ -114,6 +114,22 @@ SIGNAL_MESSAGES_PER_S: Final = 2
 """Messages a second a volunteer may go on sending."""
 SIGNAL_MESSAGES_PER_OFFER: Final = 4
 """Messages one offer entitles a volunteer to: an answer, and `ready` as its slots change."""
+DISCLOSED_VOLUNTEERS: Final = 16
+"""Volunteers one client network (/24 or /56) learns of in a day, without a token."""
+UNSEEN_VOLUNTEERS: Final = 1024
+"""… and all clients together whose address nobody tells us."""
+WAITING_OFFERS: Final = 1024
+"""Offers that wait for a volunteer to come."""
+WAITING_OF_NETWORK: Final = 8
+"""… of one client network."""
+LINKS_REPORTED: Final = 65_536
+"""Links that an exit may still report on."""
+FAILED_VOLUNTEERS: Final = 64
+"""Volunteers remembered as having failed one client network; the latest."""
+ACQUAINTED_NETWORKS: Final = 32_768
+"""Client networks and tokens whose acquaintances are remembered: 60 MB when all are full."""
+VOLUNTEER_NEIGHBOURHOODS: Final = 65_536
+"""Networks of volunteers whose reputation outlives their connections."""
 WIDGET_FILE_BYTES: Final = 4 * MIB
 """Largest widget file kept in memory."""
 WIDGET_FILES: Final = 256

@@ -20,6 +20,7 @@ from tests.broker.parties import (
     NOW,
     TICKET_KEY,
     Scene,
+    Volunteer,
     description,
     new_request,
     offer,
@@ -133,12 +134,18 @@ async def test_a_declined_offer_goes_to_one_other_volunteer() -> None:
 
 async def test_after_two_refusals_it_is_a_miss() -> None:
     async with scene(answer_timeout_s=600) as here, TaskSet("test") as tasks, asyncio.timeout(5):
-        volunteers = [await here.volunteer() for _ in range(3)]
-        asking = tasks.start(here.ask(), "ask")
-        for volunteer in volunteers[:2]:
+        declined = []
+
+        async def decline(volunteer: Volunteer) -> None:
             got = await volunteer.offered()
+            declined.append(got.offer)
             await volunteer.send(VolunteerDecline(got.offer, Decline.FAILED))
-        assert (await asking).answers == (Miss.NO_ANSWER,)
+
+        declining = [tasks.start(decline(await here.volunteer()), "decline") for _ in range(3)]
+        assert (await here.ask()).answers == (Miss.NO_ANSWER,)
+        assert len(declined) == 2
+        for task in declining:
+            task.cancel()
 
 
 async def test_a_busy_volunteer_is_not_asked_again_until_it_is_ready() -> None:
@@ -404,7 +411,7 @@ async def test_a_whole_match_leaves_nothing_private_in_the_log(
 
 
 async def test_a_request_may_be_for_one_volunteer_and_come_by_any_way() -> None:
-    """A friend hands a sealed request on by hand: it is answered by the friend's browser or none."""
+    """A friend hands a sealed request on: it is answered by the friend's browser or by none."""
     async with scene() as here, TaskSet("test") as tasks:
         others = [await here.volunteer() for _ in range(3)]
         asking = tasks.start(here.ask(), "ask")

@@ -31,6 +31,8 @@ class BrokerConfig:
     """A rendezvous request is answered within this time, whatever the volunteers do."""
     patience_s: float = 2.5
     """A volunteer that has not answered for so long is given up for another one."""
+    wait_s: float = 2.0
+    """When there is no volunteer at all, a request waits so long for one to come."""
     body_timeout_s: float = 10.0
     """A rendezvous request must have arrived whole by then."""
     hello_timeout_s: float = 10.0
@@ -54,5 +56,13 @@ class BrokerConfig:
     """Most volunteers connected at once."""
     pending_offers: int = limits.PENDING_OFFERS
     """Most offers waiting for answers at once."""
+    waiting: int = limits.WAITING_OFFERS
+    """Most offers waiting for a volunteer to come."""
+    waiting_of_network: int = limits.WAITING_OF_NETWORK
+    """… of one client network (/24 or /56)."""
+    network_volunteers: int = limits.DISCLOSED_VOLUNTEERS
+    """Most volunteers one client network learns of in a day."""
+    unseen_volunteers: int = limits.UNSEEN_VOLUNTEERS
+    """… all clients together whose address is not known learn of."""
     nonces: int = limits.RENDEZVOUS_NONCES
     """Most nonces remembered against replay."""

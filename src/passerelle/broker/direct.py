@@ -7,11 +7,11 @@ import asyncio
 from aiohttp import web
 
 from passerelle.broker.config import BrokerConfig
+from passerelle.broker.origins import Origins
 from passerelle.broker.rendezvous import Rendezvous
-from passerelle.core.host import IPAddress
 from passerelle.errors import LinkCode, PeerError
 from passerelle.io.tasks import race
-from passerelle.io.web import disconnected, peer_address
+from passerelle.io.web import disconnected
 from passerelle.wire import rendezvous
 
 _HEADERS = {"Cache-Control": "no-store"}
@@ -20,8 +20,9 @@ _HEADERS = {"Cache-Control": "no-store"}
 class Direct:
     """The handler of the path."""
 
-    def __init__(self, config: BrokerConfig, rendezvous: Rendezvous) -> None:
+    def __init__(self, config: BrokerConfig, origins: Origins, rendezvous: Rendezvous) -> None:
         self._config = config
+        self._origins = origins
         self._rendezvous = rendezvous
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -29,7 +30,7 @@ class Direct:
         try:
             sealed = await self._body(request)
             reply = await race(
-                self._rendezvous.answer(sealed, seen=self._seen(request)),
+                self._rendezvous.answer(sealed, seen=self._origins.seen(request)),
                 until=disconnected(request),
             )
         except PeerError:
@@ -37,9 +38,6 @@ class Direct:
         if reply is None:
             return web.Response(status=400, content_type=rendezvous.CONTENT_TYPE, headers=_HEADERS)
         return web.Response(body=reply, content_type=rendezvous.CONTENT_TYPE, headers=_HEADERS)
-
-    def _seen(self, request: web.Request) -> IPAddress | None:
-        return peer_address(request)
 
     async def _body(self, request: web.Request) -> bytes:
         """Return the body, read no further than the largest sealed message. Raises PeerError."""

@@ -13,15 +13,20 @@ from collections.abc import Callable
 from passerelle import limits
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.mint import Mint
-from passerelle.broker.placement import Place, Wish
+from passerelle.broker.origins import Origins
+from passerelle.broker.placement import Placer, Wish
 from passerelle.broker.volunteers import Volunteers
+from passerelle.core.choice import Seeker
 from passerelle.core.host import IPAddress
-from passerelle.core.matching import Seeker
+from passerelle.core.prefix import holder
 from passerelle.core.replay import ReplayWindow
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import rendezvous
 from passerelle.wire.description import Setup
 from passerelle.wire.rendezvous import Answer, Miss, Refusal, Reply, Request
+
+_UNSEEN = b""
+"""The key of all clients whose address is not known."""
 
 
 class Rendezvous:
@@ -31,7 +36,8 @@ class Rendezvous:
         self,
         config: BrokerConfig,
         volunteers: Volunteers,
-        place: Place,
+        origins: Origins,
+        placer: Placer,
         mint: Mint,
         *,
         clock: Callable[[], float],
@@ -40,7 +46,8 @@ class Rendezvous:
         """`clock` tells Unix time; `token` gives that many random bytes."""
         self._config = config
         self._volunteers = volunteers
-        self._place = place
+        self._origins = origins
+        self._placer = placer
         self._mint = mint
         self._clock = clock
         self._token = token
@@ -57,7 +64,7 @@ class Rendezvous:
         to that must be the same for all. Cancelling withdraws the offers.
         """
         request = self._open(sealed)
-        return rendezvous.seal_reply(await self._reply(request, only), request)
+        return rendezvous.seal_reply(await self._reply(request, seen, only), request)
 
     def _open(self, sealed: bytes) -> Request:
         request = rendezvous.open_request(sealed, self._config.seal_key)
@@ -67,7 +74,7 @@ class Rendezvous:
             raise PeerError(LinkCode.MALFORMED, "an offer in the wrong DTLS role")
         return request
 
-    async def _reply(self, request: Request, only: bytes | None) -> Reply:
+    async def _reply(self, request: Request, seen: IPAddress | None, only: bytes | None) -> Reply:
         if request.version != rendezvous.VERSION:
             return Reply(refusal=Refusal.VERSION)
         exit_id = request.exit or self._choose_exit()
@@ -76,29 +83,51 @@ class Rendezvous:
         pending = self._pending_offers + len(request.offers)
         if self._volunteers.closing or pending > self._config.pending_offers:
             return Reply(refusal=Refusal.BUSY, retry_after_s=self._volunteers.retry_s())
+        seeker = self._seeker(request, seen)
+        for volunteer in request.failed:
+            self._volunteers.complain(seeker, volunteer)
+        wishes = [
+            Wish(exit_id=exit_id, offer=offer, seeker=seeker, lanes=request.lanes, only=only)
+            for offer in request.offers
+        ]
         return Reply(
             exit=exit_id,
-            answers=await self._match(request, exit_id, only),
+            answers=await self._match(wishes, {*request.avoid, *request.failed}),
             ticket=self._mint.client(exit_id),
         )
 
-    async def _match(
-        self, request: Request, exit_id: str, only: bytes | None
-    ) -> tuple[Answer | Miss, ...]:
-        """Find a volunteer for each offer, all of them distinct."""
+    def _seeker(self, request: Request, seen: IPAddress | None) -> Seeker:
+        origin = self._origins.of(seen)
+        key = holder(seen)
+        if key is None:
+            return Seeker(
+                nat=request.nat,
+                origin=origin,
+                key=_UNSEEN,
+                most=self._config.unseen_volunteers,
+                crowd=True,
+            )
+        return Seeker(nat=request.nat, origin=origin, key=key, most=self._config.network_volunteers)
+
+    async def _match(self, wishes: list[Wish], asked: set[bytes]) -> tuple[Answer | Miss, ...]:
+        """Find a volunteer for each wish, all of them distinct.
+
+        When there is none at all, wait for a first one. Who got one at once does not wait for a
+        second one: it would delay the first.
+        """
         deadline = asyncio.get_running_loop().time() + self._config.answer_timeout_s
-        asked = set(request.avoid)
-        wishes = [
-            Wish(exit_id=exit_id, offer=offer, seeker=Seeker(), lanes=request.lanes, only=only)
-            for offer in request.offers
-        ]
         self._pending_offers += len(wishes)
         try:
             async with asyncio.TaskGroup() as group:
-                matches = [group.create_task(self._place(wish, asked, deadline)) for wish in wishes]
+                matches = [
+                    group.create_task(self._placer.place(wish, asked, deadline)) for wish in wishes
+                ]
+            results = [match.result() for match in matches]
+            if all(result is Miss.NO_VOLUNTEER for result in results):
+                results[0] = await self._placer.wait(wishes[0], asked, deadline)
         finally:
             self._pending_offers -= len(wishes)
-        return tuple(match.result() for match in matches)
+        return tuple(results)
 
     def _choose_exit(self) -> str:
         exits = self._config.descriptor.exits

@@ -14,6 +14,7 @@ from passerelle.broker.assets import Assets
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.direct import Direct
 from passerelle.broker.mint import Mint
+from passerelle.broker.origins import Origins
 from passerelle.broker.placement import Placement
 from passerelle.broker.rendezvous import Rendezvous
 from passerelle.broker.volunteers import Volunteers
@@ -41,15 +42,16 @@ class Broker:
         """
         self._config = config
         self._document = config.document
-        self._volunteers = Volunteers(config, token)
+        origins = Origins(config)
+        self._volunteers = Volunteers(config, origins, token)
         mint = Mint(config, clock=clock, token=token)
         self.placement = Placement(config, self._volunteers, mint)
         """Where an offer finds one of this broker's volunteers."""
         self.rendezvous = Rendezvous(
-            config, self._volunteers, self.placement.place, mint, clock=clock, token=token
+            config, self._volunteers, origins, self.placement, mint, clock=clock, token=token
         )
         """Where a sealed request is answered, whatever carried it here."""
-        self._direct = Direct(config, self.rendezvous)
+        self._direct = Direct(config, origins, self.rendezvous)
         self._amp = AmpPages(self.rendezvous, document_age_s=config.document_age_s)
         self._assets = config.widget_dir and Assets(
             config.widget_dir, entry_age_s=config.document_age_s

@@ -90,7 +90,9 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exit: ExitId | None = None
     """The exit that holds the client's session; None lets the broker choose."""
     avoid: Annotated[tuple[VolunteerHandle, ...], Meta(max_length=limits.AVOIDED_VOLUNTEERS)] = ()
-    """Volunteers the client has links through already, or that failed it."""
+    """Volunteers the client has links through already, or does not want."""
+    failed: Annotated[tuple[VolunteerHandle, ...], Meta(max_length=limits.AVOIDED_VOLUNTEERS)] = ()
+    """Volunteers through which no link came about since the last request; avoided as well."""
     lanes: Annotated[int, Meta(ge=0, le=limits.LANES - 1)] = 0
     """Lane tickets wanted with each answer."""
     nat: NatClass = NatClass.UNKNOWN
