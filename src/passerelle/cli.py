@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from passerelle.client.notices import Notice
     from passerelle.core.address import IPNetwork
     from passerelle.core.policy import Policy
+    from passerelle.wire.ways import Way
 
 OK: Final = 0
 FAILED: Final = 1
@@ -87,6 +88,17 @@ def client(
             help="A token you were given, for networks that ask for one when many come.",
         ),
     ] = "",
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where it is remembered which way to the network works, and the network's "
+            "signed description; nothing about you or what you visit.",
+            show_default="client.json in the folder passerelle of $XDG_STATE_HOME, "
+            "usually ~/.local/state",
+        ),
+    ] = None,
+    forget: Annotated[bool, typer.Option("--forget", help="Read and write no such file.")] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Also show each step of connecting.")
     ] = False,
@@ -100,6 +112,7 @@ def client(
     from passerelle.client.config import ClientConfig  # noqa: PLC0415
     from passerelle.client.notices import LinkUp  # noqa: PLC0415
     from passerelle.client.service import Client  # noqa: PLC0415
+    from passerelle.client.state import default_path  # noqa: PLC0415
     from passerelle.wire.invite import parse  # noqa: PLC0415
 
     address = Listen.parse(listen)
@@ -108,6 +121,7 @@ def client(
         listen_host=address.host or "127.0.0.1",
         listen_port=address.port,
         token=token,
+        state=None if forget else state or default_path(),
     )
 
     def show(notice: Notice) -> None:
@@ -175,6 +189,24 @@ def serve(
         typer.Option(
             metavar="stun:HOST:PORT",
             help="A STUN server for browsers and clients behind NAT. May be repeated.",
+        ),
+    ] = None,
+    fronted: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FRONT,URL",
+            help="A way to the broker for readers whose network blocks it: a content delivery "
+            "network that serves the broker at URL and is reached under the name FRONT, for "
+            "example popular.example,https://d123.cdn.example. May be repeated.",
+        ),
+    ] = None,
+    amp: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[FRONT,]CACHE",
+            help="Another such way: an AMP cache that fetches the broker's pages, for example "
+            "https://cdn.ampproject.org, itself reached under the name FRONT if you give one. "
+            "May be repeated.",
         ),
     ] = None,
     direct: Annotated[
@@ -257,6 +289,7 @@ def serve(
         network_volunteers=disclose,
         minimum=_release(minimum_version) if minimum_version else None,
         stun=tuple(stun or ()),
+        ways=(*_ways("fronted", fronted or []), *_ways("amp", amp or [])),
         direct=direct,
         widget_dir=servers.BUILT_WIDGET if has_widget else None,
     )
@@ -394,6 +427,18 @@ def _release(text: str) -> tuple[int, int, int]:
     if release is None:
         raise ConfigError(f"--minimum-version wants a release such as 0.2.0, not {text!r}.")
     return release
+
+
+def _ways(kind: str, texts: Sequence[str]) -> Iterator[Way]:
+    from passerelle.wire import ways  # noqa: PLC0415 - see above
+
+    for text in texts:
+        try:
+            yield ways.parse(f"{kind}={text}")
+        except ValueError as error:
+            raise ConfigError(
+                f"--{kind} cannot be used: {error}. `passerelle serve --help` has an example."
+            ) from error
 
 
 def _say(text: str) -> None:

@@ -53,6 +53,13 @@ DESCRIPTOR_ENTRIES: Final = 256
 """Brokers, exits or STUN servers in one descriptor."""
 INVITE_CHARS: Final = 512
 """Largest invite URL."""
+WAYS: Final = 8
+"""Ways to one broker, in a descriptor or an invite."""
+TEXT_SEALED_BYTES: Final = 4 * KIB + 48
+"""Largest sealed message that travels as text: in a URL, whose length servers and caches limit to
+8 KB, or pasted by a person."""
+AMP_PAGE_BYTES: Final = 160 * KIB
+"""Largest page from an AMP cache: a descriptor in base64url, and what the cache adds."""
 
 # --- the client's local port (core/front, core/socks5, core/httpproxy) --------------------------
 PROXY_HEAD_BYTES: Final = 64 * KIB
@@ -191,6 +198,8 @@ LINK_TICKETS_USED: Final = 262_144
 # --- client -------------------------------------------------------------------------------------
 CLIENT_CONNECTIONS: Final = 512
 """Applications' connections to the local port at once."""
+RANKED_WAYS: Final = 64
+"""Ways to brokers that are tried and remembered; a descriptor may list more."""
 
 # --- media links (core/nack, core/video, io/rtcmedia) ---------------------------------------------
 MEDIA_PACKETS: Final = 8192

@@ -37,6 +37,7 @@ from passerelle.keyring import LIFETIME_S, Keyring
 from passerelle.listen import Listen
 from passerelle.wire.descriptor import Descriptor
 from passerelle.wire.invite import Invite
+from passerelle.wire.ways import Direct, Way
 
 BUILT_WIDGET: Final = Path(__file__).parent / "_widget"
 EXIT_ID: Final = "exit-1"
@@ -65,6 +66,8 @@ class ServeConfig:
     """For TLS on the listening ports; None when something in front of them does it."""
     policy: Policy = field(default_factory=Policy)
     stun: tuple[str, ...] = ()
+    ways: tuple[Way, ...] = ()
+    """Ways to the broker beside its own address, for readers whose network blocks that."""
     direct: bool = False
     """Whether readers may reach the exit without a volunteer when they find none."""
     widget_dir: Path | None = None
@@ -100,7 +103,8 @@ class Servers:
         self._keys = keys
         self._clock = clock
         self._exit_url = exit_url(config)
-        self.invite: Invite = keys.invite(config.url.rstrip("/"))
+        self.invite: Invite = keys.invite(config.url.rstrip("/"), config.ways)
+        """For readers; volunteers get the plain one."""
         self._descriptor, document = self._describe()
         self._broker = Broker(
             BrokerConfig(
@@ -131,7 +135,7 @@ class Servers:
         """What a publisher pastes into a page; None when no widget is served."""
         if self._config.widget_dir is None:
             return None
-        return widget_tag(self._config.widget_dir, self.invite)
+        return widget_tag(self._config.widget_dir, self.invite.plain)
 
     async def __aenter__(self) -> Self:
         """Listen. Raises LocalError when a port cannot be opened."""
@@ -184,6 +188,7 @@ class Servers:
             exit_url=self._exit_url,
             exit_id=EXIT_ID,
             stun=self._config.stun,
+            ways=(Direct(), *self._config.ways) if self._config.ways else (),
             direct=self._config.direct,
             now_s=self._clock(),
             lifetime_s=self._config.lifetime_s,

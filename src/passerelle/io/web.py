@@ -24,8 +24,9 @@ from passerelle.core.prefix import holder
 from passerelle.errors import LocalError, Sensitive
 from passerelle.io.tasks import describe
 
-IDLE_TIMEOUT_S = 30.0
-"""A connection that has not brought a whole request head for so long is closed."""
+IDLE_TIMEOUT_S = 75.0
+"""A connection that has not brought a whole request head for so long is closed. Above a minute:
+repeated TLS connections to one name within 60 s have given readers away."""
 LINGER_S = 2.0
 """How long what is left of a refused request's body is read and thrown away."""
 DISCONNECT_POLL_S = 0.25
