@@ -28,6 +28,7 @@ from passerelle.io.tls import LinkIdentity
 from passerelle.wire import descriptor
 from passerelle.wire.descriptor import BrokerEntry, Descriptor, ExitEntry
 from passerelle.wire.invite import Invite
+from passerelle.wire.ways import Way, write
 
 OPERATOR_FILE: Final = "operator.key"
 SEAL_FILE: Final = "broker-seal.key"
@@ -88,9 +89,12 @@ class Keyring:
                 "another folder."
             ) from error
 
-    def invite(self, broker_url: str) -> Invite:
-        """Return the invite to this network through the broker at `broker_url`."""
-        return Invite(broker_url, self.operator.public_key().public_bytes_raw())
+    def invite(self, broker_url: str, ways: Sequence[Way] = ()) -> Invite:
+        """Return the invite to this network through the broker at `broker_url`.
+
+        `ways` lead there beside its own address.
+        """
+        return Invite(broker_url, self.operator.public_key().public_bytes_raw(), tuple(ways))
 
     def descriptor(
         self,
@@ -101,12 +105,14 @@ class Keyring:
         exit_id: str,
         now_s: float,
         stun: Sequence[str] = (),
+        ways: Sequence[Way] = (),
         direct: bool = False,
         private_candidates: bool = False,
         lifetime_s: int = LIFETIME_S,
     ) -> tuple[Descriptor, bytes]:
         """Return the network's description as of Unix time `now_s`, and the signed document.
 
+        `ways` are all ways to the broker, the best first; without any, its URL is the only one.
         Raises ConfigError when a name or a URL would not be accepted by those who read it.
         """
         try:
@@ -116,6 +122,7 @@ class Keyring:
                         broker_url,
                         self.broker_seal.public_key().public_bytes_raw(),
                         self.broker_ticket.public_key().public_bytes_raw(),
+                        write(ways),
                     ),
                 ),
                 (ExitEntry(exit_id, exit_url, (self.exit_link.spki_sha256,), direct),),

@@ -23,10 +23,11 @@ from urllib.parse import urlsplit
 import msgspec
 from aiohttp import web
 
+from passerelle import limits
 from passerelle.broker.assets import MANIFEST
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.service import Broker
-from passerelle.core.address import AddressClass, classify
+from passerelle.core.address import AddressClass, IPNetwork, classify
 from passerelle.core.host import join_authority
 from passerelle.core.policy import Policy
 from passerelle.errors import ConfigError
@@ -39,6 +40,7 @@ from passerelle.keyring import LIFETIME_S, Keyring
 from passerelle.listen import Listen
 from passerelle.wire.descriptor import Descriptor
 from passerelle.wire.invite import Invite
+from passerelle.wire.ways import Direct, Way
 
 BUILT_WIDGET: Final = Path(__file__).parent / "_widget"
 EXIT_ID: Final = "exit-1"
@@ -70,6 +72,8 @@ class ServeConfig:
     stun: tuple[str, ...] = ()
     stun_listen: Listen | None = None
     """Where STUN is answered, on this port and the next; None: nowhere."""
+    ways: tuple[Way, ...] = ()
+    """Ways to the broker beside its own address, for readers whose network blocks that."""
     direct: bool = False
     """Whether readers may reach the exit without a volunteer when they find none."""
     private_candidates: bool = False
@@ -77,6 +81,12 @@ class ServeConfig:
     cannot be anything but a laboratory, where they always may."""
     widget_dir: Path | None = None
     """The built widget; None serves none."""
+    trusted_proxies: tuple[IPNetwork, ...] = ()
+    """Whose X-Forwarded-For the broker believes."""
+    network_volunteers: int = limits.DISCLOSED_VOLUNTEERS
+    """Most volunteers one client network learns of in a day."""
+    minimum: tuple[int, int, int] | None = None
+    """The oldest release of client and widget that is let in; None: any."""
     lifetime_s: int = LIFETIME_S
     """How long a descriptor is good."""
 
@@ -102,7 +112,8 @@ class Servers:
         self._keys = keys
         self._clock = clock
         self._exit_url = exit_url(config)
-        self.invite: Invite = keys.invite(config.url.rstrip("/"))
+        self.invite: Invite = keys.invite(config.url.rstrip("/"), config.ways)
+        """For readers; volunteers get the plain one."""
         self._descriptor, document = self._describe()
         self._broker = Broker(
             BrokerConfig(
@@ -111,6 +122,9 @@ class Servers:
                 document=document,
                 descriptor=self._descriptor,
                 widget_dir=config.widget_dir,
+                trusted_proxies=config.trusted_proxies,
+                network_volunteers=config.network_volunteers,
+                minimum=config.minimum,
             ),
             clock=clock,
         )
@@ -130,7 +144,7 @@ class Servers:
         """What a publisher pastes into a page; None when no widget is served."""
         if self._config.widget_dir is None:
             return None
-        return widget_tag(self._config.widget_dir, self.invite)
+        return widget_tag(self._config.widget_dir, self.invite.plain)
 
     @property
     def stun(self) -> tuple[str, ...]:
@@ -148,8 +162,8 @@ class Servers:
             else:
                 own = application()
                 self._exit.add_routes(own)
-                await stack.enter_async_context(_server(own, config.exit_listen, config.tls))
-            await stack.enter_async_context(_server(app, config.listen, config.tls))
+                await stack.enter_async_context(_server(own, config.exit_listen, config))
+            await stack.enter_async_context(_server(app, config.listen, config))
             if config.stun_listen is not None:
                 host, ports = config.stun_listen.host, stun_ports(config.stun_listen)
                 await stack.enter_async_context(StunService(StunSettings((host,), ports)))
@@ -191,6 +205,7 @@ class Servers:
             exit_url=self._exit_url,
             exit_id=EXIT_ID,
             stun=(*self._config.stun, *_own_stun(self._config)),
+            ways=(Direct(), *self._config.ways) if self._config.ways else (),
             direct=self._config.direct,
             private_candidates=self._config.private_candidates or is_laboratory(self.invite.url),
             now_s=self._clock(),
@@ -280,5 +295,5 @@ def is_reachable_by_browsers(url: str) -> bool:
     return parts.scheme == "https" or host in {"localhost", "::1"} or host.startswith("127.")
 
 
-def _server(app: web.Application, listen: Listen, tls: ssl.SSLContext | None) -> WebServer:
-    return WebServer(app, listen.host, listen.port, tls=tls)
+def _server(app: web.Application, listen: Listen, config: ServeConfig) -> WebServer:
+    return WebServer(app, listen.host, listen.port, tls=config.tls, trusted=config.trusted_proxies)

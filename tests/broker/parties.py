@@ -60,13 +60,14 @@ NETWORK = Descriptor(
 
 
 def config(**changes: Any) -> BrokerConfig:
-    """The configuration of NETWORK's broker, quick to part."""
+    """The configuration of NETWORK's broker, quick to part and to say that nobody is there."""
     made = BrokerConfig(
         seal_key=SEAL_KEY,
         ticket_key=TICKET_KEY,
         document=descriptor.sign(NETWORK, OPERATOR_KEY),
         descriptor=NETWORK,
         grace_s=0.5,
+        wait_s=0,
     )
     return replace(made, **changes)
 

@@ -23,17 +23,17 @@ def pair(made: Surroundings) -> set[str]:
 
 def test_offers_take_turns_with_a_random_pair() -> None:
     """Neighbouring offers use different servers; every server is used by somebody."""
-    pairs = [pair(Surroundings(MANY, Watch())) for _ in range(200)]
+    pairs = [pair(Surroundings(lambda: MANY, Watch())) for _ in range(200)]
     assert {len(each) for each in pairs} == {2}
     assert set().union(*pairs) == set(MANY)
-    made = Surroundings(MANY, Watch())
+    made = Surroundings(lambda: MANY, Watch())
     assert made.server(0) == made.server(2) != made.server(1) == made.server(3)
 
 
 def test_one_server_or_none_will_do() -> None:
     """A network names as many as it has."""
-    assert pair(Surroundings(MANY[:1], Watch())) == {MANY[0]}
-    assert pair(Surroundings((), Watch())) == set()
+    assert pair(Surroundings(lambda: MANY[:1], Watch())) == {MANY[0]}
+    assert pair(Surroundings(tuple, Watch())) == set()
 
 
 async def test_the_class_is_found_and_told() -> None:
@@ -41,7 +41,7 @@ async def test_the_class_is_found_and_told() -> None:
     ports = free_udp_ports(2)
     watch = Watch()
     async with StunService(StunSettings(("127.0.0.1", "127.0.0.2"), ports)):
-        made = Surroundings((f"stun:127.0.0.1:{ports[0]}",), watch)
+        made = Surroundings(lambda: (f"stun:127.0.0.1:{ports[0]}",), watch)
         made.look()
         made.look()
         assert await watch.until(NatFound) == NatFound(NatClass.OPEN)
@@ -56,7 +56,7 @@ async def test_a_later_look_sees_another_network(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(surroundings, "FRESH_S", 0.0)
     ports = free_udp_ports(2)
     watch = Watch()
-    made = Surroundings((f"stun:127.0.0.1:{ports[0]}",), watch)
+    made = Surroundings(lambda: (f"stun:127.0.0.1:{ports[0]}",), watch)
     async with StunService(StunSettings(("127.0.0.1", "127.0.0.2"), ports)):
         made.look()
         await watch.until(NatFound)

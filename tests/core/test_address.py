@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passerelle.core.address import AddressClass, classify, embedded, unmapped
+from passerelle.core.address import AddressClass, classify, embedded
 
 CLASSES: dict[AddressClass, tuple[str, ...]] = {
     AddressClass.PUBLIC: (
@@ -129,10 +129,3 @@ def test_public_is_global_to_python_too(address: IPv4Address | IPv6Address) -> N
 def test_embedded(text: str, inner: list[str]) -> None:
     """The IPv4 addresses inside transition forms are found."""
     assert [str(address) for address in embedded(ip_address(text))] == inner
-
-
-def test_mapped_addresses_are_the_ipv4_ones() -> None:
-    """Others stay what they are."""
-    assert unmapped(ip_address("::ffff:192.0.2.1")) == ip_address("192.0.2.1")
-    for text in ("192.0.2.1", "2001:db8::1", "::1"):
-        assert unmapped(ip_address(text)) == ip_address(text)

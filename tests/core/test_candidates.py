@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from passerelle import limits
 from passerelle.core.address import AddressClass, classify
-from passerelle.core.candidates import is_neighbour, vet
+from passerelle.core.candidates import vet
 from passerelle.core.host import IPAddress
 from passerelle.wire.description import Candidate, CandidateKind, Description, Setup
 from tests.wire.strategies import DESCRIPTIONS
@@ -155,9 +155,3 @@ def test_vetting_only_takes_away(
     if not private:
         kinds = {classify(ip_address(candidate.ip)) for candidate in vetted.candidates}
         assert kinds <= {AddressClass.PUBLIC}
-
-
-def test_families_have_no_neighbours_in_each_other() -> None:
-    """Equal leading bits mean nothing across families."""
-    assert not is_neighbour(ip_address("32.1.2.3"), ip_address("2001:203::"))
-    assert not is_neighbour(ip_address("2001:203::"), ip_address("32.1.2.3"))

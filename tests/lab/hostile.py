@@ -12,7 +12,8 @@ import sys
 
 import aiohttp
 
-from passerelle.client.rendezvous import DirectMethod, ask, load_descriptor
+from passerelle.client.brokers import Brokers
+from passerelle.client.config import ClientConfig
 from passerelle.errors import LinkLost
 from passerelle.io.rtc import ChannelOffer
 from passerelle.wire import control, signalling
@@ -45,12 +46,10 @@ class _Listener:
 
 async def client(invite_text: str, victim: str) -> None:
     invite = parse(invite_text)
-    async with DirectMethod(15) as method:
-        descriptor = await load_descriptor(method, invite)
+    async with Brokers(ClientConfig(invite=invite)) as brokers:
+        await brokers.load()
         offer, lane = [await ChannelOffer.gather() for _ in range(2)]
-        reply = await ask(
-            method,
-            descriptor.brokers[0],
+        reply = await brokers.ask(
             (aimed(offer.description, victim),),
             exit_id=None,
             avoid=(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from typing import Final
 
 from passerelle.client.notices import NatFound, Observe
@@ -20,8 +21,8 @@ FRESH_S: Final = 60.0
 class Surroundings:
     """Looks around in the background; `nat` is what is known so far."""
 
-    def __init__(self, stun: tuple[str, ...], observe: Observe) -> None:
-        """`stun` is all that the network has; a random pair of them is used at a time."""
+    def __init__(self, stun: Callable[[], tuple[str, ...]], observe: Observe) -> None:
+        """`stun` tells all that the network has now; a random pair of them is used at a time."""
         self._all = stun
         self._observe = observe
         self._tasks = TaskSet("surroundings", limit=1)
@@ -58,5 +59,5 @@ class Surroundings:
             self._observe(NatFound(found))
 
     def _choose(self) -> tuple[str, ...]:
-        count = min(SERVERS, len(self._all))
-        return tuple(random.sample(self._all, count))
+        servers = self._all()
+        return tuple(random.sample(servers, min(SERVERS, len(servers))))

@@ -119,14 +119,6 @@ def classify(address: IPAddress) -> AddressClass:
     return next((kind for kind, matches in rows if matches), AddressClass.PUBLIC)
 
 
-def unmapped(address: IPAddress) -> IPAddress:
-    """Return the IPv4 address that a socket for both families shows as an IPv6 one.
-
-    RFC 4291 §2.5.5.2.
-    """
-    return (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
-
-
 def embedded(address: IPAddress) -> Iterator[IPv4Address]:
     """Yield the IPv4 addresses to which a network may deliver what is sent to `address`.
 

@@ -18,6 +18,7 @@ from typing import Final
 from passerelle import limits
 from passerelle.core.address import AddressClass, classify
 from passerelle.core.host import IPAddress
+from passerelle.core.prefix import site
 from passerelle.wire.description import Candidate, Description
 
 FIRST_PORT: Final = 1024
@@ -34,8 +35,6 @@ _LABORATORY: Final = frozenset(
         AddressClass.BENCHMARKING,
     }
 )
-_PREFIX_BITS: Final = {4: 24, 6: 48}
-"""A site's UDP may leave from a neighbour of the address that its TCP leaves from."""
 
 
 def vet(
@@ -52,14 +51,13 @@ def vet(
     admits candidates on networks that only laboratories join. `known` are the peer's addresses
     that were vetted before: for what it says afterwards, without a broker between.
     """
-    if seen is not None and classify(seen) is not AddressClass.PUBLIC:
-        seen = None
+    near = site(seen)
     ports: Counter[str] = Counter()
     kept: list[Candidate] = []
     for candidate in dict.fromkeys(description.candidates):
         if known is not None and candidate.ip not in known:
             continue
-        if not _is_usable(candidate, private=private, seen=seen):
+        if not _is_usable(candidate, private=private, near=near):
             continue
         ports[candidate.ip] += 1
         if ports[candidate.ip] <= limits.CANDIDATE_PORTS:
@@ -67,22 +65,11 @@ def vet(
     return description.with_candidates(kept[: limits.CANDIDATES])
 
 
-def _is_usable(candidate: Candidate, *, private: bool, seen: IPAddress | None) -> bool:
+def _is_usable(candidate: Candidate, *, private: bool, near: bytes | None) -> bool:
     if candidate.port < FIRST_PORT:
         return False
     address = ip_address(candidate.ip)
     kind = classify(address)
     if kind is AddressClass.PUBLIC:
-        return seen is None or is_neighbour(address, seen)
+        return near is None or site(address) == near
     return private and kind in _LABORATORY
-
-
-def is_neighbour(one: IPAddress, other: IPAddress) -> bool:
-    """Whether two addresses share a /24 (IPv4) or a /48 (IPv6)."""
-    return prefix(one) == prefix(other)
-
-
-def prefix(address: IPAddress) -> int:
-    """Return a number for the /24 or /48 that `address` is in, its own for each."""
-    number = int(address) >> address.max_prefixlen - _PREFIX_BITS[address.version]
-    return number << 1 | (address.version == 6)

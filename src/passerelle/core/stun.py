@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from passerelle import limits
-from passerelle.core.candidates import prefix
+from passerelle.core.prefix import site
 from passerelle.errors import PeerError
 from passerelle.wire import stun
 from passerelle.wire.stun import Endpoint, Failure, Request, Response
@@ -30,7 +30,7 @@ class StunServer:
     def __init__(self, endpoints: Mapping[Corner, Endpoint | None]) -> None:
         """`endpoints` are the sockets there are, each as others reach it, None if not known."""
         self._endpoints = endpoints
-        self._counts: dict[int, int] = {}
+        self._counts: dict[bytes, int] = {}
         """Requests of each prefix since `_since`."""
         self._since = 0.0
 
@@ -69,6 +69,7 @@ class StunServer:
         if full or now - self._since >= limits.STUN_WINDOW_S:
             self._counts.clear()
             self._since = now
-        key = prefix(source.address)
+        # Private addresses are a laboratory's, each a party of its own.
+        key = site(source.address) or source.address.packed
         self._counts[key] = self._counts.get(key, 0) + 1
         return self._counts[key] <= limits.STUN_REQUESTS

@@ -15,7 +15,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
-from passerelle.core.address import AddressClass, classify, unmapped
+from passerelle.core.address import AddressClass, classify
+from passerelle.core.forwarded import plain_address
 from passerelle.core.host import HostError, IPAddress, split_authority
 from passerelle.core.nat import Classifier, Done, Event, NatClass, Received, Tick
 from passerelle.core.stun import Corner, StunServer
@@ -192,7 +193,9 @@ def _specific(host: str) -> IPAddress | None:
 
 def _endpoint(where: Any) -> Endpoint:
     """Return a socket's address, without the zone of a link-local one."""
-    return Endpoint(unmapped(ipaddress.ip_address(where[0].partition("%")[0])), where[1])
+    address = plain_address(where[0].partition("%")[0])
+    assert address is not None  # the kernel's own word
+    return Endpoint(address, where[1])
 
 
 class _Protocol(asyncio.DatagramProtocol):
