@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import aiohttp
-from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -187,23 +185,12 @@ def seal(request: Request) -> bytes:
     return rendezvous.seal_request(request, SEAL_KEY.public_key().public_bytes_raw())
 
 
-def seen_at(address: str) -> Middleware:
-    """Have every connection come from `address`, as far as handlers can tell."""
-
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        return await handler(request.clone(remote=address))
-
-    return middleware
-
-
 @asynccontextmanager
-async def scene(seen: str = "127.0.0.1", **changes: Any) -> AsyncIterator[Scene]:
-    """A broker on loopback, closed at the end; its peers are `seen` there."""
+async def scene(**changes: Any) -> AsyncIterator[Scene]:
+    """A broker on loopback, closed at the end."""
     clock = [float(NOW)]
     broker = Broker(config(**changes), clock=lambda: clock[0])
     app = application()
-    app.middlewares.append(seen_at(seen))
     broker.add_routes(app)
     async with (
         WebServer(app, "127.0.0.1", 0, grace_s=0.5) as server,

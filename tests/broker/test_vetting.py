@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 
 import msgspec
 import pytest
 
+from passerelle.wire import rendezvous
 from passerelle.wire.description import Description, Setup
 from passerelle.wire.rendezvous import Answer
 from passerelle.wire.signalling import VolunteerAnswer
-from tests.broker.parties import NETWORK, description, scene
+from tests.broker.parties import NETWORK, Volunteer, description, new_request, scene, seal
 
-NAMED = ("8.8.8.8", "8.8.8.77", "9.9.9.9", "10.0.0.1", "169.254.169.254", "2a00::1")
-"""The peer's own, a neighbour's, a victim's, and some of the far side's own network."""
+PROXY = (ipaddress.ip_network("127.0.0.0/8"),)
+NAMED = ("10.0.0.1", "8.8.8.8", "8.8.8.77", "9.9.9.9", "169.254.169.254", "2a00::1")
+"""Some of the far side's own network, an address, its neighbour's, a victim's."""
+PUBLIC = ["8.8.8.8", "8.8.8.77", "9.9.9.9", "2a00::1"]
 
 
 def addresses(found: Description) -> list[str]:
@@ -24,27 +28,40 @@ def addresses(found: Description) -> list[str]:
     ("seen", "private", "kept"),
     [
         ("8.8.8.8", False, ["8.8.8.8", "8.8.8.77"]),
-        ("::ffff:8.8.8.8", False, ["8.8.8.8", "8.8.8.77"]),
-        ("8.8.8.8", True, ["8.8.8.8", "8.8.8.77", "10.0.0.1"]),
+        ("8.8.8.8", True, ["10.0.0.1", "8.8.8.8", "8.8.8.77"]),
         ("2a00::5", False, ["2a00::1"]),
-        ("127.0.0.1", False, ["8.8.8.8", "8.8.8.77", "9.9.9.9", "2a00::1"]),
-        ("", False, ["8.8.8.8", "8.8.8.77", "9.9.9.9", "2a00::1"]),
+        ("1.1.1.1", False, []),
+        ("192.168.1.1", False, PUBLIC),
+        ("nonsense", False, PUBLIC),
     ],
 )
+@pytest.mark.parametrize("who", ["client", "volunteer"])
 async def test_peers_speak_for_their_own_addresses(
-    seen: str, private: bool, kept: list[str]
+    who: str, seen: str, private: bool, kept: list[str]
 ) -> None:
     """Both ways: what a client offers to a volunteer, and what the volunteer answers."""
     network = msgspec.structs.replace(NETWORK, private_candidates=private)
-    async with scene(seen, descriptor=network) as at:
-        volunteer = await at.volunteer()
-        offer = description(Setup.ACTPASS, *NAMED)
-        asking = asyncio.ensure_future(at.ask(offer))
+    headers = {
+        name: {"X-Forwarded-For": seen if name == who else "93.184.216.34"}
+        for name in ("client", "volunteer")
+    }
+    async with scene(trusted_proxies=PROXY, descriptor=network) as here:
+        url = here.url + "/v1/volunteer"
+        volunteer = Volunteer(await here.http.ws_connect(url, headers=headers["volunteer"]))
+        await volunteer.hello()
+        offer, answer = (description(setup, *NAMED) for setup in (Setup.ACTPASS, Setup.ACTIVE))
+        request, key = new_request(offer)
+        url = here.url + "/v1/rendezvous"
+        asking = asyncio.ensure_future(
+            here.http.post(url, data=seal(request), headers=headers["client"])
+        )
         offered = await volunteer.offered()
-        assert addresses(offered.description) == kept
-        assert offered.description.fingerprint == offer.fingerprint
-        answer = description(Setup.ACTIVE, *NAMED)
         await volunteer.send(VolunteerAnswer(offered.offer, answer))
-        (found,) = (await asking).answers
+        async with await asking as response:
+            reply = rendezvous.open_reply(await response.read(), key, request)
+        (found,) = reply.answers
         assert isinstance(found, Answer)
-        assert addresses(found.description) == kept
+        passed = {"client": offered.description, "volunteer": found.description}
+        assert addresses(passed[who]) == kept
+        assert passed["client"].fingerprint == offer.fingerprint
+        assert passed["volunteer"].fingerprint == answer.fingerprint
