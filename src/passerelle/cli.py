@@ -17,14 +17,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
-from passerelle import __version__, interrupt
-from passerelle.commands import embed
+from passerelle import __version__, interrupt, limits
+from passerelle.commands import embed as embed_command
+from passerelle.commands import stun as stun_command
+from passerelle.commands import token as token_command
 from passerelle.errors import ConfigError, PasserelleError
 from passerelle.listen import Listen
 
 if TYPE_CHECKING:
     from passerelle.client.notices import Notice
+    from passerelle.core.address import IPNetwork
     from passerelle.core.policy import Policy
+    from passerelle.wire.ways import Way
 
 OK: Final = 0
 FAILED: Final = 1
@@ -79,6 +83,24 @@ def client(
             help="Where your programs find the proxy. Keep 127.0.0.1: others must not use it.",
         ),
     ] = "127.0.0.1:1080",
+    token: Annotated[
+        str,
+        typer.Option(
+            metavar="TEXT",
+            help="A token you were given, for networks that ask for one when many come.",
+        ),
+    ] = "",
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where it is remembered which way to the network works, and the network's "
+            "signed description; nothing about you or what you visit.",
+            show_default="client.json in the folder passerelle of $XDG_STATE_HOME, "
+            "usually ~/.local/state",
+        ),
+    ] = None,
+    forget: Annotated[bool, typer.Option("--forget", help="Read and write no such file.")] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Also show each step of connecting.")
     ] = False,
@@ -92,11 +114,16 @@ def client(
     from passerelle.client.config import ClientConfig  # noqa: PLC0415
     from passerelle.client.notices import LinkUp  # noqa: PLC0415
     from passerelle.client.service import Client  # noqa: PLC0415
+    from passerelle.client.state import default_path  # noqa: PLC0415
     from passerelle.wire.invite import parse  # noqa: PLC0415
 
     address = Listen.parse(listen)
     config = ClientConfig(
-        invite=parse(invite), listen_host=address.host or "127.0.0.1", listen_port=address.port
+        invite=parse(invite),
+        listen_host=address.host or "127.0.0.1",
+        listen_port=address.port,
+        token=token,
+        state=None if forget else state or default_path(),
     )
 
     def show(notice: Notice) -> None:
@@ -166,6 +193,32 @@ def serve(
             help="A STUN server for browsers and clients behind NAT. May be repeated.",
         ),
     ] = None,
+    stun_listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Answer STUN here too, on this UDP port and the next; both are named to browsers "
+            "and clients, under the host of --url.",
+        ),
+    ] = None,
+    fronted: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FRONT,URL",
+            help="A way to the broker for readers whose network blocks it: a content delivery "
+            "network that serves the broker at URL and is reached under the name FRONT, for "
+            "example popular.example,https://d123.cdn.example. May be repeated.",
+        ),
+    ] = None,
+    amp: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[FRONT,]CACHE",
+            help="Another such way: an AMP cache that fetches the broker's pages, for example "
+            "https://cdn.ampproject.org, itself reached under the name FRONT if you give one. "
+            "May be repeated.",
+        ),
+    ] = None,
     direct: Annotated[
         bool,
         typer.Option(
@@ -174,11 +227,46 @@ def serve(
             "directly. Whoever has the invite can then learn and block its address.",
         ),
     ] = False,
+    private_candidates: Annotated[
+        bool,
+        typer.Option(
+            "--allow-private-candidates",
+            help="Let readers and volunteers name private addresses to each other, as in a "
+            "laboratory. Dangerous elsewhere: each then has the other send packets into its own "
+            "network. Always so when --url is a private address.",
+        ),
+    ] = False,
     exit_port: Annotated[
         list[int] | None,
         typer.Option(
             metavar="PORT",
             help="A port the exit connects to, instead of the web's usual ones. May be repeated.",
+        ),
+    ] = None,
+    trust_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NETWORK",
+            help="A proxy of yours that stands in front, for example 10.0.0.0/8: its "
+            "X-Forwarded-For is believed, and so limits hold for each network of readers instead "
+            "of for all together. May be repeated.",
+        ),
+    ] = None,
+    disclose: Annotated[
+        int,
+        typer.Option(
+            metavar="COUNT",
+            min=1,
+            max=limits.TOKEN_VOLUNTEERS,
+            help="Volunteers that one network of readers (/24 or /56) learns of in a day; a reader "
+            "with a token of `passerelle token` may learn of more.",
+        ),
+    ] = limits.DISCLOSED_VOLUNTEERS,
+    minimum_version: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X.Y.Z",
+            help="Refuse clients and widgets of older releases, and tell them to update.",
         ),
     ] = None,
     allow: Annotated[
@@ -216,8 +304,14 @@ def serve(
         exit_url=exit_url,
         tls=servers.tls_context(tls_cert, tls_key) if tls_cert and tls_key else None,
         policy=_policy(allow or [], exit_port or []),
+        trusted_proxies=_networks("--trust-proxy", trust_proxy or []),
+        network_volunteers=disclose,
+        minimum=_release(minimum_version) if minimum_version else None,
         stun=tuple(stun or ()),
+        stun_listen=Listen.parse(stun_listen) if stun_listen else None,
+        ways=(*_ways("fronted", fronted or []), *_ways("amp", amp or [])),
         direct=direct,
+        private_candidates=private_candidates,
         widget_dir=servers.BUILT_WIDGET if has_widget else None,
     )
 
@@ -231,6 +325,11 @@ def serve(
             else:
                 print("Tag for publishers' pages:\n")
                 print("\n".join(f"    {line}" for line in running.tag.splitlines()), flush=True)
+            if not running.stun and not servers.is_laboratory(running.invite.url):
+                _say(
+                    "Note: without a STUN server, readers and volunteers behind NAT, which is "
+                    "nearly everybody, do not find each other. Give --stun-listen :3478, or --stun."
+                )
             if not servers.is_reachable_by_browsers(running.invite.url):
                 _say(
                     "Note: browsers let pages use https:// servers only. Put a certificate in "
@@ -268,7 +367,9 @@ def demo(
             raise
 
 
-embed.register(app)
+embed_command.register(app)
+stun_command.register(app)
+token_command.register(app)
 
 
 async def forever() -> NoReturn:
@@ -332,15 +433,40 @@ def _until_interrupted(work: Coroutine[Any, Any, None]) -> None:
 def _policy(allow: Sequence[str], ports: Sequence[int]) -> Policy:
     from passerelle.core.policy import WEB_PORTS, Policy  # noqa: PLC0415 - see above
 
-    try:
-        networks = tuple(ipaddress.ip_network(text) for text in allow)
-    except ValueError as error:
-        raise ConfigError(
-            f"--allow wants a network such as 10.1.0.0/16 or fd00::/8: {error}."
-        ) from error
+    networks = _networks("--allow", allow)
     if bad := [port for port in ports if not 0 < port < 65536]:
         raise ConfigError(f"--exit-port wants a port from 1 to 65535, not {bad[0]}.")
     return Policy(allow=networks, ports=frozenset(ports) or WEB_PORTS)
+
+
+def _networks(option: str, texts: Sequence[str]) -> tuple[IPNetwork, ...]:
+    try:
+        return tuple(ipaddress.ip_network(text) for text in texts)
+    except ValueError as error:
+        raise ConfigError(
+            f"{option} wants a network such as 10.1.0.0/16 or fd00::/8: {error}."
+        ) from error
+
+
+def _release(text: str) -> tuple[int, int, int]:
+    from passerelle.core.release import parse  # noqa: PLC0415 - see above
+
+    release = parse(text)
+    if release is None:
+        raise ConfigError(f"--minimum-version wants a release such as 0.2.0, not {text!r}.")
+    return release
+
+
+def _ways(kind: str, texts: Sequence[str]) -> Iterator[Way]:
+    from passerelle.wire import ways  # noqa: PLC0415 - see above
+
+    for text in texts:
+        try:
+            yield ways.parse(f"{kind}={text}")
+        except ValueError as error:
+            raise ConfigError(
+                f"--{kind} cannot be used: {error}. `passerelle serve --help` has an example."
+            ) from error
 
 
 def _say(text: str) -> None:

@@ -28,6 +28,7 @@ from passerelle.io.tls import LinkIdentity
 from passerelle.wire import descriptor
 from passerelle.wire.descriptor import BrokerEntry, Descriptor, ExitEntry
 from passerelle.wire.invite import Invite
+from passerelle.wire.ways import Way, write
 
 OPERATOR_FILE: Final = "operator.key"
 SEAL_FILE: Final = "broker-seal.key"
@@ -88,9 +89,12 @@ class Keyring:
                 "another folder."
             ) from error
 
-    def invite(self, broker_url: str) -> Invite:
-        """Return the invite to this network through the broker at `broker_url`."""
-        return Invite(broker_url, self.operator.public_key().public_bytes_raw())
+    def invite(self, broker_url: str, ways: Sequence[Way] = ()) -> Invite:
+        """Return the invite to this network through the broker at `broker_url`.
+
+        `ways` lead there beside its own address.
+        """
+        return Invite(broker_url, self.operator.public_key().public_bytes_raw(), tuple(ways))
 
     def descriptor(
         self,
@@ -101,11 +105,14 @@ class Keyring:
         exit_id: str,
         now_s: float,
         stun: Sequence[str] = (),
+        ways: Sequence[Way] = (),
         direct: bool = False,
+        private_candidates: bool = False,
         lifetime_s: int = LIFETIME_S,
     ) -> tuple[Descriptor, bytes]:
         """Return the network's description as of Unix time `now_s`, and the signed document.
 
+        `ways` are all ways to the broker, the best first; without any, its URL is the only one.
         Raises ConfigError when a name or a URL would not be accepted by those who read it.
         """
         try:
@@ -115,6 +122,7 @@ class Keyring:
                         broker_url,
                         self.broker_seal.public_key().public_bytes_raw(),
                         self.broker_ticket.public_key().public_bytes_raw(),
+                        write(ways),
                     ),
                 ),
                 (ExitEntry(exit_id, exit_url, (self.exit_link.spki_sha256,), direct),),
@@ -125,7 +133,13 @@ class Keyring:
                 "https://broker.example, an exit's like wss://exit.example."
             ) from error
         made = Descriptor(
-            name, int(now_s), int(now_s) + lifetime_s, entries[0], entries[1], tuple(stun)
+            name,
+            int(now_s),
+            int(now_s) + lifetime_s,
+            entries[0],
+            entries[1],
+            tuple(stun),
+            private_candidates,
         )
         document = descriptor.sign(made, self.operator)
         # Signing checks nothing: better to learn it here than from every reader.

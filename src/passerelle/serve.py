@@ -7,10 +7,11 @@ signed anew before it expires.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,24 +21,30 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from passerelle import limits
 from passerelle.broker.assets import MANIFEST, script_in
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.service import Broker
 from passerelle.core import embed
+from passerelle.core.address import AddressClass, IPNetwork, classify
+from passerelle.core.host import join_authority
 from passerelle.core.policy import Policy
 from passerelle.errors import ConfigError
 from passerelle.exit.config import ExitConfig
 from passerelle.exit.service import Exit
+from passerelle.io.stun import StunService, StunSettings
 from passerelle.io.tasks import TaskSet
 from passerelle.io.web import WebServer, application
 from passerelle.keyring import LIFETIME_S, Keyring
 from passerelle.listen import Listen
 from passerelle.wire.descriptor import Descriptor
 from passerelle.wire.invite import Invite
+from passerelle.wire.ways import Direct, Way
 
 BUILT_WIDGET: Final = Path(__file__).parent / "_widget"
 EXIT_ID: Final = "exit-1"
 LINK_PATH: Final = "/v1/link"
+LAST_PORT: Final = 65535
 RENEWAL_CHECK_S: Final = 600.0
 """The age of the descriptor is looked at so often. A timer for the whole time would stand still
 while the machine sleeps."""
@@ -62,10 +69,23 @@ class ServeConfig:
     """For TLS on the listening ports; None when something in front of them does it."""
     policy: Policy = field(default_factory=Policy)
     stun: tuple[str, ...] = ()
+    stun_listen: Listen | None = None
+    """Where STUN is answered, on this port and the next; None: nowhere."""
+    ways: tuple[Way, ...] = ()
+    """Ways to the broker beside its own address, for readers whose network blocks that."""
     direct: bool = False
     """Whether readers may reach the exit without a volunteer when they find none."""
+    private_candidates: bool = False
+    """Whether peers may name private addresses. A network whose broker has a private address
+    cannot be anything but a laboratory, where they always may."""
     widget_dir: Path | None = None
     """The built widget; None serves none."""
+    trusted_proxies: tuple[IPNetwork, ...] = ()
+    """Whose X-Forwarded-For the broker believes."""
+    network_volunteers: int = limits.DISCLOSED_VOLUNTEERS
+    """Most volunteers one client network learns of in a day."""
+    minimum: tuple[int, int, int] | None = None
+    """The oldest release of client and widget that is let in; None: any."""
     lifetime_s: int = LIFETIME_S
     """How long a descriptor is good."""
 
@@ -84,7 +104,8 @@ class Servers:
         self._keys = keys
         self._clock = clock
         self._exit_url = exit_url(config)
-        self.invite: Invite = keys.invite(config.url.rstrip("/"))
+        self.invite: Invite = keys.invite(config.url.rstrip("/"), config.ways)
+        """For readers; volunteers get the plain one."""
         self._descriptor, document = self._describe()
         self._broker = Broker(
             BrokerConfig(
@@ -94,6 +115,9 @@ class Servers:
                 descriptor=self._descriptor,
                 widget_dir=config.widget_dir,
                 invite=self.invite,
+                trusted_proxies=config.trusted_proxies,
+                network_volunteers=config.network_volunteers,
+                minimum=config.minimum,
             ),
             clock=clock,
         )
@@ -113,7 +137,12 @@ class Servers:
         """What a publisher pastes into a page; None when no widget is served."""
         if self._config.widget_dir is None:
             return None
-        return widget_tag(self._config.widget_dir, self.invite)
+        return widget_tag(self._config.widget_dir, self.invite.plain)
+
+    @property
+    def stun(self) -> tuple[str, ...]:
+        """The STUN servers that the network's peers are told of."""
+        return self._descriptor.stun
 
     async def __aenter__(self) -> Self:
         """Listen. Raises LocalError when a port cannot be opened."""
@@ -126,8 +155,11 @@ class Servers:
             else:
                 own = application()
                 self._exit.add_routes(own)
-                await stack.enter_async_context(_server(own, config.exit_listen, config.tls))
-            await stack.enter_async_context(_server(app, config.listen, config.tls))
+                await stack.enter_async_context(_server(own, config.exit_listen, config))
+            await stack.enter_async_context(_server(app, config.listen, config))
+            if config.stun_listen is not None:
+                host, ports = config.stun_listen.host, stun_ports(config.stun_listen)
+                await stack.enter_async_context(StunService(StunSettings((host,), ports)))
             # The other way round on the way out: say goodbye while the ports are still open.
             stack.push_async_callback(self._exit.close)
             stack.push_async_callback(self._broker.close)
@@ -165,8 +197,10 @@ class Servers:
             broker_url=self.invite.url,
             exit_url=self._exit_url,
             exit_id=EXIT_ID,
-            stun=self._config.stun,
+            stun=(*self._config.stun, *_own_stun(self._config)),
+            ways=(Direct(), *self._config.ways) if self._config.ways else (),
             direct=self._config.direct,
+            private_candidates=self._config.private_candidates or is_laboratory(self.invite.url),
             now_s=self._clock(),
             lifetime_s=self._config.lifetime_s,
         )
@@ -186,6 +220,24 @@ def link_url(base: str) -> str:
             f"{base!r} is no public address. Write a URL such as https://bridge.example."
         )
     return f"{wanted}://{rest.rstrip('/')}{LINK_PATH}"
+
+
+def stun_ports(listen: Listen) -> tuple[int, int]:
+    """Return the two ports that STUN is answered on. Raises ConfigError."""
+    if listen.port == LAST_PORT:
+        raise ConfigError(
+            f"A STUN server takes two ports, and there is none after {LAST_PORT}. Choose a lower "
+            "one; 3478 is the usual one."
+        )
+    return listen.port, listen.port + 1
+
+
+def _own_stun(config: ServeConfig) -> Iterator[str]:
+    """Yield the URLs of the STUN server in this process."""
+    if config.stun_listen is not None:
+        host = urlsplit(config.url).hostname or ""
+        for port in stun_ports(config.stun_listen):
+            yield f"stun:{join_authority(host, port)}"
 
 
 def widget_tag(widget_dir: Path, invite: Invite) -> str:
@@ -224,6 +276,15 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
+def is_laboratory(url: str) -> bool:
+    """Whether `url` names an address that nobody outside this machine or site can reach."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return classify(ipaddress.ip_address(host)) is not AddressClass.PUBLIC
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 def is_reachable_by_browsers(url: str) -> bool:
     """Whether pages may use `url`: browsers want https, except on the machine itself."""
     parts = urlsplit(url)
@@ -231,5 +292,5 @@ def is_reachable_by_browsers(url: str) -> bool:
     return parts.scheme == "https" or host in {"localhost", "::1"} or host.startswith("127.")
 
 
-def _server(app: web.Application, listen: Listen, tls: ssl.SSLContext | None) -> WebServer:
-    return WebServer(app, listen.host, listen.port, tls=tls)
+def _server(app: web.Application, listen: Listen, config: ServeConfig) -> WebServer:
+    return WebServer(app, listen.host, listen.port, tls=config.tls, trusted=config.trusted_proxies)

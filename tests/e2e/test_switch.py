@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path as FilePath
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import BrowserContext, Page
+from playwright.async_api import BrowserContext, Page, async_playwright
 
+from passerelle.browser import chromium_arguments, find_chromium
 from tests.rig.curl import Proxy, fetch
 from tests.rig.site import Site
 from tests.rig.stage import NO_NETWORK, Stage, tag
@@ -23,8 +25,9 @@ STOP_S = 2.0
 """From one click to everything being closed, in all tabs."""
 SHADOW = "document.querySelector('passerelle-switch').shadowRoot"
 ATTRIBUTES = (
-    "network layout theme lang map mock people lanes mbit megabytes hours battery metered background"
-).split()
+    *("network", "layout", "theme", "lang", "map", "mock", "people", "lanes", "mbit"),
+    *("megabytes", "hours", "battery", "metered", "background"),
+)
 MARKUP = '"><img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
 COUNT_TIMERS = """
 window.timers = new Set();
@@ -137,7 +140,9 @@ async def test_elements_of_a_page_are_one_switch(chrome: Chromium, way: Way, sta
     """Late ones and moved ones too; a second inclusion of the script changes nothing."""
     url = stage.put("several", tag(way.invite) + "<main></main>" + tag(way.invite, layout="inline"))
     async with visitor(chrome, url) as page:
-        await flip(page)
+        await press(page)
+        await page.get_by_role("button", name="Turn on").click()
+        await until(page, "s.phase === 'waiting'")
         await page.evaluate(
             """async (script) => {
               const late = document.createElement('passerelle-switch');
@@ -410,30 +415,35 @@ async def test_a_strict_policy_is_enough(chrome: Chromium, way: Way, stage: Stag
         assert {origin for origin in origins if not origin.startswith("blob:")} <= {broker}
 
 
-async def test_denied_storage_loses_only_memory(chrome: Chromium, way: Way, stage: Stage) -> None:
-    """In a sandboxed frame there are neither storage nor locks; it works, limits included."""
-    inner = stage.put("frame", tag(way.invite))
-    url = stage.put(
-        "sandbox", f'<iframe sandbox="allow-scripts" width=600 height=900 src="{inner}">'
-    )
-    async with visitor(chrome, url) as page:
-        frame = page.frame_locator("iframe")
+async def test_denied_storage_loses_only_memory(way: Way, stage: Stage, tmp_path: FilePath) -> None:
+    """A browser that lets sites keep nothing: all works, limits included, until the page goes."""
+    settings = {"profile": {"default_content_setting_values": {"cookies": 2}}}
+    (tmp_path / "Default").mkdir()
+    (tmp_path / "Default" / "Preferences").write_text(json.dumps(settings))
+    async with async_playwright() as playwright:
+        context = await playwright.chromium.launch_persistent_context(
+            tmp_path,
+            executable_path=find_chromium(),
+            args=chromium_arguments(headless=True),
+            locale="en-US",
+        )
+        page = await another(context, stage.put("denied", tag(way.invite)))
         denied = "() => { try { localStorage; return false } catch { return true } }"
-        (_, child) = page.frames
-        assert await child.evaluate(denied)
-        await frame.get_by_role("switch").click()
-        await frame.get_by_label("Remember my choice").check()
-        await frame.get_by_role("button", name="Turn on").click()
-        await frame.get_by_text("Ready.").wait_for()
-        await frame.get_by_role("button", name="Limits and language").click()
-        people = frame.get_by_label("People at once")
+        assert await page.evaluate(denied)
+        await press(page)
+        await page.get_by_label("Remember my choice").check()
+        await page.get_by_role("button", name="Turn on").click()
+        await until(page, "s.phase === 'waiting'")
+        await page.get_by_role("button", name="Limits and language").click()
+        people = page.get_by_label("People at once")
         await people.fill("2")
         await people.blur()
-        assert await child.evaluate("document.querySelector('passerelle-switch').people") == 2
-        await frame.get_by_role("switch").click()
-        await frame.get_by_text("Off.").wait_for()
-        await frame.get_by_role("switch").click()
-        await frame.get_by_text("Ready.").wait_for()
+        assert await page.evaluate("document.querySelector('passerelle-switch').people") == 2
+        await press(page)
+        await until(page, "s.phase === 'off' && s.ever.seconds > 0")
+        await press(page)
+        await until(page, "s.phase === 'waiting'")
+        await context.close()
 
 
 async def test_no_attribute_becomes_markup(chrome: Chromium, stage: Stage) -> None:

@@ -85,7 +85,7 @@ def test_nothing_is_sent_before_the_click(kind: type[LabBrowser], country: Count
     Asking, refusing and asking again change nothing. Agreeing does: the capture can see it.
     """
     volunteer = country.hosts["volunteer"]
-    with country.browser(kind) as browser:
+    with country.browser(kind=kind) as browser:
         with country.lab.capture(volunteer, "any") as before:
             browser.goto(country.paper_url, timeout_s=START_S)
             browser.wait(f"{SNAPSHOT}?.phase === 'off'", timeout_s=START_S)
@@ -111,7 +111,7 @@ def test_nothing_is_sent_after_the_end(how: str, kind: type[LabBrowser], country
 
     The client goes on asking for a volunteer meanwhile.
     """
-    with country.browser(kind) as browser:
+    with country.browser(kind=kind) as browser:
         turn_on(browser)
         with country.client():
             browser.wait(f"{SNAPSHOT}.phase === 'helping'", timeout_s=START_S)

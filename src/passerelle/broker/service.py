@@ -9,11 +9,17 @@ from collections.abc import Callable
 
 from aiohttp import hdrs, web
 
+from passerelle.broker.amp import AmpPages
 from passerelle.broker.assets import Assets
 from passerelle.broker.config import BrokerConfig
+from passerelle.broker.direct import Direct
 from passerelle.broker.embed import Editor
+from passerelle.broker.mint import Mint
+from passerelle.broker.origins import Origins
+from passerelle.broker.placement import Placement
 from passerelle.broker.rendezvous import Rendezvous
 from passerelle.broker.volunteers import Volunteers
+from passerelle.wire import ways
 
 COUNT_STEP = 8
 """Published counts are rounded up to a multiple of this, so that nobody is counted out."""
@@ -37,8 +43,17 @@ class Broker:
         """
         self._config = config
         self._document = config.document
-        self._volunteers = Volunteers(config, token)
-        self._rendezvous = Rendezvous(config, self._volunteers, clock=clock, token=token)
+        origins = Origins(config)
+        self._volunteers = Volunteers(config, origins, token)
+        mint = Mint(config, clock=clock, token=token)
+        self.placement = Placement(config, self._volunteers, mint)
+        """Where an offer finds one of this broker's volunteers."""
+        self.rendezvous = Rendezvous(
+            config, self._volunteers, origins, self.placement, mint, clock=clock, token=token
+        )
+        """Where a sealed request is answered, whatever carried it here."""
+        self._direct = Direct(config, origins, self.rendezvous)
+        self._amp = AmpPages(self.rendezvous, document_age_s=config.document_age_s)
         self._assets = config.widget_dir and Assets(
             config.widget_dir, entry_age_s=config.document_age_s
         )
@@ -47,9 +62,11 @@ class Broker:
     def add_routes(self, app: web.Application) -> None:
         """Serve the broker's paths from `app`."""
         router = app.router
-        router.add_get("/v1/network", self._network)
+        router.add_get(ways.NETWORK_PATH, self._network)
         router.add_get("/v1/volunteer", self._volunteers.handle, allow_head=False)
-        router.add_post("/v1/rendezvous", self._rendezvous.handle)
+        router.add_post(ways.RENDEZVOUS_PATH, self._direct.handle)
+        router.add_get(ways.AMP_NETWORK_PATH, self._amp_network)
+        router.add_get(ways.AMP_RENDEZVOUS_PATH + "{sealed}", self._amp.answer, allow_head=False)
         router.add_get("/healthz", self._health)
         if self._assets:
             router.add_get("/w/{file}", self._assets.handle)
@@ -91,6 +108,9 @@ class Broker:
             # the visitor has turned the switch off.
             response.force_close()
         return response
+
+    async def _amp_network(self, request: web.Request) -> web.Response:
+        return self._amp.document(request, self._document)
 
     async def _health(self, _request: web.Request) -> web.Response:
         closing = self._volunteers.closing

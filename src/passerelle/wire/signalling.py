@@ -30,6 +30,21 @@ Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
 """Two letters of ISO 3166-1: as coarse as a place gets here."""
 
 
+class NatClass(enum.Enum):
+    """How a peer's network treats UDP (RFC 5780), in the order of how easily it is reached."""
+
+    OPEN = "open"
+    """One mapping for all destinations, and anybody may send to it; or no NAT at all."""
+    RESTRICTED = "restricted"
+    """One mapping for all destinations; only those that were sent to may answer."""
+    SYMMETRIC = "symmetric"
+    """Another mapping for each destination: nobody can be told where to send."""
+    BLOCKED = "blocked"
+    """No UDP passes."""
+    UNKNOWN = "unknown"
+    """Not found out, or not yet."""
+
+
 class Decline(enum.Enum):
     """Why a volunteer did not answer an offer."""
 
@@ -63,12 +78,15 @@ class VolunteerHello(_Message, frozen=True, tag="hello"):
     version: Annotated[int, Meta(ge=0, lt=2**16)]
     software: Annotated[str, Meta(max_length=64)]
     free: Slots
+    nat: NatClass = NatClass.UNKNOWN
 
 
-class VolunteerReady(_Message, frozen=True, tag="ready"):
-    """How many more people I can help right now; sent whenever it changes."""
+class VolunteerReady(_Message, frozen=True, omit_defaults=True, tag="ready"):
+    """How many more people I can help right now; sent whenever that, or my NAT, changes."""
 
     free: Slots
+    nat: NatClass | None = None
+    """None: as I said before."""
 
 
 class VolunteerAnswer(_Message, frozen=True, tag="answer"):

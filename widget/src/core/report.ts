@@ -1,6 +1,7 @@
 /** What page and relay tell each other across the Worker's boundary. */
 
 import type { Reason } from './fault';
+import type { NatClass } from './signalling';
 
 /** What the relay is doing; sent whenever it changes. Counts are of this run of the relay. */
 export interface Report {
@@ -51,6 +52,8 @@ export type ToRelay =
   | { readonly type: 'confirm' }
   /** The machine slept, or changed its network: call the broker anew. */
   | { readonly type: 'renew' }
+  /** What `look` found. */
+  | { readonly type: 'nat'; readonly nat: NatClass }
   /** Ask people to move, and be over soon. */
   | { readonly type: 'stop' }
   /** The page is going: ask people to move, and close everything now. */
@@ -62,5 +65,7 @@ export type FromRelay =
   /** Make a PeerConnection for this offer (template SDP), and answer. */
   | { readonly type: 'peer'; readonly link: number; readonly sdp: string; readonly stun: readonly string[] }
   | { readonly type: 'peer_over'; readonly link: number }
+  /** Find out what NAT this browser is behind, with these STUN servers. */
+  | { readonly type: 'look'; readonly stun: readonly string[] }
   /** Everything is closed; `reason` when the relay gave up by itself. */
   | { readonly type: 'ended'; readonly reason: Reason | null };

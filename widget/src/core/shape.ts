@@ -59,8 +59,8 @@ export function real(value: unknown, min: number, max: number): number {
     : malformed('not a number in range');
 }
 
-export function truth(value: unknown): boolean {
-  return typeof value === 'boolean' ? value : malformed('not true or false');
+export function bool(value: unknown): boolean {
+  return typeof value === 'boolean' ? value : malformed('neither true nor false');
 }
 
 export function list<T>(

@@ -15,9 +15,19 @@ export const COUNTRY = /^[A-Z]{2}$/;
 
 export type Decline = 'busy' | 'unknown_exit' | 'unsupported' | 'failed';
 
+/** How this browser's network treats UDP; the words of `NatClass` in Python. */
+export type NatClass = 'open' | 'restricted' | 'symmetric' | 'blocked' | 'unknown';
+
 export type FromVolunteer =
-  | { readonly type: 'hello'; readonly version: number; readonly software: string; readonly free: number }
-  | { readonly type: 'ready'; readonly free: number }
+  | {
+      readonly type: 'hello';
+      readonly version: number;
+      readonly software: string;
+      readonly free: number;
+      readonly nat: NatClass;
+    }
+  /** Without `nat`: as said before. */
+  | { readonly type: 'ready'; readonly free: number; readonly nat?: NatClass }
   | { readonly type: 'answer'; readonly offer: number; readonly description: Description }
   | { readonly type: 'decline'; readonly offer: number; readonly reason: Decline };
 
@@ -90,7 +100,7 @@ function welcome(given: shape.Fields): Welcome {
     type: 'welcome',
     version,
     country: country(given),
-    caution: given.has('caution') ? shape.truth(given.get('caution')) : false,
+    caution: given.has('caution') ? shape.bool(given.get('caution')) : false,
   });
 }
 

@@ -78,6 +78,7 @@ export class Engine {
 
   /** End at once: the page goes. */
   leave(): void {
+    if (this.#session) this.#counter.end();
     this.#session?.leave();
     this.#around.stop();
   }

@@ -6,6 +6,7 @@
 
 import { Problem, type Reason } from '../core/fault';
 import type { Allowance, FromRelay, Report, ToRelay } from '../core/report';
+import { findClass } from './nat';
 import { canRelay, Peer } from './peer';
 
 /** From stopping to nothing left: the relay drains for most of it. */
@@ -25,6 +26,7 @@ export class Session {
   readonly #events: SessionEvents;
   readonly #over = new AbortController();
   readonly #peers = new Map<number, Peer>();
+  readonly #looking = new AbortController();
   #worker: Worker | null = null;
   #isStopping = false;
   #allowance: Allowance;
@@ -71,6 +73,7 @@ export class Session {
   stop(): void {
     if (this.#isStopping) return;
     this.#isStopping = true;
+    this.#looking.abort();
     if (!this.#worker) return this.#finish(null);
     this.#post({ type: 'stop' });
     this.#expire();
@@ -79,6 +82,7 @@ export class Session {
   /** Close everything at once: the page is going, and nothing can be waited for. */
   leave(): void {
     this.#isStopping = true;
+    this.#looking.abort();
     if (!this.#worker) return this.#finish(null);
     this.#post({ type: 'leave' });
     for (const peer of this.#peers.values()) peer.close();
@@ -133,9 +137,16 @@ export class Session {
         this.#peers.get(message.link)?.close();
         this.#peers.delete(message.link);
         return;
+      case 'look':
+        return void this.#look(message.stun);
       case 'ended':
         return this.#finish(message.reason);
     }
+  }
+
+  async #look(stun: readonly string[]): Promise<void> {
+    const nat = await findClass(stun, this.#looking.signal);
+    if (!this.#looking.signal.aborted) this.#post({ type: 'nat', nat });
   }
 
   #connect(link: number, sdp: string, stun: readonly string[]): void {
@@ -160,6 +171,7 @@ export class Session {
   #finish(reason: Reason | null): void {
     if (this.#over.signal.aborted) return;
     this.#over.abort();
+    this.#looking.abort();
     for (const peer of this.#peers.values()) peer.close();
     this.#peers.clear();
     this.#worker?.terminate();

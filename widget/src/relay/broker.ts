@@ -10,6 +10,7 @@ import {
   type Bye,
   type Decline,
   type FromVolunteer,
+  type NatClass,
   type Offer,
 } from '../core/signalling';
 import type { Description } from '../core/description';
@@ -50,6 +51,7 @@ export class Broker {
   #send: ((message: FromVolunteer) => void) | null = null;
   #told = -1;
   #renew: (() => void) | null = null;
+  #nat: NatClass = 'unknown';
 
   constructor(network: Network, events: BrokerEvents, signal: AbortSignal) {
     this.#network = network;
@@ -86,6 +88,15 @@ export class Broker {
     this.#renew?.();
   }
 
+  /** Tell the broker what NAT this browser is behind, if that is news. */
+  tell(nat: NatClass): void {
+    if (nat === this.#nat) return;
+    this.#nat = nat;
+    if (!this.#send) return; // the next hello says it
+    this.#told = this.#events.free();
+    this.#send({ type: 'ready', free: this.#told, nat });
+  }
+
   async #visit(): Promise<Parting> {
     try {
       const { brokers } = await this.#network.describe();
@@ -119,7 +130,7 @@ export class Broker {
     };
     socket.onopen = () => {
       this.#told = this.#events.free();
-      send({ type: 'hello', version: VERSION, software: SOFTWARE, free: this.#told });
+      send({ type: 'hello', version: VERSION, software: SOFTWARE, free: this.#told, nat: this.#nat });
     };
     socket.onclose = () => part('broker_unreachable');
     socket.onmessage = ({ data }: MessageEvent<unknown>) => {

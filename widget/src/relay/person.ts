@@ -8,6 +8,8 @@ export class Person {
   readonly exit: string;
   /** Where they seem to be, by the broker; null for unknown. */
   readonly country: string | null;
+  /** Where they were when the broker introduced them; of lanes, other addresses are not used. */
+  readonly addresses: ReadonlySet<string>;
   /** Links now, opening and closing ones included. */
   links = 0;
   /** Links open on both sides now. */
@@ -17,9 +19,10 @@ export class Person {
   // Each lane makes a PeerConnection on the page's main thread, whether it opens or not.
   readonly #asking = new Bucket(1, LANE_BURST, performance.now());
 
-  constructor(exit: string, country: string | null) {
+  constructor(exit: string, country: string | null, addresses: Iterable<string>) {
     this.exit = exit;
     this.country = country;
+    this.addresses = new Set(addresses);
   }
 
   /** Tell whether they may ask for one more lane so soon; then it is counted. */

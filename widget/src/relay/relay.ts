@@ -1,5 +1,6 @@
 /** The relay: takes the broker's offers, holds the links, and reports to the page. */
 
+import { vet } from '../core/candidates';
 import * as control from '../core/control';
 import { fromOwnSdp, toSdp, type Description } from '../core/description';
 import { Problem, type Reason } from '../core/fault';
@@ -86,6 +87,8 @@ export class Relay {
         return this.#answer(message.link, message.sdp);
       case 'peer_lost':
         return this.#entries.get(message.link)?.link.close('transport');
+      case 'nat':
+        return this.#broker?.tell(message.nat);
       case 'stop':
         return this.#stop(null, DRAIN_MS);
       case 'leave':
@@ -108,7 +111,11 @@ export class Relay {
           placed: (country, caution) =>
             this.#change({ country, caution: caution && !this.#confirmed }),
           offer: (offer, reply) => this.#offered(offer, reply),
-          changed: (broker, reason, retry_s) => this.#change({ broker, reason, retry_s }),
+          changed: (broker, reason, retry_s) => {
+            this.#change({ broker, reason, retry_s });
+            // Also after coming back: it may be from another network.
+            if (broker === 'online') this.#look();
+          },
         },
         this.#stopping.signal,
       );
@@ -123,9 +130,15 @@ export class Relay {
     return this.#report.caution ? 0 : Math.max(0, this.#allowance.people - this.#people.size);
   }
 
+  #look(): void {
+    const stun = pick(this.#network?.descriptor?.stun ?? [], STUN_SERVERS);
+    if (stun.length === STUN_SERVERS) this.#post({ type: 'look', stun });
+  }
+
   #offered(offer: Offer, reply: Reply): void {
     if (this.#free === 0) return reply.decline('busy');
-    this.#open(offer, new Person(offer.exit, offer.country), reply);
+    const addresses = offer.description.candidates.map(([, ip]) => ip);
+    this.#open(offer, new Person(offer.exit, offer.country, addresses), reply);
   }
 
   /** Open a lane beside `link`, over which `person` asked for it. */
@@ -168,7 +181,7 @@ export class Relay {
     this.#post({
       type: 'peer',
       link: id,
-      sdp: toSdp(description),
+      sdp: toSdp(vet(description, descriptor.private_candidates, person.addresses)),
       stun: pick(descriptor.stun, STUN_SERVERS),
     });
   }
@@ -186,7 +199,8 @@ export class Relay {
       const description = fromOwnSdp(sdp);
       if (description.setup !== 'active') throw new Problem('internal');
       entry.isAnswered = true;
-      entry.reply.answer(description);
+      // A stranger is not told of the network this browser is in.
+      entry.reply.answer(vet(description, this.#network?.descriptor?.private_candidates ?? false));
     } catch {
       entry.link.close('internal');
     }
