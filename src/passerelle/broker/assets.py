@@ -15,6 +15,7 @@ import msgspec
 from aiohttp import web
 
 from passerelle import limits
+from passerelle.broker.kept import keep
 from passerelle.errors import ConfigError
 
 MANIFEST = "manifest.json"
@@ -59,11 +60,12 @@ class _File:
 class Assets:
     """The handler of `GET /w/{file}`."""
 
-    def __init__(self, directory: Path, *, entry_age_s: int) -> None:
+    def __init__(self, directory: Path, *, entry_age_s: int, kept_dir: Path | None = None) -> None:
         """Read all files that the manifest in `directory` lists.
 
-        Caches may keep the entry point's redirect and the manifest for `entry_age_s`. Raises
-        ConfigError with a sentence for a person when something is missing.
+        They are added to `kept_dir`, and those of earlier builds there are served too. Caches may
+        keep the entry point's redirect and the manifest for `entry_age_s`. Raises ConfigError with
+        a sentence for a person when something is missing.
         """
         self._short = f"public, max-age={entry_age_s}"
         manifest = _read(directory, MANIFEST)
@@ -74,9 +76,10 @@ class Assets:
         if "element" not in parts or len(parts) > limits.WIDGET_FILES:
             raise _broken(directory, f"its {MANIFEST} is not that of the widget")
         self._entry = parts["element"].file
+        built = {part.file: _read(directory, part.file) for part in parts.values()}
+        earlier = keep(kept_dir, built) if kept_dir else {}
         self._files = {
-            part.file: _file(part.file, _read(directory, part.file), _FOREVER)
-            for part in parts.values()
+            name: _file(name, body, _FOREVER) for name, body in {**earlier, **built}.items()
         }
         self._files[MANIFEST] = _file(MANIFEST, manifest, self._short)
 

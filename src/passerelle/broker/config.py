@@ -12,6 +12,12 @@ from passerelle import limits
 from passerelle.core.address import IPNetwork
 from passerelle.wire.descriptor import Descriptor
 
+CAUTIOUS = frozenset(
+    ("AE", "BY", "CN", "CU", "EG", "ER", "IR", "KP", "MM", "OM", "RU", "SA", "SY", "TM", "UZ", "VN")
+)
+"""Countries where helping others past censorship has been punished, or where law allows it. Too
+many rather than too few: all that it costs there is a second click."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerConfig:
@@ -27,6 +33,12 @@ class BrokerConfig:
     """What `document` says."""
     widget_dir: Path | None = None
     """The built widget, with its manifest.json; None serves no widget."""
+
+    cautious: frozenset[str] = CAUTIOUS
+    """Volunteers in these countries (ISO 3166-1) are asked once more before anybody comes."""
+    kept_dir: Path | None = None
+    """Where builds of the widget are kept, so that pages which pin an older one go on working; None
+    serves the present one only."""
 
     answer_timeout_s: float = 5.0
     """A rendezvous request is answered within this time, whatever the volunteers do."""
