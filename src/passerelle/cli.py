@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 import sys
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import suppress
@@ -262,6 +263,15 @@ def serve(
             "with a token of `passerelle token` may learn of more.",
         ),
     ] = limits.DISCLOSED_VOLUNTEERS,
+    caution: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COUNTRY",
+            help="A country (two letters) where helping may be dangerous: volunteers there are "
+            "asked once more before anybody comes. Instead of the usual list; 'none' asks nobody. "
+            "May be repeated.",
+        ),
+    ] = None,
     minimum_version: Annotated[
         str | None,
         typer.Option(
@@ -284,6 +294,7 @@ def serve(
     (Ctrl-C) or SIGTERM, and then lets volunteers and readers go in good order.
     """
     from passerelle import serve as servers  # noqa: PLC0415 - see above
+    from passerelle.broker.config import CAUTIOUS  # noqa: PLC0415
     from passerelle.keyring import Keyring  # noqa: PLC0415
 
     if not logging.getLogger().handlers:
@@ -313,6 +324,8 @@ def serve(
         direct=direct,
         private_candidates=private_candidates,
         widget_dir=servers.BUILT_WIDGET if has_widget else None,
+        kept_dir=state / "widget",
+        cautious=_countries(caution) if caution else CAUTIOUS,
     )
 
     async def work() -> None:
@@ -446,6 +459,16 @@ def _networks(option: str, texts: Sequence[str]) -> tuple[IPNetwork, ...]:
         raise ConfigError(
             f"{option} wants a network such as 10.1.0.0/16 or fd00::/8: {error}."
         ) from error
+
+
+def _countries(given: list[str]) -> frozenset[str]:
+    codes = frozenset(code.upper() for code in given if code != "none")
+    for code in codes:
+        if not re.fullmatch(r"[A-Z]{2}", code):
+            raise ConfigError(
+                f"--caution {code}: a country is two letters of ISO 3166-1, for example IR."
+            )
+    return codes
 
 
 def _release(text: str) -> tuple[int, int, int]:

@@ -159,6 +159,8 @@ WIDGET_FILE_BYTES: Final = 4 * MIB
 """Largest widget file kept in memory."""
 WIDGET_FILES: Final = 256
 """Files one widget manifest may list."""
+WIDGET_KEPT_FILES: Final = 1024
+"""Files of earlier widgets kept and served: some 60 builds, about 10 MB."""
 
 # --- STUN (wire/stun, core/stun) ----------------------------------------------------------------
 STUN_BYTES: Final = 1280

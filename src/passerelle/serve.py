@@ -23,7 +23,7 @@ from aiohttp import web
 
 from passerelle import limits
 from passerelle.broker.assets import MANIFEST, script_in
-from passerelle.broker.config import BrokerConfig
+from passerelle.broker.config import CAUTIOUS, BrokerConfig
 from passerelle.broker.service import Broker
 from passerelle.core import embed
 from passerelle.core.address import AddressClass, IPNetwork, classify
@@ -80,6 +80,10 @@ class ServeConfig:
     cannot be anything but a laboratory, where they always may."""
     widget_dir: Path | None = None
     """The built widget; None serves none."""
+    kept_dir: Path | None = None
+    """Where builds of the widget are kept for pages that pin one; None keeps none."""
+    cautious: frozenset[str] = CAUTIOUS
+    """Countries whose volunteers are asked once more."""
     trusted_proxies: tuple[IPNetwork, ...] = ()
     """Whose X-Forwarded-For the broker believes."""
     network_volunteers: int = limits.DISCLOSED_VOLUNTEERS
@@ -115,6 +119,8 @@ class Servers:
                 descriptor=self._descriptor,
                 widget_dir=config.widget_dir,
                 invite=self.invite,
+                kept_dir=config.kept_dir,
+                cautious=config.cautious,
                 trusted_proxies=config.trusted_proxies,
                 network_volunteers=config.network_volunteers,
                 minimum=config.minimum,

@@ -15,6 +15,7 @@ import msgspec
 from aiohttp import web
 
 from passerelle import limits
+from passerelle.broker.kept import keep
 from passerelle.core.embed import Script
 from passerelle.errors import ConfigError
 
@@ -61,11 +62,12 @@ class _File:
 class Assets:
     """The handler of `GET /w/{file}`."""
 
-    def __init__(self, directory: Path, *, entry_age_s: int) -> None:
+    def __init__(self, directory: Path, *, entry_age_s: int, kept_dir: Path | None = None) -> None:
         """Read all files that the manifest in `directory` lists.
 
-        Caches may keep the entry point's redirect and the manifest for `entry_age_s`. Raises
-        ConfigError with a sentence for a person when something is missing.
+        They are added to `kept_dir`, and those of earlier builds there are served too. Caches may
+        keep the entry point's redirect and the manifest for `entry_age_s`. Raises ConfigError with
+        a sentence for a person when something is missing.
         """
         self._short = f"public, max-age={entry_age_s}"
         manifest = _read(directory, MANIFEST)
@@ -78,9 +80,10 @@ class Assets:
         self.parts = {name: Script(part.file, part.integrity) for name, part in parts.items()}
         """Each part's file and its hash."""
         self._entry = parts["element"].file
+        built = {part.file: _read(directory, part.file) for part in parts.values()}
+        earlier = keep(kept_dir, built) if kept_dir else {}
         self._files = {
-            part.file: _file(part.file, _read(directory, part.file), _FOREVER)
-            for part in parts.values()
+            name: _file(name, body, _FOREVER) for name, body in {**earlier, **built}.items()
         }
         self._files[MANIFEST] = _file(MANIFEST, manifest, self._short)
 

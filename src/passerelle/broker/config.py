@@ -13,6 +13,12 @@ from passerelle.core.address import IPNetwork
 from passerelle.wire.descriptor import Descriptor
 from passerelle.wire.invite import Invite
 
+CAUTIOUS = frozenset(
+    ("AE", "BY", "CN", "CU", "EG", "ER", "IR", "KP", "MM", "OM", "RU", "SA", "SY", "TM", "UZ", "VN")
+)
+"""Countries where helping others past censorship has been punished, or where law allows it. Too
+many rather than too few: all that it costs there is a second click."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerConfig:
@@ -30,6 +36,12 @@ class BrokerConfig:
     """The built widget, with its manifest.json; None serves no widget."""
     invite: Invite | None = None
     """Written into the tag that `/embed` makes; None: the publisher has to paste it."""
+
+    cautious: frozenset[str] = CAUTIOUS
+    """Volunteers in these countries (ISO 3166-1) are asked once more before anybody comes."""
+    kept_dir: Path | None = None
+    """Where builds of the widget are kept, so that pages which pin an older one go on working; None
+    serves the present one only."""
 
     answer_timeout_s: float = 5.0
     """A rendezvous request is answered within this time, whatever the volunteers do."""

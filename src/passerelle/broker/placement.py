@@ -146,6 +146,7 @@ class Placement:
             wish.exit_id,
             ticket,
             wish.offer,
+            country=wish.seeker.origin.country,
             timeout_s=left_s if last else min(left_s, self._config.patience_s),
         )
         if description is None:

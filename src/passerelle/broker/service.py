@@ -55,7 +55,7 @@ class Broker:
         self._direct = Direct(config, origins, self.rendezvous)
         self._amp = AmpPages(self.rendezvous, document_age_s=config.document_age_s)
         self._assets = config.widget_dir and Assets(
-            config.widget_dir, entry_age_s=config.document_age_s
+            config.widget_dir, entry_age_s=config.document_age_s, kept_dir=config.kept_dir
         )
         self._open = False
 

@@ -42,7 +42,6 @@ CLOSE_BASE = 4000
 """A `LinkCode` is sent as this plus its value in a WebSocket close (RFC 6455 §7.4.2)."""
 _HANDLE_BYTES = 8
 _LONGEST_RETRY_S = 3600.0
-_WELCOME = signalling.encode(BrokerWelcome())
 _MALFORMED = BrokerBye(Bye.MALFORMED)
 _BYES = {
     LinkCode.VERSION: BrokerBye(Bye.VERSION),
@@ -189,9 +188,12 @@ class Volunteers:
         ticket: str,
         description: Description,
         *,
+        country: str | None = None,
         timeout_s: float,
     ) -> Description | None:
         """Offer `description` to a picked volunteer and return its answer, or None without one.
+
+        `country` is where the client seems to be; the volunteer shows it to its person.
 
         Cancelling withdraws the offer.
         """
@@ -203,7 +205,8 @@ class Volunteers:
         outcome = Outcome.WITHDRAWN
         try:
             async with asyncio.timeout(timeout_s):
-                await volunteer.send(BrokerOffer(number, exit_id, ticket, description))
+                offer = BrokerOffer(number, exit_id, ticket, description, country)
+                await volunteer.send(offer)
                 result = await word
             return result if isinstance(result, Description) else None
         except TimeoutError:
@@ -273,11 +276,13 @@ class Volunteers:
         hello = await self._hello(socket)
         volunteer = Volunteer(self._new_handle(), socket, seen, _now())
         self._by_handle[volunteer.handle] = volunteer
+        origin = self._origins.of(seen)
+        welcome = BrokerWelcome(
+            country=origin.country, caution=origin.country in self._config.cautious
+        )
         try:
-            await socket.send_str(_WELCOME)
-            self._pool.add(
-                volunteer.handle, hello.free, _now(), nat=hello.nat, origin=self._origins.of(seen)
-            )
+            await socket.send_str(signalling.encode(welcome))
+            self._pool.add(volunteer.handle, hello.free, _now(), nat=hello.nat, origin=origin)
             self.freed()
             while (message := await _receive(socket)) is not None:
                 volunteer.count_message(_now())
