@@ -170,8 +170,9 @@ async def _stop(visitor: Visitor, way: Way) -> list[Row]:
         await visitor.page.get_by_role("switch").click()
         await until(visitor.page, "s.phase === 'off'", HELPING_S)
         off_s.append(time.monotonic() - start_s)
-        while await _connections(way):  # noqa: ASYNC110 - the kernel tells nobody
-            await asyncio.sleep(POLL_S)
+        async with asyncio.timeout(HELPING_S):
+            while await _connections(way):  # noqa: ASYNC110 - the kernel tells nobody
+                await asyncio.sleep(POLL_S)
         closed_s.append(time.monotonic() - start_s)
     return [
         Row("from the click to off", median(off_s), "s", at_most(2), 2),

@@ -42,6 +42,16 @@ async def test_hashed_files_are_kept_forever_and_usable_from_any_page(widget: Pa
             assert response.headers["Content-Type"] == "text/css; charset=utf-8"
 
 
+@pytest.mark.parametrize("headers", [{}, {"Origin": "https://paper.example"}])
+async def test_a_pages_connection_is_closed(widget: Path, headers: dict[str, str]) -> None:
+    """Nothing goes over it any more when the visitor has long turned the switch off."""
+    async with (
+        scene(widget_dir=widget) as here,
+        here.http.get(f"{here.url}/w/{ELEMENT}", headers=headers) as response,
+    ):
+        assert (response.headers.get("Connection") == "close") == bool(headers)
+
+
 @pytest.mark.parametrize(
     ("accepted", "packed"),
     [

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from passerelle import limits
 from passerelle.broker.kept import keep
@@ -89,10 +89,17 @@ class Assets:
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer with a file, or send the entry point on to its hashed name."""
-        name = request.match_info["file"]
+        response = self._answer(request.match_info["file"], packed=_takes_gzip(request))
+        if hdrs.ORIGIN in request.headers:
+            # A page. Its browser would keep the connection, and close it with packets long after
+            # the visitor has turned the switch off.
+            response.force_close()
+        return response
+
+    def _answer(self, name: str, *, packed: bool) -> web.Response:
         file = self._files.get(name)
         if file is not None:
-            return _respond(file, packed=_takes_gzip(request))
+            return _respond(file, packed=packed)
         if name != ENTRY:
             raise web.HTTPNotFound
         # Relative, so that it holds behind a proxy which serves us under a path of its own.
