@@ -1,0 +1,150 @@
+"""How the switch looks: every layout in every theme and direction, for eyes and for rules.
+
+The pictures are for people to look at; set `PASSERELLE_LOOKS` to a folder to keep them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page
+
+from passerelle.broker.assets import Assets
+from passerelle.io.web import WebServer, application
+from passerelle.serve import BUILT_WIDGET
+from tests.rig.stage import Stage, tag
+from tests.rig.volunteer import Chromium
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
+
+LAYOUTS = ("panel", "inline", "banner", "floating")
+THEMES = ("light", "dark")
+LANGUAGES = {"ltr": "en", "rtl": "fa"}
+STATES = ("off", "consent", "caution", "waiting", "helping", "paused", "retrying", "problem")
+TOUCH_PX = 44
+"""WCAG 2.5.5."""
+NARROW_PX = 320
+"""WCAG 1.4.10: a page of 1,280 at 400 %."""
+BACKGROUNDS = {"light": "#f3f1ec", "dark": "#0c1114"}
+MEASURE = """() => {
+  const host = document.querySelector('passerelle-switch');
+  const card = host.shadowRoot.querySelector('section');
+  const visible = (node) => node.checkVisibility() && node.getBoundingClientRect().width > 0;
+  const box = (node) => node.getBoundingClientRect();
+  const target = (node) => box(node.closest('label') ?? node);
+  return {
+    small: [...card.querySelectorAll('button, input, select')].filter(visible)
+      .filter((node) => target(node).height < 44 || target(node).width < 44)
+      .map((node) => node.outerHTML.slice(0, 80)),
+    wide: [...card.querySelectorAll('*')].filter(visible)
+      .filter((node) => !node.closest('svg') && node.scrollWidth > node.clientWidth + 1
+        && getComputedStyle(node).display !== 'inline' && node.clientWidth > 0)
+      .map((node) => node.outerHTML.slice(0, 80)),
+    over: document.documentElement.scrollWidth - innerWidth,
+    direction: getComputedStyle(card).direction,
+    isShown: visible(card.querySelector('[role=switch]')),
+  };
+}"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def stage() -> AsyncIterator[Stage]:
+    app = application()
+    app.router.add_get("/w/{file}", Assets(BUILT_WIDGET, entry_age_s=60).handle)
+    async with (
+        WebServer(app, "127.0.0.1", 0) as server,
+        Stage(f"http://127.0.0.1:{server.port}/w/passerelle.js") as running,
+    ):
+        yield running
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    kept = os.environ.get("PASSERELLE_LOOKS")
+    folder = Path(kept) if kept else tmp_path_factory.mktemp("looks")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def explained(page: Page) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"on {page.url}")
+        raise
+
+
+async def look(
+    chrome: Chromium, stage: Stage, picture: Path, *, width: int, theme: str, **attributes: str
+) -> None:
+    """Show one switch, hold it against the rules, and take its picture."""
+    lang = attributes.pop("language")
+    direction = "rtl" if lang == "fa" else "ltr"
+    style = f"<style>body{{margin:16px;min-height:640px;background:{BACKGROUNDS[theme]}}}</style>"
+    body = style + tag(theme=theme, **attributes)
+    url = stage.put(picture.stem, body, lang=lang, direction=direction)
+    page = await chrome.browser.new_page(
+        viewport={"width": width, "height": 700}, reduced_motion="reduce"
+    )
+    try:
+        await page.goto(url)
+        await page.locator("passerelle-switch .example").wait_for()
+        if attributes["layout"] == "panel" and attributes["mock"] in ("waiting", "helping"):
+            await page.locator("canvas").wait_for()
+        found = await page.evaluate(MEASURE)
+        await page.wait_for_timeout(200)
+        await page.screenshot(path=picture, full_page=True)
+        with explained(page):
+            assert found["isShown"]
+            assert found["direction"] == direction
+            assert found["small"] == []
+            assert found["wide"] == []
+            assert found["over"] <= 0
+    finally:
+        await page.close()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("direction", LANGUAGES)
+async def test_every_look(
+    layout: str, theme: str, direction: str, chrome: Chromium, stage: Stage, pictures: Path
+) -> None:
+    """All is shown, nothing is cut off, and every target is large enough for a finger."""
+    for state in ("off", "consent", "helping"):
+        picture = pictures / f"{layout}-{theme}-{direction}-{state}.png"
+        width = 1100 if layout == "banner" else 520
+        language = LANGUAGES[direction]
+        await look(
+            chrome,
+            stage,
+            picture,
+            width=width,
+            theme=theme,
+            layout=layout,
+            mock=state,
+            language=language,
+        )
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+async def test_a_narrow_page(layout: str, chrome: Chromium, stage: Stage, pictures: Path) -> None:
+    """Also a page that is magnified: nothing has to be scrolled sideways."""
+    for state in STATES:
+        picture = pictures / f"{layout}-narrow-{state}.png"
+        await look(
+            chrome,
+            stage,
+            picture,
+            width=NARROW_PX,
+            theme="light",
+            layout=layout,
+            mock=state,
+            language="de",
+        )
