@@ -32,6 +32,7 @@ QUIET_S = 3.0
 OFF_S = 2.0
 """From the click that turns the switch off to the last packet."""
 REQUEST = re.compile(rb"GET (\S+) HTTP/1\.1\r\n")
+OTHER = "window.other.document.querySelector('passerelle-switch')"
 SERVERS = ("broker", "exit", "stun", "client")
 
 
@@ -101,9 +102,11 @@ def test_nothing_is_sent_before_the_click(country: Country) -> None:
         assert after.packets(f"udp port {STUN_PORT}") != []
 
 
-@pytest.mark.parametrize("how", ["click", "reload", "leave"])
+@pytest.mark.parametrize("how", ["click", "other tab", "reload", "leave"])
 def test_nothing_is_sent_after_the_end(how: str, country: Country) -> None:
     """Two seconds after switching off, reloading or leaving the page, all is quiet and stays so.
+
+    One click does, in whichever tab of the site.
 
     The client goes on asking for a volunteer meanwhile.
     """
@@ -112,10 +115,15 @@ def test_nothing_is_sent_after_the_end(how: str, country: Country) -> None:
         with country.client():
             browser.wait(f"{SNAPSHOT}.phase === 'helping'", timeout_s=START_S)
             assert connections(country) != ""
+            if how == "other tab":
+                browser.eval("void (window.other = open(location.href))")
+                browser.wait(f"{OTHER}?.snapshot?.elsewhere", timeout_s=START_S)
             with country.lab.capture(country.hosts["volunteer"], "any") as capture:
                 end_s = time.time()
                 if how == "click":
                     browser.click(SWITCH)
+                elif how == "other tab":
+                    browser.eval(f"{OTHER}.shadowRoot.querySelector('[role=switch]').click()")
                 elif how == "reload":
                     browser.goto(country.paper_url)
                 else:
