@@ -55,10 +55,12 @@ PROXY_HEAD_BYTES: Final = 64 * KIB
 """Largest HTTP request head an application may send; browsers stop at a few cookies of 4 KiB."""
 
 # --- dialling at the exit (io/dns, io/dial) -----------------------------------------------------
-DNS_LOOKUPS: Final = 16
-"""Names looked up at once: each holds a thread for as long as the system resolver takes."""
-DNS_WAITING: Final = 512
-"""Lookups running or waiting for a thread; more are refused."""
+DNS_LOOKUPS: Final = 512
+"""Names looked up at once; more are refused."""
+DNS_CACHE: Final = 4096
+"""Names whose addresses are remembered."""
+DNS_ADDRESSES: Final = 64
+"""Addresses of one name that are looked at."""
 DIAL_ADDRESSES: Final = 8
 """Addresses tried for one name; hostile answers may name hundreds of victims."""
 DIAL_TIMEOUT_S: Final = 15
