@@ -296,7 +296,7 @@ async def test_no_more_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 def test_own_addresses_are_recognised(address: str) -> None:
     """Whatever interface has them; the kernel is asked, and nothing is sent."""
     assert is_own(ip_address(address))
