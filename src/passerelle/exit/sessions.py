@@ -96,7 +96,7 @@ class SessionTable:
         for session in list(self._sessions.values()):
             session.tunnel.close()
         await self._tasks.close()
-        self._resolver.close()
+        await self._resolver.close()
 
 
 class _ExitSession:
