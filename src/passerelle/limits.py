@@ -130,6 +130,14 @@ WIDGET_FILE_BYTES: Final = 4 * MIB
 WIDGET_FILES: Final = 256
 """Files one widget manifest may list."""
 
+# --- the bus between servers (io/bus, broker/sharing) -------------------------------------------
+BUS_HANDLERS: Final = 4096
+"""Messages of one subject in work at once, and messages on their way out; more are dropped."""
+BUS_AVOIDED: Final = 64
+"""Volunteers that another broker is asked to avoid."""
+BUS_BROKERS: Final = 256
+"""Brokers whose counts are kept for public display."""
+
 # --- streams (core/streams) ---------------------------------------------------------------------
 STREAMS_PER_SESSION: Final = 256
 """Open streams in one session, each way."""

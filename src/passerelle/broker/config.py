@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -24,6 +24,8 @@ class BrokerConfig:
     """The signed descriptor, served as it is."""
     descriptor: Descriptor
     """What `document` says."""
+    network_key: bytes = field(default=b"", repr=False)
+    """The operator's public key: names the network on a bus that several share."""
     widget_dir: Path | None = None
     """The built widget, with its manifest.json; None serves no widget."""
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from passerelle import limits
 from passerelle.broker.config import BrokerConfig
+from passerelle.broker.exits import Exits
 from passerelle.broker.mint import Mint
 from passerelle.broker.origins import Origins
 from passerelle.broker.placement import Placer, Wish
@@ -40,6 +41,7 @@ class Rendezvous:
         placer: Placer,
         mint: Mint,
         *,
+        exits: Exits,
         clock: Callable[[], float],
         token: Callable[[int], bytes],
     ) -> None:
@@ -49,6 +51,7 @@ class Rendezvous:
         self._origins = origins
         self._placer = placer
         self._mint = mint
+        self._exits = exits
         self._clock = clock
         self._token = token
         self._replays = ReplayWindow(limits.RENDEZVOUS_CLOCK_SKEW_S, config.nonces)
@@ -77,7 +80,7 @@ class Rendezvous:
     async def _reply(self, request: Request, seen: IPAddress | None, only: bytes | None) -> Reply:
         if request.version != rendezvous.VERSION:
             return Reply(refusal=Refusal.VERSION)
-        exit_id = request.exit or self._choose_exit()
+        exit_id = request.exit or self._exits.choose(self._below, asyncio.get_running_loop().time())
         if self._config.descriptor.exit(exit_id) is None:
             return Reply(refusal=Refusal.UNKNOWN_EXIT)
         pending = self._pending_offers + len(request.offers)
@@ -85,7 +88,7 @@ class Rendezvous:
             return Reply(refusal=Refusal.BUSY, retry_after_s=self._volunteers.retry_s())
         seeker = self._seeker(request, seen)
         for volunteer in request.failed:
-            self._volunteers.complain(seeker, volunteer)
+            self._placer.complain(seeker, volunteer)
         wishes = [
             Wish(exit_id=exit_id, offer=offer, seeker=seeker, lanes=request.lanes, only=only)
             for offer in request.offers
@@ -129,6 +132,6 @@ class Rendezvous:
             self._pending_offers -= len(wishes)
         return tuple(results)
 
-    def _choose_exit(self) -> str:
-        exits = self._config.descriptor.exits
-        return exits[int.from_bytes(self._token(8)) % len(exits)].id
+    def _below(self, most: int) -> int:
+        """Return a random integer from 0 to `most` - 1."""
+        return int.from_bytes(self._token(8)) % most

@@ -12,14 +12,20 @@ from aiohttp import hdrs, web
 from passerelle.broker.assets import Assets
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.direct import Direct
+from passerelle.broker.exits import Exits
 from passerelle.broker.mint import Mint
 from passerelle.broker.origins import Origins
 from passerelle.broker.placement import Placement
 from passerelle.broker.rendezvous import Rendezvous
+from passerelle.broker.sharing import Sharing
 from passerelle.broker.volunteers import Volunteers
+from passerelle.io.bus import Bus, LocalBus
+from passerelle.io.metrics import rounded
+from passerelle.wire.bus import Subjects
 
-COUNT_STEP = 8
-"""Published counts are rounded up to a multiple of this, so that nobody is counted out."""
+STATS_AGE_S = 10
+"""How long caches may keep the public numbers."""
+_FOR_PAGES = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 
 _log = logging.getLogger(__name__)
 
@@ -33,8 +39,11 @@ class Broker:
         *,
         clock: Callable[[], float] = time.time,
         token: Callable[[int], bytes] = secrets.token_bytes,
+        channel: Bus | None = None,
     ) -> None:
         """`clock` tells Unix time; `token` gives that many random bytes.
+
+        On `channel` it hears from exits and shares volunteers with other brokers; None: alone.
 
         Reads the widget's files; raises ConfigError when they are not all there.
         """
@@ -45,8 +54,23 @@ class Broker:
         mint = Mint(config, clock=clock, token=token)
         self.placement = Placement(config, self._volunteers, mint)
         """Where an offer finds one of this broker's volunteers."""
+        exits = Exits(config.descriptor)
+        self._sharing = Sharing(
+            channel or LocalBus(),
+            Subjects(config.network_key),
+            self.placement,
+            self._volunteers,
+            exits,
+        )
         self.rendezvous = Rendezvous(
-            config, self._volunteers, origins, self.placement, mint, clock=clock, token=token
+            config,
+            self._volunteers,
+            origins,
+            self._sharing,
+            mint,
+            exits=exits,
+            clock=clock,
+            token=token,
         )
         """Where a sealed request is answered, whatever carried it here."""
         self._direct = Direct(config, origins, self.rendezvous)
@@ -62,6 +86,7 @@ class Broker:
         router.add_get("/v1/volunteer", self._volunteers.handle, allow_head=False)
         router.add_post("/v1/rendezvous", self._direct.handle)
         router.add_get("/healthz", self._health)
+        router.add_get("/v1/stats", self._stats)
         if self._assets:
             router.add_get("/w/{file}", self._assets.handle)
         self._open = True
@@ -75,6 +100,10 @@ class Broker:
         """Serve `document` from now on: the same network, signed anew before the old one ends."""
         self._document = document
 
+    async def start(self) -> None:
+        """Join the other brokers. Raises LocalError when the bus is away."""
+        await self._sharing.start()
+
     async def close(self) -> None:
         """Send all volunteers away with a time to come back, within the grace time. Idempotent.
 
@@ -82,6 +111,7 @@ class Broker:
         before the web server stops.
         """
         await self._volunteers.close()
+        await self._sharing.close()
         if self._open:
             self._open = False
             _log.info("broker stops")
@@ -91,8 +121,7 @@ class Broker:
             body=self._document,
             content_type="application/json",
             headers={
-                "Access-Control-Allow-Origin": "*",
-                "Cross-Origin-Resource-Policy": "cross-origin",
+                **_FOR_PAGES,
                 "Cache-Control": f"public, max-age={self._config.document_age_s}",
             },
         )
@@ -107,13 +136,23 @@ class Broker:
         return web.json_response(
             {
                 "status": "closing" if closing else "ok",
-                "volunteers": _rounded(len(self._volunteers)),
-                "available": _rounded(self._volunteers.available),
+                "volunteers": rounded(len(self._volunteers)),
+                "available": rounded(self._volunteers.available),
             },
             status=503 if closing else 200,
             headers={"Cache-Control": "no-store"},
         )
 
-
-def _rounded(count: int) -> int:
-    return -(-count // COUNT_STEP) * COUNT_STEP
+    async def _stats(self, _request: web.Request) -> web.Response:
+        crowd = self._sharing.crowd()
+        return web.json_response(
+            {
+                "people": rounded(crowd.people),
+                "volunteers": rounded(crowd.volunteers),
+                "available": rounded(crowd.available),
+                "countries": {
+                    country: rounded(count) for country, count in sorted(crowd.countries.items())
+                },
+            },
+            headers={"Cache-Control": f"public, max-age={STATS_AGE_S}", **_FOR_PAGES},
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import assert_never
@@ -16,6 +17,7 @@ from passerelle.broker.config import BrokerConfig
 from passerelle.broker.origins import Origins
 from passerelle.core.choice import Origin, Seeker
 from passerelle.core.matching import Outcome, Pick, Pool
+from passerelle.core.nat import NatClass
 from passerelle.core.quality import Report
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import signalling
@@ -132,6 +134,16 @@ class Volunteers:
     def available(self) -> int:
         """How many volunteers have a free slot."""
         return self._pool.available
+
+    @property
+    def classes(self) -> frozenset[NatClass]:
+        """NAT classes of the volunteers that could take an offer now."""
+        return self._pool.classes
+
+    @property
+    def countries(self) -> Counter[str]:
+        """How many volunteers there are in each country."""
+        return self._pool.countries()
 
     @property
     def closing(self) -> bool:
