@@ -186,8 +186,9 @@ def seal(request: Request) -> bytes:
 async def scene(channel: Bus | None = None, **changes: Any) -> AsyncIterator[Scene]:
     """A broker on loopback, on a bus if there is one, closed at the end."""
     clock = [float(NOW)]
-    broker = Broker(config(**changes), clock=lambda: clock[0], channel=channel)
-    await broker.start()
+    broker = Broker(config(**changes), clock=lambda: clock[0])
+    if channel is not None:
+        await broker.start(channel)
     app = application()
     broker.add_routes(app)
     async with (

@@ -19,7 +19,7 @@ from passerelle.broker.placement import Placement
 from passerelle.broker.rendezvous import Rendezvous
 from passerelle.broker.sharing import Sharing
 from passerelle.broker.volunteers import Volunteers
-from passerelle.io.bus import Bus, LocalBus
+from passerelle.io.bus import Bus
 from passerelle.io.metrics import rounded
 from passerelle.wire.bus import Subjects
 
@@ -39,11 +39,8 @@ class Broker:
         *,
         clock: Callable[[], float] = time.time,
         token: Callable[[int], bytes] = secrets.token_bytes,
-        channel: Bus | None = None,
     ) -> None:
         """`clock` tells Unix time; `token` gives that many random bytes.
-
-        On `channel` it hears from exits and shares volunteers with other brokers; None: alone.
 
         Reads the widget's files; raises ConfigError when they are not all there.
         """
@@ -56,11 +53,7 @@ class Broker:
         """Where an offer finds one of this broker's volunteers."""
         exits = Exits(config.descriptor)
         self._sharing = Sharing(
-            channel or LocalBus(),
-            Subjects(config.network_key),
-            self.placement,
-            self._volunteers,
-            exits,
+            Subjects(config.network_key), self.placement, self._volunteers, exits
         )
         self.rendezvous = Rendezvous(
             config,
@@ -100,9 +93,12 @@ class Broker:
         """Serve `document` from now on: the same network, signed anew before the old one ends."""
         self._document = document
 
-    async def start(self) -> None:
-        """Join the other brokers. Raises LocalError when the bus is away."""
-        await self._sharing.start()
+    async def start(self, channel: Bus) -> None:
+        """Hear from exits on `channel`, and share volunteers with other brokers there.
+
+        Raises LocalError when the bus is away.
+        """
+        await self._sharing.start(channel)
 
     async def close(self) -> None:
         """Send all volunteers away with a time to come back, within the grace time. Idempotent.

@@ -22,7 +22,7 @@ from passerelle.core.choice import Origin, Seeker
 from passerelle.core.nat import NatClass, chance
 from passerelle.core.quality import Ending, Report
 from passerelle.errors import LinkCode, LocalError, PeerError
-from passerelle.io.bus import Bus, Subscription
+from passerelle.io.bus import Bus, LocalBus, Subscription
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import bus
 from passerelle.wire.bus import Subjects
@@ -61,14 +61,10 @@ class Sharing:
     """The `Placer` of a broker that has others beside it."""
 
     def __init__(
-        self,
-        channel: Bus,
-        subjects: Subjects,
-        placement: Placement,
-        volunteers: Volunteers,
-        exits: Exits,
+        self, subjects: Subjects, placement: Placement, volunteers: Volunteers, exits: Exits
     ) -> None:
-        self._bus = channel
+        """Alone until `start`."""
+        self._bus: Bus = LocalBus()
         self._subjects = subjects
         self._placement = placement
         self._volunteers = volunteers
@@ -79,8 +75,9 @@ class Sharing:
         self._counts: OrderedDict[str, tuple[bus.BrokerCount, float]] = OrderedDict()
         self._tasks = TaskSet("sharing")
 
-    async def start(self) -> None:
-        """Listen to the others. Raises LocalError when the bus is away."""
+    async def start(self, channel: Bus) -> None:
+        """Join the others. Raises LocalError when the bus is away."""
+        self._bus = channel
         subjects = self._subjects
         for subject, handler in (
             (subjects.complaint, self._hear_complaint),
