@@ -33,7 +33,7 @@ async def serve(port: int, url: str, config: BrokerConfig) -> None:
 
 
 def config_from_input() -> BrokerConfig:
-    """Read seal key, ticket key, operator's public key and document, a line of hexadecimals each."""
+    """Read seal key, ticket key, operator's public key and document, in hexadecimal lines."""
     seal, ticket, operator, document = (
         bytes.fromhex(line) for line in sys.stdin.read().splitlines()
     )
