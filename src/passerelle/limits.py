@@ -150,6 +150,10 @@ EXIT_ACCOUNTS: Final = 65_536
 """Client tickets remembered with what they have used."""
 EXIT_ACCOUNTS_SWEPT: Final = 8
 """Old accounts looked at whenever one is added."""
+EXIT_REFUSALS_BURST: Final = 2000
+"""Streams beyond its quota that a session may ask for at once; more ends it."""
+EXIT_REFUSALS_PER_S: Final = 20
+"""… and a second."""
 STREAM_CONTROL_BURST: Final = 4096
 """HTTP/2 frames that move nothing (SETTINGS, PING, RST_STREAM, tiny WINDOW_UPDATEs, empty DATA) a
 far side may send at once: a browser that resets every stream it has, several times over."""
@@ -157,6 +161,8 @@ STREAM_CONTROL_PER_S: Final = 512
 """… and a second; more ends the session."""
 STREAM_UPDATE_LEAST_BYTES: Final = KIB
 """A smaller WINDOW_UPDATE counts as one that moves nothing."""
+SITE_WRITE_BYTES: Final = 256 * KIB
+"""Bytes of one stream that wait for its site to read; then the client is stopped."""
 CONFIG_FILE_BYTES: Final = MIB
 """Largest configuration file."""
 FACE_FILES: Final = 4096

@@ -161,6 +161,7 @@ class Owner:
     def __init__(self) -> None:
         self.down: asyncio.Queue[LinkLost] = asyncio.Queue()
         self.leaving: list[int] = []
+        self.exit_leaves = 0
         self.controls: list[tuple[int, Control]] = []
         self.requested: asyncio.Queue[tuple[TunnelStream, str, int]] = asyncio.Queue()
         self.ended: asyncio.Future[LinkCode] = asyncio.get_running_loop().create_future()
@@ -176,6 +177,9 @@ class Owner:
 
     def stream_requested(self, stream: TunnelStream, host: str, port: int) -> None:
         self.requested.put_nowait((stream, host, port))
+
+    def tunnel_leaving(self) -> None:
+        self.exit_leaves += 1
 
     def tunnel_ended(self, reason: LinkCode) -> None:
         self.ended.set_result(reason)

@@ -129,6 +129,9 @@ class Keeper:
         """Exits ask nothing of clients."""
         stream.refuse(Failure.POLICY)
 
+    def tunnel_leaving(self) -> None:
+        """The exit goes away."""
+
     def tunnel_ended(self, reason: LinkCode) -> None:
         """Start a new session in place of a lost one."""
         self._pool.forget_session()
