@@ -5,7 +5,7 @@ from __future__ import annotations
 from passerelle.core.address import AddressClass
 from passerelle.core.policy import Denial, HostRule, PortRule
 from passerelle.errors import LinkCode
-from passerelle.exit.flows import Ending
+from passerelle.exit.connections import Ending
 from passerelle.io.metrics import Metrics
 
 _DENIALS: tuple[Denial, ...] = (*AddressClass, *PortRule, *HostRule)

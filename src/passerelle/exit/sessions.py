@@ -13,7 +13,7 @@ from passerelle.core.quota import Account, Accounts
 from passerelle.errors import Failure, LinkCode, LinkLost, PeerError, StreamFailed
 from passerelle.exit.config import ExitConfig
 from passerelle.exit.counts import Counts
-from passerelle.exit.flows import Ending, Flow
+from passerelle.exit.connections import Ending, Connection
 from passerelle.io.dial import dial
 from passerelle.io.dns import Resolver
 from passerelle.io.metrics import Metrics
@@ -57,7 +57,7 @@ class SessionTable:
     @property
     def stream_count(self) -> int:
         """How many streams are open, those that are being connected included."""
-        return sum(len(session.flows) for session in self._sessions.values())
+        return sum(len(session.connections) for session in self._sessions.values())
 
     @property
     def draining(self) -> bool:
@@ -107,16 +107,16 @@ class SessionTable:
 
     def spawn(self, session: _ExitSession, stream: TunnelStream, host: str, port: int) -> None:
         """Serve one stream in the background. Raises RuntimeError when the exit is closing."""
-        flow = Flow(
+        connection = Connection(
             stream,
             session.account,
             moved=self.counts.moved,
             denied=self.counts.denied,
-            ended=session.flow_ended,
+            ended=session.connection_ended,
         )
-        work = flow.run(self._connect, host, port, refusal_s=self._config.refusal_s)
+        work = connection.run(self._connect, host, port, refusal_s=self._config.refusal_s)
         self._tasks.spawn(work, "stream")
-        session.flows.add(flow)
+        session.connections.add(connection)
 
     def takes_streams(self) -> bool:
         """Whether new streams are served."""
@@ -183,7 +183,7 @@ class _ExitSession:
         self._config = table._config
         self.id = session_id
         self.account = account
-        self.flows: set[Flow] = set()
+        self.connections: set[Connection] = set()
         lifetimes = self._config.lifetimes
         self.tunnel = Tunnel(self, client=False, grace_s=lifetimes.grace_s, pace=table._pace)
         now = table._loop.time()
@@ -206,7 +206,7 @@ class _ExitSession:
         self._busy_s = now
         if not self._table.takes_streams():
             stream.refuse(Failure.SESSION_LOST)
-        elif not self.account.open_stream(len(self.flows), now):
+        elif not self.account.open_stream(len(self.connections), now):
             self._limit(stream, now)
         else:
             try:
@@ -219,8 +219,8 @@ class _ExitSession:
         """Clients do not ask exits to go."""
 
     def tunnel_ended(self, reason: LinkCode) -> None:
-        for flow in list(self.flows):
-            flow.end(Ending.BROKEN)
+        for connection in list(self.connections):
+            connection.end(Ending.BROKEN)
         self._table.forget(self)
 
     # --- limits ---------------------------------------------------------------------------------
@@ -234,9 +234,9 @@ class _ExitSession:
             # Not in the midst of what the tunnel is doing.
             self._table._loop.call_soon(self.tunnel.close)
 
-    def flow_ended(self, flow: Flow, ending: Ending) -> None:
+    def connection_ended(self, connection: Connection, ending: Ending) -> None:
         """A stream is over."""
-        self.flows.discard(flow)
+        self.connections.discard(connection)
         self.account.close_stream()
         self._busy_s = self._table._loop.time()
         self._table.counts.streams.add(value=ending.value)
@@ -245,12 +245,12 @@ class _ExitSession:
     def sweep(self, now: float) -> None:
         """End what has lasted too long."""
         lifetimes = self._config.lifetimes
-        idle = not self.flows and now - self._busy_s > lifetimes.session_idle_s
+        idle = not self.connections and now - self._busy_s > lifetimes.session_idle_s
         if idle or now - self._began_s > lifetimes.session_total_s:
             self.tunnel.close()
             return
-        for flow in list(self.flows):
-            if now - flow.active_s > lifetimes.stream_idle_s:
-                flow.end(Ending.IDLE)
-            elif now - flow.began_s > lifetimes.stream_total_s:
-                flow.end(Ending.EXPIRED)
+        for connection in list(self.connections):
+            if now - connection.active_s > lifetimes.stream_idle_s:
+                connection.end(Ending.IDLE)
+            elif now - connection.began_s > lifetimes.stream_total_s:
+                connection.end(Ending.EXPIRED)

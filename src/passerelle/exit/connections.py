@@ -41,7 +41,7 @@ Connect = Callable[[str, int, Callable[[], asyncio.BufferedProtocol]], Awaitable
 """Connects a protocol to a host and port, as the policy allows."""
 
 
-class Flow(asyncio.BufferedProtocol):
+class Connection(asyncio.BufferedProtocol):
     """Joins a stream and a connection, both directions, half-close included.
 
     There is one task while the connection is being made and none afterwards: bytes go from
@@ -55,7 +55,7 @@ class Flow(asyncio.BufferedProtocol):
         *,
         moved: Callable[[int, int], None],
         denied: Callable[[Denial], None],
-        ended: Callable[[Flow, Ending], None],
+        ended: Callable[[Connection, Ending], None],
     ) -> None:
         """`moved` takes bytes down and up; `denied` a reason of the policy; `ended` comes once."""
         self._stream = stream
@@ -128,7 +128,7 @@ class Flow(asyncio.BufferedProtocol):
         self.stream_changed()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Lend the buffer that all flows share: it is read into and emptied in one go."""
+        """Lend the buffer that all connections share: it is read into and emptied in one go."""
         return _buffer
 
     def buffer_updated(self, nbytes: int) -> None:
