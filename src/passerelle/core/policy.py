@@ -8,7 +8,7 @@ unless the operator's configuration names them.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from passerelle.core.address import AddressClass, IPNetwork, classify, embedded
@@ -16,6 +16,8 @@ from passerelle.core.host import IPAddress
 from passerelle.errors import Failure, StreamFailed
 
 WEB_PORTS: Final = frozenset({80, 443, 8080, 8443})
+UDP_PORTS: Final = frozenset({53, 443})
+"""DNS and HTTP/3."""
 NEVER_PORTS: Final = frozenset({0, 23, 25, 139, 445, 465, 587})
 """Mail submission, telnet and file sharing: what gets an exit's address on every block list."""
 
@@ -49,6 +51,13 @@ class Policy:
     """Special networks that are open all the same."""
     ports: frozenset[int] | None = WEB_PORTS
     """Open ports, in every network; None opens all but `NEVER_PORTS`."""
+    udp_ports: frozenset[int] | None = UDP_PORTS
+    """The same for datagrams; empty: no UDP at all."""
+
+    @property
+    def for_datagrams(self) -> Policy:
+        """The rules for UDP flows: the same addresses, other ports."""
+        return replace(self, ports=self.udp_ports)
 
     def decide(self, address: IPAddress, port: int) -> Denial | None:
         """Return why a connection to `address` and `port` is denied, or None if it is not."""

@@ -30,6 +30,9 @@ class ExitConfig:
     found its way to the volunteer."""
     grace_s: float = 60.0
     """A session outlives the loss of all its links for so long."""
+    flow_idle_s: float = 120.0
+    """A UDP flow ends after its client has sent nothing for so long; RFC 9298 §3.1 and RFC 4787
+    §4.3 ask for two minutes at least."""
     links: int = limits.EXIT_LINKS
     """Most links at once."""
     sessions: int = limits.EXIT_SESSIONS

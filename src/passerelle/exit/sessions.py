@@ -9,6 +9,7 @@ import time
 from passerelle.core.policy import Refused
 from passerelle.errors import Failure, LinkCode, LinkLost, PeerError, StreamFailed
 from passerelle.exit.config import ExitConfig
+from passerelle.exit.datagrams import FlowTable, SessionFlows
 from passerelle.io.dial import dial
 from passerelle.io.dns import Resolver
 from passerelle.io.splice import splice
@@ -30,6 +31,7 @@ class SessionTable:
         self._sessions: dict[bytes, _ExitSession] = {}
         self._tasks = TaskSet("exit")
         self._resolver = Resolver()
+        self.flows = FlowTable(config.policy, self._resolver, config.flow_idle_s)
 
     def __len__(self) -> int:
         """Return how many sessions are alive."""
@@ -95,6 +97,7 @@ class SessionTable:
         """End all sessions and their connections."""
         for session in list(self._sessions.values()):
             session.tunnel.close()
+        await self.flows.close()
         await self._tasks.close()
         self._resolver.close()
 
@@ -105,7 +108,10 @@ class _ExitSession:
     def __init__(self, table: SessionTable, session_id: bytes) -> None:
         self._table = table
         self._id = session_id
-        self.tunnel = Tunnel(self, client=False, grace_s=table._config.grace_s)
+        self._flows = SessionFlows(table.flows)
+        config = table._config
+        offers_udp = config.policy.udp_ports != frozenset()
+        self.tunnel = Tunnel(self, client=False, grace_s=config.grace_s, flows=offers_udp)
 
     def link_down(self, number: int, error: LinkLost) -> None:
         _log.info("link %d closed: %s", number, error)
@@ -121,6 +127,9 @@ class _ExitSession:
             self._table.connect(stream, host, port)
         except RuntimeError:  # the exit is closing
             stream.refuse(Failure.INTERNAL)
+
+    def flow_requested(self, stream: TunnelStream, host: str, port: int) -> None:
+        self._flows.requested(stream, host, port)
 
     def tunnel_ended(self, reason: LinkCode) -> None:
         self._table.forget(self._id)

@@ -48,15 +48,22 @@ async def dial(
     PORT_CLOSED, UNREACHABLE, TIMEOUT, or LIMIT (this machine has no more sockets). Cancelling
     closes every socket.
     """
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _connect(await vetted(host, port, policy=policy, resolve=resolve), port)
+    except TimeoutError:
+        raise StreamFailed(Failure.TIMEOUT) from None
+
+
+async def vetted(host: str, port: int, *, policy: Policy, resolve: Resolve) -> list[IPAddress]:
+    """Return the addresses of `host` that the policy lets us use, at least one, best first.
+
+    Raises as `dial` does.
+    """
     if denial := policy.decide_port(port):
         # Before resolution: a denied port costs no lookup.
         raise Refused(denial)
-    try:
-        async with asyncio.timeout(timeout_s):
-            addresses = await _addresses(host, resolve)
-            return await _connect(_permitted(addresses, port, policy), port)
-    except TimeoutError:
-        raise StreamFailed(Failure.TIMEOUT) from None
+    return _permitted(await _addresses(host, resolve), port, policy)
 
 
 async def _addresses(host: str, resolve: Resolve) -> Sequence[IPAddress]:

@@ -45,6 +45,9 @@ class TunnelHandler(Protocol):
     def stream_requested(self, stream: TunnelStream, host: str, port: int) -> None:
         """At the exit: a client wants a connection."""
 
+    def flow_requested(self, stream: TunnelStream, host: str, port: int) -> None:
+        """At the exit: a client wants to exchange datagrams."""
+
     def tunnel_ended(self, reason: LinkCode) -> None:
         """The session is over; called once."""
 
@@ -52,13 +55,19 @@ class TunnelHandler(Protocol):
 class Tunnel:
     """One end of one session, its links and its streams."""
 
-    def __init__(self, handler: TunnelHandler, *, client: bool, grace_s: float) -> None:
-        """`grace_s`: how long the session outlives the loss of all its links."""
+    def __init__(
+        self, handler: TunnelHandler, *, client: bool, grace_s: float, flows: bool = True
+    ) -> None:
+        """`grace_s`: how long the session outlives the loss of all its links.
+
+        `flows`: at the exit, whether it offers UDP.
+        """
         self._handler = handler
         self._grace_s = grace_s
         self._loop = asyncio.get_running_loop()
         self._session = Session()
-        self._streams = Streams(client=client)
+        self._streams = Streams(client=client, flows=flows)
+        self._greeted = asyncio.Event()
         self._links: dict[int, SecureLink] = {}
         self._leaving: dict[int, asyncio.TimerHandle] = {}
         """Links that announced their end, and when it is taken for granted."""
@@ -184,8 +193,27 @@ class Tunnel:
         """At the client: ask for a connection. Raises StreamFailed."""
         if self._ended:
             raise StreamFailed(Failure.SESSION_LOST)
-        stream = TunnelStream(self, self._streams.open(host, port))
-        self._open[stream.number] = stream
+        return self._opened(self._streams.open(host, port))
+
+    async def offers_flows(self) -> bool:
+        """At the client: wait until the exit says whether it carries UDP.
+
+        Raises StreamFailed(SESSION_LOST). Cancelling changes nothing.
+        """
+        await self._greeted.wait()
+        if self._ended:
+            raise StreamFailed(Failure.SESSION_LOST)
+        return self._streams.offers_flows
+
+    def open_flow(self, host: str, port: int) -> TunnelStream:
+        """At the client: ask for a UDP flow, carried as capsules. Raises StreamFailed."""
+        if self._ended:
+            raise StreamFailed(Failure.SESSION_LOST)
+        return self._opened(self._streams.open_flow(host, port))
+
+    def _opened(self, number: int) -> TunnelStream:
+        stream = TunnelStream(self, number)
+        self._open[number] = stream
         self._schedule()
         return stream
 
@@ -264,6 +292,12 @@ class Tunnel:
                 stream = TunnelStream(self, number)
                 self._open[number] = stream
                 self._handler.stream_requested(stream, host, port)
+            case streams.FlowRequested(number, host, port):
+                stream = TunnelStream(self, number)
+                self._open[number] = stream
+                self._handler.flow_requested(stream, host, port)
+            case streams.Greeted():
+                self._greeted.set()
             case _:
                 assert_never(event)
 
@@ -356,6 +390,7 @@ class Tunnel:
         if self._ended:
             return
         self._ended = True
+        self._greeted.set()
         for handle in (self._timer, self._expiry, *self._leaving.values()):
             if handle is not None:
                 handle.cancel()
