@@ -63,7 +63,7 @@ def _connected(address: IPAddress, port: int) -> socket.socket:
     try:
         opened.setblocking(False)
         if sys.platform == "linux":
-            # RFC 9298 §7: a proxy must not have its datagrams cut on the way.
+            # RFC 9298 §3.1: datagrams must not be cut, here or on the way.
             if address.version == 4:
                 opened.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_PROBE)
             else:
