@@ -180,6 +180,17 @@ def serve(
             help="A port the exit connects to, instead of the web's usual ones. May be repeated.",
         ),
     ] = None,
+    exit_udp_port: Annotated[
+        list[int] | None,
+        typer.Option(
+            metavar="PORT",
+            help="A port the exit exchanges UDP datagrams with, instead of 53 (DNS) and 443 "
+            "(HTTP/3). May be repeated.",
+        ),
+    ] = None,
+    no_udp: Annotated[
+        bool, typer.Option("--no-udp", help="Carry TCP only; readers' programs are told so.")
+    ] = False,
     allow: Annotated[
         list[str] | None,
         typer.Option(
@@ -206,6 +217,8 @@ def serve(
             "With --exit-listen the exit has a port of its own: say how volunteers reach it with "
             "--exit-url, for example https://exit.bridge.example."
         )
+    if no_udp and exit_udp_port:
+        raise ConfigError("--no-udp and --exit-udp-port contradict each other. Give one of them.")
     has_widget = servers.BUILT_WIDGET.is_dir()
     config = servers.ServeConfig(
         name=name,
@@ -214,7 +227,7 @@ def serve(
         exit_listen=Listen.parse(exit_listen) if exit_listen else None,
         exit_url=exit_url,
         tls=servers.tls_context(tls_cert, tls_key) if tls_cert and tls_key else None,
-        policy=_policy(allow or [], exit_port or []),
+        policy=_policy(allow or [], exit_port or [], [] if no_udp else exit_udp_port),
         stun=tuple(stun or ()),
         direct=direct,
         widget_dir=servers.BUILT_WIDGET if has_widget else None,
@@ -325,8 +338,9 @@ def _until_interrupted(work: Coroutine[Any, Any, None]) -> None:
         interrupt.run(work)
 
 
-def _policy(allow: Sequence[str], ports: Sequence[int]) -> Policy:
-    from passerelle.core.policy import WEB_PORTS, Policy  # noqa: PLC0415 - see above
+def _policy(allow: Sequence[str], ports: Sequence[int], udp_ports: Sequence[int] | None) -> Policy:
+    """`ports` empty and `udp_ports` None: the usual ones; `udp_ports` empty: no UDP."""
+    from passerelle.core.policy import UDP_PORTS, WEB_PORTS, Policy  # noqa: PLC0415 - see above
 
     try:
         networks = tuple(ipaddress.ip_network(text) for text in allow)
@@ -334,9 +348,14 @@ def _policy(allow: Sequence[str], ports: Sequence[int]) -> Policy:
         raise ConfigError(
             f"--allow wants a network such as 10.1.0.0/16 or fd00::/8: {error}."
         ) from error
-    if bad := [port for port in ports if not 0 < port < 65536]:
-        raise ConfigError(f"--exit-port wants a port from 1 to 65535, not {bad[0]}.")
-    return Policy(allow=networks, ports=frozenset(ports) or WEB_PORTS)
+    for option, given in (("--exit-port", ports), ("--exit-udp-port", udp_ports or [])):
+        if bad := [port for port in given if not 0 < port < 65536]:
+            raise ConfigError(f"{option} wants a port from 1 to 65535, not {bad[0]}.")
+    return Policy(
+        allow=networks,
+        ports=frozenset(ports) or WEB_PORTS,
+        udp_ports=UDP_PORTS if udp_ports is None else frozenset(udp_ports),
+    )
 
 
 def _say(text: str) -> None:

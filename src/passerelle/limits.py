@@ -128,6 +128,23 @@ CONNECTION_WINDOW_BYTES: Final = 16 * MIB
 STREAM_HEADER_BYTES: Final = 4 * KIB
 """Size of a CONNECT request's or answer's headers (RFC 9113 §6.5.2)."""
 
+# --- datagrams (wire/capsule, io/flow, client/datagrams, exit/datagrams) ------------------------
+DATAGRAM_BYTES: Final = 65_527
+"""Longest UDP payload: 65,535 less UDP's own header (RFC 9298 §5)."""
+FLOWS_PER_SESSION: Final = 128
+"""UDP flows among the streams of one session; half of them stay for TCP."""
+FLOW_QUEUE_BYTES: Final = 64 * KIB
+"""Datagrams of one flow that wait for the session or for a socket; those beyond are dropped, as
+a router's queue does: more would only be stale when it arrives."""
+ASSOCIATION_FLOWS: Final = 64
+"""Destinations of one application's UDP association."""
+CLIENT_ASSOCIATIONS: Final = 32
+"""UDP associations of applications at once."""
+EXIT_FLOWS: Final = 8192
+"""UDP flows, and so sockets, at one exit process."""
+FLOW_BATCH: Final = 16
+"""Datagrams read from one socket before it is another's turn."""
+
 # --- shells (io/) -------------------------------------------------------------------------------
 CHANNEL_CHUNKS: Final = 8192
 """SCTP chunks a volunteer may leave incomplete or out of order on one DataChannel: a receive

@@ -35,6 +35,7 @@ def test_every_table(tmp_path: Path) -> None:
         mode = "site"
         sites = ["News.Example", "*.news.example"]
         ports = [443]
+        udp_ports = []
         allow = ["10.1.0.0/16"]
         deny = ["10.1.2.0/24"]
         [exit]
@@ -52,6 +53,7 @@ def test_every_table(tmp_path: Path) -> None:
     )
     assert found.policy.sites == ("news.example", "*.news.example")
     assert found.policy.ports == frozenset({443})
+    assert found.policy.udp_ports == frozenset()
     assert found.policy.allow == (ip_network("10.1.0.0/16"),)
     assert found.policy.deny == (ip_network("10.1.2.0/24"),)
     assert (found.links, found.sessions, found.rate_bytes_s) == (10, 5, 12_500_000)
@@ -120,5 +122,5 @@ def test_every_setting_is_documented_with_its_default() -> None:
         shown = rows[name].replace(",", "")
         assert shown == "none" if default is None else float(shown) == default, name
     assert set(rows) - set(wanted) == {
-        f"policy.{name}" for name in ("mode", "sites", "ports", "allow", "deny")
+        f"policy.{name}" for name in ("mode", "sites", "ports", "udp_ports", "allow", "deny")
     }

@@ -30,6 +30,9 @@ class Lifetimes:
     """A stream on which nothing moves is broken off after so long."""
     stream_total_s: float = 43_200.0
     """Every stream is broken off after so long."""
+    flow_idle_s: float = 120.0
+    """A UDP flow ends after its client has sent nothing for so long; RFC 9298 §3.1 and RFC 4787
+    §4.3 ask for two minutes at least."""
     drain_s: float = 30.0
     """After SIGTERM streams may go on for so long."""
 

@@ -41,6 +41,16 @@ Connect = Callable[[str, int, Callable[[], asyncio.BufferedProtocol]], Awaitable
 """Connects a protocol to a host and port, as the policy allows."""
 
 
+async def until_multiple(step_s: float, began_s: float) -> None:
+    """Wait until a multiple of `step_s` after `began_s` has come, in the event loop's time.
+
+    What the policy denies is answered then, whatever it took to find out: the time must not tell
+    what a name leads to.
+    """
+    elapsed_s = asyncio.get_running_loop().time() - began_s
+    await asyncio.sleep(math.ceil(elapsed_s / step_s) * step_s - elapsed_s)
+
+
 class Connection(asyncio.BufferedProtocol):
     """Joins a stream and a connection, both directions, half-close included.
 
@@ -80,8 +90,7 @@ class Connection(asyncio.BufferedProtocol):
     async def run(self, connect: Connect, host: str, port: int, *, refusal_s: float) -> None:
         """Connect, or tell the client why not. Cancelling breaks everything off.
 
-        What the policy denies is answered a multiple of `refusal_s` after the request, whatever
-        it took to find out: the time must not tell what a name leads to.
+        What the policy denies is answered a multiple of `refusal_s` after the request.
         """
         if self._is_over:  # before its task began
             return
@@ -90,7 +99,7 @@ class Connection(asyncio.BufferedProtocol):
             await connect(host, port, lambda: self)
         except Refused as error:
             self._denied(error.denial)
-            await self._until_multiple(refusal_s)
+            await until_multiple(refusal_s, self.began_s)
             self._refuse(error.failure, Ending.REFUSED)
         except StreamFailed as error:
             self._refuse(error.failure, Ending.FAILED)
@@ -105,10 +114,6 @@ class Connection(asyncio.BufferedProtocol):
         if self._dialling is not None:
             self._dialling.cancel()
         self._break(ending)
-
-    async def _until_multiple(self, step_s: float) -> None:
-        elapsed_s = self._loop.time() - self.began_s
-        await asyncio.sleep(math.ceil(elapsed_s / step_s) * step_s - elapsed_s if step_s else 0)
 
     def _refuse(self, failure: Failure, ending: Ending) -> None:
         self._stream.listener = None

@@ -12,8 +12,9 @@ from passerelle.core.bucket import Bucket
 from passerelle.core.quota import Account, Accounts
 from passerelle.errors import Failure, LinkCode, LinkLost, PeerError, StreamFailed
 from passerelle.exit.config import ExitConfig
+from passerelle.exit.connections import Connection, Ending
 from passerelle.exit.counts import Counts
-from passerelle.exit.connections import Ending, Connection
+from passerelle.exit.datagrams import FlowTable, SessionFlows
 from passerelle.io.dial import dial
 from passerelle.io.dns import Resolver
 from passerelle.io.metrics import Metrics
@@ -49,6 +50,13 @@ class SessionTable:
         self._calm = asyncio.Event()
         """Set whenever the last stream of the exit ends."""
         self._tasks.spawn(self._sweep(), "lifetimes")
+        self.flows = FlowTable(
+            config.policy,
+            self._resolver,
+            config.lifetimes.flow_idle_s,
+            refusal_s=config.refusal_s,
+            denied=self.counts.denied,
+        )
 
     def __len__(self) -> int:
         """Return how many sessions are alive."""
@@ -151,6 +159,7 @@ class SessionTable:
         """End all sessions and their connections."""
         for session in list(self._sessions.values()):
             session.tunnel.close()
+        await self.flows.close()
         await self._tasks.close()
         self._pace.close()
         await self._resolver.close()
@@ -185,7 +194,14 @@ class _ExitSession:
         self.account = account
         self.connections: set[Connection] = set()
         lifetimes = self._config.lifetimes
-        self.tunnel = Tunnel(self, client=False, grace_s=lifetimes.grace_s, pace=table._pace)
+        self._flows = SessionFlows(table.flows)
+        self.tunnel = Tunnel(
+            self,
+            client=False,
+            grace_s=lifetimes.grace_s,
+            pace=table._pace,
+            flows=self._config.policy.udp_ports != frozenset(),
+        )
         now = table._loop.time()
         self._began_s = self._busy_s = now
         self._refusals = Bucket(limits.EXIT_REFUSALS_PER_S, limits.EXIT_REFUSALS_BURST, now)
@@ -218,6 +234,16 @@ class _ExitSession:
     def tunnel_leaving(self) -> None:
         """Clients do not ask exits to go."""
 
+    def flow_requested(self, stream: TunnelStream, host: str, port: int) -> None:
+        now = self._table._loop.time()
+        self._busy_s = now
+        if not self._table.takes_streams():
+            stream.refuse(Failure.SESSION_LOST)
+        elif not self.account.may_start(now):
+            self._limit(stream, now)
+        else:
+            self._flows.requested(stream, host, port)
+
     def tunnel_ended(self, reason: LinkCode) -> None:
         for connection in list(self.connections):
             connection.end(Ending.BROKEN)
@@ -245,7 +271,9 @@ class _ExitSession:
     def sweep(self, now: float) -> None:
         """End what has lasted too long."""
         lifetimes = self._config.lifetimes
-        idle = not self.connections and now - self._busy_s > lifetimes.session_idle_s
+        idle = (
+            not (self.connections or self._flows) and now - self._busy_s > lifetimes.session_idle_s
+        )
         if idle or now - self._began_s > lifetimes.session_total_s:
             self.tunnel.close()
             return

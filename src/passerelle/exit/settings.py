@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from passerelle import limits
 from passerelle.core.address import IPNetwork
 from passerelle.core.host import HostError
-from passerelle.core.policy import WEB_PORTS, Policy, parse_site
+from passerelle.core.policy import UDP_PORTS, WEB_PORTS, Policy, parse_site
 from passerelle.core.quota import Quota
 from passerelle.errors import ConfigError
 from passerelle.exit.config import ExitConfig, Lifetimes
@@ -28,6 +28,7 @@ class _PolicyTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mode: Literal["web", "site"] = "web"
     sites: tuple[str, ...] = ()
     ports: tuple[int, ...] = tuple(sorted(WEB_PORTS))
+    udp_ports: tuple[int, ...] = tuple(sorted(UDP_PORTS))
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
 
@@ -99,6 +100,7 @@ class Settings:
                 allow=found.policy.allow,
                 deny=found.policy.deny,
                 ports=found.policy.ports,
+                udp_ports=found.policy.udp_ports,
                 sites=found.policy.sites if found.policy.mode == "site" else None,
             )
         except ConfigError as error:
@@ -148,12 +150,13 @@ def make_policy(
     allow: Sequence[str] = (),
     deny: Sequence[str] = (),
     ports: Sequence[int] = (),
+    udp_ports: Sequence[int] = tuple(UDP_PORTS),
     sites: Sequence[str] | None = None,
 ) -> Policy:
-    """Return the policy that people's words describe; without `ports` the web's. Raises
-    ConfigError.
+    """Return the policy that people's words describe: without `ports` the web's, without
+    `udp_ports` no UDP. Raises ConfigError.
     """
-    if bad := [port for port in ports if not 0 < port < 65536]:
+    if bad := [port for port in (*ports, *udp_ports) if not 0 < port < 65536]:
         raise ConfigError(f"a port is a number from 1 to 65535, not {bad[0]}")
     try:
         listed = None if sites is None else tuple(parse_site(site) for site in sites)
@@ -165,6 +168,7 @@ def make_policy(
         allow=_networks(allow),
         deny=_networks(deny),
         ports=frozenset(ports) or WEB_PORTS,
+        udp_ports=frozenset(udp_ports),
         sites=listed,
     )
 

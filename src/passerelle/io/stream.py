@@ -114,6 +114,18 @@ class TunnelStream:
             await self._writable.wait()
         self._check()
 
+    def offer(self, data: bytes, most: int) -> bool:
+        """Queue `data` if no more than `most` bytes wait then; return whether it was taken.
+
+        A stream that has failed, or sends no more, takes nothing.
+        """
+        over = self._failure is not None or self._outgoing_end
+        if over or len(self._outgoing) + len(data) > most:
+            return False
+        self._outgoing += data
+        self._tunnel.sendable(self)
+        return True
+
     def write_end(self) -> None:
         """Send no more; the other direction stays open."""
         self._outgoing_end = True

@@ -51,6 +51,9 @@ class TunnelHandler(Protocol):
     def tunnel_leaving(self) -> None:
         """At the client: the exit will go away; open nothing new in this session. Called once."""
 
+    def flow_requested(self, stream: TunnelStream, host: str, port: int) -> None:
+        """At the exit: a client wants to exchange datagrams."""
+
     def tunnel_ended(self, reason: LinkCode) -> None:
         """The session is over; called once."""
 
@@ -59,11 +62,18 @@ class Tunnel:
     """One end of one session, its links and its streams."""
 
     def __init__(
-        self, handler: TunnelHandler, *, client: bool, grace_s: float, pace: Pace | None = None
+        self,
+        handler: TunnelHandler,
+        *,
+        client: bool,
+        grace_s: float,
+        flows: bool = True,
+        pace: Pace | None = None,
     ) -> None:
         """`grace_s`: how long the session outlives the loss of all its links.
 
-        `pace` gives the turns in which streams' bytes are sent; None: at any time.
+        `flows`: at the exit, whether it offers UDP. `pace` gives the turns in which streams' bytes
+        are sent; None: at any time.
         """
         self._handler = handler
         self._client = client
@@ -76,7 +86,8 @@ class Tunnel:
         self._grace_s = grace_s
         self._loop = asyncio.get_running_loop()
         self._session = Session()
-        self._streams = Streams(client=client)
+        self._streams = Streams(client=client, flows=flows)
+        self._greeted = asyncio.Event()
         self._links: dict[int, SecureLink] = {}
         self._leaving: dict[int, asyncio.TimerHandle] = {}
         """Links that announced their end, and when it is taken for granted."""
@@ -219,8 +230,27 @@ class Tunnel:
         """At the client: ask for a connection. Raises StreamFailed."""
         if self._ended:
             raise StreamFailed(Failure.SESSION_LOST)
-        stream = TunnelStream(self, self._streams.open(host, port))
-        self._open[stream.number] = stream
+        return self._opened(self._streams.open(host, port))
+
+    async def offers_flows(self) -> bool:
+        """At the client: wait until the exit says whether it carries UDP.
+
+        Raises StreamFailed(SESSION_LOST). Cancelling changes nothing.
+        """
+        await self._greeted.wait()
+        if self._ended:
+            raise StreamFailed(Failure.SESSION_LOST)
+        return self._streams.offers_flows
+
+    def open_flow(self, host: str, port: int) -> TunnelStream:
+        """At the client: ask for a UDP flow, carried as capsules. Raises StreamFailed."""
+        if self._ended:
+            raise StreamFailed(Failure.SESSION_LOST)
+        return self._opened(self._streams.open_flow(host, port))
+
+    def _opened(self, number: int) -> TunnelStream:
+        stream = TunnelStream(self, number)
+        self._open[number] = stream
         self._schedule()
         return stream
 
@@ -302,6 +332,12 @@ class Tunnel:
                 stream = TunnelStream(self, number)
                 self._open[number] = stream
                 self._handler.stream_requested(stream, host, port)
+            case streams.FlowRequested(number, host, port):
+                stream = TunnelStream(self, number)
+                self._open[number] = stream
+                self._handler.flow_requested(stream, host, port)
+            case streams.Greeted():
+                self._greeted.set()
             case _:
                 assert_never(event)
 
@@ -419,6 +455,7 @@ class Tunnel:
         self._ended = True
         if self._pace is not None:
             self._pace.leave(self)
+        self._greeted.set()
         for handle in (self._timer, self._expiry, *self._leaving.values()):
             if handle is not None:
                 handle.cancel()
