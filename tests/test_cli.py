@@ -100,6 +100,17 @@ def test_commands_that_need_no_webrtc_do_not_load_it() -> None:
             "--allow wants",
         ),
         (
+            ["serve", "--state", "STATE", "--url", "https://a", "--exit-udp-port", "0"],
+            "--exit-udp-port wants",
+        ),
+        (
+            [
+                *("serve", "--state", "STATE", "--url", "https://a"),
+                *("--no-udp", "--exit-udp-port", "53"),
+            ],
+            "--no-udp and --exit-udp-port contradict",
+        ),
+        (
             ["serve", "--state", "STATE", "--url", "https://a", "--exit-port", "70000"],
             "--exit-port wants",
         ),

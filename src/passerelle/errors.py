@@ -92,6 +92,7 @@ class Failure(enum.Enum):
     LIMIT = "connection_limit_reached"
     NO_VOLUNTEER = "no_volunteer"
     SESSION_LOST = "connection_terminated"
+    NO_DATAGRAMS = "datagrams_not_offered"
     INTERNAL = "proxy_internal_error"
 
 
@@ -137,6 +138,12 @@ FAILURES: dict[Failure, FailureReport] = {
         0x01,
         502,
         "The way through the volunteers was lost. The client is looking for another; try again.",
+    ),
+    Failure.NO_DATAGRAMS: FailureReport(
+        0x07,
+        501,
+        "This network's exit carries no UDP. Use the application's TCP mode, or ask the operator "
+        "to open UDP ports.",
     ),
     Failure.INTERNAL: FailureReport(
         0x01, 502, "Something went wrong inside Passerelle. Try again; if it stays, report it."

@@ -152,6 +152,23 @@ CONNECTION_WINDOW_BYTES: Final = 16 * MIB
 STREAM_HEADER_BYTES: Final = 4 * KIB
 """Size of a CONNECT request's or answer's headers (RFC 9113 §6.5.2)."""
 
+# --- datagrams (wire/capsule, io/flow, client/datagrams, exit/datagrams) ------------------------
+DATAGRAM_BYTES: Final = 65_527
+"""Longest UDP payload: 65,535 less UDP's own header (RFC 9298 §5)."""
+FLOWS_PER_SESSION: Final = 128
+"""UDP flows among the streams of one session; half of them stay for TCP."""
+FLOW_QUEUE_BYTES: Final = 64 * KIB
+"""Datagrams of one flow that wait for the session or for a socket; those beyond are dropped, as
+a router's queue does: more would only be stale when it arrives."""
+ASSOCIATION_FLOWS: Final = 64
+"""Destinations of one application's UDP association."""
+CLIENT_ASSOCIATIONS: Final = 32
+"""UDP associations of applications at once."""
+EXIT_FLOWS: Final = 8192
+"""UDP flows, and so sockets, at one exit process."""
+FLOW_BATCH: Final = 16
+"""Datagrams read from one socket before it is another's turn."""
+
 # --- shells (io/) -------------------------------------------------------------------------------
 CHANNEL_CHUNKS: Final = 8192
 """SCTP chunks a volunteer may leave incomplete or out of order on one DataChannel: a receive
@@ -174,6 +191,10 @@ EXIT_ACCOUNTS: Final = 65_536
 """Client tickets remembered with what they have used."""
 EXIT_ACCOUNTS_SWEPT: Final = 8
 """Old accounts looked at whenever one is added."""
+EXIT_REFUSALS_BURST: Final = 2000
+"""Streams beyond its quota that a session may ask for at once; more ends it."""
+EXIT_REFUSALS_PER_S: Final = 20
+"""… and a second."""
 STREAM_CONTROL_BURST: Final = 4096
 """HTTP/2 frames that move nothing (SETTINGS, PING, RST_STREAM, tiny WINDOW_UPDATEs, empty DATA) a
 far side may send at once: a browser that resets every stream it has, several times over."""
@@ -181,6 +202,8 @@ STREAM_CONTROL_PER_S: Final = 512
 """… and a second; more ends the session."""
 STREAM_UPDATE_LEAST_BYTES: Final = KIB
 """A smaller WINDOW_UPDATE counts as one that moves nothing."""
+SITE_WRITE_BYTES: Final = 256 * KIB
+"""Bytes of one stream that wait for its site to read; then the client is stopped."""
 CONFIG_FILE_BYTES: Final = MIB
 """Largest configuration file."""
 FACE_FILES: Final = 4096

@@ -195,3 +195,31 @@ def test_names_of_local_networks(host: str, denial: HostRule | None) -> None:
 def test_who_opens_a_network_opens_its_names() -> None:
     """Else an operator's own names could not be reached."""
     assert allowing("10.0.0.0/8").decide_host("intranet") is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "port", "denial"),
+    [
+        (Policy(), 53, None),
+        (Policy(), 443, None),
+        (Policy(), 80, PortRule.NOT_OPEN),
+        (Policy(), 123, PortRule.NOT_OPEN),
+        (Policy(udp_ports=frozenset({4433})), 4433, None),
+        (Policy(udp_ports=frozenset({4433})), 443, PortRule.NOT_OPEN),
+        (Policy(udp_ports=frozenset()), 53, PortRule.NOT_OPEN),
+        (Policy(udp_ports=None), 123, None),
+        (Policy(udp_ports=None), 25, PortRule.NEVER),
+    ],
+)
+def test_datagrams_have_ports_of_their_own(
+    policy: Policy, port: int, denial: PortRule | None
+) -> None:
+    """DNS and HTTP/3 by default; what is open for TCP says nothing about UDP."""
+    assert policy.for_datagrams.decide_port(port) is denial
+
+
+@given(st.ip_addresses())
+def test_datagrams_go_to_the_same_addresses(address: IPv4Address | IPv6Address) -> None:
+    """One rule for both."""
+    policy = allowing("127.0.0.0/8", "fd00::/8")
+    assert policy.for_datagrams.decide(address, 53) is policy.decide(address, 53)

@@ -54,8 +54,8 @@ def test_shares_are_equal_and_the_rate_is_kept() -> None:
     turns: Turns[str] = Turns(1e6, now=0)
     sent: Counter[str] = Counter()
     now = 0.0
-    for party in "abc":
-        turns.wait(party)
+    for each in "abc":
+        turns.wait(each)
     while now < 10:
         party = turns.next(now)
         if party is None:

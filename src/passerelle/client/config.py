@@ -34,6 +34,8 @@ class ClientConfig:
     """From the open DataChannel until the exit's WELCOME."""
     grace_s: float = 120.0
     """The session outlives the loss of all its links for so long."""
+    flow_idle_s: float = 120.0
+    """A UDP flow ends after its application has sent nothing for so long."""
     request_timeout_s: float = 15.0
     """One exchange with the broker."""
     retry_s: tuple[float, float] = (0.5, 15.0)

@@ -9,6 +9,8 @@ import random
 import secrets
 import time
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from passerelle import limits
 from passerelle.client.config import ClientConfig
@@ -80,15 +82,36 @@ class Keeper:
         The exit's answer is still to come (`TunnelStream.opened`). Raises
         StreamFailed(NO_VOLUNTEER).
         """
+        async with self._patience():
+            tunnel = await self._linked_tunnel()
+        return tunnel.open(host, port)
+
+    async def open_flow(self, host: str, port: int) -> TunnelStream:
+        """Do as `open` does for a UDP flow. Raises StreamFailed, NO_DATAGRAMS besides."""
+        async with self._patience():
+            tunnel = await self._linked_tunnel()
+            await tunnel.offers_flows()
+        return tunnel.open_flow(host, port)
+
+    async def offers_flows(self) -> bool:
+        """Whether the exit carries UDP; waits as `open` does, and raises as it does."""
+        async with self._patience():
+            return await (await self._linked_tunnel()).offers_flows()
+
+    @asynccontextmanager
+    async def _patience(self) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self._config.patience_s):
-                # Data may follow HELLO: the exit's WELCOME is not waited for.
-                while not self._membership.tunnel.link_count:
-                    self._linked.clear()
-                    await self._linked.wait()
+                yield
         except TimeoutError:
             raise StreamFailed(Failure.NO_VOLUNTEER) from None
-        return self._membership.tunnel.open(host, port)
+
+    async def _linked_tunnel(self) -> Tunnel:
+        # Data may follow HELLO: the exit's WELCOME is not waited for.
+        while not self._membership.tunnel.link_count:
+            self._linked.clear()
+            await self._linked.wait()
+        return self._membership.tunnel
 
     async def run(self) -> None:
         """Bring links as long as it is not cancelled."""
@@ -127,6 +150,13 @@ class Keeper:
 
     def stream_requested(self, stream: TunnelStream, host: str, port: int) -> None:
         """Exits ask nothing of clients."""
+        stream.refuse(Failure.POLICY)
+
+    def tunnel_leaving(self) -> None:
+        """The exit goes away."""
+
+    def flow_requested(self, stream: TunnelStream, host: str, port: int) -> None:
+        """Nor here."""
         stream.refuse(Failure.POLICY)
 
     def tunnel_ended(self, reason: LinkCode) -> None:

@@ -9,7 +9,7 @@ that the operator listed are looked up at all.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from passerelle.core.address import AddressClass, IPNetwork, classify, embedded
@@ -17,6 +17,8 @@ from passerelle.core.host import HostError, IPAddress, parse_host
 from passerelle.errors import Failure, StreamFailed
 
 WEB_PORTS: Final = frozenset({80, 443, 8080, 8443})
+UDP_PORTS: Final = frozenset({53, 443})
+"""DNS and HTTP/3."""
 NEVER_PORTS: Final = frozenset({0, 23, 25, 110, 135, 137, 138, 139, 143, 445, 465, 587, 993, 995})
 """Mail, telnet and file sharing: what gets an exit's address on every block list."""
 LOCAL_NAMES: Final = frozenset({"localhost", "local", "internal", "lan", "home.arpa"})
@@ -66,12 +68,19 @@ class Policy:
     """Special networks that are open all the same, the exit's own addresses in them included."""
     ports: frozenset[int] | None = WEB_PORTS
     """Open ports, in every network; None opens all but `NEVER_PORTS`."""
+    udp_ports: frozenset[int] | None = UDP_PORTS
+    """The same for datagrams; empty: no UDP at all."""
     sites: tuple[str, ...] | None = None
     """`site` mode: the only names that are served, as `parse_site` returns them. None is `web`
     mode: any name."""
     deny: tuple[IPNetwork, ...] = ()
     """Networks that are closed whatever else holds: the operator's own, or a network-specific
     NAT64 prefix (RFC 6052 §3.3), which nobody can tell from the outside."""
+
+    @property
+    def for_datagrams(self) -> Policy:
+        """The rules for UDP flows: the same addresses, other ports."""
+        return replace(self, ports=self.udp_ports)
 
     def decide(self, address: IPAddress, port: int, *, own: bool = False) -> Denial | None:
         """Return why a connection to `address` and `port` is denied, or None if it is not.

@@ -28,7 +28,7 @@ class Quota:
     streams_per_session: int = limits.STREAMS_PER_SESSION
     """… and in each of them, at most `limits.STREAMS_PER_SESSION`."""
     new_streams_per_s: float = 30.0
-    """New streams a second that it may go on opening; each is one destination at most."""
+    """New streams and UDP flows a second that it may go on opening, one destination each."""
     new_streams_burst: int = 200
     """… and at once: a page with everything on it."""
     bytes_per_s: float | None = None
@@ -55,10 +55,14 @@ class Account:
         quota = self._quota
         if self.streams >= quota.streams or in_session >= quota.streams_per_session:
             return False
-        if not self._streams_new.take(now):
+        if not self.may_start(now):
             return False
         self.streams += 1
         return True
+
+    def may_start(self, now: float) -> bool:
+        """Count the start of a stream or a UDP flow, if one may be started now."""
+        return self._streams_new.take(now)
 
     def close_stream(self) -> None:
         """One stream fewer."""

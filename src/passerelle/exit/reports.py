@@ -29,9 +29,9 @@ class LinkReport:
     duration_s: float
     """From the WebSocket's opening to its end."""
     rate_bytes_s: float
-    """Best delivery rate towards the client that was measured in a round; 0: too little sent."""
+    """Delivery rate towards the client as measured last; 0 if too little was sent for that."""
     rtt_s: float
-    """Smallest round trip to the client that was measured; 0 if none was."""
+    """Smallest recent round trip to the client and back; 0 if none was measured."""
     reason: LinkCode
     """Why it ended: TRANSPORT is a volunteer that vanished, DRAINING one that said goodbye,
     TIMEOUT one that fell silent, NORMAL the client's own wish."""

@@ -51,18 +51,26 @@ async def dial(
     closes every socket.
     """
     try:
+        async with asyncio.timeout(timeout_s):
+            return await _connect(await vetted(host, port, policy=policy, resolve=resolve), port)
+    except TimeoutError:
+        raise StreamFailed(Failure.TIMEOUT) from None
+
+
+async def vetted(host: str, port: int, *, policy: Policy, resolve: Resolve) -> list[IPAddress]:
+    """Return the addresses of `host` that the policy lets us use, at least one, best first.
+
+    Raises as `dial` does.
+    """
+    try:
         parsed = parse_host(host)
     except HostError:
         raise StreamFailed(Failure.DNS) from None
     # Before resolution: what is denied already costs no lookup.
     if denial := policy.decide_port(port) or policy.decide_host(parsed):
         raise Refused(denial)
-    try:
-        async with asyncio.timeout(timeout_s):
-            addresses = await resolve(parsed) if isinstance(parsed, str) else [parsed]
-            return await _connect(_permitted(addresses, port, policy), port)
-    except TimeoutError:
-        raise StreamFailed(Failure.TIMEOUT) from None
+    addresses = await resolve(parsed) if isinstance(parsed, str) else [parsed]
+    return _permitted(addresses, port, policy)
 
 
 def is_own(address: IPAddress) -> bool:

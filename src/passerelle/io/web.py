@@ -8,6 +8,7 @@ import ipaddress
 import logging
 import socket
 import ssl
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -15,7 +16,7 @@ from aiohttp import web, web_response
 
 from passerelle import limits
 from passerelle.core.host import IPAddress
-from passerelle.errors import LocalError, Sensitive
+from passerelle.errors import ConfigError, LocalError, Sensitive
 from passerelle.io.tasks import describe
 
 IDLE_TIMEOUT_S = 30.0
@@ -141,6 +142,21 @@ def peer_address(request: web.Request) -> IPAddress | None:
     if isinstance(address, ipaddress.IPv6Address):
         return address.ipv4_mapped or address
     return address
+
+
+def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Return the settings to serve TLS with. Raises ConfigError."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        # Without a password OpenSSL would ask the terminal for one.
+        context.load_cert_chain(certificate, key, password="")
+    except OSError as error:
+        raise ConfigError(
+            f"The TLS certificate {certificate} and its key {key} cannot be used "
+            f"({error.strerror or error}). Give PEM files that belong together: the whole chain "
+            "with --tls-cert, its private key with --tls-key."
+        ) from error
+    return context
 
 
 def cannot_listen(host: str, port: int, error: OSError) -> LocalError:
