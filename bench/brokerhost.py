@@ -42,7 +42,6 @@ def config_from_input() -> BrokerConfig:
         ticket_key=Ed25519PrivateKey.from_private_bytes(ticket),
         document=document,
         descriptor=verify(document, operator, now_s=0),
-        network_key=operator,
         wait_s=0.5,
         unseen_volunteers=1_000_000,
     )

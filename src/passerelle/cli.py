@@ -8,6 +8,7 @@ before the work was done.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import signal
 import sys
@@ -18,13 +19,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
-from passerelle import __version__, interrupt
+from passerelle import __version__, interrupt, limits
 from passerelle.commands import exit as exit_command
+from passerelle.commands import token as token_command
 from passerelle.errors import ConfigError, PasserelleError
 from passerelle.listen import Listen
 
 if TYPE_CHECKING:
     from passerelle.client.notices import Notice
+    from passerelle.core.address import IPNetwork
+    from passerelle.wire.ways import Way
 
 OK: Final = 0
 FAILED: Final = 1
@@ -82,6 +86,24 @@ def client(
             help="Where your programs find the proxy. Keep 127.0.0.1: others must not use it.",
         ),
     ] = "127.0.0.1:1080",
+    token: Annotated[
+        str,
+        typer.Option(
+            metavar="TEXT",
+            help="A token you were given, for networks that ask for one when many come.",
+        ),
+    ] = "",
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where it is remembered which way to the network works, and the network's "
+            "signed description; nothing about you or what you visit.",
+            show_default="client.json in the folder passerelle of $XDG_STATE_HOME, "
+            "usually ~/.local/state",
+        ),
+    ] = None,
+    forget: Annotated[bool, typer.Option("--forget", help="Read and write no such file.")] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Also show each step of connecting.")
     ] = False,
@@ -95,11 +117,16 @@ def client(
     from passerelle.client.config import ClientConfig  # noqa: PLC0415
     from passerelle.client.notices import LinkUp  # noqa: PLC0415
     from passerelle.client.service import Client  # noqa: PLC0415
+    from passerelle.client.state import default_path  # noqa: PLC0415
     from passerelle.wire.invite import parse  # noqa: PLC0415
 
     address = Listen.parse(listen)
     config = ClientConfig(
-        invite=parse(invite), listen_host=address.host or "127.0.0.1", listen_port=address.port
+        invite=parse(invite),
+        listen_host=address.host or "127.0.0.1",
+        listen_port=address.port,
+        token=token,
+        state=None if forget else state or default_path(),
     )
 
     def show(notice: Notice) -> None:
@@ -169,6 +196,24 @@ def serve(
             help="A STUN server for browsers and clients behind NAT. May be repeated.",
         ),
     ] = None,
+    fronted: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FRONT,URL",
+            help="A way to the broker for readers whose network blocks it: a content delivery "
+            "network that serves the broker at URL and is reached under the name FRONT, for "
+            "example popular.example,https://d123.cdn.example. May be repeated.",
+        ),
+    ] = None,
+    amp: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[FRONT,]CACHE",
+            help="Another such way: an AMP cache that fetches the broker's pages, for example "
+            "https://cdn.ampproject.org, itself reached under the name FRONT if you give one. "
+            "May be repeated.",
+        ),
+    ] = None,
     direct: Annotated[
         bool,
         typer.Option(
@@ -218,6 +263,55 @@ def serve(
         str | None,
         typer.Option(metavar="HOST:PORT", help="Serve the exit's /metrics on this loopback port."),
     ] = None,
+    bus: Annotated[
+        str | None,
+        typer.Option(
+            metavar="nats://HOST:PORT",
+            help="NATS server by which several brokers share their volunteers, and exits elsewhere "
+            "report. Keep it private to your servers.",
+        ),
+    ] = None,
+    broker_url: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="Public address of another broker of this network, which has a copy of --state "
+            "and the same --bus. May be repeated.",
+        ),
+    ] = None,
+    no_exit: Annotated[
+        bool,
+        typer.Option(
+            "--no-exit",
+            help="Run a broker only: the exits run elsewhere (`passerelle exit`), at --exit-url.",
+        ),
+    ] = False,
+    trust_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NETWORK",
+            help="A proxy of yours that stands in front, for example 10.0.0.0/8: its "
+            "X-Forwarded-For is believed, and so limits hold for each network of readers instead "
+            "of for all together. May be repeated.",
+        ),
+    ] = None,
+    disclose: Annotated[
+        int,
+        typer.Option(
+            metavar="COUNT",
+            min=1,
+            max=limits.TOKEN_VOLUNTEERS,
+            help="Volunteers that one network of readers (/24 or /56) learns of in a day; a reader "
+            "with a token of `passerelle token` may learn of more.",
+        ),
+    ] = limits.DISCLOSED_VOLUNTEERS,
+    minimum_version: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X.Y.Z",
+            help="Refuse clients and widgets of older releases, and tell them to update.",
+        ),
+    ] = None,
     allow: Annotated[
         list[str] | None,
         typer.Option(
@@ -247,10 +341,15 @@ def serve(
         )
     if no_udp and exit_udp_port:
         raise ConfigError("--no-udp and --exit-udp-port contradict each other. Give one of them.")
-    if workers and not exit_listen:
+    if workers and not (exit_listen or no_exit):
         raise ConfigError(
             "Workers need ports of their own: give the first one's with --exit-listen, for example "
             "0.0.0.0:8443, and its public address with --exit-url."
+        )
+    if no_exit and not exit_url:
+        raise ConfigError(
+            "With --no-exit the exits run elsewhere: say where with --exit-url, for example "
+            "https://exit.bridge.example."
         )
     settings = (Settings.load(exit_config) if exit_config else Settings()).with_flags(
         allow=allow or (),
@@ -263,6 +362,7 @@ def serve(
         ("--config", exit_config),
         ("--face", face),
         ("--metrics-listen", metrics_listen),
+        ("--bus", bus),
         ("--tls-cert", tls_cert),
         ("--tls-key", tls_key),
     ):
@@ -288,7 +388,14 @@ def serve(
         workers=workers,
         worker_line=lambda number: exit_command.worker_command(exit_words, number),
         metrics_listen=Listen.parse(metrics_listen) if metrics_listen and not workers else None,
+        bus=bus,
+        more_brokers=tuple(broker_url or ()),
+        has_exit=not no_exit,
+        trusted_proxies=_networks("--trust-proxy", trust_proxy or []),
+        network_volunteers=disclose,
+        minimum=_release(minimum_version) if minimum_version else None,
         stun=tuple(stun or ()),
+        ways=(*_ways("fronted", fronted or []), *_ways("amp", amp or [])),
         direct=direct,
         widget_dir=servers.BUILT_WIDGET if has_widget else None,
     )
@@ -345,6 +452,9 @@ def demo(
             raise
 
 
+token_command.register(app)
+
+
 async def forever() -> NoReturn:
     """Wait until cancelled."""
     await asyncio.get_running_loop().create_future()
@@ -399,6 +509,36 @@ def _until_interrupted(work: Coroutine[Any, Any, None]) -> None:
     """Run what a signal is the ordinary end of."""
     with suppress(interrupt.Interrupted):
         interrupt.run(work)
+
+
+def _networks(option: str, texts: Sequence[str]) -> tuple[IPNetwork, ...]:
+    try:
+        return tuple(ipaddress.ip_network(text) for text in texts)
+    except ValueError as error:
+        raise ConfigError(
+            f"{option} wants a network such as 10.1.0.0/16 or fd00::/8: {error}."
+        ) from error
+
+
+def _release(text: str) -> tuple[int, int, int]:
+    from passerelle.core.release import parse  # noqa: PLC0415 - see above
+
+    release = parse(text)
+    if release is None:
+        raise ConfigError(f"--minimum-version wants a release such as 0.2.0, not {text!r}.")
+    return release
+
+
+def _ways(kind: str, texts: Sequence[str]) -> Iterator[Way]:
+    from passerelle.wire import ways  # noqa: PLC0415 - see above
+
+    for text in texts:
+        try:
+            yield ways.parse(f"{kind}={text}")
+        except ValueError as error:
+            raise ConfigError(
+                f"--{kind} cannot be used: {error}. `passerelle serve --help` has an example."
+            ) from error
 
 
 def _say(text: str) -> None:

@@ -25,7 +25,7 @@ from passerelle.wire.tickets import TicketKind
 from tests.broker.parties import NOW, TICKET_KEY, Scene, description, offer, scene
 from tests.rig.nats import NatsServer, nats_server
 
-SUBJECTS = Subjects(b"")
+SUBJECTS = Subjects(TICKET_KEY.public_key())
 
 
 @pytest.fixture(scope="module")

@@ -105,6 +105,7 @@ class Country:
             "client",
             "passerelle",
             *("client", "-v", "--invite", self.invite, "--listen", f"127.0.0.1:{PROXY_PORT}"),
+            "--forget",
         )
         try:
             child.wait_for("Connected through a volunteer", timeout_s=START_S)

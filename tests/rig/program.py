@@ -144,5 +144,9 @@ async def invite_of(server: Program) -> str:
 def client(invite: str, port: int, *more: str) -> Program:
     """Return `passerelle client` on a local port."""
     return Program(
-        *PASSERELLE, "client", "--invite", invite, "--listen", f"127.0.0.1:{port}", *more
+        *PASSERELLE,
+        *("client", "--invite", invite, "--listen", f"127.0.0.1:{port}"),
+        # What one test learned must not change another, nor the account's own state.
+        *(() if "--state" in more else ("--forget",)),
+        *more,
     )

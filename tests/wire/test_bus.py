@@ -1,6 +1,7 @@
 import contextlib
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,7 +72,7 @@ def test_people_are_not_in_representations() -> None:
 
 
 def test_networks_do_not_hear_each_other() -> None:
-    one, other = Subjects(b"one"), Subjects(b"other")
+    one, other = (Subjects(Ed25519PrivateKey.generate().public_key()) for _ in range(2))
     assert one.link != other.link
     assert one.place(NatClass.OPEN) != one.place(NatClass.UNKNOWN)
     assert one.place(NatClass.OPEN).startswith("passerelle.1.")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from aiohttp import hdrs, web
 
+from passerelle.broker.amp import AmpPages
 from passerelle.broker.assets import Assets
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.direct import Direct
@@ -21,6 +22,7 @@ from passerelle.broker.sharing import Sharing
 from passerelle.broker.volunteers import Volunteers
 from passerelle.io.bus import Bus
 from passerelle.io.metrics import rounded
+from passerelle.wire import ways
 from passerelle.wire.bus import Subjects
 
 STATS_AGE_S = 10
@@ -53,7 +55,7 @@ class Broker:
         """Where an offer finds one of this broker's volunteers."""
         exits = Exits(config.descriptor)
         self._sharing = Sharing(
-            Subjects(config.network_key), self.placement, self._volunteers, exits
+            Subjects(config.ticket_key.public_key()), self.placement, self._volunteers, exits
         )
         self.rendezvous = Rendezvous(
             config,
@@ -67,6 +69,7 @@ class Broker:
         )
         """Where a sealed request is answered, whatever carried it here."""
         self._direct = Direct(config, origins, self.rendezvous)
+        self._amp = AmpPages(self.rendezvous, document_age_s=config.document_age_s)
         self._assets = config.widget_dir and Assets(
             config.widget_dir, entry_age_s=config.document_age_s
         )
@@ -75,9 +78,11 @@ class Broker:
     def add_routes(self, app: web.Application) -> None:
         """Serve the broker's paths from `app`."""
         router = app.router
-        router.add_get("/v1/network", self._network)
+        router.add_get(ways.NETWORK_PATH, self._network)
         router.add_get("/v1/volunteer", self._volunteers.handle, allow_head=False)
-        router.add_post("/v1/rendezvous", self._direct.handle)
+        router.add_post(ways.RENDEZVOUS_PATH, self._direct.handle)
+        router.add_get(ways.AMP_NETWORK_PATH, self._amp_network)
+        router.add_get(ways.AMP_RENDEZVOUS_PATH + "{sealed}", self._amp.answer, allow_head=False)
         router.add_get("/healthz", self._health)
         router.add_get("/v1/stats", self._stats)
         if self._assets:
@@ -126,6 +131,9 @@ class Broker:
             # the visitor has turned the switch off.
             response.force_close()
         return response
+
+    async def _amp_network(self, request: web.Request) -> web.Response:
+        return self._amp.document(request, self._document)
 
     async def _health(self, _request: web.Request) -> web.Response:
         closing = self._volunteers.closing

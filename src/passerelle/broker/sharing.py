@@ -113,6 +113,11 @@ class Sharing:
             countries=countries,
         )
 
+    @property
+    def waiting(self) -> int:
+        """See `Placer.waiting`: those of this broker."""
+        return self._placement.waiting
+
     # --- Placer ---------------------------------------------------------------------------------
 
     async def place(self, wish: Wish, asked: set[bytes], deadline: float) -> Answer | Miss:

@@ -13,12 +13,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from passerelle import limits
+from passerelle.client.brokers import Brokers
 from passerelle.client.config import ClientConfig
 from passerelle.client.links import Membership
 from passerelle.client.notices import BrokerUnreachable, NoVolunteer, Observe, Searching
 from passerelle.client.paths import DirectPath, LanePath, VolunteerPath
 from passerelle.client.pool import Attempt, Pool
-from passerelle.client.rendezvous import BrokerSilent, Method, ask
+from passerelle.client.rendezvous import BrokerSilent
 from passerelle.core.backoff import Backoff
 from passerelle.errors import Failure, LinkCode, LinkLost, StreamFailed
 from passerelle.io.rtc import ChannelOffer
@@ -40,18 +41,18 @@ class Keeper:
     have failed by then.
     """
 
-    def __init__(
-        self, config: ClientConfig, descriptor: Descriptor, method: Method, observe: Observe
-    ) -> None:
+    def __init__(self, config: ClientConfig, brokers: Brokers, observe: Observe) -> None:
+        """`brokers` have loaded their descriptor."""
         self._config = config
-        self._descriptor = descriptor
-        self._method = method
+        self._brokers = brokers
         self._observe = observe
         self._pool = Pool(config, observe, changed=self._note, failed=self._fail)
         self._tasks = TaskSet("keeper")
         self._lanes = itertools.count(1)
         self._failed: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
         """Volunteers whose links failed lately: others first."""
+        self._unreached: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
+        """Those to whom no link could be made, and the broker was not told yet."""
         self._stumbled = False
         """Whether a link could not be made since the last pause."""
         self._falling_back = False
@@ -65,6 +66,12 @@ class Keeper:
     def _new_session(self) -> Membership:
         tunnel = Tunnel(self, client=True, grace_s=self._config.grace_s)
         return Membership(secrets.token_bytes(SESSION_ID_BYTES), tunnel, self._linked.set)
+
+    @property
+    def _descriptor(self) -> Descriptor:
+        """The network as it is now known."""
+        assert self._brokers.descriptor is not None
+        return self._brokers.descriptor
 
     @property
     def link_count(self) -> int:
@@ -188,6 +195,8 @@ class Keeper:
             self._stumbled = True
         if attempt.path.volunteer is not None and not attempt.is_lane:
             self._failed.append(attempt.path.volunteer)
+            if attempt.link is None:
+                self._unreached.append(attempt.path.volunteer)
 
     # --- asking ---------------------------------------------------------------------------------
 
@@ -266,14 +275,18 @@ class Keeper:
 
     async def _ask(self, membership: Membership, offers: list[ChannelOffer]) -> Reply:
         avoid = dict.fromkeys(self._pool.volunteers + list(self._failed))
-        return await ask(
-            self._method,
-            self._descriptor.brokers[0],
+        told = tuple(self._unreached)
+        reply = await self._brokers.ask(
             tuple(offer.description for offer in offers),
             exit_id=membership.exit_id,
             avoid=tuple(avoid)[: limits.AVOIDED_VOLUNTEERS],
             lanes=self._config.lanes - 1,
+            failed=told,
         )
+        for volunteer in told:
+            if volunteer in self._unreached:
+                self._unreached.remove(volunteer)
+        return reply
 
     def _exit_of(self, membership: Membership, reply: Reply) -> ExitEntry | None:
         """Return the exit a reply is about, if it can be this session's."""

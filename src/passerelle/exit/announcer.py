@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, Self
+from typing import Final
 
 from passerelle.exit.reports import LinkReport
 from passerelle.io.bus import Bus
@@ -17,12 +17,11 @@ ANNOUNCE_S: Final = 2.0
 
 
 class Announcer:
-    """The `Reporter` of an exit on a bus. Announces its load for the length of an `async with`."""
+    """The `Reporter` of an exit on a bus."""
 
-    def __init__(self, channel: Bus, subjects: Subjects, load: Callable[[], ExitLoad]) -> None:
+    def __init__(self, channel: Bus, subjects: Subjects) -> None:
         self._bus = channel
         self._subjects = subjects
-        self._load = load
         self._tasks = TaskSet("announcer")
 
     def link_ended(self, report: LinkReport) -> None:
@@ -40,14 +39,15 @@ class Announcer:
         )
         self._bus.publish(self._subjects.link, bus.encode(message))
 
-    async def __aenter__(self) -> Self:
-        self._tasks.spawn(self._announce(), "announce")
-        return self
+    def announce(self, load: Callable[[], ExitLoad]) -> None:
+        """Tell how busy the exit is, now and every few seconds until `close`."""
+        self._tasks.spawn(self._announce(load), "announce")
 
-    async def __aexit__(self, *_: object) -> None:
+    async def close(self) -> None:
+        """Announce nothing more. Idempotent."""
         await self._tasks.close()
 
-    async def _announce(self) -> None:
+    async def _announce(self, load: Callable[[], ExitLoad]) -> None:
         while True:
-            self._bus.publish(self._subjects.exit, bus.encode(self._load()))
+            self._bus.publish(self._subjects.exit, bus.encode(load()))
             await asyncio.sleep(ANNOUNCE_S)

@@ -2,7 +2,8 @@
 
 Messages are MessagePack arrays in the order of the fields below; unknown subjects are nobody's.
 Subjects begin with `passerelle.1.` and the network's name on the bus, `NETWORK` below: 16 digits of
-the hexadecimal SHA-256 of the operator's public key, so that networks may share a NATS server.
+the hexadecimal SHA-256 of the key that tickets are checked with, so that networks may share a NATS
+server.
 
 | subject | who → who | message |
 |---|---|---|
@@ -23,6 +24,7 @@ import hashlib
 from typing import Annotated, TypeVar
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Meta
 
 from passerelle.errors import LinkCode, PeerError
@@ -140,9 +142,10 @@ def decode(data: bytes, kind: type[T]) -> T:
 class Subjects:
     """The subjects of one network."""
 
-    def __init__(self, operator_key: bytes) -> None:
-        """`operator_key` is the operator's Ed25519 public key, 32 bytes."""
-        self._stem = f"passerelle.1.{hashlib.sha256(operator_key).hexdigest()[:16]}"
+    def __init__(self, ticket_key: Ed25519PublicKey) -> None:
+        """`ticket_key` is what the network's brokers sign tickets with."""
+        name = hashlib.sha256(ticket_key.public_bytes_raw()).hexdigest()[:16]
+        self._stem = f"passerelle.1.{name}"
         self.complaint = f"{self._stem}.complaint"
         self.link = f"{self._stem}.link"
         self.exit = f"{self._stem}.exit"
