@@ -1,11 +1,13 @@
-"""One broker process on a bus, for `bench.brokers`: `python -m bench.brokerhost PORT BUS`.
+"""A broker alone in its process: `python -m bench.brokerhost PORT [BUS]`.
 
-Its keys come over standard input, so that several processes are one network's.
+Prints its port when it is ready. Ends in good order on SIGTERM.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
+import signal
 import sys
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,37 +17,50 @@ from passerelle.broker.config import BrokerConfig
 from passerelle.broker.service import Broker
 from passerelle.io import bus
 from passerelle.io.web import WebServer, application
-from passerelle.wire.descriptor import verify
+from passerelle.wire import descriptor
+from passerelle.wire.descriptor import BrokerEntry, Descriptor, ExitEntry
 
-HOST = "127.0.0.1"
+SEAL_KEY = X25519PrivateKey.from_private_bytes(b"benchmark only, no key of anyone")
+TICKET_KEY = Ed25519PrivateKey.from_private_bytes(b"another one for a benchmark only.")
+SEAL_PUBLIC = SEAL_KEY.public_key().public_bytes_raw()
 
 
-async def serve(port: int, url: str, config: BrokerConfig) -> None:
-    """Serve until cancelled."""
-    broker = Broker(config)
-    channel = await bus.connect(url, name=f"broker {port}")
+def config() -> BrokerConfig:
+    """Return the ordinary configuration, but for readers from this very machine."""
+    ticket_public = TICKET_KEY.public_key().public_bytes_raw()
+    network = Descriptor(
+        name="bench",
+        issued_s=0,
+        expires_s=2**40,
+        brokers=(BrokerEntry("https://broker.example", SEAL_PUBLIC, ticket_public),),
+        exits=(ExitEntry("exit-1", "wss://exit.example/v1/link", (bytes(32),)),),
+    )
+    return BrokerConfig(
+        seal_key=SEAL_KEY,
+        ticket_key=TICKET_KEY,
+        document=descriptor.sign(network, Ed25519PrivateKey.generate()),
+        descriptor=network,
+        # All come from loopback, which is nobody's network: not the few that share a proxy.
+        unseen_volunteers=None,
+    )
+
+
+async def serve(port: int, bus_url: str | None) -> None:
+    """Serve until SIGTERM."""
+    broker = Broker(config())
+    channel = await bus.connect(bus_url, name="broker")
     await broker.start(channel)
     app = application()
     broker.add_routes(app)
-    async with WebServer(app, HOST, port):
-        print("ready", flush=True)
-        await asyncio.get_running_loop().create_future()
-
-
-def config_from_input() -> BrokerConfig:
-    """Read seal key, ticket key, operator's public key and document, in hexadecimal lines."""
-    seal, ticket, operator, document = (
-        bytes.fromhex(line) for line in sys.stdin.read().splitlines()
-    )
-    return BrokerConfig(
-        seal_key=X25519PrivateKey.from_private_bytes(seal),
-        ticket_key=Ed25519PrivateKey.from_private_bytes(ticket),
-        document=document,
-        descriptor=verify(document, operator, now_s=0),
-        wait_s=0.5,
-        unseen_volunteers=1_000_000,
-    )
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    async with WebServer(app, "127.0.0.1", port) as server:
+        print(server.port, flush=True)
+        await ended.wait()
+        await broker.close()
+    await channel.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), sys.argv[2], config_from_input()))
+    gc.freeze()
+    asyncio.run(serve(int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None))

@@ -12,20 +12,18 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import aiohttp
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from bench.brokerhost import HOST
+from bench.brokerhost import SEAL_PUBLIC
 from bench.command import main, say
 from bench.errors import Unmeasured
 from bench.report import Row, at_most, median, percentile
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import rendezvous
 from passerelle.wire.description import Candidate, CandidateKind, Description, Setup
-from passerelle.wire.descriptor import BrokerEntry, Descriptor, ExitEntry, sign
 from passerelle.wire.rendezvous import Answer, Request
 from passerelle.wire.signalling import VERSION as SIGNALLING_VERSION
 from passerelle.wire.signalling import (
@@ -37,7 +35,6 @@ from passerelle.wire.signalling import (
     encode,
 )
 from tests.rig.nats import nats_server
-from tests.rig.ports import free_port
 
 MEANING = """
 Three broker processes on one real NATS server, and volunteers that answer every offer at once. A
@@ -50,6 +47,7 @@ a pause by chance, as a page's do.
 """
 MATCHES = 400
 QUICK_MATCHES = 100
+HOST = "127.0.0.1"
 VOLUNTEERS = 24
 SLOTS = 60
 STREAM_S = 8.0
@@ -59,38 +57,6 @@ REQUEST_TIMEOUT_S = 10.0
 START_S = 15.0
 SETTLE_S = 1.0
 COMEBACK_S = (0.2, 1.0)
-EXIT = "exit-1"
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """Keys and descriptor of a network."""
-
-    operator: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
-    seal: X25519PrivateKey = field(default_factory=X25519PrivateKey.generate)
-    ticket: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
-
-    def lines(self) -> bytes:
-        """Return what a broker process reads."""
-        broker = BrokerEntry(
-            f"http://{HOST}",
-            self.seal.public_key().public_bytes_raw(),
-            self.ticket.public_key().public_bytes_raw(),
-        )
-        made = Descriptor(
-            name="bench",
-            issued_s=int(time.time()),
-            expires_s=int(time.time()) + 86_400,
-            brokers=(broker,),
-            exits=(ExitEntry(EXIT, f"ws://{HOST}/v1/link", (bytes(32),)),),
-        )
-        secrets = (
-            self.seal.private_bytes_raw(),
-            self.ticket.private_bytes_raw(),
-            self.operator.public_key().public_bytes_raw(),
-            sign(made, self.operator),
-        )
-        return "\n".join(secret.hex() for secret in secrets).encode()
 
 
 def description(setup: Setup) -> Description:
@@ -107,20 +73,15 @@ def description(setup: Setup) -> Description:
 class Broker:
     """One broker process."""
 
-    def __init__(self, network: Network, bus: str) -> None:
-        self.port = free_port(HOST)
-        self.url = f"http://{HOST}:{self.port}"
+    def __init__(self, bus: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.brokerhost", str(self.port), bus],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            [sys.executable, "-m", "bench.brokerhost", "0", bus], stdout=subprocess.PIPE
         )
-        assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(network.lines())
-        self._process.stdin.close()
-        if self._process.stdout.readline() != b"ready\n":
+        port = self._process.stdout.readline().decode().strip()
+        if not port:
             raise Unmeasured("a broker process did not start")
+        self.url = f"http://{HOST}:{port}"
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End it. Idempotent."""
@@ -167,10 +128,9 @@ class Tally:
 
 
 class Load:
-    """Volunteers and clients of one network."""
+    """Volunteers and clients."""
 
-    def __init__(self, network: Network, http: aiohttp.ClientSession) -> None:
-        self._seal_key = network.seal.public_key().public_bytes_raw()
+    def __init__(self, http: aiohttp.ClientSession) -> None:
         self._http = http
         self.offers: Counter[str] = Counter()
         """Offers that volunteers got from each broker."""
@@ -189,7 +149,7 @@ class Load:
             reply_key=key.public_key().public_bytes_raw(),
             offers=(description(Setup.ACTPASS),),
         )
-        sealed = rendezvous.seal_request(request, self._seal_key)
+        sealed = rendezvous.seal_request(request, SEAL_PUBLIC)
         start_s = time.monotonic()
         try:
             async with self._http.post(f"{url}/v1/rendezvous", data=sealed) as response:
@@ -201,12 +161,12 @@ class Load:
 
 
 @asynccontextmanager
-async def brokers(network: Network, bus: str) -> AsyncIterator[list[Broker]]:
+async def brokers(bus: str) -> AsyncIterator[list[Broker]]:
     """Three broker processes, ended at the end."""
     made: list[Broker] = []
     try:
         for _ in range(3):
-            made.append(Broker(network, bus))  # noqa: PERF401 (those made must be ended)
+            made.append(Broker(bus))  # noqa: PERF401 (those made must be ended)
         yield made
     finally:
         for broker in made:
@@ -289,16 +249,15 @@ async def death(load: Load, made: list[Broker], seconds: float) -> Iterator[Row]
 
 async def run(quick: bool) -> list[Row]:
     """Measure both."""
-    network = Network()
     timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
     connector = aiohttp.TCPConnector(limit=0)
     with nats_server() as bus:
         async with (
-            brokers(network, bus.url) as made,
+            brokers(bus.url) as made,
             aiohttp.ClientSession(timeout=timeout, connector=connector) as http,
             TaskSet("volunteers") as tasks,
         ):
-            load = Load(network, http)
+            load = Load(http)
             bare, near, third = made
             for number in range(VOLUNTEERS):
                 home, other = (near, third) if number % 2 else (third, near)

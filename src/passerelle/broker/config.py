@@ -87,7 +87,7 @@ class BrokerConfig:
     """… of one client network (/24 or /56)."""
     network_volunteers: int = limits.DISCLOSED_VOLUNTEERS
     """Most volunteers one client network learns of in a day."""
-    unseen_volunteers: int = limits.UNSEEN_VOLUNTEERS
-    """… all clients together whose address is not known learn of."""
+    unseen_volunteers: int | None = limits.UNSEEN_VOLUNTEERS
+    """… all clients together whose address is not known learn of; None does not count them."""
     nonces: int = limits.RENDEZVOUS_NONCES
     """Most nonces remembered against replay."""
