@@ -17,7 +17,7 @@ from bench.command import COULD_NOT, INTERRUPTED, MEASURED, say
 
 PROGRAMS = (
     *("tunnel", "connect", "overhead", "latency", "network"),
-    *("failover", "aggregate", "memory"),
+    *("failover", "aggregate", "memory", "exit", "fairness"),
 )
 LIMIT_S = 3600.0
 STOP_S = 60.0
