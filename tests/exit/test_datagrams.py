@@ -78,10 +78,10 @@ class World:
                 await stream.opened()
         return caught.value.failure
 
-    async def idle(self) -> None:
-        """Wait until the exit has no flow."""
+    async def idle(self, *, left: int = 0) -> None:
+        """Wait until the exit has no flow, or so many."""
         async with asyncio.timeout(5):
-            while len(self.table.flows):  # noqa: ASYNC110  (nothing to wait for)
+            while len(self.table.flows) != left:  # noqa: ASYNC110  (nothing to wait for)
                 await asyncio.sleep(0.001)
 
 
@@ -342,19 +342,18 @@ async def test_close_ends_everything() -> None:
 
 
 async def test_flows_of_a_session_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One more is refused as LIMIT; one that ends makes room."""
-    monkeypatch.setattr(limits, "FLOWS_PER_SESSION", 3)
+    """A client that asks for one more is refused with LIMIT; one that ends makes room."""
     async with world() as here:
         port = here.site().port
-        streams = [here.open(HOST, port)[0] for _ in range(3)]
-        for stream in streams:
+        streams = [here.open(HOST, port)[0] for _ in range(4)]
+        monkeypatch.setattr(limits, "FLOWS_PER_SESSION", 3)  # the client has asked already
+        for stream in streams[:3]:
             await stream.opened()
-        assert await here.refused(HOST, port) is Failure.LIMIT
+        assert await streams[3].broken() is Failure.LIMIT
         streams[0].abort()
-        async with asyncio.timeout(5):
-            while len(here.table.flows) == 3:  # noqa: ASYNC110
-                await asyncio.sleep(0.001)
+        await here.idle(left=2)
         await here.open(HOST, port)[0].opened()
+        assert len(here.table.flows) == 3
 
 
 async def test_flows_of_an_exit_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,10 +109,6 @@ class SessionFlows:
         self._table = table
         self._count = 0
 
-    def __len__(self) -> int:
-        """Return how many flows the session has."""
-        return self._count
-
     def requested(self, stream: TunnelStream, host: str, port: int) -> None:
         """Serve a flow in the background, or refuse it."""
         if self._count >= limits.FLOWS_PER_SESSION or self._table.full:

@@ -47,14 +47,9 @@ class Flow:
         """Note that the application uses the flow."""
         self._used_at = self._now()
 
-    @property
-    def idle_s(self) -> float:
-        """How long the application has not used the flow."""
-        return self._now() - self._used_at
-
     async def idle(self, after_s: float) -> None:
         """Wait until the flow has not been used for `after_s`."""
-        while (left_s := after_s - self.idle_s) > 0:  # noqa: ASYNC110  (a clock tells nobody)
+        while (left_s := self._used_at + after_s - self._now()) > 0:  # noqa: ASYNC110  (a clock tells nobody)
             await asyncio.sleep(left_s)
 
     @staticmethod
