@@ -111,8 +111,8 @@ FAILURES: dict[Failure, FailureReport] = {
     Failure.POLICY: FailureReport(
         0x02,
         403,
-        "The exit does not connect to this address: private, local and special networks are "
-        "closed to everyone. Use another address, or ask the operator to allow it.",
+        "The exit does not go there. Exits serve what their operator has opened: usually the web's "
+        "own ports, never private or local networks, sometimes one site only.",
     ),
     Failure.UNREACHABLE: FailureReport(
         0x04, 502, "The exit found no way to this site. It may be down; try again later."

@@ -55,10 +55,12 @@ PROXY_HEAD_BYTES: Final = 64 * KIB
 """Largest HTTP request head an application may send; browsers stop at a few cookies of 4 KiB."""
 
 # --- dialling at the exit (io/dns, io/dial) -----------------------------------------------------
-DNS_LOOKUPS: Final = 16
-"""Names looked up at once: each holds a thread for as long as the system resolver takes."""
-DNS_WAITING: Final = 512
-"""Lookups running or waiting for a thread; more are refused."""
+DNS_LOOKUPS: Final = 512
+"""Names looked up at once; more are refused."""
+DNS_CACHE: Final = 4096
+"""Names whose addresses are remembered."""
+DNS_ADDRESSES: Final = 64
+"""Addresses of one name that are looked at."""
 DIAL_ADDRESSES: Final = 8
 """Addresses tried for one name; hostile answers may name hundreds of victims."""
 DIAL_TIMEOUT_S: Final = 15
@@ -161,6 +163,29 @@ EXIT_LINKS: Final = 8192
 """Links open at once at one exit process."""
 EXIT_SESSIONS: Final = 4096
 """Sessions alive at once, those without links included."""
+EXIT_ACCOUNTS: Final = 65_536
+"""Client tickets remembered with what they have used."""
+EXIT_ACCOUNTS_SWEPT: Final = 8
+"""Old accounts looked at whenever one is added."""
+EXIT_REFUSALS_BURST: Final = 2000
+"""Streams beyond its quota that a session may ask for at once; more ends it."""
+EXIT_REFUSALS_PER_S: Final = 20
+"""… and a second."""
+STREAM_CONTROL_BURST: Final = 4096
+"""HTTP/2 frames that move nothing (SETTINGS, PING, RST_STREAM, tiny WINDOW_UPDATEs, empty DATA) a
+far side may send at once: a browser that resets every stream it has, several times over."""
+STREAM_CONTROL_PER_S: Final = 512
+"""… and a second; more ends the session."""
+STREAM_UPDATE_LEAST_BYTES: Final = KIB
+"""A smaller WINDOW_UPDATE counts as one that moves nothing."""
+SITE_WRITE_BYTES: Final = 256 * KIB
+"""Bytes of one stream that wait for its site to read; then the client is stopped."""
+CONFIG_FILE_BYTES: Final = MIB
+"""Largest configuration file."""
+FACE_FILES: Final = 4096
+"""Files in an exit's face."""
+FACE_PAGE_BYTES: Final = 256 * KIB
+"""Largest page for what is not there: it is kept in memory."""
 LINK_TICKET_LIFE_S: Final = 600
 """Longest life of a link ticket that an exit accepts."""
 LINK_TICKETS_USED: Final = 262_144

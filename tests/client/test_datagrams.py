@@ -19,6 +19,7 @@ from passerelle.client.service import Client
 from passerelle.core.policy import Policy
 from passerelle.core.udpassociate import Drop
 from passerelle.errors import Failure, StreamFailed
+from passerelle.exit.config import Lifetimes
 from passerelle.io import udp
 from passerelle.io.flow import Flow
 from passerelle.io.stream import TunnelStream
@@ -95,7 +96,7 @@ async def test_without_a_volunteer_the_application_is_told() -> None:
 async def test_an_idle_flow_ends_at_the_exit_and_opens_anew() -> None:
     """The exit closes its socket; the application notices nothing when it asks again."""
     async with (
-        connected(flow_idle_s=0.05) as client,
+        connected(lifetimes=Lifetimes(flow_idle_s=0.05)) as client,
         NameServer({"far.example": "192.0.2.7"}) as server,
         Association(client.port) as association,
         Relay(association, HOST, server.port) as relay,

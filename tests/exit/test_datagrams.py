@@ -17,6 +17,7 @@ from passerelle import limits
 from passerelle.core.host import IPAddress
 from passerelle.core.policy import Policy
 from passerelle.errors import Failure, LinkCode, StreamFailed
+from passerelle.exit.config import Lifetimes
 from passerelle.exit.sessions import SessionTable
 from passerelle.io.flow import Flow
 from passerelle.io.stream import TunnelStream
@@ -230,7 +231,7 @@ async def test_failures_are_told(host: str, failure: Failure) -> None:
 
 async def test_an_idle_flow_ends_in_good_order() -> None:
     """The client is told by an end, and the socket is closed; the site's datagrams do not count."""
-    async with world(flow_idle_s=0.1) as here:
+    async with world(lifetimes=Lifetimes(flow_idle_s=0.1)) as here:
         site = here.site()
         _, flow = here.open(HOST, site.port)
         flow.send(b"hello")
@@ -254,7 +255,7 @@ async def test_an_idle_flow_ends_in_good_order() -> None:
 
 async def test_a_flow_in_use_stays() -> None:
     """Longer than the idle time, as long as its client sends now and then."""
-    async with world(flow_idle_s=0.3) as here:
+    async with world(lifetimes=Lifetimes(flow_idle_s=0.3)) as here:
         site = here.site()
         _, flow = here.open(HOST, site.port)
         for number in range(12):

@@ -161,6 +161,7 @@ class Owner:
     def __init__(self) -> None:
         self.down: asyncio.Queue[LinkLost] = asyncio.Queue()
         self.leaving: list[int] = []
+        self.exit_leaves = 0
         self.controls: list[tuple[int, Control]] = []
         self.requested: asyncio.Queue[tuple[TunnelStream, str, int]] = asyncio.Queue()
         self.flows: asyncio.Queue[tuple[TunnelStream, str, int]] = asyncio.Queue()
@@ -177,6 +178,9 @@ class Owner:
 
     def stream_requested(self, stream: TunnelStream, host: str, port: int) -> None:
         self.requested.put_nowait((stream, host, port))
+
+    def tunnel_leaving(self) -> None:
+        self.exit_leaves += 1
 
     def flow_requested(self, stream: TunnelStream, host: str, port: int) -> None:
         self.flows.put_nowait((stream, host, port))

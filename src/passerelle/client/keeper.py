@@ -152,6 +152,9 @@ class Keeper:
         """Exits ask nothing of clients."""
         stream.refuse(Failure.POLICY)
 
+    def tunnel_leaving(self) -> None:
+        """The exit goes away."""
+
     def flow_requested(self, stream: TunnelStream, host: str, port: int) -> None:
         """Nor here."""
         stream.refuse(Failure.POLICY)

@@ -23,6 +23,7 @@ import h2.exceptions
 import h2.settings
 
 from passerelle import limits
+from passerelle.core.bucket import Bucket
 from passerelle.core.host import HostError, join_authority, split_authority
 from passerelle.core.masque import PROTOCOL, join_path, split_path
 from passerelle.errors import Failure, LinkCode, PeerError, StreamFailed
@@ -100,7 +101,10 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Writable:
-    """Windows have opened: streams that could not send may try again."""
+    """A window has opened: what could not send may try again."""
+
+    stream: int = 0
+    """0: every stream's."""
 
 
 Event = Requested | FlowRequested | Greeted | Opened | Received | Ended | Failed | Writable
@@ -133,6 +137,8 @@ class Streams:
         self._streams: dict[int, _Stream] = {}
         self._growth_left = limits.STREAM_GROWTH_BYTES
         self._connection_credit = 0
+        self._idle_frames: Bucket | None = None
+        """What the far side may still send that moves nothing; from the first bytes on."""
         settings = {
             h2.settings.SettingCodes.ENABLE_PUSH: 0,
             h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: limits.STREAM_WINDOW_BYTES,
@@ -144,6 +150,8 @@ class Streams:
             settings[h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL] = 1
         self._h2.local_settings = h2.settings.Settings(client=client, initial_values=settings)
         self._h2.max_inbound_frame_size = _FRAME_BYTES
+        # h2 takes it over only when the far side has acknowledged our SETTINGS.
+        self._h2.decoder.max_header_list_size = limits.STREAM_HEADER_BYTES
         self._h2.initiate_connection()
         window = _UNLIMITED if client else limits.CONNECTION_WINDOW_BYTES
         self._h2.increment_flow_control_window(window - _DEFAULT_WINDOW)
@@ -271,10 +279,11 @@ class Streams:
             state.credit = 0
         self._forget_if_over(stream, state)
 
-    def receive(self, data: bytes | memoryview) -> list[Event]:
-        """Take bytes from the session.
+    def receive(self, data: bytes | memoryview, now: float = 0.0) -> list[Event]:
+        """Take bytes from the session; `now` is monotonic seconds.
 
-        Raises PeerError(MALFORMED) when the far side breaks HTTP/2; the session is over then.
+        Raises PeerError, and the session is over: MALFORMED when the far side breaks HTTP/2, LIMIT
+        when it sends too many frames that move nothing.
         """
         try:
             events = self._h2.receive_data(data)
@@ -282,8 +291,20 @@ class Streams:
             raise PeerError(LinkCode.MALFORMED, "the far side broke HTTP/2") from error
         out: list[Event] = []
         for event in events:
+            if _moves_nothing(event):
+                self._count_idle(now)
             self._translate(event, out)
         return out
+
+    def _count_idle(self, now: float) -> None:
+        """Count a frame that costs us work and the far side next to nothing (CVE-2019-9511 to
+        9518, CVE-2023-44487).
+        """
+        if self._idle_frames is None:
+            burst, per_s = limits.STREAM_CONTROL_BURST, limits.STREAM_CONTROL_PER_S
+            self._idle_frames = Bucket(per_s, burst, now)
+        if not self._idle_frames.take(now):
+            raise PeerError(LinkCode.LIMIT, "too many HTTP/2 frames that move nothing")
 
     def _translate(self, event: h2.events.Event, out: list[Event]) -> None:
         match event:
@@ -303,12 +324,13 @@ class Streams:
                 if stream in self._streams:
                     self._forget(stream)
                     out.append(Failed(stream, Failure.SESSION_LOST))
-            case h2.events.WindowUpdated() | h2.events.RemoteSettingsChanged():
-                if isinstance(event, h2.events.RemoteSettingsChanged) and not self._greeted:
+            case h2.events.WindowUpdated(stream_id=stream):
+                out.append(Writable(stream or 0))
+            case h2.events.RemoteSettingsChanged():
+                if not self._greeted:
                     self._greeted = True
                     out.append(Greeted())
-                if not out or not isinstance(out[-1], Writable):
-                    out.append(Writable())
+                out.append(Writable())
             case h2.events.ConnectionTerminated():
                 raise PeerError(LinkCode.NORMAL, "the far side ended the session")
             case _:
@@ -386,6 +408,24 @@ class Streams:
         state = self._streams.pop(stream)
         self._growth_left += state.window - limits.STREAM_WINDOW_BYTES
         self._release_connection(state.unread)
+
+
+def _moves_nothing(event: h2.events.Event) -> bool:
+    match event:
+        case h2.events.DataReceived(flow_controlled_length=size):
+            return not size
+        case h2.events.WindowUpdated(delta=delta):
+            return (delta or 0) < limits.STREAM_UPDATE_LEAST_BYTES
+        case (
+            h2.events.RemoteSettingsChanged()
+            | h2.events.PingReceived()
+            | h2.events.PriorityUpdated()
+            | h2.events.StreamReset()
+            | h2.events.UnknownFrameReceived()
+        ):
+            return True
+        case _:
+            return False
 
 
 def _read_failure(proxy_status: bytes) -> Failure:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
+from collections.abc import Callable
 
 from passerelle import limits
-from passerelle.core.policy import Policy, Refused
+from passerelle.core.policy import Denial, Policy, Refused
 from passerelle.errors import Failure, PasserelleError, StreamFailed
+from passerelle.exit.connections import until_multiple
 from passerelle.io import udp
 from passerelle.io.dns import Resolve
 from passerelle.io.flow import Flow
 from passerelle.io.stream import TunnelStream
 from passerelle.io.tasks import TaskSet, race
-
-_log = logging.getLogger(__name__)
 
 FAREWELL_S = 5.0
 """A client that does not hear within this time that its flow has ended is not waited for."""
@@ -24,8 +23,20 @@ FAREWELL_S = 5.0
 class FlowTable:
     """All flows of one exit."""
 
-    def __init__(self, policy: Policy, resolve: Resolve, idle_s: float) -> None:
-        """`idle_s`: how long a flow may go unused."""
+    def __init__(
+        self,
+        policy: Policy,
+        resolve: Resolve,
+        idle_s: float,
+        *,
+        refusal_s: float,
+        denied: Callable[[Denial], None],
+    ) -> None:
+        """`idle_s`: how long a flow may go unused. `denied` takes the policy's reasons; it is
+        answered a multiple of `refusal_s` after the request.
+        """
+        self._refusal_s = refusal_s
+        self._denied = denied
         self._policy = policy
         self._resolve = resolve
         self._idle_s = idle_s
@@ -49,12 +60,14 @@ class FlowTable:
         await self._tasks.close()
 
     async def _serve(self, stream: TunnelStream, host: str, port: int) -> None:
+        began_s = asyncio.get_running_loop().time()
         dialling = udp.dial_udp(host, port, policy=self._policy, resolve=self._resolve)
         try:
             connected = await race(dialling, until=stream.broken())
         except StreamFailed as error:
             if isinstance(error, Refused):
-                _log.debug("a flow was refused: %s", error.denial.value)
+                self._denied(error.denial)
+                await until_multiple(self._refusal_s, began_s)
             stream.refuse(error.failure)
             return
         if connected is None:

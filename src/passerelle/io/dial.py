@@ -12,6 +12,7 @@ import errno
 import re
 import socket
 from collections.abc import Sequence
+from ipaddress import ip_address
 from typing import Final
 
 import aiohappyeyeballs
@@ -25,6 +26,7 @@ from passerelle.limits import DIAL_ADDRESSES, DIAL_TIMEOUT_S
 
 STAGGER_S: Final = 0.25
 """Seconds before the next address is tried beside the last (RFC 8305 §5)."""
+_ANY_PORT: Final = 9
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 # The first that occurred among all attempts; any other means that there was no way.
 _KINDS: Final = (
@@ -60,25 +62,42 @@ async def vetted(host: str, port: int, *, policy: Policy, resolve: Resolve) -> l
 
     Raises as `dial` does.
     """
-    if denial := policy.decide_port(port):
-        # Before resolution: a denied port costs no lookup.
-        raise Refused(denial)
-    return _permitted(await _addresses(host, resolve), port, policy)
-
-
-async def _addresses(host: str, resolve: Resolve) -> Sequence[IPAddress]:
     try:
         parsed = parse_host(host)
     except HostError:
         raise StreamFailed(Failure.DNS) from None
-    return await resolve(parsed) if isinstance(parsed, str) else [parsed]
+    # Before resolution: what is denied already costs no lookup.
+    if denial := policy.decide_port(port) or policy.decide_host(parsed):
+        raise Refused(denial)
+    addresses = await resolve(parsed) if isinstance(parsed, str) else [parsed]
+    return _permitted(addresses, port, policy)
+
+
+def is_own(address: IPAddress) -> bool:
+    """Tell whether this machine itself answers at `address`; sends nothing.
+
+    The kernel is asked which address it would speak from: to one of its own, from that one.
+    So nobody keeps a list that interfaces coming and going would make wrong. Raises
+    StreamFailed(LIMIT) when this machine has no more sockets.
+    """
+    family, kind, _, _, sockaddr = _addr_info(address, _ANY_PORT, socket.SOCK_DGRAM)
+    try:
+        probe = socket.socket(family, kind)
+    except OSError as error:
+        raise StreamFailed(_failure(error)) from None
+    with probe:
+        try:
+            probe.connect(sockaddr)
+        except OSError:  # no way there, or broadcast
+            return False
+        return ip_address(str(probe.getsockname()[0]).partition("%")[0]) == address
 
 
 def _permitted(addresses: Sequence[IPAddress], port: int, policy: Policy) -> list[IPAddress]:
     permitted: list[IPAddress] = []
     denial: Denial | None = None
     for address in addresses:
-        if verdict := policy.decide(address, port):
+        if verdict := policy.decide(address, port, own=is_own(address)):
             denial = denial or verdict
         else:
             permitted.append(address)
@@ -107,10 +126,12 @@ def _interleave(addresses: list[IPAddress]) -> list[IPAddress]:
     return paired + first[len(other) :] + other[len(first) :]
 
 
-def _addr_info(address: IPAddress, port: int) -> AddrInfoType:
+def _addr_info(
+    address: IPAddress, port: int, kind: socket.SocketKind = socket.SOCK_STREAM
+) -> AddrInfoType:
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     sockaddr = (str(address), port) if address.version == 4 else (str(address), port, 0, 0)
-    return family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", sockaddr
+    return family, kind, 0, "", sockaddr
 
 
 def _socket(info: AddrInfoType) -> socket.socket:
