@@ -7,8 +7,9 @@ before the work was done.
 
 from __future__ import annotations
 
-import ipaddress
+import asyncio
 import logging
+import signal
 import sys
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import suppress
@@ -18,12 +19,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 
 from passerelle import __version__, interrupt
+from passerelle.commands import exit as exit_command
 from passerelle.errors import ConfigError, PasserelleError
 from passerelle.listen import Listen
 
 if TYPE_CHECKING:
     from passerelle.client.notices import Notice
-    from passerelle.core.policy import Policy
 
 OK: Final = 0
 FAILED: Final = 1
@@ -46,6 +47,9 @@ app = typer.Typer(
         "for others, use **passerelle serve**."
     ),
 )
+
+
+exit_command.register(app)
 
 
 @app.callback()
@@ -191,6 +195,29 @@ def serve(
     no_udp: Annotated[
         bool, typer.Option("--no-udp", help="Carry TCP only; readers' programs are told so.")
     ] = False,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=64,
+            help="Run so many exits, each in a process of its own on a port of its own, from "
+            "--exit-listen on. SIGUSR2 restarts them one by one.",
+        ),
+    ] = 0,
+    exit_config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", metavar="FILE", help="The exit's settings (TOML): see docs/OPERATIONS.md."
+        ),
+    ] = None,
+    face: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="A static site for everybody without a ticket."),
+    ] = None,
+    metrics_listen: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Serve the exit's /metrics on this loopback port."),
+    ] = None,
     allow: Annotated[
         list[str] | None,
         typer.Option(
@@ -206,6 +233,7 @@ def serve(
     (Ctrl-C) or SIGTERM, and then lets volunteers and readers go in good order.
     """
     from passerelle import serve as servers  # noqa: PLC0415 - see above
+    from passerelle.exit.settings import Settings  # noqa: PLC0415
     from passerelle.keyring import Keyring  # noqa: PLC0415
 
     if not logging.getLogger().handlers:
@@ -219,6 +247,34 @@ def serve(
         )
     if no_udp and exit_udp_port:
         raise ConfigError("--no-udp and --exit-udp-port contradict each other. Give one of them.")
+    if workers and not exit_listen:
+        raise ConfigError(
+            "Workers need ports of their own: give the first one's with --exit-listen, for example "
+            "0.0.0.0:8443, and its public address with --exit-url."
+        )
+    settings = (Settings.load(exit_config) if exit_config else Settings()).with_flags(
+        allow=allow or (),
+        ports=exit_port or (),
+        udp_ports=() if no_udp else exit_udp_port,
+        face=face,
+    )
+    exit_words = ["exit", "--state", str(state), "--listen", exit_listen or ""]
+    for option, value in (
+        ("--config", exit_config),
+        ("--face", face),
+        ("--metrics-listen", metrics_listen),
+        ("--tls-cert", tls_cert),
+        ("--tls-key", tls_key),
+    ):
+        exit_words += [option, str(value)] if value else []
+    for option, values in (
+        ("--allow", allow),
+        ("--exit-port", exit_port),
+        ("--exit-udp-port", exit_udp_port),
+    ):
+        exit_words += [word for value in values or () for word in (option, str(value))]
+    exit_words += ["--no-udp"] if no_udp else []
+    exit_words += ["--direct"] if direct else []
     has_widget = servers.BUILT_WIDGET.is_dir()
     config = servers.ServeConfig(
         name=name,
@@ -227,14 +283,23 @@ def serve(
         exit_listen=Listen.parse(exit_listen) if exit_listen else None,
         exit_url=exit_url,
         tls=servers.tls_context(tls_cert, tls_key) if tls_cert and tls_key else None,
-        policy=_policy(allow or [], exit_port or [], [] if no_udp else exit_udp_port),
+        policy=settings.policy,
+        settings=settings,
+        workers=workers,
+        worker_line=lambda number: exit_command.worker_command(exit_words, number),
+        metrics_listen=Listen.parse(metrics_listen) if metrics_listen and not workers else None,
         stun=tuple(stun or ()),
         direct=direct,
         widget_dir=servers.BUILT_WIDGET if has_widget else None,
     )
 
     async def work() -> None:
-        async with servers.Servers(config, Keyring.open(state)) as running:
+        keys = Keyring.open(state)  # the workers find them there
+        async with servers.Servers(config, keys) as running:
+            if workers:
+                asyncio.get_running_loop().add_signal_handler(
+                    signal.SIGUSR2, running.restart_workers
+                )
             print(f"Invite for readers:\n\n    {running.invite}\n")
             if running.tag is None:
                 print(
@@ -282,8 +347,6 @@ def demo(
 
 async def forever() -> NoReturn:
     """Wait until cancelled."""
-    import asyncio  # noqa: PLC0415 - `passerelle version` does without
-
     await asyncio.get_running_loop().create_future()
     raise AssertionError
 
@@ -336,26 +399,6 @@ def _until_interrupted(work: Coroutine[Any, Any, None]) -> None:
     """Run what a signal is the ordinary end of."""
     with suppress(interrupt.Interrupted):
         interrupt.run(work)
-
-
-def _policy(allow: Sequence[str], ports: Sequence[int], udp_ports: Sequence[int] | None) -> Policy:
-    """`ports` empty and `udp_ports` None: the usual ones; `udp_ports` empty: no UDP."""
-    from passerelle.core.policy import UDP_PORTS, WEB_PORTS, Policy  # noqa: PLC0415 - see above
-
-    try:
-        networks = tuple(ipaddress.ip_network(text) for text in allow)
-    except ValueError as error:
-        raise ConfigError(
-            f"--allow wants a network such as 10.1.0.0/16 or fd00::/8: {error}."
-        ) from error
-    for option, given in (("--exit-port", ports), ("--exit-udp-port", udp_ports or [])):
-        if bad := [port for port in given if not 0 < port < 65536]:
-            raise ConfigError(f"{option} wants a port from 1 to 65535, not {bad[0]}.")
-    return Policy(
-        allow=networks,
-        ports=frozenset(ports) or WEB_PORTS,
-        udp_ports=UDP_PORTS if udp_ports is None else frozenset(udp_ports),
-    )
 
 
 def _say(text: str) -> None:

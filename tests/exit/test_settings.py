@@ -75,7 +75,7 @@ def test_every_table(tmp_path: Path) -> None:
         ("[lifetimes]\ngrace_s = -1.5", "lifetimes.grace_s must be more than 0"),
         ("[exit]\nrate_bytes_s = 0", "exit.rate_bytes_s must be more than 0"),
         ('[policy]\nmode = "open"', "Invalid enum value 'open'"),
-        ('[policy]\nmode = "site"', "site mode without sites"),
+        ('[policy]\nmode = "site"', "Site mode without sites"),
         ('[policy]\nsites = ["a.example"]', 'policy.mode is not "site"'),
         ('[policy]\nmode = "site"\nsites = ["*.org"]', "a site is a name"),
         ('[policy]\nallow = ["10.0.0.1/8"]', "has host bits set"),

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, get_type_hints
+from typing import Any, Final, Literal, Self, get_type_hints
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -104,7 +104,7 @@ class Settings:
                 sites=found.policy.sites if found.policy.mode == "site" else None,
             )
         except ConfigError as error:
-            raise _bad(path, str(error)) from error
+            raise _bad(path, str(error).rstrip(".")) from error
         if found.policy.mode == "web" and found.policy.sites:
             raise _bad(path, 'policy.sites is given, but policy.mode is not "site"')
         face = found.exit.face
@@ -119,6 +119,31 @@ class Settings:
             # As written in the file: from where the file is.
             face=None if face is None else path.parent / face,
         )
+
+    def with_flags(
+        self,
+        *,
+        allow: Sequence[str] = (),
+        ports: Sequence[int] = (),
+        udp_ports: Sequence[int] | None = None,
+        sites: Sequence[str] | None = None,
+        face: Path | None = None,
+    ) -> Settings:
+        """Return these settings with what the command line says besides. Raises ConfigError.
+
+        Networks are added; other flags that are given go before the file.
+        """
+        given = make_policy(
+            allow=allow, ports=ports, udp_ports=udp_ports or (), sites=sites, names=_FLAGS
+        )
+        policy = dataclasses.replace(
+            self.policy,
+            allow=(*self.policy.allow, *given.allow),
+            ports=given.ports if ports else self.policy.ports,
+            udp_ports=self.policy.udp_ports if udp_ports is None else given.udp_ports,
+            sites=self.policy.sites if sites is None else given.sites,
+        )
+        return dataclasses.replace(self, policy=policy, face=face or self.face)
 
     def config(
         self,
@@ -145,6 +170,18 @@ class Settings:
         )
 
 
+_NAMES: Final = {
+    name: f"policy.{name}" for name in ("allow", "deny", "ports", "udp_ports", "sites")
+}
+_FLAGS: Final = {
+    "allow": "--allow",
+    "deny": "--deny",
+    "ports": "--exit-port",
+    "udp_ports": "--exit-udp-port",
+    "sites": "--site",
+}
+
+
 def make_policy(
     *,
     allow: Sequence[str] = (),
@@ -152,32 +189,36 @@ def make_policy(
     ports: Sequence[int] = (),
     udp_ports: Sequence[int] = tuple(UDP_PORTS),
     sites: Sequence[str] | None = None,
+    names: Mapping[str, str] = _NAMES,
 ) -> Policy:
     """Return the policy that people's words describe: without `ports` the web's, without
-    `udp_ports` no UDP. Raises ConfigError.
+    `udp_ports` no UDP. Raises ConfigError; `names` are what people call the parameters.
     """
-    if bad := [port for port in (*ports, *udp_ports) if not 0 < port < 65536]:
-        raise ConfigError(f"a port is a number from 1 to 65535, not {bad[0]}")
+    for name, given in (("ports", ports), ("udp_ports", udp_ports)):
+        if bad := [port for port in given if not 0 < port < 65536]:
+            raise ConfigError(f"{names[name]} wants a port from 1 to 65535, not {bad[0]}.")
     try:
         listed = None if sites is None else tuple(parse_site(site) for site in sites)
     except HostError as error:
-        raise ConfigError(str(error)) from error
+        raise ConfigError(f"{names['sites']} cannot be used: {error}.") from error
     if listed == ():
-        raise ConfigError("site mode without sites serves nothing: list at least one")
+        raise ConfigError("Site mode without sites serves nothing: list at least one.")
     return Policy(
-        allow=_networks(allow),
-        deny=_networks(deny),
+        allow=_networks(names["allow"], allow),
+        deny=_networks(names["deny"], deny),
         ports=frozenset(ports) or WEB_PORTS,
         udp_ports=frozenset(udp_ports),
         sites=listed,
     )
 
 
-def _networks(texts: Sequence[str]) -> tuple[IPNetwork, ...]:
+def _networks(name: str, texts: Sequence[str]) -> tuple[IPNetwork, ...]:
     try:
         return tuple(ipaddress.ip_network(text) for text in texts)
     except ValueError as error:
-        raise ConfigError(f"a network looks like 10.1.0.0/16 or fd00::/8: {error}") from error
+        raise ConfigError(
+            f"{name} wants a network such as 10.1.0.0/16 or fd00::/8: {error}."
+        ) from error
 
 
 def _require_positive(path: Path, table: str, values: msgspec.Struct) -> None:

@@ -7,13 +7,14 @@ import errno
 import logging
 import socket
 import ssl
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web, web_response
 
 from passerelle import limits
-from passerelle.errors import LocalError, Sensitive
+from passerelle.errors import ConfigError, LocalError, Sensitive
 from passerelle.io.tasks import describe
 
 IDLE_TIMEOUT_S = 30.0
@@ -124,6 +125,21 @@ async def disconnected(request: web.Request) -> None:
     """
     while request.transport is not None:  # noqa: ASYNC110 (there is nothing to wait for)
         await asyncio.sleep(DISCONNECT_POLL_S)
+
+
+def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Return the settings to serve TLS with. Raises ConfigError."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        # Without a password OpenSSL would ask the terminal for one.
+        context.load_cert_chain(certificate, key, password="")
+    except OSError as error:
+        raise ConfigError(
+            f"The TLS certificate {certificate} and its key {key} cannot be used "
+            f"({error.strerror or error}). Give PEM files that belong together: the whole chain "
+            "with --tls-cert, its private key with --tls-key."
+        ) from error
+    return context
 
 
 def cannot_listen(host: str, port: int, error: OSError) -> LocalError:
