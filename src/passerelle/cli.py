@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 
 from passerelle import __version__, interrupt
+from passerelle.commands import friend
 from passerelle.errors import ConfigError, PasserelleError
 from passerelle.listen import Listen
 
@@ -300,6 +301,9 @@ def demo(
     except interrupt.Interrupted:
         if once or not demonstration.arrived:
             raise
+
+
+friend.register(app)
 
 
 async def forever() -> NoReturn:

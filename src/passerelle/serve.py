@@ -105,6 +105,7 @@ class Servers:
                 document=document,
                 descriptor=self._descriptor,
                 widget_dir=config.widget_dir,
+                invite=str(self.invite.plain),
             ),
             clock=clock,
         )

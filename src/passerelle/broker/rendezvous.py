@@ -52,6 +52,7 @@ class Rendezvous:
         self._clock = clock
         self._token = token
         self._replays = ReplayWindow(limits.RENDEZVOUS_CLOCK_SKEW_S, config.nonces)
+        self._friend_replays = ReplayWindow(limits.FRIEND_CLOCK_SKEW_S, config.nonces)
         self._pending_offers = 0
 
     async def answer(
@@ -63,12 +64,12 @@ class Rendezvous:
         offers are for that volunteer. Raises PeerError for whatever cannot be used; the response
         to that must be the same for all. Cancelling withdraws the offers.
         """
-        request = self._open(sealed)
+        request = self._open(sealed, self._replays if only is None else self._friend_replays)
         return rendezvous.seal_reply(await self._reply(request, seen, only), request)
 
-    def _open(self, sealed: bytes) -> Request:
+    def _open(self, sealed: bytes, replays: ReplayWindow) -> Request:
         request = rendezvous.open_request(sealed, self._config.seal_key)
-        if not self._replays.accept(request.nonce, request.time_s, self._clock()):
+        if not replays.accept(request.nonce, request.time_s, self._clock()):
             raise PeerError(LinkCode.MALFORMED, "a rendezvous request out of its time")
         if any(offer.setup is not Setup.ACTPASS for offer in request.offers):
             raise PeerError(LinkCode.MALFORMED, "an offer in the wrong DTLS role")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import random
@@ -49,6 +50,8 @@ class Keeper:
         self._lanes = itertools.count(1)
         self._failed: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
         """Volunteers whose links failed lately: others first."""
+        self._unlinked: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
+        """Those through which no link came about, as far as no broker knows."""
         self._stumbled = False
         """Whether a link could not be made since the last pause."""
         self._falling_back = False
@@ -163,6 +166,8 @@ class Keeper:
             self._stumbled = True
         if attempt.path.volunteer is not None and not attempt.is_lane:
             self._failed.append(attempt.path.volunteer)
+            if attempt.link is None:
+                self._unlinked.append(attempt.path.volunteer)
 
     # --- asking ---------------------------------------------------------------------------------
 
@@ -241,12 +246,18 @@ class Keeper:
 
     async def _ask(self, membership: Membership, offers: list[ChannelOffer]) -> Reply:
         avoid = dict.fromkeys(self._pool.volunteers + list(self._failed))
-        return await self._brokers.ask(
+        failed = tuple(dict.fromkeys(self._unlinked))
+        reply = await self._brokers.ask(
             tuple(offer.description for offer in offers),
             exit_id=membership.exit_id,
             avoid=tuple(avoid)[: limits.AVOIDED_VOLUNTEERS],
+            failed=failed,
             lanes=self._config.lanes - 1,
         )
+        for told in failed:
+            with contextlib.suppress(ValueError):  # pushed out by later ones
+                self._unlinked.remove(told)
+        return reply
 
     def _exit_of(self, membership: Membership, reply: Reply) -> ExitEntry | None:
         """Return the exit a reply is about, if it can be this session's."""

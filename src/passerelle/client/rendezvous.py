@@ -35,6 +35,7 @@ async def ask(
     *,
     exit_id: str | None,
     avoid: tuple[bytes, ...],
+    failed: tuple[bytes, ...] = (),
     lanes: int,
 ) -> Reply:
     """Seal one request to a broker's `seal_key`, send it, and return the opened reply.
@@ -51,6 +52,7 @@ async def ask(
         offers=offers,
         exit=exit_id,
         avoid=avoid,
+        failed=failed,
         lanes=lanes,
     )
     sealed = rendezvous.seal_request(request, seal_key)
