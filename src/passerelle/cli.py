@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
-from passerelle import __version__, interrupt
+from passerelle import __version__, interrupt, limits
 from passerelle.commands import friend
+from passerelle.commands import token as token_command
 from passerelle.errors import ConfigError, PasserelleError
 from passerelle.listen import Listen
 
 if TYPE_CHECKING:
     from passerelle.client.notices import Notice
+    from passerelle.core.address import IPNetwork
     from passerelle.core.policy import Policy
     from passerelle.wire.ways import Way
 
@@ -80,6 +82,13 @@ def client(
             help="Where your programs find the proxy. Keep 127.0.0.1: others must not use it.",
         ),
     ] = "127.0.0.1:1080",
+    token: Annotated[
+        str,
+        typer.Option(
+            metavar="TEXT",
+            help="A token you were given, for networks that ask for one when many come.",
+        ),
+    ] = "",
     state: Annotated[
         Path | None,
         typer.Option(
@@ -112,6 +121,7 @@ def client(
         invite=parse(invite),
         listen_host=address.host or "127.0.0.1",
         listen_port=address.port,
+        token=token,
         state=None if forget else state or default_path(),
     )
 
@@ -215,6 +225,32 @@ def serve(
             help="A port the exit connects to, instead of the web's usual ones. May be repeated.",
         ),
     ] = None,
+    trust_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NETWORK",
+            help="A proxy of yours that stands in front, for example 10.0.0.0/8: its "
+            "X-Forwarded-For is believed, and so limits hold for each network of readers instead "
+            "of for all together. May be repeated.",
+        ),
+    ] = None,
+    disclose: Annotated[
+        int,
+        typer.Option(
+            metavar="COUNT",
+            min=1,
+            max=limits.TOKEN_VOLUNTEERS,
+            help="Volunteers that one network of readers (/24 or /56) learns of in a day; a reader "
+            "with a token of `passerelle token` may learn of more.",
+        ),
+    ] = limits.DISCLOSED_VOLUNTEERS,
+    minimum_version: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X.Y.Z",
+            help="Refuse clients and widgets of older releases, and tell them to update.",
+        ),
+    ] = None,
     allow: Annotated[
         list[str] | None,
         typer.Option(
@@ -250,6 +286,9 @@ def serve(
         exit_url=exit_url,
         tls=servers.tls_context(tls_cert, tls_key) if tls_cert and tls_key else None,
         policy=_policy(allow or [], exit_port or []),
+        trusted_proxies=_networks("--trust-proxy", trust_proxy or []),
+        network_volunteers=disclose,
+        minimum=_release(minimum_version) if minimum_version else None,
         stun=tuple(stun or ()),
         ways=(*_ways("fronted", fronted or []), *_ways("amp", amp or [])),
         direct=direct,
@@ -304,6 +343,7 @@ def demo(
 
 
 friend.register(app)
+token_command.register(app)
 
 
 async def forever() -> NoReturn:
@@ -367,15 +407,28 @@ def _until_interrupted(work: Coroutine[Any, Any, None]) -> None:
 def _policy(allow: Sequence[str], ports: Sequence[int]) -> Policy:
     from passerelle.core.policy import WEB_PORTS, Policy  # noqa: PLC0415 - see above
 
-    try:
-        networks = tuple(ipaddress.ip_network(text) for text in allow)
-    except ValueError as error:
-        raise ConfigError(
-            f"--allow wants a network such as 10.1.0.0/16 or fd00::/8: {error}."
-        ) from error
+    networks = _networks("--allow", allow)
     if bad := [port for port in ports if not 0 < port < 65536]:
         raise ConfigError(f"--exit-port wants a port from 1 to 65535, not {bad[0]}.")
     return Policy(allow=networks, ports=frozenset(ports) or WEB_PORTS)
+
+
+def _networks(option: str, texts: Sequence[str]) -> tuple[IPNetwork, ...]:
+    try:
+        return tuple(ipaddress.ip_network(text) for text in texts)
+    except ValueError as error:
+        raise ConfigError(
+            f"{option} wants a network such as 10.1.0.0/16 or fd00::/8: {error}."
+        ) from error
+
+
+def _release(text: str) -> tuple[int, int, int]:
+    from passerelle.core.release import parse  # noqa: PLC0415 - see above
+
+    release = parse(text)
+    if release is None:
+        raise ConfigError(f"--minimum-version wants a release such as 0.2.0, not {text!r}.")
+    return release
 
 
 def _ways(kind: str, texts: Sequence[str]) -> Iterator[Way]:

@@ -41,6 +41,10 @@ AVOIDED_VOLUNTEERS: Final = 16
 """Volunteers one rendezvous request may ask not to be given."""
 SEALED_SIZES: Final = (1 * KIB, 2 * KIB, 4 * KIB, 8 * KIB)
 """Size classes of a sealed message's plaintext, in bytes."""
+TOKEN_VOLUNTEERS: Final = 4096
+"""Volunteers the holders of one token may learn of in a day, at most."""
+PROOF_BITS: Final = 26
+"""Hardest proof of work a client does: a minute of an ordinary machine's time."""
 RENDEZVOUS_CLOCK_SKEW_S: Final = 120
 """Seconds a rendezvous request's time may differ from the broker's."""
 FRIEND_CLOCK_SKEW_S: Final = 900
@@ -102,6 +106,13 @@ HTTP_FIELD_BYTES: Final = 8 * KIB
 """Longest request line, and longest header field."""
 HTTP_HEADERS: Final = 64
 """Header fields of one request."""
+HTTP_CONNECTIONS: Final = 19_000
+"""Connections open at once: below the usual limit of 20,000 open files, or what the system allows
+less FILES_KEPT."""
+FILES_KEPT: Final = 256
+"""Open files that are kept for other uses."""
+HTTP_CONNECTIONS_OF_NETWORK: Final = 512
+"""… of one /24 or /56: volunteers, readers and their links behind one provider's NAT."""
 HTTP_BACKLOG: Final = 4096
 """Connections waiting to be accepted: volunteers all come back at once after a restart."""
 
@@ -122,6 +133,18 @@ DISCLOSED_VOLUNTEERS: Final = 16
 """Volunteers one client network (/24 or /56) learns of in a day, without a token."""
 UNSEEN_VOLUNTEERS: Final = 1024
 """… and all clients together whose address nobody tells us."""
+NETWORK_REQUESTS: Final = (64, 2.0)
+"""Requests of one client network: at once, and a second. Beyond, each needs a proof of work."""
+NETWORK_FLOOD: Final = (256, 16.0)
+"""… beyond which they are not even opened."""
+TOKEN_REQUESTS: Final = (16, 0.2)
+"""Requests with one token: at once, and a second."""
+NETWORK_OFFERS: Final = 64
+"""Offers of one client network that wait for answers at once."""
+COUNTED_NETWORKS: Final = 65_536
+"""Client networks and tokens whose requests are counted."""
+VOLUNTEERS_OF_NETWORK: Final = 256
+"""Volunteers of one /24 or /56 connected to one broker: a university, a provider's NAT."""
 WAITING_OFFERS: Final = 1024
 """Offers that wait for a volunteer to come."""
 WAITING_OF_NETWORK: Final = 8

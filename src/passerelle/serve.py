@@ -22,9 +22,11 @@ from urllib.parse import urlsplit
 import msgspec
 from aiohttp import web
 
+from passerelle import limits
 from passerelle.broker.assets import MANIFEST
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.service import Broker
+from passerelle.core.address import IPNetwork
 from passerelle.core.policy import Policy
 from passerelle.errors import ConfigError
 from passerelle.exit.config import ExitConfig
@@ -70,6 +72,12 @@ class ServeConfig:
     """Whether readers may reach the exit without a volunteer when they find none."""
     widget_dir: Path | None = None
     """The built widget; None serves none."""
+    trusted_proxies: tuple[IPNetwork, ...] = ()
+    """Whose X-Forwarded-For the broker believes."""
+    network_volunteers: int = limits.DISCLOSED_VOLUNTEERS
+    """Most volunteers one client network learns of in a day."""
+    minimum: tuple[int, int, int] | None = None
+    """The oldest release of client and widget that is let in; None: any."""
     lifetime_s: int = LIFETIME_S
     """How long a descriptor is good."""
 
@@ -106,6 +114,9 @@ class Servers:
                 descriptor=self._descriptor,
                 widget_dir=config.widget_dir,
                 invite=str(self.invite.plain),
+                trusted_proxies=config.trusted_proxies,
+                network_volunteers=config.network_volunteers,
+                minimum=config.minimum,
             ),
             clock=clock,
         )
@@ -138,8 +149,8 @@ class Servers:
             else:
                 own = application()
                 self._exit.add_routes(own)
-                await stack.enter_async_context(_server(own, config.exit_listen, config.tls))
-            await stack.enter_async_context(_server(app, config.listen, config.tls))
+                await stack.enter_async_context(_server(own, config.exit_listen, config))
+            await stack.enter_async_context(_server(app, config.listen, config))
             # The other way round on the way out: say goodbye while the ports are still open.
             stack.push_async_callback(self._exit.close)
             stack.push_async_callback(self._broker.close)
@@ -240,5 +251,5 @@ def is_reachable_by_browsers(url: str) -> bool:
     return parts.scheme == "https" or host in {"localhost", "::1"} or host.startswith("127.")
 
 
-def _server(app: web.Application, listen: Listen, tls: ssl.SSLContext | None) -> WebServer:
-    return WebServer(app, listen.host, listen.port, tls=tls)
+def _server(app: web.Application, listen: Listen, config: ServeConfig) -> WebServer:
+    return WebServer(app, listen.host, listen.port, tls=config.tls, trusted=config.trusted_proxies)

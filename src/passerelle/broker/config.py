@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from passerelle import limits
+from passerelle.core.address import IPNetwork
 from passerelle.wire.descriptor import Descriptor
 
 
@@ -58,6 +59,30 @@ class BrokerConfig:
     """Most volunteers connected at once."""
     pending_offers: int = limits.PENDING_OFFERS
     """Most offers waiting for answers at once."""
+    volunteers_of_network: int = limits.VOLUNTEERS_OF_NETWORK
+    """… of one /24 or /56."""
+    network_requests: tuple[float, float] = limits.NETWORK_REQUESTS
+    """Requests of one client network, at once and a second; beyond, each needs a proof of work."""
+    network_flood: tuple[float, float] = limits.NETWORK_FLOOD
+    """… beyond which they are not even opened."""
+    token_requests: tuple[float, float] = limits.TOKEN_REQUESTS
+    """Requests with one token, at once and a second; beyond, each needs a proof of work."""
+    network_offers: int = limits.NETWORK_OFFERS
+    """Most offers of one client network that wait for answers at once."""
+    overload: float = 0.5
+    """From this share of `pending_offers` or `waiting` on, every request without a token needs a
+    proof of work."""
+    scarce: float = 0.1
+    """… and when no larger share of the volunteers has a slot left."""
+    proof_bits: int = 18
+    """Zero bits of a proof: a quarter of a second of an ordinary client's time. More as it gets
+    fuller."""
+    trusted_proxies: tuple[IPNetwork, ...] = ()
+    """Whose X-Forwarded-For is believed."""
+    minimum: tuple[int, int, int] | None = None
+    """The oldest release of client and widget that is let in; None: any."""
+    returns_per_s: float = 200.0
+    """Before a restart volunteers are told to come back at this rate, all together."""
     waiting: int = limits.WAITING_OFFERS
     """Most offers waiting for a volunteer to come."""
     waiting_of_network: int = limits.WAITING_OF_NETWORK

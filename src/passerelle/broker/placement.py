@@ -44,6 +44,10 @@ class Wish:
 class Placer(Protocol):
     """Finds volunteers for wishes."""
 
+    @property
+    def waiting(self) -> int:
+        """How many offers wait for a volunteer to come."""
+
     async def place(self, wish: Wish, asked: set[bytes], deadline: float) -> Answer | Miss:
         """Ask one volunteer that is not in `asked`, and, if that is in vain, another one.
 
@@ -79,7 +83,7 @@ class Placement:
 
     @property
     def waiting(self) -> int:
-        """How many offers wait for a volunteer."""
+        """See `Placer.waiting`."""
         return len(self._waiting)
 
     async def place(self, wish: Wish, asked: set[bytes], deadline: float) -> Answer | Miss:

@@ -10,23 +10,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from passerelle import limits
 from passerelle.broker.config import BrokerConfig
+from passerelle.broker.gate import Gate
 from passerelle.broker.mint import Mint
 from passerelle.broker.origins import Origins
 from passerelle.broker.placement import Placer, Wish
 from passerelle.broker.volunteers import Volunteers
+from passerelle.core import proof
 from passerelle.core.choice import Seeker
 from passerelle.core.host import IPAddress
 from passerelle.core.prefix import holder
+from passerelle.core.release import is_older
 from passerelle.core.replay import ReplayWindow
 from passerelle.errors import LinkCode, PeerError
-from passerelle.wire import rendezvous
+from passerelle.wire import rendezvous, tokens
 from passerelle.wire.description import Setup
 from passerelle.wire.rendezvous import Answer, Miss, Refusal, Reply, Request
+from passerelle.wire.tokens import Token
 
-_UNSEEN = b""
-"""The key of all clients whose address is not known."""
+_TOKEN = b"token "
+"""Keys that begin so are tokens'; networks' keys are shorter."""
+_MANY = 16
+"""Among fewer volunteers, having none left is nothing unusual."""
 
 
 class Rendezvous:
@@ -53,7 +61,12 @@ class Rendezvous:
         self._token = token
         self._replays = ReplayWindow(limits.RENDEZVOUS_CLOCK_SKEW_S, config.nonces)
         self._friend_replays = ReplayWindow(limits.FRIEND_CLOCK_SKEW_S, config.nonces)
-        self._pending_offers = 0
+        self._gate = Gate(config)
+        self._public_key = config.seal_key.public_key().public_bytes_raw()
+        self._token_keys = tuple(
+            Ed25519PublicKey.from_public_bytes(broker.ticket_key)
+            for broker in config.descriptor.brokers
+        )
 
     async def answer(
         self, sealed: bytes, *, seen: IPAddress | None, only: bytes | None = None
@@ -64,6 +77,8 @@ class Rendezvous:
         offers are for that volunteer. Raises PeerError for whatever cannot be used; the response
         to that must be the same for all. Cancelling withdraws the offers.
         """
+        if self._gate.is_flood(holder(seen), _now()):
+            raise PeerError(LinkCode.LIMIT, "too many rendezvous requests")
         request = self._open(sealed, self._replays if only is None else self._friend_replays)
         return rendezvous.seal_reply(await self._reply(request, seen, only), request)
 
@@ -76,39 +91,69 @@ class Rendezvous:
         return request
 
     async def _reply(self, request: Request, seen: IPAddress | None, only: bytes | None) -> Reply:
-        if request.version != rendezvous.VERSION:
-            return Reply(refusal=Refusal.VERSION)
+        old = is_older(request.software, self._config.minimum)
+        if old or request.version != rendezvous.VERSION:
+            minimum = ".".join(map(str, self._config.minimum or ()))
+            return Reply(refusal=Refusal.VERSION, minimum=minimum)
         exit_id = request.exit or self._choose_exit()
         if self._config.descriptor.exit(exit_id) is None:
             return Reply(refusal=Refusal.UNKNOWN_EXIT)
-        pending = self._pending_offers + len(request.offers)
-        if self._volunteers.closing or pending > self._config.pending_offers:
-            return Reply(refusal=Refusal.BUSY, retry_after_s=self._volunteers.retry_s())
         seeker = self._seeker(request, seen)
+        counted = None if seeker.crowd else seeker.key
+        refusal = self._refuse(request, counted)
+        if refusal is not None:
+            return refusal
         for volunteer in request.failed:
             self._volunteers.complain(seeker, volunteer)
         wishes = [
             Wish(exit_id=exit_id, offer=offer, seeker=seeker, lanes=request.lanes, only=only)
             for offer in request.offers
         ]
-        return Reply(
-            exit=exit_id,
-            answers=await self._match(wishes, {*request.avoid, *request.failed}),
-            ticket=self._mint.client(exit_id),
-        )
+        with self._gate.waiting(counted, len(wishes)):
+            answers = await self._match(wishes, {*request.avoid, *request.failed})
+        return Reply(exit=exit_id, answers=answers, ticket=self._mint.client(exit_id))
 
     def _seeker(self, request: Request, seen: IPAddress | None) -> Seeker:
-        origin = self._origins.of(seen)
-        key = holder(seen)
-        if key is None:
-            return Seeker(
-                nat=request.nat,
-                origin=origin,
-                key=_UNSEEN,
-                most=self._config.unseen_volunteers,
-                crowd=True,
-            )
-        return Seeker(nat=request.nat, origin=origin, key=key, most=self._config.network_volunteers)
+        token = self._read_token(request.token)
+        key, most = holder(seen), self._config.network_volunteers
+        if token is not None:
+            key, most = _TOKEN + token.id, token.volunteers
+        crowd = key is None
+        if crowd:
+            most = self._config.unseen_volunteers
+        return Seeker(
+            nat=request.nat, origin=self._origins.of(seen), key=key or b"", most=most, crowd=crowd
+        )
+
+    def _read_token(self, text: str) -> Token | None:
+        return tokens.read(text, self._token_keys, now_s=self._clock()) if text else None
+
+    def _refuse(self, request: Request, counted: bytes | None) -> Reply | None:
+        """Return the refusal of a request that asks too much, or at the wrong time."""
+        if self._volunteers.closing or not self._gate.has_room(counted, len(request.offers)):
+            return Reply(refusal=Refusal.BUSY, retry_after_s=self._volunteers.retry_s())
+        vouched = counted is not None and counted.startswith(_TOKEN)
+        rate = self._config.token_requests if vouched else self._config.network_requests
+        usual = self._gate.is_usual(counted, rate, _now())
+        if usual and (vouched or not self._is_overloaded()):
+            return None
+        bits = self._gate.proof_bits(self._fullness())
+        challenge = proof.challenge(self._public_key, request.nonce, request.time_s)
+        if proof.is_proof(challenge, request.proof, bits):
+            return None
+        return Reply(refusal=Refusal.PROOF, proof_bits=bits)
+
+    def _fullness(self) -> float:
+        return max(
+            self._gate.pending / max(1, self._config.pending_offers),
+            self._placer.waiting / max(1, self._config.waiting),
+        )
+
+    def _is_overloaded(self) -> bool:
+        scarce = self._volunteers.available <= self._config.scarce * len(self._volunteers)
+        return self._fullness() >= self._config.overload or (
+            scarce and len(self._volunteers) >= _MANY
+        )
 
     async def _match(self, wishes: list[Wish], asked: set[bytes]) -> tuple[Answer | Miss, ...]:
         """Find a volunteer for each wish, all of them distinct.
@@ -116,20 +161,20 @@ class Rendezvous:
         When there is none at all, wait for a first one. Who got one at once does not wait for a
         second one: it would delay the first.
         """
-        deadline = asyncio.get_running_loop().time() + self._config.answer_timeout_s
-        self._pending_offers += len(wishes)
-        try:
-            async with asyncio.TaskGroup() as group:
-                matches = [
-                    group.create_task(self._placer.place(wish, asked, deadline)) for wish in wishes
-                ]
-            results = [match.result() for match in matches]
-            if all(result is Miss.NO_VOLUNTEER for result in results):
-                results[0] = await self._placer.wait(wishes[0], asked, deadline)
-        finally:
-            self._pending_offers -= len(wishes)
+        deadline = _now() + self._config.answer_timeout_s
+        async with asyncio.TaskGroup() as group:
+            matches = [
+                group.create_task(self._placer.place(wish, asked, deadline)) for wish in wishes
+            ]
+        results = [match.result() for match in matches]
+        if all(result is Miss.NO_VOLUNTEER for result in results):
+            results[0] = await self._placer.wait(wishes[0], asked, deadline)
         return tuple(results)
 
     def _choose_exit(self) -> str:
         exits = self._config.descriptor.exits
         return exits[int.from_bytes(self._token(8)) % len(exits)].id
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import assert_never
@@ -16,8 +17,11 @@ from passerelle.broker.allowance import Allowance
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.origins import Origins
 from passerelle.core.choice import Origin, Seeker
+from passerelle.core.host import IPAddress
 from passerelle.core.matching import Outcome, Pick, Pool
+from passerelle.core.prefix import holder
 from passerelle.core.quality import Report
+from passerelle.core.release import is_older
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import signalling
 from passerelle.wire.description import Description, Setup
@@ -39,6 +43,7 @@ from passerelle.wire.signalling import (
 CLOSE_BASE = 4000
 """A `LinkCode` is sent as this plus its value in a WebSocket close (RFC 6455 §7.4.2)."""
 _HANDLE_BYTES = 8
+_LONGEST_RETRY_S = 3600.0
 _WELCOME = signalling.encode(BrokerWelcome())
 _MALFORMED = BrokerBye(Bye.MALFORMED)
 _BYES = {
@@ -123,6 +128,7 @@ class Volunteers:
         self._pool = Pool()
         self._by_handle: dict[bytes, Volunteer] = {}
         self._sockets: set[web.WebSocketResponse] = set()
+        self._networks: Counter[bytes] = Counter()
         self._closing = False
         self.freed: Callable[[], None] = lambda: None
         """Called when a slot has become free."""
@@ -146,7 +152,9 @@ class Volunteers:
     def retry_s(self) -> float:
         """Return a random time after which a peer that was sent away may come back."""
         low, high = self._config.retry_s
-        return low + (high - low) * int.from_bytes(self._token(4)) / 2**32
+        # So many that come back within the usual time would be a storm: spread them wider.
+        high = max(high, low + len(self._by_handle) / self._config.returns_per_s)
+        return min(_LONGEST_RETRY_S, low + (high - low) * int.from_bytes(self._token(4)) / 2**32)
 
     def pick(
         self, seeker: Seeker, avoid: Container[bytes], only: bytes | None = None
@@ -220,7 +228,7 @@ class Volunteers:
             elif len(self._sockets) > self._config.volunteers:
                 await self._send_away(socket, LinkCode.LIMIT, Bye.FULL)
             else:
-                await self._converse(socket, self._origins.of(self._origins.seen(request)))
+                await self._welcome(socket, self._origins.seen(request))
         except PeerError as error:
             await self._part(socket, error.code, _BYES.get(error.code, _MALFORMED))
         except ConnectionError:
@@ -238,6 +246,22 @@ class Volunteers:
         async with asyncio.TaskGroup() as group:
             for socket in self._sockets:
                 group.create_task(self._send_away(socket, LinkCode.DRAINING, Bye.RESTART))
+
+    async def _welcome(self, socket: web.WebSocketResponse, seen: IPAddress | None) -> None:
+        """Converse with a volunteer unless its network has enough of them here."""
+        network = holder(seen)
+        if network is None:
+            await self._converse(socket, self._origins.of(seen))
+        elif self._networks[network] >= self._config.volunteers_of_network:
+            await self._send_away(socket, LinkCode.LIMIT, Bye.FULL)
+        else:
+            self._networks[network] += 1
+            try:
+                await self._converse(socket, self._origins.of(seen))
+            finally:
+                self._networks[network] -= 1
+                if not self._networks[network]:
+                    del self._networks[network]
 
     async def _converse(self, socket: web.WebSocketResponse, origin: Origin) -> None:
         hello = await self._hello(socket)
@@ -266,7 +290,9 @@ class Volunteers:
             raise ConnectionResetError
         if not isinstance(message, VolunteerHello):
             raise PeerError(LinkCode.UNEXPECTED, "a volunteer that does not begin with hello")
-        if message.version != signalling.VERSION:
+        if message.version != signalling.VERSION or is_older(
+            message.software, self._config.minimum
+        ):
             raise PeerError(LinkCode.VERSION, "a volunteer of another version")
         return message
 

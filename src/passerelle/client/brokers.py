@@ -154,8 +154,8 @@ class Brokers:
         *,
         exit_id: str | None,
         avoid: tuple[bytes, ...],
-        failed: tuple[bytes, ...] = (),
         lanes: int,
+        failed: tuple[bytes, ...] = (),
     ) -> Reply:
         """Ask for volunteers, by one way after the other until a broker answers.
 
@@ -179,8 +179,9 @@ class Brokers:
                 offers,
                 exit_id=exit_id,
                 avoid=avoid,
-                failed=failed,
                 lanes=lanes,
+                failed=failed,
+                token=self._config.token,
             )
             self._ranking.worked(route.key)
             if reply.refusal is Refusal.BUSY:

@@ -16,6 +16,8 @@ class ClientConfig:
 
     invite: Invite
     """Where the network's descriptor is, and who must have signed it."""
+    token: str = ""
+    """An operator's word for this reader; empty without one."""
     listen_host: str = "127.0.0.1"
     listen_port: int = 1080
     """0 lets the system choose."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import logging
 import random
@@ -50,8 +49,8 @@ class Keeper:
         self._lanes = itertools.count(1)
         self._failed: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
         """Volunteers whose links failed lately: others first."""
-        self._unlinked: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
-        """Those through which no link came about, as far as no broker knows."""
+        self._unreached: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
+        """Those to whom no link could be made, and the broker was not told yet."""
         self._stumbled = False
         """Whether a link could not be made since the last pause."""
         self._falling_back = False
@@ -167,7 +166,7 @@ class Keeper:
         if attempt.path.volunteer is not None and not attempt.is_lane:
             self._failed.append(attempt.path.volunteer)
             if attempt.link is None:
-                self._unlinked.append(attempt.path.volunteer)
+                self._unreached.append(attempt.path.volunteer)
 
     # --- asking ---------------------------------------------------------------------------------
 
@@ -246,17 +245,17 @@ class Keeper:
 
     async def _ask(self, membership: Membership, offers: list[ChannelOffer]) -> Reply:
         avoid = dict.fromkeys(self._pool.volunteers + list(self._failed))
-        failed = tuple(dict.fromkeys(self._unlinked))
+        told = tuple(self._unreached)
         reply = await self._brokers.ask(
             tuple(offer.description for offer in offers),
             exit_id=membership.exit_id,
             avoid=tuple(avoid)[: limits.AVOIDED_VOLUNTEERS],
-            failed=failed,
             lanes=self._config.lanes - 1,
+            failed=told,
         )
-        for told in failed:
-            with contextlib.suppress(ValueError):  # pushed out by later ones
-                self._unlinked.remove(told)
+        for volunteer in told:
+            if volunteer in self._unreached:
+                self._unreached.remove(volunteer)
         return reply
 
     def _exit_of(self, membership: Membership, reply: Reply) -> ExitEntry | None:

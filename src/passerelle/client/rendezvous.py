@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from typing import Protocol
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from passerelle import __version__
+from passerelle.core import proof
 from passerelle.errors import ConfigError, LocalError, PeerError
 from passerelle.wire import rendezvous
 from passerelle.wire.description import Description
-from passerelle.wire.rendezvous import Reply, Request
+from passerelle.wire.rendezvous import Refusal, Reply, Request
+
+SOFTWARE = f"passerelle/{__version__}"
+_NONCE_BYTES = 16
+_PROOF_TRIES = 20_000
+"""Tries of a proof of work in one go: some 20 ms, after which cancelling has its effect."""
 
 
 class BrokerSilent(LocalError):
@@ -35,11 +44,13 @@ async def ask(
     *,
     exit_id: str | None,
     avoid: tuple[bytes, ...],
-    failed: tuple[bytes, ...] = (),
     lanes: int,
+    failed: tuple[bytes, ...] = (),
+    token: str = "",
 ) -> Reply:
     """Seal one request to a broker's `seal_key`, send it, and return the opened reply.
 
+    A broker that has too many may want a proof of work; it is done, and the request made once more.
     Raises BrokerSilent, also for a reply that cannot be opened, and ConfigError when this
     version is no longer spoken. Cancelling gives the exchange up.
     """
@@ -47,19 +58,46 @@ async def ask(
     request = Request(
         version=rendezvous.VERSION,
         time_s=int(time.time()),
-        nonce=secrets.token_bytes(16),
+        nonce=secrets.token_bytes(_NONCE_BYTES),
         reply_key=key.public_key().public_bytes_raw(),
         offers=offers,
         exit=exit_id,
         avoid=avoid,
         failed=failed,
         lanes=lanes,
+        software=SOFTWARE,
+        token=token,
     )
+    reply = await _exchange(method, seal_key, request, key)
+    if reply.refusal is Refusal.PROOF:
+        request = await _proved(request, seal_key, reply.proof_bits)
+        reply = await _exchange(method, seal_key, request, key)
+    if reply.refusal is Refusal.VERSION:
+        needed = f"{reply.minimum} or newer" if reply.minimum else "another release"
+        raise ConfigError(
+            f"This network needs Passerelle {needed}; this is {__version__}. Update it, then try "
+            "again."
+        )
+    return reply
+
+
+async def _exchange(
+    method: Method, seal_key: bytes, request: Request, key: X25519PrivateKey
+) -> Reply:
     sealed = rendezvous.seal_request(request, seal_key)
     try:
-        reply = rendezvous.open_reply(await method.exchange(sealed), key, request)
+        return rendezvous.open_reply(await method.exchange(sealed), key, request)
     except PeerError:
         raise BrokerSilent("the broker's answer could not be opened") from None
-    if reply.refusal is rendezvous.Refusal.VERSION:
-        raise ConfigError("This network needs a newer Passerelle. Update it, then try again.")
-    return reply
+
+
+async def _proved(request: Request, seal_key: bytes, bits: int) -> Request:
+    """Return `request` anew, as of now and with a proof of work. Cancelling gives it up."""
+    nonce, time_s = secrets.token_bytes(_NONCE_BYTES), int(time.time())
+    challenge = proof.challenge(seal_key, nonce, time_s)
+    found, start = None, 0
+    while found is None:
+        tries = range(start, start + _PROOF_TRIES)
+        found = await asyncio.to_thread(proof.search, challenge, bits, tries)
+        start += _PROOF_TRIES
+    return msgspec.structs.replace(request, nonce=nonce, time_s=time_s, proof=found)

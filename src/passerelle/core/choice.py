@@ -12,14 +12,18 @@ from passerelle.core.nat import NatClass, chance
 from passerelle.core.quality import Quality
 from passerelle.core.sample import Bag
 
-CHANCE_POWER: Final = 4
-"""How much more a good chance weighs than an even load."""
-EVEN: Final = 1.3
-SPARE: Final = 2.0
-"""Beyond EVEN × the mean load + SPARE a volunteer is soon asked no more, however good it is."""
+QUALITY_POWER: Final = 2
+"""How much more good experience weighs than an even load."""
+DECENT: Final = 0.5
+"""Expectations above this are not much below a stranger's."""
+EVEN: Final = 1.0
+SPARE: Final = 0.5
+"""Beyond EVEN × the mean load of decent volunteers + SPARE, one is soon asked no more, however good
+it is."""
 EVEN_POWER: Final = 8
-FRESH: Final = 0.25
-"""Weight of a volunteer that the client's network does not know yet, against one that it knows."""
+FRESH: Final = 0.5
+"""Weight of a volunteer that the client's network does not know yet, once it knows half of what it
+may: the other half is kept for when those leave."""
 LOAD_HALF_LIFE_S: Final = 3 * 3600.0
 
 
@@ -84,24 +88,29 @@ class Entry:
         """Return how often it was asked lately."""
         return self.load * decayed(now - self.loaded_at)
 
+    def add_load(self, change: float, now: float) -> None:
+        """Count that it was asked once more, or was not after all."""
+        self.load = max(0.0, self.load_at(now) + change)
+        self.loaded_at = now
+
 
 CHANCES: Final = {
     client: {
-        volunteer: chance(client, volunteer) ** CHANCE_POWER
+        volunteer: chance(client, volunteer)
         for volunteer in NatClass
         if chance(client, volunteer) > 0
     }
     for client in NatClass
 }
-"""Weights of the classes that a client of each class can reach at all."""
+"""The classes that a client of each class can reach at all."""
 
 
 class Choice:
     """The best candidate of those seen for one seeker."""
 
     __slots__ = (
-        *("_avoid", "_best_rank", "_even", "_origin"),
-        *("acquaintance", "best", "chances", "now", "seeker"),
+        *("_avoid", "_best_rank", "_even", "_fresh", "_origin"),
+        *("acquaintance", "best", "chances", "decent", "decent_load", "now", "seeker"),
     )
 
     def __init__(
@@ -117,9 +126,16 @@ class Choice:
         self.now = now
         self.chances = CHANCES[seeker.nat]
         self.best: Entry | None = None
+        self.decent = 0
+        """Candidates not much worse than a stranger, who should share the load."""
+        self.decent_load = 0.0
+        """Theirs, all together."""
         self._best_rank = (-4, 0.0)
         self._avoid = avoid
         self._origin = seeker.origin
+        self._fresh = 1.0
+        if acquaintance is not None and len(acquaintance) >= seeker.most / 2:
+            self._fresh = FRESH
         self._even = 1.0 + SPARE + EVEN * mean_load
 
     @property
@@ -160,14 +176,17 @@ class Choice:
                     return None
                 faults = 3
             if entry.handle not in self.acquaintance:
-                weight *= FRESH
+                weight *= self._fresh
         return -faults, weight * self._merit(entry)
 
     def _merit(self, entry: Entry) -> float:
         load = 1.0 + entry.load_at(self.now)
         quality = entry.quality.value(self.now)
+        if quality > DECENT:
+            self.decent += 1
+            self.decent_load += load - 1.0
         room = entry.free - entry.reserved
-        merit = quality * quality / load * room / (room + 1)
+        merit = quality**QUALITY_POWER / load * room / (room + 1)
         if load > self._even:
             merit *= (self._even / load) ** EVEN_POWER
         return merit

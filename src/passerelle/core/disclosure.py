@@ -25,6 +25,10 @@ class Acquaintance:
     def __contains__(self, volunteer: bytes) -> bool:
         return volunteer in self._known
 
+    def __len__(self) -> int:
+        """Return how many it knows, as of the last call of `known`."""
+        return len(self._known)
+
     def known(self, now: float) -> list[bytes]:
         """Return the volunteers it learned of within a day, in that order."""
         _forget(self._known, now - DAY_S)

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from passerelle import limits
-from passerelle.core.choice import NOWHERE, Choice, Entry, Origin, Seeker, decayed
+from passerelle.core.choice import NOWHERE, Choice, Entry, Origin, Seeker
 from passerelle.core.disclosure import Acquaintances
 from passerelle.core.nat import NatClass, chance
 from passerelle.core.quality import Quality, Report
@@ -36,6 +36,8 @@ SAMPLE: Final = 8
 """Volunteers of one class that are looked at for one decision."""
 SEARCH: Final = 64
 """… and when none of those may be given to this client."""
+LOAD_MEMORY: Final = 500
+"""Volunteers looked at over which the mean load is taken."""
 CLIENT_WORD: Final = 0.5
 """What a client's word about a failure counts, against an exit's."""
 
@@ -72,6 +74,17 @@ class _Class:
     def __init__(self) -> None:
         self.all: Bag[Entry] = Bag(0)
         self.by_country: dict[str | None, Bag[Entry]] = {}
+        self.mean_load = 0.0
+        """Of the decent ones, as estimated from those that were looked at. Those who are asked no
+        more, for good reasons, may be many: they do not count."""
+
+    def offer(self, choice: Choice, draws: Draws) -> None:
+        """Let `choice` see a sample, and learn from it how loaded these are."""
+        choice.decent, choice.decent_load = 0, 0.0
+        choice.see_all(self.all.sample(SAMPLE, draws))
+        if choice.decent:
+            share = choice.decent / (choice.decent + LOAD_MEMORY)
+            self.mean_load += share * (choice.decent_load / choice.decent - self.mean_load)
 
     def abroad(self, country: str | None, size: int, draws: Draws) -> Iterable[Entry]:
         """Yield `size` random ones outside `country`. There are no more than 250 countries."""
@@ -105,8 +118,6 @@ class Pool:
         self._acquaintances = Acquaintances(networks)
         self._neighbourhoods: OrderedDict[bytes, Quality] = OrderedDict()
         self._most_neighbourhoods = neighbourhoods
-        self._load = 0.0
-        self._loaded_at = 0.0
 
     def __len__(self) -> int:
         """Return how many volunteers are in the pool, free or not."""
@@ -147,7 +158,6 @@ class Pool:
         if entry is None:
             return
         self._take_out(entry)
-        self._add_load(entry, -entry.load_at(now), now)
         self._remember(entry, now)
 
     def set_free(
@@ -185,7 +195,7 @@ class Pool:
             usable = entry is not None and entry.available and only not in avoid
             return self._take(entry, seeker, now, counted=False) if entry and usable else None
         known = None if seeker.key is None else self._acquaintances.of(seeker.key)
-        choice = Choice(seeker, avoid, known, self._mean_load(now), now)
+        choice = Choice(seeker, avoid, known, self._mean_load(), now)
         self._search(choice, Draws(seed))
         return None if choice.best is None else self._take(choice.best, seeker, now)
 
@@ -202,7 +212,7 @@ class Pool:
             return
         classes = [self._classes[nat] for nat in choice.chances]
         for each in classes:
-            choice.see_all(each.all.sample(SAMPLE, draws))
+            each.offer(choice, draws)
         if choice.flawless:
             return
         for each in classes:
@@ -215,7 +225,7 @@ class Pool:
 
     def _take(self, entry: Entry, seeker: Seeker, now: float, *, counted: bool = True) -> Pick:
         entry.reserved += 1
-        self._add_load(entry, 1.0, now)
+        entry.add_load(1.0, now)
         self._place(entry, now)
         fresh = False
         if counted and seeker.key is not None:
@@ -241,7 +251,7 @@ class Pool:
             return
         entry.reserved -= 1
         if not answered:
-            self._add_load(entry, -min(1.0, entry.load_at(now)), now)
+            entry.add_load(-1.0, now)
         if answered:
             entry.free = max(0, entry.free - 1)
             entry.resting_until = 0.0
@@ -317,14 +327,10 @@ class Pool:
         if len(self._neighbourhoods) > self._most_neighbourhoods:
             self._neighbourhoods.popitem(last=False)
 
-    def _add_load(self, entry: Entry, change: float, now: float) -> None:
-        entry.load = entry.load_at(now) + change
-        entry.loaded_at = now
-        self._load = max(0.0, self._load * decayed(now - self._loaded_at) + change)
-        self._loaded_at = now
-
-    def _mean_load(self, now: float) -> float:
-        return self._load * decayed(now - self._loaded_at) / max(1, len(self._entries))
+    def _mean_load(self) -> float:
+        classes = self._classes.values()
+        count = sum(len(each.all) for each in classes)
+        return sum(len(each.all) * each.mean_load for each in classes) / max(1, count)
 
 
 def _some(known: list[bytes], draws: Draws) -> Iterable[bytes]:

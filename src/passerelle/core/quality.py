@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 HALF_LIFE_S = 12 * 3600.0
 """Experience counts half after this time: people move, and get another chance."""
-PRIOR_GOOD = 2.0
-PRIOR_BAD = 1.0
-"""What a stranger starts with: trusted two times in three, so it is asked about half as often as
-one that has shown what it can (slow start)."""
-FAILURE_WEIGHT = 3.0
-"""A failure counts as much as three successes: half of the volunteers may be there to harm."""
+PRIOR_GOOD = 1.0
+PRIOR_BAD = 0.5
+"""What a stranger starts with: little, so that experience soon weighs more."""
+FAILURE_WEIGHT = 0.3
+"""A failure counts this much times the odds of success: it says much where success was likely, and
+whoever fails no more often than was to be expected comes out the same, whatever that is."""
+SUREST = 0.8
+"""Nothing is expected more surely than this."""
 INHERITED_WEIGHT = 6.0
 """Most that a newcomer inherits from its neighbours, so that a new name is no new reputation."""
 LASTING_S = 60.0
@@ -79,7 +81,8 @@ class Quality:
         """Count one link's `worth`; with little expected (0 to 1), a failure says little."""
         self._fade(now)
         self.good += worth
-        self.bad += (1 - worth) * FAILURE_WEIGHT * expected
+        expected = min(expected, SUREST)
+        self.bad += (1 - worth) * FAILURE_WEIGHT * expected / (1 - expected)
 
     def absorb(self, other: Quality, now: float) -> None:
         """Add what is known of `other`, and keep no more than a newcomer may inherit."""

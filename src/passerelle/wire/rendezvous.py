@@ -60,6 +60,8 @@ class Refusal(enum.Enum):
     VERSION = "version"
     UNKNOWN_EXIT = "unknown_exit"
     BUSY = "busy"
+    PROOF = "proof"
+    """Too many ask: ask again with a proof of work of `Reply.proof_bits`."""
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,6 +99,12 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Lane tickets wanted with each answer."""
     nat: NatClass = NatClass.UNKNOWN
     """The client's."""
+    software: Annotated[str, Meta(max_length=64)] = ""
+    """Name and release, `passerelle/0.1.0`."""
+    token: Annotated[str, Meta(max_length=limits.TICKET_BYTES)] = ""
+    """An operator's word for this reader (`wire.tokens`)."""
+    proof: Annotated[bytes, Meta(max_length=8)] = b""
+    """Proof of work (`core.proof`)."""
 
     def __repr__(self) -> str:
         return f"<rendezvous request with {len(self.offers)} offers>"
@@ -111,6 +119,10 @@ class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Client ticket for the exit's HELLO."""
     refusal: Refusal | None = None
     retry_after_s: Annotated[float, Meta(ge=0, le=3600)] = 0.0
+    proof_bits: Annotated[int, Meta(ge=0, le=limits.PROOF_BITS)] = 0
+    """Zero bits that the proof in the next request must have."""
+    minimum: Annotated[str, Meta(max_length=64)] = ""
+    """With the refusal of a version: the oldest release that is let in, where the broker says."""
 
     def __repr__(self) -> str:
         return f"<rendezvous reply with {len(self.answers)} answers>"
