@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +24,9 @@ def test_round_trip(kind: Kind, sealed: bytes) -> None:
     assert set(text.partition(":")[2]) <= set("abcdefghijklmnopqrstuvwxyz234567 \n.")
 
 
-@given(st.text(max_size=50), st.sampled_from(["\n", "\r\n", " ", "", "\n> ", "\t\n"]), st.booleans())
+@given(
+    st.text(max_size=50), st.sampled_from(["\n", "\r\n", " ", "", "\n> ", "\t\n"]), st.booleans()
+)
 def test_what_chats_and_mail_do_to_it_does_no_harm(before: str, line_end: str, upper: bool) -> None:
     """Other line ends, quotation marks, capitals, and words around it."""
     text = before.replace(":", "") + TEXT.replace("\n", line_end) + " Good luck."
@@ -78,7 +82,7 @@ def test_texts_have_a_limit() -> None:
     largest = encode(Kind.ASK, bytes(limits.TEXT_SEALED_BYTES))
     assert len(largest) < friend.TEXT_CHARS
     assert decode(Kind.ASK, largest) == bytes(limits.TEXT_SEALED_BYTES)
-    longer = friend.base64.b32encode(bytes(limits.TEXT_SEALED_BYTES + 1 + 4)).decode().rstrip("=")
+    longer = base64.b32encode(bytes(limits.TEXT_SEALED_BYTES + 1 + 4)).decode().rstrip("=")
     with pytest.raises(ConfigError, match="altered"):
         decode(Kind.ASK, f"passerelle-ask1: {longer}.")
 
