@@ -21,6 +21,7 @@ import typer
 
 from passerelle import __version__, interrupt, limits
 from passerelle.commands import exit as exit_command
+from passerelle.commands import friend
 from passerelle.commands import token as token_command
 from passerelle.errors import ConfigError, PasserelleError
 from passerelle.listen import Listen
@@ -452,6 +453,7 @@ def demo(
             raise
 
 
+friend.register(app)
 token_command.register(app)
 
 

@@ -47,6 +47,10 @@ PROOF_BITS: Final = 26
 """Hardest proof of work a client does: a minute of an ordinary machine's time."""
 RENDEZVOUS_CLOCK_SKEW_S: Final = 120
 """Seconds a rendezvous request's time may differ from the broker's."""
+FRIEND_CLOCK_SKEW_S: Final = 900
+"""The same for a request that people carry by hand."""
+FRIEND_REQUESTS: Final = 256
+"""Requests carried by hand that one broker answers at the same time; one from each volunteer."""
 DESCRIPTOR_BYTES: Final = 64 * KIB
 """Largest signed descriptor."""
 DESCRIPTOR_ENTRIES: Final = 256

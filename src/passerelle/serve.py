@@ -135,6 +135,7 @@ class Servers:
                 document=document,
                 descriptor=self._descriptor,
                 widget_dir=config.widget_dir,
+                invite=str(self.invite.plain),
                 trusted_proxies=config.trusted_proxies,
                 network_volunteers=config.network_volunteers,
                 minimum=config.minimum,

@@ -20,6 +20,7 @@ from passerelle.core.matching import Pick
 from passerelle.core.quality import Report
 from passerelle.wire.description import Description
 from passerelle.wire.rendezvous import Answer, Miss
+from passerelle.wire.signalling import BrokerOffer
 
 _TRIES = 2
 """Volunteers asked for one offer, one after the other."""
@@ -146,13 +147,13 @@ class Placement:
             self._volunteers.report(pick.volunteer, report, expected=pick.chance)
 
     async def _ask(self, wish: Wish, pick: Pick, deadline: float, *, last: bool) -> Answer | None:
-        ticket_id, ticket = self._mint.link(wish.exit_id)
+        # Asked for by name: the answer goes back by hand.
+        patient = wish.only is not None
+        ticket_id, ticket = self._mint.link(wish.exit_id, patient=patient)
         left_s = deadline - _now()
         description = await self._volunteers.introduce(
             pick,
-            wish.exit_id,
-            ticket,
-            wish.offer,
+            BrokerOffer(0, wish.exit_id, ticket, wish.offer, patient),
             timeout_s=left_s if last else min(left_s, self._config.patience_s),
         )
         if description is None:

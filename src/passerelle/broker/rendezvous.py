@@ -65,6 +65,7 @@ class Rendezvous:
         self._clock = clock
         self._token = token
         self._replays = ReplayWindow(limits.RENDEZVOUS_CLOCK_SKEW_S, config.nonces)
+        self._friend_replays = ReplayWindow(limits.FRIEND_CLOCK_SKEW_S, config.nonces)
         self._gate = Gate(config)
         self._public_key = config.seal_key.public_key().public_bytes_raw()
         self._token_keys = tuple(
@@ -83,12 +84,12 @@ class Rendezvous:
         """
         if self._gate.is_flood(holder(seen), _now()):
             raise PeerError(LinkCode.LIMIT, "too many rendezvous requests")
-        request = self._open(sealed)
+        request = self._open(sealed, self._replays if only is None else self._friend_replays)
         return rendezvous.seal_reply(await self._reply(request, seen, only), request)
 
-    def _open(self, sealed: bytes) -> Request:
+    def _open(self, sealed: bytes, replays: ReplayWindow) -> Request:
         request = rendezvous.open_request(sealed, self._config.seal_key)
-        if not self._replays.accept(request.nonce, request.time_s, self._clock()):
+        if not replays.accept(request.nonce, request.time_s, self._clock()):
             raise PeerError(LinkCode.MALFORMED, "a rendezvous request out of its time")
         if any(offer.setup is not Setup.ACTPASS for offer in request.offers):
             raise PeerError(LinkCode.MALFORMED, "an offer in the wrong DTLS role")

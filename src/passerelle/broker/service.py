@@ -14,6 +14,8 @@ from passerelle.broker.assets import Assets
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.direct import Direct
 from passerelle.broker.exits import Exits
+from passerelle.broker.friendpage import FriendPage
+from passerelle.broker.friends import Friends
 from passerelle.broker.mint import Mint
 from passerelle.broker.origins import Origins
 from passerelle.broker.placement import Placement
@@ -69,6 +71,7 @@ class Broker:
         )
         """Where a sealed request is answered, whatever carried it here."""
         self._direct = Direct(config, origins, self.rendezvous)
+        self._friends = Friends(self._volunteers, self.rendezvous)
         self._amp = AmpPages(self.rendezvous, document_age_s=config.document_age_s)
         self._assets = config.widget_dir and Assets(
             config.widget_dir, entry_age_s=config.document_age_s
@@ -87,6 +90,8 @@ class Broker:
         router.add_get("/v1/stats", self._stats)
         if self._assets:
             router.add_get("/w/{file}", self._assets.handle)
+            if self._config.invite:
+                FriendPage(self._config.invite, self._config.descriptor).add_routes(router)
         self._open = True
         _log.info(
             "broker for %d exits starts, %s the widget's files",
@@ -111,6 +116,7 @@ class Broker:
         Requests in progress are answered without them; later ones are refused as busy. Call it
         before the web server stops.
         """
+        await self._friends.close()
         await self._volunteers.close()
         await self._sharing.close()
         if self._open:

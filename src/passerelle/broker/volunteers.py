@@ -9,6 +9,7 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import assert_never
 
+import msgspec
 from aiohttp import WSMsgType, web
 
 from passerelle import limits
@@ -31,9 +32,11 @@ from passerelle.wire.signalling import (
     BrokerWelcome,
     Bye,
     Decline,
+    FromBroker,
     FromVolunteer,
     VolunteerAnswer,
     VolunteerDecline,
+    VolunteerFriend,
     VolunteerHello,
     VolunteerReady,
 )
@@ -80,9 +83,9 @@ class Volunteer:
         self._offers[number] = _Offer(pick, word)
         return number, word
 
-    async def send(self, offer: BrokerOffer) -> None:
+    async def send(self, message: FromBroker) -> None:
         """Raises ConnectionError when the volunteer is gone."""
-        await self._socket.send_str(signalling.encode(offer))
+        await self._socket.send_str(signalling.encode(message))
 
     def withdraw(self, number: int) -> bool:
         """Forget offer `number`; return False when the volunteer's word on it has come already."""
@@ -130,6 +133,8 @@ class Volunteers:
         self._closing = False
         self.freed: Callable[[], None] = lambda: None
         """Called when a slot has become free."""
+        self.befriended: Callable[[Volunteer, VolunteerFriend], None] = lambda *_: None
+        """Called when a volunteer hands on a request that it was given by hand."""
 
     def __len__(self) -> int:
         """Return how many volunteers have said hello."""
@@ -187,15 +192,13 @@ class Volunteers:
     async def introduce(
         self,
         pick: Pick,
-        exit_id: str,
-        ticket: str,
-        description: Description,
+        offer: BrokerOffer,
         *,
         timeout_s: float,
     ) -> Description | None:
-        """Offer `description` to a picked volunteer and return its answer, or None without one.
+        """Make an offer, under a number of its own, to a picked volunteer.
 
-        Cancelling withdraws the offer.
+        Return its answer, or None without one. Cancelling withdraws the offer.
         """
         volunteer = self._by_handle.get(pick.volunteer)
         if volunteer is None:
@@ -205,7 +208,7 @@ class Volunteers:
         outcome = Outcome.WITHDRAWN
         try:
             async with asyncio.timeout(timeout_s):
-                await volunteer.send(BrokerOffer(number, exit_id, ticket, description))
+                await volunteer.send(msgspec.structs.replace(offer, offer=number))
                 result = await word
             return result if isinstance(result, Description) else None
         except TimeoutError:
@@ -320,6 +323,8 @@ class Volunteers:
             case VolunteerDecline(offer=number, reason=reason):
                 busy = reason is Decline.BUSY
                 self._resolve(volunteer, number, Outcome.BUSY if busy else Outcome.DECLINED)
+            case VolunteerFriend():
+                self.befriended(volunteer, message)
             case _:
                 assert_never(message)
 

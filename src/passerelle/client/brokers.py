@@ -15,6 +15,7 @@ from typing import Final, Self, TypeVar
 
 from passerelle import limits
 from passerelle.client.config import ClientConfig
+from passerelle.client.friend import FriendMethod
 from passerelle.client.methods import method
 from passerelle.client.rendezvous import BrokerSilent, Method, ask
 from passerelle.client.state import State
@@ -56,6 +57,7 @@ class Brokers:
     def __init__(self, config: ClientConfig) -> None:
         self._config = config
         self._invite = config.invite
+        self._by_hand = config.friend and FriendMethod(config.friend)
         self._disguise = Disguise(config.request_timeout_s)
         self._state = State(config.invite.operator_key, config.state)
         self._ranking = Ranking()
@@ -67,7 +69,10 @@ class Brokers:
         self._doubted = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        """Read what is remembered. Raises ConfigError when a given descriptor is no good."""
+        """Read what is remembered. Raises ConfigError when a given descriptor is no good.
+
+        So does one that is missing, where a friend is the only way.
+        """
         self._state.load()
         self._ranking = Ranking(self._state.ways)
         if self._config.network:
@@ -75,6 +80,11 @@ class Brokers:
         elif self._state.document:
             with contextlib.suppress(ConfigError):  # another is fetched in its place
                 self._take(self._state.document)
+        if self._by_hand is not None and self._descriptor is None:
+            raise ConfigError(
+                "The network's description is not on this computer yet. Ask your friend for the "
+                "file behind the link on the friend's page, and name it with --network."
+            )
         await self._disguise.__aenter__()
         return self
 
@@ -115,7 +125,12 @@ class Brokers:
         self._fetched_s = time.time()
 
     async def keep_fresh(self) -> None:
-        """Reload the descriptor before it expires, and after repeated failures; never returns."""
+        """Reload the descriptor before it expires, and after repeated failures.
+
+        Never returns, except where no network may be used.
+        """
+        if self._by_hand is not None:
+            return
         backoff = Backoff(*_RETRY_S)
         failed = False
         while True:
@@ -144,13 +159,17 @@ class Brokers:
     ) -> Reply:
         """Ask for volunteers, by one way after the other until a broker answers.
 
-        Each try is a request of its own, so that none is a replay of another. Raises BrokerSilent,
-        and ConfigError when this version is no longer spoken. Cancelling gives up.
+        `avoid` are those not wanted, `failed` those through which no link came about. Each try is
+        a request of its own, so that none is a replay of another. Raises BrokerSilent, and
+        ConfigError when this version is no longer spoken. Cancelling gives up.
         """
-        if self._descriptor is not None and time.time() > self._descriptor.expires_s:
+        assert self._descriptor is not None  # loaded
+        if time.time() > self._descriptor.expires_s:
             self._failures = FAILURES_TO_RELOAD
             self._doubted.set()
             raise BrokerSilent("the network's description has expired, and no new one came")
+        if self._by_hand is not None:
+            avoid = failed = ()  # there is one friend
         busy: list[Reply] = []
 
         async def try_route(route: Route) -> Reply:
@@ -227,6 +246,10 @@ class Brokers:
 
     def _routes_of(self, found: Descriptor) -> Iterable[Route]:
         """Yield the routes: all brokers' first ways, then their second ones, and so on."""
+        if self._by_hand is not None:
+            # Which broker the friend's page talks to is not known here; the first is the network's.
+            yield Route("friend", self._by_hand, found.brokers[0].seal_key)
+            return
         brokers = list(found.brokers)
         # Which broker of several: any of them, so that they share the load.
         secrets.SystemRandom().shuffle(brokers)

@@ -5,7 +5,7 @@
  */
 
 import { Problem, type Reason } from '../core/fault';
-import type { Allowance, FromRelay, Report, ToRelay } from '../core/report';
+import type { Allowance, FriendFault, FromRelay, Report, ToRelay } from '../core/report';
 import { canRelay, Peer } from './peer';
 
 /** File and integrity of the relay script; put in by the build. */
@@ -22,10 +22,24 @@ export interface SessionEvents {
   ended(reason: Reason | null): void;
 }
 
+interface Asked {
+  resolve(text: string): void;
+  reject(problem: FriendProblem): void;
+}
+
+/** Why a friend's text brought no answer. */
+export class FriendProblem extends Error {
+  constructor(readonly reason: FriendFault) {
+    super(reason);
+  }
+}
+
 export class Session {
   readonly #events: SessionEvents;
   readonly #over = new AbortController();
   readonly #peers = new Map<number, Peer>();
+  readonly #asked = new Map<number, Asked>();
+  #next = 0;
   #worker: Worker | null = null;
   #isStopping = false;
   #allowance: Allowance;
@@ -55,6 +69,16 @@ export class Session {
   allow(allowance: Allowance): void {
     this.#allowance = allowance;
     this.#post({ type: 'allow', allowance });
+  }
+
+  /** Answer a reader's text; rejects with FriendProblem. */
+  help(text: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      if (!this.#worker) return reject(new FriendProblem('off'));
+      const id = this.#next++;
+      this.#asked.set(id, { resolve, reject });
+      this.#post({ type: 'friend', id, text });
+    });
   }
 
   /** Let people move to other volunteers, then close everything; over within 1.5 s. */
@@ -133,7 +157,11 @@ export class Session {
       case 'report':
         return this.#events.report(message.report);
       case 'peer':
-        return this.#connect(message.link, message.sdp, message.stun);
+        return this.#connect(message.link, message.sdp, message.stun, message.patient);
+      case 'friend_answer':
+        return this.#settle(message.id)?.resolve(message.text);
+      case 'friend_fault':
+        return this.#settle(message.id)?.reject(new FriendProblem(message.fault));
       case 'peer_over':
         this.#peers.get(message.link)?.close();
         this.#peers.delete(message.link);
@@ -143,9 +171,15 @@ export class Session {
     }
   }
 
-  #connect(link: number, sdp: string, stun: readonly string[]): void {
+  #settle(id: number): Asked | undefined {
+    const asked = this.#asked.get(id);
+    this.#asked.delete(id);
+    return asked;
+  }
+
+  #connect(link: number, sdp: string, stun: readonly string[], patient: boolean): void {
     try {
-      const peer = new Peer(stun, {
+      const peer = new Peer(stun, patient, {
         channel: (channel) =>
           this.#post({ type: 'channel', link, channel }, channel as unknown as Transferable),
         answered: (own) => this.#post({ type: 'answered', link, sdp: own }),
@@ -169,6 +203,8 @@ export class Session {
     this.#peers.clear();
     this.#worker?.terminate();
     this.#worker = null;
+    for (const { reject } of this.#asked.values()) reject(new FriendProblem('off'));
+    this.#asked.clear();
     this.#events.ended(reason);
   }
 }
