@@ -183,7 +183,7 @@ def seal(request: Request) -> bytes:
 
 
 @asynccontextmanager
-async def scene(channel: Bus | None = None, **changes: Any) -> AsyncIterator[Scene]:
+async def scene(channel: Bus | None = None, /, **changes: Any) -> AsyncIterator[Scene]:
     """A broker on loopback, on a bus if there is one, closed at the end."""
     clock = [float(NOW)]
     broker = Broker(config(**changes), clock=lambda: clock[0])
