@@ -52,9 +52,10 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ([], ["demo", "client", "serve", "version", "invite"]),
+        ([], ["demo", "client", "serve", "stun", "version", "invite"]),
         (["client"], ["--invite", "--listen", "127.0.0.1:1080", "SOCKS5"]),
-        (["serve"], ["--state", "--url", "--allow", "Dangerous", "--tls-cert", "--stun"]),
+        (["serve"], ["--state", "--url", "--allow", "Dangerous", "--tls-cert", "--stun-listen"]),
+        (["stun"], ["--listen", "--other", "--public", "NAT"]),
         (["demo"], ["--once", "--headless", "--port"]),
     ],
 )

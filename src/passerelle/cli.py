@@ -22,6 +22,7 @@ import typer
 from passerelle import __version__, interrupt, limits
 from passerelle.commands import exit as exit_command
 from passerelle.commands import friend
+from passerelle.commands import stun as stun_command
 from passerelle.commands import token as token_command
 from passerelle.errors import ConfigError, PasserelleError
 from passerelle.listen import Listen
@@ -197,6 +198,14 @@ def serve(
             help="A STUN server for browsers and clients behind NAT. May be repeated.",
         ),
     ] = None,
+    stun_listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Answer STUN here too, on this UDP port and the next; both are named to browsers "
+            "and clients, under the host of --url.",
+        ),
+    ] = None,
     fronted: Annotated[
         list[str] | None,
         typer.Option(
@@ -221,6 +230,15 @@ def serve(
             "--direct",
             help="Let readers who find no volunteer, or whose network blocks UDP, come to the exit "
             "directly. Whoever has the invite can then learn and block its address.",
+        ),
+    ] = False,
+    private_candidates: Annotated[
+        bool,
+        typer.Option(
+            "--allow-private-candidates",
+            help="Let readers and volunteers name private addresses to each other, as in a "
+            "laboratory. Dangerous elsewhere: each then has the other send packets into its own "
+            "network. Always so when --url is a private address.",
         ),
     ] = False,
     exit_port: Annotated[
@@ -396,8 +414,10 @@ def serve(
         network_volunteers=disclose,
         minimum=_release(minimum_version) if minimum_version else None,
         stun=tuple(stun or ()),
+        stun_listen=Listen.parse(stun_listen) if stun_listen else None,
         ways=(*_ways("fronted", fronted or []), *_ways("amp", amp or [])),
         direct=direct,
+        private_candidates=private_candidates,
         widget_dir=servers.BUILT_WIDGET if has_widget else None,
     )
 
@@ -416,6 +436,11 @@ def serve(
             else:
                 print("Tag for publishers' pages:\n")
                 print("\n".join(f"    {line}" for line in running.tag.splitlines()), flush=True)
+            if not running.stun and not servers.is_laboratory(running.invite.url):
+                _say(
+                    "Note: without a STUN server, readers and volunteers behind NAT, which is "
+                    "nearly everybody, do not find each other. Give --stun-listen :3478, or --stun."
+                )
             if not servers.is_reachable_by_browsers(running.invite.url):
                 _say(
                     "Note: browsers let pages use https:// servers only. Put a certificate in "
@@ -454,6 +479,7 @@ def demo(
 
 
 friend.register(app)
+stun_command.register(app)
 token_command.register(app)
 
 

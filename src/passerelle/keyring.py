@@ -112,6 +112,7 @@ class Keyring:
         stun: Sequence[str] = (),
         ways: Sequence[Way] = (),
         direct: bool = False,
+        private_candidates: bool = False,
         lifetime_s: int = LIFETIME_S,
     ) -> tuple[Descriptor, bytes]:
         """Return the network's description as of Unix time `now_s`, and the signed document.
@@ -142,7 +143,13 @@ class Keyring:
                 "https://broker.example, an exit's like wss://exit.example."
             ) from error
         made = Descriptor(
-            name, int(now_s), int(now_s) + lifetime_s, entries[0], entries[1], tuple(stun)
+            name,
+            int(now_s),
+            int(now_s) + lifetime_s,
+            entries[0],
+            entries[1],
+            tuple(stun),
+            private_candidates,
         )
         document = descriptor.sign(made, self.operator)
         # Signing checks nothing: better to learn it here than from every reader.

@@ -33,6 +33,8 @@ SIGNAL_MESSAGE_BYTES: Final = 8 * KIB
 """Largest JSON message between volunteer and broker."""
 CANDIDATES: Final = 8
 """ICE candidates in one description."""
+CANDIDATE_PORTS: Final = 2
+"""… and of these on one address: what two STUN servers see of a symmetric NAT."""
 OFFERS_PER_REQUEST: Final = 4
 """Volunteers asked for in one rendezvous request."""
 LANES: Final = 4
@@ -171,6 +173,18 @@ BUS_AVOIDED: Final = 64
 """Volunteers that another broker is asked to avoid."""
 BUS_BROKERS: Final = 256
 """Brokers whose counts are kept for public display."""
+
+# --- STUN (wire/stun, core/stun) ----------------------------------------------------------------
+STUN_BYTES: Final = 1280
+"""Largest STUN message: what passes every path unbroken (RFC 8489 §6.1)."""
+STUN_UNKNOWN: Final = 4
+"""Unknown attributes that an error names; more would make it longer than its request."""
+STUN_WINDOW_S: Final = 10
+"""Seconds over which requests are counted."""
+STUN_REQUESTS: Final = 500
+"""Requests of one prefix answered in that time: four for each of a dozen people a second."""
+STUN_PREFIXES: Final = 65_536
+"""Prefixes counted at once."""
 
 # --- streams (core/streams) ---------------------------------------------------------------------
 STREAMS_PER_SESSION: Final = 256

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import html
+import ipaddress
 import logging
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,7 +27,8 @@ from passerelle import limits
 from passerelle.broker.assets import MANIFEST
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.service import Broker
-from passerelle.core.address import IPNetwork
+from passerelle.core.address import AddressClass, IPNetwork, classify
+from passerelle.core.host import join_authority
 from passerelle.core.policy import Policy
 from passerelle.errors import ConfigError
 from passerelle.exit.announcer import Announcer
@@ -35,6 +37,7 @@ from passerelle.exit.settings import Settings
 from passerelle.io.bus import Bus, connect
 from passerelle.io.metrics import Metrics, MetricsServer
 from passerelle.io.processes import WORKER_SLACK_S, Workers
+from passerelle.io.stun import StunService, StunSettings
 from passerelle.io.tasks import TaskSet
 from passerelle.io.web import WebServer, application
 from passerelle.io.web import tls_context as tls_context
@@ -50,6 +53,7 @@ EXIT_ID: Final = "exit-1"
 LINK_PATH: Final = "/v1/link"
 WORKER_MARK: Final = "{n}"
 """In --exit-url: the worker's number."""
+LAST_PORT: Final = 65535
 RENEWAL_CHECK_S: Final = 600.0
 """The age of the descriptor is looked at so often. A timer for the whole time would stand still
 while the machine sleeps."""
@@ -88,10 +92,15 @@ class ServeConfig:
     has_exit: bool = True
     """Whether exits are run here; if not, they are elsewhere, at `exit_url`."""
     stun: tuple[str, ...] = ()
+    stun_listen: Listen | None = None
+    """Where STUN is answered, on this port and the next; None: nowhere."""
     ways: tuple[Way, ...] = ()
     """Ways to the broker beside its own address, for readers whose network blocks that."""
     direct: bool = False
     """Whether readers may reach the exit without a volunteer when they find none."""
+    private_candidates: bool = False
+    """Whether peers may name private addresses. A network whose broker has a private address
+    cannot be anything but a laboratory, where they always may."""
     widget_dir: Path | None = None
     """The built widget; None serves none."""
     trusted_proxies: tuple[IPNetwork, ...] = ()
@@ -153,6 +162,11 @@ class Servers:
             return None
         return widget_tag(self._config.widget_dir, self.invite.plain)
 
+    @property
+    def stun(self) -> tuple[str, ...]:
+        """The STUN servers that the network's peers are told of."""
+        return self._descriptor.stun
+
     async def __aenter__(self) -> Self:
         """Listen. Raises LocalError when a port or the bus cannot be opened."""
         async with AsyncExitStack() as stack:
@@ -167,6 +181,9 @@ class Servers:
             elif config.has_exit:
                 await self._start_exit(stack, app, channel)
             await stack.enter_async_context(_server(app, config.listen, config))
+            if config.stun_listen is not None:
+                host, ports = config.stun_listen.host, stun_ports(config.stun_listen)
+                await stack.enter_async_context(StunService(StunSettings((host,), ports)))
             # The other way round on the way out: say goodbye while the ports are still open.
             stack.push_async_callback(self._broker.close)
             tasks = await stack.enter_async_context(TaskSet("serve"))
@@ -238,9 +255,10 @@ class Servers:
             exit_id=EXIT_ID,
             more_brokers=self._config.more_brokers,
             more_exits=self._exit_urls,
-            stun=self._config.stun,
+            stun=(*self._config.stun, *_own_stun(self._config)),
             ways=(Direct(), *self._config.ways) if self._config.ways else (),
             direct=self._config.direct,
+            private_candidates=self._config.private_candidates or is_laboratory(self.invite.url),
             now_s=self._clock(),
             lifetime_s=self._config.lifetime_s,
         )
@@ -279,6 +297,24 @@ def exit_urls(config: ServeConfig) -> dict[str, str]:
     }
 
 
+def stun_ports(listen: Listen) -> tuple[int, int]:
+    """Return the two ports that STUN is answered on. Raises ConfigError."""
+    if listen.port == LAST_PORT:
+        raise ConfigError(
+            f"A STUN server takes two ports, and there is none after {LAST_PORT}. Choose a lower "
+            "one; 3478 is the usual one."
+        )
+    return listen.port, listen.port + 1
+
+
+def _own_stun(config: ServeConfig) -> Iterator[str]:
+    """Yield the URLs of the STUN server in this process."""
+    if config.stun_listen is not None:
+        host = urlsplit(config.url).hostname or ""
+        for port in stun_ports(config.stun_listen):
+            yield f"stun:{join_authority(host, port)}"
+
+
 def widget_tag(widget_dir: Path, invite: Invite) -> str:
     """Return the tag for a publisher's page, with the script's exact hash in it.
 
@@ -298,6 +334,15 @@ def widget_tag(widget_dir: Path, invite: Invite) -> str:
         " crossorigin></script>\n"
         f'<passerelle-switch network="{network}"></passerelle-switch>'
     )
+
+
+def is_laboratory(url: str) -> bool:
+    """Whether `url` names an address that nobody outside this machine or site can reach."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return classify(ipaddress.ip_address(host)) is not AddressClass.PUBLIC
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def is_reachable_by_browsers(url: str) -> bool:

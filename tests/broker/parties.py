@@ -50,6 +50,7 @@ NETWORK = Descriptor(
             TICKET_KEY.public_key().public_bytes_raw(),
         ),
     ),
+    private_candidates=True,
     exits=(
         ExitEntry("one", "wss://one.example/v1/link", (bytes(32),)),
         ExitEntry("two", "wss://two.example/v1/link", (bytes(32),)),
@@ -70,7 +71,7 @@ def config(**changes: Any) -> BrokerConfig:
     return replace(made, **changes)
 
 
-def description(setup: Setup) -> Description:
+def description(setup: Setup, *addresses: str) -> Description:
     """A description unlike any other."""
     number = next(_numbers)
     return Description(
@@ -78,7 +79,10 @@ def description(setup: Setup) -> Description:
         pwd=f"{number:024}",
         fingerprint=secrets.token_bytes(32),
         setup=setup,
-        candidates=(Candidate(CandidateKind.HOST, "192.0.2.7", 40_000),),
+        candidates=tuple(
+            Candidate(CandidateKind.HOST, address, 40_000)
+            for address in addresses or ("192.0.2.7",)
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from passerelle import limits
@@ -21,6 +22,7 @@ from passerelle.broker.origins import Origins
 from passerelle.broker.placement import Placer, Wish
 from passerelle.broker.volunteers import Volunteers
 from passerelle.core import proof
+from passerelle.core.candidates import vet
 from passerelle.core.choice import Seeker
 from passerelle.core.host import IPAddress
 from passerelle.core.prefix import holder
@@ -84,16 +86,23 @@ class Rendezvous:
         """
         if self._gate.is_flood(holder(seen), _now()):
             raise PeerError(LinkCode.LIMIT, "too many rendezvous requests")
-        request = self._open(sealed, self._replays if only is None else self._friend_replays)
+        replays = self._replays if only is None else self._friend_replays
+        request = self._open(sealed, replays, seen)
         return rendezvous.seal_reply(await self._reply(request, seen, only), request)
 
-    def _open(self, sealed: bytes, replays: ReplayWindow) -> Request:
+    def _open(self, sealed: bytes, replays: ReplayWindow, seen: IPAddress | None) -> Request:
+        """Return the request, its candidates vetted; `seen` is the client's own address if known.
+
+        Raises PeerError.
+        """
         request = rendezvous.open_request(sealed, self._config.seal_key)
         if not replays.accept(request.nonce, request.time_s, self._clock()):
             raise PeerError(LinkCode.MALFORMED, "a rendezvous request out of its time")
         if any(offer.setup is not Setup.ACTPASS for offer in request.offers):
             raise PeerError(LinkCode.MALFORMED, "an offer in the wrong DTLS role")
-        return request
+        private = self._config.descriptor.private_candidates
+        offers = tuple(vet(offer, private=private, seen=seen) for offer in request.offers)
+        return msgspec.structs.replace(request, offers=offers)
 
     async def _reply(self, request: Request, seen: IPAddress | None, only: bytes | None) -> Reply:
         old = is_older(request.software, self._config.minimum)

@@ -21,6 +21,7 @@ from passerelle.client.notices import BrokerUnreachable, NoVolunteer, Observe, S
 from passerelle.client.paths import DirectPath, LanePath, VolunteerPath
 from passerelle.client.pool import Attempt, Pool
 from passerelle.client.rendezvous import BrokerSilent
+from passerelle.client.surroundings import Surroundings
 from passerelle.core.backoff import Backoff
 from passerelle.errors import Failure, LinkCode, LinkLost, StreamFailed
 from passerelle.io.rtc import ChannelOffer
@@ -49,6 +50,7 @@ class Keeper:
         self._observe = observe
         self._pool = Pool(config, observe, changed=self._note, failed=self._fail)
         self._tasks = TaskSet("keeper")
+        self._surroundings = Surroundings(lambda: self._descriptor.stun, observe)
         self._lanes = itertools.count(1)
         self._failed: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
         """Volunteers whose links failed lately: others first."""
@@ -129,6 +131,7 @@ class Keeper:
 
     async def run(self) -> None:
         """Bring links as long as it is not cancelled."""
+        self._surroundings.look()
         while True:
             self._changed.clear()
             missing = self._missing()
@@ -147,6 +150,7 @@ class Keeper:
         for membership in (*self._leaving, self._membership):
             membership.tunnel.close()
         await self._tasks.close()
+        await self._surroundings.close()
         await self._pool.close()
 
     # --- what happens to its sessions -----------------------------------------------------------
@@ -223,6 +227,7 @@ class Keeper:
             self._stumbled = True
             if self._exits.missed():
                 self._give_up_exit()
+            self._surroundings.look()
         if attempt.path.volunteer is not None and not attempt.is_lane:
             self._failed.append(attempt.path.volunteer)
             if attempt.link is None:
@@ -286,17 +291,17 @@ class Keeper:
         return retry_s
 
     async def _gather(self, count: int) -> list[ChannelOffer]:
-        stun = self._descriptor.stun
-        chosen = (secrets.choice(stun),) if stun else ()
+        private = self._descriptor.private_candidates
         offers: list[ChannelOffer] = []
 
-        async def gather() -> None:
-            offers.append(await ChannelOffer.gather(chosen))
+        async def gather(number: int) -> None:
+            stun = self._surroundings.server(number)
+            offers.append(await ChannelOffer.gather(stun, private=private))
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(count):
-                    group.create_task(gather(), name="links/gather")
+                for number in range(count):
+                    group.create_task(gather(number), name="links/gather")
         except BaseException:
             for offer in offers:
                 await offer.close()
@@ -311,6 +316,7 @@ class Keeper:
             exit_id=membership.exit_id or self._choose_exit(),
             avoid=tuple(avoid)[: limits.AVOIDED_VOLUNTEERS],
             lanes=self._config.lanes - 1,
+            nat=self._surroundings.nat,
             failed=told,
         )
         for volunteer in told:
@@ -360,9 +366,16 @@ class Keeper:
 
     def _start_lane(self, parent: Attempt, link_ticket: str) -> None:
         assert parent.link is not None  # it is ready
-        assert parent.path.volunteer is not None  # only volunteers' answers bring lane tickets
+        assert isinstance(parent.path, VolunteerPath)  # only their answers bring lane tickets
+        number = next(self._lanes)
         path = LanePath(
-            next(self._lanes), link_ticket, parent.path.volunteer, parent.link.send_control
+            number,
+            link_ticket,
+            parent.path.volunteer,
+            parent.link.send_control,
+            known=parent.path.addresses,
+            stun=self._surroundings.server(number),
+            private=self._descriptor.private_candidates,
         )
         self._pool.start(Attempt(parent.membership, path, parent.ticket, parent.pins))
 
