@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from passerelle import interrupt
+from passerelle.commands.running import log_to_stderr
 from passerelle.errors import ConfigError
 from passerelle.listen import Listen
 
@@ -142,13 +142,6 @@ def shifted(address: Listen, number: int) -> Listen:
     if port > 65535:
         raise ConfigError(f"Worker {number} would have port {port}. Begin at a lower one.")
     return Listen(address.host, port)
-
-
-def log_to_stderr() -> None:
-    """Show what a server says about itself, unless somebody has set that up already."""
-    if not logging.getLogger().handlers:
-        form = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-        logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr)
 
 
 def _place(
