@@ -50,7 +50,9 @@ def description(setup: Setup) -> Description:
         pwd="p" * 24,
         fingerprint=bytes(32),
         setup=setup,
-        candidates=tuple(Candidate(CandidateKind.REFLEXIVE, f"93.184.216.{n}", 40_000) for n in (1, 2)),
+        candidates=tuple(
+            Candidate(CandidateKind.REFLEXIVE, f"93.184.216.{n}", 40_000) for n in (1, 2)
+        ),
     )
 
 
