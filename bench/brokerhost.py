@@ -1,4 +1,4 @@
-"""A broker alone in its process: `python -m bench.brokerhost PORT`. Ends in good order on SIGTERM."""
+"""A broker alone in its process: `python -m bench.brokerhost PORT`; ends well on SIGTERM."""
 
 from __future__ import annotations
 
