@@ -119,8 +119,8 @@ class Keeper:
         self._closing = True
         self._membership.tunnel.close()
         await self._tasks.close()
-        await self._surroundings.close()
         await self._pool.close()
+        await self._surroundings.close()  # until then, a link that fails may have it look
 
     # --- TunnelHandler --------------------------------------------------------------------------
 
