@@ -77,7 +77,8 @@ def test_pairs_of_nats_meet_or_not_as_expected(helper: Nat, internet: Internet) 
                 # The broker has heard of it, and gives this volunteer to nobody there for a while.
                 browser.click(SWITCH)
                 browser.wait(f"{SNAPSHOT}.phase === 'off'", timeout_s=START_S)
-                turn_on(browser)
+                browser.click(SWITCH)
+                browser.wait(f"{SNAPSHOT}.phase === 'waiting'", timeout_s=START_S)
         browser.click(SWITCH)
 
 
