@@ -150,8 +150,8 @@ class Keeper:
         for membership in (*self._leaving, self._membership):
             membership.tunnel.close()
         await self._tasks.close()
-        await self._surroundings.close()
         await self._pool.close()
+        await self._surroundings.close()  # until then, a link that fails may have it look
 
     # --- what happens to its sessions -----------------------------------------------------------
 
