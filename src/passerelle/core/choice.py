@@ -12,16 +12,16 @@ from passerelle.core.nat import NatClass, chance
 from passerelle.core.quality import Quality
 from passerelle.core.sample import Bag
 
-QUALITY_POWER: Final = 2
+QUALITY_POWER: Final = 4
 """How much more good experience weighs than an even load."""
 DECENT: Final = 0.5
 """Expectations above this are not much below a stranger's."""
 EVEN: Final = 1.0
-SPARE: Final = 0.5
+SPARE: Final = 2.0
 """Beyond EVEN × the mean load of decent volunteers + SPARE, one is soon asked no more, however good
 it is."""
 EVEN_POWER: Final = 8
-FRESH: Final = 0.5
+FRESH: Final = 0.25
 """Weight of a volunteer that the client's network does not know yet, once it knows half of what it
 may: the other half is kept for when those leave."""
 LOAD_HALF_LIFE_S: Final = 3 * 3600.0

@@ -83,7 +83,8 @@ class _Class:
         choice.decent, choice.decent_load = 0, 0.0
         choice.see_all(self.all.sample(SAMPLE, draws))
         if choice.decent:
-            share = choice.decent / (choice.decent + LOAD_MEMORY)
+            few = len(self.all) <= 2 * SAMPLE  # and so all of them were seen
+            share = 1.0 if few else choice.decent / (choice.decent + LOAD_MEMORY)
             self.mean_load += share * (choice.decent_load / choice.decent - self.mean_load)
 
     def abroad(self, country: str | None, size: int, draws: Draws) -> Iterable[Entry]:
