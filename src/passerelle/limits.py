@@ -80,6 +80,8 @@ DNS_ADDRESSES: Final = 64
 """Addresses of one name that are looked at."""
 DIAL_ADDRESSES: Final = 8
 """Addresses tried for one name; hostile answers may name hundreds of victims."""
+OWN_ADDRESSES: Final = 4096
+"""Addresses of which it is remembered for a moment whether they are the exit's own."""
 DIAL_TIMEOUT_S: Final = 15
 """Seconds to resolve a name and connect: three SYN retransmissions, less than a browser waits."""
 

@@ -14,7 +14,7 @@ from passerelle.core.address import AddressClass
 from passerelle.core.host import IPAddress
 from passerelle.core.policy import HostRule, Policy, PortRule, Refused
 from passerelle.errors import Failure, StreamFailed
-from passerelle.io.dial import STAGGER_S, dial, is_own
+from passerelle.io.dial import OWN_KEPT_S, STAGGER_S, OwnAddresses, dial, is_own
 
 LOOPBACK = Policy(allow=(ip_network("127.0.0.0/8"), ip_network("::1/128")), ports=None)
 PUBLIC = Policy(ports=None)
@@ -319,3 +319,23 @@ async def test_site_mode_looks_nothing_up(host: str) -> None:
     with pytest.raises(Refused) as caught:
         await dial(host, 80, policy=policy, resolve=resolve)
     assert caught.value.denial is HostRule.NOT_LISTED
+
+
+def test_what_is_own_is_asked_anew_after_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for each connection; an interface that comes up is noticed all the same."""
+    now_s, asked = [0.0], []
+
+    def ask(address: IPAddress) -> bool:
+        asked.append(address)
+        return len(asked) > 1
+
+    monkeypatch.setattr("passerelle.io.dial.is_own", ask)
+    monkeypatch.setattr("passerelle.io.dial.OWN_ADDRESSES", 2)
+    own = OwnAddresses(lambda: now_s[0])
+    address = ip_address("192.0.2.1")
+    assert address not in own
+    assert address not in own
+    now_s[0] += OWN_KEPT_S + 1
+    assert address in own
+    assert [ip_address(f"192.0.2.{n}") in own for n in range(2, 9)] == [True] * 7
+    assert len(own._known) <= 2

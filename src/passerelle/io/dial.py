@@ -11,7 +11,8 @@ import asyncio
 import errno
 import re
 import socket
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from typing import Final
 
@@ -22,10 +23,12 @@ from passerelle.core.host import HostError, IPAddress, parse_host
 from passerelle.core.policy import Denial, Policy, Refused
 from passerelle.errors import Failure, StreamFailed
 from passerelle.io.dns import Resolve
-from passerelle.limits import DIAL_ADDRESSES, DIAL_TIMEOUT_S
+from passerelle.limits import DIAL_ADDRESSES, DIAL_TIMEOUT_S, OWN_ADDRESSES
 
 STAGGER_S: Final = 0.25
 """Seconds before the next address is tried beside the last (RFC 8305 §5)."""
+OWN_KEPT_S: Final = 5.0
+"""An interface that comes up is noticed so late."""
 _ANY_PORT: Final = 9
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 # The first that occurred among all attempts; any other means that there was no way.
@@ -73,6 +76,26 @@ async def vetted(host: str, port: int, *, policy: Policy, resolve: Resolve) -> l
     return _permitted(addresses, port, policy)
 
 
+class OwnAddresses:
+    """Remembers for a moment which addresses are this machine's: asking costs a socket."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._known: dict[IPAddress, bool] = {}
+        self._since_s = clock()
+
+    def __contains__(self, address: IPAddress) -> bool:
+        """Do as `is_own` does."""
+        now = self._clock()
+        if now - self._since_s > OWN_KEPT_S or len(self._known) >= OWN_ADDRESSES:
+            self._known.clear()
+            self._since_s = now
+        known = self._known.get(address)
+        if known is None:
+            known = self._known[address] = is_own(address)
+        return known
+
+
 def is_own(address: IPAddress) -> bool:
     """Tell whether this machine itself answers at `address`; sends nothing.
 
@@ -93,11 +116,14 @@ def is_own(address: IPAddress) -> bool:
         return ip_address(str(probe.getsockname()[0]).partition("%")[0]) == address
 
 
+_own = OwnAddresses()
+
+
 def _permitted(addresses: Sequence[IPAddress], port: int, policy: Policy) -> list[IPAddress]:
     permitted: list[IPAddress] = []
     denial: Denial | None = None
     for address in addresses:
-        if verdict := policy.decide(address, port, own=is_own(address)):
+        if verdict := policy.decide(address, port, own=address in _own):
             denial = denial or verdict
         else:
             permitted.append(address)
