@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime
 import json
 import ssl
+import time
 from pathlib import Path
 
 import aiohttp
@@ -25,6 +26,7 @@ from passerelle.serve import (
     widget_tag,
 )
 from passerelle.wire import descriptor
+from passerelle.wire.ways import Amp, Direct, Fronted
 
 HOST = "127.0.0.1"
 
@@ -92,6 +94,23 @@ async def test_the_exit_may_have_a_port_of_its_own() -> None:
         assert found.exits[0].url == f"wss://{HOST}:{port}/v1/link"
         assert (await fetch(f"http://{HOST}:{port}/v1/network"))[0] == 404
         assert servers.tag is None
+
+
+async def test_ways_are_for_readers(widget: Path) -> None:
+    """In the descriptor, after the direct one, and in the invite; a publisher's tag has none."""
+    ways = (Fronted("https://d123.cdn.example", "popular.example"), Amp("https://cache.example"))
+    async with Servers(config(ways=ways, widget_dir=widget), Keyring.generate()) as running:
+        assert running.invite.ways == ways
+        status, document = await fetch(f"{running.invite.url}/v1/network")
+        assert status == 200
+        found = descriptor.verify(document, running.invite.operator_key, now_s=time.time())
+        assert found.brokers[0].known_ways == (Direct(), *ways)
+        assert running.tag is not None
+        assert "popular.example" not in running.tag
+        status, page = await fetch(f"{running.invite.url}/friend")
+        assert status == 200
+        assert str(running.invite.plain) in page.decode()
+        assert "popular.example" not in page.decode()
 
 
 async def test_the_descriptor_is_renewed_in_time() -> None:
