@@ -190,7 +190,7 @@ async def scene(**changes: Any) -> AsyncIterator[Scene]:
     broker.add_routes(app)
     async with (
         WebServer(app, "127.0.0.1", 0, grace_s=0.5) as server,
-        aiohttp.ClientSession() as http,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
     ):
         try:
             yield Scene(broker, f"http://127.0.0.1:{server.port}", http, clock)

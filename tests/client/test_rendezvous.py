@@ -10,6 +10,7 @@ from aiohttp import web
 from passerelle import limits
 from passerelle.client.methods import PostMethod
 from passerelle.client.rendezvous import BrokerSilent, ask
+from passerelle.core import proof
 from passerelle.errors import ConfigError
 from passerelle.io.disguise import Disguise
 from passerelle.io.web import WebServer, application
@@ -126,3 +127,32 @@ async def test_descriptor_has_a_limit() -> None:
     async with scene(answering(body=bytes(limits.DESCRIPTOR_BYTES + 1))) as made:
         with pytest.raises(BrokerSilent, match="more than an answer can hold"):
             await made.method.document()
+
+
+async def test_a_proof_of_work_is_done_when_the_broker_wants_one() -> None:
+    """The second request is a new one, and carries a proof for itself."""
+    public = KEYS.broker_seal.public_key().public_bytes_raw()
+    nonces = []
+
+    async def handle(request: web.Request) -> web.Response:
+        opened = rendezvous.open_request(await request.read(), KEYS.broker_seal)
+        nonces.append(opened.nonce)
+        challenge = proof.challenge(public, opened.nonce, opened.time_s)
+        good = proof.is_proof(challenge, opened.proof, 12)
+        reply = Reply(exit="one") if good else Reply(refusal=Refusal.PROOF, proof_bits=12)
+        return web.Response(body=rendezvous.seal_reply(reply, opened))
+
+    async with scene(handle) as made:
+        assert (await made.ask()).exit == "one"
+    assert len(set(nonces)) == 2
+
+
+async def test_a_broker_that_is_never_content_is_asked_twice() -> None:
+    async with scene(replying(Reply(refusal=Refusal.PROOF, proof_bits=1))) as made:
+        assert (await made.ask()).refusal is Refusal.PROOF
+
+
+async def test_an_old_client_is_told_which_release_it_needs() -> None:
+    async with scene(replying(Reply(refusal=Refusal.VERSION, minimum="9.1.0"))) as made:
+        with pytest.raises(ConfigError, match=r"needs Passerelle 9\.1\.0 or newer; this is"):
+            await made.ask()

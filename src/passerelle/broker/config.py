@@ -40,8 +40,9 @@ class BrokerConfig:
     """A rendezvous request must have arrived whole by then."""
     hello_timeout_s: float = 10.0
     """A volunteer's first message must have come by then."""
-    heartbeat_s: float = 30.0
-    """Interval of WebSocket pings; one unanswered for half of it ends the connection."""
+    heartbeat_s: float = 45.0
+    """Interval of WebSocket pings, below the minute after which many proxies end a silent connection;
+    one unanswered for half of it ends the connection."""
     grace_s: float = 2.0
     """Longest time spent on parting from volunteers."""
     link_ticket_s: int = 60
@@ -89,7 +90,7 @@ class BrokerConfig:
     """… of one client network (/24 or /56)."""
     network_volunteers: int = limits.DISCLOSED_VOLUNTEERS
     """Most volunteers one client network learns of in a day."""
-    unseen_volunteers: int = limits.UNSEEN_VOLUNTEERS
-    """… all clients together whose address is not known learn of."""
+    unseen_volunteers: int | None = limits.UNSEEN_VOLUNTEERS
+    """… all clients together whose address is not known learn of; None does not count them."""
     nonces: int = limits.RENDEZVOUS_NONCES
     """Most nonces remembered against replay."""

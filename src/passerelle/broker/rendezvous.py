@@ -31,6 +31,8 @@ from passerelle.wire.description import Setup
 from passerelle.wire.rendezvous import Answer, Miss, Refusal, Reply, Request
 from passerelle.wire.tokens import Token
 
+_UNSEEN = b""
+"""The key of all clients whose address is not known."""
 _TOKEN = b"token "
 """Keys that begin so are tokens'; networks' keys are shorter."""
 _MANY = 16
@@ -114,16 +116,19 @@ class Rendezvous:
         return Reply(exit=exit_id, answers=answers, ticket=self._mint.client(exit_id))
 
     def _seeker(self, request: Request, seen: IPAddress | None) -> Seeker:
+        nat, origin = request.nat, self._origins.of(seen)
         token = self._read_token(request.token)
-        key, most = holder(seen), self._config.network_volunteers
         if token is not None:
             key, most = _TOKEN + token.id, token.volunteers
-        crowd = key is None
-        if crowd:
-            most = self._config.unseen_volunteers
-        return Seeker(
-            nat=request.nat, origin=self._origins.of(seen), key=key or b"", most=most, crowd=crowd
-        )
+            return Seeker(nat=nat, origin=origin, key=key, most=most)
+        network = holder(seen)
+        if network is not None:
+            most = self._config.network_volunteers
+            return Seeker(nat=nat, origin=origin, key=network, most=most)
+        unseen = self._config.unseen_volunteers
+        if unseen is None:
+            return Seeker(nat=nat, origin=origin, crowd=True)
+        return Seeker(nat=nat, origin=origin, key=_UNSEEN, most=unseen, crowd=True)
 
     def _read_token(self, text: str) -> Token | None:
         return tokens.read(text, self._token_keys, now_s=self._clock()) if text else None

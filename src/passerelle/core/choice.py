@@ -71,6 +71,8 @@ class Entry:
     loaded_at: float
     load: float = 0.0
     """Times it was asked, each counting half after LOAD_HALF_LIFE_S; as of `loaded_at`."""
+    known_by: int = 0
+    """Client networks that were told of it and can reach it: they will be back."""
     reserved: int = 0
     resting_until: float = 0.0
     bag: Bag[Entry] | None = None
@@ -176,7 +178,7 @@ class Choice:
                     return None
                 faults = 3
             if entry.handle not in self.acquaintance:
-                weight *= self._fresh
+                weight *= self._fresh / (1 + entry.known_by)
         return -faults, weight * self._merit(entry)
 
     def _merit(self, entry: Entry) -> float:

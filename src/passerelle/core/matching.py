@@ -148,7 +148,9 @@ class Pool:
         quality = Quality(now)
         if origin.site is not None and origin.site in self._neighbourhoods:
             quality.absorb(self._neighbourhoods[origin.site], now)
-        entry = Entry(volunteer, free, nat, origin, quality, now)
+        # As if it had been asked as often as others: a newcomer is not to be overrun.
+        load = self._classes[nat].mean_load
+        entry = Entry(volunteer, free, nat, origin, quality, now, load)
         self._entries[volunteer] = entry
         self._place(entry, now)
 
@@ -233,6 +235,7 @@ class Pool:
             fresh = entry.handle not in acquaintance
             if fresh:
                 acquaintance.learn(entry.handle, now)
+                entry.known_by += 1
         return Pick(entry.handle, chance(seeker.nat, entry.nat), seeker, fresh)
 
     # --- what became of it ----------------------------------------------------------------------
@@ -251,6 +254,7 @@ class Pool:
             return
         entry.reserved -= 1
         if not answered:
+            entry.known_by -= pick.fresh
             entry.add_load(-1.0, now)
         if answered:
             entry.free = max(0, entry.free - 1)
@@ -283,6 +287,7 @@ class Pool:
         new = acquaintance.fail(volunteer, now, limits.FAILED_VOLUNTEERS)
         entry = self._entries.get(volunteer)
         if new and entry is not None:
+            entry.known_by -= 1
             entry.quality.add(0.0, CLIENT_WORD * chance(seeker.nat, entry.nat), now)
 
     # --- bookkeeping ----------------------------------------------------------------------------

@@ -141,6 +141,7 @@ class WebServer:
             auto_decompress=False,
         )
         self._bounds = (connections, of_network, trusted)
+        self._connections: _Connections | None = None
         self._site: web.TCPSite | None = None
 
     @property
@@ -158,7 +159,7 @@ class WebServer:
         assert self._runner.server is not None  # set up
         connections, of_network, trusted = self._bounds
         most = min(connections, _files_allowed() - limits.FILES_KEPT)
-        _Connections(self._runner.server, most, of_network, trusted)
+        self._connections = _Connections(self._runner.server, most, of_network, trusted)
         site = web.TCPSite(
             self._runner,
             self._host,
