@@ -8,7 +8,7 @@ from passerelle import limits
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import rendezvous
 from passerelle.wire.description import Description, Setup
-from passerelle.wire.rendezvous import Answer, Miss
+from passerelle.wire.rendezvous import Answer, Miss, Refusal
 from passerelle.wire.signalling import (
     BrokerFriendReply,
     BrokerOffer,
@@ -101,6 +101,19 @@ async def test_a_friend_that_declines_is_no_volunteer() -> None:
         message = await reply_to(friend)
         assert message.reply is not None
         assert rendezvous.open_reply(message.reply, key, request).answers == (Miss.NO_ANSWER,)
+
+
+async def test_no_proof_of_work_is_wanted() -> None:
+    """It would cost people another two texts, and only the friend's own place is taken."""
+    async with scene(overload=0.0) as here:
+        friend = await here.volunteer(free=2)
+        assert (await here.ask()).refusal is Refusal.PROOF
+        request, key = new_request()
+        await friend.send(VolunteerFriend(1, seal(request)))
+        await friend.answer()
+        message = await reply_to(friend)
+        assert message.reply is not None
+        assert rendezvous.open_reply(message.reply, key, request).refusal is None
 
 
 async def test_one_at_a_time() -> None:

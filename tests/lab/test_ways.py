@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -56,6 +57,13 @@ class Blocked:
         # Names that are not in there are refused at once: the machine's own servers are far away.
         (ETC / client.name / "resolv.conf").write_text("nameserver 127.0.0.1\n")
 
+    def wait_for_connections(self, count: int) -> None:
+        """Wait until the client has begun so many connections to the front, in all."""
+        deadline_s = time.monotonic() + START_S
+        while self.star.counter(self.fronted).packets < count:
+            assert time.monotonic() < deadline_s, "no connection to the front"
+            time.sleep(0.05)
+
     @contextmanager
     def client(self, invite: str) -> Iterator[Child]:
         child = self.hosts["client"].python(
@@ -81,9 +89,10 @@ def test_another_way_is_found_and_remembered(lab: Lab) -> None:
     assert tried > 0, "the direct way was tried first"
     assert here.star.counter(here.fronted).packets == 1, "one connection for all requests"
     with here.client(here.invite) as child:
+        here.wait_for_connections(2)
+        # A machine under load may make it try more ways later.
+        assert here.star.counter(here.dropped).packets == tried, "the front comes first now"
         child.wait_for(REACHED, timeout_s=START_S)
-    assert here.star.counter(here.dropped).packets == tried, "and is not tried again"
-    assert here.star.counter(here.fronted).packets == 2
     seen = (here.folder / "front.log").read_bytes()
     assert b"POST /v1/rendezvous" in seen
     client = here.hosts["client"]

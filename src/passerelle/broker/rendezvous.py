@@ -114,7 +114,7 @@ class Rendezvous:
             return Reply(refusal=Refusal.UNKNOWN_EXIT)
         seeker = self._seeker(request, seen)
         counted = None if seeker.crowd else seeker.key
-        refusal = self._refuse(request, counted)
+        refusal = self._refuse(request, counted, by_hand=only is not None)
         if refusal is not None:
             return refusal
         for volunteer in request.failed:
@@ -145,10 +145,13 @@ class Rendezvous:
     def _read_token(self, text: str) -> Token | None:
         return tokens.read(text, self._token_keys, now_s=self._clock()) if text else None
 
-    def _refuse(self, request: Request, counted: bytes | None) -> Reply | None:
+    def _refuse(self, request: Request, counted: bytes | None, *, by_hand: bool) -> Reply | None:
         """Return the refusal of a request that asks too much, or at the wrong time."""
         if self._volunteers.closing or not self._gate.has_room(counted, len(request.offers)):
             return Reply(refusal=Refusal.BUSY, retry_after_s=self._volunteers.retry_s())
+        if by_hand:
+            # It takes no place but the friend's own, and a second round would be another two texts.
+            return None
         vouched = counted is not None and counted.startswith(_TOKEN)
         rate = self._config.token_requests if vouched else self._config.network_requests
         usual = self._gate.is_usual(counted, rate, _now())

@@ -29,7 +29,7 @@ from passerelle.wire.description import Description
 from passerelle.wire.descriptor import Descriptor
 from passerelle.wire.rendezvous import Refusal, Reply
 from passerelle.wire.signalling import NatClass
-from passerelle.wire.ways import Direct, Way
+from passerelle.wire.ways import NETWORK_PATH, Direct, Way
 
 T = TypeVar("T")
 
@@ -265,7 +265,8 @@ class Brokers:
         return [self._route(self._invite.url, way) for way in (Direct(), *self._invite.ways)]
 
     def _route(self, url: str, way: Way, seal_key: bytes = b"") -> Route:
-        digest = hashlib.sha256(f"{url} {way}".encode()).hexdigest()[:8]
+        target = way.target(url, NETWORK_PATH)
+        digest = hashlib.sha256(f"{target.url} {target.host}".encode()).hexdigest()[:8]
         kind = str(way).partition("=")[0]
         return Route(f"{kind}-{digest}", method(self._disguise, way, url), seal_key)
 
