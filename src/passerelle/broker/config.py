@@ -33,6 +33,8 @@ class BrokerConfig:
     """What `document` says."""
     widget_dir: Path | None = None
     """The built widget, with its manifest.json; None serves no widget."""
+    invite: str = ""
+    """The network's invite, for the page on which a friend helps by hand; empty serves none."""
 
     cautious: frozenset[str] = CAUTIOUS
     """Volunteers in these countries (ISO 3166-1) are asked once more before anybody comes."""
@@ -50,8 +52,9 @@ class BrokerConfig:
     """A rendezvous request must have arrived whole by then."""
     hello_timeout_s: float = 10.0
     """A volunteer's first message must have come by then."""
-    heartbeat_s: float = 30.0
-    """Interval of WebSocket pings; one unanswered for half of it ends the connection."""
+    heartbeat_s: float = 45.0
+    """Interval of WebSocket pings, below the minute after which many proxies end what is silent;
+    one unanswered for half of it ends the connection."""
     grace_s: float = 2.0
     """Longest time spent on parting from volunteers."""
     link_ticket_s: int = 60
