@@ -30,7 +30,7 @@ from tests.volunteer import Volunteer
 
 HOST = "127.0.0.1"
 EXIT_ID = "exit1"
-LOOPBACK = Policy(allow=(ipaddress.ip_network("127.0.0.0/8"),), ports=None)
+LOOPBACK = Policy(allow=(ipaddress.ip_network("127.0.0.0/8"),), ports=None, udp_ports=None)
 KEYS = Keyring.generate()
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime
 import json
 import ssl
+import time
 from pathlib import Path
 
 import aiohttp
@@ -28,6 +29,7 @@ from passerelle.serve import (
 )
 from passerelle.wire import descriptor
 from passerelle.wire.signalling import NatClass
+from passerelle.wire.ways import Amp, Direct, Fronted
 from tests.rig.ports import free_udp_ports
 
 HOST = "127.0.0.1"
@@ -151,6 +153,23 @@ def test_stun_needs_a_second_port() -> None:
     """Said before anything is opened."""
     with pytest.raises(ConfigError, match="two ports"):
         Servers(config(stun_listen=Listen(HOST, 65535)), Keyring.generate())
+
+
+async def test_ways_are_for_readers(widget: Path) -> None:
+    """In the descriptor, after the direct one, and in the invite; a publisher's tag has none."""
+    ways = (Fronted("https://d123.cdn.example", "popular.example"), Amp("https://cache.example"))
+    async with Servers(config(ways=ways, widget_dir=widget), Keyring.generate()) as running:
+        assert running.invite.ways == ways
+        status, document = await fetch(f"{running.invite.url}/v1/network")
+        assert status == 200
+        found = descriptor.verify(document, running.invite.operator_key, now_s=time.time())
+        assert found.brokers[0].known_ways == (Direct(), *ways)
+        assert running.tag is not None
+        assert "popular.example" not in running.tag
+        status, page = await fetch(f"{running.invite.url}/friend")
+        assert status == 200
+        assert str(running.invite.plain) in page.decode()
+        assert "popular.example" not in page.decode()
 
 
 async def test_the_descriptor_is_renewed_in_time() -> None:

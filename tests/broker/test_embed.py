@@ -81,7 +81,7 @@ class Page(HTMLParser):
 async def test_the_page_holds_tag_and_policy_of_its_network(widget: Path) -> None:
     """It needs no script of ours to give the usual tag away."""
     async with (
-        scene(widget_dir=widget, invite=INVITE) as here,
+        scene(widget_dir=widget, invite=str(INVITE)) as here,
         here.http.get(f"{here.url}/embed") as response,
     ):
         assert response.status == 200
@@ -104,7 +104,7 @@ async def test_the_page_may_fetch_the_widgets_files_alone_and_runs_nothing_inlin
     widget: Path,
 ) -> None:
     async with (
-        scene(widget_dir=widget, invite=INVITE) as here,
+        scene(widget_dir=widget, invite=str(INVITE)) as here,
         here.http.get(f"{here.url}/embed") as response,
     ):
         policy = response.headers["Content-Security-Policy"]
@@ -124,7 +124,7 @@ async def test_the_page_may_fetch_the_widgets_files_alone_and_runs_nothing_inlin
 
 async def test_the_page_offers_what_the_command_takes(widget: Path) -> None:
     async with (
-        scene(widget_dir=widget, invite=INVITE) as here,
+        scene(widget_dir=widget, invite=str(INVITE)) as here,
         here.http.get(f"{here.url}/embed") as response,
     ):
         page = Page(await response.text())
@@ -139,7 +139,7 @@ async def test_a_networks_name_is_only_text(widget: Path) -> None:
     for name in ("test", HOSTILE):
         network = msgspec.structs.replace(NETWORK, name=name)
         async with (
-            scene(widget_dir=widget, invite=INVITE, descriptor=network) as here,
+            scene(widget_dir=widget, invite=str(INVITE), descriptor=network) as here,
             here.http.get(f"{here.url}/embed") as response,
         ):
             page = Page(await response.text())

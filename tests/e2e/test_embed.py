@@ -13,7 +13,7 @@ from aiohttp import web
 from playwright.async_api import Page, expect
 
 from passerelle.io.web import WebServer
-from tests.e2e.test_looks import PICTURES
+from tests.e2e.test_axe import PICTURES
 from tests.rig import axe
 from tests.rig.firefox import Firefox
 from tests.rig.firefox import flip as flip_in_firefox

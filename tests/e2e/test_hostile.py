@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120
 EXIT_ID = "exit-1"
 ANSWER_S = 20.0
 """The switch comes back within some seconds after each message it does not like."""
+WELCOME = '{"type":"welcome","version":1}'
 DESCRIPTION = {
     "ufrag": "abcd",
     "pwd": "abcdefghijklmnopqrstuvwx",
@@ -71,8 +72,9 @@ class Listener:
 class HostileBroker:
     """Speaks the volunteer protocol up to the welcome, then says what the test wants."""
 
-    def __init__(self, exit_address: str) -> None:
+    def __init__(self, exit_address: str, welcome: str = WELCOME) -> None:
         self._exit_address = exit_address
+        self._welcome = welcome
         self._keys = Keyring.generate()
         app = web.Application()
         app.router.add_get("/v1/network", self._network)
@@ -120,7 +122,7 @@ class HostileBroker:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         assert (await socket.receive_json())["type"] == "hello"
-        await socket.send_str('{"type":"welcome","version":1}')
+        await socket.send_str(self._welcome)
         await self._sockets.put(socket)
         while True:
             message = await socket.receive()
@@ -132,12 +134,14 @@ class HostileBroker:
 
 
 @asynccontextmanager
-async def network() -> AsyncIterator[tuple[HostileBroker, Listener, Listener]]:
+async def network(
+    welcome: str = WELCOME,
+) -> AsyncIterator[tuple[HostileBroker, Listener, Listener]]:
     """Run a hostile broker; give it, the exit its descriptor names, and somebody else."""
     async with (
         Listener() as exit_,
         Listener() as victim,
-        HostileBroker(exit_.address) as broker,
+        HostileBroker(exit_.address, welcome) as broker,
     ):
         yield broker, exit_, victim
 
@@ -180,6 +184,9 @@ async def provoke(broker: HostileBroker, exit_: Listener, victim: Listener) -> N
         "deep nesting": ("[" * 4000, MALFORMED),
         "a second welcome": ('{"type":"welcome","version":1}', MALFORMED),
         "bytes": (bytes(range(256)), MALFORMED),
+        "markup for a country": (offer(EXIT_ID, country="<img src=x>"), MALFORMED),
+        "a megabyte for a ticket": (offer(EXIT_ID, ticket="t" * 2**20), LIMIT),
+        "a megabyte for a country": (offer(EXIT_ID, country="I" * 2**20), LIMIT),
         "much text": (" " * (limits.SIGNAL_MESSAGE_BYTES + 1), LIMIT),
         "many bytes": (bytes(10_000_000), MALFORMED),
     }
@@ -211,5 +218,29 @@ async def test_a_hostile_broker_gains_nothing(chrome: Chromium) -> None:
         except AssertionError as error:
             error.add_note(f"the switch says: {await state(page)}")
             raise
+        finally:
+            await page.context.close()
+
+
+async def test_nobody_comes_before_the_second_yes(chrome: Chromium) -> None:
+    """Where helping may be dangerous offers are declined, and nothing is connected, until then."""
+    welcome = '{"type":"welcome","version":1,"country":"RU","caution":true}'
+    async with (
+        network(welcome) as (broker, exit_, _),
+        Publisher(broker.invite) as publisher,
+    ):
+        page = await chrome.open(publisher.url)
+        try:
+            await page.get_by_role("switch").click()
+            await page.get_by_role("button", name="Turn on").click()
+            await until(page, "s.phase === 'caution' && s.country === 'RU'")
+            await page.get_by_text("You seem to be in Russia").wait_for()
+            assert declined(await broker.say(offer(EXIT_ID))) == "busy"
+            assert exit_.connections == 0
+            await page.get_by_role("button", name="I understand").click()
+            await until(page, "s.phase === 'waiting'")
+            assert declined(await broker.say(offer(EXIT_ID))) is None
+            async with asyncio.timeout(ANSWER_S):
+                await exit_.arrived.wait()
         finally:
             await page.context.close()

@@ -72,6 +72,10 @@ class Cast:
                 error.add_note(self.told())
                 raise
 
+    def printed(self) -> list[str]:
+        """Return all that each program has printed."""
+        return [child.text() for child in self._children]
+
     def told(self) -> str:
         """Return the last lines that each program printed, for the report of a failure."""
         return "\n".join(

@@ -1,8 +1,9 @@
 """A small Internet with public addresses: peers behind NATs, servers, strangers.
 
-Addresses are 20.77.n.2, which no table of special ones holds: candidates are vetted as they are on
-the real one. `reader` and `volunteer` each live behind a gateway of their own (`gate-reader`,
-`gate-helper`) at 192.168.n.2; what the gateway does to UDP can be changed at any time.
+Addresses are 102.224.n.2: in no table of special ones, so candidates are vetted as on the real one,
+and given to nobody, so a broker takes no two of them for neighbours. `reader` and `volunteer` each
+live behind a gateway of their own (`gate-reader`, `gate-helper`) at 192.168.n.2; what the gateway
+does to UDP can be changed at any time.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tests.lab.lab import Lab
 from tests.lab.namespace import Namespace
 from tests.lab.star import HOST_DEVICE, configure
 
-NETWORK: Final = "20.77"
+NETWORK: Final = "102.224"
 SERVER_PORT, STUN_PORT, PROXY_PORT = 8001, 3478, 1080
 INSIDE: Final = "inside"
 

@@ -36,6 +36,7 @@ REQUEST = re.compile(rb"GET (\S+) HTTP/1\.1\r\n")
 either = pytest.mark.parametrize("kind", [LabBrowser, LabFirefox])
 OUTSIDE = "not net 127.0.0.0/8"
 """Firefox is driven by a connection on the host itself, which a capture of `any` counts twice."""
+OTHER = "window.other.document.querySelector('passerelle-switch')"
 SERVERS = ("broker", "exit", "stun", "client")
 
 
@@ -107,9 +108,11 @@ def test_nothing_is_sent_before_the_click(kind: type[LabBrowser], country: Count
 
 
 @either
-@pytest.mark.parametrize("how", ["click", "reload", "leave"])
+@pytest.mark.parametrize("how", ["click", "other tab", "reload", "leave"])
 def test_nothing_is_sent_after_the_end(how: str, kind: type[LabBrowser], country: Country) -> None:
     """Two seconds after switching off, reloading or leaving the page, all is quiet and stays so.
+
+    One click does, in whichever tab of the site.
 
     The client goes on asking for a volunteer meanwhile.
     """
@@ -118,10 +121,15 @@ def test_nothing_is_sent_after_the_end(how: str, kind: type[LabBrowser], country
         with country.client():
             browser.wait(f"{SNAPSHOT}.phase === 'helping'", timeout_s=START_S)
             assert connections(country) != ""
+            if how == "other tab":
+                browser.eval("void (window.other = open(location.href))")
+                browser.wait(f"{OTHER}?.snapshot?.elsewhere", timeout_s=START_S)
             with country.lab.capture(country.hosts["volunteer"], "any", OUTSIDE) as capture:
                 end_s = time.time()
                 if how == "click":
                     browser.click(SWITCH)
+                elif how == "other tab":
+                    browser.eval(f"{OTHER}.shadowRoot.querySelector('[role=switch]').click()")
                 elif how == "reload":
                     browser.goto(country.paper_url)
                 else:

@@ -73,6 +73,12 @@ def test_pairs_of_nats_meet_or_not_as_expected(helper: Nat, internet: Internet) 
                 client.wait_for(CLASSES[reader], timeout_s=START_S)
                 text = client.wait_for(DOWN if apart else UP, timeout_s=START_S)
                 assert (UP in text) is not apart, (reader, helper)
+            if apart:
+                # The broker has heard of it, and gives this volunteer to nobody there for a while.
+                browser.click(SWITCH)
+                browser.wait(f"{SNAPSHOT}.phase === 'off'", timeout_s=START_S)
+                browser.click(SWITCH)
+                browser.wait(f"{SNAPSHOT}.phase === 'waiting'", timeout_s=START_S)
         browser.click(SWITCH)
 
 

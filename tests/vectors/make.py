@@ -22,7 +22,15 @@ from passerelle import limits
 from passerelle.core import address, candidates
 from passerelle.core.host import IPAddress
 from passerelle.errors import ConfigError, PeerError
-from passerelle.wire import base64url, control, description, descriptor, invite, signalling
+from passerelle.wire import (
+    base64url,
+    control,
+    description,
+    descriptor,
+    friend,
+    invite,
+    signalling,
+)
 
 HERE = Path(__file__).resolve().parent
 NOW_S = 1_800_000_000
@@ -46,6 +54,7 @@ def main() -> None:
         "descriptors": make_descriptors(),
         "signalling": make_signalling(),
         "control": make_control(),
+        "friends": make_friends(),
         "volunteer": make_volunteer(),
     }.items():
         text = json.dumps(vectors, indent=2, ensure_ascii=True, sort_keys=True)
@@ -56,7 +65,7 @@ def make_limits() -> Json:
     """Give the bounds both languages must share."""
     names = (
         "LINK_MESSAGE_BYTES TICKET_BYTES SIGNAL_MESSAGE_BYTES LANES CANDIDATES CANDIDATE_PORTS "
-        "DESCRIPTOR_BYTES DESCRIPTOR_ENTRIES INVITE_CHARS"
+        "DESCRIPTOR_BYTES DESCRIPTOR_ENTRIES INVITE_CHARS TEXT_SEALED_BYTES"
     )
     return {name: getattr(limits, name) for name in names.split()}
 
@@ -476,6 +485,15 @@ def make_signalling() -> list[Json]:
         {**offer, "description": "v=0"},
         {**offer, "description": None},
         {k: v for k, v in offer.items() if k != "ticket"},
+        {**offer, "patient": True},
+        {**offer, "patient": False},
+        {**offer, "patient": 1},
+        {"type": "friend_reply", "id": 3, "reply": "AAEC"},
+        {"type": "friend_reply", "id": 3, "reply": None},
+        {"type": "friend_reply", "id": 3},
+        {"type": "friend_reply", "id": -1, "reply": None},
+        {"type": "friend_reply", "id": 3, "reply": "not base64!"},
+        {"type": "friend_reply", "id": 3, "reply": None, "more": 1},
         {"type": "bye", "reason": "restart", "retry_after_s": 1.5},
         {"type": "bye", "reason": "full", "retry_after_s": 86400},
         {"type": "bye", "reason": "version"},
@@ -523,6 +541,40 @@ def make_volunteer() -> list[str]:
         messages.append(signalling.VolunteerHello(1, "x/1", 5, nat))
         messages.append(signalling.VolunteerReady(0, nat))
     return [signalling.encode(message) for message in messages]
+
+
+def make_friends() -> list[Json]:
+    """Give pasted texts with the sealed message Python finds in them, or null; and the answer."""
+    sealed = bytes(range(256)) * 5
+    text = friend.encode(friend.Kind.ASK, sealed)
+    texts = [
+        text,
+        f"> Hello! Please paste this:\n\n{text}\nThank you.",
+        text.upper().replace("\n", "\r\n \t"),
+        text.replace("\n", ""),
+        "> " + text.replace("\n", "\n> "),
+        friend.encode(friend.Kind.ASK, b""),
+        friend.encode(friend.Kind.ANSWER, sealed),
+        text[:-1],
+        text[:-5] + ".",
+        text.replace("a", "b", 5),
+        text.replace("1:", "1: 0"),
+        text.replace("1:", "2:"),
+        "passerelle-ask1:.",
+        "passerelle-ask1:a.",
+        "",
+        "hello",
+    ]
+    return [{"text": each, **_pasted(each)} for each in texts]
+
+
+def _pasted(text: str) -> Json:
+    try:
+        sealed = friend.decode(friend.Kind.ASK, text)
+    except ConfigError:
+        return {"sealed": None, "answer": None}
+    answer = friend.encode(friend.Kind.ANSWER, sealed)
+    return {"sealed": base64.b64encode(sealed).decode(), "answer": answer}
 
 
 def make_control() -> Json:

@@ -84,6 +84,12 @@ export interface PasserelleSwitchElement extends HTMLElement {
   readonly snapshot: PasserelleSnapshot;
   /** As if the visitor pressed the switch that is off: asks them unless they agreed before. */
   start(): void;
+  /** Take a text from a person who reaches no server, and return the one to send back.
+   *
+   * The switch must be on, at work in this tab. Rejects with an Error whose `reason` is `off`,
+   * `text`, `refused` or `timeout`.
+   */
+  helpFriend(text: string): Promise<string>;
   /** Turn off, in all tabs of the site; everything is closed within 1.5 s. */
   stop(): void;
 }

@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from passerelle import limits
 from passerelle.core.address import IPNetwork
 from passerelle.wire.descriptor import Descriptor
-from passerelle.wire.invite import Invite
 
 CAUTIOUS = frozenset(
     ("AE", "BY", "CN", "CU", "EG", "ER", "IR", "KP", "MM", "OM", "RU", "SA", "SY", "TM", "UZ", "VN")
@@ -34,8 +33,9 @@ class BrokerConfig:
     """What `document` says."""
     widget_dir: Path | None = None
     """The built widget, with its manifest.json; None serves no widget."""
-    invite: Invite | None = None
-    """Written into the tag that `/embed` makes; None: the publisher has to paste it."""
+    invite: str = ""
+    """The network's invite, for the page on which a friend helps by hand, and for the tag that
+    `/embed` makes; empty: there is no such page, and publishers have to paste it."""
 
     cautious: frozenset[str] = CAUTIOUS
     """Volunteers in these countries (ISO 3166-1) are asked once more before anybody comes."""
@@ -53,8 +53,9 @@ class BrokerConfig:
     """A rendezvous request must have arrived whole by then."""
     hello_timeout_s: float = 10.0
     """A volunteer's first message must have come by then."""
-    heartbeat_s: float = 30.0
-    """Interval of WebSocket pings; one unanswered for half of it ends the connection."""
+    heartbeat_s: float = 45.0
+    """Interval of WebSocket pings, below the minute after which many proxies end what is silent;
+    one unanswered for half of it ends the connection."""
     grace_s: float = 2.0
     """Longest time spent on parting from volunteers."""
     link_ticket_s: int = 60

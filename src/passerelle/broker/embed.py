@@ -17,6 +17,7 @@ from passerelle.broker.assets import Assets
 from passerelle.broker.config import BrokerConfig
 from passerelle.core import embed
 from passerelle.core.embed import Script
+from passerelle.wire.invite import parse
 
 PAGE: Final = Path(__file__).parent / "pages" / "embed.html"
 EDITOR: Final = "embed"
@@ -67,10 +68,10 @@ def _page(config: BrokerConfig, parts: dict[str, Script]) -> str | None:
     )
     values = {
         "name": network.name,
-        "invite": str(config.invite or ""),
+        "invite": config.invite,
         "source": script.source(base),
         "integrity": script.integrity,
-        "tag": embed.tag(script, config.invite) if config.invite else "",
+        "tag": embed.tag(script, parse(config.invite)) if config.invite else "",
         "policy": policy,
         # Relative, so that they hold behind a proxy which serves us under a path of its own.
         "switch": f"w/{script.file}",
@@ -85,4 +86,4 @@ def _page(config: BrokerConfig, parts: dict[str, Script]) -> str | None:
 
 
 def _base(config: BrokerConfig) -> str:
-    return config.invite.url if config.invite else config.descriptor.brokers[0].url
+    return parse(config.invite).url if config.invite else config.descriptor.brokers[0].url

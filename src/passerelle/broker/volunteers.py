@@ -9,6 +9,7 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import assert_never
 
+import msgspec
 from aiohttp import WSMsgType, web
 
 from passerelle import limits
@@ -19,6 +20,7 @@ from passerelle.core.candidates import vet
 from passerelle.core.choice import Seeker
 from passerelle.core.host import IPAddress
 from passerelle.core.matching import Outcome, Pick, Pool
+from passerelle.core.nat import NatClass
 from passerelle.core.prefix import holder
 from passerelle.core.quality import Report
 from passerelle.core.release import is_older
@@ -31,9 +33,11 @@ from passerelle.wire.signalling import (
     BrokerWelcome,
     Bye,
     Decline,
+    FromBroker,
     FromVolunteer,
     VolunteerAnswer,
     VolunteerDecline,
+    VolunteerFriend,
     VolunteerHello,
     VolunteerReady,
 )
@@ -87,9 +91,9 @@ class Volunteer:
         self._offers[number] = _Offer(pick, word)
         return number, word
 
-    async def send(self, offer: BrokerOffer) -> None:
+    async def send(self, message: FromBroker) -> None:
         """Raises ConnectionError when the volunteer is gone."""
-        await self._socket.send_str(signalling.encode(offer))
+        await self._socket.send_str(signalling.encode(message))
 
     def withdraw(self, number: int) -> bool:
         """Forget offer `number`; return False when the volunteer's word on it has come already."""
@@ -137,6 +141,8 @@ class Volunteers:
         self._closing = False
         self.freed: Callable[[], None] = lambda: None
         """Called when a slot has become free."""
+        self.befriended: Callable[[Volunteer, VolunteerFriend], None] = lambda *_: None
+        """Called when a volunteer hands on a request that it was given by hand."""
 
     def __len__(self) -> int:
         """Return how many volunteers have said hello."""
@@ -146,6 +152,16 @@ class Volunteers:
     def available(self) -> int:
         """How many volunteers have a free slot."""
         return self._pool.available
+
+    @property
+    def classes(self) -> frozenset[NatClass]:
+        """NAT classes of the volunteers that could take an offer now."""
+        return self._pool.classes
+
+    @property
+    def countries(self) -> Counter[str]:
+        """How many volunteers there are in each country."""
+        return self._pool.countries()
 
     @property
     def closing(self) -> bool:
@@ -184,18 +200,13 @@ class Volunteers:
     async def introduce(
         self,
         pick: Pick,
-        exit_id: str,
-        ticket: str,
-        description: Description,
+        offer: BrokerOffer,
         *,
-        country: str | None = None,
         timeout_s: float,
     ) -> Description | None:
-        """Offer `description` to a picked volunteer and return its answer, or None without one.
+        """Make an offer, under a number of its own, to a picked volunteer.
 
-        `country` is where the client seems to be; the volunteer shows it to its person.
-
-        Cancelling withdraws the offer.
+        Return its answer, or None without one. Cancelling withdraws the offer.
         """
         volunteer = self._by_handle.get(pick.volunteer)
         if volunteer is None:
@@ -205,8 +216,7 @@ class Volunteers:
         outcome = Outcome.WITHDRAWN
         try:
             async with asyncio.timeout(timeout_s):
-                offer = BrokerOffer(number, exit_id, ticket, description, country)
-                await volunteer.send(offer)
+                await volunteer.send(msgspec.structs.replace(offer, offer=number))
                 result = await word
             return result if isinstance(result, Description) else None
         except TimeoutError:
@@ -327,6 +337,8 @@ class Volunteers:
             case VolunteerDecline(offer=number, reason=reason):
                 busy = reason is Decline.BUSY
                 self._resolve(volunteer, number, Outcome.BUSY if busy else Outcome.DECLINED)
+            case VolunteerFriend():
+                self.befriended(volunteer, message)
             case _:
                 assert_never(message)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from passerelle.commands.running import forever, log_to_stderr, until_interrupted
 from passerelle.errors import ConfigError
 from passerelle.listen import Listen
 
@@ -50,18 +50,16 @@ def stun(
     this, a network depends on nobody else's. Name it to **passerelle serve** with --stun, or let
     that run one itself with --stun-listen. Keeps no record, logs no address.
     """
-    from passerelle import cli  # noqa: PLC0415 - it imports this module
     from passerelle.io.stun import StunService  # noqa: PLC0415 - loads only when needed
 
     settings = parse(listen, other, public or [])
-    if not logging.getLogger().handlers:
-        cli._log_to_stderr(logging.INFO)
+    log_to_stderr()
 
     async def work() -> None:
         async with StunService(settings):
-            await cli.forever()
+            await forever()
 
-    cli._until_interrupted(work())
+    until_interrupted(work())
 
 
 def parse(listen: str, other: str | None, public: list[str]) -> StunSettings:

@@ -12,16 +12,16 @@ from passerelle.core.nat import NatClass, chance
 from passerelle.core.quality import Quality
 from passerelle.core.sample import Bag
 
-QUALITY_POWER: Final = 2
+QUALITY_POWER: Final = 4
 """How much more good experience weighs than an even load."""
 DECENT: Final = 0.5
 """Expectations above this are not much below a stranger's."""
 EVEN: Final = 1.0
-SPARE: Final = 0.5
+SPARE: Final = 2.0
 """Beyond EVEN × the mean load of decent volunteers + SPARE, one is soon asked no more, however good
 it is."""
 EVEN_POWER: Final = 8
-FRESH: Final = 0.5
+FRESH: Final = 0.25
 """Weight of a volunteer that the client's network does not know yet, once it knows half of what it
 may: the other half is kept for when those leave."""
 LOAD_HALF_LIFE_S: Final = 3 * 3600.0
@@ -71,6 +71,8 @@ class Entry:
     loaded_at: float
     load: float = 0.0
     """Times it was asked, each counting half after LOAD_HALF_LIFE_S; as of `loaded_at`."""
+    known_by: int = 0
+    """Client networks that were told of it and can reach it: they will be back."""
     reserved: int = 0
     resting_until: float = 0.0
     bag: Bag[Entry] | None = None
@@ -176,7 +178,7 @@ class Choice:
                     return None
                 faults = 3
             if entry.handle not in self.acquaintance:
-                weight *= self._fresh
+                weight *= self._fresh / (1 + entry.known_by)
         return -faults, weight * self._merit(entry)
 
     def _merit(self, entry: Entry) -> float:

@@ -18,7 +18,7 @@ What counts, in this order:
 from __future__ import annotations
 
 import enum
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -83,7 +83,8 @@ class _Class:
         choice.decent, choice.decent_load = 0, 0.0
         choice.see_all(self.all.sample(SAMPLE, draws))
         if choice.decent:
-            share = choice.decent / (choice.decent + LOAD_MEMORY)
+            few = len(self.all) <= 2 * SAMPLE  # and so all of them were seen
+            share = 1.0 if few else choice.decent / (choice.decent + LOAD_MEMORY)
             self.mean_load += share * (choice.decent_load / choice.decent - self.mean_load)
 
     def abroad(self, country: str | None, size: int, draws: Draws) -> Iterable[Entry]:
@@ -131,6 +132,16 @@ class Pool:
         """How many volunteers have a free slot."""
         return len(self._resting) + sum(len(each.all) for each in self._classes.values())
 
+    @property
+    def classes(self) -> frozenset[NatClass]:
+        """NAT classes of the volunteers with a free slot, those that rest left out."""
+        return frozenset(nat for nat, each in self._classes.items() if each.all)
+
+    def countries(self) -> Counter[str]:
+        """Count the volunteers by country; those of an unknown one are in none."""
+        homes = (entry.origin.country for entry in self._entries.values())
+        return Counter(home for home in homes if home is not None)
+
     # --- volunteers come, speak and go ----------------------------------------------------------
 
     def add(
@@ -148,7 +159,9 @@ class Pool:
         quality = Quality(now)
         if origin.site is not None and origin.site in self._neighbourhoods:
             quality.absorb(self._neighbourhoods[origin.site], now)
-        entry = Entry(volunteer, free, nat, origin, quality, now)
+        # As if it had been asked as often as others: a newcomer is not to be overrun.
+        load = self._classes[nat].mean_load
+        entry = Entry(volunteer, free, nat, origin, quality, now, load)
         self._entries[volunteer] = entry
         self._place(entry, now)
 
@@ -233,6 +246,7 @@ class Pool:
             fresh = entry.handle not in acquaintance
             if fresh:
                 acquaintance.learn(entry.handle, now)
+                entry.known_by += 1
         return Pick(entry.handle, chance(seeker.nat, entry.nat), seeker, fresh)
 
     # --- what became of it ----------------------------------------------------------------------
@@ -251,6 +265,7 @@ class Pool:
             return
         entry.reserved -= 1
         if not answered:
+            entry.known_by -= pick.fresh
             entry.add_load(-1.0, now)
         if answered:
             entry.free = max(0, entry.free - 1)
@@ -283,6 +298,7 @@ class Pool:
         new = acquaintance.fail(volunteer, now, limits.FAILED_VOLUNTEERS)
         entry = self._entries.get(volunteer)
         if new and entry is not None:
+            entry.known_by -= 1
             entry.quality.add(0.0, CLIENT_WORD * chance(seeker.nat, entry.nat), now)
 
     # --- bookkeeping ----------------------------------------------------------------------------

@@ -19,6 +19,8 @@ export const CANDIDATE_PORTS = 2;
 export const DESCRIPTOR_BYTES = 64 * KIB;
 /** Brokers, exits or STUN servers in one descriptor. */
 export const DESCRIPTOR_ENTRIES = 256;
+/** Largest sealed message that is carried by hand as text. */
+export const TEXT_SEALED_BYTES = 4 * KIB + 48;
 /** Largest invite URL. */
 export const INVITE_CHARS = 512;
 

@@ -36,6 +36,16 @@ export interface Allowance {
   readonly bytes: number;
 }
 
+/** Why a text that was pasted for `helpFriend` brought no answer. */
+export type FriendFault =
+  /** The switch is off, or the broker is not there. */
+  | 'off'
+  /** It is not a reader's text, or not all of it. */
+  | 'text'
+  /** It is for another network, too old, or was used before. */
+  | 'refused'
+  | 'timeout';
+
 export type ToRelay =
   | {
       readonly type: 'start';
@@ -52,6 +62,8 @@ export type ToRelay =
   | { readonly type: 'confirm' }
   /** The machine slept, or changed its network: call the broker anew. */
   | { readonly type: 'renew' }
+  /** Answer a friend's text. */
+  | { readonly type: 'friend'; readonly id: number; readonly text: string }
   /** What `look` found. */
   | { readonly type: 'nat'; readonly nat: NatClass }
   /** Ask people to move, and be over soon. */
@@ -63,7 +75,17 @@ export type FromRelay =
   | { readonly type: 'loaded' }
   | { readonly type: 'report'; readonly report: Report }
   /** Make a PeerConnection for this offer (template SDP), and answer. */
-  | { readonly type: 'peer'; readonly link: number; readonly sdp: string; readonly stun: readonly string[] }
+  | {
+      readonly type: 'peer';
+      readonly link: number;
+      readonly sdp: string;
+      readonly stun: readonly string[];
+      /** The other side comes late. */
+      readonly patient: boolean;
+    }
+  /** What to send back to the friend, or why there is nothing. */
+  | { readonly type: 'friend_answer'; readonly id: number; readonly text: string }
+  | { readonly type: 'friend_fault'; readonly id: number; readonly fault: FriendFault }
   | { readonly type: 'peer_over'; readonly link: number }
   /** Find out what NAT this browser is behind, with these STUN servers. */
   | { readonly type: 'look'; readonly stun: readonly string[] }

@@ -1,5 +1,6 @@
 /** JSON messages between this volunteer and a broker (`passerelle/wire/signalling.py`). */
 
+import { decode as decodeBase64 } from './base64';
 import * as description from './description';
 import type { Description } from './description';
 import { PeerError } from './fault';
@@ -29,7 +30,9 @@ export type FromVolunteer =
   /** Without `nat`: as said before. */
   | { readonly type: 'ready'; readonly free: number; readonly nat?: NatClass }
   | { readonly type: 'answer'; readonly offer: number; readonly description: Description }
-  | { readonly type: 'decline'; readonly offer: number; readonly reason: Decline };
+  | { readonly type: 'decline'; readonly offer: number; readonly reason: Decline }
+  /** Somebody gave the visitor a sealed request by hand: answer it, with me as the volunteer. */
+  | { readonly type: 'friend'; readonly id: number; readonly request: string };
 
 /** A client wants a link to an exit, which is looked up in the signed descriptor. */
 export interface Offer {
@@ -38,6 +41,8 @@ export interface Offer {
   readonly exit: string;
   readonly ticket: string;
   readonly description: Description;
+  /** The client comes late: the answer is carried to it by hand. */
+  readonly patient?: true;
   /** Where the client seems to be; null when the broker cannot tell. */
   readonly country: string | null;
 }
@@ -52,6 +57,13 @@ export interface Welcome {
   readonly caution: boolean;
 }
 
+/** The sealed reply to a `friend`, base64; null when the request cannot be used. */
+export interface FriendReply {
+  readonly type: 'friend_reply';
+  readonly id: number;
+  readonly reply: string | null;
+}
+
 const BYES = ['version', 'malformed', 'restart', 'full'] as const;
 
 /** The conversation ends; come back after `retry_after_s`, or never when it is null. */
@@ -61,7 +73,7 @@ export interface Bye {
   readonly retry_after_s: number | null;
 }
 
-export type FromBroker = Welcome | Offer | Bye;
+export type FromBroker = Welcome | Offer | FriendReply | Bye;
 
 /** Return `message` as JSON text. */
 export function encode(message: FromVolunteer): string {
@@ -85,6 +97,8 @@ export function decode(data: unknown): FromBroker {
       return welcome(given);
     case 'offer':
       return offer(given);
+    case 'friend_reply':
+      return friendReply(given);
     case 'bye':
       return bye(given);
     default:
@@ -110,6 +124,7 @@ function country(given: shape.Fields): string | null {
 }
 
 function offer(given: shape.Fields): Offer {
+  const patient = given.has('patient') && shape.bool(given.get('patient'));
   return Object.freeze({
     type: 'offer',
     offer: shape.whole(given.get('offer'), 0, 2 ** 31 - 1),
@@ -117,6 +132,19 @@ function offer(given: shape.Fields): Offer {
     ticket: shape.text(given.get('ticket'), 0, TICKET_BYTES),
     description: description.read(given.get('description')),
     country: country(given),
+    ...(patient ? { patient } : {}),
+  });
+}
+
+function friendReply(given: shape.Fields): FriendReply {
+  const reply = given.get('reply');
+  if (reply !== null && !decodeBase64(shape.text(reply, 0, SIGNAL_MESSAGE_BYTES))) {
+    throw new PeerError('malformed', 'not base64');
+  }
+  return Object.freeze({
+    type: 'friend_reply',
+    id: shape.whole(given.get('id'), 0, 2 ** 31 - 1),
+    reply: reply as string | null,
   });
 }
 

@@ -129,6 +129,11 @@ export class Bridge {
     this.#dispatch({ type: 'stop' });
   }
 
+  /** Answer a reader's text; undefined where this tab does no work. */
+  helpFriend(text: string): Promise<string> | undefined {
+    return this.#engine?.help(text);
+  }
+
   /** Settings of a view, or the visitor's choices, may be others now. */
   adjust(): void {
     if (this.#state.role === 'leader') this.#engine?.adjust();

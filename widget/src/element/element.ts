@@ -95,6 +95,11 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
     this.#bridge?.stop();
   }
 
+  helpFriend(text: string): Promise<string> {
+    const off = () => Promise.reject(Object.assign(new Error('off'), { reason: 'off' }));
+    return this.#bridge?.helpFriend(text) ?? off();
+  }
+
   connectedCallback(): void {
     this.#join();
     void this.#speak();

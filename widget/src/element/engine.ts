@@ -87,6 +87,11 @@ export class Engine {
     this.#session?.confirm();
   }
 
+  /** Answer a reader's text; undefined where nothing runs. Rejects with FriendProblem. */
+  help(text: string): Promise<string> | undefined {
+    return this.#session?.help(text);
+  }
+
   /** Settings may be others now. */
   adjust(): void {
     this.#session?.allow(this.#allowance);

@@ -1,6 +1,7 @@
 /** The conversation with a broker: one WebSocket held open, and coming back when it is lost. */
 
 import { delay_s } from '../core/backoff';
+import { encode as base64 } from '../core/base64';
 import { closeCode, PeerError, Problem, type Reason } from '../core/fault';
 import {
   decode,
@@ -9,6 +10,7 @@ import {
   VERSION,
   type Bye,
   type Decline,
+  type FriendReply,
   type FromVolunteer,
   type NatClass,
   type Offer,
@@ -32,6 +34,7 @@ export interface BrokerEvents {
   offer(offer: Offer, reply: Reply): void;
   /** Where this browser seems to be, and whether helping may be dangerous there. */
   placed(country: string | null, caution: boolean): void;
+  friend(reply: FriendReply): void;
   changed(state: Report['broker'], reason: Reason | null, retry_s: number | null): void;
 }
 
@@ -88,6 +91,12 @@ export class Broker {
     this.#renew?.();
   }
 
+  /** Hand on a sealed request; false where no broker is there. The reply comes as an event. */
+  ask(id: number, request: Uint8Array): boolean {
+    this.#send?.({ type: 'friend', id, request: base64(request) });
+    return this.#send !== null;
+  }
+
   /** Tell the broker what NAT this browser is behind, if that is news. */
   tell(nat: NatClass): void {
     if (nat === this.#nat) return;
@@ -139,6 +148,7 @@ export class Broker {
         if (message.type === 'bye') return leave(message, part, reject);
         if ((message.type === 'welcome') === welcomed) throw new PeerError('malformed', 'order');
         if (message.type === 'offer') return this.#events.offer(message, replyTo(message, send));
+        if (message.type === 'friend_reply') return this.#events.friend(message);
         welcomed = true;
         clearTimeout(timer);
         this.#send = send;

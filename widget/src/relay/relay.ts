@@ -9,6 +9,7 @@ import { LANES, SLOTS } from '../core/limits';
 import type { Allowance, FromRelay, Report, ToRelay } from '../core/report';
 import type { Offer } from '../core/signalling';
 import { Broker, type Reply } from './broker';
+import { Friends } from './friends';
 import { Link } from './link';
 import { Network } from './network';
 import { Pace } from './pace';
@@ -25,12 +26,15 @@ interface Entry {
   readonly link: Link;
   readonly person: Person;
   readonly reply: Reply;
+  /** Opens the exit's side once the client's is open; null where that was done at once. */
+  readonly connect: (() => void) | null;
   isAnswered: boolean;
   isOpen: boolean;
 }
 
 /** What an offer of the broker's and a lane of a client's have in common. */
 interface Request {
+  readonly patient?: boolean;
   readonly ticket: string;
   readonly description: Description;
 }
@@ -40,6 +44,7 @@ export class Relay {
   readonly #entries = new Map<number, Entry>();
   readonly #people = new Set<Person>();
   readonly #pace = new Pace();
+  readonly #friends: Friends;
   readonly #stopping = new AbortController();
   #network: Network | null = null;
   #broker: Broker | null = null;
@@ -64,6 +69,7 @@ export class Relay {
 
   constructor(post: (message: FromRelay) => void) {
     this.#post = post;
+    this.#friends = new Friends(post);
   }
 
   handle(message: ToRelay): void {
@@ -87,6 +93,12 @@ export class Relay {
         return this.#answer(message.link, message.sdp);
       case 'peer_lost':
         return this.#entries.get(message.link)?.link.close('transport');
+      case 'friend':
+        return void this.#friends.help(
+          message.id,
+          message.text,
+          (request) => this.#broker?.ask(message.id, request) ?? false,
+        );
       case 'nat':
         return this.#broker?.tell(message.nat);
       case 'stop':
@@ -111,6 +123,7 @@ export class Relay {
           placed: (country, caution) =>
             this.#change({ country, caution: caution && !this.#confirmed }),
           offer: (offer, reply) => this.#offered(offer, reply),
+          friend: (reply) => void this.#friends.replied(reply),
           changed: (broker, reason, retry_s) => {
             this.#change({ broker, reason, retry_s });
             // Also after coming back: it may be from another network.
@@ -154,42 +167,58 @@ export class Relay {
     this.#open(lane, person, reply);
   }
 
-  #open({ ticket, description }: Request, person: Person, reply: Reply): void {
+  #open({ ticket, description, patient = false }: Request, person: Person, reply: Reply): void {
     const descriptor = this.#network?.descriptor;
     const exit = descriptor?.exits.find(({ id }) => id === person.exit);
     if (!descriptor || !exit) return reply.decline('unknown_exit');
     // This browser must be the DTLS client: a genuine ClientHello is what a censor gets to see.
     if (description.setup === 'active') return reply.decline('unsupported');
-    let socket: WebSocket;
+    const connect = () => joinSocket(link, new WebSocket(exit.url, ['passerelle.v1', ticket]));
+    const id = this.#next++;
+    const link = new Link(
+      this.#pace,
+      {
+        changed: () => this.#count(id),
+        carried: (bytes) => this.#carried(bytes),
+        asked: (lane) => this.#asked(lane, person, link),
+        over: () => this.#over(id),
+      },
+      patient,
+    );
     try {
-      socket = new WebSocket(exit.url, ['passerelle.v1', ticket]);
+      // The exit does not wait for a client that comes late.
+      if (!patient) connect();
     } catch {
+      link.close('internal');
       return reply.decline('failed');
     }
-    const id = this.#next++;
-    const link = new Link(this.#pace, {
-      changed: () => this.#count(id),
-      carried: (bytes) => this.#carried(bytes),
-      asked: (lane) => this.#asked(lane, person, link),
-      over: () => this.#over(id),
-    });
-    this.#entries.set(id, { link, person, reply, isAnswered: false, isOpen: false });
+    const late = patient ? connect : null;
+    this.#entries.set(id, { link, person, reply, connect: late, isAnswered: false, isOpen: false });
     this.#people.add(person);
     person.links += 1;
     this.#broker?.ready();
-    joinSocket(link, socket);
     this.#post({
       type: 'peer',
       link: id,
       sdp: toSdp(vet(description, descriptor.private_candidates, person.addresses)),
       stun: pick(descriptor.stun, STUN_SERVERS),
+      patient,
     });
   }
 
   #channel(id: number, channel: RTCDataChannel): void {
     const entry = this.#entries.get(id);
-    if (entry) joinChannel(entry.link, channel);
-    else channel.close();
+    if (!entry) return channel.close();
+    const { link, connect } = entry;
+    joinChannel(link, channel);
+    if (!connect) return;
+    channel.addEventListener('open', () => {
+      try {
+        connect();
+      } catch {
+        link.close('internal');
+      }
+    });
   }
 
   #answer(id: number, sdp: string): void {
@@ -250,6 +279,7 @@ export class Relay {
     if (!this.#stopping.signal.aborted) {
       this.#reason = reason;
       this.#stopping.abort();
+      this.#friends.stop();
     }
     for (const { link } of this.#entries.values()) link.drain(drain_ms);
     this.#conclude();

@@ -16,12 +16,16 @@ const plain = (value: unknown): unknown =>
     JSON.stringify(value, (_, part: unknown) => (part instanceof Uint8Array ? base64(part) : part)),
   );
 
+const usual = (message: object | undefined): object =>
+  message && 'exit' in message ? { country: null } : {};
+
 const all = vectors<Vector[]>('signalling');
 
 describe('broker messages are read as Python reads them', () => {
   test.each(all)('%#', ({ text, message, refused }) => {
     if (refused) expect(() => decode(text)).toThrow(expect.objectContaining({ code: refused }));
-    else expect(plain(decode(text))).toEqual(message);
+    // Python leaves out what has its usual value.
+    else expect(plain(decode(text))).toEqual({ ...usual(message), ...message });
   });
 });
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { read, write } from '../../src/core/description';
 import { Problem } from '../../src/core/fault';
-import type { Offer } from '../../src/core/signalling';
+import type { FriendReply, Offer } from '../../src/core/signalling';
 import { Broker, type Reply } from '../../src/relay/broker';
 import type { Network } from '../../src/relay/network';
 import { GARBAGE, vectors } from '../vectors';
@@ -13,6 +13,7 @@ const offer = vectors<{ message?: Offer }[]>('signalling').find(
 
 function setUp(describe: () => Promise<object> = async () => ({ brokers: ['https://b.example/x'] })) {
   const offers: [Offer, Reply][] = [];
+  const replies: FriendReply[] = [];
   const states: (string | null)[][] = [];
   const waits: (number | null)[] = [];
   const stopping = new AbortController();
@@ -23,6 +24,7 @@ function setUp(describe: () => Promise<object> = async () => ({ brokers: ['https
       free: () => free.count,
       placed: () => {},
       offer: (given, reply) => offers.push([given, reply]),
+      friend: (reply) => replies.push(reply),
       changed: (state, reason, retry_s) => {
         states.push([state, reason]);
         waits.push(retry_s);
@@ -34,7 +36,7 @@ function setUp(describe: () => Promise<object> = async () => ({ brokers: ['https
     () => 'over',
     (error: Problem) => error.reason,
   );
-  return { broker, offers, states, waits, free, stopping, ended };
+  return { broker, replies, offers, states, waits, free, stopping, ended };
 }
 
 /** Let everything that is ready happen. */
