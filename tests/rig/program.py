@@ -65,6 +65,13 @@ class Program:
     ) -> None:
         await self.stop()
 
+    async def type(self, text: str) -> None:
+        """Write `text` to its standard input."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(text.encode())
+        await self._process.stdin.drain()
+
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End it, by force if it does not follow, and wait."""
         assert self._process is not None

@@ -27,6 +27,8 @@ class BrokerConfig:
     """What `document` says."""
     widget_dir: Path | None = None
     """The built widget, with its manifest.json; None serves no widget."""
+    invite: str = ""
+    """The network's invite, for the page on which a friend helps by hand; empty serves none."""
 
     answer_timeout_s: float = 5.0
     """A rendezvous request is answered within this time, whatever the volunteers do."""

@@ -30,10 +30,13 @@ class Mint:
         """Return a client's permission to start and resume sessions at the exit."""
         return self._sign(TicketKind.CLIENT, exit_id, self._config.client_ticket_s, self._id())
 
-    def link(self, exit_id: str) -> tuple[bytes, str]:
-        """Return a volunteer's permission to open one link to the exit: its id and its text."""
+    def link(self, exit_id: str, *, patient: bool = False) -> tuple[bytes, str]:
+        """Return a volunteer's permission to open one link to the exit: its id and its text.
+
+        A `patient` one is good for as long as people need to carry a text.
+        """
         ticket_id = self._id()
-        life_s = self._config.link_ticket_s
+        life_s = self._config.lane_ticket_s if patient else self._config.link_ticket_s
         return ticket_id, self._sign(TicketKind.LINK, exit_id, life_s, ticket_id)
 
     def lanes(self, exit_id: str, count: int) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from passerelle.core.matching import Pick
 from passerelle.core.quality import Report
 from passerelle.wire.description import Description
 from passerelle.wire.rendezvous import Answer, Miss
+from passerelle.wire.signalling import BrokerOffer
 
 _TRIES = 2
 """Volunteers asked for one offer, one after the other."""
@@ -59,6 +60,9 @@ class Placer(Protocol):
         """Do as `place` does, as soon as a volunteer is there; wait for one only so long that it
         still has time to answer.
         """
+
+    def complain(self, seeker: Seeker, volunteer: bytes) -> None:
+        """Note that a client found no way through `volunteer`."""
 
 
 @dataclass(slots=True, eq=False)
@@ -129,6 +133,10 @@ class Placement:
                 del self._waiting_by_key[key]
         return await self._ask(wish, pick, deadline, last=True) or Miss.NO_ANSWER
 
+    def complain(self, seeker: Seeker, volunteer: bytes) -> None:
+        """See `Placer.complain`."""
+        self._volunteers.complain(seeker, volunteer)
+
     def report(self, ticket_id: bytes, report: Report) -> None:
         """Note what an exit saw of the link that was opened with a ticket of ours.
 
@@ -139,13 +147,13 @@ class Placement:
             self._volunteers.report(pick.volunteer, report, expected=pick.chance)
 
     async def _ask(self, wish: Wish, pick: Pick, deadline: float, *, last: bool) -> Answer | None:
-        ticket_id, ticket = self._mint.link(wish.exit_id)
+        # Asked for by name: the answer goes back by hand.
+        patient = wish.only is not None
+        ticket_id, ticket = self._mint.link(wish.exit_id, patient=patient)
         left_s = deadline - _now()
         description = await self._volunteers.introduce(
             pick,
-            wish.exit_id,
-            ticket,
-            wish.offer,
+            BrokerOffer(0, wish.exit_id, ticket, wish.offer, patient),
             timeout_s=left_s if last else min(left_s, self._config.patience_s),
         )
         if description is None:

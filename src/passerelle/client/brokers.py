@@ -15,6 +15,7 @@ from typing import Final, Self, TypeVar
 
 from passerelle import limits
 from passerelle.client.config import ClientConfig
+from passerelle.client.friend import FriendMethod
 from passerelle.client.methods import method
 from passerelle.client.rendezvous import BrokerSilent, Method, ask
 from passerelle.client.state import State
@@ -27,7 +28,8 @@ from passerelle.wire import descriptor
 from passerelle.wire.description import Description
 from passerelle.wire.descriptor import Descriptor
 from passerelle.wire.rendezvous import Refusal, Reply
-from passerelle.wire.ways import Direct, Way
+from passerelle.wire.signalling import NatClass
+from passerelle.wire.ways import NETWORK_PATH, Direct, Way
 
 T = TypeVar("T")
 
@@ -56,6 +58,7 @@ class Brokers:
     def __init__(self, config: ClientConfig) -> None:
         self._config = config
         self._invite = config.invite
+        self._by_hand = config.friend and FriendMethod(config.friend)
         self._disguise = Disguise(config.request_timeout_s)
         self._state = State(config.invite.operator_key, config.state)
         self._ranking = Ranking()
@@ -67,7 +70,10 @@ class Brokers:
         self._doubted = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        """Read what is remembered. Raises ConfigError when a given descriptor is no good."""
+        """Read what is remembered. Raises ConfigError when a given descriptor is no good.
+
+        So does one that is missing, where a friend is the only way.
+        """
         self._state.load()
         self._ranking = Ranking(self._state.ways)
         if self._config.network:
@@ -75,6 +81,11 @@ class Brokers:
         elif self._state.document:
             with contextlib.suppress(ConfigError):  # another is fetched in its place
                 self._take(self._state.document)
+        if self._by_hand is not None and self._descriptor is None:
+            raise ConfigError(
+                "The network's description is not on this computer yet. Ask your friend for the "
+                "file behind the link on the friend's page, and name it with --network."
+            )
         await self._disguise.__aenter__()
         return self
 
@@ -115,7 +126,12 @@ class Brokers:
         self._fetched_s = time.time()
 
     async def keep_fresh(self) -> None:
-        """Reload the descriptor before it expires, and after repeated failures; never returns."""
+        """Reload the descriptor before it expires, and after repeated failures.
+
+        Never returns, except where no network may be used.
+        """
+        if self._by_hand is not None:
+            return
         backoff = Backoff(*_RETRY_S)
         failed = False
         while True:
@@ -140,17 +156,22 @@ class Brokers:
         exit_id: str | None,
         avoid: tuple[bytes, ...],
         lanes: int,
+        nat: NatClass = NatClass.UNKNOWN,
         failed: tuple[bytes, ...] = (),
     ) -> Reply:
         """Ask for volunteers, by one way after the other until a broker answers.
 
-        Each try is a request of its own, so that none is a replay of another. Raises BrokerSilent,
-        and ConfigError when this version is no longer spoken. Cancelling gives up.
+        `avoid` are those not wanted, `failed` those through which no link came about. Each try is
+        a request of its own, so that none is a replay of another. Raises BrokerSilent, and
+        ConfigError when this version is no longer spoken. Cancelling gives up.
         """
-        if self._descriptor is not None and time.time() > self._descriptor.expires_s:
+        assert self._descriptor is not None  # loaded
+        if time.time() > self._descriptor.expires_s:
             self._failures = FAILURES_TO_RELOAD
             self._doubted.set()
             raise BrokerSilent("the network's description has expired, and no new one came")
+        if self._by_hand is not None:
+            avoid = failed = ()  # there is one friend
         busy: list[Reply] = []
 
         async def try_route(route: Route) -> Reply:
@@ -161,6 +182,7 @@ class Brokers:
                 exit_id=exit_id,
                 avoid=avoid,
                 lanes=lanes,
+                nat=nat,
                 failed=failed,
                 token=self._config.token,
             )
@@ -227,6 +249,10 @@ class Brokers:
 
     def _routes_of(self, found: Descriptor) -> Iterable[Route]:
         """Yield the routes: all brokers' first ways, then their second ones, and so on."""
+        if self._by_hand is not None:
+            # Which broker the friend's page talks to is not known here; the first is the network's.
+            yield Route("friend", self._by_hand, found.brokers[0].seal_key)
+            return
         brokers = list(found.brokers)
         # Which broker of several: any of them, so that they share the load.
         secrets.SystemRandom().shuffle(brokers)
@@ -239,7 +265,8 @@ class Brokers:
         return [self._route(self._invite.url, way) for way in (Direct(), *self._invite.ways)]
 
     def _route(self, url: str, way: Way, seal_key: bytes = b"") -> Route:
-        digest = hashlib.sha256(f"{url} {way}".encode()).hexdigest()[:8]
+        target = way.target(url, NETWORK_PATH)
+        digest = hashlib.sha256(f"{target.url} {target.host}".encode()).hexdigest()[:8]
         kind = str(way).partition("=")[0]
         return Route(f"{kind}-{digest}", method(self._disguise, way, url), seal_key)
 

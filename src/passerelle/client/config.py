@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from passerelle import limits
+from passerelle.client.friend import Swap
 from passerelle.wire.invite import Invite
 
 
@@ -24,6 +25,8 @@ class ClientConfig:
     """Where it is remembered which way to the brokers works; None remembers nothing."""
     network: bytes = b""
     """The signed descriptor, where it cannot be fetched; empty: fetch it."""
+    friend: Swap | None = None
+    """Has requests carried by hand to a friend and back; None: they go through the network."""
     links: int = 3
     """Links kept ready."""
     lanes: int = limits.LANES
@@ -41,6 +44,8 @@ class ClientConfig:
     """From the open DataChannel until the exit's WELCOME."""
     grace_s: float = 120.0
     """The session outlives the loss of all its links for so long."""
+    flow_idle_s: float = 120.0
+    """A UDP flow ends after its application has sent nothing for so long."""
     request_timeout_s: float = 15.0
     """One exchange with a broker."""
     answer_patience_s: float = 6.5

@@ -14,9 +14,9 @@ from passerelle.core.sample import Bag
 
 QUALITY_POWER: Final = 4
 """How much more good experience weighs than an even load."""
-DISGRACED: Final = 0.33
+DISGRACED: Final = 0.25
 """Of whom less is to be expected, is asked only when nobody else is there, until that is forgotten:
-a stranger's first clear failure does it."""
+a a stranger's second clear failure does it."""
 DECENT: Final = 0.5
 """Expectations above this are not much below a stranger's."""
 SPARE: Final = 2.0

@@ -20,7 +20,7 @@ from __future__ import annotations
 import enum
 import itertools
 from bisect import bisect_right
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -131,6 +131,16 @@ class Pool:
     def available(self) -> int:
         """How many volunteers have a free slot."""
         return len(self._resting) + sum(len(each.all) for each in self._classes.values())
+
+    @property
+    def classes(self) -> frozenset[NatClass]:
+        """NAT classes of the volunteers with a free slot, those that rest left out."""
+        return frozenset(nat for nat, each in self._classes.items() if each.all)
+
+    def countries(self) -> Counter[str]:
+        """Count the volunteers by country; those of an unknown one are in none."""
+        homes = (entry.origin.country for entry in self._entries.values())
+        return Counter(home for home in homes if home is not None)
 
     # --- volunteers come, speak and go ----------------------------------------------------------
 

@@ -2,8 +2,8 @@
 
 Every message is one JSON object with a `type`. Byte strings are standard base64.
 
-volunteer → broker: `hello`, `ready`, `answer`, `decline`
-broker → volunteer: `welcome`, `offer`, `bye`
+volunteer → broker: `hello`, `ready`, `answer`, `decline`, `friend`
+broker → volunteer: `welcome`, `offer`, `friend_reply`, `bye`
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ VERSION = 1
 """Version of these messages; a volunteer names it in `hello`."""
 
 OfferId = Annotated[int, Meta(ge=0, lt=2**31)]
+Sealed = Annotated[bytes, Meta(max_length=limits.TEXT_SEALED_BYTES)]
 Slots = Annotated[int, Meta(ge=0, le=64)]
 ExitId = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
 
@@ -97,13 +98,20 @@ class VolunteerDecline(_Message, frozen=True, tag="decline"):
     reason: Decline
 
 
+class VolunteerFriend(_Message, frozen=True, tag="friend"):
+    """Somebody gave me a sealed request by hand: answer it, with me as the volunteer."""
+
+    id: OfferId
+    request: Sealed
+
+
 class BrokerWelcome(_Message, frozen=True, tag="welcome"):
     """The hello was accepted; offers may come."""
 
     version: int = VERSION
 
 
-class BrokerOffer(_Message, frozen=True, tag="offer"):
+class BrokerOffer(_Message, frozen=True, omit_defaults=True, tag="offer"):
     """A client wants a link to an exit."""
 
     offer: OfferId
@@ -111,9 +119,18 @@ class BrokerOffer(_Message, frozen=True, tag="offer"):
     """Looked up in the signed descriptor; never an address."""
     ticket: Annotated[str, Meta(max_length=limits.TICKET_BYTES)]
     description: Description
+    patient: bool = False
+    """The client comes late: your answer is carried to it by hand."""
 
     def __repr__(self) -> str:
         return f"<offer {self.offer} for {self.exit}>"
+
+
+class BrokerFriendReply(_Message, frozen=True, tag="friend_reply"):
+    """The sealed reply to a request given by hand; None when the request cannot be used."""
+
+    id: OfferId
+    reply: Sealed | None
 
 
 class BrokerBye(_Message, frozen=True, tag="bye"):
@@ -123,8 +140,10 @@ class BrokerBye(_Message, frozen=True, tag="bye"):
     retry_after_s: Annotated[float, Meta(ge=0, le=86_400)] | None = None
 
 
-FromVolunteer = VolunteerHello | VolunteerReady | VolunteerAnswer | VolunteerDecline
-FromBroker = BrokerWelcome | BrokerOffer | BrokerBye
+FromVolunteer = (
+    VolunteerHello | VolunteerReady | VolunteerAnswer | VolunteerDecline | VolunteerFriend
+)
+FromBroker = BrokerWelcome | BrokerOffer | BrokerFriendReply | BrokerBye
 
 _encoder = msgspec.json.Encoder()
 _from_volunteer: msgspec.json.Decoder[FromVolunteer] = msgspec.json.Decoder(FromVolunteer)
