@@ -179,11 +179,11 @@ def test_a_client_is_given_whom_it_can_reach(mine: NatClass) -> None:
     assert picked.chance > 0.9
 
 
-def test_whom_nobody_can_reach_is_given_to_nobody() -> None:
-    pool = pool_of(A, nat=NatClass.BLOCKED)
-    assert pick(pool) is None
-    pool = pool_of(A, nat=NatClass.OPEN)
-    assert pick(pool, seeker=Seeker(nat=NatClass.BLOCKED)) is None
+def test_whom_hardly_anybody_reaches_comes_last() -> None:
+    pool = pool_of(A, nat=NatClass.BLOCKED, free=9)
+    assert name(pick(pool)) == A
+    pool.add(B, 1, 0, nat=NatClass.UNKNOWN)
+    assert name(pick(pool)) == B
 
 
 def test_a_nat_that_becomes_known_counts_at_once() -> None:

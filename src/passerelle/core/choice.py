@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from passerelle import limits
-from passerelle.core.disclosure import FAILED_REST_S, Acquaintance
+from passerelle.core.disclosure import Acquaintance
 from passerelle.core.nat import NatClass, chance
 from passerelle.core.quality import Quality
 from passerelle.core.sample import Bag
@@ -16,10 +16,10 @@ QUALITY_POWER: Final = 4
 """How much more good experience weighs than an even load."""
 DISGRACED: Final = 0.25
 """Of whom less is to be expected, is asked only when nobody else is there, until that is forgotten:
-a a stranger's second clear failure does it."""
+a stranger's second clear failure does it."""
 DECENT: Final = 0.5
 """Expectations above this are not much below a stranger's."""
-SPARE: Final = 2.0
+SPARE: Final = 1.0
 MARGIN: Final = 0.5
 """One that was asked more than SPARE times lately, and by MARGIN more than decent volunteers are on
 average, is soon asked no more, however good it is."""
@@ -100,14 +100,8 @@ class Entry:
 
 
 CHANCES: Final = {
-    client: {
-        volunteer: chance(client, volunteer)
-        for volunteer in NatClass
-        if chance(client, volunteer) > 0
-    }
-    for client in NatClass
+    client: {volunteer: chance(client, volunteer) for volunteer in NatClass} for client in NatClass
 }
-"""The classes that a client of each class can reach at all."""
 
 
 class Choice:
@@ -161,9 +155,9 @@ class Choice:
 
     def _rank(self, entry: Entry) -> tuple[int, float] | None:
         """Return what is for `entry`: less its faults, then its score. None: never."""
-        weight = self.chances.get(entry.nat)
-        if weight is None or entry.handle in self._avoid:
+        if entry.handle in self._avoid:
             return None
+        weight = self.chances[entry.nat]
         mine, theirs = self._origin, entry.origin
         if mine.site is not None and mine.site == theirs.site:
             return None
@@ -178,10 +172,9 @@ class Choice:
         if entry.resting_until > self.now:
             faults = 3
         if self.acquaintance is not None:
-            failed_s = self.acquaintance.failed_s(entry.handle, self.now)
-            if failed_s is not None:
-                if failed_s < FAILED_REST_S:
-                    return None
+            if self.acquaintance.is_barred(entry.handle, self.now):
+                return None
+            if self.acquaintance.failures(entry.handle, self.now):
                 faults = 4
             if entry.handle not in self.acquaintance:
                 weight *= self._fresh / (1 + entry.known_by)
