@@ -186,6 +186,14 @@ def test_whom_hardly_anybody_reaches_comes_last() -> None:
     assert name(pick(pool)) == B
 
 
+def test_a_pool_tells_where_its_volunteers_are_and_of_which_classes() -> None:
+    pool = pool_of(A, B, origin=Origin(country="FR"), nat=NatClass.OPEN)
+    pool.add(C, 0, 0, origin=Origin(country="DE"), nat=NatClass.RESTRICTED)
+    pool.add(D, 1, 0, nat=NatClass.UNKNOWN)
+    assert pool.countries() == {"FR": 2, "DE": 1}
+    assert pool.classes == {NatClass.OPEN, NatClass.UNKNOWN}
+
+
 def test_a_nat_that_becomes_known_counts_at_once() -> None:
     pool = pool_of(A, B)
     pool.set_free(A, 1, 1, nat=NatClass.OPEN)
