@@ -18,6 +18,7 @@ import struct
 import sys
 import time
 from collections import Counter
+from functools import partial
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -157,12 +158,17 @@ class Crowd:
             except OSError:
                 self.count("refused")
 
-        for done in range(0, count, most):
+        while self._settled < count and not self.counts["late"]:
+            batch = min(most, count - self._settled)
+            target = self._settled + batch
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(most, count - done)):
+                for _ in range(batch):
                     group.create_task(dial())
-            await self._until(lambda so_far=min(count, done + most): self._settled >= so_far)
+            await self._until(partial(self._reached, target))
         return {"seconds": time.monotonic() - start, **self.counts}
+
+    def _reached(self, target: int) -> bool:
+        return self._settled >= target or self.counts["late"] > 0
 
     @property
     def _settled(self) -> int:

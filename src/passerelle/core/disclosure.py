@@ -11,16 +11,19 @@ from collections import OrderedDict
 DAY_S = 86_400.0
 FAILED_REST_S = 60.0
 """A volunteer that failed a client is not given to it again for so long, whoever else is there."""
+FAILURES = 2
+"""After so many it is not given to it for a day: two NATs do not change their mind."""
 
 
 class Acquaintance:
     """The volunteers that one network knows. Times are monotonic seconds."""
 
-    __slots__ = ("_failed", "_known")
+    __slots__ = ("_failed", "_failures", "_known")
 
     def __init__(self) -> None:
         self._known: OrderedDict[bytes, float] = OrderedDict()
         self._failed: OrderedDict[bytes, float] = OrderedDict()
+        self._failures: dict[bytes, int] = {}
 
     def __contains__(self, volunteer: bytes) -> bool:
         return volunteer in self._known
@@ -48,15 +51,24 @@ class Acquaintance:
         new = volunteer not in self._failed
         self._failed[volunteer] = now
         self._failed.move_to_end(volunteer)
+        self._failures[volunteer] = self._failures.get(volunteer, 0) + 1
         if len(self._failed) > most:
-            self._failed.popitem(last=False)
+            oldest, _ = self._failed.popitem(last=False)
+            del self._failures[oldest]
         return new
 
-    def failed_s(self, volunteer: bytes, now: float) -> float | None:
-        """Return how long ago `volunteer` failed, None if it did not within a day."""
-        _forget(self._failed, now - DAY_S)
-        when = self._failed.get(volunteer)
-        return None if when is None else now - when
+    def failures(self, volunteer: bytes, now: float) -> int:
+        """Return how often `volunteer` failed, as long as each time came within a day."""
+        for forgotten in _forget(self._failed, now - DAY_S):
+            del self._failures[forgotten]
+        return self._failures.get(volunteer, 0)
+
+    def is_barred(self, volunteer: bytes, now: float) -> bool:
+        """Whether a volunteer that failed must not be given to this network (again, or yet)."""
+        failures = self.failures(volunteer, now)
+        return failures >= FAILURES or (
+            failures > 0 and now - self._failed[volunteer] < FAILED_REST_S
+        )
 
 
 class Acquaintances:
@@ -82,6 +94,8 @@ class Acquaintances:
         return found
 
 
-def _forget(times: OrderedDict[bytes, float], before: float) -> None:
+def _forget(times: OrderedDict[bytes, float], before: float) -> list[bytes]:
+    forgotten = []
     while times and next(iter(times.values())) < before:
-        times.popitem(last=False)
+        forgotten.append(times.popitem(last=False)[0])
+    return forgotten

@@ -18,6 +18,8 @@ What counts, in this order:
 from __future__ import annotations
 
 import enum
+import itertools
+from bisect import bisect_right
 from collections import Counter, OrderedDict, deque
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
@@ -90,13 +92,11 @@ class _Class:
     def abroad(self, country: str | None, size: int, draws: Draws) -> Iterable[Entry]:
         """Yield `size` random ones outside `country`. There are no more than 250 countries."""
         bags = [bag for home, bag in self.by_country.items() if home != country and bag]
+        ends = list(itertools.accumulate(map(len, bags)))
         for _ in range(size if bags else 0):
-            left = draws.below(sum(map(len, bags)))
-            for bag in bags:
-                if left < len(bag):
-                    yield bag[left]
-                    break
-                left -= len(bag)
+            place = draws.below(ends[-1])
+            index = bisect_right(ends, place)
+            yield bags[index][place - ends[index]]
 
 
 class Pool:
@@ -254,12 +254,8 @@ class Pool:
     def settle(self, pick: Pick, outcome: Outcome, now: float) -> None:
         """End one reservation."""
         answered = outcome is Outcome.ANSWERED
-        if pick.seeker.key is not None and not answered:
-            acquaintance = self._acquaintances.of(pick.seeker.key)
-            if pick.fresh:
-                acquaintance.unlearn(pick.volunteer)
-            if outcome in (Outcome.SILENT, Outcome.DECLINED) and not pick.seeker.crowd:
-                acquaintance.fail(pick.volunteer, now, limits.FAILED_VOLUNTEERS)
+        if pick.seeker.key is not None:
+            self._settle_acquaintance(pick, pick.seeker.key, outcome, now)
         entry = self._entries.get(pick.volunteer)
         if entry is None:
             return
@@ -277,6 +273,18 @@ class Pool:
             entry.resting_until = now + REST_S
             self._rests.append((entry.resting_until, entry))
         self._place(entry, now)
+
+    def _settle_acquaintance(self, pick: Pick, key: bytes, outcome: Outcome, now: float) -> None:
+        acquaintance = self._acquaintances.of(key)
+        if outcome is Outcome.ANSWERED:
+            # Also when another offer to it, the first, was withdrawn meanwhile.
+            if pick.volunteer not in acquaintance:
+                acquaintance.learn(pick.volunteer, now)
+            return
+        if pick.fresh:
+            acquaintance.unlearn(pick.volunteer)
+        if outcome in (Outcome.SILENT, Outcome.DECLINED) and not pick.seeker.crowd:
+            acquaintance.fail(pick.volunteer, now, limits.FAILED_VOLUNTEERS)
 
     def report(self, volunteer: bytes, report: Report, now: float, *, expected: float) -> None:
         """Count what an exit saw of a link; `expected` is the pick's chance."""
