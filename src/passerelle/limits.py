@@ -135,9 +135,14 @@ DATAGRAM_BYTES: Final = 65_527
 """Longest UDP payload: 65,535 less UDP's own header (RFC 9298 §5)."""
 FLOWS_PER_SESSION: Final = 128
 """UDP flows among the streams of one session; half of them stay for TCP."""
-FLOW_QUEUE_BYTES: Final = 64 * KIB
-"""Datagrams of one flow that wait for the session or for a socket; those beyond are dropped, as
-a router's queue does: more would only be stale when it arrives."""
+FLOW_QUEUE_S: Final = 0.25
+"""Seconds the oldest datagram of a flow's queue may have waited for the session; while it has
+waited longer, new ones are dropped. A time, not a size: it is as short on a slow way, and lets
+QUIC fill a long one."""
+FLOW_QUEUE_BYTES: Final = 256 * KIB
+"""… and the queue's size at most."""
+FLOW_WAITING_BYTES: Final = 64 * KIB
+"""Datagrams of one destination that wait for its flow to be opened."""
 ASSOCIATION_FLOWS: Final = 64
 """Destinations of one application's UDP association."""
 CLIENT_ASSOCIATIONS: Final = 32

@@ -358,7 +358,7 @@ async def test_what_waits_for_a_flow_is_bounded() -> None:
     """Before there is a link: so many bytes wait, the others are dropped, all arrive in order."""
     async with scene() as world, bare(world) as (association, application):
         world.hold.clear()
-        most = limits.FLOW_QUEUE_BYTES // 1000
+        most = limits.FLOW_WAITING_BYTES // 1000
         for number in range(most + 30):
             application.send(destination("a.example", 53) + bytes([number]) * 1000)
             await asyncio.sleep(0)

@@ -301,13 +301,19 @@ def test_the_far_side_is_greeted_once() -> None:
     assert client.receive(far.data_to_send()) == [Writable()]
 
 
-def test_flows_count_among_the_streams() -> None:
-    """One limit for both."""
+def test_flows_leave_room_for_tcp() -> None:
+    """They have a limit of their own among the streams; one that ends makes room."""
     pair = Pair()
-    for _ in range(limits.STREAMS_PER_SESSION):
-        pair.client.open_flow("example.com", 443)
+    flows = [pair.client.open_flow("example.com", 443) for _ in range(limits.FLOWS_PER_SESSION)]
     with pytest.raises(StreamFailed) as caught:
         pair.client.open_flow("example.com", 443)
+    assert caught.value.failure is Failure.LIMIT
+    for _ in range(limits.STREAMS_PER_SESSION - limits.FLOWS_PER_SESSION):
+        pair.client.open("example.com", 443)
+    pair.client.reset(flows[0])
+    pair.client.open_flow("example.com", 443)
+    with pytest.raises(StreamFailed) as caught:
+        pair.client.open("example.com", 443)
     assert caught.value.failure is Failure.LIMIT
 
 

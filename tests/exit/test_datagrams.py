@@ -16,8 +16,11 @@ import pytest
 from passerelle import limits
 from passerelle.core.host import IPAddress
 from passerelle.core.policy import Policy
+from passerelle.core.quota import Quota
 from passerelle.errors import Failure, LinkCode, StreamFailed
+from passerelle.exit import sessions
 from passerelle.exit.config import Lifetimes
+from passerelle.exit.connections import Ending
 from passerelle.exit.sessions import SessionTable
 from passerelle.io.flow import Flow
 from passerelle.io.stream import TunnelStream
@@ -79,22 +82,24 @@ class World:
                 await stream.opened()
         return caught.value.failure
 
-    async def idle(self) -> None:
-        """Wait until the exit has no flow."""
+    async def idle(self, *, left: int = 0) -> None:
+        """Wait until the exit has no flow, or so many."""
         async with asyncio.timeout(5):
-            while len(self.table.flows):  # noqa: ASYNC110  (nothing to wait for)
+            while len(self.table.flows) != left:  # noqa: ASYNC110  (nothing to wait for)
                 await asyncio.sleep(0.001)
 
 
 @asynccontextmanager
 async def world(**changes: Any) -> AsyncIterator[World]:
     made = World(**changes)
+    resolver = made.table._resolver
     await made.client.join()
     await made.client.tunnel.offers_flows()
     try:
         yield made
     finally:
         made.client.tunnel.close()
+        made.table._resolver = resolver
         await made.table.close()
         for site in made.sites:
             site.close()
@@ -179,7 +184,7 @@ async def test_only_the_permitted_of_a_names_addresses_is_used(answer: tuple[str
     """Whatever the order of the answer, the denied address hears nothing."""
     policy = Policy(allow=(ipaddress.ip_network(f"{OTHER}/32"),), udp_ports=None)
     async with world(policy=policy) as here:
-        here.table.flows._resolve = answering(*answer)
+        here.table._resolver = answering(*answer)
         canary = here.site(HOST)
         site = here.site(OTHER, canary.port)
         _, flow = here.open("name.example", site.port)
@@ -194,11 +199,11 @@ async def test_each_flow_is_judged_anew() -> None:
     async with world(policy=policy) as here:
         canary = here.site(HOST)
         site = here.site(OTHER, canary.port)
-        here.table.flows._resolve = answering(OTHER)
+        here.table._resolver = answering(OTHER)
         _, flow = here.open("name.example", site.port)
         flow.send(b"hello")
         await collect(flow, 1)
-        here.table.flows._resolve = answering(HOST)
+        here.table._resolver = answering(HOST)
         flow.send(b"still here")
         await collect(flow, 1)
         assert await here.refused("name.example", canary.port) is Failure.POLICY
@@ -306,7 +311,7 @@ async def test_a_reset_closes_the_socket_and_gives_up_a_look_up() -> None:
         await collect(flow, 1)
         stream.abort()
         await here.idle()
-        here.table.flows._resolve = slowly
+        here.table._resolver = slowly  # type: ignore[assignment]
         for _ in range(2 * limits.STREAMS_PER_SESSION):
             stream, _ = here.open("slow.example", 53)
             await asyncio.sleep(0)
@@ -343,19 +348,18 @@ async def test_close_ends_everything() -> None:
 
 
 async def test_flows_of_a_session_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One more is refused as LIMIT; one that ends makes room."""
-    monkeypatch.setattr(limits, "FLOWS_PER_SESSION", 3)
+    """A client that asks for one more is refused with LIMIT; one that ends makes room."""
     async with world() as here:
         port = here.site().port
-        streams = [here.open(HOST, port)[0] for _ in range(3)]
-        for stream in streams:
+        streams = [here.open(HOST, port)[0] for _ in range(4)]
+        monkeypatch.setattr(limits, "FLOWS_PER_SESSION", 3)  # the client has asked already
+        for stream in streams[:3]:
             await stream.opened()
-        assert await here.refused(HOST, port) is Failure.LIMIT
+        assert await streams[3].broken() is Failure.LIMIT
         streams[0].abort()
-        async with asyncio.timeout(5):
-            while len(here.table.flows) == 3:  # noqa: ASYNC110
-                await asyncio.sleep(0.001)
+        await here.idle(left=2)
         await here.open(HOST, port)[0].opened()
+        assert len(here.table.flows) == 3
 
 
 async def test_flows_of_an_exit_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -462,3 +466,69 @@ async def test_nothing_about_destinations_is_logged(caplog: pytest.LogCaptureFix
         assert await here.client.owner.ended is LinkCode.NORMAL
     for secret in ("10.9.8.7", "secret-name", "4711"):
         assert secret not in caplog.text
+
+
+# --- what the exit's other limits make of flows -------------------------------------------------
+
+
+async def test_flows_use_up_the_tickets_streams() -> None:
+    """TCP or UDP: one quota; what has ended is given back, and counted by how it ended."""
+    async with world(quota=Quota(streams_per_session=2)) as here:
+        port = here.site().port
+        streams = [here.open(HOST, port)[0] for _ in range(2)]
+        for stream in streams:
+            await stream.opened()
+        assert await here.refused(HOST, port) is Failure.LIMIT
+        (session,) = here.table._sessions.values()
+        assert (session.account.streams, here.table.stream_count) == (2, 2)
+        streams[0].write_end()
+        streams[1].abort()
+        await here.idle()
+        assert (session.account.streams, here.table.stream_count) == (0, 0)
+        assert here.table.counts.streams.by_value[Ending.DONE.value] == 1
+        assert here.table.counts.streams.by_value[Ending.BROKEN.value] == 1
+
+
+async def test_the_tickets_rate_drops_datagrams() -> None:
+    """Beyond it they are lost, both ways, as on a line of that rate; the flow goes on."""
+    async with world(quota=Quota(bytes_per_s=20_000.0)) as here:
+        site = here.site()
+        stream, flow = here.open(HOST, site.port)
+        await stream.opened()
+        for _ in range(200):
+            flow.send(bytes(1000))
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            while len(site.received) < 10:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            answers = asyncio.ensure_future(collect(flow, 1))
+            while not answers.done():
+                flow.send(b"now and then")
+                await asyncio.sleep(0.02)
+        assert site.received.count(bytes(1000)) < 60
+        assert len(here.table.flows) == 1
+
+
+async def test_a_flow_that_lasts_too_long_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a TCP stream is."""
+    monkeypatch.setattr(sessions, "SWEEP_S", 0.02)
+    lifetimes = Lifetimes(stream_total_s=0.05)
+    async with world(lifetimes=lifetimes) as here:
+        stream, flow = here.open(HOST, here.site().port)
+        flow.send(b"hello")
+        async with asyncio.timeout(5):
+            assert await stream.broken() is Failure.SESSION_LOST
+        await here.idle()
+        assert here.table.counts.streams.by_value[Ending.EXPIRED.value] == 1
+
+
+async def test_refusals_of_the_policy_are_counted() -> None:
+    """By reason, and answered a multiple of the step after the request."""
+    loop = asyncio.get_running_loop()
+    async with world(policy=Policy(), refusal_s=0.1) as here:
+        start = loop.time()
+        assert await here.refused("10.1.2.3", 53) is Failure.POLICY
+        assert loop.time() - start >= 0.1
+        assert here.table.counts.refusals.by_value["private"] == 1
+        await here.idle()
+        assert here.table.counts.streams.by_value[Ending.REFUSED.value] == 1

@@ -46,7 +46,7 @@ async def test_what_does_not_fit_is_dropped_whole(tunnels: Tunnels) -> None:
     for end in ends:
         end.cut()
     await tunnels.client_owner.down.get()
-    taken = [number for number in range(200) if near.send(bytes([number]) * 1000)]
+    taken = [number for number in range(400) if near.send(number.to_bytes(2, "big") * 500)]
     assert taken == list(range(limits.FLOW_QUEUE_BYTES // 1004))
     assert near_stream.queued <= limits.FLOW_QUEUE_BYTES
     await tunnels.link()
@@ -54,7 +54,34 @@ async def test_what_does_not_fit_is_dropped_whole(tunnels: Tunnels) -> None:
     async with asyncio.timeout(5):
         while len(got) < len(taken):
             got += await far.receive()
-    assert got == [bytes([number]) * 1000 for number in taken]
+    assert got == [number.to_bytes(2, "big") * 500 for number in taken]
+
+
+async def test_behind_what_has_waited_too_long_nothing_is_queued(
+    tunnels: Tunnels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a link a short queue is enough to stop; once it moves, datagrams are taken again."""
+    monkeypatch.setattr(limits, "FLOW_QUEUE_S", 0.05)
+    ends = await tunnels.link()
+    near_stream, far_stream = await tunnels.flow()
+    near, far = Flow(near_stream), Flow(far_stream)
+    for end in ends:
+        end.cut()
+    await tunnels.client_owner.down.get()
+    taken = 0
+    async with asyncio.timeout(5):
+        while near.send(b"one"):
+            taken += 1
+            await asyncio.sleep(0.001)
+    assert near_stream.queued < 10_000
+    assert len(near._marks) < 20
+    await tunnels.link()
+    async with asyncio.timeout(5):
+        while taken:
+            taken -= len(await far.receive())
+        while not near.send(b"two"):  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        assert await far.receive() == [b"two"]
 
 
 async def test_a_datagram_waits_for_one_turn_of_each_stream(

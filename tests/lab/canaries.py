@@ -32,8 +32,8 @@ async def main(order: dict[str, Any]) -> dict[str, Any]:
         return [ipaddress.ip_address(address) for address in names[name]]
 
     refused = []
-    async with world(policy=Policy(allow=allow)) as here:
-        here.table.flows._resolve = resolve
+    async with world(policy=Policy(allow=allow), refusal_s=0.02) as here:
+        here.table._resolver = resolve  # type: ignore[assignment]
         for host, _ in order["targets"]:
             stream, flow = here.open(host, PORT)
             flow.send(b"canary")

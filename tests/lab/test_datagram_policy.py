@@ -19,6 +19,8 @@ from tests.lab.namespace import Namespace
 pytestmark = pytest.mark.lab
 
 PUBLIC = ("8.8.4.4", "2a00:1450:4001::1")
+"""The exit's own, so they must be opened to be of use."""
+OPENED = ("8.8.4.4/32", "2a00:1450:4001::1/128")
 DENIED = (
     *("10.1.2.3", "172.16.5.6", "192.168.7.8", "100.64.9.1", "100.100.100.200"),
     *("169.254.1.1", "169.254.169.254", "168.63.129.16", "192.0.0.8", "192.0.2.9"),
@@ -56,7 +58,7 @@ def test_denied_addresses_hear_nothing(host: Namespace) -> None:
     denied = (*DENIED, *LOOPBACK, *UNHEARD)
     literals: dict[str, tuple[str, ...]] = dict.fromkeys((*PUBLIC, *denied), ())
     names = {f"n{number}.example": (address,) for number, address in enumerate(denied)}
-    heard, refused = send(host, literals | names)
+    heard, refused = send(host, literals | names, allow=OPENED)
     assert heard == dict.fromkeys(PUBLIC, 1)
     assert refused == [*denied, *names]
 
@@ -67,9 +69,14 @@ def test_a_public_address_first_opens_no_door(host: Namespace) -> None:
     four, six = PUBLIC
     first = {f"f{number}.example": (four, address) for number, address in enumerate(denied)}
     last = {f"l{number}.example": (address, six) for number, address in enumerate(denied)}
-    heard, refused = send(host, first | last)
+    heard, refused = send(host, first | last, allow=OPENED)
     assert heard == {four: len(denied), six: len(denied)}
     assert refused == []
+
+
+def test_the_exits_own_addresses_hear_nothing(host: Namespace) -> None:
+    """Though they are public."""
+    assert send(host, dict.fromkeys(PUBLIC, ())) == ({}, list(PUBLIC))
 
 
 def test_every_listener_can_be_reached(host: Namespace) -> None:

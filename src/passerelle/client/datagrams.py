@@ -99,7 +99,7 @@ class _Destination:
         if self.flow is not None:
             self.flow.touch()
             return self.flow.send(payload)
-        if self.waiting_bytes + len(payload) > limits.FLOW_QUEUE_BYTES:
+        if self.waiting_bytes + len(payload) > limits.FLOW_WAITING_BYTES:
             return False
         self.waiting_bytes += len(payload)
         self.waiting.append(payload)

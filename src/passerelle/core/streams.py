@@ -113,7 +113,7 @@ Event = Requested | FlowRequested | Greeted | Opened | Received | Ended | Failed
 @dataclass(slots=True)
 class _Stream:
     flow: bool = False
-    """At the exit: it carries datagrams."""
+    """It carries datagrams."""
     window: int = limits.STREAM_WINDOW_BYTES
     unread: int = 0
     """Received and not yet consumed."""
@@ -183,10 +183,13 @@ class Streams:
         """Ask the exit to exchange datagrams with `host:port` and return the stream's number.
 
         Raises StreamFailed: NO_DATAGRAMS if the exit does not offer it (it has not, before
-        `Greeted`), LIMIT with too many streams open.
+        `Greeted`), LIMIT with too many flows or streams open.
         """
         if not self.offers_flows:
             raise StreamFailed(Failure.NO_DATAGRAMS)
+        if sum(state.flow for state in self._streams.values()) >= limits.FLOWS_PER_SESSION:
+            # The exit would refuse it, and until then it would take a place from TCP.
+            raise StreamFailed(Failure.LIMIT)
         return self._open(
             [
                 (":method", "CONNECT"),
@@ -195,16 +198,17 @@ class Streams:
                 (":authority", _PROXY),
                 (":path", join_path(host, port)),
                 _CAPSULES,
-            ]
+            ],
+            flow=True,
         )
 
-    def _open(self, headers: list[tuple[str, str]]) -> int:
+    def _open(self, headers: list[tuple[str, str]], *, flow: bool = False) -> int:
         stream = self._h2.get_next_available_stream_id()
         try:
             self._h2.send_headers(stream, headers)
         except h2.exceptions.TooManyStreamsError:
             raise StreamFailed(Failure.LIMIT) from None
-        self._streams[stream] = _Stream()
+        self._streams[stream] = _Stream(flow=flow)
         return stream
 
     # --- exit -----------------------------------------------------------------------------------

@@ -1,143 +1,135 @@
-"""The exit's UDP flows: each a stream of the session and a connected socket."""
+"""One UDP flow at the exit, from the client's CONNECT-UDP to the end of its socket."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
-from passerelle import limits
-from passerelle.core.policy import Denial, Policy, Refused
-from passerelle.errors import Failure, PasserelleError, StreamFailed
-from passerelle.exit.connections import until_multiple
+from passerelle.core.policy import Denial, Refused
+from passerelle.core.quota import Account
+from passerelle.errors import PasserelleError, StreamFailed
+from passerelle.exit.connections import Ending, until_multiple
 from passerelle.io import udp
-from passerelle.io.dns import Resolve
 from passerelle.io.flow import Flow
 from passerelle.io.stream import TunnelStream
-from passerelle.io.tasks import TaskSet, race
+from passerelle.io.tasks import race
 
 FAREWELL_S = 5.0
 """A client that does not hear within this time that its flow has ended is not waited for."""
 
+Dial = Callable[[str, int], Coroutine[Any, Any, socket.socket]]
+"""Connects a UDP socket to a host and port, as the policy allows."""
 
-class FlowTable:
-    """All flows of one exit."""
+
+class FlowConnection:
+    """Joins a flow and a connected socket, as `Connection` does a stream and TCP."""
 
     def __init__(
         self,
-        policy: Policy,
-        resolve: Resolve,
-        idle_s: float,
+        stream: TunnelStream,
+        account: Account,
         *,
-        refusal_s: float,
+        moved: Callable[[int, int], None],
         denied: Callable[[Denial], None],
+        ended: Callable[[FlowConnection, Ending], None],
     ) -> None:
-        """`idle_s`: how long a flow may go unused. `denied` takes the policy's reasons; it is
-        answered a multiple of `refusal_s` after the request.
-        """
-        self._refusal_s = refusal_s
+        """`moved` takes bytes down and up; `denied` a reason of the policy; `ended` comes once."""
+        self._stream = stream
+        self._account = account
+        self._moved = moved
         self._denied = denied
-        self._policy = policy
-        self._resolve = resolve
-        self._idle_s = idle_s
-        self._tasks = TaskSet("exit/flows", limit=limits.EXIT_FLOWS)
+        self._ended = ended
+        self._is_over = False
+        self._loop = asyncio.get_running_loop()
+        self.began_s = self.active_s = self._owing_until_s = self._loop.time()
+        """When it began, when something moved last, until when the ticket's rate is used up."""
 
-    def __len__(self) -> int:
-        """Return how many flows there are."""
-        return len(self._tasks)
+    async def run(
+        self, dial: Dial, host: str, port: int, *, refusal_s: float, idle_s: float
+    ) -> None:
+        """Dial, or tell the client why not; then copy both ways until the flow is over.
 
-    @property
-    def full(self) -> bool:
-        """Whether no more flows are taken."""
-        return self._tasks.full
-
-    def start(self, stream: TunnelStream, host: str, port: int) -> asyncio.Task[None]:
-        """Serve one flow. Raises RuntimeError when the table is full or closed."""
-        return self._tasks.start(self._serve(stream, host, port), "flow")
-
-    async def close(self) -> None:
-        """Break off all flows."""
-        await self._tasks.close()
-
-    async def _serve(self, stream: TunnelStream, host: str, port: int) -> None:
-        began_s = asyncio.get_running_loop().time()
-        dialling = udp.dial_udp(host, port, policy=self._policy, resolve=self._resolve)
+        `refusal_s` is as for `Connection.run`; `idle_s` how long the client may send nothing.
+        Cancelling breaks everything off.
+        """
+        ending = Ending.BROKEN
         try:
-            connected = await race(dialling, until=stream.broken())
+            ending = await self._run(dial, host, port, refusal_s, idle_s)
+        finally:
+            self.end(ending)
+
+    def end(self, ending: Ending) -> None:
+        """Break everything off: the task hears it. Idempotent."""
+        if not self._is_over:
+            self._is_over = True
+            self._stream.abort()
+            self._ended(self, ending)
+
+    async def _run(
+        self, dial: Dial, host: str, port: int, refusal_s: float, idle_s: float
+    ) -> Ending:
+        try:
+            # A client that opens and resets without end gets no more look-ups than it has flows.
+            connected = await race(dial(host, port), until=self._stream.broken())
+        except Refused as error:
+            self._denied(error.denial)
+            await until_multiple(refusal_s, self.began_s)
+            self._stream.refuse(error.failure)
+            return Ending.REFUSED
         except StreamFailed as error:
-            if isinstance(error, Refused):
-                self._denied(error.denial)
-                await until_multiple(self._refusal_s, began_s)
-            stream.refuse(error.failure)
-            return
+            self._stream.refuse(error.failure)
+            return Ending.FAILED
         if connected is None:
-            return
+            return Ending.BROKEN
         with connected:
-            stream.accept()
-            flow = Flow(stream)
+            self._stream.accept()
             try:
-                await _carry(flow, connected, self._idle_s)
+                ended = await self._carry(connected, idle_s)
                 # RFC 9298 §3.1: a socket that is closed ends its request.
-                stream.write_end()
+                self._stream.write_end()
                 async with asyncio.timeout(FAREWELL_S):
-                    await stream.flushed()
+                    await self._stream.flushed()
             except (PasserelleError, OSError):  # TimeoutError is an OSError
-                pass
-            finally:
-                flow.abort()
+                return Ending.BROKEN
+        return Ending.DONE if ended else Ending.IDLE
 
+    async def _carry(self, connected: socket.socket, idle_s: float) -> bool:
+        """Copy both ways; return whether the client ended the flow, rather than leave it idle.
 
-async def _carry(flow: Flow, connected: socket.socket, idle_s: float) -> None:
-    """Copy both ways until the client ends the flow or leaves it idle.
+        Raises PasserelleError when the stream is broken off, OSError when the peer is not there.
+        """
+        flow = Flow(self._stream)
 
-    Raises PasserelleError when the stream is broken off, OSError when the peer is not there.
-    """
+        def readable() -> None:
+            try:
+                for payload in udp.receive(connected):
+                    if self._pay(len(payload), 0):
+                        flow.send(payload)
+            except OSError:
+                flow.abort()  # whoever reads from the flow hears it
 
-    def readable() -> None:
+        self._loop.add_reader(connected, readable)
         try:
-            for payload in udp.receive(connected):
-                flow.send(payload)
-        except OSError:
-            flow.abort()  # whoever reads from the flow hears it
+            return bool(await race(self._upload(flow, connected), until=flow.idle(idle_s)))
+        finally:
+            self._loop.remove_reader(connected)
 
-    loop = asyncio.get_running_loop()
-    loop.add_reader(connected, readable)
-    try:
-        await race(_upload(flow, connected), until=flow.idle(idle_s))
-    finally:
-        loop.remove_reader(connected)
+    async def _upload(self, flow: Flow, connected: socket.socket) -> bool:
+        while payloads := await flow.receive():
+            flow.touch()
+            for payload in payloads:
+                if self._pay(0, len(payload)):
+                    udp.send(connected, payload)
+        return True
 
-
-async def _upload(flow: Flow, connected: socket.socket) -> None:
-    while payloads := await flow.receive():
-        flow.touch()
-        for payload in payloads:
-            udp.send(connected, payload)
-
-
-class SessionFlows:
-    """One session's share of an exit's flows."""
-
-    def __init__(self, table: FlowTable) -> None:
-        self._table = table
-        self._count = 0
-
-    def __len__(self) -> int:
-        """Return how many flows the session has."""
-        return self._count
-
-    def requested(self, stream: TunnelStream, host: str, port: int) -> None:
-        """Serve a flow in the background, or refuse it."""
-        if self._count >= limits.FLOWS_PER_SESSION or self._table.full:
-            stream.refuse(Failure.LIMIT)
-            return
-        try:
-            serving = self._table.start(stream, host, port)
-        except RuntimeError:  # the exit is closing
-            stream.refuse(Failure.INTERNAL)
-            return
-        self._count += 1
-        serving.add_done_callback(self._ended)
-
-    def _ended(self, _serving: asyncio.Task[None]) -> None:
-        self._count -= 1
+    def _pay(self, down: int, up: int) -> bool:
+        """Count a datagram; False: the ticket's rate is used up, drop it."""
+        now = self._loop.time()
+        if now < self._owing_until_s:
+            return False
+        self.active_s = now
+        self._moved(down, up)
+        self._owing_until_s = now + self._account.spend(down + up, now)
+        return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Callable
 
@@ -14,7 +15,7 @@ from passerelle.errors import Failure, LinkCode, LinkLost, PeerError, StreamFail
 from passerelle.exit.config import ExitConfig
 from passerelle.exit.connections import Connection, Ending
 from passerelle.exit.counts import Counts
-from passerelle.exit.datagrams import FlowTable, SessionFlows
+from passerelle.exit.datagrams import FlowConnection
 from passerelle.io.dial import dial
 from passerelle.io.dns import Resolver
 from passerelle.io.metrics import Metrics
@@ -22,6 +23,7 @@ from passerelle.io.pace import Pace
 from passerelle.io.stream import TunnelStream
 from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel import Tunnel
+from passerelle.io.udp import dial_udp
 from passerelle.wire.control import Control
 from passerelle.wire.frames import Hello
 from passerelle.wire.tickets import TicketKind, verify
@@ -50,13 +52,7 @@ class SessionTable:
         self._calm = asyncio.Event()
         """Set whenever the last stream of the exit ends."""
         self._tasks.spawn(self._sweep(), "lifetimes")
-        self.flows = FlowTable(
-            config.policy,
-            self._resolver,
-            config.lifetimes.flow_idle_s,
-            refusal_s=config.refusal_s,
-            denied=self.counts.denied,
-        )
+        self.flows = TaskSet("exit/flows", limit=limits.EXIT_FLOWS)
 
     def __len__(self) -> int:
         """Return how many sessions are alive."""
@@ -126,6 +122,25 @@ class SessionTable:
         self._tasks.spawn(work, "stream")
         session.connections.add(connection)
 
+    def spawn_flow(self, session: _ExitSession, stream: TunnelStream, host: str, port: int) -> None:
+        """Do as `spawn` does, for a UDP flow."""
+        flow = FlowConnection(
+            stream,
+            session.account,
+            moved=self.counts.moved,
+            denied=self.counts.denied,
+            ended=session.connection_ended,
+        )
+        work = flow.run(
+            self._dial_udp,
+            host,
+            port,
+            refusal_s=self._config.refusal_s,
+            idle_s=self._config.lifetimes.flow_idle_s,
+        )
+        self.flows.spawn(work, "flow")
+        session.connections.add(flow)
+
     def takes_streams(self) -> bool:
         """Whether new streams are served."""
         since_s = self._draining_since_s
@@ -176,12 +191,18 @@ class SessionTable:
                 raise StreamFailed(Failure.UNREACHABLE) from None
             raise
 
+    async def _dial_udp(self, host: str, port: int) -> socket.socket:
+        return await dial_udp(host, port, policy=self._config.policy, resolve=self._resolver)
+
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_S)
             now = self._loop.time()
             for session in list(self._sessions.values()):
                 session.sweep(now)
+
+
+_Spawn = Callable[["_ExitSession", TunnelStream, str, int], None]
 
 
 class _ExitSession:
@@ -192,9 +213,8 @@ class _ExitSession:
         self._config = table._config
         self.id = session_id
         self.account = account
-        self.connections: set[Connection] = set()
+        self.connections: set[Connection | FlowConnection] = set()
         lifetimes = self._config.lifetimes
-        self._flows = SessionFlows(table.flows)
         self.tunnel = Tunnel(
             self,
             client=False,
@@ -218,6 +238,16 @@ class _ExitSession:
         """A relay says nothing here that an exit acts on."""
 
     def stream_requested(self, stream: TunnelStream, host: str, port: int) -> None:
+        self._requested(self._table.spawn, stream, host, port)
+
+    def flow_requested(self, stream: TunnelStream, host: str, port: int) -> None:
+        flows = sum(isinstance(each, FlowConnection) for each in self.connections)
+        if flows >= limits.FLOWS_PER_SESSION or self._table.flows.full:
+            self._limit(stream, self._table._loop.time())
+        else:
+            self._requested(self._table.spawn_flow, stream, host, port)
+
+    def _requested(self, spawn: _Spawn, stream: TunnelStream, host: str, port: int) -> None:
         now = self._table._loop.time()
         self._busy_s = now
         if not self._table.takes_streams():
@@ -226,23 +256,13 @@ class _ExitSession:
             self._limit(stream, now)
         else:
             try:
-                self._table.spawn(self, stream, host, port)
+                spawn(self, stream, host, port)
             except RuntimeError:  # the exit is closing
                 self.account.close_stream()
                 stream.refuse(Failure.INTERNAL)
 
     def tunnel_leaving(self) -> None:
         """Clients do not ask exits to go."""
-
-    def flow_requested(self, stream: TunnelStream, host: str, port: int) -> None:
-        now = self._table._loop.time()
-        self._busy_s = now
-        if not self._table.takes_streams():
-            stream.refuse(Failure.SESSION_LOST)
-        elif not self.account.may_start(now):
-            self._limit(stream, now)
-        else:
-            self._flows.requested(stream, host, port)
 
     def tunnel_ended(self, reason: LinkCode) -> None:
         for connection in list(self.connections):
@@ -260,7 +280,7 @@ class _ExitSession:
             # Not in the midst of what the tunnel is doing.
             self._table._loop.call_soon(self.tunnel.close)
 
-    def connection_ended(self, connection: Connection, ending: Ending) -> None:
+    def connection_ended(self, connection: Connection | FlowConnection, ending: Ending) -> None:
         """A stream is over."""
         self.connections.discard(connection)
         self.account.close_stream()
@@ -271,9 +291,7 @@ class _ExitSession:
     def sweep(self, now: float) -> None:
         """End what has lasted too long."""
         lifetimes = self._config.lifetimes
-        idle = (
-            not (self.connections or self._flows) and now - self._busy_s > lifetimes.session_idle_s
-        )
+        idle = not self.connections and now - self._busy_s > lifetimes.session_idle_s
         if idle or now - self._began_s > lifetimes.session_total_s:
             self.tunnel.close()
             return

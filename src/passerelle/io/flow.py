@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 
 from passerelle import limits
 from passerelle.io.stream import TunnelStream
 from passerelle.wire.capsule import CapsuleDecoder, encode_datagram
+
+_MARK_S = 0.005
+"""How far apart the times are that a queue remembers: some fifty of them in a full one."""
 
 
 class Flow:
@@ -20,13 +24,32 @@ class Flow:
         self._stream = stream
         self._decoder = CapsuleDecoder()
         self._used_at = self._now()
+        self._sent_bytes = 0
+        self._marks: deque[tuple[int, float]] = deque()
+        """Places in the queue, counted as `_sent_bytes` is, and when each was filled."""
 
     def send(self, payload: bytes) -> bool:
-        """Send a datagram, or drop it when `limits.FLOW_QUEUE_BYTES` wait; return which.
+        """Send a datagram, or drop it when the queue is full or stands still; return which.
 
         Never waits: a datagram that stands in a long queue is of no use when it arrives.
         """
-        return self._stream.offer(encode_datagram(payload), limits.FLOW_QUEUE_BYTES)
+        now = self._now()
+        if self._waited_s(now) > limits.FLOW_QUEUE_S:
+            return False
+        capsule = encode_datagram(payload)
+        if not self._stream.offer(capsule, limits.FLOW_QUEUE_BYTES):
+            return False
+        self._sent_bytes += len(capsule)
+        if not self._marks or now - self._marks[-1][1] > _MARK_S:
+            self._marks.append((self._sent_bytes, now))
+        return True
+
+    def _waited_s(self, now: float) -> float:
+        """Return how long the oldest datagram has been in the queue, to a few milliseconds."""
+        gone = self._sent_bytes - self._stream.queued
+        while self._marks and self._marks[0][0] <= gone:
+            self._marks.popleft()
+        return now - self._marks[0][1] if self._marks else 0.0
 
     async def receive(self) -> list[bytes]:
         """Return the next datagrams, at least one; none at the end.
@@ -47,14 +70,9 @@ class Flow:
         """Note that the application uses the flow."""
         self._used_at = self._now()
 
-    @property
-    def idle_s(self) -> float:
-        """How long the application has not used the flow."""
-        return self._now() - self._used_at
-
     async def idle(self, after_s: float) -> None:
         """Wait until the flow has not been used for `after_s`."""
-        while (left_s := after_s - self.idle_s) > 0:  # noqa: ASYNC110  (a clock tells nobody)
+        while (left_s := self._used_at + after_s - self._now()) > 0:  # noqa: ASYNC110  (a clock tells nobody)
             await asyncio.sleep(left_s)
 
     @staticmethod
