@@ -51,7 +51,10 @@ class Client:
     def __init__(self, host: Namespace, invite: str, port: int) -> None:
         self.port = port
         self._host = host
-        self._words = ("client", "--invite", invite, "--listen", f"127.0.0.1:{port}", "-v")
+        self._words = (
+            *("client", "--invite", invite, "--listen", f"127.0.0.1:{port}"),
+            *("-v", "--forget"),
+        )
         self.child: Child
 
     def start(self) -> None:

@@ -101,6 +101,7 @@ class Network:
             now_s=time.time() - age_s,
             lifetime_s=3600,
             direct=direct,
+            private_candidates=True,
         )
         broker = Broker(
             BrokerConfig(

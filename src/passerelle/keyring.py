@@ -30,6 +30,7 @@ from passerelle.io.tls import LinkIdentity
 from passerelle.wire import descriptor
 from passerelle.wire.descriptor import BrokerEntry, Descriptor, ExitEntry
 from passerelle.wire.invite import Invite
+from passerelle.wire.ways import Way, write
 
 OPERATOR_FILE: Final = "operator.key"
 SEAL_FILE: Final = "broker-seal.key"
@@ -91,9 +92,12 @@ class Keyring:
                 "another folder."
             ) from error
 
-    def invite(self, broker_url: str) -> Invite:
-        """Return the invite to this network through the broker at `broker_url`."""
-        return Invite(broker_url, self.operator.public_key().public_bytes_raw())
+    def invite(self, broker_url: str, ways: Sequence[Way] = ()) -> Invite:
+        """Return the invite to this network through the broker at `broker_url`.
+
+        `ways` lead there beside its own address.
+        """
+        return Invite(broker_url, self.operator.public_key().public_bytes_raw(), tuple(ways))
 
     def descriptor(
         self,
@@ -103,25 +107,30 @@ class Keyring:
         exit_url: str,
         exit_id: str,
         now_s: float,
+        more_brokers: Sequence[str] = (),
         more_exits: Mapping[str, str] = MappingProxyType({}),
         stun: Sequence[str] = (),
+        ways: Sequence[Way] = (),
         direct: bool = False,
+        private_candidates: bool = False,
         lifetime_s: int = LIFETIME_S,
     ) -> tuple[Descriptor, bytes]:
         """Return the network's description as of Unix time `now_s`, and the signed document.
 
-        `more_exits` are the URLs of further exits with the same key, by their ids.
-
+        `more_brokers` are the URLs of further brokers with the same keys; `more_exits` those of
+        further exits with the same key, by their ids.
+        `ways` are all ways to the broker, the best first; without any, its URL is the only one.
         Raises ConfigError when a name or a URL would not be accepted by those who read it.
         """
         try:
+            public_keys = (
+                self.broker_seal.public_key().public_bytes_raw(),
+                self.broker_ticket.public_key().public_bytes_raw(),
+            )
             entries = (
                 (
-                    BrokerEntry(
-                        broker_url,
-                        self.broker_seal.public_key().public_bytes_raw(),
-                        self.broker_ticket.public_key().public_bytes_raw(),
-                    ),
+                    BrokerEntry(broker_url, *public_keys, write(ways)),
+                    *(BrokerEntry(url, *public_keys) for url in more_brokers),
                 ),
                 tuple(
                     ExitEntry(each, url, (self.exit_link.spki_sha256,), direct)
@@ -134,7 +143,13 @@ class Keyring:
                 "https://broker.example, an exit's like wss://exit.example."
             ) from error
         made = Descriptor(
-            name, int(now_s), int(now_s) + lifetime_s, entries[0], entries[1], tuple(stun)
+            name,
+            int(now_s),
+            int(now_s) + lifetime_s,
+            entries[0],
+            entries[1],
+            tuple(stun),
+            private_candidates,
         )
         document = descriptor.sign(made, self.operator)
         # Signing checks nothing: better to learn it here than from every reader.

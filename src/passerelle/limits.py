@@ -33,6 +33,8 @@ SIGNAL_MESSAGE_BYTES: Final = 8 * KIB
 """Largest JSON message between volunteer and broker."""
 CANDIDATES: Final = 8
 """ICE candidates in one description."""
+CANDIDATE_PORTS: Final = 2
+"""… and of these on one address: what two STUN servers see of a symmetric NAT."""
 OFFERS_PER_REQUEST: Final = 4
 """Volunteers asked for in one rendezvous request."""
 LANES: Final = 4
@@ -41,14 +43,29 @@ AVOIDED_VOLUNTEERS: Final = 16
 """Volunteers one rendezvous request may ask not to be given."""
 SEALED_SIZES: Final = (1 * KIB, 2 * KIB, 4 * KIB, 8 * KIB)
 """Size classes of a sealed message's plaintext, in bytes."""
+TOKEN_VOLUNTEERS: Final = 4096
+"""Volunteers the holders of one token may learn of in a day, at most."""
+PROOF_BITS: Final = 26
+"""Hardest proof of work a client does: a minute of an ordinary machine's time."""
 RENDEZVOUS_CLOCK_SKEW_S: Final = 120
 """Seconds a rendezvous request's time may differ from the broker's."""
+FRIEND_CLOCK_SKEW_S: Final = 900
+"""The same for a request that people carry by hand."""
+FRIEND_REQUESTS: Final = 256
+"""Requests carried by hand that one broker answers at the same time; one from each volunteer."""
 DESCRIPTOR_BYTES: Final = 64 * KIB
 """Largest signed descriptor."""
 DESCRIPTOR_ENTRIES: Final = 256
 """Brokers, exits or STUN servers in one descriptor."""
 INVITE_CHARS: Final = 512
 """Largest invite URL."""
+WAYS: Final = 8
+"""Ways to one broker, in a descriptor or an invite."""
+TEXT_SEALED_BYTES: Final = 4 * KIB + 48
+"""Largest sealed message that travels as text: in a URL, whose length servers and caches limit to
+8 KB, or pasted by a person."""
+AMP_PAGE_BYTES: Final = 160 * KIB
+"""Largest page from an AMP cache: a descriptor in base64url, and what the cache adds."""
 
 # --- the client's local port (core/front, core/socks5, core/httpproxy) --------------------------
 PROXY_HEAD_BYTES: Final = 64 * KIB
@@ -95,6 +112,13 @@ HTTP_FIELD_BYTES: Final = 8 * KIB
 """Longest request line, and longest header field."""
 HTTP_HEADERS: Final = 64
 """Header fields of one request."""
+HTTP_CONNECTIONS: Final = 19_000
+"""Connections open at once: below the usual limit of 20,000 open files, or what the system allows
+less FILES_KEPT."""
+FILES_KEPT: Final = 256
+"""Open files that are kept for other uses."""
+HTTP_CONNECTIONS_OF_NETWORK: Final = 512
+"""… of one /24 or /56: volunteers, readers and their links behind one provider's NAT."""
 HTTP_BACKLOG: Final = 4096
 """Connections waiting to be accepted: volunteers all come back at once after a restart."""
 
@@ -111,10 +135,58 @@ SIGNAL_MESSAGES_PER_S: Final = 2
 """Messages a second a volunteer may go on sending."""
 SIGNAL_MESSAGES_PER_OFFER: Final = 4
 """Messages one offer entitles a volunteer to: an answer, and `ready` as its slots change."""
+DISCLOSED_VOLUNTEERS: Final = 16
+"""Volunteers one client network (/24 or /56) learns of in a day, without a token."""
+UNSEEN_VOLUNTEERS: Final = 1024
+"""… and all clients together whose address nobody tells us."""
+NETWORK_REQUESTS: Final = (64, 2.0)
+"""Requests of one client network: at once, and a second. Beyond, each needs a proof of work."""
+NETWORK_FLOOD: Final = (256, 16.0)
+"""… beyond which they are not even opened."""
+TOKEN_REQUESTS: Final = (16, 0.2)
+"""Requests with one token: at once, and a second."""
+NETWORK_OFFERS: Final = 64
+"""Offers of one client network that wait for answers at once."""
+COUNTED_NETWORKS: Final = 65_536
+"""Client networks and tokens whose requests are counted."""
+VOLUNTEERS_OF_NETWORK: Final = 256
+"""Volunteers of one /24 or /56 connected to one broker: a university, a provider's NAT."""
+WAITING_OFFERS: Final = 1024
+"""Offers that wait for a volunteer to come."""
+WAITING_OF_NETWORK: Final = 8
+"""… of one client network."""
+LINKS_REPORTED: Final = 65_536
+"""Links that an exit may still report on."""
+FAILED_VOLUNTEERS: Final = 64
+"""Volunteers remembered as having failed one client network; the latest."""
+ACQUAINTED_NETWORKS: Final = 32_768
+"""Client networks and tokens whose acquaintances are remembered: 60 MB when all are full."""
+VOLUNTEER_NEIGHBOURHOODS: Final = 65_536
+"""Networks of volunteers whose reputation outlives their connections."""
 WIDGET_FILE_BYTES: Final = 4 * MIB
 """Largest widget file kept in memory."""
 WIDGET_FILES: Final = 256
 """Files one widget manifest may list."""
+
+# --- the bus between servers (io/bus, broker/sharing) -------------------------------------------
+BUS_HANDLERS: Final = 4096
+"""Messages of one subject in work at once, and messages on their way out; more are dropped."""
+BUS_AVOIDED: Final = 64
+"""Volunteers that another broker is asked to avoid."""
+BUS_BROKERS: Final = 256
+"""Brokers whose counts are kept for public display."""
+
+# --- STUN (wire/stun, core/stun) ----------------------------------------------------------------
+STUN_BYTES: Final = 1280
+"""Largest STUN message: what passes every path unbroken (RFC 8489 §6.1)."""
+STUN_UNKNOWN: Final = 4
+"""Unknown attributes that an error names; more would make it longer than its request."""
+STUN_WINDOW_S: Final = 10
+"""Seconds over which requests are counted."""
+STUN_REQUESTS: Final = 500
+"""Requests of one prefix answered in that time: four for each of a dozen people a second."""
+STUN_PREFIXES: Final = 65_536
+"""Prefixes counted at once."""
 
 # --- streams (core/streams) ---------------------------------------------------------------------
 STREAMS_PER_SESSION: Final = 256
@@ -201,6 +273,8 @@ LINK_TICKETS_USED: Final = 262_144
 # --- client -------------------------------------------------------------------------------------
 CLIENT_CONNECTIONS: Final = 512
 """Applications' connections to the local port at once."""
+RANKED_WAYS: Final = 64
+"""Ways to brokers that are tried and remembered; a descriptor may list more."""
 
 # --- media links (core/nack, core/video, io/rtcmedia) ---------------------------------------------
 MEDIA_PACKETS: Final = 8192

@@ -13,13 +13,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from passerelle import limits
+from passerelle.client.brokers import Brokers
 from passerelle.client.config import ClientConfig
 from passerelle.client.exits import ExitHealth
 from passerelle.client.links import Membership
 from passerelle.client.notices import BrokerUnreachable, NoVolunteer, Observe, Searching
 from passerelle.client.paths import DirectPath, LanePath, VolunteerPath
 from passerelle.client.pool import Attempt, Pool
-from passerelle.client.rendezvous import BrokerSilent, Method, ask
+from passerelle.client.rendezvous import BrokerSilent
+from passerelle.client.surroundings import Surroundings
 from passerelle.core.backoff import Backoff
 from passerelle.errors import Failure, LinkCode, LinkLost, StreamFailed
 from passerelle.io.rtc import ChannelOffer
@@ -41,18 +43,19 @@ class Keeper:
     have failed by then.
     """
 
-    def __init__(
-        self, config: ClientConfig, descriptor: Descriptor, method: Method, observe: Observe
-    ) -> None:
+    def __init__(self, config: ClientConfig, brokers: Brokers, observe: Observe) -> None:
+        """`brokers` have loaded their descriptor."""
         self._config = config
-        self._descriptor = descriptor
-        self._method = method
+        self._brokers = brokers
         self._observe = observe
         self._pool = Pool(config, observe, changed=self._note, failed=self._fail)
         self._tasks = TaskSet("keeper")
+        self._surroundings = Surroundings(lambda: self._descriptor.stun, observe)
         self._lanes = itertools.count(1)
         self._failed: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
         """Volunteers whose links failed lately: others first."""
+        self._unreached: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
+        """Those to whom no link could be made, and the broker was not told yet."""
         self._stumbled = False
         """Whether a link could not be made since the last pause."""
         self._falling_back = False
@@ -72,6 +75,12 @@ class Keeper:
         made = Membership(secrets.token_bytes(SESSION_ID_BYTES), tunnel, self._linked.set)
         owner.membership = self._pool.session = made
         return made
+
+    @property
+    def _descriptor(self) -> Descriptor:
+        """The network as it is now known."""
+        assert self._brokers.descriptor is not None
+        return self._brokers.descriptor
 
     @property
     def link_count(self) -> int:
@@ -122,6 +131,7 @@ class Keeper:
 
     async def run(self) -> None:
         """Bring links as long as it is not cancelled."""
+        self._surroundings.look()
         while True:
             self._changed.clear()
             missing = self._missing()
@@ -141,6 +151,7 @@ class Keeper:
             membership.tunnel.close()
         await self._tasks.close()
         await self._pool.close()
+        await self._surroundings.close()  # until then, a link that fails may have it look
 
     # --- what happens to its sessions -----------------------------------------------------------
 
@@ -216,8 +227,11 @@ class Keeper:
             self._stumbled = True
             if self._exits.missed():
                 self._give_up_exit()
+            self._surroundings.look()
         if attempt.path.volunteer is not None and not attempt.is_lane:
             self._failed.append(attempt.path.volunteer)
+            if attempt.link is None:
+                self._unreached.append(attempt.path.volunteer)
 
     # --- asking ---------------------------------------------------------------------------------
 
@@ -277,17 +291,17 @@ class Keeper:
         return retry_s
 
     async def _gather(self, count: int) -> list[ChannelOffer]:
-        stun = self._descriptor.stun
-        chosen = (secrets.choice(stun),) if stun else ()
+        private = self._descriptor.private_candidates
         offers: list[ChannelOffer] = []
 
-        async def gather() -> None:
-            offers.append(await ChannelOffer.gather(chosen))
+        async def gather(number: int) -> None:
+            stun = self._surroundings.server(number)
+            offers.append(await ChannelOffer.gather(stun, private=private))
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(count):
-                    group.create_task(gather(), name="links/gather")
+                for number in range(count):
+                    group.create_task(gather(number), name="links/gather")
         except BaseException:
             for offer in offers:
                 await offer.close()
@@ -296,14 +310,19 @@ class Keeper:
 
     async def _ask(self, membership: Membership, offers: list[ChannelOffer]) -> Reply:
         avoid = dict.fromkeys(self._pool.volunteers + list(self._failed))
-        return await ask(
-            self._method,
-            self._descriptor.brokers[0],
+        told = tuple(self._unreached)
+        reply = await self._brokers.ask(
             tuple(offer.description for offer in offers),
             exit_id=membership.exit_id or self._choose_exit(),
             avoid=tuple(avoid)[: limits.AVOIDED_VOLUNTEERS],
             lanes=self._config.lanes - 1,
+            nat=self._surroundings.nat,
+            failed=told,
         )
+        for volunteer in told:
+            if volunteer in self._unreached:
+                self._unreached.remove(volunteer)
+        return reply
 
     def _choose_exit(self) -> str | None:
         ids = [entry.id for entry in self._descriptor.exits]
@@ -347,9 +366,16 @@ class Keeper:
 
     def _start_lane(self, parent: Attempt, link_ticket: str) -> None:
         assert parent.link is not None  # it is ready
-        assert parent.path.volunteer is not None  # only volunteers' answers bring lane tickets
+        assert isinstance(parent.path, VolunteerPath)  # only their answers bring lane tickets
+        number = next(self._lanes)
         path = LanePath(
-            next(self._lanes), link_ticket, parent.path.volunteer, parent.link.send_control
+            number,
+            link_ticket,
+            parent.path.volunteer,
+            parent.link.send_control,
+            known=parent.path.addresses,
+            stun=self._surroundings.server(number),
+            private=self._descriptor.private_candidates,
         )
         self._pool.start(Attempt(parent.membership, path, parent.ticket, parent.pins))
 

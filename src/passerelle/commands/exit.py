@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from passerelle import interrupt
+from passerelle.commands.running import log_to_stderr
 from passerelle.errors import ConfigError
 from passerelle.listen import Listen
 
@@ -87,6 +87,13 @@ def command(
         bool,
         typer.Option("--direct", help="Let readers come without a volunteer; say so in `serve`."),
     ] = False,
+    bus: Annotated[
+        str | None,
+        typer.Option(
+            metavar="nats://HOST:PORT",
+            help="NATS server where brokers hear of this exit's load and of its links.",
+        ),
+    ] = None,
     tls_cert: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Certificate chain (PEM), to serve https.")
     ] = None,
@@ -117,7 +124,9 @@ def command(
         work = _supervise(lambda each: worker_command(words, each), workers, settings)
     else:
         place = _place(number, listen, metrics_listen, tls_cert, tls_key)
-        work = _serve(number, state, settings, place, direct=direct, child=worker is not None)
+        work = _serve(
+            number, state, settings, place, direct=direct, child=worker is not None, bus=bus
+        )
     with suppress(interrupt.Interrupted):
         interrupt.run(work)
 
@@ -133,13 +142,6 @@ def shifted(address: Listen, number: int) -> Listen:
     if port > 65535:
         raise ConfigError(f"Worker {number} would have port {port}. Begin at a lower one.")
     return Listen(address.host, port)
-
-
-def log_to_stderr() -> None:
-    """Show what a server says about itself, unless somebody has set that up already."""
-    if not logging.getLogger().handlers:
-        form = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-        logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr)
 
 
 def _place(
@@ -165,7 +167,14 @@ def _place(
 
 
 async def _serve(
-    number: int, state: Path, settings: Settings, place: Place, *, direct: bool, child: bool
+    number: int,
+    state: Path,
+    settings: Settings,
+    place: Place,
+    *,
+    direct: bool,
+    child: bool,
+    bus: str | None,
 ) -> None:
     from passerelle.exit.process import ExitProcess  # noqa: PLC0415 - see above
     from passerelle.io.processes import READY, orphaned  # noqa: PLC0415 - see above
@@ -173,7 +182,7 @@ async def _serve(
 
     keys = ExitKeys.open(state)
     config = settings.config(f"exit-{number}", keys.link, keys.tickets, direct=direct)
-    async with ExitProcess(config, place):
+    async with ExitProcess(config, place, bus_url=bus):
         print(READY if child else f"exit-{number} serves on port {place.port}.", flush=True)
         if child:
             await orphaned()

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from passerelle.exit.announcer import Announcer
 from passerelle.exit.config import ExitConfig
-from passerelle.exit.reports import Reporter
 from passerelle.exit.service import Exit
+from passerelle.io.bus import connect
 from passerelle.io.metrics import Metrics, MetricsServer
 from passerelle.io.web import WebServer, application
+from passerelle.wire.bus import Subjects
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +35,32 @@ class ExitProcess:
     Leaving drains it first: see `Exit.drain`. Cancelling that goes on to the end at once.
     """
 
-    def __init__(
-        self, config: ExitConfig, place: Place, *, reporter: Reporter | None = None
-    ) -> None:
-        """Make nothing yet: it needs a running event loop."""
+    def __init__(self, config: ExitConfig, place: Place, *, bus_url: str | None = None) -> None:
+        """Make nothing yet: it needs a running event loop.
+
+        At `bus_url` it tells brokers how it and its links do; None: nobody.
+        """
         self._config = config
         self._place = place
-        self._reporter = reporter
+        self._bus_url = bus_url
         self._stack = AsyncExitStack()
         self._exit: Exit | None = None
 
     async def __aenter__(self) -> Self:
-        """Listen. Raises LocalError when a port cannot be opened, ConfigError for a bad face."""
+        """Listen. Raises LocalError when a port or the bus cannot be opened, ConfigError for a bad
+        face or a bad address of the bus.
+        """
         place = self._place
         metrics = Metrics()
         async with AsyncExitStack() as stack:
             if place.metrics is not None:
                 await stack.enter_async_context(MetricsServer(metrics, *place.metrics))
-            self._exit = Exit(self._config, reporter=self._reporter, metrics=metrics)
+            channel = await connect(self._bus_url, name=self._config.exit_id)
+            stack.push_async_callback(channel.close)
+            announcer = Announcer(channel, Subjects(self._config.ticket_keys[0]))
+            stack.push_async_callback(announcer.close)
+            self._exit = Exit(self._config, reporter=announcer, metrics=metrics)
+            announcer.announce(self._exit.load)
             stack.push_async_callback(self._exit.close)
             app = application()
             self._exit.add_routes(app)

@@ -25,6 +25,7 @@ from passerelle.io.link import SecureLink
 from passerelle.io.metrics import Metrics
 from passerelle.io.tls import TlsPipe, exit_context
 from passerelle.io.ws import MESSAGE_LIMIT_BYTES, SUBPROTOCOL, WebSocketTransport
+from passerelle.wire.bus import ExitLoad
 from passerelle.wire.tickets import Ticket, TicketKind, verify
 
 _log = logging.getLogger(__name__)
@@ -68,6 +69,13 @@ class Exit:
         """Serve every path of `app` that has no route yet."""
         # All methods: a 405 in place of a 404 would tell a stranger what is here.
         app.router.add_route("*", "/{path:.*}", self._serve)
+
+    def load(self) -> ExitLoad:
+        """How busy it is, for brokers."""
+        config = self._config
+        return ExitLoad(
+            config.exit_id, len(self._sessions), len(self._links), config.links, self._closing
+        )
 
     async def drain(self) -> None:
         """Send clients elsewhere; return when no stream is open any more, or time is over."""

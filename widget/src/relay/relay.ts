@@ -1,5 +1,6 @@
 /** The relay: takes the broker's offers, holds the links, and reports to the page. */
 
+import { vet } from '../core/candidates';
 import * as control from '../core/control';
 import { fromOwnSdp, toSdp, type Description } from '../core/description';
 import { Problem, type Reason } from '../core/fault';
@@ -8,6 +9,7 @@ import { LANES, SLOTS } from '../core/limits';
 import type { Allowance, FromRelay, Report, ToRelay } from '../core/report';
 import type { Offer } from '../core/signalling';
 import { Broker, type Reply } from './broker';
+import { Friends } from './friends';
 import { Link } from './link';
 import { Network } from './network';
 import { Pace } from './pace';
@@ -24,12 +26,15 @@ interface Entry {
   readonly link: Link;
   readonly person: Person;
   readonly reply: Reply;
+  /** Opens the exit's side once the client's is open; null where that was done at once. */
+  readonly connect: (() => void) | null;
   isAnswered: boolean;
   isOpen: boolean;
 }
 
 /** What an offer of the broker's and a lane of a client's have in common. */
 interface Request {
+  readonly patient?: boolean;
   readonly ticket: string;
   readonly description: Description;
 }
@@ -39,6 +44,7 @@ export class Relay {
   readonly #entries = new Map<number, Entry>();
   readonly #people = new Set<Person>();
   readonly #pace = new Pace();
+  readonly #friends: Friends;
   readonly #stopping = new AbortController();
   #network: Network | null = null;
   #broker: Broker | null = null;
@@ -59,6 +65,7 @@ export class Relay {
 
   constructor(post: (message: FromRelay) => void) {
     this.#post = post;
+    this.#friends = new Friends(post);
   }
 
   handle(message: ToRelay): void {
@@ -75,6 +82,14 @@ export class Relay {
         return this.#answer(message.link, message.sdp);
       case 'peer_lost':
         return this.#entries.get(message.link)?.link.close('transport');
+      case 'friend':
+        return void this.#friends.help(
+          message.id,
+          message.text,
+          (request) => this.#broker?.ask(message.id, request) ?? false,
+        );
+      case 'nat':
+        return this.#broker?.tell(message.nat);
       case 'stop':
         return this.#stop(null, DRAIN_MS);
       case 'leave':
@@ -95,7 +110,12 @@ export class Relay {
         {
           free: () => Math.max(0, this.#allowance.people - this.#people.size),
           offer: (offer, reply) => this.#offered(offer, reply),
-          changed: (broker, reason, retry_s) => this.#change({ broker, reason, retry_s }),
+          friend: (reply) => void this.#friends.replied(reply),
+          changed: (broker, reason, retry_s) => {
+            this.#change({ broker, reason, retry_s });
+            // Also after coming back: it may be from another network.
+            if (broker === 'online') this.#look();
+          },
         },
         this.#stopping.signal,
       );
@@ -105,9 +125,15 @@ export class Relay {
     }
   }
 
+  #look(): void {
+    const stun = pick(this.#network?.descriptor?.stun ?? [], STUN_SERVERS);
+    if (stun.length === STUN_SERVERS) this.#post({ type: 'look', stun });
+  }
+
   #offered(offer: Offer, reply: Reply): void {
     if (this.#people.size >= this.#allowance.people) return reply.decline('busy');
-    this.#open(offer, new Person(offer.exit), reply);
+    const addresses = offer.description.candidates.map(([, ip]) => ip);
+    this.#open(offer, new Person(offer.exit, addresses), reply);
   }
 
   /** Open a lane beside `link`, over which `person` asked for it. */
@@ -123,42 +149,58 @@ export class Relay {
     this.#open(lane, person, reply);
   }
 
-  #open({ ticket, description }: Request, person: Person, reply: Reply): void {
+  #open({ ticket, description, patient = false }: Request, person: Person, reply: Reply): void {
     const descriptor = this.#network?.descriptor;
     const exit = descriptor?.exits.find(({ id }) => id === person.exit);
     if (!descriptor || !exit) return reply.decline('unknown_exit');
     // This browser must be the DTLS client: a genuine ClientHello is what a censor gets to see.
     if (description.setup === 'active') return reply.decline('unsupported');
-    let socket: WebSocket;
+    const connect = () => joinSocket(link, new WebSocket(exit.url, ['passerelle.v1', ticket]));
+    const id = this.#next++;
+    const link = new Link(
+      this.#pace,
+      {
+        changed: () => this.#count(id),
+        carried: (bytes) => this.#carried(bytes),
+        asked: (lane) => this.#asked(lane, person, link),
+        over: () => this.#over(id),
+      },
+      patient,
+    );
     try {
-      socket = new WebSocket(exit.url, ['passerelle.v1', ticket]);
+      // The exit does not wait for a client that comes late.
+      if (!patient) connect();
     } catch {
+      link.close('internal');
       return reply.decline('failed');
     }
-    const id = this.#next++;
-    const link = new Link(this.#pace, {
-      changed: () => this.#count(id),
-      carried: (bytes) => this.#carried(bytes),
-      asked: (lane) => this.#asked(lane, person, link),
-      over: () => this.#over(id),
-    });
-    this.#entries.set(id, { link, person, reply, isAnswered: false, isOpen: false });
+    const late = patient ? connect : null;
+    this.#entries.set(id, { link, person, reply, connect: late, isAnswered: false, isOpen: false });
     this.#people.add(person);
     person.links += 1;
     this.#broker?.ready();
-    joinSocket(link, socket);
     this.#post({
       type: 'peer',
       link: id,
-      sdp: toSdp(description),
+      sdp: toSdp(vet(description, descriptor.private_candidates, person.addresses)),
       stun: pick(descriptor.stun, STUN_SERVERS),
+      patient,
     });
   }
 
   #channel(id: number, channel: RTCDataChannel): void {
     const entry = this.#entries.get(id);
-    if (entry) joinChannel(entry.link, channel);
-    else channel.close();
+    if (!entry) return channel.close();
+    const { link, connect } = entry;
+    joinChannel(link, channel);
+    if (!connect) return;
+    channel.addEventListener('open', () => {
+      try {
+        connect();
+      } catch {
+        link.close('internal');
+      }
+    });
   }
 
   #answer(id: number, sdp: string): void {
@@ -168,7 +210,8 @@ export class Relay {
       const description = fromOwnSdp(sdp);
       if (description.setup !== 'active') throw new Problem('internal');
       entry.isAnswered = true;
-      entry.reply.answer(description);
+      // A stranger is not told of the network this browser is in.
+      entry.reply.answer(vet(description, this.#network?.descriptor?.private_candidates ?? false));
     } catch {
       entry.link.close('internal');
     }
@@ -216,6 +259,7 @@ export class Relay {
     if (!this.#stopping.signal.aborted) {
       this.#reason = reason;
       this.#stopping.abort();
+      this.#friends.stop();
     }
     for (const { link } of this.#entries.values()) link.drain(drain_ms);
     this.#conclude();
