@@ -128,6 +128,11 @@ class Tunnel:
         return number in self._session.ready_links
 
     @property
+    def settled(self) -> bool:
+        """Whether the far end has everything that streams have handed down."""
+        return self._session.settled
+
+    @property
     def stream_count(self) -> int:
         """How many streams are open."""
         return len(self._open)
