@@ -551,3 +551,15 @@ def test_a_new_session_resumes_where_the_far_end_is() -> None:
     session.add_link(2, 5.0)
     session.acknowledged_to(FULL, 5.0)
     assert sent(session, 5.0) == [(2, FULL, FULL)]
+
+
+def test_settled_once_everything_is_acknowledged() -> None:
+    """Written, sent, delivered: only the last one counts."""
+    session = started(1)
+    assert session.settled
+    session.write(b"abc")
+    assert not session.settled
+    assert sent(session, 1.0) == [(1, 0, 3)]
+    assert not session.settled
+    session.receive(1, Ack(3, 0.0, 3), 1.1)
+    assert session.settled

@@ -580,3 +580,69 @@ def test_any_cut_gives_the_same(cuts: list[int]) -> None:
     assert Requested(stream, "example.com", 443) in events
     assert sum(event.size for event in events if isinstance(event, Received)) == 100
     assert events[-1] == Ended(stream)
+
+
+def test_a_window_update_names_its_stream() -> None:
+    """Others that wait for their own windows need not be looked at."""
+    pair = Pair()
+    stream = pair.open()
+    pair.exit.send(stream, bytes(limits.STREAM_WINDOW_BYTES // 2))
+    pair.to_client()
+    pair.client.consumed(stream, limits.STREAM_WINDOW_BYTES // 2)
+    assert Writable(stream) in pair.to_exit()
+
+
+@pytest.mark.parametrize("kind", ["ping", "settings", "window", "empty data", "reset", "priority"])
+def test_frames_that_move_nothing_are_counted(kind: str) -> None:
+    """A burst is borne, and what comes with time; more ends the session."""
+    exit_, far = Streams(client=False), plain_client()
+    exit_.receive(far.data_to_send(), 0.0)
+    number = 1
+
+    def one(now: float) -> None:
+        nonlocal number
+        match kind:
+            case "ping":
+                far.ping(b"12345678")
+            case "settings":
+                far.update_settings({4: 70_000})
+            case "window":
+                far.increment_flow_control_window(1)
+            case "empty data":
+                if number == 1:
+                    far.send_headers(1, [(":method", "CONNECT"), (":authority", "a.example:1")])
+                    number = 3
+                far.send_data(1, b"")
+            case "priority":
+                exit_.receive(b"\0\0\5\2\0\0\0\0\1" + bytes(4) + b"\1", now)
+            case "reset":
+                far.send_headers(number, [(":method", "CONNECT"), (":authority", "a.example:1")])
+                far.reset_stream(number)
+                number += 2
+        exit_.receive(far.data_to_send(), now)
+
+    # SETTINGS in the preface is one of them.
+    for _ in range(limits.STREAM_CONTROL_BURST - 2):
+        one(0.0)
+    for n in range(1, 2 * limits.STREAM_CONTROL_PER_S):
+        one(n / limits.STREAM_CONTROL_PER_S)
+
+    def flood() -> None:
+        for _ in range(limits.STREAM_CONTROL_BURST + 2):
+            one(2.0)
+
+    with pytest.raises(PeerError) as caught:
+        flood()
+    assert caught.value.code is LinkCode.LIMIT
+
+
+def test_an_ordinary_transfer_is_never_idle() -> None:
+    """WINDOW_UPDATEs of a long download give much, and do not count."""
+    pair = Pair()
+    stream = pair.open()
+    for _ in range(3 * limits.STREAM_CONTROL_BURST // 100):
+        size = pair.exit.sendable(stream)
+        pair.exit.send(stream, bytes(size))
+        pair.to_client()
+        pair.client.consumed(stream, size)
+        pair.to_exit()

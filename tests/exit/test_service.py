@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,11 +11,13 @@ import pytest
 
 from passerelle.errors import LinkCode
 from passerelle.exit.config import Lifetimes
+from passerelle.exit.reports import LinkReport, Reporter
 from passerelle.exit.service import Exit
+from passerelle.io.metrics import Metrics
 from passerelle.io.web import WebServer, application
 from passerelle.io.ws import CLOSE_CODE_BASE, SUBPROTOCOL
-from passerelle.wire.tickets import TicketKind
-from tests.network import HOST, KEYS, exit_config, ticket
+from passerelle.wire.tickets import Ticket, TicketKind, sign
+from tests.network import EXIT_ID, HOST, KEYS, exit_config, ticket
 
 VOLATILE = {"date"}
 UPGRADE = {
@@ -47,8 +51,10 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(**changes: object) -> AsyncIterator[Scene]:
-    exit_ = Exit(exit_config(**changes))
+async def scene(
+    *, reporter: Reporter | None = None, metrics: Metrics | None = None, **changes: object
+) -> AsyncIterator[Scene]:
+    exit_ = Exit(exit_config(**changes), reporter=reporter, metrics=metrics)
     app = application()
     exit_.add_routes(app)
     async with WebServer(app, HOST, 0, grace_s=0.2) as server, aiohttp.ClientSession() as http:
@@ -144,3 +150,55 @@ async def test_closing_exit_sends_links_away() -> None:
         assert socket.close_code == CLOSE_CODE_BASE + LinkCode.DRAINING
         with pytest.raises(aiohttp.WSServerHandshakeError):
             await made.open(ticket(TicketKind.LINK))
+
+
+class Reports:
+    """Keeps what an exit reports."""
+
+    def __init__(self) -> None:
+        self.made: list[LinkReport] = []
+        self.news = asyncio.Event()
+
+    def link_ended(self, report: LinkReport) -> None:
+        self.made.append(report)
+        self.news.set()
+
+
+async def test_links_are_reported_when_they_end() -> None:
+    """Once each, with the ticket's id and what the link did; a client's own links are nobody's."""
+    reports, metrics = Reports(), Metrics()
+    made = Ticket(TicketKind.LINK, EXIT_ID, int(time.time()) + 60, secrets.token_bytes(16))
+    async with scene(reporter=reports, metrics=metrics, direct=True) as here:
+        socket = await here.open(sign(made, KEYS.broker_ticket))
+        direct = await here.open(ticket(TicketKind.CLIENT))
+        assert "passerelle_exit_links 8.0" in metrics.text().decode()
+        await socket.send_bytes(b"\0\5hello")
+        async with asyncio.timeout(5):
+            await reports.news.wait()
+        await direct.close()
+    (report,) = reports.made
+    assert report.ticket_id == made.id
+    assert report.exit_id == EXIT_ID
+    assert (report.joined, report.rate_bytes_s, report.rtt_s) == (False, 0.0, 0.0)
+    assert report.received_bytes == 7
+    assert report.duration_s >= 0
+    assert report.reason is LinkCode.TRANSPORT
+    assert made.id.hex() not in repr(report)
+    text = metrics.text().decode()
+    assert 'passerelle_exit_links_ended_total{reason="transport"} 8.0' in text
+
+
+async def test_strangers_are_counted() -> None:
+    """Without a word on who they were."""
+    metrics = Metrics()
+    async with scene(metrics=metrics) as here:
+        await here.answer("GET", "/v1/link")
+    assert "passerelle_exit_strangers_total 8.0" in metrics.text().decode()
+    assert HOST not in metrics.text().decode()
+
+
+async def test_a_bad_handshake_leaves_the_ticket_good_for_nothing_else() -> None:
+    """A ticket without a WebSocket behind it sees the face."""
+    async with scene() as here:
+        headers = {"Sec-WebSocket-Protocol": f"{SUBPROTOCOL}, {ticket(TicketKind.LINK)}"}
+        assert (await here.answer("GET", "/v1/link", **headers))[0] == 404

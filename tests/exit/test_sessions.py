@@ -3,11 +3,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from ipaddress import ip_address
 
 import pytest
 
 from passerelle import limits
-from passerelle.errors import Failure, LinkCode, StreamFailed
+from passerelle.core.host import IPAddress
+from passerelle.core.policy import Policy
+from passerelle.core.quota import Quota
+from passerelle.errors import Failure, LinkCode, LinkLost, StreamFailed
+from passerelle.exit.config import Lifetimes
 from passerelle.exit.sessions import SessionTable
 from passerelle.io.stream import TunnelStream
 from tests.exit.test_links import Client
@@ -207,3 +212,85 @@ async def test_nothing_about_destinations_is_logged(
             await stream.opened()
     for secret in ("10.9.8.7", "secret-name", "4711"):
         assert secret not in caplog.text
+
+
+async def test_draining_sends_clients_elsewhere_and_lets_streams_finish(world: World) -> None:
+    """DRAIN to the client; what is open goes on; nothing new is started."""
+    stream = await world.stream(echo)
+    draining = asyncio.ensure_future(world.table.drain())
+    async with asyncio.timeout(5):
+        while not world.client.owner.exit_leaves:  # noqa: ASYNC110  (nothing to wait for)
+            await asyncio.sleep(0.001)
+    with pytest.raises(LinkLost) as refused:
+        await Client(world.table).join()
+    assert refused.value.code is LinkCode.DRAINING
+    await world.client.join()  # a link for a session that is here
+    await send_all(stream, b"to the end")
+    async with asyncio.timeout(5):
+        assert await read_all(stream) == b"to the end"
+        await draining
+    late = world.client.tunnel.open(HOST, 1)
+    with pytest.raises(StreamFailed) as caught:
+        await late.opened()
+    assert caught.value.failure is Failure.SESSION_LOST
+    assert world.client.owner.exit_leaves == 1
+
+
+async def test_draining_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream that does not end is left behind in time."""
+    table = SessionTable(exit_config(lifetimes=Lifetimes(drain_s=0.1)))
+    client = Client(table)
+    await client.join()
+    server = await asyncio.start_server(silent, HOST, 0)
+    stream = client.tunnel.open(HOST, server.sockets[0].getsockname()[1])
+    await stream.opened()
+    async with asyncio.timeout(5):
+        await table.drain()
+    assert table.stream_count == 1
+    await table.close()
+    server.close()
+
+
+async def test_refusals_take_a_uniform_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port, a literal and a name that was looked up: each a multiple of the same time later."""
+    table = SessionTable(exit_config(policy=Policy(), refusal_s=0.2))
+
+    async def resolve(_name: str) -> list[IPAddress]:
+        await asyncio.sleep(0.05)
+        return [ip_address("10.0.0.1")]
+
+    monkeypatch.setattr(table, "_resolver", resolve)
+    client = Client(table)
+    await client.join()
+    loop = asyncio.get_running_loop()
+    for host, port in (("1.1.1.1", 25), ("10.0.0.1", 443), ("name.example", 443)):
+        start_s = loop.time()
+        with pytest.raises(StreamFailed) as caught:
+            await client.tunnel.open(host, port).opened()
+        assert caught.value.failure is Failure.POLICY
+        assert loop.time() - start_s >= 0.2
+    monkeypatch.undo()
+    assert table.counts.refusals.by_value["private"] == 2
+    assert table.counts.refusals.by_value["port_never"] == 1
+    client.tunnel.close()
+    await table.close()
+
+
+async def test_a_ticket_has_its_share_of_bytes() -> None:
+    """Both directions of all its streams together."""
+    table = SessionTable(exit_config(quota=Quota(bytes_per_s=200_000)))
+    client = Client(table)
+    await client.join()
+    server = await asyncio.start_server(endless, HOST, 0)
+    stream = client.tunnel.open(HOST, server.sockets[0].getsockname()[1])
+    loop = asyncio.get_running_loop()
+    start_s, size = loop.time(), 0
+    async with asyncio.timeout(20):
+        while size < 600_000:
+            size += len(await stream.read())
+    # Two seconds' worth at once, and what one read may bring beyond.
+    assert loop.time() - start_s >= 0.5
+    stream.abort()
+    client.tunnel.close()
+    await table.close()
+    server.close()

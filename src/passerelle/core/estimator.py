@@ -113,7 +113,8 @@ class LinkEstimator:
     @property
     def whole_room(self) -> int:
         """`room` in whole segments."""
-        return max(0, self.room) // self.segment_bytes * self.segment_bytes
+        segment = self.segment_bytes
+        return max(0, self.window_bytes - self.in_flight) // segment * segment
 
     @property
     def overdue_s(self) -> float:

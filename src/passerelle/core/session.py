@@ -144,6 +144,11 @@ class Session:
         return self._unsent_bytes
 
     @property
+    def settled(self) -> bool:
+        """Whether the far end is known to have everything that was written."""
+        return not self._unsent_bytes and self._delivered.floor == self._next_offset
+
+    @property
     def links(self) -> tuple[int, ...]:
         """Numbers of the live links, draining ones included."""
         return tuple(self._links)

@@ -32,6 +32,9 @@ _log = logging.getLogger(__name__)
 
 SWEEP_S = 1.0
 """How often lifetimes are looked at."""
+SETTLE_S = 2.0
+"""The last bytes of a drained exit are acknowledged by then, or never."""
+SETTLE_POLL_S = 0.02
 LATE_STREAMS_S = 2.0
 """A stream asked for before the client can have learned that the exit drains is still served."""
 
@@ -169,6 +172,20 @@ class SessionTable:
                     await self._calm.wait()
         except TimeoutError:
             _log.info("some streams were still open after %g s", self._config.lifetimes.drain_s)
+
+        await self._settle()
+
+    async def _settle(self) -> None:
+        """Wait a moment for acknowledgements: CLOSE must not overtake the last bytes, which may be
+        on another link.
+        """
+        deadline_s = self._loop.time() + SETTLE_S
+        while self._loop.time() < deadline_s and self._is_unsettled():  # noqa: ASYNC110
+            await asyncio.sleep(SETTLE_POLL_S)
+
+    def _is_unsettled(self) -> bool:
+        tunnels = (session.tunnel for session in self._sessions.values())
+        return any(tunnel.link_count and not tunnel.settled for tunnel in tunnels)
 
     async def close(self) -> None:
         """End all sessions and their connections."""

@@ -128,6 +128,11 @@ class Tunnel:
         return number in self._session.ready_links
 
     @property
+    def settled(self) -> bool:
+        """Whether the far end has everything that streams have handed down."""
+        return self._session.settled
+
+    @property
     def stream_count(self) -> int:
         """How many streams are open."""
         return len(self._open)
@@ -398,21 +403,21 @@ class Tunnel:
     def _fill(self) -> None:
         """Move bytes from streams to the session, in turn, while it wants more."""
         self._session.write(self._streams.output())
-        while self._sending and self._turn_bytes > 0 and self._session.room:
+        while self._sending and self._turn_bytes > 0 and (room := self._session.room):
             number, stream = next(iter(self._sending.items()))
             del self._sending[number]
-            self._take_turn(stream)
+            self._take_turn(stream, min(room, self._turn_bytes))
             self._session.write(self._streams.output())
         self._session.backlogged = bool(self._sending)
 
-    def _take_turn(self, stream: TunnelStream) -> None:
+    def _take_turn(self, stream: TunnelStream, room: int) -> None:
         if stream.queued:
             window = self._streams.sendable(stream.number)
             if not window:
                 self._blocked[stream.number] = stream
                 return
             # No more than links take now: what is cut ahead delays every other stream.
-            most = min(window, limits.STREAM_CHUNK_BYTES, self._session.room, self._turn_bytes)
+            most = min(window, limits.STREAM_CHUNK_BYTES, room)
             data = stream.take(most)
             self._turn_bytes -= len(data)
             self._streams.send(stream.number, data)

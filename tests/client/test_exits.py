@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from passerelle.client.exits import AVOID_S, MISSES, TOGETHER_S, ExitHealth
+
+IDS = ("exit-1", "exit-2", "exit-3")
+
+
+def test_the_broker_chooses_while_all_is_well() -> None:
+    assert ExitHealth().choose(IDS, 0, 0.5) is None
+
+
+def test_an_exit_that_went_away_is_avoided_for_a_while() -> None:
+    """The others get an equal chance; afterwards the broker chooses again."""
+    health = ExitHealth()
+    health.avoid("exit-2", now=0)
+    health.avoid(None, now=0)
+    assert {health.choose(IDS, 1, chance / 10) for chance in range(10)} == {"exit-1", "exit-3"}
+    assert health.choose(IDS, 1, 1.0) == "exit-1"
+    assert health.choose(IDS, AVOID_S, 0.5) is None
+
+
+def test_with_no_exit_left_the_broker_chooses() -> None:
+    """Better one that went away than none."""
+    health = ExitHealth()
+    for each in IDS:
+        health.avoid(each, now=0)
+    assert health.choose(IDS, 1, 0.5) is None
+
+
+def test_misses_in_a_row_mean_that_it_is_gone() -> None:
+    """A link that was made in between shows that it is not."""
+    health = ExitHealth()
+    for _ in range(3):
+        assert not any(health.missed() for _ in range(MISSES - 1))
+        health.joined()
+    assert [health.missed() for _ in range(MISSES)][-1]
+
+
+def test_volunteers_that_vanish_together_mean_that_it_is_gone() -> None:
+    """Two of one volunteer are its own doing, and so are two at different times."""
+    health = ExitHealth()
+    assert not health.lost(b"a", now=0)
+    assert not health.lost(b"a", now=0.1)
+    assert health.lost(b"b", now=0.2)
+    assert not health.lost(b"c", now=1 + TOGETHER_S)
+    health.joined()
+    assert not health.lost(b"d", now=1.1 + TOGETHER_S)
