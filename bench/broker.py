@@ -31,6 +31,7 @@ same moment, whatever time they were told.
 IDLE, QUICK_IDLE = 15_000, 2_000
 STORM, QUICK_STORM = 10_000, 1_000
 MATCHES, QUICK_MATCHES = 6_000, 1_000
+BATCH = 500
 CONCURRENT = 32
 OFFERS = 3
 IDLE_S, QUICK_IDLE_S = 45.0, 5.0
@@ -78,9 +79,9 @@ def idle(process: subprocess.Popen[str], load: Load, count: int, seconds: float)
     load.do("matches", 50, 4, 1)  # what is loaded at the first use is no volunteer's
     before = rss_bytes(process.pid)
     say(f"{count:,} volunteers connect")
-    came = load.do("connect", count)
+    came = load.do("connect", count, BATCH)
     if came.get("welcomed") != count:
-        raise Unmeasured(f"of {count} volunteers {came.get('welcomed', 0)} were welcomed")
+        raise Unmeasured(f"of {count} volunteers not all were welcomed: {came}")
     yield Row("idle volunteers", count, "", digits=0)
     each = (rss_bytes(process.pid) - before) / count / limits.KIB
     yield Row("memory of each", each, "KiB", at_most(20))
@@ -116,7 +117,7 @@ def storm(count: int) -> Iterator[Row]:
         load = Load(port)
         try:
             say(f"{count:,} volunteers, then a restart")
-            load.do("connect", count)
+            load.do("connect", count, BATCH)
             process.send_signal(signal.SIGTERM)
             left = load.do("dismiss")
             process.wait(START_S)
@@ -124,7 +125,7 @@ def storm(count: int) -> Iterator[Row]:
             yield Row("told when to come back", 100 * told / count, "%", at_least(100))
             yield Row("longest such time", left["longest_retry_s"], "s")
             with broker(port):
-                back = load.do("connect", count)
+                back = load.do("connect", count, count)
                 refused = count - back.get("welcomed", 0)
                 yield Row("storm: refused", refused, "", at_most(0), digits=0)
                 yield Row("storm: until all are back", back["seconds"], "s")

@@ -3,8 +3,8 @@
 Protocols written out at the level of bytes, so that 15,000 sockets and thousands of requests a
 second cost little here. Commands come as lines on standard input, answers go as lines of JSON:
 
-    connect COUNT     volunteers connect, all at once, and say hello
-    dismiss           wait until all have been sent away
+    connect COUNT MOST   volunteers connect and say hello, at most MOST at once
+    dismiss              wait until all have been sent away
     matches COUNT CONCURRENT OFFERS
 """
 
@@ -18,6 +18,7 @@ import struct
 import sys
 import time
 from collections import Counter
+from functools import partial
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -39,8 +40,6 @@ _RETRY = re.compile(rb'"retry_after_s":([\d.]+)')
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 _TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
 _CONNECT_S, _MATCH_S = 120.0, 60.0
-_DIALS = 2000
-"""Connections being opened at once: as many as a listening socket's queue holds with ease."""
 
 
 def description(setup: Setup) -> Description:
@@ -146,26 +145,34 @@ class Crowd:
         self.counts[what] += 1
         self._changed.set()
 
-    async def connect(self, count: int) -> dict[str, Any]:
-        """Connect `count`; tell how long it took until all were welcomed."""
+    async def connect(self, count: int, most: int) -> dict[str, Any]:
+        """Connect `count`, `most` at once; tell how long it took until all were welcomed."""
         self.counts.clear()
         self.retries.clear()
         start = time.monotonic()
         loop = asyncio.get_running_loop()
-        dials = asyncio.Semaphore(_DIALS)
 
         async def dial() -> None:
-            async with dials:
-                try:
-                    await loop.create_connection(lambda: Volunteer(self), "127.0.0.1", self._port)
-                except OSError:
-                    self.count("refused")
+            try:
+                await loop.create_connection(lambda: Volunteer(self), "127.0.0.1", self._port)
+            except OSError:
+                self.count("refused")
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(count):
-                group.create_task(dial())
-        await self._until(lambda: self.counts["welcomed"] + self.counts["refused"] >= count)
+        while self._settled < count and not self.counts["late"]:
+            batch = min(most, count - self._settled)
+            target = self._settled + batch
+            async with asyncio.TaskGroup() as group:
+                for _ in range(batch):
+                    group.create_task(dial())
+            await self._until(partial(self._reached, target))
         return {"seconds": time.monotonic() - start, **self.counts}
+
+    def _reached(self, target: int) -> bool:
+        return self._settled >= target or self.counts["late"] > 0
+
+    @property
+    def _settled(self) -> int:
+        return self.counts["welcomed"] + self.counts["refused"] + self.counts["left"]
 
     async def dismiss(self) -> dict[str, Any]:
         """Wait until all have been sent away."""
@@ -248,7 +255,7 @@ async def main(port: int) -> None:
     while line := await asyncio.to_thread(sys.stdin.readline):
         command, *numbers = line.split()
         if command == "connect":
-            answer = await crowd.connect(int(numbers[0]))
+            answer = await crowd.connect(*map(int, numbers))
         elif command == "dismiss":
             answer = await crowd.dismiss()
         else:

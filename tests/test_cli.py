@@ -52,10 +52,11 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ([], ["demo", "client", "serve", "version", "invite"]),
+        ([], ["demo", "client", "serve", "stun", "version", "invite"]),
+        (["serve"], ["--state", "--url", "--allow", "Dangerous", "--tls-cert", "--stun-listen"]),
+        (["stun"], ["--listen", "--other", "--public", "NAT"]),
         (["client"], ["--invite", "--listen", "127.0.0.1:1080", "SOCKS5", "--state", "--forget"]),
         (["friend"], ["--invite", "--network", "/friend"]),
-        (["serve"], ["--state", "--url", "--allow", "Dangerous", "--tls-cert", "--stun"]),
         (["serve"], ["--fronted", "FRONT,URL", "--amp", "https://cdn.ampproject.org"]),
         (["demo"], ["--once", "--headless", "--port"]),
     ],
@@ -100,6 +101,17 @@ def test_commands_that_need_no_webrtc_do_not_load_it() -> None:
         (
             ["serve", "--state", "STATE", "--url", "https://a", "--allow", "10.0.0.1/8"],
             "--allow wants",
+        ),
+        (
+            ["serve", "--state", "STATE", "--url", "https://a", "--exit-udp-port", "0"],
+            "--exit-udp-port wants",
+        ),
+        (
+            [
+                *("serve", "--state", "STATE", "--url", "https://a"),
+                *("--no-udp", "--exit-udp-port", "53"),
+            ],
+            "--no-udp and --exit-udp-port contradict",
         ),
         (
             ["serve", "--state", "STATE", "--url", "https://a", "--exit-port", "70000"],

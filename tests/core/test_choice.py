@@ -40,11 +40,19 @@ def test_load_fades() -> None:
 
 
 def test_far_above_the_mean_even_the_best_is_left_alone() -> None:
-    good, bad = entry(load=9), entry(B, load=3)
-    good.quality.add(20, 1, 0)
-    bad.quality.add(0, 1, 0)
-    assert better(good, bad, mean_load=3) is bad
-    assert better(good, bad, mean_load=9) is good
+    good, stranger = entry(load=9), entry(B, load=3)
+    for _ in range(20):
+        good.quality.add(1, 1, 0)
+    assert better(good, stranger, mean_load=3) is stranger
+    assert better(good, entry(B, load=9), mean_load=9) is good
+
+
+def test_of_strangers_those_are_preferred_whom_fewer_others_know() -> None:
+    seeker, known = Seeker(key=b"x"), Acquaintance()
+    popular, quiet = entry(known_by=2), entry(B, load=0.5)
+    assert better(popular, quiet, seeker, known) is quiet
+    known.learn(A, 0)
+    assert better(popular, quiet, seeker, known) is popular
 
 
 def test_faults_weigh_more_than_merits() -> None:

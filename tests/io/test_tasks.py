@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import logging
 
 import pytest
@@ -128,6 +129,22 @@ async def test_cancelling_a_race_cancels_both() -> None:
         await asyncio.sleep(0)
         assert len(asyncio.all_tasks()) == len(before) + 3
     assert asyncio.all_tasks() == before
+
+
+async def test_the_loser_of_a_race_that_failed_is_not_reported_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Two failures in one turn, or a failure as the race is cancelled: one error, no noise."""
+    with pytest.raises(LocalError):
+        await race(fail(LocalError("x")), until=fail(LocalError("y")))
+    racing = asyncio.ensure_future(race(fail(LocalError("x")), until=forever()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    racing.cancel()
+    with pytest.raises((asyncio.CancelledError, LocalError)):
+        await racing
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 def test_describe_survives_an_error_that_was_never_raised() -> None:

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 import pytest
 
 from tests.lab import Lab
+from tests.lab.cast import INVITE, LINES, START_S
 from tests.lab.child import Child
-from tests.lab.country import BROKER_PORT, INVITE, LINES, START_S
+from tests.lab.country import BROKER_PORT
 from tests.lab.namespace import ETC
 from tests.rig.certificate import Certificate
 

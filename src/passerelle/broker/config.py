@@ -41,7 +41,7 @@ class BrokerConfig:
     hello_timeout_s: float = 10.0
     """A volunteer's first message must have come by then."""
     heartbeat_s: float = 45.0
-    """Interval of WebSocket pings, below the minute after which many proxies end a silent connection;
+    """Interval of WebSocket pings, below the minute after which many proxies end what is silent;
     one unanswered for half of it ends the connection."""
     grace_s: float = 2.0
     """Longest time spent on parting from volunteers."""

@@ -61,6 +61,9 @@ class Placer(Protocol):
         still has time to answer.
         """
 
+    def complain(self, seeker: Seeker, volunteer: bytes) -> None:
+        """Note that a client found no way through `volunteer`."""
+
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
@@ -129,6 +132,10 @@ class Placement:
             if not self._waiting_by_key[key]:
                 del self._waiting_by_key[key]
         return await self._ask(wish, pick, deadline, last=True) or Miss.NO_ANSWER
+
+    def complain(self, seeker: Seeker, volunteer: bytes) -> None:
+        """See `Placer.complain`."""
+        self._volunteers.complain(seeker, volunteer)
 
     def report(self, ticket_id: bytes, report: Report) -> None:
         """Note what an exit saw of the link that was opened with a ticket of ours.

@@ -10,16 +10,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from passerelle import limits
 from passerelle.broker.config import BrokerConfig
+from passerelle.broker.exits import Exits
 from passerelle.broker.gate import Gate
 from passerelle.broker.mint import Mint
 from passerelle.broker.origins import Origins
 from passerelle.broker.placement import Placer, Wish
 from passerelle.broker.volunteers import Volunteers
 from passerelle.core import proof
+from passerelle.core.candidates import vet
 from passerelle.core.choice import Seeker
 from passerelle.core.host import IPAddress
 from passerelle.core.prefix import holder
@@ -50,6 +53,7 @@ class Rendezvous:
         placer: Placer,
         mint: Mint,
         *,
+        exits: Exits,
         clock: Callable[[], float],
         token: Callable[[int], bytes],
     ) -> None:
@@ -59,6 +63,7 @@ class Rendezvous:
         self._origins = origins
         self._placer = placer
         self._mint = mint
+        self._exits = exits
         self._clock = clock
         self._token = token
         self._replays = ReplayWindow(limits.RENDEZVOUS_CLOCK_SKEW_S, config.nonces)
@@ -81,23 +86,30 @@ class Rendezvous:
         """
         if self._gate.is_flood(holder(seen), _now()):
             raise PeerError(LinkCode.LIMIT, "too many rendezvous requests")
-        request = self._open(sealed, self._replays if only is None else self._friend_replays)
+        replays = self._replays if only is None else self._friend_replays
+        request = self._open(sealed, replays, seen)
         return rendezvous.seal_reply(await self._reply(request, seen, only), request)
 
-    def _open(self, sealed: bytes, replays: ReplayWindow) -> Request:
+    def _open(self, sealed: bytes, replays: ReplayWindow, seen: IPAddress | None) -> Request:
+        """Return the request, its candidates vetted; `seen` is the client's own address if known.
+
+        Raises PeerError.
+        """
         request = rendezvous.open_request(sealed, self._config.seal_key)
         if not replays.accept(request.nonce, request.time_s, self._clock()):
             raise PeerError(LinkCode.MALFORMED, "a rendezvous request out of its time")
         if any(offer.setup is not Setup.ACTPASS for offer in request.offers):
             raise PeerError(LinkCode.MALFORMED, "an offer in the wrong DTLS role")
-        return request
+        private = self._config.descriptor.private_candidates
+        offers = tuple(vet(offer, private=private, seen=seen) for offer in request.offers)
+        return msgspec.structs.replace(request, offers=offers)
 
     async def _reply(self, request: Request, seen: IPAddress | None, only: bytes | None) -> Reply:
         old = is_older(request.software, self._config.minimum)
         if old or request.version != rendezvous.VERSION:
             minimum = ".".join(map(str, self._config.minimum or ()))
             return Reply(refusal=Refusal.VERSION, minimum=minimum)
-        exit_id = request.exit or self._choose_exit()
+        exit_id = request.exit or self._exits.choose(self._below, _now())
         if self._config.descriptor.exit(exit_id) is None:
             return Reply(refusal=Refusal.UNKNOWN_EXIT)
         seeker = self._seeker(request, seen)
@@ -106,7 +118,7 @@ class Rendezvous:
         if refusal is not None:
             return refusal
         for volunteer in request.failed:
-            self._volunteers.complain(seeker, volunteer)
+            self._placer.complain(seeker, volunteer)
         wishes = [
             Wish(exit_id=exit_id, offer=offer, seeker=seeker, lanes=request.lanes, only=only)
             for offer in request.offers
@@ -179,9 +191,9 @@ class Rendezvous:
             results[0] = await self._placer.wait(wishes[0], asked, deadline)
         return tuple(results)
 
-    def _choose_exit(self) -> str:
-        exits = self._config.descriptor.exits
-        return exits[int.from_bytes(self._token(8)) % len(exits)].id
+    def _below(self, most: int) -> int:
+        """Return a random integer from 0 to `most` - 1."""
+        return int.from_bytes(self._token(8)) % most
 
 
 def _now() -> float:

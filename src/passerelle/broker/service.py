@@ -13,17 +13,23 @@ from passerelle.broker.amp import AmpPages
 from passerelle.broker.assets import Assets
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.direct import Direct
+from passerelle.broker.exits import Exits
 from passerelle.broker.friendpage import FriendPage
 from passerelle.broker.friends import Friends
 from passerelle.broker.mint import Mint
 from passerelle.broker.origins import Origins
 from passerelle.broker.placement import Placement
 from passerelle.broker.rendezvous import Rendezvous
+from passerelle.broker.sharing import Sharing
 from passerelle.broker.volunteers import Volunteers
+from passerelle.io.bus import Bus
+from passerelle.io.metrics import rounded
 from passerelle.wire import ways
+from passerelle.wire.bus import Subjects
 
-COUNT_STEP = 8
-"""Published counts are rounded up to a multiple of this, so that nobody is counted out."""
+STATS_AGE_S = 10
+"""How long caches may keep the public numbers."""
+_FOR_PAGES = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 
 _log = logging.getLogger(__name__)
 
@@ -49,8 +55,19 @@ class Broker:
         mint = Mint(config, clock=clock, token=token)
         self.placement = Placement(config, self._volunteers, mint)
         """Where an offer finds one of this broker's volunteers."""
+        exits = Exits(config.descriptor)
+        self._sharing = Sharing(
+            Subjects(config.ticket_key.public_key()), self.placement, self._volunteers, exits
+        )
         self.rendezvous = Rendezvous(
-            config, self._volunteers, origins, self.placement, mint, clock=clock, token=token
+            config,
+            self._volunteers,
+            origins,
+            self._sharing,
+            mint,
+            exits=exits,
+            clock=clock,
+            token=token,
         )
         """Where a sealed request is answered, whatever carried it here."""
         self._direct = Direct(config, origins, self.rendezvous)
@@ -70,6 +87,7 @@ class Broker:
         router.add_get(ways.AMP_NETWORK_PATH, self._amp_network)
         router.add_get(ways.AMP_RENDEZVOUS_PATH + "{sealed}", self._amp.answer, allow_head=False)
         router.add_get("/healthz", self._health)
+        router.add_get("/v1/stats", self._stats)
         if self._assets:
             router.add_get("/w/{file}", self._assets.handle)
             if self._config.invite:
@@ -85,6 +103,13 @@ class Broker:
         """Serve `document` from now on: the same network, signed anew before the old one ends."""
         self._document = document
 
+    async def start(self, channel: Bus) -> None:
+        """Hear from exits on `channel`, and share volunteers with other brokers there.
+
+        Raises LocalError when the bus is away.
+        """
+        await self._sharing.start(channel)
+
     async def close(self) -> None:
         """Send all volunteers away with a time to come back, within the grace time. Idempotent.
 
@@ -93,6 +118,7 @@ class Broker:
         """
         await self._friends.close()
         await self._volunteers.close()
+        await self._sharing.close()
         if self._open:
             self._open = False
             _log.info("broker stops")
@@ -102,8 +128,7 @@ class Broker:
             body=self._document,
             content_type="application/json",
             headers={
-                "Access-Control-Allow-Origin": "*",
-                "Cross-Origin-Resource-Policy": "cross-origin",
+                **_FOR_PAGES,
                 "Cache-Control": f"public, max-age={self._config.document_age_s}",
             },
         )
@@ -121,13 +146,23 @@ class Broker:
         return web.json_response(
             {
                 "status": "closing" if closing else "ok",
-                "volunteers": _rounded(len(self._volunteers)),
-                "available": _rounded(self._volunteers.available),
+                "volunteers": rounded(len(self._volunteers)),
+                "available": rounded(self._volunteers.available),
             },
             status=503 if closing else 200,
             headers={"Cache-Control": "no-store"},
         )
 
-
-def _rounded(count: int) -> int:
-    return -(-count // COUNT_STEP) * COUNT_STEP
+    async def _stats(self, _request: web.Request) -> web.Response:
+        crowd = self._sharing.crowd()
+        return web.json_response(
+            {
+                "people": rounded(crowd.people),
+                "volunteers": rounded(crowd.volunteers),
+                "available": rounded(crowd.available),
+                "countries": {
+                    country: rounded(count) for country, count in sorted(crowd.countries.items())
+                },
+            },
+            headers={"Cache-Control": f"public, max-age={STATS_AGE_S}", **_FOR_PAGES},
+        )

@@ -16,9 +16,11 @@ from passerelle import limits
 from passerelle.broker.allowance import Allowance
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.origins import Origins
-from passerelle.core.choice import Origin, Seeker
+from passerelle.core.candidates import vet
+from passerelle.core.choice import Seeker
 from passerelle.core.host import IPAddress
 from passerelle.core.matching import Outcome, Pick, Pool
+from passerelle.core.nat import NatClass
 from passerelle.core.prefix import holder
 from passerelle.core.quality import Report
 from passerelle.core.release import is_older
@@ -64,10 +66,18 @@ class _Offer:
 class Volunteer:
     """One volunteer that has said hello."""
 
-    __slots__ = ("_allowance", "_next_offer", "_offers", "_socket", "handle")
+    __slots__ = ("_allowance", "_next_offer", "_offers", "_socket", "address", "handle")
 
-    def __init__(self, handle: bytes, socket: web.WebSocketResponse, now: float) -> None:
+    def __init__(
+        self,
+        handle: bytes,
+        socket: web.WebSocketResponse,
+        address: IPAddress | None,
+        now: float,
+    ) -> None:
         self.handle = handle
+        self.address = address
+        """Where its WebSocket comes from, if that is known. Never logged."""
         self._socket = socket
         self._allowance = Allowance(limits.SIGNAL_BURST, limits.SIGNAL_MESSAGES_PER_S, now)
         self._next_offer = 0
@@ -143,6 +153,16 @@ class Volunteers:
     def available(self) -> int:
         """How many volunteers have a free slot."""
         return self._pool.available
+
+    @property
+    def classes(self) -> frozenset[NatClass]:
+        """NAT classes of the volunteers that could take an offer now."""
+        return self._pool.classes
+
+    @property
+    def countries(self) -> Counter[str]:
+        """How many volunteers there are in each country."""
+        return self._pool.countries()
 
     @property
     def closing(self) -> bool:
@@ -251,25 +271,27 @@ class Volunteers:
         """Converse with a volunteer unless its network has enough of them here."""
         network = holder(seen)
         if network is None:
-            await self._converse(socket, self._origins.of(seen))
+            await self._converse(socket, seen)
         elif self._networks[network] >= self._config.volunteers_of_network:
             await self._send_away(socket, LinkCode.LIMIT, Bye.FULL)
         else:
             self._networks[network] += 1
             try:
-                await self._converse(socket, self._origins.of(seen))
+                await self._converse(socket, seen)
             finally:
                 self._networks[network] -= 1
                 if not self._networks[network]:
                     del self._networks[network]
 
-    async def _converse(self, socket: web.WebSocketResponse, origin: Origin) -> None:
+    async def _converse(self, socket: web.WebSocketResponse, seen: IPAddress | None) -> None:
         hello = await self._hello(socket)
-        volunteer = Volunteer(self._new_handle(), socket, _now())
+        volunteer = Volunteer(self._new_handle(), socket, seen, _now())
         self._by_handle[volunteer.handle] = volunteer
         try:
             await socket.send_str(_WELCOME)
-            self._pool.add(volunteer.handle, hello.free, _now(), nat=hello.nat, origin=origin)
+            self._pool.add(
+                volunteer.handle, hello.free, _now(), nat=hello.nat, origin=self._origins.of(seen)
+            )
             self.freed()
             while (message := await _receive(socket)) is not None:
                 volunteer.count_message(_now())
@@ -308,7 +330,9 @@ class Volunteers:
                 # The browser is the DTLS client: its genuine ClientHello is what a censor sees.
                 if description.setup is not Setup.ACTIVE:
                     raise PeerError(LinkCode.MALFORMED, "an answer in the wrong DTLS role")
-                self._resolve(volunteer, number, description)
+                private = self._config.descriptor.private_candidates
+                vetted = vet(description, private=private, seen=volunteer.address)
+                self._resolve(volunteer, number, vetted)
             case VolunteerDecline(offer=number, reason=reason):
                 busy = reason is Decline.BUSY
                 self._resolve(volunteer, number, Outcome.BUSY if busy else Outcome.DECLINED)

@@ -28,6 +28,7 @@ from passerelle.wire import descriptor
 from passerelle.wire.description import Description
 from passerelle.wire.descriptor import Descriptor
 from passerelle.wire.rendezvous import Refusal, Reply
+from passerelle.wire.signalling import NatClass
 from passerelle.wire.ways import NETWORK_PATH, Direct, Way
 
 T = TypeVar("T")
@@ -160,6 +161,7 @@ class Brokers:
         exit_id: str | None,
         avoid: tuple[bytes, ...],
         lanes: int,
+        nat: NatClass = NatClass.UNKNOWN,
         failed: tuple[bytes, ...] = (),
     ) -> Reply:
         """Ask for volunteers, by one way after the other until a broker answers.
@@ -185,6 +187,7 @@ class Brokers:
                 exit_id=exit_id,
                 avoid=avoid,
                 lanes=lanes,
+                nat=nat,
                 failed=failed,
                 token=self._config.token,
             )

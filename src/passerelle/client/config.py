@@ -44,6 +44,8 @@ class ClientConfig:
     """From the open DataChannel until the exit's WELCOME."""
     grace_s: float = 120.0
     """The session outlives the loss of all its links for so long."""
+    flow_idle_s: float = 120.0
+    """A UDP flow ends after its application has sent nothing for so long."""
     request_timeout_s: float = 15.0
     """One exchange with a broker."""
     answer_patience_s: float = 6.5

@@ -16,6 +16,7 @@ from passerelle.errors import ConfigError, LocalError, PeerError
 from passerelle.wire import rendezvous
 from passerelle.wire.description import Description
 from passerelle.wire.rendezvous import Refusal, Reply, Request
+from passerelle.wire.signalling import NatClass
 
 SOFTWARE = f"passerelle/{__version__}"
 _NONCE_BYTES = 16
@@ -45,6 +46,7 @@ async def ask(
     exit_id: str | None,
     avoid: tuple[bytes, ...],
     lanes: int,
+    nat: NatClass = NatClass.UNKNOWN,
     failed: tuple[bytes, ...] = (),
     token: str = "",
 ) -> Reply:
@@ -65,6 +67,7 @@ async def ask(
         avoid=avoid,
         failed=failed,
         lanes=lanes,
+        nat=nat,
         software=SOFTWARE,
         token=token,
     )

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 
 from passerelle.client.brokers import Brokers
 from passerelle.client.config import ClientConfig
+from passerelle.client.datagrams import Associations
 from passerelle.client.keeper import Keeper
 from passerelle.client.notices import BrokerUnreachable, NetworkLoaded, Notice, Observe
 from passerelle.client.proxy import LocalProxy
@@ -30,7 +31,8 @@ class Client:
         self._config = config
         self._observe = observe
         self._brokers = Brokers(config)
-        self._proxy = LocalProxy(self._open)
+        associations = Associations(self._offers_flows, self._open_flow, config.flow_idle_s)
+        self._proxy = LocalProxy(self._open, associations)
         self._keeper: Keeper | None = None
         self._loaded = asyncio.Event()
         self._stack = AsyncExitStack()
@@ -105,10 +107,20 @@ class Client:
             return None
 
     async def _open(self, host: str, port: int) -> TunnelStream:
+        return await (await self._working()).open(host, port)
+
+    async def _open_flow(self, host: str, port: int) -> TunnelStream:
+        return await (await self._working()).open_flow(host, port)
+
+    async def _offers_flows(self) -> bool:
+        return await (await self._working()).offers_flows()
+
+    async def _working(self) -> Keeper:
+        """Wait for the network's descriptor. Raises StreamFailed(NO_VOLUNTEER)."""
         try:
             async with asyncio.timeout(self._config.patience_s):
                 await self._loaded.wait()
         except TimeoutError:
             raise StreamFailed(Failure.NO_VOLUNTEER) from None
         assert self._keeper is not None  # loaded
-        return await self._keeper.open(host, port)
+        return self._keeper

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from passerelle import interrupt
+from passerelle.commands.running import say
 from passerelle.errors import ConfigError
 from passerelle.listen import Listen
 
@@ -77,24 +78,24 @@ def friend(
 
     def show(notice: Notice) -> None:
         if isinstance(notice, BrokerUnreachable):
-            _say(
+            say(
                 f"That did not work: {notice.reason}. An answer fits one text only, the newest, "
                 "and not for long. A new text follows."
             )
         elif isinstance(notice, NoVolunteer):
-            _say(
+            say(
                 "Your friend's browser could not take you: it is busy, or its switch is off. A new "
                 "text follows."
             )
         else:
-            _say(console.sentence(notice))
+            say(console.sentence(notice))
 
     async def work() -> None:
         paste.start()
         running = Client(config, show)
         try:
             await running.start()
-            _say(f"Proxy ready at {config.listen_host}:{running.port} (SOCKS5 and HTTP).")
+            say(f"Proxy ready at {config.listen_host}:{running.port} (SOCKS5 and HTTP).")
             await running.run()
         finally:
             await running.close()
@@ -102,7 +103,7 @@ def friend(
     try:
         interrupt.run(work())
     except interrupt.Interrupted:
-        _say("Ended.")
+        say("Ended.")
 
 
 class Paste:
@@ -140,11 +141,11 @@ class Paste:
         from passerelle.wire.friend import is_whole  # noqa: PLC0415 - see above
 
         if complaint:
-            _say(f"{complaint}\nPaste your friend's answer again:")
+            say(f"{complaint}\nPaste your friend's answer again:")
         else:
-            _say("Send this text to your friend, all of it:\n")
+            say("Send this text to your friend, all of it:\n")
             print(f"{text}\n", flush=True)
-            _say("Paste your friend's answer here:")
+            say("Paste your friend's answer here:")
         pasted = ""
         while True:
             line = await self._lines.get()
@@ -162,7 +163,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}. Check its name.") from error
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

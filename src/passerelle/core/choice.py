@@ -12,14 +12,17 @@ from passerelle.core.nat import NatClass, chance
 from passerelle.core.quality import Quality
 from passerelle.core.sample import Bag
 
-QUALITY_POWER: Final = 2
+QUALITY_POWER: Final = 4
 """How much more good experience weighs than an even load."""
+DISGRACED: Final = 0.25
+"""Of whom less is to be expected, is asked only when nobody else is there, until that is forgotten:
+a a stranger's second clear failure does it."""
 DECENT: Final = 0.5
 """Expectations above this are not much below a stranger's."""
-EVEN: Final = 1.0
-SPARE: Final = 0.5
-"""Beyond EVEN × the mean load of decent volunteers + SPARE, one is soon asked no more, however good
-it is."""
+SPARE: Final = 2.0
+MARGIN: Final = 0.5
+"""One that was asked more than SPARE times lately, and by MARGIN more than decent volunteers are on
+average, is soon asked no more, however good it is."""
 EVEN_POWER: Final = 8
 FRESH: Final = 0.5
 """Weight of a volunteer that the client's network does not know yet, once it knows half of what it
@@ -132,13 +135,13 @@ class Choice:
         """Candidates not much worse than a stranger, who should share the load."""
         self.decent_load = 0.0
         """Theirs, all together."""
-        self._best_rank = (-4, 0.0)
+        self._best_rank = (-5, 0.0)
         self._avoid = avoid
         self._origin = seeker.origin
         self._fresh = 1.0
         if acquaintance is not None and len(acquaintance) >= seeker.most / 2:
             self._fresh = FRESH
-        self._even = 1.0 + SPARE + EVEN * mean_load
+        self._even = 1.0 + max(SPARE, MARGIN + mean_load)
 
     @property
     def flawless(self) -> bool:
@@ -169,21 +172,23 @@ class Choice:
         faults = 0
         if mine.country is not None and mine.country == theirs.country:
             faults = 1
-        if entry.resting_until > self.now:
+        quality = entry.quality.value(self.now)
+        if quality < DISGRACED:
             faults = 2
+        if entry.resting_until > self.now:
+            faults = 3
         if self.acquaintance is not None:
             failed_s = self.acquaintance.failed_s(entry.handle, self.now)
             if failed_s is not None:
                 if failed_s < FAILED_REST_S:
                     return None
-                faults = 3
+                faults = 4
             if entry.handle not in self.acquaintance:
                 weight *= self._fresh / (1 + entry.known_by)
-        return -faults, weight * self._merit(entry)
+        return -faults, weight * self._merit(entry, quality)
 
-    def _merit(self, entry: Entry) -> float:
+    def _merit(self, entry: Entry, quality: float) -> float:
         load = 1.0 + entry.load_at(self.now)
-        quality = entry.quality.value(self.now)
         if quality > DECENT:
             self.decent += 1
             self.decent_load += load - 1.0

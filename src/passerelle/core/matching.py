@@ -18,7 +18,9 @@ What counts, in this order:
 from __future__ import annotations
 
 import enum
-from collections import OrderedDict, deque
+import itertools
+from bisect import bisect_right
+from collections import Counter, OrderedDict, deque
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -83,19 +85,18 @@ class _Class:
         choice.decent, choice.decent_load = 0, 0.0
         choice.see_all(self.all.sample(SAMPLE, draws))
         if choice.decent:
-            share = choice.decent / (choice.decent + LOAD_MEMORY)
+            few = len(self.all) <= 2 * SAMPLE  # and so all of them were seen
+            share = 1.0 if few else choice.decent / (choice.decent + LOAD_MEMORY)
             self.mean_load += share * (choice.decent_load / choice.decent - self.mean_load)
 
     def abroad(self, country: str | None, size: int, draws: Draws) -> Iterable[Entry]:
         """Yield `size` random ones outside `country`. There are no more than 250 countries."""
         bags = [bag for home, bag in self.by_country.items() if home != country and bag]
+        ends = list(itertools.accumulate(map(len, bags)))
         for _ in range(size if bags else 0):
-            left = draws.below(sum(map(len, bags)))
-            for bag in bags:
-                if left < len(bag):
-                    yield bag[left]
-                    break
-                left -= len(bag)
+            place = draws.below(ends[-1])
+            index = bisect_right(ends, place)
+            yield bags[index][place - ends[index]]
 
 
 class Pool:
@@ -130,6 +131,16 @@ class Pool:
     def available(self) -> int:
         """How many volunteers have a free slot."""
         return len(self._resting) + sum(len(each.all) for each in self._classes.values())
+
+    @property
+    def classes(self) -> frozenset[NatClass]:
+        """NAT classes of the volunteers with a free slot, those that rest left out."""
+        return frozenset(nat for nat, each in self._classes.items() if each.all)
+
+    def countries(self) -> Counter[str]:
+        """Count the volunteers by country; those of an unknown one are in none."""
+        homes = (entry.origin.country for entry in self._entries.values())
+        return Counter(home for home in homes if home is not None)
 
     # --- volunteers come, speak and go ----------------------------------------------------------
 
@@ -243,12 +254,8 @@ class Pool:
     def settle(self, pick: Pick, outcome: Outcome, now: float) -> None:
         """End one reservation."""
         answered = outcome is Outcome.ANSWERED
-        if pick.seeker.key is not None and not answered:
-            acquaintance = self._acquaintances.of(pick.seeker.key)
-            if pick.fresh:
-                acquaintance.unlearn(pick.volunteer)
-            if outcome in (Outcome.SILENT, Outcome.DECLINED) and not pick.seeker.crowd:
-                acquaintance.fail(pick.volunteer, now, limits.FAILED_VOLUNTEERS)
+        if pick.seeker.key is not None:
+            self._settle_acquaintance(pick, pick.seeker.key, outcome, now)
         entry = self._entries.get(pick.volunteer)
         if entry is None:
             return
@@ -266,6 +273,18 @@ class Pool:
             entry.resting_until = now + REST_S
             self._rests.append((entry.resting_until, entry))
         self._place(entry, now)
+
+    def _settle_acquaintance(self, pick: Pick, key: bytes, outcome: Outcome, now: float) -> None:
+        acquaintance = self._acquaintances.of(key)
+        if outcome is Outcome.ANSWERED:
+            # Also when another offer to it, the first, was withdrawn meanwhile.
+            if pick.volunteer not in acquaintance:
+                acquaintance.learn(pick.volunteer, now)
+            return
+        if pick.fresh:
+            acquaintance.unlearn(pick.volunteer)
+        if outcome in (Outcome.SILENT, Outcome.DECLINED) and not pick.seeker.crowd:
+            acquaintance.fail(pick.volunteer, now, limits.FAILED_VOLUNTEERS)
 
     def report(self, volunteer: bytes, report: Report, now: float, *, expected: float) -> None:
         """Count what an exit saw of a link; `expected` is the pick's chance."""

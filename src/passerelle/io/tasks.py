@@ -106,6 +106,10 @@ async def race(work: Coroutine[Any, Any, T], *, until: Coroutine[Any, Any, objec
         late = [task for task in (main, other) if not task.done()]
         for task in late:
             task.cancel()
+        for task in {main, other} - set(late):
+            # Of two that end in the same turn, or as this is cancelled, one is not asked.
+            if not task.cancelled():
+                task.exception()
         if late:
             await asyncio.gather(*late, return_exceptions=True)
 

@@ -11,6 +11,7 @@ import ssl
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -21,7 +22,7 @@ from passerelle.core.address import IPNetwork
 from passerelle.core.forwarded import is_trusted, plain_address
 from passerelle.core.host import IPAddress
 from passerelle.core.prefix import holder
-from passerelle.errors import LocalError, Sensitive
+from passerelle.errors import ConfigError, LocalError, Sensitive
 from passerelle.io.tasks import describe
 
 IDLE_TIMEOUT_S = 75.0
@@ -210,6 +211,21 @@ def peer_address(request: web.Request) -> IPAddress | None:
     socket shows in its mapped form is returned as IPv4.
     """
     return plain_address(request.remote or "")
+
+
+def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Return the settings to serve TLS with. Raises ConfigError."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        # Without a password OpenSSL would ask the terminal for one.
+        context.load_cert_chain(certificate, key, password="")
+    except OSError as error:
+        raise ConfigError(
+            f"The TLS certificate {certificate} and its key {key} cannot be used "
+            f"({error.strerror or error}). Give PEM files that belong together: the whole chain "
+            "with --tls-cert, its private key with --tls-key."
+        ) from error
+    return context
 
 
 def cannot_listen(host: str, port: int, error: OSError) -> LocalError:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import enum
 import ipaddress
 import re
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Self
 
 import msgspec
 from msgspec import Meta
@@ -81,6 +82,10 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """SHA-256 of the DTLS certificate."""
     setup: Setup
     candidates: Annotated[tuple[Candidate, ...], Meta(max_length=limits.CANDIDATES)] = ()
+
+    def with_candidates(self, candidates: Iterable[Candidate]) -> Self:
+        """Return the same description with other candidates."""
+        return msgspec.structs.replace(self, candidates=tuple(candidates))
 
     def __repr__(self) -> str:
         return f"<description with {len(self.candidates)} candidates>"

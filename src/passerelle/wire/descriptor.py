@@ -84,6 +84,8 @@ class Descriptor(msgspec.Struct, frozen=True):
         Meta(max_length=limits.DESCRIPTOR_ENTRIES),
     ] = ()
     """STUN servers, as `stun:host:port`."""
+    private_candidates: bool = False
+    """Whether peers may name private addresses: this network is a laboratory's."""
     format: int = FORMAT
 
     def exit(self, exit_id: str) -> ExitEntry | None:

@@ -13,6 +13,8 @@ export const SIGNAL_MESSAGE_BYTES = 8 * KIB;
 export const LANES = 4;
 /** ICE candidates in one description. */
 export const CANDIDATES = 8;
+/** … and of these on one address. */
+export const CANDIDATE_PORTS = 2;
 /** Largest signed descriptor. */
 export const DESCRIPTOR_BYTES = 64 * KIB;
 /** Brokers, exits or STUN servers in one descriptor. */

@@ -1,6 +1,7 @@
 /** What page and relay tell each other across the Worker's boundary. */
 
 import type { Reason } from './fault';
+import type { NatClass } from './signalling';
 
 /** What the relay is doing; sent whenever it changes. Counts are of this run of the relay. */
 export interface Report {
@@ -45,6 +46,8 @@ export type ToRelay =
   | { readonly type: 'peer_lost'; readonly link: number }
   /** Answer a friend's text. */
   | { readonly type: 'friend'; readonly id: number; readonly text: string }
+  /** What `look` found. */
+  | { readonly type: 'nat'; readonly nat: NatClass }
   /** Ask people to move, and be over soon. */
   | { readonly type: 'stop' }
   /** The page is going: ask people to move, and close everything now. */
@@ -66,5 +69,7 @@ export type FromRelay =
   | { readonly type: 'friend_answer'; readonly id: number; readonly text: string }
   | { readonly type: 'friend_fault'; readonly id: number; readonly fault: FriendFault }
   | { readonly type: 'peer_over'; readonly link: number }
+  /** Find out what NAT this browser is behind, with these STUN servers. */
+  | { readonly type: 'look'; readonly stun: readonly string[] }
   /** Everything is closed; `reason` when the relay gave up by itself. */
   | { readonly type: 'ended'; readonly reason: Reason | null };

@@ -6,6 +6,7 @@
 
 import { Problem, type Reason } from '../core/fault';
 import type { Allowance, FriendFault, FromRelay, Report, ToRelay } from '../core/report';
+import { findClass } from './nat';
 import { canRelay, Peer } from './peer';
 
 /** File and integrity of the relay script; put in by the build. */
@@ -40,6 +41,7 @@ export class Session {
   readonly #peers = new Map<number, Peer>();
   readonly #asked = new Map<number, Asked>();
   #next = 0;
+  readonly #looking = new AbortController();
   #worker: Worker | null = null;
   #isStopping = false;
   #allowance: Allowance;
@@ -85,6 +87,7 @@ export class Session {
   stop(): void {
     if (this.#isStopping) return;
     this.#isStopping = true;
+    this.#looking.abort();
     if (!this.#worker) return this.#finish(null);
     this.#post({ type: 'stop' });
     this.#expire();
@@ -93,6 +96,7 @@ export class Session {
   /** Close everything at once: the page is going, and nothing can be waited for. */
   leave(): void {
     this.#isStopping = true;
+    this.#looking.abort();
     if (!this.#worker) return this.#finish(null);
     this.#post({ type: 'leave' });
     for (const peer of this.#peers.values()) peer.close();
@@ -166,6 +170,8 @@ export class Session {
         this.#peers.get(message.link)?.close();
         this.#peers.delete(message.link);
         return;
+      case 'look':
+        return void this.#look(message.stun);
       case 'ended':
         return this.#finish(message.reason);
     }
@@ -175,6 +181,11 @@ export class Session {
     const asked = this.#asked.get(id);
     this.#asked.delete(id);
     return asked;
+  }
+
+  async #look(stun: readonly string[]): Promise<void> {
+    const nat = await findClass(stun, this.#looking.signal);
+    if (!this.#looking.signal.aborted) this.#post({ type: 'nat', nat });
   }
 
   #connect(link: number, sdp: string, stun: readonly string[], patient: boolean): void {
@@ -199,6 +210,7 @@ export class Session {
   #finish(reason: Reason | null): void {
     if (this.#over.signal.aborted) return;
     this.#over.abort();
+    this.#looking.abort();
     for (const peer of this.#peers.values()) peer.close();
     this.#peers.clear();
     this.#worker?.terminate();

@@ -12,6 +12,7 @@ import {
   type Decline,
   type FriendReply,
   type FromVolunteer,
+  type NatClass,
   type Offer,
 } from '../core/signalling';
 import type { Description } from '../core/description';
@@ -48,6 +49,7 @@ export class Broker {
   readonly #signal: AbortSignal;
   #send: ((message: FromVolunteer) => void) | null = null;
   #told = -1;
+  #nat: NatClass = 'unknown';
 
   constructor(network: Network, events: BrokerEvents, signal: AbortSignal) {
     this.#network = network;
@@ -84,6 +86,15 @@ export class Broker {
     return this.#send !== null;
   }
 
+  /** Tell the broker what NAT this browser is behind, if that is news. */
+  tell(nat: NatClass): void {
+    if (nat === this.#nat) return;
+    this.#nat = nat;
+    if (!this.#send) return; // the next hello says it
+    this.#told = this.#events.free();
+    this.#send({ type: 'ready', free: this.#told, nat });
+  }
+
   async #visit(): Promise<Parting> {
     try {
       const { brokers } = await this.#network.describe();
@@ -116,7 +127,7 @@ export class Broker {
     };
     socket.onopen = () => {
       this.#told = this.#events.free();
-      send({ type: 'hello', version: VERSION, software: SOFTWARE, free: this.#told, nat: 'unknown' });
+      send({ type: 'hello', version: VERSION, software: SOFTWARE, free: this.#told, nat: this.#nat });
     };
     socket.onclose = () => part('broker_unreachable');
     socket.onmessage = ({ data }: MessageEvent<unknown>) => {

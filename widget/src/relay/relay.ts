@@ -1,5 +1,6 @@
 /** The relay: takes the broker's offers, holds the links, and reports to the page. */
 
+import { vet } from '../core/candidates';
 import * as control from '../core/control';
 import { fromOwnSdp, toSdp, type Description } from '../core/description';
 import { Problem, type Reason } from '../core/fault';
@@ -87,6 +88,8 @@ export class Relay {
           message.text,
           (request) => this.#broker?.ask(message.id, request) ?? false,
         );
+      case 'nat':
+        return this.#broker?.tell(message.nat);
       case 'stop':
         return this.#stop(null, DRAIN_MS);
       case 'leave':
@@ -108,7 +111,11 @@ export class Relay {
           free: () => Math.max(0, this.#allowance.people - this.#people.size),
           offer: (offer, reply) => this.#offered(offer, reply),
           friend: (reply) => void this.#friends.replied(reply),
-          changed: (broker, reason, retry_s) => this.#change({ broker, reason, retry_s }),
+          changed: (broker, reason, retry_s) => {
+            this.#change({ broker, reason, retry_s });
+            // Also after coming back: it may be from another network.
+            if (broker === 'online') this.#look();
+          },
         },
         this.#stopping.signal,
       );
@@ -118,9 +125,15 @@ export class Relay {
     }
   }
 
+  #look(): void {
+    const stun = pick(this.#network?.descriptor?.stun ?? [], STUN_SERVERS);
+    if (stun.length === STUN_SERVERS) this.#post({ type: 'look', stun });
+  }
+
   #offered(offer: Offer, reply: Reply): void {
     if (this.#people.size >= this.#allowance.people) return reply.decline('busy');
-    this.#open(offer, new Person(offer.exit), reply);
+    const addresses = offer.description.candidates.map(([, ip]) => ip);
+    this.#open(offer, new Person(offer.exit, addresses), reply);
   }
 
   /** Open a lane beside `link`, over which `person` asked for it. */
@@ -169,7 +182,7 @@ export class Relay {
     this.#post({
       type: 'peer',
       link: id,
-      sdp: toSdp(description),
+      sdp: toSdp(vet(description, descriptor.private_candidates, person.addresses)),
       stun: pick(descriptor.stun, STUN_SERVERS),
       patient,
     });
@@ -197,7 +210,8 @@ export class Relay {
       const description = fromOwnSdp(sdp);
       if (description.setup !== 'active') throw new Problem('internal');
       entry.isAnswered = true;
-      entry.reply.answer(description);
+      // A stranger is not told of the network this browser is in.
+      entry.reply.answer(vet(description, this.#network?.descriptor?.private_candidates ?? false));
     } catch {
       entry.link.close('internal');
     }

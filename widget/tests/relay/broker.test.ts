@@ -90,6 +90,19 @@ test('it says hello, is welcomed, and is silent until something changes', async 
   expect(FakeSocket.made).toHaveLength(1);
 });
 
+test('news of the NAT is told at once, and again by the next hello', async () => {
+  const { broker } = setUp();
+  broker.tell('symmetric');
+  const socket = await welcomed();
+  broker.tell('restricted');
+  broker.tell('restricted');
+  expect(socket.said.slice(1)).toEqual([{ type: 'ready', free: 5, nat: 'restricted' }]);
+  socket.lose();
+  await vi.advanceTimersByTimeAsync(60_000);
+  (FakeSocket.made.at(-1) as FakeSocket).open();
+  expect((FakeSocket.made.at(-1) as FakeSocket).said[0]).toMatchObject({ nat: 'restricted' });
+});
+
 test('an offer is answered or declined by its number, while the conversation lasts', async () => {
   const { offers } = setUp();
   const socket = await welcomed();
