@@ -250,7 +250,7 @@ async def test_a_bad_descriptor_ends_the_client(signer: str, age_s: int, sentenc
         exit_id="exit-1",
         now_s=time.time() - age_s,
     )
-    page = b"<html>" if signer == "nobody" else document
+    page = b"nonsense" if signer == "nobody" else document
     async with WebServer(network(page), HOST, 0) as server:
         invite = str(keys.invite(f"http://{HOST}:{server.port}"))
         words = ["client", "--invite", invite, "--listen", f"{HOST}:{free_port()}"]
@@ -258,6 +258,18 @@ async def test_a_bad_descriptor_ends_the_client(signer: str, age_s: int, sentenc
             assert await program.ended() == 2, program.output
     assert sentence in program.output
     assert "Traceback" not in program.output
+
+
+async def test_a_block_page_does_not_end_the_client() -> None:
+    """What a firewall shows in the broker's place says nothing of the network."""
+    async with WebServer(network(b"<html>blocked</html>"), HOST, 0) as server:
+        invite = f"http://{HOST}:{server.port}/#{KEY}"
+        words = ["client", "--invite", invite, "--listen", f"{HOST}:{free_port()}"]
+        async with passerelle(words) as program:
+            await program.until("something else answered in its place, such as a block page")
+            await program.until("Trying again")
+            program.process.send_signal(signal.SIGINT)
+            assert await program.ended() == 0, program.output
 
 
 async def test_a_taken_local_port_ends_the_client() -> None:

@@ -330,6 +330,17 @@ async def test_a_descriptor_in_a_file_needs_no_network() -> None:
             pass
 
 
+async def test_a_block_page_is_no_descriptor() -> None:
+    """The client goes on trying: what a firewall or a hotspot shows says nothing of the network."""
+    async with stand() as here:
+        here.document = b"<html>This page is not available in your country.</html>"
+        async with brokers(here.url) as made:
+            with pytest.raises(BrokerSilent, match="something else answered in its place"):
+                await made.load()
+            here.document = document(entry(here.url))
+            assert (await made.load()).name == "test"
+
+
 async def test_a_network_without_any_way_says_so() -> None:
     """All its ways are of kinds that a later version understands."""
     later = document(BrokerEntry(nowhere(), SEAL_KEY, bytes(32), ({"kind": "pigeon"},)))

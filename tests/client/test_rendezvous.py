@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -58,6 +59,13 @@ def replying(reply: Reply) -> Handler:
 def answering(status: int = 200, body: bytes = b"", **headers: str) -> Handler:
     async def handle(_request: web.Request) -> web.Response:
         return web.Response(status=status, body=body, headers=headers)
+
+    return handle
+
+
+def packing(packed: bytes) -> Handler:
+    async def handle(_request: web.Request) -> web.Response:
+        return web.Response(body=packed, headers={"Content-Encoding": "gzip"})
 
     return handle
 
@@ -120,6 +128,17 @@ async def test_broker_cannot_mark_a_client() -> None:
                 await made.ask()
     assert seen[0] == seen[1]
     assert "Cookie" not in seen[1]
+
+
+async def test_packed_answers_count_unpacked() -> None:
+    """A browser takes gzip, so we say that we do; a few bytes that unpack to many are refused."""
+    packed = gzip.compress(bytes(100 * limits.DESCRIPTOR_BYTES))
+    assert len(packed) < 10 * limits.DESCRIPTOR_BYTES
+    async with scene(packing(packed)) as made:
+        with pytest.raises(BrokerSilent, match="more than an answer can hold"):
+            await made.method.document()
+    async with scene(packing(gzip.compress(b"text"))) as made:
+        assert await made.method.document() == b"text"
 
 
 async def test_descriptor_has_a_limit() -> None:

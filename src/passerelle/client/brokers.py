@@ -119,7 +119,11 @@ class Brokers:
 
         async def fetch(route: Route) -> None:
             start = time.monotonic()
-            self._take(await route.method.document())
+            document = await route.method.document()
+            if document.lstrip().startswith(b"<"):
+                # No reason to end for good, as a document of another operator's would be.
+                raise BrokerSilent("something else answered in its place, such as a block page")
+            self._take(document)
             self._ranking.succeeded(route.key, time.monotonic() - start)
 
         await self._race(list(routes.values()), fetch, self._ranking.patience_s)
@@ -141,6 +145,7 @@ class Brokers:
                     await self._doubted.wait()
             self._doubted.clear()
             if failed or self._failures >= FAILURES_TO_RELOAD or self._fresh_s() <= 0:
+                self._failures = 0
                 try:
                     await self.reload()
                 except (BrokerSilent, ConfigError):
