@@ -83,7 +83,7 @@ class ServeConfig:
     worker_line: Callable[[int], list[str]] | None = None
     """The command line of each."""
     metrics_listen: Listen | None = None
-    """Loopback address of `/metrics` when the exit is in this process."""
+    """Loopback address of `/metrics`: the broker's, and the exit's that is in this process."""
     bus: str | None = None
     """NATS server that several brokers and exits share; None: this process is alone."""
     more_brokers: tuple[str, ...] = ()
@@ -133,6 +133,7 @@ class Servers:
         self.invite: Invite = keys.invite(config.url.rstrip("/"), config.ways)
         """For readers; volunteers get the plain one."""
         self._descriptor, document = self._describe()
+        self._metrics = Metrics()
         self._broker = Broker(
             BrokerConfig(
                 seal_key=keys.broker_seal,
@@ -148,8 +149,8 @@ class Servers:
                 minimum=config.minimum,
             ),
             clock=clock,
+            metrics=self._metrics,
         )
-        self._metrics = Metrics()
         self._workers: Workers | None = None
         self._stack = AsyncExitStack()
 
@@ -170,6 +171,9 @@ class Servers:
         async with AsyncExitStack() as stack:
             config = self._config
             app = application()
+            if config.metrics_listen is not None:
+                at = config.metrics_listen
+                await stack.enter_async_context(MetricsServer(self._metrics, at.host, at.port))
             channel = await connect(config.bus, name="serve")
             stack.push_async_callback(channel.close)
             await self._broker.start(channel)
@@ -207,9 +211,6 @@ class Servers:
         exit_ = Exit(told, reporter=announcer, metrics=self._metrics)
         announcer.announce(exit_.load)
         stack.push_async_callback(exit_.close)
-        if config.metrics_listen is not None:
-            at = config.metrics_listen
-            await stack.enter_async_context(MetricsServer(self._metrics, at.host, at.port))
         if config.exit_listen is None:
             exit_.add_routes(app)
             return

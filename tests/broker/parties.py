@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.service import Broker
 from passerelle.io.bus import Bus
+from passerelle.io.metrics import Metrics
 from passerelle.io.web import WebServer, application
 from passerelle.wire import descriptor, rendezvous, signalling
 from passerelle.wire.description import Candidate, CandidateKind, Description, Setup
@@ -187,10 +188,12 @@ def seal(request: Request) -> bytes:
 
 
 @asynccontextmanager
-async def scene(channel: Bus | None = None, /, **changes: Any) -> AsyncIterator[Scene]:
+async def scene(
+    channel: Bus | None = None, metrics: Metrics | None = None, /, **changes: Any
+) -> AsyncIterator[Scene]:
     """A broker on loopback, on a bus if there is one, closed at the end."""
     clock = [float(NOW)]
-    broker = Broker(config(**changes), clock=lambda: clock[0])
+    broker = Broker(config(**changes), clock=lambda: clock[0], metrics=metrics)
     if channel is not None:
         await broker.start(channel)
     app = application()

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from passerelle import limits
 from passerelle.broker.config import BrokerConfig
+from passerelle.broker.counts import Counts
 from passerelle.broker.exits import Exits
 from passerelle.broker.gate import Gate
 from passerelle.broker.mint import Mint
@@ -54,6 +55,7 @@ class Rendezvous:
         mint: Mint,
         *,
         exits: Exits,
+        counts: Counts,
         clock: Callable[[], float],
         token: Callable[[int], bytes],
     ) -> None:
@@ -64,6 +66,7 @@ class Rendezvous:
         self._placer = placer
         self._mint = mint
         self._exits = exits
+        self._counts = counts
         self._clock = clock
         self._token = token
         self._replays = ReplayWindow(limits.RENDEZVOUS_CLOCK_SKEW_S, config.nonces)
@@ -84,11 +87,17 @@ class Rendezvous:
         offers are for that volunteer. Raises PeerError for whatever cannot be used; the response
         to that must be the same for all. Cancelling withdraws the offers.
         """
-        if self._gate.is_flood(holder(seen), _now()):
-            raise PeerError(LinkCode.LIMIT, "too many rendezvous requests")
         replays = self._replays if only is None else self._friend_replays
-        request = self._open(sealed, replays, seen)
-        return rendezvous.seal_reply(await self._reply(request, seen, only), request)
+        try:
+            if self._gate.is_flood(holder(seen), _now()):
+                raise PeerError(LinkCode.LIMIT, "too many rendezvous requests")
+            request = self._open(sealed, replays, seen)
+        except PeerError:
+            self._counts.unusable()
+            raise
+        reply = await self._reply(request, seen, only)
+        self._counts.replied(reply)
+        return rendezvous.seal_reply(reply, request)
 
     def _open(self, sealed: bytes, replays: ReplayWindow, seen: IPAddress | None) -> Request:
         """Return the request, its candidates vetted; `seen` is the client's own address if known.

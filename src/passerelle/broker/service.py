@@ -12,6 +12,7 @@ from aiohttp import hdrs, web
 from passerelle.broker.amp import AmpPages
 from passerelle.broker.assets import Assets
 from passerelle.broker.config import BrokerConfig
+from passerelle.broker.counts import Counts
 from passerelle.broker.direct import Direct
 from passerelle.broker.embed import Editor
 from passerelle.broker.exits import Exits
@@ -24,7 +25,7 @@ from passerelle.broker.rendezvous import Rendezvous
 from passerelle.broker.sharing import Sharing
 from passerelle.broker.volunteers import Volunteers
 from passerelle.io.bus import Bus
-from passerelle.io.metrics import rounded
+from passerelle.io.metrics import Metrics, rounded
 from passerelle.wire import ways
 from passerelle.wire.bus import Subjects
 
@@ -44,11 +45,14 @@ class Broker:
         *,
         clock: Callable[[], float] = time.time,
         token: Callable[[int], bytes] = secrets.token_bytes,
+        metrics: Metrics | None = None,
     ) -> None:
-        """`clock` tells Unix time; `token` gives that many random bytes.
+        """`clock` tells Unix time; `token` gives that many random bytes; the broker's numbers
+        appear in `metrics`.
 
         Reads the widget's files; raises ConfigError when they are not all there.
         """
+        metrics = metrics or Metrics()
         self._config = config
         self._document = config.document
         origins = Origins(config)
@@ -67,6 +71,7 @@ class Broker:
             self._sharing,
             mint,
             exits=exits,
+            counts=Counts(metrics),
             clock=clock,
             token=token,
         )
@@ -78,6 +83,12 @@ class Broker:
             config.widget_dir, entry_age_s=config.document_age_s, kept_dir=config.kept_dir
         )
         self._open = False
+        for name, meaning, read in (
+            ("broker_volunteers", "Volunteers connected.", lambda: len(self._volunteers)),
+            ("broker_available", "… with a free slot.", lambda: self._volunteers.available),
+            ("broker_waiting", "Offers that wait.", lambda: self.placement.waiting),
+        ):
+            metrics.gauge(name, meaning, read)
 
     def add_routes(self, app: web.Application) -> None:
         """Serve the broker's paths from `app`."""

@@ -155,7 +155,11 @@ def serve(
     ] = None,
     metrics_listen: Annotated[
         str | None,
-        typer.Option(metavar="HOST:PORT", help="Serve the exit's /metrics on this loopback port."),
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Serve /metrics on this loopback port. With workers, exit-n has it n - 1 higher, "
+            "and the broker the one after them.",
+        ),
     ] = None,
     bus: Annotated[
         str | None,
@@ -290,7 +294,7 @@ def serve(
         settings=settings,
         workers=workers,
         worker_line=lambda number: exit_command.worker_command(exit_words, number),
-        metrics_listen=Listen.parse(metrics_listen) if metrics_listen and not workers else None,
+        metrics_listen=_metrics_at(metrics_listen, workers),
         bus=bus,
         more_brokers=tuple(broker_url or ()),
         has_exit=not no_exit,
@@ -375,3 +379,8 @@ def _ways(kind: str, texts: Sequence[str]) -> Iterator[Way]:
             raise ConfigError(
                 f"--{kind} cannot be used: {error}. `passerelle serve --help` has an example."
             ) from error
+
+
+def _metrics_at(text: str | None, workers: int) -> Listen | None:
+    """Return where this process shows its numbers: on the port after its workers'."""
+    return exit_command.shifted(Listen.parse(text), workers + 1) if text else None
