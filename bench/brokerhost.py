@@ -21,7 +21,7 @@ from passerelle.wire import descriptor
 from passerelle.wire.descriptor import BrokerEntry, Descriptor, ExitEntry
 
 SEAL_KEY = X25519PrivateKey.from_private_bytes(b"benchmark only, no key of anyone")
-TICKET_KEY = Ed25519PrivateKey.from_private_bytes(b"another one for a benchmark only.")
+TICKET_KEY = Ed25519PrivateKey.from_private_bytes(b"another one for a benchmark only")
 SEAL_PUBLIC = SEAL_KEY.public_key().public_bytes_raw()
 
 
