@@ -106,7 +106,7 @@ class Volunteer:
 
     async def hello(self, free: int = 1) -> None:
         await self.send(VolunteerHello(signalling.VERSION, "test", free))
-        assert await self.receive() == BrokerWelcome()
+        assert isinstance(await self.receive(), BrokerWelcome)
 
     async def offered(self) -> BrokerOffer:
         message = await self.receive()

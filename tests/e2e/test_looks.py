@@ -41,8 +41,8 @@ MEASURE = """() => {
     small: [...card.querySelectorAll('button, input, select')].filter(visible)
       .filter((node) => target(node).height < 44 || target(node).width < 44)
       .map((node) => node.outerHTML.slice(0, 80)),
-    wide: [...card.querySelectorAll('*')].filter(visible)
-      .filter((node) => !node.closest('svg') && node.scrollWidth > node.clientWidth + 1
+    wide: [...card.querySelectorAll('p, h2, h3, dl, dt, dd, ul, li, label, footer, button')]
+      .filter(visible).filter((node) => node.scrollWidth > node.clientWidth + 1
         && getComputedStyle(node).display !== 'inline' && node.clientWidth > 0)
       .map((node) => node.outerHTML.slice(0, 80)),
     over: document.documentElement.scrollWidth - innerWidth,

@@ -111,7 +111,13 @@ COUNTRIES = st.none() | st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=2, max_si
 FROM_BROKER: st.SearchStrategy[signalling.FromBroker] = st.one_of(
     st.builds(signalling.BrokerWelcome, st.integers(0, 2**31), COUNTRIES, st.booleans()),
     st.builds(
-        signalling.BrokerOffer, OFFER_NUMBERS, EXIT_IDS, TICKET_TEXTS, DESCRIPTIONS, COUNTRIES
+        signalling.BrokerOffer,
+        OFFER_NUMBERS,
+        EXIT_IDS,
+        TICKET_TEXTS,
+        DESCRIPTIONS,
+        st.booleans(),
+        COUNTRIES,
     ),
     st.builds(
         signalling.BrokerBye,

@@ -30,7 +30,8 @@ export class Bridge {
   readonly network: string;
   readonly #views = new Set<View>();
   readonly #tabs: Tabs;
-  #page = new AbortController();
+  /** Of what is listened to while any element shows this. */
+  #page: AbortController | null = null;
   #state: State = INITIAL;
   #shown: Snapshot = INITIAL.snapshot;
   #engine: Engine | null = null;
@@ -67,7 +68,7 @@ export class Bridge {
 
   join(view: View): void {
     this.#views.add(view);
-    if (this.#views.size > 1) return;
+    if (this.#page) return;
     this.#page = new AbortController();
     const { signal } = this.#page;
     globalThis.addEventListener('pagehide', () => this.#hide(), { signal });
@@ -85,8 +86,9 @@ export class Bridge {
   leave(view: View): void {
     this.#views.delete(view);
     queueMicrotask(() => {
-      if (this.#views.size > 0 || this.#page.signal.aborted) return;
+      if (this.#views.size > 0 || !this.#page) return;
       this.#page.abort();
+      this.#page = null;
       // Not `stop`: other tabs go on.
       this.#dispatch({ type: 'halted' });
       this.#clear();
@@ -202,7 +204,7 @@ export class Bridge {
       report: (report) => this.#dispatch({ type: 'report', report }),
       ended: (reason) => {
         this.#dispatch({ type: 'ended', reason });
-        if (this.#page.signal.aborted) this.#clear();
+        if (!this.#page) this.#clear();
       },
     });
   }

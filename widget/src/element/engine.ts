@@ -31,6 +31,8 @@ export class Engine {
   readonly #around: Around;
   readonly #counter: Counter;
   #session: Session | null = null;
+  /** Of the last look: with a new day the bytes of a day begin anew. */
+  #day = '';
 
   constructor(host: EngineHost) {
     this.#host = host;
@@ -111,6 +113,9 @@ export class Engine {
     const { figures } = this.#counter;
     this.#host.figures(figures);
     const { bytes } = figures.today;
+    const day = this.#host.keep.today();
+    if (day !== this.#day) this.#session?.allow(this.#allowance);
+    this.#day = day;
     this.#host.pause(pause(settings, { ...this.#around.now, hidden: isHidden, bytes }));
   }
 
