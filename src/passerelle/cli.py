@@ -78,6 +78,13 @@ def client(
             help="Where your programs find the proxy. Keep 127.0.0.1: others must not use it.",
         ),
     ] = "127.0.0.1:1080",
+    media: Annotated[
+        bool,
+        typer.Option(
+            help="Let downloads come as video where a volunteer's browser can do that: faster on "
+            "bad networks, and to an observer it looks like a video call. Without it: data only."
+        ),
+    ] = True,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Also show each step of connecting.")
     ] = False,
@@ -95,7 +102,10 @@ def client(
 
     address = Listen.parse(listen)
     config = ClientConfig(
-        invite=parse(invite), listen_host=address.host or "127.0.0.1", listen_port=address.port
+        invite=parse(invite),
+        listen_host=address.host or "127.0.0.1",
+        listen_port=address.port,
+        media=media,
     )
 
     def show(notice: Notice) -> None:

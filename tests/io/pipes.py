@@ -10,7 +10,7 @@ from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.link import SecureLink
 from passerelle.io.stream import TunnelStream
 from passerelle.io.tls import LinkIdentity, TlsPipe, client_context, exit_context
-from passerelle.io.transport import Receiver
+from passerelle.io.transport import Receiver, Windows
 from passerelle.io.tunnel import Tunnel
 from passerelle.wire.control import Control
 from passerelle.wire.frames import Frame
@@ -37,6 +37,8 @@ class PipeEnd:
         self.said: list[str] = []
         """What was sent from here to the relay itself."""
         self.closed: LinkCode | None = None
+        self.known: Windows | None = None
+        """What this end claims to know of its path."""
         self._relay = relay
         self._receiver: Receiver | None = None
         self._early: list[bytes | str] = []
@@ -57,6 +59,9 @@ class PipeEnd:
 
     def send_control(self, text: str) -> None:
         self.said.append(text)
+
+    def windows(self, rtt_s: float) -> Windows | None:
+        return self.known
 
     def say(self, text: str) -> None:
         """Let the relay itself speak to this end."""

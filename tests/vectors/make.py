@@ -51,7 +51,7 @@ def make_limits() -> Json:
     """Give the bounds both languages must share."""
     names = (
         "LINK_MESSAGE_BYTES TICKET_BYTES SIGNAL_MESSAGE_BYTES LANES CANDIDATES DESCRIPTOR_BYTES "
-        "DESCRIPTOR_ENTRIES INVITE_CHARS"
+        "DESCRIPTOR_ENTRIES INVITE_CHARS RESEND_GAPS MEDIA_KEPT_BYTES"
     )
     return {name: getattr(limits, name) for name in names.split()}
 
@@ -176,6 +176,14 @@ def make_descriptions() -> list[Json]:
         {"candidates": [["host", "b0a1.local", 5]]},
         {"candidates": [["host", "", 5]]},
         {"candidates": [["host", "192.0.2.1 typ host\r\na=x", 5]]},
+        {"media": 1},
+        {"media": 255, "setup": "active", "candidates": [["host", "192.0.2.1", 50000]]},
+        {"media": 0},
+        {"media": 256},
+        {"media": 1.5},
+        {"media": True},
+        {"media": "1"},
+        {"media": None},
         {"sdp": "v=0"},
         {"__proto__": {"ufrag": "abcd"}},
         {"constructor": "x"},
@@ -237,6 +245,8 @@ def make_own_sdp() -> list[Json]:
         plain.replace("\n", "\r\n"),
         full.replace("\n", "\r\n"),
         _BROWSER.format(candidates=many, fingerprint=fingerprint),
+        plain + "m=video 9 UDP/TLS/RTP/SAVPF 97 98\na=mid:1\na=sendonly\n",
+        plain + "m=video 0 UDP/TLS/RTP/SAVPF 97 98\na=mid:1\na=inactive\n",
         plain.replace("sha-256", "sha-1"),
         plain.replace(fingerprint, fingerprint[:-3]),
         plain.replace("a=ice-pwd", "a=x"),
@@ -449,7 +459,7 @@ def _decoded(text: str) -> Json:
 
 
 def make_control() -> Json:
-    """Give texts beside a link with the lane Python reads in them, and what relays say."""
+    """Give texts beside a link with what Python reads in them for a relay, and what relays say."""
     half: Json = {
         "ufrag": "abcd",
         "pwd": "0123456789abcdefghij+/",
@@ -482,6 +492,24 @@ def make_control() -> Json:
         {**lane, "description": {**half, "candidates": [["host", "a.local", 5]]}},
         {**lane, "description": "v=0"},
         {**lane, "description": None},
+        {**lane, "description": {**half, "media": 1}},
+        {"type": "got", "next": 0},
+        {"type": "got", "next": 2**32 - 1},
+        {"type": "got", "next": 2**32},
+        {"type": "got", "next": -1},
+        {"type": "got", "next": "1"},
+        {"type": "got"},
+        {"type": "resend", "gaps": [[0, 1]]},
+        {"type": "resend", "gaps": [[n, n + 1] for n in range(16)]},
+        {"type": "resend", "gaps": [[2**32 - 1, 0]], "later": 1},
+        {"type": "resend", "gaps": [[n, n + 1] for n in range(17)]},
+        {"type": "resend", "gaps": []},
+        {"type": "resend", "gaps": [[1]]},
+        {"type": "resend", "gaps": [[1, 2, 3]]},
+        {"type": "resend", "gaps": [[1, 2**32]]},
+        {"type": "resend", "gaps": [{"first": 1, "end": 2}]},
+        {"type": "resend", "gaps": 5},
+        {"type": "resend"},
         *({k: v for k, v in lane.items() if k != name} for name in lane),
         {},
         {"type": 1},
@@ -513,9 +541,9 @@ def _controlled(text: str) -> Json:
         message = control.decode(text)
     except PeerError as error:
         return {"refused": error.code.name.lower()}
-    if not isinstance(message, control.Lane):
-        return {"lane": None}
-    return {"lane": json.loads(msgspec.json.encode(message))}
+    if not isinstance(message, control.Lane | control.Got | control.Resend):
+        return {"message": None}
+    return {"message": json.loads(msgspec.json.encode(message))}
 
 
 if __name__ == "__main__":

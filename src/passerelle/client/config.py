@@ -17,6 +17,8 @@ class ClientConfig:
     listen_host: str = "127.0.0.1"
     listen_port: int = 1080
     """0 lets the system choose."""
+    media: bool = True
+    """Let volunteers whose browsers can do so send downloads as video, which bears loss better."""
     links: int = 3
     """Links kept ready."""
     lanes: int = limits.LANES

@@ -222,7 +222,7 @@ class Keeper:
         offers: list[ChannelOffer] = []
 
         async def gather() -> None:
-            offers.append(await ChannelOffer.gather(chosen))
+            offers.append(await ChannelOffer.gather(chosen, media=self._config.media))
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -275,7 +275,8 @@ class Keeper:
         ready = self._pool.ready
         for attempt in ready:
             missing = self._config.links - len(ready) - len(self._pool.connecting)
-            if missing <= 0 or attempt.round_trip_s < self._config.lane_rtt_s:
+            alone = attempt.path.has_media or attempt.round_trip_s < self._config.lane_rtt_s
+            if missing <= 0 or alone:
                 continue
             while missing > 0 and attempt.lane_tickets and self._room() > 0:
                 self._start_lane(attempt, attempt.lane_tickets.pop())

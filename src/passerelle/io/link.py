@@ -9,7 +9,7 @@ from typing import Protocol
 from passerelle import limits
 from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.tls import TlsPipe
-from passerelle.io.transport import Transport
+from passerelle.io.transport import Transport, Windows
 from passerelle.wire import control, envelope
 from passerelle.wire.control import Control
 from passerelle.wire.frames import Close, Drain, Frame, FrameReader, encode
@@ -65,6 +65,10 @@ class SecureLink:
     def closed(self) -> bool:
         """Whether the link is over."""
         return self._closed
+
+    def windows(self, rtt_s: float) -> Windows | None:
+        """See `Transport.windows`."""
+        return self._transport.windows(rtt_s)
 
     def start(self) -> None:
         """Begin the TLS handshake."""

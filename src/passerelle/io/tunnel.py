@@ -284,6 +284,7 @@ class Tunnel:
             self._end(LinkCode.LIMIT)
             return
         now = self._loop.time()
+        self._pace()
         while True:
             self._fill()
             frames = self._session.transmit(now)
@@ -291,6 +292,13 @@ class Tunnel:
                 break
             self._send(frames)
         self._arm(now)
+
+    def _pace(self) -> None:
+        """Let links that know their path decide how much is under way."""
+        for number, link in self._links.items():
+            windows = link.windows(self._session.estimator(number).min_rtt_s)
+            if windows is not None:
+                self._session.pace(number, send=windows.send, receive=windows.receive)
 
     def _send(self, frames: list[tuple[int, Frame]]) -> None:
         by_link: dict[int, list[Frame]] = {}

@@ -27,10 +27,19 @@ export interface Allowance {
   readonly mbit: number;
 }
 
+/** A video sender's encoded frames; `frames` takes pictures for it where a Worker can make them. */
+export interface Reels {
+  readonly readable: ReadableStream<RTCEncodedVideoFrame>;
+  readonly writable: WritableStream<RTCEncodedVideoFrame>;
+  readonly frames: WritableStream<VideoFrame> | null;
+}
+
 export type ToRelay =
-  | { readonly type: 'start'; readonly invite: string; readonly allowance: Allowance }
+  /** `media`: whether this browser can do media links. */
+  | { readonly type: 'start'; readonly invite: string; readonly allowance: Allowance; readonly media: boolean }
   | { readonly type: 'allow'; readonly allowance: Allowance }
   | { readonly type: 'channel'; readonly link: number; readonly channel: RTCDataChannel }
+  | { readonly type: 'video'; readonly link: number; readonly reels: Reels }
   | { readonly type: 'answered'; readonly link: number; readonly sdp: string }
   | { readonly type: 'peer_lost'; readonly link: number }
   /** Ask people to move, and be over soon. */
@@ -43,6 +52,8 @@ export type FromRelay =
   | { readonly type: 'report'; readonly report: Report }
   /** Make a PeerConnection for this offer (template SDP), and answer. */
   | { readonly type: 'peer'; readonly link: number; readonly sdp: string; readonly stun: readonly string[] }
+  /** Make a picture for this link's video. */
+  | { readonly type: 'shoot'; readonly link: number }
   | { readonly type: 'peer_over'; readonly link: number }
   /** Everything is closed; `reason` when the relay gave up by itself. */
   | { readonly type: 'ended'; readonly reason: Reason | null };

@@ -6,6 +6,7 @@
 
 import { Problem, type Reason } from '../core/fault';
 import type { Allowance, FromRelay, Report, ToRelay } from '../core/report';
+import { canFilm } from './camera';
 import { canRelay, Peer } from './peer';
 
 /** File and integrity of the relay script; put in by the build. */
@@ -45,7 +46,7 @@ export class Session {
       this.#worker = worker;
       worker.onmessage = ({ data }: MessageEvent<FromRelay>) => this.#handle(data);
       worker.onerror = () => this.#finish('internal');
-      this.#post({ type: 'start', invite, allowance: this.#allowance });
+      this.#post({ type: 'start', invite, allowance: this.#allowance, media: canFilm() });
     } catch (error) {
       this.#finish(error instanceof Problem ? error.reason : 'internal');
     }
@@ -134,6 +135,8 @@ export class Session {
         return this.#events.report(message.report);
       case 'peer':
         return this.#connect(message.link, message.sdp, message.stun);
+      case 'shoot':
+        return this.#peers.get(message.link)?.shoot();
       case 'peer_over':
         this.#peers.get(message.link)?.close();
         this.#peers.delete(message.link);
@@ -148,6 +151,12 @@ export class Session {
       const peer = new Peer(stun, {
         channel: (channel) =>
           this.#post({ type: 'channel', link, channel }, channel as unknown as Transferable),
+        reels: (reels) => {
+          const streams = [reels.readable, reels.writable, reels.frames];
+          this.#post({ type: 'video', link, reels }, ...streams.filter((stream) => stream !== null));
+        },
+        // Without a Worker there would be no relay to ask for a peer.
+        transform: () => new RTCRtpScriptTransform(this.#worker as Worker, { link }),
         answered: (own) => this.#post({ type: 'answered', link, sdp: own }),
         lost: () => this.#post({ type: 'peer_lost', link }),
       });

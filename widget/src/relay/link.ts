@@ -25,8 +25,8 @@ export interface LinkEvents {
   changed(): void;
   /** `bytes` were copied. */
   carried(bytes: number): void;
-  /** The client wants one more link. */
-  asked(lane: control.Lane): void;
+  /** The client says something to this relay. Throws PeerError. */
+  heard(message: control.ToRelay): void;
   /** Both sides are closed, or were given up. The last event, and sent once. */
   over(code: LinkCode): void;
 }
@@ -132,8 +132,8 @@ export class Link {
   }
 
   #hear(side: Side, text: string): void {
-    const lane = control.decode(text);
-    if (lane && side === 'client') this.#events.asked(lane);
+    const message = control.decode(text);
+    if (message && side === 'client') this.#events.heard(message);
   }
 
   /** Begin to end; false where that has begun already. */

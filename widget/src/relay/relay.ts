@@ -1,13 +1,15 @@
 /** The relay: takes the broker's offers, holds the links, and reports to the page. */
 
 import * as control from '../core/control';
-import { fromOwnSdp, toSdp, type Description } from '../core/description';
+import { fromOwnSdp, MEDIA_VERSION, toSdp, type Description } from '../core/description';
 import { Problem, type Reason } from '../core/fault';
 import { parse } from '../core/invite';
 import { LANES, SLOTS } from '../core/limits';
-import type { Allowance, FromRelay, Report, ToRelay } from '../core/report';
+import type { Allowance, FromRelay, Reels, Report, ToRelay } from '../core/report';
 import type { Offer } from '../core/signalling';
 import { Broker, type Reply } from './broker';
+import { project } from './camera';
+import { Film, type Projector } from './film';
 import { Link } from './link';
 import { Network } from './network';
 import { Pace } from './pace';
@@ -24,6 +26,10 @@ interface Entry {
   readonly link: Link;
   readonly person: Person;
   readonly reply: Reply;
+  channel: RTCDataChannel | null;
+  answer: Description | null;
+  projector: Projector | null;
+  film: Film | null;
   isAnswered: boolean;
   isOpen: boolean;
 }
@@ -40,6 +46,7 @@ export class Relay {
   readonly #people = new Set<Person>();
   readonly #pace = new Pace();
   readonly #stopping = new AbortController();
+  #media = false;
   #network: Network | null = null;
   #broker: Broker | null = null;
   #allowance: Allowance = { people: 0, lanes: 0, mbit: 0 };
@@ -65,12 +72,15 @@ export class Relay {
     switch (message.type) {
       case 'start':
         this.#allow(message.allowance);
+        this.#media = message.media;
         return void this.#start(message.invite);
       case 'allow':
         this.#allow(message.allowance);
         return this.#broker?.ready();
       case 'channel':
         return this.#channel(message.link, message.channel);
+      case 'video':
+        return this.#film(message.link, message.reels);
       case 'answered':
         return this.#answer(message.link, message.sdp);
       case 'peer_lost':
@@ -139,39 +149,73 @@ export class Relay {
     const link = new Link(this.#pace, {
       changed: () => this.#count(id),
       carried: (bytes) => this.#carried(bytes),
-      asked: (lane) => this.#asked(lane, person, link),
+      heard: (message) => {
+        if (message.type === 'lane') this.#asked(message, person, link);
+        else this.#entries.get(id)?.film?.hear(message);
+      },
       over: () => this.#over(id),
     });
-    this.#entries.set(id, { link, person, reply, isAnswered: false, isOpen: false });
+    this.#entries.set(id, {
+      link,
+      person,
+      reply,
+      channel: null,
+      answer: null,
+      projector: null,
+      film: null,
+      isAnswered: false,
+      isOpen: false,
+    });
     this.#people.add(person);
     person.links += 1;
     this.#broker?.ready();
     joinSocket(link, socket);
+    const { media, ...plain } = description;
     this.#post({
       type: 'peer',
       link: id,
-      sdp: toSdp(description),
+      sdp: toSdp(media && this.#media ? { ...plain, media: MEDIA_VERSION } : plain),
       stun: pick(descriptor.stun, STUN_SERVERS),
     });
   }
 
   #channel(id: number, channel: RTCDataChannel): void {
     const entry = this.#entries.get(id);
-    if (entry) joinChannel(entry.link, channel);
-    else channel.close();
+    if (!entry) return channel.close();
+    entry.channel = channel;
+    this.#join(entry);
+  }
+
+  #film(id: number, reels: Reels): void {
+    const entry = this.#entries.get(id);
+    if (!entry) return;
+    entry.projector = project(reels, () => this.#post({ type: 'shoot', link: id }));
+    this.#join(entry);
   }
 
   #answer(id: number, sdp: string): void {
     const entry = this.#entries.get(id);
-    if (!entry || entry.isAnswered) return;
+    if (!entry || entry.answer) return;
     try {
       const description = fromOwnSdp(sdp);
       if (description.setup !== 'active') throw new Problem('internal');
-      entry.isAnswered = true;
-      entry.reply.answer(description);
+      entry.answer = description;
+      this.#join(entry);
     } catch {
       entry.link.close('internal');
     }
+  }
+
+  /** Give the link its channel, and answer, once everything is here. */
+  #join(entry: Entry): void {
+    const { link, channel, answer, projector, reply, isAnswered } = entry;
+    if (isAnswered || !channel || !answer || (answer.media && !projector)) return;
+    entry.isAnswered = true;
+    joinChannel(link, channel, (port) => {
+      if (!answer.media || !projector) return port;
+      return (entry.film = new Film(port, projector, () => link.roomy('client')));
+    });
+    reply.answer(answer);
   }
 
   #over(id: number): void {

@@ -44,6 +44,7 @@ async function setUp(allowance: Partial<Allowance> = {}) {
     type: 'start',
     invite: `https://broker.example/#${encodeUrl(raw)}`,
     allowance: { people: 5, lanes: LANES, mbit: Infinity, ...allowance },
+    media: true,
   });
   await vi.waitFor(() => expect(FakeSocket.made).toHaveLength(1));
   const broker = FakeSocket.made[0] as FakeSocket;
@@ -345,6 +346,7 @@ describe('the end', () => {
       type: 'start',
       invite: 'nonsense',
       allowance: { people: 1, lanes: 1, mbit: 1 },
+      media: true,
     });
     await vi.advanceTimersByTimeAsync(0);
     expect(posted.at(-1)).toEqual({ type: 'ended', reason: 'invite' });
