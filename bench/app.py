@@ -27,6 +27,7 @@ ENDLESS_BYTES = 1 << 50
 PATIENCE_S = 60.0
 """Longest wait for any single byte."""
 POLL_S = 0.001
+STEP_S = 0.1
 GREETING = b"\x05\x01\x00"
 ANSWER_BYTES = 10
 """A SOCKS5 answer with an IPv4 address in it, which is what the client gives."""
@@ -36,8 +37,10 @@ class Failed(Exception):
     """The proxy or the site did not do its part."""
 
 
-def down(options: argparse.Namespace) -> dict[str, float]:
+def down(options: argparse.Namespace) -> dict[str, Any]:
     """Download: `bytes` in `seconds`, from the SOCKS connect on, or for `--seconds` of it.
+
+    `steps` are the bytes of each `STEP_S`.
 
     SIGTERM ends it in good order, with what came so far.
     """
@@ -49,6 +52,7 @@ def down(options: argparse.Namespace) -> dict[str, float]:
     signal.signal(signal.SIGTERM, end)
     buffer = bytearray(BUFFER_BYTES)
     total = 0
+    steps: list[int] = []
     size = options.bytes or ENDLESS_BYTES
     with connect(options, f"down {size}\n".encode()) as connection:
         while total < size:
@@ -59,7 +63,11 @@ def down(options: argparse.Namespace) -> dict[str, float]:
             if not got:
                 raise Failed(f"the download ended after {total} of {size} bytes")
             total += got
-    return {"bytes": total, "seconds": options.seconds or time.monotonic() - start_s}
+            step = int((now_s - start_s) / STEP_S)
+            steps += [0] * (step + 1 - len(steps))
+            steps[step] += got
+    seconds = options.seconds or time.monotonic() - start_s
+    return {"bytes": total, "seconds": seconds, "steps": steps}
 
 
 def stall(options: argparse.Namespace) -> dict[str, float]:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from passerelle import limits
+from passerelle.core import video
 from passerelle.errors import ConfigError, PeerError
 from passerelle.wire import base64url, control, description, descriptor, invite, signalling
 
@@ -42,6 +43,7 @@ def main() -> None:
         "descriptors": make_descriptors(),
         "signalling": make_signalling(),
         "control": make_control(),
+        "media": make_media(),
     }.items():
         text = json.dumps(vectors, indent=2, ensure_ascii=True, sort_keys=True)
         (folder / f"{name}.json").write_text(text + "\n", encoding="ascii")
@@ -544,6 +546,18 @@ def _controlled(text: str) -> Json:
     if not isinstance(message, control.Lane | control.Got | control.Resend):
         return {"message": None}
     return {"message": json.loads(msgspec.json.encode(message))}
+
+
+def make_media() -> list[Json]:
+    """Give messages and the frame that holds them."""
+    cases = [[b"a"], [b"a", b"bc", bytes(range(256))], [bytes(1000)] * 5]
+    return [
+        {
+            "messages": [message.hex() for message in messages],
+            "frame": video.pack(0, list(enumerate(messages))).hex(),
+        }
+        for messages in cases
+    ]
 
 
 if __name__ == "__main__":

@@ -20,9 +20,14 @@ export class Reel {
   #cost_bytes = 0;
   #queued_bytes = 0;
   /** Numbers of the first message kept, of the first that never left, and of the next to come. */
-  #first = 0;
-  #unsent = 0;
-  #next = 0;
+  #first: number;
+  #unsent: number;
+  #next: number;
+
+  /** `first` is the number of the first message. */
+  constructor(first = 0) {
+    this.#first = this.#unsent = this.#next = first;
+  }
 
   /** Messages taken so far. */
   get count(): number {

@@ -77,8 +77,10 @@ export class Link {
 
   /** Take what `side` sent; anything may come. */
   message(side: Side, data: unknown): void {
-    // While the far side is closing there is nobody left to copy to.
-    if (this.#end !== null) return;
+    // While the far side is closing there is nobody left to copy to. A client may still miss
+    // something of what was received for it.
+    const isHeard = this.#end === 'normal' && typeof data === 'string';
+    if (this.#end !== null && !isHeard) return;
     try {
       if (data instanceof ArrayBuffer) this.#copy(side === 'client' ? 'exit' : 'client', data);
       else if (typeof data === 'string') this.#hear(side, data);
