@@ -111,6 +111,7 @@ class Listener:
     frames: list[Frame] = field(default_factory=list)
     batches: int = 0
     draining: int = 0
+    windows: int = 0
     controls: list[Control] = field(default_factory=list)
     errors: list[LinkLost] = field(default_factory=list)
 
@@ -124,6 +125,9 @@ class Listener:
 
     def link_draining(self, link: SecureLink) -> None:
         self.draining += 1
+
+    def link_windows(self, link: SecureLink) -> None:
+        self.windows += 1
 
     def link_control(self, link: SecureLink, message: Control) -> None:
         self.controls.append(message)
@@ -151,6 +155,9 @@ class Joint:
         raise AssertionError("the tunnel takes frames")
 
     def link_draining(self, link: SecureLink) -> None:
+        pass
+
+    def link_windows(self, link: SecureLink) -> None:
         pass
 
     def link_control(self, link: SecureLink, message: Control) -> None:

@@ -27,7 +27,7 @@ from passerelle import limits
 
 QUEUE_ALLOWANCE_S = 0.020
 """Queue of our own that we keep on the path, as time at its rate."""
-STARTUP_GAIN = 2.0
+STARTUP_GAIN = 3.0
 STARTUP_GROWTH = 1.25
 STARTUP_ROUNDS = 3
 """Rounds without that growth after which the path counts as full (BBR)."""

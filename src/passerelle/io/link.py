@@ -33,6 +33,9 @@ class LinkHandler(Protocol):
     def link_control(self, link: SecureLink, message: Control) -> None:
         """The relay says something else."""
 
+    def link_windows(self, link: SecureLink) -> None:
+        """`windows` has something new to say."""
+
     def link_lost(self, link: SecureLink, error: LinkLost) -> None:
         """The link is over; called once, unless `close` was called first."""
 
@@ -128,6 +131,11 @@ class SecureLink:
                 self.handler.link_control(self, message)
         except PeerError as error:
             self._fail(error)
+
+    def windows_changed(self) -> None:
+        """Learn that the transport knows more of its path."""
+        if not self._closed:
+            self.handler.link_windows(self)
 
     def transport_lost(self, error: LinkLost) -> None:
         """Learn that the transport is gone."""

@@ -20,6 +20,8 @@ NUMBER_BYTES = 4
 GOT_BYTES = 256 * limits.KIB
 GOT_S = 0.2
 """The relay is told to forget what arrived after so many bytes, or so much time."""
+TOLD_STEP = 16
+"""A window that changed by more than this part is told at once."""
 SILENT_S = 2.5
 """A relay sends an empty frame every second: without any, video tells nothing of the path."""
 UPLOAD_SLACK_S = 0.040
@@ -46,6 +48,7 @@ class Inbox:
         self._video = dtls.video = VideoReceiver(dtls, self)
         self._fresh_bytes = 0
         """Arrived since the relay was told."""
+        self._told_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def take(self, message: bytes) -> None:
@@ -59,11 +62,12 @@ class Inbox:
     def windows(self, rtt_s: float) -> Windows:
         """See `Transport.windows`."""
         self._video.path_rtt_s = rtt_s
+        self._told_bytes = self._video.window_bytes
         silent = time.monotonic() - self._video.packet_at > SILENT_S
         beyond_s = max(0.0, rtt_s - self._sctp.least_rtt_s) + UPLOAD_SLACK_S
         return Windows(
             send=self._sctp.window_bytes + int(self._sctp.rate * beyond_s),
-            receive=0 if silent else self._video.window_bytes,
+            receive=0 if silent else self._told_bytes,
         )
 
     def close(self) -> None:
@@ -87,6 +91,11 @@ class Inbox:
     def video_missing(self, gaps: list[tuple[int, int]]) -> None:
         """Ask the relay itself."""
         self._say(control.Resend(tuple(gaps)))
+
+    def video_window(self) -> None:
+        """Have the far end told at once: it may be waiting for what is held here."""
+        if abs(self._video.window_bytes - self._told_bytes) * TOLD_STEP > self._told_bytes:
+            self._receiver.windows_changed()
 
     def video_failed(self, error: LinkLost) -> None:
         """End the link."""

@@ -55,6 +55,9 @@ class VideoOwner(Protocol):
     def video_missing(self, gaps: list[tuple[int, int]]) -> None:
         """Ask the relay to send messages again: (first, end), 32-bit numbers."""
 
+    def video_window(self) -> None:
+        """The window may have changed."""
+
     def video_failed(self, error: LinkLost) -> None:
         """The volunteer sent what it must not; called once."""
 
@@ -242,6 +245,7 @@ class VideoReceiver:
         except PeerError as error:
             self._fail(error.code, error.reason)
         self._report(now)
+        self._owner.video_window()
         if len(self.repair):
             self._arm(REPAIR_TICK_S)
         else:

@@ -27,6 +27,9 @@ class Receiver(Protocol):
     def control_received(self, text: str) -> None:
         """Take what the relay itself says (`wire.control`)."""
 
+    def windows_changed(self) -> None:
+        """Learn that `Transport.windows` has something new to say."""
+
     def transport_lost(self, error: LinkLost) -> None:
         """Learn, once, that nothing more will arrive or leave."""
 

@@ -152,6 +152,10 @@ class Tunnel:
         self._handler.link_leaving(number)
         self._schedule()
 
+    def link_windows(self, link: SecureLink) -> None:
+        """A link's path is known better: its window may have grown."""
+        self._schedule()
+
     def link_control(self, link: SecureLink, message: Control) -> None:
         """The relay says something that is the owner's business."""
         self._handler.link_control(link.number, message)
