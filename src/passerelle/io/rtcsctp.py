@@ -15,6 +15,7 @@ peer's first window, from its INIT) are read or kept true. Partial reliability i
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from bisect import bisect_right
 from collections import deque
@@ -32,10 +33,13 @@ _SACK_BLOCKS = 20
 _PACE_GAIN = 1.25
 _BURST_S = 0.002
 """Time whose packets may leave at once: a browser's socket has room for about a hundred."""
+_SOCKET_BYTES = 64_000
+"""What a browser's UDP socket holds while the browser is busy: on a path shorter than that, more in
+flight than this is lost there and sent again, 5 % of all packets on one host without this bound."""
 _RTT_AGE_S = 12.0
 """How long the smallest round trip is believed."""
-_RTT_LEAST_S = 0.005
-"""For the pace on one host: what happens inside a browser takes this long."""
+_RTT_LEAST_S = 0.001
+"""For the pace: on one host the window is no more than the browser's socket holds."""
 _INITIAL_RTT_S = 0.2
 _ACK_DELAY_S = 0.25
 """A browser may hold a SACK for 200 ms when a single packet came."""
@@ -93,6 +97,8 @@ class SctpSender(RTCSctpTransport):
         """When the pace allows the next packet."""
         self._resume: asyncio.TimerHandle | None = None
         self._timeouts = 0
+        self._wait_over_s = math.inf
+        """When the oldest packets are sent again."""
         self._tasks = TaskSet("sctp")
 
     @property
@@ -125,7 +131,13 @@ class SctpSender(RTCSctpTransport):
     def _window_bytes(self) -> int:
         peer = self._ssthresh if self._peer_window_bytes is None else self._peer_window_bytes
         # A browser ends an association whose buffer overflows (dcSCTP).
-        return min(self._control.window_bytes, peer)
+        return min(self._congestion_window_bytes, peer)
+
+    @property
+    def _congestion_window_bytes(self) -> int:
+        # Twice what the path holds: a long one's window may still double each round trip.
+        held = int(2 * self._control.rate * self.least_rtt_s)
+        return min(self._control.window_bytes, held + _SOCKET_BYTES)
 
     # --- SACK -----------------------------------------------------------------------------------
 
@@ -268,8 +280,14 @@ class SctpSender(RTCSctpTransport):
         try:
             now = time.monotonic()
             self._ready_s = max(self._ready_s, now - _BURST_S)
-            while self._ready_s <= now and (flight := self._next()):
-                self._ready_s += flight.size / self._pace
+            window, most = self._congestion_window_bytes, self._window_bytes
+            # A little above what the window comes to.
+            pace = _PACE_GAIN * window / max(_RTT_LEAST_S, self.least_rtt_s)
+            while self._ready_s <= now and self._flight_size < window:
+                flight = self._next(most)
+                if flight is None:
+                    break
+                self._ready_s += flight.size / pace
                 await self._dispatch(flight)
         finally:
             self._busy = False
@@ -285,19 +303,12 @@ class SctpSender(RTCSctpTransport):
         await self._data_channel_flush()
         await self._transmit()
 
-    @property
-    def _pace(self) -> float:
-        """Bytes a second at which the window is let out: a little above what it comes to."""
-        return _PACE_GAIN * self._control.window_bytes / max(_RTT_LEAST_S, self.least_rtt_s)
-
-    def _next(self) -> _Flight | None:
-        """Return the next packet that a window has room for."""
-        if self._flight_size >= self._control.window_bytes:
-            return None
+    def _next(self, most: int) -> _Flight | None:
+        """Return the next packet: a lost one, or a new one while fewer than `most` bytes fly."""
         if flight := self._next_lost():
             # Not through the peer's window: it keeps a place for what is missing.
             return flight
-        if not self._outbound_queue or self._flight_size >= self._window_bytes:
+        if not self._outbound_queue or self._flight_size >= most:
             return None
         chunk = self._outbound_queue.popleft()
         flight = _Flight(chunk, len(chunk.user_data), 0.0, 0)
@@ -319,24 +330,32 @@ class SctpSender(RTCSctpTransport):
         sendings = self._resendings if flight.resent else self._sendings
         sendings.append((flight, flight.sending, flight.sent_s))
         self._control.sent(flight.size)
-        if self._t3_handle is None:
+        if self._wait_over_s == math.inf:
             self._restart_timer()
         await self._send_chunk(flight.chunk)
 
     # --- the timer ------------------------------------------------------------------------------
 
     def _restart_timer(self) -> None:
-        if self._t3_handle is not None:
-            self._t3_handle.cancel()
-            self._t3_handle = None
-        if self._flights:
-            wait_s = self._rtt_s + max(_ACK_DELAY_S, 4 * self._rttvar_s)
-            delay_s = min(_TIMEOUT_MOST_S, wait_s * 2**self._timeouts)
+        """Let the time to wait begin now; a timer that runs is only looked at when it is over."""
+        self._wait_over_s = math.inf
+        if not self._flights:
+            return
+        wait_s = self._rtt_s + max(_ACK_DELAY_S, 4 * self._rttvar_s)
+        delay_s = min(_TIMEOUT_MOST_S, wait_s * 2**self._timeouts)
+        self._wait_over_s = time.monotonic() + delay_s
+        if self._t3_handle is None:
             self._t3_handle = asyncio.get_running_loop().call_later(delay_s, self._t3_expired)
 
     def _t3_expired(self) -> None:
         """Send the oldest packets again: what is heard of them tells of the others."""
         self._t3_handle = None
+        left_s = self._wait_over_s - time.monotonic()
+        if left_s > 0:
+            if self._flights:
+                loop = asyncio.get_running_loop()
+                self._t3_handle = loop.call_later(left_s, self._t3_expired)
+            return
         self._timeouts += 1
         if self._timeouts > _TIMEOUTS_MOST:
             self._set_state(self.State.CLOSED)
