@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 
 from passerelle import __version__, interrupt
+from passerelle.commands import embed
 from passerelle.errors import ConfigError, PasserelleError
 from passerelle.listen import Listen
 
@@ -275,6 +276,9 @@ def demo(
     except interrupt.Interrupted:
         if once or not demonstration.arrived:
             raise
+
+
+embed.register(app)
 
 
 async def forever() -> NoReturn:

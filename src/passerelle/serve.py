@@ -7,7 +7,6 @@ signed anew before it expires.
 from __future__ import annotations
 
 import asyncio
-import html
 import logging
 import ssl
 import time
@@ -19,12 +18,12 @@ from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-import msgspec
 from aiohttp import web
 
-from passerelle.broker.assets import MANIFEST
+from passerelle.broker.assets import MANIFEST, script_in
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.service import Broker
+from passerelle.core import embed
 from passerelle.core.policy import Policy
 from passerelle.errors import ConfigError
 from passerelle.exit.config import ExitConfig
@@ -71,13 +70,6 @@ class ServeConfig:
     """How long a descriptor is good."""
 
 
-class _Part(msgspec.Struct, frozen=True):
-    """One file of the built widget, in its manifest."""
-
-    file: str
-    integrity: str
-
-
 class Servers:
     """Broker and exit, running for the length of an `async with`.
 
@@ -101,6 +93,7 @@ class Servers:
                 document=document,
                 descriptor=self._descriptor,
                 widget_dir=config.widget_dir,
+                invite=self.invite,
             ),
             clock=clock,
         )
@@ -181,7 +174,11 @@ class Servers:
 
 def exit_url(config: ServeConfig) -> str:
     """Return the URL that volunteers open links to. Raises ConfigError."""
-    base = config.exit_url or config.url
+    return link_url(config.exit_url or config.url)
+
+
+def link_url(base: str) -> str:
+    """Return the URL of links at an exit's public address. Raises ConfigError."""
     scheme, colon, rest = base.partition("://")
     wanted = {"https": "wss", "wss": "wss", "http": "ws", "ws": "ws"}.get(scheme.lower())
     if not colon or wanted is None:
@@ -196,20 +193,20 @@ def widget_tag(widget_dir: Path, invite: Invite) -> str:
 
     Raises ConfigError when the widget was not built.
     """
+    return embed.tag(widget_script(widget_dir), invite)
+
+
+def widget_script(widget_dir: Path) -> embed.Script:
+    """Return the script that pages load. Raises ConfigError when the widget was not built."""
     try:
-        manifest = (widget_dir / MANIFEST).read_bytes()
-        part = msgspec.json.decode(manifest, type=dict[str, _Part])["element"]
-    except (OSError, KeyError, msgspec.MsgspecError) as error:
+        script = script_in((widget_dir / MANIFEST).read_bytes())
+    except OSError:
+        script = None
+    if script is None:
         raise ConfigError(
             f"The widget in {widget_dir} cannot be read. Build it with `make widget`."
-        ) from error
-    source = html.escape(f"{invite.url}/w/{part.file}")
-    network = html.escape(str(invite))
-    return (
-        f'<script type="module" src="{source}" integrity="{html.escape(part.integrity)}"'
-        " crossorigin></script>\n"
-        f'<passerelle-switch network="{network}"></passerelle-switch>'
-    )
+        )
+    return script
 
 
 def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:

@@ -12,7 +12,7 @@ import json
 import sys
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
@@ -44,9 +44,12 @@ class LabBrowser:
     `asyncio.to_thread`.
     """
 
+    program = "tests.lab.browser"
+    """The module that runs inside."""
+
     def __init__(self, namespace: Namespace, *flags: str) -> None:
         """Start Chromium, with `flags` after the laboratory's own."""
-        words = ("-m", "tests.lab.browser", *flags)
+        words = ("-m", self.program, *flags)
         self._child: Child = namespace.python(*words, dialogue=True)
         self._read(START_S)
 
@@ -114,6 +117,14 @@ def _value(answer: str) -> Any:
     return message["value"]
 
 
+class Inside(Protocol):
+    """What obeys inside."""
+
+    async def obey(self, request: dict[str, Any]) -> object:
+        """Do what `request` says within its time, and return the value to answer with."""
+        ...
+
+
 class _Inside:
     """The commands, on the one page."""
 
@@ -163,30 +174,34 @@ class _Inside:
         self._console = [*self._console, line][-CONSOLE_LINES_LIMIT:]
 
 
-async def _serve(flags: list[str]) -> None:
+async def serve(inside: Inside, version: str) -> None:
+    """Obey line by line until there are no more."""
     requests = asyncio.StreamReader(limit=LINE_BYTES_LIMIT)
     protocol = asyncio.StreamReaderProtocol(requests)
     await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=[*FLAGS, *flags], timeout=START_S * 1e3
-        )
-        inside = _Inside(browser, await browser.new_page())
-        _answer(value=browser.version)
-        async for line in requests:
-            try:
-                value = await inside.obey(json.loads(line))
-            # Whatever goes wrong, the outside must get its one line.
-            except Exception as error:
-                _answer(error=f"{type(error).__name__}: {error}")
-            else:
-                _answer(value=value)
-        await browser.close()
+    _answer(value=version)
+    async for line in requests:
+        try:
+            value = await inside.obey(json.loads(line))
+        # Whatever goes wrong, the outside must get its one line.
+        except Exception as error:
+            _answer(error=f"{type(error).__name__}: {error}")
+        else:
+            _answer(value=value)
 
 
 def _answer(**message: object) -> None:
     print(json.dumps(message), flush=True)
 
 
+async def _run(flags: list[str]) -> None:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=[*FLAGS, *flags], timeout=START_S * 1e3
+        )
+        await serve(_Inside(browser, await browser.new_page()), browser.version)
+        await browser.close()
+
+
 if __name__ == "__main__":
-    asyncio.run(_serve(sys.argv[1:]))
+    asyncio.run(_run(sys.argv[1:]))

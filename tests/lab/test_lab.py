@@ -10,6 +10,7 @@ import pytest
 
 from tests.lab import Lab, LabError, Namespace, Star, Wan, sweep, traffic
 from tests.lab.browser import FLAGS, LabBrowser
+from tests.lab.firefox import LabFirefox
 from tests.lab.tools import CHROMIUM, ROOT, call
 
 pytestmark = pytest.mark.lab
@@ -230,9 +231,10 @@ def test_chromium_starts_in_a_namespace(star: Star, tmp_path: Path) -> None:
     assert "<title>garden</title>" in dom
 
 
-def test_a_browser_obeys_in_a_namespace(star: Star, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [LabBrowser, LabFirefox])
+def test_a_browser_obeys_in_a_namespace(kind: type[LabBrowser], star: Star, tmp_path: Path) -> None:
     url = serve(star.hosts["exit"], tmp_path)
-    with LabBrowser(star.hosts["client"]) as browser:
+    with kind(star.hosts["client"]) as browser:
         browser.goto(url)
         assert browser.text("#b") == "off"
         browser.click("#b")

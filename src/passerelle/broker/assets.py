@@ -15,6 +15,7 @@ import msgspec
 from aiohttp import web
 
 from passerelle import limits
+from passerelle.core.embed import Script
 from passerelle.errors import ConfigError
 
 MANIFEST = "manifest.json"
@@ -45,6 +46,7 @@ class _Part(msgspec.Struct, frozen=True):
     """One entry of the manifest; what else it says is for others."""
 
     file: str
+    integrity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class Assets:
             raise _broken(directory, f"its {MANIFEST} cannot be read") from None
         if "element" not in parts or len(parts) > limits.WIDGET_FILES:
             raise _broken(directory, f"its {MANIFEST} is not that of the widget")
+        self.parts = {name: Script(part.file, part.integrity) for name, part in parts.items()}
+        """Each part's file and its hash."""
         self._entry = parts["element"].file
         self._files = {
             part.file: _file(part.file, _read(directory, part.file), _FOREVER)
@@ -91,6 +95,15 @@ class Assets:
         # Relative, so that it holds behind a proxy which serves us under a path of its own.
         headers = {"Location": self._entry, "Cache-Control": self._short, **_CROSS_ORIGIN}
         return web.Response(status=302, headers=headers)
+
+
+def script_in(manifest: bytes) -> Script | None:
+    """Return the script that pages load, from the text of a manifest; None if it names none."""
+    try:
+        part = msgspec.json.decode(manifest, type=dict[str, _Part])["element"]
+    except (KeyError, msgspec.MsgspecError):
+        return None
+    return Script(part.file, part.integrity) if part.integrity else None
 
 
 def _respond(file: _File, *, packed: bool) -> web.Response:

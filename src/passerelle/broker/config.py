@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from passerelle import limits
 from passerelle.wire.descriptor import Descriptor
+from passerelle.wire.invite import Invite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,8 @@ class BrokerConfig:
     """What `document` says."""
     widget_dir: Path | None = None
     """The built widget, with its manifest.json; None serves no widget."""
+    invite: Invite | None = None
+    """Written into the tag that `/embed` makes; None: the publisher has to paste it."""
 
     answer_timeout_s: float = 5.0
     """A rendezvous request is answered within this time, whatever the volunteers do."""

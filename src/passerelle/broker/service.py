@@ -11,6 +11,7 @@ from aiohttp import hdrs, web
 
 from passerelle.broker.assets import Assets
 from passerelle.broker.config import BrokerConfig
+from passerelle.broker.embed import Editor
 from passerelle.broker.rendezvous import Rendezvous
 from passerelle.broker.volunteers import Volunteers
 
@@ -52,6 +53,7 @@ class Broker:
         router.add_get("/healthz", self._health)
         if self._assets:
             router.add_get("/w/{file}", self._assets.handle)
+            router.add_get("/embed", Editor(self._config, self._assets).handle)
         self._open = True
         _log.info(
             "broker for %d exits starts, %s the widget's files",

@@ -7,13 +7,14 @@ import type { Allowance } from '../core/report';
 import { dispatch, INITIAL, isOn, type Event, type Snapshot } from '../core/store';
 import * as consent from './consent';
 import { Face } from './face';
+import { mock } from './mock';
 import { Session } from './session';
 
 const PEOPLE = 5;
 const SLOWEST_MBIT = 0.1;
 
 export class PasserelleSwitch extends HTMLElement {
-  static readonly observedAttributes = ['network', 'people', 'lanes', 'mbit'];
+  static readonly observedAttributes = ['network', 'people', 'lanes', 'mbit', 'mock'];
 
   readonly #face: Face;
   readonly #hide = () => {
@@ -84,7 +85,8 @@ export class PasserelleSwitch extends HTMLElement {
 
   attributeChangedCallback(name: string, before: string | null, after: string | null): void {
     if (before === after) return;
-    if (name === 'network') this.#dispatch({ type: 'network' });
+    if (name === 'mock') this.#mock(after);
+    else if (name === 'network') this.#dispatch({ type: 'network' });
     else this.#session?.allow(this.#allowance);
   }
 
@@ -98,9 +100,21 @@ export class PasserelleSwitch extends HTMLElement {
   }
 
   #press(): void {
-    if (!this.isConnected) return;
+    if (!this.isConnected || this.hasAttribute('mock')) return;
     const remembered = consent.isRemembered(this.network);
     this.#dispatch({ type: 'press', remembered, problem: this.#fault() });
+  }
+
+  /** Show an invented state, and end a real one. */
+  #mock(word: string | null): void {
+    this.#face.mark(word !== null);
+    if (word !== null) this.stop();
+    this.#show();
+  }
+
+  #show(): void {
+    const word = this.getAttribute('mock');
+    this.#face.show(word === null ? this.#state.snapshot : mock(word));
   }
 
   #fault(): 'invite' | null {
@@ -118,7 +132,7 @@ export class PasserelleSwitch extends HTMLElement {
     const [state, effects] = dispatch(before, event);
     this.#state = state;
     if (state.snapshot !== before.snapshot) {
-      this.#face.show(state.snapshot);
+      this.#show();
       this.dispatchEvent(new CustomEvent('passerelle-change', { detail: state.snapshot }));
     }
     for (const effect of effects) {

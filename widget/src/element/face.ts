@@ -17,6 +17,7 @@ export class Face {
   readonly #card: HTMLElement;
   readonly #switch: HTMLButtonElement;
   readonly #lead: HTMLElement;
+  readonly #mark = make('p', { class: 'mark', part: 'mock', hidden: '' }, 'Preview · invented figures');
   readonly #status: HTMLElement;
   readonly #detail: HTMLElement;
   readonly #totals: HTMLElement;
@@ -55,6 +56,7 @@ export class Face {
       'section',
       { class: 'card', part: 'card', 'aria-labelledby': 'title' },
       make('header', {}, make('div', {}, title, this.#status, this.#detail), this.#switch),
+      this.#mark,
       this.#lead,
       this.#consent,
       this.#totals,
@@ -77,6 +79,11 @@ export class Face {
     this.#count(snapshot.retry_s);
     if (phase !== this.#phase) this.#turn(phase);
     this.#phase = phase;
+  }
+
+  /** Say whether what is shown is invented. */
+  mark(isInvented: boolean): void {
+    this.#mark.hidden = !isInvented;
   }
 
   /** Stop the countdown: the element left the page. */

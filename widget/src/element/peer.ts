@@ -98,14 +98,17 @@ export class Peer {
 export function canRelay(): 'yes' | 'no_webrtc' | 'old_browser' {
   if (typeof RTCPeerConnection === 'undefined') return 'no_webrtc';
   let connection: RTCPeerConnection | undefined;
+  // Firefox moves a channel by a message, and refuses `structuredClone` for it.
+  const { port1 } = new MessageChannel();
   try {
     connection = new RTCPeerConnection();
     const channel = makeChannel(connection) as unknown as Transferable;
-    structuredClone(channel, { transfer: [channel] });
+    port1.postMessage(channel, [channel]);
     return 'yes';
   } catch {
     return connection ? 'old_browser' : 'no_webrtc';
   } finally {
+    port1.close();
     connection?.close();
   }
 }

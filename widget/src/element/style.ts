@@ -44,6 +44,7 @@ h2 { font-size: 1.1875rem; line-height: 1.3; font-weight: 650; letter-spacing: -
 h3 { width: fit-content; font-size: 1rem; line-height: 1.4; font-weight: 650; border-radius: .25rem; }
 .lead { margin-block-start: 1rem; color: var(--quiet); }
 .status { margin-block-start: .3rem; color: var(--quiet); }
+.mark { width: fit-content; margin-block-start: .75rem; padding: .1rem .6rem; border: 1px dashed currentColor; border-radius: 1rem; color: var(--quiet); font-size: .8125rem; }
 .detail { color: var(--quiet); font-size: .875rem; font-variant-numeric: tabular-nums; }
 .totals { margin-block-start: 1.25rem; padding-block-start: 1rem; border-block-start: 1px solid var(--line); }
 [data-phase=helping] .status { color: var(--accent); font-weight: 600; }

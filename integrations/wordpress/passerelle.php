@@ -1,0 +1,32 @@
+<?php
+/**
+ * Plugin Name:       Passerelle
+ * Description:       Puts a switch on your site: a visitor who turns it on lets people in censored countries browse through their browser.
+ * Version:           0.1.0
+ * Requires at least: 5.7
+ * Requires PHP:      7.4
+ * Author:            The Passerelle authors
+ * License:           Apache-2.0
+ * License URI:       https://www.apache.org/licenses/LICENSE-2.0
+ * Text Domain:       passerelle
+ *
+ * Copyright The Passerelle authors. SPDX-License-Identifier: Apache-2.0
+ *
+ * @package Passerelle
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+const PASSERELLE_OPTION = 'passerelle_settings';
+
+require_once __DIR__ . '/includes/settings.php';
+require_once __DIR__ . '/includes/render.php';
+require_once __DIR__ . '/includes/admin.php';
+
+add_shortcode( 'passerelle', 'passerelle_shortcode' );
+add_filter( 'the_content', 'passerelle_in_content' );
+// Late: a switch may stand in the footer itself.
+add_action( 'wp_footer', 'passerelle_footer', 100 );
+add_action( 'admin_init', 'passerelle_register' );
+add_action( 'admin_menu', 'passerelle_menu' );
+add_filter( 'plugin_action_links_' . plugin_basename( __FILE__ ), 'passerelle_action_links' );

@@ -1,0 +1,191 @@
+"""`passerelle embed`: print what a publisher puts into a page."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from passerelle import limits
+from passerelle.core import embed
+from passerelle.errors import ConfigError, LocalError
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from passerelle.wire.invite import Invite
+
+FETCH_S: Final = 15.0
+PANEL: Final = "How the switch looks and what it gives"
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What the tag and the policy are made of."""
+
+    invite: Invite
+    script: embed.Script
+    brokers: tuple[str, ...]
+    exits: tuple[str, ...]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("embed")(command)
+
+
+def command(
+    invite: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="The network's invite: asks its broker for the rest."),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Your own network's keys, with --url: asks nobody for anything."
+        ),
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Public address of your broker.")
+    ] = None,
+    exit_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Public address of your exit, if it is another one."),
+    ] = None,
+    layout: Annotated[
+        embed.Layout, typer.Option(help="Its shape.", rich_help_panel=PANEL)
+    ] = embed.Layout.INLINE,
+    theme: Annotated[
+        embed.Theme, typer.Option(help="Its colours.", rich_help_panel=PANEL)
+    ] = embed.Theme.AUTO,
+    lang: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODE",
+            help=f"Its language, instead of the page's: {', '.join(embed.LANGUAGES)}.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
+    people: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="People helped at once.", rich_help_panel=PANEL),
+    ] = None,
+    mbit: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Megabits relayed a second.", rich_help_panel=PANEL),
+    ] = None,
+    megabytes: Annotated[
+        int | None, typer.Option(min=1, help="Megabytes carried a day.", rich_help_panel=PANEL)
+    ] = None,
+    hours: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HH:MM-HH:MM",
+            help="When to help, by the visitor's clock.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
+) -> None:
+    """Print the tag for a publisher's page, and the lines to add to the page's policy.
+
+    The tag holds the script's exact hash: a browser runs that script and no other. Visitors may
+    give less than the limits written into it. The same, with a preview, is at /embed on the broker.
+    """
+    choices = embed.Choices(
+        layout=layout,
+        theme=theme,
+        language=lang,
+        people=people,
+        mbit=mbit,
+        megabytes=megabytes,
+        hours=hours,
+    )
+    if invite is not None and state is None and url is None and exit_url is None:
+        network = asyncio.run(_ask(invite))
+    elif invite is None and state is not None and url is not None:
+        network = _own(state, url, exit_url)
+    else:
+        raise ConfigError(
+            "Which network? Give --invite with the invite you were given, or, where your network's "
+            "keys are, --state with their folder and --url with the broker's public address."
+        )
+    _print(network, choices)
+
+
+def _print(network: Network, choices: embed.Choices) -> None:
+    print(embed.tag(network.script, network.invite, choices))
+    lines = embed.policy(network.invite.url, network.brokers, network.exits)
+    _say("\nPut the two lines above into the page, the second where the switch should be.")
+    _say("If the page has a Content Security Policy, add to it:\n")
+    for line in lines.splitlines():
+        _say(f"    {line}")
+
+
+def _own(state: Path, url: str, exit_url: str | None) -> Network:
+    from passerelle import serve  # noqa: PLC0415 - WebRTC takes a second to load
+    from passerelle.keyring import OPERATOR_FILE, Keyring  # noqa: PLC0415
+    from passerelle.wire.invite import parse  # noqa: PLC0415
+
+    if not (state / OPERATOR_FILE).exists():
+        raise ConfigError(
+            f"{state} holds no network's keys. Name the folder that `passerelle serve --state` "
+            "made, or give --invite instead."
+        )
+    own_exit = serve.link_url(exit_url or url)
+    invite = parse(str(Keyring.open(state).invite(url.rstrip("/"))))
+    script = serve.widget_script(serve.BUILT_WIDGET)
+    return Network(invite, script, (invite.url,), (own_exit,))
+
+
+async def _ask(text: str) -> Network:
+    import aiohttp  # noqa: PLC0415 - see above
+
+    from passerelle.broker.assets import script_in  # noqa: PLC0415
+    from passerelle.wire import descriptor, invite  # noqa: PLC0415
+
+    given = invite.parse(text)
+    timeout = aiohttp.ClientTimeout(total=FETCH_S)
+    async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as http:
+        document = await _fetch(http, f"{given.url}/v1/network", limits.DESCRIPTOR_BYTES)
+        manifest = await _fetch(http, f"{given.url}/w/manifest.json", limits.WIDGET_FILE_BYTES)
+    network = descriptor.verify(document, given.operator_key, now_s=time.time())
+    script = script_in(manifest)
+    if script is None:
+        raise ConfigError(
+            f"{given.url} does not say which script pages should load. Ask the network's operator "
+            "to build the widget and start the broker again."
+        )
+    brokers = tuple(entry.url for entry in network.brokers)
+    return Network(given, script, brokers, tuple(entry.url for entry in network.exits))
+
+
+async def _fetch(http: aiohttp.ClientSession, url: str, most: int) -> bytes:
+    import aiohttp  # noqa: PLC0415 - see above
+
+    body = bytearray()
+    try:
+        async with http.get(url, allow_redirects=False) as response:
+            if response.status != 200:
+                raise LocalError(
+                    f"{url} answered {response.status}. Check the invite, and that its server is a "
+                    "broker with the widget."
+                )
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) > most:
+                    raise LocalError(f"{url} answered more than a broker has to say.")
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise LocalError(
+            f"{url} cannot be reached. Check the invite and this computer's connection, or use "
+            "--state where the network's keys are."
+        ) from error
+    return bytes(body)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -1,0 +1,357 @@
+"""A volunteer's, or anybody's, real Firefox: Debian's `firefox-esr`, headless.
+
+A page's methods have the names that Playwright gives them, so that a test can take either browser;
+selectors are CSS or Playwright's `role=button[name="Turn on"]`, and shadow roots are searched too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import collections
+import json
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from tests.rig.bidi import Bidi, BidiError, BidiTimeout
+from tests.rig.program import Program
+
+PROGRAM: Final = "firefox-esr"
+STATE: Final = "() => document.querySelector('passerelle-switch').snapshot"
+WAIT_S: Final = 30.0
+POLL_S: Final = 0.05
+CONSOLE_LINES_LIMIT: Final = 1000
+QUIT_S: Final = 10.0
+
+Preferences = Mapping[str, str | int | bool]
+
+PREFERENCES: Final[Preferences] = {
+    # Nothing of its own goes over the network, so that what a capture shows is the page's traffic.
+    # What a browser under remote control does not do anyway is not repeated here.
+    "app.normandy.enabled": False,
+    "app.shield.optoutstudies.enabled": False,
+    "nimbus.rollouts.enabled": False,
+    "browser.region.update.enabled": False,
+    "browser.search.update": False,
+    "dom.push.connection.enabled": False,
+    "extensions.getAddons.cache.enabled": False,
+    "extensions.systemAddon.update.enabled": False,
+    "extensions.update.enabled": False,
+    "network.captive-portal-service.enabled": False,
+    "network.connectivity-service.enabled": False,
+    "network.dns.disablePrefetch": True,
+    "network.predictor.enabled": False,
+    "services.settings.server": "data:,",
+    "media.gmp-manager.url": "data:,",
+    "media.gmp-manager.updateEnabled": False,
+    # Backups of the profile, and a notice that it fails to make them.
+    "browser.backup.enabled": False,
+    # The way through the switch must not depend on a network card in the test machine.
+    "media.peerconnection.ice.loopback": True,
+}
+
+ROLES: Final = {
+    "button": "button:not([role]), [role=button]",
+    "checkbox": "input[type=checkbox]:not([role]), [role=checkbox]",
+}
+"""Where a role is not only an attribute."""
+_ROLE = re.compile(r'role=(\w+)(?:\[name="([^"]*)"\])?')
+
+FIND: Final = """(selector, text) => {
+  const found = [];
+  const search = (root) => {
+    for (const node of root.querySelectorAll('*')) {
+      if (node.matches(selector) && node.getClientRects().length > 0
+          && (text === null || (node.ariaLabel ?? node.innerText).includes(text))) found.push(node);
+      if (node.shadowRoot) search(node.shadowRoot);
+    }
+  };
+  search(document);
+  const node = found.at(-1) ?? null;
+  node?.scrollIntoView({ block: 'center', behavior: 'instant' });
+  return node;
+}"""
+"""The innermost of several that hold a text comes last in the document's order."""
+
+KEYS: Final = {
+    "Tab": "\ue004",
+    "Enter": "\ue007",
+    "Escape": "\ue00c",
+    "Space": " ",
+    "ArrowLeft": "\ue012",
+    "ArrowUp": "\ue013",
+    "ArrowRight": "\ue014",
+    "ArrowDown": "\ue015",
+    "Shift": "\ue008",
+}
+
+
+class FirefoxPage:
+    """One tab."""
+
+    def __init__(self, browser: Firefox, bidi: Bidi, *, context: str, user: str) -> None:
+        self._browser = browser
+        self._bidi = bidi
+        self._context = context
+        self._user = user
+        self.console: collections.deque[str] = collections.deque(maxlen=CONSOLE_LINES_LIMIT)
+        """What the page wrote to its console, uncaught errors included."""
+
+    async def goto(self, url: str, *, timeout_s: float = WAIT_S) -> None:
+        """Open a page and wait until it is loaded."""
+        await self._bidi.ask(
+            "browsingContext.navigate",
+            timeout_s=timeout_s,
+            context=self._context,
+            url=url,
+            wait="complete",
+        )
+
+    async def reload(self) -> None:
+        """Load the page anew and wait for it."""
+        await self._bidi.ask("browsingContext.reload", context=self._context, wait="complete")
+
+    async def go_back(self) -> None:
+        """Go one page back in the tab's history."""
+        await self._bidi.ask("browsingContext.traverseHistory", context=self._context, delta=-1)
+
+    async def bring_to_front(self) -> None:
+        """Make it the tab that is seen."""
+        await self._bidi.ask("browsingContext.activate", context=self._context)
+
+    async def set_viewport_size(self, width: int, height: int) -> None:
+        """Set the size of what the page sees, in CSS pixels."""
+        await self._bidi.ask(
+            "browsingContext.setViewport",
+            context=self._context,
+            viewport={"width": width, "height": height},
+        )
+
+    async def evaluate(self, expression: str, *, timeout_s: float = WAIT_S) -> Any:
+        """Return the value of an expression, or what a function or a promise gives, through JSON.
+
+        Raises BidiError with the page's words if it throws.
+        """
+        text = f"""(async () => {{
+          const value = await ({expression});
+          return JSON.stringify(typeof value === 'function' ? await value() : value);
+        }})()"""
+        answer = await self._ask_script(
+            "script.evaluate", timeout_s, expression=text, userActivation=False
+        )
+        return json.loads(answer["value"]) if answer["type"] == "string" else None
+
+    async def inner_text(self, selector: str, *, timeout_s: float = WAIT_S) -> str:
+        """Return the visible text of an element, once it is there."""
+        node = await self._find(selector, None, timeout_s)
+        answer = await self._ask_script(
+            "script.callFunction",
+            timeout_s,
+            functionDeclaration="(node) => node.innerText",
+            arguments=[{"sharedId": node}],
+        )
+        return str(answer["value"])
+
+    async def wait_for_function(self, expression: str, *, timeout_s: float = WAIT_S) -> None:
+        """Wait until an expression, or what a function gives, is true."""
+        end_s = time.monotonic() + timeout_s
+        while not await self.evaluate(expression):
+            if time.monotonic() > end_s:
+                raise BidiTimeout(f"not true within {timeout_s} s: {expression}")
+            await asyncio.sleep(POLL_S)
+
+    async def click(
+        self, selector: str, *, text: str | None = None, timeout_s: float = WAIT_S
+    ) -> None:
+        """Click the middle of an element that is shown, as a person would, once it is there.
+
+        With `text` only an element that holds it will do.
+        """
+        node = await self._find(selector, text, timeout_s)
+        pointer = {
+            "type": "pointer",
+            "id": "mouse",
+            "actions": [
+                {
+                    "type": "pointerMove",
+                    "x": 0,
+                    "y": 0,
+                    "origin": {"type": "element", "element": {"sharedId": node}},
+                },
+                {"type": "pointerDown", "button": 0},
+                {"type": "pointerUp", "button": 0},
+            ],
+        }
+        await self._act(pointer)
+
+    async def press(self, *keys: str) -> None:
+        """Press keys one after another: a name of `KEYS`, a character, or `Shift+…`."""
+        actions = []
+        for key in keys:
+            held = [KEYS.get(part, part) for part in key.split("+")]
+            actions += [{"type": "keyDown", "value": value} for value in held]
+            actions += [{"type": "keyUp", "value": value} for value in reversed(held)]
+        await self._act({"type": "key", "id": "keyboard", "actions": actions})
+
+    async def screenshot(self, path: Path, *, full_page: bool = False) -> None:
+        """Write what is seen, or the whole page, to `path` as PNG."""
+        answer = await self._bidi.ask(
+            "browsingContext.captureScreenshot",
+            context=self._context,
+            origin="document" if full_page else "viewport",
+        )
+        path.write_bytes(base64.b64decode(answer["data"]))
+
+    async def another(self, url: str) -> FirefoxPage:
+        """Return a second tab, with the same storage as this one, at `url`."""
+        return await self._browser.new_tab(url, self._user)
+
+    async def close(self) -> None:
+        """Close the tab, as a person does."""
+        await self._bidi.ask("browsingContext.close", context=self._context)
+
+    async def _find(self, selector: str, text: str | None, timeout_s: float) -> str:
+        end_s = time.monotonic() + timeout_s
+        if role := _ROLE.fullmatch(selector):
+            selector = ROLES.get(role[1], f"[role={role[1]}]")
+            text = role[2] or text
+        arguments = [
+            {"type": "string", "value": selector},
+            {"type": "null"} if text is None else {"type": "string", "value": text},
+        ]
+        while True:
+            answer = await self._ask_script(
+                "script.callFunction", timeout_s, functionDeclaration=FIND, arguments=arguments
+            )
+            if answer["type"] == "node":
+                return str(answer["sharedId"])
+            if time.monotonic() > end_s:
+                raise BidiTimeout(f"nothing shown matches {selector!r} (text: {text!r})")
+            await asyncio.sleep(POLL_S)
+
+    async def _act(self, source: dict[str, Any]) -> None:
+        await self._bidi.ask("input.performActions", context=self._context, actions=[source])
+
+    async def _ask_script(self, method: str, timeout_s: float, **params: object) -> dict[str, Any]:
+        answer = await self._bidi.ask(
+            method,
+            timeout_s=timeout_s,
+            target={"context": self._context},
+            awaitPromise=True,
+            **params,
+        )
+        if answer["type"] == "exception":
+            raise BidiError(answer["exceptionDetails"]["text"])
+        result: dict[str, Any] = answer["result"]
+        return result
+
+
+class Firefox:
+    """A headless Firefox for any number of pages, with a profile of its own that ends with it."""
+
+    def __init__(
+        self, preferences: Preferences | None = None, *, arguments: tuple[str, ...] = ()
+    ) -> None:
+        """`preferences` add to, and win over, `PREFERENCES`."""
+        self._preferences = {**PREFERENCES, **(preferences or {})}
+        self._arguments = arguments
+        self._stack = AsyncExitStack()
+        self._pages: dict[str, FirefoxPage] = {}
+        self._bidi: Bidi
+        self._program: Program
+
+    @property
+    def pid(self) -> int:
+        """The id of the process, from which all of Firefox descends."""
+        return self._program.pid
+
+    @property
+    def version(self) -> str:
+        """Firefox's own."""
+        return self._bidi.version
+
+    async def __aenter__(self) -> Self:
+        program = shutil.which(PROGRAM)
+        if program is None:
+            raise AssertionError(
+                f"{PROGRAM} is not on this machine. Install it: apt-get install {PROGRAM}"
+            )
+        async with AsyncExitStack() as stack:
+            profile = stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="passerelle-fox-", ignore_cleanup_errors=True)
+            )
+            self._write_preferences(Path(profile))
+            words = ("--headless", "--no-remote", "--profile", profile)
+            self._program = await stack.enter_async_context(
+                Program(program, *words, "--remote-debugging-port", "0", *self._arguments)
+            )
+            found = await self._program.expect(r"WebDriver BiDi listening on (ws://\S+)")
+            self._bidi = await stack.enter_async_context(Bidi(f"{found[1]}/session", self._hear))
+            stack.push_async_callback(self._quit)
+            await self._bidi.ask("session.subscribe", events=["log.entryAdded"])
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    async def open(self, url: str) -> FirefoxPage:
+        """Return a new page at `url`, with a storage of its own."""
+        user = await self._bidi.ask("browser.createUserContext")
+        return await self.new_tab(url, user["userContext"])
+
+    async def new_tab(self, url: str, user: str) -> FirefoxPage:
+        """Return a new page at `url`, with the storage of a "user context" of BiDi."""
+        made = await self._bidi.ask("browsingContext.create", type="tab", userContext=user)
+        page = FirefoxPage(self, self._bidi, context=made["context"], user=user)
+        self._pages[made["context"]] = page
+        await page.goto(url)
+        return page
+
+    def _write_preferences(self, profile: Path) -> None:
+        lines = [
+            f"user_pref({json.dumps(name)}, {json.dumps(value)});\n"
+            for name, value in self._preferences.items()
+        ]
+        (profile / "user.js").write_text("".join(lines))
+
+    async def _quit(self) -> None:
+        # Asked first, killed by `Program` if that does not help.
+        with suppress(BidiError):
+            await self._bidi.ask("browser.close", timeout_s=QUIT_S)
+
+    def _hear(self, _method: str, params: dict[str, Any]) -> None:
+        page = self._pages.get(params["source"].get("context", ""))
+        if page is not None:
+            page.console.append(f"{params.get('method', params['level'])}: {params['text']}")
+
+
+async def flip(page: FirefoxPage) -> None:
+    """Flip the switch as a visitor does: click it, read, agree; wait until it is ready."""
+    await page.click("role=switch")
+    await page.click('role=button[name="Turn on"]')
+    await until(page, "['waiting', 'helping'].includes(s.phase)")
+
+
+async def state(page: FirefoxPage) -> dict[str, Any]:
+    """Return the switch's snapshot."""
+    return dict(await page.evaluate(STATE))
+
+
+async def until(page: FirefoxPage, condition: str, timeout_s: float = WAIT_S) -> None:
+    """Wait until a JavaScript expression about the switch's snapshot `s` is true."""
+    await page.wait_for_function(
+        f"() => {{ const s = ({STATE})(); return {condition}; }}", timeout_s=timeout_s
+    )
