@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from passerelle import limits
+from passerelle.core.ratecontrol import Least
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.rtcmedia import MediaDtls, VideoReceiver
 from passerelle.io.rtcsctp import SctpSender
@@ -24,6 +25,8 @@ TOLD_STEP = 16
 """A window that changed by more than this part is told at once."""
 SILENT_S = 2.5
 """A relay sends an empty frame every second: without any, video tells nothing of the path."""
+RTT_AGE_S = 120.0
+"""How long the smallest round trip is believed: where packets are lost, most wait for others."""
 UPLOAD_SLACK_S = 0.040
 """What a message waits in the browser and at the exit, beyond the path to the browser."""
 
@@ -49,6 +52,7 @@ class Inbox:
         self._fresh_bytes = 0
         """Arrived since the relay was told."""
         self._told_bytes = 0
+        self._least_rtt = Least(RTT_AGE_S)
         self._timer: asyncio.TimerHandle | None = None
 
     def take(self, message: bytes) -> None:
@@ -61,9 +65,13 @@ class Inbox:
 
     def windows(self, rtt_s: float) -> Windows:
         """See `Transport.windows`."""
-        self._video.path_rtt_s = rtt_s
+        now = time.monotonic()
+        # Until the session knows, it guesses; nothing beyond the browser is quicker than the browser.
+        self._least_rtt.add(max(rtt_s, self._sctp.least_rtt_s), now)
+        self._video.path_rtt_s = rtt_s = self._least_rtt.value
+        self._video.repair.seed(self._sctp.least_rtt_s)
         self._told_bytes = self._video.window_bytes
-        silent = time.monotonic() - self._video.packet_at > SILENT_S
+        silent = now - self._video.packet_at > SILENT_S
         beyond_s = max(0.0, rtt_s - self._sctp.least_rtt_s) + UPLOAD_SLACK_S
         return Windows(
             send=self._sctp.window_bytes + int(self._sctp.rate * beyond_s),

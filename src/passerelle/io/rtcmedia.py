@@ -42,6 +42,8 @@ RESEND_RTTS = 3
 RESEND_LEAST_S = 0.4
 """… but not before this time has passed."""
 
+LOSSY = 0.02
+"""Share of lost packets above which questions are repeated."""
 
 _UNSEEN = 1 << 30
 
@@ -265,7 +267,7 @@ class VideoReceiver:
         self.control.update(now, rtt_s=rtt_s, queue_s=queue_s, backlog_bytes=backlog % _UNSEEN)
 
     def _repair(self, now: float) -> None:
-        ask, given_up = self.repair.due(now)
+        ask, given_up = self.repair.due(now, twice=self.control.loss > LOSSY)
         if ask and self._video_ssrc is not None:
             for packet in rtp.negative_acknowledgements(self._video_ssrc, ask):
                 self._send(packet)
