@@ -35,8 +35,8 @@ STARTUP_ROUNDS = 3
 """Rounds without that growth after which the path counts as full (BBR)."""
 FLOOD_LEAST_S = 0.03
 FLOOD_SHARE = 0.5
-"""A queue above the larger of the two (the second as a share of the round trip) means that the start
-went too far …"""
+"""A queue above the larger of the two (the second as a share of the round trip) means that the
+start went too far …"""
 FLOOD_S = 0.03
 """… once it stood for so long: what a busy machine makes of time is shorter, mostly."""
 PROBE_GAIN = 1.25

@@ -66,7 +66,7 @@ class Inbox:
     def windows(self, rtt_s: float) -> Windows:
         """See `Transport.windows`."""
         now = time.monotonic()
-        # Until the session knows, it guesses; nothing beyond the browser is quicker than the browser.
+        # The session guesses at first; no way through the browser is shorter than that to it.
         self._least_rtt.add(max(rtt_s, self._sctp.least_rtt_s), now)
         self._video.path_rtt_s = rtt_s = self._least_rtt.value
         self._video.repair.seed(self._sctp.least_rtt_s)
