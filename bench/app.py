@@ -157,7 +157,14 @@ def push(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def connect(options: argparse.Namespace, first_words: bytes) -> socket.socket:
-    """Return a connection to the site; `first_words` go ahead of the proxy's answer if `early`."""
+    """Return a connection to the site; `first_words` go ahead of the proxy's answer if `early`.
+
+    Port 0 is no proxy: straight to the site.
+    """
+    if options.proxy == 0:
+        straight = socket.create_connection((options.host, options.port), timeout=PATIENCE_S)
+        straight.sendall(first_words)
+        return straight
     host = options.host.encode()
     request = b"\x05\x01\x00\x03" + bytes([len(host)]) + host + options.port.to_bytes(2, "big")
     connection = socket.create_connection(("127.0.0.1", options.proxy), timeout=PATIENCE_S)

@@ -21,8 +21,8 @@ PATIENCE_GROWTH = 0.15
 ASK_MOST = 12
 """Questions for one packet; at 10 % loss each way one in 10^8 needs more."""
 REPEAT_S = 0.010
-"""A question is repeated so soon where packets are lost often: within a round trip a browser answers
-only once (libwebrtc), so it costs no more than the question."""
+"""A question is repeated so soon where packets are lost often: within a round trip a browser
+answers only once (libwebrtc), so it costs no more than the question."""
 GIVE_UP_S = 3.0
 """A browser keeps what it sent for a second, or for three round trips (libwebrtc)."""
 INITIAL_RTT_S = 0.2
