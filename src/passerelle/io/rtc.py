@@ -34,7 +34,7 @@ from aiortc.rtcsctptransport import Chunk, DataChunk
 
 from passerelle import limits
 from passerelle.errors import LinkCode, LinkLost
-from passerelle.io.rtcinbox import NUMBER_BYTES, Inbox
+from passerelle.io.rtcinbox import Inbox
 from passerelle.io.rtcmedia import MediaDtls
 from passerelle.io.rtcsctp import SctpSender
 from passerelle.io.tasks import TaskSet, describe
@@ -43,6 +43,7 @@ from passerelle.wire import control
 from passerelle.wire.description import (
     DATA_CHANNEL_ID,
     MEDIA_VERSION,
+    MESSAGE_NUMBER_BYTES,
     Candidate,
     CandidateKind,
     Description,
@@ -347,7 +348,9 @@ class ChannelTransport:
             return
         if isinstance(message, str):
             self._receiver.control_received(message)
-        elif len(message) > limits.LINK_MESSAGE_BYTES + (NUMBER_BYTES if self._inbox else 0):
+        elif len(message) > limits.LINK_MESSAGE_BYTES + (
+            MESSAGE_NUMBER_BYTES if self._inbox else 0
+        ):
             self._end(LinkLost(LinkCode.LIMIT, "a message longer than links carry"))
         elif self._inbox is not None:
             self._inbox.take(message)

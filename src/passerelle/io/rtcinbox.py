@@ -15,9 +15,8 @@ from passerelle.io.rtcmedia import MediaDtls, VideoReceiver
 from passerelle.io.rtcsctp import SctpSender
 from passerelle.io.transport import Receiver, Windows
 from passerelle.wire import control
+from passerelle.wire.description import MESSAGE_NUMBER_BYTES
 
-NUMBER_BYTES = 4
-"""In front of each binary message of the DataChannel: its number."""
 GOT_BYTES = 256 * limits.KIB
 GOT_S = 0.2
 """The relay is told to forget what arrived after so many bytes, or so much time."""
@@ -57,11 +56,11 @@ class Inbox:
 
     def take(self, message: bytes) -> None:
         """Take a binary message of the DataChannel."""
-        if len(message) < NUMBER_BYTES:
+        if len(message) < MESSAGE_NUMBER_BYTES:
             self._fail(LinkLost(LinkCode.MALFORMED, "a message without a number"))
             return
-        number = int.from_bytes(message[:NUMBER_BYTES], "big")
-        self._video.message_received(number, message[NUMBER_BYTES:])
+        number = int.from_bytes(message[:MESSAGE_NUMBER_BYTES], "big")
+        self._video.message_received(number, message[MESSAGE_NUMBER_BYTES:])
 
     def windows(self, rtt_s: float) -> Windows:
         """See `Transport.windows`."""

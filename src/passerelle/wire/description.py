@@ -29,6 +29,8 @@ SCTP is, without a round trip for DCEP."""
 
 MEDIA_VERSION = 1
 """Format of the frames of a media link (`core.video`)."""
+MESSAGE_NUMBER_BYTES = 4
+"""In front of each binary message to the client on a media link's DataChannel: its number."""
 
 _HOST_PRIORITY = 2130706431
 _REFLEXIVE_PRIORITY = 1694498815
@@ -123,6 +125,8 @@ def to_sdp(description: Description) -> str:
         f"a=fingerprint:sha-256 {fingerprint}",
         f"a=setup:{description.setup.value}",
     ]
+    # A browser refuses to send what is larger than the other side takes.
+    most_bytes = limits.LINK_MESSAGE_BYTES + (MESSAGE_NUMBER_BYTES if description.has_media else 0)
     lines = [
         "v=0",
         "o=- 1 1 IN IP4 0.0.0.0",
@@ -134,7 +138,7 @@ def to_sdp(description: Description) -> str:
         "a=mid:0",
         *transport,
         "a=sctp-port:5000",
-        f"a=max-message-size:{limits.LINK_MESSAGE_BYTES}",
+        f"a=max-message-size:{most_bytes}",
     ]
     lines += [
         _candidate_line(index, candidate) for index, candidate in enumerate(description.candidates)

@@ -8,6 +8,7 @@
 import { decode, encode } from './base64';
 import { PeerError } from './fault';
 import { CANDIDATES, LINK_MESSAGE_BYTES } from './limits';
+import { NUMBER_BYTES } from './reel';
 import * as shape from './shape';
 
 /** Both sides create the link's DataChannel as negotiated, with this id. */
@@ -106,7 +107,8 @@ export function toSdp(description: Description): string {
     'a=mid:0',
     ...transport,
     'a=sctp-port:5000',
-    `a=max-message-size:${LINK_MESSAGE_BYTES}`,
+    // A browser refuses to send what is larger than the other side takes.
+    `a=max-message-size:${LINK_MESSAGE_BYTES + (description.media ? NUMBER_BYTES : 0)}`,
     ...description.candidates.map(candidateLine),
     ...(description.media ? videoLines(description, transport) : []),
   ];

@@ -9,6 +9,8 @@
 import { PeerError } from './fault';
 import { FRAME_BYTES, MEDIA_KEPT_BYTES, MESSAGE_COST_BYTES } from './limits';
 
+/** In front of each message that goes over the DataChannel. */
+export const NUMBER_BYTES = 4;
 const HEAD_BYTES = 2;
 const RECORD_BYTES = 6;
 const KIB = 1024;
@@ -59,9 +61,9 @@ export class Reel {
     const [number] = this.#waiting();
     if (number === undefined) return null;
     const message = this.#leave(number);
-    const data = new Uint8Array(4 + message.length);
+    const data = new Uint8Array(NUMBER_BYTES + message.length);
     new DataView(data.buffer).setUint32(0, number);
-    data.set(message, 4);
+    data.set(message, NUMBER_BYTES);
     return data.buffer;
   }
 
