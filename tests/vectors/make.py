@@ -248,6 +248,7 @@ def make_own_sdp() -> list[Json]:
         full.replace("\n", "\r\n"),
         _BROWSER.format(candidates=many, fingerprint=fingerprint),
         plain + "m=video 9 UDP/TLS/RTP/SAVPF 97 98\na=mid:1\na=sendonly\n",
+        plain + "m=video 9 UDP/TLS/RTP/SAVPF 97 98\na=mid:1\na=inactive\n",
         plain + "m=video 0 UDP/TLS/RTP/SAVPF 97 98\na=mid:1\na=inactive\n",
         plain.replace("sha-256", "sha-1"),
         plain.replace(fingerprint, fingerprint[:-3]),

@@ -165,7 +165,8 @@ _ATTRIBUTE = {
     for name in ("ice-ufrag", "ice-pwd", "setup")
 }
 _FINGERPRINT = re.compile(r"^a=fingerprint:sha-256 ([0-9A-Fa-f:]{95})\r?$", re.MULTILINE)
-_VIDEO = re.compile(r"^m=video [1-9]", re.MULTILINE)
+_VIDEO = re.compile(r"^m=video [1-9](.|\n)*^a=(send|recv)only\r?$", re.MULTILINE)
+"""A port of 0 would be a refusal, and so would `inactive`."""
 _CANDIDATE = re.compile(
     r"^a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ (host|srflx)\b", re.MULTILINE | re.IGNORECASE
 )

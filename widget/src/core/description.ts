@@ -167,7 +167,7 @@ export function fromOwnSdp(sdp: string): Description {
     fingerprint: encode(bytes),
     setup: attribute('setup:'),
     candidates: candidates.slice(0, CANDIDATES),
-    // A port of 0 would be a refusal.
-    ...(/^m=video [1-9]/m.test(sdp) && { media: MEDIA_VERSION }),
+    // A port of 0 would be a refusal, and so would `inactive`.
+    ...(/^m=video [1-9][^]*^a=(send|recv)only\r?$/m.test(sdp) && { media: MEDIA_VERSION }),
   });
 }

@@ -55,21 +55,30 @@ export class Camera {
     this.#events = events;
   }
 
-  /** Send a video, where the offer that was set asks for one. */
+  /** Send a video, where the offer that was set asks for one and this browser can. */
   async mount(connection: RTCPeerConnection): Promise<void> {
-    const transceiver = connection.getTransceivers().find(({ receiver }) => receiver.track.kind === 'video');
+    const [transceiver] = connection.getTransceivers();
     if (!transceiver) return;
-    transceiver.direction = 'sendonly';
-    this.#sender = transceiver.sender;
+    try {
+      await this.#mount(transceiver.sender);
+      transceiver.direction = 'sendonly';
+      this.#sender = transceiver.sender;
+    } catch {
+      // Refused by the answer, then: the link is a plain one.
+      transceiver.direction = 'inactive';
+    }
+  }
+
+  async #mount(sender: RTCRtpSender): Promise<void> {
     if (streams() && Generator) {
       const track = new Generator({ kind: 'video' });
       this.#frames = track.writable;
       this.#track = track;
     } else {
       this.#track = this.#draw();
-      this.#sender.transform = this.#events.transform();
+      sender.transform = this.#events.transform();
     }
-    await this.#sender.replaceTrack(this.#track);
+    await sender.replaceTrack(this.#track);
   }
 
   /** Begin, once the answer is set. */
@@ -84,7 +93,8 @@ export class Camera {
       encoding.maxBitrate = MOST_BIT_S;
       encoding.maxFramerate = FRAMES_PER_S;
     }
-    await this.#sender.setParameters(parameters);
+    // Without them it is only slower.
+    await this.#sender.setParameters(parameters).catch(() => {});
   }
 
   /** Make a picture, where the Worker cannot. */
