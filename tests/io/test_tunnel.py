@@ -266,7 +266,7 @@ async def test_a_transport_that_knows_its_path_paces_the_far_end(tunnels: Tunnel
     assert receiver is not None
     receiver.windows_changed()
     async with asyncio.timeout(5):
-        while tunnels.exit._session.estimator(0).window_bytes != 90_000:
+        while tunnels.exit._session.estimator(0).window_bytes != 90_000:  # noqa: ASYNC110
             await asyncio.sleep(0)
     assert tunnels.client._session.estimator(0).window_bytes == 70_000
     assert len(near.messages) == before + 1
