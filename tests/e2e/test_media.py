@@ -145,24 +145,19 @@ async def test_a_download_comes_as_video(
         assert await video_bytes(page) > SIZE
 
 
-async def test_a_volunteer_without_video_carries_it_too(
-    chrome: Chromium, way: Way, site: Site, tmp_path: Path
+@pytest.mark.parametrize(("scripts", "options"), [((WITHOUT_VIDEO,), ()), ((), ("--no-media",))])
+async def test_where_one_side_does_without_video_a_plain_link_carries_it(
+    chrome: Chromium,
+    way: Way,
+    site: Site,
+    tmp_path: Path,
+    scripts: tuple[str, ...],
+    options: tuple[str, ...],
 ) -> None:
+    """A volunteer whose browser cannot, or a client that does not want."""
     async with (
-        opened(chrome, way.publisher.url, WITHOUT_VIDEO) as page,
-        way.client() as (client, port),
-    ):
-        await client.expect(r"Connected through a volunteer \(link \d+, set up")
-        await get(site, port, tmp_path)
-        assert await video_bytes(page) == 0
-
-
-async def test_a_client_may_want_none(
-    chrome: Chromium, way: Way, site: Site, tmp_path: Path
-) -> None:
-    async with (
-        opened(chrome, way.publisher.url) as page,
-        way.client("--no-media") as (client, port),
+        opened(chrome, way.publisher.url, *scripts) as page,
+        way.client(*options) as (client, port),
     ):
         await client.expect(r"Connected through a volunteer \(link \d+, set up")
         await get(site, port, tmp_path)

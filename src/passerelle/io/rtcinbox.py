@@ -50,6 +50,7 @@ class Inbox:
         self._video = dtls.video = VideoReceiver(dtls, self)
         self._fresh_bytes = 0
         """Arrived since the relay was told."""
+        self._over = False
         self._told_bytes = 0
         self._least_rtt = Least(RTT_AGE_S)
         self._timer: asyncio.TimerHandle | None = None
@@ -79,6 +80,7 @@ class Inbox:
 
     def close(self) -> None:
         """Stop telling. Idempotent."""
+        self._over = True
         self._video.close()
         if self._timer is not None:
             self._timer.cancel()
@@ -90,6 +92,8 @@ class Inbox:
         for message in messages:
             self._fresh_bytes += len(message)
             self._receiver.message_received(message)
+        if self._over:
+            return
         if self._fresh_bytes >= GOT_BYTES:
             self._tell()
         elif self._timer is None:
