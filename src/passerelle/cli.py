@@ -83,7 +83,7 @@ def client(
         bool,
         typer.Option(
             help="Let downloads come as video where a volunteer's browser can do that: faster on "
-            "bad networks, and to an observer it looks like a video call. Without it: data only."
+            "bad networks, and to an observer more like a video call. Without it: data only."
         ),
     ] = True,
     verbose: Annotated[
