@@ -18,6 +18,8 @@ from bench.command import COULD_NOT, INTERRUPTED, MEASURED, say
 PROGRAMS = (
     *("tunnel", "connect", "overhead", "latency", "network"),
     *("failover", "aggregate", "memory"),
+    *("exit", "fairness"),
+    *("broker", "brokers", "matching"),
 )
 LIMIT_S = 3600.0
 STOP_S = 60.0

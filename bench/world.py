@@ -53,8 +53,10 @@ class Client:
     def __init__(self, host: Namespace, invite: str, port: int, *options: str) -> None:
         self.port = port
         self._host = host
-        listen = f"127.0.0.1:{port}"
-        self._words = ("client", "--invite", invite, "--listen", listen, "-v", *options)
+        self._words = (
+            *("client", "--invite", invite, "--listen", f"127.0.0.1:{port}"),
+            *("-v", "--forget", *options),
+        )
         self.child: Child
 
     def start(self) -> None:

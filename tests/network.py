@@ -30,7 +30,7 @@ from tests.volunteer import Volunteer
 
 HOST = "127.0.0.1"
 EXIT_ID = "exit1"
-LOOPBACK = Policy(allow=(ipaddress.ip_network("127.0.0.0/8"),), ports=None)
+LOOPBACK = Policy(allow=(ipaddress.ip_network("127.0.0.0/8"),), ports=None, udp_ports=None)
 KEYS = Keyring.generate()
 
 
@@ -101,6 +101,7 @@ class Network:
             now_s=time.time() - age_s,
             lifetime_s=3600,
             direct=direct,
+            private_candidates=True,
         )
         broker = Broker(
             BrokerConfig(

@@ -30,7 +30,7 @@ MAY_IMPORT = {
     **{
         role: tuple(
             f"passerelle.{name}"
-            for name in (role, "io", "core", "wire", "errors", "limits", "browser")
+            for name in (role, "io", "core", "wire", "errors", "limits", "browser", "__version__")
         )
         for role in ROLES
     },

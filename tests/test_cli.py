@@ -52,9 +52,12 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ([], ["demo", "client", "serve", "version", "invite"]),
-        (["client"], ["--invite", "--listen", "127.0.0.1:1080", "SOCKS5"]),
-        (["serve"], ["--state", "--url", "--allow", "Dangerous", "--tls-cert", "--stun"]),
+        ([], ["demo", "client", "serve", "stun", "version", "invite"]),
+        (["serve"], ["--state", "--url", "--allow", "Dangerous", "--tls-cert", "--stun-listen"]),
+        (["stun"], ["--listen", "--other", "--public", "NAT"]),
+        (["client"], ["--invite", "--listen", "127.0.0.1:1080", "SOCKS5", "--state", "--forget"]),
+        (["friend"], ["--invite", "--network", "/friend"]),
+        (["serve"], ["--fronted", "FRONT,URL", "--amp", "https://cdn.ampproject.org"]),
         (["demo"], ["--once", "--headless", "--port"]),
     ],
 )
@@ -100,6 +103,17 @@ def test_commands_that_need_no_webrtc_do_not_load_it() -> None:
             "--allow wants",
         ),
         (
+            ["serve", "--state", "STATE", "--url", "https://a", "--exit-udp-port", "0"],
+            "--exit-udp-port wants",
+        ),
+        (
+            [
+                *("serve", "--state", "STATE", "--url", "https://a"),
+                *("--no-udp", "--exit-udp-port", "53"),
+            ],
+            "--no-udp and --exit-udp-port contradict",
+        ),
+        (
             ["serve", "--state", "STATE", "--url", "https://a", "--exit-port", "70000"],
             "--exit-port wants",
         ),
@@ -108,6 +122,15 @@ def test_commands_that_need_no_webrtc_do_not_load_it() -> None:
             "look like stun:",
         ),
         (["serve", "--state", "STATE", "--url", "https://a", "--tls-cert", "x"], "belong together"),
+        (
+            ["serve", "--state", "STATE", "--url", "https://a", "--fronted", "popular.example"],
+            "--fronted cannot be used",
+        ),
+        (
+            ["serve", "--state", "STATE", "--url", "https://a", "--amp", "cdn.ampproject.org"],
+            "--amp cannot be used",
+        ),
+        (["friend", "--invite", INVITE, "--network", "/nowhere/network.json"], "cannot be read"),
         (["serve", "--state", "STATE", "--url", "https://a", "--exit-listen", ":81"], "--exit-url"),
         (
             [

@@ -8,15 +8,19 @@ from passerelle.client.notices import (
     BrokerUnreachable,
     LinkDown,
     LinkUp,
+    NatFound,
     NetworkLoaded,
     Notice,
     NoVolunteer,
     Searching,
 )
 from passerelle.console import plain, sentence
+from passerelle.wire.signalling import NatClass
 
 EXAMPLES = {
     NetworkLoaded("Harbour"): "The network's description is good: Harbour.",
+    NatFound(NatClass.RESTRICTED): "This network is behind an ordinary NAT: most volunteers can "
+    "help.",
     Searching(): "Looking for a volunteer …",
     NoVolunteer(4.6): "No volunteer is available right now. Asking again in 5 s.",
     BrokerUnreachable("It did not answer.", 0.2): "The network's broker cannot be reached: "
@@ -33,6 +37,12 @@ EXAMPLES = {
 def test_each_notice_is_a_sentence(notice: Notice) -> None:
     """What happened, why, and what is done about it."""
     assert sentence(notice) == EXAMPLES[notice]
+
+
+@pytest.mark.parametrize("nat", NatClass)
+def test_each_class_of_nat_has_its_sentence(nat: NatClass) -> None:
+    """Without the word for it that engineers use."""
+    assert nat.value not in sentence(NatFound(nat)).split()
 
 
 def test_every_notice_has_an_example() -> None:

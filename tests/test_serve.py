@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime
 import json
 import ssl
+import time
 from pathlib import Path
 
 import aiohttp
@@ -14,17 +15,22 @@ from cryptography.x509.oid import NameOID
 
 from passerelle.demo.run import free_port
 from passerelle.errors import ConfigError, LocalError
+from passerelle.io.stun import find_class
 from passerelle.keyring import Keyring
 from passerelle.listen import Listen
 from passerelle.serve import (
     ServeConfig,
     Servers,
     exit_url,
+    is_laboratory,
     is_reachable_by_browsers,
     tls_context,
     widget_tag,
 )
 from passerelle.wire import descriptor
+from passerelle.wire.signalling import NatClass
+from passerelle.wire.ways import Amp, Direct, Fronted
+from tests.rig.ports import free_udp_ports
 
 HOST = "127.0.0.1"
 
@@ -92,6 +98,78 @@ async def test_the_exit_may_have_a_port_of_its_own() -> None:
         assert found.exits[0].url == f"wss://{HOST}:{port}/v1/link"
         assert (await fetch(f"http://{HOST}:{port}/v1/network"))[0] == 404
         assert servers.tag is None
+
+
+@pytest.mark.parametrize(
+    ("url", "laboratory"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("http://localhost:8080", True),
+        ("http://[::1]:8080", True),
+        ("https://192.168.1.7", True),
+        ("https://[fd00::7]:8443", True),
+        ("https://bridge.example", False),
+        ("https://8.8.8.8", False),
+        ("https://localhost.example", False),
+    ],
+)
+def test_a_private_broker_makes_a_laboratory(url: str, laboratory: bool) -> None:
+    """Nobody outside could ever reach a network whose broker is at such an address."""
+    assert is_laboratory(url) is laboratory
+
+
+@pytest.mark.parametrize(
+    ("options", "private"),
+    [
+        ({"url": "https://bridge.example"}, False),
+        ({"url": "https://bridge.example", "private_candidates": True}, True),
+        ({}, True),
+    ],
+)
+async def test_the_descriptor_says_whether_private_addresses_count(
+    options: dict[str, object], private: bool
+) -> None:
+    """Clients and widgets learn it from what the operator signed."""
+    made = config(**options)
+    async with Servers(made, Keyring.generate()) as servers:
+        _, document = await fetch(f"http://{HOST}:{made.listen.port}/v1/network")
+        found = descriptor.verify(document, servers.invite.operator_key, now_s=0)
+        assert found.private_candidates is private
+
+
+async def test_stun_is_answered_and_named() -> None:
+    """Both ports are in the descriptor under the host of the URL, after those given."""
+    one, two = free_udp_ports(2)
+    made = config(stun=("stun:stun.example:1",), stun_listen=Listen(HOST, one))
+    async with Servers(made, Keyring.generate()) as servers:
+        _, document = await fetch(f"{servers.invite.url}/v1/network")
+        found = descriptor.verify(document, servers.invite.operator_key, now_s=0)
+        own = (f"stun:{HOST}:{one}", f"stun:{HOST}:{two}")
+        assert found.stun == ("stun:stun.example:1", *own)
+        assert await find_class(own) is NatClass.RESTRICTED
+
+
+def test_stun_needs_a_second_port() -> None:
+    """Said before anything is opened."""
+    with pytest.raises(ConfigError, match="two ports"):
+        Servers(config(stun_listen=Listen(HOST, 65535)), Keyring.generate())
+
+
+async def test_ways_are_for_readers(widget: Path) -> None:
+    """In the descriptor, after the direct one, and in the invite; a publisher's tag has none."""
+    ways = (Fronted("https://d123.cdn.example", "popular.example"), Amp("https://cache.example"))
+    async with Servers(config(ways=ways, widget_dir=widget), Keyring.generate()) as running:
+        assert running.invite.ways == ways
+        status, document = await fetch(f"{running.invite.url}/v1/network")
+        assert status == 200
+        found = descriptor.verify(document, running.invite.operator_key, now_s=time.time())
+        assert found.brokers[0].known_ways == (Direct(), *ways)
+        assert running.tag is not None
+        assert "popular.example" not in running.tag
+        status, page = await fetch(f"{running.invite.url}/friend")
+        assert status == 200
+        assert str(running.invite.plain) in page.decode()
+        assert "popular.example" not in page.decode()
 
 
 async def test_the_descriptor_is_renewed_in_time() -> None:

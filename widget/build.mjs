@@ -11,7 +11,7 @@ const HERE = new URL('./', import.meta.url);
 const OUT = new URL('../src/passerelle/_widget/', HERE);
 
 /** Bytes after gzip. */
-const BUDGET = { passerelle: 12 * 1024, relay: 10 * 1024 };
+const BUDGET = { passerelle: 12 * 1024, relay: 12 * 1024 };
 
 async function bundle(name, entry, format, define) {
   const result = await build({

@@ -8,11 +8,23 @@ from passerelle.client.notices import (
     BrokerUnreachable,
     LinkDown,
     LinkUp,
+    NatFound,
     NetworkLoaded,
     Notice,
     NoVolunteer,
     Searching,
 )
+from passerelle.wire.signalling import NatClass
+
+_NATS = {
+    NatClass.OPEN: "This network can be reached from outside: every volunteer can help.",
+    NatClass.RESTRICTED: "This network is behind an ordinary NAT: most volunteers can help.",
+    NatClass.SYMMETRIC: "This network's NAT takes another port for every connection: only some "
+    "volunteers can help, and finding one may take longer.",
+    NatClass.BLOCKED: "No STUN server answers: this network seems to block UDP, and volunteers may "
+    "be out of reach. Another network, such as a phone's, may do better.",
+    NatClass.UNKNOWN: "What this network's NAT does could not be found out.",
+}
 
 
 def sentence(notice: Notice) -> str:
@@ -20,6 +32,8 @@ def sentence(notice: Notice) -> str:
     match notice:
         case NetworkLoaded(name):
             return f"The network's description is good: {plain(name)}."
+        case NatFound(nat):
+            return _NATS[nat]
         case Searching():
             return "Looking for a volunteer …"
         case NoVolunteer(retry_s):

@@ -92,6 +92,7 @@ class Failure(enum.Enum):
     LIMIT = "connection_limit_reached"
     NO_VOLUNTEER = "no_volunteer"
     SESSION_LOST = "connection_terminated"
+    NO_DATAGRAMS = "datagrams_not_offered"
     INTERNAL = "proxy_internal_error"
 
 
@@ -110,8 +111,8 @@ FAILURES: dict[Failure, FailureReport] = {
     Failure.POLICY: FailureReport(
         0x02,
         403,
-        "The exit does not connect to this address: private, local and special networks are "
-        "closed to everyone. Use another address, or ask the operator to allow it.",
+        "The exit does not go there. Exits serve what their operator has opened: usually the web's "
+        "own ports, never private or local networks, sometimes one site only.",
     ),
     Failure.UNREACHABLE: FailureReport(
         0x04, 502, "The exit found no way to this site. It may be down; try again later."
@@ -137,6 +138,12 @@ FAILURES: dict[Failure, FailureReport] = {
         0x01,
         502,
         "The way through the volunteers was lost. The client is looking for another; try again.",
+    ),
+    Failure.NO_DATAGRAMS: FailureReport(
+        0x07,
+        501,
+        "This network's exit carries no UDP. Use the application's TCP mode, or ask the operator "
+        "to open UDP ports.",
     ),
     Failure.INTERNAL: FailureReport(
         0x01, 502, "Something went wrong inside Passerelle. Try again; if it stays, report it."

@@ -5,6 +5,7 @@
 | operator.key      | Ed25519: signs the network's descriptor; its public half is in invites  |
 | broker-seal.key   | X25519: opens rendezvous requests                                       |
 | broker-ticket.key | Ed25519: signs tickets                                                  |
+| broker-ticket.pub | its public half, for an exit on another machine                         |
 | exit-link.pem     | the exit's private key and certificate inside links                     |
 
 Whoever has these files *is* the network. Folders are made with mode 0700, files with 0600.
@@ -14,13 +15,14 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Self, TypeVar
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from passerelle.errors import ConfigError, LocalError
@@ -28,10 +30,12 @@ from passerelle.io.tls import LinkIdentity
 from passerelle.wire import descriptor
 from passerelle.wire.descriptor import BrokerEntry, Descriptor, ExitEntry
 from passerelle.wire.invite import Invite
+from passerelle.wire.ways import Way, write
 
 OPERATOR_FILE: Final = "operator.key"
 SEAL_FILE: Final = "broker-seal.key"
 TICKET_FILE: Final = "broker-ticket.key"
+TICKET_PUBLIC_FILE: Final = "broker-ticket.pub"
 LINK_FILE: Final = "exit-link.pem"
 
 LIFETIME_S: Final = 7 * 86_400
@@ -88,9 +92,12 @@ class Keyring:
                 "another folder."
             ) from error
 
-    def invite(self, broker_url: str) -> Invite:
-        """Return the invite to this network through the broker at `broker_url`."""
-        return Invite(broker_url, self.operator.public_key().public_bytes_raw())
+    def invite(self, broker_url: str, ways: Sequence[Way] = ()) -> Invite:
+        """Return the invite to this network through the broker at `broker_url`.
+
+        `ways` lead there beside its own address.
+        """
+        return Invite(broker_url, self.operator.public_key().public_bytes_raw(), tuple(ways))
 
     def descriptor(
         self,
@@ -100,24 +107,35 @@ class Keyring:
         exit_url: str,
         exit_id: str,
         now_s: float,
+        more_brokers: Sequence[str] = (),
+        more_exits: Mapping[str, str] = MappingProxyType({}),
         stun: Sequence[str] = (),
+        ways: Sequence[Way] = (),
         direct: bool = False,
+        private_candidates: bool = False,
         lifetime_s: int = LIFETIME_S,
     ) -> tuple[Descriptor, bytes]:
         """Return the network's description as of Unix time `now_s`, and the signed document.
 
+        `more_brokers` are the URLs of further brokers with the same keys; `more_exits` those of
+        further exits with the same key, by their ids.
+        `ways` are all ways to the broker, the best first; without any, its URL is the only one.
         Raises ConfigError when a name or a URL would not be accepted by those who read it.
         """
         try:
+            public_keys = (
+                self.broker_seal.public_key().public_bytes_raw(),
+                self.broker_ticket.public_key().public_bytes_raw(),
+            )
             entries = (
                 (
-                    BrokerEntry(
-                        broker_url,
-                        self.broker_seal.public_key().public_bytes_raw(),
-                        self.broker_ticket.public_key().public_bytes_raw(),
-                    ),
+                    BrokerEntry(broker_url, *public_keys, write(ways)),
+                    *(BrokerEntry(url, *public_keys) for url in more_brokers),
                 ),
-                (ExitEntry(exit_id, exit_url, (self.exit_link.spki_sha256,), direct),),
+                tuple(
+                    ExitEntry(each, url, (self.exit_link.spki_sha256,), direct)
+                    for each, url in {exit_id: exit_url, **more_exits}.items()
+                ),
             )
         except ValueError as error:
             raise ConfigError(
@@ -125,7 +143,13 @@ class Keyring:
                 "https://broker.example, an exit's like wss://exit.example."
             ) from error
         made = Descriptor(
-            name, int(now_s), int(now_s) + lifetime_s, entries[0], entries[1], tuple(stun)
+            name,
+            int(now_s),
+            int(now_s) + lifetime_s,
+            entries[0],
+            entries[1],
+            tuple(stun),
+            private_candidates,
         )
         document = descriptor.sign(made, self.operator)
         # Signing checks nothing: better to learn it here than from every reader.
@@ -137,6 +161,36 @@ class Keyring:
                 "This network cannot be described: its name may have 1 to 100 characters, an "
                 "address 256, and STUN servers look like stun:stun.example:3478. Check the options."
             ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class ExitKeys:
+    """What an exit alone needs: it need not be able to speak for the network."""
+
+    link: LinkIdentity
+    tickets: tuple[Ed25519PublicKey, ...]
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Load `exit-link.pem`, and `broker-ticket.pub` or the whole key. Raises ConfigError."""
+        for name in (LINK_FILE, TICKET_FILE):
+            if not (folder / name).exists() and not (folder / TICKET_PUBLIC_FILE).exists():
+                raise ConfigError(
+                    f"{folder / name} is missing. Run `passerelle serve` once to make the "
+                    f"network's keys, or copy {LINK_FILE} and {TICKET_PUBLIC_FILE} here."
+                )
+        identity = _load_or_make_identity(folder / LINK_FILE)
+        if (folder / TICKET_FILE).exists():
+            path = folder / TICKET_FILE
+            return cls(identity, (_read_ed25519(path, path.read_bytes()).public_key(),))
+        path = folder / TICKET_PUBLIC_FILE
+        try:
+            public = serialization.load_pem_public_key(path.read_bytes())
+        except ValueError as error:
+            raise _damaged(path) from error
+        if not isinstance(public, Ed25519PublicKey):
+            raise _damaged(path)
+        return cls(identity, (public,))
 
 
 def _require_operator_key(folder: Path) -> None:

@@ -33,6 +33,8 @@ SIGNAL_MESSAGE_BYTES: Final = 8 * KIB
 """Largest JSON message between volunteer and broker."""
 CANDIDATES: Final = 8
 """ICE candidates in one description."""
+CANDIDATE_PORTS: Final = 2
+"""… and of these on one address: what two STUN servers see of a symmetric NAT."""
 OFFERS_PER_REQUEST: Final = 4
 """Volunteers asked for in one rendezvous request."""
 LANES: Final = 4
@@ -41,26 +43,45 @@ AVOIDED_VOLUNTEERS: Final = 16
 """Volunteers one rendezvous request may ask not to be given."""
 SEALED_SIZES: Final = (1 * KIB, 2 * KIB, 4 * KIB, 8 * KIB)
 """Size classes of a sealed message's plaintext, in bytes."""
+TOKEN_VOLUNTEERS: Final = 4096
+"""Volunteers the holders of one token may learn of in a day, at most."""
+PROOF_BITS: Final = 26
+"""Hardest proof of work a client does: a minute of an ordinary machine's time."""
 RENDEZVOUS_CLOCK_SKEW_S: Final = 120
 """Seconds a rendezvous request's time may differ from the broker's."""
+FRIEND_CLOCK_SKEW_S: Final = 900
+"""The same for a request that people carry by hand."""
+FRIEND_REQUESTS: Final = 256
+"""Requests carried by hand that one broker answers at the same time; one from each volunteer."""
 DESCRIPTOR_BYTES: Final = 64 * KIB
 """Largest signed descriptor."""
 DESCRIPTOR_ENTRIES: Final = 256
 """Brokers, exits or STUN servers in one descriptor."""
 INVITE_CHARS: Final = 512
 """Largest invite URL."""
+WAYS: Final = 8
+"""Ways to one broker, in a descriptor or an invite."""
+TEXT_SEALED_BYTES: Final = 4 * KIB + 48
+"""Largest sealed message that travels as text: in a URL, whose length servers and caches limit to
+8 KB, or pasted by a person."""
+AMP_PAGE_BYTES: Final = 160 * KIB
+"""Largest page from an AMP cache: a descriptor in base64url, and what the cache adds."""
 
 # --- the client's local port (core/front, core/socks5, core/httpproxy) --------------------------
 PROXY_HEAD_BYTES: Final = 64 * KIB
 """Largest HTTP request head an application may send; browsers stop at a few cookies of 4 KiB."""
 
 # --- dialling at the exit (io/dns, io/dial) -----------------------------------------------------
-DNS_LOOKUPS: Final = 16
-"""Names looked up at once: each holds a thread for as long as the system resolver takes."""
-DNS_WAITING: Final = 512
-"""Lookups running or waiting for a thread; more are refused."""
+DNS_LOOKUPS: Final = 512
+"""Names looked up at once; more are refused."""
+DNS_CACHE: Final = 4096
+"""Names whose addresses are remembered."""
+DNS_ADDRESSES: Final = 64
+"""Addresses of one name that are looked at."""
 DIAL_ADDRESSES: Final = 8
 """Addresses tried for one name; hostile answers may name hundreds of victims."""
+OWN_ADDRESSES: Final = 4096
+"""Addresses of which it is remembered for a moment whether they are the exit's own."""
 DIAL_TIMEOUT_S: Final = 15
 """Seconds to resolve a name and connect: three SYN retransmissions, less than a browser waits."""
 
@@ -91,6 +112,13 @@ HTTP_FIELD_BYTES: Final = 8 * KIB
 """Longest request line, and longest header field."""
 HTTP_HEADERS: Final = 64
 """Header fields of one request."""
+HTTP_CONNECTIONS: Final = 19_000
+"""Connections open at once: below the usual limit of 20,000 open files, or what the system allows
+less FILES_KEPT."""
+FILES_KEPT: Final = 256
+"""Open files that are kept for other uses."""
+HTTP_CONNECTIONS_OF_NETWORK: Final = 512
+"""… of one /24 or /56: volunteers, readers and their links behind one provider's NAT."""
 HTTP_BACKLOG: Final = 4096
 """Connections waiting to be accepted: volunteers all come back at once after a restart."""
 
@@ -107,10 +135,58 @@ SIGNAL_MESSAGES_PER_S: Final = 2
 """Messages a second a volunteer may go on sending."""
 SIGNAL_MESSAGES_PER_OFFER: Final = 4
 """Messages one offer entitles a volunteer to: an answer, and `ready` as its slots change."""
+DISCLOSED_VOLUNTEERS: Final = 16
+"""Volunteers one client network (/24 or /56) learns of in a day, without a token."""
+UNSEEN_VOLUNTEERS: Final = 1024
+"""… and all clients together whose address nobody tells us."""
+NETWORK_REQUESTS: Final = (64, 2.0)
+"""Requests of one client network: at once, and a second. Beyond, each needs a proof of work."""
+NETWORK_FLOOD: Final = (256, 16.0)
+"""… beyond which they are not even opened."""
+TOKEN_REQUESTS: Final = (16, 0.2)
+"""Requests with one token: at once, and a second."""
+NETWORK_OFFERS: Final = 64
+"""Offers of one client network that wait for answers at once."""
+COUNTED_NETWORKS: Final = 65_536
+"""Client networks and tokens whose requests are counted."""
+VOLUNTEERS_OF_NETWORK: Final = 256
+"""Volunteers of one /24 or /56 connected to one broker: a university, a provider's NAT."""
+WAITING_OFFERS: Final = 1024
+"""Offers that wait for a volunteer to come."""
+WAITING_OF_NETWORK: Final = 8
+"""… of one client network."""
+LINKS_REPORTED: Final = 65_536
+"""Links that an exit may still report on."""
+FAILED_VOLUNTEERS: Final = 64
+"""Volunteers remembered as having failed one client network; the latest."""
+ACQUAINTED_NETWORKS: Final = 32_768
+"""Client networks and tokens whose acquaintances are remembered: 60 MB when all are full."""
+VOLUNTEER_NEIGHBOURHOODS: Final = 65_536
+"""Networks of volunteers whose reputation outlives their connections."""
 WIDGET_FILE_BYTES: Final = 4 * MIB
 """Largest widget file kept in memory."""
 WIDGET_FILES: Final = 256
 """Files one widget manifest may list."""
+
+# --- the bus between servers (io/bus, broker/sharing) -------------------------------------------
+BUS_HANDLERS: Final = 4096
+"""Messages of one subject in work at once, and messages on their way out; more are dropped."""
+BUS_AVOIDED: Final = 64
+"""Volunteers that another broker is asked to avoid."""
+BUS_BROKERS: Final = 256
+"""Brokers whose counts are kept for public display."""
+
+# --- STUN (wire/stun, core/stun) ----------------------------------------------------------------
+STUN_BYTES: Final = 1280
+"""Largest STUN message: what passes every path unbroken (RFC 8489 §6.1)."""
+STUN_UNKNOWN: Final = 4
+"""Unknown attributes that an error names; more would make it longer than its request."""
+STUN_WINDOW_S: Final = 10
+"""Seconds over which requests are counted."""
+STUN_REQUESTS: Final = 500
+"""Requests of one prefix answered in that time: four for each of a dozen people a second."""
+STUN_PREFIXES: Final = 65_536
+"""Prefixes counted at once."""
 
 # --- streams (core/streams) ---------------------------------------------------------------------
 STREAMS_PER_SESSION: Final = 256
@@ -125,6 +201,28 @@ CONNECTION_WINDOW_BYTES: Final = 16 * MIB
 """At the exit, unread upload bytes of one session."""
 STREAM_HEADER_BYTES: Final = 4 * KIB
 """Size of a CONNECT request's or answer's headers (RFC 9113 §6.5.2)."""
+
+# --- datagrams (wire/capsule, io/flow, client/datagrams, exit/datagrams) ------------------------
+DATAGRAM_BYTES: Final = 65_527
+"""Longest UDP payload: 65,535 less UDP's own header (RFC 9298 §5)."""
+FLOWS_PER_SESSION: Final = 128
+"""UDP flows among the streams of one session; half of them stay for TCP."""
+FLOW_QUEUE_S: Final = 0.25
+"""Seconds the oldest datagram of a flow's queue may have waited for the session; while it has
+waited longer, new ones are dropped. A time, not a size: it is as short on a slow way, and lets
+QUIC fill a long one."""
+FLOW_QUEUE_BYTES: Final = 256 * KIB
+"""… and the queue's size at most."""
+FLOW_WAITING_BYTES: Final = 64 * KIB
+"""Datagrams of one destination that wait for its flow to be opened."""
+ASSOCIATION_FLOWS: Final = 64
+"""Destinations of one application's UDP association."""
+CLIENT_ASSOCIATIONS: Final = 32
+"""UDP associations of applications at once."""
+EXIT_FLOWS: Final = 8192
+"""UDP flows, and so sockets, at one exit process."""
+FLOW_BATCH: Final = 16
+"""Datagrams read from one socket before it is another's turn."""
 
 # --- shells (io/) -------------------------------------------------------------------------------
 CHANNEL_CHUNKS: Final = 8192
@@ -144,6 +242,29 @@ EXIT_LINKS: Final = 8192
 """Links open at once at one exit process."""
 EXIT_SESSIONS: Final = 4096
 """Sessions alive at once, those without links included."""
+EXIT_ACCOUNTS: Final = 65_536
+"""Client tickets remembered with what they have used."""
+EXIT_ACCOUNTS_SWEPT: Final = 8
+"""Old accounts looked at whenever one is added."""
+EXIT_REFUSALS_BURST: Final = 2000
+"""Streams beyond its quota that a session may ask for at once; more ends it."""
+EXIT_REFUSALS_PER_S: Final = 20
+"""… and a second."""
+STREAM_CONTROL_BURST: Final = 4096
+"""HTTP/2 frames that move nothing (SETTINGS, PING, RST_STREAM, tiny WINDOW_UPDATEs, empty DATA) a
+far side may send at once: a browser that resets every stream it has, several times over."""
+STREAM_CONTROL_PER_S: Final = 512
+"""… and a second; more ends the session."""
+STREAM_UPDATE_LEAST_BYTES: Final = KIB
+"""A smaller WINDOW_UPDATE counts as one that moves nothing."""
+SITE_WRITE_BYTES: Final = 256 * KIB
+"""Bytes of one stream that wait for its site to read; then the client is stopped."""
+CONFIG_FILE_BYTES: Final = MIB
+"""Largest configuration file."""
+FACE_FILES: Final = 4096
+"""Files in an exit's face."""
+FACE_PAGE_BYTES: Final = 256 * KIB
+"""Largest page for what is not there: it is kept in memory."""
 LINK_TICKET_LIFE_S: Final = 600
 """Longest life of a link ticket that an exit accepts."""
 LINK_TICKETS_USED: Final = 262_144
@@ -152,6 +273,8 @@ LINK_TICKETS_USED: Final = 262_144
 # --- client -------------------------------------------------------------------------------------
 CLIENT_CONNECTIONS: Final = 512
 """Applications' connections to the local port at once."""
+RANKED_WAYS: Final = 64
+"""Ways to brokers that are tried and remembered; a descriptor may list more."""
 
 # --- media links (core/nack, core/video, io/rtcmedia) ---------------------------------------------
 MEDIA_PACKETS: Final = 8192

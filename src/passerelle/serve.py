@@ -7,12 +7,13 @@ signed anew before it expires.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -20,24 +21,38 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from passerelle import limits
 from passerelle.broker.assets import MANIFEST, script_in
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.service import Broker
 from passerelle.core import embed
+from passerelle.core.address import AddressClass, IPNetwork, classify
+from passerelle.core.host import join_authority
 from passerelle.core.policy import Policy
 from passerelle.errors import ConfigError
-from passerelle.exit.config import ExitConfig
+from passerelle.exit.announcer import Announcer
 from passerelle.exit.service import Exit
+from passerelle.exit.settings import Settings
+from passerelle.io.bus import Bus, connect
+from passerelle.io.metrics import Metrics, MetricsServer
+from passerelle.io.processes import WORKER_SLACK_S, Workers
+from passerelle.io.stun import StunService, StunSettings
 from passerelle.io.tasks import TaskSet
 from passerelle.io.web import WebServer, application
+from passerelle.io.web import tls_context as tls_context
 from passerelle.keyring import LIFETIME_S, Keyring
 from passerelle.listen import Listen
+from passerelle.wire.bus import Subjects
 from passerelle.wire.descriptor import Descriptor
 from passerelle.wire.invite import Invite
+from passerelle.wire.ways import Direct, Way
 
 BUILT_WIDGET: Final = Path(__file__).parent / "_widget"
 EXIT_ID: Final = "exit-1"
 LINK_PATH: Final = "/v1/link"
+WORKER_MARK: Final = "{n}"
+"""In --exit-url: the worker's number."""
+LAST_PORT: Final = 65535
 RENEWAL_CHECK_S: Final = 600.0
 """The age of the descriptor is looked at so often. A timer for the whole time would stand still
 while the machine sleeps."""
@@ -61,11 +76,38 @@ class ServeConfig:
     tls: ssl.SSLContext | None = None
     """For TLS on the listening ports; None when something in front of them does it."""
     policy: Policy = field(default_factory=Policy)
+    settings: Settings = field(default_factory=Settings)
+    """The exit's quotas, lifetimes and face; what it connects to is `policy`."""
+    workers: int = 0
+    """Exits in processes of their own, from `exit_listen` on; 0: one in this process."""
+    worker_line: Callable[[int], list[str]] | None = None
+    """The command line of each."""
+    metrics_listen: Listen | None = None
+    """Loopback address of `/metrics` when the exit is in this process."""
+    bus: str | None = None
+    """NATS server that several brokers and exits share; None: this process is alone."""
+    more_brokers: tuple[str, ...] = ()
+    """Public base URLs of the network's other brokers, which have the same keys."""
+    has_exit: bool = True
+    """Whether exits are run here; if not, they are elsewhere, at `exit_url`."""
     stun: tuple[str, ...] = ()
+    stun_listen: Listen | None = None
+    """Where STUN is answered, on this port and the next; None: nowhere."""
+    ways: tuple[Way, ...] = ()
+    """Ways to the broker beside its own address, for readers whose network blocks that."""
     direct: bool = False
     """Whether readers may reach the exit without a volunteer when they find none."""
+    private_candidates: bool = False
+    """Whether peers may name private addresses. A network whose broker has a private address
+    cannot be anything but a laboratory, where they always may."""
     widget_dir: Path | None = None
     """The built widget; None serves none."""
+    trusted_proxies: tuple[IPNetwork, ...] = ()
+    """Whose X-Forwarded-For the broker believes."""
+    network_volunteers: int = limits.DISCLOSED_VOLUNTEERS
+    """Most volunteers one client network learns of in a day."""
+    minimum: tuple[int, int, int] | None = None
+    """The oldest release of client and widget that is let in; None: any."""
     lifetime_s: int = LIFETIME_S
     """How long a descriptor is good."""
 
@@ -83,8 +125,9 @@ class Servers:
         self._config = config
         self._keys = keys
         self._clock = clock
-        self._exit_url = exit_url(config)
-        self.invite: Invite = keys.invite(config.url.rstrip("/"))
+        self._exit_urls = exit_urls(config)
+        self.invite: Invite = keys.invite(config.url.rstrip("/"), config.ways)
+        """For readers; volunteers get the plain one."""
         self._descriptor, document = self._describe()
         self._broker = Broker(
             BrokerConfig(
@@ -93,19 +136,15 @@ class Servers:
                 document=document,
                 descriptor=self._descriptor,
                 widget_dir=config.widget_dir,
-                invite=self.invite,
+                invite=self.invite.plain,
+                trusted_proxies=config.trusted_proxies,
+                network_volunteers=config.network_volunteers,
+                minimum=config.minimum,
             ),
             clock=clock,
         )
-        self._exit = Exit(
-            ExitConfig(
-                exit_id=EXIT_ID,
-                identity=keys.exit_link,
-                ticket_keys=(keys.broker_ticket.public_key(),),
-                policy=config.policy,
-                direct=config.direct,
-            )
-        )
+        self._metrics = Metrics()
+        self._workers: Workers | None = None
         self._stack = AsyncExitStack()
 
     @property
@@ -113,23 +152,31 @@ class Servers:
         """What a publisher pastes into a page; None when no widget is served."""
         if self._config.widget_dir is None:
             return None
-        return widget_tag(self._config.widget_dir, self.invite)
+        return widget_tag(self._config.widget_dir, self.invite.plain)
+
+    @property
+    def stun(self) -> tuple[str, ...]:
+        """The STUN servers that the network's peers are told of."""
+        return self._descriptor.stun
 
     async def __aenter__(self) -> Self:
-        """Listen. Raises LocalError when a port cannot be opened."""
+        """Listen. Raises LocalError when a port or the bus cannot be opened."""
         async with AsyncExitStack() as stack:
             config = self._config
             app = application()
+            channel = await connect(config.bus, name="serve")
+            stack.push_async_callback(channel.close)
+            await self._broker.start(channel)
             self._broker.add_routes(app)
-            if config.exit_listen is None:
-                self._exit.add_routes(app)
-            else:
-                own = application()
-                self._exit.add_routes(own)
-                await stack.enter_async_context(_server(own, config.exit_listen, config.tls))
-            await stack.enter_async_context(_server(app, config.listen, config.tls))
+            if config.has_exit and config.workers:
+                await self._start_workers(stack)
+            elif config.has_exit:
+                await self._start_exit(stack, app, channel)
+            await stack.enter_async_context(_server(app, config.listen, config))
+            if config.stun_listen is not None:
+                host, ports = config.stun_listen.host, stun_ports(config.stun_listen)
+                await stack.enter_async_context(StunService(StunSettings((host,), ports)))
             # The other way round on the way out: say goodbye while the ports are still open.
-            stack.push_async_callback(self._exit.close)
             stack.push_async_callback(self._broker.close)
             tasks = await stack.enter_async_context(TaskSet("serve"))
             tasks.spawn(self._keep_fresh(), "renewal")
@@ -143,6 +190,39 @@ class Servers:
         trace: TracebackType | None,
     ) -> None:
         await self._stack.aclose()
+
+    async def _start_exit(self, stack: AsyncExitStack, app: web.Application, channel: Bus) -> None:
+        config = self._config
+        settings = replace(config.settings, policy=config.policy)
+        keys = (self._keys.broker_ticket.public_key(),)
+        told = settings.config(EXIT_ID, self._keys.exit_link, keys, direct=config.direct)
+        announcer = Announcer(channel, Subjects(*keys))
+        stack.push_async_callback(announcer.close)
+        exit_ = Exit(told, reporter=announcer, metrics=self._metrics)
+        announcer.announce(exit_.load)
+        stack.push_async_callback(exit_.close)
+        if config.metrics_listen is not None:
+            at = config.metrics_listen
+            await stack.enter_async_context(MetricsServer(self._metrics, at.host, at.port))
+        if config.exit_listen is None:
+            exit_.add_routes(app)
+            return
+        own = application()
+        exit_.add_routes(own)
+        await stack.enter_async_context(_server(own, config.exit_listen, config))
+        stack.push_async_callback(exit_.close)
+
+    async def _start_workers(self, stack: AsyncExitStack) -> None:
+        config = self._config
+        assert config.worker_line is not None  # comes with their number
+        grace_s = config.settings.lifetimes.drain_s + WORKER_SLACK_S
+        self._workers = Workers(config.worker_line, config.workers, grace_s=grace_s)
+        await stack.enter_async_context(self._workers)
+
+    def restart_workers(self) -> None:
+        """Restart the exit's workers one by one, in the background."""
+        if self._workers is not None:
+            self._workers.restart_soon()
 
     def renew(self) -> bool:
         """Sign the descriptor anew if half of its life is over; tell whether it was."""
@@ -163,10 +243,14 @@ class Servers:
         return self._keys.descriptor(
             self._config.name,
             broker_url=self.invite.url,
-            exit_url=self._exit_url,
+            exit_url=self._exit_urls[EXIT_ID],
             exit_id=EXIT_ID,
-            stun=self._config.stun,
+            more_brokers=self._config.more_brokers,
+            more_exits=self._exit_urls,
+            stun=(*self._config.stun, *_own_stun(self._config)),
+            ways=(Direct(), *self._config.ways) if self._config.ways else (),
             direct=self._config.direct,
+            private_candidates=self._config.private_candidates or is_laboratory(self.invite.url),
             now_s=self._clock(),
             lifetime_s=self._config.lifetime_s,
         )
@@ -186,6 +270,45 @@ def link_url(base: str) -> str:
             f"{base!r} is no public address. Write a URL such as https://bridge.example."
         )
     return f"{wanted}://{rest.rstrip('/')}{LINK_PATH}"
+
+
+def exit_urls(config: ServeConfig) -> dict[str, str]:
+    """Return the URL of each exit by its id. Raises ConfigError."""
+    first = exit_url(config)
+    if config.workers < 2:
+        return {EXIT_ID: first}
+    parts = urlsplit(first)
+    numbers = range(1, config.workers + 1)
+    if WORKER_MARK in first:
+        return {f"exit-{n}": first.replace(WORKER_MARK, str(n)) for n in numbers}
+    if parts.port is None:
+        raise ConfigError(
+            f"{config.exit_url or config.url!r} says nothing about workers. Give --exit-url a "
+            "port, which the first worker has and the next ones count up from, or {n} where the "
+            "worker's number belongs, for example https://exit-{n}.bridge.example."
+        )
+    host = parts.netloc.rpartition(":")[0]
+    return {
+        f"exit-{n}": parts._replace(netloc=f"{host}:{parts.port + n - 1}").geturl() for n in numbers
+    }
+
+
+def stun_ports(listen: Listen) -> tuple[int, int]:
+    """Return the two ports that STUN is answered on. Raises ConfigError."""
+    if listen.port == LAST_PORT:
+        raise ConfigError(
+            f"A STUN server takes two ports, and there is none after {LAST_PORT}. Choose a lower "
+            "one; 3478 is the usual one."
+        )
+    return listen.port, listen.port + 1
+
+
+def _own_stun(config: ServeConfig) -> Iterator[str]:
+    """Yield the URLs of the STUN server in this process."""
+    if config.stun_listen is not None:
+        host = urlsplit(config.url).hostname or ""
+        for port in stun_ports(config.stun_listen):
+            yield f"stun:{join_authority(host, port)}"
 
 
 def widget_tag(widget_dir: Path, invite: Invite) -> str:
@@ -209,19 +332,13 @@ def widget_script(widget_dir: Path) -> embed.Script:
     return script
 
 
-def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """Return the settings to serve TLS with. Raises ConfigError."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+def is_laboratory(url: str) -> bool:
+    """Whether `url` names an address that nobody outside this machine or site can reach."""
+    host = urlsplit(url).hostname or ""
     try:
-        # Without a password OpenSSL would ask the terminal for one.
-        context.load_cert_chain(certificate, key, password="")
-    except OSError as error:
-        raise ConfigError(
-            f"The TLS certificate {certificate} and its key {key} cannot be used "
-            f"({error.strerror or error}). Give PEM files that belong together: the whole chain "
-            "with --tls-cert, its private key with --tls-key."
-        ) from error
-    return context
+        return classify(ipaddress.ip_address(host)) is not AddressClass.PUBLIC
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def is_reachable_by_browsers(url: str) -> bool:
@@ -231,5 +348,5 @@ def is_reachable_by_browsers(url: str) -> bool:
     return parts.scheme == "https" or host in {"localhost", "::1"} or host.startswith("127.")
 
 
-def _server(app: web.Application, listen: Listen, tls: ssl.SSLContext | None) -> WebServer:
-    return WebServer(app, listen.host, listen.port, tls=tls)
+def _server(app: web.Application, listen: Listen, config: ServeConfig) -> WebServer:
+    return WebServer(app, listen.host, listen.port, tls=config.tls, trusted=config.trusted_proxies)

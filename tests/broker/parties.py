@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.service import Broker
+from passerelle.io.bus import Bus
 from passerelle.io.web import WebServer, application
 from passerelle.wire import descriptor, rendezvous, signalling
 from passerelle.wire.description import Candidate, CandidateKind, Description, Setup
@@ -49,6 +50,7 @@ NETWORK = Descriptor(
             TICKET_KEY.public_key().public_bytes_raw(),
         ),
     ),
+    private_candidates=True,
     exits=(
         ExitEntry("one", "wss://one.example/v1/link", (bytes(32),)),
         ExitEntry("two", "wss://two.example/v1/link", (bytes(32),)),
@@ -57,18 +59,19 @@ NETWORK = Descriptor(
 
 
 def config(**changes: Any) -> BrokerConfig:
-    """The configuration of NETWORK's broker, quick to part."""
+    """The configuration of NETWORK's broker, quick to part and to say that nobody is there."""
     made = BrokerConfig(
         seal_key=SEAL_KEY,
         ticket_key=TICKET_KEY,
         document=descriptor.sign(NETWORK, OPERATOR_KEY),
         descriptor=NETWORK,
         grace_s=0.5,
+        wait_s=0,
     )
     return replace(made, **changes)
 
 
-def description(setup: Setup) -> Description:
+def description(setup: Setup, *addresses: str) -> Description:
     """A description unlike any other."""
     number = next(_numbers)
     return Description(
@@ -76,7 +79,10 @@ def description(setup: Setup) -> Description:
         pwd=f"{number:024}",
         fingerprint=secrets.token_bytes(32),
         setup=setup,
-        candidates=(Candidate(CandidateKind.HOST, "192.0.2.7", 40_000),),
+        candidates=tuple(
+            Candidate(CandidateKind.HOST, address, 40_000)
+            for address in addresses or ("192.0.2.7",)
+        ),
     )
 
 
@@ -181,15 +187,17 @@ def seal(request: Request) -> bytes:
 
 
 @asynccontextmanager
-async def scene(**changes: Any) -> AsyncIterator[Scene]:
-    """A broker on loopback, closed at the end."""
+async def scene(channel: Bus | None = None, /, **changes: Any) -> AsyncIterator[Scene]:
+    """A broker on loopback, on a bus if there is one, closed at the end."""
     clock = [float(NOW)]
     broker = Broker(config(**changes), clock=lambda: clock[0])
+    if channel is not None:
+        await broker.start(channel)
     app = application()
     broker.add_routes(app)
     async with (
         WebServer(app, "127.0.0.1", 0, grace_s=0.5) as server,
-        aiohttp.ClientSession() as http,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
     ):
         try:
             yield Scene(broker, f"http://127.0.0.1:{server.port}", http, clock)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from passerelle import limits
+from passerelle.errors import PeerError
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import rendezvous, tickets
 from passerelle.wire.description import Setup
@@ -19,6 +20,7 @@ from tests.broker.parties import (
     NOW,
     TICKET_KEY,
     Scene,
+    Volunteer,
     description,
     new_request,
     offer,
@@ -132,12 +134,18 @@ async def test_a_declined_offer_goes_to_one_other_volunteer() -> None:
 
 async def test_after_two_refusals_it_is_a_miss() -> None:
     async with scene(answer_timeout_s=600) as here, TaskSet("test") as tasks, asyncio.timeout(5):
-        volunteers = [await here.volunteer() for _ in range(3)]
-        asking = tasks.start(here.ask(), "ask")
-        for volunteer in volunteers[:2]:
+        declined = []
+
+        async def decline(volunteer: Volunteer) -> None:
             got = await volunteer.offered()
+            declined.append(got.offer)
             await volunteer.send(VolunteerDecline(got.offer, Decline.FAILED))
-        assert (await asking).answers == (Miss.NO_ANSWER,)
+
+        declining = [tasks.start(decline(await here.volunteer()), "decline") for _ in range(3)]
+        assert (await here.ask()).answers == (Miss.NO_ANSWER,)
+        assert len(declined) == 2
+        for task in declining:
+            task.cancel()
 
 
 async def test_a_busy_volunteer_is_not_asked_again_until_it_is_ready() -> None:
@@ -400,3 +408,37 @@ async def test_a_whole_match_leaves_nothing_private_in_the_log(
     private = (mine.ufrag, mine.pwd, theirs.ufrag, got.ticket, reply.ticket, "192.0.2", "127.0.0")
     for text in private:
         assert text not in caplog.text
+
+
+async def test_a_request_may_be_for_one_volunteer_and_come_by_any_way() -> None:
+    """A friend hands a sealed request on: it is answered by the friend's browser or by none."""
+    async with scene() as here, TaskSet("test") as tasks:
+        others = [await here.volunteer() for _ in range(3)]
+        asking = tasks.start(here.ask(), "ask")
+        await others[0].answer()
+        (found,) = (await asking).answers
+        assert isinstance(found, Answer)
+        await others[0].send(VolunteerReady(1))
+        async with asyncio.timeout(5):
+            while (await here.health())["available"] != 8:
+                pass
+        request, key = new_request()
+        answering = tasks.start(
+            here.broker.rendezvous.answer(seal(request), seen=None, only=found.volunteer), "answer"
+        )
+        theirs = await others[0].answer()
+        (answer,) = rendezvous.open_reply(await answering, key, request).answers
+        assert isinstance(answer, Answer)
+        assert answer.description == theirs
+        request, key = new_request()
+        sealed = await here.broker.rendezvous.answer(seal(request), seen=None, only=bytes(8))
+        assert rendezvous.open_reply(sealed, key, request).answers == (Miss.NO_VOLUNTEER,)
+
+
+async def test_what_cannot_be_used_is_an_error_without_words_however_it_came() -> None:
+    async with scene() as here:
+        replayed = seal(new_request()[0])
+        await here.post(replayed)
+        for sealed in (b"", bytes(2000), replayed):
+            with pytest.raises(PeerError):
+                await here.broker.rendezvous.answer(sealed, seen=None)

@@ -9,6 +9,7 @@ import pytest
 
 from passerelle import limits
 from passerelle.client import proxy
+from passerelle.client.datagrams import Associations
 from passerelle.client.proxy import LocalProxy
 from passerelle.errors import Failure, LocalError, StreamFailed
 from passerelle.io.stream import TunnelStream
@@ -23,13 +24,18 @@ class Scene:
 
     def __init__(self, tunnels: Tunnels) -> None:
         self.tunnels = tunnels
-        self.proxy = LocalProxy(self._open)
+        offers, flow = tunnels.client.offers_flows, self._open_flow
+        self.associations = Associations(offers, flow, idle_s=60)
+        self.proxy = LocalProxy(self._open, self.associations)
         self.failure: Failure | None = None
 
     async def _open(self, host: str, port: int) -> TunnelStream:
         if self.failure is not None:
             raise StreamFailed(self.failure)
         return self.tunnels.client.open(host, port)
+
+    async def _open_flow(self, host: str, port: int) -> TunnelStream:
+        return self.tunnels.client.open_flow(host, port)
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.proxy.port)
@@ -144,4 +150,4 @@ async def test_taken_port_is_told(scene: Scene) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(LocalError, match=f"Port {port}"):
-            await LocalProxy(scene._open).start("127.0.0.1", port)
+            await LocalProxy(scene._open, scene.associations).start("127.0.0.1", port)

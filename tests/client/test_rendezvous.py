@@ -8,14 +8,16 @@ import pytest
 from aiohttp import web
 
 from passerelle import limits
-from passerelle.client.rendezvous import BrokerSilent, DirectMethod, ask, load_descriptor
+from passerelle.client.methods import PostMethod
+from passerelle.client.rendezvous import BrokerSilent, ask
+from passerelle.core import proof
 from passerelle.errors import ConfigError
+from passerelle.io.disguise import Disguise
 from passerelle.io.web import WebServer, application
 from passerelle.wire import rendezvous
 from passerelle.wire.description import Setup
-from passerelle.wire.descriptor import BrokerEntry
-from passerelle.wire.invite import Invite
 from passerelle.wire.rendezvous import Refusal, Reply
+from passerelle.wire.ways import Direct
 from tests.broker.parties import description
 from tests.network import HOST, KEYS
 
@@ -25,13 +27,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Scene:
     """A method, and a broker that answers as a test wants."""
 
-    def __init__(self, method: DirectMethod, url: str) -> None:
+    def __init__(self, method: PostMethod) -> None:
         self.method = method
-        self.entry = BrokerEntry(url, KEYS.broker_seal.public_key().public_bytes_raw(), bytes(32))
+        self.seal_key = KEYS.broker_seal.public_key().public_bytes_raw()
 
     async def ask(self) -> Reply:
         offers = (description(Setup.ACTPASS),)
-        return await ask(self.method, self.entry, offers, exit_id=None, avoid=(), lanes=2)
+        return await ask(self.method, self.seal_key, offers, exit_id=None, avoid=(), lanes=2)
 
 
 @asynccontextmanager
@@ -40,9 +42,9 @@ async def scene(handler: Handler, timeout_s: float = 5) -> AsyncIterator[Scene]:
     app.router.add_route("*", "/{path:.*}", handler)
     async with (
         WebServer(app, HOST, 0, grace_s=0.1) as server,
-        DirectMethod(timeout_s) as method,
+        Disguise(timeout_s) as disguise,
     ):
-        yield Scene(method, f"http://{HOST}:{server.port}")
+        yield Scene(PostMethod(disguise, Direct(), f"http://{HOST}:{server.port}"))
 
 
 def replying(reply: Reply) -> Handler:
@@ -124,4 +126,33 @@ async def test_descriptor_has_a_limit() -> None:
     """A document without end is not read to its end."""
     async with scene(answering(body=bytes(limits.DESCRIPTOR_BYTES + 1))) as made:
         with pytest.raises(BrokerSilent, match="more than an answer can hold"):
-            await load_descriptor(made.method, Invite(made.entry.url, bytes(32)))
+            await made.method.document()
+
+
+async def test_a_proof_of_work_is_done_when_the_broker_wants_one() -> None:
+    """The second request is a new one, and carries a proof for itself."""
+    public = KEYS.broker_seal.public_key().public_bytes_raw()
+    nonces = []
+
+    async def handle(request: web.Request) -> web.Response:
+        opened = rendezvous.open_request(await request.read(), KEYS.broker_seal)
+        nonces.append(opened.nonce)
+        challenge = proof.challenge(public, opened.nonce, opened.time_s)
+        good = proof.is_proof(challenge, opened.proof, 12)
+        reply = Reply(exit="one") if good else Reply(refusal=Refusal.PROOF, proof_bits=12)
+        return web.Response(body=rendezvous.seal_reply(reply, opened))
+
+    async with scene(handle) as made:
+        assert (await made.ask()).exit == "one"
+    assert len(set(nonces)) == 2
+
+
+async def test_a_broker_that_is_never_content_is_asked_twice() -> None:
+    async with scene(replying(Reply(refusal=Refusal.PROOF, proof_bits=1))) as made:
+        assert (await made.ask()).refusal is Refusal.PROOF
+
+
+async def test_an_old_client_is_told_which_release_it_needs() -> None:
+    async with scene(replying(Reply(refusal=Refusal.VERSION, minimum="9.1.0"))) as made:
+        with pytest.raises(ConfigError, match=r"needs Passerelle 9\.1\.0 or newer; this is"):
+            await made.ask()

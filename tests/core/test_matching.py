@@ -1,48 +1,86 @@
-import time
+import itertools
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from passerelle.core.matching import REST_S, Outcome, Pool
+from passerelle import limits
+from passerelle.core.choice import Origin, Seeker
+from passerelle.core.disclosure import DAY_S, FAILED_REST_S
+from passerelle.core.matching import REST_S, Outcome, Pick, Pool
+from passerelle.core.nat import NatClass
+from passerelle.core.quality import Ending, Report
 
 A, B, C, D = (letter.encode() * 8 for letter in "ABCD")
+ANYBODY = Seeker()
+GOOD = Report(ending=Ending.CLEAN, duration_s=60)
+BAD = Report(ending=Ending.BROKEN)
+_seeds = itertools.count(1)
 
 
-def pool_of(*volunteers: bytes, free: int = 1) -> Pool:
+def pool_of(*volunteers: bytes, free: int = 1, **facts: Any) -> Pool:
     pool = Pool()
-    for now, volunteer in enumerate(volunteers):
-        pool.add(volunteer, free, float(now))
+    for volunteer in volunteers:
+        pool.add(volunteer, free, 0, **facts)
     return pool
 
 
-def test_whoever_waited_longest_is_picked_first() -> None:
+def crowd(count: int, free: int = 5, **facts: Any) -> Pool:
+    return pool_of(*(n.to_bytes(8, "big") for n in range(count)), free=free, **facts)
+
+
+def pick(pool: Pool, now: float = 0, *, seeker: Seeker = ANYBODY, avoid: Any = ()) -> Pick | None:
+    # Seeds far apart, as random ones are.
+    return pool.pick(seeker, avoid, now, seed=next(_seeds) * 0x9E37_79B9_7F4A_7C15)
+
+
+def name(picked: Pick | None) -> bytes | None:
+    return None if picked is None else picked.volunteer
+
+
+def client(number: int = 1, **facts: Any) -> Seeker:
+    return Seeker(key=bytes((93, 184, number)), **facts)
+
+
+# --- slots ------------------------------------------------------------------------------------
+
+
+def test_a_pick_reserves_a_slot() -> None:
+    pool = pool_of(A, B)
+    assert {name(pick(pool)), name(pick(pool))} == {A, B}
+    assert pick(pool) is None
+    assert pool.available == 0
+    assert len(pool) == 2
+
+
+def test_whoever_was_asked_least_is_next() -> None:
+    pool = pool_of(A, B, C, free=9)
+    asked = [name(pick(pool)) for _ in range(9)]
+    assert Counter(asked) == {A: 3, B: 3, C: 3}
+    pool.add(D, 9, 0)
+    assert name(pick(pool)) == D
+
+
+def test_whoever_has_more_room_is_preferred() -> None:
+    pool = pool_of(A, free=1)
+    pool.add(B, 5, 0)
+    assert name(pick(pool)) == B
+
+
+def test_avoided_volunteers_are_left_alone() -> None:
     pool = pool_of(A, B, C)
-    assert pool.pick(2, (), 10) == [A, B]
-    assert pool.pick(2, (), 10) == [C]
-    assert pool.pick(1, (), 10) == []
-
-
-def test_one_pick_gives_distinct_volunteers_and_then_takes_turns() -> None:
-    pool = pool_of(A, B, free=2)
-    assert pool.pick(4, (), 10) == [A, B]
-    assert pool.pick(1, (), 10) == [A]
-    assert pool.pick(2, (), 10) == [B]
-
-
-def test_avoided_volunteers_are_left_alone_and_keep_their_place() -> None:
-    pool = pool_of(A, B, C)
-    assert pool.pick(3, {A, C}, 10) == [B]
-    assert pool.pick(1, (), 10) == [A]
+    assert name(pick(pool, avoid={A, C})) == B
+    assert pick(pool, avoid={A, C}) is None
 
 
 def test_a_volunteer_without_slots_is_not_picked_until_it_has_some() -> None:
     pool = pool_of(A, free=0)
     assert pool.available == 0
-    assert pool.pick(1, (), 1) == []
+    assert pick(pool) is None
     pool.set_free(A, 1, 2)
-    assert pool.pick(1, (), 3) == [A]
+    assert name(pick(pool)) == A
 
 
 @pytest.mark.parametrize(
@@ -57,55 +95,55 @@ def test_a_volunteer_without_slots_is_not_picked_until_it_has_some() -> None:
 )
 def test_what_becomes_of_the_slot_depends_on_the_outcome(outcome: Outcome, again: bool) -> None:
     pool = pool_of(A)
-    assert pool.pick(1, (), 1) == [A]
-    pool.settle(A, outcome, 2)
-    assert (pool.pick(1, (), 3) == [A]) is again
+    picked = pick(pool)
+    assert picked is not None
+    pool.settle(picked, outcome, 2)
+    assert (name(pick(pool, 3)) == A) is again
     pool.set_free(A, 2, 4)
-    assert pool.pick(1, (), 5) == [A], "a word from the volunteer counts in any case"
-
-
-def test_an_answered_slot_stays_taken_among_others() -> None:
-    pool = pool_of(A, free=3)
-    for now in range(3):
-        assert pool.pick(1, (), now) == [A]
-        pool.settle(A, Outcome.ANSWERED, now)
-    assert pool.pick(1, (), 3) == []
+    assert name(pick(pool, 5)) == A, "a word from the volunteer counts in any case"
 
 
 def test_a_silent_volunteer_rests_behind_the_others_for_a_while() -> None:
     pool = pool_of(A, B, free=2)
-    assert pool.pick(1, (), 0) == [A]
-    pool.settle(A, Outcome.SILENT, 0)
-    assert pool.pick(1, (), 1) == [B]
-    assert pool.pick(1, (), 1) == [B]
-    assert pool.pick(1, (), 1) == [A], "better a resting one than none"
-    pool.settle(A, Outcome.WITHDRAWN, 1)
-    pool.set_free(B, 3, 1)
-    assert pool.pick(1, (), REST_S - 1) == [B]
-    pool.settle(B, Outcome.WITHDRAWN, REST_S)
-    assert pool.pick(1, (B,), REST_S) == [A]
+    silent = pick(pool, avoid={B})
+    assert silent is not None
+    pool.settle(silent, Outcome.SILENT, 0)
+    first = pick(pool, 1)
+    assert name(first) == B
+    assert name(pick(pool, 1)) == B
+    assert name(pick(pool, 1)) == A, "better a resting one than none"
+    pool.set_free(B, 9, 1)
+    assert {name(pick(pool, REST_S - 1)) for _ in range(3)} == {B}
+    assert name(pick(pool, REST_S, avoid={B})) == A
 
 
-def test_a_second_silence_prolongs_the_rest() -> None:
+def test_a_second_silence_prolongs_the_rest_and_a_word_ends_it() -> None:
     pool = pool_of(A, B, free=9)
     for now in (0, 10):
-        assert pool.pick(1, (B,), now) == [A]
-        pool.settle(A, Outcome.SILENT, now)
-    assert pool.pick(1, (), REST_S + 1) == [B]
-    assert set(pool.pick(2, (), REST_S + 10)) == {A, B}
-    assert len(pool) == 2
+        silent = pick(pool, now, avoid={B})
+        assert silent is not None
+        pool.settle(silent, Outcome.SILENT, now)
+    assert {name(pick(pool, REST_S + 1)) for _ in range(3)} == {B}
+    pool.set_free(A, 9, REST_S + 2)
+    pool.set_free(B, 0, REST_S + 2)
+    assert name(pick(pool, REST_S + 2)) == A
 
 
 def test_a_removed_volunteer_is_gone_even_with_offers_out() -> None:
-    pool = pool_of(A)
-    assert pool.pick(1, (), 1) == [A]
-    pool.remove(A)
-    pool.remove(A)
-    pool.settle(A, Outcome.SILENT, 2)
+    pool = pool_of(A, free=2)
+    picked = pick(pool)
+    assert picked is not None
+    silent = pick(pool)
+    assert silent is not None
+    pool.settle(silent, Outcome.SILENT, 1)
+    pool.remove(A, 1)
+    pool.remove(A, 1)
+    pool.settle(picked, Outcome.SILENT, 2)
     pool.set_free(A, 5, 3)
+    pool.report(A, BAD, 3, expected=1)
     assert A not in pool
     assert len(pool) == pool.available == 0
-    assert pool.pick(1, (), 100) == []
+    assert pick(pool, 100) is None
 
 
 def test_a_volunteer_cannot_be_in_the_pool_twice() -> None:
@@ -114,15 +152,271 @@ def test_a_volunteer_cannot_be_in_the_pool_twice() -> None:
         pool.add(A, 1, 1)
 
 
-def test_a_pick_costs_the_same_among_many() -> None:
-    """40,000 picks among 40,000 volunteers: a scan for each would take minutes."""
+def test_a_request_brought_by_hand_is_for_one_volunteer_or_none() -> None:
+    """Whatever its network: the two know each other."""
+    home = Origin(site=b"abc", country="FR", asn=1)
+    pool = pool_of(A, B, C, origin=home)
+    seeker = client(origin=home)
+    assert name(pool.pick(seeker, (), 0, seed=1, only=B)) == B
+    assert pool.pick(seeker, (), 0, seed=1, only=B) is None, "no slot left"
+    assert pool.pick(seeker, {C}, 0, seed=1, only=C) is None
+    assert pool.pick(seeker, (), 0, seed=1, only=D) is None
+    assert name(pick(pool, seeker=client())) in (A, C)
+
+
+# --- NAT --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mine", [NatClass.RESTRICTED, NatClass.SYMMETRIC, NatClass.UNKNOWN])
+def test_a_client_is_given_whom_it_can_reach(mine: NatClass) -> None:
     pool = Pool()
-    for number in range(40_000):
-        pool.add(number.to_bytes(8, "big"), 1, 0)
-    started = time.perf_counter()
-    picked = [pool.pick(1, (), 1)[0] for _ in range(40_000)]
-    assert time.perf_counter() - started < 5
-    assert len(set(picked)) == 40_000
+    pool.add(A, 5, 0, nat=NatClass.SYMMETRIC)
+    pool.add(B, 5, 0, nat=NatClass.OPEN)
+    pool.add(C, 5, 0, nat=NatClass.BLOCKED)
+    picked = pick(pool, seeker=Seeker(nat=mine))
+    assert name(picked) == B
+    assert picked is not None
+    assert picked.chance > 0.9
+
+
+def test_whom_nobody_can_reach_is_given_to_nobody() -> None:
+    pool = pool_of(A, nat=NatClass.BLOCKED)
+    assert pick(pool) is None
+    pool = pool_of(A, nat=NatClass.OPEN)
+    assert pick(pool, seeker=Seeker(nat=NatClass.BLOCKED)) is None
+
+
+def test_a_nat_that_becomes_known_counts_at_once() -> None:
+    pool = pool_of(A, B)
+    pool.set_free(A, 1, 1, nat=NatClass.OPEN)
+    pool.set_free(A, 1, 2)
+    assert name(pick(pool, 3, seeker=Seeker(nat=NatClass.SYMMETRIC))) == A
+
+
+def test_those_that_everybody_reaches_are_left_to_those_who_need_them() -> None:
+    """Else a few of them would be busy with clients who could go anywhere."""
+    pool = crowd(100, free=64, nat=NatClass.RESTRICTED)
+    for number in range(10):
+        pool.add(b"OPEN" + bytes((number,)), 64, 0, nat=NatClass.OPEN)
+    got = Counter(
+        (name(pick(pool, seeker=Seeker(nat=NatClass.RESTRICTED))) or b"")[:4] == b"OPEN"
+        for _ in range(1100)
+    )
+    assert got[True] < 0.2 * got[False]
+
+
+# --- networks ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shared", [{"site": b"abc"}, {"asn": 7}], ids=str)
+def test_neighbours_are_never_matched(shared: dict[str, Any]) -> None:
+    pool = crowd(200, origin=Origin(**shared))
+    seeker = client(origin=Origin(**shared))
+    assert pick(pool, seeker=seeker) is None
+    assert pick(pool, seeker=client(origin=Origin(site=b"xyz", asn=8))) is not None
+    pool.add(A, 1, 0, origin=Origin(site=b"xyz", asn=8))
+    found = [name(pick(pool, seeker=seeker)) for _ in range(50)]
+    assert A in found
+
+
+def test_the_clients_own_country_is_the_last_choice() -> None:
+    """Also when nearly everybody lives there."""
+    pool = crowd(2000, origin=Origin(country="FR"))
+    seeker = Seeker(origin=Origin(country="FR"))
+    assert pick(pool, seeker=seeker) is not None
+    for number, country in enumerate(("DE", "CH", None)):
+        pool.add(bytes((number,)), 1, 0, origin=Origin(country=country))
+    abroad = {name(pick(pool, seeker=seeker)) for _ in range(3)}
+    assert abroad == {bytes((0,)), bytes((1,)), bytes((2,))}
+    assert pick(pool, seeker=seeker) is not None
+    assert pool.available > 1900
+
+
+# --- quality ----------------------------------------------------------------------------------
+
+
+def test_those_who_fail_are_asked_less_and_those_who_are_proven_more() -> None:
+    pool = pool_of(A, B, C, free=64)
+    for _ in range(4):
+        pool.report(A, BAD, 0, expected=1)
+        pool.report(B, GOOD, 0, expected=1)
+    shares = Counter(name(pick(pool)) for _ in range(40))
+    assert shares[B] > shares[C] > 3 * shares[A]
+
+
+def test_a_new_name_is_no_new_reputation() -> None:
+    pool = Pool(neighbourhoods=2)
+    here = Origin(site=b"bad")
+    for number in range(3):
+        pool.add(bytes((number,)), 1, 0, origin=here)
+        pool.report(bytes((number,)), BAD, 0, expected=1)
+        pool.remove(bytes((number,)), 0)
+    pool.add(A, 9, 0, origin=here)
+    pool.add(B, 9, 0, origin=Origin(site=b"new"))
+    assert [name(pick(pool)) for _ in range(2)] == [B, B]
+    for site in (b"x", b"y"):
+        pool.add(site, 1, 0, origin=Origin(site=site))
+        pool.remove(site, 0)
+    pool.add(C, 9, 0, origin=here)
+    pool.add(D, 9, 0, origin=Origin(site=b"bad again"))
+    assert {name(pick(pool, avoid={A, B})) for _ in range(2)} == {C, D}, "networks are forgotten"
+
+
+def test_silence_counts_against_a_volunteer() -> None:
+    pool = pool_of(A, B, free=64)
+    silent = pick(pool, avoid={B})
+    assert silent is not None
+    pool.settle(silent, Outcome.SILENT, 0)
+    shares = Counter(name(pick(pool, REST_S + 1)) for _ in range(30))
+    assert shares[B] > 1.2 * shares[A]
+
+
+# --- what a client's network learns -----------------------------------------------------------
+
+
+def test_one_network_learns_of_a_few_volunteers_a_day() -> None:
+    pool = crowd(500)
+    seen: set[bytes | None] = set()
+    for now in range(0, int(DAY_S), 600):
+        picked = pick(pool, now, seeker=client(most=16))
+        seen.add(name(picked))
+        if picked is not None:
+            pool.settle(picked, Outcome.ANSWERED, now)
+            pool.set_free(picked.volunteer, 5, now)
+    assert len(seen - {None}) <= 16
+    other = {name(pick(pool, DAY_S, seeker=client(2))) for _ in range(16)}
+    assert not other & seen, "another network has other acquaintances"
+
+
+def test_after_a_day_a_network_learns_of_others() -> None:
+    pool = crowd(100, free=1)
+    first = {name(pick(pool, 0, seeker=client(most=5))) for _ in range(8)}
+    assert len(first - {None}) == 5
+    assert pick(pool, DAY_S - 1, seeker=client(most=5)) is None
+    assert name(pick(pool, DAY_S + 1, seeker=client(most=5))) not in first
+
+
+def test_a_network_is_given_those_it_knows_once_they_are_half_of_what_it_may() -> None:
+    """The other half is kept for when they leave."""
+    pool = crowd(500, free=64)
+    seen = Counter(name(pick(pool, now, seeker=client())) for now in range(20))
+    assert 8 <= len(seen) < 12
+    for volunteer in seen:
+        pool.remove(volunteer or b"", 20)
+    after = {name(pick(pool, 21, seeker=client())) for _ in range(20)}
+    assert None not in after
+    assert 1 <= len(after) <= 16 - len(seen)
+
+
+def test_an_offer_that_was_not_answered_told_the_network_nothing() -> None:
+    pool = crowd(100)
+    for _ in range(40):
+        picked = pick(pool, seeker=client(most=3))
+        assert picked is not None
+        pool.settle(picked, Outcome.WITHDRAWN, 0)
+
+
+def test_a_token_that_allows_many_is_kept_too() -> None:
+    pool = crowd(300, free=1)
+    seen = [name(pick(pool, seeker=client(most=100))) for _ in range(200)]
+    assert len(set(seen) - {None}) == 100
+
+
+def test_a_network_that_is_not_counted_learns_of_anybody() -> None:
+    pool = crowd(50, free=1)
+    assert len({name(pick(pool)) for _ in range(50)}) == 50
+
+
+# --- failures of one client -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("outcome", [Outcome.SILENT, Outcome.DECLINED])
+def test_who_failed_a_client_is_not_given_to_it_again(outcome: Outcome) -> None:
+    pool = pool_of(A, B, free=9)
+    picked = pick(pool, seeker=client(), avoid={B})
+    assert picked is not None
+    pool.settle(picked, outcome, 0)
+    pool.set_free(A, 9, 1)
+    later = FAILED_REST_S + 1
+    assert {name(pick(pool, later, seeker=client())) for _ in range(5)} == {B}
+    assert pick(pool, 2, seeker=client(), avoid={B}) is None
+    assert name(pick(pool, later, seeker=client(), avoid={B})) == A, "as long as others are there"
+    assert name(pick(pool, later, seeker=client(2))) == A
+
+
+def test_a_complaint_counts_for_the_client_and_a_little_for_others() -> None:
+    pool = pool_of(A, B, free=64)
+    seeker = client()
+    picked = pick(pool, seeker=seeker, avoid={B})
+    assert picked is not None
+    pool.settle(picked, Outcome.ANSWERED, 0)
+    for _ in range(50):
+        pool.complain(seeker, A, 0)
+    assert {name(pick(pool, 1, seeker=seeker)) for _ in range(5)} == {B}
+    shares = Counter(name(pick(pool, 1)) for _ in range(40))
+    assert shares[A] > 10, "one client cannot talk a volunteer down"
+
+
+def test_nobody_can_complain_of_a_volunteer_it_was_not_given() -> None:
+    pool = pool_of(A, B, free=64)
+    for number in range(200):
+        pool.complain(client(number), A, 0)
+        pool.complain(ANYBODY, A, 0)
+    shares = Counter(name(pick(pool, 1)) for _ in range(40))
+    assert shares == {A: 20, B: 20}
+
+
+def test_what_failed_one_of_a_crowd_says_nothing_to_the_others() -> None:
+    pool = pool_of(A, free=9)
+    seeker = Seeker(key=b"", crowd=True)
+    picked = pick(pool, seeker=seeker)
+    assert picked is not None
+    pool.settle(picked, Outcome.SILENT, 0)
+    pool.complain(seeker, A, 0)
+    assert name(pick(pool, 1, seeker=seeker)) == A
+
+
+def test_a_complaint_outlives_the_volunteer() -> None:
+    pool = pool_of(A)
+    seeker = client()
+    assert name(pick(pool, seeker=seeker)) == A
+    pool.remove(A, 0)
+    pool.complain(seeker, A, 0)
+    pool.add(A, 1, 1)
+    assert pick(pool, 2, seeker=seeker) is None
+
+
+# --- many -------------------------------------------------------------------------------------
+
+
+class CountedCrowd:
+    """Tells how often a pool looks at any volunteer."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def __contains__(self, _volunteer: object) -> bool:
+        self.looks += 1
+        return False
+
+
+@pytest.mark.parametrize("count", [100, 10_000, 50_000])
+def test_a_pick_looks_at_a_few_however_many_there_are(count: int) -> None:
+    pool = crowd(count, origin=Origin(country="FR"))
+    avoid = CountedCrowd()
+    for _ in range(100):
+        assert pick(pool, avoid=avoid) is not None
+    assert avoid.looks <= 100 * 16
+    avoid.looks = 0
+    assert pick(pool, avoid=avoid, seeker=Seeker(origin=Origin(country="FR"))) is not None
+    assert avoid.looks <= 200
+
+
+def test_load_is_even() -> None:
+    pool = crowd(300, free=64)
+    counts = Counter(name(pick(pool, now)) for now in range(9000))
+    assert len(counts) == 300
+    assert max(counts.values()) < 1.5 * 30
 
 
 class PoolModel(RuleBasedStateMachine):
@@ -133,51 +427,67 @@ class PoolModel(RuleBasedStateMachine):
         self.pool = Pool()
         self.now = 0.0
         self.free: dict[bytes, int] = {}
-        self.out: Counter[bytes] = Counter()
+        self.out: dict[bytes, list[Pick]] = {}
 
     names = st.sampled_from((A, B, C, D))
+    nats = st.sampled_from([nat for nat in NatClass if nat is not NatClass.BLOCKED])
 
-    @rule(seconds=st.floats(0, 40))
+    @rule(seconds=st.floats(0, 40_000))
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
-    @rule(name=names, free=st.integers(0, 3))
-    def add_or_ready(self, name: bytes, free: int) -> None:
-        if name in self.free:
-            self.pool.set_free(name, free, self.now)
+    @rule(volunteer=names, free=st.integers(0, 3), nat=nats)
+    def add_or_ready(self, volunteer: bytes, free: int, nat: NatClass) -> None:
+        if volunteer in self.free:
+            self.pool.set_free(volunteer, free, self.now, nat=nat)
         else:
-            self.pool.add(name, free, self.now)
-        self.free[name] = free
+            origin = Origin(site=volunteer[:1], country="FR")
+            self.pool.add(volunteer, free, self.now, nat=nat, origin=origin)
+            self.out[volunteer] = []
+        self.free[volunteer] = free
 
-    @rule(name=names)
-    def remove(self, name: bytes) -> None:
-        self.pool.remove(name)
-        self.free.pop(name, None)
-        self.out.pop(name, None)
+    @rule(volunteer=names)
+    def remove(self, volunteer: bytes) -> None:
+        self.pool.remove(volunteer, self.now)
+        self.free.pop(volunteer, None)
+        for lost in self.out.pop(volunteer, []):
+            self.pool.settle(lost, Outcome.WITHDRAWN, self.now)
 
-    @rule(count=st.integers(1, 4), avoid=st.sets(names))
-    def pick(self, count: int, avoid: set[bytes]) -> None:
-        could = {n for n, free in self.free.items() if free > self.out[n]} - avoid
-        picked = self.pool.pick(count, avoid, self.now)
-        assert len(picked) == len(set(picked)) == min(count, len(could))
-        assert set(picked) <= could
-        self.out.update(picked)
+    @rule(avoid=st.sets(names), seed=st.integers(0, 2**64 - 1), nat=nats)
+    def pick(self, avoid: set[bytes], seed: int, nat: NatClass) -> None:
+        could = {n for n, free in self.free.items() if free > len(self.out[n])} - avoid
+        picked = self.pool.pick(Seeker(nat=nat), avoid, self.now, seed=seed)
+        assert (picked is None) == (not could)
+        if picked is not None:
+            assert picked.volunteer in could
+            self.out[picked.volunteer].append(picked)
 
-    @rule(name=names, outcome=st.sampled_from(Outcome))
-    def settle(self, name: bytes, outcome: Outcome) -> None:
-        if not self.out[name]:
+    @rule(volunteer=names, outcome=st.sampled_from(Outcome))
+    def settle(self, volunteer: bytes, outcome: Outcome) -> None:
+        if not self.out.get(volunteer):
             return
-        self.pool.settle(name, outcome, self.now)
-        self.out[name] -= 1
+        self.pool.settle(self.out[volunteer].pop(), outcome, self.now)
         if outcome is Outcome.ANSWERED:
-            self.free[name] = max(0, self.free[name] - 1)
+            self.free[volunteer] = max(0, self.free[volunteer] - 1)
         elif outcome is Outcome.BUSY:
-            self.free[name] = 0
+            self.free[volunteer] = 0
+
+    @rule(volunteer=names, ending=st.sampled_from(Ending))
+    def report(self, volunteer: bytes, ending: Ending) -> None:
+        self.pool.report(volunteer, Report(ending=ending, duration_s=9), self.now, expected=0.9)
 
     @invariant()
     def counts_agree(self) -> None:
         assert len(self.pool) == len(self.free)
-        assert self.pool.available == sum(f > self.out[n] for n, f in self.free.items())
+        assert self.pool.available == sum(f > len(self.out[n]) for n, f in self.free.items())
 
 
 TestPoolModel = PoolModel.TestCase
+
+
+def test_no_origin_or_key_is_shown() -> None:
+    seeker = client(origin=Origin(site=b"abc", country="FR"))
+    assert "FR" not in repr(seeker)
+    assert "abc" not in repr(seeker)
+    assert str(seeker.key) not in repr(seeker)
+    assert seeker.most == limits.DISCLOSED_VOLUNTEERS

@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passerelle.core.address import AddressClass, classify
-from passerelle.core.policy import NEVER_PORTS, Policy, PortRule, Refused
+from passerelle.core.host import HostError, parse_host
+from passerelle.core.policy import (
+    NEVER_PORTS,
+    WEB_PORTS,
+    Denial,
+    HostRule,
+    Policy,
+    PortRule,
+    Refused,
+    parse_site,
+)
 from passerelle.errors import Failure
 
 PUBLIC = ip_address("1.1.1.1")
@@ -80,14 +90,136 @@ def test_allowed_networks_keep_the_ports() -> None:
 
 def test_refusal_is_uniform_to_the_application() -> None:
     """Whatever the reason, the application learns the same; the reason is a metric label."""
-    refusals = [Refused(AddressClass.PRIVATE), Refused(PortRule.NEVER)]
+    reasons: list[Denial] = [AddressClass.PRIVATE, PortRule.NEVER, HostRule.OWN]
+    refusals = [Refused(reason) for reason in reasons]
     assert {(refused.failure, str(refused)) for refused in refusals} == {
         (Failure.POLICY, str(refusals[0]))
     }
-    assert [refused.denial.value for refused in refusals] == ["private", "port_never"]
+    assert [refused.denial.value for refused in refusals] == [
+        "private",
+        "port_never",
+        "own",
+    ]
 
 
 def test_labels_are_distinct() -> None:
     """No two reasons share a metric label."""
-    labels = [reason.value for reason in (*AddressClass, *PortRule)]
+    labels = [reason.value for reason in (*AddressClass, *PortRule, *HostRule)]
     assert len(labels) == len(set(labels))
+
+
+def test_mail_is_never_open() -> None:
+    """Neither sending nor fetching, nor telnet, nor Windows' file sharing."""
+    assert {23, 25, 110, 139, 143, 445, 465, 587, 993, 995} <= NEVER_PORTS
+    assert not NEVER_PORTS & WEB_PORTS
+
+
+def test_own_addresses_are_closed_though_public() -> None:
+    """What listens at the exit itself is not a site; an opened network is open whole."""
+    assert Policy().decide(PUBLIC, 443, own=True) is HostRule.OWN
+    assert allowing("1.1.1.0/24").decide(PUBLIC, 443, own=True) is None
+
+
+def test_closed_networks_stay_closed() -> None:
+    """Whatever else is opened."""
+    policy = Policy(allow=(ip_network("10.0.0.0/8"),), deny=(ip_network("10.1.0.0/16"),))
+    assert policy.decide(ip_address("10.0.0.1"), 443) is None
+    assert policy.decide(ip_address("10.1.0.1"), 443) is HostRule.CLOSED
+    nat64 = Policy(deny=(ip_network("2001:67c:2b0:64::/96"),))
+    assert nat64.decide(ip_address("2001:67c:2b0:64::a00:1"), 443) is HostRule.CLOSED
+
+
+SITES = tuple(parse_site(text) for text in ("News.Example.", "*.news.example", "garden.example"))
+
+
+@pytest.mark.parametrize(
+    ("host", "denial"),
+    [
+        ("news.example", None),
+        ("www.news.example", None),
+        ("a.b.news.example", None),
+        ("NEWS.example.", None),
+        ("garden.example", None),
+        ("www.garden.example", HostRule.NOT_LISTED),
+        ("badnews.example", HostRule.NOT_LISTED),
+        ("news.example.evil.example", HostRule.NOT_LISTED),
+        ("example", HostRule.NOT_LISTED),
+        ("1.1.1.1", HostRule.NOT_LISTED),
+        ("[2606:4700::1]", HostRule.NOT_LISTED),
+    ],
+)
+def test_site_mode(host: str, denial: HostRule | None) -> None:
+    """The listed names and nothing else; addresses are nobody's name."""
+    assert Policy(sites=SITES).decide_host(parse_host(host)) is denial
+
+
+def test_listed_names_are_judged_by_address_all_the_same() -> None:
+    """A publisher's name that leads into a private network leads nowhere."""
+    policy = Policy(sites=SITES)
+    assert policy.decide(ip_address("10.0.0.1"), 443) is AddressClass.PRIVATE
+
+
+def test_no_sites_serve_nothing() -> None:
+    """An empty list is not the same as `web` mode."""
+    assert Policy(sites=()).decide_host("news.example") is HostRule.NOT_LISTED
+
+
+@pytest.mark.parametrize(
+    "text", ["", "*", "*.", "*.org", "1.1.1.1", "*.1.1.1.1", "a.*.example", "::1", "x y.example"]
+)
+def test_what_is_no_site(text: str) -> None:
+    """Wildcards stand for whole labels in front of a name of at least two."""
+    with pytest.raises(HostError):
+        parse_site(text)
+
+
+@pytest.mark.parametrize(
+    ("host", "denial"),
+    [
+        ("localhost", HostRule.LOCAL_NAME),
+        ("www.localhost", HostRule.LOCAL_NAME),
+        ("printer.local", HostRule.LOCAL_NAME),
+        ("metadata.google.internal", HostRule.LOCAL_NAME),
+        ("router.home.arpa", HostRule.LOCAL_NAME),
+        ("intranet", HostRule.LOCAL_NAME),
+        ("locals.example", None),
+        ("1.1.1.1", None),
+        ("::1", None),
+    ],
+)
+def test_names_of_local_networks(host: str, denial: HostRule | None) -> None:
+    """They are not even looked up, so their existence cannot be learned; addresses come later."""
+    assert Policy().decide_host(parse_host(host)) is denial
+
+
+def test_who_opens_a_network_opens_its_names() -> None:
+    """Else an operator's own names could not be reached."""
+    assert allowing("10.0.0.0/8").decide_host("intranet") is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "port", "denial"),
+    [
+        (Policy(), 53, None),
+        (Policy(), 443, None),
+        (Policy(), 80, PortRule.NOT_OPEN),
+        (Policy(), 123, PortRule.NOT_OPEN),
+        (Policy(udp_ports=frozenset({4433})), 4433, None),
+        (Policy(udp_ports=frozenset({4433})), 443, PortRule.NOT_OPEN),
+        (Policy(udp_ports=frozenset()), 53, PortRule.NOT_OPEN),
+        (Policy(udp_ports=None), 123, None),
+        (Policy(udp_ports=None), 25, PortRule.NEVER),
+    ],
+)
+def test_datagrams_have_ports_of_their_own(
+    policy: Policy, port: int, denial: PortRule | None
+) -> None:
+    """DNS and HTTP/3 by default; what is open for TCP says nothing about UDP."""
+    assert policy.for_datagrams.decide_port(port) is denial
+
+
+@given(st.ip_addresses())
+def test_datagrams_go_to_the_same_addresses(address: IPv4Address | IPv6Address) -> None:
+    """One rule for both."""
+    policy = allowing("127.0.0.0/8", "fd00::/8")
+    assert policy.for_datagrams.decide(address, 53) is policy.decide(address, 53)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passerelle.core.request import Close, Connect, Effect, Rejection
+from passerelle.core.request import Associate, Close, Connect, Effect, Rejection
 from passerelle.core.socks5 import Reply, Socks5, reply
 from passerelle.errors import Failure
 from tests.core.chunks import cut, feed, trickle
@@ -59,7 +61,7 @@ def test_request(data: bytes, sent: bytes, last: Effect) -> None:
             Rejection.COMMAND,
         ),
         (
-            GREETING + b"\x05\x03\x00\x01\x00\x00\x00\x00\x00\x00",
+            GREETING + b"\x05\x04\x00\x01\x00\x00\x00\x00\x00\x00",
             b"\x05\x00" + failed(7),
             Rejection.COMMAND,
         ),
@@ -91,6 +93,29 @@ def test_rejection(data: bytes, sent: bytes, reason: Rejection) -> None:
         assert feed(Socks5(), chunks) == (sent, Close(reason), b"")
 
 
+@pytest.mark.parametrize(
+    ("address", "port"),
+    [
+        (b"\x01\x00\x00\x00\x00\x00\x00", 0),
+        (b"\x01\x7f\x00\x00\x01\x30\x39", 12345),
+        (b"\x04" + bytes(16) + b"\x00\x07", 7),
+        (b"\x03\x00\x00\x00", 0),
+        (b"\x03\x09localhost\x00\x00", 0),
+    ],
+)
+def test_udp_associate(address: bytes, port: int) -> None:
+    """Zeros, an address, even a name: what counts is the port the application will send from."""
+    data = GREETING + b"\x05\x03\x00" + address
+    for chunks in ([data], trickle(data)):
+        assert feed(Socks5(), chunks) == (b"\x05\x00", Associate(port), b"")
+
+
+def test_udp_associate_of_an_unknown_kind_is_refused() -> None:
+    """The same address types as for CONNECT."""
+    got = feed(Socks5(), [GREETING + b"\x05\x03\x00\x02\x00\x00"])
+    assert got == (b"\x05\x00" + failed(8), Close(Rejection.DESTINATION), b"")
+
+
 def test_answers_come_in_step() -> None:
     """Each message is answered at once, not with the next."""
     socks = Socks5()
@@ -119,15 +144,19 @@ def test_replies() -> None:
     for failure in Failure:
         assert socks.refuse(failure)[1] in set(Reply) - {Reply.SUCCEEDED}
     assert reply(Reply.TTL_EXPIRED) == failed(6)
+    assert reply(Reply.SUCCEEDED, ip_address("127.0.0.1"), 258) == b"\5\0\0\1\x7f\0\0\1\1\2"
+    assert reply(Reply.SUCCEEDED, ip_address("::1"), 1) == b"\5\0\0\4" + bytes(15) + b"\1\0\1"
 
 
-PIECES = st.sampled_from([GREETING, NAME, b"\x05\x01\x02", b"\x01\x01u\x01p", b"\x05\x01\x00\x01"])
+PIECES = st.sampled_from(
+    [GREETING, NAME, b"\x05\x01\x02", b"\x01\x01u\x01p", b"\x05\x01\x00\x01", b"\x05\x03"]
+)
 
 
 @given(st.lists(PIECES | st.binary(max_size=12), max_size=6).map(b"".join), st.data())
 def test_any_bytes_in_any_chunking(data: bytes, draw: st.DataObject) -> None:
     """Garbage has only declared outcomes, the same ones however it is cut."""
     whole = feed(Socks5(), [data])
-    assert whole[1] is None or isinstance(whole[1], Connect | Close)
+    assert whole[1] is None or isinstance(whole[1], Connect | Associate | Close)
     assert feed(Socks5(), draw.draw(cut(data))) == whole
     assert feed(Socks5(), trickle(data)) == whole

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import h2.config
 import h2.connection
+import h2.events
 import pytest
+from h2.settings import SettingCodes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +15,8 @@ from passerelle.core.streams import (
     Ended,
     Event,
     Failed,
+    FlowRequested,
+    Greeted,
     Opened,
     Received,
     Requested,
@@ -25,9 +29,9 @@ from passerelle.errors import Failure, LinkCode, PeerError, StreamFailed
 class Pair:
     """A client's and an exit's streams, and the bytes between them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, flows: bool = True) -> None:
         self.client = Streams(client=True)
-        self.exit = Streams(client=False)
+        self.exit = Streams(client=False, flows=flows)
         self.settle()
 
     def to_exit(self) -> list[Event]:
@@ -51,7 +55,7 @@ class Pair:
 
 
 def only(events: list[Event]) -> list[Event]:
-    return [event for event in events if not isinstance(event, Writable)]
+    return [event for event in events if not isinstance(event, Writable | Greeted)]
 
 
 def upload(pair: Pair, stream: int, size: int) -> int:
@@ -211,7 +215,126 @@ def test_what_arrives_for_the_gone_is_dropped() -> None:
 def test_repr_hides_destination_and_payload() -> None:
     """Neither the address nor the bytes can reach a log through an event."""
     assert "example" not in repr(Requested(1, "example.com", 443))
+    assert "example" not in repr(FlowRequested(1, "example.com", 443))
     assert "secret" not in repr(Received(1, b"secret", 6))
+
+
+# --- flows ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["example.com", "192.0.2.1", "2001:db8::1"])
+def test_a_flow_from_open_to_end(host: str) -> None:
+    """Extended CONNECT; its capsules may go ahead of the answer; else a stream like any."""
+    pair = Pair()
+    flow = pair.client.open_flow(host, 443)
+    pair.client.send(flow, b"early")
+    assert only(pair.to_exit()) == [FlowRequested(flow, host, 443), Received(flow, b"early", 5)]
+    pair.exit.accept(flow)
+    assert only(pair.to_client()) == [Opened(flow)]
+    pair.exit.consumed(flow, 5)
+    pair.exit.end(flow)
+    pair.client.end(flow)
+    assert only(pair.to_exit()) == [Ended(flow)]
+    assert only(pair.to_client()) == [Ended(flow)]
+    assert (pair.client.open_count, pair.exit.open_count) == (0, 0)
+
+
+def test_a_flows_headers_are_those_of_the_rfcs() -> None:
+    """What another implementation of RFC 8441, 9297 and 9298 would see and want."""
+    client, far = Streams(client=True), plain_exit()
+    far.update_settings({SettingCodes.ENABLE_CONNECT_PROTOCOL: 1})
+    assert Greeted() in client.receive(far.data_to_send())
+    flow = client.open_flow("2001:db8::1", 443)
+    (request,) = [
+        event
+        for event in far.receive_data(client.output())
+        if isinstance(event, h2.events.RequestReceived)
+    ]
+    assert dict(request.headers or ()) == {
+        b":method": b"CONNECT",
+        b":protocol": b"connect-udp",
+        b":scheme": b"https",
+        b":authority": b"exit",
+        b":path": b"/.well-known/masque/udp/2001%3Adb8%3A%3A1/443/",
+        b"capsule-protocol": b"?1",
+    }
+    far.send_headers(flow, [(b":status", b"200"), (b"capsule-protocol", b"?1")])
+    assert only(client.receive(far.data_to_send())) == [Opened(flow)]
+
+
+def test_an_accepted_flow_says_that_it_speaks_capsules() -> None:
+    """RFC 9298 §3.5; a TCP stream's answer stays as it was."""
+    exit_, far = Streams(client=False), plain_client()
+    far.send_headers(1, FLOW)
+    far.send_headers(3, [(":method", "CONNECT"), (":authority", "a.example:1")])
+    exit_.receive(far.data_to_send())
+    exit_.accept(1)
+    exit_.accept(3)
+    answers = [
+        dict(event.headers or ())
+        for event in far.receive_data(exit_.output())
+        if isinstance(event, h2.events.ResponseReceived)
+    ]
+    assert answers == [
+        {b":status": b"200", b"capsule-protocol": b"?1"},
+        {b":status": b"200"},
+    ]
+
+
+@pytest.mark.parametrize("greeted", [False, True])
+def test_an_exit_without_udp_is_asked_for_none(greeted: bool) -> None:
+    """Neither before its settings have come, nor when they do not offer it (RFC 8441 §3)."""
+    pair = Pair(flows=False)
+    client = pair.client if greeted else Streams(client=True)
+    assert not client.offers_flows
+    with pytest.raises(StreamFailed) as caught:
+        client.open_flow("example.com", 443)
+    assert caught.value.failure is Failure.NO_DATAGRAMS
+    assert client.open_count == 0
+
+
+def test_the_far_side_is_greeted_once() -> None:
+    """The first settings tell; later ones are no news."""
+    client, far = Streams(client=True), plain_exit()
+    assert client.receive(far.data_to_send())[0] == Greeted()
+    far.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: 7})
+    assert client.receive(far.data_to_send()) == [Writable()]
+
+
+def test_flows_leave_room_for_tcp() -> None:
+    """They have a limit of their own among the streams; one that ends makes room."""
+    pair = Pair()
+    flows = [pair.client.open_flow("example.com", 443) for _ in range(limits.FLOWS_PER_SESSION)]
+    with pytest.raises(StreamFailed) as caught:
+        pair.client.open_flow("example.com", 443)
+    assert caught.value.failure is Failure.LIMIT
+    for _ in range(limits.STREAMS_PER_SESSION - limits.FLOWS_PER_SESSION):
+        pair.client.open("example.com", 443)
+    pair.client.reset(flows[0])
+    pair.client.open_flow("example.com", 443)
+    with pytest.raises(StreamFailed) as caught:
+        pair.client.open("example.com", 443)
+    assert caught.value.failure is Failure.LIMIT
+
+
+@pytest.mark.parametrize(
+    ("change", "flows"),
+    [
+        ({}, False),
+        ({":protocol": "websocket"}, True),
+        ({":path": "/"}, True),
+        ({":path": "/.well-known/masque/udp/127.1/53/"}, True),
+        ({":path": b"/.well-known/masque/udp/\xff/53/"}, True),
+    ],
+)
+def test_other_extended_requests_are_reset(change: dict[str, str | bytes], flows: bool) -> None:
+    """Not offered, not UDP, or nowhere: that stream ends, and the next one is served."""
+    exit_, far = Streams(client=False, flows=flows), plain_client()
+    far.send_headers(1, list((dict(FLOW) | change).items()))
+    assert only(exit_.receive(far.data_to_send())) == []
+    assert exit_.open_count == 0
+    far.send_headers(3, [(":method", "CONNECT"), (":authority", "a.example:1")])
+    assert only(exit_.receive(far.data_to_send())) == [Requested(3, "a.example", 1)]
 
 
 # --- bounds -----------------------------------------------------------------------------------
@@ -349,6 +472,15 @@ def plain_client() -> h2.connection.H2Connection:
     )
     far.initiate_connection()
     return far
+
+
+FLOW = [
+    (":method", "CONNECT"),
+    (":protocol", "connect-udp"),
+    (":scheme", "https"),
+    (":authority", "exit"),
+    (":path", "/.well-known/masque/udp/a.example/53/"),
+]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from passerelle import limits
 from passerelle.client.links import Introduction, Membership
 from passerelle.errors import LinkCode, LinkLost
+from passerelle.exit.config import Lifetimes
 from passerelle.exit.links import Reception
 from passerelle.exit.sessions import SessionTable
 from passerelle.io.link import SecureLink
@@ -182,7 +183,7 @@ async def test_session_closes_at_the_clients_wish(table: SessionTable) -> None:
 
 async def test_session_without_links_ends_after_its_grace() -> None:
     """A session whose client never comes back does not stay."""
-    table = SessionTable(exit_config(grace_s=0.02))
+    table = SessionTable(exit_config(lifetimes=Lifetimes(grace_s=0.02)))
     visitor = Visitor(table)
     await visitor.say(hello())
     visitor.far_end.cut()

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from passerelle.errors import LinkCode
+from passerelle.exit.config import Lifetimes
 from passerelle.exit.service import Exit
 from passerelle.io.web import WebServer, application
 from passerelle.io.ws import CLOSE_CODE_BASE, SUBPROTOCOL
@@ -97,7 +98,7 @@ async def test_link_ticket_is_good_once() -> None:
 
 async def test_client_that_does_not_introduce_itself_is_not_waited_for() -> None:
     """The WebSocket is closed with TIMEOUT, and the link is forgotten."""
-    async with scene(handshake_timeout_s=0.02) as made:
+    async with scene(lifetimes=Lifetimes(handshake_s=0.02)) as made:
         socket = await made.open(ticket(TicketKind.LINK))
         async with asyncio.timeout(5):
             await socket.receive()

@@ -42,7 +42,7 @@ class World:
     async def idle(self) -> None:
         """Wait until the exit serves no stream."""
         async with asyncio.timeout(5):
-            while len(self.table._tasks):  # noqa: ASYNC110  (nothing to wait for)
+            while self.table.stream_count:  # noqa: ASYNC110  (nothing to wait for)
                 await asyncio.sleep(0.001)
 
     async def close(self) -> None:

@@ -173,8 +173,10 @@ class Owner:
     def __init__(self) -> None:
         self.down: asyncio.Queue[LinkLost] = asyncio.Queue()
         self.leaving: list[int] = []
+        self.exit_leaves = 0
         self.controls: list[tuple[int, Control]] = []
         self.requested: asyncio.Queue[tuple[TunnelStream, str, int]] = asyncio.Queue()
+        self.flows: asyncio.Queue[tuple[TunnelStream, str, int]] = asyncio.Queue()
         self.ended: asyncio.Future[LinkCode] = asyncio.get_running_loop().create_future()
 
     def link_down(self, number: int, error: LinkLost) -> None:
@@ -189,6 +191,12 @@ class Owner:
     def stream_requested(self, stream: TunnelStream, host: str, port: int) -> None:
         self.requested.put_nowait((stream, host, port))
 
+    def tunnel_leaving(self) -> None:
+        self.exit_leaves += 1
+
+    def flow_requested(self, stream: TunnelStream, host: str, port: int) -> None:
+        self.flows.put_nowait((stream, host, port))
+
     def tunnel_ended(self, reason: LinkCode) -> None:
         self.ended.set_result(reason)
 
@@ -196,10 +204,10 @@ class Owner:
 class Tunnels:
     """A client's and an exit's tunnel of one session, without HELLO."""
 
-    def __init__(self, grace_s: float = 60) -> None:
+    def __init__(self, grace_s: float = 60, *, flows: bool = True) -> None:
         self.client_owner, self.exit_owner = Owner(), Owner()
         self.client = Tunnel(self.client_owner, client=True, grace_s=grace_s)
-        self.exit = Tunnel(self.exit_owner, client=False, grace_s=grace_s)
+        self.exit = Tunnel(self.exit_owner, client=False, grace_s=grace_s, flows=flows)
         self._next = 0
 
     async def link(self, up: Relay = honest, down: Relay = honest) -> tuple[PipeEnd, PipeEnd]:
@@ -216,6 +224,15 @@ class Tunnels:
         """Return both ends of an open stream."""
         near = self.client.open("example.net", 443)
         far, _, _ = await self.exit_owner.requested.get()
+        far.accept()
+        await near.opened()
+        return near, far
+
+    async def flow(self) -> tuple[TunnelStream, TunnelStream]:
+        """Return both ends of an open UDP flow."""
+        assert await self.client.offers_flows()
+        near = self.client.open_flow("example.net", 53)
+        far, _, _ = await self.exit_owner.flows.get()
         far.accept()
         await near.opened()
         return near, far

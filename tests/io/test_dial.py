@@ -12,9 +12,9 @@ import pytest
 
 from passerelle.core.address import AddressClass
 from passerelle.core.host import IPAddress
-from passerelle.core.policy import Policy, PortRule, Refused
+from passerelle.core.policy import HostRule, Policy, PortRule, Refused
 from passerelle.errors import Failure, StreamFailed
-from passerelle.io.dial import STAGGER_S, dial
+from passerelle.io.dial import OWN_KEPT_S, STAGGER_S, OwnAddresses, dial, is_own
 
 LOOPBACK = Policy(allow=(ip_network("127.0.0.0/8"), ip_network("::1/128")), ports=None)
 PUBLIC = Policy(ports=None)
@@ -294,3 +294,48 @@ async def test_no_more_files() -> None:
         assert await failure_of(dialling) is Failure.LIMIT
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_own_addresses_are_recognised(address: str) -> None:
+    """Whatever interface has them; the kernel is asked, and nothing is sent."""
+    assert is_own(ip_address(address))
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "255.255.255.255", "ff02::1", "2001:db8::1"])
+def test_others_addresses_are_not_own(address: str) -> None:
+    """Reachable or not."""
+    assert not is_own(ip_address(address))
+
+
+@pytest.mark.parametrize("host", ["site.example", "127.0.0.1"])
+async def test_site_mode_looks_nothing_up(host: str) -> None:
+    """A name that is not listed is refused before anybody is asked about it."""
+
+    async def resolve(_name: str) -> Sequence[IPAddress]:
+        raise AssertionError("looked up")
+
+    policy = Policy(allow=LOOPBACK.allow, ports=None, sites=("other.example",))
+    with pytest.raises(Refused) as caught:
+        await dial(host, 80, policy=policy, resolve=resolve)
+    assert caught.value.denial is HostRule.NOT_LISTED
+
+
+def test_what_is_own_is_asked_anew_after_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for each connection; an interface that comes up is noticed all the same."""
+    now_s, asked = [0.0], []
+
+    def ask(address: IPAddress) -> bool:
+        asked.append(address)
+        return len(asked) > 1
+
+    monkeypatch.setattr("passerelle.io.dial.is_own", ask)
+    monkeypatch.setattr("passerelle.io.dial.OWN_ADDRESSES", 2)
+    own = OwnAddresses(lambda: now_s[0])
+    address = ip_address("192.0.2.1")
+    assert address not in own
+    assert address not in own
+    now_s[0] += OWN_KEPT_S + 1
+    assert address in own
+    assert [ip_address(f"192.0.2.{n}") in own for n in range(2, 9)] == [True] * 7
+    assert len(own._known) <= 2

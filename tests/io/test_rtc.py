@@ -39,7 +39,7 @@ class Connected:
 
 @pytest.fixture
 async def connected() -> AsyncIterator[Connected]:
-    offer, channel = await asyncio.gather(ChannelOffer.gather(), Channel.gather())
+    offer, channel = await asyncio.gather(ChannelOffer.gather(private=True), Channel.gather())
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
         connecting = group.create_task(offer.connect(channel.description, timeout_s=10))
         group.create_task(channel.connect(offer.description))
@@ -161,7 +161,7 @@ async def test_queue_that_is_not_taken_ends_the_transport(connected: Connected) 
 
 async def test_volunteer_that_never_comes_times_out() -> None:
     """No path within the time is LinkLost(TIMEOUT), and nothing stays open."""
-    offer, channel = await asyncio.gather(ChannelOffer.gather(), Channel.gather())
+    offer, channel = await asyncio.gather(ChannelOffer.gather(private=True), Channel.gather())
     with pytest.raises(LinkLost) as caught:
         await offer.connect(channel.description, timeout_s=0.05)
     assert caught.value.code is LinkCode.TIMEOUT
@@ -172,7 +172,7 @@ async def test_volunteer_that_never_comes_times_out() -> None:
 async def test_certificate_of_somebody_else_is_refused() -> None:
     """The DTLS certificate must be the one in the answer."""
     offer, channel, other = await asyncio.gather(
-        ChannelOffer.gather(), Channel.gather(), Channel.gather()
+        ChannelOffer.gather(private=True), Channel.gather(), Channel.gather()
     )
     promised = channel.description
     channel.dtls = RTCDtlsTransport(channel.ice, [other.certificate])
@@ -192,7 +192,7 @@ async def test_certificate_of_somebody_else_is_refused() -> None:
 @pytest.mark.parametrize("turns", range(6))
 async def test_cancelled_gathering_leaves_no_socket(turns: int) -> None:
     """At whatever moment it is cancelled; a socket left open would warn when collected."""
-    gathering = asyncio.ensure_future(ChannelOffer.gather())
+    gathering = asyncio.ensure_future(ChannelOffer.gather(private=True))
     for _ in range(turns):
         await asyncio.sleep(0)
     gathering.cancel()
@@ -203,7 +203,7 @@ async def test_cancelled_gathering_leaves_no_socket(turns: int) -> None:
 
 async def test_cancelled_connect_closes_everything() -> None:
     """Cancelling in the midst of ICE leaves no socket."""
-    offer, channel = await asyncio.gather(ChannelOffer.gather(), Channel.gather())
+    offer, channel = await asyncio.gather(ChannelOffer.gather(private=True), Channel.gather())
     connecting = asyncio.ensure_future(offer.connect(channel.description, timeout_s=10))
     await asyncio.sleep(0)
     connecting.cancel()

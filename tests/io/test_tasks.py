@@ -1,10 +1,11 @@
 import asyncio
+import gc
 import logging
 
 import pytest
 
 from passerelle.errors import LocalError
-from passerelle.io.tasks import TaskSet, describe, race
+from passerelle.io.tasks import AllFailed, TaskSet, describe, race, staggered
 
 
 async def forever() -> None:
@@ -130,5 +131,104 @@ async def test_cancelling_a_race_cancels_both() -> None:
     assert asyncio.all_tasks() == before
 
 
+async def test_the_loser_of_a_race_that_failed_is_not_reported_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Two failures in one turn, or a failure as the race is cancelled: one error, no noise."""
+    with pytest.raises(LocalError):
+        await race(fail(LocalError("x")), until=fail(LocalError("y")))
+    racing = asyncio.ensure_future(race(fail(LocalError("x")), until=forever()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    racing.cancel()
+    with pytest.raises((asyncio.CancelledError, LocalError)):
+        await racing
+    gc.collect()
+    assert "never retrieved" not in caplog.text
+
+
 def test_describe_survives_an_error_that_was_never_raised() -> None:
     assert describe(ValueError("secret")) == "ValueError"
+
+
+# --- staggered ------------------------------------------------------------------------------------
+
+
+class Attempts:
+    """Attempts that end as a test wants; `began` says which were started, in order."""
+
+    def __init__(self) -> None:
+        self.began: list[str] = []
+        self.cancelled: list[str] = []
+
+    async def make(self, name: str, ends: asyncio.Event | None, error: str | None = None) -> str:
+        self.began.append(name)
+        try:
+            await (ends or asyncio.Event()).wait()
+        except asyncio.CancelledError:
+            self.cancelled.append(name)
+            raise
+        if error:
+            raise LocalError(error)
+        return name
+
+
+def now() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
+async def test_first_success_wins_and_the_others_end() -> None:
+    """Nobody is started after it."""
+    made = Attempts()
+    won = await staggered(
+        [(made.make("a", None), 0.0), (made.make("b", now()), 9.0), (made.make("c", now()), 9.0)]
+    )
+    assert won == "b"
+    assert made.began == ["a", "b"]
+    assert made.cancelled == ["a"]
+
+
+async def test_a_failure_starts_the_next_at_once() -> None:
+    """However long its delay is."""
+    made = Attempts()
+    async with asyncio.timeout(5):
+        won = await staggered([(made.make("a", now(), "no"), 60.0), (made.make("b", now()), 60.0)])
+    assert won == "b"
+
+
+async def test_all_failures_are_told_in_order() -> None:
+    made = Attempts()
+    with pytest.raises(AllFailed) as caught:
+        await staggered([(made.make("a", now(), "one"), 9.0), (made.make("b", now(), "two"), 9.0)])
+    assert [str(error) for error in caught.value.errors] == ["one", "two"]
+    with pytest.raises(AllFailed) as caught:
+        await staggered([])
+    assert caught.value.errors == ()
+
+
+async def test_a_fault_of_our_own_is_raised() -> None:
+    """It is no attempt's failure, and ends the others."""
+
+    async def broken() -> str:
+        raise ZeroDivisionError
+
+    made = Attempts()
+    with pytest.raises(ZeroDivisionError):
+        await staggered([(made.make("a", None), 0.0), (broken(), 9.0), (made.make("c", None), 9.0)])
+    assert made.cancelled == ["a"]
+
+
+async def test_cancelling_a_race_cancels_its_attempts() -> None:
+    made = Attempts()
+    async with TaskSet("test") as tasks:
+        task = tasks.start(
+            staggered([(made.make("a", None), 0.0), (made.make("b", None), 9.0)]), "x"
+        )
+        while len(made.began) < 2:  # noqa: ASYNC110 (nothing to wait for)
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert sorted(made.cancelled) == ["a", "b"]

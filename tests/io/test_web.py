@@ -2,12 +2,14 @@ import asyncio
 import logging
 import socket
 import ssl
+from ipaddress import ip_address
 
 import aiohttp
 import pytest
 from aiohttp import web
 
 from passerelle import limits
+from passerelle.core.prefix import holder
 from passerelle.errors import LocalError
 from passerelle.io.tasks import TaskSet
 from passerelle.io.web import WebServer, application, cannot_listen, disconnected
@@ -187,3 +189,38 @@ async def test_with_a_tls_context_it_speaks_tls_only() -> None:
     async with WebServer(app(), "127.0.0.1", 0, tls=tls) as server:
         answer = await raw(server.port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"HTTP" not in answer
+
+
+@pytest.mark.parametrize("of_network", [100, 2])
+async def test_connections_beyond_the_bound_are_cut_off_and_come_back_later(
+    of_network: int,
+) -> None:
+    """In all, or of one network; those of trusted proxies are nobody's."""
+    public = ip_address("93.184.216.34")
+    most = 100 if of_network == 2 else 2
+
+    async def opened(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", port)
+
+    async def lives(pair: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> bool:
+        reader, writer = pair
+        try:
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            return bool(await reader.read(1))
+        except ConnectionError:
+            return False
+
+    server = WebServer(app(), "127.0.0.1", 0, connections=most, of_network=of_network)
+    async with server, asyncio.timeout(10):
+        if of_network == 2:
+            # Loopback is nobody's network: let it count as one that is.
+            connections = server._connections
+            assert connections is not None
+            connections._network = lambda _: holder(public)  # type: ignore[method-assign,assignment]
+        pairs = [await opened(server.port) for _ in range(4)]
+        assert [await lives(pair) for pair in pairs] == [True, True, False, False]
+        pairs[0][1].close()
+        while not await lives(again := await opened(server.port)):
+            again[1].close()
+        for _, writer in (*pairs, again):
+            writer.close()

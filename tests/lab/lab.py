@@ -94,7 +94,7 @@ class Lab:
 
     def veth(self, a: Namespace, b: Namespace) -> None:
         """Join two namespaces by a wire, named after the namespace at its other end."""
-        self._wire(a, b.label[:15], b, a.label[:15])
+        self.wire(a, b.label[:15], b, a.label[:15])
         self._address(a, b.label[:15], b, a.label[:15])
 
     def wan(self, a: Namespace, b: Namespace, there: Wan, back: Wan | None = None) -> Line:
@@ -103,9 +103,12 @@ class Lab:
         self._address(a, b.label[:15], b, a.label[:15])
         return line
 
-    def star(self, *labels: str, router: str = "router") -> Star:
-        """Make a router, with hosts of these labels on plain wires; add others by `Star.host`."""
-        star = Star(self.namespace(router), self.namespace, self._wire, self._line)
+    def star(self, *labels: str, router: str = "router", network: str = "10.77") -> Star:
+        """Make a router, with hosts of these labels on plain wires; add others by `Star.host`.
+
+        `network` is the first half of their addresses.
+        """
+        star = Star(self.namespace(router), self.namespace, self.wire, self._line, network)
         for label in labels:
             star.host(label)
         return star
@@ -115,7 +118,8 @@ class Lab:
         stem = f"{namespace.label}-{interface}-{next(self._captures)}"
         return Capture(namespace, interface, self.directory / f"{stem}.pcap", match)
 
-    def _wire(self, a: Namespace, device_a: str, b: Namespace, device_b: str) -> None:
+    def wire(self, a: Namespace, device_a: str, b: Namespace, device_b: str) -> None:
+        """Join two namespaces by a wire without addresses, its ends called so."""
         ends = ["link", "add", device_a, "netns", a.name]
         call("ip", *ends, "type", "veth", "peer", "name", device_b, "netns", b.name)
 

@@ -45,10 +45,10 @@ class Rule:
 class Star:
     """Hosts around a router.
 
-    Host number n (from 1) has 10.77.n.2/24 and fd77:0:0:n::2/64, and the router there ends in `.1`
-    and `::1`. Rules act on forwarded packets of IPv4 and IPv6 alike; dropped ones vanish without an
-    answer. Counting rules see a packet before any rule drops it; of the dropping ones the oldest
-    acts first.
+    Host number n (from 1) has 10.77.n.2/24 (or likewise in another network) and
+    fd77:0:0:n::2/64, and the router there ends in `.1` and `::1`. Rules act on forwarded packets of
+    IPv4 and IPv6 alike; dropped ones vanish without an answer. Counting rules see a packet before
+    any rule drops it; of the dropping ones the oldest acts first.
     """
 
     def __init__(
@@ -57,7 +57,9 @@ class Star:
         host: Callable[[str], Namespace],
         wire: Callable[[Namespace, str, Namespace, str], None],
         line: Callable[[Namespace, str, Namespace, str, Wan, Wan], Line],
+        network: str,
     ) -> None:
+        self.network = network
         self.router = router
         self.hosts: dict[str, Namespace] = {}
         self.lines: dict[str, Line] = {}
@@ -94,11 +96,11 @@ class Star:
             configure(
                 namespace,
                 name,
-                ipaddress.ip_interface(f"10.77.{number}.{end}/24"),
+                ipaddress.ip_interface(f"{self.network}.{number}.{end}/24"),
                 ipaddress.ip_interface(f"fd77:0:0:{number}::{end}/64"),
             )
         # TUN devices have no neighbours to ask, wires do: a gateway suits both.
-        host.ip("route", "add", "default", "via", f"10.77.{number}.1")
+        host.ip("route", "add", "default", "via", f"{self.network}.{number}.1")
         host.ip("-6", "route", "add", "default", "via", f"fd77:0:0:{number}::1")
         self.hosts[label] = host
         return host

@@ -7,6 +7,7 @@ from hpack import Encoder
 from hpack.huffman import HuffmanEncoder
 from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
 
+from tests.lab.capture import veil
 from tests.lab.country import (
     EXIT_PORT,
     PROXY_PORT,
@@ -27,17 +28,6 @@ pytestmark = pytest.mark.timeout(120)
 URL = f"http://{SITE_NAME}:{SITE_PORT}/"
 CURL = ("curl", "-q", "-sS", "--noproxy", "", "--max-time", "30")
 DIRECT_S = "2"
-
-
-def veil(data: bytes) -> bytes:
-    """Return `data` XOR itself four bytes further: the same whatever the WebSocket mask was.
-
-    RFC 6455 §5.3 repeats the mask every four bytes; a browser masks all it sends, so plain text
-    would not be found in a capture as it is.
-    """
-    size = len(data) - 4
-    mixed = int.from_bytes(data[:size]) ^ int.from_bytes(data[4:])
-    return mixed.to_bytes(size)
 
 
 def test_a_search_sees_through_masks() -> None:

@@ -19,19 +19,22 @@ NAME = "localhost"
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A self-signed certificate for `localhost` and 127.0.0.1."""
+    """A self-signed certificate, by default for `localhost` and 127.0.0.1."""
 
     pem: Path
     key: Path
 
     @classmethod
-    def make(cls, folder: Path) -> Self:
-        """Make one, and write it to `folder`."""
+    def make(cls, folder: Path, *more: str) -> Self:
+        """Make one, and write it to `folder`; `more` are further names."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
         now = datetime.datetime.now(datetime.UTC)
         names = x509.SubjectAlternativeName(
-            [x509.DNSName(NAME), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+            [
+                *(x509.DNSName(name) for name in (NAME, *more)),
+                x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+            ]
         )
         certificate = (
             x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
 
@@ -19,3 +20,18 @@ def free_port(host: str = "127.0.0.1") -> int:
         except OSError:
             continue
     raise AssertionError(f"no port of {host} is free")
+
+
+def free_udp_ports(count: int, host: str = "127.0.0.1") -> tuple[int, ...]:
+    """Return that many neighbouring UDP ports that nobody listens on now."""
+    for first in random.SystemRandom().sample(RANGE, len(RANGE)):
+        ports = tuple(range(first, first + count))
+        with contextlib.ExitStack() as stack:
+            try:
+                for port in ports:
+                    held = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                    held.bind((host, port))
+            except OSError:
+                continue
+            return ports
+    raise AssertionError(f"no {count} ports of {host} are free")

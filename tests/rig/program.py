@@ -65,6 +65,13 @@ class Program:
     ) -> None:
         await self.stop()
 
+    async def type(self, text: str) -> None:
+        """Write `text` to its standard input."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(text.encode())
+        await self._process.stdin.drain()
+
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End it, by force if it does not follow, and wait."""
         assert self._process is not None
@@ -158,5 +165,9 @@ async def invite_of(server: Program) -> str:
 def client(invite: str, port: int, *more: str) -> Program:
     """Return `passerelle client` on a local port."""
     return Program(
-        *PASSERELLE, "client", "--invite", invite, "--listen", f"127.0.0.1:{port}", *more
+        *PASSERELLE,
+        *("client", "--invite", invite, "--listen", f"127.0.0.1:{port}"),
+        # What one test learned must not change another, nor the account's own state.
+        *(() if "--state" in more else ("--forget",)),
+        *more,
     )

@@ -6,7 +6,7 @@ the exit of the second, so either can be ended without the other.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -28,8 +28,11 @@ class Way:
     Volunteers and clients come and go by `volunteer` and `client`.
     """
 
-    def __init__(self, folder: Path, chromium: Chromium, *policy: str) -> None:
-        """`folder` takes the network's keys; `policy` is options of the exit."""
+    def __init__(
+        self, folder: Path, chromium: Chromium, *policy: str, ways: Sequence[str] = ()
+    ) -> None:
+        """`folder` takes the keys; `policy` is options of the exit, `ways` of the broker."""
+        self._ways = tuple(ways)
         self._state = folder / "network"
         self._chromium = chromium
         self._policy = policy
@@ -91,4 +94,5 @@ class Way:
             self._ports["broker"],
             *("--exit-listen", f"{HOST}:{self._ports['spare']}"),
             *("--exit-url", f"http://{HOST}:{self._ports['exit']}"),
+            *self._ways,
         )

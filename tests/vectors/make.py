@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -18,9 +19,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from passerelle import limits
-from passerelle.core import video
+from passerelle.core import address, candidates, video
+from passerelle.core.host import IPAddress
 from passerelle.errors import ConfigError, PeerError
-from passerelle.wire import base64url, control, description, descriptor, invite, signalling
+from passerelle.wire import (
+    base64url,
+    control,
+    description,
+    descriptor,
+    friend,
+    invite,
+    signalling,
+)
 
 HERE = Path(__file__).resolve().parent
 NOW_S = 1_800_000_000
@@ -40,10 +50,13 @@ def main() -> None:
         "invites": make_invites(),
         "descriptions": make_descriptions(),
         "own_sdp": make_own_sdp(),
+        "candidates": make_candidates(),
         "descriptors": make_descriptors(),
         "signalling": make_signalling(),
         "control": make_control(),
         "media": make_media(),
+        "friends": make_friends(),
+        "volunteer": make_volunteer(),
     }.items():
         text = json.dumps(vectors, indent=2, ensure_ascii=True, sort_keys=True)
         (folder / f"{name}.json").write_text(text + "\n", encoding="ascii")
@@ -52,8 +65,9 @@ def main() -> None:
 def make_limits() -> Json:
     """Give the bounds both languages must share."""
     names = (
-        "LINK_MESSAGE_BYTES TICKET_BYTES SIGNAL_MESSAGE_BYTES LANES CANDIDATES DESCRIPTOR_BYTES "
-        "DESCRIPTOR_ENTRIES INVITE_CHARS RESEND_GAPS MEDIA_KEPT_BYTES"
+        "LINK_MESSAGE_BYTES TICKET_BYTES SIGNAL_MESSAGE_BYTES LANES CANDIDATES CANDIDATE_PORTS "
+        "DESCRIPTOR_BYTES DESCRIPTOR_ENTRIES INVITE_CHARS TEXT_SEALED_BYTES RESEND_GAPS "
+        "MEDIA_KEPT_BYTES"
     )
     return {name: getattr(limits, name) for name in names.split()}
 
@@ -233,6 +247,49 @@ a=candidate:7 2 udp 2113937151 192.0.2.4 50126 typ host
 """
 
 
+def make_candidates() -> list[Json]:
+    """Give lists of candidates with those that are used, in a laboratory and elsewhere."""
+    networks: list[address.IPNetwork] = [net for _, nets in address._IPV4 for net in nets]
+    networks += [net for _, nets in address._IPV6 for net in nets]
+    edges = [
+        str(edge) for network in networks for edge in _edges(network) if _is_canonical(str(edge))
+    ]
+    lists: list[list[list[object]]] = [[["host", ip, 50_000]] for ip in edges]
+    lists += [
+        [["srflx", "8.8.8.8", port] for port in (1, 53, 1023, 1024, 65535)],
+        [["srflx", "8.8.8.8", 5000 + port] for port in range(5)],
+        [["srflx", "8.8.8.8", 5000]] * 3 + [["host", "8.8.8.8", 5000]],
+        [["host", f"8.8.{n}.8", 5000] for n in range(8)],
+        [["host", "10.0.0.1", 5000], ["srflx", "8.8.8.8", 5000], ["host", "2a00::1", 5000]],
+        [],
+    ]
+    return [{"given": given, **_vetted(given)} for given in lists]
+
+
+def _edges(network: address.IPNetwork) -> Iterator[IPAddress]:
+    """Yield the first and last address of a network, and their neighbours outside it."""
+    make = type(network[0])
+    for number in (int(network[0]) - 1, int(network[0]), int(network[-1]), int(network[-1]) + 1):
+        if 0 <= number < 2**network.max_prefixlen:
+            yield make(number)
+
+
+def _is_canonical(text: str) -> bool:
+    try:
+        return description._canonical(text) == text
+    except ValueError:
+        return False
+
+
+def _vetted(given: list[list[object]]) -> Json:
+    fields = {"ufrag": "abcd", "pwd": "p" * 22, "fingerprint": FINGERPRINT, "setup": "actpass"}
+    found = msgspec.convert({**fields, "candidates": given}, description.Description)
+    return {
+        name: json.loads(msgspec.json.encode(candidates.vet(found, private=private).candidates))
+        for name, private in (("used", False), ("laboratory", True))
+    }
+
+
 def make_own_sdp() -> list[Json]:
     """Give SDP texts with the description read out of them, or null where something is missing."""
     fingerprint = ":".join(f"{byte:02X}" for byte in range(32))
@@ -324,6 +381,10 @@ def make_descriptors() -> Json:
         {"stun": ["stun:"]},
         {"stun": ["stun:a b"]},
         {"stun": "stun:stun.example"},
+        {"private_candidates": True},
+        {"private_candidates": False},
+        {"private_candidates": 1},
+        {"private_candidates": None},
     ]
     payloads = [json.dumps(plain | change, ensure_ascii=False) for change in changes]
     payloads += ["", "null", "[]", "{}", "5"]
@@ -375,6 +436,7 @@ def _verified(text: str) -> Json:
             "brokers": [broker.url for broker in found.brokers],
             "exits": [{"id": exit_.id, "url": exit_.url} for exit_ in found.exits],
             "stun": list(found.stun),
+            "private_candidates": found.private_candidates,
         }
     }
 
@@ -421,6 +483,15 @@ def make_signalling() -> list[Json]:
         {**offer, "description": "v=0"},
         {**offer, "description": None},
         {k: v for k, v in offer.items() if k != "ticket"},
+        {**offer, "patient": True},
+        {**offer, "patient": False},
+        {**offer, "patient": 1},
+        {"type": "friend_reply", "id": 3, "reply": "AAEC"},
+        {"type": "friend_reply", "id": 3, "reply": None},
+        {"type": "friend_reply", "id": 3},
+        {"type": "friend_reply", "id": -1, "reply": None},
+        {"type": "friend_reply", "id": 3, "reply": "not base64!"},
+        {"type": "friend_reply", "id": 3, "reply": None, "more": 1},
         {"type": "bye", "reason": "restart", "retry_after_s": 1.5},
         {"type": "bye", "reason": "full", "retry_after_s": 86400},
         {"type": "bye", "reason": "version"},
@@ -459,6 +530,49 @@ def _decoded(text: str) -> Json:
     except PeerError as error:
         return {"refused": error.code.name.lower()}
     return {"message": json.loads(msgspec.json.encode(message))}
+
+
+def make_volunteer() -> list[str]:
+    """Give what a volunteer says of itself, as Python writes it."""
+    messages: list[signalling.FromVolunteer] = [signalling.VolunteerReady(3)]
+    for nat in signalling.NatClass:
+        messages.append(signalling.VolunteerHello(1, "x/1", 5, nat))
+        messages.append(signalling.VolunteerReady(0, nat))
+    return [signalling.encode(message) for message in messages]
+
+
+def make_friends() -> list[Json]:
+    """Give pasted texts with the sealed message Python finds in them, or null; and the answer."""
+    sealed = bytes(range(256)) * 5
+    text = friend.encode(friend.Kind.ASK, sealed)
+    texts = [
+        text,
+        f"> Hello! Please paste this:\n\n{text}\nThank you.",
+        text.upper().replace("\n", "\r\n \t"),
+        text.replace("\n", ""),
+        "> " + text.replace("\n", "\n> "),
+        friend.encode(friend.Kind.ASK, b""),
+        friend.encode(friend.Kind.ANSWER, sealed),
+        text[:-1],
+        text[:-5] + ".",
+        text.replace("a", "b", 5),
+        text.replace("1:", "1: 0"),
+        text.replace("1:", "2:"),
+        "passerelle-ask1:.",
+        "passerelle-ask1:a.",
+        "",
+        "hello",
+    ]
+    return [{"text": each, **_pasted(each)} for each in texts]
+
+
+def _pasted(text: str) -> Json:
+    try:
+        sealed = friend.decode(friend.Kind.ASK, text)
+    except ConfigError:
+        return {"sealed": None, "answer": None}
+    answer = friend.encode(friend.Kind.ANSWER, sealed)
+    return {"sealed": base64.b64encode(sealed).decode(), "answer": answer}
 
 
 def make_control() -> Json:

@@ -98,9 +98,16 @@ FRAMES: st.SearchStrategy[frames.Frame] = st.one_of(
 
 OFFER_NUMBERS = st.integers(0, 2**31 - 1)
 SLOTS = st.integers(0, 64)
+NATS = st.sampled_from(signalling.NatClass)
 FROM_VOLUNTEER: st.SearchStrategy[signalling.FromVolunteer] = st.one_of(
-    st.builds(signalling.VolunteerHello, version=U16, software=st.text(max_size=64), free=SLOTS),
-    st.builds(signalling.VolunteerReady, SLOTS),
+    st.builds(
+        signalling.VolunteerHello,
+        version=U16,
+        software=st.text(max_size=64),
+        free=SLOTS,
+        nat=NATS,
+    ),
+    st.builds(signalling.VolunteerReady, SLOTS, st.none() | NATS),
     st.builds(signalling.VolunteerAnswer, OFFER_NUMBERS, DESCRIPTIONS),
     st.builds(signalling.VolunteerDecline, OFFER_NUMBERS, st.sampled_from(signalling.Decline)),
 )
@@ -139,6 +146,7 @@ REQUESTS = st.builds(
     exit=st.none() | EXIT_IDS,
     avoid=st.lists(HANDLES, max_size=limits.AVOIDED_VOLUNTEERS).map(tuple),
     lanes=st.integers(0, limits.LANES - 1),
+    nat=NATS,
 )
 REPLIES = st.builds(
     rendezvous.Reply,

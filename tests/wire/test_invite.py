@@ -8,6 +8,7 @@ from passerelle import limits
 from passerelle.errors import ConfigError
 from passerelle.wire import invite
 from passerelle.wire.invite import Invite
+from passerelle.wire.ways import Amp, Fronted
 from tests.wire.strategies import INVITES
 
 KEY = "A" * 43
@@ -85,3 +86,33 @@ def test_garbage_before_a_good_key(text: str) -> None:
     assert value.url.isprintable()
     assert " " not in value.url
     assert invite.parse(str(value)) == value
+
+
+FRONTED = Fronted("https://d123.cdn.example", "popular.example")
+AMP = Amp("https://cdn.ampproject.org", "popular.example")
+
+
+def test_an_invite_may_name_ways() -> None:
+    """After the key, in their order; volunteers get it without them."""
+    made = Invite("https://broker.example", bytes(32), (FRONTED, AMP))
+    assert str(made) == (
+        f"https://broker.example/#{KEY}&fronted=popular.example,https://d123.cdn.example"
+        "&amp=popular.example,https://cdn.ampproject.org"
+    )
+    assert invite.parse(str(made)) == made
+    assert str(made.plain) == f"https://broker.example/#{KEY}"
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ("&", "damaged"),
+        ("&pigeon=a", "damaged"),
+        ("&fronted=popular.example", "damaged"),
+        ("&amp=https://a.example" * (limits.WAYS + 1), "too many ways"),
+    ],
+)
+def test_bad_ways_in_an_invite(more: str, reason: str) -> None:
+    """A cut or altered invite is not half believed."""
+    with pytest.raises(ConfigError, match=reason):
+        invite.parse(f"https://broker.example/#{KEY}{more}")

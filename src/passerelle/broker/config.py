@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from passerelle import limits
+from passerelle.core.address import IPNetwork
 from passerelle.wire.descriptor import Descriptor
 from passerelle.wire.invite import Invite
 
@@ -28,18 +29,22 @@ class BrokerConfig:
     widget_dir: Path | None = None
     """The built widget, with its manifest.json; None serves no widget."""
     invite: Invite | None = None
-    """Written into the tag that `/embed` makes; None: the publisher has to paste it."""
+    """Written into the tag that `/embed` makes, and for the page on which a friend helps by hand;
+    None: the publisher has to paste it, and there is no such page."""
 
     answer_timeout_s: float = 5.0
     """A rendezvous request is answered within this time, whatever the volunteers do."""
     patience_s: float = 2.5
     """A volunteer that has not answered for so long is given up for another one."""
+    wait_s: float = 2.0
+    """When there is no volunteer at all, a request waits so long for one to come."""
     body_timeout_s: float = 10.0
     """A rendezvous request must have arrived whole by then."""
     hello_timeout_s: float = 10.0
     """A volunteer's first message must have come by then."""
-    heartbeat_s: float = 30.0
-    """Interval of WebSocket pings; one unanswered for half of it ends the connection."""
+    heartbeat_s: float = 45.0
+    """Interval of WebSocket pings, below the minute after which many proxies end what is silent;
+    one unanswered for half of it ends the connection."""
     grace_s: float = 2.0
     """Longest time spent on parting from volunteers."""
     link_ticket_s: int = 60
@@ -57,5 +62,37 @@ class BrokerConfig:
     """Most volunteers connected at once."""
     pending_offers: int = limits.PENDING_OFFERS
     """Most offers waiting for answers at once."""
+    volunteers_of_network: int = limits.VOLUNTEERS_OF_NETWORK
+    """… of one /24 or /56."""
+    network_requests: tuple[float, float] = limits.NETWORK_REQUESTS
+    """Requests of one client network, at once and a second; beyond, each needs a proof of work."""
+    network_flood: tuple[float, float] = limits.NETWORK_FLOOD
+    """… beyond which they are not even opened."""
+    token_requests: tuple[float, float] = limits.TOKEN_REQUESTS
+    """Requests with one token, at once and a second; beyond, each needs a proof of work."""
+    network_offers: int = limits.NETWORK_OFFERS
+    """Most offers of one client network that wait for answers at once."""
+    overload: float = 0.5
+    """From this share of `pending_offers` or `waiting` on, every request without a token needs a
+    proof of work."""
+    scarce: float = 0.1
+    """… and when no larger share of the volunteers has a slot left."""
+    proof_bits: int = 18
+    """Zero bits of a proof: a quarter of a second of an ordinary client's time. More as it gets
+    fuller."""
+    trusted_proxies: tuple[IPNetwork, ...] = ()
+    """Whose X-Forwarded-For is believed."""
+    minimum: tuple[int, int, int] | None = None
+    """The oldest release of client and widget that is let in; None: any."""
+    returns_per_s: float = 200.0
+    """Before a restart volunteers are told to come back at this rate, all together."""
+    waiting: int = limits.WAITING_OFFERS
+    """Most offers waiting for a volunteer to come."""
+    waiting_of_network: int = limits.WAITING_OF_NETWORK
+    """… of one client network (/24 or /56)."""
+    network_volunteers: int = limits.DISCLOSED_VOLUNTEERS
+    """Most volunteers one client network learns of in a day."""
+    unseen_volunteers: int | None = limits.UNSEEN_VOLUNTEERS
+    """… all clients together whose address is not known learn of; None does not count them."""
     nonces: int = limits.RENDEZVOUS_NONCES
     """Most nonces remembered against replay."""

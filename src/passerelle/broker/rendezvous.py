@@ -1,7 +1,8 @@
 """Answer sealed rendezvous requests: a client's offers go to volunteers, their answers back.
 
 Whatever is wrong with a request that cannot be used (garbage, another key, a replay, a clock that
-is off), the response is one and the same: a prober learns nothing.
+is off), it ends in a PeerError that says nothing more, and whoever carried the request gives one
+and the same response to all of them: a prober learns nothing.
 """
 
 from __future__ import annotations
@@ -9,152 +10,191 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from aiohttp import web
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from passerelle import limits
 from passerelle.broker.config import BrokerConfig
+from passerelle.broker.exits import Exits
+from passerelle.broker.gate import Gate
+from passerelle.broker.mint import Mint
+from passerelle.broker.origins import Origins
+from passerelle.broker.placement import Placer, Wish
 from passerelle.broker.volunteers import Volunteers
+from passerelle.core import proof
+from passerelle.core.candidates import vet
+from passerelle.core.choice import Seeker
+from passerelle.core.host import IPAddress
+from passerelle.core.prefix import holder
+from passerelle.core.release import is_older
 from passerelle.core.replay import ReplayWindow
 from passerelle.errors import LinkCode, PeerError
-from passerelle.io.tasks import race
-from passerelle.io.web import disconnected
-from passerelle.wire import rendezvous, tickets
-from passerelle.wire.description import Description, Setup
+from passerelle.wire import rendezvous, tokens
+from passerelle.wire.description import Setup
 from passerelle.wire.rendezvous import Answer, Miss, Refusal, Reply, Request
-from passerelle.wire.tickets import Ticket, TicketKind
+from passerelle.wire.tokens import Token
 
-_HEADERS = {"Cache-Control": "no-store"}
-_TICKET_ID_BYTES = 16
-_TRIES = 2
-"""Volunteers asked for one offer, one after the other."""
+_UNSEEN = b""
+"""The key of all clients whose address is not known."""
+_TOKEN = b"token "
+"""Keys that begin so are tokens'; networks' keys are shorter."""
+_MANY = 16
+"""Among fewer volunteers, having none left is nothing unusual."""
 
 
 class Rendezvous:
-    """The handler of `POST /v1/rendezvous`."""
+    """Opens requests, has their offers placed, and seals replies."""
 
     def __init__(
         self,
         config: BrokerConfig,
         volunteers: Volunteers,
+        origins: Origins,
+        placer: Placer,
+        mint: Mint,
         *,
+        exits: Exits,
         clock: Callable[[], float],
         token: Callable[[int], bytes],
     ) -> None:
         """`clock` tells Unix time; `token` gives that many random bytes."""
         self._config = config
         self._volunteers = volunteers
+        self._origins = origins
+        self._placer = placer
+        self._mint = mint
+        self._exits = exits
         self._clock = clock
         self._token = token
         self._replays = ReplayWindow(limits.RENDEZVOUS_CLOCK_SKEW_S, config.nonces)
-        self._pending_offers = 0
+        self._friend_replays = ReplayWindow(limits.FRIEND_CLOCK_SKEW_S, config.nonces)
+        self._gate = Gate(config)
+        self._public_key = config.seal_key.public_key().public_bytes_raw()
+        self._token_keys = tuple(
+            Ed25519PublicKey.from_public_bytes(broker.ticket_key)
+            for broker in config.descriptor.brokers
+        )
 
-    async def handle(self, request: web.Request) -> web.Response:
-        """Answer one request. Its offers are withdrawn when the client goes away."""
-        try:
-            opened = self._open(await self._body(request))
-            reply = await race(self._reply(opened), until=disconnected(request))
-            if reply is None:
-                return _uniform_failure()
-            sealed = rendezvous.seal_reply(reply, opened)
-        except PeerError:
-            return _uniform_failure()
-        return web.Response(body=sealed, content_type=rendezvous.CONTENT_TYPE, headers=_HEADERS)
+    async def answer(
+        self, sealed: bytes, *, seen: IPAddress | None, only: bytes | None = None
+    ) -> bytes:
+        """Return the sealed reply to a sealed request, however it came.
 
-    async def _body(self, request: web.Request) -> bytes:
-        """Return the body, read no further than the largest sealed message. Raises PeerError."""
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self._config.body_timeout_s):
-                async for chunk in request.content.iter_any():
-                    body += chunk
-                    if len(body) > rendezvous.SEALED_BYTES:
-                        raise PeerError(LinkCode.LIMIT, "a rendezvous request too large")
-        except (TimeoutError, ConnectionError, web.RequestPayloadError) as error:
-            raise PeerError(LinkCode.TIMEOUT, "a rendezvous request cut short") from error
-        return bytes(body)
+        `seen` is the address it came from, None where the way it took hides that. With `only`, the
+        offers are for that volunteer. Raises PeerError for whatever cannot be used; the response
+        to that must be the same for all. Cancelling withdraws the offers.
+        """
+        if self._gate.is_flood(holder(seen), _now()):
+            raise PeerError(LinkCode.LIMIT, "too many rendezvous requests")
+        replays = self._replays if only is None else self._friend_replays
+        request = self._open(sealed, replays, seen)
+        return rendezvous.seal_reply(await self._reply(request, seen, only), request)
 
-    def _open(self, sealed: bytes) -> Request:
+    def _open(self, sealed: bytes, replays: ReplayWindow, seen: IPAddress | None) -> Request:
+        """Return the request, its candidates vetted; `seen` is the client's own address if known.
+
+        Raises PeerError.
+        """
         request = rendezvous.open_request(sealed, self._config.seal_key)
-        if not self._replays.accept(request.nonce, request.time_s, self._clock()):
+        if not replays.accept(request.nonce, request.time_s, self._clock()):
             raise PeerError(LinkCode.MALFORMED, "a rendezvous request out of its time")
         if any(offer.setup is not Setup.ACTPASS for offer in request.offers):
             raise PeerError(LinkCode.MALFORMED, "an offer in the wrong DTLS role")
-        return request
+        private = self._config.descriptor.private_candidates
+        offers = tuple(vet(offer, private=private, seen=seen) for offer in request.offers)
+        return msgspec.structs.replace(request, offers=offers)
 
-    async def _reply(self, request: Request) -> Reply:
-        if request.version != rendezvous.VERSION:
-            return Reply(refusal=Refusal.VERSION)
-        exit_id = request.exit or self._choose_exit()
+    async def _reply(self, request: Request, seen: IPAddress | None, only: bytes | None) -> Reply:
+        old = is_older(request.software, self._config.minimum)
+        if old or request.version != rendezvous.VERSION:
+            minimum = ".".join(map(str, self._config.minimum or ()))
+            return Reply(refusal=Refusal.VERSION, minimum=minimum)
+        exit_id = request.exit or self._exits.choose(self._below, _now())
         if self._config.descriptor.exit(exit_id) is None:
             return Reply(refusal=Refusal.UNKNOWN_EXIT)
-        pending = self._pending_offers + len(request.offers)
-        if self._volunteers.closing or pending > self._config.pending_offers:
+        seeker = self._seeker(request, seen)
+        counted = None if seeker.crowd else seeker.key
+        refusal = self._refuse(request, counted, by_hand=only is not None)
+        if refusal is not None:
+            return refusal
+        for volunteer in request.failed:
+            self._placer.complain(seeker, volunteer)
+        wishes = [
+            Wish(exit_id=exit_id, offer=offer, seeker=seeker, lanes=request.lanes, only=only)
+            for offer in request.offers
+        ]
+        with self._gate.waiting(counted, len(wishes)):
+            answers = await self._match(wishes, {*request.avoid, *request.failed})
+        return Reply(exit=exit_id, answers=answers, ticket=self._mint.client(exit_id))
+
+    def _seeker(self, request: Request, seen: IPAddress | None) -> Seeker:
+        nat, origin = request.nat, self._origins.of(seen)
+        token = self._read_token(request.token)
+        if token is not None:
+            key, most = _TOKEN + token.id, token.volunteers
+            return Seeker(nat=nat, origin=origin, key=key, most=most)
+        network = holder(seen)
+        if network is not None:
+            most = self._config.network_volunteers
+            return Seeker(nat=nat, origin=origin, key=network, most=most)
+        unseen = self._config.unseen_volunteers
+        if unseen is None:
+            return Seeker(nat=nat, origin=origin, crowd=True)
+        return Seeker(nat=nat, origin=origin, key=_UNSEEN, most=unseen, crowd=True)
+
+    def _read_token(self, text: str) -> Token | None:
+        return tokens.read(text, self._token_keys, now_s=self._clock()) if text else None
+
+    def _refuse(self, request: Request, counted: bytes | None, *, by_hand: bool) -> Reply | None:
+        """Return the refusal of a request that asks too much, or at the wrong time."""
+        if self._volunteers.closing or not self._gate.has_room(counted, len(request.offers)):
             return Reply(refusal=Refusal.BUSY, retry_after_s=self._volunteers.retry_s())
-        return Reply(
-            exit=exit_id,
-            answers=await self._match(request, exit_id),
-            ticket=self._ticket(TicketKind.CLIENT, exit_id, self._config.client_ticket_s),
+        if by_hand:
+            # It takes no place but the friend's own, and a second round would be another two texts.
+            return None
+        vouched = counted is not None and counted.startswith(_TOKEN)
+        rate = self._config.token_requests if vouched else self._config.network_requests
+        usual = self._gate.is_usual(counted, rate, _now())
+        if usual and (vouched or not self._is_overloaded()):
+            return None
+        bits = self._gate.proof_bits(self._fullness())
+        challenge = proof.challenge(self._public_key, request.nonce, request.time_s)
+        if proof.is_proof(challenge, request.proof, bits):
+            return None
+        return Reply(refusal=Refusal.PROOF, proof_bits=bits)
+
+    def _fullness(self) -> float:
+        return max(
+            self._gate.pending / max(1, self._config.pending_offers),
+            self._placer.waiting / max(1, self._config.waiting),
         )
 
-    async def _match(self, request: Request, exit_id: str) -> tuple[Answer | Miss, ...]:
-        """Find a volunteer for each offer, all of them distinct."""
-        deadline = asyncio.get_running_loop().time() + self._config.answer_timeout_s
-        asked = set(request.avoid)
-        self._pending_offers += len(request.offers)
-        try:
-            async with asyncio.TaskGroup() as group:
-                matches = [
-                    group.create_task(
-                        self._place(offer, exit_id, asked, deadline, lanes=request.lanes)
-                    )
-                    for offer in request.offers
-                ]
-        finally:
-            self._pending_offers -= len(request.offers)
-        return tuple(match.result() for match in matches)
+    def _is_overloaded(self) -> bool:
+        scarce = self._volunteers.available <= self._config.scarce * len(self._volunteers)
+        return self._fullness() >= self._config.overload or (
+            scarce and len(self._volunteers) >= _MANY
+        )
 
-    async def _place(
-        self,
-        offer: Description,
-        exit_id: str,
-        asked: set[bytes],
-        deadline: float,
-        *,
-        lanes: int,
-    ) -> Answer | Miss:
-        """Ask one volunteer that is not in `asked`, and, if that is in vain, another one."""
-        miss = Miss.NO_VOLUNTEER
-        for tries_left in reversed(range(_TRIES)):
-            left_s = deadline - asyncio.get_running_loop().time()
-            volunteer = self._volunteers.pick(asked) if left_s > 0 else None
-            if volunteer is None:
-                break
-            asked.add(volunteer.handle)
-            description = await self._volunteers.introduce(
-                volunteer,
-                exit_id,
-                self._ticket(TicketKind.LINK, exit_id, self._config.link_ticket_s),
-                offer,
-                timeout_s=min(left_s, self._config.patience_s) if tries_left else left_s,
-            )
-            if description is not None:
-                return Answer(description, volunteer.handle, self._lane_tickets(exit_id, lanes))
-            miss = Miss.NO_ANSWER
-        return miss
+    async def _match(self, wishes: list[Wish], asked: set[bytes]) -> tuple[Answer | Miss, ...]:
+        """Find a volunteer for each wish, all of them distinct.
 
-    def _lane_tickets(self, exit_id: str, count: int) -> tuple[str, ...]:
-        life_s = self._config.lane_ticket_s
-        return tuple(self._ticket(TicketKind.LINK, exit_id, life_s) for _ in range(count))
+        When there is none at all, wait for a first one. Who got one at once does not wait for a
+        second one: it would delay the first.
+        """
+        deadline = _now() + self._config.answer_timeout_s
+        async with asyncio.TaskGroup() as group:
+            matches = [
+                group.create_task(self._placer.place(wish, asked, deadline)) for wish in wishes
+            ]
+        results = [match.result() for match in matches]
+        if all(result is Miss.NO_VOLUNTEER for result in results):
+            results[0] = await self._placer.wait(wishes[0], asked, deadline)
+        return tuple(results)
 
-    def _ticket(self, kind: TicketKind, exit_id: str, life_s: int) -> str:
-        expires_s = int(self._clock()) + life_s
-        ticket = Ticket(kind, exit_id, expires_s, self._token(_TICKET_ID_BYTES))
-        return tickets.sign(ticket, self._config.ticket_key)
-
-    def _choose_exit(self) -> str:
-        exits = self._config.descriptor.exits
-        return exits[int.from_bytes(self._token(8)) % len(exits)].id
+    def _below(self, most: int) -> int:
+        """Return a random integer from 0 to `most` - 1."""
+        return int.from_bytes(self._token(8)) % most
 
 
-def _uniform_failure() -> web.Response:
-    return web.Response(status=400, content_type=rendezvous.CONTENT_TYPE, headers=_HEADERS)
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -9,14 +9,28 @@ from collections.abc import Callable
 
 from aiohttp import hdrs, web
 
+from passerelle.broker.amp import AmpPages
 from passerelle.broker.assets import Assets
 from passerelle.broker.config import BrokerConfig
+from passerelle.broker.direct import Direct
 from passerelle.broker.embed import Editor
+from passerelle.broker.exits import Exits
+from passerelle.broker.friendpage import FriendPage
+from passerelle.broker.friends import Friends
+from passerelle.broker.mint import Mint
+from passerelle.broker.origins import Origins
+from passerelle.broker.placement import Placement
 from passerelle.broker.rendezvous import Rendezvous
+from passerelle.broker.sharing import Sharing
 from passerelle.broker.volunteers import Volunteers
+from passerelle.io.bus import Bus
+from passerelle.io.metrics import rounded
+from passerelle.wire import ways
+from passerelle.wire.bus import Subjects
 
-COUNT_STEP = 8
-"""Published counts are rounded up to a multiple of this, so that nobody is counted out."""
+STATS_AGE_S = 10
+"""How long caches may keep the public numbers."""
+_FOR_PAGES = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 
 _log = logging.getLogger(__name__)
 
@@ -37,8 +51,29 @@ class Broker:
         """
         self._config = config
         self._document = config.document
-        self._volunteers = Volunteers(config, token)
-        self._rendezvous = Rendezvous(config, self._volunteers, clock=clock, token=token)
+        origins = Origins(config)
+        self._volunteers = Volunteers(config, origins, token)
+        mint = Mint(config, clock=clock, token=token)
+        self.placement = Placement(config, self._volunteers, mint)
+        """Where an offer finds one of this broker's volunteers."""
+        exits = Exits(config.descriptor)
+        self._sharing = Sharing(
+            Subjects(config.ticket_key.public_key()), self.placement, self._volunteers, exits
+        )
+        self.rendezvous = Rendezvous(
+            config,
+            self._volunteers,
+            origins,
+            self._sharing,
+            mint,
+            exits=exits,
+            clock=clock,
+            token=token,
+        )
+        """Where a sealed request is answered, whatever carried it here."""
+        self._direct = Direct(config, origins, self.rendezvous)
+        self._friends = Friends(self._volunteers, self.rendezvous)
+        self._amp = AmpPages(self.rendezvous, document_age_s=config.document_age_s)
         self._assets = config.widget_dir and Assets(
             config.widget_dir, entry_age_s=config.document_age_s
         )
@@ -47,13 +82,19 @@ class Broker:
     def add_routes(self, app: web.Application) -> None:
         """Serve the broker's paths from `app`."""
         router = app.router
-        router.add_get("/v1/network", self._network)
+        router.add_get(ways.NETWORK_PATH, self._network)
         router.add_get("/v1/volunteer", self._volunteers.handle, allow_head=False)
-        router.add_post("/v1/rendezvous", self._rendezvous.handle)
+        router.add_post(ways.RENDEZVOUS_PATH, self._direct.handle)
+        router.add_get(ways.AMP_NETWORK_PATH, self._amp_network)
+        router.add_get(ways.AMP_RENDEZVOUS_PATH + "{sealed}", self._amp.answer, allow_head=False)
         router.add_get("/healthz", self._health)
+        router.add_get("/v1/stats", self._stats)
         if self._assets:
             router.add_get("/w/{file}", self._assets.handle)
             router.add_get("/embed", Editor(self._config, self._assets).handle)
+            if self._config.invite:
+                page = FriendPage(str(self._config.invite), self._config.descriptor)
+                page.add_routes(router)
         self._open = True
         _log.info(
             "broker for %d exits starts, %s the widget's files",
@@ -65,13 +106,22 @@ class Broker:
         """Serve `document` from now on: the same network, signed anew before the old one ends."""
         self._document = document
 
+    async def start(self, channel: Bus) -> None:
+        """Hear from exits on `channel`, and share volunteers with other brokers there.
+
+        Raises LocalError when the bus is away.
+        """
+        await self._sharing.start(channel)
+
     async def close(self) -> None:
         """Send all volunteers away with a time to come back, within the grace time. Idempotent.
 
         Requests in progress are answered without them; later ones are refused as busy. Call it
         before the web server stops.
         """
+        await self._friends.close()
         await self._volunteers.close()
+        await self._sharing.close()
         if self._open:
             self._open = False
             _log.info("broker stops")
@@ -81,8 +131,7 @@ class Broker:
             body=self._document,
             content_type="application/json",
             headers={
-                "Access-Control-Allow-Origin": "*",
-                "Cross-Origin-Resource-Policy": "cross-origin",
+                **_FOR_PAGES,
                 "Cache-Control": f"public, max-age={self._config.document_age_s}",
             },
         )
@@ -92,18 +141,31 @@ class Broker:
             response.force_close()
         return response
 
+    async def _amp_network(self, request: web.Request) -> web.Response:
+        return self._amp.document(request, self._document)
+
     async def _health(self, _request: web.Request) -> web.Response:
         closing = self._volunteers.closing
         return web.json_response(
             {
                 "status": "closing" if closing else "ok",
-                "volunteers": _rounded(len(self._volunteers)),
-                "available": _rounded(self._volunteers.available),
+                "volunteers": rounded(len(self._volunteers)),
+                "available": rounded(self._volunteers.available),
             },
             status=503 if closing else 200,
             headers={"Cache-Control": "no-store"},
         )
 
-
-def _rounded(count: int) -> int:
-    return -(-count // COUNT_STEP) * COUNT_STEP
+    async def _stats(self, _request: web.Request) -> web.Response:
+        crowd = self._sharing.crowd()
+        return web.json_response(
+            {
+                "people": rounded(crowd.people),
+                "volunteers": rounded(crowd.volunteers),
+                "available": rounded(crowd.available),
+                "countries": {
+                    country: rounded(count) for country, count in sorted(crowd.countries.items())
+                },
+            },
+            headers={"Cache-Control": f"public, max-age={STATS_AGE_S}", **_FOR_PAGES},
+        )

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Container
+from dataclasses import dataclass
 from typing import assert_never
 
+import msgspec
 from aiohttp import WSMsgType, web
 
 from passerelle import limits
 from passerelle.broker.allowance import Allowance
 from passerelle.broker.config import BrokerConfig
-from passerelle.core.matching import Outcome, Pool
+from passerelle.broker.origins import Origins
+from passerelle.core.candidates import vet
+from passerelle.core.choice import Seeker
+from passerelle.core.host import IPAddress
+from passerelle.core.matching import Outcome, Pick, Pool
+from passerelle.core.nat import NatClass
+from passerelle.core.prefix import holder
+from passerelle.core.quality import Report
+from passerelle.core.release import is_older
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import signalling
 from passerelle.wire.description import Description, Setup
@@ -22,9 +33,11 @@ from passerelle.wire.signalling import (
     BrokerWelcome,
     Bye,
     Decline,
+    FromBroker,
     FromVolunteer,
     VolunteerAnswer,
     VolunteerDecline,
+    VolunteerFriend,
     VolunteerHello,
     VolunteerReady,
 )
@@ -32,6 +45,7 @@ from passerelle.wire.signalling import (
 CLOSE_BASE = 4000
 """A `LinkCode` is sent as this plus its value in a WebSocket close (RFC 6455 §7.4.2)."""
 _HANDLE_BYTES = 8
+_LONGEST_RETRY_S = 3600.0
 _WELCOME = signalling.encode(BrokerWelcome())
 _MALFORMED = BrokerBye(Bye.MALFORMED)
 _BYES = {
@@ -41,70 +55,95 @@ _BYES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """One that waits for the volunteer's word."""
+
+    pick: Pick
+    word: asyncio.Future[Description | Outcome]
+
+
 class Volunteer:
     """One volunteer that has said hello."""
 
-    __slots__ = ("_allowance", "_next_offer", "_pending", "_socket", "handle")
+    __slots__ = ("_allowance", "_next_offer", "_offers", "_socket", "address", "handle")
 
-    def __init__(self, handle: bytes, socket: web.WebSocketResponse, now: float) -> None:
+    def __init__(
+        self,
+        handle: bytes,
+        socket: web.WebSocketResponse,
+        address: IPAddress | None,
+        now: float,
+    ) -> None:
         self.handle = handle
+        self.address = address
+        """Where its WebSocket comes from, if that is known. Never logged."""
         self._socket = socket
         self._allowance = Allowance(limits.SIGNAL_BURST, limits.SIGNAL_MESSAGES_PER_S, now)
         self._next_offer = 0
-        self._pending: dict[int, asyncio.Future[Description | Outcome]] = {}
+        self._offers: dict[int, _Offer] = {}
 
-    def open_offer(self) -> tuple[int, asyncio.Future[Description | Outcome]]:
+    def open_offer(self, pick: Pick) -> tuple[int, asyncio.Future[Description | Outcome]]:
         """Return the number of a new offer, and what will hold the volunteer's word on it."""
         number = self._next_offer
         self._next_offer += 1
         self._allowance.grant(limits.SIGNAL_MESSAGES_PER_OFFER)
-        answer: asyncio.Future[Description | Outcome] = asyncio.get_running_loop().create_future()
-        self._pending[number] = answer
-        return number, answer
+        word: asyncio.Future[Description | Outcome] = asyncio.get_running_loop().create_future()
+        self._offers[number] = _Offer(pick, word)
+        return number, word
 
-    async def send(self, offer: BrokerOffer) -> None:
+    async def send(self, message: FromBroker) -> None:
         """Raises ConnectionError when the volunteer is gone."""
-        await self._socket.send_str(signalling.encode(offer))
+        await self._socket.send_str(signalling.encode(message))
 
     def withdraw(self, number: int) -> bool:
         """Forget offer `number`; return False when the volunteer's word on it has come already."""
-        return self._pending.pop(number, None) is not None
+        return self._offers.pop(number, None) is not None
 
     def count_message(self, now: float) -> None:
         """Raise PeerError(LIMIT) when the volunteer sends more than it may."""
         if not self._allowance.take(now):
             raise PeerError(LinkCode.LIMIT, "too many messages from a volunteer")
 
-    def resolve(self, number: int, result: Description | Outcome) -> bool:
-        """Take the volunteer's word on offer `number`; return False when it comes too late.
+    def resolve(self, number: int, result: Description | Outcome) -> Pick | None:
+        """Take the volunteer's word on offer `number`; return None when it comes too late.
 
         Raises PeerError(UNEXPECTED) for an offer that it was never given.
         """
         if number >= self._next_offer:
             raise PeerError(LinkCode.UNEXPECTED, "an answer to an offer that was never made")
-        answer = self._pending.pop(number, None)
-        if answer is None:
-            return False
-        if not answer.done():
-            answer.set_result(result)
-        return True
+        offer = self._offers.pop(number, None)
+        if offer is None:
+            return None
+        if not offer.word.done():
+            offer.word.set_result(result)
+        return offer.pick
 
-    def leave(self) -> None:
-        """End every pending offer: the volunteer is gone."""
-        for number in tuple(self._pending):
-            self.resolve(number, Outcome.DECLINED)
+    def leave(self) -> list[Pick]:
+        """End every pending offer: the volunteer is gone. Return what they came from."""
+        picks = [self.resolve(number, Outcome.WITHDRAWN) for number in tuple(self._offers)]
+        return [pick for pick in picks if pick is not None]
 
 
 class Volunteers:
     """All volunteers, and the handler of their WebSockets."""
 
-    def __init__(self, config: BrokerConfig, token: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, config: BrokerConfig, origins: Origins, token: Callable[[int], bytes]
+    ) -> None:
+        """`token` gives that many random bytes."""
         self._config = config
+        self._origins = origins
         self._token = token
         self._pool = Pool()
         self._by_handle: dict[bytes, Volunteer] = {}
         self._sockets: set[web.WebSocketResponse] = set()
+        self._networks: Counter[bytes] = Counter()
         self._closing = False
+        self.freed: Callable[[], None] = lambda: None
+        """Called when a slot has become free."""
+        self.befriended: Callable[[Volunteer, VolunteerFriend], None] = lambda *_: None
+        """Called when a volunteer hands on a request that it was given by hand."""
 
     def __len__(self) -> int:
         """Return how many volunteers have said hello."""
@@ -116,6 +155,16 @@ class Volunteers:
         return self._pool.available
 
     @property
+    def classes(self) -> frozenset[NatClass]:
+        """NAT classes of the volunteers that could take an offer now."""
+        return self._pool.classes
+
+    @property
+    def countries(self) -> Counter[str]:
+        """How many volunteers there are in each country."""
+        return self._pool.countries()
+
+    @property
     def closing(self) -> bool:
         """Whether all volunteers are being sent away."""
         return self._closing
@@ -123,32 +172,53 @@ class Volunteers:
     def retry_s(self) -> float:
         """Return a random time after which a peer that was sent away may come back."""
         low, high = self._config.retry_s
-        return low + (high - low) * int.from_bytes(self._token(4)) / 2**32
+        # So many that come back within the usual time would be a storm: spread them wider.
+        high = max(high, low + len(self._by_handle) / self._config.returns_per_s)
+        return min(_LONGEST_RETRY_S, low + (high - low) * int.from_bytes(self._token(4)) / 2**32)
 
-    def pick(self, avoid: Container[bytes]) -> Volunteer | None:
-        """Reserve a slot of a volunteer that is not in `avoid`; `introduce` gives it back."""
-        picked = self._pool.pick(1, avoid, _now())
-        return self._by_handle[picked[0]] if picked else None
+    def pick(
+        self, seeker: Seeker, avoid: Container[bytes], only: bytes | None = None
+    ) -> Pick | None:
+        """Reserve a slot of a volunteer that is not in `avoid`; `introduce` gives it back.
+
+        With `only`, of that one or none.
+        """
+        seed = int.from_bytes(self._token(8))
+        return self._pool.pick(seeker, avoid, _now(), seed=seed, only=only)
+
+    def put_back(self, pick: Pick) -> None:
+        """Give back a slot that was picked and not used."""
+        self._settle(pick, Outcome.WITHDRAWN)
+
+    def complain(self, seeker: Seeker, volunteer: bytes) -> None:
+        """Note that a client found no way through `volunteer`."""
+        self._pool.complain(seeker, volunteer, _now())
+
+    def report(self, volunteer: bytes, report: Report, *, expected: float) -> None:
+        """Note what an exit saw of a link; `expected` is the chance it was picked with."""
+        self._pool.report(volunteer, report, _now(), expected=expected)
 
     async def introduce(
         self,
-        volunteer: Volunteer,
-        exit_id: str,
-        ticket: str,
-        description: Description,
+        pick: Pick,
+        offer: BrokerOffer,
         *,
         timeout_s: float,
     ) -> Description | None:
-        """Offer `description` to a picked volunteer and return its answer, or None without one.
+        """Make an offer, under a number of its own, to a picked volunteer.
 
-        Cancelling withdraws the offer.
+        Return its answer, or None without one. Cancelling withdraws the offer.
         """
-        number, answer = volunteer.open_offer()
+        volunteer = self._by_handle.get(pick.volunteer)
+        if volunteer is None:
+            self.put_back(pick)
+            return None
+        number, word = volunteer.open_offer(pick)
         outcome = Outcome.WITHDRAWN
         try:
             async with asyncio.timeout(timeout_s):
-                await volunteer.send(BrokerOffer(number, exit_id, ticket, description))
-                result = await answer
+                await volunteer.send(msgspec.structs.replace(offer, offer=number))
+                result = await word
             return result if isinstance(result, Description) else None
         except TimeoutError:
             outcome = Outcome.SILENT
@@ -157,7 +227,7 @@ class Volunteers:
             return None
         finally:
             if volunteer.withdraw(number):
-                self._pool.settle(volunteer.handle, outcome, _now())
+                self._settle(pick, outcome)
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         """Serve one volunteer until it leaves or is sent away."""
@@ -178,7 +248,7 @@ class Volunteers:
             elif len(self._sockets) > self._config.volunteers:
                 await self._send_away(socket, LinkCode.LIMIT, Bye.FULL)
             else:
-                await self._converse(socket)
+                await self._welcome(socket, self._origins.seen(request))
         except PeerError as error:
             await self._part(socket, error.code, _BYES.get(error.code, _MALFORMED))
         except ConnectionError:
@@ -197,22 +267,42 @@ class Volunteers:
             for socket in self._sockets:
                 group.create_task(self._send_away(socket, LinkCode.DRAINING, Bye.RESTART))
 
-    async def _converse(self, socket: web.WebSocketResponse) -> None:
-        free = await self._hello(socket)
-        volunteer = Volunteer(self._new_handle(), socket, _now())
+    async def _welcome(self, socket: web.WebSocketResponse, seen: IPAddress | None) -> None:
+        """Converse with a volunteer unless its network has enough of them here."""
+        network = holder(seen)
+        if network is None:
+            await self._converse(socket, seen)
+        elif self._networks[network] >= self._config.volunteers_of_network:
+            await self._send_away(socket, LinkCode.LIMIT, Bye.FULL)
+        else:
+            self._networks[network] += 1
+            try:
+                await self._converse(socket, seen)
+            finally:
+                self._networks[network] -= 1
+                if not self._networks[network]:
+                    del self._networks[network]
+
+    async def _converse(self, socket: web.WebSocketResponse, seen: IPAddress | None) -> None:
+        hello = await self._hello(socket)
+        volunteer = Volunteer(self._new_handle(), socket, seen, _now())
         self._by_handle[volunteer.handle] = volunteer
         try:
             await socket.send_str(_WELCOME)
-            self._pool.add(volunteer.handle, free, _now())
+            self._pool.add(
+                volunteer.handle, hello.free, _now(), nat=hello.nat, origin=self._origins.of(seen)
+            )
+            self.freed()
             while (message := await _receive(socket)) is not None:
                 volunteer.count_message(_now())
                 self._obey(volunteer, message)
         finally:
             del self._by_handle[volunteer.handle]
-            self._pool.remove(volunteer.handle)
-            volunteer.leave()
+            self._pool.remove(volunteer.handle, _now())
+            for pick in volunteer.leave():
+                self._settle(pick, Outcome.WITHDRAWN)
 
-    async def _hello(self, socket: web.WebSocketResponse) -> int:
+    async def _hello(self, socket: web.WebSocketResponse) -> VolunteerHello:
         try:
             async with asyncio.timeout(self._config.hello_timeout_s):
                 message = await _receive(socket)
@@ -222,33 +312,46 @@ class Volunteers:
             raise ConnectionResetError
         if not isinstance(message, VolunteerHello):
             raise PeerError(LinkCode.UNEXPECTED, "a volunteer that does not begin with hello")
-        if message.version != signalling.VERSION:
+        if message.version != signalling.VERSION or is_older(
+            message.software, self._config.minimum
+        ):
             raise PeerError(LinkCode.VERSION, "a volunteer of another version")
-        return message.free
+        return message
 
     def _obey(self, volunteer: Volunteer, message: FromVolunteer) -> None:
         match message:
             case VolunteerHello():
                 raise PeerError(LinkCode.UNEXPECTED, "a second hello")
-            case VolunteerReady(free=free):
-                self._pool.set_free(volunteer.handle, free, _now())
+            case VolunteerReady(free=free, nat=nat):
+                self._pool.set_free(volunteer.handle, free, _now(), nat=nat)
+                if free:
+                    self.freed()
             case VolunteerAnswer(offer=number, description=description):
                 # The browser is the DTLS client: its genuine ClientHello is what a censor sees.
                 if description.setup is not Setup.ACTIVE:
                     raise PeerError(LinkCode.MALFORMED, "an answer in the wrong DTLS role")
-                self._resolve(volunteer, number, description)
+                private = self._config.descriptor.private_candidates
+                vetted = vet(description, private=private, seen=volunteer.address)
+                self._resolve(volunteer, number, vetted)
             case VolunteerDecline(offer=number, reason=reason):
                 busy = reason is Decline.BUSY
                 self._resolve(volunteer, number, Outcome.BUSY if busy else Outcome.DECLINED)
+            case VolunteerFriend():
+                self.befriended(volunteer, message)
             case _:
                 assert_never(message)
 
     def _resolve(self, volunteer: Volunteer, number: int, result: Description | Outcome) -> None:
         # The slot is settled here and not where the answer is awaited: a `ready` that came in the
         # same segment is obeyed first there, and would be counted down by its own answer.
-        if volunteer.resolve(number, result):
-            outcome = result if isinstance(result, Outcome) else Outcome.ANSWERED
-            self._pool.settle(volunteer.handle, outcome, _now())
+        pick = volunteer.resolve(number, result)
+        if pick is not None:
+            self._settle(pick, result if isinstance(result, Outcome) else Outcome.ANSWERED)
+
+    def _settle(self, pick: Pick, outcome: Outcome) -> None:
+        self._pool.settle(pick, outcome, _now())
+        if outcome is not Outcome.ANSWERED:
+            self.freed()
 
     def _new_handle(self) -> bytes:
         handle = self._token(_HANDLE_BYTES)

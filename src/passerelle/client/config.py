@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from passerelle import limits
+from passerelle.client.friend import Swap
 from passerelle.wire.invite import Invite
 
 
@@ -14,11 +16,19 @@ class ClientConfig:
 
     invite: Invite
     """Where the network's descriptor is, and who must have signed it."""
+    token: str = ""
+    """An operator's word for this reader; empty without one."""
     listen_host: str = "127.0.0.1"
     listen_port: int = 1080
     """0 lets the system choose."""
     media: bool = True
     """Let volunteers whose browsers can do so send downloads as video, which bears loss better."""
+    state: Path | None = None
+    """Where it is remembered which way to the brokers works; None remembers nothing."""
+    network: bytes = b""
+    """The signed descriptor, where it cannot be fetched; empty: fetch it."""
+    friend: Swap | None = None
+    """Has requests carried by hand to a friend and back; None: they go through the network."""
     links: int = 3
     """Links kept ready."""
     lanes: int = limits.LANES
@@ -36,8 +46,15 @@ class ClientConfig:
     """From the open DataChannel until the exit's WELCOME."""
     grace_s: float = 120.0
     """The session outlives the loss of all its links for so long."""
+    flow_idle_s: float = 120.0
+    """A UDP flow ends after its application has sent nothing for so long."""
     request_timeout_s: float = 15.0
-    """One exchange with the broker."""
+    """One exchange with a broker."""
+    answer_patience_s: float = 6.5
+    """A request for volunteers goes another way as well after so long: a broker gives volunteers
+    5 s."""
+    reload_pause_s: float = 600.0
+    """The descriptor is not fetched again before so long, however old it is."""
     retry_s: tuple[float, float] = (0.5, 15.0)
     """First and longest pause between requests while there is no link."""
     spare_retry_s: tuple[float, float] = (3.0, 60.0)

@@ -9,14 +9,19 @@ import random
 import secrets
 import time
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from passerelle import limits
+from passerelle.client.brokers import Brokers
 from passerelle.client.config import ClientConfig
+from passerelle.client.exits import ExitHealth
 from passerelle.client.links import Membership
 from passerelle.client.notices import BrokerUnreachable, NoVolunteer, Observe, Searching
 from passerelle.client.paths import DirectPath, LanePath, VolunteerPath
 from passerelle.client.pool import Attempt, Pool
-from passerelle.client.rendezvous import BrokerSilent, Method, ask
+from passerelle.client.rendezvous import BrokerSilent
+from passerelle.client.surroundings import Surroundings
 from passerelle.core.backoff import Backoff
 from passerelle.errors import Failure, LinkCode, LinkLost, StreamFailed
 from passerelle.io.rtc import ChannelOffer
@@ -38,18 +43,19 @@ class Keeper:
     have failed by then.
     """
 
-    def __init__(
-        self, config: ClientConfig, descriptor: Descriptor, method: Method, observe: Observe
-    ) -> None:
+    def __init__(self, config: ClientConfig, brokers: Brokers, observe: Observe) -> None:
+        """`brokers` have loaded their descriptor."""
         self._config = config
-        self._descriptor = descriptor
-        self._method = method
+        self._brokers = brokers
         self._observe = observe
         self._pool = Pool(config, observe, changed=self._note, failed=self._fail)
         self._tasks = TaskSet("keeper")
+        self._surroundings = Surroundings(lambda: self._descriptor.stun, observe)
         self._lanes = itertools.count(1)
         self._failed: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
         """Volunteers whose links failed lately: others first."""
+        self._unreached: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
+        """Those to whom no link could be made, and the broker was not told yet."""
         self._stumbled = False
         """Whether a link could not be made since the last pause."""
         self._falling_back = False
@@ -58,11 +64,23 @@ class Keeper:
         self._first_retry = Backoff(*config.retry_s)
         self._spare_retry = Backoff(*config.spare_retry_s)
         self._closing = False
+        self._exits = ExitHealth()
+        self._leaving: list[Membership] = []
+        """Sessions whose exit goes away, while their streams go on."""
         self._membership = self._new_session()
 
     def _new_session(self) -> Membership:
-        tunnel = Tunnel(self, client=True, grace_s=self._config.grace_s)
-        return Membership(secrets.token_bytes(SESSION_ID_BYTES), tunnel, self._linked.set)
+        owner = _Owner(self)
+        tunnel = Tunnel(owner, client=True, grace_s=self._config.grace_s)
+        made = Membership(secrets.token_bytes(SESSION_ID_BYTES), tunnel, self._linked.set)
+        owner.membership = self._pool.session = made
+        return made
+
+    @property
+    def _descriptor(self) -> Descriptor:
+        """The network as it is now known."""
+        assert self._brokers.descriptor is not None
+        return self._brokers.descriptor
 
     @property
     def link_count(self) -> int:
@@ -80,18 +98,40 @@ class Keeper:
         The exit's answer is still to come (`TunnelStream.opened`). Raises
         StreamFailed(NO_VOLUNTEER).
         """
+        async with self._patience():
+            tunnel = await self._linked_tunnel()
+        return tunnel.open(host, port)
+
+    async def open_flow(self, host: str, port: int) -> TunnelStream:
+        """Do as `open` does for a UDP flow. Raises StreamFailed, NO_DATAGRAMS besides."""
+        async with self._patience():
+            tunnel = await self._linked_tunnel()
+            await tunnel.offers_flows()
+        return tunnel.open_flow(host, port)
+
+    async def offers_flows(self) -> bool:
+        """Whether the exit carries UDP; waits as `open` does, and raises as it does."""
+        async with self._patience():
+            return await (await self._linked_tunnel()).offers_flows()
+
+    @asynccontextmanager
+    async def _patience(self) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self._config.patience_s):
-                # Data may follow HELLO: the exit's WELCOME is not waited for.
-                while not self._membership.tunnel.link_count:
-                    self._linked.clear()
-                    await self._linked.wait()
+                yield
         except TimeoutError:
             raise StreamFailed(Failure.NO_VOLUNTEER) from None
-        return self._membership.tunnel.open(host, port)
+
+    async def _linked_tunnel(self) -> Tunnel:
+        # Data may follow HELLO: the exit's WELCOME is not waited for.
+        while not self._membership.tunnel.link_count:
+            self._linked.clear()
+            await self._linked.wait()
+        return self._membership.tunnel
 
     async def run(self) -> None:
         """Bring links as long as it is not cancelled."""
+        self._surroundings.look()
         while True:
             self._changed.clear()
             missing = self._missing()
@@ -107,15 +147,22 @@ class Keeper:
     async def close(self) -> None:
         """End the session, at the exit too, and all links. `run` must have ended."""
         self._closing = True
-        self._membership.tunnel.close()
+        for membership in (*self._leaving, self._membership):
+            membership.tunnel.close()
         await self._tasks.close()
         await self._pool.close()
+        await self._surroundings.close()  # until then, a link that fails may have it look
 
-    # --- TunnelHandler --------------------------------------------------------------------------
+    # --- what happens to its sessions -----------------------------------------------------------
 
     def link_down(self, number: int, error: LinkLost) -> None:
         """Replace a link that ended."""
-        self._pool.lost(number, error)
+        attempt = self._pool.lost(number, error)
+        if attempt is None or attempt.membership is not self._membership:
+            return
+        vanished = error.code is LinkCode.TRANSPORT
+        if vanished and self._exits.lost(attempt.path.volunteer, time.monotonic()):
+            self._give_up_exit()
 
     def link_leaving(self, number: int) -> None:
         """Replace a link that will end."""
@@ -125,17 +172,36 @@ class Keeper:
         """A relay answers for a lane."""
         self._pool.control(message)
 
-    def stream_requested(self, stream: TunnelStream, host: str, port: int) -> None:
-        """Exits ask nothing of clients."""
-        stream.refuse(Failure.POLICY)
+    def session_leaving(self, membership: Membership) -> None:
+        """Open what comes next through another exit; what is open may finish."""
+        if membership is not self._membership or self._closing:
+            return
+        _log.info("the exit goes away; moving to another one")
+        self._exits.avoid(membership.exit_id, time.monotonic())
+        self._leaving.append(membership)
+        self._membership = self._new_session()
+        if not membership.tunnel.stream_count:
+            # Not in the midst of what its tunnel is doing.
+            asyncio.get_running_loop().call_soon(membership.tunnel.close)
+        self._note()
 
-    def tunnel_ended(self, reason: LinkCode) -> None:
+    def session_ended(self, membership: Membership, reason: LinkCode) -> None:
         """Start a new session in place of a lost one."""
-        self._pool.forget_session()
-        if not self._closing:
+        if membership in self._leaving:
+            self._leaving.remove(membership)
+        if membership is self._membership and not self._closing:
             _log.info("the session ended (%s); starting a new one", reason.name.lower())
             self._membership = self._new_session()
             self._note()
+
+    def _give_up_exit(self) -> None:
+        """Leave a session whose exit is gone, if there is another exit."""
+        membership = self._membership
+        if self._pool.up or self._closing or len(self._descriptor.exits) < 2:
+            return
+        _log.info("the exit cannot be reached; going to another one")
+        self._exits.avoid(membership.exit_id, time.monotonic())
+        asyncio.get_running_loop().call_soon(membership.tunnel.close)
 
     # --- how many -------------------------------------------------------------------------------
 
@@ -152,12 +218,20 @@ class Keeper:
         self._changed.set()
         if self._pool.up:
             self._first_retry.reset()
+            self._exits.joined()
 
     def _fail(self, attempt: Attempt) -> None:
+        if attempt.membership is not self._membership:
+            return
         if attempt.link is None:
             self._stumbled = True
+            if self._exits.missed():
+                self._give_up_exit()
+            self._surroundings.look()
         if attempt.path.volunteer is not None and not attempt.is_lane:
             self._failed.append(attempt.path.volunteer)
+            if attempt.link is None:
+                self._unreached.append(attempt.path.volunteer)
 
     # --- asking ---------------------------------------------------------------------------------
 
@@ -217,17 +291,18 @@ class Keeper:
         return retry_s
 
     async def _gather(self, count: int) -> list[ChannelOffer]:
-        stun = self._descriptor.stun
-        chosen = (secrets.choice(stun),) if stun else ()
+        private = self._descriptor.private_candidates
         offers: list[ChannelOffer] = []
 
-        async def gather() -> None:
-            offers.append(await ChannelOffer.gather(chosen, media=self._config.media))
+        async def gather(number: int) -> None:
+            stun = self._surroundings.server(number)
+            media = self._config.media
+            offers.append(await ChannelOffer.gather(stun, private=private, media=media))
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(count):
-                    group.create_task(gather(), name="links/gather")
+                for number in range(count):
+                    group.create_task(gather(number), name="links/gather")
         except BaseException:
             for offer in offers:
                 await offer.close()
@@ -236,14 +311,23 @@ class Keeper:
 
     async def _ask(self, membership: Membership, offers: list[ChannelOffer]) -> Reply:
         avoid = dict.fromkeys(self._pool.volunteers + list(self._failed))
-        return await ask(
-            self._method,
-            self._descriptor.brokers[0],
+        told = tuple(self._unreached)
+        reply = await self._brokers.ask(
             tuple(offer.description for offer in offers),
-            exit_id=membership.exit_id,
+            exit_id=membership.exit_id or self._choose_exit(),
             avoid=tuple(avoid)[: limits.AVOIDED_VOLUNTEERS],
             lanes=self._config.lanes - 1,
+            nat=self._surroundings.nat,
+            failed=told,
         )
+        for volunteer in told:
+            if volunteer in self._unreached:
+                self._unreached.remove(volunteer)
+        return reply
+
+    def _choose_exit(self) -> str | None:
+        ids = [entry.id for entry in self._descriptor.exits]
+        return self._exits.choose(ids, time.monotonic(), random.random())  # noqa: S311  (balance)
 
     def _exit_of(self, membership: Membership, reply: Reply) -> ExitEntry | None:
         """Return the exit a reply is about, if it can be this session's."""
@@ -284,9 +368,16 @@ class Keeper:
 
     def _start_lane(self, parent: Attempt, link_ticket: str) -> None:
         assert parent.link is not None  # it is ready
-        assert parent.path.volunteer is not None  # only volunteers' answers bring lane tickets
+        assert isinstance(parent.path, VolunteerPath)  # only their answers bring lane tickets
+        number = next(self._lanes)
         path = LanePath(
-            next(self._lanes), link_ticket, parent.path.volunteer, parent.link.send_control
+            number,
+            link_ticket,
+            parent.path.volunteer,
+            parent.link.send_control,
+            known=parent.path.addresses,
+            stun=self._surroundings.server(number),
+            private=self._descriptor.private_candidates,
         )
         self._pool.start(Attempt(parent.membership, path, parent.ticket, parent.pins))
 
@@ -307,3 +398,35 @@ class Keeper:
                 self._pool.start(Attempt(membership, path, ticket, entry.spki_sha256))
         finally:
             self._falling_back = False
+
+
+class _Owner:
+    """Owns one session's tunnel and tells the keeper which session it speaks of."""
+
+    membership: Membership
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+
+    def link_down(self, number: int, error: LinkLost) -> None:
+        self._keeper.link_down(number, error)
+
+    def link_leaving(self, number: int) -> None:
+        self._keeper.link_leaving(number)
+
+    def link_control(self, number: int, message: Control) -> None:
+        self._keeper.link_control(number, message)
+
+    def stream_requested(self, stream: TunnelStream, host: str, port: int) -> None:
+        """Exits ask nothing of clients."""
+        stream.refuse(Failure.POLICY)
+
+    def flow_requested(self, stream: TunnelStream, host: str, port: int) -> None:
+        """Nor here."""
+        stream.refuse(Failure.POLICY)
+
+    def tunnel_leaving(self) -> None:
+        self._keeper.session_leaving(self.membership)
+
+    def tunnel_ended(self, reason: LinkCode) -> None:
+        self._keeper.session_ended(self.membership, reason)

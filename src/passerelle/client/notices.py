@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from passerelle.wire.signalling import NatClass
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkLoaded:
     """The descriptor was fetched and its signature is good."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NatFound:
+    """What the network does to UDP is known, or has changed."""
+
+    nat: NatClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,5 +61,5 @@ class LinkDown:
     reason: str
 
 
-Notice = NetworkLoaded | Searching | NoVolunteer | BrokerUnreachable | LinkUp | LinkDown
+Notice = NetworkLoaded | NatFound | Searching | NoVolunteer | BrokerUnreachable | LinkUp | LinkDown
 Observe = Callable[[Notice], None]

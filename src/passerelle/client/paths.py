@@ -60,6 +60,11 @@ class VolunteerPath:
         self._asked_s = asked_s
 
     @property
+    def addresses(self) -> frozenset[str]:
+        """Where the volunteer said it is."""
+        return frozenset(candidate.ip for candidate in self._answer.candidates)
+
+    @property
     def steps(self) -> tuple[tuple[str, float], ...]:
         """See `Path.steps`."""
         return (("rendezvous", self._asked_s), *self._offer.steps)
@@ -82,9 +87,23 @@ class LanePath:
     has_media = False
 
     def __init__(
-        self, number: int, ticket: str, volunteer: bytes, send: Callable[[Lane], None]
+        self,
+        number: int,
+        ticket: str,
+        volunteer: bytes,
+        send: Callable[[Lane], None],
+        *,
+        known: frozenset[str],
+        stun: tuple[str, ...],
+        private: bool,
     ) -> None:
-        """`send` hands a request to the relay; its answer comes by `take`."""
+        """`send` hands a request to the relay; its answer comes by `take`.
+
+        `known` are the volunteer's addresses; `stun` and `private` as in `ChannelOffer.gather`.
+        """
+        self._known = known
+        self._stun = stun
+        self._private = private
         self.volunteer = volunteer
         self._number = number
         self._ticket = ticket
@@ -106,8 +125,7 @@ class LanePath:
 
     async def open(self, timeout_s: float) -> ClosingTransport:
         """See `Path.open`."""
-        # Where the first link found its way, host candidates and peer-reflexive ones do.
-        self._offer = await ChannelOffer.gather(())
+        self._offer = await ChannelOffer.gather(self._stun, private=self._private)
         self._send(Lane(self._number, self._ticket, self._offer.description))
         try:
             async with asyncio.timeout(timeout_s):
@@ -116,7 +134,7 @@ class LanePath:
             raise LinkLost(LinkCode.TIMEOUT, "the volunteer did not answer for a lane") from None
         if isinstance(reply, LaneRefused):
             raise LinkLost(LinkCode.LIMIT, "the volunteer opens no further lane")
-        return await self._offer.connect(reply.description, timeout_s=timeout_s)
+        return await self._offer.connect(reply.description, timeout_s=timeout_s, known=self._known)
 
     async def close(self) -> None:
         """See `Path.close`."""

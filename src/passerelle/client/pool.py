@@ -61,28 +61,39 @@ class Pool:
         """Links that are being made, are up, or are closing."""
         self._connecting: set[int] = set()
         self._up: set[int] = set()
-        """Links of the present session that the exit has welcomed."""
+        """Links that the exit has welcomed, those of sessions that go away included."""
+        self.session: Membership | None = None
+        """The present session: properties speak of its links only."""
 
     @property
     def up(self) -> list[Attempt]:
         """Links of the present session, those that stall or leave included."""
-        return [self._attempts[number] for number in self._up]
+        return [each for each in map(self._attempts.__getitem__, self._up) if self._is_ours(each)]
 
     @property
     def ready(self) -> list[Attempt]:
         """Links that can take new data."""
         attempts = ((number, self._attempts[number]) for number in self._up)
-        return [attempt for number, attempt in attempts if attempt.membership.is_ready(number)]
+        return [
+            attempt
+            for number, attempt in attempts
+            if self._is_ours(attempt) and attempt.membership.is_ready(number)
+        ]
 
     @property
     def connecting(self) -> list[Attempt]:
         """Links that are being made."""
-        return [self._attempts[number] for number in self._connecting]
+        attempts = map(self._attempts.__getitem__, self._connecting)
+        return [each for each in attempts if self._is_ours(each)]
+
+    def _is_ours(self, attempt: Attempt) -> bool:
+        return attempt.membership is self.session
 
     @property
     def volunteers(self) -> list[bytes]:
-        """Whom our links lead through, without repeats."""
-        found = (attempt.path.volunteer for attempt in self._attempts.values())
+        """Whom the present session's links lead through, without repeats."""
+        ours = (attempt for attempt in self._attempts.values() if self._is_ours(attempt))
+        found = (attempt.path.volunteer for attempt in ours)
         return list(dict.fromkeys(each for each in found if each is not None))
 
     @property
@@ -105,14 +116,13 @@ class Pool:
                 if isinstance(attempt.path, LanePath):
                     attempt.path.take(message)
 
-    def lost(self, number: int, error: LinkLost) -> None:
-        """A link of the session ended."""
-        if number in self._up:  # of others, `_live` tells
-            self._part(number, error)
-
-    def forget_session(self) -> None:
-        """The session is over, and its links with it."""
-        self._up.clear()
+    def lost(self, number: int, error: LinkLost) -> Attempt | None:
+        """Part from a link that was up, and return what it was; of others, `_live` tells."""
+        if number not in self._up:
+            return None
+        attempt = self._attempts[number]
+        self._part(number, error)
+        return attempt
 
     async def close(self) -> None:
         """Break everything off and wait until it is closed."""

@@ -8,8 +8,9 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from passerelle import limits
+from passerelle.client.datagrams import Associations
 from passerelle.core.front import Front
-from passerelle.core.request import Close, Connect, Forward, Send
+from passerelle.core.request import Associate, Close, Connect, Forward, Send
 from passerelle.errors import StreamFailed
 from passerelle.io.splice import splice
 from passerelle.io.stream import TunnelStream
@@ -26,8 +27,9 @@ OpenStream = Callable[[str, int], Awaitable[TunnelStream]]
 class LocalProxy:
     """Listens, reads each application's request, and joins it to a stream."""
 
-    def __init__(self, open_stream: OpenStream) -> None:
+    def __init__(self, open_stream: OpenStream, associations: Associations) -> None:
         self._open_stream = open_stream
+        self._associations = associations
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -83,6 +85,9 @@ class LocalProxy:
         if request is None:
             return
         try:
+            if isinstance(request, Associate):
+                await self._associations.serve(request, reader, writer)
+                return
             stream = await self._open(request)
         except StreamFailed as error:
             writer.write(front.refuse(error.failure))
@@ -107,14 +112,14 @@ class LocalProxy:
 
 async def _handshake(
     front: Front, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> Connect | Forward | None:
+) -> Connect | Forward | Associate | None:
     """Return what the application wants, or None when it left or cannot be served."""
     while data := await reader.read(limits.SOCKET_READ_BYTES):
         for effect in front.receive(data):
             match effect:
                 case Send(answer):
                     writer.write(answer)
-                case Connect() | Forward():
+                case Connect() | Forward() | Associate():
                     return effect
                 case Close(reason):
                     _log.debug("an application's request was turned down: %s", reason.value)

@@ -1,118 +1,58 @@
-"""Talks to the broker: the descriptor, and sealed requests for volunteers."""
+"""Sealed requests for volunteers, whatever carries them to a broker."""
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
-import aiohttp
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from passerelle import limits
+from passerelle import __version__
+from passerelle.core import proof
 from passerelle.errors import ConfigError, LocalError, PeerError
-from passerelle.wire import descriptor, rendezvous
+from passerelle.wire import rendezvous
 from passerelle.wire.description import Description
-from passerelle.wire.descriptor import BrokerEntry, Descriptor
-from passerelle.wire.invite import Invite
-from passerelle.wire.rendezvous import Reply, Request
+from passerelle.wire.rendezvous import Refusal, Reply, Request
+from passerelle.wire.signalling import NatClass
+
+SOFTWARE = f"passerelle/{__version__}"
+_NONCE_BYTES = 16
+_PROOF_TRIES = 20_000
+"""Tries of a proof of work in one go: some 20 ms, after which cancelling has its effect."""
 
 
 class BrokerSilent(LocalError):
-    """The broker could not be reached, or did not answer as a broker does."""
+    """A broker could not be reached, or did not answer as a broker does."""
 
 
 class Method(Protocol):
-    """A way to carry one sealed request to a broker and its reply back."""
+    """A way to carry messages to one broker and its replies back."""
 
-    async def exchange(self, broker: BrokerEntry, sealed: bytes) -> bytes:
-        """Return the sealed reply, at most `rendezvous.SEALED_BYTES` long. Raises BrokerSilent."""
+    async def exchange(self, sealed: bytes) -> bytes:
+        """Return the reply to a sealed request, unopened. Raises BrokerSilent."""
 
-
-class DirectMethod:
-    """Plain HTTPS to the broker's own address, over one connection that is kept."""
-
-    def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
-        self._http: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> Self:
-        self._http = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=self._timeout_s),
-            # Proxy settings of the environment could point back at ourselves.
-            trust_env=False,
-            auto_decompress=False,
-            # A cookie would let the broker recognise us.
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._http is not None:
-            await self._http.close()
-
-    async def exchange(self, broker: BrokerEntry, sealed: bytes) -> bytes:
-        """See `Method.exchange`."""
-        return await self._fetch(
-            "POST", f"{broker.url}/v1/rendezvous", sealed, most=rendezvous.SEALED_BYTES
-        )
-
-    async def document(self, url: str) -> bytes:
-        """Return the signed descriptor behind a broker's URL. Raises BrokerSilent."""
-        return await self._fetch("GET", f"{url}/v1/network", None, most=limits.DESCRIPTOR_BYTES)
-
-    async def _fetch(self, verb: str, url: str, body: bytes | None, *, most: int) -> bytes:
-        assert self._http is not None  # used as a context manager
-        headers = {"Content-Type": rendezvous.CONTENT_TYPE} if body is not None else {}
-        try:
-            async with self._http.request(
-                verb, url, data=body, headers=headers, allow_redirects=False
-            ) as response:
-                if response.status != 200:
-                    raise BrokerSilent(f"the broker answered {response.status}")
-                return await _read(response, most)
-        except TimeoutError:
-            raise BrokerSilent("the broker did not answer in time") from None
-        except (aiohttp.ClientError, OSError):
-            raise BrokerSilent("the broker cannot be reached") from None
-
-
-async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > most:
-            raise BrokerSilent("the broker answered with more than an answer can hold")
-    return bytes(body)
-
-
-async def load_descriptor(method: DirectMethod, invite: Invite) -> Descriptor:
-    """Return the network's descriptor, fetched and verified.
-
-    Raises BrokerSilent when it cannot be fetched, ConfigError when it is not what the invite
-    promises.
-    """
-    document = await method.document(invite.url)
-    return descriptor.verify(document, invite.operator_key, now_s=time.time())
+    async def document(self) -> bytes:
+        """Return the signed descriptor, unverified. Raises BrokerSilent."""
 
 
 async def ask(
     method: Method,
-    broker: BrokerEntry,
+    seal_key: bytes,
     offers: tuple[Description, ...],
     *,
     exit_id: str | None,
     avoid: tuple[bytes, ...],
     lanes: int,
+    nat: NatClass = NatClass.UNKNOWN,
+    failed: tuple[bytes, ...] = (),
+    token: str = "",
 ) -> Reply:
-    """Send one sealed request and return the opened reply.
+    """Seal one request to a broker's `seal_key`, send it, and return the opened reply.
 
+    A broker that has too many may want a proof of work; it is done, and the request made once more.
     Raises BrokerSilent, also for a reply that cannot be opened, and ConfigError when this
     version is no longer spoken. Cancelling gives the exchange up.
     """
@@ -120,18 +60,47 @@ async def ask(
     request = Request(
         version=rendezvous.VERSION,
         time_s=int(time.time()),
-        nonce=secrets.token_bytes(16),
+        nonce=secrets.token_bytes(_NONCE_BYTES),
         reply_key=key.public_key().public_bytes_raw(),
         offers=offers,
         exit=exit_id,
         avoid=avoid,
+        failed=failed,
         lanes=lanes,
+        nat=nat,
+        software=SOFTWARE,
+        token=token,
     )
-    sealed = rendezvous.seal_request(request, broker.seal_key)
+    reply = await _exchange(method, seal_key, request, key)
+    if reply.refusal is Refusal.PROOF:
+        request = await _proved(request, seal_key, reply.proof_bits)
+        reply = await _exchange(method, seal_key, request, key)
+    if reply.refusal is Refusal.VERSION:
+        needed = f"{reply.minimum} or newer" if reply.minimum else "another release"
+        raise ConfigError(
+            f"This network needs Passerelle {needed}; this is {__version__}. Update it, then try "
+            "again."
+        )
+    return reply
+
+
+async def _exchange(
+    method: Method, seal_key: bytes, request: Request, key: X25519PrivateKey
+) -> Reply:
+    sealed = rendezvous.seal_request(request, seal_key)
     try:
-        reply = rendezvous.open_reply(await method.exchange(broker, sealed), key, request)
+        return rendezvous.open_reply(await method.exchange(sealed), key, request)
     except PeerError:
         raise BrokerSilent("the broker's answer could not be opened") from None
-    if reply.refusal is rendezvous.Refusal.VERSION:
-        raise ConfigError("This network needs a newer Passerelle. Update it, then try again.")
-    return reply
+
+
+async def _proved(request: Request, seal_key: bytes, bits: int) -> Request:
+    """Return `request` anew, as of now and with a proof of work. Cancelling gives it up."""
+    nonce, time_s = secrets.token_bytes(_NONCE_BYTES), int(time.time())
+    challenge = proof.challenge(seal_key, nonce, time_s)
+    found, start = None, 0
+    while found is None:
+        tries = range(start, start + _PROOF_TRIES)
+        found = await asyncio.to_thread(proof.search, challenge, bits, tries)
+        start += _PROOF_TRIES
+    return msgspec.structs.replace(request, nonce=nonce, time_s=time_s, proof=found)

@@ -6,11 +6,13 @@ import asyncio
 import random
 from contextlib import AsyncExitStack
 
+from passerelle.client.brokers import Brokers
 from passerelle.client.config import ClientConfig
+from passerelle.client.datagrams import Associations
 from passerelle.client.keeper import Keeper
 from passerelle.client.notices import BrokerUnreachable, NetworkLoaded, Notice, Observe
 from passerelle.client.proxy import LocalProxy
-from passerelle.client.rendezvous import BrokerSilent, DirectMethod, load_descriptor
+from passerelle.client.rendezvous import BrokerSilent
 from passerelle.core.backoff import Backoff
 from passerelle.errors import Failure, StreamFailed
 from passerelle.io.stream import TunnelStream
@@ -28,8 +30,9 @@ class Client:
     def __init__(self, config: ClientConfig, observe: Observe = _ignore) -> None:
         self._config = config
         self._observe = observe
-        self._method = DirectMethod(config.request_timeout_s)
-        self._proxy = LocalProxy(self._open)
+        self._brokers = Brokers(config)
+        associations = Associations(self._offers_flows, self._open_flow, config.flow_idle_s)
+        self._proxy = LocalProxy(self._open, associations)
         self._keeper: Keeper | None = None
         self._loaded = asyncio.Event()
         self._stack = AsyncExitStack()
@@ -54,10 +57,10 @@ class Client:
     async def start(self) -> None:
         """Open the local port and ask for the network's descriptor.
 
-        A broker that does not answer is asked again in the background. Raises LocalError (port
+        Brokers that do not answer are asked again in the background. Raises LocalError (port
         taken) and ConfigError (the descriptor is not what the invite promises).
         """
-        await self._stack.enter_async_context(self._method)
+        await self._stack.enter_async_context(self._brokers)
         self._stack.push_async_callback(self._tasks.close)
         try:
             await self._proxy.start(self._config.listen_host, self._config.listen_port)
@@ -85,7 +88,8 @@ class Client:
         while descriptor is None:
             descriptor = await self._load(backoff)
         self._observe(NetworkLoaded(descriptor.name))
-        self._keeper = Keeper(self._config, descriptor, self._method, self._observe)
+        self._keeper = Keeper(self._config, self._brokers, self._observe)
+        self._tasks.spawn(self._brokers.keep_fresh(), "descriptor")
         self._loaded.set()
         try:
             await self._keeper.run()
@@ -95,7 +99,7 @@ class Client:
     async def _load(self, backoff: Backoff) -> Descriptor | None:
         """Return the descriptor, or None after telling why not and waiting a while."""
         try:
-            return await load_descriptor(self._method, self._config.invite)
+            return await self._brokers.load()
         except BrokerSilent as error:
             retry_s = backoff.next_s(random.random())  # noqa: S311  (jitter)
             self._observe(BrokerUnreachable(str(error), retry_s))
@@ -103,10 +107,20 @@ class Client:
             return None
 
     async def _open(self, host: str, port: int) -> TunnelStream:
+        return await (await self._working()).open(host, port)
+
+    async def _open_flow(self, host: str, port: int) -> TunnelStream:
+        return await (await self._working()).open_flow(host, port)
+
+    async def _offers_flows(self) -> bool:
+        return await (await self._working()).offers_flows()
+
+    async def _working(self) -> Keeper:
+        """Wait for the network's descriptor. Raises StreamFailed(NO_VOLUNTEER)."""
         try:
             async with asyncio.timeout(self._config.patience_s):
                 await self._loaded.wait()
         except TimeoutError:
             raise StreamFailed(Failure.NO_VOLUNTEER) from None
         assert self._keeper is not None  # loaded
-        return await self._keeper.open(host, port)
+        return self._keeper

@@ -1,1 +1,1 @@
-"""Commands that are modules of their own: each has `register(app)`."""
+"""Commands that have a module of their own; `cli` registers them."""

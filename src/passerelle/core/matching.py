@@ -1,19 +1,45 @@
-"""Decide which volunteers are asked to take a client's offers.
+"""Decide which volunteer is asked to take a client's offer.
 
-A volunteer has slots; being asked reserves one until the offer is settled. Whoever waited
-longest is asked first. One that left an offer unanswered rests for a while: it is asked only when
-nobody else is there. Every operation takes constant time, however many volunteers wait.
+A volunteer has slots; being asked reserves one until the offer is settled. Who is asked is one
+decision (`Pool.pick`): a few random volunteers of each NAT class are compared, and the best is
+taken (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001). So its time
+does not depend on how many there are, and no two brokers or clients run after the same best one.
+
+What counts, in this order:
+
+1. never a neighbour of the client's: the same /24, /48 or network operator;
+2. whoever did not fail this client, is not resting after an offer it left unanswered, and is in
+   another country, as long as there is such a one;
+3. how likely the two NATs reach each other, what experience says of the volunteer, how little it
+   was asked lately, how many slots it has left;
+4. those the client's network knows already: it is told of `Seeker.most` a day and no more.
 """
 
 from __future__ import annotations
 
 import enum
-from collections import OrderedDict, deque
-from collections.abc import Container
+from collections import Counter, OrderedDict, deque
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
+from typing import Final
+
+from passerelle import limits
+from passerelle.core.choice import NOWHERE, Choice, Entry, Origin, Seeker
+from passerelle.core.disclosure import Acquaintances
+from passerelle.core.nat import NatClass, chance
+from passerelle.core.quality import Quality, Report
+from passerelle.core.sample import Bag, Draws
 
 REST_S = 30.0
 """Rest after an unanswered offer: a page that was suspended or lost its network."""
+SAMPLE: Final = 8
+"""Volunteers of one class that are looked at for one decision."""
+SEARCH: Final = 64
+"""… and when none of those may be given to this client."""
+LOAD_MEMORY: Final = 500
+"""Volunteers looked at over which the mean load is taken."""
+CLIENT_WORD: Final = 0.5
+"""What a client's word about a failure counts, against an exit's."""
 
 
 class Outcome(enum.Enum):
@@ -30,16 +56,47 @@ class Outcome(enum.Enum):
     """The client or the broker no longer wanted it: says nothing about the volunteer."""
 
 
-@dataclass(slots=True)
-class _Entry:
-    free: int
-    """Slots the volunteer declared, less those it has answered with since."""
-    reserved: int = 0
-    resting_until: float = 0.0
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A decision; each must be settled."""
 
-    @property
-    def available(self) -> bool:
-        return self.free > self.reserved
+    volunteer: bytes
+    chance: float
+    """How likely the two NATs reach each other."""
+    seeker: Seeker
+    fresh: bool
+    """Whether the client's network did not know this volunteer."""
+
+
+class _Class:
+    """The available volunteers of one NAT class."""
+
+    def __init__(self) -> None:
+        self.all: Bag[Entry] = Bag(0)
+        self.by_country: dict[str | None, Bag[Entry]] = {}
+        self.mean_load = 0.0
+        """Of the decent ones, as estimated from those that were looked at. Those who are asked no
+        more, for good reasons, may be many: they do not count."""
+
+    def offer(self, choice: Choice, draws: Draws) -> None:
+        """Let `choice` see a sample, and learn from it how loaded these are."""
+        choice.decent, choice.decent_load = 0, 0.0
+        choice.see_all(self.all.sample(SAMPLE, draws))
+        if choice.decent:
+            few = len(self.all) <= 2 * SAMPLE  # and so all of them were seen
+            share = 1.0 if few else choice.decent / (choice.decent + LOAD_MEMORY)
+            self.mean_load += share * (choice.decent_load / choice.decent - self.mean_load)
+
+    def abroad(self, country: str | None, size: int, draws: Draws) -> Iterable[Entry]:
+        """Yield `size` random ones outside `country`. There are no more than 250 countries."""
+        bags = [bag for home, bag in self.by_country.items() if home != country and bag]
+        for _ in range(size if bags else 0):
+            left = draws.below(sum(map(len, bags)))
+            for bag in bags:
+                if left < len(bag):
+                    yield bag[left]
+                    break
+                left -= len(bag)
 
 
 class Pool:
@@ -49,12 +106,19 @@ class Pool:
     an offer may be settled after its volunteer has left.
     """
 
-    def __init__(self) -> None:
-        self._entries: dict[bytes, _Entry] = {}
-        # OrderedDict, not dict: a dict walks over all entries ever taken from its front.
-        self._waiting: OrderedDict[bytes, None] = OrderedDict()
-        self._resting: OrderedDict[bytes, None] = OrderedDict()
-        self._rests: deque[tuple[float, bytes]] = deque()
+    def __init__(
+        self,
+        *,
+        networks: int = limits.ACQUAINTED_NETWORKS,
+        neighbourhoods: int = limits.VOLUNTEER_NEIGHBOURHOODS,
+    ) -> None:
+        self._entries: dict[bytes, Entry] = {}
+        self._classes = {nat: _Class() for nat in NatClass}
+        self._resting: Bag[Entry] = Bag(0)
+        self._rests: deque[tuple[float, Entry]] = deque()
+        self._acquaintances = Acquaintances(networks)
+        self._neighbourhoods: OrderedDict[bytes, Quality] = OrderedDict()
+        self._most_neighbourhoods = neighbourhoods
 
     def __len__(self) -> int:
         """Return how many volunteers are in the pool, free or not."""
@@ -66,81 +130,229 @@ class Pool:
     @property
     def available(self) -> int:
         """How many volunteers have a free slot."""
-        return len(self._waiting) + len(self._resting)
+        return len(self._resting) + sum(len(each.all) for each in self._classes.values())
 
-    def add(self, volunteer: bytes, free: int, now: float) -> None:
+    @property
+    def classes(self) -> frozenset[NatClass]:
+        """NAT classes of the volunteers with a free slot, those that rest left out."""
+        return frozenset(nat for nat, each in self._classes.items() if each.all)
+
+    def countries(self) -> Counter[str]:
+        """Count the volunteers by country; those of an unknown one are in none."""
+        homes = (entry.origin.country for entry in self._entries.values())
+        return Counter(home for home in homes if home is not None)
+
+    # --- volunteers come, speak and go ----------------------------------------------------------
+
+    def add(
+        self,
+        volunteer: bytes,
+        free: int,
+        now: float,
+        *,
+        nat: NatClass = NatClass.UNKNOWN,
+        origin: Origin = NOWHERE,
+    ) -> None:
         """Take in a new `volunteer` with `free` slots. Raises ValueError if it is here already."""
         if volunteer in self._entries:
             raise ValueError("this volunteer is in the pool already")
-        self._entries[volunteer] = entry = _Entry(free)
-        self._place(volunteer, entry, now)
+        quality = Quality(now)
+        if origin.site is not None and origin.site in self._neighbourhoods:
+            quality.absorb(self._neighbourhoods[origin.site], now)
+        # As if it had been asked as often as others: a newcomer is not to be overrun.
+        load = self._classes[nat].mean_load
+        entry = Entry(volunteer, free, nat, origin, quality, now, load)
+        self._entries[volunteer] = entry
+        self._place(entry, now)
 
-    def remove(self, volunteer: bytes) -> None:
-        """Forget `volunteer`."""
-        self._entries.pop(volunteer, None)
-        self._waiting.pop(volunteer, None)
-        self._resting.pop(volunteer, None)
+    def remove(self, volunteer: bytes, now: float) -> None:
+        """Forget `volunteer`, but not what its network is to be thought of."""
+        entry = self._entries.pop(volunteer, None)
+        if entry is None:
+            return
+        self._take_out(entry)
+        self._remember(entry, now)
 
-    def set_free(self, volunteer: bytes, free: int, now: float) -> None:
+    def set_free(
+        self, volunteer: bytes, free: int, now: float, *, nat: NatClass | None = None
+    ) -> None:
         """Note how many slots `volunteer` says it has. A word from it ends its rest."""
         entry = self._entries.get(volunteer)
         if entry is None:
             return
         entry.free = free
+        entry.nat = nat or entry.nat
         entry.resting_until = 0.0
-        self._place(volunteer, entry, now)
+        self._place(entry, now)
 
-    def pick(self, count: int, avoid: Container[bytes], now: float) -> list[bytes]:
-        """Return up to `count` distinct volunteers, none in `avoid`, and reserve a slot of each.
+    # --- the decision ---------------------------------------------------------------------------
 
-        Every one returned must be settled. Time is proportional to `count` and to the number of
-        avoided volunteers at the head of the queue.
+    def pick(
+        self,
+        seeker: Seeker,
+        avoid: Container[bytes],
+        now: float,
+        *,
+        seed: int,
+        only: bytes | None = None,
+    ) -> Pick | None:
+        """Return a volunteer that is not in `avoid`, and reserve a slot of it.
+
+        `seed` is random, uniform in [0, 2⁶⁴). With `only` it is that one or none, whatever its
+        network and whoever knows it: someone brought the request to it by hand. Every pick must
+        be settled.
         """
         self._wake(now)
-        picked: list[bytes] = []
-        for queue in (self._waiting, self._resting):
-            for volunteer in queue:
-                if len(picked) == count:
-                    break
-                if volunteer not in avoid:
-                    picked.append(volunteer)
-        for volunteer in picked:
-            entry = self._entries[volunteer]
-            entry.reserved += 1
-            self._place(volunteer, entry, now, last=True)
-        return picked
+        if only is not None:
+            entry = self._entries.get(only)
+            usable = entry is not None and entry.available and only not in avoid
+            return self._take(entry, seeker, now, counted=False) if entry and usable else None
+        known = None if seeker.key is None else self._acquaintances.of(seeker.key)
+        choice = Choice(seeker, avoid, known, self._mean_load(), now)
+        self._search(choice, Draws(seed))
+        return None if choice.best is None else self._take(choice.best, seeker, now)
 
-    def settle(self, volunteer: bytes, outcome: Outcome, now: float) -> None:
-        """End one reservation of `volunteer`."""
-        entry = self._entries.get(volunteer)
+    def _search(self, choice: Choice, draws: Draws) -> None:
+        """Let `choice` see candidates, the likely places first, until one is without a fault."""
+        spent = False
+        if choice.acquaintance is not None:
+            known = choice.acquaintance.known(choice.now)
+            spent = len(known) >= choice.seeker.most
+            for handle in _some(known, draws):
+                if (entry := self._entries.get(handle)) is not None and entry.available:
+                    choice.see(entry)
+        if spent:
+            return
+        classes = [self._classes[nat] for nat in choice.chances]
+        for each in classes:
+            each.offer(choice, draws)
+        if choice.flawless:
+            return
+        for each in classes:
+            choice.see_all(each.abroad(choice.seeker.origin.country, SAMPLE, draws))
+        if choice.flawless:
+            return
+        for each in classes:
+            choice.see_all(each.all.sample(SEARCH, draws))
+        choice.see_all(self._resting.sample(SAMPLE, draws))
+
+    def _take(self, entry: Entry, seeker: Seeker, now: float, *, counted: bool = True) -> Pick:
+        entry.reserved += 1
+        entry.add_load(1.0, now)
+        self._place(entry, now)
+        fresh = False
+        if counted and seeker.key is not None:
+            acquaintance = self._acquaintances.of(seeker.key)
+            fresh = entry.handle not in acquaintance
+            if fresh:
+                acquaintance.learn(entry.handle, now)
+                entry.known_by += 1
+        return Pick(entry.handle, chance(seeker.nat, entry.nat), seeker, fresh)
+
+    # --- what became of it ----------------------------------------------------------------------
+
+    def settle(self, pick: Pick, outcome: Outcome, now: float) -> None:
+        """End one reservation."""
+        answered = outcome is Outcome.ANSWERED
+        if pick.seeker.key is not None and not answered:
+            acquaintance = self._acquaintances.of(pick.seeker.key)
+            if pick.fresh:
+                acquaintance.unlearn(pick.volunteer)
+            if outcome in (Outcome.SILENT, Outcome.DECLINED) and not pick.seeker.crowd:
+                acquaintance.fail(pick.volunteer, now, limits.FAILED_VOLUNTEERS)
+        entry = self._entries.get(pick.volunteer)
         if entry is None:
             return
         entry.reserved -= 1
-        if outcome is Outcome.ANSWERED:
+        if not answered:
+            entry.known_by -= pick.fresh
+            entry.add_load(-1.0, now)
+        if answered:
             entry.free = max(0, entry.free - 1)
             entry.resting_until = 0.0
         elif outcome is Outcome.BUSY:
             entry.free = 0
         elif outcome is Outcome.SILENT:
+            entry.quality.add(0.0, CLIENT_WORD, now)
             entry.resting_until = now + REST_S
-            self._rests.append((entry.resting_until, volunteer))
-        self._place(volunteer, entry, now)
+            self._rests.append((entry.resting_until, entry))
+        self._place(entry, now)
 
-    def _place(self, volunteer: bytes, entry: _Entry, now: float, *, last: bool = False) -> None:
-        """Put `volunteer` into the queue it belongs to; it keeps its place there unless `last`."""
-        resting = entry.resting_until > now
-        queue, other = (self._resting, self._waiting) if resting else (self._waiting, self._resting)
-        other.pop(volunteer, None)
-        if not entry.available:
-            queue.pop(volunteer, None)
+    def report(self, volunteer: bytes, report: Report, now: float, *, expected: float) -> None:
+        """Count what an exit saw of a link; `expected` is the pick's chance."""
+        entry = self._entries.get(volunteer)
+        if entry is not None:
+            entry.quality.add(report.worth, expected, now)
+
+    def complain(self, seeker: Seeker, volunteer: bytes, now: float) -> None:
+        """Note a client's word that a link through `volunteer` failed it.
+
+        It counts for that client; for others a little, once, and only about a volunteer that the
+        client's network was given.
+        """
+        if seeker.key is None or seeker.crowd:
             return
-        queue.setdefault(volunteer)
-        if last:
-            queue.move_to_end(volunteer)
+        acquaintance = self._acquaintances.of(seeker.key)
+        if volunteer not in acquaintance:
+            return
+        new = acquaintance.fail(volunteer, now, limits.FAILED_VOLUNTEERS)
+        entry = self._entries.get(volunteer)
+        if new and entry is not None:
+            entry.known_by -= 1
+            entry.quality.add(0.0, CLIENT_WORD * chance(seeker.nat, entry.nat), now)
+
+    # --- bookkeeping ----------------------------------------------------------------------------
+
+    def _place(self, entry: Entry, now: float) -> None:
+        """Put `entry` into the bags it belongs to."""
+        self._take_out(entry)
+        if not entry.available:
+            return
+        if entry.resting_until > now:
+            entry.bag = self._resting
+        else:
+            group = self._classes[entry.nat]
+            entry.bag = group.all
+            country = entry.origin.country
+            entry.country_bag = group.by_country.get(country)
+            if entry.country_bag is None:
+                entry.country_bag = group.by_country[country] = Bag(1)
+            entry.country_bag.add(entry)
+        entry.bag.add(entry)
+
+    def _take_out(self, entry: Entry) -> None:
+        if entry.bag is not None:
+            entry.bag.discard(entry)
+        if entry.country_bag is not None:
+            entry.country_bag.discard(entry)
+        entry.bag = entry.country_bag = None
 
     def _wake(self, now: float) -> None:
         while self._rests and self._rests[0][0] <= now:
-            _, volunteer = self._rests.popleft()
-            entry = self._entries.get(volunteer)
-            if entry is not None:
-                self._place(volunteer, entry, now)
+            _, entry = self._rests.popleft()
+            if self._entries.get(entry.handle) is entry:
+                self._place(entry, now)
+
+    def _remember(self, entry: Entry, now: float) -> None:
+        site = entry.origin.site
+        if site is None:
+            return
+        quality = self._neighbourhoods.pop(site, None) or Quality(now)
+        quality.absorb(entry.quality, now)
+        self._neighbourhoods[site] = quality
+        if len(self._neighbourhoods) > self._most_neighbourhoods:
+            self._neighbourhoods.popitem(last=False)
+
+    def _mean_load(self) -> float:
+        classes = self._classes.values()
+        count = sum(len(each.all) for each in classes)
+        return sum(len(each.all) * each.mean_load for each in classes) / max(1, count)
+
+
+def _some(known: list[bytes], draws: Draws) -> Iterable[bytes]:
+    """Return `known`, or some of it where a token allows so many that a look at all would take
+    too long.
+    """
+    if len(known) <= limits.DISCLOSED_VOLUNTEERS:
+        return known
+    return [known[draws.below(len(known))] for _ in range(limits.DISCLOSED_VOLUNTEERS)]

@@ -60,13 +60,21 @@ class Forward:
 
 
 @dataclass(frozen=True, slots=True)
+class Associate:
+    """Relay datagrams (SOCKS5 UDP ASSOCIATE) for as long as the connection stays open."""
+
+    port: int = field(repr=False)
+    """The application will send from this port; 0: it does not know yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """Close the connection once everything is sent."""
 
     reason: Rejection
 
 
-Effect = Send | Connect | Forward | Close
+Effect = Send | Connect | Forward | Associate | Close
 
 
 class BadRequest(PasserelleError):
@@ -87,7 +95,7 @@ class Handshake(Protocol):
     """A proxy protocol's server side, for one connection."""
 
     def receive(self, data: bytes) -> list[Effect]:
-        """Take bytes in any chunking. `Connect`, `Forward` or `Close` comes last, and only once."""
+        """Take bytes in any chunking. Every effect but `Send` comes last, and only once."""
 
     def accept(self) -> bytes:
         """Return what tells the application that its stream is open."""

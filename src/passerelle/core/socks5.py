@@ -5,8 +5,11 @@
                                ←     05 00          no authentication (or 02, or FF: none fits)
     01 len name len password   →                    only after 02
                                ←     01 00
-    05 01 00 type address port →
+    05 cmd 00 type address port →                   cmd 01 CONNECT, 03 UDP ASSOCIATE
                                ←     05 reply 00 01 00000000 0000
+
+The reply to UDP ASSOCIATE names the address that takes the application's datagrams
+(`core.udpassociate`).
 
 User name and password are accepted whatever they are: tools send them to keep their streams apart,
 and whoever reaches the local port may use it. They are not kept.
@@ -18,8 +21,8 @@ import enum
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
-from passerelle.core.host import HostError, parse_host
-from passerelle.core.request import Close, Connect, Effect, Rejection, Send
+from passerelle.core.host import HostError, IPAddress, parse_host
+from passerelle.core.request import Associate, Close, Connect, Effect, Rejection, Send
 from passerelle.errors import FAILURES, Failure
 
 VERSION: Final = 0x05
@@ -71,13 +74,30 @@ class _State(enum.Enum):
     DONE = enum.auto()
 
 
-class _Incomplete(Exception):
+class Incomplete(Exception):
     """The message is not all here yet."""
 
 
-def reply(code: Reply) -> bytes:
-    """Return a reply. Its bound address is 0.0.0.0:0: the exit's own is nobody's business here."""
-    return bytes([VERSION, code, 0x00, AddressType.IPV4, 0, 0, 0, 0, 0, 0])
+_NOWHERE: Final = IPv4Address(0)
+
+
+def reply(code: Reply, address: IPAddress = _NOWHERE, port: int = 0) -> bytes:
+    """Return a reply and its bound address.
+
+    To CONNECT that is 0.0.0.0:0: the exit's own is nobody's business here.
+    """
+    return bytes([VERSION, code, 0x00]) + encode_destination(address, port)
+
+
+def encode_destination(host: IPAddress | str, port: int) -> bytes:
+    """Return type, address and port (RFC 1928 §5) of an address or a name of at most 255 bytes."""
+    if isinstance(host, str):
+        name = host.encode("latin-1")
+        address = bytes([AddressType.NAME, len(name)]) + name
+    else:
+        kind = AddressType.IPV4 if host.version == 4 else AddressType.IPV6
+        address = bytes([kind]) + host.packed
+    return address + port.to_bytes(2, "big")
 
 
 class Socks5:
@@ -95,8 +115,8 @@ class Socks5:
         effects: list[Effect] = []
         try:
             while not self._over:
-                effects += self._step(_Reader(self._buffer))
-        except _Incomplete:
+                effects += self._step(Reader(self._buffer))
+        except Incomplete:
             pass
         return effects
 
@@ -116,14 +136,14 @@ class Socks5:
     def _over(self) -> bool:
         return self._state is _State.DONE
 
-    def _step(self, reader: _Reader) -> list[Effect]:
+    def _step(self, reader: Reader) -> list[Effect]:
         if self._state is _State.GREETING:
             return self._greeting(reader)
         if self._state is _State.CREDENTIALS:
             return self._credentials(reader)
         return self._request(reader)
 
-    def _greeting(self, reader: _Reader) -> list[Effect]:
+    def _greeting(self, reader: Reader) -> list[Effect]:
         if reader.byte() != VERSION:
             return self._close(Rejection.VERSION)
         offered = reader.prefixed()
@@ -137,7 +157,7 @@ class Socks5:
         self._state = _State.REQUEST if method is Method.NONE else _State.CREDENTIALS
         return [Send(bytes([VERSION, method]))]
 
-    def _credentials(self, reader: _Reader) -> list[Effect]:
+    def _credentials(self, reader: Reader) -> list[Effect]:
         if reader.byte() != _CREDENTIALS_VERSION:
             return self._close(Rejection.AUTHENTICATION, bytes([_CREDENTIALS_VERSION, 0x01]))
         reader.prefixed()
@@ -146,19 +166,18 @@ class Socks5:
         self._state = _State.REQUEST
         return [Send(bytes([_CREDENTIALS_VERSION, 0x00]))]
 
-    def _request(self, reader: _Reader) -> list[Effect]:
-        version, command, _reserved, kind = (reader.byte() for _ in range(4))
+    def _request(self, reader: Reader) -> list[Effect]:
+        version, command, _reserved = (reader.byte() for _ in range(3))
         if version != VERSION:
             return self._close(Rejection.VERSION, reply(Reply.GENERAL_FAILURE))
-        if kind == AddressType.IPV4:
-            host = str(IPv4Address(reader.take(4)))
-        elif kind == AddressType.IPV6:
-            host = str(IPv6Address(reader.take(16)))
-        elif kind == AddressType.NAME:
-            host = reader.prefixed().decode("latin-1")
-        else:
+        host = reader.host()
+        if host is None:
             return self._close(Rejection.DESTINATION, reply(Reply.ADDRESS_TYPE_NOT_SUPPORTED))
-        port = int.from_bytes(reader.take(2), "big")
+        port = reader.port()
+        if command == Command.UDP_ASSOCIATE:
+            # Where it will send from. Applications name anything here, so only the port counts.
+            self._state = _State.DONE
+            return [Associate(port)]
         if command != Command.CONNECT:
             return self._close(Rejection.COMMAND, reply(Reply.COMMAND_NOT_SUPPORTED))
         try:
@@ -176,8 +195,8 @@ class Socks5:
         return [Send(farewell), Close(reason)] if farewell else [Close(reason)]
 
 
-class _Reader:
-    """Reads one message from the front of a buffer; raises `_Incomplete` where it ends early."""
+class Reader:
+    """Reads one message from the front of a buffer; raises `Incomplete` where it ends early."""
 
     def __init__(self, buffer: bytes) -> None:
         self._buffer = buffer
@@ -186,7 +205,7 @@ class _Reader:
     def take(self, count: int) -> bytes:
         end = self._offset + count
         if end > len(self._buffer):
-            raise _Incomplete
+            raise Incomplete
         taken, self._offset = self._buffer[self._offset : end], end
         return taken
 
@@ -195,6 +214,20 @@ class _Reader:
 
     def prefixed(self) -> bytes:
         return self.take(self.byte())
+
+    def host(self) -> str | None:
+        """Read type and address (RFC 1928 §5); None for a type that is none. Names unchecked."""
+        kind = self.byte()
+        if kind == AddressType.IPV4:
+            return str(IPv4Address(self.take(4)))
+        if kind == AddressType.IPV6:
+            return str(IPv6Address(self.take(16)))
+        if kind == AddressType.NAME:
+            return self.prefixed().decode("latin-1")
+        return None
+
+    def port(self) -> int:
+        return int.from_bytes(self.take(2), "big")
 
     def rest(self) -> bytes:
         return self._buffer[self._offset :]

@@ -1,5 +1,8 @@
 """Streams inside a session: HTTP/2 CONNECT (RFC 9113 §8.5) over the session's byte stream.
 
+A stream carries one TCP connection, or one UDP flow as CONNECT-UDP (RFC 9298, by the extended
+CONNECT of RFC 8441), whose capsules are its bytes.
+
 A thin face of the `h2` library: it fixes who may do what (only clients open, only CONNECT),
 turns answers into `Failure`s (as RFC 9209 `proxy-status` tells them), and owns the receive
 windows. A stream's window starts small and doubles as long as its application keeps up, within
@@ -20,7 +23,9 @@ import h2.exceptions
 import h2.settings
 
 from passerelle import limits
+from passerelle.core.bucket import Bucket
 from passerelle.core.host import HostError, join_authority, split_authority
+from passerelle.core.masque import PROTOCOL, join_path, split_path
 from passerelle.errors import Failure, LinkCode, PeerError, StreamFailed
 
 _UNLIMITED = 2**31 - 1
@@ -29,6 +34,10 @@ _DEFAULT_WINDOW = 65_535
 _FRAME_BYTES = 64 * limits.KIB
 """Largest DATA frame; fewer and larger ones cost less Python."""
 _PROXY_STATUS = "passerelle; error="
+_PROXY = "exit"
+""":authority of a flow's request. RFC 9298 §3.4 wants the proxy's name; here it needs none."""
+_CAPSULES = ("capsule-protocol", "?1")
+"""RFC 9297 §3.4: the stream's bytes are capsules."""
 _STATUS = {
     Failure.POLICY: "403",
     Failure.TIMEOUT: "504",
@@ -43,6 +52,20 @@ class Requested:
     stream: int
     host: str = field(repr=False)
     port: int = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRequested:
+    """At the exit: a client wants to exchange datagrams with `host:port`."""
+
+    stream: int
+    host: str = field(repr=False)
+    port: int = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Greeted:
+    """The far side has said what it offers: `Streams.offers_flows` is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +101,19 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Writable:
-    """Windows have opened: streams that could not send may try again."""
+    """A window has opened: what could not send may try again."""
+
+    stream: int = 0
+    """0: every stream's."""
 
 
-Event = Requested | Opened | Received | Ended | Failed | Writable
+Event = Requested | FlowRequested | Greeted | Opened | Received | Ended | Failed | Writable
 
 
 @dataclass(slots=True)
 class _Stream:
+    flow: bool = False
+    """It carries datagrams."""
     window: int = limits.STREAM_WINDOW_BYTES
     unread: int = 0
     """Received and not yet consumed."""
@@ -98,14 +126,19 @@ class _Stream:
 class Streams:
     """One end's streams."""
 
-    def __init__(self, *, client: bool) -> None:
+    def __init__(self, *, client: bool, flows: bool = True) -> None:
+        """`flows`: at the exit, whether it offers UDP."""
         self._client = client
+        self._flows = flows and not client
+        self._greeted = False
         self._h2 = h2.connection.H2Connection(
             h2.config.H2Configuration(client_side=client, header_encoding=None)
         )
         self._streams: dict[int, _Stream] = {}
         self._growth_left = limits.STREAM_GROWTH_BYTES
         self._connection_credit = 0
+        self._idle_frames: Bucket | None = None
+        """What the far side may still send that moves nothing; from the first bytes on."""
         settings = {
             h2.settings.SettingCodes.ENABLE_PUSH: 0,
             h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: limits.STREAM_WINDOW_BYTES,
@@ -113,8 +146,12 @@ class Streams:
             h2.settings.SettingCodes.MAX_FRAME_SIZE: _FRAME_BYTES,
             h2.settings.SettingCodes.MAX_HEADER_LIST_SIZE: limits.STREAM_HEADER_BYTES,
         }
+        if self._flows:
+            settings[h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL] = 1
         self._h2.local_settings = h2.settings.Settings(client=client, initial_values=settings)
         self._h2.max_inbound_frame_size = _FRAME_BYTES
+        # h2 takes it over only when the far side has acknowledged our SETTINGS.
+        self._h2.decoder.max_header_list_size = limits.STREAM_HEADER_BYTES
         self._h2.initiate_connection()
         window = _UNLIMITED if client else limits.CONNECTION_WINDOW_BYTES
         self._h2.increment_flow_control_window(window - _DEFAULT_WINDOW)
@@ -135,13 +172,43 @@ class Streams:
 
         Data may be sent on it at once. Raises StreamFailed(LIMIT) with too many streams open.
         """
+        return self._open([(":method", "CONNECT"), (":authority", join_authority(host, port))])
+
+    @property
+    def offers_flows(self) -> bool:
+        """Whether the exit has said that it carries UDP (RFC 8441 §3)."""
+        return bool(self._h2.remote_settings.enable_connect_protocol)
+
+    def open_flow(self, host: str, port: int) -> int:
+        """Ask the exit to exchange datagrams with `host:port` and return the stream's number.
+
+        Raises StreamFailed: NO_DATAGRAMS if the exit does not offer it (it has not, before
+        `Greeted`), LIMIT with too many flows or streams open.
+        """
+        if not self.offers_flows:
+            raise StreamFailed(Failure.NO_DATAGRAMS)
+        if sum(state.flow for state in self._streams.values()) >= limits.FLOWS_PER_SESSION:
+            # The exit would refuse it, and until then it would take a place from TCP.
+            raise StreamFailed(Failure.LIMIT)
+        return self._open(
+            [
+                (":method", "CONNECT"),
+                (":protocol", PROTOCOL),
+                (":scheme", "https"),
+                (":authority", _PROXY),
+                (":path", join_path(host, port)),
+                _CAPSULES,
+            ],
+            flow=True,
+        )
+
+    def _open(self, headers: list[tuple[str, str]], *, flow: bool = False) -> int:
         stream = self._h2.get_next_available_stream_id()
-        headers = [(":method", "CONNECT"), (":authority", join_authority(host, port))]
         try:
             self._h2.send_headers(stream, headers)
         except h2.exceptions.TooManyStreamsError:
             raise StreamFailed(Failure.LIMIT) from None
-        self._streams[stream] = _Stream()
+        self._streams[stream] = _Stream(flow=flow)
         return stream
 
     # --- exit -----------------------------------------------------------------------------------
@@ -149,7 +216,9 @@ class Streams:
     def accept(self, stream: int) -> None:
         """Tell the client that the exit has connected."""
         if stream in self._streams:
-            self._h2.send_headers(stream, [(":status", "200")])
+            # RFC 9298 §3.5 wants the second header of an accepted flow; TCP streams have no use.
+            capsules = [_CAPSULES] if self._streams[stream].flow else []
+            self._h2.send_headers(stream, [(":status", "200"), *capsules])
 
     def refuse(self, stream: int, failure: Failure) -> None:
         """Tell the client why the exit has not connected; ends the stream."""
@@ -211,10 +280,11 @@ class Streams:
             state.credit = 0
         self._forget_if_over(stream, state)
 
-    def receive(self, data: bytes | memoryview) -> list[Event]:
-        """Take bytes from the session.
+    def receive(self, data: bytes | memoryview, now: float = 0.0) -> list[Event]:
+        """Take bytes from the session; `now` is monotonic seconds.
 
-        Raises PeerError(MALFORMED) when the far side breaks HTTP/2; the session is over then.
+        Raises PeerError, and the session is over: MALFORMED when the far side breaks HTTP/2, LIMIT
+        when it sends too many frames that move nothing.
         """
         try:
             events = self._h2.receive_data(data)
@@ -222,8 +292,20 @@ class Streams:
             raise PeerError(LinkCode.MALFORMED, "the far side broke HTTP/2") from error
         out: list[Event] = []
         for event in events:
+            if _moves_nothing(event):
+                self._count_idle(now)
             self._translate(event, out)
         return out
+
+    def _count_idle(self, now: float) -> None:
+        """Count a frame that costs us work and the far side next to nothing (CVE-2019-9511 to
+        9518, CVE-2023-44487).
+        """
+        if self._idle_frames is None:
+            burst, per_s = limits.STREAM_CONTROL_BURST, limits.STREAM_CONTROL_PER_S
+            self._idle_frames = Bucket(per_s, burst, now)
+        if not self._idle_frames.take(now):
+            raise PeerError(LinkCode.LIMIT, "too many HTTP/2 frames that move nothing")
 
     def _translate(self, event: h2.events.Event, out: list[Event]) -> None:
         match event:
@@ -243,9 +325,13 @@ class Streams:
                 if stream in self._streams:
                     self._forget(stream)
                     out.append(Failed(stream, Failure.SESSION_LOST))
-            case h2.events.WindowUpdated() | h2.events.RemoteSettingsChanged():
-                if not out or not isinstance(out[-1], Writable):
-                    out.append(Writable())
+            case h2.events.WindowUpdated(stream_id=stream):
+                out.append(Writable(stream or 0))
+            case h2.events.RemoteSettingsChanged():
+                if not self._greeted:
+                    self._greeted = True
+                    out.append(Greeted())
+                out.append(Writable())
             case h2.events.ConnectionTerminated():
                 raise PeerError(LinkCode.NORMAL, "the far side ended the session")
             case _:
@@ -263,16 +349,25 @@ class Streams:
 
     def _request_received(self, event: h2.events.RequestReceived, out: list[Event]) -> None:
         stream = event.stream_id
-        headers = dict(event.headers or ())
         try:
-            if headers.get(b":method") != b"CONNECT" or b":path" in headers:
-                raise HostError
-            host, port = split_authority(headers.get(b":authority", b"").decode())
+            requested = self._read_request(stream, dict(event.headers or ()))
         except (HostError, UnicodeDecodeError):
             self._reset(stream, h2.errors.ErrorCodes.PROTOCOL_ERROR)
             return
-        self._streams[stream] = _Stream()
-        out.append(Requested(stream, str(host), port))
+        self._streams[stream] = _Stream(flow=isinstance(requested, FlowRequested))
+        out.append(requested)
+
+    def _read_request(self, stream: int, headers: dict[bytes, bytes]) -> Requested | FlowRequested:
+        """Raises HostError or UnicodeDecodeError for a request that is not served."""
+        if headers.get(b":method") != b"CONNECT":
+            raise HostError
+        if self._flows and headers.get(b":protocol") == PROTOCOL.encode():
+            host, port = split_path(headers[b":path"].decode())
+            return FlowRequested(stream, host, port)
+        if b":path" in headers:
+            raise HostError
+        host, port = split_authority(headers.get(b":authority", b"").decode())
+        return Requested(stream, host, port)
 
     def _response_received(self, event: h2.events.ResponseReceived, out: list[Event]) -> None:
         stream = event.stream_id
@@ -314,6 +409,24 @@ class Streams:
         state = self._streams.pop(stream)
         self._growth_left += state.window - limits.STREAM_WINDOW_BYTES
         self._release_connection(state.unread)
+
+
+def _moves_nothing(event: h2.events.Event) -> bool:
+    match event:
+        case h2.events.DataReceived(flow_controlled_length=size):
+            return not size
+        case h2.events.WindowUpdated(delta=delta):
+            return (delta or 0) < limits.STREAM_UPDATE_LEAST_BYTES
+        case (
+            h2.events.RemoteSettingsChanged()
+            | h2.events.PingReceived()
+            | h2.events.PriorityUpdated()
+            | h2.events.StreamReset()
+            | h2.events.UnknownFrameReceived()
+        ):
+            return True
+        case _:
+            return False
 
 
 def _read_failure(proxy_status: bytes) -> Failure:

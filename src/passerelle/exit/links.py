@@ -10,7 +10,7 @@ from passerelle.io.link import SecureLink
 from passerelle.io.tunnel import Tunnel
 from passerelle.limits import SESSION_WINDOW_BYTES
 from passerelle.wire.control import Control
-from passerelle.wire.frames import VERSION, Frame, Hello, Refused, Welcome
+from passerelle.wire.frames import VERSION, Drain, Frame, Hello, Refused, Welcome
 
 
 class Sessions(Protocol):
@@ -37,6 +37,9 @@ class Reception:
 
     def link_frames(self, link: SecureLink, frames: list[Frame]) -> None:
         """Take HELLO, join the session, and hand what followed HELLO to it."""
+        if isinstance(frames[0], Drain):
+            self.link_draining(link)
+            return
         try:
             tunnel = self._welcome(link, frames[0])
         except PeerError as error:

@@ -1,4 +1,7 @@
-"""The exit: `WS /v1/link`, behind which links, sessions and streams live."""
+"""The exit: `WS /v1/link`, behind which links, sessions and streams live.
+
+Whoever has no ticket is served the exit's face, on this path as on every other.
+"""
 
 from __future__ import annotations
 
@@ -13,57 +16,98 @@ from passerelle import limits
 from passerelle.core.replay import ReplayWindow
 from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.exit.config import ExitConfig
+from passerelle.exit.counts import Counts
+from passerelle.exit.face import Face
 from passerelle.exit.links import Reception
+from passerelle.exit.reports import LinkReport, NoReports, Reporter
 from passerelle.exit.sessions import SessionTable
 from passerelle.io.link import SecureLink
+from passerelle.io.metrics import Metrics
 from passerelle.io.tls import TlsPipe, exit_context
 from passerelle.io.ws import MESSAGE_LIMIT_BYTES, SUBPROTOCOL, WebSocketTransport
+from passerelle.wire.bus import ExitLoad
 from passerelle.wire.tickets import Ticket, TicketKind, verify
 
 _log = logging.getLogger(__name__)
 
+LINK_PATH = "/v1/link"
+
 
 class Exit:
-    """One exit process. It may share an application and a port with a broker."""
+    """One exit process. It may share an application and a port with a broker.
 
-    def __init__(self, config: ExitConfig) -> None:
+    Make it inside a running event loop.
+    """
+
+    def __init__(
+        self,
+        config: ExitConfig,
+        *,
+        reporter: Reporter | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        """`reporter` hears of every link's outcome; the exit's numbers appear in `metrics`.
+
+        Raises ConfigError when the face cannot be served.
+        """
         self._config = config
+        self._face = Face(config.face)
+        self._reporter = reporter or NoReports()
+        metrics = metrics or Metrics()
+        self._counts = Counts(metrics)
         self._tls = exit_context(config.identity)
-        self._sessions = SessionTable(config)
+        self._sessions = SessionTable(config, self._counts)
         self._used_tickets = ReplayWindow(limits.LINK_TICKET_LIFE_S, limits.LINK_TICKETS_USED)
         self._numbers = itertools.count(1)
         self._links: set[SecureLink] = set()
         self._closing = False
+        metrics.gauge("exit_links", "Links open now.", lambda: len(self._links))
+        metrics.gauge("exit_sessions", "Sessions alive now.", lambda: len(self._sessions))
+        metrics.gauge("exit_streams", "Streams open now.", lambda: self._sessions.stream_count)
 
     def add_routes(self, app: web.Application) -> None:
-        """Serve links on `app`."""
+        """Serve every path of `app` that has no route yet."""
         # All methods: a 405 in place of a 404 would tell a stranger what is here.
-        app.router.add_route("*", "/v1/link", self._link)
+        app.router.add_route("*", "/{path:.*}", self._serve)
+
+    def load(self) -> ExitLoad:
+        """How busy it is, for brokers."""
+        config = self._config
+        return ExitLoad(
+            config.exit_id, len(self._sessions), len(self._links), config.links, self._closing
+        )
+
+    async def drain(self) -> None:
+        """Send clients elsewhere; return when no stream is open any more, or time is over."""
+        await self._sessions.drain()
 
     async def close(self) -> None:
-        """End all sessions and links."""
+        """End all sessions and links. Idempotent."""
         self._closing = True
         await self._sessions.close()
         for link in list(self._links):
             link.close(LinkCode.DRAINING)
 
-    async def _link(self, request: web.Request) -> web.StreamResponse:
-        full = len(self._links) >= self._config.links
-        if self._closing or full or request.method != "GET" or not self._admits(request):
-            # What any path answers that does not exist: a stranger learns nothing.
-            raise web.HTTPNotFound
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        # Judged on every path alike: the time it takes must not tell which of them matters.
+        ticket = self._judge(request)
+        if ticket is None or request.path != LINK_PATH or not self._admits(ticket):
+            self._counts.strangers.add()
+            return await self._face.respond(request)
         socket = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,),
             max_msg_size=MESSAGE_LIMIT_BYTES,
             compress=False,
             autoclose=True,
         )
+        if request.method != "GET" or not socket.can_prepare(request):
+            return await self._face.respond(request)
         await socket.prepare(request)
-        await self._serve(request, socket)
+        await self._carry(request, socket, ticket)
         return socket
 
-    def _admits(self, request: web.Request) -> bool:
-        """Check the ticket, the second WebSocket subprotocol, and use it up.
+    def _judge(self, request: web.Request) -> Ticket | None:
+        """Return the good ticket that came as the second WebSocket subprotocol.
 
         A volunteer brings a link ticket; a client that comes itself brings its own.
         """
@@ -71,29 +115,38 @@ class Exit:
             part.strip() for part in request.headers.get("Sec-WebSocket-Protocol", "").split(",")
         ]
         if len(offered) != 2 or offered[0] != SUBPROTOCOL:
-            return False
-        now = time.time()
-        ticket = self._verify(offered[1], TicketKind.LINK, now)
-        if ticket is not None:
-            return self._used_tickets.accept(ticket.id, ticket.expires_s, now)
-        return self._config.direct and self._verify(offered[1], TicketKind.CLIENT, now) is not None
+            return None
+        ticket = self._verify(offered[1], TicketKind.LINK)
+        if ticket is None and self._config.direct:
+            ticket = self._verify(offered[1], TicketKind.CLIENT)
+        return ticket
 
-    def _verify(self, text: str, kind: TicketKind, now: float) -> Ticket | None:
+    def _admits(self, ticket: Ticket) -> bool:
+        """Whether a link may be opened; uses a link ticket up."""
+        if self._closing or len(self._links) >= self._config.links:
+            return False
+        if ticket.kind is TicketKind.CLIENT:
+            return True
+        return self._used_tickets.accept(ticket.id, ticket.expires_s, time.time())
+
+    def _verify(self, text: str, kind: TicketKind) -> Ticket | None:
         keys, exit_id = self._config.ticket_keys, self._config.exit_id
         try:
-            return verify(text, keys, kind=kind, exit_id=exit_id, now_s=now)
+            return verify(text, keys, kind=kind, exit_id=exit_id, now_s=time.time())
         except PeerError:
             return None
 
-    async def _serve(self, request: web.Request, socket: web.WebSocketResponse) -> None:
+    async def _carry(
+        self, request: web.Request, socket: web.WebSocketResponse, ticket: Ticket
+    ) -> None:
         abort = None if request.transport is None else request.transport.abort
         transport = WebSocketTransport(socket, abort)
         reception = Reception(self._sessions)
         link = SecureLink(next(self._numbers), transport, TlsPipe(self._tls), reception)
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
         # A client that does not introduce itself in time is not waited for.
-        late = asyncio.get_running_loop().call_later(
-            self._config.handshake_timeout_s, link.close, LinkCode.TIMEOUT
-        )
+        late = loop.call_later(self._config.lifetimes.handshake_s, link.close, LinkCode.TIMEOUT)
         reception.done = late.cancel
         self._links.add(link)
         try:
@@ -103,3 +156,25 @@ class Exit:
             late.cancel()
             self._links.discard(link)
             link.transport_lost(LinkLost(LinkCode.TRANSPORT, "the WebSocket ended"))
+            self._report(link, ticket, loop.time() - began_s)
+
+    def _report(self, link: SecureLink, ticket: Ticket, duration_s: float) -> None:
+        reason = link.ended if link.ended is not None else LinkCode.NORMAL
+        self._counts.links.add(value=reason.name.lower())
+        if ticket.kind is not TicketKind.LINK:
+            return
+        estimator = link.estimator
+        measured = estimator is not None and estimator.rate > 0
+        self._reporter.link_ended(
+            LinkReport(
+                exit_id=self._config.exit_id,
+                ticket_id=ticket.id,
+                joined=estimator is not None,
+                received_bytes=link.bytes_received,
+                sent_bytes=link.bytes_sent,
+                duration_s=duration_s,
+                rate_bytes_s=estimator.rate if estimator is not None else 0.0,
+                rtt_s=estimator.min_rtt_s if estimator is not None and measured else 0.0,
+                reason=reason,
+            )
+        )

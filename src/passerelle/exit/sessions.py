@@ -1,111 +1,232 @@
-"""The exit's sessions: who may start one, who may resume one, and what their streams do."""
+"""The exit's sessions: who may start one, who may resume one, and what their streams may do."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
+from collections.abc import Callable
 
-from passerelle.core.policy import Refused
+from passerelle import limits
+from passerelle.core.bucket import Bucket
+from passerelle.core.quota import Account, Accounts
 from passerelle.errors import Failure, LinkCode, LinkLost, PeerError, StreamFailed
 from passerelle.exit.config import ExitConfig
+from passerelle.exit.connections import Connection, Ending
+from passerelle.exit.counts import Counts
+from passerelle.exit.datagrams import FlowConnection
 from passerelle.io.dial import dial
 from passerelle.io.dns import Resolver
-from passerelle.io.splice import splice
+from passerelle.io.metrics import Metrics
+from passerelle.io.pace import Pace
 from passerelle.io.stream import TunnelStream
-from passerelle.io.tasks import TaskSet, race
+from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel import Tunnel
+from passerelle.io.udp import dial_udp
 from passerelle.wire.control import Control
 from passerelle.wire.frames import Hello
 from passerelle.wire.tickets import TicketKind, verify
 
 _log = logging.getLogger(__name__)
 
+SWEEP_S = 1.0
+"""How often lifetimes are looked at."""
+LATE_STREAMS_S = 2.0
+"""A stream asked for before the client can have learned that the exit drains is still served."""
+
 
 class SessionTable:
     """All sessions of one exit."""
 
-    def __init__(self, config: ExitConfig) -> None:
+    def __init__(self, config: ExitConfig, counts: Counts | None = None) -> None:
         self._config = config
+        self.counts = counts or Counts(Metrics())
+        self._loop = asyncio.get_running_loop()
         self._sessions: dict[bytes, _ExitSession] = {}
+        self._accounts = Accounts(config.quota)
         self._tasks = TaskSet("exit")
         self._resolver = Resolver()
+        self._pace = Pace(config.rate_bytes_s)
+        self._draining_since_s: float | None = None
+        self._calm = asyncio.Event()
+        """Set whenever the last stream of the exit ends."""
+        self._tasks.spawn(self._sweep(), "lifetimes")
+        self.flows = TaskSet("exit/flows", limit=limits.EXIT_FLOWS)
 
     def __len__(self) -> int:
         """Return how many sessions are alive."""
         return len(self._sessions)
 
+    @property
+    def stream_count(self) -> int:
+        """How many streams are open, those that are being connected included."""
+        return sum(len(session.connections) for session in self._sessions.values())
+
+    @property
+    def draining(self) -> bool:
+        """Whether no session is started any more."""
+        return self._draining_since_s is not None
+
     def admit(self, hello: Hello) -> tuple[Tunnel, bool]:
         """Return the session a HELLO asks for, and whether it existed before.
 
-        Raises PeerError(TICKET, UNKNOWN_SESSION or LIMIT).
+        Raises PeerError(TICKET, UNKNOWN_SESSION, DRAINING or LIMIT).
         """
-        verify(
+        try:
+            return self._admit(hello)
+        except PeerError as error:
+            self.counts.hellos_refused.add(value=error.code.name.lower())
+            raise
+
+    def _admit(self, hello: Hello) -> tuple[Tunnel, bool]:
+        now_s = time.time()
+        ticket = verify(
             hello.ticket,
             self._config.ticket_keys,
             kind=TicketKind.CLIENT,
             exit_id=self._config.exit_id,
-            now_s=time.time(),
+            now_s=now_s,
         )
         session = self._sessions.get(hello.session_id)
         if session is not None:
             return session.tunnel, True
         if not hello.may_create:
             raise PeerError(LinkCode.UNKNOWN_SESSION, "no such session here")
+        if self.draining:
+            raise PeerError(LinkCode.DRAINING, "this exit is going away")
         if len(self._sessions) >= self._config.sessions:
             raise PeerError(LinkCode.LIMIT, "this exit holds as many sessions as it can")
-        session = _ExitSession(self, hello.session_id)
+        account = self._accounts.open_session(
+            ticket.id, ticket.expires_s - now_s, self._loop.time()
+        )
+        session = _ExitSession(self, hello.session_id, account)
         self._sessions[hello.session_id] = session
         return session.tunnel, False
 
-    def forget(self, session_id: bytes) -> None:
+    def forget(self, session: _ExitSession) -> None:
         """A session is over."""
-        self._sessions.pop(session_id, None)
+        self._sessions.pop(session.id, None)
+        self._accounts.close_session(session.account)
 
-    def connect(self, stream: TunnelStream, host: str, port: int) -> None:
-        """Serve one stream in the background."""
-        self._tasks.spawn(self._serve(stream, host, port), "stream")
+    def spawn(self, session: _ExitSession, stream: TunnelStream, host: str, port: int) -> None:
+        """Serve one stream in the background. Raises RuntimeError when the exit is closing."""
+        connection = Connection(
+            stream,
+            session.account,
+            moved=self.counts.moved,
+            denied=self.counts.denied,
+            ended=session.connection_ended,
+        )
+        work = connection.run(self._connect, host, port, refusal_s=self._config.refusal_s)
+        self._tasks.spawn(work, "stream")
+        session.connections.add(connection)
 
-    async def _serve(self, stream: TunnelStream, host: str, port: int) -> None:
-        dialling = dial(host, port, policy=self._config.policy, resolve=self._resolver)
+    def spawn_flow(self, session: _ExitSession, stream: TunnelStream, host: str, port: int) -> None:
+        """Do as `spawn` does, for a UDP flow."""
+        flow = FlowConnection(
+            stream,
+            session.account,
+            moved=self.counts.moved,
+            denied=self.counts.denied,
+            ended=session.connection_ended,
+        )
+        work = flow.run(
+            self._dial_udp,
+            host,
+            port,
+            refusal_s=self._config.refusal_s,
+            idle_s=self._config.lifetimes.flow_idle_s,
+        )
+        self.flows.spawn(work, "flow")
+        session.connections.add(flow)
+
+    def takes_streams(self) -> bool:
+        """Whether new streams are served."""
+        since_s = self._draining_since_s
+        return since_s is None or self._loop.time() - since_s < LATE_STREAMS_S
+
+    def calm(self) -> None:
+        """A stream ended: somebody may wait for the last one."""
+        if self.draining and not self.stream_count:
+            self._calm.set()
+
+    async def drain(self) -> None:
+        """Start no session, send clients elsewhere, and wait for open streams up to `drain_s`.
+
+        Cancelling gives the waiting up.
+        """
+        self._draining_since_s = self._loop.time()
+        for session in list(self._sessions.values()):
+            session.tunnel.drain()
         try:
-            # A client that opens and resets without end gets no more dials than it has streams.
-            connection = await race(dialling, until=stream.broken())
-        except Refused as error:
-            _log.debug("a destination was refused: %s", error.denial.value)
-            stream.refuse(error.failure)
-            return
-        except StreamFailed as error:
-            stream.refuse(error.failure)
-            return
-        if connection is None:
-            return
-        try:
-            reader, writer = await asyncio.open_connection(sock=connection)
-        except BaseException as error:
-            connection.close()
-            if not isinstance(error, OSError):
-                raise
-            stream.refuse(Failure.UNREACHABLE)
-            return
-        stream.accept()
-        await splice(stream, reader, writer)
+            async with asyncio.timeout(self._config.lifetimes.drain_s):
+                # What was asked for before the client knew is on its way for a moment still.
+                if self._sessions:
+                    await asyncio.sleep(min(LATE_STREAMS_S, self._config.lifetimes.drain_s))
+                while self.stream_count:
+                    self._calm.clear()
+                    await self._calm.wait()
+        except TimeoutError:
+            _log.info("some streams were still open after %g s", self._config.lifetimes.drain_s)
 
     async def close(self) -> None:
         """End all sessions and their connections."""
         for session in list(self._sessions.values()):
             session.tunnel.close()
+        await self.flows.close()
         await self._tasks.close()
-        self._resolver.close()
+        self._pace.close()
+        await self._resolver.close()
+
+    async def _connect(
+        self, host: str, port: int, protocol: Callable[[], asyncio.BufferedProtocol]
+    ) -> None:
+        connection = await dial(host, port, policy=self._config.policy, resolve=self._resolver)
+        try:
+            await self._loop.create_connection(protocol, sock=connection)
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, OSError):
+                raise StreamFailed(Failure.UNREACHABLE) from None
+            raise
+
+    async def _dial_udp(self, host: str, port: int) -> socket.socket:
+        return await dial_udp(host, port, policy=self._config.policy, resolve=self._resolver)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            now = self._loop.time()
+            for session in list(self._sessions.values()):
+                session.sweep(now)
+
+
+_Spawn = Callable[["_ExitSession", TunnelStream, str, int], None]
 
 
 class _ExitSession:
     """One session's owner."""
 
-    def __init__(self, table: SessionTable, session_id: bytes) -> None:
+    def __init__(self, table: SessionTable, session_id: bytes, account: Account) -> None:
         self._table = table
-        self._id = session_id
-        self.tunnel = Tunnel(self, client=False, grace_s=table._config.grace_s)
+        self._config = table._config
+        self.id = session_id
+        self.account = account
+        self.connections: set[Connection | FlowConnection] = set()
+        lifetimes = self._config.lifetimes
+        self.tunnel = Tunnel(
+            self,
+            client=False,
+            grace_s=lifetimes.grace_s,
+            pace=table._pace,
+            flows=self._config.policy.udp_ports != frozenset(),
+        )
+        now = table._loop.time()
+        self._began_s = self._busy_s = now
+        self._refusals = Bucket(limits.EXIT_REFUSALS_PER_S, limits.EXIT_REFUSALS_BURST, now)
+
+    # --- TunnelHandler --------------------------------------------------------------------------
 
     def link_down(self, number: int, error: LinkLost) -> None:
         _log.info("link %d closed: %s", number, error)
@@ -117,10 +238,65 @@ class _ExitSession:
         """A relay says nothing here that an exit acts on."""
 
     def stream_requested(self, stream: TunnelStream, host: str, port: int) -> None:
-        try:
-            self._table.connect(stream, host, port)
-        except RuntimeError:  # the exit is closing
-            stream.refuse(Failure.INTERNAL)
+        self._requested(self._table.spawn, stream, host, port)
+
+    def flow_requested(self, stream: TunnelStream, host: str, port: int) -> None:
+        flows = sum(isinstance(each, FlowConnection) for each in self.connections)
+        if flows >= limits.FLOWS_PER_SESSION or self._table.flows.full:
+            self._limit(stream, self._table._loop.time())
+        else:
+            self._requested(self._table.spawn_flow, stream, host, port)
+
+    def _requested(self, spawn: _Spawn, stream: TunnelStream, host: str, port: int) -> None:
+        now = self._table._loop.time()
+        self._busy_s = now
+        if not self._table.takes_streams():
+            stream.refuse(Failure.SESSION_LOST)
+        elif not self.account.open_stream(len(self.connections), now):
+            self._limit(stream, now)
+        else:
+            try:
+                spawn(self, stream, host, port)
+            except RuntimeError:  # the exit is closing
+                self.account.close_stream()
+                stream.refuse(Failure.INTERNAL)
+
+    def tunnel_leaving(self) -> None:
+        """Clients do not ask exits to go."""
 
     def tunnel_ended(self, reason: LinkCode) -> None:
-        self._table.forget(self._id)
+        for connection in list(self.connections):
+            connection.end(Ending.BROKEN)
+        self._table.forget(self)
+
+    # --- limits ---------------------------------------------------------------------------------
+
+    def _limit(self, stream: TunnelStream, now: float) -> None:
+        """Refuse a stream beyond the quota, and end a session that asks on and on."""
+        self._table.counts.streams_limited.add()
+        stream.refuse(Failure.LIMIT)
+        if not self._refusals.take(now):
+            _log.info("a session ended: it asked for streams on and on")
+            # Not in the midst of what the tunnel is doing.
+            self._table._loop.call_soon(self.tunnel.close)
+
+    def connection_ended(self, connection: Connection | FlowConnection, ending: Ending) -> None:
+        """A stream is over."""
+        self.connections.discard(connection)
+        self.account.close_stream()
+        self._busy_s = self._table._loop.time()
+        self._table.counts.streams.add(value=ending.value)
+        self._table.calm()
+
+    def sweep(self, now: float) -> None:
+        """End what has lasted too long."""
+        lifetimes = self._config.lifetimes
+        idle = not self.connections and now - self._busy_s > lifetimes.session_idle_s
+        if idle or now - self._began_s > lifetimes.session_total_s:
+            self.tunnel.close()
+            return
+        for connection in list(self.connections):
+            if now - connection.active_s > lifetimes.stream_idle_s:
+                connection.end(Ending.IDLE)
+            elif now - connection.began_s > lifetimes.stream_total_s:
+                connection.end(Ending.EXPIRED)

@@ -11,7 +11,9 @@ import asyncio
 import errno
 import re
 import socket
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from typing import Final
 
 import aiohappyeyeballs
@@ -21,10 +23,13 @@ from passerelle.core.host import HostError, IPAddress, parse_host
 from passerelle.core.policy import Denial, Policy, Refused
 from passerelle.errors import Failure, StreamFailed
 from passerelle.io.dns import Resolve
-from passerelle.limits import DIAL_ADDRESSES, DIAL_TIMEOUT_S
+from passerelle.limits import DIAL_ADDRESSES, DIAL_TIMEOUT_S, OWN_ADDRESSES
 
 STAGGER_S: Final = 0.25
 """Seconds before the next address is tried beside the last (RFC 8305 §5)."""
+OWN_KEPT_S: Final = 5.0
+"""An interface that comes up is noticed so late."""
+_ANY_PORT: Final = 9
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 # The first that occurred among all attempts; any other means that there was no way.
 _KINDS: Final = (
@@ -48,30 +53,77 @@ async def dial(
     PORT_CLOSED, UNREACHABLE, TIMEOUT, or LIMIT (this machine has no more sockets). Cancelling
     closes every socket.
     """
-    if denial := policy.decide_port(port):
-        # Before resolution: a denied port costs no lookup.
-        raise Refused(denial)
     try:
         async with asyncio.timeout(timeout_s):
-            addresses = await _addresses(host, resolve)
-            return await _connect(_permitted(addresses, port, policy), port)
+            return await _connect(await vetted(host, port, policy=policy, resolve=resolve), port)
     except TimeoutError:
         raise StreamFailed(Failure.TIMEOUT) from None
 
 
-async def _addresses(host: str, resolve: Resolve) -> Sequence[IPAddress]:
+async def vetted(host: str, port: int, *, policy: Policy, resolve: Resolve) -> list[IPAddress]:
+    """Return the addresses of `host` that the policy lets us use, at least one, best first.
+
+    Raises as `dial` does.
+    """
     try:
         parsed = parse_host(host)
     except HostError:
         raise StreamFailed(Failure.DNS) from None
-    return await resolve(parsed) if isinstance(parsed, str) else [parsed]
+    # Before resolution: what is denied already costs no lookup.
+    if denial := policy.decide_port(port) or policy.decide_host(parsed):
+        raise Refused(denial)
+    addresses = await resolve(parsed) if isinstance(parsed, str) else [parsed]
+    return _permitted(addresses, port, policy)
+
+
+class OwnAddresses:
+    """Remembers for a moment which addresses are this machine's: asking costs a socket."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._known: dict[IPAddress, bool] = {}
+        self._since_s = clock()
+
+    def __contains__(self, address: IPAddress) -> bool:
+        """Do as `is_own` does."""
+        now = self._clock()
+        if now - self._since_s > OWN_KEPT_S or len(self._known) >= OWN_ADDRESSES:
+            self._known.clear()
+            self._since_s = now
+        known = self._known.get(address)
+        if known is None:
+            known = self._known[address] = is_own(address)
+        return known
+
+
+def is_own(address: IPAddress) -> bool:
+    """Tell whether this machine itself answers at `address`; sends nothing.
+
+    The kernel is asked which address it would speak from: to one of its own, from that one.
+    So nobody keeps a list that interfaces coming and going would make wrong. Raises
+    StreamFailed(LIMIT) when this machine has no more sockets.
+    """
+    family, kind, _, _, sockaddr = _addr_info(address, _ANY_PORT, socket.SOCK_DGRAM)
+    try:
+        probe = socket.socket(family, kind)
+    except OSError as error:
+        raise StreamFailed(_failure(error)) from None
+    with probe:
+        try:
+            probe.connect(sockaddr)
+        except OSError:  # no way there, or broadcast
+            return False
+        return ip_address(str(probe.getsockname()[0]).partition("%")[0]) == address
+
+
+_own = OwnAddresses()
 
 
 def _permitted(addresses: Sequence[IPAddress], port: int, policy: Policy) -> list[IPAddress]:
     permitted: list[IPAddress] = []
     denial: Denial | None = None
     for address in addresses:
-        if verdict := policy.decide(address, port):
+        if verdict := policy.decide(address, port, own=address in _own):
             denial = denial or verdict
         else:
             permitted.append(address)
@@ -100,10 +152,12 @@ def _interleave(addresses: list[IPAddress]) -> list[IPAddress]:
     return paired + first[len(other) :] + other[len(first) :]
 
 
-def _addr_info(address: IPAddress, port: int) -> AddrInfoType:
+def _addr_info(
+    address: IPAddress, port: int, kind: socket.SocketKind = socket.SOCK_STREAM
+) -> AddrInfoType:
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     sockaddr = (str(address), port) if address.version == 4 else (str(address), port, 0, 0)
-    return family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", sockaddr
+    return family, kind, 0, "", sockaddr
 
 
 def _socket(info: AddrInfoType) -> socket.socket:

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from passerelle import limits
+from passerelle.core.estimator import LinkEstimator
 from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.tls import TlsPipe
 from passerelle.io.transport import Transport, Windows
 from passerelle.wire import control, envelope
 from passerelle.wire.control import Control
-from passerelle.wire.frames import Close, Drain, Frame, FrameReader, encode
+from passerelle.wire.frames import Close, Frame, FrameReader, encode
 
 _PADDING_LEAST_BYTES = 64
 _PADDING_SPREAD_BYTES = 1200
@@ -55,6 +56,10 @@ class SecureLink:
         self.bytes_sent = 0
         """Bytes of link messages handed to the transport."""
         self.bytes_received = 0
+        self.ended: LinkCode | None = None
+        """Why it is over."""
+        self.estimator: LinkEstimator | None = None
+        """What its session measures of it; kept when the link is over."""
         self._transport = transport
         self._tls = tls
         self._reader = FrameReader()
@@ -104,7 +109,7 @@ class SecureLink:
             return
         if self._tls.established:
             self.send([Close(code, ends_session)])
-        self._closed = True
+        self._end(code)
         self._transport.close(code)
 
     # --- Receiver -------------------------------------------------------------------------------
@@ -140,7 +145,7 @@ class SecureLink:
     def transport_lost(self, error: LinkLost) -> None:
         """Learn that the transport is gone."""
         if not self._closed:
-            self._closed = True
+            self._end(error.code)
             self.handler.link_lost(self, error)
 
     # --- inside ---------------------------------------------------------------------------------
@@ -162,8 +167,6 @@ class SecureLink:
 
     def _deliver(self, frames: list[Frame]) -> None:
         last = frames[-1]
-        if any(isinstance(frame, Drain) for frame in frames):
-            self.handler.link_draining(self)
         closing = isinstance(last, Close) and not last.ends_session
         if closing:
             frames = frames[:-1]
@@ -171,9 +174,13 @@ class SecureLink:
             self.handler.link_frames(self, frames)
         if closing and not self._closed:
             assert isinstance(last, Close)  # for the type checker
-            self._closed = True
+            self._end(last.code)
             self._transport.close(LinkCode.NORMAL)
             self.handler.link_lost(self, LinkLost(last.code, "the far end closed the link"))
+
+    def _end(self, code: LinkCode) -> None:
+        self._closed = True
+        self.ended = code
 
     def _fail(self, error: PeerError) -> None:
         if self._closed:

@@ -13,7 +13,7 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Self
 
 import msgspec
@@ -33,6 +33,7 @@ from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters
 from aiortc.rtcsctptransport import Chunk, DataChunk
 
 from passerelle import limits
+from passerelle.core.candidates import vet
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.rtcinbox import Inbox
 from passerelle.io.rtcmedia import MediaDtls
@@ -142,7 +143,8 @@ class ChannelOffer:
     Make it with `gather`; then `connect` with the volunteer's answer, or `close`.
     """
 
-    def __init__(self, stun: tuple[str, ...], *, media: bool) -> None:
+    def __init__(self, stun: tuple[str, ...], *, private: bool, media: bool) -> None:
+        self._private = private
         servers = [RTCIceServer(urls=[url]) for url in stun]
         self._certificate = RTCCertificate.generateCertificate()
         self._gatherer = RTCIceGatherer(iceServers=servers)
@@ -163,13 +165,17 @@ class ChannelOffer:
         """(name, seconds) of each step done so far."""
 
     @classmethod
-    async def gather(cls, stun: tuple[str, ...] = (), *, media: bool = False) -> Self:
+    async def gather(
+        cls, stun: tuple[str, ...] = (), *, private: bool = False, media: bool = False
+    ) -> Self:
         """Return an offer whose candidates are known; with `media` it offers to receive video.
+
+        `private` admits private addresses, ours and the volunteer's: see `core.candidates`.
 
         `stun` holds at most one server, as `stun:host:port`. Takes up to five seconds when it
         does not answer. Cancelling closes the sockets.
         """
-        offer = cls(stun, media=media)
+        offer = cls(stun, private=private, media=media)
         async with TaskSet("gather") as tasks:
             work = tasks.start(offer._gatherer.gather(), "candidates")
             try:
@@ -194,31 +200,36 @@ class ChannelOffer:
 
     @property
     def description(self) -> Description:
-        """What the volunteer needs to know."""
+        """What the volunteer needs to know; it is not told of our own network."""
         parameters = self._gatherer.getLocalParameters()
         candidates = [
             Candidate(_KINDS[candidate.type], candidate.ip, candidate.port)
             for candidate in self._gatherer.getLocalCandidates()
             if candidate.type in _KINDS and "%" not in candidate.ip
         ]
-        return Description(
+        description = Description(
             ufrag=parameters.usernameFragment or "",
             pwd=parameters.password or "",
             fingerprint=_sha256_fingerprint(self._certificate),
             setup=Setup.ACTPASS,
-            candidates=tuple(candidates[: limits.CANDIDATES]),
+            candidates=tuple(candidates),
             media=MEDIA_VERSION if self._media else msgspec.UNSET,
         )
+        return vet(description, private=self._private)
 
-    async def connect(self, answer: Description, *, timeout_s: float) -> ChannelTransport:
+    async def connect(
+        self, answer: Description, *, timeout_s: float, known: Container[str] | None = None
+    ) -> ChannelTransport:
         """Connect to the volunteer that answered and return the open channel.
+
+        Only candidates that may be used are; `known` as in `core.candidates.vet`.
 
         Raises LinkLost(TIMEOUT or TRANSPORT). On any failure, and on cancelling, the offer is
         closed.
         """
         try:
             async with asyncio.timeout(timeout_s):
-                await self._connect(answer)
+                await self._connect(vet(answer, private=self._private, known=known))
         except TimeoutError:
             await self.close()
             raise LinkLost(LinkCode.TIMEOUT, f"no path to the volunteer ({self._stage})") from None

@@ -29,8 +29,18 @@ class Carrier(Protocol):
         """Break the stream off."""
 
 
+class Listener(Protocol):
+    """Who serves a stream without a task of its own."""
+
+    def stream_changed(self) -> None:
+        """Something arrived, room came, the stream failed or is over: look. May come too often."""
+
+
 class TunnelStream:
-    """One stream."""
+    """One stream.
+
+    It is used either by its awaitables or, with a `listener`, by `take_received` and `push`.
+    """
 
     def __init__(self, tunnel: Carrier, number: int) -> None:
         self.number = number
@@ -41,10 +51,36 @@ class TunnelStream:
         self._outgoing = bytearray()
         self._outgoing_end = False
         self._failure: Failure | None = None
+        self.listener: Listener | None = None
         self._readable = asyncio.Event()
         self._writable = asyncio.Event()
         self._opened = asyncio.Event()
         self._broken = asyncio.Event()
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why it has failed."""
+        return self._failure
+
+    @property
+    def over(self) -> bool:
+        """Whether both directions have ended, and everything received was taken."""
+        return self.end_sent and self.end_received and not self._incoming
+
+    def take_received(self) -> bytes:
+        """Return what has arrived, or b""; the far side may then send as much again."""
+        if not self._incoming:
+            return b""
+        chunks = list(self._incoming)
+        self._incoming.clear()
+        self._tunnel.consumed(self, sum(size for _, size in chunks))
+        return chunks[0][0] if len(chunks) == 1 else b"".join(data for data, _ in chunks)
+
+    def push(self, data: bytes | memoryview) -> None:
+        """Queue a copy of `data`; stop when `queued` exceeds `limits.STREAM_SEND_BYTES`."""
+        if self._failure is None:
+            self._outgoing += data
+            self._tunnel.sendable(self)
 
     async def opened(self) -> None:
         """Wait for the exit's answer. Raises StreamFailed. Cancelling changes nothing."""
@@ -62,10 +98,7 @@ class TunnelStream:
             self._check()
             self._readable.clear()
             await self._readable.wait()
-        chunks = list(self._incoming)
-        self._incoming.clear()
-        self._tunnel.consumed(self, sum(size for _, size in chunks))
-        return chunks[0][0] if len(chunks) == 1 else b"".join(data for data, _ in chunks)
+        return self.take_received()
 
     async def write(self, data: bytes) -> None:
         """Queue `data`, waiting while more than `limits.STREAM_SEND_BYTES` wait to be sent.
@@ -80,6 +113,18 @@ class TunnelStream:
             self._writable.clear()
             await self._writable.wait()
         self._check()
+
+    def offer(self, data: bytes, most: int) -> bool:
+        """Queue `data` if no more than `most` bytes wait then; return whether it was taken.
+
+        A stream that has failed, or sends no more, takes nothing.
+        """
+        over = self._failure is not None or self._outgoing_end
+        if over or len(self._outgoing) + len(data) > most:
+            return False
+        self._outgoing += data
+        self._tunnel.sendable(self)
+        return True
 
     def write_end(self) -> None:
         """Send no more; the other direction stays open."""
@@ -121,11 +166,13 @@ class TunnelStream:
         """Take bytes; the peer's window bounds them."""
         self._incoming.append((data, size))
         self._readable.set()
+        self._notify()
 
     def feed_end(self) -> None:
         """Take the end of the incoming direction."""
         self.end_received = True
         self._readable.set()
+        self._notify()
 
     def open(self) -> None:
         """Take the exit's yes."""
@@ -136,11 +183,13 @@ class TunnelStream:
         self._failure = self._failure or failure
         for event in (self._broken, self._opened, self._readable, self._writable):
             event.set()
+        self._notify()
 
     def sent_end(self) -> None:
         """Note that everything queued, and the end, has been handed down."""
         self.end_sent = True
         self._writable.set()
+        self._notify()
 
     def take(self, most: int) -> bytes:
         """Remove and return up to `most` queued bytes."""
@@ -148,6 +197,7 @@ class TunnelStream:
         del self._outgoing[: len(data)]
         if len(self._outgoing) <= limits.STREAM_SEND_BYTES // 2:
             self._writable.set()
+            self._notify()
         return data
 
     @property
@@ -159,6 +209,10 @@ class TunnelStream:
     def ending(self) -> bool:
         """Whether the end of the outgoing direction follows the queued bytes."""
         return self._outgoing_end
+
+    def _notify(self) -> None:
+        if self.listener is not None:
+            self.listener.stream_changed()
 
     def _check(self) -> None:
         if self._failure is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -106,6 +106,10 @@ async def race(work: Coroutine[Any, Any, T], *, until: Coroutine[Any, Any, objec
         late = [task for task in (main, other) if not task.done()]
         for task in late:
             task.cancel()
+        for task in {main, other} - set(late):
+            # Of two that end in the same turn, or as this is cancelled, one is not asked.
+            if not task.cancelled():
+                task.exception()
         if late:
             await asyncio.gather(*late, return_exceptions=True)
 
@@ -119,3 +123,48 @@ def describe(error: BaseException) -> str:
     message = f": {error}" if isinstance(error, PasserelleError) else ""
     frames = "".join(traceback.format_tb(error.__traceback__))
     return f"{type(error).__name__}{message}\n{frames}".rstrip()
+
+
+class AllFailed(PasserelleError):
+    """None of the attempts succeeded; `errors` says why, in the order they ended."""
+
+    def __init__(self, errors: tuple[PasserelleError, ...]) -> None:
+        super().__init__(errors)
+        self.errors = errors
+
+
+async def staggered(attempts: Iterable[tuple[Coroutine[Any, Any, T], float]]) -> T:
+    """Return what the first successful attempt returns; the others are cancelled.
+
+    Each attempt comes with a delay in seconds: when nothing has ended by then, the next one is
+    started beside it; when one fails, at once. An attempt fails by a PasserelleError; any other
+    error is raised. Raises AllFailed. Cancelling cancels all.
+    """
+    waiting = iter(attempts)
+    running: set[asyncio.Task[T]] = set()
+    ended: list[asyncio.Task[T]] = []
+    errors: list[PasserelleError] = []
+    try:
+        while True:
+            delay_s = None
+            if (upcoming := next(waiting, None)) is not None:
+                work, delay_s = upcoming
+                running.add(asyncio.create_task(work, name="staggered"))
+            if not running:
+                raise AllFailed(tuple(errors))
+            done, _ = await asyncio.wait(
+                running, timeout=delay_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            ended += done
+            running -= done
+            for task in done:
+                try:
+                    return await task
+                except PasserelleError as error:
+                    errors.append(error)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, *ended, return_exceptions=True)
+        for work, _ in waiting:
+            work.close()

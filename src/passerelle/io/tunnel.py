@@ -17,14 +17,17 @@ from passerelle.core.session import Session
 from passerelle.core.streams import Streams
 from passerelle.errors import Failure, LinkCode, LinkLost, PeerError, StreamFailed
 from passerelle.io.link import SecureLink
+from passerelle.io.pace import Pace
 from passerelle.io.stream import TunnelStream
 from passerelle.wire.control import Control
-from passerelle.wire.frames import Close, Frame
+from passerelle.wire.frames import Close, Drain, Frame
 
 _log = logging.getLogger(__name__)
 
 # h2's header coder logs every destination as DEBUG.
 logging.getLogger("hpack").setLevel(logging.ERROR)
+
+_UNLIMITED = 1 << 62
 
 LEAVING_S = 5.0
 """A relay that announced its end is gone by then, or is sent away: it has said two seconds."""
@@ -45,6 +48,12 @@ class TunnelHandler(Protocol):
     def stream_requested(self, stream: TunnelStream, host: str, port: int) -> None:
         """At the exit: a client wants a connection."""
 
+    def tunnel_leaving(self) -> None:
+        """At the client: the exit will go away; open nothing new in this session. Called once."""
+
+    def flow_requested(self, stream: TunnelStream, host: str, port: int) -> None:
+        """At the exit: a client wants to exchange datagrams."""
+
     def tunnel_ended(self, reason: LinkCode) -> None:
         """The session is over; called once."""
 
@@ -52,13 +61,33 @@ class TunnelHandler(Protocol):
 class Tunnel:
     """One end of one session, its links and its streams."""
 
-    def __init__(self, handler: TunnelHandler, *, client: bool, grace_s: float) -> None:
-        """`grace_s`: how long the session outlives the loss of all its links."""
+    def __init__(
+        self,
+        handler: TunnelHandler,
+        *,
+        client: bool,
+        grace_s: float,
+        flows: bool = True,
+        pace: Pace | None = None,
+    ) -> None:
+        """`grace_s`: how long the session outlives the loss of all its links.
+
+        `flows`: at the exit, whether it offers UDP. `pace` gives the turns in which streams' bytes
+        are sent; None: at any time.
+        """
         self._handler = handler
+        self._client = client
+        self._pace = pace
+        self._turn_bytes = 0
+        """What may be sent in this turn …"""
+        self._turn_given = 0
+        """… and might be at its beginning."""
+        self._leaving_told = False
         self._grace_s = grace_s
         self._loop = asyncio.get_running_loop()
         self._session = Session()
-        self._streams = Streams(client=client)
+        self._streams = Streams(client=client, flows=flows)
+        self._greeted = asyncio.Event()
         self._links: dict[int, SecureLink] = {}
         self._leaving: dict[int, asyncio.TimerHandle] = {}
         """Links that announced their end, and when it is taken for granted."""
@@ -109,6 +138,7 @@ class Tunnel:
         """Use a link from now on. Raises PeerError(LIMIT) when the session has too many."""
         self._session.add_link(link.number, self._loop.time())
         self._links[link.number] = link
+        link.estimator = self._session.estimator(link.number)
         link.handler = self
         if self._expiry is not None:
             self._expiry.cancel()
@@ -131,6 +161,9 @@ class Tunnel:
                 if isinstance(frame, Close) and frame.ends_session:
                     self._end(frame.code)
                     return
+                if isinstance(frame, Drain):
+                    self._drained(link)
+                    continue
                 self._session.receive(link.number, frame, now)
         except PeerError as error:
             self._drop(link.number, LinkLost(error.code, error.reason))
@@ -139,6 +172,19 @@ class Tunnel:
             if not self._ended:
                 self._deliver()
                 self._schedule()
+
+    def _drained(self, link: SecureLink) -> None:
+        """Take DRAIN: a client means the link, an exit means itself."""
+        if not self._client:
+            self.link_draining(link)
+        elif not self._leaving_told:
+            self._leaving_told = True
+            self._handler.tunnel_leaving()
+
+    def drain(self) -> None:
+        """At the exit: ask the client to go elsewhere. Links and streams stay as they are."""
+        for link in self._links.values():
+            link.send([Drain()])
 
     def link_draining(self, link: SecureLink) -> None:
         """The link will end soon: send nothing new over it."""
@@ -188,8 +234,27 @@ class Tunnel:
         """At the client: ask for a connection. Raises StreamFailed."""
         if self._ended:
             raise StreamFailed(Failure.SESSION_LOST)
-        stream = TunnelStream(self, self._streams.open(host, port))
-        self._open[stream.number] = stream
+        return self._opened(self._streams.open(host, port))
+
+    async def offers_flows(self) -> bool:
+        """At the client: wait until the exit says whether it carries UDP.
+
+        Raises StreamFailed(SESSION_LOST). Cancelling changes nothing.
+        """
+        await self._greeted.wait()
+        if self._ended:
+            raise StreamFailed(Failure.SESSION_LOST)
+        return self._streams.offers_flows
+
+    def open_flow(self, host: str, port: int) -> TunnelStream:
+        """At the client: ask for a UDP flow, carried as capsules. Raises StreamFailed."""
+        if self._ended:
+            raise StreamFailed(Failure.SESSION_LOST)
+        return self._opened(self._streams.open_flow(host, port))
+
+    def _opened(self, number: int) -> TunnelStream:
+        stream = TunnelStream(self, number)
+        self._open[number] = stream
         self._schedule()
         return stream
 
@@ -239,7 +304,7 @@ class Tunnel:
         """Hand what arrived in order to the streams."""
         try:
             for data in self._session.read():
-                for event in self._streams.receive(data):
+                for event in self._streams.receive(data, self._loop.time()):
                     self._handle(event)
         except PeerError as error:
             _log.info("a session ended: %s", error)
@@ -261,13 +326,22 @@ class Tunnel:
                 if stream := self._open.get(number):
                     self._forget(stream)
                     stream.fail(failure)
-            case streams.Writable():
+            case streams.Writable(0):
                 self._sending.update(self._blocked)
                 self._blocked.clear()
+            case streams.Writable(number):
+                if stream := self._blocked.pop(number, None):
+                    self._sending[number] = stream
             case streams.Requested(number, host, port):
                 stream = TunnelStream(self, number)
                 self._open[number] = stream
                 self._handler.stream_requested(stream, host, port)
+            case streams.FlowRequested(number, host, port):
+                stream = TunnelStream(self, number)
+                self._open[number] = stream
+                self._handler.flow_requested(stream, host, port)
+            case streams.Greeted():
+                self._greeted.set()
             case _:
                 assert_never(event)
 
@@ -288,21 +362,42 @@ class Tunnel:
             self._end(LinkCode.LIMIT)
             return
         now = self._loop.time()
-        self._pace()
+        self._heed_windows()
+        self._begin_turn()
         while True:
             self._fill()
             frames = self._session.transmit(now)
             if not frames:
                 break
             self._send(frames)
+        self._end_turn()
         self._arm(now)
 
-    def _pace(self) -> None:
+    def _heed_windows(self) -> None:
         """Let links that know their path decide how much is under way."""
         for number, link in self._links.items():
             windows = link.windows(self._session.estimator(number).min_rtt_s)
             if windows is not None:
                 self._session.pace(number, send=windows.send, receive=windows.receive)
+
+    def resume(self, quantum_bytes: int) -> None:
+        """It is this tunnel's turn to send up to so many bytes of its streams."""
+        self._turn_bytes = quantum_bytes
+        self._flush()
+
+    def _begin_turn(self) -> None:
+        if self._pace is None:
+            self._turn_bytes = _UNLIMITED
+        elif not self._turn_bytes and self._sending and self._session.room:
+            self._turn_bytes = self._pace.ask(self)
+        self._turn_given = self._turn_bytes
+
+    def _end_turn(self) -> None:
+        left, self._turn_bytes = self._turn_bytes, 0
+        if self._pace is not None and self._turn_given:
+            self._pace.spend(self._turn_given - left)
+            if left <= 0 and self._sending and self._session.room:
+                self._pace.wait(self)
 
     def _send(self, frames: list[tuple[int, Frame]]) -> None:
         by_link: dict[int, list[Frame]] = {}
@@ -315,7 +410,7 @@ class Tunnel:
     def _fill(self) -> None:
         """Move bytes from streams to the session, in turn, while it wants more."""
         self._session.write(self._streams.output())
-        while self._sending and self._session.room:
+        while self._sending and self._turn_bytes > 0 and self._session.room:
             number, stream = next(iter(self._sending.items()))
             del self._sending[number]
             self._take_turn(stream)
@@ -329,8 +424,10 @@ class Tunnel:
                 self._blocked[stream.number] = stream
                 return
             # No more than links take now: what is cut ahead delays every other stream.
-            most = min(window, limits.STREAM_CHUNK_BYTES, self._session.room)
-            self._streams.send(stream.number, stream.take(most))
+            most = min(window, limits.STREAM_CHUNK_BYTES, self._session.room, self._turn_bytes)
+            data = stream.take(most)
+            self._turn_bytes -= len(data)
+            self._streams.send(stream.number, data)
         if stream.queued:
             self._sending[stream.number] = stream
         elif stream.ending:
@@ -368,6 +465,9 @@ class Tunnel:
         if self._ended:
             return
         self._ended = True
+        if self._pace is not None:
+            self._pace.leave(self)
+        self._greeted.set()
         for handle in (self._timer, self._expiry, *self._leaving.values()):
             if handle is not None:
                 handle.cancel()

@@ -5,19 +5,29 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import resource
 import socket
 import ssl
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web, web_response
 
 from passerelle import limits
-from passerelle.errors import LocalError, Sensitive
+from passerelle.core.address import IPNetwork
+from passerelle.core.forwarded import is_trusted, plain_address
+from passerelle.core.host import IPAddress
+from passerelle.core.prefix import holder
+from passerelle.errors import ConfigError, LocalError, Sensitive
 from passerelle.io.tasks import describe
 
-IDLE_TIMEOUT_S = 30.0
-"""A connection that has not brought a whole request head for so long is closed."""
+IDLE_TIMEOUT_S = 75.0
+"""A connection that has not brought a whole request head for so long is closed. Above a minute:
+repeated TLS connections to one name within 60 s have given readers away."""
 LINGER_S = 2.0
 """How long what is left of a refused request's body is read and thrown away."""
 DISCONNECT_POLL_S = 0.25
@@ -41,6 +51,54 @@ def application() -> web.Application:
     return web.Application(client_max_size=limits.HTTP_BODY_BYTES)
 
 
+class _Connections:
+    """Counts a server's connections, and cuts off those that are too many.
+
+    aiohttp tells its `Server` object of every connection; we listen in.
+    """
+
+    def __init__(
+        self, server: web.Server, most: int, of_network: int, trusted: Sequence[IPNetwork]
+    ) -> None:
+        self._made, self._lost = server.connection_made, server.connection_lost
+        self._most = most
+        self._of_network = of_network
+        self._trusted = trusted
+        self._count = 0
+        self._networks: Counter[bytes] = Counter()
+        self._network_of: dict[web.RequestHandler, bytes] = {}
+        server.connection_made = self._on_made  # type: ignore[method-assign]
+        server.connection_lost = self._on_lost  # type: ignore[method-assign]
+
+    def _on_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        self._made(handler, transport)
+        self._count += 1
+        network = self._network(transport)
+        if network is not None:
+            self._network_of[handler] = network
+            self._networks[network] += 1
+        if self._count > self._most or (
+            network is not None and self._networks[network] > self._of_network
+        ):
+            transport.abort()
+
+    def _on_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        self._lost(handler, exc)
+        self._count -= 1
+        network = self._network_of.pop(handler, None)
+        if network is not None:
+            self._networks[network] -= 1
+            if not self._networks[network]:
+                del self._networks[network]
+
+    def _network(self, transport: asyncio.Transport) -> bytes | None:
+        peer = transport.get_extra_info("peername")
+        address = plain_address(peer[0]) if isinstance(peer, tuple) else None
+        if address is None or is_trusted(address, self._trusted):
+            return None
+        return holder(address)
+
+
 class WebServer:
     """Serve an application on one address and port for the length of an `async with`.
 
@@ -57,8 +115,15 @@ class WebServer:
         *,
         tls: ssl.SSLContext | None = None,
         grace_s: float = 2.0,
+        connections: int = limits.HTTP_CONNECTIONS,
+        of_network: int = limits.HTTP_CONNECTIONS_OF_NETWORK,
+        trusted: Sequence[IPNetwork] = (),
     ) -> None:
-        """Port 0 lets the system choose; `port` then tells."""
+        """Port 0 lets the system choose; `port` then tells.
+
+        Connections beyond `connections`, and of one /24 or /56 beyond `of_network`, are cut off at
+        once; those of `trusted` proxies and of networks that are not public count as nobody's.
+        """
         self._host = host
         self._wanted_port = port
         self._tls = tls
@@ -76,6 +141,8 @@ class WebServer:
             # A compressed body could unpack to more than its length announces.
             auto_decompress=False,
         )
+        self._bounds = (connections, of_network, trusted)
+        self._connections: _Connections | None = None
         self._site: web.TCPSite | None = None
 
     @property
@@ -90,6 +157,10 @@ class WebServer:
         for name in _SERVER_LOGGERS:
             logging.getLogger(name).addFilter(_withhold)
         await self._runner.setup()
+        assert self._runner.server is not None  # set up
+        connections, of_network, trusted = self._bounds
+        most = min(connections, _files_allowed() - limits.FILES_KEPT)
+        self._connections = _Connections(self._runner.server, most, of_network, trusted)
         site = web.TCPSite(
             self._runner,
             self._host,
@@ -115,6 +186,13 @@ class WebServer:
         await self._runner.cleanup()
 
 
+def _files_allowed() -> int:
+    """Let this process open as many files as the system lets it, and return how many."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard if hard != resource.RLIM_INFINITY else sys.maxsize
+
+
 async def disconnected(request: web.Request) -> None:
     """Return when the connection that brought `request` is lost.
 
@@ -124,6 +202,30 @@ async def disconnected(request: web.Request) -> None:
     """
     while request.transport is not None:  # noqa: ASYNC110 (there is nothing to wait for)
         await asyncio.sleep(DISCONNECT_POLL_S)
+
+
+def peer_address(request: web.Request) -> IPAddress | None:
+    """Return the address at the other end of the connection that brought `request`.
+
+    None when the connection is lost already or has no such address. An IPv4 address that an IPv6
+    socket shows in its mapped form is returned as IPv4.
+    """
+    return plain_address(request.remote or "")
+
+
+def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Return the settings to serve TLS with. Raises ConfigError."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        # Without a password OpenSSL would ask the terminal for one.
+        context.load_cert_chain(certificate, key, password="")
+    except OSError as error:
+        raise ConfigError(
+            f"The TLS certificate {certificate} and its key {key} cannot be used "
+            f"({error.strerror or error}). Give PEM files that belong together: the whole chain "
+            "with --tls-cert, its private key with --tls-key."
+        ) from error
+    return context
 
 
 def cannot_listen(host: str, port: int, error: OSError) -> LocalError:

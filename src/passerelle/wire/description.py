@@ -12,7 +12,8 @@ from __future__ import annotations
 import enum
 import ipaddress
 import re
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Self
 
 import msgspec
 from msgspec import Meta
@@ -95,6 +96,10 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def has_media(self) -> bool:
         """Whether a video belongs to it."""
         return self.media is not msgspec.UNSET
+
+    def with_candidates(self, candidates: Iterable[Candidate]) -> Self:
+        """Return the same description with other candidates."""
+        return msgspec.structs.replace(self, candidates=tuple(candidates))
 
     def __repr__(self) -> str:
         return f"<description with {len(self.candidates)} candidates>"

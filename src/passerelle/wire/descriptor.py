@@ -7,7 +7,7 @@ has to agree on a canonical form.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,7 +17,9 @@ from msgspec import Meta
 
 from passerelle import limits
 from passerelle.errors import ConfigError
+from passerelle.wire import ways
 from passerelle.wire.signalling import ExitId
+from passerelle.wire.ways import Direct, Way
 
 FORMAT = 1
 _CONTEXT = b"passerelle descriptor 1 "
@@ -26,8 +28,8 @@ Key = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Url = Annotated[str, Meta(min_length=8, max_length=256)]
 
 
-class BrokerEntry(msgspec.Struct, frozen=True):
-    """A broker: where it is and which keys it holds."""
+class BrokerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A broker: where it is, which keys it holds, and how readers get there."""
 
     url: Url
     """https://…, without a trailing slash."""
@@ -35,9 +37,17 @@ class BrokerEntry(msgspec.Struct, frozen=True):
     """X25519: rendezvous requests are sealed to it."""
     ticket_key: Key
     """Ed25519: its tickets are signed with it."""
+    ways: Annotated[tuple[dict[str, Any], ...], Meta(max_length=limits.WAYS)] = ()
+    """All ways there (`wire.ways`), the best first; without any, `url` is the only one. Kinds that
+    a later version adds must not keep this one from reading the rest."""
 
     def __post_init__(self) -> None:
         _require_scheme(self.url, "https", "http")
+
+    @property
+    def known_ways(self) -> tuple[Way, ...]:
+        """The ways that this version understands."""
+        return ways.read(self.ways) if self.ways else (Direct(),)
 
 
 class ExitEntry(msgspec.Struct, frozen=True):
@@ -74,6 +84,8 @@ class Descriptor(msgspec.Struct, frozen=True):
         Meta(max_length=limits.DESCRIPTOR_ENTRIES),
     ] = ()
     """STUN servers, as `stun:host:port`."""
+    private_candidates: bool = False
+    """Whether peers may name private addresses: this network is a laboratory's."""
     format: int = FORMAT
 
     def exit(self, exit_id: str) -> ExitEntry | None:

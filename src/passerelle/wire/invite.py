@@ -1,17 +1,20 @@
 """Invite URLs: where a network's descriptor is, and the key that must have signed it.
 
 `https://broker.example/#KEY`, with KEY the operator's Ed25519 public key in base64url (43
-characters). The fragment never leaves the program that was given the URL.
+characters). Readers' invites may go on with ways to the broker beside its own address, each after
+a `&`: see `wire.ways`. The fragment never leaves the program that was given the URL.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 from urllib.parse import urlsplit
 
 from passerelle import limits
 from passerelle.errors import ConfigError
-from passerelle.wire import base64url
+from passerelle.wire import base64url, ways
+from passerelle.wire.ways import Way
 
 _KEY_BYTES = 32
 
@@ -24,9 +27,17 @@ class Invite:
     """Base URL of a broker, without a trailing slash."""
     operator_key: bytes
     """Ed25519 public key, 32 bytes."""
+    ways: tuple[Way, ...] = ()
+    """Ways to the broker beside its own address."""
+
+    @property
+    def plain(self) -> Self:
+        """The invite without its ways: what volunteers get, whose networks block nothing."""
+        return replace(self, ways=())
 
     def __str__(self) -> str:
-        return f"{self.url}/#{base64url.encode(self.operator_key)}"
+        fragment = "&".join((base64url.encode(self.operator_key), *map(str, self.ways)))
+        return f"{self.url}/#{fragment}"
 
 
 def parse(text: str) -> Invite:
@@ -50,13 +61,17 @@ def parse(text: str) -> Invite:
         raise _bad("it holds parts that no invite has")
     if not parts.fragment:
         raise _bad("the part after # is missing")
+    written_key, *written_ways = parts.fragment.split("&")
     try:
-        key = base64url.decode(parts.fragment)
+        key = base64url.decode(written_key)
+        found = tuple(ways.parse(each) for each in written_ways)
     except ValueError:
         raise _bad("the part after # is damaged") from None
     if len(key) != _KEY_BYTES:
         raise _bad("the part after # is incomplete")
-    return Invite(f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}", key)
+    if len(found) > limits.WAYS:
+        raise _bad("it names too many ways to the broker")
+    return Invite(f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}", key, found)
 
 
 def _bad(reason: str) -> ConfigError:

@@ -25,7 +25,7 @@ from msgspec import Meta
 from passerelle import limits
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire.description import Description
-from passerelle.wire.signalling import ExitId
+from passerelle.wire.signalling import ExitId, NatClass
 
 T = TypeVar("T")
 
@@ -60,6 +60,8 @@ class Refusal(enum.Enum):
     VERSION = "version"
     UNKNOWN_EXIT = "unknown_exit"
     BUSY = "busy"
+    PROOF = "proof"
+    """Too many ask: ask again with a proof of work of `Reply.proof_bits`."""
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,9 +92,19 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exit: ExitId | None = None
     """The exit that holds the client's session; None lets the broker choose."""
     avoid: Annotated[tuple[VolunteerHandle, ...], Meta(max_length=limits.AVOIDED_VOLUNTEERS)] = ()
-    """Volunteers the client has links through already, or that failed it."""
+    """Volunteers the client has links through already, or does not want."""
+    failed: Annotated[tuple[VolunteerHandle, ...], Meta(max_length=limits.AVOIDED_VOLUNTEERS)] = ()
+    """Volunteers through which no link came about since the last request; avoided as well."""
     lanes: Annotated[int, Meta(ge=0, le=limits.LANES - 1)] = 0
     """Lane tickets wanted with each answer."""
+    nat: NatClass = NatClass.UNKNOWN
+    """The client's."""
+    software: Annotated[str, Meta(max_length=64)] = ""
+    """Name and release, `passerelle/0.1.0`."""
+    token: Annotated[str, Meta(max_length=limits.TICKET_BYTES)] = ""
+    """An operator's word for this reader (`wire.tokens`)."""
+    proof: Annotated[bytes, Meta(max_length=8)] = b""
+    """Proof of work (`core.proof`)."""
 
     def __repr__(self) -> str:
         return f"<rendezvous request with {len(self.offers)} offers>"
@@ -107,6 +119,10 @@ class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Client ticket for the exit's HELLO."""
     refusal: Refusal | None = None
     retry_after_s: Annotated[float, Meta(ge=0, le=3600)] = 0.0
+    proof_bits: Annotated[int, Meta(ge=0, le=limits.PROOF_BITS)] = 0
+    """Zero bits that the proof in the next request must have."""
+    minimum: Annotated[str, Meta(max_length=64)] = ""
+    """With the refusal of a version: the oldest release that is let in, where the broker says."""
 
     def __repr__(self) -> str:
         return f"<rendezvous reply with {len(self.answers)} answers>"

@@ -2,8 +2,8 @@
 
 Every message is one JSON object with a `type`. Byte strings are standard base64.
 
-volunteer → broker: `hello`, `ready`, `answer`, `decline`
-broker → volunteer: `welcome`, `offer`, `bye`
+volunteer → broker: `hello`, `ready`, `answer`, `decline`, `friend`
+broker → volunteer: `welcome`, `offer`, `friend_reply`, `bye`
 """
 
 from __future__ import annotations
@@ -24,8 +24,24 @@ VERSION = 1
 """Version of these messages; a volunteer names it in `hello`."""
 
 OfferId = Annotated[int, Meta(ge=0, lt=2**31)]
+Sealed = Annotated[bytes, Meta(max_length=limits.TEXT_SEALED_BYTES)]
 Slots = Annotated[int, Meta(ge=0, le=64)]
 ExitId = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
+
+
+class NatClass(enum.Enum):
+    """How a peer's network treats UDP (RFC 5780), in the order of how easily it is reached."""
+
+    OPEN = "open"
+    """One mapping for all destinations, and anybody may send to it; or no NAT at all."""
+    RESTRICTED = "restricted"
+    """One mapping for all destinations; only those that were sent to may answer."""
+    SYMMETRIC = "symmetric"
+    """Another mapping for each destination: nobody can be told where to send."""
+    BLOCKED = "blocked"
+    """No UDP passes."""
+    UNKNOWN = "unknown"
+    """Not found out, or not yet."""
 
 
 class Decline(enum.Enum):
@@ -57,12 +73,15 @@ class VolunteerHello(_Message, frozen=True, tag="hello"):
     version: Annotated[int, Meta(ge=0, lt=2**16)]
     software: Annotated[str, Meta(max_length=64)]
     free: Slots
+    nat: NatClass = NatClass.UNKNOWN
 
 
-class VolunteerReady(_Message, frozen=True, tag="ready"):
-    """How many more people I can help right now; sent whenever it changes."""
+class VolunteerReady(_Message, frozen=True, omit_defaults=True, tag="ready"):
+    """How many more people I can help right now; sent whenever that, or my NAT, changes."""
 
     free: Slots
+    nat: NatClass | None = None
+    """None: as I said before."""
 
 
 class VolunteerAnswer(_Message, frozen=True, tag="answer"):
@@ -79,13 +98,20 @@ class VolunteerDecline(_Message, frozen=True, tag="decline"):
     reason: Decline
 
 
+class VolunteerFriend(_Message, frozen=True, tag="friend"):
+    """Somebody gave me a sealed request by hand: answer it, with me as the volunteer."""
+
+    id: OfferId
+    request: Sealed
+
+
 class BrokerWelcome(_Message, frozen=True, tag="welcome"):
     """The hello was accepted; offers may come."""
 
     version: int = VERSION
 
 
-class BrokerOffer(_Message, frozen=True, tag="offer"):
+class BrokerOffer(_Message, frozen=True, omit_defaults=True, tag="offer"):
     """A client wants a link to an exit."""
 
     offer: OfferId
@@ -93,9 +119,18 @@ class BrokerOffer(_Message, frozen=True, tag="offer"):
     """Looked up in the signed descriptor; never an address."""
     ticket: Annotated[str, Meta(max_length=limits.TICKET_BYTES)]
     description: Description
+    patient: bool = False
+    """The client comes late: your answer is carried to it by hand."""
 
     def __repr__(self) -> str:
         return f"<offer {self.offer} for {self.exit}>"
+
+
+class BrokerFriendReply(_Message, frozen=True, tag="friend_reply"):
+    """The sealed reply to a request given by hand; None when the request cannot be used."""
+
+    id: OfferId
+    reply: Sealed | None
 
 
 class BrokerBye(_Message, frozen=True, tag="bye"):
@@ -105,8 +140,10 @@ class BrokerBye(_Message, frozen=True, tag="bye"):
     retry_after_s: Annotated[float, Meta(ge=0, le=86_400)] | None = None
 
 
-FromVolunteer = VolunteerHello | VolunteerReady | VolunteerAnswer | VolunteerDecline
-FromBroker = BrokerWelcome | BrokerOffer | BrokerBye
+FromVolunteer = (
+    VolunteerHello | VolunteerReady | VolunteerAnswer | VolunteerDecline | VolunteerFriend
+)
+FromBroker = BrokerWelcome | BrokerOffer | BrokerFriendReply | BrokerBye
 
 _encoder = msgspec.json.Encoder()
 _from_volunteer: msgspec.json.Decoder[FromVolunteer] = msgspec.json.Decoder(FromVolunteer)

@@ -11,17 +11,14 @@ import enum
 from typing import Annotated
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import Meta
 
-from passerelle import limits
 from passerelle.errors import LinkCode, PeerError
-from passerelle.wire import base64url
+from passerelle.wire import stamp
 from passerelle.wire.signalling import ExitId
 
 _CONTEXT = b"passerelle ticket 1 "
-_SIGNATURE_BYTES = 64
 
 
 class TicketKind(enum.Enum):
@@ -52,8 +49,7 @@ _decoder = msgspec.msgpack.Decoder(Ticket)
 
 def sign(ticket: Ticket, key: Ed25519PrivateKey) -> str:
     """Return the text of `ticket`, signed."""
-    payload = _encoder.encode(ticket)
-    return base64url.encode(payload + key.sign(_CONTEXT + payload))
+    return stamp.sign(_encoder.encode(ticket), key, _CONTEXT)
 
 
 def verify(
@@ -70,24 +66,10 @@ def verify(
 
 
 def _read(text: str, keys: tuple[Ed25519PublicKey, ...]) -> Ticket | None:
-    if len(text) > limits.TICKET_BYTES:
-        return None
-    try:
-        signed = base64url.decode(text)
-    except ValueError:
-        return None
-    payload, signature = signed[:-_SIGNATURE_BYTES], signed[-_SIGNATURE_BYTES:]
-    if not any(_is_signed(key, signature, payload) for key in keys):
+    payload = stamp.read(text, keys, _CONTEXT)
+    if payload is None:
         return None
     try:
         return _decoder.decode(payload)
     except msgspec.MsgspecError:
         return None
-
-
-def _is_signed(key: Ed25519PublicKey, signature: bytes, payload: bytes) -> bool:
-    try:
-        key.verify(signature, _CONTEXT + payload)
-    except InvalidSignature:
-        return False
-    return True

@@ -26,6 +26,8 @@ export interface Descriptor {
   readonly exits: readonly Exit[];
   /** `stun:host:port`. */
   readonly stun: readonly string[];
+  /** Whether peers may name private addresses: the network is a laboratory's. */
+  readonly private_candidates: boolean;
 }
 
 const FORMAT = 1;
@@ -105,6 +107,9 @@ function read(payload: string): Descriptor {
           shape.text(item, 6, 255, /^stun:[^\s,]+$/),
         )
       : [],
+    private_candidates: given.has('private_candidates')
+      ? shape.bool(given.get('private_candidates'))
+      : false,
   });
 }
 

@@ -13,10 +13,14 @@ export const SIGNAL_MESSAGE_BYTES = 8 * KIB;
 export const LANES = 4;
 /** ICE candidates in one description. */
 export const CANDIDATES = 8;
+/** … and of these on one address. */
+export const CANDIDATE_PORTS = 2;
 /** Largest signed descriptor. */
 export const DESCRIPTOR_BYTES = 64 * KIB;
 /** Brokers, exits or STUN servers in one descriptor. */
 export const DESCRIPTOR_ENTRIES = 256;
+/** Largest sealed message that is carried by hand as text. */
+export const TEXT_SEALED_BYTES = 4 * KIB + 48;
 /** Largest invite URL. */
 export const INVITE_CHARS = 512;
 /** Gaps named in one request to a relay. */

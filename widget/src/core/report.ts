@@ -1,6 +1,7 @@
 /** What page and relay tell each other across the Worker's boundary. */
 
 import type { Reason } from './fault';
+import type { NatClass } from './signalling';
 
 /** What the relay is doing; sent whenever it changes. Counts are of this run of the relay. */
 export interface Report {
@@ -33,6 +34,15 @@ export interface Reels {
   readonly writable: WritableStream<RTCEncodedVideoFrame>;
   readonly frames: WritableStream<VideoFrame> | null;
 }
+/** Why a text that was pasted for `helpFriend` brought no answer. */
+export type FriendFault =
+  /** The switch is off, or the broker is not there. */
+  | 'off'
+  /** It is not a reader's text, or not all of it. */
+  | 'text'
+  /** It is for another network, too old, or was used before. */
+  | 'refused'
+  | 'timeout';
 
 export type ToRelay =
   /** `media`: whether this browser can do media links. */
@@ -42,6 +52,10 @@ export type ToRelay =
   | { readonly type: 'video'; readonly link: number; readonly reels: Reels }
   | { readonly type: 'answered'; readonly link: number; readonly sdp: string }
   | { readonly type: 'peer_lost'; readonly link: number }
+  /** Answer a friend's text. */
+  | { readonly type: 'friend'; readonly id: number; readonly text: string }
+  /** What `look` found. */
+  | { readonly type: 'nat'; readonly nat: NatClass }
   /** Ask people to move, and be over soon. */
   | { readonly type: 'stop' }
   /** The page is going: ask people to move, and close everything now. */
@@ -51,9 +65,21 @@ export type FromRelay =
   | { readonly type: 'loaded' }
   | { readonly type: 'report'; readonly report: Report }
   /** Make a PeerConnection for this offer (template SDP), and answer. */
-  | { readonly type: 'peer'; readonly link: number; readonly sdp: string; readonly stun: readonly string[] }
+  | {
+      readonly type: 'peer';
+      readonly link: number;
+      readonly sdp: string;
+      readonly stun: readonly string[];
+      /** The other side comes late. */
+      readonly patient: boolean;
+    }
   /** Make a picture for this link's video. */
   | { readonly type: 'shoot'; readonly link: number }
+  /** What to send back to the friend, or why there is nothing. */
+  | { readonly type: 'friend_answer'; readonly id: number; readonly text: string }
+  | { readonly type: 'friend_fault'; readonly id: number; readonly fault: FriendFault }
   | { readonly type: 'peer_over'; readonly link: number }
+  /** Find out what NAT this browser is behind, with these STUN servers. */
+  | { readonly type: 'look'; readonly stun: readonly string[] }
   /** Everything is closed; `reason` when the relay gave up by itself. */
   | { readonly type: 'ended'; readonly reason: Reason | null };

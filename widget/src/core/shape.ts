@@ -59,6 +59,10 @@ export function real(value: unknown, min: number, max: number): number {
     : malformed('not a number in range');
 }
 
+export function bool(value: unknown): boolean {
+  return typeof value === 'boolean' ? value : malformed('neither true nor false');
+}
+
 export function list<T>(
   value: unknown,
   min: number,

@@ -1,5 +1,6 @@
 /** JSON messages between this volunteer and a broker (`passerelle/wire/signalling.py`). */
 
+import { decode as decodeBase64 } from './base64';
 import * as description from './description';
 import type { Description } from './description';
 import { PeerError } from './fault';
@@ -13,11 +14,23 @@ export const EXIT_ID = /^[a-z0-9-]{1,32}$/;
 
 export type Decline = 'busy' | 'unknown_exit' | 'unsupported' | 'failed';
 
+/** How this browser's network treats UDP; the words of `NatClass` in Python. */
+export type NatClass = 'open' | 'restricted' | 'symmetric' | 'blocked' | 'unknown';
+
 export type FromVolunteer =
-  | { readonly type: 'hello'; readonly version: number; readonly software: string; readonly free: number }
-  | { readonly type: 'ready'; readonly free: number }
+  | {
+      readonly type: 'hello';
+      readonly version: number;
+      readonly software: string;
+      readonly free: number;
+      readonly nat: NatClass;
+    }
+  /** Without `nat`: as said before. */
+  | { readonly type: 'ready'; readonly free: number; readonly nat?: NatClass }
   | { readonly type: 'answer'; readonly offer: number; readonly description: Description }
-  | { readonly type: 'decline'; readonly offer: number; readonly reason: Decline };
+  | { readonly type: 'decline'; readonly offer: number; readonly reason: Decline }
+  /** Somebody gave the visitor a sealed request by hand: answer it, with me as the volunteer. */
+  | { readonly type: 'friend'; readonly id: number; readonly request: string };
 
 /** A client wants a link to an exit, which is looked up in the signed descriptor. */
 export interface Offer {
@@ -26,6 +39,15 @@ export interface Offer {
   readonly exit: string;
   readonly ticket: string;
   readonly description: Description;
+  /** The client comes late: the answer is carried to it by hand. */
+  readonly patient?: true;
+}
+
+/** The sealed reply to a `friend`, base64; null when the request cannot be used. */
+export interface FriendReply {
+  readonly type: 'friend_reply';
+  readonly id: number;
+  readonly reply: string | null;
 }
 
 const BYES = ['version', 'malformed', 'restart', 'full'] as const;
@@ -37,7 +59,11 @@ export interface Bye {
   readonly retry_after_s: number | null;
 }
 
-export type FromBroker = { readonly type: 'welcome'; readonly version: number } | Offer | Bye;
+export type FromBroker =
+  | { readonly type: 'welcome'; readonly version: number }
+  | Offer
+  | FriendReply
+  | Bye;
 
 /** Return `message` as JSON text. */
 export function encode(message: FromVolunteer): string {
@@ -58,6 +84,8 @@ export function decode(data: unknown): FromBroker {
       return welcome(given);
     case 'offer':
       return offer(given);
+    case 'friend_reply':
+      return friendReply(given);
     case 'bye':
       return bye(given);
     default:
@@ -74,13 +102,29 @@ function welcome(given: shape.Fields): FromBroker {
 }
 
 function offer(given: shape.Fields): Offer {
-  shape.only(given, 'type', 'offer', 'exit', 'ticket', 'description');
+  shape.only(given, 'type', 'offer', 'exit', 'ticket', 'description', 'patient');
+  const patient = given.get('patient') ?? false;
+  if (typeof patient !== 'boolean') throw new PeerError('malformed', 'not true or false');
   return Object.freeze({
     type: 'offer',
     offer: shape.whole(given.get('offer'), 0, 2 ** 31 - 1),
     exit: shape.text(given.get('exit'), 1, 32, EXIT_ID),
     ticket: shape.text(given.get('ticket'), 0, TICKET_BYTES),
     description: description.read(given.get('description')),
+    ...(patient ? { patient } : {}),
+  });
+}
+
+function friendReply(given: shape.Fields): FriendReply {
+  shape.only(given, 'type', 'id', 'reply');
+  const reply = given.get('reply');
+  if (reply !== null && !decodeBase64(shape.text(reply, 0, SIGNAL_MESSAGE_BYTES))) {
+    throw new PeerError('malformed', 'not base64');
+  }
+  return Object.freeze({
+    type: 'friend_reply',
+    id: shape.whole(given.get('id'), 0, 2 ** 31 - 1),
+    reply: reply as string | null,
   });
 }
 

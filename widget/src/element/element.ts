@@ -8,7 +8,7 @@ import { dispatch, INITIAL, isOn, type Event, type Snapshot } from '../core/stor
 import * as consent from './consent';
 import { Face } from './face';
 import { mock } from './mock';
-import { Session } from './session';
+import { FriendProblem, Session } from './session';
 
 const PEOPLE = 5;
 const SLOWEST_MBIT = 0.1;
@@ -69,6 +69,15 @@ export class PasserelleSwitch extends HTMLElement {
   /** Turn the switch off; everything is closed within 1.5 s. */
   stop(): void {
     this.#dispatch({ type: 'stop' });
+  }
+
+  /** Take a text from a person who reaches no server, and return the one to send back.
+   *
+   * The switch must be on. Rejects with an Error whose `reason` is `off`, `text`, `refused` or
+   * `timeout`.
+   */
+  helpFriend(text: string): Promise<string> {
+    return this.#session?.help(text) ?? Promise.reject(new FriendProblem('off'));
   }
 
   connectedCallback(): void {

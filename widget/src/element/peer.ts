@@ -24,12 +24,18 @@ export class Peer {
   readonly #events: PeerEvents;
   readonly #camera: Camera;
   readonly #over = new AbortController();
+  #patient: boolean;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Throws where the browser cannot do it. `stun` holds URLs. */
-  constructor(stun: readonly string[], events: PeerEvents) {
+  /** Throws where the browser cannot do it. `stun` holds URLs.
+   *
+   * A `patient` one does not give up before it was connected: checks that arrive after the browser
+   * calls it failed still connect it, and the relay says when to stop waiting.
+   */
+  constructor(stun: readonly string[], patient: boolean, events: PeerEvents) {
     this.#events = events;
     this.#camera = new Camera(events);
+    this.#patient = patient;
     this.#connection = new RTCPeerConnection({
       ...FILMING,
       iceServers: stun.length > 0 ? [{ urls: [...stun] }] : [],
@@ -82,6 +88,8 @@ export class Peer {
   #changed(): void {
     clearTimeout(this.#timer);
     const state = this.#connection.connectionState;
+    if (state === 'connected') this.#patient = false;
+    if (this.#patient) return;
     if (state === 'failed' || state === 'closed') this.#lose();
     if (state === 'disconnected') this.#timer = setTimeout(() => this.#lose(), DISCONNECTED_MS);
   }

@@ -5,8 +5,9 @@
  */
 
 import { Problem, type Reason } from '../core/fault';
-import type { Allowance, FromRelay, Report, ToRelay } from '../core/report';
+import type { Allowance, FriendFault, FromRelay, Report, ToRelay } from '../core/report';
 import { canFilm } from './camera';
+import { findClass } from './nat';
 import { canRelay, Peer } from './peer';
 
 /** File and integrity of the relay script; put in by the build. */
@@ -23,10 +24,25 @@ export interface SessionEvents {
   ended(reason: Reason | null): void;
 }
 
+interface Asked {
+  resolve(text: string): void;
+  reject(problem: FriendProblem): void;
+}
+
+/** Why a friend's text brought no answer. */
+export class FriendProblem extends Error {
+  constructor(readonly reason: FriendFault) {
+    super(reason);
+  }
+}
+
 export class Session {
   readonly #events: SessionEvents;
   readonly #over = new AbortController();
   readonly #peers = new Map<number, Peer>();
+  readonly #asked = new Map<number, Asked>();
+  #next = 0;
+  readonly #looking = new AbortController();
   #worker: Worker | null = null;
   #isStopping = false;
   #allowance: Allowance;
@@ -58,10 +74,21 @@ export class Session {
     this.#post({ type: 'allow', allowance });
   }
 
+  /** Answer a reader's text; rejects with FriendProblem. */
+  help(text: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      if (!this.#worker) return reject(new FriendProblem('off'));
+      const id = this.#next++;
+      this.#asked.set(id, { resolve, reject });
+      this.#post({ type: 'friend', id, text });
+    });
+  }
+
   /** Let people move to other volunteers, then close everything; over within 1.5 s. */
   stop(): void {
     if (this.#isStopping) return;
     this.#isStopping = true;
+    this.#looking.abort();
     if (!this.#worker) return this.#finish(null);
     this.#post({ type: 'stop' });
     this.#expire();
@@ -70,6 +97,7 @@ export class Session {
   /** Close everything at once: the page is going, and nothing can be waited for. */
   leave(): void {
     this.#isStopping = true;
+    this.#looking.abort();
     if (!this.#worker) return this.#finish(null);
     this.#post({ type: 'leave' });
     for (const peer of this.#peers.values()) peer.close();
@@ -134,21 +162,38 @@ export class Session {
       case 'report':
         return this.#events.report(message.report);
       case 'peer':
-        return this.#connect(message.link, message.sdp, message.stun);
+        return this.#connect(message.link, message.sdp, message.stun, message.patient);
       case 'shoot':
         return this.#peers.get(message.link)?.shoot();
+      case 'friend_answer':
+        return this.#settle(message.id)?.resolve(message.text);
+      case 'friend_fault':
+        return this.#settle(message.id)?.reject(new FriendProblem(message.fault));
       case 'peer_over':
         this.#peers.get(message.link)?.close();
         this.#peers.delete(message.link);
         return;
+      case 'look':
+        return void this.#look(message.stun);
       case 'ended':
         return this.#finish(message.reason);
     }
   }
 
-  #connect(link: number, sdp: string, stun: readonly string[]): void {
+  #settle(id: number): Asked | undefined {
+    const asked = this.#asked.get(id);
+    this.#asked.delete(id);
+    return asked;
+  }
+
+  async #look(stun: readonly string[]): Promise<void> {
+    const nat = await findClass(stun, this.#looking.signal);
+    if (!this.#looking.signal.aborted) this.#post({ type: 'nat', nat });
+  }
+
+  #connect(link: number, sdp: string, stun: readonly string[], patient: boolean): void {
     try {
-      const peer = new Peer(stun, {
+      const peer = new Peer(stun, patient, {
         channel: (channel) =>
           this.#post({ type: 'channel', link, channel }, channel as unknown as Transferable),
         reels: (reels) => {
@@ -174,10 +219,13 @@ export class Session {
   #finish(reason: Reason | null): void {
     if (this.#over.signal.aborted) return;
     this.#over.abort();
+    this.#looking.abort();
     for (const peer of this.#peers.values()) peer.close();
     this.#peers.clear();
     this.#worker?.terminate();
     this.#worker = null;
+    for (const { reject } of this.#asked.values()) reject(new FriendProblem('off'));
+    this.#asked.clear();
     this.#events.ended(reason);
   }
 }

@@ -1,6 +1,7 @@
 /** The conversation with a broker: one WebSocket held open, and coming back when it is lost. */
 
 import { delay_s } from '../core/backoff';
+import { encode as base64 } from '../core/base64';
 import { closeCode, PeerError, Problem, type Reason } from '../core/fault';
 import {
   decode,
@@ -9,7 +10,9 @@ import {
   VERSION,
   type Bye,
   type Decline,
+  type FriendReply,
   type FromVolunteer,
+  type NatClass,
   type Offer,
 } from '../core/signalling';
 import type { Description } from '../core/description';
@@ -29,6 +32,7 @@ export interface BrokerEvents {
   /** How many more people can be helped right now. */
   free(): number;
   offer(offer: Offer, reply: Reply): void;
+  friend(reply: FriendReply): void;
   changed(state: Report['broker'], reason: Reason | null, retry_s: number | null): void;
 }
 
@@ -45,6 +49,7 @@ export class Broker {
   readonly #signal: AbortSignal;
   #send: ((message: FromVolunteer) => void) | null = null;
   #told = -1;
+  #nat: NatClass = 'unknown';
 
   constructor(network: Network, events: BrokerEvents, signal: AbortSignal) {
     this.#network = network;
@@ -73,6 +78,21 @@ export class Broker {
     if (!this.#send || free === this.#told) return;
     this.#told = free;
     this.#send({ type: 'ready', free });
+  }
+
+  /** Hand on a sealed request; false where no broker is there. The reply comes as an event. */
+  ask(id: number, request: Uint8Array): boolean {
+    this.#send?.({ type: 'friend', id, request: base64(request) });
+    return this.#send !== null;
+  }
+
+  /** Tell the broker what NAT this browser is behind, if that is news. */
+  tell(nat: NatClass): void {
+    if (nat === this.#nat) return;
+    this.#nat = nat;
+    if (!this.#send) return; // the next hello says it
+    this.#told = this.#events.free();
+    this.#send({ type: 'ready', free: this.#told, nat });
   }
 
   async #visit(): Promise<Parting> {
@@ -107,7 +127,7 @@ export class Broker {
     };
     socket.onopen = () => {
       this.#told = this.#events.free();
-      send({ type: 'hello', version: VERSION, software: SOFTWARE, free: this.#told });
+      send({ type: 'hello', version: VERSION, software: SOFTWARE, free: this.#told, nat: this.#nat });
     };
     socket.onclose = () => part('broker_unreachable');
     socket.onmessage = ({ data }: MessageEvent<unknown>) => {
@@ -116,6 +136,7 @@ export class Broker {
         if (message.type === 'bye') return leave(message, part, reject);
         if ((message.type === 'welcome') === welcomed) throw new PeerError('malformed', 'order');
         if (message.type === 'offer') return this.#events.offer(message, replyTo(message, send));
+        if (message.type === 'friend_reply') return this.#events.friend(message);
         welcomed = true;
         clearTimeout(timer);
         this.#send = send;

@@ -13,6 +13,8 @@ import type { Pace } from './pace';
 
 /** Time for a side to open: a WebSocket needs three round trips, ICE may try for long. */
 const OPEN_MS = { client: 15_000, exit: 10_000 } as const;
+/** The same where people carry the answer to the client by hand. */
+const PATIENT_MS = 300_000;
 /** Time for what was received to be handed over, and for the far ends to close. */
 const LINGER_MS = 5_000;
 /** The same when there is nothing worth handing over. */
@@ -43,14 +45,16 @@ export class Link {
   #over = false;
   #timer: Timer | undefined;
 
-  constructor(pace: Pace, events: LinkEvents) {
+  /** A `patient` link waits for a client that comes late, and for the exit after it. */
+  constructor(pace: Pace, events: LinkEvents, patient = false) {
     this.#events = events;
     const flow = () =>
       new Flow(pace, {
         carried: (bytes) => events.carried(bytes),
         failed: (code) => this.close(code),
       });
-    const timer = (side: Side) => setTimeout(() => this.close('timeout'), OPEN_MS[side]);
+    const more_ms = patient ? PATIENT_MS : 0;
+    const timer = (side: Side) => setTimeout(() => this.close('timeout'), OPEN_MS[side] + more_ms);
     // The exit first: when the page goes, the client's channel may be gone already.
     this.#flows = { exit: flow(), client: flow() };
     this.#opening = { client: timer('client'), exit: timer('exit') };

@@ -6,6 +6,8 @@ import { LANE_BURST } from '../core/limits';
 export class Person {
   /** Id of the exit that all their links go to. */
   readonly exit: string;
+  /** Where they were when the broker introduced them; of lanes, other addresses are not used. */
+  readonly addresses: ReadonlySet<string>;
   /** Links now, opening and closing ones included. */
   links = 0;
   /** Links open on both sides now. */
@@ -15,8 +17,9 @@ export class Person {
   // Each lane makes a PeerConnection on the page's main thread, whether it opens or not.
   readonly #asking = new Bucket(1, LANE_BURST, performance.now());
 
-  constructor(exit: string) {
+  constructor(exit: string, addresses: Iterable<string>) {
     this.exit = exit;
+    this.addresses = new Set(addresses);
   }
 
   /** Tell whether they may ask for one more lane so soon; then it is counted. */

@@ -1,5 +1,6 @@
 /** The relay: takes the broker's offers, holds the links, and reports to the page. */
 
+import { vet } from '../core/candidates';
 import * as control from '../core/control';
 import { fromOwnSdp, MEDIA_VERSION, toSdp, type Description } from '../core/description';
 import { Problem, type Reason } from '../core/fault';
@@ -10,6 +11,7 @@ import type { Offer } from '../core/signalling';
 import { Broker, type Reply } from './broker';
 import { project } from './camera';
 import { Film, type Projector } from './film';
+import { Friends } from './friends';
 import { Link } from './link';
 import { Network } from './network';
 import { Pace } from './pace';
@@ -30,12 +32,15 @@ interface Entry {
   answer: Description | null;
   projector: Projector | null;
   film: Film | null;
+  /** Opens the exit's side once the client's is open; null where that was done at once. */
+  readonly connect: (() => void) | null;
   isAnswered: boolean;
   isOpen: boolean;
 }
 
 /** What an offer of the broker's and a lane of a client's have in common. */
 interface Request {
+  readonly patient?: boolean;
   readonly ticket: string;
   readonly description: Description;
 }
@@ -45,6 +50,7 @@ export class Relay {
   readonly #entries = new Map<number, Entry>();
   readonly #people = new Set<Person>();
   readonly #pace = new Pace();
+  readonly #friends: Friends;
   readonly #stopping = new AbortController();
   #media = false;
   #network: Network | null = null;
@@ -66,6 +72,7 @@ export class Relay {
 
   constructor(post: (message: FromRelay) => void) {
     this.#post = post;
+    this.#friends = new Friends(post);
   }
 
   handle(message: ToRelay): void {
@@ -85,6 +92,14 @@ export class Relay {
         return this.#answer(message.link, message.sdp);
       case 'peer_lost':
         return this.#entries.get(message.link)?.link.close('transport');
+      case 'friend':
+        return void this.#friends.help(
+          message.id,
+          message.text,
+          (request) => this.#broker?.ask(message.id, request) ?? false,
+        );
+      case 'nat':
+        return this.#broker?.tell(message.nat);
       case 'stop':
         return this.#stop(null, DRAIN_MS);
       case 'leave':
@@ -105,7 +120,12 @@ export class Relay {
         {
           free: () => Math.max(0, this.#allowance.people - this.#people.size),
           offer: (offer, reply) => this.#offered(offer, reply),
-          changed: (broker, reason, retry_s) => this.#change({ broker, reason, retry_s }),
+          friend: (reply) => void this.#friends.replied(reply),
+          changed: (broker, reason, retry_s) => {
+            this.#change({ broker, reason, retry_s });
+            // Also after coming back: it may be from another network.
+            if (broker === 'online') this.#look();
+          },
         },
         this.#stopping.signal,
       );
@@ -115,9 +135,15 @@ export class Relay {
     }
   }
 
+  #look(): void {
+    const stun = pick(this.#network?.descriptor?.stun ?? [], STUN_SERVERS);
+    if (stun.length === STUN_SERVERS) this.#post({ type: 'look', stun });
+  }
+
   #offered(offer: Offer, reply: Reply): void {
     if (this.#people.size >= this.#allowance.people) return reply.decline('busy');
-    this.#open(offer, new Person(offer.exit), reply);
+    const addresses = offer.description.candidates.map(([, ip]) => ip);
+    this.#open(offer, new Person(offer.exit, addresses), reply);
   }
 
   /** Open a lane beside `link`, over which `person` asked for it. */
@@ -133,32 +159,40 @@ export class Relay {
     this.#open(lane, person, reply);
   }
 
-  #open({ ticket, description }: Request, person: Person, reply: Reply): void {
+  #open({ ticket, description, patient = false }: Request, person: Person, reply: Reply): void {
     const descriptor = this.#network?.descriptor;
     const exit = descriptor?.exits.find(({ id }) => id === person.exit);
     if (!descriptor || !exit) return reply.decline('unknown_exit');
     // This browser must be the DTLS client: a genuine ClientHello is what a censor gets to see.
     if (description.setup === 'active') return reply.decline('unsupported');
-    let socket: WebSocket;
+    const connect = () => joinSocket(link, new WebSocket(exit.url, ['passerelle.v1', ticket]));
+    const id = this.#next++;
+    const link = new Link(
+      this.#pace,
+      {
+        changed: () => this.#count(id),
+        carried: (bytes) => this.#carried(bytes),
+        heard: (message) => {
+          if (message.type === 'lane') this.#asked(message, person, link);
+          else this.#entries.get(id)?.film?.hear(message);
+        },
+        over: () => this.#over(id),
+      },
+      patient,
+    );
     try {
-      socket = new WebSocket(exit.url, ['passerelle.v1', ticket]);
+      // The exit does not wait for a client that comes late.
+      if (!patient) connect();
     } catch {
+      link.close('internal');
       return reply.decline('failed');
     }
-    const id = this.#next++;
-    const link = new Link(this.#pace, {
-      changed: () => this.#count(id),
-      carried: (bytes) => this.#carried(bytes),
-      heard: (message) => {
-        if (message.type === 'lane') this.#asked(message, person, link);
-        else this.#entries.get(id)?.film?.hear(message);
-      },
-      over: () => this.#over(id),
-    });
+    const late = patient ? connect : null;
     this.#entries.set(id, {
       link,
       person,
       reply,
+      connect: late,
       channel: null,
       answer: null,
       projector: null,
@@ -169,13 +203,13 @@ export class Relay {
     this.#people.add(person);
     person.links += 1;
     this.#broker?.ready();
-    joinSocket(link, socket);
-    const { media, ...plain } = description;
+    const { media, ...plain } = vet(description, descriptor.private_candidates, person.addresses);
     this.#post({
       type: 'peer',
       link: id,
       sdp: toSdp(media && this.#media ? { ...plain, media: MEDIA_VERSION } : plain),
       stun: pick(descriptor.stun, STUN_SERVERS),
+      patient,
     });
   }
 
@@ -199,7 +233,8 @@ export class Relay {
     try {
       const description = fromOwnSdp(sdp);
       if (description.setup !== 'active') throw new Problem('internal');
-      entry.answer = description;
+      // A stranger is not told of the network this browser is in.
+      entry.answer = vet(description, this.#network?.descriptor?.private_candidates ?? false);
       this.#join(entry);
     } catch {
       entry.link.close('internal');
@@ -208,7 +243,7 @@ export class Relay {
 
   /** Give the link its channel, and answer, once everything is here. */
   #join(entry: Entry): void {
-    const { link, channel, answer, projector, reply, isAnswered } = entry;
+    const { link, channel, connect, answer, projector, reply, isAnswered } = entry;
     if (isAnswered || !channel || !answer || (answer.media && !projector)) return;
     entry.isAnswered = true;
     joinChannel(link, channel, (port) => {
@@ -216,6 +251,14 @@ export class Relay {
       return (entry.film = new Film(port, projector, () => link.roomy('client')));
     });
     reply.answer(answer);
+    if (!connect) return;
+    channel.addEventListener('open', () => {
+      try {
+        connect();
+      } catch {
+        link.close('internal');
+      }
+    });
   }
 
   #over(id: number): void {
@@ -260,6 +303,7 @@ export class Relay {
     if (!this.#stopping.signal.aborted) {
       this.#reason = reason;
       this.#stopping.abort();
+      this.#friends.stop();
     }
     for (const { link } of this.#entries.values()) link.drain(drain_ms);
     this.#conclude();

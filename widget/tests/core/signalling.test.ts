@@ -54,9 +54,12 @@ test('nothing that a broker sends reaches a prototype', () => {
 });
 
 test('our messages are what the broker expects', () => {
-  expect(encode({ type: 'hello', version: 1, software: 'x/1', free: 5 })).toBe(
-    '{"type":"hello","version":1,"software":"x/1","free":5}',
-  );
+  const NATS = ['open', 'restricted', 'symmetric', 'blocked', 'unknown'] as const;
+  const said = NATS.flatMap((nat) => [
+    encode({ type: 'hello', version: 1, software: 'x/1', free: 5, nat }),
+    encode({ type: 'ready', free: 0, nat }),
+  ]);
+  expect([encode({ type: 'ready', free: 3 }), ...said]).toEqual(vectors<string[]>('volunteer'));
   const description = {
     ufrag: 'abcd',
     pwd: 'p'.repeat(22),

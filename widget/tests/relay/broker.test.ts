@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { read, write } from '../../src/core/description';
 import { Problem } from '../../src/core/fault';
-import type { Offer } from '../../src/core/signalling';
+import type { FriendReply, Offer } from '../../src/core/signalling';
 import { Broker, type Reply } from '../../src/relay/broker';
 import type { Network } from '../../src/relay/network';
 import { GARBAGE, vectors } from '../vectors';
@@ -13,6 +13,7 @@ const offer = vectors<{ message?: Offer }[]>('signalling').find(
 
 function setUp(describe: () => Promise<object> = async () => ({ brokers: ['https://b.example/x'] })) {
   const offers: [Offer, Reply][] = [];
+  const replies: FriendReply[] = [];
   const states: (string | null)[][] = [];
   const waits: (number | null)[] = [];
   const stopping = new AbortController();
@@ -22,6 +23,7 @@ function setUp(describe: () => Promise<object> = async () => ({ brokers: ['https
     {
       free: () => free.count,
       offer: (given, reply) => offers.push([given, reply]),
+      friend: (reply) => replies.push(reply),
       changed: (state, reason, retry_s) => {
         states.push([state, reason]);
         waits.push(retry_s);
@@ -33,7 +35,7 @@ function setUp(describe: () => Promise<object> = async () => ({ brokers: ['https
     () => 'over',
     (error: Problem) => error.reason,
   );
-  return { broker, offers, states, waits, free, stopping, ended };
+  return { broker, replies, offers, states, waits, free, stopping, ended };
 }
 
 /** Let everything that is ready happen. */
@@ -72,7 +74,7 @@ test('it says hello, is welcomed, and is silent until something changes', async 
   const socket = await welcomed();
   expect(socket.url).toBe('wss://b.example/x/v1/volunteer');
   expect(socket.said).toEqual([
-    { type: 'hello', version: 1, software: expect.stringMatching(/^passerelle-switch\//), free: 5 },
+    { type: 'hello', version: 1, software: expect.stringMatching(/^passerelle-switch\//), free: 5, nat: 'unknown' },
   ]);
   expect(states).toEqual([
     ['connecting', null],
@@ -86,6 +88,19 @@ test('it says hello, is welcomed, and is silent until something changes', async 
   expect(socket.said.slice(1)).toEqual([{ type: 'ready', free: 4 }]);
   await vi.advanceTimersByTimeAsync(3_600_000);
   expect(FakeSocket.made).toHaveLength(1);
+});
+
+test('news of the NAT is told at once, and again by the next hello', async () => {
+  const { broker } = setUp();
+  broker.tell('symmetric');
+  const socket = await welcomed();
+  broker.tell('restricted');
+  broker.tell('restricted');
+  expect(socket.said.slice(1)).toEqual([{ type: 'ready', free: 5, nat: 'restricted' }]);
+  socket.lose();
+  await vi.advanceTimersByTimeAsync(60_000);
+  (FakeSocket.made.at(-1) as FakeSocket).open();
+  expect((FakeSocket.made.at(-1) as FakeSocket).said[0]).toMatchObject({ nat: 'restricted' });
 });
 
 test('an offer is answered or declined by its number, while the conversation lasts', async () => {

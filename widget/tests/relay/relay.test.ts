@@ -12,7 +12,7 @@ const DESCRIPTION = {
   pwd: 'p'.repeat(22),
   fingerprint: encode(new Uint8Array(32)),
   setup: 'actpass',
-  candidates: [['host', '192.0.2.1', 5000]],
+  candidates: [['host', '192.168.7.7', 5000], ['srflx', '8.8.8.8', 5000]],
 };
 const OWN_SDP = vectors<{ sdp: string; description: object | null }[]>('own_sdp')[0]?.sdp ?? '';
 const EXIT = 'wss://exit.example/v1/link';
@@ -100,6 +100,24 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
+test('a NAT is looked at with two servers each time the broker is there, and told', async () => {
+  const { relay, broker } = await setUp();
+  const looks = () => posted.filter((message) => message.type === 'look');
+  const [look] = looks();
+  expect(looks()).toHaveLength(1);
+  expect(look?.type === 'look' && new Set(look.stun).size).toBe(2);
+  relay.handle({ type: 'nat', nat: 'restricted' });
+  expect(broker.said.at(-1)).toEqual({ type: 'ready', free: 5, nat: 'restricted' });
+  broker.lose();
+  await vi.waitFor(() => {
+    vi.advanceTimersByTime(1_000);
+    expect(FakeSocket.made).toHaveLength(2);
+  });
+  FakeSocket.made[1]?.open();
+  FakeSocket.made[1]?.tell({ type: 'welcome', version: 1 });
+  expect(looks()).toHaveLength(2);
+});
+
 describe('an offer', () => {
   test('becomes a socket to the exit and a peer, and is answered', async () => {
     const { broker, offer, made, join } = await setUp();
@@ -107,7 +125,8 @@ describe('an offer', () => {
     const { socket } = made();
     expect([socket.url, socket.protocols]).toEqual([EXIT, ['passerelle.v1', 'tick']]);
     const peer = posted.find(({ type }) => type === 'peer');
-    expect(peer).toMatchObject({ sdp: expect.stringContaining('192.0.2.1') });
+    expect(peer).toMatchObject({ sdp: expect.stringContaining(' 8.8.8.8 5000 ') });
+    expect(peer).toMatchObject({ sdp: expect.not.stringContaining('192.168.7.7') });
     expect(peer?.type === 'peer' && new Set(peer.stun).size).toBe(2);
     expect(broker.said.at(-1)).toEqual({ type: 'ready', free: 4 });
     join();
@@ -163,8 +182,12 @@ describe('lanes', () => {
     offer();
     const { channel } = join();
     const before = broker.sent.length;
-    ask(channel, 9);
+    const candidates = [...DESCRIPTION.candidates, ['srflx', '9.9.9.9', 5000]];
+    ask(channel, 9, { description: { ...DESCRIPTION, candidates } });
     expect([made().socket.url, made().socket.protocols]).toEqual([EXIT, ['passerelle.v1', 'lane']]);
+    const peer = posted.filter(({ type }) => type === 'peer').at(-1);
+    expect(peer).toMatchObject({ sdp: expect.stringContaining(' 8.8.8.8 5000 ') });
+    expect(peer).toMatchObject({ sdp: expect.not.stringMatching(/192\.168\.7\.7|9\.9\.9\.9/) });
     join();
     expect(channel.said).toEqual([
       { type: 'lane_answer', lane: 9, description: expect.objectContaining({ setup: 'active' }) },

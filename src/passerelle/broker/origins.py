@@ -1,0 +1,37 @@
+"""Where those who connect are: their address, and what matching may know of it."""
+
+from __future__ import annotations
+
+from aiohttp import hdrs, web
+
+from passerelle.broker.config import BrokerConfig
+from passerelle.core.choice import Origin
+from passerelle.core.forwarded import client_address
+from passerelle.core.host import IPAddress
+from passerelle.core.prefix import site
+from passerelle.io.places import Places
+from passerelle.io.web import peer_address
+
+
+class Origins:
+    """Looks up countries and networks; keeps no address."""
+
+    def __init__(self, config: BrokerConfig) -> None:
+        self._config = config
+        self._places = Places()
+
+    def seen(self, request: web.Request) -> IPAddress | None:
+        """Return the address that a request came from, None when it is not known.
+
+        What a proxy says of it is believed if it is one of ours.
+        """
+        fields = request.headers.getall(hdrs.X_FORWARDED_FOR, ())
+        return client_address(peer_address(request), fields, self._config.trusted_proxies)
+
+    def of(self, address: IPAddress | None) -> Origin:
+        """Return where `address` is. The first public one loads the database: 0.3 s."""
+        network = site(address)
+        if address is None or network is None:
+            return Origin()
+        place = self._places.look_up(address)
+        return Origin(site=network, country=place.country, asn=place.asn)

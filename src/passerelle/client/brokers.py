@@ -1,0 +1,298 @@
+"""A network's brokers: all ways to all of them, and the descriptor that lists them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import random
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from passerelle import limits
+from passerelle.client.config import ClientConfig
+from passerelle.client.friend import FriendMethod
+from passerelle.client.methods import method
+from passerelle.client.rendezvous import BrokerSilent, Method, ask
+from passerelle.client.state import State
+from passerelle.core.backoff import Backoff
+from passerelle.core.ranking import Ranking
+from passerelle.errors import ConfigError
+from passerelle.io.disguise import Disguise
+from passerelle.io.tasks import AllFailed, staggered
+from passerelle.wire import descriptor
+from passerelle.wire.description import Description
+from passerelle.wire.descriptor import Descriptor
+from passerelle.wire.rendezvous import Refusal, Reply
+from passerelle.wire.signalling import NatClass
+from passerelle.wire.ways import NETWORK_PATH, Direct, Way
+
+T = TypeVar("T")
+
+FAILURES_TO_RELOAD: Final = 3
+"""After so many requests in vain the brokers may have moved: the descriptor is asked for again."""
+_RETRY_S: Final = (5.0, 300.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """One way to one broker."""
+
+    key: str
+    """What it is remembered by."""
+    method: Method
+    seal_key: bytes = b""
+    """The broker's; empty where only its descriptor is wanted."""
+
+
+class Brokers:
+    """Fetches the descriptor and keeps it fresh, and asks whichever broker can be reached.
+
+    An async context manager: leaving closes all connections.
+    """
+
+    def __init__(self, config: ClientConfig) -> None:
+        self._config = config
+        self._invite = config.invite
+        self._by_hand = config.friend and FriendMethod(config.friend)
+        self._disguise = Disguise(config.request_timeout_s)
+        self._state = State(config.invite.operator_key, config.state)
+        self._ranking = Ranking()
+        self._descriptor: Descriptor | None = None
+        self._routes: list[Route] = []
+        """To the descriptor's brokers."""
+        self._fetched_s = 0.0
+        self._failures = 0
+        self._doubted = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        """Read what is remembered. Raises ConfigError when a given descriptor is no good.
+
+        So does one that is missing, where a friend is the only way.
+        """
+        self._state.load()
+        self._ranking = Ranking(self._state.ways)
+        if self._config.network:
+            self._take(self._config.network)
+        elif self._state.document:
+            with contextlib.suppress(ConfigError):  # another is fetched in its place
+                self._take(self._state.document)
+        if self._by_hand is not None and self._descriptor is None:
+            raise ConfigError(
+                "The network's description is not on this computer yet. Ask your friend for the "
+                "file behind the link on the friend's page, and name it with --network."
+            )
+        await self._disguise.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._disguise.__aexit__(kind, error, trace)
+
+    @property
+    def descriptor(self) -> Descriptor | None:
+        """The newest verified one; it may have expired since."""
+        return self._descriptor
+
+    async def load(self) -> Descriptor:
+        """Return the descriptor at hand, or fetch one.
+
+        Raises BrokerSilent when no way leads to one, ConfigError when what came is not what the
+        invite promises.
+        """
+        if self._descriptor is None:
+            await self.reload()
+        assert self._descriptor is not None  # loaded
+        return self._descriptor
+
+    async def reload(self) -> None:
+        """Fetch the descriptor, by whichever way brings a good one first. Raises as `load` does."""
+        routes = {route.key: route for route in (*self._routes, *self._invite_routes())}
+
+        async def fetch(route: Route) -> None:
+            start = time.monotonic()
+            self._take(await route.method.document())
+            self._ranking.succeeded(route.key, time.monotonic() - start)
+
+        await self._race(list(routes.values()), fetch, self._ranking.patience_s)
+        self._fetched_s = time.time()
+
+    async def keep_fresh(self) -> None:
+        """Reload the descriptor before it expires, and after repeated failures.
+
+        Never returns, except where no network may be used.
+        """
+        if self._by_hand is not None:
+            return
+        backoff = Backoff(*_RETRY_S)
+        failed = False
+        while True:
+            wait_s = backoff.next_s(random.random()) if failed else self._fresh_s()  # noqa: S311
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._doubted.wait()
+            self._doubted.clear()
+            if failed or self._failures >= FAILURES_TO_RELOAD or self._fresh_s() <= 0:
+                try:
+                    await self.reload()
+                except (BrokerSilent, ConfigError):
+                    failed = True
+                else:
+                    failed = False
+                    backoff.reset()
+
+    async def ask(
+        self,
+        offers: tuple[Description, ...],
+        *,
+        exit_id: str | None,
+        avoid: tuple[bytes, ...],
+        lanes: int,
+        nat: NatClass = NatClass.UNKNOWN,
+        failed: tuple[bytes, ...] = (),
+    ) -> Reply:
+        """Ask for volunteers, by one way after the other until a broker answers.
+
+        `avoid` are those not wanted, `failed` those through which no link came about. Each try is
+        a request of its own, so that none is a replay of another. Raises BrokerSilent, and
+        ConfigError when this version is no longer spoken. Cancelling gives up.
+        """
+        assert self._descriptor is not None  # loaded
+        if time.time() > self._descriptor.expires_s:
+            self._failures = FAILURES_TO_RELOAD
+            self._doubted.set()
+            raise BrokerSilent("the network's description has expired, and no new one came")
+        if self._by_hand is not None:
+            avoid = failed = ()  # there is one friend
+        busy: list[Reply] = []
+
+        async def try_route(route: Route) -> Reply:
+            reply = await ask(
+                route.method,
+                route.seal_key,
+                offers,
+                exit_id=exit_id,
+                avoid=avoid,
+                lanes=lanes,
+                nat=nat,
+                failed=failed,
+                token=self._config.token,
+            )
+            self._ranking.worked(route.key)
+            if reply.refusal is Refusal.BUSY:
+                busy.append(reply)
+                raise _Busy("the broker is busy")
+            return reply
+
+        try:
+            reply = await self._race(
+                self._routes, try_route, lambda _: self._config.answer_patience_s
+            )
+        except BrokerSilent:
+            if busy:
+                return busy[0]
+            self._failures += 1
+            if self._failures >= FAILURES_TO_RELOAD:
+                self._doubted.set()
+            raise
+        self._failures = 0
+        return reply
+
+    async def _race(
+        self,
+        routes: Sequence[Route],
+        work: Callable[[Route], Awaitable[T]],
+        patience_s: Callable[[str], float],
+    ) -> T:
+        """Do `work` by the best route, and by others where that fails or takes too long."""
+        by_key = {route.key: route for route in routes}
+        running: list[str] = []
+
+        async def attempt(route: Route) -> T:
+            running.append(route.key)
+            try:
+                result = await work(route)
+            except _Busy:
+                raise
+            except (BrokerSilent, ConfigError):
+                running.remove(route.key)
+                self._ranking.failed(route.key, time.time())
+                raise
+            for slower in running[: running.index(route.key)]:
+                self._ranking.failed(slower, time.time())
+            return result
+
+        order = self._ranking.order(list(by_key), time.time())
+        try:
+            return await staggered((attempt(by_key[key]), patience_s(key)) for key in order)
+        except AllFailed as failed:
+            raise _worst(failed) from None
+        finally:
+            self._remember()
+
+    def _take(self, document: bytes) -> None:
+        """Verify a descriptor and use it, unless the one at hand is newer. Raises ConfigError."""
+        found = descriptor.verify(document, self._invite.operator_key, now_s=time.time())
+        if self._descriptor is not None and found.issued_s <= self._descriptor.issued_s:
+            return
+        self._descriptor = found
+        self._state.document = document
+        self._routes = list(self._routes_of(found))[: limits.RANKED_WAYS]
+
+    def _routes_of(self, found: Descriptor) -> Iterable[Route]:
+        """Yield the routes: all brokers' first ways, then their second ones, and so on."""
+        if self._by_hand is not None:
+            # Which broker the friend's page talks to is not known here; the first is the network's.
+            yield Route("friend", self._by_hand, found.brokers[0].seal_key)
+            return
+        brokers = list(found.brokers)
+        # Which broker of several: any of them, so that they share the load.
+        secrets.SystemRandom().shuffle(brokers)
+        for place in range(limits.WAYS):
+            for broker in brokers:
+                for way in broker.known_ways[place : place + 1]:
+                    yield self._route(broker.url, way, broker.seal_key)
+
+    def _invite_routes(self) -> list[Route]:
+        return [self._route(self._invite.url, way) for way in (Direct(), *self._invite.ways)]
+
+    def _route(self, url: str, way: Way, seal_key: bytes = b"") -> Route:
+        target = way.target(url, NETWORK_PATH)
+        digest = hashlib.sha256(f"{target.url} {target.host}".encode()).hexdigest()[:8]
+        kind = str(way).partition("=")[0]
+        return Route(f"{kind}-{digest}", method(self._disguise, way, url), seal_key)
+
+    def _fresh_s(self) -> float:
+        """Return for how long the descriptor need not be fetched again, at most a minute."""
+        assert self._descriptor is not None  # loaded
+        half_s = (self._descriptor.issued_s + self._descriptor.expires_s) / 2
+        due_s = max(half_s, self._fetched_s + self._config.reload_pause_s)
+        return min(60.0, due_s - time.time())
+
+    def _remember(self) -> None:
+        routes = (*self._routes, *self._invite_routes())
+        ways = self._ranking.records(route.key for route in routes)
+        if ways != self._state.ways or self._state.document != self._state.saved:
+            self._state.ways = ways
+            self._state.save()
+
+
+class _Busy(BrokerSilent):
+    """A broker answered, and has no time."""
+
+
+def _worst(failed: AllFailed) -> BrokerSilent | ConfigError:
+    """Return what to tell: what a person can put right first, then what happened last."""
+    for error in failed.errors:
+        if isinstance(error, ConfigError):
+            return error
+    last = failed.errors[-1] if failed.errors else None
+    return last if isinstance(last, BrokerSilent) else BrokerSilent("there is no way to a broker")

@@ -1,0 +1,225 @@
+"""SOCKS5 UDP ASSOCIATE at the client: an application's datagrams, each destination on its flow."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
+
+from passerelle import limits
+from passerelle.core import socks5
+from passerelle.core.request import Associate
+from passerelle.core.udpassociate import Drop, decode, header
+from passerelle.errors import Failure, PasserelleError, StreamFailed
+from passerelle.io import udp
+from passerelle.io.flow import Flow
+from passerelle.io.stream import TunnelStream
+from passerelle.io.tasks import TaskSet, race
+
+_log = logging.getLogger(__name__)
+
+RETRY_S = 1.0
+"""After a destination was refused, or its flow broke, its datagrams are dropped for so long."""
+GIVE_WAY_S = 5.0
+"""With too many destinations, one unused for so long gives way to a new one: most are done after
+one question and one answer."""
+
+OpenFlow = Callable[[str, int], Awaitable[TunnelStream]]
+
+
+class Associations:
+    """All UDP associations of one client."""
+
+    def __init__(
+        self, offered: Callable[[], Awaitable[bool]], open_flow: OpenFlow, idle_s: float
+    ) -> None:
+        """`offered` tells whether the exit carries UDP; `idle_s`: how long a flow may go unused.
+
+        Both callables raise StreamFailed.
+        """
+        self._offered = offered
+        self._open_flow = open_flow
+        self._idle_s = idle_s
+        self._count = 0
+
+    async def serve(
+        self, request: Associate, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Answer the request and relay datagrams until the application closes its connection.
+
+        Raises StreamFailed when there can be no association: nothing has been answered then.
+        Cancelling ends it.
+        """
+        if self._count >= limits.CLIENT_ASSOCIATIONS:
+            raise StreamFailed(Failure.LIMIT)
+        self._count += 1
+        try:
+            if not await self._offered():
+                raise StreamFailed(Failure.NO_DATAGRAMS)
+            await self._relay(request, reader, writer)
+        finally:
+            self._count -= 1
+
+    async def _relay(
+        self, request: Associate, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        # Where the application reached the proxy it reaches this socket, and nobody else does.
+        local, application = (writer.get_extra_info(key)[0] for key in ("sockname", "peername"))
+        association = Association(
+            self._open_flow, udp.bound(local), (application, request.port), self._idle_s
+        )
+        try:
+            address = ip_address(local.partition("%")[0])
+            writer.write(socks5.reply(socks5.Reply.SUCCEEDED, address, association.port))
+            # RFC 1928 §7: the association lasts as long as the connection that asked for it.
+            while await reader.read(limits.SOCKET_READ_BYTES):
+                pass
+        finally:
+            await association.close()
+
+
+class _Destination:
+    """One destination of an application, and the flow to it once there is one."""
+
+    carrying: asyncio.Task[None]
+
+    def __init__(self) -> None:
+        self.flow: Flow | None = None
+        self.waiting: list[bytes] = []
+        """Datagrams from before there was a flow."""
+        self.waiting_bytes = 0
+        self.closed = False
+        self.used_at = 0.0
+
+    def send(self, payload: bytes) -> bool:
+        """Send, or keep until there is a flow; False: dropped."""
+        if self.flow is not None:
+            self.flow.touch()
+            return self.flow.send(payload)
+        if self.waiting_bytes + len(payload) > limits.FLOW_WAITING_BYTES:
+            return False
+        self.waiting_bytes += len(payload)
+        self.waiting.append(payload)
+        return True
+
+    def opened(self, flow: Flow) -> None:
+        """Send what waited."""
+        self.flow = flow
+        for payload in self.waiting:
+            flow.send(payload)
+        self.waiting.clear()
+
+
+class Association:
+    """One application's datagrams.
+
+    Only the application's own address may use it: the one its connection came from, and the port
+    it named or, if it named none, the first one that sent a proper datagram.
+    """
+
+    def __init__(
+        self,
+        open_flow: OpenFlow,
+        bound: socket.socket,
+        application: tuple[str, int],
+        idle_s: float,
+    ) -> None:
+        """Take over `bound`, a non-blocking UDP socket; `application`'s port may be 0."""
+        self._open_flow = open_flow
+        self._socket = bound
+        self._application, self._application_port = application
+        self._idle_s = idle_s
+        self._destinations: dict[tuple[str, int], _Destination] = {}
+        """The one unused for longest first."""
+        self._tasks = TaskSet("client/association")
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(bound, self._readable)
+        self.dropped: collections.Counter[Drop] = collections.Counter()
+        """Datagrams that went no further."""
+
+    @property
+    def port(self) -> int:
+        """The port that takes the application's datagrams."""
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def flow_count(self) -> int:
+        """How many destinations it has."""
+        return len(self._destinations)
+
+    async def close(self) -> None:
+        """End all flows and close the port."""
+        self._loop.remove_reader(self._socket)
+        try:
+            await self._tasks.close()
+        finally:
+            self._socket.close()
+        if self.dropped:
+            counts = ", ".join(f"{drop.value} {count}" for drop, count in self.dropped.items())
+            _log.debug("an association ended; datagrams dropped: %s", counts)
+
+    # --- from the application -------------------------------------------------------------------
+
+    def _readable(self) -> None:
+        for datagram, (address, port, *_) in udp.receive_from(self._socket):
+            if drop := self._take(datagram, address, port):
+                self.dropped[drop] += 1
+
+    def _take(self, datagram: bytes, address: str, port: int) -> Drop | None:
+        if address != self._application or self._application_port not in {0, port}:
+            return Drop.STRANGER
+        packet = decode(datagram)
+        if isinstance(packet, Drop):
+            return packet
+        self._application_port = port
+        key = (packet.host, packet.port)
+        destination = self._destinations.pop(key, None)
+        if destination is None:
+            if not self._has_room():
+                return Drop.FLOWS
+            destination = _Destination()
+            destination.carrying = self._tasks.start(self._carry(key, destination), "flow")
+        self._destinations[key] = destination
+        if destination.closed:
+            return Drop.CLOSED
+        destination.used_at = self._loop.time()
+        return None if destination.send(packet.payload) else Drop.QUEUE
+
+    def _has_room(self) -> bool:
+        """Whether there may be one more destination, after one has given way if need be."""
+        if len(self._destinations) < limits.ASSOCIATION_FLOWS:
+            return True
+        key, oldest = next(iter(self._destinations.items()))
+        if self._loop.time() - oldest.used_at < GIVE_WAY_S:
+            return False
+        del self._destinations[key]
+        oldest.carrying.cancel()
+        return True
+
+    # --- one destination ------------------------------------------------------------------------
+
+    async def _carry(self, key: tuple[str, int], destination: _Destination) -> None:
+        try:
+            flow = Flow(await self._open_flow(*key))
+            try:
+                destination.opened(flow)
+                await race(self._download(flow, header(*key)), until=flow.idle(self._idle_s))
+            finally:
+                flow.abort()
+        except PasserelleError:
+            # Nothing in UDP tells an application why; what it sends meanwhile opens nothing.
+            destination.closed = True
+            await asyncio.sleep(RETRY_S)
+        finally:
+            if self._destinations.get(key) is destination:
+                del self._destinations[key]
+
+    async def _download(self, flow: Flow, start: bytes) -> None:
+        while payloads := await flow.receive():
+            for payload in payloads:
+                application = (self._application, self._application_port)
+                if not udp.send_to(self._socket, start + payload, application):
+                    self.dropped[Drop.QUEUE] += 1

@@ -1,0 +1,81 @@
+"""Ways to a broker through the network: direct, behind another name, or through an AMP cache.
+
+In each the TLS ClientHello is a browser's, and what travels is sealed: whoever is in the middle
+sees a size class.
+"""
+
+from __future__ import annotations
+
+from passerelle import limits
+from passerelle.client.rendezvous import BrokerSilent, Method
+from passerelle.errors import PeerError
+from passerelle.io.disguise import Disguise, FetchFailed
+from passerelle.wire import amp, base64url, rendezvous, ways
+from passerelle.wire.ways import Amp, Direct, Fronted, Way
+
+
+class PostMethod:
+    """HTTPS to the broker, under its own name or another."""
+
+    def __init__(self, disguise: Disguise, way: Direct | Fronted, broker_url: str) -> None:
+        self._disguise = disguise
+        self._rendezvous = way.target(broker_url, ways.RENDEZVOUS_PATH)
+        self._network = way.target(broker_url, ways.NETWORK_PATH)
+
+    async def exchange(self, sealed: bytes) -> bytes:
+        """See `Method.exchange`."""
+        target = self._rendezvous
+        try:
+            return await self._disguise.fetch(
+                target.url, host=target.host, body=sealed, most=rendezvous.SEALED_BYTES
+            )
+        except FetchFailed as error:
+            raise BrokerSilent(str(error)) from None
+
+    async def document(self) -> bytes:
+        """See `Method.document`."""
+        target = self._network
+        try:
+            return await self._disguise.fetch(
+                target.url, host=target.host, most=limits.DESCRIPTOR_BYTES
+            )
+        except FetchFailed as error:
+            raise BrokerSilent(str(error)) from None
+
+
+class AmpMethod:
+    """Pages of the broker's, as an AMP cache fetches and shows them."""
+
+    def __init__(self, disguise: Disguise, way: Amp, broker_url: str) -> None:
+        self._disguise = disguise
+        self._way = way
+        self._broker_url = broker_url
+
+    async def exchange(self, sealed: bytes) -> bytes:
+        """See `Method.exchange`."""
+        if len(sealed) > limits.TEXT_SEALED_BYTES:
+            raise BrokerSilent("the request is too long for a URL")
+        return await self._page(ways.AMP_RENDEZVOUS_PATH + base64url.encode(sealed))
+
+    async def document(self) -> bytes:
+        """See `Method.document`."""
+        return await self._page(ways.AMP_NETWORK_PATH)
+
+    async def _page(self, path: str) -> bytes:
+        target = self._way.target(self._broker_url, path)
+        try:
+            page = await self._disguise.fetch(
+                target.url, host=target.host, most=limits.AMP_PAGE_BYTES
+            )
+            return amp.message(page)
+        except FetchFailed as error:
+            raise BrokerSilent(str(error)) from None
+        except PeerError as error:
+            raise BrokerSilent(f"the cache showed {error.reason}") from None
+
+
+def method(disguise: Disguise, way: Way, broker_url: str) -> Method:
+    """Return what carries messages to the broker at `broker_url` by `way`."""
+    if isinstance(way, Amp):
+        return AmpMethod(disguise, way, broker_url)
+    return PostMethod(disguise, way, broker_url)

@@ -1,0 +1,103 @@
+"""`passerelle client`: the reader's proxy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from passerelle.commands.running import say, until_interrupted
+from passerelle.listen import Listen
+
+if TYPE_CHECKING:
+    from passerelle.client.notices import Notice
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(client)
+
+
+def client(
+    invite: Annotated[
+        str,
+        typer.Option(metavar="URL", help="The invite you were given, in quotes: 'https://…/#…'."),
+    ],
+    listen: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Where your programs find the proxy. Keep 127.0.0.1: others must not use it.",
+        ),
+    ] = "127.0.0.1:1080",
+    token: Annotated[
+        str,
+        typer.Option(
+            metavar="TEXT",
+            help="A token you were given, for networks that ask for one when many come.",
+        ),
+    ] = "",
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where it is remembered which way to the network works, and the network's "
+            "signed description; nothing about you or what you visit.",
+            show_default="client.json in the folder passerelle of $XDG_STATE_HOME, "
+            "usually ~/.local/state",
+        ),
+    ] = None,
+    media: Annotated[
+        bool,
+        typer.Option(
+            help="Let downloads come as video where a volunteer's browser can do that: faster on "
+            "bad networks, and to an observer more like a video call. Without it: data only."
+        ),
+    ] = True,
+    forget: Annotated[bool, typer.Option("--forget", help="Read and write no such file.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Also show each step of connecting.")
+    ] = False,
+) -> None:
+    """Run a proxy on this computer that reaches the web through volunteers.
+
+    Set it as SOCKS5 or HTTP proxy in your browser, both at the address of --listen. It runs until
+    you press Ctrl-C.
+    """
+    from passerelle import console  # noqa: PLC0415 - WebRTC takes a second to load
+    from passerelle.client.config import ClientConfig  # noqa: PLC0415
+    from passerelle.client.notices import LinkUp  # noqa: PLC0415
+    from passerelle.client.service import Client  # noqa: PLC0415
+    from passerelle.client.state import default_path  # noqa: PLC0415
+    from passerelle.wire.invite import parse  # noqa: PLC0415
+
+    address = Listen.parse(listen)
+    config = ClientConfig(
+        invite=parse(invite),
+        listen_host=address.host or "127.0.0.1",
+        listen_port=address.port,
+        token=token,
+        media=media,
+        state=None if forget else state or default_path(),
+    )
+
+    def show(notice: Notice) -> None:
+        say(console.sentence(notice))
+        if verbose and isinstance(notice, LinkUp):
+            for step, seconds in notice.steps:
+                say(f"    {step:<12} {1000 * seconds:6.0f} ms")
+
+    async def work() -> None:
+        running = Client(config, show)
+        try:
+            await running.start()
+            say(
+                f"Proxy ready at {config.listen_host}:{running.port} (SOCKS5 and HTTP). "
+                "Press Ctrl-C to end."
+            )
+            await running.run()
+        finally:
+            await running.close()
+
+    until_interrupted(work())

@@ -1,0 +1,165 @@
+"""`passerelle friend`: the client, introduced by a friend instead of a server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from passerelle import interrupt
+from passerelle.commands.running import say
+from passerelle.errors import ConfigError
+from passerelle.listen import Listen
+
+if TYPE_CHECKING:
+    from passerelle.client.notices import Notice
+
+_LINES: Final = 256
+"""Pasted lines that wait to be read; more are lost."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(friend)
+
+
+def friend(
+    invite: Annotated[
+        str, typer.Option(metavar="URL", help="The invite you were given, in quotes.")
+    ],
+    network: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The network's signed description, from your friend. Not needed where "
+            "`passerelle client` has reached this network before.",
+        ),
+    ] = None,
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where your programs find the proxy.")
+    ] = "127.0.0.1:1080",
+    state: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What `passerelle client` remembers, if not there."),
+    ] = None,
+) -> None:
+    """Connect through the browser of a friend, where no server can be reached.
+
+    It shows a text. Send it to a friend outside, by any chat or mail; the friend opens the
+    network's page **/friend** in a browser, turns the switch on, pastes your text, and sends back
+    the answer that appears. Paste that here within five minutes. Then it is a proxy as
+    `passerelle client` is.
+    """
+    from passerelle import console  # noqa: PLC0415 - WebRTC takes a second to load
+    from passerelle.client.config import ClientConfig  # noqa: PLC0415
+    from passerelle.client.notices import BrokerUnreachable, NoVolunteer  # noqa: PLC0415
+    from passerelle.client.service import Client  # noqa: PLC0415
+    from passerelle.client.state import default_path  # noqa: PLC0415
+    from passerelle.wire.invite import parse  # noqa: PLC0415
+
+    address = Listen.parse(listen)
+    paste = Paste()
+    config = ClientConfig(
+        invite=parse(invite),
+        listen_host=address.host or "127.0.0.1",
+        listen_port=address.port,
+        state=state or default_path(),
+        network=_read(network) if network else b"",
+        friend=paste.swap,
+        links=1,
+        # People copy and paste meanwhile.
+        patience_s=300.0,
+    )
+
+    def show(notice: Notice) -> None:
+        if isinstance(notice, BrokerUnreachable):
+            say(
+                f"That did not work: {notice.reason}. An answer fits one text only, the newest, "
+                "and not for long. A new text follows."
+            )
+        elif isinstance(notice, NoVolunteer):
+            say(
+                "Your friend's browser could not take you: it is busy, or its switch is off. A new "
+                "text follows."
+            )
+        else:
+            say(console.sentence(notice))
+
+    async def work() -> None:
+        paste.start()
+        running = Client(config, show)
+        try:
+            await running.start()
+            say(f"Proxy ready at {config.listen_host}:{running.port} (SOCKS5 and HTTP).")
+            await running.run()
+        finally:
+            await running.close()
+
+    try:
+        interrupt.run(work())
+    except interrupt.Interrupted:
+        say("Ended.")
+
+
+class Paste:
+    """Shows texts, and reads pasted ones from the terminal."""
+
+    def __init__(self) -> None:
+        self._lines: asyncio.Queue[str | None] = asyncio.Queue(_LINES)
+
+    def start(self) -> None:
+        """Begin to read lines; the event loop must run.
+
+        In a thread of its own, because a terminal cannot be waited for in a portable way; it ends
+        with the program.
+        """
+        loop = asyncio.get_running_loop()
+
+        def put(line: str | None) -> None:
+            if not self._lines.full():
+                self._lines.put_nowait(line)
+
+        def read() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                for line in sys.stdin:
+                    loop.call_soon_threadsafe(put, line)
+                loop.call_soon_threadsafe(put, None)
+
+        threading.Thread(target=read, daemon=True, name="paste").start()
+
+    async def swap(self, text: str, complaint: str) -> str:
+        """Show `text` to be sent, or the complaint about what was pasted; return what is pasted.
+
+        A text ends with a full stop or an empty line. Raises ConfigError when nothing more can
+        come.
+        """
+        from passerelle.wire.friend import is_whole  # noqa: PLC0415 - see above
+
+        if complaint:
+            say(f"{complaint}\nPaste your friend's answer again:")
+        else:
+            say("Send this text to your friend, all of it:\n")
+            print(f"{text}\n", flush=True)
+            say("Paste your friend's answer here:")
+        pasted = ""
+        while True:
+            line = await self._lines.get()
+            if line is None:
+                raise ConfigError("No answer was pasted, and the input has ended.")
+            if not line.strip() and pasted:
+                return pasted
+            pasted += line
+            if is_whole(pasted):
+                return pasted
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}. Check its name.") from error

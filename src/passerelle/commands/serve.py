@@ -1,0 +1,354 @@
+"""`passerelle serve`: a network's servers in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import signal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from passerelle import limits
+from passerelle.commands import exit as exit_command
+from passerelle.commands.running import forever, log_to_stderr, say, until_interrupted
+from passerelle.errors import ConfigError
+from passerelle.listen import Listen
+
+if TYPE_CHECKING:
+    from passerelle.core.address import IPNetwork
+    from passerelle.wire.ways import Way
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(serve)
+
+
+def serve(
+    state: Annotated[
+        Path,
+        typer.Option(
+            metavar="FOLDER",
+            help="Where the network's keys are kept; made at the first start. Back it up: whoever "
+            "has it is the network.",
+        ),
+    ],
+    url: Annotated[
+        str,
+        typer.Option(
+            metavar="URL", help="Public address of this server, for example https://bridge.example."
+        ),
+    ],
+    name: Annotated[str, typer.Option(help="The network's name, shown to people.")] = "Passerelle",
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Address and port to accept connections on.")
+    ] = "127.0.0.1:8080",
+    exit_listen: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Give the exit a port of its own."),
+    ] = None,
+    exit_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Public address of the exit, if it is another one."),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Certificate chain (PEM), to serve https here. Leave it out behind a web server "
+            "that does TLS.",
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Private key of --tls-cert (PEM).")
+    ] = None,
+    stun: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="stun:HOST:PORT",
+            help="A STUN server for browsers and clients behind NAT. May be repeated.",
+        ),
+    ] = None,
+    stun_listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Answer STUN here too, on this UDP port and the next; both are named to browsers "
+            "and clients, under the host of --url.",
+        ),
+    ] = None,
+    fronted: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FRONT,URL",
+            help="A way to the broker for readers whose network blocks it: a content delivery "
+            "network that serves the broker at URL and is reached under the name FRONT, for "
+            "example popular.example,https://d123.cdn.example. May be repeated.",
+        ),
+    ] = None,
+    amp: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[FRONT,]CACHE",
+            help="Another such way: an AMP cache that fetches the broker's pages, for example "
+            "https://cdn.ampproject.org, itself reached under the name FRONT if you give one. "
+            "May be repeated.",
+        ),
+    ] = None,
+    direct: Annotated[
+        bool,
+        typer.Option(
+            "--direct",
+            help="Let readers who find no volunteer, or whose network blocks UDP, come to the exit "
+            "directly. Whoever has the invite can then learn and block its address.",
+        ),
+    ] = False,
+    private_candidates: Annotated[
+        bool,
+        typer.Option(
+            "--allow-private-candidates",
+            help="Let readers and volunteers name private addresses to each other, as in a "
+            "laboratory. Dangerous elsewhere: each then has the other send packets into its own "
+            "network. Always so when --url is a private address.",
+        ),
+    ] = False,
+    exit_port: Annotated[
+        list[int] | None,
+        typer.Option(
+            metavar="PORT",
+            help="A port the exit connects to, instead of the web's usual ones. May be repeated.",
+        ),
+    ] = None,
+    exit_udp_port: Annotated[
+        list[int] | None,
+        typer.Option(
+            metavar="PORT",
+            help="A port the exit exchanges UDP datagrams with, instead of 53 (DNS) and 443 "
+            "(HTTP/3). May be repeated.",
+        ),
+    ] = None,
+    no_udp: Annotated[
+        bool, typer.Option("--no-udp", help="Carry TCP only; readers' programs are told so.")
+    ] = False,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=64,
+            help="Run so many exits, each in a process of its own on a port of its own, from "
+            "--exit-listen on. SIGUSR2 restarts them one by one.",
+        ),
+    ] = 0,
+    exit_config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", metavar="FILE", help="The exit's settings (TOML): see docs/OPERATIONS.md."
+        ),
+    ] = None,
+    face: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="A static site for everybody without a ticket."),
+    ] = None,
+    metrics_listen: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Serve the exit's /metrics on this loopback port."),
+    ] = None,
+    bus: Annotated[
+        str | None,
+        typer.Option(
+            metavar="nats://HOST:PORT",
+            help="NATS server by which several brokers share their volunteers, and exits elsewhere "
+            "report. Keep it private to your servers.",
+        ),
+    ] = None,
+    broker_url: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="Public address of another broker of this network, which has a copy of --state "
+            "and the same --bus. May be repeated.",
+        ),
+    ] = None,
+    no_exit: Annotated[
+        bool,
+        typer.Option(
+            "--no-exit",
+            help="Run a broker only: the exits run elsewhere (`passerelle exit`), at --exit-url.",
+        ),
+    ] = False,
+    trust_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NETWORK",
+            help="A proxy of yours that stands in front, for example 10.0.0.0/8: its "
+            "X-Forwarded-For is believed, and so limits hold for each network of readers instead "
+            "of for all together. May be repeated.",
+        ),
+    ] = None,
+    disclose: Annotated[
+        int,
+        typer.Option(
+            metavar="COUNT",
+            min=1,
+            max=limits.TOKEN_VOLUNTEERS,
+            help="Volunteers that one network of readers (/24 or /56) learns of in a day; a reader "
+            "with a token of `passerelle token` may learn of more.",
+        ),
+    ] = limits.DISCLOSED_VOLUNTEERS,
+    minimum_version: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X.Y.Z",
+            help="Refuse clients and widgets of older releases, and tell them to update.",
+        ),
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NETWORK",
+            help="Let the exit connect to a private network, for example 127.0.0.0/8. Dangerous: "
+            "everybody with the invite then reaches what is there. May be repeated.",
+        ),
+    ] = None,
+) -> None:
+    """Run a network's servers: a broker and an exit.
+
+    Prints the invite for readers and the tag for publishers' pages. It runs until it gets SIGINT
+    (Ctrl-C) or SIGTERM, and then lets volunteers and readers go in good order.
+    """
+    from passerelle import serve as servers  # noqa: PLC0415
+    from passerelle.exit.settings import Settings  # noqa: PLC0415
+    from passerelle.keyring import Keyring  # noqa: PLC0415
+
+    log_to_stderr()
+    if (tls_cert is None) != (tls_key is None):
+        raise ConfigError("--tls-cert and --tls-key belong together. Give both or neither.")
+    if exit_listen and not exit_url:
+        raise ConfigError(
+            "With --exit-listen the exit has a port of its own: say how volunteers reach it with "
+            "--exit-url, for example https://exit.bridge.example."
+        )
+    if no_udp and exit_udp_port:
+        raise ConfigError("--no-udp and --exit-udp-port contradict each other. Give one of them.")
+    if workers and not (exit_listen or no_exit):
+        raise ConfigError(
+            "Workers need ports of their own: give the first one's with --exit-listen, for example "
+            "0.0.0.0:8443, and its public address with --exit-url."
+        )
+    if no_exit and not exit_url:
+        raise ConfigError(
+            "With --no-exit the exits run elsewhere: say where with --exit-url, for example "
+            "https://exit.bridge.example."
+        )
+    settings = (Settings.load(exit_config) if exit_config else Settings()).with_flags(
+        allow=allow or (),
+        ports=exit_port or (),
+        udp_ports=() if no_udp else exit_udp_port,
+        face=face,
+    )
+    exit_words = ["exit", "--state", str(state), "--listen", exit_listen or ""]
+    for option, value in (
+        ("--config", exit_config),
+        ("--face", face),
+        ("--metrics-listen", metrics_listen),
+        ("--bus", bus),
+        ("--tls-cert", tls_cert),
+        ("--tls-key", tls_key),
+    ):
+        exit_words += [option, str(value)] if value else []
+    for option, values in (
+        ("--allow", allow),
+        ("--exit-port", exit_port),
+        ("--exit-udp-port", exit_udp_port),
+    ):
+        exit_words += [word for value in values or () for word in (option, str(value))]
+    exit_words += ["--no-udp"] if no_udp else []
+    exit_words += ["--direct"] if direct else []
+    has_widget = servers.BUILT_WIDGET.is_dir()
+    config = servers.ServeConfig(
+        name=name,
+        url=url,
+        listen=Listen.parse(listen),
+        exit_listen=Listen.parse(exit_listen) if exit_listen else None,
+        exit_url=exit_url,
+        tls=servers.tls_context(tls_cert, tls_key) if tls_cert and tls_key else None,
+        policy=settings.policy,
+        settings=settings,
+        workers=workers,
+        worker_line=lambda number: exit_command.worker_command(exit_words, number),
+        metrics_listen=Listen.parse(metrics_listen) if metrics_listen and not workers else None,
+        bus=bus,
+        more_brokers=tuple(broker_url or ()),
+        has_exit=not no_exit,
+        trusted_proxies=_networks("--trust-proxy", trust_proxy or []),
+        network_volunteers=disclose,
+        minimum=_release(minimum_version) if minimum_version else None,
+        stun=tuple(stun or ()),
+        stun_listen=Listen.parse(stun_listen) if stun_listen else None,
+        ways=(*_ways("fronted", fronted or []), *_ways("amp", amp or [])),
+        direct=direct,
+        private_candidates=private_candidates,
+        widget_dir=servers.BUILT_WIDGET if has_widget else None,
+    )
+
+    async def work() -> None:
+        keys = Keyring.open(state)  # the workers find them there
+        async with servers.Servers(config, keys) as running:
+            if workers:
+                asyncio.get_running_loop().add_signal_handler(
+                    signal.SIGUSR2, running.restart_workers
+                )
+            print(f"Invite for readers:\n\n    {running.invite}\n")
+            if running.tag is None:
+                print(
+                    "The widget is not built, so pages cannot use this server; run `make widget`."
+                )
+            else:
+                print("Tag for publishers' pages:\n")
+                print("\n".join(f"    {line}" for line in running.tag.splitlines()), flush=True)
+            if not running.stun and not servers.is_laboratory(running.invite.url):
+                say(
+                    "Note: without a STUN server, readers and volunteers behind NAT, which is "
+                    "nearly everybody, do not find each other. Give --stun-listen :3478, or --stun."
+                )
+            if not servers.is_reachable_by_browsers(running.invite.url):
+                say(
+                    "Note: browsers let pages use https:// servers only. Put a certificate in "
+                    "front of this one before you give the tag away."
+                )
+            await forever()
+
+    until_interrupted(work())
+
+
+def _networks(option: str, texts: Sequence[str]) -> tuple[IPNetwork, ...]:
+    try:
+        return tuple(ipaddress.ip_network(text) for text in texts)
+    except ValueError as error:
+        raise ConfigError(
+            f"{option} wants a network such as 10.1.0.0/16 or fd00::/8: {error}."
+        ) from error
+
+
+def _release(text: str) -> tuple[int, int, int]:
+    from passerelle.core.release import parse  # noqa: PLC0415 - see above
+
+    release = parse(text)
+    if release is None:
+        raise ConfigError(f"--minimum-version wants a release such as 0.2.0, not {text!r}.")
+    return release
+
+
+def _ways(kind: str, texts: Sequence[str]) -> Iterator[Way]:
+    from passerelle.wire import ways  # noqa: PLC0415 - see above
+
+    for text in texts:
+        try:
+            yield ways.parse(f"{kind}={text}")
+        except ValueError as error:
+            raise ConfigError(
+                f"--{kind} cannot be used: {error}. `passerelle serve --help` has an example."
+            ) from error

@@ -1,0 +1,94 @@
+"""`passerelle stun`: a STUN server of a network's own."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from passerelle.commands.running import forever, log_to_stderr, until_interrupted
+from passerelle.errors import ConfigError
+from passerelle.listen import Listen
+
+if TYPE_CHECKING:
+    from passerelle.core.host import IPAddress
+    from passerelle.io.stun import StunSettings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(stun)
+
+
+def stun(
+    listen: Annotated[
+        str,
+        typer.Option(metavar="HOST:PORT", help="Address and UDP port to answer on."),
+    ] = ":3478",
+    other: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="A second address and port, on this machine too; each address then answers on "
+            "both ports. With two addresses, clients find out exactly what their NAT is. Without "
+            "this, the second port is the next one on the same address.",
+        ),
+    ] = None,
+    public: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="What others call the address of --listen, if a NAT or a cloud stands in front; "
+            "give it twice for that of --other too.",
+        ),
+    ] = None,
+) -> None:
+    """Tell browsers and clients which address they come from (RFC 8489, RFC 5780).
+
+    They need two such places to find a way through NAT and to learn what kind theirs is. With
+    this, a network depends on nobody else's. Name it to **passerelle serve** with --stun, or let
+    that run one itself with --stun-listen. Keeps no record, logs no address.
+    """
+    from passerelle.io.stun import StunService  # noqa: PLC0415 - loads only when needed
+
+    settings = parse(listen, other, public or [])
+    log_to_stderr()
+
+    async def work() -> None:
+        async with StunService(settings):
+            await forever()
+
+    until_interrupted(work())
+
+
+def parse(listen: str, other: str | None, public: list[str]) -> StunSettings:
+    """Read the options. Raises ConfigError."""
+    from passerelle.io.stun import StunSettings  # noqa: PLC0415 - see above
+    from passerelle.serve import stun_ports  # noqa: PLC0415 - see above
+
+    first = Listen.parse(listen)
+    second = Listen.parse(other) if other else Listen(first.host, stun_ports(first)[1])
+    if first.port == second.port:
+        raise ConfigError(
+            "--listen and --other have the same port. What a NAT does shows only at two: choose "
+            "another port for one of them."
+        )
+    hosts = tuple(dict.fromkeys((first.host, second.host)))
+    if "" in hosts and len(hosts) > 1:
+        raise ConfigError(
+            "--listen and --other need an address each, or none: one of them alone would take the "
+            "other's place too."
+        )
+    if len(public) > len(hosts):
+        raise ConfigError("There are more --public addresses than addresses to listen on.")
+    return StunSettings(hosts, (first.port, second.port), tuple(_address(each) for each in public))
+
+
+def _address(text: str) -> IPAddress:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        raise ConfigError(
+            f"--public wants an IP address such as 203.0.113.7, not {text!r}."
+        ) from None

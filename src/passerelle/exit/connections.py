@@ -1,0 +1,240 @@
+"""One stream at the exit, from the client's CONNECT to the end of the site's connection."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import math
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+from passerelle import limits
+from passerelle.core.policy import Denial, Refused
+from passerelle.core.quota import Account
+from passerelle.errors import Failure, StreamFailed
+from passerelle.io.stream import TunnelStream
+
+LINGER_S = 30.0
+"""After both directions have ended, the site must have taken the last bytes by then."""
+
+
+class Ending(enum.Enum):
+    """How a stream ended. Values are metric labels."""
+
+    DONE = "done"
+    """Both directions ended properly."""
+    REFUSED = "refused"
+    """By the policy."""
+    FAILED = "failed"
+    """No connection could be made."""
+    BROKEN = "broken"
+    """The site or the client broke it off."""
+    IDLE = "idle"
+    """Nothing moved for too long."""
+    EXPIRED = "expired"
+    """It lasted too long."""
+
+
+_buffer = memoryview(bytearray(limits.SOCKET_READ_BYTES))
+
+Connect = Callable[[str, int, Callable[[], asyncio.BufferedProtocol]], Awaitable[None]]
+"""Connects a protocol to a host and port, as the policy allows."""
+
+
+async def until_multiple(step_s: float, began_s: float) -> None:
+    """Wait until a multiple of `step_s` after `began_s` has come, in the event loop's time.
+
+    What the policy denies is answered then, whatever it took to find out: the time must not tell
+    what a name leads to.
+    """
+    elapsed_s = asyncio.get_running_loop().time() - began_s
+    await asyncio.sleep(math.ceil(elapsed_s / step_s) * step_s - elapsed_s)
+
+
+class Connection(asyncio.BufferedProtocol):
+    """Joins a stream and a connection, both directions, half-close included.
+
+    There is one task while the connection is being made and none afterwards: bytes go from
+    callback to callback. A slow reader on either side stops the other side's sender.
+    """
+
+    def __init__(
+        self,
+        stream: TunnelStream,
+        account: Account,
+        *,
+        moved: Callable[[int, int], None],
+        denied: Callable[[Denial], None],
+        ended: Callable[[Connection, Ending], None],
+    ) -> None:
+        """`moved` takes bytes down and up; `denied` a reason of the policy; `ended` comes once."""
+        self._stream = stream
+        self._account = account
+        self._moved = moved
+        self._denied = denied
+        self._ended = ended
+        self._loop = asyncio.get_running_loop()
+        self._dialling: asyncio.Task[None] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._reading = True
+        self._writing = True
+        self._sent_eof = False
+        self._owing: asyncio.TimerHandle | None = None
+        """Until then nothing is moved: the ticket's rate is used up."""
+        self._linger: asyncio.TimerHandle | None = None
+        self._is_over = False
+        self.began_s = self.active_s = self._loop.time()
+        """When it began, and when something moved last."""
+        stream.listener = self
+
+    async def run(self, connect: Connect, host: str, port: int, *, refusal_s: float) -> None:
+        """Connect, or tell the client why not. Cancelling breaks everything off.
+
+        What the policy denies is answered a multiple of `refusal_s` after the request.
+        """
+        if self._is_over:  # before its task began
+            return
+        self._dialling = asyncio.current_task()
+        try:
+            await connect(host, port, lambda: self)
+        except Refused as error:
+            self._denied(error.denial)
+            await until_multiple(refusal_s, self.began_s)
+            self._refuse(error.failure, Ending.REFUSED)
+        except StreamFailed as error:
+            self._refuse(error.failure, Ending.FAILED)
+        except BaseException:
+            self._break(Ending.BROKEN)
+            raise
+        finally:
+            self._dialling = None
+
+    def end(self, ending: Ending) -> None:
+        """Break everything off. Idempotent."""
+        if self._dialling is not None:
+            self._dialling.cancel()
+        self._break(ending)
+
+    def _refuse(self, failure: Failure, ending: Ending) -> None:
+        self._stream.listener = None
+        self._stream.refuse(failure)
+        self._finish(ending)
+
+    # --- the site's connection ------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The site is there."""
+        self._transport = cast(asyncio.Transport, transport)
+        if self._is_over:
+            self._transport.abort()
+            return
+        self._transport.set_write_buffer_limits(limits.SITE_WRITE_BYTES)
+        self._stream.accept()
+        self.stream_changed()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Lend the buffer that all connections share: it is read into and emptied in one go."""
+        return _buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Queue what the site sends, and stop it when that is much."""
+        self.active_s = self._loop.time()
+        self._moved(nbytes, 0)
+        self._stream.push(_buffer[:nbytes])
+        self._pay(nbytes)
+        if self._stream.queued > limits.STREAM_SEND_BYTES:
+            self._read(False)
+
+    def eof_received(self) -> bool:
+        """The site will send no more; the other direction stays open."""
+        if self._stream.failure is None:
+            self._stream.write_end()
+        return True
+
+    def pause_writing(self) -> None:
+        """The site reads more slowly than the client sends."""
+        self._writing = False
+
+    def resume_writing(self) -> None:
+        """The site has caught up."""
+        self._writing = True
+        self.stream_changed()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is over, in good order or not."""
+        self._stream.abort()
+        self._finish(Ending.DONE if self._stream.over and exc is None else Ending.BROKEN)
+
+    # --- the stream -----------------------------------------------------------------------------
+
+    def stream_changed(self) -> None:
+        """Move what can be moved."""
+        if self._is_over:
+            return
+        if self._stream.failure is not None:
+            self.end(Ending.BROKEN)
+            return
+        transport = self._transport
+        if transport is None:
+            return
+        if self._writing and self._owing is None:
+            self._write(transport)
+        if not self._reading and self._stream.queued <= limits.STREAM_SEND_BYTES // 2:
+            self._read(True)
+        if self._stream.over and self._linger is None:
+            transport.close()
+            self._linger = self._loop.call_later(LINGER_S, transport.abort)
+
+    def _write(self, transport: asyncio.Transport) -> None:
+        if data := self._stream.take_received():
+            self.active_s = self._loop.time()
+            self._moved(0, len(data))
+            transport.write(data)
+            self._pay(len(data))
+        elif self._stream.end_received and not self._sent_eof:
+            self._sent_eof = True
+            transport.write_eof()
+            return
+        if data and self._stream.end_received:
+            self.stream_changed()
+
+    def _read(self, wanted: bool) -> None:
+        transport = self._transport
+        if transport is None or wanted == self._reading or (wanted and self._owing is not None):
+            return
+        self._reading = wanted
+        if wanted:
+            transport.resume_reading()
+        else:
+            transport.pause_reading()
+
+    # --- the rate -------------------------------------------------------------------------------
+
+    def _pay(self, size: int) -> None:
+        pause_s = self._account.spend(size, self.active_s)
+        if pause_s and self._owing is None:
+            self._read(False)
+            self._owing = self._loop.call_later(pause_s, self._paid)
+
+    def _paid(self) -> None:
+        self._owing = None
+        self.stream_changed()
+
+    # --- the end --------------------------------------------------------------------------------
+
+    def _break(self, ending: Ending) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+        self._stream.listener = None
+        self._stream.abort()
+        self._finish(ending)
+
+    def _finish(self, ending: Ending) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        self._stream.listener = None
+        for timer in (self._owing, self._linger):
+            if timer is not None:
+                timer.cancel()
+        self._ended(self, ending)

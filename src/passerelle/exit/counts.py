@@ -1,0 +1,63 @@
+"""The numbers an exit shows its operator; nothing in them says who, or where to."""
+
+from __future__ import annotations
+
+from passerelle.core.address import AddressClass
+from passerelle.core.policy import Denial, HostRule, PortRule
+from passerelle.errors import LinkCode
+from passerelle.exit.connections import Ending
+from passerelle.io.metrics import Metrics
+
+_DENIALS: tuple[Denial, ...] = (*AddressClass, *PortRule, *HostRule)
+
+
+class Counts:
+    """What has happened at one exit."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.links = metrics.counter(
+            "exit_links_ended",
+            "Links that ended, by reason.",
+            label="reason",
+            values=[code.name.lower() for code in LinkCode],
+        )
+        self.strangers = metrics.counter(
+            "exit_strangers", "Requests that were answered as an ordinary web server does."
+        )
+        self.hellos_refused = metrics.counter(
+            "exit_hellos_refused",
+            "Clients that were refused, by reason.",
+            label="reason",
+            values=[code.name.lower() for code in LinkCode],
+        )
+        self.streams = metrics.counter(
+            "exit_streams_ended",
+            "Streams that ended, by how.",
+            label="ending",
+            values=[ending.value for ending in Ending],
+        )
+        self.streams_limited = metrics.counter(
+            "exit_streams_limited", "Streams refused because a client had used up its quota."
+        )
+        self.refusals = metrics.counter(
+            "exit_refusals",
+            "Destinations the policy denied, by reason.",
+            label="reason",
+            values=[denial.value for denial in _DENIALS],
+        )
+        self.bytes = metrics.counter(
+            "exit_stream_bytes",
+            "Payload of streams: down is towards readers.",
+            label="direction",
+            values=("down", "up"),
+            exact=True,
+        )
+
+    def moved(self, down: int, up: int) -> None:
+        """Count stream bytes."""
+        self.bytes.by_value["down"] += down
+        self.bytes.by_value["up"] += up
+
+    def denied(self, denial: Denial) -> None:
+        """Count a refusal of the policy."""
+        self.refusals.add(value=denial.value)

@@ -1,0 +1,135 @@
+"""One UDP flow at the exit, from the client's CONNECT-UDP to the end of its socket."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from passerelle.core.policy import Denial, Refused
+from passerelle.core.quota import Account
+from passerelle.errors import PasserelleError, StreamFailed
+from passerelle.exit.connections import Ending, until_multiple
+from passerelle.io import udp
+from passerelle.io.flow import Flow
+from passerelle.io.stream import TunnelStream
+from passerelle.io.tasks import race
+
+FAREWELL_S = 5.0
+"""A client that does not hear within this time that its flow has ended is not waited for."""
+
+Dial = Callable[[str, int], Coroutine[Any, Any, socket.socket]]
+"""Connects a UDP socket to a host and port, as the policy allows."""
+
+
+class FlowConnection:
+    """Joins a flow and a connected socket, as `Connection` does a stream and TCP."""
+
+    def __init__(
+        self,
+        stream: TunnelStream,
+        account: Account,
+        *,
+        moved: Callable[[int, int], None],
+        denied: Callable[[Denial], None],
+        ended: Callable[[FlowConnection, Ending], None],
+    ) -> None:
+        """`moved` takes bytes down and up; `denied` a reason of the policy; `ended` comes once."""
+        self._stream = stream
+        self._account = account
+        self._moved = moved
+        self._denied = denied
+        self._ended = ended
+        self._is_over = False
+        self._loop = asyncio.get_running_loop()
+        self.began_s = self.active_s = self._owing_until_s = self._loop.time()
+        """When it began, when something moved last, until when the ticket's rate is used up."""
+
+    async def run(
+        self, dial: Dial, host: str, port: int, *, refusal_s: float, idle_s: float
+    ) -> None:
+        """Dial, or tell the client why not; then copy both ways until the flow is over.
+
+        `refusal_s` is as for `Connection.run`; `idle_s` how long the client may send nothing.
+        Cancelling breaks everything off.
+        """
+        ending = Ending.BROKEN
+        try:
+            ending = await self._run(dial, host, port, refusal_s, idle_s)
+        finally:
+            self.end(ending)
+
+    def end(self, ending: Ending) -> None:
+        """Break everything off: the task hears it. Idempotent."""
+        if not self._is_over:
+            self._is_over = True
+            self._stream.abort()
+            self._ended(self, ending)
+
+    async def _run(
+        self, dial: Dial, host: str, port: int, refusal_s: float, idle_s: float
+    ) -> Ending:
+        try:
+            # A client that opens and resets without end gets no more look-ups than it has flows.
+            connected = await race(dial(host, port), until=self._stream.broken())
+        except Refused as error:
+            self._denied(error.denial)
+            await until_multiple(refusal_s, self.began_s)
+            self._stream.refuse(error.failure)
+            return Ending.REFUSED
+        except StreamFailed as error:
+            self._stream.refuse(error.failure)
+            return Ending.FAILED
+        if connected is None:
+            return Ending.BROKEN
+        with connected:
+            self._stream.accept()
+            try:
+                ended = await self._carry(connected, idle_s)
+                # RFC 9298 §3.1: a socket that is closed ends its request.
+                self._stream.write_end()
+                async with asyncio.timeout(FAREWELL_S):
+                    await self._stream.flushed()
+            except (PasserelleError, OSError):  # TimeoutError is an OSError
+                return Ending.BROKEN
+        return Ending.DONE if ended else Ending.IDLE
+
+    async def _carry(self, connected: socket.socket, idle_s: float) -> bool:
+        """Copy both ways; return whether the client ended the flow, rather than leave it idle.
+
+        Raises PasserelleError when the stream is broken off, OSError when the peer is not there.
+        """
+        flow = Flow(self._stream)
+
+        def readable() -> None:
+            try:
+                for payload in udp.receive(connected):
+                    if self._pay(len(payload), 0):
+                        flow.send(payload)
+            except OSError:
+                flow.abort()  # whoever reads from the flow hears it
+
+        self._loop.add_reader(connected, readable)
+        try:
+            return bool(await race(self._upload(flow, connected), until=flow.idle(idle_s)))
+        finally:
+            self._loop.remove_reader(connected)
+
+    async def _upload(self, flow: Flow, connected: socket.socket) -> bool:
+        while payloads := await flow.receive():
+            flow.touch()
+            for payload in payloads:
+                if self._pay(0, len(payload)):
+                    udp.send(connected, payload)
+        return True
+
+    def _pay(self, down: int, up: int) -> bool:
+        """Count a datagram; False: the ticket's rate is used up, drop it."""
+        now = self._loop.time()
+        if now < self._owing_until_s:
+            return False
+        self.active_s = now
+        self._moved(down, up)
+        self._owing_until_s = now + self._account.spend(down + up, now)
+        return True

@@ -1,0 +1,289 @@
+"""How the servers of one network talk to each other: in one process, or over NATS.
+
+Both kinds have the same few verbs, so a small operator needs nothing more than one process, and a
+larger one names a NATS server. Messages are bytes; subjects are dotted words (`wire/bus.py` has
+both). The bus is the operator's own: it must not be reachable by anybody else.
+
+Nothing waits for the bus to come back. What is published while it is away is lost, a question finds
+nobody, and subscriptions are there again once it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription as NatsSubscription
+
+from passerelle import limits
+from passerelle.errors import ConfigError, LocalError
+from passerelle.io.tasks import TaskSet, describe
+
+RECONNECT_S = 0.5
+"""Between two tries to reach a NATS server that is away."""
+CONNECT_TIMEOUT_S = 5
+GRACE_S = 1.0
+"""How long closing waits for what was published last."""
+
+Handler = Callable[[bytes], Awaitable[bytes | None]]
+"""Takes a message; what it returns answers a question."""
+
+_log = logging.getLogger(__name__)
+
+
+class Subscription(Protocol):
+    """Interest in a subject."""
+
+    async def end(self) -> None:
+        """Take no more messages. Idempotent."""
+
+
+class Bus(Protocol):
+    """A way between the servers of one network."""
+
+    def publish(self, subject: str, message: bytes) -> None:
+        """Send to all who subscribed, as far as the bus is there; never blocks."""
+
+    async def request(self, subject: str, message: bytes, *, timeout_s: float) -> bytes | None:
+        """Return the answer of one who subscribed, or None when there is nobody or none in time.
+
+        Cancelling forgets the question; whoever has it is not told.
+        """
+
+    async def subscribe(self, subject: str, handler: Handler, *, group: str = "") -> Subscription:
+        """Call `handler` for each message. Of those in one `group`, only one gets each message.
+
+        At most `limits.BUS_HANDLERS` run at once for one subscription; what comes beyond is
+        dropped. A handler's failure is logged and answers nothing.
+        """
+
+    async def close(self) -> None:
+        """Leave the bus. Idempotent."""
+
+
+async def connect(url: str | None, *, name: str) -> Bus:
+    """Return the bus at `url` (`nats://[user:password@]host:port`, or `tls://…`), or a local one.
+
+    `name` is what NATS's own monitoring shows. Raises ConfigError for another kind of URL, and
+    LocalError, with a sentence for a person, when nothing answers there.
+    """
+    if url is None:
+        return LocalBus()
+    if urlsplit(url).scheme not in ("nats", "tls") or not urlsplit(url).hostname:
+        raise ConfigError(
+            f"--bus wants the address of a NATS server such as nats://127.0.0.1:4222, not {url!r}."
+        )
+    return await NatsBus.connect(url, name=name)
+
+
+class _Handlers:
+    """Runs one subscription's handler, a bounded number of times at once."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._tasks = TaskSet("bus", limit=limits.BUS_HANDLERS)
+
+    def take(self, message: bytes, answer: Callable[[bytes], Awaitable[None]] | None) -> bool:
+        """Handle `message` in the background; return False when too many are under way."""
+        if self._tasks.full:
+            return False
+        self._tasks.spawn(self._run(message, answer), "message")
+        return True
+
+    async def _run(self, message: bytes, answer: Callable[[bytes], Awaitable[None]] | None) -> None:
+        try:
+            result = await self._handler(message)
+            if answer is not None and result is not None:
+                await answer(result)
+        except Exception as error:
+            # One bad message is that message's end, not the subscription's.
+            _log.warning("a message on the bus could not be handled: %s", describe(error))
+
+    async def close(self) -> None:
+        await self._tasks.close()
+
+
+class LocalBus:
+    """A bus inside one process."""
+
+    def __init__(self) -> None:
+        self._subscriptions: dict[str, list[_LocalSubscription]] = {}
+
+    def publish(self, subject: str, message: bytes) -> None:
+        """See `Bus.publish`."""
+        chosen: dict[str, list[_LocalSubscription]] = {}
+        for each in self._subscriptions.get(subject, ()):
+            chosen.setdefault(each.group, []).append(each)
+        for group, members in chosen.items():
+            for member in [random.choice(members)] if group else members:  # noqa: S311 (load)
+                member.handlers.take(message, None)
+
+    async def request(self, subject: str, message: bytes, *, timeout_s: float) -> bytes | None:
+        """See `Bus.request`."""
+        members = self._subscriptions.get(subject)
+        if not members:
+            return None
+        answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        async def answer(result: bytes) -> None:
+            if not answered.done():
+                answered.set_result(result)
+
+        if not random.choice(members).handlers.take(message, answer):  # noqa: S311 (load)
+            return None
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await answered
+        except TimeoutError:
+            return None
+
+    async def subscribe(self, subject: str, handler: Handler, *, group: str = "") -> Subscription:
+        """See `Bus.subscribe`."""
+        made = _LocalSubscription(self, subject, group, _Handlers(handler))
+        self._subscriptions.setdefault(subject, []).append(made)
+        return made
+
+    async def close(self) -> None:
+        """See `Bus.close`."""
+        for members in list(self._subscriptions.values()):
+            for each in list(members):
+                await each.end()
+
+    def forget(self, subscription: _LocalSubscription) -> None:
+        """Drop a subscription that ended."""
+        members = self._subscriptions.get(subscription.subject, [])
+        if subscription in members:
+            members.remove(subscription)
+            if not members:
+                del self._subscriptions[subscription.subject]
+
+
+class _LocalSubscription:
+    def __init__(self, bus: LocalBus, subject: str, group: str, handlers: _Handlers) -> None:
+        self.subject = subject
+        self.group = group
+        self.handlers = handlers
+        self._bus = bus
+
+    async def end(self) -> None:
+        self._bus.forget(self)
+        await self.handlers.close()
+
+
+class NatsBus:
+    """A bus over NATS; reconnects for ever."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._subscriptions: set[_NatsSubscription] = set()
+        self._tasks = TaskSet("nats", limit=limits.BUS_HANDLERS)
+
+    @classmethod
+    async def connect(cls, url: str, *, name: str) -> NatsBus:
+        """Connect for the first time. Raises LocalError."""
+        client = Client()
+        bus = cls(client)
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await client.connect(
+                    url,
+                    name=name,
+                    error_cb=bus._failed,
+                    disconnected_cb=bus._disconnected,
+                    reconnected_cb=bus._reconnected,
+                    allow_reconnect=False,
+                    connect_timeout=CONNECT_TIMEOUT_S,
+                )
+        except (OSError, TimeoutError, nats.errors.Error) as error:
+            parts = urlsplit(url)
+            raise LocalError(
+                f"No NATS server answers at {parts.hostname}:{parts.port or 4222} "
+                f"({type(error).__name__}). Start one there (`nats-server`), or leave --bus out."
+            ) from error
+        # Only now: the library would go on trying the first time, too.
+        client.options["allow_reconnect"] = True
+        client.options["max_reconnect_attempts"] = -1
+        client.options["reconnect_time_wait"] = RECONNECT_S
+        return bus
+
+    def publish(self, subject: str, message: bytes) -> None:
+        """See `Bus.publish`."""
+        if self._client.is_connected and not self._tasks.full:
+            self._tasks.spawn(self._publish(subject, message), "publish")
+
+    async def _publish(self, subject: str, message: bytes) -> None:
+        try:
+            await self._client.publish(subject, message)
+        except (OSError, nats.errors.Error) as error:
+            _log.info("a message did not reach the bus (%s)", type(error).__name__)
+
+    async def request(self, subject: str, message: bytes, *, timeout_s: float) -> bytes | None:
+        """See `Bus.request`."""
+        if not self._client.is_connected:
+            return None
+        try:
+            answer = await self._client.request(subject, message, timeout=timeout_s)
+        except (OSError, TimeoutError, nats.errors.Error):
+            return None
+        return answer.data
+
+    async def subscribe(self, subject: str, handler: Handler, *, group: str = "") -> Subscription:
+        """See `Bus.subscribe`. Raises LocalError when the bus is away."""
+        handlers = _Handlers(handler)
+
+        async def take(message: Msg) -> None:
+            handlers.take(message.data, message.respond if message.reply else None)
+
+        try:
+            inner = await self._client.subscribe(
+                subject, group, cb=take, pending_msgs_limit=limits.BUS_HANDLERS
+            )
+        except (OSError, nats.errors.Error) as error:
+            raise LocalError(
+                f"The bus took no subscription ({type(error).__name__}). Is its NATS server there?"
+            ) from error
+        made = _NatsSubscription(inner, handlers)
+        self._subscriptions.add(made)
+        return made
+
+    async def close(self) -> None:
+        """See `Bus.close`."""
+        for subscription in list(self._subscriptions):
+            await subscription.end()
+        self._subscriptions.clear()
+        await self._tasks.close()
+        if not self._client.is_closed:
+            # What cannot be flushed is lost, as it would be at any other time.
+            with contextlib.suppress(OSError, TimeoutError, nats.errors.Error):
+                async with asyncio.timeout(GRACE_S):
+                    await self._client.flush()
+            await self._client.close()
+
+    async def _failed(self, error: Exception) -> None:
+        _log.info("the bus reports a fault (%s)", type(error).__name__)
+
+    async def _disconnected(self) -> None:
+        if not self._client.is_closed:
+            _log.warning("the bus is away; looking for it")
+
+    async def _reconnected(self) -> None:
+        _log.info("the bus is back")
+
+
+class _NatsSubscription:
+    def __init__(self, inner: NatsSubscription, handlers: _Handlers) -> None:
+        self._inner = inner
+        self._handlers = handlers
+
+    async def end(self) -> None:
+        with contextlib.suppress(OSError, nats.errors.Error):  # it may have ended by itself
+            await self._inner.unsubscribe()
+        await self._handlers.close()

@@ -1,0 +1,156 @@
+"""What the servers of one network say to each other on their bus (`io/bus`).
+
+Messages are MessagePack arrays in the order of the fields below; unknown subjects are nobody's.
+Subjects begin with `passerelle.1.` and the network's name on the bus, `NETWORK` below: 16 digits of
+the hexadecimal SHA-256 of the key that tickets are checked with, so that networks may share a NATS
+server.
+
+| subject | who → who | message |
+|---|---|---|
+| `NETWORK.place.CLASS` | broker → one of the group `brokers` | `Place`; answer `Placed` |
+| `NETWORK.complaint` | broker → all brokers | `Complaint` |
+| `NETWORK.link` | exit → all brokers | `LinkOutcome` |
+| `NETWORK.exit` | exit → all brokers, every few seconds | `ExitLoad` |
+| `NETWORK.broker` | broker → all brokers, every few seconds | `BrokerCount` |
+
+CLASS is the client's NAT class: a broker listens to those whose clients its free volunteers can
+reach. The bus carries session descriptions and coarse networks of people on their way, as
+a broker does; it stores nothing, and belongs on a private network of the operator's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, TypeVar
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from msgspec import Meta
+
+from passerelle.errors import LinkCode, PeerError
+from passerelle.wire.description import Description
+from passerelle.wire.rendezvous import Answer, Miss, VolunteerHandle
+from passerelle.wire.signalling import ExitId, NatClass
+
+T = TypeVar("T")
+
+Natural = Annotated[int, Meta(ge=0, lt=2**62)]
+Amount = Annotated[float, Meta(ge=0)]
+TicketId = Annotated[bytes, Meta(min_length=16, max_length=16)]
+Key = Annotated[bytes, Meta(max_length=32)]
+
+
+class Who(msgspec.Struct, frozen=True, array_like=True):
+    """What matching knows of a client: `core.choice.Seeker` and its `Origin`."""
+
+    nat: NatClass
+    site: Annotated[bytes, Meta(max_length=16)] | None
+    country: Annotated[str, Meta(max_length=2)] | None
+    asn: int | None
+    key: Key | None
+    most: Natural
+    crowd: bool
+
+    def __repr__(self) -> str:
+        return "<client withheld>"
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """Place this offer on a volunteer of yours."""
+
+    exit_id: ExitId
+    offer: Description
+    who: Who
+    lanes: Annotated[int, Meta(ge=0, le=3)]
+    avoid: Annotated[tuple[VolunteerHandle, ...], Meta(max_length=64)]
+    left_s: Annotated[float, Meta(gt=0, le=60)]
+    """How long the answer is waited for."""
+
+    def __repr__(self) -> str:
+        return "<offer withheld>"
+
+
+class Placed(msgspec.Struct, frozen=True, array_like=True):
+    """What became of it."""
+
+    result: Answer | Miss
+
+
+class Complaint(msgspec.Struct, frozen=True, array_like=True):
+    """A client found no way through a volunteer, which may be yours."""
+
+    who: Who
+    volunteer: VolunteerHandle
+
+
+class LinkOutcome(msgspec.Struct, frozen=True, array_like=True):
+    """How a link did whose ticket may be yours: see `exit.reports.LinkReport`."""
+
+    exit_id: ExitId
+    ticket_id: TicketId
+    joined: bool
+    received_bytes: Natural
+    sent_bytes: Natural
+    duration_s: Amount
+    rate_bytes_s: Amount
+    rtt_s: Amount
+    reason: LinkCode
+
+    def __repr__(self) -> str:
+        return "<link's outcome withheld>"
+
+
+class ExitLoad(msgspec.Struct, frozen=True, array_like=True):
+    """How busy an exit is."""
+
+    exit_id: ExitId
+    sessions: Natural
+    links: Natural
+    most_links: Natural
+    """Links it can hold at once."""
+    draining: bool = False
+
+
+class BrokerCount(msgspec.Struct, frozen=True, array_like=True):
+    """How many volunteers a broker has, for public display."""
+
+    broker: Annotated[str, Meta(min_length=8, max_length=64)]
+    """A name drawn at its start."""
+    volunteers: Natural
+    available: Natural
+    countries: Annotated[dict[Annotated[str, Meta(max_length=2)], Natural], Meta(max_length=300)]
+
+
+Message = Place | Placed | Complaint | LinkOutcome | ExitLoad | BrokerCount
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+def encode(message: Message) -> bytes:
+    """Return `message` as bytes."""
+    return _encoder.encode(message)
+
+
+def decode(data: bytes, kind: type[T]) -> T:
+    """Parse a message of one kind. Raises PeerError(MALFORMED)."""
+    try:
+        return msgspec.msgpack.decode(data, type=kind)
+    except msgspec.MsgspecError as error:
+        raise PeerError(LinkCode.MALFORMED, f"a bad {kind.__name__} on the bus") from error
+
+
+class Subjects:
+    """The subjects of one network."""
+
+    def __init__(self, ticket_key: Ed25519PublicKey) -> None:
+        """`ticket_key` is what the network's brokers sign tickets with."""
+        name = hashlib.sha256(ticket_key.public_bytes_raw()).hexdigest()[:16]
+        self._stem = f"passerelle.1.{name}"
+        self.complaint = f"{self._stem}.complaint"
+        self.link = f"{self._stem}.link"
+        self.exit = f"{self._stem}.exit"
+        self.broker = f"{self._stem}.broker"
+
+    def place(self, nat: NatClass) -> str:
+        """Return where offers of clients of one NAT class go."""
+        return f"{self._stem}.place.{nat.value}"

@@ -1,0 +1,87 @@
+"""Sealed messages as text that people copy and paste: a reader and a friend who volunteers.
+
+`passerelle-ask1:LETTERS.` goes from reader to friend, `passerelle-answer1:LETTERS.` back. LETTERS
+are base32 (RFC 4648 §6, in lower case, unpadded) of the sealed message and the first 4 bytes of
+its SHA-256. Letters and digits only, because chats make other things of `_`, `*` and `-`. Blanks,
+line ends, case and a mail program's `>` do not count, nor does what stands before or after.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import enum
+import hashlib
+import re
+import textwrap
+from typing import Final
+
+from passerelle import limits
+from passerelle.errors import ConfigError
+
+_CHECK_BYTES: Final = 4
+_LINE_CHARS: Final = 72
+TEXT_CHARS: Final = 4 * limits.TEXT_SEALED_BYTES
+"""Longest pasted text that is looked at."""
+
+
+class Kind(enum.Enum):
+    """Which of the two texts."""
+
+    ASK = "passerelle-ask1:"
+    """From the reader: who answers it becomes the reader's bridge."""
+    ANSWER = "passerelle-answer1:"
+    """From the friend."""
+
+
+def encode(kind: Kind, sealed: bytes) -> str:
+    """Return `sealed` as text in lines. Raises ValueError when it is too long to be pasted."""
+    if len(sealed) > limits.TEXT_SEALED_BYTES:
+        raise ValueError("a message too long for a text")
+    letters = base64.b32encode(sealed + _check(sealed)).decode("ascii").rstrip("=").lower()
+    return textwrap.fill(f"{kind.value} {letters}.", _LINE_CHARS, break_on_hyphens=False)
+
+
+def is_whole(text: str) -> bool:
+    """Whether a text that arrives line by line has come to its end."""
+    return text.rstrip().endswith(".") or len(text) > TEXT_CHARS
+
+
+def decode(kind: Kind, text: str) -> bytes:
+    """Return the sealed message in a pasted text.
+
+    Raises ConfigError with a sentence for the person who pasted it.
+    """
+    lowered = text[:TEXT_CHARS].lower()
+    other = Kind.ANSWER if kind is Kind.ASK else Kind.ASK
+    found = re.search(re.escape(kind.value) + r"([a-z2-7\s>]*)(.?)", lowered, re.DOTALL)
+    if found is None:
+        if other.value in lowered:
+            raise ConfigError(
+                f"This is the other one of the two texts: the one wanted here begins with "
+                f"{kind.value!r}."
+            )
+        raise ConfigError(
+            f"There is no text of Passerelle's in what was pasted: it begins with {kind.value!r}."
+        )
+    letters, end = re.sub(r"[\s>]+", "", found[1]), found[2]
+    if not end:
+        raise ConfigError("The text is cut off: its last character is a full stop. Copy all of it.")
+    if end != ".":
+        raise _damaged()
+    try:
+        whole = base64.b32decode(letters.upper() + "=" * (-len(letters) % 8))
+    except (binascii.Error, ValueError):
+        raise _damaged() from None
+    sealed, check = whole[:-_CHECK_BYTES], whole[-_CHECK_BYTES:]
+    if len(sealed) > limits.TEXT_SEALED_BYTES or check != _check(sealed):
+        raise _damaged()
+    return sealed
+
+
+def _check(sealed: bytes) -> bytes:
+    return hashlib.sha256(sealed).digest()[:_CHECK_BYTES]
+
+
+def _damaged() -> ConfigError:
+    return ConfigError("The text was altered on the way. Copy it again, all of it, and paste it.")

@@ -1,0 +1,143 @@
+"""Ways to a broker, for readers whose network blocks its name or address.
+
+Each way leads to the same paths under the broker's base URL; somebody in the middle (a content
+delivery network, an AMP cache) passes sealed messages on. In a descriptor a way is an object with
+a `kind`; in an invite and on the command line it is `KIND=TEXT`.
+
+| kind      | fields                                  | as text                       |
+|-----------|-----------------------------------------|-------------------------------|
+| `direct`  |                                         |                               |
+| `fronted` | `url`, `front`                          | `FRONT,URL`                   |
+| `amp`     | `cache`, optional `front`, optional `url` | `CACHE` or `FRONT,CACHE`    |
+
+`front` is the host (and port) to connect to, `url` the broker's base URL as the one in the middle
+knows it, and `cache` the base URL of an AMP cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from passerelle.wire import amp
+
+NETWORK_PATH: Final = "/v1/network"
+RENDEZVOUS_PATH: Final = "/v1/rendezvous"
+AMP_NETWORK_PATH: Final = "/v1/amp/network"
+AMP_RENDEZVOUS_PATH: Final = "/v1/amp/rendezvous/"
+"""Followed by the sealed request, base64url."""
+
+BaseUrl = Annotated[str, Meta(min_length=8, max_length=256)]
+Front = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?\Z")]
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Where a request goes: what the censor sees, and what only the one in the middle sees."""
+
+    url: str
+    host: str | None = None
+    """`Host` of the request, when it is not the one of `url`."""
+
+
+class Direct(msgspec.Struct, frozen=True, tag_field="kind", tag="direct"):
+    """HTTPS to the broker's own address."""
+
+    def target(self, broker_url: str, path: str) -> Target:
+        """Return where `path` of the broker at `broker_url` is found."""
+        return Target(broker_url + path)
+
+    def __str__(self) -> str:
+        return "direct"
+
+
+class Fronted(msgspec.Struct, frozen=True, tag_field="kind", tag="fronted"):
+    """HTTPS to a content delivery network under the name of another of its customers."""
+
+    url: BaseUrl
+    front: Front
+
+    def __post_init__(self) -> None:
+        require_http(self.url)
+
+    def target(self, broker_url: str, path: str) -> Target:
+        """See `Direct.target`."""
+        return _behind(self.front, self.url + path)
+
+    def __str__(self) -> str:
+        return f"fronted={self.front},{self.url}"
+
+
+class Amp(msgspec.Struct, frozen=True, tag_field="kind", tag="amp", omit_defaults=True):
+    """A GET through an AMP cache: the request in the path, the reply on a page."""
+
+    cache: BaseUrl
+    front: Front | None = None
+    url: BaseUrl | None = None
+    """None: the broker's own."""
+
+    def __post_init__(self) -> None:
+        require_http(self.cache)
+        if self.url is not None:
+            require_http(self.url)
+
+    def target(self, broker_url: str, path: str) -> Target:
+        """See `Direct.target`."""
+        cached = amp.cache_url(self.cache, (self.url or broker_url) + path)
+        return Target(cached) if self.front is None else _behind(self.front, cached)
+
+    def __str__(self) -> str:
+        return f"amp={self.cache}" if self.front is None else f"amp={self.front},{self.cache}"
+
+
+Way = Direct | Fronted | Amp
+
+
+def read(items: Iterable[dict[str, Any]]) -> tuple[Way, ...]:
+    """Return the ways a descriptor lists, without those that this version does not understand."""
+    found = []
+    for item in items:
+        try:
+            found.append(msgspec.convert(item, Way))
+        except (msgspec.ValidationError, ValueError):
+            continue
+    return tuple(found)
+
+
+def write(ways: Sequence[Way]) -> tuple[dict[str, Any], ...]:
+    """Return `ways` as a descriptor lists them."""
+    return tuple(msgspec.to_builtins(way) for way in ways)
+
+
+def parse(text: str) -> Way:
+    """Read `KIND=TEXT`. Raises ValueError with a reason for a person."""
+    kind, _, rest = text.partition("=")
+    front, comma, url = rest.rpartition(",")
+    url = url.rstrip("/")
+    try:
+        if kind == "fronted" and comma:
+            return msgspec.convert({"kind": kind, "front": front, "url": url}, Fronted)
+        if kind == "amp":
+            return msgspec.convert({"kind": kind, "front": front or None, "cache": url}, Amp)
+    except (msgspec.ValidationError, ValueError):
+        raise ValueError(f"{rest!r} does not hold a host name and a URL that can be used") from None
+    raise ValueError(f"{text!r} is no way to a broker")
+
+
+def require_http(url: str) -> None:
+    """Raise ValueError unless `url` is a base URL that `Target`s can be made of."""
+    if not url.isprintable() or " " in url or "?" in url or "#" in url:
+        raise ValueError("a URL with blanks, control characters or parts that no base URL has")
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("not an https URL")
+    if parts.port == 0:  # looked at only when asked for
+        raise ValueError("not a port")
+
+
+def _behind(front: str, url: str) -> Target:
+    parts = urlsplit(url)
+    return Target(f"{parts.scheme}://{front}{parts.path}", parts.netloc)

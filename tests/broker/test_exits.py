@@ -1,0 +1,57 @@
+from collections.abc import Callable
+
+from passerelle.broker.exits import FRESH_S, Exits
+from passerelle.wire.bus import ExitLoad
+from tests.broker.parties import NETWORK
+
+
+def draws(*numbers: int) -> Callable[[int], int]:
+    """Random integers that are not."""
+    left = list(numbers)
+
+    def draw(most: int) -> int:
+        return left.pop(0) % most
+
+    return draw
+
+
+def load(exit_id: str, links: int = 0, *, sessions: int = 0, draining: bool = False) -> ExitLoad:
+    return ExitLoad(exit_id, sessions, links, 100, draining)
+
+
+def test_while_none_is_heard_of_any_may_be_chosen() -> None:
+    exits = Exits(NETWORK)
+    assert [exits.choose(draws(number), 0) for number in (0, 1)] == ["one", "two"]
+
+
+def test_the_less_busy_of_two_is_chosen() -> None:
+    exits = Exits(NETWORK)
+    exits.hear(load("one", 50), 0)
+    exits.hear(load("two", 10), 0)
+    assert exits.choose(draws(0, 1), 0) == "two"
+    assert exits.choose(draws(1, 0), 0) == "two"
+    assert exits.choose(draws(0, 0), 0) == "one"
+
+
+def test_one_that_drains_or_fell_silent_is_not_chosen() -> None:
+    exits = Exits(NETWORK)
+    exits.hear(load("one", draining=True), 0)
+    exits.hear(load("two", 90), 0)
+    assert exits.choose(draws(0, 0), 0) == "two"
+    exits.hear(load("one"), FRESH_S)
+    assert exits.choose(draws(0, 1), FRESH_S) == "one"
+
+
+def test_sessions_are_counted_while_they_are_heard_of() -> None:
+    exits = Exits(NETWORK)
+    exits.hear(load("one", sessions=3), 0)
+    exits.hear(load("two", sessions=4), 1)
+    assert exits.sessions(1) == 7
+    assert exits.sessions(FRESH_S) == 4
+
+
+def test_an_exit_of_no_descriptor_is_ignored() -> None:
+    exits = Exits(NETWORK)
+    exits.hear(load("three", sessions=9), 0)
+    assert exits.sessions(0) == 0
+    assert exits.choose(draws(0), 0) == "one"

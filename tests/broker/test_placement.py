@@ -1,0 +1,182 @@
+import asyncio
+
+from passerelle.broker.placement import Wish
+from passerelle.core.choice import Seeker
+from passerelle.core.quality import Ending, Report
+from passerelle.io.tasks import TaskSet
+from passerelle.wire import tickets
+from passerelle.wire.description import Setup
+from passerelle.wire.rendezvous import Answer, Miss
+from passerelle.wire.signalling import VolunteerAnswer, VolunteerReady
+from passerelle.wire.tickets import TicketKind
+from tests.broker.parties import NOW, TICKET_KEY, Scene, description, offer, scene
+
+
+def wish(number: int = 0) -> Wish:
+    return Wish(exit_id="one", offer=offer(), seeker=Seeker(key=bytes((number,)) * 3), lanes=1)
+
+
+def soon(seconds: float = 60) -> float:
+    return asyncio.get_running_loop().time() + seconds
+
+
+async def until_waiting(here: Scene, count: int) -> None:
+    while here.broker.placement.waiting != count:  # noqa: ASYNC110 (there is no event)
+        await asyncio.sleep(0)
+
+
+async def test_an_offer_of_whomever_finds_one_of_our_volunteers() -> None:
+    async with scene() as here, TaskSet("test") as tasks:
+        volunteer = await here.volunteer()
+        mine = wish()
+        placing = tasks.start(here.broker.placement.place(mine, set(), soon()), "place")
+        got = await volunteer.offered()
+        assert got.description == mine.offer
+        theirs = description(Setup.ACTIVE)
+        await volunteer.send(VolunteerAnswer(got.offer, theirs))
+        answer = await placing
+        assert isinstance(answer, Answer)
+        assert answer.description == theirs
+        assert len(answer.lane_tickets) == 1
+
+
+async def test_wishes_of_one_set_get_distinct_volunteers() -> None:
+    async with scene() as here, TaskSet("test") as tasks:
+        volunteers = [await here.volunteer(free=4) for _ in range(3)]
+        asked: set[bytes] = set()
+        placing = [
+            tasks.start(here.broker.placement.place(wish(), asked, soon()), "place")
+            for _ in range(3)
+        ]
+        for volunteer in volunteers:
+            await volunteer.answer()
+        answers = [await each for each in placing]
+        assert {a.volunteer for a in answers if isinstance(a, Answer)} == asked
+        assert len(asked) == 3
+
+
+async def test_no_time_left_asks_nobody() -> None:
+    async with scene() as here:
+        await here.volunteer()
+        placed = await here.broker.placement.place(wish(), set(), soon(-1))
+        assert placed is Miss.NO_VOLUNTEER
+
+
+async def test_who_waits_is_served_when_a_volunteer_comes_or_gets_a_slot() -> None:
+    async with scene(wait_s=600) as here, TaskSet("test") as tasks, asyncio.timeout(5):
+        full = await here.volunteer(free=0)
+        waiting = [
+            tasks.start(here.broker.placement.wait(wish(n), set(), soon()), "wait")
+            for n in range(2)
+        ]
+        await until_waiting(here, 2)
+        await full.send(VolunteerReady(1))
+        await full.answer()
+        assert isinstance(await waiting[0], Answer), "who waited longest comes first"
+        await until_waiting(here, 1)
+        await (await here.volunteer()).answer()
+        assert isinstance(await waiting[1], Answer)
+
+
+async def test_who_is_not_suited_does_not_hold_up_others() -> None:
+    async with scene(wait_s=600) as here, TaskSet("test") as tasks, asyncio.timeout(5):
+        volunteer = await here.volunteer()
+        placing = tasks.start(here.broker.placement.place(wish(), set(), soon()), "place")
+        await volunteer.answer()
+        found = await placing
+        assert isinstance(found, Answer)
+        avoiding = [
+            tasks.start(
+                here.broker.placement.wait(wish(n), {found.volunteer}, soon()), f"avoiding{n}"
+            )
+            for n in range(12)
+        ]
+        await until_waiting(here, 12)
+        other = tasks.start(here.broker.placement.wait(wish(99), set(), soon()), "other")
+        await until_waiting(here, 13)
+        # The first looks at some who avoid it, and puts them behind; so does the second.
+        await volunteer.send(VolunteerReady(1))
+        await volunteer.send(VolunteerReady(1))
+        await volunteer.answer()
+        assert isinstance(await other, Answer)
+        for task in avoiding:
+            task.cancel()
+
+
+async def test_waiting_has_an_end() -> None:
+    async with scene(wait_s=0.01) as here, asyncio.timeout(5):
+        placement = here.broker.placement
+        assert await placement.wait(wish(), set(), soon()) is Miss.NO_VOLUNTEER
+        assert placement.waiting == 0
+
+
+async def test_a_limited_number_waits_and_of_one_network_fewer() -> None:
+    async with (
+        scene(wait_s=600, waiting=4, waiting_of_network=2) as here,
+        TaskSet("test") as tasks,
+        asyncio.timeout(5),
+    ):
+        placement = here.broker.placement
+        first = [tasks.start(placement.wait(wish(1), set(), soon()), "wait") for _ in range(2)]
+        await until_waiting(here, 2)
+        assert await placement.wait(wish(1), set(), soon()) is Miss.NO_VOLUNTEER
+        for number in (2, 3):
+            tasks.spawn(placement.wait(wish(number), set(), soon()), "wait")
+        await until_waiting(here, 4)
+        assert await placement.wait(wish(4), set(), soon()) is Miss.NO_VOLUNTEER
+        for task in first:
+            task.cancel()
+        await until_waiting(here, 2)
+        tasks.spawn(placement.wait(wish(1), set(), soon()), "wait")
+        await until_waiting(here, 3)
+
+
+async def test_a_slot_picked_for_one_who_just_gave_up_is_put_back() -> None:
+    async with scene(wait_s=600) as here, TaskSet("test") as tasks, asyncio.timeout(5):
+        placement = here.broker.placement
+        waiting = tasks.start(placement.wait(wish(), set(), soon()), "wait")
+        await until_waiting(here, 1)
+        connecting = tasks.start(here.volunteer(), "volunteer")
+        await until_waiting(here, 0)
+        waiting.cancel()
+        volunteer = await connecting
+        while (await here.health())["available"] == 0:
+            pass
+        placing = tasks.start(placement.place(wish(), set(), soon()), "place")
+        await volunteer.answer()
+        assert isinstance(await placing, Answer)
+
+
+async def test_a_request_waits_for_a_first_volunteer_only_if_it_gets_none() -> None:
+    async with scene(wait_s=600) as here, TaskSet("test") as tasks, asyncio.timeout(5):
+        asking = tasks.start(here.ask(offer(), offer()), "ask")
+        await until_waiting(here, 1)
+        await (await here.volunteer()).answer()
+        answers = (await asking).answers
+        assert isinstance(answers[0], Answer)
+        assert answers[1] is Miss.NO_VOLUNTEER
+        asking = tasks.start(here.ask(offer(), offer()), "ask")
+        await (await here.volunteer()).answer()
+        answers = (await asking).answers
+        assert Miss.NO_VOLUNTEER in answers, "and so it was not waited for a second one"
+
+
+async def test_an_exits_word_reaches_the_volunteer_by_its_ticket_once() -> None:
+    async with scene() as here, TaskSet("test") as tasks, asyncio.timeout(10):
+        placement = here.broker.placement
+        bad = await here.volunteer(free=64)
+        placing = tasks.start(placement.place(wish(), set(), soon()), "place")
+        got = await bad.offered()
+        await bad.send(VolunteerAnswer(got.offer, description(Setup.ACTIVE)))
+        await placing
+        keys = (TICKET_KEY.public_key(),)
+        link = tickets.verify(got.ticket, keys, kind=TicketKind.LINK, exit_id="one", now_s=NOW)
+        placement.report(link.id, Report(ending=Ending.BROKEN))
+        for _ in range(9):
+            placement.report(link.id, Report(ending=Ending.CLEAN))
+        placement.report(bytes(16), Report(ending=Ending.CLEAN))
+        good = await here.volunteer(free=64)
+        for number in range(3):
+            placing = tasks.start(placement.place(wish(number), set(), soon()), "place")
+            await good.answer()
+            assert isinstance(await placing, Answer)

@@ -1,0 +1,156 @@
+"""Two texts carried by hand: the reader's program has no way to any server."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from playwright.async_api import Page
+
+from tests.rig.curl import Proxy, fetch
+from tests.rig.ports import free_port
+from tests.rig.program import Program
+from tests.rig.site import PAGE, Site
+from tests.rig.volunteer import Chromium, flip
+from tests.rig.way import Way
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
+
+ASK = re.compile(r"passerelle-ask1: [a-z2-7\s]+\.")
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("friend") / "network.json"
+
+
+@asynccontextmanager
+async def friend_page(way: Way, chrome: Chromium) -> AsyncIterator[Page]:
+    """The broker's page, its switch on; nothing on it may break the page's own policy."""
+    page = await chrome.open(way.invite.partition("#")[0] + "friend")
+    faults: list[str] = []
+    page.on("console", lambda message: faults.append(message.text))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    try:
+        await flip(page)
+        yield page
+        assert not faults
+    finally:
+        await page.context.close()
+
+
+@asynccontextmanager
+async def reader(way: Way, network: Path, *more: str) -> AsyncIterator[tuple[Program, int]]:
+    """The reader's program, with the network's description from a file."""
+    async with aiohttp.ClientSession() as http:
+        base = way.invite.partition("/#")[0]
+        async with http.get(f"{base}/v1/network") as response:
+            network.write_bytes(await response.read())
+    port = free_port()
+    words = ("friend", "--invite", way.invite, "--network", str(network))
+    listen = ("--listen", f"127.0.0.1:{port}", "--state", str(network.parent / "state.json"))
+    async with Program(sys.executable, "-m", "passerelle", *words, *listen, *more) as program:
+        yield program, port
+
+
+async def answer(page: Page, text: str) -> str:
+    """Paste a text into the friend's page, and return the answer."""
+    await page.get_by_label("Paste your friend's text").fill(text)
+    await page.get_by_role("button", name="Make the answer").click()
+    await page.get_by_text("Done: the answer is below.").wait_for()
+    return str(await page.get_by_label("Send this answer back").input_value())
+
+
+async def refused(page: Page, text: str) -> str:
+    """Paste a text that cannot be used, and return what the page says."""
+    await page.get_by_label("Paste your friend's text").fill(text)
+    await page.get_by_role("button", name="Make the answer").click()
+    status = page.get_by_role("status").last
+    await page.wait_for_function(
+        "() => !['', 'Working …'].includes(document.getElementById('status').textContent)"
+    )
+    assert await page.get_by_label("Send this answer back").input_value() == ""
+    return await status.inner_text()
+
+
+def asked(program: Program, at: int = 0) -> str:
+    """The texts that the program showed so far, by number."""
+    return str(ASK.findall("\n".join(program.lines))[at])
+
+
+async def test_a_friend_is_the_bridge(
+    way: Way, chrome: Chromium, site: Site, network: Path, tmp_path: Path
+) -> None:
+    """One text out, one text back, and a page arrives; the page's strict policy allows it all."""
+    async with friend_page(way, chrome) as page, reader(way, network) as (program, port):
+        await program.expect("Paste your friend's answer here")
+        text = await answer(page, f"Hi! Can you help me?\n{asked(program)}\n")
+        await program.type(f"Here:\n{text}\n")
+        await program.expect("Connected through a volunteer")
+        url = f"http://127.0.0.1:{site.port}/"
+        got = await fetch(Proxy.SOCKS, port, tmp_path / "page", url)
+        assert (got.code, got.status) == (0, 200), got.text
+        assert got.body.decode() == PAGE
+        again = await refused(page, asked(program))
+        assert "it was used before" in again
+
+
+async def test_what_is_pasted_wrong_is_told(
+    way: Way, chrome: Chromium, network: Path, tmp_path: Path
+) -> None:
+    """At both ends, with what to do; then it still works."""
+    async with friend_page(way, chrome) as page, reader(way, network) as (program, _):
+        await program.expect("Paste your friend's answer here")
+        ask = asked(program)
+        assert "not the whole text" in await refused(page, "hello")
+        assert "not the whole text" in await refused(page, ask[:200])
+        assert "not the whole text" in await refused(page, ask.replace("a", "b"))
+        await program.type("I do not know.\n")
+        await program.expect("no text of Passerelle's in what was pasted")
+        await program.type(f"{ask}\n")
+        await program.expect("the other one of the two texts")
+        reply = await answer(page, ask)
+        await program.type(f"{reply[:300]}\n\n")
+        await program.expect("The text is cut off")
+        await program.type(f"{reply[:-5]}zzzz.\n")
+        await program.expect("altered on the way")
+        await program.type(f"{reply}\n")
+        await program.expect("Connected through a volunteer")
+
+
+async def test_an_answer_to_an_earlier_text_is_told(
+    way: Way, chrome: Chromium, network: Path
+) -> None:
+    """It cannot be opened; a new text follows, and that one's answer works."""
+    async with friend_page(way, chrome) as page:
+        async with reader(way, network) as (program, _):
+            await program.expect("Paste your friend's answer here")
+            earlier = await answer(page, asked(program))
+        async with reader(way, network) as (program, _):
+            await program.expect("Paste your friend's answer here")
+            await program.type(f"{earlier}\n")
+            await program.expect("An answer fits one text only")
+            await program.expect(r"(?s)Paste your friend's answer here.*answer here")
+            await program.type(await answer(page, asked(program, 1)) + "\n")
+            await program.expect("Connected through a volunteer")
+
+
+async def test_the_switch_must_be_on(way: Way, chrome: Chromium) -> None:
+    page = await chrome.open(way.invite.partition("#")[0] + "friend")
+    assert "Turn the switch on first" in await refused(page, "passerelle-ask1: abcd.")
+    await page.context.close()
+
+
+async def test_a_reader_without_the_description_learns_where_it_is(
+    way: Way, tmp_path: Path
+) -> None:
+    words = ("friend", "--invite", way.invite, "--state", str(tmp_path / "none.json"))
+    listen = ("--listen", f"127.0.0.1:{free_port()}")
+    async with Program(sys.executable, "-m", "passerelle", *words, *listen) as program:
+        assert await program.wait() == 2
+        await program.expect("name it with --network")

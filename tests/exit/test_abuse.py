@@ -1,0 +1,353 @@
+"""Hostile clients with good tickets: through real link code, with HTTP/2 of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import h2.config
+import h2.connection
+import h2.errors
+import h2.settings
+import pytest
+from hpack import Encoder
+from hyperframe.frame import ContinuationFrame, Frame, HeadersFrame, RstStreamFrame
+
+from passerelle import limits
+from passerelle.core.quota import Quota
+from passerelle.errors import Failure, LinkCode, StreamFailed
+from passerelle.exit.config import Lifetimes
+from passerelle.exit.links import Reception
+from passerelle.exit.sessions import SessionTable
+from passerelle.io.link import SecureLink
+from passerelle.io.tls import TlsPipe, client_context, exit_context
+from passerelle.wire.frames import Ack, Close, Data, Hello, Pong, Refused, Welcome
+from passerelle.wire.frames import Frame as LinkFrame
+from passerelle.wire.tickets import TicketKind
+from tests.exit.test_links import Client
+from tests.io.pipes import pipe
+from tests.network import HOST, KEYS, exit_config, ticket
+from tests.rig.ports import free_port
+
+PINS = (KEYS.exit_link.spki_sha256,)
+CHUNK = 8_000
+SOON_S = 10.0
+
+
+class Attacker:
+    """One link and one session whose bytes it writes itself; it acknowledges what it gets."""
+
+    def __init__(self, table: SessionTable) -> None:
+        near, far = pipe()
+        SecureLink(1, far, TlsPipe(exit_context(KEYS.exit_link)), Reception(table)).start()
+        self.h2 = h2.connection.H2Connection(
+            h2.config.H2Configuration(validate_outbound_headers=False)
+        )
+        self.h2.initiate_connection()
+        self.ended: asyncio.Future[LinkCode] = asyncio.get_running_loop().create_future()
+        self.received = 0
+        self._offset = 0
+        self._link = SecureLink(1, near, TlsPipe(client_context(), PINS), self)
+        self._link.start()
+
+    # --- LinkHandler
+
+    def link_ready(self, link: SecureLink) -> None:
+        hello = Hello(secrets.token_bytes(16), True, 0, ticket(TicketKind.CLIENT))
+        link.send([hello])
+
+    def link_frames(self, link: SecureLink, frames: list[LinkFrame]) -> None:
+        for frame in frames:
+            match frame:
+                case Data(offset, payload):
+                    self.received = max(self.received, offset + len(payload))
+                    link.send([Ack(self.received, 0, self.received)])
+                case Close(code):
+                    self.link_lost(link, LinkLostLike(code))
+                case Welcome() | Ack() | Pong() | Refused():
+                    pass
+                case _:
+                    token = getattr(frame, "token", None)
+                    if token is not None:
+                        link.send([Pong(token)])
+
+    def link_windows(self, link: SecureLink) -> None:
+        pass
+
+    def link_draining(self, link: SecureLink) -> None:
+        pass
+
+    def link_control(self, link: SecureLink, message: object) -> None:
+        pass
+
+    def link_lost(self, link: SecureLink, error: object) -> None:
+        if not self.ended.done():
+            self.ended.set_result(error.code)  # type: ignore[attr-defined]
+
+    # --- its doings
+
+    async def say(self, data: bytes) -> None:
+        """Send bytes of the session, as fast as the exit takes them."""
+        for start in range(0, len(data), CHUNK):
+            if self.ended.done():
+                return
+            piece = data[start : start + CHUNK]
+            self._link.send([Data(self._offset, piece)])
+            self._offset += len(piece)
+            await asyncio.sleep(0)
+
+    async def flush(self) -> None:
+        """Send what the HTTP/2 library has made."""
+        await self.say(self.h2.data_to_send())
+
+
+class LinkLostLike:
+    def __init__(self, code: LinkCode) -> None:
+        self.code = code
+
+
+@asynccontextmanager
+async def attacked(**changes: object) -> AsyncIterator[tuple[Attacker, SessionTable]]:
+    """An exit with an attacker, and a well-behaved client that must not notice."""
+    table = SessionTable(exit_config(**changes))
+    attacker = Attacker(table)
+    async with asyncio.timeout(SOON_S):
+        while not len(table):  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    await attacker.flush()
+    try:
+        yield attacker, table
+    finally:
+        await table.close()
+
+
+async def works(table: SessionTable) -> None:
+    """Another client gets its page."""
+
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"page")
+        writer.close()
+
+    server = await asyncio.start_server(serve, HOST, 0)
+    client = Client(table)
+    await client.join()
+    stream = client.tunnel.open(HOST, server.sockets[0].getsockname()[1])
+    async with asyncio.timeout(SOON_S):
+        assert await stream.read() == b"page"
+    client.tunnel.close()
+    server.close()
+
+
+def connect(number: int, authority: str = f"{HOST}:1") -> HeadersFrame:
+    frame = HeadersFrame(number)
+    frame.data = Encoder().encode([(":method", "CONNECT"), (":authority", authority)])
+    frame.flags.add("END_HEADERS")
+    return frame
+
+
+def rapid_resets() -> Iterator[Frame]:
+    """CVE-2023-44487: each request is taken back at once."""
+    for number in range(1, 40_000, 2):
+        yield connect(number)
+        yield RstStreamFrame(number, error_code=8)
+
+
+def continuations() -> Iterator[Frame]:
+    """CVE-2024-27316: headers that never end."""
+    first = connect(1)
+    first.flags.discard("END_HEADERS")
+    yield first
+    for _ in range(20_000):
+        yield ContinuationFrame(1, data=b"\0\1x\1y" * 10)
+
+
+def huge_headers() -> Iterator[Frame]:
+    """A header list of a megabyte, in one go."""
+    first = connect(1)
+    first.flags.discard("END_HEADERS")
+    yield first
+    for _ in range(60):
+        yield ContinuationFrame(1, data=b"\x00\1a\x7f\x81\x7c" + b"b" * 16_000)
+    last = ContinuationFrame(1)
+    last.flags.add("END_HEADERS")
+    yield last
+
+
+FLOODS = {each.__name__: each for each in (rapid_resets, continuations, huge_headers)}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+async def test_floods_of_requests_end_their_session_only(name: str) -> None:
+    """Within bounds, and the exit goes on to serve others."""
+    async with attacked() as (attacker, table):
+        batch = b""
+        for frame in FLOODS[name]():
+            batch += frame.serialize()
+            if len(batch) > 50_000:
+                await attacker.say(batch)
+                batch = b""
+        await attacker.say(batch)
+        async with asyncio.timeout(SOON_S):
+            await attacker.ended
+        assert len(table) == 0
+        assert table.stream_count == 0
+        await works(table)
+
+
+async def test_settings_flood_ends_the_session() -> None:
+    """CVE-2019-9515."""
+    async with attacked() as (attacker, table):
+        for _ in range(2 * limits.STREAM_CONTROL_BURST):
+            attacker.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 70_000})
+        await attacker.flush()
+        async with asyncio.timeout(SOON_S):
+            assert await attacker.ended is LinkCode.LIMIT
+        await works(table)
+
+
+async def test_ping_flood_ends_the_session() -> None:
+    """CVE-2019-9512."""
+    async with attacked() as (attacker, table):
+        for _ in range(2 * limits.STREAM_CONTROL_BURST):
+            attacker.h2.ping(b"12345678")
+        await attacker.flush()
+        async with asyncio.timeout(SOON_S):
+            assert await attacker.ended is LinkCode.LIMIT
+        await works(table)
+
+
+async def test_a_window_of_one_byte_costs_a_byte_at_a_time() -> None:
+    """CVE-2019-9511: tiny windows make no work without end; the site is held back."""
+
+    async def pour(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(bytes(65_536))
+                await writer.drain()
+
+    server = await asyncio.start_server(pour, HOST, 0)
+    async with attacked() as (attacker, table):
+        attacker.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 1})
+        await attacker.flush()
+        port = server.sockets[0].getsockname()[1]
+        await attacker.say(connect(1, f"{HOST}:{port}").serialize())
+        update = b"\0\0\4\x08\0\0\0\0\1\0\0\0\1"  # WINDOW_UPDATE of one byte on stream 1
+        await attacker.say(update * (limits.STREAM_CONTROL_BURST // 2))
+        async with asyncio.timeout(SOON_S):
+            while not table.stream_count:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+        (session,) = table._sessions.values()
+        for stream in session.tunnel._open.values():
+            assert stream.queued <= limits.STREAM_SEND_BYTES + limits.SOCKET_READ_BYTES
+        await works(table)
+        await attacker.say(update * 2 * limits.STREAM_CONTROL_BURST)
+        async with asyncio.timeout(SOON_S):
+            assert await attacker.ended is LinkCode.LIMIT
+    server.close()
+
+
+async def test_a_thousand_destinations_are_capped_and_others_unhurt() -> None:
+    """In a few seconds: what the quota allows is dialled, the rest refused."""
+    quota = Quota(new_streams_per_s=5, new_streams_burst=50)
+    table = SessionTable(exit_config(quota=quota))
+    client = Client(table)
+    await client.join()
+    refused = dialled = 0
+
+    async def ask(port: int) -> None:
+        nonlocal refused, dialled
+        stream = client.tunnel.open(HOST, port)
+        with pytest.raises(StreamFailed) as caught:
+            await stream.opened()
+        refused += caught.value.failure is Failure.LIMIT
+        dialled += caught.value.failure is Failure.PORT_CLOSED
+
+    closed = free_port()
+    for _ in range(10):
+        await asyncio.gather(*(ask(closed) for _ in range(100)))
+    assert refused + dialled == 1000
+    assert 50 <= dialled <= 150
+    await works(table)
+    assert not client.tunnel.ended
+    await table.close()
+
+
+async def test_who_asks_on_and_on_is_sent_away() -> None:
+    """A session that does not care about refusals ends; the ticket is not worth another start."""
+    quota = Quota(new_streams_per_s=0.001, new_streams_burst=1)
+    table = SessionTable(exit_config(quota=quota))
+    client = Client(table)
+    await client.join()
+    for _ in range(limits.EXIT_REFUSALS_BURST // 100 + 2):
+        wanted = 0 if client.tunnel.ended else 100
+        streams = [client.tunnel.open(HOST, 1) for _ in range(wanted)]
+        await asyncio.gather(*(stream.opened() for stream in streams), return_exceptions=True)
+    assert client.tunnel.ended
+    assert len(table) == 0
+    await works(table)
+    await table.close()
+
+
+async def test_idle_streams_and_sessions_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slow loris behind CONNECT: what moves nothing is broken off, first streams, then sessions."""
+    monkeypatch.setattr("passerelle.exit.sessions.SWEEP_S", 0.02)
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, HOST, 0)
+    table = SessionTable(exit_config(lifetimes=Lifetimes(stream_idle_s=0.1, session_idle_s=0.3)))
+    client = Client(table)
+    await client.join()
+    stream = client.tunnel.open(HOST, server.sockets[0].getsockname()[1])
+    await stream.opened()
+    async with asyncio.timeout(SOON_S):
+        assert await stream.broken() is Failure.SESSION_LOST
+        assert len(table) == 1
+        await client.owner.ended
+    assert len(table) == 0
+    await table.close()
+    server.close()
+
+
+async def test_everything_ends_some_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams that move and sessions that are used have a longest time."""
+    monkeypatch.setattr("passerelle.exit.sessions.SWEEP_S", 0.02)
+
+    async def drip(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        except ConnectionError:
+            writer.close()
+
+    server = await asyncio.start_server(drip, HOST, 0)
+    lifetimes = Lifetimes(stream_idle_s=5, stream_total_s=0.2, session_total_s=0.5)
+    table = SessionTable(exit_config(lifetimes=lifetimes))
+    client = Client(table)
+    await client.join()
+    stream = client.tunnel.open(HOST, server.sockets[0].getsockname()[1])
+    async with asyncio.timeout(SOON_S):
+        assert await stream.broken() is Failure.SESSION_LOST
+        assert not client.tunnel.ended
+        await client.owner.ended
+    await table.close()
+    server.close()
+
+
+async def test_half_a_request_holds_nothing_but_its_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Slow loris inside HTTP/2: a request that never ends is an idle session."""
+    monkeypatch.setattr("passerelle.exit.sessions.SWEEP_S", 0.02)
+    async with attacked(lifetimes=Lifetimes(session_idle_s=0.3)) as (attacker, table):
+        await attacker.say(connect(1).serialize()[:-3])
+        async with asyncio.timeout(SOON_S):
+            await attacker.ended
+        assert len(table) == 0

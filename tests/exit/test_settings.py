@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import dataclasses
+import re
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from passerelle.core.policy import WEB_PORTS
+from passerelle.core.quota import Quota
+from passerelle.errors import ConfigError
+from passerelle.exit.config import ExitConfig, Lifetimes
+from passerelle.exit.settings import Settings
+from tests.network import KEYS
+
+OPERATIONS = Path(__file__).parents[2] / "docs" / "OPERATIONS.md"
+
+
+def load(tmp_path: Path, text: str) -> Settings:
+    path = tmp_path / "exit.toml"
+    path.write_text(text)
+    return Settings.load(path)
+
+
+def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
+    assert load(tmp_path, "") == Settings()
+
+
+def test_every_table(tmp_path: Path) -> None:
+    found = load(
+        tmp_path,
+        """
+        [policy]
+        mode = "site"
+        sites = ["News.Example", "*.news.example"]
+        ports = [443]
+        udp_ports = []
+        allow = ["10.1.0.0/16"]
+        deny = ["10.1.2.0/24"]
+        [exit]
+        links = 10
+        sessions = 5
+        rate_bytes_s = 12_500_000
+        refusal_s = 1
+        face = "site"
+        [quota]
+        streams = 20
+        bytes_per_s = 1e6
+        [lifetimes]
+        drain_s = 7
+        """,
+    )
+    assert found.policy.sites == ("news.example", "*.news.example")
+    assert found.policy.ports == frozenset({443})
+    assert found.policy.udp_ports == frozenset()
+    assert found.policy.allow == (ip_network("10.1.0.0/16"),)
+    assert found.policy.deny == (ip_network("10.1.2.0/24"),)
+    assert (found.links, found.sessions, found.rate_bytes_s) == (10, 5, 12_500_000)
+    assert found.refusal_s == 1
+    assert found.face == tmp_path / "site"
+    assert found.quota == Quota(streams=20, bytes_per_s=1e6)
+    assert found.lifetimes == Lifetimes(drain_s=7)
+    assert load(tmp_path, "[policy]").policy.ports == WEB_PORTS
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[", "Expected|Invalid|line 1"),
+        ("[polcy]", "unknown field `polcy`"),
+        ("[quota]\nstream = 3", r"unknown field `stream` - at `\$.quota`"),
+        ('[quota]\nstreams = "many"', r"Expected `int`, got `str` - at `\$.quota.streams`"),
+        ("[quota]\nstreams = 0", "quota.streams must be more than 0"),
+        ("[lifetimes]\ngrace_s = -1.5", "lifetimes.grace_s must be more than 0"),
+        ("[exit]\nrate_bytes_s = 0", "exit.rate_bytes_s must be more than 0"),
+        ('[policy]\nmode = "open"', "Invalid enum value 'open'"),
+        ('[policy]\nmode = "site"', "Site mode without sites"),
+        ('[policy]\nsites = ["a.example"]', 'policy.mode is not "site"'),
+        ('[policy]\nmode = "site"\nsites = ["*.org"]', "a site is a name"),
+        ('[policy]\nallow = ["10.0.0.1/8"]', "has host bits set"),
+        ("[policy]\nports = [70000]", "not 70000"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, text: str, words: str) -> None:
+    """The file, what is wrong, where, and where to read on."""
+    with pytest.raises(ConfigError, match=words) as caught:
+        load(tmp_path, text)
+    assert "exit.toml" in str(caught.value)
+    assert "docs/OPERATIONS.md" in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        Settings.load(tmp_path / "nothing.toml")
+    with pytest.raises(ConfigError, match="far too large"):
+        load(tmp_path, "#" * (1 << 20 | 1))
+
+
+def test_an_exit_is_told_all_of_it() -> None:
+    """No setting gets lost on the way, and the defaults are the same everywhere."""
+    keys = (KEYS.broker_ticket.public_key(),)
+    assert Settings().config("e", KEYS.exit_link, keys, direct=False) == ExitConfig(
+        "e", KEYS.exit_link, keys
+    )
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    """docs/OPERATIONS.md has a row for each, and shows the true default."""
+    rows = dict(
+        re.findall(r"^\| `(\w+\.\w+)` \| ([^|]+?) \|", OPERATIONS.read_text(), re.MULTILINE)
+    )
+    wanted = {
+        f"{table}.{field.name}": field.default
+        for table, source in (("quota", Quota), ("lifetimes", Lifetimes))
+        for field in dataclasses.fields(source)
+    }
+    exit_fields = {field.name: field.default for field in dataclasses.fields(Settings)}
+    for name in ("links", "sessions", "rate_bytes_s", "refusal_s", "face"):
+        wanted[f"exit.{name}"] = exit_fields[name]
+    for name, default in wanted.items():
+        shown = rows[name].replace(",", "")
+        assert shown == "none" if default is None else float(shown) == default, name
+    assert set(rows) - set(wanted) == {
+        f"policy.{name}" for name in ("mode", "sites", "ports", "udp_ports", "allow", "deny")
+    }

@@ -1,0 +1,54 @@
+"""An exit among listeners: `python -m tests.lab.canaries` in a namespace, told what to do by stdin.
+
+Takes `{"listen": [address…], "targets": [[host, [address…]]…], "allow": [network…]}`: listens on
+port 53 of every address, and has an exit open a UDP flow to port 53 of every host, in turn, and
+send into it. A host with addresses is a name that resolves to them. Prints `{"heard": {address:
+datagrams…}, "refused": [host…]}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from passerelle.core.host import IPAddress
+from passerelle.core.policy import Policy
+from passerelle.errors import StreamFailed
+from tests.exit.test_datagrams import Site, world
+
+PORT = 53
+
+
+async def main(order: dict[str, Any]) -> dict[str, Any]:
+    canaries = {address: Site(address, PORT) for address in order["listen"]}
+    names = {host: addresses for host, addresses in order["targets"] if addresses}
+    allow = tuple(ipaddress.ip_network(network) for network in order["allow"])
+
+    async def resolve(name: str) -> Sequence[IPAddress]:
+        return [ipaddress.ip_address(address) for address in names[name]]
+
+    refused = []
+    async with world(policy=Policy(allow=allow), refusal_s=0.02) as here:
+        here.table._resolver = resolve  # type: ignore[assignment]
+        for host, _ in order["targets"]:
+            stream, flow = here.open(host, PORT)
+            flow.send(b"canary")
+            try:
+                async with asyncio.timeout(5):
+                    await stream.opened()
+                    await flow.receive()  # every canary answers
+                stream.abort()
+            except StreamFailed:
+                refused.append(host)
+    heard = {address: len(site.received) for address, site in canaries.items() if site.received}
+    for site in canaries.values():
+        site.close()
+    return {"heard": heard, "refused": refused}
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(main(json.load(sys.stdin)))))

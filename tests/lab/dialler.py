@@ -1,0 +1,55 @@
+"""An exit that is asked for many hosts: `python -m tests.lab.dialler`, told what to do by stdin.
+
+Takes `{"hosts": [host…], "port": port, "allow": [network…]}`; asks the exit, whose resolver is the
+system's, for each host, and prints `{host: how it ended}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import sys
+from typing import Any
+
+from passerelle.core.policy import Policy
+from passerelle.errors import StreamFailed
+from passerelle.exit.sessions import SessionTable
+from tests.exit.test_links import Client
+from tests.network import exit_config
+
+AT_ONCE = 40
+
+
+async def main(order: dict[str, Any]) -> dict[str, str]:
+    """Ask, and tell."""
+    allow = tuple(ipaddress.ip_network(network) for network in order["allow"])
+    config = exit_config(policy=Policy(allow=allow), refusal_s=0.05)
+    table = SessionTable(config)
+    client = Client(table)
+    await client.join()
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def ask(host: str) -> str:
+        async with places:
+            # The client puts brackets around what has a colon.
+            bare = host[1:-1] if host.startswith("[") else host
+            stream = client.tunnel.open(bare, order["port"])
+            try:
+                async with asyncio.timeout(5):
+                    await stream.opened()
+            except StreamFailed as error:
+                return error.failure.value
+            except TimeoutError:
+                return "timeout"
+            stream.abort()
+            return "open"
+
+    ended = await asyncio.gather(*map(ask, order["hosts"]))
+    client.tunnel.close()
+    await table.close()
+    return dict(zip(order["hosts"], ended, strict=True))
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(main(json.load(sys.stdin)))))

@@ -1,0 +1,66 @@
+"""Reads TLS ClientHellos (RFC 8446 §4.1.2), to tell one program's from another's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+GREASE = frozenset(0x0A0A + 0x1010 * step for step in range(16))
+SERVER_NAME, SUPPORTED_GROUPS, ALPN = 0, 10, 16
+
+
+@dataclass(frozen=True, slots=True)
+class ClientHello:
+    """What fingerprints are made of."""
+
+    ciphers: tuple[int, ...]
+    extensions: dict[int, bytes]
+    """By number, in the order sent."""
+
+    @classmethod
+    def parse(cls, record: bytes) -> Self:
+        """Read one TLS record that holds a whole ClientHello."""
+        assert record[0] == 22, "a handshake record"
+        assert record[5] == 1, "a ClientHello"
+        at = 5 + 4 + 2 + 32
+        at += 1 + record[at]
+        length = int.from_bytes(record[at : at + 2])
+        ciphers = _numbers(record[at + 2 : at + 2 + length])
+        at += 2 + length
+        at += 1 + record[at]
+        end = at + 2 + int.from_bytes(record[at : at + 2])
+        at += 2
+        extensions = {}
+        while at < end:
+            number, size = (
+                int.from_bytes(record[at : at + 2]),
+                int.from_bytes(record[at + 2 : at + 4]),
+            )
+            extensions[number] = record[at + 4 : at + 4 + size]
+            at += 4 + size
+        return cls(ciphers, extensions)
+
+    @property
+    def is_greased(self) -> bool:
+        """Whether ciphers, extensions and groups all hold a GREASE value (RFC 8701)."""
+        return all(GREASE & set(values) for values in (self.ciphers, self.extensions, self.groups))
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        return _numbers(self.extensions[SUPPORTED_GROUPS][2:])
+
+    @property
+    def server_name(self) -> str:
+        return self.extensions[SERVER_NAME][5:].decode()
+
+    @property
+    def alpn(self) -> tuple[str, ...]:
+        data, names = self.extensions[ALPN][2:], []
+        while data:
+            names.append(data[1 : 1 + data[0]].decode())
+            data = data[1 + data[0] :]
+        return tuple(names)
+
+
+def _numbers(data: bytes) -> tuple[int, ...]:
+    return tuple(int.from_bytes(data[at : at + 2]) for at in range(0, len(data), 2))

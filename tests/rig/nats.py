@@ -1,0 +1,64 @@
+"""A real NATS server, on a port of its own."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.rig.ports import free_port
+
+HOST = "127.0.0.1"
+START_S = 10.0
+
+
+class NatsServer:
+    """One `nats-server` process; it may be stopped and started again on the same port."""
+
+    def __init__(self) -> None:
+        self._port = free_port(HOST)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"nats://{HOST}:{self._port}"
+
+    def start(self) -> None:
+        program = shutil.which("nats-server", path="/usr/local/bin:/usr/sbin:/usr/bin")
+        assert program is not None, "nats-server is missing: run `make setup-test`"
+        self._process = subprocess.Popen(
+            [program, "--addr", HOST, "--port", str(self._port)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=Path("/"),
+        )
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection((HOST, self._port), timeout=1).close()
+                return
+            except OSError:
+                time.sleep(0.02)
+        raise AssertionError("nats-server does not listen")
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(timeout=10)
+            self._process = None
+
+
+@contextmanager
+def nats_server() -> Iterator[NatsServer]:
+    """A running server, ended at the end."""
+    server = NatsServer()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
