@@ -27,6 +27,7 @@ ENDLESS_BYTES = 1 << 50
 PATIENCE_S = 60.0
 """Longest wait for any single byte."""
 POLL_S = 0.001
+STEP_S = 0.1
 GREETING = b"\x05\x01\x00"
 ANSWER_BYTES = 10
 """A SOCKS5 answer with an IPv4 address in it, which is what the client gives."""
@@ -36,8 +37,10 @@ class Failed(Exception):
     """The proxy or the site did not do its part."""
 
 
-def down(options: argparse.Namespace) -> dict[str, float]:
+def down(options: argparse.Namespace) -> dict[str, Any]:
     """Download: `bytes` in `seconds`, from the SOCKS connect on, or for `--seconds` of it.
+
+    `steps` are the bytes of each `STEP_S`.
 
     SIGTERM ends it in good order, with what came so far.
     """
@@ -49,6 +52,7 @@ def down(options: argparse.Namespace) -> dict[str, float]:
     signal.signal(signal.SIGTERM, end)
     buffer = bytearray(BUFFER_BYTES)
     total = 0
+    steps: list[int] = []
     size = options.bytes or ENDLESS_BYTES
     with connect(options, f"down {size}\n".encode()) as connection:
         while total < size:
@@ -59,7 +63,11 @@ def down(options: argparse.Namespace) -> dict[str, float]:
             if not got:
                 raise Failed(f"the download ended after {total} of {size} bytes")
             total += got
-    return {"bytes": total, "seconds": options.seconds or time.monotonic() - start_s}
+            step = int((now_s - start_s) / STEP_S)
+            steps += [0] * (step + 1 - len(steps))
+            steps[step] += got
+    seconds = options.seconds or time.monotonic() - start_s
+    return {"bytes": total, "seconds": seconds, "steps": steps}
 
 
 def stall(options: argparse.Namespace) -> dict[str, float]:
@@ -149,7 +157,14 @@ def push(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def connect(options: argparse.Namespace, first_words: bytes) -> socket.socket:
-    """Return a connection to the site; `first_words` go ahead of the proxy's answer if `early`."""
+    """Return a connection to the site; `first_words` go ahead of the proxy's answer if `early`.
+
+    Port 0 is no proxy: straight to the site.
+    """
+    if options.proxy == 0:
+        straight = socket.create_connection((options.host, options.port), timeout=PATIENCE_S)
+        straight.sendall(first_words)
+        return straight
     host = options.host.encode()
     request = b"\x05\x01\x00\x03" + bytes([len(host)]) + host + options.port.to_bytes(2, "big")
     connection = socket.create_connection(("127.0.0.1", options.proxy), timeout=PATIENCE_S)

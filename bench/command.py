@@ -29,10 +29,19 @@ def main(bench: str, measure: Measure, meaning: str) -> NoReturn:
 
     `meaning` says for a person how the numbers were made and how to read them.
     """
-    parser = argparse.ArgumentParser(prog=f"python -m bench.{bench}", description=meaning)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--quick", action="store_true", help="fewer or shorter runs")
-    options = parser.parse_args()
+    run(bench, measure, meaning, parser(bench, meaning).parse_args())
+
+
+def parser(bench: str, meaning: str) -> argparse.ArgumentParser:
+    """Return a parser of the options that all have; a benchmark may add its own."""
+    made = argparse.ArgumentParser(prog=f"python -m bench.{bench}", description=meaning)
+    made.add_argument("--json", action="store_true", help="print one JSON object")
+    made.add_argument("--quick", action="store_true", help="fewer or shorter runs")
+    return made
+
+
+def run(bench: str, measure: Measure, meaning: str, options: argparse.Namespace) -> NoReturn:
+    """Do what `main` does, with options that were parsed already."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         report = Report(bench, this_machine(), list(measure(options.quick)))

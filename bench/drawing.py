@@ -174,3 +174,55 @@ def _legend(links: Sequence[int]) -> Iterable[str]:
         x += 74
     yield f'<line class="total" x1="{x}" x2="{x + 16}" y1="{y - 4}" y2="{y - 4}"/>'
     yield f'<text class="small" x="{x + 22}" y="{y}">what the application has</text>'
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One path's rate over time."""
+
+    name: str
+    steps: Sequence[int]
+    """Bytes of each step."""
+    step_s: float
+    rival: Sequence[int] = ()
+    """Bytes of another's download beside it, in the same steps."""
+
+
+RATE_PANEL = 120
+RATE_GAP = 64
+
+
+def draw_rates(curves: Sequence[Curve]) -> str:
+    """Return the SVG of rates over time, a panel for each path."""
+    height = RATE_GAP + len(curves) * (RATE_PANEL + RATE_GAP)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
+        f"<title>Rates over time</title><style>{STYLE}</style>",
+        f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
+    ]
+    for number, curve in enumerate(curves):
+        top = RATE_GAP + number * (RATE_PANEL + RATE_GAP)
+        parts += _rate_panel(curve, (top, top + RATE_PANEL))
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _rate_panel(curve: Curve, rows: tuple[int, int]) -> Iterable[str]:
+    lines = [_smoothed(steps, curve.step_s) for steps in (curve.steps, curve.rival)]
+    most = max((value for line in lines for _, value in line), default=0.0)
+    panel = _Panel(rows, max(1.0, len(curve.steps) * curve.step_s), max(1.0, most))
+    yield f'<text class="title" x="{LEFT}" y="{rows[0] - 10}">{html.escape(curve.name)}</text>'
+    yield from _axes(panel, "Mbit/s", has_times=True)
+    for line, colour, label in zip(lines, COLOURS, ("ours", "a TCP download"), strict=False):
+        if line:
+            points = panel.points(line)
+            yield f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2">'
+            yield f"<title>{label}</title></polyline>"
+
+
+def _smoothed(steps: Sequence[int], step_s: float) -> list[tuple[float, float]]:
+    """Return (seconds, Mbit/s) in steps of about `BIN_S`."""
+    width = max(1, round(BIN_S / step_s))
+    return [
+        ((at + width / 2) * step_s, sum(steps[at : at + width]) * 8 / (width * step_s) / MB)
+        for at in range(0, len(steps) - width + 1, width)
+    ]

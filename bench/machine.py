@@ -60,8 +60,8 @@ def rss_bytes(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def renderers(pid: int) -> list[int]:
-    """Return the processes below `pid` in which Chromium runs pages."""
+def family(pid: int) -> list[int]:
+    """Return `pid` and all processes below it."""
     found = []
     parents = [pid]
     while parents:
@@ -69,8 +69,17 @@ def renderers(pid: int) -> list[int]:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             for task in Path(f"/proc/{parent}/task").iterdir():
                 parents += [int(child) for child in (task / "children").read_text().split()]
-            if b"--type=renderer" in Path(f"/proc/{parent}/cmdline").read_bytes():
-                found.append(parent)
+            found.append(parent)
+    return found
+
+
+def renderers(pid: int) -> list[int]:
+    """Return the processes below `pid` in which Chromium runs pages."""
+    found = []
+    for each in family(pid):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if b"--type=renderer" in Path(f"/proc/{each}/cmdline").read_bytes():
+                found.append(each)
     return found
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from bench.errors import Unmeasured
 from bench.host import ThisMachine
@@ -18,6 +19,7 @@ from bench.report import median
 from passerelle.serve import BUILT_WIDGET
 from tests.lab import Child, Lab, Namespace, Star, Wan, traffic
 from tests.lab.browser import LabBrowser
+from tests.lab.firefox import LabFirefox
 from tests.rig.ports import free_port
 
 START_S = 30.0
@@ -48,12 +50,12 @@ class Hosts:
 class Client:
     """A `passerelle client`, to be started."""
 
-    def __init__(self, host: Namespace, invite: str, port: int) -> None:
+    def __init__(self, host: Namespace, invite: str, port: int, *options: str) -> None:
         self.port = port
         self._host = host
         self._words = (
             *("client", "--invite", invite, "--listen", f"127.0.0.1:{port}"),
-            *("-v", "--forget"),
+            *("-v", "--forget", *options),
         )
         self.child: Child
 
@@ -78,8 +80,12 @@ class Client:
 class World:
     """Everything that clients need, running until its hosts end."""
 
-    def __init__(self, hosts: Hosts) -> None:
-        """Start it all, and flip the switch. Raises Unmeasured where the widget is not built."""
+    def __init__(self, hosts: Hosts, *, firefox: bool = False) -> None:
+        """Start it all, and flip the switch. Raises Unmeasured where the widget is not built.
+
+        With `firefox` that is the volunteers' browser.
+        """
+        self._firefox = firefox
         if not BUILT_WIDGET.is_dir():
             raise Unmeasured("the widget is not built. Run `make widget`, then try again.")
         self.hosts = hosts
@@ -122,7 +128,8 @@ class World:
 
     def volunteer_on(self, host: Namespace) -> LabBrowser:
         """Return a new Chromium on a host, with its switch on."""
-        browser = browse(host, self._page_origin, f"http://{self.hosts.server.address}:{self.port}")
+        origins = (self._page_origin, f"http://{self.hosts.server.address}:{self.port}")
+        browser = browse(host, *origins, firefox=self._firefox)
         self.switch_on(browser)
         return browser
 
@@ -133,9 +140,9 @@ class World:
         browser.click('role=button[name="Turn on"]', timeout_s=READY_S)
         browser.wait(f"{SNAPSHOT}.phase === 'waiting'", timeout_s=READY_S)
 
-    def prepare(self) -> Client:
-        """Return a client that has not been started."""
-        return Client(self.hosts.client, self.invite, free_port())
+    def prepare(self, *options: str) -> Client:
+        """Return a client that has not been started, with more options on its command line."""
+        return Client(self.hosts.client, self.invite, free_port(), *options)
 
     def client(self) -> Client:
         """Return a running client that has its first link."""
@@ -149,10 +156,11 @@ class World:
         client.child.stop()
         self.volunteer.wait(f"{SNAPSHOT}.people === 0", timeout_s=FREE_S)
 
-    def app(self, client: Client, command: str, **options: float | bool) -> Child:
-        """Start an application that uses the site through the client."""
+    def app(self, client: Client | None, command: str, **options: float | bool) -> Child:
+        """Start an application that uses the site through the client, or without one."""
         site = self.hosts.site.address
-        words = ["-m", "bench.app", command, str(client.port), site, str(self.site_port)]
+        port = 0 if client is None else client.port
+        words = ["-m", "bench.app", command, str(port), site, str(self.site_port)]
         for name, value in options.items():
             if value is True:
                 words += [f"--{name}"]
@@ -168,8 +176,10 @@ class World:
         return result
 
 
-def browse(host: Namespace, *origins: str) -> LabBrowser:
-    """Start Chromium on a host; pages of these plain `http` origins may do what secure ones may."""
+def browse(host: Namespace, *origins: str, firefox: bool = False) -> LabBrowser:
+    """Start a browser on a host; its pages of these `http` origins may do what secure ones may."""
+    if firefox:
+        return LabFirefox(host, *(str(urlsplit(origin).hostname) for origin in origins))
     return LabBrowser(host, f"--unsafely-treat-insecure-origin-as-secure={','.join(origins)}")
 
 
@@ -183,7 +193,9 @@ def loopback() -> Iterator[World]:
 class Distant:
     """The world in namespaces: the client behind a long way, everything else close together."""
 
-    def __init__(self, lab: Lab, *, up: Wan, down: Wan, near: Wan | None = None) -> None:
+    def __init__(
+        self, lab: Lab, *, up: Wan, down: Wan, near: Wan | None = None, firefox: bool = False
+    ) -> None:
         """`up` is from the client; with `near`, server and volunteer have long ways too."""
         self.star: Star = lab.star("site")
         hosts = Hosts(
@@ -192,7 +204,7 @@ class Distant:
             volunteer=self.star.host("volunteer", up=near),
             client=self.star.host("client", up=up, down=down),
         )
-        self.world = World(hosts)
+        self.world = World(hosts, firefox=firefox)
 
     def bend(self, *, up: Wan, down: Wan) -> None:
         """Change the client's way."""
@@ -227,10 +239,12 @@ def check_lines(star: Star) -> None:
 
 
 @contextmanager
-def laboratory(*, up: Wan, down: Wan, near: Wan | None = None) -> Iterator[Distant]:
+def laboratory(
+    *, up: Wan, down: Wan, near: Wan | None = None, firefox: bool = False
+) -> Iterator[Distant]:
     """Give the world in namespaces; its long ways last as long as the longest benchmark."""
     with Lab(lifetime_s=LIFETIME_S) as lab:
-        yield Distant(lab, up=up, down=down, near=near)
+        yield Distant(lab, up=up, down=down, near=near, firefox=firefox)
 
 
 def settle(seconds: float = SETTLE_S) -> None:

@@ -25,6 +25,8 @@ EXAMPLES = {
     NoVolunteer(4.6): "No volunteer is available right now. Asking again in 5 s.",
     BrokerUnreachable("It did not answer.", 0.2): "The network's broker cannot be reached: "
     "It did not answer. Trying again in 1 s; check this computer's connection.",
+    LinkUp(2, (("ice", 0.1),), media=True): "Connected through a volunteer (link 2, downloads as "
+    "video, set up in 100 ms).",
     LinkUp(1, (("ice", 0.1), ("tls", 0.05))): "Connected through a volunteer (link 1, set up in "
     "150 ms).",
     LinkDown(1, "the volunteer left"): "Link 1 ended: the volunteer left.",

@@ -43,9 +43,12 @@ def sentence(notice: Notice) -> str:
                 f"The network's broker cannot be reached: {plain(reason).rstrip('.')}. "
                 f"Trying again in {_seconds(retry_s)}; check this computer's connection."
             )
-        case LinkUp(link, steps):
+        case LinkUp(link, steps, media):
             total_ms = 1000 * sum(seconds for _, seconds in steps)
-            return f"Connected through a volunteer (link {link}, set up in {total_ms:.0f} ms)."
+            video = "downloads as video, " if media else ""
+            return (
+                f"Connected through a volunteer (link {link}, {video}set up in {total_ms:.0f} ms)."
+            )
         case LinkDown(link, reason):
             return f"Link {link} ended: {plain(reason).rstrip('.')}."
         case _:

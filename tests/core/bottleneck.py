@@ -41,6 +41,8 @@ class Flow:
     """Somebody who sends: fills a window, if there is something to send."""
 
     window: float = 65536.0
+    pending: float = 65536.0
+    """What the window will be once word of it has travelled."""
     busy: bool = True
     in_flight: int = 0
     delivered: int = 0
@@ -89,7 +91,7 @@ class Ours(Flow):
             queue_s = self._delay_s - self._least_delay.value
             self.control.update(now, rtt_s=self._least_rtt.value, queue_s=queue_s)
             self._delay_s = math.inf
-        self.window = self.control.window_bytes
+        self.pending = self.control.window_bytes
 
     @property
     def burst(self) -> int:
@@ -173,6 +175,7 @@ class Simulation:
             if tick % round(LOOK_S / STEP_S) == 0:
                 for flow in self.flows:
                     flow.look(self.now)
+                    self._tell(flow)
             self._send()
             tenth_queue_s = max(tenth_queue_s, self._free_s - self.now)
             if tick % 100 == 0:
@@ -192,6 +195,12 @@ class Simulation:
         """Return a quantile of the queue from some time on."""
         queues = sorted(at.queue_s for at in self.moments if at.time_s >= start_s)
         return queues[int(len(queues) * share)]
+
+    def _tell(self, flow: Flow) -> None:
+        """Who controls from the far end is obeyed half a round trip later."""
+        if isinstance(flow, Ours):
+            window = flow.pending
+            self._at(self.now + self.path.rtt_s / 2, lambda: setattr(flow, "window", window))
 
     def _send(self) -> None:
         waiting = [flow for flow in self.flows if flow.busy]

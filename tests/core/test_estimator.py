@@ -336,3 +336,20 @@ def test_stays_sane_whatever_the_far_end_says(
         window = estimator.window_bytes
         assert limits.LINK_WINDOW_FLOOR_BYTES <= window <= limits.LINK_WINDOW_CAP_BYTES
         assert estimator.in_flight == sum(flight.size for flight in flights)
+
+
+def test_a_window_from_elsewhere_is_kept_within_bounds() -> None:
+    """Whatever a receiver asks for; without it, what was measured counts again."""
+    estimator = LinkEstimator(0.0)
+    for asked, kept in (
+        (1, limits.LINK_WINDOW_FLOOR_BYTES),
+        (100_000, 100_000),
+        (2**32 - 1, limits.LINK_WINDOW_CAP_BYTES),
+    ):
+        estimator.pace(asked)
+        assert estimator.window_bytes == kept
+    sample = estimator.sent(4096, 0.0)
+    estimator.acknowledged(sample, 0.1, delay_s=0.0)
+    assert estimator.window_bytes == limits.LINK_WINDOW_CAP_BYTES
+    estimator.pace(0)
+    assert estimator.window_bytes < limits.LINK_WINDOW_CAP_BYTES

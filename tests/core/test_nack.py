@@ -117,3 +117,17 @@ def test_a_lossy_path_is_repaired(loss: float) -> None:
     # What is missing still was lost within the last round trips.
     assert len(repair) < 20_000 * loss * 0.1
     assert repair.rtt_s == pytest.approx(0.1, rel=0.1)
+
+
+def test_where_much_is_lost_a_question_is_repeated_at_once() -> None:
+    """Once, and it counts as the same question."""
+    repair = Repair()
+    repair.seed(0.1)
+    repair.arrived(1, 0.0)
+    repair.arrived(3, 0.0)
+    assert repair.due(0.005, twice=True) == ([2], [])
+    assert repair.due(0.010, twice=True) == ([], [])
+    assert repair.due(0.016, twice=True) == ([2], [])
+    assert repair.due(0.030, twice=True) == ([], [])
+    assert repair.repaired_by(2, 0.110)
+    assert repair.least_rtt_s == pytest.approx(0.105)

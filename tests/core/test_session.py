@@ -563,3 +563,26 @@ def test_settled_once_everything_is_acknowledged() -> None:
     assert not session.settled
     session.receive(1, Ack(3, 0.0, 3), 1.1)
     assert session.settled
+
+
+def test_a_window_known_elsewhere_is_kept_and_told() -> None:
+    """The far end hears of it when it changed by more than a sixteenth."""
+    session = warm(1)
+
+    def told(receive: int) -> list[Frame]:
+        session.pace(1, send=50_000, receive=receive)
+        return [frame for _, frame in session.transmit(1.0)]
+
+    assert told(160_000) == [frames.Pace(160_000)]
+    assert told(150_000) == told(170_000) == []
+    assert told(171_000) == [frames.Pace(171_000)]
+    assert told(0) == [frames.Pace(0)]
+    assert told(0) == []
+    assert session.estimator(1).window_bytes == 50_000
+
+
+def test_the_far_ends_word_on_its_window_is_followed() -> None:
+    session = warm(1)
+    session.receive(1, frames.Pace(100_000), 1.0)
+    session.write(bytes(FULL * 20))
+    assert sum(size for _, _, size in sent(session, 1.0)) == 100_000 // FULL * FULL

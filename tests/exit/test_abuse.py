@@ -74,6 +74,9 @@ class Attacker:
                     if token is not None:
                         link.send([Pong(token)])
 
+    def link_windows(self, link: SecureLink) -> None:
+        pass
+
     def link_draining(self, link: SecureLink) -> None:
         pass
 

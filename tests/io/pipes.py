@@ -10,7 +10,7 @@ from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.link import SecureLink
 from passerelle.io.stream import TunnelStream
 from passerelle.io.tls import LinkIdentity, TlsPipe, client_context, exit_context
-from passerelle.io.transport import Receiver
+from passerelle.io.transport import Receiver, Windows
 from passerelle.io.tunnel import Tunnel
 from passerelle.wire.control import Control
 from passerelle.wire.frames import Frame
@@ -37,6 +37,8 @@ class PipeEnd:
         self.said: list[str] = []
         """What was sent from here to the relay itself."""
         self.closed: LinkCode | None = None
+        self.known: Windows | None = None
+        """What this end claims to know of its path."""
         self._relay = relay
         self._receiver: Receiver | None = None
         self._early: list[bytes | str] = []
@@ -57,6 +59,9 @@ class PipeEnd:
 
     def send_control(self, text: str) -> None:
         self.said.append(text)
+
+    def windows(self, rtt_s: float) -> Windows | None:
+        return self.known
 
     def say(self, text: str) -> None:
         """Let the relay itself speak to this end."""
@@ -106,6 +111,7 @@ class Listener:
     frames: list[Frame] = field(default_factory=list)
     batches: int = 0
     draining: int = 0
+    windows: int = 0
     controls: list[Control] = field(default_factory=list)
     errors: list[LinkLost] = field(default_factory=list)
 
@@ -119,6 +125,9 @@ class Listener:
 
     def link_draining(self, link: SecureLink) -> None:
         self.draining += 1
+
+    def link_windows(self, link: SecureLink) -> None:
+        self.windows += 1
 
     def link_control(self, link: SecureLink, message: Control) -> None:
         self.controls.append(message)
@@ -146,6 +155,9 @@ class Joint:
         raise AssertionError("the tunnel takes frames")
 
     def link_draining(self, link: SecureLink) -> None:
+        pass
+
+    def link_windows(self, link: SecureLink) -> None:
         pass
 
     def link_control(self, link: SecureLink, message: Control) -> None:

@@ -102,6 +102,9 @@ class Owner:
         self.missing.append(gaps)
         self.changed.set()
 
+    def video_window(self) -> None:
+        self.changed.set()
+
     def video_failed(self, error: LinkLost) -> None:
         self.errors.append(error)
         self.changed.set()

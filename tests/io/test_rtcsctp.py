@@ -229,3 +229,50 @@ async def test_who_hands_over_is_told_the_room(pairs: Callable[..., Pair]) -> No
     for _ in range(20):
         pair.channel.send(MESSAGE)
     assert pair.sender.room_bytes < 0
+
+
+async def test_while_packets_are_lost_small_messages_travel_again_with_the_next(
+    pairs: Callable[..., Pair],
+) -> None:
+    """So a lost one holds up what follows for no round trip, and costs no packet."""
+    carried: list[list[int]] = []
+
+    def drop(data: bytes) -> bool:
+        found = [chunk.tsn for chunk in parse_packet(data)[3] if isinstance(chunk, DataChunk)]
+        if found:
+            carried.append(found)
+        return len(carried) == 3 and bool(found)
+
+    pair = pairs(drop)
+    await pair.open()
+    carried.clear()
+    pair.sender._losing_until_s = float("inf")
+    for number in range(6):
+        pair.channel.send(bytes([number]) * 50)
+        await asyncio.sleep(0.001)
+    async with asyncio.timeout(5):
+        got = [await pair.messages.get() for _ in range(6)]
+    assert got == [bytes([number]) * 50 for number in range(6)]
+    first = carried[0][0]
+    expected = [[0], [0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5]]
+    assert [[tsn - first for tsn in packet] for packet in carried] == expected
+
+
+async def test_on_a_path_without_loss_nothing_travels_twice(pairs: Callable[..., Pair]) -> None:
+    sent = 0
+
+    def drop(data: bytes) -> bool:
+        nonlocal sent
+        sent += sum(isinstance(chunk, DataChunk) for chunk in parse_packet(data)[3])
+        return False
+
+    pair = pairs(drop)
+    await pair.open()
+    sent = 0
+    for number in range(6):
+        pair.channel.send(bytes([number]) * 50)
+        await asyncio.sleep(0.001)
+    async with asyncio.timeout(5):
+        for _ in range(6):
+            await pair.messages.get()
+    assert sent == 6

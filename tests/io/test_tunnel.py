@@ -9,6 +9,7 @@ import pytest
 from passerelle import limits
 from passerelle.errors import Failure, LinkCode, StreamFailed
 from passerelle.io import tunnel
+from passerelle.io.transport import Windows
 from passerelle.wire.control import Drain, encode
 from tests.io.pipes import Tunnels, read_all, send_all
 
@@ -253,3 +254,20 @@ async def test_cancelled_read_loses_nothing(tunnels: Tunnels) -> None:
     waiting.cancel()
     await far.write(b"kept")
     assert await near.read() == b"kept"
+
+
+async def test_a_transport_that_knows_its_path_paces_the_far_end(tunnels: Tunnels) -> None:
+    """As soon as it knows better, whether or not anything arrives."""
+    near, far = await tunnels.link()
+    await tunnels.stream()
+    near.known = Windows(send=70_000, receive=90_000)
+    before = len(near.messages)
+    receiver = near._receiver
+    assert receiver is not None
+    receiver.windows_changed()
+    async with asyncio.timeout(5):
+        while tunnels.exit._session.estimator(0).window_bytes != 90_000:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert tunnels.client._session.estimator(0).window_bytes == 70_000
+    assert len(near.messages) == before + 1
+    assert far.known is None

@@ -28,6 +28,9 @@ class Taker:
     def control_received(self, text: str) -> None:
         self.messages.put_nowait(text)
 
+    def windows_changed(self) -> None:
+        pass
+
     def transport_lost(self, error: LinkLost) -> None:
         self.lost.append(error)
 

@@ -40,6 +40,9 @@ class _Listener:
     def control_received(self, text: str) -> None:
         print(f"relay: {type(control.decode(text)).__name__}", flush=True)
 
+    def windows_changed(self) -> None:
+        pass
+
     def transport_lost(self, error: LinkLost) -> None:
         print(f"lost: {error}", flush=True)
 

@@ -86,6 +86,20 @@ class Program:
                 await self._process.wait()
         await self._reader
 
+    async def say(self, line: str) -> None:
+        """Write a line to its standard input."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n".encode())
+        await self._process.stdin.drain()
+
+    async def end(self) -> int:
+        """Close its standard input and return the exit code of a program that ends with it."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        return await self.wait()
+
     def story(self, most: int) -> str:
         """Return its last lines, each with the second of Unix time when it came."""
         told = zip(self._times_s[-most:], self.lines[-most:], strict=True)

@@ -94,10 +94,10 @@ class Way:
             await page.context.close()
 
     @asynccontextmanager
-    async def client(self) -> AsyncIterator[tuple[Program, int]]:
+    async def client(self, *options: str) -> AsyncIterator[tuple[Program, int]]:
         """Run a client; give it and its local port once that is open."""
         port = free_port()
-        async with client(self.invite, port, "-v") as program:
+        async with client(self.invite, port, "-v", *options) as program:
             await program.expect("Proxy ready")
             yield program, port
 

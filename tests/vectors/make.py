@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from passerelle import limits
-from passerelle.core import address, candidates
+from passerelle.core import address, candidates, video
 from passerelle.core.host import IPAddress
 from passerelle.errors import ConfigError, PeerError
 from passerelle.wire import (
@@ -54,6 +54,7 @@ def main() -> None:
         "descriptors": make_descriptors(),
         "signalling": make_signalling(),
         "control": make_control(),
+        "media": make_media(),
         "friends": make_friends(),
         "volunteer": make_volunteer(),
     }.items():
@@ -65,7 +66,8 @@ def make_limits() -> Json:
     """Give the bounds both languages must share."""
     names = (
         "LINK_MESSAGE_BYTES TICKET_BYTES SIGNAL_MESSAGE_BYTES LANES CANDIDATES CANDIDATE_PORTS "
-        "DESCRIPTOR_BYTES DESCRIPTOR_ENTRIES INVITE_CHARS TEXT_SEALED_BYTES"
+        "DESCRIPTOR_BYTES DESCRIPTOR_ENTRIES INVITE_CHARS TEXT_SEALED_BYTES RESEND_GAPS "
+        "MEDIA_KEPT_BYTES"
     )
     return {name: getattr(limits, name) for name in names.split()}
 
@@ -190,6 +192,14 @@ def make_descriptions() -> list[Json]:
         {"candidates": [["host", "b0a1.local", 5]]},
         {"candidates": [["host", "", 5]]},
         {"candidates": [["host", "192.0.2.1 typ host\r\na=x", 5]]},
+        {"media": 1},
+        {"media": 255, "setup": "active", "candidates": [["host", "192.0.2.1", 50000]]},
+        {"media": 0},
+        {"media": 256},
+        {"media": 1.5},
+        {"media": True},
+        {"media": "1"},
+        {"media": None},
         {"sdp": "v=0"},
         {"__proto__": {"ufrag": "abcd"}},
         {"constructor": "x"},
@@ -294,6 +304,9 @@ def make_own_sdp() -> list[Json]:
         plain.replace("\n", "\r\n"),
         full.replace("\n", "\r\n"),
         _BROWSER.format(candidates=many, fingerprint=fingerprint),
+        plain + "m=video 9 UDP/TLS/RTP/SAVPF 97 98\na=mid:1\na=sendonly\n",
+        plain + "m=video 9 UDP/TLS/RTP/SAVPF 97 98\na=mid:1\na=inactive\n",
+        plain + "m=video 0 UDP/TLS/RTP/SAVPF 97 98\na=mid:1\na=inactive\n",
         plain.replace("sha-256", "sha-1"),
         plain.replace(fingerprint, fingerprint[:-3]),
         plain.replace("a=ice-pwd", "a=x"),
@@ -578,7 +591,7 @@ def _pasted(text: str) -> Json:
 
 
 def make_control() -> Json:
-    """Give texts beside a link with the lane Python reads in them, and what relays say."""
+    """Give texts beside a link with what Python reads in them for a relay, and what relays say."""
     half: Json = {
         "ufrag": "abcd",
         "pwd": "0123456789abcdefghij+/",
@@ -611,6 +624,24 @@ def make_control() -> Json:
         {**lane, "description": {**half, "candidates": [["host", "a.local", 5]]}},
         {**lane, "description": "v=0"},
         {**lane, "description": None},
+        {**lane, "description": {**half, "media": 1}},
+        {"type": "got", "next": 0},
+        {"type": "got", "next": 2**32 - 1},
+        {"type": "got", "next": 2**32},
+        {"type": "got", "next": -1},
+        {"type": "got", "next": "1"},
+        {"type": "got"},
+        {"type": "resend", "gaps": [[0, 1]]},
+        {"type": "resend", "gaps": [[n, n + 1] for n in range(16)]},
+        {"type": "resend", "gaps": [[2**32 - 1, 0]], "later": 1},
+        {"type": "resend", "gaps": [[n, n + 1] for n in range(17)]},
+        {"type": "resend", "gaps": []},
+        {"type": "resend", "gaps": [[1]]},
+        {"type": "resend", "gaps": [[1, 2, 3]]},
+        {"type": "resend", "gaps": [[1, 2**32]]},
+        {"type": "resend", "gaps": [{"first": 1, "end": 2}]},
+        {"type": "resend", "gaps": 5},
+        {"type": "resend"},
         *({k: v for k, v in lane.items() if k != name} for name in lane),
         {},
         {"type": 1},
@@ -642,9 +673,21 @@ def _controlled(text: str) -> Json:
         message = control.decode(text)
     except PeerError as error:
         return {"refused": error.code.name.lower()}
-    if not isinstance(message, control.Lane):
-        return {"lane": None}
-    return {"lane": json.loads(msgspec.json.encode(message))}
+    if not isinstance(message, control.Lane | control.Got | control.Resend):
+        return {"message": None}
+    return {"message": json.loads(msgspec.json.encode(message))}
+
+
+def make_media() -> list[Json]:
+    """Give messages and the frame that holds them."""
+    cases = [[b"a"], [b"a", b"bc", bytes(range(256))], [bytes(1000)] * 5]
+    return [
+        {
+            "messages": [message.hex() for message in messages],
+            "frame": video.pack(0, list(enumerate(messages))).hex(),
+        }
+        for messages in cases
+    ]
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 from typing import Any
 
+import msgspec
 from hypothesis import strategies as st
 
 from passerelle import limits
@@ -14,6 +15,7 @@ from passerelle.wire.description import Candidate, CandidateKind, Description, S
 
 ICE = string.ascii_letters + string.digits + "+/"
 U16 = st.integers(0, 2**16 - 1)
+U32 = st.integers(0, 2**32 - 1)
 U48 = st.integers(0, 2**48 - 1)
 U64 = st.integers(0, 2**64 - 1)
 OFFSETS = st.integers(0, 2**62)
@@ -50,6 +52,7 @@ DESCRIPTIONS = st.builds(
     fingerprint=KEYS,
     setup=st.sampled_from(Setup),
     candidates=st.lists(CANDIDATES, max_size=limits.CANDIDATES).map(tuple),
+    media=st.just(msgspec.UNSET) | st.integers(1, 255),
 )
 
 
@@ -90,6 +93,7 @@ FRAMES: st.SearchStrategy[frames.Frame] = st.one_of(
     st.builds(frames.Padding, st.integers(0, 300)),
     st.just(frames.Drain()),
     st.builds(frames.Close, CODES, st.booleans()),
+    st.builds(frames.Pace, U32),
 )
 
 OFFER_NUMBERS = st.integers(0, 2**31 - 1)
@@ -133,6 +137,11 @@ CONTROLS: st.SearchStrategy[control.Control] = st.one_of(
     st.builds(control.Lane, OFFER_NUMBERS, TICKET_TEXTS, DESCRIPTIONS),
     st.builds(control.LaneAnswer, OFFER_NUMBERS, DESCRIPTIONS),
     st.builds(control.LaneRefused, OFFER_NUMBERS),
+    st.builds(control.Got, U32),
+    st.builds(
+        control.Resend,
+        st.lists(st.tuples(U32, U32), min_size=1, max_size=limits.RESEND_GAPS).map(tuple),
+    ),
 )
 
 HANDLES = st.binary(min_size=8, max_size=8)

@@ -69,6 +69,7 @@ def raw(kind: int, body: bytes) -> bytes:
         (Padding(2), "08 0002 0000"),
         (Drain(), "09 0000"),
         (Close(LinkCode.FLOW, ends_session=True), "0a 0002 06 01"),
+        (frames.Pace(65_536), "0b 0004 00010000"),
     ],
 )
 def test_byte_table(frame: Frame, wire: str) -> None:
@@ -99,7 +100,7 @@ def test_garbage_gives_only_peer_errors(chunks: list[bytes]) -> None:
     assert refusal(lambda: read(chunks)) in (None, LinkCode.MALFORMED, LinkCode.LIMIT)
 
 
-@given(st.integers(0, 12), st.binary(max_size=100))
+@given(st.integers(0, 13), st.binary(max_size=100))
 def test_garbage_bodies_give_only_peer_errors(kind: int, body: bytes) -> None:
     """A known type with any body parses or is malformed, and parses to what encodes."""
     found: list[Frame] = []

@@ -21,6 +21,8 @@ class ClientConfig:
     listen_host: str = "127.0.0.1"
     listen_port: int = 1080
     """0 lets the system choose."""
+    media: bool = True
+    """Let volunteers whose browsers can do so send downloads as video, which bears loss better."""
     state: Path | None = None
     """Where it is remembered which way to the brokers works; None remembers nothing."""
     network: bytes = b""

@@ -296,7 +296,8 @@ class Keeper:
 
         async def gather(number: int) -> None:
             stun = self._surroundings.server(number)
-            offers.append(await ChannelOffer.gather(stun, private=private))
+            media = self._config.media
+            offers.append(await ChannelOffer.gather(stun, private=private, media=media))
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -358,7 +359,8 @@ class Keeper:
         ready = self._pool.ready
         for attempt in ready:
             missing = self._config.links - len(ready) - len(self._pool.connecting)
-            if missing <= 0 or attempt.round_trip_s < self._config.lane_rtt_s:
+            alone = attempt.path.has_media or attempt.round_trip_s < self._config.lane_rtt_s
+            if missing <= 0 or alone:
                 continue
             while missing > 0 and attempt.lane_tickets and self._room() > 0:
                 self._start_lane(attempt, attempt.lane_tickets.pop())

@@ -114,6 +114,9 @@ class Introduction:
         if frames[1:]:
             self._membership.tunnel.link_frames(link, frames[1:])
 
+    def link_windows(self, link: SecureLink) -> None:
+        """Nothing is sent before the session has the link."""
+
     def link_draining(self, link: SecureLink) -> None:
         """The session moves off it as soon as another is there."""
         self._membership.tunnel.link_draining(link)

@@ -49,6 +49,8 @@ class LinkUp:
     link: int
     steps: tuple[tuple[str, float], ...]
     """(name, seconds) of each step it took, in order."""
+    media: bool = False
+    """Whether downloads come over it as video."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import aiohttp
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.rtc import ChannelOffer
 from passerelle.io.tasks import TaskSet
-from passerelle.io.transport import Receiver, Transport
+from passerelle.io.transport import Receiver, Transport, Windows
 from passerelle.io.ws import MESSAGE_LIMIT_BYTES, SUBPROTOCOL, WebSocketTransport
 from passerelle.wire.control import Lane, LaneAnswer, LaneRefused
 from passerelle.wire.description import Description
@@ -32,6 +32,10 @@ class Path(Protocol):
         """Whom it leads through; None without a volunteer."""
 
     @property
+    def has_media(self) -> bool:
+        """Whether downloads come as video; known once a volunteer has answered."""
+
+    @property
     def steps(self) -> tuple[tuple[str, float], ...]:
         """(name, seconds) of each step so far."""
 
@@ -50,6 +54,7 @@ class VolunteerPath:
     ) -> None:
         """`asked_s` is what the rendezvous took."""
         self.volunteer = volunteer
+        self.has_media = offer.description.has_media and answer.has_media
         self._offer = offer
         self._answer = answer
         self._asked_s = asked_s
@@ -74,7 +79,12 @@ class VolunteerPath:
 
 
 class LanePath:
-    """One more DataChannel to a volunteer, agreed over a link that exists."""
+    """One more DataChannel to a volunteer, agreed over a link that exists.
+
+    Never with video: one link that bears loss needs no others beside it.
+    """
+
+    has_media = False
 
     def __init__(
         self,
@@ -136,6 +146,7 @@ class DirectPath:
     """A WebSocket of our own to the exit: for networks where UDP is blocked."""
 
     volunteer = None
+    has_media = False
 
     def __init__(self, url: str, ticket: str) -> None:
         self._url = url
@@ -190,6 +201,9 @@ class _DirectTransport:
 
     def send_control(self, text: str) -> None:
         """See `Transport.send_control`; at the far side is the exit, not a relay."""
+
+    def windows(self, rtt_s: float) -> Windows | None:
+        """See `Transport.windows`."""
 
     def close(self, code: LinkCode) -> None:
         """See `Transport.close`."""

@@ -156,7 +156,8 @@ class Pool:
         )
         attempt.round_trip_s = introduction.steps[-1][1]
         self._up.add(number)
-        self._observe(LinkUp(number, (*attempt.path.steps, *introduction.steps)))
+        steps = (*attempt.path.steps, *introduction.steps)
+        self._observe(LinkUp(number, steps, attempt.path.has_media))
         self._settle(number)
 
     def _settle(self, number: int) -> None:

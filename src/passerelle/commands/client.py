@@ -48,6 +48,13 @@ def client(
             "usually ~/.local/state",
         ),
     ] = None,
+    media: Annotated[
+        bool,
+        typer.Option(
+            help="Let downloads come as video where a volunteer's browser can do that: faster on "
+            "bad networks, and to an observer more like a video call. Without it: data only."
+        ),
+    ] = True,
     forget: Annotated[bool, typer.Option("--forget", help="Read and write no such file.")] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Also show each step of connecting.")
@@ -71,6 +78,7 @@ def client(
         listen_host=address.host or "127.0.0.1",
         listen_port=address.port,
         token=token,
+        media=media,
         state=None if forget else state or default_path(),
     )
 

@@ -86,6 +86,8 @@ class LinkEstimator:
         """Delivery rate in bytes per second; 0 until measured."""
         self.window_bytes = INITIAL_WINDOW_BYTES
         """How many bytes may be in flight."""
+        self._paced_bytes = 0
+        """The window that somebody with a better view of the path wants; 0: nobody."""
         self._delivered = 0
         self._delivered_s = now
         self._unfilled_until = 1
@@ -166,7 +168,16 @@ class LinkEstimator:
         self._update_rtt(rtt_s, now, queued=self.in_flight > 0)
         self._update_window()
 
+    def pace(self, window_bytes: int) -> None:
+        """Take the window from whoever sees the packets themselves; 0 to measure again."""
+        self._paced_bytes = window_bytes
+        self._update_window()
+
     def _update_window(self) -> None:
+        if self._paced_bytes:
+            least = max(limits.LINK_WINDOW_FLOOR_BYTES, self.segment_bytes)
+            self.window_bytes = min(max(self._paced_bytes, least), limits.LINK_WINDOW_CAP_BYTES)
+            return
         if not self.rate:
             return
         pipe = self.rate * self.min_rtt_s

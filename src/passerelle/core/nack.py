@@ -20,6 +20,9 @@ PATIENCE_GROWTH = 0.15
 """… and so many more for each later one."""
 ASK_MOST = 12
 """Questions for one packet; at 10 % loss each way one in 10^8 needs more."""
+REPEAT_S = 0.010
+"""A question is repeated so soon where packets are lost often: within a round trip a browser
+answers only once (libwebrtc), so it costs no more than the question."""
 GIVE_UP_S = 3.0
 """A browser keeps what it sent for a second, or for three round trips (libwebrtc)."""
 INITIAL_RTT_S = 0.2
@@ -31,6 +34,8 @@ class _Missing:
     noticed_s: float
     asked_s: float = 0.0
     ask_again_s: float = 0.0
+    repeat_s: float = float("inf")
+    """When the last question is to be repeated: it may be lost as well."""
     asked: int = 0
 
 
@@ -96,11 +101,17 @@ class Repair:
         if self.least_rtt_s == float("inf"):
             self.rtt_s = rtt_s
 
-    def due(self, now: float) -> tuple[list[int], list[int]]:
-        """Return which to ask for now, ascending, and which were just given up."""
+    def due(self, now: float, *, twice: bool = False) -> tuple[list[int], list[int]]:
+        """Return which to ask for now, ascending, and which were just given up.
+
+        With `twice` each question is repeated soon.
+        """
         ask, give_up = [], []
         for number, missing in self._missing.items():
             if missing.ask_again_s > now:
+                if missing.repeat_s <= now:
+                    missing.repeat_s = float("inf")
+                    ask.append(number)
                 continue
             if missing.asked >= ASK_MOST or now - missing.noticed_s > max(
                 GIVE_UP_S, 8 * self.rtt_s
@@ -109,6 +120,7 @@ class Repair:
                 continue
             missing.asked += 1
             missing.asked_s = now
+            missing.repeat_s = now + REPEAT_S if twice else float("inf")
             patience = PATIENCE + PATIENCE_GROWTH * (missing.asked - 1)
             missing.ask_again_s = now + patience * self.rtt_s + MARGIN_S
             ask.append(number)

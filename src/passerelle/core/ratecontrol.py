@@ -27,10 +27,18 @@ from passerelle import limits
 
 QUEUE_ALLOWANCE_S = 0.020
 """Queue of our own that we keep on the path, as time at its rate."""
-STARTUP_GAIN = 2.0
+STARTUP_GAIN = 2.5
+"""A window is obeyed half a round trip after it was chosen and seen to be half another later: with
+twice the content it would grow by half a round trip, not double."""
 STARTUP_GROWTH = 1.25
 STARTUP_ROUNDS = 3
 """Rounds without that growth after which the path counts as full (BBR)."""
+FLOOD_LEAST_S = 0.03
+FLOOD_SHARE = 0.5
+"""A queue above the larger of the two (the second as a share of the round trip) means that the
+start went too far …"""
+FLOOD_S = 0.03
+"""… once it stood for so long: what a busy machine makes of time is shorter, mostly."""
 PROBE_GAIN = 1.25
 DRAIN_GAIN = 0.85
 CYCLE_ROUNDS = 8
@@ -152,6 +160,8 @@ class RateControl:
         self._best = 0.0
         self._stale = 0
         self._startup_queue_s: float | None = None
+        self._flooded_s: float | None = None
+        """Since when the queue is long, while starting."""
         self._cycle = 0
         self._held = 0.0
         """What was under way before draining …"""
@@ -195,8 +205,12 @@ class RateControl:
         current.queue_sum_s += queue_s
         current.looks += 1
         length_s = now - current.began_s
-        if length_s < max(ROUND_LEAST_S, rtt_s + current.queue_least_s):
+        flooded = self.phase is Phase.STARTUP and self._floods(queue_s, now)
+        if not flooded and length_s < max(ROUND_LEAST_S, rtt_s + current.queue_least_s):
             return False
+        if flooded:
+            # Not only at the round's end: by then the queue would have overflown.
+            current.queue_least_s = queue_s
         self._round = _Round(now)
         if current.arrived:
             self.rounds += 1
@@ -293,11 +307,23 @@ class RateControl:
             self._goal = int(self._held)
             self._rest(Phase.COMPETE)
 
+    def _floods(self, queue_s: float, now: float) -> bool:
+        """Tell whether the start has filled the queue, and not just for a moment."""
+        if queue_s - (self._startup_queue_s or 0.0) <= self._flood_s:
+            self._flooded_s = None
+        elif self._flooded_s is None:
+            self._flooded_s = now
+        return self._flooded_s is not None and now - self._flooded_s >= FLOOD_S
+
+    @property
+    def _flood_s(self) -> float:
+        return max(FLOOD_LEAST_S, FLOOD_SHARE * self._rtt_s)
+
     def _startup_over(self, ended: _Round) -> bool:
         if self._startup_queue_s is None:
             self._startup_queue_s = ended.queue_least_s
         # Twice the window for nothing but a queue: do not wait until it overflows.
-        if ended.queue_least_s - self._startup_queue_s > max(0.03, self._rtt_s / 2):
+        if ended.queue_least_s - self._startup_queue_s > self._flood_s:
             return True
         if self.rate > self._best * STARTUP_GROWTH:
             self._best, self._stale = self.rate, 0

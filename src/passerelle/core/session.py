@@ -24,7 +24,7 @@ from passerelle.core.ranges import RangeSet
 from passerelle.core.reassembly import Reassembly
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import frames
-from passerelle.wire.frames import Ack, Close, Data, Drain, Frame, Hello, Padding, Ping, Pong
+from passerelle.wire.frames import Ack, Close, Data, Drain, Frame, Hello, Pace, Padding, Ping, Pong
 
 ACK_BYTES = 2 * limits.DATA_BYTES
 """An ACK is sent at once when this much, two full messages, arrived since the last one."""
@@ -37,6 +37,8 @@ PING_OVERDUE_S = 0.25
 PING_APART_S = 1.0
 """… but not sooner after the last time. One PING at a time: a link is reliable and ordered, so
 asking again while the first question travels tells nothing more."""
+PACE_STEP = 16
+"""The far end is told of a window that differs by more than this part from the one it knows."""
 SILENCE_RTTS = 8
 SILENCE_MIN_S = 4.0
 SILENCE_MAX_S = 30.0
@@ -91,6 +93,8 @@ class _Link:
     ping: Ping | None = None
     """The PING that waits for its PONG."""
     pinged_at: float = 0.0
+    paced_bytes: int = 0
+    """What the far end was told to keep under way on this link."""
     outbox: list[Frame] = field(default_factory=list)
 
     @property
@@ -202,6 +206,18 @@ class Session:
         if link is not None:
             link.draining = True
 
+    def pace(self, number: int, *, send: int, receive: int) -> None:
+        """Keep a link to what its transport knows of its path, and tell the far end.
+
+        `receive` of 0 leaves the far end to its own measurements.
+        """
+        link = self._links[number]
+        link.estimator.pace(send)
+        told = link.paced_bytes
+        if abs(receive - told) * PACE_STEP > told or bool(receive) != bool(told):
+            link.paced_bytes = receive
+            link.outbox.append(Pace(receive))
+
     def acknowledged_to(self, offset: int, now: float) -> None:
         """Take the in-order offset a WELCOME or HELLO carries.
 
@@ -233,6 +249,8 @@ class Session:
                 link.draining = True
             case Padding():
                 pass
+            case Pace(window_bytes):
+                link.estimator.pace(window_bytes)
             case Hello() | frames.Welcome() | frames.Refused() | Close():
                 raise PeerError(LinkCode.UNEXPECTED, f"{type(frame).__name__} inside a session")
             case _:

@@ -272,7 +272,8 @@ class Streams:
         state.unread -= size
         state.credit += size
         self._release_connection(size)
-        if state.credit >= state.window // 2 and not state.received_end:
+        # Early: on a lossy path a window may be full of what waits for something before it.
+        if state.credit >= state.window // 4 and not state.received_end:
             growth = self._growth(state)
             state.window += growth
             self._h2.increment_flow_control_window(state.credit + growth, stream)

@@ -21,7 +21,7 @@ from passerelle.errors import LinkCode, PeerError
 
 _RECORD = struct.Struct("!IH")
 _HEAD = struct.Struct("!H")
-_SEQUENCE_SPAN = 1 << 32
+_SEQUENCE_SPAN = limits.MESSAGE_NUMBERS
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,9 @@ class Reception:
         if frames[1:]:
             tunnel.link_frames(link, frames[1:])
 
+    def link_windows(self, link: SecureLink) -> None:
+        """Nothing is sent before the session has the link."""
+
     def link_draining(self, link: SecureLink) -> None:
         """A link that leaves before it was used is of no use."""
         link.close(LinkCode.DRAINING)

@@ -10,7 +10,7 @@ from passerelle import limits
 from passerelle.core.estimator import LinkEstimator
 from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.tls import TlsPipe
-from passerelle.io.transport import Transport
+from passerelle.io.transport import Transport, Windows
 from passerelle.wire import control, envelope
 from passerelle.wire.control import Control
 from passerelle.wire.frames import Close, Frame, FrameReader, encode
@@ -33,6 +33,9 @@ class LinkHandler(Protocol):
 
     def link_control(self, link: SecureLink, message: Control) -> None:
         """The relay says something else."""
+
+    def link_windows(self, link: SecureLink) -> None:
+        """`windows` has something new to say."""
 
     def link_lost(self, link: SecureLink, error: LinkLost) -> None:
         """The link is over; called once, unless `close` was called first."""
@@ -70,6 +73,10 @@ class SecureLink:
     def closed(self) -> bool:
         """Whether the link is over."""
         return self._closed
+
+    def windows(self, rtt_s: float) -> Windows | None:
+        """See `Transport.windows`."""
+        return self._transport.windows(rtt_s)
 
     def start(self) -> None:
         """Begin the TLS handshake."""
@@ -129,6 +136,11 @@ class SecureLink:
                 self.handler.link_control(self, message)
         except PeerError as error:
             self._fail(error)
+
+    def windows_changed(self) -> None:
+        """Learn that the transport knows more of its path."""
+        if not self._closed:
+            self.handler.link_windows(self)
 
     def transport_lost(self, error: LinkLost) -> None:
         """Learn that the transport is gone."""

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Container
 from typing import Self
 
+import msgspec
 from aiortc import (
     RTCCertificate,
     RTCDataChannel,
@@ -34,11 +35,16 @@ from aiortc.rtcsctptransport import Chunk, DataChunk
 from passerelle import limits
 from passerelle.core.candidates import vet
 from passerelle.errors import LinkCode, LinkLost
+from passerelle.io.rtcinbox import Inbox
+from passerelle.io.rtcmedia import MediaDtls
 from passerelle.io.rtcsctp import SctpSender
 from passerelle.io.tasks import TaskSet, describe
-from passerelle.io.transport import Receiver
+from passerelle.io.transport import Receiver, Windows
+from passerelle.wire import control
 from passerelle.wire.description import (
     DATA_CHANNEL_ID,
+    MEDIA_VERSION,
+    MESSAGE_NUMBER_BYTES,
     Candidate,
     CandidateKind,
     Description,
@@ -137,14 +143,15 @@ class ChannelOffer:
     Make it with `gather`; then `connect` with the volunteer's answer, or `close`.
     """
 
-    def __init__(self, stun: tuple[str, ...], *, private: bool) -> None:
+    def __init__(self, stun: tuple[str, ...], *, private: bool, media: bool) -> None:
         self._private = private
         servers = [RTCIceServer(urls=[url]) for url in stun]
         self._certificate = RTCCertificate.generateCertificate()
         self._gatherer = RTCIceGatherer(iceServers=servers)
         self._ice = RTCIceTransport(self._gatherer)
         self._ice._connection.ice_controlling = True  # as RTCPeerConnection does for an offerer
-        self._dtls = RTCDtlsTransport(self._ice, [self._certificate])
+        self._media = media
+        self._dtls = MediaDtls(self._ice, [self._certificate])
         self._dtls._set_role("server")
         self._sctp = _Association(self._dtls, self._break)
         self._dtls.on("statechange", self._watch)
@@ -158,15 +165,17 @@ class ChannelOffer:
         """(name, seconds) of each step done so far."""
 
     @classmethod
-    async def gather(cls, stun: tuple[str, ...] = (), *, private: bool = False) -> Self:
-        """Return an offer whose candidates are known.
+    async def gather(
+        cls, stun: tuple[str, ...] = (), *, private: bool = False, media: bool = False
+    ) -> Self:
+        """Return an offer whose candidates are known; with `media` it offers to receive video.
 
         `private` admits private addresses, ours and the volunteer's: see `core.candidates`.
 
         `stun` holds at most one server, as `stun:host:port`. Takes up to five seconds when it
         does not answer. Cancelling closes the sockets.
         """
-        offer = cls(stun, private=private)
+        offer = cls(stun, private=private, media=media)
         async with TaskSet("gather") as tasks:
             work = tasks.start(offer._gatherer.gather(), "candidates")
             try:
@@ -204,6 +213,7 @@ class ChannelOffer:
             fingerprint=_sha256_fingerprint(self._certificate),
             setup=Setup.ACTPASS,
             candidates=tuple(candidates),
+            media=MEDIA_VERSION if self._media else msgspec.UNSET,
         )
         return vet(description, private=self._private)
 
@@ -229,7 +239,13 @@ class ChannelOffer:
         if self._error is not None:
             await self.close()
             raise self._error
-        return ChannelTransport(self, self._channel)
+        return ChannelTransport(
+            self, self._channel, media=self._media and answer.media == MEDIA_VERSION
+        )
+
+    def inbox(self, receiver: Receiver, say: Callable[[control.Control], None]) -> Inbox:
+        """Return what takes the volunteer's messages on a media link."""
+        return Inbox(self._dtls, self._sctp, receiver, say=say, fail=self._break)
 
     def _watch(self) -> None:
         if self._dtls.state in ("closed", "failed"):
@@ -287,10 +303,12 @@ class ChannelOffer:
 
 
 class ChannelTransport:
-    """A link transport over an open DataChannel."""
+    """A link transport over an open DataChannel, and on a media link a video beside it."""
 
-    def __init__(self, offer: ChannelOffer, channel: RTCDataChannel) -> None:
+    def __init__(self, offer: ChannelOffer, channel: RTCDataChannel, *, media: bool) -> None:
         self._offer = offer
+        self._media = media
+        self._inbox: Inbox | None = None
         self._channel = channel
         self._receiver: Receiver | None = None
         self._closed = False
@@ -300,9 +318,13 @@ class ChannelTransport:
     def start(self, receiver: Receiver) -> None:
         """Deliver to `receiver` from now on."""
         self._receiver = receiver
+        self._offer.lost = self._end
+        if self._media:
+            self._inbox = self._offer.inbox(
+                receiver, lambda m: self.send_control(control.encode(m))
+            )
         self._channel.on("message", self._message)
         self._channel.on("close", self._lost)
-        self._offer.lost = self._end
         if self._channel.readyState != "open":
             asyncio.get_running_loop().call_soon(self._lost)
 
@@ -314,6 +336,10 @@ class ChannelTransport:
             self._end(LinkLost(LinkCode.LIMIT, "the volunteer does not take what is queued"))
             return
         self._channel.send(message)
+
+    def windows(self, rtt_s: float) -> Windows | None:
+        """See `Transport.windows`; of a browser's SCTP nothing is known."""
+        return None if self._inbox is None else self._inbox.windows(rtt_s)
 
     def send_control(self, text: str) -> None:
         """Queue one text message."""
@@ -333,8 +359,12 @@ class ChannelTransport:
             return
         if isinstance(message, str):
             self._receiver.control_received(message)
-        elif len(message) > limits.LINK_MESSAGE_BYTES:
+        elif len(message) > limits.LINK_MESSAGE_BYTES + (
+            MESSAGE_NUMBER_BYTES if self._inbox else 0
+        ):
             self._end(LinkLost(LinkCode.LIMIT, "a message longer than links carry"))
+        elif self._inbox is not None:
+            self._inbox.take(message)
         else:
             self._receiver.message_received(message)
 
@@ -345,6 +375,8 @@ class ChannelTransport:
         if self._closed:
             return
         self._closed = True
+        if self._inbox is not None:
+            self._inbox.close()
         self._tasks.spawn(self._shut(), "close")
         if error is not None and self._receiver is not None:
             self._receiver.transport_lost(error)

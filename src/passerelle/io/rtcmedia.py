@@ -37,13 +37,13 @@ a fast path may carry, since it probes with padding at twice what it is allowed.
 BITRATE_LEAST_BIT_S = 3e6
 DELAY_AGE_S = 20.0
 """How long the smallest transit time is believed; clocks drift by less than a millisecond in it."""
-RESEND_GAPS = 16
-"""Gaps named in one request to the relay."""
 RESEND_RTTS = 3
 """Round trips after which messages that are missing are asked from the relay itself …"""
 RESEND_LEAST_S = 0.4
 """… but not before this time has passed."""
 
+LOSSY = 0.02
+"""Share of lost packets above which questions are repeated."""
 
 _UNSEEN = 1 << 30
 
@@ -56,6 +56,9 @@ class VideoOwner(Protocol):
 
     def video_missing(self, gaps: list[tuple[int, int]]) -> None:
         """Ask the relay to send messages again: (first, end), 32-bit numbers."""
+
+    def video_window(self) -> None:
+        """The window may have changed."""
 
     def video_failed(self, error: LinkLost) -> None:
         """The volunteer sent what it must not; called once."""
@@ -106,7 +109,8 @@ class VideoReceiver:
         self._repair_ssrc: int | None = None
         self._last_report = (0, 0.0)
         self._bitrate_bit_s = BITRATE_LEAST_BIT_S
-        self._packet_at = now
+        self.packet_at = now
+        """When the last packet came."""
         self._reported_at = 0.0
         self._resend_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -140,7 +144,7 @@ class VideoReceiver:
             packet = rtp.parse(data)
         except ValueError:
             return
-        now = self._packet_at = time.monotonic()
+        now = self.packet_at = time.monotonic()
         try:
             self._take(packet, now)
         except ValueError:
@@ -157,6 +161,9 @@ class VideoReceiver:
 
     def message_received(self, number: int, message: bytes) -> None:
         """Take a message that came another way."""
+        if self._over:
+            return
+        self.control.arrived(len(message))
         try:
             self._deliver([(number, message)], time.monotonic())
         except PeerError as error:
@@ -240,10 +247,11 @@ class VideoReceiver:
         except PeerError as error:
             self._fail(error.code, error.reason)
         self._report(now)
+        self._owner.video_window()
         if len(self.repair):
             self._arm(REPAIR_TICK_S)
         else:
-            quiet = now - self._packet_at > IDLE_AFTER_S and not self.order.held_bytes
+            quiet = now - self.packet_at > IDLE_AFTER_S and not self.order.held_bytes
             self._arm(IDLE_TICK_S if quiet else TICK_S)
 
     def _update(self, now: float) -> None:
@@ -259,7 +267,7 @@ class VideoReceiver:
         self.control.update(now, rtt_s=rtt_s, queue_s=queue_s, backlog_bytes=backlog % _UNSEEN)
 
     def _repair(self, now: float) -> None:
-        ask, given_up = self.repair.due(now)
+        ask, given_up = self.repair.due(now, twice=self.control.loss > LOSSY)
         if ask and self._video_ssrc is not None:
             for packet in rtp.negative_acknowledgements(self._video_ssrc, ask):
                 self._send(packet)
@@ -273,7 +281,7 @@ class VideoReceiver:
             and now > max(since + wait_s, self._resend_at)
         ):
             self._resend_at = now + wait_s
-            self._owner.video_missing(self.order.missing(RESEND_GAPS))
+            self._owner.video_missing(self.order.missing(limits.RESEND_GAPS))
 
     def _report(self, now: float) -> None:
         if self._video_ssrc is None or now - self._reported_at < REPORT_S:

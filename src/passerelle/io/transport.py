@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from passerelle.errors import LinkCode, LinkLost
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """What may be unacknowledged, in bytes, for all a transport knows of its path."""
+
+    send: int
+    """By us."""
+    receive: int
+    """By the far end; 0 when it should find out by itself."""
 
 
 class Receiver(Protocol):
@@ -15,6 +26,9 @@ class Receiver(Protocol):
 
     def control_received(self, text: str) -> None:
         """Take what the relay itself says (`wire.control`)."""
+
+    def windows_changed(self) -> None:
+        """Learn that `Transport.windows` has something new to say."""
 
     def transport_lost(self, error: LinkLost) -> None:
         """Learn, once, that nothing more will arrive or leave."""
@@ -33,6 +47,12 @@ class Transport(Protocol):
 
     def send_control(self, text: str) -> None:
         """Queue one control message to the relay; never blocks."""
+
+    def windows(self, rtt_s: float) -> Windows | None:
+        """Return the windows of a transport that controls its rate; None if it does not.
+
+        `rtt_s` is the smallest round trip to the far end of the link.
+        """
 
     def close(self, code: LinkCode) -> None:
         """Send what is queued, then close. Idempotent; `transport_lost` is not called after."""

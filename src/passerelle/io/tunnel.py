@@ -203,6 +203,10 @@ class Tunnel:
         self._handler.link_leaving(number)
         self._schedule()
 
+    def link_windows(self, link: SecureLink) -> None:
+        """A link's path is known better: its window may have grown."""
+        self._schedule()
+
     def link_control(self, link: SecureLink, message: Control) -> None:
         """The relay says something that is the owner's business."""
         self._handler.link_control(link.number, message)
@@ -363,6 +367,7 @@ class Tunnel:
             self._end(LinkCode.LIMIT)
             return
         now = self._loop.time()
+        self._heed_windows()
         self._begin_turn()
         while True:
             self._fill()
@@ -372,6 +377,13 @@ class Tunnel:
             self._send(frames)
         self._end_turn()
         self._arm(now)
+
+    def _heed_windows(self) -> None:
+        """Let links that know their path decide how much is under way."""
+        for number, link in self._links.items():
+            windows = link.windows(self._session.estimator(number).min_rtt_s)
+            if windows is not None:
+                self._session.pace(number, send=windows.send, receive=windows.receive)
 
     def resume(self, quantum_bytes: int) -> None:
         """It is this tunnel's turn to send up to so many bytes of its streams."""

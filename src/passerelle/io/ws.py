@@ -11,7 +11,7 @@ from aiohttp import ClientWebSocketResponse, WSMsgType, web
 from passerelle import limits
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.tasks import TaskSet
-from passerelle.io.transport import Receiver
+from passerelle.io.transport import Receiver, Windows
 
 SUBPROTOCOL = "passerelle.v1"
 """First WebSocket subprotocol of a link; the second is the ticket."""
@@ -59,6 +59,9 @@ class WebSocketTransport:
 
     def send_control(self, text: str) -> None:
         """See `Transport.send_control`: nothing is said to a relay on this side yet."""
+
+    def windows(self, rtt_s: float) -> Windows | None:
+        """Know nothing: TCP's are the kernel's."""
 
     def close(self, code: LinkCode) -> None:
         """Send what is queued, then close with `code`."""

@@ -10,6 +10,8 @@ side, and are never copied. Each is one JSON object with a `type`; unknown types
 | `lane`         | client → relay       | one more link through you, with this description       |
 | `lane_answer`  | relay → client       | my half of it                                          |
 | `lane_refused` | relay → client       | no: I help as many as I may, or cannot                 |
+| `got`          | client → relay       | on a media link: what I have, forget it                |
+| `resend`       | client → relay       | on a media link: what I miss, send it again            |
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from passerelle import limits
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire.description import Description
 
+MessageNumber = Annotated[int, Meta(ge=0, lt=2**32)]
 LaneNumber = Annotated[int, Meta(ge=0, lt=2**31)]
 
 
@@ -59,9 +62,25 @@ class LaneRefused(_Message, frozen=True, tag="lane_refused"):
     lane: LaneNumber
 
 
-Control = Drain | Lane | LaneAnswer | LaneRefused
+class Got(_Message, frozen=True, tag="got"):
+    """The client has every downstream message before this one."""
 
-_TYPES = frozenset({"drain", "lane", "lane_answer", "lane_refused"})
+    next: MessageNumber
+
+
+class Resend(_Message, frozen=True, tag="resend"):
+    """The client misses messages that retransmitted packets did not bring."""
+
+    gaps: Annotated[
+        tuple[tuple[MessageNumber, MessageNumber], ...],
+        Meta(min_length=1, max_length=limits.RESEND_GAPS),
+    ]
+    """(first, end), the end exclusive; numbers wrap at 2^32."""
+
+
+Control = Drain | Lane | LaneAnswer | LaneRefused | Got | Resend
+
+_TYPES = frozenset({"drain", "lane", "lane_answer", "lane_refused", "got", "resend"})
 _decoder: msgspec.json.Decoder[Control] = msgspec.json.Decoder(Control)
 _kind_decoder = msgspec.json.Decoder(dict[str, object])
 _encoder = msgspec.json.Encoder()

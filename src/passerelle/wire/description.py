@@ -3,7 +3,8 @@
 What peers exchange is a `Description`: a few checked fields. Each side reads it out of its own
 WebRTC stack's SDP (`from_own_sdp`) and hands its stack text from our template (`to_sdp`), so no
 foreign SDP text ever reaches a WebRTC stack. The template describes one DataChannel transport
-(RFC 8841, RFC 8839).
+(RFC 8841, RFC 8839) and, where both sides do media links, one video from volunteer to client
+(RFC 8829, RFC 4585, RFC 4588) bundled with it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,11 @@ FINGERPRINT_BYTES = 32
 DATA_CHANNEL_ID = 0
 """Both sides create the link's DataChannel as negotiated, with this id: it is usable as soon as
 SCTP is, without a round trip for DCEP."""
+
+MEDIA_VERSION = 1
+"""Format of the frames of a media link (`core.video`)."""
+MESSAGE_NUMBER_BYTES = 4
+"""In front of each binary message to the client on a media link's DataChannel: its number."""
 
 _HOST_PRIORITY = 2130706431
 _REFLEXIVE_PRIORITY = 1694498815
@@ -82,6 +88,14 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """SHA-256 of the DTLS certificate."""
     setup: Setup
     candidates: Annotated[tuple[Candidate, ...], Meta(max_length=limits.CANDIDATES)] = ()
+    media: Annotated[int, Meta(ge=1, le=255)] | msgspec.UnsetType = msgspec.UNSET
+    """Format of the frames of a media link: in an offer the newest one known, in an answer the one
+    used. Unset where there is no video."""
+
+    @property
+    def has_media(self) -> bool:
+        """Whether a video belongs to it."""
+        return self.media is not msgspec.UNSET
 
     def with_candidates(self, candidates: Iterable[Candidate]) -> Self:
         """Return the same description with other candidates."""
@@ -91,28 +105,54 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"<description with {len(self.candidates)} candidates>"
 
 
+_VIDEO_HEAD = ("m=video 9 UDP/TLS/RTP/SAVPF 97 98", "c=IN IP4 0.0.0.0", "a=mid:1")
+_VIDEO_TAIL = (
+    "a=rtcp-mux",
+    "a=rtcp-rsize",
+    # Queueing delay is measured from it. No transport-wide feedback: a browser would pace by that.
+    "a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
+    "a=rtpmap:97 VP8/90000",
+    "a=rtcp-fb:97 nack",
+    "a=rtcp-fb:97 goog-remb",
+    # With a high start rate Chromium probes at once, with more padding than a slow path bears.
+    "a=fmtp:97 x-google-start-bitrate=1000;x-google-max-bitrate=400000",
+    "a=rtpmap:98 rtx/90000",
+    "a=fmtp:98 apt=97",
+)
+
+
 def to_sdp(description: Description) -> str:
     """Return the SDP that a WebRTC stack takes for `description`."""
     fingerprint = ":".join(f"{byte:02X}" for byte in description.fingerprint)
+    transport = [
+        f"a=ice-ufrag:{description.ufrag}",
+        f"a=ice-pwd:{description.pwd}",
+        f"a=fingerprint:sha-256 {fingerprint}",
+        f"a=setup:{description.setup.value}",
+    ]
+    # A browser refuses to send what is larger than the other side takes.
+    most_bytes = limits.LINK_MESSAGE_BYTES + (MESSAGE_NUMBER_BYTES if description.has_media else 0)
     lines = [
         "v=0",
         "o=- 1 1 IN IP4 0.0.0.0",
         "s=-",
         "t=0 0",
-        "a=group:BUNDLE 0",
+        "a=group:BUNDLE 0 1" if description.has_media else "a=group:BUNDLE 0",
         "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
         "c=IN IP4 0.0.0.0",
         "a=mid:0",
-        f"a=ice-ufrag:{description.ufrag}",
-        f"a=ice-pwd:{description.pwd}",
-        f"a=fingerprint:sha-256 {fingerprint}",
-        f"a=setup:{description.setup.value}",
+        *transport,
         "a=sctp-port:5000",
-        f"a=max-message-size:{limits.LINK_MESSAGE_BYTES}",
+        f"a=max-message-size:{most_bytes}",
     ]
     lines += [
         _candidate_line(index, candidate) for index, candidate in enumerate(description.candidates)
     ]
+    if description.has_media:
+        # The client offers and receives; nobody asks for audio or for a second video.
+        offered = description.setup is Setup.ACTPASS
+        direction = "a=recvonly" if offered else "a=sendonly"
+        lines += [*_VIDEO_HEAD, *transport, direction, *_VIDEO_TAIL]
     return "\r\n".join(lines) + "\r\n"
 
 
@@ -130,6 +170,8 @@ _ATTRIBUTE = {
     for name in ("ice-ufrag", "ice-pwd", "setup")
 }
 _FINGERPRINT = re.compile(r"^a=fingerprint:sha-256 ([0-9A-Fa-f:]{95})\r?$", re.MULTILINE)
+_VIDEO = re.compile(r"^m=video [1-9](.|\n)*^a=(send|recv)only\r?$", re.MULTILINE)
+"""A port of 0 would be a refusal, and so would `inactive`."""
 _CANDIDATE = re.compile(
     r"^a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ (host|srflx)\b", re.MULTILINE | re.IGNORECASE
 )
@@ -144,8 +186,10 @@ def from_own_sdp(sdp: str) -> Description:
     fingerprint = _FINGERPRINT.search(sdp)
     if fingerprint is None:
         raise ValueError("no SHA-256 fingerprint in the SDP")
+    media = {"media": MEDIA_VERSION} if _VIDEO.search(sdp) else {}
     return msgspec.convert(
         {
+            **media,
             "ufrag": _attribute(sdp, "ice-ufrag"),
             "pwd": _attribute(sdp, "ice-pwd"),
             "fingerprint": bytes.fromhex(fingerprint[1].replace(":", "")),

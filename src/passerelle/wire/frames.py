@@ -15,6 +15,7 @@ Unknown types are skipped.
 |    8 | PADDING | anything                                                                      |
 |    9 | DRAIN   | empty                                                                         |
 |   10 | CLOSE   | code u8, scope u8 (0 = this link, 1 = the session)                            |
+|   11 | PACE    | window u32                                                                    |
 
 `received` is the offset up to which the sender of the frame has everything in order. In ACK, "on
 this link" counts DATA payload bytes that arrived over the link the ACK travels on, and each
@@ -46,6 +47,7 @@ _DATA_HEADER = struct.Struct("!BHQ")
 _ACK = struct.Struct("!QHQ")
 _RANGE = struct.Struct("!II")
 _CLOSE = struct.Struct("!BB")
+_PACE = struct.Struct("!I")
 
 _FLAG = 1
 _MAX_ACK_DELAY = 0xFFFF
@@ -65,6 +67,7 @@ class Type(enum.IntEnum):
     PADDING = 8
     DRAIN = 9
     CLOSE = 10
+    PACE = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,17 @@ class Close:
     ends_session: bool = False
 
 
-Frame = Hello | Welcome | Refused | Data | Ack | Ping | Pong | Padding | Drain | Close
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much the other side may have unacknowledged on this link; 0: find out yourself.
+
+    Comes from a receiver that sees more of the path than acknowledgements show.
+    """
+
+    window_bytes: int
+
+
+Frame = Hello | Welcome | Refused | Data | Ack | Ping | Pong | Padding | Drain | Close | Pace
 
 
 def encode(frame: Frame) -> bytes:
@@ -183,6 +196,8 @@ def _encode(frame: Frame) -> bytes:
             return _frame(Type.DRAIN, b"")
         case Close(code, ends_session):
             return _frame(Type.CLOSE, _CLOSE.pack(code, ends_session))
+        case Pace(window_bytes):
+            return _frame(Type.PACE, _PACE.pack(window_bytes))
         case Hello(session_id, may_create, received, ticket, version):
             if len(session_id) != SESSION_ID_BYTES:
                 raise ValueError("a session id has 16 bytes")
@@ -302,4 +317,5 @@ _DECODERS: dict[int, Callable[[memoryview], Frame]] = {
     Type.PADDING: lambda body: Padding(len(body)),
     Type.DRAIN: lambda _body: Drain(),
     Type.CLOSE: _decode_close,
+    Type.PACE: lambda body: Pace(_PACE.unpack(body)[0]),
 }

@@ -1,16 +1,21 @@
 /** Compact session descriptions, and the strict SDP template they are rebuilt with.
  *
- * The mirror of `passerelle/wire/description.py`: what peers exchange is a few checked fields, so
+ * Where both sides do media links there is one video, from volunteer to client, bundled with the
+ * DataChannel. The mirror of `passerelle/wire/description.py`: what peers exchange is a few checked fields, so
  * no foreign SDP text ever reaches this browser's WebRTC stack (RFC 8841, RFC 8839).
  */
 
 import { decode, encode } from './base64';
 import { PeerError } from './fault';
 import { CANDIDATES, LINK_MESSAGE_BYTES } from './limits';
+import { NUMBER_BYTES } from './reel';
 import * as shape from './shape';
 
 /** Both sides create the link's DataChannel as negotiated, with this id. */
 export const DATA_CHANNEL_ID = 0;
+
+/** Format of the frames of a media link (`core/reel.ts`). */
+export const MEDIA_VERSION = 1;
 
 const SETUPS = ['actpass', 'active', 'passive'] as const;
 const KINDS = ['host', 'srflx'] as const;
@@ -28,12 +33,15 @@ export interface Description {
   readonly fingerprint: Uint8Array;
   readonly setup: (typeof SETUPS)[number];
   readonly candidates: readonly Candidate[];
+  /** Format of a media link's frames: the newest one known to who offers, the one used in an
+   * answer; absent without a video. */
+  readonly media?: number;
 }
 
 /** Check a description out of JSON. Throws PeerError. */
 export function read(value: unknown): Description {
   const given = shape.fields(value);
-  shape.only(given, 'ufrag', 'pwd', 'fingerprint', 'setup', 'candidates');
+  shape.only(given, 'ufrag', 'pwd', 'fingerprint', 'setup', 'candidates', 'media');
   const fingerprint = decode(shape.text(given.get('fingerprint'), 44, 44));
   if (fingerprint?.length !== 32) throw new PeerError('malformed', 'a bad fingerprint');
   return Object.freeze({
@@ -44,6 +52,7 @@ export function read(value: unknown): Description {
     candidates: given.has('candidates')
       ? shape.list(given.get('candidates'), 0, CANDIDATES, readCandidate)
       : [],
+    ...(given.has('media') && { media: shape.whole(given.get('media'), 1, 255) }),
   });
 }
 
@@ -81,24 +90,51 @@ export function write(description: Description): object {
 /** Return the SDP that a WebRTC stack takes for `description`. */
 export function toSdp(description: Description): string {
   const hex = Array.from(description.fingerprint, (byte) => byte.toString(16).padStart(2, '0'));
+  const transport = [
+    `a=ice-ufrag:${description.ufrag}`,
+    `a=ice-pwd:${description.pwd}`,
+    `a=fingerprint:sha-256 ${hex.join(':').toUpperCase()}`,
+    `a=setup:${description.setup}`,
+  ];
   const lines = [
     'v=0',
     'o=- 1 1 IN IP4 0.0.0.0',
     's=-',
     't=0 0',
-    'a=group:BUNDLE 0',
+    description.media ? 'a=group:BUNDLE 0 1' : 'a=group:BUNDLE 0',
     'm=application 9 UDP/DTLS/SCTP webrtc-datachannel',
     'c=IN IP4 0.0.0.0',
     'a=mid:0',
-    `a=ice-ufrag:${description.ufrag}`,
-    `a=ice-pwd:${description.pwd}`,
-    `a=fingerprint:sha-256 ${hex.join(':').toUpperCase()}`,
-    `a=setup:${description.setup}`,
+    ...transport,
     'a=sctp-port:5000',
-    `a=max-message-size:${LINK_MESSAGE_BYTES}`,
+    // A browser refuses to send what is larger than the other side takes.
+    `a=max-message-size:${LINK_MESSAGE_BYTES + (description.media ? NUMBER_BYTES : 0)}`,
     ...description.candidates.map(candidateLine),
+    ...(description.media ? videoLines(description, transport) : []),
   ];
   return `${lines.join('\r\n')}\r\n`;
+}
+
+/** One video from volunteer to client: the client offers and receives. */
+function videoLines({ setup }: Description, transport: readonly string[]): string[] {
+  return [
+    'm=video 9 UDP/TLS/RTP/SAVPF 97 98',
+    'c=IN IP4 0.0.0.0',
+    'a=mid:1',
+    ...transport,
+    setup === 'actpass' ? 'a=recvonly' : 'a=sendonly',
+    'a=rtcp-mux',
+    'a=rtcp-rsize',
+    // Queueing delay is measured from it. No transport-wide feedback: a browser would pace by that.
+    'a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time',
+    'a=rtpmap:97 VP8/90000',
+    'a=rtcp-fb:97 nack',
+    'a=rtcp-fb:97 goog-remb',
+    // With a high start rate Chromium probes at once, with more padding than a slow path bears.
+    'a=fmtp:97 x-google-start-bitrate=1000;x-google-max-bitrate=400000',
+    'a=rtpmap:98 rtx/90000',
+    'a=fmtp:98 apt=97',
+  ];
 }
 
 function candidateLine([kind, ip, port]: Candidate, index: number): string {
@@ -131,5 +167,7 @@ export function fromOwnSdp(sdp: string): Description {
     fingerprint: encode(bytes),
     setup: attribute('setup:'),
     candidates: candidates.slice(0, CANDIDATES),
+    // A port of 0 would be a refusal, and so would `inactive`.
+    ...(/^m=video [1-9][^]*^a=(send|recv)only\r?$/m.test(sdp) && { media: MEDIA_VERSION }),
   });
 }

@@ -23,6 +23,12 @@ export const DESCRIPTOR_ENTRIES = 256;
 export const TEXT_SEALED_BYTES = 4 * KIB + 48;
 /** Largest invite URL. */
 export const INVITE_CHARS = 512;
+/** Gaps named in one request to a relay. */
+export const RESEND_GAPS = 16;
+/** Messages a relay keeps until the client has them: a link's window, and what is no data. */
+export const MEDIA_KEPT_BYTES = 5 * MIB;
+/** Largest video frame a relay makes. */
+export const FRAME_BYTES = 128 * KIB;
 
 // The relay's own.
 

@@ -36,6 +36,12 @@ export interface Allowance {
   readonly bytes: number;
 }
 
+/** A video sender's encoded frames; `frames` takes pictures for it where a Worker can make them. */
+export interface Reels {
+  readonly readable: ReadableStream<RTCEncodedVideoFrame>;
+  readonly writable: WritableStream<RTCEncodedVideoFrame>;
+  readonly frames: WritableStream<VideoFrame> | null;
+}
 /** Why a text that was pasted for `helpFriend` brought no answer. */
 export type FriendFault =
   /** The switch is off, or the broker is not there. */
@@ -53,9 +59,12 @@ export type ToRelay =
       readonly allowance: Allowance;
       /** Whether the visitor has said the second yes before. */
       readonly confirmed: boolean;
+      /** Whether this browser can do media links. */
+      readonly media: boolean;
     }
   | { readonly type: 'allow'; readonly allowance: Allowance }
   | { readonly type: 'channel'; readonly link: number; readonly channel: RTCDataChannel }
+  | { readonly type: 'video'; readonly link: number; readonly reels: Reels }
   | { readonly type: 'answered'; readonly link: number; readonly sdp: string }
   | { readonly type: 'peer_lost'; readonly link: number }
   /** Help although it may be dangerous here. */
@@ -83,6 +92,8 @@ export type FromRelay =
       /** The other side comes late. */
       readonly patient: boolean;
     }
+  /** Make a picture for this link's video. */
+  | { readonly type: 'shoot'; readonly link: number }
   /** What to send back to the friend, or why there is nothing. */
   | { readonly type: 'friend_answer'; readonly id: number; readonly text: string }
   | { readonly type: 'friend_fault'; readonly id: number; readonly fault: FriendFault }

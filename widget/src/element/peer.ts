@@ -4,13 +4,14 @@
  */
 
 import { DATA_CHANNEL_ID } from '../core/description';
+import { Camera, FILMING, type CameraEvents } from './camera';
 
 /** Gathering is given up after this long: a STUN server that does not answer costs no more. */
 const GATHERING_MS = 1_000;
 /** A connection may recover from a lost network for this long. */
 const DISCONNECTED_MS = 5_000;
 
-export interface PeerEvents {
+export interface PeerEvents extends CameraEvents {
   /** Take the channel; it can be transferred only now. */
   channel(channel: RTCDataChannel): void;
   /** Our own SDP, complete enough to be sent. */
@@ -21,6 +22,7 @@ export interface PeerEvents {
 export class Peer {
   readonly #connection: RTCPeerConnection;
   readonly #events: PeerEvents;
+  readonly #camera: Camera;
   readonly #over = new AbortController();
   #patient: boolean;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -32,8 +34,10 @@ export class Peer {
    */
   constructor(stun: readonly string[], patient: boolean, events: PeerEvents) {
     this.#events = events;
+    this.#camera = new Camera(events);
     this.#patient = patient;
     this.#connection = new RTCPeerConnection({
+      ...FILMING,
       iceServers: stun.length > 0 ? [{ urls: [...stun] }] : [],
     });
     this.#connection.onconnectionstatechange = () => this.#changed();
@@ -45,7 +49,9 @@ export class Peer {
     try {
       const connection = this.#connection;
       await connection.setRemoteDescription({ type: 'offer', sdp });
+      await this.#camera.mount(connection);
       await connection.setLocalDescription(await connection.createAnswer());
+      await this.#camera.roll();
       if (connection.getConfiguration().iceServers?.length) await this.#gathered();
       if (!this.#over.signal.aborted) this.#events.answered(connection.localDescription?.sdp ?? '');
     } catch {
@@ -53,8 +59,14 @@ export class Peer {
     }
   }
 
+  /** Make a picture for the video. */
+  shoot(): void {
+    this.#camera.shoot();
+  }
+
   close(): void {
     this.#over.abort();
+    this.#camera.stop();
     clearTimeout(this.#timer);
     this.#connection.onconnectionstatechange = null;
     this.#connection.close();

@@ -6,6 +6,7 @@
 
 import { Problem, type Reason } from '../core/fault';
 import type { Allowance, FriendFault, FromRelay, Report, ToRelay } from '../core/report';
+import { canFilm } from './camera';
 import { findClass } from './nat';
 import { canRelay, Peer } from './peer';
 
@@ -61,7 +62,7 @@ export class Session {
       this.#worker = worker;
       worker.onmessage = ({ data }: MessageEvent<FromRelay>) => this.#handle(data);
       worker.onerror = () => this.#finish('internal');
-      this.#post({ type: 'start', invite, allowance: this.#allowance, confirmed });
+      this.#post({ type: 'start', invite, allowance: this.#allowance, confirmed, media: canFilm() });
     } catch (error) {
       this.#finish(error instanceof Problem ? error.reason : 'internal');
     }
@@ -157,6 +158,8 @@ export class Session {
         return this.#events.report(message.report);
       case 'peer':
         return this.#connect(message.link, message.sdp, message.stun, message.patient);
+      case 'shoot':
+        return this.#peers.get(message.link)?.shoot();
       case 'friend_answer':
         return this.#settle(message.id)?.resolve(message.text);
       case 'friend_fault':
@@ -188,6 +191,12 @@ export class Session {
       const peer = new Peer(stun, patient, {
         channel: (channel) =>
           this.#post({ type: 'channel', link, channel }, channel as unknown as Transferable),
+        reels: (reels) => {
+          const streams = [reels.readable, reels.writable, reels.frames];
+          this.#post({ type: 'video', link, reels }, ...streams.filter((stream) => stream !== null));
+        },
+        // Without a Worker there would be no relay to ask for a peer.
+        transform: () => new RTCRtpScriptTransform(this.#worker as Worker, { link }),
         answered: (own) => this.#post({ type: 'answered', link, sdp: own }),
         lost: () => this.#post({ type: 'peer_lost', link }),
       });

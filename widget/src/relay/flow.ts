@@ -135,9 +135,9 @@ export class Flow implements Taker {
     if (!this.#port) return;
     try {
       this.#port.send(data);
-    } catch {
-      // A channel that just closed, or whose browser-side buffer is full.
-      return this.#events.failed('transport');
+    } catch (error) {
+      // Else a channel that just closed, or whose browser-side buffer is full.
+      return this.#events.failed(error instanceof PeerError ? error.code : 'transport');
     }
     if (typeof data !== 'string') this.#events.carried(data.byteLength);
     const { bufferedAmount } = this.#port;

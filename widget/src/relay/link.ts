@@ -27,8 +27,8 @@ export interface LinkEvents {
   changed(): void;
   /** `bytes` were copied. */
   carried(bytes: number): void;
-  /** The client wants one more link. */
-  asked(lane: control.Lane): void;
+  /** The client says something to this relay. Throws PeerError. */
+  heard(message: control.ToRelay): void;
   /** Both sides are closed, or were given up. The last event, and sent once. */
   over(code: LinkCode): void;
 }
@@ -81,8 +81,10 @@ export class Link {
 
   /** Take what `side` sent; anything may come. */
   message(side: Side, data: unknown): void {
-    // While the far side is closing there is nobody left to copy to.
-    if (this.#end !== null) return;
+    // While the far side is closing there is nobody left to copy to. A client may still miss
+    // something of what was received for it.
+    const isHeard = this.#end === 'normal' && typeof data === 'string';
+    if (this.#end !== null && !isHeard) return;
     try {
       if (data instanceof ArrayBuffer) this.#copy(side === 'client' ? 'exit' : 'client', data);
       else if (typeof data === 'string') this.#hear(side, data);
@@ -136,8 +138,8 @@ export class Link {
   }
 
   #hear(side: Side, text: string): void {
-    const lane = control.decode(text);
-    if (lane && side === 'client') this.#events.asked(lane);
+    const message = control.decode(text);
+    if (message && side === 'client') this.#events.heard(message);
   }
 
   /** Begin to end; false where that has begun already. */

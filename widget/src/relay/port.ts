@@ -23,12 +23,16 @@ export function joinSocket(link: Link, socket: WebSocket): void {
   link.attach('exit', port(socket, watch, (code) => socket.close(closeCode(code))));
 }
 
-/** Join a DataChannel to the client's side of `link`. */
-export function joinChannel(link: Link, channel: RTCDataChannel): void {
+/** Join a DataChannel to the client's side of `link`, by way of what `wrap` makes of it. */
+export function joinChannel(
+  link: Link,
+  channel: RTCDataChannel,
+  wrap: (port: Port) => Port = (plain) => plain,
+): void {
   listen(link, 'client', channel);
   channel.bufferedAmountLowThreshold = LOW_WATER_BYTES;
   channel.onbufferedamountlow = () => link.roomy('client');
-  link.attach('client', port(channel, () => {}, () => channel.close()));
+  link.attach('client', wrap(port(channel, () => {}, () => channel.close())));
   if (channel.readyState === 'open') link.opened('client');
   if (channel.readyState === 'closed') link.lost('client');
 }

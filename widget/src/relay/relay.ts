@@ -2,13 +2,15 @@
 
 import { vet } from '../core/candidates';
 import * as control from '../core/control';
-import { fromOwnSdp, toSdp, type Description } from '../core/description';
+import { fromOwnSdp, MEDIA_VERSION, toSdp, type Description } from '../core/description';
 import { Problem, type Reason } from '../core/fault';
 import { parse } from '../core/invite';
 import { LANES, SLOTS } from '../core/limits';
-import type { Allowance, FromRelay, Report, ToRelay } from '../core/report';
+import type { Allowance, FromRelay, Reels, Report, ToRelay } from '../core/report';
 import type { Offer } from '../core/signalling';
 import { Broker, type Reply } from './broker';
+import { project } from './camera';
+import { Film, type Projector } from './film';
 import { Friends } from './friends';
 import { Link } from './link';
 import { Network } from './network';
@@ -26,6 +28,10 @@ interface Entry {
   readonly link: Link;
   readonly person: Person;
   readonly reply: Reply;
+  channel: RTCDataChannel | null;
+  answer: Description | null;
+  projector: Projector | null;
+  film: Film | null;
   /** Opens the exit's side once the client's is open; null where that was done at once. */
   readonly connect: (() => void) | null;
   isAnswered: boolean;
@@ -46,6 +52,7 @@ export class Relay {
   readonly #pace = new Pace();
   readonly #friends: Friends;
   readonly #stopping = new AbortController();
+  #media = false;
   #network: Network | null = null;
   #broker: Broker | null = null;
   #allowance: Allowance = { people: 0, lanes: 0, mbit: 0, bytes: 0 };
@@ -77,6 +84,7 @@ export class Relay {
       case 'start':
         this.#confirmed = message.confirmed;
         this.#allow(message.allowance);
+        this.#media = message.media;
         return void this.#start(message.invite);
       case 'allow':
         this.#allow(message.allowance);
@@ -89,6 +97,8 @@ export class Relay {
         return this.#broker?.renew();
       case 'channel':
         return this.#channel(message.link, message.channel);
+      case 'video':
+        return this.#film(message.link, message.reels);
       case 'answered':
         return this.#answer(message.link, message.sdp);
       case 'peer_lost':
@@ -180,7 +190,10 @@ export class Relay {
       {
         changed: () => this.#count(id),
         carried: (bytes) => this.#carried(bytes),
-        asked: (lane) => this.#asked(lane, person, link),
+        heard: (message) => {
+          if (message.type === 'lane') this.#asked(message, person, link);
+          else this.#entries.get(id)?.film?.hear(message);
+        },
         over: () => this.#over(id),
       },
       patient,
@@ -193,14 +206,26 @@ export class Relay {
       return reply.decline('failed');
     }
     const late = patient ? connect : null;
-    this.#entries.set(id, { link, person, reply, connect: late, isAnswered: false, isOpen: false });
+    this.#entries.set(id, {
+      link,
+      person,
+      reply,
+      connect: late,
+      channel: null,
+      answer: null,
+      projector: null,
+      film: null,
+      isAnswered: false,
+      isOpen: false,
+    });
     this.#people.add(person);
     person.links += 1;
     this.#broker?.ready();
+    const { media, ...plain } = vet(description, descriptor.private_candidates, person.addresses);
     this.#post({
       type: 'peer',
       link: id,
-      sdp: toSdp(vet(description, descriptor.private_candidates, person.addresses)),
+      sdp: toSdp(media && this.#media ? { ...plain, media: MEDIA_VERSION } : plain),
       stun: pick(descriptor.stun, STUN_SERVERS),
       patient,
     });
@@ -209,8 +234,41 @@ export class Relay {
   #channel(id: number, channel: RTCDataChannel): void {
     const entry = this.#entries.get(id);
     if (!entry) return channel.close();
-    const { link, connect } = entry;
-    joinChannel(link, channel);
+    entry.channel = channel;
+    this.#join(entry);
+  }
+
+  #film(id: number, reels: Reels): void {
+    const entry = this.#entries.get(id);
+    if (!entry) return;
+    entry.projector = project(reels, () => this.#post({ type: 'shoot', link: id }));
+    this.#join(entry);
+  }
+
+  #answer(id: number, sdp: string): void {
+    const entry = this.#entries.get(id);
+    if (!entry || entry.answer) return;
+    try {
+      const description = fromOwnSdp(sdp);
+      if (description.setup !== 'active') throw new Problem('internal');
+      // A stranger is not told of the network this browser is in.
+      entry.answer = vet(description, this.#network?.descriptor?.private_candidates ?? false);
+      this.#join(entry);
+    } catch {
+      entry.link.close('internal');
+    }
+  }
+
+  /** Give the link its channel, and answer, once everything is here. */
+  #join(entry: Entry): void {
+    const { link, channel, connect, answer, projector, reply, isAnswered } = entry;
+    if (isAnswered || !channel || !answer || (answer.media && !projector)) return;
+    entry.isAnswered = true;
+    joinChannel(link, channel, (port) => {
+      if (!answer.media || !projector) return port;
+      return (entry.film = new Film(port, projector, () => link.roomy('client')));
+    });
+    reply.answer(answer);
     if (!connect) return;
     channel.addEventListener('open', () => {
       try {
@@ -219,20 +277,6 @@ export class Relay {
         link.close('internal');
       }
     });
-  }
-
-  #answer(id: number, sdp: string): void {
-    const entry = this.#entries.get(id);
-    if (!entry || entry.isAnswered) return;
-    try {
-      const description = fromOwnSdp(sdp);
-      if (description.setup !== 'active') throw new Problem('internal');
-      entry.isAnswered = true;
-      // A stranger is not told of the network this browser is in.
-      entry.reply.answer(vet(description, this.#network?.descriptor?.private_candidates ?? false));
-    } catch {
-      entry.link.close('internal');
-    }
   }
 
   #over(id: number): void {

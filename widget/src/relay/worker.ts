@@ -1,15 +1,23 @@
 /** Entry of the Worker. */
 
-import type { FromRelay, ToRelay } from '../core/report';
+import type { FromRelay, Reels, ToRelay } from '../core/report';
 import { Relay } from './relay';
 
 /** The part of DedicatedWorkerGlobalScope used; its types cannot be loaded beside the DOM's. */
 interface Scope {
   onmessage: ((event: MessageEvent<ToRelay>) => void) | null;
+  onrtctransform: ((event: { transformer: Transformer }) => void) | null;
   postMessage(message: FromRelay): void;
+}
+
+/** The part of RTCRtpScriptTransformer used: where a Worker gets encoded frames by its own event. */
+interface Transformer extends Omit<Reels, 'frames'> {
+  readonly options: { readonly link: number };
 }
 
 const scope = globalThis as unknown as Scope;
 const relay = new Relay((message) => scope.postMessage(message));
 scope.onmessage = ({ data }) => relay.handle(data);
+scope.onrtctransform = ({ transformer: { options, readable, writable } }) =>
+  relay.handle({ type: 'video', link: options.link, reels: { readable, writable, frames: null } });
 scope.postMessage({ type: 'loaded' });

@@ -5,26 +5,27 @@ import { PeerError } from '../../src/core/fault';
 import { GARBAGE, vectors } from '../vectors';
 
 interface Vectors {
-  received: { text: string; lane?: { description: object } | null; refused?: string }[];
+  received: { text: string; message?: { description?: object } | null; refused?: string }[];
   sent: string[];
 }
 
 const { received, sent } = vectors<Vectors>('control');
-const good = received.find(({ lane }) => lane);
+const good = received.find(({ message }) => message?.description);
 
 describe('control messages are read as Python reads them', () => {
-  test.each(received)('%#', ({ text, lane, refused }) => {
+  test.each(received)('%#', ({ text, message, refused }) => {
     if (refused) {
       expect(() => decode(text)).toThrow(expect.objectContaining({ code: refused }));
       return;
     }
     const found = decode(text);
-    expect(found && { ...found, description: write(found.description) }).toEqual(lane);
+    const plain = found?.type === 'lane' ? { ...found, description: write(found.description) } : found;
+    expect(plain).toEqual(message);
   });
 });
 
 test('what we say is what Python would say', () => {
-  const description = read(good?.lane?.description);
+  const description = read(good?.message?.description);
   const ours = [
     DRAIN,
     encode({ type: 'lane_answer', lane: 7, description }),

@@ -22,7 +22,9 @@ function setUp() {
   const link = new Link(pace, {
     changed: () => {},
     carried: (bytes) => (carried += bytes),
-    asked: ({ lane }) => lanes.push(lane),
+    heard: (message) => {
+      if (message.type === 'lane') lanes.push(message.lane);
+    },
     over: (code) => over.push(code),
   });
   link.attach('exit', exit);
@@ -146,10 +148,12 @@ describe('a full buffer', () => {
 });
 
 describe('lanes', () => {
-  const { received } = vectors<{ received: { text: string; lane?: { lane: number } | null }[] }>(
+  const { received } = vectors<{ received: { text: string; message?: { lane?: number } | null }[] }>(
     'control',
   );
-  const { text = '', lane } = received.find((vector) => vector.lane) ?? {};
+  const found = received.find(({ message }) => message?.lane !== undefined);
+  const text = found?.text ?? '';
+  const lane = found?.message?.lane;
 
   test('a client may ask for one; an exit may not', () => {
     const { link, lanes, over, open } = setUp();
@@ -157,7 +161,7 @@ describe('lanes', () => {
     link.message('exit', text);
     expect(lanes).toEqual([]);
     link.message('client', text);
-    expect(lanes).toEqual([lane?.lane]);
+    expect(lanes).toEqual([lane]);
     expect(over).toEqual([]);
   });
 

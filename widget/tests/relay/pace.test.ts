@@ -9,7 +9,7 @@ const MESSAGES_PER_S = 125_000 / LINK_MESSAGE_BYTES;
 
 function makeLink(pace: Pace) {
   const [client, exit] = [new Pipe(), new Pipe()];
-  const link = new Link(pace, { changed() {}, carried() {}, asked() {}, over() {} });
+  const link = new Link(pace, { changed() {}, carried() {}, heard() {}, over() {} });
   link.attach('client', client);
   link.attach('exit', exit);
   link.opened('client');

@@ -11,7 +11,7 @@ function setUp() {
   const link = new Link(new Pace(), {
     changed() {},
     carried() {},
-    asked() {},
+    heard() {},
     over: (code) => over.push(code),
   });
   const join = () => {

@@ -45,6 +45,7 @@ async function setUp(allowance: Partial<Allowance> = {}, { welcome = {}, confirm
     invite: `https://broker.example/#${encodeUrl(raw)}`,
     allowance: { people: 5, lanes: LANES, mbit: Infinity, bytes: Infinity, ...allowance },
     confirmed,
+    media: true,
   });
   await vi.waitFor(() => expect(FakeSocket.made).toHaveLength(1));
   const broker = FakeSocket.made[0] as FakeSocket;
@@ -432,6 +433,7 @@ describe('the end', () => {
       invite: 'nonsense',
       allowance: { people: 1, lanes: 1, mbit: 1, bytes: Infinity },
       confirmed: false,
+      media: true,
     });
     await vi.advanceTimersByTimeAsync(0);
     expect(posted.at(-1)).toEqual({ type: 'ended', reason: 'invite' });

@@ -1,0 +1,251 @@
+"""Downloads that come as video, by real browsers, in the foreground and hidden."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Error, Page
+
+from passerelle.browser import find_chromium
+from tests.rig import firefox as fox
+from tests.rig import volunteer as chromium
+from tests.rig.curl import Fetch, Proxy, fetch
+from tests.rig.firefox import Firefox
+from tests.rig.program import Program
+from tests.rig.site import Site, blob, digest
+from tests.rig.volunteer import Chromium
+from tests.rig.way import Way
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
+
+SIZE = 6_000_000
+FAST_BYTES = 2_000_000
+HIDDEN = Path(__file__).parents[1] / "rig" / "hidden.mjs"
+
+KEEP = """() => {
+  globalThis.kept = [];
+  const Plain = globalThis.RTCPeerConnection;
+  globalThis.RTCPeerConnection = class extends Plain {
+    constructor(...options) {
+      super(...options);
+      globalThis.kept.push(this);
+    }
+  };
+}"""
+"""Lets a test look at the connections of the switch."""
+VIDEO_BYTES = """async () => {
+  let sent = 0;
+  for (const connection of globalThis.kept) {
+    for (const report of (await connection.getStats()).values()) {
+      if (report.type === 'outbound-rtp') sent += report.bytesSent;
+    }
+  }
+  return sent;
+}"""
+WITHOUT_VIDEO = """() => {
+  delete RTCRtpSender.prototype.createEncodedStreams;
+  delete globalThis.RTCRtpScriptTransform;
+}"""
+"""As a browser that cannot put data into frames."""
+PAUSE = """async () => {
+  for (const connection of globalThis.kept) {
+    for (const sender of connection.getSenders()) {
+      globalThis.track ??= sender.track;
+      await sender.replaceTrack(null);
+    }
+  }
+}"""
+GO_ON = """async () => {
+  for (const connection of globalThis.kept) {
+    for (const sender of connection.getSenders()) await sender.replaceTrack(globalThis.track);
+  }
+}"""
+
+
+class Tab(Protocol):
+    """What a page of either browser can do."""
+
+    async def evaluate(self, expression: str) -> Any: ...
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def firefox() -> AsyncIterator[Firefox]:
+    async with Firefox() as running:
+        yield running
+
+
+@asynccontextmanager
+async def opened(
+    browser: Chromium | Firefox, url: str, *before: str
+) -> AsyncIterator[Page | fox.FirefoxPage]:
+    """Open the publisher's page, run scripts in it, and flip the switch."""
+    page = await browser.open(url)
+    for script in (KEEP, *before):
+        await page.evaluate(f"({script})()")
+    if isinstance(page, fox.FirefoxPage):
+        await fox.flip(page)
+    else:
+        await chromium.flip(page)
+    try:
+        yield page
+    finally:
+        await (page.close() if isinstance(page, fox.FirefoxPage) else page.context.close())
+
+
+async def video_bytes(page: Tab) -> int:
+    return int(await page.evaluate(f"({VIDEO_BYTES})()"))
+
+
+async def get(site: Site, port: int, folder: Path, size: int = SIZE) -> None:
+    """Download a file and compare it."""
+    url = f"http://127.0.0.1:{site.port}/bytes/{size}"
+    got = await fetch(Proxy.SOCKS, port, folder / "file", url)
+    assert (got.code, got.status) == (0, 200), got.text
+    assert digest(got.body) == digest(blob(size))
+
+
+@asynccontextmanager
+async def held(site: Site, port: int, folder: Path) -> AsyncIterator[Fetch]:
+    """Start a download that stops after `FAST_BYTES` until the site's gate is opened."""
+    site.gate.clear()
+    url = f"http://127.0.0.1:{site.port}/bytes/{SIZE}?slow={FAST_BYTES}"
+    try:
+        async with Fetch(Proxy.SOCKS, port, folder / "held", url) as curl:
+            yield curl
+    finally:
+        site.gate.set()
+
+
+async def complete(curl: Fetch) -> None:
+    got = await curl.result()
+    assert (got.code, got.status) == (0, 200), got.text
+    assert digest(got.body) == digest(blob(SIZE))
+
+
+@pytest.mark.parametrize("name", ["Chromium", "Firefox"])
+async def test_a_download_comes_as_video(
+    chrome: Chromium, firefox: Firefox, name: str, way: Way, site: Site, tmp_path: Path
+) -> None:
+    """All of it, unchanged, from either browser."""
+    browser = chrome if name == "Chromium" else firefox
+    async with (
+        opened(browser, way.publisher.url) as page,
+        way.client() as (client, port),
+    ):
+        await client.expect("downloads as video")
+        await get(site, port, tmp_path)
+        assert await video_bytes(page) > SIZE
+
+
+@pytest.mark.parametrize(("scripts", "options"), [((WITHOUT_VIDEO,), ()), ((), ("--no-media",))])
+async def test_where_one_side_does_without_video_a_plain_link_carries_it(
+    chrome: Chromium,
+    way: Way,
+    site: Site,
+    tmp_path: Path,
+    scripts: tuple[str, ...],
+    options: tuple[str, ...],
+) -> None:
+    """A volunteer whose browser cannot, or a client that does not want."""
+    async with (
+        opened(chrome, way.publisher.url, *scripts) as page,
+        way.client(*options) as (client, port),
+    ):
+        await client.expect(r"Connected through a volunteer \(link \d+, set up")
+        await get(site, port, tmp_path)
+        assert await video_bytes(page) == 0
+
+
+async def test_both_kinds_of_link_carry_one_session(
+    chrome: Chromium, way: Way, site: Site, tmp_path: Path
+) -> None:
+    """And either can go while the download runs."""
+    async with (
+        opened(chrome, way.publisher.url) as filming,
+        opened(chrome, way.publisher.url, WITHOUT_VIDEO),
+        way.client() as (client, port),
+    ):
+        await client.expect("downloads as video")
+        await client.expect(r"Connected through a volunteer \(link \d+, set up")
+        await get(site, port, tmp_path)
+        async with held(site, port, tmp_path) as curl:
+            assert isinstance(filming, Page)
+            await filming.context.close()
+            site.gate.set()
+            await complete(curl)
+
+
+async def test_a_volunteer_that_dies_in_the_middle_of_a_frame_costs_nothing(
+    chrome: Chromium, way: Way, site: Site, tmp_path: Path
+) -> None:
+    """What it had not delivered comes through the other."""
+    async with (
+        opened(chrome, way.publisher.url) as one,
+        opened(chrome, way.publisher.url) as other,
+        way.client() as (client, port),
+    ):
+        await client.expect("downloads as video(.|\n)*downloads as video")
+        curl_size = 3 * SIZE
+        url = f"http://127.0.0.1:{site.port}/bytes/{curl_size}"
+        async with Fetch(Proxy.SOCKS, port, tmp_path / "file", url) as curl:
+            sent = dict.fromkeys((one, other), 0)
+            while max(sent.values()) < SIZE // 2:
+                for page in sent:
+                    sent[page] = await video_bytes(page)
+            busiest = max(sent, key=lambda page: sent[page])
+            assert isinstance(busiest, Page)
+            with pytest.raises(Error):
+                await busiest.goto("chrome://crash")
+            got = await curl.result()
+        assert (got.code, got.status) == (0, 200), got.text
+        assert digest(got.body) == digest(blob(curl_size))
+
+
+async def test_without_frames_everything_takes_the_data_channel_and_comes_back(
+    chrome: Chromium, way: Way, site: Site, tmp_path: Path
+) -> None:
+    """A browser may stop a hidden page's video at any time."""
+    async with (
+        opened(chrome, way.publisher.url) as page,
+        way.client() as (client, port),
+    ):
+        await client.expect("downloads as video")
+        async with held(site, port, tmp_path) as curl:
+            while await video_bytes(page) < FAST_BYTES:  # noqa: ASYNC110 - nothing to wait for
+                await asyncio.sleep(0.05)
+            await page.evaluate(f"({PAUSE})()")
+            site.gate.set()
+            before = await video_bytes(page)
+            await complete(curl)
+            assert await video_bytes(page) < before + SIZE // 4
+        await page.evaluate(f"({GO_ON})()")
+        await asyncio.sleep(2)  # frames have to come for a while before they are relied on
+        before = await video_bytes(page)
+        await get(site, port, tmp_path)
+        assert await video_bytes(page) > before + SIZE // 2
+
+
+async def test_a_hidden_tab_goes_on(way: Way, site: Site, tmp_path: Path) -> None:
+    """Frames depend on no timer of the page's and on nothing that is drawn."""
+    words = ("xvfb-run", "-a", shutil.which("node") or "node", str(HIDDEN))
+    async with Program(*words, str(find_chromium()), way.publisher.url) as browser:
+        await browser.expect("ready")
+        async with way.client() as (client, port):
+            await client.expect("downloads as video")
+            await browser.say("hide")
+            found = await browser.expect(r'\{"visibility":"hidden".*\}')
+            before = json.loads(found.group())["video"]
+            await get(site, port, tmp_path, 2 * SIZE)
+            browser.lines.clear()
+            await browser.say("look")
+            found = await browser.expect(r'\{"visibility":"hidden".*\}')
+            assert json.loads(found.group())["video"] > before + 2 * SIZE
+        await browser.end()
