@@ -291,7 +291,5 @@ MEDIA_MESSAGES_AHEAD: Final = 65_536
 """How far ahead of the next message a number may be."""
 MESSAGE_NUMBERS: Final = 1 << 32
 """Numbers of messages, modulo which they travel."""
-MEDIA_KEPT_BYTES: Final = LINK_WINDOW_CAP_BYTES + MIB
-"""Messages a relay keeps until the client has them."""
 RESEND_GAPS: Final = 16
 """Gaps named in one request to a relay."""

@@ -83,7 +83,9 @@ class Connected:
 
 
 async def connect(*, ours: bool = True, theirs: int | None = MEDIA_VERSION) -> Connected:
-    offer, channel = await asyncio.gather(ChannelOffer.gather(media=ours), Channel.gather())
+    offer, channel = await asyncio.gather(
+        ChannelOffer.gather(private=True, media=ours), Channel.gather()
+    )
     answer = channel.description
     if theirs is not None:
         answer = msgspec.structs.replace(answer, media=theirs)

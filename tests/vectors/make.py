@@ -66,8 +66,7 @@ def make_limits() -> Json:
     """Give the bounds both languages must share."""
     names = (
         "LINK_MESSAGE_BYTES TICKET_BYTES SIGNAL_MESSAGE_BYTES LANES CANDIDATES CANDIDATE_PORTS "
-        "DESCRIPTOR_BYTES DESCRIPTOR_ENTRIES INVITE_CHARS TEXT_SEALED_BYTES RESEND_GAPS "
-        "MEDIA_KEPT_BYTES"
+        "DESCRIPTOR_BYTES DESCRIPTOR_ENTRIES INVITE_CHARS TEXT_SEALED_BYTES RESEND_GAPS"
     )
     return {name: getattr(limits, name) for name in names.split()}
 
