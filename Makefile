@@ -36,7 +36,7 @@ check: setup ## formatting, lint and types, of Python and TypeScript, and the wi
 	$(NPM) test
 
 unit: setup-test ## tests that need neither browser nor namespaces (ARGS goes to pytest)
-	$(BIN)/pytest tests -m 'not e2e and not lab and not soak' $(ARGS)
+	$(BIN)/pytest tests -n 2 --dist loadfile -m 'not e2e and not lab and not soak' $(ARGS)
 
 e2e: setup-test ## tests in a real Chromium
 	$(BIN)/pytest tests/e2e -m 'not soak' $(ARGS)

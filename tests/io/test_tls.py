@@ -128,7 +128,9 @@ def test_identity_survives_its_pem() -> None:
     assert "PRIVATE" not in repr(IDENTITY)
 
 
-@pytest.mark.parametrize("pem", [b"", b"nonsense", IDENTITY.pem[:100]])
+@pytest.mark.parametrize(
+    "pem", [b"", b"nonsense", IDENTITY.pem[:100]], ids=["empty", "nonsense", "cut short"]
+)
 def test_damaged_identity_is_told(pem: bytes) -> None:
     """A damaged key file is a ConfigError that says what to do."""
     with pytest.raises(ConfigError, match="Restore it from a backup"):

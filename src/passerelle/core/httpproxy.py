@@ -61,6 +61,7 @@ _TITLES: Final = {
     403: "The exit does not connect there",
     431: "This request is too large",
     502: "This site could not be reached",
+    501: "Not carried here",
     503: "Not connected at the moment",
     504: "This site did not answer in time",
 }

@@ -135,7 +135,7 @@ def decode(data: bytes, kind: type[T]) -> T:
     """Parse a message of one kind. Raises PeerError(MALFORMED)."""
     try:
         return msgspec.msgpack.decode(data, type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise PeerError(LinkCode.MALFORMED, f"a bad {kind.__name__} on the bus") from error
 
 
