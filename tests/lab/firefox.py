@@ -13,6 +13,13 @@ from tests.lab.namespace import Namespace
 from tests.rig.firefox import Firefox, FirefoxPage, Preferences
 
 
+MAKERS_HOSTS = (
+    *("firefox.settings.services.mozilla.com", "content-signature-2.cdn.mozilla.net"),
+    *("firefox-settings-attachments.cdn.mozilla.net", "push.services.mozilla.com"),
+    *("detectportal.firefox.com", "aus5.mozilla.org", "incoming.telemetry.mozilla.org"),
+)
+
+
 class LabFirefox(LabBrowser):
     """A headless Firefox with one page, in a namespace."""
 
@@ -20,7 +27,11 @@ class LabFirefox(LabBrowser):
 
     def __init__(self, namespace: Namespace, *secure_hosts: str) -> None:
         """Start Firefox; pages of `secure_hosts` (addresses or names) count as secure by http."""
-        preferences = {"dom.securecontext.allowlist": ",".join(secure_hosts)}
+        preferences = {
+            "dom.securecontext.allowlist": ",".join(secure_hosts),
+            # It asks its maker for settings at its start, and would look up where.
+            "network.dns.localDomains": ",".join(MAKERS_HOSTS),
+        }
         super().__init__(namespace, json.dumps(preferences))
 
 

@@ -34,7 +34,7 @@ OFF_S = 2.0
 """From the click that turns the switch off to the last packet."""
 REQUEST = re.compile(rb"GET (\S+) HTTP/1\.1\r\n")
 either = pytest.mark.parametrize("kind", [LabBrowser, LabFirefox])
-OUTSIDE = "not net 127.0.0.0/8"
+OUTSIDE = "not net 127.0.0.0/8 and not host ::1"
 """Firefox is driven by a connection on the host itself, which a capture of `any` counts twice."""
 OTHER = "window.other.document.querySelector('passerelle-switch')"
 SERVERS = ("broker", "exit", "stun", "client")

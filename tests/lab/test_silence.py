@@ -39,8 +39,10 @@ def artefacts(country: Country, *children: str) -> Iterator[tuple[str, str]]:
     """Yield everything that servers and client printed or stored, each with a name."""
     for number, text in enumerate(children):
         yield f"output {number}", text
-    for path in sorted(Path(country.lab.directory, "network").rglob("*")):
-        if path.is_file():
+    stored = Path(country.lab.directory, "network")
+    for path in sorted(stored.rglob("*")):
+        # The widget's own files are the same for everybody; its SDP template is no description.
+        if path.is_file() and not path.is_relative_to(stored / "widget"):
             yield path.name, path.read_bytes().decode("latin-1")
 
 
