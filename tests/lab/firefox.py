@@ -12,7 +12,6 @@ from tests.lab.browser import LabBrowser, serve
 from tests.lab.namespace import Namespace
 from tests.rig.firefox import Firefox, FirefoxPage, Preferences
 
-
 MAKERS_HOSTS = (
     *("firefox.settings.services.mozilla.com", "content-signature-2.cdn.mozilla.net"),
     *("firefox-settings-attachments.cdn.mozilla.net", "push.services.mozilla.com"),
