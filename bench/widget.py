@@ -65,8 +65,10 @@ CYCLE = """async (network) => {
   }
   await phase(['waiting', 'helping']);
   const off = phase(['off']);
-  bridge.remove();
+  bridge.stop();
   await off;
+  // One that is gone from the page hears nothing more.
+  bridge.remove();
   globalThis.kept.push(new WeakRef(bridge));
 }"""
 
@@ -206,7 +208,8 @@ async def _leaks(visitor: Visitor, invite: str) -> list[Row]:
     for number in range(WARM_CYCLES + CYCLES):
         if number == WARM_CYCLES:
             before = await visitor.memory()
-        await page.evaluate(CYCLE, invite)
+        async with asyncio.timeout(HELPING_S):
+            await page.evaluate(CYCLE, invite)
     await asyncio.sleep(SETTLE_S)
     after = await visitor.memory()
     left = await page.evaluate(KEPT)
