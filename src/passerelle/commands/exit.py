@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from passerelle import interrupt
-from passerelle.commands.running import log_to_stderr
+from passerelle.commands.running import forever, log_to_stderr
 from passerelle.errors import ConfigError
 from passerelle.listen import Listen
 
@@ -187,13 +187,13 @@ async def _serve(
         if child:
             await orphaned()
         else:
-            await asyncio.get_running_loop().create_future()
+            await forever()
 
 
 async def _supervise(line: Callable[[int], list[str]], count: int, settings: Settings) -> None:
     async with supervised(line, count, settings):
         print(f"{count} exits serve. SIGUSR2 restarts them one by one.", flush=True)
-        await asyncio.get_running_loop().create_future()
+        await forever()
 
 
 @asynccontextmanager

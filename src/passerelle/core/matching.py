@@ -113,6 +113,8 @@ class Pool:
         neighbourhoods: int = limits.VOLUNTEER_NEIGHBOURHOODS,
     ) -> None:
         self._entries: dict[bytes, Entry] = {}
+        self._homes: Counter[str | None] = Counter()
+        """Volunteers by country: not counted anew for each who asks for the public numbers."""
         self._classes = {nat: _Class() for nat in NatClass}
         self._resting: Bag[Entry] = Bag(0)
         self._rests: deque[tuple[float, Entry]] = deque()
@@ -139,8 +141,7 @@ class Pool:
 
     def countries(self) -> Counter[str]:
         """Count the volunteers by country; those of an unknown one are in none."""
-        homes = (entry.origin.country for entry in self._entries.values())
-        return Counter(home for home in homes if home is not None)
+        return Counter({home: n for home, n in self._homes.items() if home is not None and n})
 
     # --- volunteers come, speak and go ----------------------------------------------------------
 
@@ -163,6 +164,7 @@ class Pool:
         load = self._classes[nat].mean_load
         entry = Entry(volunteer, free, nat, origin, quality, now, load)
         self._entries[volunteer] = entry
+        self._homes[origin.country] += 1
         self._place(entry, now)
 
     def remove(self, volunteer: bytes, now: float) -> None:
@@ -170,6 +172,7 @@ class Pool:
         entry = self._entries.pop(volunteer, None)
         if entry is None:
             return
+        self._homes[entry.origin.country] -= 1
         self._take_out(entry)
         self._remember(entry, now)
 
