@@ -30,6 +30,7 @@ from tests.volunteer import Volunteer
 
 HOST = "127.0.0.1"
 EXIT_ID = "exit1"
+SPARE_ID = "exit2"
 LOOPBACK = Policy(allow=(ipaddress.ip_network("127.0.0.0/8"),), ports=None, udp_ports=None)
 KEYS = Keyring.generate()
 
@@ -80,24 +81,33 @@ class Network:
     def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
         self.exit: Exit
+        self.spare: Exit
+        """A second exit, if `start` was to make one."""
         self.url: str
         self.document: bytes
-
-    @property
-    def exit_urls(self) -> dict[str, str]:
-        return {EXIT_ID: self.url.replace("http", "ws") + "/v1/link"}
+        self.exit_urls: dict[str, str] = {}
 
     async def start(
-        self, port: int = 0, *, age_s: float = 0, direct: bool = False, **exit_changes: Any
+        self,
+        port: int = 0,
+        *,
+        age_s: float = 0,
+        direct: bool = False,
+        spare: bool = False,
+        **exit_changes: Any,
     ) -> None:
-        """Serve the broker and the exit."""
+        """Serve the broker and the exit, and a second exit if `spare`."""
         port = port or free_port()  # the descriptor names it before anything listens
         self.url = f"http://{HOST}:{port}"
+        self.exit_urls = {EXIT_ID: f"ws://{HOST}:{port}/v1/link"}
+        if spare:
+            self.exit_urls[SPARE_ID] = await self._start_spare()
         descriptor, self.document = KEYS.descriptor(
             "test",
             broker_url=self.url,
-            exit_url=self.url.replace("http", "ws") + "/v1/link",
+            exit_url=self.exit_urls[EXIT_ID],
             exit_id=EXIT_ID,
+            more_exits={each: url for each, url in self.exit_urls.items() if each != EXIT_ID},
             now_s=time.time() - age_s,
             lifetime_s=3600,
             direct=direct,
@@ -119,6 +129,14 @@ class Network:
         await self._stack.enter_async_context(WebServer(app, HOST, port, grace_s=0.2))
         self._stack.push_async_callback(self.exit.close)
         self._stack.push_async_callback(broker.close)
+
+    async def _start_spare(self) -> str:
+        self.spare = Exit(exit_config(exit_id=SPARE_ID))
+        app = application()
+        self.spare.add_routes(app)
+        server = await self._stack.enter_async_context(WebServer(app, HOST, 0, grace_s=0.2))
+        self._stack.push_async_callback(self.spare.close)
+        return f"ws://{HOST}:{server.port}/v1/link"
 
     async def volunteer(self, **options: Any) -> Volunteer:
         made = Volunteer(self.url, self.exit_urls, **options)

@@ -5,6 +5,7 @@ PasserelleError
 ├── LocalError       this machine cannot do it (port taken, no browser, no network)
 ├── PeerError        a peer broke the protocol; carries the code its link is closed with
 ├── LinkLost         a link ended; the session goes on over its other links
+│   └── LinkRefused  the exit did not want it
 ├── SessionLost      a session ended; its streams are reset
 └── StreamFailed     one proxied stream could not be opened or went away; carries a `Failure`
 
@@ -185,6 +186,10 @@ class LinkLost(PasserelleError):
 
     def __str__(self) -> str:
         return f"{self.reason} ({self.code.name.lower()})"
+
+
+class LinkRefused(LinkLost):
+    """The exit answered a HELLO with REFUSED: the way to it is good, the link is not wanted."""
 
 
 class SessionLost(PasserelleError):

@@ -19,12 +19,12 @@ def test_an_exit_that_went_away_is_avoided_for_a_while() -> None:
     assert health.choose(IDS, AVOID_S, 0.5) is None
 
 
-def test_with_no_exit_left_the_broker_chooses() -> None:
-    """Better one that went away than none."""
+def test_with_no_exit_left_the_one_that_went_away_first_may_be_back() -> None:
+    """As in a rolling restart."""
     health = ExitHealth()
-    for each in IDS:
-        health.avoid(each, now=0)
-    assert health.choose(IDS, 1, 0.5) is None
+    for now, each in enumerate(("exit-2", "exit-3", "exit-1")):
+        health.avoid(each, now)
+    assert health.choose(IDS, 3, 0.5) == "exit-2"
 
 
 def test_misses_in_a_row_mean_that_it_is_gone() -> None:

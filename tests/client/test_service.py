@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -23,7 +24,7 @@ from passerelle.client.service import Client
 from passerelle.errors import ConfigError, LocalError
 from passerelle.io.web import WebServer, application
 from passerelle.wire.invite import Invite
-from tests.network import HOST, Network, Watch, impostor, network
+from tests.network import HOST, SPARE_ID, Network, Watch, impostor, network
 from tests.rig.ports import free_port
 
 BODY = random.Random(2).randbytes(1 << 20)
@@ -172,6 +173,8 @@ async def test_lying_volunteer_loses_its_link_and_nothing_else() -> None:
     async with network() as net, site() as url:
         await net.volunteer(down=alter)
         client, watch = await net.client(links=2)
+        await watch.until(NetworkLoaded)
+        await asyncio.sleep(0)
         await watch.until(LinkUp)
         await net.volunteer()
         await watch.until(LinkUp, 2)
@@ -214,6 +217,22 @@ async def test_exit_that_lost_the_session_gets_a_new_one() -> None:
         await watch.until(LinkUp, 2)
         assert await curl(*socks(client), url) == (0, BODY)
         session.tunnel.close()
+
+
+async def test_request_that_a_leaving_exit_did_not_take_goes_to_another() -> None:
+    """It was on its way with the first HELLO; the exit turned that down, so nothing is lost."""
+    async with network(spare=True) as net, site() as url:
+        client, watch = await net.client(links=2)
+        await watch.until(NetworkLoaded)
+        await asyncio.sleep(0)
+        assert client._keeper is not None
+        client._keeper._exits.avoid(SPARE_ID, time.monotonic())
+        await net.exit.drain()
+        request = asyncio.ensure_future(curl(*socks(client), url))
+        for _ in range(2):
+            await net.volunteer()
+        assert await request == (0, BODY)
+        assert watch.count(LinkDown) >= 2
 
 
 async def test_broker_that_is_down_at_first() -> None:
@@ -284,6 +303,8 @@ async def test_close_leaves_nothing_behind() -> None:
         await net.volunteer()
         before = asyncio.all_tasks()
         client, watch = await net.client(links=2)
+        await watch.until(NetworkLoaded)
+        await asyncio.sleep(0)
         await watch.until(LinkUp)
         port = client.port
         reader, writer = await asyncio.open_connection(HOST, port)

@@ -30,10 +30,15 @@ class ExitHealth:
         self._lost.clear()
 
     def choose(self, exits: Sequence[str], now: float, chance: float) -> str | None:
-        """Return the exit to ask for, by `chance` (0 to 1); None: whichever the broker likes."""
+        """Return the exit to ask for, by `chance` (0 to 1); None: whichever the broker likes.
+
+        If all of several went away, the one that did first: it is the likeliest to be back.
+        """
         good = [each for each in exits if self._avoided.get(each, now) <= now]
-        if not good or len(good) == len(exits):
+        if len(good) == len(exits):
             return None
+        if not good:
+            return min(exits, key=self._avoided.__getitem__)
         return good[int(chance * len(good)) % len(good)]
 
     def joined(self) -> None:

@@ -23,7 +23,7 @@ from passerelle.client.pool import Attempt, Pool
 from passerelle.client.rendezvous import BrokerSilent
 from passerelle.client.surroundings import Surroundings
 from passerelle.core.backoff import Backoff
-from passerelle.errors import Failure, LinkCode, LinkLost, StreamFailed
+from passerelle.errors import Failure, LinkCode, LinkLost, LinkRefused, StreamFailed
 from passerelle.io.rtc import ChannelOffer
 from passerelle.io.stream import TunnelStream
 from passerelle.io.tasks import TaskSet
@@ -195,13 +195,18 @@ class Keeper:
             self._note()
 
     def _give_up_exit(self) -> None:
-        """Leave a session whose exit is gone, if there is another exit."""
+        """Go to another exit, if there is one; the session comes along if it can."""
         membership = self._membership
         if self._pool.up or self._closing or len(self._descriptor.exits) < 2:
             return
+        if membership.untouched and self._pool.connecting:
+            return  # it must not begin at two exits: those links fail too, or one is welcomed
         _log.info("the exit cannot be reached; going to another one")
         self._exits.avoid(membership.exit_id, time.monotonic())
-        asyncio.get_running_loop().call_soon(membership.tunnel.close)
+        if membership.untouched:
+            membership.exit_id = None
+        else:
+            asyncio.get_running_loop().call_soon(membership.tunnel.close)
 
     # --- how many -------------------------------------------------------------------------------
 
@@ -220,13 +225,16 @@ class Keeper:
             self._first_retry.reset()
             self._exits.joined()
 
-    def _fail(self, attempt: Attempt) -> None:
+    def _fail(self, attempt: Attempt, error: LinkLost) -> None:
         if attempt.membership is not self._membership:
             return
         if attempt.link is None:
             self._stumbled = True
-            if self._exits.missed():
+            if error.code is LinkCode.DRAINING or self._exits.missed():
                 self._give_up_exit()
+        if isinstance(error, LinkRefused):
+            return  # the volunteer has done its part
+        if attempt.link is None:
             self._surroundings.look()
         if attempt.path.volunteer is not None and not attempt.is_lane:
             self._failed.append(attempt.path.volunteer)
@@ -392,7 +400,8 @@ class Keeper:
     ) -> None:
         try:
             await asyncio.sleep(self._config.direct_delay_s)
-            if not self._pool.up and not membership.tunnel.ended:
+            moved = membership.exit_id not in (None, entry.id)
+            if not (self._pool.up or membership.tunnel.ended or moved):
                 membership.exit_id = entry.id
                 path = DirectPath(entry.url, ticket)
                 self._pool.start(Attempt(membership, path, ticket, entry.spki_sha256))

@@ -7,7 +7,7 @@ import ssl
 import time
 from collections.abc import Callable
 
-from passerelle.errors import LinkCode, LinkLost, PeerError
+from passerelle.errors import LinkCode, LinkLost, LinkRefused, PeerError
 from passerelle.io.link import SecureLink
 from passerelle.io.tls import TlsPipe
 from passerelle.io.transport import Transport
@@ -30,6 +30,13 @@ class Membership:
         """The exit that holds the session; None until the first link is made."""
         self.welcomed = False
         """Once true, an exit that does not know the session has lost it."""
+        self.unanswered = False
+        """Whether a link that had said HELLO ended without an answer: the exit may have acted."""
+
+    @property
+    def untouched(self) -> bool:
+        """Whether surely no exit has taken anything of it: it may begin at another one."""
+        return not (self.welcomed or self.unanswered)
 
     def is_ready(self, number: int) -> bool:
         """Whether a link can take new data of this session."""
@@ -48,6 +55,8 @@ class Introduction:
         self._welcomed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.steps: list[tuple[str, float]] = []
         self._since = time.monotonic()
+        self._asked = False
+        """Whether HELLO is on its way and the exit has not answered."""
 
     async def run(
         self,
@@ -78,6 +87,7 @@ class Introduction:
 
     def _give_up(self, link: SecureLink, code: LinkCode) -> None:
         link.close(code)
+        self._membership.unanswered |= self._asked
         self._membership.tunnel.link_lost(link, LinkLost(code, "the link was given up"))
 
     def link_ready(self, link: SecureLink) -> None:
@@ -97,6 +107,7 @@ class Introduction:
                 )
             ]
         )
+        self._asked = True
         tunnel.attach(link)
         link.handler = self
         self._membership.joined()
@@ -107,6 +118,7 @@ class Introduction:
             case Welcome() as welcome:
                 self._welcome(link, welcome)
             case Refused(code):
+                self._asked = False
                 self._refused(code)
                 return
             case _:
@@ -133,13 +145,14 @@ class Introduction:
             raise PeerError(LinkCode.VERSION, f"link protocol version {welcome.version}")
         self._membership.tunnel.acknowledged_to(welcome.received)
         self._membership.welcomed = True
+        self._asked = False
         link.handler = self._membership.tunnel
         self._step("welcome")
         if not self._welcomed.done():
             self._welcomed.set_result(None)
 
     def _refused(self, code: LinkCode) -> None:
-        self._fail(LinkLost(code, "the exit refused the link"))
+        self._fail(LinkRefused(code, "the exit refused the link"))
         if code is LinkCode.UNKNOWN_SESSION:
             self._membership.tunnel.close()
 

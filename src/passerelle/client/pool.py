@@ -47,7 +47,7 @@ class Pool:
         observe: Observe,
         *,
         changed: Callable[[], None],
-        failed: Callable[[Attempt], None],
+        failed: Callable[[Attempt, LinkLost], None],
     ) -> None:
         """`changed`: a link is up or gone; `failed`: one could not be made, or ended."""
         self._config = config
@@ -167,6 +167,7 @@ class Pool:
 
     def _part(self, number: int, error: LinkLost) -> None:
         self._up.discard(number)
+        self._connecting.discard(number)
         self._observe(LinkDown(number, str(error)))
-        self._failed(self._attempts[number])
+        self._failed(self._attempts[number], error)
         self._changed()
