@@ -5,6 +5,7 @@ The pictures are for people to look at; set `PASSERELLE_LOOKS` to a folder to ke
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -26,11 +27,17 @@ LAYOUTS = ("panel", "inline", "banner", "floating")
 THEMES = ("light", "dark")
 LANGUAGES = {"ltr": "en", "rtl": "fa"}
 STATES = ("off", "consent", "caution", "waiting", "helping", "paused", "retrying", "problem")
+LIVELY_S = 11.0
+"""The globe turns and shows its newest arc at its best; afterwards it is calm."""
+WATCHED_S = 4.0
+DRAWS_PER_S = 5
 TOUCH_PX = 44
 """WCAG 2.5.5."""
 NARROW_PX = 320
 """WCAG 1.4.10: a page of 1,280 at 400 %."""
 BACKGROUNDS = {"light": "#f3f1ec", "dark": "#0c1114"}
+WHERE = """[...document.querySelector('passerelle-switch').shadowRoot.querySelectorAll('.walker')]
+  .map((walker) => getComputedStyle(walker).offsetDistance).join()"""
 MEASURE = """() => {
   const host = document.querySelector('passerelle-switch');
   const card = host.shadowRoot.querySelector('section');
@@ -148,3 +155,26 @@ async def test_a_narrow_page(layout: str, chrome: Chromium, stage: Stage, pictur
             mock=state,
             language="de",
         )
+
+
+async def test_motion_is_seen_and_costs_little(
+    chrome: Chromium, stage: Stage, tmp_path: Path, pictures: Path
+) -> None:
+    """Somebody walks over the bridge for hours, in a few steps a second."""
+    page = await chrome.browser.new_page(viewport={"width": 520, "height": 900})
+    try:
+        await page.goto(stage.put("motion", tag(layout="panel", mock="helping")))
+        await page.locator("canvas").wait_for()
+        await page.wait_for_timeout(LIVELY_S * 1e3)
+        trace = tmp_path / "trace.json"
+        await chrome.browser.start_tracing(page=page, path=trace, categories=["cc"])
+        before = await page.evaluate(WHERE)
+        await page.wait_for_timeout(WATCHED_S * 1e3)
+        assert await page.evaluate(WHERE) != before
+        await page.screenshot(path=pictures / "motion.png")
+        await chrome.browser.stop_tracing()
+        events = json.loads(trace.read_bytes())["traceEvents"]
+        draws = sum(event["name"] == "ProxyImpl::ScheduledActionDraw" for event in events)
+        assert 0 < draws <= DRAWS_PER_S * WATCHED_S
+    finally:
+        await page.close()

@@ -70,7 +70,7 @@ export class Face {
     const notice = make('p', { class: 'notice', part: 'notice', role: 'status' });
     const countries = make('ul', { class: 'places', part: 'places' });
     const globe = make('div', { class: 'globe', part: 'map' });
-    this.#places = { detail, notice, countries, globe };
+    this.#places = { bridge: this.#switch, detail, notice, countries, globe };
     this.#figures = ['', '', ''].map(() => make('dd', { class: 'figure', part: 'figure' }));
     this.#todays = ['', '', ''].map(() => make('dd', { class: 'today' }));
     const names = [words.helped, words.carried, words.shared];

@@ -8,8 +8,11 @@ import { geoDistance, geoInterpolate, geoRotation } from 'd3-geo';
 import type { Snapshot } from '../core/store';
 import { land, position, type Dot, type Point } from './world';
 
-/** Frames are at least so far apart. */
+/** Frames are so far apart while it turns, or somebody has just come … */
 const FRAME_MS = 40;
+/** … and so far for hours after: motion must not cost more than relaying does. */
+const CALM_FRAME_MS = 500;
+const LIVELY_MS = 10_000;
 const TURN_MS = 1_800;
 /** For somebody's light to cross once. */
 const CROSS_MS = 3_200;
@@ -48,8 +51,8 @@ export class Drawing {
   #size = 0;
   #isSeen = false;
   #isFresh = false;
-  #last_ms = 0;
   #frame = 0;
+  #next: ReturnType<typeof setTimeout> | undefined;
 
   constructor(place: HTMLElement, label: string) {
     const canvas = this.#canvas;
@@ -68,6 +71,7 @@ export class Drawing {
       seen.disconnect();
       sized.disconnect();
       cancelAnimationFrame(this.#frame);
+      clearTimeout(this.#next);
       canvas.remove();
     });
     const wake = () => this.#redraw();
@@ -148,14 +152,16 @@ export class Drawing {
   /** Draw at the next chance, and go on while something moves. */
   #wake(): void {
     if (this.#frame || !this.#isSeen || document.hidden || this.#over.signal.aborted) return;
-    this.#frame = requestAnimationFrame((now_ms) => {
+    this.#frame = requestAnimationFrame(() => {
       this.#frame = 0;
-      const isDue = now_ms - this.#last_ms >= FRAME_MS;
-      if (isDue || !this.#isFresh) {
-        this.#last_ms = now_ms;
-        this.#draw(performance.now());
-      }
-      if (this.#turn || (this.#arcs.length > 0 && !this.#still.matches)) this.#wake();
+      const now_ms = performance.now();
+      this.#draw(now_ms);
+      clearTimeout(this.#next);
+      const isMoving = this.#turn ?? (this.#arcs.length > 0 && !this.#still.matches);
+      if (!isMoving) return;
+      const isLively = this.#turn ?? this.#arcs.some(({ since_ms }) => now_ms - since_ms < LIVELY_MS);
+      // Asking for every frame of the screen would cost as much as drawing it.
+      this.#next = setTimeout(() => this.#wake(), isLively ? FRAME_MS : CALM_FRAME_MS);
     });
   }
 

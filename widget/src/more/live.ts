@@ -4,9 +4,11 @@ import type { Snapshot } from '../core/store';
 import { make, write } from '../element/dom';
 import { fill, number, type Language } from '../element/words';
 import { Globe } from './globe';
+import { Walk } from './walk';
 
 /** Where it is put. */
 export interface LivePlaces {
+  readonly bridge: HTMLElement;
   readonly detail: HTMLElement;
   readonly notice: HTMLElement;
   readonly countries: HTMLElement;
@@ -20,6 +22,7 @@ export class Live {
   readonly #places: LivePlaces;
   readonly #language: Language;
   readonly #globe: Globe;
+  readonly #walk: Walk;
   /** Whether there is room for a globe. */
   readonly #isRoomy: () => boolean;
   #before: Snapshot | null = null;
@@ -35,14 +38,16 @@ export class Live {
     this.#places = places;
     this.#language = language;
     this.#isRoomy = isRoomy;
+    this.#walk = new Walk(places.bridge);
     this.#globe = new Globe(places.globe, language.words.globe, map);
   }
 
   show(snapshot: Snapshot): void {
     const before = this.#before;
-    const { phase, crossing, retry_s, elsewhere } = snapshot;
+    const { phase, people, crossing, retry_s, elsewhere } = snapshot;
     this.#before = snapshot;
     if (before?.crossing.join() !== crossing.join()) this.#cross(crossing, before?.crossing);
+    this.#walk.show(phase === 'helping' ? people : 0);
     if (before?.retry_s !== retry_s || before.elsewhere !== elsewhere) this.#count(snapshot);
     if (this.#isRoomy() && (phase === 'waiting' || phase === 'helping')) this.#globe.show(snapshot);
     else this.#globe.hide();
@@ -52,6 +57,7 @@ export class Live {
   rest(): void {
     clearInterval(this.#countdown);
     clearTimeout(this.#noticing);
+    this.#walk.rest();
     this.#globe.hide();
   }
 

@@ -1,0 +1,39 @@
+/** People on the bridge, who walk step by step: a page that moves sixty times a second for hours
+ * would cost the volunteer more than all that it relays. */
+
+const STEP_MS = 500;
+/** From bank to bank. */
+const STEPS = 16;
+const FADE_STEPS = 2;
+
+export class Walk {
+  readonly #walkers: SVGElement[];
+  readonly #still = matchMedia('(prefers-reduced-motion: reduce)');
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #step = 0;
+
+  constructor(bridge: HTMLElement) {
+    this.#walkers = [...bridge.querySelectorAll<SVGElement>('.walker')];
+  }
+
+  show(people: number): void {
+    if (people === 0 || this.#still.matches) return this.rest();
+    this.#timer ??= setInterval(() => this.#go(), STEP_MS);
+  }
+
+  rest(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    for (const { style } of this.#walkers) style.offsetDistance = style.opacity = '';
+  }
+
+  #go(): void {
+    if (document.hidden) return;
+    this.#step += 1;
+    this.#walkers.forEach(({ style }, index) => {
+      const at = (this.#step + (index * STEPS) / this.#walkers.length) % STEPS;
+      style.offsetDistance = `${((100 * at) / STEPS).toFixed(1)}%`;
+      style.opacity = String(Math.min(1, at / FADE_STEPS, (STEPS - at) / FADE_STEPS));
+    });
+  }
+}
