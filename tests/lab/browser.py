@@ -1,7 +1,7 @@
 """A real Chromium inside a namespace, driven from outside.
 
 Outside, `LabBrowser` starts `python -m tests.lab.browser` in the namespace; inside, that program
-drives Chromium through Playwright. They talk in lines of JSON: `{"do": "click", "selector": "#on"}`
+drives it. They talk in lines of JSON: `{"do": "click", "selector": "#on"}`
 is answered by `{"value": …}` or `{"error": "…"}`, in order.
 """
 
@@ -10,16 +10,15 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from types import TracebackType
 from typing import Any, Protocol, Self
-
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 from tests.lab.child import Child
 from tests.lab.errors import LabError
 from tests.lab.namespace import Namespace
 from tests.lab.tools import CHROMIUM
+from tests.rig.chromium import QuietChromium
 
 FLAGS = (
     "--no-sandbox",
@@ -30,9 +29,9 @@ FLAGS = (
     "--disable-sync",
 )
 """Root needs the first; the others keep Chromium from talking to anybody by itself."""
+Command = Callable[..., Awaitable[Any]]
 START_S = 30.0
 ANSWER_S = 10.0
-CONSOLE_LINES_LIMIT = 1000
 LINE_BYTES_LIMIT = 1 << 24
 
 
@@ -117,65 +116,67 @@ def _value(answer: str) -> Any:
     return message["value"]
 
 
-class Inside(Protocol):
-    """What obeys inside."""
+class Page(Protocol):
+    """What the commands need of a browser's tab."""
 
-    async def obey(self, request: dict[str, Any]) -> object:
-        """Do what `request` says within its time, and return the value to answer with."""
-        ...
+    @property
+    def console(self) -> Collection[str]:
+        """What the page wrote there."""
+
+    async def goto(self, url: str, *, timeout_s: float) -> None:
+        """See `LabBrowser`; so too for the others."""
+
+    async def click(self, selector: str, *, timeout_s: float) -> None: ...
+
+    async def evaluate(self, expression: str, *, timeout_s: float) -> Any: ...
+
+    async def wait_for_function(self, expression: str, *, timeout_s: float) -> None: ...
+
+    async def inner_text(self, selector: str, *, timeout_s: float) -> str: ...
+
+    async def close(self) -> None:
+        """Close it."""
+
+
+class Opener(Protocol):
+    """What the commands need of a browser."""
+
+    async def open(self) -> Page:
+        """Return a new, empty tab with a storage of its own."""
 
 
 class _Inside:
-    """The commands, on the one page."""
+    """The commands, on the one page of a browser that can open another."""
 
-    def __init__(self, browser: Browser, page: Page) -> None:
+    def __init__(self, browser: Opener) -> None:
         self._browser = browser
-        self._console: list[str] = []
-        self._show(page)
-
-    def _show(self, page: Page) -> None:
-        self._page = page
-        page.on("console", self._on_console)
-        page.on("pageerror", lambda error: self._note(f"uncaught: {error}"))
+        self._page: Page | None = None
 
     async def obey(self, request: dict[str, Any]) -> object:
-        commands: dict[str, Callable[..., Awaitable[object]]] = {
-            "goto": self._goto,
-            "shut": self._page.close,
+        """Do what `request` says within its time, and return the value to answer with."""
+        command = request.pop("do")
+        timeout_s = request.pop("timeout_ms") / 1e3
+        if self._page is None:
+            self._page = await self._browser.open()
+        if command == "console":
+            return list(self._page.console)
+        if command == "shut":
+            await self._page.close()
+            self._page = None
+            return None
+        commands: dict[str, Command] = {
+            "goto": self._page.goto,
             "click": self._page.click,
             "eval": self._page.evaluate,
-            "wait": self._wait,
+            "wait": self._page.wait_for_function,
             "text": self._page.inner_text,
-            "console": self._read_console,
         }
-        command = commands[request.pop("do")]
-        timeout_ms = request.pop("timeout_ms")
-        self._page.set_default_timeout(timeout_ms)
-        # An expression's promise has no time limit of Playwright's.
-        async with asyncio.timeout(timeout_ms / 1e3 + 1):
-            return await command(**request)
-
-    async def _goto(self, url: str) -> None:
-        if self._page.is_closed():
-            self._show(await self._browser.new_page())
-        await self._page.goto(url)
-
-    async def _wait(self, expression: str) -> None:
-        await self._page.wait_for_function(expression)
-
-    async def _read_console(self) -> list[str]:
-        return self._console
-
-    def _on_console(self, message: ConsoleMessage) -> None:
-        self._note(f"{message.type}: {message.text}")
-
-    def _note(self, line: str) -> None:
-        print(line, file=sys.stderr)
-        self._console = [*self._console, line][-CONSOLE_LINES_LIMIT:]
+        return await commands[command](*request.values(), timeout_s=timeout_s)
 
 
-async def serve(inside: Inside, version: str) -> None:
+async def serve(browser: Opener, version: str) -> None:
     """Obey line by line until there are no more."""
+    inside = _Inside(browser)
     requests = asyncio.StreamReader(limit=LINE_BYTES_LIMIT)
     protocol = asyncio.StreamReaderProtocol(requests)
     await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
@@ -195,12 +196,8 @@ def _answer(**message: object) -> None:
 
 
 async def _run(flags: list[str]) -> None:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=[*FLAGS, *flags], timeout=START_S * 1e3
-        )
-        await serve(_Inside(browser, await browser.new_page()), browser.version)
-        await browser.close()
+    async with QuietChromium(CHROMIUM, *FLAGS, *flags) as browser:
+        await serve(browser, browser.version)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import asyncio
 import base64
 import collections
 import json
-import re
 import shutil
 import tempfile
 import time
@@ -20,8 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from tests.rig.bidi import Bidi, BidiError, BidiTimeout
 from tests.rig.program import Program
+from tests.rig.remote import Remote, RemoteError, RemoteTimeout, WebSocketWire
+from tests.rig.selector import FIND, parse
 
 PROGRAM: Final = "firefox-esr"
 STATE: Final = "() => document.querySelector('passerelle-switch').snapshot"
@@ -57,29 +57,6 @@ PREFERENCES: Final[Preferences] = {
     "media.peerconnection.ice.loopback": True,
 }
 
-ROLES: Final = {
-    "button": "button:not([role]), [role=button]",
-    "checkbox": "input[type=checkbox]:not([role]), [role=checkbox]",
-}
-"""Where a role is not only an attribute."""
-_ROLE = re.compile(r'role=(\w+)(?:\[name="([^"]*)"\])?')
-
-FIND: Final = """(selector, text) => {
-  const found = [];
-  const search = (root) => {
-    for (const node of root.querySelectorAll('*')) {
-      if (node.matches(selector) && node.getClientRects().length > 0
-          && (text === null || (node.ariaLabel ?? node.innerText).includes(text))) found.push(node);
-      if (node.shadowRoot) search(node.shadowRoot);
-    }
-  };
-  search(document);
-  const node = found.at(-1) ?? null;
-  node?.scrollIntoView({ block: 'center', behavior: 'instant' });
-  return node;
-}"""
-"""The innermost of several that hold a text comes last in the document's order."""
-
 KEYS: Final = {
     "Tab": "\ue004",
     "Enter": "\ue007",
@@ -96,7 +73,7 @@ KEYS: Final = {
 class FirefoxPage:
     """One tab."""
 
-    def __init__(self, browser: Firefox, bidi: Bidi, *, context: str, user: str) -> None:
+    def __init__(self, browser: Firefox, bidi: Remote, *, context: str, user: str) -> None:
         self._browser = browser
         self._bidi = bidi
         self._context = context
@@ -137,7 +114,7 @@ class FirefoxPage:
     async def evaluate(self, expression: str, *, timeout_s: float = WAIT_S) -> Any:
         """Return the value of an expression, or what a function or a promise gives, through JSON.
 
-        Raises BidiError with the page's words if it throws.
+        Raises RemoteError with the page's words if it throws.
         """
         text = f"""(async () => {{
           const value = await ({expression});
@@ -164,7 +141,7 @@ class FirefoxPage:
         end_s = time.monotonic() + timeout_s
         while not await self.evaluate(expression):
             if time.monotonic() > end_s:
-                raise BidiTimeout(f"not true within {timeout_s} s: {expression}")
+                raise RemoteTimeout(f"not true within {timeout_s} s: {expression}")
             await asyncio.sleep(POLL_S)
 
     async def click(
@@ -219,9 +196,7 @@ class FirefoxPage:
 
     async def _find(self, selector: str, text: str | None, timeout_s: float) -> str:
         end_s = time.monotonic() + timeout_s
-        if role := _ROLE.fullmatch(selector):
-            selector = ROLES.get(role[1], f"[role={role[1]}]")
-            text = role[2] or text
+        selector, text = parse(selector, text)
         arguments = [
             {"type": "string", "value": selector},
             {"type": "null"} if text is None else {"type": "string", "value": text},
@@ -233,13 +208,13 @@ class FirefoxPage:
             if answer["type"] == "node":
                 return str(answer["sharedId"])
             if time.monotonic() > end_s:
-                raise BidiTimeout(f"nothing shown matches {selector!r} (text: {text!r})")
+                raise RemoteTimeout(f"nothing shown matches {selector!r} (text: {text!r})")
             await asyncio.sleep(POLL_S)
 
     async def _act(self, source: dict[str, Any]) -> None:
         await self._bidi.ask("input.performActions", context=self._context, actions=[source])
 
-    async def _ask_script(self, method: str, timeout_s: float, **params: object) -> dict[str, Any]:
+    async def _ask_script(self, method: str, timeout_s: float, **params: Any) -> dict[str, Any]:
         answer = await self._bidi.ask(
             method,
             timeout_s=timeout_s,
@@ -248,7 +223,7 @@ class FirefoxPage:
             **params,
         )
         if answer["type"] == "exception":
-            raise BidiError(answer["exceptionDetails"]["text"])
+            raise RemoteError(answer["exceptionDetails"]["text"])
         result: dict[str, Any] = answer["result"]
         return result
 
@@ -264,8 +239,9 @@ class Firefox:
         self._arguments = arguments
         self._stack = AsyncExitStack()
         self._pages: dict[str, FirefoxPage] = {}
-        self._bidi: Bidi
+        self._bidi: Remote
         self._program: Program
+        self._version = ""
 
     @property
     def pid(self) -> int:
@@ -275,7 +251,7 @@ class Firefox:
     @property
     def version(self) -> str:
         """Firefox's own."""
-        return self._bidi.version
+        return self._version
 
     async def __aenter__(self) -> Self:
         program = shutil.which(PROGRAM)
@@ -293,7 +269,12 @@ class Firefox:
                 Program(program, *words, "--remote-debugging-port", "0", *self._arguments)
             )
             found = await self._program.expect(r"WebDriver BiDi listening on (ws://\S+)")
-            self._bidi = await stack.enter_async_context(Bidi(f"{found[1]}/session", self._hear))
+            wire = WebSocketWire.connected(f"{found[1]}/session")
+            self._bidi = await stack.enter_async_context(
+                Remote(await stack.enter_async_context(wire), self._hear)
+            )
+            session = await self._bidi.ask("session.new", capabilities={})
+            self._version = str(session["capabilities"]["browserVersion"])
             stack.push_async_callback(self._quit)
             await self._bidi.ask("session.subscribe", events=["log.entryAdded"])
             self._stack = stack.pop_all()
@@ -307,7 +288,7 @@ class Firefox:
     ) -> None:
         await self._stack.aclose()
 
-    async def open(self, url: str) -> FirefoxPage:
+    async def open(self, url: str = "about:blank") -> FirefoxPage:
         """Return a new page at `url`, with a storage of its own."""
         user = await self._bidi.ask("browser.createUserContext")
         return await self.new_tab(url, user["userContext"])
@@ -329,7 +310,7 @@ class Firefox:
 
     async def _quit(self) -> None:
         # Asked first, killed by `Program` if that does not help.
-        with suppress(BidiError):
+        with suppress(RemoteError):
             await self._bidi.ask("browser.close", timeout_s=QUIT_S)
 
     def _hear(self, _method: str, params: dict[str, Any]) -> None:

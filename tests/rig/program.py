@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,7 +25,9 @@ RECENT: collections.deque[Program] = collections.deque(maxlen=12)
 class Program:
     """One child process whose output is read line by line."""
 
-    def __init__(self, *command: str) -> None:
+    def __init__(self, *command: str, pass_fds: Sequence[int] = ()) -> None:
+        """The child gets the file descriptors `pass_fds`, by the same numbers."""
+        self._pass_fds = pass_fds
         self._command = command
         self._process: Process | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -51,7 +54,7 @@ class Program:
 
     async def __aenter__(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=PIPE, stdout=PIPE, stderr=STDOUT
+            *self._command, stdin=PIPE, stdout=PIPE, stderr=STDOUT, pass_fds=self._pass_fds
         )
         self._reader = asyncio.create_task(self._read())
         RECENT.append(self)

@@ -1,0 +1,196 @@
+"""Debian's Chromium, headless, driven without anybody listening to what its pages send.
+
+Playwright has the browser tell it of every WebSocket message, payload included, of workers too. For
+a page that relays that is a second copy of all traffic, through four processes: a measurement would
+measure that. Here nothing is subscribed to but the console.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import json
+import os
+import tempfile
+import time
+from contextlib import AsyncExitStack, suppress
+from types import TracebackType
+from typing import Any, Final, Self
+
+from tests.rig.program import Program
+from tests.rig.remote import PipeWire, Remote, RemoteError, RemoteTimeout, Wire
+from tests.rig.selector import FIND, parse
+
+WAIT_S: Final = 10.0
+POLL_S: Final = 0.05
+CONSOLE_LINES_LIMIT: Final = 1000
+QUIT_S: Final = 5.0
+
+MIDDLE: Final = """(selector, text) => {
+  const box = (%s)(selector, text)?.getBoundingClientRect();
+  return box ? [box.x + box.width / 2, box.y + box.height / 2] : null;
+}"""
+
+
+class QuietPage:
+    """One tab, with a storage of its own."""
+
+    def __init__(self, remote: Remote, *, target: str, session: str) -> None:
+        self._remote = remote
+        self._target = target
+        self._session = session
+        self.console: collections.deque[str] = collections.deque(maxlen=CONSOLE_LINES_LIMIT)
+        """What the page wrote to its console, uncaught errors included."""
+
+    async def goto(self, url: str, *, timeout_s: float = WAIT_S) -> None:
+        """Open a page and wait until it is loaded."""
+        end_s = time.monotonic() + timeout_s
+        answer = await self._ask("Page.navigate", timeout_s, url=url)
+        if error := answer.get("errorText"):
+            raise RemoteError(f"{error} at {url}")
+        left_s = end_s - time.monotonic()
+        await self.wait_for_function("document.readyState === 'complete'", timeout_s=left_s)
+
+    async def evaluate(self, expression: str, *, timeout_s: float = WAIT_S) -> Any:
+        """Return the value of an expression, or what a function or a promise gives, through JSON.
+
+        Raises RemoteError with the page's words if it throws.
+        """
+        text = f"""(async () => {{
+          const value = await ({expression});
+          return JSON.stringify(typeof value === 'function' ? await value() : value);
+        }})()"""
+        answer = await self._ask(
+            "Runtime.evaluate", timeout_s, expression=text, awaitPromise=True, returnByValue=True
+        )
+        if thrown := answer.get("exceptionDetails"):
+            raise RemoteError(thrown.get("exception", thrown).get("description", thrown["text"]))
+        return json.loads(answer["result"]["value"]) if "value" in answer["result"] else None
+
+    async def wait_for_function(self, expression: str, *, timeout_s: float = WAIT_S) -> None:
+        """Wait until an expression, or what a function gives, is true."""
+        await self._until(expression, timeout_s)
+
+    async def inner_text(self, selector: str, *, timeout_s: float = WAIT_S) -> str:
+        """Return the visible text of an element, once it is there."""
+        call = _call(f"(...words) => ({FIND})(...words)?.innerText", selector)
+        return str(await self._until(f"{call} ?? null", timeout_s))
+
+    async def click(self, selector: str, *, timeout_s: float = WAIT_S) -> None:
+        """Click the middle of an element that is shown, as a person would, once it is there."""
+        x, y = await self._until(_call(MIDDLE % FIND, selector), timeout_s)
+        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+            button = {} if kind == "mouseMoved" else {"button": "left", "clickCount": 1}
+            await self._ask("Input.dispatchMouseEvent", timeout_s, type=kind, x=x, y=y, **button)
+
+    async def close(self, *, timeout_s: float = WAIT_S) -> None:
+        """Close the tab, as a person does."""
+        await self._remote.ask("Target.closeTarget", timeout_s=timeout_s, targetId=self._target)
+
+    def hear(self, method: str, params: dict[str, Any]) -> None:
+        """Take an event."""
+        if method == "Runtime.consoleAPICalled":
+            words = [str(each.get("value", each.get("description"))) for each in params["args"]]
+            self.console.append(f"{params['type']}: {' '.join(words)}")
+        elif method == "Runtime.exceptionThrown":
+            thrown = params["exceptionDetails"]
+            self.console.append(f"uncaught: {thrown.get('exception', {}).get('description')}")
+
+    async def _until(self, expression: str, timeout_s: float) -> Any:
+        """Return the value of an expression once it is a true one."""
+        end_s = time.monotonic() + timeout_s
+        while True:
+            try:
+                value = await self.evaluate(expression, timeout_s=timeout_s)
+            except RemoteError as error:
+                # While a page is being opened its world may go under a question.
+                if "context" not in str(error):
+                    raise
+                value = None
+            if value:
+                return value
+            if time.monotonic() > end_s:
+                raise RemoteTimeout(f"not so within {timeout_s} s: {expression[-200:]}")
+            await asyncio.sleep(POLL_S)
+
+    async def _ask(self, method: str, timeout_s: float, **params: object) -> dict[str, Any]:
+        return await self._remote.ask(method, timeout_s=timeout_s, session=self._session, **params)
+
+
+class QuietChromium:
+    """A headless Chromium for any number of pages, with a profile of its own that ends with it."""
+
+    def __init__(self, path: str, *flags: str) -> None:
+        """`path` is the program's; `flags` are added."""
+        self._path = path
+        self._flags = flags
+        self._stack = AsyncExitStack()
+        self._pages: dict[str, QuietPage] = {}
+        self._remote: Remote
+        self.version = ""
+        """Chromium's own."""
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            profile = stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="passerelle-chrome-", ignore_cleanup_errors=True)
+            )
+            wire = await self._start(stack, f"--user-data-dir={profile}")
+            self._remote = await stack.enter_async_context(Remote(wire, self._hear))
+            stack.push_async_callback(self._quit)
+            answer = await self._remote.ask("Browser.getVersion")
+            self.version = answer["product"].rpartition("/")[2]
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    async def open(self) -> QuietPage:
+        """Return a new, empty page."""
+        context = await self._remote.ask("Target.createBrowserContext")
+        target = await self._remote.ask(
+            "Target.createTarget", url="about:blank", browserContextId=context["browserContextId"]
+        )
+        attached = await self._remote.ask(
+            "Target.attachToTarget", targetId=target["targetId"], flatten=True
+        )
+        session = attached["sessionId"]
+        page = QuietPage(self._remote, target=target["targetId"], session=session)
+        self._pages[session] = page
+        await self._remote.ask("Runtime.enable", session=session)
+        return page
+
+    async def _start(self, stack: AsyncExitStack, profile: str) -> Wire:
+        """Start the program, which reads commands at descriptor 3 and answers at 4."""
+        theirs_in, ours_out = os.pipe()
+        ours_in, theirs_out = os.pipe()
+        read = stack.enter_context(os.fdopen(ours_in, "rb"))
+        write = stack.enter_context(os.fdopen(ours_out, "wb"))
+        words = (self._path, "--headless", "--remote-debugging-pipe", profile, *self._flags)
+        shell = ("sh", "-c", f'exec "$0" "$@" 3<&{theirs_in} 4>&{theirs_out}')
+        try:
+            program = Program(*shell, *words, pass_fds=(theirs_in, theirs_out))
+            await stack.enter_async_context(program)
+        finally:
+            os.close(theirs_in)
+            os.close(theirs_out)
+        return await stack.enter_async_context(PipeWire.of(read, write))
+
+    async def _quit(self) -> None:
+        # Asked first, killed by `Program` if that does not help.
+        with suppress(RemoteError):
+            await self._remote.ask("Browser.close", timeout_s=QUIT_S)
+
+    def _hear(self, method: str, params: dict[str, Any]) -> None:
+        if page := self._pages.get(params["session"]):
+            page.hear(method, params)
+
+
+def _call(function: str, selector: str) -> str:
+    return f"({function})(...{json.dumps(parse(selector))})"

@@ -1,0 +1,41 @@
+"""Finding elements in pages of browsers that are not driven by Playwright, in its own words.
+
+Selectors are CSS or Playwright's `role=button[name="Turn on"]`; shadow roots are searched too.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+ROLES: Final = {
+    "button": "button:not([role]), [role=button]",
+    "checkbox": "input[type=checkbox]:not([role]), [role=checkbox]",
+}
+"""Where a role is not only an attribute."""
+_ROLE = re.compile(r'role=(\w+)(?:\[name="([^"]*)"\])?')
+
+FIND: Final = """(selector, text) => {
+  const found = [];
+  const search = (root) => {
+    for (const node of root.querySelectorAll('*')) {
+      if (node.matches(selector) && node.getClientRects().length > 0
+          && (text === null || (node.ariaLabel ?? node.innerText).includes(text))) found.push(node);
+      if (node.shadowRoot) search(node.shadowRoot);
+    }
+  };
+  search(document);
+  const node = found.at(-1) ?? null;
+  node?.scrollIntoView({ block: 'center', behavior: 'instant' });
+  return node;
+}"""
+"""A function of CSS and text. The innermost of several that hold a text comes last in the
+document's order.
+"""
+
+
+def parse(selector: str, text: str | None = None) -> tuple[str, str | None]:
+    """Return CSS, and the text that the element must hold."""
+    if role := _ROLE.fullmatch(selector):
+        return ROLES.get(role[1], f"[role={role[1]}]"), role[2] or text
+    return selector, text
