@@ -244,7 +244,7 @@ async def test_a_hidden_tab_goes_on(way: Way, site: Site, tmp_path: Path) -> Non
             found = await browser.expect(r'\{"visibility":"hidden".*\}')
             before = json.loads(found.group())["video"]
             await get(site, port, tmp_path, 2 * SIZE)
-            browser.lines.clear()
+            browser.forget()
             await browser.say("look")
             found = await browser.expect(r'\{"visibility":"hidden".*\}')
             assert json.loads(found.group())["video"] > before + 2 * SIZE

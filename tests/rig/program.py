@@ -103,6 +103,11 @@ class Program:
         self._process.stdin.close()
         return await self.wait()
 
+    def forget(self) -> None:
+        """Forget what it has printed so far."""
+        self.lines.clear()
+        self._times_s.clear()
+
     def story(self, most: int) -> str:
         """Return its last lines, each with the second of Unix time when it came."""
         told = zip(self._times_s[-most:], self.lines[-most:], strict=True)
