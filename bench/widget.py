@@ -35,6 +35,8 @@ QUICK_FILE_BYTES = 16_000_000
 STOPS = 3
 SETTLE_S = 2.0
 """Until what a page's loading started is over."""
+LIVELY_S = 12.0
+"""Until the globe has turned to somebody new and is calm."""
 POLL_S = 0.01
 MAP = "passerelle-switch canvas"
 HELPING_S = 30.0
@@ -92,6 +94,7 @@ async def _measure(quick: bool) -> list[Row]:
                 async with visit(way.publisher.url, log) as visitor:
                     rows += await _off(visitor, base, idle_s)
                     rows += await _on(visitor, base, idle_s)
+                    rows += await _help(visitor, base, way, idle_s)
                     rows += await _relay(visitor, way, site, folder, quick)
                     rows += await _stop(visitor, way)
                 rows.append(_strangers(log, way))
@@ -139,6 +142,17 @@ async def _on(visitor: Visitor, base: float, idle_s: float) -> list[Row]:
     share = max(0.0, await visitor.cpu_share(idle_s) - base)
     name = "CPU while waiting, map visible" if visible else "CPU while waiting, no map"
     return [*rows, Row(name, share, "%", at_most(2), 2)]
+
+
+async def _help(visitor: Visitor, base: float, way: Way, idle_s: float) -> list[Row]:
+    """Be there for somebody who reads what has arrived: only the bridge and the globe move."""
+    async with way.client() as (client, _port):
+        await client.expect("Connected through a volunteer")
+        await until(visitor.page, "s.people === 1", HELPING_S)
+        await asyncio.sleep(LIVELY_S)
+        share = max(0.0, await visitor.cpu_share(idle_s) - base)
+    await until(visitor.page, "s.people === 0", HELPING_S)
+    return [Row("CPU while helping somebody who reads", share, "%", None, 2)]
 
 
 async def _relay(visitor: Visitor, way: Way, site: Site, folder: Path, quick: bool) -> list[Row]:
