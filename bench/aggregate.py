@@ -22,7 +22,6 @@ towards the client, as a part of what they could have. ratio: a slow volunteer b
 the fast one alone, of neighbouring runs; the least of all pairs is judged, because the slow one
 must never harm.
 """
-SWITCH = "document.querySelector('passerelle-switch')"
 SECONDS = 20.0
 QUICK_SECONDS = 8.0
 PAIRS = 5
@@ -46,11 +45,8 @@ def measure(quick: bool) -> Iterator[Row]:
 def _set_to(count: int, mbit: int, seconds: float) -> Iterator[Row]:
     with crowd([None] * count) as place:
         for relay in place.relays:
-            relay.browser.eval(f"{SWITCH}.setAttribute('mbit', {mbit})")
-        client = place.world.client()
-        place.await_helping(count, timeout_s=LINK_S)
-        world.settle()
-        rate = _download(place, client, seconds)
+            relay.browser.eval(f"{world.SWITCH}.setAttribute('mbit', {mbit})")
+        rate = _fresh(place, count, seconds)
         place.check()
     yield Row(f"{count} set to {mbit} Mbit/s, down", rate, "Mbit/s", at_least(27))
 

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from tests.rig.program import Program
-from tests.rig.remote import PipeWire, Remote, RemoteError, RemoteTimeout, Wire
+from tests.rig.remote import PipeWire, Remote, RemoteError, RemoteTimeout, Wire, as_json
 from tests.rig.selector import FIND, parse
 
 WAIT_S: Final = 10.0
@@ -56,12 +56,12 @@ class QuietPage:
 
         Raises RemoteError with the page's words if it throws.
         """
-        text = f"""(async () => {{
-          const value = await ({expression});
-          return JSON.stringify(typeof value === 'function' ? await value() : value);
-        }})()"""
         answer = await self._ask(
-            "Runtime.evaluate", timeout_s, expression=text, awaitPromise=True, returnByValue=True
+            "Runtime.evaluate",
+            timeout_s,
+            expression=as_json(expression),
+            awaitPromise=True,
+            returnByValue=True,
         )
         if thrown := answer.get("exceptionDetails"):
             raise RemoteError(thrown.get("exception", thrown).get("description", thrown["text"]))

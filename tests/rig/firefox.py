@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from tests.rig.program import Program
-from tests.rig.remote import Remote, RemoteError, RemoteTimeout, WebSocketWire
+from tests.rig.remote import Remote, RemoteError, RemoteTimeout, WebSocketWire, as_json
 from tests.rig.selector import FIND, parse
 
 PROGRAM: Final = "firefox-esr"
@@ -116,12 +116,8 @@ class FirefoxPage:
 
         Raises RemoteError with the page's words if it throws.
         """
-        text = f"""(async () => {{
-          const value = await ({expression});
-          return JSON.stringify(typeof value === 'function' ? await value() : value);
-        }})()"""
         answer = await self._ask_script(
-            "script.evaluate", timeout_s, expression=text, userActivation=False
+            "script.evaluate", timeout_s, expression=as_json(expression), userActivation=False
         )
         return json.loads(answer["value"]) if answer["type"] == "string" else None
 

@@ -164,3 +164,14 @@ class Remote:
         for answer in self._asked.values():
             if not answer.done():
                 answer.set_exception(RemoteError("the browser ended while it was needed"))
+
+
+def as_json(expression: str) -> str:
+    """Return an expression whose value is that of `expression`, as JSON.
+
+    Of a function that is what it returns, of a promise what it is kept with.
+    """
+    return f"""(async () => {{
+      const value = await ({expression});
+      return JSON.stringify(typeof value === 'function' ? await value() : value);
+    }})()"""
