@@ -16,7 +16,7 @@ from tests.rig.http3 import http3_client, http3_server
 from tests.rig.nameserver import NameServer
 from tests.rig.site import blob, digest
 from tests.rig.udprelay import HOST, Association, Relay
-from tests.rig.volunteer import Chromium, state
+from tests.rig.volunteer import Chromium, state, until
 from tests.rig.way import Way
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(90)]
@@ -77,7 +77,7 @@ async def test_http3_brings_a_page_and_a_large_file(scene: Scene, certificate: C
         assert await browser.fetch("/bytes/1000") == blob(1000)
         assert digest(await browser.fetch(f"/bytes/{SIZE}")) == digest(blob(SIZE))
         assert await browser.fetch("/", upload=blob(500_000)) == b"500000"
-    assert (await state(scene.page))["totals"]["bytes"] >= before + SIZE
+    await until(scene.page, f"s.totals.bytes >= {before + SIZE}")
 
 
 @pytest.mark.parametrize(("host", "port"), [("10.1.2.3", 53), ("127.0.0.1", 9)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -17,7 +16,7 @@ from passerelle.client.service import Client
 from passerelle.wire.invite import parse
 from tests.rig.curl import Fetch, Proxy, fetch
 from tests.rig.site import PAGE, Site, blob, digest
-from tests.rig.volunteer import until
+from tests.rig.volunteer import first_of, until
 from tests.rig.way import Way
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
@@ -59,16 +58,7 @@ async def download(site: Site, port: int, folder: Path) -> AsyncIterator[Downloa
 
 async def carrier(*pages: Page) -> Page:
     """Return the page that carries the download, once it has carried a good part of it."""
-    waits = [asyncio.ensure_future(until(page, f"s.totals.bytes > {FAST_BYTES}")) for page in pages]
-    try:
-        done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for wait in done:
-            await wait
-        return next(page for page, wait in zip(pages, waits, strict=True) if wait in done)
-    finally:
-        for wait in waits:
-            wait.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
+    return await first_of(pages, f"s.totals.bytes > {FAST_BYTES}")
 
 
 async def close(page: Page) -> None:

@@ -16,7 +16,7 @@ from passerelle.browser import chromium_arguments, find_chromium
 from tests.rig.curl import Proxy, fetch
 from tests.rig.site import Site
 from tests.rig.stage import NO_NETWORK, Stage, tag
-from tests.rig.volunteer import Chromium, flip, state, until
+from tests.rig.volunteer import Chromium, first_of, flip, state, until
 from tests.rig.way import Way
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
@@ -111,10 +111,9 @@ async def test_a_tab_takes_over_from_one_that_is_closed(
         await until(second, "s.elsewhere")
         await until(third, "s.elsewhere")
         await first.close()
-        await until(second, "s.phase === 'waiting'")
-        await until(third, "s.phase === 'waiting'")
-        alone = [not (await state(page))["elsewhere"] for page in (second, third)]
-        assert sorted(alone) == [False, True]
+        await first_of((second, third), "s.phase === 'waiting' && !s.elsewhere")
+        elsewhere = [bool((await state(page))["elsewhere"]) for page in (second, third)]
+        assert sorted(elsewhere) == [False, True]
         await third.get_by_role("switch").click()
         await until(second, "s.phase === 'off'")
         await until(third, "s.phase === 'off'")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -69,3 +71,17 @@ async def until(page: Page, condition: str, timeout_s: float = 30.0) -> None:
     await page.wait_for_function(
         f"() => {{ const s = ({STATE})(); return {condition}; }}", timeout=timeout_s * 1e3
     )
+
+
+async def first_of(pages: Sequence[Page], condition: str) -> Page:
+    """Return the page where `condition` is true before it is in the others; see `until`."""
+    waits = [asyncio.ensure_future(until(page, condition)) for page in pages]
+    try:
+        done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in done:
+            await wait
+        return next(page for page, wait in zip(pages, waits, strict=True) if wait in done)
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
