@@ -139,7 +139,7 @@ class World:
         browser.goto(f"{self._page_origin}/", timeout_s=READY_S)
         browser.click("role=switch", timeout_s=READY_S)
         browser.click('role=button[name="Turn on"]', timeout_s=READY_S)
-        browser.wait(f"{SNAPSHOT}.phase === 'waiting'", timeout_s=READY_S)
+        browser.wait(f"['waiting', 'helping'].includes({SNAPSHOT}.phase)", timeout_s=READY_S)
 
     def prepare(self, *options: str) -> Client:
         """Return a client that has not been started, with more options on its command line."""

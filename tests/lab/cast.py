@@ -114,4 +114,4 @@ def turn_on(browser: LabBrowser) -> None:
     """Click the switch, agree, and wait until the broker has answered."""
     browser.click(SWITCH, timeout_s=START_S)
     browser.click(AGREE, timeout_s=START_S)
-    browser.wait(f"{SNAPSHOT}.phase === 'waiting'", timeout_s=START_S)
+    browser.wait(f"['waiting', 'helping'].includes({SNAPSHOT}.phase)", timeout_s=START_S)

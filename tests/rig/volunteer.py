@@ -14,8 +14,6 @@ from passerelle.browser import chromium_arguments, find_chromium, missing_browse
 from tests.rig.publisher import Publisher as Publisher
 
 STATE = "() => document.querySelector('passerelle-switch').snapshot"
-READY = "Ready"
-"""How the status begins when the switch is on and nobody needs help yet."""
 
 
 class Chromium:
@@ -55,10 +53,13 @@ class Chromium:
 
 
 async def flip(page: Page) -> None:
-    """Flip the switch as a visitor does: click it, read, agree; wait until it is ready."""
+    """Flip the switch as a visitor does: click it, read, agree; wait until it is ready.
+
+    A client that waits already may be helped before anybody looks.
+    """
     await page.get_by_role("switch").click()
     await page.get_by_role("button", name="Turn on").click()
-    await page.locator("passerelle-switch").get_by_text(READY).first.wait_for()
+    await until(page, "['waiting', 'helping'].includes(s.phase)")
 
 
 async def state(page: Page) -> dict[str, Any]:
