@@ -198,6 +198,7 @@ async def test_a_volunteer_that_dies_in_the_middle_of_a_frame_costs_nothing(
         async with Fetch(Proxy.SOCKS, port, tmp_path / "file", url) as curl:
             sent = dict.fromkeys((one, other), 0)
             while max(sent.values()) < SIZE // 2:
+                assert curl.running, "it ended too early"
                 for page in sent:
                     sent[page] = await video_bytes(page)
             busiest = max(sent, key=lambda page: sent[page])
@@ -219,7 +220,8 @@ async def test_without_frames_everything_takes_the_data_channel_and_comes_back(
     ):
         await client.expect("downloads as video")
         async with held(site, port, tmp_path) as curl:
-            while await video_bytes(page) < FAST_BYTES:  # noqa: ASYNC110 - nothing to wait for
+            while await video_bytes(page) < FAST_BYTES:
+                assert curl.running, "it ended too early"
                 await asyncio.sleep(0.05)
             await page.evaluate(f"({PAUSE})()")
             site.gate.set()

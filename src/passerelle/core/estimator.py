@@ -59,6 +59,11 @@ OVERDUE_MAX_S = 2.0
 _RTT_RESOLUTION_S = 1e-6
 
 
+def segment_bytes(rate: float) -> int:
+    """Return how large a segment may be on a link of this rate, in bytes per second."""
+    return int(min(max(SEGMENT_LEAST_BYTES, rate * SEGMENT_S), limits.DATA_BYTES))
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """What has to be remembered about a segment until its acknowledgement."""
@@ -127,7 +132,7 @@ class LinkEstimator:
     @property
     def segment_bytes(self) -> int:
         """Largest new segment to send over this link."""
-        return int(min(max(SEGMENT_LEAST_BYTES, self.rate * SEGMENT_S), limits.DATA_BYTES))
+        return segment_bytes(self.rate)
 
     def eta_s(self, size: float) -> float:
         """Return in how many seconds `size` more bytes would be acknowledged."""

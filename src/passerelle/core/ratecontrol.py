@@ -24,6 +24,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from passerelle import limits
+from passerelle.core.estimator import segment_bytes
 
 QUEUE_ALLOWANCE_S = 0.020
 """Queue of our own that we keep on the path, as time at its rate."""
@@ -42,7 +43,13 @@ FLOOD_S = 0.03
 PROBE_GAIN = 1.25
 DRAIN_GAIN = 0.85
 CYCLE_ROUNDS = 8
-"""One round of raising, one or two of draining, the others at rest (BBR)."""
+"""One round of raising, one or two of draining, the others at rest (BBR) …"""
+CYCLE_LEAST_S = 2.0
+"""… and on a short path more of those: raising and draining takes longer there than a round trip,
+and the queue that is always allowed shows whether it has become faster."""
+DRAIN_SHARE = 0.5
+"""By how much of what arrives the window shrinks while it is lowered: a sender that stood still
+would keep everybody waiting."""
 ROUND_LEAST_S = 0.025
 """A round on a very short path: what happens inside a browser takes this long."""
 RATE_ROUNDS = 10
@@ -151,7 +158,8 @@ class RateControl:
         self.rounds = 0
         self._initial = window_bytes
         self._goal = window_bytes
-        """What the window grows to, as fast as the path delivers; it shrinks at once."""
+        """What the window grows to as fast as the path delivers, and shrinks to at once, or while
+        draining at leisure."""
         self._updated_s = now
         self._round = _Round(now)
         self._rates: deque[float] = deque(maxlen=RATE_ROUNDS)
@@ -162,6 +170,12 @@ class RateControl:
         self._startup_queue_s: float | None = None
         self._flooded_s: float | None = None
         """Since when the queue is long, while starting."""
+        self._recent: deque[tuple[float, int]] = deque()
+        """While starting: what arrived, and when that was seen, for a round trip."""
+        self._counted = 0
+        """How much of what arrived in this round was looked at."""
+        self._entered_s = now
+        """Since when the phase is this one."""
         self._cycle = 0
         self._held = 0.0
         """What was under way before draining …"""
@@ -194,11 +208,11 @@ class RateControl:
         self._rtt_s = rtt_s
         if self.rate:
             queue_s += backlog_bytes / self.rate
-        # A window that grew at once would leave in one burst.
-        step = int(self.rate * (now - self._updated_s))
-        self.window_bytes = min(self._goal, self.window_bytes + step)
-        self._updated_s = now
         current = self._round
+        fresh, self._counted = current.arrived - self._counted, current.arrived
+        if self.phase is Phase.STARTUP:
+            self._foresee(fresh, now)
+        self._step(fresh, now)
         current.backlog_least = min(current.backlog_least, backlog_bytes)
         current.queue_least_s = min(current.queue_least_s, queue_s)
         current.queue_most_s = max(current.queue_most_s, queue_s)
@@ -212,6 +226,7 @@ class RateControl:
             # Not only at the round's end: by then the queue would have overflown.
             current.queue_least_s = queue_s
         self._round = _Round(now)
+        self._counted = 0
         if current.arrived:
             self.rounds += 1
             self._end_round(current, length_s)
@@ -228,7 +243,7 @@ class RateControl:
         under_way = rate * (self._rtt_s + ended.queue_sum_s / ended.looks)
         # Who has a backlog sends all it can.
         heavy = self._share(ended) > LOSS_MOST
-        room = self.window_bytes - limits.LINK_MESSAGE_BYTES
+        room = self.window_bytes - segment_bytes(self.rate)
         filled = heavy or ended.backlog_least > 0 or under_way >= FILLED * room
         empty = ended.queue_least_s <= self._empty_s
         self._queues.append(ended.queue_most_s)
@@ -275,37 +290,68 @@ class RateControl:
                     self._drain(ended, under_way)
             case Phase.DRAIN:
                 if empty:
-                    self._rest(Phase.REST)
+                    self._enter(Phase.REST)
                 elif self._cycle >= DRAIN_ROUNDS:
                     self._judge_queue(ended)
             case Phase.PROBE:
                 self._drain(ended, under_way)
             case Phase.REST:
-                if self._cycle >= CYCLE_ROUNDS - 2 and filled:
-                    self._rest(Phase.PROBE)
+                rested = self._cycle >= CYCLE_ROUNDS - 2
+                if rested and filled and self._updated_s >= self._entered_s + CYCLE_LEAST_S:
+                    self._enter(Phase.PROBE)
             case Phase.COMPETE:
                 if empty:
-                    self._rest(Phase.REST)
+                    self._enter(Phase.REST)
                 elif filled:
                     self._compete(ended)
         self._cycle += 1
 
-    def _rest(self, phase: Phase) -> None:
+    def _enter(self, phase: Phase) -> None:
         self.phase = phase
         self._cycle = 0
+        self._entered_s = self._updated_s
 
     def _drain(self, ended: _Round, under_way: float) -> None:
         self._held = under_way
         self._drain_queue_s = ended.queue_least_s
-        self._rest(Phase.DRAIN)
+        self._enter(Phase.DRAIN)
 
     def _judge_queue(self, ended: _Round) -> None:
         if ended.queue_least_s < DRAINING * self._drain_queue_s:
             self._drain_queue_s = ended.queue_least_s
-            self._rest(Phase.DRAIN)
+            self._enter(Phase.DRAIN)
         else:
             self._goal = int(self._held)
-            self._rest(Phase.COMPETE)
+            self._enter(Phase.COMPETE)
+
+    def _step(self, fresh: int, now: float) -> None:
+        """Move the window towards its goal. One that grew at once would leave in one burst."""
+        grown = int(self.rate * (now - self._updated_s))
+        self._updated_s = now
+        if self.phase is Phase.STARTUP:
+            # On a long path all arrives in bursts with pauses between: what just arrived has left
+            # room for more, whatever the mean rate says (TCP's slow start, RFC 5681 §3.1).
+            grown = max(grown, int((STARTUP_GAIN - 1) * fresh))
+        if self.window_bytes < self._goal:
+            self.window_bytes = min(self._goal, self.window_bytes + grown)
+        else:
+            self.window_bytes = max(self._goal, self.window_bytes - int(DRAIN_SHARE * fresh))
+
+    def _foresee(self, fresh: int, now: float) -> None:
+        """Raise the start's goal by what arrived in the last round trip, not only at a round's end.
+
+        A round shows what was sent before the window that it ended with: looked at only then, a
+        start would grow every other round trip.
+        """
+        self._recent.append((now, fresh))
+        begin = now - max(ROUND_LEAST_S, self._rtt_s)
+        while len(self._recent) > 1 and self._recent[1][0] <= begin:
+            self._recent.popleft()
+        since = self._recent[0][0]
+        if since <= begin:
+            arrived = sum(size for at, size in self._recent if at > since)
+            content = arrived / (now - since) * self._rtt_s
+            self._goal = max(self._goal, _bounded(STARTUP_GAIN * content))
 
     def _floods(self, queue_s: float, now: float) -> bool:
         """Tell whether the start has filled the queue, and not just for a moment."""
@@ -346,7 +392,7 @@ class RateControl:
             return
         window: float = self._goal
         content = self.rate * self._rtt_s
-        rest = content + self.rate * QUEUE_ALLOWANCE_S + limits.LINK_MESSAGE_BYTES
+        rest = content + self.rate * QUEUE_ALLOWANCE_S + segment_bytes(self.rate)
         match self.phase:
             case Phase.STARTUP:
                 window = max(self._initial, rest + (STARTUP_GAIN - 1) * content)
@@ -361,6 +407,10 @@ class RateControl:
                 window = min(window, 3 * content + limits.LINK_MESSAGE_BYTES)
         if self.phase is not Phase.COMPETE:
             window *= 1 + min(LOSS_MOST, 2 * self.loss)
-        least, most = limits.LINK_WINDOW_FLOOR_BYTES, limits.LINK_WINDOW_CAP_BYTES
-        self._goal = int(min(max(window, least), most))
-        self.window_bytes = min(self.window_bytes, self._goal)
+        self._goal = _bounded(window)
+        if self.phase is not Phase.DRAIN or self._drain_queue_s > self._flood_s:
+            self.window_bytes = min(self.window_bytes, self._goal)
+
+
+def _bounded(window: float) -> int:
+    return int(min(max(window, limits.LINK_WINDOW_FLOOR_BYTES), limits.LINK_WINDOW_CAP_BYTES))
