@@ -380,6 +380,21 @@ def test_a_reader_that_keeps_up_gets_a_wider_window() -> None:
     assert sizes == sorted(sizes)
 
 
+def test_a_reader_of_bursts_gets_a_wider_window() -> None:
+    """It reads in bites, and all is read before more comes."""
+    pair = Pair()
+    stream = pair.open()
+    size = 0
+    for _ in range(8):
+        size = download(pair, stream)
+        bite = size // 5
+        for _ in range(4):
+            pair.client.consumed(stream, bite)
+        pair.client.consumed(stream, size - 4 * bite)
+        pair.to_exit()
+    assert size > limits.STREAM_WINDOW_CAP_BYTES // 2, "all but what is not given back yet"
+
+
 def test_a_slow_reader_gets_no_wider_window() -> None:
     """A reader that leaves bytes unread keeps its first window."""
     pair = Pair()

@@ -119,6 +119,8 @@ class _Stream:
     """Received and not yet consumed."""
     credit: int = 0
     """Consumed and not yet given back to the peer."""
+    kept_up: bool = False
+    """Nothing was unread at some time since the window grew last."""
     sent_end: bool = False
     received_end: bool = False
 
@@ -271,6 +273,7 @@ class Streams:
             return
         state.unread -= size
         state.credit += size
+        state.kept_up = state.kept_up or not state.unread
         self._release_connection(size)
         # Early: on a lossy path a window may be full of what waits for something before it.
         if state.credit >= state.window // 4 and not state.received_end:
@@ -393,9 +396,14 @@ class Streams:
             self._connection_credit = 0
 
     def _growth(self, state: _Stream) -> int:
-        """Return how much to widen a stream's window: double it if its reader keeps up."""
-        if state.unread:
+        """Return how much to widen a stream's window: double it if its reader keeps up.
+
+        Not only if nothing is unread just now: where packets are lost, what waited for them comes
+        in bursts of more than a window's share.
+        """
+        if not state.kept_up:
             return 0
+        state.kept_up = False
         growth = min(state.window, limits.STREAM_WINDOW_CAP_BYTES - state.window)
         growth = max(0, min(growth, self._growth_left))
         self._growth_left -= growth
