@@ -171,7 +171,9 @@ class RateControl:
         self._flooded_s: float | None = None
         """Since when the queue is long, while starting."""
         self._recent: deque[tuple[float, int]] = deque()
-        """While starting: what arrived, and when that was seen, for a round trip."""
+        """While starting: times of the last round trip, and what had arrived by then …"""
+        self._seen = 0
+        """… and has by now."""
         self._counted = 0
         """How much of what arrived in this round was looked at."""
         self._entered_s = now
@@ -343,14 +345,14 @@ class RateControl:
         A round shows what was sent before the window that it ended with: looked at only then, a
         start would grow every other round trip.
         """
-        self._recent.append((now, fresh))
+        self._seen += fresh
+        self._recent.append((now, self._seen))
         begin = now - max(ROUND_LEAST_S, self._rtt_s)
         while len(self._recent) > 1 and self._recent[1][0] <= begin:
             self._recent.popleft()
-        since = self._recent[0][0]
+        since, before = self._recent[0]
         if since <= begin:
-            arrived = sum(size for at, size in self._recent if at > since)
-            content = arrived / (now - since) * self._rtt_s
+            content = (self._seen - before) / (now - since) * self._rtt_s
             self._goal = max(self._goal, _bounded(STARTUP_GAIN * content))
 
     def _floods(self, queue_s: float, now: float) -> bool:
