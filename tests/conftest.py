@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -12,6 +16,7 @@ from passerelle import browser
 
 HERE = Path(__file__).parent
 MARKED_FOLDERS = ("e2e", "lab")
+EARLIER_S = 5
 
 # A deadline per example measures the machine's load, not the code; the test's own timeout stands.
 hypothesis.settings.register_profile("passerelle", deadline=None, print_blob=True)
@@ -25,6 +30,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             folder = item.path.relative_to(HERE).parts[0]
             if folder in MARKED_FOLDERS:
                 item.add_marker(folder)
+        deadline = item.get_closest_marker("timeout")
+        if deadline is not None and isinstance(item, pytest.Function):
+            item.obj = _ending(item.obj, deadline.args[0] - EARLIER_S)
+
+
+def _ending(test: Callable[..., Any], seconds: float) -> Callable[..., Any]:
+    """Let a coroutine end by itself a little before its time is up.
+
+    What pytest-timeout raises is lost if its signal comes while the loop runs a callback: it ends
+    that callback, and the test goes on for ever.
+    """
+    if not inspect.iscoroutinefunction(test):
+        return test
+    coroutine: Callable[..., Awaitable[None]] = test
+
+    @functools.wraps(test)
+    async def ending(*args: Any, **more: Any) -> None:
+        async with asyncio.timeout(seconds):
+            await coroutine(*args, **more)
+
+    return ending
 
 
 @pytest.fixture(scope="session", autouse=True)

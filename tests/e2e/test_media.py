@@ -251,3 +251,20 @@ async def test_a_hidden_tab_goes_on(way: Way, site: Site, tmp_path: Path) -> Non
             found = await browser.expect(r'\{"visibility":"hidden".*\}')
             assert json.loads(found.group())["video"] > before + 2 * SIZE
         await browser.end()
+
+
+async def test_a_hidden_tab_of_firefox_goes_on(
+    firefox: Firefox, way: Way, site: Site, tmp_path: Path
+) -> None:
+    """With another tab before it."""
+    async with opened(firefox, way.publisher.url) as page, way.client() as (client, port):
+        assert isinstance(page, fox.FirefoxPage)
+        await client.expect("downloads as video")
+        other = await page.another("about:blank")
+        await other.bring_to_front()
+        await page.wait_for_function("document.visibilityState === 'hidden'")
+        before = await video_bytes(page)
+        await get(site, port, tmp_path, 2 * SIZE)
+        assert await video_bytes(page) > before + SIZE
+        assert await page.evaluate("document.visibilityState") == "hidden"
+        await other.close()
