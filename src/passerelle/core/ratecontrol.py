@@ -288,7 +288,7 @@ class RateControl:
     def _next_phase(self, ended: _Round, under_way: float, *, filled: bool, empty: bool) -> None:
         match self.phase:
             case Phase.STARTUP:
-                if filled and self._startup_over(ended):
+                if self._startup_over(ended, filled=filled):
                     self._drain(ended, under_way)
             case Phase.DRAIN:
                 if empty:
@@ -367,12 +367,15 @@ class RateControl:
     def _flood_s(self) -> float:
         return max(FLOOD_LEAST_S, FLOOD_SHARE * self._rtt_s)
 
-    def _startup_over(self, ended: _Round) -> bool:
+    def _startup_over(self, ended: _Round, *, filled: bool) -> bool:
         if self._startup_queue_s is None:
             self._startup_queue_s = ended.queue_least_s
-        # Twice the window for nothing but a queue: do not wait until it overflows.
+        # Twice the window for nothing but a queue: do not wait until it overflows, nor until the
+        # window, which grows all the time, is full.
         if ended.queue_least_s - self._startup_queue_s > self._flood_s:
             return True
+        if not filled:
+            return False
         if self.rate > self._best * STARTUP_GROWTH:
             self._best, self._stale = self.rate, 0
         else:
