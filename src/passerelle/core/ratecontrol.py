@@ -29,8 +29,10 @@ from passerelle.core.estimator import segment_bytes
 QUEUE_ALLOWANCE_S = 0.020
 """Queue of our own that we keep on the path, as time at its rate."""
 STARTUP_GAIN = 2.5
-"""A window is obeyed half a round trip after it was chosen and seen to be half another later: with
-twice the content it would grow by half a round trip, not double."""
+"""The window over what arrived in the last round trip, while starting. A start overshoots by less
+than that before its queue is seen, and ends there."""
+LOOKS_MOST = 4096
+"""What is remembered of the last round trip while starting; beyond it rounds alone decide."""
 STARTUP_GROWTH = 1.25
 STARTUP_ROUNDS = 3
 """Rounds without that growth after which the path counts as full (BBR)."""
@@ -170,7 +172,7 @@ class RateControl:
         self._startup_queue_s: float | None = None
         self._flooded_s: float | None = None
         """Since when the queue is long, while starting."""
-        self._recent: deque[tuple[float, int]] = deque()
+        self._recent: deque[tuple[float, int]] = deque(maxlen=LOOKS_MOST)
         """While starting: times of the last round trip, and what had arrived by then …"""
         self._seen = 0
         """… and has by now."""
