@@ -127,10 +127,10 @@ async def test_all_brokers_hear_that_a_volunteer_failed(pair: tuple[Scene, Scene
         heard_of.append(volunteer)
 
     there.broker.placement._volunteers.complain = note  # type: ignore[method-assign]
-    await here.ask(failed=(b"stranger",))
     async with asyncio.timeout(5):
         while not heard_of:
-            await asyncio.sleep(0.01)
+            await here.ask(failed=(b"stranger",))
+            await asyncio.sleep(0.05)
     assert set(heard_of) == {b"stranger"}
 
 
