@@ -9,6 +9,7 @@ one inside the operator's network.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
 from collections import OrderedDict
@@ -32,6 +33,7 @@ TIMEOUT_S: Final = 5.0
 """A lookup ends by then, whatever the name servers do."""
 TRY_S: Final = 1.5
 TRIES: Final = 2
+RENEW_S: Final = 1.0
 RESOLUTION_DELAY_S: Final = 0.05
 """How long the second family is waited for once the first has answered (RFC 8305 §3)."""
 KEEP_MOST_S: Final = 60.0
@@ -69,6 +71,7 @@ class Resolver:
         self._port = port
         self._channels: tuple[aiodns.DNSResolver, aiodns.DNSResolver] | None = None
         self._asked = 0
+        self._renew_at = clock()
         self._kept: OrderedDict[str, _Answer] = OrderedDict()
         self._lookups: dict[str, asyncio.Task[_Answer]] = {}
         self._tasks = TaskSet("dns", limit=DNS_LOOKUPS)
@@ -107,7 +110,14 @@ class Resolver:
         files, network = self._open()
         found = await _query(files, name, socket.AF_UNSPEC)
         if not found:
-            found = await self._ask_network(network, name)
+            try:
+                found = await self._ask_network(network, name)
+            except ConnectionRefusedError:
+                # c-ares sometimes ends its set-up with a channel that refuses to send; a new one
+                # does not.
+                await self._renew(network)
+                with contextlib.suppress(ConnectionRefusedError):
+                    found = await self._ask_network(self._open()[1], name)
         # A zone id behind % would choose an interface of this machine; it is no part of an address.
         addresses = tuple(dict.fromkeys(address for address, _ in found))[:DNS_ADDRESSES]
         keep_s = min((ttl for _, ttl in found), default=KEEP_FAILURE_S)
@@ -136,6 +146,16 @@ class Resolver:
             await asyncio.wait(queries, timeout=RESOLUTION_DELAY_S if some else self._timeout_s)
             return [each for query in queries if query.done() for each in query.result()]
 
+    async def _renew(self, refusing: aiodns.DNSResolver) -> None:
+        """Open new channels in place of one that could send nothing; once in a while."""
+        now = self._clock()
+        if self._channels is None or self._channels[1] is not refusing or now < self._renew_at:
+            return
+        self._renew_at = now + RENEW_S
+        retired, self._channels = self._channels, None
+        for channel in retired:
+            await channel.close()
+
     def _open(self) -> tuple[aiodns.DNSResolver, aiodns.DNSResolver]:
         """Open both channels at the first lookup: c-ares wants a running loop."""
         if self._channels is None:
@@ -156,10 +176,17 @@ class Resolver:
 async def _query(
     channel: aiodns.DNSResolver, name: str, family: socket.AddressFamily
 ) -> list[tuple[IPAddress, float]]:
-    """Return addresses with their time to live in seconds; none if there are none."""
+    """Return addresses with their time to live in seconds; none if there are none.
+
+    Raises ConnectionRefusedError if a server was to be asked for a family, and none could be.
+    """
     try:
         found = await channel.getaddrinfo(name, family=family, type=socket.SOCK_STREAM)
-    except (aiodns.error.DNSError, UnicodeError, ValueError):
+    except aiodns.error.DNSError as error:
+        if family is not socket.AF_UNSPEC and error.args[0] == pycares.errno.ARES_ECONNREFUSED:
+            raise ConnectionRefusedError("no DNS server could be asked") from error
+        return []
+    except (UnicodeError, ValueError):
         return []
     return [(_address(node.addr[0]), float(node.ttl)) for node in found.nodes]
 
