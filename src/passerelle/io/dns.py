@@ -9,7 +9,6 @@ one inside the operator's network.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import time
 from collections import OrderedDict
@@ -34,6 +33,7 @@ TIMEOUT_S: Final = 5.0
 TRY_S: Final = 1.5
 TRIES: Final = 2
 RENEW_S: Final = 1.0
+"""Channels that could send nothing are opened anew, so often at most."""
 RESOLUTION_DELAY_S: Final = 0.05
 """How long the second family is waited for once the first has answered (RFC 8305 §3)."""
 KEEP_MOST_S: Final = 60.0
@@ -110,14 +110,11 @@ class Resolver:
         files, network = self._open()
         found = await _query(files, name, socket.AF_UNSPEC)
         if not found:
-            try:
-                found = await self._ask_network(network, name)
-            except ConnectionRefusedError:
-                # c-ares sometimes ends its set-up with a channel that refuses to send; a new one
-                # does not.
-                await self._renew(network)
-                with contextlib.suppress(ConnectionRefusedError):
-                    found = await self._ask_network(self._open()[1], name)
+            found = await self._ask_network(network, name)
+        if found is None:
+            # c-ares sometimes ends its set-up with a channel that sends nothing; a new one does.
+            await self._renew(network)
+            found = await self._ask_network(self._open()[1], name) or []
         # A zone id behind % would choose an interface of this machine; it is no part of an address.
         addresses = tuple(dict.fromkeys(address for address, _ in found))[:DNS_ADDRESSES]
         keep_s = min((ttl for _, ttl in found), default=KEEP_FAILURE_S)
@@ -131,8 +128,11 @@ class Resolver:
 
     async def _ask_network(
         self, network: aiodns.DNSResolver, name: str
-    ) -> list[tuple[IPAddress, float]]:
-        """Ask for both families; the late one is waited for a moment only (RFC 8305 §3)."""
+    ) -> list[tuple[IPAddress, float]] | None:
+        """Ask for both families; the late one is waited for a moment only (RFC 8305 §3).
+
+        Return None if no server could be asked.
+        """
         self._asked += 1
         if self._asked % DNS_CACHE == 0:
             # c-ares keeps answers of its own without a bound; neither library offers a switch.
@@ -144,7 +144,10 @@ class Resolver:
             )
             some = any(query.done() and query.result() for query in queries)
             await asyncio.wait(queries, timeout=RESOLUTION_DELAY_S if some else self._timeout_s)
-            return [each for query in queries if query.done() for each in query.result()]
+            answers = [query.result() for query in queries if query.done()]
+        if answers and all(answer is None for answer in answers):
+            return None
+        return [each for answer in answers for each in answer or ()]
 
     async def _renew(self, refusing: aiodns.DNSResolver) -> None:
         """Open new channels in place of one that could send nothing; once in a while."""
@@ -175,17 +178,12 @@ class Resolver:
 
 async def _query(
     channel: aiodns.DNSResolver, name: str, family: socket.AddressFamily
-) -> list[tuple[IPAddress, float]]:
-    """Return addresses with their time to live in seconds; none if there are none.
-
-    Raises ConnectionRefusedError if a server was to be asked for a family, and none could be.
-    """
+) -> list[tuple[IPAddress, float]] | None:
+    """Return addresses with their time to live in seconds, or None if no server could be asked."""
     try:
         found = await channel.getaddrinfo(name, family=family, type=socket.SOCK_STREAM)
     except aiodns.error.DNSError as error:
-        if family is not socket.AF_UNSPEC and error.args[0] == pycares.errno.ARES_ECONNREFUSED:
-            raise ConnectionRefusedError("no DNS server could be asked") from error
-        return []
+        return None if error.args[0] == pycares.errno.ARES_ECONNREFUSED else []
     except (UnicodeError, ValueError):
         return []
     return [(_address(node.addr[0]), float(node.ttl)) for node in found.nodes]
