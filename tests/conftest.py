@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +43,11 @@ def _ending(test: Callable[..., Any], seconds: float) -> Callable[..., Any]:
     """
     if not inspect.iscoroutinefunction(test):
         return test
-    coroutine: Callable[..., Awaitable[None]] = test
 
     @functools.wraps(test)
     async def ending(*args: Any, **more: Any) -> None:
         async with asyncio.timeout(seconds):
-            await coroutine(*args, **more)
+            await test(*args, **more)
 
     return ending
 

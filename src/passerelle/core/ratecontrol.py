@@ -176,8 +176,8 @@ class RateControl:
         """While starting: times of the last round trip, and what had arrived by then …"""
         self._seen = 0
         """… and has by now."""
-        self._counted = 0
-        """How much of what arrived in this round was looked at."""
+        self._fresh = 0
+        """Arrived since the last look."""
         self._entered_s = now
         """Since when the phase is this one."""
         self._cycle = 0
@@ -199,6 +199,7 @@ class RateControl:
     def arrived(self, size: int) -> None:
         """Count bytes that reached the far end, in whatever order."""
         self._round.arrived += size
+        self._fresh += size
 
     def lost(self, size: int) -> None:
         """Count bytes found missing."""
@@ -213,7 +214,7 @@ class RateControl:
         if self.rate:
             queue_s += backlog_bytes / self.rate
         current = self._round
-        fresh, self._counted = current.arrived - self._counted, current.arrived
+        fresh, self._fresh = self._fresh, 0
         if self.phase is Phase.STARTUP:
             self._foresee(fresh, now)
         self._step(fresh, now)
@@ -230,7 +231,6 @@ class RateControl:
             # Not only at the round's end: by then the queue would have overflown.
             current.queue_least_s = queue_s
         self._round = _Round(now)
-        self._counted = 0
         if current.arrived:
             self.rounds += 1
             self._end_round(current, length_s)
