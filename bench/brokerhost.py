@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.service import Broker
-from passerelle.io import bus
-from passerelle.io.web import WebServer, application
+from passerelle.io.server import bus
+from passerelle.io.server.web import WebServer, application
 from passerelle.wire import descriptor
 from passerelle.wire.descriptor import BrokerEntry, Descriptor, ExitEntry
 

@@ -28,7 +28,7 @@ from bench.report import percentile
 from passerelle.errors import PeerError
 from passerelle.wire import rendezvous, signalling
 from passerelle.wire.description import Candidate, CandidateKind, Description, Setup
-from passerelle.wire.rendezvous import Answer, Request
+from passerelle.wire.rendezvous import Answer, RendezvousRequest
 from passerelle.wire.signalling import VolunteerAnswer, VolunteerHello
 
 _UPGRADE = (
@@ -198,7 +198,7 @@ class Readers:
     async def matches(self, count: int, concurrent: int, offers: int) -> dict[str, Any]:
         """Send `count` requests over `concurrent` connections."""
         todo = [self._request(offers) for _ in range(count)]
-        replies: list[tuple[Request, X25519PrivateKey, bytes]] = []
+        replies: list[tuple[RendezvousRequest, X25519PrivateKey, bytes]] = []
         times: list[float] = []
         waiting = iter(todo)
         pairs = [await asyncio.open_connection("127.0.0.1", self._port) for _ in range(concurrent)]
@@ -228,9 +228,9 @@ class Readers:
             "p99_ms": 1000 * percentile(times, 0.99),
         }
 
-    def _request(self, offers: int) -> tuple[Request, X25519PrivateKey, bytes]:
+    def _request(self, offers: int) -> tuple[RendezvousRequest, X25519PrivateKey, bytes]:
         key = X25519PrivateKey.generate()
-        request = Request(
+        request = RendezvousRequest(
             version=rendezvous.VERSION,
             time_s=int(time.time()),
             nonce=secrets.token_bytes(16),
@@ -241,7 +241,7 @@ class Readers:
         head = f"POST /v1/rendezvous HTTP/1.1\r\nHost: b\r\nContent-Length: {len(sealed)}\r\n\r\n"
         return request, key, head.encode() + sealed
 
-    def _answers(self, request: Request, key: X25519PrivateKey, body: bytes) -> int:
+    def _answers(self, request: RendezvousRequest, key: X25519PrivateKey, body: bytes) -> int:
         try:
             reply = rendezvous.open_reply(body, key, request)
         except PeerError:

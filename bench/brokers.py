@@ -24,7 +24,7 @@ from bench.report import Row, at_most, median, percentile
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import rendezvous
 from passerelle.wire.description import Candidate, CandidateKind, Description, Setup
-from passerelle.wire.rendezvous import Answer, Request
+from passerelle.wire.rendezvous import Answer, RendezvousRequest
 from passerelle.wire.signalling import VERSION as SIGNALLING_VERSION
 from passerelle.wire.signalling import (
     BrokerOffer,
@@ -142,7 +142,7 @@ class Load:
     async def match(self, url: str) -> tuple[bool, float]:
         """Ask for one volunteer: whether it was found, and how long that took."""
         key = X25519PrivateKey.generate()
-        request = Request(
+        request = RendezvousRequest(
             version=rendezvous.VERSION,
             time_s=int(time.time()),
             nonce=random.randbytes(16),

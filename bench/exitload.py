@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.host import ThisMachine
-from passerelle.io.tls import LinkIdentity
+from passerelle.io.tunnel.tls import LinkIdentity
 from passerelle.keyring import LINK_FILE, TICKET_FILE, Keyring
 from tests.lab import Child
 from tests.rig.ports import free_port

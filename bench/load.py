@@ -22,12 +22,12 @@ import uvloop
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from passerelle.client.links import Introduction, Membership
+from passerelle.client.handshake import ClientHandshake, ClientSession
 from passerelle.errors import LinkCode, LinkLost, StreamFailed
-from passerelle.io.stream import TunnelStream
-from passerelle.io.tls import client_context
-from passerelle.io.tunnel import Tunnel
-from passerelle.io.ws import MESSAGE_LIMIT_BYTES, SUBPROTOCOL, WebSocketTransport
+from passerelle.io.tunnel.stream import TunnelStream
+from passerelle.io.tunnel.tls import client_context
+from passerelle.io.tunnel.tunnel import Tunnel
+from passerelle.io.tunnel.websocket import MESSAGE_LIMIT_BYTES, SUBPROTOCOL, WebSocketTransport
 from passerelle.wire.control import Control
 from passerelle.wire.tickets import Ticket, TicketKind, sign
 
@@ -81,10 +81,10 @@ class Load:
         async def one() -> None:
             async with places:
                 tunnel = Tunnel(Owner(), client=True, grace_s=600)
-                membership = Membership(secrets.token_bytes(16), tunnel)
+                session = ClientSession(secrets.token_bytes(16), tunnel)
                 ticket = self._ticket(TicketKind.CLIENT)
                 for _ in range(links):
-                    await self._join(http, membership, ticket)
+                    await self._join(http, session, ticket)
                 self.tunnels.append(tunnel)
 
         async with asyncio.TaskGroup() as group:
@@ -149,16 +149,16 @@ class Load:
                     group.create_task(one(tunnel))
         return count
 
-    async def _join(self, http: aiohttp.ClientSession, membership: Membership, ticket: str) -> None:
+    async def _join(self, http: aiohttp.ClientSession, session: ClientSession, ticket: str) -> None:
         socket = await http.ws_connect(
             self._url,
             protocols=(SUBPROTOCOL, self._ticket(TicketKind.LINK)),
             max_msg_size=MESSAGE_LIMIT_BYTES,
         )
         transport = WebSocketTransport(socket)
-        introduction = Introduction(membership, ticket)
+        handshake = ClientHandshake(session, ticket)
         joining = asyncio.ensure_future(
-            introduction.run(next(self._numbers), transport, self._context, self._pins, WELCOME_S)
+            handshake.run(next(self._numbers), transport, self._context, self._pins, WELCOME_S)
         )
         await asyncio.sleep(0)  # the transport has its receiver then
         running = asyncio.ensure_future(transport.run())

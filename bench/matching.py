@@ -17,10 +17,10 @@ from zlib import crc32
 from bench.command import main, say
 from bench.report import Row, at_least, at_most, median, percentile
 from passerelle import limits
-from passerelle.core.choice import Origin, Seeker
-from passerelle.core.matching import Outcome, Pick, Pool
-from passerelle.core.nat import NatClass, chance
-from passerelle.core.quality import Ending, Report
+from passerelle.core.matching.best import Origin, Seeker
+from passerelle.core.matching.pool import Outcome, Pick, VolunteerPool
+from passerelle.core.matching.quality import LinkEnding, LinkExperience
+from passerelle.core.nat.classifier import NatClass, chance
 
 MEANING = """
 Simulated with the broker's own decision: half of the volunteers are replaced every 20 h; each
@@ -81,7 +81,7 @@ class World:
         self.draw = random.Random(1)
         self.hostile = hostile
         self.warm_s = warm_s
-        self.pool = Pool()
+        self.pool = VolunteerPool()
         self.volunteers: dict[bytes, Volunteer] = {}
         self.names: list[bytes] = []
         self.loads: list[float] = []
@@ -136,7 +136,9 @@ class World:
 
     def _over(self, client: Client, picked: Pick, now: float) -> None:
         client.holds.discard(picked.volunteer)
-        self._end(picked, now, Report(ending=Ending.CLEAN, duration_s=SESSION_S - PAUSE_S))
+        self._end(
+            picked, now, LinkExperience(ending=LinkEnding.CLEAN, duration_s=SESSION_S - PAUSE_S)
+        )
 
     def _client(self) -> Client:
         number = len(self.clients)
@@ -198,10 +200,10 @@ class World:
             client.holds.add(picked.volunteer)
             return picked
         self.pool.complain(client.seeker, picked.volunteer, now)
-        self._end(picked, now, Report(ending=Ending.UNUSED))
+        self._end(picked, now, LinkExperience(ending=LinkEnding.UNUSED))
         return None
 
-    def _end(self, picked: Pick, now: float, report: Report) -> None:
+    def _end(self, picked: Pick, now: float, report: LinkExperience) -> None:
         self.pool.report(picked.volunteer, report, now, expected=picked.chance)
         volunteer = self.volunteers.get(picked.volunteer)
         if volunteer is not None:
@@ -273,7 +275,7 @@ def simulate(quick: bool) -> Iterator[Row]:
 def speed(size: int) -> float:
     """Return the median time of a match among `size` volunteers, in microseconds."""
     draw = random.Random(2)
-    pool = Pool()
+    pool = VolunteerPool()
     origins = [
         Origin(site=n.to_bytes(4, "big"), country=COUNTRIES[n % len(COUNTRIES)], asn=n)
         for n in range(min(size, 50_000))

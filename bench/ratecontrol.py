@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path as File
 
-from tests.core.bottleneck import Cubic, Flow, Ours, Path, Simulation
+from tests.core.media.bottleneck import Cubic, Flow, Ours, Path, Simulation
 
 SECONDS = 30.0
 WIDTH, HEIGHT, LEFT, TOP, GAP = 720, 130, 60, 24, 46

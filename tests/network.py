@@ -18,11 +18,11 @@ from passerelle.broker.service import Broker
 from passerelle.client.config import ClientConfig
 from passerelle.client.notices import Notice
 from passerelle.client.service import Client
-from passerelle.core.policy import Policy
+from passerelle.core.address.policy import ConnectionPolicy
 from passerelle.exit.config import ExitConfig
 from passerelle.exit.service import Exit
-from passerelle.io.tls import LinkIdentity
-from passerelle.io.web import WebServer, application
+from passerelle.io.server.web import WebServer, application
+from passerelle.io.tunnel.tls import LinkIdentity
 from passerelle.keyring import Keyring
 from passerelle.wire.tickets import Ticket, TicketKind, sign
 from tests.rig.ports import free_port
@@ -31,7 +31,9 @@ from tests.volunteer import Volunteer
 HOST = "127.0.0.1"
 EXIT_ID = "exit1"
 SPARE_ID = "exit2"
-LOOPBACK = Policy(allow=(ipaddress.ip_network("127.0.0.0/8"),), ports=None, udp_ports=None)
+LOOPBACK = ConnectionPolicy(
+    allow=(ipaddress.ip_network("127.0.0.0/8"),), ports=None, udp_ports=None
+)
 KEYS = Keyring.generate()
 
 

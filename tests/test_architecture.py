@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "passerelle"
 LONGEST_MODULE_LINES = 500
-ROLES = ("broker", "exit", "client", "volunteer")
+ROLES = ("broker", "exit", "client")
 PURE_LAYERS = ("wire", "core")
 VAGUE_NAMES = frozenset({"common", "helper", "helpers", "manager", "misc", "util", "utils"})
 
@@ -40,6 +41,26 @@ MAY_IMPORT = {
 MAY_DEPEND_ON = {"wire": ("msgspec", "cryptography"), "core": ("h11", "h2")}
 """Third-party packages of the pure layers; the others may use what pyproject.toml names."""
 
+LAYERS_WITH_ROOMS = ("core", "io")
+LONGEST_ROOM_STORY_LINES = 15
+
+MAY_CROSS: dict[str, dict[str, frozenset[str]]] = {
+    "core/address": {},
+    "core/localport": {"core/address": frozenset({"host"})},
+    "core/matching": {"core/nat": frozenset({"classifier"})},
+    "core/media": {"core/tunnel": frozenset({"estimator"})},
+    "core/nat": {"core/address": frozenset({"prefix"})},
+    "core/tunnel": {"core": frozenset({"bucket"}), "core/address": frozenset({"host"})},
+    "io/net": {"io": frozenset({"tasks"}), "io/server": frozenset({"web"})},
+    "io/server": {"io": frozenset({"tasks"})},
+    "io/tunnel": {"io": frozenset({"tasks"})},
+    "io/webrtc": {"io": frozenset({"tasks"}), "io/tunnel": frozenset({"transport"})},
+}
+"""Every room, and the modules of its layer's other rooms that it may know.
+
+A layer's own name stands for the modules beside its rooms; those know no room.
+"""
+
 WEBRTC = frozenset({"aiortc", "aioice", "av", "pylibsrtp"})
 TASK_MAKERS = frozenset({"create_task", "ensure_future", "wait_for"})
 
@@ -55,6 +76,11 @@ class Module:
     def layer(self) -> str:
         """The folder it lives in, or its own name at the top."""
         return self.path.parts[0].removesuffix(".py")
+
+    @property
+    def room(self) -> str:
+        """The folder inside a layer it lives in, as `core/tunnel`, or its layer."""
+        return "/".join(self.path.parts[:2]) if len(self.path.parts) > 2 else self.layer
 
     def nodes(self) -> Iterator[ast.AST]:
         return ast.walk(ast.parse(self.text, str(self.path)))
@@ -90,6 +116,26 @@ def upward_imports(module: Module) -> Iterator[str]:
             yield f"imports {name}"
 
 
+def crossings(module: Module) -> Iterator[tuple[str, str]]:
+    """Each module of another room of its layer that a module imports, as (room, module)."""
+    for name in module.imports():
+        _, _, inside = name.partition("passerelle.")
+        parts = inside.split(".")
+        if parts[0] != module.layer or parts[0] not in LAYERS_WITH_ROOMS:
+            continue
+        folder = PACKAGE.joinpath(*parts[:2])
+        room = "/".join(parts[:2]) if folder.is_dir() else parts[0]
+        if room != module.room:
+            yield room, parts[room.count("/") + 1]
+
+
+def stray_crossings(module: Module) -> Iterator[str]:
+    allowed = MAY_CROSS.get(module.room, {})
+    for room, name in crossings(module):
+        if name not in allowed.get(room, frozenset()):
+            yield f"of room {module.room} imports {name} of {room}"
+
+
 def impurities(module: Module) -> Iterator[str]:
     if module.layer not in PURE_LAYERS:
         return
@@ -102,7 +148,7 @@ def impurities(module: Module) -> Iterator[str]:
 
 
 def stray_webrtc(module: Module) -> Iterator[str]:
-    if module.layer == "io" and module.path.name.startswith("rtc"):
+    if module.room == "io/webrtc":
         return
     yield from (f"imports {name}" for name in module.imports() if within(name, tuple(WEBRTC)))
 
@@ -144,6 +190,7 @@ Rule = Callable[[Module], Iterator[str]]
 
 RULES: tuple[Rule, ...] = (
     upward_imports,
+    stray_crossings,
     impurities,
     stray_webrtc,
     stray_tasks,
@@ -172,7 +219,16 @@ BROKEN: list[tuple[Rule, str, str]] = [
     (impurities, "wire/x.py", "import h2.connection"),
     (impurities, "wire/x.py", "def f():\n    from asyncio import sleep"),
     (stray_webrtc, "client/x.py", "import aiortc"),
-    (stray_webrtc, "io/ws.py", "from aioice.candidate import Candidate"),
+    (stray_crossings, "core/nat/x.py", "from passerelle.core.tunnel import session"),
+    (
+        stray_crossings,
+        "core/nat/x.py",
+        "from passerelle.core.address.policy import ConnectionPolicy",
+    ),
+    (stray_crossings, "core/x.py", "from passerelle.core.nat.classifier import chance"),
+    (stray_crossings, "io/tunnel/x.py", "import passerelle.io.webrtc.channel"),
+    (stray_crossings, "io/net/x.py", "from passerelle.io.tunnel.tls import TlsPipe"),
+    (stray_webrtc, "io/tunnel/x.py", "from aioice.candidate import Candidate"),
     (stray_tasks, "io/x.py", "import asyncio\nasyncio.create_task(f())"),
     (stray_tasks, "exit/x.py", "from asyncio import wait_for"),
     (stray_tasks, "exit/x.py", "self._loop.create_task(f())"),
@@ -188,7 +244,10 @@ SOUND: list[tuple[Rule, str, str]] = [
     (upward_imports, "cli.py", "from passerelle.broker import service"),
     (impurities, "wire/x.py", "import struct, msgspec\nfrom passerelle.errors import PeerError"),
     (impurities, "core/x.py", "from collections.abc import Iterator\nfrom h2 import events"),
-    (stray_webrtc, "io/rtc_stats.py", "import aiortc"),
+    (stray_crossings, "core/nat/x.py", "from passerelle.core.address.prefix import site"),
+    (stray_crossings, "io/net/x.py", "from passerelle.io.tasks import race"),
+    (stray_crossings, "io/tunnel/x.py", "from passerelle.core.tunnel.session import Session"),
+    (stray_webrtc, "io/webrtc/x.py", "import aiortc"),
     (stray_tasks, "io/tasks.py", "import asyncio\nasyncio.create_task(f())"),
     (stray_tasks, "io/x.py", "group.create_task(f())"),
     (oversize, "io/x.py", "\n" * LONGEST_MODULE_LINES),
@@ -205,6 +264,47 @@ def test_rule_catches(rule: Rule, path: str, text: str) -> None:
 def test_rule_allows(rule: Rule, path: str, text: str) -> None:
     """No rule forbids what the design asks for."""
     assert not list(rule(Module(Path(path), text)))
+
+
+def test_every_room_tells_its_story() -> None:
+    """A room's `__init__` says in 15 lines what it owns and what it uses, and holds no code."""
+    rooms = {m.room for m in modules() if m.layer in LAYERS_WITH_ROOMS and m.room != m.layer}
+    assert rooms == MAY_CROSS.keys()
+    for room in rooms:
+        tree = ast.parse((PACKAGE / room / "__init__.py").read_text(encoding="utf-8"))
+        story = ast.get_docstring(tree) or ""
+        assert len(tree.body) == 1, f"{room}/__init__.py does more than tell"
+        assert 3 <= story.count("\n") + 1 <= LONGEST_ROOM_STORY_LINES, room
+        assert "\nUses" in story, f"{room} does not say what it uses"
+
+
+def test_no_crossing_is_allowed_for_nothing() -> None:
+    """What MAY_CROSS names exists: a crossing that is gone is taken off the list."""
+    seen = {(m.room, *crossing) for m in modules() for crossing in crossings(m)}
+    named = {
+        (room, other, name)
+        for room, others in MAY_CROSS.items()
+        for other, names in others.items()
+        for name in names
+    }
+    assert named <= seen, sorted(named - seen)
+
+
+def test_rooms_have_no_cycle() -> None:
+    """Rooms can be put in an order in which each knows only earlier ones."""
+    graph = {
+        room: {other for other in others if "/" in other} for room, others in MAY_CROSS.items()
+    }
+    assert len(list(graphlib.TopologicalSorter(graph).static_order())) == len(MAY_CROSS)
+
+
+def test_tests_mirror_the_rooms() -> None:
+    """Each room has a folder of tests, and no folder of tests stands for a room that is gone."""
+    for layer in LAYERS_WITH_ROOMS:
+        folders = {f"{layer}/{p.name}" for p in (ROOT / "tests" / layer).iterdir() if p.is_dir()}
+        assert {f for f in folders if not f.endswith("__")} == {
+            room for room in MAY_CROSS if room.startswith(f"{layer}/")
+        }
 
 
 def test_every_limit_is_used() -> None:

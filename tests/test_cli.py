@@ -16,7 +16,7 @@ from aiohttp import web
 from passerelle import __version__, cli
 from passerelle.demo.run import free_port
 from passerelle.errors import LinkCode, LocalError, PeerError
-from passerelle.io.web import WebServer, application
+from passerelle.io.server.web import WebServer, application
 from passerelle.keyring import Keyring
 from tests.program import passerelle
 

@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from passerelle.demo.run import free_port
 from passerelle.errors import ConfigError, LocalError
-from passerelle.io.stun import find_class
+from passerelle.io.net.stun import find_class
 from passerelle.keyring import Keyring
 from passerelle.listen import Listen
 from passerelle.serve import (
@@ -29,7 +29,7 @@ from passerelle.serve import (
 )
 from passerelle.wire import descriptor
 from passerelle.wire.signalling import NatClass
-from passerelle.wire.ways import Amp, Direct, Fronted
+from passerelle.wire.ways import AmpWay, DirectWay, FrontedWay
 from tests.rig.ports import free_udp_ports
 
 HOST = "127.0.0.1"
@@ -157,13 +157,16 @@ def test_stun_needs_a_second_port() -> None:
 
 async def test_ways_are_for_readers(widget: Path) -> None:
     """In the descriptor, after the direct one, and in the invite; a publisher's tag has none."""
-    ways = (Fronted("https://d123.cdn.example", "popular.example"), Amp("https://cache.example"))
+    ways = (
+        FrontedWay("https://d123.cdn.example", "popular.example"),
+        AmpWay("https://cache.example"),
+    )
     async with Servers(config(ways=ways, widget_dir=widget), Keyring.generate()) as running:
         assert running.invite.ways == ways
         status, document = await fetch(f"{running.invite.url}/v1/network")
         assert status == 200
         found = descriptor.verify(document, running.invite.operator_key, now_s=time.time())
-        assert found.brokers[0].known_ways == (Direct(), *ways)
+        assert found.brokers[0].known_ways == (DirectWay(), *ways)
         assert running.tag is not None
         assert "popular.example" not in running.tag
         status, page = await fetch(f"{running.invite.url}/friend")

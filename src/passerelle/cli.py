@@ -75,9 +75,9 @@ def demo(
     With a screen, the page opens in a browser and you flip the switch; without one, a browser
     without a window does it by itself. Nothing leaves this computer.
     """
-    from passerelle.demo.run import Demo, Settings  # noqa: PLC0415 - WebRTC takes a second to load
+    from passerelle.demo.run import Demo, DemoSettings  # noqa: PLC0415 - WebRTC takes a second to load
 
-    demonstration = Demo(Settings(once=once, headless=headless, port=port))
+    demonstration = Demo(DemoSettings(once=once, headless=headless, port=port))
     try:
         interrupt.run(demonstration.run())
     except interrupt.Interrupted:

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from passerelle.errors import ConfigError, LocalError
-from passerelle.io.tls import LinkIdentity
+from passerelle.io.tunnel.tls import LinkIdentity
 from passerelle.wire import descriptor
 from passerelle.wire.descriptor import BrokerEntry, Descriptor, ExitEntry
 from passerelle.wire.invite import Invite

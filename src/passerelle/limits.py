@@ -7,7 +7,7 @@ from typing import Final
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
-# --- link messages and frames (wire/envelope, wire/frames) -------------------------------------
+# --- link messages and frames (wire/envelope, wire/frames) ----------------------------------------
 LINK_MESSAGE_BYTES: Final = 16 * KIB
 """Largest link message: what every browser's DataChannel carries whole (RFC 8831 §6.6)."""
 TLS_RECORD_OVERHEAD_BYTES: Final = 22
@@ -28,7 +28,7 @@ ENVELOPED_MESSAGES: Final = 10
 TICKET_BYTES: Final = 512
 """Largest ticket as text."""
 
-# --- signalling (wire/signalling, wire/rendezvous, wire/description) ----------------------------
+# --- signalling (wire/signalling, wire/rendezvous, wire/description) ------------------------------
 SIGNAL_MESSAGE_BYTES: Final = 8 * KIB
 """Largest JSON message between volunteer and broker."""
 CANDIDATES: Final = 8
@@ -67,11 +67,11 @@ TEXT_SEALED_BYTES: Final = 4 * KIB + 48
 AMP_PAGE_BYTES: Final = 160 * KIB
 """Largest page from an AMP cache: a descriptor in base64url, and what the cache adds."""
 
-# --- the client's local port (core/front, core/socks5, core/httpproxy) --------------------------
+# --- the client's local port (core/localport) -----------------------------------------------------
 PROXY_HEAD_BYTES: Final = 64 * KIB
 """Largest HTTP request head an application may send; browsers stop at a few cookies of 4 KiB."""
 
-# --- dialling at the exit (io/dns, io/dial) -----------------------------------------------------
+# --- dialling at the exit (io/net/dns, io/net/dial) -----------------------------------------------
 DNS_LOOKUPS: Final = 512
 """Names looked up at once; more are refused."""
 DNS_CACHE: Final = 4096
@@ -85,7 +85,7 @@ OWN_ADDRESSES: Final = 4096
 DIAL_TIMEOUT_S: Final = 15
 """Seconds to resolve a name and connect: three SYN retransmissions, less than a browser waits."""
 
-# --- session (core/session, core/reassembly, core/estimator) ------------------------------------
+# --- session (core/tunnel/session, reassembly, estimator) -----------------------------------------
 SESSION_WINDOW_BYTES: Final = 8 * MIB
 """Bytes beyond the in-order offset a receiver holds: 200 Mbit/s at 300 ms, with room to reorder."""
 PENDING_SEGMENTS: Final = 16 * KIB
@@ -105,7 +105,7 @@ behind a busy one."""
 LINK_OUTBOX_FRAMES: Final = 64
 """PONGs waiting for one link; a flood of PINGs beyond is not answered."""
 
-# --- servers (io/web) --------------------------------------------------------------------------
+# --- servers (io/server/web) ----------------------------------------------------------------------
 HTTP_BODY_BYTES: Final = 64 * KIB
 """Largest HTTP request body a handler may read whole."""
 HTTP_FIELD_BYTES: Final = 8 * KIB
@@ -170,7 +170,7 @@ WIDGET_FILES: Final = 256
 WIDGET_KEPT_FILES: Final = 1024
 """Files of earlier widgets kept and served: some 60 builds, about 10 MB."""
 
-# --- the bus between servers (io/bus, broker/sharing) -------------------------------------------
+# --- the bus between servers (io/server/bus, broker/sharing) --------------------------------------
 BUS_HANDLERS: Final = 4096
 """Messages of one subject in work at once, and messages on their way out; more are dropped."""
 BUS_AVOIDED: Final = 64
@@ -178,7 +178,7 @@ BUS_AVOIDED: Final = 64
 BUS_BROKERS: Final = 256
 """Brokers whose counts are kept for public display."""
 
-# --- STUN (wire/stun, core/stun) ----------------------------------------------------------------
+# --- STUN (wire/stun, core/nat/stun_server) -------------------------------------------------------
 STUN_BYTES: Final = 1280
 """Largest STUN message: what passes every path unbroken (RFC 8489 §6.1)."""
 STUN_UNKNOWN: Final = 4
@@ -190,7 +190,7 @@ STUN_REQUESTS: Final = 500
 STUN_PREFIXES: Final = 65_536
 """Prefixes counted at once."""
 
-# --- streams (core/streams) ---------------------------------------------------------------------
+# --- streams (core/tunnel/streams) ----------------------------------------------------------------
 STREAMS_PER_SESSION: Final = 256
 """Open streams in one session, each way."""
 STREAM_WINDOW_BYTES: Final = 256 * KIB
@@ -204,7 +204,7 @@ CONNECTION_WINDOW_BYTES: Final = 16 * MIB
 STREAM_HEADER_BYTES: Final = 4 * KIB
 """Size of a CONNECT request's or answer's headers (RFC 9113 §6.5.2)."""
 
-# --- datagrams (wire/capsule, io/flow, client/datagrams, exit/datagrams) ------------------------
+# --- datagrams (wire/capsule, io/tunnel/flow, client and exit/datagrams) --------------------------
 DATAGRAM_BYTES: Final = 65_527
 """Longest UDP payload: 65,535 less UDP's own header (RFC 9298 §5)."""
 FLOWS_PER_SESSION: Final = 128
@@ -226,7 +226,7 @@ EXIT_FLOWS: Final = 8192
 FLOW_BATCH: Final = 16
 """Datagrams read from one socket before it is another's turn."""
 
-# --- shells (io/) -------------------------------------------------------------------------------
+# --- shells (io/) ---------------------------------------------------------------------------------
 CHANNEL_CHUNKS: Final = 8192
 """SCTP chunks a volunteer may leave incomplete or out of order on one DataChannel: a receive
 window of full packets, and as much again for small ones."""
@@ -278,7 +278,7 @@ CLIENT_CONNECTIONS: Final = 512
 RANKED_WAYS: Final = 64
 """Ways to brokers that are tried and remembered; a descriptor may list more."""
 
-# --- media links (core/nack, core/video, io/rtcmedia) ---------------------------------------------
+# --- media links (core/media, io/webrtc/video) ----------------------------------------------------
 MEDIA_PACKETS: Final = 8192
 """RTP packets missing, or waiting for a missing one: a link's window, and as many small ones."""
 MEDIA_FRAME_BYTES: Final = 256 * KIB

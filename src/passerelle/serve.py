@@ -26,26 +26,26 @@ from passerelle.broker.assets import MANIFEST, script_in
 from passerelle.broker.config import CAUTIOUS, BrokerConfig
 from passerelle.broker.service import Broker
 from passerelle.core import embed
-from passerelle.core.address import AddressClass, IPNetwork, classify
-from passerelle.core.host import join_authority
-from passerelle.core.policy import Policy
+from passerelle.core.address.classes import AddressClass, IPNetwork, classify
+from passerelle.core.address.host import join_authority
+from passerelle.core.address.policy import ConnectionPolicy
 from passerelle.errors import ConfigError
 from passerelle.exit.announcer import Announcer
 from passerelle.exit.service import Exit
-from passerelle.exit.settings import Settings
-from passerelle.io.bus import Bus, connect
-from passerelle.io.metrics import Metrics, MetricsServer
-from passerelle.io.processes import WORKER_SLACK_S, Workers
-from passerelle.io.stun import StunService, StunSettings
+from passerelle.exit.settings import ExitSettings
+from passerelle.io.net.stun import StunService, StunSettings
+from passerelle.io.server.bus import Bus, connect
+from passerelle.io.server.metrics import Metrics, MetricsServer
+from passerelle.io.server.processes import WORKER_SLACK_S, Workers
+from passerelle.io.server.web import WebServer, application
+from passerelle.io.server.web import tls_context as tls_context
 from passerelle.io.tasks import TaskSet
-from passerelle.io.web import WebServer, application
-from passerelle.io.web import tls_context as tls_context
 from passerelle.keyring import LIFETIME_S, Keyring
 from passerelle.listen import Listen
 from passerelle.wire.bus import Subjects
 from passerelle.wire.descriptor import Descriptor
 from passerelle.wire.invite import Invite
-from passerelle.wire.ways import Direct, Way
+from passerelle.wire.ways import DirectWay, Way
 
 BUILT_WIDGET: Final = Path(__file__).parent / "_widget"
 EXIT_ID: Final = "exit-1"
@@ -75,8 +75,8 @@ class ServeConfig:
     """Public base URL of the exit, https://… or wss://…; None: the broker's."""
     tls: ssl.SSLContext | None = None
     """For TLS on the listening ports; None when something in front of them does it."""
-    policy: Policy = field(default_factory=Policy)
-    settings: Settings = field(default_factory=Settings)
+    policy: ConnectionPolicy = field(default_factory=ConnectionPolicy)
+    settings: ExitSettings = field(default_factory=ExitSettings)
     """The exit's quotas, lifetimes and face; what it connects to is `policy`."""
     workers: int = 0
     """Exits in processes of their own, from `exit_listen` on; 0: one in this process."""
@@ -255,7 +255,7 @@ class Servers:
             more_brokers=self._config.more_brokers,
             more_exits=self._exit_urls,
             stun=(*self._config.stun, *_own_stun(self._config)),
-            ways=(Direct(), *self._config.ways) if self._config.ways else (),
+            ways=(DirectWay(), *self._config.ways) if self._config.ways else (),
             direct=self._config.direct,
             private_candidates=self._config.private_candidates or is_laboratory(self.invite.url),
             now_s=self._clock(),

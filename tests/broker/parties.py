@@ -16,13 +16,13 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.service import Broker
-from passerelle.io.bus import Bus
-from passerelle.io.metrics import Metrics
-from passerelle.io.web import WebServer, application
+from passerelle.io.server.bus import Bus
+from passerelle.io.server.metrics import Metrics
+from passerelle.io.server.web import WebServer, application
 from passerelle.wire import descriptor, rendezvous, signalling
 from passerelle.wire.description import Candidate, CandidateKind, Description, Setup
 from passerelle.wire.descriptor import BrokerEntry, Descriptor, ExitEntry
-from passerelle.wire.rendezvous import Reply, Request
+from passerelle.wire.rendezvous import RendezvousReply, RendezvousRequest
 from passerelle.wire.signalling import (
     BrokerBye,
     BrokerOffer,
@@ -158,7 +158,7 @@ class Scene:
         async with self.http.post(self.url + "/v1/rendezvous", data=sealed) as response:
             return response.status, await response.read()
 
-    async def ask(self, *offers: Description, **changes: Any) -> Reply:
+    async def ask(self, *offers: Description, **changes: Any) -> RendezvousReply:
         """Send a sealed request for `offers` and open the reply."""
         request, key = new_request(*offers, **changes)
         status, sealed = await self.post(seal(request))
@@ -170,7 +170,7 @@ class Scene:
             return await response.json()
 
 
-def new_request(*offers: Description, **changes: Any) -> tuple[Request, X25519PrivateKey]:
+def new_request(*offers: Description, **changes: Any) -> tuple[RendezvousRequest, X25519PrivateKey]:
     """A request and the key its reply is sealed to."""
     key = X25519PrivateKey.generate()
     fields: dict[str, Any] = {
@@ -180,10 +180,10 @@ def new_request(*offers: Description, **changes: Any) -> tuple[Request, X25519Pr
         "reply_key": key.public_key().public_bytes_raw(),
         "offers": offers or (offer(),),
     }
-    return Request(**(fields | changes)), key
+    return RendezvousRequest(**(fields | changes)), key
 
 
-def seal(request: Request) -> bytes:
+def seal(request: RendezvousRequest) -> bytes:
     return rendezvous.seal_request(request, SEAL_KEY.public_key().public_bytes_raw())
 
 

@@ -1,4 +1,4 @@
-from passerelle.io.metrics import Metrics
+from passerelle.io.server.metrics import Metrics
 from tests.broker.parties import Scene, scene
 
 

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from passerelle.core import proof
+from passerelle.core.matching import proof
 from passerelle.errors import LinkCode
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import rendezvous, signalling, tokens
 from passerelle.wire.description import Description, Setup
-from passerelle.wire.rendezvous import Answer, Miss, Refusal, Reply, Request
+from passerelle.wire.rendezvous import Answer, Miss, Refusal, RendezvousReply, RendezvousRequest
 from passerelle.wire.signalling import BrokerOffer, Bye, VolunteerAnswer, VolunteerHello
 from passerelle.wire.tokens import Token
 from tests.broker.parties import (
@@ -39,7 +39,7 @@ PROVEN = {"proof_bits": 8}
 
 async def ask_from(
     here: Scene, address: str, *offers: Description, prove: int | None = None, **changes: Any
-) -> Reply | None:
+) -> RendezvousReply | None:
     """What a client at `address` is told; None for the uniform failure."""
     request, key = new_request(*offers, **changes)
     if prove is not None:
@@ -53,12 +53,14 @@ async def ask_from(
     return rendezvous.open_reply(body, key, request)
 
 
-def proved(request: Request, key: X25519PrivateKey, bits: int) -> tuple[Request, X25519PrivateKey]:
+def proved(
+    request: RendezvousRequest, key: X25519PrivateKey, bits: int
+) -> tuple[RendezvousRequest, X25519PrivateKey]:
     public = SEAL_KEY.public_key().public_bytes_raw()
     challenge = proof.challenge(public, request.nonce, request.time_s)
     found = proof.search(challenge, bits, range(2**24))
     fields = {name: getattr(request, name) for name in request.__struct_fields__}
-    return Request(**(fields | {"proof": found})), key
+    return RendezvousRequest(**(fields | {"proof": found})), key
 
 
 @contextlib.asynccontextmanager

@@ -1,8 +1,8 @@
 import asyncio
 
 from passerelle.broker.placement import Wish
-from passerelle.core.choice import Seeker
-from passerelle.core.quality import Ending, Report
+from passerelle.core.matching.best import Seeker
+from passerelle.core.matching.quality import LinkEnding, LinkExperience
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import tickets
 from passerelle.wire.description import Setup
@@ -171,10 +171,10 @@ async def test_an_exits_word_reaches_the_volunteer_by_its_ticket_once() -> None:
         await placing
         keys = (TICKET_KEY.public_key(),)
         link = tickets.verify(got.ticket, keys, kind=TicketKind.LINK, exit_id="one", now_s=NOW)
-        placement.report(link.id, Report(ending=Ending.BROKEN))
+        placement.report(link.id, LinkExperience(ending=LinkEnding.BROKEN))
         for _ in range(9):
-            placement.report(link.id, Report(ending=Ending.CLEAN))
-        placement.report(bytes(16), Report(ending=Ending.CLEAN))
+            placement.report(link.id, LinkExperience(ending=LinkEnding.CLEAN))
+        placement.report(bytes(16), LinkExperience(ending=LinkEnding.CLEAN))
         good = await here.volunteer(free=64)
         for number in range(3):
             placing = tasks.start(placement.place(wish(number), set(), soon()), "place")

@@ -10,11 +10,11 @@ import pytest
 
 from passerelle.broker import sharing
 from passerelle.broker.sharing import judge
-from passerelle.core.choice import Seeker
-from passerelle.core.nat import NatClass
-from passerelle.core.quality import Ending, Report
+from passerelle.core.matching.best import Seeker
+from passerelle.core.matching.quality import LinkEnding, LinkExperience
+from passerelle.core.nat.classifier import NatClass
 from passerelle.errors import LinkCode
-from passerelle.io.bus import Bus, connect
+from passerelle.io.server.bus import Bus, connect
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import bus, tickets
 from passerelle.wire.bus import ExitLoad, LinkOutcome, Subjects
@@ -137,9 +137,9 @@ async def test_all_brokers_hear_that_a_volunteer_failed(pair: tuple[Scene, Scene
 async def test_an_exits_word_reaches_the_volunteer(pair: tuple[Scene, Scene, Bus]) -> None:
     here, _, end = pair
     volunteer = await here.volunteer(free=8)
-    reports: list[Report] = []
+    reports: list[LinkExperience] = []
 
-    def note(volunteer: bytes, report: Report, *, expected: float) -> None:
+    def note(volunteer: bytes, report: LinkExperience, *, expected: float) -> None:
         reports.append(report)
 
     here.broker.placement._volunteers.report = note  # type: ignore[method-assign]
@@ -157,7 +157,7 @@ async def test_an_exits_word_reaches_the_volunteer(pair: tuple[Scene, Scene, Bus
             end.publish(SUBJECTS.link, bus.encode(outcome(ticket.id)))
             end.publish(SUBJECTS.link, b"garbage")
             await asyncio.sleep(0.05)
-    assert reports[0].ending is Ending.CLEAN
+    assert reports[0].ending is LinkEnding.CLEAN
     assert reports[0].bytes == 3
 
 
@@ -241,13 +241,13 @@ def outcome(
 @pytest.mark.parametrize(
     ("said", "ending"),
     [
-        (outcome(), Ending.CLEAN),
-        (outcome(reason=LinkCode.DRAINING), Ending.CLEAN),
-        (outcome(reason=LinkCode.TRANSPORT), Ending.LOST),
-        (outcome(reason=LinkCode.TIMEOUT), Ending.LOST),
-        (outcome(reason=LinkCode.MALFORMED), Ending.BROKEN),
-        (outcome(joined=False), Ending.UNUSED),
+        (outcome(), LinkEnding.CLEAN),
+        (outcome(reason=LinkCode.DRAINING), LinkEnding.CLEAN),
+        (outcome(reason=LinkCode.TRANSPORT), LinkEnding.LOST),
+        (outcome(reason=LinkCode.TIMEOUT), LinkEnding.LOST),
+        (outcome(reason=LinkCode.MALFORMED), LinkEnding.BROKEN),
+        (outcome(joined=False), LinkEnding.UNUSED),
     ],
 )
-def test_what_an_exit_says_of_a_link_is_judged(said: LinkOutcome, ending: Ending) -> None:
+def test_what_an_exit_says_of_a_link_is_judged(said: LinkOutcome, ending: LinkEnding) -> None:
     assert judge(said).ending is ending

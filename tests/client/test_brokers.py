@@ -19,17 +19,17 @@ from passerelle.client import brokers as brokers_module
 from passerelle.client.brokers import Brokers
 from passerelle.client.config import ClientConfig
 from passerelle.client.rendezvous import BrokerSilent
-from passerelle.client.state import State, default_path
-from passerelle.core.ranking import Record
+from passerelle.client.state import ClientState, default_path
+from passerelle.core.way_ranking import WayRecord
 from passerelle.errors import ConfigError
+from passerelle.io.server.web import WebServer, application
 from passerelle.io.tasks import TaskSet
-from passerelle.io.web import WebServer, application
 from passerelle.wire import descriptor, rendezvous, ways
 from passerelle.wire.description import Setup
 from passerelle.wire.descriptor import BrokerEntry, Descriptor, ExitEntry
 from passerelle.wire.invite import Invite
-from passerelle.wire.rendezvous import Refusal, Reply
-from passerelle.wire.ways import Direct, Fronted, Way
+from passerelle.wire.rendezvous import Refusal, RendezvousReply
+from passerelle.wire.ways import DirectWay, FrontedWay, Way
 from tests.broker.parties import description
 from tests.network import HOST, KEYS
 from tests.rig.ports import free_port
@@ -45,7 +45,7 @@ class Stand:
 
     url: str
     document: bytes = b""
-    reply: Reply = field(default_factory=lambda: Reply(exit="exit1"))
+    reply: RendezvousReply = field(default_factory=lambda: RendezvousReply(exit="exit1"))
     is_silent: bool = False
     asked: int = 0
     nonces: set[bytes] = field(default_factory=set)
@@ -93,9 +93,9 @@ def document(*entries: BrokerEntry, issued_s: float | None = None, life_s: int =
     )
 
 
-def through(target: Stand) -> Fronted:
+def through(target: Stand) -> FrontedWay:
     """Another way to the same broker: here a name of this machine that is not its own."""
-    return Fronted("http://broker.example", f"localhost:{target.url.rpartition(':')[2]}")
+    return FrontedWay("http://broker.example", f"localhost:{target.url.rpartition(':')[2]}")
 
 
 @asynccontextmanager
@@ -106,7 +106,7 @@ async def brokers(invite_url: str, **changes: Any) -> AsyncIterator[Brokers]:
         yield made
 
 
-async def ask(made: Brokers) -> Reply:
+async def ask(made: Brokers) -> RendezvousReply:
     offers = (description(Setup.ACTPASS),)
     return await made.ask(offers, exit_id=None, avoid=(), lanes=0)
 
@@ -141,19 +141,19 @@ async def test_a_busy_broker_sends_its_clients_to_another() -> None:
     async with stand() as first, stand() as second:
         first.document = document(entry(first.url), entry(second.url))
         for each in (first, second):
-            each.reply = Reply(refusal=Refusal.BUSY, retry_after_s=7.0)
+            each.reply = RendezvousReply(refusal=Refusal.BUSY, retry_after_s=7.0)
         async with brokers(first.url) as made:
             await made.load()
             assert (await ask(made)).retry_after_s == 7.0
             assert (first.asked, second.asked) == (1, 1)
-            second.reply = Reply(exit="exit1")
+            second.reply = RendezvousReply(exit="exit1")
             assert (await ask(made)).exit == "exit1"
 
 
 async def test_silence_starts_the_next_way_beside_it() -> None:
     """With a request of its own: the same one twice would look like a replay."""
     async with stand() as here:
-        here.document = document(entry(here.url, Direct(), through(here)))
+        here.document = document(entry(here.url, DirectWay(), through(here)))
         async with brokers(here.url) as made:
             await made.load()
             here.is_silent = True
@@ -170,7 +170,7 @@ async def test_what_worked_is_tried_first_next_time(tmp_path: Path) -> None:
     state = tmp_path / "folder" / "client.json"
     async with stand() as blocked, stand() as good:
         blocked.is_silent = True
-        good.document = document(entry(blocked.url, Direct(), through(good)))
+        good.document = document(entry(blocked.url, DirectWay(), through(good)))
         # The invite's own name is blocked as well; a way in the invite leads on.
         invite = Invite(blocked.url, OPERATOR, (through(good),))
         async with brokers("", invite=invite, state=state) as made:
@@ -194,13 +194,13 @@ async def test_the_state_names_no_address_but_the_descriptors(tmp_path: Path) ->
         async with brokers(good.url, state=state) as made:
             await made.load()
             await ask(made)
-    memory = State(OPERATOR, state)
+    memory = ClientState(OPERATOR, state)
     memory.load()
     assert memory.document == good.document
     text = state.read_text()
     assert good.url.rpartition(":")[2] not in text.replace('"document":', "").split('"ways"')[1]
     assert {key.partition("-")[0] for key in memory.ways} == {"direct", "fronted"}
-    assert all(isinstance(record, Record) for record in memory.ways.values())
+    assert all(isinstance(record, WayRecord) for record in memory.ways.values())
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"operator_key": 5}', b"[1, 2]", b"\xff"])
@@ -209,18 +209,18 @@ def test_a_damaged_state_counts_as_none(
 ) -> None:
     path = tmp_path / "client.json"
     path.write_bytes(content)
-    state = State(OPERATOR, path)
+    state = ClientState(OPERATOR, path)
     state.load()
     assert (state.document, state.ways) == (b"", {})
     assert "cannot be read" in caplog.text
     state.save()
-    State(OPERATOR, path).load()
+    ClientState(OPERATOR, path).load()
 
 
 def test_another_networks_state_is_not_used(tmp_path: Path) -> None:
     path = tmp_path / "client.json"
-    State(bytes(32), path, b"theirs", {"direct-1": Record(failures=1)}).save()
-    state = State(OPERATOR, path)
+    ClientState(bytes(32), path, b"theirs", {"direct-1": WayRecord(failures=1)}).save()
+    state = ClientState(OPERATOR, path)
     state.load()
     assert (state.document, state.ways) == (b"", {})
 
@@ -230,7 +230,7 @@ def test_a_state_that_cannot_be_kept_is_done_without(
 ) -> None:
     """One line in the log, and the client goes on."""
     (tmp_path / "file").write_text("")
-    state = State(OPERATOR, tmp_path / "file" / "client.json", b"x")
+    state = ClientState(OPERATOR, tmp_path / "file" / "client.json", b"x")
     state.save()
     assert "cannot be remembered" in caplog.text
     assert state.path is None
@@ -253,7 +253,7 @@ async def test_a_remembered_descriptor_is_verified_anew(tmp_path: Path) -> None:
         good.document = document(entry(good.url))
         expired = document(entry(nowhere()), issued_s=time.time() - 2 * DAY_S)
         for bad in (expired, b"nonsense", expired.replace(b"test", b"tost")):
-            State(OPERATOR, state, bad).save()
+            ClientState(OPERATOR, state, bad).save()
             async with brokers(good.url, state=state) as made:
                 assert made.descriptor is None
                 assert (await made.load()).brokers[0].url == good.url
@@ -310,12 +310,12 @@ async def test_a_newer_networks_refusal_is_for_the_person() -> None:
     """Unless another broker still speaks this version."""
     async with stand() as first, stand() as second:
         first.document = document(entry(first.url), entry(second.url))
-        first.reply = second.reply = Reply(refusal=Refusal.VERSION)
+        first.reply = second.reply = RendezvousReply(refusal=Refusal.VERSION)
         async with brokers(first.url) as made:
             await made.load()
             with pytest.raises(ConfigError, match="Update it, then try again"):
                 await ask(made)
-            second.reply = Reply(exit="exit1")
+            second.reply = RendezvousReply(exit="exit1")
             assert (await ask(made)).exit == "exit1"
 
 

@@ -16,15 +16,15 @@ from passerelle.client import datagrams
 from passerelle.client.datagrams import Associations
 from passerelle.client.proxy import LocalProxy
 from passerelle.client.service import Client
-from passerelle.core.policy import Policy
-from passerelle.core.udpassociate import Drop
+from passerelle.core.address.policy import ConnectionPolicy
+from passerelle.core.localport.udpassociate import Drop
 from passerelle.errors import Failure, StreamFailed
 from passerelle.exit.config import Lifetimes
-from passerelle.io import udp
-from passerelle.io.flow import Flow
-from passerelle.io.stream import TunnelStream
-from tests.io.pipes import Relay as RelayOfLink
-from tests.io.pipes import Tunnels, honest
+from passerelle.io.net import udp
+from passerelle.io.tunnel.flow import Flow
+from passerelle.io.tunnel.stream import TunnelStream
+from tests.io.tunnel.pipes import Relay as RelayOfLink
+from tests.io.tunnel.pipes import Tunnels, honest
 from tests.network import HOST, network
 from tests.rig.certificate import Certificate
 from tests.rig.dig import dig
@@ -76,8 +76,10 @@ async def test_http3_through_everything(tmp_path: Path) -> None:
         assert await browser.fetch("/", upload=blob(300_000)) == b"300000"
 
 
-@pytest.mark.parametrize("policy", [Policy(udp_ports=frozenset())])
-async def test_an_exit_without_udp_is_told_as_command_not_supported(policy: Policy) -> None:
+@pytest.mark.parametrize("policy", [ConnectionPolicy(udp_ports=frozenset())])
+async def test_an_exit_without_udp_is_told_as_command_not_supported(
+    policy: ConnectionPolicy,
+) -> None:
     """SOCKS reply 7, and the connection ends; TCP goes on (see the other tests)."""
     async with connected(policy=policy) as client, Association(client.port) as association:
         assert association.reply == 7
@@ -104,8 +106,8 @@ async def test_an_idle_flow_ends_at_the_exit_and_opens_anew() -> None:
         for _ in range(2):
             assert await dig(relay.port, "far.example") == "192.0.2.7\n"
             async with asyncio.timeout(5):
-                assert client._keeper is not None
-                while client._keeper._membership.tunnel.stream_count:  # noqa: ASYNC110
+                assert client._supervisor is not None
+                while client._supervisor._session.tunnel.stream_count:  # noqa: ASYNC110
                     await asyncio.sleep(0.005)
 
 

@@ -19,7 +19,7 @@ from passerelle import limits
 from passerelle.client.notices import LinkDown, LinkUp
 from passerelle.client.service import Client
 from passerelle.errors import PeerError
-from passerelle.io.tls import LinkIdentity, TlsPipe, exit_context
+from passerelle.io.tunnel.tls import LinkIdentity, TlsPipe, exit_context
 from passerelle.wire import envelope
 from tests.network import HOST, Network, Watch, network
 from tests.volunteer import Relay

@@ -17,12 +17,12 @@ import pytest
 from passerelle import limits
 from passerelle.client.methods import method
 from passerelle.client.rendezvous import BrokerSilent, ask
-from passerelle.io.disguise import Disguise
+from passerelle.io.net.disguise import Disguise
 from passerelle.wire import descriptor, rendezvous
 from passerelle.wire.description import Candidate, CandidateKind, Description, Setup
-from passerelle.wire.rendezvous import Answer, Reply
+from passerelle.wire.rendezvous import Answer, RendezvousReply
 from passerelle.wire.signalling import VolunteerAnswer
-from passerelle.wire.ways import Amp, Direct, Fronted, Way
+from passerelle.wire.ways import AmpWay, DirectWay, FrontedWay, Way
 from tests.broker.parties import NOW, OPERATOR_KEY, SEAL_KEY, Scene, description, scene
 from tests.rig.certificate import Certificate
 from tests.rig.hello import ClientHello
@@ -53,7 +53,7 @@ class Middle:
     disguise: Disguise
     way: Way
 
-    def ask(self, *offers: Description) -> asyncio.Task[Reply]:
+    def ask(self, *offers: Description) -> asyncio.Task[RendezvousReply]:
         key = SEAL_KEY.public_key().public_bytes_raw()
         carrier = method(self.disguise, self.way, self.broker.url)
         work = ask(carrier, key, offers or (OFFER,), exit_id=None, avoid=(), lanes=3)
@@ -81,8 +81,8 @@ async def middle(kind: str, certificate: Certificate) -> AsyncIterator[Middle]:
         async with Middleman(certificate, origin) as man:
             front = f"{FRONT}:{man.port}"
             ways: dict[str, Way] = {
-                "fronted": Fronted(f"https://{CDN}", front),
-                "amp": Amp(f"https://{CACHE}", front),
+                "fronted": FrontedWay(f"https://{CDN}", front),
+                "amp": AmpWay(f"https://{CACHE}", front),
             }
             yield Middle(broker, man, disguise, ways[kind])
 
@@ -131,7 +131,7 @@ async def test_a_request_goes_through_and_the_middleman_learns_nothing(
         for form in forms(secret):
             assert form not in seen
     # The search would find them: so does it in what is not sealed.
-    opened = rendezvous._padded(Reply(exit="one", answers=(answer,), ticket=reply.ticket))
+    opened = rendezvous._padded(RendezvousReply(exit="one", answers=(answer,), ticket=reply.ticket))
     shown = opened + b" " + base64.urlsafe_b64encode(opened)
     for secret in (*secrets_of(own), reply.ticket):
         assert any(form in opened for form in forms(secret))
@@ -198,7 +198,7 @@ async def test_a_broker_of_its_own_has_the_same_disguise() -> None:
     async with scene() as broker, Disguise(5) as disguise:
         broker.clock[0] = time.time()
         volunteer = await broker.volunteer()
-        made = Middle(broker, None, disguise, Direct())  # type: ignore[arg-type]
+        made = Middle(broker, None, disguise, DirectWay())  # type: ignore[arg-type]
         task = made.ask()
         given = await volunteer.answer()
         (answer,) = (await task).answers

@@ -12,8 +12,8 @@ from passerelle.client import proxy
 from passerelle.client.datagrams import Associations
 from passerelle.client.proxy import LocalProxy
 from passerelle.errors import Failure, LocalError, StreamFailed
-from passerelle.io.stream import TunnelStream
-from tests.io.pipes import Tunnels
+from passerelle.io.tunnel.stream import TunnelStream
+from tests.io.tunnel.pipes import Tunnels
 
 GREETING = b"\x05\x01\x00"
 CONNECT = b"\x05\x01\x00\x03\x0bexample.net\x01\xbb"

@@ -11,14 +11,14 @@ from aiohttp import web
 from passerelle import limits
 from passerelle.client.methods import PostMethod
 from passerelle.client.rendezvous import BrokerSilent, ask
-from passerelle.core import proof
+from passerelle.core.matching import proof
 from passerelle.errors import ConfigError
-from passerelle.io.disguise import Disguise
-from passerelle.io.web import WebServer, application
+from passerelle.io.net.disguise import Disguise
+from passerelle.io.server.web import WebServer, application
 from passerelle.wire import rendezvous
 from passerelle.wire.description import Setup
-from passerelle.wire.rendezvous import Refusal, Reply
-from passerelle.wire.ways import Direct
+from passerelle.wire.rendezvous import Refusal, RendezvousReply
+from passerelle.wire.ways import DirectWay
 from tests.broker.parties import description
 from tests.network import HOST, KEYS
 
@@ -32,7 +32,7 @@ class Scene:
         self.method = method
         self.seal_key = KEYS.broker_seal.public_key().public_bytes_raw()
 
-    async def ask(self) -> Reply:
+    async def ask(self) -> RendezvousReply:
         offers = (description(Setup.ACTPASS),)
         return await ask(self.method, self.seal_key, offers, exit_id=None, avoid=(), lanes=2)
 
@@ -45,10 +45,10 @@ async def scene(handler: Handler, timeout_s: float = 5) -> AsyncIterator[Scene]:
         WebServer(app, HOST, 0, grace_s=0.1) as server,
         Disguise(timeout_s) as disguise,
     ):
-        yield Scene(PostMethod(disguise, Direct(), f"http://{HOST}:{server.port}"))
+        yield Scene(PostMethod(disguise, DirectWay(), f"http://{HOST}:{server.port}"))
 
 
-def replying(reply: Reply) -> Handler:
+def replying(reply: RendezvousReply) -> Handler:
     async def handle(request: web.Request) -> web.Response:
         opened = rendezvous.open_request(await request.read(), KEYS.broker_seal)
         return web.Response(body=rendezvous.seal_reply(reply, opened))
@@ -72,8 +72,8 @@ def packing(packed: bytes) -> Handler:
 
 async def test_reply_is_opened() -> None:
     """What the broker sealed for this request arrives."""
-    async with scene(replying(Reply(exit="exit1", retry_after_s=3.0))) as made:
-        assert await made.ask() == Reply(exit="exit1", retry_after_s=3.0)
+    async with scene(replying(RendezvousReply(exit="exit1", retry_after_s=3.0))) as made:
+        assert await made.ask() == RendezvousReply(exit="exit1", retry_after_s=3.0)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ async def test_broker_that_does_not_answer_in_time() -> None:
 
 async def test_newer_network_asks_for_an_update() -> None:
     """A version that is not spoken any more is for the person to solve."""
-    async with scene(replying(Reply(refusal=Refusal.VERSION))) as made:
+    async with scene(replying(RendezvousReply(refusal=Refusal.VERSION))) as made:
         with pytest.raises(ConfigError, match="Update it"):
             await made.ask()
 
@@ -158,7 +158,11 @@ async def test_a_proof_of_work_is_done_when_the_broker_wants_one() -> None:
         nonces.append(opened.nonce)
         challenge = proof.challenge(public, opened.nonce, opened.time_s)
         good = proof.is_proof(challenge, opened.proof, 12)
-        reply = Reply(exit="one") if good else Reply(refusal=Refusal.PROOF, proof_bits=12)
+        reply = (
+            RendezvousReply(exit="one")
+            if good
+            else RendezvousReply(refusal=Refusal.PROOF, proof_bits=12)
+        )
         return web.Response(body=rendezvous.seal_reply(reply, opened))
 
     async with scene(handle) as made:
@@ -167,11 +171,11 @@ async def test_a_proof_of_work_is_done_when_the_broker_wants_one() -> None:
 
 
 async def test_a_broker_that_is_never_content_is_asked_twice() -> None:
-    async with scene(replying(Reply(refusal=Refusal.PROOF, proof_bits=1))) as made:
+    async with scene(replying(RendezvousReply(refusal=Refusal.PROOF, proof_bits=1))) as made:
         assert (await made.ask()).refusal is Refusal.PROOF
 
 
 async def test_an_old_client_is_told_which_release_it_needs() -> None:
-    async with scene(replying(Reply(refusal=Refusal.VERSION, minimum="9.1.0"))) as made:
+    async with scene(replying(RendezvousReply(refusal=Refusal.VERSION, minimum="9.1.0"))) as made:
         with pytest.raises(ConfigError, match=r"needs Passerelle 9\.1\.0 or newer; this is"):
             await made.ask()

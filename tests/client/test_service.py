@@ -22,7 +22,7 @@ from passerelle.client.notices import (
 )
 from passerelle.client.service import Client
 from passerelle.errors import ConfigError, LocalError
-from passerelle.io.web import WebServer, application
+from passerelle.io.server.web import WebServer, application
 from passerelle.wire.invite import Invite
 from tests.network import HOST, SPARE_ID, Network, Watch, impostor, network
 from tests.rig.ports import free_port
@@ -225,8 +225,8 @@ async def test_request_that_a_leaving_exit_did_not_take_goes_to_another() -> Non
         client, watch = await net.client(links=2)
         await watch.until(NetworkLoaded)
         await asyncio.sleep(0)
-        assert client._keeper is not None
-        client._keeper._exits.avoid(SPARE_ID, time.monotonic())
+        assert client._supervisor is not None
+        client._supervisor._exits.avoid(SPARE_ID, time.monotonic())
         await net.exit.drain()
         request = asyncio.ensure_future(curl(*socks(client), url))
         for _ in range(2):

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from passerelle import cli
-from passerelle.io.web import WebServer, application
+from passerelle.io.server.web import WebServer, application
 from passerelle.keyring import Keyring
 from passerelle.serve import BUILT_WIDGET, widget_script
 from tests.program import passerelle

@@ -6,7 +6,7 @@ import pytest
 
 from passerelle.commands.stun import parse
 from passerelle.errors import ConfigError
-from passerelle.io.stun import StunSettings, find_class
+from passerelle.io.net.stun import StunSettings, find_class
 from passerelle.wire.signalling import NatClass
 from tests.rig.ports import free_udp_ports
 from tests.rig.program import PASSERELLE, Program

@@ -13,7 +13,7 @@ from passerelle.demo.browser import launch
 from passerelle.demo.fetch import fetch
 from passerelle.demo.run import AGREE, HOST, PHASE, PRESS, free_port
 from passerelle.errors import LocalError
-from passerelle.io.web import WebServer
+from passerelle.io.server.web import WebServer
 from tests.program import passerelle
 
 pytestmark = pytest.mark.e2e

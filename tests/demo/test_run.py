@@ -86,7 +86,9 @@ async def test_the_browser_ends_even_if_the_demo_is_killed() -> None:
 async def test_what_takes_too_long_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """The step it was at, and how to see more; what had started has ended."""
     monkeypatch.setattr(run, "DEADLINE_S", 0.1)
-    demonstration = run.Demo(run.Settings(once=True, headless=True), Console(file=io.StringIO()))
+    demonstration = run.Demo(
+        run.DemoSettings(once=True, headless=True), Console(file=io.StringIO())
+    )
     with pytest.raises(LocalError, match="It was at: Opening the page in a browser"):
         await demonstration.run()
     assert not demonstration.arrived
@@ -102,7 +104,9 @@ async def test_a_switch_that_cannot_start_is_told(monkeypatch: pytest.MonkeyPatc
         return right(folder, other)
 
     monkeypatch.setattr(serve, "widget_tag", wrong)
-    demonstration = run.Demo(run.Settings(once=True, headless=True), Console(file=io.StringIO()))
+    demonstration = run.Demo(
+        run.DemoSettings(once=True, headless=True), Console(file=io.StringIO())
+    )
     with pytest.raises(LocalError, match="not signed by the right key"):
         await demonstration.run()
 

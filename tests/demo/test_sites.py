@@ -8,7 +8,7 @@ import aiohttp
 from aiohttp import web
 
 from passerelle.demo import sites
-from passerelle.io.web import WebServer
+from passerelle.io.server.web import WebServer
 
 TAG = '<script type="module" src="http://x/w/x.js"></script>\n<passerelle-switch network="n">'
 

@@ -12,7 +12,7 @@ import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Page, expect
 
-from passerelle.io.web import WebServer
+from passerelle.io.server.web import WebServer
 from tests.e2e.test_axe import PICTURES
 from tests.rig import axe
 from tests.rig.firefox import Firefox

@@ -15,7 +15,7 @@ from aiohttp import WSMessage, WSMsgType, web
 from passerelle import limits
 from passerelle.broker.assets import Assets
 from passerelle.errors import LinkCode
-from passerelle.io.web import WebServer
+from passerelle.io.server.web import WebServer
 from passerelle.keyring import Keyring
 from passerelle.serve import BUILT_WIDGET
 from tests.rig.publisher import Publisher

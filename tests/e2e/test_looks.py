@@ -16,7 +16,7 @@ import pytest_asyncio
 from playwright.async_api import Page
 
 from passerelle.broker.assets import Assets
-from passerelle.io.web import WebServer, application
+from passerelle.io.server.web import WebServer, application
 from passerelle.serve import BUILT_WIDGET
 from tests.rig.stage import Stage, tag
 from tests.rig.volunteer import Chromium

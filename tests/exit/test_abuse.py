@@ -20,15 +20,15 @@ from passerelle import limits
 from passerelle.core.quota import Quota
 from passerelle.errors import Failure, LinkCode, StreamFailed
 from passerelle.exit.config import Lifetimes
-from passerelle.exit.links import Reception
+from passerelle.exit.handshake import ExitHandshake
 from passerelle.exit.sessions import SessionTable
-from passerelle.io.link import SecureLink
-from passerelle.io.tls import TlsPipe, client_context, exit_context
+from passerelle.io.tunnel.link import SecureLink
+from passerelle.io.tunnel.tls import TlsPipe, client_context, exit_context
 from passerelle.wire.frames import Ack, Close, Data, Hello, Pong, Refused, Welcome
 from passerelle.wire.frames import Frame as LinkFrame
 from passerelle.wire.tickets import TicketKind
-from tests.exit.test_links import Client
-from tests.io.pipes import pipe
+from tests.exit.test_handshake import Client
+from tests.io.tunnel.pipes import pipe
 from tests.network import HOST, KEYS, exit_config, ticket
 from tests.rig.ports import free_port
 
@@ -42,7 +42,7 @@ class Attacker:
 
     def __init__(self, table: SessionTable) -> None:
         near, far = pipe()
-        SecureLink(1, far, TlsPipe(exit_context(KEYS.exit_link)), Reception(table)).start()
+        SecureLink(1, far, TlsPipe(exit_context(KEYS.exit_link)), ExitHandshake(table)).start()
         self.h2 = h2.connection.H2Connection(
             h2.config.H2Configuration(validate_outbound_headers=False)
         )

@@ -14,18 +14,18 @@ from typing import Any
 import pytest
 
 from passerelle import limits
-from passerelle.core.host import IPAddress
-from passerelle.core.policy import Policy
+from passerelle.core.address.host import IPAddress
+from passerelle.core.address.policy import ConnectionPolicy
 from passerelle.core.quota import Quota
 from passerelle.errors import Failure, LinkCode, StreamFailed
 from passerelle.exit import sessions
 from passerelle.exit.config import Lifetimes
-from passerelle.exit.connections import Ending
+from passerelle.exit.connections import StreamEnding
 from passerelle.exit.sessions import SessionTable
-from passerelle.io.flow import Flow
-from passerelle.io.stream import TunnelStream
+from passerelle.io.tunnel.flow import Flow
+from passerelle.io.tunnel.stream import TunnelStream
 from passerelle.wire.capsule import encode_datagram, encode_integer
-from tests.exit.test_links import Client
+from tests.exit.test_handshake import Client
 from tests.network import HOST, exit_config
 
 OTHER = "127.0.0.2"
@@ -172,7 +172,7 @@ def answering(*addresses: str) -> Any:
 )
 async def test_canaries_on_loopback_hear_nothing(host: str) -> None:
     """By literal, by embedded literal and by name: refused, and not one datagram sent."""
-    async with world(policy=Policy(ports=None, udp_ports=None)) as here:
+    async with world(policy=ConnectionPolicy(ports=None, udp_ports=None)) as here:
         canary = here.site("::")  # both families
         assert await here.refused(host, canary.port) is Failure.POLICY
         await here.idle()
@@ -182,7 +182,7 @@ async def test_canaries_on_loopback_hear_nothing(host: str) -> None:
 @pytest.mark.parametrize("answer", [(OTHER, HOST), (HOST, OTHER), (HOST, OTHER, "::1")])
 async def test_only_the_permitted_of_a_names_addresses_is_used(answer: tuple[str, ...]) -> None:
     """Whatever the order of the answer, the denied address hears nothing."""
-    policy = Policy(allow=(ipaddress.ip_network(f"{OTHER}/32"),), udp_ports=None)
+    policy = ConnectionPolicy(allow=(ipaddress.ip_network(f"{OTHER}/32"),), udp_ports=None)
     async with world(policy=policy) as here:
         here.table._resolver = answering(*answer)
         canary = here.site(HOST)
@@ -195,7 +195,7 @@ async def test_only_the_permitted_of_a_names_addresses_is_used(answer: tuple[str
 
 async def test_each_flow_is_judged_anew() -> None:
     """A name that led somewhere permitted and now leads elsewhere is refused."""
-    policy = Policy(allow=(ipaddress.ip_network(f"{OTHER}/32"),), udp_ports=None)
+    policy = ConnectionPolicy(allow=(ipaddress.ip_network(f"{OTHER}/32"),), udp_ports=None)
     async with world(policy=policy) as here:
         canary = here.site(HOST)
         site = here.site(OTHER, canary.port)
@@ -216,7 +216,7 @@ async def test_each_flow_is_judged_anew() -> None:
 )
 async def test_ports_are_those_for_datagrams(port: int, failure: Failure) -> None:
     """By default 53 and 443, whatever is open for TCP; here 53 fails by its address."""
-    async with world(policy=Policy()) as here:
+    async with world(policy=ConnectionPolicy()) as here:
         assert await here.refused("10.1.2.3", port) is failure
 
 
@@ -449,7 +449,7 @@ async def test_unknown_capsules_are_skipped() -> None:
 
 async def test_an_exit_without_udp_offers_none() -> None:
     """No port open: not in the settings, and asked all the same, reset."""
-    async with world(policy=Policy(udp_ports=frozenset())) as here:
+    async with world(policy=ConnectionPolicy(udp_ports=frozenset())) as here:
         assert not await here.client.tunnel.offers_flows()
         with pytest.raises(StreamFailed) as caught:
             here.open(HOST, 53)
@@ -485,8 +485,8 @@ async def test_flows_use_up_the_tickets_streams() -> None:
         streams[1].abort()
         await here.idle()
         assert (session.account.streams, here.table.stream_count) == (0, 0)
-        assert here.table.counts.streams.by_value[Ending.DONE.value] == 1
-        assert here.table.counts.streams.by_value[Ending.BROKEN.value] == 1
+        assert here.table.counts.streams.by_value[StreamEnding.DONE.value] == 1
+        assert here.table.counts.streams.by_value[StreamEnding.BROKEN.value] == 1
 
 
 async def test_the_tickets_rate_drops_datagrams() -> None:
@@ -519,16 +519,16 @@ async def test_a_flow_that_lasts_too_long_is_broken_off(monkeypatch: pytest.Monk
         async with asyncio.timeout(5):
             assert await stream.broken() is Failure.SESSION_LOST
         await here.idle()
-        assert here.table.counts.streams.by_value[Ending.EXPIRED.value] == 1
+        assert here.table.counts.streams.by_value[StreamEnding.EXPIRED.value] == 1
 
 
 async def test_refusals_of_the_policy_are_counted() -> None:
     """By reason, and answered a multiple of the step after the request."""
     loop = asyncio.get_running_loop()
-    async with world(policy=Policy(), refusal_s=0.1) as here:
+    async with world(policy=ConnectionPolicy(), refusal_s=0.1) as here:
         start = loop.time()
         assert await here.refused("10.1.2.3", 53) is Failure.POLICY
         assert loop.time() - start >= 0.1
         assert here.table.counts.refusals.by_value["private"] == 1
         await here.idle()
-        assert here.table.counts.streams.by_value[Ending.REFUSED.value] == 1
+        assert here.table.counts.streams.by_value[StreamEnding.REFUSED.value] == 1

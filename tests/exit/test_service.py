@@ -13,9 +13,9 @@ from passerelle.errors import LinkCode
 from passerelle.exit.config import Lifetimes
 from passerelle.exit.reports import LinkReport, Reporter
 from passerelle.exit.service import Exit
-from passerelle.io.metrics import Metrics
-from passerelle.io.web import WebServer, application
-from passerelle.io.ws import CLOSE_CODE_BASE, SUBPROTOCOL
+from passerelle.io.server.metrics import Metrics
+from passerelle.io.server.web import WebServer, application
+from passerelle.io.tunnel.websocket import CLOSE_CODE_BASE, SUBPROTOCOL
 from passerelle.wire.tickets import Ticket, TicketKind, sign
 from tests.network import EXIT_ID, HOST, KEYS, exit_config, ticket
 

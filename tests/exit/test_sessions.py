@@ -8,15 +8,15 @@ from ipaddress import ip_address
 import pytest
 
 from passerelle import limits
-from passerelle.core.host import IPAddress
-from passerelle.core.policy import Policy
+from passerelle.core.address.host import IPAddress
+from passerelle.core.address.policy import ConnectionPolicy
 from passerelle.core.quota import Quota
 from passerelle.errors import Failure, LinkCode, LinkLost, StreamFailed
 from passerelle.exit.config import Lifetimes
 from passerelle.exit.sessions import SessionTable
-from passerelle.io.stream import TunnelStream
-from tests.exit.test_links import Client
-from tests.io.pipes import read_all, send_all
+from passerelle.io.tunnel.stream import TunnelStream
+from tests.exit.test_handshake import Client
+from tests.io.tunnel.pipes import read_all, send_all
 from tests.network import HOST, exit_config
 from tests.rig.ports import free_port
 
@@ -253,7 +253,7 @@ async def test_draining_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) 
 
 async def test_refusals_take_a_uniform_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port, a literal and a name that was looked up: each a multiple of the same time later."""
-    table = SessionTable(exit_config(policy=Policy(), refusal_s=0.2))
+    table = SessionTable(exit_config(policy=ConnectionPolicy(), refusal_s=0.2))
 
     async def resolve(_name: str) -> list[IPAddress]:
         await asyncio.sleep(0.05)

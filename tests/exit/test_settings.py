@@ -7,24 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from passerelle.core.policy import WEB_PORTS
+from passerelle.core.address.policy import WEB_PORTS
 from passerelle.core.quota import Quota
 from passerelle.errors import ConfigError
 from passerelle.exit.config import ExitConfig, Lifetimes
-from passerelle.exit.settings import Settings
+from passerelle.exit.settings import ExitSettings
 from tests.network import KEYS
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "OPERATIONS.md"
 
 
-def load(tmp_path: Path, text: str) -> Settings:
+def load(tmp_path: Path, text: str) -> ExitSettings:
     path = tmp_path / "exit.toml"
     path.write_text(text)
-    return Settings.load(path)
+    return ExitSettings.load(path)
 
 
 def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
-    assert load(tmp_path, "") == Settings()
+    assert load(tmp_path, "") == ExitSettings()
 
 
 def test_every_table(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_mistakes_are_named(tmp_path: Path, text: str, words: str) -> None:
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
-        Settings.load(tmp_path / "nothing.toml")
+        ExitSettings.load(tmp_path / "nothing.toml")
     with pytest.raises(ConfigError, match="far too large"):
         load(tmp_path, "#" * (1 << 20 | 1))
 
@@ -100,7 +100,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 def test_an_exit_is_told_all_of_it() -> None:
     """No setting gets lost on the way, and the defaults are the same everywhere."""
     keys = (KEYS.broker_ticket.public_key(),)
-    assert Settings().config("e", KEYS.exit_link, keys, direct=False) == ExitConfig(
+    assert ExitSettings().config("e", KEYS.exit_link, keys, direct=False) == ExitConfig(
         "e", KEYS.exit_link, keys
     )
 
@@ -115,7 +115,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
         for table, source in (("quota", Quota), ("lifetimes", Lifetimes))
         for field in dataclasses.fields(source)
     }
-    exit_fields = {field.name: field.default for field in dataclasses.fields(Settings)}
+    exit_fields = {field.name: field.default for field in dataclasses.fields(ExitSettings)}
     for name in ("links", "sessions", "rate_bytes_s", "refusal_s", "face"):
         wanted[f"exit.{name}"] = exit_fields[name]
     for name, default in wanted.items():

@@ -19,7 +19,7 @@ from aiohttp import web
 from passerelle.client.config import ClientConfig
 from passerelle.client.notices import LinkUp
 from passerelle.client.service import Client
-from passerelle.io.web import WebServer
+from passerelle.io.server.web import WebServer
 from passerelle.wire import descriptor, invite
 from tests.network import HOST, Watch
 from tests.program import Program, passerelle

@@ -15,8 +15,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from passerelle.core.host import IPAddress
-from passerelle.core.policy import Policy
+from passerelle.core.address.host import IPAddress
+from passerelle.core.address.policy import ConnectionPolicy
 from passerelle.errors import StreamFailed
 from tests.exit.test_datagrams import Site, world
 
@@ -32,7 +32,7 @@ async def main(order: dict[str, Any]) -> dict[str, Any]:
         return [ipaddress.ip_address(address) for address in names[name]]
 
     refused = []
-    async with world(policy=Policy(allow=allow), refusal_s=0.02) as here:
+    async with world(policy=ConnectionPolicy(allow=allow), refusal_s=0.02) as here:
         here.table._resolver = resolve  # type: ignore[assignment]
         for host, _ in order["targets"]:
             stream, flow = here.open(host, PORT)

@@ -12,10 +12,10 @@ import json
 import sys
 from typing import Any
 
-from passerelle.core.policy import Policy
+from passerelle.core.address.policy import ConnectionPolicy
 from passerelle.errors import StreamFailed
 from passerelle.exit.sessions import SessionTable
-from tests.exit.test_links import Client
+from tests.exit.test_handshake import Client
 from tests.network import exit_config
 
 AT_ONCE = 40
@@ -24,7 +24,7 @@ AT_ONCE = 40
 async def main(order: dict[str, Any]) -> dict[str, str]:
     """Ask, and tell."""
     allow = tuple(ipaddress.ip_network(network) for network in order["allow"])
-    config = exit_config(policy=Policy(allow=allow), refusal_s=0.05)
+    config = exit_config(policy=ConnectionPolicy(allow=allow), refusal_s=0.05)
     table = SessionTable(config)
     client = Client(table)
     await client.join()

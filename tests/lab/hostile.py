@@ -15,7 +15,7 @@ import aiohttp
 from passerelle.client.brokers import Brokers
 from passerelle.client.config import ClientConfig
 from passerelle.errors import LinkLost
-from passerelle.io.rtc import ChannelOffer
+from passerelle.io.webrtc.channel import ChannelOffer
 from passerelle.wire import control, signalling
 from passerelle.wire.control import Lane
 from passerelle.wire.description import Candidate, CandidateKind, Description, Setup

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from passerelle.broker.assets import Assets
 from passerelle.core import embed
-from passerelle.io.web import WebServer
+from passerelle.io.server.web import WebServer
 from passerelle.serve import BUILT_WIDGET, widget_script
 
 HOST: Final = "127.0.0.1"

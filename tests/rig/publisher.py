@@ -15,7 +15,7 @@ from typing import Self
 from aiohttp import web
 
 from passerelle.broker.assets import Assets
-from passerelle.io.web import WebServer
+from passerelle.io.server.web import WebServer
 from passerelle.serve import BUILT_WIDGET
 
 TITLE = "The Morning Heron, a newspaper"

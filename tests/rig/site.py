@@ -17,7 +17,7 @@ from typing import Self
 
 from aiohttp import WSMsgType, web
 
-from passerelle.io.web import WebServer
+from passerelle.io.server.web import WebServer
 
 TITLE = "The garden of forking paths"
 LINE = "Tulips that bloom behind the wall are counted by nobody, number "

@@ -9,7 +9,7 @@ from typing import Self
 
 from aiohttp import web
 
-from passerelle.io.web import WebServer
+from passerelle.io.server.web import WebServer
 
 NO_NETWORK = f"https://broker.invalid/#{'A' * 43}"
 """Looks like an invite; nobody is there."""

@@ -19,8 +19,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from passerelle import limits
-from passerelle.core import address, candidates, video
-from passerelle.core.host import IPAddress
+from passerelle.core.address import candidates
+from passerelle.core.address import classes as address
+from passerelle.core.address.host import IPAddress
+from passerelle.core.media import video
 from passerelle.errors import ConfigError, PeerError
 from passerelle.wire import (
     base64url,

@@ -93,7 +93,7 @@ FRAMES: st.SearchStrategy[frames.Frame] = st.one_of(
     st.builds(frames.Padding, st.integers(0, 300)),
     st.just(frames.Drain()),
     st.builds(frames.Close, CODES, st.booleans()),
-    st.builds(frames.Pace, U32),
+    st.builds(frames.WindowFrame, U32),
 )
 
 OFFER_NUMBERS = st.integers(0, 2**31 - 1)
@@ -146,7 +146,7 @@ CONTROLS: st.SearchStrategy[control.Control] = st.one_of(
 
 HANDLES = st.binary(min_size=8, max_size=8)
 REQUESTS = st.builds(
-    rendezvous.Request,
+    rendezvous.RendezvousRequest,
     version=U16,
     time_s=U48,
     nonce=st.binary(min_size=16, max_size=16),
@@ -158,7 +158,7 @@ REQUESTS = st.builds(
     nat=NATS,
 )
 REPLIES = st.builds(
-    rendezvous.Reply,
+    rendezvous.RendezvousReply,
     exit=st.none() | EXIT_IDS,
     answers=st.lists(
         st.builds(rendezvous.Answer, DESCRIPTIONS, HANDLES, SHORT_TICKETS)

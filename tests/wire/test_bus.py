@@ -5,7 +5,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passerelle.core.nat import NatClass
+from passerelle.core.nat.classifier import NatClass
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import bus
 from passerelle.wire.bus import (
@@ -14,8 +14,8 @@ from passerelle.wire.bus import (
     ExitLoad,
     LinkOutcome,
     Message,
-    Place,
-    Placed,
+    OfferPlaced,
+    PlaceOffer,
     Subjects,
     Who,
 )
@@ -24,9 +24,9 @@ from tests.broker.parties import offer
 
 WHO = Who(NatClass.RESTRICTED, b"\xc0\x00\x02", "DE", 64496, b"key", 16, False)
 MESSAGES: list[Message] = [
-    Place("one", offer(), WHO, 3, (b"handle-1", b"handle-2"), 4.5),
-    Placed(Miss.NO_ANSWER),
-    Placed(Answer(offer(), b"handle-1", ("ticket",))),
+    PlaceOffer("one", offer(), WHO, 3, (b"handle-1", b"handle-2"), 4.5),
+    OfferPlaced(Miss.NO_ANSWER),
+    OfferPlaced(Answer(offer(), b"handle-1", ("ticket",))),
     Complaint(WHO, b"handle-1"),
     LinkOutcome("one", bytes(16), True, 1, 2, 3.0, 4.0, 0.1, LinkCode.DRAINING),
     ExitLoad("one", 1, 2, 3, True),

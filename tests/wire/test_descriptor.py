@@ -13,7 +13,7 @@ from passerelle import limits
 from passerelle.errors import ConfigError
 from passerelle.wire import descriptor
 from passerelle.wire.descriptor import BrokerEntry, Descriptor, ExitEntry
-from passerelle.wire.ways import Direct, Fronted
+from passerelle.wire.ways import DirectWay, FrontedWay
 from tests.wire.strategies import DESCRIPTORS, JSON_VALUES
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
@@ -181,12 +181,12 @@ def test_signed_garbage_gives_only_config_errors(payload: str) -> None:
 def test_ways_to_a_broker() -> None:
     """Without a list the broker's own address is the only way; unknown kinds are passed over."""
     (broker,) = DESCRIPTOR.brokers
-    assert broker.known_ways == (Direct(),)
+    assert broker.known_ways == (DirectWay(),)
     listed = plain()
     fronted = {"kind": "fronted", "url": "https://cdn.example", "front": "popular.example"}
     listed["brokers"][0]["ways"] = [{"kind": "pigeon", "loft": [1, {}]}, fronted]
     found = descriptor.verify(signed(listed), PUBLIC, now_s=1500)
-    assert found.brokers[0].known_ways == (Fronted("https://cdn.example", "popular.example"),)
+    assert found.brokers[0].known_ways == (FrontedWay("https://cdn.example", "popular.example"),)
 
 
 def test_ways_have_a_limit() -> None:

@@ -69,7 +69,7 @@ def raw(kind: int, body: bytes) -> bytes:
         (Padding(2), "08 0002 0000"),
         (Drain(), "09 0000"),
         (Close(LinkCode.FLOW, ends_session=True), "0a 0002 06 01"),
-        (frames.Pace(65_536), "0b 0004 00010000"),
+        (frames.WindowFrame(65_536), "0b 0004 00010000"),
     ],
 )
 def test_byte_table(frame: Frame, wire: str) -> None:

@@ -8,7 +8,7 @@ from passerelle import limits
 from passerelle.errors import ConfigError
 from passerelle.wire import invite
 from passerelle.wire.invite import Invite
-from passerelle.wire.ways import Amp, Fronted
+from passerelle.wire.ways import AmpWay, FrontedWay
 from tests.wire.strategies import INVITES
 
 KEY = "A" * 43
@@ -88,8 +88,8 @@ def test_garbage_before_a_good_key(text: str) -> None:
     assert invite.parse(str(value)) == value
 
 
-FRONTED = Fronted("https://d123.cdn.example", "popular.example")
-AMP = Amp("https://cdn.ampproject.org", "popular.example")
+FRONTED = FrontedWay("https://d123.cdn.example", "popular.example")
+AMP = AmpWay("https://cdn.ampproject.org", "popular.example")
 
 
 def test_an_invite_may_name_ways() -> None:

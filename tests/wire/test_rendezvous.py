@@ -11,7 +11,7 @@ from passerelle import limits
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import rendezvous, tickets
 from passerelle.wire.description import Candidate, CandidateKind, Description, Setup
-from passerelle.wire.rendezvous import Reply, Request
+from passerelle.wire.rendezvous import RendezvousReply, RendezvousRequest
 from passerelle.wire.tickets import Ticket, TicketKind
 from tests.wire.outcome import refusal
 from tests.wire.strategies import KEYS, REPLIES, REQUESTS
@@ -21,7 +21,7 @@ CLIENT = X25519PrivateKey.from_private_bytes(b"c" * 32)
 OTHER = X25519PrivateKey.from_private_bytes(b"o" * 32)
 BROKER_KEY = BROKER.public_key().public_bytes_raw()
 OFFER = Description("abcd", "p" * 22, bytes(32), Setup.ACTPASS)
-REQUEST = Request(
+REQUEST = RendezvousRequest(
     version=1,
     time_s=1_800_000_000,
     nonce=b"n" * 16,
@@ -32,7 +32,7 @@ WORDS = "a rendezvous message that cannot be opened"
 
 
 @given(REQUESTS)
-def test_requests_round_trip(request_: Request) -> None:
+def test_requests_round_trip(request_: RendezvousRequest) -> None:
     """A request comes back whole, in a sealed message of one of the few sizes."""
     sealed = rendezvous.seal_request(request_, BROKER_KEY)
     assert len(sealed) - rendezvous.SEALED_OVERHEAD_BYTES in limits.SEALED_SIZES
@@ -40,7 +40,7 @@ def test_requests_round_trip(request_: Request) -> None:
 
 
 @given(REPLIES)
-def test_replies_round_trip(reply: Reply) -> None:
+def test_replies_round_trip(reply: RendezvousReply) -> None:
     """A reply comes back whole to the one who asked."""
     sealed = rendezvous.seal_reply(reply, REQUEST)
     assert len(sealed) - rendezvous.SEALED_OVERHEAD_BYTES in limits.SEALED_SIZES
@@ -77,7 +77,7 @@ def test_the_bit_that_x25519_ignores_is_covered_too() -> None:
 
 def test_a_reply_answers_one_request_only() -> None:
     """Another request's nonce, another key, or the other direction open nothing."""
-    sealed = rendezvous.seal_reply(Reply(), REQUEST)
+    sealed = rendezvous.seal_reply(RendezvousReply(), REQUEST)
     other = msgspec.structs.replace(REQUEST, nonce=b"m" * 16)
     for attempt in (
         lambda: rendezvous.open_reply(sealed, CLIENT, other),
@@ -147,7 +147,7 @@ def test_request_limits_hold_at_the_broker(change: dict[str, object]) -> None:
 )
 def test_reply_limits_hold_at_the_client(change: dict[str, object]) -> None:
     """A broker that ignores the limits is refused when its reply is opened."""
-    bad = msgspec.structs.replace(Reply(), **change)
+    bad = msgspec.structs.replace(RendezvousReply(), **change)
     with pytest.raises(PeerError, match=WORDS):
         rendezvous.open_reply(rendezvous.seal_reply(bad, REQUEST), CLIENT, REQUEST)
 
@@ -169,7 +169,9 @@ def test_the_largest_messages_fit_a_size_class() -> None:
     longest = Ticket(TicketKind.LINK, "e" * 32, 2**48 - 1, b"i" * 16)
     ticket = tickets.sign(longest, Ed25519PrivateKey.generate())
     answer = rendezvous.Answer(full, b"12345678", (ticket,) * (limits.LANES - 1))
-    reply = Reply("e" * 32, (answer,) * limits.OFFERS_PER_REQUEST, "t" * limits.TICKET_BYTES)
+    reply = RendezvousReply(
+        "e" * 32, (answer,) * limits.OFFERS_PER_REQUEST, "t" * limits.TICKET_BYTES
+    )
     sealed = rendezvous.seal_reply(reply, request)
     assert len(sealed) <= rendezvous.SEALED_BYTES
     assert rendezvous.open_reply(sealed, CLIENT, request) == reply
@@ -181,25 +183,25 @@ def test_a_message_beyond_every_size_class_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="size class"):
         rendezvous.seal_request(many, BROKER_KEY)
     with pytest.raises(ValueError, match="size class"):
-        rendezvous.seal_reply(Reply(ticket="t" * 9000), REQUEST)
+        rendezvous.seal_reply(RendezvousReply(ticket="t" * 9000), REQUEST)
 
 
 @pytest.mark.parametrize("key", [bytes(32), b"\1" + bytes(31), b"short"])
 def test_a_reply_key_that_is_no_key_is_the_peers_fault(key: bytes) -> None:
     """Points of small order cannot carry a secret: such a request gets no reply."""
     with pytest.raises(PeerError, match=WORDS):
-        rendezvous.seal_reply(Reply(), msgspec.structs.replace(REQUEST, reply_key=key))
+        rendezvous.seal_reply(RendezvousReply(), msgspec.structs.replace(REQUEST, reply_key=key))
 
 
 @given(KEYS)
 def test_any_reply_key_seals_or_is_a_peer_error(key: bytes) -> None:
     """No 32 bytes a client could send do anything else."""
     request = msgspec.structs.replace(REQUEST, reply_key=key)
-    code = refusal(lambda: rendezvous.seal_reply(Reply(), request))
+    code = refusal(lambda: rendezvous.seal_reply(RendezvousReply(), request))
     assert code in (None, LinkCode.MALFORMED)
 
 
 def test_reprs_withhold_everything() -> None:
     """Neither tickets nor descriptions show."""
     assert repr(REQUEST) == "<rendezvous request with 1 offers>"
-    assert "SECRET" not in repr(Reply(ticket="SECRET"))
+    assert "SECRET" not in repr(RendezvousReply(ticket="SECRET"))

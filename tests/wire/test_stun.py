@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from passerelle import limits
 from passerelle.errors import LinkCode
 from passerelle.wire import stun
-from passerelle.wire.stun import Endpoint, Failure, Request, Response
+from passerelle.wire.stun import BindingError, BindingRequest, BindingResponse, Endpoint
 from tests.wire.outcome import refusal
 
 # RFC 5769 §2.1 to §2.3, without the integrity that these samples also carry: the header, SOFTWARE
@@ -28,9 +28,11 @@ ENDPOINTS = st.builds(
 )
 TRANSACTIONS = st.binary(min_size=12, max_size=12)
 MESSAGES: st.SearchStrategy[stun.Message] = st.one_of(
-    st.builds(Request, TRANSACTIONS, st.booleans(), st.booleans()),
-    st.builds(Response, TRANSACTIONS, ENDPOINTS, st.none() | ENDPOINTS, st.none() | ENDPOINTS),
-    st.builds(Failure, TRANSACTIONS),
+    st.builds(BindingRequest, TRANSACTIONS, st.booleans(), st.booleans()),
+    st.builds(
+        BindingResponse, TRANSACTIONS, ENDPOINTS, st.none() | ENDPOINTS, st.none() | ENDPOINTS
+    ),
+    st.builds(BindingError, TRANSACTIONS),
 )
 
 
@@ -55,32 +57,32 @@ def test_messages_round_trip(given_: stun.Message) -> None:
 def test_the_samples_of_the_rfc(address: str) -> None:
     """RFC 5769's responses say 192.0.2.1 and 2001:db8:…, both port 32853."""
     found = stun.decode(message(0x0101, SOFTWARE, MAPPED[address]))
-    assert isinstance(found, Response)
+    assert isinstance(found, BindingResponse)
     assert (str(found.mapped.address), found.mapped.port) == (address, 32853)
     assert stun.encode(found) == message(0x0101, MAPPED[address])
 
 
 def test_a_plain_request_is_a_header() -> None:
     """As browsers send it."""
-    assert stun.encode(Request(TRANSACTION)) == message(0x0001)
+    assert stun.encode(BindingRequest(TRANSACTION)) == message(0x0001)
 
 
 def test_changes_are_flags() -> None:
     """RFC 5780 §7.2: 4 for the address, 2 for the port."""
     for flags in range(8):
         found = stun.decode(message(0x0001, attribute(0x0003, struct.pack("!I", flags))))
-        assert found == Request(TRANSACTION, bool(flags & 4), bool(flags & 2))
+        assert found == BindingRequest(TRANSACTION, bool(flags & 4), bool(flags & 2))
 
 
 def test_attributes_that_must_be_understood_are_named() -> None:
     """Optional ones are skipped, required ones told, as many as the answer has room for."""
     required = [attribute(name, b"x") for name in range(0x0024, 0x0024 + 9)]
     found = stun.decode(message(0x0001, SOFTWARE, *required))
-    assert isinstance(found, Request)
+    assert isinstance(found, BindingRequest)
     assert found.unknown == tuple(range(0x0024, 0x0024 + limits.STUN_UNKNOWN))
-    failure = stun.encode(Failure(TRANSACTION, found.unknown))
+    failure = stun.encode(BindingError(TRANSACTION, found.unknown))
     assert failure[24:28] == bytes([0, 0, 4, 20])
-    assert stun.decode(failure) == Failure(TRANSACTION)
+    assert stun.decode(failure) == BindingError(TRANSACTION)
 
 
 def test_of_an_attribute_that_comes_twice_the_first_counts() -> None:

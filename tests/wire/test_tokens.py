@@ -2,7 +2,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from passerelle import limits
-from passerelle.wire import stamp, tickets, tokens
+from passerelle.wire import signed_text as stamp
+from passerelle.wire import tickets, tokens
 from passerelle.wire.tickets import Ticket, TicketKind
 from passerelle.wire.tokens import Token
 

@@ -7,16 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passerelle.wire import ways
-from passerelle.wire.ways import Amp, Direct, Fronted, Target, Way
+from passerelle.wire.ways import AmpWay, DirectWay, FrontedWay, Target, Way
 
 BROKER = "https://broker.example/net"
 PATH = "/v1/network"
 NAMES = st.from_regex(r"[a-z]{1,20}\.example(:[1-9][0-9]{0,3})?", fullmatch=True)
 URLS = NAMES.map(lambda name: f"https://{name}")
 WAYS: st.SearchStrategy[Way] = (
-    st.just(Direct())
-    | st.builds(Fronted, url=URLS, front=NAMES)
-    | st.builds(Amp, cache=URLS, front=st.none() | NAMES, url=st.none() | URLS)
+    st.just(DirectWay())
+    | st.builds(FrontedWay, url=URLS, front=NAMES)
+    | st.builds(AmpWay, cache=URLS, front=st.none() | NAMES, url=st.none() | URLS)
 )
 
 
@@ -28,7 +28,7 @@ def test_a_descriptors_list_reads_back(given_ways: list[Way]) -> None:
 @given(WAYS)
 def test_the_text_reads_back(way: Way) -> None:
     """All but what no text has: direct needs none, another URL of the broker has none."""
-    if isinstance(way, Direct) or (isinstance(way, Amp) and way.url is not None):
+    if isinstance(way, DirectWay) or (isinstance(way, AmpWay) and way.url is not None):
         assert str(way).partition("=")[0] in {"direct", "amp"}
         return
     assert ways.parse(str(way)) == way
@@ -50,7 +50,7 @@ def test_what_is_not_understood_is_left_out(items: list[dict[str, Any]]) -> None
     """A later version's ways, or nonsense, keep nobody from the others."""
     kept = {"kind": "fronted", "url": "https://cdn.example", "front": "popular.example"}
     found = ways.read([*items, kept])
-    assert found[-1] == Fronted("https://cdn.example", "popular.example")
+    assert found[-1] == FrontedWay("https://cdn.example", "popular.example")
     assert len(found) <= len(items) + 1
 
 
@@ -80,17 +80,17 @@ def test_bad_ways_are_left_out(item: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("way", "target"),
     [
-        (Direct(), Target("https://broker.example/net/v1/network")),
+        (DirectWay(), Target("https://broker.example/net/v1/network")),
         (
-            Fronted("https://cdn.example/b", "popular.example:8443"),
+            FrontedWay("https://cdn.example/b", "popular.example:8443"),
             Target("https://popular.example:8443/b/v1/network", "cdn.example"),
         ),
         (
-            Amp("https://cache.example"),
+            AmpWay("https://cache.example"),
             Target("https://broker-example.cache.example/c/s/broker.example/net/v1/network"),
         ),
         (
-            Amp("https://cache.example", "popular.example", "https://other.example"),
+            AmpWay("https://cache.example", "popular.example", "https://other.example"),
             Target(
                 "https://popular.example/c/s/other.example/v1/network",
                 "other-example.cache.example",

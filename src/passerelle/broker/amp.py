@@ -12,15 +12,15 @@ from aiohttp import web
 from passerelle import limits
 from passerelle.broker.rendezvous import Rendezvous
 from passerelle.errors import PeerError
+from passerelle.io.server.web import disconnected
 from passerelle.io.tasks import race
-from passerelle.io.web import disconnected
 from passerelle.wire import amp, base64url, ways
 
 _REPLY_AGE_S: Final = 15
 """Caches take nothing shorter seriously; no two requests have the same URL."""
 
 
-class AmpPages:
+class AmpEndpoint:
     """The handlers of both paths."""
 
     def __init__(self, rendezvous: Rendezvous, *, document_age_s: int) -> None:

@@ -15,7 +15,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from passerelle import limits
-from passerelle.broker.kept import keep
+from passerelle.broker.old_builds import keep
 from passerelle.core.embed import Script
 from passerelle.errors import ConfigError
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from passerelle import limits
-from passerelle.core.address import IPNetwork
+from passerelle.core.address.classes import IPNetwork
 from passerelle.wire.descriptor import Descriptor
 
 CAUTIOUS = frozenset(

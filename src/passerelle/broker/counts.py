@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from passerelle.io.metrics import Metrics
-from passerelle.wire.rendezvous import Answer, Miss, Refusal, Reply
+from passerelle.io.server.metrics import Metrics
+from passerelle.wire.rendezvous import Answer, Miss, Refusal, RendezvousReply
 
 _ANSWERED: Final = "answered"
 _UNUSABLE: Final = "unusable"
 
 
-class Counts:
+class BrokerCounts:
     """What has happened at one broker."""
 
     def __init__(self, metrics: Metrics) -> None:
@@ -33,7 +33,7 @@ class Counts:
         """Count a request that got the uniform failure."""
         self._requests.add(value=_UNUSABLE)
 
-    def replied(self, reply: Reply) -> None:
+    def replied(self, reply: RendezvousReply) -> None:
         """Count a request that got a reply, and its offers."""
         if reply.refusal is not None:
             self._requests.add(value=reply.refusal.value)

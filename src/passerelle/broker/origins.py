@@ -5,12 +5,12 @@ from __future__ import annotations
 from aiohttp import hdrs, web
 
 from passerelle.broker.config import BrokerConfig
-from passerelle.core.choice import Origin
-from passerelle.core.forwarded import client_address
-from passerelle.core.host import IPAddress
-from passerelle.core.prefix import site
-from passerelle.io.places import Places
-from passerelle.io.web import peer_address
+from passerelle.core.address.forwarded import client_address
+from passerelle.core.address.host import IPAddress
+from passerelle.core.address.prefix import site
+from passerelle.core.matching.best import Origin
+from passerelle.io.net.locations import LocationDatabase
+from passerelle.io.server.web import peer_address
 
 
 class Origins:
@@ -18,7 +18,7 @@ class Origins:
 
     def __init__(self, config: BrokerConfig) -> None:
         self._config = config
-        self._places = Places()
+        self._places = LocationDatabase()
 
     def seen(self, request: web.Request) -> IPAddress | None:
         """Return the address that a request came from, None when it is not known.

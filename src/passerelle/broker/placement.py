@@ -15,9 +15,9 @@ from passerelle import limits
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.mint import Mint
 from passerelle.broker.volunteers import Volunteers
-from passerelle.core.choice import Seeker
-from passerelle.core.matching import Pick
-from passerelle.core.quality import Report
+from passerelle.core.matching.best import Seeker
+from passerelle.core.matching.pool import Pick
+from passerelle.core.matching.quality import LinkExperience
 from passerelle.wire.description import Description
 from passerelle.wire.rendezvous import Answer, Miss
 from passerelle.wire.signalling import BrokerOffer
@@ -137,7 +137,7 @@ class Placement:
         """See `Placer.complain`."""
         self._volunteers.complain(seeker, volunteer)
 
-    def report(self, ticket_id: bytes, report: Report) -> None:
+    def report(self, ticket_id: bytes, report: LinkExperience) -> None:
         """Note what an exit saw of the link that was opened with a ticket of ours.
 
         Once for each; one that is not ours, or was forgotten, is ignored.

@@ -15,24 +15,24 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from passerelle import limits
 from passerelle.broker.config import BrokerConfig
-from passerelle.broker.counts import Counts
+from passerelle.broker.counts import BrokerCounts
 from passerelle.broker.exits import Exits
 from passerelle.broker.gate import Gate
 from passerelle.broker.mint import Mint
 from passerelle.broker.origins import Origins
 from passerelle.broker.placement import Placer, Wish
 from passerelle.broker.volunteers import Volunteers
-from passerelle.core import proof
-from passerelle.core.candidates import vet
-from passerelle.core.choice import Seeker
-from passerelle.core.host import IPAddress
-from passerelle.core.prefix import holder
+from passerelle.core.address.candidates import vet
+from passerelle.core.address.host import IPAddress
+from passerelle.core.address.prefix import holder
+from passerelle.core.matching import proof
+from passerelle.core.matching.best import Seeker
 from passerelle.core.release import is_older
 from passerelle.core.replay import ReplayWindow
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import rendezvous, tokens
 from passerelle.wire.description import Setup
-from passerelle.wire.rendezvous import Answer, Miss, Refusal, Reply, Request
+from passerelle.wire.rendezvous import Answer, Miss, Refusal, RendezvousReply, RendezvousRequest
 from passerelle.wire.tokens import Token
 
 _UNSEEN = b""
@@ -55,7 +55,7 @@ class Rendezvous:
         mint: Mint,
         *,
         exits: Exits,
-        counts: Counts,
+        counts: BrokerCounts,
         clock: Callable[[], float],
         token: Callable[[int], bytes],
     ) -> None:
@@ -99,7 +99,9 @@ class Rendezvous:
         self._counts.replied(reply)
         return rendezvous.seal_reply(reply, request)
 
-    def _open(self, sealed: bytes, replays: ReplayWindow, seen: IPAddress | None) -> Request:
+    def _open(
+        self, sealed: bytes, replays: ReplayWindow, seen: IPAddress | None
+    ) -> RendezvousRequest:
         """Return the request, its candidates vetted; `seen` is the client's own address if known.
 
         Raises PeerError.
@@ -113,14 +115,16 @@ class Rendezvous:
         offers = tuple(vet(offer, private=private, seen=seen) for offer in request.offers)
         return msgspec.structs.replace(request, offers=offers)
 
-    async def _reply(self, request: Request, seen: IPAddress | None, only: bytes | None) -> Reply:
+    async def _reply(
+        self, request: RendezvousRequest, seen: IPAddress | None, only: bytes | None
+    ) -> RendezvousReply:
         old = is_older(request.software, self._config.minimum)
         if old or request.version != rendezvous.VERSION:
             minimum = ".".join(map(str, self._config.minimum or ()))
-            return Reply(refusal=Refusal.VERSION, minimum=minimum)
+            return RendezvousReply(refusal=Refusal.VERSION, minimum=minimum)
         exit_id = request.exit or self._exits.choose(self._below, _now())
         if self._config.descriptor.exit(exit_id) is None:
-            return Reply(refusal=Refusal.UNKNOWN_EXIT)
+            return RendezvousReply(refusal=Refusal.UNKNOWN_EXIT)
         seeker = self._seeker(request, seen)
         counted = None if seeker.crowd else seeker.key
         refusal = self._refuse(request, counted, by_hand=only is not None)
@@ -134,9 +138,9 @@ class Rendezvous:
         ]
         with self._gate.waiting(counted, len(wishes)):
             answers = await self._match(wishes, {*request.avoid, *request.failed})
-        return Reply(exit=exit_id, answers=answers, ticket=self._mint.client(exit_id))
+        return RendezvousReply(exit=exit_id, answers=answers, ticket=self._mint.client(exit_id))
 
-    def _seeker(self, request: Request, seen: IPAddress | None) -> Seeker:
+    def _seeker(self, request: RendezvousRequest, seen: IPAddress | None) -> Seeker:
         nat, origin = request.nat, self._origins.of(seen)
         token = self._read_token(request.token)
         if token is not None:
@@ -154,10 +158,12 @@ class Rendezvous:
     def _read_token(self, text: str) -> Token | None:
         return tokens.read(text, self._token_keys, now_s=self._clock()) if text else None
 
-    def _refuse(self, request: Request, counted: bytes | None, *, by_hand: bool) -> Reply | None:
+    def _refuse(
+        self, request: RendezvousRequest, counted: bytes | None, *, by_hand: bool
+    ) -> RendezvousReply | None:
         """Return the refusal of a request that asks too much, or at the wrong time."""
         if self._volunteers.closing or not self._gate.has_room(counted, len(request.offers)):
-            return Reply(refusal=Refusal.BUSY, retry_after_s=self._volunteers.retry_s())
+            return RendezvousReply(refusal=Refusal.BUSY, retry_after_s=self._volunteers.retry_s())
         if by_hand:
             # It takes no place but the friend's own, and a second round would be another two texts.
             return None
@@ -170,7 +176,7 @@ class Rendezvous:
         challenge = proof.challenge(self._public_key, request.nonce, request.time_s)
         if proof.is_proof(challenge, request.proof, bits):
             return None
-        return Reply(refusal=Refusal.PROOF, proof_bits=bits)
+        return RendezvousReply(refusal=Refusal.PROOF, proof_bits=bits)
 
     def _fullness(self) -> float:
         return max(

@@ -9,11 +9,10 @@ from collections.abc import Callable
 
 from aiohttp import hdrs, web
 
-from passerelle.broker.amp import AmpPages
+from passerelle.broker.amp import AmpEndpoint
 from passerelle.broker.assets import Assets
 from passerelle.broker.config import BrokerConfig
-from passerelle.broker.counts import Counts
-from passerelle.broker.direct import Direct
+from passerelle.broker.counts import BrokerCounts
 from passerelle.broker.embed import Editor
 from passerelle.broker.exits import Exits
 from passerelle.broker.friendpage import FriendPage
@@ -21,11 +20,12 @@ from passerelle.broker.friends import Friends
 from passerelle.broker.mint import Mint
 from passerelle.broker.origins import Origins
 from passerelle.broker.placement import Placement
+from passerelle.broker.post import PostEndpoint
 from passerelle.broker.rendezvous import Rendezvous
 from passerelle.broker.sharing import Sharing
 from passerelle.broker.volunteers import Volunteers
-from passerelle.io.bus import Bus
-from passerelle.io.metrics import Metrics, rounded
+from passerelle.io.server.bus import Bus
+from passerelle.io.server.metrics import Metrics, rounded
 from passerelle.wire import ways
 from passerelle.wire.bus import Subjects
 
@@ -71,14 +71,14 @@ class Broker:
             self._sharing,
             mint,
             exits=exits,
-            counts=Counts(metrics),
+            counts=BrokerCounts(metrics),
             clock=clock,
             token=token,
         )
         """Where a sealed request is answered, whatever carried it here."""
-        self._direct = Direct(config, origins, self.rendezvous)
+        self._direct = PostEndpoint(config, origins, self.rendezvous)
         self._friends = Friends(self._volunteers, self.rendezvous)
-        self._amp = AmpPages(self.rendezvous, document_age_s=config.document_age_s)
+        self._amp = AmpEndpoint(self.rendezvous, document_age_s=config.document_age_s)
         self._assets = config.widget_dir and Assets(
             config.widget_dir, entry_age_s=config.document_age_s, kept_dir=config.kept_dir
         )

@@ -18,11 +18,11 @@ from passerelle import limits
 from passerelle.broker.exits import Exits
 from passerelle.broker.placement import Placement, Wish
 from passerelle.broker.volunteers import Volunteers
-from passerelle.core.choice import Origin, Seeker
-from passerelle.core.nat import NatClass, chance
-from passerelle.core.quality import Ending, Report
+from passerelle.core.matching.best import Origin, Seeker
+from passerelle.core.matching.quality import LinkEnding, LinkExperience
+from passerelle.core.nat.classifier import NatClass, chance
 from passerelle.errors import LinkCode, LocalError, PeerError
-from passerelle.io.bus import Bus, LocalBus, Subscription
+from passerelle.io.server.bus import Bus, LocalBus, Subscription
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import bus
 from passerelle.wire.bus import Subjects
@@ -146,7 +146,7 @@ class Sharing:
             left_s = deadline - _now()
             if left_s < _LEAST_LEFT_S:
                 break
-            message = bus.Place(
+            message = bus.PlaceOffer(
                 exit_id=wish.exit_id,
                 offer=wish.offer,
                 who=_who(wish.seeker),
@@ -158,7 +158,7 @@ class Sharing:
             if answered is None:
                 break
             try:
-                result = bus.decode(answered, bus.Placed).result
+                result = bus.decode(answered, bus.OfferPlaced).result
             except PeerError as error:
                 _log.warning("another broker answered with garbage: %s", error)
                 break
@@ -171,12 +171,12 @@ class Sharing:
     # --- what the others say --------------------------------------------------------------------
 
     async def _hear_place(self, message: bytes) -> bytes:
-        place = bus.decode(message, bus.Place)
+        place = bus.decode(message, bus.PlaceOffer)
         wish = Wish(
             exit_id=place.exit_id, offer=place.offer, seeker=_seeker(place.who), lanes=place.lanes
         )
         result = await self._placement.place(wish, set(place.avoid), _now() + place.left_s)
-        return bus.encode(bus.Placed(result))
+        return bus.encode(bus.OfferPlaced(result))
 
     async def _hear_complaint(self, message: bytes) -> None:
         complaint = bus.decode(message, bus.Complaint)
@@ -233,17 +233,17 @@ class Sharing:
         )
 
 
-def judge(outcome: bus.LinkOutcome) -> Report:
+def judge(outcome: bus.LinkOutcome) -> LinkExperience:
     """Return what an exit's word about a link says of its volunteer."""
     if not outcome.joined:
-        ending = Ending.UNUSED
+        ending = LinkEnding.UNUSED
     elif outcome.reason in _CLEAN:
-        ending = Ending.CLEAN
+        ending = LinkEnding.CLEAN
     elif outcome.reason in _BROKEN:
-        ending = Ending.BROKEN
+        ending = LinkEnding.BROKEN
     else:
-        ending = Ending.LOST
-    return Report(
+        ending = LinkEnding.LOST
+    return LinkExperience(
         ending=ending,
         duration_s=outcome.duration_s,
         bytes=outcome.received_bytes + outcome.sent_bytes,

@@ -16,13 +16,13 @@ from passerelle import limits
 from passerelle.broker.allowance import Allowance
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.origins import Origins
-from passerelle.core.candidates import vet
-from passerelle.core.choice import Seeker
-from passerelle.core.host import IPAddress
-from passerelle.core.matching import Outcome, Pick, Pool
-from passerelle.core.nat import NatClass
-from passerelle.core.prefix import holder
-from passerelle.core.quality import Report
+from passerelle.core.address.candidates import vet
+from passerelle.core.address.host import IPAddress
+from passerelle.core.address.prefix import holder
+from passerelle.core.matching.best import Seeker
+from passerelle.core.matching.pool import Outcome, Pick, VolunteerPool
+from passerelle.core.matching.quality import LinkExperience
+from passerelle.core.nat.classifier import NatClass
 from passerelle.core.release import is_older
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import signalling
@@ -134,7 +134,7 @@ class Volunteers:
         self._config = config
         self._origins = origins
         self._token = token
-        self._pool = Pool()
+        self._pool = VolunteerPool()
         self._by_handle: dict[bytes, Volunteer] = {}
         self._sockets: set[web.WebSocketResponse] = set()
         self._networks: Counter[bytes] = Counter()
@@ -193,7 +193,7 @@ class Volunteers:
         """Note that a client found no way through `volunteer`."""
         self._pool.complain(seeker, volunteer, _now())
 
-    def report(self, volunteer: bytes, report: Report, *, expected: float) -> None:
+    def report(self, volunteer: bytes, report: LinkExperience, *, expected: float) -> None:
         """Note what an exit saw of a link; `expected` is the chance it was picked with."""
         self._pool.report(volunteer, report, _now(), expected=expected)
 

@@ -17,19 +17,19 @@ from passerelle import limits
 from passerelle.client.config import ClientConfig
 from passerelle.client.friend import FriendMethod
 from passerelle.client.methods import method
-from passerelle.client.rendezvous import BrokerSilent, Method, ask
-from passerelle.client.state import State
+from passerelle.client.rendezvous import BrokerSilent, RendezvousMethod, ask
+from passerelle.client.state import ClientState
 from passerelle.core.backoff import Backoff
-from passerelle.core.ranking import Ranking
+from passerelle.core.way_ranking import WayRanking
 from passerelle.errors import ConfigError
-from passerelle.io.disguise import Disguise
+from passerelle.io.net.disguise import Disguise
 from passerelle.io.tasks import AllFailed, staggered
 from passerelle.wire import descriptor
 from passerelle.wire.description import Description
 from passerelle.wire.descriptor import Descriptor
-from passerelle.wire.rendezvous import Refusal, Reply
+from passerelle.wire.rendezvous import Refusal, RendezvousReply
 from passerelle.wire.signalling import NatClass
-from passerelle.wire.ways import NETWORK_PATH, Direct, Way
+from passerelle.wire.ways import NETWORK_PATH, DirectWay, Way
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ class Route:
 
     key: str
     """What it is remembered by."""
-    method: Method
+    method: RendezvousMethod
     seal_key: bytes = b""
     """The broker's; empty where only its descriptor is wanted."""
 
@@ -60,8 +60,8 @@ class Brokers:
         self._invite = config.invite
         self._by_hand = config.friend and FriendMethod(config.friend)
         self._disguise = Disguise(config.request_timeout_s)
-        self._state = State(config.invite.operator_key, config.state)
-        self._ranking = Ranking()
+        self._state = ClientState(config.invite.operator_key, config.state)
+        self._ranking = WayRanking()
         self._descriptor: Descriptor | None = None
         self._routes: list[Route] = []
         """To the descriptor's brokers."""
@@ -75,7 +75,7 @@ class Brokers:
         So does one that is missing, where a friend is the only way.
         """
         self._state.load()
-        self._ranking = Ranking(self._state.ways)
+        self._ranking = WayRanking(self._state.ways)
         if self._config.network:
             self._take(self._config.network)
         elif self._state.document:
@@ -163,7 +163,7 @@ class Brokers:
         lanes: int,
         nat: NatClass = NatClass.UNKNOWN,
         failed: tuple[bytes, ...] = (),
-    ) -> Reply:
+    ) -> RendezvousReply:
         """Ask for volunteers, by one way after the other until a broker answers.
 
         `avoid` are those not wanted, `failed` those through which no link came about. Each try is
@@ -177,9 +177,9 @@ class Brokers:
             raise BrokerSilent("the network's description has expired, and no new one came")
         if self._by_hand is not None:
             avoid = failed = ()  # there is one friend
-        busy: list[Reply] = []
+        busy: list[RendezvousReply] = []
 
-        async def try_route(route: Route) -> Reply:
+        async def try_route(route: Route) -> RendezvousReply:
             reply = await ask(
                 route.method,
                 route.seal_key,
@@ -267,7 +267,7 @@ class Brokers:
                     yield self._route(broker.url, way, broker.seal_key)
 
     def _invite_routes(self) -> list[Route]:
-        return [self._route(self._invite.url, way) for way in (Direct(), *self._invite.ways)]
+        return [self._route(self._invite.url, way) for way in (DirectWay(), *self._invite.ways)]
 
     def _route(self, url: str, way: Way, seal_key: bytes = b"") -> Route:
         target = way.target(url, NETWORK_PATH)

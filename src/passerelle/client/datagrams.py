@@ -10,14 +10,14 @@ from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 
 from passerelle import limits
-from passerelle.core import socks5
-from passerelle.core.request import Associate
-from passerelle.core.udpassociate import Drop, decode, header
+from passerelle.core.localport import socks5
+from passerelle.core.localport.request import Associate
+from passerelle.core.localport.udpassociate import Drop, decode, header
 from passerelle.errors import Failure, PasserelleError, StreamFailed
-from passerelle.io import udp
-from passerelle.io.flow import Flow
-from passerelle.io.stream import TunnelStream
+from passerelle.io.net import udp
 from passerelle.io.tasks import TaskSet, race
+from passerelle.io.tunnel.flow import Flow
+from passerelle.io.tunnel.stream import TunnelStream
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class Associations:
         )
         try:
             address = ip_address(local.partition("%")[0])
-            writer.write(socks5.reply(socks5.Reply.SUCCEEDED, address, association.port))
+            writer.write(socks5.reply(socks5.ReplyCode.SUCCEEDED, address, association.port))
             # RFC 1928 §7: the association lasts as long as the connection that asked for it.
             while await reader.read(limits.SOCKET_READ_BYTES):
                 pass

@@ -20,7 +20,7 @@ class FriendMethod:
         self._swap = swap
 
     async def exchange(self, sealed: bytes) -> bytes:
-        """Return the answer once a text was pasted that holds one. See `Method.exchange`.
+        """Return the answer once a text was pasted that holds one. See `RendezvousMethod.exchange`.
 
         Waits for as long as it takes. Cancelling gives up.
         """

@@ -7,23 +7,23 @@ sees a size class.
 from __future__ import annotations
 
 from passerelle import limits
-from passerelle.client.rendezvous import BrokerSilent, Method
+from passerelle.client.rendezvous import BrokerSilent, RendezvousMethod
 from passerelle.errors import PeerError
-from passerelle.io.disguise import Disguise, FetchFailed
+from passerelle.io.net.disguise import Disguise, FetchFailed
 from passerelle.wire import amp, base64url, rendezvous, ways
-from passerelle.wire.ways import Amp, Direct, Fronted, Way
+from passerelle.wire.ways import AmpWay, DirectWay, FrontedWay, Way
 
 
 class PostMethod:
     """HTTPS to the broker, under its own name or another."""
 
-    def __init__(self, disguise: Disguise, way: Direct | Fronted, broker_url: str) -> None:
+    def __init__(self, disguise: Disguise, way: DirectWay | FrontedWay, broker_url: str) -> None:
         self._disguise = disguise
         self._rendezvous = way.target(broker_url, ways.RENDEZVOUS_PATH)
         self._network = way.target(broker_url, ways.NETWORK_PATH)
 
     async def exchange(self, sealed: bytes) -> bytes:
-        """See `Method.exchange`."""
+        """See `RendezvousMethod.exchange`."""
         target = self._rendezvous
         try:
             return await self._disguise.fetch(
@@ -33,7 +33,7 @@ class PostMethod:
             raise BrokerSilent(str(error)) from None
 
     async def document(self) -> bytes:
-        """See `Method.document`."""
+        """See `RendezvousMethod.document`."""
         target = self._network
         try:
             return await self._disguise.fetch(
@@ -46,19 +46,19 @@ class PostMethod:
 class AmpMethod:
     """Pages of the broker's, as an AMP cache fetches and shows them."""
 
-    def __init__(self, disguise: Disguise, way: Amp, broker_url: str) -> None:
+    def __init__(self, disguise: Disguise, way: AmpWay, broker_url: str) -> None:
         self._disguise = disguise
         self._way = way
         self._broker_url = broker_url
 
     async def exchange(self, sealed: bytes) -> bytes:
-        """See `Method.exchange`."""
+        """See `RendezvousMethod.exchange`."""
         if len(sealed) > limits.TEXT_SEALED_BYTES:
             raise BrokerSilent("the request is too long for a URL")
         return await self._page(ways.AMP_RENDEZVOUS_PATH + base64url.encode(sealed))
 
     async def document(self) -> bytes:
-        """See `Method.document`."""
+        """See `RendezvousMethod.document`."""
         return await self._page(ways.AMP_NETWORK_PATH)
 
     async def _page(self, path: str) -> bytes:
@@ -74,8 +74,8 @@ class AmpMethod:
             raise BrokerSilent(f"the cache showed {error.reason}") from None
 
 
-def method(disguise: Disguise, way: Way, broker_url: str) -> Method:
+def method(disguise: Disguise, way: Way, broker_url: str) -> RendezvousMethod:
     """Return what carries messages to the broker at `broker_url` by `way`."""
-    if isinstance(way, Amp):
+    if isinstance(way, AmpWay):
         return AmpMethod(disguise, way, broker_url)
     return PostMethod(disguise, way, broker_url)

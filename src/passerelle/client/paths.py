@@ -9,10 +9,10 @@ from typing import Protocol
 import aiohttp
 
 from passerelle.errors import LinkCode, LinkLost
-from passerelle.io.rtc import ChannelOffer
 from passerelle.io.tasks import TaskSet
-from passerelle.io.transport import Receiver, Transport, Windows
-from passerelle.io.ws import MESSAGE_LIMIT_BYTES, SUBPROTOCOL, WebSocketTransport
+from passerelle.io.tunnel.transport import Receiver, Transport, Windows
+from passerelle.io.tunnel.websocket import MESSAGE_LIMIT_BYTES, SUBPROTOCOL, WebSocketTransport
+from passerelle.io.webrtc.channel import ChannelOffer
 from passerelle.wire.control import Lane, LaneAnswer, LaneRefused
 from passerelle.wire.description import Description
 
@@ -142,7 +142,7 @@ class LanePath:
             await self._offer.close()
 
 
-class DirectPath:
+class UnrelayedPath:
     """A WebSocket of our own to the exit: for networks where UDP is blocked."""
 
     volunteer = None
@@ -173,13 +173,13 @@ class DirectPath:
             await http.close()
             raise
         self.steps = (("websocket", loop.time() - start),)
-        return _DirectTransport(http, WebSocketTransport(socket))
+        return _UnrelayedTransport(http, WebSocketTransport(socket))
 
     async def close(self) -> None:
         """See `Path.close`."""
 
 
-class _DirectTransport:
+class _UnrelayedTransport:
     """A WebSocket transport that runs by itself, and owns its HTTP session."""
 
     def __init__(self, http: aiohttp.ClientSession, inner: WebSocketTransport) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from passerelle.client.config import ClientConfig
-from passerelle.client.links import Introduction, Membership
+from passerelle.client.handshake import ClientHandshake, ClientSession
 from passerelle.client.notices import LinkDown, LinkUp, Observe
 from passerelle.client.paths import ClosingTransport, LanePath, Path
 from passerelle.errors import LinkCode, LinkLost
-from passerelle.io.link import SecureLink
 from passerelle.io.tasks import TaskSet
-from passerelle.io.tls import client_context
+from passerelle.io.tunnel.link import SecureLink
+from passerelle.io.tunnel.tls import client_context
 from passerelle.wire.control import Control, LaneAnswer, LaneRefused
 
 
@@ -21,7 +21,7 @@ from passerelle.wire.control import Control, LaneAnswer, LaneRefused
 class Attempt:
     """A way to the exit, and what its link needs besides."""
 
-    membership: Membership
+    session: ClientSession
     path: Path
     ticket: str = field(repr=False)
     pins: tuple[bytes, ...]
@@ -38,7 +38,7 @@ class Attempt:
         return isinstance(self.path, LanePath)
 
 
-class Pool:
+class LinkPool:
     """Makes links, and stays with each until its connection is closed."""
 
     def __init__(
@@ -62,7 +62,7 @@ class Pool:
         self._connecting: set[int] = set()
         self._up: set[int] = set()
         """Links that the exit has welcomed, those of sessions that go away included."""
-        self.session: Membership | None = None
+        self.session: ClientSession | None = None
         """The present session: properties speak of its links only."""
 
     @property
@@ -77,7 +77,7 @@ class Pool:
         return [
             attempt
             for number, attempt in attempts
-            if self._is_ours(attempt) and attempt.membership.is_ready(number)
+            if self._is_ours(attempt) and attempt.session.is_ready(number)
         ]
 
     @property
@@ -87,7 +87,7 @@ class Pool:
         return [each for each in attempts if self._is_ours(each)]
 
     def _is_ours(self, attempt: Attempt) -> bool:
-        return attempt.membership is self.session
+        return attempt.session is self.session
 
     @property
     def volunteers(self) -> list[bytes]:
@@ -149,14 +149,14 @@ class Pool:
             await attempt.path.close()
 
     async def _introduce(self, number: int, transport: ClosingTransport, attempt: Attempt) -> None:
-        introduction = Introduction(attempt.membership, attempt.ticket)
+        handshake = ClientHandshake(attempt.session, attempt.ticket)
         timeout_s = self._config.welcome_timeout_s
-        attempt.link = await introduction.run(
+        attempt.link = await handshake.run(
             number, transport, self._context, attempt.pins, timeout_s
         )
-        attempt.round_trip_s = introduction.steps[-1][1]
+        attempt.round_trip_s = handshake.steps[-1][1]
         self._up.add(number)
-        steps = (*attempt.path.steps, *introduction.steps)
+        steps = (*attempt.path.steps, *handshake.steps)
         self._observe(LinkUp(number, steps, attempt.path.has_media))
         self._settle(number)
 

@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable
 
 from passerelle import limits
 from passerelle.client.datagrams import Associations
-from passerelle.core.front import Front
-from passerelle.core.request import Associate, Close, Connect, Forward, Send
+from passerelle.core.localport.protocol_detect import ProtocolDetector
+from passerelle.core.localport.request import Associate, CloseConnection, Connect, Forward, Send
 from passerelle.errors import StreamFailed
-from passerelle.io.splice import splice
-from passerelle.io.stream import TunnelStream
-from passerelle.io.web import cannot_listen
+from passerelle.io.server.web import cannot_listen
+from passerelle.io.tunnel.splice import splice
+from passerelle.io.tunnel.stream import TunnelStream
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class LocalProxy:
             writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        front = Front()
+        front = ProtocolDetector()
         async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
             request = await _handshake(front, reader, writer)
         if request is None:
@@ -111,7 +111,7 @@ class LocalProxy:
 
 
 async def _handshake(
-    front: Front, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    front: ProtocolDetector, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> Connect | Forward | Associate | None:
     """Return what the application wants, or None when it left or cannot be served."""
     while data := await reader.read(limits.SOCKET_READ_BYTES):
@@ -121,7 +121,7 @@ async def _handshake(
                     writer.write(answer)
                 case Connect() | Forward() | Associate():
                     return effect
-                case Close(reason):
+                case CloseConnection(reason):
                     _log.debug("an application's request was turned down: %s", reason.value)
                     with contextlib.suppress(OSError):
                         await writer.drain()

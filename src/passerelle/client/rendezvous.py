@@ -11,11 +11,11 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from passerelle import __version__
-from passerelle.core import proof
+from passerelle.core.matching import proof
 from passerelle.errors import ConfigError, LocalError, PeerError
 from passerelle.wire import rendezvous
 from passerelle.wire.description import Description
-from passerelle.wire.rendezvous import Refusal, Reply, Request
+from passerelle.wire.rendezvous import Refusal, RendezvousReply, RendezvousRequest
 from passerelle.wire.signalling import NatClass
 
 SOFTWARE = f"passerelle/{__version__}"
@@ -28,7 +28,7 @@ class BrokerSilent(LocalError):
     """A broker could not be reached, or did not answer as a broker does."""
 
 
-class Method(Protocol):
+class RendezvousMethod(Protocol):
     """A way to carry messages to one broker and its replies back."""
 
     async def exchange(self, sealed: bytes) -> bytes:
@@ -39,7 +39,7 @@ class Method(Protocol):
 
 
 async def ask(
-    method: Method,
+    method: RendezvousMethod,
     seal_key: bytes,
     offers: tuple[Description, ...],
     *,
@@ -49,7 +49,7 @@ async def ask(
     nat: NatClass = NatClass.UNKNOWN,
     failed: tuple[bytes, ...] = (),
     token: str = "",
-) -> Reply:
+) -> RendezvousReply:
     """Seal one request to a broker's `seal_key`, send it, and return the opened reply.
 
     A broker that has too many may want a proof of work; it is done, and the request made once more.
@@ -57,7 +57,7 @@ async def ask(
     version is no longer spoken. Cancelling gives the exchange up.
     """
     key = X25519PrivateKey.generate()
-    request = Request(
+    request = RendezvousRequest(
         version=rendezvous.VERSION,
         time_s=int(time.time()),
         nonce=secrets.token_bytes(_NONCE_BYTES),
@@ -85,8 +85,8 @@ async def ask(
 
 
 async def _exchange(
-    method: Method, seal_key: bytes, request: Request, key: X25519PrivateKey
-) -> Reply:
+    method: RendezvousMethod, seal_key: bytes, request: RendezvousRequest, key: X25519PrivateKey
+) -> RendezvousReply:
     sealed = rendezvous.seal_request(request, seal_key)
     try:
         return rendezvous.open_reply(await method.exchange(sealed), key, request)
@@ -94,7 +94,7 @@ async def _exchange(
         raise BrokerSilent("the broker's answer could not be opened") from None
 
 
-async def _proved(request: Request, seal_key: bytes, bits: int) -> Request:
+async def _proved(request: RendezvousRequest, seal_key: bytes, bits: int) -> RendezvousRequest:
     """Return `request` anew, as of now and with a proof of work. Cancelling gives it up."""
     nonce, time_s = secrets.token_bytes(_NONCE_BYTES), int(time.time())
     challenge = proof.challenge(seal_key, nonce, time_s)

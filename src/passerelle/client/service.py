@@ -9,14 +9,14 @@ from contextlib import AsyncExitStack
 from passerelle.client.brokers import Brokers
 from passerelle.client.config import ClientConfig
 from passerelle.client.datagrams import Associations
-from passerelle.client.keeper import Keeper
 from passerelle.client.notices import BrokerUnreachable, NetworkLoaded, Notice, Observe
 from passerelle.client.proxy import LocalProxy
 from passerelle.client.rendezvous import BrokerSilent
+from passerelle.client.supervisor import LinkSupervisor
 from passerelle.core.backoff import Backoff
 from passerelle.errors import Failure, StreamFailed
-from passerelle.io.stream import TunnelStream
 from passerelle.io.tasks import TaskSet
+from passerelle.io.tunnel.stream import TunnelStream
 from passerelle.wire.descriptor import Descriptor
 
 
@@ -33,7 +33,7 @@ class Client:
         self._brokers = Brokers(config)
         associations = Associations(self._offers_flows, self._open_flow, config.flow_idle_s)
         self._proxy = LocalProxy(self._open, associations)
-        self._keeper: Keeper | None = None
+        self._supervisor: LinkSupervisor | None = None
         self._loaded = asyncio.Event()
         self._stack = AsyncExitStack()
         self._tasks = TaskSet("client")
@@ -47,12 +47,12 @@ class Client:
     @property
     def link_count(self) -> int:
         """Links that can carry new data."""
-        return self._keeper.link_count if self._keeper is not None else 0
+        return self._supervisor.link_count if self._supervisor is not None else 0
 
     @property
     def received_bytes(self) -> dict[int, int]:
         """Bytes that each link has brought so far, by its number."""
-        return self._keeper.received_bytes if self._keeper is not None else {}
+        return self._supervisor.received_bytes if self._supervisor is not None else {}
 
     async def start(self) -> None:
         """Open the local port and ask for the network's descriptor.
@@ -70,7 +70,7 @@ class Client:
         except BaseException:
             await self._stack.aclose()
             raise
-        self._work = self._tasks.start(self._keep(descriptor, backoff), "keeper")
+        self._work = self._tasks.start(self._keep(descriptor, backoff), "supervisor")
 
     async def run(self) -> None:
         """Wait as long as the client works. Raises ConfigError when it cannot go on.
@@ -88,13 +88,13 @@ class Client:
         while descriptor is None:
             descriptor = await self._load(backoff)
         self._observe(NetworkLoaded(descriptor.name))
-        self._keeper = Keeper(self._config, self._brokers, self._observe)
+        self._supervisor = LinkSupervisor(self._config, self._brokers, self._observe)
         self._tasks.spawn(self._brokers.keep_fresh(), "descriptor")
         self._loaded.set()
         try:
-            await self._keeper.run()
+            await self._supervisor.run()
         finally:
-            await self._keeper.close()
+            await self._supervisor.close()
 
     async def _load(self, backoff: Backoff) -> Descriptor | None:
         """Return the descriptor, or None after telling why not and waiting a while."""
@@ -115,12 +115,12 @@ class Client:
     async def _offers_flows(self) -> bool:
         return await (await self._working()).offers_flows()
 
-    async def _working(self) -> Keeper:
+    async def _working(self) -> LinkSupervisor:
         """Wait for the network's descriptor. Raises StreamFailed(NO_VOLUNTEER)."""
         try:
             async with asyncio.timeout(self._config.patience_s):
                 await self._loaded.wait()
         except TimeoutError:
             raise StreamFailed(Failure.NO_VOLUNTEER) from None
-        assert self._keeper is not None  # loaded
-        return self._keeper
+        assert self._supervisor is not None  # loaded
+        return self._supervisor

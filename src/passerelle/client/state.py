@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from passerelle import limits
-from passerelle.core.ranking import Record
+from passerelle.core.way_ranking import WayRecord
 
 FILE: Final = "client.json"
 
@@ -30,11 +30,11 @@ class _Stored(msgspec.Struct):
 
     operator_key: bytes
     document: Annotated[bytes, Meta(max_length=2 * limits.DESCRIPTOR_BYTES)] = b""
-    ways: Annotated[dict[str, Record], Meta(max_length=limits.RANKED_WAYS)] = {}
+    ways: Annotated[dict[str, WayRecord], Meta(max_length=limits.RANKED_WAYS)] = {}
 
 
 @dataclass(slots=True)
-class State:
+class ClientState:
     """The memory of one network; of another than `operator_key`'s nothing is read."""
 
     operator_key: bytes
@@ -42,7 +42,7 @@ class State:
     """None keeps nothing on disk."""
     document: bytes = b""
     """The last signed descriptor, to be verified anew; empty without one."""
-    ways: dict[str, Record] = field(default_factory=dict)
+    ways: dict[str, WayRecord] = field(default_factory=dict)
     saved: bytes = b""
     """The descriptor that the file holds."""
 

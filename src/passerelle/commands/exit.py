@@ -18,9 +18,9 @@ from passerelle.errors import ConfigError
 from passerelle.listen import Listen
 
 if TYPE_CHECKING:
-    from passerelle.exit.process import Place
-    from passerelle.exit.settings import Settings
-    from passerelle.io.processes import Workers
+    from passerelle.exit.process import ListenAddresses
+    from passerelle.exit.settings import ExitSettings
+    from passerelle.io.server.processes import Workers
 
 _STATE_HELP = (
     "The network's keys. On another machine than the broker's, a folder with exit-link.pem and "
@@ -108,10 +108,10 @@ def command(
     and describes them in one go. SIGTERM lets open connections finish; SIGUSR2 restarts one exit
     after the other.
     """
-    from passerelle.exit.settings import Settings  # noqa: PLC0415 - loads what --help does not need
+    from passerelle.exit.settings import ExitSettings  # noqa: PLC0415 - loads what --help does not need
 
     log_to_stderr()
-    settings = (Settings.load(config) if config else Settings()).with_flags(
+    settings = (ExitSettings.load(config) if config else ExitSettings()).with_flags(
         allow=allow or (),
         ports=exit_port or (),
         udp_ports=() if no_udp else exit_udp_port,
@@ -150,15 +150,15 @@ def _place(
     metrics: str | None,
     certificate: Path | None,
     key: Path | None,
-) -> Place:
-    from passerelle.exit.process import Place  # noqa: PLC0415 - see above
-    from passerelle.io.web import tls_context  # noqa: PLC0415 - see above
+) -> ListenAddresses:
+    from passerelle.exit.process import ListenAddresses  # noqa: PLC0415 - see above
+    from passerelle.io.server.web import tls_context  # noqa: PLC0415 - see above
 
     if (certificate is None) != (key is None):
         raise ConfigError("--tls-cert and --tls-key belong together. Give both or neither.")
     address = shifted(Listen.parse(listen), number)
     at = shifted(Listen.parse(metrics), number) if metrics else None
-    return Place(
+    return ListenAddresses(
         address.host,
         address.port,
         tls_context(certificate, key) if certificate and key else None,
@@ -169,15 +169,15 @@ def _place(
 async def _serve(
     number: int,
     state: Path,
-    settings: Settings,
-    place: Place,
+    settings: ExitSettings,
+    place: ListenAddresses,
     *,
     direct: bool,
     child: bool,
     bus: str | None,
 ) -> None:
     from passerelle.exit.process import ExitProcess  # noqa: PLC0415 - see above
-    from passerelle.io.processes import READY, orphaned  # noqa: PLC0415 - see above
+    from passerelle.io.server.processes import READY, orphaned  # noqa: PLC0415 - see above
     from passerelle.keyring import ExitKeys  # noqa: PLC0415 - see above
 
     keys = ExitKeys.open(state)
@@ -190,7 +190,7 @@ async def _serve(
             await forever()
 
 
-async def _supervise(line: Callable[[int], list[str]], count: int, settings: Settings) -> None:
+async def _supervise(line: Callable[[int], list[str]], count: int, settings: ExitSettings) -> None:
     async with supervised(line, count, settings):
         print(f"{count} exits serve. SIGUSR2 restarts them one by one.", flush=True)
         await forever()
@@ -198,10 +198,10 @@ async def _supervise(line: Callable[[int], list[str]], count: int, settings: Set
 
 @asynccontextmanager
 async def supervised(
-    line: Callable[[int], list[str]], count: int, settings: Settings
+    line: Callable[[int], list[str]], count: int, settings: ExitSettings
 ) -> AsyncIterator[Workers]:
     """Run workers, and restart them one by one at SIGUSR2."""
-    from passerelle.io.processes import WORKER_SLACK_S, Workers  # noqa: PLC0415 - see above
+    from passerelle.io.server.processes import WORKER_SLACK_S, Workers  # noqa: PLC0415 - see above
 
     loop = asyncio.get_running_loop()
     grace_s = settings.lifetimes.drain_s + WORKER_SLACK_S

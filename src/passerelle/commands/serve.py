@@ -19,7 +19,7 @@ from passerelle.errors import ConfigError
 from passerelle.listen import Listen
 
 if TYPE_CHECKING:
-    from passerelle.core.address import IPNetwork
+    from passerelle.core.address.classes import IPNetwork
     from passerelle.wire.ways import Way
 
 
@@ -235,7 +235,7 @@ def serve(
     """
     from passerelle import serve as servers  # noqa: PLC0415
     from passerelle.broker.config import CAUTIOUS  # noqa: PLC0415
-    from passerelle.exit.settings import Settings  # noqa: PLC0415
+    from passerelle.exit.settings import ExitSettings  # noqa: PLC0415
     from passerelle.keyring import Keyring  # noqa: PLC0415
 
     log_to_stderr()
@@ -258,7 +258,7 @@ def serve(
             "With --no-exit the exits run elsewhere: say where with --exit-url, for example "
             "https://exit.bridge.example."
         )
-    settings = (Settings.load(exit_config) if exit_config else Settings()).with_flags(
+    settings = (ExitSettings.load(exit_config) if exit_config else ExitSettings()).with_flags(
         allow=allow or (),
         ports=exit_port or (),
         udp_ports=() if no_udp else exit_udp_port,

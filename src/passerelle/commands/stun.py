@@ -12,8 +12,8 @@ from passerelle.errors import ConfigError
 from passerelle.listen import Listen
 
 if TYPE_CHECKING:
-    from passerelle.core.host import IPAddress
-    from passerelle.io.stun import StunSettings
+    from passerelle.core.address.host import IPAddress
+    from passerelle.io.net.stun import StunSettings
 
 
 def register(app: typer.Typer) -> None:
@@ -50,7 +50,7 @@ def stun(
     this, a network depends on nobody else's. Name it to **passerelle serve** with --stun, or let
     that run one itself with --stun-listen. Keeps no record, logs no address.
     """
-    from passerelle.io.stun import StunService  # noqa: PLC0415 - loads only when needed
+    from passerelle.io.net.stun import StunService  # noqa: PLC0415 - loads only when needed
 
     settings = parse(listen, other, public or [])
     log_to_stderr()
@@ -64,7 +64,7 @@ def stun(
 
 def parse(listen: str, other: str | None, public: list[str]) -> StunSettings:
     """Read the options. Raises ConfigError."""
-    from passerelle.io.stun import StunSettings  # noqa: PLC0415 - see above
+    from passerelle.io.net.stun import StunSettings  # noqa: PLC0415 - see above
     from passerelle.serve import stun_ports  # noqa: PLC0415 - see above
 
     first = Listen.parse(listen)

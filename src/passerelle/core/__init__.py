@@ -1,1 +1,14 @@
-"""State machines. Pure: no I/O, no clock, no randomness."""
+"""State machines and decisions. Pure: no I/O, no clock, no randomness.
+
+Rooms, each of which says in its own docstring what it owns:
+
+- `tunnel`: one session over several links, and the streams inside it
+- `media`: link messages as video, and congestion control
+- `matching`: which volunteer a client gets
+- `localport`: what applications say to the client's proxy port
+- `address`: hosts, networks, and what may be connected to
+- `nat`: what a NAT does, and the STUN server's answers
+
+Modules beside the rooms serve several of them or a role directly: token buckets, backoff, quotas,
+replay windows, the ranking of ways to a broker, release names, the publisher's tag.
+"""

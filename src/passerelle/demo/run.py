@@ -17,13 +17,13 @@ from passerelle.client.config import ClientConfig
 from passerelle.client.notices import LinkUp, NetworkLoaded, Notice
 from passerelle.client.service import Client
 from passerelle.console import sentence
-from passerelle.core.policy import Policy
+from passerelle.core.address.policy import ConnectionPolicy
 from passerelle.demo import sites
 from passerelle.demo.browser import Browser, launch
 from passerelle.demo.fetch import Page, fetch
 from passerelle.demo.show import Show
 from passerelle.errors import ConfigError, LocalError
-from passerelle.io.web import WebServer
+from passerelle.io.server.web import WebServer
 from passerelle.keyring import Keyring
 from passerelle.listen import Listen
 from passerelle.serve import BUILT_WIDGET, ServeConfig, Servers
@@ -45,7 +45,7 @@ STATUS: Final = f"{ELEMENT}?.shadowRoot?.querySelector('[part=status]')?.textCon
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class DemoSettings:
     """What the command line says."""
 
     once: bool = False
@@ -59,7 +59,7 @@ class Settings:
 class Demo:
     """One run. `arrived` tells, even after a failure or an interruption, whether the page did."""
 
-    def __init__(self, settings: Settings, console: Console | None = None) -> None:
+    def __init__(self, settings: DemoSettings, console: Console | None = None) -> None:
         self._settings = settings
         self._show = Show(console or Console(highlight=False))
         self._windowed = has_screen() and not settings.headless
@@ -139,7 +139,7 @@ class Demo:
             name="Passerelle demo",
             url=f"http://{HOST}:{port}",
             listen=Listen(HOST, port),
-            policy=Policy(
+            policy=ConnectionPolicy(
                 allow=(ipaddress.ip_network(f"{HOST}/32"),), ports=frozenset({site_port})
             ),
             widget_dir=BUILT_WIDGET,

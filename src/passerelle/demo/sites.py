@@ -9,7 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
-from passerelle.io.web import application
+from passerelle.io.server.web import application
 
 ARTICLE_PATH: Final = "/letter"
 _FRESH = {"Cache-Control": "no-store"}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from passerelle.exit.reports import LinkReport
-from passerelle.io.bus import Bus
+from passerelle.io.server.bus import Bus
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import bus
 from passerelle.wire.bus import ExitLoad, LinkOutcome, Subjects

@@ -8,9 +8,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from passerelle import limits
-from passerelle.core.policy import Policy
+from passerelle.core.address.policy import ConnectionPolicy
 from passerelle.core.quota import Quota
-from passerelle.io.tls import LinkIdentity
+from passerelle.io.tunnel.tls import LinkIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class ExitConfig:
     """Proves the exit inside every link."""
     ticket_keys: tuple[Ed25519PublicKey, ...]
     """Public halves of the keys that brokers sign tickets with."""
-    policy: Policy = field(default_factory=Policy)
+    policy: ConnectionPolicy = field(default_factory=ConnectionPolicy)
     """What it connects to."""
     direct: bool = False
     """Whether clients may open links themselves; say the same in the descriptor."""

@@ -9,16 +9,16 @@ from collections.abc import Awaitable, Callable
 from typing import cast
 
 from passerelle import limits
-from passerelle.core.policy import Denial, Refused
+from passerelle.core.address.policy import Denial, DestinationRefused
 from passerelle.core.quota import Account
 from passerelle.errors import Failure, StreamFailed
-from passerelle.io.stream import TunnelStream
+from passerelle.io.tunnel.stream import TunnelStream
 
 LINGER_S = 30.0
 """After both directions have ended, the site must have taken the last bytes by then."""
 
 
-class Ending(enum.Enum):
+class StreamEnding(enum.Enum):
     """How a stream ended. Values are metric labels."""
 
     DONE = "done"
@@ -51,7 +51,7 @@ async def until_multiple(step_s: float, began_s: float) -> None:
     await asyncio.sleep(math.ceil(elapsed_s / step_s) * step_s - elapsed_s)
 
 
-class Connection(asyncio.BufferedProtocol):
+class SiteConnection(asyncio.BufferedProtocol):
     """Joins a stream and a connection, both directions, half-close included.
 
     There is one task while the connection is being made and none afterwards: bytes go from
@@ -65,7 +65,7 @@ class Connection(asyncio.BufferedProtocol):
         *,
         moved: Callable[[int, int], None],
         denied: Callable[[Denial], None],
-        ended: Callable[[Connection, Ending], None],
+        ended: Callable[[SiteConnection, StreamEnding], None],
     ) -> None:
         """`moved` takes bytes down and up; `denied` a reason of the policy; `ended` comes once."""
         self._stream = stream
@@ -97,25 +97,25 @@ class Connection(asyncio.BufferedProtocol):
         self._dialling = asyncio.current_task()
         try:
             await connect(host, port, lambda: self)
-        except Refused as error:
+        except DestinationRefused as error:
             self._denied(error.denial)
             await until_multiple(refusal_s, self.began_s)
-            self._refuse(error.failure, Ending.REFUSED)
+            self._refuse(error.failure, StreamEnding.REFUSED)
         except StreamFailed as error:
-            self._refuse(error.failure, Ending.FAILED)
+            self._refuse(error.failure, StreamEnding.FAILED)
         except BaseException:
-            self._break(Ending.BROKEN)
+            self._break(StreamEnding.BROKEN)
             raise
         finally:
             self._dialling = None
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: StreamEnding) -> None:
         """Break everything off. Idempotent."""
         if self._dialling is not None:
             self._dialling.cancel()
         self._break(ending)
 
-    def _refuse(self, failure: Failure, ending: Ending) -> None:
+    def _refuse(self, failure: Failure, ending: StreamEnding) -> None:
         self._stream.listener = None
         self._stream.refuse(failure)
         self._finish(ending)
@@ -163,7 +163,9 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is over, in good order or not."""
         self._stream.abort()
-        self._finish(Ending.DONE if self._stream.over and exc is None else Ending.BROKEN)
+        self._finish(
+            StreamEnding.DONE if self._stream.over and exc is None else StreamEnding.BROKEN
+        )
 
     # --- the stream -----------------------------------------------------------------------------
 
@@ -172,7 +174,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._is_over:
             return
         if self._stream.failure is not None:
-            self.end(Ending.BROKEN)
+            self.end(StreamEnding.BROKEN)
             return
         transport = self._transport
         if transport is None:
@@ -222,14 +224,14 @@ class Connection(asyncio.BufferedProtocol):
 
     # --- the end --------------------------------------------------------------------------------
 
-    def _break(self, ending: Ending) -> None:
+    def _break(self, ending: StreamEnding) -> None:
         if self._transport is not None:
             self._transport.abort()
         self._stream.listener = None
         self._stream.abort()
         self._finish(ending)
 
-    def _finish(self, ending: Ending) -> None:
+    def _finish(self, ending: StreamEnding) -> None:
         if self._is_over:
             return
         self._is_over = True

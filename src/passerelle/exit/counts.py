@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from passerelle.core.address import AddressClass
-from passerelle.core.policy import Denial, HostRule, PortRule
+from passerelle.core.address.classes import AddressClass
+from passerelle.core.address.policy import Denial, HostRule, PortRule
 from passerelle.errors import LinkCode
-from passerelle.exit.connections import Ending
-from passerelle.io.metrics import Metrics
+from passerelle.exit.connections import StreamEnding
+from passerelle.io.server.metrics import Metrics
 
 _DENIALS: tuple[Denial, ...] = (*AddressClass, *PortRule, *HostRule)
 
 
-class Counts:
+class ExitCounts:
     """What has happened at one exit."""
 
     def __init__(self, metrics: Metrics) -> None:
@@ -34,7 +34,7 @@ class Counts:
             "exit_streams_ended",
             "Streams that ended, by how.",
             label="ending",
-            values=[ending.value for ending in Ending],
+            values=[ending.value for ending in StreamEnding],
         )
         self.streams_limited = metrics.counter(
             "exit_streams_limited", "Streams refused because a client had used up its quota."

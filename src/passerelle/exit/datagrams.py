@@ -7,14 +7,14 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from passerelle.core.policy import Denial, Refused
+from passerelle.core.address.policy import Denial, DestinationRefused
 from passerelle.core.quota import Account
 from passerelle.errors import PasserelleError, StreamFailed
-from passerelle.exit.connections import Ending, until_multiple
-from passerelle.io import udp
-from passerelle.io.flow import Flow
-from passerelle.io.stream import TunnelStream
+from passerelle.exit.connections import StreamEnding, until_multiple
+from passerelle.io.net import udp
 from passerelle.io.tasks import race
+from passerelle.io.tunnel.flow import Flow
+from passerelle.io.tunnel.stream import TunnelStream
 
 FAREWELL_S = 5.0
 """A client that does not hear within this time that its flow has ended is not waited for."""
@@ -24,7 +24,7 @@ Dial = Callable[[str, int], Coroutine[Any, Any, socket.socket]]
 
 
 class FlowConnection:
-    """Joins a flow and a connected socket, as `Connection` does a stream and TCP."""
+    """Joins a flow and a connected socket, as `SiteConnection` does a stream and TCP."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class FlowConnection:
         *,
         moved: Callable[[int, int], None],
         denied: Callable[[Denial], None],
-        ended: Callable[[FlowConnection, Ending], None],
+        ended: Callable[[FlowConnection, StreamEnding], None],
     ) -> None:
         """`moved` takes bytes down and up; `denied` a reason of the policy; `ended` comes once."""
         self._stream = stream
@@ -51,16 +51,16 @@ class FlowConnection:
     ) -> None:
         """Dial, or tell the client why not; then copy both ways until the flow is over.
 
-        `refusal_s` is as for `Connection.run`; `idle_s` how long the client may send nothing.
+        `refusal_s` is as for `SiteConnection.run`; `idle_s` how long the client may send nothing.
         Cancelling breaks everything off.
         """
-        ending = Ending.BROKEN
+        ending = StreamEnding.BROKEN
         try:
             ending = await self._run(dial, host, port, refusal_s, idle_s)
         finally:
             self.end(ending)
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: StreamEnding) -> None:
         """Break everything off: the task hears it. Idempotent."""
         if not self._is_over:
             self._is_over = True
@@ -69,20 +69,20 @@ class FlowConnection:
 
     async def _run(
         self, dial: Dial, host: str, port: int, refusal_s: float, idle_s: float
-    ) -> Ending:
+    ) -> StreamEnding:
         try:
             # A client that opens and resets without end gets no more look-ups than it has flows.
             connected = await race(dial(host, port), until=self._stream.broken())
-        except Refused as error:
+        except DestinationRefused as error:
             self._denied(error.denial)
             await until_multiple(refusal_s, self.began_s)
             self._stream.refuse(error.failure)
-            return Ending.REFUSED
+            return StreamEnding.REFUSED
         except StreamFailed as error:
             self._stream.refuse(error.failure)
-            return Ending.FAILED
+            return StreamEnding.FAILED
         if connected is None:
-            return Ending.BROKEN
+            return StreamEnding.BROKEN
         with connected:
             self._stream.accept()
             try:
@@ -92,8 +92,8 @@ class FlowConnection:
                 async with asyncio.timeout(FAREWELL_S):
                     await self._stream.flushed()
             except (PasserelleError, OSError):  # TimeoutError is an OSError
-                return Ending.BROKEN
-        return Ending.DONE if ended else Ending.IDLE
+                return StreamEnding.BROKEN
+        return StreamEnding.DONE if ended else StreamEnding.IDLE
 
     async def _carry(self, connected: socket.socket, idle_s: float) -> bool:
         """Copy both ways; return whether the client ended the flow, rather than leave it idle.

@@ -11,14 +11,14 @@ from typing import Self
 from passerelle.exit.announcer import Announcer
 from passerelle.exit.config import ExitConfig
 from passerelle.exit.service import Exit
-from passerelle.io.bus import connect
-from passerelle.io.metrics import Metrics, MetricsServer
-from passerelle.io.web import WebServer, application
+from passerelle.io.server.bus import connect
+from passerelle.io.server.metrics import Metrics, MetricsServer
+from passerelle.io.server.web import WebServer, application
 from passerelle.wire.bus import Subjects
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ListenAddresses:
     """Where an exit listens."""
 
     host: str
@@ -35,7 +35,9 @@ class ExitProcess:
     Leaving drains it first: see `Exit.drain`. Cancelling that goes on to the end at once.
     """
 
-    def __init__(self, config: ExitConfig, place: Place, *, bus_url: str | None = None) -> None:
+    def __init__(
+        self, config: ExitConfig, place: ListenAddresses, *, bus_url: str | None = None
+    ) -> None:
         """Make nothing yet: it needs a running event loop.
 
         At `bus_url` it tells brokers how it and its links do; None: nobody.

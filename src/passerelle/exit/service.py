@@ -16,15 +16,15 @@ from passerelle import limits
 from passerelle.core.replay import ReplayWindow
 from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.exit.config import ExitConfig
-from passerelle.exit.counts import Counts
-from passerelle.exit.face import Face
-from passerelle.exit.links import Reception
+from passerelle.exit.counts import ExitCounts
+from passerelle.exit.decoy_site import DecoySite
+from passerelle.exit.handshake import ExitHandshake
 from passerelle.exit.reports import LinkReport, NoReports, Reporter
 from passerelle.exit.sessions import SessionTable
-from passerelle.io.link import SecureLink
-from passerelle.io.metrics import Metrics
-from passerelle.io.tls import TlsPipe, exit_context
-from passerelle.io.ws import MESSAGE_LIMIT_BYTES, SUBPROTOCOL, WebSocketTransport
+from passerelle.io.server.metrics import Metrics
+from passerelle.io.tunnel.link import SecureLink
+from passerelle.io.tunnel.tls import TlsPipe, exit_context
+from passerelle.io.tunnel.websocket import MESSAGE_LIMIT_BYTES, SUBPROTOCOL, WebSocketTransport
 from passerelle.wire.bus import ExitLoad
 from passerelle.wire.tickets import Ticket, TicketKind, verify
 
@@ -51,10 +51,10 @@ class Exit:
         Raises ConfigError when the face cannot be served.
         """
         self._config = config
-        self._face = Face(config.face)
+        self._face = DecoySite(config.face)
         self._reporter = reporter or NoReports()
         metrics = metrics or Metrics()
-        self._counts = Counts(metrics)
+        self._counts = ExitCounts(metrics)
         self._tls = exit_context(config.identity)
         self._sessions = SessionTable(config, self._counts)
         self._used_tickets = ReplayWindow(limits.LINK_TICKET_LIFE_S, limits.LINK_TICKETS_USED)
@@ -141,13 +141,13 @@ class Exit:
     ) -> None:
         abort = None if request.transport is None else request.transport.abort
         transport = WebSocketTransport(socket, abort)
-        reception = Reception(self._sessions)
-        link = SecureLink(next(self._numbers), transport, TlsPipe(self._tls), reception)
+        handshake = ExitHandshake(self._sessions)
+        link = SecureLink(next(self._numbers), transport, TlsPipe(self._tls), handshake)
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         # A client that does not introduce itself in time is not waited for.
         late = loop.call_later(self._config.lifetimes.handshake_s, link.close, LinkCode.TIMEOUT)
-        reception.done = late.cancel
+        handshake.done = late.cancel
         self._links.add(link)
         try:
             link.start()

@@ -13,17 +13,17 @@ from passerelle.core.bucket import Bucket
 from passerelle.core.quota import Account, Accounts
 from passerelle.errors import Failure, LinkCode, LinkLost, PeerError, StreamFailed
 from passerelle.exit.config import ExitConfig
-from passerelle.exit.connections import Connection, Ending
-from passerelle.exit.counts import Counts
+from passerelle.exit.connections import SiteConnection, StreamEnding
+from passerelle.exit.counts import ExitCounts
 from passerelle.exit.datagrams import FlowConnection
-from passerelle.io.dial import dial
-from passerelle.io.dns import Resolver
-from passerelle.io.metrics import Metrics
-from passerelle.io.pace import Pace
-from passerelle.io.stream import TunnelStream
+from passerelle.io.net.dial import dial
+from passerelle.io.net.dns import Resolver
+from passerelle.io.net.udp import dial_udp
+from passerelle.io.server.metrics import Metrics
 from passerelle.io.tasks import TaskSet
-from passerelle.io.tunnel import Tunnel
-from passerelle.io.udp import dial_udp
+from passerelle.io.tunnel.fairturns import FairTurns
+from passerelle.io.tunnel.stream import TunnelStream
+from passerelle.io.tunnel.tunnel import Tunnel
 from passerelle.wire.control import Control
 from passerelle.wire.frames import Hello
 from passerelle.wire.tickets import TicketKind, verify
@@ -42,15 +42,15 @@ LATE_STREAMS_S = 2.0
 class SessionTable:
     """All sessions of one exit."""
 
-    def __init__(self, config: ExitConfig, counts: Counts | None = None) -> None:
+    def __init__(self, config: ExitConfig, counts: ExitCounts | None = None) -> None:
         self._config = config
-        self.counts = counts or Counts(Metrics())
+        self.counts = counts or ExitCounts(Metrics())
         self._loop = asyncio.get_running_loop()
         self._sessions: dict[bytes, _ExitSession] = {}
         self._accounts = Accounts(config.quota)
         self._tasks = TaskSet("exit")
         self._resolver = Resolver()
-        self._pace = Pace(config.rate_bytes_s)
+        self._pace = FairTurns(config.rate_bytes_s)
         self._draining_since_s: float | None = None
         self._calm = asyncio.Event()
         """Set whenever the last stream of the exit ends."""
@@ -114,7 +114,7 @@ class SessionTable:
 
     def spawn(self, session: _ExitSession, stream: TunnelStream, host: str, port: int) -> None:
         """Serve one stream in the background. Raises RuntimeError when the exit is closing."""
-        connection = Connection(
+        connection = SiteConnection(
             stream,
             session.account,
             moved=self.counts.moved,
@@ -230,7 +230,7 @@ class _ExitSession:
         self._config = table._config
         self.id = session_id
         self.account = account
-        self.connections: set[Connection | FlowConnection] = set()
+        self.connections: set[SiteConnection | FlowConnection] = set()
         lifetimes = self._config.lifetimes
         self.tunnel = Tunnel(
             self,
@@ -283,7 +283,7 @@ class _ExitSession:
 
     def tunnel_ended(self, reason: LinkCode) -> None:
         for connection in list(self.connections):
-            connection.end(Ending.BROKEN)
+            connection.end(StreamEnding.BROKEN)
         self._table.forget(self)
 
     # --- limits ---------------------------------------------------------------------------------
@@ -297,7 +297,9 @@ class _ExitSession:
             # Not in the midst of what the tunnel is doing.
             self._table._loop.call_soon(self.tunnel.close)
 
-    def connection_ended(self, connection: Connection | FlowConnection, ending: Ending) -> None:
+    def connection_ended(
+        self, connection: SiteConnection | FlowConnection, ending: StreamEnding
+    ) -> None:
         """A stream is over."""
         self.connections.discard(connection)
         self.account.close_stream()
@@ -314,6 +316,6 @@ class _ExitSession:
             return
         for connection in list(self.connections):
             if now - connection.active_s > lifetimes.stream_idle_s:
-                connection.end(Ending.IDLE)
+                connection.end(StreamEnding.IDLE)
             elif now - connection.began_s > lifetimes.stream_total_s:
-                connection.end(Ending.EXPIRED)
+                connection.end(StreamEnding.EXPIRED)

@@ -15,13 +15,13 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from passerelle import limits
-from passerelle.core.address import IPNetwork
-from passerelle.core.host import HostError
-from passerelle.core.policy import UDP_PORTS, WEB_PORTS, Policy, parse_site
+from passerelle.core.address.classes import IPNetwork
+from passerelle.core.address.host import HostError
+from passerelle.core.address.policy import UDP_PORTS, WEB_PORTS, ConnectionPolicy, parse_site
 from passerelle.core.quota import Quota
 from passerelle.errors import ConfigError
 from passerelle.exit.config import ExitConfig, Lifetimes
-from passerelle.io.tls import LinkIdentity
+from passerelle.io.tunnel.tls import LinkIdentity
 
 
 class _PolicyTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,10 +65,10 @@ _File = msgspec.defstruct(
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Settings:
+class ExitSettings:
     """What an operator decides about exits, whatever their number and keys."""
 
-    policy: Policy = dataclasses.field(default_factory=Policy)
+    policy: ConnectionPolicy = dataclasses.field(default_factory=ConnectionPolicy)
     quota: Quota = dataclasses.field(default_factory=Quota)
     lifetimes: Lifetimes = dataclasses.field(default_factory=Lifetimes)
     rate_bytes_s: float | None = None
@@ -128,7 +128,7 @@ class Settings:
         udp_ports: Sequence[int] | None = None,
         sites: Sequence[str] | None = None,
         face: Path | None = None,
-    ) -> Settings:
+    ) -> ExitSettings:
         """Return these settings with what the command line says besides. Raises ConfigError.
 
         Networks are added; other flags that are given go before the file.
@@ -190,7 +190,7 @@ def make_policy(
     udp_ports: Sequence[int] = tuple(UDP_PORTS),
     sites: Sequence[str] | None = None,
     names: Mapping[str, str] = _NAMES,
-) -> Policy:
+) -> ConnectionPolicy:
     """Return the policy that people's words describe: without `ports` the web's, without
     `udp_ports` no UDP. Raises ConfigError; `names` are what people call the parameters.
     """
@@ -203,7 +203,7 @@ def make_policy(
         raise ConfigError(f"{names['sites']} cannot be used: {error}.") from error
     if listed == ():
         raise ConfigError("Site mode without sites serves nothing: list at least one.")
-    return Policy(
+    return ConnectionPolicy(
         allow=_networks(names["allow"], allow),
         deny=_networks(names["deny"], deny),
         ports=frozenset(ports) or WEB_PORTS,

@@ -1,4 +1,4 @@
-"""What the servers of one network say to each other on their bus (`io/bus`).
+"""What the servers of one network say to each other on their bus (`io/server/bus`).
 
 Messages are MessagePack arrays in the order of the fields below; unknown subjects are nobody's.
 Subjects begin with `passerelle.1.` and the network's name on the bus, `NETWORK` below: 16 digits of
@@ -7,7 +7,7 @@ server.
 
 | subject | who → who | message |
 |---|---|---|
-| `NETWORK.place.CLASS` | broker → one of the group `brokers` | `Place`; answer `Placed` |
+| `NETWORK.place.CLASS` | broker → one of the group `brokers` | `PlaceOffer`; answer `OfferPlaced` |
 | `NETWORK.complaint` | broker → all brokers | `Complaint` |
 | `NETWORK.link` | exit → all brokers | `LinkOutcome` |
 | `NETWORK.exit` | exit → all brokers, every few seconds | `ExitLoad` |
@@ -41,7 +41,7 @@ Key = Annotated[bytes, Meta(max_length=32)]
 
 
 class Who(msgspec.Struct, frozen=True, array_like=True):
-    """What matching knows of a client: `core.choice.Seeker` and its `Origin`."""
+    """What matching knows of a client: `core.matching.best.Seeker` and its `Origin`."""
 
     nat: NatClass
     site: Annotated[bytes, Meta(max_length=16)] | None
@@ -55,7 +55,7 @@ class Who(msgspec.Struct, frozen=True, array_like=True):
         return "<client withheld>"
 
 
-class Place(msgspec.Struct, frozen=True, array_like=True):
+class PlaceOffer(msgspec.Struct, frozen=True, array_like=True):
     """Place this offer on a volunteer of yours."""
 
     exit_id: ExitId
@@ -70,7 +70,7 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
         return "<offer withheld>"
 
 
-class Placed(msgspec.Struct, frozen=True, array_like=True):
+class OfferPlaced(msgspec.Struct, frozen=True, array_like=True):
     """What became of it."""
 
     result: Answer | Miss
@@ -121,7 +121,7 @@ class BrokerCount(msgspec.Struct, frozen=True, array_like=True):
     countries: Annotated[dict[Annotated[str, Meta(max_length=2)], Natural], Meta(max_length=300)]
 
 
-Message = Place | Placed | Complaint | LinkOutcome | ExitLoad | BrokerCount
+Message = PlaceOffer | OfferPlaced | Complaint | LinkOutcome | ExitLoad | BrokerCount
 
 _encoder = msgspec.msgpack.Encoder()
 

@@ -29,7 +29,7 @@ DATA_CHANNEL_ID = 0
 SCTP is, without a round trip for DCEP."""
 
 MEDIA_VERSION = 1
-"""Format of the frames of a media link (`core.video`)."""
+"""Format of the frames of a media link (`core.media.video`)."""
 MESSAGE_NUMBER_BYTES = 4
 """In front of each binary message to the client on a media link's DataChannel: its number."""
 

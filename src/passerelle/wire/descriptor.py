@@ -19,7 +19,7 @@ from passerelle import limits
 from passerelle.errors import ConfigError
 from passerelle.wire import ways
 from passerelle.wire.signalling import ExitId
-from passerelle.wire.ways import Direct, Way
+from passerelle.wire.ways import DirectWay, Way
 
 FORMAT = 1
 _CONTEXT = b"passerelle descriptor 1 "
@@ -47,7 +47,7 @@ class BrokerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def known_ways(self) -> tuple[Way, ...]:
         """The ways that this version understands."""
-        return ways.read(self.ways) if self.ways else (Direct(),)
+        return ways.read(self.ways) if self.ways else (DirectWay(),)
 
 
 class ExitEntry(msgspec.Struct, frozen=True):

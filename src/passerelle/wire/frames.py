@@ -156,7 +156,7 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class WindowFrame:
     """How much the other side may have unacknowledged on this link; 0: find out yourself.
 
     Comes from a receiver that sees more of the path than acknowledgements show.
@@ -165,7 +165,7 @@ class Pace:
     window_bytes: int
 
 
-Frame = Hello | Welcome | Refused | Data | Ack | Ping | Pong | Padding | Drain | Close | Pace
+Frame = Hello | Welcome | Refused | Data | Ack | Ping | Pong | Padding | Drain | Close | WindowFrame
 
 
 def encode(frame: Frame) -> bytes:
@@ -196,7 +196,7 @@ def _encode(frame: Frame) -> bytes:
             return _frame(Type.DRAIN, b"")
         case Close(code, ends_session):
             return _frame(Type.CLOSE, _CLOSE.pack(code, ends_session))
-        case Pace(window_bytes):
+        case WindowFrame(window_bytes):
             return _frame(Type.PACE, _PACE.pack(window_bytes))
         case Hello(session_id, may_create, received, ticket, version):
             if len(session_id) != SESSION_ID_BYTES:
@@ -317,5 +317,5 @@ _DECODERS: dict[int, Callable[[memoryview], Frame]] = {
     Type.PADDING: lambda body: Padding(len(body)),
     Type.DRAIN: lambda _body: Drain(),
     Type.CLOSE: _decode_close,
-    Type.PACE: lambda body: Pace(_PACE.unpack(body)[0]),
+    Type.PACE: lambda body: WindowFrame(_PACE.unpack(body)[0]),
 }

@@ -61,7 +61,7 @@ class Refusal(enum.Enum):
     UNKNOWN_EXIT = "unknown_exit"
     BUSY = "busy"
     PROOF = "proof"
-    """Too many ask: ask again with a proof of work of `Reply.proof_bits`."""
+    """Too many ask: ask again with a proof of work of `RendezvousReply.proof_bits`."""
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,7 +77,7 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Link tickets for more links through the same volunteer (`wire.control.Lane`)."""
 
 
-class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RendezvousRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Ask for one volunteer per offer, all towards the same exit."""
 
     version: VersionNumber
@@ -104,13 +104,13 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token: Annotated[str, Meta(max_length=limits.TICKET_BYTES)] = ""
     """An operator's word for this reader (`wire.tokens`)."""
     proof: Annotated[bytes, Meta(max_length=8)] = b""
-    """Proof of work (`core.proof`)."""
+    """Proof of work (`core.matching.proof`)."""
 
     def __repr__(self) -> str:
         return f"<rendezvous request with {len(self.offers)} offers>"
 
 
-class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RendezvousReply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One answer or miss per offer, in their order."""
 
     exit: ExitId | None = None
@@ -129,11 +129,11 @@ class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
-_request_decoder = msgspec.msgpack.Decoder(Request)
-_reply_decoder = msgspec.msgpack.Decoder(Reply)
+_request_decoder = msgspec.msgpack.Decoder(RendezvousRequest)
+_reply_decoder = msgspec.msgpack.Decoder(RendezvousReply)
 
 
-def seal_request(request: Request, broker_key: bytes) -> bytes:
+def seal_request(request: RendezvousRequest, broker_key: bytes) -> bytes:
     """Return `request` sealed to the broker's 32-byte X25519 key.
 
     Raises ValueError when the request is too long or the key is none.
@@ -141,7 +141,7 @@ def seal_request(request: Request, broker_key: bytes) -> bytes:
     return _seal(_padded(request), broker_key, _REQUEST_INFO)
 
 
-def open_request(sealed: bytes, key: X25519PrivateKey) -> Request:
+def open_request(sealed: bytes, key: X25519PrivateKey) -> RendezvousRequest:
     """Open a sealed request.
 
     Raises PeerError, always with the same code and words: whoever sent it learns nothing about
@@ -150,7 +150,7 @@ def open_request(sealed: bytes, key: X25519PrivateKey) -> Request:
     return _open(sealed, key, _REQUEST_INFO, _request_decoder)
 
 
-def seal_reply(reply: Reply, request: Request) -> bytes:
+def seal_reply(reply: RendezvousReply, request: RendezvousRequest) -> bytes:
     """Return `reply` sealed to the key that `request` brought.
 
     Raises PeerError when that key is no usable X25519 key, ValueError when the reply is too long.
@@ -162,12 +162,12 @@ def seal_reply(reply: Reply, request: Request) -> bytes:
         raise _unreadable() from error
 
 
-def open_reply(sealed: bytes, key: X25519PrivateKey, request: Request) -> Reply:
+def open_reply(sealed: bytes, key: X25519PrivateKey, request: RendezvousRequest) -> RendezvousReply:
     """Open the reply to `request`. Raises PeerError."""
     return _open(sealed, key, _REPLY_INFO + request.nonce, _reply_decoder)
 
 
-def _padded(message: Request | Reply) -> bytes:
+def _padded(message: RendezvousRequest | RendezvousReply) -> bytes:
     body = _encoder.encode(message)
     needed = _LENGTH.size + len(body)
     size = next((size for size in limits.SEALED_SIZES if size >= needed), None)

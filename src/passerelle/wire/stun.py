@@ -56,7 +56,7 @@ class Endpoint(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class BindingRequest:
     """Tell me where I come from."""
 
     transaction: bytes
@@ -69,7 +69,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class BindingResponse:
     """You come from `mapped`."""
 
     transaction: bytes
@@ -81,7 +81,7 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class BindingError:
     """The request cannot be answered."""
 
     transaction: bytes
@@ -89,17 +89,17 @@ class Failure:
     """Attributes that were not understood; only in what is sent."""
 
 
-Message = Request | Response | Failure
+Message = BindingRequest | BindingResponse | BindingError
 
 
 def encode(message: Message) -> bytes:
     """Return `message` as one datagram."""
     match message:
-        case Request():
+        case BindingRequest():
             flags = _CHANGE_ADDRESS * message.change_address + _CHANGE_PORT * message.change_port
             body = _attribute(_CHANGE_REQUEST, _FLAGS.pack(flags)) if flags else b""
             return _message(_REQUEST, message.transaction, body)
-        case Response():
+        case BindingResponse():
             mapped = _mask(_pack(message.mapped), message.transaction)
             body = _attribute(_XOR_MAPPED_ADDRESS, mapped)
             if message.origin is not None:
@@ -107,7 +107,7 @@ def encode(message: Message) -> bytes:
             if message.other is not None:
                 body += _attribute(_OTHER_ADDRESS, _pack(message.other))
             return _message(_SUCCESS, message.transaction, body)
-        case Failure():
+        case BindingError():
             code = struct.pack("!HBB", 0, *divmod(_UNKNOWN_ATTRIBUTE, 100)) + _REASON
             kinds = struct.pack(f"!{len(message.unknown)}H", *message.unknown)
             body = _attribute(_ERROR_CODE, code) + _attribute(_UNKNOWN_ATTRIBUTES, kinds)
@@ -133,18 +133,18 @@ def decode(datagram: bytes) -> Message:
     if kind == _SUCCESS:
         return _response(transaction, attributes)
     if kind == _ERROR:
-        return Failure(transaction)
+        return BindingError(transaction)
     raise _malformed()
 
 
-def _request(transaction: bytes, attributes: dict[int, bytes]) -> Request:
+def _request(transaction: bytes, attributes: dict[int, bytes]) -> BindingRequest:
     flags = 0
     if (change := attributes.get(_CHANGE_REQUEST)) is not None:
         if len(change) != _FLAGS.size:
             raise _malformed()
         (flags,) = _FLAGS.unpack(change)
     unknown = (name for name in attributes if name < _OPTIONAL and name != _CHANGE_REQUEST)
-    return Request(
+    return BindingRequest(
         transaction,
         bool(flags & _CHANGE_ADDRESS),
         bool(flags & _CHANGE_PORT),
@@ -152,7 +152,7 @@ def _request(transaction: bytes, attributes: dict[int, bytes]) -> Request:
     )
 
 
-def _response(transaction: bytes, attributes: dict[int, bytes]) -> Response:
+def _response(transaction: bytes, attributes: dict[int, bytes]) -> BindingResponse:
     if _XOR_MAPPED_ADDRESS not in attributes:
         raise _malformed()
     mapped = _unpack(_mask(attributes[_XOR_MAPPED_ADDRESS], transaction))
@@ -160,7 +160,7 @@ def _response(transaction: bytes, attributes: dict[int, bytes]) -> Response:
         _unpack(attributes[name]) if name in attributes else None
         for name in (_RESPONSE_ORIGIN, _OTHER_ADDRESS)
     )
-    return Response(transaction, mapped, origin, other)
+    return BindingResponse(transaction, mapped, origin, other)
 
 
 def _attributes(datagram: bytes) -> Iterator[tuple[int, bytes]]:

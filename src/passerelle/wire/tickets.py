@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from msgspec import Meta
 
 from passerelle.errors import LinkCode, PeerError
-from passerelle.wire import stamp
+from passerelle.wire import signed_text as stamp
 from passerelle.wire.signalling import ExitId
 
 _CONTEXT = b"passerelle ticket 1 "

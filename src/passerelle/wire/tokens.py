@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from msgspec import Meta
 
 from passerelle import limits
-from passerelle.wire import stamp
+from passerelle.wire import signed_text as stamp
 
 _CONTEXT = b"passerelle token 1 "
 

@@ -32,7 +32,7 @@ AMP_RENDEZVOUS_PATH: Final = "/v1/amp/rendezvous/"
 """Followed by the sealed request, base64url."""
 
 BaseUrl = Annotated[str, Meta(min_length=8, max_length=256)]
-Front = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?\Z")]
+FrontHost = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?\Z")]
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -43,7 +43,7 @@ class Target(msgspec.Struct, frozen=True):
     """`Host` of the request, when it is not the one of `url`."""
 
 
-class Direct(msgspec.Struct, frozen=True, tag_field="kind", tag="direct"):
+class DirectWay(msgspec.Struct, frozen=True, tag_field="kind", tag="direct"):
     """HTTPS to the broker's own address."""
 
     def target(self, broker_url: str, path: str) -> Target:
@@ -54,28 +54,28 @@ class Direct(msgspec.Struct, frozen=True, tag_field="kind", tag="direct"):
         return "direct"
 
 
-class Fronted(msgspec.Struct, frozen=True, tag_field="kind", tag="fronted"):
+class FrontedWay(msgspec.Struct, frozen=True, tag_field="kind", tag="fronted"):
     """HTTPS to a content delivery network under the name of another of its customers."""
 
     url: BaseUrl
-    front: Front
+    front: FrontHost
 
     def __post_init__(self) -> None:
         require_http(self.url)
 
     def target(self, broker_url: str, path: str) -> Target:
-        """See `Direct.target`."""
+        """See `DirectWay.target`."""
         return _behind(self.front, self.url + path)
 
     def __str__(self) -> str:
         return f"fronted={self.front},{self.url}"
 
 
-class Amp(msgspec.Struct, frozen=True, tag_field="kind", tag="amp", omit_defaults=True):
+class AmpWay(msgspec.Struct, frozen=True, tag_field="kind", tag="amp", omit_defaults=True):
     """A GET through an AMP cache: the request in the path, the reply on a page."""
 
     cache: BaseUrl
-    front: Front | None = None
+    front: FrontHost | None = None
     url: BaseUrl | None = None
     """None: the broker's own."""
 
@@ -85,7 +85,7 @@ class Amp(msgspec.Struct, frozen=True, tag_field="kind", tag="amp", omit_default
             require_http(self.url)
 
     def target(self, broker_url: str, path: str) -> Target:
-        """See `Direct.target`."""
+        """See `DirectWay.target`."""
         cached = amp.cache_url(self.cache, (self.url or broker_url) + path)
         return Target(cached) if self.front is None else _behind(self.front, cached)
 
@@ -93,7 +93,7 @@ class Amp(msgspec.Struct, frozen=True, tag_field="kind", tag="amp", omit_default
         return f"amp={self.cache}" if self.front is None else f"amp={self.front},{self.cache}"
 
 
-Way = Direct | Fronted | Amp
+Way = DirectWay | FrontedWay | AmpWay
 
 
 def read(items: Iterable[dict[str, Any]]) -> tuple[Way, ...]:
@@ -119,9 +119,9 @@ def parse(text: str) -> Way:
     url = url.rstrip("/")
     try:
         if kind == "fronted" and comma:
-            return msgspec.convert({"kind": kind, "front": front, "url": url}, Fronted)
+            return msgspec.convert({"kind": kind, "front": front, "url": url}, FrontedWay)
         if kind == "amp":
-            return msgspec.convert({"kind": kind, "front": front or None, "cache": url}, Amp)
+            return msgspec.convert({"kind": kind, "front": front or None, "cache": url}, AmpWay)
     except (msgspec.ValidationError, ValueError):
         raise ValueError(f"{rest!r} does not hold a host name and a URL that can be used") from None
     raise ValueError(f"{text!r} is no way to a broker")

@@ -1,0 +1,313 @@
+"""The server side of an HTTP/1.1 proxy (RFC 9110, RFC 9112), without I/O.
+
+Two kinds of request: `CONNECT host:port`, which becomes a plain stream, and the absolute form,
+`GET http://host/path`, whose head is rewritten for the site and followed by its body.
+
+h11 parses heads and body framing: it is small, strict, long fuzzed, and under every httpx and
+uvicorn. Where it forgives more than a proxy may (bare LF, folded lines, two kinds of body length
+at once), the request is refused here first.
+
+One request per connection: the head that goes to the site says `Connection: close`, and bytes
+behind the body are dropped. An application may send its next request, for another site, down the
+same connection; reading it would mean following the site's answers too, and passing it on unread
+would tell one site about another. Applications open another connection at no cost.
+
+No `Via` field is added, against RFC 9110 §7.6.3: it would tell every site how its reader came.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from http import HTTPStatus
+from typing import Final
+
+import h11
+
+from passerelle.core.address.host import HostError, join_authority, split_authority
+from passerelle.core.localport.request import (
+    BadRequest,
+    CloseConnection,
+    Connect,
+    Effect,
+    Forward,
+    Rejection,
+    Send,
+)
+from passerelle.errors import FAILURES, Failure
+from passerelle.limits import PROXY_HEAD_BYTES
+
+_END: Final = b"\r\n\r\n"
+# RFC 9112 §2.2 and §5.2: bare CR, bare LF, NUL, folded lines. Readers disagree about all of them.
+_ILLEGAL = re.compile(rb"\x00|(?<!\r)\n|\r[^\n]|\n[ \t]")
+_ABSOLUTE = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#]*)([^#]*)", re.IGNORECASE)
+# RFC 9110 §7.6.1, and what proxies of old added to it.
+_HOP_BY_HOP: Final = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"upgrade",
+    }
+)
+# A `Connection` field that names these would have the proxy change where the message ends or goes.
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding", b"host"})
+
+_TITLES: Final = {
+    400: "This request cannot be passed on",
+    403: "The exit does not connect there",
+    431: "This request is too large",
+    502: "This site could not be reached",
+    501: "Not carried here",
+    503: "Not connected at the moment",
+    504: "This site did not answer in time",
+}
+_NOT_FOR_PROXY: Final = (
+    "This port is a proxy, not a web site. Enter its address and port as the HTTP or SOCKS5 proxy "
+    "in your browser's network settings, then open the page you want."
+)
+_NO_HTTPS: Final = (
+    "A proxy must not read https pages, so they go through CONNECT. Set this address as the proxy "
+    "for https too, or use it as a SOCKS5 proxy."
+)
+_PAGE: Final = """\
+<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<meta name="viewport" content="width=device-width">
+<style>body{{font:18px/1.5 system-ui,sans-serif;max-width:34em;margin:12vh auto;padding:0 1em}}
+:root{{color-scheme:light dark}}small{{opacity:.7}}</style></head>
+<body><h1>{title}</h1><p>{text}</p><p><small>Passerelle, error {status}</small></p></body></html>
+"""
+
+
+def error_response(
+    status: int, title: str, text: str, *, body: bool = True, fields: tuple[str, ...] = ()
+) -> bytes:
+    """Return a whole response: a small page of its own that loads nothing from anywhere.
+
+    `title` and `text` are plain text. `body=False` leaves the page out, for HEAD.
+    """
+    page = _PAGE.format(title=html.escape(title), text=html.escape(text), status=status).encode()
+    lines = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        "Content-Type: text/html; charset=utf-8",
+        f"Content-Length: {len(page)}",
+        # The page appears in the place of the site: it must not run or keep anything there.
+        "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'",
+        "Cache-Control: no-store",
+        *fields,
+        "Connection: close",
+    )
+    return "\r\n".join(lines).encode() + _END + (page if body else b"")
+
+
+class HttpProxy:
+    """One connection: reads one request, then its body."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._scanned = 0
+        self._over = False
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=PROXY_HEAD_BYTES)
+        self._method = b""
+        self._chunked = False
+        self._raw = False
+
+    def receive(self, data: bytes) -> list[Effect]:
+        """See `Handshake.receive`. Calling it after its last effect is a fault of the caller."""
+        if self._over:
+            raise RuntimeError("the request is complete")
+        self._buffer += data
+        try:
+            end = self._find_end()
+            if end is None:
+                return []
+            self._over = True
+            return [self._read_head(self._buffer[:end], self._buffer[end:])]
+        except BadRequest as error:
+            self._over = True
+            return [Send(self._error(error.status, error.text)), CloseConnection(error.reason)]
+        finally:
+            if self._over:
+                self._buffer = b""
+
+    def accept(self) -> bytes:
+        """See `Handshake.accept`. Nothing for the absolute form: the site answers."""
+        if self._method == b"CONNECT":
+            return b"HTTP/1.1 200 Connection established\r\n\r\n"
+        return b""
+
+    def refuse(self, failure: Failure) -> bytes:
+        """See `Handshake.refuse`. Names the failure in `Proxy-Status` (RFC 9209)."""
+        report = FAILURES[failure]
+        status = f"Proxy-Status: passerelle; error={failure.value}"
+        return self._error(report.http_status, report.sentence, status)
+
+    def forward(self, data: bytes) -> bytes:
+        """See `Handshake.forward`. Returns nothing once the body is complete."""
+        if self._raw:
+            return data
+        if self._http.their_state is not h11.SEND_BODY:
+            return b""
+        return self._read_body(data)
+
+    def _find_end(self) -> int | None:
+        # Neither the head's end nor an illegal pair of bytes may hide on the seam of two chunks.
+        start = max(0, self._scanned - len(_END) + 1)
+        at = self._buffer.find(_END, start, PROXY_HEAD_BYTES)
+        end = at + len(_END) if at >= 0 else None
+        if _ILLEGAL.search(self._buffer, start, min(len(self._buffer), end or PROXY_HEAD_BYTES)):
+            raise _malformed("The request has a line that does not end as HTTP lines do.")
+        if end is None and len(self._buffer) >= PROXY_HEAD_BYTES:
+            raise BadRequest(
+                Rejection.HEAD_TOO_LARGE,
+                431,
+                f"The request's head is larger than {PROXY_HEAD_BYTES // 1024} KiB. "
+                "Delete this site's cookies, then try again.",
+            )
+        self._scanned = len(self._buffer)
+        return end
+
+    def _read_head(self, head: bytes, rest: bytes) -> Connect | Forward:
+        self._http.receive_data(head)
+        try:
+            request = self._http.next_event()
+        except h11.RemoteProtocolError:
+            raise _malformed("The request is not well-formed HTTP.") from None
+        # A complete head is an event; h11 has no other for it.
+        assert isinstance(request, h11.Request)
+        self._method = request.method
+        _check_framing(request)
+        target = request.target.decode("ascii")
+        if request.method == b"CONNECT":
+            return self._connect(request, target, rest)
+        return self._forward_request(request, target, rest)
+
+    def _connect(self, request: h11.Request, target: str, rest: bytes) -> Connect:
+        # RFC 9110 §9.3.6: CONNECT has no content. A length would say that part of the stream is.
+        if any(
+            name == b"transfer-encoding" or (name == b"content-length" and int(value))
+            for name, value in request.headers
+        ):
+            raise _malformed("A CONNECT request has no body.")
+        self._raw = True
+        host, port = _destination(target, None)
+        return Connect(host, port, rest)
+
+    def _forward_request(self, request: h11.Request, target: str, rest: bytes) -> Forward:
+        absolute = _ABSOLUTE.fullmatch(target)
+        if absolute is None:
+            raise BadRequest(Rejection.NOT_A_PROXY_REQUEST, 400, _NOT_FOR_PROXY)
+        scheme, authority, path = absolute.groups()
+        if scheme.lower() != "http":
+            text = _NO_HTTPS if scheme.lower() == "https" else "Only http addresses fit here."
+            raise BadRequest(Rejection.SCHEME, 400, text)
+        host, port = _destination(authority, 80)
+        self._chunked = any(name == b"transfer-encoding" for name, _ in request.headers)
+        upgrade = _upgrade(request)
+        head = _origin_head(request, _origin_target(request.method, path), host, port, upgrade)
+        early = self._read_body(rest)
+        if upgrade and self._http.their_state is not h11.SEND_BODY:
+            # Behind a complete request to switch, the bytes are the other protocol's.
+            self._raw = True
+            early += self._http.trailing_data[0]
+        return Forward(host, port, head, early)
+
+    def _read_body(self, data: bytes) -> bytes:
+        """Return the body's part of `data`, framed anew: no chunk extension or trailer passes."""
+        parts: list[bytes] = []
+        if data:  # h11 takes no bytes for the end of the connection
+            self._http.receive_data(data)
+        try:
+            # Up to the body's end and no further: what h11 says of later bytes depends on the head.
+            while isinstance(event := self._http.next_event(), h11.Data):
+                piece = bytes(event.data)
+                parts.append(b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece)
+            if self._chunked and isinstance(event, h11.EndOfMessage):
+                parts.append(b"0\r\n\r\n")
+        except h11.RemoteProtocolError:
+            raise _malformed("The request's body is not well-formed HTTP.") from None
+        return b"".join(parts)
+
+    def _error(self, status: int, text: str, *fields: str) -> bytes:
+        title = _TITLES[status]
+        return error_response(status, title, text, body=self._method != b"HEAD", fields=fields)
+
+
+def _malformed(text: str) -> BadRequest:
+    return BadRequest(Rejection.MALFORMED, 400, text)
+
+
+def _check_framing(request: h11.Request) -> None:
+    """Refuse what two readers of one request could take for different lengths or sites."""
+    names = {name for name, _ in request.headers}
+    if request.http_version not in (b"1.0", b"1.1"):
+        raise BadRequest(Rejection.VERSION, 400, "Only HTTP/1.1 and HTTP/1.0 fit here.")
+    if b"transfer-encoding" in names and (
+        # RFC 9112 §6.1, the last two paragraphs.
+        b"content-length" in names or request.http_version == b"1.0"
+    ):
+        raise _malformed("The request gives its length in two ways.")
+    if _connection_options(request) & _FRAMING:
+        raise _malformed("The request hides a field that it cannot do without.")
+
+
+def _connection_options(request: h11.Request) -> frozenset[bytes]:
+    return frozenset(
+        option.strip().lower()
+        for name, value in request.headers
+        if name == b"connection"
+        for option in value.split(b",")
+    )
+
+
+def _upgrade(request: h11.Request) -> bytes:
+    """Return the value of `Upgrade` to pass on (RFC 9110 §7.8): WebSocket, or nothing.
+
+    Nothing else switches over plain HTTP, but h2c, which has smuggled requests past many a proxy.
+    """
+    if b"upgrade" not in _connection_options(request):
+        return b""
+    asked = b", ".join(value for name, value in request.headers if name == b"upgrade")
+    return asked if asked.lower() == b"websocket" else b""
+
+
+def _destination(authority: str, default_port: int | None) -> tuple[str, int]:
+    try:
+        return split_authority(authority, default_port)
+    except HostError:
+        # RFC 9110 §4.2.4: a user name before the host is treated as an error, too.
+        raise BadRequest(
+            Rejection.DESTINATION, 400, "The address is not a host and port. Check its spelling."
+        ) from None
+
+
+def _origin_target(method: bytes, path: str) -> bytes:
+    """Return the target in origin form (RFC 9112 §3.2.1), or `*` for OPTIONS (§3.2.4)."""
+    if not path and method == b"OPTIONS":
+        return b"*"
+    return (path if path.startswith("/") else "/" + path).encode("ascii")
+
+
+def _origin_head(
+    request: h11.Request, target: bytes, host: str, port: int, upgrade: bytes
+) -> bytes:
+    # The version stays the application's: the answer reaches it as the site frames it.
+    lines = [b"%b %b HTTP/%b" % (request.method, target, request.http_version)]
+    # RFC 9112 §3.2.2: the target counts, not the Host field that came with it.
+    authority = join_authority(host, port).removesuffix(":80")
+    lines.append(b"Host: " + authority.encode("ascii"))
+    dropped = _HOP_BY_HOP | _connection_options(request) | {b"host"}
+    lines += [
+        name + b": " + value
+        for name, value in request.headers.raw_items()
+        if name.lower() not in dropped
+    ]
+    if upgrade:
+        lines += [b"Connection: Upgrade", b"Upgrade: " + upgrade]
+    else:
+        lines.append(b"Connection: close")
+    return b"\r\n".join(lines) + _END

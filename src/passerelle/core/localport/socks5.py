@@ -1,0 +1,242 @@
+"""The server side of a SOCKS5 handshake (RFC 1928, RFC 1929), without I/O.
+
+    application                      client
+    05 n methods…              →
+                               ←     05 00          no authentication (or 02, or FF: none fits)
+    01 len name len password   →                    only after 02
+                               ←     01 00
+    05 cmd 00 type address port →                   cmd 01 CONNECT, 03 UDP ASSOCIATE
+                               ←     05 reply 00 01 00000000 0000
+
+The reply to UDP ASSOCIATE names the address that takes the application's datagrams
+(`core.localport.udpassociate`).
+
+User name and password are accepted whatever they are: tools send them to keep their streams apart,
+and whoever reaches the local port may use it. They are not kept.
+"""
+
+from __future__ import annotations
+
+import enum
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final
+
+from passerelle.core.address.host import HostError, IPAddress, parse_host
+from passerelle.core.localport.request import (
+    Associate,
+    CloseConnection,
+    Connect,
+    Effect,
+    Rejection,
+    Send,
+)
+from passerelle.errors import FAILURES, Failure
+
+VERSION: Final = 0x05
+_CREDENTIALS_VERSION: Final = 0x01
+
+
+class ReplyCode(enum.IntEnum):
+    """RFC 1928 §6, field REP."""
+
+    SUCCEEDED = 0x00
+    GENERAL_FAILURE = 0x01
+    NOT_ALLOWED = 0x02
+    NETWORK_UNREACHABLE = 0x03
+    HOST_UNREACHABLE = 0x04
+    REFUSED = 0x05
+    TTL_EXPIRED = 0x06
+    COMMAND_NOT_SUPPORTED = 0x07
+    ADDRESS_TYPE_NOT_SUPPORTED = 0x08
+
+
+class AuthMethod(enum.IntEnum):
+    """RFC 1928 §3."""
+
+    NONE = 0x00
+    CREDENTIALS = 0x02
+    NOT_ACCEPTABLE = 0xFF
+
+
+class Command(enum.IntEnum):
+    """RFC 1928 §4, field CMD."""
+
+    CONNECT = 0x01
+    BIND = 0x02
+    UDP_ASSOCIATE = 0x03
+
+
+class AddressType(enum.IntEnum):
+    """RFC 1928 §5."""
+
+    IPV4 = 0x01
+    NAME = 0x03
+    IPV6 = 0x04
+
+
+class _State(enum.Enum):
+    GREETING = enum.auto()
+    CREDENTIALS = enum.auto()
+    REQUEST = enum.auto()
+    DONE = enum.auto()
+
+
+class Incomplete(Exception):
+    """The message is not all here yet."""
+
+
+_NOWHERE: Final = IPv4Address(0)
+
+
+def reply(code: ReplyCode, address: IPAddress = _NOWHERE, port: int = 0) -> bytes:
+    """Return a reply and its bound address.
+
+    To CONNECT that is 0.0.0.0:0: the exit's own is nobody's business here.
+    """
+    return bytes([VERSION, code, 0x00]) + encode_destination(address, port)
+
+
+def encode_destination(host: IPAddress | str, port: int) -> bytes:
+    """Return type, address and port (RFC 1928 §5) of an address or a name of at most 255 bytes."""
+    if isinstance(host, str):
+        name = host.encode("latin-1")
+        address = bytes([AddressType.NAME, len(name)]) + name
+    else:
+        kind = AddressType.IPV4 if host.version == 4 else AddressType.IPV6
+        address = bytes([kind]) + host.packed
+    return address + port.to_bytes(2, "big")
+
+
+class Socks5:
+    """One handshake. No message exceeds 513 bytes, so the buffer needs no limit of its own."""
+
+    def __init__(self) -> None:
+        self._state = _State.GREETING
+        self._buffer = b""
+
+    def receive(self, data: bytes) -> list[Effect]:
+        """See `Handshake.receive`. Calling it after the last effect is a fault of the caller."""
+        if self._over:
+            raise RuntimeError("the handshake is over")
+        self._buffer += data
+        effects: list[Effect] = []
+        try:
+            while not self._over:
+                effects += self._step(Reader(self._buffer))
+        except Incomplete:
+            pass
+        return effects
+
+    def accept(self) -> bytes:
+        """See `Handshake.accept`."""
+        return reply(ReplyCode.SUCCEEDED)
+
+    def refuse(self, failure: Failure) -> bytes:
+        """See `Handshake.refuse`."""
+        return reply(ReplyCode(FAILURES[failure].socks_reply))
+
+    def forward(self, data: bytes) -> bytes:
+        """See `Handshake.forward`."""
+        return data
+
+    @property
+    def _over(self) -> bool:
+        return self._state is _State.DONE
+
+    def _step(self, reader: Reader) -> list[Effect]:
+        if self._state is _State.GREETING:
+            return self._greeting(reader)
+        if self._state is _State.CREDENTIALS:
+            return self._credentials(reader)
+        return self._request(reader)
+
+    def _greeting(self, reader: Reader) -> list[Effect]:
+        if reader.byte() != VERSION:
+            return self._close(Rejection.VERSION)
+        offered = reader.prefixed()
+        if AuthMethod.NONE in offered:
+            method = AuthMethod.NONE
+        elif AuthMethod.CREDENTIALS in offered:
+            method = AuthMethod.CREDENTIALS
+        else:
+            return self._close(
+                Rejection.AUTHENTICATION, bytes([VERSION, AuthMethod.NOT_ACCEPTABLE])
+            )
+        self._buffer = reader.rest()
+        self._state = _State.REQUEST if method is AuthMethod.NONE else _State.CREDENTIALS
+        return [Send(bytes([VERSION, method]))]
+
+    def _credentials(self, reader: Reader) -> list[Effect]:
+        if reader.byte() != _CREDENTIALS_VERSION:
+            return self._close(Rejection.AUTHENTICATION, bytes([_CREDENTIALS_VERSION, 0x01]))
+        reader.prefixed()
+        reader.prefixed()
+        self._buffer = reader.rest()
+        self._state = _State.REQUEST
+        return [Send(bytes([_CREDENTIALS_VERSION, 0x00]))]
+
+    def _request(self, reader: Reader) -> list[Effect]:
+        version, command, _reserved = (reader.byte() for _ in range(3))
+        if version != VERSION:
+            return self._close(Rejection.VERSION, reply(ReplyCode.GENERAL_FAILURE))
+        host = reader.host()
+        if host is None:
+            return self._close(Rejection.DESTINATION, reply(ReplyCode.ADDRESS_TYPE_NOT_SUPPORTED))
+        port = reader.port()
+        if command == Command.UDP_ASSOCIATE:
+            # Where it will send from. Applications name anything here, so only the port counts.
+            self._state = _State.DONE
+            return [Associate(port)]
+        if command != Command.CONNECT:
+            return self._close(Rejection.COMMAND, reply(ReplyCode.COMMAND_NOT_SUPPORTED))
+        try:
+            # Some applications put a literal where the name goes; it is one and the same host.
+            host = str(parse_host(host))
+        except HostError:
+            return self._close(Rejection.DESTINATION, reply(ReplyCode.HOST_UNREACHABLE))
+        if port == 0:
+            return self._close(Rejection.DESTINATION, reply(ReplyCode.GENERAL_FAILURE))
+        self._state = _State.DONE
+        return [Connect(host, port, reader.rest())]
+
+    def _close(self, reason: Rejection, farewell: bytes = b"") -> list[Effect]:
+        self._state = _State.DONE
+        return [Send(farewell), CloseConnection(reason)] if farewell else [CloseConnection(reason)]
+
+
+class Reader:
+    """Reads one message from the front of a buffer; raises `Incomplete` where it ends early."""
+
+    def __init__(self, buffer: bytes) -> None:
+        self._buffer = buffer
+        self._offset = 0
+
+    def take(self, count: int) -> bytes:
+        end = self._offset + count
+        if end > len(self._buffer):
+            raise Incomplete
+        taken, self._offset = self._buffer[self._offset : end], end
+        return taken
+
+    def byte(self) -> int:
+        return self.take(1)[0]
+
+    def prefixed(self) -> bytes:
+        return self.take(self.byte())
+
+    def host(self) -> str | None:
+        """Read type and address (RFC 1928 §5); None for a type that is none. Names unchecked."""
+        kind = self.byte()
+        if kind == AddressType.IPV4:
+            return str(IPv4Address(self.take(4)))
+        if kind == AddressType.IPV6:
+            return str(IPv6Address(self.take(16)))
+        if kind == AddressType.NAME:
+            return self.prefixed().decode("latin-1")
+        return None
+
+    def port(self) -> int:
+        return int.from_bytes(self.take(2), "big")
+
+    def rest(self) -> bytes:
+        return self._buffer[self._offset :]

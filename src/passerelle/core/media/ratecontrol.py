@@ -1,0 +1,423 @@
+"""How much one path may carry: the window, and the rate, of whoever sends over it.
+
+The model is BBR's (Cardwell et al., "BBR: Congestion-Based Congestion Control", ACM Queue 2016): a
+path is its delivery rate (a maximum over rounds) and its bare round trip; the window is their
+product and a short queue, so a loss that comes without a queue changes nothing. Once a cycle the
+window is raised for a round to see whether the path has become faster, then lowered to let our own
+queue drain.
+
+If the queue does not drain then, somebody else keeps it (Copa's test: Arun and Balakrishnan, "Copa:
+Practical Delay-Based Congestion Control for the Internet", NSDI 2018). Holding to the model would
+mean to be starved, so until the queue is seen empty again the window *competes*: it grows a little
+each round and shrinks by CUBIC's factor (RFC 9438 §4.6) when packets are lost while the queue is
+near its longest. A loss with a short queue is taken for a random one (Fu and Liew, "TCP Veno", IEEE
+JSAC 2003).
+
+Where the numbers come from is the caller's affair: a sender has acknowledgements, a receiver has
+the packets themselves. Rates are bytes per second, times monotonic seconds.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from dataclasses import dataclass
+
+from passerelle import limits
+from passerelle.core.tunnel.estimator import segment_bytes
+
+QUEUE_ALLOWANCE_S = 0.020
+"""Queue of our own that we keep on the path, as time at its rate."""
+STARTUP_GAIN = 2.5
+"""The window over what arrived in the last round trip, while starting. A start overshoots by less
+than that before its queue is seen, and ends there."""
+LOOKS_MOST = 4096
+"""What is remembered of the last round trip while starting; beyond it rounds alone decide."""
+STARTUP_GROWTH = 1.25
+STARTUP_ROUNDS = 3
+"""Rounds without that growth after which the path counts as full (BBR)."""
+FLOOD_LEAST_S = 0.03
+FLOOD_SHARE = 0.5
+"""A queue above the larger of the two (the second as a share of the round trip) means that the
+start went too far …"""
+FLOOD_S = 0.03
+"""… once it stood for so long: what a busy machine makes of time is shorter, mostly."""
+PROBE_GAIN = 1.25
+DRAIN_GAIN = 0.85
+CYCLE_ROUNDS = 8
+"""One round of raising, one or two of draining, the others at rest (BBR) …"""
+CYCLE_LEAST_S = 2.0
+"""… and on a short path more of those: raising and draining takes longer there than a round trip,
+and the queue that is always allowed shows whether it has become faster."""
+DRAIN_SHARE = 0.5
+"""By how much of what arrives the window shrinks while it is lowered: a sender that stood still
+would keep everybody waiting."""
+ROUND_LEAST_S = 0.025
+"""A round on a very short path: what happens inside a browser takes this long."""
+RATE_ROUNDS = 10
+"""Rounds the rate's maximum is taken over …"""
+RATE_ROUNDS_QUEUED = 3
+"""… and while a queue stands, which shows that the path gives no more than is seen now; one round
+while it is longer than the path."""
+SENT_ROUNDS = 2
+"""Rounds that what arrived may have been sent in."""
+FILLED = 0.7
+"""Share of the window that must have been under way for a round to say what the path can do."""
+QUEUE_LEAST_S = 0.010
+QUEUE_SHARE = 0.1
+"""A queue below the larger of the two (the second as a share of the round trip) is none."""
+DRAIN_ROUNDS = 4
+"""Rounds of draining after which our own queue is gone, even where the path became slower: the
+rate's maximum has forgotten what came before. What queue is left then is somebody else's."""
+DRAINING = 0.75
+"""… unless it fell below this share of what it was, and so is being drained still."""
+COMPETE_GROWTH_BYTES = 4000
+"""How much the competing window grows a round: at 20 Mbit/s and 100 ms that gives 40 to 55 % beside
+CUBIC in simulation."""
+COMPETE_BACKOFF = 0.7
+COMPETE_LOSS = 0.10
+"""Share of packets whose loss makes the window shrink so far; for less it shrinks less. A message
+leaves at once, so that some of it is lost at a full queue where TCP's single packets pass."""
+CONGESTED_SHARE = 0.75
+"""Losses count as congestion when the queue was at least this share of its longest …"""
+CONGESTED_LOSS = 0.005
+"""… and exceeded by this much the share that is lost without a queue."""
+QUEUE_ROUNDS = 60
+"""Rounds for which the longest queue is remembered."""
+LOSS_MOST = 0.15
+"""Loss the window makes up for: bytes that are lost wait a round trip longer for their end."""
+INITIAL_WINDOW_BYTES = 4 * limits.LINK_MESSAGE_BYTES
+
+
+class Phase(enum.Enum):
+    """What the window is doing."""
+
+    STARTUP = "startup"
+    """Doubling every round."""
+    DRAIN = "drain"
+    """Below the path's content, until the queue is gone."""
+    REST = "rest"
+    PROBE = "probe"
+    """Above it for a round."""
+    COMPETE = "compete"
+    """Holding a share against somebody who keeps a queue."""
+
+
+@dataclass(slots=True)
+class _Round:
+    """What was seen since the round began."""
+
+    began_s: float
+    sent: int = 0
+    arrived: int = 0
+    lost: int = 0
+    backlog_least: int = limits.LINK_WINDOW_CAP_BYTES
+    queue_least_s: float = float("inf")
+    queue_most_s: float = 0.0
+    queue_sum_s: float = 0.0
+    looks: int = 0
+
+
+class Least:
+    """The smallest of the values seen in the last `age_s` seconds, in steps of a quarter of it."""
+
+    def __init__(self, age_s: float) -> None:
+        self._step_s = age_s / 4
+        self._steps: deque[float] = deque(maxlen=4)
+        self._turn_s = float("-inf")
+        self.value = float("inf")
+
+    def add(self, value: float, now: float) -> None:
+        """Take a value."""
+        if now >= self._turn_s:
+            self._turn_s = now + self._step_s
+            self._steps.append(value)
+            self.value = min(self._steps)
+        elif value < self._steps[-1]:
+            self._steps[-1] = value
+            self.value = min(self.value, value)
+
+    def rise(self, by: float) -> None:
+        """Move everything seen so far, where the scale itself has moved."""
+        self._steps = deque((step + by for step in self._steps), maxlen=4)
+        self.value += by
+
+
+class RateControl:
+    """Decides the window of one direction of one path.
+
+    Call `arrived` and `lost` as things happen, `update` every few milliseconds.
+    """
+
+    def __init__(self, now: float, *, window_bytes: int = INITIAL_WINDOW_BYTES) -> None:
+        self.phase = Phase.STARTUP
+        self.window_bytes = window_bytes
+        """Bytes that may be under way: sent, and not known to have arrived."""
+        self.rate = 0.0
+        """What the path delivers; 0 until measured."""
+        self.loss = 0.0
+        """Share of packets lost without a queue, smoothed."""
+        self.rounds = 0
+        self._initial = window_bytes
+        self._goal = window_bytes
+        """What the window grows to as fast as the path delivers, and shrinks to at once, or while
+        draining at leisure."""
+        self._updated_s = now
+        self._round = _Round(now)
+        self._rates: deque[float] = deque(maxlen=RATE_ROUNDS)
+        self._sent: deque[float] = deque(maxlen=SENT_ROUNDS)
+        self._queues: deque[float] = deque([0.0], maxlen=QUEUE_ROUNDS)
+        self._best = 0.0
+        self._stale = 0
+        self._startup_queue_s: float | None = None
+        self._flooded_s: float | None = None
+        """Since when the queue is long, while starting."""
+        self._recent: deque[tuple[float, int]] = deque(maxlen=LOOKS_MOST)
+        """While starting: times of the last round trip, and what had arrived by then …"""
+        self._seen = 0
+        """… and has by now."""
+        self._fresh = 0
+        """Arrived since the last look."""
+        self._entered_s = now
+        """Since when the phase is this one."""
+        self._cycle = 0
+        self._held = 0.0
+        """What was under way before draining …"""
+        self._drain_queue_s = 0.0
+        """… and the queue, when draining began."""
+        self._rtt_s = 0.0
+        self._next_cut = 0
+        """The round from which the competing window may shrink again."""
+
+    def sent(self, size: int) -> None:
+        """Count bytes sent, where that is known: nothing is delivered faster than it is sent.
+
+        What waited for a missing acknowledgement seems to arrive all at once.
+        """
+        self._round.sent += size
+
+    def arrived(self, size: int) -> None:
+        """Count bytes that reached the far end, in whatever order."""
+        self._round.arrived += size
+        self._fresh += size
+
+    def lost(self, size: int) -> None:
+        """Count bytes found missing."""
+        self._round.lost += size
+
+    def update(self, now: float, *, rtt_s: float, queue_s: float, backlog_bytes: int = 0) -> bool:
+        """Take the bare round trip and the queue as they are now; return whether a round ended.
+
+        `backlog_bytes` waits in a queue that the times do not show.
+        """
+        self._rtt_s = rtt_s
+        if self.rate:
+            queue_s += backlog_bytes / self.rate
+        current = self._round
+        fresh, self._fresh = self._fresh, 0
+        if self.phase is Phase.STARTUP:
+            self._foresee(fresh, now)
+        self._step(fresh, now)
+        current.backlog_least = min(current.backlog_least, backlog_bytes)
+        current.queue_least_s = min(current.queue_least_s, queue_s)
+        current.queue_most_s = max(current.queue_most_s, queue_s)
+        current.queue_sum_s += queue_s
+        current.looks += 1
+        length_s = now - current.began_s
+        flooded = self.phase is Phase.STARTUP and self._floods(queue_s, now)
+        if not flooded and length_s < max(ROUND_LEAST_S, rtt_s + current.queue_least_s):
+            return False
+        if flooded:
+            # Not only at the round's end: by then the queue would have overflown.
+            current.queue_least_s = queue_s
+        self._round = _Round(now)
+        if current.arrived:
+            self.rounds += 1
+            self._end_round(current, length_s)
+        return True
+
+    # --- rounds ---------------------------------------------------------------------------------
+
+    def _end_round(self, ended: _Round, length_s: float) -> None:
+        rate = ended.arrived / length_s
+        if ended.sent:
+            self._sent.append(ended.sent / length_s)
+            rate = min(rate, max(self._sent))
+        # Little's law.
+        under_way = rate * (self._rtt_s + ended.queue_sum_s / ended.looks)
+        # Who has a backlog sends all it can.
+        heavy = self._share(ended) > LOSS_MOST
+        room = self.window_bytes - segment_bytes(self.rate)
+        filled = heavy or ended.backlog_least > 0 or under_way >= FILLED * room
+        empty = ended.queue_least_s <= self._empty_s
+        self._queues.append(ended.queue_most_s)
+        if filled or rate > self.rate:
+            self._rates.append(rate)
+            known = RATE_ROUNDS
+            if heavy or not empty:
+                known = RATE_ROUNDS_QUEUED if ended.queue_least_s < self._rtt_s + 0.05 else 1
+            while len(self._rates) > known:
+                self._rates.popleft()
+            self.rate = max(self._rates)
+        self._judge_loss(ended)
+        self._next_phase(ended, under_way, filled=filled, empty=empty)
+        self._set_window()
+
+    @property
+    def _empty_s(self) -> float:
+        """The longest queue that counts as none: on a slow path the least window makes one."""
+        own_s = 0.0
+        if self.rate:
+            own_s = max(0.0, limits.LINK_WINDOW_FLOOR_BYTES / self.rate - self._rtt_s)
+        return own_s + max(QUEUE_LEAST_S, QUEUE_SHARE * self._rtt_s)
+
+    def _judge_loss(self, ended: _Round) -> None:
+        if not self._congested(ended):
+            self.loss += (self._share(ended) - self.loss) / 8
+
+    @staticmethod
+    def _share(ended: _Round) -> float:
+        return ended.lost / (ended.lost + ended.arrived)
+
+    def _congested(self, ended: _Round) -> bool:
+        """Tell whether packets were lost because a queue was full."""
+        return (
+            self._share(ended) > self.loss + CONGESTED_LOSS
+            and ended.queue_most_s > 2 * self._empty_s
+            and ended.queue_most_s >= CONGESTED_SHARE * max(self._queues)
+        )
+
+    def _next_phase(self, ended: _Round, under_way: float, *, filled: bool, empty: bool) -> None:
+        match self.phase:
+            case Phase.STARTUP:
+                if self._startup_over(ended, filled=filled):
+                    self._drain(ended, under_way)
+            case Phase.DRAIN:
+                if empty:
+                    self._enter(Phase.REST)
+                elif self._cycle >= DRAIN_ROUNDS:
+                    self._judge_queue(ended)
+            case Phase.PROBE:
+                self._drain(ended, under_way)
+            case Phase.REST:
+                rested = self._cycle >= CYCLE_ROUNDS - 2
+                if rested and filled and self._updated_s >= self._entered_s + CYCLE_LEAST_S:
+                    self._enter(Phase.PROBE)
+            case Phase.COMPETE:
+                if empty:
+                    self._enter(Phase.REST)
+                elif filled:
+                    self._compete(ended)
+        self._cycle += 1
+
+    def _enter(self, phase: Phase) -> None:
+        self.phase = phase
+        self._cycle = 0
+        self._entered_s = self._updated_s
+
+    def _drain(self, ended: _Round, under_way: float) -> None:
+        self._held = under_way
+        self._drain_queue_s = ended.queue_least_s
+        self._enter(Phase.DRAIN)
+
+    def _judge_queue(self, ended: _Round) -> None:
+        if ended.queue_least_s < DRAINING * self._drain_queue_s:
+            self._drain_queue_s = ended.queue_least_s
+            self._enter(Phase.DRAIN)
+        else:
+            self._goal = int(self._held)
+            self._enter(Phase.COMPETE)
+
+    def _step(self, fresh: int, now: float) -> None:
+        """Move the window towards its goal. One that grew at once would leave in one burst."""
+        grown = int(self.rate * (now - self._updated_s))
+        self._updated_s = now
+        if self.phase is Phase.STARTUP:
+            # On a long path all arrives in bursts with pauses between: what just arrived has left
+            # room for more, whatever the mean rate says (TCP's slow start, RFC 5681 §3.1).
+            grown = max(grown, int((STARTUP_GAIN - 1) * fresh))
+        if self.window_bytes < self._goal:
+            self.window_bytes = min(self._goal, self.window_bytes + grown)
+        else:
+            self.window_bytes = max(self._goal, self.window_bytes - int(DRAIN_SHARE * fresh))
+
+    def _foresee(self, fresh: int, now: float) -> None:
+        """Raise the start's goal by what arrived in the last round trip, not only at a round's end.
+
+        A round shows what was sent before the window that it ended with: looked at only then, a
+        start would grow every other round trip.
+        """
+        self._seen += fresh
+        self._recent.append((now, self._seen))
+        begin = now - max(ROUND_LEAST_S, self._rtt_s)
+        while len(self._recent) > 1 and self._recent[1][0] <= begin:
+            self._recent.popleft()
+        since, before = self._recent[0]
+        if since <= begin:
+            content = (self._seen - before) / (now - since) * self._rtt_s
+            self._goal = max(self._goal, _bounded(STARTUP_GAIN * content))
+
+    def _floods(self, queue_s: float, now: float) -> bool:
+        """Tell whether the start has filled the queue, and not just for a moment."""
+        if queue_s - (self._startup_queue_s or 0.0) <= self._flood_s:
+            self._flooded_s = None
+        elif self._flooded_s is None:
+            self._flooded_s = now
+        return self._flooded_s is not None and now - self._flooded_s >= FLOOD_S
+
+    @property
+    def _flood_s(self) -> float:
+        return max(FLOOD_LEAST_S, FLOOD_SHARE * self._rtt_s)
+
+    def _startup_over(self, ended: _Round, *, filled: bool) -> bool:
+        if self._startup_queue_s is None:
+            self._startup_queue_s = ended.queue_least_s
+        # Twice the window for nothing but a queue: do not wait until it overflows, nor until the
+        # window, which grows all the time, is full.
+        if ended.queue_least_s - self._startup_queue_s > self._flood_s:
+            return True
+        if not filled:
+            return False
+        if self.rate > self._best * STARTUP_GROWTH:
+            self._best, self._stale = self.rate, 0
+        else:
+            self._stale += 1
+        return self._stale >= STARTUP_ROUNDS
+
+    def _compete(self, ended: _Round) -> None:
+        if self._congested(ended):
+            if self.rounds >= self._next_cut:
+                share = min(1.0, self._share(ended) / COMPETE_LOSS)
+                self._goal = int(self._goal * (1 - share * (1 - COMPETE_BACKOFF)))
+                # What was under way may still be lost: one event, one answer (RFC 6582).
+                self._next_cut = self.rounds + 2
+        else:
+            self._goal += COMPETE_GROWTH_BYTES
+
+    def _set_window(self) -> None:
+        if not self.rate:
+            return
+        window: float = self._goal
+        content = self.rate * self._rtt_s
+        rest = content + self.rate * QUEUE_ALLOWANCE_S + segment_bytes(self.rate)
+        match self.phase:
+            case Phase.STARTUP:
+                window = max(self._initial, rest + (STARTUP_GAIN - 1) * content)
+            case Phase.DRAIN:
+                window = DRAIN_GAIN * content
+            case Phase.REST:
+                window = rest
+            case Phase.PROBE:
+                window = rest + (PROBE_GAIN - 1) * content
+            case Phase.COMPETE:
+                # The same share as ever, whatever the queue: at most what BBR would hold.
+                window = min(window, 3 * content + limits.LINK_MESSAGE_BYTES)
+        if self.phase is not Phase.COMPETE:
+            window *= 1 + min(LOSS_MOST, 2 * self.loss)
+        self._goal = _bounded(window)
+        if self.phase is not Phase.DRAIN or self._drain_queue_s > self._flood_s:
+            self.window_bytes = min(self.window_bytes, self._goal)
+
+
+def _bounded(window: float) -> int:
+    return int(min(max(window, limits.LINK_WINDOW_FLOOR_BYTES), limits.LINK_WINDOW_CAP_BYTES))

@@ -1,0 +1,204 @@
+"""Link messages inside the frames of a video.
+
+A frame's payload is `backlog u16`, the KiB that wait at the relay behind this frame, then records:
+`number u32 ‖ length u16 ‖ message`. A length of 0 ends the frame: whatever follows is padding. A
+frame travels in RTP packets of consecutive numbers; its first is marked in the VP8 descriptor, its
+last by RTP's marker bit.
+
+`Frames` takes packets in any order and gives whole frames in order; what it must skip, it skips to
+the next frame. `Order` takes messages that came in frames or over the DataChannel and gives them in
+order; what is missing it can name.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from passerelle import limits
+from passerelle.core.media.rtp import WrappingNumber
+from passerelle.errors import LinkCode, PeerError
+
+_RECORD = struct.Struct("!IH")
+_HEAD = struct.Struct("!H")
+_SEQUENCE_SPAN = limits.MESSAGE_NUMBERS
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """One packet's share of a frame."""
+
+    starts: bool
+    ends: bool
+    data: bytes
+
+
+def pack(backlog_bytes: int, messages: list[tuple[int, bytes]]) -> bytes:
+    """Return the payload of a frame that holds numbered messages."""
+    return _HEAD.pack(min(0xFFFF, backlog_bytes // limits.KIB)) + b"".join(
+        _RECORD.pack(number % _SEQUENCE_SPAN, len(message)) + message
+        for number, message in messages
+    )
+
+
+def unpack(payload: bytes) -> tuple[int, list[tuple[int, bytes]]]:
+    """Return what waits at the relay, in bytes, and a frame's numbered messages.
+
+    Raises PeerError(MALFORMED or LIMIT).
+    """
+    at, end = _HEAD.size, len(payload)
+    if end < at:
+        raise PeerError(LinkCode.MALFORMED, "a frame without a head")
+    backlog_bytes = _HEAD.unpack_from(payload)[0] * limits.KIB
+    messages = []
+    while at + _RECORD.size <= end:
+        number, length = _RECORD.unpack_from(payload, at)
+        if length == 0:
+            break
+        at += _RECORD.size
+        if length > limits.LINK_MESSAGE_BYTES:
+            raise PeerError(LinkCode.LIMIT, "a message longer than links carry")
+        if at + length > end:
+            raise PeerError(LinkCode.MALFORMED, "a frame cut inside a message")
+        messages.append((number, payload[at : at + length]))
+        at += length
+    return backlog_bytes, messages
+
+
+class Frames:
+    """Puts packets in order and joins them to frames.
+
+    Holds at most `limits.MEDIA_PACKETS` packets beyond a gap, and one frame of
+    `limits.MEDIA_FRAME_BYTES`.
+    """
+
+    def __init__(self) -> None:
+        self._next: int | None = None
+        self._waiting: dict[int, Fragment] = {}
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._broken = True
+        """Whether the frame at hand lacks its beginning; so does the first of all."""
+        self.held_bytes = 0
+        """Bytes that wait for something before them, or for the end of their frame."""
+
+    def add(self, number: int, fragment: Fragment) -> list[bytes]:
+        """Take a packet, each number once; return the frames that are whole now.
+
+        Raises PeerError(LIMIT).
+        """
+        if self._next is None:
+            self._next = number
+        if number < self._next:
+            return []
+        self.held_bytes += len(fragment.data)
+        if number > self._next:
+            if len(self._waiting) >= limits.MEDIA_PACKETS:
+                raise PeerError(LinkCode.LIMIT, "too many packets out of order")
+            self._waiting[number] = fragment
+            return []
+        frames: list[bytes] = []
+        self._append(fragment, frames)
+        self._advance(frames)
+        return frames
+
+    def skip(self, number: int) -> list[bytes]:
+        """Give up a packet: its frame is lost. Return the frames that are whole now."""
+        if self._next is None or number < self._next:
+            return []
+        # Those before it are missing too and will come, or be skipped in turn.
+        if number > self._next:
+            self._waiting[number] = _GAP
+            return []
+        frames: list[bytes] = []
+        self._append(_GAP, frames)
+        self._advance(frames)
+        return frames
+
+    def _advance(self, frames: list[bytes]) -> None:
+        waiting = self._waiting
+        while waiting and (fragment := waiting.pop(self._next or 0, None)) is not None:
+            self._append(fragment, frames)
+
+    def _append(self, fragment: Fragment, frames: list[bytes]) -> None:
+        self._next = (self._next or 0) + 1
+        if fragment is _GAP or fragment.starts:
+            self._drop(broken=fragment is _GAP)
+        if self._broken:
+            self.held_bytes -= len(fragment.data)
+            return
+        self._parts.append(fragment.data)
+        self._size += len(fragment.data)
+        if self._size > limits.MEDIA_FRAME_BYTES:
+            raise PeerError(LinkCode.LIMIT, "a frame without end")
+        if fragment.ends:
+            frames.append(b"".join(self._parts))
+            self._drop(broken=True)
+
+    def _drop(self, *, broken: bool) -> None:
+        self.held_bytes -= self._size
+        self._parts, self._size, self._broken = [], 0, broken
+
+
+_GAP = Fragment(starts=False, ends=False, data=b"")
+
+
+class Order:
+    """Gives numbered messages in order, each once, from number 0 on.
+
+    Holds at most `limits.MEDIA_HELD_BYTES`, in at most `limits.MEDIA_MESSAGES` messages.
+    """
+
+    def __init__(self) -> None:
+        self.next = 0
+        """The number of the next message; extended, as all numbers here."""
+        self.held_bytes = 0
+        self.missing_since_s: float | None = None
+        """When the next message became missing: a later one is here."""
+        self._held: dict[int, bytes] = {}
+        self._counter = WrappingNumber(_SEQUENCE_SPAN)
+        self._counter.extend(0)
+
+    def add(self, number: int, message: bytes, now: float) -> list[bytes]:
+        """Take a message and its 32-bit number; return those that follow on each other now.
+
+        Raises PeerError(LIMIT).
+        """
+        extended = self._counter.extend(number) - _SEQUENCE_SPAN
+        if extended < self.next or extended in self._held:
+            return []
+        if extended > self.next:
+            self._hold(extended, message)
+            if self.missing_since_s is None:
+                self.missing_since_s = now
+            return []
+        ready = [message]
+        self.next += 1
+        while self._held and (held := self._held.pop(self.next, None)) is not None:
+            self.held_bytes -= len(held)
+            ready.append(held)
+            self.next += 1
+        self.missing_since_s = now if self._held else None
+        return ready
+
+    def missing(self, most: int) -> list[tuple[int, int]]:
+        """Return the first gaps as (first, end), 32-bit numbers: at most `most` of them."""
+        gaps = []
+        expected = self.next
+        for number in sorted(self._held):
+            if number > expected:
+                gaps.append((expected % _SEQUENCE_SPAN, number % _SEQUENCE_SPAN))
+                if len(gaps) == most:
+                    break
+            expected = number + 1
+        return gaps
+
+    def _hold(self, number: int, message: bytes) -> None:
+        if (
+            self.held_bytes + len(message) > limits.MEDIA_HELD_BYTES
+            or len(self._held) >= limits.MEDIA_MESSAGES
+            or number - self.next > limits.MEDIA_MESSAGES_AHEAD
+        ):
+            raise PeerError(LinkCode.LIMIT, "too many messages out of order")
+        self._held[number] = message
+        self.held_bytes += len(message)

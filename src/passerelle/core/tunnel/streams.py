@@ -1,0 +1,444 @@
+"""Streams inside a session: HTTP/2 CONNECT (RFC 9113 §8.5) over the session's byte stream.
+
+A stream carries one TCP connection, or one UDP flow as CONNECT-UDP (RFC 9298, by the extended
+CONNECT of RFC 8441), whose capsules are its bytes.
+
+A thin face of the `h2` library: it fixes who may do what (only clients open, only CONNECT),
+turns answers into `Failure`s (as RFC 9209 `proxy-status` tells them), and owns the receive
+windows. A stream's window starts small and doubles as long as its application keeps up, within
+one budget per session; so a fast download fills a long path, and a stalled one holds little. At
+the client the connection's window is never what limits: one stalled stream stalls no other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+
+import h2.config
+import h2.connection
+import h2.errors
+import h2.events
+import h2.exceptions
+import h2.settings
+
+from passerelle import limits
+from passerelle.core.address.host import HostError, join_authority, split_authority
+from passerelle.core.bucket import Bucket
+from passerelle.core.tunnel.masque import PROTOCOL, join_path, split_path
+from passerelle.errors import Failure, LinkCode, PeerError, StreamFailed
+
+_UNLIMITED = 2**31 - 1
+_DEFAULT_WINDOW = 65_535
+"""What RFC 9113 §6.9.2 gives a connection before any WINDOW_UPDATE."""
+_FRAME_BYTES = 64 * limits.KIB
+"""Largest DATA frame; fewer and larger ones cost less Python."""
+_PROXY_STATUS = "passerelle; error="
+_PROXY = "exit"
+""":authority of a flow's request. RFC 9298 §3.4 wants the proxy's name; here it needs none."""
+_CAPSULES = ("capsule-protocol", "?1")
+"""RFC 9297 §3.4: the stream's bytes are capsules."""
+_STATUS = {
+    Failure.POLICY: "403",
+    Failure.TIMEOUT: "504",
+    Failure.LIMIT: "503",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """At the exit: a client wants `host:port`."""
+
+    stream: int
+    host: str = field(repr=False)
+    port: int = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRequested:
+    """At the exit: a client wants to exchange datagrams with `host:port`."""
+
+    stream: int
+    host: str = field(repr=False)
+    port: int = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Greeted:
+    """The far side has said what it offers: `Streams.offers_flows` is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """At the client: the exit has connected."""
+
+    stream: int
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Bytes for the application; give `size` back by `consumed` once it has taken them."""
+
+    stream: int
+    data: bytes = field(repr=False)
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The far side will send no more on this stream; the other direction stays open."""
+
+    stream: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The stream is over, without a proper end."""
+
+    stream: int
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Writable:
+    """A window has opened: what could not send may try again."""
+
+    stream: int = 0
+    """0: every stream's."""
+
+
+Event = Requested | FlowRequested | Greeted | Opened | Received | Ended | Failed | Writable
+
+
+@dataclass(slots=True)
+class _Stream:
+    flow: bool = False
+    """It carries datagrams."""
+    window: int = limits.STREAM_WINDOW_BYTES
+    unread: int = 0
+    """Received and not yet consumed."""
+    credit: int = 0
+    """Consumed and not yet given back to the peer."""
+    kept_up: bool = False
+    """Nothing was unread at some time since the window grew last."""
+    sent_end: bool = False
+    received_end: bool = False
+
+
+class Streams:
+    """One end's streams."""
+
+    def __init__(self, *, client: bool, flows: bool = True) -> None:
+        """`flows`: at the exit, whether it offers UDP."""
+        self._client = client
+        self._flows = flows and not client
+        self._greeted = False
+        self._h2 = h2.connection.H2Connection(
+            h2.config.H2Configuration(client_side=client, header_encoding=None)
+        )
+        self._streams: dict[int, _Stream] = {}
+        self._growth_left = limits.STREAM_GROWTH_BYTES
+        self._connection_credit = 0
+        self._idle_frames: Bucket | None = None
+        """What the far side may still send that moves nothing; from the first bytes on."""
+        settings = {
+            h2.settings.SettingCodes.ENABLE_PUSH: 0,
+            h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: limits.STREAM_WINDOW_BYTES,
+            h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: limits.STREAMS_PER_SESSION,
+            h2.settings.SettingCodes.MAX_FRAME_SIZE: _FRAME_BYTES,
+            h2.settings.SettingCodes.MAX_HEADER_LIST_SIZE: limits.STREAM_HEADER_BYTES,
+        }
+        if self._flows:
+            settings[h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL] = 1
+        self._h2.local_settings = h2.settings.Settings(client=client, initial_values=settings)
+        self._h2.max_inbound_frame_size = _FRAME_BYTES
+        # h2 takes it over only when the far side has acknowledged our SETTINGS.
+        self._h2.decoder.max_header_list_size = limits.STREAM_HEADER_BYTES
+        self._h2.initiate_connection()
+        window = _UNLIMITED if client else limits.CONNECTION_WINDOW_BYTES
+        self._h2.increment_flow_control_window(window - _DEFAULT_WINDOW)
+
+    @property
+    def open_count(self) -> int:
+        """Streams that are not over."""
+        return len(self._streams)
+
+    def output(self) -> bytes:
+        """Return the bytes to write to the session."""
+        return self._h2.data_to_send()
+
+    # --- client ---------------------------------------------------------------------------------
+
+    def open(self, host: str, port: int) -> int:
+        """Ask the exit to connect to `host:port` and return the stream's number.
+
+        Data may be sent on it at once. Raises StreamFailed(LIMIT) with too many streams open.
+        """
+        return self._open([(":method", "CONNECT"), (":authority", join_authority(host, port))])
+
+    @property
+    def offers_flows(self) -> bool:
+        """Whether the exit has said that it carries UDP (RFC 8441 §3)."""
+        return bool(self._h2.remote_settings.enable_connect_protocol)
+
+    def open_flow(self, host: str, port: int) -> int:
+        """Ask the exit to exchange datagrams with `host:port` and return the stream's number.
+
+        Raises StreamFailed: NO_DATAGRAMS if the exit does not offer it (it has not, before
+        `Greeted`), LIMIT with too many flows or streams open.
+        """
+        if not self.offers_flows:
+            raise StreamFailed(Failure.NO_DATAGRAMS)
+        if sum(state.flow for state in self._streams.values()) >= limits.FLOWS_PER_SESSION:
+            # The exit would refuse it, and until then it would take a place from TCP.
+            raise StreamFailed(Failure.LIMIT)
+        return self._open(
+            [
+                (":method", "CONNECT"),
+                (":protocol", PROTOCOL),
+                (":scheme", "https"),
+                (":authority", _PROXY),
+                (":path", join_path(host, port)),
+                _CAPSULES,
+            ],
+            flow=True,
+        )
+
+    def _open(self, headers: list[tuple[str, str]], *, flow: bool = False) -> int:
+        stream = self._h2.get_next_available_stream_id()
+        try:
+            self._h2.send_headers(stream, headers)
+        except h2.exceptions.TooManyStreamsError:
+            raise StreamFailed(Failure.LIMIT) from None
+        self._streams[stream] = _Stream(flow=flow)
+        return stream
+
+    # --- exit -----------------------------------------------------------------------------------
+
+    def accept(self, stream: int) -> None:
+        """Tell the client that the exit has connected."""
+        if stream in self._streams:
+            # RFC 9298 §3.5 wants the second header of an accepted flow; TCP streams have no use.
+            capsules = [_CAPSULES] if self._streams[stream].flow else []
+            self._h2.send_headers(stream, [(":status", "200"), *capsules])
+
+    def refuse(self, stream: int, failure: Failure) -> None:
+        """Tell the client why the exit has not connected; ends the stream."""
+        if stream not in self._streams:
+            return
+        headers = [
+            (":status", _STATUS.get(failure, "502")),
+            ("proxy-status", _PROXY_STATUS + failure.value),
+        ]
+        self._h2.send_headers(stream, headers, end_stream=True)
+        # RFC 9113 §8.1: ask the client to stop sending.
+        self._reset(stream, h2.errors.ErrorCodes.NO_ERROR)
+        self._forget(stream)
+
+    # --- both -----------------------------------------------------------------------------------
+
+    def sendable(self, stream: int) -> int:
+        """Return how many bytes the far side lets us send on a stream now."""
+        state = self._streams.get(stream)
+        if state is None or state.sent_end:
+            return 0
+        return max(0, self._h2.local_flow_control_window(stream))
+
+    def send(self, stream: int, data: bytes) -> None:
+        """Send up to `sendable` bytes."""
+        if stream in self._streams:
+            largest = self._h2.max_outbound_frame_size
+            for start in range(0, len(data), largest):
+                self._h2.send_data(stream, data[start : start + largest])
+
+    def end(self, stream: int) -> None:
+        """Send no more on a stream; the other direction stays open."""
+        state = self._streams.get(stream)
+        if state is None or state.sent_end:
+            return
+        self._h2.end_stream(stream)
+        state.sent_end = True
+        self._forget_if_over(stream, state)
+
+    def reset(self, stream: int) -> None:
+        """Break a stream off in both directions (RFC 9113 §8.5: a TCP error)."""
+        if stream in self._streams:
+            self._reset(stream, h2.errors.ErrorCodes.CONNECT_ERROR)
+            self._forget(stream)
+
+    def consumed(self, stream: int, size: int) -> None:
+        """The application took `size` bytes: let the far side send as many more."""
+        state = self._streams.get(stream)
+        if state is None:
+            return
+        state.unread -= size
+        state.credit += size
+        state.kept_up = state.kept_up or not state.unread
+        self._release_connection(size)
+        # Early: on a lossy path a window may be full of what waits for something before it.
+        if state.credit >= state.window // 4 and not state.received_end:
+            growth = self._growth(state)
+            state.window += growth
+            self._h2.increment_flow_control_window(state.credit + growth, stream)
+            state.credit = 0
+        self._forget_if_over(stream, state)
+
+    def receive(self, data: bytes | memoryview, now: float = 0.0) -> list[Event]:
+        """Take bytes from the session; `now` is monotonic seconds.
+
+        Raises PeerError, and the session is over: MALFORMED when the far side breaks HTTP/2, LIMIT
+        when it sends too many frames that move nothing.
+        """
+        try:
+            events = self._h2.receive_data(data)
+        except (h2.exceptions.H2Error, ValueError) as error:
+            raise PeerError(LinkCode.MALFORMED, "the far side broke HTTP/2") from error
+        out: list[Event] = []
+        for event in events:
+            if _moves_nothing(event):
+                self._count_idle(now)
+            self._translate(event, out)
+        return out
+
+    def _count_idle(self, now: float) -> None:
+        """Count a frame that costs us work and the far side next to nothing (CVE-2019-9511 to
+        9518, CVE-2023-44487).
+        """
+        if self._idle_frames is None:
+            burst, per_s = limits.STREAM_CONTROL_BURST, limits.STREAM_CONTROL_PER_S
+            self._idle_frames = Bucket(per_s, burst, now)
+        if not self._idle_frames.take(now):
+            raise PeerError(LinkCode.LIMIT, "too many HTTP/2 frames that move nothing")
+
+    def _translate(self, event: h2.events.Event, out: list[Event]) -> None:
+        match event:
+            case h2.events.DataReceived():
+                self._data_received(event, out)
+            case h2.events.RequestReceived():
+                self._request_received(event, out)
+            case h2.events.ResponseReceived():
+                self._response_received(event, out)
+            case h2.events.StreamEnded(stream_id=stream):
+                state = self._streams.get(stream)
+                if state is not None:
+                    state.received_end = True
+                    out.append(Ended(stream))
+                    self._forget_if_over(stream, state)
+            case h2.events.StreamReset(stream_id=stream):
+                if stream in self._streams:
+                    self._forget(stream)
+                    out.append(Failed(stream, Failure.SESSION_LOST))
+            case h2.events.WindowUpdated(stream_id=stream):
+                out.append(Writable(stream or 0))
+            case h2.events.RemoteSettingsChanged():
+                if not self._greeted:
+                    self._greeted = True
+                    out.append(Greeted())
+                out.append(Writable())
+            case h2.events.ConnectionTerminated():
+                raise PeerError(LinkCode.NORMAL, "the far side ended the session")
+            case _:
+                pass
+
+    def _data_received(self, event: h2.events.DataReceived, out: list[Event]) -> None:
+        size = event.flow_controlled_length or 0
+        state = self._streams.get(event.stream_id)
+        if state is None:
+            self._release_connection(size)
+            return
+        state.unread += size
+        if size:
+            out.append(Received(event.stream_id, event.data or b"", size))
+
+    def _request_received(self, event: h2.events.RequestReceived, out: list[Event]) -> None:
+        stream = event.stream_id
+        try:
+            requested = self._read_request(stream, dict(event.headers or ()))
+        except (HostError, UnicodeDecodeError):
+            self._reset(stream, h2.errors.ErrorCodes.PROTOCOL_ERROR)
+            return
+        self._streams[stream] = _Stream(flow=isinstance(requested, FlowRequested))
+        out.append(requested)
+
+    def _read_request(self, stream: int, headers: dict[bytes, bytes]) -> Requested | FlowRequested:
+        """Raises HostError or UnicodeDecodeError for a request that is not served."""
+        if headers.get(b":method") != b"CONNECT":
+            raise HostError
+        if self._flows and headers.get(b":protocol") == PROTOCOL.encode():
+            host, port = split_path(headers[b":path"].decode())
+            return FlowRequested(stream, host, port)
+        if b":path" in headers:
+            raise HostError
+        host, port = split_authority(headers.get(b":authority", b"").decode())
+        return Requested(stream, host, port)
+
+    def _response_received(self, event: h2.events.ResponseReceived, out: list[Event]) -> None:
+        stream = event.stream_id
+        headers = dict(event.headers or ())
+        if headers.get(b":status") == b"200":
+            out.append(Opened(stream))
+            return
+        out.append(Failed(stream, _read_failure(headers.get(b"proxy-status", b""))))
+        if event.stream_ended is None:
+            self._reset(stream, h2.errors.ErrorCodes.CANCEL)
+        self._forget(stream)
+
+    def _reset(self, stream: int, code: h2.errors.ErrorCodes) -> None:
+        # Both ends may have ended it, even in the same bytes that made us reset it.
+        with contextlib.suppress(h2.exceptions.StreamClosedError):
+            self._h2.reset_stream(stream, code)
+
+    def _release_connection(self, size: int) -> None:
+        """Give connection credit back, in batches."""
+        self._connection_credit += size
+        if self._connection_credit >= limits.CONNECTION_WINDOW_BYTES // 4:
+            self._h2.increment_flow_control_window(self._connection_credit)
+            self._connection_credit = 0
+
+    def _growth(self, state: _Stream) -> int:
+        """Return how much to widen a stream's window: double it if its reader keeps up.
+
+        Not only if nothing is unread just now: where packets are lost, what waited for them comes
+        in bursts of more than a window's share.
+        """
+        if not state.kept_up:
+            return 0
+        state.kept_up = False
+        growth = min(state.window, limits.STREAM_WINDOW_CAP_BYTES - state.window)
+        growth = max(0, min(growth, self._growth_left))
+        self._growth_left -= growth
+        return growth
+
+    def _forget_if_over(self, stream: int, state: _Stream) -> None:
+        if state.sent_end and state.received_end and not state.unread:
+            self._forget(stream)
+
+    def _forget(self, stream: int) -> None:
+        state = self._streams.pop(stream)
+        self._growth_left += state.window - limits.STREAM_WINDOW_BYTES
+        self._release_connection(state.unread)
+
+
+def _moves_nothing(event: h2.events.Event) -> bool:
+    match event:
+        case h2.events.DataReceived(flow_controlled_length=size):
+            return not size
+        case h2.events.WindowUpdated(delta=delta):
+            return (delta or 0) < limits.STREAM_UPDATE_LEAST_BYTES
+        case (
+            h2.events.RemoteSettingsChanged()
+            | h2.events.PingReceived()
+            | h2.events.PriorityUpdated()
+            | h2.events.StreamReset()
+            | h2.events.UnknownFrameReceived()
+        ):
+            return True
+        case _:
+            return False
+
+
+def _read_failure(proxy_status: bytes) -> Failure:
+    try:
+        return Failure(proxy_status.decode().removeprefix(_PROXY_STATUS))
+    except ValueError:
+        return Failure.INTERNAL

@@ -1,0 +1,213 @@
+"""STUN over UDP: a server on two addresses or ports, and asking servers for our NAT's class."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import secrets
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import Any, Final, Self
+
+from passerelle.core.address.classes import AddressClass, classify
+from passerelle.core.address.forwarded import plain_address
+from passerelle.core.address.host import HostError, IPAddress, split_authority
+from passerelle.core.nat.classifier import (
+    DatagramReceived,
+    Done,
+    Event,
+    NatClass,
+    NatClassifier,
+    Tick,
+)
+from passerelle.core.nat.stun_server import Corner, StunServer
+from passerelle.io.server.web import cannot_listen
+from passerelle.wire.stun import TRANSACTION_BYTES, Endpoint
+
+DEFAULT_PORT: Final = 3478
+_INBOX_DATAGRAMS: Final = 32
+"""Answers waiting to be looked at; there is one question at a time."""
+_ANY = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StunSettings:
+    """Where a STUN server listens: on every host, on every port."""
+
+    hosts: tuple[str, ...]
+    """One or two, IP literals; an empty one means every address."""
+    ports: tuple[int, ...]
+    """One or two."""
+    public: tuple[IPAddress, ...] = ()
+    """What others call these hosts, where that is something else."""
+
+
+class StunService:
+    """A STUN server (RFC 8489, RFC 5780) for the length of an `async with`. Logs no address."""
+
+    def __init__(self, settings: StunSettings) -> None:
+        self._corners = {
+            Corner(row, column): (host, port)
+            for row, host in enumerate(settings.hosts)
+            for column, port in enumerate(settings.ports)
+        }
+        endpoints: dict[Corner, Endpoint | None] = {}
+        for corner, (host, port) in self._corners.items():
+            public = settings.public[corner.address : corner.address + 1]
+            address = public[0] if public else _specific(host)
+            endpoints[corner] = Endpoint(address, port) if address is not None else None
+        self._server = StunServer(endpoints)
+        self._transports: dict[Corner, asyncio.DatagramTransport] = {}
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Listen. Raises LocalError when a port cannot be opened."""
+        loop = asyncio.get_running_loop()
+        async with AsyncExitStack() as stack:
+            for corner, (host, port) in self._corners.items():
+                protocol = partial(_Protocol, self._receiver(corner))
+                try:
+                    bound = await _bind(host or "::", port)
+                except OSError as error:
+                    raise cannot_listen(host, port, error) from error
+                transport, _ = await loop.create_datagram_endpoint(protocol, sock=bound)
+                stack.callback(transport.close)
+                self._transports[corner] = transport
+            self._stack = stack.pop_all()
+        _log.info("STUN server starts on %d sockets", len(self._transports))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+        self._transports.clear()
+        _log.info("STUN server stops")
+
+    def _receiver(self, corner: Corner) -> Callable[[bytes, Any], None]:
+        loop = asyncio.get_running_loop()
+
+        def receive(datagram: bytes, sender: Any) -> None:
+            answer = self._server.answer(corner, datagram, _endpoint(sender), loop.time())
+            if answer is not None and (transport := self._transports.get(answer[0])) is not None:
+                transport.sendto(answer[1], sender)
+
+        return receive
+
+
+async def _bind(host: str, port: int) -> socket.socket:
+    """Return a socket that receives there. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    infos = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    family, _, _, _, where = infos[0]
+    bound = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        bound.setblocking(False)
+        bound.bind(where)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+async def find_class(urls: Sequence[str]) -> NatClass:
+    """Ask STUN servers (`stun:host:port`, best two) for the class of our NAT.
+
+    Takes three round trips, or up to five seconds where nobody answers. Never fails: what cannot
+    be found out is unknown. Cancelling closes the socket.
+    """
+    found = [place for url in urls if (place := await _resolve(url)) is not None]
+    if not found:
+        return NatClass.UNKNOWN
+    family = found[0][0]
+    servers = [endpoint for each, endpoint in found if each == family]
+    loop = asyncio.get_running_loop()
+    inbox: asyncio.Queue[Event] = asyncio.Queue(_INBOX_DATAGRAMS)
+
+    def receive(datagram: bytes, sender: Any) -> None:
+        with contextlib.suppress(asyncio.QueueFull):
+            inbox.put_nowait(DatagramReceived(datagram, _endpoint(sender)))
+
+    try:
+        address = _own_address(family, servers[0])
+        transport, _ = await loop.create_datagram_endpoint(
+            lambda: _Protocol(receive), local_addr=(_ANY[family], 0)
+        )
+    except OSError:
+        return NatClass.UNKNOWN  # no way to there at all, which is no matter of NAT
+    try:
+        local = Endpoint(address, transport.get_extra_info("sockname")[1])
+        machine = NatClassifier(servers, local, lambda: secrets.token_bytes(TRANSACTION_BYTES))
+        return await _run(machine, transport, inbox)
+    finally:
+        transport.close()
+
+
+async def _run(
+    machine: NatClassifier, transport: asyncio.DatagramTransport, inbox: asyncio.Queue[Event]
+) -> NatClass:
+    loop = asyncio.get_running_loop()
+    event: Event = Tick()
+    while True:
+        for effect in machine.handle(event, loop.time()):
+            if isinstance(effect, Done):
+                return effect.nat
+            transport.sendto(effect.datagram, (str(effect.target.address), effect.target.port))
+        try:
+            async with asyncio.timeout_at(machine.deadline()):
+                event = await inbox.get()
+        except TimeoutError:
+            event = Tick()
+
+
+async def _resolve(url: str) -> tuple[socket.AddressFamily, Endpoint] | None:
+    """Return a server's address, an IPv4 one if there is a choice; None when there is none."""
+    try:
+        host, port = split_authority(url.removeprefix("stun:"), DEFAULT_PORT)
+        infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    except (HostError, OSError):
+        return None
+    family, _, _, _, where = min(infos, key=lambda info: info[0] != socket.AF_INET)
+    return family, _endpoint(where)
+
+
+def _own_address(family: socket.AddressFamily, server: Endpoint) -> IPAddress:
+    """Return the address that packets to `server` leave from. Raises OSError. Sends nothing."""
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((str(server.address), server.port))
+        return _endpoint(probe.getsockname()).address
+
+
+def _specific(host: str) -> IPAddress | None:
+    """Return the address of a literal that names one; others cannot be told an unspecified one."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    return None if classify(address) is AddressClass.UNSPECIFIED else address
+
+
+def _endpoint(where: Any) -> Endpoint:
+    """Return a socket's address, without the zone of a link-local one."""
+    address = plain_address(where[0].partition("%")[0])
+    assert address is not None  # the kernel's own word
+    return Endpoint(address, where[1])
+
+
+class _Protocol(asyncio.DatagramProtocol):
+    def __init__(self, receive: Callable[[bytes, Any], None]) -> None:
+        self._receive = receive
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self._receive(data, addr)

@@ -1,0 +1,254 @@
+"""HTTP servers: aiohttp behind limits that suit a server which anybody may talk to."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import resource
+import socket
+import ssl
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web, web_response
+
+from passerelle import limits
+from passerelle.core.address.classes import IPNetwork
+from passerelle.core.address.forwarded import is_trusted, plain_address
+from passerelle.core.address.host import IPAddress
+from passerelle.core.address.prefix import holder
+from passerelle.errors import ConfigError, LocalError, Sensitive
+from passerelle.io.tasks import describe
+
+IDLE_TIMEOUT_S = 75.0
+"""A connection that has not brought a whole request head for so long is closed. Above a minute:
+repeated TLS connections to one name within 60 s have given readers away."""
+LINGER_S = 2.0
+"""How long what is left of a refused request's body is read and thrown away."""
+DISCONNECT_POLL_S = 0.25
+
+_SERVER_LOGGERS = ("aiohttp.server", "aiohttp.web", "aiohttp.websocket", "aiohttp.internal")
+
+# What cannot be parsed is answered outside every application, past `_hide_server`, and would name
+# aiohttp's and Python's versions; there is no public switch.
+web_response.SERVER_SOFTWARE = ""  # type: ignore[attr-defined]
+
+_LISTEN_FAULTS = {
+    errno.EADDRINUSE: "another program is using it. Stop that program, or choose another port",
+    errno.EACCES: "this account may not open it. Choose a port above 1023, or run with the "
+    "permission to bind low ports",
+    errno.EADDRNOTAVAIL: "this machine does not have that address. Check the listening address",
+}
+
+
+def application() -> web.Application:
+    """Return an empty application whose request bodies are bounded."""
+    return web.Application(client_max_size=limits.HTTP_BODY_BYTES)
+
+
+class _Connections:
+    """Counts a server's connections, and cuts off those that are too many.
+
+    aiohttp tells its `Server` object of every connection; we listen in.
+    """
+
+    def __init__(
+        self, server: web.Server, most: int, of_network: int, trusted: Sequence[IPNetwork]
+    ) -> None:
+        self._made, self._lost = server.connection_made, server.connection_lost
+        self._most = most
+        self._of_network = of_network
+        self._trusted = trusted
+        self._count = 0
+        self._networks: Counter[bytes] = Counter()
+        self._network_of: dict[web.RequestHandler, bytes] = {}
+        server.connection_made = self._on_made  # type: ignore[method-assign]
+        server.connection_lost = self._on_lost  # type: ignore[method-assign]
+
+    def _on_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        self._made(handler, transport)
+        self._count += 1
+        network = self._network(transport)
+        if network is not None:
+            self._network_of[handler] = network
+            self._networks[network] += 1
+        if self._count > self._most or (
+            network is not None and self._networks[network] > self._of_network
+        ):
+            transport.abort()
+
+    def _on_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        self._lost(handler, exc)
+        self._count -= 1
+        network = self._network_of.pop(handler, None)
+        if network is not None:
+            self._networks[network] -= 1
+            if not self._networks[network]:
+                del self._networks[network]
+
+    def _network(self, transport: asyncio.Transport) -> bytes | None:
+        peer = transport.get_extra_info("peername")
+        address = plain_address(peer[0]) if isinstance(peer, tuple) else None
+        if address is None or is_trusted(address, self._trusted):
+            return None
+        return holder(address)
+
+
+class WebServer:
+    """Serve an application on one address and port for the length of an `async with`.
+
+    No access log, no `Server` header, no decompression of request bodies. Leaving stops
+    accepting, waits up to `grace_s` for handlers, then cancels them. Handlers are *not*
+    cancelled when their client goes away: see `disconnected`.
+    """
+
+    def __init__(
+        self,
+        app: web.Application,
+        host: str,
+        port: int,
+        *,
+        tls: ssl.SSLContext | None = None,
+        grace_s: float = 2.0,
+        connections: int = limits.HTTP_CONNECTIONS,
+        of_network: int = limits.HTTP_CONNECTIONS_OF_NETWORK,
+        trusted: Sequence[IPNetwork] = (),
+    ) -> None:
+        """Port 0 lets the system choose; `port` then tells.
+
+        Connections beyond `connections`, and of one /24 or /56 beyond `of_network`, are cut off at
+        once; those of `trusted` proxies and of networks that are not public count as nobody's.
+        """
+        self._host = host
+        self._wanted_port = port
+        self._tls = tls
+        if _hide_server not in app.on_response_prepare:
+            app.on_response_prepare.append(_hide_server)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=grace_s,
+            keepalive_timeout=IDLE_TIMEOUT_S,
+            lingering_time=LINGER_S,
+            max_line_size=limits.HTTP_FIELD_BYTES,
+            max_field_size=limits.HTTP_FIELD_BYTES,
+            max_headers=limits.HTTP_HEADERS,
+            # A compressed body could unpack to more than its length announces.
+            auto_decompress=False,
+        )
+        self._bounds = (connections, of_network, trusted)
+        self._connections: _Connections | None = None
+        self._site: web.TCPSite | None = None
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        if self._site is None:
+            raise RuntimeError("the server is not running")
+        return self._site.port
+
+    async def __aenter__(self) -> Self:
+        """Listen. Raises LocalError, with a sentence for a person, when that is impossible."""
+        for name in _SERVER_LOGGERS:
+            logging.getLogger(name).addFilter(_withhold)
+        await self._runner.setup()
+        assert self._runner.server is not None  # set up
+        connections, of_network, trusted = self._bounds
+        most = min(connections, _files_allowed() - limits.FILES_KEPT)
+        self._connections = _Connections(self._runner.server, most, of_network, trusted)
+        site = web.TCPSite(
+            self._runner,
+            self._host,
+            self._wanted_port,
+            ssl_context=self._tls,
+            backlog=limits.HTTP_BACKLOG,
+        )
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise cannot_listen(self._host, self._wanted_port, error) from error
+        self._site = site
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._site = None
+        await self._runner.cleanup()
+
+
+def _files_allowed() -> int:
+    """Let this process open as many files as the system lets it, and return how many."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard if hard != resource.RLIM_INFINITY else sys.maxsize
+
+
+async def disconnected(request: web.Request) -> None:
+    """Return when the connection that brought `request` is lost.
+
+    It looks four times a second: aiohttp tells a handler of a lost client only by cancelling it,
+    for all handlers of a server or none, and WebSocket handlers would be cancelled in the midst
+    of their clean-up.
+    """
+    while request.transport is not None:  # noqa: ASYNC110 (there is nothing to wait for)
+        await asyncio.sleep(DISCONNECT_POLL_S)
+
+
+def peer_address(request: web.Request) -> IPAddress | None:
+    """Return the address at the other end of the connection that brought `request`.
+
+    None when the connection is lost already or has no such address. An IPv4 address that an IPv6
+    socket shows in its mapped form is returned as IPv4.
+    """
+    return plain_address(request.remote or "")
+
+
+def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Return the settings to serve TLS with. Raises ConfigError."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        # Without a password OpenSSL would ask the terminal for one.
+        context.load_cert_chain(certificate, key, password="")
+    except OSError as error:
+        raise ConfigError(
+            f"The TLS certificate {certificate} and its key {key} cannot be used "
+            f"({error.strerror or error}). Give PEM files that belong together: the whole chain "
+            "with --tls-cert, its private key with --tls-key."
+        ) from error
+    return context
+
+
+def cannot_listen(host: str, port: int, error: OSError) -> LocalError:
+    """Return the error for a person whose `host` and `port` could not be listened on."""
+    if isinstance(error, socket.gaierror):
+        fault = "the host name is not known here. Check the listening address"
+    else:
+        # asyncio words the error anew and keeps only its number.
+        fault = _LISTEN_FAULTS.get(
+            error.errno or 0, f"{error.strerror}. Choose another address or port"
+        )
+    return LocalError(f"Port {port} on {host or 'every address'} cannot be opened: {fault}.")
+
+
+async def _hide_server(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.popall("Server", None)
+
+
+def _withhold(record: logging.LogRecord) -> bool:
+    """Keep what aiohttp logs about requests, without the peers' addresses in it."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(Sensitive(value) for value in record.args)
+    if record.exc_info and record.exc_info[1] is not None:
+        record.exc_text = describe(record.exc_info[1])
+        record.exc_info = None
+    return True

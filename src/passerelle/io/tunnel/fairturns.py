@@ -1,0 +1,72 @@
+"""Shares the exit's way out between its tunnels, a turn at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from passerelle.core.tunnel.roundrobin import DeficitRoundRobin
+
+
+class TurnTaker(Protocol):
+    """Who sends in turns."""
+
+    def resume(self, quantum_bytes: int) -> None:
+        """Send up to so many bytes now, and tell `FairTurns.spend` how many it were."""
+
+
+class FairTurns:
+    """One line for all tunnels of a process."""
+
+    def __init__(self, rate_bytes_s: float | None = None) -> None:
+        """`rate_bytes_s` of the way out; None when the processor is the only bottleneck."""
+        self._loop = asyncio.get_running_loop()
+        self._turns: DeficitRoundRobin[TurnTaker] = DeficitRoundRobin(
+            rate_bytes_s, self._loop.time()
+        )
+        self._next: asyncio.Handle | None = None
+
+    def ask(self, party: TurnTaker) -> int:
+        """Return how many bytes may be sent at once; 0: wait for `resume`."""
+        if not self._turns and not self._turns.pause_s(self._loop.time()):
+            return self._turns.quantum_bytes
+        self.wait(party)
+        return 0
+
+    def wait(self, party: TurnTaker) -> None:
+        """Stand in line: `resume` is called in a later turn of the event loop."""
+        self._turns.wait(party)
+        self._arm()
+
+    def leave(self, party: TurnTaker) -> None:
+        """Want no turn any more."""
+        self._turns.leave(party)
+
+    def spend(self, size: int) -> None:
+        """Count what was sent."""
+        self._turns.spend(size, self._loop.time())
+
+    def close(self) -> None:
+        """Give no more turns. Idempotent."""
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+
+    def _arm(self) -> None:
+        if self._next is not None or not self._turns:
+            return
+        pause_s = self._turns.pause_s(self._loop.time())
+        if pause_s:
+            self._next = self._loop.call_later(pause_s, self._round)
+        else:
+            self._next = self._loop.call_soon(self._round)
+
+    def _round(self) -> None:
+        """Give everybody in the line one turn, as far as the rate goes."""
+        self._next = None
+        for _ in range(len(self._turns)):
+            party = self._turns.next(self._loop.time())
+            if party is None:
+                break
+            party.resume(self._turns.quantum_bytes)
+        self._arm()

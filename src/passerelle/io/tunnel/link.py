@@ -1,0 +1,205 @@
+"""A link's own end: envelope, TLS and frames over a transport."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from typing import Protocol
+
+from passerelle import limits
+from passerelle.core.tunnel.estimator import LinkEstimator
+from passerelle.errors import LinkCode, LinkLost, PeerError
+from passerelle.io.tunnel.tls import TlsPipe
+from passerelle.io.tunnel.transport import Transport, Windows
+from passerelle.wire import control, envelope
+from passerelle.wire.control import Control
+from passerelle.wire.frames import Close, Frame, FrameReader, encode
+
+_PADDING_LEAST_BYTES = 64
+_PADDING_SPREAD_BYTES = 1200
+
+
+class LinkHandler(Protocol):
+    """Who uses a link."""
+
+    def link_ready(self, link: SecureLink) -> None:
+        """TLS is done: frames may be sent."""
+
+    def link_frames(self, link: SecureLink, frames: list[Frame]) -> None:
+        """Take frames. A PeerError raised here closes the link with its code."""
+
+    def link_draining(self, link: SecureLink) -> None:
+        """The relay will leave soon."""
+
+    def link_control(self, link: SecureLink, message: Control) -> None:
+        """The relay says something else."""
+
+    def link_windows(self, link: SecureLink) -> None:
+        """`windows` has something new to say."""
+
+    def link_lost(self, link: SecureLink, error: LinkLost) -> None:
+        """The link is over; called once, unless `close` was called first."""
+
+
+class SecureLink:
+    """One link, from TLS handshake to close.
+
+    A fault on the way (altered bytes, a wrong key, a malformed frame) ends this link and nothing
+    else.
+    """
+
+    def __init__(
+        self, number: int, transport: Transport, tls: TlsPipe, handler: LinkHandler
+    ) -> None:
+        self.number = number
+        self.handler = handler
+        self.bytes_sent = 0
+        """Bytes of link messages handed to the transport."""
+        self.bytes_received = 0
+        self.ended: LinkCode | None = None
+        """Why it is over."""
+        self.estimator: LinkEstimator | None = None
+        """What its session measures of it; kept when the link is over."""
+        self._transport = transport
+        self._tls = tls
+        self._reader = FrameReader()
+        self._closed = False
+        self._enveloped_out = limits.ENVELOPED_MESSAGES
+        self._enveloped_in = limits.ENVELOPED_MESSAGES
+        # Each link pads to a spread of its own, so that no two look alike.
+        self._padding_spread = _PADDING_LEAST_BYTES + secrets.randbelow(_PADDING_SPREAD_BYTES)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the link is over."""
+        return self._closed
+
+    def windows(self, rtt_s: float) -> Windows | None:
+        """See `Transport.windows`."""
+        return self._transport.windows(rtt_s)
+
+    def start(self) -> None:
+        """Begin the TLS handshake."""
+        self._transport.start(self)
+        self._tls.handshake()
+        self._flush()
+
+    def send(self, frames: Iterable[Frame]) -> None:
+        """Send frames, small ones together in one record."""
+        batch: list[bytes] = []
+        size = 0
+        for frame in frames:
+            encoded = encode(frame)
+            if size + len(encoded) > limits.RECORD_BYTES:
+                self._write(batch)
+                batch, size = [], 0
+            batch.append(encoded)
+            size += len(encoded)
+        if batch:
+            self._write(batch)
+
+    def send_control(self, message: Control) -> None:
+        """Say something to the relay itself."""
+        if not self._closed:
+            self._transport.send_control(control.encode(message))
+
+    def close(self, code: LinkCode, *, ends_session: bool = False) -> None:
+        """Say why, then close. Idempotent; the handler hears nothing more."""
+        if self._closed:
+            return
+        if self._tls.established:
+            self.send([Close(code, ends_session)])
+        self._end(code)
+        self._transport.close(code)
+
+    # --- Receiver -------------------------------------------------------------------------------
+
+    def message_received(self, message: bytes) -> None:
+        """Take one message from the transport."""
+        if self._closed:
+            return
+        self.bytes_received += len(message)
+        try:
+            self._take(message)
+        except PeerError as error:
+            self._fail(error)
+
+    def control_received(self, text: str) -> None:
+        """Take what the relay says."""
+        if self._closed:
+            return
+        try:
+            message = control.decode(text)
+            if isinstance(message, control.Drain):
+                self.handler.link_draining(self)
+            elif message is not None:
+                self.handler.link_control(self, message)
+        except PeerError as error:
+            self._fail(error)
+
+    def windows_changed(self) -> None:
+        """Learn that the transport knows more of its path."""
+        if not self._closed:
+            self.handler.link_windows(self)
+
+    def transport_lost(self, error: LinkLost) -> None:
+        """Learn that the transport is gone."""
+        if not self._closed:
+            self._end(error.code)
+            self.handler.link_lost(self, error)
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _take(self, message: bytes) -> None:
+        if self._enveloped_in:
+            self._enveloped_in -= 1
+            message = envelope.unwrap(message)
+        self._tls.feed(message)
+        if not self._tls.established:
+            self._tls.handshake()
+            self._flush()
+            if self._tls.established:
+                self.handler.link_ready(self)
+        if self._tls.established and not self._closed:
+            frames = [frame for plain in self._tls.read() for frame in self._reader.feed(plain)]
+            if frames:
+                self._deliver(frames)
+
+    def _deliver(self, frames: list[Frame]) -> None:
+        last = frames[-1]
+        closing = isinstance(last, Close) and not last.ends_session
+        if closing:
+            frames = frames[:-1]
+        if frames and not self._closed:
+            self.handler.link_frames(self, frames)
+        if closing and not self._closed:
+            assert isinstance(last, Close)  # for the type checker
+            self._end(last.code)
+            self._transport.close(LinkCode.NORMAL)
+            self.handler.link_lost(self, LinkLost(last.code, "the far end closed the link"))
+
+    def _end(self, code: LinkCode) -> None:
+        self._closed = True
+        self.ended = code
+
+    def _fail(self, error: PeerError) -> None:
+        if self._closed:
+            return
+        self.close(error.code)
+        self.handler.link_lost(self, LinkLost(error.code, error.reason))
+
+    def _write(self, batch: list[bytes]) -> None:
+        if not self._closed:
+            self._tls.write(batch[0] if len(batch) == 1 else b"".join(batch))
+            self._flush()
+
+    def _flush(self) -> None:
+        output = self._tls.output()
+        while output and not self._closed:
+            most = envelope.PAYLOAD_BYTES if self._enveloped_out else limits.LINK_MESSAGE_BYTES
+            message, output = output[:most], output[most:]
+            if self._enveloped_out:
+                self._enveloped_out -= 1
+                message = envelope.wrap(message, secrets.randbelow(self._padding_spread))
+            self.bytes_sent += len(message)
+            self._transport.send(message)

@@ -1,0 +1,124 @@
+"""A link transport over an aiohttp WebSocket, at either end of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from aiohttp import ClientWebSocketResponse, WSMsgType, web
+
+from passerelle import limits
+from passerelle.errors import LinkCode, LinkLost
+from passerelle.io.tasks import TaskSet
+from passerelle.io.tunnel.transport import Receiver, Windows
+
+SUBPROTOCOL = "passerelle.v1"
+"""First WebSocket subprotocol of a link; the second is the ticket."""
+MESSAGE_LIMIT_BYTES = limits.LINK_MESSAGE_BYTES + 1
+"""aiohttp's `max_msg_size` is the first size that it refuses."""
+CLOSE_CODE_BASE = 4000
+"""A `LinkCode` travels as a WebSocket close code from here on (RFC 6455 §7.4.2)."""
+_CLOSE_TIMEOUT_S = 2.0
+
+
+class WebSocketTransport:
+    """Binary messages are the link's, text messages are the relay's own."""
+
+    def __init__(
+        self,
+        socket: web.WebSocketResponse | ClientWebSocketResponse,
+        abort: Callable[[], None] | None = None,
+    ) -> None:
+        """`abort` breaks the connection off below aiohttp, which would wait for a peer to read."""
+        self._socket = socket
+        self._abort = abort
+        self._receiver: Receiver | None = None
+        self._queue: deque[bytes] = deque()
+        self._queued_bytes = 0
+        self._wake = asyncio.Event()
+        self._closing: LinkCode | None = None
+        self._overflow = False
+        self._over = asyncio.Event()
+        """Set once this side wants an end."""
+
+    def start(self, receiver: Receiver) -> None:
+        """Deliver to `receiver` from now on; `run` does the work."""
+        self._receiver = receiver
+
+    def send(self, message: bytes) -> None:
+        """Queue one binary message."""
+        if self._closing is not None:
+            return
+        self._queue.append(message)
+        self._queued_bytes += len(message)
+        if self._queued_bytes > limits.TRANSPORT_QUEUE_BYTES:
+            self._overflow = True
+            self._over.set()
+        self._wake.set()
+
+    def send_control(self, text: str) -> None:
+        """See `Transport.send_control`: nothing is said to a relay on this side yet."""
+
+    def windows(self, rtt_s: float) -> Windows | None:
+        """Know nothing: TCP's are the kernel's."""
+
+    def close(self, code: LinkCode) -> None:
+        """Send what is queued, then close with `code`."""
+        if self._closing is None:
+            self._closing = code
+            self._over.set()
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Carry messages until the WebSocket ends. Cancelling closes it without ceremony."""
+        try:
+            async with TaskSet("websocket") as tasks:
+                writer = tasks.start(self._write(), "writer")
+                reader = tasks.start(self._read(), "reader")
+                over = tasks.start(self._over.wait(), "end")
+                await asyncio.wait((reader, over), return_when=asyncio.FIRST_COMPLETED)
+                if self._over.is_set():
+                    # A peer that neither reads nor closes is not waited for.
+                    await asyncio.wait((writer,), timeout=_CLOSE_TIMEOUT_S)
+        finally:
+            if self._abort is not None:
+                self._abort()
+        if self._receiver is not None and self._closing is None:
+            error = self._reason()
+            self._closing = error.code
+            self._receiver.transport_lost(error)
+
+    def _reason(self) -> LinkLost:
+        if self._overflow:
+            return LinkLost(LinkCode.LIMIT, "the relay did not take what was queued for it")
+        return LinkLost(LinkCode.TRANSPORT, "the WebSocket ended")
+
+    async def _read(self) -> None:
+        assert self._receiver is not None  # start() comes before run()
+        async for message in self._socket:
+            match message.type:
+                case WSMsgType.BINARY:
+                    self._receiver.message_received(message.data)
+                case WSMsgType.TEXT:
+                    self._receiver.control_received(message.data)
+                case _:
+                    break
+
+    async def _write(self) -> None:
+        try:
+            while not self._overflow:
+                while self._queue:
+                    message = self._queue.popleft()
+                    self._queued_bytes -= len(message)
+                    await self._socket.send_bytes(message)
+                if self._closing is not None:
+                    break
+                self._wake.clear()
+                await self._wake.wait()
+            code = self._closing if self._closing is not None else LinkCode.LIMIT
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self._socket.close(code=CLOSE_CODE_BASE + code)
+        except (ConnectionError, TimeoutError, RuntimeError):
+            # aiohttp raises RuntimeError for a socket that closed meanwhile; the reader tells.
+            return

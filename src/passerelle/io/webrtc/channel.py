@@ -1,0 +1,411 @@
+"""The client's end of DataChannels: the only module that imports aiortc.
+
+Uses aiortc's ORTC objects (ICE, DTLS, SCTP) one by one instead of its RTCPeerConnection: no SDP
+is parsed or made here at all, every step can be timed, and a volunteer's fields reach the stack
+as checked values only. The client offers: it is ICE-controlling and the DTLS *server*, so the
+ClientHello a censor sees is the browser's genuine one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import time
+from collections.abc import Callable, Container
+from typing import Self
+
+import msgspec
+from aiortc import (
+    RTCCertificate,
+    RTCDataChannel,
+    RTCDataChannelParameters,
+    RTCDtlsTransport,
+    RTCIceCandidate,
+    RTCIceGatherer,
+    RTCIceParameters,
+    RTCIceServer,
+    RTCIceTransport,
+    RTCSctpCapabilities,
+)
+from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters
+from aiortc.rtcsctptransport import Chunk, DataChunk
+
+from passerelle import limits
+from passerelle.core.address.candidates import vet
+from passerelle.errors import LinkCode, LinkLost
+from passerelle.io.tasks import TaskSet, describe
+from passerelle.io.tunnel.transport import Receiver, Windows
+from passerelle.io.webrtc.inbox import Inbox
+from passerelle.io.webrtc.sctp import SctpSender
+from passerelle.io.webrtc.video import MediaDtls
+from passerelle.wire import control
+from passerelle.wire.description import (
+    DATA_CHANNEL_ID,
+    MEDIA_VERSION,
+    MESSAGE_NUMBER_BYTES,
+    Candidate,
+    CandidateKind,
+    Description,
+    Setup,
+)
+
+_log = logging.getLogger(__name__)
+
+# They log addresses and descriptions, some of them as INFO.
+for _name in ("aioice", "aiortc"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
+
+_SCTP_PORT = 5000
+_SOCKETS_S = 0.5
+"""Far longer than opening a socket for each address takes."""
+_RECEIVE_WINDOW_BYTES = limits.LINK_WINDOW_CAP_BYTES + limits.MIB
+"""What SCTP advertises: above a link's largest window, or a sender with more in flight provokes
+loss and falls to a few Mbit/s (aiortc's own value is 1 MiB)."""
+_SACK_DELAY_S = 0.01
+_KINDS = {"host": CandidateKind.HOST, "srflx": CandidateKind.REFLEXIVE}
+_PRIORITIES = {CandidateKind.HOST: 2130706431, CandidateKind.REFLEXIVE: 1694498815}
+
+
+class _Association(SctpSender):
+    """SCTP that a hostile volunteer can neither fill nor break.
+
+    aiortc advertises a window and does not hold the sender to it, lets any number of streams be
+    used, and lets the exceptions of odd packets escape.
+    """
+
+    def __init__(self, transport: RTCDtlsTransport, broken: Callable[[LinkLost], None]) -> None:
+        super().__init__(transport)
+        self._broken = broken
+        self._advertised_rwnd = _RECEIVE_WINDOW_BYTES
+        self._sack_due: asyncio.TimerHandle | None = None
+        """Set while one packet is received and not acknowledged."""
+        self._tasks = TaskSet("sctp")
+
+    async def _handle_data(self, data: bytes) -> None:
+        try:
+            await super()._handle_data(data)
+        except ConnectionError:
+            raise
+        except Exception as error:
+            # Whatever an odd packet provokes: `assert` and `decode` among others.
+            _log.warning("a volunteer's packet could not be handled: %s", describe(error))
+            self._broken(LinkLost(LinkCode.MALFORMED, "the volunteer sent a broken packet"))
+
+    async def _receive_data_chunk(self, chunk: DataChunk) -> None:
+        if chunk.stream_id != DATA_CHANNEL_ID:
+            self._broken(LinkLost(LinkCode.UNEXPECTED, "the volunteer used another stream"))
+            return
+        await super()._receive_data_chunk(chunk)
+        held_bytes = _RECEIVE_WINDOW_BYTES - self._advertised_rwnd
+        chunks = len(self._get_inbound_stream(DATA_CHANNEL_ID).reassembly)
+        # Without a gap, what is held is the beginning of one message.
+        most_bytes = _RECEIVE_WINDOW_BYTES if self._sack_misordered else limits.LINK_MESSAGE_BYTES
+        if held_bytes > most_bytes or chunks > limits.CHANNEL_CHUNKS:
+            self._broken(LinkLost(LinkCode.LIMIT, "the volunteer sent fragments without end"))
+
+    async def _send_sack(self) -> None:
+        """Acknowledge every second packet, or after a moment (RFC 9260 §6.2).
+
+        aiortc acknowledges each one, and sending those packets is half of what a download costs.
+        """
+        urgent = self._sack_misordered or self._sack_duplicates or self._sack_due is not None
+        if urgent:
+            self._cancel_sack()
+            await super()._send_sack()
+        else:
+            self._sack_needed = False
+            loop = asyncio.get_running_loop()
+            self._sack_due = loop.call_later(_SACK_DELAY_S, self._send_late_sack)
+
+    def _send_late_sack(self) -> None:
+        self._tasks.spawn(self._send_sack(), "sack")
+
+    def _cancel_sack(self) -> None:
+        if self._sack_due is not None:
+            self._sack_due.cancel()
+            self._sack_due = None
+
+    async def stop(self) -> None:
+        self._cancel_sack()
+        await self._tasks.close()
+        await super().stop()
+
+    async def _send_chunk(self, chunk: Chunk) -> None:
+        with contextlib.suppress(ConnectionError):  # the DTLS transport tells its owner
+            await super()._send_chunk(chunk)
+
+
+class ChannelOffer:
+    """Our half of a DataChannel, waiting for a volunteer's.
+
+    Make it with `gather`; then `connect` with the volunteer's answer, or `close`.
+    """
+
+    def __init__(self, stun: tuple[str, ...], *, private: bool, media: bool) -> None:
+        self._private = private
+        servers = [RTCIceServer(urls=[url]) for url in stun]
+        self._certificate = RTCCertificate.generateCertificate()
+        self._gatherer = RTCIceGatherer(iceServers=servers)
+        self._ice = RTCIceTransport(self._gatherer)
+        self._ice._connection.ice_controlling = True  # as RTCPeerConnection does for an offerer
+        self._media = media
+        self._dtls = MediaDtls(self._ice, [self._certificate])
+        self._dtls._set_role("server")
+        self._sctp = _Association(self._dtls, self._break)
+        self._dtls.on("statechange", self._watch)
+        self.lost: Callable[[LinkLost], None] | None = None
+        """Called when the path is broken; set by the transport."""
+        self._error: LinkLost | None = None
+        self._channel = RTCDataChannel(
+            self._sctp, RTCDataChannelParameters(negotiated=True, id=DATA_CHANNEL_ID)
+        )
+        self.steps: list[tuple[str, float]] = []
+        """(name, seconds) of each step done so far."""
+
+    @classmethod
+    async def gather(
+        cls, stun: tuple[str, ...] = (), *, private: bool = False, media: bool = False
+    ) -> Self:
+        """Return an offer whose candidates are known; with `media` it offers to receive video.
+
+        `private` admits private addresses, ours and the volunteer's: see `core.address.candidates`.
+
+        `stun` holds at most one server, as `stun:host:port`. Takes up to five seconds when it
+        does not answer. Cancelling closes the sockets.
+        """
+        offer = cls(stun, private=private, media=media)
+        async with TaskSet("gather") as tasks:
+            work = tasks.start(offer._gatherer.gather(), "candidates")
+            try:
+                await asyncio.shield(work)
+            except BaseException:
+                # Interrupted between two sockets, aioice forgets the first; once all are open, only
+                # the STUN server is waited for, and that may be broken off.
+                await asyncio.wait((work,), timeout=_SOCKETS_S)
+                await offer.close()
+                raise
+        offer._widen_sockets()
+        return offer
+
+    def _widen_sockets(self) -> None:
+        """Let the kernel hold a window's packets while this process is busy.
+
+        What its usual 208 KiB cannot hold is lost, and SCTP takes seconds to recover.
+        """
+        for protocol in self._gatherer._connection._protocols:
+            udp = protocol.transport.get_extra_info("socket")
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_WINDOW_BYTES)
+
+    @property
+    def description(self) -> Description:
+        """What the volunteer needs to know; it is not told of our own network."""
+        parameters = self._gatherer.getLocalParameters()
+        candidates = [
+            Candidate(_KINDS[candidate.type], candidate.ip, candidate.port)
+            for candidate in self._gatherer.getLocalCandidates()
+            if candidate.type in _KINDS and "%" not in candidate.ip
+        ]
+        description = Description(
+            ufrag=parameters.usernameFragment or "",
+            pwd=parameters.password or "",
+            fingerprint=_sha256_fingerprint(self._certificate),
+            setup=Setup.ACTPASS,
+            candidates=tuple(candidates),
+            media=MEDIA_VERSION if self._media else msgspec.UNSET,
+        )
+        return vet(description, private=self._private)
+
+    async def connect(
+        self, answer: Description, *, timeout_s: float, known: Container[str] | None = None
+    ) -> ChannelTransport:
+        """Connect to the volunteer that answered and return the open channel.
+
+        Only candidates that may be used are; `known` as in `core.address.candidates.vet`.
+
+        Raises LinkLost(TIMEOUT or TRANSPORT). On any failure, and on cancelling, the offer is
+        closed.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._connect(vet(answer, private=self._private, known=known))
+        except TimeoutError:
+            await self.close()
+            raise LinkLost(LinkCode.TIMEOUT, f"no path to the volunteer ({self._stage})") from None
+        except BaseException:
+            await self.close()
+            raise
+        if self._error is not None:
+            await self.close()
+            raise self._error
+        return ChannelTransport(
+            self, self._channel, media=self._media and answer.media == MEDIA_VERSION
+        )
+
+    def inbox(self, receiver: Receiver, say: Callable[[control.Control], None]) -> Inbox:
+        """Return what takes the volunteer's messages on a media link."""
+        return Inbox(self._dtls, self._sctp, receiver, say=say, fail=self._break)
+
+    def _watch(self) -> None:
+        if self._dtls.state in ("closed", "failed"):
+            self._break(LinkLost(LinkCode.TRANSPORT, "the volunteer's connection ended"))
+
+    def _break(self, error: LinkLost) -> None:
+        self._error = self._error or error
+        if self.lost is not None:
+            self.lost(error)
+
+    async def _connect(self, answer: Description) -> None:
+        self._stage = "ice"
+        start = time.monotonic()
+        for index, candidate in enumerate(answer.candidates):
+            await self._ice.addRemoteCandidate(_to_aiortc(index, candidate))
+        # No end of candidates is signalled: a browser that hides its addresses is found as a
+        # peer-reflexive candidate, and the timeout is ours.
+        await self._ice.start(RTCIceParameters(usernameFragment=answer.ufrag, password=answer.pwd))
+        self._require(self._ice.state == "completed")
+        start = self._step("ice", start)
+        fingerprint = ":".join(f"{byte:02X}" for byte in answer.fingerprint)
+        await self._dtls.start(
+            RTCDtlsParameters([RTCDtlsFingerprint(algorithm="sha-256", value=fingerprint)])
+        )
+        self._require(self._dtls.state == "connected")
+        start = self._step("dtls", start)
+        opened = asyncio.Event()
+        self._channel.on("open", opened.set)
+        await self._sctp.start(
+            RTCSctpCapabilities(maxMessageSize=limits.LINK_MESSAGE_BYTES), _SCTP_PORT
+        )
+        if self._channel.readyState != "open":
+            await opened.wait()
+        self._step("sctp", start)
+
+    def _step(self, name: str, start: float) -> float:
+        now = time.monotonic()
+        self.steps.append((name, now - start))
+        self._stage = {"ice": "dtls", "dtls": "sctp"}.get(name, "open")
+        return now
+
+    def _require(self, reached: bool) -> None:
+        if not reached:
+            raise LinkLost(LinkCode.TRANSPORT, f"no connection to the volunteer ({self._stage})")
+
+    _stage = "new"
+
+    async def close(self) -> None:
+        """Close everything. Idempotent."""
+        try:
+            await self._sctp.stop()
+            await self._dtls.stop()
+        finally:
+            await self._ice.stop()
+
+
+class ChannelTransport:
+    """A link transport over an open DataChannel, and on a media link a video beside it."""
+
+    def __init__(self, offer: ChannelOffer, channel: RTCDataChannel, *, media: bool) -> None:
+        self._offer = offer
+        self._media = media
+        self._inbox: Inbox | None = None
+        self._channel = channel
+        self._receiver: Receiver | None = None
+        self._closed = False
+        self._tasks = TaskSet("datachannel")
+        self._gone = asyncio.Event()
+
+    def start(self, receiver: Receiver) -> None:
+        """Deliver to `receiver` from now on."""
+        self._receiver = receiver
+        self._offer.lost = self._end
+        if self._media:
+            self._inbox = self._offer.inbox(
+                receiver, lambda m: self.send_control(control.encode(m))
+            )
+        self._channel.on("message", self._message)
+        self._channel.on("close", self._lost)
+        if self._channel.readyState != "open":
+            asyncio.get_running_loop().call_soon(self._lost)
+
+    def send(self, message: bytes) -> None:
+        """Queue one binary message."""
+        if self._closed or self._channel.readyState != "open":
+            return
+        if self._channel.bufferedAmount > limits.TRANSPORT_QUEUE_BYTES:
+            self._end(LinkLost(LinkCode.LIMIT, "the volunteer does not take what is queued"))
+            return
+        self._channel.send(message)
+
+    def windows(self, rtt_s: float) -> Windows | None:
+        """See `Transport.windows`; of a browser's SCTP nothing is known."""
+        return None if self._inbox is None else self._inbox.windows(rtt_s)
+
+    def send_control(self, text: str) -> None:
+        """Queue one text message."""
+        if not self._closed and self._channel.readyState == "open":
+            self._channel.send(text)
+
+    def close(self, code: LinkCode) -> None:
+        """Send what is queued as far as it goes at once, then close."""
+        self._end(None)
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection has ended and its sockets are closed."""
+        await self._gone.wait()
+
+    def _message(self, message: bytes | str) -> None:
+        if self._receiver is None or self._closed:
+            return
+        if isinstance(message, str):
+            self._receiver.control_received(message)
+        elif len(message) > limits.LINK_MESSAGE_BYTES + (
+            MESSAGE_NUMBER_BYTES if self._inbox else 0
+        ):
+            self._end(LinkLost(LinkCode.LIMIT, "a message longer than links carry"))
+        elif self._inbox is not None:
+            self._inbox.take(message)
+        else:
+            self._receiver.message_received(message)
+
+    def _lost(self) -> None:
+        self._end(LinkLost(LinkCode.TRANSPORT, "the volunteer's connection ended"))
+
+    def _end(self, error: LinkLost | None) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if self._inbox is not None:
+            self._inbox.close()
+        self._tasks.spawn(self._shut(), "close")
+        if error is not None and self._receiver is not None:
+            self._receiver.transport_lost(error)
+
+    async def _shut(self) -> None:
+        try:
+            # One turn of the loop lets aiortc hand the last messages to SCTP.
+            await asyncio.sleep(0)
+        finally:
+            await self._offer.close()
+            self._gone.set()
+
+
+def _sha256_fingerprint(certificate: RTCCertificate) -> bytes:
+    value = next(
+        fingerprint.value
+        for fingerprint in certificate.getFingerprints()
+        if fingerprint.algorithm == "sha-256"
+    )
+    return bytes.fromhex(value.replace(":", ""))
+
+
+def _to_aiortc(index: int, candidate: Candidate) -> RTCIceCandidate:
+    return RTCIceCandidate(
+        component=1,
+        foundation=str(index + 1),
+        ip=candidate.ip,
+        port=candidate.port,
+        priority=_PRIORITIES[candidate.kind] - index,
+        protocol="udp",
+        type=candidate.kind.value,
+    )

@@ -1,0 +1,302 @@
+"""The client's end of a media link's video: packets in, link messages out, reports back.
+
+No RTCPeerConnection, RTCRtpReceiver, router or decoder of aiortc's is involved. What is used of its
+insides: `RTCDtlsTransport._handle_rtp_data` and `_handle_rtcp_data` are handed what SRTP has
+decrypted and authenticated, and overridden (`MediaDtls`); `_send_rtp` protects and sends RTCP (its
+`async` never waits). aiortc's own router would keep a table entry for every SSRC a peer thinks of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Protocol
+
+from aiortc import RTCDtlsTransport
+
+from passerelle import limits
+from passerelle.core.media import rtp, video
+from passerelle.core.media.nack import Repair
+from passerelle.core.media.ratecontrol import Least, RateControl
+from passerelle.core.media.video import Fragment, Frames, Order
+from passerelle.errors import LinkCode, LinkLost, PeerError
+from passerelle.io.tasks import TaskSet
+
+REPAIR_TICK_S = 0.005
+"""How often missing packets are looked after; forgives reordering shorter than this."""
+TICK_S = 0.010
+IDLE_TICK_S = 1.0
+IDLE_AFTER_S = 0.5
+REPORT_S = 0.1
+"""How often the browser is told that we are here; its round trip comes from these reports."""
+BITRATE_GAIN = 6
+"""How many times the path's rate the browser is allowed: the window decides, not the browser. It is
+never lowered, since a browser regains 8 % a second only (libwebrtc), and not allowed at once what
+a fast path may carry, since it probes with padding at twice what it is allowed."""
+BITRATE_LEAST_BIT_S = 3e6
+DELAY_AGE_S = 20.0
+"""How long the smallest transit time is believed; clocks drift by less than a millisecond in it."""
+RESEND_RTTS = 3
+"""Round trips after which messages that are missing are asked from the relay itself …"""
+RESEND_LEAST_S = 0.4
+"""… but not before this time has passed."""
+
+LOSSY = 0.02
+"""Share of lost packets above which questions are repeated."""
+
+_UNSEEN = 1 << 30
+
+
+class VideoOwner(Protocol):
+    """Who uses a `VideoReceiver`."""
+
+    def video_messages(self, messages: list[bytes]) -> None:
+        """Take link messages, in order."""
+
+    def video_missing(self, gaps: list[tuple[int, int]]) -> None:
+        """Ask the relay to send messages again: (first, end), 32-bit numbers."""
+
+    def video_window(self) -> None:
+        """The window may have changed."""
+
+    def video_failed(self, error: LinkLost) -> None:
+        """The volunteer sent what it must not; called once."""
+
+
+class MediaDtls(RTCDtlsTransport):
+    """A DTLS transport whose RTP goes to one receiver of ours."""
+
+    video: VideoReceiver | None = None
+
+    async def _handle_rtp_data(self, data: bytes, arrival_time_ms: int) -> None:
+        if self.video is not None:
+            self.video.packet_received(data)
+
+    async def _handle_rtcp_data(self, data: bytes) -> None:
+        if self.video is not None:
+            self.video.report_received(data)
+
+
+class VideoReceiver:
+    """One incoming video, and the messages in it.
+
+    Messages that came over the DataChannel are given to `message_received` with their numbers;
+    both ways share one order.
+    """
+
+    def __init__(self, dtls: MediaDtls, owner: VideoOwner) -> None:
+        self._dtls = dtls
+        self._owner = owner
+        self._loop = asyncio.get_running_loop()
+        now = time.monotonic()
+        self.path_rtt_s: float | None = None
+        """The bare round trip of the whole link, set by whoever knows it: the window is sized for
+        it. Until then, that to the browser is used."""
+        self.control = RateControl(now)
+        self.repair = Repair()
+        self.order = Order()
+        self.bytes_received = 0
+        self._frames = Frames()
+        self._sequences = rtp.WrappingNumber()
+        self._send_times = rtp.WrappingNumber(rtp.SEND_TIME_SPAN)
+        self._least_delay = Least(DELAY_AGE_S)
+        self._delay_s: float | None = None
+        """Smallest transit time since the last tick, on the browser's clock."""
+        self._backlog_bytes = _UNSEEN
+        """Least that waited at the relay since the last tick."""
+        self._video_ssrc: int | None = None
+        self._repair_ssrc: int | None = None
+        self._last_report = (0, 0.0)
+        self._bitrate_bit_s = BITRATE_LEAST_BIT_S
+        self.packet_at = now
+        """When the last packet came."""
+        self._reported_at = 0.0
+        self._resend_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._tasks = TaskSet("video")
+        self._over = False
+
+    @property
+    def window_bytes(self) -> int:
+        """What the far end may have unacknowledged on this link.
+
+        The window of the path, and what has arrived but waits for something before it: that is
+        not on the path any more, although it cannot be acknowledged.
+        """
+        held = self._frames.held_bytes + self.order.held_bytes
+        return min(limits.LINK_WINDOW_CAP_BYTES, self.control.window_bytes + held)
+
+    def close(self) -> None:
+        """Stop reporting. Idempotent."""
+        self._over = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    # --- in -------------------------------------------------------------------------------------
+
+    def packet_received(self, data: bytes) -> None:
+        """Take one RTP packet. Whatever is not of our video is dropped."""
+        if self._over:
+            return
+        try:
+            packet = rtp.parse(data)
+        except ValueError:
+            return
+        now = self.packet_at = time.monotonic()
+        try:
+            self._take(packet, now)
+        except ValueError:
+            self._fail(LinkCode.MALFORMED, "the volunteer sent a broken packet")
+        except PeerError as error:
+            self._fail(error.code, error.reason)
+        self._arm(REPAIR_TICK_S if len(self.repair) else TICK_S)
+
+    def report_received(self, data: bytes) -> None:
+        """Take RTCP."""
+        report = rtp.sender_report(data)
+        if report is not None and report[0] == self._video_ssrc:
+            self._last_report = report[1], time.monotonic()
+
+    def message_received(self, number: int, message: bytes) -> None:
+        """Take a message that came another way."""
+        if self._over:
+            return
+        self.control.arrived(len(message))
+        try:
+            self._deliver([(number, message)], time.monotonic())
+        except PeerError as error:
+            self._fail(error.code, error.reason)
+        self._arm(TICK_S)
+
+    def _take(self, packet: rtp.RtpPacket, now: float) -> None:
+        self.bytes_received += len(packet.payload)
+        if packet.send_time is not None:
+            self._note_delay(packet.send_time, now)
+        if packet.payload_type == rtp.VIDEO_PAYLOAD_TYPE:
+            self._video_ssrc = self._expect(self._video_ssrc, packet.ssrc)
+            number = self._sequences.extend(packet.sequence)
+            fresh, missing = self.repair.arrived(number, now)
+            self.control.arrived(len(packet.payload))
+            if missing:
+                self.control.lost(missing * len(packet.payload))
+            if fresh:
+                self._add(number, packet.marker, packet.payload, now)
+        elif packet.payload_type == rtp.REPAIR_PAYLOAD_TYPE:
+            self._repair_ssrc = self._expect(self._repair_ssrc, packet.ssrc)
+            self.control.arrived(len(packet.payload))
+            # Padding travels as retransmissions of nothing.
+            if len(packet.payload) > 2 and self._video_ssrc is not None:
+                sequence, payload = rtp.unwrap_repair(packet.payload)
+                number = self._sequences.extend(sequence, keep=False)
+                if self.repair.repaired_by(number, now):
+                    self._add(number, packet.marker, payload, now)
+
+    def _expect(self, known: int | None, ssrc: int) -> int:
+        # SRTP keeps a state for each one it sees.
+        if known is not None and known != ssrc:
+            raise PeerError(LinkCode.UNEXPECTED, "the volunteer sent another video")
+        return ssrc
+
+    def _add(self, number: int, marker: bool, payload: bytes, now: float) -> None:
+        starts, data = rtp.strip_vp8(payload)
+        self._finish(self._frames.add(number, Fragment(starts, marker, data)), now)
+
+    def _finish(self, frames: list[bytes], now: float) -> None:
+        for frame in frames:
+            backlog, messages = video.unpack(frame)
+            self._backlog_bytes = min(self._backlog_bytes, backlog)
+            self._deliver(messages, now)
+
+    def _deliver(self, numbered: list[tuple[int, bytes]], now: float) -> None:
+        ready: list[bytes] = []
+        for number, message in numbered:
+            ready += self.order.add(number, message, now)
+        if ready:
+            self._owner.video_messages(ready)
+
+    def _note_delay(self, send_time: int, now: float) -> None:
+        sent_s = self._send_times.extend(send_time) * rtp.SEND_TIME_UNIT_S
+        delay_s = now - sent_s
+        if self._delay_s is None or delay_s < self._delay_s:
+            self._delay_s = delay_s
+
+    def _fail(self, code: LinkCode, reason: str) -> None:
+        if not self._over:
+            self.close()
+            self._owner.video_failed(LinkLost(code, reason))
+
+    # --- out ------------------------------------------------------------------------------------
+
+    def _arm(self, delay_s: float) -> None:
+        at = time.monotonic() + delay_s
+        if self._over or (self._timer is not None and self._timer_at <= at):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = at
+        self._timer = self._loop.call_later(delay_s, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        now = time.monotonic()
+        self._update(now)
+        try:
+            self._repair(now)
+        except PeerError as error:
+            self._fail(error.code, error.reason)
+        self._report(now)
+        self._owner.video_window()
+        if len(self.repair):
+            self._arm(REPAIR_TICK_S)
+        else:
+            quiet = now - self.packet_at > IDLE_AFTER_S and not self.order.held_bytes
+            self._arm(IDLE_TICK_S if quiet else TICK_S)
+
+    def _update(self, now: float) -> None:
+        if self._delay_s is None:
+            return
+        self._least_delay.add(self._delay_s, now)
+        queue_s = self._delay_s - self._least_delay.value
+        self._delay_s = None
+        rtt_s = self.path_rtt_s
+        if rtt_s is None:
+            rtt_s = min(self.repair.least_rtt_s, self.repair.rtt_s)
+        backlog, self._backlog_bytes = self._backlog_bytes, _UNSEEN
+        self.control.update(now, rtt_s=rtt_s, queue_s=queue_s, backlog_bytes=backlog % _UNSEEN)
+
+    def _repair(self, now: float) -> None:
+        ask, given_up = self.repair.due(now, twice=self.control.loss > LOSSY)
+        if ask and self._video_ssrc is not None:
+            for packet in rtp.negative_acknowledgements(self._video_ssrc, ask):
+                self._send(packet)
+        for number in given_up:
+            self._finish(self._frames.skip(number), now)
+        since = self.order.missing_since_s
+        wait_s = max(RESEND_LEAST_S, RESEND_RTTS * self.repair.rtt_s)
+        if (
+            since is not None
+            and not len(self.repair)
+            and now > max(since + wait_s, self._resend_at)
+        ):
+            self._resend_at = now + wait_s
+            self._owner.video_missing(self.order.missing(limits.RESEND_GAPS))
+
+    def _report(self, now: float) -> None:
+        if self._video_ssrc is None or now - self._reported_at < REPORT_S:
+            return
+        self._reported_at = now
+        last, at = self._last_report
+        report = rtp.receiver_report(
+            self._video_ssrc, self.repair.highest or 0, last_report=last, delay_s=now - at
+        )
+        self._bitrate_bit_s = max(self._bitrate_bit_s, BITRATE_GAIN * 8 * self.control.rate)
+        self._send(report + rtp.bitrate_limit(self._video_ssrc, self._bitrate_bit_s))
+
+    def _send(self, packet: bytes) -> None:
+        self._tasks.spawn(self._send_now(packet), "report")
+
+    async def _send_now(self, packet: bytes) -> None:
+        with contextlib.suppress(ConnectionError):  # the DTLS transport tells its owner
+            await self._dtls._send_rtp(packet)

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from passerelle import limits
+from passerelle.core.address.candidates import vet
+from passerelle.core.address.classes import AddressClass, classify
+from passerelle.core.address.host import IPAddress
+from passerelle.wire.description import Candidate, CandidateKind, Description, Setup
+from tests.wire.strategies import DESCRIPTIONS
+
+PRIVATE = [
+    "10.0.0.1",
+    "172.16.0.1",
+    "192.168.1.1",
+    "127.0.0.1",
+    "100.64.0.1",
+    "169.254.1.1",
+    "192.0.2.1",
+    "198.18.0.1",
+    "::1",
+    "fe80::1",
+    "fd00::1",
+    "2001:db8::1",
+]
+"""Networks that laboratories are built on."""
+NEVER = [
+    "0.0.0.0",
+    "169.254.169.254",
+    "168.63.129.16",
+    "100.100.100.200",
+    "fd00:ec2::254",
+    "224.0.0.1",
+    "255.255.255.255",
+    "240.0.0.1",
+    "192.88.99.1",
+    "::",
+    "ff02::1",
+    "64:ff9b::808:808",
+    "2002:808:808::1",
+    "2001::1",
+    "::808:808",
+]
+"""What no peer can be found at."""
+
+
+def described(*addresses: str | tuple[str, int]) -> Description:
+    """A description with these candidates."""
+    pairs = [each if isinstance(each, tuple) else (each, 50_000) for each in addresses]
+    candidates = tuple(Candidate(CandidateKind.REFLEXIVE, *pair) for pair in pairs)
+    return Description("abcd", "p" * 22, bytes(32), Setup.ACTPASS, candidates)
+
+
+def used(
+    *addresses: str | tuple[str, int], private: bool = False, seen: str | None = None
+) -> list[tuple[str, int]]:
+    """Which of the candidates are left."""
+    address = ip_address(seen) if seen else None
+    vetted = vet(described(*addresses), private=private, seen=address)
+    return [(candidate.ip, candidate.port) for candidate in vetted.candidates]
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_private_addresses_are_for_laboratories(address: str) -> None:
+    """They are left out unless the network says that it is one, whatever was seen."""
+    assert used(address) == []
+    assert used(address, private=True) == [(address, 50_000)]
+    assert used(address, private=True, seen="8.8.8.8") == [(address, 50_000)]
+
+
+@pytest.mark.parametrize("address", NEVER)
+def test_some_addresses_are_never_used(address: str) -> None:
+    """Metadata services, multicast, and what a translator would turn into somebody's address."""
+    assert used(address) == used(address, private=True) == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "kept"),
+    [
+        (None, ["8.8.8.8", "8.8.8.1", "8.8.9.8", "2a00:1:2:3::4", "2a00:1:2::1", "2a00:1:3::1"]),
+        ("8.8.8.8", ["8.8.8.8", "8.8.8.1"]),
+        ("8.8.9.9", ["8.8.9.8"]),
+        ("9.9.9.9", []),
+        ("2a00:1:2:9::1", ["2a00:1:2:3::4", "2a00:1:2::1"]),
+    ],
+)
+def test_public_addresses_are_those_of_the_peer(seen: str | None, kept: list[str]) -> None:
+    """Only the /24 or /48 that the peer was seen at; without a public one, nothing is compared."""
+    given_ = ["8.8.8.8", "8.8.8.1", "8.8.9.8", "2a00:1:2:3::4", "2a00:1:2::1", "2a00:1:3::1"]
+    for private in (False, True):
+        assert [ip for ip, _ in used(*given_, seen=seen, private=private)] == kept
+
+
+@pytest.mark.parametrize("seen", ["127.0.0.1", "10.1.2.3", "::1", "fd00::7"])
+def test_a_proxy_of_our_own_tells_nothing(seen: str) -> None:
+    """A request through a proxy on the same machine comes from a private address."""
+    assert used("8.8.8.8", seen=seen) == [("8.8.8.8", 50_000)]
+
+
+def test_later_words_of_a_peer_bring_no_new_addresses() -> None:
+    """Over a link nobody else vets: only what was vetted before, at other ports too."""
+    given_ = described(("8.8.8.8", 7000), "9.9.9.9", "10.0.0.1")
+    for private in (False, True):
+        vetted = vet(given_, private=private, known={"8.8.8.8"})
+        assert [(each.ip, each.port) for each in vetted.candidates] == [("8.8.8.8", 7000)]
+        assert vet(given_, private=private, known=()).candidates == ()
+    assert vet(given_, private=False, known={"10.0.0.1"}).candidates == ()
+
+
+def test_services_of_a_system_are_left_alone() -> None:
+    """DNS and NTP servers would answer, and more than was sent."""
+    ports = [("8.8.8.8", port) for port in (1, 53, 123, 1023)]
+    assert used(*ports) == used(*ports, private=True) == []
+    assert used(("8.8.8.8", 1024)) == [("8.8.8.8", 1024)]
+
+
+def test_repeats_and_surplus_ports_are_left_out() -> None:
+    """One address gets as many as a symmetric NAT shows to two STUN servers."""
+    ports = [("8.8.8.8", 5000 + number) for number in range(4)]
+    assert used(*ports) == ports[: limits.CANDIDATE_PORTS]
+    assert used(ports[0], ports[0], ports[1]) == ports[:2]
+
+
+def test_more_than_a_description_takes_is_left_out() -> None:
+    """Our own stack may find more addresses than a description can hold."""
+    many = [f"8.8.8.{number}" for number in range(1, limits.CANDIDATES + 3)]
+    assert len(used(*many)) == limits.CANDIDATES
+
+
+def test_nothing_else_of_a_description_changes() -> None:
+    """Credentials, fingerprint and role stay."""
+    given_ = described("10.0.0.1")
+    vetted = vet(given_, private=False)
+    assert (vetted.ufrag, vetted.pwd, vetted.fingerprint, vetted.setup) == (
+        given_.ufrag,
+        given_.pwd,
+        given_.fingerprint,
+        given_.setup,
+    )
+
+
+@given(DESCRIPTIONS, st.booleans(), st.none() | st.ip_addresses())
+def test_vetting_only_takes_away(
+    description: Description, private: bool, seen: IPAddress | None
+) -> None:
+    """What is left was there, in its order; vetting it again changes nothing."""
+    vetted = vet(description, private=private, seen=seen)
+    left = iter(description.candidates)
+    assert all(candidate in left for candidate in vetted.candidates)
+    assert vet(vetted, private=private, seen=seen) == vetted
+    if not private:
+        kinds = {classify(ip_address(candidate.ip)) for candidate in vetted.candidates}
+        assert kinds <= {AddressClass.PUBLIC}

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from passerelle.core.localport.request import (
+    BadRequest,
+    CloseConnection,
+    Connect,
+    Effect,
+    Forward,
+    Rejection,
+    Send,
+)
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        Send(b"secret"),
+        Connect("secret", 4711, b"secret"),
+        Forward("secret", 4711, b"GET /secret", b"secret"),
+    ],
+)
+def test_repr_withholds(effect: Effect) -> None:
+    """Neither destination nor payload shows when an effect lands in a log."""
+    assert "secret" not in f"{effect!r} {effect}"
+    assert "4711" not in repr(effect)
+
+
+def test_reason_shows() -> None:
+    """The reason of a rejection is no secret."""
+    assert "COMMAND" in repr(CloseConnection(Rejection.COMMAND))
+    assert str(BadRequest(Rejection.SCHEME, 400, "Only http.")) == "Only http."

@@ -1,0 +1,533 @@
+import itertools
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from passerelle import limits
+from passerelle.core.matching.best import Origin, Seeker
+from passerelle.core.matching.disclosure import DAY_S, FAILED_REST_S
+from passerelle.core.matching.pool import REST_S, Outcome, Pick, VolunteerPool
+from passerelle.core.matching.quality import LinkEnding, LinkExperience
+from passerelle.core.nat.classifier import NatClass
+
+A, B, C, D = (letter.encode() * 8 for letter in "ABCD")
+ANYBODY = Seeker()
+GOOD = LinkExperience(ending=LinkEnding.CLEAN, duration_s=60)
+BAD = LinkExperience(ending=LinkEnding.BROKEN)
+_seeds = itertools.count(1)
+
+
+def pool_of(*volunteers: bytes, free: int = 1, **facts: Any) -> VolunteerPool:
+    pool = VolunteerPool()
+    for volunteer in volunteers:
+        pool.add(volunteer, free, 0, **facts)
+    return pool
+
+
+def crowd(count: int, free: int = 5, **facts: Any) -> VolunteerPool:
+    return pool_of(*(n.to_bytes(8, "big") for n in range(count)), free=free, **facts)
+
+
+def pick(
+    pool: VolunteerPool, now: float = 0, *, seeker: Seeker = ANYBODY, avoid: Any = ()
+) -> Pick | None:
+    # Seeds far apart, as random ones are.
+    return pool.pick(seeker, avoid, now, seed=next(_seeds) * 0x9E37_79B9_7F4A_7C15)
+
+
+def name(picked: Pick | None) -> bytes | None:
+    return None if picked is None else picked.volunteer
+
+
+def client(number: int = 1, **facts: Any) -> Seeker:
+    return Seeker(key=bytes((93, 184, number)), **facts)
+
+
+# --- slots ------------------------------------------------------------------------------------
+
+
+def test_a_pick_reserves_a_slot() -> None:
+    pool = pool_of(A, B)
+    assert {name(pick(pool)), name(pick(pool))} == {A, B}
+    assert pick(pool) is None
+    assert pool.available == 0
+    assert len(pool) == 2
+
+
+def test_whoever_was_asked_least_is_next() -> None:
+    pool = pool_of(A, B, C, free=9)
+    asked = [name(pick(pool)) for _ in range(9)]
+    assert Counter(asked) == {A: 3, B: 3, C: 3}
+    pool.add(D, 9, 0)
+    assert name(pick(pool)) == D
+
+
+def test_whoever_has_more_room_is_preferred() -> None:
+    pool = pool_of(A, free=1)
+    pool.add(B, 5, 0)
+    assert name(pick(pool)) == B
+
+
+def test_avoided_volunteers_are_left_alone() -> None:
+    pool = pool_of(A, B, C)
+    assert name(pick(pool, avoid={A, C})) == B
+    assert pick(pool, avoid={A, C}) is None
+
+
+def test_a_volunteer_without_slots_is_not_picked_until_it_has_some() -> None:
+    pool = pool_of(A, free=0)
+    assert pool.available == 0
+    assert pick(pool) is None
+    pool.set_free(A, 1, 2)
+    assert name(pick(pool)) == A
+
+
+@pytest.mark.parametrize(
+    ("outcome", "again"),
+    [
+        (Outcome.ANSWERED, False),
+        (Outcome.BUSY, False),
+        (Outcome.DECLINED, True),
+        (Outcome.WITHDRAWN, True),
+        (Outcome.SILENT, True),
+    ],
+)
+def test_what_becomes_of_the_slot_depends_on_the_outcome(outcome: Outcome, again: bool) -> None:
+    pool = pool_of(A)
+    picked = pick(pool)
+    assert picked is not None
+    pool.settle(picked, outcome, 2)
+    assert (name(pick(pool, 3)) == A) is again
+    pool.set_free(A, 2, 4)
+    assert name(pick(pool, 5)) == A, "a word from the volunteer counts in any case"
+
+
+def test_a_silent_volunteer_rests_behind_the_others_for_a_while() -> None:
+    pool = pool_of(A, B, free=2)
+    silent = pick(pool, avoid={B})
+    assert silent is not None
+    pool.settle(silent, Outcome.SILENT, 0)
+    first = pick(pool, 1)
+    assert name(first) == B
+    assert name(pick(pool, 1)) == B
+    assert name(pick(pool, 1)) == A, "better a resting one than none"
+    pool.set_free(B, 9, 1)
+    assert {name(pick(pool, REST_S - 1)) for _ in range(3)} == {B}
+    assert name(pick(pool, REST_S, avoid={B})) == A
+
+
+def test_a_second_silence_prolongs_the_rest_and_a_word_ends_it() -> None:
+    pool = pool_of(A, B, free=9)
+    for now in (0, 10):
+        silent = pick(pool, now, avoid={B})
+        assert silent is not None
+        pool.settle(silent, Outcome.SILENT, now)
+    assert {name(pick(pool, REST_S + 1)) for _ in range(3)} == {B}
+    pool.set_free(A, 9, REST_S + 2)
+    pool.set_free(B, 0, REST_S + 2)
+    assert name(pick(pool, REST_S + 2)) == A
+
+
+def test_a_removed_volunteer_is_gone_even_with_offers_out() -> None:
+    pool = pool_of(A, free=2)
+    picked = pick(pool)
+    assert picked is not None
+    silent = pick(pool)
+    assert silent is not None
+    pool.settle(silent, Outcome.SILENT, 1)
+    pool.remove(A, 1)
+    pool.remove(A, 1)
+    pool.settle(picked, Outcome.SILENT, 2)
+    pool.set_free(A, 5, 3)
+    pool.report(A, BAD, 3, expected=1)
+    assert A not in pool
+    assert len(pool) == pool.available == 0
+    assert pick(pool, 100) is None
+
+
+def test_a_volunteer_cannot_be_in_the_pool_twice() -> None:
+    pool = pool_of(A)
+    with pytest.raises(ValueError):
+        pool.add(A, 1, 1)
+
+
+def test_a_request_brought_by_hand_is_for_one_volunteer_or_none() -> None:
+    """Whatever its network: the two know each other."""
+    home = Origin(site=b"abc", country="FR", asn=1)
+    pool = pool_of(A, B, C, origin=home)
+    seeker = client(origin=home)
+    assert name(pool.pick(seeker, (), 0, seed=1, only=B)) == B
+    assert pool.pick(seeker, (), 0, seed=1, only=B) is None, "no slot left"
+    assert pool.pick(seeker, {C}, 0, seed=1, only=C) is None
+    assert pool.pick(seeker, (), 0, seed=1, only=D) is None
+    assert name(pick(pool, seeker=client())) in (A, C)
+
+
+# --- NAT --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mine", [NatClass.RESTRICTED, NatClass.SYMMETRIC, NatClass.UNKNOWN])
+def test_a_client_is_given_whom_it_can_reach(mine: NatClass) -> None:
+    pool = VolunteerPool()
+    pool.add(A, 5, 0, nat=NatClass.SYMMETRIC)
+    pool.add(B, 5, 0, nat=NatClass.OPEN)
+    pool.add(C, 5, 0, nat=NatClass.BLOCKED)
+    picked = pick(pool, seeker=Seeker(nat=mine))
+    assert name(picked) == B
+    assert picked is not None
+    assert picked.chance > 0.9
+
+
+def test_whom_hardly_anybody_reaches_comes_last() -> None:
+    pool = pool_of(A, nat=NatClass.BLOCKED, free=9)
+    assert name(pick(pool)) == A
+    pool.add(B, 1, 0, nat=NatClass.UNKNOWN)
+    assert name(pick(pool)) == B
+
+
+def test_a_pool_tells_where_its_volunteers_are_and_of_which_classes() -> None:
+    pool = pool_of(A, B, origin=Origin(country="FR"), nat=NatClass.OPEN)
+    pool.add(C, 0, 0, origin=Origin(country="DE"), nat=NatClass.RESTRICTED)
+    pool.add(D, 1, 0, nat=NatClass.UNKNOWN)
+    assert pool.countries() == {"FR": 2, "DE": 1}
+    assert pool.classes == {NatClass.OPEN, NatClass.UNKNOWN}
+
+
+def test_a_nat_that_becomes_known_counts_at_once() -> None:
+    pool = pool_of(A, B)
+    pool.set_free(A, 1, 1, nat=NatClass.OPEN)
+    pool.set_free(A, 1, 2)
+    assert name(pick(pool, 3, seeker=Seeker(nat=NatClass.SYMMETRIC))) == A
+
+
+def test_those_that_everybody_reaches_are_left_to_those_who_need_them() -> None:
+    """Else a few of them would be busy with clients who could go anywhere."""
+    pool = crowd(100, free=64, nat=NatClass.RESTRICTED)
+    for number in range(10):
+        pool.add(b"OPEN" + bytes((number,)), 64, 0, nat=NatClass.OPEN)
+    got = Counter(
+        (name(pick(pool, seeker=Seeker(nat=NatClass.RESTRICTED))) or b"")[:4] == b"OPEN"
+        for _ in range(1100)
+    )
+    assert got[True] < 0.2 * got[False]
+
+
+# --- networks ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shared", [{"site": b"abc"}, {"asn": 7}], ids=str)
+def test_neighbours_are_never_matched(shared: dict[str, Any]) -> None:
+    pool = crowd(200, origin=Origin(**shared))
+    seeker = client(origin=Origin(**shared))
+    assert pick(pool, seeker=seeker) is None
+    assert pick(pool, seeker=client(origin=Origin(site=b"xyz", asn=8))) is not None
+    pool.add(A, 1, 0, origin=Origin(site=b"xyz", asn=8))
+    found = [name(pick(pool, seeker=seeker)) for _ in range(50)]
+    assert A in found
+
+
+def test_the_clients_own_country_is_the_last_choice() -> None:
+    """Also when nearly everybody lives there."""
+    pool = crowd(2000, origin=Origin(country="FR"))
+    seeker = Seeker(origin=Origin(country="FR"))
+    assert pick(pool, seeker=seeker) is not None
+    for number, country in enumerate(("DE", "CH", None)):
+        pool.add(bytes((number,)), 1, 0, origin=Origin(country=country))
+    abroad = {name(pick(pool, seeker=seeker)) for _ in range(3)}
+    assert abroad == {bytes((0,)), bytes((1,)), bytes((2,))}
+    assert pick(pool, seeker=seeker) is not None
+    assert pool.available > 1900
+
+
+# --- quality ----------------------------------------------------------------------------------
+
+
+def test_those_who_fail_are_asked_less_and_those_who_are_proven_more() -> None:
+    pool = pool_of(A, B, C, free=64)
+    for _ in range(4):
+        pool.report(A, BAD, 0, expected=1)
+        pool.report(B, GOOD, 0, expected=1)
+    shares = Counter(name(pick(pool)) for _ in range(40))
+    assert shares[B] > shares[C] > 3 * shares[A]
+
+
+def test_a_new_name_is_no_new_reputation() -> None:
+    pool = VolunteerPool(neighbourhoods=2)
+    here = Origin(site=b"bad")
+    for number in range(3):
+        pool.add(bytes((number,)), 1, 0, origin=here)
+        pool.report(bytes((number,)), BAD, 0, expected=1)
+        pool.remove(bytes((number,)), 0)
+    pool.add(A, 9, 0, origin=here)
+    pool.add(B, 9, 0, origin=Origin(site=b"new"))
+    assert [name(pick(pool)) for _ in range(2)] == [B, B]
+    for site in (b"x", b"y"):
+        pool.add(site, 1, 0, origin=Origin(site=site))
+        pool.remove(site, 0)
+    pool.add(C, 9, 0, origin=here)
+    pool.add(D, 9, 0, origin=Origin(site=b"bad again"))
+    assert {name(pick(pool, avoid={A, B})) for _ in range(2)} == {C, D}, "networks are forgotten"
+
+
+def test_silence_counts_against_a_volunteer() -> None:
+    pool = pool_of(A, B, free=64)
+    silent = pick(pool, avoid={B})
+    assert silent is not None
+    pool.settle(silent, Outcome.SILENT, 0)
+    assert [name(pick(pool, REST_S + 1)) for _ in range(2)] == [B, B]
+
+
+# --- what a client's network learns -----------------------------------------------------------
+
+
+def test_one_network_learns_of_a_few_volunteers_a_day() -> None:
+    pool = crowd(500)
+    seen: set[bytes | None] = set()
+    for now in range(0, int(DAY_S), 600):
+        picked = pick(pool, now, seeker=client(most=16))
+        seen.add(name(picked))
+        if picked is not None:
+            pool.settle(picked, Outcome.ANSWERED, now)
+            pool.set_free(picked.volunteer, 5, now)
+    assert len(seen - {None}) <= 16
+    other = {name(pick(pool, DAY_S, seeker=client(2))) for _ in range(16)}
+    assert not other & seen, "another network has other acquaintances"
+
+
+def test_after_a_day_a_network_learns_of_others() -> None:
+    pool = crowd(100, free=1)
+    first = {name(pick(pool, 0, seeker=client(most=5))) for _ in range(8)}
+    assert len(first - {None}) == 5
+    assert pick(pool, DAY_S - 1, seeker=client(most=5)) is None
+    assert name(pick(pool, DAY_S + 1, seeker=client(most=5))) not in first
+
+
+def test_a_network_is_given_those_it_knows_once_they_are_half_of_what_it_may() -> None:
+    """The other half is kept for when they leave."""
+    pool = crowd(500, free=64)
+    seen = Counter(name(pick(pool, now, seeker=client())) for now in range(16))
+    assert 8 <= len(seen) < 12
+    for volunteer in seen:
+        pool.remove(volunteer or b"", 20)
+    after = {name(pick(pool, 21, seeker=client())) for _ in range(20)}
+    assert None not in after
+    assert 1 <= len(after) <= 16 - len(seen)
+
+
+def test_an_offer_that_was_not_answered_told_the_network_nothing() -> None:
+    pool = crowd(100)
+    for _ in range(40):
+        picked = pick(pool, seeker=client(most=3))
+        assert picked is not None
+        pool.settle(picked, Outcome.WITHDRAWN, 0)
+
+
+@pytest.mark.parametrize("last", [Outcome.WITHDRAWN, Outcome.ANSWERED])
+def test_what_was_answered_once_is_known_whatever_else_was_withdrawn(last: Outcome) -> None:
+    """Two offers to one volunteer at once, of which the first is taken back."""
+    pool = crowd(1, free=2)
+    pool.add(B, 0, 0)
+    seeker = client(most=1)
+    first, second = pick(pool, seeker=seeker), pick(pool, seeker=seeker)
+    assert first is not None
+    assert second is not None
+    order = [(first, Outcome.WITHDRAWN), (second, Outcome.ANSWERED)]
+    for picked, outcome in order if last is Outcome.ANSWERED else reversed(order):
+        pool.settle(picked, outcome, 0)
+    pool.set_free(B, 1, 0)
+    known = name(pick(pool, seeker=seeker))
+    if last is Outcome.ANSWERED:
+        assert known == first.volunteer
+        assert pick(pool, seeker=seeker) is None
+
+
+def test_who_is_known_stays_known_when_a_later_offer_is_withdrawn() -> None:
+    pool = crowd(50, free=9)
+    seeker = client(most=1)
+    for outcome in (Outcome.ANSWERED, Outcome.WITHDRAWN, Outcome.ANSWERED):
+        picked = pick(pool, seeker=seeker)
+        assert picked is not None
+        pool.settle(picked, outcome, 0)
+    assert len({name(pick(pool, seeker=seeker)) for _ in range(5)}) == 1
+
+
+def test_a_token_that_allows_many_is_kept_too() -> None:
+    pool = crowd(300, free=1)
+    seen = [name(pick(pool, seeker=client(most=100))) for _ in range(200)]
+    assert len(set(seen) - {None}) == 100
+
+
+def test_a_network_that_is_not_counted_learns_of_anybody() -> None:
+    pool = crowd(50, free=1)
+    assert len({name(pick(pool)) for _ in range(50)}) == 50
+
+
+# --- failures of one client -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("outcome", [Outcome.SILENT, Outcome.DECLINED])
+def test_who_failed_a_client_is_not_given_to_it_again(outcome: Outcome) -> None:
+    pool = pool_of(A, B, free=9)
+    picked = pick(pool, seeker=client(), avoid={B})
+    assert picked is not None
+    pool.settle(picked, outcome, 0)
+    pool.set_free(A, 9, 1)
+    later = FAILED_REST_S + 1
+    assert {name(pick(pool, later, seeker=client())) for _ in range(5)} == {B}
+    assert pick(pool, 2, seeker=client(), avoid={B}) is None
+    assert name(pick(pool, later, seeker=client(), avoid={B})) == A, "as long as others are there"
+    assert name(pick(pool, later, seeker=client(2))) == A
+
+
+def test_a_complaint_counts_for_the_client_and_a_little_for_others() -> None:
+    pool = pool_of(A, B, free=64)
+    seeker = client()
+    picked = pick(pool, seeker=seeker, avoid={B})
+    assert picked is not None
+    pool.settle(picked, Outcome.ANSWERED, 0)
+    for _ in range(50):
+        pool.complain(seeker, A, 0)
+    assert {name(pick(pool, 1, seeker=seeker)) for _ in range(5)} == {B}
+    shares = Counter(name(pick(pool, 1)) for _ in range(40))
+    assert shares[A] > 10, "one client cannot talk a volunteer down"
+
+
+def test_nobody_can_complain_of_a_volunteer_it_was_not_given() -> None:
+    pool = pool_of(A, B, free=64)
+    for number in range(200):
+        pool.complain(client(number), A, 0)
+        pool.complain(ANYBODY, A, 0)
+    shares = Counter(name(pick(pool, 1)) for _ in range(40))
+    assert shares == {A: 20, B: 20}
+
+
+def test_what_failed_one_of_a_crowd_says_nothing_to_the_others() -> None:
+    pool = pool_of(A, free=9)
+    seeker = Seeker(key=b"", crowd=True)
+    picked = pick(pool, seeker=seeker)
+    assert picked is not None
+    pool.settle(picked, Outcome.SILENT, 0)
+    pool.complain(seeker, A, 0)
+    assert name(pick(pool, 1, seeker=seeker)) == A
+
+
+def test_a_complaint_outlives_the_volunteer() -> None:
+    pool = pool_of(A)
+    seeker = client()
+    assert name(pick(pool, seeker=seeker)) == A
+    pool.remove(A, 0)
+    pool.complain(seeker, A, 0)
+    pool.add(A, 1, 1)
+    assert pick(pool, 2, seeker=seeker) is None
+
+
+# --- many -------------------------------------------------------------------------------------
+
+
+class CountedCrowd:
+    """Tells how often a pool looks at any volunteer."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def __contains__(self, _volunteer: object) -> bool:
+        self.looks += 1
+        return False
+
+
+@pytest.mark.parametrize("count", [100, 10_000, 50_000])
+def test_a_pick_looks_at_a_few_however_many_there_are(count: int) -> None:
+    pool = crowd(count, origin=Origin(country="FR"))
+    avoid = CountedCrowd()
+    for _ in range(100):
+        assert pick(pool, avoid=avoid) is not None
+    assert avoid.looks <= 100 * 16
+    avoid.looks = 0
+    assert pick(pool, avoid=avoid, seeker=Seeker(origin=Origin(country="FR"))) is not None
+    assert avoid.looks <= 200
+
+
+def test_load_is_even() -> None:
+    pool = crowd(300, free=64)
+    counts = Counter(name(pick(pool, now)) for now in range(9000))
+    assert len(counts) == 300
+    assert max(counts.values()) < 1.5 * 30
+
+
+class PoolModel(RuleBasedStateMachine):
+    """Whatever happens, nobody is asked beyond the slots they declared, nor when avoided."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = VolunteerPool()
+        self.now = 0.0
+        self.free: dict[bytes, int] = {}
+        self.out: dict[bytes, list[Pick]] = {}
+
+    names = st.sampled_from((A, B, C, D))
+    nats = st.sampled_from([nat for nat in NatClass if nat is not NatClass.BLOCKED])
+
+    @rule(seconds=st.floats(0, 40_000))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(volunteer=names, free=st.integers(0, 3), nat=nats)
+    def add_or_ready(self, volunteer: bytes, free: int, nat: NatClass) -> None:
+        if volunteer in self.free:
+            self.pool.set_free(volunteer, free, self.now, nat=nat)
+        else:
+            origin = Origin(site=volunteer[:1], country="FR")
+            self.pool.add(volunteer, free, self.now, nat=nat, origin=origin)
+            self.out[volunteer] = []
+        self.free[volunteer] = free
+
+    @rule(volunteer=names)
+    def remove(self, volunteer: bytes) -> None:
+        self.pool.remove(volunteer, self.now)
+        self.free.pop(volunteer, None)
+        for lost in self.out.pop(volunteer, []):
+            self.pool.settle(lost, Outcome.WITHDRAWN, self.now)
+
+    @rule(avoid=st.sets(names), seed=st.integers(0, 2**64 - 1), nat=nats)
+    def pick(self, avoid: set[bytes], seed: int, nat: NatClass) -> None:
+        could = {n for n, free in self.free.items() if free > len(self.out[n])} - avoid
+        picked = self.pool.pick(Seeker(nat=nat), avoid, self.now, seed=seed)
+        assert (picked is None) == (not could)
+        if picked is not None:
+            assert picked.volunteer in could
+            self.out[picked.volunteer].append(picked)
+
+    @rule(volunteer=names, outcome=st.sampled_from(Outcome))
+    def settle(self, volunteer: bytes, outcome: Outcome) -> None:
+        if not self.out.get(volunteer):
+            return
+        self.pool.settle(self.out[volunteer].pop(), outcome, self.now)
+        if outcome is Outcome.ANSWERED:
+            self.free[volunteer] = max(0, self.free[volunteer] - 1)
+        elif outcome is Outcome.BUSY:
+            self.free[volunteer] = 0
+
+    @rule(volunteer=names, ending=st.sampled_from(LinkEnding))
+    def report(self, volunteer: bytes, ending: LinkEnding) -> None:
+        self.pool.report(
+            volunteer, LinkExperience(ending=ending, duration_s=9), self.now, expected=0.9
+        )
+
+    @invariant()
+    def counts_agree(self) -> None:
+        assert len(self.pool) == len(self.free)
+        assert self.pool.available == sum(f > len(self.out[n]) for n, f in self.free.items())
+
+
+TestPoolModel = PoolModel.TestCase
+
+
+def test_no_origin_or_key_is_shown() -> None:
+    seeker = client(origin=Origin(site=b"abc", country="FR"))
+    assert "FR" not in repr(seeker)
+    assert "abc" not in repr(seeker)
+    assert str(seeker.key) not in repr(seeker)
+    assert seeker.most == limits.DISCLOSED_VOLUNTEERS

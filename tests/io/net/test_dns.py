@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
+from typing import cast
+
+import pytest
+
+from passerelle import limits
+from passerelle.errors import Failure, StreamFailed
+from passerelle.io.net.dns import KEEP_LEAST_S, KEEP_MOST_S, RESOLUTION_DELAY_S, Resolver
+from tests.rig.dns import Zone
+
+HOST = "127.0.0.1"
+Names = Mapping[str, Sequence[Sequence[str] | None]]
+
+
+class Server(asyncio.DatagramProtocol):
+    """A name server on loopback; it holds its tongue about some types."""
+
+    def __init__(self, zone: Zone, silent: str = "") -> None:
+        self.zone = zone
+        self._silent = silent
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Not an instance of it in Python 3.11, only of the same shape.
+        self.transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, peer: tuple[str, int]) -> None:
+        answer = self.zone.answer(data)
+        kind = list(self.zone.asked)[-1][1] if self._silent else ""
+        if answer is not None and kind != (self._silent or None):
+            self.transport.sendto(answer, peer)
+
+
+class Clock:
+    now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@asynccontextmanager
+async def served(
+    names: Names, *, ttl_s: int = 0, silent: str = "", timeout_s: float = 5
+) -> AsyncIterator[tuple[Resolver, Zone, Clock]]:
+    zone, clock = Zone(names, ttl_s), Clock()
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: Server(zone, silent), (HOST, 0)
+    )
+    port = transport.get_extra_info("sockname")[1]
+    resolver = Resolver(servers=[HOST], port=port, timeout_s=timeout_s, clock=clock)
+    try:
+        yield resolver, zone, clock
+    finally:
+        await resolver.close()
+        transport.close()
+
+
+async def test_name_from_the_hosts_file() -> None:
+    """The system's own names resolve without a server, each address once."""
+    async with served({}) as (resolver, zone, _):
+        addresses = await resolver("localhost")
+    assert set(addresses) <= {ip_address("127.0.0.1"), ip_address("::1")}
+    assert len(set(addresses)) == len(addresses) > 0
+    assert not zone.asked
+
+
+async def test_both_families_ipv6_first() -> None:
+    """One question each; the caller interleaves."""
+    names = {"site.example": [["1.1.1.1", "1.0.0.1", "2606:4700::1"]]}
+    async with served(names) as (resolver, zone, _):
+        found = await resolver("site.example")
+    assert found[0] == ip_address("2606:4700::1")
+    assert set(found[1:]) == {ip_address("1.1.1.1"), ip_address("1.0.0.1")}
+    assert zone.asked == {("site.example", "A"): 1, ("site.example", "AAAA"): 1}
+
+
+@pytest.mark.parametrize("silent", ["AAAA", "A"])
+async def test_a_silent_family_costs_a_moment(silent: str) -> None:
+    """RFC 8305 §3: the answer that came is used after the resolution delay."""
+    async with served({"site.example": [["1.1.1.1", "2606:4700::1"]]}, silent=silent) as served_:
+        start_s = asyncio.get_running_loop().time()
+        (found,) = await served_[0]("site.example")
+        took_s = asyncio.get_running_loop().time() - start_s
+    assert found.version == (4 if silent == "AAAA" else 6)
+    assert took_s >= 0.9 * RESOLUTION_DELAY_S
+
+
+@pytest.mark.parametrize("name", ["nothing.example", "a" * 64 + ".example", "a..example"])
+async def test_no_such_name(name: str) -> None:
+    """A name without addresses, or that is none, fails as DNS; the failure is kept too."""
+    async with served({}) as (resolver, zone, _):
+        for _repeat in range(2):
+            with pytest.raises(StreamFailed) as caught:
+                await resolver(name)
+            assert caught.value.failure is Failure.DNS
+    assert all(count == 1 for count in zone.asked.values())
+
+
+async def test_a_silent_server_is_not_waited_for() -> None:
+    """The lookup ends in time, as one without an answer."""
+    async with served({"slow.example": [None]}, timeout_s=0.02) as (resolver, _, _):
+        with pytest.raises(StreamFailed) as caught:
+            await resolver("slow.example")
+    assert caught.value.failure is Failure.DNS
+
+
+@pytest.mark.parametrize(
+    ("ttl_s", "kept_s"), [(0, KEEP_LEAST_S), (10, 10.0), (86_400, KEEP_MOST_S)]
+)
+async def test_answers_are_kept_for_their_time(ttl_s: int, kept_s: float) -> None:
+    """Within bounds: neither asked for each connection, nor kept for a day."""
+    names = {"site.example": [["1.1.1.1"], ["1.0.0.1"]]}
+    async with served(names, ttl_s=ttl_s) as (resolver, zone, clock):
+        first = await resolver("site.example")
+        assert resolver._kept["site.example"].until_s == clock.now_s + kept_s
+        clock.now_s += kept_s - 0.1
+        assert await resolver("site.example") == first
+        assert zone.asked["site.example", "A"] == 1
+        if ttl_s == 0:  # else c-ares too would not ask again before the time is over
+            clock.now_s += 0.2
+            assert await resolver("site.example") == (ip_address("1.0.0.1"),)
+
+
+async def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest answers go."""
+    monkeypatch.setattr("passerelle.io.net.dns.DNS_CACHE", 3)
+    names = {f"s{n}.example": [["1.1.1.1"]] for n in range(5)}
+    async with served(names, ttl_s=50) as (resolver, _, _):
+        for name in names:
+            await resolver(name)
+        assert list(resolver._kept) == ["s2.example", "s3.example", "s4.example"]
+
+
+async def test_the_library_forgets_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """c-ares keeps answers of its own without a bound, so it is emptied now and then."""
+    monkeypatch.setattr("passerelle.io.net.dns.DNS_CACHE", 2)
+    async with served({"a.example": [["1.1.1.1"]], "b.example": [["1.1.1.1"]]}, ttl_s=50) as (
+        resolver,
+        zone,
+        clock,
+    ):
+        await resolver("a.example")
+        await resolver("b.example")
+        clock.now_s += 51
+        async with asyncio.timeout(5):
+            while zone.asked["a.example", "A"] < 2:
+                await resolver("a.example")
+                clock.now_s += 51
+
+
+async def test_the_addresses_of_one_name_are_bounded() -> None:
+    """Hostile answers may name hundreds."""
+    many = [f"1.1.{n // 200}.{n % 200}" for n in range(2 * limits.DNS_ADDRESSES)]
+    async with served({"many.example": [many[:100]]}) as (resolver, _, _):
+        assert len(await resolver("many.example")) <= limits.DNS_ADDRESSES
+
+
+async def test_equal_lookups_are_one_and_cancelling_one_spares_the_rest() -> None:
+    """Forty connections of a page ask once."""
+    async with served({"site.example": [["1.1.1.1"]]}) as (resolver, zone, _):
+        calls = [asyncio.ensure_future(resolver("site.example")) for _ in range(40)]
+        await asyncio.sleep(0)
+        calls[0].cancel()
+        found = await asyncio.gather(*calls[1:])
+    assert calls[0].cancelled()
+    assert set(map(tuple, found)) == {(ip_address("1.1.1.1"),)}
+    assert zone.asked["site.example", "A"] == 1
+
+
+async def test_lookups_are_bounded_and_places_come_back() -> None:
+    """Beyond the bound a lookup is refused at once; those that end make room."""
+    silence: list[list[str] | None] = [None]
+    names = {f"s{n}.example": silence for n in range(limits.DNS_LOOKUPS)}
+    async with served({**names, "site.example": [["1.1.1.1"]]}, timeout_s=0.5) as (resolver, _, _):
+        lookups = [asyncio.ensure_future(resolver(name)) for name in names]
+        await asyncio.sleep(0)
+        with pytest.raises(StreamFailed) as caught:
+            await resolver("site.example")
+        assert caught.value.failure is Failure.LIMIT
+        await asyncio.wait(lookups)
+        assert await resolver("site.example") == (ip_address("1.1.1.1"),)
+        for lookup in lookups:
+            assert isinstance(lookup.exception(), StreamFailed)
+
+
+async def test_close_ends_lookups_and_may_be_repeated() -> None:
+    """Nothing is left waiting."""
+    async with served({"slow.example": [None]}) as (resolver, _, _):
+        call = asyncio.ensure_future(resolver("slow.example"))
+        await asyncio.sleep(0)
+        await resolver.close()
+        await resolver.close()
+        await asyncio.wait([call])
+        assert call.cancelled()

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import asyncio
+import time
+
+import aiohttp
+import pytest
+
+from passerelle.errors import ConfigError
+from passerelle.io.server.metrics import Metrics, MetricsServer, resident_bytes, rounded
+
+
+def test_counts_of_people_are_rounded_up() -> None:
+    """One reader more or less is not to be seen."""
+    assert [rounded(n) for n in (0, 1, 8, 9)] == [0, 8, 8, 16]
+    metrics = Metrics()
+    links = metrics.counter("links", "Links.", label="end", values=("normal", "lost"))
+    size = metrics.counter("bytes", "Bytes.", exact=True)
+    metrics.gauge("sessions", "Sessions.", lambda: 3)
+    links.add(value="lost")
+    size.add(1001)
+    text = metrics.text().decode()
+    assert 'passerelle_links_total{end="lost"} 8.0' in text
+    assert 'passerelle_links_total{end="normal"} 0.0' in text
+    assert "passerelle_bytes_total 1001.0" in text
+    assert "passerelle_sessions 8.0" in text
+
+
+def test_labels_are_a_closed_set() -> None:
+    """Nothing a peer sends can become a label."""
+    links = Metrics().counter("links", "Links.", label="end", values=("normal",))
+    with pytest.raises(KeyError):
+        links.add(value="example.org")
+
+
+async def test_served_on_loopback_with_the_process_own_numbers() -> None:
+    """A plain GET; anything else is not there."""
+    async with (
+        MetricsServer(Metrics(), "127.0.0.1", 0) as server,
+        aiohttp.ClientSession() as http,
+    ):
+        url = f"http://127.0.0.1:{server.port}"
+        async with http.get(f"{url}/metrics") as answer:
+            assert answer.status == 200
+            assert answer.content_type == "text/plain"
+            text = await answer.text()
+        async with http.get(f"{url}/") as answer:
+            assert answer.status == 404
+    line = next(line for line in text.splitlines() if line.startswith("passerelle_process_memory"))
+    assert 0.5 < float(line.split()[1]) / resident_bytes() < 2
+    assert "passerelle_loop_lag_seconds 0.0" in text
+
+
+@pytest.mark.parametrize("host", ["", "0.0.0.0", "::", "192.0.2.1", "example.org"])
+def test_never_open_to_others(host: str) -> None:
+    """The address must be loopback."""
+    with pytest.raises(ConfigError, match="this machine only"):
+        MetricsServer(Metrics(), host, 0)
+
+
+async def test_lag_of_the_loop_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A callback that blocks shows as lag."""
+    metrics = Metrics()
+    watch = asyncio.ensure_future(metrics.watch_loop())
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_soon(time.sleep, 0.4)
+    async with asyncio.timeout(5):
+        while "loop_lag_seconds 0.0" in metrics.text().decode():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    watch.cancel()

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from passerelle.errors import LocalError
+from passerelle.io.server.processes import Workers
+
+GOOD = """
+import signal, sys
+print("ready", flush=True)
+signal.sigwait({signal.SIGTERM})
+"""
+STUBBORN = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ready", flush=True)
+time.sleep(60)
+"""
+ORPHAN = """
+import asyncio
+from passerelle.io.server.processes import orphaned
+print("ready", flush=True)
+asyncio.run(orphaned())
+"""
+
+
+def program(text: str) -> Callable[[int], list[str]]:
+    return lambda number: [sys.executable, "-u", "-c", text, str(number)]
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def test_workers_run_and_end() -> None:
+    """All serve when `async with` is entered; none is left behind."""
+    async with Workers(program(GOOD), 2, grace_s=10) as workers:
+        pids = workers.pids
+        assert len(pids) == 2
+    assert not any(map(alive, pids))
+
+
+async def test_a_worker_that_cannot_start_is_told() -> None:
+    """And the others end with it."""
+    with pytest.raises(LocalError, match="worker 1 did not start"):
+        async with Workers(program("raise SystemExit(2)"), 2, grace_s=10):
+            pass
+
+
+async def test_a_worker_that_dies_is_started_again() -> None:
+    async with Workers(program(GOOD), 2, grace_s=10) as workers:
+        first, second = workers.pids
+        os.kill(first, signal.SIGKILL)
+        async with asyncio.timeout(20):
+            while len(workers.pids) < 2 or first in workers.pids:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert second in workers.pids
+
+
+async def test_a_restart_replaces_one_after_the_other() -> None:
+    """There is always one that runs."""
+    async with Workers(program(GOOD), 2, grace_s=10) as workers:
+        before = set(workers.pids)
+        workers.restart_soon()
+        workers.restart_soon()
+        async with asyncio.timeout(30):
+            while before & set(workers.pids):
+                assert len(workers.pids) >= 1
+                await asyncio.sleep(0.005)
+            await workers.restart()
+        assert len(workers.pids) == 2
+
+
+async def test_a_stubborn_worker_is_killed() -> None:
+    async with Workers(program(STUBBORN), 1, grace_s=0.2) as workers:
+        (pid,) = workers.pids
+    assert not alive(pid)
+
+
+async def test_a_worker_notices_that_it_is_alone() -> None:
+    """Its standard input ends with whoever started it."""
+    process = await asyncio.create_subprocess_exec(
+        *program(ORPHAN)(1), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    await process.stdout.readline()
+    process.stdin.close()
+    async with asyncio.timeout(20):
+        assert await process.wait() == 0

@@ -1,0 +1,226 @@
+import asyncio
+import logging
+import socket
+import ssl
+from ipaddress import ip_address
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from passerelle import limits
+from passerelle.core.address.prefix import holder
+from passerelle.errors import LocalError
+from passerelle.io.server.web import WebServer, application, cannot_listen, disconnected
+from passerelle.io.tasks import TaskSet
+
+SECRET = "192.0.2.7"
+
+
+async def hello(_request: web.Request) -> web.Response:
+    return web.Response(text="hello")
+
+
+async def fail(_request: web.Request) -> web.Response:
+    raise RuntimeError(f"about {SECRET}")
+
+
+async def echo_size(request: web.Request) -> web.Response:
+    return web.Response(text=str(len(await request.read())))
+
+
+def app() -> web.Application:
+    made = application()
+    made.router.add_get("/", hello)
+    made.router.add_get("/fail", fail)
+    made.router.add_post("/size", echo_size)
+    return made
+
+
+async def test_it_serves_on_a_port_the_system_chose() -> None:
+    async with (
+        WebServer(app(), "127.0.0.1", 0) as server,
+        aiohttp.ClientSession() as http,
+        http.get(f"http://127.0.0.1:{server.port}/") as response,
+    ):
+        assert await response.text() == "hello"
+    with pytest.raises(RuntimeError):
+        _ = server.port
+
+
+async def test_no_response_names_its_server() -> None:
+    async with WebServer(app(), "127.0.0.1", 0) as server, aiohttp.ClientSession() as http:
+        for path in ("/", "/fail", "/nothing"):
+            async with http.get(f"http://127.0.0.1:{server.port}{path}") as response:
+                assert "Server" not in response.headers
+
+
+async def test_a_taken_port_is_told_in_a_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(LocalError, match=f"Port {port} .* another program .* choose another"):
+            async with WebServer(app(), "127.0.0.1", port):
+                pytest.fail("it started")
+
+
+async def test_a_foreign_address_is_told_in_a_sentence() -> None:
+    with pytest.raises(LocalError, match="does not have that address"):
+        async with WebServer(app(), "192.0.2.1", 0):
+            pytest.fail("it started")
+
+
+def test_other_listening_faults_have_their_sentences() -> None:
+    denied = cannot_listen("::", 80, PermissionError(13, "Permission denied"))
+    assert "above 1023" in str(denied)
+    unknown = cannot_listen("no.such", 80, socket.gaierror(-2, "Name or service not known"))
+    assert "host name is not known" in str(unknown)
+    assert "every address" in str(cannot_listen("", 80, OSError(105, "No buffer space")))
+
+
+async def test_a_body_beyond_the_limit_is_refused() -> None:
+    async with WebServer(app(), "127.0.0.1", 0) as server, aiohttp.ClientSession() as http:
+        url = f"http://127.0.0.1:{server.port}/size"
+        async with http.post(url, data=bytes(limits.HTTP_BODY_BYTES)) as response:
+            assert await response.text() == str(limits.HTTP_BODY_BYTES)
+        async with http.post(url, data=bytes(limits.HTTP_BODY_BYTES + 1)) as response:
+            assert response.status == 413
+
+
+async def test_a_compressed_body_is_not_unpacked() -> None:
+    async with WebServer(app(), "127.0.0.1", 0) as server, aiohttp.ClientSession() as http:
+        url = f"http://127.0.0.1:{server.port}/size"
+        async with http.post(url, data=bytes(20_000), compress="gzip") as response:
+            assert int(await response.text()) < 1000
+
+
+async def raw(port: int, data: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(data)
+        async with asyncio.timeout(5):
+            return await reader.read()
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /" + b"a" * (limits.HTTP_FIELD_BYTES + 1) + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX: " + b"a" * (limits.HTTP_FIELD_BYTES + 1) + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * (limits.HTTP_HEADERS + 8) + b"\r\n",
+        b"\x16\x03\x01 this is not HTTP\r\n\r\n",
+    ],
+)
+async def test_a_bad_request_head_ends_one_connection_only(head: bytes) -> None:
+    async with WebServer(app(), "127.0.0.1", 0) as server:
+        answer = await raw(server.port, head)
+        assert b" 400 " in answer.split(b"\r\n")[0]
+        assert b"aiohttp" not in answer
+        fine = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        assert (await raw(server.port, fine)).endswith(b"hello")
+
+
+async def test_what_is_logged_of_a_failure_holds_no_address(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with (
+        WebServer(app(), "127.0.0.1", 0) as server,
+        aiohttp.ClientSession() as http,
+        http.get(f"http://127.0.0.1:{server.port}/fail") as response,
+    ):
+        assert response.status == 500
+        assert SECRET not in await response.text()
+    failures = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert len(failures) == 1
+    text = logging.Formatter().format(failures[0])
+    assert "RuntimeError" in text
+    assert "127.0.0.1" not in text
+    assert SECRET not in text
+
+
+async def test_leaving_ends_handlers_within_the_grace() -> None:
+    reached = asyncio.Event()
+    ended = asyncio.Event()
+
+    async def stuck(_request: web.Request) -> web.Response:
+        reached.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return web.Response()
+
+    made = application()
+    made.router.add_get("/", stuck)
+    async with TaskSet("test") as tasks, asyncio.timeout(5):
+        async with WebServer(made, "127.0.0.1", 0, grace_s=0.05) as server:
+            request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+            client = tasks.start(raw(server.port, request), "client")
+            await reached.wait()
+        assert ended.is_set()
+        assert await client == b""
+
+
+async def test_a_handler_can_wait_for_its_clients_disconnection() -> None:
+    reached = asyncio.Event()
+    noticed = asyncio.Event()
+
+    async def watch(request: web.Request) -> web.Response:
+        reached.set()
+        await disconnected(request)
+        noticed.set()
+        return web.Response()
+
+    made = application()
+    made.router.add_get("/", watch)
+    async with WebServer(made, "127.0.0.1", 0) as server, asyncio.timeout(5):
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reached.wait()
+        writer.transport.abort()
+        await noticed.wait()
+
+
+async def test_with_a_tls_context_it_speaks_tls_only() -> None:
+    """Without a certificate no handshake succeeds, and plain HTTP gets no answer either."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    async with WebServer(app(), "127.0.0.1", 0, tls=tls) as server:
+        answer = await raw(server.port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"HTTP" not in answer
+
+
+@pytest.mark.parametrize("of_network", [100, 2])
+async def test_connections_beyond_the_bound_are_cut_off_and_come_back_later(
+    of_network: int,
+) -> None:
+    """In all, or of one network; those of trusted proxies are nobody's."""
+    public = ip_address("93.184.216.34")
+    most = 100 if of_network == 2 else 2
+
+    async def opened(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", port)
+
+    async def lives(pair: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> bool:
+        reader, writer = pair
+        try:
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            return bool(await reader.read(1))
+        except ConnectionError:
+            return False
+
+    server = WebServer(app(), "127.0.0.1", 0, connections=most, of_network=of_network)
+    async with server, asyncio.timeout(10):
+        if of_network == 2:
+            # Loopback is nobody's network: let it count as one that is.
+            connections = server._connections
+            assert connections is not None
+            connections._network = lambda _: holder(public)  # type: ignore[method-assign,assignment]
+        pairs = [await opened(server.port) for _ in range(4)]
+        assert [await lives(pair) for pair in pairs] == [True, True, False, False]
+        pairs[0][1].close()
+        while not await lives(again := await opened(server.port)):
+            again[1].close()
+        for _, writer in (*pairs, again):
+            writer.close()

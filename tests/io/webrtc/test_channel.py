@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import AsyncIterator
+
+import pytest
+from aiortc import RTCDtlsTransport
+from aiortc.rtcsctptransport import DataChunk
+
+from passerelle import limits
+from passerelle.errors import LinkCode, LinkLost
+from passerelle.io.webrtc.channel import ChannelOffer, ChannelTransport
+from passerelle.wire.description import Setup
+from tests.io.tunnel.test_websocket import Taker
+from tests.volunteer import Channel
+
+PPID_BINARY = 53
+FIRST_FRAGMENT = 2
+
+
+class Connected:
+    """A client's transport, and the volunteer it leads to."""
+
+    def __init__(self, transport: ChannelTransport, channel: Channel, offer: ChannelOffer) -> None:
+        self.transport = transport
+        self.channel = channel
+        self.offer = offer
+        self.taker = Taker()
+        transport.start(self.taker)
+
+    async def lost(self) -> LinkLost:
+        async with asyncio.timeout(5):
+            await self.transport.wait_closed()
+        (error,) = self.taker.lost
+        return error
+
+
+@pytest.fixture
+async def connected() -> AsyncIterator[Connected]:
+    offer, channel = await asyncio.gather(ChannelOffer.gather(private=True), Channel.gather())
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        connecting = group.create_task(offer.connect(channel.description, timeout_s=10))
+        group.create_task(channel.connect(offer.description))
+    made = Connected(connecting.result(), channel, offer)
+    yield made
+    made.transport.close(LinkCode.NORMAL)
+    await made.transport.wait_closed()
+    await channel.close()
+
+
+async def test_messages_pass_both_ways(connected: Connected) -> None:
+    """The largest link message is carried whole; text is the relay's own."""
+    for size in (1, 1200, limits.LINK_MESSAGE_BYTES):
+        connected.transport.send(bytes(size))
+        assert await connected.channel.messages.get() == bytes(size)
+        connected.channel.channel.send(bytes(size))
+        assert await connected.taker.messages.get() == bytes(size)
+    connected.channel.channel.send("{}")
+    assert await connected.taker.messages.get() == "{}"
+    assert [name for name, _ in connected.offer.steps] == ["ice", "dtls", "sctp"]
+
+
+async def test_the_browser_is_the_dtls_client(connected: Connected) -> None:
+    """The ClientHello that a censor sees is the browser's."""
+    assert connected.offer.description.setup is Setup.ACTPASS
+    assert connected.offer._dtls._role == "server"
+    assert connected.offer._ice.role == "controlling"
+
+
+async def test_close_sends_what_is_queued(connected: Connected) -> None:
+    """The last message before `close` still arrives, and the owner is not told of its own end."""
+    connected.transport.send(b"goodbye")
+    connected.transport.close(LinkCode.NORMAL)
+    assert await connected.channel.messages.get() == b"goodbye"
+    await connected.transport.wait_closed()
+    assert connected.taker.lost == []
+
+
+async def test_volunteers_end_is_told(connected: Connected) -> None:
+    """A volunteer that goes ends the transport."""
+    await connected.channel.close()
+    assert (await connected.lost()).code is LinkCode.TRANSPORT
+    connected.transport.send(b"nobody hears")
+
+
+async def test_volunteers_dtls_end_is_told(connected: Connected) -> None:
+    """Also when only DTLS says so: aiortc's DataChannel would stay open for ever."""
+    await connected.channel.dtls.stop()
+    assert (await connected.lost()).code is LinkCode.TRANSPORT
+
+
+async def send_chunk(channel: Channel, **fields: int | bytes) -> None:
+    sctp = channel.sctp
+    chunk = DataChunk()
+    chunk.tsn = sctp._local_tsn
+    sctp._local_tsn += 1
+    chunk.protocol = PPID_BINARY
+    for name, value in fields.items():
+        setattr(chunk, name, value)
+    with contextlib.suppress(ConnectionError):  # the client has hung up
+        await sctp._send_chunk(chunk)
+
+
+async def test_fragments_without_end_are_bounded(connected: Connected) -> None:
+    """A message that never ends is given up once it is longer than a link message."""
+    sctp = connected.offer._sctp
+    held: list[int] = []
+    for index in range(40):
+        await send_chunk(
+            connected.channel, flags=FIRST_FRAGMENT if index == 0 else 0, user_data=bytes(1000)
+        )
+        await asyncio.sleep(0)
+        held.append(sum(len(s.reassembly) for s in sctp._inbound_streams.values()))
+    assert (await connected.lost()).code is LinkCode.LIMIT
+    assert max(held) <= limits.LINK_MESSAGE_BYTES // 1000 + 2
+
+
+async def test_chunks_behind_a_gap_are_bounded(
+    connected: Connected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chunks that wait for a missing one are counted, however small they are."""
+    monkeypatch.setattr(limits, "CHANNEL_CHUNKS", 32)
+    connected.channel.sctp._local_tsn += 1  # one that will never come
+    for _ in range(64):
+        await send_chunk(connected.channel, flags=FIRST_FRAGMENT, user_data=b"x")
+    assert (await connected.lost()).code is LinkCode.LIMIT
+
+
+async def test_other_streams_end_the_transport(connected: Connected) -> None:
+    """A link has one channel; others would only be memory to fill."""
+    await send_chunk(connected.channel, flags=3, stream_id=7, user_data=b"hello")
+    assert (await connected.lost()).code is LinkCode.UNEXPECTED
+
+
+async def test_too_long_message_ends_the_transport(connected: Connected) -> None:
+    """What no link carries is not handed up."""
+    connected.channel.sctp._remote_max_message_size = 0
+    connected.channel.channel.send(bytes(limits.LINK_MESSAGE_BYTES + 1))
+    assert (await connected.lost()).code is LinkCode.LIMIT
+    assert connected.taker.messages.empty()
+
+
+async def test_broken_text_ends_the_transport(
+    connected: Connected, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Bytes that are no UTF-8 raise inside aiortc; nothing escapes, and no payload is logged."""
+    await send_chunk(connected.channel, flags=3, protocol=51, user_data=b"\xff\xfe secret")
+    assert (await connected.lost()).code is LinkCode.MALFORMED
+    assert "secret" not in caplog.text
+
+
+async def test_queue_that_is_not_taken_ends_the_transport(connected: Connected) -> None:
+    """A volunteer that acknowledges nothing holds a bounded queue."""
+    message = bytes(limits.LINK_MESSAGE_BYTES)
+    for _ in range(limits.TRANSPORT_QUEUE_BYTES // len(message) + 2):
+        connected.transport.send(message)
+    assert (await connected.lost()).code is LinkCode.LIMIT
+
+
+async def test_volunteer_that_never_comes_times_out() -> None:
+    """No path within the time is LinkLost(TIMEOUT), and nothing stays open."""
+    offer, channel = await asyncio.gather(ChannelOffer.gather(private=True), Channel.gather())
+    with pytest.raises(LinkLost) as caught:
+        await offer.connect(channel.description, timeout_s=0.05)
+    assert caught.value.code is LinkCode.TIMEOUT
+    assert offer._ice.state == "closed"
+    await channel.close()
+
+
+async def test_certificate_of_somebody_else_is_refused() -> None:
+    """The DTLS certificate must be the one in the answer."""
+    offer, channel, other = await asyncio.gather(
+        ChannelOffer.gather(private=True), Channel.gather(), Channel.gather()
+    )
+    promised = channel.description
+    channel.dtls = RTCDtlsTransport(channel.ice, [other.certificate])
+    channel.dtls._set_role("client")
+    channel.sctp.setTransport(channel.dtls)
+    connecting = asyncio.ensure_future(offer.connect(promised, timeout_s=5))
+    serving = asyncio.ensure_future(channel.connect(offer.description))
+    with pytest.raises(LinkLost) as caught:
+        await connecting
+    assert caught.value.code is LinkCode.TRANSPORT
+    serving.cancel()
+    await asyncio.wait((serving,))
+    await channel.close()
+    await other.close()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_cancelled_gathering_leaves_no_socket(turns: int) -> None:
+    """At whatever moment it is cancelled; a socket left open would warn when collected."""
+    gathering = asyncio.ensure_future(ChannelOffer.gather(private=True))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    gathering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gathering
+    gc.collect()
+
+
+async def test_cancelled_connect_closes_everything() -> None:
+    """Cancelling in the midst of ICE leaves no socket."""
+    offer, channel = await asyncio.gather(ChannelOffer.gather(private=True), Channel.gather())
+    connecting = asyncio.ensure_future(offer.connect(channel.description, timeout_s=10))
+    await asyncio.sleep(0)
+    connecting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await connecting
+    assert offer._ice.state == "closed"
+    await offer.close()
+    await channel.close()
