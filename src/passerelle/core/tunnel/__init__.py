@@ -5,5 +5,6 @@ measured, `Reassembly` and `RangeSet` put what arrives in order. `Streams` is HT
 bytes; `masque` is the path of a UDP flow's request. `DeficitRoundRobin` shares an exit's way out
 between sessions.
 
-Uses: `core.bucket`, `core.address.host`, and of `wire` the frames. `io.tunnel` is the shell around it.
+Uses: `core.bucket`, `core.address.host`, and of `wire` the frames. `io.tunnel` is the shell around
+it.
 """
