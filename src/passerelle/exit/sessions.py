@@ -50,7 +50,7 @@ class SessionTable:
         self._accounts = Accounts(config.quota)
         self._tasks = TaskSet("exit")
         self._resolver = Resolver()
-        self._pace = FairTurns(config.rate_bytes_s)
+        self._turns = FairTurns(config.rate_bytes_s)
         self._draining_since_s: float | None = None
         self._calm = asyncio.Event()
         """Set whenever the last stream of the exit ends."""
@@ -193,7 +193,7 @@ class SessionTable:
             session.tunnel.close()
         await self.flows.close()
         await self._tasks.close()
-        self._pace.close()
+        self._turns.close()
         await self._resolver.close()
 
     async def _connect(
@@ -236,7 +236,7 @@ class _ExitSession:
             self,
             client=False,
             grace_s=lifetimes.grace_s,
-            pace=table._pace,
+            turns=table._turns,
             flows=self._config.policy.udp_ports != frozenset(),
         )
         now = table._loop.time()
