@@ -394,7 +394,7 @@ async def test_a_flood_to_one_destination_is_bounded() -> None:
                 total += 1
                 await asyncio.sleep(0)
             assert total < 2000
-        (stream,) = world.tunnels.client._open.values()
+        (stream,) = world.tunnels.client._streams._open.values()
         assert stream.queued <= limits.FLOW_QUEUE_BYTES
 
 

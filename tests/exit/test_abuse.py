@@ -240,7 +240,7 @@ async def test_a_window_of_one_byte_costs_a_byte_at_a_time() -> None:
             while not table.stream_count:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
         (session,) = table._sessions.values()
-        for stream in session.tunnel._open.values():
+        for stream in session.tunnel._streams._open.values():
             assert stream.queued <= limits.STREAM_SEND_BYTES + limits.SOCKET_READ_BYTES
         await works(table)
         await attacker.say(update * 2 * limits.STREAM_CONTROL_BURST)

@@ -401,7 +401,7 @@ async def test_a_flooding_site_is_held_back() -> None:
         held = sum(size for _, size in stream._incoming)
         assert 0 < held <= limits.STREAM_WINDOW_BYTES
         (session,) = here.table._sessions.values()
-        (serving,) = session.tunnel._open.values()
+        (serving,) = session.tunnel._streams._open.values()
         assert 0 < serving.queued <= limits.FLOW_QUEUE_BYTES
         _, other = here.open(HOST, site.port)
         other.send(b"still")

@@ -147,7 +147,7 @@ async def test_endless_site_is_held_back(world: World) -> None:
     held = sum(size for _, size in stalled._incoming)
     assert 0 < held <= limits.STREAM_WINDOW_BYTES
     (session,) = world.table._sessions.values()
-    (serving,) = session.tunnel._open.values()
+    (serving,) = session.tunnel._streams._open.values()
     assert serving.queued <= limits.STREAM_SEND_BYTES + limits.SOCKET_READ_BYTES
     stalled.abort()
     await world.idle()

@@ -109,7 +109,6 @@ class ClientHandshake:
         )
         self._asked = True
         tunnel.attach(link)
-        link.handler = self
         self._session.joined()
 
     def link_frames(self, link: SecureLink, frames: list[Frame]) -> None:
@@ -146,7 +145,7 @@ class ClientHandshake:
         self._session.tunnel.acknowledged_to(welcome.received)
         self._session.welcomed = True
         self._asked = False
-        link.handler = self._session.tunnel
+        link.hand_over(self._session.tunnel)
         self._step("welcome")
         if not self._welcomed.done():
             self._welcomed.set_result(None)

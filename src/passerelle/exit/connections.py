@@ -85,7 +85,7 @@ class SiteConnection(asyncio.BufferedProtocol):
         self._is_over = False
         self.began_s = self.active_s = self._loop.time()
         """When it began, and when something moved last."""
-        stream.listener = self
+        stream.listen(self)
 
     async def run(self, connect: Connect, host: str, port: int, *, refusal_s: float) -> None:
         """Connect, or tell the client why not. Cancelling breaks everything off.
@@ -116,7 +116,7 @@ class SiteConnection(asyncio.BufferedProtocol):
         self._break(ending)
 
     def _refuse(self, failure: Failure, ending: StreamEnding) -> None:
-        self._stream.listener = None
+        self._stream.listen(None)
         self._stream.refuse(failure)
         self._finish(ending)
 
@@ -227,7 +227,7 @@ class SiteConnection(asyncio.BufferedProtocol):
     def _break(self, ending: StreamEnding) -> None:
         if self._transport is not None:
             self._transport.abort()
-        self._stream.listener = None
+        self._stream.listen(None)
         self._stream.abort()
         self._finish(ending)
 
@@ -235,7 +235,7 @@ class SiteConnection(asyncio.BufferedProtocol):
         if self._is_over:
             return
         self._is_over = True
-        self._stream.listener = None
+        self._stream.listen(None)
         for timer in (self._owing, self._linger):
             if timer is not None:
                 timer.cancel()

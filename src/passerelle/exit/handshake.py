@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from passerelle.core.tunnel.estimator import LinkEstimator
 from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.tunnel.link import SecureLink
 from passerelle.io.tunnel.tunnel import Tunnel
@@ -31,6 +32,8 @@ class ExitHandshake:
         self._sessions = sessions
         self.done = done
         """Called as soon as the client need not be waited for any more."""
+        self.estimator: LinkEstimator | None = None
+        """What the session measures of the link; None as long as the link has not joined one."""
 
     def link_ready(self, link: SecureLink) -> None:
         """The client speaks first."""
@@ -71,7 +74,8 @@ class ExitHandshake:
             raise PeerError(LinkCode.VERSION, f"link protocol version {first.version}")
         tunnel, resumed = self._sessions.admit(first)
         tunnel.acknowledged_to(first.received)
-        tunnel.attach(link)
+        self.estimator = tunnel.attach(link)
         # Nothing goes ahead of it: the session sends from the next turn of the loop on.
         link.send([Welcome(resumed, tunnel.received, SESSION_WINDOW_BYTES)])
+        link.hand_over(tunnel)
         return tunnel

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from passerelle import limits
 from passerelle.core.replay import ReplayWindow
+from passerelle.core.tunnel.estimator import LinkEstimator
 from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.exit.config import ExitConfig
 from passerelle.exit.counts import ExitCounts
@@ -156,14 +157,15 @@ class Exit:
             late.cancel()
             self._links.discard(link)
             link.transport_lost(LinkLost(LinkCode.TRANSPORT, "the WebSocket ended"))
-            self._report(link, ticket, loop.time() - began_s)
+            self._report(link, handshake.estimator, ticket, loop.time() - began_s)
 
-    def _report(self, link: SecureLink, ticket: Ticket, duration_s: float) -> None:
+    def _report(
+        self, link: SecureLink, estimator: LinkEstimator | None, ticket: Ticket, duration_s: float
+    ) -> None:
         reason = link.ended if link.ended is not None else LinkCode.NORMAL
         self._counts.links.add(value=reason.name.lower())
         if ticket.kind is not TicketKind.LINK:
             return
-        estimator = link.estimator
         measured = estimator is not None and estimator.rate > 0
         self._reporter.link_ended(
             LinkReport(

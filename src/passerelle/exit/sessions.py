@@ -50,7 +50,7 @@ class SessionTable:
         self._accounts = Accounts(config.quota)
         self._tasks = TaskSet("exit")
         self._resolver = Resolver()
-        self._pace = FairTurns(config.rate_bytes_s)
+        self._turns = FairTurns(config.rate_bytes_s)
         self._draining_since_s: float | None = None
         self._calm = asyncio.Event()
         """Set whenever the last stream of the exit ends."""
@@ -103,7 +103,9 @@ class SessionTable:
         account = self._accounts.open_session(
             ticket.id, ticket.expires_s - now_s, self._loop.time()
         )
-        session = _ExitSession(self, hello.session_id, account)
+        session = _ExitSession(
+            self, hello.session_id, account, config=self._config, turns=self._turns
+        )
         self._sessions[hello.session_id] = session
         return session.tunnel, False
 
@@ -193,7 +195,7 @@ class SessionTable:
             session.tunnel.close()
         await self.flows.close()
         await self._tasks.close()
-        self._pace.close()
+        self._turns.close()
         await self._resolver.close()
 
     async def _connect(
@@ -223,23 +225,32 @@ _Spawn = Callable[["_ExitSession", TunnelStream, str, int], None]
 
 
 class _ExitSession:
-    """One session's owner."""
+    """Owns one session's tunnel and holds its streams to the ticket's quota and to lifetimes."""
 
-    def __init__(self, table: SessionTable, session_id: bytes, account: Account) -> None:
+    def __init__(
+        self,
+        table: SessionTable,
+        session_id: bytes,
+        account: Account,
+        *,
+        config: ExitConfig,
+        turns: FairTurns,
+    ) -> None:
+        """`turns` is the line in which all sessions of the exit wait to send."""
         self._table = table
-        self._config = table._config
+        self._lifetimes = config.lifetimes
+        self._loop = asyncio.get_running_loop()
         self.id = session_id
         self.account = account
         self.connections: set[SiteConnection | FlowConnection] = set()
-        lifetimes = self._config.lifetimes
         self.tunnel = Tunnel(
             self,
             client=False,
-            grace_s=lifetimes.grace_s,
-            pace=table._pace,
-            flows=self._config.policy.udp_ports != frozenset(),
+            grace_s=config.lifetimes.grace_s,
+            flows=config.policy.udp_ports != frozenset(),
+            turns=turns,
         )
-        now = table._loop.time()
+        now = self._loop.time()
         self._began_s = self._busy_s = now
         self._refusals = Bucket(limits.EXIT_REFUSALS_PER_S, limits.EXIT_REFUSALS_BURST, now)
 
@@ -260,12 +271,12 @@ class _ExitSession:
     def flow_requested(self, stream: TunnelStream, host: str, port: int) -> None:
         flows = sum(isinstance(each, FlowConnection) for each in self.connections)
         if flows >= limits.FLOWS_PER_SESSION or self._table.flows.full:
-            self._limit(stream, self._table._loop.time())
+            self._limit(stream, self._loop.time())
         else:
             self._requested(self._table.spawn_flow, stream, host, port)
 
     def _requested(self, spawn: _Spawn, stream: TunnelStream, host: str, port: int) -> None:
-        now = self._table._loop.time()
+        now = self._loop.time()
         self._busy_s = now
         if not self._table.takes_streams():
             stream.refuse(Failure.SESSION_LOST)
@@ -295,7 +306,7 @@ class _ExitSession:
         if not self._refusals.take(now):
             _log.info("a session ended: it asked for streams on and on")
             # Not in the midst of what the tunnel is doing.
-            self._table._loop.call_soon(self.tunnel.close)
+            self._loop.call_soon(self.tunnel.close)
 
     def connection_ended(
         self, connection: SiteConnection | FlowConnection, ending: StreamEnding
@@ -303,13 +314,13 @@ class _ExitSession:
         """A stream is over."""
         self.connections.discard(connection)
         self.account.close_stream()
-        self._busy_s = self._table._loop.time()
+        self._busy_s = self._loop.time()
         self._table.counts.streams.add(value=ending.value)
         self._table.calm()
 
     def sweep(self, now: float) -> None:
         """End what has lasted too long."""
-        lifetimes = self._config.lifetimes
+        lifetimes = self._lifetimes
         idle = not self.connections and now - self._busy_s > lifetimes.session_idle_s
         if idle or now - self._began_s > lifetimes.session_total_s:
             self.tunnel.close()

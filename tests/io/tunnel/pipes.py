@@ -150,6 +150,7 @@ class Joint:
 
     def link_ready(self, link: SecureLink) -> None:
         self._tunnel.attach(link)
+        link.hand_over(self._tunnel)
 
     def link_frames(self, link: SecureLink, frames: list[Frame]) -> None:
         raise AssertionError("the tunnel takes frames")

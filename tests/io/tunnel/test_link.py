@@ -235,6 +235,35 @@ async def test_close_says_why_and_is_heard_once() -> None:
     assert pair.exit_side.frames == []
 
 
+async def test_whoever_a_link_is_handed_over_to_hears_what_happens_next() -> None:
+    """The handler before hears nothing any more."""
+    pair = await Pair().ready()
+    pair.near.send([Ping(1)])
+    await settle()
+    next_handler = Listener()
+    pair.far.hand_over(next_handler)
+    pair.near.send([Ping(2)])
+    pair.ends[1].say(encode_control(RelayDrain()))
+    await settle()
+    pair.ends[1].cut()
+    assert pair.exit_side.frames == [Ping(1)]
+    assert pair.exit_side.draining == 0
+    assert pair.exit_side.errors == []
+    assert next_handler.frames == [Ping(2)]
+    assert next_handler.draining == 1
+    assert next_handler.code is LinkCode.TRANSPORT
+
+
+async def test_giving_a_link_up_is_heard_at_both_ends() -> None:
+    """Its own handler hears the error, and the far end the error's code."""
+    pair = await Pair().ready()
+    pair.near.give_up(LinkLost(LinkCode.DRAINING, "moving"))
+    await settle()
+    assert pair.client_side.code is LinkCode.DRAINING
+    assert pair.exit_side.code is LinkCode.DRAINING
+    assert pair.near.closed
+
+
 async def test_close_of_the_session_reaches_the_handler() -> None:
     """CLOSE of the whole session is the handler's to take."""
     pair = await Pair().ready()

@@ -149,7 +149,7 @@ async def test_reader_that_never_takes_the_rest_is_not_waited_for(
 async def test_unread_connection_slows_the_streams_sender(spliced: Spliced) -> None:
     """Nothing grows without bound when an application does not read."""
     sending = asyncio.ensure_future(send_all(spliced.stream, bytes(16 * limits.MIB)))
-    near = next(iter(spliced.tunnels.client._open.values()))
+    near = next(iter(spliced.tunnels.client._streams._open.values()))
     least = limits.STREAM_WINDOW_BYTES // 2
     async with asyncio.timeout(20):
         while sum(size for _, size in near._incoming) < least:  # noqa: ASYNC110

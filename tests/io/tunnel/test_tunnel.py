@@ -8,7 +8,7 @@ import pytest
 
 from passerelle import limits
 from passerelle.errors import Failure, LinkCode, StreamFailed
-from passerelle.io.tunnel import tunnel
+from passerelle.io.tunnel import linktable
 from passerelle.io.tunnel.transport import Windows
 from passerelle.wire.control import Drain, encode
 from tests.io.tunnel.pipes import Tunnels, read_all, send_all
@@ -222,7 +222,7 @@ async def test_draining_link_is_left_and_then_sent_away(
     tunnels: Tunnels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A relay that announces its end and stays is not kept: such links would fill the session."""
-    monkeypatch.setattr(tunnel, "LEAVING_S", 0.02)
+    monkeypatch.setattr(linktable, "LEAVING_S", 0.02)
     near_end, _ = await tunnels.link()
     await tunnels.stream()
     for _ in range(3):

@@ -21,30 +21,30 @@ class FairTurns:
     def __init__(self, rate_bytes_s: float | None = None) -> None:
         """`rate_bytes_s` of the way out; None when the processor is the only bottleneck."""
         self._loop = asyncio.get_running_loop()
-        self._turns: DeficitRoundRobin[TurnTaker] = DeficitRoundRobin(
+        self._line: DeficitRoundRobin[TurnTaker] = DeficitRoundRobin(
             rate_bytes_s, self._loop.time()
         )
         self._next: asyncio.Handle | None = None
 
     def ask(self, party: TurnTaker) -> int:
         """Return how many bytes may be sent at once; 0: wait for `resume`."""
-        if not self._turns and not self._turns.pause_s(self._loop.time()):
-            return self._turns.quantum_bytes
+        if not self._line and not self._line.pause_s(self._loop.time()):
+            return self._line.quantum_bytes
         self.wait(party)
         return 0
 
     def wait(self, party: TurnTaker) -> None:
         """Stand in line: `resume` is called in a later turn of the event loop."""
-        self._turns.wait(party)
+        self._line.wait(party)
         self._arm()
 
     def leave(self, party: TurnTaker) -> None:
         """Want no turn any more."""
-        self._turns.leave(party)
+        self._line.leave(party)
 
     def spend(self, size: int) -> None:
         """Count what was sent."""
-        self._turns.spend(size, self._loop.time())
+        self._line.spend(size, self._loop.time())
 
     def close(self) -> None:
         """Give no more turns. Idempotent."""
@@ -53,9 +53,9 @@ class FairTurns:
             self._next = None
 
     def _arm(self) -> None:
-        if self._next is not None or not self._turns:
+        if self._next is not None or not self._line:
             return
-        pause_s = self._turns.pause_s(self._loop.time())
+        pause_s = self._line.pause_s(self._loop.time())
         if pause_s:
             self._next = self._loop.call_later(pause_s, self._round)
         else:
@@ -64,9 +64,9 @@ class FairTurns:
     def _round(self) -> None:
         """Give everybody in the line one turn, as far as the rate goes."""
         self._next = None
-        for _ in range(len(self._turns)):
-            party = self._turns.next(self._loop.time())
+        for _ in range(len(self._line)):
+            party = self._line.next(self._loop.time())
             if party is None:
                 break
-            party.resume(self._turns.quantum_bytes)
+            party.resume(self._line.quantum_bytes)
         self._arm()

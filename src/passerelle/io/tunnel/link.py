@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from passerelle import limits
-from passerelle.core.tunnel.estimator import LinkEstimator
 from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.tunnel.tls import TlsPipe
 from passerelle.io.tunnel.transport import Transport, Windows
@@ -52,14 +51,12 @@ class SecureLink:
         self, number: int, transport: Transport, tls: TlsPipe, handler: LinkHandler
     ) -> None:
         self.number = number
-        self.handler = handler
+        self._handler = handler
         self.bytes_sent = 0
         """Bytes of link messages handed to the transport."""
         self.bytes_received = 0
         self.ended: LinkCode | None = None
         """Why it is over."""
-        self.estimator: LinkEstimator | None = None
-        """What its session measures of it; kept when the link is over."""
         self._transport = transport
         self._tls = tls
         self._reader = FrameReader()
@@ -83,6 +80,14 @@ class SecureLink:
         self._transport.start(self)
         self._tls.handshake()
         self._flush()
+
+    def hand_over(self, handler: LinkHandler) -> None:
+        """Let `handler` hear of everything that happens from now on, in place of the one before.
+
+        A link changes hands once, by design: a handshake handles it until both ends know which
+        session it belongs to, and that session's tunnel handles it afterwards.
+        """
+        self._handler = handler
 
     def send(self, frames: Iterable[Frame]) -> None:
         """Send frames, small ones together in one record."""
@@ -112,6 +117,11 @@ class SecureLink:
         self._end(code)
         self._transport.close(code)
 
+    def give_up(self, error: LinkLost, *, ends_session: bool = False) -> None:
+        """Do as `close` does, and let the handler hear that the link is lost."""
+        self.close(error.code, ends_session=ends_session)
+        self._handler.link_lost(self, error)
+
     # --- Receiver -------------------------------------------------------------------------------
 
     def message_received(self, message: bytes) -> None:
@@ -131,22 +141,22 @@ class SecureLink:
         try:
             message = control.decode(text)
             if isinstance(message, control.Drain):
-                self.handler.link_draining(self)
+                self._handler.link_draining(self)
             elif message is not None:
-                self.handler.link_control(self, message)
+                self._handler.link_control(self, message)
         except PeerError as error:
             self._fail(error)
 
     def windows_changed(self) -> None:
         """Learn that the transport knows more of its path."""
         if not self._closed:
-            self.handler.link_windows(self)
+            self._handler.link_windows(self)
 
     def transport_lost(self, error: LinkLost) -> None:
         """Learn that the transport is gone."""
         if not self._closed:
             self._end(error.code)
-            self.handler.link_lost(self, error)
+            self._handler.link_lost(self, error)
 
     # --- inside ---------------------------------------------------------------------------------
 
@@ -159,7 +169,7 @@ class SecureLink:
             self._tls.handshake()
             self._flush()
             if self._tls.established:
-                self.handler.link_ready(self)
+                self._handler.link_ready(self)
         if self._tls.established and not self._closed:
             frames = [frame for plain in self._tls.read() for frame in self._reader.feed(plain)]
             if frames:
@@ -171,22 +181,20 @@ class SecureLink:
         if closing:
             frames = frames[:-1]
         if frames and not self._closed:
-            self.handler.link_frames(self, frames)
+            self._handler.link_frames(self, frames)
         if closing and not self._closed:
             assert isinstance(last, Close)  # for the type checker
             self._end(last.code)
             self._transport.close(LinkCode.NORMAL)
-            self.handler.link_lost(self, LinkLost(last.code, "the far end closed the link"))
+            self._handler.link_lost(self, LinkLost(last.code, "the far end closed the link"))
 
     def _end(self, code: LinkCode) -> None:
         self._closed = True
         self.ended = code
 
     def _fail(self, error: PeerError) -> None:
-        if self._closed:
-            return
-        self.close(error.code)
-        self.handler.link_lost(self, LinkLost(error.code, error.reason))
+        if not self._closed:
+            self.give_up(LinkLost(error.code, error.reason))
 
     def _write(self, batch: list[bytes]) -> None:
         if not self._closed:

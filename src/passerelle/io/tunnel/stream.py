@@ -51,11 +51,15 @@ class TunnelStream:
         self._outgoing = bytearray()
         self._outgoing_end = False
         self._failure: Failure | None = None
-        self.listener: Listener | None = None
+        self._listener: Listener | None = None
         self._readable = asyncio.Event()
         self._writable = asyncio.Event()
         self._opened = asyncio.Event()
         self._broken = asyncio.Event()
+
+    def listen(self, listener: Listener | None) -> None:
+        """Tell `listener` of changes from now on; None: tell nobody."""
+        self._listener = listener
 
     @property
     def failure(self) -> Failure | None:
@@ -211,8 +215,8 @@ class TunnelStream:
         return self._outgoing_end
 
     def _notify(self) -> None:
-        if self.listener is not None:
-            self.listener.stream_changed()
+        if self._listener is not None:
+            self._listener.stream_changed()
 
     def _check(self) -> None:
         if self._failure is not None:

@@ -1,0 +1,213 @@
+"""The open streams of one tunnel: what arrives is handed up to them, what they send goes down."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol, assert_never
+
+from passerelle.core.tunnel import streams
+from passerelle.core.tunnel.rotation import StreamRotation
+from passerelle.core.tunnel.session import Session
+from passerelle.core.tunnel.streams import Streams
+from passerelle.errors import Failure, StreamFailed
+from passerelle.io.tunnel.stream import TunnelStream
+
+# The header coder of h2 logs every destination as DEBUG.
+logging.getLogger("hpack").setLevel(logging.ERROR)
+
+
+class RequestHandler(Protocol):
+    """Serves what clients ask for. A client's own handler is never asked."""
+
+    def stream_requested(self, stream: TunnelStream, host: str, port: int) -> None:
+        """At the exit: a client wants a connection."""
+
+    def flow_requested(self, stream: TunnelStream, host: str, port: int) -> None:
+        """At the exit: a client wants to exchange datagrams."""
+
+
+class StreamTable:
+    """Streams by number, and HTTP/2 between them and the session.
+
+    The table is the `Carrier` of its streams. A stream stays in it until both directions have
+    ended or it has failed; received bytes that nobody has read yet stay with the stream.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        handler: RequestHandler,
+        changed: Callable[[], None],
+        *,
+        client: bool,
+        flows: bool,
+    ) -> None:
+        """`changed` is called when there may be something to send: `fill` is to be called soon.
+
+        `flows` says, at the exit, whether UDP is offered.
+        """
+        self.rotation: StreamRotation[TunnelStream] = StreamRotation()
+        """Which stream sends next. The tunnel begins each turn."""
+        self._session = session
+        self._handler = handler
+        self._changed = changed
+        self._http2 = Streams(client=client, flows=flows)
+        self._open: dict[int, TunnelStream] = {}
+        self._greeted = asyncio.Event()
+        self._ended = False
+
+    def __len__(self) -> int:
+        """Return how many streams are open."""
+        return len(self._open)
+
+    # --- at the client --------------------------------------------------------------------------
+
+    def open(self, host: str, port: int) -> TunnelStream:
+        """Ask the exit for a connection. Raises StreamFailed."""
+        self._check()
+        return self._opened(self._http2.open(host, port))
+
+    def open_flow(self, host: str, port: int) -> TunnelStream:
+        """Ask the exit for a UDP flow. Raises StreamFailed."""
+        self._check()
+        return self._opened(self._http2.open_flow(host, port))
+
+    async def offers_flows(self) -> bool:
+        """Wait until the exit has said whether it carries UDP, and return its answer.
+
+        Raises StreamFailed(SESSION_LOST). Cancelling changes nothing.
+        """
+        await self._greeted.wait()
+        self._check()
+        return self._http2.offers_flows
+
+    def _opened(self, number: int) -> TunnelStream:
+        stream = self._open[number] = TunnelStream(self, number)
+        self._changed()
+        return stream
+
+    def _check(self) -> None:
+        if self._ended:
+            raise StreamFailed(Failure.SESSION_LOST)
+
+    # --- Carrier --------------------------------------------------------------------------------
+
+    def accept(self, stream: TunnelStream) -> None:
+        """See `TunnelStream.accept`."""
+        self._http2.accept(stream.number)
+        self._changed()
+
+    def refuse(self, stream: TunnelStream, failure: Failure) -> None:
+        """See `TunnelStream.refuse`."""
+        self._http2.refuse(stream.number, failure)
+        self._forget(stream)
+        stream.fail(failure)
+        self._changed()
+
+    def abort(self, stream: TunnelStream) -> None:
+        """See `TunnelStream.abort`."""
+        self._http2.reset(stream.number)
+        self._forget(stream)
+        self._changed()
+
+    def consumed(self, stream: TunnelStream, size: int) -> None:
+        """Widen the far side's window by what the application took."""
+        if not self._ended:
+            self._http2.consumed(stream.number, size)
+            self._changed()
+
+    def sendable(self, stream: TunnelStream) -> None:
+        """Let the stream send when its time comes."""
+        if stream.number in self._open and self.rotation.wait(stream):
+            self._changed()
+
+    # --- up -------------------------------------------------------------------------------------
+
+    def deliver(self, now: float) -> None:
+        """Hand what has arrived in order to the streams.
+
+        Raises PeerError when the far side breaks the rules of HTTP/2: the session is over.
+        """
+        for data in self._session.read():
+            for event in self._http2.receive(data, now):
+                self._handle(event)
+
+    def _handle(self, event: streams.Event) -> None:
+        match event:
+            case streams.Received(number, data, size):
+                if stream := self._open.get(number):
+                    stream.feed(data, size)
+            case streams.Ended(number):
+                if stream := self._open.get(number):
+                    stream.feed_end()
+                    self._forget_if_over(stream)
+            case streams.Opened(number):
+                if stream := self._open.get(number):
+                    stream.open()
+            case streams.Failed(number, failure):
+                if stream := self._open.get(number):
+                    self._forget(stream)
+                    stream.fail(failure)
+            case streams.Writable(0):
+                self.rotation.unblock_all()
+            case streams.Writable(number):
+                if stream := self._open.get(number):
+                    self.rotation.unblock(stream)
+            case streams.Requested(number, host, port):
+                stream = self._open[number] = TunnelStream(self, number)
+                self._handler.stream_requested(stream, host, port)
+            case streams.FlowRequested(number, host, port):
+                stream = self._open[number] = TunnelStream(self, number)
+                self._handler.flow_requested(stream, host, port)
+            case streams.Greeted():
+                self._greeted.set()
+            case _:
+                assert_never(event)
+
+    # --- down -----------------------------------------------------------------------------------
+
+    def fill(self) -> None:
+        """Move bytes from streams to the session while links have room and the turn has bytes."""
+        self._session.write(self._http2.output())
+        while self.rotation.ready and (room := self._session.room):
+            stream, most = self.rotation.next(room)
+            self._send_from(stream, most)
+            self._session.write(self._http2.output())
+        self._session.backlogged = bool(self.rotation)
+
+    def _send_from(self, stream: TunnelStream, most: int) -> None:
+        if stream.queued:
+            window = self._http2.sendable(stream.number)
+            if not window:
+                self.rotation.block(stream)
+                return
+            data = stream.take(min(window, most))
+            self.rotation.spend(len(data))
+            self._http2.send(stream.number, data)
+        if stream.queued:
+            self.rotation.wait(stream)
+        elif stream.ending:
+            self._http2.end(stream.number)
+            stream.sent_end()
+            self._forget_if_over(stream)
+
+    # --- the end --------------------------------------------------------------------------------
+
+    def end(self) -> None:
+        """Fail all streams: the session is over."""
+        self._ended = True
+        self._greeted.set()
+        for stream in self._open.values():
+            stream.fail(Failure.SESSION_LOST)
+        self._open.clear()
+        self.rotation.clear()
+
+    def _forget(self, stream: TunnelStream) -> None:
+        self._open.pop(stream.number, None)
+        self.rotation.leave(stream)
+
+    def _forget_if_over(self, stream: TunnelStream) -> None:
+        if stream.end_sent and stream.end_received:
+            self._forget(stream)
