@@ -16,7 +16,7 @@ from passerelle.core.nat.classifier import (
     Tick,
     chance,
 )
-from passerelle.core.nat.stun_server import Corner, StunServer
+from passerelle.core.nat.stun_server import SocketIndex, StunServer
 from passerelle.wire import stun
 from passerelle.wire.stun import BindingRequest, BindingResponse, Endpoint
 
@@ -67,12 +67,12 @@ class Nat:
         self.ports: dict[object, int] = {}
         self.allowed: set[object] = set()
         a, b = (ip_address(f"198.51.100.{n}") for n in (1, 2))
-        corners = {Corner(0, 0): Endpoint(a, 3478), Corner(0, 1): Endpoint(a, 3479)}
+        sockets = {SocketIndex(0, 0): Endpoint(a, 3478), SocketIndex(0, 1): Endpoint(a, 3479)}
         if addresses > 1:
-            corners |= {Corner(1, 0): Endpoint(b, 3478), Corner(1, 1): Endpoint(b, 3479)}
-        far = {Corner(0, 0): Endpoint(ip_address("198.51.100.9"), 3478)}
-        self.machines = [(corners, StunServer(dict(corners))), (far, StunServer(dict(far)))]
-        self.servers = [Endpoint(a, 3478), *([far[Corner(0, 0)]] if second else [])]
+            sockets |= {SocketIndex(1, 0): Endpoint(b, 3478), SocketIndex(1, 1): Endpoint(b, 3479)}
+        far = {SocketIndex(0, 0): Endpoint(ip_address("198.51.100.9"), 3478)}
+        self.machines = [(sockets, StunServer(dict(sockets))), (far, StunServer(dict(far)))]
+        self.servers = [Endpoint(a, 3478), *([far[SocketIndex(0, 0)]] if second else [])]
         self.silent: set[object] = set()
 
     def pass_out(self, target: Endpoint) -> Endpoint:
@@ -95,13 +95,13 @@ class Nat:
         self.allowed.add(self._key(self.filtering, send.target))
         if send.target.address in self.silent:
             return None
-        for corners, server in self.machines:
-            for corner, here in corners.items():
+        for sockets, server in self.machines:
+            for index, here in sockets.items():
                 if here == send.target:
-                    found = server.answer(corner, send.datagram, mapped, 0.0)
-                    if found is None or not self.lets_in(corners[found[0]]):
+                    found = server.answer(index, send.datagram, mapped, 0.0)
+                    if found is None or not self.lets_in(sockets[found[0]]):
                         return None
-                    return DatagramReceived(found[1], corners[found[0]])
+                    return DatagramReceived(found[1], sockets[found[0]])
         return None
 
     def classify(self) -> tuple[NatClass, float]:
@@ -162,7 +162,7 @@ def test_two_servers_of_one_address_each_tell_the_mapping(
 def test_one_plain_server_tells_little() -> None:
     """Where the mapping cannot be compared, the class is unknown."""
     nat = Nat("endpoint", "endpoint", second=False)
-    nat.machines[0] = ({Corner(0, 0): nat.servers[0]}, StunServer({Corner(0, 0): None}))
+    nat.machines[0] = ({SocketIndex(0, 0): nat.servers[0]}, StunServer({SocketIndex(0, 0): None}))
     assert nat.classify()[0] is NatClass.UNKNOWN
 
 
