@@ -14,7 +14,7 @@ from passerelle.core.address.classes import AddressClass
 from passerelle.core.address.host import IPAddress
 from passerelle.core.address.policy import ConnectionPolicy, DestinationRefused, HostRule, PortRule
 from passerelle.errors import Failure, StreamFailed
-from passerelle.io.net.dial import OWN_KEPT_S, STAGGER_S, OwnAddresses, dial, is_own
+from passerelle.io.net.dial import OWN_CACHE_S, STAGGER_S, OwnAddresses, dial, is_own
 
 LOOPBACK = ConnectionPolicy(allow=(ip_network("127.0.0.0/8"), ip_network("::1/128")), ports=None)
 PUBLIC = ConnectionPolicy(ports=None)
@@ -335,7 +335,7 @@ def test_what_is_own_is_asked_anew_after_a_moment(monkeypatch: pytest.MonkeyPatc
     address = ip_address("192.0.2.1")
     assert address not in own
     assert address not in own
-    now_s[0] += OWN_KEPT_S + 1
+    now_s[0] += OWN_CACHE_S + 1
     assert address in own
     assert [ip_address(f"192.0.2.{n}") in own for n in range(2, 9)] == [True] * 7
     assert len(own._known) <= 2

@@ -10,7 +10,7 @@ import pytest
 
 from passerelle import limits
 from passerelle.errors import Failure, StreamFailed
-from passerelle.io.net.dns import KEEP_LEAST_S, KEEP_MOST_S, RESOLUTION_DELAY_S, Resolver
+from passerelle.io.net.dns import CACHE_LEAST_S, CACHE_MOST_S, RESOLUTION_DELAY_S, Resolver
 from tests.rig.dns import Zone
 
 HOST = "127.0.0.1"
@@ -109,14 +109,14 @@ async def test_a_silent_server_is_not_waited_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ttl_s", "kept_s"), [(0, KEEP_LEAST_S), (10, 10.0), (86_400, KEEP_MOST_S)]
+    ("ttl_s", "kept_s"), [(0, CACHE_LEAST_S), (10, 10.0), (86_400, CACHE_MOST_S)]
 )
 async def test_answers_are_kept_for_their_time(ttl_s: int, kept_s: float) -> None:
     """Within bounds: neither asked for each connection, nor kept for a day."""
     names = {"site.example": [["1.1.1.1"], ["1.0.0.1"]]}
     async with served(names, ttl_s=ttl_s) as (resolver, zone, clock):
         first = await resolver("site.example")
-        assert resolver._kept["site.example"].until_s == clock.now_s + kept_s
+        assert resolver._cache["site.example"].until_s == clock.now_s + kept_s
         clock.now_s += kept_s - 0.1
         assert await resolver("site.example") == first
         assert zone.asked["site.example", "A"] == 1
@@ -132,7 +132,7 @@ async def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     async with served(names, ttl_s=50) as (resolver, _, _):
         for name in names:
             await resolver(name)
-        assert list(resolver._kept) == ["s2.example", "s3.example", "s4.example"]
+        assert list(resolver._cache) == ["s2.example", "s3.example", "s4.example"]
 
 
 async def test_the_library_forgets_too(monkeypatch: pytest.MonkeyPatch) -> None:

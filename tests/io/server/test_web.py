@@ -191,13 +191,13 @@ async def test_with_a_tls_context_it_speaks_tls_only() -> None:
         assert b"HTTP" not in answer
 
 
-@pytest.mark.parametrize("of_network", [100, 2])
+@pytest.mark.parametrize("per_network", [100, 2])
 async def test_connections_beyond_the_bound_are_cut_off_and_come_back_later(
-    of_network: int,
+    per_network: int,
 ) -> None:
     """In all, or of one network; those of trusted proxies are nobody's."""
     public = ip_address("93.184.216.34")
-    most = 100 if of_network == 2 else 2
+    most = 100 if per_network == 2 else 2
 
     async def opened(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", port)
@@ -210,9 +210,9 @@ async def test_connections_beyond_the_bound_are_cut_off_and_come_back_later(
         except ConnectionError:
             return False
 
-    server = WebServer(app(), "127.0.0.1", 0, connections=most, of_network=of_network)
+    server = WebServer(app(), "127.0.0.1", 0, connections=most, per_network=per_network)
     async with server, asyncio.timeout(10):
-        if of_network == 2:
+        if per_network == 2:
             # Loopback is nobody's network: let it count as one that is.
             connections = server._connections
             assert connections is not None
