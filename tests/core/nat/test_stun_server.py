@@ -15,7 +15,7 @@ TRANSACTION = b"t" * 12
 HERE = SocketIndex(0, 0)
 CLIENT = Endpoint(ip_address("8.8.8.8"), 40_000)
 HEADERS = {4: 28, 6: 48}
-"""IP and UDP headers."""
+"""The bytes of the IP and UDP headers, by IP version."""
 
 
 def endpoint(index: SocketIndex, *, version: int = 4) -> Endpoint:
@@ -46,7 +46,7 @@ def ask(
 def test_four_sockets_change_as_they_are_asked(
     at: SocketIndex, change_address: bool, change_port: bool
 ) -> None:
-    """The answer leaves from the socket asked for, says so, and names the opposite socket."""
+    """The answer comes from the socket that the request asks for, and names the opposite socket."""
     found = ask(StunServer(FOUR), at, change_address=change_address, change_port=change_port)
     index = SocketIndex(at.address ^ change_address, at.port ^ change_port)
     across = FOUR[SocketIndex(at.address ^ 1, at.port ^ 1)]
@@ -54,7 +54,7 @@ def test_four_sockets_change_as_they_are_asked(
 
 
 def test_two_ports_change_the_port_only() -> None:
-    """One address cannot answer from another, and then says nothing."""
+    """A server with one address can change the port; asked for the other address it is silent."""
     server = StunServer(TWO)
     other = TWO[SocketIndex(0, 1)]
     assert ask(server) == (
@@ -67,13 +67,13 @@ def test_two_ports_change_the_port_only() -> None:
 
 
 def test_a_server_that_does_not_know_its_address_names_none() -> None:
-    """One that listens on every address answers as a plain STUN server."""
+    """A server on every address does not know its own, and answers as a plain STUN server."""
     found = ask(StunServer({SocketIndex(0, 0): None, SocketIndex(0, 1): None}))
     assert found == (SocketIndex(0, 0), BindingResponse(TRANSACTION, CLIENT))
 
 
 def test_unknown_attributes_are_refused() -> None:
-    """RESPONSE-PORT (RFC 5780 §7.6) too, which would send the answer to somebody else."""
+    """Unknown attributes are refused, so RESPONSE-PORT (RFC 5780 §7.6) aims nothing at others."""
     request = stun.encode(BindingRequest(TRANSACTION))
     asked = request[:3] + b"\x08" + request[4:] + bytes.fromhex("0027000400350000")
     found = StunServer(FOUR).answer(SocketIndex(0, 0), asked, CLIENT, 0.0)
@@ -83,7 +83,7 @@ def test_unknown_attributes_are_refused() -> None:
 
 @given(st.binary(max_size=100))
 def test_what_is_no_request_gets_no_answer(garbage: bytes) -> None:
-    """Nor does another server's answer: two servers must not talk to each other for ever."""
+    """Only requests are answered, so two servers cannot answer each other for ever."""
     server = StunServer(FOUR)
     assert server.answer(SocketIndex(0, 0), garbage, CLIENT, 0.0) is None
     for message in (BindingResponse(TRANSACTION, CLIENT), BindingError(TRANSACTION)):
@@ -92,7 +92,7 @@ def test_what_is_no_request_gets_no_answer(garbage: bytes) -> None:
 
 @pytest.mark.parametrize("version", [4, 6])
 def test_answers_are_short(version: int) -> None:
-    """With their headers, they are 2.1 times their request at most; refusals are shorter."""
+    """With headers, an answer is at most 2.1 times as long as its request; a refusal is shorter."""
     server = StunServer({index: endpoint(index, version=version) for index in FOUR})
     source = Endpoint(ip_address("8.8.8.8" if version == 4 else "2a00::9"), 5)
     request = stun.encode(BindingRequest(TRANSACTION))
@@ -106,7 +106,7 @@ def test_answers_are_short(version: int) -> None:
 
 
 def test_a_prefix_gets_so_many_answers_and_others_theirs() -> None:
-    """Forged requests in a victim's name bring it little; a neighbour's count is the same."""
+    """Each prefix gets a limited number of answers, so forged requests do it little harm."""
     server = StunServer(FOUR)
     neighbour = Endpoint(ip_address("8.8.8.9"), 1)
     answers = [ask(server) for _ in range(limits.STUN_REQUESTS + 1)]
@@ -124,7 +124,7 @@ def test_a_prefix_gets_so_many_answers_and_others_theirs() -> None:
 
 
 def test_prefixes_are_bounded() -> None:
-    """More than the table holds begin it anew."""
+    """When the table of prefixes is full it is emptied, and counting begins again."""
     server = StunServer(FOUR)
     request = stun.encode(BindingRequest(TRANSACTION))
     start = int(ip_address("11.0.0.0"))
