@@ -1,6 +1,7 @@
-"""What a publisher puts into a page: the tag with the script's hash, and lines for a page's policy.
+"""The text that a publisher puts into a page: the tag, and lines for the page's security policy.
 
-The settings page of a broker (`/embed`) writes the same in the browser.
+The tag holds the script's hash. The settings page of a broker (`/embed`) writes the same text in
+the browser.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ LANGUAGES: Final = (
     *("en", "zh-Hans", "zh-Hant", "fa", "ru", "ar", "ug"),
     *("tr", "my", "vi", "es", "fr", "de"),
 )
-"""What the switch speaks; without a choice it follows the page, then the visitor's browser."""
+"""The languages of the switch. Without a choice it takes the page's, then the browser's."""
 SCRIPT_PATH: Final = "/w/"
 _HOURS = re.compile(r"([01]?\d|2[0-4]):[0-5]\d-([01]?\d|2[0-4]):[0-5]\d")
 
 
 class Layout(enum.StrEnum):
-    """Shapes of the switch; the first is the usual one."""
+    """Shapes of the switch. The first is the default."""
 
     PANEL = "panel"
     INLINE = "inline"
@@ -35,7 +36,7 @@ class Layout(enum.StrEnum):
 
 
 class Theme(enum.StrEnum):
-    """Colours of the switch; the first follows the visitor's system."""
+    """Colours of the switch. The first is the default and follows the visitor's system."""
 
     AUTO = "auto"
     LIGHT = "light"
@@ -44,33 +45,36 @@ class Theme(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """The file that pages load."""
+    """The script of the switch, as pages load it."""
 
     file: str
-    """Its name under the broker's `/w/`."""
+    """The file's name under the broker's `/w/`."""
     integrity: str
-    """Its hash, in the form that pages give it (Subresource Integrity §3)."""
+    """The file's hash, as the tag's `integrity` attribute has it (Subresource Integrity §3)."""
 
     def source(self, base: str) -> str:
-        """Return its URL at the broker whose URL is `base`."""
+        """Return the script's URL at the broker whose URL is `base`."""
         return f"{base}{SCRIPT_PATH}{self.file}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What the publisher decides; what is left alone is not written into the tag."""
+    """The publisher's choices. A field left at its default is not written into the tag.
+
+    Raises ConfigError for a language that the switch does not speak and for malformed hours.
+    """
 
     layout: Layout = Layout.PANEL
     theme: Theme = Theme.AUTO
     language: str | None = None
     people: int | None = None
-    """People helped at once, at most."""
+    """The most people to help at once."""
     mbit: float | None = None
-    """10⁶ bits relayed a second, at most."""
+    """The most to relay, in 10⁶ bits a second."""
     megabytes: int | None = None
-    """10⁶ bytes carried a day, at most."""
+    """The most to relay, in 10⁶ bytes a day."""
     hours: str | None = None
-    """When to help, as 22:00-06:30 of the visitor's clock."""
+    """The hours in which to help, such as 22:00-06:30, by the visitor's clock."""
 
     def __post_init__(self) -> None:
         if self.language is not None and self.language not in LANGUAGES:
@@ -84,7 +88,7 @@ class Choices:
             )
 
     def attributes(self) -> dict[str, str]:
-        """Return the attributes that differ from what the switch does without them."""
+        """Return the attributes of the tag whose values are not the switch's defaults."""
         given: Mapping[str, object | None] = {
             "layout": None if self.layout is Layout.PANEL else self.layout,
             "theme": None if self.theme is Theme.AUTO else self.theme,
@@ -98,7 +102,7 @@ class Choices:
 
 
 def tag(script: Script, invite: Invite, choices: Choices | None = None) -> str:
-    """Return the tag for a publisher's page, with the script's exact hash in it."""
+    """Return the HTML for a publisher's page: the script tag with its hash, and the switch."""
     attributes = {"network": str(invite), **(choices or Choices()).attributes()}
     words = "".join(f' {name}="{html.escape(value)}"' for name, value in attributes.items())
     source = html.escape(script.source(invite.url))
@@ -110,10 +114,10 @@ def tag(script: Script, invite: Invite, choices: Choices | None = None) -> str:
 
 
 def policy(url: str, brokers: Sequence[str], exits: Sequence[str]) -> str:
-    """Return what a page's Content Security Policy must allow, a directive a line.
+    """Return what a page's Content Security Policy must allow, one directive in each line.
 
-    `url` is that of the broker which serves the script; `brokers` are https URLs, `exits` wss URLs:
-    those of the network's descriptor.
+    `url` is the URL of the broker that serves the script. `brokers` (https URLs) and `exits` (wss
+    URLs) are those of the network's descriptor.
     """
     script = _origin(url)
     hosts = [script]

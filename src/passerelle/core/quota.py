@@ -1,7 +1,7 @@
-"""What one client ticket entitles to at an exit, over all sessions that it started.
+"""Limits at an exit for each client ticket, over all sessions that the ticket has opened.
 
-A session belongs to the ticket of its first HELLO. Accounts outlive their sessions until the ticket
-has expired, so that coming back does not make a fresh start.
+A session belongs to the ticket in its first HELLO. An account stays until its ticket has expired,
+so a client does not get a fresh allowance by ending its sessions and coming back.
 """
 
 from __future__ import annotations
@@ -14,34 +14,36 @@ from passerelle.core.bucket import Bucket
 from passerelle.errors import LinkCode, PeerError
 
 BYTES_BURST_S = 2.0
-"""A rate limit lets through so many seconds' worth at once: pages come in bursts."""
+"""A limited byte rate may be exceeded by this many seconds' worth of bytes, because pages come in
+bursts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Bounds for each client ticket."""
+    """The limits of each client ticket."""
 
     sessions: int = 8
-    """Sessions alive at once. A client that lost one starts another while the old one waits."""
+    """Sessions that exist at once. A client that lost a session starts another one while the lost
+    one still waits at the exit, so more than one is needed."""
     streams: int = 512
-    """Streams open at once, over all its sessions."""
+    """Streams open at once, in all sessions of the ticket."""
     streams_per_session: int = limits.STREAMS_PER_SESSION
-    """… and in each of them, at most `limits.STREAMS_PER_SESSION`."""
+    """Streams open at once in each session; at most `limits.STREAMS_PER_SESSION`."""
     new_streams_per_s: float = 30.0
-    """New streams and UDP flows a second that it may go on opening, one destination each."""
+    """New streams and UDP flows a second, in the long run. Each goes to one destination."""
     new_streams_burst: int = 200
-    """… and at once: a page with everything on it."""
+    """New streams and UDP flows at once; a large web page needs many."""
     bytes_per_s: float | None = None
-    """Bytes a second, both directions of all its streams together; None: no limit."""
+    """Bytes a second, both directions of all streams together; None means no limit."""
 
 
 class Account:
-    """What a ticket has used."""
+    """The amount of each limit that one ticket uses."""
 
     __slots__ = ("_bytes", "_quota", "_streams_new", "expires_s", "sessions", "streams")
 
     def __init__(self, quota: Quota, expires_s: float, now: float) -> None:
-        """`expires_s`: when the ticket does, as `Accounts` counts time."""
+        """`expires_s` is when the ticket expires, in monotonic seconds like `now`."""
         self._quota = quota
         self.expires_s = expires_s
         self.sessions = 0
@@ -51,44 +53,44 @@ class Account:
         self._bytes = None if rate is None else Bucket(rate, rate * BYTES_BURST_S, now)
 
     def open_stream(self, in_session: int, now: float) -> bool:
-        """Count one more stream, if it may be opened beside `in_session` others of its session."""
+        """Count one more stream or UDP flow, and return True, unless a limit forbids it.
+
+        `in_session` is how many streams its session already has.
+        """
         quota = self._quota
         if self.streams >= quota.streams or in_session >= quota.streams_per_session:
             return False
-        if not self.may_start(now):
+        if not self._streams_new.take(now):
             return False
         self.streams += 1
         return True
 
-    def may_start(self, now: float) -> bool:
-        """Count the start of a stream or a UDP flow, if one may be started now."""
-        return self._streams_new.take(now)
-
     def close_stream(self) -> None:
-        """One stream fewer."""
+        """Count one open stream or UDP flow fewer."""
         self.streams -= 1
 
     def spend(self, size: int, now: float) -> float:
-        """Count bytes; return the seconds after which more may be moved."""
+        """Count `size` bytes, and return how many seconds to wait before moving more."""
         return 0.0 if self._bytes is None else self._bytes.spend(size, now)
 
 
 class Accounts:
-    """The accounts of one exit, by ticket id. Times are monotonic seconds."""
+    """The accounts of all tickets at one exit. Times are monotonic seconds."""
 
     def __init__(self, quota: Quota) -> None:
         self._quota = quota
         self._accounts: OrderedDict[bytes, Account] = OrderedDict()
-        """Those used last at the end."""
+        """Accounts by ticket id, the one used last at the end."""
 
     def __len__(self) -> int:
-        """Return how many tickets are remembered."""
+        """Return how many tickets have an account."""
         return len(self._accounts)
 
     def open_session(self, ticket_id: bytes, life_s: float, now: float) -> Account:
-        """Return the ticket's account with one more session in it.
+        """Count one more session of a ticket, and return the ticket's account.
 
-        `life_s` is how long the ticket is still good. Raises PeerError(LIMIT).
+        `life_s` is how long the ticket is still valid. Raises PeerError(LIMIT) when the ticket has
+        as many sessions as it may have, or when there is no room for another account.
         """
         account = self._accounts.get(ticket_id)
         if account is None:
@@ -102,11 +104,12 @@ class Accounts:
         return account
 
     def close_session(self, account: Account) -> None:
-        """One session fewer."""
+        """Count one session fewer."""
         account.sessions -= 1
 
     def _make_room(self, now: float) -> None:
-        # From the oldest on, as far as they are over: each is looked at a few times in its life.
+        # Look at a bounded number of accounts, those unused for longest first. Each one is looked
+        # at only a few times, because those that are still needed move to the end.
         for ticket_id in list(self._accounts)[: limits.EXIT_ACCOUNTS_SWEPT]:
             account = self._accounts[ticket_id]
             if account.sessions == 0 and account.expires_s <= now:

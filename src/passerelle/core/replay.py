@@ -1,4 +1,4 @@
-"""Refuse messages that are stale, from the future, or seen before."""
+"""Refuse messages that are stale, that come from the future, or that came before."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import heapq
 class ReplayWindow:
     """The nonces of all messages whose time is still acceptable.
 
-    Times are Unix seconds. A nonce is remembered as long as its message would be fresh, so memory
-    is bounded by `capacity` and nothing is ever forgotten early: when full, new messages are
-    refused until old ones have expired.
+    Times are Unix seconds. A nonce is remembered for as long as its message would count as fresh.
+    At most `capacity` nonces are held, and none is dropped early: a full window refuses new
+    messages until old ones have expired.
     """
 
     def __init__(self, skew_s: float, capacity: int) -> None:
-        """A message's time may differ from ours by `skew_s` either way."""
+        """A message's time may differ from ours by up to `skew_s`, in either direction."""
         self._skew_s = skew_s
         self._capacity = capacity
         self._seen: set[bytes] = set()
@@ -26,10 +26,10 @@ class ReplayWindow:
         return len(self._seen)
 
     def accept(self, nonce: bytes, time_s: float, now_s: float) -> bool:
-        """Return whether the message is fresh and new, and remember its nonce if so."""
+        """Return whether a message is fresh and new; if it is, remember its nonce."""
         self._forget(now_s)
-        # Written so that a NaN is refused. What was forgotten stays refused also when our clock
-        # is set back and would call it fresh again.
+        # A NaN fails both comparisons, and so is refused. The second one refuses messages whose
+        # nonces were dropped, even if our clock is set back and they would count as fresh again.
         fresh = abs(time_s - now_s) <= self._skew_s and time_s > self._forgotten_s
         if not fresh or nonce in self._seen or len(self._seen) >= self._capacity:
             return False

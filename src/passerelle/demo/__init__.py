@@ -1,1 +1,1 @@
-"""The whole path on one machine, for people to see and for programs to check."""
+"""The demo: every part of the network on one machine, for people to see and tests to check."""

@@ -1,7 +1,7 @@
-"""A Chromium of our own, driven by the DevTools protocol over a pipe.
+"""Start a Chromium and drive it by the DevTools protocol over a pipe.
 
-A pipe rather than a port: no other program can reach it, and a Chromium whose pipe closes ends
-by itself, so none is left behind even if this process is killed.
+A pipe is used in place of a port, because no other program can reach it, and because a Chromium
+whose pipe closes ends by itself: none is left behind even if this process is killed.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from passerelle.errors import LocalError
 from passerelle.io.tasks import TaskSet
 
 ANSWER_TIMEOUT_S: Final = 20.0
-"""A command of the DevTools protocol is answered within this time, or the browser hangs."""
+"""How long the browser may take to answer a command of the DevTools protocol."""
 POLL_S: Final = 0.02
-"""A page is asked so often for what it does not tell by itself."""
+"""How often a page is asked about a state that it does not announce."""
 ANSWER_BYTES: Final = 32 * 1024 * 1024
-"""Longest answer: a screenshot of a large window."""
+"""The size of the longest answer, which is a screenshot of a large window."""
 END_TIMEOUT_S: Final = 3.0
 """How long a browser may take to end by itself before it is killed."""
 
 _LOWEST_SPARE_HANDLE = 10
-"""The shell below moves the pipe to handles 3 and 4: it must not be there already."""
+"""The lowest file descriptor for our ends of the pipe: a shell will put the pipe at 3 and 4."""
 
 
 class Browser:
-    """One running Chromium with one page. Made by `launch`."""
+    """One running Chromium with one page. `launch` makes it."""
 
     def __init__(self, process: asyncio.subprocess.Process, pipe: _Pipe) -> None:
         self._process = process
@@ -47,7 +47,7 @@ class Browser:
         self._session = ""
 
     async def attach(self) -> None:
-        """Take hold of the window's first page."""
+        """Attach to the window's first page, once there is one. The caller sets a deadline."""
         while True:
             found = await self._pipe.call("Target.getTargets", {})
             for target in found["targetInfos"]:
@@ -62,7 +62,7 @@ class Browser:
     async def navigate(self, url: str) -> None:
         """Open `url`, and return once the page has loaded.
 
-        Raises LocalError when the browser cannot open it.
+        The caller sets a deadline. Raises LocalError when the browser cannot open the page.
         """
         went = await self._page("Page.navigate", url=url)
         if reason := went.get("errorText"):
@@ -70,9 +70,9 @@ class Browser:
         await self.until("document.readyState === 'complete'")
 
     async def evaluate(self, script: str) -> Any:
-        """Return the value of a JavaScript expression in the page, promises awaited.
+        """Return the value of a JavaScript expression in the page; a promise is awaited.
 
-        Runs as if the visitor had just touched the page. Raises LocalError when it throws.
+        The page sees it as an action of the visitor. Raises LocalError when the expression throws.
         """
         found = await self._page(
             "Runtime.evaluate",
@@ -92,7 +92,7 @@ class Browser:
             await asyncio.sleep(POLL_S)
 
     async def screenshot(self) -> bytes:
-        """Return what the window shows, as PNG."""
+        """Return a picture of the page, as the bytes of a PNG file."""
         found = await self._page("Page.captureScreenshot", format="png")
         return base64.b64decode(found["data"])
 
@@ -111,7 +111,7 @@ class Browser:
                     await self._pipe.call("Browser.close", {})
                     await self._process.wait()
         finally:
-            # Its own process group (it was started in a session of its own) has all its children.
+            # The browser was started in a new session, so its process group has all its children.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             await self._process.wait()
@@ -119,10 +119,11 @@ class Browser:
 
 @asynccontextmanager
 async def launch(*, headless: bool, extra: Sequence[str] = ()) -> AsyncIterator[Browser]:
-    """Run a Chromium with an empty profile for the length of an `async with`.
+    """Run a Chromium with an empty profile during an `async with`.
 
-    Raises LocalError when there is none, or when it does not start. Leaving, also by
-    cancellation, ends all its processes and removes its profile.
+    `extra` are more arguments for its command line. Raises LocalError when no Chromium is
+    installed, or when it does not start. Leaving the block, also by cancellation, ends all its
+    processes and removes its profile.
     """
     program = find_chromium()
     if program is None:
@@ -153,7 +154,7 @@ async def _attach(browser: Browser, program: Path) -> None:
 
 
 class _Pipe:
-    """Commands and answers of the DevTools protocol: JSON, each ended by a zero byte."""
+    """Sends DevTools commands and reads the answers; each is JSON followed by a zero byte."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -165,7 +166,11 @@ class _Pipe:
     async def call(
         self, method: str, parameters: dict[str, object], *, session: str = ""
     ) -> dict[str, Any]:
-        """Return the browser's answer. Raises LocalError."""
+        """Return the browser's answer to a command.
+
+        Raises LocalError when the browser refuses the command or has ended, and TimeoutError when
+        it does not answer within `ANSWER_TIMEOUT_S`.
+        """
         if self.closed.is_set():
             raise _gone()
         self._number = number = self._number + 1
@@ -185,7 +190,7 @@ class _Pipe:
         return found["result"]  # type: ignore[no-any-return]
 
     async def read(self) -> None:
-        """Hand answers out until the browser closes its end."""
+        """Pass each answer to the call that waits for it, until the browser closes its end."""
         try:
             while True:
                 text = await self._reader.readuntil(b"\0")
@@ -216,8 +221,9 @@ async def _pipe_to(
         process = await asyncio.create_subprocess_exec(
             "/bin/sh",
             "-c",
-            # The browser reads commands from handle 3 and writes answers to handle 4. Not `<&`:
-            # Debian's sh duplicates handles of one digit only.
+            # The browser reads commands from descriptor 3 and writes answers to descriptor 4. The
+            # paths under /dev/fd replace `<&`, because Debian's sh knows only one-digit
+            # descriptors there.
             f'exec "$@" 3</dev/fd/{commands} 4>/dev/fd/{answers}',
             "sh",
             str(program),
@@ -252,7 +258,7 @@ async def _pipe_to(
 
 
 def _spare(handle: int) -> int:
-    """Move `handle` out of the way of those the shell is to set."""
+    """Move a file descriptor to a number that the shell does not use, and return the number."""
     moved = fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, _LOWEST_SPARE_HANDLE)
     os.close(handle)
     return moved

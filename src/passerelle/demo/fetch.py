@@ -1,7 +1,7 @@
-"""Fetch one page through a SOCKS5 proxy, with a stopwatch.
+"""Fetch one page through a SOCKS5 proxy, and measure how long each part takes.
 
-A reader's program in miniature: RFC 1928 without authentication, the name resolved at the far
-end, one HTTP/1.1 request on a connection of its own.
+It does what a reader's browser does: SOCKS5 without authentication (RFC 1928), with the name
+resolved at the exit, and one HTTP/1.1 request on its own connection.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from typing import Final
 from passerelle.errors import FAILURES, LocalError
 
 LARGEST_PAGE_BYTES: Final = 1024 * 1024
-"""Pages of the demo are far smaller."""
+"""The longest page accepted; the demo's pages are far smaller."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What came back."""
+    """The page that arrived. All times count from the start of the connection to the proxy."""
 
     status: int
     body: bytes
     connect_s: float
-    """From the first byte to the proxy until it said that the way is open."""
+    """The time until the proxy said that the stream is open."""
     first_byte_s: float
-    """… until the first byte of the answer."""
+    """The time until the response's head arrived."""
     total_s: float
-    """… until the last."""
+    """The time until the last byte arrived."""
 
 
 async def fetch(proxy_port: int, host: str, port: int, path: str) -> Page:
-    """Return http://`host`:`port``path` as it comes through the proxy on 127.0.0.1.
+    """Return the page at `path` on `host` and `port`, fetched through the proxy on 127.0.0.1.
 
-    Cancelling closes the connection. Raises LocalError when the proxy or the answer is not what
-    it should be.
+    Raises LocalError when the proxy cannot be reached or refuses, and when the response is not
+    HTTP or too long. Cancelling closes the connection.
     """
     started = time.monotonic()
     try:
@@ -71,7 +71,7 @@ async def _connect(
     _, reply, _, kind = await reader.readexactly(4)
     if reply != 0:
         raise LocalError(f"The proxy could not open the way: {_meaning(reply)}")
-    # The bound address: IPv4, a name, or IPv6, and a port.
+    # Skip the bound address (IPv4, a name, or IPv6) and its port.
     length = {1: 4, 4: 16}.get(kind) or (await reader.readexactly(1))[0]
     await reader.readexactly(length + 2)
 

@@ -1,4 +1,4 @@
-"""The demo: every part of the path in this process, and a real browser as the volunteer."""
+"""Run the demo: every part of the network in this process, and a real browser as the volunteer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from passerelle.core.address.policy import ConnectionPolicy
 from passerelle.demo import sites
 from passerelle.demo.browser import Browser, launch
 from passerelle.demo.fetch import Page, fetch
-from passerelle.demo.show import Show
+from passerelle.demo.output import TerminalOutput
 from passerelle.errors import ConfigError, LocalError
 from passerelle.io.server.web import WebServer
 from passerelle.keyring import Keyring
@@ -30,38 +30,41 @@ from passerelle.serve import BUILT_WIDGET, ServeConfig, Servers
 
 HOST: Final = "127.0.0.1"
 DEADLINE_S: Final = 60.0
-"""Without a visitor to wait for, the page has arrived by then or the demo has failed."""
+"""How long the demo may take until the page arrives, if it does not wait for a person's click."""
 
 ELEMENT: Final = "document.querySelector('passerelle-switch')"
-"""The switch, as JavaScript finds it in a page."""
+"""JavaScript for the switch's element in a page."""
 PRESS: Final = f"{ELEMENT}.shadowRoot.querySelector('button[role=switch]').click()"
-"""Press it."""
+"""JavaScript that clicks the switch."""
 AGREE: Final = f"{ELEMENT}.shadowRoot.querySelector('[part~=agree]')"
-"""The consent's yes."""
+"""JavaScript for the button by which a visitor agrees to help."""
 PHASE: Final = f"{ELEMENT}?.shadowRoot?.querySelector('[data-phase]')?.dataset.phase"
-"""What it is doing: off, consent, connecting, waiting, helping, …"""
+"""JavaScript for the switch's phase, such as off, consent, connecting, waiting or helping."""
 STATUS: Final = f"{ELEMENT}?.shadowRoot?.querySelector('[part=status]')?.textContent"
-"""The sentence it shows."""
+"""JavaScript for the status sentence that the switch shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoSettings:
-    """What the command line says."""
+    """The options of the command line."""
 
     once: bool = False
-    """End after the fetch."""
+    """Whether to end after the fetch."""
     headless: bool = False
-    """No window, whatever the screen."""
+    """Whether to run the browser without a window even if there is a screen."""
     port: int = 0
-    """Of the publisher's page; 0 takes a free one."""
+    """The port of the publisher's page; 0 takes a free one."""
 
 
 class Demo:
-    """One run. `arrived` tells, even after a failure or an interruption, whether the page did."""
+    """One run of the demo.
+
+    `arrived` is whether the blocked page came; it holds even after a failure or an interruption.
+    """
 
     def __init__(self, settings: DemoSettings, console: Console | None = None) -> None:
         self._settings = settings
-        self._show = Show(console or Console(highlight=False))
+        self._output = TerminalOutput(console or Console(highlight=False))
         self._windowed = has_screen() and not settings.headless
         self._link = asyncio.Event()
         self._steps: tuple[tuple[str, float], ...] = ()
@@ -69,17 +72,17 @@ class Demo:
         self.arrived = False
 
     async def run(self) -> None:
-        """Show everything; with `once` return after the fetch, else stay until cancelled.
+        """Run the demo. With `once` it returns after the fetch, otherwise it runs until cancelled.
 
-        Raises LocalError or ConfigError with the reason when the page did not arrive. Leaves no
-        process and no file behind, also when cancelled.
+        Raises LocalError or ConfigError with the reason when the page did not arrive. No process
+        and no file is left behind, also when cancelled.
         """
         if find_chromium() is None:
             raise LocalError(missing_browser_message())
         if not BUILT_WIDGET.is_dir():
             raise ConfigError("The widget is not built yet. Run `make widget` once.")
         async with AsyncExitStack() as stack:
-            # A visitor may take as long as a visitor wants.
+            # A person at the window may take any time to click, so there is no deadline then.
             limit_s = None if self._windowed and not self._settings.once else DEADLINE_S
             try:
                 async with asyncio.timeout(limit_s):
@@ -90,50 +93,50 @@ class Demo:
                 await self._stay(browser)
 
     async def _set_up(self, stack: AsyncExitStack) -> Browser:
-        show = self._show
-        with show.step("Starting the blocked site", "A blocked site is running"):
+        output = self._output
+        with output.step("Starting the blocked site", "A blocked site is running"):
             site = await stack.enter_async_context(WebServer(sites.blocked(), HOST, 0))
-        with show.step("Starting broker and exit", "Broker and exit are running"):
+        with output.step("Starting broker and exit", "Broker and exit are running"):
             servers = await stack.enter_async_context(self._servers(site.port))
-        with show.step("Starting the publisher's site", "The publisher's page is online"):
+        with output.step("Starting the publisher's site", "The publisher's page is online"):
             assert servers.tag is not None
             publisher = await stack.enter_async_context(
                 WebServer(sites.publisher(servers.tag), HOST, self._settings.port)
             )
         page_url = f"http://{HOST}:{publisher.port}/"
-        with show.step("Opening the page in a browser", "The page is open in a browser"):
+        with output.step("Opening the page in a browser", "The page is open in a browser"):
             browser = await stack.enter_async_context(
                 launch(headless=not self._windowed, extra=("--window-size=1200,900",))
             )
             await browser.navigate(page_url)
             await browser.until(f"{PHASE} !== undefined")
         await self._switch_on(browser, page_url)
-        with show.step("Connecting the client through the volunteer", "The client has its link"):
+        with output.step("Connecting the client through the volunteer", "The client has its link"):
             client = Client(
                 ClientConfig(invite=servers.invite, listen_host=HOST, listen_port=0), self._observe
             )
             stack.push_async_callback(client.close)
             await client.start()
             await self._link.wait()
-        with show.step("Fetching the blocked page", "The blocked page arrived, every byte of it"):
+        with output.step("Fetching the blocked page", "The blocked page arrived, every byte of it"):
             page = await fetch(client.port, HOST, site.port, sites.ARTICLE_PATH)
             _check(page)
         self.arrived = True
         site_url = f"http://{HOST}:{site.port}{sites.ARTICLE_PATH}"
-        show.path(volunteer=f"browser on {page_url}", site=site_url)
-        show.timing(self._steps, page)
+        output.path(volunteer=f"browser on {page_url}", site=site_url)
+        output.timing(self._steps, page)
         if not self._settings.once:
-            show.say(f"Publisher's page:  {page_url}")
-            show.say(f"Invite:            {servers.invite}")
-            show.say(f"Local proxy:       {HOST}:{client.port} (SOCKS5 and HTTP)")
-            show.say("Try it yourself:")
-            show.say(f"    curl --socks5-hostname {HOST}:{client.port} {site_url}")
-            show.say(f"    curl --proxy http://{HOST}:{client.port} {site_url}")
-            show.say("Press Ctrl-C to stop everything.")
+            output.say(f"Publisher's page:  {page_url}")
+            output.say(f"Invite:            {servers.invite}")
+            output.say(f"Local proxy:       {HOST}:{client.port} (SOCKS5 and HTTP)")
+            output.say("Try it yourself:")
+            output.say(f"    curl --socks5-hostname {HOST}:{client.port} {site_url}")
+            output.say(f"    curl --proxy http://{HOST}:{client.port} {site_url}")
+            output.say("Press Ctrl-C to stop everything.")
         return browser
 
     def _servers(self, site_port: int) -> Servers:
-        # The descriptor names the port before anything listens on it.
+        # The port is chosen before anything listens on it, because the descriptor has to name it.
         port = free_port()
         config = ServeConfig(
             name="Passerelle demo",
@@ -148,11 +151,11 @@ class Demo:
 
     async def _switch_on(self, browser: Browser, page_url: str) -> None:
         if self._windowed:
-            self._show.say(f"  Flip the switch on the page in the browser window ({page_url}).")
+            self._output.say(f"  Flip the switch on the page in the browser window ({page_url}).")
             doing = "Waiting for you to flip the switch"
         else:
             doing = "Flipping the switch on the page"
-        with self._show.step(doing, "The switch is on: a volunteer waits"):
+        with self._output.step(doing, "The switch is on: a volunteer waits"):
             if not self._windowed:
                 await browser.evaluate(PRESS)
                 await browser.until(f"{PHASE} !== 'off'")
@@ -172,24 +175,24 @@ class Demo:
 
     async def _stay(self, browser: Browser) -> None:
         await browser.wait_closed()
-        self._show.say("The browser was closed: the volunteer has left. Press Ctrl-C to end.")
+        self._output.say("The browser was closed: the volunteer has left. Press Ctrl-C to end.")
         await asyncio.Event().wait()
 
     def _too_late(self) -> str:
         heard = f" The client last said: {self._last_notice}" if self._last_notice else ""
         return (
             f"The demo did not finish within {DEADLINE_S:.0f} s. It was at: "
-            f"{self._show.doing}.{heard} Run it again with `passerelle --debug demo` to see more."
+            f"{self._output.doing}.{heard} Run it again with `passerelle --debug demo` to see more."
         )
 
 
 def has_screen() -> bool:
-    """Whether a window can be shown."""
+    """Whether this machine can show a window."""
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def free_port() -> int:
-    """Return a port of the loopback address that nothing listened on just now."""
+    """Return a TCP port on which nothing listens at the moment."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

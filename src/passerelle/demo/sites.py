@@ -1,4 +1,4 @@
-"""The two sites of the demo: a newspaper with the switch on its page, and a blocked one."""
+"""The demo's two sites: a newspaper whose page has the switch, and the blocked site."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FRESH = {"Cache-Control": "no-store"}
 
 
 def publisher(tag: str) -> web.Application:
-    """Return the newspaper's site. `tag` is what the operator gave its publisher."""
+    """Return the newspaper's site. `tag` is the HTML that the operator gives to a publisher."""
     script, _, element = tag.partition("\n")
     page = Template(_page("courier.html")).substitute(tag_script=script, tag_element=element)
     app = application()
@@ -32,7 +32,7 @@ def blocked() -> web.Application:
 
 
 def article() -> bytes:
-    """Return the blocked page, to compare with what arrives."""
+    """Return the blocked page's bytes, to compare them with those that arrive."""
     return _page("almanac.html").encode()
 
 

@@ -1,7 +1,8 @@
-"""Background tasks: the only place that calls `asyncio.create_task`.
+"""Background tasks. No other module calls `asyncio.create_task`.
 
-A `TaskSet` holds its tasks by reference (the loop does not), logs the failure of each once, and
-ends them all when it closes.
+The event loop keeps no strong reference to its tasks, so a task that nobody holds may vanish. A
+`TaskSet` holds its tasks, logs the failure of each one once, and cancels all of them when it
+closes.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ _log = logging.getLogger(__name__)
 
 
 class TaskSet:
-    """Named background tasks of one owner. Close it, or use it as an async context manager."""
+    """The background tasks of one owner. Close the set, or use it as an async context manager."""
 
     def __init__(self, owner: str, *, limit: int | None = None) -> None:
-        """`owner` starts the name of every task; at most `limit` tasks run at once."""
+        """The name of every task begins with `owner`; at most `limit` tasks run at once."""
         self._owner = owner
         self._limit = limit
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -36,19 +37,22 @@ class TaskSet:
 
     @property
     def full(self) -> bool:
-        """Whether `spawn` would refuse: ask first where a peer decides how many there are."""
+        """Whether as many tasks run as may. Ask before `spawn` where a peer decides how many."""
         return self._limit is not None and len(self._tasks) >= self._limit
 
     def spawn(self, work: Coroutine[Any, Any, object], name: str) -> None:
-        """Run `work` in the background as `owner/name`, and forget it: `start` gives the task.
+        """Run `work` in the background, as a task called `owner/name`.
 
-        If it fails, that is logged once. Raises RuntimeError, and does not run `work`, when the
-        set is closed or full.
+        A failure of the task is logged once. Raises RuntimeError, and does not run `work`, when the
+        set is closed or full. Use `start` to get the task.
         """
         self.start(work, name)  # type: ignore[unused-awaitable]
 
     def start(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
-        """Do as `spawn` does, and return the task, to be awaited or cancelled."""
+        """Run `work` as `spawn` does, and return the task, so that it can be awaited or cancelled.
+
+        Raises RuntimeError as `spawn` does.
+        """
         if self._closed or self.full:
             work.close()
             state = "closed" if self._closed else "full"
@@ -61,8 +65,8 @@ class TaskSet:
     async def close(self) -> None:
         """Cancel all tasks and wait until they have ended. Idempotent.
 
-        A task of the set may call this: it is left to end by itself. Cancelling leaves the tasks
-        cancelled and not waited for.
+        A task of the set may call this: it is not cancelled and ends by itself. Cancelling this
+        call stops the wait; the tasks are cancelled all the same.
         """
         self._closed = True
         others = self._tasks - {asyncio.current_task()}
@@ -89,10 +93,10 @@ class TaskSet:
 
 
 async def race(work: Coroutine[Any, Any, T], *, until: Coroutine[Any, Any, object]) -> T | None:
-    """Return what `work` returns, or None when `until` ends first.
+    """Return the result of `work`, or None when `until` ends first.
 
-    Whichever is late is cancelled and waited for. A failure of either is raised. Cancelling
-    cancels both.
+    The one that is late is cancelled, and its end is awaited. A failure of the first to end is
+    raised. Cancelling this call cancels both.
     """
     main = asyncio.create_task(work, name="race/work")
     other = asyncio.create_task(until, name="race/until")
@@ -107,7 +111,8 @@ async def race(work: Coroutine[Any, Any, T], *, until: Coroutine[Any, Any, objec
         for task in late:
             task.cancel()
         for task in {main, other} - set(late):
-            # Of two that end in the same turn, or as this is cancelled, one is not asked.
+            # Read the outcome of both. If both end in the same turn of the loop, or if this call is
+            # cancelled, one failure would go unread and asyncio would complain about it.
             if not task.cancelled():
                 task.exception()
         if late:
@@ -115,10 +120,10 @@ async def race(work: Coroutine[Any, Any, T], *, until: Coroutine[Any, Any, objec
 
 
 def describe(error: BaseException) -> str:
-    """Return what may be logged of `error`: its type and where it was raised.
+    """Return what may be logged about `error`: its type and its traceback.
 
-    The message is left out unless the error is one of ours: the operating system's errors quote
-    addresses, a parser's quote its input.
+    The message is included only for this project's own errors. The messages of others may quote
+    addresses (the operating system's errors do) or input (a parser's do).
     """
     message = f": {error}" if isinstance(error, PasserelleError) else ""
     frames = "".join(traceback.format_tb(error.__traceback__))
@@ -126,7 +131,7 @@ def describe(error: BaseException) -> str:
 
 
 class AllFailed(PasserelleError):
-    """None of the attempts succeeded; `errors` says why, in the order they ended."""
+    """None of the attempts succeeded. `errors` has their failures, in the order they ended."""
 
     def __init__(self, errors: tuple[PasserelleError, ...]) -> None:
         super().__init__(errors)
@@ -134,11 +139,12 @@ class AllFailed(PasserelleError):
 
 
 async def staggered(attempts: Iterable[tuple[Coroutine[Any, Any, T], float]]) -> T:
-    """Return what the first successful attempt returns; the others are cancelled.
+    """Return the result of the first attempt that succeeds, and cancel the others.
 
-    Each attempt comes with a delay in seconds: when nothing has ended by then, the next one is
-    started beside it; when one fails, at once. An attempt fails by a PasserelleError; any other
-    error is raised. Raises AllFailed. Cancelling cancels all.
+    Each attempt comes with a delay in seconds. If no attempt has ended when the delay is over, the
+    next one starts beside those that run; when an attempt fails, the next one starts at once. An
+    attempt fails by raising a PasserelleError; any other error is raised from here. Raises
+    AllFailed when every attempt has failed. Cancelling this call cancels all attempts.
     """
     waiting = iter(attempts)
     running: set[asyncio.Task[T]] = set()

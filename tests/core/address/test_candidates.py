@@ -27,7 +27,7 @@ PRIVATE = [
     "fd00::1",
     "2001:db8::1",
 ]
-"""Networks that laboratories are built on."""
+"""One address in each kind of network that laboratories use."""
 NEVER = [
     "0.0.0.0",
     "169.254.169.254",
@@ -45,11 +45,11 @@ NEVER = [
     "2001::1",
     "::808:808",
 ]
-"""What no peer can be found at."""
+"""Addresses at which no peer can be."""
 
 
 def described(*addresses: str | tuple[str, int]) -> Description:
-    """A description with these candidates."""
+    """Return a description with these candidates."""
     pairs = [each if isinstance(each, tuple) else (each, 50_000) for each in addresses]
     candidates = tuple(Candidate(CandidateKind.REFLEXIVE, *pair) for pair in pairs)
     return Description("abcd", "p" * 22, bytes(32), Setup.ACTPASS, candidates)
@@ -58,7 +58,7 @@ def described(*addresses: str | tuple[str, int]) -> Description:
 def used(
     *addresses: str | tuple[str, int], private: bool = False, seen: str | None = None
 ) -> list[tuple[str, int]]:
-    """Which of the candidates are left."""
+    """Return the address and port of each candidate that is left after vetting."""
     address = ip_address(seen) if seen else None
     vetted = vet(described(*addresses), private=private, seen=address)
     return [(candidate.ip, candidate.port) for candidate in vetted.candidates]
@@ -66,7 +66,7 @@ def used(
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_private_addresses_are_for_laboratories(address: str) -> None:
-    """They are left out unless the network says that it is one, whatever was seen."""
+    """Private addresses are left out unless the network is a laboratory."""
     assert used(address) == []
     assert used(address, private=True) == [(address, 50_000)]
     assert used(address, private=True, seen="8.8.8.8") == [(address, 50_000)]
@@ -74,7 +74,7 @@ def test_private_addresses_are_for_laboratories(address: str) -> None:
 
 @pytest.mark.parametrize("address", NEVER)
 def test_some_addresses_are_never_used(address: str) -> None:
-    """Metadata services, multicast, and what a translator would turn into somebody's address."""
+    """Metadata services, multicast and addresses that translate to others are never used."""
     assert used(address) == used(address, private=True) == []
 
 
@@ -89,7 +89,7 @@ def test_some_addresses_are_never_used(address: str) -> None:
     ],
 )
 def test_public_addresses_are_those_of_the_peer(seen: str | None, kept: list[str]) -> None:
-    """Only the /24 or /48 that the peer was seen at; without a public one, nothing is compared."""
+    """If `seen` is public, only public addresses in its /24 or /48 are used; else all are."""
     given_ = ["8.8.8.8", "8.8.8.1", "8.8.9.8", "2a00:1:2:3::4", "2a00:1:2::1", "2a00:1:3::1"]
     for private in (False, True):
         assert [ip for ip, _ in used(*given_, seen=seen, private=private)] == kept
@@ -97,12 +97,12 @@ def test_public_addresses_are_those_of_the_peer(seen: str | None, kept: list[str
 
 @pytest.mark.parametrize("seen", ["127.0.0.1", "10.1.2.3", "::1", "fd00::7"])
 def test_a_proxy_of_our_own_tells_nothing(seen: str) -> None:
-    """A request through a proxy on the same machine comes from a private address."""
+    """A `seen` that is private limits nothing: it belongs to a proxy on the same machine."""
     assert used("8.8.8.8", seen=seen) == [("8.8.8.8", 50_000)]
 
 
 def test_later_words_of_a_peer_bring_no_new_addresses() -> None:
-    """Over a link nobody else vets: only what was vetted before, at other ports too."""
+    """Over a link, where no broker vets, a peer may name new ports but no new addresses."""
     given_ = described(("8.8.8.8", 7000), "9.9.9.9", "10.0.0.1")
     for private in (False, True):
         vetted = vet(given_, private=private, known={"8.8.8.8"})
@@ -112,27 +112,27 @@ def test_later_words_of_a_peer_bring_no_new_addresses() -> None:
 
 
 def test_services_of_a_system_are_left_alone() -> None:
-    """DNS and NTP servers would answer, and more than was sent."""
+    """Low ports are left out: DNS and NTP servers there would answer with more than was sent."""
     ports = [("8.8.8.8", port) for port in (1, 53, 123, 1023)]
     assert used(*ports) == used(*ports, private=True) == []
     assert used(("8.8.8.8", 1024)) == [("8.8.8.8", 1024)]
 
 
 def test_repeats_and_surplus_ports_are_left_out() -> None:
-    """One address gets as many as a symmetric NAT shows to two STUN servers."""
+    """One address gets as many ports as a symmetric NAT shows to two STUN servers."""
     ports = [("8.8.8.8", 5000 + number) for number in range(4)]
     assert used(*ports) == ports[: limits.CANDIDATE_PORTS]
     assert used(ports[0], ports[0], ports[1]) == ports[:2]
 
 
 def test_more_than_a_description_takes_is_left_out() -> None:
-    """Our own stack may find more addresses than a description can hold."""
+    """Candidates beyond what a description can hold are left out; our own stack may find more."""
     many = [f"8.8.8.{number}" for number in range(1, limits.CANDIDATES + 3)]
     assert len(used(*many)) == limits.CANDIDATES
 
 
 def test_nothing_else_of_a_description_changes() -> None:
-    """Credentials, fingerprint and role stay."""
+    """Vetting keeps a description's credentials, fingerprint and role."""
     given_ = described("10.0.0.1")
     vetted = vet(given_, private=False)
     assert (vetted.ufrag, vetted.pwd, vetted.fingerprint, vetted.setup) == (
@@ -147,7 +147,7 @@ def test_nothing_else_of_a_description_changes() -> None:
 def test_vetting_only_takes_away(
     description: Description, private: bool, seen: IPAddress | None
 ) -> None:
-    """What is left was there, in its order; vetting it again changes nothing."""
+    """Vetting only removes candidates and keeps their order; vetting the result changes nothing."""
     vetted = vet(description, private=private, seen=seen)
     left = iter(description.candidates)
     assert all(candidate in left for candidate in vetted.candidates)

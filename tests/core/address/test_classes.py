@@ -97,18 +97,18 @@ CLASSES: dict[AddressClass, tuple[str, ...]] = {
     ("text", "kind"), [(text, kind) for kind, texts in CLASSES.items() for text in texts]
 )
 def test_class(text: str, kind: AddressClass) -> None:
-    """Every range of the registries is known, up to its edges."""
+    """Every range of the IANA registries has its class, up to its edges."""
     assert classify(ip_address(text)) is kind
 
 
 def test_every_class_has_an_example() -> None:
-    """The table above misses no class."""
+    """The table of examples above has every class."""
     assert set(CLASSES) == set(AddressClass)
 
 
 @given(st.ip_addresses())
 def test_public_is_global_to_python_too(address: IPv4Address | IPv6Address) -> None:
-    """The table lets nothing through that the standard library's own table knows as special."""
+    """Every address that the table calls public is global in the standard library's table, too."""
     assert classify(address) is not AddressClass.PUBLIC or address.is_global
 
 
@@ -127,5 +127,5 @@ def test_public_is_global_to_python_too(address: IPv4Address | IPv6Address) -> N
     ],
 )
 def test_embedded(text: str, inner: list[str]) -> None:
-    """The IPv4 addresses inside transition forms are found."""
+    """The IPv4 addresses inside IPv6 transition addresses are found."""
     assert [str(address) for address in embedded(ip_address(text))] == inner

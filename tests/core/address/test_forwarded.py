@@ -25,7 +25,7 @@ def test_a_proxy_of_ours_is_believed() -> None:
 
 
 def test_only_what_trusted_ones_wrote_is_believed() -> None:
-    """The client itself wrote what stands before its own address."""
+    """Only entries that a trusted proxy wrote are believed; the client may write others."""
     assert seen("10.0.0.1", "8.8.8.8, 1.1.1.1, 93.184.216.34") == "93.184.216.34"
     assert seen("10.0.0.1", "8.8.8.8, 93.184.216.34, 10.9.9.9") == "93.184.216.34"
     assert seen("10.0.0.1", "8.8.8.8", "93.184.216.34") == "93.184.216.34"

@@ -27,7 +27,7 @@ from passerelle.core.address.host import HostError, join_authority, parse_host, 
     ],
 )
 def test_host(text: str, host: object) -> None:
-    """Literals in their usual form become addresses; names are normalised."""
+    """IP literals in their usual form become addresses, and names are normalised."""
     assert parse_host(text) == host
 
 
@@ -66,7 +66,7 @@ def test_host(text: str, host: object) -> None:
     ],
 )
 def test_not_a_host(text: str) -> None:
-    """What two readers could take for different places is refused, and not quoted."""
+    """A text that two programs could take for different hosts is refused and not quoted."""
     with pytest.raises(HostError) as caught:
         parse_host(text)
     assert not text.strip("0.") or text not in str(caught.value)
@@ -74,7 +74,7 @@ def test_not_a_host(text: str) -> None:
 
 @given(st.text() | st.text(alphabet="0123456789abcdefx.:[]%-", max_size=20))
 def test_any_text_is_a_host_or_refused(text: str) -> None:
-    """Whatever the text, the outcome is an address, a name, or `HostError`; and it is stable."""
+    """Any text gives an address, a name or a `HostError`; parsing the result changes nothing."""
     try:
         host = parse_host(text)
     except HostError:
@@ -84,7 +84,7 @@ def test_any_text_is_a_host_or_refused(text: str) -> None:
 
 @given(st.text(alphabet="0123456789abcdefx.", min_size=1, max_size=16))
 def test_name_is_never_an_address_to_the_system(text: str) -> None:
-    """What is taken for a name is not a number to inet_aton, the most forgiving reader."""
+    """A text accepted as a name is no number to inet_aton, the most lenient parser of addresses."""
     try:
         host = parse_host(text)
     except HostError:
@@ -106,7 +106,7 @@ def test_name_is_never_an_address_to_the_system(text: str) -> None:
     ],
 )
 def test_split_authority(authority: str, default: int | None, expected: tuple[str, int]) -> None:
-    """An authority has a host and a port, or the default port."""
+    """An authority is split into its host and its port, or the default port."""
     assert split_authority(authority, default) == expected
 
 
@@ -128,12 +128,12 @@ def test_split_authority(authority: str, default: int | None, expected: tuple[st
     ],
 )
 def test_not_an_authority(authority: str) -> None:
-    """A missing or odd port, a user name, or a bare IPv6 address is refused."""
+    """A missing or malformed port, a user name, and IPv6 without brackets are refused."""
     with pytest.raises(HostError):
         split_authority(authority)
 
 
 @pytest.mark.parametrize("host", ["example.com", "1.2.3.4", "2001:db8::1"])
 def test_join_authority(host: str) -> None:
-    """Joining and splitting give back the same."""
+    """Splitting a joined authority gives the same host and port."""
     assert split_authority(join_authority(host, 443)) == (host, 443)

@@ -43,9 +43,9 @@ def test_only_public_addresses_by_default(address: IPv4Address | IPv6Address) ->
         (["127.0.0.0/8"], "::1", AddressClass.LOOPBACK),
         (["127.0.0.0/8"], "10.0.0.1", AddressClass.PRIVATE),
         (["::1/128", "fd00::/8"], "fd12::1", None),
-        # The inner address is open, the mapped form is not.
+        # The inner address is open, but the mapped form of it is not.
         (["127.0.0.0/8"], "::ffff:127.0.0.1", AddressClass.MAPPED),
-        # The prefix is open, what lies behind it is judged.
+        # The prefix is open, and the address inside it is judged by itself.
         (["64:ff9b::/96"], "64:ff9b::8.8.8.8", None),
         (["64:ff9b::/96"], "64:ff9b::127.0.0.1", AddressClass.LOOPBACK),
         (["64:ff9b::/96"], "64:ff9b::169.254.169.254", AddressClass.METADATA),
@@ -57,7 +57,7 @@ def test_only_public_addresses_by_default(address: IPv4Address | IPv6Address) ->
     ],
 )
 def test_allowed_networks(networks: list[str], address: str, denial: AddressClass | None) -> None:
-    """The configuration opens what it names and nothing else."""
+    """The configuration opens the networks that it names and nothing else."""
     assert allowing(*networks).decide(ip_address(address), 80) is denial
 
 
@@ -68,7 +68,7 @@ def test_web_ports(port: int) -> None:
 
 
 def test_other_ports() -> None:
-    """Other ports are closed by default, and open if configured."""
+    """Other ports are closed by default, and open if they are configured."""
     assert ConnectionPolicy().decide(PUBLIC, 22) is PortRule.NOT_OPEN
     assert ConnectionPolicy(ports=frozenset({22})).decide(PUBLIC, 22) is None
     assert ConnectionPolicy(ports=frozenset({22})).decide(PUBLIC, 80) is PortRule.NOT_OPEN
@@ -77,21 +77,21 @@ def test_other_ports() -> None:
 
 @pytest.mark.parametrize("port", sorted(NEVER_PORTS))
 def test_never_ports(port: int) -> None:
-    """No configuration opens mail, telnet and file sharing."""
+    """No configuration opens the ports of mail, telnet and file sharing."""
     policy = ConnectionPolicy(allow=(ip_network("127.0.0.0/8"),), ports=frozenset(NEVER_PORTS))
     assert policy.decide(ip_address("127.0.0.1"), port) is PortRule.NEVER
     assert ConnectionPolicy(ports=None).decide_port(port) is PortRule.NEVER
 
 
 def test_allowed_networks_keep_the_ports() -> None:
-    """An opened network is open on the configured ports."""
+    """In an opened network, too, only the configured ports are open."""
     policy = ConnectionPolicy(allow=(ip_network("10.0.0.0/8"),))
     assert policy.decide(ip_address("10.0.0.1"), 443) is None
     assert policy.decide(ip_address("10.0.0.1"), 22) is PortRule.NOT_OPEN
 
 
 def test_refusal_is_uniform_to_the_application() -> None:
-    """Whatever the reason, the application learns the same; the reason is a metric label."""
+    """An application learns the same whatever the reason is; the reason is a metric label only."""
     reasons: list[Denial] = [AddressClass.PRIVATE, PortRule.NEVER, HostRule.OWN]
     refusals = [DestinationRefused(reason) for reason in reasons]
     assert {(refused.failure, str(refused)) for refused in refusals} == {
@@ -111,19 +111,19 @@ def test_labels_are_distinct() -> None:
 
 
 def test_mail_is_never_open() -> None:
-    """Neither sending nor fetching, nor telnet, nor Windows' file sharing."""
+    """The ports for sending and fetching mail, telnet and Windows file sharing are never open."""
     assert {23, 25, 110, 139, 143, 445, 465, 587, 993, 995} <= NEVER_PORTS
     assert not NEVER_PORTS & WEB_PORTS
 
 
 def test_own_addresses_are_closed_though_public() -> None:
-    """What listens at the exit itself is not a site; an opened network is open whole."""
+    """The exit's own public addresses are closed, except in a network that the operator opened."""
     assert ConnectionPolicy().decide(PUBLIC, 443, own=True) is HostRule.OWN
     assert allowing("1.1.1.0/24").decide(PUBLIC, 443, own=True) is None
 
 
 def test_closed_networks_stay_closed() -> None:
-    """Whatever else is opened."""
+    """A network that the operator closed stays closed, whatever else is opened."""
     policy = ConnectionPolicy(allow=(ip_network("10.0.0.0/8"),), deny=(ip_network("10.1.0.0/16"),))
     assert policy.decide(ip_address("10.0.0.1"), 443) is None
     assert policy.decide(ip_address("10.1.0.1"), 443) is HostRule.CLOSED
@@ -151,18 +151,18 @@ SITES = tuple(parse_site(text) for text in ("News.Example.", "*.news.example", "
     ],
 )
 def test_site_mode(host: str, denial: HostRule | None) -> None:
-    """The listed names and nothing else; addresses are nobody's name."""
+    """In `site` mode the listed names are open and nothing else, addresses included."""
     assert ConnectionPolicy(sites=SITES).decide_host(parse_host(host)) is denial
 
 
 def test_listed_names_are_judged_by_address_all_the_same() -> None:
-    """A publisher's name that leads into a private network leads nowhere."""
+    """A listed name that leads into a private network is refused by its address."""
     policy = ConnectionPolicy(sites=SITES)
     assert policy.decide(ip_address("10.0.0.1"), 443) is AddressClass.PRIVATE
 
 
 def test_no_sites_serve_nothing() -> None:
-    """An empty list is not the same as `web` mode."""
+    """An empty list of sites opens nothing, unlike `web` mode, which has no list."""
     assert ConnectionPolicy(sites=()).decide_host("news.example") is HostRule.NOT_LISTED
 
 
@@ -170,7 +170,7 @@ def test_no_sites_serve_nothing() -> None:
     "text", ["", "*", "*.", "*.org", "1.1.1.1", "*.1.1.1.1", "a.*.example", "::1", "x y.example"]
 )
 def test_what_is_no_site(text: str) -> None:
-    """Wildcards stand for whole labels in front of a name of at least two."""
+    """A wildcard must stand for whole labels before a name of at least two labels."""
     with pytest.raises(HostError):
         parse_site(text)
 
@@ -190,12 +190,12 @@ def test_what_is_no_site(text: str) -> None:
     ],
 )
 def test_names_of_local_networks(host: str, denial: HostRule | None) -> None:
-    """They are not even looked up, so their existence cannot be learned; addresses come later."""
+    """Local names are refused before any look-up, so nobody can learn whether they exist."""
     assert ConnectionPolicy().decide_host(parse_host(host)) is denial
 
 
 def test_who_opens_a_network_opens_its_names() -> None:
-    """Else an operator's own names could not be reached."""
+    """An operator who opens a private network can use its names."""
     assert allowing("10.0.0.0/8").decide_host("intranet") is None
 
 
@@ -216,12 +216,12 @@ def test_who_opens_a_network_opens_its_names() -> None:
 def test_datagrams_have_ports_of_their_own(
     policy: ConnectionPolicy, port: int, denial: PortRule | None
 ) -> None:
-    """DNS and HTTP/3 by default; what is open for TCP says nothing about UDP."""
+    """For UDP the ports of DNS and HTTP/3 are open by default, whatever is open for TCP."""
     assert policy.for_datagrams.decide_port(port) is denial
 
 
 @given(st.ip_addresses())
 def test_datagrams_go_to_the_same_addresses(address: IPv4Address | IPv6Address) -> None:
-    """One rule for both."""
+    """UDP follows the same rules for addresses as TCP."""
     policy = allowing("127.0.0.0/8", "fd00::/8")
     assert policy.for_datagrams.decide(address, 53) is policy.decide(address, 53)

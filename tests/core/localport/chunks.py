@@ -1,4 +1,4 @@
-"""Feeding a handshake in pieces."""
+"""Feed a handshake in pieces."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from passerelle.core.localport.request import (
 
 
 def feed(handshake: Handshake, chunks: Iterable[bytes]) -> tuple[bytes, Effect | None, bytes]:
-    """Return all bytes sent, the last effect if any, and the stream's bytes behind the request."""
+    """Return all bytes sent, the last effect if any, and the bytes after the request."""
     sent, last, stream = b"", None, b""
     for chunk in chunks:
         if isinstance(last, CloseConnection):
@@ -39,7 +39,7 @@ def feed(handshake: Handshake, chunks: Iterable[bytes]) -> tuple[bytes, Effect |
 
 
 def trickle(data: bytes) -> list[bytes]:
-    """Return `data` one byte at a time."""
+    """Return `data` as chunks of one byte."""
     return [bytes([byte]) for byte in data]
 
 

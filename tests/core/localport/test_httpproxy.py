@@ -47,7 +47,7 @@ def rejected(data: bytes) -> tuple[Rejection, h11.Response]:
 
 
 def parse(data: bytes, method: bytes = b"GET") -> tuple[h11.Response, bytes]:
-    """Read a whole response as a strict client does."""
+    """Parse a whole response as a strict client does."""
     client = h11.Connection(h11.CLIENT)
     client.send(h11.Request(method=method, target="/", headers=[("Host", "x")]))
     client.send(h11.EndOfMessage())
@@ -72,7 +72,7 @@ def parse(data: bytes, method: bytes = b"GET") -> tuple[h11.Response, bytes]:
 )
 @pytest.mark.parametrize("fields", [b"Host: x\r\n", b"Host: x\r\nContent-Length: 0\r\n"])
 def test_connect(target: bytes, host: str, port: int, fields: bytes) -> None:
-    """CONNECT asks for a stream; what follows is the stream's, untouched."""
+    """CONNECT asks for a stream, and the bytes after it belong to the stream unchanged."""
     data = b"CONNECT " + target + b" HTTP/1.1\r\n" + fields + b"\r\n\x16\x03\x01"
     for chunks in ([data], trickle(data)):
         proxy = HttpProxy()
@@ -82,13 +82,13 @@ def test_connect(target: bytes, host: str, port: int, fields: bytes) -> None:
 
 
 def test_connect_of_http_1_0() -> None:
-    """Older tools connect without a Host field."""
+    """A CONNECT of HTTP/1.0 without a Host field, as older tools send it, is accepted."""
     data = b"CONNECT example.com:443 HTTP/1.0\r\n\r\n"
     assert feed(HttpProxy(), [data]) == (b"", Connect("example.com", 443), b"")
 
 
 def test_head_is_rewritten() -> None:
-    """The site gets origin form, the target's host, its own fields, and no hop-by-hop field."""
+    """The site gets the origin form, the target's host and its fields, but none for the hop."""
     data = (
         b"GET http://example.com:8080/a?b=http://c#d HTTP/1.1\r\n".replace(b"#d", b"")
         + b"Host: other.example\r\nX-Case: Kept\r\nProxy-Connection: keep-alive\r\n"
@@ -115,19 +115,19 @@ def test_head_is_rewritten() -> None:
     ],
 )
 def test_target_forms(method: bytes, target: bytes, line: bytes, host: bytes) -> None:
-    """Any http address becomes a path and a Host field."""
+    """Every form of http URL becomes a path and a Host field."""
     forward, _ = forwarded(get(target=target, method=method))
     assert forward.head.startswith(line + b"HTTP/1.1\r\nHost: " + host + b"\r\n")
 
 
 def test_http_1_0_stays_1_0() -> None:
-    """An application of HTTP/1.0 must not be answered in chunks it cannot read."""
+    """An HTTP/1.0 request stays one, as its application could not read an answer in chunks."""
     forward, _ = forwarded(b"GET http://example.com/ HTTP/1.0\r\n\r\n")
     assert forward.head.startswith(b"GET / HTTP/1.0\r\nHost: example.com\r\n")
 
 
 def test_body_of_known_length() -> None:
-    """The body passes, and nothing behind it: the next request may be for another site."""
+    """The body passes, but nothing after it, because the next request may be for another site."""
     data = get(b"Content-Length: 5\r\n", method=b"POST") + b"hello" + get()
     forward, stream = forwarded(data)
     assert b"Content-Length: 5\r\n" in forward.head
@@ -140,7 +140,7 @@ def test_body_of_known_length() -> None:
     "request_", [get(), get(b"Connection: close\r\n"), b"GET http://example.com/ HTTP/1.0\r\n\r\n"]
 )
 def test_no_body(request_: bytes) -> None:
-    """A request without a body sends nothing behind its head."""
+    """Nothing follows the head of a request without a body."""
     assert forwarded(request_ + get())[1] == b""
 
 
@@ -158,7 +158,7 @@ def unchunk(data: bytes) -> bytes:
 
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=4), st.data())
 def test_chunked_body(pieces: list[bytes], draw: st.DataObject) -> None:
-    """A chunked body keeps its content; extensions and trailers stay behind."""
+    """A chunked body keeps its content, without chunk extensions and trailers."""
     body = b"".join(b"%X;a=b\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
     body += b"0\r\nHost: smuggled\r\n\r\n"
     data = get(b"Transfer-Encoding: Chunked\r\n", method=b"POST") + body + get()
@@ -170,7 +170,7 @@ def test_chunked_body(pieces: list[bytes], draw: st.DataObject) -> None:
 
 @pytest.mark.parametrize("body", [b"x\r\n", b"5\r\nhelloX", b"-1\r\n", b"0\r\nX : y\r\n\r\n"])
 def test_broken_chunks(body: bytes) -> None:
-    """A broken body is an error, at once or while it flows."""
+    """A malformed body is an error, whether it comes with the head or later."""
     head = get(b"Transfer-Encoding: chunked\r\n", method=b"POST")
     assert rejected_at_once(head + body) is Rejection.MALFORMED
     proxy = HttpProxy()
@@ -186,7 +186,7 @@ def rejected_at_once(data: bytes) -> Rejection:
 
 
 def test_websocket_upgrade() -> None:
-    """A WebSocket handshake keeps its upgrade, and all that follows is passed on raw."""
+    """A WebSocket handshake keeps its Upgrade field, and all bytes after it pass unchanged."""
     data = get(UPGRADE + b"Sec-WebSocket-Key: a\r\n") + b"\x81\x00"
     forward, stream = forwarded(data)
     assert forward.head.endswith(
@@ -205,14 +205,14 @@ def test_websocket_upgrade() -> None:
     ],
 )
 def test_other_upgrades_are_dropped(fields: bytes) -> None:
-    """An upgrade that is not a complete WebSocket one is not passed on."""
+    """An upgrade to anything but a complete WebSocket upgrade is not passed on."""
     forward, _ = forwarded(get(fields))
     assert b"pgrade" not in forward.head
     assert forward.head.endswith(b"Connection: close\r\n\r\n")
 
 
 def test_upgrade_with_a_body() -> None:
-    """An upgrade whose request has a body waits for that body before anything is raw."""
+    """If an upgrade request has a body, bytes pass unchanged only after that body."""
     data = get(UPGRADE + b"Content-Length: 3\r\n") + b"abc"
     assert forwarded(data)[1] == b"abc"
     assert feed(HttpProxy(), [data[:-1], data[-1:], b"x"])[2] == b"abc"
@@ -259,19 +259,19 @@ def test_upgrade_with_a_body() -> None:
     ],
 )
 def test_rejection(data: bytes, reason: Rejection) -> None:
-    """What is malformed, ambiguous or not for a proxy gets a 400 that ends the connection."""
+    """A request that is malformed, ambiguous or not for a proxy gets a 400 and a close."""
     found, response = rejected(data)
     assert (found, response.status_code) == (reason, 400)
     assert (b"connection", b"close") in list(response.headers)
 
 
 def test_bare_line_feeds_are_not_waited_for() -> None:
-    """A head that can never end is refused at its first wrong line."""
+    """A head with a bare line feed is refused at once, because its end would never come."""
     assert rejected_at_once(b"GET http://example.com/ HTTP/1.1\n") is Rejection.MALFORMED
 
 
 def test_head_limit() -> None:
-    """A head of exactly the limit passes; one byte more does not, however it is cut."""
+    """A head of exactly the limit passes, and one more byte is refused, however the head is cut."""
     room = PROXY_HEAD_BYTES - len(get(b"X: \r\n"))
     forward, _ = forwarded(get(b"X: " + b"a" * room + b"\r\n"))
     assert b"a" * room in forward.head
@@ -283,7 +283,7 @@ def test_head_limit() -> None:
 
 
 def test_over_is_over() -> None:
-    """Bytes after the last effect are not the handshake's."""
+    """Bytes after the last effect are not accepted."""
     proxy = HttpProxy()
     proxy.receive(get())
     with pytest.raises(RuntimeError):
@@ -292,7 +292,7 @@ def test_over_is_over() -> None:
 
 
 class Page(html.parser.HTMLParser):
-    """Collects what a page would load and what it says."""
+    """Collects what a page would load and the text that it shows."""
 
     def __init__(self, page: bytes) -> None:
         super().__init__()
@@ -310,7 +310,7 @@ class Page(html.parser.HTMLParser):
 
 
 def test_error_page() -> None:
-    """A page is whole, escaped, loads nothing and closes the connection."""
+    """An error page is complete and escaped, loads nothing, and closes the connection."""
     response, page = parse(error_response(502, "No <b>", 'Try & "again" <script>x</script>'))
     assert response.status_code == 502
     assert (b"connection", b"close") in list(response.headers)
@@ -323,7 +323,7 @@ def test_error_page() -> None:
 
 @pytest.mark.parametrize("failure", Failure)
 def test_every_failure_has_a_page(failure: Failure) -> None:
-    """Each failure has its status, its sentence, and its name in Proxy-Status."""
+    """Each failure has its status, its sentence on the page, and its name in Proxy-Status."""
     proxy = HttpProxy()
     proxy.receive(get())
     response, page = parse(proxy.refuse(failure))
@@ -336,7 +336,7 @@ def test_every_failure_has_a_page(failure: Failure) -> None:
 
 
 def test_head_gets_no_page() -> None:
-    """The answer to HEAD is a head."""
+    """The answer to HEAD has no page."""
     proxy = HttpProxy()
     proxy.receive(get(method=b"HEAD"))
     response, page = parse(proxy.refuse(Failure.DNS), b"HEAD")
@@ -365,10 +365,10 @@ FRAGMENTS = st.sampled_from(
 
 @given(st.lists(FRAGMENTS | st.binary(max_size=6), max_size=12).map(b"".join), st.data())
 def test_any_bytes_in_any_chunking(data: bytes, draw: st.DataObject) -> None:
-    """Garbage has only declared outcomes, and the same request however it is cut."""
+    """Any bytes lead to one of the declared outcomes, and to the same one however they are cut."""
 
     def outcome(chunks: list[bytes]) -> object:
-        # A broken body shows at once in one cut, later in another: the stream's reset either way.
+        # A malformed body may fail at once in one cut and later in another; both reset the stream.
         try:
             sent, last, stream = feed(HttpProxy(), chunks)
         except BadRequest:
@@ -376,7 +376,7 @@ def test_any_bytes_in_any_chunking(data: bytes, draw: st.DataObject) -> None:
         if isinstance(last, CloseConnection) and b"body is not" in sent:
             return "broken"
         if isinstance(last, Forward) and b"Transfer-Encoding: chunked" in last.head:
-            stream = re.sub(rb"[0-9a-f]+\r\n|\r\n", b"", stream)  # chunks are cut anew
+            stream = re.sub(rb"[0-9a-f]+\r\n|\r\n", b"", stream)  # chunks are made anew
         return sent, last, stream
 
     assert outcome(draw.draw(cut(data))) == outcome([data]) == outcome(trickle(data))

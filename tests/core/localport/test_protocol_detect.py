@@ -23,7 +23,7 @@ GET = b"GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n\r\n"
     ],
 )
 def test_first_byte_tells(data: bytes, accepted: bytes, refused: bytes) -> None:
-    """Each protocol is found and answered in kind, one byte at a time."""
+    """The first byte tells the protocol, and the answers are in that protocol."""
     front = ProtocolDetector()
     _, last, _ = feed(front, trickle(data))
     assert isinstance(last, Connect | Forward)
@@ -37,12 +37,12 @@ def test_first_byte_tells(data: bytes, accepted: bytes, refused: bytes) -> None:
     "first", [b"\x04\x01\x00\x50", b"\x16\x03\x01", b"\0", b"\r\n", b" ", b"\xc0"]
 )
 def test_anything_else_is_closed(first: bytes) -> None:
-    """SOCKS4, TLS and noise are closed without an answer."""
+    """A connection that begins with SOCKS4, TLS or noise is closed without an answer."""
     assert ProtocolDetector().receive(first) == [CloseConnection(Rejection.NOT_A_PROXY_REQUEST)]
 
 
 def test_nothing_yet() -> None:
-    """No bytes decide nothing, and there is nothing to answer."""
+    """No bytes decide nothing, and before the first byte there is no answer to give."""
     front = ProtocolDetector()
     assert front.receive(b"") == []
     with pytest.raises(RuntimeError):
@@ -59,6 +59,6 @@ def test_nothing_yet() -> None:
 def test_any_bytes_in_any_chunking(
     start: bytes, noise: bytes, at: int, draw: st.DataObject
 ) -> None:
-    """Requests with noise at any place have the same declared outcome however they are cut."""
+    """Requests with noise in any place have the same outcome however they are cut."""
     data = start[:at] + noise + start[at:]
     assert feed(ProtocolDetector(), draw.draw(cut(data))) == feed(ProtocolDetector(), [data])

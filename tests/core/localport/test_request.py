@@ -22,12 +22,12 @@ from passerelle.core.localport.request import (
     ],
 )
 def test_repr_withholds(effect: Effect) -> None:
-    """Neither destination nor payload shows when an effect lands in a log."""
+    """The repr of an effect shows neither destination nor payload, so a log cannot either."""
     assert "secret" not in f"{effect!r} {effect}"
     assert "4711" not in repr(effect)
 
 
 def test_reason_shows() -> None:
-    """The reason of a rejection is no secret."""
+    """The reason of a rejection is shown, because it is no secret."""
     assert "COMMAND" in repr(CloseConnection(Rejection.COMMAND))
     assert str(BadRequest(Rejection.SCHEME, 400, "Only http.")) == "Only http."

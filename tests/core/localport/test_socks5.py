@@ -41,7 +41,7 @@ def failed(code: int) -> bytes:
     ],
 )
 def test_request(data: bytes, sent: bytes, last: Effect) -> None:
-    """A request is read whole or one byte at a time, with the bytes behind it."""
+    """A request is read with the bytes that follow it, whole or one byte at a time."""
     for chunks in ([data + b"early"], trickle(data + b"early")):
         assert feed(Socks5(), chunks) == (sent, last, b"early")
 
@@ -104,20 +104,20 @@ def test_rejection(data: bytes, sent: bytes, reason: Rejection) -> None:
     ],
 )
 def test_udp_associate(address: bytes, port: int) -> None:
-    """Zeros, an address, even a name: what counts is the port the application will send from."""
+    """UDP ASSOCIATE takes any address, even a name; only the port that it names is used."""
     data = GREETING + b"\x05\x03\x00" + address
     for chunks in ([data], trickle(data)):
         assert feed(Socks5(), chunks) == (b"\x05\x00", Associate(port), b"")
 
 
 def test_udp_associate_of_an_unknown_kind_is_refused() -> None:
-    """The same address types as for CONNECT."""
+    """UDP ASSOCIATE with an unknown address type is refused, as CONNECT is."""
     got = feed(Socks5(), [GREETING + b"\x05\x03\x00\x02\x00\x00"])
     assert got == (b"\x05\x00" + failed(8), CloseConnection(Rejection.DESTINATION), b"")
 
 
 def test_answers_come_in_step() -> None:
-    """Each message is answered at once, not with the next."""
+    """Each message is answered at once, before the next one comes."""
     socks = Socks5()
     assert len(socks.receive(b"\x05\x01\x00")) == 1
     assert socks.receive(NAME[:-1]) == []
@@ -125,7 +125,7 @@ def test_answers_come_in_step() -> None:
 
 
 def test_over_is_over() -> None:
-    """Bytes after the last effect are the stream's; handing them to the handshake is a fault."""
+    """After the last effect the handshake takes no bytes: they belong to the stream."""
     socks = Socks5()
     socks.receive(GREETING + NAME)
     with pytest.raises(RuntimeError):
@@ -155,7 +155,7 @@ PIECES = st.sampled_from(
 
 @given(st.lists(PIECES | st.binary(max_size=12), max_size=6).map(b"".join), st.data())
 def test_any_bytes_in_any_chunking(data: bytes, draw: st.DataObject) -> None:
-    """Garbage has only declared outcomes, the same ones however it is cut."""
+    """Any bytes lead to one of the declared outcomes, and to the same one however they are cut."""
     whole = feed(Socks5(), [data])
     assert whole[1] is None or isinstance(whole[1], Connect | Associate | CloseConnection)
     assert feed(Socks5(), draw.draw(cut(data))) == whole

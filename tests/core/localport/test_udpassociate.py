@@ -20,14 +20,14 @@ NAME = b"\0\0\0\x03\x0bexample.com\x01\xbb"
     ],
 )
 def test_bytes_of_a_datagram(start: bytes, host: str, port: int) -> None:
-    """Each kind of address both ways, with and without a payload."""
+    """Each type of address is packed and unpacked, with and without a payload."""
     assert decode(start + b"query") == AssociatePacket(host, port, b"query")
     assert decode(start) == AssociatePacket(host, port, b"")
     assert header(host, port) == start
 
 
 def test_a_literal_in_a_names_place_is_the_address() -> None:
-    """Some applications put it there; the answers come from the same host."""
+    """An IP literal in the field for a name is taken for an address."""
     assert decode(b"\0\0\0\x03\x071.2.3.4\x00\x35x") == AssociatePacket("1.2.3.4", 53, b"x")
 
 
@@ -47,13 +47,13 @@ def test_a_literal_in_a_names_place_is_the_address() -> None:
     ],
 )
 def test_what_is_dropped(datagram: bytes, drop: Drop) -> None:
-    """Fragments, odd literals, and what is cut short."""
+    """Fragments, malformed addresses and truncated datagrams are dropped."""
     assert decode(datagram) is drop
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_packet_or_dropped(datagram: bytes) -> None:
-    """Garbage has only declared outcomes; what is taken comes back the same."""
+    """Any bytes are a packet or dropped, and a packet packs to the same bytes."""
     got = decode(datagram)
     if isinstance(got, AssociatePacket):
         assert datagram.endswith(got.payload)
@@ -67,6 +67,6 @@ def test_any_address_comes_back(address: object, port: int, payload: bytes) -> N
 
 
 def test_repr_hides_destination_and_payload() -> None:
-    """Neither can reach a log."""
+    """The repr of a packet shows neither destination nor payload, so a log cannot either."""
     text = repr(AssociatePacket("secret.example", 4711, b"payload"))
     assert not any(secret in text for secret in ("secret", "4711", "payload"))

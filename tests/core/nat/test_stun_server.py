@@ -7,34 +7,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passerelle import limits
-from passerelle.core.nat.stun_server import Corner, StunServer
+from passerelle.core.nat.stun_server import SocketIndex, StunServer
 from passerelle.wire import stun
 from passerelle.wire.stun import BindingError, BindingRequest, BindingResponse, Endpoint
 
 TRANSACTION = b"t" * 12
-HERE = Corner(0, 0)
+HERE = SocketIndex(0, 0)
 CLIENT = Endpoint(ip_address("8.8.8.8"), 40_000)
 HEADERS = {4: 28, 6: 48}
-"""IP and UDP headers."""
+"""The bytes of the IP and UDP headers, by IP version."""
 
 
-def endpoint(corner: Corner, *, version: int = 4) -> Endpoint:
+def endpoint(index: SocketIndex, *, version: int = 4) -> Endpoint:
     address = ("9.9.9.1", "9.9.9.2") if version == 4 else ("2a00::1", "2a00::2")
-    return Endpoint(ip_address(address[corner.address]), (3478, 3479)[corner.port])
+    return Endpoint(ip_address(address[index.address]), (3478, 3479)[index.port])
 
 
-FOUR = {corner: endpoint(corner) for corner in (Corner(a, p) for a in (0, 1) for p in (0, 1))}
-TWO = {corner: endpoint(corner) for corner in (Corner(0, 0), Corner(0, 1))}
+FOUR = {index: endpoint(index) for index in (SocketIndex(a, p) for a in (0, 1) for p in (0, 1))}
+TWO = {index: endpoint(index) for index in (SocketIndex(0, 0), SocketIndex(0, 1))}
 
 
 def ask(
     server: StunServer,
-    at: Corner = HERE,
+    at: SocketIndex = HERE,
     *,
     source: Endpoint = CLIENT,
     change_address: bool = False,
     change_port: bool = False,
-) -> tuple[Corner, stun.Message] | None:
+) -> tuple[SocketIndex, stun.Message] | None:
     request = stun.encode(BindingRequest(TRANSACTION, change_address, change_port))
     found = server.answer(at, request, source, 0.0)
     return found and (found[0], stun.decode(found[1]))
@@ -44,69 +44,69 @@ def ask(
 @pytest.mark.parametrize("change_address", [False, True])
 @pytest.mark.parametrize("change_port", [False, True])
 def test_four_sockets_change_as_they_are_asked(
-    at: Corner, change_address: bool, change_port: bool
+    at: SocketIndex, change_address: bool, change_port: bool
 ) -> None:
-    """The answer leaves where it was asked to, says so, and names the corner across."""
+    """The answer comes from the socket that the request asks for, and names the opposite socket."""
     found = ask(StunServer(FOUR), at, change_address=change_address, change_port=change_port)
-    corner = Corner(at.address ^ change_address, at.port ^ change_port)
-    across = FOUR[Corner(at.address ^ 1, at.port ^ 1)]
-    assert found == (corner, BindingResponse(TRANSACTION, CLIENT, FOUR[corner], across))
+    index = SocketIndex(at.address ^ change_address, at.port ^ change_port)
+    across = FOUR[SocketIndex(at.address ^ 1, at.port ^ 1)]
+    assert found == (index, BindingResponse(TRANSACTION, CLIENT, FOUR[index], across))
 
 
 def test_two_ports_change_the_port_only() -> None:
-    """One address cannot answer from another, and then says nothing."""
+    """A server with one address can change the port; asked for the other address it is silent."""
     server = StunServer(TWO)
-    other = TWO[Corner(0, 1)]
+    other = TWO[SocketIndex(0, 1)]
     assert ask(server) == (
-        Corner(0, 0),
-        BindingResponse(TRANSACTION, CLIENT, TWO[Corner(0, 0)], other),
+        SocketIndex(0, 0),
+        BindingResponse(TRANSACTION, CLIENT, TWO[SocketIndex(0, 0)], other),
     )
     found = ask(server, change_port=True)
-    assert found == (Corner(0, 1), BindingResponse(TRANSACTION, CLIENT, other, other))
+    assert found == (SocketIndex(0, 1), BindingResponse(TRANSACTION, CLIENT, other, other))
     assert ask(server, change_address=True) is None
 
 
 def test_a_server_that_does_not_know_its_address_names_none() -> None:
-    """One that listens on every address answers as a plain STUN server."""
-    found = ask(StunServer({Corner(0, 0): None, Corner(0, 1): None}))
-    assert found == (Corner(0, 0), BindingResponse(TRANSACTION, CLIENT))
+    """A server on every address does not know its own, and answers as a plain STUN server."""
+    found = ask(StunServer({SocketIndex(0, 0): None, SocketIndex(0, 1): None}))
+    assert found == (SocketIndex(0, 0), BindingResponse(TRANSACTION, CLIENT))
 
 
 def test_unknown_attributes_are_refused() -> None:
-    """RESPONSE-PORT (RFC 5780 §7.6) too, which would send the answer to somebody else."""
+    """Unknown attributes are refused, so RESPONSE-PORT (RFC 5780 §7.6) aims nothing at others."""
     request = stun.encode(BindingRequest(TRANSACTION))
     asked = request[:3] + b"\x08" + request[4:] + bytes.fromhex("0027000400350000")
-    found = StunServer(FOUR).answer(Corner(0, 0), asked, CLIENT, 0.0)
+    found = StunServer(FOUR).answer(SocketIndex(0, 0), asked, CLIENT, 0.0)
     assert found is not None
     assert stun.decode(found[1]) == BindingError(TRANSACTION)
 
 
 @given(st.binary(max_size=100))
 def test_what_is_no_request_gets_no_answer(garbage: bytes) -> None:
-    """Nor does another server's answer: two servers must not talk to each other for ever."""
+    """Only requests are answered, so two servers cannot answer each other for ever."""
     server = StunServer(FOUR)
-    assert server.answer(Corner(0, 0), garbage, CLIENT, 0.0) is None
+    assert server.answer(SocketIndex(0, 0), garbage, CLIENT, 0.0) is None
     for message in (BindingResponse(TRANSACTION, CLIENT), BindingError(TRANSACTION)):
-        assert server.answer(Corner(0, 0), stun.encode(message), CLIENT, 0.0) is None
+        assert server.answer(SocketIndex(0, 0), stun.encode(message), CLIENT, 0.0) is None
 
 
 @pytest.mark.parametrize("version", [4, 6])
 def test_answers_are_short(version: int) -> None:
-    """With their headers, they are 2.1 times their request at most; refusals are shorter."""
-    server = StunServer({corner: endpoint(corner, version=version) for corner in FOUR})
+    """With headers, an answer is at most 2.1 times as long as its request; a refusal is shorter."""
+    server = StunServer({index: endpoint(index, version=version) for index in FOUR})
     source = Endpoint(ip_address("8.8.8.8" if version == 4 else "2a00::9"), 5)
     request = stun.encode(BindingRequest(TRANSACTION))
     attributes = b"".join(bytes([0, 0x24 + n, 0, 0]) for n in range(8))
     odd = request[:3] + bytes([len(attributes)]) + request[4:] + attributes
     for asked in (request, odd):
-        found = server.answer(Corner(0, 0), asked, source, 0.0)
+        found = server.answer(SocketIndex(0, 0), asked, source, 0.0)
         assert found is not None
         headers = HEADERS[version]
         assert headers + len(found[1]) <= 2.1 * (headers + len(asked))
 
 
 def test_a_prefix_gets_so_many_answers_and_others_theirs() -> None:
-    """Forged requests in a victim's name bring it little; a neighbour's count is the same."""
+    """Each prefix gets a limited number of answers, so forged requests do it little harm."""
     server = StunServer(FOUR)
     neighbour = Endpoint(ip_address("8.8.8.9"), 1)
     answers = [ask(server) for _ in range(limits.STUN_REQUESTS + 1)]
@@ -115,17 +115,20 @@ def test_a_prefix_gets_so_many_answers_and_others_theirs() -> None:
     assert ask(server, source=neighbour) is None
     assert ask(server, source=Endpoint(ip_address("8.8.9.8"), 1)) is not None
     later = server.answer(
-        Corner(0, 0), stun.encode(BindingRequest(TRANSACTION)), CLIENT, float(limits.STUN_WINDOW_S)
+        SocketIndex(0, 0),
+        stun.encode(BindingRequest(TRANSACTION)),
+        CLIENT,
+        float(limits.STUN_WINDOW_S),
     )
     assert later is not None
 
 
 def test_prefixes_are_bounded() -> None:
-    """More than the table holds begin it anew."""
+    """When the table of prefixes is full it is emptied, and counting begins again."""
     server = StunServer(FOUR)
     request = stun.encode(BindingRequest(TRANSACTION))
     start = int(ip_address("11.0.0.0"))
     for number in range(limits.STUN_PREFIXES + 10):
         source = Endpoint(ip_address(start + 256 * number), 1)
-        assert server.answer(Corner(0, 0), request, source, 0.0) is not None
+        assert server.answer(SocketIndex(0, 0), request, source, 0.0) is not None
         assert len(server._counts) <= limits.STUN_PREFIXES

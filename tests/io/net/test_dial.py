@@ -14,14 +14,14 @@ from passerelle.core.address.classes import AddressClass
 from passerelle.core.address.host import IPAddress
 from passerelle.core.address.policy import ConnectionPolicy, DestinationRefused, HostRule, PortRule
 from passerelle.errors import Failure, StreamFailed
-from passerelle.io.net.dial import OWN_KEPT_S, STAGGER_S, OwnAddresses, dial, is_own
+from passerelle.io.net.dial import OWN_CACHE_S, STAGGER_S, OwnAddresses, dial, is_own
 
 LOOPBACK = ConnectionPolicy(allow=(ip_network("127.0.0.0/8"), ip_network("::1/128")), ports=None)
 PUBLIC = ConnectionPolicy(ports=None)
 
 
 def answering(*texts: str) -> Callable[[str], Awaitable[Sequence[IPAddress]]]:
-    """A resolver with one answer for every name."""
+    """Return a resolver that gives the same answer for every name."""
 
     async def resolve(name: str) -> Sequence[IPAddress]:
         return [ip_address(text) for text in texts]
@@ -35,7 +35,7 @@ async def unused(name: str) -> Sequence[IPAddress]:
 
 @asynccontextmanager
 async def listening(*hosts: str, port: int = 0) -> AsyncIterator[tuple[int, asyncio.Queue[str]]]:
-    """One port on each host, and which host each connection came to."""
+    """Listen on one port of each host; yield the port, and a queue of hosts as they are reached."""
     accepted: asyncio.Queue[str] = asyncio.Queue()
 
     async def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -52,7 +52,7 @@ async def listening(*hosts: str, port: int = 0) -> AsyncIterator[tuple[int, asyn
 
 @pytest.fixture
 def silent() -> Iterator[tuple[str, int]]:
-    """An address whose kernel drops SYNs: a listener that never accepts, its backlog full."""
+    """Yield an address that drops SYNs: a listener that never accepts, with a full backlog."""
     with ExitStack() as sockets:
         listener = sockets.enter_context(socket.socket())
         listener.bind(("127.0.0.2", 0))
@@ -91,7 +91,7 @@ async def test_literal(host: str) -> None:
 
 
 async def test_name() -> None:
-    """A name is dialled at the address it resolves to."""
+    """A name is dialled at the address that it resolves to."""
     async with listening("127.0.0.1") as (port, accepted):
         resolve = answering("127.0.0.1")
         with await dial("site.example", port, policy=LOOPBACK, resolve=resolve):
@@ -121,7 +121,7 @@ async def test_odd_literals_are_not_dialled(host: str) -> None:
     ],
 )
 async def test_refused_literal(host: str, denial: AddressClass) -> None:
-    """A special address is refused, not dialled; the reason stays with the exit."""
+    """An address that is not public is refused, not dialled; the reason stays with the exit."""
     async with listening("127.0.0.1") as (port, accepted):
         with pytest.raises(DestinationRefused) as caught:
             await dial(host, port, policy=PUBLIC, resolve=unused)
@@ -130,7 +130,7 @@ async def test_refused_literal(host: str, denial: AddressClass) -> None:
 
 
 async def test_refused_after_resolution() -> None:
-    """A name is refused if all its addresses are."""
+    """A name is refused if all its addresses are denied."""
     async with listening("127.0.0.1", "::1") as (port, accepted):
         resolve = answering("127.0.0.1", "::ffff:127.0.0.1", "::1")
         with pytest.raises(DestinationRefused) as caught:
@@ -140,7 +140,7 @@ async def test_refused_after_resolution() -> None:
 
 
 async def test_only_judged_addresses_are_dialled() -> None:
-    """Of a mixed answer only the permitted addresses are dialled, even if they fail."""
+    """If only some addresses are allowed, only those are dialled, even if they fail."""
     policy = ConnectionPolicy(allow=(ip_network("127.0.0.2/32"),), ports=None)
     async with listening("127.0.0.1", "::1") as (port, accepted):
         resolve = answering("127.0.0.2", "127.0.0.1", "::1", "::ffff:127.0.0.1")
@@ -150,7 +150,7 @@ async def test_only_judged_addresses_are_dialled() -> None:
 
 
 async def test_changing_answer() -> None:
-    """A name is resolved once: a second answer, for an address unjudged, is never asked for."""
+    """A name is resolved once, so a second answer with another address is never used."""
     answers = [[ip_address("127.0.0.2")], [ip_address("127.0.0.1")]]
 
     async def resolve(name: str) -> Sequence[IPAddress]:
@@ -165,7 +165,7 @@ async def test_changing_answer() -> None:
 
 
 async def test_refused_port_is_not_resolved() -> None:
-    """A denied port costs no lookup."""
+    """A denied port costs no look-up."""
     with pytest.raises(DestinationRefused) as caught:
         await dial("site.example", 25, policy=LOOPBACK, resolve=unused)
     assert caught.value.denial is PortRule.NEVER
@@ -183,7 +183,7 @@ async def test_dead_address_costs_one_stagger(silent: tuple[str, int]) -> None:
 
 
 async def test_families_alternate(silent: tuple[str, int]) -> None:
-    """The other family is tried second, before more of the first."""
+    """The second attempt goes to the other address family, before more addresses of the first."""
     host, port = silent
     async with listening("::1", "127.0.0.3", port=port) as (_, accepted):
         resolve = answering(host, "127.0.0.3", "::1")
@@ -192,7 +192,7 @@ async def test_families_alternate(silent: tuple[str, int]) -> None:
 
 
 async def test_failed_address_gives_way_at_once() -> None:
-    """An address that refuses does not make the next one wait."""
+    """After an address that refuses, the next one is tried at once."""
     async with listening("127.0.0.1") as (port, accepted):
         started = asyncio.get_running_loop().time()
         resolve = answering("127.0.0.9", "127.0.0.1")
@@ -202,7 +202,7 @@ async def test_failed_address_gives_way_at_once() -> None:
 
 
 async def test_number_of_addresses_is_bounded() -> None:
-    """Of an endless answer only the first few addresses are tried, some of each family."""
+    """Of a very long answer only a few addresses are tried, some of each family."""
     async with listening("127.0.1.1") as (port, accepted):
         many = [f"127.0.0.{last}" for last in range(1, 200)]
         resolve = answering(*many, "127.0.1.1")
@@ -216,7 +216,7 @@ async def test_number_of_addresses_is_bounded() -> None:
 
 @pytest.mark.parametrize("others", [[], ["::1"], ["2001:db8::1"]])
 async def test_port_closed(others: list[str]) -> None:
-    """A closed port is told apart, also when another address fails in another way."""
+    """A closed port is reported as such, even if another address fails in another way."""
     policy = ConnectionPolicy(allow=(*LOOPBACK.allow, ip_network("2001:db8::/32")), ports=None)
     resolve = answering(*others, "127.0.0.1")
     dialling = dial("site.example", free_port(), policy=policy, resolve=resolve, timeout_s=5)
@@ -224,14 +224,14 @@ async def test_port_closed(others: list[str]) -> None:
 
 
 async def test_unreachable() -> None:
-    """An address to which the system has no way is unreachable (here: broadcast)."""
+    """An address without a route (here: a broadcast address) is reported as unreachable."""
     policy = ConnectionPolicy(allow=(ip_network("255.255.255.255/32"),), ports=None)
     dialling = dial("255.255.255.255", 80, policy=policy, resolve=unused)
     assert await failure_of(dialling) is Failure.UNREACHABLE
 
 
 async def test_no_address() -> None:
-    """An answer without addresses, and a resolver's failure, are DNS failures."""
+    """An answer without addresses and a resolver's failure are both reported as DNS."""
 
     async def failing(name: str) -> Sequence[IPAddress]:
         raise StreamFailed(Failure.DNS)
@@ -242,7 +242,7 @@ async def test_no_address() -> None:
 
 
 async def test_timeout_of_connecting(silent: tuple[str, int]) -> None:
-    """A silent site ends in time, and no socket stays open (warnings are errors)."""
+    """A silent site fails in time, and no socket stays open (a leak would raise a warning)."""
     host, port = silent
     for resolve in (answering(host), answering(host, host)):
         dialling = dial("site.example", port, policy=LOOPBACK, resolve=resolve, timeout_s=0.3)
@@ -250,7 +250,7 @@ async def test_timeout_of_connecting(silent: tuple[str, int]) -> None:
 
 
 async def test_timeout_of_resolving() -> None:
-    """A silent resolver ends in time, too."""
+    """A silent resolver fails in time, too."""
 
     async def resolve(name: str) -> Sequence[IPAddress]:
         await asyncio.Event().wait()
@@ -286,7 +286,7 @@ def is_socket(entry: Path) -> bool:
 
 
 async def test_no_more_files() -> None:
-    """A machine out of file descriptors says LIMIT, not that the site is at fault."""
+    """A machine without free file descriptors reports LIMIT, not a fault of the site."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
     try:
@@ -298,19 +298,19 @@ async def test_no_more_files() -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 def test_own_addresses_are_recognised(address: str) -> None:
-    """Whatever interface has them; the kernel is asked, and nothing is sent."""
+    """Addresses of every local interface are recognised, and nothing is sent."""
     assert is_own(ip_address(address))
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1", "255.255.255.255", "ff02::1", "2001:db8::1"])
 def test_others_addresses_are_not_own(address: str) -> None:
-    """Reachable or not."""
+    """Addresses of other machines are not own, whether they can be reached or not."""
     assert not is_own(ip_address(address))
 
 
 @pytest.mark.parametrize("host", ["site.example", "127.0.0.1"])
 async def test_site_mode_looks_nothing_up(host: str) -> None:
-    """A name that is not listed is refused before anybody is asked about it."""
+    """In site mode a name that is not listed is refused before it is looked up."""
 
     async def resolve(_name: str) -> Sequence[IPAddress]:
         raise AssertionError("looked up")
@@ -322,7 +322,7 @@ async def test_site_mode_looks_nothing_up(host: str) -> None:
 
 
 def test_what_is_own_is_asked_anew_after_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not for each connection; an interface that comes up is noticed all the same."""
+    """The kernel is not asked for each connection, and a new interface is noticed after a while."""
     now_s, asked = [0.0], []
 
     def ask(address: IPAddress) -> bool:
@@ -335,7 +335,7 @@ def test_what_is_own_is_asked_anew_after_a_moment(monkeypatch: pytest.MonkeyPatc
     address = ip_address("192.0.2.1")
     assert address not in own
     assert address not in own
-    now_s[0] += OWN_KEPT_S + 1
+    now_s[0] += OWN_CACHE_S + 1
     assert address in own
     assert [ip_address(f"192.0.2.{n}") in own for n in range(2, 9)] == [True] * 7
     assert len(own._known) <= 2

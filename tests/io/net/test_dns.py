@@ -10,7 +10,7 @@ import pytest
 
 from passerelle import limits
 from passerelle.errors import Failure, StreamFailed
-from passerelle.io.net.dns import KEEP_LEAST_S, KEEP_MOST_S, RESOLUTION_DELAY_S, Resolver
+from passerelle.io.net.dns import CACHE_LEAST_S, CACHE_MOST_S, RESOLUTION_DELAY_S, Resolver
 from tests.rig.dns import Zone
 
 HOST = "127.0.0.1"
@@ -18,14 +18,14 @@ Names = Mapping[str, Sequence[Sequence[str] | None]]
 
 
 class Server(asyncio.DatagramProtocol):
-    """A name server on loopback; it holds its tongue about some types."""
+    """A name server on loopback; it does not answer questions of the types in `silent`."""
 
     def __init__(self, zone: Zone, silent: str = "") -> None:
         self.zone = zone
         self._silent = silent
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # Not an instance of it in Python 3.11, only of the same shape.
+        # In Python 3.11 the transport is not an instance of this class, but has the same methods.
         self.transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, peer: tuple[str, int]) -> None:
@@ -60,7 +60,7 @@ async def served(
 
 
 async def test_name_from_the_hosts_file() -> None:
-    """The system's own names resolve without a server, each address once."""
+    """The system's own names resolve without a server, and each address is returned once."""
     async with served({}) as (resolver, zone, _):
         addresses = await resolver("localhost")
     assert set(addresses) <= {ip_address("127.0.0.1"), ip_address("::1")}
@@ -69,7 +69,7 @@ async def test_name_from_the_hosts_file() -> None:
 
 
 async def test_both_families_ipv6_first() -> None:
-    """One question each; the caller interleaves."""
+    """Each family is asked for once, and IPv6 addresses come first; the caller interleaves them."""
     names = {"site.example": [["1.1.1.1", "1.0.0.1", "2606:4700::1"]]}
     async with served(names) as (resolver, zone, _):
         found = await resolver("site.example")
@@ -80,7 +80,7 @@ async def test_both_families_ipv6_first() -> None:
 
 @pytest.mark.parametrize("silent", ["AAAA", "A"])
 async def test_a_silent_family_costs_a_moment(silent: str) -> None:
-    """RFC 8305 §3: the answer that came is used after the resolution delay."""
+    """If one family is late, the other is used after the resolution delay (RFC 8305 §3)."""
     async with served({"site.example": [["1.1.1.1", "2606:4700::1"]]}, silent=silent) as served_:
         start_s = asyncio.get_running_loop().time()
         (found,) = await served_[0]("site.example")
@@ -91,7 +91,7 @@ async def test_a_silent_family_costs_a_moment(silent: str) -> None:
 
 @pytest.mark.parametrize("name", ["nothing.example", "a" * 64 + ".example", "a..example"])
 async def test_no_such_name(name: str) -> None:
-    """A name without addresses, or that is none, fails as DNS; the failure is kept too."""
+    """A name without addresses, or a malformed one, fails as DNS; the failure is cached, too."""
     async with served({}) as (resolver, zone, _):
         for _repeat in range(2):
             with pytest.raises(StreamFailed) as caught:
@@ -101,7 +101,7 @@ async def test_no_such_name(name: str) -> None:
 
 
 async def test_a_silent_server_is_not_waited_for() -> None:
-    """The lookup ends in time, as one without an answer."""
+    """With a silent server the look-up ends in time, as one without an answer."""
     async with served({"slow.example": [None]}, timeout_s=0.02) as (resolver, _, _):
         with pytest.raises(StreamFailed) as caught:
             await resolver("slow.example")
@@ -109,34 +109,34 @@ async def test_a_silent_server_is_not_waited_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ttl_s", "kept_s"), [(0, KEEP_LEAST_S), (10, 10.0), (86_400, KEEP_MOST_S)]
+    ("ttl_s", "kept_s"), [(0, CACHE_LEAST_S), (10, 10.0), (86_400, CACHE_MOST_S)]
 )
 async def test_answers_are_kept_for_their_time(ttl_s: int, kept_s: float) -> None:
-    """Within bounds: neither asked for each connection, nor kept for a day."""
+    """Answers are cached for their time to live, but neither less than a second nor for a day."""
     names = {"site.example": [["1.1.1.1"], ["1.0.0.1"]]}
     async with served(names, ttl_s=ttl_s) as (resolver, zone, clock):
         first = await resolver("site.example")
-        assert resolver._kept["site.example"].until_s == clock.now_s + kept_s
+        assert resolver._cache["site.example"].until_s == clock.now_s + kept_s
         clock.now_s += kept_s - 0.1
         assert await resolver("site.example") == first
         assert zone.asked["site.example", "A"] == 1
-        if ttl_s == 0:  # else c-ares too would not ask again before the time is over
+        if ttl_s == 0:  # otherwise c-ares, too, would not ask again before the time is over
             clock.now_s += 0.2
             assert await resolver("site.example") == (ip_address("1.0.0.1"),)
 
 
 async def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest answers go."""
+    """When the cache is full, the oldest answers are dropped."""
     monkeypatch.setattr("passerelle.io.net.dns.DNS_CACHE", 3)
     names = {f"s{n}.example": [["1.1.1.1"]] for n in range(5)}
     async with served(names, ttl_s=50) as (resolver, _, _):
         for name in names:
             await resolver(name)
-        assert list(resolver._kept) == ["s2.example", "s3.example", "s4.example"]
+        assert list(resolver._cache) == ["s2.example", "s3.example", "s4.example"]
 
 
 async def test_the_library_forgets_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """c-ares keeps answers of its own without a bound, so it is emptied now and then."""
+    """The unbounded cache of c-ares is emptied now and then."""
     monkeypatch.setattr("passerelle.io.net.dns.DNS_CACHE", 2)
     async with served({"a.example": [["1.1.1.1"]], "b.example": [["1.1.1.1"]]}, ttl_s=50) as (
         resolver,
@@ -153,14 +153,14 @@ async def test_the_library_forgets_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_the_addresses_of_one_name_are_bounded() -> None:
-    """Hostile answers may name hundreds."""
+    """Of an answer with very many addresses only some are kept."""
     many = [f"1.1.{n // 200}.{n % 200}" for n in range(2 * limits.DNS_ADDRESSES)]
     async with served({"many.example": [many[:100]]}) as (resolver, _, _):
         assert len(await resolver("many.example")) <= limits.DNS_ADDRESSES
 
 
 async def test_equal_lookups_are_one_and_cancelling_one_spares_the_rest() -> None:
-    """Forty connections of a page ask once."""
+    """Equal look-ups at one time are one; cancelling one caller does not end it for others."""
     async with served({"site.example": [["1.1.1.1"]]}) as (resolver, zone, _):
         calls = [asyncio.ensure_future(resolver("site.example")) for _ in range(40)]
         await asyncio.sleep(0)
@@ -172,7 +172,7 @@ async def test_equal_lookups_are_one_and_cancelling_one_spares_the_rest() -> Non
 
 
 async def test_lookups_are_bounded_and_places_come_back() -> None:
-    """Beyond the bound a lookup is refused at once; those that end make room."""
+    """Beyond the bound a look-up is refused at once; when look-ups end, others may start."""
     silence: list[list[str] | None] = [None]
     names = {f"s{n}.example": silence for n in range(limits.DNS_LOOKUPS)}
     async with served({**names, "site.example": [["1.1.1.1"]]}, timeout_s=0.5) as (resolver, _, _):
@@ -188,7 +188,7 @@ async def test_lookups_are_bounded_and_places_come_back() -> None:
 
 
 async def test_close_ends_lookups_and_may_be_repeated() -> None:
-    """Nothing is left waiting."""
+    """Closing ends all look-ups, and may be repeated."""
     async with served({"slow.example": [None]}) as (resolver, _, _):
         call = asyncio.ensure_future(resolver("slow.example"))
         await asyncio.sleep(0)

@@ -33,12 +33,12 @@ def test_countries(places: LocationDatabase, address: str, country: str) -> None
     "address", ["127.0.0.1", "10.0.0.1", "100.64.0.1", "203.0.113.1", "fe80::1", "::1", "fd00::1"]
 )
 def test_special_addresses_are_nowhere(places: LocationDatabase, address: str) -> None:
-    """What is not routed has neither, so no two of them are taken for neighbours."""
+    """Addresses that are not routed have neither, so no two of them count as in one network."""
     assert places.look_up(ip_address(address)) == NOWHERE
 
 
 def test_one_operator_has_one_number(places: LocationDatabase) -> None:
-    """Two prefixes of one operator are the same network; another's are not."""
+    """Two prefixes of one operator have the same number; another operator's has another."""
     one, same, other = (
         places.look_up(ip_address(text)) for text in ("8.8.8.8", "8.8.4.4", "9.9.9.9")
     )
@@ -46,7 +46,7 @@ def test_one_operator_has_one_number(places: LocationDatabase) -> None:
 
 
 def test_loading_twice_gives_the_same_database(places: LocationDatabase) -> None:
-    """`load` is idempotent, and look-ups after it need nothing."""
+    """`load` is idempotent, and later look-ups load nothing."""
     before = places.look_up(ip_address("8.8.8.8"))
     places.load()
     assert places.look_up(ip_address("8.8.8.8")) == before
@@ -55,7 +55,7 @@ def test_loading_twice_gives_the_same_database(places: LocationDatabase) -> None
 def test_addresses_are_not_logged(
     places: LocationDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A look-up leaves no trace, at any level."""
+    """A look-up logs nothing, at any level."""
     with caplog.at_level(logging.DEBUG):
         places.look_up(ip_address("8.8.8.8"))
     assert not caplog.records

@@ -14,7 +14,7 @@ from tests.rig.ports import free_udp_ports
 
 
 async def test_no_nat_and_two_addresses_is_open() -> None:
-    """The answer comes from the other address too."""
+    """Without a NAT, an answer from the server's other address gets in, so the class is OPEN."""
     ports = free_udp_ports(2)
     async with StunService(StunSettings(("127.0.0.1", "127.0.0.2"), ports)):
         assert await find_class([f"stun:127.0.0.1:{ports[0]}"]) is NatClass.OPEN
@@ -22,7 +22,7 @@ async def test_no_nat_and_two_addresses_is_open() -> None:
 
 @pytest.mark.parametrize(("hosts", "url"), [(("127.0.0.1",), "127.0.0.1"), (("::1",), "[::1]")])
 async def test_no_nat_and_one_address_is_cautious(hosts: tuple[str, ...], url: str) -> None:
-    """Whether strangers would come through cannot be seen."""
+    """With one address of the server the filter stays unknown; the worse class is assumed."""
     ports = free_udp_ports(2)
     async with StunService(StunSettings(hosts, ports)):
         urls = [f"stun:{url}:{port}" for port in ports]
@@ -30,7 +30,7 @@ async def test_no_nat_and_one_address_is_cautious(hosts: tuple[str, ...], url: s
 
 
 async def test_every_address_answers_peers_of_both_families() -> None:
-    """An IPv4 peer at a socket for both is told its IPv4 address; no other place is named."""
+    """A socket for both families tells an IPv4 peer its IPv4 address, and names no other socket."""
     ports = free_udp_ports(2)
     async with StunService(StunSettings(("",), ports)):
         loop = asyncio.get_running_loop()
@@ -46,7 +46,7 @@ async def test_every_address_answers_peers_of_both_families() -> None:
 
 
 async def test_silence_is_a_blocked_network() -> None:
-    """Two servers that never answer."""
+    """If two servers never answer, the network is blocked."""
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as two,
@@ -61,12 +61,12 @@ async def test_silence_is_a_blocked_network() -> None:
     "urls", [[], ["stun:nothing.invalid.:3478"], ["stun:"], ["stun:a b:1"], ["stun:[::1"]]
 )
 async def test_nothing_to_ask_is_unknown(urls: list[str]) -> None:
-    """A bad name is no reason to fail."""
+    """Without a usable URL the class is unknown, and nothing is raised."""
     assert await find_class(urls) is NatClass.UNKNOWN
 
 
 async def test_a_taken_port_closes_what_was_open() -> None:
-    """The error names the port; the first socket is free again."""
+    """A taken port raises an error that names it, and the other sockets are closed again."""
     ports = free_udp_ports(2)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", ports[1]))

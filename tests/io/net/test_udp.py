@@ -18,7 +18,7 @@ OPEN = ConnectionPolicy(
 )
 HOST = "127.0.0.1"
 CLOSED = "255.255.255.255"
-"""The kernel lets no socket connect there that has not asked for broadcasts."""
+"""An address that no socket may connect to unless it has asked the kernel for broadcasts."""
 
 
 def listening(host: str = HOST) -> socket.socket:
@@ -43,7 +43,7 @@ async def dial(*addresses: str, port: int, timeout_s: float = 5) -> socket.socke
 
 @pytest.mark.parametrize("host", [HOST, "::1"])
 async def test_a_connected_socket_speaks_to_its_peer(host: str) -> None:
-    """Both families; nothing is sent before there is something to say."""
+    """A connected socket exchanges datagrams with its peer; connecting sends nothing."""
     with listening(host) as site, await dial(host, port=site.getsockname()[1]) as connected:
         assert udp.send(connected, b"hello")
         payload, visitor = site.recvfrom(100)
@@ -57,13 +57,13 @@ async def test_a_connected_socket_speaks_to_its_peer(host: str) -> None:
     ("host", "option"), [(HOST, (socket.IPPROTO_IP, 10)), ("::1", (socket.IPPROTO_IPV6, 23))]
 )
 async def test_datagrams_are_not_fragmented(host: str, option: tuple[int, int]) -> None:
-    """IP_PMTUDISC_PROBE: "don't fragment" is set, and the kernel cuts nothing itself."""
+    """The socket sets "don't fragment" (IP_PMTUDISC_PROBE); the kernel does not fragment either."""
     with listening(host) as site, await dial(host, port=site.getsockname()[1]) as connected:
         assert connected.getsockopt(*option) == 3
 
 
 async def test_an_address_without_a_way_is_passed_over() -> None:
-    """The next one is used; without a next one it is UNREACHABLE."""
+    """An address without a route is passed over; if it is the last, the failure is UNREACHABLE."""
     with listening() as site, await dial(CLOSED, HOST, port=site.getsockname()[1]) as connected:
         assert udp.send(connected, b"hello")
         assert site.recv(100) == b"hello"
@@ -79,7 +79,7 @@ async def test_a_slow_look_up_is_given_up() -> None:
 
 
 async def test_a_denied_port_costs_no_look_up() -> None:
-    """The policy's ports for datagrams decide, before the name is resolved."""
+    """A port that the policy closes for datagrams is refused before the name is resolved."""
 
     async def resolve(_name: str) -> Sequence[IPAddress]:
         raise AssertionError
@@ -89,7 +89,7 @@ async def test_a_denied_port_costs_no_look_up() -> None:
 
 
 async def test_what_is_too_long_is_lost_and_nothing_else() -> None:
-    """EMSGSIZE costs the datagram, not the socket."""
+    """A datagram that is too long is lost (EMSGSIZE), and the socket stays usable."""
     with listening() as site, await dial(HOST, port=site.getsockname()[1]) as connected:
         assert not udp.send(connected, bytes(limits.DATAGRAM_BYTES))
         assert udp.send(connected, b"short")
@@ -97,7 +97,7 @@ async def test_what_is_too_long_is_lost_and_nothing_else() -> None:
 
 
 async def test_a_peer_that_is_not_there_is_an_error() -> None:
-    """ICMP's answer is raised by the next call."""
+    """If nothing listens at the peer's port, the ICMP answer makes the next call raise."""
     with listening() as site:
         port = site.getsockname()[1]
     with await dial(HOST, port=port) as connected:
@@ -110,7 +110,7 @@ async def test_a_peer_that_is_not_there_is_an_error() -> None:
 
 
 async def test_a_batch_is_bounded() -> None:
-    """One busy socket leaves others their turn."""
+    """One read takes a bounded number of datagrams, so a busy socket does not starve others."""
     with listening() as site, udp.bound(HOST) as sender:
         site.setblocking(False)
         for number in range(limits.FLOW_BATCH + 3):
@@ -122,7 +122,7 @@ async def test_a_batch_is_bounded() -> None:
 
 
 async def test_what_cannot_be_sent_to_an_application_is_lost() -> None:
-    """No way, or too long: False, and the socket stays usable."""
+    """A datagram without a route, or one too long, gives False, and the socket stays usable."""
     with listening() as site, udp.bound(HOST) as sender:
         assert not udp.send_to(sender, b"x", (CLOSED, 53))
         assert not udp.send_to(sender, bytes(limits.DATAGRAM_BYTES), site.getsockname())

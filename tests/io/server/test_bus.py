@@ -20,7 +20,7 @@ def server() -> Iterator[NatsServer]:
 
 @pytest.fixture(params=["local", "nats"])
 async def two(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Bus, Bus]]:
-    """Two ends of one bus: of both kinds, all tests hold."""
+    """Yield two ends of one bus, first a local one and then over NATS: both behave the same."""
     if request.param == "local":
         bus = await connect(None, name="test")
         yield bus, bus
@@ -34,7 +34,7 @@ async def two(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Bus, Bus]]:
 
 
 class Taker:
-    """Remembers messages."""
+    """A handler that remembers its messages."""
 
     def __init__(self, answer: bytes | None = None) -> None:
         self.messages: list[bytes] = []
@@ -54,7 +54,7 @@ class Taker:
 
 
 async def settled(bus: Bus) -> None:
-    """Wait until the bus knows of every subscription made before."""
+    """Wait until the bus knows of every subscription that was made before."""
     taker = Taker(b"pong")
     subscription = await bus.subscribe("settled", taker)
     while await bus.request("settled", b"ping", timeout_s=1) != b"pong":

@@ -11,7 +11,7 @@ from passerelle.io.server.metrics import Metrics, MetricsServer, resident_bytes,
 
 
 def test_counts_of_people_are_rounded_up() -> None:
-    """One reader more or less is not to be seen."""
+    """Counts of people are rounded up, so that one reader more or less cannot be seen."""
     assert [rounded(n) for n in (0, 1, 8, 9)] == [0, 8, 8, 16]
     metrics = Metrics()
     links = metrics.counter("links", "Links.", label="end", values=("normal", "lost"))
@@ -27,14 +27,14 @@ def test_counts_of_people_are_rounded_up() -> None:
 
 
 def test_labels_are_a_closed_set() -> None:
-    """Nothing a peer sends can become a label."""
+    """A counter takes only declared labels, so nothing that a peer sends becomes one."""
     links = Metrics().counter("links", "Links.", label="end", values=("normal",))
     with pytest.raises(KeyError):
         links.add(value="example.org")
 
 
 async def test_served_on_loopback_with_the_process_own_numbers() -> None:
-    """A plain GET; anything else is not there."""
+    """A plain GET of /metrics has the process's own numbers; every other path is 404."""
     async with (
         MetricsServer(Metrics(), "127.0.0.1", 0) as server,
         aiohttp.ClientSession() as http,
@@ -53,13 +53,13 @@ async def test_served_on_loopback_with_the_process_own_numbers() -> None:
 
 @pytest.mark.parametrize("host", ["", "0.0.0.0", "::", "192.0.2.1", "example.org"])
 def test_never_open_to_others(host: str) -> None:
-    """The address must be loopback."""
+    """An address that other machines can reach is refused."""
     with pytest.raises(ConfigError, match="this machine only"):
         MetricsServer(Metrics(), host, 0)
 
 
 async def test_lag_of_the_loop_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A callback that blocks shows as lag."""
+    """A callback that blocks the event loop shows as lag."""
     metrics = Metrics()
     watch = asyncio.ensure_future(metrics.watch_loop())
     await asyncio.sleep(0)

@@ -43,7 +43,7 @@ def alive(pid: int) -> bool:
 
 
 async def test_workers_run_and_end() -> None:
-    """All serve when `async with` is entered; none is left behind."""
+    """All workers serve inside the `async with`, and none is left after it."""
     async with Workers(program(GOOD), 2, grace_s=10) as workers:
         pids = workers.pids
         assert len(pids) == 2
@@ -51,7 +51,7 @@ async def test_workers_run_and_end() -> None:
 
 
 async def test_a_worker_that_cannot_start_is_told() -> None:
-    """And the others end with it."""
+    """If one worker cannot start, an error names it and all workers are ended."""
     with pytest.raises(LocalError, match="worker 1 did not start"):
         async with Workers(program("raise SystemExit(2)"), 2, grace_s=10):
             pass
@@ -68,7 +68,7 @@ async def test_a_worker_that_dies_is_started_again() -> None:
 
 
 async def test_a_restart_replaces_one_after_the_other() -> None:
-    """There is always one that runs."""
+    """During a restart at least one worker runs at any time."""
     async with Workers(program(GOOD), 2, grace_s=10) as workers:
         before = set(workers.pids)
         workers.restart_soon()
@@ -88,7 +88,7 @@ async def test_a_stubborn_worker_is_killed() -> None:
 
 
 async def test_a_worker_notices_that_it_is_alone() -> None:
-    """Its standard input ends with whoever started it."""
+    """A worker ends when its standard input closes, because whoever started it is then gone."""
     process = await asyncio.create_subprocess_exec(
         *program(ORPHAN)(1), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )

@@ -184,20 +184,20 @@ async def test_a_handler_can_wait_for_its_clients_disconnection() -> None:
 
 
 async def test_with_a_tls_context_it_speaks_tls_only() -> None:
-    """Without a certificate no handshake succeeds, and plain HTTP gets no answer either."""
+    """With a TLS context, a plain HTTP request gets no HTTP answer."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     async with WebServer(app(), "127.0.0.1", 0, tls=tls) as server:
         answer = await raw(server.port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"HTTP" not in answer
 
 
-@pytest.mark.parametrize("of_network", [100, 2])
+@pytest.mark.parametrize("per_network", [100, 2])
 async def test_connections_beyond_the_bound_are_cut_off_and_come_back_later(
-    of_network: int,
+    per_network: int,
 ) -> None:
-    """In all, or of one network; those of trusted proxies are nobody's."""
+    """Connections beyond either bound are aborted; trusted proxies count towards no network."""
     public = ip_address("93.184.216.34")
-    most = 100 if of_network == 2 else 2
+    most = 100 if per_network == 2 else 2
 
     async def opened(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", port)
@@ -210,10 +210,10 @@ async def test_connections_beyond_the_bound_are_cut_off_and_come_back_later(
         except ConnectionError:
             return False
 
-    server = WebServer(app(), "127.0.0.1", 0, connections=most, of_network=of_network)
+    server = WebServer(app(), "127.0.0.1", 0, connections=most, per_network=per_network)
     async with server, asyncio.timeout(10):
-        if of_network == 2:
-            # Loopback is nobody's network: let it count as one that is.
+        if per_network == 2:
+            # Loopback counts as no network, so make it count as one.
             connections = server._connections
             assert connections is not None
             connections._network = lambda _: holder(public)  # type: ignore[method-assign,assignment]

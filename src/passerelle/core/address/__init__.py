@@ -1,8 +1,9 @@
-"""Hosts, addresses and networks, and what may be done with them.
+"""Hosts, addresses and networks: how they are parsed, classified and judged.
 
-`host` parses names and literals, `classes` tells what kind of network an address belongs to,
-`prefix` whose it is, `forwarded` who stands behind a proxy of ours. `ConnectionPolicy` judges what
-an exit may connect to, `candidates` which of a peer's ICE candidates may be used.
+`host` parses names and IP literals. `classes` says what kind of network an address belongs to,
+`prefix` which party holds it, and `forwarded` which client is behind the operator's own proxy.
+`ConnectionPolicy` (in `policy`) decides what an exit may connect to; `candidates` decides which of
+a peer's ICE candidates may be used.
 
 Uses no other room.
 """

@@ -1,11 +1,12 @@
 """Decide which of a peer's ICE candidates may be used.
 
-A WebRTC stack sends packets to every candidate it is given, many times and before anybody has
-shown to want them. A peer that names addresses of others makes a weapon of the far side's stack
-(RFC 8827 §9.3, RFC 8445 §19.5.1), and one that names private addresses has it probe the far side's
-own network. So what is not the peer's own public address is left out.
+A WebRTC stack sends packets to every candidate it is given, many times, before anything at that
+address has agreed to receive them. A peer that names other people's addresses could use the stack
+to attack them (RFC 8827 §9.3, RFC 8445 §19.5.1), and a peer that names private addresses could use
+it to probe the network it runs in. So every candidate that is not the peer's own public address is
+left out.
 
-`widget/src/core/candidates.ts` is the same for browsers.
+`widget/src/core/candidates.ts` does the same in browsers.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from passerelle.core.address.prefix import site
 from passerelle.wire.description import Candidate, Description
 
 FIRST_PORT: Final = 1024
-"""Below are the system's own services, which would answer; no stack and no NAT takes these."""
+"""The lowest port a candidate may have. Lower ports belong to system services, which might answer;
+no WebRTC stack and no NAT uses them."""
 
 _LABORATORY: Final = frozenset(
     {
@@ -44,12 +46,14 @@ def vet(
     seen: IPAddress | None = None,
     known: Container[str] | None = None,
 ) -> Description:
-    """Return `description` with those of its candidates that may be used, in their order.
+    """Return `description` with only those candidates that may be used, in their order.
 
-    `seen` is the address the peer was seen at, if that is known: public candidates must be within
-    its /24 or /48. An address that is not public tells nothing, and counts as unknown. `private`
-    admits candidates on networks that only laboratories join. `known` are the peer's addresses
-    that were vetted before: for what it says afterwards, without a broker between.
+    `seen` is the address at which the peer was seen, or None if it is not known. Public candidates
+    must be within its /24 or /48. A `seen` that is not public says nothing about the peer, and
+    counts as not known. `private` admits candidates in private, loopback and documentation
+    networks, which only a laboratory's peers share. `known` are the addresses of this peer that
+    were vetted before; with it, candidates at other addresses are left out. It is for descriptions
+    that the peer sends later, over a link and not through a broker.
     """
     near = site(seen)
     ports: Counter[str] = Counter()

@@ -1,8 +1,9 @@
 """What kind of network an IP address belongs to.
 
-The tables follow the IANA special-purpose registries (RFC 6890 and its updates) and multicast
-(RFC 5771, RFC 4291 §2.7). They are written out, not taken from `ipaddress.is_global`, whose answer
-changed between patch releases of Python and knows neither metadata services nor embedded IPv4.
+The tables follow the IANA special-purpose registries (RFC 6890 and its updates) and the multicast
+ranges (RFC 5771, RFC 4291 §2.7). They are written out here because `ipaddress.is_global` changed
+its answers between patch releases of Python, and knows neither metadata services nor embedded IPv4
+addresses.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ class AddressClass(enum.Enum):
 
     PUBLIC = "public"
     METADATA = "metadata"
-    """Services through which a cloud tells a machine its secrets; some have public addresses."""
+    """A cloud's metadata service, which gives a machine its secrets; some have public addresses."""
     UNSPECIFIED = "unspecified"
     LOOPBACK = "loopback"
     PRIVATE = "private"
     SHARED = "shared"
-    """Carrier-grade NAT, RFC 6598."""
+    """Shared by a carrier's customers behind its NAT (RFC 6598)."""
     LINK_LOCAL = "link_local"
     UNIQUE_LOCAL = "unique_local"
     SITE_LOCAL = "site_local"
@@ -36,20 +37,20 @@ class AddressClass(enum.Enum):
     BENCHMARKING = "benchmarking"
     DISCARD = "discard"
     PROTOCOL = "protocol"
-    """IETF protocol assignments, RFC 6890 §2.2.2 and §2.2.3."""
+    """IETF protocol assignments (RFC 6890 §2.2.2 and §2.2.3)."""
     MAPPED = "mapped"
     COMPATIBLE = "compatible"
     TRANSLATED = "translated"
-    """NAT64 and stateless translation, RFC 6052, RFC 8215, RFC 7915."""
+    """NAT64 and stateless translation (RFC 6052, RFC 8215, RFC 7915)."""
     SIX_TO_FOUR = "six_to_four"
     TEREDO = "teredo"
     RESERVED = "reserved"
 
 
-# First match wins: exceptions stand before the ranges that hold them.
+# The first row that matches wins, so exceptions stand before the ranges that contain them.
 _IPV4_ROWS: tuple[tuple[AddressClass, tuple[str, ...]], ...] = (
-    # AWS, GCP, Azure and most others; AWS's resolver, ECS, Alibaba, Oracle, and Azure's WireServer,
-    # which looks like any public address.
+    # The first is for AWS, GCP, Azure and most others. Then come AWS's resolver, ECS, Alibaba,
+    # Oracle, and Azure's WireServer, whose address looks public.
     (
         AddressClass.METADATA,
         (
@@ -103,7 +104,7 @@ _IPV6_ROWS: tuple[tuple[AddressClass, tuple[str, ...]], ...] = (
     (AddressClass.LINK_LOCAL, ("fe80::/10",)),
     (AddressClass.SITE_LOCAL, ("fec0::/10",)),
     (AddressClass.MULTICAST, ("ff00::/8",)),
-    # Everything outside 2000::/3, the only range given out for global unicast (RFC 4291 §2.4).
+    # All outside 2000::/3, the only range that is assigned for global unicast (RFC 4291 §2.4).
     (AddressClass.RESERVED, ("::/3", "4000::/2", "8000::/1")),
 )
 _IPV4 = [(kind, [IPv4Network(text) for text in texts]) for kind, texts in _IPV4_ROWS]
@@ -111,7 +112,7 @@ _IPV6 = [(kind, [IPv6Network(text) for text in texts]) for kind, texts in _IPV6_
 
 
 def classify(address: IPAddress) -> AddressClass:
-    """Return the kind of `address`; an IPv6 zone id is ignored."""
+    """Return the kind of network that `address` belongs to. An IPv6 zone id is ignored."""
     if isinstance(address, IPv4Address):
         rows = ((kind, any(address in net for net in nets)) for kind, nets in _IPV4)
     else:
@@ -120,9 +121,10 @@ def classify(address: IPAddress) -> AddressClass:
 
 
 def embedded(address: IPAddress) -> Iterator[IPv4Address]:
-    """Yield the IPv4 addresses to which a network may deliver what is sent to `address`.
+    """Yield the IPv4 addresses that a network may deliver packets for `address` to.
 
-    Translated addresses are read in the /96 form of RFC 6052 §2.2, with the IPv4 address last.
+    Translated addresses are read in the /96 form of RFC 6052 §2.2, whose last 32 bits are the IPv4
+    address.
     """
     kind = classify(address)
     number = int(address)

@@ -1,4 +1,4 @@
-"""Who asks, when a proxy of ours stands in between: `X-Forwarded-For`, believed where it may be."""
+"""Find the client's address behind the operator's own proxies, from `X-Forwarded-For`."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from passerelle.core.address.classes import IPNetwork
 from passerelle.core.address.host import IPAddress
 
 _HOPS = 16
-"""Addresses looked at, from the nearest on."""
+"""The number of addresses read, from the nearest on."""
 
 
 def is_trusted(address: IPAddress, trusted: Sequence[IPNetwork]) -> bool:
-    """Whether `address` is one of our proxies'."""
+    """Whether `address` is that of a trusted proxy."""
     return any(address in network for network in trusted)
 
 
 def client_address(
     peer: IPAddress | None, fields: Sequence[str], trusted: Sequence[IPNetwork]
 ) -> IPAddress | None:
-    """Return the address of whoever sent a request that `peer` brought.
+    """Return the address of the client that sent a request, or None if no trusted proxy names it.
 
-    `fields` are the values of all X-Forwarded-For headers, in their order. Each proxy adds, at the
-    end, whom it got the request from: so they are believed from the end, as long as the one who
-    wrote them is in `trusted`. Anybody may have written what stands before. None when nobody
-    trusted says who it was.
+    `peer` is the other end of the connection that brought the request: the client itself, unless it
+    is in `trusted`. `fields` are the values of all X-Forwarded-For headers, in their order. Each
+    proxy appends the address that it got the request from. So the list is read from its end, and an
+    entry is believed only if a machine in `trusted` wrote it: anybody may have written the entries
+    before.
     """
     address = peer
     hops = [hop.strip() for field in fields for hop in field.split(",")]
@@ -39,7 +40,10 @@ def client_address(
 
 
 def plain_address(text: str) -> IPAddress | None:
-    """Return the address in `text`, IPv4 for one in its mapped form; None if it is none."""
+    """Return the address in `text`, or None if it holds none.
+
+    An IPv4-mapped IPv6 address is returned as IPv4.
+    """
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

@@ -1,8 +1,8 @@
-"""Destination hosts as text: strict literals and plain DNS names, nothing in between.
+"""Destination hosts as text: IP literals in their usual form, or plain DNS names.
 
-`getaddrinfo` takes `127.1`, `0x7f.1` and `2130706433` for 127.0.0.1. Two readers of such a text
-may disagree about where it leads, so no such text gets past this module: a host is an IP literal in
-its usual form, or a name that no resolver can mistake for an address.
+`getaddrinfo` takes `127.1`, `0x7f.1` and `2130706433` for 127.0.0.1. Two programs may disagree
+about where such a text leads, so this module refuses it: a host is an IP literal in its usual form,
+or a name that no resolver can mistake for an address.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ IPAddress = IPv4Address | IPv6Address
 
 _NAME_CHARS = 253
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
-# The WHATWG URL standard's "ends in a number" test: such a host is an IPv4 address or an error.
+# The WHATWG URL standard's "ends in a number" check: a host whose last label matches is either an
+# IPv4 address or an error.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _PORT = re.compile(r"[0-9]{1,5}")
 
 
 class HostError(ValueError):
-    """A text that is not a destination. Never carries the text: destinations are not logged."""
+    """A text is not a destination. The error never holds the text: destinations are not logged."""
 
 
 def parse_host(text: str) -> IPAddress | str:
-    """Return an address for a literal, else the DNS name in lower case without a trailing dot.
+    """Return an address for an IP literal, else the DNS name, lower-case, without a trailing dot.
 
-    IPv6 literals may stand in brackets. Raise `HostError` for anything else: non-ASCII (names must
-    come as A-labels), empty or overlong labels, zone ids, numeric forms such as `127.1`.
+    IPv6 literals may stand in brackets. Raises `HostError` for anything else: non-ASCII text (names
+    must come as A-labels), empty or overlong labels, zone ids, numeric forms such as `127.1`.
     """
     if not text.isascii():
         raise HostError("a host name must be ASCII; write it in its xn-- form")
@@ -49,21 +50,22 @@ def parse_host(text: str) -> IPAddress | str:
 
 
 def _parse_ipv6(text: str) -> IPv6Address:
-    # A zone id names an interface of whoever dials; it means nothing to anyone else.
+    # A zone id names a network interface of the machine that connects; the client's are not the
+    # exit's.
     if "%" in text:
         raise HostError("an address with a zone is not a destination")
     try:
         return IPv6Address(text)
     except ValueError:
-        # `from None`: the original error quotes the text.
+        # `from None` drops the original error, which quotes the text.
         raise HostError("not an IPv6 address") from None
 
 
 def split_authority(authority: str, default_port: int | None = None) -> tuple[str, int]:
     """Split `host[:port]` (RFC 3986 §3.2, without userinfo) into a checked host and port.
 
-    The host comes back normalised: `str(parse_host(...))`, IPv6 without brackets. The port is
-    1–65535; without one it is `default_port`. Raise `HostError` if either is missing or malformed.
+    The host comes back normalised, as `str(parse_host(host))`: IPv6 without brackets. The port is
+    1–65535; without one it is `default_port`. Raises `HostError` if either is missing or malformed.
     """
     host, colon, digits = authority.rpartition(":")
     if not colon or authority.endswith("]"):
@@ -79,5 +81,5 @@ def split_authority(authority: str, default_port: int | None = None) -> tuple[st
 
 
 def join_authority(host: str, port: int) -> str:
-    """Return `host:port`, an IPv6 literal in brackets (RFC 9113 §8.5 `:authority`)."""
+    """Return `host:port`, with an IPv6 literal in brackets, as `:authority` is (RFC 9113 §8.5)."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,9 +1,9 @@
-"""Which addresses and ports an exit connects to.
+"""The rules for the addresses and ports that an exit connects to.
 
-Pure: the decision is about the address that is about to be dialled, after resolution, so a name
-whose answer changes between a check and the connection gains nothing. Special networks are denied
-unless the operator's configuration names them. In `site` mode a second rule comes first: only names
-that the operator listed are looked up at all.
+The rules judge the address that is about to be dialled, after resolution, so a name whose DNS
+answer changes between the check and the connection gains nothing. Networks that are not public are
+denied unless the operator's configuration names them. In `site` mode another rule comes first: only
+names that the operator listed are looked up at all.
 """
 
 from __future__ import annotations
@@ -18,42 +18,45 @@ from passerelle.errors import Failure, StreamFailed
 
 WEB_PORTS: Final = frozenset({80, 443, 8080, 8443})
 UDP_PORTS: Final = frozenset({53, 443})
-"""DNS and HTTP/3."""
+"""Ports for datagrams: DNS and HTTP/3."""
 NEVER_PORTS: Final = frozenset({0, 23, 25, 110, 135, 137, 138, 139, 143, 445, 465, 587, 993, 995})
-"""Mail, telnet and file sharing: what gets an exit's address on every block list."""
+"""Ports of mail, telnet and file sharing, which get an exit's address onto every block list."""
 LOCAL_NAMES: Final = frozenset({"localhost", "local", "internal", "lan", "home.arpa"})
-"""Suffixes of names that mean something else, or something at all, only inside some network (RFC
-6761, RFC 6762, RFC 8375, and what routers and clouds use)."""
+"""Suffixes of names whose meaning differs from network to network (RFC 6761, RFC 6762, RFC 8375,
+and those that routers and clouds use)."""
 
 
 class PortRule(enum.Enum):
     """Why a port is denied. Values are metric labels."""
 
     NEVER = "port_never"
-    """In `NEVER_PORTS`: no configuration opens it."""
+    """The port is in `NEVER_PORTS`, which no configuration opens."""
     NOT_OPEN = "port_not_open"
-    """Not in the configured set."""
+    """The port is not in the configured set."""
 
 
 class HostRule(enum.Enum):
     """Why a host is denied whatever kind of address it has. Values are metric labels."""
 
     NOT_LISTED = "not_listed"
-    """In `site` mode, none of the operator's names."""
+    """The host is none of the names that the operator listed for `site` mode."""
     LOCAL_NAME = "local_name"
-    """A name of the operator's own network, if it exists at all."""
+    """The name can mean something only inside the exit's own network."""
     OWN = "own"
-    """An address of the exit itself."""
+    """The address is one of the exit's own."""
     CLOSED = "closed"
-    """In a network that the operator closed."""
+    """The address is in a network that the operator closed."""
 
 
 Denial = AddressClass | PortRule | HostRule
-"""Why a destination is denied; `.value` is the metric label. Never `AddressClass.PUBLIC`."""
+"""The reason for denying a destination; `.value` is its metric label.
+
+An AddressClass stands for a network that is not open; it is never `AddressClass.PUBLIC`.
+"""
 
 
 class DestinationRefused(StreamFailed):
-    """The policy denies the destination; why stays here, as `denial`, for metrics."""
+    """The policy denies the destination. `denial` is the reason, for metrics at the exit only."""
 
     def __init__(self, denial: Denial) -> None:
         super().__init__(Failure.POLICY)
@@ -65,32 +68,33 @@ class ConnectionPolicy:
     """One exit's rules."""
 
     allow: tuple[IPNetwork, ...] = ()
-    """Special networks that are open all the same, the exit's own addresses in them included."""
+    """Networks that are open although they are not public, with the exit's own addresses in
+    them."""
     ports: frozenset[int] | None = WEB_PORTS
-    """Open ports, in every network; None opens all but `NEVER_PORTS`."""
+    """Open TCP ports, in every network; None opens all but `NEVER_PORTS`."""
     udp_ports: frozenset[int] | None = UDP_PORTS
-    """The same for datagrams; empty: no UDP at all."""
+    """Open UDP ports, in every network; None opens all but `NEVER_PORTS`, an empty set none."""
     sites: tuple[str, ...] | None = None
-    """`site` mode: the only names that are served, as `parse_site` returns them. None is `web`
-    mode: any name."""
+    """The only names that are served (`site` mode), as `parse_site` returns them. None serves
+    any name (`web` mode)."""
     deny: tuple[IPNetwork, ...] = ()
-    """Networks that are closed whatever else holds: the operator's own, or a network-specific
-    NAT64 prefix (RFC 6052 §3.3), which nobody can tell from the outside."""
+    """Networks that are closed, whatever the other fields say: the operator's own, or a
+    network-specific NAT64 prefix (RFC 6052 §3.3), which no table can list."""
 
     @property
     def for_datagrams(self) -> ConnectionPolicy:
-        """The rules for UDP flows: the same addresses, other ports."""
+        """The rules for UDP flows: the same addresses, but `udp_ports` as the open ports."""
         return replace(self, ports=self.udp_ports)
 
     def decide(self, address: IPAddress, port: int, *, own: bool = False) -> Denial | None:
-        """Return why a connection to `address` and `port` is denied, or None if it is not.
+        """Return why a connection to `address` and `port` is denied, or None if it is allowed.
 
-        `own`: the exit itself answers at `address`.
+        `own` says that `address` is one of this machine's.
         """
         return self.decide_port(port) or self._decide_address(address, own=own)
 
     def decide_port(self, port: int) -> PortRule | None:
-        """Return why `port` is denied whatever the address, or None; needs no resolution."""
+        """Return why `port` is denied at every address, or None. It needs no name resolution."""
         if port in NEVER_PORTS:
             return PortRule.NEVER
         if self.ports is not None and port not in self.ports:
@@ -98,11 +102,11 @@ class ConnectionPolicy:
         return None
 
     def decide_host(self, host: IPAddress | str) -> HostRule | None:
-        """Return why a host is denied before anything is known of its addresses, or None."""
+        """Return why a host is denied before it is resolved, or None."""
         if self.sites is not None:
             listed = any(_matches(site, str(host)) for site in self.sites)
             return None if listed else HostRule.NOT_LISTED
-        # Whoever opens a private network wants its names too.
+        # An operator who opens a private network wants its names to work, too.
         if isinstance(host, str) and not self.allow and _is_local(host):
             return HostRule.LOCAL_NAME
         return None
@@ -118,15 +122,16 @@ class ConnectionPolicy:
                 return kind
             if own:
                 return HostRule.OWN
-        # An allowed translation prefix must not become a door to the networks behind it.
+        # An address in an allowed translation prefix leads to the IPv4 address inside it, so that
+        # one must be allowed as well.
         denials = (self._decide_address(inner) for inner in embedded(address))
         return next((denial for denial in denials if denial is not None), None)
 
 
 def parse_site(text: str) -> str:
-    """Return an entry of `ConnectionPolicy.sites`: a name, or `*.` and a name for all below it.
+    """Return an entry of `ConnectionPolicy.sites`: a name, or `*.` and a name for all names below.
 
-    `*.example.org` does not hold `example.org` itself, as in certificates. Raises HostError for
+    As in certificates, `*.example.org` does not match `example.org` itself. Raises HostError for
     anything else, addresses included.
     """
     wildcard = text.startswith("*.")

@@ -1,7 +1,7 @@
-"""The part of an address that says whose network it is, as bytes that serve as a key.
+"""The prefix of an address that one party holds, as bytes that serve as a key in tables.
 
-Only public addresses have one: behind any other is a network of ours, a proxy or a laboratory, and
-it says nothing about who is there.
+Only public addresses have one. Any other address belongs to the operator's own network, to a proxy
+or to a laboratory, and says nothing about who uses it.
 """
 
 from __future__ import annotations
@@ -13,18 +13,21 @@ from passerelle.core.address.host import IPAddress
 
 _IPV4_BITS = 24
 _HOLDER_IPV6_BITS = 56
-"""What a provider gives to one household (RIPE-690 §4.2)."""
+"""The prefix length that a provider gives to one household (RIPE-690 §4.2)."""
 _SITE_IPV6_BITS = 48
-"""What is given to one site (RFC 6177)."""
+"""The prefix length that one site gets (RFC 6177)."""
 
 
 def holder(address: IPAddress | None) -> bytes | None:
-    """Return the /24 or /56 that is held by one party as far as limits are concerned."""
+    """Return the /24 or /56 that limits count as one party; None if `address` is not public."""
     return _prefix(address, _HOLDER_IPV6_BITS)
 
 
 def site(address: IPAddress | None) -> bytes | None:
-    """Return the /24 or /48 within which two peers count as neighbours."""
+    """Return the /24 or /48 within which two peers count as at the same place.
+
+    Returns None if `address` is not public.
+    """
     return _prefix(address, _SITE_IPV6_BITS)
 
 

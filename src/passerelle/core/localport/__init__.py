@@ -1,8 +1,8 @@
-"""What an application says to the client's one local port.
+"""The proxy protocols that applications speak to the client's local port, without I/O.
 
-`ProtocolDetector` tells SOCKS5 from an HTTP proxy request by the first byte and becomes a `Socks5`
-or an `HttpProxy`; each is a `Handshake` of `request` that takes bytes in any chunks and returns
-effects. `udpassociate` is the header of SOCKS5's datagrams.
+`ProtocolDetector` reads the first byte of a connection and hands the rest to a `Socks5` or an
+`HttpProxy`. Both are a `Handshake` (in `request`): they take bytes in any chunks and return
+effects, which `client.proxy` carries out. `udpassociate` packs and unpacks SOCKS5's UDP datagrams.
 
-Uses: `core.address.host`, and `h11` for HTTP's grammar. `client.proxy` is the shell around it.
+Uses: `core.address.host`, and `h11` to parse HTTP.
 """

@@ -1,18 +1,20 @@
 """The server side of an HTTP/1.1 proxy (RFC 9110, RFC 9112), without I/O.
 
-Two kinds of request: `CONNECT host:port`, which becomes a plain stream, and the absolute form,
-`GET http://host/path`, whose head is rewritten for the site and followed by its body.
+The proxy takes two kinds of request. `CONNECT host:port` becomes a plain stream. The absolute form,
+`GET http://host/path`, is sent to the site with its head rewritten, followed by its body.
 
-h11 parses heads and body framing: it is small, strict, long fuzzed, and under every httpx and
-uvicorn. Where it forgives more than a proxy may (bare LF, folded lines, two kinds of body length
-at once), the request is refused here first.
+h11 parses heads and body framing, because it is small, strict and well fuzzed, and httpx and
+uvicorn rely on it. It accepts some things that a proxy must not (bare LF, folded lines, two kinds
+of body length at once); this module refuses such requests before h11 sees them.
 
-One request per connection: the head that goes to the site says `Connection: close`, and bytes
-behind the body are dropped. An application may send its next request, for another site, down the
-same connection; reading it would mean following the site's answers too, and passing it on unread
-would tell one site about another. Applications open another connection at no cost.
+Each connection carries one request: the head that goes to the site says `Connection: close`, and
+bytes after the body are dropped. An application may send its next request, for another site, on
+the same connection. To read that request, the proxy would have to parse the site's answers too; to
+pass it on unread would tell one site about another. Opening another connection costs an
+application nothing.
 
-No `Via` field is added, against RFC 9110 §7.6.3: it would tell every site how its reader came.
+The proxy adds no `Via` field, although RFC 9110 §7.6.3 asks for one: it would tell every site that
+the reader uses this program.
 """
 
 from __future__ import annotations
@@ -38,10 +40,10 @@ from passerelle.errors import FAILURES, Failure
 from passerelle.limits import PROXY_HEAD_BYTES
 
 _END: Final = b"\r\n\r\n"
-# RFC 9112 §2.2 and §5.2: bare CR, bare LF, NUL, folded lines. Readers disagree about all of them.
+# Bare CR, bare LF, NUL and folded lines (RFC 9112 §2.2 and §5.2): parsers disagree about them all.
 _ILLEGAL = re.compile(rb"\x00|(?<!\r)\n|\r[^\n]|\n[ \t]")
 _ABSOLUTE = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#]*)([^#]*)", re.IGNORECASE)
-# RFC 9110 §7.6.1, and what proxies of old added to it.
+# Fields that are for one hop only: those of RFC 9110 §7.6.1, and of proxy authentication (§11.7).
 _HOP_BY_HOP: Final = frozenset(
     {
         b"connection",
@@ -53,7 +55,8 @@ _HOP_BY_HOP: Final = frozenset(
         b"upgrade",
     }
 )
-# A `Connection` field that names these would have the proxy change where the message ends or goes.
+# The proxy drops the fields that `Connection` names. To drop these would change where the message
+# ends or goes, so a request that names them is refused.
 _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding", b"host"})
 
 _TITLES: Final = {
@@ -86,16 +89,17 @@ _PAGE: Final = """\
 def error_response(
     status: int, title: str, text: str, *, body: bool = True, fields: tuple[str, ...] = ()
 ) -> bytes:
-    """Return a whole response: a small page of its own that loads nothing from anywhere.
+    """Return a whole response with a small error page that loads nothing from anywhere.
 
-    `title` and `text` are plain text. `body=False` leaves the page out, for HEAD.
+    `title` and `text` are plain text. `body=False` leaves the page out, as HEAD requires.
     """
     page = _PAGE.format(title=html.escape(title), text=html.escape(text), status=status).encode()
     lines = (
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
         "Content-Type: text/html; charset=utf-8",
         f"Content-Length: {len(page)}",
-        # The page appears in the place of the site: it must not run or keep anything there.
+        # The browser shows this page under the site's own origin, so it must not run any script
+        # there or stay in the cache.
         "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'",
         "Cache-Control: no-store",
         *fields,
@@ -105,7 +109,7 @@ def error_response(
 
 
 class HttpProxy:
-    """One connection: reads one request, then its body."""
+    """The `Handshake` of one connection: it reads one request, then the request's body."""
 
     def __init__(self) -> None:
         self._buffer = b""
@@ -117,7 +121,7 @@ class HttpProxy:
         self._raw = False
 
     def receive(self, data: bytes) -> list[Effect]:
-        """See `Handshake.receive`. Calling it after its last effect is a fault of the caller."""
+        """See `Handshake.receive`. Raises RuntimeError when called after the last effect."""
         if self._over:
             raise RuntimeError("the request is complete")
         self._buffer += data
@@ -135,13 +139,13 @@ class HttpProxy:
                 self._buffer = b""
 
     def accept(self) -> bytes:
-        """See `Handshake.accept`. Nothing for the absolute form: the site answers."""
+        """See `Handshake.accept`. Empty for the absolute form, where the site itself answers."""
         if self._method == b"CONNECT":
             return b"HTTP/1.1 200 Connection established\r\n\r\n"
         return b""
 
     def refuse(self, failure: Failure) -> bytes:
-        """See `Handshake.refuse`. Names the failure in `Proxy-Status` (RFC 9209)."""
+        """See `Handshake.refuse`. The `Proxy-Status` field names the failure (RFC 9209)."""
         report = FAILURES[failure]
         status = f"Proxy-Status: passerelle; error={failure.value}"
         return self._error(report.http_status, report.sentence, status)
@@ -155,7 +159,8 @@ class HttpProxy:
         return self._read_body(data)
 
     def _find_end(self) -> int | None:
-        # Neither the head's end nor an illegal pair of bytes may hide on the seam of two chunks.
+        # Start a few bytes back: the head's end, or an illegal pair of bytes, may be split between
+        # this chunk and the one before.
         start = max(0, self._scanned - len(_END) + 1)
         at = self._buffer.find(_END, start, PROXY_HEAD_BYTES)
         end = at + len(_END) if at >= 0 else None
@@ -177,7 +182,7 @@ class HttpProxy:
             request = self._http.next_event()
         except h11.RemoteProtocolError:
             raise _malformed("The request is not well-formed HTTP.") from None
-        # A complete head is an event; h11 has no other for it.
+        # For a complete head h11 returns a Request and nothing else.
         assert isinstance(request, h11.Request)
         self._method = request.method
         _check_framing(request)
@@ -187,7 +192,8 @@ class HttpProxy:
         return self._forward_request(request, target, rest)
 
     def _connect(self, request: h11.Request, target: str, rest: bytes) -> Connect:
-        # RFC 9110 §9.3.6: CONNECT has no content. A length would say that part of the stream is.
+        # CONNECT has no content (RFC 9110 §9.3.6). With a length, the first bytes of the stream
+        # could be taken for a body.
         if any(
             name == b"transfer-encoding" or (name == b"content-length" and int(value))
             for name, value in request.headers
@@ -211,18 +217,18 @@ class HttpProxy:
         head = _origin_head(request, _origin_target(request.method, path), host, port, upgrade)
         early = self._read_body(rest)
         if upgrade and self._http.their_state is not h11.SEND_BODY:
-            # Behind a complete request to switch, the bytes are the other protocol's.
+            # Bytes after a complete upgrade request already belong to the new protocol.
             self._raw = True
             early += self._http.trailing_data[0]
         return Forward(host, port, head, early)
 
     def _read_body(self, data: bytes) -> bytes:
-        """Return the body's part of `data`, framed anew: no chunk extension or trailer passes."""
+        """Return the part of `data` that is body, in new chunks without extensions or trailers."""
         parts: list[bytes] = []
-        if data:  # h11 takes no bytes for the end of the connection
+        if data:  # h11 takes empty input for the end of the connection
             self._http.receive_data(data)
         try:
-            # Up to the body's end and no further: what h11 says of later bytes depends on the head.
+            # Stop at the body's end: what h11 returns for later bytes depends on the head.
             while isinstance(event := self._http.next_event(), h11.Data):
                 piece = bytes(event.data)
                 parts.append(b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece)
@@ -242,7 +248,7 @@ def _malformed(text: str) -> BadRequest:
 
 
 def _check_framing(request: h11.Request) -> None:
-    """Refuse what two readers of one request could take for different lengths or sites."""
+    """Raise BadRequest if two parsers could read different lengths or sites from the request."""
     names = {name for name, _ in request.headers}
     if request.http_version not in (b"1.0", b"1.1"):
         raise BadRequest(Rejection.VERSION, 400, "Only HTTP/1.1 and HTTP/1.0 fit here.")
@@ -265,9 +271,10 @@ def _connection_options(request: h11.Request) -> frozenset[bytes]:
 
 
 def _upgrade(request: h11.Request) -> bytes:
-    """Return the value of `Upgrade` to pass on (RFC 9110 §7.8): WebSocket, or nothing.
+    """Return the value of `Upgrade` to pass on (RFC 9110 §7.8): `websocket`, or nothing.
 
-    Nothing else switches over plain HTTP, but h2c, which has smuggled requests past many a proxy.
+    The only other upgrade used over plain HTTP is h2c, which has been used to smuggle requests
+    past proxies, so it is dropped.
     """
     if b"upgrade" not in _connection_options(request):
         return b""
@@ -279,7 +286,7 @@ def _destination(authority: str, default_port: int | None) -> tuple[str, int]:
     try:
         return split_authority(authority, default_port)
     except HostError:
-        # RFC 9110 §4.2.4: a user name before the host is treated as an error, too.
+        # A user name before the host is an error, too (RFC 9110 §4.2.4).
         raise BadRequest(
             Rejection.DESTINATION, 400, "The address is not a host and port. Check its spelling."
         ) from None
@@ -295,9 +302,10 @@ def _origin_target(method: bytes, path: str) -> bytes:
 def _origin_head(
     request: h11.Request, target: bytes, host: str, port: int, upgrade: bytes
 ) -> bytes:
-    # The version stays the application's: the answer reaches it as the site frames it.
+    # Keep the application's HTTP version: the site's answer reaches the application unchanged, so
+    # the site must frame it for that version.
     lines = [b"%b %b HTTP/%b" % (request.method, target, request.http_version)]
-    # RFC 9112 §3.2.2: the target counts, not the Host field that came with it.
+    # The target decides, not the Host field that came with it (RFC 9112 §3.2.2).
     authority = join_authority(host, port).removesuffix(":80")
     lines.append(b"Host: " + authority.encode("ascii"))
     dropped = _HOP_BY_HOP | _connection_options(request) | {b"host"}

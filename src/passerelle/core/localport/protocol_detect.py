@@ -1,7 +1,8 @@
-"""The client's one local port: SOCKS5 or HTTP proxy, told apart by the first byte.
+"""Tell SOCKS5 from HTTP on the client's local port, by the first byte of a connection.
 
-A SOCKS5 greeting begins with 0x05 (RFC 1928 §3), an HTTP request with a letter of its method
-(RFC 9112 §3.1). Anything else (SOCKS4, a TLS handshake) is closed without an answer.
+A SOCKS5 greeting begins with 0x05 (RFC 1928 §3), an HTTP request with the first letter of its
+method (RFC 9112 §3.1). A connection that begins with anything else (SOCKS4, a TLS handshake) is
+closed without an answer.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from passerelle.errors import Failure
 
 
 class ProtocolDetector:
-    """A `Handshake` that becomes the right one at the first byte.
+    """A `Handshake` that passes everything on to a `Socks5` or an `HttpProxy`.
 
-    `accept`, `refuse` and `forward` belong to a request: call them once `receive` returned one.
+    The first byte decides which of the two. Call `accept`, `refuse` and `forward` only once
+    `receive` has returned a request; before the first byte they raise RuntimeError.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What an application asks of the client's local port, whichever proxy protocol it speaks."""
+"""Requests that applications make at the client's local port, in either proxy protocol."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from passerelle.errors import Failure, PasserelleError
 
 
 class Rejection(enum.Enum):
-    """Why an application's request was turned down before any stream. Values are metric labels."""
+    """Why an application's request was refused before a stream began. Values are metric labels."""
 
     NOT_A_PROXY_REQUEST = "not_a_proxy_request"
     VERSION = "version"
@@ -33,28 +33,28 @@ class Send:
 class Connect:
     """Open a stream to a destination.
 
-    Then send the application what `accept` or `refuse` returns, and pass what it sends through
-    `forward`. Destination and bytes are kept out of the repr.
+    After that, send the application what `accept` or `refuse` returns, and pass whatever the
+    application sends through `forward`. The repr shows neither destination nor bytes.
     """
 
     host: str = field(repr=False)
     """An IP literal without brackets, or a DNS name; checked by `core.address.host`."""
     port: int = field(repr=False)
     early: bytes = field(default=b"", repr=False)
-    """First bytes for the stream: what the application sent behind its request without waiting."""
+    """The stream's first bytes, which the application sent without waiting for the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forward:
     """Open a stream to a destination and send it the request `head`, then `early`.
 
-    Like `Connect` otherwise; the site's own answer is the application's answer.
+    Otherwise it is like `Connect`; the site's own response answers the application.
     """
 
     host: str = field(repr=False)
     port: int = field(repr=False)
     head: bytes = field(repr=False)
-    """The request's head as the site expects it, with its empty line."""
+    """The request's head as the site expects it, with the empty line at its end."""
     early: bytes = field(default=b"", repr=False)
     """The beginning of the request's body."""
 
@@ -64,7 +64,7 @@ class Associate:
     """Relay datagrams (SOCKS5 UDP ASSOCIATE) for as long as the connection stays open."""
 
     port: int = field(repr=False)
-    """The application will send from this port; 0: it does not know yet."""
+    """The port that the application will send from; 0 if it does not know yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +95,23 @@ class Handshake(Protocol):
     """A proxy protocol's server side, for one connection."""
 
     def receive(self, data: bytes) -> list[Effect]:
-        """Take bytes in any chunking. Every effect but `Send` comes last, and only once."""
+        """Take the next bytes, in chunks of any size, and return what to do.
+
+        There may be many `Send` effects. Any other effect is the last one and comes only once.
+        """
 
     def accept(self) -> bytes:
-        """Return what tells the application that its stream is open."""
+        """Return the bytes that tell the application that its stream is open."""
 
     def refuse(self, failure: Failure) -> bytes:
-        """Return what tells the application that its stream failed; close after sending it."""
+        """Return the bytes that tell the application that its stream failed.
+
+        The caller closes the connection after it has sent them.
+        """
 
     def forward(self, data: bytes) -> bytes:
-        """Return the part of `data`, read after the request, that belongs to the stream.
+        """Return the part of `data` that belongs to the stream.
 
-        Raise `BadRequest` if the application breaks its own framing; reset the stream then.
+        `data` is what the application sent after its request. Raises `BadRequest` if the
+        application breaks the framing of its own body; the caller then resets the stream.
         """

@@ -2,17 +2,17 @@
 
     application                      client
     05 n methods…              →
-                               ←     05 00          no authentication (or 02, or FF: none fits)
+                               ←     05 00          no authentication (02: password, FF: neither)
     01 len name len password   →                    only after 02
                                ←     01 00
     05 cmd 00 type address port →                   cmd 01 CONNECT, 03 UDP ASSOCIATE
                                ←     05 reply 00 01 00000000 0000
 
-The reply to UDP ASSOCIATE names the address that takes the application's datagrams
+The reply to UDP ASSOCIATE names the address to which the application sends its datagrams
 (`core.localport.udpassociate`).
 
-User name and password are accepted whatever they are: tools send them to keep their streams apart,
-and whoever reaches the local port may use it. They are not kept.
+Every user name and password is accepted, because whoever reaches the local port may use it; some
+tools send different ones to keep their streams apart. They are not stored.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _CREDENTIALS_VERSION: Final = 0x01
 
 
 class ReplyCode(enum.IntEnum):
-    """RFC 1928 §6, field REP."""
+    """The field REP of a reply (RFC 1928 §6)."""
 
     SUCCEEDED = 0x00
     GENERAL_FAILURE = 0x01
@@ -51,7 +51,7 @@ class ReplyCode(enum.IntEnum):
 
 
 class AuthMethod(enum.IntEnum):
-    """RFC 1928 §3."""
+    """Authentication methods (RFC 1928 §3)."""
 
     NONE = 0x00
     CREDENTIALS = 0x02
@@ -59,7 +59,7 @@ class AuthMethod(enum.IntEnum):
 
 
 class Command(enum.IntEnum):
-    """RFC 1928 §4, field CMD."""
+    """The field CMD of a request (RFC 1928 §4)."""
 
     CONNECT = 0x01
     BIND = 0x02
@@ -67,7 +67,7 @@ class Command(enum.IntEnum):
 
 
 class AddressType(enum.IntEnum):
-    """RFC 1928 §5."""
+    """The field ATYP, which says what kind of address follows (RFC 1928 §5)."""
 
     IPV4 = 0x01
     NAME = 0x03
@@ -82,22 +82,25 @@ class _State(enum.Enum):
 
 
 class Incomplete(Exception):
-    """The message is not all here yet."""
+    """The message has not arrived completely yet."""
 
 
 _NOWHERE: Final = IPv4Address(0)
 
 
 def reply(code: ReplyCode, address: IPAddress = _NOWHERE, port: int = 0) -> bytes:
-    """Return a reply and its bound address.
+    """Return a reply with the bound address `address` and `port`.
 
-    To CONNECT that is 0.0.0.0:0: the exit's own is nobody's business here.
+    The reply to CONNECT says 0.0.0.0:0, because applications need not know the exit's address.
     """
     return bytes([VERSION, code, 0x00]) + encode_destination(address, port)
 
 
 def encode_destination(host: IPAddress | str, port: int) -> bytes:
-    """Return type, address and port (RFC 1928 §5) of an address or a name of at most 255 bytes."""
+    """Return the address type, address and port of a destination (RFC 1928 §5).
+
+    `host` is an address, or a name of at most 255 bytes.
+    """
     if isinstance(host, str):
         name = host.encode("latin-1")
         address = bytes([AddressType.NAME, len(name)]) + name
@@ -108,14 +111,17 @@ def encode_destination(host: IPAddress | str, port: int) -> bytes:
 
 
 class Socks5:
-    """One handshake. No message exceeds 513 bytes, so the buffer needs no limit of its own."""
+    """The `Handshake` of one connection.
+
+    The buffer needs no limit, because no message of the handshake is longer than 513 bytes.
+    """
 
     def __init__(self) -> None:
         self._state = _State.GREETING
         self._buffer = b""
 
     def receive(self, data: bytes) -> list[Effect]:
-        """See `Handshake.receive`. Calling it after the last effect is a fault of the caller."""
+        """See `Handshake.receive`. Raises RuntimeError when called after the last effect."""
         if self._over:
             raise RuntimeError("the handshake is over")
         self._buffer += data
@@ -184,13 +190,14 @@ class Socks5:
             return self._close(Rejection.DESTINATION, reply(ReplyCode.ADDRESS_TYPE_NOT_SUPPORTED))
         port = reader.port()
         if command == Command.UDP_ASSOCIATE:
-            # Where it will send from. Applications name anything here, so only the port counts.
+            # The request names where the application will send from. Applications put any address
+            # here, so only the port is used.
             self._state = _State.DONE
             return [Associate(port)]
         if command != Command.CONNECT:
             return self._close(Rejection.COMMAND, reply(ReplyCode.COMMAND_NOT_SUPPORTED))
         try:
-            # Some applications put a literal where the name goes; it is one and the same host.
+            # Some applications send an IP literal in the field for names.
             host = str(parse_host(host))
         except HostError:
             return self._close(Rejection.DESTINATION, reply(ReplyCode.HOST_UNREACHABLE))
@@ -225,7 +232,10 @@ class Reader:
         return self.take(self.byte())
 
     def host(self) -> str | None:
-        """Read type and address (RFC 1928 §5); None for a type that is none. Names unchecked."""
+        """Read an address type and an address (RFC 1928 §5). Names are not checked.
+
+        Returns None for an address type that the RFC does not know.
+        """
         kind = self.byte()
         if kind == AddressType.IPV4:
             return str(IPv4Address(self.take(4)))

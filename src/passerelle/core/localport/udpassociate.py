@@ -15,20 +15,20 @@ from passerelle.core.localport.socks5 import Incomplete, Reader, encode_destinat
 
 
 class Drop(enum.Enum):
-    """Why a datagram went no further. Values are metric labels."""
+    """Why a datagram was dropped. Values are metric labels."""
 
     MALFORMED = "malformed"
     FRAGMENT = "fragment"
     DESTINATION = "destination"
-    """A name that is none, a port that is 0."""
+    """The host name is malformed, or the port is 0."""
     STRANGER = "stranger"
-    """From another address than the application's."""
+    """The datagram came from another address than the application's."""
     FLOWS = "flows"
-    """Too many destinations at once."""
+    """The application has flows to too many destinations at once."""
     CLOSED = "closed"
-    """Its destination was refused, or is being given up."""
+    """The exit refused the destination, or the flow to it is closing."""
     QUEUE = "queue"
-    """More than the way takes."""
+    """The flow's queue is full: datagrams come faster than the links carry them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,13 @@ class AssociatePacket:
     """One datagram of an application."""
 
     host: str = field(repr=False)
-    """As in `core.localport.request.Connect`."""
+    """An IP literal without brackets, or a DNS name; checked by `core.address.host`."""
     port: int = field(repr=False)
     payload: bytes = field(repr=False)
 
 
 def decode(datagram: bytes) -> AssociatePacket | Drop:
-    """Return what an application sends and where to, or why that cannot be told."""
+    """Return an application's datagram with its destination, or why it must be dropped."""
     reader = Reader(datagram)
     try:
         reserved, fragment = reader.take(2), reader.byte()
@@ -61,8 +61,8 @@ def decode(datagram: bytes) -> AssociatePacket | Drop:
 
 
 def header(host: str, port: int) -> bytes:
-    """Return what stands before each payload from `host` and `port`.
+    """Return the header of every datagram to the application that comes from `host` and `port`.
 
-    Both are checked as in `AssociatePacket`.
+    Raises HostError if `host` is neither an IP literal nor a DNS name.
     """
     return b"\0\0\0" + encode_destination(parse_host(host), port)

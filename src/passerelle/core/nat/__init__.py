@@ -1,7 +1,8 @@
-"""What a NAT does to packets, found out by STUN.
+"""NAT classes: how STUN finds them out, and what they mean for a connection.
 
-`NatClassifier` asks servers and names the class; `chance` says how likely two classes reach each
-other; `StunServer` decides what a server of ours answers, and to whom no more.
+`NatClassifier` asks STUN servers and names our NAT's class. `chance` estimates how likely peers
+behind two classes of NAT reach each other. `StunServer` computes a STUN server's answers, and stops
+answering networks that ask too often. `io.net.stun` has the sockets for both.
 
-Uses: `core.address.prefix`, and of `wire` the STUN messages. `io.net.stun` is the shell around it.
+Uses: `core.address.prefix`, and the STUN messages of `wire`.
 """

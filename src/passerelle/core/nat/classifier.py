@@ -1,8 +1,10 @@
-"""What our NAT is, and how likely two peers reach each other through theirs.
+"""Find out the class of our NAT, and how likely peers behind two NATs reach each other.
 
-`NatClassifier` asks STUN servers over one socket, in the order that keeps each answer's meaning
-(RFC 5780 §4): first who answers at all; then whether the answer comes also from an address we never
-sent to (filtering); then, elsewhere, whether we look the same from there (mapping).
+`NatClassifier` asks STUN servers over one socket. The order of its questions matters, because each
+packet sent changes what the NAT lets in (RFC 5780 §4). It first finds a server that answers. It
+then asks that server to answer from an address we have not sent to, which tells how the NAT
+filters. Last it asks another server whether it sees the same address and port of ours, which tells
+how the NAT maps.
 """
 
 from __future__ import annotations
@@ -31,8 +33,10 @@ __all__ = [
 ]
 
 RETRIES_S: Final = (0.25, 0.5, 0.75)
-"""Waits after the first, second and third try of one question (shorter than RFC 8489 §6.2.1: who
-is not there by then is of no use)."""
+"""How long to wait for an answer after the first, second and third try of one question.
+
+RFC 8489 §6.2.1 waits longer, but a server that is silent for this long is too slow to be of use.
+"""
 
 _PAIRS: Final = {
     (NatClass.OPEN, NatClass.OPEN): 0.98,
@@ -40,36 +44,40 @@ _PAIRS: Final = {
     (NatClass.OPEN, NatClass.SYMMETRIC): 0.95,
     (NatClass.OPEN, NatClass.UNKNOWN): 0.96,
     (NatClass.RESTRICTED, NatClass.RESTRICTED): 0.92,
-    # Only where the one filters by address alone: most look at the port too (RFC 4787 §5), and
-    # the other's port is not the one that was told.
+    # These connect only if the restricted NAT filters by address alone. Most filter by port, too
+    # (RFC 4787 §5), and a symmetric NAT sends from another port than its peer was told.
     (NatClass.RESTRICTED, NatClass.SYMMETRIC): 0.15,
     (NatClass.RESTRICTED, NatClass.UNKNOWN): 0.7,
     (NatClass.SYMMETRIC, NatClass.SYMMETRIC): 0.02,
     (NatClass.SYMMETRIC, NatClass.UNKNOWN): 0.12,
     (NatClass.UNKNOWN, NatClass.UNKNOWN): 0.55,
 }
-"""Judgements, ordered as the mechanisms are; where one is unknown, weighed by how common
-each is."""
+"""Estimates (0 to 1) of how often two classes connect.
+
+They are judged by how the two NATs work. A pair with an unknown class averages over the classes,
+weighed by how common each is.
+"""
 
 
 _BLOCKED: Final = 0.01
-"""Silence of all STUN servers looks like a network without UDP, and may be their own."""
+"""The estimate for a peer without UDP. It is not 0, because that class is concluded from the
+silence of all STUN servers, and the servers may be down."""
 
 
 def chance(client: NatClass, volunteer: NatClass) -> float:
-    """Return how likely (0 to 1) a client and a volunteer behind such NATs reach each other."""
+    """Return how likely (0 to 1) a client and a volunteer behind these NATs reach each other."""
     pair = (client, volunteer)
     return _PAIRS.get(pair, _PAIRS.get(pair[::-1], _BLOCKED))
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """It is time: the first event of all, and whenever `deadline` has come."""
+    """The deadline has come. The first event is a Tick, too: it starts the questions."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatagramReceived:
-    """A datagram has come."""
+    """A datagram has arrived from `source`."""
 
     datagram: bytes
     source: Endpoint
@@ -77,7 +85,7 @@ class DatagramReceived:
 
 @dataclass(frozen=True, slots=True)
 class SendDatagram:
-    """Send this datagram from the one socket."""
+    """Send `datagram` to `target`, from the socket that all questions use."""
 
     datagram: bytes
     target: Endpoint
@@ -85,7 +93,7 @@ class SendDatagram:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The class is found; nothing more happens."""
+    """The class of the NAT is `nat`. No effect comes after this one."""
 
     nat: NatClass
 
@@ -96,24 +104,24 @@ Effect = SendDatagram | Done
 
 class _Step(enum.Enum):
     REACH = "reach"
-    """Does a server answer?"""
+    """The question: does a server answer?"""
     FILTER = "filter"
-    """Does its other address reach us?"""
+    """The question: does a packet from the server's other address reach us?"""
     MAP = "map"
-    """Do we look the same from somewhere else?"""
+    """The question: does another server see the same address and port of ours?"""
     DONE = "done"
 
 
 class NatClassifier:
-    """Finds out a NAT's class with two STUN servers, or one that has two addresses.
+    """Finds out our NAT's class with two STUN servers, or with one that has two addresses.
 
-    Without a second place to ask, the class stays unknown, except where there is no NAT.
+    With only one server address, the class stays unknown, except where there is no NAT.
     """
 
     def __init__(
         self, servers: Iterable[Endpoint], local: Endpoint, transaction: Callable[[], bytes]
     ) -> None:
-        """`local` is the socket's own address; `transaction` gives 12 random bytes."""
+        """`local` is the socket's own address; `transaction` returns 12 random bytes."""
         self._servers = deque(servers)
         self._local = local
         self._new_transaction = transaction
@@ -123,17 +131,20 @@ class NatClassifier:
         self._tries = 0
         self._deadline: float | None = None
         self._first: BindingResponse | None = None
-        """The answer to REACH."""
+        """The answer to the step REACH."""
         self._sent_to: set[object] = set()
-        """Addresses that a filter lets through, because we sent to them."""
+        """Addresses whose packets the NAT lets in, because we have sent to them."""
         self._is_open = False
 
     def deadline(self) -> float | None:
-        """Return when `Tick` is due; None before the first and after the last."""
+        """Return when the next `Tick` is due, in monotonic seconds.
+
+        None before the first `Tick` and after `Done`.
+        """
         return self._deadline
 
     def handle(self, event: Event, now: float) -> list[Effect]:
-        """Take an event at monotonic seconds `now`, and return what to do, in order."""
+        """Take an event at `now` (monotonic seconds) and return what to do, in order."""
         if self._step is _Step.DONE:
             return []
         match event:
@@ -149,7 +160,7 @@ class NatClassifier:
             return self._reach(now)
         if self._tries < len(RETRIES_S):
             return [self._send(now)]
-        # Nobody answers.
+        # All tries of this question are over without an answer.
         if self._step is _Step.REACH:
             return self._reach(now)
         if self._step is _Step.FILTER:
@@ -171,7 +182,7 @@ class NatClassifier:
             self._first = response
             return self._filter(now)
         if self._step is _Step.FILTER:
-            # From where we have sent to, it would prove nothing.
+            # A packet from an address that we have sent to proves nothing: the NAT lets it in.
             self._is_open = source.address not in self._sent_to
             return self._map(now)
         return self._mapped(response)
@@ -194,7 +205,7 @@ class NatClassifier:
     def _map(self, now: float) -> list[Effect]:
         assert self._first is not None
         if self._first.mapped == self._local:
-            # No NAT; a firewall may still stand here.
+            # There is no NAT, but there may be a firewall that filters.
             return self._done(NatClass.OPEN if self._is_open else NatClass.RESTRICTED)
         place = self._servers.popleft() if self._servers else self._first.other
         if place is None:

@@ -1,8 +1,9 @@
-"""What a STUN server answers (RFC 8489 §6, RFC 5780 §7), and to whom no more.
+"""Compute a STUN server's answers (RFC 8489 §6, RFC 5780 §7), and limit how many each network gets.
 
-A server is made of up to four sockets, on one or two addresses and two ports. UDP sources can be
-forged, so answers are small and bounded for each prefix: with IP and UDP headers an answer is at
-most 2.1 times as long as its request (84 bytes for 48 over IPv4, 140 for 68 over IPv6).
+A server has up to four sockets, on one or two addresses and two ports. The source address of a UDP
+packet can be forged, so answers are small, and each network prefix gets a limited number. With IP
+and UDP headers an answer is at most 2.1 times as long as its request (84 bytes for 48 over IPv4,
+140 for 68 over IPv6).
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from passerelle.wire import stun
 from passerelle.wire.stun import BindingError, BindingRequest, BindingResponse, Endpoint
 
 
-class Corner(NamedTuple):
-    """One socket of a server: which of its addresses, which of its ports."""
+class SocketIndex(NamedTuple):
+    """One socket of a server, as the indices (0 or 1) of its address and of its port."""
 
     address: int
     port: int
@@ -27,17 +28,20 @@ class Corner(NamedTuple):
 class StunServer:
     """Answers datagrams. `now` is monotonic seconds."""
 
-    def __init__(self, endpoints: Mapping[Corner, Endpoint | None]) -> None:
-        """`endpoints` are the sockets there are, each as others reach it, None if not known."""
+    def __init__(self, endpoints: Mapping[SocketIndex, Endpoint | None]) -> None:
+        """`endpoints` has an entry for each socket: its public address, or None if not known."""
         self._endpoints = endpoints
         self._counts: dict[bytes, int] = {}
-        """Requests of each prefix since `_since`."""
+        """How many requests came from each prefix since `_since`."""
         self._since = 0.0
 
     def answer(
-        self, corner: Corner, datagram: bytes, source: Endpoint, now: float
-    ) -> tuple[Corner, bytes] | None:
-        """Return the answer to what came to `corner`, and from where to send it; None for none."""
+        self, receiver: SocketIndex, datagram: bytes, source: Endpoint, now: float
+    ) -> tuple[SocketIndex, bytes] | None:
+        """Return the socket to answer from and the answer; None if there is no answer.
+
+        `receiver` is the socket that got `datagram` from `source`.
+        """
         if not self._may_ask(source, now):
             return None
         try:
@@ -47,29 +51,35 @@ class StunServer:
         if not isinstance(request, BindingRequest):
             return None
         if request.unknown:
-            return corner, stun.encode(BindingError(request.transaction, request.unknown))
-        here = Corner(corner.address ^ request.change_address, corner.port ^ request.change_port)
-        if here not in self._endpoints:
+            return receiver, stun.encode(BindingError(request.transaction, request.unknown))
+        sender = SocketIndex(
+            receiver.address ^ request.change_address, receiver.port ^ request.change_port
+        )
+        if sender not in self._endpoints:
             return None
         response = BindingResponse(
-            request.transaction, source, self._endpoints[here], self._opposite(corner)
+            request.transaction, source, self._endpoints[sender], self._opposite(receiver)
         )
-        return here, stun.encode(response)
+        return sender, stun.encode(response)
 
-    def _opposite(self, corner: Corner) -> Endpoint | None:
-        """Return what OTHER-ADDRESS says: the other address and port, or the other port alone."""
-        other = Corner(corner.address ^ 1, corner.port ^ 1)
+    def _opposite(self, receiver: SocketIndex) -> Endpoint | None:
+        """Return the value of OTHER-ADDRESS: the server's other address and other port.
+
+        On a server with one address it is the other port of that address.
+        """
+        other = SocketIndex(receiver.address ^ 1, receiver.port ^ 1)
         if other not in self._endpoints:
-            other = Corner(corner.address, corner.port ^ 1)
+            other = SocketIndex(receiver.address, receiver.port ^ 1)
         return self._endpoints.get(other)
 
     def _may_ask(self, source: Endpoint, now: float) -> bool:
         full = len(self._counts) >= limits.STUN_PREFIXES
-        # Forged sources can fill the table. Then all begin anew: each prefix costs them a packet.
+        # Forged sources can fill the table. It is then emptied, which gives every prefix its full
+        # share again, but costs the attacker one packet for each prefix in the table.
         if full or now - self._since >= limits.STUN_WINDOW_S:
             self._counts.clear()
             self._since = now
-        # Private addresses are a laboratory's, each a party of its own.
+        # An address that is not public has no prefix of its own and counts by itself.
         key = site(source.address) or source.address.packed
         self._counts[key] = self._counts.get(key, 0) + 1
         return self._counts[key] <= limits.STUN_REQUESTS

@@ -1,8 +1,8 @@
-"""Sockets towards the Internet, and what is known of addresses.
+"""Sockets towards the Internet, and the location of addresses.
 
-`Resolver` looks names up, `dial` and `udp` connect after the policy has judged each address, `stun`
-serves and asks STUN, `Disguise` makes HTTPS requests that look like a browser's, and
-`LocationDatabase` tells the country and network of an address.
+`Resolver` looks names up. `dial` (TCP) and `udp` connect to addresses that the policy allows.
+`stun` has a STUN server and a STUN client. `Disguise` makes HTTPS requests that look like a
+browser's. `LocationDatabase` tells an address's country and network.
 
-Uses: `io.tasks`, and of `io.server` the sentence about a port that cannot be opened.
+Uses: `io.tasks`, and of `io.server` the error message for a port that cannot be opened.
 """

@@ -1,8 +1,8 @@
 """TCP connections from the exit to the Internet: resolve, judge, connect.
 
-The policy judges each address after resolution, and only judged addresses, as literals, reach the
-connecting code; nothing resolves a second time. Connecting is Happy Eyeballs (RFC 8305) by
-`aiohappyeyeballs`, the library aiohttp connects with.
+The policy judges each address after resolution. The connecting code gets only addresses that were
+allowed, as literals, so nothing is resolved a second time. `aiohappyeyeballs`, which aiohttp uses
+too, connects by Happy Eyeballs (RFC 8305).
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ from passerelle.limits import DIAL_ADDRESSES, DIAL_TIMEOUT_S, OWN_ADDRESSES
 
 STAGGER_S: Final = 0.25
 """Seconds before the next address is tried beside the last (RFC 8305 §5)."""
-OWN_KEPT_S: Final = 5.0
-"""An interface that comes up is noticed so late."""
+OWN_CACHE_S: Final = 5.0
+"""How long `OwnAddresses` keeps an answer; a new interface's address is noticed after this time."""
 _ANY_PORT: Final = 9
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
-# The first that occurred among all attempts; any other means that there was no way.
-_KINDS: Final = (
+# The first row whose error occurred in any attempt gives the failure; without a match the host
+# counts as unreachable.
+_FAILURES: Final = (
     (errno.ECONNREFUSED, Failure.PORT_CLOSED),
     (errno.ETIMEDOUT, Failure.TIMEOUT),
     (errno.EMFILE, Failure.LIMIT),
@@ -51,12 +52,12 @@ async def dial(
 ) -> socket.socket:
     """Return a connected, non-blocking socket with Nagle's algorithm off; the caller closes it.
 
-    `host` is a literal or a name as `core.address.host.parse_host` takes it; `timeout_s` covers
-    resolution and connection together.
+    `host` is an IP literal or a name, in a form that `core.address.host.parse_host` accepts.
+    `timeout_s` covers resolution and connection together.
 
-    Raise `DestinationRefused` if the policy denies the port or every address, else `StreamFailed`:
-    DNS, PORT_CLOSED, UNREACHABLE, TIMEOUT, or LIMIT (this machine has no more sockets). Cancelling
-    closes every socket.
+    Raises `DestinationRefused` if the policy denies the port, the name or every address. Raises
+    `StreamFailed` with DNS, PORT_CLOSED, UNREACHABLE, TIMEOUT, or LIMIT (this machine has no more
+    sockets). Cancelling closes every socket.
     """
     try:
         async with asyncio.timeout(timeout_s):
@@ -68,15 +69,15 @@ async def dial(
 async def vetted(
     host: str, port: int, *, policy: ConnectionPolicy, resolve: Resolve
 ) -> list[IPAddress]:
-    """Return the addresses of `host` that the policy lets us use, at least one, best first.
+    """Return the addresses of `host` that the policy allows: at least one, the best first.
 
-    Raises as `dial` does.
+    Raises the errors of `dial`, except those of connecting.
     """
     try:
         parsed = parse_host(host)
     except HostError:
         raise StreamFailed(Failure.DNS) from None
-    # Before resolution: what is denied already costs no lookup.
+    # Judge port and name before resolution, so that a denied one costs no lookup.
     if denial := policy.decide_port(port) or policy.decide_host(parsed):
         raise DestinationRefused(denial)
     addresses = await resolve(parsed) if isinstance(parsed, str) else [parsed]
@@ -84,7 +85,7 @@ async def vetted(
 
 
 class OwnAddresses:
-    """Remembers for a moment which addresses are this machine's: asking costs a socket."""
+    """A short-lived cache of `is_own`, because each question costs a socket."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -92,9 +93,9 @@ class OwnAddresses:
         self._since_s = clock()
 
     def __contains__(self, address: IPAddress) -> bool:
-        """Do as `is_own` does."""
+        """Return the answer of `is_own`, which may be up to `OWN_CACHE_S` old."""
         now = self._clock()
-        if now - self._since_s > OWN_KEPT_S or len(self._known) >= OWN_ADDRESSES:
+        if now - self._since_s > OWN_CACHE_S or len(self._known) >= OWN_ADDRESSES:
             self._known.clear()
             self._since_s = now
         known = self._known.get(address)
@@ -104,11 +105,11 @@ class OwnAddresses:
 
 
 def is_own(address: IPAddress) -> bool:
-    """Tell whether this machine itself answers at `address`; sends nothing.
+    """Return whether `address` is one of this machine's own. Nothing is sent.
 
-    The kernel is asked which address it would speak from: to one of its own, from that one.
-    So nobody keeps a list that interfaces coming and going would make wrong. Raises
-    StreamFailed(LIMIT) when this machine has no more sockets.
+    The kernel is asked for the source address of packets to `address`: for an address of this
+    machine, it is that same address. No list of interfaces is needed, which would become wrong
+    when one comes or goes. Raises StreamFailed(LIMIT) when this machine has no more sockets.
     """
     family, kind, _, _, sockaddr = _addr_info(address, _ANY_PORT, socket.SOCK_DGRAM)
     try:
@@ -118,7 +119,7 @@ def is_own(address: IPAddress) -> bool:
     with probe:
         try:
             probe.connect(sockaddr)
-        except OSError:  # no way there, or broadcast
+        except OSError:  # there is no route, or it is a broadcast address
             return False
         return ip_address(str(probe.getsockname()[0]).partition("%")[0]) == address
 
@@ -149,12 +150,15 @@ async def _connect(addresses: list[IPAddress], port: int) -> socket.socket:
         return await aiohappyeyeballs.start_connection(
             infos, happy_eyeballs_delay=STAGGER_S, socket_factory=_socket
         )
-    except (OSError, RuntimeError) as error:  # RuntimeError: uvloop, for some failed connects
+    except (OSError, RuntimeError) as error:  # uvloop raises RuntimeError for some failures
         raise StreamFailed(_failure(error)) from None
 
 
 def _interleave(addresses: list[IPAddress]) -> list[IPAddress]:
-    """Alternate families, the first one first (RFC 8305 §4), so that a cut keeps some of both."""
+    """Return the addresses with the two families in turn, beginning with the first's (RFC 8305 §4).
+
+    A list that is then cut short still has addresses of both families.
+    """
     first = [a for a in addresses if a.version == addresses[0].version]
     other = [a for a in addresses if a.version != addresses[0].version]
     paired = [a for pair in zip(first, other, strict=False) for a in pair]
@@ -172,12 +176,15 @@ def _addr_info(
 def _socket(info: AddrInfoType) -> socket.socket:
     family, kind, protocol, _, _ = info
     opened = socket.socket(family, kind, protocol)
-    # Frames arrive ready-cut from the session; waiting to fill packets only adds delay.
+    # The session hands over whole frames; Nagle's algorithm would delay them to fill packets.
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return opened
 
 
 def _failure(error: OSError | RuntimeError) -> Failure:
-    # When attempts fail in different ways, the library's error has no errno but quotes each one's.
+    # When attempts fail in different ways, the library raises one error without an errno, whose
+    # text quotes that of each attempt.
     numbers = {int(number) for number in _ERRNO.findall(str(error))}
-    return next((failure for number, failure in _KINDS if number in numbers), Failure.UNREACHABLE)
+    return next(
+        (failure for number, failure in _FAILURES if number in numbers), Failure.UNREACHABLE
+    )

@@ -1,7 +1,8 @@
-"""HTTPS that looks like a browser's: the only importer of curl_cffi.
+"""HTTPS requests that look like a browser's. No other module imports curl_cffi.
 
-A TLS ClientHello tells which program sent it, and those of Python and Go have been used to block
-such programs. Here ClientHello, HTTP/2 settings and headers are those of a current Chrome.
+A TLS ClientHello shows which program sent it, and censors have blocked programs by the ClientHello
+of Python and of Go. Requests made here have the ClientHello, HTTP/2 settings and headers of a
+current Chrome.
 """
 
 from __future__ import annotations
@@ -20,16 +21,17 @@ from curl_cffi.requests.exceptions import CertificateVerifyError, Timeout
 from passerelle.errors import LocalError
 
 BROWSER: Final = "chrome"
-"""The newest that the library knows."""
+"""The browser to imitate; to the library, this name means the newest Chrome that it knows."""
 CONNECT_TIMEOUT_S: Final = 5.0
-"""Longer than a slow mobile network takes for TCP and TLS; a firewall that drops packets is not
-waited for longer."""
-KEEP_S: Final = 70
-"""A connection is used again within this time, so that there is one to a name and minute."""
+"""How long TCP and TLS may take. A slow mobile network needs less, and a firewall that drops
+packets is not worth a longer wait."""
+REUSE_S: Final = 70
+"""How long an idle connection may be used again. It is more than a minute, so that there are not
+two connections to one name within a minute, which would be conspicuous."""
 
 
 class FetchFailed(LocalError):
-    """A request got no answer that can be used."""
+    """A request got no usable answer."""
 
 
 class _TooLong(Exception):
@@ -37,30 +39,31 @@ class _TooLong(Exception):
 
 
 class Disguise:
-    """Connections that are kept and used again; an async context manager."""
+    """A pool of connections for requests that look like a browser's; an async context manager."""
 
     def __init__(self, timeout_s: float) -> None:
-        """One request may take `timeout_s`, waiting for others to the same name included."""
+        """A request may take `timeout_s`, including the wait for others to the same name."""
         self._timeout_s = timeout_s
         self._session: AsyncSession[Response] | None = None
         self._locks: dict[str, asyncio.Lock] = {}
-        """A second request to a name waits for the first: it would open a second connection."""
+        """A lock for each name. A request waits for others to the same name, because it would
+        open a second connection beside theirs."""
 
     async def __aenter__(self) -> Self:
         self._session = AsyncSession(
             impersonate=BROWSER,
-            # Where the machine names authorities of its own, as for OpenSSL.
+            # The variable names the machine's own certificate authorities, as it does for OpenSSL.
             verify=os.environ.get("SSL_CERT_FILE") or True,  # type: ignore[arg-type]
             timeout=self._timeout_s,
             allow_redirects=False,
-            # A cookie would let the broker, or somebody between, recognise us.
+            # A cookie would let the broker, or somebody in between, recognise us.
             discard_cookies=True,
             trust_env=False,
             curl_options={
-                # Proxy settings of the environment could point back at ourselves.
+                # The environment may name this client itself as the proxy, so ignore it.
                 CurlOpt.PROXY: "",
                 CurlOpt.CONNECTTIMEOUT_MS: int(1000 * min(CONNECT_TIMEOUT_S, self._timeout_s)),
-                CurlOpt.MAXAGE_CONN: KEEP_S,
+                CurlOpt.MAXAGE_CONN: REUSE_S,
             },
         )
         return self
@@ -77,10 +80,11 @@ class Disguise:
     async def fetch(
         self, url: str, *, host: str | None, most: int, body: bytes | None = None
     ) -> bytes:
-        """GET `url`, or POST `body` to it, and return the answer of status 200.
+        """GET `url`, or POST `body` to it, and return the body of the answer.
 
-        `host` is the request's `Host` where that is not the one of `url`. Raises FetchFailed,
-        also for an answer of more than `most` bytes. Cancelling gives the request up.
+        `host` is sent as the request's `Host` field in place of the host of `url`. Raises
+        FetchFailed when there is no answer in time, when its status is not 200, or when it is
+        longer than `most` bytes. Cancelling gives up the request.
         """
         name = urlsplit(url).netloc
         try:
@@ -113,7 +117,7 @@ class Disguise:
                 data=body,
                 headers=headers,
                 content_callback=_bounded(received, most),
-                # Without TLS there is nothing to look like, and an offer of h2c puzzles proxies.
+                # Without TLS there is nothing to imitate, and an offer of h2c confuses proxies.
                 http_version="v1" if url.startswith("http://") else None,
             )
         except _TooLong:
@@ -124,7 +128,10 @@ class Disguise:
 
 
 def _bounded(received: bytearray, most: int) -> Callable[[bytes], int]:
-    """Return what takes an answer's decompressed bytes into `received`, up to `most`."""
+    """Return a callback that appends decompressed bytes to `received`, up to `most` in all.
+
+    The callback raises _TooLong for more.
+    """
 
     def take(chunk: bytes) -> int:
         if len(received) + len(chunk) > most:

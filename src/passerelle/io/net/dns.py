@@ -1,9 +1,9 @@
-"""Names to addresses, by c-ares: no thread waits for a slow name server.
+"""Look names up by c-ares, which needs no thread to wait for a slow name server.
 
-`/etc/hosts` is asked first, then the servers of `/etc/resolv.conf`, for IPv6 and IPv4 at once
-(RFC 8305 §3). Answers are kept for their time to live, within bounds, so that a page with forty
-connections to one site asks once. Search domains are never tried: a reader's name must not become
-one inside the operator's network.
+`/etc/hosts` is read first. Then the servers of `/etc/resolv.conf` are asked for IPv6 and IPv4
+addresses at once (RFC 8305 §3). Answers are cached for their time to live, within bounds, so that
+a page with forty connections to one site asks once. Search domains are never tried, because a name
+that a reader asks for must not turn into one inside the operator's network.
 """
 
 from __future__ import annotations
@@ -26,28 +26,30 @@ from passerelle.io.tasks import TaskSet
 from passerelle.limits import DNS_ADDRESSES, DNS_CACHE, DNS_LOOKUPS
 
 Resolve = Callable[[str], Awaitable[Sequence[IPAddress]]]
-"""Looks a name up; returns its addresses, best first (RFC 6724), or raises `StreamFailed`."""
+"""A function that returns a name's addresses, best first (RFC 6724), or raises `StreamFailed`."""
 
 TIMEOUT_S: Final = 5.0
-"""A lookup ends by then, whatever the name servers do."""
-TRY_S: Final = 1.5
+"""How long a lookup may take, whatever the name servers do."""
+TRY_TIMEOUT_S: Final = 1.5
 TRIES: Final = 2
 RENEW_S: Final = 1.0
-"""Channels that could send nothing are opened anew, so often at most."""
+"""The shortest time between two replacements of channels that could not send anything."""
 RESOLUTION_DELAY_S: Final = 0.05
-"""How long the second family is waited for once the first has answered (RFC 8305 §3)."""
-KEEP_MOST_S: Final = 60.0
-"""Longest time an answer is kept, whatever its time to live."""
-KEEP_LEAST_S: Final = 1.0
-"""Shortest: forty connections of one page ask once even where the answer says 0."""
-KEEP_FAILURE_S: Final = 2.0
+"""How long to wait for the second address family once the first has answered (RFC 8305 §3)."""
+CACHE_MOST_S: Final = 60.0
+"""The longest time an answer is cached, whatever its time to live."""
+CACHE_LEAST_S: Final = 1.0
+"""The shortest time an answer is cached, even if its time to live is 0: the forty connections of
+one page ask once."""
+CACHE_FAILURE_S: Final = 2.0
+"""How long it is remembered that a name has no address."""
 
 _FAMILIES = (socket.AF_INET6, socket.AF_INET)
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What is known of a name; without addresses, that it has none."""
+    """The cached answer for a name. An empty `addresses` means that the name has none."""
 
     addresses: tuple[IPAddress, ...]
     until_s: float
@@ -64,7 +66,10 @@ class Resolver:
         timeout_s: float = TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Ask `servers` at `port` in place of the system's."""
+        """`servers` and `port`, if given, are asked in place of the system's name servers.
+
+        `timeout_s` bounds each lookup; `clock` returns monotonic seconds.
+        """
         self._timeout_s = timeout_s
         self._clock = clock
         self._servers = servers
@@ -72,17 +77,17 @@ class Resolver:
         self._channels: tuple[aiodns.DNSResolver, aiodns.DNSResolver] | None = None
         self._asked = 0
         self._renew_at = clock()
-        self._kept: OrderedDict[str, _Answer] = OrderedDict()
+        self._cache: OrderedDict[str, _Answer] = OrderedDict()
         self._lookups: dict[str, asyncio.Task[_Answer]] = {}
         self._tasks = TaskSet("dns", limit=DNS_LOOKUPS)
 
     async def __call__(self, name: str) -> Sequence[IPAddress]:
         """Return the addresses of `name`, without repeats.
 
-        Raise `StreamFailed`: DNS if there are none or nobody answers in time, LIMIT if too many
-        lookups are under way. Cancelling returns at once; the lookup goes on for its other callers.
+        Raises `StreamFailed`: DNS if there are none or no server answers in time, LIMIT if too many
+        lookups are under way. Cancelling returns at once; the lookup goes on for other callers.
         """
-        answer = self._kept.get(name)
+        answer = self._cache.get(name)
         if answer is None or answer.until_s <= self._clock():
             answer = await asyncio.shield(self._lookup(name))
         if not answer.addresses:
@@ -112,30 +117,31 @@ class Resolver:
         if not found:
             found = await self._ask_network(network, name)
         if found is None:
-            # c-ares sometimes ends its set-up with a channel that sends nothing; a new one does.
+            # c-ares sometimes sets up a channel that never sends anything; a new channel works.
             await self._renew(network)
             found = await self._ask_network(self._open()[1], name) or []
-        # A zone id behind % would choose an interface of this machine; it is no part of an address.
         addresses = tuple(dict.fromkeys(address for address, _ in found))[:DNS_ADDRESSES]
-        keep_s = min((ttl for _, ttl in found), default=KEEP_FAILURE_S)
-        keep_s = min(max(keep_s, KEEP_LEAST_S), KEEP_MOST_S)
-        answer = _Answer(addresses, self._clock() + keep_s)
-        self._kept[name] = answer
-        self._kept.move_to_end(name)
-        if len(self._kept) > DNS_CACHE:
-            self._kept.popitem(last=False)
+        cache_s = min((ttl for _, ttl in found), default=CACHE_FAILURE_S)
+        cache_s = min(max(cache_s, CACHE_LEAST_S), CACHE_MOST_S)
+        answer = _Answer(addresses, self._clock() + cache_s)
+        self._cache[name] = answer
+        self._cache.move_to_end(name)
+        if len(self._cache) > DNS_CACHE:
+            self._cache.popitem(last=False)
         return answer
 
     async def _ask_network(
         self, network: aiodns.DNSResolver, name: str
     ) -> list[tuple[IPAddress, float]] | None:
-        """Ask for both families; the late one is waited for a moment only (RFC 8305 §3).
+        """Ask the name servers for IPv6 and IPv4 addresses, and return those that came in time.
 
-        Return None if no server could be asked.
+        Once one family has answered, the other is waited for only `RESOLUTION_DELAY_S`
+        (RFC 8305 §3). Returns None if no server could be asked.
         """
         self._asked += 1
         if self._asked % DNS_CACHE == 0:
-            # c-ares keeps answers of its own without a bound; neither library offers a switch.
+            # c-ares has a cache of its own without a bound, which neither library can switch off;
+            # this call empties it.
             network._channel.reinit()
         async with TaskSet("dns") as tasks:
             queries = [tasks.start(_query(network, name, each), "query") for each in _FAMILIES]
@@ -150,7 +156,10 @@ class Resolver:
         return [each for answer in answers for each in answer or ()]
 
     async def _renew(self, refusing: aiodns.DNSResolver) -> None:
-        """Open new channels in place of one that could send nothing; once in a while."""
+        """Close the channels if `refusing`, which could not send anything, is one of them.
+
+        The next lookup opens new ones. Does nothing within `RENEW_S` of the last time.
+        """
         now = self._clock()
         if self._channels is None or self._channels[1] is not refusing or now < self._renew_at:
             return
@@ -160,14 +169,17 @@ class Resolver:
             await channel.close()
 
     def _open(self) -> tuple[aiodns.DNSResolver, aiodns.DNSResolver]:
-        """Open both channels at the first lookup: c-ares wants a running loop."""
+        """Return the channel for `/etc/hosts` and the one for name servers, opened if need be.
+
+        They are opened at the first lookup, because c-ares needs a running event loop.
+        """
         if self._channels is None:
             flags = pycares.ARES_FLAG_NOSEARCH
             network = aiodns.DNSResolver(
                 self._servers,
                 lookups="b",
                 flags=flags,
-                timeout=TRY_S,
+                timeout=TRY_TIMEOUT_S,
                 tries=TRIES,
                 udp_port=self._port,
                 tcp_port=self._port,
@@ -179,7 +191,7 @@ class Resolver:
 async def _query(
     channel: aiodns.DNSResolver, name: str, family: socket.AddressFamily
 ) -> list[tuple[IPAddress, float]] | None:
-    """Return addresses with their time to live in seconds, or None if no server could be asked."""
+    """Return addresses, each with its time to live in seconds; None if no server could be asked."""
     try:
         found = await channel.getaddrinfo(name, family=family, type=socket.SOCK_STREAM)
     except aiodns.error.DNSError as error:
@@ -191,4 +203,5 @@ async def _query(
 
 def _address(text: bytes | str) -> IPAddress:
     plain = text.decode() if isinstance(text, bytes) else text
+    # A zone id after % names an interface of this machine; it is no part of the address.
     return ip_address(plain.partition("%")[0])

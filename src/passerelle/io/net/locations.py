@@ -1,7 +1,7 @@
-"""Where an address is, coarsely: its country and whose network it belongs to.
+"""The country and the network of an address.
 
-Answered from a database inside a package, in memory: nothing is asked of anybody, and no address
-is logged or kept. Loading it takes about 0.3 s and 120 MiB, so it waits for the first look-up.
+The database comes inside a package and is read in memory, so no address leaves this process, and
+none is logged or stored. Loading takes about 0.3 s and 120 MiB, so it waits for the first look-up.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ _ASN_BYTES: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """What is known of an address; None where nothing is."""
+    """The country and network of an address; a field is None where the database has nothing."""
 
     country: str | None
-    """ISO 3166-1 alpha-2, upper case."""
+    """The ISO 3166-1 alpha-2 code, in upper case."""
     asn: int | None
-    """A number for the network's operator, the same wherever the operator is the same. Not the
-    registered AS number: the data names operators only."""
+    """A number that stands for the network's operator: equal numbers mean the same operator. It is
+    a hash of the operator's name and not the registered AS number, which the data lacks."""
 
 
 NOWHERE: Final = Location(None, None)
 
 
 class LocationDatabase:
-    """The database, loaded at the first look-up. May be shared by threads."""
+    """The database, which is loaded at the first look-up. Threads may share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._database: GeoIP2Fast | None = None
 
     def load(self) -> None:
-        """Load the database now, if it is not yet; takes a fraction of a second of CPU."""
+        """Load the database unless it is loaded; this takes a fraction of a second of CPU."""
         with self._lock:
             if self._database is None:
                 self._database = _open()
 
     def look_up(self, address: IPAddress) -> Location:
-        """Return where `address` is. Takes 10 µs once the database is loaded."""
+        """Return the location of `address`. It takes 10 µs once the database is loaded."""
         self.load()
         assert self._database is not None  # loaded
         found = self._database.lookup(str(address))
@@ -65,7 +65,7 @@ class LocationDatabase:
 
 def _open() -> GeoIP2Fast:
     with warnings.catch_warnings():
-        # Its source has escapes that newer versions of Python print a warning about.
+        # The package's source has escapes that newer versions of Python warn about.
         warnings.simplefilter("ignore")
         from geoip2fast import GeoIP2Fast  # noqa: PLC0415 - most commands never ask
 

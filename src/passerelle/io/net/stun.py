@@ -1,4 +1,4 @@
-"""STUN over UDP: a server on two addresses or ports, and asking servers for our NAT's class."""
+"""STUN over UDP: the server's sockets, and asking servers for the class of our NAT."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from passerelle.core.nat.classifier import (
     NatClassifier,
     Tick,
 )
-from passerelle.core.nat.stun_server import Corner, StunServer
+from passerelle.core.nat.stun_server import SocketIndex, StunServer
 from passerelle.io.server.web import cannot_listen
 from passerelle.wire.stun import TRANSACTION_BYTES, Endpoint
 
 DEFAULT_PORT: Final = 3478
 _INBOX_DATAGRAMS: Final = 32
-"""Answers waiting to be looked at; there is one question at a time."""
+"""How many received datagrams wait to be read. Few suffice: there is one question at a time."""
 _ANY = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
 
 _log = logging.getLogger(__name__)
@@ -40,47 +40,47 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StunSettings:
-    """Where a STUN server listens: on every host, on every port."""
+    """Where a STUN server listens: at each of `ports` on each of `hosts`."""
 
     hosts: tuple[str, ...]
-    """One or two, IP literals; an empty one means every address."""
+    """One or two IP literals; an empty text means every address of this machine."""
     ports: tuple[int, ...]
-    """One or two."""
+    """One or two ports."""
     public: tuple[IPAddress, ...] = ()
-    """What others call these hosts, where that is something else."""
+    """The addresses under which others reach `hosts`, in the same order, where they differ."""
 
 
 class StunService:
-    """A STUN server (RFC 8489, RFC 5780) for the length of an `async with`. Logs no address."""
+    """A STUN server (RFC 8489, RFC 5780) that runs during an `async with`. It logs no address."""
 
     def __init__(self, settings: StunSettings) -> None:
-        self._corners = {
-            Corner(row, column): (host, port)
+        self._listening = {
+            SocketIndex(row, column): (host, port)
             for row, host in enumerate(settings.hosts)
             for column, port in enumerate(settings.ports)
         }
-        endpoints: dict[Corner, Endpoint | None] = {}
-        for corner, (host, port) in self._corners.items():
-            public = settings.public[corner.address : corner.address + 1]
+        endpoints: dict[SocketIndex, Endpoint | None] = {}
+        for index, (host, port) in self._listening.items():
+            public = settings.public[index.address : index.address + 1]
             address = public[0] if public else _specific(host)
-            endpoints[corner] = Endpoint(address, port) if address is not None else None
+            endpoints[index] = Endpoint(address, port) if address is not None else None
         self._server = StunServer(endpoints)
-        self._transports: dict[Corner, asyncio.DatagramTransport] = {}
+        self._transports: dict[SocketIndex, asyncio.DatagramTransport] = {}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        """Listen. Raises LocalError when a port cannot be opened."""
+        """Open the sockets and answer. Raises LocalError when a port cannot be opened."""
         loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:
-            for corner, (host, port) in self._corners.items():
-                protocol = partial(_Protocol, self._receiver(corner))
+            for index, (host, port) in self._listening.items():
+                protocol = partial(_Protocol, self._receiver(index))
                 try:
                     bound = await _bind(host or "::", port)
                 except OSError as error:
                     raise cannot_listen(host, port, error) from error
                 transport, _ = await loop.create_datagram_endpoint(protocol, sock=bound)
                 stack.callback(transport.close)
-                self._transports[corner] = transport
+                self._transports[index] = transport
             self._stack = stack.pop_all()
         _log.info("STUN server starts on %d sockets", len(self._transports))
         return self
@@ -95,11 +95,11 @@ class StunService:
         self._transports.clear()
         _log.info("STUN server stops")
 
-    def _receiver(self, corner: Corner) -> Callable[[bytes, Any], None]:
+    def _receiver(self, index: SocketIndex) -> Callable[[bytes, Any], None]:
         loop = asyncio.get_running_loop()
 
         def receive(datagram: bytes, sender: Any) -> None:
-            answer = self._server.answer(corner, datagram, _endpoint(sender), loop.time())
+            answer = self._server.answer(index, datagram, _endpoint(sender), loop.time())
             if answer is not None and (transport := self._transports.get(answer[0])) is not None:
                 transport.sendto(answer[1], sender)
 
@@ -107,7 +107,7 @@ class StunService:
 
 
 async def _bind(host: str, port: int) -> socket.socket:
-    """Return a socket that receives there. Raises OSError."""
+    """Return a UDP socket bound to `host` and `port`. Raises OSError."""
     loop = asyncio.get_running_loop()
     infos = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     family, _, _, _, where = infos[0]
@@ -122,10 +122,10 @@ async def _bind(host: str, port: int) -> socket.socket:
 
 
 async def find_class(urls: Sequence[str]) -> NatClass:
-    """Ask STUN servers (`stun:host:port`, best two) for the class of our NAT.
+    """Ask STUN servers for the class of our NAT. `urls` look like `stun:host:port`; two suffice.
 
-    Takes three round trips, or up to five seconds where nobody answers. Never fails: what cannot
-    be found out is unknown. Cancelling closes the socket.
+    It takes three round trips, or up to five seconds when no server answers. It never fails: a
+    class that cannot be found out is UNKNOWN. Cancelling closes the socket.
     """
     found = [place for url in urls if (place := await _resolve(url)) is not None]
     if not found:
@@ -145,7 +145,7 @@ async def find_class(urls: Sequence[str]) -> NatClass:
             lambda: _Protocol(receive), local_addr=(_ANY[family], 0)
         )
     except OSError:
-        return NatClass.UNKNOWN  # no way to there at all, which is no matter of NAT
+        return NatClass.UNKNOWN  # the machine has no route to the server, which no NAT causes
     try:
         local = Endpoint(address, transport.get_extra_info("sockname")[1])
         machine = NatClassifier(servers, local, lambda: secrets.token_bytes(TRANSACTION_BYTES))
@@ -172,7 +172,7 @@ async def _run(
 
 
 async def _resolve(url: str) -> tuple[socket.AddressFamily, Endpoint] | None:
-    """Return a server's address, an IPv4 one if there is a choice; None when there is none."""
+    """Return a server's address, IPv4 if it has one; None if the URL or the name leads nowhere."""
     try:
         host, port = split_authority(url.removeprefix("stun:"), DEFAULT_PORT)
         infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_DGRAM)
@@ -183,14 +183,17 @@ async def _resolve(url: str) -> tuple[socket.AddressFamily, Endpoint] | None:
 
 
 def _own_address(family: socket.AddressFamily, server: Endpoint) -> IPAddress:
-    """Return the address that packets to `server` leave from. Raises OSError. Sends nothing."""
+    """Return the source address of packets to `server`, without sending any. Raises OSError."""
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         probe.connect((str(server.address), server.port))
         return _endpoint(probe.getsockname()).address
 
 
 def _specific(host: str) -> IPAddress | None:
-    """Return the address of a literal that names one; others cannot be told an unspecified one."""
+    """Return the address that `host` names, or None for a name or for "every address".
+
+    Nobody can send to an unspecified address, so no answer may contain it.
+    """
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -199,9 +202,9 @@ def _specific(host: str) -> IPAddress | None:
 
 
 def _endpoint(where: Any) -> Endpoint:
-    """Return a socket's address, without the zone of a link-local one."""
+    """Return the endpoint of a socket address, without the zone of a link-local one."""
     address = plain_address(where[0].partition("%")[0])
-    assert address is not None  # the kernel's own word
+    assert address is not None  # the kernel returns only valid addresses
     return Endpoint(address, where[1])
 
 

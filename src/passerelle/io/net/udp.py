@@ -1,7 +1,7 @@
 """UDP sockets from the exit to the Internet: resolve, judge, connect.
 
-A connected socket takes datagrams from its peer only, and sends to nobody else: nothing is
-reflected, and no second look-up moves the destination after it was judged.
+Each socket is connected, so it receives from its peer only and sends to nobody else: it cannot be
+used to reflect packets. The address is resolved once, so it cannot change after it was judged.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from passerelle.errors import Failure, StreamFailed
 from passerelle.io.net.dial import vetted
 from passerelle.io.net.dns import Resolve
 
-# linux/in.h and linux/in6.h: set "don't fragment" and leave finding the path's size to the
-# application, as QUIC does.
+# Socket options from linux/in.h and linux/in6.h. They set "don't fragment" and leave it to the
+# application to find the path's packet size, as QUIC does.
 _IP_MTU_DISCOVER: Final = 10
 _IPV6_MTU_DISCOVER: Final = 23
 _PMTUDISC_PROBE: Final = 3
 _NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _LOSSES: Final = frozenset({errno.EAGAIN, errno.EMSGSIZE, errno.ENOBUFS, errno.ENOMEM})
-"""Errors of `send` that cost one datagram; after any other the socket is of no use."""
+"""Errors of `send` that lose one datagram only; after any other error the socket is useless."""
 
 
 async def dial_udp(
@@ -37,10 +37,11 @@ async def dial_udp(
     resolve: Resolve,
     timeout_s: float = limits.DIAL_TIMEOUT_S,
 ) -> socket.socket:
-    """Return a connected, non-blocking UDP socket; the caller closes it. Sends nothing.
+    """Return a connected, non-blocking UDP socket; the caller closes it. Nothing is sent.
 
-    `policy` is the one for TCP; its rules for datagrams are used. Raises as `io.net.dial.dial`
-    does; UDP knows no PORT_CLOSED here. Cancelling leaves no socket.
+    `policy` is the exit's policy, of which the rules for datagrams are used. `timeout_s` bounds
+    the resolution. Raises the errors of `io.net.dial.dial`, except PORT_CLOSED, which only a
+    datagram could find out. Cancelling leaves no socket open.
     """
     try:
         async with asyncio.timeout(timeout_s):
@@ -51,7 +52,7 @@ async def dial_udp(
     for address in addresses[: limits.DIAL_ADDRESSES]:
         try:
             return _connected(address, port)
-        except OSError as error:  # no way there, which a UDP socket knows at once
+        except OSError as error:  # there is no route, which the kernel says at once
             if error.errno in _NO_ROOM:
                 failure = Failure.LIMIT
     raise StreamFailed(failure)
@@ -63,7 +64,7 @@ def _connected(address: IPAddress, port: int) -> socket.socket:
     try:
         opened.setblocking(False)
         if sys.platform == "linux":
-            # RFC 9298 §3.1: datagrams must not be cut, here or on the way.
+            # Datagrams must not be fragmented, here or on the way (RFC 9298 §3.1).
             if address.version == 4:
                 opened.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_PROBE)
             else:
@@ -76,9 +77,9 @@ def _connected(address: IPAddress, port: int) -> socket.socket:
 
 
 def bound(address: str) -> socket.socket:
-    """Return a non-blocking UDP socket at a free port of one of this machine's addresses.
+    """Return a non-blocking UDP socket at a free port of `address`, which is this machine's.
 
-    Raises StreamFailed(LIMIT) when there is none.
+    Raises StreamFailed(LIMIT) when no port or no socket is free.
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
@@ -95,7 +96,7 @@ def bound(address: str) -> socket.socket:
 
 
 def send(connected: socket.socket, payload: bytes) -> bool:
-    """Send one datagram, or lose it: False. Raises OSError when the peer is not there."""
+    """Send one datagram; return False if it was lost. Raises OSError when there is no peer."""
     try:
         connected.send(payload)
     except OSError as error:
@@ -106,7 +107,7 @@ def send(connected: socket.socket, payload: bytes) -> bool:
 
 
 def send_to(opened: socket.socket, payload: bytes, address: tuple[str, int]) -> bool:
-    """Send one datagram to `address`, or lose it: False."""
+    """Send one datagram to `address`; return False if it was lost."""
     try:
         opened.sendto(payload, address)
     except OSError:
@@ -115,15 +116,19 @@ def send_to(opened: socket.socket, payload: bytes, address: tuple[str, int]) -> 
 
 
 def receive(connected: socket.socket) -> list[bytes]:
-    """Return the datagrams that are here, `limits.FLOW_BATCH` at most.
+    """Return the datagrams that have arrived, at most `limits.FLOW_BATCH` of them.
 
-    Raises OSError when the peer is not there.
+    Raises OSError when nothing receives at the peer's address.
     """
     return [payload for payload, _ in receive_from(connected)]
 
 
 def receive_from(opened: socket.socket) -> list[tuple[bytes, tuple[Any, ...]]]:
-    """Do as `receive` does, and tell where each came from. A socket without a peer never raises."""
+    """Return the datagrams that have arrived, each with its sender's socket address.
+
+    There are at most `limits.FLOW_BATCH` of them. Raises OSError only for a connected socket, when
+    nothing receives at its peer's address.
+    """
     datagrams: list[tuple[bytes, tuple[Any, ...]]] = []
     try:
         while len(datagrams) < limits.FLOW_BATCH:

@@ -1,7 +1,7 @@
-"""What every server process has: HTTP, numbers, processes, a bus.
+"""The parts that every server process shares: HTTP, metrics, worker processes, the bus.
 
-`WebServer` is aiohttp behind limits that suit a server anybody may talk to, `Metrics` the numbers
-for Prometheus, `Workers` starts and restarts processes, `Bus` connects brokers and exits in one
+`WebServer` is aiohttp with limits for a server that anybody may talk to. `Metrics` has the numbers
+for Prometheus. `Workers` starts and restarts processes. `Bus` connects brokers and exits, in one
 process or over NATS.
 
 Uses: `io.tasks`.

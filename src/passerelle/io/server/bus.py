@@ -1,11 +1,11 @@
-"""How the servers of one network talk to each other: in one process, or over NATS.
+"""Messages between the servers of one network, inside one process or over NATS.
 
-Both kinds have the same few verbs, so a small operator needs nothing more than one process, and a
-larger one names a NATS server. Messages are bytes; subjects are dotted words (`wire/bus.py` has
-both). The bus is the operator's own: it must not be reachable by anybody else.
+`LocalBus` and `NatsBus` have the same methods. A small operator needs only one process; a larger
+one names a NATS server. Messages are bytes and subjects are dotted words; `wire/bus.py` defines
+both. The bus belongs to the operator, and nobody else may be able to reach it.
 
-Nothing waits for the bus to come back. What is published while it is away is lost, a question finds
-nobody, and subscriptions are there again once it is.
+Nothing waits for a lost NATS server to come back. Until it does, published messages are lost and
+requests get no answer. Subscriptions work again as soon as the server is back.
 """
 
 from __future__ import annotations
@@ -28,41 +28,44 @@ from passerelle.errors import ConfigError, LocalError
 from passerelle.io.tasks import TaskSet, describe
 
 RECONNECT_S = 0.5
-"""Between two tries to reach a NATS server that is away."""
+"""The pause between two attempts to reach a NATS server that was lost."""
 CONNECT_TIMEOUT_S = 5
 GRACE_S = 1.0
-"""How long closing waits for what was published last."""
+"""How long closing waits until the last messages are sent."""
 
 Handler = Callable[[bytes], Awaitable[bytes | None]]
-"""Takes a message; what it returns answers a question."""
+"""A function that takes a message. If the message is a request, its result is the answer; None
+answers nothing."""
 
 _log = logging.getLogger(__name__)
 
 
 class Subscription(Protocol):
-    """Interest in a subject."""
+    """One handler's subscription to one subject."""
 
     async def end(self) -> None:
-        """Take no more messages. Idempotent."""
+        """Stop receiving messages, and cancel handlers that still run. Idempotent."""
 
 
 class Bus(Protocol):
-    """A way between the servers of one network."""
+    """Carries messages between the servers of one network."""
 
     def publish(self, subject: str, message: bytes) -> None:
-        """Send to all who subscribed, as far as the bus is there; never blocks."""
+        """Send a message to all subscribers, or lose it if the bus is away. Never blocks."""
 
     async def request(self, subject: str, message: bytes, *, timeout_s: float) -> bytes | None:
-        """Return the answer of one who subscribed, or None when there is nobody or none in time.
+        """Send a request to one subscriber, and return its answer.
 
-        Cancelling forgets the question; whoever has it is not told.
+        Returns None when there is no subscriber or no answer within `timeout_s`. Cancelling stops
+        the wait; the subscriber is not told.
         """
 
     async def subscribe(self, subject: str, handler: Handler, *, group: str = "") -> Subscription:
-        """Call `handler` for each message. Of those in one `group`, only one gets each message.
+        """Call `handler` for each message on `subject`.
 
-        At most `limits.BUS_HANDLERS` run at once for one subscription; what comes beyond is
-        dropped. A handler's failure is logged and answers nothing.
+        Of the subscriptions in one `group`, only one gets each message. At most
+        `limits.BUS_HANDLERS` handlers of one subscription run at once; further messages are
+        dropped. A handler that fails is logged and answers nothing.
         """
 
     async def close(self) -> None:
@@ -70,10 +73,11 @@ class Bus(Protocol):
 
 
 async def connect(url: str | None, *, name: str) -> Bus:
-    """Return the bus at `url` (`nats://[user:password@]host:port`, or `tls://…`), or a local one.
+    """Return the bus at `url`, or a bus inside this process if `url` is None.
 
-    `name` is what NATS's own monitoring shows. Raises ConfigError for another kind of URL, and
-    LocalError, with a sentence for a person, when nothing answers there.
+    `url` is `nats://[user:password@]host:port`, or the same with `tls`. `name` is what NATS's own
+    monitoring shows. Raises ConfigError for any other URL, and LocalError, with a message for the
+    operator, when no server answers there.
     """
     if url is None:
         return LocalBus()
@@ -85,14 +89,17 @@ async def connect(url: str | None, *, name: str) -> Bus:
 
 
 class _Handlers:
-    """Runs one subscription's handler, a bounded number of times at once."""
+    """Runs the handler of one subscription, a bounded number of times at once."""
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
         self._tasks = TaskSet("bus", limit=limits.BUS_HANDLERS)
 
     def take(self, message: bytes, answer: Callable[[bytes], Awaitable[None]] | None) -> bool:
-        """Handle `message` in the background; return False when too many are under way."""
+        """Handle `message` in the background; return False when too many handlers run already.
+
+        `answer` sends the handler's result to whoever asked; None for a published message.
+        """
         if self._tasks.full:
             return False
         self._tasks.spawn(self._run(message, answer), "message")
@@ -104,7 +111,7 @@ class _Handlers:
             if answer is not None and result is not None:
                 await answer(result)
         except Exception as error:
-            # One bad message is that message's end, not the subscription's.
+            # A message that cannot be handled must not end the subscription.
             _log.warning("a message on the bus could not be handled: %s", describe(error))
 
     async def close(self) -> None:
@@ -158,7 +165,7 @@ class LocalBus:
                 await each.end()
 
     def forget(self, subscription: _LocalSubscription) -> None:
-        """Drop a subscription that ended."""
+        """Remove a subscription that has ended."""
         members = self._subscriptions.get(subscription.subject, [])
         if subscription in members:
             members.remove(subscription)
@@ -179,7 +186,7 @@ class _LocalSubscription:
 
 
 class NatsBus:
-    """A bus over NATS; reconnects for ever."""
+    """A bus over NATS, which never gives up reconnecting."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -188,7 +195,7 @@ class NatsBus:
 
     @classmethod
     async def connect(cls, url: str, *, name: str) -> NatsBus:
-        """Connect for the first time. Raises LocalError."""
+        """Connect for the first time. Raises LocalError when no server answers."""
         client = Client()
         bus = cls(client)
         try:
@@ -208,7 +215,7 @@ class NatsBus:
                 f"No NATS server answers at {parts.hostname}:{parts.port or 4222} "
                 f"({type(error).__name__}). Start one there (`nats-server`), or leave --bus out."
             ) from error
-        # Only now: the library would go on trying the first time, too.
+        # Set only now: otherwise the library would also retry the first connection for ever.
         client.options["allow_reconnect"] = True
         client.options["max_reconnect_attempts"] = -1
         client.options["reconnect_time_wait"] = RECONNECT_S
@@ -261,7 +268,7 @@ class NatsBus:
         self._subscriptions.clear()
         await self._tasks.close()
         if not self._client.is_closed:
-            # What cannot be flushed is lost, as it would be at any other time.
+            # A message that cannot be flushed is lost, as on any loss of the bus.
             with contextlib.suppress(OSError, TimeoutError, nats.errors.Error):
                 async with asyncio.timeout(GRACE_S):
                     await self._client.flush()

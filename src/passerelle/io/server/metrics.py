@@ -1,8 +1,9 @@
-"""Numbers about a running process, for its operator's Prometheus: `/metrics` on a loopback port.
+"""Metrics of a running process for its operator's Prometheus: `/metrics` on a loopback port.
 
-Counting is adding to a plain integer; all formatting happens when somebody asks. Labels are members
-of closed sets (reasons, directions), never what a peer sent. What counts people or what they do is
-rounded up to a multiple of `COUNT_STEP`, so that no single reader can be seen coming and going.
+To count is to add to a plain integer; all formatting is done when Prometheus asks. Labels are
+members of closed sets (reasons, directions), never text that a peer sent. Numbers of people, or of
+what people do, are rounded up to a multiple of `COUNT_STEP`, so that nobody can see a single reader
+come and go.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from passerelle.io.tasks import TaskSet
 
 COUNT_STEP: Final = 8
 LAG_INTERVAL_S: Final = 0.25
-LAG_KEPT: Final = 240
-"""Samples of the loop's lag that the shown maximum looks back on: a minute's worth."""
+LAG_SAMPLES: Final = 240
+"""How many samples of the event loop's lag the maximum is taken over: one minute's."""
 
 _PREFIX = "passerelle_"
 
@@ -39,7 +40,7 @@ def rounded(count: float) -> float:
 
 
 class Counter:
-    """Something that only grows, split by one label if it has `values`."""
+    """A number that only grows. With `values`, there is one number for each value of a label."""
 
     __slots__ = ("by_value",)
 
@@ -47,16 +48,16 @@ class Counter:
         self.by_value = dict.fromkeys(values, 0)
 
     def add(self, count: int = 1, value: str = "") -> None:
-        """Add `count` under the label's `value`. Raises KeyError for one not declared."""
+        """Add `count` under the label's `value`. Raises KeyError for a value not declared."""
         self.by_value[value] += count
 
 
 class Metrics:
-    """All numbers of one process."""
+    """All metrics of one process."""
 
     def __init__(self) -> None:
         self._families: list[Callable[[], Metric]] = []
-        self._lags: deque[float] = deque(maxlen=LAG_KEPT)
+        self._lags: deque[float] = deque(maxlen=LAG_SAMPLES)
         self.gauge("process_memory_bytes", "Resident memory.", resident_bytes, exact=True)
         self.gauge(
             "loop_lag_seconds",
@@ -74,7 +75,11 @@ class Metrics:
         values: Iterable[str] = ("",),
         exact: bool = False,
     ) -> Counter:
-        """Declare a counter; `exact` for what does not count people or their doings."""
+        """Declare and return a counter.
+
+        `exact` shows it without rounding, which is only for numbers that count neither people nor
+        what they do.
+        """
         made = Counter(values)
 
         def family() -> Metric:
@@ -90,7 +95,7 @@ class Metrics:
     def gauge(
         self, name: str, meaning: str, read: Callable[[], float], *, exact: bool = False
     ) -> None:
-        """Declare a value that is read when somebody asks."""
+        """Declare a value that `read` returns whenever Prometheus asks; `exact` as in `counter`."""
 
         def family() -> Metric:
             value = read()
@@ -101,12 +106,12 @@ class Metrics:
         self._families.append(family)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield all families: what `prometheus_client` asks of a collector."""
+        """Yield all metric families, as `prometheus_client` requires of a collector."""
         for family in self._families:
             yield family()
 
     def text(self) -> bytes:
-        """Return all numbers in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         registry = CollectorRegistry()
         registry.register(self)
         return generate_latest(registry)
@@ -121,10 +126,10 @@ class Metrics:
 
 
 class MetricsServer:
-    """Serve `GET /metrics` on a loopback address for the length of an `async with`."""
+    """Serves `GET /metrics` on a loopback address during an `async with`."""
 
     def __init__(self, metrics: Metrics, host: str, port: int) -> None:
-        """Raises ConfigError for an address that others could reach."""
+        """Raises ConfigError when `host` is an address that other machines could reach."""
         if not _is_loopback(host):
             raise ConfigError(
                 f"Metrics are for this machine only, and {host or 'every address'} is open to "
@@ -138,11 +143,11 @@ class MetricsServer:
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port that the server listens on."""
         return self._server.port
 
     async def __aenter__(self) -> Self:
-        """Listen. Raises LocalError when that is impossible."""
+        """Listen. Raises LocalError when the port cannot be opened."""
         await self._server.__aenter__()
         self._tasks.spawn(self._metrics.watch_loop(), "lag")
         return self
@@ -164,8 +169,8 @@ class MetricsServer:
 
 
 def resident_bytes() -> int:
-    """Return the memory this process has in use, shared pages included."""
-    # proc(5): the second field of statm is resident pages.
+    """Return how much memory of this process is resident, shared pages included."""
+    # The second field of statm is the number of resident pages (proc(5)).
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 

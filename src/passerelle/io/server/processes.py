@@ -1,4 +1,4 @@
-"""Worker processes: started, watched, started again, restarted one after the other."""
+"""Worker processes: start them, restart those that die, and restart all one after the other."""
 
 from __future__ import annotations
 
@@ -16,30 +16,33 @@ from passerelle.errors import LocalError
 from passerelle.io.tasks import TaskSet
 
 READY: Final = "ready"
-"""The line by which a worker says, on its standard output, that it serves."""
-READY_S: Final = 30.0
-"""A worker must have said so by then."""
+"""The line that a worker prints to its standard output when it is ready to serve."""
+READY_TIMEOUT_S: Final = 30.0
+"""How long a worker may take from its start until it prints `READY`."""
 WORKER_SLACK_S: Final = 10.0
-"""A worker may take so much longer than its own drain time before it is killed."""
-AGAIN_S: Final = (0.2, 10.0)
-"""First and longest pause before a worker that died is started again."""
-_STEADY_S: Final = 60.0
-"""A worker that ran for so long did not die of its start."""
+"""How much longer than its drain time a worker may take to end before it is killed."""
+RESTART_PAUSES_S: Final = (0.2, 10.0)
+"""The first and the longest pause before a worker that died is started again."""
+_STABLE_S: Final = 60.0
+"""After a run of this length, the next restart's pause is the first one again."""
 
 _log = logging.getLogger(__name__)
 
 
 class Workers:
-    """A fixed number of worker processes, running for the length of an `async with`.
+    """A fixed number of worker processes that run during an `async with`.
 
-    A worker serves once it has printed `READY`; it ends in good order at SIGTERM, and also when its
-    standard input ends: nobody is left to look after it then. Workers are numbered from 1.
+    A worker serves once it has printed `READY`. It must end in good order at SIGTERM, and also when
+    its standard input closes, which means that this process is gone. Workers are numbered from 1.
     """
 
     def __init__(
         self, command: Callable[[int], Sequence[str]], count: int, *, grace_s: float
     ) -> None:
-        """`command` gives a worker's command line. After SIGTERM it has `grace_s` to end."""
+        """`command` returns the command line of the worker with a given number.
+
+        After SIGTERM a worker has `grace_s` to end; then it is killed.
+        """
         self._grace_s = grace_s
         self._workers = [_Worker(number, command(number)) for number in range(1, count + 1)]
         self._tasks = TaskSet("workers")
@@ -47,18 +50,22 @@ class Workers:
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """The process id of each worker that runs, in order of their numbers."""
+        """The process ids of the workers that run, in the order of the workers' numbers."""
         running = (each.process for each in self._workers)
         return tuple(each.pid for each in running if each and each.returncode is None)
 
     async def __aenter__(self) -> Self:
-        """Start all, and wait until they serve. Raises LocalError when one does not."""
+        """Start all workers one by one, each when the one before serves.
+
+        Raises LocalError, and ends those that were started, when one does not serve within
+        `READY_TIMEOUT_S`.
+        """
         try:
             for worker in self._workers:
-                keeping = self._tasks.start(worker.keep(), f"worker {worker.number}")
+                running = self._tasks.start(worker.keep_running(), f"worker {worker.number}")
                 waiting = self._tasks.start(worker.ready.wait(), "ready")
                 await asyncio.wait(
-                    (keeping, waiting), timeout=READY_S, return_when=asyncio.FIRST_COMPLETED
+                    (running, waiting), timeout=READY_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
                 )
                 if not worker.ready.is_set():
                     raise LocalError(
@@ -78,22 +85,27 @@ class Workers:
         await self._stop()
 
     def restart_soon(self) -> None:
-        """Restart in the background, one after the other; does nothing while that is going on."""
+        """Begin `restart` in the background, unless a restart is under way."""
         if not self._restarting.locked():
             self._tasks.spawn(self.restart(), "restart")
 
     async def restart(self) -> None:
-        """End and start each worker; the next one only when the last one serves again."""
+        """End each worker and start it again, one at a time.
+
+        A worker is ended only when the one before serves again. Raises TimeoutError when a worker
+        does not serve within `READY_TIMEOUT_S`. Cancelling leaves the remaining workers as they
+        are.
+        """
         async with self._restarting:
             for worker in self._workers:
                 _log.info("worker %d is being restarted", worker.number)
                 worker.ready.clear()
                 await worker.end(self._grace_s)
-                async with asyncio.timeout(READY_S):
+                async with asyncio.timeout(READY_TIMEOUT_S):
                     await worker.ready.wait()
 
     async def _stop(self) -> None:
-        """End all at once. Cancelling kills those that are left."""
+        """End all workers at the same time. Cancelling kills those that still run."""
         for worker in self._workers:
             worker.wanted = False
         try:
@@ -107,7 +119,7 @@ class Workers:
 
 
 class _Worker:
-    """One worker, through all its processes."""
+    """One worker, which is a new process after each restart."""
 
     def __init__(self, number: int, command: Sequence[str]) -> None:
         self.number = number
@@ -117,24 +129,27 @@ class _Worker:
         self._has_served = False
         self._command = command
 
-    async def keep(self) -> None:
-        """Run it again and again. Ends when it is not wanted, or when its first start fails."""
+    async def keep_running(self) -> None:
+        """Run the process, and start it again whenever it ends.
+
+        Returns when the worker is no longer wanted, or when it ends before it ever served.
+        """
         loop = asyncio.get_running_loop()
-        pause_s = AGAIN_S[0]
+        pause_s = RESTART_PAUSES_S[0]
         while self.wanted:
             began_s = loop.time()
             await self._run()
             if not self._has_served:
                 return
             self.ready.clear()
-            if loop.time() - began_s > _STEADY_S:
-                pause_s = AGAIN_S[0]
+            if loop.time() - began_s > _STABLE_S:
+                pause_s = RESTART_PAUSES_S[0]
             if self.wanted:
                 await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, AGAIN_S[1])
+            pause_s = min(2 * pause_s, RESTART_PAUSES_S[1])
 
     async def end(self, grace_s: float) -> None:
-        """Ask the process to end, kill it after `grace_s`, and wait until it is gone."""
+        """Send SIGTERM, kill the process after `grace_s`, and wait until it has ended."""
         process = self.process
         if process is None or process.returncode is not None:
             return
@@ -148,7 +163,7 @@ class _Worker:
             await process.wait()
 
     def kill(self) -> None:
-        """End the process at once. Idempotent."""
+        """Kill the process. Idempotent."""
         if self.process is not None and self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
@@ -166,7 +181,7 @@ class _Worker:
 
 
 async def orphaned() -> None:
-    """In a worker: wait until standard input ends, because whoever started it is gone."""
+    """Wait, in a worker, until standard input closes: the process that started it is then gone."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     transport, _ = await loop.connect_read_pipe(

@@ -1,4 +1,4 @@
-"""HTTP servers: aiohttp behind limits that suit a server which anybody may talk to."""
+"""HTTP servers: aiohttp with limits for a server that anybody may talk to."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from passerelle.errors import ConfigError, LocalError, Sensitive
 from passerelle.io.tasks import describe
 
 IDLE_TIMEOUT_S = 75.0
-"""A connection that has not brought a whole request head for so long is closed. Above a minute:
-repeated TLS connections to one name within 60 s have given readers away."""
+"""How long a connection may stay open without a complete request head. It is more than a minute,
+because censors have recognised programs by repeated TLS connections to one name within 60 s."""
 LINGER_S = 2.0
-"""How long what is left of a refused request's body is read and thrown away."""
+"""How long to go on reading, and discarding, the body of a request that was refused."""
 DISCONNECT_POLL_S = 0.25
 
 _SERVER_LOGGERS = ("aiohttp.server", "aiohttp.web", "aiohttp.websocket", "aiohttp.internal")
 
-# What cannot be parsed is answered outside every application, past `_hide_server`, and would name
-# aiohttp's and Python's versions; there is no public switch.
+# Requests that cannot be parsed are answered outside the application, so `_hide_server` does not
+# see the answer, which would name the versions of aiohttp and Python. There is no public setting.
 web_response.SERVER_SOFTWARE = ""  # type: ignore[attr-defined]
 
 _LISTEN_FAULTS = {
@@ -47,22 +47,22 @@ _LISTEN_FAULTS = {
 
 
 def application() -> web.Application:
-    """Return an empty application whose request bodies are bounded."""
+    """Return an empty application that refuses bodies longer than `limits.HTTP_BODY_BYTES`."""
     return web.Application(client_max_size=limits.HTTP_BODY_BYTES)
 
 
 class _Connections:
-    """Counts a server's connections, and cuts off those that are too many.
+    """Counts a server's connections, and aborts new ones when there are too many.
 
-    aiohttp tells its `Server` object of every connection; we listen in.
+    aiohttp calls its `Server` object for every connection; this class wraps those two methods.
     """
 
     def __init__(
-        self, server: web.Server, most: int, of_network: int, trusted: Sequence[IPNetwork]
+        self, server: web.Server, most: int, per_network: int, trusted: Sequence[IPNetwork]
     ) -> None:
         self._made, self._lost = server.connection_made, server.connection_lost
         self._most = most
-        self._of_network = of_network
+        self._per_network = per_network
         self._trusted = trusted
         self._count = 0
         self._networks: Counter[bytes] = Counter()
@@ -78,7 +78,7 @@ class _Connections:
             self._network_of[handler] = network
             self._networks[network] += 1
         if self._count > self._most or (
-            network is not None and self._networks[network] > self._of_network
+            network is not None and self._networks[network] > self._per_network
         ):
             transport.abort()
 
@@ -100,11 +100,11 @@ class _Connections:
 
 
 class WebServer:
-    """Serve an application on one address and port for the length of an `async with`.
+    """Serves an application on one address and port during an `async with`.
 
-    No access log, no `Server` header, no decompression of request bodies. Leaving stops
-    accepting, waits up to `grace_s` for handlers, then cancels them. Handlers are *not*
-    cancelled when their client goes away: see `disconnected`.
+    There is no access log, no `Server` header and no decompression of request bodies. Leaving the
+    block stops accepting connections, waits up to `grace_s` for handlers, then cancels them.
+    Handlers are *not* cancelled when their client goes away; `disconnected` tells them of it.
     """
 
     def __init__(
@@ -116,13 +116,14 @@ class WebServer:
         tls: ssl.SSLContext | None = None,
         grace_s: float = 2.0,
         connections: int = limits.HTTP_CONNECTIONS,
-        of_network: int = limits.HTTP_CONNECTIONS_OF_NETWORK,
+        per_network: int = limits.HTTP_CONNECTIONS_OF_NETWORK,
         trusted: Sequence[IPNetwork] = (),
     ) -> None:
-        """Port 0 lets the system choose; `port` then tells.
+        """With port 0 the system chooses a port, which the property `port` then has.
 
-        Connections beyond `connections`, and of one /24 or /56 beyond `of_network`, are cut off at
-        once; those of `trusted` proxies and of networks that are not public count as nobody's.
+        A connection is aborted at once when there are more than `connections` in all, or more than
+        `per_network` from its /24 or /56. The second limit does not hold for `trusted` proxies and
+        for addresses that are not public.
         """
         self._host = host
         self._wanted_port = port
@@ -138,29 +139,29 @@ class WebServer:
             max_line_size=limits.HTTP_FIELD_BYTES,
             max_field_size=limits.HTTP_FIELD_BYTES,
             max_headers=limits.HTTP_HEADERS,
-            # A compressed body could unpack to more than its length announces.
+            # A compressed body could unpack to more than the limit on its length allows.
             auto_decompress=False,
         )
-        self._bounds = (connections, of_network, trusted)
+        self._bounds = (connections, per_network, trusted)
         self._connections: _Connections | None = None
         self._site: web.TCPSite | None = None
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port that the server listens on. Raises RuntimeError when it is not running."""
         if self._site is None:
             raise RuntimeError("the server is not running")
         return self._site.port
 
     async def __aenter__(self) -> Self:
-        """Listen. Raises LocalError, with a sentence for a person, when that is impossible."""
+        """Listen. Raises LocalError when the port cannot be opened."""
         for name in _SERVER_LOGGERS:
             logging.getLogger(name).addFilter(_withhold)
         await self._runner.setup()
         assert self._runner.server is not None  # set up
-        connections, of_network, trusted = self._bounds
-        most = min(connections, _files_allowed() - limits.FILES_KEPT)
-        self._connections = _Connections(self._runner.server, most, of_network, trusted)
+        connections, per_network, trusted = self._bounds
+        most = min(connections, _raise_file_limit() - limits.FILES_KEPT)
+        self._connections = _Connections(self._runner.server, most, per_network, trusted)
         site = web.TCPSite(
             self._runner,
             self._host,
@@ -186,8 +187,8 @@ class WebServer:
         await self._runner.cleanup()
 
 
-def _files_allowed() -> int:
-    """Let this process open as many files as the system lets it, and return how many."""
+def _raise_file_limit() -> int:
+    """Let this process open as many files as the system permits, and return how many."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard if hard != resource.RLIM_INFINITY else sys.maxsize
@@ -196,28 +197,31 @@ def _files_allowed() -> int:
 async def disconnected(request: web.Request) -> None:
     """Return when the connection that brought `request` is lost.
 
-    It looks four times a second: aiohttp tells a handler of a lost client only by cancelling it,
-    for all handlers of a server or none, and WebSocket handlers would be cancelled in the midst
-    of their clean-up.
+    The connection is polled four times a second. aiohttp can tell a handler of a lost client only
+    by cancelling it, and only for all handlers of a server; a WebSocket handler would then be
+    cancelled during its clean-up.
     """
-    while request.transport is not None:  # noqa: ASYNC110 (there is nothing to wait for)
+    while request.transport is not None:  # noqa: ASYNC110 (aiohttp has no event to wait for)
         await asyncio.sleep(DISCONNECT_POLL_S)
 
 
 def peer_address(request: web.Request) -> IPAddress | None:
     """Return the address at the other end of the connection that brought `request`.
 
-    None when the connection is lost already or has no such address. An IPv4 address that an IPv6
-    socket shows in its mapped form is returned as IPv4.
+    Returns None when the connection is lost already, or when it has no IP address. An IPv4-mapped
+    IPv6 address is returned as IPv4.
     """
     return plain_address(request.remote or "")
 
 
 def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """Return the settings to serve TLS with. Raises ConfigError."""
+    """Return a TLS context for a server with this certificate chain and private key (PEM files).
+
+    Raises ConfigError when the files cannot be read or do not belong together.
+    """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
-        # Without a password OpenSSL would ask the terminal for one.
+        # With a password given, OpenSSL does not ask for one at the terminal.
         context.load_cert_chain(certificate, key, password="")
     except OSError as error:
         raise ConfigError(
@@ -229,11 +233,11 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
 
 
 def cannot_listen(host: str, port: int, error: OSError) -> LocalError:
-    """Return the error for a person whose `host` and `port` could not be listened on."""
+    """Return an error that tells a person why `host` and `port` could not be listened on."""
     if isinstance(error, socket.gaierror):
         fault = "the host name is not known here. Check the listening address"
     else:
-        # asyncio words the error anew and keeps only its number.
+        # asyncio replaces the error's text and keeps only its number.
         fault = _LISTEN_FAULTS.get(
             error.errno or 0, f"{error.strerror}. Choose another address or port"
         )
@@ -245,7 +249,7 @@ async def _hide_server(_request: web.Request, response: web.StreamResponse) -> N
 
 
 def _withhold(record: logging.LogRecord) -> bool:
-    """Keep what aiohttp logs about requests, without the peers' addresses in it."""
+    """Let a log record of aiohttp pass, but hide its values, which may be peers' addresses."""
     if isinstance(record.args, tuple):
         record.args = tuple(Sensitive(value) for value in record.args)
     if record.exc_info and record.exc_info[1] is not None:

@@ -1,4 +1,4 @@
-"""What the demo shows in the terminal: a line per step, and the path with its timing."""
+"""The demo's output in the terminal: a line for each step, then the path and its timing."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from passerelle.demo.fetch import Page
 BAR_CHARS = 32
 
 
-class Show:
-    """Writes to one terminal, or to a file without any colour or motion."""
+class TerminalOutput:
+    """Writes to a terminal; to a file it writes without colour and animation."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self.doing = ""
-        """The step that is under way, or was the last."""
+        """The step that runs now, or the last one that ran."""
 
     @contextmanager
     def step(self, doing: str, done: str) -> Iterator[None]:
-        """Show `doing` while the block runs, then `done` with the time it took."""
+        """Show `doing` while the block runs, then `done` with the time that it took."""
         self.doing = doing
         started = time.monotonic()
         try:
@@ -37,11 +37,11 @@ class Show:
         self._line("✓", "green", done, time.monotonic() - started)
 
     def say(self, text: str = "") -> None:
-        """Show a line as it is, never wrapped, so that it can be copied."""
+        """Print `text` without wrapping it, so that it can be copied."""
         self._console.print(Text(text), soft_wrap=True)
 
     def path(self, *, volunteer: str, site: str) -> None:
-        """Draw the way that the page took."""
+        """Draw the path that the page took, with the volunteer's and the site's addresses."""
         self.say()
         self.say("    reader         volunteer          exit           blocked site")
         self.say("    client ═══════ browser ══════════ server ──────▶ web page")
@@ -52,7 +52,10 @@ class Show:
         self.say()
 
     def timing(self, steps: Sequence[tuple[str, float]], page: Page) -> None:
-        """Show where the time went: setting up the link, then the page itself."""
+        """Print how long each step of the link and each part of the page took.
+
+        `steps` are the names and seconds of the link's steps, in their order.
+        """
         rows = [
             *((f"link: {name}", seconds) for name, seconds in steps),
             ("page: CONNECT answered", page.connect_s),
