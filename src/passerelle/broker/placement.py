@@ -7,6 +7,7 @@ word about a link finds its volunteer here, by the ticket that the link was open
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from typing import Protocol
@@ -166,7 +167,10 @@ class Placement:
 
     def _serve_waiting(self) -> None:
         """Let those who wait longest try again; whom it does not suit goes to the end."""
-        for waiting in list(self._waiting)[:_WAKES] if self._waiting else ():
+        # A waiting offer that gave up earlier in this turn of the event loop is still listed: its
+        # future is cancelled, and its task removes it in the next turn.
+        present = (waiting for waiting in self._waiting if not waiting.picked.done())
+        for waiting in list(itertools.islice(present, _WAKES)):
             wish = waiting.wish
             pick = self._volunteers.pick(wish.seeker, waiting.asked, wish.only)
             if pick is None:
