@@ -13,12 +13,12 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from passerelle import limits
-from passerelle.broker.allowance import Allowance
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.origins import Origins
 from passerelle.core.address.candidates import vet
 from passerelle.core.address.host import IPAddress
 from passerelle.core.address.prefix import holder
+from passerelle.core.bucket import Bucket
 from passerelle.core.matching.best import Seeker
 from passerelle.core.matching.pool import Outcome, Pick, VolunteerPool
 from passerelle.core.matching.quality import LinkExperience
@@ -78,7 +78,7 @@ class Volunteer:
         self.address = address
         """Where its WebSocket comes from, if that is known. Never logged."""
         self._socket = socket
-        self._allowance = Allowance(limits.SIGNAL_BURST, limits.SIGNAL_MESSAGES_PER_S, now)
+        self._allowance = Bucket(limits.SIGNAL_MESSAGES_PER_S, limits.SIGNAL_BURST, now)
         self._next_offer = 0
         self._offers: dict[int, _Offer] = {}
 
