@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from passerelle.broker.placement import Wish
-from passerelle.core.matching.best import Seeker
+from passerelle.core.matching.peers import ClientProfile
 from passerelle.core.matching.quality import LinkEnding, LinkExperience
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import tickets
@@ -15,7 +15,9 @@ from tests.broker.parties import NOW, TICKET_KEY, Scene, description, offer, sce
 
 
 def wish(number: int = 0) -> Wish:
-    return Wish(exit_id="one", offer=offer(), seeker=Seeker(key=bytes((number,)) * 3), lanes=1)
+    return Wish(
+        exit_id="one", offer=offer(), seeker=ClientProfile(key=bytes((number,)) * 3), lanes=1
+    )
 
 
 def soon(seconds: float = 60) -> float:
