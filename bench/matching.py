@@ -17,7 +17,7 @@ from zlib import crc32
 from bench.command import main, say
 from bench.report import Row, at_least, at_most, median, percentile
 from passerelle import limits
-from passerelle.core.matching.best import Origin, Seeker
+from passerelle.core.matching.peers import ClientProfile, PeerLocation
 from passerelle.core.matching.pool import Outcome, Pick, VolunteerPool
 from passerelle.core.matching.quality import LinkEnding, LinkExperience
 from passerelle.core.nat.classifier import NatClass, chance
@@ -70,7 +70,7 @@ class Volunteer:
 class Client:
     """One who asks."""
 
-    seeker: Seeker
+    profile: ClientProfile
     holds: set[bytes] = field(default_factory=set)
 
 
@@ -143,8 +143,8 @@ class World:
     def _client(self) -> Client:
         number = len(self.clients)
         key = number.to_bytes(3, "big")
-        origin = Origin(site=key, country=COUNTRIES[number % 3], asn=number % 50)
-        return Client(Seeker(nat=self._nat(), origin=origin, key=key))
+        location = PeerLocation(site=key, country=COUNTRIES[number % 3], asn=number % 50)
+        return Client(ClientProfile(nat=self._nat(), location=location, key=key))
 
     def _nat(self) -> NatClass:
         return self.draw.choices(list(MIX), list(MIX.values()))[0]
@@ -157,12 +157,12 @@ class World:
             draw.random() < self.hostile, now, free, counted_from=max(now, self.warm_s)
         )
         self.names.append(handle)
-        origin = Origin(
+        location = PeerLocation(
             site=draw.randrange(SITES).to_bytes(4, "big"),
             country=draw.choice(COUNTRIES),
             asn=draw.randrange(OPERATORS),
         )
-        self.pool.add(handle, free, now, nat=self._nat(), origin=origin)
+        self.pool.add(handle, free, now, nat=self._nat(), location=location)
 
     def _leave(self, now: float) -> None:
         index = self.draw.randrange(len(self.names))
@@ -179,13 +179,13 @@ class World:
     def _ask(self, client: Client, now: float, attempt: int) -> Pick | None:
         """Return the match that carries a link, or None."""
         seed = self.draw.getrandbits(64)
-        picked = self.pool.pick(client.seeker, client.holds, now, seed=seed)
+        picked = self.pool.pick(client.profile, client.holds, now, seed=seed)
         counts = now >= self.warm_s
         if picked is None:
             self.refused += counts
             return None
         volunteer = self.volunteers[picked.volunteer]
-        self.learned.setdefault(client.seeker.key or b"", set()).add(picked.volunteer)
+        self.learned.setdefault(client.profile.key or b"", set()).add(picked.volunteer)
         self.pool.settle(picked, Outcome.ANSWERED, now)
         volunteer.free -= 1
         works = not volunteer.hostile and _fate(client, picked.volunteer) < picked.chance
@@ -194,12 +194,12 @@ class World:
             self.matches[volunteer.hostile] += 1
             if attempt == 1:
                 self.first[works] += 1
-                if picked.fresh:
+                if picked.newly_disclosed:
                     self.strangers[works] += 1
         if works:
             client.holds.add(picked.volunteer)
             return picked
-        self.pool.complain(client.seeker, picked.volunteer, now)
+        self.pool.complain(client.profile, picked.volunteer, now)
         self._end(picked, now, LinkExperience(ending=LinkEnding.UNUSED))
         return None
 
@@ -213,7 +213,7 @@ class World:
 
 def _fate(client: Client, volunteer: bytes) -> float:
     """Return a number in [0, 1) that decides for this pair: two NATs do not change their mind."""
-    return crc32(volunteer, crc32(client.seeker.key or b"")) / 2**32
+    return crc32(volunteer, crc32(client.profile.key or b"")) / 2**32
 
 
 def possible() -> float:
@@ -276,15 +276,19 @@ def speed(size: int) -> float:
     """Return the median time of a match among `size` volunteers, in microseconds."""
     draw = random.Random(2)
     pool = VolunteerPool()
-    origins = [
-        Origin(site=n.to_bytes(4, "big"), country=COUNTRIES[n % len(COUNTRIES)], asn=n)
+    locations = [
+        PeerLocation(site=n.to_bytes(4, "big"), country=COUNTRIES[n % len(COUNTRIES)], asn=n)
         for n in range(min(size, 50_000))
     ]
     nats = draw.choices(list(MIX), list(MIX.values()), k=size)
     for number, nat in enumerate(nats):
-        pool.add(number.to_bytes(8, "big"), 5, 0, nat=nat, origin=origins[number % len(origins)])
-    seekers = [
-        Seeker(nat=nats[n], origin=Origin(site=b"c%d" % n, country="AA"), key=b"c%d" % n)
+        pool.add(
+            number.to_bytes(8, "big"), 5, 0, nat=nat, location=locations[number % len(locations)]
+        )
+    clients = [
+        ClientProfile(
+            nat=nats[n], location=PeerLocation(site=b"c%d" % n, country="AA"), key=b"c%d" % n
+        )
         for n in range(500)
     ]
     times = []
@@ -293,7 +297,7 @@ def speed(size: int) -> float:
         started = time.perf_counter()
         for number, seed in enumerate(seeds):
             now = float(turn * PICKS + number)
-            picked = pool.pick(seekers[number % 500], (), now, seed=seed)
+            picked = pool.pick(clients[number % 500], (), now, seed=seed)
             if picked is not None:
                 pool.settle(picked, Outcome.WITHDRAWN, now)
         times.append((time.perf_counter() - started) / PICKS * 1e6)

@@ -159,8 +159,8 @@ LINKS_REPORTED: Final = 65_536
 """Links that an exit may still report on."""
 FAILED_VOLUNTEERS: Final = 64
 """Volunteers remembered as having failed one client network; the latest."""
-ACQUAINTED_NETWORKS: Final = 32_768
-"""Client networks and tokens whose acquaintances are remembered: 60 MB when all are full."""
+DISCLOSURE_RECORDS: Final = 32_768
+"""Client networks and tokens of which is remembered what volunteers they know: 60 MB when full."""
 VOLUNTEER_NEIGHBOURHOODS: Final = 65_536
 """Networks of volunteers whose reputation outlives their connections."""
 WIDGET_FILE_BYTES: Final = 4 * MIB

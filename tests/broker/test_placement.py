@@ -1,7 +1,9 @@
 import asyncio
 
+import pytest
+
 from passerelle.broker.placement import Wish
-from passerelle.core.matching.best import Seeker
+from passerelle.core.matching.peers import ClientProfile
 from passerelle.core.matching.quality import LinkEnding, LinkExperience
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import tickets
@@ -13,7 +15,9 @@ from tests.broker.parties import NOW, TICKET_KEY, Scene, description, offer, sce
 
 
 def wish(number: int = 0) -> Wish:
-    return Wish(exit_id="one", offer=offer(), seeker=Seeker(key=bytes((number,)) * 3), lanes=1)
+    return Wish(
+        exit_id="one", offer=offer(), seeker=ClientProfile(key=bytes((number,)) * 3), lanes=1
+    )
 
 
 def soon(seconds: float = 60) -> float:
@@ -145,6 +149,26 @@ async def test_a_slot_picked_for_one_who_just_gave_up_is_put_back() -> None:
         placing = tasks.start(placement.place(wish(), set(), soon()), "place")
         await volunteer.answer()
         assert isinstance(await placing, Answer)
+
+
+async def test_a_slot_freed_while_a_waiting_offer_gives_up_goes_to_the_next_offer() -> None:
+    """Both happen in one turn of the event loop, before the task that gave up has run again."""
+    async with scene(wait_s=600) as here, TaskSet("test") as tasks, asyncio.timeout(5):
+        placement = here.broker.placement
+        volunteer = await here.volunteer()
+        asking = tasks.start(placement.place(wish(1), set(), soon()), "asking")
+        await volunteer.offered()
+        giving_up = tasks.start(placement.wait(wish(2), set(), soon()), "giving up")
+        await until_waiting(here, 1)
+        waiting = tasks.start(placement.wait(wish(3), set(), soon()), "waiting")
+        await until_waiting(here, 2)
+        # The slot's task resumes first and frees the slot; then the one that gave up resumes.
+        asking.cancel()
+        giving_up.cancel()
+        await volunteer.answer()
+        assert isinstance(await waiting, Answer)
+        with pytest.raises(asyncio.CancelledError):
+            await asking
 
 
 async def test_a_request_waits_for_a_first_volunteer_only_if_it_gets_none() -> None:

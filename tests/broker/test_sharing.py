@@ -10,7 +10,7 @@ import pytest
 
 from passerelle.broker import sharing
 from passerelle.broker.sharing import judge
-from passerelle.core.matching.best import Seeker
+from passerelle.core.matching.peers import ClientProfile
 from passerelle.core.matching.quality import LinkEnding, LinkExperience
 from passerelle.core.nat.classifier import NatClass
 from passerelle.errors import LinkCode
@@ -123,7 +123,7 @@ async def test_all_brokers_hear_that_a_volunteer_failed(pair: tuple[Scene, Scene
     here, there, _ = pair
     heard_of: list[bytes] = []
 
-    def note(seeker: Seeker, volunteer: bytes) -> None:
+    def note(seeker: ClientProfile, volunteer: bytes) -> None:
         heard_of.append(volunteer)
 
     there.broker.placement._volunteers.complain = note  # type: ignore[method-assign]

@@ -30,6 +30,13 @@ def test_debt_is_time_to_wait() -> None:
     assert bucket.spend(0, 0.5) == 0
 
 
+def test_a_grant_counts_within_the_burst() -> None:
+    bucket = Bucket(1, 2, now=0)
+    assert bucket.take(0)
+    bucket.grant(9)
+    assert [bucket.take(0) for _ in range(3)] == [True, True, False]
+
+
 def test_a_clock_that_stands_or_steps_back_gives_nothing() -> None:
     bucket = Bucket(10, 3, now=5)
     bucket.take(5, 3)

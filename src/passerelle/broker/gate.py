@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from passerelle import limits
-from passerelle.broker.allowance import Allowance
 from passerelle.broker.config import BrokerConfig
+from passerelle.core.bucket import Bucket
 
 _MORE_BITS = 4
 """How much harder a proof becomes, in bits, from half full to full."""
@@ -25,8 +25,8 @@ class Gate:
         """The networks that asked least recently are forgotten beyond `networks`."""
         self._config = config
         self._most_networks = networks
-        self._floods: OrderedDict[bytes, Allowance] = OrderedDict()
-        self._usual: OrderedDict[bytes, Allowance] = OrderedDict()
+        self._floods: OrderedDict[bytes, Bucket] = OrderedDict()
+        self._usual: OrderedDict[bytes, Bucket] = OrderedDict()
         self._pending: Counter[bytes] = Counter()
         self._all_pending = 0
 
@@ -73,16 +73,17 @@ class Gate:
 
     def _take(
         self,
-        table: OrderedDict[bytes, Allowance],
+        table: OrderedDict[bytes, Bucket],
         key: bytes,
         rate: tuple[float, float],
         now: float,
     ) -> bool:
-        allowance = table.get(key)
-        if allowance is None:
+        bucket = table.get(key)
+        if bucket is None:
             if len(table) >= self._most_networks:
                 table.popitem(last=False)
-            allowance = table[key] = Allowance(*rate, now)
+            burst, per_s = rate
+            bucket = table[key] = Bucket(per_s, burst, now)
         else:
             table.move_to_end(key)
-        return allowance.take(now)
+        return bucket.take(now)

@@ -8,7 +8,7 @@ from passerelle.broker.config import BrokerConfig
 from passerelle.core.address.forwarded import client_address
 from passerelle.core.address.host import IPAddress
 from passerelle.core.address.prefix import site
-from passerelle.core.matching.best import Origin
+from passerelle.core.matching.peers import PeerLocation
 from passerelle.io.net.locations import LocationDatabase
 from passerelle.io.server.web import peer_address
 
@@ -28,10 +28,10 @@ class Origins:
         fields = request.headers.getall(hdrs.X_FORWARDED_FOR, ())
         return client_address(peer_address(request), fields, self._config.trusted_proxies)
 
-    def of(self, address: IPAddress | None) -> Origin:
+    def of(self, address: IPAddress | None) -> PeerLocation:
         """Return where `address` is. The first public one loads the database: 0.3 s."""
         network = site(address)
         if address is None or network is None:
-            return Origin()
+            return PeerLocation()
         place = self._places.look_up(address)
-        return Origin(site=network, country=place.country, asn=place.asn)
+        return PeerLocation(site=network, country=place.country, asn=place.asn)

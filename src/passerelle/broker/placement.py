@@ -7,6 +7,7 @@ word about a link finds its volunteer here, by the ticket that the link was open
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,7 +16,7 @@ from passerelle import limits
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.mint import Mint
 from passerelle.broker.volunteers import Volunteers
-from passerelle.core.matching.best import Seeker
+from passerelle.core.matching.peers import ClientProfile
 from passerelle.core.matching.pool import Pick
 from passerelle.core.matching.quality import LinkExperience
 from passerelle.wire.description import Description
@@ -34,7 +35,7 @@ class Wish:
 
     exit_id: str
     offer: Description
-    seeker: Seeker
+    seeker: ClientProfile
     lanes: int = 0
     """Lane tickets wanted with the answer."""
     only: bytes | None = None
@@ -61,7 +62,7 @@ class Placer(Protocol):
         still has time to answer.
         """
 
-    def complain(self, seeker: Seeker, volunteer: bytes) -> None:
+    def complain(self, seeker: ClientProfile, volunteer: bytes) -> None:
         """Note that a client found no way through `volunteer`."""
 
 
@@ -109,7 +110,7 @@ class Placement:
         """See `Placer.wait`. Nothing is waited for when too many wait already."""
         key = wish.seeker.key
         many = self._waiting_by_key[key] >= self._config.waiting_of_network and (
-            not wish.seeker.crowd
+            not wish.seeker.key_is_shared
         )
         if many or len(self._waiting) >= self._config.waiting or self._volunteers.closing:
             return Miss.NO_VOLUNTEER
@@ -133,7 +134,7 @@ class Placement:
                 del self._waiting_by_key[key]
         return await self._ask(wish, pick, deadline, last=True) or Miss.NO_ANSWER
 
-    def complain(self, seeker: Seeker, volunteer: bytes) -> None:
+    def complain(self, seeker: ClientProfile, volunteer: bytes) -> None:
         """See `Placer.complain`."""
         self._volunteers.complain(seeker, volunteer)
 
@@ -153,7 +154,7 @@ class Placement:
         left_s = deadline - _now()
         description = await self._volunteers.introduce(
             pick,
-            BrokerOffer(0, wish.exit_id, ticket, wish.offer, patient, wish.seeker.origin.country),
+            BrokerOffer(0, wish.exit_id, ticket, wish.offer, patient, wish.seeker.location.country),
             timeout_s=left_s if last else min(left_s, self._config.patience_s),
         )
         if description is None:
@@ -166,7 +167,10 @@ class Placement:
 
     def _serve_waiting(self) -> None:
         """Let those who wait longest try again; whom it does not suit goes to the end."""
-        for waiting in list(self._waiting)[:_WAKES] if self._waiting else ():
+        # A waiting offer that gave up earlier in this turn of the event loop is still listed: its
+        # future is cancelled, and its task removes it in the next turn.
+        present = (waiting for waiting in self._waiting if not waiting.picked.done())
+        for waiting in list(itertools.islice(present, _WAKES)):
             wish = waiting.wish
             pick = self._volunteers.pick(wish.seeker, waiting.asked, wish.only)
             if pick is None:

@@ -26,7 +26,7 @@ from passerelle.core.address.candidates import vet
 from passerelle.core.address.host import IPAddress
 from passerelle.core.address.prefix import holder
 from passerelle.core.matching import proof
-from passerelle.core.matching.best import Seeker
+from passerelle.core.matching.peers import ClientProfile
 from passerelle.core.release import is_older
 from passerelle.core.replay import ReplayWindow
 from passerelle.errors import LinkCode, PeerError
@@ -126,7 +126,7 @@ class Rendezvous:
         if self._config.descriptor.exit(exit_id) is None:
             return RendezvousReply(refusal=Refusal.UNKNOWN_EXIT)
         seeker = self._seeker(request, seen)
-        counted = None if seeker.crowd else seeker.key
+        counted = None if seeker.key_is_shared else seeker.key
         refusal = self._refuse(request, counted, by_hand=only is not None)
         if refusal is not None:
             return refusal
@@ -140,20 +140,22 @@ class Rendezvous:
             answers = await self._match(wishes, {*request.avoid, *request.failed})
         return RendezvousReply(exit=exit_id, answers=answers, ticket=self._mint.client(exit_id))
 
-    def _seeker(self, request: RendezvousRequest, seen: IPAddress | None) -> Seeker:
-        nat, origin = request.nat, self._origins.of(seen)
+    def _seeker(self, request: RendezvousRequest, seen: IPAddress | None) -> ClientProfile:
+        nat, location = request.nat, self._origins.of(seen)
         token = self._read_token(request.token)
         if token is not None:
             key, most = _TOKEN + token.id, token.volunteers
-            return Seeker(nat=nat, origin=origin, key=key, most=most)
+            return ClientProfile(nat=nat, location=location, key=key, disclosure_limit=most)
         network = holder(seen)
         if network is not None:
             most = self._config.network_volunteers
-            return Seeker(nat=nat, origin=origin, key=network, most=most)
+            return ClientProfile(nat=nat, location=location, key=network, disclosure_limit=most)
         unseen = self._config.unseen_volunteers
         if unseen is None:
-            return Seeker(nat=nat, origin=origin, crowd=True)
-        return Seeker(nat=nat, origin=origin, key=_UNSEEN, most=unseen, crowd=True)
+            return ClientProfile(nat=nat, location=location, key_is_shared=True)
+        return ClientProfile(
+            nat=nat, location=location, key=_UNSEEN, disclosure_limit=unseen, key_is_shared=True
+        )
 
     def _read_token(self, text: str) -> Token | None:
         return tokens.read(text, self._token_keys, now_s=self._clock()) if text else None

@@ -18,7 +18,7 @@ from passerelle import limits
 from passerelle.broker.exits import Exits
 from passerelle.broker.placement import Placement, Wish
 from passerelle.broker.volunteers import Volunteers
-from passerelle.core.matching.best import Origin, Seeker
+from passerelle.core.matching.peers import ClientProfile, PeerLocation
 from passerelle.core.matching.quality import LinkEnding, LinkExperience
 from passerelle.core.nat.classifier import NatClass, chance
 from passerelle.errors import LinkCode, LocalError, PeerError
@@ -134,7 +134,7 @@ class Sharing:
             return await self._ask_others(wish, asked, deadline)
         return result
 
-    def complain(self, seeker: Seeker, volunteer: bytes) -> None:
+    def complain(self, seeker: ClientProfile, volunteer: bytes) -> None:
         """Note that a client found no way through `volunteer`, whosever it is."""
         self._placement.complain(seeker, volunteer)
         message = bus.Complaint(_who(seeker), volunteer)
@@ -251,26 +251,26 @@ def judge(outcome: bus.LinkOutcome) -> LinkExperience:
     )
 
 
-def _who(seeker: Seeker) -> bus.Who:
-    origin = seeker.origin
+def _who(seeker: ClientProfile) -> bus.Who:
+    location = seeker.location
     return bus.Who(
         nat=seeker.nat,
-        site=origin.site,
-        country=origin.country,
-        asn=origin.asn,
+        site=location.site,
+        country=location.country,
+        asn=location.asn,
         key=seeker.key,
-        most=seeker.most,
-        crowd=seeker.crowd,
+        most=seeker.disclosure_limit,
+        crowd=seeker.key_is_shared,
     )
 
 
-def _seeker(who: bus.Who) -> Seeker:
-    return Seeker(
+def _seeker(who: bus.Who) -> ClientProfile:
+    return ClientProfile(
         nat=who.nat,
-        origin=Origin(site=who.site, country=who.country, asn=who.asn),
+        location=PeerLocation(site=who.site, country=who.country, asn=who.asn),
         key=who.key,
-        most=who.most,
-        crowd=who.crowd,
+        disclosure_limit=who.most,
+        key_is_shared=who.crowd,
     )
 
 

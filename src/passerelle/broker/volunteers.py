@@ -13,13 +13,13 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from passerelle import limits
-from passerelle.broker.allowance import Allowance
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.origins import Origins
 from passerelle.core.address.candidates import vet
 from passerelle.core.address.host import IPAddress
 from passerelle.core.address.prefix import holder
-from passerelle.core.matching.best import Seeker
+from passerelle.core.bucket import Bucket
+from passerelle.core.matching.peers import ClientProfile
 from passerelle.core.matching.pool import Outcome, Pick, VolunteerPool
 from passerelle.core.matching.quality import LinkExperience
 from passerelle.core.nat.classifier import NatClass
@@ -78,7 +78,7 @@ class Volunteer:
         self.address = address
         """Where its WebSocket comes from, if that is known. Never logged."""
         self._socket = socket
-        self._allowance = Allowance(limits.SIGNAL_BURST, limits.SIGNAL_MESSAGES_PER_S, now)
+        self._allowance = Bucket(limits.SIGNAL_MESSAGES_PER_S, limits.SIGNAL_BURST, now)
         self._next_offer = 0
         self._offers: dict[int, _Offer] = {}
 
@@ -176,7 +176,7 @@ class Volunteers:
         return min(_LONGEST_RETRY_S, low + (high - low) * int.from_bytes(self._token(4)) / 2**32)
 
     def pick(
-        self, seeker: Seeker, avoid: Container[bytes], only: bytes | None = None
+        self, seeker: ClientProfile, avoid: Container[bytes], only: bytes | None = None
     ) -> Pick | None:
         """Reserve a slot of a volunteer that is not in `avoid`; `introduce` gives it back.
 
@@ -189,7 +189,7 @@ class Volunteers:
         """Give back a slot that was picked and not used."""
         self._settle(pick, Outcome.WITHDRAWN)
 
-    def complain(self, seeker: Seeker, volunteer: bytes) -> None:
+    def complain(self, seeker: ClientProfile, volunteer: bytes) -> None:
         """Note that a client found no way through `volunteer`."""
         self._pool.complain(seeker, volunteer, _now())
 
@@ -286,13 +286,13 @@ class Volunteers:
         hello = await self._hello(socket)
         volunteer = Volunteer(self._new_handle(), socket, seen, _now())
         self._by_handle[volunteer.handle] = volunteer
-        origin = self._origins.of(seen)
+        location = self._origins.of(seen)
         welcome = BrokerWelcome(
-            country=origin.country, caution=origin.country in self._config.cautious
+            country=location.country, caution=location.country in self._config.cautious
         )
         try:
             await socket.send_str(signalling.encode(welcome))
-            self._pool.add(volunteer.handle, hello.free, _now(), nat=hello.nat, origin=origin)
+            self._pool.add(volunteer.handle, hello.free, _now(), nat=hello.nat, location=location)
             self.freed()
             while (message := await _receive(socket)) is not None:
                 volunteer.count_message(_now())

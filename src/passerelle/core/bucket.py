@@ -1,12 +1,12 @@
-"""A token bucket that may be overdrawn: what it owes is how long its owner has to wait."""
+"""A token bucket: a rate with a burst, for whatever its owner counts."""
 
 from __future__ import annotations
 
 
 class Bucket:
-    """Starts full with `burst` and grows by `per_s` a second, up to `burst`.
+    """Starts full with `burst` tokens and gains `per_s` a second, up to `burst`.
 
-    `now` is monotonic seconds; tokens are whatever its owner counts.
+    `now` is monotonic seconds; a clock that stands or steps back adds nothing.
     """
 
     __slots__ = ("_burst", "_left", "_per_s", "_then")
@@ -31,8 +31,12 @@ class Bucket:
         self._left -= count
         return True
 
+    def grant(self, count: float) -> None:
+        """Add `count` tokens, up to `burst`."""
+        self._left = min(self._burst, self._left + count)
+
     def spend(self, count: float, now: float) -> float:
-        """Take `count` whatever there is; return the seconds until nothing is owed any more."""
+        """Take `count` even if there are fewer; return the seconds until nothing is owed."""
         left = self.left(now) - count
         self._left = left
         return 0.0 if left >= 0 else -left / self._per_s

@@ -41,7 +41,7 @@ Key = Annotated[bytes, Meta(max_length=32)]
 
 
 class Who(msgspec.Struct, frozen=True, array_like=True):
-    """What matching knows of a client: `core.matching.best.Seeker` and its `Origin`."""
+    """What matching knows of a client: `core.matching.peers.ClientProfile`."""
 
     nat: NatClass
     site: Annotated[bytes, Meta(max_length=16)] | None

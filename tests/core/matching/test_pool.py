@@ -6,15 +6,14 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from passerelle import limits
-from passerelle.core.matching.best import Origin, Seeker
 from passerelle.core.matching.disclosure import DAY_S, FAILED_REST_S
+from passerelle.core.matching.peers import ClientProfile, PeerLocation
 from passerelle.core.matching.pool import REST_S, Outcome, Pick, VolunteerPool
 from passerelle.core.matching.quality import LinkEnding, LinkExperience
 from passerelle.core.nat.classifier import NatClass
 
 A, B, C, D = (letter.encode() * 8 for letter in "ABCD")
-ANYBODY = Seeker()
+ANYBODY = ClientProfile()
 GOOD = LinkExperience(ending=LinkEnding.CLEAN, duration_s=60)
 BAD = LinkExperience(ending=LinkEnding.BROKEN)
 _seeds = itertools.count(1)
@@ -27,23 +26,23 @@ def pool_of(*volunteers: bytes, free: int = 1, **facts: Any) -> VolunteerPool:
     return pool
 
 
-def crowd(count: int, free: int = 5, **facts: Any) -> VolunteerPool:
+def many(count: int, free: int = 5, **facts: Any) -> VolunteerPool:
     return pool_of(*(n.to_bytes(8, "big") for n in range(count)), free=free, **facts)
 
 
 def pick(
-    pool: VolunteerPool, now: float = 0, *, seeker: Seeker = ANYBODY, avoid: Any = ()
+    pool: VolunteerPool, now: float = 0, *, asking: ClientProfile = ANYBODY, avoid: Any = ()
 ) -> Pick | None:
     # Seeds far apart, as random ones are.
-    return pool.pick(seeker, avoid, now, seed=next(_seeds) * 0x9E37_79B9_7F4A_7C15)
+    return pool.pick(asking, avoid, now, seed=next(_seeds) * 0x9E37_79B9_7F4A_7C15)
 
 
 def name(picked: Pick | None) -> bytes | None:
     return None if picked is None else picked.volunteer
 
 
-def client(number: int = 1, **facts: Any) -> Seeker:
-    return Seeker(key=bytes((93, 184, number)), **facts)
+def client(number: int = 1, **facts: Any) -> ClientProfile:
+    return ClientProfile(key=bytes((93, 184, number)), **facts)
 
 
 # --- slots ------------------------------------------------------------------------------------
@@ -156,14 +155,14 @@ def test_a_volunteer_cannot_be_in_the_pool_twice() -> None:
 
 def test_a_request_brought_by_hand_is_for_one_volunteer_or_none() -> None:
     """Whatever its network: the two know each other."""
-    home = Origin(site=b"abc", country="FR", asn=1)
-    pool = pool_of(A, B, C, origin=home)
-    seeker = client(origin=home)
-    assert name(pool.pick(seeker, (), 0, seed=1, only=B)) == B
-    assert pool.pick(seeker, (), 0, seed=1, only=B) is None, "no slot left"
-    assert pool.pick(seeker, {C}, 0, seed=1, only=C) is None
-    assert pool.pick(seeker, (), 0, seed=1, only=D) is None
-    assert name(pick(pool, seeker=client())) in (A, C)
+    home = PeerLocation(site=b"abc", country="FR", asn=1)
+    pool = pool_of(A, B, C, location=home)
+    asking = client(location=home)
+    assert name(pool.pick(asking, (), 0, seed=1, only=B)) == B
+    assert pool.pick(asking, (), 0, seed=1, only=B) is None, "no slot left"
+    assert pool.pick(asking, {C}, 0, seed=1, only=C) is None
+    assert pool.pick(asking, (), 0, seed=1, only=D) is None
+    assert name(pick(pool, asking=client())) in (A, C)
 
 
 # --- NAT --------------------------------------------------------------------------------------
@@ -175,7 +174,7 @@ def test_a_client_is_given_whom_it_can_reach(mine: NatClass) -> None:
     pool.add(A, 5, 0, nat=NatClass.SYMMETRIC)
     pool.add(B, 5, 0, nat=NatClass.OPEN)
     pool.add(C, 5, 0, nat=NatClass.BLOCKED)
-    picked = pick(pool, seeker=Seeker(nat=mine))
+    picked = pick(pool, asking=ClientProfile(nat=mine))
     assert name(picked) == B
     assert picked is not None
     assert picked.chance > 0.9
@@ -189,8 +188,8 @@ def test_whom_hardly_anybody_reaches_comes_last() -> None:
 
 
 def test_a_pool_tells_where_its_volunteers_are_and_of_which_classes() -> None:
-    pool = pool_of(A, B, origin=Origin(country="FR"), nat=NatClass.OPEN)
-    pool.add(C, 0, 0, origin=Origin(country="DE"), nat=NatClass.RESTRICTED)
+    pool = pool_of(A, B, location=PeerLocation(country="FR"), nat=NatClass.OPEN)
+    pool.add(C, 0, 0, location=PeerLocation(country="DE"), nat=NatClass.RESTRICTED)
     pool.add(D, 1, 0, nat=NatClass.UNKNOWN)
     assert pool.countries() == {"FR": 2, "DE": 1}
     assert pool.classes == {NatClass.OPEN, NatClass.UNKNOWN}
@@ -200,16 +199,16 @@ def test_a_nat_that_becomes_known_counts_at_once() -> None:
     pool = pool_of(A, B)
     pool.set_free(A, 1, 1, nat=NatClass.OPEN)
     pool.set_free(A, 1, 2)
-    assert name(pick(pool, 3, seeker=Seeker(nat=NatClass.SYMMETRIC))) == A
+    assert name(pick(pool, 3, asking=ClientProfile(nat=NatClass.SYMMETRIC))) == A
 
 
 def test_those_that_everybody_reaches_are_left_to_those_who_need_them() -> None:
     """Else a few of them would be busy with clients who could go anywhere."""
-    pool = crowd(100, free=64, nat=NatClass.RESTRICTED)
+    pool = many(100, free=64, nat=NatClass.RESTRICTED)
     for number in range(10):
         pool.add(b"OPEN" + bytes((number,)), 64, 0, nat=NatClass.OPEN)
     got = Counter(
-        (name(pick(pool, seeker=Seeker(nat=NatClass.RESTRICTED))) or b"")[:4] == b"OPEN"
+        (name(pick(pool, asking=ClientProfile(nat=NatClass.RESTRICTED))) or b"")[:4] == b"OPEN"
         for _ in range(1100)
     )
     assert got[True] < 0.2 * got[False]
@@ -220,25 +219,25 @@ def test_those_that_everybody_reaches_are_left_to_those_who_need_them() -> None:
 
 @pytest.mark.parametrize("shared", [{"site": b"abc"}, {"asn": 7}], ids=str)
 def test_neighbours_are_never_matched(shared: dict[str, Any]) -> None:
-    pool = crowd(200, origin=Origin(**shared))
-    seeker = client(origin=Origin(**shared))
-    assert pick(pool, seeker=seeker) is None
-    assert pick(pool, seeker=client(origin=Origin(site=b"xyz", asn=8))) is not None
-    pool.add(A, 1, 0, origin=Origin(site=b"xyz", asn=8))
-    found = [name(pick(pool, seeker=seeker)) for _ in range(50)]
+    pool = many(200, location=PeerLocation(**shared))
+    asking = client(location=PeerLocation(**shared))
+    assert pick(pool, asking=asking) is None
+    assert pick(pool, asking=client(location=PeerLocation(site=b"xyz", asn=8))) is not None
+    pool.add(A, 1, 0, location=PeerLocation(site=b"xyz", asn=8))
+    found = [name(pick(pool, asking=asking)) for _ in range(50)]
     assert A in found
 
 
 def test_the_clients_own_country_is_the_last_choice() -> None:
     """Also when nearly everybody lives there."""
-    pool = crowd(2000, origin=Origin(country="FR"))
-    seeker = Seeker(origin=Origin(country="FR"))
-    assert pick(pool, seeker=seeker) is not None
+    pool = many(2000, location=PeerLocation(country="FR"))
+    asking = ClientProfile(location=PeerLocation(country="FR"))
+    assert pick(pool, asking=asking) is not None
     for number, country in enumerate(("DE", "CH", None)):
-        pool.add(bytes((number,)), 1, 0, origin=Origin(country=country))
-    abroad = {name(pick(pool, seeker=seeker)) for _ in range(3)}
+        pool.add(bytes((number,)), 1, 0, location=PeerLocation(country=country))
+    abroad = {name(pick(pool, asking=asking)) for _ in range(3)}
     assert abroad == {bytes((0,)), bytes((1,)), bytes((2,))}
-    assert pick(pool, seeker=seeker) is not None
+    assert pick(pool, asking=asking) is not None
     assert pool.available > 1900
 
 
@@ -256,19 +255,19 @@ def test_those_who_fail_are_asked_less_and_those_who_are_proven_more() -> None:
 
 def test_a_new_name_is_no_new_reputation() -> None:
     pool = VolunteerPool(neighbourhoods=2)
-    here = Origin(site=b"bad")
+    here = PeerLocation(site=b"bad")
     for number in range(3):
-        pool.add(bytes((number,)), 1, 0, origin=here)
+        pool.add(bytes((number,)), 1, 0, location=here)
         pool.report(bytes((number,)), BAD, 0, expected=1)
         pool.remove(bytes((number,)), 0)
-    pool.add(A, 9, 0, origin=here)
-    pool.add(B, 9, 0, origin=Origin(site=b"new"))
+    pool.add(A, 9, 0, location=here)
+    pool.add(B, 9, 0, location=PeerLocation(site=b"new"))
     assert [name(pick(pool)) for _ in range(2)] == [B, B]
     for site in (b"x", b"y"):
-        pool.add(site, 1, 0, origin=Origin(site=site))
+        pool.add(site, 1, 0, location=PeerLocation(site=site))
         pool.remove(site, 0)
-    pool.add(C, 9, 0, origin=here)
-    pool.add(D, 9, 0, origin=Origin(site=b"bad again"))
+    pool.add(C, 9, 0, location=here)
+    pool.add(D, 9, 0, location=PeerLocation(site=b"bad again"))
     assert {name(pick(pool, avoid={A, B})) for _ in range(2)} == {C, D}, "networks are forgotten"
 
 
@@ -284,43 +283,43 @@ def test_silence_counts_against_a_volunteer() -> None:
 
 
 def test_one_network_learns_of_a_few_volunteers_a_day() -> None:
-    pool = crowd(500)
+    pool = many(500)
     seen: set[bytes | None] = set()
     for now in range(0, int(DAY_S), 600):
-        picked = pick(pool, now, seeker=client(most=16))
+        picked = pick(pool, now, asking=client(disclosure_limit=16))
         seen.add(name(picked))
         if picked is not None:
             pool.settle(picked, Outcome.ANSWERED, now)
             pool.set_free(picked.volunteer, 5, now)
     assert len(seen - {None}) <= 16
-    other = {name(pick(pool, DAY_S, seeker=client(2))) for _ in range(16)}
-    assert not other & seen, "another network has other acquaintances"
+    other = {name(pick(pool, DAY_S, asking=client(2))) for _ in range(16)}
+    assert not other & seen, "another network learns of others"
 
 
 def test_after_a_day_a_network_learns_of_others() -> None:
-    pool = crowd(100, free=1)
-    first = {name(pick(pool, 0, seeker=client(most=5))) for _ in range(8)}
+    pool = many(100, free=1)
+    first = {name(pick(pool, 0, asking=client(disclosure_limit=5))) for _ in range(8)}
     assert len(first - {None}) == 5
-    assert pick(pool, DAY_S - 1, seeker=client(most=5)) is None
-    assert name(pick(pool, DAY_S + 1, seeker=client(most=5))) not in first
+    assert pick(pool, DAY_S - 1, asking=client(disclosure_limit=5)) is None
+    assert name(pick(pool, DAY_S + 1, asking=client(disclosure_limit=5))) not in first
 
 
 def test_a_network_is_given_those_it_knows_once_they_are_half_of_what_it_may() -> None:
     """The other half is kept for when they leave."""
-    pool = crowd(500, free=64)
-    seen = Counter(name(pick(pool, now, seeker=client())) for now in range(16))
+    pool = many(500, free=64)
+    seen = Counter(name(pick(pool, now, asking=client())) for now in range(16))
     assert 8 <= len(seen) < 12
     for volunteer in seen:
         pool.remove(volunteer or b"", 20)
-    after = {name(pick(pool, 21, seeker=client())) for _ in range(20)}
+    after = {name(pick(pool, 21, asking=client())) for _ in range(20)}
     assert None not in after
     assert 1 <= len(after) <= 16 - len(seen)
 
 
 def test_an_offer_that_was_not_answered_told_the_network_nothing() -> None:
-    pool = crowd(100)
+    pool = many(100)
     for _ in range(40):
-        picked = pick(pool, seeker=client(most=3))
+        picked = pick(pool, asking=client(disclosure_limit=3))
         assert picked is not None
         pool.settle(picked, Outcome.WITHDRAWN, 0)
 
@@ -328,40 +327,40 @@ def test_an_offer_that_was_not_answered_told_the_network_nothing() -> None:
 @pytest.mark.parametrize("last", [Outcome.WITHDRAWN, Outcome.ANSWERED])
 def test_what_was_answered_once_is_known_whatever_else_was_withdrawn(last: Outcome) -> None:
     """Two offers to one volunteer at once, of which the first is taken back."""
-    pool = crowd(1, free=2)
+    pool = many(1, free=2)
     pool.add(B, 0, 0)
-    seeker = client(most=1)
-    first, second = pick(pool, seeker=seeker), pick(pool, seeker=seeker)
+    asking = client(disclosure_limit=1)
+    first, second = pick(pool, asking=asking), pick(pool, asking=asking)
     assert first is not None
     assert second is not None
     order = [(first, Outcome.WITHDRAWN), (second, Outcome.ANSWERED)]
     for picked, outcome in order if last is Outcome.ANSWERED else reversed(order):
         pool.settle(picked, outcome, 0)
     pool.set_free(B, 1, 0)
-    known = name(pick(pool, seeker=seeker))
+    known = name(pick(pool, asking=asking))
     if last is Outcome.ANSWERED:
         assert known == first.volunteer
-        assert pick(pool, seeker=seeker) is None
+        assert pick(pool, asking=asking) is None
 
 
 def test_who_is_known_stays_known_when_a_later_offer_is_withdrawn() -> None:
-    pool = crowd(50, free=9)
-    seeker = client(most=1)
+    pool = many(50, free=9)
+    asking = client(disclosure_limit=1)
     for outcome in (Outcome.ANSWERED, Outcome.WITHDRAWN, Outcome.ANSWERED):
-        picked = pick(pool, seeker=seeker)
+        picked = pick(pool, asking=asking)
         assert picked is not None
         pool.settle(picked, outcome, 0)
-    assert len({name(pick(pool, seeker=seeker)) for _ in range(5)}) == 1
+    assert len({name(pick(pool, asking=asking)) for _ in range(5)}) == 1
 
 
 def test_a_token_that_allows_many_is_kept_too() -> None:
-    pool = crowd(300, free=1)
-    seen = [name(pick(pool, seeker=client(most=100))) for _ in range(200)]
+    pool = many(300, free=1)
+    seen = [name(pick(pool, asking=client(disclosure_limit=100))) for _ in range(200)]
     assert len(set(seen) - {None}) == 100
 
 
 def test_a_network_that_is_not_counted_learns_of_anybody() -> None:
-    pool = crowd(50, free=1)
+    pool = many(50, free=1)
     assert len({name(pick(pool)) for _ in range(50)}) == 50
 
 
@@ -371,26 +370,26 @@ def test_a_network_that_is_not_counted_learns_of_anybody() -> None:
 @pytest.mark.parametrize("outcome", [Outcome.SILENT, Outcome.DECLINED])
 def test_who_failed_a_client_is_not_given_to_it_again(outcome: Outcome) -> None:
     pool = pool_of(A, B, free=9)
-    picked = pick(pool, seeker=client(), avoid={B})
+    picked = pick(pool, asking=client(), avoid={B})
     assert picked is not None
     pool.settle(picked, outcome, 0)
     pool.set_free(A, 9, 1)
     later = FAILED_REST_S + 1
-    assert {name(pick(pool, later, seeker=client())) for _ in range(5)} == {B}
-    assert pick(pool, 2, seeker=client(), avoid={B}) is None
-    assert name(pick(pool, later, seeker=client(), avoid={B})) == A, "as long as others are there"
-    assert name(pick(pool, later, seeker=client(2))) == A
+    assert {name(pick(pool, later, asking=client())) for _ in range(5)} == {B}
+    assert pick(pool, 2, asking=client(), avoid={B}) is None
+    assert name(pick(pool, later, asking=client(), avoid={B})) == A, "as long as others are there"
+    assert name(pick(pool, later, asking=client(2))) == A
 
 
 def test_a_complaint_counts_for_the_client_and_a_little_for_others() -> None:
     pool = pool_of(A, B, free=64)
-    seeker = client()
-    picked = pick(pool, seeker=seeker, avoid={B})
+    asking = client()
+    picked = pick(pool, asking=asking, avoid={B})
     assert picked is not None
     pool.settle(picked, Outcome.ANSWERED, 0)
     for _ in range(50):
-        pool.complain(seeker, A, 0)
-    assert {name(pick(pool, 1, seeker=seeker)) for _ in range(5)} == {B}
+        pool.complain(asking, A, 0)
+    assert {name(pick(pool, 1, asking=asking)) for _ in range(5)} == {B}
     shares = Counter(name(pick(pool, 1)) for _ in range(40))
     assert shares[A] > 10, "one client cannot talk a volunteer down"
 
@@ -404,30 +403,30 @@ def test_nobody_can_complain_of_a_volunteer_it_was_not_given() -> None:
     assert shares == {A: 20, B: 20}
 
 
-def test_what_failed_one_of_a_crowd_says_nothing_to_the_others() -> None:
+def test_what_failed_one_client_of_a_shared_key_says_nothing_to_the_others() -> None:
     pool = pool_of(A, free=9)
-    seeker = Seeker(key=b"", crowd=True)
-    picked = pick(pool, seeker=seeker)
+    asking = ClientProfile(key=b"", key_is_shared=True)
+    picked = pick(pool, asking=asking)
     assert picked is not None
     pool.settle(picked, Outcome.SILENT, 0)
-    pool.complain(seeker, A, 0)
-    assert name(pick(pool, 1, seeker=seeker)) == A
+    pool.complain(asking, A, 0)
+    assert name(pick(pool, 1, asking=asking)) == A
 
 
 def test_a_complaint_outlives_the_volunteer() -> None:
     pool = pool_of(A)
-    seeker = client()
-    assert name(pick(pool, seeker=seeker)) == A
+    asking = client()
+    assert name(pick(pool, asking=asking)) == A
     pool.remove(A, 0)
-    pool.complain(seeker, A, 0)
+    pool.complain(asking, A, 0)
     pool.add(A, 1, 1)
-    assert pick(pool, 2, seeker=seeker) is None
+    assert pick(pool, 2, asking=asking) is None
 
 
 # --- many -------------------------------------------------------------------------------------
 
 
-class CountedCrowd:
+class CountedLooks:
     """Tells how often a pool looks at any volunteer."""
 
     def __init__(self) -> None:
@@ -440,18 +439,21 @@ class CountedCrowd:
 
 @pytest.mark.parametrize("count", [100, 10_000, 50_000])
 def test_a_pick_looks_at_a_few_however_many_there_are(count: int) -> None:
-    pool = crowd(count, origin=Origin(country="FR"))
-    avoid = CountedCrowd()
+    pool = many(count, location=PeerLocation(country="FR"))
+    avoid = CountedLooks()
     for _ in range(100):
         assert pick(pool, avoid=avoid) is not None
     assert avoid.looks <= 100 * 16
     avoid.looks = 0
-    assert pick(pool, avoid=avoid, seeker=Seeker(origin=Origin(country="FR"))) is not None
+    assert (
+        pick(pool, avoid=avoid, asking=ClientProfile(location=PeerLocation(country="FR")))
+        is not None
+    )
     assert avoid.looks <= 200
 
 
 def test_load_is_even() -> None:
-    pool = crowd(300, free=64)
+    pool = many(300, free=64)
     counts = Counter(name(pick(pool, now)) for now in range(9000))
     assert len(counts) == 300
     assert max(counts.values()) < 1.5 * 30
@@ -479,8 +481,8 @@ class PoolModel(RuleBasedStateMachine):
         if volunteer in self.free:
             self.pool.set_free(volunteer, free, self.now, nat=nat)
         else:
-            origin = Origin(site=volunteer[:1], country="FR")
-            self.pool.add(volunteer, free, self.now, nat=nat, origin=origin)
+            location = PeerLocation(site=volunteer[:1], country="FR")
+            self.pool.add(volunteer, free, self.now, nat=nat, location=location)
             self.out[volunteer] = []
         self.free[volunteer] = free
 
@@ -494,7 +496,7 @@ class PoolModel(RuleBasedStateMachine):
     @rule(avoid=st.sets(names), seed=st.integers(0, 2**64 - 1), nat=nats)
     def pick(self, avoid: set[bytes], seed: int, nat: NatClass) -> None:
         could = {n for n, free in self.free.items() if free > len(self.out[n])} - avoid
-        picked = self.pool.pick(Seeker(nat=nat), avoid, self.now, seed=seed)
+        picked = self.pool.pick(ClientProfile(nat=nat), avoid, self.now, seed=seed)
         assert (picked is None) == (not could)
         if picked is not None:
             assert picked.volunteer in could
@@ -523,11 +525,3 @@ class PoolModel(RuleBasedStateMachine):
 
 
 TestPoolModel = PoolModel.TestCase
-
-
-def test_no_origin_or_key_is_shown() -> None:
-    seeker = client(origin=Origin(site=b"abc", country="FR"))
-    assert "FR" not in repr(seeker)
-    assert "abc" not in repr(seeker)
-    assert str(seeker.key) not in repr(seeker)
-    assert seeker.most == limits.DISCLOSED_VOLUNTEERS

@@ -6,6 +6,7 @@ from passerelle.core.matching.quality import (
     RATED_BYTES,
     LinkEnding,
     LinkExperience,
+    NeighbourhoodQuality,
     VolunteerQuality,
 )
 
@@ -75,13 +76,33 @@ def test_experience_fades() -> None:
 
 
 def test_a_newcomer_inherits_a_part_only() -> None:
-    crowd, one = VolunteerQuality(0), VolunteerQuality(0)
+    neighbours, one = VolunteerQuality(0), VolunteerQuality(0)
     for _ in range(1000):
         one.add(1, 1, 0)
-    crowd.absorb(one, 0)
-    assert crowd.good == 6
+    neighbours.absorb(one, 0)
+    assert neighbours.good == 6
     one = VolunteerQuality(0)
     one.add(0, 1, 0)
     for _ in range(20):
-        crowd.absorb(one, 0)
-    assert crowd.value(0) < 0.4, "what the neighbours do now outweighs what they did"
+        neighbours.absorb(one, 0)
+    assert neighbours.value(0) < 0.4, "what the neighbours do now outweighs what they did"
+
+
+def test_a_newcomer_is_expected_to_be_as_its_neighbours_were() -> None:
+    table, bad, stranger = NeighbourhoodQuality(2), VolunteerQuality(0), VolunteerQuality(0)
+    for _ in range(3):
+        bad.add(0, 1, 0)
+    table.remember(b"bad", bad, 0)
+    table.remember(None, bad, 0)
+    assert table.newcomer(b"bad", 0).value(0) < stranger.value(0)
+    assert table.newcomer(b"other", 0).value(0) == stranger.value(0)
+    assert table.newcomer(None, 0).value(0) == stranger.value(0)
+
+
+def test_the_neighbourhood_that_was_added_to_least_recently_is_forgotten() -> None:
+    table, bad, stranger = NeighbourhoodQuality(2), VolunteerQuality(0), VolunteerQuality(0)
+    bad.add(0, 1, 0)
+    for site in (b"one", b"two", b"one", b"three"):
+        table.remember(site, bad, 0)
+    assert table.newcomer(b"one", 0).value(0) < stranger.value(0)
+    assert table.newcomer(b"two", 0).value(0) == stranger.value(0)

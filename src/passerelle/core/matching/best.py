@@ -1,197 +1,139 @@
-"""Compare volunteers for one client: see `core.matching.pool` for what counts."""
+"""Compare volunteers for one client. `core.matching.pool` says what counts, in which order."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
-from dataclasses import dataclass, field
 from typing import Final
 
-from passerelle import limits
-from passerelle.core.matching.disclosure import Acquaintance
-from passerelle.core.matching.quality import VolunteerQuality
-from passerelle.core.matching.sample import Bag
+from passerelle.core.matching.disclosure import DisclosureRecord
+from passerelle.core.matching.peers import ClientProfile, PooledVolunteer
 from passerelle.core.nat.classifier import NatClass, chance
 
 QUALITY_POWER: Final = 4
-"""How much more good experience weighs than an even load."""
-DISGRACED: Final = 0.25
-"""Of whom less is to be expected, is asked only when nobody else is there, until that is forgotten:
-a stranger's second clear failure does it."""
-DECENT: Final = 0.5
-"""Expectations above this are not much below a stranger's."""
-SPARE: Final = 1.0
-MARGIN: Final = 0.5
-"""One that was asked more than SPARE times lately, and by MARGIN more than decent volunteers are on
-average, is soon asked no more, however good it is."""
-EVEN_POWER: Final = 8
-FRESH: Final = 0.5
-"""Weight of a volunteer that the client's network does not know yet, once it knows half of what it
-may: the other half is kept for when those leave."""
-LOAD_HALF_LIFE_S: Final = 3 * 3600.0
+"""Exponent of quality in the score: good experience weighs more than an even load."""
+POOR_QUALITY: Final = 0.25
+"""A volunteer of a lower quality is asked only when nobody better is there, until its failures
+fade. A stranger falls below this with its second clear failure."""
+ORDINARY_QUALITY: Final = 0.5
+"""A volunteer of a higher quality is not much worse than a stranger, and should share the load."""
+LOAD_FLOOR: Final = 1.0
+"""Load up to which a volunteer's score is never reduced."""
+LOAD_MARGIN: Final = 0.5
+"""Load above the mean of ordinary volunteers up to which a volunteer's score is not reduced."""
+OVERLOAD_POWER: Final = 8
+"""Exponent by which a score falls with the load beyond LOAD_FLOOR and LOAD_MARGIN: so steep that
+even the best volunteer is soon asked no more."""
+UNDISCLOSED_WEIGHT: Final = 0.5
+"""Weight of a volunteer that the client's network does not know yet, once that network knows half
+of those it may: the other half is kept for when known volunteers leave."""
 
+_SAME_COUNTRY: Final = 1
+_POOR: Final = 2
+_RESTING: Final = 3
+_FAILED_THIS_CLIENT: Final = 4
+"""Faults, the worst last. A volunteer counts with its worst fault, and any volunteer with a lesser
+one comes before it."""
+_NOBODY: Final = (-_FAILED_THIS_CLIENT - 1, 0.0)
+"""A rank below that of every volunteer."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Where a peer is, coarsely. None where it is not known: then it says nothing."""
-
-    site: bytes | None = None
-    """Its /24 or /48."""
-    country: str | None = None
-    asn: int | None = None
-
-    def __repr__(self) -> str:
-        return "<origin withheld>"
-
-
-NOWHERE: Final = Origin()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seeker:
-    """What is known of a client that asks for a volunteer."""
-
-    nat: NatClass = NatClass.UNKNOWN
-    origin: Origin = NOWHERE
-    key: bytes | None = field(default=None, repr=False)
-    """Whose acquaintances it shares: its /24 or /56, or its token. None counts for nobody."""
-    most: int = limits.DISCLOSED_VOLUNTEERS
-    """Volunteers that `key` may learn of in a day."""
-    crowd: bool = False
-    """Whether `key` stands for many who have nothing in common: whom a volunteer failed among them
-    says nothing about the others."""
-
-
-@dataclass(slots=True, eq=False)
-class PooledVolunteer:
-    """A volunteer in the pool."""
-
-    handle: bytes
-    free: int
-    """Slots the volunteer declared, less those it has answered with since."""
-    nat: NatClass
-    origin: Origin
-    quality: VolunteerQuality
-    loaded_at: float
-    load: float = 0.0
-    """Times it was asked, each counting half after LOAD_HALF_LIFE_S; as of `loaded_at`."""
-    known_by: int = 0
-    """Client networks that were told of it and can reach it: they will be back."""
-    reserved: int = 0
-    resting_until: float = 0.0
-    bag: Bag[PooledVolunteer] | None = None
-    country_bag: Bag[PooledVolunteer] | None = None
-    """The bags it is in while it is available; a resting one is in no country's."""
-    at: list[int] = field(default_factory=lambda: [0, 0])
-    """Its places there: `core.matching.sample.Bagged`."""
-
-    @property
-    def available(self) -> bool:
-        """Whether it has a slot that is neither used nor promised."""
-        return self.free > self.reserved
-
-    def load_at(self, now: float) -> float:
-        """Return how often it was asked lately."""
-        return self.load * decayed(now - self.loaded_at)
-
-    def add_load(self, change: float, now: float) -> None:
-        """Count that it was asked once more, or was not after all."""
-        self.load = max(0.0, self.load_at(now) + change)
-        self.loaded_at = now
-
-
-CHANCES: Final = {
+_CHANCES: Final = {
     client: {volunteer: chance(client, volunteer) for volunteer in NatClass} for client in NatClass
 }
 
 
 class BestVolunteer:
-    """The best candidate of those seen for one seeker."""
+    """The best volunteer for one client among those that were shown."""
 
     __slots__ = (
-        *("_avoid", "_best_rank", "_even", "_fresh", "_origin"),
-        *("acquaintance", "best", "chances", "decent", "decent_load", "now", "seeker"),
+        *("_avoid", "_best_rank", "_chances", "_load_limit", "_location"),
+        *("_ordinary", "_ordinary_load", "_undisclosed_weight"),
+        *("client", "now", "record", "volunteer"),
     )
 
     def __init__(
         self,
-        seeker: Seeker,
+        client: ClientProfile,
         avoid: Container[bytes],
-        acquaintance: Acquaintance | None,
+        record: DisclosureRecord | None,
         mean_load: float,
         now: float,
     ) -> None:
-        self.seeker = seeker
-        self.acquaintance = acquaintance
+        """`avoid` are handles never to be chosen; `record` is what the client's network knows,
+        None when that is not counted; `mean_load` is that of ordinary volunteers; `now` is
+        monotonic seconds.
+        """
+        self.client = client
+        self.record = record
         self.now = now
-        self.chances = CHANCES[seeker.nat]
-        self.best: PooledVolunteer | None = None
-        self.decent = 0
-        """Candidates not much worse than a stranger, who should share the load."""
-        self.decent_load = 0.0
-        """Theirs, all together."""
-        self._best_rank = (-5, 0.0)
+        self.volunteer: PooledVolunteer | None = None
+        self._best_rank = _NOBODY
         self._avoid = avoid
-        self._origin = seeker.origin
-        self._fresh = 1.0
-        if acquaintance is not None and len(acquaintance) >= seeker.most / 2:
-            self._fresh = FRESH
-        self._even = 1.0 + max(SPARE, MARGIN + mean_load)
+        self._location = client.location
+        self._chances = _CHANCES[client.nat]
+        self._load_limit = 1.0 + max(LOAD_FLOOR, LOAD_MARGIN + mean_load)
+        self._undisclosed_weight = 1.0
+        if record is not None and len(record) >= client.disclosure_limit / 2:
+            self._undisclosed_weight = UNDISCLOSED_WEIGHT
+        self._ordinary = 0
+        self._ordinary_load = 0.0
 
     @property
-    def flawless(self) -> bool:
-        """Whether the best has nothing against it."""
+    def faultless(self) -> bool:
+        """Whether there is a best volunteer, and it has no fault."""
         return self._best_rank[0] == 0
 
-    def see_all(self, entries: Iterable[PooledVolunteer]) -> None:
+    def see_sample(self, volunteers: Iterable[PooledVolunteer]) -> tuple[int, float]:
+        """Compare several; return how many of them are ordinary, and the sum of their loads."""
+        self._ordinary, self._ordinary_load = 0, 0.0
+        self.see_all(volunteers)
+        return self._ordinary, self._ordinary_load
+
+    def see_all(self, volunteers: Iterable[PooledVolunteer]) -> None:
         """Compare several."""
-        for entry in entries:
-            self.see(entry)
+        for volunteer in volunteers:
+            self.see(volunteer)
 
-    def see(self, entry: PooledVolunteer) -> None:
-        """Keep `entry` if it is better than the best so far."""
-        rank = self._rank(entry)
+    def see(self, volunteer: PooledVolunteer) -> None:
+        """Keep `volunteer` if it is better than the best so far."""
+        rank = self._rank(volunteer)
         if rank is not None and rank > self._best_rank:
-            self.best, self._best_rank = entry, rank
+            self.volunteer, self._best_rank = volunteer, rank
 
-    def _rank(self, entry: PooledVolunteer) -> tuple[int, float] | None:
-        """Return what is for `entry`: less its faults, then its score. None: never."""
-        if entry.handle in self._avoid:
+    def _rank(self, volunteer: PooledVolunteer) -> tuple[int, float] | None:
+        """Return its worst fault, negated, and its score; None if it must not be asked."""
+        if volunteer.handle in self._avoid:
             return None
-        weight = self.chances[entry.nat]
-        mine, theirs = self._origin, entry.origin
+        mine, theirs = self._location, volunteer.location
         if mine.site is not None and mine.site == theirs.site:
             return None
         if mine.asn is not None and mine.asn == theirs.asn:
             return None
-        faults = 0
+        weight = self._chances[volunteer.nat]
+        fault = 0
         if mine.country is not None and mine.country == theirs.country:
-            faults = 1
-        quality = entry.quality.value(self.now)
-        if quality < DISGRACED:
-            faults = 2
-        if entry.resting_until > self.now:
-            faults = 3
-        if self.acquaintance is not None:
-            if self.acquaintance.is_barred(entry.handle, self.now):
+            fault = _SAME_COUNTRY
+        quality = volunteer.quality.value(self.now)
+        if quality < POOR_QUALITY:
+            fault = _POOR
+        if volunteer.resting_until > self.now:
+            fault = _RESTING
+        if self.record is not None:
+            if self.record.is_barred(volunteer.handle, self.now):
                 return None
-            if self.acquaintance.failures(entry.handle, self.now):
-                faults = 4
-            if entry.handle not in self.acquaintance:
-                weight *= self._fresh / (1 + entry.known_by)
-        return -faults, weight * self._merit(entry, quality)
+            if self.record.failures(volunteer.handle, self.now):
+                fault = _FAILED_THIS_CLIENT
+            if volunteer.handle not in self.record:
+                weight *= self._undisclosed_weight / (1 + volunteer.known_by)
+        return -fault, weight * self._merit(volunteer, quality)
 
-    def _merit(self, entry: PooledVolunteer, quality: float) -> float:
-        load = 1.0 + entry.load_at(self.now)
-        if quality > DECENT:
-            self.decent += 1
-            self.decent_load += load - 1.0
-        room = entry.free - entry.reserved
+    def _merit(self, volunteer: PooledVolunteer, quality: float) -> float:
+        """Return the part of the score that is the same for every client."""
+        load = 1.0 + volunteer.load_at(self.now)
+        if quality > ORDINARY_QUALITY:
+            self._ordinary += 1
+            self._ordinary_load += load - 1.0
+        room = volunteer.free - volunteer.reserved
         merit = quality**QUALITY_POWER / load * room / (room + 1)
-        if load > self._even:
-            merit *= (self._even / load) ** EVEN_POWER
+        if load > self._load_limit:
+            merit *= (self._load_limit / load) ** OVERLOAD_POWER
         return merit
-
-
-def decayed(age_s: float) -> float:
-    """Return what is left of one unit of load after `age_s`."""
-    return float(2.0 ** (-age_s / LOAD_HALF_LIFE_S))

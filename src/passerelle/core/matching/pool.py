@@ -1,106 +1,82 @@
 """Decide which volunteer is asked to take a client's offer.
 
-A volunteer has slots; being asked reserves one until the offer is settled. Who is asked is one
-decision (`VolunteerPool.pick`): a few random volunteers of each NAT class are compared, and the
-best is taken (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001). So its
-time does not depend on how many there are, and no two brokers or clients run after the same one.
+A volunteer has slots; being asked reserves one until the offer is settled. `VolunteerPool.pick`
+compares a few random volunteers of each NAT class and takes the best (Mitzenmacher, "The Power of
+Two Choices in Randomized Load Balancing", 2001). So the time of a decision does not depend on how
+many volunteers there are, and brokers and clients do not all run after the same one.
 
 What counts, in this order:
 
-1. never a neighbour of the client's: the same /24, /48 or network operator;
-2. whoever did not fail this client, is not resting after an offer it left unanswered, and is in
-   another country, as long as there is such a one;
-3. how likely the two NATs reach each other, what experience says of the volunteer, how little it
-   was asked lately, how many slots it has left;
-4. those the client's network knows already: it is told of `Seeker.most` a day and no more.
+1. A volunteer in the client's own /24, /48 or operator's network is never taken.
+2. One without a fault is taken before one with a fault. Faults, from the least on: it is in the
+   client's country, its quality is poor, it rests after an offer that it left unanswered, it
+   failed this client.
+3. Then the product counts of: the chance that the two NATs reach each other, its quality, how
+   little it was asked lately, how many slots it has left.
+4. In that product a volunteer that is new to the client's network counts the less, the more other
+   networks know it, and half once the client's knows half of those it may. A network is told of
+   `ClientProfile.disclosure_limit` volunteers a day and no more.
 """
 
 from __future__ import annotations
 
 import enum
-import itertools
-from bisect import bisect_right
-from collections import Counter, OrderedDict, deque
+from collections import Counter
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from passerelle import limits
-from passerelle.core.matching.best import NOWHERE, BestVolunteer, Origin, PooledVolunteer, Seeker
-from passerelle.core.matching.disclosure import Acquaintances
-from passerelle.core.matching.quality import LinkExperience, VolunteerQuality
-from passerelle.core.matching.sample import Bag, Draws
+from passerelle.core.matching.availability import AvailableVolunteers
+from passerelle.core.matching.best import BestVolunteer
+from passerelle.core.matching.disclosure import DisclosureTable
+from passerelle.core.matching.peers import (
+    UNKNOWN_LOCATION,
+    ClientProfile,
+    PeerLocation,
+    PooledVolunteer,
+)
+from passerelle.core.matching.quality import LinkExperience, NeighbourhoodQuality
+from passerelle.core.matching.sample import Draws
 from passerelle.core.nat.classifier import NatClass, chance
 
 REST_S = 30.0
-"""Rest after an unanswered offer: a page that was suspended or lost its network."""
-SAMPLE: Final = 8
-"""Volunteers of one class that are looked at for one decision."""
-SEARCH: Final = 64
-"""… and when none of those may be given to this client."""
-LOAD_MEMORY: Final = 500
-"""Volunteers looked at over which the mean load is taken."""
-CLIENT_WORD: Final = 0.5
-"""What a client's word about a failure counts, against an exit's."""
+"""How long a volunteer rests after an unanswered offer: its page was suspended, or lost its
+network."""
+CLIENT_REPORT_WEIGHT: Final = 0.5
+"""What a client's word about a failure counts; an exit's counts 1."""
 
 
 class Outcome(enum.Enum):
     """How an offer ended."""
 
     ANSWERED = "answered"
-    """The slot is in use until the volunteer says otherwise."""
+    """The volunteer answered. The slot is in use until the volunteer says otherwise."""
     BUSY = "busy"
-    """It has no slot left, whatever it said before."""
+    """The volunteer has no slot left, whatever it said before."""
     DECLINED = "declined"
+    """The volunteer could not take this offer."""
     SILENT = "silent"
-    """No answer in time."""
+    """No answer came in time."""
     WITHDRAWN = "withdrawn"
-    """The client or the broker no longer wanted it: says nothing about the volunteer."""
+    """The client or the broker no longer wanted it, which says nothing about the volunteer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """A decision; each must be settled."""
+    """A volunteer that was chosen for a client, with a slot reserved. Each must be settled."""
 
     volunteer: bytes
+    """Its handle."""
     chance: float
     """How likely the two NATs reach each other."""
-    seeker: Seeker
-    fresh: bool
-    """Whether the client's network did not know this volunteer."""
-
-
-class _Class:
-    """The available volunteers of one NAT class."""
-
-    def __init__(self) -> None:
-        self.all: Bag[PooledVolunteer] = Bag(0)
-        self.by_country: dict[str | None, Bag[PooledVolunteer]] = {}
-        self.mean_load = 0.0
-        """Of the decent ones, as estimated from those that were looked at. Those who are asked no
-        more, for good reasons, may be many: they do not count."""
-
-    def offer(self, choice: BestVolunteer, draws: Draws) -> None:
-        """Let `choice` see a sample, and learn from it how loaded these are."""
-        choice.decent, choice.decent_load = 0, 0.0
-        choice.see_all(self.all.sample(SAMPLE, draws))
-        if choice.decent:
-            few = len(self.all) <= 2 * SAMPLE  # and so all of them were seen
-            share = 1.0 if few else choice.decent / (choice.decent + LOAD_MEMORY)
-            self.mean_load += share * (choice.decent_load / choice.decent - self.mean_load)
-
-    def abroad(self, country: str | None, size: int, draws: Draws) -> Iterable[PooledVolunteer]:
-        """Yield `size` random ones outside `country`. There are no more than 250 countries."""
-        bags = [bag for home, bag in self.by_country.items() if home != country and bag]
-        ends = list(itertools.accumulate(map(len, bags)))
-        for _ in range(size if bags else 0):
-            place = draws.below(ends[-1])
-            index = bisect_right(ends, place)
-            yield bags[index][place - ends[index]]
+    client: ClientProfile
+    newly_disclosed: bool
+    """Whether the client's network did not know this volunteer before."""
 
 
 class VolunteerPool:
-    """Volunteers known to one broker, each by an opaque handle.
+    """The volunteers of one broker, each by an opaque handle.
 
     `now` is monotonic seconds and never decreases. Handles that are not in the pool are ignored:
     an offer may be settled after its volunteer has left.
@@ -109,90 +85,88 @@ class VolunteerPool:
     def __init__(
         self,
         *,
-        networks: int = limits.ACQUAINTED_NETWORKS,
+        networks: int = limits.DISCLOSURE_RECORDS,
         neighbourhoods: int = limits.VOLUNTEER_NEIGHBOURHOODS,
     ) -> None:
-        self._entries: dict[bytes, PooledVolunteer] = {}
-        self._homes: Counter[str | None] = Counter()
-        """Volunteers by country: not counted anew for each who asks for the public numbers."""
-        self._classes = {nat: _Class() for nat in NatClass}
-        self._resting: Bag[PooledVolunteer] = Bag(0)
-        self._rests: deque[tuple[float, PooledVolunteer]] = deque()
-        self._acquaintances = Acquaintances(networks)
-        self._neighbourhoods: OrderedDict[bytes, VolunteerQuality] = OrderedDict()
-        self._most_neighbourhoods = neighbourhoods
+        """`networks` is how many client networks are remembered, `neighbourhoods` how many
+        networks of volunteers that have left.
+        """
+        self._by_handle: dict[bytes, PooledVolunteer] = {}
+        self._available = AvailableVolunteers()
+        self._disclosures = DisclosureTable(networks)
+        self._neighbourhoods = NeighbourhoodQuality(neighbourhoods)
+        self._countries: Counter[str | None] = Counter()
+        """Volunteers by country, kept up to date because the public numbers are often asked for."""
 
     def __len__(self) -> int:
-        """Return how many volunteers are in the pool, free or not."""
-        return len(self._entries)
+        """Return how many volunteers are in the pool, with a free slot or without."""
+        return len(self._by_handle)
 
-    def __contains__(self, volunteer: bytes) -> bool:
-        return volunteer in self._entries
+    def __contains__(self, handle: bytes) -> bool:
+        return handle in self._by_handle
 
     @property
     def available(self) -> int:
         """How many volunteers have a free slot."""
-        return len(self._resting) + sum(len(each.all) for each in self._classes.values())
+        return len(self._available)
 
     @property
     def classes(self) -> frozenset[NatClass]:
-        """NAT classes of the volunteers with a free slot, those that rest left out."""
-        return frozenset(nat for nat, each in self._classes.items() if each.all)
+        """NAT classes of the volunteers with a free slot that do not rest."""
+        return self._available.classes
 
     def countries(self) -> Counter[str]:
-        """Count the volunteers by country; those of an unknown one are in none."""
-        return Counter({home: n for home, n in self._homes.items() if home is not None and n})
+        """Count the volunteers by country; those of an unknown country are left out."""
+        return Counter({name: n for name, n in self._countries.items() if name is not None and n})
 
     # --- volunteers come, speak and go ----------------------------------------------------------
 
     def add(
         self,
-        volunteer: bytes,
+        handle: bytes,
         free: int,
         now: float,
         *,
         nat: NatClass = NatClass.UNKNOWN,
-        origin: Origin = NOWHERE,
+        location: PeerLocation = UNKNOWN_LOCATION,
     ) -> None:
-        """Take in a new `volunteer` with `free` slots. Raises ValueError if it is here already."""
-        if volunteer in self._entries:
+        """Add a volunteer with `free` slots. Raises ValueError if `handle` is in the pool."""
+        if handle in self._by_handle:
             raise ValueError("this volunteer is in the pool already")
-        quality = VolunteerQuality(now)
-        if origin.site is not None and origin.site in self._neighbourhoods:
-            quality.absorb(self._neighbourhoods[origin.site], now)
-        # As if it had been asked as often as others: a newcomer is not to be overrun.
-        load = self._classes[nat].mean_load
-        entry = PooledVolunteer(volunteer, free, nat, origin, quality, now, load)
-        self._entries[volunteer] = entry
-        self._homes[origin.country] += 1
-        self._place(entry, now)
+        quality = self._neighbourhoods.newcomer(location.site, now)
+        # A newcomer starts with the mean load: with none, it would be given every offer.
+        load = self._available.mean_load_of(nat)
+        volunteer = PooledVolunteer(handle, free, nat, location, quality, now, load)
+        self._by_handle[handle] = volunteer
+        self._countries[location.country] += 1
+        self._available.update(volunteer, now)
 
-    def remove(self, volunteer: bytes, now: float) -> None:
-        """Forget `volunteer`, but not what its network is to be thought of."""
-        entry = self._entries.pop(volunteer, None)
-        if entry is None:
+    def remove(self, handle: bytes, now: float) -> None:
+        """Forget a volunteer; its quality goes on counting for its /24 or /48."""
+        volunteer = self._by_handle.pop(handle, None)
+        if volunteer is None:
             return
-        self._homes[entry.origin.country] -= 1
-        self._take_out(entry)
-        self._remember(entry, now)
+        self._countries[volunteer.location.country] -= 1
+        self._available.discard(volunteer)
+        self._neighbourhoods.remember(volunteer.location.site, volunteer.quality, now)
 
     def set_free(
-        self, volunteer: bytes, free: int, now: float, *, nat: NatClass | None = None
+        self, handle: bytes, free: int, now: float, *, nat: NatClass | None = None
     ) -> None:
-        """Note how many slots `volunteer` says it has. A word from it ends its rest."""
-        entry = self._entries.get(volunteer)
-        if entry is None:
+        """Note how many slots a volunteer says it has. Its rest ends, since it has spoken."""
+        volunteer = self._by_handle.get(handle)
+        if volunteer is None:
             return
-        entry.free = free
-        entry.nat = nat or entry.nat
-        entry.resting_until = 0.0
-        self._place(entry, now)
+        volunteer.free = free
+        volunteer.nat = nat or volunteer.nat
+        volunteer.resting_until = 0.0
+        self._available.update(volunteer, now)
 
     # --- the decision ---------------------------------------------------------------------------
 
     def pick(
         self,
-        seeker: Seeker,
+        client: ClientProfile,
         avoid: Container[bytes],
         now: float,
         *,
@@ -201,173 +175,113 @@ class VolunteerPool:
     ) -> Pick | None:
         """Return a volunteer that is not in `avoid`, and reserve a slot of it.
 
-        `seed` is random, uniform in [0, 2⁶⁴). With `only` it is that one or none, whatever its
-        network and whoever knows it: someone brought the request to it by hand. Every pick must
-        be settled.
+        `seed` is random, uniform in [0, 2⁶⁴). With `only` it is that volunteer or none, whatever
+        its network and whoever knows it: somebody brought the request to it by hand. Every pick
+        must be settled.
         """
-        self._wake(now)
+        self._available.end_rests(now)
         if only is not None:
-            entry = self._entries.get(only)
-            usable = entry is not None and entry.available and only not in avoid
-            return self._take(entry, seeker, now, counted=False) if entry and usable else None
-        known = None if seeker.key is None else self._acquaintances.of(seeker.key)
-        choice = BestVolunteer(seeker, avoid, known, self._mean_load(), now)
-        self._search(choice, Draws(seed))
-        return None if choice.best is None else self._take(choice.best, seeker, now)
+            named = self._by_handle.get(only)
+            if named is None or not named.available or only in avoid:
+                return None
+            return self._reserve(named, client, now, counted=False)
+        record = None if client.key is None else self._disclosures.of(client.key)
+        best = BestVolunteer(client, avoid, record, self._available.mean_load(), now)
+        self._search(best, Draws(seed))
+        return None if best.volunteer is None else self._reserve(best.volunteer, client, now)
 
-    def _search(self, choice: BestVolunteer, draws: Draws) -> None:
-        """Let `choice` see candidates, the likely places first, until one is without a fault."""
-        spent = False
-        if choice.acquaintance is not None:
-            known = choice.acquaintance.known(choice.now)
-            spent = len(known) >= choice.seeker.most
+    def _search(self, best: BestVolunteer, draws: Draws) -> None:
+        """Show volunteers to `best`: those its client's network knows, then others if it may."""
+        if best.record is not None:
+            known = best.record.disclosed(best.now)
             for handle in _some(known, draws):
-                if (entry := self._entries.get(handle)) is not None and entry.available:
-                    choice.see(entry)
-        if spent:
-            return
-        classes = [self._classes[nat] for nat in choice.chances]
-        for each in classes:
-            each.offer(choice, draws)
-        if choice.flawless:
-            return
-        for each in classes:
-            choice.see_all(each.abroad(choice.seeker.origin.country, SAMPLE, draws))
-        if choice.flawless:
-            return
-        for each in classes:
-            choice.see_all(each.all.sample(SEARCH, draws))
-        choice.see_all(self._resting.sample(SAMPLE, draws))
+                volunteer = self._by_handle.get(handle)
+                if volunteer is not None and volunteer.available:
+                    best.see(volunteer)
+            if len(known) >= best.client.disclosure_limit:
+                return
+        self._available.search(best, draws)
 
-    def _take(
-        self, entry: PooledVolunteer, seeker: Seeker, now: float, *, counted: bool = True
+    def _reserve(
+        self, volunteer: PooledVolunteer, client: ClientProfile, now: float, *, counted: bool = True
     ) -> Pick:
-        entry.reserved += 1
-        entry.add_load(1.0, now)
-        self._place(entry, now)
-        fresh = False
-        if counted and seeker.key is not None:
-            acquaintance = self._acquaintances.of(seeker.key)
-            fresh = entry.handle not in acquaintance
-            if fresh:
-                acquaintance.learn(entry.handle, now)
-                entry.known_by += 1
-        return Pick(entry.handle, chance(seeker.nat, entry.nat), seeker, fresh)
+        volunteer.reserved += 1
+        volunteer.add_load(1.0, now)
+        self._available.update(volunteer, now)
+        newly_disclosed = False
+        if counted and client.key is not None:
+            record = self._disclosures.of(client.key)
+            newly_disclosed = volunteer.handle not in record
+            if newly_disclosed:
+                record.disclose(volunteer.handle, now)
+                volunteer.known_by += 1
+        return Pick(volunteer.handle, chance(client.nat, volunteer.nat), client, newly_disclosed)
 
     # --- what became of it ----------------------------------------------------------------------
 
     def settle(self, pick: Pick, outcome: Outcome, now: float) -> None:
         """End one reservation."""
         answered = outcome is Outcome.ANSWERED
-        if pick.seeker.key is not None:
-            self._settle_acquaintance(pick, pick.seeker.key, outcome, now)
-        entry = self._entries.get(pick.volunteer)
-        if entry is None:
+        if pick.client.key is not None:
+            self._settle_record(pick, pick.client.key, outcome, now)
+        volunteer = self._by_handle.get(pick.volunteer)
+        if volunteer is None:
             return
-        entry.reserved -= 1
+        volunteer.reserved -= 1
         if not answered:
-            entry.known_by -= pick.fresh
-            entry.add_load(-1.0, now)
+            volunteer.known_by -= pick.newly_disclosed
+            volunteer.add_load(-1.0, now)
         if answered:
-            entry.free = max(0, entry.free - 1)
-            entry.resting_until = 0.0
+            volunteer.free = max(0, volunteer.free - 1)
+            volunteer.resting_until = 0.0
         elif outcome is Outcome.BUSY:
-            entry.free = 0
+            volunteer.free = 0
         elif outcome is Outcome.SILENT:
-            entry.quality.add(0.0, CLIENT_WORD, now)
-            entry.resting_until = now + REST_S
-            self._rests.append((entry.resting_until, entry))
-        self._place(entry, now)
+            volunteer.quality.add(0.0, CLIENT_REPORT_WEIGHT, now)
+            self._available.rest(volunteer, now + REST_S)
+        self._available.update(volunteer, now)
 
-    def _settle_acquaintance(self, pick: Pick, key: bytes, outcome: Outcome, now: float) -> None:
-        acquaintance = self._acquaintances.of(key)
+    def _settle_record(self, pick: Pick, key: bytes, outcome: Outcome, now: float) -> None:
+        record = self._disclosures.of(key)
         if outcome is Outcome.ANSWERED:
-            # Also when another offer to it, the first, was withdrawn meanwhile.
-            if pick.volunteer not in acquaintance:
-                acquaintance.learn(pick.volunteer, now)
+            # Of two offers to it, the first may have been withdrawn, and the disclosure with it.
+            if pick.volunteer not in record:
+                record.disclose(pick.volunteer, now)
             return
-        if pick.fresh:
-            acquaintance.unlearn(pick.volunteer)
-        if outcome in (Outcome.SILENT, Outcome.DECLINED) and not pick.seeker.crowd:
-            acquaintance.fail(pick.volunteer, now, limits.FAILED_VOLUNTEERS)
+        if pick.newly_disclosed:
+            record.retract(pick.volunteer)
+        if outcome in (Outcome.SILENT, Outcome.DECLINED) and not pick.client.key_is_shared:
+            record.add_failure(pick.volunteer, now, limits.FAILED_VOLUNTEERS)
 
     def report(
-        self, volunteer: bytes, report: LinkExperience, now: float, *, expected: float
+        self, handle: bytes, experience: LinkExperience, now: float, *, expected: float
     ) -> None:
-        """Count what an exit saw of a link; `expected` is the pick's chance."""
-        entry = self._entries.get(volunteer)
-        if entry is not None:
-            entry.quality.add(report.worth, expected, now)
+        """Count what an exit saw of a link; `expected` is the chance it was picked with."""
+        volunteer = self._by_handle.get(handle)
+        if volunteer is not None:
+            volunteer.quality.add(experience.worth, expected, now)
 
-    def complain(self, seeker: Seeker, volunteer: bytes, now: float) -> None:
-        """Note a client's word that a link through `volunteer` failed it.
+    def complain(self, client: ClientProfile, handle: bytes, now: float) -> None:
+        """Note a client's word that a link through a volunteer failed it.
 
-        It counts for that client; for others a little, once, and only about a volunteer that the
-        client's network was given.
+        It counts only about a volunteer that the client's network was given: fully for that
+        network, and once, with CLIENT_REPORT_WEIGHT, for all others.
         """
-        if seeker.key is None or seeker.crowd:
+        if client.key is None or client.key_is_shared:
             return
-        acquaintance = self._acquaintances.of(seeker.key)
-        if volunteer not in acquaintance:
+        record = self._disclosures.of(client.key)
+        if handle not in record:
             return
-        new = acquaintance.fail(volunteer, now, limits.FAILED_VOLUNTEERS)
-        entry = self._entries.get(volunteer)
-        if new and entry is not None:
-            entry.known_by -= 1
-            entry.quality.add(0.0, CLIENT_WORD * chance(seeker.nat, entry.nat), now)
-
-    # --- bookkeeping ----------------------------------------------------------------------------
-
-    def _place(self, entry: PooledVolunteer, now: float) -> None:
-        """Put `entry` into the bags it belongs to."""
-        self._take_out(entry)
-        if not entry.available:
-            return
-        if entry.resting_until > now:
-            entry.bag = self._resting
-        else:
-            group = self._classes[entry.nat]
-            entry.bag = group.all
-            country = entry.origin.country
-            entry.country_bag = group.by_country.get(country)
-            if entry.country_bag is None:
-                entry.country_bag = group.by_country[country] = Bag(1)
-            entry.country_bag.add(entry)
-        entry.bag.add(entry)
-
-    def _take_out(self, entry: PooledVolunteer) -> None:
-        if entry.bag is not None:
-            entry.bag.discard(entry)
-        if entry.country_bag is not None:
-            entry.country_bag.discard(entry)
-        entry.bag = entry.country_bag = None
-
-    def _wake(self, now: float) -> None:
-        while self._rests and self._rests[0][0] <= now:
-            _, entry = self._rests.popleft()
-            if self._entries.get(entry.handle) is entry:
-                self._place(entry, now)
-
-    def _remember(self, entry: PooledVolunteer, now: float) -> None:
-        site = entry.origin.site
-        if site is None:
-            return
-        quality = self._neighbourhoods.pop(site, None) or VolunteerQuality(now)
-        quality.absorb(entry.quality, now)
-        self._neighbourhoods[site] = quality
-        if len(self._neighbourhoods) > self._most_neighbourhoods:
-            self._neighbourhoods.popitem(last=False)
-
-    def _mean_load(self) -> float:
-        classes = self._classes.values()
-        count = sum(len(each.all) for each in classes)
-        return sum(len(each.all) * each.mean_load for each in classes) / max(1, count)
+        first = record.add_failure(handle, now, limits.FAILED_VOLUNTEERS)
+        volunteer = self._by_handle.get(handle)
+        if first and volunteer is not None:
+            volunteer.known_by -= 1
+            expected = CLIENT_REPORT_WEIGHT * chance(client.nat, volunteer.nat)
+            volunteer.quality.add(0.0, expected, now)
 
 
 def _some(known: list[bytes], draws: Draws) -> Iterable[bytes]:
-    """Return `known`, or some of it where a token allows so many that a look at all would take
-    too long.
-    """
+    """Return `known`, or a sample of it: a token may allow so many that comparing all is slow."""
     if len(known) <= limits.DISCLOSED_VOLUNTEERS:
         return known
     return [known[draws.below(len(known))] for _ in range(limits.DISCLOSED_VOLUNTEERS)]

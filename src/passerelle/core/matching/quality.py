@@ -1,41 +1,47 @@
-"""What experience says of a volunteer: mostly an exit's, which sees its links live and end."""
+"""What experience says of a volunteer. Most of it is an exit's, which sees links live and end."""
 
 from __future__ import annotations
 
 import enum
+from collections import OrderedDict
 from dataclasses import dataclass
 
 HALF_LIFE_S = 12 * 3600.0
-"""Experience counts half after this time: people move, and get another chance."""
+"""Experience counts half after this time: people move to other networks, and the volunteer gets
+another chance."""
 PRIOR_GOOD = 1.0
+"""Good experience that a stranger starts with: little, so that real experience soon weighs more."""
 PRIOR_BAD = 0.5
-"""What a stranger starts with: little, so that experience soon weighs more."""
+"""Bad experience that a stranger starts with."""
 FAILURE_WEIGHT = 0.3
-"""A failure counts this much times the odds of success: it says much where success was likely, and
-whoever fails no more often than was to be expected comes out the same, whatever that is."""
-SUREST = 0.8
-"""Nothing is expected more surely than this."""
-INHERITED_WEIGHT = 6.0
-"""Most that a newcomer inherits from its neighbours, so that a new name is no new reputation."""
+"""A failure counts as this much bad experience, times the odds of success. It says much where
+success was likely, and a volunteer that fails no more often than expected comes out the same,
+whatever was expected."""
+MOST_EXPECTED = 0.8
+"""Success is never taken to be likelier than this: the odds, and the weight of one failure, would
+grow without bound."""
+MOST_INHERITED = 6.0
+"""Most experience, good and bad together, that a newcomer inherits from its neighbours. It inherits
+some so that a bad volunteer gains nothing by coming back under a new handle."""
 LASTING_S = 60.0
 """A link that broke after this time was worth half of one that ended in good order."""
 GOOD_RATE_BYTES_S = 125_000.0
-"""Where a faster link counts no more: a page loads well with 1 Mbit/s."""
+"""A link faster than this is worth no more: a page loads well with 1 Mbit/s."""
 RATED_BYTES = 256 * 1024
-"""Fewer bytes say nothing about a rate."""
+"""A link that carried fewer bytes says nothing about a rate."""
 
 
 class LinkEnding(enum.Enum):
     """How one link through a volunteer ended."""
 
     CLEAN = "clean"
-    """In good order: someone closed it, or it was drained."""
+    """It ended in good order: one side closed it, or it was drained."""
     LOST = "lost"
-    """It broke."""
+    """Its connection broke."""
     UNUSED = "unused"
     """The client never came through, or the volunteer never came to the exit."""
     BROKEN = "broken"
-    """Somebody in the middle altered bytes."""
+    """Bytes arrived altered: whoever is in the middle changed them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +51,7 @@ class LinkExperience:
     ending: LinkEnding
     duration_s: float = 0.0
     bytes: int = 0
-    """Both directions."""
+    """Bytes carried, both directions together."""
     rate_bytes_s: float = 0.0
     """Highest delivery rate."""
 
@@ -64,7 +70,7 @@ class LinkExperience:
 
 @dataclass(slots=True)
 class VolunteerQuality:
-    """Good and bad experience with one volunteer, or with one network's; both fade."""
+    """Good and bad experience with one volunteer, or with those of one network; both fade."""
 
     since: float
     """When `good` and `bad` were last brought up to date; monotonic seconds."""
@@ -72,25 +78,25 @@ class VolunteerQuality:
     bad: float = 0.0
 
     def value(self, now: float) -> float:
-        """Return how much is to be expected, above 0 and below 1."""
+        """Return how well a link is expected to do, above 0 and below 1; a stranger's is 2/3."""
         left = self._left(now)
         good = self.good * left + PRIOR_GOOD
         return good / (good + self.bad * left + PRIOR_BAD)
 
     def add(self, worth: float, expected: float, now: float) -> None:
-        """Count one link's `worth`; with little expected (0 to 1), a failure says little."""
+        """Count a link's `worth`, 0 to 1. A failure says less where less was `expected`, 0 to 1."""
         self._fade(now)
         self.good += worth
-        expected = min(expected, SUREST)
+        expected = min(expected, MOST_EXPECTED)
         self.bad += (1 - worth) * FAILURE_WEIGHT * expected / (1 - expected)
 
     def absorb(self, other: VolunteerQuality, now: float) -> None:
-        """Add what is known of `other`, and keep no more than a newcomer may inherit."""
+        """Add the experience of `other`, then scale the sum down to what may be inherited."""
         self._fade(now)
         left = other._left(now)
         self.good += other.good * left
         self.bad += other.bad * left
-        excess = max(1.0, (self.good + self.bad) / INHERITED_WEIGHT)
+        excess = max(1.0, (self.good + self.bad) / MOST_INHERITED)
         self.good /= excess
         self.bad /= excess
 
@@ -102,3 +108,32 @@ class VolunteerQuality:
         self.good *= left
         self.bad *= left
         self.since = now
+
+
+class NeighbourhoodQuality:
+    """The quality of volunteers that have left, by their /24 or /48.
+
+    A newcomer inherits some of it. Beyond `capacity` networks, the one that was added to least
+    recently is forgotten.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._by_site: OrderedDict[bytes, VolunteerQuality] = OrderedDict()
+
+    def newcomer(self, site: bytes | None, now: float) -> VolunteerQuality:
+        """Return what is expected of a new volunteer in `site`, None where that is not known."""
+        quality = VolunteerQuality(now)
+        if site is not None and site in self._by_site:
+            quality.absorb(self._by_site[site], now)
+        return quality
+
+    def remember(self, site: bytes | None, quality: VolunteerQuality, now: float) -> None:
+        """Add the quality of a volunteer that leaves."""
+        if site is None:
+            return
+        remembered = self._by_site.pop(site, None) or VolunteerQuality(now)
+        remembered.absorb(quality, now)
+        self._by_site[site] = remembered
+        if len(self._by_site) > self._capacity:
+            self._by_site.popitem(last=False)

@@ -9,7 +9,7 @@ _MASK = 2**64 - 1
 
 
 class Draws:
-    """Numbers that follow from a seed (Knuth's MMIX congruence, its upper bits)."""
+    """Random numbers that follow from a seed (Knuth's MMIX congruence, its upper bits)."""
 
     __slots__ = ("_state",)
 
@@ -23,48 +23,52 @@ class Draws:
         return (self._state >> 33) % bound
 
 
-class Bagged(Protocol):
-    """What a bag holds: it knows its place in the bag of each level."""
+class Sampled(Protocol):
+    """An item of sampled sets: it carries its position in the set of each level."""
 
-    at: list[int]
-
-
-B = TypeVar("B", bound=Bagged)
+    positions: list[int]
 
 
-class Bag(Generic[B]):
-    """A set of items, each in at most one bag of the same level."""
+T = TypeVar("T", bound=Sampled)
+
+
+class SampledSet(Generic[T]):
+    """A set to draw random items from. An item is in at most one set of each level."""
 
     __slots__ = ("_items", "_level")
 
     def __init__(self, level: int) -> None:
-        self._items: list[B] = []
+        """`level` is where in `Sampled.positions` this set keeps an item's position."""
+        self._items: list[T] = []
         self._level = level
 
     def __len__(self) -> int:
         return len(self._items)
 
-    def __iter__(self) -> Iterator[B]:
+    def __iter__(self) -> Iterator[T]:
         return iter(self._items)
 
-    def __getitem__(self, index: int) -> B:
+    def __getitem__(self, index: int) -> T:
         return self._items[index]
 
-    def add(self, item: B) -> None:
-        """Put in an item that is in no bag of this level."""
-        item.at[self._level] = len(self._items)
+    def add(self, item: T) -> None:
+        """Put in an item that is in no set of this level."""
+        item.positions[self._level] = len(self._items)
         self._items.append(item)
 
-    def discard(self, item: B) -> None:
-        """Take out an item that is in this bag; the last one takes its place."""
+    def discard(self, item: T) -> None:
+        """Take out an item that is in this set; the last item takes its position."""
         last = self._items.pop()
-        place = item.at[self._level]
+        position = item.positions[self._level]
         if last is not item:
-            self._items[place] = last
-            last.at[self._level] = place
+            self._items[position] = last
+            last.positions[self._level] = position
 
-    def sample(self, size: int, draws: Draws) -> Iterator[B]:
-        """Yield all items if they are few, else `size` random ones, some perhaps twice."""
+    def sample(self, size: int, draws: Draws) -> Iterator[T]:
+        """Yield all items if there are at most 2 × `size`, else `size` random ones.
+
+        A random item may be yielded twice.
+        """
         if len(self._items) <= 2 * size:
             yield from self._items
             return
