@@ -570,7 +570,7 @@ def test_a_window_known_elsewhere_is_kept_and_told() -> None:
     session = warm(1)
 
     def told(receive: int) -> list[Frame]:
-        session.pace(1, send=50_000, receive=receive)
+        session.set_windows(1, send=50_000, receive=receive)
         return [frame for _, frame in session.transmit(1.0)]
 
     assert told(160_000) == [frames.WindowFrame(160_000)]

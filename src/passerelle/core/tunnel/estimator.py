@@ -91,7 +91,7 @@ class LinkEstimator:
         """Delivery rate in bytes per second; 0 until measured."""
         self.window_bytes = INITIAL_WINDOW_BYTES
         """How many bytes may be in flight."""
-        self._paced_bytes = 0
+        self._set_bytes = 0
         """The window that somebody with a better view of the path wants; 0: nobody."""
         self._delivered = 0
         self._delivered_s = now
@@ -173,15 +173,15 @@ class LinkEstimator:
         self._update_rtt(rtt_s, now, queued=self.in_flight > 0)
         self._update_window()
 
-    def pace(self, window_bytes: int) -> None:
+    def set_window(self, window_bytes: int) -> None:
         """Take the window from whoever sees the packets themselves; 0 to measure again."""
-        self._paced_bytes = window_bytes
+        self._set_bytes = window_bytes
         self._update_window()
 
     def _update_window(self) -> None:
-        if self._paced_bytes:
+        if self._set_bytes:
             least = max(limits.LINK_WINDOW_FLOOR_BYTES, self.segment_bytes)
-            self.window_bytes = min(max(self._paced_bytes, least), limits.LINK_WINDOW_CAP_BYTES)
+            self.window_bytes = min(max(self._set_bytes, least), limits.LINK_WINDOW_CAP_BYTES)
             return
         if not self.rate:
             return

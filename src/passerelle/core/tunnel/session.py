@@ -48,7 +48,7 @@ PING_OVERDUE_S = 0.25
 PING_APART_S = 1.0
 """… but not sooner after the last time. One PING at a time: a link is reliable and ordered, so
 asking again while the first question travels tells nothing more."""
-PACE_STEP = 16
+WINDOW_STEP = 16
 """The far end is told of a window that differs by more than this part from the one it knows."""
 SILENCE_RTTS = 8
 SILENCE_MIN_S = 4.0
@@ -104,7 +104,7 @@ class _Link:
     ping: Ping | None = None
     """The PING that waits for its PONG."""
     pinged_at: float = 0.0
-    paced_bytes: int = 0
+    told_bytes: int = 0
     """What the far end was told to keep under way on this link."""
     outbox: list[Frame] = field(default_factory=list)
 
@@ -217,16 +217,16 @@ class Session:
         if link is not None:
             link.draining = True
 
-    def pace(self, number: int, *, send: int, receive: int) -> None:
+    def set_windows(self, number: int, *, send: int, receive: int) -> None:
         """Keep a link to what its transport knows of its path, and tell the far end.
 
         `receive` of 0 leaves the far end to its own measurements.
         """
         link = self._links[number]
-        link.estimator.pace(send)
-        told = link.paced_bytes
-        if abs(receive - told) * PACE_STEP > told or bool(receive) != bool(told):
-            link.paced_bytes = receive
+        link.estimator.set_window(send)
+        told = link.told_bytes
+        if abs(receive - told) * WINDOW_STEP > told or bool(receive) != bool(told):
+            link.told_bytes = receive
             link.outbox.append(WindowFrame(receive))
 
     def acknowledged_to(self, offset: int, now: float) -> None:
@@ -261,7 +261,7 @@ class Session:
             case Padding():
                 pass
             case WindowFrame(window_bytes):
-                link.estimator.pace(window_bytes)
+                link.estimator.set_window(window_bytes)
             case Hello() | frames.Welcome() | frames.Refused() | Close():
                 raise PeerError(LinkCode.UNEXPECTED, f"{type(frame).__name__} inside a session")
             case _:
