@@ -6,13 +6,12 @@ import pytest
 
 from passerelle import limits
 from passerelle.core.tunnel.estimator import INITIAL_WINDOW_BYTES, SEGMENT_LEAST_BYTES, SEGMENT_S
-from passerelle.core.tunnel.session import (
-    ACK_DELAY_S,
+from passerelle.core.tunnel.session import ACK_DELAY_S, Session
+from passerelle.core.tunnel.sessionlink import (
     PING_APART_S,
     PING_IDLE_S,
     PING_OVERDUE_S,
     SILENCE_MIN_S,
-    Session,
 )
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import frames
