@@ -43,7 +43,7 @@ STARTUP_AGE_S = 10.0
 RATE_ROUNDS = 10
 """Rounds over which the delivery rate's maximum is taken."""
 MIN_RTT_AGE_S = 10.0
-"""Time after which the smallest round trip is tested by a probe."""
+"""Time after which the smallest round trip is measured anew."""
 LATE_S = 2 * QUEUE_ALLOWANCE_S
 """A round trip that is longer than the smallest by more than this is not explained by the queue
 that this end keeps."""
@@ -83,7 +83,7 @@ class Sample:
     delivered: int
     """Bytes that the link had delivered when this segment was sent."""
     delivered_s: float
-    """When the last of these `delivered` bytes was acknowledged."""
+    """Since when that was known. On a link that was idle, when this segment was sent."""
     filled: bool
     """Whether the window was full before this segment, so that the link decided the rate."""
 
