@@ -346,10 +346,10 @@ def test_a_window_from_elsewhere_is_kept_within_bounds() -> None:
         (100_000, 100_000),
         (2**32 - 1, limits.LINK_WINDOW_CAP_BYTES),
     ):
-        estimator.pace(asked)
+        estimator.set_window(asked)
         assert estimator.window_bytes == kept
     sample = estimator.sent(4096, 0.0)
     estimator.acknowledged(sample, 0.1, delay_s=0.0)
     assert estimator.window_bytes == limits.LINK_WINDOW_CAP_BYTES
-    estimator.pace(0)
+    estimator.set_window(0)
     assert estimator.window_bytes < limits.LINK_WINDOW_CAP_BYTES

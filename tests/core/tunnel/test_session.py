@@ -6,13 +6,12 @@ import pytest
 
 from passerelle import limits
 from passerelle.core.tunnel.estimator import INITIAL_WINDOW_BYTES, SEGMENT_LEAST_BYTES, SEGMENT_S
-from passerelle.core.tunnel.session import (
-    ACK_DELAY_S,
+from passerelle.core.tunnel.session import ACK_DELAY_S, Session
+from passerelle.core.tunnel.sessionlink import (
     PING_APART_S,
     PING_IDLE_S,
     PING_OVERDUE_S,
     SILENCE_MIN_S,
-    Session,
 )
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import frames
@@ -570,7 +569,7 @@ def test_a_window_known_elsewhere_is_kept_and_told() -> None:
     session = warm(1)
 
     def told(receive: int) -> list[Frame]:
-        session.pace(1, send=50_000, receive=receive)
+        session.set_windows(1, send=50_000, receive=receive)
         return [frame for _, frame in session.transmit(1.0)]
 
     assert told(160_000) == [frames.WindowFrame(160_000)]

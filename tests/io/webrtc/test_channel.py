@@ -91,6 +91,24 @@ async def test_volunteers_dtls_end_is_told(connected: Connected) -> None:
     assert (await connected.lost()).code is LinkCode.TRANSPORT
 
 
+async def test_an_end_before_the_start_is_told_at_the_start() -> None:
+    """A path that breaks before anybody listens does not leave a link waiting."""
+    offer, channel = await asyncio.gather(ChannelOffer.gather(private=True), Channel.gather())
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        connecting = group.create_task(offer.connect(channel.description, timeout_s=10))
+        group.create_task(channel.connect(offer.description))
+    transport = connecting.result()
+    ended = asyncio.Event()
+    offer._dtls.on("statechange", ended.set)
+    await channel.dtls.stop()
+    async with asyncio.timeout(5):
+        await ended.wait()
+    made = Connected(transport, channel, offer)
+    assert made.taker.lost == []
+    assert (await made.lost()).code is LinkCode.TRANSPORT
+    await channel.close()
+
+
 async def send_chunk(channel: Channel, **fields: int | bytes) -> None:
     sctp = channel.sctp
     chunk = DataChunk()

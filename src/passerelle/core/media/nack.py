@@ -1,9 +1,9 @@
 """Which RTP packets are missing, when to ask for them again, and when to give one up.
 
-A packet is asked for as soon as a later one is here (the shell looks every few milliseconds, which
-forgives small reordering), and again when the answer should have come: a round trip and a margin
-later, the margin growing, since answers may queue behind what they repair. Round trips are those
-between a first question and its answer.
+A packet is asked for as soon as a later one is here. The shell looks every few milliseconds, which
+forgives small reordering. A packet is asked for again when the answer should have come: a round
+trip and a margin later. The margin grows with each question, since answers may queue behind what
+they repair. Round trips are measured between a first question and its answer.
 """
 
 from __future__ import annotations
@@ -14,19 +14,21 @@ from passerelle import limits
 from passerelle.errors import LinkCode, PeerError
 
 MARGIN_S = 0.010
+"""Time added to the round trips for which an answer is waited for."""
 PATIENCE = 1.25
-"""Round trips to wait for a first answer …"""
+"""Round trips for which the answer to a first question is waited for."""
 PATIENCE_GROWTH = 0.15
-"""… and so many more for each later one."""
+"""Round trips by which each later answer is waited for longer."""
 ASK_MOST = 12
-"""Questions for one packet; at 10 % loss each way one in 10^8 needs more."""
+"""Most questions for one packet. At 10 % loss each way one packet in 10^8 needs more."""
 REPEAT_S = 0.010
-"""A question is repeated so soon where packets are lost often: within a round trip a browser
-answers only once (libwebrtc), so it costs no more than the question."""
+"""Time after which a question is repeated where packets are lost often. A browser answers only once
+within a round trip (libwebrtc), so a repetition costs no more than the question."""
 GIVE_UP_S = 3.0
-"""A browser keeps what it sent for a second, or for three round trips (libwebrtc)."""
+"""Time after which a missing packet is given up; eight round trips where that is longer. A browser
+keeps what it sent for a second, or for three round trips (libwebrtc)."""
 INITIAL_RTT_S = 0.2
-"""Until one is known."""
+"""Round trip that is assumed until one is known."""
 
 
 @dataclass(slots=True)
@@ -35,35 +37,40 @@ class _Missing:
     asked_s: float = 0.0
     ask_again_s: float = 0.0
     repeat_s: float = float("inf")
-    """When the last question is to be repeated: it may be lost as well."""
+    """When the last question is to be repeated, since it may be lost as well."""
     asked: int = 0
+    """How many questions were asked, repetitions not counted."""
 
 
 class Repair:
-    """What is missing of one sequence of packets. Numbers are extended ones.
+    """The packets that are missing of one sequence. Numbers are extended: they do not wrap.
 
-    Holds at most `limits.MEDIA_PACKETS` missing ones.
+    At most `limits.MEDIA_PACKETS` are missing at a time.
     """
 
     def __init__(self) -> None:
         self.highest: int | None = None
         """The highest number that arrived."""
         self.rtt_s = INITIAL_RTT_S
-        """Smoothed."""
+        """Smoothed round trip."""
         self.least_rtt_s = float("inf")
+        """Smallest round trip; infinity until one was measured."""
         self._least_possible_s = 0.0
+        """A packet that comes sooner than this after a question is no answer to it."""
         self.repaired = 0
+        """How many missing packets came as retransmissions."""
         self.abandoned = 0
+        """How many packets were given up."""
         self._missing: dict[int, _Missing] = {}
 
     def __len__(self) -> int:
-        """Return how many are missing."""
+        """Return how many packets are missing."""
         return len(self._missing)
 
     def arrived(self, number: int, now: float) -> tuple[bool, int]:
-        """Take the number of a packet; return whether it is new, and how many it shows missing.
+        """Take a packet's number. Return whether the packet is new, and how many it shows missing.
 
-        Raises PeerError(LIMIT) when more are missing than a link's window can hold.
+        Raises PeerError(LIMIT) when more packets are missing than a link's window can hold.
         """
         highest = self.highest
         if highest is None:
@@ -81,7 +88,7 @@ class Repair:
         return True, gap
 
     def repaired_by(self, number: int, now: float) -> bool:
-        """Take the number that a retransmission carries; return whether it was missing."""
+        """Take the number that a retransmission carries. Return whether that packet was missing."""
         missing = self._missing.pop(number, None)
         if missing is None:
             return False
@@ -92,19 +99,19 @@ class Repair:
         return True
 
     def seed(self, rtt_s: float) -> None:
-        """Take the bare round trip, known from elsewhere.
+        """Take the bare round trip, which is known from elsewhere.
 
-        A browser that probes the path sends old packets again unasked: what comes sooner than a
-        round trip after a question is no answer to it.
+        A browser that probes the path sends old packets again unasked. A packet that comes sooner
+        than a round trip after a question is no answer to it.
         """
         self._least_possible_s = 0.9 * rtt_s
         if self.least_rtt_s == float("inf"):
             self.rtt_s = rtt_s
 
     def due(self, now: float, *, twice: bool = False) -> tuple[list[int], list[int]]:
-        """Return which to ask for now, ascending, and which were just given up.
+        """Return the packets to ask for now, ascending, and those that are given up by this call.
 
-        With `twice` each question is repeated soon.
+        With `twice` each question is repeated after `REPEAT_S`.
         """
         ask, give_up = [], []
         for number, missing in self._missing.items():

@@ -1,20 +1,28 @@
-"""How much one path may carry: the window, and the rate, of whoever sends over it.
+"""How much one path may carry: the window and the rate of whoever sends over it.
 
-The model is BBR's (Cardwell et al., "BBR: Congestion-Based Congestion Control", ACM Queue 2016): a
-path is its delivery rate (a maximum over rounds) and its bare round trip; the window is their
-product and a short queue, so a loss that comes without a queue changes nothing. Once a cycle the
-window is raised for a round to see whether the path has become faster, then lowered to let our own
-queue drain.
+The model is BBR's (Cardwell et al., "BBR: Congestion-Based Congestion Control", ACM Queue 2016). A
+path is described by its delivery rate (a maximum over rounds) and its bare round trip. The window
+is their product and a short queue, so a loss that comes without a queue changes nothing. Once a
+cycle the window is raised for a round to see whether the path has become faster, and then lowered
+to let the sender's own queue drain.
 
 If the queue does not drain then, somebody else keeps it (Copa's test: Arun and Balakrishnan, "Copa:
-Practical Delay-Based Congestion Control for the Internet", NSDI 2018). Holding to the model would
-mean to be starved, so until the queue is seen empty again the window *competes*: it grows a little
-each round and shrinks by CUBIC's factor (RFC 9438 §4.6) when packets are lost while the queue is
-near its longest. A loss with a short queue is taken for a random one (Fu and Liew, "TCP Veno", IEEE
-JSAC 2003).
+Practical Delay-Based Congestion Control for the Internet", NSDI 2018). A sender that held to the
+model would be starved, so until the queue is seen empty again the window *competes*: it grows a
+little each round, and shrinks by CUBIC's factor (RFC 9438 §4.6) when packets are lost while the
+queue is near its longest. A loss with a short queue is taken for a random one (Fu and Liew, "TCP
+Veno", IEEE JSAC 2003).
 
-Where the numbers come from is the caller's affair: a sender has acknowledgements, a receiver has
-the packets themselves. Rates are bytes per second, times monotonic seconds.
+There are two controllers, because two places see different things. `RateControl` runs where single
+packets between the client and one browser are seen, with their losses and delays: it says how fast
+packets may leave on that path. `core.tunnel.LinkEstimator` runs at both ends of a session, which
+see only that a link has delivered a segment: it says how much of the session may be on one link,
+all the way from client to exit, and by it the scheduler chooses links. On a media link the windows
+of the client's two `RateControl`s, one each way, replace the estimators' windows at both ends,
+since whoever sees the packets knows more of the path.
+
+The caller brings the measurements: a sender has them from acknowledgements, a receiver from the
+packets themselves. Rates are bytes per second, times monotonic seconds.
 """
 
 from __future__ import annotations
@@ -27,65 +35,77 @@ from passerelle import limits
 from passerelle.core.tunnel.estimator import segment_bytes
 
 QUEUE_ALLOWANCE_S = 0.020
-"""Queue of our own that we keep on the path, as time at its rate."""
+"""Queue that this sender keeps on the path, as time at the path's rate."""
 STARTUP_GAIN = 2.5
-"""The window over what arrived in the last round trip, while starting. A start overshoots by less
-than that before its queue is seen, and ends there."""
+"""The window over what arrived in the last round trip, during the start-up. A start-up overshoots
+by less than that before its queue is seen, and ends there."""
 LOOKS_MOST = 4096
-"""What is remembered of the last round trip while starting; beyond it rounds alone decide."""
+"""Updates that are remembered of the last round trip during the start-up. Where a round trip has
+more, rounds alone decide."""
 STARTUP_GROWTH = 1.25
+"""Factor by which the rate must rise in a round of the start-up to count as growing (BBR)."""
 STARTUP_ROUNDS = 3
-"""Rounds without that growth after which the path counts as full (BBR)."""
+"""Rounds without growth after which the path counts as full (BBR)."""
 FLOOD_LEAST_S = 0.03
+"""Shortest queue that means that the start-up went too far."""
 FLOOD_SHARE = 0.5
-"""A queue above the larger of the two (the second as a share of the round trip) means that the
-start went too far …"""
+"""The same as a share of the round trip; the larger of the two counts."""
 FLOOD_S = 0.03
-"""… once it stood for so long: what a busy machine makes of time is shorter, mostly."""
+"""Time for which such a queue must stand before the start-up ends. Most of the delays that a busy
+machine makes are shorter."""
 PROBE_GAIN = 1.25
+"""What the window holds over the path's content while it is raised, beside the queue (BBR)."""
 DRAIN_GAIN = 0.85
+"""The window over the path's content while the window is lowered."""
 CYCLE_ROUNDS = 8
-"""One round of raising, one or two of draining, the others at rest (BBR) …"""
+"""Rounds of a cycle: one with the window raised, one or two of draining, the others at rest (BBR).
+"""
 CYCLE_LEAST_S = 2.0
-"""… and on a short path more of those: raising and draining takes longer there than a round trip,
-and the queue that is always allowed shows whether it has become faster."""
+"""Shortest time at rest in a cycle. On a short path raising and draining takes longer than a round
+trip, and the queue that is always allowed shows whether the path has become faster."""
 DRAIN_SHARE = 0.5
-"""By how much of what arrives the window shrinks while it is lowered: a sender that stood still
+"""Share of what arrives by which the window shrinks while it is lowered. A sender that stood still
 would keep everybody waiting."""
 ROUND_LEAST_S = 0.025
-"""A round on a very short path: what happens inside a browser takes this long."""
+"""Shortest round: what happens inside a browser takes this long, however short the path is."""
 RATE_ROUNDS = 10
-"""Rounds the rate's maximum is taken over …"""
+"""Rounds over which the rate's maximum is taken."""
 RATE_ROUNDS_QUEUED = 3
-"""… and while a queue stands, which shows that the path gives no more than is seen now; one round
-while it is longer than the path."""
+"""The same while a queue stands, which shows that the path gives no more than is seen now. While
+the queue is longer than the path, it is one round."""
 SENT_ROUNDS = 2
-"""Rounds that what arrived may have been sent in."""
+"""Rounds in which bytes that arrived in the last one may have been sent."""
 FILLED = 0.7
-"""Share of the window that must have been under way for a round to say what the path can do."""
+"""Share of the window that must have been under way for a round to show what the path can carry."""
 QUEUE_LEAST_S = 0.010
+"""Longest queue that counts as none."""
 QUEUE_SHARE = 0.1
-"""A queue below the larger of the two (the second as a share of the round trip) is none."""
+"""The same as a share of the round trip; the larger of the two counts."""
 DRAIN_ROUNDS = 4
-"""Rounds of draining after which our own queue is gone, even where the path became slower: the
-rate's maximum has forgotten what came before. What queue is left then is somebody else's."""
+"""Rounds of draining after which this sender's own queue is gone, even where the path became
+slower: by then the rate's maximum has forgotten what came before. A queue that is left is somebody
+else's, unless it still shrinks (`DRAINING`)."""
 DRAINING = 0.75
-"""… unless it fell below this share of what it was, and so is being drained still."""
+"""A queue that fell below this share of its length is still being drained."""
 COMPETE_GROWTH_BYTES = 4000
-"""How much the competing window grows a round: at 20 Mbit/s and 100 ms that gives 40 to 55 % beside
-CUBIC in simulation."""
+"""Bytes by which the competing window grows in a round. At 20 Mbit/s and 100 ms that gives 40 to
+55 % of the path beside CUBIC in simulation."""
 COMPETE_BACKOFF = 0.7
+"""Factor by which the competing window shrinks (CUBIC's)."""
 COMPETE_LOSS = 0.10
-"""Share of packets whose loss makes the window shrink so far; for less it shrinks less. A message
-leaves at once, so that some of it is lost at a full queue where TCP's single packets pass."""
+"""Share of packets whose loss shrinks the competing window by the whole factor; it shrinks less for
+less. A message leaves at once, so some of it is lost at a full queue where TCP's single packets
+pass."""
 CONGESTED_SHARE = 0.75
-"""Losses count as congestion when the queue was at least this share of its longest …"""
+"""Losses count as congestion only when the queue was at least this share of its longest."""
 CONGESTED_LOSS = 0.005
-"""… and exceeded by this much the share that is lost without a queue."""
+"""Losses count as congestion only when they exceed the share that is lost without a queue by this.
+"""
 QUEUE_ROUNDS = 60
 """Rounds for which the longest queue is remembered."""
 LOSS_MOST = 0.15
-"""Loss the window makes up for: bytes that are lost wait a round trip longer for their end."""
+"""Largest share by which the window is raised to make up for loss: lost bytes are under way for a
+round trip longer. A round that loses a larger share counts as one that filled the path."""
 INITIAL_WINDOW_BYTES = 4 * limits.LINK_MESSAGE_BYTES
 
 
@@ -93,19 +113,20 @@ class Phase(enum.Enum):
     """What the window is doing."""
 
     STARTUP = "startup"
-    """Doubling every round."""
+    """It grows as fast as the path delivers."""
     DRAIN = "drain"
-    """Below the path's content, until the queue is gone."""
+    """It is smaller than the path's content, until the queue is gone."""
     REST = "rest"
+    """It holds the path's content and the queue that is allowed."""
     PROBE = "probe"
-    """Above it for a round."""
+    """It is larger than that for a round."""
     COMPETE = "compete"
-    """Holding a share against somebody who keeps a queue."""
+    """It holds a share of the path against somebody who keeps a queue."""
 
 
 @dataclass(slots=True)
 class _Round:
-    """What was seen since the round began."""
+    """What was seen since a round began."""
 
     began_s: float
     sent: int = 0
@@ -119,7 +140,10 @@ class _Round:
 
 
 class Least:
-    """The smallest of the values seen in the last `age_s` seconds, in steps of a quarter of it."""
+    """The smallest of the values of the last `age_s` seconds.
+
+    Values are forgotten in steps of a quarter of `age_s`. Without any, `value` is infinity.
+    """
 
     def __init__(self, age_s: float) -> None:
         self._step_s = age_s / 4
@@ -128,7 +152,7 @@ class Least:
         self.value = float("inf")
 
     def add(self, value: float, now: float) -> None:
-        """Take a value."""
+        """Take a value that was seen at `now`."""
         if now >= self._turn_s:
             self._turn_s = now + self._step_s
             self._steps.append(value)
@@ -138,7 +162,7 @@ class Least:
             self.value = min(self.value, value)
 
     def rise(self, by: float) -> None:
-        """Move everything seen so far, where the scale itself has moved."""
+        """Add `by` to everything seen so far, because the values' scale has moved."""
         self._steps = deque((step + by for step in self._steps), maxlen=4)
         self.value += by
 
@@ -146,7 +170,7 @@ class Least:
 class RateControl:
     """Decides the window of one direction of one path.
 
-    Call `arrived` and `lost` as things happen, `update` every few milliseconds.
+    Call `arrived` and `lost` as it happens, and `update` every few milliseconds.
     """
 
     def __init__(self, now: float, *, window_bytes: int = INITIAL_WINDOW_BYTES) -> None:
@@ -154,14 +178,14 @@ class RateControl:
         self.window_bytes = window_bytes
         """Bytes that may be under way: sent, and not known to have arrived."""
         self.rate = 0.0
-        """What the path delivers; 0 until measured."""
+        """What the path delivers, in bytes per second; 0 until measured."""
         self.loss = 0.0
         """Share of packets lost without a queue, smoothed."""
         self.rounds = 0
         self._initial = window_bytes
         self._goal = window_bytes
-        """What the window grows to as fast as the path delivers, and shrinks to at once, or while
-        draining at leisure."""
+        """Where the window goes: up as fast as the path delivers; down at once, but while draining
+        little by little."""
         self._updated_s = now
         self._round = _Round(now)
         self._rates: deque[float] = deque(maxlen=RATE_ROUNDS)
@@ -171,28 +195,31 @@ class RateControl:
         self._stale = 0
         self._startup_queue_s: float | None = None
         self._flooded_s: float | None = None
-        """Since when the queue is long, while starting."""
+        """Since when the queue is too long, during the start-up."""
         self._recent: deque[tuple[float, int]] = deque(maxlen=LOOKS_MOST)
-        """While starting: times of the last round trip, and what had arrived by then …"""
+        """During the start-up: times of the last round trip, each with the bytes that had arrived
+        by then."""
         self._seen = 0
-        """… and has by now."""
+        """Bytes that have arrived, counted during the start-up."""
         self._fresh = 0
-        """Arrived since the last look."""
+        """Bytes that arrived since the last update."""
         self._entered_s = now
-        """Since when the phase is this one."""
+        """When the phase began."""
         self._cycle = 0
+        """Rounds in this phase."""
         self._held = 0.0
-        """What was under way before draining …"""
+        """Bytes that were under way when draining began."""
         self._drain_queue_s = 0.0
-        """… and the queue, when draining began."""
+        """The queue when draining began."""
         self._rtt_s = 0.0
         self._next_cut = 0
-        """The round from which the competing window may shrink again."""
+        """The first round in which the competing window may shrink again."""
 
     def sent(self, size: int) -> None:
-        """Count bytes sent, where that is known: nothing is delivered faster than it is sent.
+        """Count bytes sent, where that is known.
 
-        What waited for a missing acknowledgement seems to arrive all at once.
+        Bytes whose acknowledgement was lost seem to arrive all at once with the next one. They are
+        not taken for a higher rate, since nothing is delivered faster than it is sent.
         """
         self._round.sent += size
 
@@ -208,7 +235,7 @@ class RateControl:
     def update(self, now: float, *, rtt_s: float, queue_s: float, backlog_bytes: int = 0) -> bool:
         """Take the bare round trip and the queue as they are now; return whether a round ended.
 
-        `backlog_bytes` waits in a queue that the times do not show.
+        `backlog_bytes` is what waits in a queue that the times do not show.
         """
         self._rtt_s = rtt_s
         if self.rate:
@@ -228,7 +255,7 @@ class RateControl:
         if not flooded and length_s < max(ROUND_LEAST_S, rtt_s + current.queue_least_s):
             return False
         if flooded:
-            # Not only at the round's end: by then the queue would have overflown.
+            # The start-up ends now. By the round's end the queue would have overflown.
             current.queue_least_s = queue_s
         self._round = _Round(now)
         if current.arrived:
@@ -243,9 +270,9 @@ class RateControl:
         if ended.sent:
             self._sent.append(ended.sent / length_s)
             rate = min(rate, max(self._sent))
-        # Little's law.
+        # By Little's law: rate times the time that a byte is under way.
         under_way = rate * (self._rtt_s + ended.queue_sum_s / ended.looks)
-        # Who has a backlog sends all it can.
+        # A sender with a backlog sends all that it may.
         heavy = self._share(ended) > LOSS_MOST
         room = self.window_bytes - segment_bytes(self.rate)
         filled = heavy or ended.backlog_least > 0 or under_way >= FILLED * room
@@ -265,7 +292,7 @@ class RateControl:
 
     @property
     def _empty_s(self) -> float:
-        """The longest queue that counts as none: on a slow path the least window makes one."""
+        """The longest queue that counts as none. On a slow path the smallest window makes one."""
         own_s = 0.0
         if self.rate:
             own_s = max(0.0, limits.LINK_WINDOW_FLOOR_BYTES / self.rate - self._rtt_s)
@@ -329,12 +356,12 @@ class RateControl:
             self._enter(Phase.COMPETE)
 
     def _step(self, fresh: int, now: float) -> None:
-        """Move the window towards its goal. One that grew at once would leave in one burst."""
+        """Move the window towards its goal. If it grew at once, packets would leave in a burst."""
         grown = int(self.rate * (now - self._updated_s))
         self._updated_s = now
         if self.phase is Phase.STARTUP:
-            # On a long path all arrives in bursts with pauses between: what just arrived has left
-            # room for more, whatever the mean rate says (TCP's slow start, RFC 5681 §3.1).
+            # On a long path bytes arrive in bursts with pauses between. What just arrived has left
+            # room for more, whatever the mean rate is (TCP's slow start, RFC 5681 §3.1).
             grown = max(grown, int((STARTUP_GAIN - 1) * fresh))
         if self.window_bytes < self._goal:
             self.window_bytes = min(self._goal, self.window_bytes + grown)
@@ -342,10 +369,10 @@ class RateControl:
             self.window_bytes = max(self._goal, self.window_bytes - int(DRAIN_SHARE * fresh))
 
     def _foresee(self, fresh: int, now: float) -> None:
-        """Raise the start's goal by what arrived in the last round trip, not only at a round's end.
+        """Raise the goal of a start-up by what arrived in the last round trip, at every update.
 
-        A round shows what was sent before the window that it ended with: looked at only then, a
-        start would grow every other round trip.
+        A round shows what was sent before the window had the size it has at the round's end. A
+        start-up that raised its goal only then would grow every other round trip.
         """
         self._seen += fresh
         self._recent.append((now, self._seen))
@@ -358,7 +385,7 @@ class RateControl:
             self._goal = max(self._goal, _bounded(STARTUP_GAIN * content))
 
     def _floods(self, queue_s: float, now: float) -> bool:
-        """Tell whether the start has filled the queue, and not just for a moment."""
+        """Tell whether the start-up has filled the queue, and not just for a moment."""
         if queue_s - (self._startup_queue_s or 0.0) <= self._flood_s:
             self._flooded_s = None
         elif self._flooded_s is None:
@@ -372,8 +399,8 @@ class RateControl:
     def _startup_over(self, ended: _Round, *, filled: bool) -> bool:
         if self._startup_queue_s is None:
             self._startup_queue_s = ended.queue_least_s
-        # Twice the window for nothing but a queue: do not wait until it overflows, nor until the
-        # window, which grows all the time, is full.
+        # A window that has doubled and brought only a queue is large enough. The start-up does not
+        # wait until the queue overflows, nor until the window, which keeps growing, is full.
         if ended.queue_least_s - self._startup_queue_s > self._flood_s:
             return True
         if not filled:
@@ -389,7 +416,8 @@ class RateControl:
             if self.rounds >= self._next_cut:
                 share = min(1.0, self._share(ended) / COMPETE_LOSS)
                 self._goal = int(self._goal * (1 - share * (1 - COMPETE_BACKOFF)))
-                # What was under way may still be lost: one event, one answer (RFC 6582).
+                # Bytes that were under way may still be lost. They belong to the same event, which
+                # is answered once (RFC 6582).
                 self._next_cut = self.rounds + 2
         else:
             self._goal += COMPETE_GROWTH_BYTES
@@ -410,7 +438,7 @@ class RateControl:
             case Phase.PROBE:
                 window = rest + (PROBE_GAIN - 1) * content
             case Phase.COMPETE:
-                # The same share as ever, whatever the queue: at most what BBR would hold.
+                # The share is kept whatever the queue is, but is at most what BBR would hold.
                 window = min(window, 3 * content + limits.LINK_MESSAGE_BYTES)
         if self.phase is not Phase.COMPETE:
             window *= 1 + min(LOSS_MOST, 2 * self.loss)

@@ -1,7 +1,7 @@
-"""The little of RTP and RTCP that a receiver of one video needs (RFC 3550, 4585, 4588, 7741, 8285).
+"""The part of RTP and RTCP that a receiver of one video needs (RFC 3550, 4585, 4588, 7741, 8285).
 
-Parsing never trusts a length and holds nothing. Times in packets: `send_time` is the header
-extension abs-send-time, 24 bits of seconds in 6.18 fixed point, which wraps every 64 s.
+Parsing trusts no length and keeps nothing. A packet's `send_time` is the header extension
+abs-send-time: 24 bits of seconds in 6.18 fixed point, which wrap every 64 s.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 VIDEO_PAYLOAD_TYPE = 97
 REPAIR_PAYLOAD_TYPE = 98
-"""Retransmissions (RFC 4588) of 97."""
+"""Payload type of retransmissions (RFC 4588) of `VIDEO_PAYLOAD_TYPE`."""
 SEND_TIME_EXTENSION = 2
-"""Id of abs-send-time in our session descriptions."""
+"""Id of abs-send-time in this project's session descriptions."""
 SEND_TIME_SPAN = 1 << 24
+"""How many values a send time has."""
 SEND_TIME_UNIT_S = 1 / (1 << 18)
 OWN_SSRC = 1
-"""Who our reports come from."""
+"""The SSRC that the client's reports come from."""
 
 _HEADER = struct.Struct("!BBHII")
 _EXTENSION = struct.Struct("!HH")
@@ -29,7 +30,7 @@ _RTCP_HEADER = struct.Struct("!BBH")
 _SENDER_INFO = struct.Struct("!IQ")
 _NACK_BITS = 16
 _NACK_MOST = 250
-"""Entries of one NACK packet: 1,000 bytes."""
+"""Most entries of one NACK packet, which then has 1,000 bytes of them."""
 _REMB_MANTISSA = (1 << 18) - 1
 
 
@@ -40,13 +41,15 @@ class RtpPacket:
     payload_type: int
     marker: bool
     sequence: int
+    """16 bits, which wrap."""
     ssrc: int
     send_time: int | None
+    """In units of `SEND_TIME_UNIT_S`; None without the extension."""
     payload: bytes
 
 
 def parse(data: bytes) -> RtpPacket:
-    """Parse an RTP packet. Raises ValueError."""
+    """Parse an RTP packet. Raises ValueError for anything else."""
     if len(data) < _HEADER.size:
         raise ValueError("shorter than an RTP header")
     first, second, sequence, _timestamp, ssrc = _HEADER.unpack_from(data)
@@ -72,7 +75,7 @@ def parse(data: bytes) -> RtpPacket:
 
 
 def _send_time(data: bytes, at: int, end: int) -> int | None:
-    """Find abs-send-time among one-byte extensions (RFC 8285 §4.2)."""
+    """Return abs-send-time from one-byte extensions (RFC 8285 §4.2), or None without one."""
     while at < end:
         head = data[at]
         if head == 0:
@@ -88,16 +91,19 @@ def _send_time(data: bytes, at: int, end: int) -> int | None:
 
 
 def unwrap_repair(payload: bytes) -> tuple[int, bytes]:
-    """Return the original's sequence number and payload (RFC 4588 §4). Raises ValueError."""
+    """Return a retransmitted packet's sequence number and payload (RFC 4588 §4).
+
+    Raises ValueError.
+    """
     if len(payload) < 2:
         raise ValueError("a retransmission without its original's number")
     return payload[0] << 8 | payload[1], payload[2:]
 
 
 def strip_vp8(payload: bytes) -> tuple[bool, bytes]:
-    """Return whether a VP8 payload begins a frame, and its bytes (RFC 7741 §4.2).
+    """Return whether a VP8 payload begins a frame, and its bytes without the descriptor.
 
-    Raises ValueError.
+    Raises ValueError. See RFC 7741 §4.2.
     """
     try:
         first, at = payload[0], 1
@@ -115,7 +121,7 @@ def strip_vp8(payload: bytes) -> tuple[bool, bytes]:
 
 
 class WrappingNumber:
-    """Extends numbers that wrap: the nearest one to the latest is meant."""
+    """Extends numbers that wrap: what is meant is the value nearest to the latest number."""
 
     __slots__ = ("_half", "_latest", "_span")
 
@@ -125,9 +131,9 @@ class WrappingNumber:
         self._latest: int | None = None
 
     def extend(self, number: int, *, keep: bool = True) -> int:
-        """Return `number` without wrapping; with `keep` it becomes the latest, if it is later.
+        """Return `number` without wrapping. With `keep` it becomes the latest, if it is later.
 
-        The first one is moved up by one span, so that earlier ones are not negative.
+        The first number is moved up by one span, so that earlier ones are not negative.
         """
         if self._latest is None:
             extended = number + self._span
@@ -143,7 +149,10 @@ class WrappingNumber:
 
 
 def sender_report(data: bytes) -> tuple[int, int] | None:
-    """Return SSRC and the middle 32 bits of the NTP time of a compound's sender report, if any."""
+    """Return the SSRC and the middle 32 bits of the NTP time of a sender report.
+
+    `data` is a compound RTCP packet. Return None if it has no sender report.
+    """
     at = 0
     while at + 4 <= len(data):
         _first, kind, words = _RTCP_HEADER.unpack_from(data, at)
@@ -158,10 +167,11 @@ def sender_report(data: bytes) -> tuple[int, int] | None:
 
 
 def receiver_report(ssrc: int, highest: int, *, last_report: int, delay_s: float) -> bytes:
-    """Return a receiver report that lets the sender measure the round trip.
+    """Return a receiver report, from which the sender can tell the round trip.
 
-    `highest` is an extended sequence number. No loss is reported: a browser would slow down for
-    it, and how much is sent is decided elsewhere.
+    `highest` is an extended sequence number. `last_report` is the time from the last sender report,
+    which came `delay_s` ago; 0 without one. No loss is reported: a browser would slow down for it,
+    and how much is sent is decided elsewhere.
     """
     delay = min(0xFFFFFFFF, int(delay_s * 65536)) if last_report else 0
     block = struct.pack("!IIIIII", ssrc, 0, highest & 0xFFFFFFFF, 0, last_report, delay)
@@ -169,7 +179,7 @@ def receiver_report(ssrc: int, highest: int, *, last_report: int, delay_s: float
 
 
 def bitrate_limit(ssrc: int, bits_s: float) -> bytes:
-    """Return a REMB message (draft-alvestrand-rmcat-remb-03)."""
+    """Return a REMB message that allows `bits_s` (draft-alvestrand-rmcat-remb-03)."""
     exponent, mantissa = 0, int(bits_s)
     while mantissa > _REMB_MANTISSA:
         mantissa >>= 1

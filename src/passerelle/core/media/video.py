@@ -1,13 +1,13 @@
 """Link messages inside the frames of a video.
 
 A frame's payload is `backlog u16`, the KiB that wait at the relay behind this frame, then records:
-`number u32 ‖ length u16 ‖ message`. A length of 0 ends the frame: whatever follows is padding. A
-frame travels in RTP packets of consecutive numbers; its first is marked in the VP8 descriptor, its
-last by RTP's marker bit.
+`number u32 ‖ length u16 ‖ message`. A length of 0 ends the frame, and what follows is padding. A
+frame travels in RTP packets of consecutive numbers. Its first packet is marked in the VP8
+descriptor, its last by RTP's marker bit.
 
-`Frames` takes packets in any order and gives whole frames in order; what it must skip, it skips to
-the next frame. `Order` takes messages that came in frames or over the DataChannel and gives them in
-order; what is missing it can name.
+`Frames` takes packets in any order and gives whole frames in order. A frame with a packet that
+never comes is skipped. `Order` takes messages that came in frames or over the DataChannel, gives
+them in order, and can name the missing ones.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ _SEQUENCE_SPAN = limits.MESSAGE_NUMBERS
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """One packet's share of a frame."""
+    """One packet's part of a frame."""
 
     starts: bool
+    """Whether the frame begins with it."""
     ends: bool
+    """Whether the frame ends with it."""
     data: bytes
 
 
@@ -42,7 +44,7 @@ def pack(backlog_bytes: int, messages: list[tuple[int, bytes]]) -> bytes:
 
 
 def unpack(payload: bytes) -> tuple[int, list[tuple[int, bytes]]]:
-    """Return what waits at the relay, in bytes, and a frame's numbered messages.
+    """Return how many bytes wait at the relay, and a frame's numbered messages.
 
     Raises PeerError(MALFORMED or LIMIT).
     """
@@ -68,7 +70,7 @@ def unpack(payload: bytes) -> tuple[int, list[tuple[int, bytes]]]:
 class Frames:
     """Puts packets in order and joins them to frames.
 
-    Holds at most `limits.MEDIA_PACKETS` packets beyond a gap, and one frame of
+    It holds at most `limits.MEDIA_PACKETS` packets beyond a gap, and one frame of
     `limits.MEDIA_FRAME_BYTES`.
     """
 
@@ -78,12 +80,12 @@ class Frames:
         self._parts: list[bytes] = []
         self._size = 0
         self._broken = True
-        """Whether the frame at hand lacks its beginning; so does the first of all."""
+        """Whether the frame at hand lacks its beginning. Before the first packet it does."""
         self.held_bytes = 0
         """Bytes that wait for something before them, or for the end of their frame."""
 
     def add(self, number: int, fragment: Fragment) -> list[bytes]:
-        """Take a packet, each number once; return the frames that are whole now.
+        """Take a packet and return the frames that are whole now. Call it once for each number.
 
         Raises PeerError(LIMIT).
         """
@@ -103,10 +105,10 @@ class Frames:
         return frames
 
     def skip(self, number: int) -> list[bytes]:
-        """Give up a packet: its frame is lost. Return the frames that are whole now."""
+        """Give up a packet, whose frame is lost. Return the frames that are whole now."""
         if self._next is None or number < self._next:
             return []
-        # Those before it are missing too and will come, or be skipped in turn.
+        # Earlier packets are missing too. They will come, or be given up as well.
         if number > self._next:
             self._waiting[number] = _GAP
             return []
@@ -146,21 +148,22 @@ _GAP = Fragment(starts=False, ends=False, data=b"")
 class Order:
     """Gives numbered messages in order, each once, from number 0 on.
 
-    Holds at most `limits.MEDIA_HELD_BYTES`, in at most `limits.MEDIA_MESSAGES` messages.
+    It holds at most `limits.MEDIA_HELD_BYTES`, in at most `limits.MEDIA_MESSAGES` messages.
     """
 
     def __init__(self) -> None:
         self.next = 0
-        """The number of the next message; extended, as all numbers here."""
+        """The number of the next message, extended: it does not wrap."""
         self.held_bytes = 0
+        """Bytes of messages that wait for one before them."""
         self.missing_since_s: float | None = None
-        """When the next message became missing: a later one is here."""
+        """Since when the next message is missing, while a later one is here; None otherwise."""
         self._held: dict[int, bytes] = {}
         self._counter = WrappingNumber(_SEQUENCE_SPAN)
         self._counter.extend(0)
 
     def add(self, number: int, message: bytes, now: float) -> list[bytes]:
-        """Take a message and its 32-bit number; return those that follow on each other now.
+        """Take a message and its 32-bit number. Return the messages that are in order now.
 
         Raises PeerError(LIMIT).
         """
@@ -182,7 +185,7 @@ class Order:
         return ready
 
     def missing(self, most: int) -> list[tuple[int, int]]:
-        """Return the first gaps as (first, end), 32-bit numbers: at most `most` of them."""
+        """Return the first gaps, at most `most`, as (first, end) in 32-bit numbers."""
         gaps = []
         expected = self.next
         for number in sorted(self._held):

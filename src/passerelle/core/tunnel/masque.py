@@ -1,4 +1,4 @@
-"""What a CONNECT-UDP request is made of: its protocol and its path (RFC 9298 §2 and §3.4)."""
+"""The protocol name and the path of a CONNECT-UDP request (RFC 9298 §2 and §3.4)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ _PREFIX: Final = "/.well-known/masque/udp/"
 
 
 def join_path(host: str, port: int) -> str:
-    """Return the default template of RFC 9298 §2, filled in; an IPv6 address's `:` as `%3A`."""
+    """Return the path for a host and port by the default template of RFC 9298 §2.
+
+    A `:` in an IPv6 address is written as `%3A`.
+    """
     return f"{_PREFIX}{quote(host, safe='')}/{port}/"
 
 
 def split_path(path: str) -> tuple[str, int]:
-    """Return the host and port that `join_path` was given, checked. Raises HostError."""
+    """Return the host and port in a path that `join_path` has made. Raises HostError."""
     prefix, template, rest = path.partition(_PREFIX)
     parts = rest.split("/")
     if prefix or not template or len(parts) != 3 or parts[2]:

@@ -6,9 +6,9 @@ from bisect import bisect_left, bisect_right
 
 
 class RangeSet:
-    """Offsets `[0, floor)` and any number of ranges beyond.
+    """The offsets `[0, floor)` and any number of ranges beyond the floor.
 
-    Adding costs a binary search and a splice; the number of ranges is the number of gaps.
+    Adding costs a binary search and a splice. There are as many ranges as gaps.
     """
 
     __slots__ = ("_ends", "_starts", "floor")
@@ -19,10 +19,11 @@ class RangeSet:
         self._ends: list[int] = []
 
     def __len__(self) -> int:
+        """Return how many ranges there are beyond the floor."""
         return len(self._starts)
 
     def add(self, start: int, end: int) -> None:
-        """Add `[start, end)`; the floor rises over every range it now touches."""
+        """Add `[start, end)`. The floor rises over every range that it touches now."""
         if end <= self.floor:
             return
         low = bisect_left(self._ends, start)
@@ -38,7 +39,7 @@ class RangeSet:
             self._ends[low:high] = [end]
 
     def missing(self, start: int, end: int) -> list[tuple[int, int]]:
-        """Return the parts of `[start, end)` that are not in the set, ascending."""
+        """Return the parts of `[start, end)` that are not in the set as (start, end), ascending."""
         gaps = []
         start = max(start, self.floor)
         index = bisect_right(self._ends, start)
@@ -57,5 +58,5 @@ class RangeSet:
         return not self.missing(start, end)
 
     def ranges(self, most: int) -> tuple[tuple[int, int], ...]:
-        """Return up to `most` lowest ranges beyond the floor, ascending."""
+        """Return the lowest ranges beyond the floor as (start, end), at most `most`, ascending."""
         return tuple(zip(self._starts[:most], self._ends[:most], strict=True))

@@ -10,7 +10,7 @@ from passerelle.errors import LinkCode, PeerError
 class Reassembly:
     """Takes segments in any order, any number of times, and gives each byte once, in order.
 
-    Holds at most `window_bytes` of payload beyond the in-order offset, in at most
+    It holds at most `window_bytes` of payload beyond the in-order offset, in at most
     `limits.PENDING_SEGMENTS` pieces.
     """
 
@@ -18,10 +18,10 @@ class Reassembly:
         self._window_bytes = window_bytes
         self._received = RangeSet()
         self._pending: dict[int, bytes] = {}
-        """Pieces beyond the in-order offset, by their own; they never overlap."""
+        """Pieces beyond the in-order offset, by their offsets. They never overlap."""
         self._ready: list[bytes | memoryview] = []
         self.pending_bytes = 0
-        """Payload held out of order."""
+        """Payload bytes that are held out of order."""
 
     @property
     def in_order(self) -> int:
@@ -29,14 +29,14 @@ class Reassembly:
         return self._received.floor
 
     def ranges(self) -> tuple[tuple[int, int], ...]:
-        """Return what has arrived out of order, as an ACK carries it."""
+        """Return what has arrived out of order as (start, end), as an ACK carries it."""
         return self._received.ranges(limits.ACK_RANGES)
 
     def add(self, offset: int, payload: bytes | memoryview) -> None:
-        """Take one segment; of bytes that came before, the first ones stay.
+        """Take one segment. Bytes that were received before are not replaced.
 
-        Raises PeerError(FLOW) beyond the window, PeerError(LIMIT) for too many pieces; nothing of
-        the segment is taken then.
+        Raises PeerError: FLOW for a segment beyond the window, LIMIT for too many pieces. Nothing
+        of the segment is taken then.
         """
         end = offset + len(payload)
         if end > self.in_order + self._window_bytes:
@@ -63,7 +63,7 @@ class Reassembly:
             self.pending_bytes += len(piece)
 
     def _release(self, position: int) -> None:
-        """Move the pieces that follow `position` without a gap over to the reader."""
+        """Make the pieces that follow `position` without a gap ready to be read."""
         while position < self.in_order:
             piece = self._pending.pop(position)
             self.pending_bytes -= len(piece)

@@ -1,9 +1,9 @@
-"""Whose turn it is to send, where many want to and the way out is one.
+"""Whose turn it is to send, where many parties share one way out.
 
-Deficit round robin (Shreedhar and Varghese, 1995) with equal quanta: each of those who wait sends
-up to a quantum, then goes to the end of the line. So the way is shared by waiting parties equally,
-whatever each of them multiplexes, and what one leaves unused goes to the others. Without a rate the
-line only keeps one party from holding the processor for long.
+This is deficit round robin (Shreedhar and Varghese, 1995) with equal quanta: each party that waits
+sends up to a quantum, then goes to the end of the line. So waiting parties share the way out
+equally, however many streams each of them multiplexes, and what one leaves unused goes to the
+others. Without a rate, the line only keeps one party from holding the processor for long.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ from passerelle.core.bucket import Bucket
 K = TypeVar("K")
 
 QUANTUM_S = 0.005
-"""A turn's share of the rate's time."""
+"""How long a turn's bytes take at the configured rate."""
 QUANTUM_LEAST_BYTES = 16 * 1024
 QUANTUM_MOST_BYTES = 256 * 1024
-"""About 2 ms of one core: what a quiet party waits for each busy one before it."""
+"""Bytes that take about 2 ms of one core. A quiet party waits that long for each busy one before
+it."""
 BURST_S = 0.02
-"""How far the rate may be overdrawn after a pause."""
+"""Time at the configured rate whose bytes may be sent at once after a pause."""
 
 
 class DeficitRoundRobin(Generic[K]):
-    """The line. Parties are any hashable keys; each stands in it once at most."""
+    """The line of parties that wait to send. A party is any hashable key and stands in it once."""
 
     def __init__(self, rate_bytes_s: float | None, now: float) -> None:
-        """`rate_bytes_s`: of the way out; None when it is not the bottleneck."""
+        """`rate_bytes_s` is the rate of the way out; None when it is not the bottleneck."""
         self._line: dict[K, None] = {}
         self.quantum_bytes = QUANTUM_MOST_BYTES
         self._bucket: Bucket | None = None
@@ -38,19 +39,19 @@ class DeficitRoundRobin(Generic[K]):
             self._bucket = Bucket(rate_bytes_s, burst, now)
 
     def __len__(self) -> int:
-        """Return how many wait."""
+        """Return how many parties wait."""
         return len(self._line)
 
     def wait(self, party: K) -> None:
-        """Stand in line; who does already keeps the place."""
+        """Put a party at the end of the line. One that stands in it keeps its place."""
         self._line.setdefault(party)
 
     def leave(self, party: K) -> None:
-        """Stand in line no longer."""
+        """Take a party out of the line, if it stands there."""
         self._line.pop(party, None)
 
     def next(self, now: float) -> K | None:
-        """Take the first out of the line, if anything may be sent now."""
+        """Take the first party out of the line and return it; None if nothing may be sent now."""
         if not self._line or self.pause_s(now) > 0:
             return None
         party = next(iter(self._line))
@@ -58,10 +59,10 @@ class DeficitRoundRobin(Generic[K]):
         return party
 
     def spend(self, size: int, now: float) -> None:
-        """Count what a turn has sent."""
+        """Count `size` bytes that a turn has sent."""
         if self._bucket is not None:
             self._bucket.spend(size, now)
 
     def pause_s(self, now: float) -> float:
-        """Return in how many seconds the next turn may begin; 0 if at once."""
+        """Return in how many seconds the next turn may begin; 0 for at once."""
         return 0.0 if self._bucket is None else self._bucket.spend(0, now)

@@ -1,12 +1,13 @@
 """A session: ordered bytes each way between a client and an exit, over any number of links.
 
-Both ends run this same machine. Bytes to send are cut into segments, each sent over the link
-expected to deliver it first; the far end acknowledges what arrived, in order, out of order and
-per link. A link is reliable and ordered, so nothing is ever resent on the link that carries it:
-what a dead or stalled link holds is sent again over the others (`docs/PROTOCOL.md`).
+Both ends run this same machine. It cuts the bytes to send into segments and sends each over the
+link that is expected to deliver it first. The far end acknowledges what arrived in order, what
+arrived out of order, and how much arrived on each link. A link is reliable and ordered, so nothing
+is ever sent again on the link that carries it: what a dead or stalled link holds is sent again over
+the others (`docs/PROTOCOL.md`).
 
-The machine does no I/O. After any call that may have made something to send, call `transmit`;
-call `tick` when `deadline` has passed. Times are monotonic seconds.
+The machine does no I/O. Call `transmit` after any call that may have made something to send, and
+`tick` when `deadline` has passed. Times are monotonic seconds.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from __future__ import annotations
 import heapq
 import math
 from collections import deque
-from dataclasses import dataclass, field
 from typing import assert_never
 
 from passerelle import limits
 from passerelle.core.tunnel import scheduler
-from passerelle.core.tunnel.estimator import LinkEstimator, Sample
+from passerelle.core.tunnel.estimator import LinkEstimator
 from passerelle.core.tunnel.ranges import RangeSet
 from passerelle.core.tunnel.reassembly import Reassembly
+from passerelle.core.tunnel.sessionlink import Flight, Segment, SessionLink
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import frames
 from passerelle.wire.frames import (
@@ -38,104 +39,39 @@ from passerelle.wire.frames import (
 )
 
 ACK_BYTES = 2 * limits.DATA_BYTES
-"""An ACK is sent at once when this much, two full messages, arrived since the last one."""
+"""Bytes received since the last ACK for which an ACK is sent at once: two full messages."""
 ACK_DELAY_S = 0.005
-"""… and at latest this long after the first byte it covers."""
-PING_IDLE_S = 15.0
-"""A quiet link is asked for a sign of life this often."""
-PING_OVERDUE_S = 0.25
-"""… and this soon after it fell behind …"""
-PING_APART_S = 1.0
-"""… but not sooner after the last time. One PING at a time: a link is reliable and ordered, so
-asking again while the first question travels tells nothing more."""
-PACE_STEP = 16
-"""The far end is told of a window that differs by more than this part from the one it knows."""
-SILENCE_RTTS = 8
-SILENCE_MIN_S = 4.0
-SILENCE_MAX_S = 30.0
-"""A link is dead after so many round trips, within these bounds, with a PING unanswered and
-nothing else heard."""
-
-
-@dataclass(slots=True, eq=False)
-class _Segment:
-    """A piece of the outgoing stream, from its first sending until the far end has it in order."""
-
-    offset: int
-    end: int
-    payload: bytes = field(repr=False)
-    """Empty once a link is known to have delivered it."""
-    carriers: int = 0
-    """Links that carry it and may be relied on: alive and not stalled."""
-    queued: bool = False
-    """Whether it is in the heap of segments to send again."""
-
-
-@dataclass(slots=True, eq=False)
-class _Flight:
-    """One sending of a segment over one link."""
-
-    segment: _Segment
-    link_end: int
-    """Bytes sent over the link up to the end of this segment."""
-    sample: Sample
-
-
-@dataclass(slots=True, eq=False)
-class _Link:
-    """One link as the session sees it."""
-
-    number: int
-    estimator: LinkEstimator
-    heard_at: float
-    in_flight: deque[_Flight] = field(default_factory=deque)
-    """Oldest first."""
-    bytes_sent: int = 0
-    bytes_received: int = 0
-    unacknowledged: int = 0
-    """Received bytes that no ACK of ours covers yet."""
-    ack_due: float | None = None
-    last_data_at: float = 0.0
-    draining: bool = False
-    """It is about to end: nothing new goes there while there is another."""
-    stalled: bool = False
-    """Its oldest segment is overdue: nothing new goes there until it delivers, and what it holds
-    does not count as carried."""
-    ping: Ping | None = None
-    """The PING that waits for its PONG."""
-    pinged_at: float = 0.0
-    paced_bytes: int = 0
-    """What the far end was told to keep under way on this link."""
-    outbox: list[Frame] = field(default_factory=list)
-
-    @property
-    def usable(self) -> bool:
-        return not (self.draining or self.stalled)
+"""Longest time from the first byte that an ACK covers to the ACK."""
+WINDOW_STEP = 16
+"""The far end is told a window that differs by more than one part in this many from the one it was
+told last."""
 
 
 class Session:
     """One end of a session."""
 
     def __init__(self, window_bytes: int = limits.SESSION_WINDOW_BYTES) -> None:
-        self._links: dict[int, _Link] = {}
+        """`window_bytes` is how far beyond the in-order offset data may be, each way."""
+        self._links: dict[int, SessionLink] = {}
         self._reassembly = Reassembly(window_bytes)
         self._window_bytes = window_bytes
         self._unsent: deque[bytes] = deque()
         self._unsent_bytes = 0
         self._next_offset = 0
         self._delivered = RangeSet()
-        """What the far end is known to have."""
-        self._unacknowledged: deque[_Segment] = deque()
+        """The offsets that the far end is known to have."""
+        self._unacknowledged: deque[Segment] = deque()
         """Segments from the far end's in-order offset on, ascending."""
-        self._resend: list[tuple[int, _Segment]] = []
-        """Heap by offset; offsets are unique, so segments are never compared."""
+        self._resend: list[tuple[int, Segment]] = []
+        """Heap by offset of segments to send again. Offsets are unique, so segments are never
+        compared."""
         self._ping_token = 0
         self._burst_bytes = 0
-        """Cut since there was last nothing to send."""
+        """Bytes cut into segments since there was last nothing to send."""
         self.backlogged = False
-        """Set by the caller while more than it has written waits to be sent."""
+        """Whether more waits to be sent than was written. The caller sets it."""
         self.bytes_resent = 0
-        """Payload sent more than once."""
+        """Payload bytes that were sent more than once."""
 
     # --- the application's side -----------------------------------------------------------------
 
@@ -146,9 +82,9 @@ class Session:
 
     @property
     def room(self) -> int:
-        """Bytes the caller may still `write`: what links can take now, in whole segments.
+        """Bytes that the caller may still `write`: what links can take now, in whole segments.
 
-        So what waits here is little, and a quiet stream's few bytes pass a busy stream's many.
+        More would wait here, and a quiet stream's few bytes would wait behind a busy stream's many.
         """
         room = sum(link.estimator.whole_room for link in self._usable_links())
         return max(0, min(limits.UNSENT_BYTES, room) - self._unsent_bytes)
@@ -174,7 +110,7 @@ class Session:
         return tuple(link.number for link in self._links.values() if link.usable)
 
     def write(self, data: bytes) -> None:
-        """Append bytes to the outgoing stream. Honour `room`: the machine does not refuse more."""
+        """Append bytes to send. Honour `room`: the machine does not refuse more."""
         if data:
             self._unsent.append(data)
             self._unsent_bytes += len(data)
@@ -196,51 +132,52 @@ class Session:
         """
         if len(self._links) >= limits.LINKS_PER_SESSION:
             raise PeerError(LinkCode.LIMIT, "too many links in one session")
-        link = _Link(number, LinkEstimator(now), heard_at=now)
+        link = SessionLink(number, LinkEstimator(now), heard_at=now)
         self._links[number] = link
         self._ping(link, now)
 
     def remove_link(self, number: int, now: float) -> None:
-        """Forget a link that ended; what it still held is sent over the others at once."""
+        """Forget a link that ended. What it still held is sent over the others at once."""
         link = self._links.pop(number, None)
         if link is None:
             return
         if not link.stalled:
             self._requeue(link)
         for other in self._links.values():
-            # The far end may have missed ACKs that died with the link.
+            # ACKs that the far end needs may have been lost with the link.
             other.ack_due = now
 
     def drain_link(self, number: int) -> None:
-        """Send nothing new over a link that is about to end; it may still deliver."""
+        """Send nothing new over a link that is about to end. It may still deliver."""
         link = self._links.get(number)
         if link is not None:
             link.draining = True
 
-    def pace(self, number: int, *, send: int, receive: int) -> None:
-        """Keep a link to what its transport knows of its path, and tell the far end.
+    def set_windows(self, number: int, *, send: int, receive: int) -> None:
+        """Use the windows, in bytes, that a link's transport knows from its path.
 
-        `receive` of 0 leaves the far end to its own measurements.
+        `send` is for this end. `receive` is told to the far end; with 0 the far end goes by its own
+        measurements.
         """
         link = self._links[number]
-        link.estimator.pace(send)
-        told = link.paced_bytes
-        if abs(receive - told) * PACE_STEP > told or bool(receive) != bool(told):
-            link.paced_bytes = receive
+        link.estimator.set_window(send)
+        told = link.told_bytes
+        if abs(receive - told) * WINDOW_STEP > told or bool(receive) != bool(told):
+            link.told_bytes = receive
             link.outbox.append(WindowFrame(receive))
 
     def acknowledged_to(self, offset: int, now: float) -> None:
-        """Take the in-order offset a WELCOME or HELLO carries.
+        """Take the in-order offset that a WELCOME or HELLO carries.
 
-        Raises PeerError(FLOW) for an offset that was never sent.
+        Raises PeerError(FLOW) for an offset beyond what was sent.
         """
         self._check_offset(offset)
         self._advance(offset)
 
     def receive(self, number: int, frame: Frame, now: float) -> None:
-        """Take one frame that arrived over a link.
+        """Take one frame that arrived over a link. Frames of an unknown link are ignored.
 
-        Raises PeerError; the caller closes that link with its code, and the session lives on.
+        Raises PeerError. The caller closes that link with the error's code; the session goes on.
         """
         link = self._links.get(number)
         if link is None:
@@ -261,7 +198,7 @@ class Session:
             case Padding():
                 pass
             case WindowFrame(window_bytes):
-                link.estimator.pace(window_bytes)
+                link.estimator.set_window(window_bytes)
             case Hello() | frames.Welcome() | frames.Refused() | Close():
                 raise PeerError(LinkCode.UNEXPECTED, f"{type(frame).__name__} inside a session")
             case _:
@@ -270,19 +207,19 @@ class Session:
     # --- time -----------------------------------------------------------------------------------
 
     def deadline(self) -> float | None:
-        """Return when `tick` and `transmit` want to be called, or None without links."""
+        """Return when `tick` and `transmit` are to be called next; None without links."""
         return min((self._link_deadline(link) for link in self._links.values()), default=None)
 
     def tick(self, now: float) -> list[int]:
-        """Do what is due; return the links that are dead for want of an answer, for removal."""
+        """Do what is due. Return the links that did not answer and are dead: remove them."""
         dead = []
         for link in self._links.values():
             if self._overdue_at(link) <= now:
                 link.stalled = True
                 self._requeue(link)
-            if self._silent_at(link) <= now:
+            if link.dead_at <= now:
                 dead.append(link.number)
-            elif self._ping_at(link) <= now:
+            elif link.ask_at <= now:
                 self._ping(link, now)
         return dead
 
@@ -317,25 +254,28 @@ class Session:
                 segment = self._cut(size)
             link.bytes_sent += size
             sample = link.estimator.sent(size, now)
-            link.in_flight.append(_Flight(segment, link.bytes_sent, sample))
+            link.in_flight.append(Flight(segment, link.bytes_sent, sample))
             segment.carriers += 1
             out.append((link.number, Data(segment.offset, segment.payload)))
         if not self.backlogged and not self._unsent_bytes:
             self._burst_bytes = 0
+        # A backlogged caller is about to fill the room there is.
         if not (self.backlogged and self.room):
-            # Otherwise the caller is about to write more.
             for link in links:
                 if link.estimator.whole_room:
                     link.estimator.unfilled()
 
-    def _usable_links(self) -> list[_Link]:
+    def _usable_links(self) -> list[SessionLink]:
         """Return the links that segments may go to."""
         usable = [link for link in self._links.values() if link.usable]
-        # Better a draining link than none; a stalled one delivers first or dies.
+        # Without a usable link, a draining one is used. A stalled one has to deliver first.
         return usable or [link for link in self._links.values() if not link.stalled]
 
-    def _next_resend(self) -> _Segment | None:
-        """Return the lowest segment that no link carries any more and that has not arrived."""
+    def _next_resend(self) -> Segment | None:
+        """Return the lowest segment that no link carries any more and that has not arrived.
+
+        Segments before it that need not be sent again are taken off the heap.
+        """
         while self._resend:
             segment = self._resend[0][1]
             if not (
@@ -347,27 +287,28 @@ class Session:
             self._take_resend()
         return None
 
-    def _take_resend(self) -> _Segment:
+    def _take_resend(self) -> Segment:
         _, segment = heapq.heappop(self._resend)
         segment.queued = False
         return segment
 
     def _next_size(self) -> int:
-        """Return how many bytes the next new segment has; 0 if there is none or no window."""
+        """Return the size of the next new segment; 0 if there is none, or no window for it."""
         if len(self._unacknowledged) >= limits.PENDING_SEGMENTS:
             return 0
         window = self._delivered.floor + self._window_bytes - self._next_offset
         return max(0, min(self._unsent_bytes, limits.DATA_BYTES, window))
 
     def _waiting_bytes(self) -> int:
-        """Guess how many bytes wait for the links.
+        """Estimate how many bytes wait for the links.
 
-        Of a backlog nobody knows the length. Expecting as much again as it had so far keeps short
-        transfers off slow links, which would only delay their end, and lets long ones use all.
+        The length of a backlog is not known. It is taken to be as long again as it was so far. That
+        keeps short transfers off slow links, which would delay their end, and lets long ones use
+        all links.
         """
         return self._unsent_bytes + (self._burst_bytes if self.backlogged else 0)
 
-    def _cut(self, size: int) -> _Segment:
+    def _cut(self, size: int) -> Segment:
         """Take `size` bytes off the unsent ones as a new segment."""
         parts: list[bytes | memoryview] = []
         missing = size
@@ -378,15 +319,15 @@ class Session:
                 chunk = chunk[:missing]
             parts.append(chunk)
             missing -= len(chunk)
-        segment = _Segment(self._next_offset, self._next_offset + size, b"".join(parts))
+        segment = Segment(self._next_offset, self._next_offset + size, b"".join(parts))
         self._next_offset = segment.end
         self._unsent_bytes -= size
         self._burst_bytes += size
         self._unacknowledged.append(segment)
         return segment
 
-    def _requeue(self, link: _Link) -> None:
-        """Rely no longer on this link: what no other carries is to be sent again."""
+    def _requeue(self, link: SessionLink) -> None:
+        """Rely on this link no longer: segments that no other link carries are sent again."""
         for flight in link.in_flight:
             segment = flight.segment
             segment.carriers -= 1
@@ -394,15 +335,15 @@ class Session:
                 segment.queued = True
                 heapq.heappush(self._resend, (segment.offset, segment))
 
-    def _rely_again(self, link: _Link) -> None:
-        """A stalled link delivers: what it still holds need not be sent again."""
+    def _rely_again(self, link: SessionLink) -> None:
+        """Rely on a stalled link that delivers: what it still holds need not be sent again."""
         link.stalled = False
         for flight in link.in_flight:
             flight.segment.carriers += 1
 
     # --- receiving ------------------------------------------------------------------------------
 
-    def _receive_data(self, link: _Link, frame: Data, now: float) -> None:
+    def _receive_data(self, link: SessionLink, frame: Data, now: float) -> None:
         self._reassembly.add(frame.offset, frame.payload)
         link.bytes_received += len(frame.payload)
         link.unacknowledged += len(frame.payload)
@@ -412,7 +353,7 @@ class Session:
         elif link.ack_due is None:
             link.ack_due = now + ACK_DELAY_S
 
-    def _make_ack(self, link: _Link, now: float) -> Ack:
+    def _make_ack(self, link: SessionLink, now: float) -> Ack:
         link.ack_due = None
         link.unacknowledged = 0
         return Ack(
@@ -422,7 +363,7 @@ class Session:
             self._reassembly.ranges(),
         )
 
-    def _receive_ack(self, link: _Link, ack: Ack, now: float) -> None:
+    def _receive_ack(self, link: SessionLink, ack: Ack, now: float) -> None:
         if ack.on_link > link.bytes_sent:
             raise PeerError(LinkCode.FLOW, "acknowledgement of bytes this link never carried")
         self._check_offset(ack.ranges[-1][1] if ack.ranges else ack.in_order)
@@ -434,8 +375,8 @@ class Session:
             self._delivered.add(start, end)
         self._advance(ack.in_order)
 
-    def _land(self, link: _Link, flight: _Flight, now: float, *, delay_s: float) -> None:
-        """The link is reliable: what it delivered, the far end holds."""
+    def _land(self, link: SessionLink, flight: Flight, now: float, *, delay_s: float) -> None:
+        """Note that a link has delivered a segment: the far end has it, as links are reliable."""
         segment = flight.segment
         segment.payload = b""
         self._delivered.add(segment.offset, segment.end)
@@ -453,7 +394,7 @@ class Session:
         while self._unacknowledged and self._unacknowledged[0].end <= self._delivered.floor:
             self._unacknowledged.popleft().payload = b""
 
-    def _receive_pong(self, link: _Link, frame: Pong, now: float) -> None:
+    def _receive_pong(self, link: SessionLink, frame: Pong, now: float) -> None:
         if link.ping is None or link.ping.token != frame.token:
             raise PeerError(LinkCode.UNEXPECTED, "PONG to a PING that was never sent")
         link.ping = None
@@ -461,34 +402,14 @@ class Session:
 
     # --- life signs -----------------------------------------------------------------------------
 
-    def _ping(self, link: _Link, now: float) -> None:
+    def _ping(self, link: SessionLink, now: float) -> None:
         self._ping_token += 1
-        link.ping = Ping(self._ping_token)
-        link.pinged_at = now
-        link.outbox.append(link.ping)
+        link.ask(self._ping_token, now)
 
-    def _ping_at(self, link: _Link) -> float:
-        """When the link is to be asked for a sign of life next."""
-        if link.ping is not None:
-            return math.inf
-        if link.in_flight:
-            behind_at = link.in_flight[0].sample.sent_s + link.estimator.overdue_s
-            return max(behind_at + PING_OVERDUE_S, link.pinged_at + PING_APART_S)
-        return link.heard_at + PING_IDLE_S
+    def _overdue_at(self, link: SessionLink) -> float:
+        """Return when the link counts as stalled. The only link never does: no other could help."""
+        return math.inf if len(self._links) == 1 else link.overdue_at
 
-    def _silent_at(self, link: _Link) -> float:
-        """When the link counts as dead if nothing at all is heard until then."""
-        if link.ping is None:
-            return math.inf
-        patience = max(SILENCE_MIN_S, SILENCE_RTTS * link.estimator.srtt_s)
-        return max(link.pinged_at, link.heard_at) + min(patience, SILENCE_MAX_S)
-
-    def _overdue_at(self, link: _Link) -> float:
-        """When the link counts as stalled; never while there is no other to turn to."""
-        if link.stalled or not link.in_flight or len(self._links) == 1:
-            return math.inf
-        return link.in_flight[0].sample.sent_s + link.estimator.overdue_s
-
-    def _link_deadline(self, link: _Link) -> float:
+    def _link_deadline(self, link: SessionLink) -> float:
         ack_due = math.inf if link.ack_due is None else link.ack_due
-        return min(ack_due, self._overdue_at(link), self._ping_at(link), self._silent_at(link))
+        return min(ack_due, self._overdue_at(link), link.ask_at, link.dead_at)

@@ -3,11 +3,12 @@
 A stream carries one TCP connection, or one UDP flow as CONNECT-UDP (RFC 9298, by the extended
 CONNECT of RFC 8441), whose capsules are its bytes.
 
-A thin face of the `h2` library: it fixes who may do what (only clients open, only CONNECT),
-turns answers into `Failure`s (as RFC 9209 `proxy-status` tells them), and owns the receive
-windows. A stream's window starts small and doubles as long as its application keeps up, within
-one budget per session; so a fast download fills a long path, and a stalled one holds little. At
-the client the connection's window is never what limits: one stalled stream stalls no other.
+`Streams` is a thin layer over the `h2` library. It fixes who may do what (only clients open, only
+CONNECT), turns answers into `Failure`s (as RFC 9209 `proxy-status` tells them), and owns the
+receive windows. A stream's window starts small and doubles as long as its application keeps up,
+within one budget per session. So a fast download fills a long path, and a stalled one holds little.
+At the client the window of the whole connection never limits, so that one stalled stream stalls no
+other.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ from passerelle.errors import Failure, LinkCode, PeerError, StreamFailed
 
 _UNLIMITED = 2**31 - 1
 _DEFAULT_WINDOW = 65_535
-"""What RFC 9113 §6.9.2 gives a connection before any WINDOW_UPDATE."""
+"""The window that RFC 9113 §6.9.2 gives a connection before any WINDOW_UPDATE."""
 _FRAME_BYTES = 64 * limits.KIB
-"""Largest DATA frame; fewer and larger ones cost less Python."""
+"""Largest DATA frame. Few large frames cost less Python than many small ones."""
 _PROXY_STATUS = "passerelle; error="
 _PROXY = "exit"
-""":authority of a flow's request. RFC 9298 §3.4 wants the proxy's name; here it needs none."""
+""":authority of a flow's request. RFC 9298 §3.4 wants the proxy's name, and the exit needs none."""
 _CAPSULES = ("capsule-protocol", "?1")
-"""RFC 9297 §3.4: the stream's bytes are capsules."""
+"""The header that says that the stream's bytes are capsules (RFC 9297 §3.4)."""
 _STATUS = {
     Failure.POLICY: "403",
     Failure.TIMEOUT: "504",
@@ -65,7 +66,7 @@ class FlowRequested:
 
 @dataclass(frozen=True, slots=True)
 class Greeted:
-    """The far side has said what it offers: `Streams.offers_flows` is known."""
+    """The far side has said what it offers: `Streams.offers_flows` is known from now on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """Bytes for the application; give `size` back by `consumed` once it has taken them."""
+    """Bytes for the application. Give `size` to `consumed` when the application has taken them."""
 
     stream: int
     data: bytes = field(repr=False)
@@ -101,10 +102,10 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Writable:
-    """A window has opened: what could not send may try again."""
+    """A window has opened: a stream that could not send may try again."""
 
     stream: int = 0
-    """0: every stream's."""
+    """Whose window; 0: the one that all streams share."""
 
 
 Event = Requested | FlowRequested | Greeted | Opened | Received | Ended | Failed | Writable
@@ -113,23 +114,23 @@ Event = Requested | FlowRequested | Greeted | Opened | Received | Ended | Failed
 @dataclass(slots=True)
 class _Stream:
     flow: bool = False
-    """It carries datagrams."""
+    """Whether the stream carries datagrams."""
     window: int = limits.STREAM_WINDOW_BYTES
     unread: int = 0
-    """Received and not yet consumed."""
+    """Bytes received and not yet consumed."""
     credit: int = 0
-    """Consumed and not yet given back to the peer."""
+    """Bytes consumed and not yet given back to the far side's window."""
     kept_up: bool = False
-    """Nothing was unread at some time since the window grew last."""
+    """Whether nothing was unread at some time since the window grew last."""
     sent_end: bool = False
     received_end: bool = False
 
 
 class Streams:
-    """One end's streams."""
+    """The streams at one end of a session, by their HTTP/2 numbers."""
 
     def __init__(self, *, client: bool, flows: bool = True) -> None:
-        """`flows`: at the exit, whether it offers UDP."""
+        """`flows` says, at the exit, whether UDP is offered."""
         self._client = client
         self._flows = flows and not client
         self._greeted = False
@@ -140,7 +141,7 @@ class Streams:
         self._growth_left = limits.STREAM_GROWTH_BYTES
         self._connection_credit = 0
         self._idle_frames: Bucket | None = None
-        """What the far side may still send that moves nothing; from the first bytes on."""
+        """Bounds the far side's frames that move nothing; made when the first of them comes."""
         settings = {
             h2.settings.SettingCodes.ENABLE_PUSH: 0,
             h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: limits.STREAM_WINDOW_BYTES,
@@ -152,7 +153,7 @@ class Streams:
             settings[h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL] = 1
         self._h2.local_settings = h2.settings.Settings(client=client, initial_values=settings)
         self._h2.max_inbound_frame_size = _FRAME_BYTES
-        # h2 takes it over only when the far side has acknowledged our SETTINGS.
+        # h2 would use the bound of the settings only once the far side has acknowledged them.
         self._h2.decoder.max_header_list_size = limits.STREAM_HEADER_BYTES
         self._h2.initiate_connection()
         window = _UNLIMITED if client else limits.CONNECTION_WINDOW_BYTES
@@ -160,7 +161,7 @@ class Streams:
 
     @property
     def open_count(self) -> int:
-        """Streams that are not over."""
+        """How many streams are not over."""
         return len(self._streams)
 
     def output(self) -> bytes:
@@ -172,7 +173,8 @@ class Streams:
     def open(self, host: str, port: int) -> int:
         """Ask the exit to connect to `host:port` and return the stream's number.
 
-        Data may be sent on it at once. Raises StreamFailed(LIMIT) with too many streams open.
+        Data may be sent on the stream at once. Raises StreamFailed(LIMIT) when too many streams are
+        open.
         """
         return self._open([(":method", "CONNECT"), (":authority", join_authority(host, port))])
 
@@ -184,13 +186,13 @@ class Streams:
     def open_flow(self, host: str, port: int) -> int:
         """Ask the exit to exchange datagrams with `host:port` and return the stream's number.
 
-        Raises StreamFailed: NO_DATAGRAMS if the exit does not offer it (it has not, before
-        `Greeted`), LIMIT with too many flows or streams open.
+        Raises StreamFailed: NO_DATAGRAMS if the exit does not offer UDP, and before `Greeted`;
+        LIMIT when too many flows or streams are open.
         """
         if not self.offers_flows:
             raise StreamFailed(Failure.NO_DATAGRAMS)
         if sum(state.flow for state in self._streams.values()) >= limits.FLOWS_PER_SESSION:
-            # The exit would refuse it, and until then it would take a place from TCP.
+            # The exit would refuse the flow, which until then would take the place of a TCP stream.
             raise StreamFailed(Failure.LIMIT)
         return self._open(
             [
@@ -218,12 +220,12 @@ class Streams:
     def accept(self, stream: int) -> None:
         """Tell the client that the exit has connected."""
         if stream in self._streams:
-            # RFC 9298 §3.5 wants the second header of an accepted flow; TCP streams have no use.
+            # RFC 9298 §3.5 wants a second header of an accepted flow. TCP streams do not need it.
             capsules = [_CAPSULES] if self._streams[stream].flow else []
             self._h2.send_headers(stream, [(":status", "200"), *capsules])
 
     def refuse(self, stream: int, failure: Failure) -> None:
-        """Tell the client why the exit has not connected; ends the stream."""
+        """Tell the client why the exit has not connected, and end the stream."""
         if stream not in self._streams:
             return
         headers = [
@@ -231,28 +233,28 @@ class Streams:
             ("proxy-status", _PROXY_STATUS + failure.value),
         ]
         self._h2.send_headers(stream, headers, end_stream=True)
-        # RFC 9113 §8.1: ask the client to stop sending.
+        # A reset without an error asks the client to stop sending (RFC 9113 §8.1).
         self._reset(stream, h2.errors.ErrorCodes.NO_ERROR)
         self._forget(stream)
 
     # --- both -----------------------------------------------------------------------------------
 
     def sendable(self, stream: int) -> int:
-        """Return how many bytes the far side lets us send on a stream now."""
+        """Return how many bytes the far side's windows allow on a stream now."""
         state = self._streams.get(stream)
         if state is None or state.sent_end:
             return 0
         return max(0, self._h2.local_flow_control_window(stream))
 
     def send(self, stream: int, data: bytes) -> None:
-        """Send up to `sendable` bytes."""
+        """Send `data`, which is no longer than `sendable`."""
         if stream in self._streams:
             largest = self._h2.max_outbound_frame_size
             for start in range(0, len(data), largest):
                 self._h2.send_data(stream, data[start : start + largest])
 
     def end(self, stream: int) -> None:
-        """Send no more on a stream; the other direction stays open."""
+        """Send no more on a stream. The other direction stays open."""
         state = self._streams.get(stream)
         if state is None or state.sent_end:
             return
@@ -267,7 +269,7 @@ class Streams:
             self._forget(stream)
 
     def consumed(self, stream: int, size: int) -> None:
-        """The application took `size` bytes: let the far side send as many more."""
+        """Let the far side send `size` bytes more: the application has taken as many."""
         state = self._streams.get(stream)
         if state is None:
             return
@@ -275,7 +277,8 @@ class Streams:
         state.credit += size
         state.kept_up = state.kept_up or not state.unread
         self._release_connection(size)
-        # Early: on a lossy path a window may be full of what waits for something before it.
+        # A quarter of the window is given back early: on a lossy path the rest may be full of bytes
+        # that wait for a lost one before them.
         if state.credit >= state.window // 4 and not state.received_end:
             growth = self._growth(state)
             state.window += growth
@@ -286,8 +289,9 @@ class Streams:
     def receive(self, data: bytes | memoryview, now: float = 0.0) -> list[Event]:
         """Take bytes from the session; `now` is monotonic seconds.
 
-        Raises PeerError, and the session is over: MALFORMED when the far side breaks HTTP/2, LIMIT
-        when it sends too many frames that move nothing.
+        Raises PeerError, after which the session is over: MALFORMED when the far side breaks the
+        rules of HTTP/2, LIMIT when it sends too many frames that move nothing, NORMAL when it ends
+        the session.
         """
         try:
             events = self._h2.receive_data(data)
@@ -301,8 +305,9 @@ class Streams:
         return out
 
     def _count_idle(self, now: float) -> None:
-        """Count a frame that costs us work and the far side next to nothing (CVE-2019-9511 to
-        9518, CVE-2023-44487).
+        """Count a frame that costs this side work and the far side next to nothing.
+
+        Floods of such frames are known attacks (CVE-2019-9511 to 9518, CVE-2023-44487).
         """
         if self._idle_frames is None:
             burst, per_s = limits.STREAM_CONTROL_BURST, limits.STREAM_CONTROL_PER_S
@@ -361,7 +366,10 @@ class Streams:
         out.append(requested)
 
     def _read_request(self, stream: int, headers: dict[bytes, bytes]) -> Requested | FlowRequested:
-        """Raises HostError or UnicodeDecodeError for a request that is not served."""
+        """Return what a request asks for.
+
+        Raises HostError or UnicodeDecodeError for a request that is not served.
+        """
         if headers.get(b":method") != b"CONNECT":
             raise HostError
         if self._flows and headers.get(b":protocol") == PROTOCOL.encode():
@@ -384,22 +392,23 @@ class Streams:
         self._forget(stream)
 
     def _reset(self, stream: int, code: h2.errors.ErrorCodes) -> None:
-        # Both ends may have ended it, even in the same bytes that made us reset it.
+        # Both ends may have ended the stream, even in the same bytes that gave reason to reset it.
         with contextlib.suppress(h2.exceptions.StreamClosedError):
             self._h2.reset_stream(stream, code)
 
     def _release_connection(self, size: int) -> None:
-        """Give connection credit back, in batches."""
+        """Widen the connection's window again, in batches."""
         self._connection_credit += size
         if self._connection_credit >= limits.CONNECTION_WINDOW_BYTES // 4:
             self._h2.increment_flow_control_window(self._connection_credit)
             self._connection_credit = 0
 
     def _growth(self, state: _Stream) -> int:
-        """Return how much to widen a stream's window: double it if its reader keeps up.
+        """Return by how much to widen a stream's window: doubled if its reader keeps up.
 
-        Not only if nothing is unread just now: where packets are lost, what waited for them comes
-        in bursts of more than a window's share.
+        A reader keeps up if it had read everything at some time since the window grew last. It need
+        not have read everything now: where packets are lost, the bytes that waited for them come in
+        bursts of more than the quarter of a window that is given back at a time.
         """
         if not state.kept_up:
             return 0
@@ -420,6 +429,7 @@ class Streams:
 
 
 def _moves_nothing(event: h2.events.Event) -> bool:
+    """Return whether a frame neither carries bytes nor lets a useful number of them be sent."""
     match event:
         case h2.events.DataReceived(flow_controlled_length=size):
             return not size

@@ -102,7 +102,7 @@ class LinkTable:
         for number, link in self._links.items():
             windows = link.windows(self._session.estimator(number).min_rtt_s)
             if windows is not None:
-                self._session.pace(number, send=windows.send, receive=windows.receive)
+                self._session.set_windows(number, send=windows.send, receive=windows.receive)
 
     def tick(self) -> None:
         """Let the session do what is due, and close the links that it finds dead."""

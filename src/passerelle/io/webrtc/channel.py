@@ -1,15 +1,14 @@
-"""The client's end of DataChannels: the only module that imports aiortc.
+"""The client's end of DataChannels, from an offer to a transport that carries a link.
 
-Uses aiortc's ORTC objects (ICE, DTLS, SCTP) one by one instead of its RTCPeerConnection: no SDP
-is parsed or made here at all, every step can be timed, and a volunteer's fields reach the stack
-as checked values only. The client offers: it is ICE-controlling and the DTLS *server*, so the
-ClientHello a censor sees is the browser's genuine one.
+aiortc's ORTC objects (ICE, DTLS, SCTP) are used one by one instead of its RTCPeerConnection: no SDP
+is parsed or made, every step can be timed, and a volunteer's fields reach the stack as checked
+values only. The client offers. It is ICE-controlling and the DTLS *server*, so the ClientHello that
+a censor sees is the browser's genuine one.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
 import time
@@ -21,7 +20,6 @@ from aiortc import (
     RTCCertificate,
     RTCDataChannel,
     RTCDataChannelParameters,
-    RTCDtlsTransport,
     RTCIceCandidate,
     RTCIceGatherer,
     RTCIceParameters,
@@ -30,15 +28,14 @@ from aiortc import (
     RTCSctpCapabilities,
 )
 from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters
-from aiortc.rtcsctptransport import Chunk, DataChunk
 
 from passerelle import limits
 from passerelle.core.address.candidates import vet
 from passerelle.errors import LinkCode, LinkLost
-from passerelle.io.tasks import TaskSet, describe
+from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.transport import Receiver, Windows
+from passerelle.io.webrtc.association import RECEIVE_WINDOW_BYTES, Association
 from passerelle.io.webrtc.inbox import Inbox
-from passerelle.io.webrtc.sctp import SctpSender
 from passerelle.io.webrtc.video import MediaDtls
 from passerelle.wire import control
 from passerelle.wire.description import (
@@ -51,96 +48,22 @@ from passerelle.wire.description import (
     Setup,
 )
 
-_log = logging.getLogger(__name__)
-
-# They log addresses and descriptions, some of them as INFO.
+# These libraries log addresses and descriptions, some of them as INFO.
 for _name in ("aioice", "aiortc"):
     logging.getLogger(_name).setLevel(logging.ERROR)
 
 _SCTP_PORT = 5000
 _SOCKETS_S = 0.5
-"""Far longer than opening a socket for each address takes."""
-_RECEIVE_WINDOW_BYTES = limits.LINK_WINDOW_CAP_BYTES + limits.MIB
-"""What SCTP advertises: above a link's largest window, or a sender with more in flight provokes
-loss and falls to a few Mbit/s (aiortc's own value is 1 MiB)."""
-_SACK_DELAY_S = 0.01
+"""Time to open a socket for each address, which takes far less."""
 _KINDS = {"host": CandidateKind.HOST, "srflx": CandidateKind.REFLEXIVE}
 _PRIORITIES = {CandidateKind.HOST: 2130706431, CandidateKind.REFLEXIVE: 1694498815}
 
 
-class _Association(SctpSender):
-    """SCTP that a hostile volunteer can neither fill nor break.
-
-    aiortc advertises a window and does not hold the sender to it, lets any number of streams be
-    used, and lets the exceptions of odd packets escape.
-    """
-
-    def __init__(self, transport: RTCDtlsTransport, broken: Callable[[LinkLost], None]) -> None:
-        super().__init__(transport)
-        self._broken = broken
-        self._advertised_rwnd = _RECEIVE_WINDOW_BYTES
-        self._sack_due: asyncio.TimerHandle | None = None
-        """Set while one packet is received and not acknowledged."""
-        self._tasks = TaskSet("sctp")
-
-    async def _handle_data(self, data: bytes) -> None:
-        try:
-            await super()._handle_data(data)
-        except ConnectionError:
-            raise
-        except Exception as error:
-            # Whatever an odd packet provokes: `assert` and `decode` among others.
-            _log.warning("a volunteer's packet could not be handled: %s", describe(error))
-            self._broken(LinkLost(LinkCode.MALFORMED, "the volunteer sent a broken packet"))
-
-    async def _receive_data_chunk(self, chunk: DataChunk) -> None:
-        if chunk.stream_id != DATA_CHANNEL_ID:
-            self._broken(LinkLost(LinkCode.UNEXPECTED, "the volunteer used another stream"))
-            return
-        await super()._receive_data_chunk(chunk)
-        held_bytes = _RECEIVE_WINDOW_BYTES - self._advertised_rwnd
-        chunks = len(self._get_inbound_stream(DATA_CHANNEL_ID).reassembly)
-        # Without a gap, what is held is the beginning of one message.
-        most_bytes = _RECEIVE_WINDOW_BYTES if self._sack_misordered else limits.LINK_MESSAGE_BYTES
-        if held_bytes > most_bytes or chunks > limits.CHANNEL_CHUNKS:
-            self._broken(LinkLost(LinkCode.LIMIT, "the volunteer sent fragments without end"))
-
-    async def _send_sack(self) -> None:
-        """Acknowledge every second packet, or after a moment (RFC 9260 §6.2).
-
-        aiortc acknowledges each one, and sending those packets is half of what a download costs.
-        """
-        urgent = self._sack_misordered or self._sack_duplicates or self._sack_due is not None
-        if urgent:
-            self._cancel_sack()
-            await super()._send_sack()
-        else:
-            self._sack_needed = False
-            loop = asyncio.get_running_loop()
-            self._sack_due = loop.call_later(_SACK_DELAY_S, self._send_late_sack)
-
-    def _send_late_sack(self) -> None:
-        self._tasks.spawn(self._send_sack(), "sack")
-
-    def _cancel_sack(self) -> None:
-        if self._sack_due is not None:
-            self._sack_due.cancel()
-            self._sack_due = None
-
-    async def stop(self) -> None:
-        self._cancel_sack()
-        await self._tasks.close()
-        await super().stop()
-
-    async def _send_chunk(self, chunk: Chunk) -> None:
-        with contextlib.suppress(ConnectionError):  # the DTLS transport tells its owner
-            await super()._send_chunk(chunk)
-
-
 class ChannelOffer:
-    """Our half of a DataChannel, waiting for a volunteer's.
+    """The client's half of a DataChannel, waiting for a volunteer's.
 
-    Make it with `gather`; then `connect` with the volunteer's answer, or `close`.
+    Make it with `gather`. Then `connect` it with the volunteer's answer, or `close` it. It owns
+    ICE, DTLS and SCTP, also after `connect`.
     """
 
     def __init__(self, stun: tuple[str, ...], *, private: bool, media: bool) -> None:
@@ -153,14 +76,17 @@ class ChannelOffer:
         self._media = media
         self._dtls = MediaDtls(self._ice, [self._certificate])
         self._dtls._set_role("server")
-        self._sctp = _Association(self._dtls, self._break)
+        self._sctp = Association(self._dtls, self._break)
         self._dtls.on("statechange", self._watch)
-        self.lost: Callable[[LinkLost], None] | None = None
-        """Called when the path is broken; set by the transport."""
         self._error: LinkLost | None = None
+        """Why the path is broken."""
+        self._transport: ChannelTransport | None = None
+        """What `connect` has returned. It is told when the path breaks."""
         self._channel = RTCDataChannel(
             self._sctp, RTCDataChannelParameters(negotiated=True, id=DATA_CHANNEL_ID)
         )
+        self._stage = "new"
+        """The step that `connect` is at, for messages of errors."""
         self.steps: list[tuple[str, float]] = []
         """(name, seconds) of each step done so far."""
 
@@ -170,10 +96,9 @@ class ChannelOffer:
     ) -> Self:
         """Return an offer whose candidates are known; with `media` it offers to receive video.
 
-        `private` admits private addresses, ours and the volunteer's: see `core.address.candidates`.
-
-        `stun` holds at most one server, as `stun:host:port`. Takes up to five seconds when it
-        does not answer. Cancelling closes the sockets.
+        `private` admits private addresses, the client's and the volunteer's: see
+        `core.address.candidates`. `stun` holds at most one server, as `stun:host:port`. Gathering
+        takes up to five seconds when the server does not answer. Cancelling closes the sockets.
         """
         offer = cls(stun, private=private, media=media)
         async with TaskSet("gather") as tasks:
@@ -181,8 +106,8 @@ class ChannelOffer:
             try:
                 await asyncio.shield(work)
             except BaseException:
-                # Interrupted between two sockets, aioice forgets the first; once all are open, only
-                # the STUN server is waited for, and that may be broken off.
+                # aioice, interrupted between two sockets, forgets the first. Once all sockets are
+                # open, only the STUN server is waited for, and that may be broken off.
                 await asyncio.wait((work,), timeout=_SOCKETS_S)
                 await offer.close()
                 raise
@@ -192,15 +117,15 @@ class ChannelOffer:
     def _widen_sockets(self) -> None:
         """Let the kernel hold a window's packets while this process is busy.
 
-        What its usual 208 KiB cannot hold is lost, and SCTP takes seconds to recover.
+        Packets that do not fit its usual 208 KiB are lost, and SCTP takes seconds to recover.
         """
         for protocol in self._gatherer._connection._protocols:
             udp = protocol.transport.get_extra_info("socket")
-            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_WINDOW_BYTES)
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_WINDOW_BYTES)
 
     @property
     def description(self) -> Description:
-        """What the volunteer needs to know; it is not told of our own network."""
+        """What the volunteer needs to know. It is not told of the client's own network."""
         parameters = self._gatherer.getLocalParameters()
         candidates = [
             Candidate(_KINDS[candidate.type], candidate.ip, candidate.port)
@@ -222,10 +147,9 @@ class ChannelOffer:
     ) -> ChannelTransport:
         """Connect to the volunteer that answered and return the open channel.
 
-        Only candidates that may be used are; `known` as in `core.address.candidates.vet`.
-
-        Raises LinkLost(TIMEOUT or TRANSPORT). On any failure, and on cancelling, the offer is
-        closed.
+        Candidates that may not be used are left out; `known` is as in
+        `core.address.candidates.vet`. Raises LinkLost(TIMEOUT or TRANSPORT). On any failure, and on
+        cancelling, the offer is closed.
         """
         try:
             async with asyncio.timeout(timeout_s):
@@ -239,12 +163,16 @@ class ChannelOffer:
         if self._error is not None:
             await self.close()
             raise self._error
-        return ChannelTransport(
+        self._transport = ChannelTransport(
             self, self._channel, media=self._media and answer.media == MEDIA_VERSION
         )
+        return self._transport
 
     def inbox(self, receiver: Receiver, say: Callable[[control.Control], None]) -> Inbox:
-        """Return what takes the volunteer's messages on a media link."""
+        """Return what takes the volunteer's messages on a media link. Call it once.
+
+        `say` sends a control message to the relay.
+        """
         return Inbox(self._dtls, self._sctp, receiver, say=say, fail=self._break)
 
     def _watch(self) -> None:
@@ -253,16 +181,16 @@ class ChannelOffer:
 
     def _break(self, error: LinkLost) -> None:
         self._error = self._error or error
-        if self.lost is not None:
-            self.lost(error)
+        if self._transport is not None:
+            self._transport.path_lost(error)
 
     async def _connect(self, answer: Description) -> None:
         self._stage = "ice"
         start = time.monotonic()
         for index, candidate in enumerate(answer.candidates):
             await self._ice.addRemoteCandidate(_to_aiortc(index, candidate))
-        # No end of candidates is signalled: a browser that hides its addresses is found as a
-        # peer-reflexive candidate, and the timeout is ours.
+        # The end of candidates is not signalled: a browser that hides its addresses is found as a
+        # peer-reflexive candidate, and `connect` has a timeout of its own.
         await self._ice.start(RTCIceParameters(usernameFragment=answer.ufrag, password=answer.pwd))
         self._require(self._ice.state == "completed")
         start = self._step("ice", start)
@@ -291,8 +219,6 @@ class ChannelOffer:
         if not reached:
             raise LinkLost(LinkCode.TRANSPORT, f"no connection to the volunteer ({self._stage})")
 
-    _stage = "new"
-
     async def close(self) -> None:
         """Close everything. Idempotent."""
         try:
@@ -306,11 +232,15 @@ class ChannelTransport:
     """A link transport over an open DataChannel, and on a media link a video beside it."""
 
     def __init__(self, offer: ChannelOffer, channel: RTCDataChannel, *, media: bool) -> None:
+        """`offer` has made this transport and owns everything below `channel`."""
         self._offer = offer
         self._media = media
         self._inbox: Inbox | None = None
+        """On a media link, from `start` on."""
         self._channel = channel
         self._receiver: Receiver | None = None
+        self._early_error: LinkLost | None = None
+        """Why the path broke before `start`."""
         self._closed = False
         self._tasks = TaskSet("datachannel")
         self._gone = asyncio.Event()
@@ -318,14 +248,13 @@ class ChannelTransport:
     def start(self, receiver: Receiver) -> None:
         """Deliver to `receiver` from now on."""
         self._receiver = receiver
-        self._offer.lost = self._end
         if self._media:
-            self._inbox = self._offer.inbox(
-                receiver, lambda m: self.send_control(control.encode(m))
-            )
+            self._inbox = self._offer.inbox(receiver, self._say)
         self._channel.on("message", self._message)
         self._channel.on("close", self._lost)
-        if self._channel.readyState != "open":
+        if self._early_error is not None:
+            asyncio.get_running_loop().call_soon(self._end, self._early_error)
+        elif self._channel.readyState != "open":
             asyncio.get_running_loop().call_soon(self._lost)
 
     def send(self, message: bytes) -> None:
@@ -338,7 +267,7 @@ class ChannelTransport:
         self._channel.send(message)
 
     def windows(self, rtt_s: float) -> Windows | None:
-        """See `Transport.windows`; of a browser's SCTP nothing is known."""
+        """See `Transport.windows`. Without video, nothing is known of the browser's SCTP."""
         return None if self._inbox is None else self._inbox.windows(rtt_s)
 
     def send_control(self, text: str) -> None:
@@ -347,12 +276,22 @@ class ChannelTransport:
             self._channel.send(text)
 
     def close(self, code: LinkCode) -> None:
-        """Send what is queued as far as it goes at once, then close."""
+        """Send of what is queued as much as can be sent at once, then close."""
         self._end(None)
 
     async def wait_closed(self) -> None:
         """Wait until the connection has ended and its sockets are closed."""
         await self._gone.wait()
+
+    def path_lost(self, error: LinkLost) -> None:
+        """Learn from the offer that the path is broken. Later calls change nothing."""
+        if self._receiver is None:
+            self._early_error = self._early_error or error
+        else:
+            self._end(error)
+
+    def _say(self, message: control.Control) -> None:
+        self.send_control(control.encode(message))
 
     def _message(self, message: bytes | str) -> None:
         if self._receiver is None or self._closed:

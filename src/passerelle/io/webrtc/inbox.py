@@ -47,7 +47,8 @@ class Inbox:
         self._receiver = receiver
         self._say = say
         self._fail = fail
-        self._video = dtls.video = VideoReceiver(dtls, self)
+        self._video = VideoReceiver(dtls, self)
+        dtls.deliver_to(self._video)
         self._fresh_bytes = 0
         """Arrived since the relay was told."""
         self._over = False

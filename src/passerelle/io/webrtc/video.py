@@ -64,18 +64,39 @@ class VideoOwner(Protocol):
         """The volunteer sent what it must not; called once."""
 
 
-class MediaDtls(RTCDtlsTransport):
-    """A DTLS transport whose RTP goes to one receiver of ours."""
+class PacketReceiver(Protocol):
+    """Takes what SRTP has decrypted and authenticated."""
 
-    video: VideoReceiver | None = None
+    def packet_received(self, data: bytes) -> None:
+        """Take one RTP packet."""
+
+    def report_received(self, data: bytes) -> None:
+        """Take one packet of RTCP reports."""
+
+
+class MediaDtls(RTCDtlsTransport):
+    """A DTLS transport whose RTP and RTCP go to one `PacketReceiver`.
+
+    Packets that come before `deliver_to` are dropped.
+    """
+
+    _packet_receiver: PacketReceiver | None = None
+
+    def deliver_to(self, receiver: PacketReceiver) -> None:
+        """Hand packets to `receiver` from now on.
+
+        The receiver cannot be an argument of the constructor: it exists only once the volunteer has
+        agreed to send video, and it needs this transport for its reports.
+        """
+        self._packet_receiver = receiver
 
     async def _handle_rtp_data(self, data: bytes, arrival_time_ms: int) -> None:
-        if self.video is not None:
-            self.video.packet_received(data)
+        if self._packet_receiver is not None:
+            self._packet_receiver.packet_received(data)
 
     async def _handle_rtcp_data(self, data: bytes) -> None:
-        if self.video is not None:
-            self.video.report_received(data)
+        if self._packet_receiver is not None:
+            self._packet_receiver.report_received(data)
 
 
 class VideoReceiver:
