@@ -45,10 +45,10 @@ from passerelle.wire.bus import Subjects
 from passerelle.wire.descriptor import Descriptor
 from passerelle.wire.invite import Invite
 from passerelle.wire.ways import DirectWay, Way
+from passerelle.wire.websocket import LINK_PATH
 
 BUILT_WIDGET: Final = Path(__file__).parent / "_widget"
 EXIT_ID: Final = "exit-1"
-LINK_PATH: Final = "/v1/link"
 WORKER_MARK: Final = "{n}"
 """In --exit-url: the worker's number."""
 RENEWAL_CHECK_S: Final = 600.0
