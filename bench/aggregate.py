@@ -10,6 +10,7 @@ from bench.crowd import Crowd, crowd
 from bench.report import Row, at_least, median
 from bench.world import Client
 from tests.lab import Wan
+from tests.lab.cast import ELEMENT
 
 MEANING = """
 One TCP download through several volunteers, each a real Chromium in a network namespace of its own.
@@ -45,7 +46,7 @@ def measure(quick: bool) -> Iterator[Row]:
 def _set_to(count: int, mbit: int, seconds: float) -> Iterator[Row]:
     with crowd([None] * count) as place:
         for relay in place.relays:
-            relay.browser.eval(f"{world.SWITCH}.setAttribute('mbit', {mbit})")
+            relay.browser.eval(f"{ELEMENT}.setAttribute('mbit', {mbit})")
         rate = _fresh(place, count, seconds)
         place.check()
     yield Row(f"{count} set to {mbit} Mbit/s, down", rate, "Mbit/s", at_least(27))

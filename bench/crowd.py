@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from bench.world import LIFETIME_S, READY_S, SNAPSHOT, Hosts, World, check_lines
+from bench.world import LIFETIME_S, READY_S, Hosts, World, check_lines
 from tests.lab import Lab, LabError, Namespace, Star, Wan
 from tests.lab.browser import LabBrowser
+from tests.lab.cast import SNAPSHOT, SWITCH
 
 POLL_S = 0.1
 
@@ -56,11 +57,11 @@ class Relay:
             case Ending.VANISHED:
                 self._silence = self._star.silence(self.label)
             case Ending.SWITCHED_OFF:
-                self.browser.click("role=switch")
+                self.browser.click(SWITCH)
 
     def switch_off(self) -> None:
         """Go in good order, and wait for it."""
-        self.browser.click("role=switch")
+        self.browser.click(SWITCH)
         self.browser.wait(f"{SNAPSHOT}.phase === 'off'", timeout_s=READY_S)
 
     def restore(self) -> None:
@@ -69,7 +70,7 @@ class Relay:
         if self._silence is not None:
             self._star.lift(self._silence)
             self._silence = None
-        self._world.switch_on(self.browser)
+        self._world.open_and_turn_on(self.browser)
 
 
 class Crowd:

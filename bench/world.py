@@ -19,19 +19,16 @@ from bench.report import median
 from passerelle.serve import BUILT_WIDGET
 from tests.lab import Child, Lab, Namespace, Star, Wan, traffic
 from tests.lab.browser import LabBrowser
+from tests.lab.cast import INVITE, SNAPSHOT, START_S, turn_on
 from tests.lab.firefox import LabFirefox
 from tests.rig.ports import free_port
 
-START_S = 30.0
 LINK_S = 60.0
 """A first link may take several attempts on a lossy path."""
 FREE_S = 15.0
 """The volunteer notices that a client left."""
 READY_S = 20.0
-INVITE = re.compile(r"https?://\S+/#[\w-]{43}")
 STEP = re.compile(r"^ {4}(\w+) +(\d+) ms$", re.MULTILINE)
-SWITCH = "document.querySelector('passerelle-switch')"
-SNAPSHOT = f"{SWITCH}.snapshot"
 LIFETIME_S = 3600.0
 SETTLE_S = 1.0
 PING_PORT = 7
@@ -131,15 +128,13 @@ class World:
         """Return a new Chromium on a host, with its switch on."""
         origins = (self._page_origin, f"http://{self.hosts.server.address}:{self.port}")
         browser = browse(host, *origins, firefox=self._firefox)
-        self.switch_on(browser)
+        self.open_and_turn_on(browser)
         return browser
 
-    def switch_on(self, browser: LabBrowser) -> None:
-        """Open the page in a volunteer's browser, and flip the switch."""
+    def open_and_turn_on(self, browser: LabBrowser) -> None:
+        """Open the page in a volunteer's browser, and turn its switch on."""
         browser.goto(f"{self._page_origin}/", timeout_s=READY_S)
-        browser.click("role=switch", timeout_s=READY_S)
-        browser.click('role=button[name="Turn on"]', timeout_s=READY_S)
-        browser.wait(f"['waiting', 'helping'].includes({SNAPSHOT}.phase)", timeout_s=READY_S)
+        turn_on(browser)
 
     def prepare(self, *options: str) -> Client:
         """Return a client that has not been started, with more options on its command line."""

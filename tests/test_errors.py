@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from passerelle import errors
@@ -39,11 +41,6 @@ def test_promised_answers(failure: Failure, socks_reply: int, http_status: int) 
     )
 
 
-def test_link_codes_fit_their_byte_and_their_close_code() -> None:
-    """A code is one byte in a frame and 4000 + value as a WebSocket close code."""
-    assert all(0 <= code <= 255 and 4000 + code <= 4999 for code in LinkCode)
-
-
 @pytest.mark.parametrize("kind", [errors.PeerError, errors.LinkLost])
 def test_peer_errors_name_reason_and_code(kind: type[errors.PeerError]) -> None:
     """One line for a log, and the code for the wire."""
@@ -57,6 +54,23 @@ def test_everything_raised_on_purpose_has_one_base() -> None:
     for name, kind in vars(errors).items():
         if isinstance(kind, type) and issubclass(kind, Exception):
             assert issubclass(kind, errors.PasserelleError), name
+
+
+def test_the_header_shows_the_tree_of_errors() -> None:
+    """Each class with the class it derives from, and no other."""
+    drawn: dict[str, str] = {}
+    above = [""]
+    for line in (errors.__doc__ or "").splitlines():
+        if branch := re.match(r"([│├└─ ]*)([A-Z]\w+(?: {2,}|$))", line):
+            depth, name = len(branch[1]) // 4, branch[2].strip()
+            drawn[name] = above[depth]
+            above[depth + 1 :] = [name]
+    defined = {
+        name: "" if kind is errors.PasserelleError else kind.__base__.__name__
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type) and issubclass(kind, Exception) and kind.__base__
+    }
+    assert drawn == defined
 
 
 def test_sensitive_values_redact_themselves() -> None:

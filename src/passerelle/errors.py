@@ -1,13 +1,15 @@
-"""Every error Passerelle raises on purpose, split by whose fault it is.
+"""The errors that Passerelle raises on purpose, split by whose fault they are.
 
 PasserelleError
 ├── ConfigError      what a person wrote (an option, a file, an invite) is wrong
 ├── LocalError       this machine cannot do it (port taken, no browser, no network)
 ├── PeerError        a peer broke the protocol; carries the code its link is closed with
 ├── LinkLost         a link ended; the session goes on over its other links
-│   └── LinkRefused  the exit did not want it
-├── SessionLost      a session ended; its streams are reset
+│   └── LinkRefused  the exit did not want the link
 └── StreamFailed     one proxied stream could not be opened or went away; carries a `Failure`
+
+The tree has the errors of this module. Another module may derive a narrower one from these, where
+its callers have to tell it apart; the others catch it as what it derives from.
 
 A message for a person says what happened, why, and what to do next.
 """
@@ -52,7 +54,7 @@ class Sensitive(Generic[T]):
 class LinkCode(enum.IntEnum):
     """Why a link was refused or closed; travels in `REFUSED` and `CLOSE` frames.
 
-    As a WebSocket close code it is sent as 4000 + value.
+    `wire.websocket` has the close codes that stand for them.
     """
 
     NORMAL = 0
@@ -190,10 +192,6 @@ class LinkLost(PasserelleError):
 
 class LinkRefused(LinkLost):
     """The exit answered a HELLO with REFUSED: the way to it is good, the link is not wanted."""
-
-
-class SessionLost(PasserelleError):
-    """A session ended for `reason`; its streams are gone."""
 
 
 class StreamFailed(PasserelleError):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from passerelle.errors import ConfigError
+
+LAST_PORT: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Listen:
             host = host[1:-1]
         elif ":" in host:
             colon = ""
-        if not colon or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
+        if not colon or not (port.isascii() and port.isdigit()) or not 0 < int(port) <= LAST_PORT:
             raise ConfigError(
                 f"{text!r} is no address to listen on. Write HOST:PORT, for example 0.0.0.0:443, "
                 "[::]:443 or 127.0.0.1:8080."

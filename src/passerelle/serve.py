@@ -11,9 +11,9 @@ import ipaddress
 import logging
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -28,7 +28,6 @@ from passerelle.broker.service import Broker
 from passerelle.core import embed
 from passerelle.core.address.classes import AddressClass, IPNetwork, classify
 from passerelle.core.address.host import join_authority
-from passerelle.core.address.policy import ConnectionPolicy
 from passerelle.errors import ConfigError
 from passerelle.exit.announcer import Announcer
 from passerelle.exit.service import Exit
@@ -41,18 +40,17 @@ from passerelle.io.server.web import WebServer, application
 from passerelle.io.server.web import tls_context as tls_context
 from passerelle.io.tasks import TaskSet
 from passerelle.keyring import LIFETIME_S, Keyring
-from passerelle.listen import Listen
+from passerelle.listen import LAST_PORT, Listen
 from passerelle.wire.bus import Subjects
 from passerelle.wire.descriptor import Descriptor
 from passerelle.wire.invite import Invite
 from passerelle.wire.ways import DirectWay, Way
+from passerelle.wire.websocket import LINK_PATH
 
 BUILT_WIDGET: Final = Path(__file__).parent / "_widget"
 EXIT_ID: Final = "exit-1"
-LINK_PATH: Final = "/v1/link"
 WORKER_MARK: Final = "{n}"
 """In --exit-url: the worker's number."""
-LAST_PORT: Final = 65535
 RENEWAL_CHECK_S: Final = 600.0
 """The age of the descriptor is looked at so often. A timer for the whole time would stand still
 while the machine sleeps."""
@@ -75,13 +73,14 @@ class ServeConfig:
     """Public base URL of the exit, https://… or wss://…; None: the broker's."""
     tls: ssl.SSLContext | None = None
     """For TLS on the listening ports; None when something in front of them does it."""
-    policy: ConnectionPolicy = field(default_factory=ConnectionPolicy)
     settings: ExitSettings = field(default_factory=ExitSettings)
-    """The exit's quotas, lifetimes and face; what it connects to is `policy`."""
+    """What the exit connects to, its quotas, its lifetimes and its site for strangers."""
     workers: int = 0
     """Exits in processes of their own, from `exit_listen` on; 0: one in this process."""
     worker_line: Callable[[int], list[str]] | None = None
-    """The command line of each."""
+    """The command line of each by its number; it comes with `workers`."""
+    worker_environment: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables of the workers, beside this process's own."""
     metrics_listen: Listen | None = None
     """Loopback address of `/metrics`: the broker's, and the exit's that is in this process."""
     bus: str | None = None
@@ -203,7 +202,7 @@ class Servers:
 
     async def _start_exit(self, stack: AsyncExitStack, app: web.Application, channel: Bus) -> None:
         config = self._config
-        settings = replace(config.settings, policy=config.policy)
+        settings = config.settings
         keys = (self._keys.broker_ticket.public_key(),)
         told = settings.config(EXIT_ID, self._keys.exit_link, keys, direct=config.direct)
         announcer = Announcer(channel, Subjects(*keys))
@@ -223,7 +222,12 @@ class Servers:
         config = self._config
         assert config.worker_line is not None  # comes with their number
         grace_s = config.settings.lifetimes.drain_s + WORKER_SLACK_S
-        self._workers = Workers(config.worker_line, config.workers, grace_s=grace_s)
+        self._workers = Workers(
+            config.worker_line,
+            config.workers,
+            grace_s=grace_s,
+            environment=config.worker_environment,
+        )
         await stack.enter_async_context(self._workers)
 
     def restart_workers(self) -> None:

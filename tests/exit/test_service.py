@@ -15,8 +15,9 @@ from passerelle.exit.reports import LinkReport, Reporter
 from passerelle.exit.service import Exit
 from passerelle.io.server.metrics import Metrics
 from passerelle.io.server.web import WebServer, application
-from passerelle.io.tunnel.websocket import CLOSE_CODE_BASE, SUBPROTOCOL
+from passerelle.io.tunnel.websocket import SUBPROTOCOL
 from passerelle.wire.tickets import Ticket, TicketKind, sign
+from passerelle.wire.websocket import CLOSE_CODE_BASE
 from tests.network import EXIT_ID, HOST, KEYS, exit_config, ticket
 
 VOLATILE = {"date"}

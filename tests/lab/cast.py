@@ -23,7 +23,8 @@ INVITE = re.compile(r"http://\S+/#[\w-]{43}")
 SWITCH = "role=switch"
 AGREE = 'role=button[name="Turn on"]'
 REFUSE = 'role=button[name="Not now"]'
-SNAPSHOT = "document.querySelector('passerelle-switch').snapshot"
+ELEMENT = "document.querySelector('passerelle-switch')"
+SNAPSHOT = f"{ELEMENT}.snapshot"
 
 
 class Cast:

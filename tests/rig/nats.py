@@ -14,25 +14,32 @@ from pathlib import Path
 from tests.rig.ports import free_port
 
 HOST = "127.0.0.1"
+USER = "passerelle"
 START_S = 10.0
 
 
 class NatsServer:
-    """One `nats-server` process; it may be stopped and started again on the same port."""
+    """One `nats-server` process; it may be stopped and started again on the same port.
 
-    def __init__(self) -> None:
+    With a password it takes nobody without one.
+    """
+
+    def __init__(self, password: str = "") -> None:
         self._port = free_port(HOST)
+        self._password = password
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"nats://{HOST}:{self._port}"
+        login = f"{USER}:{self._password}@" if self._password else ""
+        return f"nats://{login}{HOST}:{self._port}"
 
     def start(self) -> None:
         program = shutil.which("nats-server", path="/usr/local/bin:/usr/sbin:/usr/bin")
         assert program is not None, "nats-server is missing: run `make setup-test`"
+        login = ["--user", USER, "--pass", self._password] if self._password else []
         self._process = subprocess.Popen(
-            [program, "--addr", HOST, "--port", str(self._port)],
+            [program, "--addr", HOST, "--port", str(self._port), *login],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=Path("/"),
@@ -54,9 +61,9 @@ class NatsServer:
 
 
 @contextmanager
-def nats_server() -> Iterator[NatsServer]:
+def nats_server(password: str = "") -> Iterator[NatsServer]:
     """A running server, ended at the end."""
-    server = NatsServer()
+    server = NatsServer(password)
     server.start()
     try:
         yield server

@@ -1,6 +1,6 @@
 """Write the vectors that the Python and the TypeScript tests share.
 
-    .venv/bin/python tests/vectors/make.py [FOLDER]
+    .venv/bin/python -m tests.vectors.make [FOLDER]
 
 Inputs are JSON *text*, so that a vector may hold what no JSON library would write. The output is
 always the same: keys are fixed and nothing depends on the time.
@@ -33,6 +33,7 @@ from passerelle.wire import (
     invite,
     signalling,
 )
+from tests.vectors import sdp
 
 HERE = Path(__file__).resolve().parent
 NOW_S = 1_800_000_000
@@ -213,7 +214,7 @@ def make_descriptions() -> list[Json]:
 
 def _sdp(text: str) -> str | None:
     try:
-        return description.to_sdp(msgspec.json.decode(text, type=description.Description))
+        return sdp.to_sdp(msgspec.json.decode(text, type=description.Description))
     except (msgspec.MsgspecError, RecursionError):
         return None
 
@@ -277,7 +278,7 @@ def _edges(network: address.IPNetwork) -> Iterator[IPAddress]:
 
 def _is_canonical(text: str) -> bool:
     try:
-        return description._canonical(text) == text
+        return description.canonical(text) == text
     except ValueError:
         return False
 
@@ -319,7 +320,7 @@ def make_own_sdp() -> list[Json]:
 
 def _own(text: str) -> Json | None:
     try:
-        found = description.from_own_sdp(text)
+        found = sdp.from_own_sdp(text)
     except ValueError:
         return None
     values: Json = json.loads(msgspec.json.encode(found))

@@ -41,9 +41,8 @@ from passerelle.wire.signalling import (
     VolunteerHello,
     VolunteerReady,
 )
+from passerelle.wire.websocket import CLOSE_CODE_BASE
 
-CLOSE_BASE = 4000
-"""A `LinkCode` is sent as this plus its value in a WebSocket close (RFC 6455 §7.4.2)."""
 _HANDLE_BYTES = 8
 _LONGEST_RETRY_S = 3600.0
 _MALFORMED = BrokerBye(Bye.MALFORMED)
@@ -371,7 +370,7 @@ class Volunteers:
             async with asyncio.timeout(self._config.grace_s):
                 if bye is not None:
                     await socket.send_str(signalling.encode(bye))
-                await socket.close(code=CLOSE_BASE + code)
+                await socket.close(code=CLOSE_CODE_BASE + code)
 
 
 async def _receive(socket: web.WebSocketResponse) -> FromVolunteer | None:

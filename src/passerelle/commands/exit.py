@@ -3,38 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from passerelle import interrupt
+from passerelle.commands.exit_options import ExitOptions, takes_exit_options
 from passerelle.commands.running import forever, log_to_stderr
 from passerelle.errors import ConfigError
-from passerelle.listen import Listen
+from passerelle.listen import LAST_PORT, Listen
 
 if TYPE_CHECKING:
     from passerelle.exit.process import ListenAddresses
     from passerelle.exit.settings import ExitSettings
-    from passerelle.io.server.processes import Workers
-
-_STATE_HELP = (
-    "The network's keys. On another machine than the broker's, a folder with exit-link.pem and "
-    "broker-ticket.pub is enough."
-)
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the command to `app`."""
     app.command("exit")(command)
 
 
+@takes_exit_options
 def command(
-    state: Annotated[Path, typer.Option(metavar="FOLDER", help=_STATE_HELP)],
+    state: Annotated[
+        Path,
+        typer.Option(
+            metavar="FOLDER",
+            help="The network's keys. On another machine than the broker's, a folder with "
+            "exit-link.pem and broker-ticket.pub is enough.",
+        ),
+    ],
     listen: Annotated[
         str,
         typer.Option(
@@ -45,62 +49,9 @@ def command(
         int,
         typer.Option(min=1, max=64, help="How many exits: exit-1, exit-2 … one process each."),
     ] = 1,
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Settings (TOML): docs/OPERATIONS.md lists all."),
-    ] = None,
-    site: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Serve only this site, for example news.example or '*.news.example'. May be "
-            "repeated.",
-        ),
-    ] = None,
-    exit_port: Annotated[
-        list[int] | None,
-        typer.Option(metavar="PORT", help="A port to connect to, instead of the web's usual ones."),
-    ] = None,
-    exit_udp_port: Annotated[
-        list[int] | None,
-        typer.Option(metavar="PORT", help="The same for UDP, instead of 53 and 443."),
-    ] = None,
-    no_udp: Annotated[bool, typer.Option("--no-udp", help="Carry TCP only.")] = False,
-    allow: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NETWORK", help="Open a private network. Dangerous: every reader reaches it."
-        ),
-    ] = None,
-    face: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="A static site for everybody without a ticket."),
-    ] = None,
-    metrics_listen: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOST:PORT",
-            help="Serve /metrics on this loopback address; exit-2 has the next port.",
-        ),
-    ] = None,
-    direct: Annotated[
-        bool,
-        typer.Option("--direct", help="Let readers come without a volunteer; say so in `serve`."),
-    ] = False,
-    bus: Annotated[
-        str | None,
-        typer.Option(
-            metavar="nats://HOST:PORT",
-            help="NATS server where brokers hear of this exit's load and of its links.",
-        ),
-    ] = None,
-    tls_cert: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Certificate chain (PEM), to serve https.")
-    ] = None,
-    tls_key: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Private key of --tls-cert (PEM).")
-    ] = None,
     worker: Annotated[int | None, typer.Option(hidden=True)] = None,
+    *,
+    exits: ExitOptions,
 ) -> None:
     """Run exits, without a broker.
 
@@ -108,61 +59,49 @@ def command(
     and describes them in one go. SIGTERM lets open connections finish; SIGUSR2 restarts one exit
     after the other.
     """
-    from passerelle.exit.settings import ExitSettings  # noqa: PLC0415 - loads what --help does not need
-
     log_to_stderr()
-    settings = (ExitSettings.load(config) if config else ExitSettings()).with_flags(
-        allow=allow or (),
-        ports=exit_port or (),
-        udp_ports=() if no_udp else exit_udp_port,
-        sites=site,
-        face=face,
-    )
-    number = worker or 1
+    settings = exits.settings()
     if worker is None and workers > 1:
-        words = sys.argv[1:]
-        work = _supervise(lambda each: worker_command(words, each), workers, settings)
+        work = _supervise(worker_line(state, listen, exits), workers, settings, exits)
     else:
-        place = _place(number, listen, metrics_listen, tls_cert, tls_key)
-        work = _serve(
-            number, state, settings, place, direct=direct, child=worker is not None, bus=bus
-        )
+        number = worker or 1
+        addresses = _addresses(number, listen, exits)
+        work = _serve(number, state, settings, addresses, exits, is_worker=worker is not None)
     with suppress(interrupt.Interrupted):
         interrupt.run(work)
 
 
-def worker_command(words: Sequence[str], number: int) -> list[str]:
-    """Return the command line of one worker of `passerelle WORDS`."""
-    return [sys.executable, "-m", "passerelle", *words, "--worker", str(number)]
+def worker_line(state: Path, listen: str, exits: ExitOptions) -> Callable[[int], list[str]]:
+    """Return what tells the command line of each worker by its number.
+
+    A worker also needs the environment variables of `exits`. It logs as much as this process does.
+    """
+    debug = ["--debug"] if logging.getLogger().isEnabledFor(logging.DEBUG) else []
+    words = ["exit", "--state", str(state), "--listen", listen, *exits.words()]
+    line = [sys.executable, "-m", "passerelle", *debug, *words]
+    return lambda number: [*line, "--worker", str(number)]
 
 
 def shifted(address: Listen, number: int) -> Listen:
     """Return where worker `number` listens. Raises ConfigError beyond the last port."""
     port = address.port + number - 1
-    if port > 65535:
+    if port > LAST_PORT:
         raise ConfigError(f"Worker {number} would have port {port}. Begin at a lower one.")
     return Listen(address.host, port)
 
 
-def _place(
-    number: int,
-    listen: str,
-    metrics: str | None,
-    certificate: Path | None,
-    key: Path | None,
-) -> ListenAddresses:
-    from passerelle.exit.process import ListenAddresses  # noqa: PLC0415 - see above
-    from passerelle.io.server.web import tls_context  # noqa: PLC0415 - see above
+def _addresses(number: int, listen: str, exits: ExitOptions) -> ListenAddresses:
+    from passerelle.exit.process import ListenAddresses  # noqa: PLC0415 - --help does not need it
 
-    if (certificate is None) != (key is None):
-        raise ConfigError("--tls-cert and --tls-key belong together. Give both or neither.")
     address = shifted(Listen.parse(listen), number)
-    at = shifted(Listen.parse(metrics), number) if metrics else None
+    metrics = exits.metrics_listen
+    shown = shifted(Listen.parse(metrics), number) if metrics else None
     return ListenAddresses(
         address.host,
         address.port,
-        tls_context(certificate, key) if certificate and key else None,
-        None if at is None else (at.host, at.port),
+        tls=exits.tls(),
+        metrics=None if shown is None else (shown.host, shown.port),
+        trusted_proxies=exits.trusted_proxies(),
     )
 
 
@@ -170,44 +109,38 @@ async def _serve(
     number: int,
     state: Path,
     settings: ExitSettings,
-    place: ListenAddresses,
+    addresses: ListenAddresses,
+    exits: ExitOptions,
     *,
-    direct: bool,
-    child: bool,
-    bus: str | None,
+    is_worker: bool,
 ) -> None:
-    from passerelle.exit.process import ExitProcess  # noqa: PLC0415 - see above
-    from passerelle.io.server.processes import READY, orphaned  # noqa: PLC0415 - see above
-    from passerelle.keyring import ExitKeys  # noqa: PLC0415 - see above
+    from passerelle.exit.process import ExitProcess  # noqa: PLC0415 - --help does not need it
+    from passerelle.io.server.processes import READY, orphaned  # noqa: PLC0415 - as above
+    from passerelle.keyring import ExitKeys  # noqa: PLC0415 - as above
 
     keys = ExitKeys.open(state)
-    config = settings.config(f"exit-{number}", keys.link, keys.tickets, direct=direct)
-    async with ExitProcess(config, place, bus_url=bus):
-        print(READY if child else f"exit-{number} serves on port {place.port}.", flush=True)
-        if child:
+    config = settings.config(f"exit-{number}", keys.link, keys.tickets, direct=exits.direct)
+    async with ExitProcess(config, addresses, bus_url=exits.bus):
+        print(READY if is_worker else f"exit-{number} serves on port {addresses.port}.", flush=True)
+        if is_worker:
             await orphaned()
         else:
             await forever()
 
 
-async def _supervise(line: Callable[[int], list[str]], count: int, settings: ExitSettings) -> None:
-    async with supervised(line, count, settings):
-        print(f"{count} exits serve. SIGUSR2 restarts them one by one.", flush=True)
-        await forever()
-
-
-@asynccontextmanager
-async def supervised(
-    line: Callable[[int], list[str]], count: int, settings: ExitSettings
-) -> AsyncIterator[Workers]:
+async def _supervise(
+    line: Callable[[int], list[str]], count: int, settings: ExitSettings, exits: ExitOptions
+) -> None:
     """Run workers, and restart them one by one at SIGUSR2."""
-    from passerelle.io.server.processes import WORKER_SLACK_S, Workers  # noqa: PLC0415 - see above
+    from passerelle.io.server.processes import WORKER_SLACK_S, Workers  # noqa: PLC0415 - as above
 
-    loop = asyncio.get_running_loop()
     grace_s = settings.lifetimes.drain_s + WORKER_SLACK_S
-    async with Workers(line, count, grace_s=grace_s) as workers:
+    environment = exits.environment()
+    async with Workers(line, count, grace_s=grace_s, environment=environment) as workers:
+        loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGUSR2, workers.restart_soon)
         try:
-            yield workers
+            print(f"{count} exits serve. SIGUSR2 restarts them one by one.", flush=True)
+            await forever()
         finally:
             loop.remove_signal_handler(signal.SIGUSR2)

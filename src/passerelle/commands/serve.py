@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import re
 import signal
 from collections.abc import Iterator, Sequence
@@ -13,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from passerelle import limits
-from passerelle.commands import exit as exit_command
+from passerelle.commands.exit import shifted, worker_line
+from passerelle.commands.exit_options import ExitOptions, takes_exit_options
 from passerelle.commands.running import forever, log_to_stderr, say, until_interrupted
 from passerelle.errors import ConfigError
 from passerelle.listen import Listen
 
 if TYPE_CHECKING:
-    from passerelle.core.address.classes import IPNetwork
     from passerelle.wire.ways import Way
 
 
@@ -28,6 +27,7 @@ def register(app: typer.Typer) -> None:
     app.command()(serve)
 
 
+@takes_exit_options
 def serve(
     state: Annotated[
         Path,
@@ -54,17 +54,6 @@ def serve(
     exit_url: Annotated[
         str | None,
         typer.Option(metavar="URL", help="Public address of the exit, if it is another one."),
-    ] = None,
-    tls_cert: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Certificate chain (PEM), to serve https here. Leave it out behind a web server "
-            "that does TLS.",
-        ),
-    ] = None,
-    tls_key: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Private key of --tls-cert (PEM).")
     ] = None,
     stun: Annotated[
         list[str] | None,
@@ -99,14 +88,6 @@ def serve(
             "May be repeated.",
         ),
     ] = None,
-    direct: Annotated[
-        bool,
-        typer.Option(
-            "--direct",
-            help="Let readers who find no volunteer, or whose network blocks UDP, come to the exit "
-            "directly. Whoever has the invite can then learn and block its address.",
-        ),
-    ] = False,
     private_candidates: Annotated[
         bool,
         typer.Option(
@@ -115,24 +96,6 @@ def serve(
             "laboratory. Dangerous elsewhere: each then has the other send packets into its own "
             "network. Always so when --url is a private address.",
         ),
-    ] = False,
-    exit_port: Annotated[
-        list[int] | None,
-        typer.Option(
-            metavar="PORT",
-            help="A port the exit connects to, instead of the web's usual ones. May be repeated.",
-        ),
-    ] = None,
-    exit_udp_port: Annotated[
-        list[int] | None,
-        typer.Option(
-            metavar="PORT",
-            help="A port the exit exchanges UDP datagrams with, instead of 53 (DNS) and 443 "
-            "(HTTP/3). May be repeated.",
-        ),
-    ] = None,
-    no_udp: Annotated[
-        bool, typer.Option("--no-udp", help="Carry TCP only; readers' programs are told so.")
     ] = False,
     workers: Annotated[
         int,
@@ -143,32 +106,6 @@ def serve(
             "--exit-listen on. SIGUSR2 restarts them one by one.",
         ),
     ] = 0,
-    exit_config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config", metavar="FILE", help="The exit's settings (TOML): see docs/OPERATIONS.md."
-        ),
-    ] = None,
-    face: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="A static site for everybody without a ticket."),
-    ] = None,
-    metrics_listen: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOST:PORT",
-            help="Serve /metrics on this loopback port. With workers, exit-n has it n - 1 higher, "
-            "and the broker the one after them.",
-        ),
-    ] = None,
-    bus: Annotated[
-        str | None,
-        typer.Option(
-            metavar="nats://HOST:PORT",
-            help="NATS server by which several brokers share their volunteers, and exits elsewhere "
-            "report. Keep it private to your servers.",
-        ),
-    ] = None,
     broker_url: Annotated[
         list[str] | None,
         typer.Option(
@@ -184,15 +121,6 @@ def serve(
             help="Run a broker only: the exits run elsewhere (`passerelle exit`), at --exit-url.",
         ),
     ] = False,
-    trust_proxy: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NETWORK",
-            help="A proxy of yours that stands in front, for example 10.0.0.0/8: its "
-            "X-Forwarded-For is believed, and so limits hold for each network of readers instead "
-            "of for all together. May be repeated.",
-        ),
-    ] = None,
     disclose: Annotated[
         int,
         typer.Option(
@@ -219,14 +147,8 @@ def serve(
             help="Refuse clients and widgets of older releases, and tell them to update.",
         ),
     ] = None,
-    allow: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NETWORK",
-            help="Let the exit connect to a private network, for example 127.0.0.0/8. Dangerous: "
-            "everybody with the invite then reaches what is there. May be repeated.",
-        ),
-    ] = None,
+    *,
+    exits: ExitOptions,
 ) -> None:
     """Run a network's servers: a broker and an exit.
 
@@ -235,19 +157,14 @@ def serve(
     """
     from passerelle import serve as servers  # noqa: PLC0415
     from passerelle.broker.config import CAUTIOUS  # noqa: PLC0415
-    from passerelle.exit.settings import ExitSettings  # noqa: PLC0415
     from passerelle.keyring import Keyring  # noqa: PLC0415
 
     log_to_stderr()
-    if (tls_cert is None) != (tls_key is None):
-        raise ConfigError("--tls-cert and --tls-key belong together. Give both or neither.")
     if exit_listen and not exit_url:
         raise ConfigError(
             "With --exit-listen the exit has a port of its own: say how volunteers reach it with "
             "--exit-url, for example https://exit.bridge.example."
         )
-    if no_udp and exit_udp_port:
-        raise ConfigError("--no-udp and --exit-udp-port contradict each other. Give one of them.")
     if workers and not (exit_listen or no_exit):
         raise ConfigError(
             "Workers need ports of their own: give the first one's with --exit-listen, for example "
@@ -258,30 +175,6 @@ def serve(
             "With --no-exit the exits run elsewhere: say where with --exit-url, for example "
             "https://exit.bridge.example."
         )
-    settings = (ExitSettings.load(exit_config) if exit_config else ExitSettings()).with_flags(
-        allow=allow or (),
-        ports=exit_port or (),
-        udp_ports=() if no_udp else exit_udp_port,
-        face=face,
-    )
-    exit_words = ["exit", "--state", str(state), "--listen", exit_listen or ""]
-    for option, value in (
-        ("--config", exit_config),
-        ("--face", face),
-        ("--metrics-listen", metrics_listen),
-        ("--bus", bus),
-        ("--tls-cert", tls_cert),
-        ("--tls-key", tls_key),
-    ):
-        exit_words += [option, str(value)] if value else []
-    for option, values in (
-        ("--allow", allow),
-        ("--exit-port", exit_port),
-        ("--exit-udp-port", exit_udp_port),
-    ):
-        exit_words += [word for value in values or () for word in (option, str(value))]
-    exit_words += ["--no-udp"] if no_udp else []
-    exit_words += ["--direct"] if direct else []
     has_widget = servers.BUILT_WIDGET.is_dir()
     config = servers.ServeConfig(
         name=name,
@@ -289,22 +182,22 @@ def serve(
         listen=Listen.parse(listen),
         exit_listen=Listen.parse(exit_listen) if exit_listen else None,
         exit_url=exit_url,
-        tls=servers.tls_context(tls_cert, tls_key) if tls_cert and tls_key else None,
-        policy=settings.policy,
-        settings=settings,
+        tls=exits.tls(),
+        settings=exits.settings(),
         workers=workers,
-        worker_line=lambda number: exit_command.worker_command(exit_words, number),
-        metrics_listen=_metrics_at(metrics_listen, workers),
-        bus=bus,
+        worker_line=worker_line(state, exit_listen or "", exits),
+        worker_environment=exits.environment(),
+        metrics_listen=_metrics_at(exits.metrics_listen, workers),
+        bus=exits.bus,
         more_brokers=tuple(broker_url or ()),
         has_exit=not no_exit,
-        trusted_proxies=_networks("--trust-proxy", trust_proxy or []),
+        trusted_proxies=exits.trusted_proxies(),
         network_volunteers=disclose,
         minimum=_release(minimum_version) if minimum_version else None,
         stun=tuple(stun or ()),
         stun_listen=Listen.parse(stun_listen) if stun_listen else None,
         ways=(*_ways("fronted", fronted or []), *_ways("amp", amp or [])),
-        direct=direct,
+        direct=exits.direct,
         private_candidates=private_candidates,
         widget_dir=servers.BUILT_WIDGET if has_widget else None,
         kept_dir=state / "widget",
@@ -341,15 +234,6 @@ def serve(
     until_interrupted(work())
 
 
-def _networks(option: str, texts: Sequence[str]) -> tuple[IPNetwork, ...]:
-    try:
-        return tuple(ipaddress.ip_network(text) for text in texts)
-    except ValueError as error:
-        raise ConfigError(
-            f"{option} wants a network such as 10.1.0.0/16 or fd00::/8: {error}."
-        ) from error
-
-
 def _countries(given: Sequence[str]) -> frozenset[str]:
     codes = frozenset(code.upper() for code in given if code != "none")
     for code in codes:
@@ -383,4 +267,4 @@ def _ways(kind: str, texts: Sequence[str]) -> Iterator[Way]:
 
 def _metrics_at(text: str | None, workers: int) -> Listen | None:
     """Return where this process shows its numbers: on the port after its workers'."""
-    return exit_command.shifted(Listen.parse(text), workers + 1) if text else None
+    return shifted(Listen.parse(text), workers + 1) if text else None

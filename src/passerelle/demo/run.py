@@ -23,6 +23,7 @@ from passerelle.demo.browser import Browser, launch
 from passerelle.demo.fetch import Page, fetch
 from passerelle.demo.output import TerminalOutput
 from passerelle.errors import ConfigError, LocalError
+from passerelle.exit.settings import ExitSettings
 from passerelle.io.server.web import WebServer
 from passerelle.keyring import Keyring
 from passerelle.listen import Listen
@@ -142,8 +143,10 @@ class Demo:
             name="Passerelle demo",
             url=f"http://{HOST}:{port}",
             listen=Listen(HOST, port),
-            policy=ConnectionPolicy(
-                allow=(ipaddress.ip_network(f"{HOST}/32"),), ports=frozenset({site_port})
+            settings=ExitSettings(
+                policy=ConnectionPolicy(
+                    allow=(ipaddress.ip_network(f"{HOST}/32"),), ports=frozenset({site_port})
+                )
             ),
             widget_dir=BUILT_WIDGET,
         )

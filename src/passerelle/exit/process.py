@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from passerelle.core.address.classes import IPNetwork
 from passerelle.exit.announcer import Announcer
 from passerelle.exit.config import ExitConfig
 from passerelle.exit.service import Exit
@@ -27,6 +28,8 @@ class ListenAddresses:
     """None when something in front does it."""
     metrics: tuple[str, int] | None = None
     """Loopback address and port of `/metrics`; None serves none."""
+    trusted_proxies: tuple[IPNetwork, ...] = ()
+    """Whose X-Forwarded-For says which network a connection counts for."""
 
 
 class ExitProcess:
@@ -36,14 +39,14 @@ class ExitProcess:
     """
 
     def __init__(
-        self, config: ExitConfig, place: ListenAddresses, *, bus_url: str | None = None
+        self, config: ExitConfig, addresses: ListenAddresses, *, bus_url: str | None = None
     ) -> None:
         """Make nothing yet: it needs a running event loop.
 
         At `bus_url` it tells brokers how it and its links do; None: nobody.
         """
         self._config = config
-        self._place = place
+        self._addresses = addresses
         self._bus_url = bus_url
         self._stack = AsyncExitStack()
         self._exit: Exit | None = None
@@ -52,11 +55,11 @@ class ExitProcess:
         """Listen. Raises LocalError when a port or the bus cannot be opened, ConfigError for a bad
         face or a bad address of the bus.
         """
-        place = self._place
+        addresses = self._addresses
         metrics = Metrics()
         async with AsyncExitStack() as stack:
-            if place.metrics is not None:
-                await stack.enter_async_context(MetricsServer(metrics, *place.metrics))
+            if addresses.metrics is not None:
+                await stack.enter_async_context(MetricsServer(metrics, *addresses.metrics))
             channel = await connect(self._bus_url, name=self._config.exit_id)
             stack.push_async_callback(channel.close)
             announcer = Announcer(channel, Subjects(self._config.ticket_keys[0]))
@@ -66,7 +69,13 @@ class ExitProcess:
             stack.push_async_callback(self._exit.close)
             app = application()
             self._exit.add_routes(app)
-            server = WebServer(app, place.host, place.port, tls=place.tls)
+            server = WebServer(
+                app,
+                addresses.host,
+                addresses.port,
+                tls=addresses.tls,
+                trusted=addresses.trusted_proxies,
+            )
             await stack.enter_async_context(server)
             # The other way round on the way out: links end while the port is still open.
             stack.push_async_callback(self._exit.close)

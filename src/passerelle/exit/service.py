@@ -28,10 +28,9 @@ from passerelle.io.tunnel.tls import TlsPipe, exit_context
 from passerelle.io.tunnel.websocket import MESSAGE_LIMIT_BYTES, SUBPROTOCOL, WebSocketTransport
 from passerelle.wire.bus import ExitLoad
 from passerelle.wire.tickets import Ticket, TicketKind, verify
+from passerelle.wire.websocket import LINK_PATH
 
 _log = logging.getLogger(__name__)
-
-LINK_PATH = "/v1/link"
 
 
 class Exit:

@@ -204,15 +204,16 @@ def make_policy(
     if listed == ():
         raise ConfigError("Site mode without sites serves nothing: list at least one.")
     return ConnectionPolicy(
-        allow=_networks(names["allow"], allow),
-        deny=_networks(names["deny"], deny),
+        allow=parse_networks(names["allow"], allow),
+        deny=parse_networks(names["deny"], deny),
         ports=frozenset(ports) or WEB_PORTS,
         udp_ports=frozenset(udp_ports),
         sites=listed,
     )
 
 
-def _networks(name: str, texts: Sequence[str]) -> tuple[IPNetwork, ...]:
+def parse_networks(name: str, texts: Sequence[str]) -> tuple[IPNetwork, ...]:
+    """Read networks that a person wrote as the setting `name`. Raises ConfigError."""
     try:
         return tuple(ipaddress.ip_network(text) for text in texts)
     except ValueError as error:

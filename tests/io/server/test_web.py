@@ -2,7 +2,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import aiohttp
 import pytest
@@ -15,6 +15,7 @@ from passerelle.io.server.web import WebServer, application, cannot_listen, disc
 from passerelle.io.tasks import TaskSet
 
 SECRET = "192.0.2.7"
+Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def hello(_request: web.Request) -> web.Response:
@@ -195,14 +196,14 @@ async def test_with_a_tls_context_it_speaks_tls_only() -> None:
 async def test_connections_beyond_the_bound_are_cut_off_and_come_back_later(
     per_network: int,
 ) -> None:
-    """Connections beyond either bound are aborted; trusted proxies count towards no network."""
+    """Connections beyond either bound are aborted, in all or of one network."""
     public = ip_address("93.184.216.34")
     most = 100 if per_network == 2 else 2
 
-    async def opened(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def opened(port: int) -> Pair:
         return await asyncio.open_connection("127.0.0.1", port)
 
-    async def lives(pair: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> bool:
+    async def lives(pair: Pair) -> bool:
         reader, writer = pair
         try:
             writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -224,3 +225,66 @@ async def test_connections_beyond_the_bound_are_cut_off_and_come_back_later(
             again[1].close()
         for _, writer in (*pairs, again):
             writer.close()
+
+
+class Holding:
+    """An application whose answers wait until they are let go, asked by way of a proxy."""
+
+    def __init__(self) -> None:
+        self.app = application()
+        self.app.router.add_get("/", self._hold)
+        self.free = asyncio.Event()
+        self._asked: asyncio.Queue[None] = asyncio.Queue()
+
+    async def _hold(self, _request: web.Request) -> web.Response:
+        self._asked.put_nowait(None)
+        await self.free.wait()
+        return web.Response(text="held")
+
+    async def ask(self, port: int, sender: str) -> Pair:
+        """Send a request, as a proxy would that got it from `sender`."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = f"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-For: {sender}"
+        writer.write(f"{head}\r\n\r\n".encode())
+        return reader, writer
+
+    async def ask_and_wait(self, port: int, sender: str) -> Pair:
+        """Send a request, and return when the handler has it."""
+        pair = await self.ask(port, sender)
+        await self._asked.get()
+        return pair
+
+
+async def answered(pair: Pair) -> bool:
+    reader, writer = pair
+    try:
+        return b"held" in await reader.read()
+    except ConnectionError:
+        return False
+    finally:
+        writer.close()
+
+
+async def test_behind_a_trusted_proxy_requests_count_for_the_network_it_names() -> None:
+    """Beyond the bound one is cut off; another network's is not, and room comes back."""
+    here = Holding()
+    trusted = (ip_network("127.0.0.1/32"),)
+    server = WebServer(here.app, "127.0.0.1", 0, per_network=2, trusted=trusted)
+    async with server, asyncio.timeout(10):
+        senders = ("8.8.8.1", "9.9.9.1, 8.8.8.2", "9.9.9.1", "9.9.9.2", "10.0.0.1")
+        held = [await here.ask_and_wait(server.port, each) for each in senders]
+        assert not await answered(await here.ask(server.port, "8.8.8.3"))
+        assert not await answered(await here.ask(server.port, "8.8.8.1, 9.9.9.3"))
+        here.free.set()
+        assert all([await answered(each) for each in held])
+        assert await answered(await here.ask(server.port, "8.8.8.3"))
+
+
+async def test_what_an_unknown_proxy_says_counts_for_nothing() -> None:
+    """Anybody can write an X-Forwarded-For."""
+    here = Holding()
+    server = WebServer(here.app, "127.0.0.1", 0, per_network=2)
+    async with server, asyncio.timeout(10):
+        held = [await here.ask_and_wait(server.port, "8.8.8.8") for _ in range(4)]
+        here.free.set()
+        assert all([await answered(each) for each in held])

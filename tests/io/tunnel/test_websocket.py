@@ -12,7 +12,8 @@ from passerelle import limits
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.server.web import WebServer, application
 from passerelle.io.tunnel import websocket as ws
-from passerelle.io.tunnel.websocket import CLOSE_CODE_BASE, MESSAGE_LIMIT_BYTES, WebSocketTransport
+from passerelle.io.tunnel.websocket import MESSAGE_LIMIT_BYTES, WebSocketTransport
+from passerelle.wire.websocket import CLOSE_CODE_BASE
 
 
 class Taker:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -37,14 +38,22 @@ class Workers:
     """
 
     def __init__(
-        self, command: Callable[[int], Sequence[str]], count: int, *, grace_s: float
+        self,
+        command: Callable[[int], Sequence[str]],
+        count: int,
+        *,
+        grace_s: float,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """`command` returns the command line of the worker with a given number.
 
-        After SIGTERM a worker has `grace_s` to end; then it is killed.
+        After SIGTERM a worker has `grace_s` to end; then it is killed. Workers have this process's
+        environment with `environment` on top: secrets belong there, because every user of a machine
+        can read every command line.
         """
         self._grace_s = grace_s
-        self._workers = [_Worker(number, command(number)) for number in range(1, count + 1)]
+        whole = {**os.environ, **(environment or {})}
+        self._workers = [_Worker(number, command(number), whole) for number in range(1, count + 1)]
         self._tasks = TaskSet("workers")
         self._restarting = asyncio.Lock()
 
@@ -121,13 +130,14 @@ class Workers:
 class _Worker:
     """One worker, which is a new process after each restart."""
 
-    def __init__(self, number: int, command: Sequence[str]) -> None:
+    def __init__(self, number: int, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self.number = number
         self.ready = asyncio.Event()
         self.wanted = True
         self.process: Process | None = None
         self._has_served = False
         self._command = command
+        self._environment = environment
 
     async def keep_running(self) -> None:
         """Run the process, and start it again whenever it ends.
@@ -169,7 +179,9 @@ class _Worker:
                 self.process.kill()
 
     async def _run(self) -> None:
-        self.process = await asyncio.create_subprocess_exec(*self._command, stdin=PIPE, stdout=PIPE)
+        self.process = await asyncio.create_subprocess_exec(
+            *self._command, stdin=PIPE, stdout=PIPE, env=self._environment
+        )
         assert self.process.stdout is not None
         while line := await self.process.stdout.readline():
             if line.decode(errors="replace").strip() == READY:

@@ -15,11 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from aiohttp import web, web_response
+from aiohttp import hdrs, web, web_response
 
 from passerelle import limits
 from passerelle.core.address.classes import IPNetwork
-from passerelle.core.address.forwarded import is_trusted, plain_address
+from passerelle.core.address.forwarded import client_address, is_trusted, plain_address
 from passerelle.core.address.host import IPAddress
 from passerelle.core.address.prefix import holder
 from passerelle.errors import ConfigError, LocalError, Sensitive
@@ -54,13 +54,17 @@ def application() -> web.Application:
 class _Connections:
     """Counts a server's connections, and aborts new ones when there are too many.
 
-    aiohttp calls its `Server` object for every connection; this class wraps those two methods.
+    aiohttp calls its `Server` object for every connection and every request; this class wraps those
+    methods. A proxy's connection carries the requests of many networks, one after the other, so
+    behind a trusted proxy a request in progress (a WebSocket, for its whole life) counts where
+    otherwise a connection does.
     """
 
     def __init__(
         self, server: web.Server, most: int, per_network: int, trusted: Sequence[IPNetwork]
     ) -> None:
         self._made, self._lost = server.connection_made, server.connection_lost
+        self._handle = server.request_handler
         self._most = most
         self._per_network = per_network
         self._trusted = trusted
@@ -69,6 +73,8 @@ class _Connections:
         self._network_of: dict[web.RequestHandler, bytes] = {}
         server.connection_made = self._on_made  # type: ignore[method-assign]
         server.connection_lost = self._on_lost  # type: ignore[method-assign]
+        if trusted:
+            server.request_handler = self._on_request
 
     def _on_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         self._made(handler, transport)
@@ -77,9 +83,7 @@ class _Connections:
         if network is not None:
             self._network_of[handler] = network
             self._networks[network] += 1
-        if self._count > self._most or (
-            network is not None and self._networks[network] > self._per_network
-        ):
+        if self._count > self._most or self._is_full(network):
             transport.abort()
 
     def _on_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
@@ -87,16 +91,45 @@ class _Connections:
         self._count -= 1
         network = self._network_of.pop(handler, None)
         if network is not None:
-            self._networks[network] -= 1
-            if not self._networks[network]:
-                del self._networks[network]
+            self._forget(network)
+
+    async def _on_request(self, request: web.BaseRequest) -> web.StreamResponse:
+        network = self._forwarded_network(request)
+        if network is None:
+            return await self._handle(request)
+        self._networks[network] += 1
+        try:
+            if self._is_full(network):
+                if request.transport is not None:
+                    request.transport.abort()
+                return web.Response(status=503)  # written to nobody
+            return await self._handle(request)
+        finally:
+            self._forget(network)
+
+    def _is_full(self, network: bytes | None) -> bool:
+        return network is not None and self._networks[network] > self._per_network
+
+    def _forget(self, network: bytes) -> None:
+        self._networks[network] -= 1
+        if not self._networks[network]:
+            del self._networks[network]
 
     def _network(self, transport: asyncio.Transport) -> bytes | None:
+        """Return the network that a connection counts for; None for a trusted proxy's."""
         peer = transport.get_extra_info("peername")
         address = plain_address(peer[0]) if isinstance(peer, tuple) else None
         if address is None or is_trusted(address, self._trusted):
             return None
         return holder(address)
+
+    def _forwarded_network(self, request: web.BaseRequest) -> bytes | None:
+        """Return the network that a request counts for; None where its connection counts."""
+        peer = peer_address(request)
+        if peer is None or not is_trusted(peer, self._trusted):
+            return None
+        fields = request.headers.getall(hdrs.X_FORWARDED_FOR, ())
+        return holder(client_address(peer, fields, self._trusted))
 
 
 class WebServer:
@@ -122,8 +155,9 @@ class WebServer:
         """With port 0 the system chooses a port, which the property `port` then has.
 
         A connection is aborted at once when there are more than `connections` in all, or more than
-        `per_network` from its /24 or /56. The second limit does not hold for `trusted` proxies and
-        for addresses that are not public.
+        `per_network` from its /24 or /56. The second limit does not hold for addresses that are not
+        public. A connection of a `trusted` proxy counts, while a request is in progress, for the
+        network that its X-Forwarded-For names.
         """
         self._host = host
         self._wanted_port = port
@@ -205,7 +239,7 @@ async def disconnected(request: web.Request) -> None:
         await asyncio.sleep(DISCONNECT_POLL_S)
 
 
-def peer_address(request: web.Request) -> IPAddress | None:
+def peer_address(request: web.BaseRequest) -> IPAddress | None:
     """Return the address at the other end of the connection that brought `request`.
 
     Returns None when the connection is lost already, or when it has no IP address. An IPv4-mapped

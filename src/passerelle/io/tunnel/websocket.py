@@ -12,13 +12,12 @@ from passerelle import limits
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.transport import Receiver, Windows
+from passerelle.wire.websocket import CLOSE_CODE_BASE
 
 SUBPROTOCOL = "passerelle.v1"
 """First WebSocket subprotocol of a link; the second is the ticket."""
 MESSAGE_LIMIT_BYTES = limits.LINK_MESSAGE_BYTES + 1
 """aiohttp's `max_msg_size` is the first size that it refuses."""
-CLOSE_CODE_BASE = 4000
-"""A `LinkCode` travels as a WebSocket close code from here on (RFC 6455 §7.4.2)."""
 _CLOSE_TIMEOUT_S = 2.0
 
 
