@@ -1,4 +1,4 @@
-"""The exit's sessions: who may start one, who may resume one, and what their streams may do."""
+"""The exit's sessions: who may start or resume one, and what the streams in it may do."""
 
 from __future__ import annotations
 
@@ -31,12 +31,13 @@ from passerelle.wire.tickets import TicketKind, verify
 _log = logging.getLogger(__name__)
 
 SWEEP_S = 1.0
-"""How often lifetimes are looked at."""
+"""Time between two looks at the lifetimes."""
 SETTLE_S = 2.0
-"""The last bytes of a drained exit are acknowledged by then, or never."""
+"""Longest time that a drained exit waits for its last bytes to be acknowledged."""
 SETTLE_POLL_S = 0.02
 LATE_STREAMS_S = 2.0
-"""A stream asked for before the client can have learned that the exit drains is still served."""
+"""Time after the exit begins to drain in which new streams are still served: a client may have
+asked for them before it could learn of the drain."""
 
 
 class SessionTable:
@@ -53,9 +54,10 @@ class SessionTable:
         self._turns = FairTurns(config.rate_bytes_s)
         self._draining_since_s: float | None = None
         self._calm = asyncio.Event()
-        """Set whenever the last stream of the exit ends."""
+        """Set when the last stream of a draining exit ends."""
         self._tasks.spawn(self._sweep(), "lifetimes")
         self.flows = TaskSet("exit/flows", limit=limits.EXIT_FLOWS)
+        """The tasks that serve UDP flows."""
 
     def __len__(self) -> int:
         """Return how many sessions are alive."""
@@ -63,12 +65,12 @@ class SessionTable:
 
     @property
     def stream_count(self) -> int:
-        """How many streams are open, those that are being connected included."""
+        """How many streams are open. A stream that is being connected counts."""
         return sum(len(session.connections) for session in self._sessions.values())
 
     @property
     def draining(self) -> bool:
-        """Whether no session is started any more."""
+        """Whether the exit starts no session any more."""
         return self._draining_since_s is not None
 
     def admit(self, hello: Hello) -> tuple[Tunnel, bool]:
@@ -110,7 +112,7 @@ class SessionTable:
         return session.tunnel, False
 
     def forget(self, session: _ExitSession) -> None:
-        """A session is over."""
+        """Forget a session that is over."""
         self._sessions.pop(session.id, None)
         self._accounts.close_session(session.account)
 
@@ -128,7 +130,7 @@ class SessionTable:
         session.connections.add(connection)
 
     def spawn_flow(self, session: _ExitSession, stream: TunnelStream, host: str, port: int) -> None:
-        """Do as `spawn` does, for a UDP flow."""
+        """Serve one UDP flow in the background. Raises RuntimeError when the exit is closing."""
         flow = FlowConnection(
             stream,
             session.account,
@@ -147,26 +149,26 @@ class SessionTable:
         session.connections.add(flow)
 
     def takes_streams(self) -> bool:
-        """Whether new streams are served."""
+        """Return whether new streams are served."""
         since_s = self._draining_since_s
         return since_s is None or self._loop.time() - since_s < LATE_STREAMS_S
 
     def calm(self) -> None:
-        """A stream ended: somebody may wait for the last one."""
+        """Wake `drain` if the last stream has ended."""
         if self.draining and not self.stream_count:
             self._calm.set()
 
     async def drain(self) -> None:
         """Start no session, send clients elsewhere, and wait for open streams up to `drain_s`.
 
-        Cancelling gives the waiting up.
+        Cancelling ends the waiting; the exit stays draining.
         """
         self._draining_since_s = self._loop.time()
         for session in list(self._sessions.values()):
             session.tunnel.drain()
         try:
             async with asyncio.timeout(self._config.lifetimes.drain_s):
-                # What was asked for before the client knew is on its way for a moment still.
+                # Streams that clients asked for before they knew may still arrive for a moment.
                 if self._sessions:
                     await asyncio.sleep(min(LATE_STREAMS_S, self._config.lifetimes.drain_s))
                 while self.stream_count:
@@ -178,8 +180,9 @@ class SessionTable:
         await self._settle()
 
     async def _settle(self) -> None:
-        """Wait a moment for acknowledgements: CLOSE must not overtake the last bytes, which may be
-        on another link.
+        """Wait a moment for acknowledgements.
+
+        CLOSE must not overtake the last bytes, which may be on another link.
         """
         deadline_s = self._loop.time() + SETTLE_S
         while self._loop.time() < deadline_s and self._is_unsettled():  # noqa: ASYNC110
@@ -260,10 +263,10 @@ class _ExitSession:
         _log.info("link %d closed: %s", number, error)
 
     def link_leaving(self, number: int) -> None:
-        """The client replaces it."""
+        """Do nothing: the client replaces the link."""
 
     def link_control(self, number: int, message: Control) -> None:
-        """A relay says nothing here that an exit acts on."""
+        """Do nothing: an exit acts on nothing that a relay says."""
 
     def stream_requested(self, stream: TunnelStream, host: str, port: int) -> None:
         self._requested(self._table.spawn, stream, host, port)
@@ -290,7 +293,7 @@ class _ExitSession:
                 stream.refuse(Failure.INTERNAL)
 
     def tunnel_leaving(self) -> None:
-        """Clients do not ask exits to go."""
+        """Do nothing: a client does not tell an exit to go away."""
 
     def tunnel_ended(self, reason: LinkCode) -> None:
         for connection in list(self.connections):
@@ -300,18 +303,18 @@ class _ExitSession:
     # --- limits ---------------------------------------------------------------------------------
 
     def _limit(self, stream: TunnelStream, now: float) -> None:
-        """Refuse a stream beyond the quota, and end a session that asks on and on."""
+        """Refuse a stream beyond the quota, and end a session that goes on asking for streams."""
         self._table.counts.streams_limited.add()
         stream.refuse(Failure.LIMIT)
         if not self._refusals.take(now):
             _log.info("a session ended: it asked for streams on and on")
-            # Not in the midst of what the tunnel is doing.
+            # The tunnel is in the midst of delivering, so it is closed afterwards.
             self._loop.call_soon(self.tunnel.close)
 
     def connection_ended(
         self, connection: SiteConnection | FlowConnection, ending: StreamEnding
     ) -> None:
-        """A stream is over."""
+        """Count a stream that is over, and note that the session was busy until now."""
         self.connections.discard(connection)
         self.account.close_stream()
         self._busy_s = self._loop.time()
@@ -319,7 +322,7 @@ class _ExitSession:
         self._table.calm()
 
     def sweep(self, now: float) -> None:
-        """End what has lasted too long."""
+        """End the session or those of its streams that were idle or lasted for too long."""
         lifetimes = self._lifetimes
         idle = not self.connections and now - self._busy_s > lifetimes.session_idle_s
         if idle or now - self._began_s > lifetimes.session_total_s:

@@ -9,17 +9,17 @@ from passerelle.core.tunnel.roundrobin import DeficitRoundRobin
 
 
 class TurnTaker(Protocol):
-    """Who sends in turns."""
+    """Sends in turns."""
 
     def resume(self, quantum_bytes: int) -> None:
-        """Send up to so many bytes now, and tell `FairTurns.spend` how many it were."""
+        """Send up to `quantum_bytes` now, and tell `FairTurns.spend` how many bytes were sent."""
 
 
 class FairTurns:
-    """One line for all tunnels of a process."""
+    """The line in which all tunnels of a process wait to send."""
 
     def __init__(self, rate_bytes_s: float | None = None) -> None:
-        """`rate_bytes_s` of the way out; None when the processor is the only bottleneck."""
+        """`rate_bytes_s` is the rate of the way out; None when only the processor limits."""
         self._loop = asyncio.get_running_loop()
         self._line: DeficitRoundRobin[TurnTaker] = DeficitRoundRobin(
             rate_bytes_s, self._loop.time()
@@ -27,23 +27,23 @@ class FairTurns:
         self._next: asyncio.Handle | None = None
 
     def ask(self, party: TurnTaker) -> int:
-        """Return how many bytes may be sent at once; 0: wait for `resume`."""
+        """Return how many bytes may be sent at once. After 0, `resume` is called in time."""
         if not self._line and not self._line.pause_s(self._loop.time()):
             return self._line.quantum_bytes
         self.wait(party)
         return 0
 
     def wait(self, party: TurnTaker) -> None:
-        """Stand in line: `resume` is called in a later turn of the event loop."""
+        """Put a party in the line: its `resume` is called in a later turn of the event loop."""
         self._line.wait(party)
         self._arm()
 
     def leave(self, party: TurnTaker) -> None:
-        """Want no turn any more."""
+        """Take a party out of the line, if it stands there."""
         self._line.leave(party)
 
     def spend(self, size: int) -> None:
-        """Count what was sent."""
+        """Count `size` bytes that were sent."""
         self._line.spend(size, self._loop.time())
 
     def close(self) -> None:
@@ -62,7 +62,7 @@ class FairTurns:
             self._next = self._loop.call_soon(self._round)
 
     def _round(self) -> None:
-        """Give everybody in the line one turn, as far as the rate goes."""
+        """Give each party in the line one turn, as long as the rate allows another."""
         self._next = None
         for _ in range(len(self._line)):
             party = self._line.next(self._loop.time())

@@ -1,4 +1,4 @@
-"""One UDP flow inside a session: datagrams over a stream, as capsules."""
+"""One UDP flow inside a session: datagrams as capsules over a stream."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from passerelle.io.tunnel.stream import TunnelStream
 from passerelle.wire.capsule import CapsuleDecoder, encode_datagram
 
 _MARK_S = 0.005
-"""How far apart the times are that a queue remembers: some fifty of them in a full one."""
+"""Time between the marks in a queue, of which a full queue has about fifty."""
 
 
 class Flow:
     """One end of a flow.
 
-    It lives as long as the application uses it: only what goes towards the site counts, so that a
-    site cannot keep a forgotten flow open (RFC 4787 §4.3).
+    A flow lives as long as the application uses it. Only datagrams towards the site count as use,
+    so that a site cannot keep a forgotten flow open (RFC 4787 §4.3).
     """
 
     def __init__(self, stream: TunnelStream) -> None:
@@ -26,12 +26,12 @@ class Flow:
         self._used_at = self._now()
         self._sent_bytes = 0
         self._marks: deque[tuple[int, float]] = deque()
-        """Places in the queue, counted as `_sent_bytes` is, and when each was filled."""
+        """Places in the queue, counted as `_sent_bytes` is, each with the time it was filled."""
 
     def send(self, payload: bytes) -> bool:
-        """Send a datagram, or drop it when the queue is full or stands still; return which.
+        """Send a datagram and return True, or drop it when the queue is full or stands still.
 
-        Never waits: a datagram that stands in a long queue is of no use when it arrives.
+        The call never waits: a datagram that stood in a long queue is of no use when it arrives.
         """
         now = self._now()
         if self._waited_s(now) > limits.FLOW_QUEUE_S:
@@ -52,10 +52,10 @@ class Flow:
         return now - self._marks[0][1] if self._marks else 0.0
 
     async def receive(self) -> list[bytes]:
-        """Return the next datagrams, at least one; none at the end.
+        """Return the next datagrams, at least one; none at the end of the flow.
 
-        Raises StreamFailed, and PeerError for a malformed capsule: break the stream off then.
-        Cancelling loses nothing.
+        Raises StreamFailed, and PeerError for a malformed capsule, after which the caller breaks
+        the flow off. Cancelling loses nothing.
         """
         while data := await self._stream.read():
             if payloads := self._decoder.receive(data):
@@ -67,11 +67,11 @@ class Flow:
         self._stream.abort()
 
     def touch(self) -> None:
-        """Note that the application uses the flow."""
+        """Note that the application has used the flow."""
         self._used_at = self._now()
 
     async def idle(self, after_s: float) -> None:
-        """Wait until the flow has not been used for `after_s`."""
+        """Wait until the flow has not been used for `after_s`. Cancelling changes nothing."""
         while (left_s := self._used_at + after_s - self._now()) > 0:  # noqa: ASYNC110  (a clock tells nobody)
             await asyncio.sleep(left_s)
 

@@ -1,4 +1,4 @@
-"""A link's own end: envelope, TLS and frames over a transport."""
+"""One end of a link: envelope, TLS and frames over a transport."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PADDING_SPREAD_BYTES = 1200
 
 
 class LinkHandler(Protocol):
-    """Who uses a link."""
+    """Uses a link."""
 
     def link_ready(self, link: SecureLink) -> None:
         """TLS is done: frames may be sent."""
@@ -28,16 +28,16 @@ class LinkHandler(Protocol):
         """Take frames. A PeerError raised here closes the link with its code."""
 
     def link_draining(self, link: SecureLink) -> None:
-        """The relay will leave soon."""
+        """The relay announces its end."""
 
     def link_control(self, link: SecureLink, message: Control) -> None:
         """The relay says something else."""
 
     def link_windows(self, link: SecureLink) -> None:
-        """`windows` has something new to say."""
+        """`SecureLink.windows` may have changed."""
 
     def link_lost(self, link: SecureLink, error: LinkLost) -> None:
-        """The link is over; called once, unless `close` was called first."""
+        """The link is over. Called once, but not after `close`."""
 
 
 class SecureLink:
@@ -53,17 +53,18 @@ class SecureLink:
         self.number = number
         self._handler = handler
         self.bytes_sent = 0
-        """Bytes of link messages handed to the transport."""
+        """Bytes of link messages that the transport was given."""
         self.bytes_received = 0
+        """Bytes of link messages that the transport has delivered."""
         self.ended: LinkCode | None = None
-        """Why it is over."""
+        """Why the link is over; None as long as it is not."""
         self._transport = transport
         self._tls = tls
         self._reader = FrameReader()
         self._closed = False
         self._enveloped_out = limits.ENVELOPED_MESSAGES
         self._enveloped_in = limits.ENVELOPED_MESSAGES
-        # Each link pads to a spread of its own, so that no two look alike.
+        # Each link pads its messages to a spread of its own, so that no two links look alike.
         self._padding_spread = _PADDING_LEAST_BYTES + secrets.randbelow(_PADDING_SPREAD_BYTES)
 
     @property
@@ -90,7 +91,7 @@ class SecureLink:
         self._handler = handler
 
     def send(self, frames: Iterable[Frame]) -> None:
-        """Send frames, small ones together in one record."""
+        """Send frames. Small ones that follow each other share a record."""
         batch: list[bytes] = []
         size = 0
         for frame in frames:
@@ -104,12 +105,15 @@ class SecureLink:
             self._write(batch)
 
     def send_control(self, message: Control) -> None:
-        """Say something to the relay itself."""
+        """Say something to the relay."""
         if not self._closed:
             self._transport.send_control(control.encode(message))
 
     def close(self, code: LinkCode, *, ends_session: bool = False) -> None:
-        """Say why, then close. Idempotent; the handler hears nothing more."""
+        """Tell the far end why, then close. Idempotent. The handler hears nothing more.
+
+        With `ends_session` the far end learns that the whole session is over.
+        """
         if self._closed:
             return
         if self._tls.established:
@@ -135,7 +139,7 @@ class SecureLink:
             self._fail(error)
 
     def control_received(self, text: str) -> None:
-        """Take what the relay says."""
+        """Take what the relay itself says."""
         if self._closed:
             return
         try:
@@ -148,7 +152,7 @@ class SecureLink:
             self._fail(error)
 
     def windows_changed(self) -> None:
-        """Learn that the transport knows more of its path."""
+        """Learn that `Transport.windows` may have changed."""
         if not self._closed:
             self._handler.link_windows(self)
 

@@ -1,4 +1,4 @@
-"""Joins a TCP connection and a stream, both directions, half-close included."""
+"""Joins a TCP connection and a stream in both directions, half-close included."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from passerelle.errors import PasserelleError
 from passerelle.io.tunnel.stream import TunnelStream
 
 LINGER_S = 30.0
-"""After both directions have ended, the last bytes must have been taken by then."""
+"""Time for the last bytes to be taken after both directions have ended."""
 
 
 async def splice(
@@ -20,12 +20,11 @@ async def splice(
     *,
     forward: Callable[[bytes], bytes] = bytes,
 ) -> None:
-    """Copy both ways until both have ended, or one is broken off: then the other is too.
+    """Copy both ways until both have ended, or until one side is broken off: the other is then too.
 
-    What is read from the connection goes through `forward`, which may raise PasserelleError.
-
-    A slow reader on either side slows the other side's sender, through the stream's window.
-    Cancelling breaks both off.
+    What is read from the connection goes through `forward`, which may raise PasserelleError. A slow
+    reader on either side slows the other side's sender by the stream's window. Cancelling breaks
+    both sides off.
     """
     try:
         async with asyncio.TaskGroup() as group:
@@ -38,7 +37,7 @@ async def splice(
         pass
     finally:
         stream.abort()
-        # What has been closed in good order is not touched by this.
+        # A connection that was closed in good order is not changed by this.
         writer.transport.abort()
 
 
@@ -57,5 +56,5 @@ async def _download(stream: TunnelStream, writer: asyncio.StreamWriter) -> None:
         await writer.drain()
     if writer.can_write_eof():
         writer.write_eof()
-    # While the other direction goes on: the stream may still be reset, and only this task hears it.
+    # The other direction may go on. If the stream is reset meanwhile, only this task hears of it.
     await stream.flushed()

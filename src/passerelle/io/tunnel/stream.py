@@ -11,7 +11,7 @@ from passerelle.errors import Failure, StreamFailed
 
 
 class Carrier(Protocol):
-    """The tunnel, as its streams see it."""
+    """Carries streams: what a stream knows of its tunnel."""
 
     def sendable(self, stream: TunnelStream) -> None:
         """The stream has something to send."""
@@ -20,34 +20,40 @@ class Carrier(Protocol):
         """The application took `size` bytes."""
 
     def accept(self, stream: TunnelStream) -> None:
-        """Tell the client yes."""
+        """Tell the client that the connection is made."""
 
     def refuse(self, stream: TunnelStream, failure: Failure) -> None:
-        """Tell the client no."""
+        """Tell the client why there is no connection."""
 
     def abort(self, stream: TunnelStream) -> None:
         """Break the stream off."""
 
 
 class Listener(Protocol):
-    """Who serves a stream without a task of its own."""
+    """Serves a stream without a task of its own."""
 
     def stream_changed(self) -> None:
-        """Something arrived, room came, the stream failed or is over: look. May come too often."""
+        """Look at the stream: something arrived, there is room to send, it failed or is over.
+
+        May be called when nothing has changed.
+        """
 
 
 class TunnelStream:
     """One stream.
 
-    It is used either by its awaitables or, with a `listener`, by `take_received` and `push`.
+    It is used either by its awaitables or, with a listener, by `take_received` and `push`.
     """
 
     def __init__(self, tunnel: Carrier, number: int) -> None:
         self.number = number
         self._tunnel = tunnel
         self._incoming: deque[tuple[bytes, int]] = deque()
+        """Bytes that have arrived, each piece with its size in the far side's window."""
         self.end_received = False
+        """Whether the far side sends no more."""
         self.end_sent = False
+        """Whether everything queued, and the end, has been handed down."""
         self._outgoing = bytearray()
         self._outgoing_end = False
         self._failure: Failure | None = None
@@ -63,7 +69,7 @@ class TunnelStream:
 
     @property
     def failure(self) -> Failure | None:
-        """Why it has failed."""
+        """Why the stream has failed; None if it has not."""
         return self._failure
 
     @property
@@ -72,7 +78,7 @@ class TunnelStream:
         return self.end_sent and self.end_received and not self._incoming
 
     def take_received(self) -> bytes:
-        """Return what has arrived, or b""; the far side may then send as much again."""
+        """Return what has arrived, or b"". The far side may then send as much again."""
         if not self._incoming:
             return b""
         chunks = list(self._incoming)
@@ -81,7 +87,10 @@ class TunnelStream:
         return chunks[0][0] if len(chunks) == 1 else b"".join(data for data, _ in chunks)
 
     def push(self, data: bytes | memoryview) -> None:
-        """Queue a copy of `data`; stop when `queued` exceeds `limits.STREAM_SEND_BYTES`."""
+        """Queue a copy of `data`; after a failure, do nothing.
+
+        The caller stops when `queued` exceeds `limits.STREAM_SEND_BYTES`.
+        """
         if self._failure is None:
             self._outgoing += data
             self._tunnel.sendable(self)
@@ -105,7 +114,7 @@ class TunnelStream:
         return self.take_received()
 
     async def write(self, data: bytes) -> None:
-        """Queue `data`, waiting while more than `limits.STREAM_SEND_BYTES` wait to be sent.
+        """Queue `data`, and wait while more than `limits.STREAM_SEND_BYTES` are queued.
 
         Raises StreamFailed. Cancelling leaves `data` queued.
         """
@@ -119,7 +128,7 @@ class TunnelStream:
         self._check()
 
     def offer(self, data: bytes, most: int) -> bool:
-        """Queue `data` if no more than `most` bytes wait then; return whether it was taken.
+        """Queue `data` if no more than `most` bytes are queued then; return whether it was queued.
 
         A stream that has failed, or sends no more, takes nothing.
         """
@@ -131,7 +140,7 @@ class TunnelStream:
         return True
 
     def write_end(self) -> None:
-        """Send no more; the other direction stays open."""
+        """Send no more. The other direction stays open."""
         self._outgoing_end = True
         self._tunnel.sendable(self)
 
@@ -142,7 +151,10 @@ class TunnelStream:
         return self._failure
 
     async def flushed(self) -> None:
-        """Wait until the queue has been sent, its end included. Raises StreamFailed."""
+        """Wait until everything queued, and the end, has been handed down. Raises StreamFailed.
+
+        Cancelling changes nothing.
+        """
         while not self.end_sent:
             self._check()
             self._writable.clear()
@@ -167,7 +179,7 @@ class TunnelStream:
     # --- called by the tunnel -------------------------------------------------------------------
 
     def feed(self, data: bytes, size: int) -> None:
-        """Take bytes; the peer's window bounds them."""
+        """Take bytes that have arrived. The window that the far side was given bounds them."""
         self._incoming.append((data, size))
         self._readable.set()
         self._notify()
@@ -179,11 +191,11 @@ class TunnelStream:
         self._notify()
 
     def open(self) -> None:
-        """Take the exit's yes."""
+        """Learn that the exit has made the connection."""
         self._opened.set()
 
     def fail(self, failure: Failure) -> None:
-        """Take the end of everything."""
+        """Learn that the stream is over without a proper end. Only the first reason counts."""
         self._failure = self._failure or failure
         for event in (self._broken, self._opened, self._readable, self._writable):
             event.set()

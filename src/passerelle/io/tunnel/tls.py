@@ -22,12 +22,12 @@ _NOT_BEFORE = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
 @dataclass(frozen=True, slots=True)
 class LinkIdentity:
-    """The key an exit proves in every link, with a certificate that says nothing else."""
+    """The key that an exit proves to have in every link, and a certificate that says only that."""
 
     pem: bytes = field(repr=False)
     """Private key and self-signed certificate."""
     spki_sha256: bytes
-    """What the descriptor pins: SHA-256 of the SubjectPublicKeyInfo."""
+    """SHA-256 of the SubjectPublicKeyInfo, which the descriptor pins."""
 
     @classmethod
     def generate(cls) -> LinkIdentity:
@@ -53,7 +53,7 @@ class LinkIdentity:
 
     @classmethod
     def from_pem(cls, pem: bytes) -> LinkIdentity:
-        """Read what `pem` holds. Raises ConfigError when it is damaged."""
+        """Read private key and certificate from `pem`. Raises ConfigError when it is damaged."""
         try:
             serialization.load_pem_private_key(pem, None)
             certificate = x509.load_pem_x509_certificate(pem)
@@ -76,7 +76,7 @@ def exit_context(identity: LinkIdentity) -> ssl.SSLContext:
     """Return the TLS settings of an exit's end of links."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    # Resumption would save nothing here and would tie two links together.
+    # Resumption would save nothing and would tie two links together.
     context.num_tickets = 0
     with tempfile.NamedTemporaryFile() as file:  # the ssl module reads keys from files only
         file.write(identity.pem)
@@ -86,7 +86,7 @@ def exit_context(identity: LinkIdentity) -> ssl.SSLContext:
 
 
 def client_context() -> ssl.SSLContext:
-    """Return the TLS settings of a client's end; the key is checked by pin, not by name."""
+    """Return the TLS settings of a client's end. `TlsPipe` checks the exit's key by its pins."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False
@@ -95,22 +95,22 @@ def client_context() -> ssl.SSLContext:
 
 
 class TlsPipe:
-    """One end of a link's TLS: bytes in, bytes out, no I/O."""
+    """One end of a link's TLS over memory: bytes in, bytes out."""
 
     def __init__(self, context: ssl.SSLContext, pins: tuple[bytes, ...] | None = None) -> None:
-        """Make the exit's end, or with `pins` (SHA-256 of allowed keys) the client's."""
+        """Make the exit's end; with `pins`, the SHA-256 of each allowed key, the client's end."""
         self._pins = pins
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=pins is None)
         self.established = False
-        """Whether bytes can be sent: the handshake is done, at the client the key was the right
-        one, and nothing has broken the connection since."""
+        """Whether bytes can be sent: the handshake is done, the exit's key was the right one where
+        it is checked, and nothing has broken the connection since."""
 
     def handshake(self) -> None:
-        """Go on with the handshake as far as the bytes received allow.
+        """Go on with the handshake as far as the bytes fed so far allow.
 
-        Raises PeerError(IDENTITY) for a key that is not pinned, PeerError(TRANSPORT) otherwise.
+        Raises PeerError: IDENTITY for a key that is not pinned, TRANSPORT for any other failure.
         """
         try:
             self._tls.do_handshake()
@@ -127,7 +127,7 @@ class TlsPipe:
         try:
             known = der is not None and _spki_sha256(x509.load_der_x509_certificate(der)) in pins
         except (ValueError, UnsupportedAlgorithm):
-            # OpenSSL takes certificates that `cryptography` does not; ours are not among them.
+            # OpenSSL accepts certificates that `cryptography` does not. No exit of ours has one.
             known = False
         if not known:
             raise PeerError(LinkCode.IDENTITY, "the far end's key is not the one the network names")
@@ -139,8 +139,9 @@ class TlsPipe:
     def read(self) -> list[bytes]:
         """Return what the bytes fed so far decrypt to.
 
-        Raises PeerError(TRANSPORT) when a byte was altered, lost, repeated or added on the way,
-        or when the far end has closed its TLS: OpenSSL would only pile up what comes after.
+        Raises PeerError(TRANSPORT) when a byte was altered, lost, repeated or added on the way. It
+        raises the same when the far end has closed its TLS, since OpenSSL would only pile up what
+        comes after that.
         """
         plain: list[bytes] = []
         try:

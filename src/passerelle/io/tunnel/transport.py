@@ -1,4 +1,4 @@
-"""What a link needs from whatever carries it: a reliable, ordered pipe of messages."""
+"""What carries a link: a reliable, ordered pipe of messages."""
 
 from __future__ import annotations
 
@@ -10,43 +10,45 @@ from passerelle.errors import LinkCode, LinkLost
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """What may be unacknowledged, in bytes, for all a transport knows of its path."""
+    """How many bytes may be unacknowledged, as far as a transport knows its path."""
 
     send: int
-    """By us."""
+    """What this end may have unacknowledged."""
     receive: int
-    """By the far end; 0 when it should find out by itself."""
+    """What the far end may have unacknowledged; 0 leaves it to its own measurements."""
 
 
 class Receiver(Protocol):
     """Takes what arrives on a transport. Called from the event loop; must not block."""
 
     def message_received(self, message: bytes) -> None:
-        """Take one of the link's messages, at most `limits.LINK_MESSAGE_BYTES`."""
+        """Take one of the link's messages, of at most `limits.LINK_MESSAGE_BYTES`."""
 
     def control_received(self, text: str) -> None:
         """Take what the relay itself says (`wire.control`)."""
 
     def windows_changed(self) -> None:
-        """Learn that `Transport.windows` has something new to say."""
+        """Learn that `Transport.windows` may have changed."""
 
     def transport_lost(self, error: LinkLost) -> None:
-        """Learn, once, that nothing more will arrive or leave."""
+        """Learn that nothing more will arrive or leave. Called once."""
 
 
 class Transport(Protocol):
-    """A pipe of messages, already connected."""
+    """A pipe of messages that is already connected. No method blocks."""
 
     def start(self, receiver: Receiver) -> None:
-        """Begin to deliver to `receiver`; nothing was delivered before."""
+        """Deliver to `receiver` from now on. Nothing was delivered before."""
 
     def send(self, message: bytes) -> None:
-        """Queue one message; never blocks. The session's window bounds the queue, and
-        `limits.TRANSPORT_QUEUE_BYTES` closes a transport whose queue grows all the same.
+        """Queue one message.
+
+        The session's window bounds the queue. A transport whose queue grows beyond
+        `limits.TRANSPORT_QUEUE_BYTES` all the same is lost.
         """
 
     def send_control(self, text: str) -> None:
-        """Queue one control message to the relay; never blocks."""
+        """Queue one control message to the relay."""
 
     def windows(self, rtt_s: float) -> Windows | None:
         """Return the windows of a transport that controls its rate; None if it does not.
@@ -55,4 +57,4 @@ class Transport(Protocol):
         """
 
     def close(self, code: LinkCode) -> None:
-        """Send what is queued, then close. Idempotent; `transport_lost` is not called after."""
+        """Send what is queued, then close. Idempotent. `transport_lost` is not called any more."""

@@ -1,4 +1,4 @@
-"""A link transport over an aiohttp WebSocket, at either end of it."""
+"""A link transport over an aiohttp WebSocket, for the server's end and the client's."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from passerelle.io.tunnel.transport import Receiver, Windows
 from passerelle.wire.websocket import CLOSE_CODE_BASE
 
 SUBPROTOCOL = "passerelle.v1"
-"""First WebSocket subprotocol of a link; the second is the ticket."""
+"""The first WebSocket subprotocol of a link. The second is the ticket."""
 MESSAGE_LIMIT_BYTES = limits.LINK_MESSAGE_BYTES + 1
-"""aiohttp's `max_msg_size` is the first size that it refuses."""
+"""What aiohttp takes as `max_msg_size`, which is the first size that it refuses."""
 _CLOSE_TIMEOUT_S = 2.0
 
 
 class WebSocketTransport:
-    """Binary messages are the link's, text messages are the relay's own."""
+    """One WebSocket. Binary messages are the link's, text messages are the relay's own."""
 
     def __init__(
         self,
         socket: web.WebSocketResponse | ClientWebSocketResponse,
         abort: Callable[[], None] | None = None,
     ) -> None:
-        """`abort` breaks the connection off below aiohttp, which would wait for a peer to read."""
+        """`abort` breaks the connection off below aiohttp, which waits for the peer to read."""
         self._socket = socket
         self._abort = abort
         self._receiver: Receiver | None = None
@@ -39,10 +39,10 @@ class WebSocketTransport:
         self._closing: LinkCode | None = None
         self._overflow = False
         self._over = asyncio.Event()
-        """Set once this side wants an end."""
+        """Set when this side wants the WebSocket to end."""
 
     def start(self, receiver: Receiver) -> None:
-        """Deliver to `receiver` from now on; `run` does the work."""
+        """Deliver to `receiver` while `run` runs."""
         self._receiver = receiver
 
     def send(self, message: bytes) -> None:
@@ -57,10 +57,10 @@ class WebSocketTransport:
         self._wake.set()
 
     def send_control(self, text: str) -> None:
-        """See `Transport.send_control`: nothing is said to a relay on this side yet."""
+        """Do nothing: nothing is said to a relay on its WebSocket side yet."""
 
     def windows(self, rtt_s: float) -> Windows | None:
-        """Know nothing: TCP's are the kernel's."""
+        """Return None: the kernel controls the rate of TCP."""
 
     def close(self, code: LinkCode) -> None:
         """Send what is queued, then close with `code`."""
@@ -70,7 +70,7 @@ class WebSocketTransport:
             self._wake.set()
 
     async def run(self) -> None:
-        """Carry messages until the WebSocket ends. Cancelling closes it without ceremony."""
+        """Carry messages until the WebSocket ends. Cancelling breaks it off."""
         try:
             async with TaskSet("websocket") as tasks:
                 writer = tasks.start(self._write(), "writer")
@@ -119,5 +119,5 @@ class WebSocketTransport:
             async with asyncio.timeout(_CLOSE_TIMEOUT_S):
                 await self._socket.close(code=CLOSE_CODE_BASE + code)
         except (ConnectionError, TimeoutError, RuntimeError):
-            # aiohttp raises RuntimeError for a socket that closed meanwhile; the reader tells.
+            # aiohttp raises RuntimeError for a socket that closed meanwhile. The reader reports it.
             return

@@ -6,7 +6,7 @@ hostile volunteers to its rules. `VideoReceiver` takes link messages out of a vi
 puts what came both ways in one order.
 
 There are two congestion controllers for two things: `core.media.RateControl` says how fast packets
-may leave on one path, `core.tunnel.LinkEstimator` how much of a session may be on one link.
+may leave on one path, and `core.tunnel.LinkEstimator` how much of a session may be on one link.
 
 Uses: `io.tasks`, and `io.tunnel.transport` for what a transport is. Only this room imports aiortc.
 """

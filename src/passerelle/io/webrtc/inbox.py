@@ -1,5 +1,7 @@
-"""Downstream of a media link: messages from video and DataChannel in one order, and what the relay
-is told of them.
+"""What a media link brings to the client: messages from video and DataChannel in one order.
+
+The inbox tells the relay which messages it may forget and which ones to send again, and the session
+how much may be under way.
 """
 
 from __future__ import annotations
@@ -18,20 +20,23 @@ from passerelle.wire import control
 from passerelle.wire.description import MESSAGE_NUMBER_BYTES
 
 GOT_BYTES = 256 * limits.KIB
+"""Bytes of messages after which the relay is told what it may forget."""
 GOT_S = 0.2
-"""The relay is told to forget what arrived after so many bytes, or so much time."""
+"""Longest time after a message until the relay is told what it may forget."""
 TOLD_STEP = 16
-"""A window that changed by more than this part is told at once."""
+"""A window that changed by more than one part in this many is told at once."""
 SILENT_S = 2.5
-"""A relay sends an empty frame every second: without any, video tells nothing of the path."""
+"""Time without a packet after which video says nothing of the path. A relay sends an empty frame
+every second."""
 RTT_AGE_S = 120.0
-"""How long the smallest round trip is believed: where packets are lost, most wait for others."""
+"""How long the smallest round trip is believed. It is long because, where packets are lost, most
+messages wait for others and take longer."""
 UPLOAD_SLACK_S = 0.040
-"""What a message waits in the browser and at the exit, beyond the path to the browser."""
+"""Time that a message waits in the browser and at the exit, beyond the path to the browser."""
 
 
 class Inbox:
-    """Takes what a volunteer sends to us."""
+    """Takes what a volunteer sends to the client on a media link."""
 
     def __init__(
         self,
@@ -50,9 +55,10 @@ class Inbox:
         self._video = VideoReceiver(dtls, self)
         dtls.deliver_to(self._video)
         self._fresh_bytes = 0
-        """Arrived since the relay was told."""
+        """Bytes that arrived since the relay was told last."""
         self._over = False
         self._told_bytes = 0
+        """The window that `windows` has returned last."""
         self._least_rtt = Least(RTT_AGE_S)
         self._timer: asyncio.TimerHandle | None = None
 
@@ -67,7 +73,8 @@ class Inbox:
     def windows(self, rtt_s: float) -> Windows:
         """See `Transport.windows`."""
         now = time.monotonic()
-        # The session guesses at first; no way through the browser is shorter than that to it.
+        # The session's round trip is a guess at first. The whole path is no shorter than the part
+        # of it to the browser.
         self._least_rtt.add(max(rtt_s, self._sctp.least_rtt_s), now)
         self._video.path_rtt_s = rtt_s = self._least_rtt.value
         self._video.repair.seed(self._sctp.least_rtt_s)
@@ -80,7 +87,7 @@ class Inbox:
         )
 
     def close(self) -> None:
-        """Stop telling. Idempotent."""
+        """Tell relay and session nothing more. Idempotent."""
         self._over = True
         self._video.close()
         if self._timer is not None:
@@ -89,7 +96,7 @@ class Inbox:
     # --- VideoOwner -----------------------------------------------------------------------------
 
     def video_messages(self, messages: list[bytes]) -> None:
-        """Hand messages on, and count them."""
+        """Hand messages to the receiver, and tell the relay of them in time."""
         for message in messages:
             self._fresh_bytes += len(message)
             self._receiver.message_received(message)
@@ -101,16 +108,16 @@ class Inbox:
             self._timer = asyncio.get_running_loop().call_later(GOT_S, self._tell)
 
     def video_missing(self, gaps: list[tuple[int, int]]) -> None:
-        """Ask the relay itself."""
+        """Ask the relay to send messages again."""
         self._say(control.Resend(tuple(gaps)))
 
     def video_window(self) -> None:
-        """Have the far end told at once: it may be waiting for what is held here."""
+        """Have the far end told a new window at once: it may be waiting for room."""
         if abs(self._video.window_bytes - self._told_bytes) * TOLD_STEP > self._told_bytes:
             self._receiver.windows_changed()
 
     def video_failed(self, error: LinkLost) -> None:
-        """End the link."""
+        """End the link, whose volunteer sent what it must not."""
         self._fail(error)
 
     def _tell(self) -> None:

@@ -1,15 +1,20 @@
-"""SCTP that does not collapse when packets are lost: aiortc's, with a sending half of ours.
+"""SCTP that does not collapse when packets are lost: aiortc's, with another sending half.
 
-aiortc halves its window at every loss, resends on the third miss indication only, waits a second at
-least for a lost tail, and walks through its whole send queue for every SACK. Here the window is
-`RateControl`'s; a packet counts as lost when one sent a little later has arrived (RACK, RFC 8985
-§6.2), which also finds the loss of what was resent; a lost tail is probed for after a round trip
-(RFC 8985 §7); and a SACK costs what it newly acknowledges.
+aiortc halves its window at every loss, resends a packet only on the third miss indication, waits at
+least a second for a lost tail, and walks through its whole send queue for every SACK. Here the
+window is `RateControl`'s. A packet counts as lost when one sent a little later has arrived (RACK,
+RFC 8985 §6.2), which also finds the loss of packets that were resent. A lost tail is probed for
+after a round trip (RFC 8985 §7). A SACK costs what it newly acknowledges.
 
-What is used of aiortc's insides: `_send_chunk` sends one, `_outbound_queue` holds fragments that
-were not sent yet, in TSN order; `_receive_sack_chunk`, `_transmit` and `_t3_expired` are the whole
-sending half and replaced; `_flight_size`, `_local_tsn`, `_last_sacked_tsn` and `_ssthresh` (the
-peer's first window, from its INIT) are read or kept true. Partial reliability is not used.
+`RateControl` decides here how fast packets leave for the browser. How many of a session's bytes are
+given to this link at all is decided above, by `core.tunnel.LinkEstimator` or, on a media link, by
+`window_bytes`. `core.media.ratecontrol` says why there are two controllers.
+
+What is used of aiortc's insides: `_send_chunk` sends one chunk. `_outbound_queue` holds fragments
+that were not sent yet, in TSN order. `_receive_sack_chunk`, `_transmit` and `_t3_expired` are the
+whole sending half and are replaced. `_flight_size`, `_local_tsn`, `_last_sacked_tsn` and
+`_ssthresh` (the peer's first window, from its INIT) are read or kept true. Partial reliability is
+not used.
 """
 
 from __future__ import annotations
@@ -29,34 +34,41 @@ from passerelle.io.tasks import TaskSet
 
 _TSN_MASK = 0xFFFFFFFF
 _SACK_BLOCKS = 20
-"""A browser (dcSCTP) reports no more gaps in one SACK: of what lies beyond, nothing is known."""
+"""Most gaps that a browser (dcSCTP) reports in one SACK, which says nothing of what is beyond."""
 _PACE_GAIN = 1.25
+"""The pace at which packets leave, over what the window comes to in a round trip."""
 _BURST_S = 0.002
-"""Time whose packets may leave at once: a browser's socket has room for about a hundred."""
+"""Time whose packets may leave at once. A browser's socket has room for about a hundred packets."""
 _SOCKET_BYTES = 64_000
-"""What a browser's UDP socket holds while the browser is busy: on a path shorter than that, more in
-flight than this is lost there and sent again, 5 % of all packets on one host without this bound."""
+"""What a browser's UDP socket holds while the browser is busy. On a path that holds less than that,
+more in flight is lost at the socket and sent again: 5 % of all packets on one host without this
+bound."""
 _RTT_AGE_S = 12.0
 """How long the smallest round trip is believed."""
 _RTT_LEAST_S = 0.001
-"""For the pace: on one host the window is no more than the browser's socket holds."""
+"""Shortest round trip from which the pace follows. On one host the window is no more than the
+browser's socket holds."""
 _INITIAL_RTT_S = 0.2
+"""Round trip that is assumed until one is measured."""
 _ACK_DELAY_S = 0.25
-"""A browser may hold a SACK for 200 ms when a single packet came."""
+"""Least time added to the round trip before a timeout. A browser may hold a SACK for 200 ms when a
+single packet came."""
 _REORDER_LEAST_S = 0.004
+"""Least time by which a packet must have been sent later, so that its arrival shows that another is
+lost."""
 _REORDER_SHARE = 0.125
-"""How much later, as a share of the round trip, a packet must have been sent whose arrival shows
-that another is lost."""
+"""The same as a share of the round trip; the larger of the two counts."""
 _TIMEOUT_MOST_S = 8.0
 _TIMEOUTS_MOST = 10
 """Timeouts in a row after which the association is over (RFC 9260 §8.1)."""
 _PROBE_PACKETS = 2
+"""Packets that are sent again after a timeout."""
 _COPIES = 2
-"""Packets that carry a small chunk once more, while packets are lost …"""
+"""How many later packets carry a copy of a small chunk, while packets are lost."""
 _COPIED_BYTES = 400
-"""… and how small it and all copies in one packet are."""
+"""Largest size of a chunk that is copied, and of all copies in one packet."""
 _LOSING_S = 10.0
-"""How long after a loss the next one is expected."""
+"""Time after a loss for which another one is expected."""
 
 
 class _Bundle(Chunk):
@@ -80,14 +92,14 @@ class _Flight:
     size: int
     sent_s: float
     sending: int
-    """Which of all sendings was its last."""
+    """The number of its last sending, counted over all fragments."""
     resent: bool = False
     lost: bool = False
     arrived: bool = False
 
 
 class SctpSender(RTCSctpTransport):
-    """An SCTP transport with our sending half."""
+    """aiortc's SCTP transport with another sending half."""
 
     def __init__(self, transport: RTCDtlsTransport) -> None:
         super().__init__(transport)
@@ -97,28 +109,37 @@ class SctpSender(RTCSctpTransport):
         self._rttvar_s = _INITIAL_RTT_S / 2
         self._queue_s = 0.0
         self._flights: dict[int, _Flight] = {}
-        """By TSN: all beyond the cumulative one, in order."""
+        """Fragments by TSN, in order: all that were sent and lie beyond the cumulative TSN."""
         self._holes: set[int] = set()
         """TSNs that are missing below the highest one that arrived."""
         self._highest: int | None = None
+        """The highest TSN that a gap block told of."""
         self._held_bytes = 0
+        """Bytes that have arrived and wait at the browser for something before them."""
         self._sendings: deque[tuple[_Flight, int, float]] = deque()
-        """Every first sending whose fate is open, oldest first …"""
+        """First sendings that neither arrived nor were lost yet, oldest first. Each has its
+        fragment, its number and its time."""
         self._resendings: deque[tuple[_Flight, int, float]] = deque()
-        """… and every later one."""
+        """Later sendings that neither arrived nor were lost yet, in the same form."""
         self._sending_count = 0
         self._lost: deque[_Flight] = deque()
+        """Fragments that were found lost, in the order in which they are sent again."""
         self._losing_until_s = 0.0
+        """Until when losses are expected."""
         self._small: deque[_Flight] = deque(maxlen=_COPIES)
-        """Small chunks in the last packets."""
+        """Small chunks of the last packets."""
         self._newest_arrival_s = 0.0
-        """When the latest-sent of all arrived packets was sent."""
+        """When the packet was sent that was sent last of all that arrived."""
         self._peer_window_bytes: int | None = None
+        """What the browser advertised last."""
         self._busy = False
+        """Whether `_transmit` is running."""
         self._ready_s = 0.0
         """When the pace allows the next packet."""
         self._resume: asyncio.TimerHandle | None = None
+        """Runs while packets wait for the pace."""
         self._timeouts = 0
+        """Timeouts in a row."""
         self._wait_over_s = math.inf
         """When the oldest packets are sent again."""
         self._tasks = TaskSet("sctp")
@@ -131,21 +152,21 @@ class SctpSender(RTCSctpTransport):
 
     @property
     def rate(self) -> float:
-        """What the way to the browser carries, in bytes per second; 0 until measured."""
+        """What the path to the browser carries, in bytes per second; 0 until measured."""
         return self._control.rate
 
     @property
     def room_bytes(self) -> int:
-        """How much may be handed over without making a queue here; negative when there is one."""
+        """How many bytes may be handed over without a queue here; negative when there is one."""
         waiting = sum(len(data) for _, _, data in self._data_channel_queue)
         waiting += sum(len(chunk.user_data) for chunk in self._outbound_queue)
         return self._window_bytes - self._flight_size - waiting
 
     @property
     def window_bytes(self) -> int:
-        """What a layer above may have outstanding so that this one is always busy.
+        """How many bytes a layer above may have outstanding, so that this one is always busy.
 
-        The window, and what has arrived but waits for something before it.
+        It is the window, and what has arrived but waits for something before it.
         """
         return self._window_bytes + self._held_bytes
 
@@ -157,7 +178,7 @@ class SctpSender(RTCSctpTransport):
 
     @property
     def _congestion_window_bytes(self) -> int:
-        # Twice what the path holds: a long one's window may still double each round trip.
+        # Twice what the path holds, so that the window of a long path may double each round trip.
         held = int(2 * self._control.rate * self.least_rtt_s)
         return min(self._control.window_bytes, held + _SOCKET_BYTES)
 
@@ -167,7 +188,7 @@ class SctpSender(RTCSctpTransport):
         last_sent = self._local_tsn - 1 & _TSN_MASK
         passed = chunk.cumulative_tsn - self._last_sacked_tsn & _TSN_MASK
         if passed > (last_sent - self._last_sacked_tsn & _TSN_MASK):
-            return  # older than the last one, or of what was never sent
+            return  # it is older than the last one, or acknowledges what was never sent
         now = time.monotonic()
         self._peer_window_bytes = chunk.advertised_rwnd
         newest: _Flight | None = None
@@ -183,7 +204,10 @@ class SctpSender(RTCSctpTransport):
         await self._transmit()
 
     def _newly_arrived(self, chunk: SackChunk, passed: int) -> list[_Flight]:
-        """Return the fragments this SACK tells of that no SACK before it did."""
+        """Return the fragments that this SACK is the first to tell of.
+
+        `passed` is by how much it raises the cumulative TSN.
+        """
         base = self._last_sacked_tsn
         arrived = []
         for step in range(1, passed + 1):
@@ -191,7 +215,7 @@ class SctpSender(RTCSctpTransport):
             self._holes.discard(tsn)
             flight = self._flights.pop(tsn, None)
             if flight is None:
-                continue  # still waiting to be sent: a peer that acknowledges the future
+                continue  # it was not sent yet: the peer acknowledges the future
             if flight.arrived:
                 self._held_bytes -= flight.size
             else:
@@ -201,6 +225,7 @@ class SctpSender(RTCSctpTransport):
         return arrived
 
     def _in_gaps(self, chunk: SackChunk) -> list[_Flight]:
+        """Return the fragments that the SACK's gap blocks are the first to tell of."""
         cumulative = chunk.cumulative_tsn
         sent = self._local_tsn - 1 - cumulative & _TSN_MASK
         highest = 0
@@ -245,7 +270,7 @@ class SctpSender(RTCSctpTransport):
     def _measure(self, newest: _Flight, now: float, *, whole: bool) -> None:
         rtt_s = now - newest.sent_s
         if newest.resent and rtt_s < self.least_rtt_s:
-            return  # the first sending's: it was not lost after all
+            return  # its first sending has arrived, and was not lost after all
         self._newest_arrival_s = max(self._newest_arrival_s, newest.sent_s)
         self._least_rtt.add(rtt_s, now)
         # RFC 6298 §2.
@@ -253,7 +278,7 @@ class SctpSender(RTCSctpTransport):
         self._rtt_s += (rtt_s - self._rtt_s) / 8
         least_s = self._least_rtt.value
         if whole:
-            # Else a newer one may have arrived that the SACK had no room to tell of.
+            # A full SACK may not tell of the newest packet, and would show too long a queue.
             self._queue_s = rtt_s - least_s
         self._control.update(now, rtt_s=least_s, queue_s=self._queue_s)
 
@@ -265,7 +290,7 @@ class SctpSender(RTCSctpTransport):
             known = chunk.gaps[-1][1]
 
         def open_(flight: _Flight, sent_s: float) -> bool:
-            """Tell whether nothing can be said of a sending yet."""
+            """Tell whether it cannot be known yet if a sending is lost."""
             offset = flight.chunk.tsn - chunk.cumulative_tsn & _TSN_MASK
             return sent_s >= before_s or offset > known
 
@@ -276,7 +301,7 @@ class SctpSender(RTCSctpTransport):
                     break
                 self._lose(flight)
             self._sendings.popleft()
-        # Not in the order of their numbers: one that is beyond hides none behind it.
+        # Later sendings are not in the order of their TSNs, so each of them is looked at.
         resendings, self._resendings = self._resendings, deque()
         for flight, sending, sent_s in resendings:
             if flight.arrived or flight.sending != sending:
@@ -296,7 +321,7 @@ class SctpSender(RTCSctpTransport):
     # --- sending --------------------------------------------------------------------------------
 
     async def _transmit(self) -> None:
-        """Send what window and pace allow."""
+        """Send what the window and the pace allow."""
         if self._busy:
             return
         self._busy = True
@@ -304,7 +329,7 @@ class SctpSender(RTCSctpTransport):
             now = time.monotonic()
             self._ready_s = max(self._ready_s, now - _BURST_S)
             window, most = self._congestion_window_bytes, self._window_bytes
-            # A little above what the window comes to.
+            # The pace is a little above what the window comes to.
             pace = _PACE_GAIN * window / max(_RTT_LEAST_S, self.least_rtt_s)
             while self._ready_s <= now and self._flight_size < window:
                 flight = self._next(most)
@@ -327,9 +352,12 @@ class SctpSender(RTCSctpTransport):
         await self._transmit()
 
     def _next(self, most: int) -> _Flight | None:
-        """Return the next packet: a lost one, or a new one while fewer than `most` bytes fly."""
+        """Return the next packet: a lost one, or a new one while fewer than `most` bytes are in
+        flight.
+        """
         if flight := self._next_lost():
-            # Not through the peer's window: it keeps a place for what is missing.
+            # The peer's window does not hold a lost packet back: there is a place in it for what is
+            # missing.
             return flight
         if not self._outbound_queue or self._flight_size >= most:
             return None
@@ -358,11 +386,12 @@ class SctpSender(RTCSctpTransport):
         await self._send_chunk(self._with_copies(flight))
 
     def _with_copies(self, flight: _Flight) -> Chunk:
-        """Return what to send of a packet: while packets are lost, small ones in the last too.
+        """Return what to send for a fragment: the small chunks of the last packets go with it.
 
-        Downloads are acknowledged in small messages, and each that is lost holds up all behind it
-        for a round trip and more. A copy in the next packet costs no packet (Flach et al.,
-        "Reducing Web Latency: the Virtue of Gentle Aggression", SIGCOMM 2013; RFC 2198 for voice).
+        That is done while packets are lost. Downloads are acknowledged in small messages, and each
+        one that is lost holds up all behind it for a round trip and more. A copy in the next packet
+        costs no packet (Flach et al., "Reducing Web Latency: the Virtue of Gentle Aggression",
+        SIGCOMM 2013; RFC 2198 for voice).
         """
         if flight.size > _COPIED_BYTES or flight.sent_s > self._losing_until_s:
             self._small.clear()
@@ -378,7 +407,7 @@ class SctpSender(RTCSctpTransport):
     # --- the timer ------------------------------------------------------------------------------
 
     def _restart_timer(self) -> None:
-        """Let the time to wait begin now; a timer that runs is only looked at when it is over."""
+        """Let the time to wait begin now. A timer that runs is looked at when it ends."""
         self._wait_over_s = math.inf
         if not self._flights:
             return
@@ -389,7 +418,7 @@ class SctpSender(RTCSctpTransport):
             self._t3_handle = asyncio.get_running_loop().call_later(delay_s, self._t3_expired)
 
     def _t3_expired(self) -> None:
-        """Send the oldest packets again: what is heard of them tells of the others."""
+        """Send the oldest packets again. Their acknowledgement tells what became of the others."""
         self._t3_handle = None
         left_s = self._wait_over_s - time.monotonic()
         if left_s > 0:
@@ -406,7 +435,7 @@ class SctpSender(RTCSctpTransport):
             if not flight.lost:
                 self._lose(flight)
         self._restart_timer()
-        # Not through the window: nothing may be left of it.
+        # These packets do not wait for room in the window, of which there may be none.
         self._tasks.spawn(self._probe(), "probe")
 
     async def _probe(self) -> None:

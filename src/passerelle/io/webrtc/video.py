@@ -1,9 +1,15 @@
 """The client's end of a media link's video: packets in, link messages out, reports back.
 
+`RateControl` decides here how fast the browser's packets may come. A receiver cannot hold packets
+back, so its window is told to the exit, which keeps no more under way on this link; there it
+replaces the window of `core.tunnel.LinkEstimator`. `core.media.ratecontrol` says why there are two
+controllers.
+
 No RTCPeerConnection, RTCRtpReceiver, router or decoder of aiortc's is involved. What is used of its
-insides: `RTCDtlsTransport._handle_rtp_data` and `_handle_rtcp_data` are handed what SRTP has
-decrypted and authenticated, and overridden (`MediaDtls`); `_send_rtp` protects and sends RTCP (its
-`async` never waits). aiortc's own router would keep a table entry for every SSRC a peer thinks of.
+insides: `RTCDtlsTransport._handle_rtp_data` and `_handle_rtcp_data` are given what SRTP has
+decrypted and authenticated, and are overridden (`MediaDtls`). `_send_rtp` protects and sends RTCP;
+although it is `async`, it never waits. aiortc's own router would keep a table entry for every SSRC
+that a peer invents.
 """
 
 from __future__ import annotations
@@ -24,44 +30,50 @@ from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.tasks import TaskSet
 
 REPAIR_TICK_S = 0.005
-"""How often missing packets are looked after; forgives reordering shorter than this."""
+"""Time between two looks at what is missing, while something is. Reordering shorter than this is
+forgiven."""
 TICK_S = 0.010
+"""Time between two looks otherwise."""
 IDLE_TICK_S = 1.0
+"""Time between two looks while the video is idle."""
 IDLE_AFTER_S = 0.5
+"""Time without a packet after which the video counts as idle."""
 REPORT_S = 0.1
-"""How often the browser is told that we are here; its round trip comes from these reports."""
+"""Time between two reports to the browser, which measures its round trip by them."""
 BITRATE_GAIN = 6
-"""How many times the path's rate the browser is allowed: the window decides, not the browser. It is
-never lowered, since a browser regains 8 % a second only (libwebrtc), and not allowed at once what
-a fast path may carry, since it probes with padding at twice what it is allowed."""
+"""How many times the path's rate the browser is allowed to send, so that the window limits and not
+the browser. The allowance is never lowered, since a browser regains only 8 % a second (libwebrtc).
+It does not begin with what a fast path may carry, since a browser probes with padding at twice what
+it is allowed."""
 BITRATE_LEAST_BIT_S = 3e6
 DELAY_AGE_S = 20.0
-"""How long the smallest transit time is believed; clocks drift by less than a millisecond in it."""
+"""How long the smallest transit time is believed. Clocks drift by less than a millisecond in it."""
 RESEND_RTTS = 3
-"""Round trips after which messages that are missing are asked from the relay itself …"""
+"""Round trips for which a message is missing before the relay itself is asked for it."""
 RESEND_LEAST_S = 0.4
-"""… but not before this time has passed."""
+"""Shortest time that `RESEND_RTTS` comes to."""
 
 LOSSY = 0.02
-"""Share of lost packets above which questions are repeated."""
+"""Share of lost packets above which questions for them are repeated."""
 
 _UNSEEN = 1 << 30
+"""A backlog that stands for none seen."""
 
 
 class VideoOwner(Protocol):
-    """Who uses a `VideoReceiver`."""
+    """Uses a `VideoReceiver`."""
 
     def video_messages(self, messages: list[bytes]) -> None:
         """Take link messages, in order."""
 
     def video_missing(self, gaps: list[tuple[int, int]]) -> None:
-        """Ask the relay to send messages again: (first, end), 32-bit numbers."""
+        """Ask the relay to send messages again. Gaps are (first, end) in 32-bit numbers."""
 
     def video_window(self) -> None:
         """The window may have changed."""
 
     def video_failed(self, error: LinkLost) -> None:
-        """The volunteer sent what it must not; called once."""
+        """The volunteer sent what it must not. Called once."""
 
 
 class PacketReceiver(Protocol):
@@ -102,8 +114,8 @@ class MediaDtls(RTCDtlsTransport):
 class VideoReceiver:
     """One incoming video, and the messages in it.
 
-    Messages that came over the DataChannel are given to `message_received` with their numbers;
-    both ways share one order.
+    Messages that came over the DataChannel are given to `message_received` with their numbers,
+    because both ways share one order.
     """
 
     def __init__(self, dtls: MediaDtls, owner: VideoOwner) -> None:
@@ -112,8 +124,8 @@ class VideoReceiver:
         self._loop = asyncio.get_running_loop()
         now = time.monotonic()
         self.path_rtt_s: float | None = None
-        """The bare round trip of the whole link, set by whoever knows it: the window is sized for
-        it. Until then, that to the browser is used."""
+        """The bare round trip of the whole link, for which the window is sized. The owner sets it
+        when it is known; until then, the round trip to the browser is used."""
         self.control = RateControl(now)
         self.repair = Repair()
         self.order = Order()
@@ -125,13 +137,13 @@ class VideoReceiver:
         self._delay_s: float | None = None
         """Smallest transit time since the last tick, on the browser's clock."""
         self._backlog_bytes = _UNSEEN
-        """Least that waited at the relay since the last tick."""
+        """Fewest bytes that waited at the relay since the last tick."""
         self._video_ssrc: int | None = None
         self._repair_ssrc: int | None = None
         self._last_report = (0, 0.0)
         self._bitrate_bit_s = BITRATE_LEAST_BIT_S
         self.packet_at = now
-        """When the last packet came."""
+        """When the last packet came; before the first, when the receiver was made."""
         self._reported_at = 0.0
         self._resend_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -141,10 +153,10 @@ class VideoReceiver:
 
     @property
     def window_bytes(self) -> int:
-        """What the far end may have unacknowledged on this link.
+        """How many bytes the far end may have unacknowledged on this link.
 
-        The window of the path, and what has arrived but waits for something before it: that is
-        not on the path any more, although it cannot be acknowledged.
+        It is the window of the path, and what has arrived but waits for something before it. Such
+        bytes are not on the path any more, although they cannot be acknowledged yet.
         """
         held = self._frames.held_bytes + self.order.held_bytes
         return min(limits.LINK_WINDOW_CAP_BYTES, self.control.window_bytes + held)
@@ -158,7 +170,7 @@ class VideoReceiver:
     # --- in -------------------------------------------------------------------------------------
 
     def packet_received(self, data: bytes) -> None:
-        """Take one RTP packet. Whatever is not of our video is dropped."""
+        """Take one RTP packet. Packets that are not of the expected video are dropped."""
         if self._over:
             return
         try:
@@ -175,13 +187,13 @@ class VideoReceiver:
         self._arm(REPAIR_TICK_S if len(self.repair) else TICK_S)
 
     def report_received(self, data: bytes) -> None:
-        """Take RTCP."""
+        """Take one packet of RTCP reports. Only the video's sender report is of use."""
         report = rtp.sender_report(data)
         if report is not None and report[0] == self._video_ssrc:
             self._last_report = report[1], time.monotonic()
 
     def message_received(self, number: int, message: bytes) -> None:
-        """Take a message that came another way."""
+        """Take a message that came over the DataChannel, with its 32-bit number."""
         if self._over:
             return
         self.control.arrived(len(message))
@@ -207,7 +219,7 @@ class VideoReceiver:
         elif packet.payload_type == rtp.REPAIR_PAYLOAD_TYPE:
             self._repair_ssrc = self._expect(self._repair_ssrc, packet.ssrc)
             self.control.arrived(len(packet.payload))
-            # Padding travels as retransmissions of nothing.
+            # A browser sends padding as retransmissions without a payload.
             if len(packet.payload) > 2 and self._video_ssrc is not None:
                 sequence, payload = rtp.unwrap_repair(packet.payload)
                 number = self._sequences.extend(sequence, keep=False)
@@ -215,7 +227,7 @@ class VideoReceiver:
                     self._add(number, packet.marker, payload, now)
 
     def _expect(self, known: int | None, ssrc: int) -> int:
-        # SRTP keeps a state for each one it sees.
+        # SRTP keeps a state for each SSRC that it sees, so a volunteer may use only one.
         if known is not None and known != ssrc:
             raise PeerError(LinkCode.UNEXPECTED, "the volunteer sent another video")
         return ssrc
