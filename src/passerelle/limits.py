@@ -170,7 +170,7 @@ WIDGET_FILES: Final = 256
 WIDGET_KEPT_FILES: Final = 1024
 """Files of earlier widgets kept and served: some 60 builds, about 10 MB."""
 
-# --- the bus between servers (io/server/bus, broker/sharing) --------------------------------------
+# --- the bus between servers (io/server/bus, broker/cluster) --------------------------------------
 BUS_HANDLERS: Final = 4096
 """Messages of one subject in work at once, and messages on their way out; more are dropped."""
 BUS_AVOIDED: Final = 64

@@ -1,7 +1,11 @@
 from collections.abc import Callable
 
-from passerelle.broker.exits import FRESH_S, Exits
-from passerelle.wire.bus import ExitLoad
+import pytest
+
+from passerelle.broker.exits import FRESH_S, Exits, link_experience
+from passerelle.core.matching.quality import LinkEnding
+from passerelle.errors import LinkCode
+from passerelle.wire.bus import ExitLoad, LinkOutcome
 from tests.broker.parties import NETWORK
 
 
@@ -55,3 +59,24 @@ def test_an_exit_of_no_descriptor_is_ignored() -> None:
     exits.hear(load("three", sessions=9), 0)
     assert exits.sessions(0) == 0
     assert exits.choose(draws(0), 0) == "one"
+
+
+def outcome(
+    ticket_id: bytes = bytes(16), *, joined: bool = True, reason: LinkCode = LinkCode.NORMAL
+) -> LinkOutcome:
+    return LinkOutcome("one", ticket_id, joined, 1, 2, 3.0, 4.0, 0.1, reason)
+
+
+@pytest.mark.parametrize(
+    ("said", "ending"),
+    [
+        (outcome(), LinkEnding.CLEAN),
+        (outcome(reason=LinkCode.DRAINING), LinkEnding.CLEAN),
+        (outcome(reason=LinkCode.TRANSPORT), LinkEnding.LOST),
+        (outcome(reason=LinkCode.TIMEOUT), LinkEnding.LOST),
+        (outcome(reason=LinkCode.MALFORMED), LinkEnding.BROKEN),
+        (outcome(joined=False), LinkEnding.UNUSED),
+    ],
+)
+def test_what_an_exit_says_of_a_link_is_judged(said: LinkOutcome, ending: LinkEnding) -> None:
+    assert link_experience(said).ending is ending

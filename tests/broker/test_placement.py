@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from passerelle.broker.placement import Wish
+from passerelle.broker.placement import LinkRequest
 from passerelle.core.matching.peers import ClientProfile
 from passerelle.core.matching.quality import LinkEnding, LinkExperience
 from passerelle.io.tasks import TaskSet
@@ -14,10 +14,9 @@ from passerelle.wire.tickets import TicketKind
 from tests.broker.parties import NOW, TICKET_KEY, Scene, description, offer, scene
 
 
-def wish(number: int = 0) -> Wish:
-    return Wish(
-        exit_id="one", offer=offer(), seeker=ClientProfile(key=bytes((number,)) * 3), lanes=1
-    )
+def wanted(number: int = 0) -> LinkRequest:
+    client = ClientProfile(key=bytes((number,)) * 3)
+    return LinkRequest(exit_id="one", offer=offer(), client=client, lanes=1)
 
 
 def soon(seconds: float = 60) -> float:
@@ -25,14 +24,14 @@ def soon(seconds: float = 60) -> float:
 
 
 async def until_waiting(here: Scene, count: int) -> None:
-    while here.broker.placement.waiting != count:  # noqa: ASYNC110 (there is no event)
+    while here.broker.volunteers.waiting != count:  # noqa: ASYNC110 (there is no event)
         await asyncio.sleep(0)
 
 
 async def test_an_offer_of_whomever_finds_one_of_our_volunteers() -> None:
     async with scene() as here, TaskSet("test") as tasks:
         volunteer = await here.volunteer()
-        mine = wish()
+        mine = wanted()
         placing = tasks.start(here.broker.placement.place(mine, set(), soon()), "place")
         got = await volunteer.offered()
         assert got.description == mine.offer
@@ -44,12 +43,12 @@ async def test_an_offer_of_whomever_finds_one_of_our_volunteers() -> None:
         assert len(answer.lane_tickets) == 1
 
 
-async def test_wishes_of_one_set_get_distinct_volunteers() -> None:
+async def test_links_wanted_with_one_set_get_distinct_volunteers() -> None:
     async with scene() as here, TaskSet("test") as tasks:
         volunteers = [await here.volunteer(free=4) for _ in range(3)]
         asked: set[bytes] = set()
         placing = [
-            tasks.start(here.broker.placement.place(wish(), asked, soon()), "place")
+            tasks.start(here.broker.placement.place(wanted(), asked, soon()), "place")
             for _ in range(3)
         ]
         for volunteer in volunteers:
@@ -62,7 +61,7 @@ async def test_wishes_of_one_set_get_distinct_volunteers() -> None:
 async def test_no_time_left_asks_nobody() -> None:
     async with scene() as here:
         await here.volunteer()
-        placed = await here.broker.placement.place(wish(), set(), soon(-1))
+        placed = await here.broker.placement.place(wanted(), set(), soon(-1))
         assert placed is Miss.NO_VOLUNTEER
 
 
@@ -70,7 +69,7 @@ async def test_who_waits_is_served_when_a_volunteer_comes_or_gets_a_slot() -> No
     async with scene(wait_s=600) as here, TaskSet("test") as tasks, asyncio.timeout(5):
         full = await here.volunteer(free=0)
         waiting = [
-            tasks.start(here.broker.placement.wait(wish(n), set(), soon()), "wait")
+            tasks.start(here.broker.placement.wait(wanted(n), set(), soon()), "wait")
             for n in range(2)
         ]
         await until_waiting(here, 2)
@@ -85,18 +84,18 @@ async def test_who_waits_is_served_when_a_volunteer_comes_or_gets_a_slot() -> No
 async def test_who_is_not_suited_does_not_hold_up_others() -> None:
     async with scene(wait_s=600) as here, TaskSet("test") as tasks, asyncio.timeout(5):
         volunteer = await here.volunteer()
-        placing = tasks.start(here.broker.placement.place(wish(), set(), soon()), "place")
+        placing = tasks.start(here.broker.placement.place(wanted(), set(), soon()), "place")
         await volunteer.answer()
         found = await placing
         assert isinstance(found, Answer)
         avoiding = [
             tasks.start(
-                here.broker.placement.wait(wish(n), {found.volunteer}, soon()), f"avoiding{n}"
+                here.broker.placement.wait(wanted(n), {found.volunteer}, soon()), f"avoiding{n}"
             )
             for n in range(12)
         ]
         await until_waiting(here, 12)
-        other = tasks.start(here.broker.placement.wait(wish(99), set(), soon()), "other")
+        other = tasks.start(here.broker.placement.wait(wanted(99), set(), soon()), "other")
         await until_waiting(here, 13)
         # The first looks at some who avoid it, and puts them behind; so does the second.
         await volunteer.send(VolunteerReady(1))
@@ -110,8 +109,8 @@ async def test_who_is_not_suited_does_not_hold_up_others() -> None:
 async def test_waiting_has_an_end() -> None:
     async with scene(wait_s=0.01) as here, asyncio.timeout(5):
         placement = here.broker.placement
-        assert await placement.wait(wish(), set(), soon()) is Miss.NO_VOLUNTEER
-        assert placement.waiting == 0
+        assert await placement.wait(wanted(), set(), soon()) is Miss.NO_VOLUNTEER
+        assert here.broker.volunteers.waiting == 0
 
 
 async def test_a_limited_number_waits_and_of_one_network_fewer() -> None:
@@ -121,24 +120,24 @@ async def test_a_limited_number_waits_and_of_one_network_fewer() -> None:
         asyncio.timeout(5),
     ):
         placement = here.broker.placement
-        first = [tasks.start(placement.wait(wish(1), set(), soon()), "wait") for _ in range(2)]
+        first = [tasks.start(placement.wait(wanted(1), set(), soon()), "wait") for _ in range(2)]
         await until_waiting(here, 2)
-        assert await placement.wait(wish(1), set(), soon()) is Miss.NO_VOLUNTEER
+        assert await placement.wait(wanted(1), set(), soon()) is Miss.NO_VOLUNTEER
         for number in (2, 3):
-            tasks.spawn(placement.wait(wish(number), set(), soon()), "wait")
+            tasks.spawn(placement.wait(wanted(number), set(), soon()), "wait")
         await until_waiting(here, 4)
-        assert await placement.wait(wish(4), set(), soon()) is Miss.NO_VOLUNTEER
+        assert await placement.wait(wanted(4), set(), soon()) is Miss.NO_VOLUNTEER
         for task in first:
             task.cancel()
         await until_waiting(here, 2)
-        tasks.spawn(placement.wait(wish(1), set(), soon()), "wait")
+        tasks.spawn(placement.wait(wanted(1), set(), soon()), "wait")
         await until_waiting(here, 3)
 
 
 async def test_a_slot_picked_for_one_who_just_gave_up_is_put_back() -> None:
     async with scene(wait_s=600) as here, TaskSet("test") as tasks, asyncio.timeout(5):
         placement = here.broker.placement
-        waiting = tasks.start(placement.wait(wish(), set(), soon()), "wait")
+        waiting = tasks.start(placement.wait(wanted(), set(), soon()), "wait")
         await until_waiting(here, 1)
         connecting = tasks.start(here.volunteer(), "volunteer")
         await until_waiting(here, 0)
@@ -146,7 +145,7 @@ async def test_a_slot_picked_for_one_who_just_gave_up_is_put_back() -> None:
         volunteer = await connecting
         while (await here.health())["available"] == 0:
             pass
-        placing = tasks.start(placement.place(wish(), set(), soon()), "place")
+        placing = tasks.start(placement.place(wanted(), set(), soon()), "place")
         await volunteer.answer()
         assert isinstance(await placing, Answer)
 
@@ -156,11 +155,11 @@ async def test_a_slot_freed_while_a_waiting_offer_gives_up_goes_to_the_next_offe
     async with scene(wait_s=600) as here, TaskSet("test") as tasks, asyncio.timeout(5):
         placement = here.broker.placement
         volunteer = await here.volunteer()
-        asking = tasks.start(placement.place(wish(1), set(), soon()), "asking")
+        asking = tasks.start(placement.place(wanted(1), set(), soon()), "asking")
         await volunteer.offered()
-        giving_up = tasks.start(placement.wait(wish(2), set(), soon()), "giving up")
+        giving_up = tasks.start(placement.wait(wanted(2), set(), soon()), "giving up")
         await until_waiting(here, 1)
-        waiting = tasks.start(placement.wait(wish(3), set(), soon()), "waiting")
+        waiting = tasks.start(placement.wait(wanted(3), set(), soon()), "waiting")
         await until_waiting(here, 2)
         # The slot's task resumes first and frees the slot; then the one that gave up resumes.
         asking.cancel()
@@ -189,7 +188,7 @@ async def test_an_exits_word_reaches_the_volunteer_by_its_ticket_once() -> None:
     async with scene() as here, TaskSet("test") as tasks, asyncio.timeout(10):
         placement = here.broker.placement
         bad = await here.volunteer(free=64)
-        placing = tasks.start(placement.place(wish(), set(), soon()), "place")
+        placing = tasks.start(placement.place(wanted(), set(), soon()), "place")
         got = await bad.offered()
         await bad.send(VolunteerAnswer(got.offer, description(Setup.ACTIVE)))
         await placing
@@ -201,6 +200,6 @@ async def test_an_exits_word_reaches_the_volunteer_by_its_ticket_once() -> None:
         placement.report(bytes(16), LinkExperience(ending=LinkEnding.CLEAN))
         good = await here.volunteer(free=64)
         for number in range(3):
-            placing = tasks.start(placement.place(wish(number), set(), soon()), "place")
+            placing = tasks.start(placement.place(wanted(number), set(), soon()), "place")
             await good.answer()
             assert isinstance(await placing, Answer)

@@ -57,7 +57,7 @@ async def test_an_offer_reaches_a_volunteer_and_its_answer_the_client() -> None:
     assert link.id != mine_ticket.id
 
 
-async def test_without_a_wish_the_broker_chooses_the_exit() -> None:
+async def test_when_the_client_names_none_the_broker_chooses_the_exit() -> None:
     async with scene() as here:
         chosen = {(await here.ask()).exit for _ in range(50)}
         assert chosen == {"one", "two"}
@@ -424,14 +424,15 @@ async def test_a_request_may_be_for_one_volunteer_and_come_by_any_way() -> None:
                 pass
         request, key = new_request()
         answering = tasks.start(
-            here.broker.rendezvous.answer(seal(request), seen=None, only=found.volunteer), "answer"
+            here.broker.rendezvous.answer(seal(request), address=None, only=found.volunteer),
+            "answer",
         )
         theirs = await others[0].answer()
         (answer,) = rendezvous.open_reply(await answering, key, request).answers
         assert isinstance(answer, Answer)
         assert answer.description == theirs
         request, key = new_request()
-        sealed = await here.broker.rendezvous.answer(seal(request), seen=None, only=bytes(8))
+        sealed = await here.broker.rendezvous.answer(seal(request), address=None, only=bytes(8))
         assert rendezvous.open_reply(sealed, key, request).answers == (Miss.NO_VOLUNTEER,)
 
 
@@ -441,4 +442,4 @@ async def test_what_cannot_be_used_is_an_error_without_words_however_it_came() -
         await here.post(replayed)
         for sealed in (b"", bytes(2000), replayed):
             with pytest.raises(PeerError):
-                await here.broker.rendezvous.answer(sealed, seen=None)
+                await here.broker.rendezvous.answer(sealed, address=None)

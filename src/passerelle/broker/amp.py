@@ -1,6 +1,7 @@
 """The rendezvous method for AMP caches: requests in a URL's path, replies on a page.
 
-`GET /v1/amp/rendezvous/TEXT` and `GET /v1/amp/network`. A cache does not say whom it asks for.
+`GET /v1/amp/rendezvous/TEXT` and `GET /v1/amp/network`. A cache does not say whom it asks for, so
+the client's address is not known.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from passerelle.io.tasks import race
 from passerelle.wire import amp, base64url, ways
 
 _REPLY_AGE_S: Final = 15
-"""Caches take nothing shorter seriously; no two requests have the same URL."""
+"""How long caches may keep a reply. They ignore shorter times, and it does no harm: no two requests
+have the same URL."""
 
 
 class AmpEndpoint:
-    """The handlers of both paths."""
+    """Makes the responses for both paths."""
 
     def __init__(self, rendezvous: Rendezvous, *, document_age_s: int) -> None:
         self._rendezvous = rendezvous
@@ -38,7 +40,7 @@ class AmpEndpoint:
             if len(sealed) > limits.TEXT_SEALED_BYTES:
                 raise web.HTTPBadRequest(text="")
             reply = await race(
-                self._rendezvous.answer(sealed, seen=None), until=disconnected(request)
+                self._rendezvous.answer(sealed, address=None), until=disconnected(request)
             )
         except (PeerError, ValueError):
             raise web.HTTPBadRequest(text="") from None

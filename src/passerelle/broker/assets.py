@@ -1,7 +1,7 @@
 """The built widget's files, from memory.
 
-`manifest.json` names the built files, by their parts; only those are served.
-Whatever the request, no path of the file system is made from it.
+`manifest.json` names the built files by their parts, and only those are served. No path of the file
+system is ever made from a request.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _CROSS_ORIGIN = {
 
 
 class _Part(msgspec.Struct, frozen=True):
-    """One entry of the manifest; what else it says is for others."""
+    """One entry of the manifest. Further fields, which are for other programs, are ignored."""
 
     file: str
     integrity: str = ""
@@ -91,8 +91,8 @@ class Assets:
         """Answer with a file, or send the entry point on to its hashed name."""
         response = self._answer(request.match_info["file"], packed=_takes_gzip(request))
         if hdrs.ORIGIN in request.headers:
-            # A page. Its browser would keep the connection, and close it with packets long after
-            # the visitor has turned the switch off.
+            # A page asks. Its browser would keep the connection open, and close it with packets
+            # long after the visitor has turned the switch off.
             response.force_close()
         return response
 
@@ -102,7 +102,8 @@ class Assets:
             return _respond(file, packed=packed)
         if name != ENTRY:
             raise web.HTTPNotFound
-        # Relative, so that it holds behind a proxy which serves us under a path of its own.
+        # The location is relative, so that it holds behind a proxy that serves the broker under a
+        # path of the proxy's own.
         headers = {"Location": self._entry, "Cache-Control": self._short, **_CROSS_ORIGIN}
         return web.Response(status=302, headers=headers)
 

@@ -1,4 +1,4 @@
-"""What a broker is told when it starts."""
+"""The configuration of a broker."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from passerelle.wire.descriptor import Descriptor
 CAUTIOUS = frozenset(
     ("AE", "BY", "CN", "CU", "EG", "ER", "IR", "KP", "MM", "OM", "RU", "SA", "SY", "TM", "UZ", "VN")
 )
-"""Countries where helping others past censorship has been punished, or where law allows it. Too
-many rather than too few: all that it costs there is a second click."""
+"""Countries where helping others past censorship has been punished, or where the law allows that.
+There are rather too many than too few, since all that it costs a volunteer is a second click."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +30,12 @@ class BrokerConfig:
     document: bytes
     """The signed descriptor, served as it is."""
     descriptor: Descriptor
-    """What `document` says."""
+    """The content of `document`."""
     widget_dir: Path | None = None
     """The built widget, with its manifest.json; None serves no widget."""
     invite: str = ""
     """The network's invite, for the page on which a friend helps by hand, and for the tag that
-    `/embed` makes; empty: there is no such page, and publishers have to paste it."""
+    `/embed` makes. If it is empty, there is no such page and publishers paste the invite."""
 
     cautious: frozenset[str] = CAUTIOUS
     """Volunteers in these countries (ISO 3166-1) are asked once more before anybody comes."""
@@ -46,24 +46,25 @@ class BrokerConfig:
     answer_timeout_s: float = 5.0
     """A rendezvous request is answered within this time, whatever the volunteers do."""
     patience_s: float = 2.5
-    """A volunteer that has not answered for so long is given up for another one."""
+    """A volunteer that has not answered within this time is given up for another one."""
     wait_s: float = 2.0
-    """When there is no volunteer at all, a request waits so long for one to come."""
+    """When there is no volunteer at all, a request waits this long for one to come."""
     body_timeout_s: float = 10.0
-    """A rendezvous request must have arrived whole by then."""
+    """A rendezvous request must have arrived whole within this time."""
     hello_timeout_s: float = 10.0
-    """A volunteer's first message must have come by then."""
+    """A volunteer's first message must have come within this time."""
     heartbeat_s: float = 45.0
-    """Interval of WebSocket pings, below the minute after which many proxies end what is silent;
-    one unanswered for half of it ends the connection."""
+    """Interval of WebSocket pings. It is below the minute after which many proxies end a silent
+    connection. A ping unanswered for half of it ends the connection."""
     grace_s: float = 2.0
     """Longest time spent on parting from volunteers."""
     link_ticket_s: int = 60
     """Life of a link ticket: from the offer until the volunteer has connected to the exit."""
     lane_ticket_s: int = 300
-    """Life of a link ticket for a lane; it waits until the client finds that it wants one."""
+    """Life of a link ticket for a lane, or for an offer carried by hand: a client may open a lane
+    later, and people need time to carry a text."""
     client_ticket_s: int = 3600
-    """Life of a client ticket: it may start and resume sessions as long."""
+    """Life of a client ticket, with which a client may start and resume sessions."""
     retry_s: tuple[float, float] = (5.0, 60.0)
     """Volunteers that are sent away come back after a random time in this range."""
     document_age_s: int = 60
@@ -74,36 +75,40 @@ class BrokerConfig:
     pending_offers: int = limits.PENDING_OFFERS
     """Most offers waiting for answers at once."""
     volunteers_of_network: int = limits.VOLUNTEERS_OF_NETWORK
-    """… of one /24 or /56."""
+    """Most volunteers connected at once from one /24 or /56."""
     network_requests: tuple[float, float] = limits.NETWORK_REQUESTS
-    """Requests of one client network, at once and a second; beyond, each needs a proof of work."""
+    """Requests of one client network (/24 or /56): how many at once, and how many a second. Beyond
+    that each needs a proof of work."""
     network_flood: tuple[float, float] = limits.NETWORK_FLOOD
-    """… beyond which they are not even opened."""
+    """Requests of one client network, at once and a second, beyond which they are not opened: that
+    costs time, and only then can a proof of work be checked."""
     token_requests: tuple[float, float] = limits.TOKEN_REQUESTS
-    """Requests with one token, at once and a second; beyond, each needs a proof of work."""
+    """Requests with one token, at once and a second. Beyond that each needs a proof of work."""
     network_offers: int = limits.NETWORK_OFFERS
     """Most offers of one client network that wait for answers at once."""
     overload: float = 0.5
-    """From this share of `pending_offers` or `waiting` on, every request without a token needs a
+    """Share of `pending_offers` or of `waiting` from which on every request without a token needs a
     proof of work."""
     scarce: float = 0.1
-    """… and when no larger share of the volunteers has a slot left."""
+    """Share of the volunteers: when no more have a free slot, every request without a token needs a
+    proof of work."""
     proof_bits: int = 18
-    """Zero bits of a proof: a quarter of a second of an ordinary client's time. More as it gets
-    fuller."""
+    """Zero bits of a proof of work: a quarter of a second of an ordinary client's time. A broker
+    that is more than half full asks for more."""
     trusted_proxies: tuple[IPNetwork, ...] = ()
-    """Whose X-Forwarded-For is believed."""
+    """Proxies whose X-Forwarded-For is believed."""
     minimum: tuple[int, int, int] | None = None
-    """The oldest release of client and widget that is let in; None: any."""
+    """The oldest release of client and widget that is let in; None lets in any."""
     returns_per_s: float = 200.0
-    """Before a restart volunteers are told to come back at this rate, all together."""
+    """Volunteers that are sent away come back at no higher rate than this, all together."""
     waiting: int = limits.WAITING_OFFERS
     """Most offers waiting for a volunteer to come."""
     waiting_of_network: int = limits.WAITING_OF_NETWORK
-    """… of one client network (/24 or /56)."""
+    """Most offers of one client network waiting for a volunteer to come."""
     network_volunteers: int = limits.DISCLOSED_VOLUNTEERS
-    """Most volunteers one client network learns of in a day."""
+    """Most volunteers that one client network learns of in a day."""
     unseen_volunteers: int | None = limits.UNSEEN_VOLUNTEERS
-    """… all clients together whose address is not known learn of; None does not count them."""
+    """Most volunteers that all clients of unknown addresses together learn of in a day; None does
+    not count them."""
     nonces: int = limits.RENDEZVOUS_NONCES
     """Most nonces remembered against replay."""

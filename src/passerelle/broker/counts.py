@@ -1,4 +1,4 @@
-"""The numbers a broker shows its operator; nothing in them says who."""
+"""The numbers a broker shows its operator. Nothing in them says who asked or helped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _UNUSABLE: Final = "unusable"
 
 
 class BrokerCounts:
-    """What has happened at one broker."""
+    """Counts of what became of requests and offers at one broker."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._requests = metrics.counter(

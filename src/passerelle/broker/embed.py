@@ -1,7 +1,7 @@
-"""The page at `/embed`: a publisher chooses how the switch looks, and takes the tag.
+"""The page at `/embed`, where a publisher chooses how the switch looks, and takes the tag.
 
 The page carries everything in its text, and its policy lets it fetch the widget's files and connect
-to nothing else: the preview is the switch itself, in a mode that shows invented states.
+to nothing else. The preview is the switch itself, in a mode that shows invented states.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from passerelle.wire.invite import parse
 
 PAGE: Final = Path(__file__).parent / "pages" / "embed.html"
 EDITOR: Final = "embed"
+"""The part of the built widget that is this page's script."""
 STYLE: Final = "embed_style"
-"""The parts of the built widget that belong to this page."""
+"""The part of the built widget that is this page's style sheet."""
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src {files}; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types passerelle"
 )
-"""`connect-src` ends with the folder of the widget's files: whatever the preview is told, it can
-reach neither broker nor exit."""
+"""`connect-src` allows the folder of the widget's files only. So the preview can reach neither
+broker nor exit, whatever it is told."""
 HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
@@ -38,11 +39,11 @@ HEADERS: Final = {
 }
 
 
-class Editor:
+class EmbedPage:
     """The handler of `GET /embed`."""
 
     def __init__(self, config: BrokerConfig, assets: Assets) -> None:
-        """Make the page once; it is the same for everybody."""
+        """Make the page once, since it is the same for everybody."""
         self._page = _page(config, assets.parts)
         self._headers = {
             **HEADERS,
@@ -73,7 +74,8 @@ def _page(config: BrokerConfig, parts: dict[str, Script]) -> str | None:
         "integrity": script.integrity,
         "tag": embed.tag(script, parse(config.invite)) if config.invite else "",
         "policy": policy,
-        # Relative, so that they hold behind a proxy which serves us under a path of its own.
+        # These are relative, so that they hold behind a proxy that serves the broker under a path
+        # of the proxy's own.
         "switch": f"w/{script.file}",
         "switch_integrity": script.integrity,
         "editor": f"w/{editor.file}",

@@ -1,4 +1,4 @@
-"""The page where a friend answers a reader's text: `GET /friend`.
+"""The page `/friend`, where a friend answers a reader's text.
 
 Its policy lets it load what this broker serves and connect to this network, and nothing else.
 """
@@ -35,7 +35,7 @@ class FriendPage:
         self._files = {name: (_text(file), kind) for name, (file, kind) in _FILES.items()}
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Serve them."""
+        """Serve the page and its files from `router`."""
         router.add_get("/friend", self._show)
         router.add_get("/friend/{file}", self._file)
 

@@ -1,4 +1,4 @@
-"""Earlier builds of the widget, kept so that pages which pin one by its hash go on working.
+"""Earlier builds of the widget, kept so that pages that pin one by its hash go on working.
 
 A publisher's tag names a file by its content and carries its integrity hash, so an upgrade cannot
 change what such a page runs; without the old files it would run nothing. The old script fetches
@@ -23,9 +23,9 @@ _log = logging.getLogger(__name__)
 def keep(directory: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
     """Add `files` to those in `directory`, and return the ones that were there before.
 
-    What was added last comes first when there are too many; the others are deleted. A file whose
-    content is not what its name says is left alone and not returned. A directory that cannot be
-    written keeps nothing new, which a warning tells.
+    When there are more than `limits.WIDGET_KEPT_FILES`, those added longest ago are deleted. A file
+    whose content is not what its name says is left alone and not returned. When the directory
+    cannot be written, nothing new is kept, and a warning says so.
     """
     found = dict(_sound(directory, files))
     try:
@@ -33,7 +33,7 @@ def keep(directory: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
         for name, content in files.items():
             path = directory / name
             if _is_sound(name, content):
-                path.write_bytes(content)  # also when it is there: it counts as new
+                path.write_bytes(content)  # one that is there already counts as added anew
         for path in _newest(directory)[limits.WIDGET_KEPT_FILES :]:
             path.unlink()
             found.pop(path.name, None)

@@ -1,4 +1,4 @@
-"""The direct rendezvous method: `POST /v1/rendezvous`."""
+"""The rendezvous method that asks the broker directly: `POST /v1/rendezvous`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 from aiohttp import web
 
 from passerelle.broker.config import BrokerConfig
-from passerelle.broker.origins import Origins
+from passerelle.broker.locator import PeerLocator
 from passerelle.broker.rendezvous import Rendezvous
 from passerelle.errors import LinkCode, PeerError
 from passerelle.io.server.web import disconnected
@@ -20,9 +20,9 @@ _HEADERS = {"Cache-Control": "no-store"}
 class PostEndpoint:
     """The handler of the path."""
 
-    def __init__(self, config: BrokerConfig, origins: Origins, rendezvous: Rendezvous) -> None:
+    def __init__(self, config: BrokerConfig, locator: PeerLocator, rendezvous: Rendezvous) -> None:
         self._config = config
-        self._origins = origins
+        self._locator = locator
         self._rendezvous = rendezvous
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -30,7 +30,7 @@ class PostEndpoint:
         try:
             sealed = await self._body(request)
             reply = await race(
-                self._rendezvous.answer(sealed, seen=self._origins.seen(request)),
+                self._rendezvous.answer(sealed, address=self._locator.address(request)),
                 until=disconnected(request),
             )
         except PeerError:

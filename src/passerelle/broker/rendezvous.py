@@ -1,26 +1,29 @@
-"""Answer sealed rendezvous requests: a client's offers go to volunteers, their answers back.
+"""Answer sealed rendezvous requests: a client's offers go to volunteers, and their answers back.
 
-Whatever is wrong with a request that cannot be used (garbage, another key, a replay, a clock that
-is off), it ends in a PeerError that says nothing more, and whoever carried the request gives one
-and the same response to all of them: a prober learns nothing.
+A request that cannot be used (garbage, another key, a replay, a clock that is off) ends in a
+PeerError that says nothing more, and whoever carried it gives one and the same response to all of
+them, so a prober learns nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from passerelle import limits
+from passerelle.broker.cluster import BrokerCluster
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.counts import BrokerCounts
 from passerelle.broker.exits import Exits
-from passerelle.broker.gate import Gate
-from passerelle.broker.mint import Mint
-from passerelle.broker.origins import Origins
-from passerelle.broker.placement import Placer, Wish
+from passerelle.broker.issuer import TicketIssuer
+from passerelle.broker.limiter import RequestLimiter
+from passerelle.broker.locator import PeerLocator
+from passerelle.broker.placement import LinkRequest
 from passerelle.broker.volunteers import Volunteers
 from passerelle.core.address.candidates import vet
 from passerelle.core.address.host import IPAddress
@@ -35,12 +38,12 @@ from passerelle.wire.description import Setup
 from passerelle.wire.rendezvous import Answer, Miss, Refusal, RendezvousReply, RendezvousRequest
 from passerelle.wire.tokens import Token
 
-_UNSEEN = b""
-"""The key of all clients whose address is not known."""
-_TOKEN = b"token "
-"""Keys that begin so are tokens'; networks' keys are shorter."""
-_MANY = 16
-"""Among fewer volunteers, having none left is nothing unusual."""
+_UNKNOWN_ADDRESS_KEY: Final = b""
+"""What all clients whose address is not known are counted under."""
+_TOKEN_KEY_PREFIX: Final = b"token "
+"""Begins the key of a token. A network's key is shorter, so the two are never the same."""
+_FEW_VOLUNTEERS: Final = 16
+"""With fewer volunteers than this, having no free slot is usual and no sign of overload."""
 
 
 class Rendezvous:
@@ -50,9 +53,9 @@ class Rendezvous:
         self,
         config: BrokerConfig,
         volunteers: Volunteers,
-        origins: Origins,
-        placer: Placer,
-        mint: Mint,
+        locator: PeerLocator,
+        cluster: BrokerCluster,
+        issuer: TicketIssuer,
         *,
         exits: Exits,
         counts: BrokerCounts,
@@ -62,16 +65,16 @@ class Rendezvous:
         """`clock` tells Unix time; `token` gives that many random bytes."""
         self._config = config
         self._volunteers = volunteers
-        self._origins = origins
-        self._placer = placer
-        self._mint = mint
+        self._locator = locator
+        self._cluster = cluster
+        self._issuer = issuer
         self._exits = exits
         self._counts = counts
         self._clock = clock
         self._token = token
         self._replays = ReplayWindow(limits.RENDEZVOUS_CLOCK_SKEW_S, config.nonces)
         self._friend_replays = ReplayWindow(limits.FRIEND_CLOCK_SKEW_S, config.nonces)
-        self._gate = Gate(config)
+        self._limiter = RequestLimiter(config)
         self._public_key = config.seal_key.public_key().public_bytes_raw()
         self._token_keys = tuple(
             Ed25519PublicKey.from_public_bytes(broker.ticket_key)
@@ -79,30 +82,30 @@ class Rendezvous:
         )
 
     async def answer(
-        self, sealed: bytes, *, seen: IPAddress | None, only: bytes | None = None
+        self, sealed: bytes, *, address: IPAddress | None, only: bytes | None = None
     ) -> bytes:
         """Return the sealed reply to a sealed request, however it came.
 
-        `seen` is the address it came from, None where the way it took hides that. With `only`, the
+        `address` is where it came from, None where the way it took hides that. With `only`, the
         offers are for that volunteer. Raises PeerError for whatever cannot be used; the response
         to that must be the same for all. Cancelling withdraws the offers.
         """
         replays = self._replays if only is None else self._friend_replays
         try:
-            if self._gate.is_flood(holder(seen), _now()):
+            if self._limiter.is_flood(holder(address), _now()):
                 raise PeerError(LinkCode.LIMIT, "too many rendezvous requests")
-            request = self._open(sealed, replays, seen)
+            request = self._open(sealed, replays, address)
         except PeerError:
             self._counts.unusable()
             raise
-        reply = await self._reply(request, seen, only)
+        reply = await self._reply(request, address, only)
         self._counts.replied(reply)
         return rendezvous.seal_reply(reply, request)
 
     def _open(
-        self, sealed: bytes, replays: ReplayWindow, seen: IPAddress | None
+        self, sealed: bytes, replays: ReplayWindow, address: IPAddress | None
     ) -> RendezvousRequest:
-        """Return the request, its candidates vetted; `seen` is the client's own address if known.
+        """Return the request, with those candidates only that `address` may name.
 
         Raises PeerError.
         """
@@ -112,11 +115,11 @@ class Rendezvous:
         if any(offer.setup is not Setup.ACTPASS for offer in request.offers):
             raise PeerError(LinkCode.MALFORMED, "an offer in the wrong DTLS role")
         private = self._config.descriptor.private_candidates
-        offers = tuple(vet(offer, private=private, seen=seen) for offer in request.offers)
+        offers = tuple(vet(offer, private=private, seen=address) for offer in request.offers)
         return msgspec.structs.replace(request, offers=offers)
 
     async def _reply(
-        self, request: RendezvousRequest, seen: IPAddress | None, only: bytes | None
+        self, request: RendezvousRequest, address: IPAddress | None, only: bytes | None
     ) -> RendezvousReply:
         old = is_older(request.software, self._config.minimum)
         if old or request.version != rendezvous.VERSION:
@@ -125,92 +128,97 @@ class Rendezvous:
         exit_id = request.exit or self._exits.choose(self._below, _now())
         if self._config.descriptor.exit(exit_id) is None:
             return RendezvousReply(refusal=Refusal.UNKNOWN_EXIT)
-        seeker = self._seeker(request, seen)
-        counted = None if seeker.key_is_shared else seeker.key
-        refusal = self._refuse(request, counted, by_hand=only is not None)
+        client = self._profile(request, address)
+        limited_key = None if client.key_is_shared else client.key
+        refusal = self._refuse(request, limited_key, by_hand=only is not None)
         if refusal is not None:
             return refusal
         for volunteer in request.failed:
-            self._placer.complain(seeker, volunteer)
-        wishes = [
-            Wish(exit_id=exit_id, offer=offer, seeker=seeker, lanes=request.lanes, only=only)
+            self._cluster.complain(client, volunteer)
+        links = [
+            LinkRequest(exit_id=exit_id, offer=offer, client=client, lanes=request.lanes, only=only)
             for offer in request.offers
         ]
-        with self._gate.waiting(counted, len(wishes)):
-            answers = await self._match(wishes, {*request.avoid, *request.failed})
-        return RendezvousReply(exit=exit_id, answers=answers, ticket=self._mint.client(exit_id))
+        with self._limiter.count_pending(limited_key, len(links)):
+            answers = await self._match(links, {*request.avoid, *request.failed})
+        return RendezvousReply(exit=exit_id, answers=answers, ticket=self._issuer.client(exit_id))
 
-    def _seeker(self, request: RendezvousRequest, seen: IPAddress | None) -> ClientProfile:
-        nat, location = request.nat, self._origins.of(seen)
+    def _profile(self, request: RendezvousRequest, address: IPAddress | None) -> ClientProfile:
+        """Return what matching may know of the client, and what it is counted under."""
+        profile = ClientProfile(nat=request.nat, location=self._locator.locate(address))
         token = self._read_token(request.token)
         if token is not None:
-            key, most = _TOKEN + token.id, token.volunteers
-            return ClientProfile(nat=nat, location=location, key=key, disclosure_limit=most)
-        network = holder(seen)
+            key = _TOKEN_KEY_PREFIX + token.id
+            return replace(profile, key=key, disclosure_limit=token.volunteers)
+        network = holder(address)
         if network is not None:
-            most = self._config.network_volunteers
-            return ClientProfile(nat=nat, location=location, key=network, disclosure_limit=most)
+            limit = self._config.network_volunteers
+            return replace(profile, key=network, disclosure_limit=limit)
+        profile = replace(profile, key_is_shared=True)
         unseen = self._config.unseen_volunteers
         if unseen is None:
-            return ClientProfile(nat=nat, location=location, key_is_shared=True)
-        return ClientProfile(
-            nat=nat, location=location, key=_UNSEEN, disclosure_limit=unseen, key_is_shared=True
-        )
+            return profile
+        return replace(profile, key=_UNKNOWN_ADDRESS_KEY, disclosure_limit=unseen)
 
     def _read_token(self, text: str) -> Token | None:
         return tokens.read(text, self._token_keys, now_s=self._clock()) if text else None
 
     def _refuse(
-        self, request: RendezvousRequest, counted: bytes | None, *, by_hand: bool
+        self, request: RendezvousRequest, limited_key: bytes | None, *, by_hand: bool
     ) -> RendezvousReply | None:
         """Return the refusal of a request that asks too much, or at the wrong time."""
-        if self._volunteers.closing or not self._gate.has_room(counted, len(request.offers)):
+        has_room = self._limiter.has_room_for(limited_key, len(request.offers))
+        if self._volunteers.closing or not has_room:
             return RendezvousReply(refusal=Refusal.BUSY, retry_after_s=self._volunteers.retry_s())
         if by_hand:
-            # It takes no place but the friend's own, and a second round would be another two texts.
+            # It takes no slot but the friend's own, and a proof would cost people two more texts.
             return None
-        vouched = counted is not None and counted.startswith(_TOKEN)
-        rate = self._config.token_requests if vouched else self._config.network_requests
-        usual = self._gate.is_usual(counted, rate, _now())
-        if usual and (vouched or not self._is_overloaded()):
+        has_token = limited_key is not None and limited_key.startswith(_TOKEN_KEY_PREFIX)
+        rate = self._config.token_requests if has_token else self._config.network_requests
+        within_rate = self._limiter.is_within_rate(limited_key, rate, _now())
+        if within_rate and (has_token or not self._is_overloaded()):
             return None
-        bits = self._gate.proof_bits(self._fullness())
+        bits = self._limiter.proof_bits(self._fullness())
         challenge = proof.challenge(self._public_key, request.nonce, request.time_s)
         if proof.is_proof(challenge, request.proof, bits):
             return None
         return RendezvousReply(refusal=Refusal.PROOF, proof_bits=bits)
 
     def _fullness(self) -> float:
+        """Return how much is taken of the room for pending or for waiting offers, from 0 on."""
         return max(
-            self._gate.pending / max(1, self._config.pending_offers),
-            self._placer.waiting / max(1, self._config.waiting),
+            self._limiter.pending_offers / max(1, self._config.pending_offers),
+            self._volunteers.waiting / max(1, self._config.waiting),
         )
 
     def _is_overloaded(self) -> bool:
-        scarce = self._volunteers.available <= self._config.scarce * len(self._volunteers)
+        volunteers = len(self._volunteers)
+        scarce = self._volunteers.pool.available <= self._config.scarce * volunteers
         return self._fullness() >= self._config.overload or (
-            scarce and len(self._volunteers) >= _MANY
+            scarce and volunteers >= _FEW_VOLUNTEERS
         )
 
-    async def _match(self, wishes: list[Wish], asked: set[bytes]) -> tuple[Answer | Miss, ...]:
-        """Find a volunteer for each wish, all of them distinct.
+    async def _match(
+        self, links: list[LinkRequest], asked: set[bytes]
+    ) -> tuple[Answer | Miss, ...]:
+        """Find a volunteer for each link, all of them distinct.
 
-        When there is none at all, wait for a first one. Who got one at once does not wait for a
-        second one: it would delay the first.
+        When there is none for any, wait for one, for the first link. A client that got one at once
+        does not wait for a second one, which would delay the first.
         """
         deadline = _now() + self._config.answer_timeout_s
         async with asyncio.TaskGroup() as group:
-            matches = [
-                group.create_task(self._placer.place(wish, asked, deadline)) for wish in wishes
+            placing = [
+                group.create_task(self._cluster.place(link, asked, deadline)) for link in links
             ]
-        results = [match.result() for match in matches]
+        results = [task.result() for task in placing]
         if all(result is Miss.NO_VOLUNTEER for result in results):
-            results[0] = await self._placer.wait(wishes[0], asked, deadline)
+            results[0] = await self._cluster.wait(links[0], asked, deadline)
         return tuple(results)
 
-    def _below(self, most: int) -> int:
-        """Return a random integer from 0 to `most` - 1."""
-        return int.from_bytes(self._token(8)) % most
+    def _below(self, bound: int) -> int:
+        """Return a random integer from 0 to `bound` - 1."""
+        return int.from_bytes(self._token(8)) % bound
 
 
 def _now() -> float:

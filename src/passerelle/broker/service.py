@@ -11,19 +11,21 @@ from aiohttp import hdrs, web
 
 from passerelle.broker.amp import AmpEndpoint
 from passerelle.broker.assets import Assets
+from passerelle.broker.cluster import BrokerCluster
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.counts import BrokerCounts
-from passerelle.broker.embed import Editor
+from passerelle.broker.embed import EmbedPage
 from passerelle.broker.exits import Exits
 from passerelle.broker.friendpage import FriendPage
-from passerelle.broker.friends import Friends
-from passerelle.broker.mint import Mint
-from passerelle.broker.origins import Origins
+from passerelle.broker.friends import FriendRequests
+from passerelle.broker.issuer import TicketIssuer
+from passerelle.broker.locator import PeerLocator
 from passerelle.broker.placement import Placement
 from passerelle.broker.post import PostEndpoint
 from passerelle.broker.rendezvous import Rendezvous
-from passerelle.broker.sharing import Sharing
+from passerelle.broker.volunteerendpoint import VolunteerEndpoint
 from passerelle.broker.volunteers import Volunteers
+from passerelle.core.matching.pool import VolunteerPool
 from passerelle.io.server.bus import Bus
 from passerelle.io.server.metrics import Metrics, rounded
 from passerelle.wire import ways
@@ -55,38 +57,47 @@ class Broker:
         metrics = metrics or Metrics()
         self._config = config
         self._document = config.document
-        origins = Origins(config)
-        self._volunteers = Volunteers(config, origins, token)
-        mint = Mint(config, clock=clock, token=token)
-        self.placement = Placement(config, self._volunteers, mint)
-        """Where an offer finds one of this broker's volunteers."""
+        locator = PeerLocator(config)
+        issuer = TicketIssuer(config, clock=clock, token=token)
         exits = Exits(config.descriptor)
-        self._sharing = Sharing(
-            Subjects(config.ticket_key.public_key()), self.placement, self._volunteers, exits
-        )
+        self.volunteers = Volunteers(config, VolunteerPool(), token)
+        """The volunteers that are connected here."""
+        self.placement = Placement(config, self.volunteers, issuer)
+        """Where an offer finds one of this broker's volunteers."""
+        subjects = Subjects(config.ticket_key.public_key())
+        self._cluster = BrokerCluster(subjects, self.placement, self.volunteers, exits)
         self.rendezvous = Rendezvous(
             config,
-            self._volunteers,
-            origins,
-            self._sharing,
-            mint,
+            self.volunteers,
+            locator,
+            self._cluster,
+            issuer,
             exits=exits,
             counts=BrokerCounts(metrics),
             clock=clock,
             token=token,
         )
         """Where a sealed request is answered, whatever carried it here."""
-        self._direct = PostEndpoint(config, origins, self.rendezvous)
-        self._friends = Friends(self._volunteers, self.rendezvous)
+        self._friends = FriendRequests(self.rendezvous)
+        self._volunteer = VolunteerEndpoint(config, locator, self.volunteers, self._friends)
+        self._post = PostEndpoint(config, locator, self.rendezvous)
         self._amp = AmpEndpoint(self.rendezvous, document_age_s=config.document_age_s)
         self._assets = config.widget_dir and Assets(
             config.widget_dir, entry_age_s=config.document_age_s, kept_dir=config.kept_dir
         )
         self._open = False
         for name, meaning, read in (
-            ("broker_volunteers", "Volunteers connected.", lambda: len(self._volunteers)),
-            ("broker_available", "… with a free slot.", lambda: self._volunteers.available),
-            ("broker_waiting", "Offers that wait.", lambda: self.placement.waiting),
+            ("broker_volunteers", "Volunteers connected.", lambda: len(self.volunteers)),
+            (
+                "broker_available",
+                "Volunteers with a free slot.",
+                lambda: self.volunteers.pool.available,
+            ),
+            (
+                "broker_waiting",
+                "Offers that wait for a volunteer.",
+                lambda: self.volunteers.waiting,
+            ),
         ):
             metrics.gauge(name, meaning, read)
 
@@ -94,15 +105,15 @@ class Broker:
         """Serve the broker's paths from `app`."""
         router = app.router
         router.add_get(ways.NETWORK_PATH, self._network)
-        router.add_get("/v1/volunteer", self._volunteers.handle, allow_head=False)
-        router.add_post(ways.RENDEZVOUS_PATH, self._direct.handle)
+        router.add_get("/v1/volunteer", self._volunteer.handle, allow_head=False)
+        router.add_post(ways.RENDEZVOUS_PATH, self._post.handle)
         router.add_get(ways.AMP_NETWORK_PATH, self._amp_network)
         router.add_get(ways.AMP_RENDEZVOUS_PATH + "{sealed}", self._amp.answer, allow_head=False)
         router.add_get("/healthz", self._health)
         router.add_get("/v1/stats", self._stats)
         if self._assets:
             router.add_get("/w/{file}", self._assets.handle)
-            router.add_get("/embed", Editor(self._config, self._assets).handle)
+            router.add_get("/embed", EmbedPage(self._config, self._assets).handle)
             if self._config.invite:
                 FriendPage(self._config.invite, self._config.descriptor).add_routes(router)
         self._open = True
@@ -121,7 +132,7 @@ class Broker:
 
         Raises LocalError when the bus is away.
         """
-        await self._sharing.start(channel)
+        await self._cluster.start(channel)
 
     async def close(self) -> None:
         """Send all volunteers away with a time to come back, within the grace time. Idempotent.
@@ -130,8 +141,8 @@ class Broker:
         before the web server stops.
         """
         await self._friends.close()
-        await self._volunteers.close()
-        await self._sharing.close()
+        await self._volunteer.close()
+        await self._cluster.close()
         if self._open:
             self._open = False
             _log.info("broker stops")
@@ -146,8 +157,8 @@ class Broker:
             },
         )
         if hdrs.ORIGIN in request.headers:
-            # A page. Its browser would keep the connection, and close it with packets long after
-            # the visitor has turned the switch off.
+            # A page asks. Its browser would keep the connection open, and close it with packets
+            # long after the visitor has turned the switch off.
             response.force_close()
         return response
 
@@ -155,26 +166,26 @@ class Broker:
         return self._amp.document(request, self._document)
 
     async def _health(self, _request: web.Request) -> web.Response:
-        closing = self._volunteers.closing
+        closing = self.volunteers.closing
         return web.json_response(
             {
                 "status": "closing" if closing else "ok",
-                "volunteers": rounded(len(self._volunteers)),
-                "available": rounded(self._volunteers.available),
+                "volunteers": rounded(len(self.volunteers)),
+                "available": rounded(self.volunteers.pool.available),
             },
             status=503 if closing else 200,
             headers={"Cache-Control": "no-store"},
         )
 
     async def _stats(self, _request: web.Request) -> web.Response:
-        crowd = self._sharing.crowd()
+        totals = self._cluster.totals()
         return web.json_response(
             {
-                "people": rounded(crowd.people),
-                "volunteers": rounded(crowd.volunteers),
-                "available": rounded(crowd.available),
+                "people": rounded(totals.people),
+                "volunteers": rounded(totals.volunteers),
+                "available": rounded(totals.available),
                 "countries": {
-                    country: rounded(count) for country, count in sorted(crowd.countries.items())
+                    country: rounded(count) for country, count in sorted(totals.countries.items())
                 },
             },
             headers={"Cache-Control": f"public, max-age={STATS_AGE_S}", **_FOR_PAGES},

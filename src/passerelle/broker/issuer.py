@@ -1,4 +1,4 @@
-"""Make the tickets that a broker gives out."""
+"""The tickets that a broker gives out: signed permissions that exits check by themselves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from passerelle.wire.tickets import Ticket, TicketKind
 _ID_BYTES = 16
 
 
-class Mint:
+class TicketIssuer:
     """Signs tickets with the broker's key, each for one exit and a short time."""
 
     def __init__(
@@ -33,7 +33,7 @@ class Mint:
     def link(self, exit_id: str, *, patient: bool = False) -> tuple[bytes, str]:
         """Return a volunteer's permission to open one link to the exit: its id and its text.
 
-        A `patient` one is good for as long as people need to carry a text.
+        A `patient` one lives as long as one for a lane: its offer waits for people to carry a text.
         """
         ticket_id = self._id()
         life_s = self._config.lane_ticket_s if patient else self._config.link_ticket_s

@@ -1,4 +1,4 @@
-"""Where those who connect are: their address, and what matching may know of it."""
+"""Who connects, and from where: a peer's address, and what matching may know of it."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from passerelle.broker.config import BrokerConfig
 from passerelle.core.address.forwarded import client_address
 from passerelle.core.address.host import IPAddress
 from passerelle.core.address.prefix import site
-from passerelle.core.matching.peers import PeerLocation
+from passerelle.core.matching.peers import UNKNOWN_LOCATION, PeerLocation
 from passerelle.io.net.locations import LocationDatabase
 from passerelle.io.server.web import peer_address
 
 
-class Origins:
-    """Looks up countries and networks; keeps no address."""
+class PeerLocator:
+    """Finds the addresses of clients and volunteers, their countries and networks; keeps none."""
 
     def __init__(self, config: BrokerConfig) -> None:
         self._config = config
-        self._places = LocationDatabase()
+        self._database = LocationDatabase()
 
-    def seen(self, request: web.Request) -> IPAddress | None:
+    def address(self, request: web.Request) -> IPAddress | None:
         """Return the address that a request came from, None when it is not known.
 
-        What a proxy says of it is believed if it is one of ours.
+        What a proxy says of it is believed if the proxy is one of the configured ones.
         """
         fields = request.headers.getall(hdrs.X_FORWARDED_FOR, ())
         return client_address(peer_address(request), fields, self._config.trusted_proxies)
 
-    def of(self, address: IPAddress | None) -> PeerLocation:
-        """Return where `address` is. The first public one loads the database: 0.3 s."""
+    def locate(self, address: IPAddress | None) -> PeerLocation:
+        """Return where `address` is. The first public one loads the database, in 0.3 s."""
         network = site(address)
         if address is None or network is None:
-            return PeerLocation()
-        place = self._places.look_up(address)
-        return PeerLocation(site=network, country=place.country, asn=place.asn)
+            return UNKNOWN_LOCATION
+        found = self._database.look_up(address)
+        return PeerLocation(site=network, country=found.country, asn=found.asn)

@@ -8,10 +8,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from passerelle.broker import sharing
-from passerelle.broker.sharing import judge
-from passerelle.core.matching.peers import ClientProfile
-from passerelle.core.matching.quality import LinkEnding, LinkExperience
+from passerelle.broker.cluster import COUNT_S
 from passerelle.core.nat.classifier import NatClass
 from passerelle.errors import LinkCode
 from passerelle.io.server.bus import Bus, connect
@@ -20,9 +17,16 @@ from passerelle.wire import bus, tickets
 from passerelle.wire.bus import ExitLoad, LinkOutcome, Subjects
 from passerelle.wire.description import Setup
 from passerelle.wire.rendezvous import Answer, Miss
-from passerelle.wire.signalling import VolunteerAnswer, VolunteerReady
+from passerelle.wire.signalling import (
+    BrokerFriendReply,
+    BrokerOffer,
+    VolunteerAnswer,
+    VolunteerFriend,
+    VolunteerReady,
+)
 from passerelle.wire.tickets import TicketKind
 from tests.broker.parties import NOW, TICKET_KEY, Scene, description, offer, scene
+from tests.broker.test_limits import LOOPBACK, ask_from, serving
 from tests.rig.nats import NatsServer, nats_server
 
 SUBJECTS = Subjects(TICKET_KEY.public_key())
@@ -43,8 +47,8 @@ async def pair(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Scene, Sce
         ends += ends * 2 if url is None else [await connect(url, name="test") for _ in range(2)]
         for end in ends:
             stack.push_async_callback(end.close)
-        here = await stack.enter_async_context(scene(ends[1]))
-        there = await stack.enter_async_context(scene(ends[2]))
+        here = await stack.enter_async_context(scene(ends[1], trusted_proxies=LOOPBACK))
+        there = await stack.enter_async_context(scene(ends[2], trusted_proxies=LOOPBACK))
         yield here, there, ends[0]
 
 
@@ -120,45 +124,62 @@ async def test_an_avoided_volunteer_of_another_broker_is_not_asked(
 
 
 async def test_all_brokers_hear_that_a_volunteer_failed(pair: tuple[Scene, Scene, Bus]) -> None:
+    """The volunteer's own broker gives it to that client's network no more, and to others still."""
     here, there, _ = pair
-    heard_of: list[bytes] = []
-
-    def note(seeker: ClientProfile, volunteer: bytes) -> None:
-        heard_of.append(volunteer)
-
-    there.broker.placement._volunteers.complain = note  # type: ignore[method-assign]
-    async with asyncio.timeout(5):
-        while not heard_of:
-            await here.ask(failed=(b"stranger",))
+    async with serving(there, 1, free=64), asyncio.timeout(10):
+        while (found := await found_from(here, "93.184.216.1")) is None:
             await asyncio.sleep(0.05)
-    assert set(heard_of) == {b"stranger"}
+        await ask_from(here, "93.184.216.1", failed=(found,))
+        while await found_from(here, "93.184.216.1") is not None:
+            await asyncio.sleep(0.05)
+        assert await found_from(here, "93.184.217.1") == found
+
+
+async def found_from(here: Scene, address: str) -> bytes | None:
+    """The volunteer that a client at `address` gets."""
+    reply = await ask_from(here, address)
+    assert reply is not None
+    (answer,) = reply.answers
+    return answer.volunteer if isinstance(answer, Answer) else None
 
 
 async def test_an_exits_word_reaches_the_volunteer(pair: tuple[Scene, Scene, Bus]) -> None:
+    """One whose links came out broken is asked less than another one."""
     here, _, end = pair
-    volunteer = await here.volunteer(free=8)
-    reports: list[LinkExperience] = []
-
-    def note(volunteer: bytes, report: LinkExperience, *, expected: float) -> None:
-        reports.append(report)
-
-    here.broker.placement._volunteers.report = note  # type: ignore[method-assign]
+    bad = await here.volunteer(free=64)
+    broken = []
     async with TaskSet("test") as tasks:
-        asking = tasks.start(here.ask(), "ask")
-        offered = await volunteer.offered()
-        await volunteer.send(VolunteerAnswer(offered.offer, description(Setup.ACTIVE)))
-        await asking
+        for _ in range(3):
+            asking = tasks.start(here.ask(), "ask")
+            offered = await bad.offered()
+            await bad.send(VolunteerAnswer(offered.offer, description(Setup.ACTIVE)))
+            await asking
+            broken.append(bus.encode(broken_link(offered)))
+    async with asyncio.timeout(5):
+        while (await stats(here))["people"] == 0:
+            end.publish(SUBJECTS.link, b"garbage")
+            for outcome in broken:
+                end.publish(SUBJECTS.link, outcome)
+            # Once this is heard, what was said before it is heard too.
+            end.publish(SUBJECTS.exit, bus.encode(ExitLoad("two", 5, 5, 100)))
+            await asyncio.sleep(0.05)
+    good = await here.volunteer(free=64)
+    async with TaskSet("test") as tasks:
+        for _ in range(4):
+            asking = tasks.start(here.ask(), "ask")
+            await good.answer()
+            await asking
+    await bad.send(VolunteerFriend(1, b""))
+    assert isinstance(await bad.receive(), BrokerFriendReply), "an offer would have come first"
+
+
+def broken_link(offered: BrokerOffer) -> LinkOutcome:
+    """What an exit says of the link that was opened with an offer's ticket."""
     keys = (TICKET_KEY.public_key(),)
     ticket = tickets.verify(
         offered.ticket, keys, kind=TicketKind.LINK, exit_id=offered.exit, now_s=NOW
     )
-    async with asyncio.timeout(5):
-        while not reports:
-            end.publish(SUBJECTS.link, bus.encode(outcome(ticket.id)))
-            end.publish(SUBJECTS.link, b"garbage")
-            await asyncio.sleep(0.05)
-    assert reports[0].ending is LinkEnding.CLEAN
-    assert reports[0].bytes == 3
+    return LinkOutcome("one", ticket.id, True, 1, 2, 3.0, 4.0, 0.1, LinkCode.MALFORMED)
 
 
 async def test_exits_that_announce_themselves_are_chosen(pair: tuple[Scene, Scene, Bus]) -> None:
@@ -186,7 +207,7 @@ async def test_public_numbers_are_of_all_brokers_and_rounded_up(
         await here.volunteer()
     for _ in range(5):
         await there.volunteer()
-    async with asyncio.timeout(sharing.COUNT_S * 3):
+    async with asyncio.timeout(COUNT_S * 3):
         while (await stats(here))["volunteers"] != 16:
             await asyncio.sleep(0.1)
     assert await stats(here) == {
@@ -230,24 +251,3 @@ async def test_a_bus_that_goes_away_takes_nothing_with_it() -> None:
             await heard(here, there)
         await one.close()
         await other.close()
-
-
-def outcome(
-    ticket_id: bytes = bytes(16), *, joined: bool = True, reason: LinkCode = LinkCode.NORMAL
-) -> LinkOutcome:
-    return LinkOutcome("one", ticket_id, joined, 1, 2, 3.0, 4.0, 0.1, reason)
-
-
-@pytest.mark.parametrize(
-    ("said", "ending"),
-    [
-        (outcome(), LinkEnding.CLEAN),
-        (outcome(reason=LinkCode.DRAINING), LinkEnding.CLEAN),
-        (outcome(reason=LinkCode.TRANSPORT), LinkEnding.LOST),
-        (outcome(reason=LinkCode.TIMEOUT), LinkEnding.LOST),
-        (outcome(reason=LinkCode.MALFORMED), LinkEnding.BROKEN),
-        (outcome(joined=False), LinkEnding.UNUSED),
-    ],
-)
-def test_what_an_exit_says_of_a_link_is_judged(said: LinkOutcome, ending: LinkEnding) -> None:
-    assert judge(said).ending is ending

@@ -1,0 +1,34 @@
+"""What the other brokers of a network say of themselves."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+from passerelle import limits
+from passerelle.wire.bus import BrokerCount
+
+FRESH_S: Final = 10.0
+"""A broker that was not heard of for so long is taken for gone."""
+
+
+class OtherBrokers:
+    """The latest word of each other broker. `now` is monotonic seconds."""
+
+    def __init__(self, own_name: str) -> None:
+        """What comes from `own_name` is left out: the bus brings a broker's own words back."""
+        self._own_name = own_name
+        self._heard: OrderedDict[str, tuple[BrokerCount, float]] = OrderedDict()
+
+    def hear(self, count: BrokerCount, now: float) -> None:
+        """Take a broker's word. Beyond `limits.BUS_BROKERS`, the oldest word is forgotten."""
+        if count.broker == self._own_name:
+            return
+        self._heard[count.broker] = (count, now)
+        self._heard.move_to_end(count.broker)
+        if len(self._heard) > limits.BUS_BROKERS:
+            self._heard.popitem(last=False)
+
+    def counts(self, now: float) -> list[BrokerCount]:
+        """Return the words that are not older than FRESH_S."""
+        return [count for count, heard_at in self._heard.values() if now - heard_at < FRESH_S]

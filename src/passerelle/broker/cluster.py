@@ -1,0 +1,253 @@
+"""The brokers of one network, which share their volunteers and hear from exits over a bus.
+
+A broker that has nobody for an offer asks another one that has: each listens on the bus for clients
+of those NAT classes only that its free volunteers can reach. Nothing is replicated, so a broker
+that dies takes with it what was in its hands and nothing else; its volunteers go to another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from passerelle import limits
+from passerelle.broker.brokers import OtherBrokers
+from passerelle.broker.exits import Exits, link_experience
+from passerelle.broker.placement import LinkRequest, Placement
+from passerelle.broker.volunteers import Volunteers
+from passerelle.core.matching.peers import ClientProfile, PeerLocation
+from passerelle.core.nat.classifier import NatClass, chance
+from passerelle.errors import LocalError, PeerError
+from passerelle.io.server.bus import Bus, LocalBus, Subscription
+from passerelle.io.tasks import TaskSet
+from passerelle.wire import bus
+from passerelle.wire.bus import Subjects
+from passerelle.wire.rendezvous import Answer, Miss
+
+_GROUP = "brokers"
+_TRIES: Final = 2
+"""Other brokers asked for one offer, one after the other."""
+_FOLLOW_S: Final = 0.25
+"""How often the subscriptions follow which volunteers there are."""
+COUNT_S: Final = 2.0
+"""How often a broker tells how many volunteers it has."""
+_LEAST_LEFT_S: Final = 0.05
+"""No other broker is asked with less time left than this."""
+_ANSWER_SHARE: Final = 0.9
+"""Share of the time left that the other broker gets; the rest is for the way back."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkTotals:
+    """How many people there are, over all brokers and exits that are heard of; exact numbers."""
+
+    people: int
+    """Sessions at the exits."""
+    volunteers: int
+    available: int
+    """Volunteers with a free slot."""
+    countries: Counter[str]
+    """Volunteers by country; those whose country is unknown are left out."""
+
+
+class BrokerCluster:
+    """This broker among the others of its network: places offers here or at another one."""
+
+    def __init__(
+        self, subjects: Subjects, placement: Placement, volunteers: Volunteers, exits: Exits
+    ) -> None:
+        """Until `start` this broker is alone."""
+        self._bus: Bus = LocalBus()
+        self._subjects = subjects
+        self._placement = placement
+        self._volunteers = volunteers
+        self._exits = exits
+        self._name = secrets.token_hex(8)
+        self._others = OtherBrokers(self._name)
+        self._subscriptions: list[Subscription] = []
+        self._subscriptions_by_class: dict[NatClass, Subscription] = {}
+        self._tasks = TaskSet("cluster")
+
+    async def start(self, channel: Bus) -> None:
+        """Join the others on `channel`. Raises LocalError when the bus is away."""
+        self._bus = channel
+        handlers: dict[str, Callable[[bytes], Awaitable[None]]] = {
+            self._subjects.complaint: self._hear_complaint,
+            self._subjects.link: self._hear_link,
+            self._subjects.exit: self._hear_exit,
+            self._subjects.broker: self._hear_broker,
+        }
+        for subject, handler in handlers.items():
+            self._subscriptions.append(await self._bus.subscribe(subject, handler))
+        self._tasks.spawn(self._follow_volunteers(), "follow")
+        self._tasks.spawn(self._tell_count(), "tell")
+
+    async def close(self) -> None:
+        """Leave the others. Idempotent."""
+        await self._tasks.close()
+        for subscription in (*self._subscriptions_by_class.values(), *self._subscriptions):
+            await subscription.end()
+        self._subscriptions_by_class.clear()
+        self._subscriptions.clear()
+
+    def totals(self) -> NetworkTotals:
+        """Count who is there."""
+        now = _now()
+        counts = [*self._others.counts(now), self._count()]
+        countries: Counter[str] = Counter()
+        for count in counts:
+            countries.update(count.countries)
+        return NetworkTotals(
+            people=self._exits.sessions(now),
+            volunteers=sum(count.volunteers for count in counts),
+            available=sum(count.available for count in counts),
+            countries=countries,
+        )
+
+    # --- offers of this broker's clients --------------------------------------------------------
+
+    async def place(
+        self, request: LinkRequest, asked: set[bytes], deadline: float
+    ) -> Answer | Miss:
+        """Do as `Placement.place` does; when no own volunteer suits, ask other brokers."""
+        result = await self._placement.place(request, asked, deadline)
+        if result is Miss.NO_VOLUNTEER and request.only is None:
+            return await self._ask_others(request, asked, deadline)
+        return result
+
+    async def wait(self, request: LinkRequest, asked: set[bytes], deadline: float) -> Answer | Miss:
+        """Do as `Placement.wait` does; when no own volunteer came, ask other brokers once more."""
+        result = await self._placement.wait(request, asked, deadline)
+        if result is Miss.NO_VOLUNTEER and request.only is None:
+            return await self._ask_others(request, asked, deadline)
+        return result
+
+    def complain(self, client: ClientProfile, volunteer: bytes) -> None:
+        """Note that `client` found no way through `volunteer`, whichever broker it is at."""
+        self._volunteers.pool.complain(client, volunteer, _now())
+        message = bus.Complaint(_to_wire(client), volunteer)
+        self._bus.publish(self._subjects.complaint, bus.encode(message))
+
+    async def _ask_others(
+        self, request: LinkRequest, asked: set[bytes], deadline: float
+    ) -> Answer | Miss:
+        subject = self._subjects.place(request.client.nat)
+        for _ in range(_TRIES):
+            left_s = deadline - _now()
+            if left_s < _LEAST_LEFT_S:
+                break
+            message = bus.PlaceOffer(
+                exit_id=request.exit_id,
+                offer=request.offer,
+                who=_to_wire(request.client),
+                lanes=request.lanes,
+                avoid=tuple(asked)[: limits.BUS_AVOIDED],
+                left_s=left_s * _ANSWER_SHARE,
+            )
+            answered = await self._bus.request(subject, bus.encode(message), timeout_s=left_s)
+            if answered is None:
+                break
+            try:
+                result = bus.decode(answered, bus.OfferPlaced).result
+            except PeerError as error:
+                _log.warning("another broker answered with garbage: %s", error)
+                break
+            if isinstance(result, Answer):
+                asked.add(result.volunteer)
+            if result is not Miss.NO_VOLUNTEER:
+                return result
+        return Miss.NO_VOLUNTEER
+
+    # --- what other brokers and exits say -------------------------------------------------------
+
+    async def _hear_place(self, message: bytes) -> bytes:
+        place = bus.decode(message, bus.PlaceOffer)
+        request = LinkRequest(
+            exit_id=place.exit_id,
+            offer=place.offer,
+            client=_from_wire(place.who),
+            lanes=place.lanes,
+        )
+        result = await self._placement.place(request, set(place.avoid), _now() + place.left_s)
+        return bus.encode(bus.OfferPlaced(result))
+
+    async def _hear_complaint(self, message: bytes) -> None:
+        # The bus brings this broker's own complaints back: the second time changes nothing.
+        complaint = bus.decode(message, bus.Complaint)
+        client = _from_wire(complaint.who)
+        self._volunteers.pool.complain(client, complaint.volunteer, _now())
+
+    async def _hear_link(self, message: bytes) -> None:
+        outcome = bus.decode(message, bus.LinkOutcome)
+        self._placement.report(outcome.ticket_id, link_experience(outcome))
+
+    async def _hear_exit(self, message: bytes) -> None:
+        self._exits.hear(bus.decode(message, bus.ExitLoad), _now())
+
+    async def _hear_broker(self, message: bytes) -> None:
+        self._others.hear(bus.decode(message, bus.BrokerCount), _now())
+
+    # --- what this broker says, and listens for -------------------------------------------------
+
+    async def _follow_volunteers(self) -> None:
+        """Listen for clients that the free volunteers here can reach, and for no others."""
+        while True:
+            here = self._volunteers.pool.classes
+            for nat in NatClass:
+                reachable = any(chance(nat, volunteer) > 0 for volunteer in here)
+                try:
+                    await self._listen(nat, wanted=reachable and not self._volunteers.closing)
+                except LocalError:
+                    break  # the bus is away
+            await asyncio.sleep(_FOLLOW_S)
+
+    async def _listen(self, nat: NatClass, *, wanted: bool) -> None:
+        if wanted and nat not in self._subscriptions_by_class:
+            self._subscriptions_by_class[nat] = await self._bus.subscribe(
+                self._subjects.place(nat), self._hear_place, group=_GROUP
+            )
+        elif not wanted and nat in self._subscriptions_by_class:
+            await self._subscriptions_by_class.pop(nat).end()
+
+    async def _tell_count(self) -> None:
+        while True:
+            self._bus.publish(self._subjects.broker, bus.encode(self._count()))
+            await asyncio.sleep(COUNT_S)
+
+    def _count(self) -> bus.BrokerCount:
+        pool = self._volunteers.pool
+        return bus.BrokerCount(self._name, len(pool), pool.available, dict(pool.countries()))
+
+
+def _to_wire(client: ClientProfile) -> bus.Who:
+    location = client.location
+    return bus.Who(
+        nat=client.nat,
+        site=location.site,
+        country=location.country,
+        asn=location.asn,
+        key=client.key,
+        most=client.disclosure_limit,
+        crowd=client.key_is_shared,
+    )
+
+
+def _from_wire(who: bus.Who) -> ClientProfile:
+    return ClientProfile(
+        nat=who.nat,
+        location=PeerLocation(site=who.site, country=who.country, asn=who.asn),
+        key=who.key,
+        disclosure_limit=who.most,
+        key_is_shared=who.crowd,
+    )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,160 @@
+"""The handler of `GET /v1/volunteer`: whom the broker lets in, and what becomes of each message."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import assert_never
+
+from aiohttp import web
+
+from passerelle import limits
+from passerelle.broker.config import BrokerConfig
+from passerelle.broker.conversation import Conversation
+from passerelle.broker.friends import FriendRequests
+from passerelle.broker.locator import PeerLocator
+from passerelle.broker.volunteers import Volunteers
+from passerelle.core.address.candidates import vet
+from passerelle.core.address.prefix import holder
+from passerelle.errors import LinkCode, PeerError
+from passerelle.wire.description import Description, Setup
+from passerelle.wire.signalling import (
+    BrokerBye,
+    BrokerWelcome,
+    Bye,
+    FromVolunteer,
+    VolunteerAnswer,
+    VolunteerDecline,
+    VolunteerFriend,
+    VolunteerHello,
+    VolunteerReady,
+)
+
+_MALFORMED = BrokerBye(Bye.MALFORMED)
+_BYES = {
+    LinkCode.VERSION: BrokerBye(Bye.VERSION),
+    # A bye without a time keeps a volunteer away for good, and a slow network is no reason for it.
+    LinkCode.TIMEOUT: None,
+}
+"""What is said to a volunteer that broke the protocol; `_MALFORMED` for every other code."""
+
+
+class VolunteerEndpoint:
+    """Serves each volunteer's WebSocket, held open and silent until there is an offer."""
+
+    def __init__(
+        self,
+        config: BrokerConfig,
+        locator: PeerLocator,
+        volunteers: Volunteers,
+        friends: FriendRequests,
+    ) -> None:
+        self._config = config
+        self._locator = locator
+        self._volunteers = volunteers
+        self._friends = friends
+        self._conversations: set[Conversation] = set()
+        """All open WebSockets, those that have not said hello included."""
+        self._by_network: Counter[bytes] = Counter()
+        """How many of them were let in from each /24 or /56."""
+
+    async def handle(self, request: web.Request) -> web.WebSocketResponse:
+        """Serve one volunteer until it leaves or is sent away."""
+        socket = web.WebSocketResponse(
+            timeout=self._config.grace_s,
+            heartbeat=self._config.heartbeat_s,
+            max_msg_size=limits.SIGNAL_MESSAGE_BYTES,
+            # Messages are few and small; a compressor would cost memory for every idle volunteer.
+            compress=False,
+        )
+        if not socket.can_prepare(request):
+            raise web.HTTPBadRequest(text="Volunteers connect here by WebSocket.")
+        await socket.prepare(request)
+        conversation = Conversation(
+            self._config,
+            self._volunteers.new_handle(),
+            socket,
+            self._locator.address(request),
+            asyncio.get_running_loop().time(),
+        )
+        self._conversations.add(conversation)
+        try:
+            await self._admit(conversation)
+        except PeerError as error:
+            await conversation.part(error.code, _BYES.get(error.code, _MALFORMED))
+        except ConnectionError:
+            pass
+        finally:
+            self._conversations.discard(conversation)
+        return socket
+
+    async def close(self) -> None:
+        """Tell all volunteers when to come back, and part from them within `grace_s`. Idempotent.
+
+        Volunteers that come later are told so too.
+        """
+        self._volunteers.close()
+        async with asyncio.TaskGroup() as group:
+            for conversation in self._conversations:
+                group.create_task(self._send_away(conversation, LinkCode.DRAINING, Bye.RESTART))
+
+    async def _admit(self, conversation: Conversation) -> None:
+        """Converse with a volunteer unless there are too many, in all or from its network."""
+        if self._volunteers.closing:
+            await self._send_away(conversation, LinkCode.DRAINING, Bye.RESTART)
+            return
+        network = holder(conversation.address)
+        too_many = len(self._conversations) > self._config.volunteers or (
+            network is not None and self._by_network[network] >= self._config.volunteers_of_network
+        )
+        if too_many:
+            await self._send_away(conversation, LinkCode.LIMIT, Bye.FULL)
+            return
+        if network is None:
+            await self._converse(conversation)
+            return
+        self._by_network[network] += 1
+        try:
+            await self._converse(conversation)
+        finally:
+            self._by_network[network] -= 1
+            if not self._by_network[network]:
+                del self._by_network[network]
+
+    async def _converse(self, conversation: Conversation) -> None:
+        hello = await conversation.hello()
+        location = self._locator.locate(conversation.address)
+        caution = location.country in self._config.cautious
+        await conversation.send(BrokerWelcome(country=location.country, caution=caution))
+        self._volunteers.join(conversation, hello, location)
+        try:
+            while (message := await conversation.receive()) is not None:
+                self._handle_message(conversation, message)
+        finally:
+            self._volunteers.leave(conversation)
+
+    def _handle_message(self, conversation: Conversation, message: FromVolunteer) -> None:
+        match message:
+            case VolunteerHello():
+                raise PeerError(LinkCode.UNEXPECTED, "a second hello")
+            case VolunteerReady(free=free, nat=nat):
+                self._volunteers.set_free(conversation, free, nat)
+            case VolunteerAnswer(offer=number, description=description):
+                answer = self._vetted(conversation, description)
+                self._volunteers.take_answer(conversation, number, answer)
+            case VolunteerDecline(offer=number, reason=reason):
+                self._volunteers.take_decline(conversation, number, reason)
+            case VolunteerFriend():
+                self._friends.take(conversation, message)
+            case _:
+                assert_never(message)
+
+    def _vetted(self, conversation: Conversation, description: Description) -> Description:
+        # The browser is the DTLS client: its genuine ClientHello is what a censor sees.
+        if description.setup is not Setup.ACTIVE:
+            raise PeerError(LinkCode.MALFORMED, "an answer in the wrong DTLS role")
+        private = self._config.descriptor.private_candidates
+        return vet(description, private=private, seen=conversation.address)
+
+    async def _send_away(self, conversation: Conversation, code: LinkCode, reason: Bye) -> None:
+        await conversation.part(code, BrokerBye(reason, self._volunteers.retry_s()))

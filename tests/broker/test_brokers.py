@@ -1,0 +1,27 @@
+from passerelle import limits
+from passerelle.broker.brokers import FRESH_S, OtherBrokers
+from passerelle.wire.bus import BrokerCount
+
+
+def count(name: str, volunteers: int = 1) -> BrokerCount:
+    return BrokerCount(name, volunteers, 0, {})
+
+
+def test_the_latest_word_of_each_other_broker_counts_as_long_as_it_is_fresh() -> None:
+    others = OtherBrokers("own name")
+    others.hear(count("own name"), 0)
+    others.hear(count("one", 1), 0)
+    others.hear(count("two", 2), 0)
+    others.hear(count("one", 3), 5)
+    assert others.counts(5) == [count("two", 2), count("one", 3)]
+    assert others.counts(FRESH_S) == [count("one", 3)]
+    assert others.counts(5 + FRESH_S) == []
+
+
+def test_a_limited_number_of_brokers_is_remembered() -> None:
+    others = OtherBrokers("own name")
+    for number in range(limits.BUS_BROKERS + 1):
+        others.hear(count(f"broker {number}"), 0)
+    names = [each.broker for each in others.counts(0)]
+    assert len(names) == limits.BUS_BROKERS
+    assert "broker 0" not in names
