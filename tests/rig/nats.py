@@ -1,4 +1,4 @@
-"""A real NATS server, on a port of its own."""
+"""A real NATS server at a free port."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ START_S = 10.0
 
 
 class NatsServer:
-    """One `nats-server` process; it may be stopped and started again on the same port."""
+    """One `nats-server` process, which can be stopped and started again at the same port."""
 
     def __init__(self) -> None:
         self._port = free_port(HOST)
@@ -55,7 +55,7 @@ class NatsServer:
 
 @contextmanager
 def nats_server() -> Iterator[NatsServer]:
-    """A running server, ended at the end."""
+    """Yield a running server, and stop it at the end."""
     server = NatsServer()
     server.start()
     try:
