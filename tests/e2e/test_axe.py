@@ -94,7 +94,7 @@ async def show(page: Any, gallery: Gallery, case: tuple[str, str, str], state: s
 async def test_axe_finds_nothing(
     gallery: Gallery, page: Page, layout: str, theme: str, direction: str
 ) -> None:
-    """axe-core finds no violation of WCAG 2.2 AA or its own best practice in any state."""
+    """`axe-core` finds no violation of WCAG 2.2 AA or its own best practice in any state."""
     await page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
     for state in STATES:
         await show(page, gallery, (layout, theme, direction), state)
@@ -104,7 +104,7 @@ async def test_axe_finds_nothing(
 
 
 async def test_axe_would_find_something(gallery: Gallery, page: Page) -> None:
-    """axe-core looks into the shadow root: it finds a button without a name there."""
+    """`axe-core` looks into the shadow root: it finds a button without a name there."""
     await show(page, gallery, ("panel", "light", "ltr"), "off")
     await page.evaluate(
         f"() => {{ const one = {ROOT}.querySelector('.switch');"

@@ -147,7 +147,7 @@ async def test_the_keyboard_is_enough(page: Page) -> None:
 
 
 async def test_axe_finds_nothing_on_the_page(chrome: Chromium, way: Way) -> None:
-    """axe-core finds nothing in light and dark, wide and narrow, in every state of the preview."""
+    """`axe-core` finds nothing in light and dark, wide and narrow, in every preview state."""
     (PICTURES.parent / "embed").mkdir(parents=True, exist_ok=True)
     for scheme, width in (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)):
         context = await chrome.browser.new_context(

@@ -86,7 +86,7 @@ async def test_https_is_between_application_and_site(
     host: str,
     tmp_path: FilePath,
 ) -> None:
-    """curl sees the site's own certificate; the exit looks up `localhost`."""
+    """`curl` sees the site's own certificate; the exit looks up `localhost`."""
     url = f"https://{host}:{tls_site.port}/"
     trust = ("--cacert", str(certificate.pem))
     got = await fetch(proxy, path.port, tmp_path / "page", *trust, url)

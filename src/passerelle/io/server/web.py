@@ -54,7 +54,8 @@ def application() -> web.Application:
 class _Connections:
     """Counts a server's connections, and aborts new ones when there are too many.
 
-    aiohttp calls its `Server` object for every connection; this class wraps those two methods.
+    aiohttp calls `connection_made` and `connection_lost` of its `Server` object for every
+    connection; this class wraps both.
     """
 
     def __init__(
