@@ -1,4 +1,4 @@
-"""Whether the bandwidths of several volunteers add up for one stream."""
+"""Measure whether the bandwidths of several volunteers add up for one stream."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SLOW = Wan(delay_ms=100, rate_mbit=3, queue_kb=QUEUE_KB)
 
 
 def measure(quick: bool) -> Iterator[Row]:
-    """Give the sum of equal relays, then what a slow one does to a fast one."""
+    """Yield the sum for equal volunteers, then the effect of a slow one on a fast one."""
     seconds = QUICK_SECONDS if quick else SECONDS
     yield from _set_to(3, 10, seconds)
     yield from _equal([EQUAL] * 3, seconds)
@@ -86,7 +86,7 @@ def _unequal(seconds: float, pairs: int) -> Iterator[Row]:
 
 
 def _fresh(place: Crowd, links: int, seconds: float) -> float:
-    """Measure with a new client that has a link through so many volunteers."""
+    """Measure with a new client that has links through `links` volunteers."""
     client = place.world.client()
     try:
         place.await_helping(links, timeout_s=LINK_S)
@@ -103,7 +103,7 @@ def _download(place: Crowd, client: Client, seconds: float) -> float:
 
 
 def _delivered(place: Crowd) -> list[int]:
-    """Return the bytes that each way has delivered from its volunteer."""
+    """Return the bytes that each line has delivered from its volunteer."""
     return [place.star.lines[relay.label].counters()[0].bytes for relay in place.relays]
 
 

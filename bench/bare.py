@@ -1,18 +1,18 @@
-"""The yardstick: a bare DataChannel, and a bare DataChannel ⇄ WebSocket relay.
+"""The reference: a DataChannel alone, and a DataChannel ⇄ WebSocket relay, without our code.
 
-Two programs, a page, and their driver. None uses any code or protocol of ours, apart from the
-four words below.
+There are two programs, a page, and code that drives them. None uses the project's code or protocol,
+apart from the four words below.
 
-- `python -m bench.bare client`: aiortc and uvloop; obeys lines of JSON on standard input.
-- `python -m bench.bare server ADDRESS PORT`: aiohttp and uvloop; serves the page, and the far end
-  of its WebSocket.
+- `python -m bench.bare client`: aiortc and uvloop; runs commands, lines of JSON on standard input.
+- `python -m bench.bare server ADDRESS PORT`: aiohttp and uvloop; serves the page, and is the far
+  end of its WebSocket.
 - The page answers the client's offer. As a relay (`/?relay`) it copies every message between
-  DataChannel and WebSocket; else it is the far end itself.
+  DataChannel and WebSocket; without that it is the far end itself.
 
 The words are text messages from the client: `down N` asks for N bytes in 16 KiB messages, `up N`
-announces N, `stop` ends either. Whoever takes bytes says `.` for every 64 KiB. The server keeps at
-most 4 MiB unacknowledged, so that the page need not hold a whole transfer; the page as far end
-looks at its own `bufferedAmount` only, as a naive page does.
+announces N, and `stop` ends either. The receiver sends `.` for every 64 KiB. The server keeps at
+most 4 MiB unacknowledged, so that the page need not hold a whole transfer. The page as the far end
+looks only at its own `bufferedAmount`, as a simple page does.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ QUEUE_BYTES = 1024 * 1024
 ENDLESS_BYTES = 1 << 50
 OPEN_S = 30.0
 SLACK_S = 60.0
-"""A transfer of so many bytes may take this long."""
+"""How long a transfer of a given number of bytes may take."""
 CHANNEL_ID = 0
 
 PAGE = """<!doctype html><meta charset="utf-8"><title>Bare</title><link rel="icon" href="data:,">
@@ -108,7 +108,7 @@ class Bare:
         self._client.stop()
 
     def mbit_s(self, direction: str, *, size: int = 0, seconds: float = 0.0) -> float:
-        """Move `size` bytes, or as many as `seconds` allow, `down` or `up`; return the rate."""
+        """Move `size` bytes, or as many as `seconds` allow, `down` or `up`; return the Mbit/s."""
         result = self._ask(do=direction, size=size, seconds=seconds)
         return float(result["bytes"] * 8 / result["seconds"] / 1e6)
 
@@ -121,7 +121,7 @@ class Bare:
 
 
 def server(host: Namespace, port: int) -> str:
-    """Start the server on a host and return the page's URL, for `relay` add `?relay`."""
+    """Start the server on a host; return the page's URL. With `?relay` added it is a relay."""
     host.python("-m", "bench.bare", "server", host.address, str(port)).wait_for("Running on")
     return f"http://{host.address}:{port}/"
 
@@ -185,7 +185,7 @@ class _Client:
         self._channel.send(f"up {size}")
         left = size
         while self._acknowledged < size:
-            # A few at a time: aiortc only sends what it was given when the loop is free.
+            # Send a few at a time: aiortc transmits only while the event loop is free.
             while left > 0 and self._channel.bufferedAmount < QUEUE_BYTES:
                 self._channel.send(MESSAGE)
                 left -= len(MESSAGE)

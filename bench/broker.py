@@ -1,4 +1,4 @@
-"""One broker's process: what idle volunteers cost, how many matches it makes, a restart."""
+"""Measure one broker's process: the cost of idle volunteers, its rate of matches, a restart."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ START_S = 30.0
 
 
 class Load:
-    """The process with volunteers and readers."""
+    """The process that plays volunteers and readers."""
 
     def __init__(self, port: int) -> None:
         self._process = _start("bench.brokerload", str(port))
 
     def do(self, *words: object) -> dict[str, Any]:
-        """Have a command done, and return what it answers."""
+        """Run a command, and return its answer."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(*words, file=self._process.stdin, flush=True)
@@ -56,12 +56,12 @@ class Load:
         return answer
 
     def close(self) -> None:
-        """End it."""
+        """End the process."""
         _end(self._process, signal.SIGKILL)
 
 
 def measure(quick: bool) -> Iterator[Row]:
-    """Yield the rows."""
+    """Yield the rows of all measurements."""
     _allow_files()
     count = QUICK_IDLE if quick else IDLE
     with broker(0) as (process, port):
@@ -75,8 +75,8 @@ def measure(quick: bool) -> Iterator[Row]:
 
 
 def idle(process: subprocess.Popen[str], load: Load, count: int, seconds: float) -> Iterator[Row]:
-    """Volunteers who wait."""
-    load.do("matches", 50, 4, 1)  # what is loaded at the first use is no volunteer's
+    """Measure the memory and processor time of volunteers that only wait."""
+    load.do("matches", 50, 4, 1)  # what is loaded at first use does not count
     before = rss_bytes(process.pid)
     say(f"{count:,} volunteers connect")
     came = load.do("connect", count, BATCH)
@@ -92,7 +92,7 @@ def idle(process: subprocess.Popen[str], load: Load, count: int, seconds: float)
 
 
 def matches(process: subprocess.Popen[str], load: Load, count: int) -> Iterator[Row]:
-    """Readers who ask."""
+    """Measure readers' requests."""
     load.do("matches", 200, CONCURRENT, 1)
     for offers in (1, OFFERS):
         say(f"{count} requests of {offers} offers")
@@ -112,7 +112,7 @@ def matches(process: subprocess.Popen[str], load: Load, count: int) -> Iterator[
 
 
 def storm(count: int) -> Iterator[Row]:
-    """Everybody is sent away and comes back at once."""
+    """Measure a restart, at which all volunteers are sent away and return at once."""
     with broker(0) as (process, port):
         load = Load(port)
         try:
@@ -135,7 +135,7 @@ def storm(count: int) -> Iterator[Row]:
 
 @contextmanager
 def broker(port: int) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Run a broker; give its process and port."""
+    """Run a broker; yield its process and port."""
     process = _start("bench.brokerhost", str(port))
     try:
         assert process.stdout is not None

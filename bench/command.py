@@ -21,13 +21,13 @@ COULD_NOT = 1
 INTERRUPTED = 130
 
 Measure = Callable[[bool], Iterable[Row]]
-"""Takes whether to be quick; gives the rows."""
+"""A function that takes whether to be quick, and returns the rows."""
 
 
 def main(bench: str, measure: Measure, meaning: str) -> NoReturn:
     """Parse the options, measure, print, and end the process.
 
-    `meaning` says for a person how the numbers were made and how to read them.
+    `meaning` tells a person how the numbers were made and how to read them.
     """
     run(bench, measure, meaning, parser(bench, meaning).parse_args())
 
@@ -41,7 +41,7 @@ def parser(bench: str, meaning: str) -> argparse.ArgumentParser:
 
 
 def run(bench: str, measure: Measure, meaning: str, options: argparse.Namespace) -> NoReturn:
-    """Do what `main` does, with options that were parsed already."""
+    """Measure and print as `main` does, with options that are parsed already."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         report = Report(bench, this_machine(), list(measure(options.quick)))
@@ -59,7 +59,7 @@ def run(bench: str, measure: Measure, meaning: str, options: argparse.Namespace)
 
 
 def say(text: str) -> None:
-    """Tell a person how far the work is; standard output is the report's."""
+    """Tell a person about the progress, on standard error; standard output is for the report."""
     print(text, file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""How long an application waits for its first byte, with and without a link."""
+"""Measure how long an application waits for its first byte, with and without a link."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STEPS = ("rendezvous", "ice", "dtls", "sctp", "tls", "welcome")
 
 @dataclass(slots=True)
 class Times:
-    """What was measured in one place, in milliseconds."""
+    """The times measured in one place, in milliseconds."""
 
     cold: list[float] = field(default_factory=list)
     warm: list[float] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Times:
 
 
 def measure(quick: bool) -> Iterator[Row]:
-    """Give the times on this machine, then from far."""
+    """Yield the times on this machine, then those over a long line."""
     with world.loopback() as here:
         times = _measure(here, quick, "near")
     yield from _rows("near", times, cold=at_most(300), warm=at_most(20))
@@ -75,7 +75,7 @@ def _measure(place: World, quick: bool, name: str) -> Times:
 
 
 def _cold(place: World, times: Times) -> None:
-    """Measure one cold start, beginning with a volunteer that is free."""
+    """Measure one start without any link, beginning with a free volunteer."""
     client = place.prepare()
     app = place.app(client, "first", wait=True)
     app.wait_for("waiting")

@@ -1,4 +1,4 @@
-"""Several volunteers, each a Chromium in a namespace of its own, who come and go."""
+"""Several volunteers, each a Chromium in its own namespace, which leave and come back."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ POLL_S = 0.1
 
 
 class Ending(enum.Enum):
-    """How a volunteer goes."""
+    """How a volunteer leaves."""
 
     CLOSED = "closed"
     """The tab is closed."""
     VANISHED = "vanished"
-    """All packets from and to its host vanish."""
+    """All packets from and to its host are lost."""
     SWITCHED_OFF = "switched off"
 
 
@@ -46,11 +46,11 @@ class Relay:
         return int(self.browser.eval(f"{SNAPSHOT}.people"))
 
     def bytes(self) -> int:
-        """Return how much it has relayed since its page was opened, as of the last second."""
+        """Return how many bytes it has relayed since its page was opened, as of the last second."""
         return int(self.browser.eval(f"{SNAPSHOT}.totals.bytes"))
 
     def end(self, how: Ending) -> None:
-        """Go."""
+        """Leave in the given way."""
         match how:
             case Ending.CLOSED:
                 self.browser.shut()
@@ -77,7 +77,7 @@ class Crowd:
     """The world in namespaces, with several volunteers."""
 
     def __init__(self, lab: Lab, ways: Sequence[Wan | None]) -> None:
-        """Give each volunteer its way, the same in both directions; None is a plain wire."""
+        """Give each volunteer a line, the same in both directions; None is a plain wire."""
         self.star: Star = lab.star("server", "site", "client")
         hosts = [self.star.host(f"relay{number}", up=way) for number, way in enumerate(ways)]
         self.world = World(
@@ -99,11 +99,11 @@ class Crowd:
         ]
 
     def helping(self) -> list[Relay]:
-        """Return the volunteers that relay for somebody."""
+        """Return the volunteers that relay for some client."""
         return [relay for relay in self.relays if relay.people()]
 
     def await_helping(self, count: int, *, timeout_s: float) -> list[Relay]:
-        """Wait until so many volunteers relay for somebody, and return them."""
+        """Wait until `count` volunteers relay for some client, and return them."""
         deadline_s = time.monotonic() + timeout_s
         while len(helping := self.helping()) < count:
             if time.monotonic() > deadline_s:
@@ -114,7 +114,7 @@ class Crowd:
         return helping
 
     def await_idle(self, *, timeout_s: float) -> None:
-        """Wait until no volunteer relays for anybody."""
+        """Wait until no volunteer relays for any client."""
         deadline_s = time.monotonic() + timeout_s
         while helping := self.helping():
             if time.monotonic() > deadline_s:
@@ -128,6 +128,6 @@ class Crowd:
 
 @contextmanager
 def crowd(ways: Sequence[Wan | None]) -> Iterator[Crowd]:
-    """Give the world with these volunteers."""
+    """Yield the world with these volunteers."""
     with Lab(lifetime_s=LIFETIME_S) as lab:
         yield Crowd(lab, ways)

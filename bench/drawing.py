@@ -1,4 +1,4 @@
-"""A transfer over time as a picture: SVG text from samples, without a library."""
+"""Draw a transfer over time: SVG text from samples, without a library."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 WIDTH, HEIGHT = 880, 560
 LEFT, RIGHT = 64, 24
 TOP_PANEL = (70, 330)
-"""First and last line of the upper panel, in pixels from the top."""
+"""The first and the last line of the upper panel, in pixels from the top."""
 LOW_PANEL = (380, 490)
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D31", "#999999")
-"""Told apart also by the colour-blind (Okabe and Ito)."""
+"""Colours that colour-blind people can tell apart, too (Okabe and Ito)."""
 BIN_S = 0.25
 STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#222}.small{font-size:12px}"
@@ -27,33 +27,33 @@ TICKS = 6
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One moment."""
+    """The state of the transfer at one moment."""
 
     time_s: float
-    """Since the transfer began."""
+    """Seconds since the transfer began."""
     total: int
-    """Bytes that the application has."""
+    """The bytes that the application has received."""
     links: dict[int, int]
-    """Bytes that each link has brought since the transfer began."""
+    """The bytes that each link has brought since the transfer began."""
 
 
 @dataclass(slots=True)
 class Story:
-    """What is drawn."""
+    """The data of one picture."""
 
     samples: list[Sample] = field(default_factory=list)
     ends: list[tuple[float, str]] = field(default_factory=list)
-    """When a volunteer went, and how."""
+    """When each volunteer left, and how."""
 
     @property
     def links(self) -> list[int]:
-        """All links that brought anything, in order of their numbers."""
+        """The numbers of all links that brought anything, in order."""
         return sorted({link for each in self.samples for link in each.links if each.links[link]})
 
 
 @dataclass(frozen=True, slots=True)
 class _Panel:
-    """A rectangle, and the values at its edges."""
+    """A rectangle of the picture, and the values at its edges."""
 
     rows: tuple[int, int]
     time_s: float
@@ -121,7 +121,7 @@ def _bands(
     panel: _Panel,
     scale: float,
 ) -> Iterable[str]:
-    """Yield one filled area for each link, one on the other."""
+    """Yield one filled area for each link, stacked on one another."""
     low = [(time_s, 0.0) for time_s, _ in rows]
     for number, link in enumerate(links):
         high = [
@@ -178,14 +178,14 @@ def _legend(links: Sequence[int]) -> Iterable[str]:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One path's rate over time."""
+    """The rate over one path, over time."""
 
     name: str
     steps: Sequence[int]
-    """Bytes of each step."""
+    """The bytes of each step."""
     step_s: float
     rival: Sequence[int] = ()
-    """Bytes of another's download beside it, in the same steps."""
+    """The bytes of a competing download beside it, in the same steps."""
 
 
 RATE_PANEL = 120
@@ -193,7 +193,7 @@ RATE_GAP = 64
 
 
 def draw_rates(curves: Sequence[Curve]) -> str:
-    """Return the SVG of rates over time, a panel for each path."""
+    """Return the SVG of rates over time, with a panel for each path."""
     height = RATE_GAP + len(curves) * (RATE_PANEL + RATE_GAP)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
@@ -220,7 +220,7 @@ def _rate_panel(curve: Curve, rows: tuple[int, int]) -> Iterable[str]:
 
 
 def _smoothed(steps: Sequence[int], step_s: float) -> list[tuple[float, float]]:
-    """Return (seconds, Mbit/s) in steps of about `BIN_S`."""
+    """Return pairs of seconds and Mbit/s, in steps of about `BIN_S`."""
     width = max(1, round(BIN_S / step_s))
     return [
         ((at + width / 2) * step_s, sum(steps[at : at + width]) * 8 / (width * step_s) / MB)

@@ -1,5 +1,5 @@
-"""Why a benchmark has no numbers."""
+"""The error of a benchmark that has no numbers."""
 
 
 class Unmeasured(Exception):
-    """Something that had to work did not, so nothing was measured; holds one sentence."""
+    """Something that had to work failed, so nothing was measured; the message is one sentence."""

@@ -1,4 +1,4 @@
-"""What one exit worker on one core carries."""
+"""Measure what one exit worker on one core can carry."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SECONDS = 8.0
 QUICK_SECONDS = 3.0
 LOADS = 2
 SESSIONS = 4
-"""Per process of load."""
+"""Sessions in each process of load."""
 LINKS = 3
 IDLE_LOADS = 4
 IDLE_SESSIONS = 500
@@ -38,7 +38,7 @@ KB = 1000
 
 
 def measure(quick: bool) -> Iterator[Row]:
-    """Give rate, processor time, memory and stream counts."""
+    """Yield rate, processor time, memory and stream counts."""
     seconds = QUICK_SECONDS if quick else SECONDS
     with exit_load() as here:
         yield from _throughput(here, seconds)

@@ -1,4 +1,4 @@
-"""An exit worker alone, with a site and load from other processes, on this machine."""
+"""An exit worker on this machine, with a site and load in other processes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ new_streams_burst = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class ExitLoad:
-    """A running exit, and what it takes to load it."""
+    """A running exit, and the processes that load it."""
 
     host: ThisMachine
     exit: Child
@@ -38,7 +38,7 @@ class ExitLoad:
     site_port: int
 
     def load(self, sessions: int, links: int) -> Child:
-        """Start a process with sessions; it obeys (`bench.load`) once it has said `linked`."""
+        """Start a process with sessions; once it prints `linked` it takes commands (`load`)."""
         pin = LinkIdentity.from_pem((self.state / LINK_FILE).read_bytes()).spki_sha256
         words = [self.url, str(self.state / TICKET_FILE), pin.hex(), str(self.site_port)]
         return self.host.python(
@@ -66,7 +66,7 @@ def exit_load(settings: str = "") -> Iterator[ExitLoad]:
 
 
 def tell(loads: list[Child], line: str) -> None:
-    """Give each process a command, without waiting for the answers."""
+    """Send each process a command, without waiting for the answers."""
     for load in loads:
         assert load.process.stdin is not None
         load.process.stdin.write(line.encode() + b"\n")
@@ -74,7 +74,7 @@ def tell(loads: list[Child], line: str) -> None:
 
 
 def answers(loads: list[Child], *, timeout_s: float) -> list[int]:
-    """Return what the processes answer, lists joined."""
+    """Return the answers of all processes, with lists joined."""
     found: list[int] = []
     for load in loads:
         answer = json.loads(load.hear(timeout_s=timeout_s))

@@ -1,4 +1,4 @@
-"""What an application notices when relays end in the middle of its transfer."""
+"""Measure what an application notices when volunteers leave in the middle of its transfer."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ the share of transfers whose SHA-256 is that of what was sent.
 """
 RELAYS = 5
 LINKED = 3
-"""Links a client keeps; all but the one that ends are spare."""
+"""The number of links that a client keeps; all but one of them are spare."""
 RATE = 1_000_000
-"""Bytes a second."""
+"""The rate in bytes a second."""
 BYTES = 50_000_000
 QUICK_BYTES = 16_000_000
 ENDINGS = 20
@@ -50,18 +50,18 @@ COMMANDS = {"down": "pull", "up": "push"}
 
 @dataclass(slots=True)
 class Found:
-    """What was seen of one kind of ending, one direction."""
+    """The measurements for one way of ending and one direction."""
 
     gaps_ms: list[float] = field(default_factory=list)
-    """The longest after each ending."""
+    """The longest gap after each ending."""
     before_ms: list[float] = field(default_factory=list)
-    """… and before."""
+    """The longest gap before each ending."""
     intact: list[bool] = field(default_factory=list)
-    """Of each transfer."""
+    """Whether each transfer arrived unchanged."""
 
 
 class Trial:
-    """Transfers in one direction, and one kind of ending."""
+    """Transfers in one direction, with one way of ending."""
 
     def __init__(self, place: Crowd, client: Client, direction: str, how: Ending, size: int):
         self._place = place
@@ -72,13 +72,14 @@ class Trial:
         self._size = size
         self._digest = steady.digest(size)
         self._last_s = size / RATE - WATCHED_S[how] - 1.0
-        """No ending so long after the start: it would not be watched to its end."""
+        """The latest moment for a volunteer to leave, from the start; later it could not be
+        watched."""
         self._endings_s: list[float] = []
         self._relayed: dict[Relay, int] = {}
         self.found = Found()
 
     def run(self, endings: int) -> Found:
-        """Make transfers until so many relays have ended inside one."""
+        """Make transfers until `endings` volunteers have left during one."""
         while len(self.found.gaps_ms) < endings:
             self._transfer(endings - len(self.found.gaps_ms))
             if len(self.found.intact) - sum(self.found.intact) > MOST_BROKEN:
@@ -104,7 +105,7 @@ class Trial:
         self._judge(result)
 
     def _end_one(self, app: Child, last_s: float) -> bool:
-        """End a relay that carries, watch what follows, and have another come."""
+        """End a volunteer that carries, watch what follows, and have another come."""
         linked = self._place.await_helping(LINKED, timeout_s=RELINK_S)
         world.settle(BEFORE_S)
         relay = self._carrier(linked)
@@ -118,7 +119,7 @@ class Trial:
         return True
 
     def _carrier(self, linked: list[Relay]) -> Relay:
-        """Return one by chance of those that relayed something since the last time."""
+        """Return a random one of those that have relayed something since the last call."""
         before, self._relayed = self._relayed, {relay: relay.bytes() for relay in linked}
         active = [relay for relay in linked if self._relayed[relay] > before.get(relay, 0)]
         return random.choice(active or linked)
@@ -144,7 +145,7 @@ def _longest_ms(gaps: list[tuple[float, float]], start_s: float, end_s: float) -
 
 
 def measure(quick: bool) -> Iterator[Row]:
-    """Give the gaps of each kind of ending, each direction."""
+    """Yield the gaps for each way of ending and each direction."""
     size, endings = (QUICK_BYTES, QUICK_ENDINGS) if quick else (BYTES, ENDINGS)
     with crowd([None] * RELAYS) as place:
         client = place.world.client()

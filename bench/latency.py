@@ -1,4 +1,4 @@
-"""Whether a page stays quick under a download."""
+"""Measure whether a page stays quick during a download."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TIMEOUT_S = 120.0
 
 
 def measure(quick: bool) -> Iterator[Row]:
-    """Give the echo's round trips, idle and busy."""
+    """Yield the echo's round trips, without and with a download."""
     pings = QUICK_PINGS if quick else PINGS
     with laboratory(up=WAY, down=WAY) as distant:
         place = distant.world

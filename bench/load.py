@@ -1,8 +1,8 @@
 """Readers and volunteers in one process, without a browser: load for an exit.
 
-Each session is a client's own (`passerelle.io.tunnel`); its links are WebSockets straight to the
-exit, with link tickets as a volunteer brings them. Obeys one command a line and answers with one
-line of JSON.
+Each session is that of a real client (`passerelle.io.tunnel`). Its links are WebSockets straight to
+the exit, with link tickets as a volunteer brings them. Commands are lines on standard input, and
+each is answered by one line of JSON.
 """
 
 from __future__ import annotations
@@ -37,28 +37,28 @@ WELCOME_S = 30.0
 
 
 class Owner:
-    """Owns a session, and does nothing with what it hears."""
+    """Owns a session and ignores its events."""
 
     def link_down(self, number: int, error: LinkLost) -> None:
-        """It stays away."""
+        """Leave the link down."""
 
     def link_leaving(self, number: int) -> None:
-        """It goes."""
+        """Do nothing; the link ends by itself."""
 
     def link_control(self, number: int, message: Control) -> None:
-        """There is no relay."""
+        """Do nothing, because there is no relay."""
 
     def stream_requested(self, stream: TunnelStream, host: str, port: int) -> None:
-        """Exits ask nothing."""
+        """Do nothing, because exits ask for no streams."""
 
     def flow_requested(self, stream: TunnelStream, host: str, port: int) -> None:
-        """Nor here."""
+        """Do nothing, because exits ask for no flows."""
 
     def tunnel_leaving(self) -> None:
-        """It goes."""
+        """Do nothing; the session ends by itself."""
 
     def tunnel_ended(self, reason: LinkCode) -> None:
-        """What it carried has failed."""
+        """Do nothing; the session's streams have failed."""
 
 
 class Load:
@@ -75,7 +75,7 @@ class Load:
         self.tunnels: list[Tunnel] = []
 
     async def link(self, http: aiohttp.ClientSession, sessions: int, links: int) -> None:
-        """Start sessions, so many links each."""
+        """Start `sessions` sessions with `links` links each."""
         places = asyncio.Semaphore(AT_ONCE)
 
         async def one() -> None:
@@ -92,7 +92,7 @@ class Load:
                 group.create_task(one())
 
     async def download(self, seconds: float, counts: Sequence[int]) -> list[int]:
-        """Read with `counts[n]` streams of session n; return the bytes each session got."""
+        """Read with `counts[n]` streams of session n; return the bytes that each session got."""
         end_s = time.monotonic() + seconds
         got = [0] * len(counts)
 
@@ -115,7 +115,7 @@ class Load:
         return got
 
     async def hold(self, streams: int) -> int:
-        """Open so many streams in each session, and leave them open; return how many are."""
+        """Open `streams` streams in each session and leave them open; return how many are open."""
 
         async def one(tunnel: Tunnel) -> int:
             opened = 0
@@ -131,7 +131,7 @@ class Load:
         return sum(await asyncio.gather(*(one(tunnel) for tunnel in self.tunnels)))
 
     async def churn(self, seconds: float, at_once: int) -> int:
-        """Open streams and break them off once they are open; return how many were."""
+        """Open streams and abort each once it is open; return how many were opened."""
         end_s = time.monotonic() + seconds
         count = 0
 
@@ -160,7 +160,7 @@ class Load:
         joining = asyncio.ensure_future(
             handshake.run(next(self._numbers), transport, self._context, self._pins, WELCOME_S)
         )
-        await asyncio.sleep(0)  # the transport has its receiver then
+        await asyncio.sleep(0)  # lets the transport get its receiver
         running = asyncio.ensure_future(transport.run())
         self._running.add(running)
         running.add_done_callback(self._running.discard)
@@ -172,7 +172,7 @@ class Load:
 
 
 async def main() -> None:
-    """Link up, then obey."""
+    """Start the sessions, then run commands."""
     parser = argparse.ArgumentParser(prog="python -m bench.load")
     parser.add_argument("url")
     parser.add_argument("key", type=Path)

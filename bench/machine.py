@@ -1,4 +1,4 @@
-"""Facts about the machine that the numbers belong to."""
+"""Facts about the machine on which the numbers were measured."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ VERSION_TIMEOUT_S = 20
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What decides how fast things go here."""
+    """The properties of a machine that decide how fast it is."""
 
     cpu: str
     cores: int
-    """Cores this process may use."""
+    """The number of cores that this process may use."""
     kernel: str
     python: str
     browser: str
@@ -45,15 +45,16 @@ def this_machine() -> Machine:
 
 def cpu_s(pid: int) -> float:
     """Return the seconds of processor time that a process has used, in steps of 10 ms."""
-    # proc(5): the name, in parentheses, may hold anything; utime and stime are fields 14 and 15.
+    # The name, in parentheses, may hold any character; utime and stime are fields 14 and 15
+    # (proc(5)).
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def rss_bytes(pid: int) -> int:
-    """Return the memory that a process has in use now, shared pages included; 0 once it is gone."""
+    """Return the resident memory of a process, shared pages included; 0 once it has ended."""
     try:
-        # proc(5): the second field of statm is resident pages.
+        # The second field of statm is the number of resident pages (proc(5)).
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (FileNotFoundError, ProcessLookupError):
         return 0
@@ -61,7 +62,7 @@ def rss_bytes(pid: int) -> int:
 
 
 def family(pid: int) -> list[int]:
-    """Return `pid` and all processes below it."""
+    """Return `pid` and the ids of all processes that descend from it."""
     found = []
     parents = [pid]
     while parents:

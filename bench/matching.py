@@ -1,4 +1,4 @@
-"""Who gets which volunteer: a network of 100,000, simulated, and the time of one decision."""
+"""Matching of clients with volunteers: a simulation of 100,000, and the time of a decision."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ EVEN = 2.0
 
 @dataclass(slots=True)
 class Volunteer:
-    """What the simulation knows and the pool does not."""
+    """A volunteer, with properties that the pool does not know."""
 
     hostile: bool
     since: float
@@ -68,14 +68,14 @@ class Volunteer:
 
 @dataclass(slots=True)
 class Client:
-    """One who asks."""
+    """A client that asks for volunteers."""
 
     profile: ClientProfile
     holds: set[bytes] = field(default_factory=set)
 
 
 class World:
-    """Volunteers who come and go, clients who ask, and what came of it."""
+    """Volunteers that come and go, clients that ask, and the results."""
 
     def __init__(self, scale: int, hostile: float, warm_s: float) -> None:
         self.draw = random.Random(1)
@@ -87,7 +87,7 @@ class World:
         self.loads: list[float] = []
         self.first = Counter[bool]()
         self.strangers = Counter[bool]()
-        """First attempts with a volunteer that the client did not know."""
+        """First attempts with a volunteer that the client did not know, by their success."""
         self.matches = Counter[bool]()
         self.learned: dict[bytes, set[bytes]] = {}
         self.refused = 0
@@ -101,7 +101,7 @@ class World:
             self._arrive(0.0)
 
     def run(self, until_s: float) -> None:
-        """Let time pass."""
+        """Let simulated time pass."""
         self._at(self._until_replacement(), self._replace)
         for client in self.clients:
             self._at(self.draw.uniform(0, SESSION_S), partial(self._session, client))
@@ -217,9 +217,9 @@ def _fate(client: Client, volunteer: bytes) -> float:
 
 
 def possible() -> float:
-    """Return the success of the best assignment within an even load.
+    """Return the success of the best assignment with an even load.
 
-    Whoever loses most by taking the second best comes first (Vogel's rule).
+    Clients that lose most by the second-best volunteer are assigned first (Vogel's rule).
     """
     room = {nat: EVEN * share for nat, share in MIX.items()}
     wanted = dict(MIX)
@@ -241,7 +241,7 @@ def possible() -> float:
 
 
 def simulate(quick: bool) -> Iterator[Row]:
-    """Run the network without and with hostile volunteers."""
+    """Simulate the network without and with hostile volunteers."""
     scale = QUICK_SCALE if quick else 1
     say(f"{VOLUNTEERS // scale:,} volunteers, all honest")
     world = World(scale, 0.0, WARM_S)
@@ -306,7 +306,7 @@ def speed(size: int) -> float:
 
 def measure(quick: bool) -> Iterator[Row]:
     """Yield the rows: first the time of one decision, then the simulation."""
-    gc.disable()  # its pauses grow with the number of objects, and are not the decision's
+    gc.disable()  # its pauses grow with the number of objects, and would distort the times
     times = []
     for size in SIZES[:3] if quick else SIZES:
         say(f"time of a match among {size:,}")

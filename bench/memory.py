@@ -1,4 +1,4 @@
-"""What a reader who stops reading costs everybody else in memory."""
+"""Measure how much memory others need when a reader stops reading."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ LINK_S = 60.0
 SLACK_S = 120.0
 POLL_S = 0.1
 KEPT_BYTES = 16 * limits.MIB
-"""What allocators and garbage collectors keep of memory that was freed."""
+"""Memory that allocators and the garbage collector keep after it was freed."""
 CLIENT_BYTES = (
     limits.STREAM_WINDOW_CAP_BYTES  # unread by the application
     + limits.SESSION_WINDOW_BYTES  # out of order
-    + RELAYS * limits.TRANSPORT_QUEUE_BYTES  # each SCTP association's receive window is as large
+    + RELAYS * limits.TRANSPORT_QUEUE_BYTES  # each SCTP association's receive window
     + KEPT_BYTES
 )
 EXIT_BYTES = (
@@ -49,13 +49,14 @@ EXIT_BYTES = (
     + KEPT_BYTES
 )
 BUFFERED_BYTES = 8 * limits.MIB
-"""On their way to one side of a relay, before it closes the link (widget/src/core/limits.ts)."""
+"""Data on the way to one side of a relay, before the relay closes the link
+(widget/src/core/limits.ts)."""
 RELAY_BYTES = 2 * BUFFERED_BYTES + KEPT_BYTES
 
 
 @dataclass(slots=True)
 class Party:
-    """One whose memory is watched."""
+    """A process or group of processes whose memory is watched."""
 
     name: str
     bound_bytes: int
@@ -65,20 +66,20 @@ class Party:
 
     @property
     def grown_mib(self) -> float:
-        """The highest since `begin`, less what was there then."""
+        """The highest value since `begin`, less the value at `begin`."""
         return max(0, self.peak - self.before) / limits.MIB
 
     def begin(self) -> None:
-        """Take what is in use now as nothing."""
+        """Take the memory in use now as the reference."""
         self.before = self.peak = self.used()
 
     def look(self) -> None:
-        """Note what is in use now."""
+        """Note the memory in use now."""
         self.peak = max(self.peak, self.used())
 
 
 def measure(quick: bool) -> Iterator[Row]:
-    """Give how much each party grew."""
+    """Yield how much each party grew."""
     warm_bytes, stall_s = (QUICK_WARM_BYTES, QUICK_STALL_S) if quick else (WARM_BYTES, STALL_S)
     with crowd([None] * RELAYS) as place:
         client = place.world.client()
@@ -109,7 +110,7 @@ def _parties(place: Crowd, client: Client) -> Iterator[Party]:
         yield Party(
             f"relay {relay.label}",
             RELAY_BYTES,
-            # As they are now: a renderer that starts later is none of ours.
+            # Take the renderers that exist now: one that starts later belongs to another page.
             lambda pages=tuple(pages): sum(map(rss_bytes, pages)),  # type: ignore[misc]
         )
 

@@ -1,4 +1,4 @@
-"""What one volunteer carries over long, lossy and narrow paths."""
+"""Measure what one volunteer carries over long, lossy and narrow paths."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SETTLE_S = 3.0
 ECHOES, ECHO_APART_S = 60, 0.1
 RIVAL_S = 30.0
 STEADY_RATE = 6_250_000
-"""Bytes a second: 50 Mbit/s, for the cost in processor time."""
+"""The rate for measuring processor time, in bytes a second: 50 Mbit/s."""
 STEADY_S = 8.0
 START_SHARE = 0.9
 START_BIN_S = 0.5
@@ -47,7 +47,7 @@ CLEAN = Wan()
 
 @dataclass
 class Stage:
-    """The laboratory, and how long to look."""
+    """The laboratory, and how long to measure."""
 
     distant: Distant
     page: LabBrowser
@@ -69,7 +69,7 @@ class Stage:
         return client
 
     def end(self, client: Client) -> None:
-        """End a client; the volunteer must learn of it, whatever the path loses."""
+        """End a client; the volunteer must learn of it even over a path that loses packets."""
         self.distant.bend(up=CLEAN, down=CLEAN)
         self.distant.world.end(client)
 
@@ -94,7 +94,7 @@ class Stage:
         return found
 
     def bare(self, wan: Wan, direction: str) -> float:
-        """Return what a bare channel moves on this path."""
+        """Return the rate of a bare channel on this path."""
         self.distant.bend(up=wan, down=wan)
         try:
             channel = Bare(self.distant.world.hosts.client, self.page, self.url)
@@ -114,7 +114,7 @@ def _mbit(result: dict[str, Any]) -> float:
 
 
 def _start_s(steps: Sequence[int]) -> float:
-    """Return when the rate first reached `START_SHARE` of what it was in the second half."""
+    """Return when the rate first reached `START_SHARE` of its value in the second half."""
     width = round(START_BIN_S / STEP_S)
     bins = [sum(steps[at : at + width]) for at in range(0, len(steps) - width, width)]
     final = median(bins[len(bins) // 2 :] or [0])
@@ -166,7 +166,7 @@ def _narrow(
     above_idle: Target | None = None,
     at_all: Target | None = None,
 ) -> Iterator[Row]:
-    """Give the rate, and what a click costs meanwhile."""
+    """Yield the rate, and how long a click takes meanwhile."""
     yield from _down(wan, down, name, stage)
     client = stage.client(wan)
     idle_ms = _echo_ms(stage, client)
@@ -182,7 +182,7 @@ def _narrow(
 
 
 def _beside_tcp(wan: Wan, name: str, stage: Stage) -> Iterator[Row]:
-    """Give our share beside a CUBIC download of the same host that comes later."""
+    """Yield our share beside a CUBIC download that the same host begins later."""
     client = stage.client(wan)
     seconds = min(RIVAL_S, 2 * stage.seconds)
     ours = stage.distant.world.app(client, "down", seconds=seconds + 2 * SETTLE_S)
@@ -191,7 +191,7 @@ def _beside_tcp(wan: Wan, name: str, stage: Stage) -> Iterator[Row]:
     rival = theirs.result(timeout_s=seconds + SLACK_S)["steps"]
     own = ours.result(timeout_s=SLACK_S)["steps"]
     stage.end(client)
-    # Without the first seconds, in which the rival finds its place.
+    # Leave out the first seconds, in which the competing download finds its rate.
     from_step, settled = round(2 * SETTLE_S / STEP_S), round(SETTLE_S / STEP_S)
     taken = [sum(own[from_step : len(rival) + settled]), sum(rival[settled:])]
     share = 100 * taken[0] / max(1, sum(taken))
@@ -203,7 +203,7 @@ def _beside_tcp(wan: Wan, name: str, stage: Stage) -> Iterator[Row]:
 
 
 def _cpu(name: str, stage: Stage) -> Iterator[Row]:
-    """Give what 50 Mbit/s cost client and browser."""
+    """Yield the processor time of client and browser at 50 Mbit/s."""
     browsers = []
     for options, label in (((), "video"), (("--no-media",), "data channel")):
         client = stage.client(CLEAN, *options)
@@ -256,7 +256,7 @@ SCENES: dict[str, Scene] = {
 
 
 def measure(options: argparse.Namespace, quick: bool) -> Iterator[Row]:
-    """Give the rows of all scenes asked for; draw their curves."""
+    """Yield the rows of all scenes asked for, and draw their curves."""
     runs, seconds = (QUICK_RUNS, QUICK_SECONDS) if quick else (RUNS, SECONDS)
     with laboratory(up=CLEAN, down=CLEAN, firefox=options.firefox) as distant:
         hosts = distant.world.hosts

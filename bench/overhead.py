@@ -1,4 +1,4 @@
-"""What the tunnel costs a volunteer: bytes on its WebSocket for every byte of an application."""
+"""Measure the bytes on a volunteer's WebSocket for every byte of an application."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ BYTES = 32 << 20
 QUICK_BYTES = 8 << 20
 HEADER_BYTES = 52
 TIMEOUT_S = 120.0
-# Wires between namespaces carry segments of up to 64 KiB, which have too few headers; long ways,
-# even without delay, carry real packets.
+# Wires between namespaces carry segments of up to 64 KiB, so there would be too few headers.
+# Simulated lines carry real packets, even without a delay.
 PLAIN = Wan()
 
 
 def measure(quick: bool) -> Iterator[Row]:
-    """Give the overhead of a download and of an upload."""
+    """Yield the overhead of a download and of an upload."""
     size = QUICK_BYTES if quick else BYTES
     with laboratory(up=PLAIN, down=PLAIN, near=PLAIN) as distant:
         star, port = distant.star, distant.world.port

@@ -1,7 +1,7 @@
-"""Draw one download through volunteers who leave: `python -m bench.plot_transfer [FILE]`.
+"""Draw one download through volunteers that leave: `python -m bench.plot_transfer [FILE]`.
 
 Without FILE it writes `docs/transfer.svg`. Servers, site and Chromium are processes of their own;
-the client runs in here, so that each link's bytes can be read while they come.
+the client runs in this process, so that each link's bytes can be read as they come.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ PICTURE = Path(__file__).parents[1] / "docs" / "transfer.svg"
 VOLUNTEERS = 6
 LINKS = 3
 RATE = 3_000_000
-"""Bytes a second."""
+"""The rate in bytes a second."""
 SIZE = 48_000_000
 ENDS_AT = (0.25, 0.5, 0.75)
-"""When volunteers leave: parts of the transfer."""
+"""When volunteers leave, as shares of the transfer."""
 SAMPLE_S = 0.05
 LINK_S = 30.0
 TRANSFER_S = 120.0
@@ -53,7 +53,7 @@ async def _crash(page: Page) -> None:
     try:
         await page.goto("chrome://crash")
     except Error:
-        return  # as it should be: nothing is left that could answer
+        return  # expected: nothing is left that could answer
 
 
 async def _switch_off(page: Page) -> None:
@@ -68,12 +68,12 @@ WAYS_TO_LEAVE: tuple[tuple[str, Callable[[Page], Awaitable[None]]], ...] = (
 
 
 class Download:
-    """The application: reads, counts, and checks at the end."""
+    """The application: it reads, counts, and checks the hash at the end."""
 
     def __init__(self) -> None:
         self.data = bytearray()
         self.longest_s = 0.0
-        """Longest time without a byte."""
+        """The longest time without a byte."""
 
     async def run(self, proxy_port: int, site_port: int) -> None:
         """Download SIZE bytes at RATE. Raises Unmeasured when other bytes come."""
@@ -95,7 +95,7 @@ class Download:
 
 
 class Stage:
-    """Everything the download needs."""
+    """All the parts that the download needs."""
 
     def __init__(self, client: Client, pages: list[Page], site_port: int) -> None:
         self._client = client
@@ -103,7 +103,7 @@ class Stage:
         self._site_port = site_port
 
     async def play(self) -> tuple[Story, Download]:
-        """Download while volunteers leave; return what happened."""
+        """Download while volunteers leave; return the samples and the download."""
         story, download = Story(), Download()
         before = self._client.received_bytes
         start_s = time.monotonic()

@@ -21,7 +21,7 @@ QUEUE_COLOUR = "#b8b8b8"
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A path, who uses it, and what happens to it."""
+    """A path, the transfers on it, and changes of the path."""
 
     title: str
     path: Path
@@ -29,7 +29,7 @@ class Scene:
     change: Callable[[Simulation, float], None] | None = None
 
     def play(self) -> Simulation:
-        """Run it to the end."""
+        """Run the simulation to its end."""
         simulation = Simulation(self.path, [Ours(), *(rival() for rival in self.rivals)])
         change = self.change
         simulation.run(
@@ -69,7 +69,7 @@ SCENES = (
 
 
 def draw(plays: list[tuple[Scene, Simulation]]) -> str:
-    """Return one SVG with a panel per scene: rates as lines, the longest queue in grey."""
+    """Return one SVG with a panel for each scene: rates as lines, the longest queue in grey."""
     panels = [_panel(index, scene, simulation) for index, (scene, simulation) in enumerate(plays)]
     height = len(panels) * (HEIGHT + GAP) + TOP
     width = LEFT + WIDTH + LEFT
@@ -112,7 +112,7 @@ def _panel(index: int, scene: Scene, simulation: Simulation) -> str:
 
 
 def main() -> None:
-    """Play all scenes; draw, or print."""
+    """Run all scenes, and draw or print them."""
     parser = argparse.ArgumentParser(prog="python -m bench.ratecontrol", description=__doc__)
     parser.add_argument("file", nargs="?", type=File)
     parser.add_argument("--json", action="store_true")

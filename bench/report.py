@@ -1,4 +1,4 @@
-"""What a benchmark found: rows of numbers, some with a target, as a table or as JSON."""
+"""The results of a benchmark: rows of numbers, some with a target, as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Target:
     at_most: bool
 
     def met(self, value: float) -> bool:
-        """Tell whether `value` keeps the bound."""
+        """Return whether `value` keeps the bound."""
         return value <= self.bound if self.at_most else value >= self.bound
 
     def __str__(self) -> str:
@@ -48,7 +48,7 @@ class Row:
     unit: str
     target: Target | None = None
     digits: int = 1
-    """Decimals that mean something; the target is judged on the rounded value, as it is shown."""
+    """Significant decimals. The target is judged on the rounded value, which is the one shown."""
 
     @property
     def rounded(self) -> float:
@@ -57,11 +57,11 @@ class Row:
 
     @property
     def ok(self) -> bool | None:
-        """Whether the target is met; None without one."""
+        """Whether the target is met; None without a target."""
         return None if self.target is None else self.target.met(self.rounded)
 
     def plain(self) -> dict[str, Any]:
-        """Return the row as JSON shows it."""
+        """Return the row in the form for JSON."""
         return {
             "name": self.name,
             "value": self.rounded,
@@ -73,7 +73,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one program found, and where."""
+    """The results of one program, and the machine they are from."""
 
     bench: str
     machine: Machine

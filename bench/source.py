@@ -1,4 +1,4 @@
-"""A site for load: `d` pours zeros for ever, anything else holds its tongue, until the end."""
+"""A site for load: the byte `d` gets zeros for ever, any other gets nothing until its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A transfer at a steady pace whose every gap and every byte is looked at."""
+"""A transfer at a steady pace in which every gap and every byte is checked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 PACE_S = 0.005
-"""Between two pieces: what the receiver sees when nothing happens."""
+"""The pause between two pieces, which is the gap that the receiver sees when nothing is wrong."""
 NOTED_S = PACE_S * 1.5
 BUFFER_BYTES = 1 << 18
 
@@ -27,7 +27,7 @@ def digest(size: int) -> str:
 
 
 def send(connection: socket.socket, size: int, rate: int) -> None:
-    """Send `content(size)` at `rate` bytes a second; what was held up is made up for."""
+    """Send `content(size)` at `rate` bytes a second; after a delay it catches up."""
     data = memoryview(content(size))
     start_s = time.monotonic()
     sent = 0
@@ -39,11 +39,11 @@ def send(connection: socket.socket, size: int, rate: int) -> None:
 
 
 def receive(connection: socket.socket, size: int, first: bytes = b"") -> dict[str, Any]:
-    """Take `size` bytes, of which `first` came already, or as many as come.
+    """Take `size` bytes, of which `first` have come already, or as many as come.
 
-    `sha256` of what came; `gaps`: (when it began, how long it was) of each time without a byte
-    that was longer than the pace, in seconds of the monotonic clock, which all processes of a
-    machine share.
+    Returns the `sha256` of all that came, and `gaps`: the start and the length of each time without
+    a byte that was longer than the pace, in seconds of the monotonic clock, which all processes of
+    a machine share.
     """
     found = hashlib.sha256(first)
     total = len(first)

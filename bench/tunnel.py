@@ -1,4 +1,4 @@
-"""How much of a bare relay's speed is left with everything of ours in it."""
+"""Measure how much of a bare relay's speed is left when all of our code is in use."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ DIRECTIONS = ("down", "up")
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One transfer."""
+    """The figures of one transfer."""
 
     mbit_s: float
     cpu_s: float
-    """What the client's process used for it."""
+    """The processor time that the client's process used for it."""
 
 
 def measure(quick: bool) -> Iterator[Row]:
-    """Give the rates and their ratio, each direction."""
+    """Yield the rates and their ratio, for each direction."""
     runs, size = (QUICK_RUNS, QUICK_BYTES) if quick else (RUNS, BYTES)
     with world.loopback() as here:
         host = here.hosts.client

@@ -1,4 +1,4 @@
-"""A visitor's Chromium, and what it knows about the page in it: files, tasks, CPU time, memory."""
+"""A visitor's Chromium, with what it knows about its page: files, tasks, CPU time, memory."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ LONG_TASKS = """() => {
     ...list.getEntries().map(({ duration }) => duration),
   )).observe({ type: 'longtask', buffered: true });
 }"""
-"""Tasks of the page's main thread over 50 ms (https://www.w3.org/TR/longtasks-1/)."""
+"""JavaScript that records tasks of the page's main thread over 50 ms
+(https://www.w3.org/TR/longtasks-1/)."""
 EVERY_REQUEST = "--net-log-capture-mode=Default"
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What a page holds after a collection of garbage."""
+    """The memory that a page holds after garbage collection."""
 
     heap_bytes: int
     nodes: int
@@ -52,7 +53,7 @@ class Visitor:
         self._files.append(Path(urlsplit(request.url).path).name)
 
     def fetched(self) -> dict[str, int]:
-        """Return the widget's files fetched since the last call, and their bytes after gzip."""
+        """Return the widget's files fetched since the last call, with their bytes after gzip."""
         found = {name: self._sizes[name] for name in self._files if name in self._sizes}
         self._files.clear()
         return found
@@ -62,7 +63,7 @@ class Visitor:
         return list(await self.page.evaluate("() => globalThis.longTasks.splice(0)"))
 
     async def memory(self) -> Memory:
-        """Collect garbage, and tell what is left."""
+        """Collect garbage, and return what is left."""
         for _ in range(3):
             await self._session.send("HeapProfiler.collectGarbage")
         told = await self._session.send("Performance.getMetrics")
@@ -84,7 +85,7 @@ class Visitor:
 
 @asynccontextmanager
 async def visit(url: str, log: Path) -> AsyncIterator[Visitor]:
-    """Open a page in a Chromium of its own, which writes what it does on the network to `log`."""
+    """Open a page in a new Chromium, which writes its network activity to `log`."""
     async with Chromium(f"--log-net-log={log}", EVERY_REQUEST) as chromium:
         page = await (await chromium.browser.new_context()).new_page()
         session = await page.context.new_cdp_session(page)
@@ -96,9 +97,9 @@ async def visit(url: str, log: Path) -> AsyncIterator[Visitor]:
 
 
 def origins(log: Path) -> set[str]:
-    """Return the hosts and ports that pages asked for, by Chromium's own record.
+    """Return the hosts and ports that pages contacted, by Chromium's own record.
 
-    What the browser asks for by itself has no page's origin as its initiator.
+    Requests of the browser itself are left out: no page's origin is their initiator.
     """
     try:
         told: dict[str, Any] = json.loads(log.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""What the switch costs a page and its visitor: bytes, requests, main-thread time, memory."""
+"""Measure what the switch costs a page and its visitor: bytes, requests, CPU time, memory."""
 
 from __future__ import annotations
 
@@ -34,15 +34,16 @@ FILE_BYTES = 96_000_000
 QUICK_FILE_BYTES = 16_000_000
 STOPS = 3
 SETTLE_S = 2.0
-"""Until what a page's loading started is over."""
+"""How long to wait until all that the page's loading started is over."""
 LIVELY_S = 12.0
-"""Until the globe has turned to somebody new and is calm."""
+"""How long to wait until the globe has turned to a new person and is calm."""
 POLL_S = 0.01
 MAP = "passerelle-switch canvas"
 HELPING_S = 30.0
 KEPT = "() => globalThis.kept.filter((each) => each.deref()).length"
 HEAP_ALLOWED_KB = 50.0
-"""Compiled code and inline caches go on settling; ten leaked switches would hold more."""
+"""How much the heap may grow, as compiled code and inline caches go on settling; ten leaked
+switches would hold more."""
 
 CYCLE = """async (network) => {
   globalThis.kept ??= [];
@@ -76,7 +77,7 @@ CYCLE = """async (network) => {
 
 
 def measure(quick: bool) -> Iterable[Row]:
-    """Give all rows."""
+    """Yield all rows."""
     return asyncio.run(_measure(quick))
 
 
@@ -104,7 +105,7 @@ async def _measure(quick: bool) -> list[Row]:
 
 
 async def _blank_share(way: Way, folder: Path, idle_s: float) -> float:
-    """Return what the browser takes for the same page with the switch taken out."""
+    """Return the browser's CPU share for the same page without the switch."""
     async with visit(way.publisher.url, folder / "blank.json") as visitor:
         await visitor.page.evaluate("() => document.querySelector('passerelle-switch').remove()")
         await asyncio.sleep(SETTLE_S)
@@ -145,7 +146,7 @@ async def _on(visitor: Visitor, base: float, idle_s: float) -> list[Row]:
 
 
 async def _help(visitor: Visitor, base: float, way: Way, idle_s: float) -> list[Row]:
-    """Be there for somebody who reads what has arrived: only the bridge and the globe move."""
+    """Measure helping somebody who reads and loads nothing: only the bridge and the globe move."""
     async with way.client() as (client, _port):
         await client.expect("Connected through a volunteer")
         await until(visitor.page, "s.people === 1", HELPING_S)
@@ -156,7 +157,7 @@ async def _help(visitor: Visitor, base: float, way: Way, idle_s: float) -> list[
 
 
 async def _relay(visitor: Visitor, way: Way, site: Site, folder: Path, quick: bool) -> list[Row]:
-    """Carry one file as fast as it goes, the map still visible."""
+    """Measure carrying one file as fast as possible, with the map visible."""
     size = QUICK_FILE_BYTES if quick else FILE_BYTES
     await visitor.long_tasks_ms()
     async with way.client() as (client, port):
@@ -176,7 +177,7 @@ async def _relay(visitor: Visitor, way: Way, site: Site, folder: Path, quick: bo
 
 
 async def _stop(visitor: Visitor, way: Way) -> list[Row]:
-    """Turn off and on again, a few times."""
+    """Turn the switch off and on again, a few times."""
     off_s, closed_s = [], []
     for number in range(STOPS):
         if number:

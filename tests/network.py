@@ -1,4 +1,4 @@
-"""A whole network on loopback: a real broker, an exit, volunteers without browsers, clients."""
+"""A whole network on loopback: a real broker, an exit, volunteers without browsers, and clients."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ KEYS = Keyring.generate()
 
 
 def exit_config(**changes: Any) -> ExitConfig:
-    """The configuration of the test network's exit."""
+    """Return the configuration of the test network's exit, with `changes`."""
     made = ExitConfig(EXIT_ID, KEYS.exit_link, (KEYS.broker_ticket.public_key(),), LOOPBACK)
     return replace(made, **changes)
 
@@ -50,12 +50,12 @@ def ticket(
     life_s: int = 60,
     key: Ed25519PrivateKey = KEYS.broker_ticket,
 ) -> str:
-    """A ticket as the broker would sign it."""
+    """Return a ticket, signed as the broker would sign it."""
     return sign(Ticket(kind, exit_id, int(time.time()) + life_s, secrets.token_bytes(16)), key)
 
 
 class Watch:
-    """Remembers a client's notices, and waits for them."""
+    """Records a client's notices, and waits for them."""
 
     def __init__(self) -> None:
         self.notices: list[Notice] = []
@@ -69,7 +69,7 @@ class Watch:
         return sum(isinstance(notice, kind) for notice in self.notices)
 
     async def until(self, kind: type[Notice], count: int = 1) -> Notice:
-        """Return the `count`-th notice of a kind as soon as there is one."""
+        """Return the `count`-th notice of a kind as soon as there is one; fail after 10 s."""
         async with asyncio.timeout(10):
             while self.count(kind) < count:
                 self._news.clear()
@@ -78,13 +78,13 @@ class Watch:
 
 
 class Network:
-    """Broker and exit in one server; `volunteer` and `client` add who uses them."""
+    """Broker and exit in one server; `volunteer` and `client` add volunteers and clients."""
 
     def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
         self.exit: Exit
         self.spare: Exit
-        """A second exit, if `start` was to make one."""
+        """The second exit, if `start` was asked for one."""
         self.url: str
         self.document: bytes
         self.exit_urls: dict[str, str] = {}
@@ -98,7 +98,7 @@ class Network:
         spare: bool = False,
         **exit_changes: Any,
     ) -> None:
-        """Serve the broker and the exit, and a second exit if `spare`."""
+        """Start the server with the broker and the exit, and a second exit if `spare`."""
         port = port or free_port()  # the descriptor names it before anything listens
         self.url = f"http://{HOST}:{port}"
         self.exit_urls = {EXIT_ID: f"ws://{HOST}:{port}/v1/link"}
@@ -156,7 +156,7 @@ class Network:
         return replace(made, **changes)
 
     async def client(self, **changes: Any) -> tuple[Client, Watch]:
-        """Return a started client, and what it tells."""
+        """Return a started client, and the record of its notices."""
         watch = Watch()
         client = Client(self.client_config(**changes), watch)
         self._stack.push_async_callback(client.close)
@@ -166,7 +166,7 @@ class Network:
 
 @asynccontextmanager
 async def network(**options: Any) -> AsyncIterator[Network]:
-    """A running network, taken down at the end."""
+    """Yield a running network, and stop it at the end."""
     async with AsyncExitStack() as stack:
         made = Network(stack)
         await made.start(**options)
@@ -174,5 +174,5 @@ async def network(**options: Any) -> AsyncIterator[Network]:
 
 
 def impostor() -> dict[str, Any]:
-    """Options of an exit that holds another key than the descriptor names."""
+    """Return options of an exit whose key is not the one that the descriptor names."""
     return {"identity": LinkIdentity.generate()}

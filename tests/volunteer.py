@@ -1,4 +1,4 @@
-"""A volunteer without a browser: the relay's part, played with aiortc and aiohttp."""
+"""A volunteer without a browser: it does what the relay does, with aiortc and aiohttp."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ from passerelle.wire.description import (
 from passerelle.wire.signalling import BrokerOffer, VolunteerAnswer, VolunteerHello
 
 Alter = Callable[[bytes], bytes | None]
-"""What the volunteer makes of a link message; None drops it."""
+"""A function that may change a link message, or drop it by returning None."""
 
 
 class Relay:
-    """What a volunteer does with one link's messages: copies them. Others do worse."""
+    """Copies the messages of one link, as an honest volunteer does; subclasses misbehave."""
 
     to_client: Callable[[bytes], None]
     to_exit: Callable[[bytes], Awaitable[None]]
     leave: Callable[[], None]
-    """Close the link at once."""
+    """A function that closes the link at once."""
 
     async def up(self, message: bytes) -> None:
-        """Take one from the client."""
+        """Handle a message from the client."""
         await self.to_exit(message)
 
     async def down(self, message: bytes) -> None:
-        """Take one from the exit."""
+        """Handle a message from the exit."""
         self.to_client(message)
 
 
@@ -83,7 +83,7 @@ class Channel:
         try:
             await asyncio.shield(work)
         except asyncio.CancelledError:
-            await work  # interrupted, aioice forgets sockets
+            await work  # if gathering is interrupted, aioice leaks sockets
             await made.close()
             raise
         return made
@@ -109,7 +109,7 @@ class Channel:
         )
 
     async def connect(self, offer: Description) -> None:
-        """Connect to the client that made `offer`; returns once the channel is open."""
+        """Connect to the client that made `offer`; return once the channel is open."""
         for index, candidate in enumerate(offer.candidates):
             await self.ice.addRemoteCandidate(
                 RTCIceCandidate(
@@ -126,7 +126,7 @@ class Channel:
         value = ":".join(f"{byte:02X}" for byte in offer.fingerprint)
         fingerprint = RTCDtlsFingerprint(algorithm="sha-256", value=value)
         await self.dtls.start(RTCDtlsParameters([fingerprint]))
-        # 0 is "any": what is too large is for the client to refuse, not for aiortc here.
+        # Here 0 means any size, so that the client, not this aiortc, refuses what is too large.
         await self.sctp.start(RTCSctpCapabilities(maxMessageSize=0), 5000)
         if self.channel.readyState != "open":
             await self.opened.wait()
@@ -138,7 +138,7 @@ class Channel:
 
 
 class Volunteer:
-    """Waits at a broker, and relays for as many clients as come."""
+    """Waits at a broker, and relays for every client that comes."""
 
     def __init__(
         self,
@@ -151,7 +151,7 @@ class Volunteer:
         down: Alter = bytes,
         relay: Callable[[], Relay] = Relay,
     ) -> None:
-        """`up` and `down` alter messages; `relay` is made for each link and may do anything."""
+        """`up` and `down` may change messages; `relay` makes a relay for each link."""
         self._broker_url = broker_url
         self._exit_urls = exit_urls
         self._free = free
@@ -161,7 +161,7 @@ class Volunteer:
         self._socket: aiohttp.ClientWebSocketResponse
         self._tasks: set[asyncio.Task[None]] = set()
         self.channels: list[Channel] = []
-        """Of all offers that were answered, lanes included."""
+        """The channels of all offers that were answered, lanes included."""
         self.lanes_left = lanes
 
     async def __aenter__(self) -> Self:
@@ -169,7 +169,7 @@ class Volunteer:
         self._socket = await self._http.ws_connect(f"{self._broker_url}/v1/volunteer")
         hello = VolunteerHello(signalling.VERSION, "test", self._free)
         await self._socket.send_str(signalling.encode(hello))
-        await self._socket.receive_str()  # welcome
+        await self._socket.receive_str()  # the welcome
         self._spawn(self._wait())
         return self
 
@@ -236,7 +236,7 @@ class Volunteer:
         relay.leave = left.set
 
         def to_client(message: bytes) -> None:
-            with contextlib.suppress(Exception):  # aiortc's, of a channel that has closed
+            with contextlib.suppress(Exception):  # aiortc raises for a channel that has closed
                 channel.channel.send(message)
 
         relay.to_client = to_client

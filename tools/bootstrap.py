@@ -5,12 +5,12 @@
     python3 tools/bootstrap.py test     the same, and the programs the tests drive
     python3 tools/bootstrap.py lock     bring uv.lock in line with pyproject.toml
 
-Uses the standard library only. Safe to repeat: what is there already is left alone, and a stamp
-over every input makes a set-up with nothing to do cost milliseconds.
+It uses the standard library only. It may be repeated: steps that are done are skipped, and a stamp
+over all inputs of a step shows within milliseconds that there is nothing to do.
 
-What the system must provide comes from apt, when this is root on Debian or Ubuntu; otherwise the
-message says which command to run. Everything else stays inside the clone: `.venv/`, `.tools/`,
-`widget/node_modules/` and `src/passerelle/_widget/`.
+System packages come from apt, if this is root on Debian or Ubuntu; otherwise a message says which
+command to run. Everything else stays inside the clone: `.venv/`, `.tools/`, `widget/node_modules/`
+and `src/passerelle/_widget/`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-# Before anything that an older Python does not have; down to 3.8 it can read this far.
+# This check comes before any line that an older Python cannot run; Python 3.8 gets this far.
 if sys.version_info < (3, 11):  # noqa: UP036 - nothing else has checked it yet
     sys.exit(
         f"set-up: Passerelle needs Python 3.11 or newer, and {sys.executable} is "
@@ -43,7 +43,8 @@ WIDGET = ROOT / "widget"
 BUILT_WIDGET = ROOT / "src" / "passerelle" / "_widget"
 
 OLDEST_NODE = (20, 19)
-"""What the widget's build and tests ask for; an older Node is passed over, not upgraded."""
+"""The oldest Node that the widget's build and tests work with. An older one is passed over, not
+upgraded."""
 
 PROGRAMS = {
     "nft": "nftables",
@@ -59,7 +60,7 @@ PROGRAMS = {
     "php": "php-cli",
     "dig": "bind9-dnsutils",
 }
-"""Programs that tests drive, and the Debian package of each."""
+"""Programs that tests run, and the Debian package of each."""
 
 FILES = {"/usr/include/stdlib.h": "libc6-dev"}
 """Files that tests need (the lab compiles a small C program), and the package of each."""
@@ -67,21 +68,21 @@ FILES = {"/usr/include/stdlib.h": "libc6-dev"}
 NEEDS_BROWSER = ("demo", "test")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
-"""Where `nft` and `ip` live; an ordinary user's PATH leaves it out."""
+"""The folders of `nft` and `ip`, which an ordinary user's PATH does not have."""
 
 PATH = os.pathsep.join(
     folder
     for folder in os.environ.get("PATH", os.defpath).split(os.pathsep)
     if Path(folder) != VENV / "bin"
 )
-"""PATH less this clone's `.venv`: with it activated, its own Node would look like the system's."""
+"""PATH without this clone's `.venv`, whose own Node would otherwise be taken for the system's."""
 
 PYTHON: str = getattr(sys, "_base_executable", sys.executable)
-"""The interpreter under any virtual environment that is active, `.venv` itself included."""
+"""The interpreter below any active virtual environment, `.venv` included."""
 
 
 def main() -> None:
-    """Run the set-up named by the one argument."""
+    """Run the set-up that the one argument names."""
     purpose = sys.argv[1] if len(sys.argv) == 2 else ""
     if purpose not in {"setup", "demo", "test", "lock"}:
         stop("usage: python3 tools/bootstrap.py setup|demo|test|lock")
@@ -99,23 +100,26 @@ def main() -> None:
 
 
 def say(text: str) -> None:
-    """Show one step of progress."""
+    """Print one step of progress."""
     print(f"set-up: {text}", flush=True)
 
 
 def stop(*lines: str) -> NoReturn:
-    """End with a message for a person: what happened, why, what to do next."""
+    """End with a message for a person: what happened, why, and what to do next."""
     sys.exit("set-up: " + "\n        ".join(lines))
 
 
 def certificates() -> dict[str, str]:
-    """Tell pip and npm of `SSL_CERT_FILE`, the one word for it that uv and OpenSSL understand."""
+    """Return the variables by which pip and npm learn what `SSL_CERT_FILE` says.
+
+    uv and OpenSSL read `SSL_CERT_FILE` themselves.
+    """
     bundle = os.environ.get("SSL_CERT_FILE")
     return {"PIP_CERT": bundle, "NODE_EXTRA_CA_CERTS": bundle} if bundle else {}
 
 
 def run(command: list[str], doing: str, *, cwd: Path = ROOT, env: Mapping[str, str] = {}) -> None:
-    """Run a step, its output shown as it comes; stop with what it was `doing` if it fails."""
+    """Run a step and show its output; if it fails, stop and say what it was `doing`."""
     try:
         code = subprocess.run(
             command,
@@ -136,7 +140,7 @@ def run(command: list[str], doing: str, *, cwd: Path = ROOT, env: Mapping[str, s
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Hold the clone's set-up lock, so that two `make` at once do not build the same thing."""
+    """Hold the clone's set-up lock, so that two runs of `make` do not build the same thing."""
     with (TOOLS / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -146,7 +150,7 @@ def alone() -> Iterator[None]:
 
 
 def missing_packages(purpose: str) -> list[str]:
-    """List the Debian packages that `purpose` needs and this machine lacks."""
+    """Return the Debian packages that `purpose` needs and this machine lacks."""
     missing = []
     if not uv().exists() and importlib.util.find_spec("ensurepip") is None:
         missing.append("python3-venv")
@@ -159,7 +163,7 @@ def missing_packages(purpose: str) -> list[str]:
 
 
 def provide_packages(packages: list[str]) -> None:
-    """Install `packages` with apt, or stop and say how to."""
+    """Install `packages` with apt, or stop with a message that says how to."""
     if not packages:
         return
     command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
@@ -182,14 +186,14 @@ def provide_packages(packages: list[str]) -> None:
 
 
 def find(program: str) -> str | None:
-    """Return where `program` is, looking in the system's folders as well as in PATH."""
+    """Return where `program` is, in the system's folders or in PATH; None if it is in neither."""
     return shutil.which(program, path=f"{PATH}:{SYSTEM_PATH}")
 
 
 def find_browser() -> str | None:
-    """Return an installed Chromium or Chrome, passing over snaps.
+    """Return the path of an installed Chromium or Chrome that is no snap; None without one.
 
-    The same answer as `passerelle.browser.find_chromium`, which cannot be imported yet here.
+    The answer is that of `passerelle.browser.find_chromium`, which cannot be imported yet.
     """
     if named := os.environ.get("PASSERELLE_CHROMIUM"):
         return shutil.which(named) or stop(
@@ -204,7 +208,7 @@ def find_browser() -> str | None:
 
 
 def is_snap(path: Path) -> bool:
-    """Tell whether `path` is a snap, or a script that asks for one."""
+    """Return whether `path` is a snap, or a script that asks for one."""
     real = path.resolve()
     if real.name == "snap" or real.is_relative_to("/snap"):
         return True
@@ -214,7 +218,7 @@ def is_snap(path: Path) -> bool:
 
 
 def on_ubuntu() -> bool:
-    """Tell whether apt's Chromium is only a stub for a snap here."""
+    """Return whether this is Ubuntu, where apt's Chromium only installs a snap."""
     try:
         release = Path("/etc/os-release").read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -223,7 +227,7 @@ def on_ubuntu() -> bool:
 
 
 def provide_playwright_browser() -> None:
-    """Install Playwright's Chromium: Ubuntu's package is a snap, which confines what tests need."""
+    """Install Playwright's Chromium, as Ubuntu's is a snap, which confines what tests need."""
     command = [str(VENV / "bin" / "playwright"), "install", "--with-deps", "chromium"]
     if os.geteuid() != 0:
         stop(
@@ -240,7 +244,7 @@ def provide_playwright_browser() -> None:
 
 
 def provide_python() -> None:
-    """Make `.venv` be exactly what uv.lock says."""
+    """Make `.venv` exactly what uv.lock says."""
     groups = ["--group", "node"] if needs_node_wheel() else []
     inputs = [ROOT / "pyproject.toml", ROOT / "uv.lock", ROOT / "tools" / "uv.txt", Path(__file__)]
     key = digest(inputs, *groups)
@@ -248,12 +252,12 @@ def provide_python() -> None:
         return
     provide_uv()
     say("installing Python packages into .venv")
-    # Another python3 in PATH is no reason to throw away an environment that works.
+    # An environment that works is kept, even if PATH has another python3 now.
     python = [] if (VENV / "bin" / "python").exists() else ["--python", PYTHON]
     run(
         [str(uv()), "sync", "--quiet", "--locked", "--no-python-downloads", *python, *groups],
         "Installing Python packages",
-        # A virtual environment that happens to be active is not the one meant.
+        # uv would otherwise use a virtual environment that happens to be active.
         env={"UV_PROJECT_ENVIRONMENT": str(VENV), "VIRTUAL_ENV": ""},
     )
     remember("python", key)
@@ -265,7 +269,7 @@ def uv() -> Path:
 
 
 def provide_uv() -> None:
-    """Install the pinned uv with pip into a virtual environment of its own."""
+    """Install the pinned uv with pip, in its own virtual environment."""
     requirements = ROOT / "tools" / "uv.txt"
     key = digest([requirements])
     if fresh("uv", key) and uv().exists():
@@ -284,7 +288,7 @@ def provide_uv() -> None:
 
 @functools.cache
 def needs_node_wheel() -> bool:
-    """Tell whether Node must come from a Python package: none here, or one too old."""
+    """Return whether Node must come from a Python package, as there is none here or an old one."""
     if not (WIDGET / "package.json").exists():
         return False
     node = shutil.which("node", path=PATH)
@@ -296,7 +300,7 @@ def needs_node_wheel() -> bool:
 
 
 def provide_widget() -> None:
-    """Install the widget's npm packages and build it, where they changed."""
+    """Install the widget's npm packages and build the widget, where anything has changed."""
     if not (WIDGET / "package.json").exists():
         return
     path = f"{VENV / 'bin'}{os.pathsep}{PATH}" if needs_node_wheel() else PATH
@@ -327,7 +331,7 @@ def widget_sources() -> Iterator[Path]:
 
 
 def digest(files: Iterator[Path] | list[Path], *words: str) -> str:
-    """Hash the names and contents of `files`, and `words`."""
+    """Return a hash of the names and contents of `files`, and of `words`."""
     total = hashlib.sha256(repr(words).encode())
     for file in files:
         content = file.read_bytes() if file.exists() else b""
@@ -336,13 +340,13 @@ def digest(files: Iterator[Path] | list[Path], *words: str) -> str:
 
 
 def fresh(step: str, key: str) -> bool:
-    """Tell whether `step` was last done with the same inputs."""
+    """Return whether `step` was last done with the same inputs."""
     stamp = TOOLS / f"{step}.stamp"
     return stamp.exists() and stamp.read_text(encoding="ascii") == key
 
 
 def remember(step: str, key: str) -> None:
-    """Note that `step` was done with these inputs."""
+    """Record that `step` was done with these inputs."""
     (TOOLS / f"{step}.stamp").write_text(key, encoding="ascii")
 
 

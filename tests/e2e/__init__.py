@@ -1,1 +1,1 @@
-"""The whole path, with a real Chromium in the middle."""
+"""Tests of the whole path, with a real Chromium as the volunteer."""

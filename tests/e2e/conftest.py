@@ -1,4 +1,4 @@
-"""One browser, one site and one whole path, shared by all tests that leave them as they were."""
+"""One browser, one site and one whole path, shared by all tests that leave them unchanged."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHOWN_LINES = 80
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what the last programs printed beside a failure."""
+    """Add the last lines of the programs' output to the report of a failure."""
     report = yield
     if report.failed:
         for program in RECENT:
@@ -34,16 +34,16 @@ def pytest_runtest_makereport(
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A whole path with one volunteer, open and working."""
+    """A whole path with one volunteer, connected and working."""
 
     way: Way
     client: Program
     port: int
     """The client's local port."""
     page: Page
-    """The volunteer's."""
+    """The volunteer's page."""
     closed_port: int
-    """One that the exit may connect to, where nobody listens."""
+    """A port that the exit may connect to, where nothing listens."""
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -71,7 +71,7 @@ async def tls_site(certificate: Certificate) -> AsyncIterator[Site]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def patient_port() -> AsyncIterator[int]:
-    """A server that speaks only after its visitor has finished: it answers with the SHA-256."""
+    """Yield the port of a server that answers only after its client's end, with a SHA-256."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(digest(await reader.read()).encode())
@@ -108,7 +108,7 @@ async def path(
 async def way(
     tmp_path_factory: pytest.TempPathFactory, chrome: Chromium, site: Site
 ) -> AsyncIterator[Way]:
-    """Servers with neither volunteers nor clients, for tests that bring their own."""
+    """Yield servers without volunteers and clients, for tests that bring their own."""
     policy = ("--allow", "127.0.0.0/8", "--exit-port", str(site.port))
     async with Way(tmp_path_factory.mktemp("way"), chrome, *policy) as running:
         yield running

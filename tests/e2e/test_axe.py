@@ -1,4 +1,4 @@
-"""How the switch looks: every layout, theme and direction, checked by axe-core and photographed.
+"""The switch in every layout, theme and direction is checked by axe-core and photographed.
 
 The pictures are in `.artefacts/looks`, with one sheet of all for each browser.
 """
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120
 
 PICTURES: Final = Path(__file__).resolve().parents[2] / ".artefacts" / "looks"
 THEMES: Final = ("light", "dark")
-"""`auto` is one of the two, by the visitor's system."""
+"""The themes to look at; `auto` is one of these two, by the visitor's system."""
 DIRECTIONS: Final = {"ltr": "en", "rtl": "fa"}
 STATES: Final = ("off", "consent", "connecting", "waiting", "helping", "caution", "problem")
 SHEET_STATES: Final = ("off", "consent", "helping")
@@ -40,7 +40,7 @@ SHOWN: Final = f"""() => {{
     && card.dataset.phase === document.querySelector('passerelle-switch').getAttribute('mock')
     && (!globe || globe.hidden || !!globe.querySelector('canvas'));
 }}"""
-"""The example is marked as one, and the globe is there where there should be one."""
+"""JavaScript that is true once the state is shown and the globe, if there is one, is drawn."""
 GLOBE_SHOWN: Final = f"() => !!{ROOT}.querySelector('canvas')"
 DRAWN: Final = (
     "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
@@ -62,7 +62,7 @@ async def gallery() -> AsyncIterator[Gallery]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def page(chrome: Chromium) -> AsyncIterator[Page]:
-    """A page without animations, so that two pictures of a state are the same."""
+    """Yield a page without animations, so that two pictures of one state are the same."""
     context = await chrome.browser.new_context(
         viewport={"width": WIDE[0], "height": WIDE[1]}, reduced_motion="reduce"
     )
@@ -79,7 +79,7 @@ async def fox() -> AsyncIterator[FirefoxPage]:
 
 
 async def show(page: Any, gallery: Gallery, case: tuple[str, str, str], state: str) -> None:
-    """Open the switch in a state, and wait until it is drawn. Unfold what floats."""
+    """Open the switch in a state, and wait until it is drawn. Unfold the floating layout."""
     layout, theme, direction = case
     lang = DIRECTIONS[direction]
     url = gallery.url(layout=layout, theme=theme, mock=state, lang=lang, direction=direction)
@@ -94,7 +94,7 @@ async def show(page: Any, gallery: Gallery, case: tuple[str, str, str], state: s
 async def test_axe_finds_nothing(
     gallery: Gallery, page: Page, layout: str, theme: str, direction: str
 ) -> None:
-    """Zero violations in each state, by WCAG 2.2 AA and what axe-core calls best practice."""
+    """`axe-core` finds no violation of WCAG 2.2 AA or its own best practice in any state."""
     await page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
     for state in STATES:
         await show(page, gallery, (layout, theme, direction), state)
@@ -104,7 +104,7 @@ async def test_axe_finds_nothing(
 
 
 async def test_axe_would_find_something(gallery: Gallery, page: Page) -> None:
-    """It looks into the shadow root: a button without a name there is found."""
+    """`axe-core` looks into the shadow root: it finds a button without a name there."""
     await show(page, gallery, ("panel", "light", "ltr"), "off")
     await page.evaluate(
         f"() => {{ const one = {ROOT}.querySelector('.switch');"
@@ -117,7 +117,7 @@ async def test_axe_would_find_something(gallery: Gallery, page: Page) -> None:
 async def test_pictures_in_chromium(
     gallery: Gallery, page: Page, layout: str, theme: str, direction: str
 ) -> None:
-    """Nothing hangs over the edge, on a wide page and on a phone's."""
+    """In Chromium nothing is wider than the page, on a wide screen and on a phone's."""
     folder = PICTURES / "chromium"
     folder.mkdir(parents=True, exist_ok=True)
     for state, size in itertools.product(SHEET_STATES, (WIDE, NARROW)):
@@ -132,7 +132,7 @@ async def test_pictures_in_chromium(
 async def test_pictures_in_firefox(
     gallery: Gallery, fox: FirefoxPage, layout: str, theme: str, direction: str
 ) -> None:
-    """The same in Firefox, and axe-core finds nothing there either."""
+    """In Firefox nothing is wider than the page, and axe-core finds nothing."""
     folder = PICTURES / "firefox"
     folder.mkdir(parents=True, exist_ok=True)
     for state in SHEET_STATES:
@@ -143,7 +143,7 @@ async def test_pictures_in_firefox(
 
 
 async def test_zoom_to_twice_the_size(gallery: Gallery, chrome: Chromium) -> None:
-    """At 200 %, which halves what a page has room for, nothing is cut off or hangs over."""
+    """At 200 % zoom, which halves the page's room, nothing is cut off or too wide."""
     context = await chrome.browser.new_context(
         viewport={"width": 640, "height": 450}, device_scale_factor=2, reduced_motion="reduce"
     )
@@ -159,5 +159,5 @@ async def test_zoom_to_twice_the_size(gallery: Gallery, chrome: Chromium) -> Non
 
 @pytest.fixture(scope="module", autouse=True)
 def fresh_pictures() -> None:
-    """What an earlier run photographed is not this run's."""
+    """Remove the pictures of earlier runs."""
     shutil.rmtree(PICTURES, ignore_errors=True)

@@ -26,12 +26,12 @@ SIZE = 3_000_000
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A whole path, and what is behind its exit."""
+    """A whole path, and the servers behind its exit."""
 
     port: int
     """The client's local port."""
     page: Page
-    """The volunteer's."""
+    """The volunteer's page."""
     names: NameServer
     http3_port: int
 
@@ -56,7 +56,7 @@ async def scene(
 
 
 async def test_a_name_is_found(scene: Scene) -> None:
-    """The real dig asks over UDP, and gets its answer through the page."""
+    """The real dig asks over UDP, and gets its answer through the volunteer's page."""
     async with (
         Association(scene.port) as association,
         Relay(association, HOST, scene.names.port) as relay,
@@ -66,7 +66,7 @@ async def test_a_name_is_found(scene: Scene) -> None:
 
 
 async def test_http3_brings_a_page_and_a_large_file(scene: Scene, certificate: Certificate) -> None:
-    """QUIC's own handshake and certificate; all of it went through the volunteer's page."""
+    """HTTP/3 with its own handshake and certificate goes through the volunteer's page."""
     before = (await state(scene.page))["totals"]["bytes"]
     async with (
         Association(scene.port) as association,
@@ -82,7 +82,7 @@ async def test_http3_brings_a_page_and_a_large_file(scene: Scene, certificate: C
 
 @pytest.mark.parametrize(("host", "port"), [("10.1.2.3", 53), ("127.0.0.1", 9)])
 async def test_denied_destinations_answer_nothing(scene: Scene, host: str, port: int) -> None:
-    """A private address, a port that is not open: silence, and the association goes on."""
+    """A private address, or a port that is not open, gives no answer; the association goes on."""
     async with Association(scene.port) as association:
         association.send(host, port, b"canary")
         async with Relay(association, HOST, scene.names.port) as relay:

@@ -1,4 +1,4 @@
-"""The publisher's side in real browsers: the settings page, what it writes, and examples."""
+"""The publisher's side in real browsers: the settings page, the tag it writes, and examples."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TAG = "document.querySelector('#tag').value"
 POLICY = "document.querySelector('#policy').value"
 EXAMPLE = "document.querySelector('passerelle-switch').shadowRoot?.querySelector('.example')"
 PATIENCE_S = 1.5
-"""A page that should connect to nobody is watched for so long."""
+"""How long to watch a page that should connect to nobody."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -38,7 +38,7 @@ async def firefox() -> AsyncIterator[Firefox]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(chrome: Chromium, way: Way) -> AsyncIterator[Page]:
-    """The settings page in Chromium, whose clipboard may be read; it must not complain."""
+    """Yield the settings page in Chromium with clipboard access; errors on it fail the test."""
     context = await chrome.browser.new_context()
     await context.grant_permissions(["clipboard-read", "clipboard-write"], origin=way.base)
     opened = await context.new_page()
@@ -52,7 +52,7 @@ async def page(chrome: Chromium, way: Way) -> AsyncIterator[Page]:
 
 
 class Paper:
-    """A publisher's page with a tag as it was written, under a strict policy with its lines."""
+    """A publisher's page with a tag unchanged, under a strict policy with the lines for it."""
 
     def __init__(self, tag: str, policy: str = "") -> None:
         self._tag = tag
@@ -76,7 +76,7 @@ class Paper:
 
 
 async def printed(way: Way, *words: str) -> str:
-    """What `passerelle embed` writes to its standard output."""
+    """Return the standard output of `passerelle embed`."""
     command = (*PASSERELLE, "embed", "--invite", way.invite, *words)
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
@@ -86,7 +86,7 @@ async def printed(way: Way, *words: str) -> str:
 
 
 async def test_the_page_writes_what_the_command_prints(page: Page, way: Way) -> None:
-    """Without a choice, and with one of each kind."""
+    """The page and the command write the same, without choices and with one of each kind."""
     assert await page.evaluate(TAG) == await printed(way)
     await page.get_by_role("radio", name="Floating").check(force=True)
     await page.get_by_label("Theme").select_option("dark")
@@ -101,7 +101,7 @@ async def test_the_page_writes_what_the_command_prints(page: Page, way: Way) -> 
 
 
 async def test_what_is_no_good_is_left_out(page: Page, way: Way) -> None:
-    """A limit that makes no sense is not written; without an invite there is no tag."""
+    """A limit that makes no sense is not written, and without an invite there is no tag."""
     await page.get_by_label("People at once").fill("0")
     await page.get_by_label("Hours").fill("22-6")
     assert await page.evaluate(TAG) == await printed(way)
@@ -110,7 +110,7 @@ async def test_what_is_no_good_is_left_out(page: Page, way: Way) -> None:
 
 
 async def test_colours_become_a_style_and_are_judged(page: Page) -> None:
-    """Two that cannot be read on each other are called out; the preview wears them."""
+    """Chosen colours become a style; the preview shows them, and poor contrast is reported."""
     await page.locator("#accent").fill("#cccccc")
     await page.locator("#on-accent").fill("#ffffff")
     style = await page.evaluate("document.querySelector('#css').value")
@@ -128,7 +128,7 @@ async def test_colours_become_a_style_and_are_judged(page: Page) -> None:
 
 
 async def test_the_keyboard_is_enough(page: Page) -> None:
-    """Choose a layout, a language, and copy the tag; what was done is said."""
+    """The keyboard is enough to choose a layout and a language and to copy the tag."""
     await page.keyboard.press("Tab")
     await page.keyboard.press("ArrowRight")
     await page.keyboard.press("Tab")
@@ -147,7 +147,7 @@ async def test_the_keyboard_is_enough(page: Page) -> None:
 
 
 async def test_axe_finds_nothing_on_the_page(chrome: Chromium, way: Way) -> None:
-    """In light and dark, wide and narrow, in every state of the preview."""
+    """`axe-core` finds nothing in light and dark, wide and narrow, in every preview state."""
     (PICTURES.parent / "embed").mkdir(parents=True, exist_ok=True)
     for scheme, width in (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)):
         context = await chrome.browser.new_context(
@@ -189,7 +189,7 @@ async def test_the_page_works_in_firefox(firefox: Firefox, way: Way) -> None:
 async def test_tag_and_policy_are_enough_under_a_strict_policy(
     page: Page, firefox: Firefox, way: Way, chrome: Chromium
 ) -> None:
-    """A page that allows nothing but the lines shown gets a switch that turns on."""
+    """Under a policy that allows only the lines shown, the switch loads and turns on."""
     paper = Paper(await page.evaluate(TAG), await page.evaluate(POLICY))
     async with paper.server:
         visitor = await chrome.open(paper.url)
@@ -204,7 +204,7 @@ async def test_tag_and_policy_are_enough_under_a_strict_policy(
 
 
 async def test_another_script_under_the_same_name_is_refused(page: Page, chrome: Chromium) -> None:
-    """The hash in the tag does what it is there for."""
+    """A script that does not match the tag's hash is refused."""
     tag = re.sub(r'integrity="[^"]*"', f'integrity="sha384-{"A" * 64}"', await page.evaluate(TAG))
     paper = Paper(tag, await page.evaluate(POLICY))
     async with paper.server:
@@ -215,7 +215,7 @@ async def test_another_script_under_the_same_name_is_refused(page: Page, chrome:
 
 @pytest.mark.parametrize("word", ["helping", "off", "consent", "nonsense", ""])
 async def test_an_example_never_connects(way: Way, chrome: Chromium, word: str) -> None:
-    """Not when it is pressed, started, or another tab of the site turns on and is closed."""
+    """An example never connects: not when pressed or started, nor when another tab turns on."""
     tag = (await printed(way)).replace("></passerelle", f' mock="{html.escape(word)}"></passerelle')
     paper = Paper(tag, f"script-src {way.base}; connect-src *; worker-src blob:")
     async with paper.server:

@@ -1,4 +1,4 @@
-"""The switch in a real Firefox: it carries what clients ask for, and stands what Chromium does."""
+"""The switch in a real Firefox relays for clients, and passes the tests that Chromium does."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ async def stage(way: Way) -> AsyncIterator[Stage]:
 
 
 def complaints(page: FirefoxPage) -> list[str]:
-    """What the page's console holds of errors."""
+    """Return the errors in the page's console."""
     return [line for line in page.console if line.startswith("error")]
 
 
 async def test_a_page_and_a_file_arrive(
     firefox: Firefox, way: Way, site: Site, tmp_path: Path
 ) -> None:
-    """All of the file went through the page's switch, which afterwards turns off."""
+    """A page and a file arrive through the page's switch, which then turns off."""
     page = await firefox.open(way.publisher.url)
     await flip(page)
     async with way.client() as (client, port):
@@ -91,7 +91,7 @@ async def test_a_hostile_broker_gains_nothing(firefox: Firefox) -> None:
 
 
 async def test_two_tabs_are_one_switch(firefox: Firefox, way: Way, stage: Stage) -> None:
-    """The second tab shows what the first does, and turns it off."""
+    """The second tab shows the state of the first, and turns it off."""
     url = stage.put("tabs", tag(way.invite))
     first = await firefox.open(url)
     await flip(first)
@@ -106,7 +106,7 @@ async def test_two_tabs_are_one_switch(firefox: Firefox, way: Way, stage: Stage)
 
 
 async def test_a_reload_turns_off(firefox: Firefox, way: Way, stage: Stage) -> None:
-    """What was agreed to without "remember" is asked again."""
+    """After a reload, consent that was given without "remember" is asked for again."""
     page = await firefox.open(stage.put("reload", tag(way.invite)))
     await flip(page)
     await page.reload()
@@ -117,7 +117,7 @@ async def test_a_reload_turns_off(firefox: Firefox, way: Way, stage: Stage) -> N
 
 
 async def test_keys_are_enough(firefox: Firefox, way: Way, stage: Stage) -> None:
-    """Turn it on, having read what it does, and off again."""
+    """The keyboard is enough to turn the switch on, after reading what it does, and off."""
     page = await firefox.open(stage.put("keys", tag(way.invite)))
     await page.wait_for_function(f"() => !!{SHADOW}?.querySelector('.switch')")
     await page.press("Tab")
@@ -137,7 +137,7 @@ async def test_keys_are_enough(firefox: Firefox, way: Way, stage: Stage) -> None
 
 
 async def test_persian_runs_from_right_to_left(firefox: Firefox, stage: Stage) -> None:
-    """The page's language is the switch's."""
+    """On a Persian page the switch speaks Persian, from right to left."""
     page = await firefox.open(stage.put("fa", tag(), lang="fa", direction="rtl"))
     await page.wait_for_function(f"() => {SHADOW}?.querySelector('.card')?.lang === 'fa'")
     title = await page.evaluate(f"{SHADOW}.querySelector('h2').textContent")
@@ -164,7 +164,7 @@ async def test_no_attribute_becomes_markup(firefox: Firefox, stage: Stage) -> No
 
 
 async def test_a_bad_network_is_told(firefox: Firefox, stage: Stage) -> None:
-    """Nobody answers: it says so, and tries again by itself."""
+    """If no broker answers, the switch says so, and tries again by itself."""
     page = await firefox.open(stage.put("nobody", tag(NO_NETWORK)))
     await page.click("role=switch")
     await page.click('role=button[name="Turn on"]')

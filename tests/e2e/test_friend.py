@@ -1,4 +1,4 @@
-"""Two texts carried by hand: the reader's program has no way to any server."""
+"""A link is made by two texts carried by hand: the client can reach no server."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @asynccontextmanager
 async def friend_page(way: Way, chrome: Chromium) -> AsyncIterator[Page]:
-    """The broker's page, its switch on; nothing on it may break the page's own policy."""
+    """Yield the broker's page with its switch on; breaking the page's policy fails the test."""
     page = await chrome.open(way.invite.partition("#")[0] + "friend")
     faults: list[str] = []
     page.on("console", lambda message: faults.append(message.text))
@@ -46,7 +46,7 @@ async def friend_page(way: Way, chrome: Chromium) -> AsyncIterator[Page]:
 
 @asynccontextmanager
 async def reader(way: Way, network: Path, *more: str) -> AsyncIterator[tuple[Program, int]]:
-    """The reader's program, with the network's description from a file."""
+    """Run the reader's client, with the network's descriptor from a file."""
     async with aiohttp.ClientSession() as http:
         base = way.invite.partition("/#")[0]
         async with http.get(f"{base}/v1/network") as response:
@@ -79,14 +79,14 @@ async def refused(page: Page, text: str) -> str:
 
 
 def asked(program: Program, at: int = 0) -> str:
-    """The texts that the program showed so far, by number."""
+    """Return the texts that the program has shown so far, by number."""
     return str(ASK.findall("\n".join(program.lines))[at])
 
 
 async def test_a_friend_is_the_bridge(
     way: Way, chrome: Chromium, site: Site, network: Path, tmp_path: Path
 ) -> None:
-    """One text out, one text back, and a page arrives; the page's strict policy allows it all."""
+    """After one text each way a page arrives, under the friend page's strict policy."""
     async with friend_page(way, chrome) as page, reader(way, network) as (program, port):
         await program.expect("Paste your friend's answer here")
         text = await answer(page, f"Hi! Can you help me?\n{asked(program)}\n")
@@ -103,7 +103,7 @@ async def test_a_friend_is_the_bridge(
 async def test_what_is_pasted_wrong_is_told(
     way: Way, chrome: Chromium, network: Path, tmp_path: Path
 ) -> None:
-    """At both ends, with what to do; then it still works."""
+    """Both ends say what is wrong with a wrong text and what to do, and then still work."""
     async with friend_page(way, chrome) as page, reader(way, network) as (program, _):
         await program.expect("Paste your friend's answer here")
         ask = asked(program)
@@ -126,7 +126,7 @@ async def test_what_is_pasted_wrong_is_told(
 async def test_an_answer_to_an_earlier_text_is_told(
     way: Way, chrome: Chromium, network: Path
 ) -> None:
-    """It cannot be opened; a new text follows, and that one's answer works."""
+    """An answer to an earlier text cannot be opened; the client shows a new text, which works."""
     async with friend_page(way, chrome) as page:
         async with reader(way, network) as (program, _):
             await program.expect("Paste your friend's answer here")

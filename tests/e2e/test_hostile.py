@@ -1,4 +1,4 @@
-"""A broker that holds the network's keys and means harm: what it sends to a real browser."""
+"""A hostile broker that holds the network's keys sends messages to a real browser."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120
 
 EXIT_ID = "exit-1"
 ANSWER_S = 20.0
-"""The switch comes back within some seconds after each message it does not like."""
+"""How long to wait until the switch is back after a message that it refuses."""
 WELCOME = '{"type":"welcome","version":1}'
 DESCRIPTION = {
     "ufrag": "abcd",
@@ -37,7 +37,7 @@ DESCRIPTION = {
 
 
 def offer(exit_id: object, **more: object) -> str:
-    """Return an offer that is sound except for what is given."""
+    """Return an offer that is valid except for the given fields."""
     fields = {"type": "offer", "offer": 1, "exit": exit_id, "ticket": "t", **more}
     return json.dumps({"description": DESCRIPTION, **fields})
 
@@ -60,7 +60,7 @@ class Listener:
 
     @property
     def address(self) -> str:
-        """Where it listens, as host:port."""
+        """The address that it listens on, as host:port."""
         return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def _count(self, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -70,7 +70,7 @@ class Listener:
 
 
 class HostileBroker:
-    """Speaks the volunteer protocol up to the welcome, then says what the test wants."""
+    """Speaks the volunteer protocol up to the welcome, then sends what the test wants."""
 
     def __init__(self, exit_address: str, welcome: str = WELCOME) -> None:
         self._exit_address = exit_address
@@ -98,7 +98,7 @@ class HostileBroker:
         return str(self._keys.invite(f"http://127.0.0.1:{self._server.port}"))
 
     async def say(self, message: str | bytes) -> WSMessage:
-        """Send one message to the volunteer; return its answer, or its farewell."""
+        """Send one message to the volunteer; return its answer, or its close."""
         async with asyncio.timeout(ANSWER_S):
             while self._socket is None or self._socket.closed:
                 self._socket = await self._sockets.get()
@@ -137,7 +137,7 @@ class HostileBroker:
 async def network(
     welcome: str = WELCOME,
 ) -> AsyncIterator[tuple[HostileBroker, Listener, Listener]]:
-    """Run a hostile broker; give it, the exit its descriptor names, and somebody else."""
+    """Run a hostile broker; yield it, the exit that its descriptor names, and a victim."""
     async with (
         Listener() as exit_,
         Listener() as victim,
@@ -147,12 +147,12 @@ async def network(
 
 
 def declined(message: WSMessage) -> Any:
-    """Return why the volunteer declined an offer, or None if it did something else."""
+    """Return the reason for which the volunteer declined an offer, or None if it did not."""
     return message.json().get("reason") if message.type is WSMsgType.TEXT else None
 
 
 def code(message: WSMessage) -> int:
-    """Return what the volunteer closed the conversation with."""
+    """Return the code with which the volunteer closed the connection."""
     assert message.type is WSMsgType.CLOSE, message
     return int(message.data)
 
@@ -162,7 +162,7 @@ LIMIT = 4000 + LinkCode.LIMIT
 
 
 async def provoke(broker: HostileBroker, exit_: Listener, victim: Listener) -> None:
-    """Let the broker say all it can to a switch that is on: nobody but its exit is called."""
+    """Let the broker send all kinds of messages; the switch connects to its own exit only."""
     assert declined(await broker.say(offer("exit-2"))) == "unknown_exit"
     assert declined(await broker.say(offer("constructor"))) == "unknown_exit"
     bad: dict[str, tuple[str | bytes, int]] = {
@@ -193,7 +193,7 @@ async def provoke(broker: HostileBroker, exit_: Listener, victim: Listener) -> N
     for name, (message, wanted) in bad.items():
         assert code(await broker.say(message)) == wanted, name
     assert (victim.connections, exit_.connections) == (0, 0)
-    # The counting works, and an offer as it should be is taken: to the named exit only.
+    # The counting works: a valid offer is taken, and leads to the named exit only.
     answer = await broker.say(offer(EXIT_ID, url=f"ws://{victim.address}"))
     assert answer.type is WSMsgType.TEXT, answer
     async with asyncio.timeout(ANSWER_S):
@@ -201,7 +201,7 @@ async def provoke(broker: HostileBroker, exit_: Listener, victim: Listener) -> N
 
 
 async def test_a_hostile_broker_gains_nothing(chrome: Chromium) -> None:
-    """The browser connects to nobody but the descriptor's exit, and the switch goes on working."""
+    """The browser connects only to the descriptor's exit, and the switch goes on working."""
     async with network() as (broker, exit_, victim), Publisher(broker.invite) as publisher:
         page = await chrome.open(publisher.url)
         crashes: list[str] = []
@@ -223,7 +223,7 @@ async def test_a_hostile_broker_gains_nothing(chrome: Chromium) -> None:
 
 
 async def test_nobody_comes_before_the_second_yes(chrome: Chromium) -> None:
-    """Where helping may be dangerous offers are declined, and nothing is connected, until then."""
+    """Where helping may be dangerous, offers are declined until the visitor agrees once more."""
     welcome = '{"type":"welcome","version":1,"country":"RU","caution":true}'
     async with (
         network(welcome) as (broker, exit_, _),

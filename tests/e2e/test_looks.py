@@ -1,4 +1,4 @@
-"""How the switch looks: every layout in every theme and direction, for eyes and for rules.
+"""The switch in every layout, theme and direction, measured and photographed.
 
 The pictures are for people to look at; set `PASSERELLE_LOOKS` to a folder to keep them.
 """
@@ -28,13 +28,13 @@ THEMES = ("light", "dark")
 LANGUAGES = {"ltr": "en", "rtl": "fa"}
 STATES = ("off", "consent", "caution", "waiting", "helping", "paused", "retrying", "problem")
 LIVELY_S = 11.0
-"""The globe turns and shows its newest arc at its best; afterwards it is calm."""
+"""How long the globe turns and shows its newest arc at most; after that it is calm."""
 WATCHED_S = 4.0
 DRAWS_PER_S = 5
 TOUCH_PX = 44
-"""WCAG 2.5.5."""
+"""The smallest target for a finger (WCAG 2.5.5)."""
 NARROW_PX = 320
-"""WCAG 1.4.10: a page of 1,280 at 400 %."""
+"""The width of a page of 1,280 pixels at 400 % zoom (WCAG 1.4.10)."""
 BACKGROUNDS = {"light": "#f3f1ec", "dark": "#0c1114"}
 WHERE = """[...document.querySelector('passerelle-switch').shadowRoot.querySelectorAll('.walker')]
   .map((walker) => getComputedStyle(walker).offsetDistance).join()"""
@@ -90,7 +90,7 @@ def explained(page: Page) -> Iterator[None]:
 async def look(
     chrome: Chromium, stage: Stage, picture: Path, *, width: int, theme: str, **attributes: str
 ) -> None:
-    """Show one switch, hold it against the rules, and take its picture."""
+    """Show one switch, check it against the rules, and take a picture."""
     lang = attributes.pop("language")
     direction = "rtl" if lang == "fa" else "ltr"
     style = f"<style>body{{margin:16px;min-height:640px;background:{BACKGROUNDS[theme]}}}</style>"
@@ -142,7 +142,7 @@ async def test_every_look(
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 async def test_a_narrow_page(layout: str, chrome: Chromium, stage: Stage, pictures: Path) -> None:
-    """Also a page that is magnified: nothing has to be scrolled sideways."""
+    """On a narrow or magnified page nothing has to be scrolled sideways."""
     for state in STATES:
         picture = pictures / f"{layout}-narrow-{state}.png"
         await look(
@@ -160,9 +160,9 @@ async def test_a_narrow_page(layout: str, chrome: Chromium, stage: Stage, pictur
 async def test_motion_is_seen_and_costs_little(
     stage: Stage, tmp_path: Path, pictures: Path
 ) -> None:
-    """Somebody walks over the bridge for hours, in a few steps a second."""
+    """The walking figure moves for hours, in only a few steps a second."""
     trace = tmp_path / "trace.json"
-    # Of its own: what other tests' pages draw is not to be counted.
+    # Use a browser of its own, so that what other tests' pages draw is not counted.
     async with Chromium() as chrome:
         page = await chrome.browser.new_page(viewport={"width": 520, "height": 900})
         await page.goto(stage.put("motion", tag(layout="panel", mock="helping")))

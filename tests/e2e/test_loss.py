@@ -23,20 +23,20 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120
 
 SIZE = 16_000_000
 FAST_BYTES = 1_000_000
-"""Then the site sends slowly, until the volunteer is gone."""
+"""After so many bytes the site is slow, until the volunteer is gone."""
 
 Leave = Callable[[Page], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """One that cannot end before `finish` lets it."""
+    """A download that cannot end before `finish` lets it."""
 
     site: Site
     curl: Fetch
 
     async def finish(self) -> str:
-        """Let the site send the rest; return the digest of what arrived."""
+        """Let the site send the rest; return the digest of all that arrived."""
         assert self.curl.running, "it ended too early"
         self.site.gate.set()
         got = await self.curl.result()
@@ -67,7 +67,7 @@ async def close(page: Page) -> None:
 
 
 async def crash(page: Page) -> None:
-    """Have the page's process die: nothing of the page can say goodbye."""
+    """Make the page's process crash, so that the page cannot close its connections."""
     with pytest.raises(Error):
         await page.goto("chrome://crash")
 
@@ -82,7 +82,7 @@ async def switch_off(page: Page) -> None:
 async def test_a_download_goes_on_without_its_volunteer(
     leave: Leave, way: Way, site: Site, tmp_path: Path
 ) -> None:
-    """With a second volunteer there, the application notices nothing."""
+    """With a second volunteer, the application notices nothing of the loss."""
     async with (
         way.volunteer() as one,
         way.volunteer() as other,
@@ -99,7 +99,7 @@ async def test_a_download_goes_on_without_its_volunteer(
 async def test_a_download_waits_for_the_next_volunteer(
     leave: Leave, way: Way, site: Site, tmp_path: Path
 ) -> None:
-    """For a moment there is nobody at all; the session outlives it."""
+    """For a moment there is no volunteer at all, and the session survives it."""
     async with (
         way.volunteer() as page,
         way.client() as (client, port),
@@ -113,7 +113,7 @@ async def test_a_download_waits_for_the_next_volunteer(
 
 
 async def test_links_outlive_their_broker(way: Way, site: Site, tmp_path: Path) -> None:
-    """What works goes on; the switch finds the broker again when it is back."""
+    """Links survive the end of their broker; the switch finds the broker when it is back."""
     url = f"http://127.0.0.1:{site.port}/"
     async with way.volunteer() as page, way.client() as (client, port):
         await client.expect(r"\(link 1,")
@@ -134,7 +134,7 @@ async def test_links_outlive_their_broker(way: Way, site: Site, tmp_path: Path) 
 async def test_without_volunteers_an_application_is_told_so(
     way: Way, site: Site, tmp_path: Path
 ) -> None:
-    """SOCKS gets general failure, HTTP a page for the reader."""
+    """Without volunteers SOCKS gets a general failure, and HTTP a page for the reader."""
     url = f"http://127.0.0.1:{site.port}/"
     client = Client(ClientConfig(parse(way.invite), listen_port=0, patience_s=0.5))
     try:
@@ -151,7 +151,7 @@ async def test_without_volunteers_an_application_is_told_so(
 async def test_a_request_waits_for_the_first_volunteer(
     way: Way, site: Site, tmp_path: Path
 ) -> None:
-    """It was made before anybody was there, and is answered when somebody is."""
+    """A request made before there is a volunteer is answered when one comes."""
     async with way.client() as (client, port):
         await client.expect("No volunteer is available")
         url = f"http://127.0.0.1:{site.port}/"

@@ -40,7 +40,7 @@ KEEP = """() => {
     }
   };
 }"""
-"""Lets a test look at the connections of the switch."""
+"""JavaScript that lets a test look at the connections of the switch."""
 VIDEO_BYTES = """async () => {
   let sent = 0;
   for (const connection of globalThis.kept) {
@@ -54,7 +54,7 @@ WITHOUT_VIDEO = """() => {
   delete RTCRtpSender.prototype.createEncodedStreams;
   delete globalThis.RTCRtpScriptTransform;
 }"""
-"""As a browser that cannot put data into frames."""
+"""JavaScript that makes a browser unable to put data into video frames."""
 PAUSE = """async () => {
   for (const connection of globalThis.kept) {
     for (const sender of connection.getSenders()) {
@@ -71,7 +71,7 @@ GO_ON = """async () => {
 
 
 class Tab(Protocol):
-    """What a page of either browser can do."""
+    """The methods that a page of either browser has."""
 
     async def evaluate(self, expression: str) -> Any: ...
 
@@ -134,7 +134,7 @@ async def complete(curl: Fetch) -> None:
 async def test_a_download_comes_as_video(
     chrome: Chromium, firefox: Firefox, name: str, way: Way, site: Site, tmp_path: Path
 ) -> None:
-    """All of it, unchanged, from either browser."""
+    """The whole download comes as video, unchanged, from either browser."""
     browser = chrome if name == "Chromium" else firefox
     async with (
         opened(browser, way.publisher.url) as page,
@@ -154,7 +154,7 @@ async def test_where_one_side_does_without_video_a_plain_link_carries_it(
     scripts: tuple[str, ...],
     options: tuple[str, ...],
 ) -> None:
-    """A volunteer whose browser cannot, or a client that does not want."""
+    """If the volunteer's browser cannot do video, or the client refuses it, plain links do."""
     async with (
         opened(chrome, way.publisher.url, *scripts) as page,
         way.client(*options) as (client, port),
@@ -167,7 +167,7 @@ async def test_where_one_side_does_without_video_a_plain_link_carries_it(
 async def test_both_kinds_of_link_carry_one_session(
     chrome: Chromium, way: Way, site: Site, tmp_path: Path
 ) -> None:
-    """And either can go while the download runs."""
+    """A session has a video link and a plain link, and either can end during the download."""
     async with (
         opened(chrome, way.publisher.url) as filming,
         opened(chrome, way.publisher.url, WITHOUT_VIDEO),
@@ -186,7 +186,7 @@ async def test_both_kinds_of_link_carry_one_session(
 async def test_a_volunteer_that_dies_in_the_middle_of_a_frame_costs_nothing(
     chrome: Chromium, way: Way, site: Site, tmp_path: Path
 ) -> None:
-    """What it had not delivered comes through the other."""
+    """What a crashed volunteer had not delivered comes over the other link."""
     async with (
         opened(chrome, way.publisher.url) as one,
         opened(chrome, way.publisher.url) as other,
@@ -213,7 +213,7 @@ async def test_a_volunteer_that_dies_in_the_middle_of_a_frame_costs_nothing(
 async def test_without_frames_everything_takes_the_data_channel_and_comes_back(
     chrome: Chromium, way: Way, site: Site, tmp_path: Path
 ) -> None:
-    """A browser may stop a hidden page's video at any time."""
+    """If the browser stops sending frames, the DataChannel carries all until they are back."""
     async with (
         opened(chrome, way.publisher.url) as page,
         way.client() as (client, port),
@@ -229,14 +229,14 @@ async def test_without_frames_everything_takes_the_data_channel_and_comes_back(
             await complete(curl)
             assert await video_bytes(page) < before + SIZE // 4
         await page.evaluate(f"({GO_ON})()")
-        await asyncio.sleep(2)  # frames have to come for a while before they are relied on
+        await asyncio.sleep(2)  # frames must come for a while before they are relied on
         before = await video_bytes(page)
         await get(site, port, tmp_path)
         assert await video_bytes(page) > before + SIZE // 2
 
 
 async def test_a_hidden_tab_goes_on(way: Way, site: Site, tmp_path: Path) -> None:
-    """Frames depend on no timer of the page's and on nothing that is drawn."""
+    """A hidden tab goes on, because frames need no timer of the page and no drawing."""
     words = ("xvfb-run", "-a", shutil.which("node") or "node", str(HIDDEN))
     async with Program(*words, str(find_chromium()), way.publisher.url) as browser:
         await browser.expect("ready")
@@ -256,7 +256,7 @@ async def test_a_hidden_tab_goes_on(way: Way, site: Site, tmp_path: Path) -> Non
 async def test_a_hidden_tab_of_firefox_goes_on(
     firefox: Firefox, way: Way, site: Site, tmp_path: Path
 ) -> None:
-    """With another tab before it."""
+    """A hidden tab of Firefox goes on behind another tab."""
     async with opened(firefox, way.publisher.url) as page, way.client() as (client, port):
         assert isinstance(page, fox.FirefoxPage)
         await client.expect("downloads as video")

@@ -18,9 +18,9 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(90)
 
 SIZE = 20_000_000
 UNKNOWN_NAME = "nowhere.invalid"
-"""RFC 6761 §6.4: no resolver knows it."""
+"""A name that no resolver knows (RFC 6761 §6.4)."""
 BROADCAST = "255.255.255.255"
-"""The exit of these tests may go there, and the kernel never lets TCP do so."""
+"""An address that the exit allows here, and that the kernel never lets TCP connect to."""
 PRIVATE = "10.1.2.3"
 
 both = pytest.mark.parametrize("proxy", Proxy)
@@ -37,7 +37,7 @@ async def test_a_page_arrives(path: Path, site: Site, proxy: Proxy, tmp_path: Fi
 async def test_a_large_file_arrives_unchanged(
     path: Path, site: Site, proxy: Proxy, tmp_path: FilePath
 ) -> None:
-    """All of it went through the volunteer's page."""
+    """A large file arrives unchanged through the volunteer's page."""
     before = (await state(path.page))["totals"]["bytes"]
     url = f"http://127.0.0.1:{site.port}/bytes/{SIZE}"
     got = await fetch(proxy, path.port, tmp_path / "file", url)
@@ -62,7 +62,7 @@ async def test_a_large_upload_arrives_unchanged(
 async def test_many_requests_at_once(
     path: Path, site: Site, proxy: Proxy, tmp_path: FilePath
 ) -> None:
-    """The site answers none of them before it has got them all."""
+    """The site answers none of many requests before it has received them all."""
     sizes = [20_000 + number for number in range(TOGETHER)]
     first, *others = sizes
     words = ["-Z", "--parallel-immediate", "--parallel-max", str(TOGETHER)]
@@ -86,7 +86,7 @@ async def test_https_is_between_application_and_site(
     host: str,
     tmp_path: FilePath,
 ) -> None:
-    """The certificate that curl sees is the site's own; `localhost` is looked up by the exit."""
+    """`curl` sees the site's own certificate; the exit looks up `localhost`."""
     url = f"https://{host}:{tls_site.port}/"
     trust = ("--cacert", str(certificate.pem))
     got = await fetch(proxy, path.port, tmp_path / "page", *trust, url)
@@ -98,14 +98,14 @@ async def test_https_is_between_application_and_site(
 async def test_a_strangers_certificate_is_not_hidden(
     path: Path, tls_site: Site, proxy: Proxy, tmp_path: FilePath
 ) -> None:
-    """Without the site's certificate curl stops: nothing on the way vouches for it."""
+    """Without the site's certificate curl stops, because nothing on the path vouches for it."""
     url = f"https://127.0.0.1:{tls_site.port}/"
     got = await fetch(proxy, path.port, tmp_path / "page", url)
     assert got.code == 60, got.text
 
 
 async def test_a_websocket_echoes(path: Path, tls_site: Site, certificate: Certificate) -> None:
-    """Text, bytes of every size, and a close go through an HTTP proxy's CONNECT."""
+    """A WebSocket carries text, bytes of every size and a close through HTTP CONNECT."""
     url = f"wss://localhost:{tls_site.port}/echo"
     async with (
         aiohttp.ClientSession(trust_env=False) as http,
@@ -124,7 +124,7 @@ async def test_a_websocket_echoes(path: Path, tls_site: Site, certificate: Certi
 
 
 async def test_an_answer_may_come_after_the_applications_end(path: Path, patient_port: int) -> None:
-    """Half-close: the site sees the end of the request, and its answer still arrives."""
+    """After a half-close the site sees the end of the request, and its answer still arrives."""
     data = blob(1_000_000)
     reader, writer = await asyncio.open_connection("127.0.0.1", path.port)
     writer.write(b"\5\1\0")
@@ -139,7 +139,7 @@ async def test_an_answer_may_come_after_the_applications_end(path: Path, patient
     await writer.wait_closed()
 
 
-# --- what cannot be had ---------------------------------------------------------------------------
+# --- refusals -------------------------------------------------------------------------------------
 
 
 def refused_ports(path: Path, site: Site) -> dict[str, tuple[str, int, int]]:
@@ -157,7 +157,7 @@ def refused_ports(path: Path, site: Site) -> dict[str, tuple[str, int, int]]:
     "kind", ["private address", "port not open", "unreachable", "unknown name", "closed port"]
 )
 async def test_a_refusal_says_why(path: Path, site: Site, kind: str, tmp_path: FilePath) -> None:
-    """Each kind has its SOCKS reply and its HTTP status, for CONNECT and for a page."""
+    """Each refusal has its SOCKS reply and its HTTP status, for CONNECT and for a page."""
     address, reply, status = refused_ports(path, site)[kind]
     url = f"http://{address}/"
     socks, page, tunnel = await asyncio.gather(

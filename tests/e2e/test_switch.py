@@ -1,4 +1,4 @@
-"""The switch on a page of a real Chromium: tabs, reloads, keys, policies, limits, and mischief."""
+"""The switch on a page of a real Chromium: tabs, reloads, keys, policies, limits, and attacks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.rig.way import Way
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
 
 STOP_S = 2.0
-"""From one click to everything being closed, in all tabs."""
+"""The longest time from one click until everything is closed, in all tabs."""
 SHADOW = "document.querySelector('passerelle-switch').shadowRoot"
 ATTRIBUTES = (
     *("network", "layout", "theme", "lang", "map", "mock", "people", "lanes", "mbit"),
@@ -56,7 +56,7 @@ async def stage(way: Way) -> AsyncIterator[Stage]:
 
 @asynccontextmanager
 async def visitor(chrome: Chromium, url: str, script: str = "") -> AsyncIterator[Page]:
-    """Open a page in a browser profile of its own; fail for what goes wrong on it."""
+    """Open a page in its own browser profile; errors on the page fail the test."""
     context = await chrome.browser.new_context(locale="en-US")
     crashes: list[str] = []
     try:
@@ -85,7 +85,7 @@ async def press(page: Page) -> None:
 
 
 async def test_two_tabs_are_one_switch(chrome: Chromium, way: Way, stage: Stage) -> None:
-    """The second tab shows what the first does, and turns it off."""
+    """The second tab shows the state of the first, and turns it off."""
     url = stage.put("tabs", tag(way.invite))
     async with visitor(chrome, url) as first:
         await flip(first)
@@ -102,7 +102,7 @@ async def test_two_tabs_are_one_switch(chrome: Chromium, way: Way, stage: Stage)
 async def test_a_tab_takes_over_from_one_that_is_closed(
     chrome: Chromium, way: Way, stage: Stage
 ) -> None:
-    """And not from one that was turned off."""
+    """Another tab takes over when one that is on is closed, but not when it was turned off."""
     url = stage.put("tabs", tag(way.invite))
     async with visitor(chrome, url) as first:
         await flip(first)
@@ -136,7 +136,7 @@ async def test_a_reload_turns_off_and_keeps_the_choice(
 
 
 async def test_elements_of_a_page_are_one_switch(chrome: Chromium, way: Way, stage: Stage) -> None:
-    """Late ones and moved ones too; a second inclusion of the script changes nothing."""
+    """All elements of a page are one switch, also late and moved ones, and with a second script."""
     url = stage.put("several", tag(way.invite) + "<main></main>" + tag(way.invite, layout="inline"))
     async with visitor(chrome, url) as page:
         await press(page)
@@ -179,7 +179,7 @@ async def test_removing_all_elements_turns_off(chrome: Chromium, way: Way, stage
 
 
 async def test_nothing_ticks_while_off(chrome: Chromium, way: Way, stage: Stage) -> None:
-    """Neither before the first press nor after the last."""
+    """No timer runs before the first press and after the last."""
     async with visitor(chrome, stage.put("idle", tag(way.invite)), COUNT_TIMERS) as page:
         assert await page.evaluate("[...window.timers]") == []
         await flip(page)
@@ -190,7 +190,7 @@ async def test_nothing_ticks_while_off(chrome: Chromium, way: Way, stage: Stage)
 
 
 async def test_a_page_out_of_the_cache_is_off(chrome: Chromium, way: Way, stage: Stage) -> None:
-    """Leaving ends it, whether the browser keeps the page or not; coming back does not begin."""
+    """Leaving the page turns the switch off, and coming back from the cache leaves it off."""
     url = stage.put("cached", tag(way.invite))
     async with visitor(chrome, url) as page:
         await flip(page)
@@ -252,7 +252,7 @@ async def test_keys_are_enough(chrome: Chromium, way: Way, stage: Stage) -> None
 async def test_the_language_is_the_visitors_choice(
     chrome: Chromium, way: Way, stage: Stage
 ) -> None:
-    """At first it is the page's; what the visitor chooses is kept."""
+    """The language is first the page's, then the one that the visitor chose, which is kept."""
     url = stage.put("language", tag(way.invite), lang="fr")
     async with visitor(chrome, url) as page:
         await page.get_by_text("Soyez un pont").wait_for()
@@ -290,7 +290,7 @@ async def download(way: Way, site: Site, size: int, folder: FilePath, *more: str
 async def test_the_rate_is_kept(
     chrome: Chromium, way: Way, stage: Stage, site: Site, tmp_path: FilePath
 ) -> None:
-    """Measured at the reader: no more than the rate, and what a pause may be caught up on."""
+    """The reader gets no more than the rate, and what a pause allows to catch up."""
     mbit = 4.0
     async with visitor(chrome, stage.put("rate", tag(way.invite, mbit=str(mbit)))) as page:
         await flip(page)
@@ -305,7 +305,7 @@ async def test_the_rate_is_kept(
 async def test_the_day_has_its_limit(
     chrome: Chromium, way: Way, stage: Stage, site: Site, tmp_path: FilePath
 ) -> None:
-    """Carried to the limit and not a message more, kept over a reload, lifted by the visitor."""
+    """The daily limit is exact, is kept over a reload, and can be lifted by the visitor."""
     url = stage.put("day", tag(way.invite, megabytes="3"))
     async with visitor(chrome, url) as page:
         await press(page)
@@ -330,7 +330,7 @@ async def test_the_day_has_its_limit(
 
 
 async def test_hours_are_kept_live(chrome: Chromium, way: Way, stage: Stage) -> None:
-    """An attribute that changes while it is on is obeyed; nothing begins outside the hours."""
+    """A change of the hours' attribute takes effect at once; nothing begins outside the hours."""
     requests: list[str] = []
     async with visitor(chrome, stage.put("hours", tag(way.invite))) as page:
         element = "document.querySelector('passerelle-switch')"
@@ -368,7 +368,7 @@ async def test_hours_are_kept_live(chrome: Chromium, way: Way, stage: Stage) -> 
 async def test_it_pauses_where_helping_costs(
     why: str, script: str, label: str, chrome: Chromium, way: Way, stage: Stage
 ) -> None:
-    """Until the visitor says that it need not."""
+    """Where helping costs the visitor, the switch pauses until the visitor says otherwise."""
     async with visitor(chrome, stage.put("pause", tag(way.invite)), script) as page:
         await press(page)
         await page.get_by_role("button", name="Turn on").click()
@@ -378,11 +378,11 @@ async def test_it_pauses_where_helping_costs(
         await until(page, "s.phase === 'waiting'")
 
 
-# --- what a page forbids, and mischief ----------------------------------------------------------
+# --- page policies and attacks --------------------------------------------------------------------
 
 
 async def test_a_strict_policy_is_enough(chrome: Chromium, way: Way, stage: Stage) -> None:
-    """With the policy of the documentation nothing is refused, and no other origin is asked."""
+    """With the documented policy nothing is refused, and no other origin is contacted."""
     broker = way.invite.split("/#", maxsplit=1)[0]
     exit_ = f"ws://127.0.0.1:{way._ports['exit']}"
     policy = (
@@ -415,7 +415,7 @@ async def test_a_strict_policy_is_enough(chrome: Chromium, way: Way, stage: Stag
 
 
 async def test_denied_storage_loses_only_memory(way: Way, stage: Stage, tmp_path: FilePath) -> None:
-    """A browser that lets sites keep nothing: all works, limits included, until the page goes."""
+    """If the browser denies storage, everything works, limits included, until the page closes."""
     settings = {"profile": {"default_content_setting_values": {"cookies": 2}}}
     (tmp_path / "Default").mkdir()
     (tmp_path / "Default" / "Preferences").write_text(json.dumps(settings))
@@ -446,7 +446,7 @@ async def test_denied_storage_loses_only_memory(way: Way, stage: Stage, tmp_path
 
 
 async def test_no_attribute_becomes_markup(chrome: Chromium, stage: Stage) -> None:
-    """Nor does anything kept in storage, or told by another script of the site."""
+    """No attribute, stored value or message of another script becomes markup."""
     attributes = dict.fromkeys(ATTRIBUTES, MARKUP)
     url = stage.put("markup", tag(**attributes) + tag(layout=MARKUP, lang=MARKUP, mock="helping"))
     keep = "".join(
@@ -479,7 +479,7 @@ async def test_no_attribute_becomes_markup(chrome: Chromium, stage: Stage) -> No
 
 
 async def test_an_old_part_is_not_run(chrome: Chromium, way: Way, stage: Stage) -> None:
-    """A part that is not what the script expects is refused, and the switch says so."""
+    """A part that is not the version that the script expects is refused, and the switch says so."""
     async with visitor(chrome, stage.put("part", tag(way.invite))) as page:
 
         async def other(route: object) -> None:

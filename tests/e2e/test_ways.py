@@ -1,4 +1,4 @@
-"""The broker's own name leads nowhere: its descriptor and its volunteers come another way."""
+"""The broker's own name leads nowhere, so descriptor and volunteers come by another way."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def test_a_page_arrives_though_the_broker_is_blocked(
         policy = ("--allow", "127.0.0.0/8", "--exit-port", str(site.port))
         async with Way(tmp_path, chrome, *policy, ways=("--fronted", way_there)) as way:
             sites[CDN], _, key = way.invite.partition("/#")
-            # Nobody answers at the name that the reader's invite begins with.
+            # Nothing answers at the URL with which the reader's invite begins.
             invite = f"http://127.0.0.1:{free_port()}/#{key}&fronted={way_there}"
             port = free_port()
             async with way.volunteer(), client(invite, port, "-v") as program:

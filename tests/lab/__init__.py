@@ -7,7 +7,7 @@
         server.wait_for("Serving")
         star.block("client", "exit")
 
-It needs root and Linux; `tools.require` says what is missing.
+It needs Linux and root; `tools.require` says which programs are missing.
 """
 
 from tests.lab.capture import Capture, Packet

@@ -1,8 +1,8 @@
-"""A real Chromium inside a namespace, driven from outside.
+"""Drive a real Chromium that runs inside a namespace.
 
-Outside, `LabBrowser` starts `python -m tests.lab.browser` in the namespace; inside, that program
-drives it. They talk in lines of JSON: `{"do": "click", "selector": "#on"}`
-is answered by `{"value": …}` or `{"error": "…"}`, in order.
+Outside the namespace, `LabBrowser` starts `python -m tests.lab.browser` in it; that program drives
+Chromium. The two exchange lines of JSON: `{"do": "click", "selector": "#on"}` is answered by
+`{"value": …}` or `{"error": "…"}`, in order.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-"""Root needs the first; the others keep Chromium from talking to anybody by itself."""
+"""Chromium's flags: root needs the first, and the others keep it from sending anything by
+itself."""
 Command = Callable[..., Awaitable[Any]]
 START_S = 30.0
 ANSWER_S = 10.0
@@ -39,15 +40,15 @@ class LabBrowser:
     """A headless Chromium with one page, in a namespace. Close it, or use it in a `with` statement.
 
     Every method blocks until the browser has answered, and raises `LabError` with the browser's
-    words if it failed or `timeout_s` passed. From a coroutine call them through
+    message if it failed or if `timeout_s` passed. From a coroutine call the methods through
     `asyncio.to_thread`.
     """
 
     program = "tests.lab.browser"
-    """The module that runs inside."""
+    """The module that runs inside the namespace."""
 
     def __init__(self, namespace: Namespace, *flags: str) -> None:
-        """Start Chromium, with `flags` after the laboratory's own."""
+        """Start Chromium with `FLAGS` and further `flags`."""
         words = ("-m", self.program, *flags)
         self._child: Child = namespace.python(*words, dialogue=True)
         self._read(START_S)
@@ -65,11 +66,11 @@ class LabBrowser:
 
     @property
     def pid(self) -> int:
-        """The id of the program that drives Chromium, and from which all of it descends."""
+        """The id of the program that drives Chromium; Chromium's processes descend from it."""
         return self._child.pid
 
     def goto(self, url: str, *, timeout_s: float = ANSWER_S) -> None:
-        """Open a page, in a new tab if the last one was shut, and wait until it is loaded."""
+        """Open a page and wait until it is loaded; in a new tab if the last one was closed."""
         self._ask(timeout_s, do="goto", url=url)
 
     def shut(self, *, timeout_s: float = ANSWER_S) -> None:
@@ -77,11 +78,11 @@ class LabBrowser:
         self._ask(timeout_s, do="shut")
 
     def click(self, selector: str, *, timeout_s: float = ANSWER_S) -> None:
-        """Click an element, as a person would (shadow roots are searched too)."""
+        """Click an element as a person would; shadow roots are searched too."""
         self._ask(timeout_s, do="click", selector=selector)
 
     def eval(self, expression: str, *, timeout_s: float = ANSWER_S) -> Any:
-        """Return the value of a JavaScript expression or function, of a promise when it is kept."""
+        """Return the value of a JavaScript expression; a function is called, a promise awaited."""
         return self._ask(timeout_s, do="eval", expression=expression)
 
     def wait(self, expression: str, *, timeout_s: float = ANSWER_S) -> None:
@@ -101,7 +102,8 @@ class LabBrowser:
         self._child.stop()
 
     def _ask(self, timeout_s: float, **request: object) -> Any:
-        # The inside keeps the time; the outside waits a little longer, for its words.
+        # The program inside enforces the timeout. This side waits a little longer, to get its
+        # message.
         line = json.dumps({**request, "timeout_ms": timeout_s * 1e3})
         return _value(self._child.ask(line, timeout_s=timeout_s + 5))
 
@@ -117,14 +119,14 @@ def _value(answer: str) -> Any:
 
 
 class Page(Protocol):
-    """What the commands need of a browser's tab."""
+    """The methods of a browser's tab that the commands need."""
 
     @property
     def console(self) -> Collection[str]:
-        """What the page wrote there."""
+        """Lines that the page wrote to its console."""
 
     async def goto(self, url: str, *, timeout_s: float) -> None:
-        """See `LabBrowser`; so too for the others."""
+        """See `LabBrowser.goto`; the other methods are those of `LabBrowser`, too."""
 
     async def click(self, selector: str, *, timeout_s: float) -> None: ...
 
@@ -135,25 +137,25 @@ class Page(Protocol):
     async def inner_text(self, selector: str, *, timeout_s: float) -> str: ...
 
     async def close(self) -> None:
-        """Close it."""
+        """Close the tab."""
 
 
 class Opener(Protocol):
-    """What the commands need of a browser."""
+    """The method of a browser that the commands need."""
 
     async def open(self) -> Page:
-        """Return a new, empty tab with a storage of its own."""
+        """Return a new, empty tab with its own storage."""
 
 
 class _Inside:
-    """The commands, on the one page of a browser that can open another."""
+    """Runs commands on one page of a browser, and opens another page when that one is closed."""
 
     def __init__(self, browser: Opener) -> None:
         self._browser = browser
         self._page: Page | None = None
 
     async def obey(self, request: dict[str, Any]) -> object:
-        """Do what `request` says within its time, and return the value to answer with."""
+        """Run the command `request` within its time, and return the value to answer with."""
         command = request.pop("do")
         timeout_s = request.pop("timeout_ms") / 1e3
         if self._page is None:
@@ -175,7 +177,7 @@ class _Inside:
 
 
 async def serve(browser: Opener, version: str) -> None:
-    """Obey line by line until there are no more."""
+    """Run the commands on standard input, a line each, until there are no more."""
     inside = _Inside(browser)
     requests = asyncio.StreamReader(limit=LINE_BYTES_LIMIT)
     protocol = asyncio.StreamReaderProtocol(requests)
@@ -184,7 +186,7 @@ async def serve(browser: Opener, version: str) -> None:
     async for line in requests:
         try:
             value = await inside.obey(json.loads(line))
-        # Whatever goes wrong, the outside must get its one line.
+        # Whatever goes wrong, the outside waits for one line of answer.
         except Exception as error:
             _answer(error=f"{type(error).__name__}: {error}")
         else:

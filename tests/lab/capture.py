@@ -1,4 +1,4 @@
-"""Packet captures: what really was on the wire."""
+"""Packet captures, which show what really was on the wire."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.lab.namespace import Namespace
 BUFFER_KIB = 65_536
 """Kernel memory for packets that tcpdump has not read yet."""
 SETTLE_S = 5.0
-"""How long to wait until tcpdump has written what the kernel has seen."""
+"""How long to wait until tcpdump has written all that the kernel has seen."""
 FILE_HEADER = struct.Struct("<IHHiIII")
 PACKET_HEADER = struct.Struct("<IIII")
 MAGIC = 0xA1B2C3D4
@@ -35,17 +35,17 @@ class Packet:
     time_s: float
     """Unix time."""
     data: bytes
-    """From the link layer on (Ethernet on a wire, IP on a long way)."""
+    """The bytes from the link layer on: Ethernet on a wire, IP on a simulated line."""
 
 
 class Capture:
-    """tcpdump on an interface of a namespace, from `start` (or `with`) to `stop`.
+    """A tcpdump on an interface of a namespace, from `start` (or `with`) to `stop`.
 
     A capture that missed packets proves nothing, so reading one raises `LabError`.
     """
 
     def __init__(self, namespace: Namespace, interface: str, path: Path, match: str = "") -> None:
-        """Prepare to write packets that fit `match` (a pcap filter) to `path`."""
+        """Prepare to write the packets that match `match` (a pcap filter) to `path`."""
         self.namespace = namespace
         self.interface = interface
         self.path = path
@@ -72,7 +72,7 @@ class Capture:
         self._child.wait_for("listening on")
 
     def stop(self) -> None:
-        """Write what was seen so far, then end. Idempotent."""
+        """Write all packets seen so far to the file, then end. Idempotent."""
         if self._child is not None and self._child.alive:
             self.settle()
             self._child.stop(first=signal.SIGINT)
@@ -80,7 +80,7 @@ class Capture:
     def settle(self) -> None:
         """Wait until all packets seen before this call are in the file.
 
-        Raises `LabError` if packets were missed, or tcpdump does not catch up.
+        Raises `LabError` if packets were missed, or if tcpdump does not catch up.
         """
         assert self._child is not None, "not started"
         _, wanted = self._statistics()
@@ -90,12 +90,12 @@ class Capture:
                 raise LabError(f"tcpdump on {self.interface} did not catch up in {SETTLE_S} s")
 
     def contains(self, needle: bytes) -> bool:
-        """Tell whether the bytes occur in the file: in one packet, not spread over several."""
+        """Return whether the file contains `needle` within one packet."""
         self._flush()
         return needle in self.path.read_bytes()
 
     def packets(self, match: str = "") -> list[Packet]:
-        """Return the packets that fit a pcap filter, such as `udp port 53`; without one, all."""
+        """Return the packets that match a pcap filter such as `udp port 53`; by default all."""
         self._flush()
         command = ["tcpdump", "-Z", "root", "-n", "-r", str(self.path), "-w", "-", *match.split()]
         ended = subprocess.run(command, capture_output=True, timeout=60, check=False)
@@ -108,7 +108,7 @@ class Capture:
             self.settle()
 
     def _statistics(self) -> tuple[int, int]:
-        """Ask tcpdump how many packets it wrote and how many the kernel passed to it."""
+        """Ask tcpdump how many packets it has written and how many the kernel has passed to it."""
         assert self._child is not None
         before = len(STATISTICS.findall(self._child.text()))
         self._child.process.send_signal(signal.SIGUSR1)
@@ -124,9 +124,9 @@ class Capture:
 
 
 def parse(file: bytes) -> list[Packet]:
-    """Read a pcap file of this machine's byte order, microseconds.
+    """Parse a pcap file with this machine's byte order and microseconds.
 
-    Raises `LabError` if it is something else, or cut in the middle of a packet.
+    Raises `LabError` for any other file, and for one cut in the middle of a packet.
     """
     if len(file) < FILE_HEADER.size or FILE_HEADER.unpack_from(file)[0] != MAGIC:
         raise LabError("not a pcap file")
@@ -145,10 +145,10 @@ def parse(file: bytes) -> list[Packet]:
 
 
 def veil(data: bytes) -> bytes:
-    """Return `data` XOR itself four bytes further: the same whatever the WebSocket mask was.
+    """Return `data` XORed with itself four bytes later, which removes any WebSocket mask.
 
-    RFC 6455 §5.3 repeats the mask every four bytes; a browser masks all it sends, so plain text
-    would not be found in a capture as it is.
+    A browser masks all that it sends with a mask that repeats every four bytes (RFC 6455 §5.3), so
+    plain text would not be found in a capture without this.
     """
     size = len(data) - 4
     mixed = int.from_bytes(data[:size]) ^ int.from_bytes(data[4:])

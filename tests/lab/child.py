@@ -1,4 +1,4 @@
-"""Child processes of the laboratory: output to files, ended by their ids."""
+"""Child processes of the laboratory, whose output goes to files."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.lab.errors import LabError
 from tests.lab.tools import ROOT, show
 
 GONE_S = 5.0
-"""How long a killed process may take to go."""
+"""How long a killed process may take to disappear."""
 POLL_S = 0.01
-"""How often a growing file is looked at."""
+"""The pause between two looks at a growing file."""
 
 
 def kill(pid: int) -> None:
-    """Kill a process, a child or not, and wait until it is gone; raise `LabError` if it stays."""
+    """Kill a process, a child or not, and wait for its end; raise `LabError` if it stays."""
     try:
         process = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -39,11 +39,11 @@ def kill(pid: int) -> None:
 
 
 class Child:
-    """A running program with a process group of its own.
+    """A running program with its own process group.
 
-    Its standard error goes to the file `err`, its standard output to the file `out`, or to a pipe
-    if `dialogue` is set: then it obeys lines (see `ask`). A method that waits blocks the thread;
-    from a coroutine call it through `asyncio.to_thread`.
+    Its standard error goes to the file `err`. Its standard output goes to the file `out`, or to a
+    pipe if `dialogue` is set: the program then answers lines (see `ask`). A method that waits
+    blocks the thread; from a coroutine call it through `asyncio.to_thread`.
     """
 
     def __init__(
@@ -78,18 +78,19 @@ class Child:
 
     @property
     def alive(self) -> bool:
-        """Whether the process has not ended yet."""
+        """Whether the process still runs."""
         return self.process.poll() is None
 
     def text(self) -> str:
-        """Return what the program printed so far, standard error after standard output."""
+        """Return what the program has printed so far, standard error after standard output."""
         parts = [path.read_text(errors="replace") for path in (self.out, self.err) if path.exists()]
         return "".join(parts)
 
     def wait_for(self, words: str, *, timeout_s: float = 10) -> str:
-        """Wait until the program printed `words` (to either output); return all it printed so far.
+        """Wait until the program has printed `words` to either output; return all that it has
+        printed.
 
-        Raises `LabError` if it ends, or `timeout_s` passes, before.
+        Raises `LabError` if the program ends, or if `timeout_s` passes, before that.
         """
         deadline_s = time.monotonic() + timeout_s
         while True:
@@ -103,14 +104,14 @@ class Child:
             time.sleep(POLL_S)
 
     def wait(self, *, timeout_s: float = 30) -> int:
-        """Wait until the program ends by itself, and return its status; else raise `LabError`."""
+        """Wait until the program ends by itself, and return its status, or raise `LabError`."""
         try:
             return self.process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             raise LabError(f"`{show(self.command)}` did not end within {timeout_s} s") from None
 
     def result(self, *, timeout_s: float = 30) -> Any:
-        """Wait for the end and return the last line of standard output, read as JSON.
+        """Wait for the program's end, and return the last line of its output, parsed as JSON.
 
         Raises `LabError` if the program failed or is late.
         """
@@ -121,7 +122,7 @@ class Child:
         return json.loads(lines[-1])
 
     def ask(self, line: str, *, timeout_s: float = 10) -> str:
-        """Send one line to a program started with `dialogue` and return the line it answers."""
+        """Send one line to a program started with `dialogue`, and return its answer."""
         assert self.process.stdin is not None, "started without dialogue"
         try:
             self.process.stdin.write(line.encode() + b"\n")
@@ -148,15 +149,16 @@ class Child:
         return line.decode()
 
     def hush(self) -> None:
-        """Close the standard input of a program started with `dialogue`: it should end then."""
+        """Close the standard input of a program started with `dialogue`, which should then end."""
         if self.process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self.process.stdin.close()
 
     def stop(self, *, grace_s: float = 3, first: signal.Signals = signal.SIGTERM) -> None:
-        """End the program and its group: `first`, and after `grace_s` SIGKILL. Idempotent.
+        """End the program and its group: first by the signal `first`, after `grace_s` by SIGKILL.
 
-        A program started with `dialogue` first has `grace_s` to end because its input did.
+        A program started with `dialogue` first has `grace_s` to end because its input is closed.
+        Idempotent.
         """
         if self.process.stdin is not None:
             self.hush()

@@ -1,7 +1,7 @@
-"""A network with a firewall in it: every party in a namespace of its own.
+"""A network with a firewall in it, with every party in its own namespace.
 
-The reader's side of the router lets packets to the broker and to the volunteer pass and drops
-those to the exit and to the blocked site, as a national firewall does.
+On the reader's side, the router forwards packets to the broker and the volunteer, and drops those
+to the exit and the blocked site, as a national firewall does.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ SITE_NAME = "blocked-garden.example"
 
 
 class Country(Cast):
-    """The parties: `client`, `volunteer`, `broker`, `exit`, `stun`, `site` and `paper`.
+    """The parties `client`, `volunteer`, `broker`, `exit`, `stun`, `site` and `paper`.
 
-    Broker and exit have the same keys; the broker's descriptor names the exit in its namespace.
-    `paper` is the publisher, who serves the widget's files too.
+    Broker and exit have the same keys, and the broker's descriptor names the exit in its namespace.
+    `paper` is the publisher, who serves the widget's files, too.
     """
 
     def __init__(self, lab: Lab) -> None:
@@ -62,11 +62,11 @@ class Country(Cast):
 
     @property
     def site_url(self) -> str:
-        """The blocked page, by the site's address."""
+        """The URL of the blocked page, with the site's address."""
         return f"http://{self.address('site')}:{SITE_PORT}/"
 
     def start(self) -> None:
-        """Start everything but the volunteer's browser and the reader's client."""
+        """Start everything except the volunteer's browser and the reader's client."""
         exit_, stun = self.address("exit"), self.address("stun")
         broker = self._serve(
             "broker",
@@ -88,7 +88,7 @@ class Country(Cast):
 
     @contextmanager
     def client(self) -> Iterator[Child]:
-        """Run the reader's client; it has a link when this gives it."""
+        """Run the reader's client; it is yielded as soon as it has a link."""
         child = self._run(
             "client",
             "passerelle",
@@ -104,7 +104,7 @@ class Country(Cast):
 
 @pytest.fixture(scope="module")
 def country(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Country]:
-    """Give a country with its servers running; volunteers and readers come and go."""
+    """Yield a country whose servers run; tests add volunteers and readers."""
     with Lab(directory=tmp_path_factory.mktemp("country")) as lab:
         made = Country(lab)
         made.start()

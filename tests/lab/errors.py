@@ -1,5 +1,5 @@
-"""What can go wrong in the laboratory."""
+"""Errors of the laboratory."""
 
 
 class LabError(Exception):
-    """The laboratory could not be built, or did not do what it was told."""
+    """The laboratory could not be built, or did not do what it was asked."""

@@ -1,4 +1,4 @@
-"""A real Firefox inside a namespace, driven from outside like the laboratory's Chromium."""
+"""Drive a real Firefox that runs inside a namespace, as `LabBrowser` does Chromium."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class LabFirefox(LabBrowser):
     program = "tests.lab.firefox"
 
     def __init__(self, namespace: Namespace, *secure_hosts: str) -> None:
-        """Start Firefox; pages of `secure_hosts` (addresses or names) count as secure by http."""
+        """Start Firefox; http pages of `secure_hosts` (addresses or names) count as secure."""
         preferences = {
             "dom.securecontext.allowlist": ",".join(secure_hosts),
-            # It asks its maker for settings at its start, and would look up where.
+            # Firefox looks up Mozilla's servers when it starts; treat their names as local instead.
             "network.dns.localDomains": ",".join(MAKERS_HOSTS),
         }
         super().__init__(namespace, json.dumps(preferences))

@@ -1,7 +1,8 @@
-"""Peers that name a victim's address, to have others send packets there.
+"""Peers that give a victim's address as their own, to make others send packets there.
 
-`python -m tests.lab.hostile client INVITE VICTIM` offers it to a volunteer, at first through the
-broker, then over the link it has got. `… volunteer URL VICTIM OWN` answers clients with it.
+`python -m tests.lab.hostile client INVITE VICTIM` offers the address to a volunteer, first through
+the broker and then over the link that it has got. `python -m tests.lab.hostile volunteer URL VICTIM
+OWN` answers clients with it.
 """
 
 from __future__ import annotations
@@ -24,18 +25,18 @@ from passerelle.wire.rendezvous import Answer
 from passerelle.wire.signalling import BrokerOffer, VolunteerAnswer, VolunteerHello
 
 CHECKS_S = 6.0
-"""A browser checks each candidate several times within this."""
+"""How long to stay, in which a browser checks each candidate several times."""
 
 
 def aimed(description: Description, victim: str) -> Description:
-    """Return `description` with the victim's address before our own ones."""
+    """Return `description` with the victim's address before its own candidates."""
     targets = [Candidate(kind, victim, 40_000 + n) for n, kind in enumerate(CandidateKind)]
     return description.with_candidates([*targets, *description.candidates])
 
 
 class _Listener:
     def message_received(self, message: bytes) -> None:
-        """Nothing comes before an exit's TLS is answered."""
+        """No message comes, because nobody answers the exit's TLS."""
 
     def control_received(self, text: str) -> None:
         print(f"relay: {type(control.decode(text)).__name__}", flush=True)

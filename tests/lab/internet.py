@@ -1,9 +1,9 @@
 """A small Internet with public addresses: peers behind NATs, servers, strangers.
 
-Addresses are 102.224.n.2: in no table of special ones, so candidates are vetted as on the real one,
-and given to nobody, so a broker takes no two of them for neighbours. `reader` and `volunteer` each
-live behind a gateway of their own (`gate-reader`, `gate-helper`) at 192.168.n.2; what the gateway
-does to UDP can be changed at any time.
+The addresses are 102.224.n.2. They are in no table of special networks, so candidates are vetted as
+on the real Internet, and they are assigned to nobody, so a broker takes no two of them for
+neighbours. `reader` and `volunteer` each live behind their own gateway (`gate-reader`,
+`gate-helper`) at 192.168.n.2. What a gateway does to UDP can be changed at any time.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ INSIDE: Final = "inside"
 
 
 class Nat(enum.Enum):
-    """What a gateway does to UDP (RFC 4787)."""
+    """The ways in which a gateway treats UDP (RFC 4787)."""
 
     OPEN = "open"
-    """One mapping, and everybody may send to it: a full cone."""
+    """One mapping, to which everybody may send: a full cone."""
     RESTRICTED = "restricted"
-    """One mapping; addresses that were sent to may answer from any port."""
+    """One mapping; an address that was sent to may answer from any port."""
     PORT_RESTRICTED = "port_restricted"
-    """One mapping; only the very places that were sent to may answer."""
+    """One mapping; only an endpoint that was sent to may answer."""
     SYMMETRIC = "symmetric"
-    """Another mapping for each destination."""
+    """A different mapping for each destination."""
     BLOCKED = "blocked"
-    """No UDP."""
+    """No UDP at all."""
 
 
 class Internet(Cast):
-    """`server` (broker and exit), `stun` with two addresses, `paper`, `victim`, `stranger`."""
+    """Hosts `server` (broker and exit), `stun` (two addresses), `paper`, `victim`, `stranger`."""
 
     def __init__(self, lab: Lab) -> None:
         super().__init__(
@@ -93,7 +93,7 @@ class Internet(Cast):
         stun.wait_for("starts", timeout_s=START_S)
 
     def set_nat(self, label: str, nat: Nat) -> None:
-        """Have the gateway of `reader` or `volunteer` treat new flows so."""
+        """Make the gateway of `reader` or `volunteer` treat new flows as `nat` says."""
         gate, host = self.gates[label], self.address(label)
         gate.run("nft", "-f", "-", text=rules(nat, outer=gate.address, inner=host))
 
@@ -114,7 +114,7 @@ class Internet(Cast):
             child.stop()
 
     def play(self, label: str, *words: str) -> Child:
-        """Start a hostile program of `tests.lab.hostile`."""
+        """Start a program of `tests.lab.hostile`."""
         return self._run(label, "tests.lab.hostile", *words)
 
 
@@ -157,7 +157,7 @@ table ip nat {{
 
 @pytest.fixture(scope="module")
 def internet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Internet]:
-    """Give an Internet with its servers running; every gateway is an ordinary one at first."""
+    """Yield an Internet whose servers run; each gateway is an ordinary NAT at first."""
     with Lab(directory=tmp_path_factory.mktemp("internet")) as lab:
         made = Internet(lab)
         for label in made.gates:

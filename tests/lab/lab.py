@@ -1,4 +1,4 @@
-"""The laboratory itself: namespaces and what joins them, all gone at the end."""
+"""The laboratory itself: namespaces and the wires between them, all removed at the end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from tests.lab.tools import call, require
 from tests.lab.wan import BACKLOG_PACKETS, MTU_BYTES, Line, Wan
 
 NAME = re.compile(r"psr(\d+)-\d+-")
-"""Start of a namespace's name: the process that made it, and the number of its laboratory."""
+"""The start of a namespace's name: the id of the process that made it, and its laboratory's
+number."""
 LIFETIME_S = 900.0
 
 _numbers = itertools.count(1)
@@ -31,13 +32,13 @@ _numbers = itertools.count(1)
 class Lab:
     """A laboratory of network namespaces; use it as a context manager.
 
-    At the end, also after an exception or Ctrl-C, every program it started and every namespace is
-    gone. What a killed run left behind goes when the next laboratory starts. All methods block for
-    milliseconds; those of `Child` that wait are for `asyncio.to_thread` when called from a
-    coroutine.
+    At the end, also after an exception or Ctrl-C, all programs and namespaces that it started are
+    gone. What a killed run left behind is removed when the next laboratory starts. All methods
+    block for milliseconds only; the waiting methods of `Child` must be called through
+    `asyncio.to_thread` from a coroutine.
 
-    Addresses: `veth` and `wan` number their subnets 10.78.n.0/24 (.1 and .2), a star's are
-    10.77.n.0/24.
+    `veth` and `wan` number their subnets 10.78.n.0/24 (with the hosts .1 and .2); a star's subnets
+    are 10.77.n.0/24.
     """
 
     def __init__(
@@ -45,9 +46,9 @@ class Lab:
     ) -> None:
         """Prepare a laboratory.
 
-        `directory` holds outputs and captures; if none is given, a temporary one is removed at the
-        end. `seed` decides the losses of long ways. A long way ends after `lifetime_s` even if
-        nobody ends it.
+        `directory` holds outputs and captures; without one, a temporary directory is used and
+        removed at the end. `seed` decides which packets the simulated lines lose. A line ends after
+        `lifetime_s` even if nobody ends it.
         """
         self.seed = seed
         self.lifetime_s = lifetime_s
@@ -77,7 +78,7 @@ class Lab:
 
     @property
     def directory(self) -> Path:
-        """Where outputs and captures go; only while the laboratory is open."""
+        """The directory for outputs and captures. It exists while the laboratory is open."""
         if self._directory is None:
             raise LabError("The laboratory is not open: use it in a `with` statement")
         return self._directory
@@ -93,18 +94,18 @@ class Lab:
         return namespace
 
     def veth(self, a: Namespace, b: Namespace) -> None:
-        """Join two namespaces by a wire, named after the namespace at its other end."""
+        """Join two namespaces by a wire; each device is named after the other namespace."""
         self.wire(a, b.label[:15], b, a.label[:15])
         self._address(a, b.label[:15], b, a.label[:15])
 
     def wan(self, a: Namespace, b: Namespace, there: Wan, back: Wan | None = None) -> Line:
-        """Join two namespaces by a long way; `back` is from b to a, and as `there` if not given."""
+        """Join two namespaces by a simulated line; without `back`, both directions are alike."""
         line = self._line(a, b.label[:15], b, a.label[:15], there, back or there)
         self._address(a, b.label[:15], b, a.label[:15])
         return line
 
     def star(self, *labels: str, router: str = "router", network: str = "10.77") -> Star:
-        """Make a router, with hosts of these labels on plain wires; add others by `Star.host`.
+        """Make a router, with hosts of these labels on plain wires; `Star.host` adds others.
 
         `network` is the first half of their addresses.
         """
@@ -114,12 +115,12 @@ class Lab:
         return star
 
     def capture(self, namespace: Namespace, interface: str, match: str = "") -> Capture:
-        """Prepare a capture on an interface (or `any`); start it with `with` or `start`."""
+        """Prepare a capture on an interface (or `any`); start it by `with` or `start`."""
         stem = f"{namespace.label}-{interface}-{next(self._captures)}"
         return Capture(namespace, interface, self.directory / f"{stem}.pcap", match)
 
     def wire(self, a: Namespace, device_a: str, b: Namespace, device_b: str) -> None:
-        """Join two namespaces by a wire without addresses, its ends called so."""
+        """Join two namespaces by a wire without addresses, whose ends have the given names."""
         ends = ["link", "add", device_a, "netns", a.name]
         call("ip", *ends, "type", "veth", "peer", "name", device_b, "netns", b.name)
 
@@ -139,7 +140,7 @@ class Lab:
             device_b=device_b,
             there=there,
             back=back,
-            # Lines made in the same order lose alike in every run, but not like each other.
+            # Lines made in the same order lose the same packets in every run, but two lines differ.
             seed=self.seed * 1000 + next(self._lines),
             lifetime_s=self.lifetime_s,
         )
@@ -161,7 +162,7 @@ class Lab:
 
 
 def sweep() -> None:
-    """Remove the namespaces, and what runs in them, of laboratories whose process is dead."""
+    """Remove the namespaces, and the programs in them, of laboratories whose process is dead."""
     for line in call("ip", "netns", "list").splitlines():
         match = NAME.match(line)
         if match and not Path(f"/proc/{match[1]}").exists():

@@ -1,4 +1,4 @@
-"""One network namespace: a host of the laboratory."""
+"""One network namespace, which is a host of the laboratory."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from tests.lab.errors import LabError
 from tests.lab.tools import ROOT, call, show
 
 ETC = Path("/etc/netns")
-"""`ip netns exec` lays the files of `/etc/netns/NAME` over those of `/etc`."""
+"""The directory whose files `ip netns exec` puts in place of those in `/etc`, by namespace."""
 
 
 class Namespace:
     """A network namespace with `lo` up; programs run in it, and end with it.
 
-    `label` names the host inside the laboratory, `name` is unique on the machine.
+    `label` names the host inside the laboratory; `name` is unique on the machine.
     """
 
     def __init__(self, label: str, name: str, directory: Path) -> None:
         self.label = label
         self.name = name
         self.directory = directory
-        """Where the output of programs goes."""
+        """The directory for the output of programs."""
         self.address = ""
-        """IPv4 address on the first interface given to this host, empty before."""
+        """The IPv4 address of the first interface that this host got; empty before."""
         self.address6 = ""
-        """IPv6 address likewise, empty if the network has none."""
+        """The IPv6 address of that interface; empty if the network has none."""
         self._children: list[Child] = []
         self._numbers = itertools.count(1)
 
@@ -49,7 +49,7 @@ class Namespace:
         remove(self.name)
 
     def ip(self, *words: str) -> str:
-        """Run `ip` on the namespace's own interfaces, addresses and routes."""
+        """Run `ip` on the interfaces, addresses and routes of the namespace."""
         return call("ip", "-n", self.name, *words)
 
     def set_kernel(self, key: str, value: str) -> None:
@@ -58,7 +58,7 @@ class Namespace:
         self.run("sh", "-c", 'printf %s "$1" > "$2"', "sh", value, path)
 
     def set_hosts(self, addresses: Mapping[str, str]) -> None:
-        """Let programs started from now on resolve these names (and only these, and localhost)."""
+        """Let programs started from now on resolve these names and localhost, and no others."""
         directory = ETC / self.name
         directory.mkdir(parents=True, exist_ok=True)
         lines = ["127.0.0.1 localhost", "::1 localhost"]
@@ -70,7 +70,7 @@ class Namespace:
     ) -> subprocess.CompletedProcess[str]:
         """Run a program in the namespace to its end.
 
-        Raises `LabError` if it takes longer than `timeout_s`, or fails while `check` is set.
+        Raises `LabError` if it takes longer than `timeout_s`, or if it fails while `check` is set.
         """
         try:
             ended = subprocess.run(
@@ -95,8 +95,8 @@ class Namespace:
     ) -> Child:
         """Start a program in the namespace; it is ended with the namespace at the latest.
 
-        `env` is added to this process's environment. Its outputs go to files under `directory`,
-        unless `dialogue` is set (see `Child`).
+        `env` is added to this process's environment. The program's outputs go to files under
+        `directory`, unless `dialogue` is set (see `Child`).
         """
         stem = f"{self.label}-{next(self._numbers)}-{Path(command[0]).name}"
         child = Child(
@@ -112,16 +112,16 @@ class Namespace:
     def python(
         self, *arguments: str, env: Mapping[str, str] | None = None, dialogue: bool = False
     ) -> Child:
-        """Start this interpreter in the namespace, in the root of the repository (see `popen`)."""
+        """Start this interpreter in the namespace, in the repository's root (see `popen`)."""
         return self.popen(sys.executable, "-u", *arguments, env=env, dialogue=dialogue)
 
     def words(self, *command: str) -> list[str]:
-        """Return the command line that becomes `command` in the namespace, by exec."""
+        """Return the command line that runs `command` in the namespace, by exec."""
         return ["ip", "netns", "exec", self.name, *command]
 
 
 def remove(name: str) -> None:
-    """Remove a namespace, whatever still runs in it, and its `/etc/netns` files."""
+    """Remove a namespace with all that runs in it, and its `/etc/netns` files."""
     with contextlib.suppress(LabError):
         for pid in call("ip", "netns", "pids", name).split():
             kill(int(pid))

@@ -1,4 +1,4 @@
-"""A star: hosts, each on a subnet of its own, around one router that forwards, counts and drops."""
+"""A star: hosts on subnets of their own, around a router that forwards, counts and drops."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ TABLE = "inet lab"
 HOST_DEVICE = "net0"
 LINK_LOCAL = int(ipaddress.IPv6Address("fe80::"))
 LABEL_LENGTH_LIMIT = 12
-"""The router's device is called `to-LABEL`, and Linux allows 15 bytes."""
+"""The longest label: the router's device is called `to-LABEL`, and Linux allows 15 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What a counter saw."""
+    """The value of a counter."""
 
     packets: int
-    """Segments that the kernel had not split yet count as one."""
+    """The number of packets; a segment that the kernel had not split yet counts as one."""
     bytes: int
 
 
@@ -34,7 +34,7 @@ class Rule:
 
     name: str
     match: str
-    """nftables expression."""
+    """An nftables expression."""
     drops: bool
 
     def line(self) -> str:
@@ -45,10 +45,10 @@ class Rule:
 class Star:
     """Hosts around a router.
 
-    Host number n (from 1) has 10.77.n.2/24 (or likewise in another network) and
-    fd77:0:0:n::2/64, and the router there ends in `.1` and `::1`. Rules act on forwarded packets of
-    IPv4 and IPv6 alike; dropped ones vanish without an answer. Counting rules see a packet before
-    any rule drops it; of the dropping ones the oldest acts first.
+    Host number n (from 1) has 10.77.n.2/24 (or the same in another network) and fd77:0:0:n::2/64;
+    the router's addresses there end in `.1` and `::1`. Rules act on forwarded packets of IPv4 and
+    IPv6 alike, and dropped packets get no answer. Counting rules see a packet before any rule drops
+    it; of the dropping rules the oldest acts first.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Star:
         self.router = router
         self.hosts: dict[str, Namespace] = {}
         self.lines: dict[str, Line] = {}
-        """The long way of each host that has one; `there` is from the host to the router."""
+        """The simulated line of each host that has one; `there` is from the host to the router."""
         self._new_host = host
         self._new_wire = wire
         self._new_line = line
@@ -76,7 +76,7 @@ class Star:
         )
 
     def host(self, label: str, *, up: Wan | None = None, down: Wan | None = None) -> Namespace:
-        """Add a host, by a plain wire or, if `up` or `down` is given, a long way.
+        """Add a host, on a plain wire or, if `up` or `down` is given, on a simulated line.
 
         `up` is from the host to the router. If only one is given, it holds for both directions.
         """
@@ -99,7 +99,7 @@ class Star:
                 ipaddress.ip_interface(f"{self.network}.{number}.{end}/24"),
                 ipaddress.ip_interface(f"fd77:0:0:{number}::{end}/64"),
             )
-        # TUN devices have no neighbours to ask, wires do: a gateway suits both.
+        # A TUN device needs no gateway and a wire does; one route with a gateway suits both.
         host.ip("route", "add", "default", "via", f"{self.network}.{number}.1")
         host.ip("-6", "route", "add", "default", "via", f"fd77:0:0:{number}::1")
         self.hosts[label] = host
@@ -108,7 +108,7 @@ class Star:
     def count(self, source: str, target: str, *, match: str = "", name: str = "") -> str:
         """Count packets from one host to another; return the counter's name.
 
-        `match` narrows it by an nftables expression, for instance `udp dport 3478`.
+        `match` restricts it by an nftables expression such as `udp dport 3478`.
         """
         return self._add(name or f"count-{source}-{target}", source, target, match, drops=False)
 
@@ -117,21 +117,21 @@ class Star:
         return self._add(name or f"block-{source}-{target}", source, target, match, drops=True)
 
     def lose(self, source: str, target: str, *, loss_pct: float, name: str = "") -> str:
-        """Drop and count packets from one host to another by chance (without a seed)."""
+        """Drop and count a random share of the packets between two hosts. There is no seed."""
         chance = f"numgen random mod 100000 < {round(loss_pct * 1000)}"
         return self._add(name or f"lose-{source}-{target}", source, target, chance, drops=True)
 
     def silence(self, label: str) -> str:
-        """Let all packets from and to a host vanish, until `lift`; return the rule's name."""
+        """Drop all packets from and to a host, until `lift`; return the rule's name."""
         name, device = f"silence-{label}", self._device(label)
-        # Two lines with one counter: nftables has no "either interface".
+        # Two rules share one counter, because nftables has no expression for "either interface".
         for way in ("iifname", "oifname"):
             self._rules[f"{name} {way}"] = Rule(name, f'{way} "{device}"', drops=True)
         self._apply()
         return name
 
     def lift(self, name: str) -> None:
-        """Remove a rule; its counter stays readable. Raises `LabError` if there is none."""
+        """Remove a rule; its counter stays readable. Raises `LabError` if there is no such rule."""
         keys = [key for key, rule in self._rules.items() if rule.name == name]
         if not keys:
             raise LabError(f"The router has no rule {name!r}; it has {sorted(self._rules)}")
@@ -140,7 +140,7 @@ class Star:
         self._apply()
 
     def counter(self, name: str) -> Count:
-        """Return what the counter of that name saw so far."""
+        """Return the value of a counter."""
         printed = self.router.run("nft", "-j", "list", "counters", "table", *TABLE.split()).stdout
         for item in json.loads(printed)["nftables"]:
             if item.get("counter", {}).get("name") == name:
@@ -179,19 +179,19 @@ def configure(
 ) -> None:
     """Give a device its addresses and bring it up.
 
-    The first IPv4 and IPv6 address a namespace gets become its `address` and `address6`.
+    The first IPv4 and IPv6 address that a namespace gets become its `address` and `address6`.
     """
-    # No address of the kernel's own choice: each would announce itself in counters and captures.
+    # Keep the kernel from choosing an address, as its announcements would show in captures.
     namespace.ip("link", "set", "dev", device, "addrgenmode", "none")
-    # Up before it has addresses: else IPv6 neighbours get no answer in the first second.
+    # Bring it up before it has addresses, or IPv6 neighbours get no answer for a second.
     namespace.ip("link", "set", "dev", device, "up")
     for address in addresses:
         if address.version == 4:
             namespace.ip("address", "add", str(address), "dev", device)
             namespace.address = namespace.address or str(address.ip)
         else:
-            # Neighbours are asked for from a link-local address (RFC 4861 §4.3).
-            # Without "nodad" an address cannot be used in its first second.
+            # Neighbours are asked for from a link-local address (RFC 4861 §4.3). Without "nodad" an
+            # address cannot be used in its first second.
             local = ipaddress.IPv6Address(LINK_LOCAL | int(address.ip) & 0xFFFF)
             for each in (f"{local}/64", str(address)):
                 namespace.ip("address", "add", each, "dev", device, "nodad")

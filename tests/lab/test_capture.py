@@ -1,4 +1,4 @@
-"""Reading capture files, without a laboratory."""
+"""Parsing of capture files, without a laboratory."""
 
 import contextlib
 import struct
@@ -14,7 +14,7 @@ HEADER = FILE_HEADER.pack(MAGIC, 2, 4, 0, 0, 262_144, 1)
 
 
 def record(data: bytes) -> bytes:
-    """Return one packet as a capture file holds it."""
+    """Return one packet in the form of a capture file."""
     return struct.pack("<IIII", 7, 500_000, len(data), len(data)) + data
 
 
@@ -26,7 +26,7 @@ def test_every_packet_is_read(payloads: list[bytes]) -> None:
 
 @given(st.integers(min_value=0, max_value=len(HEADER + record(b"tulip")) - 1))
 def test_a_cut_file_is_an_error(length: int) -> None:
-    """Only between two packets may a file end."""
+    """A file may end only between two packets."""
     file = (HEADER + record(b"tulip"))[:length]
     if length == len(HEADER):
         assert parse(file) == []

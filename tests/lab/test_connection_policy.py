@@ -1,8 +1,8 @@
-"""No SYN of an exit leaves for what is denied, where every denied class has a listener.
+"""An exit sends no SYN to a denied address, although every denied class has a listener.
 
-The exit's namespace is joined to one that has an address of each class and listens on all of them;
-the exit's own loopback listens too. SYNs are counted by nftables where the exit sends them. The
-exit's resolver asks a DNS server of the test's own.
+The exit's namespace is joined to another that has an address of each class and listens on all of
+them; the exit's own loopback has a listener, too. nftables counts SYNs where the exit sends them.
+The exit's resolver asks a DNS server of this test.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ODD = (
     *("[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]", "[64:ff9b::127.0.0.1]"),
     *("[fe80::1%25lo]", "[::1%lo]", "localhost", "localhost.", "a.localhost", "metadata.internal"),
 )
-"""What some resolver or other takes for an address of its own machine or network."""
+"""Hosts that some resolver takes for an address of its own machine or network."""
 RULES = """
 table inet canary {
     counter denied {}
@@ -47,35 +47,35 @@ table inet canary {
 
 @dataclass
 class Scene:
-    """An exit, and everything it must not reach."""
+    """An exit, and the listeners that it must not reach."""
 
     exit: Namespace
-    far_ears: Child
-    own_ears: Child
+    far_listener: Child
+    own_listener: Child
 
     def ask(self, hosts: tuple[str, ...], *, allow: tuple[str, ...] = ()) -> dict[str, str]:
-        """Have the exit connect to each host; return how each ended."""
+        """Have the exit connect to each host; return how each attempt ended."""
         order = {"hosts": hosts, "port": PORT, "allow": allow}
-        words = (sys.executable, "-m", "tests.lab.dialler")
+        words = (sys.executable, "-m", "tests.lab.tcp_probe")
         found: dict[str, str] = json.loads(
             self.exit.run(*words, text=json.dumps(order), timeout_s=60).stdout
         )
         return found
 
     def syns(self) -> dict[str, int]:
-        """Return how many SYNs the exit sent so far, to open and to denied addresses."""
+        """Return how many SYNs the exit has sent, to open and to denied addresses."""
         printed = self.exit.run("nft", "-j", "list", "counters", "table", "inet", "canary").stdout
         items = [item["counter"] for item in json.loads(printed)["nftables"] if "counter" in item]
         return {item["name"]: item["packets"] for item in items}
 
     def heard(self) -> dict[str, int]:
-        """Return how many connections each address got so far."""
-        far, own = (json.loads(ears.ask("?")) for ears in (self.far_ears, self.own_ears))
+        """Return how many connections each address has got."""
+        far, own = (json.loads(each.ask("?")) for each in (self.far_listener, self.own_listener))
         return {**far, **own}
 
 
 def names() -> dict[str, str]:
-    """Return the zone: each denied address as a name, and public first and denied second."""
+    """Return a zone with each denied address alone, beside a public one, and after a public one."""
     every = (*DENIED, *LOOPBACK, *OWN)
     zone = {f"n{number}.example": address for number, address in enumerate(every)}
     for number, address in enumerate(every):
@@ -102,12 +102,12 @@ def scene(lab: Lab) -> Scene:
     exit_.run("nft", "-f", "-", text=RULES)
     zone = [f"{name}={answers}" for name, answers in names().items()]
     far.python("-m", "tests.rig.dns", SERVER, *zone).wait_for("ready")
-    ears = []
+    listeners = []
     for host in (far, exit_):
-        child = host.python("-m", "tests.lab.ears", str(PORT), dialogue=True)
+        child = host.python("-m", "tests.lab.listener", str(PORT), dialogue=True)
         assert child.hear() == "ready"
-        ears.append(child)
-    return Scene(exit_, *ears)
+        listeners.append(child)
+    return Scene(exit_, *listeners)
 
 
 def add(host: Namespace, address: str) -> None:
@@ -120,7 +120,7 @@ def literal(address: str) -> str:
 
 
 def test_denied_addresses_get_no_syn(scene: Scene) -> None:
-    """By literal, by odd literal, by name, and the exit's own public addresses; refused alike."""
+    """Denied hosts get no SYN: literals, odd literals, names and the exit's own addresses."""
     denied = tuple(map(literal, (*DENIED, *LOOPBACK, *OWN, *UNHEARD)))
     named = tuple(name for name in names() if name.startswith("n"))
     ended = scene.ask((*map(literal, PUBLIC), *denied, *ODD, *named))
@@ -132,7 +132,7 @@ def test_denied_addresses_get_no_syn(scene: Scene) -> None:
 
 
 def test_a_public_answer_opens_no_door(scene: Scene) -> None:
-    """Public and denied in one answer, and public first and denied when asked again."""
+    """If a name has a public and a denied address, at once or in turn, only the public is used."""
     both = tuple(name for name in names() if name.startswith("both"))
     turns = tuple(name for name in names() if name.startswith("turn"))
     first = scene.ask((*both, *turns))
@@ -145,7 +145,7 @@ def test_a_public_answer_opens_no_door(scene: Scene) -> None:
 
 
 def test_every_listener_can_be_reached(scene: Scene) -> None:
-    """Without the policy each of them hears its connection: silence above is not an accident."""
+    """Without the policy every listener gets a connection, so the silence above is the policy's."""
     every = (*DENIED, *LOOPBACK, *OWN)
     ended = scene.ask(tuple(map(literal, every)), allow=("0.0.0.0/0", "::/0"))
     assert set(ended.values()) == {"open"}

@@ -29,30 +29,31 @@ from tests.lab.firefox import LabFirefox
 pytestmark = pytest.mark.timeout(120)
 
 QUIET_S = 3.0
-"""How long a browser is listened to that should say nothing."""
+"""How long to listen to a browser that should send nothing."""
 OFF_S = 2.0
-"""From the click that turns the switch off to the last packet."""
+"""The longest time from the click that turns the switch off to the last packet."""
 REQUEST = re.compile(rb"GET (\S+) HTTP/1\.1\r\n")
 either = pytest.mark.parametrize("kind", [LabBrowser, LabFirefox])
 OUTSIDE = "not net 127.0.0.0/8 and not host ::1"
-"""Firefox is driven by a connection on the host itself, which a capture of `any` counts twice."""
+"""A filter for packets that leave the host. Firefox is driven by a connection on the host itself,
+which a capture of `any` counts twice."""
 OTHER = "window.other.document.querySelector('passerelle-switch')"
 SERVERS = ("broker", "exit", "stun", "client")
 
 
 def requests(capture: Capture) -> list[str]:
-    """Return the paths of all HTTP requests, in order, with the hash of a file's name left out."""
+    """Return the paths of all HTTP requests, in order, without the hashes in file names."""
     found = (REQUEST.search(packet.data) for packet in capture.packets("tcp"))
     return [re.sub(r"\.[0-9a-f]{8}\.", ".", match[1].decode()) for match in found if match]
 
 
 def to_servers(country: Country, capture: Capture) -> list[Packet]:
-    """Return the packets from or to those that a volunteer works with."""
+    """Return the packets between a volunteer and its broker, exit and STUN server."""
     return capture.packets(" or ".join(f"host {country.address(name)}" for name in SERVERS))
 
 
 def strangers(country: Country, capture: Capture) -> list[Packet]:
-    """Return all packets but those of TCP with the page's own server, and neighbours' ARP."""
+    """Return all packets except TCP with the page's own server, and ARP."""
     return capture.packets(
         f"not (tcp and host {country.address('paper')}) and not arp and not icmp6"
     )
@@ -64,7 +65,7 @@ def listen(seconds: float) -> None:
 
 
 def connections(country: Country) -> str:
-    """Return the browser's TCP connections to broker and exit, one a line; closed ones are none."""
+    """Return the browser's open TCP connections to broker and exit, one in each line."""
     states = ("state", "connected", "exclude", "time-wait")
     ways = f"( dport = :{BROKER_PORT} or dport = :{EXIT_PORT} )"
     return country.hosts["volunteer"].run("ss", "-Htn", *states, ways).stdout
@@ -83,9 +84,10 @@ def look_around(browser: LabBrowser) -> None:
 
 @either
 def test_nothing_is_sent_before_the_click(kind: type[LabBrowser], country: Country) -> None:
-    """Only the page and its script are fetched, from their own server: the relay is not even read.
+    """Before consent only the page and its script are fetched, from their own server.
 
-    Asking, refusing and asking again change nothing. Agreeing does: the capture can see it.
+    The relay's script is not fetched either. Asking, refusing and asking again change nothing.
+    Agreeing does, which shows that the capture would have seen it.
     """
     volunteer = country.hosts["volunteer"]
     with country.browser(kind=kind) as browser:
@@ -110,11 +112,10 @@ def test_nothing_is_sent_before_the_click(kind: type[LabBrowser], country: Count
 @either
 @pytest.mark.parametrize("how", ["click", "other tab", "reload", "leave"])
 def test_nothing_is_sent_after_the_end(how: str, kind: type[LabBrowser], country: Country) -> None:
-    """Two seconds after switching off, reloading or leaving the page, all is quiet and stays so.
+    """Two seconds after switching off, reloading or leaving the page, nothing is sent any more.
 
-    One click does, in whichever tab of the site.
-
-    The client goes on asking for a volunteer meanwhile.
+    One click is enough, in any tab of the site. The client goes on asking for a volunteer
+    meanwhile.
     """
     with country.browser(kind=kind) as browser:
         turn_on(browser)

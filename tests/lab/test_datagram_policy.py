@@ -1,7 +1,7 @@
-"""No datagram of an exit reaches what is denied, where every denied class has a listener.
+"""An exit sends no datagram to a denied address, although every denied class has a listener.
 
-One host with an address of each class on its loopback interface; every listener counts what it
-hears. That each could be reached is shown as well: an exit that allows all is heard by all.
+One host has an address of each class on its loopback interface, and counts the datagrams at each.
+To show that each can be reached, an exit that allows everything sends to all of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.lab.namespace import Namespace
 pytestmark = pytest.mark.lab
 
 PUBLIC = ("8.8.4.4", "2a00:1450:4001::1")
-"""The exit's own, so they must be opened to be of use."""
+"""Public addresses that are the exit's own here, so they must be opened to be of use."""
 OPENED = ("8.8.4.4/32", "2a00:1450:4001::1/128")
 DENIED = (
     *("10.1.2.3", "172.16.5.6", "192.168.7.8", "100.64.9.1", "100.100.100.200"),
@@ -30,7 +30,7 @@ DENIED = (
 )
 LOOPBACK = ("127.0.0.1", "127.9.9.9", "::1")
 UNHEARD = ("0.0.0.0", "::", "224.0.0.251", "ff02::fb", "255.255.255.255", "::ffff:10.1.2.3")
-"""Denied as well; nobody listens there, but what is refused is not sent to."""
+"""Denied addresses without a listener; the exit must refuse them all the same."""
 
 
 @pytest.fixture
@@ -45,16 +45,16 @@ def host(lab: Lab) -> Namespace:
 def send(
     host: Namespace, targets: Mapping[str, tuple[str, ...]], allow: tuple[str, ...] = ()
 ) -> tuple[dict[str, int], list[str]]:
-    """Let an exit send to each target; return how much was heard where, and what was refused."""
+    """Let an exit send to each target; return the counts by address, and the refused targets."""
     listen = [*PUBLIC, *DENIED, *LOOPBACK]
     order: dict[str, Any] = {"listen": listen, "targets": list(targets.items()), "allow": allow}
-    ended = host.run(sys.executable, "-m", "tests.lab.canaries", text=json.dumps(order))
+    ended = host.run(sys.executable, "-m", "tests.lab.udp_probe", text=json.dumps(order))
     told = json.loads(ended.stdout)
     return told["heard"], told["refused"]
 
 
 def test_denied_addresses_hear_nothing(host: Namespace) -> None:
-    """By literal and by name; all of them are refused, and the public ones are served."""
+    """Denied addresses are refused as literals and as names, and public ones are served."""
     denied = (*DENIED, *LOOPBACK, *UNHEARD)
     literals: dict[str, tuple[str, ...]] = dict.fromkeys((*PUBLIC, *denied), ())
     names = {f"n{number}.example": (address,) for number, address in enumerate(denied)}
@@ -64,7 +64,7 @@ def test_denied_addresses_hear_nothing(host: Namespace) -> None:
 
 
 def test_a_public_address_first_opens_no_door(host: Namespace) -> None:
-    """Public first and denied second, or the other way round: only the public one hears."""
+    """If a name has a public and a denied address, in either order, only the public is used."""
     denied = (*DENIED, *LOOPBACK)
     four, six = PUBLIC
     first = {f"f{number}.example": (four, address) for number, address in enumerate(denied)}
@@ -75,12 +75,12 @@ def test_a_public_address_first_opens_no_door(host: Namespace) -> None:
 
 
 def test_the_exits_own_addresses_hear_nothing(host: Namespace) -> None:
-    """Though they are public."""
+    """The exit's own addresses are refused, although they are public."""
     assert send(host, dict.fromkeys(PUBLIC, ())) == ({}, list(PUBLIC))
 
 
 def test_every_listener_can_be_reached(host: Namespace) -> None:
-    """Without the policy each of them hears its datagram: silence above is not an accident."""
+    """Without the policy every listener gets a datagram, so the silence above is the policy's."""
     targets: dict[str, tuple[str, ...]] = dict.fromkeys((*DENIED, *LOOPBACK), ())
     heard, refused = send(host, targets, allow=("0.0.0.0/0", "::/0"))
     assert heard == dict.fromkeys(targets, 1)

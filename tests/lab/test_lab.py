@@ -1,4 +1,4 @@
-"""The laboratory: forwarding, rules, captures, programs, and nothing left at the end."""
+"""The laboratory works: forwarding, rules, captures, programs, and nothing left at the end."""
 
 import os
 import select
@@ -27,7 +27,7 @@ def echo(host: Namespace) -> None:
 
 
 def answers(a: Namespace, b: Namespace, packets: int = 5) -> int:
-    """Send packets from a to b and count those that came back within 0.1 s."""
+    """Send packets from a to b, and count those that came back within 0.1 s."""
     return len(traffic.start(a, "ping", b.address, PORT, packets, 0.1).result()["rtt_ms"])
 
 
@@ -38,7 +38,7 @@ def netns() -> str:
 
 
 def gone(pid: int) -> bool:
-    """Tell whether a process has ended, or does so within two seconds."""
+    """Return whether a process has ended, or does so within two seconds."""
     try:
         process = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -49,7 +49,7 @@ def gone(pid: int) -> bool:
 
 
 def serve(host: Namespace, directory: Path) -> str:
-    """Serve the test page from a host and return its URL."""
+    """Serve the test page from a host, and return its URL."""
     (directory / "index.html").write_text(PAGE)
     words = ("-m", "http.server", str(PORT), "--bind", host.address, "--directory", str(directory))
     host.python(*words).wait_for("Serving HTTP")
@@ -58,7 +58,7 @@ def serve(host: Namespace, directory: Path) -> str:
 
 @pytest.fixture
 def star(lab: Lab) -> Star:
-    """Give hosts `client` and `exit` around a router, with an echo at the exit."""
+    """Return hosts `client` and `exit` around a router, with an echo at the exit."""
     star = lab.star("client", "exit")
     echo(star.hosts["exit"])
     return star
@@ -69,7 +69,7 @@ def test_a_star_forwards(star: Star) -> None:
 
 
 def test_a_star_forwards_through_long_ways(lab: Lab) -> None:
-    """Up and down differ: 30 ms there, 10 ms back."""
+    """The two directions differ: 30 ms there, 10 ms back."""
     star = lab.star("exit")
     client = star.host("client", up=Wan(delay_ms=30), down=Wan(delay_ms=10))
     exit_ = star.hosts["exit"]
@@ -202,7 +202,7 @@ def test_everything_is_gone_after_an_exception(error: type[BaseException]) -> No
 
 
 def test_what_a_killed_run_left_goes_with_the_next(tmp_path: Path) -> None:
-    """The dead run's programs and namespaces go; its long way ends by itself."""
+    """The programs and namespaces of a killed run are removed; its line ends by itself."""
     code = """
 import os, pathlib, signal, sys
 from tests.lab import Lab, Wan
@@ -224,7 +224,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_chromium_starts_in_a_namespace(star: Star, tmp_path: Path) -> None:
-    """It loads a page that another namespace serves."""
+    """Chromium in a namespace loads a page that another namespace serves."""
     url = serve(star.hosts["exit"], tmp_path)
     words = ("--headless", *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", url)
     dom = star.hosts["client"].run(CHROMIUM, *words).stdout
@@ -250,7 +250,7 @@ def test_a_browser_obeys_in_a_namespace(kind: type[LabBrowser], star: Star, tmp_
 
 
 def test_missing_programs_are_named_with_their_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It fails and says what to install; it never skips."""
+    """Without a needed program the laboratory fails, and says which package to install."""
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(LabError, match=r"apt-get install .*iproute2 nftables tcpdump gcc"):
         Lab().__enter__()

@@ -28,26 +28,26 @@ CLASSES = {
     Nat.SYMMETRIC: "takes another port for every connection",
     Nat.BLOCKED: "seems to block UDP",
 }
-"""What the client says of each."""
+"""What the client says about each NAT."""
 SEEN = {
-    # What a NAT lets in cannot be tested from a page.
+    # A page cannot test what a NAT lets in, so it assumes the worse.
     Nat.OPEN: "restricted",
     Nat.RESTRICTED: "restricted",
     Nat.PORT_RESTRICTED: "restricted",
     Nat.SYMMETRIC: "symmetric",
     Nat.BLOCKED: "blocked",
 }
-"""What a browser tells the broker of each."""
+"""What a browser tells the broker about each NAT."""
 APART = {
     (Nat.SYMMETRIC, Nat.SYMMETRIC),
     (Nat.SYMMETRIC, Nat.PORT_RESTRICTED),
     (Nat.PORT_RESTRICTED, Nat.SYMMETRIC),
 }
-"""Pairs without a way: the one's port is not the one that the other was told of."""
+"""Pairs that cannot connect: one peer's packets come from another port than its candidates name."""
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Look again and again until something is so."""
+    """Wait until a condition is true, for `START_S` at most."""
     deadline_s = time.monotonic() + START_S
     while not condition():
         assert time.monotonic() < deadline_s, "it never was"
@@ -56,7 +56,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize("helper", [nat for nat in Nat if nat is not Nat.BLOCKED])
 def test_pairs_of_nats_meet_or_not_as_expected(helper: Nat, internet: Internet) -> None:
-    """Both sides say their class, and exactly those pairs fail that have no way."""
+    """Both sides report their class, and exactly the pairs that can connect have a link."""
     internet.set_nat("volunteer", helper)
     with internet.browser() as browser:
         with internet.lab.capture(internet.hosts["volunteer"], "net0", "tcp") as capture:
@@ -74,7 +74,8 @@ def test_pairs_of_nats_meet_or_not_as_expected(helper: Nat, internet: Internet) 
                 text = client.wait_for(DOWN if apart else UP, timeout_s=START_S)
                 assert (UP in text) is not apart, (reader, helper)
             if apart:
-                # The broker has heard of it, and gives this volunteer to nobody there for a while.
+                # The broker knows of the failure and does not offer this volunteer to the client's
+                # network for a while. Turning the switch off and on makes it a new volunteer.
                 browser.click(SWITCH)
                 browser.wait(f"{SNAPSHOT}.phase === 'off'", timeout_s=START_S)
                 browser.click(SWITCH)
@@ -83,7 +84,7 @@ def test_pairs_of_nats_meet_or_not_as_expected(helper: Nat, internet: Internet) 
 
 
 def test_a_network_without_udp_is_known_on_both_sides(internet: Internet) -> None:
-    """Nothing comes through, and both say why."""
+    """In a network without UDP nothing comes through, and both sides report it."""
     for label in internet.gates:
         internet.set_nat(label, Nat.BLOCKED)
     with (
@@ -98,7 +99,7 @@ def test_a_network_without_udp_is_known_on_both_sides(internet: Internet) -> Non
 
 
 def test_after_a_failure_another_volunteer_is_found(internet: Internet) -> None:
-    """Both symmetric: no way. The next request avoids that volunteer, though it waits longest."""
+    """After a failed link the next request gets another volunteer, which has waited less."""
     for label in internet.gates:
         internet.set_nat(label, Nat.SYMMETRIC)
     with internet.browser() as first, internet.client() as client:

@@ -1,4 +1,4 @@
-"""A page from behind a firewall, and what the volunteer on the way could have read of it."""
+"""A page arrives from behind a firewall, and the volunteer on the path cannot read any of it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DIRECT_S = "2"
 
 
 def test_a_search_sees_through_masks() -> None:
-    """The same words under any mask are found."""
+    """A text is found in a capture under any WebSocket mask."""
     mask = bytes([7, 200, 31, 90])
     text = b"....some words of a page...."
     masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(text))
@@ -44,7 +44,7 @@ def fetch(country: Country, *options: str) -> str:
 
 
 def stopped(country: Country) -> list[int]:
-    """Return how many packets the firewall has stopped so far, in each of its four ways."""
+    """Return how many packets the firewall has dropped so far, by each of its four rules."""
     ways = [
         f"{here}-{there}"
         for name in ("exit", "site")
@@ -54,14 +54,14 @@ def stopped(country: Country) -> list[int]:
 
 
 def forms(text: str) -> list[bytes]:
-    """Return how a destination could be written: plainly, or as HTTP/2 packs it (RFC 7541 §5.2)."""
+    """Return the bytes of a destination: plain, and as HTTP/2 compresses it (RFC 7541 §5.2)."""
     packed = HuffmanEncoder(REQUEST_CODES, REQUEST_CODES_LENGTH).encode(text.encode())
     # The last byte depends on what follows the name.
     return [text.encode(), packed[:-1]]
 
 
 def test_a_destination_is_known_in_its_packed_form() -> None:
-    """A CONNECT request that was not encrypted would be found."""
+    """A destination in a CONNECT request that was not encrypted would be found."""
     request = Encoder().encode([(":method", "CONNECT"), (":authority", f"{SITE_NAME}:{SITE_PORT}")])
     plain, packed = forms(SITE_NAME)
     assert packed in request
@@ -69,14 +69,14 @@ def test_a_destination_is_known_in_its_packed_form() -> None:
 
 
 def test_a_blocked_page_arrives_and_its_volunteer_reads_none_of_it(country: Country) -> None:
-    """The reader's machine sends no packet to exit or site; the volunteer sees ciphertext."""
+    """The reader's machine sends nothing to exit or site; the volunteer sees only ciphertext."""
     before = stopped(country)
     to_exit = country.star.count("volunteer", "exit")
     with (
         country.browser() as browser,
         country.lab.capture(country.hosts["volunteer"], "net0") as capture,
     ):
-        # Loaded while the capture runs: its own words show that words would be found.
+        # The page loads while the capture runs: that its text is found shows that the search works.
         browser.goto(country.paper_url, timeout_s=START_S)
         turn_on(browser)
         with country.client():
@@ -97,7 +97,7 @@ def test_a_blocked_page_arrives_and_its_volunteer_reads_none_of_it(country: Coun
 
 
 def test_the_firewall_would_have_been_noticed(country: Country) -> None:
-    """Without a volunteer the reader gets nothing, and the counters see each attempt."""
+    """Without a volunteer the reader gets nothing, and the firewall counts each attempt."""
     before = stopped(country)
     words = (*CURL, "--max-time", DIRECT_S, country.site_url)
     assert country.hosts["client"].run(*words, check=False).returncode == 28, "not even a refusal"

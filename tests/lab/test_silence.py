@@ -1,4 +1,4 @@
-"""Nothing that says who talks to whom is written down by any program."""
+"""No program writes down anything that says who talks to whom."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ SECRETS = {
     "fingerprint": re.compile(rb'"fingerprint":"([^"]+)"'),
     "ticket": re.compile(rb"Sec-WebSocket-Protocol: passerelle\.v1, ?(\S+)\r\n"),
 }
-"""What goes over the wires of this laboratory in the clear, where TLS would be outside it."""
+"""Patterns of secrets that are in the clear on these wires; elsewhere TLS is around them."""
 SDP = ("ice-ufrag", "a=candidate", "a=fingerprint", "typ host", "typ srflx")
 
 
 def artefacts(country: Country, *children: str) -> Iterator[tuple[str, str]]:
-    """Yield everything that servers and client printed or stored, each with a name."""
+    """Yield everything that servers and client have printed or stored, each with a name."""
     for number, text in enumerate(children):
         yield f"output {number}", text
     stored = Path(country.lab.directory, "network")
     for path in sorted(stored.rglob("*")):
-        # The widget's own files are the same for everybody; its SDP template is no description.
+        # The widget's own files are the same for everybody, and its SDP template describes no peer.
         if path.is_file() and not path.is_relative_to(stored / "widget"):
             yield path.name, path.read_bytes().decode("latin-1")
 
@@ -56,7 +56,7 @@ def secrets(capture: Capture) -> dict[str, set[str]]:
 
 
 def test_nothing_about_anybody_is_written(country: Country) -> None:
-    """After a page was read, a search through all output and all files finds none of it."""
+    """After a page was read, a search through all output and all files finds no secret."""
     broker, volunteer = country.hosts["broker"], country.hosts["volunteer"]
     public: list[str] = []
     with country.browser() as browser, country.lab.capture(volunteer, "any") as capture:
@@ -93,7 +93,7 @@ def test_nothing_about_anybody_is_written(country: Country) -> None:
         for name, text in texts.items()
         for what, values in people.items()
         for value in values - {""}
-        # Not a part of another one's address.
+        # An address must not match as a part of a longer one.
         if re.search(rf"{re.escape(value)}(?![0-9])", text)
     ]
     assert written == []

@@ -1,4 +1,4 @@
-"""Nobody can have a volunteer's browser, or a reader's client, send packets to a third party."""
+"""Nobody can make a volunteer's browser, or a reader's client, send packets to a third party."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ STRANGERS = "not arp and not icmp6"
 
 
 def from_house(packets: list[Packet], gate: str) -> list[Packet]:
-    """Return UDP packets that a gateway sent."""
+    """Return the UDP packets that a gateway has sent."""
     source = bytes(int(part) for part in gate.split("."))
     return [packet for packet in packets if source in packet.data[26:30]]
 
 
 def test_a_hostile_client_aims_no_browser(internet: Internet) -> None:
-    """The victim named in an offer and in a lane gets no packet; the client's own address does."""
+    """A victim named in an offer and in a lane gets no packet; the client's own address does."""
     victim, stranger = internet.hosts["victim"], internet.hosts["stranger"]
     with (
         internet.browser() as browser,
@@ -41,7 +41,7 @@ def test_a_hostile_client_aims_no_browser(internet: Internet) -> None:
 
 
 def test_a_hostile_volunteer_aims_no_client(internet: Internet) -> None:
-    """The victim named in an answer gets no packet; the volunteer's own address does."""
+    """A victim named in an answer gets no packet; the volunteer's own address does."""
     victim, stranger = internet.hosts["victim"], internet.hosts["stranger"]
     url = f"http://{internet.address('server')}:{SERVER_PORT}"
     volunteer = internet.play("stranger", "volunteer", url, victim.address, stranger.address)

@@ -1,4 +1,4 @@
-"""A long way does what it was told, within five per cent."""
+"""A simulated line keeps its settings within five per cent."""
 
 import statistics
 
@@ -10,13 +10,13 @@ pytestmark = pytest.mark.lab
 
 PORT = 7000
 IDLE_S = 0.3
-"""Longer than any queue here: silence means that all has arrived."""
+"""Longer than any queue here delays, so silence for this long means that all has arrived."""
 HEADERS_BYTES = 28
-"""IPv4 and UDP."""
+"""The length of the IPv4 and UDP headers."""
 
 
 def blast(a: Namespace, b: Namespace, *, packets: int, size: int, rate: int) -> dict[str, float]:
-    """Send UDP packets from a to b and return what b counted."""
+    """Send UDP packets from a to b, and return what b counted."""
     counting = traffic.start(b, "count", b.address, PORT, IDLE_S)
     traffic.start(a, "blast", b.address, PORT, packets, size, rate).result()
     result: dict[str, float] = counting.result()
@@ -24,7 +24,7 @@ def blast(a: Namespace, b: Namespace, *, packets: int, size: int, rate: int) -> 
 
 
 def median_rtt_ms(a: Namespace, b: Namespace, *, packets: int = 15) -> float:
-    """Measure the round trip with a UDP echo."""
+    """Measure the round trip by a UDP echo."""
     server = traffic.start(b, "echo", b.address, PORT)
     rtt_ms: list[float] = traffic.start(a, "ping", b.address, PORT, packets, 5).result()["rtt_ms"]
     server.stop()
@@ -33,13 +33,13 @@ def median_rtt_ms(a: Namespace, b: Namespace, *, packets: int = 15) -> float:
 
 
 def join(lab: Lab, there: Wan, back: Wan | None = None) -> tuple[Namespace, Namespace, Line]:
-    """Make hosts `a` and `b` with a long way between them."""
+    """Make hosts `a` and `b` with a simulated line between them."""
     a, b = lab.namespace("a"), lab.namespace("b")
     return a, b, lab.wan(a, b, there, back)
 
 
 def carried_all(line: Line) -> bool:
-    """Tell whether the laboratory itself failed to carry no packet."""
+    """Return whether the laboratory itself carried every packet."""
     return all(passage.overrun == 0 for passage in line.counters())
 
 
@@ -58,7 +58,7 @@ def test_delay_changes_while_the_line_runs(lab: Lab) -> None:
 
 
 def test_loss_is_the_share_it_was_told(lab: Lab) -> None:
-    """60,000 packets at 10 %: four standard deviations are within five per cent of the loss."""
+    """Of 60,000 packets at 10 % loss, five per cent of the loss is four standard deviations."""
     packets = 60_000
     a, b, line = join(lab, Wan(delay_ms=5, loss_pct=10), Wan(delay_ms=5))
     got = blast(a, b, packets=packets, size=64, rate=30_000)
@@ -89,7 +89,7 @@ def test_equal_seeds_lose_the_same_packets() -> None:
 
 @pytest.mark.parametrize("rate_mbit", [5, 50])
 def test_rate_is_what_it_was_told(lab: Lab, rate_mbit: int) -> None:
-    """Half as much again is offered for two seconds."""
+    """The rate holds when half as much again is offered for two seconds."""
     size = 1_400
     a, b, line = join(lab, Wan(delay_ms=20, rate_mbit=rate_mbit, queue_kb=100))
     offered = round(1.5 * rate_mbit * 1e6 / 8 / (size + HEADERS_BYTES))
@@ -102,7 +102,7 @@ def test_rate_is_what_it_was_told(lab: Lab, rate_mbit: int) -> None:
 
 
 def test_a_full_queue_delays_by_its_size_and_the_rate(lab: Lab) -> None:
-    """Of a burst, 125 KB wait at 10 Mbit/s: the last leaves 102 ms after the first."""
+    """Of a burst, 125 KB wait at 10 Mbit/s, so the last byte leaves 102 ms after the first."""
     size = 972
     a, b, line = join(lab, Wan(delay_ms=5, rate_mbit=10, queue_kb=125))
     got = blast(a, b, packets=1_000, size=size, rate=1_000_000)
@@ -115,9 +115,9 @@ def test_a_full_queue_delays_by_its_size_and_the_rate(lab: Lab) -> None:
 
 
 def test_tcp_fills_a_long_way(lab: Lab) -> None:
-    """One connection carries at least 250 Mbit/s at 100 ms, once its window has grown.
+    """One TCP connection carries at least 250 Mbit/s at 100 ms, once its window has grown.
 
-    Linux lets a window grow to about 3 MB, which is 240 Mbit/s: here it may be larger.
+    Linux lets a window grow to about 3 MB, which is 240 Mbit/s, so this test allows more.
     """
     a, b, line = join(lab, Wan(delay_ms=50))
     for host in (a, b):
@@ -145,7 +145,7 @@ def test_counters_are_printed_at_the_end(lab: Lab) -> None:
 
 
 def test_a_line_ends_after_its_lifetime() -> None:
-    """Whoever then wants something of it is told."""
+    """A line ends after its lifetime; using it after that raises an error."""
     with Lab(lifetime_s=1) as lab:
         *_, line = join(lab, Wan())
         line.join(timeout_s=5)

@@ -1,4 +1,4 @@
-"""The broker is blocked: the client gets through by another way, and starts with it next time."""
+"""With the broker blocked the client finds another way, and begins with that way next time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REACHED = "No volunteer is available right now"
 
 
 class Blocked:
-    """A reader, a broker that the firewall drops packets to, and a front that it does not know."""
+    """A reader, a broker that the firewall blocks, and a front that the firewall does not know."""
 
     def __init__(self, lab: Lab) -> None:
         self.star = lab.star("client", "broker", "cdn")
@@ -54,11 +54,11 @@ class Blocked:
         front.wait_for("ready", timeout_s=START_S)
         client = self.hosts["client"]
         client.set_hosts({FRONT: self.hosts["cdn"].address})
-        # Names that are not in there are refused at once: the machine's own servers are far away.
+        # All other names must fail at once: the machine's name servers cannot be reached from here.
         (ETC / client.name / "resolv.conf").write_text("nameserver 127.0.0.1\n")
 
     def wait_for_connections(self, count: int) -> None:
-        """Wait until the client has begun so many connections to the front, in all."""
+        """Wait until the client has made `count` connections to the front in all."""
         deadline_s = time.monotonic() + START_S
         while self.star.counter(self.fronted).packets < count:
             assert time.monotonic() < deadline_s, "no connection to the front"
@@ -81,7 +81,7 @@ class Blocked:
 
 
 def test_another_way_is_found_and_remembered(lab: Lab) -> None:
-    """First by silence on the direct way, then at once; the front's log has no description."""
+    """The direct way is silent, so another is found; the front's log has no description."""
     here = Blocked(lab)
     with here.client(here.invite) as child:
         child.wait_for(REACHED, timeout_s=START_S)
@@ -90,7 +90,7 @@ def test_another_way_is_found_and_remembered(lab: Lab) -> None:
     assert here.star.counter(here.fronted).packets == 1, "one connection for all requests"
     with here.client(here.invite) as child:
         here.wait_for_connections(2)
-        # A machine under load may make it try more ways later.
+        # Look at once: on a busy machine the client may try further ways later.
         assert here.star.counter(here.dropped).packets == tried, "the front comes first now"
         child.wait_for(REACHED, timeout_s=START_S)
     seen = (here.folder / "front.log").read_bytes()
@@ -101,7 +101,7 @@ def test_another_way_is_found_and_remembered(lab: Lab) -> None:
 
 
 def test_without_another_way_the_person_is_told(lab: Lab) -> None:
-    """The plain invite leads nowhere, and the client says what it tried and goes on."""
+    """With a plain invite nothing works, and the client says what it tried and goes on trying."""
     here = Blocked(lab)
     with here.client(here.plain_invite) as child:
         child.wait_for("The network's broker cannot be reached", timeout_s=START_S)

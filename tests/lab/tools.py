@@ -1,4 +1,4 @@
-"""The programs the laboratory is made of, and how they are called."""
+"""The programs that the laboratory needs, and how to call them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.lab.errors import LabError
 
 ROOT = Path(__file__).resolve().parents[2]
-"""The repository: programs start there, so that they can import `tests` and `bench`."""
+"""The root of the repository; programs start there, to be able to import `tests` and `bench`."""
 
 CHROMIUM = "/usr/bin/chromium"
 TUN = Path("/dev/net/tun")
@@ -22,11 +22,11 @@ TOOLS = {
     "gcc": "gcc libc6-dev",
     CHROMIUM: "chromium",
 }
-"""Each program and the Debian packages that hold it."""
+"""Each program, with the Debian package that has it."""
 
 
 def require() -> None:
-    """Raise `LabError` unless this process may build namespaces and all tools are here."""
+    """Raise `LabError` unless this process may build namespaces and all programs are installed."""
     if os.geteuid() != 0:
         raise LabError(
             "The namespace laboratory makes network namespaces, which only root may. "
@@ -47,11 +47,10 @@ def require() -> None:
 
 
 def call(*command: str, text: str | None = None, timeout_s: float = 20) -> str:
-    """Run a tool to its end and return what it printed.
+    """Run a program to its end, and return what it printed.
 
-    The tool has a session of its own: Ctrl-C must not interrupt the removal of namespaces.
-
-    Raises `LabError` with the tool's complaint.
+    It runs in a new session, because Ctrl-C must not interrupt the removal of namespaces. Raises
+    `LabError` with the program's error message.
     """
     ended = subprocess.run(
         command,

@@ -1,7 +1,7 @@
-"""Small programs that make and measure packets.
+"""Small programs that send and measure packets.
 
 `start(host, "ping", address, port, …)` runs `python -m tests.lab.traffic ping …` in a namespace.
-All but `echo` end by themselves and print a JSON object, which `Child.result` reads.
+All except `echo` end by themselves and print a JSON object, which `Child.result` reads.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from tests.lab.child import Child
 from tests.lab.namespace import Namespace
 
 BUFFER_BYTES = 1 << 24
-"""Socket buffer: whatever the kernel lets through must not be lost afterwards."""
+"""The size of socket buffers: packets that the line carried must not be lost in the receiver."""
 SO_RCVBUFFORCE = 33
-"""Root may pass the system's maximum; the standard library does not name it."""
+"""A socket option by which root may exceed the system's maximum; `socket` has no name for it."""
 PACE_S = 0.001
 STEP_S = 0.1
-"""How finely `sink` reports when bytes arrived."""
+"""The intervals in which `sink` reports how many bytes arrived."""
 
 
 def echo(address: str, port: int) -> None:
@@ -32,7 +32,7 @@ def echo(address: str, port: int) -> None:
 
 
 def ping(address: str, port: int, packets: int, timeout_s: float) -> dict[str, list[float]]:
-    """Send UDP packets to an `echo`, one after the other: `rtt_ms` of those that came back."""
+    """Send UDP packets to an `echo` in turn; return the `rtt_ms` of those that came back."""
     times = []
     with _udp(address) as client:
         client.settimeout(timeout_s)
@@ -50,9 +50,10 @@ def ping(address: str, port: int, packets: int, timeout_s: float) -> dict[str, l
 
 
 def count(address: str, port: int, idle_s: float) -> dict[str, float]:
-    """Count UDP packets until none came for `idle_s`: `packets`, `bytes` of payload, `seconds`.
+    """Count UDP packets until none has come for `idle_s`.
 
-    `seconds` is from the first to the last packet.
+    Returns the number of `packets`, the `bytes` of payload, and the `seconds` from the first packet
+    to the last.
     """
     packets = size = 0
     first_s = last_s = 0.0
@@ -72,9 +73,9 @@ def count(address: str, port: int, idle_s: float) -> dict[str, float]:
 
 
 def blast(address: str, port: int, packets: int, size: int, rate: float) -> dict[str, float]:
-    """Send UDP packets of `size` payload bytes, `rate` a second: `packets`, `seconds`."""
+    """Send UDP packets of `size` payload bytes, `rate` a second; return `packets` and `seconds`."""
     payload = bytes(size)
-    # Not connected: a receiver that is not there must not stop the sender.
+    # The socket is not connected, because a receiver that does not exist must not stop the sender.
     with _udp(address) as client:
         start_s = time.monotonic()
         for sent in range(packets):
@@ -85,7 +86,10 @@ def blast(address: str, port: int, packets: int, size: int, rate: float) -> dict
 
 
 def sink(address: str, port: int) -> dict[str, object]:
-    """Read one TCP connection to its end: `bytes`, `seconds`, `mbit` in each tenth of a second."""
+    """Read one TCP connection to its end.
+
+    Returns `bytes`, `seconds`, and the `mbit` of each tenth of a second.
+    """
     with socket.create_server((address, port), family=_family(address)) as server:
         print("ready")
         connection, _ = server.accept()
@@ -102,7 +106,7 @@ def sink(address: str, port: int) -> dict[str, object]:
 
 
 def pour(address: str, port: int, seconds: float) -> dict[str, float]:
-    """Write to a `sink` for so long: `bytes` (some of which may still be under way)."""
+    """Write to a `sink` for `seconds`; return the `bytes`, some perhaps still on the way."""
     block = bytes(1 << 16)
     sent = 0
     with socket.create_connection((address, port)) as connection:
@@ -136,14 +140,14 @@ COMMANDS: dict[str, tuple[Callable[..., object], dict[str, type]]] = {
     "sink": (sink, {}),
     "pour": (pour, {"seconds": float}),
 }
-"""Each command with the parameters after address and port."""
+"""Each command, with its parameters after address and port."""
 
 
 SERVERS = {"echo", "count", "sink"}
 
 
 def start(host: Namespace, command: str, *parameters: str | float) -> Child:
-    """Start a command in a namespace; return when it listens, if it is one that does."""
+    """Start a command in a namespace. If it listens, return as soon as it does."""
     child = host.python("-m", "tests.lab.traffic", command, *map(str, parameters))
     if command in SERVERS:
         child.wait_for("ready")

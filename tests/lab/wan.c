@@ -1,17 +1,19 @@
 /*
- * Join two network namespaces by a pair of TUN devices that behave like a long way.
+ * Join two network namespaces by a pair of TUN devices that behave like a long-distance line.
  *
  *   wan NETNS_A DEVICE_A NETNS_B DEVICE_B SEED LIFETIME_S
  *
- * Prints "ready" once both devices exist, then obeys lines on standard input, each answered by one:
+ * It prints "ready" once both devices exist. Then each line on standard input is a command, which is
+ * answered by one line:
  *
  *   set WAY DELAY_NS LOSS_PPM RATE_BPS QUEUE_BYTES -> "ok"; WAY 0 is from A to B, 1 from B to A
  *   count                                          -> ten numbers, five for each way (see `report`)
  *
- * Sizes are those of whole IP packets; multicast does not pass. A rate of 0 is no limit, and then
- * there is no queue. The program ends when its input does, so it cannot outlive the laboratory that
- * holds the other end of the pipe, and at the latest after LIFETIME_S. At its end it counts once more.
- * (PR_SET_PDEATHSIG would end it too early: when the *thread* that started it ends.)
+ * Sizes are those of whole IP packets; multicast does not pass. A rate of 0 means no limit and no
+ * queue. The program ends when its input ends, so it cannot outlive the laboratory that holds the
+ * other end of the pipe, and it ends after LIFETIME_S at the latest. At its end it prints the numbers
+ * of `count` once more. (PR_SET_PDEATHSIG would end it too early: when the *thread* that started it
+ * ends.)
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -30,9 +32,9 @@
 #include <unistd.h>
 
 #define SECOND_NS 1000000000LL
-#define SLOTS 65536 /* packets under way, each way: 0.6 s of 100,000 packets a second */
+#define SLOTS 65536 /* packets on the line, each way: 0.6 s of 100,000 packets a second */
 #define SLOT_BYTES 2000
-#define BATCH 256 /* packets taken before looking which are due: bounds the error of the delay */
+#define BATCH 256 /* packets read before looking for packets that are due; bounds the delay's error */
 
 struct packet {
     int64_t due_ns;
@@ -44,7 +46,7 @@ struct way {
     int from, to;
     int64_t delay_ns, queue_bytes;
     uint32_t loss_ppm;
-    double byte_ns; /* time one byte takes at the bottleneck; 0: no bottleneck */
+    double byte_ns; /* time that one byte takes at the bottleneck; 0 if there is no bottleneck */
     double free_ns; /* when the bottleneck will have sent all it holds */
     uint64_t random;
     struct packet *slots;
@@ -67,7 +69,7 @@ static int64_t now_ns(void)
     return t.tv_sec * SECOND_NS + t.tv_nsec;
 }
 
-/* splitmix64 */
+/* Return the next random number (splitmix64). */
 static uint64_t draw(uint64_t *state)
 {
     uint64_t z = (*state += 0x9e3779b97f4a7c15u);
@@ -104,7 +106,7 @@ static void take(struct way *way)
         int size = read(way->from, packet->bytes, SLOT_BYTES);
         if (size <= 0)
             return;
-        /* The kernels' own chatter (RFC 3810 reports) would spend random numbers and spoil the counts. */
+        /* The kernels' own packets (RFC 3810 reports) would use up random numbers and be counted. */
         if (is_multicast(packet->bytes))
             continue;
         int64_t now = now_ns(), sent_ns = now;
@@ -147,11 +149,12 @@ static void deliver(struct way *way)
         way->head = (way->head + 1) % SLOTS;
     }
     if (way->head == way->tail)
-        way->head = way->tail = 0; /* stay in memory that the caches know */
+        way->head = way->tail = 0; /* use memory again that is in the processor's cache */
 }
 
-/* Five numbers a way: packets and bytes delivered, packets lost by chance, packets that found the
- * modelled queue full, packets this program itself failed to carry (which voids a measurement). */
+/* Print five numbers for each way: packets and bytes delivered, packets lost by chance, packets that
+ * found the simulated queue full, and packets that this program itself failed to carry, which makes
+ * a measurement void. */
 static void report(void)
 {
     for (int i = 0; i < 2; i++) {
@@ -183,7 +186,7 @@ static void set(const char *line)
     puts("ok");
 }
 
-/* Obey what arrived on standard input; return 0 at its end. */
+/* Run the commands that have arrived on standard input; return 0 at its end. */
 static int obey(void)
 {
     static char text[4096];
@@ -227,12 +230,12 @@ int main(int count, char **words)
     ways[0] = (struct way){.from = a, .to = b};
     ways[1] = (struct way){.from = b, .to = a};
     for (int i = 0; i < 2; i++) {
-        ways[i].random = draw(&seed); /* each way its own sequence */
+        ways[i].random = draw(&seed); /* each way has its own sequence */
         ways[i].slots = malloc(SLOTS * sizeof(struct packet));
         if (!ways[i].slots)
             die("malloc");
     }
-    /* A network does not slow down because its hosts are busy. */
+    /* Run before other programs: a real network does not slow down when its hosts are busy. */
     setpriority(PRIO_PROCESS, 0, -10);
     prctl(PR_SET_TIMERSLACK, 1);
     puts("ready");

@@ -1,4 +1,4 @@
-"""Long ways: two namespaces joined by a TUN pair that delays, drops and limits."""
+"""Simulated long-distance lines: a pair of TUN devices that delays, drops and limits packets."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror")
 CACHE = Path.home() / ".cache" / "passerelle" / "lab"
 MTU_BYTES = 1500
 BACKLOG_PACKETS = 10_000
-"""Length of the TUN device's own queue: only the queue of the model may drop packets."""
+"""The length of the TUN device's own queue, so large that only the simulated queue drops
+packets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wan:
-    """How one direction of a long way treats packets."""
+    """The properties of one direction of a line."""
 
     delay_ms: float = 0
-    """One-way, without the time in the queue."""
+    """One-way delay, without the time in the queue."""
     loss_pct: float = 0
-    """Chance of each packet to vanish, before the queue; 0 to 100."""
+    """The chance of each packet to be lost before the queue, in per cent: 0 to 100."""
     rate_mbit: float = 0
-    """10^6 bits of IP packets a second; 0 is unlimited."""
+    """The rate in 10^6 bits of IP packets a second; 0 is unlimited."""
     queue_kb: float = 256
-    """1,024 bytes that may wait for the rate; more is dropped. Without a rate there is no queue."""
+    """The queue before the rate limit, in units of 1,024 bytes; packets beyond it are dropped.
+    Without a rate there is no queue."""
 
     def __post_init__(self) -> None:
         if min(self.delay_ms, self.rate_mbit, self.queue_kb) < 0 or not 0 <= self.loss_pct <= 100:
@@ -41,25 +43,25 @@ class Wan:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What one direction of a line did so far."""
+    """Counts of one direction of a line, since its start."""
 
     packets: int
-    """Delivered."""
+    """Packets delivered."""
     bytes: int
-    """Delivered, IP headers included."""
+    """Bytes delivered, IP headers included."""
     lost: int
     """Packets dropped by `loss_pct`."""
     overflowed: int
     """Packets dropped because the queue was full."""
     overrun: int
-    """Packets the laboratory itself failed to carry: if not 0, a measurement is void."""
+    """Packets that the laboratory itself failed to carry; unless it is 0, a measurement is void."""
 
 
 class Line:
-    """A running long way between namespaces `a` and `b`, with the device names given.
+    """A running line between namespaces `a` and `b`, whose devices have the given names.
 
-    `there` treats the packets from `a` to `b`, `back` those from `b` to `a`. Equal seeds and equal
-    packets give equal losses. It ends with `close`, with this process, or after `lifetime_s`.
+    `there` is for packets from `a` to `b`, `back` for those from `b` to `a`. Equal seeds and equal
+    packets give equal losses. The line ends by `close`, with this process, or after `lifetime_s`.
     """
 
     def __init__(
@@ -104,11 +106,11 @@ class Line:
             self._expect(self._child.ask(_order(way, wan)), "ok")
 
     def counters(self) -> tuple[Passage, Passage]:
-        """Return what happened to packets from a to b, and from b to a; also after `close`."""
+        """Return the counts from a to b and from b to a; also after `close`."""
         return self._final or _passages(self._child.ask("count"))
 
     def join(self, *, timeout_s: float) -> None:
-        """Wait until the line ends by itself, or raise `LabError`."""
+        """Wait until the line ends by itself, or raise `LabError` after `timeout_s`."""
         self._child.wait(timeout_s=timeout_s)
         self.close()
 
@@ -134,7 +136,7 @@ def program() -> Path:
         with tempfile.TemporaryDirectory(dir=CACHE) as directory:
             fresh = Path(directory) / "wan"
             call("gcc", *FLAGS, "-o", str(fresh), str(SOURCE), timeout_s=60)
-            fresh.replace(binary)  # atomic: another run may be compiling too
+            fresh.replace(binary)  # atomic, as another run may be compiling too
     return binary
 
 

@@ -1,4 +1,4 @@
-"""The real thing on one machine: servers, clients and browsers as processes of their own.
+"""Parts of real set-ups on one machine: servers, clients and browsers, each a process of its own.
 
-Used by the browser tests, the namespace tests and the benchmarks.
+The browser tests, the namespace tests and the benchmarks use them.
 """

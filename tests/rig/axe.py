@@ -1,4 +1,4 @@
-"""axe-core, which finds what people with disabilities would stumble over (npm's `axe-core`)."""
+"""Run axe-core (npm's `axe-core`), which finds barriers for people with disabilities in a page."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ RULES: Final = (
 
 
 class Page(Protocol):
-    """A page of either browser."""
+    """A page of Chromium or Firefox."""
 
     async def evaluate(self, expression: str) -> Any:
-        """Return the value of a JavaScript expression, or of what a function gives."""
+        """Return the value of a JavaScript expression; a function is called, a promise awaited."""
         ...
 
 
 async def violations(page: Page) -> list[str]:
-    """Return what is wrong with the whole page, shadow roots included, one sentence each."""
+    """Return a sentence for each fault of the whole page, shadow roots included."""
     if not await page.evaluate("typeof axe === 'object'"):
         assert AXE.exists(), "axe-core is not installed. Run `make setup`."
         await page.evaluate(f"() => {{ {AXE.read_text(encoding='utf-8')}\n }}")
@@ -37,6 +37,6 @@ async def violations(page: Page) -> list[str]:
         "   nodes.map((node) => `${id}: ${help} (${node.target.flat().join(' ')})"
         " ${node.any.map(({ message }) => message).join('; ')}`)) }))"
     )
-    # A run that looked at nothing has nothing to complain of either.
+    # A run that looked at nothing would find no fault either.
     assert found["passes"] > 0
     return list(found["violations"])

@@ -1,4 +1,4 @@
-"""A site's own certificate, that no authority of the machine knows."""
+"""A self-signed certificate for a site, which no authority on the machine vouches for."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Certificate:
 
     @classmethod
     def make(cls, folder: Path, *more: str) -> Self:
-        """Make one, and write it to `folder`; `more` are further names."""
+        """Make a certificate and write it to `folder`; `more` are further names."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
         now = datetime.datetime.now(datetime.UTC)
@@ -56,11 +56,11 @@ class Certificate:
         return made
 
     def context(self) -> ssl.SSLContext:
-        """Return the site's settings."""
+        """Return the TLS context of a server with this certificate."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self.pem, self.key)
         return context
 
     def trust(self) -> ssl.SSLContext:
-        """Return the settings of an application that trusts this certificate and no other."""
+        """Return the TLS context of a client that trusts this certificate and no other."""
         return ssl.create_default_context(cafile=self.pem)

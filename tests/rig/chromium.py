@@ -1,8 +1,8 @@
-"""Debian's Chromium, headless, driven without anybody listening to what its pages send.
+"""Drive Debian's Chromium, headless, without a program that receives all that its pages send.
 
-Playwright has the browser tell it of every WebSocket message, payload included, of workers too. For
-a page that relays that is a second copy of all traffic, through four processes: a measurement would
-measure that. Here nothing is subscribed to but the console.
+Playwright makes the browser report every WebSocket message to it, payload included, also from
+workers. For a page that relays, that is a second copy of all traffic, through four processes, and a
+measurement would include it. This driver subscribes to the console only.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ MIDDLE: Final = """(selector, text) => {
 
 
 class QuietPage:
-    """One tab, with a storage of its own."""
+    """One tab with its own storage."""
 
     def __init__(self, remote: Remote, *, target: str, session: str) -> None:
         self._remote = remote
         self._target = target
         self._session = session
         self.console: collections.deque[str] = collections.deque(maxlen=CONSOLE_LINES_LIMIT)
-        """What the page wrote to its console, uncaught errors included."""
+        """Lines that the page wrote to its console, uncaught errors included."""
 
     async def goto(self, url: str, *, timeout_s: float = WAIT_S) -> None:
         """Open a page and wait until it is loaded."""
@@ -52,9 +52,10 @@ class QuietPage:
         await self.wait_for_function("document.readyState === 'complete'", timeout_s=left_s)
 
     async def evaluate(self, expression: str, *, timeout_s: float = WAIT_S) -> Any:
-        """Return the value of an expression, or what a function or a promise gives, through JSON.
+        """Return the value of an expression, passed as JSON; a function is called, a promise
+        awaited.
 
-        Raises RemoteError with the page's words if it throws.
+        Raises RemoteError with the page's message if it throws.
         """
         answer = await self._ask(
             "Runtime.evaluate",
@@ -68,16 +69,16 @@ class QuietPage:
         return json.loads(answer["result"]["value"]) if "value" in answer["result"] else None
 
     async def wait_for_function(self, expression: str, *, timeout_s: float = WAIT_S) -> None:
-        """Wait until an expression, or what a function gives, is true."""
+        """Wait until an expression, or the result of a function, is true."""
         await self._until(expression, timeout_s)
 
     async def inner_text(self, selector: str, *, timeout_s: float = WAIT_S) -> str:
-        """Return the visible text of an element, once it is there."""
+        """Return the visible text of an element, as soon as it exists."""
         call = _call(f"(...words) => ({FIND})(...words)?.innerText", selector)
         return str(await self._until(f"{call} ?? null", timeout_s))
 
     async def click(self, selector: str, *, timeout_s: float = WAIT_S) -> None:
-        """Click the middle of an element that is shown, as a person would, once it is there."""
+        """Click the middle of an element as a person would, as soon as it is shown."""
         x, y = await self._until(_call(MIDDLE % FIND, selector), timeout_s)
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             button = {} if kind == "mouseMoved" else {"button": "left", "clickCount": 1}
@@ -88,7 +89,7 @@ class QuietPage:
         await self._remote.ask("Target.closeTarget", timeout_s=timeout_s, targetId=self._target)
 
     def hear(self, method: str, params: dict[str, Any]) -> None:
-        """Take an event."""
+        """Handle an event of the browser."""
         if method == "Runtime.consoleAPICalled":
             words = [str(each.get("value", each.get("description"))) for each in params["args"]]
             self.console.append(f"{params['type']}: {' '.join(words)}")
@@ -97,13 +98,13 @@ class QuietPage:
             self.console.append(f"uncaught: {thrown.get('exception', {}).get('description')}")
 
     async def _until(self, expression: str, timeout_s: float) -> Any:
-        """Return the value of an expression once it is a true one."""
+        """Return the value of an expression as soon as that value is true."""
         end_s = time.monotonic() + timeout_s
         while True:
             try:
                 value = await self.evaluate(expression, timeout_s=timeout_s)
             except RemoteError as error:
-                # While a page is being opened its world may go under a question.
+                # While a page opens, its JavaScript context may be destroyed during a question.
                 if "context" not in str(error):
                     raise
                 value = None
@@ -118,17 +119,17 @@ class QuietPage:
 
 
 class QuietChromium:
-    """A headless Chromium for any number of pages, with a profile of its own that ends with it."""
+    """A headless Chromium for any number of pages; its profile is deleted when it ends."""
 
     def __init__(self, path: str, *flags: str) -> None:
-        """`path` is the program's; `flags` are added."""
+        """`path` is the program; `flags` are added to its command line."""
         self._path = path
         self._flags = flags
         self._stack = AsyncExitStack()
         self._pages: dict[str, QuietPage] = {}
         self._remote: Remote
         self.version = ""
-        """Chromium's own."""
+        """The version that Chromium reports."""
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -167,7 +168,7 @@ class QuietChromium:
         return page
 
     async def _start(self, stack: AsyncExitStack, profile: str) -> Wire:
-        """Start the program, which reads commands at descriptor 3 and answers at 4."""
+        """Start the program, which reads commands from descriptor 3 and answers on 4."""
         theirs_in, ours_out = os.pipe()
         ours_in, theirs_out = os.pipe()
         read = stack.enter_context(os.fdopen(ours_in, "rb"))
@@ -183,7 +184,7 @@ class QuietChromium:
         return await stack.enter_async_context(PipeWire.of(read, write))
 
     async def _quit(self) -> None:
-        # Asked first, killed by `Program` if that does not help.
+        # Ask the browser to close; `Program` kills it if it does not.
         with suppress(RemoteError):
             await self._remote.ask("Browser.close", timeout_s=QUIT_S)
 

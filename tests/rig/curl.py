@@ -1,4 +1,4 @@
-"""curl, as the reader's application."""
+"""Run curl, as an application that the reader uses."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _RESULT = re.compile(r"^RESULT (\d+) (\d+)$", re.MULTILINE)
 
 
 class Proxy(enum.Enum):
-    """The two ways into the client's local port."""
+    """The two proxy protocols of the client's local port."""
 
     SOCKS = "socks"
     HTTP = "http"
 
     def options(self, port: int) -> tuple[str, ...]:
-        """Return the options for curl. An environment that exempts some hosts does not count."""
+        """Return curl's options for a proxy at `port`, used for all hosts."""
         if self is Proxy.SOCKS:
             way: tuple[str, ...] = ("--socks5-hostname", f"127.0.0.1:{port}")
         else:
@@ -31,33 +31,33 @@ class Proxy(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What became of one request."""
+    """The outcome of one request."""
 
     code: int
-    """curl's exit code."""
+    """The exit code of curl."""
     status: int
-    """HTTP status of the answer, 0 without one."""
+    """HTTP status of the answer; 0 without one."""
     connect_status: int
-    """HTTP status of the proxy's answer to CONNECT, 0 without one."""
+    """HTTP status of the proxy's answer to CONNECT; 0 without one."""
     text: str
-    """What curl complained of."""
+    """The error messages of curl."""
     path: Path
-    """Where the body is."""
+    """The file that holds the body."""
 
     @property
     def body(self) -> bytes:
-        """The body of the answer, empty without one."""
+        """The body of the answer; empty without one."""
         return self.path.read_bytes() if self.path.exists() else b""
 
     @property
     def socks_reply(self) -> int | None:
-        """RFC 1928 §6, if the proxy refused; curl's text has it."""
+        """The SOCKS reply (RFC 1928 §6) that curl's message names; None without one."""
         found = _SOCKS_REPLY.search(self.text)
         return int(found[1]) if found else None
 
 
 class Fetch:
-    """One curl that runs for the length of an `async with`, unless it is over before."""
+    """One curl that runs during an `async with`, unless it ends earlier."""
 
     def __init__(self, proxy: Proxy, port: int, path: Path, *more: str) -> None:
         """`more` is the URL and further options; the body goes to the file `path`."""
@@ -76,11 +76,11 @@ class Fetch:
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended yet."""
+        """Whether curl still runs."""
         return self._program.returncode is None
 
     async def result(self) -> Fetched:
-        """Wait for the end and return what became of it."""
+        """Wait until curl ends, and return the outcome."""
         code = await self._program.wait(TIMEOUT_S + 5)
         text = "\n".join(self._program.lines)
         status = _RESULT.search(text)

@@ -1,4 +1,4 @@
-"""The real dig, against a name server at a port of this machine."""
+"""Run the real dig against a name server at a port of this machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 async def dig(port: int, *words: str) -> str:
-    """Ask over UDP; return what it prints."""
+    """Ask over UDP, and return what dig prints."""
     process = await asyncio.create_subprocess_exec(
         "dig", "@127.0.0.1", "-p", str(port), "+short", "+notcp", "+tries=2", "+timeout=5", *words,
         stdout=asyncio.subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""A DNS server of the tests' own, whose answers may change from question to question."""
+"""A DNS server for tests, whose answers may differ from question to question."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ import dns.rrset
 
 
 class Zone:
-    """What a server answers: for each name, answers in turn; the last one for ever.
+    """The records of a server: for each name, a list of answers in turn, the last one for ever.
 
-    An answer is a list of addresses, or None for silence. A name that is not here does not exist.
+    An answer is a list of addresses, or None for silence. A name that is not listed does not exist.
     """
 
     def __init__(self, names: Mapping[str, Sequence[Sequence[str] | None]], ttl_s: int = 0) -> None:
         self._names = names
         self._ttl_s = ttl_s
         self.asked: Counter[tuple[str, str]] = Counter()
-        """Questions so far, by name and type."""
+        """The number of questions so far, by name and type."""
 
     def answer(self, packet: bytes) -> bytes | None:
         """Return the answer to one question, or None for silence."""

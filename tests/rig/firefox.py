@@ -1,7 +1,7 @@
-"""A volunteer's, or anybody's, real Firefox: Debian's `firefox-esr`, headless.
+"""Drive a real Firefox, Debian's `firefox-esr`, headless.
 
-A page's methods have the names that Playwright gives them, so that a test can take either browser;
-selectors are CSS or Playwright's `role=button[name="Turn on"]`, and shadow roots are searched too.
+A page's methods have the names that Playwright gives them, so a test can take either browser.
+Selectors are CSS or Playwright's `role=button[name="Turn on"]`, and shadow roots are searched too.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ QUIT_S: Final = 10.0
 Preferences = Mapping[str, str | int | bool]
 
 PREFERENCES: Final[Preferences] = {
-    # Nothing of its own goes over the network, so that what a capture shows is the page's traffic.
-    # What a browser under remote control does not do anyway is not repeated here.
+    # Firefox sends nothing of its own over the network, so a capture shows only the page's traffic.
+    # What remote control switches off anyway is not repeated here.
     "app.normandy.enabled": False,
     "app.shield.optoutstudies.enabled": False,
     "nimbus.rollouts.enabled": False,
@@ -51,9 +51,9 @@ PREFERENCES: Final[Preferences] = {
     "services.settings.server": "data:,",
     "media.gmp-manager.url": "data:,",
     "media.gmp-manager.updateEnabled": False,
-    # Backups of the profile, and a notice that it fails to make them.
+    # No backups of the profile, which would fail and show a notice.
     "browser.backup.enabled": False,
-    # The way through the switch must not depend on a network card in the test machine.
+    # Relay through the loopback interface, so that no network card is needed in the test machine.
     "media.peerconnection.ice.loopback": True,
 }
 
@@ -79,7 +79,7 @@ class FirefoxPage:
         self._context = context
         self._user = user
         self.console: collections.deque[str] = collections.deque(maxlen=CONSOLE_LINES_LIMIT)
-        """What the page wrote to its console, uncaught errors included."""
+        """Lines that the page wrote to its console, uncaught errors included."""
 
     async def goto(self, url: str, *, timeout_s: float = WAIT_S) -> None:
         """Open a page and wait until it is loaded."""
@@ -92,7 +92,7 @@ class FirefoxPage:
         )
 
     async def reload(self) -> None:
-        """Load the page anew and wait for it."""
+        """Reload the page and wait until it is loaded."""
         await self._bidi.ask("browsingContext.reload", context=self._context, wait="complete")
 
     async def go_back(self) -> None:
@@ -100,11 +100,11 @@ class FirefoxPage:
         await self._bidi.ask("browsingContext.traverseHistory", context=self._context, delta=-1)
 
     async def bring_to_front(self) -> None:
-        """Make it the tab that is seen."""
+        """Bring the tab to the front."""
         await self._bidi.ask("browsingContext.activate", context=self._context)
 
     async def set_viewport_size(self, width: int, height: int) -> None:
-        """Set the size of what the page sees, in CSS pixels."""
+        """Set the size of the viewport, in CSS pixels."""
         await self._bidi.ask(
             "browsingContext.setViewport",
             context=self._context,
@@ -112,9 +112,10 @@ class FirefoxPage:
         )
 
     async def evaluate(self, expression: str, *, timeout_s: float = WAIT_S) -> Any:
-        """Return the value of an expression, or what a function or a promise gives, through JSON.
+        """Return the value of an expression, passed as JSON; a function is called, a promise
+        awaited.
 
-        Raises RemoteError with the page's words if it throws.
+        Raises RemoteError with the page's message if it throws.
         """
         answer = await self._ask_script(
             "script.evaluate", timeout_s, expression=as_json(expression), userActivation=False
@@ -122,7 +123,7 @@ class FirefoxPage:
         return json.loads(answer["value"]) if answer["type"] == "string" else None
 
     async def inner_text(self, selector: str, *, timeout_s: float = WAIT_S) -> str:
-        """Return the visible text of an element, once it is there."""
+        """Return the visible text of an element, as soon as it exists."""
         node = await self._find(selector, None, timeout_s)
         answer = await self._ask_script(
             "script.callFunction",
@@ -133,7 +134,7 @@ class FirefoxPage:
         return str(answer["value"])
 
     async def wait_for_function(self, expression: str, *, timeout_s: float = WAIT_S) -> None:
-        """Wait until an expression, or what a function gives, is true."""
+        """Wait until an expression, or the result of a function, is true."""
         end_s = time.monotonic() + timeout_s
         while not await self.evaluate(expression):
             if time.monotonic() > end_s:
@@ -143,9 +144,9 @@ class FirefoxPage:
     async def click(
         self, selector: str, *, text: str | None = None, timeout_s: float = WAIT_S
     ) -> None:
-        """Click the middle of an element that is shown, as a person would, once it is there.
+        """Click the middle of an element as a person would, as soon as it is shown.
 
-        With `text` only an element that holds it will do.
+        With `text`, the element must contain that text.
         """
         node = await self._find(selector, text, timeout_s)
         pointer = {
@@ -165,7 +166,7 @@ class FirefoxPage:
         await self._act(pointer)
 
     async def press(self, *keys: str) -> None:
-        """Press keys one after another: a name of `KEYS`, a character, or `Shift+…`."""
+        """Press keys in turn: each is a name of `KEYS`, a character, or `Shift+` and a key."""
         actions = []
         for key in keys:
             held = [KEYS.get(part, part) for part in key.split("+")]
@@ -174,7 +175,7 @@ class FirefoxPage:
         await self._act({"type": "key", "id": "keyboard", "actions": actions})
 
     async def screenshot(self, path: Path, *, full_page: bool = False) -> None:
-        """Write what is seen, or the whole page, to `path` as PNG."""
+        """Write a picture of the visible part, or of the whole page, to `path` as PNG."""
         answer = await self._bidi.ask(
             "browsingContext.captureScreenshot",
             context=self._context,
@@ -183,7 +184,7 @@ class FirefoxPage:
         path.write_bytes(base64.b64decode(answer["data"]))
 
     async def another(self, url: str) -> FirefoxPage:
-        """Return a second tab, with the same storage as this one, at `url`."""
+        """Return a second tab at `url`, with the same storage as this one."""
         return await self._browser.new_tab(url, self._user)
 
     async def close(self) -> None:
@@ -225,12 +226,12 @@ class FirefoxPage:
 
 
 class Firefox:
-    """A headless Firefox for any number of pages, with a profile of its own that ends with it."""
+    """A headless Firefox for any number of pages; its profile is deleted when it ends."""
 
     def __init__(
         self, preferences: Preferences | None = None, *, arguments: tuple[str, ...] = ()
     ) -> None:
-        """`preferences` add to, and win over, `PREFERENCES`."""
+        """`preferences` are added to `PREFERENCES`, and override them."""
         self._preferences = {**PREFERENCES, **(preferences or {})}
         self._arguments = arguments
         self._stack = AsyncExitStack()
@@ -241,12 +242,12 @@ class Firefox:
 
     @property
     def pid(self) -> int:
-        """The id of the process, from which all of Firefox descends."""
+        """The id of the process from which all of Firefox's processes descend."""
         return self._program.pid
 
     @property
     def version(self) -> str:
-        """Firefox's own."""
+        """The version that Firefox reports."""
         return self._version
 
     async def __aenter__(self) -> Self:
@@ -285,12 +286,12 @@ class Firefox:
         await self._stack.aclose()
 
     async def open(self, url: str = "about:blank") -> FirefoxPage:
-        """Return a new page at `url`, with a storage of its own."""
+        """Return a new page at `url` with its own storage."""
         user = await self._bidi.ask("browser.createUserContext")
         return await self.new_tab(url, user["userContext"])
 
     async def new_tab(self, url: str, user: str) -> FirefoxPage:
-        """Return a new page at `url`, with the storage of a "user context" of BiDi."""
+        """Return a new page at `url` with the storage of a BiDi "user context"."""
         made = await self._bidi.ask("browsingContext.create", type="tab", userContext=user)
         page = FirefoxPage(self, self._bidi, context=made["context"], user=user)
         self._pages[made["context"]] = page
@@ -305,7 +306,7 @@ class Firefox:
         (profile / "user.js").write_text("".join(lines))
 
     async def _quit(self) -> None:
-        # Asked first, killed by `Program` if that does not help.
+        # Ask the browser to close; `Program` kills it if it does not.
         with suppress(RemoteError):
             await self._bidi.ask("browser.close", timeout_s=QUIT_S)
 
@@ -316,7 +317,7 @@ class Firefox:
 
 
 async def flip(page: FirefoxPage) -> None:
-    """Flip the switch as a visitor does: click it, read, agree; wait until it is ready."""
+    """Flip the switch as a visitor does: click it, read, agree. Wait until it is ready."""
     await page.click("role=switch")
     await page.click('role=button[name="Turn on"]')
     await until(page, "['waiting', 'helping'].includes(s.phase)")

@@ -1,6 +1,7 @@
-"""A page that shows the switch in any layout, theme, language and invented state.
+"""Serve a page that shows the switch in any layout, theme, language and invented state.
 
-Its Content Security Policy is what `core.embed.policy` tells publishers to add, and nothing more.
+Its Content Security Policy has the lines that `core.embed.policy` tells publishers to add, and no
+other exceptions.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ h1 { font-size: 1rem; }"""
 
 
 class Gallery:
-    """Serves the page for the length of an `async with`."""
+    """Serves the page during an `async with`."""
 
     def __init__(self) -> None:
         assets = Assets(BUILT_WIDGET, entry_age_s=60)
@@ -46,7 +47,7 @@ class Gallery:
 
     @property
     def base(self) -> str:
-        """Its own address."""
+        """The URL of the server."""
         return f"http://{HOST}:{self._server.port}"
 
     def url(
@@ -58,7 +59,7 @@ class Gallery:
         lang: str = "en",
         direction: str = "ltr",
     ) -> str:
-        """Return where the switch is shown so."""
+        """Return the URL at which the switch is shown with these settings."""
         words = f"layout={layout}&theme={theme}&mock={mock}&lang={lang}&dir={direction}"
         return f"{self.base}/?{words}"
 

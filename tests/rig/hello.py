@@ -1,4 +1,4 @@
-"""Reads TLS ClientHellos (RFC 8446 §4.1.2), to tell one program's from another's."""
+"""Parse TLS ClientHellos (RFC 8446 §4.1.2), to tell one program's from another's."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ SERVER_NAME, SUPPORTED_GROUPS, ALPN = 0, 10, 16
 
 @dataclass(frozen=True, slots=True)
 class ClientHello:
-    """What fingerprints are made of."""
+    """The fields of a ClientHello by which censors recognise programs."""
 
     ciphers: tuple[int, ...]
     extensions: dict[int, bytes]
-    """By number, in the order sent."""
+    """The extensions' contents by number, in the order sent."""
 
     @classmethod
     def parse(cls, record: bytes) -> Self:
-        """Read one TLS record that holds a whole ClientHello."""
+        """Parse one TLS record that holds a whole ClientHello."""
         assert record[0] == 22, "a handshake record"
         assert record[5] == 1, "a ClientHello"
         at = 5 + 4 + 2 + 32

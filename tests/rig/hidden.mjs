@@ -1,10 +1,11 @@
-/* A volunteer in a headed Chromium whose tab can be hidden, which Playwright's never are.
+/* A volunteer in a headed Chromium whose tab can be hidden. (Playwright's tabs are never hidden.)
  *
  *     node hidden.mjs CHROMIUM URL
  *
- * Flips the switch on the page at URL and prints `ready`. Each line on standard input is obeyed and
- * answered by a line of JSON: `hide` puts another tab in front; `look` tells what the page's
- * visibility is and how many bytes its videos sent. Ends with its input.
+ * It flips the switch on the page at URL and prints `ready`. Each line on standard input is a
+ * command, answered by a line of JSON with the page's visibility and the bytes of video that it has
+ * sent: `hide` first puts another tab in front, `look` does nothing else. It ends when its input
+ * ends.
  */
 
 import { createRequire } from 'node:module';
@@ -19,7 +20,7 @@ const browser = await puppeteer.launch({
   headless: false,
   args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking',
     '--disable-component-update', '--disable-sync'],
-  // What would spare a hidden page its restraints.
+  // Puppeteer's defaults keep Chromium from slowing hidden pages down, so leave those out.
   ignoreDefaultArgs: ['--disable-background-timer-throttling',
     '--disable-backgrounding-occluded-windows', '--disable-renderer-backgrounding'],
 });

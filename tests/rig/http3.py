@@ -1,4 +1,4 @@
-"""HTTP/3 with aioquic, both sides: a server of test bodies and a client that fetches one."""
+"""HTTP/3 by aioquic: a server that sends test data, and a client that fetches it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class _Server(QuicConnectionProtocol):
 
 
 class Http3Client(QuicConnectionProtocol):
-    """One connection."""
+    """The client's end of one connection."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -89,7 +89,7 @@ class Http3Client(QuicConnectionProtocol):
 
 @asynccontextmanager
 async def http3_server(certificate: Certificate) -> AsyncIterator[int]:
-    """Run a server; its port."""
+    """Run a server; yield its port."""
     configuration = QuicConfiguration(is_client=False, alpn_protocols=H3_ALPN)
     configuration.load_cert_chain(certificate.pem, certificate.key)
     server = await serve(HOST, 0, configuration=configuration, create_protocol=_Server)
@@ -101,7 +101,7 @@ async def http3_server(certificate: Certificate) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def http3_client(certificate: Certificate, port: int) -> AsyncIterator[Http3Client]:
-    """Connect to a port of this machine behind which a server is; it must hold `certificate`."""
+    """Connect to a server at a port of this machine; the server must have `certificate`."""
     configuration = QuicConfiguration(alpn_protocols=H3_ALPN, server_name="localhost")
     configuration.load_verify_locations(str(certificate.pem))
     async with connect(

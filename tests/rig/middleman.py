@@ -1,13 +1,13 @@
-"""Those in the middle of a rendezvous: a content delivery network, an AMP cache.
+"""Servers in the middle of a rendezvous: a content delivery network, and an AMP cache.
 
-Each ends TLS with a certificate of its own, keeps every byte it saw after that, and keeps the
-ClientHello of each connection. Run as a program, for other processes and other namespaces:
+Each terminates TLS with its own certificate, records every byte inside it, and records the
+ClientHello of each connection. As a program, for other processes and namespaces:
 
     python -m tests.rig.middleman front LISTEN PORT FOLDER NAME=URL …
     python -m tests.rig.middleman cache LISTEN PORT FOLDER DOMAIN
 
-`front` serves NAME (as in the request's Host) from URL; `cache` fetches what a URL below
-`PREFIX.DOMAIN` names. FOLDER has the certificate, and takes the log in `NAME.log`.
+`front` serves each NAME (a request's Host) from its URL; `cache` fetches the page that a URL below
+`PREFIX.DOMAIN` names. FOLDER holds the certificate, and gets the record as `NAME.log`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ READ_BYTES = 65_536
 _LOST = (ConnectionError, ssl.SSLError, h11.RemoteProtocolError, asyncio.IncompleteReadError)
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
 Origin = Callable[[str, str], str | None]
-"""From a request's Host and path: the URL to fetch, or None for what is not served here."""
+"""A function that maps a request's Host and path to the URL to fetch, or to None for a 404."""
 
 
 def fronting(sites: dict[str, str]) -> Origin:
@@ -45,7 +45,7 @@ def fronting(sites: dict[str, str]) -> Origin:
 
 
 def cache(domain: str) -> Origin:
-    """Fetch pages as an AMP cache called `domain` does."""
+    """Fetch pages as an AMP cache at `domain` does."""
 
     def origin(host: str, path: str) -> str | None:
         scheme, rest = "http", path.removeprefix("/c/")
@@ -61,7 +61,7 @@ def cache(domain: str) -> Origin:
 
 
 class Middleman:
-    """A TLS server for the length of an `async with`; HTTP/1.1, one origin fetch per request."""
+    """A TLS server during an `async with`: HTTP/1.1, and one fetch from the origin per request."""
 
     def __init__(
         self,
@@ -79,13 +79,13 @@ class Middleman:
         self._wanted_port = port
         self._log = log
         self.seen = bytearray()
-        """Every byte of requests and replies, after TLS."""
+        """Every byte of requests and replies, decrypted."""
         self.hellos: list[bytes] = []
-        """The ClientHello of each connection, as it came."""
+        """The ClientHello of each connection, unchanged."""
         self.requests = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.silent = False
-        """Take connections and say nothing, as a firewall that drops packets."""
+        """Whether to accept connections and send nothing, like a firewall that drops packets."""
 
     @property
     def port(self) -> int:
@@ -115,7 +115,7 @@ class Middleman:
         await self._http.close()
 
     def _keeping(self, handle: Handler) -> Handler:
-        """Return `handle` so that leaving ends it, and its connection is closed in any case."""
+        """Wrap `handle`: `__aexit__` cancels it, and its connection is closed in any case."""
 
         async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
@@ -132,7 +132,7 @@ class Middleman:
         return run
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Keep the ClientHello, then hand all bytes to the TLS server behind."""
+        """Record the ClientHello, then pass all bytes to the TLS server inside."""
         head = await reader.readexactly(5)
         hello = head + await reader.readexactly(int.from_bytes(head[3:5]))
         self.hellos.append(hello)
@@ -154,7 +154,7 @@ class Middleman:
             pass
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer one request; whether another may follow."""
+        """Answer one request; return whether another may follow."""
         talk = h11.Connection(h11.SERVER)
         request, body = None, bytearray()
         while not isinstance(event := talk.next_event(), h11.EndOfMessage):

@@ -1,4 +1,4 @@
-"""A DNS server of the test's own, at a free port of this machine."""
+"""A DNS server in this process, at a free port of this machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.rig.dns import Zone
 
 
 class NameServer(asyncio.DatagramProtocol):
-    """Knows `records`, for the length of an `async with`."""
+    """Answers with `records` during an `async with`."""
 
     def __init__(self, records: dict[str, str]) -> None:
         self._zone = Zone({name: [[address]] for name, address in records.items()})
@@ -31,7 +31,7 @@ class NameServer(asyncio.DatagramProtocol):
 
     @property
     def questions(self) -> list[str]:
-        """The names asked for, each once."""
+        """The names asked for, without repeats."""
         return [name for name, _ in self._zone.asked]
 
     @property
@@ -43,5 +43,5 @@ class NameServer(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         answer = self._zone.answer(data)
-        assert answer is not None  # a name that is not here gets an answer too
+        assert answer is not None  # an unknown name gets an answer too
         self._transport.sendto(answer, addr)

@@ -1,4 +1,4 @@
-"""Free ports on loopback."""
+"""Find free ports on loopback."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import random
 import socket
 
 RANGE = range(20_000, 32_000)
-"""Below the ports that Linux gives to outgoing connections: none of those takes one of ours in
-between."""
+"""Ports below those that Linux gives to outgoing connections, so that no connection takes a port
+between its choice here and its use."""
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Return a TCP port that nobody listens on now."""
+    """Return a TCP port on which nothing listens at the moment."""
     for port in random.SystemRandom().sample(RANGE, len(RANGE)):
         try:
             with socket.create_server((host, port)):
@@ -23,7 +23,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 def free_udp_ports(count: int, host: str = "127.0.0.1") -> tuple[int, ...]:
-    """Return that many neighbouring UDP ports that nobody listens on now."""
+    """Return `count` consecutive UDP ports on which nothing listens at the moment."""
     for first in random.SystemRandom().sample(RANGE, len(RANGE)):
         ports = tuple(range(first, first + count))
         with contextlib.ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""`passerelle` commands as child processes, ended with the test that started them."""
+"""Run `passerelle` commands as child processes, which end with the test that started them."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Program:
     """One child process whose output is read line by line."""
 
     def __init__(self, *command: str, pass_fds: Sequence[int] = ()) -> None:
-        """The child gets the file descriptors `pass_fds`, by the same numbers."""
+        """The child inherits the file descriptors `pass_fds` under the same numbers."""
         self._pass_fds = pass_fds
         self._command = command
         self._process: Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._more = asyncio.Event()
         self.lines: list[str] = []
-        """Everything it has printed."""
+        """All lines that the program has printed."""
         self._times_s: list[float] = []
 
     def __str__(self) -> str:
@@ -42,13 +42,13 @@ class Program:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
         assert self._process is not None
         return self._process.pid
 
     @property
     def returncode(self) -> int | None:
-        """Its exit code, or None while it runs."""
+        """The exit code, or None while the process runs."""
         assert self._process is not None
         return self._process.returncode
 
@@ -69,14 +69,14 @@ class Program:
         await self.stop()
 
     async def type(self, text: str) -> None:
-        """Write `text` to its standard input."""
+        """Write `text` to the program's standard input."""
         assert self._process is not None
         assert self._process.stdin is not None
         self._process.stdin.write(text.encode())
         await self._process.stdin.drain()
 
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End it, by force if it does not follow, and wait."""
+        """Send the signal `how`, and wait for the program's end; kill it if it takes too long."""
         assert self._process is not None
         assert self._reader is not None
         if self._process.returncode is None:
@@ -90,26 +90,26 @@ class Program:
         await self._reader
 
     async def say(self, line: str) -> None:
-        """Write a line to its standard input."""
+        """Write a line to the program's standard input."""
         assert self._process is not None
         assert self._process.stdin is not None
         self._process.stdin.write(f"{line}\n".encode())
         await self._process.stdin.drain()
 
     async def end(self) -> int:
-        """Close its standard input and return the exit code of a program that ends with it."""
+        """Close the program's standard input, and return its exit code when it ends."""
         assert self._process is not None
         assert self._process.stdin is not None
         self._process.stdin.close()
         return await self.wait()
 
     def forget(self) -> None:
-        """Forget what it has printed so far."""
+        """Drop the lines printed so far."""
         self.lines.clear()
         self._times_s.clear()
 
     def story(self, most: int) -> str:
-        """Return its last lines, each with the second of Unix time when it came."""
+        """Return the last `most` lines, each with the second of Unix time at which it came."""
         told = zip(self._times_s[-most:], self.lines[-most:], strict=True)
         return "\n".join(f"{when_s % 10_000:8.3f} {line}" for when_s, line in told)
 
@@ -125,7 +125,7 @@ class Program:
             raise AssertionError(f"{self}: not over after {timeout_s} s") from None
 
     async def expect(self, pattern: str, timeout_s: float = START_TIMEOUT_S) -> re.Match[str]:
-        """Return the first match of `pattern` in what it prints, now or later."""
+        """Return the first match of `pattern` in what the program has printed or will print."""
         try:
             async with asyncio.timeout(timeout_s):
                 while True:
@@ -150,7 +150,7 @@ class Program:
 
 
 def serve(state: Path, host: str, port: int, *more: str) -> Program:
-    """Return `passerelle serve` with broker and exit on one port of `host`."""
+    """Return `passerelle serve` with broker and exit at one port of `host`."""
     url = f"http://{host}:{port}"
     return Program(
         *PASSERELLE,
@@ -171,11 +171,11 @@ async def invite_of(server: Program) -> str:
 
 
 def client(invite: str, port: int, *more: str) -> Program:
-    """Return `passerelle client` on a local port."""
+    """Return `passerelle client` at a local port."""
     return Program(
         *PASSERELLE,
         *("client", "--invite", invite, "--listen", f"127.0.0.1:{port}"),
-        # What one test learned must not change another, nor the account's own state.
+        # State that one client stored must change neither other tests nor the account's own state.
         *(() if "--state" in more else ("--forget",)),
         *more,
     )

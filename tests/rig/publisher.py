@@ -1,7 +1,7 @@
-"""A news site's page with the widget on it.
+"""Serve a news site's page with the widget on it.
 
-`python -m tests.rig.publisher HOST PORT INVITE` runs one as a program; `--hosts-widget` at the end
-has it serve the widget's files itself.
+`python -m tests.rig.publisher HOST PORT INVITE` does it as a program; with `--hosts-widget` at the
+end it serves the widget's files, too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</
 
 
 class Publisher:
-    """Serves the page for the length of an `async with`."""
+    """Serves the page during an `async with`."""
 
     def __init__(
         self, invite: str, host: str = "127.0.0.1", port: int = 0, *, hosts_widget: bool = False
@@ -49,12 +49,12 @@ class Publisher:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port that the server listens on."""
         return self._server.port
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """The URL of the page."""
         return f"http://{self._host}:{self._server.port}/"
 
     async def __aenter__(self) -> Self:

@@ -1,8 +1,8 @@
 """Remote control of a browser: commands, their answers, and events.
 
 Firefox speaks WebDriver BiDi (https://www.w3.org/TR/webdriver-bidi/), Chromium its DevTools
-protocol (https://chromedevtools.github.io/devtools-protocol/); their messages have the same form,
-and only what the tests need of them is here.
+protocol (https://chromedevtools.github.io/devtools-protocol/). Their messages have the same form,
+and this module has only the part that the tests need.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ import aiohttp
 
 ANSWER_S = 30.0
 MESSAGE_BYTES_LIMIT = 1 << 26
-"""A screenshot comes in one message."""
+"""The longest message; a screenshot comes in one."""
 
 Listener = Callable[[str, dict[str, Any]], None]
 
 
 class RemoteError(AssertionError):
-    """The browser refused a command, or is gone; the message has its words."""
+    """The browser refused a command or has ended; the message has the browser's words."""
 
 
 class RemoteTimeout(RemoteError):
-    """The browser did not do it in time."""
+    """The browser did not answer in time."""
 
 
 class Wire(Protocol):
-    """What carries the messages."""
+    """A transport for the messages."""
 
     async def send(self, text: str) -> None:
-        """Send one. Raises ConnectionError when the browser is gone."""
+        """Send one message. Raises ConnectionError when the browser has ended."""
 
     def received(self) -> AsyncIterator[str]:
-        """Give each that comes, until the browser is gone."""
+        """Yield each message that comes, until the browser ends."""
 
 
 class WebSocketWire:
-    """Firefox's way."""
+    """A WebSocket, as Firefox offers it."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
@@ -51,7 +51,7 @@ class WebSocketWire:
     @classmethod
     @asynccontextmanager
     async def connected(cls, url: str) -> AsyncIterator[Self]:
-        """Connect for the length of an `async with`."""
+        """Connect during an `async with`."""
         async with (
             aiohttp.ClientSession(trust_env=False) as http,
             http.ws_connect(url, max_msg_size=MESSAGE_BYTES_LIMIT) as socket,
@@ -69,7 +69,7 @@ class WebSocketWire:
 
 
 class PipeWire:
-    """Chromium's other way: two pipes, a NUL after each message, and nothing on the network."""
+    """Two pipes with a NUL after each message, as Chromium offers; nothing is on the network."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: BinaryIO) -> None:
         self._reader = reader
@@ -78,7 +78,7 @@ class PipeWire:
     @classmethod
     @asynccontextmanager
     async def of(cls, read: BinaryIO, write: BinaryIO) -> AsyncIterator[Self]:
-        """Use the two ends for the length of an `async with`."""
+        """Use the two ends of a pipe during an `async with`."""
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=MESSAGE_BYTES_LIMIT)
         transport, _ = await loop.connect_read_pipe(
@@ -90,7 +90,7 @@ class PipeWire:
             transport.close()
 
     async def send(self, text: str) -> None:
-        """See `Wire.send`. Commands are small: the pipe takes them at once."""
+        """See `Wire.send`. A command is small enough for the pipe to take it at once."""
         self._writer.write(text.encode() + b"\0")
         self._writer.flush()
 
@@ -102,7 +102,7 @@ class PipeWire:
 
 
 class Remote:
-    """A conversation with a browser, for the length of an `async with`."""
+    """A connection to a browser during an `async with`."""
 
     def __init__(self, wire: Wire, hear: Listener) -> None:
         """`hear` is called with the name and the parameters of each event subscribed to."""
@@ -127,9 +127,10 @@ class Remote:
     async def ask(
         self, method: str, *, timeout_s: float = ANSWER_S, session: str = "", **params: object
     ) -> dict[str, Any]:
-        """Return the browser's answer to a command; raise RemoteError if it has none to give.
+        """Return the browser's answer to a command.
 
-        `session`: at Chromium, the page that is meant.
+        `session` names the page that the command is for, at Chromium. Raises RemoteError when the
+        browser refuses or has ended, and RemoteTimeout when there is no answer in time.
         """
         number = next(self._numbers)
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
@@ -167,9 +168,9 @@ class Remote:
 
 
 def as_json(expression: str) -> str:
-    """Return an expression whose value is that of `expression`, as JSON.
+    """Return an expression for the JSON of the value of `expression`.
 
-    Of a function that is what it returns, of a promise what it is kept with.
+    If that value is a function it is called; if it is a promise it is awaited.
     """
     return f"""(async () => {{
       const value = await ({expression});

@@ -1,6 +1,6 @@
-"""Finding elements in pages of browsers that are not driven by Playwright, in its own words.
+"""Find elements by Playwright's selectors in browsers that Playwright does not drive.
 
-Selectors are CSS or Playwright's `role=button[name="Turn on"]`; shadow roots are searched too.
+Selectors are CSS or `role=button[name="Turn on"]`; shadow roots are searched too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ ROLES: Final = {
     "button": "button:not([role]), [role=button]",
     "checkbox": "input[type=checkbox]:not([role]), [role=checkbox]",
 }
-"""Where a role is not only an attribute."""
+"""CSS for roles that elements have without a `role` attribute."""
 _ROLE = re.compile(r'role=(\w+)(?:\[name="([^"]*)"\])?')
 
 FIND: Final = """(selector, text) => {
@@ -29,13 +29,14 @@ FIND: Final = """(selector, text) => {
   node?.scrollIntoView({ block: 'center', behavior: 'instant' });
   return node;
 }"""
-"""A function of CSS and text. The innermost of several that hold a text comes last in the
-document's order.
+"""A JavaScript function that takes CSS and a text, and returns the innermost element that matches.
+
+The innermost of several elements with the text is the last one in the document's order.
 """
 
 
 def parse(selector: str, text: str | None = None) -> tuple[str, str | None]:
-    """Return CSS, and the text that the element must hold."""
+    """Return CSS, and the text that the element must contain."""
     if role := _ROLE.fullmatch(selector):
         return ROLES.get(role[1], f"[role={role[1]}]"), role[2] or text
     return selector, text

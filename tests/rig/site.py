@@ -1,6 +1,6 @@
-"""The blocked site: pages, files, uploads, a WebSocket echo, plain or with TLS.
+"""The blocked site: pages, files, uploads and a WebSocket echo, in plain HTTP or with TLS.
 
-`python -m tests.rig.site HOST PORT` runs one as a program.
+`python -m tests.rig.site HOST PORT` runs it as a program.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ PAGE = (
     + "</html>\n"
 )
 TOGETHER = 50
-"""Requests of `/together/…` are answered only when so many have come."""
+"""How many requests of `/together/…` must have come before any of them is answered."""
 CHUNK_BYTES = 64 * 1024
 TRICKLE_S = 0.02
-"""Between two chunks of a download that trickles: 3 MB/s, so that some is always under way."""
+"""The pause between two chunks of a slow download: at 3 MB/s, some bytes are always on the way."""
 
 
 @functools.lru_cache(maxsize=4)
@@ -45,16 +45,16 @@ def digest(data: bytes) -> str:
 
 
 class Site:
-    """A web site for the length of an `async with`.
+    """A web site during an `async with`.
 
-    | path            | answer                                                                  |
-    |-----------------|-------------------------------------------------------------------------|
-    | `/`             | `PAGE`                                                                  |
-    | `/bytes/N`      | `blob(N)`; with `?slow=K` it trickles from byte K on until the `gate` is |
-    |                 | open, and does not end before                                           |
-    | `/upload`       | takes a body and answers with its SHA-256                               |
-    | `/together/N`   | `blob(N)`, once `TOGETHER` requests have come                           |
-    | `/echo`         | a WebSocket that says everything again                                  |
+    | path            | answer                                                               |
+    |-----------------|----------------------------------------------------------------------|
+    | `/`             | `PAGE`                                                               |
+    | `/bytes/N`      | `blob(N)`; with `?slow=K` it is slow from byte K on, and does not    |
+    |                 | end before the `gate` is open                                        |
+    | `/upload`       | the SHA-256 of the request's body                                    |
+    | `/together/N`   | `blob(N)`, as soon as `TOGETHER` requests have come                  |
+    | `/echo`         | a WebSocket that sends back every message                            |
     """
 
     def __init__(
@@ -69,11 +69,11 @@ class Site:
         self._server = WebServer(app, host, port, tls=tls)
         self._barrier = asyncio.Barrier(TOGETHER)
         self.gate = asyncio.Event()
-        """Holds back the rest of downloads that asked for it; set it to let them go."""
+        """Holds back the rest of slow downloads until it is set."""
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port that the server listens on."""
         return self._server.port
 
     async def __aenter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""A site whose pages a test writes: what it puts around the switch, and with what headers."""
+"""Serve pages whose text and headers a test chooses, with the switch on them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aiohttp import web
 from passerelle.io.server.web import WebServer
 
 NO_NETWORK = f"https://broker.invalid/#{'A' * 43}"
-"""Looks like an invite; nobody is there."""
+"""An invite to a network whose servers do not exist."""
 _PAGE = """<!doctype html><html lang="{lang}" dir="{dir}"><meta charset="utf-8"><title>Stage</title>
 <meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">
 <script type="module" crossorigin src="{script}"></script>
@@ -20,7 +20,7 @@ _PAGE = """<!doctype html><html lang="{lang}" dir="{dir}"><meta charset="utf-8">
 
 
 class Stage:
-    """Serves what `put` was given, for the length of an `async with`."""
+    """Serves the pages given to `put`, during an `async with`."""
 
     def __init__(self, script: str) -> None:
         """`script` is the URL of the widget's script."""
@@ -56,7 +56,7 @@ class Stage:
         direction: str = "ltr",
         headers: Mapping[str, str] | None = None,
     ) -> str:
-        """Have a page with the script and `body`; return its URL."""
+        """Add a page with the script and `body`; return its URL."""
         text = _PAGE.format(lang=lang, dir=direction, script=self.script, body=body)
         self._pages[name] = (text, headers or {})
         return f"{self.origin}/{name}"
@@ -67,7 +67,7 @@ class Stage:
 
 
 def tag(network: str = NO_NETWORK, **attributes: str) -> str:
-    """Return the switch's tag; underscores in names are hyphens."""
+    """Return the switch's tag. Underscores in attribute names become hyphens."""
     values = {"network": network, **attributes}
     words = (f'{name.replace("_", "-")}="{html.escape(value)}"' for name, value in values.items())
     return f"<passerelle-switch {' '.join(words)}></passerelle-switch>"

@@ -1,4 +1,4 @@
-"""An application's side of SOCKS5 UDP ASSOCIATE, for programs that do not speak it themselves."""
+"""The application's side of SOCKS5 UDP ASSOCIATE, for programs that do not support it."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def destination(host: str, port: int) -> bytes:
 
 
 class Association:
-    """An association at a SOCKS5 server, for the length of an `async with`."""
+    """An association at a SOCKS5 server during an `async with`."""
 
     def __init__(self, port: int, *, own_port: int = 0, host: str = HOST) -> None:
-        """`own_port` is what the request names; `host` where the server is."""
+        """`own_port` is the port that the request names; `host` is the server's."""
         self._server = (host, port)
         self._own_port = own_port
         self._reader: asyncio.StreamReader
         self.writer: asyncio.StreamWriter
         self.socket: socket.socket
-        """Connected to the server's UDP port."""
+        """The socket that is connected to the server's UDP port."""
         self.reply = 0
-        """RFC 1928 §6; anything but 0 leaves the association without a socket."""
+        """The server's reply (RFC 1928 §6). If it is not 0, there is no socket."""
 
     async def __aenter__(self) -> Self:
         self._reader, self.writer = await asyncio.open_connection(*self._server)
@@ -81,7 +81,7 @@ class Association:
 class Relay(asyncio.DatagramProtocol):
     """A UDP port that leads to one destination through an association.
 
-    One program at a time may use it: answers go to whoever sent last.
+    Only one program at a time may use it, because answers go to whoever sent last.
     """
 
     def __init__(self, association: Association, host: str, port: int) -> None:
@@ -107,7 +107,7 @@ class Relay(asyncio.DatagramProtocol):
 
     @property
     def port(self) -> int:
-        """Where a program finds it, at `HOST`."""
+        """The port of `HOST` at which a program reaches the relay."""
         return int(self._transport.get_extra_info("sockname")[1])
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -1,4 +1,4 @@
-"""A volunteer: a real Chromium on a publisher's page, its switch flipped by a click."""
+"""A volunteer: a real Chromium on a publisher's page, whose switch is flipped by a click."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Chromium:
         await self._stack.aclose()
 
     async def open(self, url: str) -> Page:
-        """Return a new page at `url`, in a context (and so a process) of its own."""
+        """Return a new page at `url` in its own context, and so in its own process."""
         context = await self.browser.new_context()
         page = await context.new_page()
         await page.goto(url)
@@ -53,9 +53,9 @@ class Chromium:
 
 
 async def flip(page: Page) -> None:
-    """Flip the switch as a visitor does: click it, read, agree; wait until it is ready.
+    """Flip the switch as a visitor does: click it, read, agree. Wait until it is ready.
 
-    A client that waits already may be helped before anybody looks.
+    A client that already waits may be helped by then, so "helping" counts as ready.
     """
     await page.get_by_role("switch").click()
     await page.get_by_role("button", name="Turn on").click()
@@ -75,7 +75,7 @@ async def until(page: Page, condition: str, timeout_s: float = 30.0) -> None:
 
 
 async def first_of(pages: Sequence[Page], condition: str) -> Page:
-    """Return the page where `condition` is true before it is in the others; see `until`."""
+    """Return the first page at which `condition` becomes true; see `until`."""
     waits = [asyncio.ensure_future(until(page, condition)) for page in pages]
     try:
         done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

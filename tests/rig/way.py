@@ -1,7 +1,7 @@
-"""Everything between an application and a site, each part a process of its own.
+"""The whole path between an application and a site, each part a process of its own.
 
-Broker and exit are two `passerelle serve` with the same keys: the descriptor of the first names
-the exit of the second, so either can be ended without the other.
+Broker and exit are two `passerelle serve` with the same keys. The descriptor of the first names the
+exit of the second, so each of them can be ended while the other runs.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ HOST = "127.0.0.1"
 
 
 class Way:
-    """Servers and a publisher's page, for the length of an `async with`.
+    """Servers and a publisher's page during an `async with`.
 
-    Volunteers and clients come and go by `volunteer` and `client`.
+    `volunteer` and `client` add volunteers and clients.
     """
 
     def __init__(
         self, folder: Path, chromium: Chromium | None, *policy: str, ways: Sequence[str] = ()
     ) -> None:
-        """`folder` takes the keys; `policy` is options of the exit, `ways` of the broker.
+        """`folder` gets the keys; `policy` are options of the exit, `ways` options of the broker.
 
-        Without `chromium`, volunteers are the caller's own.
+        Without `chromium` the caller brings its own volunteers.
         """
         self._ways = tuple(ways)
         self._state = folder / "network"
@@ -49,7 +49,7 @@ class Way:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             self.broker = await stack.enter_async_context(self._broker())
-            # Both at once: the keys that one makes are those that the other finds.
+            # Both start at once: the one that comes first makes the keys, and the other finds them.
             self.exit = await stack.enter_async_context(
                 serve(self._state, HOST, self._ports["exit"], *self._policy)
             )
@@ -68,23 +68,23 @@ class Way:
         await self._stack.aclose()
 
     async def restart_broker(self) -> None:
-        """Start the broker anew at its address; it must have ended."""
+        """Start the broker again at its address, after it has ended."""
         self.broker = await self._stack.enter_async_context(self._broker())
         await invite_of(self.broker)
 
     @property
     def base(self) -> str:
-        """The broker's address."""
+        """The URL of the broker."""
         return f"http://{HOST}:{self._ports['broker']}"
 
     @property
     def ports(self) -> tuple[int, int]:
-        """Where broker and exit listen."""
+        """The ports at which broker and exit listen."""
         return self._ports["broker"], self._ports["exit"]
 
     @asynccontextmanager
     async def volunteer(self) -> AsyncIterator[Page]:
-        """Open the publisher's page and flip the switch; close it in the end."""
+        """Open the publisher's page and flip the switch; close the page in the end."""
         assert self._chromium is not None
         page = await self._chromium.open(self.publisher.url)
         try:
@@ -95,7 +95,7 @@ class Way:
 
     @asynccontextmanager
     async def client(self, *options: str) -> AsyncIterator[tuple[Program, int]]:
-        """Run a client; give it and its local port once that is open."""
+        """Run a client; yield it and its local port as soon as that port is open."""
         port = free_port()
         async with client(self.invite, port, "-v", *options) as program:
             await program.expect("Proxy ready")

@@ -1,1 +1,1 @@
-"""What only minutes show."""
+"""Tests that need minutes to show a fault."""

@@ -1,6 +1,6 @@
-"""Volunteers come and go for minutes; nothing is lost, and nothing grows.
+"""Volunteers come and go for minutes; no byte is lost, and no process grows.
 
-`PASSERELLE_SOAK_S` sets how long, in seconds; 600 unless it is set.
+`PASSERELLE_SOAK_S` sets how long, in seconds; the default is 600.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(DURATION_S + 240)]
 
 CHURN_S = 10.0
 VOLUNTEERS = 5
-"""Three help one client; the others wait."""
+"""The number of volunteers: three help one client, and the others wait."""
 SIZE = 8_000_000
 PACE = "2M"
-"""Bytes a second of each transfer, so that it takes several seconds and the machine is not full."""
+"""Bytes a second of each transfer, so that it takes several seconds and leaves the machine idle
+time."""
 WARM_SHARE = 0.25
-"""Of the time: buffers and allocators find their size."""
+"""The share of the time that is not counted, in which buffers and allocators find their size."""
 LOOK_S = 1.0
 GROWTH_MOST_BYTES = 12 * 1024 * 1024
-"""Over the rest of the time, by the slope. What one link holds is 10 MiB: were it kept, the
-churn of ten minutes would leave 600."""
+"""The most that a process may grow over the rest of the time, by the slope. One link holds 10 MiB:
+if links were never freed, the churn of ten minutes would leave 600."""
 
 
 @dataclass(slots=True)
@@ -50,7 +51,7 @@ class Memory:
     points: list[tuple[float, int]] = field(default_factory=list)
 
     def look(self, time_s: float) -> None:
-        # proc(5): the second field of statm is resident pages.
+        # The second field of statm is the number of resident pages (proc(5)).
         pages = int(Path(f"/proc/{self.program.pid}/statm").read_text().split()[1])
         self.points.append((time_s, pages * os.sysconf("SC_PAGE_SIZE")))
 
@@ -67,7 +68,7 @@ def rise(points: Sequence[tuple[float, float]]) -> float:
 
 
 class Churn:
-    """Volunteers, of whom one is replaced at each `turn`."""
+    """Volunteers, one of whom is replaced at each `turn`."""
 
     def __init__(self, way: Way) -> None:
         self._way = way
@@ -79,7 +80,7 @@ class Churn:
         self._stacks.append((await stack.enter_async_context(self._way.volunteer()), stack))
 
     async def turn(self) -> None:
-        """Have somebody leave, by closing the tab or by switching off, and another come."""
+        """Have one volunteer leave, by closing the tab or by switching off, and another come."""
         page, stack = self._stacks.pop(random.randrange(len(self._stacks)))
         if self.turns % 2:
             await page.get_by_role("switch").click()
@@ -105,7 +106,7 @@ async def churning(way: Way) -> AsyncIterator[Churn]:
 
 
 async def transfer(port: int, site: Site, file: Path, end_s: float, *, upload: bool) -> int:
-    """Move SIZE bytes again and again until the end; return how often, every time intact."""
+    """Move SIZE bytes again and again until the end; return how often, each time unchanged."""
     count = 0
     base = f"http://127.0.0.1:{site.port}"
     source = file.with_suffix(".source")
@@ -135,7 +136,7 @@ async def replace(churn: Churn, end_s: float) -> None:
 
 
 async def test_memory_stays_flat_and_bytes_intact_while_volunteers_churn(tmp_path: Path) -> None:
-    """One leaves every ten seconds; downloads and uploads go on at once, each with its hash."""
+    """Downloads and uploads stay intact while a volunteer leaves every ten seconds."""
     async with Site() as site, Chromium() as chromium:
         policy = ("--allow", "127.0.0.0/8", "--exit-port", str(site.port))
         async with (
@@ -167,7 +168,7 @@ async def test_memory_stays_flat_and_bytes_intact_while_volunteers_churn(tmp_pat
 
 
 def test_a_rising_line_is_seen() -> None:
-    """Noise is not growth, and growth is seen through noise."""
+    """Noise does not count as growth, and growth is seen through noise."""
     noise = [(float(time_s), float(time_s % 2)) for time_s in range(100)]
     assert abs(rise(noise)) < 1
     assert rise([(time_s, value + 3 * time_s) for time_s, value in noise]) == pytest.approx(

@@ -18,9 +18,7 @@ from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import signalling
 from passerelle.wire.description import Description
 from passerelle.wire.signalling import BrokerBye, FromBroker, FromVolunteer, VolunteerHello
-
-CLOSE_BASE = 4000
-"""A `LinkCode` is sent as this plus its value in a WebSocket close (RFC 6455 §7.4.2)."""
+from passerelle.wire.websocket import CLOSE_CODE_BASE
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,7 @@ class Conversation:
             async with asyncio.timeout(self._config.grace_s):
                 if bye is not None:
                     await self.send(bye)
-                await self._socket.close(code=CLOSE_BASE + code)
+                await self._socket.close(code=CLOSE_CODE_BASE + code)
 
     # --- offers ---------------------------------------------------------------------------------
 

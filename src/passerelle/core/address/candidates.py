@@ -50,10 +50,10 @@ def vet(
 
     `seen` is the address at which the peer was seen, or None if it is not known. Public candidates
     must be within its /24 or /48. A `seen` that is not public says nothing about the peer, and
-    counts as not known. `private` admits candidates in private, loopback and documentation
-    networks, which only a laboratory's peers share. `known` are the addresses of this peer that
-    were vetted before; with it, candidates at other addresses are left out. It is for descriptions
-    that the peer sends later, over a link and not through a broker.
+    counts as not known. `private` admits candidates in networks that only laboratories use between
+    peers, such as private and loopback ones. `known` are the addresses of this peer that were
+    vetted before; with it, candidates at other addresses are left out. It is for descriptions that
+    the peer sends later, over a link and not through a broker.
     """
     near = site(seen)
     ports: Counter[str] = Counter()

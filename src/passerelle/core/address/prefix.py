@@ -24,10 +24,7 @@ def holder(address: IPAddress | None) -> bytes | None:
 
 
 def site(address: IPAddress | None) -> bytes | None:
-    """Return the /24 or /48 within which two peers count as at the same place.
-
-    Returns None if `address` is not public.
-    """
+    """Return the /24 or /48 within which peers are neighbours; None if `address` is not public."""
     return _prefix(address, _SITE_IPV6_BITS)
 
 

@@ -5,7 +5,7 @@ The proxy takes two kinds of request. `CONNECT host:port` becomes a plain stream
 
 h11 parses heads and body framing, because it is small, strict and well fuzzed, and httpx and
 uvicorn rely on it. It accepts some things that a proxy must not (bare LF, folded lines, two kinds
-of body length at once); this module refuses such requests before h11 sees them.
+of body length at once); this module itself refuses requests that have them.
 
 Each connection carries one request: the head that goes to the site says `Connection: close`, and
 bytes after the body are dropped. An application may send its next request, for another site, on

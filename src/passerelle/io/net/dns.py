@@ -42,7 +42,7 @@ CACHE_LEAST_S: Final = 1.0
 """The shortest time an answer is cached, even if its time to live is 0: the forty connections of
 one page ask once."""
 CACHE_FAILURE_S: Final = 2.0
-"""How long it is remembered that a name has no address."""
+"""How long it is remembered that a lookup found no address."""
 
 _FAMILIES = (socket.AF_INET6, socket.AF_INET)
 

@@ -1,7 +1,8 @@
-"""UDP sockets from the exit to the Internet: resolve, judge, connect.
+"""UDP sockets: the exit's, connected to a site, and the client's, for its applications.
 
-Each socket is connected, so it receives from its peer only and sends to nobody else: it cannot be
-used to reflect packets. The address is resolved once, so it cannot change after it was judged.
+`dial_udp` resolves a name, judges its addresses and connects. A connected socket receives from its
+peer only and sends to nobody else, so it cannot be used to reflect packets. The name is resolved
+once, so its address cannot change after it was judged.
 """
 
 from __future__ import annotations

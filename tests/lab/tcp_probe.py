@@ -1,7 +1,7 @@
-"""An exit that is asked for many hosts: `python -m tests.lab.dialler`, told what to do by stdin.
+"""Ask an exit to connect to many hosts: `python -m tests.lab.tcp_probe` in a namespace.
 
-Takes `{"hosts": [host…], "port": port, "allow": [network…]}`; asks the exit, whose resolver is the
-system's, for each host, and prints `{host: how it ended}`.
+It reads `{"hosts": [host…], "port": port, "allow": [network…]}` from standard input, asks the exit,
+which uses the system's resolver, for each host, and prints `{host: how it ended}`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ AT_ONCE = 40
 
 
 async def main(order: dict[str, Any]) -> dict[str, str]:
-    """Ask, and tell."""
+    """Ask for every host, and return how each attempt ended."""
     allow = tuple(ipaddress.ip_network(network) for network in order["allow"])
     config = exit_config(policy=ConnectionPolicy(allow=allow), refusal_s=0.05)
     table = SessionTable(config)
@@ -32,7 +32,7 @@ async def main(order: dict[str, Any]) -> dict[str, str]:
 
     async def ask(host: str) -> str:
         async with places:
-            # The client puts brackets around what has a colon.
+            # The client adds brackets to a host with a colon in it.
             bare = host[1:-1] if host.startswith("[") else host
             stream = client.tunnel.open(bare, order["port"])
             try:

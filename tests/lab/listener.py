@@ -1,4 +1,4 @@
-"""Listen on a TCP port of every address: `python -m tests.lab.ears PORT`.
+"""Listen on a TCP port of every address: `python -m tests.lab.listener PORT`.
 
 For each line on standard input it prints how many connections each address has got so far.
 """
@@ -13,7 +13,7 @@ from collections import Counter
 
 
 def main(port: int) -> None:
-    """Serve until standard input ends."""
+    """Listen until standard input ends."""
     heard: Counter[str] = Counter()
     selector = selectors.DefaultSelector()
     server = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)

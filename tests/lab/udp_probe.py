@@ -1,9 +1,9 @@
-"""An exit among listeners: `python -m tests.lab.canaries` in a namespace, told what to do by stdin.
+"""Ask an exit to send UDP datagrams to many hosts: `python -m tests.lab.udp_probe` in a namespace.
 
-Takes `{"listen": [address…], "targets": [[host, [address…]]…], "allow": [network…]}`: listens on
-port 53 of every address, and has an exit open a UDP flow to port 53 of every host, in turn, and
-send into it. A host with addresses is a name that resolves to them. Prints `{"heard": {address:
-datagrams…}, "refused": [host…]}`.
+It reads `{"listen": [address…], "targets": [[host, [address…]]…], "allow": [network…]}` from
+standard input and listens on port 53 of every address to listen on. It then has an exit open a UDP
+flow to port 53 of every target in turn, and sends a datagram through it. A target with addresses is
+a name that resolves to them. It prints `{"heard": {address: datagrams…}, "refused": [host…]}`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PORT = 53
 
 
 async def main(order: dict[str, Any]) -> dict[str, Any]:
-    canaries = {address: Site(address, PORT) for address in order["listen"]}
+    listeners = {address: Site(address, PORT) for address in order["listen"]}
     names = {host: addresses for host, addresses in order["targets"] if addresses}
     allow = tuple(ipaddress.ip_network(network) for network in order["allow"])
 
@@ -36,16 +36,16 @@ async def main(order: dict[str, Any]) -> dict[str, Any]:
         here.table._resolver = resolve  # type: ignore[assignment]
         for host, _ in order["targets"]:
             stream, flow = here.open(host, PORT)
-            flow.send(b"canary")
+            flow.send(b"probe")
             try:
                 async with asyncio.timeout(5):
                     await stream.opened()
-                    await flow.receive()  # every canary answers
+                    await flow.receive()  # every listener answers
                 stream.abort()
             except StreamFailed:
                 refused.append(host)
-    heard = {address: len(site.received) for address, site in canaries.items() if site.received}
-    for site in canaries.values():
+    heard = {address: len(site.received) for address, site in listeners.items() if site.received}
+    for site in listeners.values():
         site.close()
     return {"heard": heard, "refused": refused}
 
