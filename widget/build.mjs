@@ -102,7 +102,7 @@ async function words() {
 
 const parts = [
   await bundle('relay', 'src/relay/worker.ts', 'iife'),
-  await bundle('engine', 'src/element/engine.ts', 'esm'),
+  await bundle('engine', 'src/element/work/engine.ts', 'esm'),
   await bundle('map', 'src/map/globe.ts', 'esm', { __DOTS__: JSON.stringify(await dots()) }),
   await bundle('more', 'src/more/more.ts', 'esm'),
   ...(await words()),
@@ -124,7 +124,7 @@ const all = [element, ...parts, editor, editor_style];
 for (const { content, entry } of all) await writeFile(new URL(entry.file, OUT), content);
 const manifest = Object.fromEntries(all.map(({ name, entry }) => [name, entry]));
 await writeFile(new URL('manifest.json', OUT), `${JSON.stringify(manifest, null, 2)}\n`);
-await writeFile(new URL('passerelle.d.ts', OUT), await readFile(new URL('src/public.ts', HERE)));
+await writeFile(new URL('passerelle.d.ts', OUT), await readFile(new URL('src/element/public.ts', HERE)));
 for (const { file, gzip_bytes } of Object.values(manifest)) {
   console.log(`${file}  ${gzip_bytes} bytes after gzip`);
 }

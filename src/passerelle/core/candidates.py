@@ -5,7 +5,7 @@ shown to want them. A peer that names addresses of others makes a weapon of the 
 (RFC 8827 §9.3, RFC 8445 §19.5.1), and one that names private addresses has it probe the far side's
 own network. So what is not the peer's own public address is left out.
 
-`widget/src/core/candidates.ts` is the same for browsers.
+`widget/src/core/addresses/candidates.ts` is the same for browsers.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
 /** `<passerelle-switch>`: joins a bridge and a face to the life of an element. */
 
-import { settings, SETTINGS, type Settings } from '../core/settings';
-import { INITIAL, type Snapshot } from '../core/store';
-import type { PasserelleSwitchElement } from '../public';
-import { Bridge, type View } from './bridge';
-import { choices, choose as choosing } from './choices';
-import { Face, LAYOUTS, type Layout } from './face';
-import * as keep from './keep';
-import { run } from './parts';
-import { style } from './style';
-import { choose, complete, ENGLISH, load, type Language } from './words';
+import { settings, SETTINGS, type Settings } from '../core/switch/settings';
+import { INITIAL, type Snapshot } from '../core/switch/store';
+import type { PasserelleSwitchElement } from './public';
+import { Bridge, type View } from './networkswitch';
+import { choices, choose as choosing } from './site/choices';
+import { Face, LAYOUTS, type Layout } from './view/switchview';
+import * as keep from './site/storage';
+import { run } from './site/files';
+import { style } from './view/stylesheet';
+import { choose, complete, ENGLISH, load, type Language } from './view/language';
 
 /** For the words of another language; English is shown when they take longer. */
 const WORDS_MS = 1_500;

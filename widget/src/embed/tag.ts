@@ -1,6 +1,6 @@
 /** What a publisher pastes, as text. Pure; `passerelle embed` writes the same. */
 
-import { parse } from '../core/invite';
+import { parse } from '../core/wire/invite';
 
 export interface Script {
   readonly source: string;

@@ -5,7 +5,7 @@
  */
 
 import { geoDistance, geoInterpolate, geoRotation } from 'd3-geo';
-import type { Snapshot } from '../core/store';
+import type { Snapshot } from '../core/switch/store';
 import { land, position, type Dot, type Point } from './world';
 
 /** Frames are so far apart while it turns, or somebody has just come … */

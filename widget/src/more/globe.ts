@@ -1,6 +1,6 @@
 /** Where the globe is: fetched when it is first shown, drawn only while it can be seen. */
 
-import type { Snapshot } from '../core/store';
+import type { Snapshot } from '../core/switch/store';
 
 type Module = typeof import('../map/globe');
 

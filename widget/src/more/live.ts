@@ -1,10 +1,10 @@
 /** What is seen while the switch is on: who is on the bridge and where, when the next try is. */
 
-import type { Snapshot } from '../core/store';
-import { make, write } from '../element/dom';
-import { fill, number, type Language } from '../element/words';
+import type { Snapshot } from '../core/switch/store';
+import { make, write } from '../element/view/dom';
+import { fill, number, type Language } from '../element/view/language';
 import { Globe } from './globe';
-import { Walk } from './walk';
+import { Walk } from './walkers';
 
 /** Where it is put. */
 export interface LivePlaces {

@@ -2,12 +2,12 @@
  * what lives while it is on, settings, and examples for designers. */
 
 import english from '../words/en.json';
-import { make } from '../element/style';
+import { make } from '../element/view/stylesheet';
 import CSS from './later.css';
 
 export { Live } from './live';
 export { open } from './settings';
-export { sample } from './sample';
+export { sample } from './example';
 export { english };
 
 export const later = make(CSS);

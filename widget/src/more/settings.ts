@@ -1,9 +1,9 @@
 /** The visitor's limits and language. Every change is in force at once, and kept on this site. */
 
-import type { Settings } from '../core/settings';
-import { make } from '../element/dom';
-import type { Language } from '../element/words';
-import { NAMES } from './names';
+import type { Settings } from '../core/switch/settings';
+import { make } from '../element/view/dom';
+import type { Language } from '../element/view/language';
+import { NAMES } from './languages';
 
 export interface SettingsEvents {
   /** `name` is an attribute's; an empty value leaves it to the page. */

@@ -1,8 +1,8 @@
 /** The conversation with a broker: one WebSocket held open, and coming back when it is lost. */
 
-import { delay_s } from '../core/backoff';
-import { encode as base64 } from '../core/base64';
-import { closeCode, PeerError, Problem, type Reason } from '../core/fault';
+import { delay_s } from '../core/traffic/backoff';
+import { encode as base64 } from '../core/wire/base64';
+import { closeCode, PeerError, Problem, type Reason } from '../core/errors';
 import {
   decode,
   encode,
@@ -14,10 +14,10 @@ import {
   type FromVolunteer,
   type NatClass,
   type Offer,
-} from '../core/signalling';
-import type { Description } from '../core/description';
-import type { Report } from '../core/report';
-import type { Network } from './network';
+} from '../core/wire/signalling';
+import type { Description } from '../core/wire/description';
+import type { Report } from '../core/switch/report';
+import type { Network } from './descriptor';
 
 /** From opening the socket to the broker's welcome. */
 const WELCOME_MS = 10_000;

@@ -1,9 +1,9 @@
 /** Readers' texts that the visitor pasted, on their way to the broker and back. */
 
-import { decode } from '../core/base64';
-import { readAsk, writeAnswer } from '../core/friend';
-import type { FriendFault, FromRelay } from '../core/report';
-import type { FriendReply } from '../core/signalling';
+import { decode } from '../core/wire/base64';
+import { readAsk, writeAnswer } from '../core/wire/friend';
+import type { FriendFault, FromRelay } from '../core/switch/report';
+import type { FriendReply } from '../core/wire/signalling';
 
 /** The broker answers within five seconds, and waits a little for a free place. */
 const REPLY_MS = 15_000;

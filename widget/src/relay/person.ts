@@ -1,6 +1,6 @@
 /** Who is being helped: one link, with its lanes beside it and after it. */
 
-import { Bucket } from '../core/bucket';
+import { Bucket } from '../core/traffic/bucket';
 import { LANE_BURST } from '../core/limits';
 
 export class Person {

@@ -1,22 +1,22 @@
 /** The relay: takes the broker's offers, holds the links, and reports to the page. */
 
-import { vet } from '../core/candidates';
-import * as control from '../core/control';
-import { fromOwnSdp, MEDIA_VERSION, toSdp, type Description } from '../core/description';
-import { Problem, type Reason } from '../core/fault';
-import { parse } from '../core/invite';
+import { vet } from '../core/addresses/candidates';
+import * as control from '../core/wire/control';
+import { fromOwnSdp, MEDIA_VERSION, toSdp, type Description } from '../core/wire/description';
+import { Problem, type Reason } from '../core/errors';
+import { parse } from '../core/wire/invite';
 import { LANES, SLOTS } from '../core/limits';
-import type { Allowance, FromRelay, Reels, Report, ToRelay } from '../core/report';
-import type { Offer } from '../core/signalling';
+import type { Allowance, FromRelay, Reels, Report, ToRelay } from '../core/switch/report';
+import type { Offer } from '../core/wire/signalling';
 import { Broker, type Reply } from './broker';
-import { project } from './camera';
-import { Film, type Projector } from './film';
+import { project } from './link/pictures';
+import { Film, type Projector } from './link/videosender';
 import { Friends } from './friends';
-import { Link } from './link';
-import { Network } from './network';
-import { Pace } from './pace';
+import { Link } from './link/link';
+import { Network } from './descriptor';
+import { Pace } from './link/ratelimiter';
 import { Person } from './person';
-import { joinChannel, joinSocket } from './port';
+import { joinChannel, joinSocket } from './link/pipe';
 
 /** How long links may go on after being asked to move. */
 const DRAIN_MS = 1_200;

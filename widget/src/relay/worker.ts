@@ -1,6 +1,6 @@
 /** Entry of the Worker. */
 
-import type { FromRelay, Reels, ToRelay } from '../core/report';
+import type { FromRelay, Reels, ToRelay } from '../core/switch/report';
 import { Relay } from './relay';
 
 /** The part of DedicatedWorkerGlobalScope used; its types cannot be loaded beside the DOM's. */

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { read, write } from '../../src/core/description';
-import { Problem } from '../../src/core/fault';
-import type { FriendReply, Offer } from '../../src/core/signalling';
+import { read, write } from '../../src/core/wire/description';
+import { Problem } from '../../src/core/errors';
+import type { FriendReply, Offer } from '../../src/core/wire/signalling';
 import { Broker, type Reply } from '../../src/relay/broker';
-import type { Network } from '../../src/relay/network';
+import type { Network } from '../../src/relay/descriptor';
 import { GARBAGE, vectors } from '../vectors';
 import { FakeSocket } from './platform';
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { writeAnswer } from '../../src/core/friend';
-import type { FromRelay } from '../../src/core/report';
+import { writeAnswer } from '../../src/core/wire/friend';
+import type { FromRelay } from '../../src/core/switch/report';
 import { Friends } from '../../src/relay/friends';
 
 const SEALED = new Uint8Array([1, 2, 3]);

@@ -1,8 +1,8 @@
 import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { encode, encodeUrl } from '../../src/core/base64';
+import { encode, encodeUrl } from '../../src/core/wire/base64';
 import { LANE_BURST, LANES } from '../../src/core/limits';
-import type { Allowance, FromRelay, Report } from '../../src/core/report';
+import type { Allowance, FromRelay, Report } from '../../src/core/switch/report';
 import { Relay } from '../../src/relay/relay';
 import { vectors } from '../vectors';
 import { FakeChannel, FakeSocket } from './platform';

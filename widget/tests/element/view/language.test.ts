@@ -1,0 +1,100 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, test, vi } from 'vitest';
+import { REASONS } from '../../../src/core/errors';
+import { PAUSES } from '../../../src/core/switch/settings';
+import { INITIAL } from '../../../src/core/switch/store';
+import { NAMES } from '../../../src/more/languages';
+import en from '../../../src/words/en.json';
+
+vi.stubGlobal('__PARTS__', Object.fromEntries(Object.keys(NAMES).map((code) => [`words-${code}`, ''])));
+const { place } = await import('../../../src/more/live');
+const { choose, ENGLISH, fill, size, status, time } = await import('../../../src/element/view/language');
+
+const FOLDER = new URL('../../../src/words/', import.meta.url);
+const read = (code: string): Record<string, unknown> =>
+  JSON.parse(readFileSync(new URL(`${code}.json`, FOLDER), 'utf8')) as Record<string, unknown>;
+
+/** Every sentence by its path. */
+function sentences(words: object, path = ''): Map<string, string> {
+  return new Map(
+    Object.entries(words).flatMap(([name, value]) =>
+      typeof value === 'string'
+        ? [[`${path}${name}`, value] as const]
+        : [...sentences(value as object, `${path}${name}.`)],
+    ),
+  );
+}
+
+const places = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(([place]) => place).sort();
+
+describe.each(Object.keys(NAMES))('the words in %s', (code) => {
+  const english = sentences(en);
+  const words = sentences(read(code));
+
+  test('are all there, and no others', () => {
+    expect([...words.keys()].sort()).toEqual([...english.keys()].sort());
+  });
+
+  test('have the same places to fill', () => {
+    for (const [path, text] of words) {
+      if (path === 'helping_one') continue;
+      expect([path, places(text)]).toEqual([path, places(english.get(path) ?? '')]);
+    }
+  });
+
+  test('are words of that language, not markup, and not left in English', () => {
+    for (const [path, text] of words) {
+      expect(text.trim(), path).toBe(text);
+      expect(text, path).toMatch(/^[^<>&]+$/);
+    }
+    if (code === 'en') return;
+    const same = [...words].filter(([path, text]) => text === english.get(path) && text.length > 12);
+    expect(same).toEqual([]);
+  });
+
+  test('have their direction', () => {
+    expect(words.get('dir')).toBe(['ar', 'fa', 'ug'].includes(code) ? 'rtl' : 'ltr');
+    expect(words.get('name')).toBe(NAMES[code]);
+  });
+});
+
+test('every file is a language that can be chosen', () => {
+  expect(readdirSync(FOLDER).sort()).toEqual(Object.keys(NAMES).map((code) => `${code}.json`).sort());
+});
+
+test('the language is the first one there is', () => {
+  expect(choose([null, 'fr-CA', 'de'])).toBe('fr');
+  expect(choose(['nl', 'tr-TR'])).toBe('tr');
+  expect(choose(['zh-CN'])).toBe('zh-Hans');
+  expect(choose(['zh'])).toBe('zh-Hans');
+  expect(choose(['zh-TW'])).toBe('zh-Hant');
+  expect(choose(['zh-Hant-HK'])).toBe('zh-Hant');
+  expect(choose(['xx', '', '"><b>', undefined])).toBe('en');
+});
+
+test('every reason, pause and phase has its sentence', () => {
+  const said = (part: object) => status(ENGLISH, { ...INITIAL.snapshot, ...part });
+  for (const reason of REASONS) expect(said({ phase: 'problem', reason })).toMatch(/^[A-Z].+\.$/);
+  for (const paused of PAUSES) expect(said({ phase: 'paused', paused })).toMatch(/^Paused.+\.$/);
+  expect(said({ phase: 'helping', people: 1 })).toBe('Helping 1 person now.');
+  expect(said({ phase: 'helping', people: 3 })).toBe('Helping 3 people now.');
+  for (const phase of ['off', 'consent', 'connecting', 'caution', 'waiting', 'stopping']) {
+    expect(said({ phase })).toMatch(/[.…]$/);
+  }
+});
+
+test('figures are in units a person knows', () => {
+  expect(size('en', 0)).toBe('0 byte');
+  expect(size('en', 1_234_567)).toBe('1.23 MB');
+  expect(size('de', 1_234_567)).toBe('1,23 MB');
+  expect(time('en', 59)).toBe('0 min');
+  expect(time('en', 3_599)).toBe('59 min');
+  expect(time('en', 5_400)).toBe('1.5 hr');
+});
+
+test('countries have names; what is none stays what it is', () => {
+  expect(place('fr', 'DE')).toBe('Allemagne');
+  expect(place('en', 'ZZZZ')).toBe('ZZZZ');
+  expect(place('en', null)).toBe(null);
+  expect(fill('a {country}, {other}', { country: '{other}<b>' })).toBe('a {other}<b>, {other}');
+});
