@@ -54,7 +54,7 @@ export class Problem extends Error {
   constructor(
     readonly reason: Reason,
     /** Whether trying again by itself may help. */
-    readonly passing = false,
+    readonly transient = false,
   ) {
     super(reason);
   }

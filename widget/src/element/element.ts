@@ -1,15 +1,15 @@
 /** `<passerelle-switch>`: joins a bridge and a face to the life of an element. */
 
-import { settings, SETTINGS, type Settings } from '../core/switch/settings';
+import { readSettings, SETTINGS, type SwitchSettings } from '../core/switch/settings';
 import { INITIAL, type Snapshot } from '../core/switch/store';
 import type { PasserelleSwitchElement } from './public';
-import { Bridge, type View } from './networkswitch';
-import { choices, choose as choosing } from './site/choices';
-import { Face, LAYOUTS, type Layout } from './view/switchview';
+import { NetworkSwitch, type SwitchElement } from './networkswitch';
+import { readChoices, setChoice as choosing } from './site/choices';
+import { SwitchView, LAYOUTS, type Layout } from './view/switchview';
 import * as keep from './site/storage';
-import { run } from './site/files';
+import { importFile } from './site/files';
 import { style } from './view/stylesheet';
-import { choose, complete, ENGLISH, load, type Language } from './view/language';
+import { chooseLanguage, complete, ENGLISH, load, type Language } from './view/language';
 
 /** For the words of another language; English is shown when they take longer. */
 const WORDS_MS = 1_500;
@@ -20,11 +20,11 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
   static readonly observedAttributes = ['network', 'layout', 'lang', 'map', 'mock', ...SETTINGS];
 
   readonly #root: ShadowRoot;
-  readonly #view: View;
+  readonly #view: SwitchElement;
   #language: Language | null = null;
-  #face: Face | null = null;
+  #face: SwitchView | null = null;
   #more: More | null = null;
-  #bridge: Bridge | null = null;
+  #bridge: NetworkSwitch | null = null;
   /** Shown instead of the truth, and marked as an example. */
   #example: Snapshot | null = null;
 
@@ -42,7 +42,7 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
   }
 
   get snapshot(): Snapshot {
-    return this.#example ?? (this.#bridge ?? Bridge.of(this.network)).snapshot;
+    return this.#example ?? (this.#bridge ?? NetworkSwitch.of(this.network)).snapshot;
   }
 
   get network(): string {
@@ -121,9 +121,9 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
     else this.#bridge?.adjust();
   }
 
-  get #settings(): Settings {
-    const chosen = choices();
-    return settings(
+  get #settings(): SwitchSettings {
+    const chosen = readChoices();
+    return readSettings(
       (name) => chosen.get(name),
       (name) => this.getAttribute(name),
     );
@@ -132,7 +132,7 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
   #join(): void {
     this.#bridge?.leave(this.#view);
     // An example takes no part: neither its own page nor another tab can have it connect.
-    this.#bridge = this.hasAttribute('mock') ? null : Bridge.of(this.network);
+    this.#bridge = this.hasAttribute('mock') ? null : NetworkSwitch.of(this.network);
     this.#bridge?.join(this.#view);
     this.#again();
   }
@@ -146,7 +146,7 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
   /** Fetch what is needed from the first press on. */
   async #complete(): Promise<More | null> {
     try {
-      const more = await run<More>('more');
+      const more = await importFile<More>('more');
       if (this.#more) return more;
       this.#more = more;
       this.#root.adoptedStyleSheets = [style(), more.later];
@@ -162,10 +162,10 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
   /** Show the state there is. */
   #again(): void {
     const { snapshot } = this;
-    const { Live } = this.#more ?? {};
-    if (Live) {
-      const map = () => run<typeof import('../map/globe')>('map');
-      this.#face?.liven((places) => new Live(places, this.#language ?? ENGLISH, () => this.#isRoomy, map));
+    const { LiveView } = this.#more ?? {};
+    if (LiveView) {
+      const map = () => importFile<typeof import('../map/globe')>('map');
+      this.#face?.liven((places) => new LiveView(places, this.#language ?? ENGLISH, () => this.#isRoomy, map));
     }
     this.#face?.show(snapshot, !!this.#example || !!this.#bridge?.asks(this.#view));
   }
@@ -173,7 +173,7 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
   /** Choose a language, and build the face in it. */
   async #speak(): Promise<void> {
     const page = this.closest('[lang]')?.getAttribute('lang');
-    const code = choose([keep.get('language'), page, ...navigator.languages]);
+    const code = chooseLanguage([keep.get('language'), page, ...navigator.languages]);
     if (code === this.#language?.code) return;
     // A flash of English would be read out by a screen reader.
     const timer = setTimeout(() => this.#face ?? this.#build(ENGLISH), WORDS_MS);
@@ -186,7 +186,7 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
     if (this.#language === language) return;
     this.#language = language;
     this.#face?.rest();
-    this.#face = new Face(
+    this.#face = new SwitchView(
       language,
       {
         press: () => this.#bridge?.press(this.#view),
@@ -249,7 +249,7 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
     }
     this.#example ??= INITIAL.snapshot;
     void this.#complete().then((more) => {
-      if (this.getAttribute('mock') === phase) this.#exhibit(more?.sample(phase) ?? INITIAL.snapshot);
+      if (this.getAttribute('mock') === phase) this.#exhibit(more?.example(phase) ?? INITIAL.snapshot);
     });
   }
 

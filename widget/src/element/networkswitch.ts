@@ -3,18 +3,18 @@
  * Carries out what the store decides, by way of the site's other tabs and of the engine.
  */
 
-import type { Settings } from '../core/switch/settings';
-import { dispatch, INITIAL, isOn, type Effect, type Event, type Figures, type Snapshot, type State } from '../core/switch/store';
+import type { SwitchSettings } from '../core/switch/settings';
+import { dispatch, INITIAL, isOn, type SwitchEffect, type SwitchEvent, type Figures, type Snapshot, type SwitchState } from '../core/switch/store';
 import { NOTHING, read as readTally } from '../core/switch/figures';
 import type { Engine } from './work/engine';
 import * as keep from './site/storage';
-import { read, run } from './site/files';
+import { fetchFile, importFile } from './site/files';
 import { Tabs } from './site/tabs';
 
 /** An element, as its bridge knows it. */
-export interface View {
+export interface SwitchElement {
   /** What it asks for; those of the view that came first count. */
-  readonly settings: Settings;
+  readonly settings: SwitchSettings;
   /** `asks`: questions to the visitor are asked here. */
   show(snapshot: Snapshot, asks: boolean): void;
 }
@@ -24,27 +24,27 @@ const LIKE_INVITE = /^\s*https?:\/\/[^#]+#[\w-]{43}\s*$/i;
 /** For other tabs to say that they are visible. */
 const ROLL_MS = 500;
 
-const bridges = new Map<string, Bridge>();
+const bridges = new Map<string, NetworkSwitch>();
 
-export class Bridge {
+export class NetworkSwitch {
   readonly network: string;
-  readonly #views = new Set<View>();
+  readonly #views = new Set<SwitchElement>();
   readonly #tabs: Tabs;
   /** Of what is listened to while any element shows this. */
   #page: AbortController | null = null;
-  #state: State = INITIAL;
+  #state: SwitchState = INITIAL;
   #shown: Snapshot = INITIAL.snapshot;
   #engine: Engine | null = null;
-  #asker: View | null = null;
+  #asker: SwitchElement | null = null;
   /** Another tab said that it is visible, after this one was hidden. */
   #isSeen = false;
   #remembers = false;
   #confirmed = false;
 
   /** The bridge of `network`, whatever that text is. */
-  static of(network: string): Bridge {
+  static of(network: string): NetworkSwitch {
     let bridge = bridges.get(network);
-    if (!bridge) bridges.set(network, (bridge = new Bridge(network)));
+    if (!bridge) bridges.set(network, (bridge = new NetworkSwitch(network)));
     return bridge;
   }
 
@@ -66,7 +66,7 @@ export class Bridge {
     return this.#state.snapshot;
   }
 
-  join(view: View): void {
+  join(view: SwitchElement): void {
     this.#views.add(view);
     if (this.#page) return;
     this.#page = new AbortController();
@@ -83,7 +83,7 @@ export class Bridge {
   }
 
   /** An element that only moves within the page comes back before this has an effect. */
-  leave(view: View): void {
+  leave(view: SwitchElement): void {
     this.#views.delete(view);
     queueMicrotask(() => {
       if (this.#views.size > 0 || !this.#page) return;
@@ -96,13 +96,13 @@ export class Bridge {
   }
 
   /** Tell whether something is asked now, and in this view: the one that was pressed. */
-  asks(view: View): boolean {
+  asks(view: SwitchElement): boolean {
     const { phase, elsewhere } = this.snapshot;
     const asker = this.#asker && this.#views.has(this.#asker) ? this.#asker : [...this.#views][0];
     return view === asker && !elsewhere && (phase === 'consent' || phase === 'caution');
   }
 
-  press(view: View): void {
+  press(view: SwitchElement): void {
     this.#asker = view;
     const remembered = keep.get('consent') === this.network;
     this.#remembers ||= remembered;
@@ -122,7 +122,7 @@ export class Bridge {
     this.#dispatch({ type: 'confirm' });
   }
 
-  start(view: View): void {
+  start(view: SwitchElement): void {
     const { phase } = this.snapshot;
     if (!isOn(phase) && phase !== 'consent') this.press(view);
   }
@@ -144,7 +144,7 @@ export class Bridge {
   /** Forget choices and figures, and turn off. */
   forget(): void {
     this.stop();
-    keep.forget();
+    keep.removeAll();
     this.#remembers = this.#confirmed = false;
     this.#engine?.forget();
     this.#dispatch({ type: 'forget' });
@@ -187,7 +187,7 @@ export class Bridge {
   }
 
   async #load(): Promise<Engine> {
-    const module = await run<typeof import('./work/engine')>('engine');
+    const module = await importFile<typeof import('./work/engine')>('engine');
     const bridge = this;
     return new module.Engine({
       invite: this.network,
@@ -198,7 +198,7 @@ export class Bridge {
       get isHidden() {
         return document.hidden && !bridge.#isSeen;
       },
-      relay: (signal) => read('relay', signal),
+      relay: (signal) => fetchFile('relay', signal),
       figures: (figures) => this.#dispatch({ type: 'figures', figures }),
       pause: (pause) => this.#dispatch({ type: 'pause', pause }),
       report: (report) => this.#dispatch({ type: 'report', report }),
@@ -216,7 +216,7 @@ export class Bridge {
     bridges.delete(this.network);
   }
 
-  #dispatch(event: Event): void {
+  #dispatch(event: SwitchEvent): void {
     const [state, effects] = dispatch(this.#state, event);
     this.#state = state;
     for (const effect of effects) this.#carryOut(effect);
@@ -228,7 +228,7 @@ export class Bridge {
     for (const view of this.#views) view.show(snapshot, this.asks(view));
   }
 
-  #carryOut(effect: Effect): void {
+  #carryOut(effect: SwitchEffect): void {
     switch (effect) {
       case 'claim':
         return this.#tabs.claim();

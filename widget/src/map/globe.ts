@@ -6,7 +6,7 @@
 
 import { geoDistance, geoInterpolate, geoRotation } from 'd3-geo';
 import type { Snapshot } from '../core/switch/store';
-import { land, position, type Dot, type Point } from './world';
+import { landDots, positionOf, type Dot, type Point } from './world';
 
 /** Frames are so far apart while it turns, or somebody has just come … */
 const FRAME_MS = 40;
@@ -38,12 +38,12 @@ interface Colours {
   readonly warm: string;
 }
 
-export class Drawing {
+export class GlobeDrawing {
   readonly #canvas = document.createElement('canvas');
   readonly #ground = document.createElement('canvas');
   readonly #over = new AbortController();
   readonly #still = matchMedia('(prefers-reduced-motion: reduce)');
-  readonly #dots: readonly Dot[] = land();
+  readonly #dots: readonly Dot[] = landDots();
   #arcs: readonly Arc[] = [];
   #home: string | null = null;
   #centre: Point = [USUAL[0] - 70, USUAL[1]];
@@ -83,12 +83,12 @@ export class Drawing {
   }
 
   show({ crossing, country }: Snapshot): void {
-    const to = position(country);
+    const to = positionOf(country);
     const known = new Map(this.#arcs.map((arc) => [arc.country, arc]));
     const countries = [...new Set(crossing)];
     const isMoved = country !== this.#home;
     const arcs = countries.flatMap((name) => {
-      const from = position(name);
+      const from = positionOf(name);
       if (!name || !from) return [];
       const before = isMoved ? undefined : known.get(name);
       return [before ?? { country: name, from, to, since_ms: performance.now() }];

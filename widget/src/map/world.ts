@@ -20,7 +20,7 @@ export interface Dot {
 const SEA = '..';
 
 /** Return all dots of land. */
-export function land(): readonly Dot[] {
+export function landDots(): readonly Dot[] {
   const { step, south, cells } = __DOTS__;
   const dots: Dot[] = [];
   let latitude = south;
@@ -39,7 +39,7 @@ export function land(): readonly Dot[] {
 }
 
 /** Where a country is; null for one that nobody knows. */
-export const position = (country: string | null): Point | null =>
+export const positionOf = (country: string | null): Point | null =>
   (country && Object.hasOwn(__DOTS__.places, country) && __DOTS__.places[country]) || null;
 
 const across = (latitude: number, step: number): number =>

@@ -1,19 +1,19 @@
 /** Made-up states for somebody who designs a page; the switch marks them as examples. */
 
-import type { Pause } from '../core/switch/settings';
+import type { PauseReason } from '../core/switch/settings';
 import { INITIAL, type Phase, type Snapshot } from '../core/switch/store';
 
 const MB = 1e6;
 
 /** Return a state by the name of its phase; `helping` for any other name. */
-export function sample(name: string): Snapshot {
+export function example(name: string): Snapshot {
   const phases: Readonly<Record<string, Partial<Snapshot>>> = {
     off: {},
     consent: {},
     connecting: {},
     caution: { country: 'AQ' },
     waiting: {},
-    paused: { paused: 'battery' satisfies Pause },
+    paused: { paused: 'battery' satisfies PauseReason },
     retrying: { reason: 'broker_restart', retry_s: 40 },
     stopping: {},
     problem: { reason: 'no_webrtc' },

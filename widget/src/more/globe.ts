@@ -4,11 +4,11 @@ import type { Snapshot } from '../core/switch/store';
 
 type Module = typeof import('../map/globe');
 
-export class Globe {
+export class LazyGlobe {
   readonly #place: HTMLElement;
   readonly #label: string;
   readonly #fetch: () => Promise<Module>;
-  #drawn: InstanceType<Module['Drawing']> | null = null;
+  #drawn: InstanceType<Module['GlobeDrawing']> | null = null;
   #snapshot: Snapshot | null = null;
   #isLoading = false;
 
@@ -34,10 +34,10 @@ export class Globe {
   async #load(): Promise<void> {
     this.#isLoading = true;
     try {
-      const { Drawing } = await this.#fetch();
+      const { GlobeDrawing } = await this.#fetch();
       if (!this.#snapshot) return;
       this.#place.hidden = false;
-      this.#drawn = new Drawing(this.#place, this.#label);
+      this.#drawn = new GlobeDrawing(this.#place, this.#label);
       this.#drawn.show(this.#snapshot);
     } catch {
       // The list of countries beside it says the same.

@@ -3,11 +3,11 @@
 import type { Snapshot } from '../core/switch/store';
 import { make, write } from '../element/view/dom';
 import { fill, number, type Language } from '../element/view/language';
-import { Globe } from './globe';
-import { Walk } from './walkers';
+import { LazyGlobe } from './globe';
+import { Walkers } from './walkers';
 
 /** Where it is put. */
-export interface LivePlaces {
+export interface LiveNodes {
   readonly bridge: HTMLElement;
   readonly detail: HTMLElement;
   readonly notice: HTMLElement;
@@ -18,11 +18,11 @@ export interface LivePlaces {
 /** How long it is told that somebody new is there. */
 const NOTICE_MS = 8_000;
 
-export class Live {
-  readonly #places: LivePlaces;
+export class LiveView {
+  readonly #places: LiveNodes;
   readonly #language: Language;
-  readonly #globe: Globe;
-  readonly #walk: Walk;
+  readonly #globe: LazyGlobe;
+  readonly #walk: Walkers;
   /** Whether there is room for a globe. */
   readonly #isRoomy: () => boolean;
   #before: Snapshot | null = null;
@@ -30,7 +30,7 @@ export class Live {
   #noticing: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
-    places: LivePlaces,
+    places: LiveNodes,
     language: Language,
     isRoomy: () => boolean,
     map: () => Promise<typeof import('../map/globe')>,
@@ -38,8 +38,8 @@ export class Live {
     this.#places = places;
     this.#language = language;
     this.#isRoomy = isRoomy;
-    this.#walk = new Walk(places.bridge);
-    this.#globe = new Globe(places.globe, language.words.globe, map);
+    this.#walk = new Walkers(places.bridge);
+    this.#globe = new LazyGlobe(places.globe, language.words.globe, map);
   }
 
   show(snapshot: Snapshot): void {
@@ -64,7 +64,7 @@ export class Live {
   /** What somebody is told whose country may punish them. */
   warning(country: string | null): Node[] {
     const { code, words } = this.#language;
-    const name = place(code, country);
+    const name = countryName(code, country);
     const text = name ? fill(words.danger_how, { country: name }) : words.danger_how_unknown;
     return [make('h3', { id: 'question', tabindex: '-1' }, words.danger), make('p', {}, text)];
   }
@@ -75,7 +75,7 @@ export class Live {
     const { countries, notice } = this.#places;
     const counts = new Map<string, number>();
     for (const country of crossing) {
-      const name = place(code, country) ?? words.unknown;
+      const name = countryName(code, country) ?? words.unknown;
       counts.set(name, (counts.get(name) ?? 0) + 1);
     }
     const items = [...counts].map(([name, count]) => (count > 1 ? `${name} · ${number(code, count)}` : name));
@@ -83,7 +83,7 @@ export class Live {
     countries.hidden = crossing.length === 0;
     clearTimeout(this.#noticing);
     if (!before || crossing.length <= before.length) return write(notice);
-    const country = place(code, crossing.at(-1) ?? null);
+    const country = countryName(code, crossing.at(-1) ?? null);
     write(notice, country ? fill(words.arrived, { country }) : words.arrived_unknown);
     this.#noticing = setTimeout(() => write(notice), NOTICE_MS);
   }
@@ -107,7 +107,7 @@ export class Live {
 }
 
 /** A country's name; null where it is unknown. */
-export function place(code: string, country: string | null): string | null {
+export function countryName(code: string, country: string | null): string | null {
   if (!country) return null;
   try {
     return new Intl.DisplayNames([code, 'en'], { type: 'region' }).of(country) ?? country;

@@ -5,9 +5,9 @@ import english from '../words/en.json';
 import { make } from '../element/view/stylesheet';
 import CSS from './later.css';
 
-export { Live } from './live';
+export { LiveView } from './live';
 export { open } from './settings';
-export { sample } from './example';
+export { example } from './example';
 export { english };
 
 export const later = make(CSS);

@@ -1,9 +1,9 @@
 /** The visitor's limits and language. Every change is in force at once, and kept on this site. */
 
-import type { Settings } from '../core/switch/settings';
+import type { SwitchSettings } from '../core/switch/settings';
 import { make } from '../element/view/dom';
 import type { Language } from '../element/view/language';
-import { NAMES } from './languages';
+import { LANGUAGE_NAMES } from './languages';
 
 export interface SettingsEvents {
   /** `name` is an attribute's; an empty value leaves it to the page. */
@@ -18,7 +18,7 @@ const DAY = { from: 22 * 60, to: 7 * 60 };
 export function open(
   place: HTMLElement,
   { code, words }: Language,
-  settings: Settings,
+  settings: SwitchSettings,
   events: SettingsEvents,
 ): void {
   const put = (name: string, value: string) => events.chosen(name, value);
@@ -47,7 +47,7 @@ export function open(
   const language = make(
     'select',
     {},
-    ...Object.entries(NAMES).map(([value, name]) => make('option', { value, lang: value }, name)),
+    ...Object.entries(LANGUAGE_NAMES).map(([value, name]) => make('option', { value, lang: value }, name)),
   );
   language.value = code;
   language.addEventListener('change', () => events.speak(language.value));
@@ -68,7 +68,7 @@ export function open(
 
 function hours(
   words: Language['words'],
-  settings: Settings,
+  settings: SwitchSettings,
   put: (name: string, value: string) => void,
 ): HTMLElement[] {
   const is = make('input', { type: 'checkbox' });

@@ -6,7 +6,7 @@ const STEP_MS = 500;
 const STEPS = 16;
 const FADE_STEPS = 2;
 
-export class Walk {
+export class Walkers {
   readonly #walkers: SVGElement[];
   readonly #still = matchMedia('(prefers-reduced-motion: reduce)');
   #timer: ReturnType<typeof setInterval> | undefined;

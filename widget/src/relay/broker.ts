@@ -8,22 +8,22 @@ import {
   encode,
   SOFTWARE,
   VERSION,
-  type Bye,
+  type BrokerBye,
   type Decline,
-  type FriendReply,
+  type BrokerFriendReply,
   type FromVolunteer,
   type NatClass,
-  type Offer,
+  type BrokerOffer,
 } from '../core/wire/signalling';
 import type { Description } from '../core/wire/description';
-import type { Report } from '../core/switch/report';
-import type { Network } from './descriptor';
+import type { RelayReport } from '../core/switch/report';
+import type { DescriptorSource } from './descriptor';
 
 /** From opening the socket to the broker's welcome. */
 const WELCOME_MS = 10_000;
 
 /** Where the answer to one offer goes; silent once its conversation is over. */
-export interface Reply {
+export interface OfferReply {
   answer(description: Description): void;
   decline(reason: Decline): void;
 }
@@ -31,15 +31,15 @@ export interface Reply {
 export interface BrokerEvents {
   /** How many more people can be helped right now. */
   free(): number;
-  offer(offer: Offer, reply: Reply): void;
+  offer(offer: BrokerOffer, reply: OfferReply): void;
   /** Where this browser seems to be, and whether helping may be dangerous there. */
   placed(country: string | null, caution: boolean): void;
-  friend(reply: FriendReply): void;
-  changed(state: Report['broker'], reason: Reason | null, retry_s: number | null): void;
+  friend(reply: BrokerFriendReply): void;
+  changed(state: RelayReport['broker'], reason: Reason | null, retry_s: number | null): void;
 }
 
 /** How a conversation ended: why, and when to come back if the broker named a time. */
-interface Parting {
+interface ConversationEnd {
   readonly reason: Reason;
   readonly welcomed: boolean;
   readonly retry_s: number;
@@ -47,8 +47,8 @@ interface Parting {
   readonly again?: boolean;
 }
 
-export class Broker {
-  readonly #network: Network;
+export class BrokerConversation {
+  readonly #network: DescriptorSource;
   readonly #events: BrokerEvents;
   readonly #signal: AbortSignal;
   #send: ((message: FromVolunteer) => void) | null = null;
@@ -56,7 +56,7 @@ export class Broker {
   #renew: (() => void) | null = null;
   #nat: NatClass = 'unknown';
 
-  constructor(network: Network, events: BrokerEvents, signal: AbortSignal) {
+  constructor(network: DescriptorSource, events: BrokerEvents, signal: AbortSignal) {
     this.#network = network;
     this.#events = events;
     this.#signal = signal;
@@ -106,21 +106,21 @@ export class Broker {
     this.#send({ type: 'ready', free: this.#told, nat });
   }
 
-  async #visit(): Promise<Parting> {
+  async #visit(): Promise<ConversationEnd> {
     try {
       const { brokers } = await this.#network.describe();
       // Any of them, each time: volunteers spread out, and one that is down is left soon.
       return await this.#converse(brokers[Math.floor(Math.random() * brokers.length)] ?? '');
     } catch (error) {
-      if (error instanceof Problem && error.passing) {
+      if (error instanceof Problem && error.transient) {
         return { reason: error.reason, welcomed: false, retry_s: 0 };
       }
       throw error;
     }
   }
 
-  #converse(url: string): Promise<Parting> {
-    const { promise, resolve, reject } = withResolvers<Parting>();
+  #converse(url: string): Promise<ConversationEnd> {
+    const { promise, resolve, reject } = withResolvers<ConversationEnd>();
     let socket: WebSocket;
     try {
       socket = new WebSocket(`${url.replace(/^http/i, 'ws')}/v1/volunteer`);
@@ -170,7 +170,7 @@ export class Broker {
   }
 }
 
-const BYES: Readonly<Record<Bye['reason'], Reason>> = {
+const BYES: Readonly<Record<BrokerBye['reason'], Reason>> = {
   version: 'broker_version',
   malformed: 'broker_refused',
   restart: 'broker_restart',
@@ -178,7 +178,7 @@ const BYES: Readonly<Record<Bye['reason'], Reason>> = {
 };
 
 function leave(
-  { reason, retry_after_s }: Bye,
+  { reason, retry_after_s }: BrokerBye,
   part: (reason: Reason, retry_s: number) => void,
   reject: (problem: Problem) => void,
 ): void {
@@ -186,7 +186,7 @@ function leave(
   else part(BYES[reason], retry_after_s);
 }
 
-function replyTo({ offer }: Offer, send: (message: FromVolunteer) => void): Reply {
+function replyTo({ offer }: BrokerOffer, send: (message: FromVolunteer) => void): OfferReply {
   return {
     answer: (description) => send({ type: 'answer', offer, description }),
     decline: (reason) => send({ type: 'decline', offer, reason }),

@@ -9,7 +9,7 @@ import { DESCRIPTOR_BYTES } from '../core/limits';
 const FRESH_S = 600;
 const FETCH_MS = 10_000;
 
-export class Network {
+export class DescriptorSource {
   readonly #invite: Invite;
   readonly #signal: AbortSignal;
   #descriptor: Descriptor | null = null;

@@ -2,17 +2,17 @@
 
 import { decode } from '../core/wire/base64';
 import { readAsk, writeAnswer } from '../core/wire/friend';
-import type { FriendFault, FromRelay } from '../core/switch/report';
-import type { FriendReply } from '../core/wire/signalling';
+import type { FriendFailure, RelayToPage } from '../core/switch/report';
+import type { BrokerFriendReply } from '../core/wire/signalling';
 
 /** The broker answers within five seconds, and waits a little for a free place. */
 const REPLY_MS = 15_000;
 
-export class Friends {
-  readonly #post: (message: FromRelay) => void;
+export class FriendRequests {
+  readonly #post: (message: RelayToPage) => void;
   readonly #waiting = new Map<number, ReturnType<typeof setTimeout>>();
 
-  constructor(post: (message: FromRelay) => void) {
+  constructor(post: (message: RelayToPage) => void) {
     this.#post = post;
   }
 
@@ -32,7 +32,7 @@ export class Friends {
   }
 
   /** Take the broker's reply. */
-  async replied({ id, reply }: FriendReply): Promise<void> {
+  async replied({ id, reply }: BrokerFriendReply): Promise<void> {
     if (!this.#waiting.has(id)) return;
     const sealed = reply === null ? null : decode(reply);
     if (!sealed) return this.#fail(id, 'refused');
@@ -45,7 +45,7 @@ export class Friends {
     for (const id of [...this.#waiting.keys()]) this.#fail(id, 'off');
   }
 
-  #fail(id: number, fault: FriendFault): void {
+  #fail(id: number, fault: FriendFailure): void {
     this.#settle(id);
     this.#post({ type: 'friend_fault', id, fault });
   }

@@ -6,15 +6,15 @@ import { fromOwnSdp, MEDIA_VERSION, toSdp, type Description } from '../core/wire
 import { Problem, type Reason } from '../core/errors';
 import { parse } from '../core/wire/invite';
 import { LANES, SLOTS } from '../core/limits';
-import type { Allowance, FromRelay, Reels, Report, ToRelay } from '../core/switch/report';
-import type { Offer } from '../core/wire/signalling';
-import { Broker, type Reply } from './broker';
-import { project } from './link/pictures';
-import { Film, type Projector } from './link/videosender';
-import { Friends } from './friends';
+import type { VolunteerLimits, RelayToPage, EncodedStreams, RelayReport, PageToRelay } from '../core/switch/report';
+import type { BrokerOffer } from '../core/wire/signalling';
+import { BrokerConversation, type OfferReply } from './broker';
+import { frameSource } from './link/pictures';
+import { VideoSender, type FrameSource } from './link/videosender';
+import { FriendRequests } from './friends';
 import { Link } from './link/link';
-import { Network } from './descriptor';
-import { Pace } from './link/ratelimiter';
+import { DescriptorSource } from './descriptor';
+import { RateLimiter } from './link/ratelimiter';
 import { Person } from './person';
 import { joinChannel, joinSocket } from './link/pipe';
 
@@ -27,11 +27,11 @@ const REPORT_MS = 1_000;
 interface Entry {
   readonly link: Link;
   readonly person: Person;
-  readonly reply: Reply;
+  readonly reply: OfferReply;
   channel: RTCDataChannel | null;
   answer: Description | null;
-  projector: Projector | null;
-  film: Film | null;
+  projector: FrameSource | null;
+  film: VideoSender | null;
   /** Opens the exit's side once the client's is open; null where that was done at once. */
   readonly connect: (() => void) | null;
   isAnswered: boolean;
@@ -46,19 +46,19 @@ interface Request {
 }
 
 export class Relay {
-  readonly #post: (message: FromRelay) => void;
+  readonly #post: (message: RelayToPage) => void;
   readonly #entries = new Map<number, Entry>();
   readonly #people = new Set<Person>();
-  readonly #pace = new Pace();
-  readonly #friends: Friends;
+  readonly #pace = new RateLimiter();
+  readonly #friends: FriendRequests;
   readonly #stopping = new AbortController();
   #media = false;
-  #network: Network | null = null;
-  #broker: Broker | null = null;
-  #allowance: Allowance = { people: 0, lanes: 0, mbit: 0, bytes: 0 };
+  #network: DescriptorSource | null = null;
+  #broker: BrokerConversation | null = null;
+  #allowance: VolunteerLimits = { people: 0, lanes: 0, mbit: 0, bytes: 0 };
   #confirmed = false;
   #next = 1;
-  #report: Report = {
+  #report: RelayReport = {
     broker: 'connecting',
     reason: null,
     retry_s: null,
@@ -74,12 +74,12 @@ export class Relay {
   #reason: Reason | null = null;
   #ended = false;
 
-  constructor(post: (message: FromRelay) => void) {
+  constructor(post: (message: RelayToPage) => void) {
     this.#post = post;
-    this.#friends = new Friends(post);
+    this.#friends = new FriendRequests(post);
   }
 
-  handle(message: ToRelay): void {
+  handle(message: PageToRelay): void {
     switch (message.type) {
       case 'start':
         this.#confirmed = message.confirmed;
@@ -118,15 +118,15 @@ export class Relay {
     }
   }
 
-  #allow({ people, lanes, mbit, bytes }: Allowance): void {
+  #allow({ people, lanes, mbit, bytes }: VolunteerLimits): void {
     this.#allowance = { people: Math.min(people, SLOTS), lanes: Math.min(lanes, LANES), mbit, bytes };
     this.#pace.limit(mbit);
   }
 
   async #start(invite: string): Promise<void> {
     try {
-      this.#network = new Network(parse(invite), this.#stopping.signal);
-      this.#broker = new Broker(
+      this.#network = new DescriptorSource(parse(invite), this.#stopping.signal);
+      this.#broker = new BrokerConversation(
         this.#network,
         {
           free: () => this.#free,
@@ -158,7 +158,7 @@ export class Relay {
     if (stun.length === STUN_SERVERS) this.#post({ type: 'look', stun });
   }
 
-  #offered(offer: Offer, reply: Reply): void {
+  #offered(offer: BrokerOffer, reply: OfferReply): void {
     if (this.#free === 0) return reply.decline('busy');
     const addresses = offer.description.candidates.map(([, ip]) => ip);
     this.#open(offer, new Person(offer.exit, offer.country, addresses), reply);
@@ -166,8 +166,8 @@ export class Relay {
 
   /** Open a lane beside `link`, over which `person` asked for it. */
   #asked(lane: control.Lane, person: Person, link: Link): void {
-    const say = (message: control.FromRelay) => link.say(control.encode(message));
-    const reply: Reply = {
+    const say = (message: control.RelayToClient) => link.say(control.encode(message));
+    const reply: OfferReply = {
       answer: (description) => say({ type: 'lane_answer', lane: lane.lane, description }),
       decline: () => say({ type: 'lane_refused', lane: lane.lane }),
     };
@@ -177,7 +177,7 @@ export class Relay {
     this.#open(lane, person, reply);
   }
 
-  #open({ ticket, description, patient = false }: Request, person: Person, reply: Reply): void {
+  #open({ ticket, description, patient = false }: Request, person: Person, reply: OfferReply): void {
     const descriptor = this.#network?.descriptor;
     const exit = descriptor?.exits.find(({ id }) => id === person.exit);
     if (!descriptor || !exit) return reply.decline('unknown_exit');
@@ -238,10 +238,10 @@ export class Relay {
     this.#join(entry);
   }
 
-  #film(id: number, reels: Reels): void {
+  #film(id: number, reels: EncodedStreams): void {
     const entry = this.#entries.get(id);
     if (!entry) return;
-    entry.projector = project(reels, () => this.#post({ type: 'shoot', link: id }));
+    entry.projector = frameSource(reels, () => this.#post({ type: 'shoot', link: id }));
     this.#join(entry);
   }
 
@@ -266,7 +266,7 @@ export class Relay {
     entry.isAnswered = true;
     joinChannel(link, channel, (port) => {
       if (!answer.media || !projector) return port;
-      return (entry.film = new Film(port, projector, () => link.roomy('client')));
+      return (entry.film = new VideoSender(port, projector, () => link.roomy('client')));
     });
     reply.answer(answer);
     if (!connect) return;
@@ -312,7 +312,7 @@ export class Relay {
     this.#timer ??= setTimeout(() => this.#change({}), REPORT_MS);
   }
 
-  #change(part: Partial<Report>): void {
+  #change(part: Partial<RelayReport>): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#report = { ...this.#report, ...part, bytes: this.#bytes };

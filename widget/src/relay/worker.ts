@@ -1,17 +1,17 @@
 /** Entry of the Worker. */
 
-import type { FromRelay, Reels, ToRelay } from '../core/switch/report';
+import type { RelayToPage, EncodedStreams, PageToRelay } from '../core/switch/report';
 import { Relay } from './relay';
 
 /** The part of DedicatedWorkerGlobalScope used; its types cannot be loaded beside the DOM's. */
 interface Scope {
-  onmessage: ((event: MessageEvent<ToRelay>) => void) | null;
+  onmessage: ((event: MessageEvent<PageToRelay>) => void) | null;
   onrtctransform: ((event: { transformer: Transformer }) => void) | null;
-  postMessage(message: FromRelay): void;
+  postMessage(message: RelayToPage): void;
 }
 
 /** The part of RTCRtpScriptTransformer used: where a Worker gets encoded frames by its own event. */
-interface Transformer extends Omit<Reels, 'frames'> {
+interface Transformer extends Omit<EncodedStreams, 'frames'> {
   readonly options: { readonly link: number };
 }
 

@@ -1,25 +1,25 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { read, write } from '../../src/core/wire/description';
 import { Problem } from '../../src/core/errors';
-import type { FriendReply, Offer } from '../../src/core/wire/signalling';
-import { Broker, type Reply } from '../../src/relay/broker';
-import type { Network } from '../../src/relay/descriptor';
+import type { BrokerFriendReply, BrokerOffer } from '../../src/core/wire/signalling';
+import { BrokerConversation, type OfferReply } from '../../src/relay/broker';
+import type { DescriptorSource } from '../../src/relay/descriptor';
 import { GARBAGE, vectors } from '../vectors';
 import { FakeSocket } from './platform';
 
-const offer = vectors<{ message?: Offer }[]>('signalling').find(
+const offer = vectors<{ message?: BrokerOffer }[]>('signalling').find(
   ({ message }) => message?.type === 'offer',
-)?.message as Offer;
+)?.message as BrokerOffer;
 
 function setUp(describe: () => Promise<object> = async () => ({ brokers: ['https://b.example/x'] })) {
-  const offers: [Offer, Reply][] = [];
-  const replies: FriendReply[] = [];
+  const offers: [BrokerOffer, OfferReply][] = [];
+  const replies: BrokerFriendReply[] = [];
   const states: (string | null)[][] = [];
   const waits: (number | null)[] = [];
   const stopping = new AbortController();
   const free = { count: 5 };
-  const broker = new Broker(
-    { describe } as unknown as Network,
+  const broker = new BrokerConversation(
+    { describe } as unknown as DescriptorSource,
     {
       free: () => free.count,
       placed: () => {},

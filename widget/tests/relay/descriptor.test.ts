@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { decode } from '../../src/core/wire/base64';
 import { DESCRIPTOR_BYTES } from '../../src/core/limits';
-import { Network } from '../../src/relay/descriptor';
+import { DescriptorSource } from '../../src/relay/descriptor';
 import { vectors } from '../vectors';
 
 const { now_s, operator_key, documents } = vectors<{
@@ -33,7 +33,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-const setUp = () => new Network(invite, new AbortController().signal);
+const setUp = () => new DescriptorSource(invite, new AbortController().signal);
 
 test('the descriptor comes from the invite, without cookies or a referrer', async () => {
   answers = [says(good)];
@@ -83,10 +83,10 @@ describe('what cannot be used is a problem', () => {
     ['another key', 'network_signature', false, [says(bad)]],
     ['a page', 'network_format', false, [says('<html>')]],
     ['more than may be', 'network_format', false, [says('x'.repeat(DESCRIPTOR_BYTES + 1))]],
-  ])('%s', async (_name, reason, passing, given) => {
+  ])('%s', async (_name, reason, transient, given) => {
     answers = given;
     const network = setUp();
-    await expect(network.describe()).rejects.toMatchObject({ reason, passing });
+    await expect(network.describe()).rejects.toMatchObject({ reason, transient });
     expect(network.descriptor).toBeNull();
   });
 

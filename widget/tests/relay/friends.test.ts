@@ -1,18 +1,18 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { writeAnswer } from '../../src/core/wire/friend';
-import type { FromRelay } from '../../src/core/switch/report';
-import { Friends } from '../../src/relay/friends';
+import type { RelayToPage } from '../../src/core/switch/report';
+import { FriendRequests } from '../../src/relay/friends';
 
 const SEALED = new Uint8Array([1, 2, 3]);
-const posted: FromRelay[] = [];
-let friends: Friends;
+const posted: RelayToPage[] = [];
+let friends: FriendRequests;
 let text: string;
 
 beforeEach(async () => {
   text = (await writeAnswer(SEALED)).replace('answer', 'ask');
   vi.useFakeTimers();
   posted.length = 0;
-  friends = new Friends((message) => posted.push(message));
+  friends = new FriendRequests((message) => posted.push(message));
 });
 afterEach(() => vi.useRealTimers());
 

@@ -2,7 +2,7 @@ import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { encode, encodeUrl } from '../../src/core/wire/base64';
 import { LANE_BURST, LANES } from '../../src/core/limits';
-import type { Allowance, FromRelay, Report } from '../../src/core/switch/report';
+import type { VolunteerLimits, RelayToPage, RelayReport } from '../../src/core/switch/report';
 import { Relay } from '../../src/relay/relay';
 import { vectors } from '../vectors';
 import { FakeChannel, FakeSocket } from './platform';
@@ -18,7 +18,7 @@ const OWN_SDP = vectors<{ sdp: string; description: object | null }[]>('own_sdp'
 const EXIT = 'wss://exit.example/v1/link';
 
 let keys: { publicKey: KeyObject; privateKey: KeyObject };
-let posted: FromRelay[] = [];
+let posted: RelayToPage[] = [];
 
 /** The signed description of a network with the exits `ids`. */
 function network(...ids: string[]): string {
@@ -35,7 +35,7 @@ function network(...ids: string[]): string {
   return JSON.stringify({ payload, signature: encode(sign(null, signed, keys.privateKey)) });
 }
 
-async function setUp(allowance: Partial<Allowance> = {}, { welcome = {}, confirmed = false } = {}) {
+async function setUp(allowance: Partial<VolunteerLimits> = {}, { welcome = {}, confirmed = false } = {}) {
   keys = generateKeyPairSync('ed25519');
   vi.stubGlobal('fetch', async () => new Response(network('exit-1')));
   const raw = keys.publicKey.export({ type: 'spki', format: 'der' }).subarray(-32);
@@ -78,7 +78,7 @@ async function setUp(allowance: Partial<Allowance> = {}, { welcome = {}, confirm
   return { relay, broker, offer, made, join, ask, free };
 }
 
-function report(): Report | undefined {
+function report(): RelayReport | undefined {
   const last = posted.filter(({ type }) => type === 'report').at(-1);
   return last?.type === 'report' ? last.report : undefined;
 }

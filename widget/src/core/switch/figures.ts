@@ -13,7 +13,7 @@ export interface Counts {
   readonly seconds: number;
 }
 
-export interface Tally {
+export interface StoredFigures {
   readonly day: string;
   readonly today: Counts;
   readonly ever: Counts;
@@ -30,13 +30,13 @@ export function plus(one: Counts, more: Counts): Counts {
 }
 
 /** Return `tally` as it is on `day`, with `more` added to it. */
-export function add(tally: Tally, more: Counts, day: string): Tally {
+export function add(tally: StoredFigures, more: Counts, day: string): StoredFigures {
   const today = tally.day === day ? tally.today : NOTHING;
   return Object.freeze({ day, today: plus(today, more), ever: plus(tally.ever, more) });
 }
 
 /** Read what `JSON.stringify` made of a tally; nothing for what else is there. */
-export function read(text: string | null, day: string): Tally {
+export function read(text: string | null, day: string): StoredFigures {
   let kept: Partial<Record<string, unknown>> = {};
   try {
     kept = JSON.parse(text ?? '{}') ?? {};

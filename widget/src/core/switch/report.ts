@@ -4,7 +4,7 @@ import type { Reason } from '../errors';
 import type { NatClass } from '../wire/signalling';
 
 /** What the relay is doing; sent whenever it changes. Counts are of this run of the relay. */
-export interface Report {
+export interface RelayReport {
   readonly broker: 'connecting' | 'online' | 'retrying';
   /** Why the broker is not there, while retrying. */
   readonly reason: Reason | null;
@@ -25,7 +25,7 @@ export interface Report {
 }
 
 /** What the volunteer gives at most. */
-export interface Allowance {
+export interface VolunteerLimits {
   /** People helped at once. */
   readonly people: number;
   /** Links of one person. */
@@ -37,13 +37,13 @@ export interface Allowance {
 }
 
 /** A video sender's encoded frames; `frames` takes pictures for it where a Worker can make them. */
-export interface Reels {
+export interface EncodedStreams {
   readonly readable: ReadableStream<RTCEncodedVideoFrame>;
   readonly writable: WritableStream<RTCEncodedVideoFrame>;
   readonly frames: WritableStream<VideoFrame> | null;
 }
 /** Why a text that was pasted for `helpFriend` brought no answer. */
-export type FriendFault =
+export type FriendFailure =
   /** The switch is off, or the broker is not there. */
   | 'off'
   /** It is not a reader's text, or not all of it. */
@@ -52,19 +52,19 @@ export type FriendFault =
   | 'refused'
   | 'timeout';
 
-export type ToRelay =
+export type PageToRelay =
   | {
       readonly type: 'start';
       readonly invite: string;
-      readonly allowance: Allowance;
+      readonly allowance: VolunteerLimits;
       /** Whether the visitor has said the second yes before. */
       readonly confirmed: boolean;
       /** Whether this browser can do media links. */
       readonly media: boolean;
     }
-  | { readonly type: 'allow'; readonly allowance: Allowance }
+  | { readonly type: 'allow'; readonly allowance: VolunteerLimits }
   | { readonly type: 'channel'; readonly link: number; readonly channel: RTCDataChannel }
-  | { readonly type: 'video'; readonly link: number; readonly reels: Reels }
+  | { readonly type: 'video'; readonly link: number; readonly reels: EncodedStreams }
   | { readonly type: 'answered'; readonly link: number; readonly sdp: string }
   | { readonly type: 'peer_lost'; readonly link: number }
   /** Help although it may be dangerous here. */
@@ -80,9 +80,9 @@ export type ToRelay =
   /** The page is going: ask people to move, and close everything now. */
   | { readonly type: 'leave' };
 
-export type FromRelay =
+export type RelayToPage =
   | { readonly type: 'loaded' }
-  | { readonly type: 'report'; readonly report: Report }
+  | { readonly type: 'report'; readonly report: RelayReport }
   /** Make a PeerConnection for this offer (template SDP), and answer. */
   | {
       readonly type: 'peer';
@@ -96,7 +96,7 @@ export type FromRelay =
   | { readonly type: 'shoot'; readonly link: number }
   /** What to send back to the friend, or why there is nothing. */
   | { readonly type: 'friend_answer'; readonly id: number; readonly text: string }
-  | { readonly type: 'friend_fault'; readonly id: number; readonly fault: FriendFault }
+  | { readonly type: 'friend_fault'; readonly id: number; readonly fault: FriendFailure }
   | { readonly type: 'peer_over'; readonly link: number }
   /** Find out what NAT this browser is behind, with these STUN servers. */
   | { readonly type: 'look'; readonly stun: readonly string[] }

@@ -14,7 +14,7 @@ export interface Hours {
   readonly to: number;
 }
 
-export interface Settings {
+export interface SwitchSettings {
   /** People helped at once, at most. */
   readonly people: number;
   /** Links of one person at once, at most. */
@@ -34,7 +34,7 @@ export interface Settings {
 }
 
 /** Where a setting's text comes from: an attribute, or a choice that was kept. */
-export type Source = (name: string) => string | null | undefined;
+export type SettingSource = (name: string) => string | null | undefined;
 
 /** Names of all settings, as attributes. */
 export const SETTINGS = [
@@ -49,7 +49,7 @@ export const SETTINGS = [
 ] as const;
 
 /** Read each setting from the first of `sources` that has a value which makes sense. */
-export function settings(...sources: readonly Source[]): Settings {
+export function readSettings(...sources: readonly SettingSource[]): SwitchSettings {
   const first = <T>(name: (typeof SETTINGS)[number], read: (text: string) => T | undefined, usual: T): T => {
     for (const source of sources) {
       const text = source(name);
@@ -96,7 +96,7 @@ function hours(text: string): Hours | null | undefined {
 /** Why a switch that is on does nothing for a while; it goes on by itself. */
 export const PAUSES = ['quota', 'hours', 'battery', 'metered', 'hidden'] as const;
 
-export type Pause = (typeof PAUSES)[number];
+export type PauseReason = (typeof PAUSES)[number];
 
 /** What settings are held against. */
 export interface Conditions {
@@ -110,7 +110,7 @@ export interface Conditions {
 }
 
 /** Return why to pause now, or null. */
-export function pause(wanted: Settings, now: Conditions): Pause | null {
+export function pauseReason(wanted: SwitchSettings, now: Conditions): PauseReason | null {
   if (now.bytes >= wanted.megabytes * 1e6) return 'quota';
   if (wanted.hours && !within(wanted.hours, now.minute)) return 'hours';
   if (now.battery && !wanted.battery) return 'battery';

@@ -7,8 +7,8 @@
  */
 
 import type { Reason } from '../errors';
-import type { Report } from './report';
-import type { Pause } from './settings';
+import type { RelayReport } from './report';
+import type { PauseReason } from './settings';
 import { NOTHING, type Counts } from './figures';
 
 export type Phase =
@@ -37,7 +37,7 @@ export interface Snapshot {
   /** Why the network cannot be helped, or null. */
   readonly reason: Reason | null;
   /** Why it pauses, or null. */
-  readonly paused: Pause | null;
+  readonly paused: PauseReason | null;
   /** Seconds until the next try, as of when this state began. */
   readonly retry_s: number | null;
   /** Whether another tab of this site does the work. */
@@ -52,7 +52,7 @@ export interface Snapshot {
 /** What is counted outside. */
 export type Figures = Pick<Snapshot, 'totals' | 'today' | 'ever'>;
 
-export interface State {
+export interface SwitchState {
   readonly snapshot: Snapshot;
   /** The switch is on, here or by another tab. */
   readonly wanted: boolean;
@@ -63,15 +63,15 @@ export interface State {
   /** Whether this tab does the work, or stands in line for it. */
   readonly role: 'none' | 'claimed' | 'leader';
   readonly relay: 'none' | 'up' | 'ending';
-  readonly pause: Pause | null;
-  readonly report: Report | null;
+  readonly pause: PauseReason | null;
+  readonly report: RelayReport | null;
   readonly problem: Reason | null;
   /** What the tab that leads shows. */
   readonly mirror: Snapshot | null;
   readonly figures: Figures;
 }
 
-export type Event =
+export type SwitchEvent =
   /** The switch, or `start()` when it is not on; `problem` when there is no point in asking. */
   | { readonly type: 'press'; readonly remembered: boolean; readonly problem: Reason | null }
   | { readonly type: 'agree'; readonly remember: boolean }
@@ -88,12 +88,12 @@ export type Event =
   /** This tab leads from now on. */
   | { readonly type: 'lead' }
   | { readonly type: 'mirror'; readonly snapshot: Snapshot }
-  | { readonly type: 'pause'; readonly pause: Pause | null }
+  | { readonly type: 'pause'; readonly pause: PauseReason | null }
   | { readonly type: 'figures'; readonly figures: Figures }
-  | { readonly type: 'report'; readonly report: Report }
+  | { readonly type: 'report'; readonly report: RelayReport }
   | { readonly type: 'ended'; readonly reason: Reason | null };
 
-export type Effect =
+export type SwitchEffect =
   /** Stand in line for the lead of this site's tabs. */
   | 'claim'
   /** Leave the line, or the lead. */
@@ -105,7 +105,7 @@ export type Effect =
   | 'confirm'
   | 'remember';
 
-export type Step = readonly [State, readonly Effect[]];
+export type Step = readonly [SwitchState, readonly SwitchEffect[]];
 
 const FIGURES: Figures = Object.freeze({ totals: NOTHING, today: NOTHING, ever: NOTHING });
 const NOBODY: readonly (string | null)[] = Object.freeze([]);
@@ -121,7 +121,7 @@ const OFF: Snapshot = Object.freeze({
   ...FIGURES,
 });
 
-export const INITIAL: State = Object.freeze({
+export const INITIAL: SwitchState = Object.freeze({
   snapshot: OFF,
   wanted: false,
   asks: false,
@@ -140,8 +140,8 @@ const ON: readonly string[] = ['connecting', 'caution', 'waiting', 'helping', 'p
 /** Tell whether the switch is on in `phase`. */
 export const isOn = (phase: Phase): boolean => ON.includes(phase);
 
-export function dispatch(state: State, event: Event): Step {
-  const effects: Effect[] = [];
+export function dispatch(state: SwitchState, event: SwitchEvent): Step {
+  const effects: SwitchEffect[] = [];
   const changed = settle({ ...state, ...reduce(state, event, effects) }, effects);
   const snapshot = show(changed);
   if (!differs(snapshot, state.snapshot) && !differs({ ...changed, snapshot: 0 }, { ...state, snapshot: 0 })) {
@@ -151,7 +151,7 @@ export function dispatch(state: State, event: Event): Step {
   return [Object.freeze({ ...changed, snapshot: isNew ? Object.freeze(snapshot) : state.snapshot }), effects];
 }
 
-function reduce(state: State, event: Event, effects: Effect[]): Partial<State> {
+function reduce(state: SwitchState, event: SwitchEvent, effects: SwitchEffect[]): Partial<SwitchState> {
   switch (event.type) {
     case 'press':
       return press(state, event, effects);
@@ -188,10 +188,10 @@ function reduce(state: State, event: Event, effects: Effect[]): Partial<State> {
 }
 
 function press(
-  state: State,
-  { remembered, problem }: Event & { type: 'press' },
-  effects: Effect[],
-): Partial<State> {
+  state: SwitchState,
+  { remembered, problem }: SwitchEvent & { type: 'press' },
+  effects: SwitchEffect[],
+): Partial<SwitchState> {
   if (state.wanted) return stop(state, effects);
   if (state.asks) return { asks: false };
   if (state.snapshot.phase === 'stopping') return {};
@@ -200,12 +200,12 @@ function press(
   return { asks: true, problem: null };
 }
 
-function stop(state: State, effects: Effect[]): Partial<State> {
+function stop(state: SwitchState, effects: SwitchEffect[]): Partial<SwitchState> {
   if (state.mirror && state.wanted) effects.push('halt');
   return { wanted: false, asks: false, problem: null, mirror: null };
 }
 
-function mirror(state: State, snapshot: Snapshot): Partial<State> {
+function mirror(state: SwitchState, snapshot: Snapshot): Partial<SwitchState> {
   const copy = Object.freeze({ ...snapshot, elsewhere: true });
   if (isOn(snapshot.phase)) return { mirror: copy, wanted: true, asks: false, agreed: true, problem: null };
   if (snapshot.phase === 'stopping') return { mirror: copy, wanted: false };
@@ -213,7 +213,7 @@ function mirror(state: State, snapshot: Snapshot): Partial<State> {
   return state.mirror ? { mirror: null, wanted: false } : {};
 }
 
-function ended(state: State, reason: Reason | null): Partial<State> {
+function ended(state: SwitchState, reason: Reason | null): Partial<SwitchState> {
   if (state.relay === 'none') return {};
   const none = { relay: 'none', report: null } as const;
   const wasAsked = state.relay === 'ending' || state.pause !== null;
@@ -221,7 +221,7 @@ function ended(state: State, reason: Reason | null): Partial<State> {
 }
 
 /** Bring what runs in line with what is wanted. */
-function settle(state: State, effects: Effect[]): State {
+function settle(state: SwitchState, effects: SwitchEffect[]): SwitchState {
   let { role, relay, report } = state;
   const should = state.wanted && !state.pause;
   if (state.wanted && role === 'none') {
@@ -244,7 +244,7 @@ function settle(state: State, effects: Effect[]): State {
   return { ...state, role, relay, report };
 }
 
-function show(state: State): Snapshot {
+function show(state: SwitchState): Snapshot {
   const { mirror: other, report, figures } = state;
   if (other) return other;
   const phase = phaseOf(state);
@@ -262,7 +262,7 @@ function show(state: State): Snapshot {
   };
 }
 
-function phaseOf({ wanted, asks, problem, pause, role, relay, report }: State): Phase {
+function phaseOf({ wanted, asks, problem, pause, role, relay, report }: SwitchState): Phase {
   if (asks) return 'consent';
   if (!wanted) {
     if (relay !== 'none') return 'stopping';

@@ -10,12 +10,12 @@ import { PeerError } from '../errors';
 import { FRAME_BYTES, MEDIA_KEPT_BYTES, MESSAGE_COST_BYTES } from '../limits';
 
 /** In front of each message that goes over the DataChannel. */
-export const NUMBER_BYTES = 4;
+export const MESSAGE_NUMBER_BYTES = 4;
 const HEAD_BYTES = 2;
 const RECORD_BYTES = 6;
 const KIB = 1024;
 
-export class Reel {
+export class FramePacker {
   /** What the client is not known to have, by number. */
   readonly #kept = new Map<number, ArrayBuffer>();
   readonly #again = new Set<number>();
@@ -61,14 +61,14 @@ export class Reel {
     const [number] = this.#waiting();
     if (number === undefined) return null;
     const message = this.#leave(number);
-    const data = new Uint8Array(NUMBER_BYTES + message.length);
+    const data = new Uint8Array(MESSAGE_NUMBER_BYTES + message.length);
     new DataView(data.buffer).setUint32(0, number);
-    data.set(message, NUMBER_BYTES);
+    data.set(message, MESSAGE_NUMBER_BYTES);
     return data.buffer;
   }
 
   /** Take what fits into one frame; `idle_bytes` is the size of one that nothing waits for. */
-  frame(idle_bytes: number): ArrayBuffer {
+  nextFrame(idle_bytes: number): ArrayBuffer {
     const numbers: number[] = [];
     let size = HEAD_BYTES;
     for (const number of this.#waiting()) {
@@ -92,7 +92,7 @@ export class Reel {
   }
 
   /** Forget what comes before `next`: the client has it. Throws PeerError for what never left. */
-  got(next: number): void {
+  acknowledge(next: number): void {
     const end = this.#extend(next);
     for (; this.#first < end; this.#first++) {
       const bytes = this.#kept.get(this.#first)?.byteLength ?? 0;

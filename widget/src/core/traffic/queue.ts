@@ -5,7 +5,7 @@ import { MESSAGE_COST_BYTES } from '../limits';
 /** Messages taken before the room they had is given back. */
 const SLACK = 256;
 
-export class Queue {
+export class MessageQueue {
   #messages: ArrayBuffer[] = [];
   #first = 0;
   #bytes = 0;

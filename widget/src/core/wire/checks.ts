@@ -31,7 +31,7 @@ export function fields(value: unknown): Fields {
 }
 
 /** Require that `value` has no other keys than these. */
-export function only(value: Fields, ...names: readonly string[]): void {
+export function onlyKeys(value: Fields, ...names: readonly string[]): void {
   for (const name of value.keys()) {
     if (!names.includes(name)) malformed('an unknown field');
   }
@@ -46,20 +46,20 @@ export function text(value: unknown, min: number, max: number, pattern?: RegExp)
 }
 
 /** An integer, `min` ≤ value ≤ `max`. */
-export function whole(value: unknown, min: number, max: number): number {
+export function integer(value: unknown, min: number, max: number): number {
   if (!Number.isSafeInteger(value)) return malformed('not an integer');
   const number = value as number;
   return number >= min && number <= max ? number : malformed('an integer out of range');
 }
 
 /** A finite number, `min` ≤ value ≤ `max`. */
-export function real(value: unknown, min: number, max: number): number {
+export function number(value: unknown, min: number, max: number): number {
   return typeof value === 'number' && value >= min && value <= max
     ? value
     : malformed('not a number in range');
 }
 
-export function bool(value: unknown): boolean {
+export function boolean(value: unknown): boolean {
   return typeof value === 'boolean' ? value : malformed('neither true nor false');
 }
 
@@ -75,6 +75,6 @@ export function list<T>(
   return Object.freeze(value.map((item) => read(item)));
 }
 
-export function one<T extends string>(value: unknown, options: readonly T[]): T {
+export function oneOf<T extends string>(value: unknown, options: readonly T[]): T {
   return options.find((option) => option === value) ?? malformed('not one of the known words');
 }

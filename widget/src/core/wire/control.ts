@@ -32,14 +32,14 @@ export interface Resend {
   readonly gaps: readonly (readonly [first: number, end: number])[];
 }
 
-export type ToRelay = Lane | Got | Resend;
+export type ClientToRelay = Lane | Got | Resend;
 
-export type FromRelay =
+export type RelayToClient =
   | { readonly type: 'lane_answer'; readonly lane: number; readonly description: Description }
   | { readonly type: 'lane_refused'; readonly lane: number };
 
 /** Return `message` as JSON text. */
-export function encode(message: FromRelay): string {
+export function encode(message: RelayToClient): string {
   return JSON.stringify(
     message.type === 'lane_answer'
       ? { ...message, description: description.write(message.description) }
@@ -48,7 +48,7 @@ export function encode(message: FromRelay): string {
 }
 
 /** Parse what a side says; null when it means nothing to a relay. Throws PeerError. */
-export function decode(text: string): ToRelay | null {
+export function decode(text: string): ClientToRelay | null {
   if (text.length > SIGNAL_MESSAGE_BYTES) throw new PeerError('limit', 'a large control message');
   const given = shape.parse(text);
   switch (given.get('type')) {
@@ -69,12 +69,12 @@ export function decode(text: string): ToRelay | null {
   }
 }
 
-const number = (value: unknown): number => shape.whole(value, 0, 2 ** 32 - 1);
+const number = (value: unknown): number => shape.integer(value, 0, 2 ** 32 - 1);
 
 function lane(given: shape.Fields): Lane {
   return Object.freeze({
     type: 'lane',
-    lane: shape.whole(given.get('lane'), 0, 2 ** 31 - 1),
+    lane: shape.integer(given.get('lane'), 0, 2 ** 31 - 1),
     ticket: shape.text(given.get('ticket'), 0, TICKET_BYTES),
     description: description.read(given.get('description')),
   });

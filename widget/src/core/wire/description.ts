@@ -8,7 +8,7 @@
 import { decode, encode } from './base64';
 import { PeerError } from '../errors';
 import { CANDIDATES, LINK_MESSAGE_BYTES } from '../limits';
-import { NUMBER_BYTES } from '../traffic/framepacker';
+import { MESSAGE_NUMBER_BYTES } from '../traffic/framepacker';
 import * as shape from './checks';
 
 /** Both sides create the link's DataChannel as negotiated, with this id. */
@@ -41,18 +41,18 @@ export interface Description {
 /** Check a description out of JSON. Throws PeerError. */
 export function read(value: unknown): Description {
   const given = shape.fields(value);
-  shape.only(given, 'ufrag', 'pwd', 'fingerprint', 'setup', 'candidates', 'media');
+  shape.onlyKeys(given, 'ufrag', 'pwd', 'fingerprint', 'setup', 'candidates', 'media');
   const fingerprint = decode(shape.text(given.get('fingerprint'), 44, 44));
   if (fingerprint?.length !== 32) throw new PeerError('malformed', 'a bad fingerprint');
   return Object.freeze({
     ufrag: shape.text(given.get('ufrag'), 4, 64, ICE_TEXT),
     pwd: shape.text(given.get('pwd'), 22, 64, ICE_TEXT),
     fingerprint,
-    setup: shape.one(given.get('setup'), SETUPS),
+    setup: shape.oneOf(given.get('setup'), SETUPS),
     candidates: given.has('candidates')
       ? shape.list(given.get('candidates'), 0, CANDIDATES, readCandidate)
       : [],
-    ...(given.has('media') && { media: shape.whole(given.get('media'), 1, 255) }),
+    ...(given.has('media') && { media: shape.integer(given.get('media'), 1, 255) }),
   });
 }
 
@@ -60,7 +60,7 @@ function readCandidate(value: unknown): Candidate {
   const [kind, ip, port] = shape.list(value, 3, 3, (item) => item);
   const address = shape.text(ip, 2, 45);
   if (canonical(address) !== address) throw new PeerError('malformed', 'a bad address');
-  return Object.freeze([shape.one(kind, KINDS), address, shape.whole(port, 1, 65535)] as const);
+  return Object.freeze([shape.oneOf(kind, KINDS), address, shape.integer(port, 1, 65535)] as const);
 }
 
 /** Return the IP address `text` in its canonical form (RFC 5952 for IPv6), or null.
@@ -108,7 +108,7 @@ export function toSdp(description: Description): string {
     ...transport,
     'a=sctp-port:5000',
     // A browser refuses to send what is larger than the other side takes.
-    `a=max-message-size:${LINK_MESSAGE_BYTES + (description.media ? NUMBER_BYTES : 0)}`,
+    `a=max-message-size:${LINK_MESSAGE_BYTES + (description.media ? MESSAGE_NUMBER_BYTES : 0)}`,
     ...description.candidates.map(candidateLine),
     ...(description.media ? videoLines(description, transport) : []),
   ];

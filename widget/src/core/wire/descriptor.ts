@@ -10,7 +10,7 @@ import { DESCRIPTOR_BYTES, DESCRIPTOR_ENTRIES } from '../limits';
 import * as shape from './checks';
 import { EXIT_ID } from './signalling';
 
-export interface Exit {
+export interface ExitEntry {
   readonly id: string;
   /** wss://…: the link endpoint. */
   readonly url: string;
@@ -23,7 +23,7 @@ export interface Descriptor {
   readonly expires_s: number;
   /** Base URLs, without a trailing slash. */
   readonly brokers: readonly string[];
-  readonly exits: readonly Exit[];
+  readonly exits: readonly ExitEntry[];
   /** `stun:host:port`. */
   readonly stun: readonly string[];
   /** Whether peers may name private addresses: the network is a laboratory's. */
@@ -81,15 +81,15 @@ async function isSigned(
 
 function read(payload: string): Descriptor {
   const given = shape.parse(payload);
-  const format = given.has('format') ? shape.whole(given.get('format'), ...INTEGER) : FORMAT;
+  const format = given.has('format') ? shape.integer(given.get('format'), ...INTEGER) : FORMAT;
   if (format !== FORMAT) throw new Problem('network_format');
   const key = (value: unknown) => {
     if (decode(shape.text(value, 44, 44))?.length !== 32) throw new PeerError('malformed', 'a key');
   };
   return Object.freeze({
     name: shape.text(given.get('name'), 1, 100),
-    issued_s: shape.whole(given.get('issued_s'), 0, LAST_TIME_S),
-    expires_s: shape.whole(given.get('expires_s'), 0, LAST_TIME_S),
+    issued_s: shape.integer(given.get('issued_s'), 0, LAST_TIME_S),
+    expires_s: shape.integer(given.get('expires_s'), 0, LAST_TIME_S),
     brokers: shape.list(given.get('brokers'), 1, DESCRIPTOR_ENTRIES, (item) => {
       const broker = shape.fields(item);
       key(broker.get('seal_key'));
@@ -108,7 +108,7 @@ function read(payload: string): Descriptor {
         )
       : [],
     private_candidates: given.has('private_candidates')
-      ? shape.bool(given.get('private_candidates'))
+      ? shape.boolean(given.get('private_candidates'))
       : false,
   });
 }

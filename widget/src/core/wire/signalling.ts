@@ -35,7 +35,7 @@ export type FromVolunteer =
   | { readonly type: 'friend'; readonly id: number; readonly request: string };
 
 /** A client wants a link to an exit, which is looked up in the signed descriptor. */
-export interface Offer {
+export interface BrokerOffer {
   readonly type: 'offer';
   readonly offer: number;
   readonly exit: string;
@@ -48,7 +48,7 @@ export interface Offer {
 }
 
 /** The hello was accepted; offers may come. */
-export interface Welcome {
+export interface BrokerWelcome {
   readonly type: 'welcome';
   readonly version: number;
   /** Where this volunteer seems to be; null when the broker cannot tell. */
@@ -58,7 +58,7 @@ export interface Welcome {
 }
 
 /** The sealed reply to a `friend`, base64; null when the request cannot be used. */
-export interface FriendReply {
+export interface BrokerFriendReply {
   readonly type: 'friend_reply';
   readonly id: number;
   readonly reply: string | null;
@@ -67,13 +67,13 @@ export interface FriendReply {
 const BYES = ['version', 'malformed', 'restart', 'full'] as const;
 
 /** The conversation ends; come back after `retry_after_s`, or never when it is null. */
-export interface Bye {
+export interface BrokerBye {
   readonly type: 'bye';
   readonly reason: (typeof BYES)[number];
   readonly retry_after_s: number | null;
 }
 
-export type FromBroker = Welcome | Offer | FriendReply | Bye;
+export type FromBroker = BrokerWelcome | BrokerOffer | BrokerFriendReply | BrokerBye;
 
 /** Return `message` as JSON text. */
 export function encode(message: FromVolunteer): string {
@@ -106,15 +106,15 @@ export function decode(data: unknown): FromBroker {
   }
 }
 
-function welcome(given: shape.Fields): Welcome {
+function welcome(given: shape.Fields): BrokerWelcome {
   const version = given.has('version')
-    ? shape.whole(given.get('version'), Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
+    ? shape.integer(given.get('version'), Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
     : VERSION;
   return Object.freeze({
     type: 'welcome',
     version,
     country: country(given),
-    caution: given.has('caution') ? shape.bool(given.get('caution')) : false,
+    caution: given.has('caution') ? shape.boolean(given.get('caution')) : false,
   });
 }
 
@@ -123,11 +123,11 @@ function country(given: shape.Fields): string | null {
   return code === null ? null : shape.text(code, 2, 2, COUNTRY);
 }
 
-function offer(given: shape.Fields): Offer {
-  const patient = given.has('patient') && shape.bool(given.get('patient'));
+function offer(given: shape.Fields): BrokerOffer {
+  const patient = given.has('patient') && shape.boolean(given.get('patient'));
   return Object.freeze({
     type: 'offer',
-    offer: shape.whole(given.get('offer'), 0, 2 ** 31 - 1),
+    offer: shape.integer(given.get('offer'), 0, 2 ** 31 - 1),
     exit: shape.text(given.get('exit'), 1, 32, EXIT_ID),
     ticket: shape.text(given.get('ticket'), 0, TICKET_BYTES),
     description: description.read(given.get('description')),
@@ -136,23 +136,23 @@ function offer(given: shape.Fields): Offer {
   });
 }
 
-function friendReply(given: shape.Fields): FriendReply {
+function friendReply(given: shape.Fields): BrokerFriendReply {
   const reply = given.get('reply');
   if (reply !== null && !decodeBase64(shape.text(reply, 0, SIGNAL_MESSAGE_BYTES))) {
     throw new PeerError('malformed', 'not base64');
   }
   return Object.freeze({
     type: 'friend_reply',
-    id: shape.whole(given.get('id'), 0, 2 ** 31 - 1),
+    id: shape.integer(given.get('id'), 0, 2 ** 31 - 1),
     reply: reply as string | null,
   });
 }
 
-function bye(given: shape.Fields): Bye {
+function bye(given: shape.Fields): BrokerBye {
   const retry_after_s = given.get('retry_after_s') ?? null;
   return Object.freeze({
     type: 'bye',
-    reason: shape.one(given.get('reason'), BYES),
-    retry_after_s: retry_after_s === null ? null : shape.real(retry_after_s, 0, 86_400),
+    reason: shape.oneOf(given.get('reason'), BYES),
+    retry_after_s: retry_after_s === null ? null : shape.number(retry_after_s, 0, 86_400),
   });
 }

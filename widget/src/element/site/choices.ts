@@ -3,10 +3,10 @@
 import { SETTINGS } from '../../core/switch/settings';
 import * as keep from './storage';
 
-export type Choices = ReadonlyMap<string, string>;
+export type VisitorChoices = ReadonlyMap<string, string>;
 
 /** Read what was chosen; whatever else is there counts as nothing. */
-export function choices(): Choices {
+export function readChoices(): VisitorChoices {
   try {
     const given = Object.entries(JSON.parse(keep.get('choices') ?? '{}') as object);
     return new Map(given.filter(([name, value]) => isSetting(name) && typeof value === 'string'));
@@ -16,8 +16,8 @@ export function choices(): Choices {
 }
 
 /** Choose `value` for a setting; an empty one leaves it to the page. */
-export function choose(name: string, value: string): void {
-  const all = new Map(choices());
+export function setChoice(name: string, value: string): void {
+  const all = new Map(readChoices());
   if (value) all.set(name, value);
   else all.delete(name);
   keep.set('choices', JSON.stringify(Object.fromEntries(all)));

@@ -28,7 +28,7 @@ export const languages = (): string[] =>
     .map((name) => name.slice(6));
 
 /** Fetch a file whole. Throws Problem. */
-export async function read(name: string, signal: AbortSignal): Promise<ArrayBuffer> {
+export async function fetchFile(name: string, signal: AbortSignal): Promise<ArrayBuffer> {
   const { url, integrity } = part(name, 'js');
   try {
     const response = await fetch(url, { ...OPTIONS, integrity, signal });
@@ -40,7 +40,7 @@ export async function read(name: string, signal: AbortSignal): Promise<ArrayBuff
 }
 
 /** Fetch a language's words. Throws. */
-export async function words(code: string): Promise<unknown> {
+export async function fetchWords(code: string): Promise<unknown> {
   const name = `words-${code}`;
   const response = await fetch(part(name, 'json').url, OPTIONS);
   const text = await response.arrayBuffer();
@@ -55,7 +55,7 @@ export async function words(code: string): Promise<unknown> {
 const modules = new Map<string, Promise<unknown>>();
 
 /** Run a file as a module, once; what failed may be tried again. Throws Problem. */
-export function run<T>(name: string): Promise<T> {
+export function importFile<T>(name: string): Promise<T> {
   const known = modules.get(name);
   if (known) return known as Promise<T>;
   const made = load(name);

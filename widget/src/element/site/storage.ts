@@ -6,11 +6,11 @@
 const memory = new Map<string, string>();
 
 /** `consent` and `caution` hold the network said yes to; `choices`, `figures` JSON; `look` words. */
-export type Kept = 'consent' | 'caution' | 'choices' | 'figures' | 'language' | 'folded';
+export type StoredName = 'consent' | 'caution' | 'choices' | 'figures' | 'language' | 'folded';
 
-const key = (name: Kept) => `passerelle-${name}`;
+const key = (name: StoredName) => `passerelle-${name}`;
 
-export function get(name: Kept): string | null {
+export function get(name: StoredName): string | null {
   try {
     return localStorage.getItem(key(name));
   } catch {
@@ -18,7 +18,7 @@ export function get(name: Kept): string | null {
   }
 }
 
-export function set(name: Kept, value: string): void {
+export function set(name: StoredName, value: string): void {
   try {
     localStorage.setItem(key(name), value);
   } catch {
@@ -26,7 +26,7 @@ export function set(name: Kept, value: string): void {
   }
 }
 
-export function forget(): void {
+export function removeAll(): void {
   for (const name of ['consent', 'caution', 'choices', 'figures', 'language', 'folded'] as const) {
     try {
       localStorage.removeItem(key(name));
@@ -45,7 +45,7 @@ export function today(): string {
 }
 
 /** For parts of the widget that are fetched later, which have no memory in common with this. */
-export interface Keep {
+export interface SiteStorage {
   readonly get: typeof get;
   readonly set: typeof set;
   readonly today: typeof today;

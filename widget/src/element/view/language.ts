@@ -2,7 +2,7 @@
 
 import type { Snapshot } from '../../core/switch/store';
 import en from '../../words/en.json';
-import { languages, words as read } from '../site/files';
+import { languages, fetchWords as read } from '../site/files';
 
 export type Words = typeof en;
 
@@ -30,7 +30,7 @@ export async function load(code: string): Promise<Language> {
 }
 
 /** Return the language there is that comes first in `wanted` (BCP 47), English for want of any. */
-export function choose(wanted: readonly (string | null | undefined)[]): string {
+export function chooseLanguage(wanted: readonly (string | null | undefined)[]): string {
   const known = ['en', ...languages()];
   for (const tag of wanted) {
     const [language = '', ...rest] = tag?.toLowerCase().split(/[-_]/) ?? [];

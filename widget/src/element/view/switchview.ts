@@ -3,13 +3,13 @@
 import { isOn, type Snapshot } from '../../core/switch/store';
 import { make, write } from './dom';
 import { pill, scene } from './scene';
-import type { Live, LivePlaces } from '../../more/live';
+import type { LiveView, LiveNodes } from '../../more/live';
 import { fill, number, size, status, time, type Language } from './language';
 
 export const LAYOUTS = ['panel', 'inline', 'banner', 'floating'] as const;
 export type Layout = (typeof LAYOUTS)[number];
 
-export interface FaceEvents {
+export interface SwitchViewEvents {
   press(): void;
   agree(remember: boolean): void;
   refuse(): void;
@@ -23,15 +23,15 @@ export interface FaceEvents {
 /** Time shared that is worth telling. */
 const WORTH_S = 60;
 
-export class Face {
+export class SwitchView {
   readonly card: HTMLElement;
   readonly #language: Language;
-  readonly #events: FaceEvents;
+  readonly #events: SwitchViewEvents;
   readonly #switch: HTMLButtonElement;
   readonly #status: HTMLElement;
   readonly #lead: HTMLElement;
   readonly #question: HTMLElement;
-  readonly #places: LivePlaces;
+  readonly #places: LiveNodes;
   readonly #figures: readonly HTMLElement[];
   readonly #todays: readonly HTMLElement[];
   readonly #numbers: HTMLElement;
@@ -42,9 +42,9 @@ export class Face {
   #snapshot: Snapshot | null = null;
   #asked: string | null = null;
   #isFolded = true;
-  #live: Live | null = null;
+  #live: LiveView | null = null;
 
-  constructor(language: Language, events: FaceEvents, isExample: boolean) {
+  constructor(language: Language, events: SwitchViewEvents, isExample: boolean) {
     this.#isExample = isExample;
     this.#language = language;
     this.#events = events;
@@ -160,7 +160,7 @@ export class Face {
   }
 
   /** Show what there is to see while the switch is on, too. */
-  liven(make: (places: LivePlaces) => Live): void {
+  liven(make: (places: LiveNodes) => LiveView): void {
     this.#live ??= make(this.#places);
     this.#asked = null;
   }

@@ -24,20 +24,20 @@ const TICK_MS = 10_000;
 /** A tick that is later than this woke up with the machine: hidden pages' are up to 60 s apart. */
 const SLEPT_MS = 150_000;
 
-export interface AroundEvents {
+export interface ConditionsEvents {
   /** Something is different, or time went by. */
   changed(): void;
   /** What connections were open may be gone. */
   moved(): void;
 }
 
-export class Around {
-  readonly #events: AroundEvents;
+export class ConditionsWatcher {
+  readonly #events: ConditionsEvents;
   #over: AbortController | null = null;
   #battery: Battery | null = null;
   #tick_ms = 0;
 
-  constructor(events: AroundEvents) {
+  constructor(events: ConditionsEvents) {
     this.#events = events;
   }
 

@@ -4,14 +4,14 @@
  */
 
 import { DATA_CHANNEL_ID } from '../../core/wire/description';
-import { Camera, FILMING, type CameraEvents } from './video';
+import { VideoTrack, VIDEO_OPTIONS, type VideoTrackEvents } from './video';
 
 /** Gathering is given up after this long: a STUN server that does not answer costs no more. */
 const GATHERING_MS = 1_000;
 /** A connection may recover from a lost network for this long. */
 const DISCONNECTED_MS = 5_000;
 
-export interface PeerEvents extends CameraEvents {
+export interface PeerConnectionEvents extends VideoTrackEvents {
   /** Take the channel; it can be transferred only now. */
   channel(channel: RTCDataChannel): void;
   /** Our own SDP, complete enough to be sent. */
@@ -19,10 +19,10 @@ export interface PeerEvents extends CameraEvents {
   lost(): void;
 }
 
-export class Peer {
+export class PeerConnection {
   readonly #connection: RTCPeerConnection;
-  readonly #events: PeerEvents;
-  readonly #camera: Camera;
+  readonly #events: PeerConnectionEvents;
+  readonly #camera: VideoTrack;
   readonly #over = new AbortController();
   #patient: boolean;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -32,12 +32,12 @@ export class Peer {
    * A `patient` one does not give up before it was connected: checks that arrive after the browser
    * calls it failed still connect it, and the relay says when to stop waiting.
    */
-  constructor(stun: readonly string[], patient: boolean, events: PeerEvents) {
+  constructor(stun: readonly string[], patient: boolean, events: PeerConnectionEvents) {
     this.#events = events;
-    this.#camera = new Camera(events);
+    this.#camera = new VideoTrack(events);
     this.#patient = patient;
     this.#connection = new RTCPeerConnection({
-      ...FILMING,
+      ...VIDEO_OPTIONS,
       iceServers: stun.length > 0 ? [{ urls: [...stun] }] : [],
     });
     this.#connection.onconnectionstatechange = () => this.#changed();

@@ -4,40 +4,40 @@
  */
 
 import type { Reason } from '../../core/errors';
-import type { Allowance, Report } from '../../core/switch/report';
-import { pause, type Pause, type Settings } from '../../core/switch/settings';
+import type { VolunteerLimits, RelayReport } from '../../core/switch/report';
+import { pauseReason, type PauseReason, type SwitchSettings } from '../../core/switch/settings';
 import type { Figures } from '../../core/switch/store';
-import { Around } from './conditions';
-import { Counter } from './figurecounter';
-import type { Keep } from '../site/storage';
-import { Session } from './relayhost';
+import { ConditionsWatcher } from './conditions';
+import { FigureCounter } from './figurecounter';
+import type { SiteStorage } from '../site/storage';
+import { RelayHost } from './relayhost';
 
 export interface EngineHost {
   readonly invite: string;
-  readonly settings: Settings | undefined;
+  readonly settings: SwitchSettings | undefined;
   /** Whether no tab of the site is visible. */
   readonly isHidden: boolean;
-  readonly keep: Keep;
+  readonly keep: SiteStorage;
   /** The relay's script. */
   relay(signal: AbortSignal): Promise<ArrayBuffer>;
   figures(figures: Figures): void;
-  pause(pause: Pause | null): void;
-  report(report: Report): void;
+  pause(pause: PauseReason | null): void;
+  report(report: RelayReport): void;
   ended(reason: Reason | null): void;
 }
 
 export class Engine {
   readonly #host: EngineHost;
-  readonly #around: Around;
-  readonly #counter: Counter;
-  #session: Session | null = null;
+  readonly #around: ConditionsWatcher;
+  readonly #counter: FigureCounter;
+  #session: RelayHost | null = null;
   /** Of the last look: with a new day the bytes of a day begin anew. */
   #day = '';
 
   constructor(host: EngineHost) {
     this.#host = host;
-    this.#counter = new Counter(host.keep);
-    this.#around = new Around({
+    this.#counter = new FigureCounter(host.keep);
+    this.#around = new ConditionsWatcher({
       changed: () => this.look(),
       moved: () => this.#session?.renew(),
     });
@@ -55,7 +55,7 @@ export class Engine {
 
   begin(confirmed: boolean): void {
     this.#counter.begin();
-    const session = new Session(this.#allowance, {
+    const session = new RelayHost(this.#allowance, {
       relay: (signal) => this.#host.relay(signal),
       report: (report) => {
         this.#counter.take(report);
@@ -116,10 +116,10 @@ export class Engine {
     const day = this.#host.keep.today();
     if (day !== this.#day) this.#session?.allow(this.#allowance);
     this.#day = day;
-    this.#host.pause(pause(settings, { ...this.#around.now, hidden: isHidden, bytes }));
+    this.#host.pause(pauseReason(settings, { ...this.#around.now, hidden: isHidden, bytes }));
   }
 
-  get #allowance(): Allowance {
+  get #allowance(): VolunteerLimits {
     const { people = 0, lanes = 0, mbit = 0, megabytes = 0 } = this.#host.settings ?? {};
     const left = Math.max(0, megabytes * 1e6 - this.#counter.figures.today.bytes);
     return { people, lanes, mbit, bytes: this.#counter.bytes + left };

@@ -1,26 +1,26 @@
 /** Counts what was given, from what the relay reports, and keeps it on this site. */
 
-import { plus, add, NOTHING, read, type Counts, type Tally } from '../../core/switch/figures';
+import { plus, add, NOTHING, read, type Counts, type StoredFigures } from '../../core/switch/figures';
 import type { Figures } from '../../core/switch/store';
-import type { Report } from '../../core/switch/report';
-import type { Keep } from '../site/storage';
+import type { RelayReport } from '../../core/switch/report';
+import type { SiteStorage } from '../site/storage';
 
 /** Longest time between two looks that is counted: a machine that sleeps helps nobody. */
 const LONGEST_S = 90;
 /** Between two writings. */
 const WRITE_MS = 5_000;
 
-export class Counter {
-  readonly #keep: Keep;
+export class FigureCounter {
+  readonly #keep: SiteStorage;
   #totals: Counts = NOTHING;
-  #tally: Tally;
+  #tally: StoredFigures;
   /** What this run's reports have said so far. */
-  #report: Pick<Report, 'helped' | 'bytes'> = { helped: 0, bytes: 0 };
+  #report: Pick<RelayReport, 'helped' | 'bytes'> = { helped: 0, bytes: 0 };
   /** When the last look was, while somebody can be helped. */
   #look_ms: number | null = null;
   #written_ms = 0;
 
-  constructor(kept: Keep) {
+  constructor(kept: SiteStorage) {
     this.#keep = kept;
     this.#tally = this.#read();
   }
@@ -43,7 +43,7 @@ export class Counter {
   }
 
   /** Take `report`. */
-  take(report: Report): void {
+  take(report: RelayReport): void {
     const people = report.helped - this.#report.helped;
     const bytes = report.bytes - this.#report.bytes;
     this.#report = report;
@@ -82,7 +82,7 @@ export class Counter {
     this.#keep.set('figures', JSON.stringify(this.#tally));
   }
 
-  #read(): Tally {
+  #read(): StoredFigures {
     return read(this.#keep.get('figures'), this.#keep.today());
   }
 }

@@ -5,48 +5,48 @@
  */
 
 import { Problem, type Reason } from '../../core/errors';
-import type { Allowance, FriendFault, FromRelay, Report, ToRelay } from '../../core/switch/report';
-import { canFilm } from './video';
+import type { VolunteerLimits, FriendFailure, RelayToPage, RelayReport, PageToRelay } from '../../core/switch/report';
+import { canSendVideo } from './video';
 import { findClass } from './nat';
-import { canRelay, Peer } from './connection';
+import { canRelay, PeerConnection } from './connection';
 
 /** From stopping to nothing left: the relay drains for most of it. */
 const STOP_MS = 1_500;
 /** For the Worker to say that it runs. */
 const LOADED_MS = 10_000;
 
-export interface SessionEvents {
+export interface RelayHostEvents {
   /** Fetch the relay's script, checked. Throws Problem. */
   relay(signal: AbortSignal): Promise<ArrayBuffer>;
-  report(report: Report): void;
+  report(report: RelayReport): void;
   /** Everything is closed; `reason` when it was not asked for. Sent once. */
   ended(reason: Reason | null): void;
 }
 
-interface Asked {
+interface PendingText {
   resolve(text: string): void;
   reject(problem: FriendProblem): void;
 }
 
 /** Why a friend's text brought no answer. */
 export class FriendProblem extends Error {
-  constructor(readonly reason: FriendFault) {
+  constructor(readonly reason: FriendFailure) {
     super(reason);
   }
 }
 
-export class Session {
-  readonly #events: SessionEvents;
+export class RelayHost {
+  readonly #events: RelayHostEvents;
   readonly #over = new AbortController();
-  readonly #peers = new Map<number, Peer>();
-  readonly #asked = new Map<number, Asked>();
+  readonly #peers = new Map<number, PeerConnection>();
+  readonly #asked = new Map<number, PendingText>();
   #next = 0;
   readonly #looking = new AbortController();
   #worker: Worker | null = null;
   #isStopping = false;
-  #allowance: Allowance;
+  #allowance: VolunteerLimits;
 
-  constructor(allowance: Allowance, events: SessionEvents) {
+  constructor(allowance: VolunteerLimits, events: RelayHostEvents) {
     this.#allowance = allowance;
     this.#events = events;
   }
@@ -60,16 +60,16 @@ export class Session {
       const worker = await this.#load();
       if (this.#over.signal.aborted) return worker.terminate();
       this.#worker = worker;
-      worker.onmessage = ({ data }: MessageEvent<FromRelay>) => this.#handle(data);
+      worker.onmessage = ({ data }: MessageEvent<RelayToPage>) => this.#handle(data);
       worker.onerror = () => this.#finish('internal');
-      this.#post({ type: 'start', invite, allowance: this.#allowance, confirmed, media: canFilm() });
+      this.#post({ type: 'start', invite, allowance: this.#allowance, confirmed, media: canSendVideo() });
     } catch (error) {
       this.#finish(error instanceof Problem ? error.reason : 'internal');
     }
   }
 
   /** Give at most this from now on. */
-  allow(allowance: Allowance): void {
+  allow(allowance: VolunteerLimits): void {
     this.#allowance = allowance;
     this.#post({ type: 'allow', allowance });
   }
@@ -150,7 +150,7 @@ export class Session {
     });
   }
 
-  #handle(message: FromRelay): void {
+  #handle(message: RelayToPage): void {
     switch (message.type) {
       case 'loaded':
         return;
@@ -175,7 +175,7 @@ export class Session {
     }
   }
 
-  #settle(id: number): Asked | undefined {
+  #settle(id: number): PendingText | undefined {
     const asked = this.#asked.get(id);
     this.#asked.delete(id);
     return asked;
@@ -188,7 +188,7 @@ export class Session {
 
   #connect(link: number, sdp: string, stun: readonly string[], patient: boolean): void {
     try {
-      const peer = new Peer(stun, patient, {
+      const peer = new PeerConnection(stun, patient, {
         channel: (channel) =>
           this.#post({ type: 'channel', link, channel }, channel as unknown as Transferable),
         reels: (reels) => {
@@ -207,7 +207,7 @@ export class Session {
     }
   }
 
-  #post(message: ToRelay, ...transfer: Transferable[]): void {
+  #post(message: PageToRelay, ...transfer: Transferable[]): void {
     this.#worker?.postMessage(message, transfer);
   }
 

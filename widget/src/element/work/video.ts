@@ -5,7 +5,7 @@
  * are drawn here, when asked for.
  */
 
-import type { Reels } from '../../core/switch/report';
+import type { EncodedStreams } from '../../core/switch/report';
 
 const SIDE = 64;
 /** The client says how much; the browser's own limits only have to be out of the way. */
@@ -19,7 +19,7 @@ interface Unknown {
   };
 }
 interface StreamingSender {
-  createEncodedStreams(): Omit<Reels, 'frames'>;
+  createEncodedStreams(): Omit<EncodedStreams, 'frames'>;
 }
 interface Requester {
   requestFrame?(): void;
@@ -30,28 +30,28 @@ const streams = () =>
   typeof RTCRtpSender !== 'undefined' && 'createEncodedStreams' in RTCRtpSender.prototype;
 
 /** Tell whether this browser can put data into a video's frames. */
-export function canFilm(): boolean {
+export function canSendVideo(): boolean {
   return (streams() && Generator !== undefined) || typeof RTCRtpScriptTransform !== 'undefined';
 }
 
 /** Options of a PeerConnection with such a video; unknown ones are ignored. */
-export const FILMING = { encodedInsertableStreams: true };
+export const VIDEO_OPTIONS = { encodedInsertableStreams: true };
 
-export interface CameraEvents {
+export interface VideoTrackEvents {
   /** Take the encoded frames; they can be transferred. */
-  reels(reels: Reels): void;
+  reels(reels: EncodedStreams): void;
   /** Return what hands the encoded frames to the Worker. */
   transform(): RTCRtpScriptTransform;
 }
 
-export class Camera {
-  readonly #events: CameraEvents;
+export class VideoTrack {
+  readonly #events: VideoTrackEvents;
   #sender: RTCRtpSender | undefined;
   #track: MediaStreamTrack | undefined;
   #frames: WritableStream<VideoFrame> | null = null;
   #shoot: () => void = () => {};
 
-  constructor(events: CameraEvents) {
+  constructor(events: VideoTrackEvents) {
     this.#events = events;
   }
 

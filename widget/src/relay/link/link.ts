@@ -8,8 +8,8 @@
 import * as control from '../../core/wire/control';
 import { PeerError, type LinkCode } from '../../core/errors';
 import { LINK_MESSAGE_BYTES } from '../../core/limits';
-import { Flow, type Port } from './outbox';
-import type { Pace } from './ratelimiter';
+import { Outbox, type MessagePipe } from './outbox';
+import type { RateLimiter } from './ratelimiter';
 
 /** Time for a side to open: a WebSocket needs three round trips, ICE may try for long. */
 const OPEN_MS = { client: 15_000, exit: 10_000 } as const;
@@ -28,7 +28,7 @@ export interface LinkEvents {
   /** `bytes` were copied. */
   carried(bytes: number): void;
   /** The client says something to this relay. Throws PeerError. */
-  heard(message: control.ToRelay): void;
+  heard(message: control.ClientToRelay): void;
   /** Both sides are closed, or were given up. The last event, and sent once. */
   over(code: LinkCode): void;
 }
@@ -38,7 +38,7 @@ type Timer = ReturnType<typeof setTimeout>;
 export class Link {
   readonly #events: LinkEvents;
   /** What is on its way *to* each side. */
-  readonly #flows: Readonly<Record<Side, Flow>>;
+  readonly #flows: Readonly<Record<Side, Outbox>>;
   readonly #opening: Readonly<Record<Side, Timer>>;
   readonly #lost = new Set<Side>();
   #end: LinkCode | null = null;
@@ -46,10 +46,10 @@ export class Link {
   #timer: Timer | undefined;
 
   /** A `patient` link waits for a client that comes late, and for the exit after it. */
-  constructor(pace: Pace, events: LinkEvents, patient = false) {
+  constructor(pace: RateLimiter, events: LinkEvents, patient = false) {
     this.#events = events;
     const flow = () =>
-      new Flow(pace, {
+      new Outbox(pace, {
         carried: (bytes) => events.carried(bytes),
         failed: (code) => this.close(code),
       });
@@ -67,7 +67,7 @@ export class Link {
   }
 
   /** Give a side its pipe, which need not be open yet. */
-  attach(side: Side, port: Port): void {
+  attach(side: Side, port: MessagePipe): void {
     if (this.#end === null) this.#flows[side].attach(port);
     else port.close(this.#end);
   }

@@ -6,11 +6,11 @@
 
 import { PeerError, type LinkCode } from '../../core/errors';
 import { BUFFERED_BYTES, HIGH_WATER_BYTES, LOW_WATER_BYTES, WAITING_BYTES } from '../../core/limits';
-import { Queue } from '../../core/traffic/queue';
-import type { Pace, Taker } from './ratelimiter';
+import { MessageQueue } from '../../core/traffic/queue';
+import type { RateLimiter, RateLimited } from './ratelimiter';
 
 /** One side's pipe: reliable, ordered messages. */
-export interface Port {
+export interface MessagePipe {
   /** Bytes accepted by `send` and not yet sent. */
   readonly bufferedAmount: number;
   send(data: string | ArrayBuffer): void;
@@ -20,24 +20,24 @@ export interface Port {
   close(code: LinkCode): void;
 }
 
-export interface FlowEvents {
+export interface OutboxEvents {
   /** `bytes` were handed to the pipe. */
   carried(bytes: number): void;
   /** The pipe takes nothing more, or not fast enough. */
   failed(code: LinkCode): void;
 }
 
-export class Flow implements Taker {
-  readonly #pace: Pace;
-  readonly #events: FlowEvents;
-  readonly #queue = new Queue();
+export class Outbox implements RateLimited {
+  readonly #pace: RateLimiter;
+  readonly #events: OutboxEvents;
+  readonly #queue = new MessageQueue();
   #state: 'opening' | 'open' | 'closed' = 'opening';
-  #port: Port | null = null;
+  #port: MessagePipe | null = null;
   /** Whether the browser's buffer was full, and is not yet down to the low mark. */
   #isFull = false;
   #end: LinkCode | null = null;
 
-  constructor(pace: Pace, events: FlowEvents) {
+  constructor(pace: RateLimiter, events: OutboxEvents) {
     this.#pace = pace;
     this.#events = events;
   }
@@ -46,7 +46,7 @@ export class Flow implements Taker {
     return this.#state;
   }
 
-  attach(port: Port): void {
+  attach(port: MessagePipe): void {
     this.#port = port;
   }
 
@@ -80,7 +80,7 @@ export class Flow implements Taker {
     if (this.#state === 'open') this.#pump();
   }
 
-  turn(): number {
+  sendOne(): number {
     if (!this.#isRoomy()) {
       this.#rest();
       return 0;

@@ -1,15 +1,15 @@
 /** Makes the pictures of a media link's video. What they show is never sent. */
 
-import type { Reels } from '../../core/switch/report';
-import type { Projector } from './videosender';
+import type { EncodedStreams } from '../../core/switch/report';
+import type { FrameSource } from './videosender';
 
 export const SIDE = 64;
 /** An encoder drops a picture that is not at least a millisecond later than the last. */
 const APART_US = 1_000;
 
 /** Return a link's projector; where a Worker cannot make pictures, `ask` has the page make one. */
-export function project({ readable, writable, frames }: Reels, ask: () => void): Projector {
-  return { readable, writable, shoot: frames ? generator(frames) : ask };
+export function frameSource({ readable, writable, frames }: EncodedStreams, ask: () => void): FrameSource {
+  return { readable, writable, requestFrame: frames ? generator(frames) : ask };
 }
 
 function generator(frames: WritableStream<VideoFrame>): () => void {

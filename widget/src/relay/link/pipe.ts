@@ -2,7 +2,7 @@
 
 import { closeCode } from '../../core/errors';
 import { LOW_WATER_BYTES } from '../../core/limits';
-import type { Port } from './outbox';
+import type { MessagePipe } from './outbox';
 import type { Link, Side } from './link';
 
 /** How often a full WebSocket is looked at, which does not tell: half of what is left by then. */
@@ -27,7 +27,7 @@ export function joinSocket(link: Link, socket: WebSocket): void {
 export function joinChannel(
   link: Link,
   channel: RTCDataChannel,
-  wrap: (port: Port) => Port = (plain) => plain,
+  wrap: (port: MessagePipe) => MessagePipe = (plain) => plain,
 ): void {
   listen(link, 'client', channel);
   channel.bufferedAmountLowThreshold = LOW_WATER_BYTES;
@@ -39,9 +39,9 @@ export function joinChannel(
 
 function port(
   pipe: WebSocket | RTCDataChannel,
-  watch: Port['watch'],
-  close: Port['close'],
-): Port {
+  watch: MessagePipe['watch'],
+  close: MessagePipe['close'],
+): MessagePipe {
   return {
     get bufferedAmount() {
       return pipe.bufferedAmount;

@@ -7,16 +7,16 @@ const BURST_S = 0.1;
 const BYTES_PER_MBIT = 125_000;
 
 /** Something with messages that wait for their turn. */
-export interface Taker {
+export interface RateLimited {
   /** Send one message and return its bytes; wait again for the next. 0 when there is none. */
-  turn(): number;
+  sendOne(): number;
 }
 
-export class Pace {
+export class RateLimiter {
   /** Null where there is no limit. */
   #bucket: Bucket | null = null;
   /** In the order of their turns. */
-  readonly #waiting = new Set<Taker>();
+  readonly #waiting = new Set<RateLimited>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** Allow `mbit` × 10⁶ bits a second from now on; Infinity for no limit. */
@@ -36,13 +36,13 @@ export class Pace {
   }
 
   /** Give `taker` a turn after those who wait already. */
-  wait(taker: Taker): void {
+  wait(taker: RateLimited): void {
     this.#waiting.add(taker);
     this.#timer ??= this.#wake();
   }
 
   /** Give `taker` no turn. */
-  leave(taker: Taker): void {
+  leave(taker: RateLimited): void {
     this.#waiting.delete(taker);
     if (this.#waiting.size > 0) return;
     clearTimeout(this.#timer);
@@ -54,7 +54,7 @@ export class Pace {
     for (const taker of this.#waiting) {
       if (this.#wait_ms() > 0) break;
       this.#waiting.delete(taker);
-      const bytes = taker.turn();
+      const bytes = taker.sendOne();
       this.#bucket?.take(bytes, performance.now());
     }
     this.#timer = this.#waiting.size > 0 ? this.#wake() : undefined;

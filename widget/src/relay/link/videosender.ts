@@ -9,8 +9,8 @@
 import type { Got, Resend } from '../../core/wire/control';
 import type { LinkCode } from '../../core/errors';
 import { LOW_WATER_BYTES } from '../../core/limits';
-import { Reel } from '../../core/traffic/framepacker';
-import type { Port } from './outbox';
+import { FramePacker } from '../../core/traffic/framepacker';
+import type { MessagePipe } from './outbox';
 
 /** Frames under way at once. */
 const PENDING = 2;
@@ -29,22 +29,22 @@ const IDLE_LEAST_BYTES = 200;
 const IDLE_SPREAD_BYTES = 900;
 
 /** One encoded frame, whatever the browser calls it. */
-export interface Encoded {
+export interface EncodedFrame {
   data: ArrayBuffer;
 }
 
 /** A sender's encoded frames on their way, and a way to ask for one more. */
-export interface Projector {
-  readonly readable: ReadableStream<Encoded>;
-  readonly writable: WritableStream<Encoded>;
-  shoot(): void;
+export interface FrameSource {
+  readonly readable: ReadableStream<EncodedFrame>;
+  readonly writable: WritableStream<EncodedFrame>;
+  requestFrame(): void;
 }
 
-export class Film implements Port {
-  readonly #channel: Port;
-  readonly #projector: Projector;
+export class VideoSender implements MessagePipe {
+  readonly #channel: MessagePipe;
+  readonly #projector: FrameSource;
   readonly #roomy: () => void;
-  readonly #reel = new Reel();
+  readonly #reel = new FramePacker();
   #pending = 0;
   #late = 0;
   #idle = 0;
@@ -55,11 +55,11 @@ export class Film implements Port {
   #isShut = false;
 
   /** `roomy` is called when little waits, after `watch`. */
-  constructor(channel: Port, projector: Projector, roomy: () => void) {
+  constructor(channel: MessagePipe, projector: FrameSource, roomy: () => void) {
     this.#channel = channel;
     this.#projector = projector;
     this.#roomy = roomy;
-    const fill = new TransformStream<Encoded, Encoded>({
+    const fill = new TransformStream<EncodedFrame, EncodedFrame>({
       transform: (frame, onward) => {
         // Always: an encoder's own bytes would be read as messages.
         frame.data = this.#fill();
@@ -88,7 +88,7 @@ export class Film implements Port {
 
   /** Take what the client says of its messages. Throws PeerError. */
   hear(message: Got | Resend): void {
-    if (message.type === 'got') this.#reel.got(message.next);
+    if (message.type === 'got') this.#reel.acknowledge(message.next);
     else this.#reel.resend(message.gaps);
     if (this.#end !== null && this.#reel.isDone) return this.#shut(this.#end);
     if (message.type === 'resend' && this.#reel.queued_bytes > 0) {
@@ -126,14 +126,14 @@ export class Film implements Port {
   #ask(): void {
     if (this.#pending >= PENDING) return;
     this.#pending += 1;
-    this.#projector.shoot();
+    this.#projector.requestFrame();
   }
 
   #fill(): ArrayBuffer {
     this.#pending = Math.max(0, this.#pending - 1);
     this.#late = Math.max(0, this.#late - 1);
     const isFull = this.#reel.queued_bytes > 0;
-    const frame = this.#reel.frame(IDLE_LEAST_BYTES + Math.random() * IDLE_SPREAD_BYTES);
+    const frame = this.#reel.nextFrame(IDLE_LEAST_BYTES + Math.random() * IDLE_SPREAD_BYTES);
     if (isFull) {
       this.#idle = 0;
       if (this.#reel.queued_bytes > 0) this.#ask();

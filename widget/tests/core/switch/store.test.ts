@@ -1,25 +1,25 @@
 import { describe, expect, test } from 'vitest';
-import type { Report } from '../../../src/core/switch/report';
+import type { RelayReport } from '../../../src/core/switch/report';
 import {
   dispatch,
   INITIAL,
   isOn,
-  type Effect,
-  type Event,
+  type SwitchEffect,
+  type SwitchEvent,
   type Phase,
-  type State,
+  type SwitchState,
 } from '../../../src/core/switch/store';
 
-const press: Event = { type: 'press', remembered: false, problem: null };
-const agree: Event = { type: 'agree', remember: false };
-const stop: Event = { type: 'stop' };
-const lead: Event = { type: 'lead' };
-const halted: Event = { type: 'halted' };
-const pause = (why: 'battery' | null): Event => ({ type: 'pause', pause: why });
+const press: SwitchEvent = { type: 'press', remembered: false, problem: null };
+const agree: SwitchEvent = { type: 'agree', remember: false };
+const stop: SwitchEvent = { type: 'stop' };
+const lead: SwitchEvent = { type: 'lead' };
+const halted: SwitchEvent = { type: 'halted' };
+const pause = (why: 'battery' | null): SwitchEvent => ({ type: 'pause', pause: why });
 /** What a tab that leads tells. */
-const mirror = (phase: Phase): Event => ({ type: 'mirror', snapshot: { ...INITIAL.snapshot, phase } });
-const ended: Event = { type: 'ended', reason: null };
-const report = (part: Partial<Report> = {}): Event => ({
+const mirror = (phase: Phase): SwitchEvent => ({ type: 'mirror', snapshot: { ...INITIAL.snapshot, phase } });
+const ended: SwitchEvent = { type: 'ended', reason: null };
+const report = (part: Partial<RelayReport> = {}): SwitchEvent => ({
   type: 'report',
   report: {
     broker: 'online',
@@ -35,9 +35,9 @@ const report = (part: Partial<Report> = {}): Event => ({
   },
 });
 
-function play(...events: Event[]): { state: State; effects: Effect[]; phases: string[] } {
+function play(...events: SwitchEvent[]): { state: SwitchState; effects: SwitchEffect[]; phases: string[] } {
   let state = INITIAL;
-  const effects: Effect[] = [];
+  const effects: SwitchEffect[] = [];
   const phases: string[] = [];
   for (const event of events) {
     const [next, more] = dispatch(state, event);
@@ -76,7 +76,7 @@ describe('consent', () => {
     const { phases, effects } = play(press, agree, lead, press, ended, press);
     expect(phases.at(-1)).toBe('connecting');
     expect(effects).toEqual(['claim', 'begin', 'end', 'yield', 'claim']);
-    const forget: Event = { type: 'forget' };
+    const forget: SwitchEvent = { type: 'forget' };
     expect(play(press, agree, lead, press, ended, forget, press).phases.at(-1)).toBe('consent');
   });
 
@@ -90,7 +90,7 @@ describe('consent', () => {
     const { phases, effects } = play(press, agree, lead, report({ caution: true, country: 'TM' }));
     expect(phases.at(-1)).toBe('caution');
     expect(effects).not.toContain('confirm');
-    const confirm: Event = { type: 'confirm' };
+    const confirm: SwitchEvent = { type: 'confirm' };
     const yes = play(press, agree, lead, report({ caution: true }), confirm, report());
     expect(yes.effects.at(-1)).toBe('confirm');
     expect(yes.phases.at(-1)).toBe('waiting');
@@ -134,7 +134,7 @@ describe('while on', () => {
   });
 
   test('an end nobody asked for is a problem with its reason; a press tries again', () => {
-    const failed: Event = { type: 'ended', reason: 'network_signature' };
+    const failed: SwitchEvent = { type: 'ended', reason: 'network_signature' };
     const { state, phases, effects } = play(press, agree, lead, failed);
     expect(state.snapshot).toMatchObject({ phase: 'problem', reason: 'network_signature' });
     expect(play(press, agree, lead, failed, press).phases.at(-1)).toBe('connecting');
@@ -249,7 +249,7 @@ test('states are frozen, and only the events that matter make a new one', () => 
 });
 
 test('after any events, something runs exactly when begin was not followed by an end', () => {
-  const events: Event[] = [
+  const events: SwitchEvent[] = [
     press,
     agree,
     { type: 'refuse' },

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { PeerError } from '../../../src/core/errors';
 import { FRAME_BYTES, LINK_MESSAGE_BYTES, MEDIA_KEPT_BYTES } from '../../../src/core/limits';
-import { Reel } from '../../../src/core/traffic/framepacker';
+import { FramePacker } from '../../../src/core/traffic/framepacker';
 import { vectors } from '../../vectors';
 
 const message = (fill: number, size = 3): ArrayBuffer => new Uint8Array(size).fill(fill).buffer;
@@ -21,8 +21,8 @@ function unpack(frame: ArrayBuffer): [number, [number, Uint8Array][]] {
 
 const numbers = (frame: ArrayBuffer): number[] => unpack(frame)[1].map(([number]) => number);
 
-function filled(count: number, size = 3): Reel {
-  const reel = new Reel();
+function filled(count: number, size = 3): FramePacker {
+  const reel = new FramePacker();
   for (let index = 0; index < count; index++) reel.push(message(index, size));
   return reel;
 }
@@ -31,25 +31,25 @@ describe('frames', () => {
   test.each(vectors<{ messages: string[]; frame: string }[]>('media'))(
     'have the bytes that Python reads',
     ({ messages, frame }) => {
-      const reel = new Reel();
+      const reel = new FramePacker();
       for (const text of messages) reel.push(new Uint8Array(Buffer.from(text, 'hex')).buffer);
-      expect(Buffer.from(reel.frame(0)).toString('hex')).toBe(frame);
+      expect(Buffer.from(reel.nextFrame(0)).toString('hex')).toBe(frame);
     },
   );
 
   test('hold as many whole messages as fit, and say what waits behind them', () => {
     const reel = filled(20, LINK_MESSAGE_BYTES);
-    const first = reel.frame(0);
+    const first = reel.nextFrame(0);
     expect(first.byteLength).toBeLessThanOrEqual(FRAME_BYTES);
     expect(numbers(first)).toEqual([0, 1, 2, 3, 4, 5, 6]);
     expect(unpack(first)[0]).toBe((13 * LINK_MESSAGE_BYTES) / 1024);
-    expect(numbers(reel.frame(0))).toEqual([7, 8, 9, 10, 11, 12, 13]);
-    expect(numbers(reel.frame(0))).toEqual([14, 15, 16, 17, 18, 19]);
+    expect(numbers(reel.nextFrame(0))).toEqual([7, 8, 9, 10, 11, 12, 13]);
+    expect(numbers(reel.nextFrame(0))).toEqual([14, 15, 16, 17, 18, 19]);
     expect([reel.queued_bytes, reel.isDone]).toEqual([0, false]);
   });
 
   test('are of the size wished for where nothing waits, and mean nothing then', () => {
-    const frame = new Reel().frame(700);
+    const frame = new FramePacker().nextFrame(700);
     expect(frame.byteLength).toBe(700);
     expect(unpack(frame)).toEqual([0, []]);
   });
@@ -58,78 +58,78 @@ describe('frames', () => {
 test('what goes another way has its number in front', () => {
   const reel = filled(2);
   expect(reel.shift()).toEqual(new Uint8Array([0, 0, 0, 0, 0, 0, 0]).buffer);
-  expect(numbers(reel.frame(0))).toEqual([1]);
+  expect(numbers(reel.nextFrame(0))).toEqual([1]);
   expect(reel.shift()).toBeNull();
 });
 
 describe('what was sent', () => {
   test('is sent again under its old number, ahead of the rest, until the client has it', () => {
     const reel = filled(6);
-    reel.frame(0);
+    reel.nextFrame(0);
     reel.push(message(6));
     reel.resend([[1, 3], [2, 4]]);
     expect(reel.queued_bytes).toBe(4 * 3);
-    reel.got(2);
+    reel.acknowledge(2);
     expect(reel.queued_bytes).toBe(3 * 3);
-    expect(unpack(reel.frame(0))[1]).toEqual([
+    expect(unpack(reel.nextFrame(0))[1]).toEqual([
       [2, new Uint8Array(message(2))],
       [3, new Uint8Array(message(3))],
       [6, new Uint8Array(message(6))],
     ]);
-    reel.got(7);
+    reel.acknowledge(7);
     expect(reel.isDone).toBe(true);
   });
 
   test('and has arrived is not sent again', () => {
     const reel = filled(4);
-    reel.frame(0);
-    reel.got(4);
+    reel.nextFrame(0);
+    reel.acknowledge(4);
     reel.resend([[0, 4]]);
     expect([reel.queued_bytes, reel.shift()]).toEqual([0, null]);
   });
 
   test('may be acknowledged more than once', () => {
     const reel = filled(4);
-    reel.frame(0);
-    reel.got(3);
-    reel.got(3);
-    expect(numbers(reel.frame(0))).toEqual([]);
+    reel.nextFrame(0);
+    reel.acknowledge(3);
+    reel.acknowledge(3);
+    expect(numbers(reel.nextFrame(0))).toEqual([]);
     expect(reel.isDone).toBe(false);
   });
 
   test('cannot be acknowledged before it left', () => {
     const reel = filled(4);
-    expect(() => reel.got(1)).toThrow(PeerError);
-    reel.frame(0);
-    expect(() => reel.got(5)).toThrow(expect.objectContaining({ code: 'malformed' }));
-    expect(() => reel.got(2 ** 32 - 1)).toThrow(PeerError);
+    expect(() => reel.acknowledge(1)).toThrow(PeerError);
+    reel.nextFrame(0);
+    expect(() => reel.acknowledge(5)).toThrow(expect.objectContaining({ code: 'malformed' }));
+    expect(() => reel.acknowledge(2 ** 32 - 1)).toThrow(PeerError);
   });
 
   test('is asked for in any way, at no cost', () => {
     const reel = filled(4);
-    reel.frame(0);
+    reel.nextFrame(0);
     const everything = [[0, 2 ** 32 - 1], [3, 1], [2 ** 32 - 1, 0], [5, 9]] as const;
     for (let turn = 0; turn < 50; turn++) reel.resend(everything);
     expect(reel.queued_bytes).toBe(4 * 3);
-    expect(numbers(reel.frame(0)).sort()).toEqual([0, 1, 2, 3]);
+    expect(numbers(reel.nextFrame(0)).sort()).toEqual([0, 1, 2, 3]);
   });
 });
 
 test('numbers wrap', () => {
   for (const number of [2 ** 32 - 2, 2 ** 32 + 5]) {
-    const moved = new Reel(number);
+    const moved = new FramePacker(number);
     for (let index = 0; index < 4; index++) moved.push(message(index));
-    const sent = numbers(moved.frame(0));
+    const sent = numbers(moved.nextFrame(0));
     expect(sent).toEqual([0, 1, 2, 3].map((index) => (number + index) % 2 ** 32));
     moved.resend([[sent[1] as number, ((sent[3] as number) + 1) % 2 ** 32]]);
-    moved.got(sent[2] as number);
-    expect(numbers(moved.frame(0))).toEqual(sent.slice(2));
+    moved.acknowledge(sent[2] as number);
+    expect(numbers(moved.nextFrame(0))).toEqual(sent.slice(2));
   }
 });
 
 test('what is kept is bounded, small messages too', () => {
   for (const size of [LINK_MESSAGE_BYTES, 1]) {
-    const reel = new Reel();
+    const reel = new FramePacker();
     let taken = 0;
     expect(() => {
       for (; taken < MEDIA_KEPT_BYTES; taken++) {

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { MESSAGE_COST_BYTES } from '../../../src/core/limits';
-import { Queue } from '../../../src/core/traffic/queue';
+import { MessageQueue } from '../../../src/core/traffic/queue';
 
 test('messages come out as they went in, through any growing and shrinking', () => {
-  const queue = new Queue();
+  const queue = new MessageQueue();
   const model: ArrayBuffer[] = [];
   // A fixed linear congruential sequence: the same walk every time.
   let seed = 1;
@@ -25,7 +25,7 @@ test('messages come out as they went in, through any growing and shrinking', () 
 });
 
 test('empty messages are messages, and have a cost', () => {
-  const queue = new Queue();
+  const queue = new MessageQueue();
   const message = new ArrayBuffer(0);
   queue.push(message);
   expect(queue.isEmpty).toBe(false);
@@ -35,7 +35,7 @@ test('empty messages are messages, and have a cost', () => {
 });
 
 test('what was cleared is gone', () => {
-  const queue = new Queue();
+  const queue = new MessageQueue();
   for (let index = 0; index < 5; index++) queue.push(new ArrayBuffer(3));
   queue.shift();
   queue.clear();

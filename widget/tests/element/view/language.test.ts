@@ -3,12 +3,12 @@ import { describe, expect, test, vi } from 'vitest';
 import { REASONS } from '../../../src/core/errors';
 import { PAUSES } from '../../../src/core/switch/settings';
 import { INITIAL } from '../../../src/core/switch/store';
-import { NAMES } from '../../../src/more/languages';
+import { LANGUAGE_NAMES } from '../../../src/more/languages';
 import en from '../../../src/words/en.json';
 
-vi.stubGlobal('__PARTS__', Object.fromEntries(Object.keys(NAMES).map((code) => [`words-${code}`, ''])));
-const { place } = await import('../../../src/more/live');
-const { choose, ENGLISH, fill, size, status, time } = await import('../../../src/element/view/language');
+vi.stubGlobal('__PARTS__', Object.fromEntries(Object.keys(LANGUAGE_NAMES).map((code) => [`words-${code}`, ''])));
+const { countryName } = await import('../../../src/more/live');
+const { chooseLanguage, ENGLISH, fill, size, status, time } = await import('../../../src/element/view/language');
 
 const FOLDER = new URL('../../../src/words/', import.meta.url);
 const read = (code: string): Record<string, unknown> =>
@@ -27,7 +27,7 @@ function sentences(words: object, path = ''): Map<string, string> {
 
 const places = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(([place]) => place).sort();
 
-describe.each(Object.keys(NAMES))('the words in %s', (code) => {
+describe.each(Object.keys(LANGUAGE_NAMES))('the words in %s', (code) => {
   const english = sentences(en);
   const words = sentences(read(code));
 
@@ -54,22 +54,22 @@ describe.each(Object.keys(NAMES))('the words in %s', (code) => {
 
   test('have their direction', () => {
     expect(words.get('dir')).toBe(['ar', 'fa', 'ug'].includes(code) ? 'rtl' : 'ltr');
-    expect(words.get('name')).toBe(NAMES[code]);
+    expect(words.get('name')).toBe(LANGUAGE_NAMES[code]);
   });
 });
 
 test('every file is a language that can be chosen', () => {
-  expect(readdirSync(FOLDER).sort()).toEqual(Object.keys(NAMES).map((code) => `${code}.json`).sort());
+  expect(readdirSync(FOLDER).sort()).toEqual(Object.keys(LANGUAGE_NAMES).map((code) => `${code}.json`).sort());
 });
 
 test('the language is the first one there is', () => {
-  expect(choose([null, 'fr-CA', 'de'])).toBe('fr');
-  expect(choose(['nl', 'tr-TR'])).toBe('tr');
-  expect(choose(['zh-CN'])).toBe('zh-Hans');
-  expect(choose(['zh'])).toBe('zh-Hans');
-  expect(choose(['zh-TW'])).toBe('zh-Hant');
-  expect(choose(['zh-Hant-HK'])).toBe('zh-Hant');
-  expect(choose(['xx', '', '"><b>', undefined])).toBe('en');
+  expect(chooseLanguage([null, 'fr-CA', 'de'])).toBe('fr');
+  expect(chooseLanguage(['nl', 'tr-TR'])).toBe('tr');
+  expect(chooseLanguage(['zh-CN'])).toBe('zh-Hans');
+  expect(chooseLanguage(['zh'])).toBe('zh-Hans');
+  expect(chooseLanguage(['zh-TW'])).toBe('zh-Hant');
+  expect(chooseLanguage(['zh-Hant-HK'])).toBe('zh-Hant');
+  expect(chooseLanguage(['xx', '', '"><b>', undefined])).toBe('en');
 });
 
 test('every reason, pause and phase has its sentence', () => {
@@ -93,8 +93,8 @@ test('figures are in units a person knows', () => {
 });
 
 test('countries have names; what is none stays what it is', () => {
-  expect(place('fr', 'DE')).toBe('Allemagne');
-  expect(place('en', 'ZZZZ')).toBe('ZZZZ');
-  expect(place('en', null)).toBe(null);
+  expect(countryName('fr', 'DE')).toBe('Allemagne');
+  expect(countryName('en', 'ZZZZ')).toBe('ZZZZ');
+  expect(countryName('en', null)).toBe(null);
   expect(fill('a {country}, {other}', { country: '{other}<b>' })).toBe('a {other}<b>, {other}');
 });

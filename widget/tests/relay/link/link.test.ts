@@ -8,7 +8,7 @@ import {
   WAITING_BYTES,
 } from '../../../src/core/limits';
 import { Link } from '../../../src/relay/link/link';
-import { Pace } from '../../../src/relay/link/ratelimiter';
+import { RateLimiter } from '../../../src/relay/link/ratelimiter';
 import { GARBAGE, vectors } from '../../vectors';
 import { Pipe } from './memorypipe';
 
@@ -17,7 +17,7 @@ function setUp() {
   const exit = new Pipe();
   const over: LinkCode[] = [];
   const lanes: number[] = [];
-  const pace = new Pace();
+  const pace = new RateLimiter();
   let carried = 0;
   const link = new Link(pace, {
     changed: () => {},

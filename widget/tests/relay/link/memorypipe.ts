@@ -1,9 +1,9 @@
 /** A pipe in memory. */
 
 import type { LinkCode } from '../../../src/core/errors';
-import type { Port } from '../../../src/relay/link/outbox';
+import type { MessagePipe } from '../../../src/relay/link/outbox';
 
-export class Pipe implements Port {
+export class Pipe implements MessagePipe {
   bufferedAmount = 0;
   /** Whether what is sent stays in the buffer. */
   isSlow = false;

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { BUFFERED_BYTES, LINK_MESSAGE_BYTES, LOW_WATER_BYTES } from '../../../src/core/limits';
 import { Link } from '../../../src/relay/link/link';
-import { Pace } from '../../../src/relay/link/ratelimiter';
+import { RateLimiter } from '../../../src/relay/link/ratelimiter';
 import { joinChannel, joinSocket } from '../../../src/relay/link/pipe';
 import { FakeChannel, FakeSocket } from '../platform';
 
 function setUp() {
   const [socket, channel] = [new FakeSocket('ws://exit'), new FakeChannel()];
   const over: string[] = [];
-  const link = new Link(new Pace(), {
+  const link = new Link(new RateLimiter(), {
     changed() {},
     carried() {},
     heard() {},

@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { LINK_MESSAGE_BYTES } from '../../../src/core/limits';
 import { Link } from '../../../src/relay/link/link';
-import { Pace } from '../../../src/relay/link/ratelimiter';
+import { RateLimiter } from '../../../src/relay/link/ratelimiter';
 import { Pipe } from './memorypipe';
 
 /** 10⁶ bits a second in messages of 16 KiB. */
 const MESSAGES_PER_S = 125_000 / LINK_MESSAGE_BYTES;
 
-function makeLink(pace: Pace) {
+function makeLink(pace: RateLimiter) {
   const [client, exit] = [new Pipe(), new Pipe()];
   const link = new Link(pace, { changed() {}, carried() {}, heard() {}, over() {} });
   link.attach('client', client);
@@ -31,14 +31,14 @@ beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
 
 test('without a limit nothing waits and no timer runs', () => {
-  const { client, receive } = makeLink(new Pace());
+  const { client, receive } = makeLink(new RateLimiter());
   receive('exit', 50);
   expect(client.sent).toHaveLength(50);
   expect(vi.getTimerCount()).toBe(0);
 });
 
 test('a limit is kept, in order, with one timer, and none once all is sent', () => {
-  const pace = new Pace();
+  const pace = new RateLimiter();
   pace.limit(1);
   const { client, receive } = makeLink(pace);
   receive('exit', 100);
@@ -54,7 +54,7 @@ test('a limit is kept, in order, with one timer, and none once all is sent', () 
 });
 
 test('both directions and all links share it, by turns', () => {
-  const pace = new Pace();
+  const pace = new RateLimiter();
   pace.limit(8);
   const links = [makeLink(pace), makeLink(pace), makeLink(pace)] as const;
   links[0].receive('exit', 400);
@@ -68,7 +68,7 @@ test('both directions and all links share it, by turns', () => {
 });
 
 test('a full buffer gives its turns to the others', () => {
-  const pace = new Pace();
+  const pace = new RateLimiter();
   pace.limit(8);
   const [stuck, quick] = [makeLink(pace), makeLink(pace)];
   stuck.client.isSlow = true;
@@ -82,7 +82,7 @@ test('a full buffer gives its turns to the others', () => {
 });
 
 test('a new limit holds at once; without one all that waits goes', () => {
-  const pace = new Pace();
+  const pace = new RateLimiter();
   pace.limit(1);
   const { client, receive } = makeLink(pace);
   receive('exit', 200);
@@ -97,7 +97,7 @@ test('a new limit holds at once; without one all that waits goes', () => {
 });
 
 test('a link that ends waits no more', () => {
-  const pace = new Pace();
+  const pace = new RateLimiter();
   pace.limit(1);
   const { link, client, receive } = makeLink(pace);
   receive('exit', 100);
@@ -109,7 +109,7 @@ test('a link that ends waits no more', () => {
 });
 
 test('what waits for its turn still goes out when the other side is lost', () => {
-  const pace = new Pace();
+  const pace = new RateLimiter();
   pace.limit(1);
   const { link, client, receive } = makeLink(pace);
   receive('exit', 10);

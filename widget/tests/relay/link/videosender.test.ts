@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { LINK_MESSAGE_BYTES, LOW_WATER_BYTES, MEDIA_KEPT_BYTES } from '../../../src/core/limits';
-import { Film, type Encoded } from '../../../src/relay/link/videosender';
+import { VideoSender, type EncodedFrame } from '../../../src/relay/link/videosender';
 import { Link } from '../../../src/relay/link/link';
-import { Pace } from '../../../src/relay/link/ratelimiter';
+import { RateLimiter } from '../../../src/relay/link/ratelimiter';
 import { Pipe } from './memorypipe';
 
 /** More than one packet: goes as video. */
@@ -14,13 +14,13 @@ class Encoder {
   asked = 0;
   isStuck = false;
   readonly frames: ArrayBuffer[] = [];
-  #input!: ReadableStreamDefaultController<Encoded>;
-  readonly readable = new ReadableStream<Encoded>({ start: (input) => void (this.#input = input) });
-  readonly writable = new WritableStream<Encoded>({
+  #input!: ReadableStreamDefaultController<EncodedFrame>;
+  readonly readable = new ReadableStream<EncodedFrame>({ start: (input) => void (this.#input = input) });
+  readonly writable = new WritableStream<EncodedFrame>({
     write: ({ data }) => void this.frames.push(data),
   });
 
-  shoot(): void {
+  requestFrame(): void {
     this.asked += 1;
     if (!this.isStuck) this.#input.enqueue({ data: new TextEncoder().encode('a picture').buffer });
   }
@@ -47,7 +47,7 @@ function setUp(warm = true) {
   const pipe = new Pipe();
   const encoder = new Encoder();
   let roomy = 0;
-  const film = new Film(pipe, encoder, () => (roomy += 1));
+  const film = new VideoSender(pipe, encoder, () => (roomy += 1));
   if (warm) {
     for (let index = 0; index < 8; index++) film.send(message(index, 10));
     film.hear({ type: 'got', next: 8 });
@@ -191,8 +191,8 @@ describe('a link', () => {
     const [pipe, encoder] = [new Pipe(), new Encoder()];
     const exit = new Pipe();
     const over: string[] = [];
-    let film!: Film;
-    const made: Link = new Link(new Pace(), {
+    let film!: VideoSender;
+    const made: Link = new Link(new RateLimiter(), {
       changed() {},
       carried() {},
       heard: (said) => {
@@ -200,7 +200,7 @@ describe('a link', () => {
       },
       over: (code) => over.push(code),
     });
-    film = new Film(pipe, encoder, () => made.roomy('client'));
+    film = new VideoSender(pipe, encoder, () => made.roomy('client'));
     made.attach('exit', exit);
     made.attach('client', film);
     made.opened('exit');
