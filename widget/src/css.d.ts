@@ -1,4 +1,4 @@
-/** What the build makes of files that are not code. */
+/** The build makes a string of each stylesheet that a module imports. */
 
 declare module '*.css' {
   const text: string;

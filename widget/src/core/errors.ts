@@ -1,6 +1,6 @@
-/** What goes wrong, split by who is told: a peer (`PeerError`, a code) or the visitor (`Problem`). */
+/** Errors, split by who is told: a peer gets a code (`PeerError`), the visitor a sentence (`Problem`). */
 
-/** Why a link or a conversation is closed; the values of `errors.LinkCode` in Python. */
+/** Reasons for closing a link or a conversation with a broker, with the numbers of Python's `LinkCode`. */
 const LINK_CODES = {
   normal: 0,
   malformed: 1,
@@ -13,10 +13,13 @@ const LINK_CODES = {
 
 export type LinkCode = keyof typeof LINK_CODES;
 
-/** Return the WebSocket close code that stands for `code`. */
-export const closeCode = (code: LinkCode): number => 4000 + LINK_CODES[code];
+/** The WebSocket close codes from here on are free for applications (RFC 6455 §7.4.2). */
+const FIRST_CLOSE_CODE = 4000;
 
-/** A peer broke the protocol; `code` is what its connection is closed with. */
+/** Return the WebSocket close code for `code`. */
+export const closeCode = (code: LinkCode): number => FIRST_CLOSE_CODE + LINK_CODES[code];
+
+/** A peer broke the protocol. Its connection is closed with `code`. */
 export class PeerError extends Error {
   constructor(
     readonly code: 'malformed' | 'limit',
@@ -26,7 +29,7 @@ export class PeerError extends Error {
   }
 }
 
-/** Why the switch cannot help right now; each has its sentence in `element/words.ts`. */
+/** Reasons why the switch cannot help right now. Each has its sentence in `words/LANGUAGE.json`. */
 export const REASONS = [
   'invite',
   'insecure',
@@ -49,13 +52,24 @@ export const REASONS = [
 
 export type Reason = (typeof REASONS)[number];
 
-/** Something the visitor is told about. */
+/** The switch cannot help, and the visitor is told why. */
 export class Problem extends Error {
   constructor(
     readonly reason: Reason,
-    /** Whether trying again by itself may help. */
+    /** Whether the same thing may work a little later. */
     readonly transient = false,
   ) {
     super(reason);
   }
 }
+
+/** Why `helpFriend` found no answer to a text. */
+export type FriendFailure =
+  /** The switch is off, or no broker is connected. */
+  | 'off'
+  /** The text is not a reader's request, or not all of it. */
+  | 'text'
+  /** The broker refused the request: it is for another network, too old, or was used before. */
+  | 'refused'
+  /** The broker did not answer in time. */
+  | 'timeout';

@@ -1,51 +1,63 @@
-/** The one switch of a page for one network, shown by any number of elements.
+/** The one switch of a page for one network, which any number of elements show.
  *
- * Carries out what the store decides, by way of the site's other tabs and of the engine.
+ * It carries out what the store decides, with the site's other tabs and with the engine.
  */
 
+import { NOTHING, read as readFigures, type Figures } from '../core/switch/figures';
 import type { SwitchSettings } from '../core/switch/settings';
-import { dispatch, INITIAL, isOn, type SwitchEffect, type SwitchEvent, type Figures, type Snapshot, type SwitchState } from '../core/switch/store';
-import { NOTHING, read as readTally } from '../core/switch/figures';
-import type { Engine } from './work/engine';
-import * as keep from './site/storage';
+import {
+  dispatch,
+  INITIAL,
+  isOn,
+  type Snapshot,
+  type SwitchEffect,
+  type SwitchEvent,
+  type SwitchState,
+} from '../core/switch/store';
 import { fetchFile, importFile } from './site/files';
+import * as storage from './site/storage';
 import { Tabs } from './site/tabs';
+import type { Engine } from './work/engine';
 
-/** An element, as its bridge knows it. */
+/** An element, as the switch that it shows knows it. */
 export interface SwitchElement {
-  /** What it asks for; those of the view that came first count. */
+  /** The settings that the element asks for. Those of the element that came first are in force. */
   readonly settings: SwitchSettings;
-  /** `asks`: questions to the visitor are asked here. */
+  /** Show `snapshot`. `asks` says that this element asks the visitor's questions. */
   show(snapshot: Snapshot, asks: boolean): void;
 }
 
-/** Enough to know a page's mistake before anybody is asked; the relay looks closely. */
+/** A rough check, to notice a mistake in the page before the visitor is asked. The relay checks exactly. */
 const LIKE_INVITE = /^\s*https?:\/\/[^#]+#[\w-]{43}\s*$/i;
-/** For other tabs to say that they are visible. */
+/** The time in which other tabs say that they are visible. */
 const ROLL_MS = 500;
 
-const bridges = new Map<string, NetworkSwitch>();
+/** The switches of this page, by their networks. */
+const switches = new Map<string, NetworkSwitch>();
 
 export class NetworkSwitch {
   readonly network: string;
-  readonly #views = new Set<SwitchElement>();
+  readonly #elements = new Set<SwitchElement>();
   readonly #tabs: Tabs;
-  /** Of what is listened to while any element shows this. */
+  /** Aborts the listeners on the page; null while no element shows this switch. */
   #page: AbortController | null = null;
   #state: SwitchState = INITIAL;
   #shown: Snapshot = INITIAL.snapshot;
   #engine: Engine | null = null;
+  /** The element that was pressed last. */
   #asker: SwitchElement | null = null;
-  /** Another tab said that it is visible, after this one was hidden. */
+  /** Whether another tab said that it is visible, after this one was hidden. */
   #isSeen = false;
+  /** Whether the visitor wants the site to remember that they agreed. */
   #remembers = false;
+  /** Whether the visitor confirmed on this page that they help although it may be dangerous. */
   #confirmed = false;
 
-  /** The bridge of `network`, whatever that text is. */
+  /** Return this page's switch for `network`, which may be any text. */
   static of(network: string): NetworkSwitch {
-    let bridge = bridges.get(network);
-    if (!bridge) bridges.set(network, (bridge = new NetworkSwitch(network)));
-    return bridge;
+    let known = switches.get(network);
+    if (!known) switches.set(network, (known = new NetworkSwitch(network)));
+    return known;
   }
 
   private constructor(network: string) {
@@ -56,55 +68,59 @@ export class NetworkSwitch {
       halted: () => this.#dispatch({ type: 'halted' }),
       visible: () => {
         this.#isSeen = true;
-        this.#look();
+        this.#check();
       },
     });
-    this.#dispatch({ type: 'figures', figures: kept() });
+    this.#dispatch({ type: 'figures', figures: storedFigures() });
   }
 
   get snapshot(): Snapshot {
     return this.#state.snapshot;
   }
 
-  join(view: SwitchElement): void {
-    this.#views.add(view);
+  /** Let `element` show this switch. */
+  join(element: SwitchElement): void {
+    this.#elements.add(element);
     if (this.#page) return;
     this.#page = new AbortController();
     const { signal } = this.#page;
-    globalThis.addEventListener('pagehide', () => this.#hide(), { signal });
-    document.addEventListener('freeze', () => this.#hide(), { signal });
-    // Out of the back-forward cache.
+    globalThis.addEventListener('pagehide', () => this.#leavePage(), { signal });
+    document.addEventListener('freeze', () => this.#leavePage(), { signal });
+    // The page comes back out of the back-forward cache.
     globalThis.addEventListener('pageshow', ({ persisted }) => persisted && this.#tabs.open(), { signal });
     document.addEventListener('resume', () => this.#tabs.open(), { signal });
-    document.addEventListener('visibilitychange', () => this.#turn(), { signal });
-    // Another tab wrote the visitor's choices.
+    document.addEventListener('visibilitychange', () => this.#visibilityChanged(), { signal });
+    // Another tab stored choices of the visitor.
     globalThis.addEventListener('storage', () => this.adjust(), { signal });
     this.#tabs.open();
   }
 
-  /** An element that only moves within the page comes back before this has an effect. */
-  leave(view: SwitchElement): void {
-    this.#views.delete(view);
+  /** `element` shows this switch no more. Without elements the switch turns itself off. An element that only
+   * moves within the page comes back before that. */
+  leave(element: SwitchElement): void {
+    this.#elements.delete(element);
     queueMicrotask(() => {
-      if (this.#views.size > 0 || !this.#page) return;
+      if (this.#elements.size > 0 || !this.#page) return;
       this.#page.abort();
       this.#page = null;
-      // Not `stop`: other tabs go on.
+      // `stop` would stop the other tabs too.
       this.#dispatch({ type: 'halted' });
       this.#clear();
     });
   }
 
-  /** Tell whether something is asked now, and in this view: the one that was pressed. */
-  asks(view: SwitchElement): boolean {
+  /** Return whether `element` asks the visitor a question now. Only one element asks: the one that was
+   * pressed last, or the first one if that is gone. */
+  asks(element: SwitchElement): boolean {
     const { phase, elsewhere } = this.snapshot;
-    const asker = this.#asker && this.#views.has(this.#asker) ? this.#asker : [...this.#views][0];
-    return view === asker && !elsewhere && (phase === 'consent' || phase === 'caution');
+    const asker = this.#asker && this.#elements.has(this.#asker) ? this.#asker : [...this.#elements][0];
+    return element === asker && !elsewhere && (phase === 'consent' || phase === 'caution');
   }
 
-  press(view: SwitchElement): void {
-    this.#asker = view;
-    const remembered = keep.get('consent') === this.network;
+  /** The visitor pressed the switch in `element`. */
+  press(element: SwitchElement): void {
+    this.#asker = element;
+    const remembered = storage.get('consent') === this.network;
     this.#remembers ||= remembered;
     this.#dispatch({ type: 'press', remembered, problem: LIKE_INVITE.test(this.network) ? null : 'invite' });
   }
@@ -122,59 +138,59 @@ export class NetworkSwitch {
     this.#dispatch({ type: 'confirm' });
   }
 
-  start(view: SwitchElement): void {
+  start(element: SwitchElement): void {
     const { phase } = this.snapshot;
-    if (!isOn(phase) && phase !== 'consent') this.press(view);
+    if (!isOn(phase) && phase !== 'consent') this.press(element);
   }
 
   stop(): void {
     this.#dispatch({ type: 'stop' });
   }
 
-  /** Answer a reader's text; undefined where this tab does no work. */
+  /** Return the answer to a reader's text; undefined when this tab runs no relay. */
   helpFriend(text: string): Promise<string> | undefined {
     return this.#engine?.help(text);
   }
 
-  /** Settings of a view, or the visitor's choices, may be others now. */
+  /** Take settings of an element, or choices of the visitor, that may have changed. */
   adjust(): void {
     if (this.#state.role === 'leader') this.#engine?.adjust();
   }
 
-  /** Forget choices and figures, and turn off. */
+  /** Turn off, and delete everything that is stored on this site. */
   forget(): void {
     this.stop();
-    keep.removeAll();
+    storage.removeAll();
     this.#remembers = this.#confirmed = false;
     this.#engine?.forget();
     this.#dispatch({ type: 'forget' });
-    this.#dispatch({ type: 'figures', figures: kept() });
+    this.#dispatch({ type: 'figures', figures: storedFigures() });
   }
 
-  /** The page goes, for good or into a cache: no time to ask anybody to move. */
-  #hide(): void {
+  /** The page is being left, for good or into the back-forward cache, so there is no time for people to move. */
+  #leavePage(): void {
     this.#engine?.leave();
-    // Before anything is said: a tab in line takes over instead of turning off.
+    // The tabs are left before anything is dispatched, so a tab in line takes over instead of turning off.
     this.#tabs.close();
     this.#dispatch({ type: 'halted' });
   }
 
-  #turn(): void {
+  #visibilityChanged(): void {
     this.#isSeen = false;
     if (!document.hidden) {
       if (this.snapshot.elsewhere) this.#tabs.appear();
-      return this.#look();
+      return this.#check();
     }
     if (this.#state.role !== 'leader') return;
     this.#tabs.roll();
-    setTimeout(() => this.#look(), ROLL_MS);
+    setTimeout(() => this.#check(), ROLL_MS);
   }
 
-  #look(): void {
-    if (this.#state.role === 'leader') this.#engine?.look();
+  #check(): void {
+    if (this.#state.role === 'leader') this.#engine?.check();
   }
 
-  /** Begin, unless there is a reason to pause: that is looked for first. */
+  /** Lead from now on. Reasons to pause are looked for before the relay may start. */
   async #lead(): Promise<void> {
     try {
       this.#engine ??= await this.#load();
@@ -188,15 +204,15 @@ export class NetworkSwitch {
 
   async #load(): Promise<Engine> {
     const module = await importFile<typeof import('./work/engine')>('engine');
-    const bridge = this;
+    const own = this;
     return new module.Engine({
       invite: this.network,
-      keep: { get: keep.get, set: keep.set, today: keep.today },
+      storage: { get: storage.get, set: storage.set, today: storage.today },
       get settings() {
-        return [...bridge.#views][0]?.settings;
+        return [...own.#elements][0]?.settings;
       },
       get isHidden() {
-        return document.hidden && !bridge.#isSeen;
+        return document.hidden && !own.#isSeen;
       },
       relay: (signal) => fetchFile('relay', signal),
       figures: (figures) => this.#dispatch({ type: 'figures', figures }),
@@ -209,23 +225,23 @@ export class NetworkSwitch {
     });
   }
 
-  /** No element is left: be gone once nothing runs. */
+  /** No element is left. Forget this switch once nothing runs. */
   #clear(): void {
     if (this.#state.relay !== 'none') return;
     this.#tabs.close();
-    bridges.delete(this.network);
+    switches.delete(this.network);
   }
 
   #dispatch(event: SwitchEvent): void {
     const [state, effects] = dispatch(this.#state, event);
     this.#state = state;
     for (const effect of effects) this.#carryOut(effect);
-    // An effect may have dispatched: what is newest is shown, and only once.
+    // An effect may have dispatched another event. Only the newest snapshot is shown, and only once.
     const { snapshot } = this.#state;
     if (snapshot === this.#shown) return;
     this.#shown = snapshot;
     this.#tabs.tell(snapshot);
-    for (const view of this.#views) view.show(snapshot, this.asks(view));
+    for (const element of this.#elements) element.show(snapshot, this.asks(element));
   }
 
   #carryOut(effect: SwitchEffect): void {
@@ -239,21 +255,21 @@ export class NetworkSwitch {
       case 'halt':
         return this.#tabs.halt();
       case 'begin':
-        return this.#engine?.begin(this.#confirmed || keep.get('caution') === this.network);
+        return this.#engine?.begin(this.#confirmed || storage.get('caution') === this.network);
       case 'end':
         return this.#engine?.end();
       case 'confirm':
         this.#confirmed = true;
-        if (this.#remembers) keep.set('caution', this.network);
+        if (this.#remembers) storage.set('caution', this.network);
         return this.#engine?.confirm();
       case 'remember':
-        return keep.set('consent', this.network);
+        return storage.set('consent', this.network);
     }
   }
 }
 
-/** What this site has kept of what was given. */
-function kept(): Figures {
-  const { today, ever } = readTally(keep.get('figures'), keep.today());
+/** Return the figures that are stored on this site. */
+function storedFigures(): Figures {
+  const { today, ever } = readFigures(storage.get('figures'), storage.today());
   return Object.freeze({ totals: NOTHING, today, ever });
 }

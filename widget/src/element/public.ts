@@ -1,6 +1,7 @@
-/** What a page may use of `<passerelle-switch>`; the build makes `passerelle.d.ts` of this file.
+/** The types of what a page may use of `<passerelle-switch>`. The build copies this file to `passerelle.d.ts`.
  *
- * Self-contained on purpose: the widget's own types are checked against these.
+ * It imports nothing, so that a page can use it alone. The element implements these types, so the compiler
+ * notices when they and the widget's own types differ.
  */
 
 export type PasserellePhase =
@@ -36,61 +37,66 @@ export type PasserelleReason =
 
 export type PasserellePause = 'quota' | 'hours' | 'battery' | 'metered' | 'hidden';
 
-/** What was given; measured. */
+/** Measured counts of what was given. */
 export interface PasserelleCounts {
   /** People helped. */
   readonly people: number;
-  /** Bytes carried, both ways together. */
+  /** Bytes carried, both directions together. */
   readonly bytes: number;
   /** Seconds in which somebody could be helped. */
   readonly seconds: number;
 }
 
-/** What is going on; frozen, and replaced whenever it changes. */
+/** The state of the switch, as a frozen object. Each change makes a new object. */
 export interface PasserelleSnapshot {
   readonly phase: PasserellePhase;
   /** People helped right now. */
   readonly people: number;
-  /** A country (two letters, or null for unknown) for each of them, the newest last. */
+  /** The country of each person being helped (two letters, or null for unknown), the newest last. */
   readonly crossing: readonly (string | null)[];
-  /** Where this browser seems to be; null for unknown. */
+  /** Where the broker believes this browser is; null for unknown. */
   readonly country: string | null;
+  /** Why the switch cannot help, or null. */
   readonly reason: PasserelleReason | null;
+  /** Why the switch pauses, or null. */
   readonly paused: PasserellePause | null;
-  /** Seconds until the next try, as of this snapshot. */
+  /** Seconds until the next try, counted from the moment of this snapshot. */
   readonly retry_s: number | null;
-  /** Whether another tab of this site does the work. */
+  /** Whether another tab of this site runs the relay. */
   readonly elsewhere: boolean;
-  /** Since this page was loaded. */
+  /** Counts since this page was loaded. */
   readonly totals: PasserelleCounts;
-  /** Today, on this site. */
+  /** Counts of today, on this site. */
   readonly today: PasserelleCounts;
-  /** In all, on this site. */
+  /** Counts of all days, on this site. */
   readonly ever: PasserelleCounts;
 }
 
 export interface PasserelleSwitchElement extends HTMLElement {
-  /** Invite of the network. */
+  /** The network's invite. */
   network: string;
   layout: 'panel' | 'inline' | 'banner' | 'floating';
   theme: 'auto' | 'light' | 'dark';
-  /** Settings in force: the visitor's choices, the attributes, the defaults, in this order. */
+  /** People helped at once. Like the next three, it is the setting in force: the visitor's choice, else the
+   * attribute, else the default. */
   readonly people: number;
+  /** Links of one person. */
   readonly lanes: number;
-  /** Infinity where there is no limit. */
+  /** 10⁶ bits a second; Infinity for no limit. */
   readonly mbit: number;
-  /** A day; Infinity where there is no limit. */
+  /** 10⁶ bytes a day; Infinity for no limit. */
   readonly megabytes: number;
+  /** The state now. */
   readonly snapshot: PasserelleSnapshot;
-  /** As if the visitor pressed the switch that is off: asks them unless they agreed before. */
+  /** Do what a press on the switch does while it is off: ask the visitor, unless they agreed before. */
   start(): void;
-  /** Take a text from a person who reaches no server, and return the one to send back.
+  /** Take a text from a person who reaches no server, and resolve to the text to send back.
    *
-   * The switch must be on, at work in this tab. Rejects with an Error whose `reason` is `off`,
+   * The switch must be on, and this tab must run the relay. Rejects with an Error whose `reason` is `off`,
    * `text`, `refused` or `timeout`.
    */
   helpFriend(text: string): Promise<string>;
-  /** Turn off, in all tabs of the site; everything is closed within 1.5 s. */
+  /** Turn off in all tabs of the site. Everything is closed within 1.5 s. */
   stop(): void;
 }
 

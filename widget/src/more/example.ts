@@ -1,11 +1,9 @@
-/** Made-up states for somebody who designs a page; the switch marks them as examples. */
+/** Made-up states for designing a page. The switch marks them as examples. */
 
-import type { PauseReason } from '../core/switch/settings';
+import { MEGABYTE, type PauseReason } from '../core/switch/settings';
 import { INITIAL, type Phase, type Snapshot } from '../core/switch/store';
 
-const MB = 1e6;
-
-/** Return a state by the name of its phase; `helping` for any other name. */
+/** Return a made-up state of the phase `name`; of `helping` when no phase has that name. */
 export function example(name: string): Snapshot {
   const phases: Readonly<Record<string, Partial<Snapshot>>> = {
     off: {},
@@ -23,9 +21,9 @@ export function example(name: string): Snapshot {
   return Object.freeze({
     ...INITIAL.snapshot,
     country: 'FR',
-    totals: { people: 3, bytes: 96 * MB, seconds: 2_340 },
-    today: { people: 4, bytes: 182 * MB, seconds: 5_460 },
-    ever: { people: 57, bytes: 4_180 * MB, seconds: 137_000 },
+    totals: { people: 3, bytes: 96 * MEGABYTE, seconds: 2_340 },
+    today: { people: 4, bytes: 182 * MEGABYTE, seconds: 5_460 },
+    ever: { people: 57, bytes: 4_180 * MEGABYTE, seconds: 137_000 },
     phase: (part ? name : 'helping') as Phase,
     ...(part ?? helping),
   });

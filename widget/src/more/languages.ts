@@ -1,4 +1,4 @@
-/** Languages, each by its own name. */
+/** The name of each language, in that language. The list in the settings has this order. */
 export const LANGUAGE_NAMES: Readonly<Record<string, string>> = {
   en: 'English',
   'zh-Hans': '简体中文',

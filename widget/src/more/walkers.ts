@@ -1,9 +1,10 @@
-/** People on the bridge, who walk step by step: a page that moves sixty times a second for hours
- * would cost the volunteer more than all that it relays. */
+/** Moves the people on the drawn bridge. They go step by step, because a page that moves sixty times a second
+ * for hours would cost the volunteer more than relaying does. */
 
 const STEP_MS = 500;
-/** From bank to bank. */
+/** Steps from one bank to the other. */
 const STEPS = 16;
+/** Steps in which somebody appears at one bank, and disappears at the other. */
 const FADE_STEPS = 2;
 
 export class Walkers {
@@ -16,11 +17,13 @@ export class Walkers {
     this.#walkers = [...bridge.querySelectorAll<SVGElement>('.walker')];
   }
 
+  /** Let people walk, if there are any. They stand still if the visitor asks for no motion. */
   show(people: number): void {
     if (people === 0 || this.#still.matches) return this.rest();
     this.#timer ??= setInterval(() => this.#go(), STEP_MS);
   }
 
+  /** Stop, and put everybody back. */
   rest(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;

@@ -1,11 +1,11 @@
-/** Fetches the network's descriptor and keeps the verified one. */
+/** Fetches the network's descriptor, and keeps the last one whose signature was verified. */
 
-import { verify, type Descriptor } from '../core/wire/descriptor';
 import { Problem } from '../core/errors';
-import type { Invite } from '../core/wire/invite';
 import { DESCRIPTOR_BYTES } from '../core/limits';
+import { verify, type Descriptor } from '../core/wire/descriptor';
+import type { Invite } from '../core/wire/invite';
 
-/** How old a descriptor may get before a new conversation asks for it again. */
+/** The age at which a descriptor is fetched again before the next conversation with a broker. */
 const FRESH_S = 600;
 const FETCH_MS = 10_000;
 
@@ -20,14 +20,14 @@ export class DescriptorSource {
     this.#signal = signal;
   }
 
-  /** The last verified descriptor. */
+  /** The last verified descriptor; null before the first. */
   get descriptor(): Descriptor | null {
     return this.#descriptor;
   }
 
-  /** Return a verified descriptor, fetching it where the one at hand is missing or old.
+  /** Return a verified descriptor. It is fetched when there is none, or when the last one is old.
    *
-   * Throws Problem; one that is not `passing` can only be put right by the operator.
+   * Throws Problem. Only the operator can put a problem right that is not `transient`.
    */
   async describe(): Promise<Descriptor> {
     const now_s = Date.now() / 1000;
@@ -38,7 +38,7 @@ export class DescriptorSource {
       this.#fetched_s = now_s;
       if (!known || found.issued_s >= known.issued_s) this.#descriptor = found;
     } catch (error) {
-      // What is at hand was signed too: one bad answer does not take it away.
+      // The last descriptor was verified too, so one bad answer does not take it away.
       if (!known || now_s > known.expires_s) throw error;
     }
     return this.#descriptor ?? Promise.reject(new Problem('internal'));
@@ -59,6 +59,7 @@ export class DescriptorSource {
   }
 }
 
+/** Read `body` whole, as long as it is not larger than a descriptor may be. */
 async function bounded(body: ReadableStream<Uint8Array>): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;

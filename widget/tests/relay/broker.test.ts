@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { read, write } from '../../src/core/wire/description';
 import { Problem } from '../../src/core/errors';
+import { read, write } from '../../src/core/wire/description';
 import type { BrokerFriendReply, BrokerOffer } from '../../src/core/wire/signalling';
 import { BrokerConversation, type OfferReply } from '../../src/relay/broker';
 import type { DescriptorSource } from '../../src/relay/descriptor';
@@ -203,9 +203,9 @@ test('stopping closes the conversation and waits for nothing', async () => {
 });
 
 test('a network that cannot be described for now is tried again; otherwise it ends', async () => {
-  const passing = setUp(() => Promise.reject(new Problem('network_unreachable', true)));
+  const transient = setUp(() => Promise.reject(new Problem('network_unreachable', true)));
   await settle();
-  expect(passing.states.at(-1)).toEqual(['retrying', 'network_unreachable']);
+  expect(transient.states.at(-1)).toEqual(['retrying', 'network_unreachable']);
   const { ended } = setUp(() => Promise.reject(new Problem('network_signature')));
   expect(await ended).toBe('network_signature');
   expect(FakeSocket.made).toEqual([]);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { decode } from '../../src/core/wire/base64';
 import { DESCRIPTOR_BYTES } from '../../src/core/limits';
+import { decode } from '../../src/core/wire/base64';
 import { DescriptorSource } from '../../src/relay/descriptor';
 import { vectors } from '../vectors';
 
@@ -37,42 +37,42 @@ const setUp = () => new DescriptorSource(invite, new AbortController().signal);
 
 test('the descriptor comes from the invite, without cookies or a referrer', async () => {
   answers = [says(good)];
-  const network = setUp();
-  expect(network.descriptor).toBeNull();
-  expect((await network.describe()).name).toBe('Example');
+  const source = setUp();
+  expect(source.descriptor).toBeNull();
+  expect((await source.describe()).name).toBe('Example');
   const [url, options] = fetched.mock.calls[0] ?? [];
   expect(url).toBe('https://broker.example/v1/network');
   expect(options).toMatchObject({ credentials: 'omit', referrerPolicy: 'no-referrer' });
-  expect(network.descriptor?.exits[0]?.id).toBe('exit-1');
+  expect(source.descriptor?.exits[0]?.id).toBe('exit-1');
 });
 
 test('it is asked for again when it is ten minutes old, not before', async () => {
   answers = [says(good), says(good)];
-  const network = setUp();
-  const first = await network.describe();
+  const source = setUp();
+  const first = await source.describe();
   vi.setSystemTime((now_s + 599) * 1000);
-  expect(await network.describe()).toBe(first);
+  expect(await source.describe()).toBe(first);
   vi.setSystemTime((now_s + 601) * 1000);
-  expect(await network.describe()).not.toBe(first);
+  expect(await source.describe()).not.toBe(first);
   expect(fetched).toHaveBeenCalledTimes(2);
 });
 
 test('one bad or missing answer does not take away what was verified', async () => {
   answers = [says(good), says(bad)];
-  const network = setUp();
-  const first = await network.describe();
+  const source = setUp();
+  const first = await source.describe();
   vi.setSystemTime((now_s + 700) * 1000);
-  expect(await network.describe()).toBe(first);
-  expect(await network.describe()).toBe(first);
+  expect(await source.describe()).toBe(first);
+  expect(await source.describe()).toBe(first);
   expect(fetched).toHaveBeenCalledTimes(3);
 });
 
 test('an expired one is of no use', async () => {
   answers = [says(good)];
-  const network = setUp();
-  await network.describe();
+  const source = setUp();
+  await source.describe();
   vi.setSystemTime((now_s + 1001) * 1000);
-  await expect(network.describe()).rejects.toMatchObject({ reason: 'network_unreachable' });
+  await expect(source.describe()).rejects.toMatchObject({ reason: 'network_unreachable' });
 });
 
 describe('what cannot be used is a problem', () => {
@@ -85,9 +85,9 @@ describe('what cannot be used is a problem', () => {
     ['more than may be', 'network_format', false, [says('x'.repeat(DESCRIPTOR_BYTES + 1))]],
   ])('%s', async (_name, reason, transient, given) => {
     answers = given;
-    const network = setUp();
-    await expect(network.describe()).rejects.toMatchObject({ reason, transient });
-    expect(network.descriptor).toBeNull();
+    const source = setUp();
+    await expect(source.describe()).rejects.toMatchObject({ reason, transient });
+    expect(source.descriptor).toBeNull();
   });
 
   test('an endless answer is left as soon as it is too long', async () => {

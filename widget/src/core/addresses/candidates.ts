@@ -1,19 +1,21 @@
-/** Decide which of a peer's ICE candidates this browser may be given.
+/** Decides which of a peer's ICE candidates this browser's WebRTC stack may be given.
  *
- * The mirror of `passerelle/core/candidates.py`, without what only a broker knows: a WebRTC stack
- * sends packets to every candidate, so what cannot be a stranger's own public address is left out.
+ * A WebRTC stack sends packets to every candidate. So a candidate is left out unless it can be a
+ * stranger's own public address. The broker does the same in Python, and knows more about the peer.
  */
 
-import type { Candidate, Description } from '../wire/description';
 import { CANDIDATE_PORTS } from '../limits';
+import type { Candidate, Description } from '../wire/description';
 
-/** Below are the system's own services, which would answer; no stack and no NAT takes these. */
+/** Lower ports belong to system services, which might answer. No WebRTC stack and no NAT uses them. */
 const FIRST_PORT = 1024;
 
+/** Who may use an address: everybody, networks in laboratories only, or nobody. */
 type Kind = 'public' | 'laboratory' | 'never';
 type Range = readonly [prefix: string, bits: number];
 
-/** First match wins, as in `passerelle/core/address.py`. Cloud metadata stands before all. */
+/** The first range that holds an address decides, as in Python. The addresses of cloud metadata services
+ * come first, so that no later range admits them. */
 const RANGES: Readonly<Record<'4' | '6', readonly (readonly [Kind, readonly Range[]])[]>> = {
   4: [
     [
@@ -78,10 +80,11 @@ const RANGES: Readonly<Record<'4' | '6', readonly (readonly [Kind, readonly Rang
   ],
 };
 
-/** Return `description` with those of its candidates that may be used, in their order.
+/** Return `description` with only the candidates that may be used, in their order.
  *
- * `isLaboratory` admits candidates on networks that only laboratories join. `known` are the peer's
- * addresses that a broker vetted: for what it says afterwards, without a broker between.
+ * `isLaboratory` also admits private addresses. `known` holds the addresses of the peer that a broker
+ * vetted before; when it is given, other addresses are left out. It is for descriptions that a peer
+ * sends over a link, past the broker.
  */
 export function vet(
   description: Description,
@@ -104,7 +107,7 @@ export function vet(
   return Object.freeze({ ...description, candidates: Object.freeze(candidates) });
 }
 
-/** Return what network the canonical IP address `ip` belongs to. */
+/** Return who may use the canonical IP address `ip`. */
 function kindOf(ip: Candidate[1]): Kind {
   const value = bitsOf(ip);
   const rows = RANGES[ip.includes(':') ? 6 : 4];
@@ -114,7 +117,7 @@ function kindOf(ip: Candidate[1]): Kind {
   return row?.[0] ?? 'never';
 }
 
-/** The address as a text of 32 or 128 binary digits. */
+/** Return the address as text of 32 or 128 binary digits. */
 function bitsOf(ip: string): string {
   if (!ip.includes(':')) return digits(ip.split('.'), 10, 8);
   const [head = '', tail] = ip.split('::');

@@ -1,19 +1,32 @@
-/** What was given: people helped, bytes carried, seconds shared. Pure; measured values only.
+/** Figures of what was given: people helped, bytes carried, seconds shared. All of them are measured.
  *
- * "Today" is a day of the visitor's own clock, as `YYYY-MM-DD`. Kept as JSON by the page; what is
- * read back may have been changed by anybody on this site: what is no count is nothing.
+ * "Today" is a day of the visitor's own clock, as `YYYY-MM-DD`. The page stores the figures as JSON.
+ * Anybody with access to the site's storage may have changed them, so a value that is not a count is
+ * read as 0.
  */
 
 export interface Counts {
   /** People helped. */
   readonly people: number;
-  /** Bytes carried, both ways together. */
+  /** Bytes carried, both directions together. */
   readonly bytes: number;
-  /** Time in which somebody could be helped. */
+  /** Seconds in which somebody could be helped. */
   readonly seconds: number;
 }
 
+/** The figures that the switch shows. */
+export interface Figures {
+  /** Counts since this page was loaded. */
+  readonly totals: Counts;
+  /** Counts of today, on this site. */
+  readonly today: Counts;
+  /** Counts of all days, on this site. */
+  readonly ever: Counts;
+}
+
+/** The figures that the site's storage holds. */
 export interface StoredFigures {
+  /** The day that `today` is about. */
   readonly day: string;
   readonly today: Counts;
   readonly ever: Counts;
@@ -21,6 +34,7 @@ export interface StoredFigures {
 
 export const NOTHING: Counts = Object.freeze({ people: 0, bytes: 0, seconds: 0 });
 
+/** Return the sum of two counts. */
 export function plus(one: Counts, more: Counts): Counts {
   return Object.freeze({
     people: one.people + more.people,
@@ -29,29 +43,29 @@ export function plus(one: Counts, more: Counts): Counts {
   });
 }
 
-/** Return `tally` as it is on `day`, with `more` added to it. */
-export function add(tally: StoredFigures, more: Counts, day: string): StoredFigures {
-  const today = tally.day === day ? tally.today : NOTHING;
-  return Object.freeze({ day, today: plus(today, more), ever: plus(tally.ever, more) });
+/** Return `stored` with `more` added. `today` starts again at 0 when `day` is a new day. */
+export function add(stored: StoredFigures, more: Counts, day: string): StoredFigures {
+  const today = stored.day === day ? stored.today : NOTHING;
+  return Object.freeze({ day, today: plus(today, more), ever: plus(stored.ever, more) });
 }
 
-/** Read what `JSON.stringify` made of a tally; nothing for what else is there. */
+/** Read stored figures from their JSON text, for a page that is shown on `day`. */
 export function read(text: string | null, day: string): StoredFigures {
-  let kept: Partial<Record<string, unknown>> = {};
+  let stored: Partial<Record<string, unknown>> = {};
   try {
-    kept = JSON.parse(text ?? '{}') ?? {};
+    stored = JSON.parse(text ?? '{}') ?? {};
   } catch {
-    // Not JSON.
+    // Text that is not JSON counts as nothing stored.
   }
-  const isToday = kept['day'] === day;
-  return Object.freeze({ day, today: counts(isToday && kept['today']), ever: counts(kept['ever']) });
+  const isToday = stored['day'] === day;
+  return Object.freeze({ day, today: counts(isToday && stored['today']), ever: counts(stored['ever']) });
 }
 
 function counts(value: unknown): Counts {
   const given = Object(value) as Partial<Record<string, unknown>>;
-  const one = (name: string) => {
+  const count = (name: string) => {
     const number = given[name];
     return typeof number === 'number' && number >= 0 && Number.isFinite(number) ? number : 0;
   };
-  return Object.freeze({ people: one('people'), bytes: one('bytes'), seconds: one('seconds') });
+  return Object.freeze({ people: count('people'), bytes: count('bytes'), seconds: count('seconds') });
 }

@@ -1,14 +1,19 @@
-/** What a visitor gives, and when: the page's attributes, with the visitor's own choices over them.
+/** Settings: what the visitor gives, and when. The visitor's own choices go before the page's attributes.
  *
- * Pure. A value that makes no sense counts as not given.
+ * A value that makes no sense counts as not given.
  */
 
 import { LANES, SLOTS } from '../limits';
 
-const SLOWEST_MBIT = 0.1;
+/** Bytes of one megabyte in a setting. */
+export const MEGABYTE = 1e6;
+/** The lowest rate that may be set. */
+export const SLOWEST_MBIT = 0.1;
+/** People helped at once when nobody set a number. */
 const PEOPLE = 5;
 
-/** Minutes after midnight, of the visitor's clock; over midnight where `from` is the later one. */
+/** A span of each day, in minutes after midnight by the visitor's clock. It goes over midnight when `from`
+ * is later than `to`. */
 export interface Hours {
   readonly from: number;
   readonly to: number;
@@ -19,24 +24,24 @@ export interface SwitchSettings {
   readonly people: number;
   /** Links of one person at once, at most. */
   readonly lanes: number;
-  /** 10⁶ bits relayed a second, at most; Infinity where no limit is set. */
+  /** 10⁶ bits relayed a second, at most; Infinity for no limit. */
   readonly mbit: number;
-  /** 10⁶ bytes carried a day, at most; Infinity where no limit is set. */
+  /** 10⁶ bytes carried a day, at most; Infinity for no limit. */
   readonly megabytes: number;
-  /** When to help; null for always. */
+  /** The hours in which to help; null for always. */
   readonly hours: Hours | null;
-  /** Whether to go on while on battery … */
+  /** Whether to help while the machine runs on its battery. */
   readonly battery: boolean;
-  /** … on a connection that is metered, or that the visitor asks to spare … */
+  /** Whether to help on a metered connection, or when the visitor asks to save data. */
   readonly metered: boolean;
-  /** … and while no tab of the site is visible. */
+  /** Whether to help while no tab of the site is visible. */
   readonly background: boolean;
 }
 
-/** Where a setting's text comes from: an attribute, or a choice that was kept. */
+/** Returns the text of the setting `name`, as an attribute or a stored choice holds it. */
 export type SettingSource = (name: string) => string | null | undefined;
 
-/** Names of all settings, as attributes. */
+/** The names of all settings, which are also names of attributes. */
 export const SETTINGS = [
   'people',
   'lanes',
@@ -48,7 +53,7 @@ export const SETTINGS = [
   'background',
 ] as const;
 
-/** Read each setting from the first of `sources` that has a value which makes sense. */
+/** Read each setting from the first of `sources` whose value makes sense. */
 export function readSettings(...sources: readonly SettingSource[]): SwitchSettings {
   const first = <T>(name: (typeof SETTINGS)[number], read: (text: string) => T | undefined, usual: T): T => {
     for (const source of sources) {
@@ -75,15 +80,16 @@ const whole = (most: number) => (text: string) => {
   return value >= 1 ? Math.min(value, most) : undefined;
 };
 
-/** `none` takes a limit away that the page set. */
+/** The text `none` removes a limit that the page set. */
 const amount = (least: number) => (text: string) => {
   const value = text === 'none' ? Infinity : Number.parseFloat(text);
   return Number.isNaN(value) ? undefined : Math.max(value, least);
 };
 
+/** Whether to go on (`run`) or to stop for a while (`pause`). */
 const going = (text: string) => ({ run: true, pause: false })[text as 'run'];
 
-/** Read `22:00-06:30`; `always` takes away what the page set. */
+/** Read hours such as `22:00-06:30`. The text `always` removes the hours that the page set. */
 function hours(text: string): Hours | null | undefined {
   if (text === 'always') return null;
   const found = /^(\d\d?):(\d\d)\s*[-–]\s*(\d\d?):(\d\d)$/.exec(text)?.slice(1).map(Number);
@@ -93,29 +99,32 @@ function hours(text: string): Hours | null | undefined {
   return Object.freeze({ from: h1 * 60 + m1, to: h2 * 60 + m2 });
 }
 
-/** Why a switch that is on does nothing for a while; it goes on by itself. */
+/** Reasons why a switch that is on does nothing for a while. It goes on by itself afterwards. */
 export const PAUSES = ['quota', 'hours', 'battery', 'metered', 'hidden'] as const;
 
 export type PauseReason = (typeof PAUSES)[number];
 
-/** What settings are held against. */
+/** What is going on around the page. The settings say which of it is a reason to pause. */
 export interface Conditions {
-  /** Minutes after midnight. */
+  /** The time of day, in minutes after midnight. */
   readonly minute: number;
+  /** Whether the machine runs on its battery. */
   readonly battery: boolean;
+  /** Whether the connection is metered, or the visitor asks to save data. */
   readonly metered: boolean;
+  /** Whether no tab of the site is visible. */
   readonly hidden: boolean;
   /** Bytes carried today. */
   readonly bytes: number;
 }
 
-/** Return why to pause now, or null. */
-export function pauseReason(wanted: SwitchSettings, now: Conditions): PauseReason | null {
-  if (now.bytes >= wanted.megabytes * 1e6) return 'quota';
-  if (wanted.hours && !within(wanted.hours, now.minute)) return 'hours';
-  if (now.battery && !wanted.battery) return 'battery';
-  if (now.metered && !wanted.metered) return 'metered';
-  return now.hidden && !wanted.background ? 'hidden' : null;
+/** Return the reason to pause now; null when there is none. */
+export function pauseReason(settings: SwitchSettings, now: Conditions): PauseReason | null {
+  if (now.bytes >= settings.megabytes * MEGABYTE) return 'quota';
+  if (settings.hours && !within(settings.hours, now.minute)) return 'hours';
+  if (now.battery && !settings.battery) return 'battery';
+  if (now.metered && !settings.metered) return 'metered';
+  return now.hidden && !settings.background ? 'hidden' : null;
 }
 
 function within({ from, to }: Hours, minute: number): boolean {

@@ -1,110 +1,119 @@
-/** The switch's state: `dispatch(state, event) → [state, effects]`, with frozen snapshots.
+/** The state machine of the switch: `dispatch(state, event) → [state, effects]`.
  *
- * One switch for a network, however many elements and tabs of the site show it. One tab leads: it
- * runs the relay, and tells the others, which mirror it and wait to take its place. Pure: the
- * bridge carries the effects out, the elements show the snapshot. A phase changes only when what
- * it says is confirmed, except that `stopping` begins with the wish.
+ * A network has one switch, however many elements and tabs of the site show it. One tab leads: it runs
+ * the relay and tells the other tabs, which show the same and stand in line to take its place.
+ *
+ * `NetworkSwitch` carries the effects out, and the elements show the frozen snapshot. A phase is shown
+ * only once it is true; only `stopping` is shown as soon as the visitor wants it.
  */
 
 import type { Reason } from '../errors';
+import { NOTHING, type Figures } from './figures';
 import type { RelayReport } from './report';
 import type { PauseReason } from './settings';
-import { NOTHING, type Counts } from './figures';
 
 export type Phase =
   | 'off'
   | 'consent'
   | 'connecting'
-  /** The broker says that helping may be dangerous here; nobody is helped before a second yes. */
+  /** The broker says that helping may be dangerous here. Nobody is helped before the visitor confirms. */
   | 'caution'
   | 'waiting'
   | 'helping'
-  /** On, but nothing is connected; goes on by itself. */
+  /** The switch is on, but nothing is connected for a while. It goes on by itself. */
   | 'paused'
   | 'retrying'
   | 'stopping'
-  /** Ended by itself; pressing the switch tries again. */
+  /** The switch turned itself off. Pressing it tries again. */
   | 'problem';
 
-export interface Snapshot {
+/** What the switch shows. */
+export interface Snapshot extends Figures {
   readonly phase: Phase;
   /** People helped right now. */
   readonly people: number;
-  /** A country (two letters, or null for unknown) for each of them, the newest last. */
+  /** The country of each person being helped (two letters, or null for unknown), the newest last. */
   readonly crossing: readonly (string | null)[];
-  /** Where this browser seems to be; null for unknown. */
+  /** Where the broker believes this browser is; null for unknown. */
   readonly country: string | null;
-  /** Why the network cannot be helped, or null. */
+  /** Why the switch cannot help, or null. */
   readonly reason: Reason | null;
-  /** Why it pauses, or null. */
+  /** Why the switch pauses, or null. */
   readonly paused: PauseReason | null;
-  /** Seconds until the next try, as of when this state began. */
+  /** Seconds until the next try, counted from the moment of this snapshot. */
   readonly retry_s: number | null;
-  /** Whether another tab of this site does the work. */
+  /** Whether another tab of this site runs the relay. */
   readonly elsewhere: boolean;
-  /** What was given since this page was loaded … */
-  readonly totals: Counts;
-  /** … today, and in all, on this site. */
-  readonly today: Counts;
-  readonly ever: Counts;
 }
-
-/** What is counted outside. */
-export type Figures = Pick<Snapshot, 'totals' | 'today' | 'ever'>;
 
 export interface SwitchState {
   readonly snapshot: Snapshot;
-  /** The switch is on, here or by another tab. */
+  /** Whether the visitor wants the switch on. They may have said so in another tab. */
   readonly wanted: boolean;
-  /** The consent text is shown. */
+  /** Whether the consent text is shown. */
   readonly asks: boolean;
-  /** The visitor said yes, in this page or (remembered) before. */
+  /** Whether the visitor agreed, on this page or on an earlier one that remembered it. */
   readonly agreed: boolean;
-  /** Whether this tab does the work, or stands in line for it. */
+  /** Whether this tab leads (`leader`), stands in line to lead (`claimed`), or neither. */
   readonly role: 'none' | 'claimed' | 'leader';
+  /** What this tab's relay does. */
   readonly relay: 'none' | 'up' | 'ending';
+  /** The reason to pause now, or null. */
   readonly pause: PauseReason | null;
+  /** The relay's last report; null before its first. */
   readonly report: RelayReport | null;
+  /** Why the switch turned itself off, or null. */
   readonly problem: Reason | null;
-  /** What the tab that leads shows. */
+  /** What the leading tab shows; null when no other tab leads. */
   readonly mirror: Snapshot | null;
   readonly figures: Figures;
 }
 
+/** What happened. */
 export type SwitchEvent =
-  /** The switch, or `start()` when it is not on; `problem` when there is no point in asking. */
+  /** The visitor pressed the switch, or the page called `start()` while it was off. `remembered` says that
+   * the visitor agreed on an earlier page. `problem` says that there is no point in asking them. */
   | { readonly type: 'press'; readonly remembered: boolean; readonly problem: Reason | null }
   | { readonly type: 'agree'; readonly remember: boolean }
   | { readonly type: 'refuse' }
-  /** The second yes. */
+  /** The visitor helps although it may be dangerous where they are. */
   | { readonly type: 'confirm' }
   | { readonly type: 'stop' }
-  /** Another tab was told to stop everything. */
+  /** The visitor stopped everything in another tab, or this page is going. */
   | { readonly type: 'halted' }
-  /** What this tab needs to lead cannot be had. */
+  /** This tab cannot lead, because a file that it needs cannot be loaded. */
   | { readonly type: 'failed'; readonly reason: Reason }
-  /** The visitor's earlier yes counts no more. */
+  /** The visitor's earlier agreement does not count any more. */
   | { readonly type: 'forget' }
   /** This tab leads from now on. */
   | { readonly type: 'lead' }
+  /** The leading tab shows `snapshot`. */
   | { readonly type: 'mirror'; readonly snapshot: Snapshot }
+  /** There is a reason to pause, or none any more. */
   | { readonly type: 'pause'; readonly pause: PauseReason | null }
   | { readonly type: 'figures'; readonly figures: Figures }
   | { readonly type: 'report'; readonly report: RelayReport }
+  /** The relay has closed everything. `reason` is set when it gave up by itself. */
   | { readonly type: 'ended'; readonly reason: Reason | null };
 
+/** What has to be done now. */
 export type SwitchEffect =
-  /** Stand in line for the lead of this site's tabs. */
+  /** Stand in line to lead the tabs of this site. */
   | 'claim'
-  /** Leave the line, or the lead. */
+  /** Leave the line, or give up the lead. */
   | 'yield'
   /** Tell the other tabs to stop. */
   | 'halt'
+  /** Start the relay. */
   | 'begin'
+  /** Let people move to other volunteers, and end the relay. */
   | 'end'
+  /** Tell the relay that the visitor confirmed. */
   | 'confirm'
+  /** Remember on this site that the visitor agreed. */
   | 'remember';
 
+/** The state after an event, and the effects to carry out. */
 export type Step = readonly [SwitchState, readonly SwitchEffect[]];
 
 const FIGURES: Figures = Object.freeze({ totals: NOTHING, today: NOTHING, ever: NOTHING });
@@ -137,9 +146,10 @@ export const INITIAL: SwitchState = Object.freeze({
 
 const ON: readonly string[] = ['connecting', 'caution', 'waiting', 'helping', 'paused', 'retrying'];
 
-/** Tell whether the switch is on in `phase`. */
+/** Return whether the switch is on in `phase`. */
 export const isOn = (phase: Phase): boolean => ON.includes(phase);
 
+/** Return the state after `event`, which is `state` itself when nothing changed. */
 export function dispatch(state: SwitchState, event: SwitchEvent): Step {
   const effects: SwitchEffect[] = [];
   const changed = settle({ ...state, ...reduce(state, event, effects) }, effects);
@@ -209,7 +219,8 @@ function mirror(state: SwitchState, snapshot: Snapshot): Partial<SwitchState> {
   const copy = Object.freeze({ ...snapshot, elsewhere: true });
   if (isOn(snapshot.phase)) return { mirror: copy, wanted: true, asks: false, agreed: true, problem: null };
   if (snapshot.phase === 'stopping') return { mirror: copy, wanted: false };
-  // Who pressed while another tab was ending is next in line, and stays there.
+  // A tab that showed another one turns off with it. A visitor who pressed here while the other tab was
+  // ending is next in line, and stays there.
   return state.mirror ? { mirror: null, wanted: false } : {};
 }
 
@@ -220,7 +231,8 @@ function ended(state: SwitchState, reason: Reason | null): Partial<SwitchState> 
   return wasAsked ? none : { ...none, wanted: false, problem: reason };
 }
 
-/** Bring what runs in line with what is wanted. */
+/** Begin and end things until what runs is what is wanted. No other function decides this, so no order of
+ * events can leave a relay running that nobody wants. */
 function settle(state: SwitchState, effects: SwitchEffect[]): SwitchState {
   let { role, relay, report } = state;
   const should = state.wanted && !state.pause;

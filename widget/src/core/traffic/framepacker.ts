@@ -1,29 +1,33 @@
-/** Link messages on their way to the client of a media link: numbered, packed into the frames of a
- * video, and kept until the client has them (`passerelle/core/video.py`).
+/** Packs the downstream messages of a media link into video frames, and keeps each message until the
+ * client acknowledges it.
  *
- * A frame is `backlog u16`, the KiB that wait behind it, then `number u32 ‖ length u16 ‖ message` as
- * often as fits; a length of 0 ends it, and zeros may follow. Numbers count all messages of a link
- * from 0, whichever way they go, and travel modulo 2³². Pure.
+ * A frame starts with `backlog u16`, the KiB that wait behind it. Records follow, as many as fit:
+ * `number u32 ‖ length u16 ‖ message`. A length of 0 ends the frame, and zeros may follow it. Numbers
+ * count all downstream messages of a link from 0, also those sent over the DataChannel, and travel
+ * modulo 2³². docs/PROTOCOL.md describes media links.
  */
 
 import { PeerError } from '../errors';
-import { FRAME_BYTES, MEDIA_KEPT_BYTES, MESSAGE_COST_BYTES } from '../limits';
+import { FRAME_BYTES, KIB, MEDIA_KEPT_BYTES, MESSAGE_COST_BYTES } from '../limits';
+import { MESSAGE_NUMBER_BYTES } from '../wire/description';
 
-/** In front of each message that goes over the DataChannel. */
-export const MESSAGE_NUMBER_BYTES = 4;
+/** Size of `backlog` at the start of a frame. */
 const HEAD_BYTES = 2;
+/** Size of `number` and `length` in front of each message. */
 const RECORD_BYTES = 6;
-const KIB = 1024;
 
 export class FramePacker {
-  /** What the client is not known to have, by number. */
-  readonly #kept = new Map<number, ArrayBuffer>();
+  /** Messages that the client has not acknowledged, by their numbers. */
+  readonly #unacknowledged = new Map<number, ArrayBuffer>();
+  /** Numbers of the messages to be sent again. */
   readonly #again = new Set<number>();
   #cost_bytes = 0;
   #queued_bytes = 0;
-  /** Numbers of the first message kept, of the first that never left, and of the next to come. */
+  /** Number of the first message that is not acknowledged. */
   #first: number;
+  /** Number of the first message that was never sent. */
   #unsent: number;
+  /** Number of the next message to be pushed. */
   #next: number;
 
   /** `first` is the number of the first message. */
@@ -31,48 +35,49 @@ export class FramePacker {
     this.#first = this.#unsent = this.#next = first;
   }
 
-  /** Messages taken so far. */
+  /** Messages pushed so far. */
   get count(): number {
     return this.#next;
   }
 
-  /** Bytes that wait for a frame, those to be sent again included. */
+  /** Bytes of the messages that wait to be sent, for the first time or again. */
   get queued_bytes(): number {
     return this.#queued_bytes;
   }
 
-  /** Whether the client has everything. */
+  /** Whether the client has acknowledged every message. */
   get isDone(): boolean {
-    return this.#kept.size === 0;
+    return this.#unacknowledged.size === 0;
   }
 
-  /** Queue a message, of at least one byte, for a frame. Throws PeerError when too much is kept. */
+  /** Queue a message of at least one byte. Throws PeerError when too much is unacknowledged. */
   push(message: ArrayBuffer): void {
     this.#cost_bytes += message.byteLength + MESSAGE_COST_BYTES;
     if (this.#cost_bytes > MEDIA_KEPT_BYTES) {
       throw new PeerError('limit', 'more unacknowledged than a window holds');
     }
-    this.#kept.set(this.#next++, message);
+    this.#unacknowledged.set(this.#next++, message);
     this.#queued_bytes += message.byteLength;
   }
 
-  /** Take one message that waits, with its number in front, for another way; null without any. */
+  /** Take the next waiting message for the DataChannel, with its number in front; null when none waits. */
   shift(): ArrayBuffer | null {
     const [number] = this.#waiting();
     if (number === undefined) return null;
-    const message = this.#leave(number);
+    const message = this.#markSent(number);
     const data = new Uint8Array(MESSAGE_NUMBER_BYTES + message.length);
     new DataView(data.buffer).setUint32(0, number);
     data.set(message, MESSAGE_NUMBER_BYTES);
     return data.buffer;
   }
 
-  /** Take what fits into one frame; `idle_bytes` is the size of one that nothing waits for. */
+  /** Return one frame with as many waiting messages as fit. When none waits, the frame has `idle_bytes`
+   * bytes and no message. */
   nextFrame(idle_bytes: number): ArrayBuffer {
     const numbers: number[] = [];
     let size = HEAD_BYTES;
     for (const number of this.#waiting()) {
-      const length = RECORD_BYTES + (this.#kept.get(number)?.byteLength ?? 0);
+      const length = RECORD_BYTES + (this.#unacknowledged.get(number)?.byteLength ?? 0);
       if (size + length > FRAME_BYTES) break;
       size += length;
       numbers.push(number);
@@ -81,7 +86,7 @@ export class FramePacker {
     const view = new DataView(frame.buffer);
     let at = HEAD_BYTES;
     for (const number of numbers) {
-      const message = this.#leave(number);
+      const message = this.#markSent(number);
       view.setUint32(at, number);
       view.setUint16(at + 4, message.length);
       frame.set(message, at + RECORD_BYTES);
@@ -91,53 +96,59 @@ export class FramePacker {
     return frame.buffer;
   }
 
-  /** Forget what comes before `next`: the client has it. Throws PeerError for what never left. */
+  /** Forget all messages before number `next`, because the client has them. Throws PeerError when one
+   * of them was never sent. */
   acknowledge(next: number): void {
     const end = this.#extend(next);
     for (; this.#first < end; this.#first++) {
-      const bytes = this.#kept.get(this.#first)?.byteLength ?? 0;
+      const bytes = this.#unacknowledged.get(this.#first)?.byteLength ?? 0;
       this.#cost_bytes -= bytes + MESSAGE_COST_BYTES;
       if (this.#again.delete(this.#first)) this.#queued_bytes -= bytes;
-      this.#kept.delete(this.#first);
+      this.#unacknowledged.delete(this.#first);
     }
   }
 
-  /** Send again what is missing at the client. Throws PeerError for what never left. */
+  /** Queue the messages in `gaps` once more, because the client misses them. Numbers of messages that
+   * are acknowledged, or were never sent, are ignored. */
   resend(gaps: readonly (readonly [first: number, end: number])[]): void {
     for (const [first, end] of gaps) {
-      // What arrived meanwhile is kept no more, and its number seems far ahead.
+      // An acknowledged number lies before #first, so it wraps to one far ahead and is ignored.
       const from = this.#first + ((first - this.#first) >>> 0);
       const to = from + ((end - first) >>> 0);
       for (let number = from; number < Math.min(to, this.#unsent); number++) {
-        if (!this.#again.has(number)) this.#queued_bytes += this.#kept.get(number)?.byteLength ?? 0;
+        if (!this.#again.has(number)) {
+          this.#queued_bytes += this.#unacknowledged.get(number)?.byteLength ?? 0;
+        }
         this.#again.add(number);
       }
     }
   }
 
   clear(): void {
-    this.#kept.clear();
+    this.#unacknowledged.clear();
     this.#again.clear();
     this.#first = this.#unsent = this.#next;
     this.#cost_bytes = this.#queued_bytes = 0;
   }
 
-  /** Return a message that leaves now. */
-  #leave(number: number): Uint8Array {
-    const message = new Uint8Array(this.#kept.get(number) ?? new ArrayBuffer(0));
+  /** Return message `number` for sending, and count it as sent. */
+  #markSent(number: number): Uint8Array {
+    const message = new Uint8Array(this.#unacknowledged.get(number) ?? new ArrayBuffer(0));
     this.#queued_bytes -= message.length;
     if (!this.#again.delete(number)) this.#unsent += 1;
     return message;
   }
 
+  /** Yield the numbers of the messages to be sent: those to be sent again come first. */
   *#waiting(): Generator<number> {
     yield* this.#again;
     for (let number = this.#unsent; number < this.#next; number++) yield number;
   }
 
+  /** Return the full number for one that travelled modulo 2³². */
   #extend(number: number): number {
     const extended = this.#first + ((number - this.#first) >>> 0);
-    if (extended > this.#unsent) throw new PeerError('malformed', 'a message that never left');
+    if (extended > this.#unsent) throw new PeerError('malformed', 'a message that was never sent');
     return extended;
   }
 }

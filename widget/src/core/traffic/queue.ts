@@ -1,8 +1,8 @@
-/** Messages that wait, in order. Taking the first of many costs no more than of few. */
+/** Messages that wait in order. Taking the first message costs the same whether few or many wait. */
 
 import { MESSAGE_COST_BYTES } from '../limits';
 
-/** Messages taken before the room they had is given back. */
+/** Messages taken before their slots in the array are given back. */
 const SLACK = 256;
 
 export class MessageQueue {
@@ -14,12 +14,12 @@ export class MessageQueue {
     return this.#first === this.#messages.length;
   }
 
-  /** What the messages take, at `MESSAGE_COST_BYTES` more than their bytes. */
+  /** The waiting messages' bytes, plus `MESSAGE_COST_BYTES` for each message. */
   get cost_bytes(): number {
     return this.#bytes + (this.#messages.length - this.#first) * MESSAGE_COST_BYTES;
   }
 
-  /** Bytes of the first message; 0 when there is none. */
+  /** Bytes of the first message; 0 when the queue is empty. */
   get first_bytes(): number {
     return this.#messages[this.#first]?.byteLength ?? 0;
   }
@@ -29,7 +29,7 @@ export class MessageQueue {
     this.#bytes += message.byteLength;
   }
 
-  /** Take the first message; undefined when there is none. */
+  /** Take the first message; undefined when the queue is empty. */
   shift(): ArrayBuffer | undefined {
     const message = this.#messages[this.#first];
     if (!message) return undefined;

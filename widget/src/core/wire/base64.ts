@@ -1,4 +1,4 @@
-/** Base64 (RFC 4648), strict about alphabet and padding. */
+/** Base64 (RFC 4648). Decoding is strict about alphabet and padding. */
 
 const STANDARD = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 const URL_SAFE = /^[A-Za-z0-9_-]*$/;
@@ -8,13 +8,13 @@ export function encode(bytes: Uint8Array): string {
   return btoa(String.fromCharCode(...bytes));
 }
 
-/** Return the bytes of standard, padded base64; null if `text` is anything else. */
+/** Return the bytes of standard, padded base64; null for any other text. */
 export function decode(text: string): Uint8Array<ArrayBuffer> | null {
   if (!STANDARD.test(text)) return null;
   return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 }
 
-/** Return the bytes of unpadded, canonical base64url (§5); null if `text` is anything else. */
+/** Return the bytes of unpadded, canonical base64url (RFC 4648 §5); null for any other text. */
 export function decodeUrl(text: string): Uint8Array<ArrayBuffer> | null {
   if (!URL_SAFE.test(text)) return null;
   const bytes = decode(

@@ -1,11 +1,13 @@
-/** Checks on values out of `JSON.parse`. Each returns the value, typed, or throws PeerError.
+/** Checks on values that `JSON.parse` returned. Each check returns the value with its type, or throws
+ * PeerError.
  *
- * Values are only ever read through own keys, so `__proto__` and its like are ordinary unknown
- * keys here. JavaScript cannot tell 1.0 from 1: both are integers, unlike in Python.
+ * Objects are read through their own keys only, so `__proto__` is an unknown key like any other.
+ * JavaScript cannot tell 1.0 from 1, so both count as integers here; Python takes only 1.
  */
 
 import { PeerError } from '../errors';
 
+/** The keys and values of one JSON object. */
 export type Fields = ReadonlyMap<string, unknown>;
 
 const malformed = (what: string): never => {
@@ -23,6 +25,7 @@ export function parse(text: string): Fields {
   return fields(value);
 }
 
+/** Require an object. */
 export function fields(value: unknown): Fields {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return malformed('not an object');
@@ -30,14 +33,14 @@ export function fields(value: unknown): Fields {
   return new Map(Object.entries(value));
 }
 
-/** Require that `value` has no other keys than these. */
+/** Require that `value` has no keys but `names`. */
 export function onlyKeys(value: Fields, ...names: readonly string[]): void {
   for (const name of value.keys()) {
     if (!names.includes(name)) malformed('an unknown field');
   }
 }
 
-/** A string of `min` to `max` code points that matches `pattern`. */
+/** Require a string of `min` to `max` code points that matches `pattern`. */
 export function text(value: unknown, min: number, max: number, pattern?: RegExp): string {
   if (typeof value !== 'string' || value.length > 2 * max) return malformed('not a short text');
   const points = [...value].length;
@@ -45,24 +48,26 @@ export function text(value: unknown, min: number, max: number, pattern?: RegExp)
   return value;
 }
 
-/** An integer, `min` ≤ value ≤ `max`. */
+/** Require an integer from `min` to `max`. */
 export function integer(value: unknown, min: number, max: number): number {
   if (!Number.isSafeInteger(value)) return malformed('not an integer');
-  const number = value as number;
-  return number >= min && number <= max ? number : malformed('an integer out of range');
+  const given = value as number;
+  return given >= min && given <= max ? given : malformed('an integer out of range');
 }
 
-/** A finite number, `min` ≤ value ≤ `max`. */
+/** Require a finite number from `min` to `max`. */
 export function number(value: unknown, min: number, max: number): number {
   return typeof value === 'number' && value >= min && value <= max
     ? value
     : malformed('not a number in range');
 }
 
+/** Require true or false. */
 export function boolean(value: unknown): boolean {
   return typeof value === 'boolean' ? value : malformed('neither true nor false');
 }
 
+/** Require an array of `min` to `max` items, and read each item with `read`. */
 export function list<T>(
   value: unknown,
   min: number,
@@ -75,6 +80,7 @@ export function list<T>(
   return Object.freeze(value.map((item) => read(item)));
 }
 
+/** Require one of the strings in `options`. */
 export function oneOf<T extends string>(value: unknown, options: readonly T[]): T {
   return options.find((option) => option === value) ?? malformed('not one of the known words');
 }

@@ -1,39 +1,41 @@
-/** What a relay and its two sides say about a link, as text beside the link's own bytes
- * (`passerelle/wire/control.py`). */
+/** Control messages: JSON text between a relay and one side of a link. The relay reads them itself and
+ * never copies them to the other side, unlike the link's binary messages. */
 
-import * as description from './description';
-import type { Description } from './description';
 import { PeerError } from '../errors';
 import { RESEND_GAPS, SIGNAL_MESSAGE_BYTES, TICKET_BYTES } from '../limits';
-import * as shape from './checks';
+import * as checks from './checks';
+import * as description from './description';
+import type { Description } from './description';
 
-/** This link will close within two seconds: move off it now. */
+/** Tells both sides that this link closes within two seconds, and that they should stop using it now. */
 export const DRAIN = '{"type":"drain"}';
 
-/** A client wants one more link through this volunteer, to the same exit. */
+/** The client asks for one more link through this volunteer, to the same exit. */
 export interface Lane {
   readonly type: 'lane';
-  /** The client's number for it. */
+  /** The number that the client gave this lane. */
   readonly lane: number;
   readonly ticket: string;
   readonly description: Description;
 }
 
-/** On a media link: the client has every downstream message before this one. */
+/** The client of a media link has every downstream message before number `next`. */
 export interface Got {
   readonly type: 'got';
   readonly next: number;
 }
 
-/** On a media link: the client misses messages that retransmitted packets did not bring. */
+/** The client of a media link misses messages that retransmitted packets did not bring. */
 export interface Resend {
   readonly type: 'resend';
-  /** First and end, the end exclusive; numbers wrap at 2³². */
+  /** The gaps. `end` is the number after the last missing one. Numbers wrap at 2³². */
   readonly gaps: readonly (readonly [first: number, end: number])[];
 }
 
+/** What a client may ask of a relay. */
 export type ClientToRelay = Lane | Got | Resend;
 
+/** What a relay answers to a `Lane`. */
 export type RelayToClient =
   | { readonly type: 'lane_answer'; readonly lane: number; readonly description: Description }
   | { readonly type: 'lane_refused'; readonly lane: number };
@@ -47,10 +49,10 @@ export function encode(message: RelayToClient): string {
   );
 }
 
-/** Parse what a side says; null when it means nothing to a relay. Throws PeerError. */
+/** Parse a control message; null for a type that a relay does not know. Throws PeerError. */
 export function decode(text: string): ClientToRelay | null {
   if (text.length > SIGNAL_MESSAGE_BYTES) throw new PeerError('limit', 'a large control message');
-  const given = shape.parse(text);
+  const given = checks.parse(text);
   switch (given.get('type')) {
     case 'lane':
       return lane(given);
@@ -59,8 +61,8 @@ export function decode(text: string): ClientToRelay | null {
     case 'resend':
       return Object.freeze({
         type: 'resend',
-        gaps: shape.list(given.get('gaps'), 1, RESEND_GAPS, (gap) => {
-          const [first, end] = shape.list(gap, 2, 2, number);
+        gaps: checks.list(given.get('gaps'), 1, RESEND_GAPS, (gap) => {
+          const [first, end] = checks.list(gap, 2, 2, number);
           return [first as number, end as number] as const;
         }),
       });
@@ -69,13 +71,13 @@ export function decode(text: string): ClientToRelay | null {
   }
 }
 
-const number = (value: unknown): number => shape.integer(value, 0, 2 ** 32 - 1);
+const number = (value: unknown): number => checks.integer(value, 0, 2 ** 32 - 1);
 
-function lane(given: shape.Fields): Lane {
+function lane(given: checks.Fields): Lane {
   return Object.freeze({
     type: 'lane',
-    lane: shape.integer(given.get('lane'), 0, 2 ** 31 - 1),
-    ticket: shape.text(given.get('ticket'), 0, TICKET_BYTES),
+    lane: checks.integer(given.get('lane'), 0, 2 ** 31 - 1),
+    ticket: checks.text(given.get('ticket'), 0, TICKET_BYTES),
     description: description.read(given.get('description')),
   });
 }

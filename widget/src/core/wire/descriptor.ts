@@ -1,22 +1,22 @@
-/** The signed network descriptor: the one document everybody in a network trusts.
+/** The signed descriptor of a network: the one document that everybody in the network trusts.
  *
- * `{"payload": TEXT, "signature": BASE64}`; the Ed25519 signature covers a context string and the
- * payload's exact UTF-8 bytes (`passerelle/wire/descriptor.py`).
+ * It is `{"payload": TEXT, "signature": BASE64}`. The operator's Ed25519 signature covers a context
+ * string and the payload's exact UTF-8 bytes.
  */
 
-import { decode } from './base64';
 import { PeerError, Problem } from '../errors';
 import { DESCRIPTOR_BYTES, DESCRIPTOR_ENTRIES } from '../limits';
-import * as shape from './checks';
+import { decode } from './base64';
+import * as checks from './checks';
 import { EXIT_ID } from './signalling';
 
 export interface ExitEntry {
   readonly id: string;
-  /** wss://…: the link endpoint. */
+  /** The WebSocket URL for links, `wss://host/path`. */
   readonly url: string;
 }
 
-/** What a volunteer needs to know of a network. */
+/** The parts of a descriptor that a volunteer needs. */
 export interface Descriptor {
   readonly name: string;
   readonly issued_s: number;
@@ -24,9 +24,9 @@ export interface Descriptor {
   /** Base URLs, without a trailing slash. */
   readonly brokers: readonly string[];
   readonly exits: readonly ExitEntry[];
-  /** `stun:host:port`. */
+  /** URLs of STUN servers, `stun:host:port`. */
   readonly stun: readonly string[];
-  /** Whether peers may name private addresses: the network is a laboratory's. */
+  /** Whether peers may name private addresses. Only networks in laboratories allow it. */
   readonly private_candidates: boolean;
 }
 
@@ -37,15 +37,15 @@ const INTEGER = [-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER] as const;
 
 /** Return the descriptor if `operator_key` (32 bytes) signed it and it has not expired.
  *
- * Throws Problem: network_format, network_signature, network_expired, or old_browser where the
- * browser has no Ed25519.
+ * Throws Problem with `network_format`, `network_signature` or `network_expired`, or with `old_browser`
+ * when the browser has no Ed25519.
  */
 export async function verify(
-  document: Uint8Array,
+  bytes: Uint8Array,
   operator_key: Uint8Array<ArrayBuffer>,
   now_s: number,
 ): Promise<Descriptor> {
-  const [payload, signature] = unwrap(document);
+  const [payload, signature] = unwrap(bytes);
   const signed = new TextEncoder().encode(CONTEXT + payload);
   if (!(await isSigned(signed, signature, operator_key))) throw new Problem('network_signature');
   const descriptor = readable(() => read(payload));
@@ -53,12 +53,12 @@ export async function verify(
   return descriptor;
 }
 
-function unwrap(document: Uint8Array): readonly [string, Uint8Array<ArrayBuffer>] {
+function unwrap(bytes: Uint8Array): readonly [string, Uint8Array<ArrayBuffer>] {
   return readable(() => {
-    if (document.length > DESCRIPTOR_BYTES) throw new PeerError('limit', 'a large descriptor');
-    const envelope = shape.parse(new TextDecoder('utf-8', { fatal: true }).decode(document));
-    const payload = shape.text(envelope.get('payload'), 0, DESCRIPTOR_BYTES);
-    const signature = decode(shape.text(envelope.get('signature'), 0, DESCRIPTOR_BYTES));
+    if (bytes.length > DESCRIPTOR_BYTES) throw new PeerError('limit', 'a large descriptor');
+    const envelope = checks.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    const payload = checks.text(envelope.get('payload'), 0, DESCRIPTOR_BYTES);
+    const signature = decode(checks.text(envelope.get('signature'), 0, DESCRIPTOR_BYTES));
     if (!signature) throw new PeerError('malformed', 'not base64');
     return [payload, signature] as const;
   });
@@ -73,55 +73,56 @@ async function isSigned(
     const key = await crypto.subtle.importKey('raw', operator_key, 'Ed25519', false, ['verify']);
     return await crypto.subtle.verify('Ed25519', key, signature, signed);
   } catch (error) {
-    // A key that is not a point on the curve is a DataError: nothing it "signed" is good.
+    // A key that is not a point on the curve is a DataError. No signature by such a key is good.
     if (error instanceof DOMException && error.name === 'DataError') return false;
     throw new Problem('old_browser');
   }
 }
 
 function read(payload: string): Descriptor {
-  const given = shape.parse(payload);
-  const format = given.has('format') ? shape.integer(given.get('format'), ...INTEGER) : FORMAT;
+  const given = checks.parse(payload);
+  const format = given.has('format') ? checks.integer(given.get('format'), ...INTEGER) : FORMAT;
   if (format !== FORMAT) throw new Problem('network_format');
   const key = (value: unknown) => {
-    if (decode(shape.text(value, 44, 44))?.length !== 32) throw new PeerError('malformed', 'a key');
+    if (decode(checks.text(value, 44, 44))?.length !== 32) throw new PeerError('malformed', 'a key');
   };
   return Object.freeze({
-    name: shape.text(given.get('name'), 1, 100),
-    issued_s: shape.integer(given.get('issued_s'), 0, LAST_TIME_S),
-    expires_s: shape.integer(given.get('expires_s'), 0, LAST_TIME_S),
-    brokers: shape.list(given.get('brokers'), 1, DESCRIPTOR_ENTRIES, (item) => {
-      const broker = shape.fields(item);
+    name: checks.text(given.get('name'), 1, 100),
+    issued_s: checks.integer(given.get('issued_s'), 0, LAST_TIME_S),
+    expires_s: checks.integer(given.get('expires_s'), 0, LAST_TIME_S),
+    brokers: checks.list(given.get('brokers'), 1, DESCRIPTOR_ENTRIES, (item) => {
+      const broker = checks.fields(item);
       key(broker.get('seal_key'));
       key(broker.get('ticket_key'));
       return url(broker.get('url'), 'http');
     }),
-    exits: shape.list(given.get('exits'), 1, DESCRIPTOR_ENTRIES, (item) => {
-      const exit = shape.fields(item);
-      shape.list(exit.get('spki_sha256'), 1, 4, key);
-      const id = shape.text(exit.get('id'), 1, 32, EXIT_ID);
+    exits: checks.list(given.get('exits'), 1, DESCRIPTOR_ENTRIES, (item) => {
+      const exit = checks.fields(item);
+      checks.list(exit.get('spki_sha256'), 1, 4, key);
+      const id = checks.text(exit.get('id'), 1, 32, EXIT_ID);
       return Object.freeze({ id, url: url(exit.get('url'), 'ws') });
     }),
     stun: given.has('stun')
-      ? shape.list(given.get('stun'), 0, DESCRIPTOR_ENTRIES, (item) =>
-          shape.text(item, 6, 255, /^stun:[^\s,]+$/),
+      ? checks.list(given.get('stun'), 0, DESCRIPTOR_ENTRIES, (item) =>
+          checks.text(item, 6, 255, /^stun:[^\s,]+$/),
         )
       : [],
     private_candidates: given.has('private_candidates')
-      ? shape.boolean(given.get('private_candidates'))
+      ? checks.boolean(given.get('private_candidates'))
       : false,
   });
 }
 
-/** A URL of the given scheme, with or without TLS, and without a user's name. */
+/** Require a URL of the given scheme, with or without TLS. A user name is not allowed in it. */
 function url(value: unknown, scheme: 'http' | 'ws'): string {
-  const given = shape.text(value, 8, 256);
+  const given = checks.text(value, 8, 256);
   if (!new RegExp(`^${scheme}s?://[^/?#@\\s]+(?:[/?#]\\S*)?$`, 'i').test(given)) {
     throw new PeerError('malformed', 'not a URL');
   }
   return given;
 }
 
+/** Run `parse`, and report whatever it throws to the visitor as `network_format`. */
 function readable<T>(parse: () => T): T {
   try {
     return parse();

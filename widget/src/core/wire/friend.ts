@@ -1,7 +1,7 @@
-/** Sealed messages as text that people copy and paste (`passerelle/wire/friend.py`).
+/** Sealed messages as text that people copy and paste.
  *
- * `passerelle-ask1:LETTERS.` from the reader, `passerelle-answer1:LETTERS.` back; LETTERS are base32 of
- * the message and the first 4 bytes of its SHA-256.
+ * The reader sends `passerelle-ask1:LETTERS.`, and `passerelle-answer1:LETTERS.` goes back. LETTERS are
+ * base32 of the sealed message and the first 4 bytes of its SHA-256.
  */
 
 import { TEXT_SEALED_BYTES } from '../limits';
@@ -13,7 +13,7 @@ const CHECK_BYTES = 4;
 const LINE = 72;
 const TEXT_CHARS = 4 * TEXT_SEALED_BYTES;
 
-/** Return the sealed request in a pasted text, or null where there is none that is whole. */
+/** Return the sealed request in a pasted text; null when the text holds no whole request. */
 export async function readAsk(text: string): Promise<Uint8Array<ArrayBuffer> | null> {
   const found = ASK.exec(text.slice(0, TEXT_CHARS).toLowerCase());
   const whole = found && fromBase32((found[1] ?? '').replace(/[\s>]+/g, ''));
@@ -24,7 +24,7 @@ export async function readAsk(text: string): Promise<Uint8Array<ArrayBuffer> | n
   return isGood && sealed.length <= TEXT_SEALED_BYTES ? sealed : null;
 }
 
-/** Return the text of a sealed reply, in lines. */
+/** Return the text for a sealed reply, broken into lines. */
 export async function writeAnswer(sealed: Uint8Array<ArrayBuffer>): Promise<string> {
   const text = `${ANSWER} ${toBase32([...sealed, ...(await checkOf(sealed))])}.`;
   return (text.match(new RegExp(`.{1,${LINE}}`, 'g')) ?? []).join('\n');
@@ -35,7 +35,7 @@ async function checkOf(sealed: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
 }
 
 function fromBase32(text: string): Uint8Array<ArrayBuffer> | null {
-  // Lengths that no whole number of bytes has.
+  // No whole number of bytes has a base32 text of these lengths.
   if ([1, 3, 6].includes(text.length % 8)) return null;
   const bytes = new Uint8Array(Math.floor((text.length * 5) / 8));
   let value = 0;

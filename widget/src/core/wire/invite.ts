@@ -1,16 +1,16 @@
-/** Invite URLs: where a network's descriptor is, and the key that must have signed it.
+/** Invite URLs: they say where a network's descriptor is, and which key must have signed it.
  *
- * `https://broker.example/#KEY`, KEY being the operator's Ed25519 public key in base64url.
+ * An invite is `https://broker.example/#KEY`, where KEY is the operator's Ed25519 public key in base64url.
  */
 
-import { decodeUrl } from './base64';
 import { Problem } from '../errors';
 import { INVITE_CHARS } from '../limits';
+import { decodeUrl } from './base64';
 
 export interface Invite {
   /** Base URL of a broker, without a trailing slash. */
   readonly url: string;
-  /** Ed25519 public key, 32 bytes. */
+  /** The operator's Ed25519 public key, 32 bytes. */
   readonly operator_key: Uint8Array<ArrayBuffer>;
 }
 

@@ -1,26 +1,24 @@
-/** The visitor's own settings, kept on this site; they go before the page's attributes. */
+/** The settings that the visitor chose, stored on this site. They go before the page's attributes. */
 
 import { SETTINGS } from '../../core/switch/settings';
-import * as keep from './storage';
+import * as storage from './storage';
 
-export type VisitorChoices = ReadonlyMap<string, string>;
-
-/** Read what was chosen; whatever else is there counts as nothing. */
-export function readChoices(): VisitorChoices {
+/** Return the visitor's choices by the names of settings. Anything else in the stored value is ignored. */
+export function readChoices(): ReadonlyMap<string, string> {
   try {
-    const given = Object.entries(JSON.parse(keep.get('choices') ?? '{}') as object);
+    const given = Object.entries(JSON.parse(storage.get('choices') ?? '{}') as object);
     return new Map(given.filter(([name, value]) => isSetting(name) && typeof value === 'string'));
   } catch {
     return new Map();
   }
 }
 
-/** Choose `value` for a setting; an empty one leaves it to the page. */
+/** Store `value` for a setting. An empty value leaves the setting to the page. */
 export function setChoice(name: string, value: string): void {
   const all = new Map(readChoices());
   if (value) all.set(name, value);
   else all.delete(name);
-  keep.set('choices', JSON.stringify(Object.fromEntries(all)));
+  storage.set('choices', JSON.stringify(Object.fromEntries(all)));
 }
 
 const isSetting = (name: string) => (SETTINGS as readonly string[]).includes(name);

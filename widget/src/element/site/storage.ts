@@ -1,12 +1,16 @@
-/** What is kept on this site, in its localStorage, and nowhere else.
+/** What the switch stores on this site: a few values in the site's localStorage, and nothing elsewhere.
  *
- * Storage may be denied; then it lasts as long as the page, which is all that is lost.
+ * Where the browser denies storage, the values last as long as the page.
  */
 
-const memory = new Map<string, string>();
+/** Names of the stored values. `consent` and `caution` hold the network that the visitor agreed to help.
+ * `choices` and `figures` are JSON. */
+const NAMES = ['consent', 'caution', 'choices', 'figures', 'language', 'folded'] as const;
 
-/** `consent` and `caution` hold the network said yes to; `choices`, `figures` JSON; `look` words. */
-export type StoredName = 'consent' | 'caution' | 'choices' | 'figures' | 'language' | 'folded';
+export type StoredName = (typeof NAMES)[number];
+
+/** The values, where localStorage is denied. */
+const memory = new Map<string, string>();
 
 const key = (name: StoredName) => `passerelle-${name}`;
 
@@ -27,7 +31,7 @@ export function set(name: StoredName, value: string): void {
 }
 
 export function removeAll(): void {
-  for (const name of ['consent', 'caution', 'choices', 'figures', 'language', 'folded'] as const) {
+  for (const name of NAMES) {
     try {
       localStorage.removeItem(key(name));
     } catch {
@@ -36,7 +40,7 @@ export function removeAll(): void {
   }
 }
 
-/** Today by the visitor's clock, as YYYY-MM-DD. */
+/** Return today by the visitor's clock, as YYYY-MM-DD. */
 export function today(): string {
   const now = new Date();
   return [now.getFullYear(), now.getMonth() + 1, now.getDate()]
@@ -44,7 +48,8 @@ export function today(): string {
     .join('-');
 }
 
-/** For parts of the widget that are fetched later, which have no memory in common with this. */
+/** The functions of this module, as they are given to files that are fetched later. Such a file has its own
+ * copy of every module that it imports, so it would not see `memory`. */
 export interface SiteStorage {
   readonly get: typeof get;
   readonly set: typeof set;

@@ -1,26 +1,34 @@
-/** The tabs of one site, which act as one switch: one leads, the others show what it does.
+/** The tabs of one site, which act as one switch: one tab leads, and the others show what it does.
  *
- * The lead is a Web Lock, so that it passes on when its tab is closed or crashes; what tabs tell
- * each other goes over a BroadcastChannel. Where a page may have no locks, a tab leads when none
- * answers that it does. Where it may have no channel either, each tab is on its own.
+ * The tab that holds a Web Lock leads, so the lead passes on when that tab is closed or crashes. Tabs talk
+ * over a BroadcastChannel. Where a page may not use locks, a tab leads if no other tab answers that it
+ * leads. Where it may not use the channel either, each tab is on its own.
  */
 
 import type { Snapshot } from '../../core/switch/store';
 
-/** For a tab that leads to answer. */
+/** The time in which a leading tab answers. */
 const ANSWER_MS = 250;
 
+/** What tabs tell each other. */
 type Message =
+  /** Asks the leading tab what it shows. */
   | { readonly type: 'ask' }
+  /** What the leading tab shows. */
   | { readonly type: 'state'; readonly snapshot: Snapshot }
+  /** The visitor stops everything. */
   | { readonly type: 'halt' }
-  /** Who is visible, say so. */
+  /** Asks which tabs are visible. */
   | { readonly type: 'roll' }
+  /** The answer of a tab that is visible. */
   | { readonly type: 'visible' };
 
 export interface TabEvents {
+  /** This tab leads from now on. */
   lead(): void;
+  /** The leading tab shows `snapshot`. */
   mirror(snapshot: Snapshot): void;
+  /** The visitor stopped everything in another tab. */
   halted(): void;
   /** Another tab is visible. */
   visible(): void;
@@ -30,11 +38,14 @@ export class Tabs {
   readonly #name: string;
   readonly #events: TabEvents;
   #channel: BroadcastChannel | null = null;
+  /** Aborts when this tab leaves the line. */
   #line: AbortController | null = null;
+  /** Releases the lock. */
   #release: (() => void) | null = null;
   #leads = false;
+  /** Whether another tab answered that it leads. */
   #hasAnswer = false;
-  /** What the others should show, while this tab leads. */
+  /** What this tab shows, while it leads. */
   #snapshot: Snapshot | null = null;
 
   constructor(network: string, events: TabEvents) {
@@ -42,25 +53,26 @@ export class Tabs {
     this.#events = events;
   }
 
-  /** Listen to the other tabs, and learn whether one leads. */
+  /** Listen to the other tabs, and ask whether one leads. */
   open(): void {
     if (this.#channel) return;
     try {
       this.#channel = new BroadcastChannel(this.#name);
       this.#channel.onmessage = ({ data }: MessageEvent<Message>) => this.#hear(data);
     } catch {
-      // Not allowed here.
+      // The page may not use it.
     }
     this.#send({ type: 'ask' });
   }
 
-  /** Leave without a word: who waits in line takes over. */
+  /** Leave without a word. A tab that waits in line takes over. */
   close(): void {
     this.#channel?.close();
     this.#channel = null;
     this.yield();
   }
 
+  /** Stand in line to lead. */
   claim(): void {
     this.yield();
     const line = new AbortController();
@@ -71,7 +83,7 @@ export class Tabs {
       this.#events.lead();
       return new Promise<void>((resolve) => (this.#release = resolve));
     };
-    // Not through a promise where there are none: `locks` is missing on pages that are not secure.
+    // `locks` is missing on insecure pages.
     const asked = navigator.locks?.request(this.#name, { signal: line.signal }, lead);
     if (!asked) return this.#claimAlone(line.signal, lead);
     asked.catch((error: unknown) => {
@@ -80,6 +92,7 @@ export class Tabs {
     this.#send({ type: 'ask' });
   }
 
+  /** Leave the line, or give up the lead. */
   yield(): void {
     this.#line?.abort();
     this.#release?.();
@@ -87,18 +100,19 @@ export class Tabs {
     this.#leads = false;
   }
 
-  /** Show the others what is going on; only the tab that leads has a say. */
+  /** Tell the other tabs what this tab shows. Nothing is told unless this tab leads. */
   tell(snapshot: Snapshot): void {
     if (!this.#leads) return;
     this.#snapshot = snapshot;
     this.#send({ type: 'state', snapshot });
   }
 
+  /** Stop everything in all tabs. */
   halt(): void {
     this.#send({ type: 'halt' });
   }
 
-  /** Ask who is visible. */
+  /** Ask which tabs are visible. */
   roll(): void {
     this.#send({ type: 'roll' });
   }
@@ -108,6 +122,7 @@ export class Tabs {
     this.#send({ type: 'visible' });
   }
 
+  /** Lead if no other tab answers that it leads. */
   #claimAlone(signal: AbortSignal, lead: () => void): void {
     this.#hasAnswer = false;
     this.#send({ type: 'ask' });

@@ -1,7 +1,8 @@
-/** Nodes in one expression. Text is always text: nothing here parses markup. */
+/** Builds nodes in one expression. Text is never parsed as markup. */
 
 type Attributes = Readonly<Record<string, string>>;
 
+/** Return a new HTML element. */
 export function make<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Attributes,
@@ -13,6 +14,7 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return node;
 }
 
+/** Return a new SVG element. */
 export function draw(tag: string, attributes: Attributes, ...children: readonly Node[]): SVGElement {
   const node = document.createElementNS('http://www.w3.org/2000/svg', tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
@@ -20,7 +22,7 @@ export function draw(tag: string, attributes: Attributes, ...children: readonly 
   return node;
 }
 
-/** Writing the same text again would make a screen reader say it again. */
+/** Set the text of `node`, unless it has that text: a screen reader would say it again. */
 export function write(node: HTMLElement, text = ''): void {
   if (node.textContent !== text) node.textContent = text;
 }

@@ -1,13 +1,16 @@
-/** The switch, drawn: a footbridge between two banks, whose knob crosses. A wide and a small one. */
+/** Draws the switch: a footbridge between two banks, which the knob crosses. There is a wide drawing and a
+ * small one. */
 
 import { draw } from './dom';
 
-/** People on the bridge that are drawn, at most. */
-const WALKERS = 5;
+/** People drawn on the bridge, at most. The stylesheets know the number too. */
+export const WALKERS = 5;
+/** Height of the posts, in the drawing's units. */
 const RAILING = 9;
+/** Gaps between the posts. */
 const POSTS = 12;
 
-/** For panels: the banks, the water, and who is on the bridge. */
+/** Return the wide drawing: the banks, the water, and the people on the bridge. */
 export function scene(): SVGElement {
   return draw(
     'svg',
@@ -24,7 +27,7 @@ export function scene(): SVGElement {
   );
 }
 
-/** For a line of text. */
+/** Return the small drawing, which fits beside a line of text. */
 export function pill(): SVGElement {
   return draw(
     'svg',
@@ -35,7 +38,7 @@ export function pill(): SVGElement {
   );
 }
 
-/** The posts between deck and railing, as one path. */
+/** Return the posts between deck and railing, as one path. */
 function posts(): string {
   const at = (t: number, from: number, over: number) => (1 - t) * (1 - t) * from + 2 * t * (1 - t) * over;
   return Array.from({ length: POSTS - 1 }, (_, index) => {

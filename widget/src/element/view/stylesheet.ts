@@ -1,14 +1,15 @@
-/** The switch's look, as constructable stylesheets: allowed under a CSP without `unsafe-*`. */
+/** Constructable stylesheets. A Content Security Policy without `unsafe-*` allows these. */
 
 import CSS from './style.css';
 
-let sheet: CSSStyleSheet | undefined;
+let shared: CSSStyleSheet | undefined;
 
-/** The stylesheet that all switches of a page share. */
-export const style = (): CSSStyleSheet => (sheet ??= make(CSS));
+/** Return the stylesheet that all switches of a page share. */
+export const switchStyle = (): CSSStyleSheet => (shared ??= makeSheet(CSS));
 
-export function make(css: string): CSSStyleSheet {
-  const made = new CSSStyleSheet();
-  made.replaceSync(css);
-  return made;
+/** Return a new stylesheet. */
+export function makeSheet(css: string): CSSStyleSheet {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(css);
+  return sheet;
 }

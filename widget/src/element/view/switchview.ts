@@ -1,10 +1,10 @@
-/** The switch's nodes, in one language: built once, shown from snapshots. Knows no bridge. */
+/** The nodes of one switch, in one language. They are built once, and show snapshots. */
 
 import { isOn, type Snapshot } from '../../core/switch/store';
 import { make, write } from './dom';
-import { pill, scene } from './scene';
-import type { LiveView, LiveNodes } from '../../more/live';
-import { fill, number, size, status, time, type Language } from './language';
+import type { Language } from './language';
+import { pill, scene, WALKERS } from './scene';
+import { fill, number, size, status, time } from './text';
 
 export const LAYOUTS = ['panel', 'inline', 'banner', 'floating'] as const;
 export type Layout = (typeof LAYOUTS)[number];
@@ -15,15 +15,35 @@ export interface SwitchViewEvents {
   refuse(): void;
   confirm(): void;
   stop(): void;
-  /** Fill `place` with settings. */
-  more(place: HTMLElement): void;
+  /** The visitor opened the settings, which should be put into `container`. */
+  more(container: HTMLElement): void;
+  /** The visitor folded or unfolded the floating layout. */
   fold(isFolded: boolean): void;
 }
 
-/** Time shared that is worth telling. */
+/** The nodes that a `LiveContent` fills. */
+export interface LiveNodes {
+  readonly bridge: HTMLElement;
+  readonly detail: HTMLElement;
+  readonly notice: HTMLElement;
+  readonly countries: HTMLElement;
+  readonly globe: HTMLElement;
+}
+
+/** What is seen only while the switch is on. `more/live.ts` implements it, and is fetched later. */
+export interface LiveContent {
+  show(snapshot: Snapshot): void;
+  /** Return the text for a visitor whose country may punish them for helping. */
+  warning(country: string | null): Node[];
+  /** Stop everything that moves. */
+  rest(): void;
+}
+
+/** The figures are shown from this time shared on, or as soon as somebody was helped. */
 const WORTH_S = 60;
 
 export class SwitchView {
+  /** The node that holds all the others. */
   readonly card: HTMLElement;
   readonly #language: Language;
   readonly #events: SwitchViewEvents;
@@ -31,7 +51,7 @@ export class SwitchView {
   readonly #status: HTMLElement;
   readonly #lead: HTMLElement;
   readonly #question: HTMLElement;
-  readonly #places: LiveNodes;
+  readonly #liveNodes: LiveNodes;
   readonly #figures: readonly HTMLElement[];
   readonly #todays: readonly HTMLElement[];
   readonly #numbers: HTMLElement;
@@ -40,9 +60,10 @@ export class SwitchView {
   readonly #fold: HTMLButtonElement;
   readonly #isExample: boolean;
   #snapshot: Snapshot | null = null;
+  /** The question that is shown, by its phase; '' for none, null before the first snapshot. */
   #asked: string | null = null;
   #isFolded = true;
-  #live: LiveView | null = null;
+  #live: LiveContent | null = null;
 
   constructor(language: Language, events: SwitchViewEvents, isExample: boolean) {
     this.#isExample = isExample;
@@ -70,7 +91,7 @@ export class SwitchView {
     const notice = make('p', { class: 'notice', part: 'notice', role: 'status' });
     const countries = make('ul', { class: 'places', part: 'places' });
     const globe = make('div', { class: 'globe', part: 'map' });
-    this.#places = { bridge: this.#switch, detail, notice, countries, globe };
+    this.#liveNodes = { bridge: this.#switch, detail, notice, countries, globe };
     this.#figures = ['', '', ''].map(() => make('dd', { class: 'figure', part: 'figure' }));
     this.#todays = ['', '', ''].map(() => make('dd', { class: 'today' }));
     const names = [words.helped, words.carried, words.shared];
@@ -115,6 +136,7 @@ export class SwitchView {
     });
   }
 
+  /** Use `layout` from now on. */
   arrange(layout: Layout): void {
     this.card.dataset['layout'] = layout;
     this.#fold.hidden = layout !== 'floating';
@@ -124,6 +146,7 @@ export class SwitchView {
     return this.#isFolded;
   }
 
+  /** Fold or unfold the floating layout. */
   fold(isFolded: boolean): void {
     const { words } = this.#language;
     this.#isFolded = isFolded;
@@ -140,12 +163,12 @@ export class SwitchView {
     else this.#more.replaceChildren();
   }
 
-  /** Show `snapshot`; cheap when little changed. A question is asked where `asks`. */
+  /** Show `snapshot`. `asks` says that this element asks the visitor's questions. */
   show(snapshot: Snapshot, asks: boolean): void {
     const { phase } = snapshot;
     this.#snapshot = snapshot;
     this.card.dataset['phase'] = phase;
-    this.card.dataset['people'] = String(Math.min(snapshot.people, 5));
+    this.card.dataset['people'] = String(Math.min(snapshot.people, WALKERS));
     this.#switch.setAttribute('aria-checked', String(isOn(phase)));
     write(this.#status, status(this.#language, snapshot));
     this.#lead.hidden = phase !== 'off' && phase !== 'problem';
@@ -154,17 +177,18 @@ export class SwitchView {
     this.#live?.show(snapshot);
   }
 
-  /** Stop whatever moves: the element left the page. */
+  /** Stop everything that moves, because the element left the page. */
   rest(): void {
     this.#live?.rest();
   }
 
-  /** Show what there is to see while the switch is on, too. */
-  liven(make: (places: LiveNodes) => LiveView): void {
-    this.#live ??= make(this.#places);
+  /** From now on, show also what is seen only while the switch is on. `make` is called once. */
+  liven(make: (nodes: LiveNodes) => LiveContent): void {
+    this.#live ??= make(this.#liveNodes);
     this.#asked = null;
   }
 
+  /** Show the figures. */
   #tell({ phase, today, ever }: Snapshot): void {
     const { code, words } = this.#language;
     const texts = ({ people, bytes, seconds }: Snapshot['ever']) => [
@@ -179,10 +203,11 @@ export class SwitchView {
     this.#numbers.hidden = ever.people === 0 && ever.seconds < WORTH_S && !isOn(phase);
   }
 
+  /** Show the question of `phase`; none for ''. */
   #ask(phase: string): void {
     if (phase === this.#asked) return;
     const root = this.card.getRootNode();
-    // Hiding what has the focus loses it.
+    // Hiding the question would lose the keyboard focus, if it is in there.
     const hadFocus = root instanceof ShadowRoot && this.#question.contains(root.activeElement);
     this.#asked = phase;
     this.#question.hidden = phase === '';
@@ -219,6 +244,7 @@ export class SwitchView {
     return [...(this.#live?.warning(this.#snapshot?.country ?? null) ?? []), choice];
   }
 
+  /** Return two buttons. Escape says no to the consent text. */
   #choice(first: string, one: () => void, second: string, other: () => void): HTMLElement {
     const agree = make('button', { class: 'agree', part: 'button agree', type: 'button' }, first);
     const refuse = make('button', { part: 'button refuse', type: 'button' }, second);

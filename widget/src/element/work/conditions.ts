@@ -1,5 +1,5 @@
-/** What goes on around the page: battery, connection, the clock. Watched only while
- * the switch is on; what a browser does not tell is taken for no reason to pause. */
+/** Watches what goes on around the page: battery, connection, and the clock. It does so only while the switch
+ * is on. What a browser does not tell is no reason to pause. */
 
 import type { Conditions } from '../../core/switch/settings';
 
@@ -7,27 +7,28 @@ interface Battery extends EventTarget {
   readonly charging: boolean;
 }
 
-interface Connection extends EventTarget {
+interface NetworkInformation extends EventTarget {
   readonly saveData?: boolean;
   readonly type?: string;
   readonly metered?: boolean;
 }
 
-/** Where browsers have it; not in the DOM's types. */
-type Navigated = Navigator & {
-  readonly connection?: Connection;
+/** What some browsers have and the DOM's types lack. */
+type ExtendedNavigator = Navigator & {
+  readonly connection?: NetworkInformation;
   getBattery?(): Promise<Battery>;
 };
 
-/** Between two looks at the clock. */
+/** The time between two looks at the clock. */
 const TICK_MS = 10_000;
-/** A tick that is later than this woke up with the machine: hidden pages' are up to 60 s apart. */
+/** A longer time between two looks means that the machine slept. In a hidden page, timers may run only
+ * every 60 s. */
 const SLEPT_MS = 150_000;
 
 export interface ConditionsEvents {
-  /** Something is different, or time went by. */
+  /** A condition may have changed, or time went by. */
   changed(): void;
-  /** What connections were open may be gone. */
+  /** The machine slept or changed its network, so open connections may be gone. */
   moved(): void;
 }
 
@@ -41,12 +42,12 @@ export class ConditionsWatcher {
     this.#events = events;
   }
 
-  /** Watch; kept once all that can be known is known. */
+  /** Begin to watch. The promise resolves once everything that can be known is known. */
   async start(): Promise<void> {
     if (this.#over) return;
     this.#over = new AbortController();
     const { signal } = this.#over;
-    const { connection, getBattery } = navigator as Navigated;
+    const { connection, getBattery } = navigator as ExtendedNavigator;
     const changed = () => this.#events.changed();
     const moved = () => {
       this.#events.changed();
@@ -61,7 +62,7 @@ export class ConditionsWatcher {
       this.#battery = (await getBattery?.call(navigator)) ?? null;
       this.#battery?.addEventListener('chargingchange', changed, { signal });
     } catch {
-      // Denied to some frames.
+      // Some frames may not know about the battery.
     }
   }
 
@@ -70,8 +71,9 @@ export class ConditionsWatcher {
     this.#over = null;
   }
 
+  /** The conditions now. */
   get now(): Omit<Conditions, 'bytes' | 'hidden'> {
-    const { connection } = navigator as Navigated;
+    const { connection } = navigator as ExtendedNavigator;
     const now = new Date();
     return {
       minute: now.getHours() * 60 + now.getMinutes(),

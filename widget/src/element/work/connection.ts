@@ -1,40 +1,41 @@
-/** A thin shell around one RTCPeerConnection, which exists only on the page's main thread.
+/** One RTCPeerConnection. It exists only on the page's main thread.
  *
- * The DataChannel is handed away at once; nothing of a link's bytes passes through here.
+ * Its DataChannel is handed to the Worker at once, so none of a link's bytes pass through the page.
  */
 
 import { DATA_CHANNEL_ID } from '../../core/wire/description';
 import { VideoTrack, VIDEO_OPTIONS, type VideoTrackEvents } from './video';
 
-/** Gathering is given up after this long: a STUN server that does not answer costs no more. */
+/** Gathering is given up after this time, so a STUN server that does not answer costs no more. */
 const GATHERING_MS = 1_000;
-/** A connection may recover from a lost network for this long. */
+/** A connection that lost the network may recover in this time. */
 const DISCONNECTED_MS = 5_000;
 
 export interface PeerConnectionEvents extends VideoTrackEvents {
-  /** Take the channel; it can be transferred only now. */
+  /** Take the DataChannel. It can be transferred only in this moment. */
   channel(channel: RTCDataChannel): void;
-  /** Our own SDP, complete enough to be sent. */
+  /** The answer is ready: `sdp` is the browser's own, with the candidates that were found in time. */
   answered(sdp: string): void;
+  /** The connection failed, or was lost. */
   lost(): void;
 }
 
 export class PeerConnection {
   readonly #connection: RTCPeerConnection;
   readonly #events: PeerConnectionEvents;
-  readonly #camera: VideoTrack;
+  readonly #video: VideoTrack;
   readonly #over = new AbortController();
   #patient: boolean;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Throws where the browser cannot do it. `stun` holds URLs.
+  /** Throws an Error of any kind where the browser cannot do it. `stun` holds URLs.
    *
-   * A `patient` one does not give up before it was connected: checks that arrive after the browser
-   * calls it failed still connect it, and the relay says when to stop waiting.
+   * A `patient` connection is not lost before it was connected. It may still connect after the browser
+   * calls it failed, when the client's checks arrive. The relay says when to stop waiting.
    */
   constructor(stun: readonly string[], patient: boolean, events: PeerConnectionEvents) {
     this.#events = events;
-    this.#camera = new VideoTrack(events);
+    this.#video = new VideoTrack(events);
     this.#patient = patient;
     this.#connection = new RTCPeerConnection({
       ...VIDEO_OPTIONS,
@@ -44,14 +45,14 @@ export class PeerConnection {
     events.channel(makeChannel(this.#connection));
   }
 
-  /** Answer the offer `sdp`, which is text of our own template. */
+  /** Answer the offer `sdp`, which is text of our own template. Never rejects. */
   async answer(sdp: string): Promise<void> {
     try {
       const connection = this.#connection;
       await connection.setRemoteDescription({ type: 'offer', sdp });
-      await this.#camera.mount(connection);
+      await this.#video.add(connection);
       await connection.setLocalDescription(await connection.createAnswer());
-      await this.#camera.roll();
+      await this.#video.start();
       if (connection.getConfiguration().iceServers?.length) await this.#gathered();
       if (!this.#over.signal.aborted) this.#events.answered(connection.localDescription?.sdp ?? '');
     } catch {
@@ -60,18 +61,19 @@ export class PeerConnection {
   }
 
   /** Make a picture for the video. */
-  shoot(): void {
-    this.#camera.shoot();
+  makePicture(): void {
+    this.#video.makePicture();
   }
 
   close(): void {
     this.#over.abort();
-    this.#camera.stop();
+    this.#video.stop();
     clearTimeout(this.#timer);
     this.#connection.onconnectionstatechange = null;
     this.#connection.close();
   }
 
+  /** Wait until all candidates are found, or the time for it is over. */
   #gathered(): Promise<void> {
     const { signal } = this.#over;
     return new Promise((resolve) => {
@@ -99,14 +101,14 @@ export class PeerConnection {
   }
 }
 
-/** Tell whether this browser can relay: WebRTC, and DataChannels that move to a Worker.
+/** Return whether this browser can relay: it needs WebRTC, and DataChannels that move to a Worker.
  *
- * Sends nothing: without a local description nothing is gathered.
+ * Nothing is sent, because a connection without a local description gathers no candidates.
  */
 export function canRelay(): 'yes' | 'no_webrtc' | 'old_browser' {
   if (typeof RTCPeerConnection === 'undefined') return 'no_webrtc';
   let connection: RTCPeerConnection | undefined;
-  // Firefox moves a channel by a message, and refuses `structuredClone` for it.
+  // Firefox moves a channel with a message, but not with `structuredClone`.
   const { port1 } = new MessageChannel();
   try {
     connection = new RTCPeerConnection();

@@ -1,127 +1,136 @@
-/** What a page needs while its switch is on, besides the Worker: fetched when this tab is to lead.
+/** What a page needs while its switch is on, besides the Worker. It is fetched when this tab is to lead.
  *
- * Runs one session after another, watches for reasons to pause, and counts.
+ * It hosts one run of the relay after another, watches for reasons to pause, and counts what is given.
  */
 
 import type { Reason } from '../../core/errors';
-import type { VolunteerLimits, RelayReport } from '../../core/switch/report';
-import { pauseReason, type PauseReason, type SwitchSettings } from '../../core/switch/settings';
-import type { Figures } from '../../core/switch/store';
+import type { Figures } from '../../core/switch/figures';
+import type { RelayReport, VolunteerLimits } from '../../core/switch/report';
+import { MEGABYTE, pauseReason, type PauseReason, type SwitchSettings } from '../../core/switch/settings';
+import type { SiteStorage } from '../site/storage';
 import { ConditionsWatcher } from './conditions';
 import { FigureCounter } from './figurecounter';
-import type { SiteStorage } from '../site/storage';
 import { RelayHost } from './relayhost';
 
-export interface EngineHost {
+/** What the page gives to the engine, and takes from it. */
+export interface EnginePage {
   readonly invite: string;
+  /** The settings in force; undefined when no element is left. */
   readonly settings: SwitchSettings | undefined;
   /** Whether no tab of the site is visible. */
   readonly isHidden: boolean;
-  readonly keep: SiteStorage;
-  /** The relay's script. */
+  readonly storage: SiteStorage;
+  /** Fetch the relay's script. Throws Problem. */
   relay(signal: AbortSignal): Promise<ArrayBuffer>;
   figures(figures: Figures): void;
+  /** There is a reason to pause, or none any more. */
   pause(pause: PauseReason | null): void;
   report(report: RelayReport): void;
+  /** The relay has closed everything. `reason` is set when it ended by itself. */
   ended(reason: Reason | null): void;
 }
 
 export class Engine {
-  readonly #host: EngineHost;
-  readonly #around: ConditionsWatcher;
+  readonly #page: EnginePage;
+  readonly #conditions: ConditionsWatcher;
   readonly #counter: FigureCounter;
-  #session: RelayHost | null = null;
-  /** Of the last look: with a new day the bytes of a day begin anew. */
+  /** The run of the relay; null while there is none. */
+  #host: RelayHost | null = null;
+  /** The day of the last check. With a new day, the bytes of a day start again at 0. */
   #day = '';
 
-  constructor(host: EngineHost) {
-    this.#host = host;
-    this.#counter = new FigureCounter(host.keep);
-    this.#around = new ConditionsWatcher({
-      changed: () => this.look(),
-      moved: () => this.#session?.renew(),
+  constructor(page: EnginePage) {
+    this.#page = page;
+    this.#counter = new FigureCounter(page.storage);
+    this.#conditions = new ConditionsWatcher({
+      changed: () => this.check(),
+      moved: () => this.#host?.renew(),
     });
   }
 
-  /** Watch; kept once it is known whether there is a reason to pause. */
+  /** Begin to watch. The promise resolves once it is known whether there is a reason to pause. */
   async watch(): Promise<void> {
-    await this.#around.start();
-    this.look();
+    await this.#conditions.start();
+    this.check();
   }
 
+  /** Watch no more. */
   rest(): void {
-    this.#around.stop();
+    this.#conditions.stop();
   }
 
+  /** Start the relay. `confirmed` says that the visitor confirmed before that they help although it may be
+   * dangerous. */
   begin(confirmed: boolean): void {
     this.#counter.begin();
-    const session = new RelayHost(this.#allowance, {
-      relay: (signal) => this.#host.relay(signal),
+    const host = new RelayHost(this.#limits, {
+      relay: (signal) => this.#page.relay(signal),
       report: (report) => {
         this.#counter.take(report);
-        this.#host.report(report);
-        this.look();
+        this.#page.report(report);
+        this.check();
       },
       ended: (reason) => {
-        this.#session = null;
+        this.#host = null;
         this.#counter.end();
-        this.look();
-        this.#host.ended(reason);
+        this.check();
+        this.#page.ended(reason);
       },
     });
-    this.#session = session;
-    void session.start(this.#host.invite, confirmed);
+    this.#host = host;
+    void host.start(this.#page.invite, confirmed);
   }
 
-  /** Let people move, and end. */
+  /** Let people move to other volunteers, and end the relay. */
   end(): void {
-    this.#session?.stop();
+    this.#host?.stop();
   }
 
-  /** End at once: the page goes. */
+  /** End the relay at once, because the page is being left. */
   leave(): void {
-    if (this.#session) this.#counter.end();
-    this.#session?.leave();
-    this.#around.stop();
+    if (this.#host) this.#counter.end();
+    this.#host?.leave();
+    this.#conditions.stop();
   }
 
   confirm(): void {
-    this.#session?.confirm();
+    this.#host?.confirm();
   }
 
-  /** Answer a reader's text; undefined where nothing runs. Rejects with FriendProblem. */
+  /** Return the answer to a reader's text; undefined while no relay runs. Rejects with FriendProblem. */
   help(text: string): Promise<string> | undefined {
-    return this.#session?.help(text);
+    return this.#host?.help(text);
   }
 
-  /** Settings may be others now. */
+  /** Take settings that may have changed. */
   adjust(): void {
-    this.#session?.allow(this.#allowance);
-    this.look();
+    this.#host?.setLimits(this.#limits);
+    this.check();
   }
 
+  /** Set all figures to 0. */
   forget(): void {
     this.#counter.forget();
-    this.#host.figures(this.#counter.figures);
+    this.#page.figures(this.#counter.figures);
   }
 
-  /** See what time it is, and whether there is a reason to pause. */
-  look(): void {
-    const { settings, isHidden } = this.#host;
+  /** Count the time that went by, and check whether there is a reason to pause. */
+  check(): void {
+    const { settings, isHidden } = this.#page;
     if (!settings) return;
-    this.#counter.look();
+    this.#counter.tick();
     const { figures } = this.#counter;
-    this.#host.figures(figures);
+    this.#page.figures(figures);
     const { bytes } = figures.today;
-    const day = this.#host.keep.today();
-    if (day !== this.#day) this.#session?.allow(this.#allowance);
+    const day = this.#page.storage.today();
+    if (day !== this.#day) this.#host?.setLimits(this.#limits);
     this.#day = day;
-    this.#host.pause(pauseReason(settings, { ...this.#around.now, hidden: isHidden, bytes }));
+    this.#page.pause(pauseReason(settings, { ...this.#conditions.now, hidden: isHidden, bytes }));
   }
 
-  get #allowance(): VolunteerLimits {
-    const { people = 0, lanes = 0, mbit = 0, megabytes = 0 } = this.#host.settings ?? {};
-    const left = Math.max(0, megabytes * 1e6 - this.#counter.figures.today.bytes);
+  get #limits(): VolunteerLimits {
+    const { people = 0, lanes = 0, mbit = 0, megabytes = 0 } = this.#page.settings ?? {};
+    const left = Math.max(0, megabytes * MEGABYTE - this.#counter.figures.today.bytes);
     return { people, lanes, mbit, bytes: this.#counter.bytes + left };
   }
 }

@@ -1,48 +1,47 @@
-/** Counts what was given, from what the relay reports, and keeps it on this site. */
+/** Counts what was given, from the relay's reports, and stores the figures on this site. */
 
-import { plus, add, NOTHING, read, type Counts, type StoredFigures } from '../../core/switch/figures';
-import type { Figures } from '../../core/switch/store';
+import { plus, add, NOTHING, read, type Counts, type Figures, type StoredFigures } from '../../core/switch/figures';
 import type { RelayReport } from '../../core/switch/report';
 import type { SiteStorage } from '../site/storage';
 
-/** Longest time between two looks that is counted: a machine that sleeps helps nobody. */
+/** A longer time between two calls is not counted, because the machine slept and helped nobody. */
 const LONGEST_S = 90;
-/** Between two writings. */
+/** The time between two writes to the storage. */
 const WRITE_MS = 5_000;
 
 export class FigureCounter {
-  readonly #keep: SiteStorage;
+  readonly #storage: SiteStorage;
   #totals: Counts = NOTHING;
-  #tally: StoredFigures;
-  /** What this run's reports have said so far. */
+  #stored: StoredFigures;
+  /** The last report of this run of the relay. */
   #report: Pick<RelayReport, 'helped' | 'bytes'> = { helped: 0, bytes: 0 };
-  /** When the last look was, while somebody can be helped. */
-  #look_ms: number | null = null;
+  /** The time that was counted last; null while nobody can be helped. */
+  #counted_ms: number | null = null;
   #written_ms = 0;
 
-  constructor(kept: SiteStorage) {
-    this.#keep = kept;
-    this.#tally = this.#read();
+  constructor(storage: SiteStorage) {
+    this.#storage = storage;
+    this.#stored = this.#read();
   }
 
   get figures(): Figures {
-    return Object.freeze({ totals: this.#totals, today: this.#tally.today, ever: this.#tally.ever });
+    return Object.freeze({ totals: this.#totals, today: this.#stored.today, ever: this.#stored.ever });
   }
 
-  /** Bytes of this run. */
+  /** Bytes carried in this run of the relay. */
   get bytes(): number {
     return this.#report.bytes;
   }
 
-  /** A run begins. */
+  /** A run of the relay begins. */
   begin(): void {
     this.#report = { helped: 0, bytes: 0 };
-    this.#look_ms = null;
-    // Another tab may have led since.
-    this.#tally = this.#read();
+    this.#counted_ms = null;
+    // Another tab may have led since then, and stored more.
+    this.#stored = this.#read();
   }
 
-  /** Take `report`. */
+  /** Count what is new in `report`. */
   take(report: RelayReport): void {
     const people = report.helped - this.#report.helped;
     const bytes = report.bytes - this.#report.bytes;
@@ -50,39 +49,39 @@ export class FigureCounter {
     this.#add(people, bytes, report.broker === 'online' && !report.caution);
   }
 
-  /** Time went by. */
-  look(): void {
-    this.#add(0, 0, this.#look_ms !== null);
+  /** Count the time that went by. */
+  tick(): void {
+    this.#add(0, 0, this.#counted_ms !== null);
   }
 
-  /** The run is over. */
+  /** The run of the relay is over. */
   end(): void {
     this.#add(0, 0, false);
     this.#write();
   }
 
-  /** Forget all but what this page is doing now. */
+  /** Set all figures to 0. Only what happens from now on counts. */
   forget(): void {
-    this.#tally = read(null, this.#keep.today());
+    this.#stored = read(null, this.#storage.today());
     this.#totals = NOTHING;
   }
 
   #add(people: number, bytes: number, isReady: boolean): void {
     const now_ms = performance.now();
-    const past_s = this.#look_ms === null ? 0 : (now_ms - this.#look_ms) / 1000;
+    const past_s = this.#counted_ms === null ? 0 : (now_ms - this.#counted_ms) / 1000;
     const more = { people, bytes, seconds: past_s > LONGEST_S ? 0 : past_s };
-    this.#look_ms = isReady ? now_ms : null;
+    this.#counted_ms = isReady ? now_ms : null;
     this.#totals = plus(this.#totals, more);
-    this.#tally = add(this.#tally, more, this.#keep.today());
+    this.#stored = add(this.#stored, more, this.#storage.today());
     if (now_ms - this.#written_ms > WRITE_MS) this.#write();
   }
 
   #write(): void {
     this.#written_ms = performance.now();
-    this.#keep.set('figures', JSON.stringify(this.#tally));
+    this.#storage.set('figures', JSON.stringify(this.#stored));
   }
 
   #read(): StoredFigures {
-    return read(this.#keep.get('figures'), this.#keep.today());
+    return read(this.#storage.get('figures'), this.#storage.today());
   }
 }

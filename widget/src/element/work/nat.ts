@@ -1,13 +1,13 @@
-/** Asks two STUN servers, from one socket of this browser, what they see. */
+/** Finds the class of this browser's NAT: asks two STUN servers what address they see. */
 
 import { classify, type Mapping } from '../../core/addresses/nat';
 import type { NatClass } from '../../core/wire/signalling';
 
-/** A server that has not answered by then counts as silent. */
+/** A server that has not answered after this time counts as silent. */
 const ANSWER_MS = 3_000;
 
-/** Return the class of this browser's NAT; asks until the signal aborts. Never rejects. */
-export async function findClass(stun: readonly string[], signal: AbortSignal): Promise<NatClass> {
+/** Return the class of this browser's NAT. Asking ends when the signal aborts. The promise never rejects. */
+export async function findNatClass(stun: readonly string[], signal: AbortSignal): Promise<NatClass> {
   if (stun.length < 2 || signal.aborted) return 'unknown';
   let connection: RTCPeerConnection | undefined;
   const close = () => connection?.close();
@@ -29,7 +29,7 @@ export async function findClass(stun: readonly string[], signal: AbortSignal): P
   }
 }
 
-/** Collect mappings; tell whether gathering came to its end in time. */
+/** Collect mappings. Resolves to whether gathering came to its end in time. */
 function gathering(
   connection: RTCPeerConnection,
   mappings: Mapping[],

@@ -1,34 +1,35 @@
-/** One stretch of being on: fetches the relay, runs it in a Worker, makes its PeerConnections.
+/** Hosts one run of the relay: fetches its script, runs it in a Worker, and makes its PeerConnections.
  *
- * Nothing is fetched or connected before `start`. Everything ends with the session's one
- * AbortController.
+ * Nothing is fetched or connected before `start`. One AbortController ends everything.
  */
 
-import { Problem, type Reason } from '../../core/errors';
-import type { VolunteerLimits, FriendFailure, RelayToPage, RelayReport, PageToRelay } from '../../core/switch/report';
-import { canSendVideo } from './video';
-import { findClass } from './nat';
+import { Problem, type FriendFailure, type Reason } from '../../core/errors';
+import type { RelayReport, VolunteerLimits } from '../../core/switch/report';
+import type { PageToRelay, RelayToPage } from '../../relay/messages';
 import { canRelay, PeerConnection } from './connection';
+import { findNatClass } from './nat';
+import { canSendVideo } from './video';
 
-/** From stopping to nothing left: the relay drains for most of it. */
+/** The time from `stop` until nothing is left. For most of it the relay lets people move. */
 const STOP_MS = 1_500;
-/** For the Worker to say that it runs. */
+/** The time in which the Worker must say that it runs. */
 const LOADED_MS = 10_000;
 
 export interface RelayHostEvents {
-  /** Fetch the relay's script, checked. Throws Problem. */
+  /** Fetch the relay's script, and check its hash. Throws Problem. */
   relay(signal: AbortSignal): Promise<ArrayBuffer>;
   report(report: RelayReport): void;
-  /** Everything is closed; `reason` when it was not asked for. Sent once. */
+  /** Everything is closed. `reason` is set when the relay ended by itself. This event comes once. */
   ended(reason: Reason | null): void;
 }
 
+/** Settles the promise for a reader's text. */
 interface PendingText {
   resolve(text: string): void;
   reject(problem: FriendProblem): void;
 }
 
-/** Why a friend's text brought no answer. */
+/** A reader's text brought no answer, for `reason`. */
 export class FriendProblem extends Error {
   constructor(readonly reason: FriendFailure) {
     super(reason);
@@ -37,21 +38,25 @@ export class FriendProblem extends Error {
 
 export class RelayHost {
   readonly #events: RelayHostEvents;
+  /** Aborts when everything is closed. */
   readonly #over = new AbortController();
-  readonly #peers = new Map<number, PeerConnection>();
-  readonly #asked = new Map<number, PendingText>();
+  readonly #connections = new Map<number, PeerConnection>();
+  readonly #texts = new Map<number, PendingText>();
+  /** The number of the next text. */
   #next = 0;
-  readonly #looking = new AbortController();
+  /** Aborts when the NAT need not be known any more. */
+  readonly #findingNat = new AbortController();
   #worker: Worker | null = null;
   #isStopping = false;
-  #allowance: VolunteerLimits;
+  #limits: VolunteerLimits;
 
-  constructor(allowance: VolunteerLimits, events: RelayHostEvents) {
-    this.#allowance = allowance;
+  constructor(limits: VolunteerLimits, events: RelayHostEvents) {
+    this.#limits = limits;
     this.#events = events;
   }
 
-  /** `confirmed`: the visitor has said the second yes before. */
+  /** Begin. `confirmed` says that the visitor confirmed before that they help although it may be dangerous.
+   * Never rejects. */
   async start(invite: string, confirmed: boolean): Promise<void> {
     try {
       if (!globalThis.isSecureContext || !crypto.subtle) throw new Problem('insecure');
@@ -62,65 +67,66 @@ export class RelayHost {
       this.#worker = worker;
       worker.onmessage = ({ data }: MessageEvent<RelayToPage>) => this.#handle(data);
       worker.onerror = () => this.#finish('internal');
-      this.#post({ type: 'start', invite, allowance: this.#allowance, confirmed, media: canSendVideo() });
+      this.#post({ type: 'start', invite, limits: this.#limits, confirmed, media: canSendVideo() });
     } catch (error) {
       this.#finish(error instanceof Problem ? error.reason : 'internal');
     }
   }
 
-  /** Give at most this from now on. */
-  allow(allowance: VolunteerLimits): void {
-    this.#allowance = allowance;
-    this.#post({ type: 'allow', allowance });
+  /** Change the limits. */
+  setLimits(limits: VolunteerLimits): void {
+    this.#limits = limits;
+    this.#post({ type: 'limits', limits });
   }
 
-  /** Help although it may be dangerous here. */
+  /** The visitor helps although it may be dangerous where they are. */
   confirm(): void {
     this.#post({ type: 'confirm' });
   }
 
-  /** Call the broker anew. */
+  /** Call the broker again. */
   renew(): void {
     this.#post({ type: 'renew' });
   }
 
-  /** Answer a reader's text; rejects with FriendProblem. */
+  /** Resolve to the answer to a reader's text. Rejects with FriendProblem. */
   help(text: string): Promise<string> {
     return new Promise((resolve, reject) => {
       if (!this.#worker) return reject(new FriendProblem('off'));
       const id = this.#next++;
-      this.#asked.set(id, { resolve, reject });
+      this.#texts.set(id, { resolve, reject });
       this.#post({ type: 'friend', id, text });
     });
   }
 
-  /** Let people move to other volunteers, then close everything; over within 1.5 s. */
+  /** Let people move to other volunteers, then close everything. All is over within 1.5 s. */
   stop(): void {
     if (this.#isStopping) return;
     this.#isStopping = true;
-    this.#looking.abort();
+    this.#findingNat.abort();
     if (!this.#worker) return this.#finish(null);
     this.#post({ type: 'stop' });
     this.#expire();
   }
 
-  /** Close everything at once: the page is going, and nothing can be waited for. */
+  /** Close everything at once, because a page that is being left cannot wait for anything. */
   leave(): void {
     this.#isStopping = true;
-    this.#looking.abort();
+    this.#findingNat.abort();
     if (!this.#worker) return this.#finish(null);
     this.#post({ type: 'leave' });
-    for (const peer of this.#peers.values()) peer.close();
+    for (const connection of this.#connections.values()) connection.close();
     this.#expire();
   }
 
+  /** Close everything after STOP_MS, whatever the relay does. */
   #expire(): void {
     const timer = setTimeout(() => this.#finish(null), STOP_MS);
     this.#over.signal.addEventListener('abort', () => clearTimeout(timer));
   }
 
   async #load(): Promise<Worker> {
-    // A Worker's script must be of the page's origin; a Blob is, wherever the text came from.
+    // A Worker's script must be of the page's own origin. A Blob is, wherever its text came from.
     const text = await this.#events.relay(this.#over.signal);
     const source = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
     let worker: Worker | undefined;
@@ -136,7 +142,7 @@ export class RelayHost {
     }
   }
 
-  /** Wait for the first message. A page's policy that forbids the Worker makes an error of it. */
+  /** Wait for the Worker's first message. It fails if the page's policy forbids the Worker. */
   #loaded(worker: Worker): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(reject, LOADED_MS);
@@ -156,54 +162,55 @@ export class RelayHost {
         return;
       case 'report':
         return this.#events.report(message.report);
-      case 'peer':
+      case 'connect':
         return this.#connect(message.link, message.sdp, message.stun, message.patient);
-      case 'shoot':
-        return this.#peers.get(message.link)?.shoot();
+      case 'picture':
+        return this.#connections.get(message.link)?.makePicture();
       case 'friend_answer':
         return this.#settle(message.id)?.resolve(message.text);
-      case 'friend_fault':
-        return this.#settle(message.id)?.reject(new FriendProblem(message.fault));
-      case 'peer_over':
-        this.#peers.get(message.link)?.close();
-        this.#peers.delete(message.link);
+      case 'friend_failed':
+        return this.#settle(message.id)?.reject(new FriendProblem(message.reason));
+      case 'disconnect':
+        this.#connections.get(message.link)?.close();
+        this.#connections.delete(message.link);
         return;
-      case 'look':
-        return void this.#look(message.stun);
+      case 'find_nat':
+        return void this.#findNat(message.stun);
       case 'ended':
         return this.#finish(message.reason);
     }
   }
 
   #settle(id: number): PendingText | undefined {
-    const asked = this.#asked.get(id);
-    this.#asked.delete(id);
-    return asked;
+    const text = this.#texts.get(id);
+    this.#texts.delete(id);
+    return text;
   }
 
-  async #look(stun: readonly string[]): Promise<void> {
-    const nat = await findClass(stun, this.#looking.signal);
-    if (!this.#looking.signal.aborted) this.#post({ type: 'nat', nat });
+  async #findNat(stun: readonly string[]): Promise<void> {
+    const nat = await findNatClass(stun, this.#findingNat.signal);
+    if (!this.#findingNat.signal.aborted) this.#post({ type: 'nat', nat });
   }
 
   #connect(link: number, sdp: string, stun: readonly string[], patient: boolean): void {
     try {
-      const peer = new PeerConnection(stun, patient, {
+      const connection = new PeerConnection(stun, patient, {
         channel: (channel) =>
           this.#post({ type: 'channel', link, channel }, channel as unknown as Transferable),
-        reels: (reels) => {
-          const streams = [reels.readable, reels.writable, reels.frames];
-          this.#post({ type: 'video', link, reels }, ...streams.filter((stream) => stream !== null));
+        video: (streams) => {
+          const { readable, writable, pictures } = streams;
+          const moved = pictures ? [readable, writable, pictures] : [readable, writable];
+          this.#post({ type: 'video', link, streams }, ...moved);
         },
-        // Without a Worker there would be no relay to ask for a peer.
+        // The relay asked for this connection, so its Worker is there.
         transform: () => new RTCRtpScriptTransform(this.#worker as Worker, { link }),
         answered: (own) => this.#post({ type: 'answered', link, sdp: own }),
-        lost: () => this.#post({ type: 'peer_lost', link }),
+        lost: () => this.#post({ type: 'connection_lost', link }),
       });
-      this.#peers.set(link, peer);
-      void peer.answer(sdp);
+      this.#connections.set(link, connection);
+      void connection.answer(sdp);
     } catch {
-      this.#post({ type: 'peer_lost', link });
+      this.#post({ type: 'connection_lost', link });
     }
   }
 
@@ -214,24 +221,26 @@ export class RelayHost {
   #finish(reason: Reason | null): void {
     if (this.#over.signal.aborted) return;
     this.#over.abort();
-    this.#looking.abort();
-    for (const peer of this.#peers.values()) peer.close();
-    this.#peers.clear();
+    this.#findingNat.abort();
+    for (const connection of this.#connections.values()) connection.close();
+    this.#connections.clear();
     this.#worker?.terminate();
     this.#worker = null;
-    for (const { reject } of this.#asked.values()) reject(new FriendProblem('off'));
-    this.#asked.clear();
+    for (const { reject } of this.#texts.values()) reject(new FriendProblem('off'));
+    this.#texts.clear();
     this.#events.ended(reason);
   }
 }
 
+/** A policy of Trusted Types. */
 interface Policy {
   createScriptURL(url: string): string;
 }
 
 let policy: Policy | undefined;
 
-/** Vouch for a Blob's URL where the page demands Trusted Types; policies are made once a page. */
+/** Return a Blob's URL for the Worker. Where the page demands Trusted Types, it goes through a policy, which
+ * can be made only once on a page. */
 function trusted(url: string): string {
   const { trustedTypes } = globalThis as {
     trustedTypes?: { createPolicy(name: string, rules: Policy): Policy };

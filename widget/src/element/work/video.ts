@@ -1,46 +1,48 @@
-/** The page's part of a media link: a tiny video whose encoded frames the Worker fills with data.
+/** The page's part of a media link: a tiny video, whose encoded frames the Worker fills with data.
  *
- * Chromium hands encoded frames out by streams, and takes pictures through a stream, both of which
- * move to the Worker. Elsewhere a Worker gets encoded frames by an event of its own, and pictures
- * are drawn here, when asked for.
+ * Chromium hands out the encoded frames as streams, and takes pictures from a stream. Both streams move to
+ * the Worker. In other browsers a Worker gets the encoded frames by an event of its own, and the page draws
+ * the pictures when the Worker asks for them.
  */
 
-import type { EncodedStreams } from '../../core/switch/report';
+import { PICTURE_SIDE } from '../../core/wire/description';
+import type { EncodedStreams } from '../../relay/messages';
 
-const SIDE = 64;
-/** The client says how much; the browser's own limits only have to be out of the way. */
+/** The client says how fast to send. The browser's own limits only have to be higher than that. */
 const MOST_BIT_S = 400_000_000;
 const FRAMES_PER_S = 1_000;
 
-/** What TypeScript's DOM does not know of: Chromium's, and Firefox's `requestFrame` of a stream. */
-interface Unknown {
+/** Chromium's class, which TypeScript's DOM types lack. */
+interface Chromium {
   MediaStreamTrackGenerator?: new (options: { kind: 'video' }) => MediaStreamTrack & {
     readonly writable: WritableStream<VideoFrame>;
   };
 }
+/** Chromium's extension of RTCRtpSender. */
 interface StreamingSender {
-  createEncodedStreams(): Omit<EncodedStreams, 'frames'>;
+  createEncodedStreams(): Omit<EncodedStreams, 'pictures'>;
 }
+/** What takes a picture of a canvas: the track, or Firefox's stream. */
 interface Requester {
   requestFrame?(): void;
 }
 
-const { MediaStreamTrackGenerator: Generator } = globalThis as Unknown;
-const streams = () =>
+const { MediaStreamTrackGenerator: Generator } = globalThis as Chromium;
+const hasStreams = () =>
   typeof RTCRtpSender !== 'undefined' && 'createEncodedStreams' in RTCRtpSender.prototype;
 
-/** Tell whether this browser can put data into a video's frames. */
+/** Return whether this browser can put data into a video's frames. */
 export function canSendVideo(): boolean {
-  return (streams() && Generator !== undefined) || typeof RTCRtpScriptTransform !== 'undefined';
+  return (hasStreams() && Generator !== undefined) || typeof RTCRtpScriptTransform !== 'undefined';
 }
 
-/** Options of a PeerConnection with such a video; unknown ones are ignored. */
+/** Options of a PeerConnection with such a video. Browsers ignore options that they do not know. */
 export const VIDEO_OPTIONS = { encodedInsertableStreams: true };
 
 export interface VideoTrackEvents {
-  /** Take the encoded frames; they can be transferred. */
-  reels(reels: EncodedStreams): void;
-  /** Return what hands the encoded frames to the Worker. */
+  /** Take the video's streams, which can be transferred. */
+  video(streams: EncodedStreams): void;
+  /** Return the transform that hands the encoded frames to the Worker. */
   transform(): RTCRtpScriptTransform;
 }
 
@@ -48,80 +50,81 @@ export class VideoTrack {
   readonly #events: VideoTrackEvents;
   #sender: RTCRtpSender | undefined;
   #track: MediaStreamTrack | undefined;
-  #frames: WritableStream<VideoFrame> | null = null;
-  #shoot: () => void = () => {};
+  #pictures: WritableStream<VideoFrame> | null = null;
+  #makePicture: () => void = () => {};
 
   constructor(events: VideoTrackEvents) {
     this.#events = events;
   }
 
-  /** Send a video, where the offer that was set asks for one and this browser can. */
-  async mount(connection: RTCPeerConnection): Promise<void> {
+  /** Add the track to `connection`, if the offer that was set asks for a video and this browser can send
+   * one. Otherwise the answer refuses the video, and the link is a plain one. */
+  async add(connection: RTCPeerConnection): Promise<void> {
     const [transceiver] = connection.getTransceivers();
     if (!transceiver) return;
     try {
-      await this.#mount(transceiver.sender);
+      await this.#add(transceiver.sender);
       transceiver.direction = 'sendonly';
       this.#sender = transceiver.sender;
     } catch {
-      // Refused by the answer, then: the link is a plain one.
       transceiver.direction = 'inactive';
     }
   }
 
-  async #mount(sender: RTCRtpSender): Promise<void> {
-    if (streams() && Generator) {
+  async #add(sender: RTCRtpSender): Promise<void> {
+    if (hasStreams() && Generator) {
       const track = new Generator({ kind: 'video' });
-      this.#frames = track.writable;
+      this.#pictures = track.writable;
       this.#track = track;
     } else {
-      this.#track = this.#draw();
+      this.#track = this.#canvasTrack();
       sender.transform = this.#events.transform();
     }
     await sender.replaceTrack(this.#track);
   }
 
   /** Begin, once the answer is set. */
-  async roll(): Promise<void> {
+  async start(): Promise<void> {
     if (!this.#sender) return;
-    if (this.#frames) {
+    if (this.#pictures) {
       const { readable, writable } = (this.#sender as unknown as StreamingSender).createEncodedStreams();
-      this.#events.reels({ readable, writable, frames: this.#frames });
+      this.#events.video({ readable, writable, pictures: this.#pictures });
     }
     const parameters = this.#sender.getParameters();
     for (const encoding of parameters.encodings) {
       encoding.maxBitrate = MOST_BIT_S;
       encoding.maxFramerate = FRAMES_PER_S;
     }
-    // Without them it is only slower.
+    // When a browser refuses these parameters, the link is only slower.
     await this.#sender.setParameters(parameters).catch(() => {});
   }
 
   /** Make a picture, where the Worker cannot. */
-  shoot(): void {
-    this.#shoot();
+  makePicture(): void {
+    this.#makePicture();
   }
 
   stop(): void {
     this.#track?.stop();
   }
 
-  #draw(): MediaStreamTrack {
+  /** Return a track that shows a canvas, in which the page draws. */
+  #canvasTrack(): MediaStreamTrack {
     const canvas = document.createElement('canvas');
-    canvas.width = canvas.height = SIDE;
+    canvas.width = canvas.height = PICTURE_SIDE;
     const brush = canvas.getContext('2d');
     const stream = canvas.captureStream(0);
     const [track] = stream.getVideoTracks();
     if (!brush || !track) throw new Error('no canvas');
     const requester = ('requestFrame' in track ? track : stream) as Requester;
-    let shots = 0;
-    this.#shoot = () => {
-      // A still picture might be left out.
-      brush.fillStyle = `hsl(${(shots += 7) % 360} 50% 50%)`;
-      brush.fillRect(shots % SIDE, 0, 8, SIDE);
+    let count = 0;
+    this.#makePicture = () => {
+      // Every picture differs from the last one, because an encoder may leave a still picture out.
+      brush.fillStyle = `hsl(${(count += 7) % 360} 50% 50%)`;
+      brush.fillRect(count % PICTURE_SIDE, 0, 8, PICTURE_SIDE);
       requester.requestFrame?.();
     };
-    this.#shoot();
+    this.#makePicture();
     return track;
   }
 }

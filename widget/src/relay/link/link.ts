@@ -1,23 +1,23 @@
-/** One link: copies between a DataChannel (the client's side) and a WebSocket (the exit's side).
+/** One link: copies messages between a DataChannel (the client's side) and a WebSocket (the exit's side).
  *
- * Binary messages are the link's and are copied untouched; text messages are between a side and
- * this relay (`core/control.ts`) and are never copied. Knows neither WebRTC nor sockets: a side is
- * a `Port` to write to, and calls of `opened`, `message`, `roomy` and `lost`.
+ * Binary messages belong to the link and are copied untouched. Text messages are between one side and this
+ * relay (`core/wire/control.ts`) and are never copied. A link knows neither WebRTC nor sockets: it writes
+ * to a side through a `MessagePipe`, and the side calls `opened`, `message`, `writable` and `lost`.
  */
 
-import * as control from '../../core/wire/control';
 import { PeerError, type LinkCode } from '../../core/errors';
 import { LINK_MESSAGE_BYTES } from '../../core/limits';
+import * as control from '../../core/wire/control';
 import { Outbox, type MessagePipe } from './outbox';
 import type { RateLimiter } from './ratelimiter';
 
-/** Time for a side to open: a WebSocket needs three round trips, ICE may try for long. */
+/** The time in which a side must open. A WebSocket needs three round trips; ICE may try for longer. */
 const OPEN_MS = { client: 15_000, exit: 10_000 } as const;
-/** The same where people carry the answer to the client by hand. */
+/** More time to open, for when people carry the answer to the client by hand. */
 const PATIENT_MS = 300_000;
-/** Time for what was received to be handed over, and for the far ends to close. */
+/** The time in which received messages are handed over, and both sides close. */
 const LINGER_MS = 5_000;
-/** The same when there is nothing worth handing over. */
+/** The time in which both sides close when nothing is handed over. */
 const ABORT_MS = 100;
 
 export type Side = 'client' | 'exit';
@@ -25,11 +25,11 @@ export type Side = 'client' | 'exit';
 export interface LinkEvents {
   /** `isOpen` may have changed. */
   changed(): void;
-  /** `bytes` were copied. */
+  /** A pipe accepted `bytes`. */
   carried(bytes: number): void;
-  /** The client says something to this relay. Throws PeerError. */
+  /** The client asks this relay for something. Throws PeerError. */
   heard(message: control.ClientToRelay): void;
-  /** Both sides are closed, or were given up. The last event, and sent once. */
+  /** Both sides are closed, or were given up. This is the last event, and it comes once. */
   over(code: LinkCode): void;
 }
 
@@ -37,52 +37,55 @@ type Timer = ReturnType<typeof setTimeout>;
 
 export class Link {
   readonly #events: LinkEvents;
-  /** What is on its way *to* each side. */
-  readonly #flows: Readonly<Record<Side, Outbox>>;
+  /** Messages on their way *to* each side. */
+  readonly #outboxes: Readonly<Record<Side, Outbox>>;
   readonly #opening: Readonly<Record<Side, Timer>>;
   readonly #lost = new Set<Side>();
+  /** The code that the link is closing with; null while it is in use. */
   #end: LinkCode | null = null;
   #over = false;
   #timer: Timer | undefined;
 
-  /** A `patient` link waits for a client that comes late, and for the exit after it. */
-  constructor(pace: RateLimiter, events: LinkEvents, patient = false) {
+  /** A `patient` link waits longer for a client that comes late, and for the exit after it. */
+  constructor(limiter: RateLimiter, events: LinkEvents, patient = false) {
     this.#events = events;
-    const flow = () =>
-      new Outbox(pace, {
+    const outbox = () =>
+      new Outbox(limiter, {
         carried: (bytes) => events.carried(bytes),
         failed: (code) => this.close(code),
       });
     const more_ms = patient ? PATIENT_MS : 0;
     const timer = (side: Side) => setTimeout(() => this.close('timeout'), OPEN_MS[side] + more_ms);
-    // The exit first: when the page goes, the client's channel may be gone already.
-    this.#flows = { exit: flow(), client: flow() };
+    // The exit comes first in every loop over the sides: when the page is left, the client's channel may
+    // be closed already, and the exit must still be told.
+    this.#outboxes = { exit: outbox(), client: outbox() };
     this.#opening = { client: timer('client'), exit: timer('exit') };
   }
 
-  /** Whether both sides are open: somebody is on the bridge. */
+  /** Whether both sides are open, so that somebody is being helped. */
   get isOpen(): boolean {
-    const { client, exit } = this.#flows;
+    const { client, exit } = this.#outboxes;
     return this.#end === null && client.state === 'open' && exit.state === 'open';
   }
 
   /** Give a side its pipe, which need not be open yet. */
-  attach(side: Side, port: MessagePipe): void {
-    if (this.#end === null) this.#flows[side].attach(port);
-    else port.close(this.#end);
+  attach(side: Side, pipe: MessagePipe): void {
+    if (this.#end === null) this.#outboxes[side].attach(pipe);
+    else pipe.close(this.#end);
   }
 
+  /** A side's pipe is open. */
   opened(side: Side): void {
-    if (this.#end !== null || this.#flows[side].state !== 'opening') return;
+    if (this.#end !== null || this.#outboxes[side].state !== 'opening') return;
     clearTimeout(this.#opening[side]);
-    this.#flows[side].open();
+    this.#outboxes[side].open();
     this.#events.changed();
   }
 
-  /** Take what `side` sent; anything may come. */
+  /** Take a message of `side`, which may be anything. */
   message(side: Side, data: unknown): void {
-    // While the far side is closing there is nobody left to copy to. A client may still miss
-    // something of what was received for it.
+    // Nothing is copied while the link is closing. But a client may still ask for messages that it
+    // misses, when its exit has closed.
     const isHeard = this.#end === 'normal' && typeof data === 'string';
     if (this.#end !== null && !isHeard) return;
     try {
@@ -94,23 +97,23 @@ export class Link {
     }
   }
 
-  /** A side's `bufferedAmount` is down to the low mark. */
-  roomy(side: Side): void {
-    this.#flows[side].roomy();
+  /** The `bufferedAmount` of a side's pipe is down to the low mark. */
+  writable(side: Side): void {
+    this.#outboxes[side].writable();
   }
 
-  /** Tell the client something. */
+  /** Send text to the client. */
   say(text: string): void {
-    if (this.#end === null) this.#flows.client.say(text);
+    if (this.#end === null) this.#outboxes.client.say(text);
   }
 
-  /** A side closed, for whatever reason: the other gets what was received, then closes too. */
+  /** A side's pipe closed, for whatever reason. The other side gets what was received, then it closes too. */
   lost(side: Side): void {
-    const { client, exit } = this.#flows;
-    const [flow, other] = side === 'client' ? [client, exit] : [exit, client];
+    const { client, exit } = this.#outboxes;
+    const [own, other] = side === 'client' ? [client, exit] : [exit, client];
     this.#lost.add(side);
-    flow.abort('normal');
-    if (this.#ending('normal', other.state === 'open' ? LINGER_MS : ABORT_MS)) {
+    own.abort('normal');
+    if (this.#beginEnd('normal', other.state === 'open' ? LINGER_MS : ABORT_MS)) {
       other.finish('normal');
       this.#events.changed();
     }
@@ -119,14 +122,14 @@ export class Link {
 
   /** Close both sides at once. */
   close(code: LinkCode): void {
-    if (!this.#ending(code, ABORT_MS)) return;
-    for (const flow of Object.values(this.#flows)) flow.abort(code);
+    if (!this.#beginEnd(code, ABORT_MS)) return;
+    for (const outbox of Object.values(this.#outboxes)) outbox.abort(code);
     this.#events.changed();
   }
 
-  /** Ask both sides to move off this link, and go on copying for at most `grace_ms`. */
+  /** Ask both sides to stop using this link, and go on copying for at most `grace_ms`. */
   drain(grace_ms: number): void {
-    for (const flow of Object.values(this.#flows)) if (this.isOpen) flow.say(control.DRAIN);
+    for (const outbox of Object.values(this.#outboxes)) if (this.isOpen) outbox.say(control.DRAIN);
     if (!this.isOpen || grace_ms === 0) return this.close('draining');
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.close('draining'), grace_ms);
@@ -134,7 +137,7 @@ export class Link {
 
   #copy(to: Side, data: ArrayBuffer): void {
     if (data.byteLength > LINK_MESSAGE_BYTES) throw new PeerError('limit', 'a large message');
-    this.#flows[to].write(data);
+    this.#outboxes[to].write(data);
   }
 
   #hear(side: Side, text: string): void {
@@ -142,8 +145,8 @@ export class Link {
     if (message && side === 'client') this.#events.heard(message);
   }
 
-  /** Begin to end; false where that has begun already. */
-  #ending(code: LinkCode, linger_ms: number): boolean {
+  /** Begin to close with `code`. Return false when the link was closing already. */
+  #beginEnd(code: LinkCode, linger_ms: number): boolean {
     if (this.#end !== null) return false;
     this.#end = code;
     for (const timer of Object.values(this.#opening)) clearTimeout(timer);
@@ -157,7 +160,7 @@ export class Link {
     this.#over = true;
     clearTimeout(this.#timer);
     const code = this.#end ?? 'normal';
-    for (const flow of Object.values(this.#flows)) flow.abort(code);
+    for (const outbox of Object.values(this.#outboxes)) outbox.abort(code);
     this.#events.over(code);
   }
 }

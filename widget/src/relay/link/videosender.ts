@@ -1,99 +1,106 @@
-/** The way to the client of a media link: a `Port` that puts messages into the frames of a video.
+/** The pipe to the client of a media link: sends messages in the frames of a video.
  *
- * A message makes a frame: one is asked for whenever something waits and fewer than two are under
- * way. What is small goes over the DataChannel while nothing waits, so a quiet link is as quick as
- * one without video. Where frames do not come, which a browser may do to hidden pages, everything
- * goes over the DataChannel until they do.
+ * While messages wait, up to two frames are requested at a time, and each frame takes as many messages as
+ * fit. A small message goes over the DataChannel instead, if nothing else waits, so that a quiet link is as
+ * quick as one without video. A browser may make no frames in a hidden page; then everything goes over the
+ * DataChannel until frames come again.
  */
 
-import type { Got, Resend } from '../../core/wire/control';
 import type { LinkCode } from '../../core/errors';
 import { LOW_WATER_BYTES } from '../../core/limits';
 import { FramePacker } from '../../core/traffic/framepacker';
+import type { Got, Resend } from '../../core/wire/control';
 import type { MessagePipe } from './outbox';
 
-/** Frames under way at once. */
+/** Frames requested and not yet made, at most. */
 const PENDING = 2;
-/** A frame that was asked for and did not come by then was dropped. */
+/** A frame that was requested and has not come by then counts as late. */
 const LATE_MS = 30;
-/** More frames late than in time, by so many: there is no relying on them. */
+/** With so many more late frames than frames in time, frames cannot be relied on. */
 const LATE_MOST = 10;
-/** Largest message that may go over the DataChannel while frames come: one packet. */
+/** The largest message that may go over the DataChannel while frames come: what fits into one packet. */
 const SMALL_BYTES = 1_100;
-/** The first messages may do so whatever their size: a video takes a moment to begin. */
+/** The first messages may go over the DataChannel whatever their size, because a video starts slowly. */
 const FIRST_MESSAGES = 8;
-/** Empty frames after the last full one show the client a lost end soon; then they are rare. */
+/** After the last frame with messages, empty frames soon show the client whether that frame was lost. */
 const TAIL_MS = [25, 100];
+/** After those, an empty frame is sent this often. */
 const IDLE_MS = 1_000;
+/** The size of an empty frame is random, from the first number up to the sum of both. */
 const IDLE_LEAST_BYTES = 200;
 const IDLE_SPREAD_BYTES = 900;
 
-/** One encoded frame, whatever the browser calls it. */
+/** One encoded frame. Browsers differ in the rest of it. */
 export interface EncodedFrame {
   data: ArrayBuffer;
 }
 
-/** A sender's encoded frames on their way, and a way to ask for one more. */
+/** The encoded frames of one video, and a way to request one more. */
 export interface FrameSource {
+  /** Frames as the encoder made them. */
   readonly readable: ReadableStream<EncodedFrame>;
+  /** Frames as they are sent. */
   readonly writable: WritableStream<EncodedFrame>;
   requestFrame(): void;
 }
 
 export class VideoSender implements MessagePipe {
   readonly #channel: MessagePipe;
-  readonly #projector: FrameSource;
-  readonly #roomy: () => void;
-  readonly #reel = new FramePacker();
+  readonly #source: FrameSource;
+  readonly #writable: () => void;
+  readonly #packer = new FramePacker();
+  /** Frames that were requested and have not come. */
   #pending = 0;
+  /** How many more frames were late than in time, from 0 to LATE_MOST. */
   #late = 0;
+  /** Empty frames requested since the last frame with messages. */
   #idle = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isWatched = false;
-  /** Why the channel will be closed once the client has everything. */
+  /** The code to close the channel with once the client has everything. */
   #end: LinkCode | null = null;
-  #isShut = false;
+  #isClosed = false;
 
-  /** `roomy` is called when little waits, after `watch`. */
-  constructor(channel: MessagePipe, projector: FrameSource, roomy: () => void) {
+  /** After `watch`, `writable` is called once little waits for frames. */
+  constructor(channel: MessagePipe, source: FrameSource, writable: () => void) {
     this.#channel = channel;
-    this.#projector = projector;
-    this.#roomy = roomy;
+    this.#source = source;
+    this.#writable = writable;
     const fill = new TransformStream<EncodedFrame, EncodedFrame>({
       transform: (frame, onward) => {
-        // Always: an encoder's own bytes would be read as messages.
-        frame.data = this.#fill();
+        // The encoder's own bytes never pass, because the client would read them as messages.
+        frame.data = this.#nextFrame();
         onward.enqueue(frame);
       },
     });
-    // Either end closes with its PeerConnection, which the page closes.
-    projector.readable.pipeThrough(fill).pipeTo(projector.writable).catch(() => {});
+    // Both streams fail once the page has closed the PeerConnection, which is no error here.
+    source.readable.pipeThrough(fill).pipeTo(source.writable).catch(() => {});
   }
 
   get bufferedAmount(): number {
-    return this.#reel.queued_bytes + this.#channel.bufferedAmount;
+    return this.#packer.queued_bytes + this.#channel.bufferedAmount;
   }
 
   send(data: string | ArrayBuffer): void {
     if (typeof data === 'string') return this.#channel.send(data);
-    // A record of no bytes would end its frame; it says nothing anyway.
+    // A record of no bytes would end its frame. An empty message means nothing, so it is left out.
     if (data.byteLength === 0) return;
-    const isQuiet = this.#reel.queued_bytes === 0;
-    const isSmall = data.byteLength <= SMALL_BYTES || this.#reel.count < FIRST_MESSAGES;
-    this.#reel.push(data);
-    if (this.#isStuck || (isQuiet && isSmall)) this.#divert();
-    else this.#ask();
-    if (this.#timer === undefined || (isQuiet && this.#reel.queued_bytes > 0)) this.#rest();
+    const isQuiet = this.#packer.queued_bytes === 0;
+    const isSmall = data.byteLength <= SMALL_BYTES || this.#packer.count < FIRST_MESSAGES;
+    this.#packer.push(data);
+    if (this.#isStuck || (isQuiet && isSmall)) this.#sendByChannel();
+    else this.#request();
+    if (this.#timer === undefined || (isQuiet && this.#packer.queued_bytes > 0)) this.#schedule();
   }
 
-  /** Take what the client says of its messages. Throws PeerError. */
+  /** Take what the client says about the messages it has. Throws PeerError. */
   hear(message: Got | Resend): void {
-    if (message.type === 'got') this.#reel.acknowledge(message.next);
-    else this.#reel.resend(message.gaps);
-    if (this.#end !== null && this.#reel.isDone) return this.#shut(this.#end);
-    if (message.type === 'resend' && this.#reel.queued_bytes > 0) {
-      this.#ask();
-      this.#rest();
+    if (message.type === 'got') this.#packer.acknowledge(message.next);
+    else this.#packer.resend(message.gaps);
+    if (this.#end !== null && this.#packer.isDone) return this.#close(this.#end);
+    if (message.type === 'resend' && this.#packer.queued_bytes > 0) {
+      this.#request();
+      this.#schedule();
     }
   }
 
@@ -102,73 +109,76 @@ export class VideoSender implements MessagePipe {
     this.#channel.watch();
   }
 
-  /** Close once the client has everything; at once where that was called before, or is a fault. */
+  /** Close once the client has everything. After an error, or when called again, close at once. */
   close(code: LinkCode): void {
-    if (code === 'normal' && this.#end === null && !this.#reel.isDone) this.#end = code;
-    else this.#shut(code);
+    if (code === 'normal' && this.#end === null && !this.#packer.isDone) this.#end = code;
+    else this.#close(code);
   }
 
+  /** Whether frames cannot be relied on. */
   get #isStuck(): boolean {
     return this.#late >= LATE_MOST;
   }
 
-  #shut(code: LinkCode): void {
-    this.#isShut = true;
+  #close(code: LinkCode): void {
+    this.#isClosed = true;
     clearTimeout(this.#timer);
-    this.#reel.clear();
+    this.#packer.clear();
     this.#channel.close(code);
   }
 
-  #divert(): void {
-    for (let data = this.#reel.shift(); data; data = this.#reel.shift()) this.#channel.send(data);
+  /** Send everything that waits over the DataChannel. */
+  #sendByChannel(): void {
+    for (let data = this.#packer.shift(); data; data = this.#packer.shift()) this.#channel.send(data);
   }
 
-  #ask(): void {
+  #request(): void {
     if (this.#pending >= PENDING) return;
     this.#pending += 1;
-    this.#projector.requestFrame();
+    this.#source.requestFrame();
   }
 
-  #fill(): ArrayBuffer {
+  /** Return the bytes for the frame that just came. */
+  #nextFrame(): ArrayBuffer {
     this.#pending = Math.max(0, this.#pending - 1);
     this.#late = Math.max(0, this.#late - 1);
-    const isFull = this.#reel.queued_bytes > 0;
-    const frame = this.#reel.nextFrame(IDLE_LEAST_BYTES + Math.random() * IDLE_SPREAD_BYTES);
+    const isFull = this.#packer.queued_bytes > 0;
+    const frame = this.#packer.nextFrame(IDLE_LEAST_BYTES + Math.random() * IDLE_SPREAD_BYTES);
     if (isFull) {
       this.#idle = 0;
-      if (this.#reel.queued_bytes > 0) this.#ask();
-      this.#rest();
+      if (this.#packer.queued_bytes > 0) this.#request();
+      this.#schedule();
     }
-    if (this.#isWatched && this.#reel.queued_bytes <= LOW_WATER_BYTES) {
+    if (this.#isWatched && this.#packer.queued_bytes <= LOW_WATER_BYTES) {
       this.#isWatched = false;
-      this.#roomy();
+      this.#writable();
     }
     return frame;
   }
 
-  /** Look again when a frame is late, or an empty one is due. */
-  #rest(): void {
+  /** Set the timer for when a frame would be late, or an empty frame is due. */
+  #schedule(): void {
     clearTimeout(this.#timer);
-    if (this.#isShut) return;
-    const wait_ms = this.#reel.queued_bytes > 0 ? LATE_MS : (TAIL_MS[this.#idle] ?? IDLE_MS);
-    this.#timer = setTimeout(() => this.#look(), wait_ms);
+    if (this.#isClosed) return;
+    const wait_ms = this.#packer.queued_bytes > 0 ? LATE_MS : (TAIL_MS[this.#idle] ?? IDLE_MS);
+    this.#timer = setTimeout(() => this.#onTimer(), wait_ms);
   }
 
-  #look(): void {
+  #onTimer(): void {
     this.#pending = 0;
-    if (this.#reel.queued_bytes > 0) {
+    if (this.#packer.queued_bytes > 0) {
       this.#late = Math.min(LATE_MOST, this.#late + 1);
-      if (this.#isStuck) this.#channelAll();
+      if (this.#isStuck) this.#giveUpFrames();
     } else this.#idle += 1;
-    this.#ask();
-    this.#rest();
+    this.#request();
+    this.#schedule();
   }
 
-  #channelAll(): void {
+  #giveUpFrames(): void {
     try {
-      this.#divert();
+      this.#sendByChannel();
     } catch {
-      // A channel that just closed: its own event tells.
+      // The channel just closed. Its own event says so.
     }
   }
 }

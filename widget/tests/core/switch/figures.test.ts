@@ -13,9 +13,9 @@ test('what is given counts today and for ever, and a new day begins with nothing
 });
 
 test('it is read as it was written; yesterday is not today', () => {
-  const tally = add(read(null, 'a'), MORE, 'a');
-  expect(read(JSON.stringify(tally), 'a')).toEqual(tally);
-  expect(read(JSON.stringify(tally), 'b')).toEqual({ day: 'b', today: NOTHING, ever: MORE });
+  const stored = add(read(null, 'a'), MORE, 'a');
+  expect(read(JSON.stringify(stored), 'a')).toEqual(stored);
+  expect(read(JSON.stringify(stored), 'b')).toEqual({ day: 'b', today: NOTHING, ever: MORE });
 });
 
 test.each([

@@ -22,30 +22,30 @@ function unpack(frame: ArrayBuffer): [number, [number, Uint8Array][]] {
 const numbers = (frame: ArrayBuffer): number[] => unpack(frame)[1].map(([number]) => number);
 
 function filled(count: number, size = 3): FramePacker {
-  const reel = new FramePacker();
-  for (let index = 0; index < count; index++) reel.push(message(index, size));
-  return reel;
+  const packer = new FramePacker();
+  for (let index = 0; index < count; index++) packer.push(message(index, size));
+  return packer;
 }
 
 describe('frames', () => {
   test.each(vectors<{ messages: string[]; frame: string }[]>('media'))(
     'have the bytes that Python reads',
     ({ messages, frame }) => {
-      const reel = new FramePacker();
-      for (const text of messages) reel.push(new Uint8Array(Buffer.from(text, 'hex')).buffer);
-      expect(Buffer.from(reel.nextFrame(0)).toString('hex')).toBe(frame);
+      const packer = new FramePacker();
+      for (const text of messages) packer.push(new Uint8Array(Buffer.from(text, 'hex')).buffer);
+      expect(Buffer.from(packer.nextFrame(0)).toString('hex')).toBe(frame);
     },
   );
 
   test('hold as many whole messages as fit, and say what waits behind them', () => {
-    const reel = filled(20, LINK_MESSAGE_BYTES);
-    const first = reel.nextFrame(0);
+    const packer = filled(20, LINK_MESSAGE_BYTES);
+    const first = packer.nextFrame(0);
     expect(first.byteLength).toBeLessThanOrEqual(FRAME_BYTES);
     expect(numbers(first)).toEqual([0, 1, 2, 3, 4, 5, 6]);
     expect(unpack(first)[0]).toBe((13 * LINK_MESSAGE_BYTES) / 1024);
-    expect(numbers(reel.nextFrame(0))).toEqual([7, 8, 9, 10, 11, 12, 13]);
-    expect(numbers(reel.nextFrame(0))).toEqual([14, 15, 16, 17, 18, 19]);
-    expect([reel.queued_bytes, reel.isDone]).toEqual([0, false]);
+    expect(numbers(packer.nextFrame(0))).toEqual([7, 8, 9, 10, 11, 12, 13]);
+    expect(numbers(packer.nextFrame(0))).toEqual([14, 15, 16, 17, 18, 19]);
+    expect([packer.queued_bytes, packer.isDone]).toEqual([0, false]);
   });
 
   test('are of the size wished for where nothing waits, and mean nothing then', () => {
@@ -56,62 +56,62 @@ describe('frames', () => {
 });
 
 test('what goes another way has its number in front', () => {
-  const reel = filled(2);
-  expect(reel.shift()).toEqual(new Uint8Array([0, 0, 0, 0, 0, 0, 0]).buffer);
-  expect(numbers(reel.nextFrame(0))).toEqual([1]);
-  expect(reel.shift()).toBeNull();
+  const packer = filled(2);
+  expect(packer.shift()).toEqual(new Uint8Array([0, 0, 0, 0, 0, 0, 0]).buffer);
+  expect(numbers(packer.nextFrame(0))).toEqual([1]);
+  expect(packer.shift()).toBeNull();
 });
 
 describe('what was sent', () => {
   test('is sent again under its old number, ahead of the rest, until the client has it', () => {
-    const reel = filled(6);
-    reel.nextFrame(0);
-    reel.push(message(6));
-    reel.resend([[1, 3], [2, 4]]);
-    expect(reel.queued_bytes).toBe(4 * 3);
-    reel.acknowledge(2);
-    expect(reel.queued_bytes).toBe(3 * 3);
-    expect(unpack(reel.nextFrame(0))[1]).toEqual([
+    const packer = filled(6);
+    packer.nextFrame(0);
+    packer.push(message(6));
+    packer.resend([[1, 3], [2, 4]]);
+    expect(packer.queued_bytes).toBe(4 * 3);
+    packer.acknowledge(2);
+    expect(packer.queued_bytes).toBe(3 * 3);
+    expect(unpack(packer.nextFrame(0))[1]).toEqual([
       [2, new Uint8Array(message(2))],
       [3, new Uint8Array(message(3))],
       [6, new Uint8Array(message(6))],
     ]);
-    reel.acknowledge(7);
-    expect(reel.isDone).toBe(true);
+    packer.acknowledge(7);
+    expect(packer.isDone).toBe(true);
   });
 
   test('and has arrived is not sent again', () => {
-    const reel = filled(4);
-    reel.nextFrame(0);
-    reel.acknowledge(4);
-    reel.resend([[0, 4]]);
-    expect([reel.queued_bytes, reel.shift()]).toEqual([0, null]);
+    const packer = filled(4);
+    packer.nextFrame(0);
+    packer.acknowledge(4);
+    packer.resend([[0, 4]]);
+    expect([packer.queued_bytes, packer.shift()]).toEqual([0, null]);
   });
 
   test('may be acknowledged more than once', () => {
-    const reel = filled(4);
-    reel.nextFrame(0);
-    reel.acknowledge(3);
-    reel.acknowledge(3);
-    expect(numbers(reel.nextFrame(0))).toEqual([]);
-    expect(reel.isDone).toBe(false);
+    const packer = filled(4);
+    packer.nextFrame(0);
+    packer.acknowledge(3);
+    packer.acknowledge(3);
+    expect(numbers(packer.nextFrame(0))).toEqual([]);
+    expect(packer.isDone).toBe(false);
   });
 
   test('cannot be acknowledged before it left', () => {
-    const reel = filled(4);
-    expect(() => reel.acknowledge(1)).toThrow(PeerError);
-    reel.nextFrame(0);
-    expect(() => reel.acknowledge(5)).toThrow(expect.objectContaining({ code: 'malformed' }));
-    expect(() => reel.acknowledge(2 ** 32 - 1)).toThrow(PeerError);
+    const packer = filled(4);
+    expect(() => packer.acknowledge(1)).toThrow(PeerError);
+    packer.nextFrame(0);
+    expect(() => packer.acknowledge(5)).toThrow(expect.objectContaining({ code: 'malformed' }));
+    expect(() => packer.acknowledge(2 ** 32 - 1)).toThrow(PeerError);
   });
 
   test('is asked for in any way, at no cost', () => {
-    const reel = filled(4);
-    reel.nextFrame(0);
+    const packer = filled(4);
+    packer.nextFrame(0);
     const everything = [[0, 2 ** 32 - 1], [3, 1], [2 ** 32 - 1, 0], [5, 9]] as const;
-    for (let turn = 0; turn < 50; turn++) reel.resend(everything);
-    expect(reel.queued_bytes).toBe(4 * 3);
-    expect(numbers(reel.nextFrame(0)).sort()).toEqual([0, 1, 2, 3]);
+    for (let turn = 0; turn < 50; turn++) packer.resend(everything);
+    expect(packer.queued_bytes).toBe(4 * 3);
+    expect(numbers(packer.nextFrame(0)).sort()).toEqual([0, 1, 2, 3]);
   });
 });
 
@@ -129,12 +129,12 @@ test('numbers wrap', () => {
 
 test('what is kept is bounded, small messages too', () => {
   for (const size of [LINK_MESSAGE_BYTES, 1]) {
-    const reel = new FramePacker();
+    const packer = new FramePacker();
     let taken = 0;
     expect(() => {
       for (; taken < MEDIA_KEPT_BYTES; taken++) {
-        reel.push(message(0, size));
-        reel.shift();
+        packer.push(message(0, size));
+        packer.shift();
       }
     }).toThrow(expect.objectContaining({ code: 'limit' }));
     expect(taken * (size + 64)).toBeLessThanOrEqual(MEDIA_KEPT_BYTES);

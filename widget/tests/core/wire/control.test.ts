@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { PeerError } from '../../../src/core/errors';
 import { decode, DRAIN, encode } from '../../../src/core/wire/control';
 import { read, write } from '../../../src/core/wire/description';
-import { PeerError } from '../../../src/core/errors';
 import { GARBAGE, vectors } from '../../vectors';
 
 interface Vectors {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { TEXT_SEALED_BYTES } from '../../../src/core/limits';
 import { decode } from '../../../src/core/wire/base64';
 import { readAsk, writeAnswer } from '../../../src/core/wire/friend';
-import { TEXT_SEALED_BYTES } from '../../../src/core/limits';
 import { vectors } from '../../vectors';
 
 const given = vectors<{ text: string; sealed: string | null; answer: string | null }[]>('friends');

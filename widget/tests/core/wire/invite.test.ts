@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { encode } from '../../../src/core/wire/base64';
 import { Problem } from '../../../src/core/errors';
+import { encode } from '../../../src/core/wire/base64';
 import { parse } from '../../../src/core/wire/invite';
 import { GARBAGE, vectors } from '../../vectors';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { encode as base64 } from '../../../src/core/wire/base64';
 import { PeerError } from '../../../src/core/errors';
+import { encode as base64 } from '../../../src/core/wire/base64';
 import { decode, encode } from '../../../src/core/wire/signalling';
 import { GARBAGE, vectors } from '../../vectors';
 

@@ -10,16 +10,16 @@ import {
 import { Link } from '../../../src/relay/link/link';
 import { RateLimiter } from '../../../src/relay/link/ratelimiter';
 import { GARBAGE, vectors } from '../../vectors';
-import { Pipe } from './memorypipe';
+import { MemoryPipe } from './memorypipe';
 
 function setUp() {
-  const client = new Pipe();
-  const exit = new Pipe();
+  const client = new MemoryPipe();
+  const exit = new MemoryPipe();
   const over: LinkCode[] = [];
   const lanes: number[] = [];
-  const pace = new RateLimiter();
+  const limiter = new RateLimiter();
   let carried = 0;
-  const link = new Link(pace, {
+  const link = new Link(limiter, {
     changed: () => {},
     carried: (bytes) => (carried += bytes),
     heard: (message) => {
@@ -33,7 +33,7 @@ function setUp() {
     link.opened('exit');
     link.opened('client');
   };
-  return { link, pace, client, exit, over, lanes, open, carried: () => carried };
+  return { link, limiter, client, exit, over, lanes, open, carried: () => carried };
 }
 
 const bytes = (...values: number[]): ArrayBuffer => Uint8Array.from(values).buffer;
@@ -105,7 +105,7 @@ describe('a full buffer', () => {
     while (slow.sent.length < MESSAGES) {
       const before = slow.sent.length;
       slow.bufferedAmount = LOW_WATER_BYTES;
-      link.roomy(side);
+      link.writable(side);
       expect(slow.sent.length).toBeGreaterThan(before);
     }
     const order = slow.sent.map((data) => new Uint8Array(data as ArrayBuffer)[0]);
@@ -138,7 +138,7 @@ describe('a full buffer', () => {
     expect(client.closed).toEqual([]);
     client.isSlow = false;
     client.bufferedAmount = 0;
-    link.roomy('client');
+    link.writable('client');
     expect(client.sent).toHaveLength(MESSAGES);
     expect(client.closed).toContain('normal');
     link.lost('client');
@@ -295,7 +295,7 @@ describe('the end', () => {
   test('a pipe that comes after the end is closed', () => {
     const { link } = setUp();
     link.close('transport');
-    const late = new Pipe();
+    const late = new MemoryPipe();
     link.attach('client', late);
     expect(late.closed).toEqual(['transport']);
   });

@@ -1,9 +1,9 @@
-/** A pipe in memory. */
+/** A pipe in memory, which records what is sent. */
 
 import type { LinkCode } from '../../../src/core/errors';
 import type { MessagePipe } from '../../../src/relay/link/outbox';
 
-export class Pipe implements MessagePipe {
+export class MemoryPipe implements MessagePipe {
   bufferedAmount = 0;
   /** Whether what is sent stays in the buffer. */
   isSlow = false;

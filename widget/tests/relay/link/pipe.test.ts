@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { BUFFERED_BYTES, LINK_MESSAGE_BYTES, LOW_WATER_BYTES } from '../../../src/core/limits';
 import { Link } from '../../../src/relay/link/link';
-import { RateLimiter } from '../../../src/relay/link/ratelimiter';
 import { joinChannel, joinSocket } from '../../../src/relay/link/pipe';
+import { RateLimiter } from '../../../src/relay/link/ratelimiter';
 import { FakeChannel, FakeSocket } from '../platform';
 
 function setUp() {

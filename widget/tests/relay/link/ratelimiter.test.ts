@@ -2,14 +2,14 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { LINK_MESSAGE_BYTES } from '../../../src/core/limits';
 import { Link } from '../../../src/relay/link/link';
 import { RateLimiter } from '../../../src/relay/link/ratelimiter';
-import { Pipe } from './memorypipe';
+import { MemoryPipe } from './memorypipe';
 
 /** 10⁶ bits a second in messages of 16 KiB. */
 const MESSAGES_PER_S = 125_000 / LINK_MESSAGE_BYTES;
 
-function makeLink(pace: RateLimiter) {
-  const [client, exit] = [new Pipe(), new Pipe()];
-  const link = new Link(pace, { changed() {}, carried() {}, heard() {}, over() {} });
+function makeLink(limiter: RateLimiter) {
+  const [client, exit] = [new MemoryPipe(), new MemoryPipe()];
+  const link = new Link(limiter, { changed() {}, carried() {}, heard() {}, over() {} });
   link.attach('client', client);
   link.attach('exit', exit);
   link.opened('client');
@@ -24,7 +24,7 @@ function makeLink(pace: RateLimiter) {
   return { link, client, exit, receive };
 }
 
-const order = (pipe: Pipe) => pipe.sent.map((data) => new Uint8Array(data as ArrayBuffer)[0]);
+const order = (pipe: MemoryPipe) => pipe.sent.map((data) => new Uint8Array(data as ArrayBuffer)[0]);
 const upTo = (count: number) => Array.from({ length: count }, (_, index) => index);
 
 beforeEach(() => vi.useFakeTimers());
@@ -38,9 +38,9 @@ test('without a limit nothing waits and no timer runs', () => {
 });
 
 test('a limit is kept, in order, with one timer, and none once all is sent', () => {
-  const pace = new RateLimiter();
-  pace.limit(1);
-  const { client, receive } = makeLink(pace);
+  const limiter = new RateLimiter();
+  limiter.setRate(1);
+  const { client, receive } = makeLink(limiter);
   receive('exit', 100);
   expect(vi.getTimerCount()).toBe(1);
   for (let second = 1; second <= 10; second++) {
@@ -54,9 +54,9 @@ test('a limit is kept, in order, with one timer, and none once all is sent', () 
 });
 
 test('both directions and all links share it, by turns', () => {
-  const pace = new RateLimiter();
-  pace.limit(8);
-  const links = [makeLink(pace), makeLink(pace), makeLink(pace)] as const;
+  const limiter = new RateLimiter();
+  limiter.setRate(8);
+  const links = [makeLink(limiter), makeLink(limiter), makeLink(limiter)] as const;
   links[0].receive('exit', 400);
   links[1].receive('exit', 100);
   links[2].receive('client', 100);
@@ -68,9 +68,9 @@ test('both directions and all links share it, by turns', () => {
 });
 
 test('a full buffer gives its turns to the others', () => {
-  const pace = new RateLimiter();
-  pace.limit(8);
-  const [stuck, quick] = [makeLink(pace), makeLink(pace)];
+  const limiter = new RateLimiter();
+  limiter.setRate(8);
+  const [stuck, quick] = [makeLink(limiter), makeLink(limiter)];
   stuck.client.isSlow = true;
   stuck.receive('exit', 200);
   quick.receive('exit', 200);
@@ -82,24 +82,24 @@ test('a full buffer gives its turns to the others', () => {
 });
 
 test('a new limit holds at once; without one all that waits goes', () => {
-  const pace = new RateLimiter();
-  pace.limit(1);
-  const { client, receive } = makeLink(pace);
+  const limiter = new RateLimiter();
+  limiter.setRate(1);
+  const { client, receive } = makeLink(limiter);
   receive('exit', 200);
   vi.advanceTimersByTime(1_000);
   const before = client.sent.length;
-  pace.limit(10);
+  limiter.setRate(10);
   vi.advanceTimersByTime(1_000);
   expect(client.sent.length - before).toBeGreaterThan(9 * MESSAGES_PER_S);
-  pace.limit(Infinity);
+  limiter.setRate(Infinity);
   expect(order(client)).toEqual(upTo(200));
   expect(vi.getTimerCount()).toBe(0);
 });
 
 test('a link that ends waits no more', () => {
-  const pace = new RateLimiter();
-  pace.limit(1);
-  const { link, client, receive } = makeLink(pace);
+  const limiter = new RateLimiter();
+  limiter.setRate(1);
+  const { link, client, receive } = makeLink(limiter);
   receive('exit', 100);
   link.close('transport');
   const before = client.sent.length;
@@ -109,9 +109,9 @@ test('a link that ends waits no more', () => {
 });
 
 test('what waits for its turn still goes out when the other side is lost', () => {
-  const pace = new RateLimiter();
-  pace.limit(1);
-  const { link, client, receive } = makeLink(pace);
+  const limiter = new RateLimiter();
+  limiter.setRate(1);
+  const { link, client, receive } = makeLink(limiter);
   receive('exit', 10);
   link.lost('exit');
   expect(client.closed).toEqual([]);

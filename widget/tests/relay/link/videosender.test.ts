@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { LINK_MESSAGE_BYTES, LOW_WATER_BYTES, MEDIA_KEPT_BYTES } from '../../../src/core/limits';
-import { VideoSender, type EncodedFrame } from '../../../src/relay/link/videosender';
 import { Link } from '../../../src/relay/link/link';
 import { RateLimiter } from '../../../src/relay/link/ratelimiter';
-import { Pipe } from './memorypipe';
+import { VideoSender, type EncodedFrame } from '../../../src/relay/link/videosender';
+import { MemoryPipe } from './memorypipe';
 
 /** More than one packet: goes as video. */
 const LARGE = 5_000;
@@ -26,8 +26,8 @@ class Encoder {
   }
 
   /** Numbers of the messages in all frames, and those sent over `pipe`. */
-  numbers(pipe: Pipe): number[] {
-    const filmed = this.frames.flatMap((frame) => {
+  numbers(pipe: MemoryPipe): number[] {
+    const framed = this.frames.flatMap((frame) => {
       const view = new DataView(frame);
       const found: number[] = [];
       for (let at = 2; at + 6 <= frame.byteLength && view.getUint16(at + 4); ) {
@@ -36,24 +36,24 @@ class Encoder {
       }
       return found;
     });
-    return [...filmed, ...diverted(pipe)].sort((one, other) => one - other);
+    return [...framed, ...byChannel(pipe)].sort((one, other) => one - other);
   }
 }
 
-const diverted = (pipe: Pipe): number[] =>
+const byChannel = (pipe: MemoryPipe): number[] =>
   pipe.sent.flatMap((data) => (typeof data === 'string' ? [] : [new DataView(data).getUint32(0)]));
 
 function setUp(warm = true) {
-  const pipe = new Pipe();
+  const pipe = new MemoryPipe();
   const encoder = new Encoder();
-  let roomy = 0;
-  const film = new VideoSender(pipe, encoder, () => (roomy += 1));
+  let told = 0;
+  const sender = new VideoSender(pipe, encoder, () => (told += 1));
   if (warm) {
-    for (let index = 0; index < 8; index++) film.send(message(index, 10));
-    film.hear({ type: 'got', next: 8 });
+    for (let index = 0; index < 8; index++) sender.send(message(index, 10));
+    sender.hear({ type: 'got', next: 8 });
     pipe.sent.length = 0;
   }
-  return { pipe, encoder, film, roomy: () => roomy };
+  return { pipe, encoder, sender, told: () => told };
 }
 
 const range = (first: number, end: number): number[] =>
@@ -67,52 +67,52 @@ afterEach(() => vi.useRealTimers());
 
 describe('which way', () => {
   test('small messages of a quiet link go over the DataChannel, numbered', async () => {
-    const { pipe, encoder, film } = setUp();
-    film.send(message(1, 3));
-    film.send('{"type":"drain"}');
+    const { pipe, encoder, sender } = setUp();
+    sender.send(message(1, 3));
+    sender.send('{"type":"drain"}');
     expect(pipe.sent).toEqual([new Uint8Array([0, 0, 0, 8, 1, 1, 1]).buffer, '{"type":"drain"}']);
     expect(encoder.asked).toBe(0);
   });
 
   test('the first ones do so whatever their size', () => {
-    const { pipe, film } = setUp(false);
-    for (let index = 0; index < 10; index++) film.send(message(index));
-    expect(diverted(pipe)).toEqual(range(0, 8));
+    const { pipe, sender } = setUp(false);
+    for (let index = 0; index < 10; index++) sender.send(message(index));
+    expect(byChannel(pipe)).toEqual(range(0, 8));
   });
 
   test('large ones go as video, with small ones behind them', async () => {
-    const { pipe, encoder, film } = setUp();
-    film.send(message(1));
-    film.send(message(2, 3));
+    const { pipe, encoder, sender } = setUp();
+    sender.send(message(1));
+    sender.send(message(2, 3));
     await settle();
     expect(pipe.sent).toEqual([]);
     expect(encoder.numbers(pipe)).toEqual([8, 9]);
   });
 
   test('messages of no bytes are left out: they would end a frame', async () => {
-    const { pipe, encoder, film } = setUp();
-    film.send(message(1));
-    film.send(message(2, 0));
-    film.send(message(3));
+    const { pipe, encoder, sender } = setUp();
+    sender.send(message(1));
+    sender.send(message(2, 0));
+    sender.send(message(3));
     await settle();
     expect(encoder.numbers(pipe)).toEqual([8, 9]);
   });
 });
 
 test('frames are asked for two at a time until nothing waits, and none holds a picture', async () => {
-  const { pipe, encoder, film } = setUp();
-  for (let index = 0; index < 60; index++) film.send(message(index, LINK_MESSAGE_BYTES));
+  const { pipe, encoder, sender } = setUp();
+  for (let index = 0; index < 60; index++) sender.send(message(index, LINK_MESSAGE_BYTES));
   expect(encoder.asked).toBe(2);
   await settle();
   expect(encoder.numbers(pipe)).toEqual(range(8, 68));
   expect(encoder.frames.length).toBeLessThan(12);
-  expect(film.bufferedAmount).toBe(0);
+  expect(sender.bufferedAmount).toBe(0);
   for (const frame of encoder.frames) expect(new TextDecoder().decode(frame)).not.toContain('picture');
 });
 
 test('after the last full frame come two empty ones, then few', async () => {
-  const { encoder, film } = setUp();
-  film.send(message(1));
+  const { encoder, sender } = setUp();
+  sender.send(message(1));
   await settle();
   const before = encoder.frames.length;
   await settle(150);
@@ -124,9 +124,9 @@ test('after the last full frame come two empty ones, then few', async () => {
 
 describe('frames that do not come', () => {
   test('are asked for again', async () => {
-    const { pipe, encoder, film } = setUp();
+    const { pipe, encoder, sender } = setUp();
     encoder.isStuck = true;
-    film.send(message(1));
+    sender.send(message(1));
     await settle(100);
     expect(encoder.asked).toBeGreaterThan(2);
     encoder.isStuck = false;
@@ -136,51 +136,51 @@ describe('frames that do not come', () => {
   });
 
   test('leave everything to the DataChannel, until they come again', async () => {
-    const { pipe, encoder, film } = setUp();
+    const { pipe, encoder, sender } = setUp();
     encoder.isStuck = true;
-    for (let index = 0; index < 5; index++) film.send(message(index));
+    for (let index = 0; index < 5; index++) sender.send(message(index));
     // More messages must not put off the decision.
     for (let turn = 0; turn < 80; turn++) {
-      film.send(message(turn));
+      sender.send(message(turn));
       await settle(5);
     }
-    expect(diverted(pipe)).toEqual(range(8, 93));
+    expect(byChannel(pipe)).toEqual(range(8, 93));
     encoder.isStuck = false;
     await settle(2_500);
-    film.send(message(1));
+    sender.send(message(1));
     await settle();
-    expect(diverted(pipe)).toHaveLength(85);
+    expect(byChannel(pipe)).toHaveLength(85);
     expect(encoder.numbers(pipe)).toEqual(range(8, 94));
   });
 
   test('are soon given up again where they are few', async () => {
-    const { pipe, encoder, film } = setUp();
+    const { pipe, encoder, sender } = setUp();
     encoder.isStuck = true;
-    film.send(message(0));
+    sender.send(message(0));
     await settle(400);
     encoder.isStuck = false;
     await settle(1_200);
     encoder.isStuck = true;
-    film.send(message(1));
+    sender.send(message(1));
     await settle(70);
-    expect(diverted(pipe)).toEqual([8, 9]);
+    expect(byChannel(pipe)).toEqual([8, 9]);
   });
 });
 
 describe('what the client misses', () => {
   test('is sent again in frames, with its old number', async () => {
-    const { pipe, encoder, film } = setUp();
-    for (let index = 0; index < 4; index++) film.send(message(index));
+    const { pipe, encoder, sender } = setUp();
+    for (let index = 0; index < 4; index++) sender.send(message(index));
     await settle();
     encoder.frames.length = 0;
-    film.hear({ type: 'resend', gaps: [[9, 11]] });
+    sender.hear({ type: 'resend', gaps: [[9, 11]] });
     await settle();
     expect(encoder.numbers(pipe)).toEqual([9, 10]);
   });
 
   test('ends the link when it was never sent', () => {
-    const { film } = setUp();
-    expect(() => film.hear({ type: 'got', next: 9 })).toThrow(
+    const { sender } = setUp();
+    expect(() => sender.hear({ type: 'got', next: 9 })).toThrow(
       expect.objectContaining({ code: 'malformed' }),
     );
   });
@@ -188,21 +188,21 @@ describe('what the client misses', () => {
 
 describe('a link', () => {
   function link() {
-    const [pipe, encoder] = [new Pipe(), new Encoder()];
-    const exit = new Pipe();
+    const [pipe, encoder] = [new MemoryPipe(), new Encoder()];
+    const exit = new MemoryPipe();
     const over: string[] = [];
-    let film!: VideoSender;
+    let sender!: VideoSender;
     const made: Link = new Link(new RateLimiter(), {
       changed() {},
       carried() {},
       heard: (said) => {
-        if (said.type !== 'lane') film.hear(said);
+        if (said.type !== 'lane') sender.hear(said);
       },
       over: (code) => over.push(code),
     });
-    film = new VideoSender(pipe, encoder, () => made.roomy('client'));
+    sender = new VideoSender(pipe, encoder, () => made.writable('client'));
     made.attach('exit', exit);
-    made.attach('client', film);
+    made.attach('client', sender);
     made.opened('exit');
     made.opened('client');
     return { made, pipe, encoder, exit, over };
@@ -246,7 +246,7 @@ describe('a link', () => {
     encoder.frames.length = 0;
     made.message('client', '{"type":"resend","gaps":[[9,10]]}');
     await settle();
-    expect(encoder.numbers(new Pipe())).toEqual([9]);
+    expect(encoder.numbers(new MemoryPipe())).toEqual([9]);
     expect(pipe.closed).toEqual([]);
     made.message('client', '{"type":"got","next":12}');
     expect(pipe.closed).toEqual(['normal']);
@@ -266,14 +266,14 @@ describe('a link', () => {
 });
 
 test('room is told once, when little waits', async () => {
-  const { encoder, film, roomy } = setUp();
+  const { encoder, sender, told } = setUp();
   encoder.isStuck = true;
   for (let sent = 0; sent < 2 * LOW_WATER_BYTES; sent += LINK_MESSAGE_BYTES) {
-    film.send(message(0, LINK_MESSAGE_BYTES));
+    sender.send(message(0, LINK_MESSAGE_BYTES));
   }
-  film.watch();
-  expect(roomy()).toBe(0);
+  sender.watch();
+  expect(told()).toBe(0);
   encoder.isStuck = false;
   await settle(40);
-  expect(roomy()).toBe(1);
+  expect(told()).toBe(1);
 });
