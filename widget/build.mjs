@@ -1,5 +1,5 @@
-/** Builds the widget into src/passerelle/_widget/: hashed files, types, and a manifest with integrity.
- * Fails when a file is over its budget. */
+/** Builds the widget into src/passerelle/_widget/: files named by their hashes, types, and a manifest with
+ * integrity. It fails when a file is larger than its budget. */
 
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -12,11 +12,11 @@ const HERE = new URL('./', import.meta.url);
 const OUT = new URL('../src/passerelle/_widget/', HERE);
 const WORDS = new URL('src/words/', HERE);
 
-/** Bytes after gzip; of a language's words too. */
+/** The largest size of each file after gzip, in bytes. `words` is for one language. */
 const BUDGET = {
   passerelle: 12 * 1024,
   engine: 6 * 1024,
-  // Two more than wanted: the video that downloads ride in.
+  // 10 KB were wanted; 2 KB are for downloads as video.
   relay: 12 * 1024,
   map: 60 * 1024,
   more: 6 * 1024,
@@ -36,23 +36,24 @@ const css = {
   },
 };
 
-/** English that is read before the switch is on; it is part of the script, the rest comes later. */
+/** Names of the English words that are read before the switch is on. They are part of the script; the others
+ * come with `more`. */
 const FIRST =
   'name dir title lead ask what what_how where where_how who who_how cost cost_how end end_how remember agree ' +
   'refuse off consent connecting stopping helped carried shared today limits open fold';
 const FIRST_REASONS = ['invite', 'script'];
 
-/** Of the English words, give the script those it needs, and the other part the rest. */
+/** A plugin for English words: the script gets the first words (`isFirst`), and every other file the rest. */
 const english = (isFirst) => ({
   name: 'english',
   setup(plugin) {
     plugin.onLoad({ filter: /\/en\.json$/ }, async ({ path }) => {
       const all = JSON.parse(await readFile(path, 'utf8'));
       const names = FIRST.split(' ');
-      const kept = Object.entries(all).filter(([name]) => names.includes(name) === isFirst);
-      const part = Object.fromEntries(kept);
-      if (isFirst) part.reasons = Object.fromEntries(FIRST_REASONS.map((name) => [name, all.reasons[name]]));
-      return { contents: JSON.stringify(part), loader: 'json' };
+      const chosen = Object.entries(all).filter(([name]) => names.includes(name) === isFirst);
+      const words = Object.fromEntries(chosen);
+      if (isFirst) words.reasons = Object.fromEntries(FIRST_REASONS.map((name) => [name, all.reasons[name]]));
+      return { contents: JSON.stringify(words), loader: 'json' };
     });
   },
 });
@@ -75,7 +76,7 @@ async function bundle(name, entry, format, define = {}) {
   return finish(name, 'js', result.outputFiles[0].contents);
 }
 
-/** Name a file by its hash, and hold it against its budget. */
+/** Name a file by its hash, and check its size against its budget. */
 function finish(name, ending, content) {
   const gzip_bytes = gzipSync(content, { level: 9 }).length;
   const budget = BUDGET[name.replace(/-.*/, '')];
@@ -89,9 +90,9 @@ function finish(name, ending, content) {
   return { name, digest, content, entry: { file: `${name}.${digits}.${ending}`, integrity, gzip_bytes } };
 }
 
-/** The words of every language but English, which is part of the script. */
+/** Make a file of the words of every language but English, which the scripts hold. */
 async function words() {
-  const names = (await readdir(WORDS)).filter((name) => name !== 'en.json').sort();
+  const names = (await readdir(WORDS)).filter((name) => name.endsWith('.json') && name !== 'en.json').sort();
   return Promise.all(
     names.map(async (name) => {
       const text = JSON.stringify(JSON.parse(await readFile(new URL(name, WORDS), 'utf8')));
@@ -100,31 +101,32 @@ async function words() {
   );
 }
 
-const parts = [
+/** The files that the script fetches when they are needed. */
+const laterFiles = [
   await bundle('relay', 'src/relay/worker.ts', 'iife'),
-  await bundle('engine', 'src/element/engine.ts', 'esm'),
+  await bundle('engine', 'src/element/work/engine.ts', 'esm'),
   await bundle('map', 'src/map/globe.ts', 'esm', { __DOTS__: JSON.stringify(await dots()) }),
   await bundle('more', 'src/more/more.ts', 'esm'),
   ...(await words()),
 ];
 const element = await bundle('passerelle', 'src/define.ts', 'esm', {
-  __PARTS__: JSON.stringify(Object.fromEntries(
-    parts.map(({ name, digest }) => [name, name.startsWith('words-') ? digest.slice(0, 16) : digest]),
+  __FILES__: JSON.stringify(Object.fromEntries(
+    laterFiles.map(({ name, digest }) => [name, name.startsWith('words-') ? digest.slice(0, 16) : digest]),
   )),
 });
 element.name = 'element';
 
-// The broker's page for publishers, at `/embed`; no visitor fetches it.
+// The broker's page for publishers at `/embed` uses these two. No visitor fetches them.
 const editor = await bundle('embed', 'src/embed/main.ts', 'esm');
 const editor_style = finish('embed_style', 'css', Buffer.from(await minified(new URL('src/embed/style.css', HERE))));
 
 await mkdir(OUT, { recursive: true });
 for (const old of await readdir(OUT)) await rm(new URL(old, OUT));
-const all = [element, ...parts, editor, editor_style];
+const all = [element, ...laterFiles, editor, editor_style];
 for (const { content, entry } of all) await writeFile(new URL(entry.file, OUT), content);
 const manifest = Object.fromEntries(all.map(({ name, entry }) => [name, entry]));
 await writeFile(new URL('manifest.json', OUT), `${JSON.stringify(manifest, null, 2)}\n`);
-await writeFile(new URL('passerelle.d.ts', OUT), await readFile(new URL('src/public.ts', HERE)));
+await writeFile(new URL('passerelle.d.ts', OUT), await readFile(new URL('src/element/public.ts', HERE)));
 for (const { file, gzip_bytes } of Object.values(manifest)) {
   console.log(`${file}  ${gzip_bytes} bytes after gzip`);
 }

@@ -1,7 +1,7 @@
-/** The world as dots: a grid of about equal distances, each dot with the country it lies in.
+/** Makes the world as dots: a grid with about equal distances, and the country that each dot lies in.
  *
- * Made at build time of world-atlas (Natural Earth, 1:110m), because no more than a country is ever
- * known of anybody, and a grid is a twentieth of the size of the borders.
+ * The build makes it from world-atlas (Natural Earth, 1:110m). Nothing finer than a country is ever known
+ * about anybody, and a grid has a twentieth of the size of the borders.
  */
 
 import { readFile } from 'node:fs/promises';
@@ -11,14 +11,15 @@ import { feature } from 'topojson-client';
 const ATLAS = new URL('node_modules/world-atlas/countries-110m.json', import.meta.url);
 const COUNTRIES = new URL('countries.txt', import.meta.url);
 
-/** Degrees between dots; the map reads it too. */
-export const STEP = 2.4;
-/** Nobody browses south of this. */
+/** Degrees between two dots. */
+const STEP = 2.4;
+/** The latitude where the grid begins, because nobody browses south of it. */
 const SOUTH = -58;
+/** Stands for the country of a dot in the sea. */
 const SEA = '..';
 
-/** Return `{step, south, cells, places}`: `cells` are runs of cells, as country and length in base 36, from
- * the south-west on; `places` has `[longitude, latitude]` of every country. */
+/** Return `{step, south, cells, places}`. `cells` are runs of cells from the south-west on, each as a country
+ * and a length in base 36. `places` has the `[longitude, latitude]` of every country. */
 export async function dots() {
   const atlas = JSON.parse(await readFile(ATLAS, 'utf8'));
   const table = (await readFile(COUNTRIES, 'utf8')).split('\n').filter((line) => /^[A-Z]/.test(line));

@@ -1,4 +1,4 @@
-/** Registers `<passerelle-switch>`; including the script twice changes nothing. */
+/** Entry of the script: registers `<passerelle-switch>`. Including the script twice changes nothing. */
 
 import { PasserelleSwitch } from './element/element';
 

@@ -1,49 +1,51 @@
-/** Named bounds on everything a peer can grow; the same values as `passerelle/limits.py`. */
+/** Named bounds on everything a peer can make grow. The shared ones equal `limits.py` in Python. */
 
-const KIB = 1024;
+export const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** Largest link message: what every browser's DataChannel carries whole (RFC 8831 §6.6). */
+/** Largest link message: every browser's DataChannel carries this much whole (RFC 8831 §6.6). */
 export const LINK_MESSAGE_BYTES = 16 * KIB;
-/** Largest ticket as text. */
+/** Largest ticket, as text. */
 export const TICKET_BYTES = 512;
 /** Largest JSON message between volunteer and broker, and largest control message. */
 export const SIGNAL_MESSAGE_BYTES = 8 * KIB;
-/** Links of one person through this volunteer: one, and its lanes. */
+/** Links of one person through this volunteer: the first link, and its lanes. */
 export const LANES = 4;
 /** ICE candidates in one description. */
 export const CANDIDATES = 8;
-/** … and of these on one address. */
+/** Candidates of one description that have the same IP address. */
 export const CANDIDATE_PORTS = 2;
 /** Largest signed descriptor. */
 export const DESCRIPTOR_BYTES = 64 * KIB;
-/** Brokers, exits or STUN servers in one descriptor. */
+/** Brokers in one descriptor; also exits, and STUN servers. */
 export const DESCRIPTOR_ENTRIES = 256;
-/** Largest sealed message that is carried by hand as text. */
+/** Largest sealed message that people carry by hand, as text. */
 export const TEXT_SEALED_BYTES = 4 * KIB + 48;
 /** Largest invite URL. */
 export const INVITE_CHARS = 512;
-/** Gaps named in one request to a relay. */
+/** Gaps that one `resend` message may name. */
 export const RESEND_GAPS = 16;
-/** Messages a relay keeps until the client has them: a link's window, and what is no data. */
+/** Messages of a media link that a relay keeps until the client acknowledges them: a link's window,
+ * and 1 MiB for messages that carry no data. */
 export const MEDIA_KEPT_BYTES = 5 * MIB;
-/** Largest video frame a relay makes. */
+/** Largest video frame that a relay makes. */
 export const FRAME_BYTES = 128 * KIB;
 
-// The relay's own.
+// The bounds below exist only in the relay.
 
-/** Link messages that wait, each way, while the other side is still opening. */
+/** Link messages that wait, in each direction, while the side they go to is still opening. */
 export const WAITING_BYTES = MIB;
-/** Bytes on their way to one side, waiting here or in the browser: a page cannot slow down the far
- * end of a WebSocket. A session's window puts 4 MiB there at most, and the rest of its messages. */
+/** Bytes on their way to one side of a link, in the relay's queue and in the browser's buffer. A page
+ * cannot slow down the far end of a WebSocket, so the relay must hold what a session's window lets
+ * through: 4 MiB of data, and the session's other messages. */
 export const BUFFERED_BYTES = 8 * MIB;
-/** What a waiting message counts beside its bytes: an empty one takes room too. */
+/** Added to the bytes of each waiting message, because even an empty message takes memory. */
 export const MESSAGE_COST_BYTES = 64;
-/** A browser's own buffer is filled up to here … */
+/** The relay stops filling the browser's own buffer above this mark. */
 export const HIGH_WATER_BYTES = MIB;
-/** … and again once it is down to this: 20 ms of work at 100 Mbit/s. */
+/** The relay fills the browser's buffer again below this mark, which is 20 ms of work at 100 Mbit/s. */
 export const LOW_WATER_BYTES = MIB / 4;
-/** Lanes one person may ask for at once; after that, one a second. */
+/** Lanes that one person may ask for at once. After that, one lane a second. */
 export const LANE_BURST = 8;
-/** People helped at once, at most: what `hello` and `ready` can say. */
+/** People helped at once, at most. The messages `hello` and `ready` can say no larger number. */
 export const SLOTS = 64;

@@ -1,39 +1,45 @@
-/** `<passerelle-switch>`: joins a bridge and a face to the life of an element. */
+/** `<passerelle-switch>`: connects a `SwitchView` to the `NetworkSwitch` of its network, for as long as the
+ * element is in a page. */
 
-import { settings, SETTINGS, type Settings } from '../core/settings';
-import { INITIAL, type Snapshot } from '../core/store';
-import type { PasserelleSwitchElement } from '../public';
-import { Bridge, type View } from './bridge';
-import { choices, choose as choosing } from './choices';
-import { Face, LAYOUTS, type Layout } from './face';
-import * as keep from './keep';
-import { run } from './parts';
-import { style } from './style';
-import { choose, complete, ENGLISH, load, type Language } from './words';
+import { readSettings, SETTINGS, type SwitchSettings } from '../core/switch/settings';
+import { INITIAL, type Snapshot } from '../core/switch/store';
+import { NetworkSwitch, type SwitchElement } from './networkswitch';
+import type { PasserelleSwitchElement } from './public';
+import { readChoices, setChoice } from './site/choices';
+import { importFile } from './site/files';
+import * as storage from './site/storage';
+import { addEnglish, chooseLanguage, ENGLISH, loadLanguage, type Language } from './view/language';
+import { switchStyle } from './view/stylesheet';
+import { SwitchView, LAYOUTS, type Layout } from './view/switchview';
 
-/** For the words of another language; English is shown when they take longer. */
+/** The time in which the words of another language must come. After it, English is shown until they do. */
 const WORDS_MS = 1_500;
 
-type More = typeof import('../more/more');
+type Theme = PasserelleSwitchElement['theme'];
+
+type MoreFile = typeof import('../more/more');
 
 export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchElement {
   static readonly observedAttributes = ['network', 'layout', 'lang', 'map', 'mock', ...SETTINGS];
 
   readonly #root: ShadowRoot;
-  readonly #view: View;
+  /** This element, as its switch knows it. */
+  readonly #self: SwitchElement;
   #language: Language | null = null;
-  #face: Face | null = null;
-  #more: More | null = null;
-  #bridge: Bridge | null = null;
-  /** Shown instead of the truth, and marked as an example. */
+  #view: SwitchView | null = null;
+  /** The file that is fetched at the first press. */
+  #more: MoreFile | null = null;
+  /** The switch that is shown; null outside a page, and for an example. */
+  #switch: NetworkSwitch | null = null;
+  /** The example that is shown instead of the switch's state, or null. */
   #example: Snapshot | null = null;
 
   constructor() {
     super();
     this.#root = this.attachShadow({ mode: 'open' });
-    this.#root.adoptedStyleSheets = [style()];
+    this.#root.adoptedStyleSheets = [switchStyle()];
     const settings = () => this.#settings;
-    this.#view = {
+    this.#self = {
       get settings() {
         return settings();
       },
@@ -42,7 +48,7 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
   }
 
   get snapshot(): Snapshot {
-    return this.#example ?? (this.#bridge ?? Bridge.of(this.network)).snapshot;
+    return this.#example ?? (this.#switch ?? NetworkSwitch.of(this.network)).snapshot;
   }
 
   get network(): string {
@@ -62,12 +68,12 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
     this.setAttribute('layout', layout);
   }
 
-  get theme(): 'auto' | 'light' | 'dark' {
+  get theme(): Theme {
     const given = this.getAttribute('theme');
     return given === 'light' || given === 'dark' ? given : 'auto';
   }
 
-  set theme(theme: 'auto' | 'light' | 'dark') {
+  set theme(theme: Theme) {
     this.setAttribute('theme', theme);
   }
 
@@ -88,16 +94,16 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
   }
 
   start(): void {
-    this.#bridge?.start(this.#view);
+    this.#switch?.start(this.#self);
   }
 
   stop(): void {
-    this.#bridge?.stop();
+    this.#switch?.stop();
   }
 
   helpFriend(text: string): Promise<string> {
     const off = () => Promise.reject(Object.assign(new Error('off'), { reason: 'off' }));
-    return this.#bridge?.helpFriend(text) ?? off();
+    return this.#switch?.helpFriend(text) ?? off();
   }
 
   connectedCallback(): void {
@@ -107,9 +113,9 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
   }
 
   disconnectedCallback(): void {
-    this.#face?.rest();
-    this.#bridge?.leave(this.#view);
-    this.#bridge = null;
+    this.#view?.rest();
+    this.#switch?.leave(this.#self);
+    this.#switch = null;
   }
 
   attributeChangedCallback(name: string, before: string | null, after: string | null): void {
@@ -118,141 +124,145 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
     else if (name === 'lang') void this.#speak();
     else if (name === 'mock') this.#mock();
     else if (name === 'layout' || name === 'map') this.#arrange();
-    else this.#bridge?.adjust();
+    else this.#switch?.adjust();
   }
 
-  get #settings(): Settings {
-    const chosen = choices();
-    return settings(
+  get #settings(): SwitchSettings {
+    const chosen = readChoices();
+    return readSettings(
       (name) => chosen.get(name),
       (name) => this.getAttribute(name),
     );
   }
 
   #join(): void {
-    this.#bridge?.leave(this.#view);
-    // An example takes no part: neither its own page nor another tab can have it connect.
-    this.#bridge = this.hasAttribute('mock') ? null : Bridge.of(this.network);
-    this.#bridge?.join(this.#view);
+    this.#switch?.leave(this.#self);
+    // An example has no switch, so neither its page nor another tab can make it connect.
+    this.#switch = this.hasAttribute('mock') ? null : NetworkSwitch.of(this.network);
+    this.#switch?.join(this.#self);
     this.#again();
   }
 
   #show(snapshot: Snapshot, asks: boolean): void {
     this.dispatchEvent(new CustomEvent('passerelle-change', { detail: snapshot }));
-    if (!this.#example) this.#face?.show(snapshot, asks);
+    if (!this.#example) this.#view?.show(snapshot, asks);
     if (snapshot.phase !== 'off' && snapshot.phase !== 'consent') void this.#complete();
   }
 
-  /** Fetch what is needed from the first press on. */
-  async #complete(): Promise<More | null> {
+  /** Fetch the file that is needed from the first press on. */
+  async #complete(): Promise<MoreFile | null> {
     try {
-      const more = await run<More>('more');
+      const more = await importFile<MoreFile>('more');
       if (this.#more) return more;
       this.#more = more;
-      this.#root.adoptedStyleSheets = [style(), more.later];
-      complete(more.english);
+      this.#root.adoptedStyleSheets = [switchStyle(), more.laterStyle];
+      addEnglish(more.english);
       this.#again();
       return more;
     } catch {
-      // Tried again with the next change.
+      // The next change tries again.
       return null;
     }
   }
 
-  /** Show the state there is. */
+  /** Show the present state. */
   #again(): void {
     const { snapshot } = this;
-    const { Live } = this.#more ?? {};
-    if (Live) {
-      const map = () => run<typeof import('../map/globe')>('map');
-      this.#face?.liven((places) => new Live(places, this.#language ?? ENGLISH, () => this.#isRoomy, map));
+    const { LiveView } = this.#more ?? {};
+    if (LiveView) {
+      const map = () => importFile<typeof import('../map/globe')>('map');
+      this.#view?.liven((nodes) => new LiveView(nodes, this.#language ?? ENGLISH, () => this.#hasRoom, map));
     }
-    this.#face?.show(snapshot, !!this.#example || !!this.#bridge?.asks(this.#view));
+    this.#view?.show(snapshot, !!this.#example || !!this.#switch?.asks(this.#self));
   }
 
-  /** Choose a language, and build the face in it. */
+  /** Choose a language, and build the view in it. */
   async #speak(): Promise<void> {
     const page = this.closest('[lang]')?.getAttribute('lang');
-    const code = choose([keep.get('language'), page, ...navigator.languages]);
+    const code = chooseLanguage([storage.get('language'), page, ...navigator.languages]);
     if (code === this.#language?.code) return;
-    // A flash of English would be read out by a screen reader.
-    const timer = setTimeout(() => this.#face ?? this.#build(ENGLISH), WORDS_MS);
-    const language = code === 'en' ? ENGLISH : await load(code);
+    // English is not shown at once, because a screen reader would read out even a flash of it.
+    const timer = setTimeout(() => this.#view ?? this.#build(ENGLISH), WORDS_MS);
+    const language = code === 'en' ? ENGLISH : await loadLanguage(code);
     clearTimeout(timer);
     this.#build(language);
   }
 
+  /** Build the view in `language`, unless it is built in it. */
   #build(language: Language): void {
     if (this.#language === language) return;
     this.#language = language;
-    this.#face?.rest();
-    this.#face = new Face(
+    this.#view?.rest();
+    this.#view = new SwitchView(
       language,
       {
-        press: () => this.#bridge?.press(this.#view),
-        agree: (remember) => this.#bridge?.agree(remember),
-        refuse: () => this.#bridge?.refuse(),
-        confirm: () => this.#bridge?.confirm(),
-        stop: () => this.#bridge?.stop(),
-        more: (place) => void this.#settle(place),
+        press: () => this.#switch?.press(this.#self),
+        agree: (remember) => this.#switch?.agree(remember),
+        refuse: () => this.#switch?.refuse(),
+        confirm: () => this.#switch?.confirm(),
+        stop: () => this.#switch?.stop(),
+        more: (container) => void this.#openSettings(container),
         fold: (isFolded) => {
-          keep.set('folded', String(isFolded));
+          storage.set('folded', String(isFolded));
           this.#again();
         },
       },
       this.#example !== null,
     );
-    this.#face.fold(keep.get('folded') !== 'false');
-    this.#root.replaceChildren(this.#face.card);
+    this.#view.fold(storage.get('folded') !== 'false');
+    this.#root.replaceChildren(this.#view.card);
     this.#arrange();
   }
 
   #arrange(): void {
-    this.#face?.arrange(this.layout);
+    this.#view?.arrange(this.layout);
     this.#again();
   }
 
-  /** Whether there is room for a globe, and one is wanted. */
-  get #isRoomy(): boolean {
+  /** Whether there is room for a globe, and the page wants one. */
+  get #hasRoom(): boolean {
     const { layout } = this;
-    const isOpen = layout === 'panel' || (layout === 'floating' && this.#face?.isFolded === false);
+    const isOpen = layout === 'panel' || (layout === 'floating' && this.#view?.isFolded === false);
     return this.isConnected && isOpen && this.getAttribute('map') !== 'none';
   }
 
-  async #settle(place: HTMLElement): Promise<void> {
+  /** Put the settings into `container`. */
+  async #openSettings(container: HTMLElement): Promise<void> {
     const language = this.#language ?? ENGLISH;
     const more = await this.#complete();
-    if (!more) return void (place.textContent = language.words.reasons.script);
-    more.open(place, language, this.#settings, {
+    if (!more) return void (container.textContent = language.words.reasons.script);
+    more.openSettings(container, language, this.#settings, {
       chosen: (name, value) => {
-        choosing(name, value);
-        this.#bridge?.adjust();
+        setChoice(name, value);
+        this.#switch?.adjust();
       },
       speak: (code) => {
-        keep.set('language', code);
+        storage.set('language', code);
         void this.#speak();
       },
       forget: () => {
-        this.#bridge?.forget();
-        this.#face?.more(false);
+        this.#switch?.forget();
+        this.#view?.more(false);
       },
     });
   }
 
-  /** Show an example for somebody who designs a page. */
+  /** Show the example that the attribute `mock` asks for, or the switch's state without it. */
   #mock(): void {
     const phase = this.getAttribute('mock');
-    if ((phase === null) !== (this.#bridge !== null)) this.#join();
+    if ((phase === null) !== (this.#switch !== null)) this.#join();
     if (phase === null) {
       if (this.#example) this.#exhibit(null);
       return;
     }
     this.#example ??= INITIAL.snapshot;
     void this.#complete().then((more) => {
-      if (this.getAttribute('mock') === phase) this.#exhibit(more?.sample(phase) ?? INITIAL.snapshot);
+      if (this.getAttribute('mock') === phase) this.#exhibit(more?.example(phase) ?? INITIAL.snapshot);
     });
   }
 
+  /** Show `example`; null shows the switch's state. The view is built anew, with the mark of an example or
+   * without. */
   #exhibit(example: Snapshot | null): void {
     this.#example = example;
     const language = this.#language ?? ENGLISH;

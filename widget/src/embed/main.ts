@@ -1,8 +1,9 @@
-/** The settings page at `/embed`: fields in, preview and tag out. Connects to nothing. */
+/** The script of the page at `/embed`: it reads the fields, and shows a preview and the tag. It connects to
+ * nothing. */
 
 import { contrast, isInvite, rule, tag } from './tag';
 
-/** WCAG 2.2 §1.4.3, level AA. */
+/** The lowest contrast ratio for text (WCAG 2.2 §1.4.3, level AA). */
 const READABLE = 4.5;
 
 type Pair = readonly [name: string, value: string];
@@ -18,7 +19,7 @@ const script = {
   integrity: form.dataset['integrity'] ?? '',
 };
 
-/** Return what differs from what the switch does by itself; a value that is no good is left out. */
+/** Return the attributes whose values differ from the switch's defaults. Invalid values are left out. */
 function attributes(): Pair[] {
   const pairs: Pair[] = [];
   for (const field of form.querySelectorAll<Field>('[name]')) {
@@ -29,11 +30,13 @@ function attributes(): Pair[] {
   return pairs;
 }
 
+/** Return whether `field` has the value that the switch uses by itself. */
 function isUsual(field: Field): boolean {
   const chosen = field instanceof HTMLSelectElement ? field.selectedOptions[0] : field;
   return chosen?.hasAttribute('data-usual') ?? false;
 }
 
+/** Return the custom properties that the publisher chose. */
 function colours(): Pair[] {
   const pairs: Pair[] = [];
   for (const box of form.querySelectorAll<HTMLInputElement>('[data-for]')) {
@@ -43,6 +46,7 @@ function colours(): Pair[] {
   return pairs;
 }
 
+/** Read the fields, and show the tag, the rule, the preview and warnings. */
 function show(): void {
   const given = new Map(attributes());
   const properties = colours();
@@ -57,6 +61,7 @@ function show(): void {
   warn(new Map(properties));
 }
 
+/** Show the publisher's choices in the preview. */
 function mirror(given: ReadonlyMap<string, string>, properties: readonly Pair[]): void {
   preview.setAttribute('mock', get<HTMLSelectElement>('state').value);
   for (const name of ['layout', 'theme', 'lang']) {
@@ -73,7 +78,7 @@ function mirror(given: ReadonlyMap<string, string>, properties: readonly Pair[])
   stage.dataset['layout'] = given.get('layout') ?? 'panel';
 }
 
-/** Say so where two of the publisher's own colours cannot be read on each other. */
+/** Warn when two of the publisher's own colours are hard to read on each other. */
 function warn(chosen: ReadonlyMap<string, string>): void {
   const found: string[] = [];
   const pairs = [
@@ -99,7 +104,7 @@ async function copy(button: HTMLButtonElement): Promise<void> {
     await navigator.clipboard.writeText(source.value);
     said.textContent = 'Copied.';
   } catch {
-    // Pages that are not secure have no clipboard.
+    // Insecure pages may not write to the clipboard.
     source.focus();
     source.select();
     said.textContent = 'Selected: press Ctrl+C (or ⌘C) to copy.';
@@ -108,7 +113,7 @@ async function copy(button: HTMLButtonElement): Promise<void> {
 
 for (const box of form.querySelectorAll<HTMLInputElement>('[data-for]')) {
   const colour = get<HTMLInputElement>(box.dataset['for'] ?? '');
-  // Who chooses a colour wants it.
+  // Somebody who chooses a colour wants to use it.
   colour.addEventListener('input', () => {
     box.checked = true;
     show();

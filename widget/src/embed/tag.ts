@@ -1,7 +1,8 @@
-/** What a publisher pastes, as text. Pure; `passerelle embed` writes the same. */
+/** The text that a publisher pastes. `passerelle embed` writes the same text. */
 
-import { parse } from '../core/invite';
+import { parse } from '../core/wire/invite';
 
+/** The URL of the widget's script, and its hash for `integrity`. */
 export interface Script {
   readonly source: string;
   readonly integrity: string;
@@ -9,21 +10,21 @@ export interface Script {
 
 type Pairs = readonly (readonly [name: string, value: string])[];
 
-/** Return the two lines; `attributes` follow the network's invite, in their order. */
+/** Return the tag's two lines. `attributes` follow the network's invite, in their order. */
 export function tag(script: Script, network: string, attributes: Pairs): string {
   const words = [['network', network] as const, ...attributes].map(pair);
   const load = `<script type="module"${pair(['src', script.source])}${pair(['integrity', script.integrity])} crossorigin></script>`;
   return `${load}\n<passerelle-switch${words.join('')}></passerelle-switch>`;
 }
 
-/** Return the rule that gives all switches of a page these properties; nothing without any. */
+/** Return the CSS rule that gives all switches of a page these properties; an empty text without any. */
 export function rule(properties: Pairs): string {
   if (properties.length === 0) return '';
   const lines = properties.map(([name, value]) => `  ${name}: ${value};\n`);
   return `passerelle-switch {\n${lines.join('')}}`;
 }
 
-/** Whether `text` is an invite. */
+/** Return whether `text` is an invite. */
 export function isInvite(text: string): boolean {
   try {
     parse(text);
@@ -33,7 +34,7 @@ export function isInvite(text: string): boolean {
   }
 }
 
-/** WCAG 2.2 contrast ratio of two colours, `#rrggbb` each: 1 to 21. */
+/** Return the contrast ratio of two colours `#rrggbb`, from 1 to 21 (WCAG 2.2). */
 export function contrast(one: string, other: string): number {
   const [dark = 0, light = 0] = [luminance(one), luminance(other)].sort((a, b) => a - b);
   return (light + 0.05) / (dark + 0.05);

@@ -1,33 +1,38 @@
-/** A globe of dots, with a footbridge from each country of the people being helped to this one.
+/** A globe of dots, with an arc to this browser's country from each country of the people being helped.
  *
- * Drawn only when something changes, or moves and can be seen: nothing off-screen, in a hidden tab,
- * or between changes when nobody is on the bridge. No motion where the visitor asks for none.
+ * It is drawn when something changes, and while something moves: never off-screen, never in a hidden tab,
+ * and not between changes when nobody is being helped. Nothing moves if the visitor asks for no motion.
  */
 
 import { geoDistance, geoInterpolate, geoRotation } from 'd3-geo';
-import type { Snapshot } from '../core/store';
-import { land, position, type Dot, type Point } from './world';
+import type { Snapshot } from '../core/switch/store';
+import { landDots, positionOf, type Dot, type Point } from './world';
 
-/** Frames are so far apart while it turns, or somebody has just come … */
+/** The time between two frames while the globe turns, or when somebody has just come. */
 const FRAME_MS = 40;
-/** … and so far for hours after: motion must not cost more than relaying does. */
+/** The time between two frames later on, for hours: motion must not cost more than relaying does. */
 const CALM_FRAME_MS = 500;
+/** How long an arc counts as new. */
 const LIVELY_MS = 10_000;
+/** How long the globe takes to turn. */
 const TURN_MS = 1_800;
-/** For somebody's light to cross once. */
+/** How long a light takes to cross an arc. */
 const CROSS_MS = 3_200;
+/** Lines that an arc is drawn of. */
 const STEPS = 48;
-/** Of the canvas: arcs rise above the globe. */
+/** The globe's radius as a share of the canvas. The rest is for arcs, which rise above the globe. */
 const RADIUS = 0.455;
+/** Pixels of the canvas for one CSS pixel, at most. */
 const SHARPEST = 2;
+/** The latitude that the view is drawn towards, in degrees: most countries lie north of the equator. */
 const TILT = 18;
-/** Where to look when nobody says where they are. */
+/** The point in front while no country is known. */
 const USUAL: Point = [30, 25];
 
 interface Arc {
   readonly country: string;
   readonly from: Point;
-  /** Null where this browser's country is unknown. */
+  /** Null when this browser's country is unknown. */
   readonly to: Point | null;
   readonly since_ms: number;
 }
@@ -38,28 +43,30 @@ interface Colours {
   readonly warm: string;
 }
 
-export class Drawing {
+export class GlobeDrawing {
   readonly #canvas = document.createElement('canvas');
   readonly #ground = document.createElement('canvas');
   readonly #over = new AbortController();
   readonly #still = matchMedia('(prefers-reduced-motion: reduce)');
-  readonly #dots: readonly Dot[] = land();
+  readonly #dots: readonly Dot[] = landDots();
   #arcs: readonly Arc[] = [];
   #home: string | null = null;
   #centre: Point = [USUAL[0] - 70, USUAL[1]];
   #turn: { readonly from: Point; readonly to: Point; readonly since_ms: number } | null = null;
   #size = 0;
   #isSeen = false;
+  /** Whether the ground is drawn as it should be. */
   #isFresh = false;
   #frame = 0;
   #next: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(place: HTMLElement, label: string) {
+  /** Put a canvas into `container`; `label` is its text for screen readers. */
+  constructor(container: HTMLElement, label: string) {
     const canvas = this.#canvas;
     const { signal } = this.#over;
     canvas.setAttribute('role', 'img');
     canvas.setAttribute('aria-label', label);
-    place.replaceChildren(canvas);
+    container.replaceChildren(canvas);
     const seen = new IntersectionObserver(([entry]) => {
       this.#isSeen = entry?.isIntersecting ?? false;
       this.#wake();
@@ -83,12 +90,12 @@ export class Drawing {
   }
 
   show({ crossing, country }: Snapshot): void {
-    const to = position(country);
+    const to = positionOf(country);
     const known = new Map(this.#arcs.map((arc) => [arc.country, arc]));
     const countries = [...new Set(crossing)];
     const isMoved = country !== this.#home;
     const arcs = countries.flatMap((name) => {
-      const from = position(name);
+      const from = positionOf(name);
       if (!name || !from) return [];
       const before = isMoved ? undefined : known.get(name);
       return [before ?? { country: name, from, to, since_ms: performance.now() }];
@@ -103,11 +110,12 @@ export class Drawing {
     this.#redraw();
   }
 
+  /** Stop, and remove the canvas. */
   end(): void {
     this.#over.abort();
   }
 
-  /** Turn so that `point` is in front. */
+  /** Turn the globe so that `point` is in front. */
   #look(point: Point): void {
     const to: Point = [point[0], Math.max(-35, Math.min(50, point[1] * 0.75 + TILT * 0.25))];
     this.#turn = { from: this.#centre, to, since_ms: performance.now() };
@@ -149,7 +157,7 @@ export class Drawing {
     this.#wake();
   }
 
-  /** Draw at the next chance, and go on while something moves. */
+  /** Draw in the next animation frame, and go on while something moves. */
   #wake(): void {
     if (this.#frame || !this.#isSeen || document.hidden || this.#over.signal.aborted) return;
     this.#frame = requestAnimationFrame(() => {
@@ -160,7 +168,7 @@ export class Drawing {
       const isMoving = this.#turn ?? (this.#arcs.length > 0 && !this.#still.matches);
       if (!isMoving) return;
       const isLively = this.#turn ?? this.#arcs.some(({ since_ms }) => now_ms - since_ms < LIVELY_MS);
-      // Asking for every frame of the screen would cost as much as drawing it.
+      // A timer, because asking for every frame of the screen costs as much as drawing in it.
       this.#next = setTimeout(() => this.#wake(), isLively ? FRAME_MS : CALM_FRAME_MS);
     });
   }
@@ -269,7 +277,7 @@ export class Drawing {
 
 type Rotation = ReturnType<typeof geoRotation>;
 
-/** On the unit sphere seen from far in front: z towards the viewer. */
+/** Return where `point` lies on the unit sphere, seen from far in front. z points towards the viewer. */
 function turned(rotate: Rotation, point: Point): { x: number; y: number; z: number } {
   const [longitude, latitude] = rotate([...point]).map((degrees) => (degrees * Math.PI) / 180) as [number, number];
   const across = Math.cos(latitude);

@@ -1,8 +1,9 @@
-/** The world as the build made it (`dots.mjs`): dots with their countries, and where countries are. */
+/** The world, as the build made it (`dots.mjs`): dots of land with their countries, and the countries' places. */
 
 /** Longitude and latitude, in degrees. */
 export type Point = readonly [number, number];
 
+/** `dots.mjs` describes the fields. */
 interface Dots {
   readonly step: number;
   readonly south: number;
@@ -17,10 +18,11 @@ export interface Dot {
   readonly country: string;
 }
 
+/** Stands for the country of a dot in the sea, which is left out. */
 const SEA = '..';
 
 /** Return all dots of land. */
-export function land(): readonly Dot[] {
+export function landDots(): readonly Dot[] {
   const { step, south, cells } = __DOTS__;
   const dots: Dot[] = [];
   let latitude = south;
@@ -38,9 +40,10 @@ export function land(): readonly Dot[] {
   return dots;
 }
 
-/** Where a country is; null for one that nobody knows. */
-export const position = (country: string | null): Point | null =>
+/** Return the place of a country; null for an unknown country. */
+export const positionOf = (country: string | null): Point | null =>
   (country && Object.hasOwn(__DOTS__.places, country) && __DOTS__.places[country]) || null;
 
+/** Return the number of dots in the row at `latitude`. `dots.mjs` makes the rows by the same formula. */
 const across = (latitude: number, step: number): number =>
   Math.round((360 * Math.cos((latitude * Math.PI) / 180)) / step);

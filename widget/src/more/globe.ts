@@ -1,46 +1,47 @@
-/** Where the globe is: fetched when it is first shown, drawn only while it can be seen. */
+/** Fetches the globe when it is first shown, and lets it draw only while it is shown. */
 
-import type { Snapshot } from '../core/store';
+import type { Snapshot } from '../core/switch/store';
 
-type Module = typeof import('../map/globe');
+type GlobeFile = typeof import('../map/globe');
 
-export class Globe {
-  readonly #place: HTMLElement;
+export class LazyGlobe {
+  readonly #container: HTMLElement;
   readonly #label: string;
-  readonly #fetch: () => Promise<Module>;
-  #drawn: InstanceType<Module['Drawing']> | null = null;
+  readonly #fetch: () => Promise<GlobeFile>;
+  #drawing: InstanceType<GlobeFile['GlobeDrawing']> | null = null;
+  /** What the globe should show; null while it is hidden. */
   #snapshot: Snapshot | null = null;
   #isLoading = false;
 
-  constructor(place: HTMLElement, label: string, fetch: () => Promise<Module>) {
-    this.#place = place;
+  constructor(container: HTMLElement, label: string, fetch: () => Promise<GlobeFile>) {
+    this.#container = container;
     this.#label = label;
     this.#fetch = fetch;
   }
 
   show(snapshot: Snapshot): void {
     this.#snapshot = snapshot;
-    this.#drawn?.show(snapshot);
-    if (!this.#drawn && !this.#isLoading) void this.#load();
+    this.#drawing?.show(snapshot);
+    if (!this.#drawing && !this.#isLoading) void this.#load();
   }
 
   hide(): void {
     this.#snapshot = null;
-    this.#drawn?.end();
-    this.#drawn = null;
-    this.#place.hidden = true;
+    this.#drawing?.end();
+    this.#drawing = null;
+    this.#container.hidden = true;
   }
 
   async #load(): Promise<void> {
     this.#isLoading = true;
     try {
-      const { Drawing } = await this.#fetch();
+      const { GlobeDrawing } = await this.#fetch();
       if (!this.#snapshot) return;
-      this.#place.hidden = false;
-      this.#drawn = new Drawing(this.#place, this.#label);
-      this.#drawn.show(this.#snapshot);
+      this.#container.hidden = false;
+      this.#drawing = new GlobeDrawing(this.#container, this.#label);
+      this.#drawing.show(this.#snapshot);
     } catch {
-      // The list of countries beside it says the same.
+      // Without the globe nothing is missing: the list of countries says the same.
     } finally {
       this.#isLoading = false;
     }

@@ -1,45 +1,38 @@
-/** What is seen while the switch is on: who is on the bridge and where, when the next try is. */
+/** Shows what is seen only while the switch is on: who is being helped, from where, and when the next try is. */
 
-import type { Snapshot } from '../core/store';
-import { make, write } from '../element/dom';
-import { fill, number, type Language } from '../element/words';
-import { Globe } from './globe';
-import { Walk } from './walk';
+import type { Snapshot } from '../core/switch/store';
+import { make, write } from '../element/view/dom';
+import type { Language } from '../element/view/language';
+import type { LiveContent, LiveNodes } from '../element/view/switchview';
+import { fill, number } from '../element/view/text';
+import { LazyGlobe } from './globe';
+import { Walkers } from './walkers';
 
-/** Where it is put. */
-export interface LivePlaces {
-  readonly bridge: HTMLElement;
-  readonly detail: HTMLElement;
-  readonly notice: HTMLElement;
-  readonly countries: HTMLElement;
-  readonly globe: HTMLElement;
-}
-
-/** How long it is told that somebody new is there. */
+/** How long the notice about a new person is shown. */
 const NOTICE_MS = 8_000;
 
-export class Live {
-  readonly #places: LivePlaces;
+export class LiveView implements LiveContent {
+  readonly #nodes: LiveNodes;
   readonly #language: Language;
-  readonly #globe: Globe;
-  readonly #walk: Walk;
-  /** Whether there is room for a globe. */
-  readonly #isRoomy: () => boolean;
+  readonly #globe: LazyGlobe;
+  readonly #walkers: Walkers;
+  readonly #hasRoom: () => boolean;
   #before: Snapshot | null = null;
   #countdown: ReturnType<typeof setInterval> | undefined;
   #noticing: ReturnType<typeof setTimeout> | undefined;
 
+  /** `hasRoom` returns whether there is room for a globe. `map` fetches the globe. */
   constructor(
-    places: LivePlaces,
+    nodes: LiveNodes,
     language: Language,
-    isRoomy: () => boolean,
+    hasRoom: () => boolean,
     map: () => Promise<typeof import('../map/globe')>,
   ) {
-    this.#places = places;
+    this.#nodes = nodes;
     this.#language = language;
-    this.#isRoomy = isRoomy;
-    this.#walk = new Walk(places.bridge);
-    this.#globe = new Globe(places.globe, language.words.globe, map);
+    this.#hasRoom = hasRoom;
+    this.#walkers = new Walkers(nodes.bridge);
+    this.#globe = new LazyGlobe(nodes.globe, language.words.globe, map);
   }
 
   show(snapshot: Snapshot): void {
@@ -47,35 +40,33 @@ export class Live {
     const { phase, people, crossing, retry_s, elsewhere } = snapshot;
     this.#before = snapshot;
     if (before?.crossing.join() !== crossing.join()) this.#cross(crossing, before?.crossing);
-    this.#walk.show(phase === 'helping' ? people : 0);
+    this.#walkers.show(phase === 'helping' ? people : 0);
     if (before?.retry_s !== retry_s || before.elsewhere !== elsewhere) this.#count(snapshot);
-    if (this.#isRoomy() && (phase === 'waiting' || phase === 'helping')) this.#globe.show(snapshot);
+    if (this.#hasRoom() && (phase === 'waiting' || phase === 'helping')) this.#globe.show(snapshot);
     else this.#globe.hide();
   }
 
-  /** Stop whatever moves. */
   rest(): void {
     clearInterval(this.#countdown);
     clearTimeout(this.#noticing);
-    this.#walk.rest();
+    this.#walkers.rest();
     this.#globe.hide();
   }
 
-  /** What somebody is told whose country may punish them. */
   warning(country: string | null): Node[] {
     const { code, words } = this.#language;
-    const name = place(code, country);
+    const name = countryName(code, country);
     const text = name ? fill(words.danger_how, { country: name }) : words.danger_how_unknown;
     return [make('h3', { id: 'question', tabindex: '-1' }, words.danger), make('p', {}, text)];
   }
 
-  /** Show where people are, and tell of somebody new. */
+  /** List the countries that people are in, and give notice of a new person. */
   #cross(crossing: Snapshot['crossing'], before: Snapshot['crossing'] | undefined): void {
     const { code, words } = this.#language;
-    const { countries, notice } = this.#places;
+    const { countries, notice } = this.#nodes;
     const counts = new Map<string, number>();
     for (const country of crossing) {
-      const name = place(code, country) ?? words.unknown;
+      const name = countryName(code, country) ?? words.unknown;
       counts.set(name, (counts.get(name) ?? 0) + 1);
     }
     const items = [...counts].map(([name, count]) => (count > 1 ? `${name} · ${number(code, count)}` : name));
@@ -83,15 +74,15 @@ export class Live {
     countries.hidden = crossing.length === 0;
     clearTimeout(this.#noticing);
     if (!before || crossing.length <= before.length) return write(notice);
-    const country = place(code, crossing.at(-1) ?? null);
+    const country = countryName(code, crossing.at(-1) ?? null);
     write(notice, country ? fill(words.arrived, { country }) : words.arrived_unknown);
     this.#noticing = setTimeout(() => write(notice), NOTICE_MS);
   }
 
-  /** Below the status: where the work is done, or when the next try is. */
+  /** Show below the status that another tab does the work, or how long it is until the next try. */
   #count({ retry_s, elsewhere }: Snapshot): void {
     const { code, words } = this.#language;
-    const { detail } = this.#places;
+    const { detail } = this.#nodes;
     clearInterval(this.#countdown);
     write(detail, elsewhere ? words.elsewhere : '');
     if (retry_s === null) return;
@@ -106,8 +97,8 @@ export class Live {
   }
 }
 
-/** A country's name; null where it is unknown. */
-export function place(code: string, country: string | null): string | null {
+/** Return the name of a country; null when the country is unknown. */
+export function countryName(code: string, country: string | null): string | null {
   if (!country) return null;
   try {
     return new Intl.DisplayNames([code, 'en'], { type: 'region' }).of(country) ?? country;

@@ -1,13 +1,14 @@
-/** What is needed only after the first press: the rest of the English words and of the look,
- * what lives while it is on, settings, and examples for designers. */
+/** Entry of the file that is fetched at the first press: the rest of the English words and of the styles,
+ * what is seen while the switch is on, the settings, and examples for designers. */
 
+import { makeSheet } from '../element/view/stylesheet';
 import english from '../words/en.json';
-import { make } from '../element/style';
 import CSS from './later.css';
 
-export { Live } from './live';
-export { open } from './settings';
-export { sample } from './sample';
+export { LiveView } from './live';
+export { openSettings } from './settings';
+export { example } from './example';
 export { english };
 
-export const later = make(CSS);
+/** The rest of the styles. */
+export const laterStyle = makeSheet(CSS);

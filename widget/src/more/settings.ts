@@ -1,24 +1,29 @@
-/** The visitor's limits and language. Every change is in force at once, and kept on this site. */
+/** The form with the visitor's limits and language. Every change takes effect at once, and is stored on this
+ * site. */
 
-import type { Settings } from '../core/settings';
-import { make } from '../element/dom';
-import type { Language } from '../element/words';
-import { NAMES } from './names';
+import { SLOTS } from '../core/limits';
+import { SLOWEST_MBIT, type SwitchSettings } from '../core/switch/settings';
+import { make } from '../element/view/dom';
+import type { Language } from '../element/view/language';
+import { LANGUAGE_NAMES } from './languages';
 
 export interface SettingsEvents {
-  /** `name` is an attribute's; an empty value leaves it to the page. */
+  /** The visitor chose `value` for the setting `name`. An empty value leaves the setting to the page. */
   chosen(name: string, value: string): void;
+  /** The visitor chose the language `code`. */
   speak(code: string): void;
+  /** The visitor wants everything turned off and forgotten. */
   forget(): void;
 }
 
-const DAY = { from: 22 * 60, to: 7 * 60 };
+/** The hours that are offered first. */
+const USUAL_HOURS = { from: 22 * 60, to: 7 * 60 };
 
-/** Fill `place` with the settings as they are. */
-export function open(
-  place: HTMLElement,
+/** Fill `container` with a form that shows `settings`. */
+export function openSettings(
+  container: HTMLElement,
   { code, words }: Language,
-  settings: Settings,
+  settings: SwitchSettings,
   events: SettingsEvents,
 ): void {
   const put = (name: string, value: string) => events.chosen(name, value);
@@ -47,15 +52,15 @@ export function open(
   const language = make(
     'select',
     {},
-    ...Object.entries(NAMES).map(([value, name]) => make('option', { value, lang: value }, name)),
+    ...Object.entries(LANGUAGE_NAMES).map(([value, name]) => make('option', { value, lang: value }, name)),
   );
   language.value = code;
   language.addEventListener('change', () => events.speak(language.value));
   const forget = make('button', { class: 'link', type: 'button' }, words.forget);
   forget.addEventListener('click', () => events.forget());
-  place.replaceChildren(
-    amount('people', '1', '64'),
-    amount('mbit', '0.1', '10000'),
+  container.replaceChildren(
+    amount('people', '1', String(SLOTS)),
+    amount('mbit', String(SLOWEST_MBIT), '10000'),
     amount('megabytes', '1', '10000000'),
     ...hours(words, settings, put),
     pause('battery'),
@@ -68,11 +73,11 @@ export function open(
 
 function hours(
   words: Language['words'],
-  settings: Settings,
+  settings: SwitchSettings,
   put: (name: string, value: string) => void,
 ): HTMLElement[] {
   const is = make('input', { type: 'checkbox' });
-  const { from, to } = settings.hours ?? DAY;
+  const { from, to } = settings.hours ?? USUAL_HOURS;
   const begin = make('input', { type: 'time', value: clock(from), required: '' });
   const end = make('input', { type: 'time', value: clock(to), required: '' });
   const row = make(

@@ -1,68 +1,74 @@
-/** The conversation with a broker: one WebSocket held open, and coming back when it is lost. */
+/** The conversation with a broker: one WebSocket that is held open, and opened again when it is lost. */
 
-import { delay_s } from '../core/backoff';
-import { encode as base64 } from '../core/base64';
-import { closeCode, PeerError, Problem, type Reason } from '../core/fault';
+import { closeCode, PeerError, Problem, type Reason } from '../core/errors';
+import type { RelayReport } from '../core/switch/report';
+import { delay_s } from '../core/traffic/backoff';
+import { encode as base64 } from '../core/wire/base64';
+import type { Description } from '../core/wire/description';
 import {
   decode,
   encode,
   SOFTWARE,
   VERSION,
-  type Bye,
+  type BrokerBye,
   type Decline,
-  type FriendReply,
+  type BrokerFriendReply,
   type FromVolunteer,
   type NatClass,
-  type Offer,
-} from '../core/signalling';
-import type { Description } from '../core/description';
-import type { Report } from '../core/report';
-import type { Network } from './network';
+  type BrokerOffer,
+} from '../core/wire/signalling';
+import type { DescriptorSource } from './descriptor';
 
-/** From opening the socket to the broker's welcome. */
+/** The time from opening the socket to the broker's welcome. */
 const WELCOME_MS = 10_000;
 
-/** Where the answer to one offer goes; silent once its conversation is over. */
-export interface Reply {
+/** Sends the reply to one offer. It sends nothing once the conversation that brought the offer is over. */
+export interface OfferReply {
   answer(description: Description): void;
   decline(reason: Decline): void;
 }
 
 export interface BrokerEvents {
-  /** How many more people can be helped right now. */
+  /** Returns how many more people can be helped right now. */
   free(): number;
-  offer(offer: Offer, reply: Reply): void;
-  /** Where this browser seems to be, and whether helping may be dangerous there. */
+  offer(offer: BrokerOffer, reply: OfferReply): void;
+  /** The broker said where it believes this browser is, and whether helping may be dangerous there. */
   placed(country: string | null, caution: boolean): void;
-  friend(reply: FriendReply): void;
-  changed(state: Report['broker'], reason: Reason | null, retry_s: number | null): void;
+  friend(reply: BrokerFriendReply): void;
+  /** The state of the conversation changed. While retrying, `reason` and `retry_s` are set. */
+  changed(state: RelayReport['broker'], reason: Reason | null, retry_s: number | null): void;
 }
 
-/** How a conversation ended: why, and when to come back if the broker named a time. */
-interface Parting {
+/** How a conversation with one broker ended. */
+interface ConversationEnd {
   readonly reason: Reason;
+  /** Whether the broker had welcomed this volunteer. */
   readonly welcomed: boolean;
+  /** Seconds that the broker asked to wait; 0 when it named no time. */
   readonly retry_s: number;
   /** Whether to call again at once. */
   readonly again?: boolean;
 }
 
-export class Broker {
-  readonly #network: Network;
+export class BrokerConversation {
+  readonly #network: DescriptorSource;
   readonly #events: BrokerEvents;
   readonly #signal: AbortSignal;
+  /** Sends a message; null while no broker has welcomed this volunteer. */
   #send: ((message: FromVolunteer) => void) | null = null;
+  /** The number of free places that the broker was told last. */
   #told = -1;
+  /** Ends the current conversation so that the next one begins at once. */
   #renew: (() => void) | null = null;
   #nat: NatClass = 'unknown';
 
-  constructor(network: Network, events: BrokerEvents, signal: AbortSignal) {
+  constructor(network: DescriptorSource, events: BrokerEvents, signal: AbortSignal) {
     this.#network = network;
     this.#events = events;
     this.#signal = signal;
   }
 
-  /** Stay in conversation until the signal aborts. Throws Problem when there is no point. */
+  /** Stay in conversation until the signal aborts. Throws Problem when trying again is pointless. */
   async run(): Promise<void> {
     this.#events.changed('connecting', null, null);
     for (let attempt = 0; ; attempt++) {
@@ -78,7 +84,7 @@ export class Broker {
     }
   }
 
-  /** Tell the broker how many more people can be helped, if that changed. */
+  /** Tell the broker how many more people can be helped, if the number changed. */
   ready(): void {
     const free = this.#events.free();
     if (!this.#send || free === this.#told) return;
@@ -86,46 +92,48 @@ export class Broker {
     this.#send({ type: 'ready', free });
   }
 
-  /** Call again at once: what the last conversation went through may be gone. */
+  /** Call again at once, because the network under the open socket may be gone. */
   renew(): void {
     this.#renew?.();
   }
 
-  /** Hand on a sealed request; false where no broker is there. The reply comes as an event. */
+  /** Send a sealed request. Return false when no broker is connected. The reply comes as an event. */
   ask(id: number, request: Uint8Array): boolean {
     this.#send?.({ type: 'friend', id, request: base64(request) });
     return this.#send !== null;
   }
 
-  /** Tell the broker what NAT this browser is behind, if that is news. */
+  /** Tell the broker the class of this browser's NAT, if it changed. */
   tell(nat: NatClass): void {
     if (nat === this.#nat) return;
     this.#nat = nat;
-    if (!this.#send) return; // the next hello says it
+    // Without a conversation, the next `hello` says it.
+    if (!this.#send) return;
     this.#told = this.#events.free();
     this.#send({ type: 'ready', free: this.#told, nat });
   }
 
-  async #visit(): Promise<Parting> {
+  /** Hold one conversation, with one of the network's brokers. */
+  async #visit(): Promise<ConversationEnd> {
     try {
       const { brokers } = await this.#network.describe();
-      // Any of them, each time: volunteers spread out, and one that is down is left soon.
+      // A random broker each time spreads the volunteers, and soon leaves a broker that is down.
       return await this.#converse(brokers[Math.floor(Math.random() * brokers.length)] ?? '');
     } catch (error) {
-      if (error instanceof Problem && error.passing) {
+      if (error instanceof Problem && error.transient) {
         return { reason: error.reason, welcomed: false, retry_s: 0 };
       }
       throw error;
     }
   }
 
-  #converse(url: string): Promise<Parting> {
-    const { promise, resolve, reject } = withResolvers<Parting>();
+  #converse(url: string): Promise<ConversationEnd> {
+    const { promise, resolve, reject } = withResolvers<ConversationEnd>();
     let socket: WebSocket;
     try {
       socket = new WebSocket(`${url.replace(/^http/i, 'ws')}/v1/volunteer`);
     } catch {
-      // An insecure broker on a secure page, or a page whose policy forbids it.
+      // The broker is insecure and the page is secure, or the page's policy forbids this broker.
       return Promise.reject(new Problem('broker_unreachable', true));
     }
     let welcomed = false;
@@ -170,7 +178,7 @@ export class Broker {
   }
 }
 
-const BYES: Readonly<Record<Bye['reason'], Reason>> = {
+const BYES: Readonly<Record<BrokerBye['reason'], Reason>> = {
   version: 'broker_version',
   malformed: 'broker_refused',
   restart: 'broker_restart',
@@ -178,7 +186,7 @@ const BYES: Readonly<Record<Bye['reason'], Reason>> = {
 };
 
 function leave(
-  { reason, retry_after_s }: Bye,
+  { reason, retry_after_s }: BrokerBye,
   part: (reason: Reason, retry_s: number) => void,
   reject: (problem: Problem) => void,
 ): void {
@@ -186,14 +194,14 @@ function leave(
   else part(BYES[reason], retry_after_s);
 }
 
-function replyTo({ offer }: Offer, send: (message: FromVolunteer) => void): Reply {
+function replyTo({ offer }: BrokerOffer, send: (message: FromVolunteer) => void): OfferReply {
   return {
     answer: (description) => send({ type: 'answer', offer, description }),
     decline: (reason) => send({ type: 'decline', offer, reason }),
   };
 }
 
-/** Wait, but no longer than until the machine is online again. */
+/** Wait `ms`, or until the machine is online again, or until the signal aborts. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   const { promise, resolve } = withResolvers<void>();
   const timer = setTimeout(resolve, ms);

@@ -1,23 +1,23 @@
-/** Who is being helped: one link, with its lanes beside it and after it. */
+/** One person who is being helped, with their first link and the lanes beside it. */
 
-import { Bucket } from '../core/bucket';
 import { LANE_BURST } from '../core/limits';
+import { Bucket } from '../core/traffic/bucket';
 
 export class Person {
   /** Id of the exit that all their links go to. */
   readonly exit: string;
-  /** Where they seem to be, by the broker; null for unknown. */
+  /** Where the broker believes they are; null for unknown. */
   readonly country: string | null;
-  /** Where they were when the broker introduced them; of lanes, other addresses are not used. */
+  /** Their IP addresses when the broker introduced them. Their lanes may not name other addresses. */
   readonly addresses: ReadonlySet<string>;
-  /** Links now, opening and closing ones included. */
+  /** Their links now, including those that are opening or closing. */
   links = 0;
-  /** Links open on both sides now. */
+  /** Their links that are open on both sides now. */
   open = 0;
-  /** Whether a link was ever open. */
+  /** Whether a link of theirs was ever open. */
   wasHelped = false;
-  // Each lane makes a PeerConnection on the page's main thread, whether it opens or not.
-  readonly #asking = new Bucket(1, LANE_BURST, performance.now());
+  // Each lane costs a PeerConnection on the page's main thread, even when it never opens.
+  readonly #lanes = new Bucket(1, LANE_BURST, performance.now());
 
   constructor(exit: string, country: string | null, addresses: Iterable<string>) {
     this.exit = exit;
@@ -25,8 +25,8 @@ export class Person {
     this.addresses = new Set(addresses);
   }
 
-  /** Tell whether they may ask for one more lane so soon; then it is counted. */
-  ask(): boolean {
-    return this.#asking.take(1, performance.now());
+  /** Return whether they may ask for one more lane so soon. If so, it is counted. */
+  mayAskForLane(): boolean {
+    return this.#lanes.take(1, performance.now());
   }
 }

@@ -1,64 +1,78 @@
-/** The relay: takes the broker's offers, holds the links, and reports to the page. */
+/** The relay: takes offers from the broker, makes and holds the links, and reports to the page. */
 
-import { vet } from '../core/candidates';
-import * as control from '../core/control';
-import { fromOwnSdp, MEDIA_VERSION, toSdp, type Description } from '../core/description';
-import { Problem, type Reason } from '../core/fault';
-import { parse } from '../core/invite';
+import { vet } from '../core/addresses/candidates';
+import { Problem, type Reason } from '../core/errors';
 import { LANES, SLOTS } from '../core/limits';
-import type { Allowance, FromRelay, Reels, Report, ToRelay } from '../core/report';
-import type { Offer } from '../core/signalling';
-import { Broker, type Reply } from './broker';
-import { project } from './camera';
-import { Film, type Projector } from './film';
-import { Friends } from './friends';
-import { Link } from './link';
-import { Network } from './network';
-import { Pace } from './pace';
+import type { RelayReport, VolunteerLimits } from '../core/switch/report';
+import * as control from '../core/wire/control';
+import { MEDIA_VERSION, type Description } from '../core/wire/description';
+import { parse } from '../core/wire/invite';
+import { fromOwnSdp, toSdp } from '../core/wire/sdp';
+import type { BrokerOffer } from '../core/wire/signalling';
+import { BrokerConversation, type OfferReply } from './broker';
+import { DescriptorSource } from './descriptor';
+import { FriendRequests } from './friends';
+import { Link } from './link/link';
+import { frameSource } from './link/pictures';
+import { joinChannel, joinSocket } from './link/pipe';
+import { RateLimiter } from './link/ratelimiter';
+import { VideoSender, type FrameSource } from './link/videosender';
+import type { EncodedStreams, PageToRelay, RelayToPage } from './messages';
 import { Person } from './person';
-import { joinChannel, joinSocket } from './port';
 
-/** How long links may go on after being asked to move. */
+/** The time for which links go on after people were asked to move to other volunteers. */
 const DRAIN_MS = 1_200;
+/** STUN servers used at once. */
 const STUN_SERVERS = 2;
-/** Between two reports when only the number of bytes changes. */
+/** The time between two reports when only the number of bytes changes. */
 const REPORT_MS = 1_000;
 
-interface Entry {
+/** One link, with what is known about it. */
+interface RelayedLink {
   readonly link: Link;
   readonly person: Person;
-  readonly reply: Reply;
+  readonly reply: OfferReply;
+  /** The DataChannel; null until the page sends it. */
   channel: RTCDataChannel | null;
+  /** The answer; null until the page sends it. */
   answer: Description | null;
-  projector: Projector | null;
-  film: Film | null;
-  /** Opens the exit's side once the client's is open; null where that was done at once. */
+  /** The video's frames; null until the page sends them. */
+  frames: FrameSource | null;
+  /** Sends messages as video; null on a plain link. */
+  video: VideoSender | null;
+  /** Opens the exit's side once the client's side is open; null when it was opened at once. */
   readonly connect: (() => void) | null;
+  /** Whether the answer was sent to the client. */
   isAnswered: boolean;
+  /** Whether the link was counted as open. */
   isOpen: boolean;
 }
 
-/** What an offer of the broker's and a lane of a client's have in common. */
-interface Request {
+/** The common part of an offer that the broker brings and of a lane that a client asks for. */
+interface LinkRequest {
   readonly patient?: boolean;
   readonly ticket: string;
   readonly description: Description;
 }
 
 export class Relay {
-  readonly #post: (message: FromRelay) => void;
-  readonly #entries = new Map<number, Entry>();
+  readonly #post: (message: RelayToPage) => void;
+  readonly #links = new Map<number, RelayedLink>();
   readonly #people = new Set<Person>();
-  readonly #pace = new Pace();
-  readonly #friends: Friends;
+  readonly #limiter = new RateLimiter();
+  readonly #friends: FriendRequests;
+  /** Aborts when the relay begins to end. */
   readonly #stopping = new AbortController();
+  /** Whether this browser can make media links. */
   #media = false;
-  #network: Network | null = null;
-  #broker: Broker | null = null;
-  #allowance: Allowance = { people: 0, lanes: 0, mbit: 0, bytes: 0 };
+  #descriptors: DescriptorSource | null = null;
+  #broker: BrokerConversation | null = null;
+  #limits: VolunteerLimits = { people: 0, lanes: 0, mbit: 0, bytes: 0 };
+  /** Whether the visitor confirmed that they help although it may be dangerous. */
   #confirmed = false;
+  /** The number of the next link. */
   #next = 1;
-  #report: Report = {
+  #report: RelayReport = {
     broker: 'connecting',
     reason: null,
     retry_s: null,
@@ -69,25 +83,33 @@ export class Relay {
     country: null,
     caution: false,
   };
+  /** Bytes carried so far. */
   #bytes = 0;
+  /** Set while a report about bytes is due. */
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Why the relay gave up by itself, or null. */
   #reason: Reason | null = null;
   #ended = false;
 
-  constructor(post: (message: FromRelay) => void) {
+  /** `post` sends a message to the page. */
+  constructor(post: (message: RelayToPage) => void) {
     this.#post = post;
-    this.#friends = new Friends(post);
+    this.#friends = new FriendRequests({
+      post,
+      ask: (id, request) => this.#broker?.ask(id, request) ?? false,
+    });
   }
 
-  handle(message: ToRelay): void {
+  /** Take a message from the page. */
+  handle(message: PageToRelay): void {
     switch (message.type) {
       case 'start':
         this.#confirmed = message.confirmed;
-        this.#allow(message.allowance);
+        this.#setLimits(message.limits);
         this.#media = message.media;
         return void this.#start(message.invite);
-      case 'allow':
-        this.#allow(message.allowance);
+      case 'limits':
+        this.#setLimits(message.limits);
         return this.#broker?.ready();
       case 'confirm':
         this.#confirmed = true;
@@ -98,17 +120,13 @@ export class Relay {
       case 'channel':
         return this.#channel(message.link, message.channel);
       case 'video':
-        return this.#film(message.link, message.reels);
+        return this.#video(message.link, message.streams);
       case 'answered':
         return this.#answer(message.link, message.sdp);
-      case 'peer_lost':
-        return this.#entries.get(message.link)?.link.close('transport');
+      case 'connection_lost':
+        return this.#links.get(message.link)?.link.close('transport');
       case 'friend':
-        return void this.#friends.help(
-          message.id,
-          message.text,
-          (request) => this.#broker?.ask(message.id, request) ?? false,
-        );
+        return void this.#friends.help(message.id, message.text);
       case 'nat':
         return this.#broker?.tell(message.nat);
       case 'stop':
@@ -118,16 +136,16 @@ export class Relay {
     }
   }
 
-  #allow({ people, lanes, mbit, bytes }: Allowance): void {
-    this.#allowance = { people: Math.min(people, SLOTS), lanes: Math.min(lanes, LANES), mbit, bytes };
-    this.#pace.limit(mbit);
+  #setLimits({ people, lanes, mbit, bytes }: VolunteerLimits): void {
+    this.#limits = { people: Math.min(people, SLOTS), lanes: Math.min(lanes, LANES), mbit, bytes };
+    this.#limiter.setRate(mbit);
   }
 
   async #start(invite: string): Promise<void> {
     try {
-      this.#network = new Network(parse(invite), this.#stopping.signal);
-      this.#broker = new Broker(
-        this.#network,
+      this.#descriptors = new DescriptorSource(parse(invite), this.#stopping.signal);
+      this.#broker = new BrokerConversation(
+        this.#descriptors,
         {
           free: () => this.#free,
           placed: (country, caution) =>
@@ -136,8 +154,8 @@ export class Relay {
           friend: (reply) => void this.#friends.replied(reply),
           changed: (broker, reason, retry_s) => {
             this.#change({ broker, reason, retry_s });
-            // Also after coming back: it may be from another network.
-            if (broker === 'online') this.#look();
+            // A volunteer that comes back may do so from another network, behind another NAT.
+            if (broker === 'online') this.#findNat();
           },
         },
         this.#stopping.signal,
@@ -150,71 +168,74 @@ export class Relay {
 
   /** How many more people can be helped right now. */
   get #free(): number {
-    return this.#report.caution ? 0 : Math.max(0, this.#allowance.people - this.#people.size);
+    return this.#report.caution ? 0 : Math.max(0, this.#limits.people - this.#people.size);
   }
 
-  #look(): void {
-    const stun = pick(this.#network?.descriptor?.stun ?? [], STUN_SERVERS);
-    if (stun.length === STUN_SERVERS) this.#post({ type: 'look', stun });
+  /** Ask the page for the class of this browser's NAT, which takes two STUN servers. */
+  #findNat(): void {
+    const stun = pick(this.#descriptors?.descriptor?.stun ?? [], STUN_SERVERS);
+    if (stun.length === STUN_SERVERS) this.#post({ type: 'find_nat', stun });
   }
 
-  #offered(offer: Offer, reply: Reply): void {
+  #offered(offer: BrokerOffer, reply: OfferReply): void {
     if (this.#free === 0) return reply.decline('busy');
     const addresses = offer.description.candidates.map(([, ip]) => ip);
     this.#open(offer, new Person(offer.exit, offer.country, addresses), reply);
   }
 
-  /** Open a lane beside `link`, over which `person` asked for it. */
+  /** Open a lane for `person`, who asked for it over `link`. */
   #asked(lane: control.Lane, person: Person, link: Link): void {
-    const say = (message: control.FromRelay) => link.say(control.encode(message));
-    const reply: Reply = {
+    const say = (message: control.RelayToClient) => link.say(control.encode(message));
+    const reply: OfferReply = {
       answer: (description) => say({ type: 'lane_answer', lane: lane.lane, description }),
       decline: () => say({ type: 'lane_refused', lane: lane.lane }),
     };
-    if (this.#stopping.signal.aborted || person.links >= this.#allowance.lanes || !person.ask()) {
+    if (this.#stopping.signal.aborted || person.links >= this.#limits.lanes || !person.mayAskForLane()) {
       return reply.decline('busy');
     }
     this.#open(lane, person, reply);
   }
 
-  #open({ ticket, description, patient = false }: Request, person: Person, reply: Reply): void {
-    const descriptor = this.#network?.descriptor;
+  /** Make a link for `person`. */
+  #open({ ticket, description, patient = false }: LinkRequest, person: Person, reply: OfferReply): void {
+    const descriptor = this.#descriptors?.descriptor;
     const exit = descriptor?.exits.find(({ id }) => id === person.exit);
     if (!descriptor || !exit) return reply.decline('unknown_exit');
-    // This browser must be the DTLS client: a genuine ClientHello is what a censor gets to see.
+    // This browser must be the DTLS client, so that a censor sees a genuine browser's ClientHello.
     if (description.setup === 'active') return reply.decline('unsupported');
     const connect = () => joinSocket(link, new WebSocket(exit.url, ['passerelle.v1', ticket]));
     const id = this.#next++;
     const link = new Link(
-      this.#pace,
+      this.#limiter,
       {
         changed: () => this.#count(id),
         carried: (bytes) => this.#carried(bytes),
         heard: (message) => {
           if (message.type === 'lane') this.#asked(message, person, link);
-          else this.#entries.get(id)?.film?.hear(message);
+          else this.#links.get(id)?.video?.hear(message);
         },
         over: () => this.#over(id),
       },
       patient,
     );
     try {
-      // The exit does not wait for a client that comes late.
+      // An exit gives up a link whose client does not come soon. So a patient link connects to the exit
+      // only once the client is there.
       if (!patient) connect();
     } catch {
       link.close('internal');
       return reply.decline('failed');
     }
     const late = patient ? connect : null;
-    this.#entries.set(id, {
+    this.#links.set(id, {
       link,
       person,
       reply,
       connect: late,
       channel: null,
       answer: null,
-      projector: null,
-      film: null,
+      frames: null,
+      video: null,
       isAnswered: false,
       isOpen: false,
     });
@@ -223,7 +244,7 @@ export class Relay {
     this.#broker?.ready();
     const { media, ...plain } = vet(description, descriptor.private_candidates, person.addresses);
     this.#post({
-      type: 'peer',
+      type: 'connect',
       link: id,
       sdp: toSdp(media && this.#media ? { ...plain, media: MEDIA_VERSION } : plain),
       stun: pick(descriptor.stun, STUN_SERVERS),
@@ -232,41 +253,41 @@ export class Relay {
   }
 
   #channel(id: number, channel: RTCDataChannel): void {
-    const entry = this.#entries.get(id);
+    const entry = this.#links.get(id);
     if (!entry) return channel.close();
     entry.channel = channel;
     this.#join(entry);
   }
 
-  #film(id: number, reels: Reels): void {
-    const entry = this.#entries.get(id);
+  #video(id: number, streams: EncodedStreams): void {
+    const entry = this.#links.get(id);
     if (!entry) return;
-    entry.projector = project(reels, () => this.#post({ type: 'shoot', link: id }));
+    entry.frames = frameSource(streams, () => this.#post({ type: 'picture', link: id }));
     this.#join(entry);
   }
 
   #answer(id: number, sdp: string): void {
-    const entry = this.#entries.get(id);
+    const entry = this.#links.get(id);
     if (!entry || entry.answer) return;
     try {
       const description = fromOwnSdp(sdp);
       if (description.setup !== 'active') throw new Problem('internal');
-      // A stranger is not told of the network this browser is in.
-      entry.answer = vet(description, this.#network?.descriptor?.private_candidates ?? false);
+      // A stranger must not learn the addresses inside the network of this browser.
+      entry.answer = vet(description, this.#descriptors?.descriptor?.private_candidates ?? false);
       this.#join(entry);
     } catch {
       entry.link.close('internal');
     }
   }
 
-  /** Give the link its channel, and answer, once everything is here. */
-  #join(entry: Entry): void {
-    const { link, channel, connect, answer, projector, reply, isAnswered } = entry;
-    if (isAnswered || !channel || !answer || (answer.media && !projector)) return;
+  /** Give the link its channel and send the answer, once both are here, and for a media link its frames. */
+  #join(entry: RelayedLink): void {
+    const { link, channel, connect, answer, frames, reply, isAnswered } = entry;
+    if (isAnswered || !channel || !answer || (answer.media && !frames)) return;
     entry.isAnswered = true;
-    joinChannel(link, channel, (port) => {
-      if (!answer.media || !projector) return port;
-      return (entry.film = new Film(port, projector, () => link.roomy('client')));
+    joinChannel(link, channel, (pipe) => {
+      if (!answer.media || !frames) return pipe;
+      return (entry.video = new VideoSender(pipe, frames, () => link.writable('client')));
     });
     reply.answer(answer);
     if (!connect) return;
@@ -279,22 +300,23 @@ export class Relay {
     });
   }
 
+  /** A link has closed on both sides. */
   #over(id: number): void {
-    const entry = this.#entries.get(id);
+    const entry = this.#links.get(id);
     if (!entry) return;
     const { person, reply, isAnswered } = entry;
     if (!isAnswered) reply.decline('failed');
-    this.#entries.delete(id);
+    this.#links.delete(id);
     person.links -= 1;
     if (person.links === 0) this.#people.delete(person);
-    this.#post({ type: 'peer_over', link: id });
+    this.#post({ type: 'disconnect', link: id });
     this.#broker?.ready();
     this.#conclude();
   }
 
-  /** Count people by whether a link of theirs is open. */
+  /** Count the link as open or closed. A person with an open link is being helped. */
   #count(id: number): void {
-    const entry = this.#entries.get(id);
+    const entry = this.#links.get(id);
     if (!entry || entry.isOpen === entry.link.isOpen) return;
     entry.isOpen = entry.link.isOpen;
     const { person } = entry;
@@ -308,29 +330,32 @@ export class Relay {
 
   #carried(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#bytes >= this.#allowance.bytes) return this.#stop(null, 0);
+    if (this.#bytes >= this.#limits.bytes) return this.#stop(null, 0);
     this.#timer ??= setTimeout(() => this.#change({}), REPORT_MS);
   }
 
-  #change(part: Partial<Report>): void {
+  /** Change the report, and send it. */
+  #change(part: Partial<RelayReport>): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#report = { ...this.#report, ...part, bytes: this.#bytes };
     this.#post({ type: 'report', report: this.#report });
   }
 
+  /** Begin to end. Links go on for `drain_ms`, so that people can move to other volunteers. */
   #stop(reason: Reason | null, drain_ms: number): void {
     if (!this.#stopping.signal.aborted) {
       this.#reason = reason;
       this.#stopping.abort();
       this.#friends.stop();
     }
-    for (const { link } of this.#entries.values()) link.drain(drain_ms);
+    for (const { link } of this.#links.values()) link.drain(drain_ms);
     this.#conclude();
   }
 
+  /** Say that the relay has ended, once it should and no link is left. */
   #conclude(): void {
-    if (this.#ended || !this.#stopping.signal.aborted || this.#entries.size > 0) return;
+    if (this.#ended || !this.#stopping.signal.aborted || this.#links.size > 0) return;
     this.#ended = true;
     this.#change({});
     this.#post({ type: 'ended', reason: this.#reason });

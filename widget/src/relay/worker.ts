@@ -1,17 +1,17 @@
-/** Entry of the Worker. */
+/** Entry of the Worker's script. */
 
-import type { FromRelay, Reels, ToRelay } from '../core/report';
+import type { EncodedStreams, PageToRelay, RelayToPage } from './messages';
 import { Relay } from './relay';
 
-/** The part of DedicatedWorkerGlobalScope used; its types cannot be loaded beside the DOM's. */
+/** The part of DedicatedWorkerGlobalScope that is used. Its types cannot be loaded beside the DOM's. */
 interface Scope {
-  onmessage: ((event: MessageEvent<ToRelay>) => void) | null;
+  onmessage: ((event: MessageEvent<PageToRelay>) => void) | null;
   onrtctransform: ((event: { transformer: Transformer }) => void) | null;
-  postMessage(message: FromRelay): void;
+  postMessage(message: RelayToPage): void;
 }
 
-/** The part of RTCRtpScriptTransformer used: where a Worker gets encoded frames by its own event. */
-interface Transformer extends Omit<Reels, 'frames'> {
+/** The part of RTCRtpScriptTransformer that is used. Firefox hands encoded frames to a Worker with it. */
+interface Transformer extends Omit<EncodedStreams, 'pictures'> {
   readonly options: { readonly link: number };
 }
 
@@ -19,5 +19,5 @@ const scope = globalThis as unknown as Scope;
 const relay = new Relay((message) => scope.postMessage(message));
 scope.onmessage = ({ data }) => relay.handle(data);
 scope.onrtctransform = ({ transformer: { options, readable, writable } }) =>
-  relay.handle({ type: 'video', link: options.link, reels: { readable, writable, frames: null } });
+  relay.handle({ type: 'video', link: options.link, streams: { readable, writable, pictures: null } });
 scope.postMessage({ type: 'loaded' });

@@ -1,25 +1,25 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { read, write } from '../../src/core/description';
-import { Problem } from '../../src/core/fault';
-import type { FriendReply, Offer } from '../../src/core/signalling';
-import { Broker, type Reply } from '../../src/relay/broker';
-import type { Network } from '../../src/relay/network';
+import { Problem } from '../../src/core/errors';
+import { read, write } from '../../src/core/wire/description';
+import type { BrokerFriendReply, BrokerOffer } from '../../src/core/wire/signalling';
+import { BrokerConversation, type OfferReply } from '../../src/relay/broker';
+import type { DescriptorSource } from '../../src/relay/descriptor';
 import { GARBAGE, vectors } from '../vectors';
 import { FakeSocket } from './platform';
 
-const offer = vectors<{ message?: Offer }[]>('signalling').find(
+const offer = vectors<{ message?: BrokerOffer }[]>('signalling').find(
   ({ message }) => message?.type === 'offer',
-)?.message as Offer;
+)?.message as BrokerOffer;
 
 function setUp(describe: () => Promise<object> = async () => ({ brokers: ['https://b.example/x'] })) {
-  const offers: [Offer, Reply][] = [];
-  const replies: FriendReply[] = [];
+  const offers: [BrokerOffer, OfferReply][] = [];
+  const replies: BrokerFriendReply[] = [];
   const states: (string | null)[][] = [];
   const waits: (number | null)[] = [];
   const stopping = new AbortController();
   const free = { count: 5 };
-  const broker = new Broker(
-    { describe } as unknown as Network,
+  const broker = new BrokerConversation(
+    { describe } as unknown as DescriptorSource,
     {
       free: () => free.count,
       placed: () => {},
@@ -203,9 +203,9 @@ test('stopping closes the conversation and waits for nothing', async () => {
 });
 
 test('a network that cannot be described for now is tried again; otherwise it ends', async () => {
-  const passing = setUp(() => Promise.reject(new Problem('network_unreachable', true)));
+  const transient = setUp(() => Promise.reject(new Problem('network_unreachable', true)));
   await settle();
-  expect(passing.states.at(-1)).toEqual(['retrying', 'network_unreachable']);
+  expect(transient.states.at(-1)).toEqual(['retrying', 'network_unreachable']);
   const { ended } = setUp(() => Promise.reject(new Problem('network_signature')));
   expect(await ended).toBe('network_signature');
   expect(FakeSocket.made).toEqual([]);

@@ -1,24 +1,30 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { writeAnswer } from '../../src/core/friend';
-import type { FromRelay } from '../../src/core/report';
-import { Friends } from '../../src/relay/friends';
+import { writeAnswer } from '../../src/core/wire/friend';
+import { FriendRequests } from '../../src/relay/friends';
+import type { RelayToPage } from '../../src/relay/messages';
 
 const SEALED = new Uint8Array([1, 2, 3]);
-const posted: FromRelay[] = [];
-let friends: Friends;
+const posted: RelayToPage[] = [];
+let friends: FriendRequests;
+/** What the broker does with a sealed request: it is not there, or takes it. */
+let ask: (request: Uint8Array) => boolean;
 let text: string;
 
 beforeEach(async () => {
   text = (await writeAnswer(SEALED)).replace('answer', 'ask');
   vi.useFakeTimers();
   posted.length = 0;
-  friends = new Friends((message) => posted.push(message));
+  friends = new FriendRequests({
+    ask: (_id, request) => ask(request),
+    post: (message) => void posted.push(message),
+  });
 });
 afterEach(() => vi.useRealTimers());
 
 test('a request goes to the broker and its reply comes back as text', async () => {
   const asked: Uint8Array[] = [];
-  await friends.help(4, text, (request) => asked.push(request) > 0);
+  ask = (request) => asked.push(request) > 0;
+  await friends.help(4, text);
   expect(asked).toEqual([SEALED]);
   await friends.replied({ type: 'friend_reply', id: 4, reply: btoa('\x01\x02\x03') });
   expect(posted).toEqual([{ type: 'friend_answer', id: 4, text: await writeAnswer(SEALED) }]);
@@ -27,25 +33,28 @@ test('a request goes to the broker and its reply comes back as text', async () =
 });
 
 test('what is no text is not sent', async () => {
-  await friends.help(1, 'hello', () => expect.unreachable());
-  expect(posted).toEqual([{ type: 'friend_fault', id: 1, fault: 'text' }]);
+  ask = () => expect.unreachable();
+  await friends.help(1, 'hello');
+  expect(posted).toEqual([{ type: 'friend_failed', id: 1, reason: 'text' }]);
 });
 
-test('without a broker, with a refusal and with silence the fault is told once', async () => {
-  await friends.help(1, text, () => false);
-  await friends.help(2, text, () => true);
+test('without a broker, with a refusal and with silence the reason is told once', async () => {
+  ask = () => false;
+  await friends.help(1, text);
+  ask = () => true;
+  await friends.help(2, text);
   await friends.replied({ type: 'friend_reply', id: 2, reply: null });
-  await friends.help(3, text, () => true);
+  await friends.help(3, text);
   vi.advanceTimersByTime(15_000);
   await friends.replied({ type: 'friend_reply', id: 3, reply: btoa('late') });
-  await friends.help(4, text, () => true);
+  await friends.help(4, text);
   friends.stop();
   friends.stop();
   expect(posted).toEqual([
-    { type: 'friend_fault', id: 1, fault: 'off' },
-    { type: 'friend_fault', id: 2, fault: 'refused' },
-    { type: 'friend_fault', id: 3, fault: 'timeout' },
-    { type: 'friend_fault', id: 4, fault: 'off' },
+    { type: 'friend_failed', id: 1, reason: 'off' },
+    { type: 'friend_failed', id: 2, reason: 'refused' },
+    { type: 'friend_failed', id: 3, reason: 'timeout' },
+    { type: 'friend_failed', id: 4, reason: 'off' },
   ]);
 });
 

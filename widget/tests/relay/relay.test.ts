@@ -1,8 +1,9 @@
 import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { encode, encodeUrl } from '../../src/core/base64';
 import { LANE_BURST, LANES } from '../../src/core/limits';
-import type { Allowance, FromRelay, Report } from '../../src/core/report';
+import type { RelayReport, VolunteerLimits } from '../../src/core/switch/report';
+import { encode, encodeUrl } from '../../src/core/wire/base64';
+import type { RelayToPage } from '../../src/relay/messages';
 import { Relay } from '../../src/relay/relay';
 import { vectors } from '../vectors';
 import { FakeChannel, FakeSocket } from './platform';
@@ -18,7 +19,7 @@ const OWN_SDP = vectors<{ sdp: string; description: object | null }[]>('own_sdp'
 const EXIT = 'wss://exit.example/v1/link';
 
 let keys: { publicKey: KeyObject; privateKey: KeyObject };
-let posted: FromRelay[] = [];
+let posted: RelayToPage[] = [];
 
 /** The signed description of a network with the exits `ids`. */
 function network(...ids: string[]): string {
@@ -35,7 +36,7 @@ function network(...ids: string[]): string {
   return JSON.stringify({ payload, signature: encode(sign(null, signed, keys.privateKey)) });
 }
 
-async function setUp(allowance: Partial<Allowance> = {}, { welcome = {}, confirmed = false } = {}) {
+async function setUp(limits: Partial<VolunteerLimits> = {}, { welcome = {}, confirmed = false } = {}) {
   keys = generateKeyPairSync('ed25519');
   vi.stubGlobal('fetch', async () => new Response(network('exit-1')));
   const raw = keys.publicKey.export({ type: 'spki', format: 'der' }).subarray(-32);
@@ -43,7 +44,7 @@ async function setUp(allowance: Partial<Allowance> = {}, { welcome = {}, confirm
   relay.handle({
     type: 'start',
     invite: `https://broker.example/#${encodeUrl(raw)}`,
-    allowance: { people: 5, lanes: LANES, mbit: Infinity, bytes: Infinity, ...allowance },
+    limits: { people: 5, lanes: LANES, mbit: Infinity, bytes: Infinity, ...limits },
     confirmed,
     media: true,
   });
@@ -58,8 +59,8 @@ async function setUp(allowance: Partial<Allowance> = {}, { welcome = {}, confirm
   };
   /** The exit's socket and, once given, the channel of the link made last. */
   const made = () => {
-    const peer = posted.filter(({ type }) => type === 'peer').at(-1);
-    const id = peer?.type === 'peer' ? peer.link : 0;
+    const request = posted.filter(({ type }) => type === 'connect').at(-1);
+    const id = request?.type === 'connect' ? request.link : 0;
     const channel = new FakeChannel();
     return { id, socket: FakeSocket.made.at(-1) as FakeSocket, channel };
   };
@@ -78,7 +79,7 @@ async function setUp(allowance: Partial<Allowance> = {}, { welcome = {}, confirm
   return { relay, broker, offer, made, join, ask, free };
 }
 
-function report(): Report | undefined {
+function report(): RelayReport | undefined {
   const last = posted.filter(({ type }) => type === 'report').at(-1);
   return last?.type === 'report' ? last.report : undefined;
 }
@@ -101,12 +102,12 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-test('a NAT is looked at with two servers each time the broker is there, and told', async () => {
+test('the class of the NAT is asked of the page at each welcome, and told to the broker', async () => {
   const { relay, broker } = await setUp();
-  const looks = () => posted.filter((message) => message.type === 'look');
-  const [look] = looks();
-  expect(looks()).toHaveLength(1);
-  expect(look?.type === 'look' && new Set(look.stun).size).toBe(2);
+  const asked = () => posted.filter((message) => message.type === 'find_nat');
+  const [first] = asked();
+  expect(asked()).toHaveLength(1);
+  expect(first?.type === 'find_nat' && new Set(first.stun).size).toBe(2);
   relay.handle({ type: 'nat', nat: 'restricted' });
   expect(broker.said.at(-1)).toEqual({ type: 'ready', free: 5, nat: 'restricted' });
   broker.lose();
@@ -116,19 +117,19 @@ test('a NAT is looked at with two servers each time the broker is there, and tol
   });
   FakeSocket.made[1]?.open();
   FakeSocket.made[1]?.tell({ type: 'welcome', version: 1 });
-  expect(looks()).toHaveLength(2);
+  expect(asked()).toHaveLength(2);
 });
 
 describe('an offer', () => {
-  test('becomes a socket to the exit and a peer, and is answered', async () => {
+  test('becomes a socket to the exit and a PeerConnection, and is answered', async () => {
     const { broker, offer, made, join } = await setUp();
     offer();
     const { socket } = made();
     expect([socket.url, socket.protocols]).toEqual([EXIT, ['passerelle.v1', 'tick']]);
-    const peer = posted.find(({ type }) => type === 'peer');
-    expect(peer).toMatchObject({ sdp: expect.stringContaining(' 8.8.8.8 5000 ') });
-    expect(peer).toMatchObject({ sdp: expect.not.stringContaining('192.168.7.7') });
-    expect(peer?.type === 'peer' && new Set(peer.stun).size).toBe(2);
+    const request = posted.find(({ type }) => type === 'connect');
+    expect(request).toMatchObject({ sdp: expect.stringContaining(' 8.8.8.8 5000 ') });
+    expect(request).toMatchObject({ sdp: expect.not.stringContaining('192.168.7.7') });
+    expect(request?.type === 'connect' && new Set(request.stun).size).toBe(2);
     expect(broker.said.at(-1)).toEqual({ type: 'ready', free: 4 });
     join();
     expect(broker.said.at(-1)).toMatchObject({ type: 'answer', offer: 1 });
@@ -149,7 +150,7 @@ describe('an offer', () => {
     const { broker, offer, free } = await setUp();
     offer(part);
     expect(broker.said.at(-1)).toMatchObject({ type: 'decline', reason });
-    expect(posted.some(({ type }) => type === 'peer')).toBe(false);
+    expect(posted.some(({ type }) => type === 'connect')).toBe(false);
     offer();
     expect(free()).toBe(4);
   });
@@ -160,20 +161,20 @@ describe('an offer', () => {
     offer();
     offer();
     expect(broker.said.at(-1)).toMatchObject({ type: 'decline', offer: 3, reason: 'busy' });
-    relay.handle({ type: 'allow', allowance: { people: 3, lanes: 1, mbit: 1, bytes: Infinity } });
+    relay.handle({ type: 'limits', limits: { people: 3, lanes: 1, mbit: 1, bytes: Infinity } });
     expect(free()).toBe(1);
   });
 
   test('whose link fails before the answer is declined', async () => {
     const { relay, broker, offer, made } = await setUp();
     offer();
-    relay.handle({ type: 'peer_lost', link: made().id });
+    relay.handle({ type: 'connection_lost', link: made().id });
     vi.advanceTimersByTime(100);
     expect(broker.said.slice(-2)).toEqual([
       { type: 'decline', offer: 1, reason: 'failed' },
       { type: 'ready', free: 5 },
     ]);
-    expect(posted.at(-1)).toEqual({ type: 'peer_over', link: made().id });
+    expect(posted.at(-1)).toEqual({ type: 'disconnect', link: made().id });
   });
 });
 
@@ -186,13 +187,13 @@ describe('where helping may be dangerous', () => {
     expect(free()).toBe(0);
     offer();
     expect(broker.said.at(-1)).toMatchObject({ type: 'decline', reason: 'busy' });
-    expect(posted.filter(({ type }) => type === 'peer')).toEqual([]);
+    expect(posted.filter(({ type }) => type === 'connect')).toEqual([]);
     expect(FakeSocket.made).toHaveLength(1);
     relay.handle({ type: 'confirm' });
     expect(report()).toMatchObject({ caution: false });
     expect(free()).toBe(5);
     offer();
-    expect(posted.filter(({ type }) => type === 'peer')).toHaveLength(1);
+    expect(posted.filter(({ type }) => type === 'connect')).toHaveLength(1);
   });
 
   test('a yes said before is enough', async () => {
@@ -248,9 +249,9 @@ describe('lanes', () => {
     const candidates = [...DESCRIPTION.candidates, ['srflx', '9.9.9.9', 5000]];
     ask(channel, 9, { description: { ...DESCRIPTION, candidates } });
     expect([made().socket.url, made().socket.protocols]).toEqual([EXIT, ['passerelle.v1', 'lane']]);
-    const peer = posted.filter(({ type }) => type === 'peer').at(-1);
-    expect(peer).toMatchObject({ sdp: expect.stringContaining(' 8.8.8.8 5000 ') });
-    expect(peer).toMatchObject({ sdp: expect.not.stringMatching(/192\.168\.7\.7|9\.9\.9\.9/) });
+    const request = posted.filter(({ type }) => type === 'connect').at(-1);
+    expect(request).toMatchObject({ sdp: expect.stringContaining(' 8.8.8.8 5000 ') });
+    expect(request).toMatchObject({ sdp: expect.not.stringMatching(/192\.168\.7\.7|9\.9\.9\.9/) });
     join();
     expect(channel.said).toEqual([
       { type: 'lane_answer', lane: 9, description: expect.objectContaining({ setup: 'active' }) },
@@ -273,11 +274,11 @@ describe('lanes', () => {
       ask(channel, 4);
       expect(channel.said.at(-1)).toEqual({ type: 'lane_refused', lane: 4 });
     }
-    relay.handle({ type: 'allow', allowance: { people: 5, lanes: 2, mbit: Infinity, bytes: Infinity } });
+    relay.handle({ type: 'limits', limits: { people: 5, lanes: 2, mbit: Infinity, bytes: Infinity } });
     end(last);
     ask(first.channel, 5);
     expect(first.channel.said.at(-1)).toEqual({ type: 'lane_refused', lane: 5 });
-    expect(posted.filter(({ type }) => type === 'peer')).toHaveLength(4);
+    expect(posted.filter(({ type }) => type === 'connect')).toHaveLength(4);
   });
 
   test('are never more than four, whatever the page says', async () => {
@@ -285,7 +286,7 @@ describe('lanes', () => {
     offer();
     const { channel } = join();
     for (let lane = 0; lane < 8; lane++) ask(channel, lane);
-    expect(posted.filter(({ type }) => type === 'peer')).toHaveLength(4);
+    expect(posted.filter(({ type }) => type === 'connect')).toHaveLength(4);
   });
 
   test('outlive their link, and are that person until the last is gone', async () => {
@@ -298,7 +299,7 @@ describe('lanes', () => {
     expect(report()).toMatchObject({ people: 1, helped: 1 });
     expect(free()).toBe(4);
     ask(lane.channel, 2);
-    expect(posted.filter(({ type }) => type === 'peer')).toHaveLength(3);
+    expect(posted.filter(({ type }) => type === 'connect')).toHaveLength(3);
     const last = join();
     end(lane);
     expect(report()).toMatchObject({ people: 1, helped: 1 });
@@ -315,7 +316,7 @@ describe('lanes', () => {
     ask(channel, 1, { ticket: 'a b' });
     expect(channel.said.at(-1)).toEqual({ type: 'lane_refused', lane: 1 });
     ask(channel, 2);
-    relay.handle({ type: 'peer_lost', link: made().id });
+    relay.handle({ type: 'connection_lost', link: made().id });
     vi.advanceTimersByTime(100);
     expect(channel.said.at(-1)).toEqual({ type: 'lane_refused', lane: 2 });
     ask(channel, 3);
@@ -327,7 +328,7 @@ describe('lanes', () => {
     const { offer, join, ask } = await setUp();
     offer();
     const { channel } = join();
-    const peers = () => posted.filter(({ type }) => type === 'peer').length - 1;
+    const peers = () => posted.filter(({ type }) => type === 'connect').length - 1;
     for (let lane = 0; lane < 100; lane++) {
       const before = peers();
       ask(channel, lane);
@@ -431,7 +432,7 @@ describe('the end', () => {
     new Relay((message) => posted.push(message)).handle({
       type: 'start',
       invite: 'nonsense',
-      allowance: { people: 1, lanes: 1, mbit: 1, bytes: Infinity },
+      limits: { people: 1, lanes: 1, mbit: 1, bytes: Infinity },
       confirmed: false,
       media: true,
     });

@@ -6,7 +6,7 @@ to attack them (RFC 8827 §9.3, RFC 8445 §19.5.1), and a peer that names privat
 it to probe the network it runs in. So every candidate that is not the peer's own public address is
 left out.
 
-`widget/src/core/candidates.ts` does the same in browsers.
+`widget/src/core/addresses/candidates.ts` does the same in browsers.
 """
 
 from __future__ import annotations

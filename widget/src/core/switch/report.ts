@@ -1,0 +1,37 @@
+/** What the relay reports, and the limits it is given. */
+
+import type { Reason } from '../errors';
+
+/** What the relay is doing. It is sent whenever it changes. Counts are of this run of the relay. */
+export interface RelayReport {
+  /** Whether a broker is connected, and if not, whether the relay waits before it tries again. */
+  readonly broker: 'connecting' | 'online' | 'retrying';
+  /** While `retrying`: why no broker is connected. */
+  readonly reason: Reason | null;
+  /** While `retrying`: seconds until the next try. */
+  readonly retry_s: number | null;
+  /** People being helped now: those with at least one link that is open on both sides. */
+  readonly people: number;
+  /** People helped so far. */
+  readonly helped: number;
+  /** Bytes carried so far, both directions together. */
+  readonly bytes: number;
+  /** The country of each person being helped (two letters, or null for unknown), the newest last. */
+  readonly crossing: readonly (string | null)[];
+  /** Where the broker believes this browser is; null for unknown. */
+  readonly country: string | null;
+  /** Whether helping may be dangerous there. Then nobody is helped before the visitor confirms. */
+  readonly caution: boolean;
+}
+
+/** What the volunteer gives at most. */
+export interface VolunteerLimits {
+  /** People helped at once. */
+  readonly people: number;
+  /** Links of one person. */
+  readonly lanes: number;
+  /** 10⁶ bits copied a second, all links and both directions together; Infinity for no limit. */
+  readonly mbit: number;
+  /** Bytes carried in this run of the relay, which ends when they are reached; Infinity for no limit. */
+  readonly bytes: number;
+}

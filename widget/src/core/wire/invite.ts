@@ -1,0 +1,30 @@
+/** Invite URLs: they say where a network's descriptor is, and which key must have signed it.
+ *
+ * An invite is `https://broker.example/#KEY`, where KEY is the operator's Ed25519 public key in base64url.
+ */
+
+import { Problem } from '../errors';
+import { INVITE_CHARS } from '../limits';
+import { decodeUrl } from './base64';
+
+export interface Invite {
+  /** Base URL of a broker, without a trailing slash. */
+  readonly url: string;
+  /** The operator's Ed25519 public key, 32 bytes. */
+  readonly operator_key: Uint8Array<ArrayBuffer>;
+}
+
+const SHAPE = /^(https?):\/\/([^/?#@\s]+)((?:\/[^?#\s]*)?)\??#([\w-]+)$/i;
+
+/** Read an invite. Throws Problem('invite'). */
+export function parse(text: string): Invite {
+  const trimmed = text.trim();
+  const match = trimmed.length <= INVITE_CHARS ? SHAPE.exec(trimmed) : null;
+  const [, scheme = '', host = '', path = '', key = ''] = match ?? [];
+  const operator_key = decodeUrl(key);
+  const url = `${scheme.toLowerCase()}://${host}${path.replace(/\/+$/, '')}`;
+  if (operator_key?.length !== 32 || !URL.canParse(url) || new URL(url).port === '0') {
+    throw new Problem('invite');
+  }
+  return Object.freeze({ url, operator_key });
+}

@@ -1,0 +1,259 @@
+/** The nodes of one switch, in one language. They are built once, and show snapshots. */
+
+import { isOn, type Snapshot } from '../../core/switch/store';
+import { make, write } from './dom';
+import type { Language } from './language';
+import { pill, scene, WALKERS } from './scene';
+import { fill, number, size, status, time } from './text';
+
+export const LAYOUTS = ['panel', 'inline', 'banner', 'floating'] as const;
+export type Layout = (typeof LAYOUTS)[number];
+
+export interface SwitchViewEvents {
+  press(): void;
+  agree(remember: boolean): void;
+  refuse(): void;
+  confirm(): void;
+  stop(): void;
+  /** The visitor opened the settings, which should be put into `container`. */
+  more(container: HTMLElement): void;
+  /** The visitor folded or unfolded the floating layout. */
+  fold(isFolded: boolean): void;
+}
+
+/** The nodes that a `LiveContent` fills. */
+export interface LiveNodes {
+  readonly bridge: HTMLElement;
+  readonly detail: HTMLElement;
+  readonly notice: HTMLElement;
+  readonly countries: HTMLElement;
+  readonly globe: HTMLElement;
+}
+
+/** What is seen only while the switch is on. `more/live.ts` implements it, and is fetched later. */
+export interface LiveContent {
+  show(snapshot: Snapshot): void;
+  /** Return the text for a visitor whose country may punish them for helping. */
+  warning(country: string | null): Node[];
+  /** Stop everything that moves. */
+  rest(): void;
+}
+
+/** The figures are shown from this time shared on, or as soon as somebody was helped. */
+const WORTH_S = 60;
+
+export class SwitchView {
+  /** The node that holds all the others. */
+  readonly card: HTMLElement;
+  readonly #language: Language;
+  readonly #events: SwitchViewEvents;
+  readonly #switch: HTMLButtonElement;
+  readonly #status: HTMLElement;
+  readonly #lead: HTMLElement;
+  readonly #question: HTMLElement;
+  readonly #liveNodes: LiveNodes;
+  readonly #figures: readonly HTMLElement[];
+  readonly #todays: readonly HTMLElement[];
+  readonly #numbers: HTMLElement;
+  readonly #more: HTMLElement;
+  readonly #open: HTMLButtonElement;
+  readonly #fold: HTMLButtonElement;
+  readonly #isExample: boolean;
+  #snapshot: Snapshot | null = null;
+  /** The question that is shown, by its phase; '' for none, null before the first snapshot. */
+  #asked: string | null = null;
+  #isFolded = true;
+  #live: LiveContent | null = null;
+
+  constructor(language: Language, events: SwitchViewEvents, isExample: boolean) {
+    this.#isExample = isExample;
+    this.#language = language;
+    this.#events = events;
+    const { words } = language;
+    const title = make('h2', { id: 'title', part: 'title' }, words.title);
+    this.#status = make('p', { id: 'status', class: 'status', part: 'status', role: 'status' });
+    const detail = make('p', { class: 'detail', 'aria-hidden': 'true' });
+    this.#switch = make(
+      'button',
+      {
+        class: 'switch',
+        part: 'switch',
+        type: 'button',
+        role: 'switch',
+        'aria-labelledby': 'title',
+        'aria-describedby': 'status',
+      },
+      scene(),
+      pill(),
+    );
+    this.#lead = make('p', { class: 'lead', part: 'lead' }, words.lead);
+    this.#question = make('div', { class: 'question', part: 'consent', role: 'group', 'aria-labelledby': 'question' });
+    const notice = make('p', { class: 'notice', part: 'notice', role: 'status' });
+    const countries = make('ul', { class: 'places', part: 'places' });
+    const globe = make('div', { class: 'globe', part: 'map' });
+    this.#liveNodes = { bridge: this.#switch, detail, notice, countries, globe };
+    this.#figures = ['', '', ''].map(() => make('dd', { class: 'figure', part: 'figure' }));
+    this.#todays = ['', '', ''].map(() => make('dd', { class: 'today' }));
+    const names = [words.helped, words.carried, words.shared];
+    this.#numbers = make(
+      'dl',
+      { class: 'figures', part: 'figures' },
+      ...this.#figures.map((figure, index) =>
+        make('div', {}, make('dt', {}, names[index] ?? ''), figure, this.#todays[index] ?? ''),
+      ),
+    );
+    this.#more = make('div', { class: 'more', part: 'settings', id: 'more' });
+    this.#open = make(
+      'button',
+      { class: 'link', part: 'link', type: 'button', 'aria-expanded': 'false', 'aria-controls': 'more' },
+      words.limits,
+    );
+    this.#fold = make('button', { class: 'fold', part: 'fold', type: 'button', 'aria-controls': 'body' });
+    this.card = make(
+      'section',
+      { class: 'card', part: 'card', lang: language.code, dir: words.dir, 'aria-labelledby': 'title', 'data-asks': 'false' },
+      make('header', {}, this.#switch, make('div', { class: 'say' }, title, this.#status, detail), this.#fold),
+      make(
+        'div',
+        { class: 'body', id: 'body' },
+        this.#lead,
+        this.#question,
+        notice,
+        globe,
+        countries,
+        this.#numbers,
+        make('footer', {}, this.#open),
+        this.#more,
+      ),
+    );
+    if (isExample) this.card.prepend(make('p', { class: 'example', part: 'example' }, words.example));
+    for (const node of [this.#question, this.#more, globe, countries]) node.hidden = true;
+    this.#switch.addEventListener('click', () => events.press());
+    this.#open.addEventListener('click', () => this.more(this.#more.hidden));
+    this.#fold.addEventListener('click', () => {
+      this.fold(!this.#isFolded);
+      events.fold(this.#isFolded);
+    });
+  }
+
+  /** Use `layout` from now on. */
+  arrange(layout: Layout): void {
+    this.card.dataset['layout'] = layout;
+    this.#fold.hidden = layout !== 'floating';
+  }
+
+  get isFolded(): boolean {
+    return this.#isFolded;
+  }
+
+  /** Fold or unfold the floating layout. */
+  fold(isFolded: boolean): void {
+    const { words } = this.#language;
+    this.#isFolded = isFolded;
+    this.card.dataset['folded'] = String(isFolded);
+    this.#fold.setAttribute('aria-expanded', String(!isFolded));
+    this.#fold.setAttribute('aria-label', isFolded ? words.open : words.fold);
+  }
+
+  /** Show or hide the settings. */
+  more(isShown: boolean): void {
+    this.#more.hidden = !isShown;
+    this.#open.setAttribute('aria-expanded', String(isShown));
+    if (isShown) this.#events.more(this.#more);
+    else this.#more.replaceChildren();
+  }
+
+  /** Show `snapshot`. `asks` says that this element asks the visitor's questions. */
+  show(snapshot: Snapshot, asks: boolean): void {
+    const { phase } = snapshot;
+    this.#snapshot = snapshot;
+    this.card.dataset['phase'] = phase;
+    this.card.dataset['people'] = String(Math.min(snapshot.people, WALKERS));
+    this.#switch.setAttribute('aria-checked', String(isOn(phase)));
+    write(this.#status, status(this.#language, snapshot));
+    this.#lead.hidden = phase !== 'off' && phase !== 'problem';
+    this.#ask(asks && (phase === 'consent' || phase === 'caution') ? phase : '');
+    this.#tell(snapshot);
+    this.#live?.show(snapshot);
+  }
+
+  /** Stop everything that moves, because the element left the page. */
+  rest(): void {
+    this.#live?.rest();
+  }
+
+  /** From now on, show also what is seen only while the switch is on. `make` is called once. */
+  liven(make: (nodes: LiveNodes) => LiveContent): void {
+    this.#live ??= make(this.#liveNodes);
+    this.#asked = null;
+  }
+
+  /** Show the figures. */
+  #tell({ phase, today, ever }: Snapshot): void {
+    const { code, words } = this.#language;
+    const texts = ({ people, bytes, seconds }: Snapshot['ever']) => [
+      number(code, people),
+      size(code, bytes),
+      time(code, seconds),
+    ];
+    const all = texts(ever);
+    const now = texts(today);
+    this.#figures.forEach((node, index) => write(node, all[index] ?? ''));
+    this.#todays.forEach((node, index) => write(node, fill(words.today, { n: now[index] ?? '' })));
+    this.#numbers.hidden = ever.people === 0 && ever.seconds < WORTH_S && !isOn(phase);
+  }
+
+  /** Show the question of `phase`; none for ''. */
+  #ask(phase: string): void {
+    if (phase === this.#asked) return;
+    const root = this.card.getRootNode();
+    // Hiding the question would lose the keyboard focus, if it is in there.
+    const hadFocus = root instanceof ShadowRoot && this.#question.contains(root.activeElement);
+    this.#asked = phase;
+    this.#question.hidden = phase === '';
+    this.card.dataset['asks'] = String(phase !== '');
+    if (phase === '') {
+      this.#question.replaceChildren();
+      if (hadFocus) this.#switch.focus();
+      return;
+    }
+    this.#question.replaceChildren(...(phase === 'caution' ? this.#warning() : this.#consent()));
+    if (this.#isExample) return;
+    this.#question.querySelector('h3')?.focus({ preventScroll: true });
+    this.card.scrollIntoView({ block: 'nearest' });
+  }
+
+  #consent(): Node[] {
+    const { words } = this.#language;
+    const points = (['what', 'where', 'who', 'cost', 'end'] as const).map((name) =>
+      make('div', {}, make('dt', {}, words[name]), ' ', make('dd', {}, words[`${name}_how`])),
+    );
+    const remember = make('input', { type: 'checkbox' });
+    const agree = () => this.#events.agree(remember.checked);
+    return [
+      make('h3', { id: 'question', tabindex: '-1' }, words.ask),
+      make('dl', {}, ...points),
+      make('label', {}, remember, words.remember),
+      this.#choice(words.agree, agree, words.refuse, () => this.#events.refuse()),
+    ];
+  }
+
+  #warning(): Node[] {
+    const { words } = this.#language;
+    const choice = this.#choice(words.turn_off, () => this.#events.stop(), words.go_on, () => this.#events.confirm());
+    return [...(this.#live?.warning(this.#snapshot?.country ?? null) ?? []), choice];
+  }
+
+  /** Return two buttons. Escape says no to the consent text. */
+  #choice(first: string, one: () => void, second: string, other: () => void): HTMLElement {
+    const agree = make('button', { class: 'agree', part: 'button agree', type: 'button' }, first);
+    const refuse = make('button', { part: 'button refuse', type: 'button' }, second);
+    agree.addEventListener('click', one);
+    refuse.addEventListener('click', other);
+    const row = make('div', { class: 'choice' }, agree, refuse);
+    this.#question.onkeydown = ({ key }) => {
+      if (key === 'Escape' && this.#asked === 'consent') this.#events.refuse();
+    };
+    return row;
+  }
+}

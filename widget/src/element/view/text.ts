@@ -1,0 +1,53 @@
+/** Turns what the switch knows into text: sentences with values in them, and numbers with units from Intl. */
+
+import type { Snapshot } from '../../core/switch/store';
+import type { Language } from './language';
+
+/** Put `values` into the `{names}` of a sentence. */
+export function fill(sentence: string | undefined, values: Readonly<Record<string, string>>): string {
+  return (sentence ?? '').replace(/\{(\w+)\}/g, (place, name: string) => values[name] ?? place);
+}
+
+/** Return the sentence that says what is going on. It is undefined while its English words are on their way. */
+export function status({ words, code }: Language, { phase, people, reason, paused, elsewhere }: Snapshot): string | undefined {
+  switch (phase) {
+    case 'helping':
+      return people === 1 ? words.helping_one : fill(words.helping, { n: number(code, people) });
+    case 'paused':
+      return words.paused?.[paused ?? 'hours'];
+    case 'caution':
+      return elsewhere ? words.caution_elsewhere : words.caution;
+    case 'retrying':
+    case 'problem':
+      return words.reasons[reason ?? 'internal'];
+    default:
+      return words[phase];
+  }
+}
+
+/** Return a number in the language `code`. */
+export const number = (code: string, value: number): string => new Intl.NumberFormat(code).format(value);
+
+const SIZES = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
+
+/** Return an amount of data, in a unit that is a power of 1000 bytes. */
+export function size(code: string, bytes: number): string {
+  const step = Math.min(SIZES.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
+  return unit(code, SIZES[step] ?? 'byte', bytes / 1000 ** step);
+}
+
+/** Return a span of time in minutes, hours or days. */
+export function time(code: string, seconds: number): string {
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return unit(code, 'minute', minutes, 2);
+  return minutes < 6000 ? unit(code, 'hour', minutes / 60, 2) : unit(code, 'day', minutes / 1440, 2);
+}
+
+function unit(code: string, name: string, value: number, digits = 3): string {
+  return new Intl.NumberFormat(code, {
+    style: 'unit',
+    unit: name,
+    unitDisplay: 'short',
+    maximumSignificantDigits: digits,
+  }).format(value);
+}

@@ -1,0 +1,128 @@
+/** One RTCPeerConnection. It exists only on the page's main thread.
+ *
+ * Its DataChannel is handed to the Worker at once, so none of a link's bytes pass through the page.
+ */
+
+import { DATA_CHANNEL_ID } from '../../core/wire/description';
+import { VideoTrack, VIDEO_OPTIONS, type VideoTrackEvents } from './video';
+
+/** Gathering is given up after this time, so a STUN server that does not answer costs no more. */
+const GATHERING_MS = 1_000;
+/** A connection that lost the network may recover in this time. */
+const DISCONNECTED_MS = 5_000;
+
+export interface PeerConnectionEvents extends VideoTrackEvents {
+  /** Take the DataChannel. It can be transferred only in this moment. */
+  channel(channel: RTCDataChannel): void;
+  /** The answer is ready: `sdp` is the browser's own, with the candidates that were found in time. */
+  answered(sdp: string): void;
+  /** The connection failed, or was lost. */
+  lost(): void;
+}
+
+export class PeerConnection {
+  readonly #connection: RTCPeerConnection;
+  readonly #events: PeerConnectionEvents;
+  readonly #video: VideoTrack;
+  readonly #over = new AbortController();
+  #patient: boolean;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Throws an Error of any kind where the browser cannot do it. `stun` holds URLs.
+   *
+   * A `patient` connection is not lost before it was connected. It may still connect after the browser
+   * calls it failed, when the client's checks arrive. The relay says when to stop waiting.
+   */
+  constructor(stun: readonly string[], patient: boolean, events: PeerConnectionEvents) {
+    this.#events = events;
+    this.#video = new VideoTrack(events);
+    this.#patient = patient;
+    this.#connection = new RTCPeerConnection({
+      ...VIDEO_OPTIONS,
+      iceServers: stun.length > 0 ? [{ urls: [...stun] }] : [],
+    });
+    this.#connection.onconnectionstatechange = () => this.#changed();
+    events.channel(makeChannel(this.#connection));
+  }
+
+  /** Answer the offer `sdp`, which is text of our own template. Never rejects. */
+  async answer(sdp: string): Promise<void> {
+    try {
+      const connection = this.#connection;
+      await connection.setRemoteDescription({ type: 'offer', sdp });
+      await this.#video.add(connection);
+      await connection.setLocalDescription(await connection.createAnswer());
+      await this.#video.start();
+      if (connection.getConfiguration().iceServers?.length) await this.#gathered();
+      if (!this.#over.signal.aborted) this.#events.answered(connection.localDescription?.sdp ?? '');
+    } catch {
+      this.#lose();
+    }
+  }
+
+  /** Make a picture for the video. */
+  makePicture(): void {
+    this.#video.makePicture();
+  }
+
+  close(): void {
+    this.#over.abort();
+    this.#video.stop();
+    clearTimeout(this.#timer);
+    this.#connection.onconnectionstatechange = null;
+    this.#connection.close();
+  }
+
+  /** Wait until all candidates are found, or the time for it is over. */
+  #gathered(): Promise<void> {
+    const { signal } = this.#over;
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, GATHERING_MS);
+      signal.addEventListener('abort', () => clearTimeout(timer));
+      const check = () => {
+        if (this.#connection.iceGatheringState === 'complete') resolve();
+      };
+      this.#connection.addEventListener('icegatheringstatechange', check, { signal });
+      check();
+    });
+  }
+
+  #changed(): void {
+    clearTimeout(this.#timer);
+    const state = this.#connection.connectionState;
+    if (state === 'connected') this.#patient = false;
+    if (this.#patient) return;
+    if (state === 'failed' || state === 'closed') this.#lose();
+    if (state === 'disconnected') this.#timer = setTimeout(() => this.#lose(), DISCONNECTED_MS);
+  }
+
+  #lose(): void {
+    if (!this.#over.signal.aborted) this.#events.lost();
+  }
+}
+
+/** Return whether this browser can relay: it needs WebRTC, and DataChannels that move to a Worker.
+ *
+ * Nothing is sent, because a connection without a local description gathers no candidates.
+ */
+export function canRelay(): 'yes' | 'no_webrtc' | 'old_browser' {
+  if (typeof RTCPeerConnection === 'undefined') return 'no_webrtc';
+  let connection: RTCPeerConnection | undefined;
+  // Firefox moves a channel with a message, but not with `structuredClone`.
+  const { port1 } = new MessageChannel();
+  try {
+    connection = new RTCPeerConnection();
+    const channel = makeChannel(connection) as unknown as Transferable;
+    port1.postMessage(channel, [channel]);
+    return 'yes';
+  } catch {
+    return connection ? 'old_browser' : 'no_webrtc';
+  } finally {
+    port1.close();
+    connection?.close();
+  }
+}
+
+function makeChannel(connection: RTCPeerConnection): RTCDataChannel {
+  return connection.createDataChannel('', { negotiated: true, id: DATA_CHANNEL_ID, ordered: true });
+}

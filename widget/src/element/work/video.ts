@@ -1,0 +1,130 @@
+/** The page's part of a media link: a tiny video, whose encoded frames the Worker fills with data.
+ *
+ * Chromium hands out the encoded frames as streams, and takes pictures from a stream. Both streams move to
+ * the Worker. In other browsers a Worker gets the encoded frames by an event of its own, and the page draws
+ * the pictures when the Worker asks for them.
+ */
+
+import { PICTURE_SIDE } from '../../core/wire/description';
+import type { EncodedStreams } from '../../relay/messages';
+
+/** The client says how fast to send. The browser's own limits only have to be higher than that. */
+const MOST_BIT_S = 400_000_000;
+const FRAMES_PER_S = 1_000;
+
+/** Chromium's class, which TypeScript's DOM types lack. */
+interface Chromium {
+  MediaStreamTrackGenerator?: new (options: { kind: 'video' }) => MediaStreamTrack & {
+    readonly writable: WritableStream<VideoFrame>;
+  };
+}
+/** Chromium's extension of RTCRtpSender. */
+interface StreamingSender {
+  createEncodedStreams(): Omit<EncodedStreams, 'pictures'>;
+}
+/** What takes a picture of a canvas: the track, or Firefox's stream. */
+interface Requester {
+  requestFrame?(): void;
+}
+
+const { MediaStreamTrackGenerator: Generator } = globalThis as Chromium;
+const hasStreams = () =>
+  typeof RTCRtpSender !== 'undefined' && 'createEncodedStreams' in RTCRtpSender.prototype;
+
+/** Return whether this browser can put data into a video's frames. */
+export function canSendVideo(): boolean {
+  return (hasStreams() && Generator !== undefined) || typeof RTCRtpScriptTransform !== 'undefined';
+}
+
+/** Options of a PeerConnection with such a video. Browsers ignore options that they do not know. */
+export const VIDEO_OPTIONS = { encodedInsertableStreams: true };
+
+export interface VideoTrackEvents {
+  /** Take the video's streams, which can be transferred. */
+  video(streams: EncodedStreams): void;
+  /** Return the transform that hands the encoded frames to the Worker. */
+  transform(): RTCRtpScriptTransform;
+}
+
+export class VideoTrack {
+  readonly #events: VideoTrackEvents;
+  #sender: RTCRtpSender | undefined;
+  #track: MediaStreamTrack | undefined;
+  #pictures: WritableStream<VideoFrame> | null = null;
+  #makePicture: () => void = () => {};
+
+  constructor(events: VideoTrackEvents) {
+    this.#events = events;
+  }
+
+  /** Add the track to `connection`, if the offer that was set asks for a video and this browser can send
+   * one. Otherwise the answer refuses the video, and the link is a plain one. */
+  async add(connection: RTCPeerConnection): Promise<void> {
+    const [transceiver] = connection.getTransceivers();
+    if (!transceiver) return;
+    try {
+      await this.#add(transceiver.sender);
+      transceiver.direction = 'sendonly';
+      this.#sender = transceiver.sender;
+    } catch {
+      transceiver.direction = 'inactive';
+    }
+  }
+
+  async #add(sender: RTCRtpSender): Promise<void> {
+    if (hasStreams() && Generator) {
+      const track = new Generator({ kind: 'video' });
+      this.#pictures = track.writable;
+      this.#track = track;
+    } else {
+      this.#track = this.#canvasTrack();
+      sender.transform = this.#events.transform();
+    }
+    await sender.replaceTrack(this.#track);
+  }
+
+  /** Begin, once the answer is set. */
+  async start(): Promise<void> {
+    if (!this.#sender) return;
+    if (this.#pictures) {
+      const { readable, writable } = (this.#sender as unknown as StreamingSender).createEncodedStreams();
+      this.#events.video({ readable, writable, pictures: this.#pictures });
+    }
+    const parameters = this.#sender.getParameters();
+    for (const encoding of parameters.encodings) {
+      encoding.maxBitrate = MOST_BIT_S;
+      encoding.maxFramerate = FRAMES_PER_S;
+    }
+    // When a browser refuses these parameters, the link is only slower.
+    await this.#sender.setParameters(parameters).catch(() => {});
+  }
+
+  /** Make a picture, where the Worker cannot. */
+  makePicture(): void {
+    this.#makePicture();
+  }
+
+  stop(): void {
+    this.#track?.stop();
+  }
+
+  /** Return a track that shows a canvas, in which the page draws. */
+  #canvasTrack(): MediaStreamTrack {
+    const canvas = document.createElement('canvas');
+    canvas.width = canvas.height = PICTURE_SIDE;
+    const brush = canvas.getContext('2d');
+    const stream = canvas.captureStream(0);
+    const [track] = stream.getVideoTracks();
+    if (!brush || !track) throw new Error('no canvas');
+    const requester = ('requestFrame' in track ? track : stream) as Requester;
+    let count = 0;
+    this.#makePicture = () => {
+      // Every picture differs from the last one, because an encoder may leave a still picture out.
+      brush.fillStyle = `hsl(${(count += 7) % 360} 50% 50%)`;
+      brush.fillRect(count % PICTURE_SIDE, 0, 8, PICTURE_SIDE);
+      requester.requestFrame?.();
+    };
+    this.#makePicture();
+    return track;
+  }
+}

@@ -1,0 +1,61 @@
+/** Joins the two real pipes of a link to it: a WebSocket and a DataChannel. */
+
+import { closeCode } from '../../core/errors';
+import { LOW_WATER_BYTES } from '../../core/limits';
+import type { Link, Side } from './link';
+import type { MessagePipe } from './outbox';
+
+/** How often the buffer of a full WebSocket is looked at, because a WebSocket has no event for it. In this
+ * time about half of `LOW_WATER_BYTES` is sent at 100 Mbit/s. */
+const POLL_MS = 10;
+
+/** Make a WebSocket the exit's side of `link`. */
+export function joinSocket(link: Link, socket: WebSocket): void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const look = () => {
+    timer = undefined;
+    if (socket.bufferedAmount <= LOW_WATER_BYTES) link.writable('exit');
+    else watch();
+  };
+  const watch = () => {
+    if (socket.readyState === socket.OPEN) timer ??= setTimeout(look, POLL_MS);
+  };
+  listen(link, 'exit', socket);
+  link.attach('exit', pipe(socket, watch, (code) => socket.close(closeCode(code))));
+}
+
+/** Make a DataChannel the client's side of `link`. `wrap` may put another pipe around the channel's. */
+export function joinChannel(
+  link: Link,
+  channel: RTCDataChannel,
+  wrap: (pipe: MessagePipe) => MessagePipe = (plain) => plain,
+): void {
+  listen(link, 'client', channel);
+  channel.bufferedAmountLowThreshold = LOW_WATER_BYTES;
+  channel.onbufferedamountlow = () => link.writable('client');
+  link.attach('client', wrap(pipe(channel, () => {}, () => channel.close())));
+  if (channel.readyState === 'open') link.opened('client');
+  if (channel.readyState === 'closed') link.lost('client');
+}
+
+function pipe(
+  real: WebSocket | RTCDataChannel,
+  watch: MessagePipe['watch'],
+  close: MessagePipe['close'],
+): MessagePipe {
+  return {
+    get bufferedAmount() {
+      return real.bufferedAmount;
+    },
+    send: (data) => real.send(data as ArrayBuffer),
+    watch,
+    close,
+  };
+}
+
+function listen(link: Link, side: Side, real: WebSocket | RTCDataChannel): void {
+  real.binaryType = 'arraybuffer';
+  real.onopen = () => link.opened(side);
+  real.onmessage = (event: MessageEvent<unknown>) => link.message(side, event.data);
+  real.onclose = () => link.lost(side);
+}

@@ -1,0 +1,67 @@
+/** Messages between the page and the relay in its Worker. Both come from the same build. */
+
+import type { FriendFailure, Reason } from '../core/errors';
+import type { RelayReport, VolunteerLimits } from '../core/switch/report';
+import type { NatClass } from '../core/wire/signalling';
+import type { EncodedStreams } from './link/pictures';
+
+export type { EncodedStreams };
+
+/** What the page tells the relay. `link` is the number that the relay gave the link in `connect`. */
+export type PageToRelay =
+  | {
+      readonly type: 'start';
+      readonly invite: string;
+      readonly limits: VolunteerLimits;
+      /** Whether the visitor confirmed before that they help although it may be dangerous. */
+      readonly confirmed: boolean;
+      /** Whether this browser can make media links. */
+      readonly media: boolean;
+    }
+  | { readonly type: 'limits'; readonly limits: VolunteerLimits }
+  /** The DataChannel of a link, transferred from its PeerConnection. */
+  | { readonly type: 'channel'; readonly link: number; readonly channel: RTCDataChannel }
+  /** The video of a media link. */
+  | { readonly type: 'video'; readonly link: number; readonly streams: EncodedStreams }
+  /** The answer of a link's PeerConnection. */
+  | { readonly type: 'answered'; readonly link: number; readonly sdp: string }
+  | { readonly type: 'connection_lost'; readonly link: number }
+  /** The visitor helps although it may be dangerous where they are. */
+  | { readonly type: 'confirm' }
+  /** The machine slept, or changed its network. The relay should call the broker again. */
+  | { readonly type: 'renew' }
+  /** The visitor pasted a reader's text, which the relay should answer. */
+  | { readonly type: 'friend'; readonly id: number; readonly text: string }
+  /** The answer to `find_nat`. */
+  | { readonly type: 'nat'; readonly nat: NatClass }
+  /** The relay should ask people to move to other volunteers, and end soon. */
+  | { readonly type: 'stop' }
+  /** The page is being left. The relay should ask people to move, and close everything in this moment. */
+  | { readonly type: 'leave' };
+
+/** What the relay tells the page. */
+export type RelayToPage =
+  /** The Worker's script runs. */
+  | { readonly type: 'loaded' }
+  | { readonly type: 'report'; readonly report: RelayReport }
+  /** The page should make a PeerConnection for a link and answer the offer `sdp`. */
+  | {
+      readonly type: 'connect';
+      readonly link: number;
+      /** The offer, as text of our own template. */
+      readonly sdp: string;
+      readonly stun: readonly string[];
+      /** Whether the client may come late, because people carry the answer to it by hand. */
+      readonly patient: boolean;
+    }
+  /** The page should close the PeerConnection of a link. */
+  | { readonly type: 'disconnect'; readonly link: number }
+  /** The page should make a picture for the video of a link. */
+  | { readonly type: 'picture'; readonly link: number }
+  /** The text that goes back to the reader. */
+  | { readonly type: 'friend_answer'; readonly id: number; readonly text: string }
+  | { readonly type: 'friend_failed'; readonly id: number; readonly reason: FriendFailure }
+  /** The page should find the class of this browser's NAT, with these STUN servers. */
+  | { readonly type: 'find_nat'; readonly stun: readonly string[] }
+  /** Everything is closed. `reason` is set when the relay gave up by itself. */
+  | { readonly type: 'ended'; readonly reason: Reason | null };
