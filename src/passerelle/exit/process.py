@@ -29,7 +29,7 @@ class ListenAddresses:
     metrics: tuple[str, int] | None = None
     """Loopback address and port of `/metrics`; None serves none."""
     trusted_proxies: tuple[IPNetwork, ...] = ()
-    """Whose X-Forwarded-For says which network a connection counts for."""
+    """Networks of proxies whose X-Forwarded-For is believed when connections are counted."""
 
 
 class ExitProcess:

@@ -25,7 +25,7 @@ class LinkReport:
     received_bytes: int
     """Link messages from the client, TLS and framing included."""
     sent_bytes: int
-    """… and towards the client."""
+    """Link messages towards the client, TLS and framing included."""
     duration_s: float
     """From the WebSocket's opening to its end."""
     rate_bytes_s: float

@@ -1,4 +1,4 @@
-"""Which volunteer is asked to help which client.
+"""The choice of the volunteer that is asked to help a client.
 
 `VolunteerPool` holds the volunteers that are there and picks one for a client. `peers` is what it
 knows of both. `AvailableVolunteers` draws a few of those with a free slot, and `BestVolunteer`

@@ -1,4 +1,4 @@
-"""Which volunteers each client network has learned of, and which of them failed it.
+"""The volunteers that each client network has learned of, and those of them that failed it.
 
 Whoever asks for volunteers learns their addresses. A network is given the same few for a day, so
 that a censor who asks again and again learns of no more than those.

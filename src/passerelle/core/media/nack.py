@@ -1,4 +1,4 @@
-"""Which RTP packets are missing, when to ask for them again, and when to give one up.
+"""Decide which RTP packets are missing, when to ask again for one, and when to give it up.
 
 A packet is asked for as soon as a later one is here. The shell looks every few milliseconds, which
 forgives small reordering. A packet is asked for again when the answer should have come: a round

@@ -1,4 +1,4 @@
-"""Which stream of a session sends next, and how much of the session's turn it may use.
+"""Order in which a session's streams send, and how much of the session's turn each may use.
 
 Streams send in rotation, a chunk each: a stream with something to send waits in a line, sends up to
 `limits.STREAM_CHUNK_BYTES`, and goes to the end of the line if it has more. So a stream with

@@ -1,4 +1,4 @@
-"""Whose turn it is to send, where many parties share one way out.
+"""Turns to send, where many parties share one way out.
 
 This is deficit round robin (Shreedhar and Varghese, 1995) with equal quanta: each party that waits
 sends up to a quantum, then goes to the end of the line. So waiting parties share the way out

@@ -105,7 +105,7 @@ class Writable:
     """A window has opened: a stream that could not send may try again."""
 
     stream: int = 0
-    """Whose window; 0: the one that all streams share."""
+    """The stream that has the window; 0 is the window that all streams share."""
 
 
 Event = Requested | FlowRequested | Greeted | Opened | Received | Ended | Failed | Writable

@@ -49,7 +49,7 @@ class StreamTable:
         `flows` says, at the exit, whether UDP is offered.
         """
         self.rotation: StreamRotation[TunnelStream] = StreamRotation()
-        """Which stream sends next. The tunnel begins each turn."""
+        """Decides which stream sends next. The tunnel begins each turn."""
         self._session = session
         self._handler = handler
         self._changed = changed

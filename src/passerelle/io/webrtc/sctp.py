@@ -99,7 +99,7 @@ class _Flight:
 
 
 class SctpSender(RTCSctpTransport):
-    """aiortc's SCTP transport with another sending half."""
+    """The SCTP transport of aiortc with another sending half."""
 
     def __init__(self, transport: RTCDtlsTransport) -> None:
         super().__init__(transport)
