@@ -27,6 +27,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Meta
 
+from passerelle import limits
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire.description import Description
 from passerelle.wire.rendezvous import Answer, Miss, VolunteerHandle
@@ -62,7 +63,7 @@ class PlaceOffer(msgspec.Struct, frozen=True, array_like=True):
     offer: Description
     who: Who
     lanes: Annotated[int, Meta(ge=0, le=3)]
-    avoid: Annotated[tuple[VolunteerHandle, ...], Meta(max_length=64)]
+    avoid: Annotated[tuple[VolunteerHandle, ...], Meta(max_length=limits.BUS_AVOIDED)]
     left_s: Annotated[float, Meta(gt=0, le=60)]
     """How long the answer is waited for."""
 
