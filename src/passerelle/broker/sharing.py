@@ -251,9 +251,9 @@ def judge(outcome: bus.LinkOutcome) -> LinkExperience:
     )
 
 
-def _who(seeker: Seeker) -> bus.Who:
+def _who(seeker: Seeker) -> bus.BusSeeker:
     origin = seeker.origin
-    return bus.Who(
+    return bus.BusSeeker(
         nat=seeker.nat,
         site=origin.site,
         country=origin.country,
@@ -264,7 +264,7 @@ def _who(seeker: Seeker) -> bus.Who:
     )
 
 
-def _seeker(who: bus.Who) -> Seeker:
+def _seeker(who: bus.BusSeeker) -> Seeker:
     return Seeker(
         nat=who.nat,
         origin=Origin(site=who.site, country=who.country, asn=who.asn),
