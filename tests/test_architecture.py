@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import itertools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -341,6 +343,32 @@ def test_a_limit_that_nothing_reads_is_found() -> None:
     assert unused_limits([limits, user]) == {"TWO"}
 
 
+def test_every_limit_says_what_it_bounds() -> None:
+    """Each constant is followed by a sentence of its own: what is bounded, and why there."""
+    source = Module(Path("limits.py"), (PACKAGE / "limits.py").read_text(encoding="utf-8"))
+    assert not unexplained(source)
+
+
+def test_a_limit_without_a_sentence_is_found() -> None:
+    """No docstring, half a sentence, or one that leans on the line above."""
+    text = 'A = 1\nB = 2\n"""Things: enough."""\nC: int = 3\n"""… and more."""\nD = 4\n"""things"""'
+    assert unexplained(Module(Path("limits.py"), text)) == {"A", "C", "D"}
+
+
+def unexplained(module: Module) -> set[str]:
+    """The constants of a module that are not followed by a whole sentence."""
+    body = ast.parse(module.text).body
+    followed = {
+        name
+        for statement, after in itertools.pairwise(body)
+        if isinstance(after, ast.Expr)
+        and isinstance(after.value, ast.Constant)
+        and re.fullmatch(r"[A-Z][^…]*\.", str(after.value.value))
+        for name in assigned(statement)
+    }
+    return constants(module) - followed
+
+
 def unused_limits(sources: list[Module]) -> set[str]:
     """The constants of limits.py that no module reads, limits.py included."""
     (limits,) = (module for module in sources if module.path == Path("limits.py"))
@@ -357,10 +385,11 @@ def names_read(module: Module) -> Iterator[str]:
 
 def constants(module: Module) -> set[str]:
     """The names assigned at the top of a module."""
-    targets: list[ast.expr] = []
-    for node in ast.parse(module.text).body:
-        if isinstance(node, ast.Assign):
-            targets += node.targets
-        elif isinstance(node, ast.AnnAssign):
-            targets.append(node.target)
-    return {target.id for target in targets if isinstance(target, ast.Name)}
+    return {name for node in ast.parse(module.text).body for name in assigned(node)}
+
+
+def assigned(node: ast.stmt) -> Iterator[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    if isinstance(node, ast.AnnAssign):
+        targets = [node.target]
+    yield from (target.id for target in targets if isinstance(target, ast.Name))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passerelle.errors import ConfigError
-from passerelle.listen import Listen
+from passerelle.listen import ListenAddress
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from passerelle.listen import Listen
 )
 def test_addresses_as_people_write_them(text: str, host: str, port: int) -> None:
     """IPv4, IPv6 in brackets, names, and every address."""
-    assert Listen.parse(text) == Listen(host, port)
+    assert ListenAddress.parse(text) == ListenAddress(host, port)
 
 
 @pytest.mark.parametrize(
@@ -28,14 +28,14 @@ def test_addresses_as_people_write_them(text: str, host: str, port: int) -> None
 def test_others_get_an_example(text: str) -> None:
     """The sentence shows how to write it."""
     with pytest.raises(ConfigError, match=r"Write HOST:PORT"):
-        Listen.parse(text)
+        ListenAddress.parse(text)
 
 
 @given(st.text(max_size=30))
 def test_garbage_gives_only_config_errors(text: str) -> None:
     """No text raises anything else."""
     try:
-        found = Listen.parse(text)
+        found = ListenAddress.parse(text)
     except ConfigError:
         return
     assert 0 < found.port < 65536

@@ -17,7 +17,7 @@ from passerelle.demo.run import free_port
 from passerelle.errors import ConfigError, LocalError
 from passerelle.io.net.stun import find_class
 from passerelle.keyring import Keyring
-from passerelle.listen import Listen
+from passerelle.listen import ListenAddress
 from passerelle.serve import (
     ServeConfig,
     Servers,
@@ -62,7 +62,7 @@ def config(**changes: object) -> ServeConfig:
     options: dict[str, object] = {
         "name": "Test",
         "url": f"http://{HOST}:{port}/",
-        "listen": Listen(HOST, port),
+        "listen": ListenAddress(HOST, port),
         **changes,
     }
     return ServeConfig(**options)  # type: ignore[arg-type]
@@ -91,7 +91,7 @@ async def test_broker_and_exit_share_a_port(widget: Path) -> None:
 async def test_the_exit_may_have_a_port_of_its_own() -> None:
     """Then the broker's port answers for the broker only, and the other way round."""
     port = free_port()
-    own = config(exit_listen=Listen(HOST, port), exit_url=f"https://{HOST}:{port}")
+    own = config(exit_listen=ListenAddress(HOST, port), exit_url=f"https://{HOST}:{port}")
     async with Servers(own, Keyring.generate()) as servers:
         _, document = await fetch(f"{servers.invite.url}/v1/network")
         found = descriptor.verify(document, servers.invite.operator_key, now_s=0)
@@ -140,7 +140,7 @@ async def test_the_descriptor_says_whether_private_addresses_count(
 async def test_stun_is_answered_and_named() -> None:
     """Both ports are in the descriptor under the host of the URL, after those given."""
     one, two = free_udp_ports(2)
-    made = config(stun=("stun:stun.example:1",), stun_listen=Listen(HOST, one))
+    made = config(stun=("stun:stun.example:1",), stun_listen=ListenAddress(HOST, one))
     async with Servers(made, Keyring.generate()) as servers:
         _, document = await fetch(f"{servers.invite.url}/v1/network")
         found = descriptor.verify(document, servers.invite.operator_key, now_s=0)
@@ -152,7 +152,7 @@ async def test_stun_is_answered_and_named() -> None:
 def test_stun_needs_a_second_port() -> None:
     """Said before anything is opened."""
     with pytest.raises(ConfigError, match="two ports"):
-        Servers(config(stun_listen=Listen(HOST, 65535)), Keyring.generate())
+        Servers(config(stun_listen=ListenAddress(HOST, 65535)), Keyring.generate())
 
 
 async def test_ways_are_for_readers(widget: Path) -> None:
@@ -213,7 +213,7 @@ async def test_a_taken_port_is_named() -> None:
     first = config()
     port = free_port()
     second = config(
-        listen=first.listen, exit_listen=Listen(HOST, port), exit_url="https://exit.example"
+        listen=first.listen, exit_listen=ListenAddress(HOST, port), exit_url="https://exit.example"
     )
     async with Servers(first, keys):
         with pytest.raises(LocalError, match=f"Port {first.listen.port} on {HOST}"):
@@ -314,7 +314,9 @@ async def test_tls_is_served(certificate: tuple[Path, Path]) -> None:
     """With a certificate the same port speaks https."""
     port = free_port()
     own = config(
-        url=f"https://localhost:{port}", listen=Listen(HOST, port), tls=tls_context(*certificate)
+        url=f"https://localhost:{port}",
+        listen=ListenAddress(HOST, port),
+        tls=tls_context(*certificate),
     )
     trust = ssl.create_default_context(cafile=str(certificate[0]))
     async with Servers(own, Keyring.generate()) as servers:

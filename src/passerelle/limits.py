@@ -1,295 +1,300 @@
-"""Named bounds on everything a peer can grow. Each line: value, unit, reason."""
+"""Named bounds on everything that a peer can grow.
+
+The end of a name is its unit: `_BYTES`, `_CHARS`, `_S` for seconds; a name without one counts
+things. Each docstring says what is bounded, and why there.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
 KIB: Final = 1024
+"""Bytes in a kibibyte."""
 MIB: Final = 1024 * KIB
+"""Bytes in a mebibyte."""
 
 # --- link messages and frames (wire/envelope, wire/frames) ----------------------------------------
 LINK_MESSAGE_BYTES: Final = 16 * KIB
-"""Largest link message: what every browser's DataChannel carries whole (RFC 8831 §6.6)."""
+"""Longest link message: every browser's DataChannel carries that much whole (RFC 8831 §6.6)."""
 TLS_RECORD_OVERHEAD_BYTES: Final = 22
-"""TLS 1.3 record: 5 header, 1 content type, 16 tag (RFC 8446 §5.2)."""
+"""What TLS 1.3 adds to a record: 5 header, 1 content type, 16 tag (RFC 8446 §5.2)."""
 FRAME_HEADER_BYTES: Final = 3
+"""Header of a frame: one byte of type, two of length."""
 DATA_HEADER_BYTES: Final = FRAME_HEADER_BYTES + 8
+"""Header of a DATA frame: a frame's, and an offset of eight bytes."""
 ENVELOPE_BYTES: Final = 2
+"""What an envelope adds to a message beside padding: a length of two bytes."""
 RECORD_BYTES: Final = LINK_MESSAGE_BYTES - ENVELOPE_BYTES - TLS_RECORD_OVERHEAD_BYTES
-"""Plaintext of the largest TLS record that fits a link message, with or without envelope."""
+"""Longest plaintext of a TLS record: it fits one link message, in an envelope too."""
 DATA_BYTES: Final = RECORD_BYTES - DATA_HEADER_BYTES
-"""Payload of the largest DATA frame: one frame, one TLS record, one link message."""
+"""Longest payload of a DATA frame: one frame is one TLS record and one link message."""
 FRAME_BODY_BYTES: Final = LINK_MESSAGE_BYTES
-"""Largest frame body a peer may announce."""
+"""Longest frame body a peer may announce: no frame needs more than one message."""
 ACK_RANGES: Final = 32
-"""Out-of-order ranges in one ACK; more are left to later ACKs."""
+"""Out-of-order ranges in one ACK: it stays a small frame, and later ACKs have the rest."""
 ENVELOPED_MESSAGES: Final = 10
-"""First messages of a link, each way, that travel in a padded envelope."""
+"""Messages at the start of a link, each way, in padded envelopes: TLS's handshake is among them."""
 TICKET_BYTES: Final = 512
-"""Largest ticket as text."""
+"""Longest ticket as text: a signed one has about 150, and it travels in a WebSocket's header."""
 
 # --- signalling (wire/signalling, wire/rendezvous, wire/description) ------------------------------
 SIGNAL_MESSAGE_BYTES: Final = 8 * KIB
-"""Largest JSON message between volunteer and broker."""
+"""Longest JSON message between volunteer and broker: a friend's request in it has 5.4 KiB."""
 CANDIDATES: Final = 8
-"""ICE candidates in one description."""
+"""ICE candidates in one description: each makes the other side send packets somewhere."""
 CANDIDATE_PORTS: Final = 2
-"""… and of these on one address: what two STUN servers see of a symmetric NAT."""
+"""Candidates on one address: a symmetric NAT shows two STUN servers one port each."""
 OFFERS_PER_REQUEST: Final = 4
-"""Volunteers asked for in one rendezvous request."""
+"""Volunteers asked for in one rendezvous request: a client keeps three links by default."""
 LANES: Final = 4
-"""Links of one client through one volunteer."""
+"""Links of one client through one volunteer: each costs its browser a PeerConnection."""
 AVOIDED_VOLUNTEERS: Final = 16
-"""Volunteers one rendezvous request may ask not to be given."""
+"""Volunteers one rendezvous request may ask not to be given: as many as a session has links."""
 SEALED_SIZES: Final = (1 * KIB, 2 * KIB, 4 * KIB, 8 * KIB)
-"""Size classes of a sealed message's plaintext, in bytes."""
+"""Size classes of a sealed message's plaintext in bytes: an observer learns one of four sizes."""
 TOKEN_VOLUNTEERS: Final = 4096
-"""Volunteers the holders of one token may learn of in a day, at most."""
+"""Volunteers that the holders of one token may learn of in a day: a quarter of a full broker's."""
 PROOF_BITS: Final = 26
-"""Hardest proof of work a client does: a minute of an ordinary machine's time."""
+"""Zero bits of the hardest proof of work a client does: a minute of an ordinary machine's time."""
 RENDEZVOUS_CLOCK_SKEW_S: Final = 120
-"""Seconds a rendezvous request's time may differ from the broker's."""
+"""Difference between a request's time and the broker's: readers' clocks are seldom exact."""
 FRIEND_CLOCK_SKEW_S: Final = 900
-"""The same for a request that people carry by hand."""
+"""Difference of times for a request carried by hand: people need minutes to pass a text on."""
 FRIEND_REQUESTS: Final = 256
-"""Requests carried by hand that one broker answers at the same time; one from each volunteer."""
+"""Requests carried by hand that one broker answers at once: people carry few."""
 DESCRIPTOR_BYTES: Final = 64 * KIB
-"""Largest signed descriptor."""
+"""Longest signed descriptor: a browser fetches and checks it whole."""
 DESCRIPTOR_ENTRIES: Final = 256
-"""Brokers, exits or STUN servers in one descriptor."""
+"""Brokers, exits or STUN servers in one descriptor: four times the workers of one machine."""
 INVITE_CHARS: Final = 512
-"""Largest invite URL."""
+"""Longest invite: people send it as one line of text."""
 WAYS: Final = 8
-"""Ways to one broker, in a descriptor or an invite."""
+"""Ways to one broker in a descriptor or an invite: a client tries each of them."""
 TEXT_SEALED_BYTES: Final = 4 * KIB + 48
-"""Largest sealed message that travels as text: in a URL, whose length servers and caches limit to
-8 KB, or pasted by a person."""
+"""Longest sealed message that travels as text: servers and caches limit a URL to 8 KB."""
 AMP_PAGE_BYTES: Final = 160 * KIB
-"""Largest page from an AMP cache: a descriptor in base64url, and what the cache adds."""
+"""Longest page from an AMP cache: a descriptor in base64url, and what the cache adds."""
 
 # --- the client's local port (core/localport) -----------------------------------------------------
 PROXY_HEAD_BYTES: Final = 64 * KIB
-"""Largest HTTP request head an application may send; browsers stop at a few cookies of 4 KiB."""
+"""Longest HTTP request head of an application: browsers stop at a few cookies of 4 KiB."""
 
 # --- dialling at the exit (io/net/dns, io/net/dial) -----------------------------------------------
 DNS_LOOKUPS: Final = 512
-"""Names looked up at once; more are refused."""
+"""Names looked up at once: each may wait for seconds; more are refused."""
 DNS_CACHE: Final = 4096
-"""Names whose addresses are remembered."""
+"""Names whose addresses are remembered: an answer is kept for a minute at most."""
 DNS_ADDRESSES: Final = 64
-"""Addresses of one name that are looked at."""
+"""Addresses of one name that are looked at: a hostile answer may list thousands."""
 DIAL_ADDRESSES: Final = 8
-"""Addresses tried for one name; hostile answers may name hundreds of victims."""
+"""Addresses tried for one name: a hostile answer may name hundreds of victims."""
 OWN_ADDRESSES: Final = 4096
-"""Addresses of which it is remembered for a moment whether they are the exit's own."""
+"""Addresses remembered, for a moment, as the exit's own or not: the kernel is asked for each."""
 DIAL_TIMEOUT_S: Final = 15
-"""Seconds to resolve a name and connect: three SYN retransmissions, less than a browser waits."""
+"""Time to resolve a name and connect: three SYN retransmissions, less than a browser waits."""
 
 # --- session (core/tunnel/session, reassembly, estimator) -----------------------------------------
 SESSION_WINDOW_BYTES: Final = 8 * MIB
-"""Bytes beyond the in-order offset a receiver holds: 200 Mbit/s at 300 ms, with room to reorder."""
+"""What a receiver holds beyond the in-order offset: 200 Mbit/s at 300 ms, with room to reorder."""
 PENDING_SEGMENTS: Final = 16 * KIB
-"""Out-of-order segments held; bounds the bookkeeping of a peer that sends tiny ones."""
+"""Out-of-order segments held: a peer that sends tiny ones must not grow the bookkeeping."""
 LINKS_PER_SESSION: Final = 16
-"""Live links one session may hold, counting those that drain."""
+"""Links of one session, those that drain included: four volunteers with all their lanes."""
 LINK_WINDOW_FLOOR_BYTES: Final = 8 * KIB
-"""Smallest link window: keeps a slow link measurable without queueing much in front of it."""
+"""Smallest link window: a slow link stays measurable with little queued in front of it."""
 LINK_WINDOW_CAP_BYTES: Final = 4 * MIB
-"""Largest link window, and so the most a relay has to hold for one link and direction."""
+"""Largest link window: a relay may have to hold that much for one link and direction."""
 UNSENT_MOST_BYTES: Final = MIB
-"""Bytes waiting for links, HTTP/2's own answers included; a far side that makes them grow and
-takes none ends its session."""
+"""What waits for links, HTTP/2's answers included: a far side that asks and takes nothing ends."""
 UNSENT_BYTES: Final = 4 * LINK_MESSAGE_BYTES
-"""Bytes cut from streams ahead of the links: little, so that a quiet stream is not queued
-behind a busy one."""
+"""What is cut from streams ahead of the links: a quiet stream never queues behind a busy one."""
 LINK_OUTBOX_FRAMES: Final = 64
-"""PONGs waiting for one link; a flood of PINGs beyond is not answered."""
+"""PONGs that wait for one link: a flood of PINGs beyond them is not answered."""
 
 # --- servers (io/server/web) ----------------------------------------------------------------------
 HTTP_BODY_BYTES: Final = 64 * KIB
-"""Largest HTTP request body a handler may read whole."""
+"""Longest HTTP request body that a handler reads whole: eight times a sealed message."""
 HTTP_FIELD_BYTES: Final = 8 * KIB
-"""Longest request line, and longest header field."""
+"""Longest request line and header field: an AMP request's URL has 6 KB."""
 HTTP_HEADERS: Final = 64
-"""Header fields of one request."""
+"""Header fields of one request: browsers and proxies send far fewer."""
 HTTP_CONNECTIONS: Final = 19_000
-"""Connections open at once: below the usual limit of 20,000 open files, or what the system allows
-less FILES_KEPT."""
+"""Connections open at once: a process may usually open 20,000 files."""
 FILES_KEPT: Final = 256
-"""Open files that are kept for other uses."""
+"""Open files kept for other uses: connections may take the rest that the system allows."""
 HTTP_CONNECTIONS_OF_NETWORK: Final = 512
-"""… of one /24 or /56: volunteers, readers and their links behind one provider's NAT."""
+"""Connections of one /24 or /56: volunteers, readers and links behind one provider's NAT."""
 HTTP_BACKLOG: Final = 4096
-"""Connections waiting to be accepted: volunteers all come back at once after a restart."""
+"""Connections that wait to be accepted: all volunteers come back at once after a restart."""
 
 # --- broker ------------------------------------------------------------------------------------
 VOLUNTEERS: Final = 16_384
-"""Volunteers connected to one broker process; below its 20,000 open files."""
+"""Volunteers connected to one broker process: each holds one of its 20,000 open files."""
 PENDING_OFFERS: Final = 4096
-"""Offers that wait for their volunteers' answers, over all requests of one broker."""
+"""Offers that wait for volunteers' answers at one broker: it arranges a thousand a second."""
 RENDEZVOUS_NONCES: Final = 262_144
 """Nonces remembered against replay: 1,000 requests a second for twice the clock skew."""
 SIGNAL_BURST: Final = 64
-"""Messages a volunteer may send at once."""
+"""Messages a volunteer may send at once: answers and changes of an ordinary one are far fewer."""
 SIGNAL_MESSAGES_PER_S: Final = 2
-"""Messages a second a volunteer may go on sending."""
+"""Messages a second that a volunteer may go on sending: a busy one stays below."""
 SIGNAL_MESSAGES_PER_OFFER: Final = 4
 """Messages one offer entitles a volunteer to: an answer, and `ready` as its slots change."""
 DISCLOSED_VOLUNTEERS: Final = 16
-"""Volunteers one client network (/24 or /56) learns of in a day, without a token."""
+"""Volunteers that a client network (/24, /56) without a token learns of in a day: a censor asks."""
 UNSEEN_VOLUNTEERS: Final = 1024
-"""… and all clients together whose address nobody tells us."""
+"""Volunteers that all clients with unknown addresses learn of in a day: they share one count."""
 NETWORK_REQUESTS: Final = (64, 2.0)
-"""Requests of one client network: at once, and a second. Beyond, each needs a proof of work."""
+"""Requests of one client network, at once and a second: beyond, each needs a proof of work."""
 NETWORK_FLOOD: Final = (256, 16.0)
-"""… beyond which they are not even opened."""
+"""Requests of one client network, at once and a second: beyond, none is even opened."""
 TOKEN_REQUESTS: Final = (16, 0.2)
-"""Requests with one token: at once, and a second."""
+"""Requests with one token, at once and a second: they need no proof of work."""
 NETWORK_OFFERS: Final = 64
-"""Offers of one client network that wait for answers at once."""
+"""Offers of one client network that wait for answers at once: one network must not take all."""
 COUNTED_NETWORKS: Final = 65_536
-"""Client networks and tokens whose requests are counted."""
+"""Client networks and tokens whose requests are counted: those that asked last."""
 VOLUNTEERS_OF_NETWORK: Final = 256
-"""Volunteers of one /24 or /56 connected to one broker: a university, a provider's NAT."""
+"""Volunteers of one /24 or /56 at one broker: a university, or a provider's NAT."""
 WAITING_OFFERS: Final = 1024
-"""Offers that wait for a volunteer to come."""
+"""Offers that wait for a volunteer to come: each holds a request open for two seconds."""
 WAITING_OF_NETWORK: Final = 8
-"""… of one client network."""
+"""Offers of one client network that wait for a volunteer to come: two requests."""
 LINKS_REPORTED: Final = 65_536
-"""Links that an exit may still report on."""
+"""Links that exits may still report on: those that were arranged last."""
 FAILED_VOLUNTEERS: Final = 64
-"""Volunteers remembered as having failed one client network; the latest."""
+"""Volunteers remembered as having failed one client network: the latest of them."""
 DISCLOSURE_RECORDS: Final = 32_768
-"""Client networks and tokens of which is remembered what volunteers they know: 60 MB when full."""
+"""Client networks and tokens whose volunteers are remembered: 60 MB when all of them are full."""
 VOLUNTEER_NEIGHBOURHOODS: Final = 65_536
-"""Networks of volunteers whose reputation outlives their connections."""
+"""Networks of volunteers whose reputation outlives their connections: those heard of last."""
 WIDGET_FILE_BYTES: Final = 4 * MIB
-"""Largest widget file kept in memory."""
+"""Longest widget file: all files of the widget are kept in memory."""
 WIDGET_FILES: Final = 256
-"""Files one widget manifest may list."""
+"""Files that one widget manifest lists: a build has about twenty."""
 WIDGET_KEPT_FILES: Final = 1024
-"""Files of earlier widgets kept and served: some 60 builds, about 10 MB."""
+"""Files of earlier widgets that are kept and served: some 60 builds, about 10 MB."""
 
 # --- the bus between servers (io/server/bus, broker/cluster) --------------------------------------
 BUS_HANDLERS: Final = 4096
-"""Messages of one subject in work at once, and messages on their way out; more are dropped."""
+"""Messages of one subject in work at once, and messages on their way out: more are dropped."""
 BUS_AVOIDED: Final = 64
-"""Volunteers that another broker is asked to avoid."""
+"""Volunteers that another broker is asked to avoid: twice what one request can name."""
 BUS_BROKERS: Final = 256
-"""Brokers whose counts are kept for public display."""
+"""Brokers whose counts are kept for public display: as many as a descriptor may name."""
 
 # --- STUN (wire/stun, core/nat/stun_server) -------------------------------------------------------
 STUN_BYTES: Final = 1280
-"""Largest STUN message: what passes every path unbroken (RFC 8489 §6.1)."""
+"""Longest STUN message: every path carries that much unbroken (RFC 8489 §6.1)."""
 STUN_UNKNOWN: Final = 4
-"""Unknown attributes that an error names; more would make it longer than its request."""
+"""Unknown attributes that an error names: more would make it longer than its request."""
 STUN_WINDOW_S: Final = 10
-"""Seconds over which requests are counted."""
+"""Time over which a prefix's requests are counted: it is answered again soon after a flood."""
 STUN_REQUESTS: Final = 500
-"""Requests of one prefix answered in that time: four for each of a dozen people a second."""
+"""Requests of one prefix answered in STUN_WINDOW_S: four for each of a dozen people a second."""
 STUN_PREFIXES: Final = 65_536
-"""Prefixes counted at once."""
+"""Prefixes counted at once: sources can be forged, and must not fill the memory."""
 
 # --- streams (core/tunnel/streams) ----------------------------------------------------------------
 STREAMS_PER_SESSION: Final = 256
-"""Open streams in one session, each way."""
+"""Open streams in one session, each way: a browser opens about as many connections."""
 STREAM_WINDOW_BYTES: Final = 256 * KIB
-"""Bytes a stream may hold for an application that does not read, at first."""
+"""What a new stream may hold for an application that does not read."""
 STREAM_WINDOW_CAP_BYTES: Final = 4 * MIB
-"""… and once the application has shown that it keeps up: 100 Mbit/s at 300 ms."""
+"""What a stream may hold whose application has shown that it keeps up: 100 Mbit/s at 300 ms."""
 STREAM_GROWTH_BYTES: Final = 64 * MIB
-"""Growth beyond the first windows, all streams of a session together."""
+"""Growth beyond the first windows of all streams of a session: it bounds their memory."""
 CONNECTION_WINDOW_BYTES: Final = 16 * MIB
-"""At the exit, unread upload bytes of one session."""
+"""Upload of one session that sites have not read: it bounds an exit's memory."""
 STREAM_HEADER_BYTES: Final = 4 * KIB
-"""Size of a CONNECT request's or answer's headers (RFC 9113 §6.5.2)."""
+"""Size of a CONNECT request's or answer's headers (RFC 9113 §6.5.2): they hold one host name."""
 
 # --- datagrams (wire/capsule, io/tunnel/flow, client and exit/datagrams) --------------------------
 DATAGRAM_BYTES: Final = 65_527
 """Longest UDP payload: 65,535 less UDP's own header (RFC 9298 §5)."""
 FLOWS_PER_SESSION: Final = 128
-"""UDP flows among the streams of one session; half of them stay for TCP."""
+"""UDP flows among the streams of one session: half of the streams stay for TCP."""
 FLOW_QUEUE_S: Final = 0.25
-"""Seconds the oldest datagram of a flow's queue may have waited for the session; while it has
-waited longer, new ones are dropped. A time, not a size: it is as short on a slow way, and lets
-QUIC fill a long one."""
+"""Age of the oldest datagram in a flow's queue at which new ones are dropped: as short on a slow
+way as on a fast one, and long enough for QUIC to fill a long one."""
 FLOW_QUEUE_BYTES: Final = 256 * KIB
-"""… and the queue's size at most."""
+"""Size of a flow's queue: within its time a fast sender could fill the memory."""
 FLOW_WAITING_BYTES: Final = 64 * KIB
-"""Datagrams of one destination that wait for its flow to be opened."""
+"""Datagrams of one destination that wait for its flow to be opened: a handshake's first ones."""
 ASSOCIATION_FLOWS: Final = 64
-"""Destinations of one application's UDP association."""
+"""Destinations of one application's UDP association: half of the flows of a session."""
 CLIENT_ASSOCIATIONS: Final = 32
-"""UDP associations of applications at once."""
+"""UDP associations of applications at once: each holds a socket."""
 EXIT_FLOWS: Final = 8192
-"""UDP flows, and so sockets, at one exit process."""
+"""UDP flows at one exit process: each holds a socket, and links and TCP streams need theirs."""
 FLOW_BATCH: Final = 16
-"""Datagrams read from one socket before it is another's turn."""
+"""Datagrams read from one socket before another has its turn."""
 
 # --- shells (io/) ---------------------------------------------------------------------------------
 CHANNEL_CHUNKS: Final = 8192
-"""SCTP chunks a volunteer may leave incomplete or out of order on one DataChannel: a receive
-window of full packets, and as much again for small ones."""
+"""SCTP chunks incomplete or out of order on one DataChannel: a receive window of full packets, and
+as much again for small ones."""
 TRANSPORT_QUEUE_BYTES: Final = LINK_WINDOW_CAP_BYTES + MIB
-"""Messages a transport holds before they leave; the link's window keeps below it."""
+"""Messages that wait in a transport: the link's window keeps an honest one below it."""
 STREAM_SEND_BYTES: Final = 128 * KIB
-"""Bytes of one stream waiting for the session; its socket is not read beyond that."""
+"""Bytes of one stream that wait for the session: beyond, its socket is not read."""
 STREAM_CHUNK_BYTES: Final = LINK_MESSAGE_BYTES
-"""Most bytes one stream sends before it is another's turn."""
+"""Bytes that one stream sends before another has its turn: one link message."""
 SOCKET_READ_BYTES: Final = 64 * KIB
-"""Most bytes read from an application's or a site's socket at once."""
+"""Bytes read from an application's or a site's socket at once: four link messages."""
 
 # --- exit ---------------------------------------------------------------------------------------
 EXIT_LINKS: Final = 8192
-"""Links open at once at one exit process."""
+"""Links open at one exit process: each holds one of its 20,000 open files."""
 EXIT_SESSIONS: Final = 4096
-"""Sessions alive at once, those without links included."""
+"""Sessions alive at one exit process, those without links included: two links for each."""
 EXIT_ACCOUNTS: Final = 65_536
-"""Client tickets remembered with what they have used."""
+"""Client tickets remembered with what they have used: sixteen for each session."""
 EXIT_ACCOUNTS_SWEPT: Final = 8
-"""Old accounts looked at whenever one is added."""
+"""Old accounts looked at whenever one is added: expired ones leave faster than new ones come."""
 EXIT_REFUSALS_BURST: Final = 2000
-"""Streams beyond its quota that a session may ask for at once; more ends it."""
+"""Streams beyond its quota that a session may ask for at once: more ends it."""
 EXIT_REFUSALS_PER_S: Final = 20
-"""… and a second."""
+"""Streams a second beyond its quota that a session may go on asking for: more ends it."""
 STREAM_CONTROL_BURST: Final = 4096
 """HTTP/2 frames that move nothing (SETTINGS, PING, RST_STREAM, tiny WINDOW_UPDATEs, empty DATA) a
 far side may send at once: a browser that resets every stream it has, several times over."""
 STREAM_CONTROL_PER_S: Final = 512
-"""… and a second; more ends the session."""
+"""HTTP/2 frames a second that move nothing and a far side may go on sending: more ends the
+session."""
 STREAM_UPDATE_LEAST_BYTES: Final = KIB
-"""A smaller WINDOW_UPDATE counts as one that moves nothing."""
+"""Smallest WINDOW_UPDATE that counts as moving something: a flood of tiny ones costs work."""
 SITE_WRITE_BYTES: Final = 256 * KIB
-"""Bytes of one stream that wait for its site to read; then the client is stopped."""
+"""Bytes of one stream that wait for its site to read: beyond, the client is stopped."""
 CONFIG_FILE_BYTES: Final = MIB
-"""Largest configuration file."""
+"""Longest configuration file: a larger one is some other file, named by mistake."""
 FACE_FILES: Final = 4096
-"""Files in an exit's face."""
+"""Files of the site that an exit shows to strangers: their names are kept in memory."""
 FACE_PAGE_BYTES: Final = 256 * KIB
-"""Largest page for what is not there: it is kept in memory."""
+"""Longest page for what is not there: it is kept in memory."""
 LINK_TICKET_LIFE_S: Final = 600
-"""Longest life of a link ticket that an exit accepts."""
+"""Longest life of a link ticket that an exit accepts: used ones are remembered for that long."""
 LINK_TICKETS_USED: Final = 262_144
-"""Used link tickets remembered against a second use."""
+"""Used link tickets remembered against a second use: 400 a second for their longest life."""
 
 # --- client -------------------------------------------------------------------------------------
 CLIENT_CONNECTIONS: Final = 512
-"""Applications' connections to the local port at once."""
+"""Applications' connections to the local port at once: twice the streams of a session."""
 RANKED_WAYS: Final = 64
-"""Ways to brokers that are tried and remembered; a descriptor may list more."""
+"""Ways to brokers that are tried and remembered: a descriptor may list more."""
 
 # --- media links (core/media, io/webrtc/video) ----------------------------------------------------
 MEDIA_PACKETS: Final = 8192
-"""RTP packets missing, or waiting for a missing one: a link's window, and as many small ones."""
+"""RTP packets that are missing, or wait for a missing one: a window of full ones, twice."""
 MEDIA_FRAME_BYTES: Final = 256 * KIB
-"""Largest video frame: far beyond what a relay puts into one."""
+"""Longest video frame: twice what a relay puts into one."""
 MEDIA_HELD_BYTES: Final = LINK_WINDOW_CAP_BYTES + MIB
-"""Link messages that wait for one before them."""
+"""Link messages that wait for one before them: a link's window, and some to spare."""
 MEDIA_MESSAGES: Final = 8192
-"""… and how many: small ones too fit in a window."""
+"""Link messages, by number, that wait for one before them: small ones fill a window too."""
 MEDIA_MESSAGES_AHEAD: Final = 65_536
-"""How far ahead of the next message a number may be."""
+"""Distance of a message's number from the next one's: a number beyond is an invented one."""
 MESSAGE_NUMBERS: Final = 1 << 32
-"""Numbers of messages, modulo which they travel."""
+"""Numbers that messages have before they start again from 0: they travel as four bytes."""
 RESEND_GAPS: Final = 16
-"""Gaps named in one request to a relay."""
+"""Gaps named in one request to a relay: it stays a small message, and later ones have the rest."""

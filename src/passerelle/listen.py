@@ -11,7 +11,7 @@ LAST_PORT: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True)
-class Listen:
+class ListenAddress:
     """An address and port to accept connections on; an empty host means every address."""
 
     host: str

@@ -40,7 +40,7 @@ from passerelle.io.server.web import WebServer, application
 from passerelle.io.server.web import tls_context as tls_context
 from passerelle.io.tasks import TaskSet
 from passerelle.keyring import LIFETIME_S, Keyring
-from passerelle.listen import LAST_PORT, Listen
+from passerelle.listen import LAST_PORT, ListenAddress
 from passerelle.wire.bus import Subjects
 from passerelle.wire.descriptor import Descriptor
 from passerelle.wire.invite import Invite
@@ -66,8 +66,8 @@ class ServeConfig:
     """The network's name, shown to people."""
     url: str
     """Public base URL of the broker, https://…"""
-    listen: Listen
-    exit_listen: Listen | None = None
+    listen: ListenAddress
+    exit_listen: ListenAddress | None = None
     """Where the exit listens; None: on the broker's port."""
     exit_url: str | None = None
     """Public base URL of the exit, https://… or wss://…; None: the broker's."""
@@ -81,7 +81,7 @@ class ServeConfig:
     """The command line of each by its number; it comes with `workers`."""
     worker_environment: Mapping[str, str] = field(default_factory=dict)
     """Environment variables of the workers, beside this process's own."""
-    metrics_listen: Listen | None = None
+    metrics_listen: ListenAddress | None = None
     """Loopback address of `/metrics`: the broker's, and the exit's that is in this process."""
     bus: str | None = None
     """NATS server that several brokers and exits share; None: this process is alone."""
@@ -90,7 +90,7 @@ class ServeConfig:
     has_exit: bool = True
     """Whether exits are run here; if not, they are elsewhere, at `exit_url`."""
     stun: tuple[str, ...] = ()
-    stun_listen: Listen | None = None
+    stun_listen: ListenAddress | None = None
     """Where STUN is answered, on this port and the next; None: nowhere."""
     ways: tuple[Way, ...] = ()
     """Ways to the broker beside its own address, for readers whose network blocks that."""
@@ -166,7 +166,7 @@ class Servers:
         return self._descriptor.stun
 
     async def __aenter__(self) -> Self:
-        """Listen. Raises LocalError when a port or the bus cannot be opened."""
+        """ListenAddress. Raises LocalError when a port or the bus cannot be opened."""
         async with AsyncExitStack() as stack:
             config = self._config
             app = application()
@@ -304,7 +304,7 @@ def exit_urls(config: ServeConfig) -> dict[str, str]:
     }
 
 
-def stun_ports(listen: Listen) -> tuple[int, int]:
+def stun_ports(listen: ListenAddress) -> tuple[int, int]:
     """Return the two ports that STUN is answered on. Raises ConfigError."""
     if listen.port == LAST_PORT:
         raise ConfigError(
@@ -359,5 +359,5 @@ def is_reachable_by_browsers(url: str) -> bool:
     return parts.scheme == "https" or host in {"localhost", "::1"} or host.startswith("127.")
 
 
-def _server(app: web.Application, listen: Listen, config: ServeConfig) -> WebServer:
+def _server(app: web.Application, listen: ListenAddress, config: ServeConfig) -> WebServer:
     return WebServer(app, listen.host, listen.port, tls=config.tls, trusted=config.trusted_proxies)

@@ -561,15 +561,15 @@ def make_volunteer() -> list[str]:
 def make_friends() -> list[Json]:
     """Give pasted texts with the sealed message Python finds in them, or null; and the answer."""
     sealed = bytes(range(256)) * 5
-    text = friend.encode(friend.Kind.ASK, sealed)
+    text = friend.encode(friend.TextKind.ASK, sealed)
     texts = [
         text,
         f"> Hello! Please paste this:\n\n{text}\nThank you.",
         text.upper().replace("\n", "\r\n \t"),
         text.replace("\n", ""),
         "> " + text.replace("\n", "\n> "),
-        friend.encode(friend.Kind.ASK, b""),
-        friend.encode(friend.Kind.ANSWER, sealed),
+        friend.encode(friend.TextKind.ASK, b""),
+        friend.encode(friend.TextKind.ANSWER, sealed),
         text[:-1],
         text[:-5] + ".",
         text.replace("a", "b", 5),
@@ -585,10 +585,10 @@ def make_friends() -> list[Json]:
 
 def _pasted(text: str) -> Json:
     try:
-        sealed = friend.decode(friend.Kind.ASK, text)
+        sealed = friend.decode(friend.TextKind.ASK, text)
     except ConfigError:
         return {"sealed": None, "answer": None}
-    answer = friend.encode(friend.Kind.ANSWER, sealed)
+    answer = friend.encode(friend.TextKind.ANSWER, sealed)
     return {"sealed": base64.b64encode(sealed).decode(), "answer": answer}
 
 

@@ -10,6 +10,7 @@ from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import bus
 from passerelle.wire.bus import (
     BrokerCount,
+    BusClientProfile,
     Complaint,
     ExitLoad,
     LinkOutcome,
@@ -17,12 +18,11 @@ from passerelle.wire.bus import (
     OfferPlaced,
     PlaceOffer,
     Subjects,
-    Who,
 )
 from passerelle.wire.rendezvous import Answer, Miss
 from tests.broker.parties import offer
 
-WHO = Who(NatClass.RESTRICTED, b"\xc0\x00\x02", "DE", 64496, b"key", 16, False)
+WHO = BusClientProfile(NatClass.RESTRICTED, b"\xc0\x00\x02", "DE", 64496, b"key", 16, False)
 MESSAGES: list[Message] = [
     PlaceOffer("one", offer(), WHO, 3, (b"handle-1", b"handle-2"), 4.5),
     OfferPlaced(Miss.NO_ANSWER),

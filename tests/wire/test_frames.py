@@ -118,7 +118,7 @@ def test_unknown_types_are_skipped() -> None:
 def test_frames_before_a_bad_one_are_delivered() -> None:
     """The reader works in order: what came whole before the fault was yielded."""
     reader = FrameReader()
-    found = reader.feed(frames.encode(Ping(1)) + raw(frames.Type.PING, b"short"))
+    found = reader.feed(frames.encode(Ping(1)) + raw(frames.FrameType.PING, b"short"))
     assert next(found) == Ping(1)
     with pytest.raises(PeerError):
         next(found)
@@ -127,31 +127,31 @@ def test_frames_before_a_bad_one_are_delivered() -> None:
 @pytest.mark.parametrize(
     ("kind", "body"),
     [
-        (frames.Type.HELLO, b"\1\1" + SESSION),
-        (frames.Type.HELLO, struct.pack("!BB16sQ", 1, 1, SESSION, 0) + b"\xff"),
+        (frames.FrameType.HELLO, b"\1\1" + SESSION),
+        (frames.FrameType.HELLO, struct.pack("!BB16sQ", 1, 1, SESSION, 0) + b"\xff"),
         (
-            frames.Type.HELLO,
+            frames.FrameType.HELLO,
             struct.pack("!BB16sQ", 1, 1, SESSION, 0) + b"t" * (limits.TICKET_BYTES + 1),
         ),
-        (frames.Type.WELCOME, b"\1"),
-        (frames.Type.REFUSED, b""),
-        (frames.Type.REFUSED, b"\xff"),
-        (frames.Type.DATA, bytes(7)),
-        (frames.Type.DATA, bytes(8)),
-        (frames.Type.DATA, struct.pack("!Q", 2**63 - 2) + b"ab"),
-        (frames.Type.ACK, bytes(17)),
-        (frames.Type.ACK, bytes(18) + b"\0"),
-        (frames.Type.ACK, bytes(18) + struct.pack("!II", 0, 5)),
-        (frames.Type.ACK, bytes(18) + struct.pack("!II", 5, 0)),
-        (frames.Type.ACK, bytes(18) + struct.pack("!IIII", 5, 5, 10, 1)),
-        (frames.Type.ACK, bytes(18) + struct.pack("!IIII", 5, 5, 2, 1)),
-        (frames.Type.PING, bytes(9)),
-        (frames.Type.PONG, bytes(7)),
-        (frames.Type.CLOSE, b"\0"),
-        (frames.Type.CLOSE, b"\xee\0"),
+        (frames.FrameType.WELCOME, b"\1"),
+        (frames.FrameType.REFUSED, b""),
+        (frames.FrameType.REFUSED, b"\xff"),
+        (frames.FrameType.DATA, bytes(7)),
+        (frames.FrameType.DATA, bytes(8)),
+        (frames.FrameType.DATA, struct.pack("!Q", 2**63 - 2) + b"ab"),
+        (frames.FrameType.ACK, bytes(17)),
+        (frames.FrameType.ACK, bytes(18) + b"\0"),
+        (frames.FrameType.ACK, bytes(18) + struct.pack("!II", 0, 5)),
+        (frames.FrameType.ACK, bytes(18) + struct.pack("!II", 5, 0)),
+        (frames.FrameType.ACK, bytes(18) + struct.pack("!IIII", 5, 5, 10, 1)),
+        (frames.FrameType.ACK, bytes(18) + struct.pack("!IIII", 5, 5, 2, 1)),
+        (frames.FrameType.PING, bytes(9)),
+        (frames.FrameType.PONG, bytes(7)),
+        (frames.FrameType.CLOSE, b"\0"),
+        (frames.FrameType.CLOSE, b"\xee\0"),
     ],
 )
-def test_bad_bodies_are_malformed(kind: frames.Type, body: bytes) -> None:
+def test_bad_bodies_are_malformed(kind: frames.FrameType, body: bytes) -> None:
     """Too short, too long, unknown codes, unordered ranges: `malformed`, naming the frame only."""
     with pytest.raises(PeerError, match=kind.name) as caught:
         read([raw(kind, body)])
@@ -160,10 +160,10 @@ def test_bad_bodies_are_malformed(kind: frames.Type, body: bytes) -> None:
 
 def test_announced_length_is_limited() -> None:
     """The header alone is enough to refuse a frame that would have to be buffered."""
-    at_limit = struct.pack("!BH", frames.Type.PADDING, limits.FRAME_BODY_BYTES)
+    at_limit = struct.pack("!BH", frames.FrameType.PADDING, limits.FRAME_BODY_BYTES)
     assert read([at_limit + bytes(limits.FRAME_BODY_BYTES)]) == [Padding(limits.FRAME_BODY_BYTES)]
     with pytest.raises(PeerError) as caught:
-        read([struct.pack("!BH", frames.Type.PADDING, limits.FRAME_BODY_BYTES + 1)])
+        read([struct.pack("!BH", frames.FrameType.PADDING, limits.FRAME_BODY_BYTES + 1)])
     assert caught.value.code is LinkCode.LIMIT
 
 
@@ -175,7 +175,7 @@ def test_ack_ranges_are_limited() -> None:
     assert frame.ranges == many[: limits.ACK_RANGES]
     body = bytes(18) + b"".join(struct.pack("!II", start, 5) for start, _ in many)
     with pytest.raises(PeerError) as caught:
-        read([raw(frames.Type.ACK, body)])
+        read([raw(frames.FrameType.ACK, body)])
     assert caught.value.code is LinkCode.MALFORMED
 
 

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from passerelle import limits
 from passerelle.errors import ConfigError
 from passerelle.wire import friend
-from passerelle.wire.friend import Kind, decode, encode, is_whole
+from passerelle.wire.friend import TextKind, decode, encode, is_whole
 
 SEALED = bytes(range(256)) * 4
-TEXT = encode(Kind.ASK, SEALED)
+TEXT = encode(TextKind.ASK, SEALED)
 
 
-@given(st.sampled_from(Kind), st.binary(max_size=limits.TEXT_SEALED_BYTES))
-def test_round_trip(kind: Kind, sealed: bytes) -> None:
+@given(st.sampled_from(TextKind), st.binary(max_size=limits.TEXT_SEALED_BYTES))
+def test_round_trip(kind: TextKind, sealed: bytes) -> None:
     """What a person copies is what the other gets; lines stay short."""
     text = encode(kind, sealed)
     assert decode(kind, text) == sealed
@@ -30,14 +30,14 @@ def test_round_trip(kind: Kind, sealed: bytes) -> None:
 def test_what_chats_and_mail_do_to_it_does_no_harm(before: str, line_end: str, upper: bool) -> None:
     """Other line ends, quotation marks, capitals, and words around it."""
     text = before.replace(":", "") + TEXT.replace("\n", line_end) + " Good luck."
-    assert decode(Kind.ASK, text.upper() if upper else text) == SEALED
+    assert decode(TextKind.ASK, text.upper() if upper else text) == SEALED
 
 
-@given(st.text() | st.text(alphabet="passerlk-1: .a2>\n").map(Kind.ASK.value.__add__))
+@given(st.text() | st.text(alphabet="passerlk-1: .a2>\n").map(TextKind.ASK.value.__add__))
 def test_any_text_is_read_or_refused(text: str) -> None:
     """Nothing but bytes or a sentence for a person comes of it."""
     try:
-        decode(Kind.ASK, text)
+        decode(TextKind.ASK, text)
     except ConfigError as error:
         assert str(error).endswith("."), error  # noqa: PT017
 
@@ -51,7 +51,7 @@ def test_no_altered_letter_is_missed(at: int, letter: str) -> None:
     if altered.replace("\n", "") == TEXT.replace("\n", "") or TEXT[place] == "\n":
         return
     with pytest.raises(ConfigError, match="altered"):
-        decode(Kind.ASK, altered)
+        decode(TextKind.ASK, altered)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_no_altered_letter_is_missed(at: int, letter: str) -> None:
         ("", "no text of Passerelle's"),
         ("hello", "no text of Passerelle's"),
         ("passerelle-ask2: abcd.", "no text of Passerelle's"),
-        (encode(Kind.ANSWER, SEALED), "other one of the two texts"),
+        (encode(TextKind.ANSWER, SEALED), "other one of the two texts"),
         (TEXT[:-1], "cut off"),
         (TEXT[:300], "cut off"),
         (TEXT[:300] + ".", "altered"),
@@ -72,19 +72,19 @@ def test_no_altered_letter_is_missed(at: int, letter: str) -> None:
 )
 def test_the_person_learns_what_is_wrong(text: str, reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
-        decode(Kind.ASK, text)
+        decode(TextKind.ASK, text)
 
 
 def test_texts_have_a_limit() -> None:
     """Neither written nor read beyond it."""
     with pytest.raises(ValueError, match="too long"):
-        encode(Kind.ASK, bytes(limits.TEXT_SEALED_BYTES + 1))
-    largest = encode(Kind.ASK, bytes(limits.TEXT_SEALED_BYTES))
+        encode(TextKind.ASK, bytes(limits.TEXT_SEALED_BYTES + 1))
+    largest = encode(TextKind.ASK, bytes(limits.TEXT_SEALED_BYTES))
     assert len(largest) < friend.TEXT_CHARS
-    assert decode(Kind.ASK, largest) == bytes(limits.TEXT_SEALED_BYTES)
+    assert decode(TextKind.ASK, largest) == bytes(limits.TEXT_SEALED_BYTES)
     longer = base64.b32encode(bytes(limits.TEXT_SEALED_BYTES + 1 + 4)).decode().rstrip("=")
     with pytest.raises(ConfigError, match="altered"):
-        decode(Kind.ASK, f"passerelle-ask1: {longer}.")
+        decode(TextKind.ASK, f"passerelle-ask1: {longer}.")
 
 
 def test_lines_are_read_until_the_full_stop() -> None:

@@ -2,8 +2,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from passerelle import limits
-from passerelle.wire import signed_text as stamp
-from passerelle.wire import tickets, tokens
+from passerelle.wire import signed_text, tickets, tokens
 from passerelle.wire.tickets import Ticket, TicketKind
 from passerelle.wire.tokens import Token
 
@@ -29,7 +28,7 @@ def test_a_ticket_is_no_token() -> None:
     "payload", [b"", b"\xc0", b"\x93\x01\x02\x03", tokens._encoder.encode([b"i" * 16, 1, 0])]
 )
 def test_a_well_signed_nonsense_is_no_token(payload: bytes) -> None:
-    text = stamp.sign(payload, KEY, b"passerelle token 1 ")
+    text = signed_text.sign(payload, KEY, b"passerelle token 1 ")
     assert tokens.read(text, KEYS, now_s=0) is None
 
 

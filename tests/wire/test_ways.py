@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passerelle.wire import ways
-from passerelle.wire.ways import AmpWay, DirectWay, FrontedWay, Target, Way
+from passerelle.wire.ways import AmpWay, DirectWay, FrontedWay, RequestTarget, Way
 
 BROKER = "https://broker.example/net"
 PATH = "/v1/network"
@@ -80,25 +80,25 @@ def test_bad_ways_are_left_out(item: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("way", "target"),
     [
-        (DirectWay(), Target("https://broker.example/net/v1/network")),
+        (DirectWay(), RequestTarget("https://broker.example/net/v1/network")),
         (
             FrontedWay("https://cdn.example/b", "popular.example:8443"),
-            Target("https://popular.example:8443/b/v1/network", "cdn.example"),
+            RequestTarget("https://popular.example:8443/b/v1/network", "cdn.example"),
         ),
         (
             AmpWay("https://cache.example"),
-            Target("https://broker-example.cache.example/c/s/broker.example/net/v1/network"),
+            RequestTarget("https://broker-example.cache.example/c/s/broker.example/net/v1/network"),
         ),
         (
             AmpWay("https://cache.example", "popular.example", "https://other.example"),
-            Target(
+            RequestTarget(
                 "https://popular.example/c/s/other.example/v1/network",
                 "other-example.cache.example",
             ),
         ),
     ],
 )
-def test_where_a_request_goes(way: Way, target: Target) -> None:
+def test_where_a_request_goes(way: Way, target: RequestTarget) -> None:
     """The name that a censor sees is the front's, where there is one."""
     assert way.target(BROKER, PATH) == target
 

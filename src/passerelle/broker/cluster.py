@@ -226,9 +226,9 @@ class BrokerCluster:
         return bus.BrokerCount(self._name, len(pool), pool.available, dict(pool.countries()))
 
 
-def _to_wire(client: ClientProfile) -> bus.Who:
+def _to_wire(client: ClientProfile) -> bus.BusClientProfile:
     location = client.location
-    return bus.Who(
+    return bus.BusClientProfile(
         nat=client.nat,
         site=location.site,
         country=location.country,
@@ -239,7 +239,7 @@ def _to_wire(client: ClientProfile) -> bus.Who:
     )
 
 
-def _from_wire(who: bus.Who) -> ClientProfile:
+def _from_wire(who: bus.BusClientProfile) -> ClientProfile:
     return ClientProfile(
         nat=who.nat,
         location=PeerLocation(site=who.site, country=who.country, asn=who.asn),

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from passerelle.client.rendezvous import BrokerSilent
 from passerelle.errors import ConfigError
 from passerelle.wire import friend
-from passerelle.wire.friend import Kind
+from passerelle.wire.friend import TextKind
 
 Swap = Callable[[str, str], Awaitable[str]]
 """Show the person the text to send, and why if it is not the first time; return what is pasted."""
@@ -25,14 +25,14 @@ class FriendMethod:
         Waits for as long as it takes. Cancelling gives up.
         """
         try:
-            text = friend.encode(Kind.ASK, sealed)
+            text = friend.encode(TextKind.ASK, sealed)
         except ValueError:
             raise BrokerSilent("the request is too long to be pasted") from None
         complaint = ""
         while True:
             pasted = await self._swap(text, complaint)
             try:
-                return friend.decode(Kind.ANSWER, pasted)
+                return friend.decode(TextKind.ANSWER, pasted)
             except ConfigError as error:
                 complaint = str(error)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from passerelle.commands.running import say, until_interrupted
-from passerelle.listen import Listen
+from passerelle.listen import ListenAddress
 
 if TYPE_CHECKING:
     from passerelle.client.notices import Notice
@@ -72,7 +72,7 @@ def client(
     from passerelle.client.state import default_path  # noqa: PLC0415
     from passerelle.wire.invite import parse  # noqa: PLC0415
 
-    address = Listen.parse(listen)
+    address = ListenAddress.parse(listen)
     config = ClientConfig(
         invite=parse(invite),
         listen_host=address.host or "127.0.0.1",

@@ -17,10 +17,10 @@ from passerelle import interrupt
 from passerelle.commands.exit_options import ExitOptions, takes_exit_options
 from passerelle.commands.running import forever, log_to_stderr
 from passerelle.errors import ConfigError
-from passerelle.listen import LAST_PORT, Listen
+from passerelle.listen import LAST_PORT, ListenAddress
 
 if TYPE_CHECKING:
-    from passerelle.exit.process import ListenAddresses
+    from passerelle.exit.process import ListenSettings
     from passerelle.exit.settings import ExitSettings
 
 
@@ -82,21 +82,21 @@ def worker_line(state: Path, listen: str, exits: ExitOptions) -> Callable[[int],
     return lambda number: [*line, "--worker", str(number)]
 
 
-def shifted(address: Listen, number: int) -> Listen:
+def shifted(address: ListenAddress, number: int) -> ListenAddress:
     """Return where worker `number` listens. Raises ConfigError beyond the last port."""
     port = address.port + number - 1
     if port > LAST_PORT:
         raise ConfigError(f"Worker {number} would have port {port}. Begin at a lower one.")
-    return Listen(address.host, port)
+    return ListenAddress(address.host, port)
 
 
-def _addresses(number: int, listen: str, exits: ExitOptions) -> ListenAddresses:
-    from passerelle.exit.process import ListenAddresses  # noqa: PLC0415 - --help does not need it
+def _addresses(number: int, listen: str, exits: ExitOptions) -> ListenSettings:
+    from passerelle.exit.process import ListenSettings  # noqa: PLC0415 - --help does not need it
 
-    address = shifted(Listen.parse(listen), number)
+    address = shifted(ListenAddress.parse(listen), number)
     metrics = exits.metrics_listen
-    shown = shifted(Listen.parse(metrics), number) if metrics else None
-    return ListenAddresses(
+    shown = shifted(ListenAddress.parse(metrics), number) if metrics else None
+    return ListenSettings(
         address.host,
         address.port,
         tls=exits.tls(),
@@ -109,7 +109,7 @@ async def _serve(
     number: int,
     state: Path,
     settings: ExitSettings,
-    addresses: ListenAddresses,
+    addresses: ListenSettings,
     exits: ExitOptions,
     *,
     is_worker: bool,

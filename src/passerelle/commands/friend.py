@@ -14,7 +14,7 @@ import typer
 from passerelle import interrupt
 from passerelle.commands.running import say
 from passerelle.errors import ConfigError
-from passerelle.listen import Listen
+from passerelle.listen import ListenAddress
 
 if TYPE_CHECKING:
     from passerelle.client.notices import Notice
@@ -62,7 +62,7 @@ def friend(
     from passerelle.client.state import default_path  # noqa: PLC0415
     from passerelle.wire.invite import parse  # noqa: PLC0415
 
-    address = Listen.parse(listen)
+    address = ListenAddress.parse(listen)
     paste = Paste()
     config = ClientConfig(
         invite=parse(invite),

@@ -16,7 +16,7 @@ from passerelle.commands.exit import shifted, worker_line
 from passerelle.commands.exit_options import ExitOptions, takes_exit_options
 from passerelle.commands.running import forever, log_to_stderr, say, until_interrupted
 from passerelle.errors import ConfigError
-from passerelle.listen import Listen
+from passerelle.listen import ListenAddress
 
 if TYPE_CHECKING:
     from passerelle.wire.ways import Way
@@ -179,8 +179,8 @@ def serve(
     config = servers.ServeConfig(
         name=name,
         url=url,
-        listen=Listen.parse(listen),
-        exit_listen=Listen.parse(exit_listen) if exit_listen else None,
+        listen=ListenAddress.parse(listen),
+        exit_listen=ListenAddress.parse(exit_listen) if exit_listen else None,
         exit_url=exit_url,
         tls=exits.tls(),
         settings=exits.settings(),
@@ -195,7 +195,7 @@ def serve(
         network_volunteers=disclose,
         minimum=_release(minimum_version) if minimum_version else None,
         stun=tuple(stun or ()),
-        stun_listen=Listen.parse(stun_listen) if stun_listen else None,
+        stun_listen=ListenAddress.parse(stun_listen) if stun_listen else None,
         ways=(*_ways("fronted", fronted or []), *_ways("amp", amp or [])),
         direct=exits.direct,
         private_candidates=private_candidates,
@@ -265,6 +265,6 @@ def _ways(kind: str, texts: Sequence[str]) -> Iterator[Way]:
             ) from error
 
 
-def _metrics_at(text: str | None, workers: int) -> Listen | None:
+def _metrics_at(text: str | None, workers: int) -> ListenAddress | None:
     """Return where this process shows its numbers: on the port after its workers'."""
-    return shifted(Listen.parse(text), workers + 1) if text else None
+    return shifted(ListenAddress.parse(text), workers + 1) if text else None

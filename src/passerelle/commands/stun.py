@@ -9,7 +9,7 @@ import typer
 
 from passerelle.commands.running import forever, log_to_stderr, until_interrupted
 from passerelle.errors import ConfigError
-from passerelle.listen import Listen
+from passerelle.listen import ListenAddress
 
 if TYPE_CHECKING:
     from passerelle.core.address.host import IPAddress
@@ -67,8 +67,10 @@ def parse(listen: str, other: str | None, public: list[str]) -> StunSettings:
     from passerelle.io.net.stun import StunSettings  # noqa: PLC0415 - see above
     from passerelle.serve import stun_ports  # noqa: PLC0415 - see above
 
-    first = Listen.parse(listen)
-    second = Listen.parse(other) if other else Listen(first.host, stun_ports(first)[1])
+    first = ListenAddress.parse(listen)
+    second = (
+        ListenAddress.parse(other) if other else ListenAddress(first.host, stun_ports(first)[1])
+    )
     if first.port == second.port:
         raise ConfigError(
             "--listen and --other have the same port. What a NAT does shows only at two: choose "

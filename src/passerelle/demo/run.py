@@ -26,7 +26,7 @@ from passerelle.errors import ConfigError, LocalError
 from passerelle.exit.settings import ExitSettings
 from passerelle.io.server.web import WebServer
 from passerelle.keyring import Keyring
-from passerelle.listen import Listen
+from passerelle.listen import ListenAddress
 from passerelle.serve import BUILT_WIDGET, ServeConfig, Servers
 
 HOST: Final = "127.0.0.1"
@@ -142,7 +142,7 @@ class Demo:
         config = ServeConfig(
             name="Passerelle demo",
             url=f"http://{HOST}:{port}",
-            listen=Listen(HOST, port),
+            listen=ListenAddress(HOST, port),
             settings=ExitSettings(
                 policy=ConnectionPolicy(
                     allow=(ipaddress.ip_network(f"{HOST}/32"),), ports=frozenset({site_port})

@@ -19,7 +19,7 @@ from passerelle.wire.bus import Subjects
 
 
 @dataclass(frozen=True, slots=True)
-class ListenAddresses:
+class ListenSettings:
     """Where an exit listens."""
 
     host: str
@@ -39,7 +39,7 @@ class ExitProcess:
     """
 
     def __init__(
-        self, config: ExitConfig, addresses: ListenAddresses, *, bus_url: str | None = None
+        self, config: ExitConfig, addresses: ListenSettings, *, bus_url: str | None = None
     ) -> None:
         """Make nothing yet: it needs a running event loop.
 

@@ -1,8 +1,9 @@
 """Messages that pass through an AMP cache: out in a URL's path, back on a valid AMP HTML page.
 
 A cache fetches a page by GET from the address that the URL names, accepts it only if it is valid
-AMP HTML, and may change it: minify it, add attributes and scripts, rewrite links. So the message
-is the text of `<pre>` elements, `1` and base64url in lines; blanks and line ends do not count.
+AMP HTML, and may change it: minify it, add attributes and scripts, rewrite links. The message is
+the text of `<pre>` elements, which survives that: `1` and base64url in lines. Blanks and line ends
+do not count.
 
 URL of a cached page: `https://PREFIX.CACHE/c/s/HOST/PATH`, where PREFIX is HOST with each `-`
 doubled and each `.` made a `-`, or a hash of HOST where that is no DNS label (without `/s` for
@@ -38,7 +39,7 @@ _BOILERPLATE: Final = (
     + ";".join(f"{vendor}animation:none" for vendor in ("-webkit-", "-moz-", "-ms-", ""))
     + "}</style></noscript>"
 )
-"""Word for word what a validator wants to find."""
+"""The style that every AMP page must hold: a validator compares it word for word."""
 _PAGE: Final = (
     '<!doctype html><html amp lang="en"><head><meta charset="utf-8">'
     '<script async src="https://cdn.ampproject.org/v0.js"></script><title>Notes</title>'
@@ -57,7 +58,7 @@ def page(message: bytes, url: str) -> bytes:
 
 
 def message(page: bytes) -> bytes:
-    """Return what a page, as a cache gives it, holds. Raises PeerError(MALFORMED or LIMIT)."""
+    """Return the message on a page that came from a cache. Raises PeerError(MALFORMED or LIMIT)."""
     if len(page) > limits.AMP_PAGE_BYTES:
         raise PeerError(LinkCode.LIMIT, "an AMP page too large")
     text = b"".join(b"".join(found.split()) for found in _ELEMENT.findall(page))
@@ -84,7 +85,8 @@ def cache_prefix(host: str) -> str:
     try:
         name = host.encode("ascii").decode("idna")
         label = name.replace("-", "--").replace(".", "-")
-        # Hyphens where punycode has them would make another name of it (RFC 5891 §4.2.3.1).
+        # A label with hyphens in third and fourth place would be read as punycode (RFC 5891
+        # §4.2.3.1).
         label = f"0-{label}-0" if label[2:4] == "--" else label
         label = label.encode("idna").decode("ascii")
     except UnicodeError:

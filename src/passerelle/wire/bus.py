@@ -1,11 +1,11 @@
 """What the servers of one network say to each other on their bus (`io/server/bus`).
 
-Messages are MessagePack arrays in the order of the fields below; unknown subjects are nobody's.
-Subjects begin with `passerelle.1.` and the network's name on the bus, `NETWORK` below: 16 digits of
-the hexadecimal SHA-256 of the key that tickets are checked with, so that networks may share a NATS
-server.
+Messages are MessagePack arrays in the order of the fields below. A server ignores subjects that it
+does not know. Subjects begin with `passerelle.1.` and the network's name on the bus, `NETWORK`
+below: 16 digits of the hexadecimal SHA-256 of the key that tickets are checked with, so that
+networks may share a NATS server.
 
-| subject | who → who | message |
+| subject | from → to | message |
 |---|---|---|
 | `NETWORK.place.CLASS` | broker → one of the group `brokers` | `PlaceOffer`; answer `OfferPlaced` |
 | `NETWORK.complaint` | broker → all brokers | `Complaint` |
@@ -13,9 +13,9 @@ server.
 | `NETWORK.exit` | exit → all brokers, every few seconds | `ExitLoad` |
 | `NETWORK.broker` | broker → all brokers, every few seconds | `BrokerCount` |
 
-CLASS is the client's NAT class: a broker listens to those whose clients its free volunteers can
-reach. The bus carries session descriptions and coarse networks of people on their way, as
-a broker does; it stores nothing, and belongs on a private network of the operator's.
+CLASS is the client's NAT class: a broker listens for those classes that its free volunteers can
+reach. Like a broker, the bus carries session descriptions and coarse networks of people, and stores
+nothing. It belongs on a private network of the operator's.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Meta
 
+from passerelle import limits
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire.description import Description
 from passerelle.wire.rendezvous import Answer, Miss, VolunteerHandle
@@ -40,8 +41,8 @@ TicketId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Key = Annotated[bytes, Meta(max_length=32)]
 
 
-class Who(msgspec.Struct, frozen=True, array_like=True):
-    """What matching knows of a client: `core.matching.peers.ClientProfile`."""
+class BusClientProfile(msgspec.Struct, frozen=True, array_like=True):
+    """A `core.matching.peers.ClientProfile`: what matching knows of a client."""
 
     nat: NatClass
     site: Annotated[bytes, Meta(max_length=16)] | None
@@ -56,35 +57,35 @@ class Who(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PlaceOffer(msgspec.Struct, frozen=True, array_like=True):
-    """Place this offer on a volunteer of yours."""
+    """A broker asks another one to place an offer on a volunteer of its own."""
 
     exit_id: ExitId
     offer: Description
-    who: Who
+    who: BusClientProfile
     lanes: Annotated[int, Meta(ge=0, le=3)]
-    avoid: Annotated[tuple[VolunteerHandle, ...], Meta(max_length=64)]
+    avoid: Annotated[tuple[VolunteerHandle, ...], Meta(max_length=limits.BUS_AVOIDED)]
     left_s: Annotated[float, Meta(gt=0, le=60)]
-    """How long the answer is waited for."""
+    """The broker that asks waits so long for an answer."""
 
     def __repr__(self) -> str:
         return "<offer withheld>"
 
 
 class OfferPlaced(msgspec.Struct, frozen=True, array_like=True):
-    """What became of it."""
+    """What became of a `PlaceOffer`."""
 
     result: Answer | Miss
 
 
 class Complaint(msgspec.Struct, frozen=True, array_like=True):
-    """A client found no way through a volunteer, which may be yours."""
+    """A client found no way through a volunteer; the broker that has the volunteer takes note."""
 
-    who: Who
+    who: BusClientProfile
     volunteer: VolunteerHandle
 
 
 class LinkOutcome(msgspec.Struct, frozen=True, array_like=True):
-    """How a link did whose ticket may be yours: see `exit.reports.LinkReport`."""
+    """How a link did: an `exit.reports.LinkReport` for the broker that signed the link's ticket."""
 
     exit_id: ExitId
     ticket_id: TicketId
@@ -107,7 +108,7 @@ class ExitLoad(msgspec.Struct, frozen=True, array_like=True):
     sessions: Natural
     links: Natural
     most_links: Natural
-    """Links it can hold at once."""
+    """Links that the exit can hold at once."""
     draining: bool = False
 
 
@@ -115,7 +116,7 @@ class BrokerCount(msgspec.Struct, frozen=True, array_like=True):
     """How many volunteers a broker has, for public display."""
 
     broker: Annotated[str, Meta(min_length=8, max_length=64)]
-    """A name drawn at its start."""
+    """A name that the broker draws at its start."""
     volunteers: Natural
     available: Natural
     countries: Annotated[dict[Annotated[str, Meta(max_length=2)], Natural], Meta(max_length=300)]
@@ -143,7 +144,7 @@ class Subjects:
     """The subjects of one network."""
 
     def __init__(self, ticket_key: Ed25519PublicKey) -> None:
-        """`ticket_key` is what the network's brokers sign tickets with."""
+        """`ticket_key` checks the tickets of the network's brokers."""
         name = hashlib.sha256(ticket_key.public_bytes_raw()).hexdigest()[:16]
         self._stem = f"passerelle.1.{name}"
         self.complaint = f"{self._stem}.complaint"
@@ -152,5 +153,5 @@ class Subjects:
         self.broker = f"{self._stem}.broker"
 
     def place(self, nat: NatClass) -> str:
-        """Return where offers of clients of one NAT class go."""
+        """Return the subject of offers whose clients have one NAT class."""
         return f"{self._stem}.place.{nat.value}"

@@ -19,7 +19,7 @@ DATAGRAM: Final = 0x00
 UDP_CONTEXT: Final = 0x00
 INTEGER_MOST: Final = 2**62 - 1
 _CONTEXT_BYTES: Final = 8
-"""Longest form of a context id; RFC 9000 does not ask for the shortest."""
+"""Length of the longest form of a context id: RFC 9000 does not demand the shortest one."""
 
 
 def encode_integer(value: int) -> bytes:
@@ -48,18 +48,21 @@ def encode_datagram(payload: bytes) -> bytes:
 
 
 class CapsuleDecoder:
-    """Finds the UDP payloads in one direction of one stream. Holds at most one capsule."""
+    """Finds the UDP payloads in one direction of one stream.
+
+    Holds at most one incomplete capsule, of at most `limits.DATAGRAM_BYTES` and a few bytes more.
+    """
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._skip = 0
-        """Bytes still to come of a capsule that is skipped."""
+        """Bytes that are still to come of a capsule that is skipped."""
 
     def receive(self, data: bytes) -> list[bytes]:
         """Take bytes in any chunks; return the payloads that are complete.
 
-        Raises PeerError(MALFORMED) for a datagram without a context id or longer than UDP carries:
-        RFC 9298 §5 wants the stream, and no more than it, broken off.
+        Raises PeerError(MALFORMED) for a datagram without a context id or longer than UDP carries.
+        RFC 9298 §5 demands that this stream alone is broken off then.
         """
         self._buffer += data
         payloads: list[bytes] = []
@@ -70,7 +73,10 @@ class CapsuleDecoder:
         return payloads
 
     def _step(self, offset: int, payloads: list[bytes]) -> int | None:
-        """Pass over the next capsule, or what is here of a skipped one; None if more must come."""
+        """Return the offset behind the next capsule, or behind what is here of a skipped one.
+
+        None if more bytes must come first.
+        """
         buffer = self._buffer
         if self._skip:
             here = min(self._skip, len(buffer) - offset)

@@ -1,4 +1,4 @@
-"""What a relay and its two sides say about a link, beside the link's own bytes.
+"""Control messages of a link: what a relay and its two sides say beside the link's own bytes.
 
 A relay cannot write inside a link's TLS. On both of its sides, DataChannel and WebSocket, binary
 messages are the link's and are copied untouched; *text* messages are between the relay and that
@@ -6,12 +6,12 @@ side, and are never copied. Each is one JSON object with a `type`; unknown types
 
 | type           | from → to            | meaning                                                |
 |----------------|----------------------|--------------------------------------------------------|
-| `drain`        | relay → client, exit | this link will close within two seconds: move off it   |
-| `lane`         | client → relay       | one more link through you, with this description       |
-| `lane_answer`  | relay → client       | my half of it                                          |
-| `lane_refused` | relay → client       | no: I help as many as I may, or cannot                 |
-| `got`          | client → relay       | on a media link: what I have, forget it                |
-| `resend`       | client → relay       | on a media link: what I miss, send it again            |
+| `drain`        | relay → client, exit | the link will close within two seconds                 |
+| `lane`         | client → relay       | the client wants one more link, with this description  |
+| `lane_answer`  | relay → client       | the relay's half of that link                          |
+| `lane_refused` | relay → client       | the relay helps as many as it may, or cannot           |
+| `got`          | client → relay       | media link: the relay may forget what the client has   |
+| `resend`       | client → relay       | media link: the relay sends again what the client lacks |
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Lane(_Message, frozen=True, tag="lane"):
 
     lane: LaneNumber
     ticket: Annotated[str, Meta(max_length=limits.TICKET_BYTES)]
-    """A link ticket of its own, from the rendezvous reply."""
+    """The new link's own ticket, from the rendezvous reply."""
     description: Description
 
     def __repr__(self) -> str:
@@ -75,7 +75,7 @@ class Resend(_Message, frozen=True, tag="resend"):
         tuple[tuple[MessageNumber, MessageNumber], ...],
         Meta(min_length=1, max_length=limits.RESEND_GAPS),
     ]
-    """(first, end), the end exclusive; numbers wrap at 2^32."""
+    """Each gap as (first, end), the end exclusive; numbers wrap at 2^32."""
 
 
 Control = Drain | Lane | LaneAnswer | LaneRefused | Got | Resend

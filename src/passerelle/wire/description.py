@@ -18,16 +18,18 @@ from msgspec import Meta
 from passerelle import limits
 
 IceText = Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]+\Z")]
-"""ICE characters only (RFC 8839 §5.4). `$` would let a newline end the text."""
+"""Text of ICE characters only (RFC 8839 §5.4). The pattern ends in backslash Z, because `$` matches
+before a newline too."""
 
 DATA_CHANNEL_ID = 0
-"""Both sides create the link's DataChannel as negotiated, with this id: it is usable as soon as
-SCTP is, without a round trip for DCEP."""
+"""Id of a link's DataChannel. Both sides create it as negotiated, so it can be used as soon as SCTP
+can, without a round trip for DCEP."""
 
 MEDIA_VERSION = 1
 """Format of the frames of a media link (`core.media.video`)."""
 MESSAGE_NUMBER_BYTES = 4
-"""In front of each binary message to the client on a media link's DataChannel: its number."""
+"""Length of the number in front of each binary message to the client on a media link's
+DataChannel."""
 
 
 class Setup(enum.Enum):
@@ -39,14 +41,14 @@ class Setup(enum.Enum):
 
 
 class CandidateKind(enum.Enum):
-    """ICE candidate type; relayed and TCP candidates do not exist for us."""
+    """ICE candidate type; relayed and TCP candidates are never used."""
 
     HOST = "host"
     REFLEXIVE = "srflx"
 
 
 class Candidate(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A UDP address a peer may be found at. Never logged: use `Description`'s repr."""
+    """A UDP address at which a peer may be found. Its `repr` withholds it."""
 
     kind: CandidateKind
     ip: Annotated[str, Meta(min_length=2, max_length=45)]
@@ -61,11 +63,14 @@ class Candidate(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
 
 
 def canonical(text: str) -> str:
-    """Return the one form of an address; ValueError when `text` is none that a peer may name."""
+    """Return the canonical form of an IP address.
+
+    Raises ValueError when `text` is no address that a peer may name.
+    """
     address = ipaddress.ip_address(text)
     if isinstance(address, ipaddress.IPv6Address) and (
-        # A zone may hold any text, line ends included, and means nothing on another machine. How
-        # a mapped address is written depends on the version of Python.
+        # A zone may hold any text, line ends included, and means nothing on another machine. A
+        # mapped address is written in another way by each version of Python.
         address.scope_id is not None or address.ipv4_mapped is not None
     ):
         raise ValueError("an IPv6 address with a zone, or a mapped one")
@@ -82,12 +87,12 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     setup: Setup
     candidates: Annotated[tuple[Candidate, ...], Meta(max_length=limits.CANDIDATES)] = ()
     media: Annotated[int, Meta(ge=1, le=255)] | msgspec.UnsetType = msgspec.UNSET
-    """Format of the frames of a media link: in an offer the newest one known, in an answer the one
-    used. Unset where there is no video."""
+    """Format of a media link's frames: an offer names the newest one its sender knows, an answer
+    the one that is used. Unset where there is no video."""
 
     @property
     def has_media(self) -> bool:
-        """Whether a video belongs to it."""
+        """Whether a video belongs to the transport."""
         return self.media is not msgspec.UNSET
 
     def with_candidates(self, candidates: Iterable[Candidate]) -> Self:

@@ -1,8 +1,8 @@
 """The signed network descriptor: the one document everybody in a network trusts.
 
-On the wire it is JSON, `{"payload": TEXT, "signature": BASE64}`: `payload` is itself JSON text,
-and the Ed25519 signature covers a context string and that text's exact UTF-8 bytes, so nobody
-has to agree on a canonical form.
+On the wire it is JSON, `{"payload": TEXT, "signature": BASE64}`. `payload` is itself JSON text. The
+Ed25519 signature covers a context string and that text's exact UTF-8 bytes, so no canonical form of
+JSON is needed.
 """
 
 from __future__ import annotations
@@ -29,17 +29,18 @@ Url = Annotated[str, Meta(min_length=8, max_length=256)]
 
 
 class BrokerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A broker: where it is, which keys it holds, and how readers get there."""
+    """A broker: its address, its keys, and the ways by which readers reach it."""
 
     url: Url
-    """https://…, without a trailing slash."""
+    """Base URL (`https:`), without a trailing slash."""
     seal_key: Key
-    """X25519: rendezvous requests are sealed to it."""
+    """X25519 key to which rendezvous requests are sealed."""
     ticket_key: Key
-    """Ed25519: its tickets are signed with it."""
+    """Ed25519 key that checks the broker's tickets."""
     ways: Annotated[tuple[dict[str, Any], ...], Meta(max_length=limits.WAYS)] = ()
-    """All ways there (`wire.ways`), the best first; without any, `url` is the only one. Kinds that
-    a later version adds must not keep this one from reading the rest."""
+    """All ways to the broker (`wire.ways`), the best first; without any, `url` is the only one.
+    They stay undecoded here, so that this version can read a descriptor with kinds of a later
+    one."""
 
     def __post_init__(self) -> None:
         _require_scheme(self.url, "https", "http")
@@ -51,27 +52,27 @@ class BrokerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ExitEntry(msgspec.Struct, frozen=True):
-    """An exit: where volunteers connect, and the key it must prove."""
+    """An exit: the address that volunteers connect to, and the key that it must prove to have."""
 
     id: ExitId
     url: Url
-    """wss://…: the link endpoint."""
+    """URL of the link endpoint (`wss:`)."""
     spki_sha256: Annotated[tuple[Key, ...], Meta(min_length=1, max_length=4)]
-    """SHA-256 of the key its link TLS presents (SPKI); more than one while keys change."""
+    """SHA-256 of the public key in the exit's link TLS (SPKI); several while keys change."""
     direct: bool = False
-    """Whether clients may open links themselves, without a volunteer: for networks where UDP is
-    blocked. The exit's address is then exposed to censors."""
+    """Whether clients may open links themselves, without a volunteer, as networks that block UDP
+    need. The exit's address is then exposed to censors."""
 
     def __post_init__(self) -> None:
         _require_scheme(self.url, "wss", "ws")
 
 
 class Descriptor(msgspec.Struct, frozen=True):
-    """One deployment. Unknown fields are ignored: later versions may add some."""
+    """One network. Unknown fields are ignored, because later versions may add some."""
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     issued_s: Annotated[int, Meta(ge=0, lt=2**48)]
-    """Unix time; of two descriptors the later one counts."""
+    """Unix time of the signature; of two descriptors the later one counts."""
     expires_s: Annotated[int, Meta(ge=0, lt=2**48)]
     brokers: Annotated[
         tuple[BrokerEntry, ...], Meta(min_length=1, max_length=limits.DESCRIPTOR_ENTRIES)
@@ -85,7 +86,7 @@ class Descriptor(msgspec.Struct, frozen=True):
     ] = ()
     """STUN servers, as `stun:host:port`."""
     private_candidates: bool = False
-    """Whether peers may name private addresses: this network is a laboratory's."""
+    """Whether peers may name private addresses, as in a laboratory."""
     format: int = FORMAT
 
     def exit(self, exit_id: str) -> ExitEntry | None:
@@ -94,7 +95,7 @@ class Descriptor(msgspec.Struct, frozen=True):
 
 
 def _require_scheme(url: str, *schemes: str) -> None:
-    # urlsplit drops line ends and does not look at the port until it is asked.
+    # urlsplit drops line ends, and checks the port only when it is read.
     if not url.isprintable() or " " in url:
         raise ValueError("a URL with blanks or control characters")
     parts = urlsplit(url)
@@ -122,8 +123,8 @@ def sign(descriptor: Descriptor, operator_key: Ed25519PrivateKey) -> bytes:
 def verify(document: bytes, operator_key: bytes, *, now_s: float) -> Descriptor:
     """Return the descriptor if `operator_key` (32 bytes) signed it and it has not expired.
 
-    Raises ConfigError with a sentence for a person: the network's operator, or somebody between,
-    has to put it right.
+    Raises ConfigError with a sentence for a person: only the network's operator, or somebody on the
+    way, can put it right.
     """
     if len(document) > limits.DESCRIPTOR_BYTES:
         raise _bad("is too large")

@@ -1,9 +1,9 @@
 """The padded envelope around the first messages of a link.
 
-The sizes of a nested TLS handshake are a known fingerprint, and TLS itself offers no way to pad
-them. So the first `limits.ENVELOPED_MESSAGES` messages each way are `length u16, TLS bytes,
-padding`; all later messages are bare TLS bytes. Padding lies outside the link's TLS and inside
-the transport's encryption: an observer of the network sees only the sum.
+The sizes of a nested TLS handshake are a known fingerprint, and TLS offers no way to pad them.
+Therefore the first `limits.ENVELOPED_MESSAGES` messages each way are `length u16, TLS bytes,
+padding`, and all later messages are bare TLS bytes. Padding lies outside the link's TLS and inside
+the transport's encryption, so an observer of the network sees only the sum of both.
 """
 
 from __future__ import annotations

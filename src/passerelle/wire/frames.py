@@ -54,8 +54,8 @@ _MAX_ACK_DELAY = 0xFFFF
 _MAX_OFFSET = (1 << 63) - 1
 
 
-class Type(enum.IntEnum):
-    """The type byte."""
+class FrameType(enum.IntEnum):
+    """The first byte of a frame."""
 
     HELLO = 1
     WELCOME = 2
@@ -72,12 +72,12 @@ class Type(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Client's first frame: join this link to a session."""
+    """The client's first frame: it joins this link to a session."""
 
     session_id: bytes = field(repr=False)
-    """16 random bytes chosen by the client; only client and exit ever see them."""
+    """16 random bytes that the client chooses; only client and exit ever see them."""
     may_create: bool
-    """True until the client has seen a WELCOME: the exit may start the session."""
+    """Whether the exit may start the session: true until the client has seen a WELCOME."""
     received: int
     ticket: str = field(repr=False)
     version: int = VERSION
@@ -85,18 +85,18 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """Exit's first frame: the link is in use."""
+    """The exit's first frame: the link is in use."""
 
     resumed: bool
     received: int
     window_bytes: int
-    """Bytes beyond `received` that each side may have outstanding."""
+    """Bytes that each side may send beyond `received`."""
     version: int = VERSION
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Exit's first frame instead of WELCOME; the link closes."""
+    """The exit's first frame instead of WELCOME; then the link closes."""
 
     code: LinkCode
 
@@ -111,26 +111,26 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """What has arrived."""
+    """What the sender of the frame has received."""
 
     on_link: int
     delay_s: float
-    """Time since the last DATA counted in `on_link` arrived, 0 to 6.5535 s."""
+    """Time since the last DATA that `on_link` counts arrived, 0 to 6.5535 s."""
     in_order: int
     ranges: tuple[tuple[int, int], ...] = ()
-    """Absolute (start, end) offsets beyond `in_order`, ascending and apart."""
+    """Ranges beyond `in_order` as absolute (start, end) offsets, ascending and apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """Ask for a PONG with the same token."""
+    """A question for a PONG with the same token."""
 
     token: int
 
 
 @dataclass(frozen=True, slots=True)
 class Pong:
-    """Answer to a PING."""
+    """The answer to a PING, with its token."""
 
     token: int
 
@@ -144,7 +144,7 @@ class Padding:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """This link will close soon; move off it."""
+    """The link will close soon; its session moves to other links."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +157,10 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class WindowFrame:
-    """How much the other side may have unacknowledged on this link; 0: find out yourself.
+    """PACE: how many bytes the other side may have unacknowledged on this link.
 
-    Comes from a receiver that sees more of the path than acknowledgements show.
+    A receiver sends it that sees more of the path than acknowledgements show. With 0 the other side
+    finds its window out by itself again.
     """
 
     window_bytes: int
@@ -183,35 +184,37 @@ def _encode(frame: Frame) -> bytes:
     match frame:
         case Data(offset, payload):
             length = len(payload)
-            return b"".join((_DATA_HEADER.pack(Type.DATA, 8 + length, offset), payload))
+            return b"".join((_DATA_HEADER.pack(FrameType.DATA, 8 + length, offset), payload))
         case Ack():
-            return _frame(Type.ACK, _encode_ack(frame))
+            return _frame(FrameType.ACK, _encode_ack(frame))
         case Ping(token):
-            return _frame(Type.PING, _OFFSET.pack(token))
+            return _frame(FrameType.PING, _OFFSET.pack(token))
         case Pong(token):
-            return _frame(Type.PONG, _OFFSET.pack(token))
+            return _frame(FrameType.PONG, _OFFSET.pack(token))
         case Padding(length):
-            return _frame(Type.PADDING, bytes(length))
+            return _frame(FrameType.PADDING, bytes(length))
         case Drain():
-            return _frame(Type.DRAIN, b"")
+            return _frame(FrameType.DRAIN, b"")
         case Close(code, ends_session):
-            return _frame(Type.CLOSE, _CLOSE.pack(code, ends_session))
+            return _frame(FrameType.CLOSE, _CLOSE.pack(code, ends_session))
         case WindowFrame(window_bytes):
-            return _frame(Type.PACE, _PACE.pack(window_bytes))
+            return _frame(FrameType.PACE, _PACE.pack(window_bytes))
         case Hello(session_id, may_create, received, ticket, version):
             if len(session_id) != SESSION_ID_BYTES:
                 raise ValueError("a session id has 16 bytes")
             body = _HELLO.pack(version, may_create, session_id, received)
-            return _frame(Type.HELLO, body + ticket.encode("ascii"))
+            return _frame(FrameType.HELLO, body + ticket.encode("ascii"))
         case Welcome(resumed, received, window_bytes, version):
-            return _frame(Type.WELCOME, _WELCOME.pack(version, resumed, received, window_bytes))
+            return _frame(
+                FrameType.WELCOME, _WELCOME.pack(version, resumed, received, window_bytes)
+            )
         case Refused(code):
-            return _frame(Type.REFUSED, _CODE.pack(code))
+            return _frame(FrameType.REFUSED, _CODE.pack(code))
         case _:
             assert_never(frame)
 
 
-def _frame(kind: Type, body: bytes) -> bytes:
+def _frame(kind: FrameType, body: bytes) -> bytes:
     return _HEADER.pack(kind, len(body)) + body
 
 
@@ -233,7 +236,7 @@ class FrameReader:
         self._rest = b""
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Yield the frames that `data` completes. DATA payloads are views into it.
+        """Yield the frames that `data` completes. DATA payloads are views into `data`.
 
         Raises PeerError(MALFORMED or LIMIT); the link cannot be read further after that.
         """
@@ -262,7 +265,7 @@ def _decode(kind: int, body: memoryview) -> Frame | None:
     try:
         return decoder(body)
     except (struct.error, ValueError) as error:
-        raise PeerError(LinkCode.MALFORMED, f"a bad {Type(kind).name} frame") from error
+        raise PeerError(LinkCode.MALFORMED, f"a bad {FrameType(kind).name} frame") from error
 
 
 def _decode_data(body: memoryview) -> Data:
@@ -307,15 +310,15 @@ def _decode_close(body: memoryview) -> Close:
 
 
 _DECODERS: dict[int, Callable[[memoryview], Frame]] = {
-    Type.HELLO: _decode_hello,
-    Type.WELCOME: _decode_welcome,
-    Type.REFUSED: lambda body: Refused(LinkCode(_CODE.unpack_from(body)[0])),
-    Type.DATA: _decode_data,
-    Type.ACK: _decode_ack,
-    Type.PING: lambda body: Ping(_OFFSET.unpack(body)[0]),
-    Type.PONG: lambda body: Pong(_OFFSET.unpack(body)[0]),
-    Type.PADDING: lambda body: Padding(len(body)),
-    Type.DRAIN: lambda _body: Drain(),
-    Type.CLOSE: _decode_close,
-    Type.PACE: lambda body: WindowFrame(_PACE.unpack(body)[0]),
+    FrameType.HELLO: _decode_hello,
+    FrameType.WELCOME: _decode_welcome,
+    FrameType.REFUSED: lambda body: Refused(LinkCode(_CODE.unpack_from(body)[0])),
+    FrameType.DATA: _decode_data,
+    FrameType.ACK: _decode_ack,
+    FrameType.PING: lambda body: Ping(_OFFSET.unpack(body)[0]),
+    FrameType.PONG: lambda body: Pong(_OFFSET.unpack(body)[0]),
+    FrameType.PADDING: lambda body: Padding(len(body)),
+    FrameType.DRAIN: lambda _body: Drain(),
+    FrameType.CLOSE: _decode_close,
+    FrameType.PACE: lambda body: WindowFrame(_PACE.unpack(body)[0]),
 }

@@ -1,9 +1,10 @@
-"""Sealed messages as text that people copy and paste: a reader and a friend who volunteers.
+"""Sealed messages as text that a reader and a friend who volunteers copy and paste.
 
 `passerelle-ask1:LETTERS.` goes from reader to friend, `passerelle-answer1:LETTERS.` back. LETTERS
 are base32 (RFC 4648 §6, in lower case, unpadded) of the sealed message and the first 4 bytes of
-its SHA-256. Letters and digits only, because chats make other things of `_`, `*` and `-`. Blanks,
-line ends, case and a mail program's `>` do not count, nor does what stands before or after.
+its SHA-256. The text has letters and digits only, because chats turn `_`, `*` and `-` into
+formatting. Blanks, line ends, case, a mail program's `>`, and what stands before or after do not
+count.
 """
 
 from __future__ import annotations
@@ -22,19 +23,19 @@ from passerelle.errors import ConfigError
 _CHECK_BYTES: Final = 4
 _LINE_CHARS: Final = 72
 TEXT_CHARS: Final = 4 * limits.TEXT_SEALED_BYTES
-"""Longest pasted text that is looked at."""
+"""Length up to which a pasted text is looked at."""
 
 
-class Kind(enum.Enum):
-    """Which of the two texts."""
+class TextKind(enum.Enum):
+    """The two texts, by what they begin with."""
 
     ASK = "passerelle-ask1:"
-    """From the reader: who answers it becomes the reader's bridge."""
+    """The reader's text; whoever answers it becomes the reader's volunteer."""
     ANSWER = "passerelle-answer1:"
-    """From the friend."""
+    """The friend's text, which goes back to the reader."""
 
 
-def encode(kind: Kind, sealed: bytes) -> str:
+def encode(kind: TextKind, sealed: bytes) -> str:
     """Return `sealed` as text in lines. Raises ValueError when it is too long to be pasted."""
     if len(sealed) > limits.TEXT_SEALED_BYTES:
         raise ValueError("a message too long for a text")
@@ -47,13 +48,13 @@ def is_whole(text: str) -> bool:
     return text.rstrip().endswith(".") or len(text) > TEXT_CHARS
 
 
-def decode(kind: Kind, text: str) -> bytes:
+def decode(kind: TextKind, text: str) -> bytes:
     """Return the sealed message in a pasted text.
 
     Raises ConfigError with a sentence for the person who pasted it.
     """
     lowered = text[:TEXT_CHARS].lower()
-    other = Kind.ANSWER if kind is Kind.ASK else Kind.ASK
+    other = TextKind.ANSWER if kind is TextKind.ASK else TextKind.ASK
     found = re.search(re.escape(kind.value) + r"([a-z2-7\s>]*)(.?)", lowered, re.DOTALL)
     if found is None:
         if other.value in lowered:

@@ -1,8 +1,8 @@
 """Invite URLs: where a network's descriptor is, and the key that must have signed it.
 
 `https://broker.example/#KEY`, with KEY the operator's Ed25519 public key in base64url (43
-characters). Readers' invites may go on with ways to the broker beside its own address, each after
-a `&`: see `wire.ways`. The fragment never leaves the program that was given the URL.
+characters). A reader's invite may go on with ways to the broker beside its own address
+(`wire.ways`), each after a `&`. The fragment never leaves the program that was given the URL.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Invite:
 
     @property
     def plain(self) -> Self:
-        """The invite without its ways: what volunteers get, whose networks block nothing."""
+        """The invite without its ways, for volunteers: their networks block nothing."""
         return replace(self, ways=())
 
     def __str__(self) -> str:

@@ -2,8 +2,9 @@
 
 A request is one message sealed to the broker's key (HPKE, RFC 9180, base mode: DHKEM(X25519),
 HKDF-SHA256, ChaCha20-Poly1305), padded to a size class, with the time, a nonce and a reply key;
-the reply is sealed to that key. So it can travel by any method, and a CDN, cache or mailbox in
-the middle learns nothing but a size class.
+the reply is sealed to that key. Therefore a request can travel by any method: a CDN, cache or
+mailbox in the middle learns nothing but a size class. HPKE draws a fresh key for each message by
+itself, the only randomness in `wire/`.
 
 Sealed bytes: `enc (32) ‖ ciphertext`, of `length u16 ‖ MessagePack ‖ zeros` padded to one of
 `limits.SEALED_SIZES`. HPKE's `info` names the direction; the reply's also holds the request's
@@ -49,7 +50,7 @@ class Miss(enum.Enum):
     """Why one offer of a request got no answer."""
 
     NO_VOLUNTEER = "no_volunteer"
-    """Nobody is waiting."""
+    """No volunteer waits for offers."""
     NO_ANSWER = "no_answer"
     """A volunteer was asked and did not answer in time, or declined."""
 
@@ -61,7 +62,7 @@ class Refusal(enum.Enum):
     UNKNOWN_EXIT = "unknown_exit"
     BUSY = "busy"
     PROOF = "proof"
-    """Too many ask: ask again with a proof of work of `RendezvousReply.proof_bits`."""
+    """Too many ask; the client may ask again with a proof of work of `proof_bits` in the reply."""
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,49 +70,49 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     description: Description
     volunteer: VolunteerHandle
-    """Opaque; names this volunteer in later requests of the same client."""
+    """Opaque name of this volunteer in later requests of the same client."""
     lane_tickets: Annotated[
         tuple[Annotated[str, Meta(max_length=limits.TICKET_BYTES)], ...],
         Meta(max_length=limits.LANES - 1),
     ] = ()
-    """Link tickets for more links through the same volunteer (`wire.control.Lane`)."""
+    """Tickets for more links through the same volunteer (`wire.control.Lane`)."""
 
 
 class RendezvousRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Ask for one volunteer per offer, all towards the same exit."""
+    """A client asks for one volunteer per offer, all towards the same exit."""
 
     version: VersionNumber
     time_s: Annotated[int, Meta(ge=0, lt=2**48)]
     """Unix time at the client."""
     nonce: Annotated[bytes, Meta(min_length=16, max_length=16)]
     reply_key: Annotated[bytes, Meta(min_length=32, max_length=32)]
-    """X25519 public key the reply is sealed to; fresh for every request."""
+    """X25519 public key to which the reply is sealed; fresh for every request."""
     offers: Annotated[
         tuple[Description, ...], Meta(min_length=1, max_length=limits.OFFERS_PER_REQUEST)
     ]
     exit: ExitId | None = None
     """The exit that holds the client's session; None lets the broker choose."""
     avoid: Annotated[tuple[VolunteerHandle, ...], Meta(max_length=limits.AVOIDED_VOLUNTEERS)] = ()
-    """Volunteers the client has links through already, or does not want."""
+    """Volunteers that the client has links through already, or does not want."""
     failed: Annotated[tuple[VolunteerHandle, ...], Meta(max_length=limits.AVOIDED_VOLUNTEERS)] = ()
     """Volunteers through which no link came about since the last request; avoided as well."""
     lanes: Annotated[int, Meta(ge=0, le=limits.LANES - 1)] = 0
-    """Lane tickets wanted with each answer."""
+    """Lane tickets that the client wants with each answer."""
     nat: NatClass = NatClass.UNKNOWN
-    """The client's."""
+    """NAT class of the client."""
     software: Annotated[str, Meta(max_length=64)] = ""
-    """Name and release, `passerelle/0.1.0`."""
+    """Name and release of the client, such as `passerelle/0.1.0`."""
     token: Annotated[str, Meta(max_length=limits.TICKET_BYTES)] = ""
-    """An operator's word for this reader (`wire.tokens`)."""
+    """Token of this reader (`wire.tokens`), if an operator gave it one."""
     proof: Annotated[bytes, Meta(max_length=8)] = b""
-    """Proof of work (`core.matching.proof`)."""
+    """Proof of work (`core.matching.proof`), if one was asked for."""
 
     def __repr__(self) -> str:
         return f"<rendezvous request with {len(self.offers)} offers>"
 
 
 class RendezvousReply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One answer or miss per offer, in their order."""
+    """The broker's reply: one answer or miss per offer, in their order."""
 
     exit: ExitId | None = None
     answers: Annotated[tuple[Answer | Miss, ...], Meta(max_length=limits.OFFERS_PER_REQUEST)] = ()
@@ -120,9 +121,9 @@ class RendezvousReply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refusal: Refusal | None = None
     retry_after_s: Annotated[float, Meta(ge=0, le=3600)] = 0.0
     proof_bits: Annotated[int, Meta(ge=0, le=limits.PROOF_BITS)] = 0
-    """Zero bits that the proof in the next request must have."""
+    """Zero bits that the proof of work in the next request must have."""
     minimum: Annotated[str, Meta(max_length=64)] = ""
-    """With the refusal of a version: the oldest release that is let in, where the broker says."""
+    """The oldest release that is let in, if a version was refused and the broker says it."""
 
     def __repr__(self) -> str:
         return f"<rendezvous reply with {len(self.answers)} answers>"
@@ -136,7 +137,7 @@ _reply_decoder = msgspec.msgpack.Decoder(RendezvousReply)
 def seal_request(request: RendezvousRequest, broker_key: bytes) -> bytes:
     """Return `request` sealed to the broker's 32-byte X25519 key.
 
-    Raises ValueError when the request is too long or the key is none.
+    Raises ValueError when the request is too long or the key is no X25519 key.
     """
     return _seal(_padded(request), broker_key, _REQUEST_INFO)
 
@@ -144,7 +145,7 @@ def seal_request(request: RendezvousRequest, broker_key: bytes) -> bytes:
 def open_request(sealed: bytes, key: X25519PrivateKey) -> RendezvousRequest:
     """Open a sealed request.
 
-    Raises PeerError, always with the same code and words: whoever sent it learns nothing about
+    Raises PeerError, always with the same code and words, so that its sender learns nothing about
     what was wrong.
     """
     return _open(sealed, key, _REQUEST_INFO, _request_decoder)

@@ -28,22 +28,22 @@ Sealed = Annotated[bytes, Meta(max_length=limits.TEXT_SEALED_BYTES)]
 Slots = Annotated[int, Meta(ge=0, le=64)]
 ExitId = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
 Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
-"""Two letters of ISO 3166-1: as coarse as a place gets here."""
+"""Two letters of ISO 3166-1. No finer location is ever named."""
 
 
 class NatClass(enum.Enum):
-    """How a peer's network treats UDP (RFC 5780), in the order of how easily it is reached."""
+    """How a peer's network treats UDP (RFC 5780); the first is reached most easily."""
 
     OPEN = "open"
-    """One mapping for all destinations, and anybody may send to it; or no NAT at all."""
+    """There is no NAT, or one mapping for all destinations that anybody may send to."""
     RESTRICTED = "restricted"
-    """One mapping for all destinations; only those that were sent to may answer."""
+    """There is one mapping for all destinations, and only they may answer."""
     SYMMETRIC = "symmetric"
-    """Another mapping for each destination: nobody can be told where to send."""
+    """Each destination has another mapping, so nobody can be told where to send."""
     BLOCKED = "blocked"
     """No UDP passes."""
     UNKNOWN = "unknown"
-    """Not found out, or not yet."""
+    """The class was not found out, or not yet."""
 
 
 class Decline(enum.Enum):
@@ -59,7 +59,7 @@ class Bye(enum.Enum):
     """Why the broker ends the conversation."""
 
     VERSION = "version"
-    """The volunteer's version is not spoken here (any more)."""
+    """The broker does not speak the volunteer's version, or not any more."""
     MALFORMED = "malformed"
     RESTART = "restart"
     FULL = "full"
@@ -70,11 +70,11 @@ class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
 
 
 class _FromBroker(msgspec.Struct, frozen=True, tag_field="type"):
-    """Unknown fields are ignored: a page's pinned switch may be years older than its broker."""
+    """A message whose unknown fields are ignored: the switch may be years older than its broker."""
 
 
 class VolunteerHello(_Message, frozen=True, tag="hello"):
-    """First message: who I am and how many people I can help at once."""
+    """The first message: who the volunteer is, and how many people it can help at once."""
 
     version: Annotated[int, Meta(ge=0, lt=2**16)]
     software: Annotated[str, Meta(max_length=64)]
@@ -83,42 +83,43 @@ class VolunteerHello(_Message, frozen=True, tag="hello"):
 
 
 class VolunteerReady(_Message, frozen=True, omit_defaults=True, tag="ready"):
-    """How many more people I can help right now; sent whenever that, or my NAT, changes."""
+    """How many more people the volunteer can help now; sent when that or its NAT changes."""
 
     free: Slots
     nat: NatClass | None = None
-    """None: as I said before."""
+    """None if it has not changed."""
 
 
 class VolunteerAnswer(_Message, frozen=True, tag="answer"):
-    """My half of the DataChannel for an offer."""
+    """The volunteer's half of the DataChannel for an offer."""
 
     offer: OfferId
     description: Description
 
 
 class VolunteerDecline(_Message, frozen=True, tag="decline"):
-    """I cannot take this offer."""
+    """The volunteer does not take an offer."""
 
     offer: OfferId
     reason: Decline
 
 
 class VolunteerFriend(_Message, frozen=True, tag="friend"):
-    """Somebody gave me a sealed request by hand: answer it, with me as the volunteer."""
+    """A sealed request that somebody gave to this volunteer, who wants to be the one that helps."""
 
     id: OfferId
     request: Sealed
 
 
 class BrokerWelcome(_FromBroker, frozen=True, tag="welcome"):
-    """The hello was accepted; offers may come."""
+    """The broker accepts the hello; offers may come."""
 
     version: int = VERSION
     country: Country | None = None
     """Where the volunteer seems to be; None when the broker cannot tell."""
     caution: bool = False
-    """Helping may be dangerous there: take no offer until the person has said yes once more."""
+    """Whether helping may be dangerous there: the volunteer then takes no offer until the person
+    has said yes once more."""
 
 
 class BrokerOffer(_FromBroker, frozen=True, omit_defaults=True, tag="offer"):
@@ -126,11 +127,11 @@ class BrokerOffer(_FromBroker, frozen=True, omit_defaults=True, tag="offer"):
 
     offer: OfferId
     exit: ExitId
-    """Looked up in the signed descriptor; never an address."""
+    """Id of the exit, never an address: the volunteer looks it up in the signed descriptor."""
     ticket: Annotated[str, Meta(max_length=limits.TICKET_BYTES)]
     description: Description
     patient: bool = False
-    """The client comes late: your answer is carried to it by hand."""
+    """Whether the client comes late, because the answer is carried to it by hand."""
     country: Country | None = None
     """Where the client seems to be; None when the broker cannot tell."""
 
@@ -139,14 +140,16 @@ class BrokerOffer(_FromBroker, frozen=True, omit_defaults=True, tag="offer"):
 
 
 class BrokerFriendReply(_FromBroker, frozen=True, tag="friend_reply"):
-    """The sealed reply to a request given by hand; None when the request cannot be used."""
+    """The sealed reply to a request given by hand; None if the request cannot be used."""
 
     id: OfferId
     reply: Sealed | None
 
 
 class BrokerBye(_FromBroker, frozen=True, tag="bye"):
-    """The WebSocket will close; come back after `retry_after_s`, or never when it is None."""
+    """The broker closes the WebSocket. The volunteer comes back after `retry_after_s`; if that is
+    None, never.
+    """
 
     reason: Bye
     retry_after_s: Annotated[float, Meta(ge=0, le=86_400)] | None = None
@@ -183,5 +186,5 @@ def _decode(decoder: msgspec.json.Decoder[T], text: str | bytes) -> T:
     try:
         return decoder.decode(text)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        # The library's message may quote the input: it stays out of ours.
+        # The library's message may quote the input, so it does not become part of this one.
         raise PeerError(LinkCode.MALFORMED, "a malformed signalling message") from error

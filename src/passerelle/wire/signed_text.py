@@ -1,7 +1,7 @@
 """Short texts that carry a payload and an Ed25519 signature: tickets and tokens.
 
-`base64url(payload ‖ signature (64))`. The signature covers a context, which says what kind of text
-it is, and the payload's exact bytes.
+A text is `base64url(payload ‖ signature (64))`. The signature covers a context, which says what
+kind of text it is, and the payload's exact bytes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def sign(payload: bytes, key: Ed25519PrivateKey, context: bytes) -> str:
 
 
 def read(text: str, keys: Iterable[Ed25519PublicKey], context: bytes) -> bytes | None:
-    """Return what `text` carries, None unless one of `keys` signed it in this context."""
+    """Return the payload of `text`; None unless one of `keys` signed it in this context."""
     if len(text) > limits.TICKET_BYTES:
         return None
     try:

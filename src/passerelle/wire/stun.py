@@ -1,4 +1,4 @@
-"""STUN binding messages (RFC 8489), with what finding out a NAT's behaviour needs (RFC 5780).
+"""STUN binding messages (RFC 8489), with what tells how a NAT behaves (RFC 5780).
 
     type u16 ‖ length u16 ‖ 0x2112A442 ‖ transaction (12) ‖ attributes
     attribute: type u16 ‖ length u16 ‖ value, padded to 4
@@ -10,7 +10,7 @@
 | 0x000A UNKNOWN-ATTRIBUTES | types, u16 each |
 | 0x0020 XOR-MAPPED-ADDRESS | 0 u8, family u8, port ^ cookie, address ^ (cookie ‖ transaction) |
 | 0x802B RESPONSE-ORIGIN | 0 u8, family u8, port u16, address |
-| 0x802C OTHER-ADDRESS | likewise |
+| 0x802C OTHER-ADDRESS | 0 u8, family u8, port u16, address |
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _ERROR_CODE, _UNKNOWN_ATTRIBUTES = 0x0009, 0x000A
 _XOR_MAPPED_ADDRESS = 0x0020
 _RESPONSE_ORIGIN, _OTHER_ADDRESS = 0x802B, 0x802C
 _OPTIONAL = 0x8000
-"""Attributes from here on may be skipped by who does not know them (RFC 8489 §14)."""
+"""First attribute that may be skipped by a program that does not know it (RFC 8489 §14)."""
 _CHANGE_ADDRESS, _CHANGE_PORT = 4, 2
 _FAMILIES = {4: 1, 6: 2}
 _SIZES = {1: 4, 2: 16}
@@ -46,7 +46,7 @@ _REASON = b"Unknown Attribute"
 
 
 class Endpoint(NamedTuple):
-    """An address and a UDP port. Never logged."""
+    """An address and a UDP port. Its `repr` withholds both."""
 
     address: IPv4Address | IPv6Address
     port: int
@@ -57,36 +57,36 @@ class Endpoint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BindingRequest:
-    """Tell me where I come from."""
+    """A client asks from which address and port its datagram came."""
 
     transaction: bytes
     change_address: bool = False
-    """… from your other address."""
+    """Whether the server is to answer from its other address."""
     change_port: bool = False
-    """… from your other port."""
+    """Whether the server is to answer from its other port."""
     unknown: tuple[int, ...] = ()
-    """Attributes that we would have to understand and do not; only in what was received."""
+    """Attributes of a received request that this code would have to know and does not."""
 
 
 @dataclass(frozen=True, slots=True)
 class BindingResponse:
-    """You come from `mapped`."""
+    """The server's answer: the request came from `mapped`."""
 
     transaction: bytes
     mapped: Endpoint
     origin: Endpoint | None = None
-    """Where this comes from."""
+    """Address and port from which the answer was sent."""
     other: Endpoint | None = None
-    """What CHANGE-REQUEST changes to."""
+    """The server's other address and port, from which CHANGE-REQUEST has it answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class BindingError:
-    """The request cannot be answered."""
+    """The server cannot answer the request."""
 
     transaction: bytes
     unknown: tuple[int, ...] = ()
-    """Attributes that were not understood; only in what is sent."""
+    """Attributes that were not understood. `decode` does not fill it."""
 
 
 Message = BindingRequest | BindingResponse | BindingError
@@ -127,7 +127,7 @@ def decode(datagram: bytes) -> Message:
         raise _malformed()
     attributes: dict[int, bytes] = {}
     for name, value in _attributes(datagram):
-        attributes.setdefault(name, value)  # of several, the first counts (RFC 8489 §14)
+        attributes.setdefault(name, value)  # the first of several counts (RFC 8489 §14)
     if kind == _REQUEST:
         return _request(transaction, attributes)
     if kind == _SUCCESS:
@@ -166,7 +166,7 @@ def _response(transaction: bytes, attributes: dict[int, bytes]) -> BindingRespon
 def _attributes(datagram: bytes) -> Iterator[tuple[int, bytes]]:
     at = _HEADER.size
     while at < len(datagram):
-        # The whole is a multiple of four long, and so is each step: a head always fits.
+        # The datagram's length and each step are multiples of four, so a head always fits.
         name, size = _ATTRIBUTE.unpack_from(datagram, at)
         at += _ATTRIBUTE.size
         if at + size > len(datagram):
@@ -199,7 +199,7 @@ def _unpack(value: bytes) -> Endpoint:
 
 
 def _mask(value: bytes, transaction: bytes) -> bytes:
-    """XOR what a packed endpoint holds beyond its family; that undoes itself (RFC 8489 §14.2)."""
+    """Return a packed endpoint with port and address XORed; twice is as before (RFC 8489 §14.2)."""
     key = struct.pack("!xxHI12s", _COOKIE >> 16, _COOKIE, transaction)
     return bytes(a ^ b for a, b in zip(value, key, strict=False))
 

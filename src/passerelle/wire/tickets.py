@@ -1,8 +1,8 @@
 """Tickets: short-lived permissions that a broker signs and an exit checks offline.
 
 A ticket is `base64url(MessagePack payload ‖ Ed25519 signature (64))`. The signature covers a
-context string and the payload's exact bytes. It names one exit, a kind, when it ends, and a
-random id by which an exit can refuse a second use.
+context string and the payload's exact bytes. The payload names a kind, one exit, the time when the
+ticket ends, and a random id by which an exit can refuse a second use.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from msgspec import Meta
 
 from passerelle.errors import LinkCode, PeerError
-from passerelle.wire import signed_text as stamp
+from passerelle.wire import signed_text
 from passerelle.wire.signalling import ExitId
 
 _CONTEXT = b"passerelle ticket 1 "
@@ -49,7 +49,7 @@ _decoder = msgspec.msgpack.Decoder(Ticket)
 
 def sign(ticket: Ticket, key: Ed25519PrivateKey) -> str:
     """Return the text of `ticket`, signed."""
-    return stamp.sign(_encoder.encode(ticket), key, _CONTEXT)
+    return signed_text.sign(_encoder.encode(ticket), key, _CONTEXT)
 
 
 def verify(
@@ -66,7 +66,7 @@ def verify(
 
 
 def _read(text: str, keys: tuple[Ed25519PublicKey, ...]) -> Ticket | None:
-    payload = stamp.read(text, keys, _CONTEXT)
+    payload = signed_text.read(text, keys, _CONTEXT)
     if payload is None:
         return None
     try:

@@ -1,8 +1,8 @@
-"""Tokens: an operator's word for a reader, which a broker honours when it must choose.
+"""Tokens: texts that an operator gives to readers it trusts, and brokers honour.
 
-Whoever shows one is exempt from proof of work, is counted by the token instead of by the network it
-comes from, and may learn of more volunteers a day. It says nothing about who holds it, but a
-broker can tell that two requests came with the same one. Signed with a broker's ticket key.
+A request with a token needs no proof of work, is counted for the token instead of for the network
+it came from, and may learn of more volunteers a day. A token does not say who holds it, but a
+broker can tell that two requests came with the same one. It is signed with a broker's ticket key.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from msgspec import Meta
 
 from passerelle import limits
-from passerelle.wire import signed_text as stamp
+from passerelle.wire import signed_text
 
 _CONTEXT = b"passerelle token 1 "
 
@@ -27,7 +27,7 @@ class Token(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     expires_s: Annotated[int, Meta(ge=0, lt=2**48)]
     """Unix time."""
     volunteers: Annotated[int, Meta(ge=1, le=limits.TOKEN_VOLUNTEERS)]
-    """How many its holders, all together, may learn of in a day."""
+    """Volunteers that the token's holders, all together, may learn of in a day."""
 
     def __repr__(self) -> str:
         return "<token withheld>"
@@ -39,12 +39,12 @@ _decoder = msgspec.msgpack.Decoder(Token)
 
 def sign(token: Token, key: Ed25519PrivateKey) -> str:
     """Return the text of `token`, signed."""
-    return stamp.sign(_encoder.encode(token), key, _CONTEXT)
+    return signed_text.sign(_encoder.encode(token), key, _CONTEXT)
 
 
 def read(text: str, keys: Iterable[Ed25519PublicKey], *, now_s: float) -> Token | None:
     """Return the token if one of `keys` signed it and it has not expired, else None."""
-    payload = stamp.read(text, keys, _CONTEXT)
+    payload = signed_text.read(text, keys, _CONTEXT)
     if payload is None:
         return None
     try:

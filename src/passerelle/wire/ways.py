@@ -1,8 +1,8 @@
 """Ways to a broker, for readers whose network blocks its name or address.
 
-Each way leads to the same paths under the broker's base URL; somebody in the middle (a content
-delivery network, an AMP cache) passes sealed messages on. In a descriptor a way is an object with
-a `kind`; in an invite and on the command line it is `KIND=TEXT`.
+Each way leads to the same paths under the broker's base URL. A content delivery network or an AMP
+cache in the middle passes sealed messages on. In a descriptor a way is an object with a `kind`; in
+an invite and on the command line it is `KIND=TEXT`.
 
 | kind      | fields                                  | as text                       |
 |-----------|-----------------------------------------|-------------------------------|
@@ -10,8 +10,8 @@ a `kind`; in an invite and on the command line it is `KIND=TEXT`.
 | `fronted` | `url`, `front`                          | `FRONT,URL`                   |
 | `amp`     | `cache`, optional `front`, optional `url` | `CACHE` or `FRONT,CACHE`    |
 
-`front` is the host (and port) to connect to, `url` the broker's base URL as the one in the middle
-knows it, and `cache` the base URL of an AMP cache.
+`front` is the host (and port) to connect to, `url` the broker's base URL as whoever is in the
+middle knows it, and `cache` the base URL of an AMP cache.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ NETWORK_PATH: Final = "/v1/network"
 RENDEZVOUS_PATH: Final = "/v1/rendezvous"
 AMP_NETWORK_PATH: Final = "/v1/amp/network"
 AMP_RENDEZVOUS_PATH: Final = "/v1/amp/rendezvous/"
-"""Followed by the sealed request, base64url."""
+"""Path in front of a sealed request in base64url."""
 
 BaseUrl = Annotated[str, Meta(min_length=8, max_length=256)]
 FrontHost = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?\Z")]
 
 
-class Target(msgspec.Struct, frozen=True):
-    """Where a request goes: what the censor sees, and what only the one in the middle sees."""
+class RequestTarget(msgspec.Struct, frozen=True):
+    """Where a request goes: a censor sees the host in `url`, and only the middle sees `host`."""
 
     url: str
     host: str | None = None
-    """`Host` of the request, when it is not the one of `url`."""
+    """The `Host` field of the request, if it is not the host in `url`."""
 
 
 class DirectWay(msgspec.Struct, frozen=True, tag_field="kind", tag="direct"):
     """HTTPS to the broker's own address."""
 
-    def target(self, broker_url: str, path: str) -> Target:
+    def target(self, broker_url: str, path: str) -> RequestTarget:
         """Return where `path` of the broker at `broker_url` is found."""
-        return Target(broker_url + path)
+        return RequestTarget(broker_url + path)
 
     def __str__(self) -> str:
         return "direct"
@@ -63,7 +63,7 @@ class FrontedWay(msgspec.Struct, frozen=True, tag_field="kind", tag="fronted"):
     def __post_init__(self) -> None:
         require_http(self.url)
 
-    def target(self, broker_url: str, path: str) -> Target:
+    def target(self, broker_url: str, path: str) -> RequestTarget:
         """See `DirectWay.target`."""
         return _behind(self.front, self.url + path)
 
@@ -77,17 +77,17 @@ class AmpWay(msgspec.Struct, frozen=True, tag_field="kind", tag="amp", omit_defa
     cache: BaseUrl
     front: FrontHost | None = None
     url: BaseUrl | None = None
-    """None: the broker's own."""
+    """Base URL of the broker as the cache knows it; None if that is its public one."""
 
     def __post_init__(self) -> None:
         require_http(self.cache)
         if self.url is not None:
             require_http(self.url)
 
-    def target(self, broker_url: str, path: str) -> Target:
+    def target(self, broker_url: str, path: str) -> RequestTarget:
         """See `DirectWay.target`."""
         cached = amp.cache_url(self.cache, (self.url or broker_url) + path)
-        return Target(cached) if self.front is None else _behind(self.front, cached)
+        return RequestTarget(cached) if self.front is None else _behind(self.front, cached)
 
     def __str__(self) -> str:
         return f"amp={self.cache}" if self.front is None else f"amp={self.front},{self.cache}"
@@ -128,16 +128,16 @@ def parse(text: str) -> Way:
 
 
 def require_http(url: str) -> None:
-    """Raise ValueError unless `url` is a base URL that `Target`s can be made of."""
+    """Raise ValueError unless `url` is a base URL that `RequestTarget`s can be made of."""
     if not url.isprintable() or " " in url or "?" in url or "#" in url:
         raise ValueError("a URL with blanks, control characters or parts that no base URL has")
     parts = urlsplit(url)
     if parts.scheme not in ("https", "http") or not parts.hostname or "@" in parts.netloc:
         raise ValueError("not an https URL")
-    if parts.port == 0:  # looked at only when asked for
+    if parts.port == 0:  # reading it raises ValueError for what is no port
         raise ValueError("not a port")
 
 
-def _behind(front: str, url: str) -> Target:
+def _behind(front: str, url: str) -> RequestTarget:
     parts = urlsplit(url)
-    return Target(f"{parts.scheme}://{front}{parts.path}", parts.netloc)
+    return RequestTarget(f"{parts.scheme}://{front}{parts.path}", parts.netloc)
