@@ -16,7 +16,8 @@ LAYERS = r"(?:wire|core|io|broker|exit|client|commands|demo)"
 
 PATHS = re.compile(r"`((?:src|tests|widget|bench|docs|tools|integrations)/[\w./-]+)[`:#]")
 MODULES = re.compile(rf"`({LAYERS}/\w+(?:/\w+)?)(?:\.py)?`")
-STEPS = re.compile(r"`([\w./-]+\.(?:py|ts)):([\w.]+)`")
+STEPS = re.compile(r"`([\w./-]+\.(?:py|ts)):([\w.#]+)`")
+TS_FUNCTION = r"(?m)^\s*(?:export |async |static |function )*{name}\("
 ROWS_MOST = 15
 LINES_MOST = 300
 
@@ -56,7 +57,7 @@ def test_every_step_of_a_walk_exists(path: str, name: str) -> None:
     if path.endswith(".ts"):
         owner, _, member = name.rpartition(".")
         assert not owner or re.search(rf"\bclass {owner}\b", text), f"no class {owner} in {path}"
-        assert re.search(rf"(?m)^\s*[\w ]*#?\b{member}\b", text), f"no {member} in {path}"
+        assert re.search(TS_FUNCTION.format(name=re.escape(member)), text), f"no {member} in {path}"
         return
     assert name in set(definitions(ast.parse(text), "")), f"no {name} in {path}"
 
