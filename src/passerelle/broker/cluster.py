@@ -179,7 +179,8 @@ class BrokerCluster:
         return bus.encode(bus.OfferPlaced(result))
 
     async def _hear_complaint(self, message: bytes) -> None:
-        # The bus brings this broker's own complaints back: the second time changes nothing.
+        # The bus brings this broker's own complaints back. The pool counts a failure once, however
+        # often it is told of it.
         complaint = bus.decode(message, bus.Complaint)
         client = _from_wire(complaint.who)
         self._volunteers.pool.complain(client, complaint.volunteer, _now())

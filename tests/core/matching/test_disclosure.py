@@ -24,14 +24,23 @@ def test_a_volunteer_is_known_for_a_day() -> None:
 def test_the_latest_failures_are_remembered_for_a_day() -> None:
     record = DisclosureRecord()
     assert record.add_failure(A, 0, 2)
-    assert not record.add_failure(A, 1, 2)
-    assert record.failures(A, 1) == 2
-    assert record.add_failure(B, 2, 2)
-    assert record.add_failure(C, 3, 2)
-    assert record.failures(A, 4) == 0
-    assert record.failures(B, 4) == 1
-    assert record.failures(B, DAY_S + 2.5) == 0
-    assert record.failures(C, DAY_S + 2.5) == 1
+    assert not record.add_failure(A, 100, 2)
+    assert record.failures(A, 100) == 2
+    assert record.add_failure(B, 200, 2)
+    assert record.add_failure(C, 300, 2)
+    assert record.failures(A, 400) == 0
+    assert record.failures(B, 400) == 1
+    assert record.failures(B, DAY_S + 250) == 0
+    assert record.failures(C, DAY_S + 250) == 1
+
+
+def test_a_failure_that_is_told_again_counts_once() -> None:
+    """As a complaint is that comes back over the bus, and one of each lane through a volunteer."""
+    record = DisclosureRecord()
+    record.add_failure(A, 0, 9)
+    assert not record.add_failure(A, 1, 9)
+    assert record.failures(A, 1) == 1
+    assert not record.is_barred(A, FAILED_REST_S), "the rest does not begin again either"
 
 
 def test_after_a_failure_comes_a_rest_and_after_two_a_day() -> None:

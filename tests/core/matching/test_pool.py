@@ -394,6 +394,16 @@ def test_a_complaint_counts_for_the_client_and_a_little_for_others() -> None:
     assert shares[A] > 10, "one client cannot talk a volunteer down"
 
 
+def test_a_complaint_that_is_told_twice_bars_the_volunteer_for_its_rest_only() -> None:
+    pool = pool_of(A, free=9)
+    asking = client()
+    assert name(pick(pool, asking=asking)) == A
+    for _ in range(2):
+        pool.complain(asking, A, 0)
+    assert pick(pool, FAILED_REST_S - 1, asking=asking) is None
+    assert name(pick(pool, FAILED_REST_S, asking=asking)) == A, "as long as nobody else is there"
+
+
 def test_nobody_can_complain_of_a_volunteer_it_was_not_given() -> None:
     pool = pool_of(A, B, free=64)
     for number in range(200):

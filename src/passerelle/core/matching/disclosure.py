@@ -52,9 +52,13 @@ class DisclosureRecord:
     def add_failure(self, volunteer: bytes, now: float, limit: int) -> bool:
         """Note that `volunteer` failed; return whether it is the first failure on record.
 
-        Beyond `limit` volunteers, the one whose failure is longest ago is forgotten.
+        A word within FAILED_REST_S of a failure is about that same failure, since the network is
+        not given the volunteer in that time, and changes nothing. Beyond `limit` volunteers, the
+        one whose failure is longest ago is forgotten.
         """
         first = volunteer not in self._failed
+        if not first and now - self._failed[volunteer] < FAILED_REST_S:
+            return False
         self._failed[volunteer] = now
         self._failed.move_to_end(volunteer)
         self._failures[volunteer] = self._failures.get(volunteer, 0) + 1
