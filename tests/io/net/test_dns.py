@@ -18,11 +18,17 @@ Names = Mapping[str, Sequence[Sequence[str] | None]]
 
 
 class Server(asyncio.DatagramProtocol):
-    """A name server on loopback; it does not answer questions of the types in `silent`."""
+    """A name server on loopback; it does not answer questions of the types in `silent`.
 
-    def __init__(self, zone: Zone, silent: str = "") -> None:
+    Names that begin with `slow` are known `slow_s` after the first question, as at a server that has
+    to ask others: it answers every question of the meantime then.
+    """
+
+    def __init__(self, zone: Zone, silent: str = "", slow_s: float = 0) -> None:
         self.zone = zone
         self._silent = silent
+        self._slow_s = slow_s
+        self._known_at: dict[str, float] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # In Python 3.11 the transport is not an instance of this class, but has the same methods.
@@ -31,7 +37,16 @@ class Server(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, peer: tuple[str, int]) -> None:
         answer = self.zone.answer(data)
         kind = list(self.zone.asked)[-1][1] if self._silent else ""
-        if answer is not None and kind != (self._silent or None):
+        if answer is None or kind == (self._silent or None):
+            return
+        loop = asyncio.get_running_loop()
+        name = list(self.zone.asked)[-1][0]
+        slow_s = self._slow_s if name.startswith("slow") else 0
+        known_at = self._known_at.setdefault(name, loop.time() + slow_s)
+        loop.call_at(known_at, self._answer, answer, peer)
+
+    def _answer(self, answer: bytes, peer: tuple[str, int]) -> None:
+        if not self.transport.is_closing():
             self.transport.sendto(answer, peer)
 
 
@@ -44,11 +59,11 @@ class Clock:
 
 @asynccontextmanager
 async def served(
-    names: Names, *, ttl_s: int = 0, silent: str = "", timeout_s: float = 5
+    names: Names, *, ttl_s: int = 0, silent: str = "", timeout_s: float = 5, slow_s: float = 0
 ) -> AsyncIterator[tuple[Resolver, Zone, Clock]]:
     zone, clock = Zone(names, ttl_s), Clock()
     transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: Server(zone, silent), (HOST, 0)
+        lambda: Server(zone, silent, slow_s), (HOST, 0)
     )
     port = transport.get_extra_info("sockname")[1]
     resolver = Resolver(servers=[HOST], port=port, timeout_s=timeout_s, clock=clock)
@@ -196,3 +211,25 @@ async def test_close_ends_lookups_and_may_be_repeated() -> None:
         await resolver.close()
         await asyncio.wait([call])
         assert call.cancelled()
+
+
+@pytest.mark.parametrize("slow_s", [0.7, 3.0])
+@pytest.mark.parametrize("quick_names", [0, 30])
+async def test_a_cold_name_may_take_seconds(slow_s: float, quick_names: int) -> None:
+    """A name is waited for whatever the names before it took: the server may have to ask others."""
+    names = {"slow.example": [["1.1.1.1"]]}
+    names |= {f"quick{number}.example": [["1.1.1.1"]] for number in range(quick_names)}
+    async with served(names, slow_s=slow_s) as (resolver, _, _):
+        for number in range(quick_names):
+            await resolver(f"quick{number}.example")
+        assert await resolver("slow.example") == (ip_address("1.1.1.1"),)
+
+
+async def test_silence_lasts_no_longer_than_a_lookup_may() -> None:
+    """The time of a lookup is that of both families together, not of one after the other."""
+    names: Names = {"site.example": [None]}
+    async with served(names, timeout_s=1.0) as (resolver, _, _):
+        began_s = asyncio.get_running_loop().time()
+        with pytest.raises(StreamFailed):
+            await resolver("site.example")
+        assert asyncio.get_running_loop().time() - began_s < 1.8

@@ -31,7 +31,11 @@ Resolve = Callable[[str], Awaitable[Sequence[IPAddress]]]
 TIMEOUT_S: Final = 5.0
 """How long a lookup may take, whatever the name servers do."""
 TRY_TIMEOUT_S: Final = 1.5
-TRIES: Final = 2
+"""How long c-ares waits before it asks a server again that it knows nothing of."""
+TRIES: Final = 6
+"""How often c-ares asks. After quick answers it waits only a quarter of a second at first and twice
+as long after each try, so that fewer tries would give a name up long before `TIMEOUT_S`: a server
+that has to ask others for a name takes seconds."""
 RENEW_S: Final = 1.0
 """The shortest time between two replacements of channels that could not send anything."""
 RESOLUTION_DELAY_S: Final = 0.05
@@ -143,13 +147,15 @@ class Resolver:
             # c-ares has a cache of its own without a bound, which neither library can switch off;
             # this call empties it.
             network._channel.reinit()
+        deadline_s = asyncio.get_running_loop().time() + self._timeout_s
         async with TaskSet("dns") as tasks:
             queries = [tasks.start(_query(network, name, each), "query") for each in _FAMILIES]
             await asyncio.wait(
                 queries, timeout=self._timeout_s, return_when=asyncio.FIRST_COMPLETED
             )
             some = any(query.done() and query.result() for query in queries)
-            await asyncio.wait(queries, timeout=RESOLUTION_DELAY_S if some else self._timeout_s)
+            left_s = max(0.0, deadline_s - asyncio.get_running_loop().time())
+            await asyncio.wait(queries, timeout=min(RESOLUTION_DELAY_S, left_s) if some else left_s)
             answers = [query.result() for query in queries if query.done()]
         if answers and all(answer is None for answer in answers):
             return None
