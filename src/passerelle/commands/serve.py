@@ -194,7 +194,7 @@ def serve(
         trusted_proxies=exits.trusted_proxies(),
         network_volunteers=disclose,
         minimum=_release(minimum_version) if minimum_version else None,
-        stun=tuple(stun or ()),
+        stun=tuple(_stun_servers(stun or ())),
         stun_listen=ListenAddress.parse(stun_listen) if stun_listen else None,
         ways=(*_ways("fronted", fronted or []), *_ways("amp", amp or [])),
         direct=exits.direct,
@@ -242,6 +242,24 @@ def _countries(given: Sequence[str]) -> frozenset[str]:
                 f"--caution {code}: a country is two letters of ISO 3166-1, for example IR."
             )
     return codes
+
+
+def _stun_servers(urls: Sequence[str]) -> Iterator[str]:
+    """Check what browsers and clients will be told to ask: one bad URL would stop all of them."""
+    from passerelle.core.address.host import HostError, split_authority  # noqa: PLC0415 - see above
+    from passerelle.wire.stun import DEFAULT_PORT  # noqa: PLC0415 - see above
+
+    for url in urls:
+        try:
+            if not url.startswith("stun:"):
+                raise HostError("not a STUN URL")
+            split_authority(url.removeprefix("stun:"), DEFAULT_PORT)
+        except HostError:
+            raise ConfigError(
+                f"--stun {url} cannot be used: it looks like stun:stun.example:3478, or "
+                "stun:[2001:db8::1]:3478 for an IPv6 address."
+            ) from None
+        yield url
 
 
 def _release(text: str) -> tuple[int, int, int]:

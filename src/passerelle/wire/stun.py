@@ -24,6 +24,8 @@ from typing import Final, NamedTuple, assert_never
 from passerelle import limits
 from passerelle.errors import LinkCode, PeerError
 
+DEFAULT_PORT: Final = 3478
+"""The port of a STUN server whose URL names none (RFC 7064 §3.2)."""
 TRANSACTION_BYTES: Final = 12
 
 _COOKIE = 0x2112A442

@@ -20,8 +20,8 @@ Names = Mapping[str, Sequence[Sequence[str] | None]]
 class Server(asyncio.DatagramProtocol):
     """A name server on loopback; it does not answer questions of the types in `silent`.
 
-    Names that begin with `slow` are known `slow_s` after the first question, as at a server that has
-    to ask others: it answers every question of the meantime then.
+    Names that begin with `slow` are known `slow_s` after the first question, as at a server that
+    has to ask others: it answers every question of the meantime then.
     """
 
     def __init__(self, zone: Zone, silent: str = "", slow_s: float = 0) -> None:

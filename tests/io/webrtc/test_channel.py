@@ -230,3 +230,15 @@ async def test_cancelled_connect_closes_everything() -> None:
     assert offer._ice.state == "closed"
     await offer.close()
     await channel.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["stun:[2001:db8::1]:3478", "stun:[::1]", "stun:host:0", "stun:?transport=tcp", "stun:a b:1"],
+)
+async def test_a_stun_server_that_cannot_be_asked_is_left_out(url: str) -> None:
+    """An IPv6 literal, or what is no address at all, costs an offer nothing but that server."""
+    async with asyncio.timeout(5):
+        offer = await ChannelOffer.gather((url,), private=True)
+    assert offer.description.candidates
+    await offer.close()

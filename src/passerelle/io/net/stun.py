@@ -28,9 +28,8 @@ from passerelle.core.nat.classifier import (
 )
 from passerelle.core.nat.stun_server import SocketIndex, StunServer
 from passerelle.io.server.web import cannot_listen
-from passerelle.wire.stun import TRANSACTION_BYTES, Endpoint
+from passerelle.wire.stun import DEFAULT_PORT, TRANSACTION_BYTES, Endpoint
 
-DEFAULT_PORT: Final = 3478
 _INBOX_DATAGRAMS: Final = 32
 """How many received datagrams wait to be read. Few suffice: there is one question at a time."""
 _ANY = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}

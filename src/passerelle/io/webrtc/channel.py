@@ -23,7 +23,6 @@ from aiortc import (
     RTCIceCandidate,
     RTCIceGatherer,
     RTCIceParameters,
-    RTCIceServer,
     RTCIceTransport,
     RTCSctpCapabilities,
 )
@@ -31,6 +30,7 @@ from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters
 
 from passerelle import limits
 from passerelle.core.address.candidates import vet
+from passerelle.core.address.host import HostError, split_authority
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.transport import Receiver, Windows
@@ -47,6 +47,7 @@ from passerelle.wire.description import (
     Description,
     Setup,
 )
+from passerelle.wire.stun import DEFAULT_PORT
 
 # These libraries log addresses and descriptions, some of them as INFO.
 for _name in ("aioice", "aiortc"):
@@ -68,9 +69,10 @@ class ChannelOffer:
 
     def __init__(self, stun: tuple[str, ...], *, private: bool, media: bool) -> None:
         self._private = private
-        servers = [RTCIceServer(urls=[url]) for url in stun]
         self._certificate = RTCCertificate.generateCertificate()
-        self._gatherer = RTCIceGatherer(iceServers=servers)
+        # An empty list and not none at all: aiortc then asks a public server of its own choice.
+        self._gatherer = RTCIceGatherer(iceServers=[])
+        self._gatherer._connection.stun_server = next(filter(None, map(_stun_server, stun)), None)
         self._ice = RTCIceTransport(self._gatherer)
         self._ice._connection.ice_controlling = True  # as RTCPeerConnection does for an offerer
         self._media = media
@@ -327,6 +329,19 @@ class ChannelTransport:
         finally:
             await self._offer.close()
             self._gone.set()
+
+
+def _stun_server(url: str) -> tuple[str, int] | None:
+    """Return host and port of `stun:host:port`, or None for what `aioice` cannot ask.
+
+    It asks over IPv4 only, and whoever has an IPv6 address of their own needs no server to learn
+    it. A URL that cannot be read is the operator's mistake; the others still serve.
+    """
+    try:
+        host, port = split_authority(url.removeprefix("stun:"), DEFAULT_PORT)
+    except HostError:
+        return None
+    return None if ":" in host else (host, port)
 
 
 def _sha256_fingerprint(certificate: RTCCertificate) -> bytes:
