@@ -208,6 +208,35 @@ async def test_bytes_that_arrived_before_the_end_can_still_be_read(tunnels: Tunn
         await near.read()
 
 
+@pytest.mark.parametrize("end", [False, True])
+async def test_a_link_that_fails_while_all_are_told_does_not_keep_it_from_the_others(
+    tunnels: Tunnels, end: bool
+) -> None:
+    """DRAIN and CLOSE go over every link, also when sending over one of them breaks it."""
+    breaking = False
+
+    def relay(_index: int, message: bytes) -> Iterable[bytes]:
+        if breaking:
+            far_end.cut()
+        return (message,)
+
+    _, far_end = await tunnels.link(down=relay)
+    await tunnels.link()
+    await tunnels.stream()
+    breaking = True
+    if end:
+        tunnels.exit.close()
+        async with asyncio.timeout(5):
+            assert await tunnels.client_owner.ended is LinkCode.NORMAL
+    else:
+        tunnels.exit.drain()
+        assert (await tunnels.exit_owner.down.get()).code is LinkCode.TRANSPORT
+        assert tunnels.exit.link_count == 1
+        async with asyncio.timeout(5):
+            while not tunnels.client_owner.exit_leaves:  # noqa: ASYNC110  (nothing to wait for)
+                await asyncio.sleep(0)
+
+
 async def test_too_many_links_are_refused(tunnels: Tunnels) -> None:
     """One more link than a session may hold is closed; the others stay."""
     for _ in range(limits.LINKS_PER_SESSION + 1):
