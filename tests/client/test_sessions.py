@@ -1,4 +1,4 @@
-"""What follows a session that leaves or ends, with real tunnels that no link carries yet."""
+"""What follows a session that leaves or ends, with real tunnels that no link carries."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from passerelle.client.config import ClientConfig
 from passerelle.client.exits import ExitHealth
+from passerelle.client.paths import UnrelayedPath
 from passerelle.client.pool import ClientLink, LinkPool
 from passerelle.client.session import ClientSession
 from passerelle.client.sessions import Sessions
@@ -41,7 +42,9 @@ class Scene:
         self.changes += 1
 
     def link_failed(self, link: ClientLink, error: LinkLost) -> None:
-        raise AssertionError("no link was made")
+        """As the supervisor does."""
+        if link.session.exit_seems_gone:
+            self.sessions.exit_seems_gone()
 
     @property
     def present(self) -> ClientSession:
@@ -143,6 +146,31 @@ async def test_a_session_that_an_exit_may_have_seen_ends(scene: Scene, seen: str
     await turn()
     assert scene.present is not session
     assert stream.failure is Failure.SESSION_LOST
+    assert scene.next_exit == "exit2"
+
+
+async def test_a_session_moves_only_when_no_link_to_its_exit_is_being_made(scene: Scene) -> None:
+    """It must not begin at two exits; meanwhile more links to the old one would be in vain."""
+    silent = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await silent.wait()
+        writer.close()
+
+    session = scene.at("exit1", welcomed=False)
+    async with await asyncio.start_server(serve, HOST, 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        path = UnrelayedPath(f"ws://{HOST}:{port}/v1/link", "ticket")
+        scene.links.start(ClientLink(session, path, "ticket", pins=()))
+        scene.sessions.exit_seems_gone()
+        assert session.exit_id == "exit1"
+        assert scene.sessions.is_changing_exit
+        silent.set()
+        async with asyncio.timeout(5):
+            while session.exit_id:  # noqa: ASYNC110  (nothing to wait for)
+                await asyncio.sleep(0.002)
+    assert scene.present is session
+    assert not scene.sessions.is_changing_exit
     assert scene.next_exit == "exit2"
 
 

@@ -140,15 +140,19 @@ async def test_a_silent_broker_is_told_and_the_offers_are_closed() -> None:
         assert udp_sockets() == before
 
 
-async def test_an_answer_that_comes_too_late_for_its_exit_is_not_used() -> None:
-    """The session has moved to another exit while the broker was looking for a volunteer."""
+@pytest.mark.parametrize(("before", "after"), [(None, SPARE_ID), (EXIT_ID, None)])
+async def test_an_answer_that_comes_too_late_for_its_exit_is_not_used(
+    before: str | None, after: str | None
+) -> None:
+    """The session left that exit while the broker was looking for a volunteer."""
     async with network() as net, scene(net) as made, TaskSet("test") as tasks:
+        made.session.exit_id = before
         asking = tasks.start(made.request(), "request")
         await until(lambda: made.front.requests)
-        made.session.exit_id = SPARE_ID
+        made.session.exit_id = after
         await net.volunteer()
         assert await asking == 0
-        assert made.session.exit_id == SPARE_ID
+        assert made.session.exit_id == after
 
 
 # --- volunteers that fail -----------------------------------------------------------------------

@@ -48,6 +48,8 @@ class ClientSession:
         self.tunnel = Tunnel(self, client=True, grace_s=grace_s)
         self.exit_id: str | None = None
         """The exit that holds the session; None until the first link is made."""
+        self.exit_seems_gone = False
+        """Whether it is to begin at another exit, once no link to this one is being made."""
         self.welcomed = False
         """Once true, an exit that does not know the session has lost it."""
         self.unanswered = False

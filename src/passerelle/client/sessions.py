@@ -57,6 +57,17 @@ class Sessions:
         """The session that new streams open in, and that links are made for."""
         return self._present
 
+    @property
+    def is_changing_exit(self) -> bool:
+        """Whether the present session waits to begin at another exit.
+
+        It must not begin at two: the links to this one that are being made fail first, or one of
+        them is welcomed and it stays. More links to this exit would be in vain.
+        """
+        session = self._present
+        waits = session.exit_seems_gone and session.may_change_exit
+        return waits and bool(self._links.connecting(session))
+
     async def linked_tunnel(self) -> Tunnel:
         """Return the present session's tunnel once a link carries it.
 
@@ -81,13 +92,14 @@ class Sessions:
         session = self._present
         if self._closing or self._links.up(session) or self._exit_count() < 2:
             return
-        if session.may_change_exit and self._links.connecting(session):
-            # A session must not begin at two exits. Those links fail too, or one is welcomed.
+        session.exit_seems_gone = True
+        if self.is_changing_exit:
             return
         _log.info("the exit cannot be reached; going to another one")
         self._exits.avoid(session.exit_id, time.monotonic())
         if session.may_change_exit:
             session.exit_id = None
+            session.exit_seems_gone = False
         else:
             _close_soon(session)
 

@@ -120,6 +120,8 @@ class LinkSupervisor:
 
     def _missing_volunteers(self) -> int:
         """Return how many more volunteers the present session wants; below 1: none."""
+        if self._sessions.is_changing_exit:
+            return 0
         session = self._sessions.present
         links = (*self._links.ready(session), *self._links.connecting(session))
         found = {link.path.volunteer for link in links} - {None}
@@ -183,6 +185,7 @@ class LinkSupervisor:
             return
         if not link.was_made:
             self._retry.link_failed()
-            if error.code is LinkCode.DRAINING or self._exits.link_failed():
+            gone = self._exits.link_failed() or error.code is LinkCode.DRAINING
+            if gone or link.session.exit_seems_gone:
                 self._sessions.exit_seems_gone()
         self._supply.link_failed(link, error)

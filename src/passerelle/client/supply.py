@@ -92,11 +92,14 @@ class LinkSupply:
         begin = time.monotonic()
         offers = await self._gather_offers(count)
         answered: set[ChannelOffer] = set()
+        had_exit = session.exit_id is not None
         try:
             reply = await self._ask_brokers(session, offers)
             rendezvous_s = time.monotonic() - begin
-            entry = self._exit_of(session, reply)
-            if entry is not None:
+            entry = self._brokers.network.exit(reply.exit or "")
+            # A session that has left its exit meanwhile must not begin there after all.
+            begins = session.exit_id is None and not had_exit
+            if entry is not None and (begins or session.exit_id == entry.id):
                 for offer, answer in zip(offers, reply.answers, strict=False):
                     if isinstance(answer, Answer):
                         answered.add(offer)
@@ -152,13 +155,6 @@ class LinkSupply:
     def _choose_exit(self) -> str | None:
         ids = [entry.id for entry in self._brokers.network.exits]
         return self._exits.choose(ids, time.monotonic(), random.random())  # noqa: S311  (balance)
-
-    def _exit_of(self, session: ClientSession, reply: RendezvousReply) -> ExitEntry | None:
-        """Return the exit a reply is about, if it can be this session's."""
-        entry = self._brokers.network.exit(reply.exit or "")
-        if entry is None or session.exit_id not in (None, entry.id):
-            return None
-        return entry
 
     def _start(
         self,
