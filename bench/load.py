@@ -22,9 +22,9 @@ import uvloop
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from passerelle.client.handshake import ClientHandshake, ClientSession
+from passerelle.client.handshake import ClientHandshake
+from passerelle.client.session import ClientSession
 from passerelle.errors import LinkCode, LinkLost, StreamFailed
-from passerelle.io.tunnel.stream import TunnelStream
 from passerelle.io.tunnel.tls import client_context
 from passerelle.io.tunnel.tunnel import Tunnel
 from passerelle.io.tunnel.websocket import MESSAGE_LIMIT_BYTES, SUBPROTOCOL, WebSocketTransport
@@ -37,7 +37,16 @@ WELCOME_S = 30.0
 
 
 class Owner:
-    """Owns a session and ignores its events."""
+    """Owns sessions, and ignores their events."""
+
+    def session_linked(self, session: ClientSession) -> None:
+        """Do nothing, because nobody waits for it."""
+
+    def session_leaving(self, session: ClientSession) -> None:
+        """Do nothing; the session ends by itself."""
+
+    def session_ended(self, session: ClientSession, reason: LinkCode) -> None:
+        """Do nothing; the session's streams have failed."""
 
     def link_down(self, number: int, error: LinkLost) -> None:
         """Leave the link down."""
@@ -47,18 +56,6 @@ class Owner:
 
     def link_control(self, number: int, message: Control) -> None:
         """Do nothing, because there is no relay."""
-
-    def stream_requested(self, stream: TunnelStream, host: str, port: int) -> None:
-        """Do nothing, because exits ask for no streams."""
-
-    def flow_requested(self, stream: TunnelStream, host: str, port: int) -> None:
-        """Do nothing, because exits ask for no flows."""
-
-    def tunnel_leaving(self) -> None:
-        """Do nothing; the session ends by itself."""
-
-    def tunnel_ended(self, reason: LinkCode) -> None:
-        """Do nothing; the session's streams have failed."""
 
 
 class Load:
@@ -80,12 +77,11 @@ class Load:
 
         async def one() -> None:
             async with places:
-                tunnel = Tunnel(Owner(), client=True, grace_s=600)
-                session = ClientSession(secrets.token_bytes(16), tunnel)
+                session = ClientSession(Owner(), grace_s=600)
                 ticket = self._ticket(TicketKind.CLIENT)
                 for _ in range(links):
                     await self._join(http, session, ticket)
-                self.tunnels.append(tunnel)
+                self.tunnels.append(session.tunnel)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(sessions):

@@ -1,6 +1,6 @@
-"""Find a Chromium or Chrome on this machine and say how to start it.
+"""Find a Chromium or Chrome on this machine, and say how to start it.
 
-Shared by the demo, the tests and the benchmarks.
+The demo, the tests and the benchmarks use it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 OVERRIDE = "PASSERELLE_CHROMIUM"
-"""Environment variable that names the browser to use, before any other is looked for."""
+"""Environment variable that names the browser to use; with it no other is looked for."""
 
 NAMES = (
     "chromium",
@@ -22,15 +22,16 @@ NAMES = (
 )
 
 ROOMY_SHM_BYTES = 512 * 1024 * 1024
-"""Below this `/dev/shm` is a container's (64 MiB by default), and Chromium's pages crash in it."""
+"""Size of `/dev/shm` below which it is a container's (64 MiB by default), where Chromium's pages
+crash."""
 
 
 def find_chromium() -> Path | None:
     """Return the browser to use, or None.
 
-    `PASSERELLE_CHROMIUM` alone counts when it is set; then programs in PATH, then a Chromium that
-    Playwright installed. A snap is passed over: its confinement hides the profile folder that it is
-    given, and it does not start in a network namespace.
+    If `PASSERELLE_CHROMIUM` is set, it alone counts. Otherwise programs in PATH come first, then a
+    Chromium that Playwright installed. A snap is passed over, because its confinement hides the
+    profile folder that it is given, and it does not start in a network namespace.
     """
     if named := os.environ.get(OVERRIDE):
         found = shutil.which(named)
@@ -45,9 +46,9 @@ def find_chromium() -> Path | None:
 def chromium_arguments(*, headless: bool, profile: Path | None = None) -> list[str]:
     """Return the command-line flags for a quiet Chromium with WebRTC.
 
-    Nothing of its own goes over the network, so that what a capture shows is the page's traffic.
-    `profile` is the folder for its user data; without it the user's own profile is used, so give
-    one unless the caller (Playwright, for one) does.
+    With them the browser sends nothing of its own, so that a capture shows the page's traffic only.
+    `profile` is the folder for its user data. Without it Chromium takes the user's own profile,
+    unless the caller names another one, as Playwright does.
     """
     arguments = [
         "--disable-background-networking",
@@ -62,7 +63,7 @@ def chromium_arguments(*, headless: bool, profile: Path | None = None) -> list[s
     if profile is not None:
         arguments.append(f"--user-data-dir={profile}")
     if os.geteuid() == 0:
-        # Chromium's sandbox refuses to start as root; the pages shown here are our own.
+        # Chromium's sandbox refuses to start as root; only the project's own pages are shown.
         arguments.append("--no-sandbox")
     if _shm_is_small():
         arguments.append("--disable-dev-shm-usage")
@@ -70,7 +71,7 @@ def chromium_arguments(*, headless: bool, profile: Path | None = None) -> list[s
 
 
 def missing_browser_message() -> str:
-    """Say, for a person, why no browser was found and what to do."""
+    """Return, for a person, why no browser was found and what to do."""
     if named := os.environ.get(OVERRIDE):
         return (
             f"{OVERRIDE} names {named}, which is not a program here. "
@@ -84,7 +85,7 @@ def missing_browser_message() -> str:
 
 
 def _is_snap(path: Path) -> bool:
-    """Tell whether `path` is a snap, or a script that asks for one."""
+    """Whether `path` is a snap, or a script that asks for one."""
     real = path.resolve()
     if real.name == "snap" or real.is_relative_to("/snap"):
         return True
@@ -94,7 +95,7 @@ def _is_snap(path: Path) -> bool:
 
 
 def _shm_is_small() -> bool:
-    """Tell whether shared memory is too small for Chromium's pages."""
+    """Whether shared memory is too small for Chromium's pages."""
     try:
         shm = os.statvfs("/dev/shm")  # noqa: S108 - measured, not written to
     except OSError:

@@ -1,8 +1,8 @@
 """The `passerelle` command.
 
-Exit codes: 0 done, or ended by Ctrl-C after it had started well; 1 this machine or the network
-could not do it; 2 something in the command line, a file or an invite is wrong; 130 interrupted
-before the work was done.
+Exit codes: 0 if it is done, or was ended by Ctrl-C after it had started well; 1 if this machine or
+the network could not do it; 2 if something in the command line, a file or an invite is wrong; 130
+if it was interrupted before the work was done.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def options(
         bool, typer.Option("--debug", help="Log everything, and show where an error came from.")
     ] = False,
 ) -> None:
-    """Hold options of all commands. `main` looks for --debug by itself."""
+    """Take the options of all commands. `main` looks for --debug a second time, for errors."""
     if debug:
         log_to_stderr(logging.DEBUG)
 
@@ -60,14 +60,16 @@ def version() -> None:
 
 @app.command()
 def demo(
-    once: Annotated[bool, typer.Option("--once", help="Fetch the page, report, and end.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Fetch the page, print the result, and end.")
+    ] = False,
     headless: Annotated[
         bool,
-        typer.Option("--headless", help="Show no window; the switch is flipped by the program."),
+        typer.Option("--headless", help="Show no window; the program flips the switch."),
     ] = False,
     port: Annotated[
         int,
-        typer.Option(min=0, max=65535, help="Port of the publisher's page; 0 takes a free one."),
+        typer.Option(min=0, max=65535, help="Port of the publisher's page; with 0, any free one."),
     ] = 0,
 ) -> None:
     """Show the whole path on this computer: servers, a page with the switch, a blocked site.
@@ -92,7 +94,7 @@ for command in (client, serve, exit_, friend, embed, stun, token):
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command and end the process with its exit code.
 
-    Errors made on purpose are one sentence on stderr; a traceback is shown with --debug only.
+    A `PasserelleError` becomes one sentence on stderr; a traceback is shown with --debug only.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     sys.exit(_run(words, debug="--debug" in words))
@@ -125,7 +127,7 @@ def _report(error: Exception) -> int:
 
 
 def _expected(error: BaseException) -> Iterator[PasserelleError]:
-    """Yield the errors raised on purpose that `error` is, or holds as a group."""
+    """Yield `error` if it is a `PasserelleError`, or those in it if it is a group."""
     if isinstance(error, PasserelleError):
         yield error
     elif isinstance(error, BaseExceptionGroup):

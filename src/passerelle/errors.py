@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class Sensitive(Generic[T]):
-    """Hold a value that must never reach a log: address, destination, SDP, ticket or payload.
+    """A value that must never reach a log: an address, destination, SDP, ticket or payload.
 
     `repr`, `str` and `format` show only the type; `reveal()` gives the value.
     """
@@ -52,32 +52,32 @@ class Sensitive(Generic[T]):
 
 
 class LinkCode(enum.IntEnum):
-    """Why a link was refused or closed; travels in `REFUSED` and `CLOSE` frames.
+    """Why a link was refused or closed, as `REFUSED` and `CLOSE` frames say it.
 
     `wire.websocket` has the close codes that stand for them.
     """
 
     NORMAL = 0
     MALFORMED = 1
-    """A frame or message that cannot be parsed."""
+    """A frame or message cannot be parsed."""
     UNEXPECTED = 2
-    """A well-formed frame at the wrong moment."""
+    """A well-formed frame came at the wrong moment."""
     VERSION = 3
-    """A protocol version this side does not speak."""
+    """This side does not speak the protocol version."""
     TICKET = 4
-    """A ticket that is missing, expired, used before, or for somebody else."""
+    """A ticket is missing, expired, was used before, or is for another exit."""
     UNKNOWN_SESSION = 5
-    """A resume of a session that does not exist here (any more)."""
+    """The session that a client wants to resume does not exist here, or not any more."""
     FLOW = 6
-    """Bytes beyond the window, or an acknowledgement of what was never sent."""
+    """Bytes came beyond the window, or an acknowledgement of bytes that were never sent."""
     LIMIT = 7
-    """A length, count or rate beyond its limit."""
+    """A length, count or rate is beyond its limit."""
     TIMEOUT = 8
     """The peer did not answer in time."""
     DRAINING = 9
-    """This side is going away; use another link."""
+    """This side is going away, and another link must be used."""
     INTERNAL = 10
-    """A fault on this side."""
+    """This side has a fault."""
     IDENTITY = 11
     """The far end's key is not the one the network's descriptor names."""
     TRANSPORT = 12
@@ -101,11 +101,12 @@ class Failure(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class FailureReport:
-    """How one `Failure` is told to each kind of listener."""
+    """How one `Failure` is told to an application and to a person."""
 
     socks_reply: int
-    """RFC 1928 §6."""
+    """Reply code of SOCKS5 (RFC 1928 §6)."""
     http_status: int
+    """Status of the HTTP proxy's answer."""
     sentence: str
     """What happened and what to do next, for a person."""
 
@@ -159,7 +160,7 @@ class PasserelleError(Exception):
 
 
 class ConfigError(PasserelleError):
-    """What a person wrote is wrong."""
+    """What a person wrote (an option, a file, an invite) is wrong."""
 
 
 class LocalError(PasserelleError):
@@ -191,11 +192,11 @@ class LinkLost(PasserelleError):
 
 
 class LinkRefused(LinkLost):
-    """The exit answered a HELLO with REFUSED: the way to it is good, the link is not wanted."""
+    """The exit answered a HELLO with REFUSED: it can be reached, but does not want the link."""
 
 
 class StreamFailed(PasserelleError):
-    """One stream failed. `failure` says why in a form every listener understands."""
+    """One stream failed. `failure` says why; `FAILURES` says it to applications and people."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure)

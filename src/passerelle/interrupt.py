@@ -18,9 +18,9 @@ class Interrupted(Exception):
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run `main` in a new event loop and return its result.
 
-    SIGINT (Ctrl-C), SIGTERM and SIGHUP (the terminal was closed) cancel it, so that every
-    `async with` it is in is left; then this raises Interrupted. A second Ctrl-C does not wait for
-    that: it raises KeyboardInterrupt.
+    SIGINT (Ctrl-C), SIGTERM and SIGHUP (the terminal was closed) cancel `main`, which leaves every
+    `async with` it is in; then this raises Interrupted. A second Ctrl-C does not wait for that, and
+    raises KeyboardInterrupt.
     """
     ended_by_signal = False
 
@@ -35,9 +35,9 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
         loop = asyncio.get_running_loop()
         handled: list[signal.Signals] = []
-        # asyncio.Runner does the same for SIGINT.
+        # asyncio.Runner handles SIGINT in the same way.
         for each in (signal.SIGTERM, signal.SIGHUP):
-            # nohup wants SIGHUP to stay ignored.
+            # A program under nohup must go on ignoring SIGHUP.
             if signal.getsignal(each) is not signal.SIG_IGN:
                 loop.add_signal_handler(each, end)
                 handled.append(each)
@@ -59,7 +59,9 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 def _new_loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return uvloop's where it is installed: a download costs the client a third less."""
+    """Return uvloop's factory if it is installed: with it a client spends a third less on a
+    download.
+    """
     try:
         uvloop = importlib.import_module("uvloop")
     except ImportError:

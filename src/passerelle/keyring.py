@@ -1,12 +1,12 @@
-"""The keys of one small operator, as files in one folder.
+"""The keys of a network, as files in one folder.
 
 | file              | what it is                                                              |
 |-------------------|-------------------------------------------------------------------------|
 | operator.key      | Ed25519: signs the network's descriptor; its public half is in invites  |
 | broker-seal.key   | X25519: opens rendezvous requests                                       |
 | broker-ticket.key | Ed25519: signs tickets                                                  |
-| broker-ticket.pub | its public half, for an exit on another machine                         |
-| exit-link.pem     | the exit's private key and certificate inside links                     |
+| broker-ticket.pub | Ed25519: public half of broker-ticket.key, for exits on other machines  |
+| exit-link.pem     | private key and certificate of the exits inside links                   |
 
 Whoever has these files *is* the network. Folders are made with mode 0700, files with 0600.
 """
@@ -39,8 +39,8 @@ TICKET_PUBLIC_FILE: Final = "broker-ticket.pub"
 LINK_FILE: Final = "exit-link.pem"
 
 LIFETIME_S: Final = 7 * 86_400
-"""How long a descriptor is good: a client that was away for a weekend still starts with its copy,
-and a stolen broker address is of no use for longer."""
+"""Life of a descriptor: a client that was away for a weekend still starts with its copy, and a
+stolen broker address is of no use for longer."""
 
 _PRIVATE_FOLDER = 0o700
 _PRIVATE_FILE = 0o600
@@ -60,7 +60,7 @@ class Keyring:
 
     @classmethod
     def generate(cls) -> Self:
-        """Make new keys that are kept nowhere."""
+        """Return new keys, which are written nowhere."""
         return cls(
             Ed25519PrivateKey.generate(),
             X25519PrivateKey.generate(),
@@ -70,11 +70,11 @@ class Keyring:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Load the keys in `folder`, and make those that are not there yet.
+        """Load the keys in `folder`, and make those that do not exist yet.
 
-        Two programs that do this at once end up with the same keys. Raises ConfigError when a
-        file is damaged, readable by other accounts, or when the operator's key alone is missing;
-        LocalError when the folder cannot be used.
+        Two programs that do this at the same time end up with the same keys. Raises ConfigError
+        when a file is damaged, readable by other accounts, or when the operator's key alone is
+        missing; LocalError when the folder cannot be used.
         """
         try:
             folder.mkdir(_PRIVATE_FOLDER, parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ class Keyring:
     def invite(self, broker_url: str, ways: Sequence[Way] = ()) -> Invite:
         """Return the invite to this network through the broker at `broker_url`.
 
-        `ways` lead there beside its own address.
+        `ways` are further ways to that broker.
         """
         return Invite(broker_url, self.operator.public_key().public_bytes_raw(), tuple(ways))
 
@@ -117,10 +117,10 @@ class Keyring:
     ) -> tuple[Descriptor, bytes]:
         """Return the network's description as of Unix time `now_s`, and the signed document.
 
-        `more_brokers` are the URLs of further brokers with the same keys; `more_exits` those of
-        further exits with the same key, by their ids.
-        `ways` are all ways to the broker, the best first; without any, its URL is the only one.
-        Raises ConfigError when a name or a URL would not be accepted by those who read it.
+        `more_brokers` are the URLs of further brokers with the same keys, `more_exits` those of
+        further exits with the same key, by their ids. `ways` are all ways to the broker, the best
+        first; without any, its URL is the only one. Raises ConfigError when a name or a URL would
+        not be accepted by those who read it.
         """
         try:
             public_keys = (
@@ -152,7 +152,7 @@ class Keyring:
             private_candidates,
         )
         document = descriptor.sign(made, self.operator)
-        # Signing checks nothing: better to learn it here than from every reader.
+        # Signing checks nothing, so the operator would learn of a mistake from readers only.
         public = self.operator.public_key().public_bytes_raw()
         try:
             return descriptor.verify(document, public, now_s=now_s), document
@@ -165,7 +165,7 @@ class Keyring:
 
 @dataclass(frozen=True, slots=True)
 class ExitKeys:
-    """What an exit alone needs: it need not be able to speak for the network."""
+    """The keys of an exit without a broker: they cannot speak for the network."""
 
     link: LinkIdentity
     tickets: tuple[Ed25519PublicKey, ...]
@@ -253,7 +253,7 @@ def _damaged(path: Path) -> ConfigError:
 
 
 def _load_or_write(path: Path, make: Callable[[], bytes]) -> bytes:
-    """Return the content of `path`; write what `make` returns there first if it does not exist."""
+    """Return the content of `path`, after writing what `make` returns if it does not exist."""
     if not path.exists():
         _write(path, make())
     if path.stat().st_mode & _OTHERS:
@@ -265,7 +265,7 @@ def _load_or_write(path: Path, make: Callable[[], bytes]) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a private file all at once; leave one that somebody else made meanwhile."""
+    """Write a private file in one step; keep the file that another program made meanwhile."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
@@ -273,7 +273,7 @@ def _write(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        # A rename would replace the other's key; a link fails when the name is taken.
+        # A rename would replace another program's key; a hard link fails if the name is taken.
         path.hardlink_to(draft)
     except FileExistsError:
         pass

@@ -1,4 +1,4 @@
-"""Addresses to accept connections on, as people write them."""
+"""The address and port of a server, as people write them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final, Self
 from passerelle.errors import ConfigError
 
 LAST_PORT: Final = 65_535
+"""The highest port there is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,9 +50,9 @@ from passerelle.wire.websocket import LINK_PATH
 BUILT_WIDGET: Final = Path(__file__).parent / "_widget"
 EXIT_ID: Final = "exit-1"
 WORKER_MARK: Final = "{n}"
-"""In --exit-url: the worker's number."""
+"""The text in --exit-url that stands for a worker's number."""
 RENEWAL_CHECK_S: Final = 600.0
-"""The age of the descriptor is looked at so often. A timer for the whole time would stand still
+"""Time between two looks at the descriptor's age. One timer for all its life would stand still
 while the machine sleeps."""
 
 _log = logging.getLogger(__name__)
@@ -60,65 +60,68 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeConfig:
-    """What a small operator decides."""
+    """What an operator decides about the servers of a network."""
 
     name: str
     """The network's name, shown to people."""
     url: str
-    """Public base URL of the broker, https://…"""
+    """Public base URL of the broker (`https:`)."""
     listen: ListenAddress
+    """Where the broker accepts connections."""
     exit_listen: ListenAddress | None = None
-    """Where the exit listens; None: on the broker's port."""
+    """Where the exit accepts connections; None if on the broker's port."""
     exit_url: str | None = None
-    """Public base URL of the exit, https://… or wss://…; None: the broker's."""
+    """Public base URL of the exit (`https:` or `wss:`); None if it is the broker's."""
     tls: ssl.SSLContext | None = None
-    """For TLS on the listening ports; None when something in front of them does it."""
+    """Settings of TLS on these ports; None if a server in front does it."""
     settings: ExitSettings = field(default_factory=ExitSettings)
     """What the exit connects to, its quotas, its lifetimes and its site for strangers."""
     workers: int = 0
-    """Exits in processes of their own, from `exit_listen` on; 0: one in this process."""
+    """How many exits run as processes, on ports from `exit_listen` on; 0 for one in this
+    process."""
     worker_line: Callable[[int], list[str]] | None = None
     """The command line of each by its number; it comes with `workers`."""
     worker_environment: Mapping[str, str] = field(default_factory=dict)
     """Environment variables of the workers, beside this process's own."""
     metrics_listen: ListenAddress | None = None
-    """Loopback address of `/metrics`: the broker's, and the exit's that is in this process."""
+    """Loopback address of `/metrics`, for the broker and an exit in this process."""
     bus: str | None = None
-    """NATS server that several brokers and exits share; None: this process is alone."""
+    """URL of the NATS server that brokers and exits share; None if this process is alone."""
     more_brokers: tuple[str, ...] = ()
-    """Public base URLs of the network's other brokers, which have the same keys."""
+    """Public base URLs of the network's other brokers; they have the same keys."""
     has_exit: bool = True
-    """Whether exits are run here; if not, they are elsewhere, at `exit_url`."""
+    """Whether exits run here; if not, they run elsewhere, at `exit_url`."""
     stun: tuple[str, ...] = ()
+    """STUN servers of others, as `stun:host:port`."""
     stun_listen: ListenAddress | None = None
-    """Where STUN is answered, on this port and the next; None: nowhere."""
+    """Where STUN is answered, on this port and the next; None answers none."""
     ways: tuple[Way, ...] = ()
-    """Ways to the broker beside its own address, for readers whose network blocks that."""
+    """Ways to the broker beside its own address, for readers whose network blocks it."""
     direct: bool = False
-    """Whether readers may reach the exit without a volunteer when they find none."""
+    """Whether readers who find no volunteer may reach the exit without one."""
     private_candidates: bool = False
-    """Whether peers may name private addresses. A network whose broker has a private address
-    cannot be anything but a laboratory, where they always may."""
+    """Whether peers may name private addresses. They always may where the broker's own address is
+    private, because such a network is a laboratory."""
     widget_dir: Path | None = None
-    """The built widget; None serves none."""
+    """Folder of the built widget; None serves none."""
     kept_dir: Path | None = None
-    """Where builds of the widget are kept for pages that pin one; None keeps none."""
+    """Folder where builds of the widget are kept for pages that pin one; None keeps none."""
     cautious: frozenset[str] = CAUTIOUS
-    """Countries whose volunteers are asked once more."""
+    """Countries whose volunteers are asked a second time before anybody comes to them."""
     trusted_proxies: tuple[IPNetwork, ...] = ()
-    """Whose X-Forwarded-For the broker believes."""
+    """Proxies whose X-Forwarded-For is believed."""
     network_volunteers: int = limits.DISCLOSED_VOLUNTEERS
-    """Most volunteers one client network learns of in a day."""
+    """Volunteers that one client network learns of in a day, at most."""
     minimum: tuple[int, int, int] | None = None
-    """The oldest release of client and widget that is let in; None: any."""
+    """The oldest release of client and widget that is let in; None lets any in."""
     lifetime_s: int = LIFETIME_S
-    """How long a descriptor is good."""
+    """Life of a descriptor."""
 
 
 class Servers:
-    """Broker and exit, running for the length of an `async with`.
+    """The servers of a network, running for the length of an `async with`.
 
-    Leaving sends volunteers and clients away in good order, then stops listening.
+    Leaving sends volunteers and clients away in good order, and then closes the ports.
     """
 
     def __init__(
@@ -130,7 +133,7 @@ class Servers:
         self._clock = clock
         self._exit_urls = exit_urls(config)
         self.invite: Invite = keys.invite(config.url.rstrip("/"), config.ways)
-        """For readers; volunteers get the plain one."""
+        """The invite for readers; volunteers get it without its ways."""
         self._descriptor, document = self._describe()
         self._metrics = Metrics()
         self._broker = Broker(
@@ -155,14 +158,14 @@ class Servers:
 
     @property
     def tag(self) -> str | None:
-        """What a publisher pastes into a page; None when no widget is served."""
+        """The tag that a publisher pastes into a page; None if no widget is served."""
         if self._config.widget_dir is None:
             return None
         return widget_tag(self._config.widget_dir, self.invite.plain)
 
     @property
     def stun(self) -> tuple[str, ...]:
-        """The STUN servers that the network's peers are told of."""
+        """The STUN servers that the network's descriptor names."""
         return self._descriptor.stun
 
     async def __aenter__(self) -> Self:
@@ -185,7 +188,7 @@ class Servers:
             if config.stun_listen is not None:
                 host, ports = config.stun_listen.host, stun_ports(config.stun_listen)
                 await stack.enter_async_context(StunService(StunSettings((host,), ports)))
-            # The other way round on the way out: say goodbye while the ports are still open.
+            # The stack unwinds from its end: the goodbye is said while the ports are still open.
             stack.push_async_callback(self._broker.close)
             tasks = await stack.enter_async_context(TaskSet("serve"))
             tasks.spawn(self._keep_fresh(), "renewal")
@@ -220,7 +223,7 @@ class Servers:
 
     async def _start_workers(self, stack: AsyncExitStack) -> None:
         config = self._config
-        assert config.worker_line is not None  # comes with their number
+        assert config.worker_line is not None  # given with `workers`
         grace_s = config.settings.lifetimes.drain_s + WORKER_SLACK_S
         self._workers = Workers(
             config.worker_line,
@@ -236,7 +239,7 @@ class Servers:
             self._workers.restart_soon()
 
     def renew(self) -> bool:
-        """Sign the descriptor anew if half of its life is over; tell whether it was."""
+        """Sign the descriptor anew if half of its life is over; return whether it was."""
         age_s = self._clock() - self._descriptor.issued_s
         if age_s < self._config.lifetime_s / 2:
             return False
@@ -344,7 +347,7 @@ def widget_script(widget_dir: Path) -> embed.Script:
 
 
 def is_laboratory(url: str) -> bool:
-    """Whether `url` names an address that nobody outside this machine or site can reach."""
+    """Whether nobody outside this machine or site can reach the host in `url`."""
     host = urlsplit(url).hostname or ""
     try:
         return classify(ipaddress.ip_address(host)) is not AddressClass.PUBLIC
@@ -353,7 +356,7 @@ def is_laboratory(url: str) -> bool:
 
 
 def is_reachable_by_browsers(url: str) -> bool:
-    """Whether pages may use `url`: browsers want https, except on the machine itself."""
+    """Whether pages may use `url`: browsers demand https, except on the machine itself."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     return parts.scheme == "https" or host in {"localhost", "::1"} or host.startswith("127.")

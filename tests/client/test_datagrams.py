@@ -107,7 +107,7 @@ async def test_an_idle_flow_ends_at_the_exit_and_opens_anew() -> None:
             assert await dig(relay.port, "far.example") == "192.0.2.7\n"
             async with asyncio.timeout(5):
                 assert client._supervisor is not None
-                while client._supervisor._session.tunnel.stream_count:  # noqa: ASYNC110
+                while client._supervisor._sessions.present.tunnel.stream_count:  # noqa: ASYNC110
                     await asyncio.sleep(0.005)
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from passerelle.client.exits import AVOID_S, MISSES, TOGETHER_S, ExitHealth
+from passerelle.client.exits import AVOID_S, FAILURES_IN_A_ROW, TOGETHER_S, ExitHealth
 
 IDS = ("exit-1", "exit-2", "exit-3")
 
@@ -27,21 +27,21 @@ def test_with_no_exit_left_the_one_that_went_away_first_may_be_back() -> None:
     assert health.choose(IDS, 3, 0.5) == "exit-2"
 
 
-def test_misses_in_a_row_mean_that_it_is_gone() -> None:
+def test_failures_in_a_row_mean_that_it_is_gone() -> None:
     """A link that was made in between shows that it is not."""
     health = ExitHealth()
     for _ in range(3):
-        assert not any(health.missed() for _ in range(MISSES - 1))
-        health.joined()
-    assert [health.missed() for _ in range(MISSES)][-1]
+        assert not any(health.link_failed() for _ in range(FAILURES_IN_A_ROW - 1))
+        health.link_is_up()
+    assert [health.link_failed() for _ in range(FAILURES_IN_A_ROW)][-1]
 
 
 def test_volunteers_that_vanish_together_mean_that_it_is_gone() -> None:
     """Two of one volunteer are its own doing, and so are two at different times."""
     health = ExitHealth()
-    assert not health.lost(b"a", now=0)
-    assert not health.lost(b"a", now=0.1)
-    assert health.lost(b"b", now=0.2)
-    assert not health.lost(b"c", now=1 + TOGETHER_S)
-    health.joined()
-    assert not health.lost(b"d", now=1.1 + TOGETHER_S)
+    assert not health.link_vanished(b"a", now=0)
+    assert not health.link_vanished(b"a", now=0.1)
+    assert health.link_vanished(b"b", now=0.2)
+    assert not health.link_vanished(b"c", now=1 + TOGETHER_S)
+    health.link_is_up()
+    assert not health.link_vanished(b"d", now=1.1 + TOGETHER_S)

@@ -37,30 +37,30 @@ def test_one_server_or_none_will_do() -> None:
 
 
 async def test_the_class_is_found_and_told() -> None:
-    """On loopback there is no NAT. A second look just afterwards is not taken."""
+    """On loopback there is no NAT. A second probe just afterwards is not made."""
     ports = free_udp_ports(2)
     watch = Watch()
     async with StunService(StunSettings(("127.0.0.1", "127.0.0.2"), ports)):
         made = NatProbe(lambda: (f"stun:127.0.0.1:{ports[0]}",), watch)
-        made.look()
-        made.look()
+        made.probe()
+        made.probe()
         assert await watch.until(NatFound) == NatFound(NatClass.OPEN)
-        made.look()
+        made.probe()
         await made.close()
     assert made.nat is NatClass.OPEN
     assert watch.count(NatFound) == 1
 
 
-async def test_a_later_look_sees_another_network(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_later_probe_sees_another_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Servers that answered no more: a phone that joined a network without UDP."""
     monkeypatch.setattr(nat_probe, "FRESH_S", 0.0)
     ports = free_udp_ports(2)
     watch = Watch()
     made = NatProbe(lambda: (f"stun:127.0.0.1:{ports[0]}",), watch)
     async with StunService(StunSettings(("127.0.0.1", "127.0.0.2"), ports)):
-        made.look()
+        made.probe()
         await watch.until(NatFound)
-    await asyncio.sleep(0)  # the first look is over only once it has told
-    made.look()
+    await asyncio.sleep(0)  # the first probe is over only once it has told
+    made.probe()
     assert await watch.until(NatFound, 2) == NatFound(NatClass.BLOCKED)
     await made.close()

@@ -89,7 +89,9 @@ async def test_several_links_through_several_volunteers() -> None:
         volunteers = [await net.volunteer() for _ in range(3)]
         client, watch = await net.client(links=3)
         await watch.until(LinkUp, 3)
-        assert client.link_count == 3
+        async with asyncio.timeout(5):
+            while client.link_count < 3:  # noqa: ASYNC110  (on a busy machine one stalls a moment)
+                await asyncio.sleep(0.002)
         assert [len(volunteer.channels) for volunteer in volunteers] == [1, 1, 1]
         assert await curl(*socks(client), url) == (0, BODY)
 
@@ -220,7 +222,10 @@ async def test_exit_that_lost_the_session_gets_a_new_one() -> None:
 
 
 async def test_request_that_a_leaving_exit_did_not_take_goes_to_another() -> None:
-    """It was on its way with the first HELLO; the exit turned that down, so nothing is lost."""
+    """It was on its way with the first HELLO; the exit turned that down, so nothing is lost.
+
+    Nor are volunteers: the links that were under way are the only ones in vain.
+    """
     async with network(spare=True) as net, site() as url:
         client, watch = await net.client(links=2)
         await watch.until(NetworkLoaded)
@@ -232,7 +237,7 @@ async def test_request_that_a_leaving_exit_did_not_take_goes_to_another() -> Non
         for _ in range(2):
             await net.volunteer()
         assert await request == (0, BODY)
-        assert watch.count(LinkDown) >= 2
+        assert 1 <= watch.count(LinkDown) <= 2
 
 
 async def test_broker_that_is_down_at_first() -> None:

@@ -27,7 +27,7 @@ from passerelle.io.tunnel.tls import TlsPipe, client_context, exit_context
 from passerelle.wire.frames import Ack, Close, Data, Hello, Pong, Refused, Welcome
 from passerelle.wire.frames import Frame as LinkFrame
 from passerelle.wire.tickets import TicketKind
-from tests.exit.test_handshake import Client
+from tests.client.party import Client
 from tests.io.tunnel.pipes import pipe
 from tests.network import HOST, KEYS, exit_config, ticket
 from tests.rig.ports import free_port

@@ -25,7 +25,7 @@ from passerelle.exit.sessions import SessionTable
 from passerelle.io.tunnel.flow import Flow
 from passerelle.io.tunnel.stream import TunnelStream
 from passerelle.wire.capsule import encode_datagram, encode_integer
-from tests.exit.test_handshake import Client
+from tests.client.party import Client
 from tests.network import HOST, exit_config
 
 OTHER = "127.0.0.2"

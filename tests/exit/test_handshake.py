@@ -9,14 +9,12 @@ from dataclasses import replace
 import pytest
 
 from passerelle import limits
-from passerelle.client.handshake import ClientHandshake, ClientSession
-from passerelle.errors import LinkCode, LinkLost
+from passerelle.errors import LinkCode
 from passerelle.exit.config import Lifetimes
 from passerelle.exit.handshake import ExitHandshake
 from passerelle.exit.sessions import SessionTable
 from passerelle.io.tunnel.link import SecureLink
 from passerelle.io.tunnel.tls import TlsPipe, client_context, exit_context
-from passerelle.io.tunnel.tunnel import Tunnel
 from passerelle.wire import control
 from passerelle.wire.frames import (
     VERSION,
@@ -30,7 +28,7 @@ from passerelle.wire.frames import (
     Welcome,
 )
 from passerelle.wire.tickets import TicketKind
-from tests.io.tunnel.pipes import Listener, Owner, PipeEnd, pipe
+from tests.io.tunnel.pipes import Listener, pipe
 from tests.network import KEYS, exit_config, ticket
 
 _numbers = itertools.count(100)
@@ -191,72 +189,3 @@ async def test_session_without_links_ends_after_its_grace() -> None:
         while len(table):  # noqa: ASYNC110  (a table has nothing to wait for)
             await asyncio.sleep(0.001)
     await table.close()
-
-
-class Client:
-    """A client's session, joined to an exit by its own code."""
-
-    def __init__(self, table: SessionTable) -> None:
-        self.table = table
-        self.owner = Owner()
-        self.tunnel = Tunnel(self.owner, client=True, grace_s=60)
-        self.session = ClientSession(secrets.token_bytes(16), self.tunnel)
-        self._number = 0
-
-    async def join(self, *, timeout_s: float = 5, serve: bool = True) -> PipeEnd:
-        near, far = pipe()
-        self._number += 1
-        if serve:
-            SecureLink(self._number, far, TlsPipe(CONTEXT), ExitHandshake(self.table)).start()
-        handshake = ClientHandshake(self.session, ticket(TicketKind.CLIENT))
-        await handshake.run(self._number, near, client_context(), PINS, timeout_s)
-        assert [name for name, _ in handshake.steps] == ["tls", "welcome"]
-        return near
-
-
-async def test_introduction_ends_in_a_usable_link(table: SessionTable) -> None:
-    """After WELCOME the session has its link and the exit its session."""
-    client = Client(table)
-    await client.join()
-    await client.join()
-    assert client.tunnel.ready_links == 2
-    assert client.session.welcomed
-    assert len(table) == 1
-    client.tunnel.close()
-
-
-async def test_introduction_gives_up_in_time(table: SessionTable) -> None:
-    """An exit that does not answer is a TIMEOUT, and its link is gone."""
-    client = Client(table)
-    with pytest.raises(LinkLost) as caught:
-        await client.join(timeout_s=0.02, serve=False)
-    assert caught.value.code is LinkCode.TIMEOUT
-    assert client.tunnel.ready_links == 0
-    client.tunnel.close()
-
-
-async def test_cancelled_introduction_leaves_no_link(table: SessionTable) -> None:
-    """Cancelling closes the link."""
-    client = Client(table)
-    joining = asyncio.ensure_future(client.join(serve=False))
-    await asyncio.sleep(0)
-    joining.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await joining
-    assert client.tunnel.ready_links == 0
-    client.tunnel.close()
-
-
-async def test_lost_session_ends_the_clients_tunnel(table: SessionTable) -> None:
-    """UNKNOWN_SESSION after a WELCOME: the client's session is over, other joiners are told."""
-    client = Client(table)
-    await client.join()
-    table._sessions.clear()
-    waiting = asyncio.ensure_future(client.join(serve=False))
-    with pytest.raises(LinkLost) as caught:
-        await client.join()
-    assert caught.value.code is LinkCode.UNKNOWN_SESSION
-    assert client.tunnel.ended
-    assert await client.owner.ended is LinkCode.NORMAL
-    waiting.cancel()
-    await asyncio.wait((waiting,))

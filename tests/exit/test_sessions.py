@@ -15,7 +15,7 @@ from passerelle.errors import Failure, LinkCode, LinkLost, StreamFailed
 from passerelle.exit.config import Lifetimes
 from passerelle.exit.sessions import SessionTable
 from passerelle.io.tunnel.stream import TunnelStream
-from tests.exit.test_handshake import Client
+from tests.client.party import Client
 from tests.io.tunnel.pipes import read_all, send_all
 from tests.network import HOST, exit_config
 from tests.rig.ports import free_port

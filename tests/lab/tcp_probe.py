@@ -15,7 +15,7 @@ from typing import Any
 from passerelle.core.address.policy import ConnectionPolicy
 from passerelle.errors import StreamFailed
 from passerelle.exit.sessions import SessionTable
-from tests.exit.test_handshake import Client
+from tests.client.party import Client
 from tests.network import exit_config
 
 AT_ONCE = 40

@@ -99,7 +99,13 @@ class Brokers:
 
     @property
     def descriptor(self) -> Descriptor | None:
-        """The newest verified one; it may have expired since."""
+        """The newest verified descriptor, if there is one; it may have expired since."""
+        return self._descriptor
+
+    @property
+    def network(self) -> Descriptor:
+        """The same, once one was loaded."""
+        assert self._descriptor is not None  # `load` has returned
         return self._descriptor
 
     async def load(self) -> Descriptor:
@@ -110,8 +116,7 @@ class Brokers:
         """
         if self._descriptor is None:
             await self.reload()
-        assert self._descriptor is not None  # loaded
-        return self._descriptor
+        return self.network
 
     async def reload(self) -> None:
         """Fetch the descriptor, by whichever way brings a good one first. Raises as `load` does."""
@@ -170,8 +175,7 @@ class Brokers:
         a request of its own, so that none is a replay of another. Raises BrokerSilent, and
         ConfigError when this version is no longer spoken. Cancelling gives up.
         """
-        assert self._descriptor is not None  # loaded
-        if time.time() > self._descriptor.expires_s:
+        if time.time() > self.network.expires_s:
             self._failures = FAILURES_TO_RELOAD
             self._doubted.set()
             raise BrokerSilent("the network's description has expired, and no new one came")
@@ -277,8 +281,7 @@ class Brokers:
 
     def _fresh_s(self) -> float:
         """Return for how long the descriptor need not be fetched again, at most a minute."""
-        assert self._descriptor is not None  # loaded
-        half_s = (self._descriptor.issued_s + self._descriptor.expires_s) / 2
+        half_s = (self.network.issued_s + self.network.expires_s) / 2
         due_s = max(half_s, self._fetched_s + self._config.reload_pause_s)
         return min(60.0, due_s - time.time())
 

@@ -1,50 +1,22 @@
-"""Makes one link: from an answered offer to the exit's WELCOME."""
+"""Makes a link of an open transport: TLS with the exit, HELLO, and the exit's WELCOME."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
 import time
-from collections.abc import Callable
 
+from passerelle.client.session import ClientSession
 from passerelle.errors import LinkCode, LinkLost, LinkRefused, PeerError
 from passerelle.io.tunnel.link import SecureLink
 from passerelle.io.tunnel.tls import TlsPipe
 from passerelle.io.tunnel.transport import Transport
-from passerelle.io.tunnel.tunnel import Tunnel
 from passerelle.wire.control import Control
 from passerelle.wire.frames import VERSION, Frame, Hello, Refused, Welcome
 
 
-class ClientSession:
-    """The session that a client's links join, and whether the exit knows it yet."""
-
-    def __init__(
-        self, session_id: bytes, tunnel: Tunnel, joined: Callable[[], None] = lambda: None
-    ) -> None:
-        """`joined` is called when a link begins to carry the session."""
-        self.session_id = session_id
-        self.tunnel = tunnel
-        self.joined = joined
-        self.exit_id: str | None = None
-        """The exit that holds the session; None until the first link is made."""
-        self.welcomed = False
-        """Once true, an exit that does not know the session has lost it."""
-        self.unanswered = False
-        """Whether a link that had said HELLO ended without an answer: the exit may have acted."""
-
-    @property
-    def untouched(self) -> bool:
-        """Whether surely no exit has taken anything of it: it may begin at another one."""
-        return not (self.welcomed or self.unanswered)
-
-    def is_ready(self, number: int) -> bool:
-        """Whether a link can take new data of this session."""
-        return self.tunnel.is_ready(number)
-
-
 class ClientHandshake:
-    """Handles a link until the exit's WELCOME; then the tunnel does.
+    """Handles a link until the exit's WELCOME; from then on the session's tunnel does.
 
     Data may follow HELLO without waiting for WELCOME, so a new link costs no round trip more.
     """
@@ -54,8 +26,9 @@ class ClientHandshake:
         self._ticket = ticket
         self._welcomed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.steps: list[tuple[str, float]] = []
-        self._since = time.monotonic()
-        self._asked = False
+        """(name, seconds) of each step done so far: TLS, and from HELLO to WELCOME."""
+        self._step_began_s = time.monotonic()
+        self._hello_unanswered = False
         """Whether HELLO is on its way and the exit has not answered."""
 
     async def run(
@@ -68,7 +41,8 @@ class ClientHandshake:
     ) -> SecureLink:
         """Secure the link, join the session, and return it once the exit has welcomed it.
 
-        Raises LinkLost. Cancelling closes the link.
+        Returns within `timeout_s`. Raises LinkLost, or LinkRefused when the exit does not want the
+        link. Cancelling closes the link.
         """
         link = SecureLink(number, transport, TlsPipe(context, pins), self)
         try:
@@ -87,29 +61,22 @@ class ClientHandshake:
 
     def _give_up(self, link: SecureLink, code: LinkCode) -> None:
         link.close(code)
-        self._session.unanswered |= self._asked
+        self._session.unanswered |= self._hello_unanswered
         self._session.tunnel.link_lost(link, LinkLost(code, "the link was given up"))
 
     def link_ready(self, link: SecureLink) -> None:
         """Send HELLO, and let the session use the link at once."""
-        self._step("tls")
-        tunnel = self._session.tunnel
-        if tunnel.ended:
-            self._fail(LinkLost(LinkCode.UNKNOWN_SESSION, "the session ended meanwhile"))
+        self._step_done("tls")
+        session = self._session
+        if session.tunnel.ended:
+            self._handshake_failed(
+                LinkLost(LinkCode.UNKNOWN_SESSION, "the session ended meanwhile")
+            )
             return
-        link.send(
-            [
-                Hello(
-                    self._session.session_id,
-                    not self._session.welcomed,
-                    tunnel.received,
-                    self._ticket,
-                )
-            ]
-        )
-        self._asked = True
-        tunnel.attach(link)
-        self._session.joined()
+        received = session.tunnel.received
+        link.send([Hello(session.id, not session.welcomed, received, self._ticket)])
+        self._hello_unanswered = True
+        session.attach(link)
 
     def link_frames(self, link: SecureLink, frames: list[Frame]) -> None:
         """Take WELCOME or REFUSED, and hand what follows to the session."""
@@ -117,7 +84,7 @@ class ClientHandshake:
             case Welcome() as welcome:
                 self._welcome(link, welcome)
             case Refused(code):
-                self._asked = False
+                self._hello_unanswered = False
                 self._refused(code)
                 return
             case _:
@@ -126,41 +93,42 @@ class ClientHandshake:
             self._session.tunnel.link_frames(link, frames[1:])
 
     def link_windows(self, link: SecureLink) -> None:
-        """Nothing is sent before the session has the link."""
+        """Nothing to do: windows concern data, and the session is not using the link yet."""
 
     def link_draining(self, link: SecureLink) -> None:
-        """The session moves off it as soon as another is there."""
+        """Have the session move off the link as soon as it has another one."""
         self._session.tunnel.link_draining(link)
 
     def link_control(self, link: SecureLink, message: Control) -> None:
-        """Nothing was asked of the relay yet."""
+        """Nothing to do: the relay has not been asked for anything yet."""
 
     def link_lost(self, link: SecureLink, error: LinkLost) -> None:
-        """The link ended before WELCOME."""
-        self._fail(error)
+        """Learn that the link ended before WELCOME."""
+        self._handshake_failed(error)
 
     def _welcome(self, link: SecureLink, welcome: Welcome) -> None:
         if welcome.version != VERSION:
             raise PeerError(LinkCode.VERSION, f"link protocol version {welcome.version}")
         self._session.tunnel.acknowledged_to(welcome.received)
         self._session.welcomed = True
-        self._asked = False
+        self._hello_unanswered = False
         link.hand_over(self._session.tunnel)
-        self._step("welcome")
+        self._step_done("welcome")
         if not self._welcomed.done():
             self._welcomed.set_result(None)
 
     def _refused(self, code: LinkCode) -> None:
-        self._fail(LinkRefused(code, "the exit refused the link"))
+        self._handshake_failed(LinkRefused(code, "the exit refused the link"))
         if code is LinkCode.UNKNOWN_SESSION:
             self._session.tunnel.close()
 
-    def _fail(self, error: LinkLost) -> None:
+    def _handshake_failed(self, error: LinkLost) -> None:
         if not self._welcomed.done():
             self._welcomed.set_exception(error)
-            self._welcomed.exception()  # `run` may have been cancelled: nobody must miss it
+            # asyncio logs an exception that nobody retrieves, and `run` may have been cancelled.
+            self._welcomed.exception()
 
-    def _step(self, name: str) -> None:
+    def _step_done(self, name: str) -> None:
         now = time.monotonic()
-        self.steps.append((name, now - self._since))
-        self._since = now
+        self.steps.append((name, now - self._step_began_s))
+        self._step_began_s = now

@@ -1,4 +1,4 @@
-"""What a client knows of the network it is in: two STUN servers, and what NAT it is behind."""
+"""The STUN servers that a client's offers use, and what NAT the client is behind."""
 
 from __future__ import annotations
 
@@ -15,49 +15,54 @@ from passerelle.wire.signalling import NatClass
 SERVERS: Final = 2
 """As many as comparing mappings takes."""
 FRESH_S: Final = 60.0
-"""A failure within this time of the last look is no reason for another."""
+"""A link that fails within this time of the last probe is no reason for another one."""
 
 
 class NatProbe:
-    """Looks around in the background; `nat` is what is known so far."""
+    """Asks STUN servers in the background what NAT the client is behind."""
 
-    def __init__(self, stun: Callable[[], tuple[str, ...]], observe: Observe) -> None:
-        """`stun` tells all that the network has now; a random pair of them is used at a time."""
-        self._all = stun
+    def __init__(self, servers: Callable[[], tuple[str, ...]], observe: Observe) -> None:
+        """`servers` tells all STUN servers of the network; a random pair is used at a time."""
+        self._servers = servers
         self._observe = observe
         self._tasks = TaskSet("nat_probe", limit=1)
-        self._looked_s: float | None = None
-        self._pair = self._choose()
+        self._probed_s: float | None = None
+        """When the last probe began, in monotonic seconds."""
+        self._pair = self._random_pair()
         self.nat = NatClass.UNKNOWN
+        """What the last probe found."""
 
     def server(self, number: int) -> tuple[str, ...]:
         """Return the STUN server of the `number`th of several offers, if there is any.
 
-        Offers made together use both, so that one which is down does not fail them all.
+        Offers made together use both servers, so that one that is down does not fail them all.
         """
         return self._pair[number % len(self._pair) :][:1] if self._pair else ()
 
-    def look(self) -> None:
-        """Find out the class, with another pair than before, unless that was done just now."""
+    def probe(self) -> None:
+        """Find out the NAT's class in the background, unless that was done a moment ago.
+
+        Each probe but the first uses another random pair: a link has failed since, so the network
+        may be another, or a server may be down.
+        """
         now = time.monotonic()
-        if self._looked_s is not None:
-            if now - self._looked_s < FRESH_S or self._tasks.full:
+        if self._probed_s is not None:
+            if now - self._probed_s < FRESH_S or self._tasks.full:
                 return
-            # A link failed since: the network may be another, or a server may be down.
-            self._pair = self._choose()
-        self._looked_s = now
-        self._tasks.spawn(self._look(), "look")
+            self._pair = self._random_pair()
+        self._probed_s = now
+        self._tasks.spawn(self._find_class(), "probe")
 
     async def close(self) -> None:
-        """Stop looking. Idempotent."""
+        """Break a probe off. Idempotent."""
         await self._tasks.close()
 
-    async def _look(self) -> None:
+    async def _find_class(self) -> None:
         found = await find_class(self._pair)
         if found is not self.nat:
             self.nat = found
             self._observe(NatFound(found))
 
-    def _choose(self) -> tuple[str, ...]:
-        servers = self._all()
+    def _random_pair(self) -> tuple[str, ...]:
+        servers = self._servers()
         return tuple(random.sample(servers, min(SERVERS, len(servers))))

@@ -14,7 +14,7 @@ from passerelle.io.tunnel.transport import Receiver, Transport, Windows
 from passerelle.io.tunnel.websocket import MESSAGE_LIMIT_BYTES, SUBPROTOCOL, WebSocketTransport
 from passerelle.io.webrtc.channel import ChannelOffer
 from passerelle.wire.control import Lane, LaneAnswer, LaneRefused
-from passerelle.wire.description import Description
+from passerelle.wire.rendezvous import Answer
 
 
 class ClosingTransport(Transport, Protocol):
@@ -49,25 +49,23 @@ class Path(Protocol):
 class VolunteerPath:
     """A DataChannel to a volunteer that answered our offer through the broker."""
 
-    def __init__(
-        self, offer: ChannelOffer, answer: Description, volunteer: bytes, asked_s: float
-    ) -> None:
-        """`asked_s` is what the rendezvous took."""
-        self.volunteer = volunteer
-        self.has_media = offer.description.has_media and answer.has_media
+    def __init__(self, offer: ChannelOffer, answer: Answer, rendezvous_s: float) -> None:
+        """`rendezvous_s` is the time from before the offer was gathered to the broker's reply."""
+        self.volunteer = answer.volunteer
+        self.has_media = offer.description.has_media and answer.description.has_media
         self._offer = offer
-        self._answer = answer
-        self._asked_s = asked_s
+        self._answer = answer.description
+        self._rendezvous_s = rendezvous_s
 
     @property
     def addresses(self) -> frozenset[str]:
-        """Where the volunteer said it is."""
+        """The IP addresses that the volunteer named."""
         return frozenset(candidate.ip for candidate in self._answer.candidates)
 
     @property
     def steps(self) -> tuple[tuple[str, float], ...]:
         """See `Path.steps`."""
-        return (("rendezvous", self._asked_s), *self._offer.steps)
+        return (("rendezvous", self._rendezvous_s), *self._offer.steps)
 
     async def open(self, timeout_s: float) -> ClosingTransport:
         """See `Path.open`."""
@@ -97,7 +95,7 @@ class LanePath:
         stun: tuple[str, ...],
         private: bool,
     ) -> None:
-        """`send` hands a request to the relay; its answer comes by `take`.
+        """`send` hands a request to the relay; its answer comes by `answered`.
 
         `known` are the volunteer's addresses; `stun` and `private` as in `ChannelOffer.gather`.
         """
@@ -118,8 +116,8 @@ class LanePath:
         """See `Path.steps`."""
         return tuple(self._offer.steps) if self._offer is not None else ()
 
-    def take(self, reply: LaneAnswer | LaneRefused) -> None:
-        """Take the relay's answer, once."""
+    def answered(self, reply: LaneAnswer | LaneRefused) -> None:
+        """Take a relay's answer: the first one with this lane's number counts."""
         if reply.lane == self._number and not self._reply.done():
             self._reply.set_result(reply)
 

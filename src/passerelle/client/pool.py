@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from passerelle import limits
 from passerelle.client.config import ClientConfig
-from passerelle.client.handshake import ClientHandshake, ClientSession
+from passerelle.client.handshake import ClientHandshake
 from passerelle.client.notices import LinkDown, LinkUp, Observe
 from passerelle.client.paths import ClosingTransport, LanePath, Path
+from passerelle.client.session import ClientSession
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.link import SecureLink
@@ -18,19 +21,27 @@ from passerelle.wire.control import Control, LaneAnswer, LaneRefused
 
 
 @dataclass(slots=True, eq=False)
-class Attempt:
-    """A way to the exit, and what its link needs besides."""
+class ClientLink:
+    """One link, from the way that leads to its exit to the end of its connection."""
 
     session: ClientSession
+    """The session it is made for."""
     path: Path
     ticket: str = field(repr=False)
+    """The client ticket that its HELLO shows the exit."""
     pins: tuple[bytes, ...]
+    """SHA-256 hashes of the keys the exit may have."""
     lane_tickets: list[str] = field(default_factory=list, repr=False)
-    """For more links through the same volunteer."""
-    link: SecureLink | None = None
-    """Once the exit has welcomed it."""
+    """Tickets for more links through the same volunteer."""
+    secured: SecureLink | None = None
+    """The link itself, once the exit has welcomed it."""
     round_trip_s: float = 0.0
-    """From HELLO to WELCOME."""
+    """Seconds from HELLO to WELCOME."""
+
+    @property
+    def was_made(self) -> bool:
+        """Whether the exit has welcomed it; it may have ended since."""
+        return self.secured is not None
 
     @property
     def is_lane(self) -> bool:
@@ -38,136 +49,136 @@ class Attempt:
         return isinstance(self.path, LanePath)
 
 
-class LinkPool:
-    """Makes links, and stays with each until its connection is closed."""
+class LinkOwner(Protocol):
+    """Who wants links."""
 
-    def __init__(
-        self,
-        config: ClientConfig,
-        observe: Observe,
-        *,
-        changed: Callable[[], None],
-        failed: Callable[[Attempt, LinkLost], None],
-    ) -> None:
-        """`changed`: a link is up or gone; `failed`: one could not be made, or ended."""
+    def link_failed(self, link: ClientLink, error: LinkLost) -> None:
+        """A link could not be made, or ended. Called once for a link, before `links_changed`."""
+
+    def links_changed(self) -> None:
+        """A link is up, could not be made, or ended. May come more often than that."""
+
+
+class LinkPool:
+    """Makes links, and stays with each until its connection is closed.
+
+    Links of all sessions are here; what is asked of the pool is asked for one session.
+    """
+
+    def __init__(self, config: ClientConfig, observe: Observe, owner: LinkOwner) -> None:
         self._config = config
         self._observe = observe
-        self._changed = changed
-        self._failed = failed
+        self._owner = owner
         self._context = client_context()
         self._tasks = TaskSet("links")
         self._numbers = itertools.count(1)
-        self._attempts: dict[int, Attempt] = {}
+        self._links: dict[int, ClientLink] = {}
         """Links that are being made, are up, or are closing."""
         self._connecting: set[int] = set()
         self._up: set[int] = set()
-        """Links that the exit has welcomed, those of sessions that go away included."""
-        self.session: ClientSession | None = None
-        """The present session: properties speak of its links only."""
+        """Links that the exit has welcomed and that have not ended."""
 
-    @property
-    def up(self) -> list[Attempt]:
-        """Links of the present session, those that stall or leave included."""
-        return [each for each in map(self._attempts.__getitem__, self._up) if self._is_ours(each)]
+    def up(self, session: ClientSession) -> list[ClientLink]:
+        """Return the links that are up, those that stall or leave included."""
+        return [link for _, link in self._of(session, self._up)]
 
-    @property
-    def ready(self) -> list[Attempt]:
-        """Links that can take new data."""
-        attempts = ((number, self._attempts[number]) for number in self._up)
-        return [
-            attempt
-            for number, attempt in attempts
-            if self._is_ours(attempt) and attempt.session.is_ready(number)
-        ]
+    def ready(self, session: ClientSession) -> list[ClientLink]:
+        """Return the links that can take new data."""
+        up = self._of(session, self._up)
+        return [link for number, link in up if session.tunnel.is_ready(number)]
 
-    @property
-    def connecting(self) -> list[Attempt]:
-        """Links that are being made."""
-        attempts = map(self._attempts.__getitem__, self._connecting)
-        return [each for each in attempts if self._is_ours(each)]
+    def connecting(self, session: ClientSession) -> list[ClientLink]:
+        """Return the links that are being made."""
+        return [link for _, link in self._of(session, self._connecting)]
 
-    def _is_ours(self, attempt: Attempt) -> bool:
-        return attempt.session is self.session
-
-    @property
-    def volunteers(self) -> list[bytes]:
-        """Whom the present session's links lead through, without repeats."""
-        ours = (attempt for attempt in self._attempts.values() if self._is_ours(attempt))
-        found = (attempt.path.volunteer for attempt in ours)
+    def volunteers(self, session: ClientSession) -> list[bytes]:
+        """Return whom the links lead through, those that are closing included, without repeats."""
+        found = (link.path.volunteer for _, link in self._of(session, self._links))
         return list(dict.fromkeys(each for each in found if each is not None))
+
+    def room(self, session: ClientSession) -> int:
+        """Return how many more links the session may have.
+
+        Links that stall or leave are replaced, and yet count against its limit.
+        """
+        return limits.LINKS_PER_SESSION - len(self.up(session)) - len(self.connecting(session))
+
+    def _of(self, session: ClientSession, numbers: Iterable[int]) -> list[tuple[int, ClientLink]]:
+        links = ((number, self._links[number]) for number in numbers)
+        return [(number, link) for number, link in links if link.session is session]
 
     @property
     def received_bytes(self) -> dict[int, int]:
-        """Bytes that each link has brought so far, by its number; of links that have not ended."""
-        attempts = self._attempts.items()
-        return {number: each.link.bytes_received for number, each in attempts if each.link}
+        """Bytes that each link of any session has brought so far, by number, until it is closed."""
+        made = ((number, link.secured) for number, link in self._links.items())
+        return {number: secured.bytes_received for number, secured in made if secured}
 
-    def start(self, attempt: Attempt) -> None:
-        """Make a link in the background."""
+    def start(self, link: ClientLink) -> None:
+        """Make a link in the background; its owner hears of what becomes of it."""
         number = next(self._numbers)
         self._connecting.add(number)
-        self._attempts[number] = attempt
-        self._tasks.spawn(self._live(number, attempt), "link")
+        self._links[number] = link
+        self._tasks.spawn(self._run(number, link), "link")
 
-    def control(self, message: Control) -> None:
+    def relay_said(self, message: Control) -> None:
         """Hand a relay's answer to the lane that waits for it."""
         if isinstance(message, LaneAnswer | LaneRefused):
-            for attempt in self.connecting:
-                if isinstance(attempt.path, LanePath):
-                    attempt.path.take(message)
+            for number in self._connecting:
+                path = self._links[number].path
+                if isinstance(path, LanePath):
+                    path.answered(message)
 
-    def lost(self, number: int, error: LinkLost) -> Attempt | None:
-        """Part from a link that was up, and return what it was; of others, `_live` tells."""
+    def link_down(self, number: int, error: LinkLost) -> ClientLink | None:
+        """Learn that a link ended, and return it if it was up.
+
+        Of a link that was still being made, the handshake tells.
+        """
         if number not in self._up:
             return None
-        attempt = self._attempts[number]
-        self._part(number, error)
-        return attempt
+        link = self._links[number]
+        self._link_ended(number, error)
+        return link
 
     async def close(self) -> None:
         """Break everything off and wait until it is closed."""
         await self._tasks.close()
-        for attempt in self._attempts.values():  # those whose task never began
-            await attempt.path.close()
-        self._attempts.clear()
+        for link in self._links.values():  # those whose task never began
+            await link.path.close()
+        self._links.clear()
 
-    async def _live(self, number: int, attempt: Attempt) -> None:
+    async def _run(self, number: int, link: ClientLink) -> None:
         try:
-            transport = await attempt.path.open(self._config.connect_timeout_s)
+            transport = await link.path.open(self._config.connect_timeout_s)
             try:
-                await self._introduce(number, transport, attempt)
+                await self._make(number, transport, link)
                 await transport.wait_closed()
             finally:
                 transport.close(LinkCode.NORMAL)
                 await transport.wait_closed()
         except LinkLost as error:
-            self._part(number, error)
+            self._link_ended(number, error)
         finally:
-            self._attempts.pop(number, None)
+            self._links.pop(number, None)
             self._up.discard(number)
-            self._settle(number)
-            await attempt.path.close()
+            self._connecting.discard(number)
+            self._owner.links_changed()
+            await link.path.close()
 
-    async def _introduce(self, number: int, transport: ClosingTransport, attempt: Attempt) -> None:
-        handshake = ClientHandshake(attempt.session, attempt.ticket)
-        timeout_s = self._config.welcome_timeout_s
-        attempt.link = await handshake.run(
-            number, transport, self._context, attempt.pins, timeout_s
+    async def _make(self, number: int, transport: ClosingTransport, link: ClientLink) -> None:
+        handshake = ClientHandshake(link.session, link.ticket)
+        link.secured = await handshake.run(
+            number, transport, self._context, link.pins, self._config.welcome_timeout_s
         )
-        attempt.round_trip_s = handshake.steps[-1][1]
+        link.round_trip_s = handshake.steps[-1][1]
         self._up.add(number)
-        steps = (*attempt.path.steps, *handshake.steps)
-        self._observe(LinkUp(number, steps, attempt.path.has_media))
-        self._settle(number)
-
-    def _settle(self, number: int) -> None:
-        """A link is up, or will not be."""
+        steps = (*link.path.steps, *handshake.steps)
+        self._observe(LinkUp(number, steps, link.path.has_media))
         self._connecting.discard(number)
-        self._changed()
+        self._owner.links_changed()
 
-    def _part(self, number: int, error: LinkLost) -> None:
+    def _link_ended(self, number: int, error: LinkLost) -> None:
         self._up.discard(number)
         self._connecting.discard(number)
         self._observe(LinkDown(number, str(error)))
-        self._failed(self._attempts[number], error)
-        self._changed()
+        self._owner.link_failed(self._links[number], error)
+        self._owner.links_changed()

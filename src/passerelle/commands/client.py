@@ -22,28 +22,32 @@ def register(app: typer.Typer) -> None:
 def client(
     invite: Annotated[
         str,
-        typer.Option(metavar="URL", help="The invite you were given, in quotes: 'https://…/#…'."),
+        typer.Option(
+            metavar="URL",
+            help="The invite that you were given, in quotes: 'https://bridge.example/#…'.",
+        ),
     ],
     listen: Annotated[
         str,
         typer.Option(
             metavar="HOST:PORT",
-            help="Where your programs find the proxy. Keep 127.0.0.1: others must not use it.",
+            help="Address and port of the proxy for your programs. Keep 127.0.0.1: others must not "
+            "use it.",
         ),
     ] = "127.0.0.1:1080",
     token: Annotated[
         str,
         typer.Option(
             metavar="TEXT",
-            help="A token you were given, for networks that ask for one when many come.",
+            help="A token that the network's operator gave you. A busy network lets it pass first.",
         ),
     ] = "",
     state: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Where it is remembered which way to the network works, and the network's "
-            "signed description; nothing about you or what you visit.",
+            help="File that remembers which way to the network works, and the network's signed "
+            "description. It holds nothing about you or what you visit.",
             show_default="client.json in the folder passerelle of $XDG_STATE_HOME, "
             "usually ~/.local/state",
         ),
@@ -51,19 +55,21 @@ def client(
     media: Annotated[
         bool,
         typer.Option(
-            help="Let downloads come as video where a volunteer's browser can do that: faster on "
-            "bad networks, and to an observer more like a video call. Without it: data only."
+            help="Let downloads come as video where a volunteer's browser can do that. It is "
+            "faster on bad networks, and an observer takes it for a video call more easily."
         ),
     ] = True,
-    forget: Annotated[bool, typer.Option("--forget", help="Read and write no such file.")] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Neither read nor write the file of --state.")
+    ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Also show each step of connecting.")
+        bool, typer.Option("--verbose", "-v", help="Show each step of connecting, too.")
     ] = False,
 ) -> None:
     """Run a proxy on this computer that reaches the web through volunteers.
 
-    Set it as SOCKS5 or HTTP proxy in your browser, both at the address of --listen. It runs until
-    you press Ctrl-C.
+    Set it as SOCKS5 or HTTP proxy in your browser; both are at the address of --listen. It runs
+    until you press Ctrl-C.
     """
     from passerelle import console  # noqa: PLC0415 - WebRTC takes a second to load
     from passerelle.client.config import ClientConfig  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""`passerelle embed`: print what a publisher puts into a page."""
+"""`passerelle embed`: print the lines that a publisher puts into a page."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from passerelle.wire.invite import Invite
 
 FETCH_S: Final = 15.0
-PANEL: Final = "How the switch looks and what it gives"
+PANEL: Final = "How the switch looks and how much it gives"
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What the tag and the policy are made of."""
+    """What the tag and the page's policy name of a network."""
 
     invite: Invite
     script: embed.Script
@@ -35,19 +35,20 @@ class Network:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the command to `app`."""
     app.command("embed")(command)
 
 
 def command(
     invite: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="The network's invite: asks its broker for the rest."),
+        typer.Option(metavar="URL", help="The network's invite; its broker is asked for the rest."),
     ] = None,
     state: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help="Your own network's keys, with --url: asks nobody for anything."
+            metavar="FOLDER",
+            help="Folder with your own network's keys, with --url. Nobody is asked then.",
         ),
     ] = None,
     url: Annotated[
@@ -55,38 +56,50 @@ def command(
     ] = None,
     exit_url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Public address of your exit, if it is another one."),
+        typer.Option(metavar="URL", help="Public address of your exit, if it is not the broker's."),
     ] = None,
     layout: Annotated[
-        embed.Layout, typer.Option(help="Its shape.", rich_help_panel=PANEL)
+        embed.Layout, typer.Option(help="Shape of the switch.", rich_help_panel=PANEL)
     ] = embed.Layout.PANEL,
     theme: Annotated[
-        embed.Theme, typer.Option(help="Its colours.", rich_help_panel=PANEL)
+        embed.Theme, typer.Option(help="Colours of the switch.", rich_help_panel=PANEL)
     ] = embed.Theme.AUTO,
     lang: Annotated[
         str | None,
         typer.Option(
             metavar="CODE",
-            help=f"Its language, instead of the page's: {', '.join(embed.LANGUAGES)}.",
+            help=f"Language of the switch, instead of the page's: {', '.join(embed.LANGUAGES)}.",
             rich_help_panel=PANEL,
         ),
     ] = None,
     people: Annotated[
         int | None,
-        typer.Option(min=1, max=64, help="People helped at once.", rich_help_panel=PANEL),
+        typer.Option(
+            min=1,
+            max=64,
+            help="People that one visitor helps at once, at most.",
+            rich_help_panel=PANEL,
+        ),
     ] = None,
     mbit: Annotated[
         float | None,
-        typer.Option(min=0.1, help="Megabits relayed a second.", rich_help_panel=PANEL),
+        typer.Option(
+            min=0.1,
+            help="Megabits that one visitor relays a second, at most.",
+            rich_help_panel=PANEL,
+        ),
     ] = None,
     megabytes: Annotated[
-        int | None, typer.Option(min=1, help="Megabytes carried a day.", rich_help_panel=PANEL)
+        int | None,
+        typer.Option(
+            min=1, help="Megabytes that one visitor relays a day, at most.", rich_help_panel=PANEL
+        ),
     ] = None,
     hours: Annotated[
         str | None,
         typer.Option(
             metavar="HH:MM-HH:MM",
-            help="When to help, by the visitor's clock.",
+            help="Hours in which visitors help, by their own clock.",
             rich_help_panel=PANEL,
         ),
     ] = None,
@@ -94,7 +107,7 @@ def command(
     """Print the tag for a publisher's page, and the lines to add to the page's policy.
 
     The tag holds the script's exact hash: a browser runs that script and no other. Visitors may
-    give less than the limits written into it. The same, with a preview, is at /embed on the broker.
+    give less than the limits in the tag. The broker's page /embed does the same, with a preview.
     """
     choices = embed.Choices(
         layout=layout,

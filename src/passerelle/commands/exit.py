@@ -47,7 +47,7 @@ def command(
     ] = "127.0.0.1:8081",
     workers: Annotated[
         int,
-        typer.Option(min=1, max=64, help="How many exits: exit-1, exit-2 … one process each."),
+        typer.Option(min=1, max=64, help="How many exits to run, each as a process of its own."),
     ] = 1,
     worker: Annotated[int | None, typer.Option(hidden=True)] = None,
     *,
@@ -55,9 +55,9 @@ def command(
 ) -> None:
     """Run exits, without a broker.
 
-    Their addresses belong into the network's descriptor: `passerelle serve --workers N` runs them
-    and describes them in one go. SIGTERM lets open connections finish; SIGUSR2 restarts one exit
-    after the other.
+    The exits are called exit-1, exit-2 and so on. Readers find them only if the network's
+    descriptor names their addresses; `passerelle serve --workers N` runs exits and describes them
+    in one step. SIGTERM lets open connections finish, SIGUSR2 restarts one exit after the other.
     """
     log_to_stderr()
     settings = exits.settings()
@@ -65,16 +65,16 @@ def command(
         work = _supervise(worker_line(state, listen, exits), workers, settings, exits)
     else:
         number = worker or 1
-        addresses = _addresses(number, listen, exits)
-        work = _serve(number, state, settings, addresses, exits, is_worker=worker is not None)
+        where = _listen_settings(number, listen, exits)
+        work = _serve(number, state, settings, where, exits, is_worker=worker is not None)
     with suppress(interrupt.Interrupted):
         interrupt.run(work)
 
 
 def worker_line(state: Path, listen: str, exits: ExitOptions) -> Callable[[int], list[str]]:
-    """Return what tells the command line of each worker by its number.
+    """Return a function that gives a worker's command line by the worker's number.
 
-    A worker also needs the environment variables of `exits`. It logs as much as this process does.
+    The worker also needs the environment variables of `exits`. It logs as much as this process.
     """
     debug = ["--debug"] if logging.getLogger().isEnabledFor(logging.DEBUG) else []
     words = ["exit", "--state", str(state), "--listen", listen, *exits.words()]
@@ -90,7 +90,7 @@ def shifted(address: ListenAddress, number: int) -> ListenAddress:
     return ListenAddress(address.host, port)
 
 
-def _addresses(number: int, listen: str, exits: ExitOptions) -> ListenSettings:
+def _listen_settings(number: int, listen: str, exits: ExitOptions) -> ListenSettings:
     from passerelle.exit.process import ListenSettings  # noqa: PLC0415 - --help does not need it
 
     address = shifted(ListenAddress.parse(listen), number)
@@ -109,7 +109,7 @@ async def _serve(
     number: int,
     state: Path,
     settings: ExitSettings,
-    addresses: ListenSettings,
+    where: ListenSettings,
     exits: ExitOptions,
     *,
     is_worker: bool,
@@ -120,8 +120,8 @@ async def _serve(
 
     keys = ExitKeys.open(state)
     config = settings.config(f"exit-{number}", keys.link, keys.tickets, direct=exits.direct)
-    async with ExitProcess(config, addresses, bus_url=exits.bus):
-        print(READY if is_worker else f"exit-{number} serves on port {addresses.port}.", flush=True)
+    async with ExitProcess(config, where, bus_url=exits.bus):
+        print(READY if is_worker else f"exit-{number} serves on port {where.port}.", flush=True)
         if is_worker:
             await orphaned()
         else:

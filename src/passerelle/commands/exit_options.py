@@ -79,7 +79,7 @@ class ExitOptions:
     ] = None
     face: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="A static site for everybody without a ticket."),
+        typer.Option(metavar="FOLDER", help="A static site that strangers are shown."),
     ] = None
     metrics_listen: Annotated[
         str | None,

@@ -1,4 +1,4 @@
-"""`passerelle friend`: the client, introduced by a friend instead of a server."""
+"""`passerelle friend`: the client, let in by a friend instead of a server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from passerelle.client.notices import Notice
 
 _LINES: Final = 256
-"""Pasted lines that wait to be read; more are lost."""
+"""Pasted lines that wait to be read; lines beyond that are lost."""
 
 
 def register(app: typer.Typer) -> None:
@@ -30,30 +30,33 @@ def register(app: typer.Typer) -> None:
 
 def friend(
     invite: Annotated[
-        str, typer.Option(metavar="URL", help="The invite you were given, in quotes.")
+        str, typer.Option(metavar="URL", help="The invite that you were given, in quotes.")
     ],
     network: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="The network's signed description, from your friend. Not needed where "
+            help="The network's signed description, from your friend. It is not needed if "
             "`passerelle client` has reached this network before.",
         ),
     ] = None,
     listen: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Where your programs find the proxy.")
+        str,
+        typer.Option(metavar="HOST:PORT", help="Address and port of the proxy for your programs."),
     ] = "127.0.0.1:1080",
     state: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="What `passerelle client` remembers, if not there."),
+        typer.Option(
+            metavar="FILE", help="File that `passerelle client` keeps, if not at its usual place."
+        ),
     ] = None,
 ) -> None:
     """Connect through the browser of a friend, where no server can be reached.
 
-    It shows a text. Send it to a friend outside, by any chat or mail; the friend opens the
+    The command shows a text. Send it to a friend outside, by any chat or mail. The friend opens the
     network's page **/friend** in a browser, turns the switch on, pastes your text, and sends back
-    the answer that appears. Paste that here within five minutes. Then it is a proxy as
-    `passerelle client` is.
+    the answer that appears. Paste that here within five minutes. From then on the command is a
+    proxy, as `passerelle client` is.
     """
     from passerelle import console  # noqa: PLC0415 - WebRTC takes a second to load
     from passerelle.client.config import ClientConfig  # noqa: PLC0415
@@ -63,16 +66,16 @@ def friend(
     from passerelle.wire.invite import parse  # noqa: PLC0415
 
     address = ListenAddress.parse(listen)
-    paste = Paste()
+    exchange = TextExchange()
     config = ClientConfig(
         invite=parse(invite),
         listen_host=address.host or "127.0.0.1",
         listen_port=address.port,
         state=state or default_path(),
         network=_read(network) if network else b"",
-        friend=paste.swap,
+        friend=exchange.swap,
         links=1,
-        # People copy and paste meanwhile.
+        # People need time to copy and paste.
         patience_s=300.0,
     )
 
@@ -91,7 +94,7 @@ def friend(
             say(console.sentence(notice))
 
     async def work() -> None:
-        paste.start()
+        exchange.start()
         running = Client(config, show)
         try:
             await running.start()
@@ -106,16 +109,16 @@ def friend(
         say("Ended.")
 
 
-class Paste:
-    """Shows texts, and reads pasted ones from the terminal."""
+class TextExchange:
+    """Exchanges texts with a person at the terminal: shows one, and reads the one pasted."""
 
     def __init__(self) -> None:
         self._lines: asyncio.Queue[str | None] = asyncio.Queue(_LINES)
 
     def start(self) -> None:
-        """Begin to read lines; the event loop must run.
+        """Begin to read lines. The event loop must be running.
 
-        In a thread of its own, because a terminal cannot be waited for in a portable way; it ends
+        A thread reads them, because no event loop can wait for a terminal on every system. It ends
         with the program.
         """
         loop = asyncio.get_running_loop()
@@ -133,10 +136,9 @@ class Paste:
         threading.Thread(target=read, daemon=True, name="paste").start()
 
     async def swap(self, text: str, complaint: str) -> str:
-        """Show `text` to be sent, or the complaint about what was pasted; return what is pasted.
+        """Show `text`, or the complaint about the last answer; return the answer that is pasted.
 
-        A text ends with a full stop or an empty line. Raises ConfigError when nothing more can
-        come.
+        An answer ends with a full stop or an empty line. Raises ConfigError when the input ends.
         """
         from passerelle.wire.friend import is_whole  # noqa: PLC0415 - see above
 

@@ -1,4 +1,4 @@
-"""What commands that run until they are interrupted have in common."""
+"""Shared parts of the commands that run until they are interrupted."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _LOG_FORMAT: Final = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
 def say(text: str) -> None:
-    """Tell a person something; standard output is for what programs read."""
+    """Print a line for a person on stderr; standard output is for what programs read."""
     print(text, file=sys.stderr, flush=True)
 
 
 def log_to_stderr(level: int = logging.INFO) -> None:
-    """Show what a program says about itself, unless somebody has set that up already."""
+    """Log to stderr, unless logging was set up before."""
     if not logging.getLogger().handlers:
         logging.basicConfig(level=level, format=_LOG_FORMAT, stream=sys.stderr)
 
 
 async def forever() -> NoReturn:
-    """Wait until cancelled."""
+    """Wait until the task is cancelled."""
     await asyncio.get_running_loop().create_future()
     raise AssertionError
 
 
 def until_interrupted(work: Coroutine[Any, Any, None]) -> None:
-    """Run what a signal is the ordinary end of."""
+    """Run `work`, for which a signal is the ordinary end."""
     with suppress(interrupt.Interrupted):
         interrupt.run(work)

@@ -1,4 +1,4 @@
-"""`passerelle serve`: a network's servers in one process."""
+"""`passerelle serve`: a network's broker and exits."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def serve(
         Path,
         typer.Option(
             metavar="FOLDER",
-            help="Where the network's keys are kept; made at the first start. Back it up: whoever "
-            "has it is the network.",
+            help="Folder with the network's keys; made at the first start. Back it up, and show it "
+            "to nobody: whoever has it can speak for the network.",
         ),
     ],
     url: Annotated[
@@ -45,15 +45,17 @@ def serve(
     ],
     name: Annotated[str, typer.Option(help="The network's name, shown to people.")] = "Passerelle",
     listen: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Address and port to accept connections on.")
+        str, typer.Option(metavar="HOST:PORT", help="Address and port of the broker.")
     ] = "127.0.0.1:8080",
     exit_listen: Annotated[
         str | None,
-        typer.Option(metavar="HOST:PORT", help="Give the exit a port of its own."),
+        typer.Option(
+            metavar="HOST:PORT", help="Address and port of the exit, if not the broker's."
+        ),
     ] = None,
     exit_url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Public address of the exit, if it is another one."),
+        typer.Option(metavar="URL", help="Public address of the exit, if not the broker's."),
     ] = None,
     stun: Annotated[
         list[str] | None,
@@ -66,26 +68,26 @@ def serve(
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="Answer STUN here too, on this UDP port and the next; both are named to browsers "
-            "and clients, under the host of --url.",
+            help="Run a STUN server too, on this UDP port and the next. Browsers and clients are "
+            "told of both, under the host of --url.",
         ),
     ] = None,
     fronted: Annotated[
         list[str] | None,
         typer.Option(
             metavar="FRONT,URL",
-            help="A way to the broker for readers whose network blocks it: a content delivery "
-            "network that serves the broker at URL and is reached under the name FRONT, for "
-            "example popular.example,https://d123.cdn.example. May be repeated.",
+            help="A way for readers whose network blocks the broker: a content delivery network "
+            "that serves the broker at URL and is reached under the name FRONT, for example "
+            "popular.example,https://d123.cdn.example. May be repeated.",
         ),
     ] = None,
     amp: Annotated[
         list[str] | None,
         typer.Option(
             metavar="[FRONT,]CACHE",
-            help="Another such way: an AMP cache that fetches the broker's pages, for example "
-            "https://cdn.ampproject.org, itself reached under the name FRONT if you give one. "
-            "May be repeated.",
+            help="A way for readers whose network blocks the broker: an AMP cache that fetches the "
+            "broker's pages, for example https://cdn.ampproject.org, reached under the name FRONT "
+            "if you give one. May be repeated.",
         ),
     ] = None,
     private_candidates: Annotated[
@@ -93,8 +95,8 @@ def serve(
         typer.Option(
             "--allow-private-candidates",
             help="Let readers and volunteers name private addresses to each other, as in a "
-            "laboratory. Dangerous elsewhere: each then has the other send packets into its own "
-            "network. Always so when --url is a private address.",
+            "laboratory. Elsewhere this is dangerous, because each can make the other send packets "
+            "into its own network. It is always so when --url is a private address.",
         ),
     ] = False,
     workers: Annotated[
@@ -102,8 +104,9 @@ def serve(
         typer.Option(
             min=0,
             max=64,
-            help="Run so many exits, each in a process of its own on a port of its own, from "
-            "--exit-listen on. SIGUSR2 restarts them one by one.",
+            help="How many exits to run, each as a process on a port of its own, from "
+            "--exit-listen on. SIGUSR2 restarts them one by one. With 0, one exit runs in this "
+            "process.",
         ),
     ] = 0,
     broker_url: Annotated[
@@ -118,7 +121,7 @@ def serve(
         bool,
         typer.Option(
             "--no-exit",
-            help="Run a broker only: the exits run elsewhere (`passerelle exit`), at --exit-url.",
+            help="Run a broker only. The exits run elsewhere (`passerelle exit`), at --exit-url.",
         ),
     ] = False,
     disclose: Annotated[
@@ -135,9 +138,9 @@ def serve(
         list[str] | None,
         typer.Option(
             metavar="COUNTRY",
-            help="A country (two letters) where helping may be dangerous: volunteers there are "
-            "asked once more before anybody comes. Instead of the usual list; 'none' asks nobody. "
-            "May be repeated.",
+            help="A country (two letters) where helping may be dangerous. Volunteers there are "
+            "asked a second time before anybody comes to them. The option replaces the usual list; "
+            "with 'none' nobody is asked. May be repeated.",
         ),
     ] = None,
     minimum_version: Annotated[
@@ -152,8 +155,8 @@ def serve(
 ) -> None:
     """Run a network's servers: a broker and an exit.
 
-    Prints the invite for readers and the tag for publishers' pages. It runs until it gets SIGINT
-    (Ctrl-C) or SIGTERM, and then lets volunteers and readers go in good order.
+    The command prints the invite for readers and the tag for publishers' pages. It runs until it
+    gets SIGINT (Ctrl-C) or SIGTERM, and then lets volunteers and readers go in good order.
     """
     from passerelle import serve as servers  # noqa: PLC0415
     from passerelle.broker.config import CAUTIOUS  # noqa: PLC0415
@@ -284,5 +287,5 @@ def _ways(kind: str, texts: Sequence[str]) -> Iterator[Way]:
 
 
 def _metrics_at(text: str | None, workers: int) -> ListenAddress | None:
-    """Return where this process shows its numbers: on the port after its workers'."""
+    """Return the address of this process's `/metrics`: the port after its workers' ports."""
     return shifted(ListenAddress.parse(text), workers + 1) if text else None

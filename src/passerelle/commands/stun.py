@@ -1,4 +1,4 @@
-"""`passerelle stun`: a STUN server of a network's own."""
+"""`passerelle stun`: a network's own STUN server."""
 
 from __future__ import annotations
 
@@ -30,25 +30,26 @@ def stun(
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="A second address and port, on this machine too; each address then answers on "
-            "both ports. With two addresses, clients find out exactly what their NAT is. Without "
-            "this, the second port is the next one on the same address.",
+            help="A second address and port of this machine; each address then answers on both "
+            "ports. With two addresses, clients find out exactly how their NAT behaves. Without "
+            "this option, the second port is the next one on the same address.",
         ),
     ] = None,
     public: Annotated[
         list[str] | None,
         typer.Option(
             metavar="ADDRESS",
-            help="What others call the address of --listen, if a NAT or a cloud stands in front; "
-            "give it twice for that of --other too.",
+            help="Public address of --listen, if a NAT or a cloud stands in front. Give it twice, "
+            "with --other's second, if there are two.",
         ),
     ] = None,
 ) -> None:
     """Tell browsers and clients which address they come from (RFC 8489, RFC 5780).
 
-    They need two such places to find a way through NAT and to learn what kind theirs is. With
-    this, a network depends on nobody else's. Name it to **passerelle serve** with --stun, or let
-    that run one itself with --stun-listen. Keeps no record, logs no address.
+    They need two such addresses to find a way through NAT and to learn which kind theirs is. With
+    a server of its own a network depends on nobody else's. Name it to **passerelle serve** with
+    --stun, or let that command run one with --stun-listen. The server keeps no record and logs no
+    address.
     """
     from passerelle.io.net.stun import StunService  # noqa: PLC0415 - loads only when needed
 

@@ -1,4 +1,4 @@
-"""`passerelle token`: an operator's word for readers, for when a broker must choose."""
+"""`passerelle token`: print a token for readers that an operator trusts."""
 
 from __future__ import annotations
 
@@ -22,24 +22,25 @@ def register(app: typer.Typer) -> None:
 def token(
     state: Annotated[
         Path,
-        typer.Option(metavar="FOLDER", help="The folder with the network's keys, as for `serve`."),
+        typer.Option(metavar="FOLDER", help="Folder with the network's keys, as for `serve`."),
     ],
-    days: Annotated[int, typer.Option(min=1, max=3660, help="How long it is good.")] = 30,
+    days: Annotated[
+        int, typer.Option(min=1, max=3660, help="Days for which the token is valid.")
+    ] = 30,
     volunteers: Annotated[
         int,
         typer.Option(
             min=1,
             max=limits.TOKEN_VOLUNTEERS,
-            help="Volunteers that all who use it, together, may learn of in a day.",
+            help="Volunteers that all its users together may learn of in a day.",
         ),
     ] = 64,
 ) -> None:
-    """Print a token for readers you trust.
+    """Print a new token for readers you trust.
 
-    Whoever starts the client with --token is let in when the broker asks others for a proof of
-    work, and may learn of more volunteers a day than its network else would. A new one each time;
-    give each group its own, since what one of them uses up is missing to the others. A token
-    cannot be taken back before it ends.
+    A reader who starts the client with --token is let in without a proof of work, and may learn of
+    more volunteers a day than the reader's network could otherwise. All users of a token share what
+    it allows, so give each group a token of its own. A token cannot be taken back before it ends.
     """
     from passerelle.errors import ConfigError  # noqa: PLC0415 - as in cli
     from passerelle.keyring import OPERATOR_FILE, Keyring  # noqa: PLC0415 - loads OpenSSL

@@ -1,4 +1,4 @@
-"""An exit tells the brokers how its links did, and how busy it is."""
+"""What an exit tells the brokers over the bus: how its links did, and how busy it is."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from passerelle.wire import bus
 from passerelle.wire.bus import ExitLoad, LinkOutcome, Subjects
 
 ANNOUNCE_S: Final = 2.0
-"""Between two announcements; brokers take an exit for gone after five of them."""
+"""Time between two announcements; a broker takes an exit for gone after five times as long."""
 
 
 class Announcer:
-    """The `Reporter` of an exit on a bus."""
+    """Reports on a bus how an exit's links did (a `Reporter`), and announces the exit's load."""
 
     def __init__(self, channel: Bus, subjects: Subjects) -> None:
         self._bus = channel
@@ -25,7 +25,7 @@ class Announcer:
         self._tasks = TaskSet("announcer")
 
     def link_ended(self, report: LinkReport) -> None:
-        """See `Reporter.link_ended`. While the bus is away, reports are lost."""
+        """Publish a report (`Reporter.link_ended`). While the bus is away, reports are lost."""
         message = LinkOutcome(
             exit_id=report.exit_id,
             ticket_id=report.ticket_id,
@@ -40,7 +40,7 @@ class Announcer:
         self._bus.publish(self._subjects.link, bus.encode(message))
 
     def announce(self, load: Callable[[], ExitLoad]) -> None:
-        """Tell how busy the exit is, now and every few seconds until `close`."""
+        """Publish how busy the exit is, now and every `ANNOUNCE_S` until `close`."""
         self._tasks.spawn(self._announce(load), "announce")
 
     async def close(self) -> None:

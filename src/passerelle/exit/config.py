@@ -1,4 +1,4 @@
-"""What an exit is told when it starts."""
+"""The configuration of one exit."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from passerelle.io.tunnel.tls import LinkIdentity
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """How long things may last. Zero or less would end them at once; there is no "for ever"."""
+    """How long things may last. Every time is more than 0, and nothing lasts for ever."""
 
     handshake_s: float = 20.0
-    """From a link's WebSocket until its HELLO; the volunteer connects before the client has
-    found its way to the volunteer."""
+    """Longest time from a link's WebSocket to its HELLO: the volunteer connects to the exit before
+    the client has found its way to the volunteer."""
     grace_s: float = 60.0
-    """A session outlives the loss of all its links for so long."""
+    """Time for which a session outlives the loss of all its links."""
     session_idle_s: float = 3600.0
-    """A session without any stream ends after so long."""
+    """Time after which a session without any stream ends."""
     session_total_s: float = 86_400.0
-    """Every session ends after so long; the client starts another."""
+    """Time after which every session ends; the client starts another."""
     stream_idle_s: float = 600.0
-    """A stream on which nothing moves is broken off after so long."""
+    """Time after which a stream on which nothing moves is broken off."""
     stream_total_s: float = 43_200.0
-    """Every stream is broken off after so long."""
+    """Time after which every stream is broken off."""
     flow_idle_s: float = 120.0
-    """A UDP flow ends after its client has sent nothing for so long; RFC 9298 §3.1 and RFC 4787
-    §4.3 ask for two minutes at least."""
+    """Time after which a UDP flow ends whose client sends nothing: RFC 9298 §3.1 and RFC 4787 §4.3
+    ask for two minutes at least."""
     drain_s: float = 30.0
-    """After SIGTERM streams may go on for so long."""
+    """Time for which streams may go on after SIGTERM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +42,26 @@ class ExitConfig:
     """Keys, policy, timings and capacity of one exit."""
 
     exit_id: str
-    """Its name in the descriptor; tickets for another exit are worth nothing here."""
+    """The exit's name in the descriptor; it accepts no ticket for another exit."""
     identity: LinkIdentity
-    """Proves the exit inside every link."""
+    """Key and certificate by which the exit proves itself inside every link."""
     ticket_keys: tuple[Ed25519PublicKey, ...]
-    """Public halves of the keys that brokers sign tickets with."""
+    """Keys that check the brokers' tickets."""
     policy: ConnectionPolicy = field(default_factory=ConnectionPolicy)
-    """What it connects to."""
+    """What the exit connects to."""
     direct: bool = False
-    """Whether clients may open links themselves; say the same in the descriptor."""
+    """Whether clients may open links without a volunteer; the descriptor must say the same."""
     quota: Quota = field(default_factory=Quota)
-    """What each client ticket entitles to."""
+    """What the holder of one client ticket may use."""
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     rate_bytes_s: float | None = None
-    """Rate towards readers that sessions share equally while it is used up; None: the line is no
-    bottleneck, and they share the processor."""
+    """Rate towards readers that sessions share equally while it is used up. None if the line is no
+    bottleneck; sessions then share the processor."""
     refusal_s: float = 0.5
-    """What the policy denies is answered a multiple of this after the request."""
+    """The refusal of a denied destination comes a multiple of this time after the request."""
     links: int = limits.EXIT_LINKS
-    """Most links at once."""
+    """Links that may be open at once."""
     sessions: int = limits.EXIT_SESSIONS
-    """Most sessions at once."""
+    """Sessions that may be alive at once."""
     face: Path | None = None
-    """Folder of static files that strangers see; None: an empty web server."""
+    """Folder of static files that strangers see; None if they see an empty web server."""

@@ -1,4 +1,4 @@
-"""One stream at the exit, from the client's CONNECT to the end of the site's connection."""
+"""A stream at the exit, from the client's CONNECT to the end of the site's connection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from passerelle.errors import Failure, StreamFailed
 from passerelle.io.tunnel.stream import TunnelStream
 
 LINGER_S = 30.0
-"""After both directions have ended, the site must have taken the last bytes by then."""
+"""Time that the site has for the last bytes after both directions have ended."""
 
 
 class StreamEnding(enum.Enum):
@@ -24,15 +24,15 @@ class StreamEnding(enum.Enum):
     DONE = "done"
     """Both directions ended properly."""
     REFUSED = "refused"
-    """By the policy."""
+    """The policy denied the destination."""
     FAILED = "failed"
     """No connection could be made."""
     BROKEN = "broken"
-    """The site or the client broke it off."""
+    """The site or the client broke the stream off."""
     IDLE = "idle"
-    """Nothing moved for too long."""
+    """Nothing moved on the stream for too long."""
     EXPIRED = "expired"
-    """It lasted too long."""
+    """The stream lasted too long."""
 
 
 _buffer = memoryview(bytearray(limits.SOCKET_READ_BYTES))
@@ -42,10 +42,10 @@ Connect = Callable[[str, int, Callable[[], asyncio.BufferedProtocol]], Awaitable
 
 
 async def until_multiple(step_s: float, began_s: float) -> None:
-    """Wait until a multiple of `step_s` after `began_s` has come, in the event loop's time.
+    """Wait for the next time that is a multiple of `step_s` after `began_s`, in the loop's time.
 
-    What the policy denies is answered then, whatever it took to find out: the time must not tell
-    what a name leads to.
+    A refusal of the policy is sent then, because the time that the decision took would tell what a
+    name leads to.
     """
     elapsed_s = asyncio.get_running_loop().time() - began_s
     await asyncio.sleep(math.ceil(elapsed_s / step_s) * step_s - elapsed_s)
@@ -67,7 +67,7 @@ class SiteConnection(asyncio.BufferedProtocol):
         denied: Callable[[Denial], None],
         ended: Callable[[SiteConnection, StreamEnding], None],
     ) -> None:
-        """`moved` takes bytes down and up; `denied` a reason of the policy; `ended` comes once."""
+        """`moved` gets bytes down and up, `denied` the policy's reason; `ended` is called once."""
         self._stream = stream
         self._account = account
         self._moved = moved
@@ -80,19 +80,20 @@ class SiteConnection(asyncio.BufferedProtocol):
         self._writing = True
         self._sent_eof = False
         self._owing: asyncio.TimerHandle | None = None
-        """Until then nothing is moved: the ticket's rate is used up."""
+        """Timer after which bytes are moved again; None unless the ticket's rate is used up."""
         self._linger: asyncio.TimerHandle | None = None
         self._is_over = False
         self.began_s = self.active_s = self._loop.time()
-        """When it began, and when something moved last."""
+        """When the stream began, and when something moved last, in the loop's time."""
         stream.listen(self)
 
     async def run(self, connect: Connect, host: str, port: int, *, refusal_s: float) -> None:
-        """Connect, or tell the client why not. Cancelling breaks everything off.
+        """Connect to the site, or tell the client why that failed.
 
-        What the policy denies is answered a multiple of `refusal_s` after the request.
+        A denied destination is refused a multiple of `refusal_s` after the request. Cancelling
+        breaks everything off.
         """
-        if self._is_over:  # before its task began
+        if self._is_over:  # ended before this task began
             return
         self._dialling = asyncio.current_task()
         try:
@@ -123,7 +124,7 @@ class SiteConnection(asyncio.BufferedProtocol):
     # --- the site's connection ------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The site is there."""
+        """Accept the stream: the site has taken the connection."""
         self._transport = cast(asyncio.Transport, transport)
         if self._is_over:
             self._transport.abort()
@@ -133,11 +134,11 @@ class SiteConnection(asyncio.BufferedProtocol):
         self.stream_changed()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Lend the buffer that all connections share: it is read into and emptied in one go."""
+        """Lend the buffer that all connections share: it is filled and emptied within one call."""
         return _buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Queue what the site sends, and stop it when that is much."""
+        """Queue what the site sent; stop reading while too much waits."""
         self.active_s = self._loop.time()
         self._moved(nbytes, 0)
         self._stream.push(_buffer[:nbytes])
@@ -146,22 +147,22 @@ class SiteConnection(asyncio.BufferedProtocol):
             self._read(False)
 
     def eof_received(self) -> bool:
-        """The site will send no more; the other direction stays open."""
+        """End the stream towards the client; the other direction stays open."""
         if self._stream.failure is None:
             self._stream.write_end()
         return True
 
     def pause_writing(self) -> None:
-        """The site reads more slowly than the client sends."""
+        """Stop the client: the site reads more slowly than the client sends."""
         self._writing = False
 
     def resume_writing(self) -> None:
-        """The site has caught up."""
+        """Let the client go on: the site has caught up."""
         self._writing = True
         self.stream_changed()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is over, in good order or not."""
+        """Finish the stream: the site's connection has ended, in good order or not."""
         self._stream.abort()
         self._finish(
             StreamEnding.DONE if self._stream.over and exc is None else StreamEnding.BROKEN
@@ -170,7 +171,7 @@ class SiteConnection(asyncio.BufferedProtocol):
     # --- the stream -----------------------------------------------------------------------------
 
     def stream_changed(self) -> None:
-        """Move what can be moved."""
+        """Move the bytes that can be moved now, in both directions."""
         if self._is_over:
             return
         if self._stream.failure is not None:

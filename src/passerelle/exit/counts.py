@@ -1,4 +1,4 @@
-"""The numbers an exit shows its operator; nothing in them says who, or where to."""
+"""The numbers that an exit shows its operator; none names a person or a destination."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DENIALS: tuple[Denial, ...] = (*AddressClass, *PortRule, *HostRule)
 
 
 class ExitCounts:
-    """What has happened at one exit."""
+    """Counters of what happened at one exit."""
 
     def __init__(self, metrics: Metrics) -> None:
         self.links = metrics.counter(
@@ -54,7 +54,7 @@ class ExitCounts:
         )
 
     def moved(self, down: int, up: int) -> None:
-        """Count stream bytes."""
+        """Count payload of streams in bytes, towards the reader and towards the site."""
         self.bytes.by_value["down"] += down
         self.bytes.by_value["up"] += up
 

@@ -1,4 +1,4 @@
-"""One UDP flow at the exit, from the client's CONNECT-UDP to the end of its socket."""
+"""A UDP flow at the exit, from the client's CONNECT-UDP to the end of its socket."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from passerelle.io.tunnel.flow import Flow
 from passerelle.io.tunnel.stream import TunnelStream
 
 FAREWELL_S = 5.0
-"""A client that does not hear within this time that its flow has ended is not waited for."""
+"""Time in which the client must have taken the end of its flow."""
 
 Dial = Callable[[str, int], Coroutine[Any, Any, socket.socket]]
 """Connects a UDP socket to a host and port, as the policy allows."""
@@ -35,7 +35,7 @@ class FlowConnection:
         denied: Callable[[Denial], None],
         ended: Callable[[FlowConnection, StreamEnding], None],
     ) -> None:
-        """`moved` takes bytes down and up; `denied` a reason of the policy; `ended` comes once."""
+        """`moved` gets bytes down and up, `denied` the policy's reason; `ended` is called once."""
         self._stream = stream
         self._account = account
         self._moved = moved
@@ -44,15 +44,16 @@ class FlowConnection:
         self._is_over = False
         self._loop = asyncio.get_running_loop()
         self.began_s = self.active_s = self._owing_until_s = self._loop.time()
-        """When it began, when something moved last, until when the ticket's rate is used up."""
+        """When the flow began, when something moved last, and until when the ticket's rate is used
+        up, in the loop's time."""
 
     async def run(
         self, dial: Dial, host: str, port: int, *, refusal_s: float, idle_s: float
     ) -> None:
-        """Dial, or tell the client why not; then copy both ways until the flow is over.
+        """Dial and copy both ways until the flow is over, or tell the client why dialling failed.
 
-        `refusal_s` is as for `SiteConnection.run`; `idle_s` how long the client may send nothing.
-        Cancelling breaks everything off.
+        `refusal_s` is as for `SiteConnection.run`; after `idle_s` without a datagram of the client
+        the flow ends. Cancelling breaks everything off.
         """
         ending = StreamEnding.BROKEN
         try:
@@ -61,7 +62,7 @@ class FlowConnection:
             self.end(ending)
 
     def end(self, ending: StreamEnding) -> None:
-        """Break everything off: the task hears it. Idempotent."""
+        """Break everything off; the task that runs the flow ends by itself. Idempotent."""
         if not self._is_over:
             self._is_over = True
             self._stream.abort()
@@ -87,7 +88,7 @@ class FlowConnection:
             self._stream.accept()
             try:
                 ended = await self._carry(connected, idle_s)
-                # RFC 9298 §3.1: a socket that is closed ends its request.
+                # RFC 9298 §3.1: the request ends with its socket.
                 self._stream.write_end()
                 async with asyncio.timeout(FAREWELL_S):
                     await self._stream.flushed()
@@ -96,9 +97,9 @@ class FlowConnection:
         return StreamEnding.DONE if ended else StreamEnding.IDLE
 
     async def _carry(self, connected: socket.socket, idle_s: float) -> bool:
-        """Copy both ways; return whether the client ended the flow, rather than leave it idle.
+        """Copy both ways; return True if the client ended the flow, False if it left it idle.
 
-        Raises PasserelleError when the stream is broken off, OSError when the peer is not there.
+        Raises PasserelleError when the stream is broken off, OSError when the peer is gone.
         """
         flow = Flow(self._stream)
 
@@ -108,7 +109,7 @@ class FlowConnection:
                     if self._pay(len(payload), 0):
                         flow.send(payload)
             except OSError:
-                flow.abort()  # whoever reads from the flow hears it
+                flow.abort()  # the upload, which waits on the flow, ends with it
 
         self._loop.add_reader(connected, readable)
         try:
@@ -125,7 +126,7 @@ class FlowConnection:
         return True
 
     def _pay(self, down: int, up: int) -> bool:
-        """Count a datagram; False: the ticket's rate is used up, drop it."""
+        """Count a datagram; return False if it is beyond the ticket's rate and must be dropped."""
         now = self._loop.time()
         if now < self._owing_until_s:
             return False

@@ -1,8 +1,7 @@
 """What an exit shows to everybody without a ticket: an ordinary web server.
 
-All paths go through here, the link endpoint's too, so that it answers exactly as a path that does
-not exist. With a folder its static files are served; the folder's `404.html` is the page for what
-is not there.
+All paths are answered here, the link endpoint's too, so that it answers exactly as a path that does
+not exist. With a folder, its static files are served, and its `404.html` for what does not exist.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ _MISSING_PAGE: Final = (
 
 
 class DecoySite:
-    """A static site, indexed once: only what was there at the start is served."""
+    """A static site. It is indexed once, and serves only files that existed then."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """Raises ConfigError when the folder cannot be served."""
+        """Index `folder`; None is an empty site. Raises ConfigError when it cannot be served."""
         self._files: dict[str, Path] = {}
         self._folders: set[str] = set()
         self._missing = _MISSING_PAGE

@@ -14,11 +14,11 @@ from passerelle.wire.control import Control
 from passerelle.wire.frames import VERSION, Drain, Frame, Hello, Refused, Welcome
 
 
-class Sessions(Protocol):
-    """Where sessions are found."""
+class SessionSource(Protocol):
+    """Finds or starts the session that a HELLO asks for."""
 
     def admit(self, hello: Hello) -> tuple[Tunnel, bool]:
-        """Return the session a HELLO asks for, and whether it existed. Raises PeerError."""
+        """Return the session, and whether it existed before. Raises PeerError."""
 
 
 def _nothing() -> None:
@@ -28,18 +28,18 @@ def _nothing() -> None:
 class ExitHandshake:
     """Handles a link until its client has said which session it belongs to."""
 
-    def __init__(self, sessions: Sessions, done: Callable[[], None] = _nothing) -> None:
+    def __init__(self, sessions: SessionSource, done: Callable[[], None] = _nothing) -> None:
         self._sessions = sessions
         self.done = done
-        """Called as soon as the client need not be waited for any more."""
+        """Called once the handshake is over, whichever way."""
         self.estimator: LinkEstimator | None = None
         """What the session measures of the link; None as long as the link has not joined one."""
 
     def link_ready(self, link: SecureLink) -> None:
-        """The client speaks first."""
+        """Wait: the client sends the first frame."""
 
     def link_frames(self, link: SecureLink, frames: list[Frame]) -> None:
-        """Take HELLO, join the session, and hand what followed HELLO to it."""
+        """Take HELLO, attach the link to its session, and hand on the frames after HELLO."""
         if isinstance(frames[0], Drain):
             self.link_draining(link)
             return
@@ -53,18 +53,18 @@ class ExitHandshake:
             tunnel.link_frames(link, frames[1:])
 
     def link_windows(self, link: SecureLink) -> None:
-        """Nothing is sent before the session has the link."""
+        """Ignore windows: nothing is sent before the session has the link."""
 
     def link_draining(self, link: SecureLink) -> None:
-        """A link that leaves before it was used is of no use."""
+        """Close the link: its volunteer leaves before the link was used."""
         link.close(LinkCode.DRAINING)
         self.done()
 
     def link_control(self, link: SecureLink, message: Control) -> None:
-        """A relay says nothing here that an exit acts on."""
+        """Ignore control messages: before HELLO an exit acts on none."""
 
     def link_lost(self, link: SecureLink, error: LinkLost) -> None:
-        """Nobody waits for it."""
+        """End the handshake."""
         self.done()
 
     def _welcome(self, link: SecureLink, first: Frame) -> Tunnel:

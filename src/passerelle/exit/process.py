@@ -1,4 +1,4 @@
-"""One exit as a process of its own: its port, its metrics, and leaving in good order."""
+"""One exit as a process of its own: its port, its metrics, and its shutdown."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from passerelle.wire.bus import Subjects
 
 @dataclass(frozen=True, slots=True)
 class ListenSettings:
-    """Where an exit listens."""
+    """Where and how an exit accepts connections."""
 
     host: str
     port: int
     tls: ssl.SSLContext | None = None
-    """None when something in front does it."""
+    """Settings of TLS; None if a server in front does it."""
     metrics: tuple[str, int] | None = None
     """Loopback address and port of `/metrics`; None serves none."""
     trusted_proxies: tuple[IPNetwork, ...] = ()
@@ -35,18 +35,18 @@ class ListenSettings:
 class ExitProcess:
     """An exit that serves for the length of an `async with`.
 
-    Leaving drains it first: see `Exit.drain`. Cancelling that goes on to the end at once.
+    Leaving drains it first, as `Exit.drain` says; cancelling ends the drain at once.
     """
 
     def __init__(
-        self, config: ExitConfig, addresses: ListenSettings, *, bus_url: str | None = None
+        self, config: ExitConfig, listen: ListenSettings, *, bus_url: str | None = None
     ) -> None:
-        """Make nothing yet: it needs a running event loop.
+        """Make an exit without starting it, so that no event loop is needed.
 
-        At `bus_url` it tells brokers how it and its links do; None: nobody.
+        At `bus_url` it tells brokers how it and its links do; with None it tells nobody.
         """
         self._config = config
-        self._addresses = addresses
+        self._listen = listen
         self._bus_url = bus_url
         self._stack = AsyncExitStack()
         self._exit: Exit | None = None
@@ -55,11 +55,11 @@ class ExitProcess:
         """Listen. Raises LocalError when a port or the bus cannot be opened, ConfigError for a bad
         face or a bad address of the bus.
         """
-        addresses = self._addresses
+        listen = self._listen
         metrics = Metrics()
         async with AsyncExitStack() as stack:
-            if addresses.metrics is not None:
-                await stack.enter_async_context(MetricsServer(metrics, *addresses.metrics))
+            if listen.metrics is not None:
+                await stack.enter_async_context(MetricsServer(metrics, *listen.metrics))
             channel = await connect(self._bus_url, name=self._config.exit_id)
             stack.push_async_callback(channel.close)
             announcer = Announcer(channel, Subjects(self._config.ticket_keys[0]))
@@ -71,13 +71,13 @@ class ExitProcess:
             self._exit.add_routes(app)
             server = WebServer(
                 app,
-                addresses.host,
-                addresses.port,
-                tls=addresses.tls,
-                trusted=addresses.trusted_proxies,
+                listen.host,
+                listen.port,
+                tls=listen.tls,
+                trusted=listen.trusted_proxies,
             )
             await stack.enter_async_context(server)
-            # The other way round on the way out: links end while the port is still open.
+            # The stack unwinds from its end: links end while the port is still open.
             stack.push_async_callback(self._exit.close)
             stack.push_async_callback(self._exit.drain)
             self._stack = stack.pop_all()

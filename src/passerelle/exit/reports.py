@@ -1,8 +1,8 @@
-"""What an exit tells about links that ended, so that good volunteers are found again.
+"""Reports of links that ended, by which brokers find good volunteers again.
 
-A report says how a link did. It says nothing about where its streams went, which session it
-belonged to, or who used it; the reference is the id of the link ticket, which only the broker that
-signed the ticket can tie to a volunteer.
+A report says how a link did. It does not say where its streams went, which session it belonged to,
+or who used it. It names the id of the link's ticket, which only the broker that signed the ticket
+can tie to a volunteer.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ class LinkReport:
 
     exit_id: str
     ticket_id: bytes = field(repr=False)
-    """Of the volunteer's link ticket, 16 bytes: `Ticket.id` as the broker drew it."""
+    """Id of the volunteer's link ticket (`Ticket.id`), 16 bytes that the broker drew."""
     joined: bool
-    """Whether a client introduced itself over it; without one the volunteer may be blameless."""
+    """Whether a client sent HELLO over the link; if none did, the volunteer may be blameless."""
     received_bytes: int
-    """Link messages from the client, TLS and framing included."""
+    """Bytes of link messages from the client, TLS and framing included."""
     sent_bytes: int
-    """Link messages towards the client, TLS and framing included."""
+    """Bytes of link messages towards the client, TLS and framing included."""
     duration_s: float
-    """From the WebSocket's opening to its end."""
+    """Time from the WebSocket's opening to its end."""
     rate_bytes_s: float
-    """Delivery rate towards the client as measured last; 0 if too little was sent for that."""
+    """Last measured delivery rate towards the client; 0 if too little was sent to measure it."""
     rtt_s: float
     """Smallest recent round trip to the client and back; 0 if none was measured."""
     reason: LinkCode
-    """Why it ended: TRANSPORT is a volunteer that vanished, DRAINING one that said goodbye,
-    TIMEOUT one that fell silent, NORMAL the client's own wish."""
+    """Why the link ended: TRANSPORT if the volunteer vanished, DRAINING if it said goodbye, TIMEOUT
+    if it fell silent, NORMAL if the client wanted it."""
 
 
 class Reporter(Protocol):
     """Takes reports; must not block and must not raise."""
 
     def link_ended(self, report: LinkReport) -> None:
-        """One link is over. Called once for each link that was opened with a good ticket."""
+        """Take the report of a link, once for each that was opened with a good ticket."""
 
 
 class NoReports:
-    """For an exit that nobody asks."""
+    """The `Reporter` of an exit that reports to nobody."""
 
     def link_ended(self, report: LinkReport) -> None:
-        """Forget it."""
+        """Drop the report."""

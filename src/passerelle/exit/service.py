@@ -1,6 +1,6 @@
-"""The exit: `WS /v1/link`, behind which links, sessions and streams live.
+"""The exit: it takes links on the WebSocket `/v1/link`, and carries their sessions and streams.
 
-Whoever has no ticket is served the exit's face, on this path as on every other.
+Strangers, who have no ticket, are shown the exit's decoy site on this path as on every other.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _log = logging.getLogger(__name__)
 
 
 class Exit:
-    """One exit process. It may share an application and a port with a broker.
+    """One exit. It may share an application and a port with a broker.
 
-    Make it inside a running event loop.
+    It must be made inside a running event loop.
     """
 
     def __init__(
@@ -46,12 +46,12 @@ class Exit:
         reporter: Reporter | None = None,
         metrics: Metrics | None = None,
     ) -> None:
-        """`reporter` hears of every link's outcome; the exit's numbers appear in `metrics`.
+        """`reporter` gets a report of every link; `metrics` shows the exit's numbers.
 
-        Raises ConfigError when the face cannot be served.
+        Raises ConfigError when the decoy site cannot be served.
         """
         self._config = config
-        self._face = DecoySite(config.face)
+        self._decoy_site = DecoySite(config.face)
         self._reporter = reporter or NoReports()
         metrics = metrics or Metrics()
         self._counts = ExitCounts(metrics)
@@ -67,18 +67,18 @@ class Exit:
 
     def add_routes(self, app: web.Application) -> None:
         """Serve every path of `app` that has no route yet."""
-        # All methods: a 405 in place of a 404 would tell a stranger what is here.
+        # All methods get one answer: a 405 in place of a 404 would give the exit away.
         app.router.add_route("*", "/{path:.*}", self._serve)
 
     def load(self) -> ExitLoad:
-        """How busy it is, for brokers."""
+        """Return how busy the exit is, for brokers."""
         config = self._config
         return ExitLoad(
             config.exit_id, len(self._sessions), len(self._links), config.links, self._closing
         )
 
     async def drain(self) -> None:
-        """Send clients elsewhere; return when no stream is open any more, or time is over."""
+        """Send clients to other exits; return when no stream is open, or after `drain_s`."""
         await self._sessions.drain()
 
     async def close(self) -> None:
@@ -89,11 +89,11 @@ class Exit:
             link.close(LinkCode.DRAINING)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        # Judged on every path alike: the time it takes must not tell which of them matters.
+        # The ticket is judged on every path, so that the time it takes is the same on all.
         ticket = self._judge(request)
         if ticket is None or request.path != LINK_PATH or not self._admits(ticket):
             self._counts.strangers.add()
-            return await self._face.respond(request)
+            return await self._decoy_site.respond(request)
         socket = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,),
             max_msg_size=MESSAGE_LIMIT_BYTES,
@@ -101,15 +101,15 @@ class Exit:
             autoclose=True,
         )
         if request.method != "GET" or not socket.can_prepare(request):
-            return await self._face.respond(request)
+            return await self._decoy_site.respond(request)
         await socket.prepare(request)
         await self._carry(request, socket, ticket)
         return socket
 
     def _judge(self, request: web.Request) -> Ticket | None:
-        """Return the good ticket that came as the second WebSocket subprotocol.
+        """Return the valid ticket that is the request's second WebSocket subprotocol, or None.
 
-        A volunteer brings a link ticket; a client that comes itself brings its own.
+        A volunteer brings a link ticket; a client without a volunteer brings its client ticket.
         """
         offered = [
             part.strip() for part in request.headers.get("Sec-WebSocket-Protocol", "").split(",")
@@ -122,7 +122,7 @@ class Exit:
         return ticket
 
     def _admits(self, ticket: Ticket) -> bool:
-        """Whether a link may be opened; uses a link ticket up."""
+        """Whether a link may be opened now. Asking uses a link ticket up."""
         if self._closing or len(self._links) >= self._config.links:
             return False
         if ticket.kind is TicketKind.CLIENT:
@@ -145,7 +145,7 @@ class Exit:
         link = SecureLink(next(self._numbers), transport, TlsPipe(self._tls), handshake)
         loop = asyncio.get_running_loop()
         began_s = loop.time()
-        # A client that does not introduce itself in time is not waited for.
+        # A link whose client sends no HELLO in time is closed.
         late = loop.call_later(self._config.lifetimes.handshake_s, link.close, LinkCode.TIMEOUT)
         handshake.done = late.cancel
         self._links.add(link)

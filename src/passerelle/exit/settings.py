@@ -1,6 +1,8 @@
-"""An exit's configuration file: TOML, every setting with its unit in `docs/OPERATIONS.md`.
+"""An exit's configuration file. `docs/OPERATIONS.md` lists every setting of this TOML with its
+unit.
 
-Its tables are the dataclasses of the modules that obey them, so a setting exists once.
+The tables `quota` and `lifetimes` are made from the dataclasses of the modules that obey them, so
+each setting is defined once.
 """
 
 from __future__ import annotations
@@ -66,7 +68,7 @@ _File = msgspec.defstruct(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ExitSettings:
-    """What an operator decides about exits, whatever their number and keys."""
+    """What an operator decides about exits, without their keys and ids."""
 
     policy: ConnectionPolicy = dataclasses.field(default_factory=ConnectionPolicy)
     quota: Quota = dataclasses.field(default_factory=Quota)
@@ -79,7 +81,7 @@ class ExitSettings:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a file. Raises ConfigError, with what is wrong and where."""
+        """Read a configuration file. Raises ConfigError, with what is wrong and where."""
         try:
             with path.open("rb") as file:
                 text = file.read(limits.CONFIG_FILE_BYTES + 1)
@@ -116,7 +118,7 @@ class ExitSettings:
             refusal_s=found.exit.refusal_s,
             links=found.exit.links,
             sessions=found.exit.sessions,
-            # As written in the file: from where the file is.
+            # A relative path counts from the file's own folder.
             face=None if face is None else path.parent / face,
         )
 
@@ -129,9 +131,9 @@ class ExitSettings:
         sites: Sequence[str] | None = None,
         face: Path | None = None,
     ) -> ExitSettings:
-        """Return these settings with what the command line says besides. Raises ConfigError.
+        """Return these settings with options of the command line on top. Raises ConfigError.
 
-        Networks are added; other flags that are given go before the file.
+        Networks in `allow` are added to those of the file; other options replace what it says.
         """
         given = make_policy(
             allow=allow, ports=ports, udp_ports=udp_ports or (), sites=sites, names=_FLAGS
@@ -153,7 +155,7 @@ class ExitSettings:
         *,
         direct: bool,
     ) -> ExitConfig:
-        """Return what one exit with these keys is told."""
+        """Return the configuration of one exit with these settings and keys."""
         return ExitConfig(
             exit_id=exit_id,
             identity=identity,
@@ -191,8 +193,10 @@ def make_policy(
     sites: Sequence[str] | None = None,
     names: Mapping[str, str] = _NAMES,
 ) -> ConnectionPolicy:
-    """Return the policy that people's words describe: without `ports` the web's, without
-    `udp_ports` no UDP. Raises ConfigError; `names` are what people call the parameters.
+    """Return the policy that settings describe. Raises ConfigError.
+
+    Without `ports` the web's ports are open; without `udp_ports` there is no UDP. `names` are what
+    a person calls the parameters, for the error's sentence.
     """
     for name, given in (("ports", ports), ("udp_ports", udp_ports)):
         if bad := [port for port in given if not 0 < port < 65536]:

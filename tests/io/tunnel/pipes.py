@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from passerelle.errors import LinkCode, LinkLost
+from passerelle.io.tunnel.fairturns import FairTurns
 from passerelle.io.tunnel.link import SecureLink
 from passerelle.io.tunnel.stream import TunnelStream
 from passerelle.io.tunnel.tls import LinkIdentity, TlsPipe, client_context, exit_context
@@ -205,10 +206,12 @@ class Owner:
 class Tunnels:
     """A client's and an exit's tunnel of one session, without HELLO."""
 
-    def __init__(self, grace_s: float = 60, *, flows: bool = True) -> None:
+    def __init__(
+        self, grace_s: float = 60, *, flows: bool = True, turns: FairTurns | None = None
+    ) -> None:
         self.client_owner, self.exit_owner = Owner(), Owner()
         self.client = Tunnel(self.client_owner, client=True, grace_s=grace_s)
-        self.exit = Tunnel(self.exit_owner, client=False, grace_s=grace_s, flows=flows)
+        self.exit = Tunnel(self.exit_owner, client=False, grace_s=grace_s, flows=flows, turns=turns)
         self._next = 0
 
     async def link(self, up: Relay = honest, down: Relay = honest) -> tuple[PipeEnd, PipeEnd]:

@@ -9,6 +9,7 @@ import pytest
 from passerelle import limits
 from passerelle.errors import Failure, LinkCode, StreamFailed
 from passerelle.io.tunnel import linktable
+from passerelle.io.tunnel.fairturns import FairTurns
 from passerelle.io.tunnel.transport import Windows
 from passerelle.wire.control import Drain, encode
 from tests.io.tunnel.pipes import Tunnels, read_all, send_all
@@ -100,6 +101,40 @@ async def test_reset_breaks_both_directions(tunnels: Tunnels, by_client: bool) -
     with pytest.raises(StreamFailed):
         await other.flushed()
     assert tunnels.client.stream_count == tunnels.exit.stream_count == 0
+
+
+async def test_sessions_of_one_exit_send_in_turns() -> None:
+    """The exit's rate is kept, and eight busy streams of one session get no more of it than one."""
+    rate, size = 4e6, 640_000
+    loop = asyncio.get_running_loop()
+    turns = FairTurns(rate)
+    many, one = Tunnels(turns=turns), Tunnels(turns=turns)
+    got = {many: 0, one: 0}
+    behind: list[int] = []
+    """What the slower session had got when the faster one had everything."""
+
+    async def download(session: Tunnels, size_of_all: int, size: int) -> None:
+        near, far = await session.stream()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(send_all(far, bytes(size)))
+            while data := await near.read():
+                got[session] += len(data)
+                if got[session] == size_of_all and not behind:
+                    behind.append(min(got.values()))
+
+    for session in (many, one):
+        await session.link()
+    start_s = loop.time()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        for _ in range(8):
+            group.create_task(download(many, size, size // 8))
+        group.create_task(download(one, size, size))
+    assert got == {many: size, one: size}
+    assert behind[0] >= 0.75 * size
+    assert loop.time() - start_s >= 0.8 * 2 * size / rate
+    for session in (many, one):
+        session.close()
+    turns.close()
 
 
 async def test_unread_stream_holds_no_more_than_its_window(tunnels: Tunnels) -> None:
@@ -206,6 +241,35 @@ async def test_bytes_that_arrived_before_the_end_can_still_be_read(tunnels: Tunn
     assert await near.read() == b"last words"
     with pytest.raises(StreamFailed):
         await near.read()
+
+
+@pytest.mark.parametrize("end", [False, True])
+async def test_a_link_that_fails_while_all_are_told_does_not_keep_it_from_the_others(
+    tunnels: Tunnels, end: bool
+) -> None:
+    """DRAIN and CLOSE go over every link, also when sending over one of them breaks it."""
+    breaking = False
+
+    def relay(_index: int, message: bytes) -> Iterable[bytes]:
+        if breaking:
+            far_end.cut()
+        return (message,)
+
+    _, far_end = await tunnels.link(down=relay)
+    await tunnels.link()
+    await tunnels.stream()
+    breaking = True
+    if end:
+        tunnels.exit.close()
+        async with asyncio.timeout(5):
+            assert await tunnels.client_owner.ended is LinkCode.NORMAL
+    else:
+        tunnels.exit.drain()
+        assert (await tunnels.exit_owner.down.get()).code is LinkCode.TRANSPORT
+        assert tunnels.exit.link_count == 1
+        async with asyncio.timeout(5):
+            while not tunnels.client_owner.exit_leaves:  # noqa: ASYNC110  (nothing to wait for)
+                await asyncio.sleep(0)
 
 
 async def test_too_many_links_are_refused(tunnels: Tunnels) -> None:

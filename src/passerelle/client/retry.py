@@ -1,0 +1,79 @@
+"""When a client asks a broker for volunteers again: one decision, apart from the asking.
+
+Pure: `now` is monotonic seconds, `chance` is uniform in [0, 1).
+"""
+
+from __future__ import annotations
+
+from passerelle.core.backoff import Backoff
+
+
+class RetryPolicy:
+    """Decides how long the client waits until its next request for volunteers.
+
+    | what happened                          | the next request comes                    |
+    |----------------------------------------|-------------------------------------------|
+    | everybody who was asked for was found  | at once, if more are missing              |
+    | somebody was not found, or no answer   | after a pause, a broker's word is heeded  |
+    | a link could not be made               | after a pause, once any other is over     |
+    | the last link was lost                 | at once: the pause ends                   |
+
+    A pause is short while the session has no link and none is being made, and long while only
+    spares are missing. Each kind doubles from pause to pause, with jitter.
+    """
+
+    def __init__(self, *, first_s: tuple[float, float], spare_s: tuple[float, float]) -> None:
+        """`first_s` and `spare_s` are the first and the longest pause of each kind, in seconds."""
+        self._first = Backoff(*first_s)
+        self._spare = Backoff(*spare_s)
+        self._linked = False
+        self._link_failed = False
+        self._pause_ends = 0.0
+
+    def links_changed(self, *, linked: bool, now: float) -> None:
+        """Learn whether the session has a link, stalled and leaving ones included."""
+        if linked:
+            self._first.reset()
+        elif self._linked:
+            self.start_over(now)
+        self._linked = linked
+
+    def start_over(self, now: float) -> None:
+        """End the pause, and let the next one be the shortest again.
+
+        For an event after which earlier failures say nothing about the next request.
+        """
+        self._first.reset()
+        self._pause_ends = now
+
+    def link_failed(self) -> None:
+        """Learn that a link could not be made.
+
+        Volunteers who answer and then fail must not make the client ask without end.
+        """
+        self._link_failed = True
+
+    def request_ended(
+        self, *, found_all: bool, only_spares: bool, now: float, chance: float, least_s: float = 0.0
+    ) -> float:
+        """Return the seconds from `now` to the next request, after one that has ended.
+
+        `only_spares` tells whether a link is up or being made. A pause lasts at least `least_s`,
+        which a broker may have named.
+        """
+        pause_s = 0.0 if found_all else max(least_s, self._next_pause_s(only_spares, chance))
+        self._pause_ends = now + pause_s
+        return pause_s
+
+    def wait_s(self, *, only_spares: bool, now: float, chance: float) -> float:
+        """Return the seconds from `now` to the next request; 0: it is due.
+
+        `only_spares` as in `request_ended`. To be asked while somebody is missing.
+        """
+        if self._link_failed and now >= self._pause_ends:
+            self._link_failed = False
+            self._pause_ends = now + self._next_pause_s(only_spares, chance)
+        return max(0.0, self._pause_ends - now)
+
+    def _next_pause_s(self, only_spares: bool, chance: float) -> float:
+        return (self._spare if only_spares else self._first).next_s(chance)

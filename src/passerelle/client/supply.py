@@ -1,0 +1,217 @@
+"""Where links come from: volunteers found by a broker, lanes through them, or no volunteer."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from passerelle import limits
+from passerelle.client.brokers import Brokers
+from passerelle.client.config import ClientConfig
+from passerelle.client.exits import ExitHealth
+from passerelle.client.nat_probe import NatProbe
+from passerelle.client.paths import LanePath, Path, UnrelayedPath, VolunteerPath
+from passerelle.client.pool import ClientLink, LinkPool
+from passerelle.client.session import ClientSession
+from passerelle.errors import LinkLost, LinkRefused
+from passerelle.io.tasks import TaskSet
+from passerelle.io.webrtc.channel import ChannelOffer
+from passerelle.wire.descriptor import ExitEntry
+from passerelle.wire.rendezvous import Answer, RendezvousReply
+
+
+@dataclass(frozen=True, slots=True)
+class RequestResult:
+    """What a request for volunteers brought."""
+
+    found: int
+    """Volunteers through whom a link is being made now."""
+    retry_after_s: float
+    """The broker wants to be asked again no sooner; it counts where nobody was found."""
+
+
+class LinkSupply:
+    """Finds ways to an exit and starts a link over each; what becomes of links, the pool knows.
+
+    It does not decide when a link is needed. It remembers which volunteers failed.
+    """
+
+    def __init__(
+        self,
+        config: ClientConfig,
+        brokers: Brokers,
+        exits: ExitHealth,
+        links: LinkPool,
+        nat_probe: NatProbe,
+    ) -> None:
+        """`brokers` have loaded their descriptor."""
+        self._config = config
+        self._brokers = brokers
+        self._exits = exits
+        self._links = links
+        self._nat_probe = nat_probe
+        self._tasks = TaskSet("supply")
+        self._lane_numbers = itertools.count(1)
+        self._failed: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
+        """Volunteers whose links failed lately: others are asked for first."""
+        self._unreported: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
+        """Volunteers to whom no link could be made, and of whom no broker was told yet."""
+        self._falling_back = False
+        """Whether a link without a volunteer is about to be tried."""
+
+    async def close(self) -> None:
+        """Start no more links. Idempotent."""
+        await self._tasks.close()
+
+    def link_failed(self, link: ClientLink, error: LinkLost) -> None:
+        """Remember through whom no link could be made, or through whom one ended."""
+        if isinstance(error, LinkRefused):
+            return  # by the exit: the volunteer has done its part
+        if not link.was_made:
+            self._nat_probe.probe()
+        volunteer = link.path.volunteer
+        if volunteer is not None and not link.is_lane:
+            self._failed.append(volunteer)
+            if not link.was_made:
+                self._unreported.append(volunteer)
+
+    # --- volunteers -----------------------------------------------------------------------------
+
+    async def request(self, session: ClientSession, count: int) -> RequestResult:
+        """Ask the brokers for `count` volunteers, and start a link through each that is found.
+
+        While the session has no link, one without a volunteer follows where the network allows it.
+        Raises BrokerSilent, and ConfigError when this version is no longer spoken. Cancelling gives
+        the request up.
+        """
+        begin = time.monotonic()
+        offers = await self._gather_offers(count)
+        answered: set[ChannelOffer] = set()
+        had_exit = session.exit_id is not None
+        try:
+            reply = await self._ask_brokers(session, offers)
+            rendezvous_s = time.monotonic() - begin
+            entry = self._brokers.network.exit(reply.exit or "")
+            # A session that has left its exit meanwhile must not begin there after all.
+            begins = session.exit_id is None and not had_exit
+            if entry is not None and (begins or session.exit_id == entry.id):
+                for offer, answer in zip(offers, reply.answers, strict=False):
+                    if isinstance(answer, Answer):
+                        answered.add(offer)
+                        path = VolunteerPath(offer, answer, rendezvous_s)
+                        self._start(session, entry, path, reply.ticket, answer.lane_tickets)
+                self._fall_back(session, entry, reply.ticket)
+        finally:
+            for offer in offers:
+                if offer not in answered:
+                    await offer.close()
+        if not answered:
+            # Perhaps nobody else is there: next time, these are better than none.
+            self._failed.clear()
+        return RequestResult(len(answered), reply.retry_after_s)
+
+    async def _gather_offers(self, count: int) -> list[ChannelOffer]:
+        private = self._brokers.network.private_candidates
+        offers: list[ChannelOffer] = []
+
+        async def gather(number: int) -> None:
+            stun = self._nat_probe.server(number)
+            media = self._config.media
+            offers.append(await ChannelOffer.gather(stun, private=private, media=media))
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in range(count):
+                    group.create_task(gather(number), name="links/gather")
+        except BaseException:
+            for offer in offers:
+                await offer.close()
+            raise
+        return offers
+
+    async def _ask_brokers(
+        self, session: ClientSession, offers: list[ChannelOffer]
+    ) -> RendezvousReply:
+        avoid = dict.fromkeys(self._links.volunteers(session) + list(self._failed))
+        reported = tuple(self._unreported)
+        reply = await self._brokers.ask(
+            tuple(offer.description for offer in offers),
+            exit_id=session.exit_id or self._choose_exit(),
+            avoid=tuple(avoid)[: limits.AVOIDED_VOLUNTEERS],
+            lanes=self._config.lanes - 1,
+            nat=self._nat_probe.nat,
+            failed=reported,
+        )
+        for volunteer in reported:
+            if volunteer in self._unreported:
+                self._unreported.remove(volunteer)
+        return reply
+
+    def _choose_exit(self) -> str | None:
+        ids = [entry.id for entry in self._brokers.network.exits]
+        return self._exits.choose(ids, time.monotonic(), random.random())  # noqa: S311  (balance)
+
+    def _start(
+        self,
+        session: ClientSession,
+        entry: ExitEntry,
+        path: Path,
+        ticket: str,
+        lane_tickets: Sequence[str] = (),
+    ) -> None:
+        session.exit_id = entry.id
+        pins = entry.spki_sha256
+        self._links.start(ClientLink(session, path, ticket, pins, list(lane_tickets)))
+
+    # --- lanes ----------------------------------------------------------------------------------
+
+    def add_lanes(self, session: ClientSession) -> None:
+        """Make up for volunteers that are missing by more links through those that are there.
+
+        Not through one that sends video, or that is so near that one link is all it can fill.
+        """
+        ready = self._links.ready(session)
+        for link in ready:
+            missing = self._config.links - len(ready) - len(self._links.connecting(session))
+            if link.path.has_media or link.round_trip_s < self._config.lane_rtt_s:
+                continue
+            while missing > 0 and link.lane_tickets and self._links.room(session) > 0:
+                self._start_lane(link, link.lane_tickets.pop())
+                missing -= 1
+
+    def _start_lane(self, parent: ClientLink, link_ticket: str) -> None:
+        assert parent.secured is not None  # it is ready
+        assert isinstance(parent.path, VolunteerPath)  # only their answers bring lane tickets
+        number = next(self._lane_numbers)
+        path = LanePath(
+            number,
+            link_ticket,
+            parent.path.volunteer,
+            parent.secured.send_control,
+            known=parent.path.addresses,
+            stun=self._nat_probe.server(number),
+            private=self._brokers.network.private_candidates,
+        )
+        self._links.start(ClientLink(parent.session, path, parent.ticket, parent.pins))
+
+    # --- without a volunteer --------------------------------------------------------------------
+
+    def _fall_back(self, session: ClientSession, entry: ExitEntry, ticket: str) -> None:
+        """Go to the exit without a volunteer if none is found or reached for a while."""
+        if entry.direct and not self._falling_back and not self._links.up(session):
+            self._falling_back = True
+            self._tasks.spawn(self._start_unrelayed(session, entry, ticket), "unrelayed")
+
+    async def _start_unrelayed(self, session: ClientSession, entry: ExitEntry, ticket: str) -> None:
+        try:
+            await asyncio.sleep(self._config.direct_delay_s)
+            moved = session.exit_id not in (None, entry.id)
+            if not (self._links.up(session) or session.tunnel.ended or moved):
+                self._start(session, entry, UnrelayedPath(entry.url, ticket), ticket)
+        finally:
+            self._falling_back = False

@@ -1,0 +1,146 @@
+"""When a client asks for volunteers again, with a clock and a chance that are given."""
+
+from __future__ import annotations
+
+import pytest
+
+from passerelle.client.retry import RetryPolicy
+
+FIRST_S = (1.0, 8.0)
+SPARE_S = (10.0, 80.0)
+CERTAIN = 1.0
+"""The chance of which a pause comes out as its ceiling."""
+
+
+class Clock:
+    """A policy, and a time that passes as a test says."""
+
+    def __init__(self) -> None:
+        self.policy = RetryPolicy(first_s=FIRST_S, spare_s=SPARE_S)
+        self.now = 100.0
+
+    def request(self, *, found_all: bool = False, spare: bool = False, least_s: float = 0) -> float:
+        """End a request; return the pause after it."""
+        return self.policy.request_ended(
+            found_all=found_all, only_spares=spare, least_s=least_s, now=self.now, chance=CERTAIN
+        )
+
+    def wait_s(self, *, spare: bool = False) -> float:
+        return self.policy.wait_s(only_spares=spare, now=self.now, chance=CERTAIN)
+
+    def links(self, *, linked: bool) -> None:
+        self.policy.links_changed(linked=linked, now=self.now)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_the_first_request_is_due_at_once(clock: Clock) -> None:
+    """Nothing has failed yet."""
+    assert clock.wait_s() == 0
+
+
+def test_a_request_that_found_everybody_is_followed_by_no_pause(clock: Clock) -> None:
+    """More are missing than one request may ask for: the next one is due."""
+    assert clock.request(found_all=True) == 0
+    assert clock.wait_s() == 0
+
+
+def test_without_a_link_the_pauses_are_short_and_double(clock: Clock) -> None:
+    """Up to their longest."""
+    assert [clock.request() for _ in range(5)] == [1, 2, 4, 8, 8]
+
+
+def test_for_spares_the_pauses_are_long_and_double(clock: Clock) -> None:
+    """They count on their own."""
+    clock.request()
+    assert [clock.request(spare=True) for _ in range(5)] == [10, 20, 40, 80, 80]
+    assert clock.request() == 2
+
+
+def test_chance_shortens_a_pause_to_a_quarter_at_most(clock: Clock) -> None:
+    """Clients that lost their volunteers together do not come back together, nor at once."""
+    ended = clock.policy.request_ended
+    assert ended(found_all=False, only_spares=False, now=clock.now, chance=0.0) == 0.25
+
+
+def test_a_pause_runs_out(clock: Clock) -> None:
+    """What is left of it becomes less, whatever is asked in between."""
+    clock.request()
+    assert clock.wait_s() == 1
+    clock.now += 0.75
+    assert clock.wait_s() == clock.wait_s() == 0.25
+    clock.now += 0.25
+    assert clock.wait_s() == 0
+    clock.now += 1000
+    assert clock.wait_s() == 0
+
+
+def test_a_broker_may_ask_for_a_longer_pause(clock: Clock) -> None:
+    """A shorter one does not count."""
+    assert clock.request(least_s=5) == clock.wait_s() == 5
+    assert clock.request(least_s=0.5) == 2
+
+
+def test_a_first_link_makes_the_next_pauses_short_again(clock: Clock) -> None:
+    """And leaves the present one as it is: only spares are missing now."""
+    for _ in range(4):
+        clock.request()
+    clock.links(linked=True)
+    assert clock.wait_s() == 8
+    assert clock.request() == 1
+
+
+def test_the_loss_of_the_last_link_ends_a_pause(clock: Clock) -> None:
+    """Applications wait: the client asks at once, and then with short pauses."""
+    clock.links(linked=True)
+    assert clock.request(spare=True) == 10
+    clock.now += 1
+    clock.links(linked=False)
+    assert clock.wait_s() == 0
+    assert clock.request() == 1
+
+
+def test_without_a_link_before_there_is_none_to_lose(clock: Clock) -> None:
+    """A link that failed before it was up ends no pause."""
+    clock.request()
+    clock.links(linked=False)
+    assert clock.wait_s() == 1
+    clock.links(linked=True)
+    clock.links(linked=False)
+    assert clock.wait_s() == 0
+    clock.request()
+    clock.links(linked=False)
+    assert clock.wait_s() == 1
+
+
+def test_a_link_that_could_not_be_made_is_followed_by_a_pause(clock: Clock) -> None:
+    """Once, though several failed: volunteers who answer and fail do not make it ask on and on."""
+    clock.request(found_all=True)
+    clock.policy.link_failed()
+    clock.policy.link_failed()
+    assert clock.wait_s() == 1
+    clock.now += 1
+    assert clock.wait_s() == 0
+
+
+def test_the_pause_after_a_failed_link_comes_after_any_other(clock: Clock) -> None:
+    """And is as long as what is missing then says."""
+    clock.request()
+    clock.policy.link_failed()
+    assert clock.wait_s() == 1
+    clock.now += 1
+    assert clock.wait_s(spare=True) == 10
+    clock.now += 10
+    assert clock.wait_s() == 0
+
+
+def test_after_starting_over_the_next_request_is_due(clock: Clock) -> None:
+    """With short pauses after it: what failed before says nothing about it."""
+    for _ in range(3):
+        clock.request()
+    clock.policy.start_over(clock.now)
+    assert clock.wait_s() == 0
+    assert clock.request() == 1

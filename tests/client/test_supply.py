@@ -1,0 +1,301 @@
+"""Where links come from, with a real broker, exit and volunteers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from passerelle import limits
+from passerelle.client.brokers import Brokers
+from passerelle.client.config import ClientConfig
+from passerelle.client.exits import ExitHealth
+from passerelle.client.nat_probe import NatProbe
+from passerelle.client.notices import LinkDown, LinkUp
+from passerelle.client.pool import ClientLink, LinkPool
+from passerelle.client.rendezvous import BrokerSilent
+from passerelle.client.session import ClientSession
+from passerelle.client.sessions import Sessions
+from passerelle.client.supply import LinkSupply
+from passerelle.errors import LinkLost
+from passerelle.io.tasks import TaskSet
+from tests.client.gateway import Gateway, gateway, udp_sockets
+from tests.network import EXIT_ID, SPARE_ID, Network, Watch, network
+from tests.volunteer import Relay
+
+
+class Scene:
+    """A supply of links for one session, behind a broker whose requests are read."""
+
+    def __init__(self, front: Gateway, brokers: Brokers, config: ClientConfig) -> None:
+        self.front = front
+        self.watch = Watch()
+        self.exits = ExitHealth()
+        self.nat_probe = NatProbe(tuple, self.watch)
+        self.links = LinkPool(config, self.watch, self)
+        self.sessions = Sessions(
+            self.links,
+            self.exits,
+            exit_count=lambda: len(brokers.network.exits),
+            grace_s=60,
+            changed=self.links_changed,
+        )
+        self.supply = LinkSupply(config, brokers, self.exits, self.links, self.nat_probe)
+        self.up = 0
+
+    @property
+    def session(self) -> ClientSession:
+        return self.sessions.present
+
+    def links_changed(self) -> None:
+        """Nobody counts them here."""
+
+    def link_failed(self, link: ClientLink, error: LinkLost) -> None:
+        self.supply.link_failed(link, error)
+
+    async def request(self, count: int = 1) -> int:
+        """Ask for volunteers; return how many were found, once no link is being made."""
+        result = await self.supply.request(self.session, count)
+        await until(lambda: not self.links.connecting(self.session))
+        return result.found
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for what nobody tells."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  (nothing to wait for)
+            await asyncio.sleep(0.002)
+
+
+@asynccontextmanager
+async def scene(net: Network, *, direct: bool = False, **changes: Any) -> AsyncIterator[Scene]:
+    async with gateway(net, direct=direct) as front:
+        config = net.client_config(network=front.document, **changes)
+        async with Brokers(config) as brokers:
+            await brokers.load()
+            made = Scene(front, brokers, config)
+            try:
+                yield made
+            finally:
+                made.sessions.close()
+                await made.supply.close()
+                await made.links.close()
+                await made.nat_probe.close()
+
+
+class Deserter(Relay):
+    """Answers an offer and leaves at the client's first message: no link comes of it."""
+
+    async def up(self, message: bytes) -> None:
+        self.leave()
+
+
+# --- volunteers ---------------------------------------------------------------------------------
+
+
+async def test_a_link_is_made_through_each_volunteer_that_is_found() -> None:
+    """The first request leaves the exit to the broker, later ones name the session's."""
+    async with network() as net, scene(net) as made:
+        for _ in range(2):
+            await net.volunteer()
+        assert await made.request(3) == 2
+        assert made.watch.count(LinkUp) == 2
+        assert made.session.exit_id == EXIT_ID
+        await net.volunteer()
+        assert await made.request() == 1
+        assert [request.exit for request in made.front.requests] == [None, EXIT_ID]
+        assert [len(request.offers) for request in made.front.requests] == [3, 1]
+
+
+async def test_volunteers_with_links_are_not_asked_for_again() -> None:
+    """Another link through the same one is a lane, and agreed without the broker."""
+    async with network() as net, scene(net) as made:
+        await net.volunteer()
+        assert await made.request() == 1
+        used = made.links.volunteers(made.session)
+        assert await made.request() == 0
+        first, second = made.front.requests
+        assert first.avoid == ()
+        assert list(second.avoid) == used
+
+
+async def test_offers_that_nobody_answered_are_closed() -> None:
+    """Each holds sockets."""
+    before = udp_sockets()
+    async with network() as net, scene(net) as made:
+        assert await made.request(2) == 0
+        assert udp_sockets() == before
+
+
+async def test_a_silent_broker_is_told_and_the_offers_are_closed() -> None:
+    """The supervisor waits and asks again."""
+    before = udp_sockets()
+    async with network() as net, scene(net) as made:
+        made.front.is_shut = True
+        with pytest.raises(BrokerSilent):
+            await made.request()
+        assert udp_sockets() == before
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, SPARE_ID), (EXIT_ID, None)])
+async def test_an_answer_that_comes_too_late_for_its_exit_is_not_used(
+    before: str | None, after: str | None
+) -> None:
+    """The session left that exit while the broker was looking for a volunteer."""
+    async with network() as net, scene(net) as made, TaskSet("test") as tasks:
+        made.session.exit_id = before
+        asking = tasks.start(made.request(), "request")
+        await until(lambda: made.front.requests)
+        made.session.exit_id = after
+        await net.volunteer()
+        assert await asking == 0
+        assert made.session.exit_id == after
+
+
+# --- volunteers that fail -----------------------------------------------------------------------
+
+
+async def test_a_volunteer_to_whom_no_link_could_be_made_is_avoided_and_told_once() -> None:
+    """When nobody else is there, it is better than nobody."""
+    async with network() as net, scene(net) as made:
+        await net.volunteer(relay=Deserter)
+        assert await made.request() == 1
+        assert made.watch.count(LinkDown) == 1
+        assert await made.request() == 0
+        await net.volunteer()
+        assert await made.request() == 1
+        first, second, third = made.front.requests
+        assert first.failed == first.avoid == ()
+        assert len(second.failed) == 1
+        assert second.failed == second.avoid
+        assert third.failed == third.avoid == ()
+
+
+async def test_a_volunteer_whose_link_ended_is_avoided_and_not_told() -> None:
+    """It carried a link as long as it was there."""
+    async with network() as net, scene(net) as made:
+        volunteer = await net.volunteer()
+        assert await made.request() == 1
+        used = made.links.volunteers(made.session)
+        await volunteer.channels[0].close()
+        await until(lambda: not made.links.volunteers(made.session))
+        await made.request()
+        _, second = made.front.requests
+        assert list(second.avoid) == used
+        assert second.failed == ()
+
+
+async def test_a_volunteer_is_not_blamed_for_its_exit() -> None:
+    """REFUSED came all the way from there."""
+    async with network(sessions=0) as net, scene(net) as made:
+        await net.volunteer()
+        assert await made.request() == 1
+        down = await made.watch.until(LinkDown)
+        assert isinstance(down, LinkDown)
+        assert "refused" in down.reason
+        await until(lambda: not made.links.volunteers(made.session))
+        assert await made.request() == 1
+        _, second = made.front.requests
+        assert second.failed == second.avoid == ()
+
+
+# --- lanes --------------------------------------------------------------------------------------
+
+
+async def test_lanes_are_as_many_as_links_are_missing_and_tickets_are_there() -> None:
+    """A ticket opens one lane."""
+    async with network() as net, scene(net, links=5, lanes=3, lane_rtt_s=0.0) as made:
+        volunteer = await net.volunteer(lanes=4)
+        assert await made.request() == 1
+        assert made.front.requests[0].lanes == 2
+        for _ in range(2):
+            made.supply.add_lanes(made.session)
+            await until(lambda: not made.links.connecting(made.session))
+        assert len(made.links.ready(made.session)) == len(volunteer.channels) == 3
+
+
+async def test_no_lane_where_nothing_is_missing() -> None:
+    async with network() as net, scene(net, links=2, lanes=4, lane_rtt_s=0.0) as made:
+        volunteer = await net.volunteer(lanes=4)
+        await made.request()
+        for _ in range(2):
+            made.supply.add_lanes(made.session)
+            await until(lambda: not made.links.connecting(made.session))
+        assert len(volunteer.channels) == 2
+
+
+async def test_no_lane_through_a_volunteer_that_is_near() -> None:
+    """One DataChannel is as fast as a browser gets there."""
+    async with network() as net, scene(net, links=4, lane_rtt_s=60.0) as made:
+        await net.volunteer(lanes=4)
+        await made.request()
+        made.supply.add_lanes(made.session)
+        assert made.links.connecting(made.session) == []
+
+
+async def test_lanes_leave_the_session_within_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links that are being made count."""
+    monkeypatch.setattr(limits, "LINKS_PER_SESSION", 2)
+    async with network() as net, scene(net, links=4, lane_rtt_s=0.0) as made:
+        await net.volunteer(lanes=4)
+        await made.request()
+        made.supply.add_lanes(made.session)
+        assert len(made.links.connecting(made.session)) == 1
+        assert made.links.room(made.session) == 0
+
+
+# --- without a volunteer ------------------------------------------------------------------------
+
+
+async def test_the_exit_is_reached_without_a_volunteer_where_nobody_is_found() -> None:
+    """After a while, over a WebSocket of the client's own."""
+    async with network(direct=True) as net, scene(net, direct=True, direct_delay_s=0.02) as made:
+        assert await made.request() == 0
+        link = await made.watch.until(LinkUp)
+        assert isinstance(link, LinkUp)
+        assert link.steps[0][0] == "websocket"
+        assert made.links.volunteers(made.session) == []
+
+
+async def test_no_unrelayed_link_where_the_network_does_not_allow_it() -> None:
+    async with network() as net, scene(net, direct_delay_s=0.0) as made:
+        assert await made.request() == 0
+        assert len(made.supply._tasks) == 0
+
+
+async def test_an_unrelayed_link_is_not_needed_once_a_volunteer_is_there() -> None:
+    """It was about to be tried, and only the volunteer's link came."""
+    async with network(direct=True) as net, scene(net, direct=True, direct_delay_s=0.3) as made:
+        await net.volunteer()
+        assert await made.request() == 1
+        assert len(made.supply._tasks) == 1
+        await until(lambda: len(made.supply._tasks) == 0)
+        assert made.links.connecting(made.session) == []
+        assert len(made.links.up(made.session)) == 1
+
+
+@pytest.mark.parametrize("ended", [True, False])
+async def test_no_unrelayed_link_for_a_session_that_ended_or_moved(ended: bool) -> None:
+    """The ticket was for another one, or for another exit."""
+    async with network(direct=True) as net, scene(net, direct=True, direct_delay_s=0.3) as made:
+        assert await made.request() == 0
+        session = made.session
+        if ended:
+            session.tunnel.close()
+        else:
+            session.exit_id = SPARE_ID
+        await until(lambda: len(made.supply._tasks) == 0)
+        assert made.links.connecting(session) == []
+
+
+async def test_close_gives_up_an_unrelayed_link_that_is_to_come() -> None:
+    """A second time nothing happens."""
+    async with network(direct=True) as net, scene(net, direct=True, direct_delay_s=60) as made:
+        assert await made.request() == 0
+        await made.supply.close()
+        await made.supply.close()
+        assert len(made.supply._tasks) == 0
+        assert made.links.connecting(made.session) == []
