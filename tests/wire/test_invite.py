@@ -37,6 +37,22 @@ def test_the_base_url_has_no_trailing_slash(text: str, url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        f"\u200e\u200bhttps://broker.example/#{KEY}\u200f",
+        f"“https://broker.example/#{KEY}”",
+        f"https://broker.example/#{KEY}.",
+        f"https://broker.example/%23{KEY}",
+        f"https://broker.example/#{KEY[:9]}\u200b{KEY[9:]}",
+        f"<https://broker.example/#{KEY}>,",
+    ],
+)
+def test_an_invite_as_chats_deliver_it(text: str) -> None:
+    """What chats and mails add to a link is taken off."""
+    assert invite.parse(text) == Invite("https://broker.example", bytes(32))
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("", "must start with https://"),
@@ -54,8 +70,12 @@ def test_the_base_url_has_no_trailing_slash(text: str, url: str) -> None:
         (f"https://broker.example/#{KEY[:-1]}B", "part after # is damaged"),
         (f"https://broker.example/#{KEY[:-3]}", "part after # is incomplete"),
         (f"https://broker.example/#{KEY}{KEY[:43]}", "part after # is"),
-        (f"https://bro\nker.example/#{KEY}", "blanks or line ends"),
-        (f"https://broker .example/#{KEY}", "blanks or line ends"),
+        (f"https://bro\nker.example/#{KEY}", r"a blank or a line end in it, \(U\+000A\)"),
+        (f"https://broker .example/#{KEY}", r"a blank or a line end in it, \(U\+0020 SPACE\)"),
+        (
+            f"https://broker.example/#{KEY[:9]}–{KEY[10:]}",
+            r"damaged: there is “–” \(U\+2013 EN DASH",
+        ),
         ("https://broker.example/" + "a" * limits.INVITE_CHARS, "too long"),
     ],
 )

@@ -77,13 +77,14 @@ def client(
     from passerelle.client.service import Client  # noqa: PLC0415
     from passerelle.client.state import default_path  # noqa: PLC0415
     from passerelle.wire.invite import parse  # noqa: PLC0415
+    from passerelle.wire.pasted import clean  # noqa: PLC0415
 
     address = ListenAddress.parse(listen)
     config = ClientConfig(
         invite=parse(invite),
         listen_host=address.host or "127.0.0.1",
         listen_port=address.port,
-        token=token,
+        token=clean(token),
         media=media,
         state=None if forget else state or default_path(),
     )

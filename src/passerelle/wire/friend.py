@@ -3,8 +3,8 @@
 `passerelle-ask1:LETTERS.` goes from reader to friend, `passerelle-answer1:LETTERS.` back. LETTERS
 are base32 (RFC 4648 §6, in lower case, unpadded) of the sealed message and the first 4 bytes of
 its SHA-256. The text has letters and digits only, because chats turn `_`, `*` and `-` into
-formatting. Blanks, line ends, case, a mail program's `>`, and what stands before or after do not
-count.
+formatting. Blanks, line ends, case, invisible characters, a mail program's `>`, and what stands
+before or after do not count.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Final
 
 from passerelle import limits
 from passerelle.errors import ConfigError
+from passerelle.wire.pasted import visible
 
 _CHECK_BYTES: Final = 4
 _LINE_CHARS: Final = 72
@@ -45,7 +46,7 @@ def encode(kind: TextKind, sealed: bytes) -> str:
 
 def is_whole(text: str) -> bool:
     """Whether a text that arrives line by line has come to its end."""
-    return text.rstrip().endswith(".") or len(text) > TEXT_CHARS
+    return visible(text).rstrip().endswith(".") or len(text) > TEXT_CHARS
 
 
 def decode(kind: TextKind, text: str) -> bytes:
@@ -53,7 +54,7 @@ def decode(kind: TextKind, text: str) -> bytes:
 
     Raises ConfigError with a sentence for the person who pasted it.
     """
-    lowered = text[:TEXT_CHARS].lower()
+    lowered = visible(text[:TEXT_CHARS]).lower()
     other = TextKind.ANSWER if kind is TextKind.ASK else TextKind.ASK
     found = re.search(re.escape(kind.value) + r"([a-z2-7\s>]*)(.?)", lowered, re.DOTALL)
     if found is None:

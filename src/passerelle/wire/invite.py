@@ -7,6 +7,7 @@ characters). A reader's invite may go on with ways to the broker beside its own 
 
 from __future__ import annotations
 
+import string
 from dataclasses import dataclass, replace
 from typing import Self
 from urllib.parse import urlsplit
@@ -14,9 +15,11 @@ from urllib.parse import urlsplit
 from passerelle import limits
 from passerelle.errors import ConfigError
 from passerelle.wire import base64url, ways
+from passerelle.wire.pasted import clean, name
 from passerelle.wire.ways import Way
 
 _KEY_BYTES = 32
+_KEY_ALPHABET = frozenset(string.ascii_letters + string.digits + "-_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +46,18 @@ class Invite:
 def parse(text: str) -> Invite:
     """Read an invite URL.
 
-    Raises ConfigError with a sentence for the person who pasted it.
+    What chats and mail programs add around it is taken off (`wire.pasted`). Raises ConfigError with
+    a sentence for the person who pasted it; it names a character that nobody sees.
     """
-    text = text.strip()
+    text = clean(text[: 2 * limits.INVITE_CHARS])
     if len(text) > limits.INVITE_CHARS:
         raise _bad("it is too long")
-    if not text.isprintable() or " " in text:
-        raise _bad("there are blanks or line ends in it")
+    if "#" not in text:
+        # Programs that rewrite links may escape it (RFC 3986 §2.1).
+        text = text.replace("%23", "#", 1)
+    for each in text:
+        if each.isspace() or not each.isprintable():
+            raise _bad(f"there is a blank or a line end in it, {name(each)}")
     try:
         parts = urlsplit(text)
         has_host = bool(parts.hostname) and (parts.port is None or parts.port > 0)
@@ -62,6 +70,9 @@ def parse(text: str) -> Invite:
     if not parts.fragment:
         raise _bad("the part after # is missing")
     written_key, *written_ways = parts.fragment.split("&")
+    for each in written_key:
+        if each not in _KEY_ALPHABET:
+            raise _bad(f"the part after # is damaged: there is {name(each)} in it")
     try:
         key = base64url.decode(written_key)
         found = tuple(ways.parse(each) for each in written_ways)

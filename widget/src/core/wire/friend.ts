@@ -5,6 +5,7 @@
  */
 
 import { TEXT_SEALED_BYTES } from '../limits';
+import { visible } from './pasted';
 
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz234567';
 const ASK = /passerelle-ask1:([a-z2-7\s>]*)\./;
@@ -15,7 +16,7 @@ const TEXT_CHARS = 4 * TEXT_SEALED_BYTES;
 
 /** Return the sealed request in a pasted text; null when the text holds no whole request. */
 export async function readAsk(text: string): Promise<Uint8Array<ArrayBuffer> | null> {
-  const found = ASK.exec(text.slice(0, TEXT_CHARS).toLowerCase());
+  const found = ASK.exec(visible(text.slice(0, TEXT_CHARS)).toLowerCase());
   const whole = found && fromBase32((found[1] ?? '').replace(/[\s>]+/g, ''));
   if (!whole || whole.length < CHECK_BYTES) return null;
   const sealed = whole.slice(0, -CHECK_BYTES);

@@ -6,6 +6,7 @@
 import { Problem } from '../errors';
 import { INVITE_CHARS } from '../limits';
 import { decodeUrl } from './base64';
+import { clean } from './pasted';
 
 export interface Invite {
   /** Base URL of a broker, without a trailing slash. */
@@ -18,8 +19,10 @@ const SHAPE = /^(https?):\/\/([^/?#@\s]+)((?:\/[^?#\s]*)?)\??#([\w-]+)$/i;
 
 /** Read an invite. Throws Problem('invite'). */
 export function parse(text: string): Invite {
-  const trimmed = text.trim();
-  const match = trimmed.length <= INVITE_CHARS ? SHAPE.exec(trimmed) : null;
+  let cleaned = clean(text.slice(0, 2 * INVITE_CHARS));
+  // Programs that rewrite links may escape the #.
+  if (!cleaned.includes('#')) cleaned = cleaned.replace('%23', '#');
+  const match = cleaned.length <= INVITE_CHARS ? SHAPE.exec(cleaned) : null;
   const [, scheme = '', host = '', path = '', key = ''] = match ?? [];
   const operator_key = decodeUrl(key);
   const url = `${scheme.toLowerCase()}://${host}${path.replace(/\/+$/, '')}`;

@@ -1,0 +1,35 @@
+"""Texts that people copy from chats and mails, and what such programs add to them.
+
+Chats put invisible characters around a link (direction marks, zero-width spaces), mail programs
+and people put it in quotes or brackets and end the sentence behind it. None of that can belong to
+an invite, a token or a friend's text, so it is taken off. `widget/src/core/wire/pasted.ts` does the
+same.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+_AROUND: Final = "\"'`´‘’‚‛“”„‟«»‹›「」『』()[]{}<>"
+"""Quotes and brackets that stand around a pasted text."""
+_BEHIND: Final = ".,;:!?…。،؟"
+"""Marks that end the sentence which the text was part of."""
+
+
+def visible(text: str) -> str:
+    """Return `text` without characters that nobody sees: Unicode's format characters (Cf)."""
+    return "".join(each for each in text if unicodedata.category(each) != "Cf")
+
+
+def clean(text: str) -> str:
+    """Return `text` without invisible characters, and without quotes and marks around it."""
+    return visible(text).strip().lstrip(_AROUND).rstrip(_AROUND + _BEHIND).strip()
+
+
+def name(character: str) -> str:
+    """Return a name by which a person can find a character: itself, and what Unicode calls it."""
+    code = f"U+{ord(character):04X}"
+    known = unicodedata.name(character, "")
+    shown = f"“{character}” " if character.isprintable() and not character.isspace() else ""
+    return f"{shown}({code} {known})" if known else f"{shown}({code})"
