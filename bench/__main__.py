@@ -27,7 +27,7 @@ STOP_S = 60.0
 
 
 def main() -> NoReturn:
-    """Run them all; end with 1 if one could not measure."""
+    """Run all benchmarks; end with 1 if one could not measure."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON array of all reports")
     parser.add_argument("--quick", action="store_true", help="fewer or shorter runs")
@@ -49,7 +49,7 @@ def _run(name: str, *, quick: bool) -> dict[str, Any] | None:
     """Run one program and return its report, or None if it could not measure."""
     say(f"— bench.{name}")
     command = [sys.executable, "-m", f"bench.{name}", "--json", *(["--quick"] if quick else [])]
-    # A session of its own: Ctrl-C reaches it through us, once.
+    # In a session of its own the program gets Ctrl-C from this process only, once.
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         output, _ = process.communicate(timeout=LIMIT_S)

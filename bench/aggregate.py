@@ -36,7 +36,7 @@ SLOW = Wan(delay_ms=100, rate_mbit=3, queue_kb=QUEUE_KB)
 
 
 def measure(quick: bool) -> Iterator[Row]:
-    """Give the sum of equal relays, then what a slow one does to a fast one."""
+    """Yield the sum of equal volunteers, then what a slow one does to a fast one."""
     seconds = QUICK_SECONDS if quick else SECONDS
     yield from _set_to(3, 10, seconds)
     yield from _equal([EQUAL] * 3, seconds)
@@ -86,7 +86,7 @@ def _unequal(seconds: float, pairs: int) -> Iterator[Row]:
 
 
 def _fresh(place: Crowd, links: int, seconds: float) -> float:
-    """Measure with a new client that has a link through so many volunteers."""
+    """Return the rate of a new client that has links through `links` volunteers."""
     client = place.world.client()
     try:
         place.await_helping(links, timeout_s=LINK_S)

@@ -1,9 +1,9 @@
-"""The application: uses a `bench.site` through a SOCKS5 proxy, and times it.
+"""The application: it uses a `bench.site` through a SOCKS5 proxy, and takes the time.
 
     python -m bench.app COMMAND PROXY_PORT HOST PORT [options]
 
-Prints one JSON object. Blocking sockets and nothing but the standard library: it must cost less
-than what it measures.
+It prints one JSON object. It uses blocking sockets and nothing but the standard library, because it
+must cost less than what it measures.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ POLL_S = 0.001
 STEP_S = 0.1
 GREETING = b"\x05\x01\x00"
 ANSWER_BYTES = 10
-"""A SOCKS5 answer with an IPv4 address in it, which is what the client gives."""
+"""Length of a SOCKS5 answer with an IPv4 address, which is what the client gives."""
 
 
 class Failed(Exception):
-    """The proxy or the site did not do its part."""
+    """The proxy or the site did not do what it should."""
 
 
 def down(options: argparse.Namespace) -> dict[str, Any]:
-    """Download: `bytes` in `seconds`, from the SOCKS connect on, or for `--seconds` of it.
+    """Download for `--seconds` or to the end; return `bytes` in `seconds` from the SOCKS connect
+    on.
 
-    `steps` are the bytes of each `STEP_S`.
-
-    SIGTERM ends it in good order, with what came so far.
+    `steps` are the bytes of each `STEP_S`. SIGTERM ends the download in good order, with what came
+    so far.
     """
     start_s = time.monotonic()
 
@@ -71,9 +71,9 @@ def down(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def stall(options: argparse.Namespace) -> dict[str, float]:
-    """Read an endless download for `--interval`, then stop reading, for `--seconds`: `bytes`.
+    """Read an endless download for `--interval`, then read nothing for `--seconds`; return `bytes`.
 
-    Says `stalled` on standard error when it stops.
+    It prints `stalled` on standard error when it stops reading.
     """
     buffer = bytearray(BUFFER_BYTES)
     total = 0
@@ -87,7 +87,7 @@ def stall(options: argparse.Namespace) -> dict[str, float]:
 
 
 def up(options: argparse.Namespace) -> dict[str, float]:
-    """Upload: `bytes` that reached the site in `seconds`, from the SOCKS connect on."""
+    """Upload; return the `bytes` that reached the site in `seconds` from the SOCKS connect on."""
     start_s = time.monotonic()
     total = 0
     ending = threading.Event()
@@ -103,7 +103,7 @@ def up(options: argparse.Namespace) -> dict[str, float]:
             seconds = options.seconds or time.monotonic() - start_s
         finally:
             ending.set()
-            # Wakes the writer, which may be waiting for room.
+            # Closing wakes the writer, which may be waiting for room.
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
             writer.join()
@@ -113,7 +113,7 @@ def up(options: argparse.Namespace) -> dict[str, float]:
 
 
 def echo(options: argparse.Namespace) -> dict[str, list[float]]:
-    """Send small messages, one after the other on one connection: `rtt_ms` of each."""
+    """Send small messages, one after the other on one connection; return the `rtt_ms` of each."""
     times = []
     with connect(options, b"echo\n") as connection:
         for number in range(options.count):
@@ -128,7 +128,10 @@ def echo(options: argparse.Namespace) -> dict[str, list[float]]:
 
 
 def first(options: argparse.Namespace) -> dict[str, list[float]]:
-    """Open connections, one after the other: `first_ms` from SOCKS connect to the site's byte."""
+    """Open connections, one after the other.
+
+    Return each one's `first_ms`, from the SOCKS connect to the site's first byte.
+    """
     times = []
     for _ in range(options.count):
         if options.wait:
@@ -142,13 +145,13 @@ def first(options: argparse.Namespace) -> dict[str, list[float]]:
 
 
 def pull(options: argparse.Namespace) -> dict[str, Any]:
-    """Download `--bytes` that come at `--rate` bytes a second: what `steady.receive` tells."""
+    """Download `--bytes` at `--rate` bytes a second; return what `steady.receive` returns."""
     with connect(options, f"pull {options.bytes} {options.rate}\n".encode()) as connection:
         return steady.receive(connection, options.bytes)
 
 
 def push(options: argparse.Namespace) -> dict[str, Any]:
-    """Upload `--bytes` at `--rate` bytes a second: what the site's `steady.receive` tells."""
+    """Upload `--bytes` at `--rate` bytes a second; return the site's `steady.receive`."""
     with connect(options, f"push {options.bytes}\n".encode()) as connection:
         steady.send(connection, options.bytes, options.rate)
         with connection.makefile("rb") as answer:
@@ -157,9 +160,10 @@ def push(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def connect(options: argparse.Namespace, first_words: bytes) -> socket.socket:
-    """Return a connection to the site; `first_words` go ahead of the proxy's answer if `early`.
+    """Return a connection to the site.
 
-    Port 0 is no proxy: straight to the site.
+    If `early`, `first_words` are sent before the proxy has answered. With a proxy port of 0 the
+    connection goes straight to the site.
     """
     if options.proxy == 0:
         straight = socket.create_connection((options.host, options.port), timeout=PATIENCE_S)

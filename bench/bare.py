@@ -1,17 +1,17 @@
 """The yardstick: a bare DataChannel, and a bare DataChannel ⇄ WebSocket relay.
 
-Two programs, a page, and their driver. None uses any code or protocol of ours, apart from the
-four words below.
+It consists of two programs, a page, and their driver. None of them uses code or a protocol of the
+project, apart from the words below.
 
-- `python -m bench.bare client`: aiortc and uvloop; obeys lines of JSON on standard input.
-- `python -m bench.bare server ADDRESS PORT`: aiohttp and uvloop; serves the page, and the far end
-  of its WebSocket.
+- `python -m bench.bare client` uses aiortc and uvloop; it obeys lines of JSON on standard input.
+- `python -m bench.bare server ADDRESS PORT` uses aiohttp and uvloop; it serves the page and the far
+  end of its WebSocket.
 - The page answers the client's offer. As a relay (`/?relay`) it copies every message between
   DataChannel and WebSocket; else it is the far end itself.
 
 The words are text messages from the client: `down N` asks for N bytes in 16 KiB messages, `up N`
-announces N, `stop` ends either. Whoever takes bytes says `.` for every 64 KiB. The server keeps at
-most 4 MiB unacknowledged, so that the page need not hold a whole transfer; the page as far end
+announces N, `stop` ends either. Whoever receives bytes sends `.` for every 64 KiB. The server keeps
+at most 4 MiB unacknowledged, so that the page need not hold a whole transfer. The page as far end
 looks at its own `bufferedAmount` only, as a naive page does.
 """
 
@@ -36,7 +36,7 @@ QUEUE_BYTES = 1024 * 1024
 ENDLESS_BYTES = 1 << 50
 OPEN_S = 30.0
 SLACK_S = 60.0
-"""A transfer of so many bytes may take this long."""
+"""Longest time that a transfer of a given size may take."""
 CHANNEL_ID = 0
 
 PAGE = """<!doctype html><meta charset="utf-8"><title>Bare</title><link rel="icon" href="data:,">
@@ -87,8 +87,8 @@ async function answer(sdp) {
 </script>"""
 
 
-class Bare:
-    """A bare channel between a client's host and a browser, used from outside."""
+class BareChannel:
+    """Drives a bare channel between a client's host and a browser from outside."""
 
     def __init__(self, client: Namespace, page: LabBrowser, url: str) -> None:
         """Open `url`, a page of `server`, in the browser, and connect the client to it."""
@@ -121,7 +121,7 @@ class Bare:
 
 
 def server(host: Namespace, port: int) -> str:
-    """Start the server on a host and return the page's URL, for `relay` add `?relay`."""
+    """Start the server on a host and return the page's URL; with `?relay` the page is a relay."""
     host.python("-m", "bench.bare", "server", host.address, str(port)).wait_for("Running on")
     return f"http://{host.address}:{port}/"
 
@@ -185,7 +185,7 @@ class _Client:
         self._channel.send(f"up {size}")
         left = size
         while self._acknowledged < size:
-            # A few at a time: aiortc only sends what it was given when the loop is free.
+            # A few messages at a time: aiortc sends only when the loop is free.
             while left > 0 and self._channel.bufferedAmount < QUEUE_BYTES:
                 self._channel.send(MESSAGE)
                 left -= len(MESSAGE)

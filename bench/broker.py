@@ -1,4 +1,4 @@
-"""One broker's process: what idle volunteers cost, how many matches it makes, a restart."""
+"""One broker's process: the cost of idle volunteers, its matches a second, and a restart."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ IDLE_S, QUICK_IDLE_S = 45.0, 5.0
 START_S = 30.0
 
 
-class Load:
-    """The process with volunteers and readers."""
+class BrokerLoad:
+    """The process with the volunteers and readers, `bench.brokerload`."""
 
     def __init__(self, port: int) -> None:
         self._process = _start("bench.brokerload", str(port))
 
     def do(self, *words: object) -> dict[str, Any]:
-        """Have a command done, and return what it answers."""
+        """Send a command to the process, and return its answer."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(*words, file=self._process.stdin, flush=True)
@@ -56,16 +56,16 @@ class Load:
         return answer
 
     def close(self) -> None:
-        """End it."""
+        """End the process."""
         _end(self._process, signal.SIGKILL)
 
 
 def measure(quick: bool) -> Iterator[Row]:
-    """Yield the rows."""
+    """Yield the rows of all three parts."""
     _allow_files()
     count = QUICK_IDLE if quick else IDLE
     with broker(0) as (process, port):
-        load = Load(port)
+        load = BrokerLoad(port)
         try:
             yield from idle(process, load, count, QUICK_IDLE_S if quick else IDLE_S)
             yield from matches(process, load, QUICK_MATCHES if quick else MATCHES)
@@ -74,8 +74,10 @@ def measure(quick: bool) -> Iterator[Row]:
     yield from storm(QUICK_STORM if quick else STORM)
 
 
-def idle(process: subprocess.Popen[str], load: Load, count: int, seconds: float) -> Iterator[Row]:
-    """Volunteers who wait."""
+def idle(
+    process: subprocess.Popen[str], load: BrokerLoad, count: int, seconds: float
+) -> Iterator[Row]:
+    """Yield what volunteers who wait cost."""
     load.do("matches", 50, 4, 1)  # what is loaded at the first use is no volunteer's
     before = rss_bytes(process.pid)
     say(f"{count:,} volunteers connect")
@@ -91,8 +93,8 @@ def idle(process: subprocess.Popen[str], load: Load, count: int, seconds: float)
     yield Row("processor time while idle", 100 * used / seconds, "% of a core", at_most(3))
 
 
-def matches(process: subprocess.Popen[str], load: Load, count: int) -> Iterator[Row]:
-    """Readers who ask."""
+def matches(process: subprocess.Popen[str], load: BrokerLoad, count: int) -> Iterator[Row]:
+    """Yield how many readers' requests are answered a second, and at what cost."""
     load.do("matches", 200, CONCURRENT, 1)
     for offers in (1, OFFERS):
         say(f"{count} requests of {offers} offers")
@@ -112,9 +114,9 @@ def matches(process: subprocess.Popen[str], load: Load, count: int) -> Iterator[
 
 
 def storm(count: int) -> Iterator[Row]:
-    """Everybody is sent away and comes back at once."""
+    """Yield how long it takes when all volunteers are sent away and come back at once."""
     with broker(0) as (process, port):
-        load = Load(port)
+        load = BrokerLoad(port)
         try:
             say(f"{count:,} volunteers, then a restart")
             load.do("connect", count, BATCH)

@@ -1,6 +1,6 @@
 """A broker alone in its process: `python -m bench.brokerhost PORT [BUS]`.
 
-Prints its port when it is ready. Ends in good order on SIGTERM.
+The program prints its port when it is ready, and ends in good order on SIGTERM.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SEAL_PUBLIC = SEAL_KEY.public_key().public_bytes_raw()
 
 
 def config() -> BrokerConfig:
-    """Return the ordinary configuration, but for readers from this very machine."""
+    """Return the ordinary configuration, with limits for readers from this machine."""
     ticket_public = TICKET_KEY.public_key().public_bytes_raw()
     network = Descriptor(
         name="bench",
@@ -40,7 +40,7 @@ def config() -> BrokerConfig:
         ticket_key=TICKET_KEY,
         document=descriptor.sign(network, Ed25519PrivateKey.generate()),
         descriptor=network,
-        # All come from loopback, which is nobody's network: not the few that share a proxy.
+        # All readers come from loopback, which counts as an unknown network.
         unseen_volunteers=None,
     )
 

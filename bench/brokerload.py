@@ -1,7 +1,8 @@
-"""Volunteers and readers of `bench.broker`, in a process of their own.
+"""Volunteers and readers for `bench.broker`, in a process of their own.
 
-Protocols written out at the level of bytes, so that 15,000 sockets and thousands of requests a
-second cost little here. Commands come as lines on standard input, answers go as lines of JSON:
+Their protocols are written out at the level of bytes, so that 15,000 sockets and thousands of
+requests a second cost little here. Commands come as lines on standard input, answers go as lines of
+JSON:
 
     connect COUNT MOST   volunteers connect and say hello, at most MOST at once
     dismiss              wait until all have been sent away
@@ -43,7 +44,7 @@ _CONNECT_S, _MATCH_S = 120.0, 60.0
 
 
 def description(setup: Setup) -> Description:
-    """Return a half of a link as a browser makes it."""
+    """Return one side's description of a link, as a browser makes it."""
     return Description(
         ufrag="abcd",
         pwd="p" * 24,
@@ -62,14 +63,14 @@ _BEFORE, _AFTER = (
 
 
 def frame(opcode: int, payload: bytes) -> bytes:
-    """Return a client's WebSocket frame, masked with zeros: RFC 6455 wants a mask, of any value."""
+    """Return a client's WebSocket frame. RFC 6455 demands some mask; this is zero."""
     if len(payload) < 126:
         return bytes((0x80 | opcode, 0x80 | len(payload), 0, 0, 0, 0)) + payload
     return struct.pack("!BBHI", 0x80 | opcode, 0xFE, len(payload), 0) + payload
 
 
 class Volunteer(asyncio.Protocol):
-    """Says hello and answers every offer at once."""
+    """A volunteer that says hello and answers every offer at once."""
 
     __slots__ = ("_buffer", "_crowd", "_is_open", "_transport")
 
@@ -132,7 +133,7 @@ class Volunteer(asyncio.Protocol):
 
 
 class Crowd:
-    """All volunteers."""
+    """All volunteers, and counts of what happened to them."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -141,12 +142,12 @@ class Crowd:
         self._changed = asyncio.Event()
 
     def count(self, what: str) -> None:
-        """Note that `what` happened to one."""
+        """Count that `what` happened to a volunteer."""
         self.counts[what] += 1
         self._changed.set()
 
     async def connect(self, count: int, most: int) -> dict[str, Any]:
-        """Connect `count`, `most` at once; tell how long it took until all were welcomed."""
+        """Connect `count` volunteers, `most` at once; return how long it took to welcome all."""
         self.counts.clear()
         self.retries.clear()
         start = time.monotonic()
@@ -175,7 +176,7 @@ class Crowd:
         return self.counts["welcomed"] + self.counts["refused"] + self.counts["left"]
 
     async def dismiss(self) -> dict[str, Any]:
-        """Wait until all have been sent away."""
+        """Wait until all volunteers have been sent away."""
         await self._until(lambda: self.counts["left"] >= self.counts["welcomed"])
         return {**self.counts, "longest_retry_s": max(self.retries, default=0.0)}
 
@@ -190,7 +191,7 @@ class Crowd:
 
 
 class Readers:
-    """Sealed requests, made before the clock runs, and replies, opened after it stopped."""
+    """Readers whose requests are sealed before the clock runs, and replies opened after it."""
 
     def __init__(self, port: int) -> None:
         self._port = port

@@ -1,4 +1,4 @@
-"""What it costs to find a volunteer at another broker, and what a broker's death takes with it."""
+"""The cost of finding a volunteer at another broker, and what is lost when a broker dies."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ COMEBACK_S = (0.2, 1.0)
 
 
 def description(setup: Setup) -> Description:
-    """Return a description unlike any other."""
+    """Return a description that differs from all others."""
     return Description(
         ufrag=f"{random.getrandbits(48):012x}",
         pwd=f"{random.getrandbits(96):024x}",
@@ -84,14 +84,14 @@ class Broker:
         self.url = f"http://{HOST}:{port}"
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End it. Idempotent."""
+        """End the process. Idempotent."""
         if self._process.poll() is None:
             self._process.send_signal(how)
             self._process.wait(timeout=START_S)
 
 
 class Volunteer:
-    """Answers every offer, at whichever of its brokers is there."""
+    """A volunteer that answers every offer, at the first of its brokers that answers."""
 
     def __init__(self, http: aiohttp.ClientSession, urls: list[str], offers: Counter[str]) -> None:
         self._http = http
@@ -99,7 +99,7 @@ class Volunteer:
         self._offers = offers
 
     async def run(self) -> None:
-        """Be there until cancelled."""
+        """Answer offers until cancelled."""
         while True:
             url = self._urls[0]
             with contextlib.suppress(aiohttp.ClientError, ConnectionError):
@@ -120,14 +120,14 @@ class Volunteer:
 
 @dataclass(slots=True)
 class Tally:
-    """What became of a stream of requests."""
+    """Counts of what became of a stream of requests."""
 
     matched: int = 0
     in_hands: int = 0
     otherwise: int = 0
 
 
-class Load:
+class BrokerLoad:
     """Volunteers and clients."""
 
     def __init__(self, http: aiohttp.ClientSession) -> None:
@@ -136,11 +136,11 @@ class Load:
         """Offers that volunteers got from each broker."""
 
     def volunteer(self, *urls: str) -> Volunteer:
-        """Return one that goes to the first of these brokers that is there."""
+        """Return a volunteer that goes to the first of these brokers that answers."""
         return Volunteer(self._http, list(urls), self.offers)
 
     async def match(self, url: str) -> tuple[bool, float]:
-        """Ask for one volunteer: whether it was found, and how long that took."""
+        """Ask for one volunteer; return whether it was found, and the seconds that took."""
         key = X25519PrivateKey.generate()
         request = RendezvousRequest(
             version=rendezvous.VERSION,
@@ -162,7 +162,7 @@ class Load:
 
 @asynccontextmanager
 async def brokers(bus: str) -> AsyncIterator[list[Broker]]:
-    """Three broker processes, ended at the end."""
+    """Yield three broker processes, and end them."""
     made: list[Broker] = []
     try:
         for _ in range(3):
@@ -173,8 +173,8 @@ async def brokers(bus: str) -> AsyncIterator[list[Broker]]:
             broker.end()
 
 
-async def across(load: Load, near: Broker, bare: Broker, count: int) -> Iterator[Row]:
-    """Compare a broker with volunteers and one without, by turns."""
+async def across(load: BrokerLoad, near: Broker, bare: Broker, count: int) -> Iterator[Row]:
+    """Compare a broker that has volunteers with one that has none, by turns."""
     times: dict[Broker, list[float]] = {near: [], bare: []}
     for number in range(count + 10):
         for broker in (near, bare):
@@ -196,8 +196,8 @@ async def across(load: Load, near: Broker, bare: Broker, count: int) -> Iterator
     )
 
 
-async def death(load: Load, made: list[Broker], seconds: float) -> Iterator[Row]:
-    """Kill one of three under a stream of requests."""
+async def death(load: BrokerLoad, made: list[Broker], seconds: float) -> Iterator[Row]:
+    """Kill one of three brokers under a stream of requests."""
     tally = Tally()
     killed_s: float | None = None
     victim = made[2]
@@ -212,7 +212,7 @@ async def death(load: Load, made: list[Broker], seconds: float) -> Iterator[Row]
             url = urls[turn % len(urls)]
             turn += 1
             if killed_s is not None and url == victim.url:
-                continue  # a client asks another broker then
+                continue  # a client would ask another broker
             began_s = time.monotonic()
             found, took_s = await load.match(url)
             if found:
@@ -248,7 +248,7 @@ async def death(load: Load, made: list[Broker], seconds: float) -> Iterator[Row]
 
 
 async def run(quick: bool) -> list[Row]:
-    """Measure both."""
+    """Return the rows of both measurements."""
     timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
     connector = aiohttp.TCPConnector(limit=0)
     with nats_server() as bus:
@@ -257,7 +257,7 @@ async def run(quick: bool) -> list[Row]:
             aiohttp.ClientSession(timeout=timeout, connector=connector) as http,
             TaskSet("volunteers") as tasks,
         ):
-            load = Load(http)
+            load = BrokerLoad(http)
             bare, near, third = made
             for number in range(VOLUNTEERS):
                 home, other = (near, third) if number % 2 else (third, near)
@@ -269,7 +269,7 @@ async def run(quick: bool) -> list[Row]:
 
 
 def measure(quick: bool) -> Iterator[Row]:
-    """Give what another broker adds, then what a death costs."""
+    """Yield what asking another broker adds, then what a death costs."""
     yield from asyncio.run(run(quick))
 
 

@@ -21,7 +21,7 @@ COULD_NOT = 1
 INTERRUPTED = 130
 
 Measure = Callable[[bool], Iterable[Row]]
-"""Takes whether to be quick; gives the rows."""
+"""Takes whether to be quick; yields the rows."""
 
 
 def main(bench: str, measure: Measure, meaning: str) -> NoReturn:
@@ -33,7 +33,7 @@ def main(bench: str, measure: Measure, meaning: str) -> NoReturn:
 
 
 def parser(bench: str, meaning: str) -> argparse.ArgumentParser:
-    """Return a parser of the options that all have; a benchmark may add its own."""
+    """Return a parser of the options of all benchmarks; one may add options of its own."""
     made = argparse.ArgumentParser(prog=f"python -m bench.{bench}", description=meaning)
     made.add_argument("--json", action="store_true", help="print one JSON object")
     made.add_argument("--quick", action="store_true", help="fewer or shorter runs")
@@ -41,7 +41,7 @@ def parser(bench: str, meaning: str) -> argparse.ArgumentParser:
 
 
 def run(bench: str, measure: Measure, meaning: str, options: argparse.Namespace) -> NoReturn:
-    """Do what `main` does, with options that were parsed already."""
+    """Measure, print, and end the process, with options that were parsed already."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         report = Report(bench, this_machine(), list(measure(options.quick)))
@@ -59,7 +59,7 @@ def run(bench: str, measure: Measure, meaning: str, options: argparse.Namespace)
 
 
 def say(text: str) -> None:
-    """Tell a person how far the work is; standard output is the report's."""
+    """Print how far the work is, on stderr: standard output is for the report."""
     print(text, file=sys.stderr, flush=True)
 
 

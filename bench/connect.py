@@ -33,7 +33,7 @@ STEPS = ("rendezvous", "ice", "dtls", "sctp", "tls", "welcome")
 
 @dataclass(slots=True)
 class Times:
-    """What was measured in one place, in milliseconds."""
+    """Times measured in one place, in milliseconds."""
 
     cold: list[float] = field(default_factory=list)
     warm: list[float] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Times:
 
 
 def measure(quick: bool) -> Iterator[Row]:
-    """Give the times on this machine, then from far."""
+    """Yield the times on this machine, then over a long path."""
     with world.loopback() as here:
         times = _measure(here, quick, "near")
     yield from _rows("near", times, cold=at_most(300), warm=at_most(20))
@@ -75,7 +75,7 @@ def _measure(place: World, quick: bool, name: str) -> Times:
 
 
 def _cold(place: World, times: Times) -> None:
-    """Measure one cold start, beginning with a volunteer that is free."""
+    """Measure one cold start; the volunteer is free at its beginning."""
     client = place.prepare()
     app = place.app(client, "first", wait=True)
     app.wait_for("waiting")

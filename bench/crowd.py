@@ -17,7 +17,7 @@ POLL_S = 0.1
 
 
 class Ending(enum.Enum):
-    """How a volunteer goes."""
+    """How a volunteer leaves."""
 
     CLOSED = "closed"
     """The tab is closed."""
@@ -27,7 +27,7 @@ class Ending(enum.Enum):
 
 
 class Relay:
-    """One volunteer."""
+    """One volunteer of the crowd, on a host of its own."""
 
     def __init__(self, world: World, star: Star, host: Namespace, browser: LabBrowser) -> None:
         self.host = host
@@ -38,19 +38,19 @@ class Relay:
 
     @property
     def label(self) -> str:
-        """The name of its host."""
+        """Name of the volunteer's host."""
         return self.host.label
 
     def people(self) -> int:
-        """Return how many clients it relays for."""
+        """Return how many clients the volunteer relays for."""
         return int(self.browser.eval(f"{SNAPSHOT}.people"))
 
     def bytes(self) -> int:
-        """Return how much it has relayed since its page was opened, as of the last second."""
+        """Return the bytes that it has relayed since its page was opened, as of the last second."""
         return int(self.browser.eval(f"{SNAPSHOT}.totals.bytes"))
 
     def end(self, how: Ending) -> None:
-        """Go."""
+        """Leave in the given way."""
         match how:
             case Ending.CLOSED:
                 self.browser.shut()
@@ -60,12 +60,12 @@ class Relay:
                 self.browser.click(SWITCH)
 
     def switch_off(self) -> None:
-        """Go in good order, and wait for it."""
+        """Turn the switch off, and wait until it is off."""
         self.browser.click(SWITCH)
         self.browser.wait(f"{SNAPSHOT}.phase === 'off'", timeout_s=READY_S)
 
     def restore(self) -> None:
-        """Come back, as a new volunteer on a new page."""
+        """Come back as a new volunteer, on a new page."""
         self.browser.shut()
         if self._silence is not None:
             self._star.lift(self._silence)
@@ -77,7 +77,7 @@ class Crowd:
     """The world in namespaces, with several volunteers."""
 
     def __init__(self, lab: Lab, ways: Sequence[Wan | None]) -> None:
-        """Give each volunteer its way, the same in both directions; None is a plain wire."""
+        """`ways` are the volunteers' paths, the same in both directions; None is a wire."""
         self.star: Star = lab.star("server", "site", "client")
         hosts = [self.star.host(f"relay{number}", up=way) for number, way in enumerate(ways)]
         self.world = World(
@@ -128,6 +128,6 @@ class Crowd:
 
 @contextmanager
 def crowd(ways: Sequence[Wan | None]) -> Iterator[Crowd]:
-    """Give the world with these volunteers."""
+    """Yield the world in namespaces, with a volunteer for each way."""
     with Lab(lifetime_s=LIFETIME_S) as lab:
         yield Crowd(lab, ways)

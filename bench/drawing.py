@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 WIDTH, HEIGHT = 880, 560
 LEFT, RIGHT = 64, 24
 TOP_PANEL = (70, 330)
-"""First and last line of the upper panel, in pixels from the top."""
+"""Top and bottom edge of the upper panel, in pixels from the top."""
 LOW_PANEL = (380, 490)
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D31", "#999999")
-"""Told apart also by the colour-blind (Okabe and Ito)."""
+"""Colours that colour-blind people can tell apart too (Okabe and Ito)."""
 BIN_S = 0.25
 STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#222}.small{font-size:12px}"
@@ -27,10 +27,10 @@ TICKS = 6
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One moment."""
+    """The state of a transfer at one moment."""
 
     time_s: float
-    """Since the transfer began."""
+    """Time since the transfer began."""
     total: int
     """Bytes that the application has."""
     links: dict[int, int]
@@ -38,16 +38,16 @@ class Sample:
 
 
 @dataclass(slots=True)
-class Story:
-    """What is drawn."""
+class TransferRecord:
+    """The record of a transfer, which is drawn."""
 
     samples: list[Sample] = field(default_factory=list)
     ends: list[tuple[float, str]] = field(default_factory=list)
-    """When a volunteer went, and how."""
+    """When a volunteer left, and how."""
 
     @property
     def links(self) -> list[int]:
-        """All links that brought anything, in order of their numbers."""
+        """All links that brought bytes, in order of their numbers."""
         return sorted({link for each in self.samples for link in each.links if each.links[link]})
 
 
@@ -73,8 +73,8 @@ class _Panel:
         return self.points([*high, *reversed(low)])
 
 
-def draw(story: Story, title: str) -> str:
-    """Return the SVG of a story: bytes over time above, rates below, each link in its colour."""
+def draw(story: TransferRecord, title: str) -> str:
+    """Return the SVG of a transfer: bytes over time above, rates below, a colour for each link."""
     samples = story.samples
     time_s = samples[-1].time_s
     brought = [sum(each.links.values()) for each in samples]
@@ -99,7 +99,7 @@ def draw(story: Story, title: str) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _rates(story: Story) -> list[tuple[float, dict[int, float]]]:
+def _rates(story: TransferRecord) -> list[tuple[float, dict[int, float]]]:
     """Return each link's Mbit/s in steps of `BIN_S`, as a staircase."""
     found: list[tuple[float, dict[int, float]]] = []
     last = story.samples[0]
@@ -121,7 +121,7 @@ def _bands(
     panel: _Panel,
     scale: float,
 ) -> Iterable[str]:
-    """Yield one filled area for each link, one on the other."""
+    """Yield one filled area for each link, stacked."""
     low = [(time_s, 0.0) for time_s, _ in rows]
     for number, link in enumerate(links):
         high = [
@@ -156,7 +156,7 @@ def _ticks(most: float) -> range:
     return range(0, int(most) + 1, step)
 
 
-def _ends(story: Story, top: _Panel, low: _Panel) -> Iterable[str]:
+def _ends(story: TransferRecord, top: _Panel, low: _Panel) -> Iterable[str]:
     for time_s, how in story.ends:
         x = top.x(time_s)
         yield f'<line class="end" x1="{x:.1f}" x2="{x:.1f}" y1="{top.rows[0] - 14}" '
@@ -185,7 +185,7 @@ class Curve:
     """Bytes of each step."""
     step_s: float
     rival: Sequence[int] = ()
-    """Bytes of another's download beside it, in the same steps."""
+    """Bytes of a rival download on the same path, in the same steps."""
 
 
 RATE_PANEL = 120

@@ -1,5 +1,5 @@
-"""Why a benchmark has no numbers."""
+"""The error of a benchmark that could not measure."""
 
 
 class Unmeasured(Exception):
-    """Something that had to work did not, so nothing was measured; holds one sentence."""
+    """Nothing was measured, because something that had to work did not. It holds one sentence."""

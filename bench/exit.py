@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from bench.command import main, say
 from bench.errors import Unmeasured
-from bench.exitload import LINK_S, ExitLoad, answers, exit_load, tell
+from bench.exitload import LINK_S, LoadedExit, answers, exit_load, tell
 from bench.machine import cpu_s, rss_bytes
 from bench.report import Row, at_least, at_most
 from tests.lab import Child
@@ -25,7 +25,7 @@ SECONDS = 8.0
 QUICK_SECONDS = 3.0
 LOADS = 2
 SESSIONS = 4
-"""Per process of load."""
+"""Sessions of each process that makes load."""
 LINKS = 3
 IDLE_LOADS = 4
 IDLE_SESSIONS = 500
@@ -38,7 +38,7 @@ KB = 1000
 
 
 def measure(quick: bool) -> Iterator[Row]:
-    """Give rate, processor time, memory and stream counts."""
+    """Yield rate, processor time, memory and numbers of streams."""
     seconds = QUICK_SECONDS if quick else SECONDS
     with exit_load() as here:
         yield from _throughput(here, seconds)
@@ -48,7 +48,7 @@ def measure(quick: bool) -> Iterator[Row]:
         yield from _idle(here, QUICK_IDLE_SESSIONS if quick else IDLE_SESSIONS)
 
 
-def _linked(here: ExitLoad, processes: int, sessions: int) -> list[Child]:
+def _linked(here: LoadedExit, processes: int, sessions: int) -> list[Child]:
     loads = [here.load(sessions, LINKS) for _ in range(processes)]
     for load in loads:
         if load.hear(timeout_s=LINK_S) != "linked":
@@ -56,7 +56,7 @@ def _linked(here: ExitLoad, processes: int, sessions: int) -> list[Child]:
     return loads
 
 
-def _throughput(here: ExitLoad, seconds: float) -> Iterator[Row]:
+def _throughput(here: LoadedExit, seconds: float) -> Iterator[Row]:
     loads = _linked(here, LOADS, SESSIONS)
     order = " ".join(["1"] * SESSIONS)
     tell(loads, f"download {seconds / 4} {order}")
@@ -73,7 +73,7 @@ def _throughput(here: ExitLoad, seconds: float) -> Iterator[Row]:
     yield Row("processor use", 100 * used_s / took_s, "%")
 
 
-def _streams(here: ExitLoad, seconds: float) -> Iterator[Row]:
+def _streams(here: LoadedExit, seconds: float) -> Iterator[Row]:
     loads = _linked(here, 1, HOLD_SESSIONS)
     tell(loads, f"churn {seconds / 4} {CHURN_AT_ONCE}")
     answers(loads, timeout_s=seconds + LINK_S)
@@ -88,7 +88,7 @@ def _streams(here: ExitLoad, seconds: float) -> Iterator[Row]:
     yield Row("streams open at once", opened, "", at_least(5000))
 
 
-def _idle(here: ExitLoad, sessions: int) -> Iterator[Row]:
+def _idle(here: LoadedExit, sessions: int) -> Iterator[Row]:
     loads = _linked(here, 1, 8)
     before = rss_bytes(here.exit.pid)
     count = IDLE_LOADS * sessions

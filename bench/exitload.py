@@ -1,4 +1,4 @@
-"""An exit worker alone, with a site and load from other processes, on this machine."""
+"""An exit worker on this machine, with a site and load from other processes."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ new_streams_burst = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class ExitLoad:
-    """A running exit, and what it takes to load it."""
+class LoadedExit:
+    """A running exit, and what is needed to put load on it."""
 
     host: ThisMachine
     exit: Child
@@ -38,7 +38,7 @@ class ExitLoad:
     site_port: int
 
     def load(self, sessions: int, links: int) -> Child:
-        """Start a process with sessions; it obeys (`bench.load`) once it has said `linked`."""
+        """Start a process with sessions (`bench.load`); it obeys once it has printed `linked`."""
         pin = LinkIdentity.from_pem((self.state / LINK_FILE).read_bytes()).spki_sha256
         words = [self.url, str(self.state / TICKET_FILE), pin.hex(), str(self.site_port)]
         return self.host.python(
@@ -47,8 +47,8 @@ class ExitLoad:
 
 
 @contextmanager
-def exit_load(settings: str = "") -> Iterator[ExitLoad]:
-    """Run an exit on the first core, and a site; `settings` are added to its configuration."""
+def exit_load(settings: str = "") -> Iterator[LoadedExit]:
+    """Run an exit on the first core, and a site; `settings` are added to the exit's file."""
     with ThisMachine() as host:
         state = host.directory / "state"
         Keyring.open(state)
@@ -62,11 +62,11 @@ def exit_load(settings: str = "") -> Iterator[ExitLoad]:
         pinned = ["taskset", "-c", "0"] if shutil.which("taskset") else []
         child = host.popen(*pinned, *PYTHON, *words)
         child.wait_for("serves", timeout_s=START_S)
-        yield ExitLoad(host, child, f"ws://127.0.0.1:{port}/v1/link", state, site_port)
+        yield LoadedExit(host, child, f"ws://127.0.0.1:{port}/v1/link", state, site_port)
 
 
 def tell(loads: list[Child], line: str) -> None:
-    """Give each process a command, without waiting for the answers."""
+    """Send each process a command, without waiting for the answers."""
     for load in loads:
         assert load.process.stdin is not None
         load.process.stdin.write(line.encode() + b"\n")
@@ -74,7 +74,7 @@ def tell(loads: list[Child], line: str) -> None:
 
 
 def answers(loads: list[Child], *, timeout_s: float) -> list[int]:
-    """Return what the processes answer, lists joined."""
+    """Return the answers of all processes, as one list."""
     found: list[int] = []
     for load in loads:
         answer = json.loads(load.hear(timeout_s=timeout_s))

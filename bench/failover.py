@@ -28,9 +28,9 @@ the share of transfers whose SHA-256 is that of what was sent.
 """
 RELAYS = 5
 LINKED = 3
-"""Links a client keeps; all but the one that ends are spare."""
+"""Links that a client keeps; one ends, and the others are spare."""
 RATE = 1_000_000
-"""Bytes a second."""
+"""Rate of a transfer, in bytes a second."""
 BYTES = 50_000_000
 QUICK_BYTES = 16_000_000
 ENDINGS = 20
@@ -49,15 +49,15 @@ COMMANDS = {"down": "pull", "up": "push"}
 
 
 @dataclass(slots=True)
-class Found:
-    """What was seen of one kind of ending, one direction."""
+class EndingResults:
+    """What the transfers showed, for one kind of ending and one direction."""
 
     gaps_ms: list[float] = field(default_factory=list)
-    """The longest after each ending."""
+    """Longest gap after each ending."""
     before_ms: list[float] = field(default_factory=list)
-    """… and before."""
+    """Longest gap in `BEFORE_S` before each ending."""
     intact: list[bool] = field(default_factory=list)
-    """Of each transfer."""
+    """Whether each transfer arrived unaltered."""
 
 
 class Trial:
@@ -72,13 +72,13 @@ class Trial:
         self._size = size
         self._digest = steady.digest(size)
         self._last_s = size / RATE - WATCHED_S[how] - 1.0
-        """No ending so long after the start: it would not be watched to its end."""
+        """Latest time of an ending since the start; what follows a later one would be cut off."""
         self._endings_s: list[float] = []
         self._relayed: dict[Relay, int] = {}
-        self.found = Found()
+        self.found = EndingResults()
 
-    def run(self, endings: int) -> Found:
-        """Make transfers until so many relays have ended inside one."""
+    def run(self, endings: int) -> EndingResults:
+        """Make transfers until `endings` volunteers have left inside one."""
         while len(self.found.gaps_ms) < endings:
             self._transfer(endings - len(self.found.gaps_ms))
             if len(self.found.intact) - sum(self.found.intact) > MOST_BROKEN:
@@ -104,7 +104,7 @@ class Trial:
         self._judge(result)
 
     def _end_one(self, app: Child, last_s: float) -> bool:
-        """End a relay that carries, watch what follows, and have another come."""
+        """End a volunteer that carries bytes, watch what follows, and let another come."""
         linked = self._place.await_helping(LINKED, timeout_s=RELINK_S)
         world.settle(BEFORE_S)
         relay = self._carrier(linked)
@@ -118,7 +118,7 @@ class Trial:
         return True
 
     def _carrier(self, linked: list[Relay]) -> Relay:
-        """Return one by chance of those that relayed something since the last time."""
+        """Return a random one of the volunteers that relayed something since the last call."""
         before, self._relayed = self._relayed, {relay: relay.bytes() for relay in linked}
         active = [relay for relay in linked if self._relayed[relay] > before.get(relay, 0)]
         return random.choice(active or linked)
@@ -144,7 +144,7 @@ def _longest_ms(gaps: list[tuple[float, float]], start_s: float, end_s: float) -
 
 
 def measure(quick: bool) -> Iterator[Row]:
-    """Give the gaps of each kind of ending, each direction."""
+    """Yield the gaps of each kind of ending, in each direction."""
     size, endings = (QUICK_BYTES, QUICK_ENDINGS) if quick else (BYTES, ENDINGS)
     with crowd([None] * RELAYS) as place:
         client = place.world.client()
@@ -154,7 +154,7 @@ def measure(quick: bool) -> Iterator[Row]:
                 yield from _rows(f"{direction} {how.value}", found, how)
 
 
-def _rows(name: str, found: Found, how: Ending) -> Iterator[Row]:
+def _rows(name: str, found: EndingResults, how: Ending) -> Iterator[Row]:
     yield Row(f"{name} gap p95", percentile(found.gaps_ms, 0.95), "ms", TARGETS[how])
     yield Row(f"{name} gap p50", median(found.gaps_ms), "ms")
     yield Row(f"{name} gap longest", max(found.gaps_ms), "ms")

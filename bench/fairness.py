@@ -1,4 +1,4 @@
-"""What a session with one stream gets beside one with fifty."""
+"""The share of a session with one stream beside a session with fifty."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CASES = {"line": f"[exit]\nrate_bytes_s = {RATE_BYTES_S}\n", "processor": ""}
 
 
 def measure(quick: bool) -> Iterator[Row]:
-    """Give the shares and rates of each case."""
+    """Yield the shares and rates of each case."""
     seconds, runs = (QUICK_SECONDS, 1) if quick else (SECONDS, RUNS)
     for name, settings in CASES.items():
         shares, rates = [], []

@@ -1,4 +1,4 @@
-"""This machine as a host of the laboratory, for what is measured on loopback."""
+"""This machine as a host of the laboratory, for measurements on loopback."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.lab import Namespace
 
 
 class ThisMachine(Namespace):
-    """Starts programs as a `Namespace` does, but where it is itself; ends them with its `with`."""
+    """Starts programs as a `Namespace` does, but on this machine; leaving its `with` ends them."""
 
     def __init__(self, label: str = "here") -> None:
         super().__init__(label, label, Path(tempfile.mkdtemp(prefix="passerelle-bench-")))
@@ -30,7 +30,7 @@ class ThisMachine(Namespace):
         self.remove()
 
     def create(self) -> None:
-        """Do nothing: it exists."""
+        """Do nothing: this machine exists."""
 
     def remove(self) -> None:
         """End all programs started here. Idempotent."""
@@ -40,5 +40,5 @@ class ThisMachine(Namespace):
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def words(self, *command: str) -> list[str]:
-        """Return the command as it is."""
+        """Return the command unchanged."""
         return list(command)

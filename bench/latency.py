@@ -28,7 +28,7 @@ TIMEOUT_S = 120.0
 
 
 def measure(quick: bool) -> Iterator[Row]:
-    """Give the echo's round trips, idle and busy."""
+    """Yield the echo's round trips, without and with a download."""
     pings = QUICK_PINGS if quick else PINGS
     with laboratory(up=WAY, down=WAY) as distant:
         place = distant.world

@@ -1,8 +1,8 @@
-"""Readers and volunteers in one process, without a browser: load for an exit.
+"""SessionLoad for an exit: readers and volunteers in one process, without a browser.
 
-Each session is a client's own (`passerelle.io.tunnel`); its links are WebSockets straight to the
-exit, with link tickets as a volunteer brings them. Obeys one command a line and answers with one
-line of JSON.
+Each session is a real client's (`passerelle.io.tunnel`); its links are WebSockets straight to the
+exit, with link tickets as a volunteer brings them. The program obeys one command a line and answers
+with one line of JSON.
 """
 
 from __future__ import annotations
@@ -36,32 +36,32 @@ AT_ONCE = 32
 WELCOME_S = 30.0
 
 
-class Owner:
-    """Owns a session, and does nothing with what it hears."""
+class SessionOwner:
+    """The owner of a session, which ignores its events."""
 
     def link_down(self, number: int, error: LinkLost) -> None:
-        """It stays away."""
+        """Ignore the loss of a link."""
 
     def link_leaving(self, number: int) -> None:
-        """It goes."""
+        """Ignore that a link drains."""
 
     def link_control(self, number: int, message: Control) -> None:
-        """There is no relay."""
+        """Ignore a relay's message: there is no relay."""
 
     def stream_requested(self, stream: TunnelStream, host: str, port: int) -> None:
-        """Exits ask nothing."""
+        """Ignore a request: an exit makes none."""
 
     def flow_requested(self, stream: TunnelStream, host: str, port: int) -> None:
-        """Nor here."""
+        """Ignore a request: an exit makes none."""
 
     def tunnel_leaving(self) -> None:
-        """It goes."""
+        """Ignore that the exit drains."""
 
     def tunnel_ended(self, reason: LinkCode) -> None:
-        """What it carried has failed."""
+        """Ignore the end of the session; its streams have failed."""
 
 
-class Load:
+class SessionLoad:
     """Many sessions at one exit."""
 
     def __init__(self, url: str, key: Ed25519PrivateKey, pin: bytes, site_port: int) -> None:
@@ -75,12 +75,12 @@ class Load:
         self.tunnels: list[Tunnel] = []
 
     async def link(self, http: aiohttp.ClientSession, sessions: int, links: int) -> None:
-        """Start sessions, so many links each."""
+        """Start `sessions` sessions with `links` links each."""
         places = asyncio.Semaphore(AT_ONCE)
 
         async def one() -> None:
             async with places:
-                tunnel = Tunnel(Owner(), client=True, grace_s=600)
+                tunnel = Tunnel(SessionOwner(), client=True, grace_s=600)
                 session = ClientSession(secrets.token_bytes(16), tunnel)
                 ticket = self._ticket(TicketKind.CLIENT)
                 for _ in range(links):
@@ -115,7 +115,7 @@ class Load:
         return got
 
     async def hold(self, streams: int) -> int:
-        """Open so many streams in each session, and leave them open; return how many are."""
+        """Open `streams` streams in each session; return how many are open."""
 
         async def one(tunnel: Tunnel) -> int:
             opened = 0
@@ -131,7 +131,7 @@ class Load:
         return sum(await asyncio.gather(*(one(tunnel) for tunnel in self.tunnels)))
 
     async def churn(self, seconds: float, at_once: int) -> int:
-        """Open streams and break them off once they are open; return how many were."""
+        """Open streams and break each off once it is open; return how many were opened."""
         end_s = time.monotonic() + seconds
         count = 0
 
@@ -160,7 +160,7 @@ class Load:
         joining = asyncio.ensure_future(
             handshake.run(next(self._numbers), transport, self._context, self._pins, WELCOME_S)
         )
-        await asyncio.sleep(0)  # the transport has its receiver then
+        await asyncio.sleep(0)  # until the transport has its receiver
         running = asyncio.ensure_future(transport.run())
         self._running.add(running)
         running.add_done_callback(self._running.discard)
@@ -172,7 +172,7 @@ class Load:
 
 
 async def main() -> None:
-    """Link up, then obey."""
+    """Open the links, then obey commands."""
     parser = argparse.ArgumentParser(prog="python -m bench.load")
     parser.add_argument("url")
     parser.add_argument("key", type=Path)
@@ -183,7 +183,7 @@ async def main() -> None:
     options = parser.parse_args()
     key = serialization.load_pem_private_key(options.key.read_bytes(), None)
     assert isinstance(key, Ed25519PrivateKey)
-    load = Load(options.url, key, options.pin, options.site_port)
+    load = SessionLoad(options.url, key, options.pin, options.site_port)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as http:
         await load.link(http, options.sessions, options.links)

@@ -1,4 +1,4 @@
-"""Facts about the machine that the numbers belong to."""
+"""Facts about the machine on which a benchmark ran, and about its processes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ VERSION_TIMEOUT_S = 20
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What decides how fast things go here."""
+    """What a benchmark's numbers depend on."""
 
     cpu: str
     cores: int
-    """Cores this process may use."""
+    """Cores that this process may use."""
     kernel: str
     python: str
     browser: str
@@ -45,7 +45,7 @@ def this_machine() -> Machine:
 
 def cpu_s(pid: int) -> float:
     """Return the seconds of processor time that a process has used, in steps of 10 ms."""
-    # proc(5): the name, in parentheses, may hold anything; utime and stime are fields 14 and 15.
+    # proc(5): utime and stime are fields 14 and 15; the name, in parentheses, may hold blanks.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

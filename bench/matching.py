@@ -1,4 +1,4 @@
-"""Who gets which volunteer: a network of 100,000, simulated, and the time of one decision."""
+"""Which client gets which volunteer, in a simulated network, and the time of one decision."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ EVEN = 2.0
 
 @dataclass(slots=True)
 class Volunteer:
-    """What the simulation knows and the pool does not."""
+    """What the simulation knows of a volunteer and the pool does not."""
 
     hostile: bool
     since: float
@@ -68,14 +68,14 @@ class Volunteer:
 
 @dataclass(slots=True)
 class Client:
-    """One who asks."""
+    """A client that asks for volunteers."""
 
     seeker: Seeker
     holds: set[bytes] = field(default_factory=set)
 
 
 class World:
-    """Volunteers who come and go, clients who ask, and what came of it."""
+    """The simulation: volunteers who come and go, clients who ask, and counts of what happened."""
 
     def __init__(self, scale: int, hostile: float, warm_s: float) -> None:
         self.draw = random.Random(1)
@@ -87,7 +87,7 @@ class World:
         self.loads: list[float] = []
         self.first = Counter[bool]()
         self.strangers = Counter[bool]()
-        """First attempts with a volunteer that the client did not know."""
+        """Counts of first attempts with a volunteer that the client had not met."""
         self.matches = Counter[bool]()
         self.learned: dict[bytes, set[bytes]] = {}
         self.refused = 0
@@ -101,7 +101,7 @@ class World:
             self._arrive(0.0)
 
     def run(self, until_s: float) -> None:
-        """Let time pass."""
+        """Simulate up to a time."""
         self._at(self._until_replacement(), self._replace)
         for client in self.clients:
             self._at(self.draw.uniform(0, SESSION_S), partial(self._session, client))
@@ -212,14 +212,14 @@ class World:
 
 
 def _fate(client: Client, volunteer: bytes) -> float:
-    """Return a number in [0, 1) that decides for this pair: two NATs do not change their mind."""
+    """Return the pair's fixed number in [0, 1): two NATs either always match or never."""
     return crc32(volunteer, crc32(client.seeker.key or b"")) / 2**32
 
 
 def possible() -> float:
     """Return the success of the best assignment within an even load.
 
-    Whoever loses most by taking the second best comes first (Vogel's rule).
+    The client that would lose most by its second best choice is served first (Vogel's rule).
     """
     room = {nat: EVEN * share for nat, share in MIX.items()}
     wanted = dict(MIX)
@@ -302,7 +302,7 @@ def speed(size: int) -> float:
 
 def measure(quick: bool) -> Iterator[Row]:
     """Yield the rows: first the time of one decision, then the simulation."""
-    gc.disable()  # its pauses grow with the number of objects, and are not the decision's
+    gc.disable()  # the collector's pauses are not the decision's
     times = []
     for size in SIZES[:3] if quick else SIZES:
         say(f"time of a match among {size:,}")

@@ -1,4 +1,4 @@
-"""What a reader who stops reading costs everybody else in memory."""
+"""The memory that a reader who stops reading costs everybody else."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LINK_S = 60.0
 SLACK_S = 120.0
 POLL_S = 0.1
 KEPT_BYTES = 16 * limits.MIB
-"""What allocators and garbage collectors keep of memory that was freed."""
+"""Freed memory that allocators and garbage collectors keep."""
 CLIENT_BYTES = (
     limits.STREAM_WINDOW_CAP_BYTES  # unread by the application
     + limits.SESSION_WINDOW_BYTES  # out of order
@@ -49,13 +49,14 @@ EXIT_BYTES = (
     + KEPT_BYTES
 )
 BUFFERED_BYTES = 8 * limits.MIB
-"""On their way to one side of a relay, before it closes the link (widget/src/core/limits.ts)."""
+"""Bytes on their way to one side of a relay at which it closes the link
+(`widget/src/core/limits.ts`)."""
 RELAY_BYTES = 2 * BUFFERED_BYTES + KEPT_BYTES
 
 
 @dataclass(slots=True)
-class Party:
-    """One whose memory is watched."""
+class WatchedProcess:
+    """A process whose memory is watched."""
 
     name: str
     bound_bytes: int
@@ -65,20 +66,20 @@ class Party:
 
     @property
     def grown_mib(self) -> float:
-        """The highest since `begin`, less what was there then."""
+        """Growth since `begin` at its highest, in MiB."""
         return max(0, self.peak - self.before) / limits.MIB
 
     def begin(self) -> None:
-        """Take what is in use now as nothing."""
+        """Count from the memory in use now."""
         self.before = self.peak = self.used()
 
     def look(self) -> None:
-        """Note what is in use now."""
+        """Note the memory in use now."""
         self.peak = max(self.peak, self.used())
 
 
 def measure(quick: bool) -> Iterator[Row]:
-    """Give how much each party grew."""
+    """Yield how much the memory of each process grew."""
     warm_bytes, stall_s = (QUICK_WARM_BYTES, QUICK_STALL_S) if quick else (WARM_BYTES, STALL_S)
     with crowd([None] * RELAYS) as place:
         client = place.world.client()
@@ -99,22 +100,22 @@ def measure(quick: bool) -> Iterator[Row]:
         yield Row(f"{party.name.partition(' ')[0]} before", party.before / limits.MIB, "MiB")
 
 
-def _parties(place: Crowd, client: Client) -> Iterator[Party]:
-    yield Party("client", CLIENT_BYTES, lambda: rss_bytes(client.child.pid))
-    yield Party("exit", EXIT_BYTES, lambda: rss_bytes(place.world.server.pid))
+def _parties(place: Crowd, client: Client) -> Iterator[WatchedProcess]:
+    yield WatchedProcess("client", CLIENT_BYTES, lambda: rss_bytes(client.child.pid))
+    yield WatchedProcess("exit", EXIT_BYTES, lambda: rss_bytes(place.world.server.pid))
     for relay in place.relays:
         pages = renderers(relay.browser.pid)
         if not pages:
             raise Unmeasured(f"Chromium of {relay.label} has no renderer process")
-        yield Party(
+        yield WatchedProcess(
             f"relay {relay.label}",
             RELAY_BYTES,
-            # As they are now: a renderer that starts later is none of ours.
+            # The renderers of now: one that starts later belongs to no volunteer.
             lambda pages=tuple(pages): sum(map(rss_bytes, pages)),  # type: ignore[misc]
         )
 
 
-def _stall(place: Crowd, client: Client, parties: list[Party], stall_s: float) -> None:
+def _stall(place: Crowd, client: Client, parties: list[WatchedProcess], stall_s: float) -> None:
     app = place.world.app(client, "stall", interval=READ_S, seconds=stall_s)
     app.wait_for("stalled", timeout_s=READ_S + SLACK_S)
     while app.alive:

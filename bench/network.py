@@ -1,4 +1,4 @@
-"""What one volunteer carries over long, lossy and narrow paths."""
+"""The rate of one volunteer over long, lossy and narrow paths."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path as File
 from typing import Any
 
 from bench import bare, command, world
-from bench.bare import Bare
+from bench.bare import BareChannel
 from bench.command import say
 from bench.drawing import Curve, draw_rates
 from bench.machine import cpu_s, family
@@ -37,7 +37,7 @@ SETTLE_S = 3.0
 ECHOES, ECHO_APART_S = 60, 0.1
 RIVAL_S = 30.0
 STEADY_RATE = 6_250_000
-"""Bytes a second: 50 Mbit/s, for the cost in processor time."""
+"""Rate at which processor time is measured, in bytes a second: 50 Mbit/s."""
 STEADY_S = 8.0
 START_SHARE = 0.9
 START_BIN_S = 0.5
@@ -46,8 +46,8 @@ CLEAN = Wan()
 
 
 @dataclass
-class Stage:
-    """The laboratory, and how long to look."""
+class PathBench:
+    """The laboratory, and how long each run takes."""
 
     distant: Distant
     page: LabBrowser
@@ -57,7 +57,7 @@ class Stage:
     curves: list[Curve] = field(default_factory=list)
 
     def client(self, wan: Wan, *options: str) -> Client:
-        """Return a client with its first link, on this path. Raises LabError."""
+        """Return a client on this path that has its first link. Raises LabError."""
         self.distant.bend(up=wan, down=wan)
         client = self.distant.world.prepare(*options)
         client.start()
@@ -69,7 +69,7 @@ class Stage:
         return client
 
     def end(self, client: Client) -> None:
-        """End a client; the volunteer must learn of it, whatever the path loses."""
+        """End a client on a path without loss, so that the volunteer learns of it."""
         self.distant.bend(up=CLEAN, down=CLEAN)
         self.distant.world.end(client)
 
@@ -79,7 +79,7 @@ class Stage:
         return self.distant.world.run(client, words, timeout_s=seconds + SLACK_S, **options)
 
     def rates(self, wan: Wan, direction: str, *options: str) -> list[dict[str, Any]]:
-        """Move bytes one way, each time with a new client; return what each run measured."""
+        """Move bytes in one direction, with a new client each time; return all results."""
         found = []
         for _ in range(self.runs):
             try:
@@ -94,10 +94,10 @@ class Stage:
         return found
 
     def bare(self, wan: Wan, direction: str) -> float:
-        """Return what a bare channel moves on this path."""
+        """Return the rate of a bare channel on this path."""
         self.distant.bend(up=wan, down=wan)
         try:
-            channel = Bare(self.distant.world.hosts.client, self.page, self.url)
+            channel = BareChannel(self.distant.world.hosts.client, self.page, self.url)
             try:
                 return channel.mbit_s(direction, seconds=min(self.seconds, BARE_SECONDS))
             finally:
@@ -122,17 +122,17 @@ def _start_s(steps: Sequence[int]) -> float:
     return (next(reached, len(bins)) + 1) * START_BIN_S
 
 
-Scene = Callable[[str, Stage], Iterator[Row]]
+Scene = Callable[[str, PathBench], Iterator[Row]]
 
 
-def _down(wan: Wan, target: Target | None, name: str, stage: Stage) -> Iterator[Row]:
+def _down(wan: Wan, target: Target | None, name: str, stage: PathBench) -> Iterator[Row]:
     results = stage.rates(wan, "down")
     stage.curves.append(Curve(name, results[0].get("steps", []), STEP_S))
     yield Row(f"{name} down", median([_mbit(each) for each in results]), "Mbit/s", target)
     yield Row(f"{name} down, bare", stage.bare(wan, "down"), "Mbit/s")
 
 
-def _one_host(name: str, stage: Stage) -> Iterator[Row]:
+def _one_host(name: str, stage: PathBench) -> Iterator[Row]:
     rows = list(_down(CLEAN, at_least(100), name, stage))
     yield from rows
     plain = median([_mbit(each) for each in stage.rates(CLEAN, "down", "--no-media")])
@@ -140,19 +140,19 @@ def _one_host(name: str, stage: Stage) -> Iterator[Row]:
     yield Row(f"{name} down, video / data channel", rows[0].value / plain, "", at_least(1), 2)
 
 
-def _with_start(wan: Wan, target: Target, name: str, stage: Stage) -> Iterator[Row]:
+def _with_start(wan: Wan, target: Target, name: str, stage: PathBench) -> Iterator[Row]:
     yield from _down(wan, target, name, stage)
     start_s = _start_s(stage.curves[-1].steps)
     yield Row(f"{name} start", start_s, "s to 90 %", at_most(3))
 
 
-def _up(wan: Wan, target: Target, name: str, stage: Stage) -> Iterator[Row]:
+def _up(wan: Wan, target: Target, name: str, stage: PathBench) -> Iterator[Row]:
     rate = median([_mbit(each) for each in stage.rates(wan, "up")])
     yield Row(name, rate, "Mbit/s", target)
     yield Row(f"{name}, bare", stage.bare(wan, "up"), "Mbit/s")
 
 
-def _echo_ms(stage: Stage, client: Client) -> float:
+def _echo_ms(stage: PathBench, client: Client) -> float:
     result = stage.run(client, "echo", count=ECHOES, interval=ECHO_APART_S)
     return percentile(result["rtt_ms"], 0.95)
 
@@ -161,12 +161,12 @@ def _narrow(
     wan: Wan,
     down: Target,
     name: str,
-    stage: Stage,
+    stage: PathBench,
     *,
     above_idle: Target | None = None,
     at_all: Target | None = None,
 ) -> Iterator[Row]:
-    """Give the rate, and what a click costs meanwhile."""
+    """Yield the rate, and the time of a click meanwhile."""
     yield from _down(wan, down, name, stage)
     client = stage.client(wan)
     idle_ms = _echo_ms(stage, client)
@@ -181,8 +181,8 @@ def _narrow(
     yield Row(f"{name} echo p95, more than idle", loaded_ms - idle_ms, "ms", above_idle, 0)
 
 
-def _beside_tcp(wan: Wan, name: str, stage: Stage) -> Iterator[Row]:
-    """Give our share beside a CUBIC download of the same host that comes later."""
+def _beside_tcp(wan: Wan, name: str, stage: PathBench) -> Iterator[Row]:
+    """Yield the tunnel's share beside a CUBIC download of the same host that starts later."""
     client = stage.client(wan)
     seconds = min(RIVAL_S, 2 * stage.seconds)
     ours = stage.distant.world.app(client, "down", seconds=seconds + 2 * SETTLE_S)
@@ -191,7 +191,7 @@ def _beside_tcp(wan: Wan, name: str, stage: Stage) -> Iterator[Row]:
     rival = theirs.result(timeout_s=seconds + SLACK_S)["steps"]
     own = ours.result(timeout_s=SLACK_S)["steps"]
     stage.end(client)
-    # Without the first seconds, in which the rival finds its place.
+    # The first seconds, in which the rival finds its rate, do not count.
     from_step, settled = round(2 * SETTLE_S / STEP_S), round(SETTLE_S / STEP_S)
     taken = [sum(own[from_step : len(rival) + settled]), sum(rival[settled:])]
     share = 100 * taken[0] / max(1, sum(taken))
@@ -202,8 +202,8 @@ def _beside_tcp(wan: Wan, name: str, stage: Stage) -> Iterator[Row]:
     yield Row(f"{name}, both together", total, "Mbit/s")
 
 
-def _cpu(name: str, stage: Stage) -> Iterator[Row]:
-    """Give what 50 Mbit/s cost client and browser."""
+def _cpu(name: str, stage: PathBench) -> Iterator[Row]:
+    """Yield the processor time of client and browser at 50 Mbit/s."""
     browsers = []
     for options, label in (((), "video"), (("--no-media",), "data channel")):
         client = stage.client(CLEAN, *options)
@@ -256,13 +256,13 @@ SCENES: dict[str, Scene] = {
 
 
 def measure(options: argparse.Namespace, quick: bool) -> Iterator[Row]:
-    """Give the rows of all scenes asked for; draw their curves."""
+    """Yield the rows of all paths that were asked for; draw their curves."""
     runs, seconds = (QUICK_RUNS, QUICK_SECONDS) if quick else (RUNS, SECONDS)
     with laboratory(up=CLEAN, down=CLEAN, firefox=options.firefox) as distant:
         hosts = distant.world.hosts
         url = bare.server(hosts.server, free_port())
         page = world.browse(hosts.volunteer, url.rstrip("/"), firefox=options.firefox)
-        stage = Stage(distant, page, url, runs, seconds)
+        stage = PathBench(distant, page, url, runs, seconds)
         for name in options.only or SCENES:
             for row in SCENES[name](name, stage):
                 say(f"{row.name}: {row.rounded} {row.unit}")

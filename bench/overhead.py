@@ -1,4 +1,4 @@
-"""What the tunnel costs a volunteer: bytes on its WebSocket for every byte of an application."""
+"""What the tunnel costs a volunteer: bytes on its WebSocket for each byte of an application."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ BYTES = 32 << 20
 QUICK_BYTES = 8 << 20
 HEADER_BYTES = 52
 TIMEOUT_S = 120.0
-# Wires between namespaces carry segments of up to 64 KiB, which have too few headers; long ways,
-# even without delay, carry real packets.
+# A wire between namespaces carries segments of up to 64 KiB, which have too few headers. A long way
+# carries real packets, even without delay.
 PLAIN = Wan()
 
 
 def measure(quick: bool) -> Iterator[Row]:
-    """Give the overhead of a download and of an upload."""
+    """Yield the overhead of a download and of an upload."""
     size = QUICK_BYTES if quick else BYTES
     with laboratory(up=PLAIN, down=PLAIN, near=PLAIN) as distant:
         star, port = distant.star, distant.world.port
@@ -46,7 +46,7 @@ def measure(quick: bool) -> Iterator[Row]:
 def _transfer(
     distant: Distant, client: Client, direction: str, size: int, counters: tuple[str, ...]
 ) -> tuple[int, int]:
-    """Return the bytes on the WebSocket's TCP connection, without and with headers."""
+    """Return the bytes on the WebSocket's TCP connection without headers, and with them."""
     before = [distant.star.counter(name) for name in counters]
     distant.world.run(client, direction, timeout_s=TIMEOUT_S, bytes=size)
     after = [distant.star.counter(name) for name in counters]

@@ -1,7 +1,7 @@
 """Draw one download through volunteers who leave: `python -m bench.plot_transfer [FILE]`.
 
-Without FILE it writes `docs/transfer.svg`. Servers, site and Chromium are processes of their own;
-the client runs in here, so that each link's bytes can be read while they come.
+Without FILE it writes `docs/transfer.svg`. Servers, site and Chromium are processes of their own.
+The client runs in this process, so that each link's bytes can be read while they come.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from playwright.async_api import Error, Page
 
 from bench import steady
 from bench.command import COULD_NOT, MEASURED, say
-from bench.drawing import Sample, Story, draw
+from bench.drawing import Sample, TransferRecord, draw
 from bench.errors import Unmeasured
 from bench.host import ThisMachine
 from passerelle.client.config import ClientConfig
@@ -34,10 +34,10 @@ PICTURE = Path(__file__).parents[1] / "docs" / "transfer.svg"
 VOLUNTEERS = 6
 LINKS = 3
 RATE = 3_000_000
-"""Bytes a second."""
+"""Rate of the download, in bytes a second."""
 SIZE = 48_000_000
 ENDS_AT = (0.25, 0.5, 0.75)
-"""When volunteers leave: parts of the transfer."""
+"""When volunteers leave, as parts of the transfer."""
 SAMPLE_S = 0.05
 LINK_S = 30.0
 TRANSFER_S = 120.0
@@ -53,7 +53,7 @@ async def _crash(page: Page) -> None:
     try:
         await page.goto("chrome://crash")
     except Error:
-        return  # as it should be: nothing is left that could answer
+        return  # nothing is left that could answer, as it should be
 
 
 async def _switch_off(page: Page) -> None:
@@ -68,7 +68,7 @@ WAYS_TO_LEAVE: tuple[tuple[str, Callable[[Page], Awaitable[None]]], ...] = (
 
 
 class Download:
-    """The application: reads, counts, and checks at the end."""
+    """The application: it reads, counts, and checks the bytes at the end."""
 
     def __init__(self) -> None:
         self.data = bytearray()
@@ -76,7 +76,7 @@ class Download:
         """Longest time without a byte."""
 
     async def run(self, proxy_port: int, site_port: int) -> None:
-        """Download SIZE bytes at RATE. Raises Unmeasured when other bytes come."""
+        """Download SIZE bytes at RATE. Raises Unmeasured if other bytes come."""
         reader, writer = await asyncio.open_connection(HOST, proxy_port)
         try:
             name = bytes([len(HOST)]) + HOST.encode() + site_port.to_bytes(2, "big")
@@ -94,17 +94,17 @@ class Download:
             raise Unmeasured("the download is not what the site sent")
 
 
-class Stage:
-    """Everything the download needs."""
+class LocalNetwork:
+    """Servers, site, volunteers and client of the download."""
 
     def __init__(self, client: Client, pages: list[Page], site_port: int) -> None:
         self._client = client
         self._pages = pages
         self._site_port = site_port
 
-    async def play(self) -> tuple[Story, Download]:
+    async def play(self) -> tuple[TransferRecord, Download]:
         """Download while volunteers leave; return what happened."""
-        story, download = Story(), Download()
+        story, download = TransferRecord(), Download()
         before = self._client.received_bytes
         start_s = time.monotonic()
         async with asyncio.TaskGroup() as tasks, asyncio.timeout(TRANSFER_S):
@@ -120,7 +120,7 @@ class Stage:
             leaving.cancel()
         return story, download
 
-    async def _leave(self, story: Story, download: Download, start_s: float) -> None:
+    async def _leave(self, story: TransferRecord, download: Download, start_s: float) -> None:
         for part, (how, leave) in zip(ENDS_AT, WAYS_TO_LEAVE, strict=True):
             relayed = [await self._relayed(page) for page in self._pages]
             while len(download.data) < part * SIZE:  # noqa: ASYNC110 - nothing to wait for
@@ -136,7 +136,7 @@ class Stage:
         return int((await state(page))["totals"]["bytes"])
 
 
-async def _perform() -> tuple[Story, Download]:
+async def _perform() -> tuple[TransferRecord, Download]:
     up = asyncio.Event()
     links_up = 0
 
@@ -161,7 +161,7 @@ async def _perform() -> tuple[Story, Download]:
         stack.push_async_callback(client.close)
         async with asyncio.timeout(LINK_S):
             await up.wait()
-        return await Stage(client, pages, site_port).play()
+        return await LocalNetwork(client, pages, site_port).play()
 
 
 def main() -> None:

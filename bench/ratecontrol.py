@@ -1,6 +1,6 @@
 """Draw how the rate control behaves on simulated paths: `python -m bench.ratecontrol [FILE.svg]`.
 
-Without a file it prints a table; `--json` prints the same for machines.
+Without a file it prints a table, or with `--json` the same as JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ QUEUE_COLOUR = "#b8b8b8"
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A path, who uses it, and what happens to it."""
+    """A path, the flows on it, and the changes of the path over time."""
 
     title: str
     path: Path
@@ -29,7 +29,7 @@ class Scene:
     change: Callable[[Simulation, float], None] | None = None
 
     def play(self) -> Simulation:
-        """Run it to the end."""
+        """Simulate the scene to its end."""
         simulation = Simulation(self.path, [Ours(), *(rival() for rival in self.rivals)])
         change = self.change
         simulation.run(

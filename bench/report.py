@@ -1,4 +1,4 @@
-"""What a benchmark found: rows of numbers, some with a target, as a table or as JSON."""
+"""The report of a benchmark: rows of numbers, some with a target, as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Target:
     at_most: bool
 
     def met(self, value: float) -> bool:
-        """Tell whether `value` keeps the bound."""
+        """Whether `value` keeps the bound."""
         return value <= self.bound if self.at_most else value >= self.bound
 
     def __str__(self) -> str:
@@ -30,12 +30,12 @@ class Target:
 
 
 def at_most(bound: float) -> Target:
-    """Return the target of staying at or below `bound`."""
+    """Return the target of `bound` or less."""
     return Target(bound, at_most=True)
 
 
 def at_least(bound: float) -> Target:
-    """Return the target of reaching `bound`."""
+    """Return the target of `bound` or more."""
     return Target(bound, at_most=False)
 
 
@@ -48,7 +48,7 @@ class Row:
     unit: str
     target: Target | None = None
     digits: int = 1
-    """Decimals that mean something; the target is judged on the rounded value, as it is shown."""
+    """Decimals that are shown; the target is judged on the value so rounded."""
 
     @property
     def rounded(self) -> float:
@@ -57,7 +57,7 @@ class Row:
 
     @property
     def ok(self) -> bool | None:
-        """Whether the target is met; None without one."""
+        """Whether the target is met; None if there is none."""
         return None if self.target is None else self.target.met(self.rounded)
 
     def plain(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one program found, and where."""
+    """The rows of one benchmark, and the machine it ran on."""
 
     bench: str
     machine: Machine

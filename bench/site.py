@@ -1,9 +1,9 @@
-"""The site: sends, takes or echoes bytes over TCP. `python -m bench.site ADDRESS PORT`.
+"""The site, which sends, takes or echoes bytes over TCP: `python -m bench.site ADDRESS PORT`.
 
-A connection begins with one line: `down N` gets N bytes; `up` is answered with how many bytes
-have arrived so far (eight bytes, big-endian, now and then and at the end); `echo` gets back what it
-sends. `pull N RATE` gets N bytes at a steady pace; `push N` takes them and answers with one line of
-JSON (`bench.steady`).
+A connection begins with one line. `down N` gets N bytes. `up` is answered with the number of bytes
+that have arrived (eight bytes, big-endian, now and then and at the end). `echo` gets back what it
+sends. `pull N RATE` gets N bytes at a steady pace. `push N` sends N bytes, and is answered with one
+line of JSON (`bench.steady`).
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Visit(socketserver.BaseRequestHandler):
     """One connection."""
 
     def handle(self) -> None:
-        """Read the line and obey it; an application may leave at any time."""
+        """Read the line and obey it. An application may leave at any time."""
         connection: socket.socket = self.request
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # Whatever this machine prefers: what is compared with is the Internet's most common TCP.
+        # CUBIC whatever this machine's default is: it is the Internet's most common TCP.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"cubic")
         with contextlib.suppress(ConnectionError, ValueError):
             line, rest = _line(connection)

@@ -1,4 +1,4 @@
-"""A site for load: `d` pours zeros for ever, anything else holds its tongue, until the end."""
+"""A site for load: it answers `d` with zeros for ever, and anything else with nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A transfer at a steady pace whose every gap and every byte is looked at."""
+"""A transfer at a steady pace, of which every gap and every byte is checked."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import time
 from typing import Any
 
 PACE_S = 0.005
-"""Between two pieces: what the receiver sees when nothing happens."""
+"""Time between two pieces, and so the gap that the receiver sees when nothing happens."""
 NOTED_S = PACE_S * 1.5
 BUFFER_BYTES = 1 << 18
 
 
 @functools.lru_cache(maxsize=2)
 def content(size: int) -> bytes:
-    """Return `size` bytes that no compressor shrinks, always the same ones."""
+    """Return `size` bytes that cannot be compressed, the same at each call."""
     return random.Random(size).randbytes(size)
 
 
@@ -27,7 +27,7 @@ def digest(size: int) -> str:
 
 
 def send(connection: socket.socket, size: int, rate: int) -> None:
-    """Send `content(size)` at `rate` bytes a second; what was held up is made up for."""
+    """Send `content(size)` at `rate` bytes a second, faster for a while after a delay."""
     data = memoryview(content(size))
     start_s = time.monotonic()
     sent = 0
@@ -39,11 +39,11 @@ def send(connection: socket.socket, size: int, rate: int) -> None:
 
 
 def receive(connection: socket.socket, size: int, first: bytes = b"") -> dict[str, Any]:
-    """Take `size` bytes, of which `first` came already, or as many as come.
+    """Take `size` bytes, of which `first` came before, or as many as come.
 
-    `sha256` of what came; `gaps`: (when it began, how long it was) of each time without a byte
-    that was longer than the pace, in seconds of the monotonic clock, which all processes of a
-    machine share.
+    Return `sha256`, of the bytes that came, and `gaps`: for each time without a byte that was
+    longer than the pace, (when it began, how long it was). Both are in seconds of the monotonic
+    clock, which all processes of a machine share.
     """
     found = hashlib.sha256(first)
     total = len(first)

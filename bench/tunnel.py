@@ -1,4 +1,4 @@
-"""How much of a bare relay's speed is left with everything of ours in it."""
+"""The tunnel's rate as a part of a bare relay's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench import bare, world
-from bench.bare import Bare
+from bench.bare import BareChannel
 from bench.command import main, say
 from bench.machine import cpu_s
 from bench.report import Row, at_least, median
@@ -34,20 +34,20 @@ DIRECTIONS = ("down", "up")
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One transfer."""
+    """The result of one transfer."""
 
     mbit_s: float
     cpu_s: float
-    """What the client's process used for it."""
+    """Processor time of the client's process."""
 
 
 def measure(quick: bool) -> Iterator[Row]:
-    """Give the rates and their ratio, each direction."""
+    """Yield the rates and their ratio, for each direction."""
     runs, size = (QUICK_RUNS, QUICK_BYTES) if quick else (RUNS, BYTES)
     with world.loopback() as here:
         host = here.hosts.client
         origin = bare.server(host, free_port())
-        raw = Bare(host, world.browse(host, origin.rstrip("/")), f"{origin}?relay")
+        raw = BareChannel(host, world.browse(host, origin.rstrip("/")), f"{origin}?relay")
         client = here.client()
         pairs: dict[str, list[tuple[Transfer, Transfer]]] = {name: [] for name in DIRECTIONS}
         # The first pair of each direction only warms everything up.
@@ -74,7 +74,7 @@ def _rows(direction: str, pairs: list[tuple[Transfer, Transfer]], mib: float) ->
         yield Row(f"{direction} {name} client CPU", cpu_ms, "ms/MiB")
 
 
-def _raw(raw: Bare, direction: str, size: int) -> Transfer:
+def _raw(raw: BareChannel, direction: str, size: int) -> Transfer:
     before_s = cpu_s(raw.pid)
     rate = raw.mbit_s(direction, size=size)
     return Transfer(rate, cpu_s(raw.pid) - before_s)

@@ -1,4 +1,4 @@
-"""A visitor's Chromium, and what it knows about the page in it: files, tasks, CPU time, memory."""
+"""A visitor's Chromium, and what it tells of its page: files, long tasks, CPU time, memory."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Visitor:
         return list(await self.page.evaluate("() => globalThis.longTasks.splice(0)"))
 
     async def memory(self) -> Memory:
-        """Collect garbage, and tell what is left."""
+        """Collect garbage; return what is left."""
         for _ in range(3):
             await self._session.send("HeapProfiler.collectGarbage")
         told = await self._session.send("Performance.getMetrics")
@@ -98,7 +98,7 @@ async def visit(url: str, log: Path) -> AsyncIterator[Visitor]:
 def origins(log: Path) -> set[str]:
     """Return the hosts and ports that pages asked for, by Chromium's own record.
 
-    What the browser asks for by itself has no page's origin as its initiator.
+    Requests that the browser makes by itself do not have a page's origin as their initiator.
     """
     try:
         told: dict[str, Any] = json.loads(log.read_text(encoding="utf-8"))

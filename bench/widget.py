@@ -34,15 +34,15 @@ FILE_BYTES = 96_000_000
 QUICK_FILE_BYTES = 16_000_000
 STOPS = 3
 SETTLE_S = 2.0
-"""Until what a page's loading started is over."""
+"""Time after which everything that a page's loading started has ended."""
 LIVELY_S = 12.0
-"""Until the globe has turned to somebody new and is calm."""
+"""Time after which the globe has turned to somebody new and is at rest."""
 POLL_S = 0.01
 MAP = "passerelle-switch canvas"
 HELPING_S = 30.0
 KEPT = "() => globalThis.kept.filter((each) => each.deref()).length"
 HEAP_ALLOWED_KB = 50.0
-"""Compiled code and inline caches go on settling; ten leaked switches would hold more."""
+"""Growth that compiled code and inline caches cause; ten leaked switches would hold more."""
 
 CYCLE = """async (network) => {
   globalThis.kept ??= [];
@@ -76,7 +76,7 @@ CYCLE = """async (network) => {
 
 
 def measure(quick: bool) -> Iterable[Row]:
-    """Give all rows."""
+    """Yield all rows."""
     return asyncio.run(_measure(quick))
 
 
@@ -104,7 +104,7 @@ async def _measure(quick: bool) -> list[Row]:
 
 
 async def _blank_share(way: Way, folder: Path, idle_s: float) -> float:
-    """Return what the browser takes for the same page with the switch taken out."""
+    """Return the browser's CPU share for the same page without the switch."""
     async with visit(way.publisher.url, folder / "blank.json") as visitor:
         await visitor.page.evaluate("() => document.querySelector('passerelle-switch').remove()")
         await asyncio.sleep(SETTLE_S)
@@ -145,7 +145,7 @@ async def _on(visitor: Visitor, base: float, idle_s: float) -> list[Row]:
 
 
 async def _help(visitor: Visitor, base: float, way: Way, idle_s: float) -> list[Row]:
-    """Be there for somebody who reads what has arrived: only the bridge and the globe move."""
+    """Measure while somebody is helped who reads, so that only the switch and globe are at work."""
     async with way.client() as (client, _port):
         await client.expect("Connected through a volunteer")
         await until(visitor.page, "s.people === 1", HELPING_S)
@@ -156,7 +156,7 @@ async def _help(visitor: Visitor, base: float, way: Way, idle_s: float) -> list[
 
 
 async def _relay(visitor: Visitor, way: Way, site: Site, folder: Path, quick: bool) -> list[Row]:
-    """Carry one file as fast as it goes, the map still visible."""
+    """Measure while one file is carried at full speed, with the map visible."""
     size = QUICK_FILE_BYTES if quick else FILE_BYTES
     await visitor.long_tasks_ms()
     async with way.client() as (client, port):
@@ -176,7 +176,7 @@ async def _relay(visitor: Visitor, way: Way, site: Site, folder: Path, quick: bo
 
 
 async def _stop(visitor: Visitor, way: Way) -> list[Row]:
-    """Turn off and on again, a few times."""
+    """Measure turning the switch off, a few times."""
     off_s, closed_s = [], []
     for number in range(STOPS):
         if number:
@@ -197,7 +197,7 @@ async def _stop(visitor: Visitor, way: Way) -> list[Row]:
 
 
 async def _connections(way: Way) -> str:
-    """Return the open TCP connections to broker and exit; there are no clients any more."""
+    """Return the open TCP connections to broker and exit, once there are no clients."""
     ports = " or ".join(f"dport = :{port}" for port in way.ports)
     words = ("state", "connected", "exclude", "time-wait", f"( {ports} )")
     process = await asyncio.create_subprocess_exec(

@@ -1,6 +1,6 @@
 """The whole path as processes: servers, a page, a volunteer's Chromium, a site, clients.
 
-`loopback()` puts it all on this machine, `Star`-shaped laboratories put each part in a namespace.
+`loopback()` puts all parts on this machine, `laboratory()` each in a namespace.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from tests.lab.firefox import LabFirefox
 from tests.rig.ports import free_port
 
 LINK_S = 60.0
-"""A first link may take several attempts on a lossy path."""
+"""Time for a first link, which may take several attempts on a lossy path."""
 FREE_S = 15.0
-"""The volunteer notices that a client left."""
+"""Time in which a volunteer notices that a client left."""
 READY_S = 20.0
 STEP = re.compile(r"^ {4}(\w+) +(\d+) ms$", re.MULTILINE)
 LIFETIME_S = 3600.0
@@ -37,7 +37,7 @@ PINGS = 9
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """Where each part runs; several may be the same host."""
+    """The host of each part; several may be the same."""
 
     server: Namespace
     site: Namespace
@@ -46,7 +46,7 @@ class Hosts:
 
 
 class Client:
-    """A `passerelle client`, to be started."""
+    """A `passerelle client` that can be started."""
 
     def __init__(self, host: Namespace, invite: str, port: int, *options: str) -> None:
         self.port = port
@@ -62,7 +62,7 @@ class Client:
         self.child = self._host.python("-m", "passerelle", *self._words)
 
     def linked(self, *, timeout_s: float = LINK_S) -> None:
-        """Wait for a first link."""
+        """Wait for the first link."""
         self.child.wait_for("    welcome", timeout_s=timeout_s)
 
     def steps(self) -> dict[str, float]:
@@ -76,21 +76,21 @@ class Client:
 
 
 class World:
-    """Everything that clients need, running until its hosts end."""
+    """Servers, site, page and volunteer, which run until their hosts end."""
 
     def __init__(self, hosts: Hosts, *, firefox: bool = False) -> None:
-        """Start it all, and flip the switch. Raises Unmeasured where the widget is not built.
+        """Start all parts, and turn the switch on. Raises Unmeasured if the widget is not built.
 
-        With `firefox` that is the volunteers' browser.
+        With `firefox` the volunteers' browser is Firefox.
         """
         self._firefox = firefox
         if not BUILT_WIDGET.is_dir():
             raise Unmeasured("the widget is not built. Run `make widget`, then try again.")
         self.hosts = hosts
         self.port = free_port()
-        """Where broker and exit listen."""
+        """Port of broker and exit."""
         self.server: Child
-        """Their process."""
+        """Process of broker and exit."""
         self.site_port = free_port()
         self._site()
         self.invite = self._serve()
@@ -125,7 +125,7 @@ class World:
         return f"http://{server.address}:{port}"
 
     def volunteer_on(self, host: Namespace) -> LabBrowser:
-        """Return a new Chromium on a host, with its switch on."""
+        """Return a new browser on a host, with its switch on."""
         origins = (self._page_origin, f"http://{self.hosts.server.address}:{self.port}")
         browser = browse(host, *origins, firefox=self._firefox)
         self.open_and_turn_on(browser)
@@ -137,7 +137,7 @@ class World:
         turn_on(browser)
 
     def prepare(self, *options: str) -> Client:
-        """Return a client that has not been started, with more options on its command line."""
+        """Return a client that is not started yet, with these options on its command line."""
         return Client(self.hosts.client, self.invite, free_port(), *options)
 
     def client(self) -> Client:
@@ -173,7 +173,7 @@ class World:
 
 
 def browse(host: Namespace, *origins: str, firefox: bool = False) -> LabBrowser:
-    """Start a browser on a host; its pages of these `http` origins may do what secure ones may."""
+    """Start a browser on a host, which treats pages of these `http` origins as secure."""
     if firefox:
         return LabFirefox(host, *(str(urlsplit(origin).hostname) for origin in origins))
     return LabBrowser(host, f"--unsafely-treat-insecure-origin-as-secure={','.join(origins)}")
@@ -181,18 +181,18 @@ def browse(host: Namespace, *origins: str, firefox: bool = False) -> LabBrowser:
 
 @contextmanager
 def loopback() -> Iterator[World]:
-    """Give the world on this machine."""
+    """Yield the world on this machine."""
     with ThisMachine() as here:
         yield World(Hosts(server=here, site=here, volunteer=here, client=here))
 
 
 class Distant:
-    """The world in namespaces: the client behind a long way, everything else close together."""
+    """The world in namespaces, with the client behind a long way and the rest close together."""
 
     def __init__(
         self, lab: Lab, *, up: Wan, down: Wan, near: Wan | None = None, firefox: bool = False
     ) -> None:
-        """`up` is from the client; with `near`, server and volunteer have long ways too."""
+        """`up` leads from the client. With `near`, server and volunteer have long ways too."""
         self.star: Star = lab.star("site")
         hosts = Hosts(
             server=self.star.host("server", up=near),
@@ -238,11 +238,11 @@ def check_lines(star: Star) -> None:
 def laboratory(
     *, up: Wan, down: Wan, near: Wan | None = None, firefox: bool = False
 ) -> Iterator[Distant]:
-    """Give the world in namespaces; its long ways last as long as the longest benchmark."""
+    """Yield the world in namespaces, whose long ways last as long as the longest benchmark."""
     with Lab(lifetime_s=LIFETIME_S) as lab:
         yield Distant(lab, up=up, down=down, near=near, firefox=firefox)
 
 
 def settle(seconds: float = SETTLE_S) -> None:
-    """Let what was started come to rest."""
+    """Wait until what was started has come to rest."""
     time.sleep(seconds)

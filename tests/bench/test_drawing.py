@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from bench.drawing import Sample, Story, draw
+from bench.drawing import Sample, TransferRecord, draw
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def story() -> Story:
+def story() -> TransferRecord:
     samples = [
         Sample(
             step / 10, 100_000 * step, {1: min(step, 20) * 100_000, 7: max(0, step - 20) * 10**5}
         )
         for step in range(41)
     ]
-    return Story(samples, [(2.0, "tab <closed>")])
+    return TransferRecord(samples, [(2.0, "tab <closed>")])
 
 
 def test_the_picture_is_sound_and_says_what_happened() -> None:
