@@ -52,7 +52,7 @@ def hello(**changes: object) -> Hello:
 
 
 class Visitor:
-    """A client's raw end of one link to an exit."""
+    """A client's end of one link to an exit, frame by frame."""
 
     def __init__(self, table: SessionTable) -> None:
         self.end, self.far_end = pipe()
@@ -65,7 +65,7 @@ class Visitor:
         self.link.start()
 
     async def say(self, *frames: Frame) -> list[Frame]:
-        """Send frames once the link is secure; return what came back until all is quiet."""
+        """Send frames once the link is secure; return the frames that come back."""
         async with asyncio.timeout(5):
             await self.listener.ready.wait()
         self.link.send(frames)
@@ -75,7 +75,7 @@ class Visitor:
 
 
 async def test_hello_is_answered_by_welcome(table: SessionTable) -> None:
-    """A new session: not resumed, nothing received, and the window."""
+    """WELCOME says that the session is new, that nothing was received, and the window."""
     visitor = Visitor(table)
     answer = await visitor.say(hello())
     assert answer[0] == Welcome(False, 0, limits.SESSION_WINDOW_BYTES)
@@ -84,7 +84,7 @@ async def test_hello_is_answered_by_welcome(table: SessionTable) -> None:
 
 
 async def test_second_link_joins_the_session(table: SessionTable) -> None:
-    """The same session id resumes; data beside HELLO counts at once."""
+    """The same session id resumes the session, and data behind HELLO counts at once."""
     first = hello()
     await Visitor(table).say(first)
     answer = await Visitor(table).say(replace(first, may_create=False))
@@ -109,7 +109,7 @@ REFUSALS: list[tuple[dict[str, object], LinkCode]] = [
 async def test_bad_hello_is_refused_with_its_code(
     table: SessionTable, changes: dict[str, object], code: LinkCode
 ) -> None:
-    """REFUSED says why, and the link is over."""
+    """REFUSED has the reason, and the link ends."""
     visitor = Visitor(table)
     assert await visitor.say(hello(**changes)) == [Refused(code)]
     assert visitor.listener.code is code
@@ -121,7 +121,7 @@ async def test_bad_hello_is_refused_with_its_code(
     "first", [Ping(1), Data(0, b"x"), Drain(), Welcome(False, 0, 0), Close(LinkCode.NORMAL, True)]
 )
 async def test_other_frames_before_hello_are_unexpected(table: SessionTable, first: Frame) -> None:
-    """A link begins with HELLO or not at all."""
+    """A link that begins with another frame than HELLO ends with UNEXPECTED."""
     visitor = Visitor(table)
     answer = await visitor.say(first, hello())
     if isinstance(first, Drain):
@@ -133,7 +133,7 @@ async def test_other_frames_before_hello_are_unexpected(table: SessionTable, fir
 
 
 async def test_close_as_the_first_frame_is_no_accident(table: SessionTable) -> None:
-    """A client that leaves at once leaves nothing."""
+    """CLOSE as the first frame ends the link and leaves nothing."""
     visitor = Visitor(table)
     await visitor.say(Close(LinkCode.NORMAL))
     assert visitor.far.closed
@@ -142,7 +142,7 @@ async def test_close_as_the_first_frame_is_no_accident(table: SessionTable) -> N
 
 
 async def test_second_hello_ends_the_link_only(table: SessionTable) -> None:
-    """The session stays for the other links."""
+    """A second HELLO ends its link, and the session stays."""
     first = hello()
     visitor, other = Visitor(table), Visitor(table)
     await visitor.say(first)
@@ -154,7 +154,7 @@ async def test_second_hello_ends_the_link_only(table: SessionTable) -> None:
 
 
 async def test_too_many_sessions_and_too_many_links(table: SessionTable) -> None:
-    """Both limits are told as LIMIT, in REFUSED and without a WELCOME before it."""
+    """Beyond either limit a link gets REFUSED with LIMIT, and no WELCOME."""
     first = hello()
     for _ in range(limits.LINKS_PER_SESSION):
         await Visitor(table).say(first)
@@ -165,7 +165,7 @@ async def test_too_many_sessions_and_too_many_links(table: SessionTable) -> None
 
 
 async def test_relay_that_leaves_before_hello(table: SessionTable) -> None:
-    """The link is of no use any more."""
+    """A link whose relay leaves before HELLO is closed."""
     visitor = Visitor(table)
     visitor.far_end.say(control.encode(control.Drain()))
     await visitor.say()
@@ -174,7 +174,7 @@ async def test_relay_that_leaves_before_hello(table: SessionTable) -> None:
 
 
 async def test_session_closes_at_the_clients_wish(table: SessionTable) -> None:
-    """CLOSE of the session frees it at once."""
+    """CLOSE with the session's scope ends the session at once."""
     visitor = Visitor(table)
     await visitor.say(hello())
     await visitor.say(Close(LinkCode.NORMAL, ends_session=True))
@@ -182,7 +182,7 @@ async def test_session_closes_at_the_clients_wish(table: SessionTable) -> None:
 
 
 async def test_session_without_links_ends_after_its_grace() -> None:
-    """A session whose client never comes back does not stay."""
+    """A session whose client does not come back ends after its grace."""
     table = SessionTable(exit_config(lifetimes=Lifetimes(grace_s=0.02)))
     visitor = Visitor(table)
     await visitor.say(hello())
@@ -194,7 +194,7 @@ async def test_session_without_links_ends_after_its_grace() -> None:
 
 
 class Client:
-    """A client's session, joined to an exit by its own code."""
+    """A client's session, joined to an exit by the client's real code."""
 
     def __init__(self, table: SessionTable) -> None:
         self.table = table
@@ -226,7 +226,7 @@ async def test_introduction_ends_in_a_usable_link(table: SessionTable) -> None:
 
 
 async def test_introduction_gives_up_in_time(table: SessionTable) -> None:
-    """An exit that does not answer is a TIMEOUT, and its link is gone."""
+    """A link whose exit does not answer ends with TIMEOUT."""
     client = Client(table)
     with pytest.raises(LinkLost) as caught:
         await client.join(timeout_s=0.02, serve=False)
@@ -236,7 +236,7 @@ async def test_introduction_gives_up_in_time(table: SessionTable) -> None:
 
 
 async def test_cancelled_introduction_leaves_no_link(table: SessionTable) -> None:
-    """Cancelling closes the link."""
+    """A cancelled introduction closes its link."""
     client = Client(table)
     joining = asyncio.ensure_future(client.join(serve=False))
     await asyncio.sleep(0)
