@@ -26,20 +26,20 @@ from passerelle.errors import LocalError
 from passerelle.io.tasks import TaskSet
 
 ANSWER_TIMEOUT_S: Final = 20.0
-"""A command of the DevTools protocol is answered within this time, or the browser hangs."""
+"""A browser that answers no command of the DevTools protocol within this time hangs."""
 POLL_S: Final = 0.02
-"""A page is asked so often for what it does not tell by itself."""
+"""Pause between two looks at something that a page does not announce."""
 ANSWER_BYTES: Final = 32 * 1024 * 1024
-"""Longest answer: a screenshot of a large window."""
+"""Longest answer of the browser, which is a screenshot of a large window."""
 END_TIMEOUT_S: Final = 3.0
-"""How long a browser may take to end by itself before it is killed."""
+"""Time that a browser gets to end by itself before it is killed."""
 
 _LOWEST_SPARE_HANDLE = 10
-"""The shell below moves the pipe to handles 3 and 4: it must not be there already."""
+"""Pipes are moved up to here at least, because the shell moves them to handles 3 and 4."""
 
 
 class Browser:
-    """One running Chromium with one page. Made by `launch`."""
+    """One running Chromium with one page; `launch` makes it."""
 
     def __init__(self, process: asyncio.subprocess.Process, pipe: _Pipe) -> None:
         self._process = process
@@ -111,7 +111,8 @@ class Browser:
                     await self._pipe.call("Browser.close", {})
                     await self._process.wait()
         finally:
-            # Its own process group (it was started in a session of its own) has all its children.
+            # The browser leads a process group, which has all its children: it was started in a
+            # session of its own.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             await self._process.wait()
@@ -167,7 +168,7 @@ class _Pipe:
     ) -> dict[str, Any]:
         """Return the browser's answer. Raises LocalError."""
         if self.closed.is_set():
-            raise _gone()
+            raise _closed_error()
         self._number = number = self._number + 1
         message: dict[str, object] = {"id": number, "method": method, "params": parameters}
         if session:
@@ -199,10 +200,10 @@ class _Pipe:
             self.closed.set()
             for answer in self._waiting.values():
                 if not answer.done():
-                    answer.set_exception(_gone())
+                    answer.set_exception(_closed_error())
 
 
-def _gone() -> LocalError:
+def _closed_error() -> LocalError:
     return LocalError("The volunteer's browser was closed. Start the demo again.")
 
 
@@ -210,8 +211,8 @@ def _gone() -> LocalError:
 async def _pipe_to(
     program: Path, arguments: Sequence[str]
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, _Pipe]]:
-    commands, to_browser = (_spare(handle) for handle in os.pipe())
-    from_browser, answers = (_spare(handle) for handle in os.pipe())
+    commands, to_browser = (_move_up(handle) for handle in os.pipe())
+    from_browser, answers = (_move_up(handle) for handle in os.pipe())
     try:
         process = await asyncio.create_subprocess_exec(
             "/bin/sh",
@@ -251,8 +252,8 @@ async def _pipe_to(
             writer.close()
 
 
-def _spare(handle: int) -> int:
-    """Move `handle` out of the way of those the shell is to set."""
+def _move_up(handle: int) -> int:
+    """Return `handle` moved above the handles that the shell sets."""
     moved = fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, _LOWEST_SPARE_HANDLE)
     os.close(handle)
     return moved

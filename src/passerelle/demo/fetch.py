@@ -1,7 +1,7 @@
 """Fetch one page through a SOCKS5 proxy, with a stopwatch.
 
-A reader's program in miniature: RFC 1928 without authentication, the name resolved at the far
-end, one HTTP/1.1 request on a connection of its own.
+It does what a reader's browser does: SOCKS5 (RFC 1928) without authentication, the name resolved at
+the far end, and one HTTP/1.1 request on a connection of its own.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ LARGEST_PAGE_BYTES: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What came back."""
+    """A page that came through the proxy, and how long it took. Times are seconds."""
 
     status: int
     body: bytes
     connect_s: float
-    """From the first byte to the proxy until it said that the way is open."""
+    """From the start until the proxy said that the way is open."""
     first_byte_s: float
-    """… until the first byte of the answer."""
+    """From the start until the head of the answer had come."""
     total_s: float
-    """… until the last."""
+    """From the start until the last byte of the answer."""
 
 
 async def fetch(proxy_port: int, host: str, port: int, path: str) -> Page:
@@ -51,7 +51,7 @@ async def fetch(proxy_port: int, host: str, port: int, path: str) -> Page:
         )
         head = await reader.readuntil(b"\r\n\r\n")
         first_byte = time.monotonic()
-        body = await _rest(reader)
+        body = await _read_body(reader)
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError) as error:
         raise LocalError("The connection through the proxy broke off. Try again.") from error
     finally:
@@ -70,20 +70,20 @@ async def _connect(
     writer.write(b"\x05\x01\x00\x03" + bytes([len(name)]) + name + struct.pack("!H", port))
     _, reply, _, kind = await reader.readexactly(4)
     if reply != 0:
-        raise LocalError(f"The proxy could not open the way: {_meaning(reply)}")
+        raise LocalError(f"The proxy could not open the way: {_refusal(reply)}")
     # The bound address: IPv4, a name, or IPv6, and a port.
     length = {1: 4, 4: 16}.get(kind) or (await reader.readexactly(1))[0]
     await reader.readexactly(length + 2)
 
 
-def _meaning(reply: int) -> str:
+def _refusal(reply: int) -> str:
     sentences = [report.sentence for report in FAILURES.values() if report.socks_reply == reply]
     if len(sentences) == 1:
         return sentences[0]
     return f"SOCKS error {reply}. The status lines above say more."
 
 
-async def _rest(reader: asyncio.StreamReader) -> bytes:
+async def _read_body(reader: asyncio.StreamReader) -> bytes:
     parts = bytearray()
     while piece := await reader.read(65_536):
         parts += piece

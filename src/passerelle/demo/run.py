@@ -30,46 +30,46 @@ from passerelle.serve import BUILT_WIDGET, ServeConfig, Servers
 
 HOST: Final = "127.0.0.1"
 DEADLINE_S: Final = 60.0
-"""Without a visitor to wait for, the page has arrived by then or the demo has failed."""
+"""Where no visitor is waited for, the demo fails if the page has not arrived within this time."""
 
 ELEMENT: Final = "document.querySelector('passerelle-switch')"
-"""The switch, as JavaScript finds it in a page."""
+"""JavaScript that finds the switch in a page."""
 PRESS: Final = f"{ELEMENT}.shadowRoot.querySelector('button[role=switch]').click()"
-"""Press it."""
+"""JavaScript that presses the switch."""
 AGREE: Final = f"{ELEMENT}.shadowRoot.querySelector('[part~=agree]')"
-"""The consent's yes."""
+"""JavaScript that finds the consent's button for yes."""
 PHASE: Final = f"{ELEMENT}?.shadowRoot?.querySelector('[data-phase]')?.dataset.phase"
-"""What it is doing: off, consent, connecting, waiting, helping, …"""
+"""JavaScript for what the switch is doing, such as "off", "consent", "waiting" or "helping"."""
 STATUS: Final = f"{ELEMENT}?.shadowRoot?.querySelector('[part=status]')?.textContent"
-"""The sentence it shows."""
+"""JavaScript for the sentence that the switch shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoSettings:
-    """What the command line says."""
+    """The demo's options."""
 
     once: bool = False
     """End after the fetch."""
     headless: bool = False
-    """No window, whatever the screen."""
+    """Open no window, even where there is a screen."""
     port: int = 0
-    """Of the publisher's page; 0 takes a free one."""
+    """The port of the publisher's page; 0 takes a free one."""
 
 
 class Demo:
-    """One run. `arrived` tells, even after a failure or an interruption, whether the page did."""
+    """One run. `arrived` tells, even after a failure or an interruption, whether the page came."""
 
     def __init__(self, settings: DemoSettings, console: Console | None = None) -> None:
         self._settings = settings
         self._show = Show(console or Console(highlight=False))
         self._windowed = has_screen() and not settings.headless
-        self._link = asyncio.Event()
+        self._linked = asyncio.Event()
         self._steps: tuple[tuple[str, float], ...] = ()
         self._last_notice = ""
         self.arrived = False
 
     async def run(self) -> None:
-        """Show everything; with `once` return after the fetch, else stay until cancelled.
+        """Show the whole path; with `once` return after the fetch, else stay until cancelled.
 
         Raises LocalError or ConfigError with the reason when the page did not arrive. Leaves no
         process and no file behind, also when cancelled.
@@ -79,15 +79,15 @@ class Demo:
         if not BUILT_WIDGET.is_dir():
             raise ConfigError("The widget is not built yet. Run `make widget` once.")
         async with AsyncExitStack() as stack:
-            # A visitor may take as long as a visitor wants.
+            # A visitor may take any time to flip the switch.
             limit_s = None if self._windowed and not self._settings.once else DEADLINE_S
             try:
                 async with asyncio.timeout(limit_s):
                     browser = await self._set_up(stack)
             except TimeoutError as error:
-                raise LocalError(self._too_late()) from error
+                raise LocalError(self._deadline_message()) from error
             if not self._settings.once:
-                await self._stay(browser)
+                await self._wait_until_cancelled(browser)
 
     async def _set_up(self, stack: AsyncExitStack) -> Browser:
         show = self._show
@@ -114,7 +114,7 @@ class Demo:
             )
             stack.push_async_callback(client.close)
             await client.start()
-            await self._link.wait()
+            await self._linked.wait()
         with show.step("Fetching the blocked page", "The blocked page arrived, every byte of it"):
             page = await fetch(client.port, HOST, site.port, sites.ARTICLE_PATH)
             _check(page)
@@ -164,18 +164,18 @@ class Demo:
             await browser.until(f"['waiting', 'helping'].includes({PHASE})")
 
     def _observe(self, notice: Notice) -> None:
-        if isinstance(notice, LinkUp) and not self._link.is_set():
+        if isinstance(notice, LinkUp) and not self._linked.is_set():
             self._steps = notice.steps
-            self._link.set()
+            self._linked.set()
         elif not isinstance(notice, (LinkUp, NetworkLoaded)):
             self._last_notice = sentence(notice)
 
-    async def _stay(self, browser: Browser) -> None:
+    async def _wait_until_cancelled(self, browser: Browser) -> None:
         await browser.wait_closed()
         self._show.say("The browser was closed: the volunteer has left. Press Ctrl-C to end.")
         await asyncio.Event().wait()
 
-    def _too_late(self) -> str:
+    def _deadline_message(self) -> str:
         heard = f" The client last said: {self._last_notice}" if self._last_notice else ""
         return (
             f"The demo did not finish within {DEADLINE_S:.0f} s. It was at: "

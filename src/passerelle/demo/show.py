@@ -16,12 +16,12 @@ BAR_CHARS = 32
 
 
 class Show:
-    """Writes to one terminal, or to a file without any colour or motion."""
+    """Writes to a terminal, or to a file without colour or motion."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self.doing = ""
-        """The step that is under way, or was the last."""
+        """The present step, or the last one."""
 
     @contextmanager
     def step(self, doing: str, done: str) -> Iterator[None]:
@@ -32,9 +32,9 @@ class Show:
             with self._console.status(Text(f"{doing} …"), spinner="dots"):
                 yield
         except BaseException:
-            self._line("✗", "red", doing, time.monotonic() - started)
+            self._print_step("✗", "red", doing, time.monotonic() - started)
             raise
-        self._line("✓", "green", done, time.monotonic() - started)
+        self._print_step("✓", "green", done, time.monotonic() - started)
 
     def say(self, text: str = "") -> None:
         """Show a line as it is, never wrapped, so that it can be copied."""
@@ -75,10 +75,10 @@ class Show:
         )
         self.say()
 
-    def _line(self, mark: str, style: str, text: str, took_s: float) -> None:
-        line = Text.assemble((mark, style), f" {text}  ", (_took(took_s), "dim"))
+    def _print_step(self, mark: str, style: str, text: str, duration_s: float) -> None:
+        line = Text.assemble((mark, style), f" {text}  ", (_duration(duration_s), "dim"))
         self._console.print(line, soft_wrap=True)
 
 
-def _took(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
