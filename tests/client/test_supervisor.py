@@ -26,7 +26,7 @@ from passerelle.io.tunnel.stream import TunnelStream
 from passerelle.wire import control
 from tests.client.gateway import gateway, udp_sockets
 from tests.network import EXIT_ID, HOST, SPARE_ID, Network, Watch, impostor, network
-from tests.volunteer import Volunteer
+from tests.volunteer import Channel, Volunteer
 
 LONG_S = (60.0, 60.0)
 """A pause of at least a quarter of this does not end within a test's patience."""
@@ -101,6 +101,15 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def table(net: Network, exit_id: str | None) -> SessionTable:
     return (net.exit if exit_id == EXIT_ID else net.spare)._sessions
+
+
+class Taciturn(Volunteer):
+    """Relays, and does not answer when it is asked for a lane."""
+
+    lanes_asked = 0
+
+    async def _lane(self, parent: Channel, exit_id: str, lane: control.Lane) -> None:
+        self.lanes_asked += 1
 
 
 async def leave(volunteer: Volunteer) -> None:
@@ -221,10 +230,37 @@ async def test_a_pause_ends_when_the_last_link_is_lost() -> None:
             await until(
                 lambda: made.supervisor._retry._pause_ends > asyncio.get_running_loop().time()
             )
-            await leave(first)
             await net.volunteer()
+            await leave(first)
             await made.link_up(2)
             assert await echoed(stream) == b"hello"
+
+
+async def test_refused_lanes_do_not_hold_up_the_search_for_another_volunteer() -> None:
+    """A refused lane brings no pause, though a link that a volunteer fails to make does."""
+    async with network() as net:
+        first = await net.volunteer(lanes=0)
+        pauses = {"retry_s": LONG_S, "spare_retry_s": LONG_S}
+        async with supervised(net, links=2, lane_rtt_s=0.0, **pauses) as made:
+            await made.watch.until(LinkDown)
+            await net.volunteer()
+            await leave(first)
+            await made.link_up(2)
+
+
+async def test_lanes_that_nobody_can_answer_do_not_hold_up_the_search_either() -> None:
+    """A lane is given up with the link over which it was asked for, so nothing is being made."""
+    async with network() as net:
+        first = Taciturn(net.url, net.exit_urls)
+        pauses = {"retry_s": (0.01, 0.02), "spare_retry_s": LONG_S}
+        async with first, supervised(net, links=2, lane_rtt_s=0.0, **pauses) as made:
+            await made.link_up(1)
+            await until(lambda: first.lanes_asked > 0)
+            await net.volunteer()
+            await first.channels[0].close()
+            await made.link_up(2)
+            reasons = [n.reason for n in made.watch.notices if isinstance(n, LinkDown)]
+            assert any("before it answered for a lane" in reason for reason in reasons)
 
 
 async def test_volunteers_that_answer_and_fail_are_asked_for_with_pauses() -> None:

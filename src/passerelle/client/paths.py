@@ -92,22 +92,22 @@ class LanePath:
         self,
         number: int,
         ticket: str,
-        volunteer: bytes,
+        parent: VolunteerPath,
         send: Callable[[Lane], None],
         *,
-        known: frozenset[str],
         stun: tuple[str, ...],
         private: bool,
     ) -> None:
-        """`send` hands a request to the relay; its answer comes by `answered`.
+        """`send` hands a request to the relay at `parent`; its answer comes by `answered`.
 
-        `ticket` opens the volunteer's WebSocket to the exit. `known` are the volunteer's addresses;
-        `stun` and `private` are as in `ChannelOffer.gather`.
+        `ticket` opens the volunteer's WebSocket to the exit. `stun` and `private` are as in
+        `ChannelOffer.gather`.
         """
-        self._known = known
+        self.parent = parent
+        """The path of the link over which the lane is agreed on."""
+        self.volunteer = parent.volunteer
         self._stun = stun
         self._private = private
-        self.volunteer = volunteer
         self._number = number
         self._ticket = ticket
         self._send = send
@@ -126,6 +126,14 @@ class LanePath:
         if reply.lane == self._number and not self._reply.done():
             self._reply.set_result(reply)
 
+    def parent_ended(self) -> None:
+        """Give the lane up unless the relay has answered: its answer cannot arrive any more."""
+        if not self._reply.done():
+            reason = "the volunteer's link ended before it answered for a lane"
+            self._reply.set_exception(LinkLost(LinkCode.TRANSPORT, reason))
+            # asyncio logs an exception that nobody retrieves, and `open` may have been cancelled.
+            self._reply.exception()
+
     async def open(self, timeout_s: float) -> ClosingTransport:
         """See `Path.open`."""
         self._offer = await ChannelOffer.gather(self._stun, private=self._private)
@@ -137,7 +145,9 @@ class LanePath:
             raise LinkLost(LinkCode.TIMEOUT, "the volunteer did not answer for a lane") from None
         if isinstance(reply, LaneRefused):
             raise LinkLost(LinkCode.LIMIT, "the volunteer opens no further lane")
-        return await self._offer.connect(reply.description, timeout_s=timeout_s, known=self._known)
+        return await self._offer.connect(
+            reply.description, timeout_s=timeout_s, known=self.parent.addresses
+        )
 
     async def close(self) -> None:
         """See `Path.close`."""

@@ -123,10 +123,12 @@ class LinkPool:
     def relay_said(self, message: Control) -> None:
         """Hand a relay's answer to the lane that waits for it."""
         if isinstance(message, LaneAnswer | LaneRefused):
-            for number in self._connecting:
-                path = self._links[number].path
-                if isinstance(path, LanePath):
-                    path.answered(message)
+            for path in self._lanes_being_made():
+                path.answered(message)
+
+    def _lanes_being_made(self) -> list[LanePath]:
+        paths = (self._links[number].path for number in self._connecting)
+        return [path for path in paths if isinstance(path, LanePath)]
 
     def link_down(self, number: int, error: LinkLost) -> ClientLink | None:
         """Learn that a link ended, and return it if it was up.
@@ -179,6 +181,10 @@ class LinkPool:
     def _link_ended(self, number: int, error: LinkLost) -> None:
         self._up.discard(number)
         self._connecting.discard(number)
+        link = self._links[number]
+        for path in self._lanes_being_made():
+            if path.parent is link.path:
+                path.parent_ended()
         self._observe(LinkDown(number, str(error)))
-        self._owner.link_failed(self._links[number], error)
+        self._owner.link_failed(link, error)
         self._owner.links_changed()

@@ -183,7 +183,8 @@ class LinkSupervisor:
         """Learn from a link that could not be made, or ended."""
         if link.session is not self._sessions.present:
             return
-        if not link.was_made:
+        # A lane that fails says nothing of other volunteers, nor of the exit.
+        if not (link.was_made or link.is_lane):
             self._retry.link_failed()
             gone = self._exits.link_failed() or error.code is LinkCode.DRAINING
             if gone or link.session.exit_seems_gone:

@@ -192,9 +192,8 @@ class LinkSupply:
         path = LanePath(
             number,
             link_ticket,
-            parent.path.volunteer,
+            parent.path,
             parent.secured.send_control,
-            known=parent.path.addresses,
             stun=self._nat_probe.server(number),
             private=self._brokers.network.private_candidates,
         )
