@@ -14,7 +14,7 @@ from passerelle.client.notices import (
     NoVolunteer,
     Searching,
 )
-from passerelle.console import plain, sentence
+from passerelle.console import printable, sentence
 from passerelle.wire.signalling import NatClass
 
 EXAMPLES = {
@@ -52,5 +52,5 @@ def test_every_notice_has_an_example() -> None:
 
 def test_foreign_text_cannot_steer_the_terminal() -> None:
     """Control characters in a network's name are replaced."""
-    assert plain("Har\x1b[2Jbour\r\n") == "Har�[2Jbour��"
+    assert printable("Har\x1b[2Jbour\r\n") == "Har�[2Jbour��"
     assert "\x1b" not in sentence(NetworkLoaded("\x1b]0;owned\x07"))
