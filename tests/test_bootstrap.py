@@ -1,4 +1,4 @@
-"""What the set-up decides and says. Whether it works, only a bare machine can show."""
+"""What the set-up decides and prints. Only a bare machine can show whether it works."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tools import bootstrap
 
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A folder that is all of PATH, for an ordinary user on a machine with apt."""
+    """Return a folder that is all of PATH, for an ordinary user on a machine with apt."""
     monkeypatch.delenv(browser.OVERRIDE, raising=False)
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path / "playwright"))
     monkeypatch.setattr(bootstrap, "PATH", str(tmp_path))
@@ -37,7 +37,7 @@ def test_needs_little_for_the_demo(bare: Path) -> None:
 
 
 def test_asks_for_everything_at_once(bare: Path) -> None:
-    """Whatever a test drives is in one list, so that one command settles it."""
+    """All programs that tests need are in one list, so that one command installs them."""
     assert set(bootstrap.PROGRAMS.values()) | {"chromium"} <= set(
         bootstrap.missing_packages("test")
     )
@@ -55,13 +55,13 @@ def test_other_systems_are_told_the_packages(bare: Path) -> None:
 
 
 def test_failing_step_names_its_command() -> None:
-    """A step that fails ends the set-up with what it was doing and what it ran."""
+    """A failing step ends the set-up, and names its purpose and its command."""
     with pytest.raises(SystemExit, match=r"Doing it failed \(exit 1\)(.|\n)*false"):
         bootstrap.run(["false"], "Doing it")
 
 
 def test_wrong_override_stops(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A browser named wrongly is told, instead of installing another."""
+    """A wrongly named browser is an error; no other one is installed."""
     monkeypatch.setenv(browser.OVERRIDE, "/nowhere/chrome")
     with pytest.raises(SystemExit, match="/nowhere/chrome, which is not a program"):
         bootstrap.missing_packages("demo")

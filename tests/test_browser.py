@@ -12,7 +12,7 @@ SNAP_STUB = "#!/bin/sh\necho requires the chromium snap: snap install chromium\n
 
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A folder that is all of PATH, on a machine where nothing else is installed."""
+    """Return a folder that is all of PATH, on a machine where nothing else is installed."""
     monkeypatch.delenv(browser.OVERRIDE, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path / "playwright"))
@@ -28,7 +28,7 @@ def install(path: Path, content: str = "#!/bin/sh\n") -> Path:
 
 
 def test_finds_nothing_on_a_bare_machine(bare: Path) -> None:
-    """Without a browser there is none, and the message says what to install."""
+    """Nothing is found, and the message says what to install."""
     assert browser.find_chromium() is None
     assert "apt-get install chromium" in browser.missing_browser_message()
 
@@ -41,7 +41,7 @@ def test_finds_a_browser_in_path(bare: Path, name: str) -> None:
 
 
 def test_passes_over_the_snap_stub(bare: Path) -> None:
-    """Ubuntu's chromium-browser starts nothing; Chrome beside it is the answer."""
+    """Ubuntu's chromium-browser starts nothing, so Chrome beside it is found."""
     install(bare / "chromium-browser", SNAP_STUB)
     assert browser.find_chromium() is None
     chrome = install(bare / "google-chrome")
@@ -68,7 +68,7 @@ def test_override_comes_first(bare: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_wrong_override_is_not_papered_over(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A named browser that is not there is told, even where another is installed."""
+    """A named browser that does not exist is an error, even if another is installed."""
     install(bare / "chromium")
     monkeypatch.setenv(browser.OVERRIDE, "/nowhere/chrome")
     assert browser.find_chromium() is None
@@ -85,7 +85,7 @@ def test_sandbox_is_given_up_only_as_root(
 
 @pytest.mark.e2e
 def test_the_arguments_start_a_real_browser(chromium: Path, tmp_path: Path) -> None:
-    """A page's text comes out of the installed browser started with our flags."""
+    """The installed browser, started with these flags, prints a page's text."""
     page = tmp_path / "page.html"
     page.write_text("<title>t</title><p id=a></p><script>a.append('drawn ' + 6 * 7)</script>")
     flags = browser.chromium_arguments(headless=True, profile=tmp_path / "profile")

@@ -27,7 +27,7 @@ INVITE = f"https://broker.example/#{KEY}"
 
 @pytest.fixture(autouse=True)
 def no_log_handlers() -> Iterator[None]:
-    """The command sets up logging for a whole process; a test takes it back."""
+    """Undo the logging that a command sets up for the whole process."""
     root = logging.getLogger()
     before = root.handlers[:], root.level
     yield
@@ -36,7 +36,7 @@ def no_log_handlers() -> Iterator[None]:
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    """Run the command in this process: exit code, stdout, stderr."""
+    """Run the command in this process; return exit code, stdout, stderr."""
     with pytest.raises(SystemExit) as end:
         cli.main(words)
     assert isinstance(end.value.code, int)
@@ -45,7 +45,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    """One line."""
+    """`version` prints one line."""
     assert run(capsys, "version") == (0, f"passerelle {__version__}\n", "")
 
 
@@ -151,7 +151,7 @@ def test_commands_that_need_no_webrtc_do_not_load_it() -> None:
 def test_bad_input_is_one_sentence_and_code_2(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str], sentence: str
 ) -> None:
-    """What is wrong, what to do; no traceback."""
+    """The sentence says what is wrong and what to do; there is no traceback."""
     words = [str(tmp_path / "state") if word == "STATE" else word for word in words]
     code, out, err = run(capsys, *words)
     assert code == 2
@@ -166,7 +166,7 @@ def test_bad_input_is_one_sentence_and_code_2(
 def test_a_wrong_command_line_is_code_2(
     capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
-    """The usual words of a command line's parser."""
+    """The parser prints its usual words about usage."""
     code, _, err = run(capsys, *words)
     assert code == 2
     assert "Usage" in err
@@ -175,7 +175,7 @@ def test_a_wrong_command_line_is_code_2(
 def test_a_fault_of_ours_says_how_to_see_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No traceback and no values without --debug; with it, the exception itself."""
+    """Without --debug neither traceback nor values are shown; with it the exception is raised."""
 
     def fail(*_words: object, **_options: object) -> None:
         raise ZeroDivisionError("10.1.2.3")
@@ -193,7 +193,7 @@ def test_a_fault_of_ours_says_how_to_see_it(
 def test_errors_in_a_group_are_told_one_by_one(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a TaskGroup raises is taken apart."""
+    """Each error of an ExceptionGroup gets a line of its own."""
 
     def fail(*_words: object, **_options: object) -> None:
         inner = ExceptionGroup("b", [PeerError(LinkCode.LIMIT, "Two."), ValueError("x")])
@@ -208,7 +208,7 @@ def test_errors_in_a_group_are_told_one_by_one(
 def test_a_second_interrupt_is_130(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Impatience is quiet, too."""
+    """A second Ctrl-C prints nothing."""
 
     def fail(*_words: object, **_options: object) -> None:
         raise KeyboardInterrupt
@@ -221,7 +221,7 @@ def test_a_second_interrupt_is_130(
 
 
 def network(document: bytes) -> web.Application:
-    """A broker that serves this as its descriptor."""
+    """Return a broker that serves `document` as its descriptor."""
 
     async def answer(_request: web.Request) -> web.Response:
         return web.Response(body=document)
@@ -240,7 +240,7 @@ def network(document: bytes) -> web.Application:
     ],
 )
 async def test_a_bad_descriptor_ends_the_client(signer: str, age_s: int, sentence: str) -> None:
-    """Wrong signature, expired, or no descriptor at all: one sentence, code 2."""
+    """A wrong signature, an expired one or no descriptor gives one sentence and code 2."""
     keys = Keyring.generate()
     signing = Keyring.generate() if signer == "other" else keys
     _, document = signing.descriptor(
@@ -261,7 +261,7 @@ async def test_a_bad_descriptor_ends_the_client(signer: str, age_s: int, sentenc
 
 
 async def test_a_block_page_does_not_end_the_client() -> None:
-    """What a firewall shows in the broker's place says nothing of the network."""
+    """The client goes on: a firewall's page in the broker's place says nothing of the network."""
     async with WebServer(network(b"<html>blocked</html>"), HOST, 0) as server:
         invite = f"http://{HOST}:{server.port}/#{KEY}"
         words = ["client", "--invite", invite, "--listen", f"{HOST}:{free_port()}"]
@@ -273,7 +273,7 @@ async def test_a_block_page_does_not_end_the_client() -> None:
 
 
 async def test_a_taken_local_port_ends_the_client() -> None:
-    """One sentence, code 1."""
+    """A taken port gives one sentence and code 1."""
     with socket.socket() as taken:
         taken.bind((HOST, 0))
         taken.listen()

@@ -14,7 +14,7 @@ from passerelle.client.notices import (
     NoVolunteer,
     Searching,
 )
-from passerelle.console import plain, sentence
+from passerelle.console import printable, sentence
 from passerelle.wire.signalling import NatClass
 
 EXAMPLES = {
@@ -35,22 +35,22 @@ EXAMPLES = {
 
 @pytest.mark.parametrize("notice", EXAMPLES)
 def test_each_notice_is_a_sentence(notice: Notice) -> None:
-    """What happened, why, and what is done about it."""
+    """The sentence says what happened, why, and what is done about it."""
     assert sentence(notice) == EXAMPLES[notice]
 
 
 @pytest.mark.parametrize("nat", NatClass)
 def test_each_class_of_nat_has_its_sentence(nat: NatClass) -> None:
-    """Without the word for it that engineers use."""
+    """The sentence does not use the engineers' word for the class."""
     assert nat.value not in sentence(NatFound(nat)).split()
 
 
 def test_every_notice_has_an_example() -> None:
-    """None is left out above."""
+    """The examples of these tests hold every kind of notice."""
     assert {type(notice) for notice in EXAMPLES} == set(get_args(Notice))
 
 
 def test_foreign_text_cannot_steer_the_terminal() -> None:
-    """A network's name is somebody else's text."""
-    assert plain("Har\x1b[2Jbour\r\n") == "Har�[2Jbour��"
+    """Control characters in a network's name are replaced."""
+    assert printable("Har\x1b[2Jbour\r\n") == "Har�[2Jbour��"
     assert "\x1b" not in sentence(NetworkLoaded("\x1b]0;owned\x07"))

@@ -9,13 +9,13 @@ from passerelle.errors import FAILURES, Failure, LinkCode, Sensitive
 
 
 def test_every_failure_has_a_report() -> None:
-    """The table is total: no failure reaches a listener without an answer."""
+    """`FAILURES` is total: an application gets an answer for every failure."""
     assert set(FAILURES) == set(Failure)
 
 
 @pytest.mark.parametrize("failure", Failure)
 def test_reports_are_usable(failure: Failure) -> None:
-    """A SOCKS reply that means failure, an HTTP status that means failure, whole sentences."""
+    """Each report has a SOCKS reply and an HTTP status that mean failure, and a whole sentence."""
     report = FAILURES[failure]
     assert 0x01 <= report.socks_reply <= 0x08
     assert 400 <= report.http_status <= 599
@@ -34,7 +34,7 @@ def test_reports_are_usable(failure: Failure) -> None:
     ],
 )
 def test_promised_answers(failure: Failure, socks_reply: int, http_status: int) -> None:
-    """The answers that the documents promise to applications."""
+    """Applications get the answers that the documents promise."""
     assert (FAILURES[failure].socks_reply, FAILURES[failure].http_status) == (
         socks_reply,
         http_status,
@@ -43,21 +43,21 @@ def test_promised_answers(failure: Failure, socks_reply: int, http_status: int) 
 
 @pytest.mark.parametrize("kind", [errors.PeerError, errors.LinkLost])
 def test_peer_errors_name_reason_and_code(kind: type[errors.PeerError]) -> None:
-    """One line for a log, and the code for the wire."""
+    """The text has reason and code, and the code is there for the wire."""
     error = kind(LinkCode.FLOW, "too many bytes")
     assert str(error) == "too many bytes (flow)"
     assert error.code is LinkCode.FLOW
 
 
 def test_everything_raised_on_purpose_has_one_base() -> None:
-    """A command's outermost handler needs one `except`."""
+    """Every error derives from PasserelleError, so that a command needs one `except`."""
     for name, kind in vars(errors).items():
         if isinstance(kind, type) and issubclass(kind, Exception):
             assert issubclass(kind, errors.PasserelleError), name
 
 
 def test_the_header_shows_the_tree_of_errors() -> None:
-    """Each class with the class it derives from, and no other."""
+    """The tree names each class, under the class it derives from, and no other."""
     drawn: dict[str, str] = {}
     above = [""]
     for line in (errors.__doc__ or "").splitlines():
@@ -74,7 +74,7 @@ def test_the_header_shows_the_tree_of_errors() -> None:
 
 
 def test_sensitive_values_redact_themselves() -> None:
-    """Whichever way a value is formatted, only its type shows."""
+    """A value shows only its type, however it is formatted."""
     secret = Sensitive("203.0.113.9")
     for shown in (
         repr(secret),
@@ -90,7 +90,7 @@ def test_sensitive_values_redact_themselves() -> None:
 
 
 def test_sensitive_values_compare_by_value() -> None:
-    """They can be keys of a table without being revealed."""
+    """Sensitive values can be keys of a table without being revealed."""
     assert Sensitive(1) == Sensitive(1)
     assert Sensitive(1) != Sensitive(2)
     assert Sensitive(1) != 1

@@ -12,7 +12,7 @@ from passerelle.interrupt import Interrupted
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_work_in_good_order(how: signal.Signals) -> None:
-    """What is being left is left: the clean-up runs, awaits included, before this returns."""
+    """The clean-up of the work runs to its end, awaits included, before `run` returns."""
     left: list[str] = []
 
     async def work() -> None:
@@ -36,7 +36,7 @@ def test_a_signal_ends_the_work_in_good_order(how: signal.Signals) -> None:
 
 
 def test_results_and_errors_pass_through() -> None:
-    """Without a signal it is asyncio.run."""
+    """Without a signal `run` does what asyncio.run does."""
 
     async def work() -> int:
         await asyncio.sleep(0)
@@ -56,7 +56,7 @@ def test_results_and_errors_pass_through() -> None:
 
 
 def test_the_old_handlers_are_back_afterwards() -> None:
-    """A program may go on and treat signals as it likes."""
+    """After `run` the handlers of the program are in force again."""
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
 
     async def work() -> None: ...

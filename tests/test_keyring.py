@@ -16,7 +16,7 @@ FILES = (keyring.OPERATOR_FILE, keyring.SEAL_FILE, keyring.TICKET_FILE, keyring.
 
 
 def raw(keys: Keyring) -> tuple[bytes, ...]:
-    """Every private key, to compare."""
+    """Return the bytes of every private key, for comparison."""
     return (
         keys.operator.private_bytes_raw(),
         keys.broker_seal.private_bytes_raw(),
@@ -33,7 +33,7 @@ def test_keys_are_made_once_and_loaded_ever_after(tmp_path: Path) -> None:
 
 
 def test_files_are_private_and_nothing_else_is_left(tmp_path: Path) -> None:
-    """Folder 0700, files 0600, no drafts."""
+    """The folder has mode 0700, files have 0600, and no draft is left."""
     folder = tmp_path / "state"
     mask = os.umask(0)
     try:
@@ -46,7 +46,7 @@ def test_files_are_private_and_nothing_else_is_left(tmp_path: Path) -> None:
 
 
 def test_starting_twice_at_once_gives_the_same_keys(tmp_path: Path) -> None:
-    """Nobody's key is overwritten in the race."""
+    """No program overwrites another's key."""
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: raw(Keyring.open(tmp_path)), range(8)))
     assert len(set(found)) == 1
@@ -55,7 +55,7 @@ def test_starting_twice_at_once_gives_the_same_keys(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("content", [b"", b"-----BEGIN PRIVATE KEY-----\nAAAA\n", b"\xff" * 50])
 def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: bytes) -> None:
-    """One sentence says which file and what to do; the file is left as it is."""
+    """One sentence says which file is damaged and what to do; the file stays as it is."""
     Keyring.open(tmp_path)
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ConfigError, match=rf"{name} does not hold .* backup"):
@@ -65,7 +65,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: bytes) -> N
 
 @pytest.mark.parametrize("name", FILES[:3])
 def test_a_key_of_the_wrong_kind_is_damage(tmp_path: Path, name: str) -> None:
-    """Files that were swapped are noticed."""
+    """A file with another kind of key counts as damaged."""
     Keyring.open(tmp_path)
     other = keyring.SEAL_FILE if name != keyring.SEAL_FILE else keyring.TICKET_FILE
     (tmp_path / name).write_bytes((tmp_path / other).read_bytes())
@@ -75,7 +75,7 @@ def test_a_key_of_the_wrong_kind_is_damage(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_others_can_read_is_refused(tmp_path: Path, name: str) -> None:
-    """Keys that leaked are not used without a word."""
+    """A key that others can read is refused, because it may have leaked."""
     Keyring.open(tmp_path)
     (tmp_path / name).chmod(0o640)
     with pytest.raises(ConfigError, match="chmod 600"):
@@ -83,7 +83,7 @@ def test_a_file_others_can_read_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_a_lost_operator_key_is_not_replaced(tmp_path: Path) -> None:
-    """A new one would break every invite silently."""
+    """A lost operator key is an error, because a new one would break every invite."""
     Keyring.open(tmp_path)
     (tmp_path / keyring.OPERATOR_FILE).unlink()
     with pytest.raises(ConfigError, match="every invite worthless"):
@@ -92,7 +92,7 @@ def test_a_lost_operator_key_is_not_replaced(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", FILES[1:])
 def test_another_lost_key_is_replaced(tmp_path: Path, name: str) -> None:
-    """The descriptor tells everybody about the new one."""
+    """A new key is made: the descriptor tells everybody about it."""
     before = raw(Keyring.open(tmp_path))
     (tmp_path / name).unlink()
     after = raw(Keyring.open(tmp_path))
@@ -145,11 +145,11 @@ def test_the_descriptor_is_what_an_invite_verifies() -> None:
     ],
 )
 def test_a_descriptor_nobody_could_read_is_not_signed(change: dict[str, object]) -> None:
-    """The operator learns it at the start, not from the clients."""
+    """The operator learns of the mistake at the start, not from clients."""
     with pytest.raises(ConfigError, match=r"cannot be (used|described)"):
         describe(Keyring.generate(), **change)
 
 
 def test_repr_shows_no_key() -> None:
-    """A keyring can be logged by accident."""
+    """No key is in the keyring's `repr`, which may be logged by accident."""
     assert repr(Keyring.generate()) == "Keyring()"

@@ -18,7 +18,7 @@ from passerelle.listen import ListenAddress
     ],
 )
 def test_addresses_as_people_write_them(text: str, host: str, port: int) -> None:
-    """IPv4, IPv6 in brackets, names, and every address."""
+    """IPv4, IPv6 in brackets, names and an empty host are read."""
     assert ListenAddress.parse(text) == ListenAddress(host, port)
 
 
@@ -26,14 +26,14 @@ def test_addresses_as_people_write_them(text: str, host: str, port: int) -> None
     "text", ["", "1080", "host:", "host:0", "host:65536", "::1:80", "h:8o", "h:٣"]
 )
 def test_others_get_an_example(text: str) -> None:
-    """The sentence shows how to write it."""
+    """The error shows how to write an address."""
     with pytest.raises(ConfigError, match=r"Write HOST:PORT"):
         ListenAddress.parse(text)
 
 
 @given(st.text(max_size=30))
 def test_garbage_gives_only_config_errors(text: str) -> None:
-    """No text raises anything else."""
+    """No text raises anything but ConfigError."""
     try:
         found = ListenAddress.parse(text)
     except ConfigError:

@@ -47,7 +47,7 @@ class Clock:
 
 @pytest.fixture
 def widget(tmp_path: Path) -> Path:
-    """A built widget in miniature."""
+    """Return the folder of a built widget in miniature."""
     folder = tmp_path / "widget"
     folder.mkdir()
     (folder / "passerelle.abc.js").write_text("1")
@@ -74,7 +74,7 @@ async def fetch(url: str, **options: object) -> tuple[int, bytes]:
 
 
 async def test_broker_and_exit_share_a_port(widget: Path) -> None:
-    """The descriptor verifies under the invite, and names the one address for both."""
+    """The descriptor verifies under the invite, and names one address for broker and exit."""
     async with Servers(config(widget_dir=widget), Keyring.generate()) as servers:
         url = servers.invite.url
         status, document = await fetch(f"{url}/v1/network")
@@ -89,7 +89,7 @@ async def test_broker_and_exit_share_a_port(widget: Path) -> None:
 
 
 async def test_the_exit_may_have_a_port_of_its_own() -> None:
-    """Then the broker's port answers for the broker only, and the other way round."""
+    """Each of the two ports answers for one of them only."""
     port = free_port()
     own = config(exit_listen=ListenAddress(HOST, port), exit_url=f"https://{HOST}:{port}")
     async with Servers(own, Keyring.generate()) as servers:
@@ -114,7 +114,7 @@ async def test_the_exit_may_have_a_port_of_its_own() -> None:
     ],
 )
 def test_a_private_broker_makes_a_laboratory(url: str, laboratory: bool) -> None:
-    """Nobody outside could ever reach a network whose broker is at such an address."""
+    """A network is a laboratory if nobody outside could reach its broker's address."""
     assert is_laboratory(url) is laboratory
 
 
@@ -129,7 +129,7 @@ def test_a_private_broker_makes_a_laboratory(url: str, laboratory: bool) -> None
 async def test_the_descriptor_says_whether_private_addresses_count(
     options: dict[str, object], private: bool
 ) -> None:
-    """Clients and widgets learn it from what the operator signed."""
+    """The signed descriptor tells clients and widgets whether private addresses count."""
     made = config(**options)
     async with Servers(made, Keyring.generate()) as servers:
         _, document = await fetch(f"http://{HOST}:{made.listen.port}/v1/network")
@@ -138,7 +138,7 @@ async def test_the_descriptor_says_whether_private_addresses_count(
 
 
 async def test_stun_is_answered_and_named() -> None:
-    """Both ports are in the descriptor under the host of the URL, after those given."""
+    """The descriptor names both ports under the URL's host, after the servers that were given."""
     one, two = free_udp_ports(2)
     made = config(stun=("stun:stun.example:1",), stun_listen=ListenAddress(HOST, one))
     async with Servers(made, Keyring.generate()) as servers:
@@ -150,13 +150,13 @@ async def test_stun_is_answered_and_named() -> None:
 
 
 def test_stun_needs_a_second_port() -> None:
-    """Said before anything is opened."""
+    """The last port is refused before anything is opened."""
     with pytest.raises(ConfigError, match="two ports"):
         Servers(config(stun_listen=ListenAddress(HOST, 65535)), Keyring.generate())
 
 
 async def test_ways_are_for_readers(widget: Path) -> None:
-    """In the descriptor, after the direct one, and in the invite; a publisher's tag has none."""
+    """Descriptor and invite name the ways, and a publisher's tag does not."""
     ways = (
         FrontedWay("https://d123.cdn.example", "popular.example"),
         AmpWay("https://cache.example"),
@@ -176,7 +176,7 @@ async def test_ways_are_for_readers(widget: Path) -> None:
 
 
 async def test_the_descriptor_is_renewed_in_time() -> None:
-    """Past half of its life a new one is served, with the same keys."""
+    """After half of its life a new descriptor is served, with the same keys."""
     clock = Clock()
     keys = Keyring.generate()
     async with Servers(config(lifetime_s=1000), keys, clock=clock) as servers:
@@ -197,7 +197,7 @@ async def test_the_descriptor_is_renewed_in_time() -> None:
 
 
 async def test_renewal_happens_by_itself() -> None:
-    """Nobody has to call it: a short-lived descriptor is followed by another one."""
+    """A short-lived descriptor is followed by another one without any call."""
     clock = Clock()
     async with Servers(config(lifetime_s=1), Keyring.generate(), clock=clock) as servers:
         url = f"{servers.invite.url}/v1/network"
@@ -242,13 +242,13 @@ def test_exit_urls(url: str, own: str | None, wanted: str) -> None:
     "url", ["bridge.example", "ftp://bridge.example", "https://", "https://a b"]
 )
 def test_a_public_address_that_is_none(url: str) -> None:
-    """It is refused before anything listens."""
+    """A bad URL is refused before anything listens."""
     with pytest.raises(ConfigError):
         Servers(config(url=url), Keyring.generate())
 
 
 def test_the_tag_holds_file_hash_and_invite(widget: Path) -> None:
-    """A publisher pastes it as it is; nothing in it can break out of an attribute."""
+    """The tag can be pasted as it is; no value in it can break out of its attribute."""
     invite = Keyring.generate().invite('https://bridge.example/"><b>')
     tag = widget_tag(widget, invite)
     assert '/w/passerelle.abc.js" integrity="sha384-AAAA" crossorigin></script>' in tag
@@ -258,7 +258,7 @@ def test_the_tag_holds_file_hash_and_invite(widget: Path) -> None:
 
 @pytest.mark.parametrize("content", [None, "{", "{}", '{"element": {}}'])
 def test_a_widget_that_was_not_built(tmp_path: Path, content: str | None) -> None:
-    """The sentence says how to build it."""
+    """The error says how to build the widget."""
     if content is not None:
         (tmp_path / "manifest.json").write_text(content)
     with pytest.raises(ConfigError, match="make widget"):
@@ -277,13 +277,13 @@ def test_a_widget_that_was_not_built(tmp_path: Path, content: str | None) -> Non
     ],
 )
 def test_browsers_want_https(url: str, reachable: bool) -> None:
-    """Except on the machine itself."""
+    """Browsers demand https, except on the machine itself."""
     assert is_reachable_by_browsers(url) is reachable
 
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that signs itself, and its key."""
+    """Return the files of a self-signed certificate for 127.0.0.1 and of its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
@@ -311,7 +311,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
 
 
 async def test_tls_is_served(certificate: tuple[Path, Path]) -> None:
-    """With a certificate the same port speaks https."""
+    """With a certificate the port speaks https."""
     port = free_port()
     own = config(
         url=f"https://localhost:{port}",
@@ -324,7 +324,7 @@ async def test_tls_is_served(certificate: tuple[Path, Path]) -> None:
 
 
 def test_tls_files_that_do_not_fit(certificate: tuple[Path, Path], tmp_path: Path) -> None:
-    """Missing, damaged or swapped: one sentence that names both files."""
+    """For missing, damaged or swapped files, one sentence names both."""
     cert, key = certificate
     for pair in ((tmp_path / "none", key), (key, cert), (cert, cert)):
         with pytest.raises(ConfigError, match="--tls-cert"):

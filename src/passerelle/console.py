@@ -1,4 +1,4 @@
-"""What the client says to the person in front of it."""
+"""The sentences in which the client tells a person what happens."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _NATS = {
 
 
 def sentence(notice: Notice) -> str:
-    """Say what `notice` means for the person who runs the client."""
+    """Return what `notice` means for the person who runs the client."""
     match notice:
         case NetworkLoaded(name):
-            return f"The network's description is good: {plain(name)}."
+            return f"The network's description is good: {printable(name)}."
         case NatFound(nat):
             return _NATS[nat]
         case Searching():
@@ -40,7 +40,7 @@ def sentence(notice: Notice) -> str:
             return f"No volunteer is available right now. Asking again in {_seconds(retry_s)}."
         case BrokerUnreachable(reason, retry_s):
             return (
-                f"The network's broker cannot be reached: {plain(reason).rstrip('.')}. "
+                f"The network's broker cannot be reached: {printable(reason).rstrip('.')}. "
                 f"Trying again in {_seconds(retry_s)}; check this computer's connection."
             )
         case LinkUp(link, steps, media):
@@ -50,13 +50,13 @@ def sentence(notice: Notice) -> str:
                 f"Connected through a volunteer (link {link}, {video}set up in {total_ms:.0f} ms)."
             )
         case LinkDown(link, reason):
-            return f"Link {link} ended: {plain(reason).rstrip('.')}."
+            return f"Link {link} ended: {printable(reason).rstrip('.')}."
         case _:
             assert_never(notice)
 
 
-def plain(text: str) -> str:
-    """Return `text` from elsewhere without what could steer a terminal."""
+def printable(text: str) -> str:
+    """Return `text` with characters that could steer a terminal replaced by U+FFFD."""
     return "".join(character if character.isprintable() else "�" for character in text)
 
 

@@ -123,7 +123,7 @@ def nowhere() -> str:
 
 
 async def test_another_broker_is_asked_when_one_fails() -> None:
-    """And that one first from then on."""
+    """The broker that answered is asked first from then on."""
     async with stand() as good:
         good.document = document(entry(nowhere()), entry(nowhere()), entry(good.url))
         async with brokers(good.url) as made:
@@ -137,7 +137,7 @@ async def test_another_broker_is_asked_when_one_fails() -> None:
 
 
 async def test_a_busy_broker_sends_its_clients_to_another() -> None:
-    """When all are busy, the client hears when to come back."""
+    """When all brokers are busy, the client is told when to come back."""
     async with stand() as first, stand() as second:
         first.document = document(entry(first.url), entry(second.url))
         for each in (first, second):
@@ -151,7 +151,7 @@ async def test_a_busy_broker_sends_its_clients_to_another() -> None:
 
 
 async def test_silence_starts_the_next_way_beside_it() -> None:
-    """With a request of its own: the same one twice would look like a replay."""
+    """Each way gets a request of its own, because the same one twice would look like a replay."""
     async with stand() as here:
         here.document = document(entry(here.url, DirectWay(), through(here)))
         async with brokers(here.url) as made:
@@ -187,7 +187,7 @@ async def test_what_worked_is_tried_first_next_time(tmp_path: Path) -> None:
 
 
 async def test_the_state_names_no_address_but_the_descriptors(tmp_path: Path) -> None:
-    """Kinds, counts and times; what the descriptor does not say is not in it."""
+    """The file has kinds, counts and times, and nothing that the descriptor does not say."""
     state = tmp_path / "client.json"
     async with stand() as good:
         good.document = document(entry("https://broker.example", through(good)))
@@ -228,7 +228,7 @@ def test_another_networks_state_is_not_used(tmp_path: Path) -> None:
 def test_a_state_that_cannot_be_kept_is_done_without(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One line in the log, and the client goes on."""
+    """The client logs one line and goes on."""
     (tmp_path / "file").write_text("")
     state = ClientState(OPERATOR, tmp_path / "file" / "client.json", b"x")
     state.save()
@@ -241,13 +241,13 @@ def test_a_state_that_cannot_be_kept_is_done_without(
     [("/var/state", "/var/state"), ("", "~/.local/state"), ("relative", "~/.local/state")],
 )
 def test_where_the_state_is(home: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the XDG Base Directory Specification says: relative paths there do not count."""
+    """The XDG Base Directory Specification is followed: a relative path there does not count."""
     monkeypatch.setenv("XDG_STATE_HOME", home)
     assert default_path() == Path(expected).expanduser() / "passerelle" / "client.json"
 
 
 async def test_a_remembered_descriptor_is_verified_anew(tmp_path: Path) -> None:
-    """One that expired, or that somebody else signed, is fetched again."""
+    """A descriptor that expired, or that somebody else signed, is fetched again."""
     state = tmp_path / "client.json"
     async with stand() as good:
         good.document = document(entry(good.url))
@@ -260,7 +260,7 @@ async def test_a_remembered_descriptor_is_verified_anew(tmp_path: Path) -> None:
 
 
 async def test_the_descriptor_is_renewed_before_it_expires() -> None:
-    """Past the half of its life a newer one is taken; an older one never."""
+    """Past half of a descriptor's life a newer one is taken, and never an older one."""
     async with stand() as good, TaskSet("test") as tasks:
         young, old = entry(good.url), entry("http://old.example")
         now = time.time()
@@ -307,7 +307,7 @@ async def test_an_expired_descriptor_is_not_used() -> None:
 
 
 async def test_a_newer_networks_refusal_is_for_the_person() -> None:
-    """Unless another broker still speaks this version."""
+    """The person is told to update, unless another broker still speaks this version."""
     async with stand() as first, stand() as second:
         first.document = document(entry(first.url), entry(second.url))
         first.reply = second.reply = RendezvousReply(refusal=Refusal.VERSION)
@@ -320,7 +320,7 @@ async def test_a_newer_networks_refusal_is_for_the_person() -> None:
 
 
 async def test_a_descriptor_in_a_file_needs_no_network() -> None:
-    """It is verified all the same."""
+    """A descriptor from a file is verified as one that was fetched."""
     given = document(entry(nowhere()))
     async with brokers(nowhere(), network=given) as made:
         assert (await made.load()).name == "test"
@@ -342,7 +342,7 @@ async def test_a_block_page_is_no_descriptor() -> None:
 
 
 async def test_a_network_without_any_way_says_so() -> None:
-    """All its ways are of kinds that a later version understands."""
+    """A broker is not asked whose ways are all of kinds that a later version understands."""
     later = document(BrokerEntry(nowhere(), SEAL_KEY, bytes(32), ({"kind": "pigeon"},)))
     async with brokers(nowhere(), network=later) as made:
         with pytest.raises(BrokerSilent, match="no way to a broker"):

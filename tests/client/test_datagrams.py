@@ -88,7 +88,7 @@ async def test_an_exit_without_udp_is_told_as_command_not_supported(
 
 
 async def test_without_a_volunteer_the_application_is_told() -> None:
-    """As for TCP: general failure, after the same patience."""
+    """A UDP association gets a general failure after the patience that a TCP stream gets."""
     async with network() as net:
         client, _ = await net.client(patience_s=0.1)
         async with Association(client.port) as association:
@@ -243,7 +243,7 @@ async def test_the_association_ends_with_its_connection() -> None:
 
 
 async def test_what_the_application_says_on_its_connection_is_ignored() -> None:
-    """Nothing is asked of it but to stay open."""
+    """The connection of an association need only stay open."""
     async with scene() as world, Association(world.proxy.port) as association:
         association.writer.write(b"noise" * 1000)
         await association.writer.drain()
@@ -264,7 +264,7 @@ async def strangers_datagram(association: Association, world: Scene) -> None:
 
 
 async def test_only_the_application_may_use_its_association() -> None:
-    """Another port is a stranger's, whether the application named its own before …"""
+    """An application that named its port is heard from that port only."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind((HOST, 0))
         port = free.getsockname()[1]
@@ -273,7 +273,7 @@ async def test_only_the_application_may_use_its_association() -> None:
 
 
 async def test_the_first_proper_datagram_claims_an_association() -> None:
-    """… or showed it by its first datagram; noise before that claims nothing."""
+    """An application that named no port is heard from the port of its first proper datagram."""
     async with scene() as world, Association(world.proxy.port) as association:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
             stranger.sendto(b"noise", association.socket.getpeername())
@@ -283,7 +283,7 @@ async def test_the_first_proper_datagram_claims_an_association() -> None:
 
 
 async def test_malformed_datagrams_and_fragments_open_nothing() -> None:
-    """Each is dropped by itself; the next proper one passes."""
+    """Each malformed datagram is dropped by itself, and the next proper one passes."""
     async with scene() as world, Association(world.proxy.port) as association:
         for noise in (b"", b"\0\0", b"\0\0\1" + destination("a.example", 53)[3:] + b"x",
                       destination("127.1", 53), destination("a.example", 0)):  # fmt: skip
@@ -332,7 +332,7 @@ async def taken(association: datagrams.Association, count: int, total: list[int]
 
 
 async def test_flood_to_many_destinations_is_bounded() -> None:
-    """As many flows as allowed; the rest is dropped while those are in use."""
+    """Datagrams to more destinations than allowed are dropped while the others are in use."""
     async with scene() as world, bare(world) as (association, application):
         count = limits.ASSOCIATION_FLOWS + 50
         for number in range(count):
@@ -345,9 +345,9 @@ async def test_flood_to_many_destinations_is_bounded() -> None:
 
 
 async def test_an_old_destination_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one unused for longest is ended for a new one, and can come back later."""
+    """The flow unused for longest is ended for a new one, and can come back later."""
     monkeypatch.setattr(limits, "ASSOCIATION_FLOWS", 2)
-    monkeypatch.setattr(datagrams, "GIVE_WAY_S", 0.0)
+    monkeypatch.setattr(datagrams, "REPLACEABLE_AFTER_S", 0.0)
     async with scene() as world, Association(world.proxy.port) as association:
         for name in ("a", "b", "a", "c", "a", "b"):
             association.send(f"{name}.example", 53, name.encode())
@@ -357,7 +357,7 @@ async def test_an_old_destination_gives_way(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_what_waits_for_a_flow_is_bounded() -> None:
-    """Before there is a link: so many bytes wait, the others are dropped, all arrive in order."""
+    """Before there is a link, bytes up to a limit wait and arrive in order; the rest is dropped."""
     async with scene() as world, bare(world) as (association, application):
         world.hold.clear()
         most = limits.FLOW_WAITING_BYTES // 1000
@@ -399,7 +399,7 @@ async def test_a_flood_to_one_destination_is_bounded() -> None:
 
 
 async def test_too_many_associations(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One more than the limit is refused; one that ends makes room."""
+    """One association beyond the limit is refused, and one that ends makes room."""
     monkeypatch.setattr(limits, "CLIENT_ASSOCIATIONS", 1)
     async with scene() as world:
         async with Association(world.proxy.port) as first:
@@ -417,7 +417,7 @@ async def test_too_many_associations(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_refused_destination_is_left_alone_for_a_while(
     failure: Failure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It opens no stream for every datagram; other destinations are not held up."""
+    """Datagrams to a refused destination open no streams and do not hold up other destinations."""
     monkeypatch.setattr(datagrams, "RETRY_S", 60)
     async with scene() as world, Association(world.proxy.port) as association:
         world.failure = failure

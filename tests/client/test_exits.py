@@ -20,7 +20,7 @@ def test_an_exit_that_went_away_is_avoided_for_a_while() -> None:
 
 
 def test_with_no_exit_left_the_one_that_went_away_first_may_be_back() -> None:
-    """As in a rolling restart."""
+    """In a rolling restart, the exit that left first is the first to be back."""
     health = ExitHealth()
     for now, each in enumerate(("exit-2", "exit-3", "exit-1")):
         health.avoid(each, now)
@@ -28,7 +28,7 @@ def test_with_no_exit_left_the_one_that_went_away_first_may_be_back() -> None:
 
 
 def test_failures_in_a_row_mean_that_it_is_gone() -> None:
-    """A link that was made in between shows that it is not."""
+    """A link that was made in between shows that the exit is there."""
     health = ExitHealth()
     for _ in range(3):
         assert not any(health.link_failed() for _ in range(FAILURES_IN_A_ROW - 1))
@@ -37,7 +37,7 @@ def test_failures_in_a_row_mean_that_it_is_gone() -> None:
 
 
 def test_volunteers_that_vanish_together_mean_that_it_is_gone() -> None:
-    """Two of one volunteer are its own doing, and so are two at different times."""
+    """Two links of one volunteer may vanish by its own doing, and so may two at different times."""
     health = ExitHealth()
     assert not health.link_vanished(b"a", now=0)
     assert not health.link_vanished(b"a", now=0.1)

@@ -49,7 +49,7 @@ async def test_it_gives_up_in_time(table: SessionTable) -> None:
 async def test_a_hello_without_an_answer_ties_the_session_to_its_exit(
     table: SessionTable,
 ) -> None:
-    """The exit may have created the session and connected somewhere: no other may do so again."""
+    """The exit may have created the session and opened connections, which no other may repeat."""
     client = Client(table)
     silent = Listener()
     with pytest.raises(LinkLost) as caught:
@@ -63,7 +63,7 @@ async def test_a_hello_without_an_answer_ties_the_session_to_its_exit(
 
 
 async def test_cancelling_leaves_no_link(table: SessionTable) -> None:
-    """Cancelling closes the link."""
+    """A cancelled handshake closes its link."""
     client = Client(table)
     joining = asyncio.ensure_future(client.join(serve=False))
     await asyncio.sleep(0)

@@ -419,7 +419,7 @@ async def test_bytes_of_another_link_are_worth_nothing(first: int, way: Way, wor
 
 
 async def test_a_man_in_the_middle_is_found_out(world: World) -> None:
-    """A certificate with another key than the descriptor pins."""
+    """A volunteer that ends TLS itself has no key that the descriptor pins, and makes no link."""
     async with world.party():
         await world.net.volunteer(relay=Impostor)
         client, watch = await world.net.client()
@@ -443,7 +443,7 @@ async def test_one_who_leaves_after_hello_is_replaced(world: World) -> None:
 
 
 async def test_one_who_accepts_and_stays_silent_is_replaced(world: World) -> None:
-    """The welcome does not come in time."""
+    """A volunteer that falls silent during the handshake makes no link."""
     armed = asyncio.Event()
     armed.set()
     async with world.party():

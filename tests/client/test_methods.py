@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from passerelle import limits
-from passerelle.client.methods import method
+from passerelle.client.methods import method_for
 from passerelle.client.rendezvous import BrokerSilent, ask
 from passerelle.io.net.disguise import Disguise
 from passerelle.wire import descriptor, rendezvous
@@ -55,7 +55,7 @@ class Middle:
 
     def ask(self, *offers: Description) -> asyncio.Task[RendezvousReply]:
         key = SEAL_KEY.public_key().public_bytes_raw()
-        carrier = method(self.disguise, self.way, self.broker.url)
+        carrier = method_for(self.way, self.broker.url, self.disguise)
         work = ask(carrier, key, offers or (OFFER,), exit_id=None, avoid=(), lanes=3)
         return asyncio.get_running_loop().create_task(work)
 
@@ -142,7 +142,7 @@ async def test_a_request_goes_through_and_the_middleman_learns_nothing(
 async def test_the_descriptor_comes_too(kind: str, certificate: Certificate) -> None:
     """Where the broker's name is blocked, the very first step must not need it."""
     async with middle(kind, certificate) as made:
-        carrier = method(made.disguise, made.way, made.broker.url)
+        carrier = method_for(made.way, made.broker.url, made.disguise)
         document = await carrier.document()
         public = OPERATOR_KEY.public_key().public_bytes_raw()
         found = descriptor.verify(document, public, now_s=NOW)
@@ -151,9 +151,9 @@ async def test_the_descriptor_comes_too(kind: str, certificate: Certificate) -> 
 
 @both
 async def test_one_connection_serves_all_requests(kind: str, certificate: Certificate) -> None:
-    """Also those at the same time: one ClientHello, with the front's name in it."""
+    """Requests at the same time share one connection, with the front's name in its ClientHello."""
     async with middle(kind, certificate) as made:
-        carrier = method(made.disguise, made.way, made.broker.url)
+        carrier = method_for(made.way, made.broker.url, made.disguise)
         await carrier.document()
         async with asyncio.TaskGroup() as group:
             for _ in range(3):
@@ -174,7 +174,7 @@ async def test_the_client_hello_is_a_browsers(certificate: Certificate) -> None:
     Python's own has none of the first and last, so the test can tell them apart.
     """
     async with middle("fronted", certificate) as made:
-        await method(made.disguise, made.way, made.broker.url).document()
+        await method_for(made.way, made.broker.url, made.disguise).document()
         context = ssl.create_default_context(cafile=certificate.pem)
         async with aiohttp.ClientSession() as http:
             url = f"https://localhost:{made.man.port}/"
@@ -237,9 +237,9 @@ async def test_a_page_without_a_message_is_told(certificate: Certificate) -> Non
 
 
 async def test_a_request_too_long_for_a_url_is_told(certificate: Certificate) -> None:
-    """Nothing is sent that caches would cut."""
+    """A request too long for a URL is not sent, because caches would cut it."""
     async with middle("amp", certificate) as made:
-        carrier = method(made.disguise, made.way, made.broker.url)
+        carrier = method_for(made.way, made.broker.url, made.disguise)
         with pytest.raises(BrokerSilent, match="too long"):
             await carrier.exchange(bytes(limits.TEXT_SEALED_BYTES + 1))
         assert made.man.requests == 0

@@ -31,7 +31,7 @@ def test_offers_take_turns_with_a_random_pair() -> None:
 
 
 def test_one_server_or_none_will_do() -> None:
-    """A network names as many as it has."""
+    """A network with one STUN server, or none, does with what it has."""
     assert pair(NatProbe(lambda: MANY[:1], Watch())) == {MANY[0]}
     assert pair(NatProbe(tuple, Watch())) == set()
 
@@ -52,7 +52,7 @@ async def test_the_class_is_found_and_told() -> None:
 
 
 async def test_a_later_probe_sees_another_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Servers that answered no more: a phone that joined a network without UDP."""
+    """Servers that answer no more mean another network, as when a phone joins one without UDP."""
     monkeypatch.setattr(nat_probe, "FRESH_S", 0.0)
     ports = free_udp_ports(2)
     watch = Watch()

@@ -89,7 +89,7 @@ async def test_every_failure_has_its_reply(scene: Scene, failure: Failure) -> No
 
 @pytest.mark.parametrize("nonsense", [b"\x04\x01", b"\x16\x03\x01", b"GET /\r\n\r\n", b"\x05\x00"])
 async def test_what_is_no_request_is_closed(scene: Scene, nonsense: bytes) -> None:
-    """No stream is opened for it."""
+    """A request that cannot be served opens no stream."""
     reader, writer = await scene.connect()
     writer.write(nonsense)
     async with asyncio.timeout(5):
@@ -146,7 +146,7 @@ async def test_close_breaks_off_and_frees_the_port(scene: Scene) -> None:
 
 
 async def test_taken_port_is_told(scene: Scene) -> None:
-    """LocalError names the port and what to do."""
+    """The LocalError for a taken port names the port and says what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(LocalError, match=f"Port {port}"):

@@ -89,14 +89,14 @@ async def test_reply_is_opened() -> None:
     ],
 )
 async def test_anything_else_is_a_silent_broker(handler: Handler) -> None:
-    """Garbage, refusals, redirects and too long answers are all "try again"."""
+    """Garbage, refusals, redirects and answers that are too long all count as a silent broker."""
     async with scene(handler) as made:
         with pytest.raises(BrokerSilent):
             await made.ask()
 
 
 async def test_broker_that_does_not_answer_in_time() -> None:
-    """The exchange has a deadline."""
+    """An exchange with a broker has a deadline."""
 
     async def hang(_request: web.Request) -> web.Response:
         await asyncio.Event().wait()

@@ -9,7 +9,7 @@ from passerelle.client.retry import RetryPolicy
 FIRST_S = (1.0, 8.0)
 SPARE_S = (10.0, 80.0)
 CERTAIN = 1.0
-"""The chance of which a pause comes out as its ceiling."""
+"""The chance for which a pause is as long as it may be."""
 
 
 class Clock:
@@ -38,36 +38,36 @@ def clock() -> Clock:
 
 
 def test_the_first_request_is_due_at_once(clock: Clock) -> None:
-    """Nothing has failed yet."""
+    """A client that starts does not wait."""
     assert clock.wait_s() == 0
 
 
 def test_a_request_that_found_everybody_is_followed_by_no_pause(clock: Clock) -> None:
-    """More are missing than one request may ask for: the next one is due."""
+    """A client that misses more than one request may ask for makes the next one at once."""
     assert clock.request(found_all=True) == 0
     assert clock.wait_s() == 0
 
 
 def test_without_a_link_the_pauses_are_short_and_double(clock: Clock) -> None:
-    """Up to their longest."""
+    """The short pauses double up to the longest of them."""
     assert [clock.request() for _ in range(5)] == [1, 2, 4, 8, 8]
 
 
 def test_for_spares_the_pauses_are_long_and_double(clock: Clock) -> None:
-    """They count on their own."""
+    """The long pauses double on their own, whatever the short ones are at."""
     clock.request()
     assert [clock.request(spare=True) for _ in range(5)] == [10, 20, 40, 80, 80]
     assert clock.request() == 2
 
 
 def test_chance_shortens_a_pause_to_a_quarter_at_most(clock: Clock) -> None:
-    """Clients that lost their volunteers together do not come back together, nor at once."""
+    """Clients that lost their volunteers together neither come back together nor at once."""
     ended = clock.policy.request_ended
     assert ended(found_all=False, only_spares=False, now=clock.now, chance=0.0) == 0.25
 
 
 def test_a_pause_runs_out(clock: Clock) -> None:
-    """What is left of it becomes less, whatever is asked in between."""
+    """Asking how long to wait does not change what is left of a pause."""
     clock.request()
     assert clock.wait_s() == 1
     clock.now += 0.75
@@ -79,13 +79,13 @@ def test_a_pause_runs_out(clock: Clock) -> None:
 
 
 def test_a_broker_may_ask_for_a_longer_pause(clock: Clock) -> None:
-    """A shorter one does not count."""
+    """The broker's wish counts where it is longer than the client's own pause."""
     assert clock.request(least_s=5) == clock.wait_s() == 5
     assert clock.request(least_s=0.5) == 2
 
 
 def test_a_first_link_makes_the_next_pauses_short_again(clock: Clock) -> None:
-    """And leaves the present one as it is: only spares are missing now."""
+    """The pause that is under way stays, because only spares are missing now."""
     for _ in range(4):
         clock.request()
     clock.links(linked=True)
@@ -94,7 +94,7 @@ def test_a_first_link_makes_the_next_pauses_short_again(clock: Clock) -> None:
 
 
 def test_the_loss_of_the_last_link_ends_a_pause(clock: Clock) -> None:
-    """Applications wait: the client asks at once, and then with short pauses."""
+    """The client asks at once, because applications wait, and then with short pauses."""
     clock.links(linked=True)
     assert clock.request(spare=True) == 10
     clock.now += 1
@@ -117,7 +117,7 @@ def test_without_a_link_before_there_is_none_to_lose(clock: Clock) -> None:
 
 
 def test_a_link_that_could_not_be_made_is_followed_by_a_pause(clock: Clock) -> None:
-    """Once, though several failed: volunteers who answer and fail do not make it ask on and on."""
+    """Several links that fail together are followed by one pause."""
     clock.request(found_all=True)
     clock.policy.link_failed()
     clock.policy.link_failed()
@@ -127,7 +127,7 @@ def test_a_link_that_could_not_be_made_is_followed_by_a_pause(clock: Clock) -> N
 
 
 def test_the_pause_after_a_failed_link_comes_after_any_other(clock: Clock) -> None:
-    """And is as long as what is missing then says."""
+    """The second pause begins when the first is over, and its kind is decided then."""
     clock.request()
     clock.policy.link_failed()
     assert clock.wait_s() == 1
@@ -138,7 +138,7 @@ def test_the_pause_after_a_failed_link_comes_after_any_other(clock: Clock) -> No
 
 
 def test_after_starting_over_the_next_request_is_due(clock: Clock) -> None:
-    """With short pauses after it: what failed before says nothing about it."""
+    """The pause ends, and the next pauses are short again."""
     for _ in range(3):
         clock.request()
     clock.policy.start_over(clock.now)

@@ -133,7 +133,7 @@ async def socks_reply(client: Client, target: str) -> int:
 
 
 async def test_without_a_volunteer_the_application_is_told_after_patience() -> None:
-    """503 and a page that says so; SOCKS general failure; the client goes on asking."""
+    """The answer is 503 with a page that says so, or SOCKS general failure; the client asks on."""
     async with network() as net, site() as url:
         client, watch = await net.client(patience_s=0.1)
         await watch.until(NoVolunteer)

@@ -42,7 +42,7 @@ class Scene:
         self.changes += 1
 
     def link_failed(self, link: ClientLink, error: LinkLost) -> None:
-        """As the supervisor does."""
+        """Do as the supervisor does."""
         if link.session.exit_seems_gone:
             self.sessions.exit_seems_gone()
 
@@ -76,7 +76,7 @@ async def turn() -> None:
 
 
 async def test_a_session_that_ends_is_followed_by_a_new_one(scene: Scene) -> None:
-    """With another id, so that nothing of the old one is resumed."""
+    """The new session has another id, so that nothing of the old one is resumed."""
     lost = scene.present
     lost.tunnel.close()
     assert scene.present is not lost
@@ -87,7 +87,7 @@ async def test_a_session_that_ends_is_followed_by_a_new_one(scene: Scene) -> Non
 
 
 async def test_a_session_that_leaves_lets_its_streams_finish(scene: Scene) -> None:
-    """It stays until it ends by itself; its exit is not asked for meanwhile."""
+    """The old session stays until it ends by itself, and its exit is not asked for meanwhile."""
     old = scene.at("exit1")
     stream = old.tunnel.open(HOST, 80)
     old.tunnel_leaving()
@@ -104,7 +104,7 @@ async def test_a_session_that_leaves_lets_its_streams_finish(scene: Scene) -> No
 
 
 async def test_a_session_that_leaves_without_streams_ends(scene: Scene) -> None:
-    """In the next turn: its tunnel is still at work when it says so."""
+    """The session ends in the next turn of the loop, because its tunnel is still at work before."""
     old = scene.at("exit1")
     old.tunnel_leaving()
     assert not old.tunnel.ended
@@ -115,7 +115,7 @@ async def test_a_session_that_leaves_without_streams_ends(scene: Scene) -> None:
 
 
 async def test_an_old_session_cannot_leave_again(scene: Scene) -> None:
-    """Its exit may say so over another link."""
+    """A second DRAIN of the same exit changes nothing."""
     old = scene.at("exit1")
     old.tunnel.open(HOST, 80)
     old.tunnel_leaving()
@@ -125,7 +125,7 @@ async def test_an_old_session_cannot_leave_again(scene: Scene) -> None:
 
 
 async def test_a_session_that_no_exit_has_seen_moves(scene: Scene) -> None:
-    """With its streams: what was to be sent goes to the next exit."""
+    """The session keeps its streams, and what they wrote goes to the next exit."""
     session = scene.at("exit1", welcomed=False)
     stream = session.tunnel.open(HOST, 80)
     scene.sessions.exit_seems_gone()
@@ -138,7 +138,7 @@ async def test_a_session_that_no_exit_has_seen_moves(scene: Scene) -> None:
 
 @pytest.mark.parametrize("seen", ["welcomed", "unanswered"])
 async def test_a_session_that_an_exit_may_have_seen_ends(scene: Scene, seen: str) -> None:
-    """The exit may have connected its streams: a second one must not do so again."""
+    """The exit may have connected the streams, and a second exit must not do so again."""
     session = scene.at("exit1", welcomed=False)
     setattr(session, seen, True)
     stream = session.tunnel.open(HOST, 80)
@@ -150,7 +150,7 @@ async def test_a_session_that_an_exit_may_have_seen_ends(scene: Scene, seen: str
 
 
 async def test_a_session_moves_only_when_no_link_to_its_exit_is_being_made(scene: Scene) -> None:
-    """It must not begin at two exits; meanwhile more links to the old one would be in vain."""
+    """The session must not begin at two exits, so it waits until the last link has failed."""
     silent = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -175,7 +175,7 @@ async def test_a_session_moves_only_when_no_link_to_its_exit_is_being_made(scene
 
 
 async def test_the_only_exit_is_not_given_up(scene: Scene) -> None:
-    """There is nowhere to go."""
+    """A session stays at its exit where the network has no other."""
     scene.exit_count = 1
     session = scene.at("exit1")
     scene.sessions.exit_seems_gone()
@@ -186,7 +186,7 @@ async def test_the_only_exit_is_not_given_up(scene: Scene) -> None:
 
 
 async def test_who_waits_for_a_link_waits_for_the_next_session(scene: Scene) -> None:
-    """A session that ends before it has a link takes nobody with it."""
+    """A session that ends before it has a link does not fail those who wait for one."""
     async with TaskSet("test") as tasks:
         waiting = tasks.start(scene.sessions.linked_tunnel(), "waiting")
         scene.present.tunnel.close()
@@ -195,7 +195,7 @@ async def test_who_waits_for_a_link_waits_for_the_next_session(scene: Scene) -> 
 
 
 async def test_after_close_no_session_begins(scene: Scene) -> None:
-    """All are over, those that leave included. A second time nothing happens."""
+    """All sessions are over, those that leave included, and a second `close` does nothing."""
     old = scene.at("exit1")
     old.tunnel.open(HOST, 80)
     old.tunnel_leaving()

@@ -26,7 +26,7 @@ from passerelle.io.tunnel.stream import TunnelStream
 from passerelle.wire import control
 from tests.client.gateway import gateway, udp_sockets
 from tests.network import EXIT_ID, HOST, SPARE_ID, Network, Watch, impostor, network
-from tests.volunteer import Volunteer
+from tests.volunteer import Channel, Volunteer
 
 LONG_S = (60.0, 60.0)
 """A pause of at least a quarter of this does not end within a test's patience."""
@@ -93,7 +93,7 @@ async def echo() -> AsyncIterator[int]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what nobody tells."""
+    """Wait for something that nothing announces."""
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110  (nothing to wait for)
             await asyncio.sleep(0.002)
@@ -101,6 +101,15 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def table(net: Network, exit_id: str | None) -> SessionTable:
     return (net.exit if exit_id == EXIT_ID else net.spare)._sessions
+
+
+class Taciturn(Volunteer):
+    """Relays, and does not answer when it is asked for a lane."""
+
+    lanes_asked = 0
+
+    async def _lane(self, parent: Channel, exit_id: str, lane: control.Lane) -> None:
+        self.lanes_asked += 1
 
 
 async def leave(volunteer: Volunteer) -> None:
@@ -112,7 +121,7 @@ async def leave(volunteer: Volunteer) -> None:
 
 
 async def test_a_lost_link_is_replaced() -> None:
-    """By one of the same session, whose streams go on."""
+    """The new link joins the same session, whose streams go on."""
     async with network() as net, echo() as port:
         first = await net.volunteer()
         async with supervised(net) as made:
@@ -141,7 +150,7 @@ async def test_a_link_that_will_end_is_replaced_before_it_does() -> None:
 
 
 async def test_as_many_volunteers_are_found_as_links_are_wanted() -> None:
-    """And nobody is asked for when they are there."""
+    """One request finds three volunteers, and no other follows it."""
     async with network() as net:
         for _ in range(3):
             await net.volunteer()
@@ -164,7 +173,7 @@ async def test_more_links_than_one_request_may_ask_for() -> None:
 
 
 async def test_lanes_make_up_for_missing_volunteers() -> None:
-    """While the client waits to ask for more, the one that is there carries them all."""
+    """While the client waits to ask again, the volunteer that is there carries all links."""
     async with network() as net:
         volunteer = await net.volunteer(lanes=3)
         async with supervised(net, links=3, lane_rtt_s=0.0, spare_retry_s=LONG_S) as made:
@@ -174,7 +183,7 @@ async def test_lanes_make_up_for_missing_volunteers() -> None:
 
 
 async def test_the_unrelayed_path_is_used_when_nobody_is_there() -> None:
-    """Where the network allows it; a volunteer that comes later is used beside it."""
+    """A WebSocket to the exit carries the session, and later a volunteer does so beside it."""
     async with (
         network(direct=True) as net,
         echo() as port,
@@ -192,7 +201,7 @@ async def test_the_unrelayed_path_is_used_when_nobody_is_there() -> None:
 
 
 async def test_a_first_link_is_asked_for_with_short_pauses_and_a_spare_with_long_ones() -> None:
-    """The notice that no broker answers tells the pause that follows."""
+    """The pause is read from the notice that no broker answers."""
     pauses: dict[str, Any] = {"retry_s": (0.01, 0.02), "spare_retry_s": (0.4, 0.4)}
     async with network() as net, gateway(net) as front:
         front.is_shut = True
@@ -212,7 +221,7 @@ async def test_a_first_link_is_asked_for_with_short_pauses_and_a_spare_with_long
 
 
 async def test_a_pause_ends_when_the_last_link_is_lost() -> None:
-    """A spare was missing and not to be asked for yet; then an application has no link at all."""
+    """Only a spare was missing, and was not to be asked for yet, when the first link was lost."""
     async with network() as net, echo() as port:
         first = await net.volunteer()
         async with supervised(net, links=2, spare_retry_s=LONG_S) as made:
@@ -221,14 +230,41 @@ async def test_a_pause_ends_when_the_last_link_is_lost() -> None:
             await until(
                 lambda: made.supervisor._retry._pause_ends > asyncio.get_running_loop().time()
             )
-            await leave(first)
             await net.volunteer()
+            await leave(first)
             await made.link_up(2)
             assert await echoed(stream) == b"hello"
 
 
+async def test_refused_lanes_do_not_hold_up_the_search_for_another_volunteer() -> None:
+    """A refused lane brings no pause, though a link that a volunteer fails to make does."""
+    async with network() as net:
+        first = await net.volunteer(lanes=0)
+        pauses = {"retry_s": LONG_S, "spare_retry_s": LONG_S}
+        async with supervised(net, links=2, lane_rtt_s=0.0, **pauses) as made:
+            await made.watch.until(LinkDown)
+            await net.volunteer()
+            await leave(first)
+            await made.link_up(2)
+
+
+async def test_lanes_that_nobody_can_answer_do_not_hold_up_the_search_either() -> None:
+    """A lane is given up with the link over which it was asked for, so nothing is being made."""
+    async with network() as net:
+        first = Taciturn(net.url, net.exit_urls)
+        pauses = {"retry_s": (0.01, 0.02), "spare_retry_s": LONG_S}
+        async with first, supervised(net, links=2, lane_rtt_s=0.0, **pauses) as made:
+            await made.link_up(1)
+            await until(lambda: first.lanes_asked > 0)
+            await net.volunteer()
+            await first.channels[0].close()
+            await made.link_up(2)
+            reasons = [n.reason for n in made.watch.notices if isinstance(n, LinkDown)]
+            assert any("before it answered for a lane" in reason for reason in reasons)
+
+
 async def test_volunteers_that_answer_and_fail_are_asked_for_with_pauses() -> None:
-    """Their offers all found somebody, and yet the next request is not made at once."""
+    """Every offer found a volunteer, and yet the next request is not made at once."""
     loop = asyncio.get_running_loop()
     async with network(**impostor()) as net:
         await net.volunteer()
@@ -241,7 +277,7 @@ async def test_volunteers_that_answer_and_fail_are_asked_for_with_pauses() -> No
 
 
 async def test_without_a_volunteer_a_stream_is_waited_for_and_then_fails() -> None:
-    """For `patience_s`; so does a flow, and the question whether there are flows."""
+    """Opening a stream or a flow, and asking for flows, fails after `patience_s`."""
     async with network() as net, supervised(net, patience_s=0.02) as made:
         for waiting in (
             made.supervisor.open(HOST, 80),
@@ -254,7 +290,7 @@ async def test_without_a_volunteer_a_stream_is_waited_for_and_then_fails() -> No
 
 
 async def test_a_stream_that_waits_goes_on_with_the_first_link() -> None:
-    """It need not be asked for again."""
+    """A stream that is asked for before there is a link opens as soon as there is one."""
     async with (
         network() as net,
         echo() as port,
@@ -271,7 +307,7 @@ async def test_a_stream_that_waits_goes_on_with_the_first_link() -> None:
 
 
 async def test_a_lost_session_is_followed_by_a_new_one() -> None:
-    """Its streams fail; the next ones find the new session linked."""
+    """The lost session's streams fail, and the next stream opens in the new session."""
     async with network() as net, echo() as port:
         await net.volunteer()
         async with supervised(net) as made:
@@ -308,7 +344,7 @@ async def test_a_leaving_exit_is_left_while_its_streams_finish() -> None:
 
 
 async def test_a_leaving_exit_without_streams_is_left_at_once() -> None:
-    """Its session ends there too."""
+    """A session without streams ends at both ends when its exit goes away."""
     async with network(spare=True) as net:
         await net.volunteer()
         async with supervised(net) as made, TaskSet("test") as tasks:
@@ -322,7 +358,7 @@ async def test_a_leaving_exit_without_streams_is_left_at_once() -> None:
 
 
 async def test_volunteers_that_vanish_together_mean_that_the_exit_is_gone() -> None:
-    """They did not all leave in the same moment: the client goes to another exit."""
+    """The client goes to another exit, because volunteers do not all leave in the same moment."""
     async with network(spare=True) as net, echo() as port:
         volunteers = [await net.volunteer() for _ in range(2)]
         async with supervised(net, links=2) as made:
@@ -339,7 +375,7 @@ async def test_volunteers_that_vanish_together_mean_that_the_exit_is_gone() -> N
 
 
 async def test_close_ends_everything() -> None:
-    """No task is left here, no session at the exit, no link at a volunteer; streams fail."""
+    """No task is left, no session at the exit and no link at a volunteer; streams have failed."""
     async with network() as net, echo() as port:
         before = asyncio.all_tasks()
         volunteer = await net.volunteer(lanes=1)
@@ -360,7 +396,7 @@ async def test_close_ends_everything() -> None:
 
 
 async def test_close_while_a_request_is_under_way() -> None:
-    """What was gathered for it is given up: no socket stays open."""
+    """The sockets of offers that nobody has answered yet are closed."""
     before = udp_sockets()
     async with network() as net, gateway(net) as front:
         async with supervised(net, links=3, network=front.document):

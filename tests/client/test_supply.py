@@ -51,7 +51,7 @@ class Scene:
         return self.sessions.present
 
     def links_changed(self) -> None:
-        """Nobody counts them here."""
+        """Do nothing: these tests look at the pool."""
 
     def link_failed(self, link: ClientLink, error: LinkLost) -> None:
         self.supply.link_failed(link, error)
@@ -64,7 +64,7 @@ class Scene:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait for what nobody tells."""
+    """Wait for something that nothing announces."""
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110  (nothing to wait for)
             await asyncio.sleep(0.002)
@@ -97,7 +97,7 @@ class Deserter(Relay):
 
 
 async def test_a_link_is_made_through_each_volunteer_that_is_found() -> None:
-    """The first request leaves the exit to the broker, later ones name the session's."""
+    """The first request leaves the exit to the broker, and later ones name the session's exit."""
     async with network() as net, scene(net) as made:
         for _ in range(2):
             await net.volunteer()
@@ -111,7 +111,7 @@ async def test_a_link_is_made_through_each_volunteer_that_is_found() -> None:
 
 
 async def test_volunteers_with_links_are_not_asked_for_again() -> None:
-    """Another link through the same one is a lane, and agreed without the broker."""
+    """Another link through the same volunteer is a lane, which needs no broker."""
     async with network() as net, scene(net) as made:
         await net.volunteer()
         assert await made.request() == 1
@@ -123,7 +123,7 @@ async def test_volunteers_with_links_are_not_asked_for_again() -> None:
 
 
 async def test_offers_that_nobody_answered_are_closed() -> None:
-    """Each holds sockets."""
+    """An offer that no volunteer took does not keep its sockets."""
     before = udp_sockets()
     async with network() as net, scene(net) as made:
         assert await made.request(2) == 0
@@ -131,7 +131,7 @@ async def test_offers_that_nobody_answered_are_closed() -> None:
 
 
 async def test_a_silent_broker_is_told_and_the_offers_are_closed() -> None:
-    """The supervisor waits and asks again."""
+    """A request that no broker answers raises BrokerSilent and does not keep its sockets."""
     before = udp_sockets()
     async with network() as net, scene(net) as made:
         made.front.is_shut = True
@@ -159,7 +159,7 @@ async def test_an_answer_that_comes_too_late_for_its_exit_is_not_used(
 
 
 async def test_a_volunteer_to_whom_no_link_could_be_made_is_avoided_and_told_once() -> None:
-    """When nobody else is there, it is better than nobody."""
+    """The volunteer is asked for again when nobody else was found."""
     async with network() as net, scene(net) as made:
         await net.volunteer(relay=Deserter)
         assert await made.request() == 1
@@ -175,7 +175,7 @@ async def test_a_volunteer_to_whom_no_link_could_be_made_is_avoided_and_told_onc
 
 
 async def test_a_volunteer_whose_link_ended_is_avoided_and_not_told() -> None:
-    """It carried a link as long as it was there."""
+    """A volunteer that carried a link until it left is not reported to the broker."""
     async with network() as net, scene(net) as made:
         volunteer = await net.volunteer()
         assert await made.request() == 1
@@ -189,7 +189,7 @@ async def test_a_volunteer_whose_link_ended_is_avoided_and_not_told() -> None:
 
 
 async def test_a_volunteer_is_not_blamed_for_its_exit() -> None:
-    """REFUSED came all the way from there."""
+    """A volunteer that carried an exit's REFUSED is neither avoided nor reported."""
     async with network(sessions=0) as net, scene(net) as made:
         await net.volunteer()
         assert await made.request() == 1
@@ -206,7 +206,7 @@ async def test_a_volunteer_is_not_blamed_for_its_exit() -> None:
 
 
 async def test_lanes_are_as_many_as_links_are_missing_and_tickets_are_there() -> None:
-    """A ticket opens one lane."""
+    """Two lane tickets open two lanes, though four links are missing."""
     async with network() as net, scene(net, links=5, lanes=3, lane_rtt_s=0.0) as made:
         volunteer = await net.volunteer(lanes=4)
         assert await made.request() == 1
@@ -218,6 +218,7 @@ async def test_lanes_are_as_many_as_links_are_missing_and_tickets_are_there() ->
 
 
 async def test_no_lane_where_nothing_is_missing() -> None:
+    """Lanes are added until there are as many links as wanted."""
     async with network() as net, scene(net, links=2, lanes=4, lane_rtt_s=0.0) as made:
         volunteer = await net.volunteer(lanes=4)
         await made.request()
@@ -228,7 +229,7 @@ async def test_no_lane_where_nothing_is_missing() -> None:
 
 
 async def test_no_lane_through_a_volunteer_that_is_near() -> None:
-    """One DataChannel is as fast as a browser gets there."""
+    """On a short round trip, one DataChannel is as fast as a browser gets."""
     async with network() as net, scene(net, links=4, lane_rtt_s=60.0) as made:
         await net.volunteer(lanes=4)
         await made.request()
@@ -237,7 +238,7 @@ async def test_no_lane_through_a_volunteer_that_is_near() -> None:
 
 
 async def test_lanes_leave_the_session_within_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Links that are being made count."""
+    """Links that are being made count against `LINKS_PER_SESSION`."""
     monkeypatch.setattr(limits, "LINKS_PER_SESSION", 2)
     async with network() as net, scene(net, links=4, lane_rtt_s=0.0) as made:
         await net.volunteer(lanes=4)
@@ -251,7 +252,7 @@ async def test_lanes_leave_the_session_within_its_limit(monkeypatch: pytest.Monk
 
 
 async def test_the_exit_is_reached_without_a_volunteer_where_nobody_is_found() -> None:
-    """After a while, over a WebSocket of the client's own."""
+    """The client opens a WebSocket to the exit after `direct_delay_s`."""
     async with network(direct=True) as net, scene(net, direct=True, direct_delay_s=0.02) as made:
         assert await made.request() == 0
         link = await made.watch.until(LinkUp)
@@ -261,13 +262,14 @@ async def test_the_exit_is_reached_without_a_volunteer_where_nobody_is_found() -
 
 
 async def test_no_unrelayed_link_where_the_network_does_not_allow_it() -> None:
+    """A descriptor that does not say `direct` keeps the client from going to the exit itself."""
     async with network() as net, scene(net, direct_delay_s=0.0) as made:
         assert await made.request() == 0
         assert len(made.supply._tasks) == 0
 
 
 async def test_an_unrelayed_link_is_not_needed_once_a_volunteer_is_there() -> None:
-    """It was about to be tried, and only the volunteer's link came."""
+    """A link through a volunteer that is up in time keeps the unrelayed one from being tried."""
     async with network(direct=True) as net, scene(net, direct=True, direct_delay_s=0.3) as made:
         await net.volunteer()
         assert await made.request() == 1
@@ -279,7 +281,7 @@ async def test_an_unrelayed_link_is_not_needed_once_a_volunteer_is_there() -> No
 
 @pytest.mark.parametrize("ended", [True, False])
 async def test_no_unrelayed_link_for_a_session_that_ended_or_moved(ended: bool) -> None:
-    """The ticket was for another one, or for another exit."""
+    """The ticket was for a session that is over, or for an exit that was left."""
     async with network(direct=True) as net, scene(net, direct=True, direct_delay_s=0.3) as made:
         assert await made.request() == 0
         session = made.session
@@ -292,7 +294,7 @@ async def test_no_unrelayed_link_for_a_session_that_ended_or_moved(ended: bool) 
 
 
 async def test_close_gives_up_an_unrelayed_link_that_is_to_come() -> None:
-    """A second time nothing happens."""
+    """After `close` no link is started, and a second `close` does nothing."""
     async with network(direct=True) as net, scene(net, direct=True, direct_delay_s=60) as made:
         assert await made.request() == 0
         await made.supply.close()

@@ -22,14 +22,14 @@ ELSEWHERE = ("--exit-url", "https://exit.example")
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network's keys."""
+    """A folder with a network's keys."""
     folder = tmp_path_factory.mktemp("keys")
     Keyring.open(folder)
     return folder
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    """Run the command in this process: exit code, stdout, stderr."""
+    """Run the command in this process; return exit code, stdout, stderr."""
     with pytest.raises(SystemExit) as end:
         cli.main(["embed", *words])
     out, err = capsys.readouterr()
@@ -37,7 +37,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
 
 
 def test_a_tag_from_a_networks_keys(capsys: pytest.CaptureFixture[str], state: Path) -> None:
-    """The tag alone goes to standard output; what to do with it, to the other."""
+    """Standard output holds the tag alone; standard error says what to do with it."""
     words = ("--state", str(state), "--url", "https://broker.example/", *ELSEWHERE)
     code, out, err = run(capsys, *words, "--layout", "floating", "--theme", "dark", "--lang", "fa")
     script = widget_script(BUILT_WIDGET)
@@ -97,7 +97,7 @@ def test_which_network_must_be_said(capsys: pytest.CaptureFixture[str], words: l
 def test_a_choice_that_is_none(
     capsys: pytest.CaptureFixture[str], state: Path, words: list[str], sentence: str
 ) -> None:
-    """The sentence says what would be one."""
+    """The sentence gives an example of a usable value."""
     given = ("--state", str(state), "--url", "https://broker.example")
     code, out, err = run(capsys, *given, *words)
     assert (code, out) == (2, "")
@@ -107,7 +107,7 @@ def test_a_choice_that_is_none(
 def test_a_folder_without_keys_gets_none(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Nothing is made there: a mistyped folder is not a new network."""
+    """No keys are made in a mistyped folder: it is not a new network."""
     code, _, err = run(capsys, "--state", str(tmp_path), "--url", "https://broker.example")
     assert code == 2
     assert "passerelle serve --state" in err
@@ -131,7 +131,7 @@ async def test_a_broker_that_cannot_be_reached() -> None:
     ],
 )
 async def test_a_server_that_is_no_broker(status: int, body: bytes, sentence: str) -> None:
-    """Whatever it answers, nothing of it is printed as a tag."""
+    """Nothing that such a server answers is printed as a tag."""
 
     async def answer(_request: web.Request) -> web.Response:
         return web.Response(status=status, body=body, headers={"Location": "/"})

@@ -33,7 +33,7 @@ STARTED = {"serve": "Invite", "exit": "exits serve"}
 async def workers(
     verb: str, state: Path, port: int, *words: str, **environment: str
 ) -> AsyncIterator[Program]:
-    """Two workers, the first on `port`, of `passerelle serve` or `passerelle exit`."""
+    """Run two workers of `passerelle serve` or `passerelle exit`, the first on `port`."""
     at = f"{HOST}:{port}"
     broker = free_port()
     serve = ("--url", f"http://{HOST}:{broker}", "--listen", f"{HOST}:{broker}")
@@ -82,7 +82,7 @@ async def test_behind_a_trusted_proxy_links_count_for_each_network(
 async def test_workers_reach_a_bus_with_a_password_that_no_command_line_shows(
     tmp_path: Path, verb: str
 ) -> None:
-    """Given to the parent by its environment, it is in no process's line."""
+    """No process has the address, which the parent got by its environment, in its line."""
     keys = Keyring.open(tmp_path)
     heard: set[str] = set()
     news = asyncio.Event()

@@ -45,7 +45,7 @@ def command(name: str) -> TyperCommand:
 def parsed(
     name: str, words: Sequence[str], environment: Mapping[str, str]
 ) -> tuple[ExitOptions, dict[str, Any]]:
-    """What a command is told by its line and environment: the table's options, and its own."""
+    """Return the table's options, and its own, that a command gets from line and environment."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv(BUS_VARIABLE, raising=False)
         for variable, value in environment.items():
@@ -57,7 +57,7 @@ def parsed(
 
 
 def told_worker(options: ExitOptions) -> tuple[ExitOptions, dict[str, Any]]:
-    """What worker 3 of `passerelle serve` is told if `serve` is told `options`."""
+    """Return what worker 3 of `passerelle serve` gets if `serve` is given `options`."""
     given, _ = parsed("serve", [*SERVE, *options.words()], options.environment())
     line = worker_line(Path("keys"), "127.0.0.1:81", given)(3)
     assert line[:4] == [sys.executable, "-m", "passerelle", "exit"]
@@ -72,7 +72,7 @@ def test_what_is_not_in_the_table_is_no_workers_business() -> None:
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_serve_and_exit_have_the_same_option(name: str) -> None:
-    """Its names, default, help and environment variable, and whether it may be repeated."""
+    """Names, default, help, environment variable and repetition of an option are equal in both."""
     serve, exit_ = (
         next(each for each in command(verb).params if each.name == name)
         for verb in ("serve", "exit")
@@ -85,14 +85,14 @@ def test_serve_and_exit_have_the_same_option(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_every_option_of_serve_reaches_its_workers(name: str) -> None:
-    """And `exit` takes it."""
+    """A worker's line and environment hold the option, and `exit` accepts it."""
     given = ExitOptions(**{name: getattr(EVERYTHING, name)})
     assert given != ExitOptions()
     assert told_worker(given)[0] == given
 
 
 def test_all_options_together_reach_the_workers() -> None:
-    """Beside what each worker is told of itself."""
+    """A worker gets all of them, and its own number."""
     options, own = told_worker(EVERYTHING)
     assert options == EVERYTHING
     assert (own["state"], own["listen"], own["worker"]) == (Path("keys"), "127.0.0.1:81", 3)
@@ -100,7 +100,7 @@ def test_all_options_together_reach_the_workers() -> None:
 
 
 def test_the_address_of_the_bus_is_in_no_command_line() -> None:
-    """It may hold a password."""
+    """Every user of a machine sees command lines, and the address may hold a password."""
     options = ExitOptions(bus=SECRET)
     assert options.environment() == {BUS_VARIABLE: SECRET}
     line = worker_line(Path("keys"), "127.0.0.1:81", options)(1)
@@ -108,7 +108,7 @@ def test_the_address_of_the_bus_is_in_no_command_line() -> None:
 
 
 def test_the_address_of_the_bus_may_come_by_the_environment() -> None:
-    """What is on the command line goes before it."""
+    """An address on the command line replaces that of the environment."""
     environment = {BUS_VARIABLE: SECRET}
     for verb, words in (("serve", SERVE), ("exit", ("--state", "keys"))):
         assert parsed(verb, words, environment)[0].bus == SECRET
@@ -118,7 +118,7 @@ def test_the_address_of_the_bus_may_come_by_the_environment() -> None:
 
 @pytest.fixture
 def root_level() -> Iterator[None]:
-    """The root logger's level is what it was, afterwards."""
+    """Restore the root logger's level after the test."""
     before = logging.getLogger().level
     yield
     logging.getLogger().setLevel(before)
@@ -126,7 +126,7 @@ def root_level() -> Iterator[None]:
 
 @pytest.mark.usefixtures("root_level")
 def test_workers_log_as_much_as_their_parent() -> None:
-    """With --debug they do, too; it stands in front of the command's name."""
+    """Workers get --debug, in front of the command's name, if their parent logs everything."""
     for level, words in ((logging.DEBUG, ["--debug", "exit"]), (logging.INFO, ["exit"])):
         logging.getLogger().setLevel(level)
         line = worker_line(Path("keys"), "127.0.0.1:81", ExitOptions())(1)
@@ -144,7 +144,7 @@ def test_workers_log_as_much_as_their_parent() -> None:
     ],
 )
 def test_options_that_cannot_be_used(options: ExitOptions, sentence: str) -> None:
-    """One sentence that names the option."""
+    """The error is one sentence that names the option."""
 
     def use() -> None:
         options.settings()

@@ -31,7 +31,7 @@ from tests.rig.program import PASSERELLE, Program
     ],
 )
 def test_options(options: tuple[str, str | None, list[str]], settings: StunSettings) -> None:
-    """Two ports always, two addresses where they are given."""
+    """A server has two ports always, and two addresses if they are given."""
     assert parse(*options) == settings
 
 
@@ -47,13 +47,13 @@ def test_options(options: tuple[str, str | None, list[str]], settings: StunSetti
     ],
 )
 def test_bad_options_are_told(options: tuple[str, str | None, list[str]], sentence: str) -> None:
-    """What is wrong, and what to do."""
+    """The error says what is wrong, and what to do."""
     with pytest.raises(ConfigError, match=sentence):
         parse(*options)
 
 
 async def test_the_program_answers_and_says_nothing_of_it() -> None:
-    """Two addresses, a client without NAT; afterwards no address is in the output."""
+    """A client without NAT gets its answers from two addresses; the output holds no address."""
     one, two = free_udp_ports(2)
     command = ("stun", "--listen", f"127.0.0.1:{one}", "--other", f"127.0.0.2:{two}")
     async with Program(*PASSERELLE, *command) as server:
@@ -65,7 +65,7 @@ async def test_the_program_answers_and_says_nothing_of_it() -> None:
 
 
 async def test_a_taken_port_is_told() -> None:
-    """In one sentence."""
+    """The error is one sentence."""
     one, two = free_udp_ports(2)
     command = ("stun", "--listen", f"127.0.0.1:{one}", "--other", f"127.0.0.1:{two}")
     async with Program(*PASSERELLE, *command) as server:

@@ -1,4 +1,4 @@
-"""Hostile clients with good tickets: through real link code, with HTTP/2 of their own."""
+"""Hostile clients with good tickets, who write HTTP/2 of their own over real links."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hyperframe.frame import ContinuationFrame, Frame, HeadersFrame, RstStreamFr
 
 from passerelle import limits
 from passerelle.core.quota import Quota
-from passerelle.errors import Failure, LinkCode, StreamFailed
+from passerelle.errors import Failure, LinkCode, LinkLost, StreamFailed
 from passerelle.exit.config import Lifetimes
 from passerelle.exit.handshake import ExitHandshake
 from passerelle.exit.sessions import SessionTable
@@ -38,7 +38,7 @@ SOON_S = 10.0
 
 
 class Attacker:
-    """One link and one session whose bytes it writes itself; it acknowledges what it gets."""
+    """A client with one link, which writes its session's bytes itself and sends ACKs."""
 
     def __init__(self, table: SessionTable) -> None:
         near, far = pipe()
@@ -66,7 +66,7 @@ class Attacker:
                     self.received = max(self.received, offset + len(payload))
                     link.send([Ack(self.received, 0, self.received)])
                 case Close(code):
-                    self.link_lost(link, LinkLostLike(code))
+                    self.link_lost(link, LinkLost(code, "closed"))
                 case Welcome() | Ack() | Pong() | Refused():
                     pass
                 case _:
@@ -83,14 +83,14 @@ class Attacker:
     def link_control(self, link: SecureLink, message: object) -> None:
         pass
 
-    def link_lost(self, link: SecureLink, error: object) -> None:
+    def link_lost(self, link: SecureLink, error: LinkLost) -> None:
         if not self.ended.done():
-            self.ended.set_result(error.code)  # type: ignore[attr-defined]
+            self.ended.set_result(error.code)
 
     # --- its doings
 
     async def say(self, data: bytes) -> None:
-        """Send bytes of the session, as fast as the exit takes them."""
+        """Send bytes of the session as fast as the exit takes them."""
         for start in range(0, len(data), CHUNK):
             if self.ended.done():
                 return
@@ -100,18 +100,13 @@ class Attacker:
             await asyncio.sleep(0)
 
     async def flush(self) -> None:
-        """Send what the HTTP/2 library has made."""
+        """Send the bytes that the HTTP/2 library has made."""
         await self.say(self.h2.data_to_send())
-
-
-class LinkLostLike:
-    def __init__(self, code: LinkCode) -> None:
-        self.code = code
 
 
 @asynccontextmanager
 async def attacked(**changes: object) -> AsyncIterator[tuple[Attacker, SessionTable]]:
-    """An exit with an attacker, and a well-behaved client that must not notice."""
+    """Yield an attacker that has joined an exit, and the exit's sessions."""
     table = SessionTable(exit_config(**changes))
     attacker = Attacker(table)
     async with asyncio.timeout(SOON_S):
@@ -125,7 +120,7 @@ async def attacked(**changes: object) -> AsyncIterator[tuple[Attacker, SessionTa
 
 
 async def works(table: SessionTable) -> None:
-    """Another client gets its page."""
+    """Assert that another client gets its page."""
 
     async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"page")
@@ -149,14 +144,14 @@ def connect(number: int, authority: str = f"{HOST}:1") -> HeadersFrame:
 
 
 def rapid_resets() -> Iterator[Frame]:
-    """CVE-2023-44487: each request is taken back at once."""
+    """Yield requests that are reset at once (CVE-2023-44487)."""
     for number in range(1, 40_000, 2):
         yield connect(number)
         yield RstStreamFrame(number, error_code=8)
 
 
 def continuations() -> Iterator[Frame]:
-    """CVE-2024-27316: headers that never end."""
+    """Yield headers that never end (CVE-2024-27316)."""
     first = connect(1)
     first.flags.discard("END_HEADERS")
     yield first
@@ -165,7 +160,7 @@ def continuations() -> Iterator[Frame]:
 
 
 def huge_headers() -> Iterator[Frame]:
-    """A header list of a megabyte, in one go."""
+    """Yield a header list of a megabyte."""
     first = connect(1)
     first.flags.discard("END_HEADERS")
     yield first
@@ -181,7 +176,7 @@ FLOODS = {each.__name__: each for each in (rapid_resets, continuations, huge_hea
 
 @pytest.mark.parametrize("name", FLOODS)
 async def test_floods_of_requests_end_their_session_only(name: str) -> None:
-    """Within bounds, and the exit goes on to serve others."""
+    """The attacker's session ends within bounds, and the exit serves others."""
     async with attacked() as (attacker, table):
         batch = b""
         for frame in FLOODS[name]():
@@ -198,7 +193,7 @@ async def test_floods_of_requests_end_their_session_only(name: str) -> None:
 
 
 async def test_settings_flood_ends_the_session() -> None:
-    """CVE-2019-9515."""
+    """A flood of SETTINGS (CVE-2019-9515) ends its session."""
     async with attacked() as (attacker, table):
         for _ in range(2 * limits.STREAM_CONTROL_BURST):
             attacker.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 70_000})
@@ -209,7 +204,7 @@ async def test_settings_flood_ends_the_session() -> None:
 
 
 async def test_ping_flood_ends_the_session() -> None:
-    """CVE-2019-9512."""
+    """A flood of PING (CVE-2019-9512) ends its session."""
     async with attacked() as (attacker, table):
         for _ in range(2 * limits.STREAM_CONTROL_BURST):
             attacker.h2.ping(b"12345678")
@@ -220,7 +215,7 @@ async def test_ping_flood_ends_the_session() -> None:
 
 
 async def test_a_window_of_one_byte_costs_a_byte_at_a_time() -> None:
-    """CVE-2019-9511: tiny windows make no work without end; the site is held back."""
+    """Tiny windows (CVE-2019-9511) make bounded work, and the site is held back."""
 
     async def pour(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
@@ -250,7 +245,7 @@ async def test_a_window_of_one_byte_costs_a_byte_at_a_time() -> None:
 
 
 async def test_a_thousand_destinations_are_capped_and_others_unhurt() -> None:
-    """In a few seconds: what the quota allows is dialled, the rest refused."""
+    """The destinations that the quota allows are dialled, and the others refused."""
     quota = Quota(new_streams_per_s=5, new_streams_burst=50)
     table = SessionTable(exit_config(quota=quota))
     client = Client(table)
@@ -276,7 +271,7 @@ async def test_a_thousand_destinations_are_capped_and_others_unhurt() -> None:
 
 
 async def test_who_asks_on_and_on_is_sent_away() -> None:
-    """A session that does not care about refusals ends; the ticket is not worth another start."""
+    """A session that goes on asking after refusals ends."""
     quota = Quota(new_streams_per_s=0.001, new_streams_burst=1)
     table = SessionTable(exit_config(quota=quota))
     client = Client(table)
@@ -292,7 +287,7 @@ async def test_who_asks_on_and_on_is_sent_away() -> None:
 
 
 async def test_idle_streams_and_sessions_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Slow loris behind CONNECT: what moves nothing is broken off, first streams, then sessions."""
+    """A stream on which nothing moves is broken off (slow loris), and then its session."""
     monkeypatch.setattr("passerelle.exit.sessions.SWEEP_S", 0.02)
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -315,7 +310,7 @@ async def test_idle_streams_and_sessions_end(monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_everything_ends_some_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Streams that move and sessions that are used have a longest time."""
+    """Streams that move and sessions in use end after their longest time."""
     monkeypatch.setattr("passerelle.exit.sessions.SWEEP_S", 0.02)
 
     async def drip(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -344,7 +339,7 @@ async def test_everything_ends_some_time(monkeypatch: pytest.MonkeyPatch) -> Non
 async def test_half_a_request_holds_nothing_but_its_session(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Slow loris inside HTTP/2: a request that never ends is an idle session."""
+    """A session with a request that never ends (slow loris) is an idle one."""
     monkeypatch.setattr("passerelle.exit.sessions.SWEEP_S", 0.02)
     async with attacked(lifetimes=Lifetimes(session_idle_s=0.3)) as (attacker, table):
         await attacker.say(connect(1).serialize()[:-3])

@@ -33,7 +33,7 @@ OTHER = "127.0.0.2"
 
 
 class Site:
-    """A UDP socket of the open web, which says everything again."""
+    """A UDP socket of the open web that echoes every datagram."""
 
     def __init__(self, host: str = HOST, port: int = 0) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -42,7 +42,7 @@ class Site:
         self.socket.bind((host, port))
         self.port = int(self.socket.getsockname()[1])
         self.visitor: tuple[Any, ...] = ()
-        """Who sent last."""
+        """Address of the last sender."""
         self.received: list[bytes] = []
         asyncio.get_running_loop().add_reader(self.socket, self._echo)
 
@@ -69,7 +69,7 @@ class World:
         return self.sites[-1]
 
     def open(self, host: str, port: int) -> tuple[TunnelStream, Flow]:
-        """Ask for a flow; the answer is not waited for."""
+        """Ask for a flow without waiting for the answer."""
         stream = self.client.tunnel.open_flow(host, port)
         return stream, Flow(stream)
 
@@ -83,7 +83,7 @@ class World:
         return caught.value.failure
 
     async def idle(self, *, left: int = 0) -> None:
-        """Wait until the exit has no flow, or so many."""
+        """Wait until the exit has `left` flows."""
         async with asyncio.timeout(5):
             while len(self.table.flows) != left:  # noqa: ASYNC110  (nothing to wait for)
                 await asyncio.sleep(0.001)
@@ -117,7 +117,7 @@ async def collect(flow: Flow, count: int) -> list[bytes]:
 
 
 async def test_datagrams_go_and_come_whole() -> None:
-    """Boundaries and sizes stay; what was sent before the answer arrives as well."""
+    """Datagrams keep their boundaries and sizes; those sent before the answer arrive too."""
     sizes = [0, 1, 1200, 1472, 9000, 65_507]
     async with world() as here:
         site = here.site()
@@ -129,7 +129,7 @@ async def test_datagrams_go_and_come_whole() -> None:
 
 
 async def test_two_flows_are_two_sockets() -> None:
-    """To the same site too: each answer finds its own flow."""
+    """Two flows to one site have a socket each, and each answer finds its flow."""
     async with world() as here:
         site = here.site()
         (_, one), (_, two) = here.open(HOST, site.port), here.open("localhost", site.port)
@@ -139,7 +139,7 @@ async def test_two_flows_are_two_sockets() -> None:
 
 
 async def test_only_the_peers_datagrams_are_passed_on() -> None:
-    """Others cannot speak to a client, though they know the exit's port."""
+    """Datagrams of others do not reach a client, even if they know the exit's port."""
     async with world() as here:
         site, stranger = here.site(), here.site(OTHER)
         _, flow = here.open(HOST, site.port)
@@ -158,7 +158,7 @@ async def test_only_the_peers_datagrams_are_passed_on() -> None:
 
 
 def answering(*addresses: str) -> Any:
-    """A resolver that gives these addresses for every name."""
+    """Return a resolver that gives these addresses for every name."""
 
     async def resolve(_name: str) -> Sequence[IPAddress]:
         return [ipaddress.ip_address(address) for address in addresses]
@@ -171,7 +171,7 @@ def answering(*addresses: str) -> Any:
     [HOST, "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "localhost", "0.0.0.0", "::", OTHER],
 )
 async def test_canaries_on_loopback_hear_nothing(host: str) -> None:
-    """By literal, by embedded literal and by name: refused, and not one datagram sent."""
+    """Loopback is refused by literal, embedded literal and name, and gets no datagram."""
     async with world(policy=ConnectionPolicy(ports=None, udp_ports=None)) as here:
         canary = here.site("::")  # both families
         assert await here.refused(host, canary.port) is Failure.POLICY
@@ -181,7 +181,7 @@ async def test_canaries_on_loopback_hear_nothing(host: str) -> None:
 
 @pytest.mark.parametrize("answer", [(OTHER, HOST), (HOST, OTHER), (HOST, OTHER, "::1")])
 async def test_only_the_permitted_of_a_names_addresses_is_used(answer: tuple[str, ...]) -> None:
-    """Whatever the order of the answer, the denied address hears nothing."""
+    """A denied address gets no datagram, whatever the order of a name's addresses."""
     policy = ConnectionPolicy(allow=(ipaddress.ip_network(f"{OTHER}/32"),), udp_ports=None)
     async with world(policy=policy) as here:
         here.table._resolver = answering(*answer)
@@ -215,7 +215,7 @@ async def test_each_flow_is_judged_anew() -> None:
     [(53, Failure.POLICY), (25, Failure.POLICY), (80, Failure.POLICY), (123, Failure.POLICY)],
 )
 async def test_ports_are_those_for_datagrams(port: int, failure: Failure) -> None:
-    """By default 53 and 443, whatever is open for TCP; here 53 fails by its address."""
+    """By default 53 and 443 are open for UDP, whatever is open for TCP."""
     async with world(policy=ConnectionPolicy()) as here:
         assert await here.refused("10.1.2.3", port) is failure
 
@@ -225,7 +225,7 @@ async def test_ports_are_those_for_datagrams(port: int, failure: Failure) -> Non
     [("10.1.2.3", Failure.POLICY), ("name.invalid", Failure.DNS)],
 )
 async def test_failures_are_told(host: str, failure: Failure) -> None:
-    """As for TCP, and nothing stays."""
+    """The client learns why there is no flow, and the exit keeps nothing of it."""
     async with world() as here:
         assert await here.refused(host, 53) is failure
         await here.idle()
@@ -235,7 +235,7 @@ async def test_failures_are_told(host: str, failure: Failure) -> None:
 
 
 async def test_an_idle_flow_ends_in_good_order() -> None:
-    """The client is told by an end, and the socket is closed; the site's datagrams do not count."""
+    """An idle flow is ended and its socket closed; the site's datagrams do not keep it alive."""
     async with world(lifetimes=Lifetimes(flow_idle_s=0.1)) as here:
         site = here.site()
         _, flow = here.open(HOST, site.port)
@@ -259,7 +259,7 @@ async def test_an_idle_flow_ends_in_good_order() -> None:
 
 
 async def test_a_flow_in_use_stays() -> None:
-    """Longer than the idle time, as long as its client sends now and then."""
+    """A flow whose client sends now and then outlives the idle time."""
     async with world(lifetimes=Lifetimes(flow_idle_s=0.3)) as here:
         site = here.site()
         _, flow = here.open(HOST, site.port)
@@ -271,7 +271,7 @@ async def test_a_flow_in_use_stays() -> None:
 
 
 async def test_the_clients_end_ends_a_flow() -> None:
-    """END_STREAM is answered by the exit's own."""
+    """The exit answers END_STREAM with its own."""
     async with world() as here:
         site = here.site()
         stream, flow = here.open(HOST, site.port)
@@ -285,7 +285,7 @@ async def test_the_clients_end_ends_a_flow() -> None:
 
 
 async def test_a_closed_port_ends_its_flow() -> None:
-    """ICMP says that nobody is there: the flow is reset, the session lives."""
+    """A closed port's ICMP resets the flow, and the session lives."""
     async with world() as here:
         site = here.site()
         port = site.port
@@ -321,7 +321,7 @@ async def test_a_reset_closes_the_socket_and_gives_up_a_look_up() -> None:
 
 
 async def test_the_end_of_the_session_ends_its_flows() -> None:
-    """Nothing outlives it."""
+    """No flow outlives its session."""
     async with world() as here:
         for _ in range(3):
             stream, _ = here.open(HOST, here.site().port)
@@ -363,7 +363,7 @@ async def test_flows_of_a_session_are_bounded(monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_flows_of_an_exit_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All sessions together have a limit too."""
+    """An exit's flows have a limit over all sessions."""
     monkeypatch.setattr(limits, "EXIT_FLOWS", 2)
     async with world() as here:
         port = here.site().port
@@ -373,7 +373,7 @@ async def test_flows_of_an_exit_are_bounded(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_out_of_sockets_is_told_as_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine has no more: LIMIT, and the exit goes on."""
+    """Without free sockets a flow is refused with LIMIT, and the exit goes on."""
 
     def none_left(*_arguments: object) -> socket.socket:
         raise OSError(errno.EMFILE, "Too many open files")
@@ -389,7 +389,7 @@ async def test_out_of_sockets_is_told_as_limit(monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_a_flooding_site_is_held_back() -> None:
-    """Nobody reads: a window and a queue are held, the rest dropped; other streams go on."""
+    """If nobody reads, a window and a queue are held and the rest dropped; others go on."""
     async with world() as here:
         site = here.site()
         stream, flow = here.open(HOST, site.port)
@@ -420,7 +420,7 @@ async def test_a_flooding_site_is_held_back() -> None:
     ids=["no context", "cut context", "too long", "endless", "one too many"],
 )
 async def test_hostile_capsules_end_their_flow_only(capsules: bytes) -> None:
-    """Malformed by RFC 9297 or 9298: that stream is reset; other flows and the session live."""
+    """A capsule that RFC 9297 or 9298 forbids resets its stream only."""
     async with world() as here:
         site = here.site()
         _, other = here.open(HOST, site.port)
@@ -435,7 +435,7 @@ async def test_hostile_capsules_end_their_flow_only(capsules: bytes) -> None:
 
 
 async def test_unknown_capsules_are_skipped() -> None:
-    """Other types, other contexts, and any cut: datagrams behind them arrive."""
+    """Datagrams behind capsules of other types or contexts arrive, however they are cut."""
     data = b"\x17\x03abc" + b"\0\x02\x01x" + encode_datagram(b"hello")
     async with world() as here:
         site = here.site()
@@ -448,7 +448,7 @@ async def test_unknown_capsules_are_skipped() -> None:
 
 
 async def test_an_exit_without_udp_offers_none() -> None:
-    """No port open: not in the settings, and asked all the same, reset."""
+    """Without open ports the exit's settings offer no UDP, and a request is reset."""
     async with world(policy=ConnectionPolicy(udp_ports=frozenset())) as here:
         assert not await here.client.tunnel.offers_flows()
         with pytest.raises(StreamFailed) as caught:
@@ -457,7 +457,7 @@ async def test_an_exit_without_udp_offers_none() -> None:
 
 
 async def test_nothing_about_destinations_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Neither refused nor served destinations reach a log."""
+    """Neither refused nor served destinations are logged."""
     caplog.set_level(logging.DEBUG)
     async with world() as here:
         for host in ("10.9.8.7", "secret-name.invalid"):
@@ -472,7 +472,7 @@ async def test_nothing_about_destinations_is_logged(caplog: pytest.LogCaptureFix
 
 
 async def test_flows_use_up_the_tickets_streams() -> None:
-    """TCP or UDP: one quota; what has ended is given back, and counted by how it ended."""
+    """TCP and UDP share a quota; a flow that ended is given back, and counted by its ending."""
     async with world(quota=Quota(streams_per_session=2)) as here:
         port = here.site().port
         streams = [here.open(HOST, port)[0] for _ in range(2)]
@@ -490,7 +490,7 @@ async def test_flows_use_up_the_tickets_streams() -> None:
 
 
 async def test_the_tickets_rate_drops_datagrams() -> None:
-    """Beyond it they are lost, both ways, as on a line of that rate; the flow goes on."""
+    """Datagrams beyond the rate are lost in both directions, and the flow goes on."""
     async with world(quota=Quota(bytes_per_s=20_000.0)) as here:
         site = here.site()
         stream, flow = here.open(HOST, site.port)
@@ -510,7 +510,7 @@ async def test_the_tickets_rate_drops_datagrams() -> None:
 
 
 async def test_a_flow_that_lasts_too_long_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a TCP stream is."""
+    """A flow is broken off after its longest time, as a TCP stream is."""
     monkeypatch.setattr(sessions, "SWEEP_S", 0.02)
     lifetimes = Lifetimes(stream_total_s=0.05)
     async with world(lifetimes=lifetimes) as here:
@@ -523,7 +523,7 @@ async def test_a_flow_that_lasts_too_long_is_broken_off(monkeypatch: pytest.Monk
 
 
 async def test_refusals_of_the_policy_are_counted() -> None:
-    """By reason, and answered a multiple of the step after the request."""
+    """Refusals are counted by reason, and answered a multiple of the step after the request."""
     loop = asyncio.get_running_loop()
     async with world(policy=ConnectionPolicy(), refusal_s=0.1) as here:
         start = loop.time()

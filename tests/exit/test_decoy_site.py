@@ -1,4 +1,4 @@
-"""What strangers see: an ordinary web server, on every path alike."""
+"""Strangers see an ordinary web server, on every path alike."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tests.network import HOST, KEYS, exit_config, ticket
 
 LINK = b"/v1/link"
 ORDINARY = b"/a1/some"
-"""A path of the same length that means nothing."""
+"""A path without meaning, as long as `LINK`."""
 DATE = re.compile(rb"\r\nDate: [^\r]*")
 READ_S = 10.0
 
 
 def site(folder: Path) -> Path:
-    """A small static site."""
+    """Return the folder of a small static site."""
     (folder / "about").mkdir(parents=True)
     (folder / "index.html").write_text("<h1>Pictures of bridges</h1>")
     (folder / "404.html").write_text("<h1>No such bridge</h1>")
@@ -48,7 +48,7 @@ async def served(face: Path | None = None) -> AsyncIterator[int]:
 
 
 async def exchange(port: int, request: bytes) -> bytes:
-    """Send raw bytes, end, and return everything that comes back, without the date."""
+    """Send raw bytes and an end; return all that comes back, without the date."""
     reader, writer = await asyncio.open_connection(HOST, port)
     try:
         writer.write(request)
@@ -69,7 +69,7 @@ CLOSE = b"Connection: close\r\n"
 
 
 def probes() -> Iterator[bytes]:
-    """Yield 200 requests to `LINK`, as scanners and the curious send them."""
+    """Yield 200 requests to `LINK` such as scanners send."""
     verbs = (
         b"GET",
         b"HEAD",
@@ -157,7 +157,7 @@ def probes() -> Iterator[bytes]:
 async def test_200_probes_cannot_tell_the_link_from_any_path(
     tmp_path: Path, has_face: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Byte for byte, dates apart; what breaks HTTP is answered alike too."""
+    """Answers on both paths are equal byte for byte, except the date, even to broken HTTP."""
     monkeypatch.setattr("passerelle.io.server.web.IDLE_TIMEOUT_S", 0.3)
     corpus = list(itertools.islice(probes(), 200))
     assert len({*corpus}) > 190
@@ -182,7 +182,7 @@ async def get(port: int, path: str, verb: str = "GET", head: str = "") -> tuple[
 
 
 async def test_the_face_is_an_ordinary_site(tmp_path: Path) -> None:
-    """Pages, types, folders, a page for what is missing, conditional and partial requests."""
+    """Pages, types, folders, the 404 page, conditional and partial requests work as usual."""
     async with served(site(tmp_path)) as port:
         headers, body = await get(port, "/")
         assert headers.startswith("HTTP/1.1 200 OK")
@@ -209,7 +209,7 @@ async def test_the_face_is_an_ordinary_site(tmp_path: Path) -> None:
     "path", ["/../secret", "/%2e%2e/secret", "/about/..%2f..%2fsecret", "/link", "//etc/passwd"]
 )
 async def test_nothing_outside_the_folder(tmp_path: Path, path: str) -> None:
-    """Neither by dots nor by links."""
+    """Neither dots nor links lead out of the folder."""
     (tmp_path / "secret").write_text("key")
     root = site(tmp_path / "site")
     (root / "link").symlink_to(tmp_path / "secret")
@@ -218,7 +218,7 @@ async def test_nothing_outside_the_folder(tmp_path: Path, path: str) -> None:
 
 
 def test_faces_that_cannot_be_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each with what to do."""
+    """The error says what to do."""
     with pytest.raises(ConfigError, match="is no folder"):
         DecoySite(tmp_path / "nothing")
     (tmp_path / "404.html").write_bytes(bytes(1 << 19))
@@ -232,7 +232,7 @@ def test_faces_that_cannot_be_served(tmp_path: Path, monkeypatch: pytest.MonkeyP
 async def test_a_stream_of_bytes_that_never_becomes_a_request(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Slow loris before the WebSocket: the head must come whole in time."""
+    """A request head that does not come whole in time (slow loris) ends its connection."""
     monkeypatch.setattr("passerelle.io.server.web.IDLE_TIMEOUT_S", 0.2)
     async with served() as port:
         reader, writer = await asyncio.open_connection(HOST, port)

@@ -30,7 +30,7 @@ UPGRADE = {
 
 
 class Scene:
-    """A running exit."""
+    """A running exit, asked by strangers and volunteers."""
 
     def __init__(self, exit_: Exit, url: str, http: aiohttp.ClientSession) -> None:
         self.exit = exit_
@@ -40,7 +40,7 @@ class Scene:
     async def answer(
         self, verb: str, path: str, **headers: str
     ) -> tuple[int, dict[str, str], bytes]:
-        """Return what a stranger sees."""
+        """Return status, headers and body that a stranger gets."""
         async with self.http.request(verb, self.url + path, headers=headers) as response:
             seen = {k.lower(): v for k, v in response.headers.items() if k.lower() not in VOLATILE}
             return response.status, seen, await response.read()
@@ -92,7 +92,7 @@ async def test_strangers_see_what_any_path_answers(kind: str, verb: str) -> None
 
 
 async def test_link_ticket_is_good_once() -> None:
-    """The second use is a stranger's."""
+    """A ticket's second use is answered as a stranger's request."""
     async with scene() as made:
         text = ticket(TicketKind.LINK)
         socket = await made.open(text)
@@ -116,7 +116,7 @@ async def test_client_that_does_not_introduce_itself_is_not_waited_for() -> None
 
 @pytest.mark.parametrize("message", [b"", b"\xff\xff", b"\x00\x06oops!!"])
 async def test_garbage_ends_the_link_with_a_code(message: bytes) -> None:
-    """What is no link message closes the WebSocket."""
+    """Bytes that are no link message close the WebSocket."""
     async with scene() as made:
         socket = await made.open(ticket(TicketKind.LINK))
         await socket.send_bytes(message)
@@ -154,7 +154,7 @@ async def test_closing_exit_sends_links_away() -> None:
 
 
 class Reports:
-    """Keeps what an exit reports."""
+    """A Reporter that keeps what it gets."""
 
     def __init__(self) -> None:
         self.made: list[LinkReport] = []
@@ -166,7 +166,7 @@ class Reports:
 
 
 async def test_links_are_reported_when_they_end() -> None:
-    """Once each, with the ticket's id and what the link did; a client's own links are nobody's."""
+    """Each link of a volunteer is reported once, with its ticket's id; a direct one is not."""
     reports, metrics = Reports(), Metrics()
     made = Ticket(TicketKind.LINK, EXIT_ID, int(time.time()) + 60, secrets.token_bytes(16))
     async with scene(reporter=reports, metrics=metrics, direct=True) as here:
@@ -190,7 +190,7 @@ async def test_links_are_reported_when_they_end() -> None:
 
 
 async def test_strangers_are_counted() -> None:
-    """Without a word on who they were."""
+    """Strangers are counted, without their addresses."""
     metrics = Metrics()
     async with scene(metrics=metrics) as here:
         await here.answer("GET", "/v1/link")
@@ -199,7 +199,7 @@ async def test_strangers_are_counted() -> None:
 
 
 async def test_a_bad_handshake_leaves_the_ticket_good_for_nothing_else() -> None:
-    """A ticket without a WebSocket behind it sees the face."""
+    """A ticket without a WebSocket is answered as a stranger's request."""
     async with scene() as here:
         headers = {"Sec-WebSocket-Protocol": f"{SUBPROTOCOL}, {ticket(TicketKind.LINK)}"}
         assert (await here.answer("GET", "/v1/link", **headers))[0] == 404

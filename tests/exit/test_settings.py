@@ -83,7 +83,7 @@ def test_every_table(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str, words: str) -> None:
-    """The file, what is wrong, where, and where to read on."""
+    """The error names the file, the mistake, its place, and the documentation."""
     with pytest.raises(ConfigError, match=words) as caught:
         load(tmp_path, text)
     assert "exit.toml" in str(caught.value)
@@ -98,7 +98,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_an_exit_is_told_all_of_it() -> None:
-    """No setting gets lost on the way, and the defaults are the same everywhere."""
+    """Every setting reaches the exit's configuration, with one default everywhere."""
     keys = (KEYS.broker_ticket.public_key(),)
     assert ExitSettings().config("e", KEYS.exit_link, keys, direct=False) == ExitConfig(
         "e", KEYS.exit_link, keys
@@ -106,7 +106,7 @@ def test_an_exit_is_told_all_of_it() -> None:
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
-    """docs/OPERATIONS.md has a row for each, and shows the true default."""
+    """docs/OPERATIONS.md has a row with the true default for each setting."""
     rows = dict(
         re.findall(r"^\| `(\w+\.\w+)` \| ([^|]+?) \|", OPERATIONS.read_text(), re.MULTILINE)
     )

@@ -1,4 +1,4 @@
-"""Two exit workers as processes: restarted under load, and killed."""
+"""Two exit workers as processes, which are restarted under load, and killed."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ async def page(_request: web.Request) -> web.Response:
 
 
 async def slow(request: web.Request) -> web.StreamResponse:
-    """Take three seconds."""
+    """Answer within three seconds, piece by piece."""
     response = web.StreamResponse()
     await response.prepare(request)
     for _ in range(LONG_PARTS):
@@ -143,7 +143,7 @@ def two_free_ports() -> int:
 
 
 async def test_a_rolling_restart_breaks_no_short_request(tmp_path: Path) -> None:
-    """Both workers are replaced while requests go on; one that takes some seconds ends well too."""
+    """Requests go on while both workers are replaced, one of some seconds too."""
     async with world(tmp_path) as here:
         before = {number: here.pid(number) for number in (1, 2)}
         assert await here.fetch() == "page"
@@ -161,7 +161,7 @@ async def test_a_rolling_restart_breaks_no_short_request(tmp_path: Path) -> None
 
 
 async def fetched(here: World) -> bool:
-    """Whether a request comes through; one that the dead worker held fails."""
+    """Whether a request succeeds; one that the dead worker held fails."""
     try:
         return await here.fetch() == "page"
     except AssertionError:
@@ -169,7 +169,7 @@ async def fetched(here: World) -> bool:
 
 
 async def replaced(here: World, before: dict[int, int]) -> bool:
-    """Whether other processes than before are these workers, and serve."""
+    """Whether new processes have replaced these workers, and serve."""
     try:
         if any(here.pid(number) == pid for number, pid in before.items()):
             return False
@@ -180,7 +180,7 @@ async def replaced(here: World, before: dict[int, int]) -> bool:
 
 
 async def test_readers_survive_the_death_of_their_worker(tmp_path: Path) -> None:
-    """The next request comes through the other worker; the dead one is started again."""
+    """Requests come through the other worker, and the dead one is started again."""
     async with world(tmp_path) as here:
         assert await here.fetch() == "page"
         number = await here.holder()

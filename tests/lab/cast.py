@@ -1,4 +1,4 @@
-"""The programs of a network, each in a namespace of its own, and what they need of each other."""
+"""The programs of a network, each in a namespace of its own, and their publisher's page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.lab.star import Star
 
 PAPER_PORT = 8003
 START_S = 30.0
-"""How long a program may take to start on a busy machine."""
+"""Time that a program may take to start on a busy machine."""
 LINES = 60
 INVITE = re.compile(r"http://\S+/#[\w-]{43}")
 
@@ -27,7 +27,7 @@ ELEMENT = "document.querySelector('passerelle-switch')"
 SNAPSHOT = f"{ELEMENT}.snapshot"
 
 
-class Cast:
+class LabNetwork:
     """Hosts around a router, among them `volunteer`, who has a browser, and `paper`, the publisher.
 
     `paper` serves the widget's files too.
@@ -47,7 +47,7 @@ class Cast:
 
     @property
     def paper_url(self) -> str:
-        """The page with the switch."""
+        """URL of the page with the switch."""
         return f"http://{self.address('paper')}:{PAPER_PORT}/"
 
     @contextmanager

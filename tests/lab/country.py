@@ -30,7 +30,7 @@ from tests.lab.cast import (
     SWITCH as SWITCH,
 )
 from tests.lab.cast import (
-    Cast,
+    LabNetwork,
 )
 from tests.lab.cast import (
     turn_on as turn_on,
@@ -44,7 +44,7 @@ PROXY_PORT = 1080
 SITE_NAME = "blocked-garden.example"
 
 
-class Country(Cast):
+class Country(LabNetwork):
     """The parties `client`, `volunteer`, `broker`, `exit`, `stun`, `site` and `paper`.
 
     Broker and exit have the same keys, and the broker's descriptor names the exit in its namespace.

@@ -16,7 +16,7 @@ from typing import Final
 
 import pytest
 
-from tests.lab.cast import START_S, Cast
+from tests.lab.cast import START_S, LabNetwork
 from tests.lab.child import Child
 from tests.lab.lab import Lab
 from tests.lab.namespace import Namespace
@@ -42,7 +42,7 @@ class Nat(enum.Enum):
     """No UDP at all."""
 
 
-class Internet(Cast):
+class Internet(LabNetwork):
     """Hosts `server` (broker and exit), `stun` (two addresses), `paper`, `victim`, `stranger`."""
 
     def __init__(self, lab: Lab) -> None:

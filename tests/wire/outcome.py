@@ -1,4 +1,4 @@
-"""What came of feeding a decoder: nothing bad, or the one error it declares."""
+"""The outcome of feeding a decoder: no error, or the one error it declares."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ LINE_ENDS = (
     "\x85",
     "\r\na=candidate:1 1 udp 1 x 9 typ host",
 )
-"""What would end a line of SDP, or a text in somebody's parser."""
+"""Texts that could end a line of SDP, or a text in some parser."""
 
 
 def _host(address: Any) -> str | None:
@@ -131,7 +131,7 @@ FROM_BROKER: st.SearchStrategy[signalling.FromBroker] = st.one_of(
 )
 
 SHORT_TICKETS = st.lists(st.text(ICE, max_size=200), max_size=limits.LANES - 1).map(tuple)
-"""As long as a broker makes them: four answers with the longest would fit no size class."""
+"""Tickets as long as a broker makes them: four answers with the longest fit no size class."""
 CONTROLS: st.SearchStrategy[control.Control] = st.one_of(
     st.just(control.Drain()),
     st.builds(control.Lane, OFFER_NUMBERS, TICKET_TEXTS, DESCRIPTIONS),

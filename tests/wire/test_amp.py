@@ -16,13 +16,13 @@ URL = "https://broker.example/v1/amp/network"
 
 @given(st.binary(max_size=5000))
 def test_round_trip(message: bytes) -> None:
-    """What is put on a page is read from it."""
+    """A message that is put on a page is read from it."""
     assert amp.message(amp.page(message, URL)) == message
 
 
 @given(st.binary(max_size=3000), st.randoms(use_true_random=False))
 def test_a_cache_may_rewrite_the_page(message: bytes, random: object) -> None:
-    """Attributes, other blanks, another case and more elements do no harm."""
+    """Attributes, other blanks, another case and more elements leave the message readable."""
     page = amp.page(message, URL)
     page = page.replace(b"<pre>", b'<PRE class="i-amphtml-x" data-n=1>').replace(b"\n", b" \r\n\t")
     page = page.replace(b"</pre>", b"</pre ><script>var a = 1 < 2;</script>")
@@ -32,7 +32,7 @@ def test_a_cache_may_rewrite_the_page(message: bytes, random: object) -> None:
 
 
 def test_the_page_is_valid_amp() -> None:
-    """Everything that the format demands, in the order it demands (amp.dev, "AMP HTML spec")."""
+    """The page holds what the format demands, in its order (amp.dev, "AMP HTML spec")."""
     page = amp.page(b"x", 'https://broker.example/"><script>').decode()
     assert page.startswith('<!doctype html><html amp lang="en"><head><meta charset="utf-8">')
     assert page.count("<script") == 1
@@ -56,7 +56,7 @@ def test_the_page_is_valid_amp() -> None:
 
 @given(st.binary(max_size=2000) | st.text(alphabet="<pre>/1Az_- \n=").map(str.encode))
 def test_any_page_is_read_or_refused(page: bytes) -> None:
-    """Nothing but bytes or the declared error comes of it."""
+    """Any page gives bytes or the declared error."""
     assert refusal(lambda: amp.message(page)) in {None, LinkCode.MALFORMED}
 
 
@@ -79,7 +79,7 @@ def test_bad_pages(page: bytes, reason: str) -> None:
 
 
 def test_a_hostile_page_is_read_in_linear_time() -> None:
-    """No page makes the search walk it over and over."""
+    """No page makes the search run over it again and again."""
     for part in (b"<pre", b"<pre ", b"<pre>", b"<pre></pre", b"<pre " + b"a" * 500):
         page = (part * limits.AMP_PAGE_BYTES)[: limits.AMP_PAGE_BYTES]
         with pytest.raises(PeerError):
@@ -100,7 +100,7 @@ def test_a_hostile_page_is_read_in_linear_time() -> None:
     ],
 )
 def test_a_publishers_name_at_a_cache(host: str, prefix: str | None) -> None:
-    """The examples of "AMP Cache URL Format" (amp.dev); a hash where no label can stand for it."""
+    """The examples of "AMP Cache URL Format" (amp.dev) hold; a name without a label has a hash."""
     found = amp.cache_prefix(host)
     assert re.fullmatch(r"[a-z0-9-]{1,63}", found)
     if prefix is None:

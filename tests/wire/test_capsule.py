@@ -22,7 +22,7 @@ def capsule(kind: int, value: bytes) -> bytes:
 
 
 def trickle(data: bytes) -> list[bytes]:
-    """Return what a decoder makes of `data`, one byte at a time."""
+    """Return the payloads that a decoder finds in `data`, fed one byte at a time."""
     decoder = CapsuleDecoder()
     return [payload for byte in data for payload in decoder.receive(bytes([byte]))]
 
@@ -39,14 +39,14 @@ def trickle(data: bytes) -> list[bytes]:
     ],
 )
 def test_integers_of_the_rfc(data: str, value: int) -> None:
-    """The examples of RFC 9000 §A.1, and both ends of the range."""
+    """The examples of RFC 9000 §A.1 and both ends of the range are written and read."""
     assert decode_integer(bytes.fromhex(data), 0) == (value, len(data) // 2)
     assert encode_integer(value) == bytes.fromhex(data)
 
 
 @given(st.integers(0, INTEGER_MOST), st.binary(max_size=4), st.binary(max_size=4))
 def test_integers_come_back(value: int, before: bytes, after: bytes) -> None:
-    """Any value, anywhere in a buffer; none of its bytes can be missing."""
+    """Any value is read anywhere in a buffer, and not if one of its bytes is missing."""
     data = encode_integer(value)
     assert decode_integer(before + data + after, len(before)) == (value, len(before + data))
     for size in range(len(data)):
@@ -54,7 +54,7 @@ def test_integers_come_back(value: int, before: bytes, after: bytes) -> None:
 
 
 def test_integers_are_read_in_any_form() -> None:
-    """RFC 9000 §16: the encoding need not be the shortest."""
+    """Longer forms than the shortest are read, as RFC 9000 §16 demands."""
     assert decode_integer(bytes.fromhex("4025"), 0) == (37, 2)
 
 
@@ -64,7 +64,7 @@ def test_too_large_an_integer_is_a_fault_of_the_caller() -> None:
 
 
 def test_bytes_of_a_datagram() -> None:
-    """Type, length, context, payload."""
+    """A datagram is type, length, context and payload."""
     assert encode_datagram(b"hello") == WHOLE
     assert CapsuleDecoder().receive(WHOLE) == [b"hello"]
     assert CapsuleDecoder().receive(encode_datagram(b"")) == [b""]
@@ -81,13 +81,13 @@ def test_every_size_arrives(size: int) -> None:
     [(1, b""), (1, b"x" * 100), (0x2575, b"x"), (INTEGER_MOST, b"x" * 70_000), (0, b"\x01other")],
 )
 def test_the_unknown_is_skipped(kind: int, value: bytes) -> None:
-    """Other capsules and other contexts are passed over, and what follows is read."""
+    """Other capsules and contexts are skipped, and the datagram after them is read."""
     assert CapsuleDecoder().receive(capsule(kind, value) + WHOLE) == [b"hello"]
     assert trickle(capsule(kind, value)[:300]) == []
 
 
 def test_an_endless_unknown_capsule_is_not_kept() -> None:
-    """Its length may be what it likes: nothing of it stays in memory."""
+    """Nothing of a skipped capsule stays in memory, whatever its length."""
     decoder = CapsuleDecoder()
     decoder.receive(encode_integer(0x99) + encode_integer(INTEGER_MOST))
     for _ in range(100):
@@ -108,7 +108,7 @@ def test_an_endless_unknown_capsule_is_not_kept() -> None:
     ids=["no context", "cut context", "cut long context", "long", "longest", "one too many"],
 )
 def test_malformed_datagrams(data: bytes) -> None:
-    """Without a context, or too long: refused, and before such a length is waited for."""
+    """A datagram without a context or too long is refused before its bytes have come."""
     with pytest.raises(PeerError) as caught:
         CapsuleDecoder().receive(data)
     assert caught.value.code is LinkCode.MALFORMED
@@ -123,7 +123,7 @@ CAPSULES = st.lists(
 
 @given(CAPSULES, st.lists(st.integers(1, 30), max_size=30))
 def test_any_cut_gives_the_same(capsules: list[tuple[int, bytes]], cuts: list[int]) -> None:
-    """However the stream is cut, the same payloads come out, in order."""
+    """The same payloads come out in order, however the stream is cut."""
     data = b"".join(capsule(kind, b"\0" + value) for kind, value in capsules)
     wanted = [value for kind, value in capsules if kind == 0]
     decoder = CapsuleDecoder()
@@ -137,7 +137,7 @@ def test_any_cut_gives_the_same(capsules: list[tuple[int, bytes]], cuts: list[in
 
 @given(st.binary(max_size=300))
 def test_any_bytes_give_payloads_or_a_peer_error(data: bytes) -> None:
-    """Garbage has only declared outcomes, and the buffer holds no more than came."""
+    """Any bytes give payloads or a PeerError, and the buffer holds no more than came."""
     decoder, code = CapsuleDecoder(), LinkCode.MALFORMED
     payloads: list[bytes] = []
     try:

@@ -31,7 +31,7 @@ def test_unknown_types_are_ignored() -> None:
     "text", ["", "[]", "null", '"drain"', "{", '{"type":"drain"', "\ud800", '{"a":' + "[" * 5000]
 )
 def test_malformed_text_is_a_peer_error(text: str) -> None:
-    """Whatever is not a JSON object ends the link with `malformed`."""
+    """Text that is no JSON object ends the link with `malformed`."""
     with pytest.raises(PeerError) as caught:
         control.decode(text)
     assert caught.value.code is LinkCode.MALFORMED
@@ -59,7 +59,7 @@ def test_garbage_gives_only_peer_errors(text: str) -> None:
 
 @given(CONTROLS)
 def test_messages_round_trip(message: control.Control) -> None:
-    """Everything a relay and its sides say comes back the same."""
+    """Every control message reads back to itself."""
     assert control.decode(control.encode(message)) == message
 
 

@@ -14,7 +14,7 @@ from tests.wire.strategies import DESCRIPTIONS, LINE_ENDS
 
 
 def plain(value: Description) -> dict[str, Any]:
-    """What travels, as a peer could have written it."""
+    """Return a description's JSON, as a peer could have written it."""
     decoded = msgspec.json.decode(msgspec.json.encode(value))
     assert isinstance(decoded, dict)
     return decoded
@@ -36,7 +36,7 @@ def example() -> Description:
 @pytest.mark.parametrize("end", LINE_ENDS)
 @pytest.mark.parametrize("field", ["ufrag", "pwd", "setup", "fingerprint", "kind", "ip", "zone"])
 def test_line_ends_are_refused_in_every_text(field: str, end: str) -> None:
-    """Nothing that could start a line of its own gets past the decoder."""
+    """The decoder refuses text that could start a line of its own."""
     value = plain(example())
     if field == "kind":
         value["candidates"][0][0] += end
@@ -54,7 +54,7 @@ def test_line_ends_are_refused_in_every_text(field: str, end: str) -> None:
 def test_any_foreign_character_is_refused(
     value: Description, field: str, noise: str, data: st.DataObject
 ) -> None:
-    """Text that the template's check would not pass does not decode."""
+    """Text with characters that ICE does not have is refused."""
     text = plain(value)
     at = data.draw(st.integers(0, len(text[field])))
     text[field] = text[field][:at] + noise + text[field][at:]
@@ -90,13 +90,13 @@ def test_any_foreign_character_is_refused(
     ],
 )
 def test_out_of_range_fields_are_refused(change: dict[str, object]) -> None:
-    """Lengths, counts, ranges, forms: each limit holds on its own."""
+    """Each limit on lengths, counts, ranges and forms holds on its own."""
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({**plain(example()), **change}, Description)
 
 
 def test_most_candidates_are_taken() -> None:
-    """Exactly as many candidates as the limit allows."""
+    """Exactly as many candidates as the limit allows are accepted."""
     value = {**plain(example()), "candidates": [["host", "192.0.2.1", 1]] * limits.CANDIDATES}
     assert len(msgspec.convert(value, Description).candidates) == limits.CANDIDATES
 

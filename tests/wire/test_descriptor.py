@@ -29,7 +29,7 @@ DESCRIPTOR = Descriptor(
 
 
 def signed(payload: str | dict[str, Any]) -> bytes:
-    """A document that the operator's key signed, whatever is in it."""
+    """Return a document with this payload, signed by the operator's key."""
     text = payload if isinstance(payload, str) else json.dumps(payload)
     signature = KEY.sign(b"passerelle descriptor 1 " + text.encode())
     return msgspec.json.encode({"payload": text, "signature": signature})
@@ -43,7 +43,7 @@ def plain() -> dict[str, Any]:
 
 @given(DESCRIPTORS)
 def test_round_trip(value: Descriptor) -> None:
-    """What the operator signed is what everybody reads, until it expires."""
+    """Everybody reads what the operator signed, until it expires."""
     assert descriptor.verify(descriptor.sign(value, KEY), PUBLIC, now_s=value.expires_s) == value
 
 
@@ -55,7 +55,7 @@ def test_exits_are_found_by_id_only() -> None:
 
 
 def test_another_key_is_told_apart_in_words() -> None:
-    """A person learns that the signature is the problem and where to get a good invite."""
+    """The error says that the signature is wrong, and where to get a good invite."""
     document = descriptor.sign(DESCRIPTOR, KEY)
     for key in (bytes(32), b"short", Ed25519PrivateKey.generate().public_key().public_bytes_raw()):
         with pytest.raises(ConfigError, match=r"not signed by the key in the invite.*fresh invite"):
@@ -63,7 +63,7 @@ def test_another_key_is_told_apart_in_words() -> None:
 
 
 def test_any_change_breaks_the_signature() -> None:
-    """One character of the payload or one bit of the signature."""
+    """One changed character of the payload or bit of the signature is refused."""
     envelope = json.loads(descriptor.sign(DESCRIPTOR, KEY))
     for changed in (
         {**envelope, "payload": envelope["payload"].replace("exit.example", "evil.example")},
@@ -76,7 +76,7 @@ def test_any_change_breaks_the_signature() -> None:
 
 
 def test_expiry() -> None:
-    """The last second counts; the next does not, and the sentence says what to check."""
+    """A descriptor is good in its last second; after it the error says what to check."""
     document = descriptor.sign(DESCRIPTOR, KEY)
     assert descriptor.verify(document, PUBLIC, now_s=2000) == DESCRIPTOR
     with pytest.raises(ConfigError, match=r"has expired\. Check this computer's date"):
@@ -91,7 +91,7 @@ def test_unknown_fields_are_ignored_and_unknown_formats_are_not() -> None:
 
 
 def test_size_is_limited() -> None:
-    """A document beyond the limit is refused before it is parsed."""
+    """A document beyond the limit is refused without being parsed."""
     with pytest.raises(ConfigError, match="too large"):
         descriptor.verify(b" " * (limits.DESCRIPTOR_BYTES + 1), PUBLIC, now_s=0)
     with pytest.raises(ConfigError, match="not a network description"):
@@ -135,14 +135,14 @@ def entry(kind: str, url: str) -> dict[str, Any]:
     ],
 )
 def test_signed_but_wrong_fields_are_refused(change: dict[str, Any]) -> None:
-    """Each limit holds even under a good signature."""
+    """Each limit holds even if the operator signed the document."""
     with pytest.raises(ConfigError, match="cannot read; update Passerelle"):
         descriptor.verify(signed({**plain(), **change}), PUBLIC, now_s=1500)
 
 
 @pytest.mark.parametrize("payload", ["", "[]", "null", '{"x":' + "[" * 5000])
 def test_signed_nonsense_is_a_config_error(payload: str) -> None:
-    """Not even the operator can crash a reader."""
+    """Nonsense that the operator signed is a ConfigError."""
     with pytest.raises(ConfigError, match="cannot read"):
         descriptor.verify(signed(payload), PUBLIC, now_s=1500)
 
@@ -159,27 +159,27 @@ def test_signed_nonsense_is_a_config_error(payload: str) -> None:
     ],
 )
 def test_other_documents_are_told_apart(document: bytes) -> None:
-    """A captive portal's page, damaged JSON, endless nesting: one sentence."""
+    """A captive portal's page, damaged JSON and endless nesting give one sentence."""
     with pytest.raises(ConfigError, match="is not a network description"):
         descriptor.verify(document, PUBLIC, now_s=1500)
 
 
 @given(st.binary(max_size=200) | JSON_VALUES.map(lambda value: json.dumps(value).encode()))
 def test_garbage_gives_only_config_errors(document: bytes) -> None:
-    """No document raises anything else."""
+    """No document raises anything but ConfigError."""
     with pytest.raises(ConfigError):
         descriptor.verify(document, PUBLIC, now_s=0)
 
 
 @given(JSON_VALUES.map(json.dumps) | st.text(st.characters(codec="utf-8"), max_size=100))
 def test_signed_garbage_gives_only_config_errors(payload: str) -> None:
-    """Nor does any payload, well signed."""
+    """No signed payload raises anything but ConfigError."""
     with pytest.raises(ConfigError):
         descriptor.verify(signed(payload), PUBLIC, now_s=0)
 
 
 def test_ways_to_a_broker() -> None:
-    """Without a list the broker's own address is the only way; unknown kinds are passed over."""
+    """Without a list the broker's address is the only way; unknown kinds are skipped."""
     (broker,) = DESCRIPTOR.brokers
     assert broker.known_ways == (DirectWay(),)
     listed = plain()

@@ -11,7 +11,7 @@ from passerelle.wire import envelope
 
 @given(st.binary(max_size=2000), st.integers(0, 40_000))
 def test_round_trip(payload: bytes, padding_bytes: int) -> None:
-    """Padding changes the size only, and never beyond a link message."""
+    """Padding changes the size only, up to that of a link message."""
     message = envelope.wrap(payload, padding_bytes)
     assert envelope.unwrap(message) == payload
     assert len(message) == min(2 + len(payload) + padding_bytes, limits.LINK_MESSAGE_BYTES)
@@ -27,7 +27,7 @@ def test_largest_payload_fits_exactly() -> None:
 
 @pytest.mark.parametrize("message", [b"", b"\0", b"\0\1", b"\0\5abcd", b"\xff\xff"])
 def test_a_length_beyond_the_message_is_malformed(message: bytes) -> None:
-    """An envelope cannot announce more than came."""
+    """An envelope that announces more than came is refused."""
     with pytest.raises(PeerError) as caught:
         envelope.unwrap(message)
     assert caught.value.code is LinkCode.MALFORMED

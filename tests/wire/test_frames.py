@@ -30,7 +30,7 @@ SESSION = bytes(range(16))
 
 
 def read(chunks: Iterable[bytes]) -> list[Frame]:
-    """Feed `chunks` to a reader and keep what comes out, payloads copied."""
+    """Feed `chunks` to a reader; return the frames, with copies of their payloads."""
     reader = FrameReader()
     found: list[Frame] = []
     for chunk in chunks:
@@ -43,7 +43,7 @@ def read(chunks: Iterable[bytes]) -> list[Frame]:
 
 
 def raw(kind: int, body: bytes) -> bytes:
-    """Bytes of a frame that `encode` would not make."""
+    """Return the bytes of a frame that `encode` would not make."""
     return struct.pack("!BH", kind, len(body)) + body
 
 
@@ -80,7 +80,7 @@ def test_byte_table(frame: Frame, wire: str) -> None:
 
 @given(st.lists(FRAMES, max_size=6), st.data())
 def test_round_trip_in_any_chunks(sent: list[Frame], data: st.DataObject) -> None:
-    """However the bytes are cut, the same frames come out."""
+    """The same frames come out, however the bytes are cut."""
     wire = b"".join(frames.encode(frame) for frame in sent)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(wire)), max_size=8)))
     chunks = [wire[a:b] for a, b in zip([0, *cuts], [*cuts, len(wire)], strict=True)]
@@ -116,7 +116,7 @@ def test_unknown_types_are_skipped() -> None:
 
 
 def test_frames_before_a_bad_one_are_delivered() -> None:
-    """The reader works in order: what came whole before the fault was yielded."""
+    """Frames that came whole before the fault are yielded."""
     reader = FrameReader()
     found = reader.feed(frames.encode(Ping(1)) + raw(frames.FrameType.PING, b"short"))
     assert next(found) == Ping(1)
@@ -152,7 +152,7 @@ def test_frames_before_a_bad_one_are_delivered() -> None:
     ],
 )
 def test_bad_bodies_are_malformed(kind: frames.FrameType, body: bytes) -> None:
-    """Too short, too long, unknown codes, unordered ranges: `malformed`, naming the frame only."""
+    """Bodies that are too short or long, or have bad codes or ranges, are `malformed`."""
     with pytest.raises(PeerError, match=kind.name) as caught:
         read([raw(kind, body)])
     assert caught.value.code is LinkCode.MALFORMED
@@ -210,7 +210,7 @@ def test_largest_data_frame_fits_one_link_message() -> None:
     ],
 )
 def test_fields_out_of_range_are_value_errors(frame: Frame) -> None:
-    """A fault of ours is caught before it reaches the wire."""
+    """A field out of range is caught before it reaches the wire."""
     with pytest.raises(ValueError, match=r"."):
         frames.encode(frame)
 

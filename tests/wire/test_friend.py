@@ -17,7 +17,7 @@ TEXT = encode(TextKind.ASK, SEALED)
 
 @given(st.sampled_from(TextKind), st.binary(max_size=limits.TEXT_SEALED_BYTES))
 def test_round_trip(kind: TextKind, sealed: bytes) -> None:
-    """What a person copies is what the other gets; lines stay short."""
+    """A text reads back to its message, and its lines are short."""
     text = encode(kind, sealed)
     assert decode(kind, text) == sealed
     assert max(map(len, text.splitlines())) <= 72
@@ -28,14 +28,14 @@ def test_round_trip(kind: TextKind, sealed: bytes) -> None:
     st.text(max_size=50), st.sampled_from(["\n", "\r\n", " ", "", "\n> ", "\t\n"]), st.booleans()
 )
 def test_what_chats_and_mail_do_to_it_does_no_harm(before: str, line_end: str, upper: bool) -> None:
-    """Other line ends, quotation marks, capitals, and words around it."""
+    """Other line ends, quotation marks, capitals and words around a text do no harm."""
     text = before.replace(":", "") + TEXT.replace("\n", line_end) + " Good luck."
     assert decode(TextKind.ASK, text.upper() if upper else text) == SEALED
 
 
 @given(st.text() | st.text(alphabet="passerlk-1: .a2>\n").map(TextKind.ASK.value.__add__))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    """Nothing but bytes or a sentence for a person comes of it."""
+    """Any text gives bytes or a sentence for a person."""
     try:
         decode(TextKind.ASK, text)
     except ConfigError as error:
@@ -44,7 +44,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 @given(st.integers(0, 200), st.sampled_from("abcdefghijklmnopqrstuvwxyz234567"))
 def test_no_altered_letter_is_missed(at: int, letter: str) -> None:
-    """… except by chance, once in four thousand million."""
+    """An altered letter is noticed, except by a chance of one in four thousand million."""
     letters = TEXT.index(" ") + 1
     place = letters + at
     altered = TEXT[:place] + letter + TEXT[place + 1 :]
@@ -76,7 +76,7 @@ def test_the_person_learns_what_is_wrong(text: str, reason: str) -> None:
 
 
 def test_texts_have_a_limit() -> None:
-    """Neither written nor read beyond it."""
+    """A message beyond the limit is neither written nor read."""
     with pytest.raises(ValueError, match="too long"):
         encode(TextKind.ASK, bytes(limits.TEXT_SEALED_BYTES + 1))
     largest = encode(TextKind.ASK, bytes(limits.TEXT_SEALED_BYTES))

@@ -16,7 +16,7 @@ KEY = "A" * 43
 
 @given(INVITES)
 def test_round_trip(value: Invite) -> None:
-    """An invite's text reads back to the same invite, blanks around it or not."""
+    """An invite's text reads back to the same invite, with or without blanks around it."""
     assert invite.parse(str(value)) == value
     assert invite.parse(f"  {value}\n") == value
 
@@ -32,7 +32,7 @@ def test_round_trip(value: Invite) -> None:
     ],
 )
 def test_the_base_url_has_no_trailing_slash(text: str, url: str) -> None:
-    """Paths can be appended to it as they are."""
+    """The slash is cut off, so that paths can be appended."""
     assert invite.parse(text) == Invite(url, bytes(32))
 
 
@@ -80,7 +80,7 @@ def test_an_invite_as_chats_deliver_it(text: str) -> None:
     ],
 )
 def test_a_bad_invite_says_why_and_what_to_do(text: str, reason: str) -> None:
-    """One sentence for the person who pasted it, and the way to a good one."""
+    """One sentence says what is wrong, and how to get a good invite."""
     with pytest.raises(ConfigError, match=reason) as caught:
         invite.parse(text)
     assert "Copy the whole invite again" in str(caught.value)
@@ -88,7 +88,7 @@ def test_a_bad_invite_says_why_and_what_to_do(text: str, reason: str) -> None:
 
 @given(st.text(max_size=100) | st.text(max_size=60).map("https://broker.example/{}".format))
 def test_garbage_gives_only_config_errors(text: str) -> None:
-    """No text raises anything else, and what parses has a whole key."""
+    """No text raises anything but ConfigError, and an invite that parses has a whole key."""
     try:
         value = invite.parse(text)
     except ConfigError:
@@ -113,7 +113,7 @@ AMP = AmpWay("https://cdn.ampproject.org", "popular.example")
 
 
 def test_an_invite_may_name_ways() -> None:
-    """After the key, in their order; volunteers get it without them."""
+    """Ways follow the key in their order; the plain invite has none."""
     made = Invite("https://broker.example", bytes(32), (FRONTED, AMP))
     assert str(made) == (
         f"https://broker.example/#{KEY}&fronted=popular.example,https://d123.cdn.example"
@@ -133,6 +133,6 @@ def test_an_invite_may_name_ways() -> None:
     ],
 )
 def test_bad_ways_in_an_invite(more: str, reason: str) -> None:
-    """A cut or altered invite is not half believed."""
+    """An invite with a damaged way is refused as a whole."""
     with pytest.raises(ConfigError, match=reason):
         invite.parse(f"https://broker.example/#{KEY}{more}")

@@ -55,7 +55,7 @@ def test_sealing_twice_gives_different_bytes() -> None:
 
 
 def test_any_flipped_bit_is_refused() -> None:
-    """Key, ciphertext and tag are all covered, and the refusal says the same every time."""
+    """A changed bit of key, ciphertext or tag is refused, always in the same words."""
     sealed = rendezvous.seal_request(REQUEST, BROKER_KEY)
     for position in [*range(32), 32, 33, len(sealed) // 2, len(sealed) - 16, len(sealed) - 1]:
         for bit in (1, 128):
@@ -76,7 +76,7 @@ def test_the_bit_that_x25519_ignores_is_covered_too() -> None:
 
 
 def test_a_reply_answers_one_request_only() -> None:
-    """Another request's nonce, another key, or the other direction open nothing."""
+    """A reply opens with neither another nonce, nor another key, nor as a request."""
     sealed = rendezvous.seal_reply(RendezvousReply(), REQUEST)
     other = msgspec.structs.replace(REQUEST, nonce=b"m" * 16)
     for attempt in (
@@ -101,7 +101,7 @@ def test_garbage_gives_only_the_one_refusal(sealed: bytes) -> None:
 
 @given(st.binary(max_size=1022), st.booleans())
 def test_sealed_garbage_gives_only_the_one_refusal(plaintext: bytes, honest_length: bool) -> None:
-    """Whoever knows the broker's public key can seal anything: it parses or is refused."""
+    """What anybody sealed to the broker's public key parses or is refused."""
     body = plaintext
     if honest_length:
         body = len(plaintext).to_bytes(2, "big") + plaintext
@@ -178,7 +178,7 @@ def test_the_largest_messages_fit_a_size_class() -> None:
 
 
 def test_a_message_beyond_every_size_class_is_a_value_error() -> None:
-    """Our own mistake is told apart from a peer's."""
+    """A message of this side that is too long is a ValueError, not a peer's fault."""
     many = msgspec.structs.replace(REQUEST, offers=(OFFER,) * 200)
     with pytest.raises(ValueError, match="size class"):
         rendezvous.seal_request(many, BROKER_KEY)

@@ -36,7 +36,7 @@ def test_broker_messages_round_trip(message: signalling.FromBroker) -> None:
 
 
 def test_byte_strings_are_standard_base64() -> None:
-    """A fingerprint travels as a browser's btoa() writes it."""
+    """A fingerprint is written as a browser's btoa() writes it."""
     assert json.loads(signalling.encode(OFFER))["description"]["fingerprint"] == "A" * 43 + "="
 
 
@@ -80,7 +80,7 @@ def test_garbage_fields_give_only_peer_errors(kind: str, fields: dict[str, objec
     ],
 )
 def test_malformed_messages(decode: object, text: str | bytes) -> None:
-    """Shapes that crashed others are `malformed` here, and the input is not quoted."""
+    """Shapes that crashed other programs are `malformed`, and the error does not quote them."""
     assert callable(decode)
     with pytest.raises(PeerError, match="a malformed signalling message") as caught:
         decode(text)
@@ -101,7 +101,7 @@ def test_length_is_limited(decode: object) -> None:
 
 @pytest.mark.parametrize("end", LINE_ENDS)
 def test_exit_ids_are_names_only(end: str) -> None:
-    """A broker can name an exit; it cannot smuggle a line, a URL or an address."""
+    """An exit's name cannot hold a line end, a URL or an address."""
     value = msgspec.json.decode(signalling.encode(OFFER))
     for exit_id in ("exit-1" + end, "", "a" * 33, "wss://evil.example", "192.0.2.1", "Exit"):
         with pytest.raises(PeerError):
@@ -127,7 +127,7 @@ def test_volunteer_fields_are_limited(message: dict[str, object]) -> None:
 
 
 def test_what_a_later_broker_adds_is_ignored() -> None:
-    """A pinned switch goes on with a newer broker; what a broker adds reaches nothing."""
+    """A pinned switch goes on with a newer broker, and ignores the fields it adds."""
     later = {**msgspec.json.decode(signalling.encode(OFFER)), "url": "wss://evil.example/"}
     assert signalling.decode_from_broker(json.dumps(later)) == OFFER
 

@@ -47,7 +47,7 @@ def attribute(name: int, value: bytes) -> bytes:
 
 @given(MESSAGES)
 def test_messages_round_trip(given_: stun.Message) -> None:
-    """What is written is read, and its length is a multiple of four."""
+    """A message reads back to itself, and its length is a multiple of four."""
     datagram = stun.encode(given_)
     assert stun.decode(datagram) == given_
     assert len(datagram) % 4 == 0
@@ -55,7 +55,7 @@ def test_messages_round_trip(given_: stun.Message) -> None:
 
 @pytest.mark.parametrize("address", MAPPED)
 def test_the_samples_of_the_rfc(address: str) -> None:
-    """RFC 5769's responses say 192.0.2.1 and 2001:db8:…, both port 32853."""
+    """RFC 5769's responses read as its addresses, with port 32853."""
     found = stun.decode(message(0x0101, SOFTWARE, MAPPED[address]))
     assert isinstance(found, BindingResponse)
     assert (str(found.mapped.address), found.mapped.port) == (address, 32853)
@@ -63,19 +63,19 @@ def test_the_samples_of_the_rfc(address: str) -> None:
 
 
 def test_a_plain_request_is_a_header() -> None:
-    """As browsers send it."""
+    """A request without attributes is a header only, as browsers send it."""
     assert stun.encode(BindingRequest(TRANSACTION)) == message(0x0001)
 
 
 def test_changes_are_flags() -> None:
-    """RFC 5780 §7.2: 4 for the address, 2 for the port."""
+    """CHANGE-REQUEST has the flags of RFC 5780 §7.2: 4 for the address, 2 for the port."""
     for flags in range(8):
         found = stun.decode(message(0x0001, attribute(0x0003, struct.pack("!I", flags))))
         assert found == BindingRequest(TRANSACTION, bool(flags & 4), bool(flags & 2))
 
 
 def test_attributes_that_must_be_understood_are_named() -> None:
-    """Optional ones are skipped, required ones told, as many as the answer has room for."""
+    """Unknown required attributes are named, up to the limit; optional ones are skipped."""
     required = [attribute(name, b"x") for name in range(0x0024, 0x0024 + 9)]
     found = stun.decode(message(0x0001, SOFTWARE, *required))
     assert isinstance(found, BindingRequest)
@@ -86,7 +86,7 @@ def test_attributes_that_must_be_understood_are_named() -> None:
 
 
 def test_of_an_attribute_that_comes_twice_the_first_counts() -> None:
-    """RFC 8489 §14."""
+    """Later attributes of a type are ignored, as RFC 8489 §14 demands."""
     first, second = MAPPED["192.0.2.1"], attribute(0x0020, b"")
     assert stun.decode(message(0x0101, first, second)) == stun.decode(message(0x0101, first))
 
@@ -110,25 +110,25 @@ def test_of_an_attribute_that_comes_twice_the_first_counts() -> None:
     ],
 )
 def test_broken_messages_are_refused(datagram: bytes) -> None:
-    """With one error."""
+    """A broken message raises PeerError."""
     assert refusal(partial(stun.decode, datagram)) is LinkCode.MALFORMED
 
 
 def test_large_messages_are_refused() -> None:
-    """Whatever is in them."""
+    """A message beyond the limit is refused, whatever it holds."""
     large = message(0x0001, attribute(0x8022, bytes(limits.STUN_BYTES)))
     assert refusal(partial(stun.decode, large)) is LinkCode.LIMIT
 
 
 @given(st.binary(max_size=200), st.sampled_from([0x0001, 0x0101, 0x0111]))
 def test_garbage_gives_only_peer_errors(garbage: bytes, kind: int) -> None:
-    """Whatever follows a sound header, or comes instead of one."""
+    """Garbage after a sound header, or in its place, raises nothing but PeerError."""
     for datagram in (garbage, message(kind, garbage[: len(garbage) // 4 * 4])):
         assert refusal(partial(stun.decode, datagram)) in (None, LinkCode.MALFORMED)
 
 
 def test_endpoints_do_not_show_themselves() -> None:
-    """Nor do the messages they are in."""
+    """The `repr` of endpoints and of messages shows no address."""
     found = stun.decode(message(0x0101, MAPPED["192.0.2.1"]))
     assert "192" not in repr(found)
     assert "32853" not in f"{found}"

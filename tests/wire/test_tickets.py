@@ -42,7 +42,7 @@ def test_round_trip(ticket: Ticket) -> None:
 
 
 def test_a_ticket_is_for_one_kind_one_exit_and_a_time() -> None:
-    """Another kind, another exit, or a moment too late: refused."""
+    """A ticket is refused for another kind, another exit, or after its time."""
     text = tickets.sign(TICKET, KEY)
     assert verify(text, now_s=1000) == TICKET
     refused(text, kind=TicketKind.CLIENT)
@@ -51,7 +51,7 @@ def test_a_ticket_is_for_one_kind_one_exit_and_a_time() -> None:
 
 
 def test_only_named_keys_count() -> None:
-    """A stranger's signature, or none of the keys, is refused."""
+    """A signature that none of the given keys made is refused."""
     refused(tickets.sign(TICKET, Ed25519PrivateKey.generate()))
     with pytest.raises(PeerError):
         tickets.verify(
@@ -78,7 +78,7 @@ def test_a_signature_of_something_else_is_no_ticket() -> None:
     "payload", [b"", b"\x90", b"\xc1", msgspec.msgpack.encode(["link", "Exit", 1, b"i" * 16])]
 )
 def test_signed_nonsense_is_refused(payload: bytes) -> None:
-    """Even the right key cannot make a ticket of the wrong form."""
+    """A payload of the wrong form is refused even if the right key signed it."""
     refused(base64url.encode(payload + KEY.sign(b"passerelle ticket 1 " + payload)))
 
 
@@ -95,5 +95,5 @@ def test_length_is_limited() -> None:
 
 
 def test_repr_withholds_the_ticket() -> None:
-    """An id in a log could link two links."""
+    """No id is in the `repr`, because an id in a log could tie two links together."""
     assert repr(TICKET) == "<link ticket withheld>"

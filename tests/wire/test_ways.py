@@ -27,7 +27,7 @@ def test_a_descriptors_list_reads_back(given_ways: list[Way]) -> None:
 
 @given(WAYS)
 def test_the_text_reads_back(way: Way) -> None:
-    """All but what no text has: direct needs none, another URL of the broker has none."""
+    """A way's text reads back to the way."""
     if isinstance(way, DirectWay) or (isinstance(way, AmpWay) and way.url is not None):
         assert str(way).partition("=")[0] in {"direct", "amp"}
         return
@@ -47,7 +47,7 @@ FIELDS = st.dictionaries(
 
 @given(st.lists(FIELDS))
 def test_what_is_not_understood_is_left_out(items: list[dict[str, Any]]) -> None:
-    """A later version's ways, or nonsense, keep nobody from the others."""
+    """Ways of a later version, or nonsense, are skipped, and the others are read."""
     kept = {"kind": "fronted", "url": "https://cdn.example", "front": "popular.example"}
     found = ways.read([*items, kept])
     assert found[-1] == FrontedWay("https://cdn.example", "popular.example")
@@ -99,7 +99,7 @@ def test_bad_ways_are_left_out(item: dict[str, Any]) -> None:
     ],
 )
 def test_where_a_request_goes(way: Way, target: RequestTarget) -> None:
-    """The name that a censor sees is the front's, where there is one."""
+    """The URL names the front, if there is one, and `host` whoever is behind it."""
     assert way.target(BROKER, PATH) == target
 
 
@@ -117,6 +117,6 @@ def test_where_a_request_goes(way: Way, target: RequestTarget) -> None:
     ],
 )
 def test_bad_texts(text: str, reason: str) -> None:
-    """The reason is for the person who wrote it."""
+    """The error says to a person why a text is no way."""
     with pytest.raises(ValueError, match=reason):
         ways.parse(text)

@@ -11,5 +11,5 @@ def test_every_link_code_is_a_close_code_of_an_application() -> None:
 
 
 def test_the_path_is_what_the_protocol_says() -> None:
-    """Descriptors in the world name it."""
+    """The path stays `/v1/link`, because descriptors name it."""
     assert LINK_PATH == "/v1/link"

@@ -16,7 +16,7 @@ from typing import Final, Self, TypeVar
 from passerelle import limits
 from passerelle.client.config import ClientConfig
 from passerelle.client.friend import FriendMethod
-from passerelle.client.methods import method
+from passerelle.client.methods import method_for
 from passerelle.client.rendezvous import BrokerSilent, RendezvousMethod, ask
 from passerelle.client.state import ClientState
 from passerelle.core.backoff import Backoff
@@ -34,8 +34,9 @@ from passerelle.wire.ways import NETWORK_PATH, DirectWay, Way
 T = TypeVar("T")
 
 FAILURES_TO_RELOAD: Final = 3
-"""After so many requests in vain the brokers may have moved: the descriptor is asked for again."""
-_RETRY_S: Final = (5.0, 300.0)
+"""After so many failed requests in a row, brokers may have moved: the descriptor is due again."""
+_RELOAD_RETRY_S: Final = (5.0, 300.0)
+"""First and longest pause between attempts to fetch a descriptor that is due."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,10 +44,10 @@ class Route:
     """One way to one broker."""
 
     key: str
-    """What it is remembered by."""
+    """Names the route in the ranking, and in the file that outlives a run."""
     method: RendezvousMethod
     seal_key: bytes = b""
-    """The broker's; empty where only its descriptor is wanted."""
+    """X25519 public key of the broker; empty where only the descriptor is fetched by the route."""
 
 
 class Brokers:
@@ -58,30 +59,35 @@ class Brokers:
     def __init__(self, config: ClientConfig) -> None:
         self._config = config
         self._invite = config.invite
-        self._by_hand = config.friend and FriendMethod(config.friend)
+        self._friend = config.friend and FriendMethod(config.friend)
         self._disguise = Disguise(config.request_timeout_s)
         self._state = ClientState(config.invite.operator_key, config.state)
         self._ranking = WayRanking()
         self._descriptor: Descriptor | None = None
         self._routes: list[Route] = []
-        """To the descriptor's brokers."""
+        """Routes to the brokers that the descriptor names."""
         self._fetched_s = 0.0
+        """Unix time at which the descriptor was last fetched in this run."""
         self._failures = 0
-        self._doubted = asyncio.Event()
+        """Requests in a row that no broker answered."""
+        self._reload_wanted = asyncio.Event()
+        """Set when the descriptor may be out of date."""
 
     async def __aenter__(self) -> Self:
-        """Read what is remembered. Raises ConfigError when a given descriptor is no good.
+        """Read what earlier runs remembered.
 
-        So does one that is missing, where a friend is the only way.
+        Raises ConfigError when a given descriptor cannot be used, and when none is at hand where
+        a friend is the only way.
         """
         self._state.load()
         self._ranking = WayRanking(self._state.ways)
         if self._config.network:
-            self._take(self._config.network)
+            self._accept(self._config.network)
         elif self._state.document:
-            with contextlib.suppress(ConfigError):  # another is fetched in its place
-                self._take(self._state.document)
-        if self._by_hand is not None and self._descriptor is None:
+            # A remembered descriptor that cannot be used any more is fetched anew.
+            with contextlib.suppress(ConfigError):
+                self._accept(self._state.document)
+        if self._friend is not None and self._descriptor is None:
             raise ConfigError(
                 "The network's description is not on this computer yet. Ask your friend for the "
                 "file behind the link on the friend's page, and name it with --network."
@@ -104,7 +110,7 @@ class Brokers:
 
     @property
     def network(self) -> Descriptor:
-        """The same, once one was loaded."""
+        """The newest verified descriptor, for those who work once `load` has returned."""
         assert self._descriptor is not None  # `load` has returned
         return self._descriptor
 
@@ -126,30 +132,30 @@ class Brokers:
             start = time.monotonic()
             document = await route.method.document()
             if document.lstrip().startswith(b"<"):
-                # No reason to end for good, as a document of another operator's would be.
+                # Unlike a document that another operator signed, this is no reason to give up.
                 raise BrokerSilent("something else answered in its place, such as a block page")
-            self._take(document)
+            self._accept(document)
             self._ranking.succeeded(route.key, time.monotonic() - start)
 
-        await self._race(list(routes.values()), fetch, self._ranking.patience_s)
+        await self._try_routes(list(routes.values()), fetch, self._ranking.patience_s)
         self._fetched_s = time.time()
 
     async def keep_fresh(self) -> None:
         """Reload the descriptor before it expires, and after repeated failures.
 
-        Never returns, except where no network may be used.
+        Returns only where a friend is the only way, because then no network may be used.
         """
-        if self._by_hand is not None:
+        if self._friend is not None:
             return
-        backoff = Backoff(*_RETRY_S)
+        backoff = Backoff(*_RELOAD_RETRY_S)
         failed = False
         while True:
-            wait_s = backoff.next_s(random.random()) if failed else self._fresh_s()  # noqa: S311
+            wait_s = backoff.next_s(random.random()) if failed else self._reload_due_s()  # noqa: S311
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
-                    await self._doubted.wait()
-            self._doubted.clear()
-            if failed or self._failures >= FAILURES_TO_RELOAD or self._fresh_s() <= 0:
+                    await self._reload_wanted.wait()
+            self._reload_wanted.clear()
+            if failed or self._failures >= FAILURES_TO_RELOAD or self._reload_due_s() <= 0:
                 self._failures = 0
                 try:
                     await self.reload()
@@ -171,16 +177,17 @@ class Brokers:
     ) -> RendezvousReply:
         """Ask for volunteers, by one way after the other until a broker answers.
 
-        `avoid` are those not wanted, `failed` those through which no link came about. Each try is
+        `offers`, `exit_id`, `lanes` and `nat` are told to the broker as they are. `avoid` names
+        volunteers that are not wanted, `failed` those through which no link came about. Each try is
         a request of its own, so that none is a replay of another. Raises BrokerSilent, and
         ConfigError when this version is no longer spoken. Cancelling gives up.
         """
         if time.time() > self.network.expires_s:
             self._failures = FAILURES_TO_RELOAD
-            self._doubted.set()
+            self._reload_wanted.set()
             raise BrokerSilent("the network's description has expired, and no new one came")
-        if self._by_hand is not None:
-            avoid = failed = ()  # there is one friend
+        if self._friend is not None:
+            avoid = failed = ()  # the friend is the only volunteer
         busy: list[RendezvousReply] = []
 
         async def try_route(route: Route) -> RendezvousReply:
@@ -202,7 +209,7 @@ class Brokers:
             return reply
 
         try:
-            reply = await self._race(
+            reply = await self._try_routes(
                 self._routes, try_route, lambda _: self._config.answer_patience_s
             )
         except BrokerSilent:
@@ -210,20 +217,25 @@ class Brokers:
                 return busy[0]
             self._failures += 1
             if self._failures >= FAILURES_TO_RELOAD:
-                self._doubted.set()
+                self._reload_wanted.set()
             raise
         self._failures = 0
         return reply
 
-    async def _race(
+    async def _try_routes(
         self,
         routes: Sequence[Route],
         work: Callable[[Route], Awaitable[T]],
         patience_s: Callable[[str], float],
     ) -> T:
-        """Do `work` by the best route, and by others where that fails or takes too long."""
+        """Do `work` by the best route, and by the next where it fails or takes too long.
+
+        `patience_s` tells how long the route with a key may take before the next is tried beside
+        it. Raises ConfigError or BrokerSilent when no route leads anywhere.
+        """
         by_key = {route.key: route for route in routes}
         running: list[str] = []
+        """Keys of the routes that were tried and have not failed, in that order."""
 
         async def attempt(route: Route) -> T:
             running.append(route.key)
@@ -235,6 +247,7 @@ class Brokers:
                 running.remove(route.key)
                 self._ranking.failed(route.key, time.time())
                 raise
+            # Routes that began earlier and have not answered count as failed.
             for slower in running[: running.index(route.key)]:
                 self._ranking.failed(slower, time.time())
             return result
@@ -243,12 +256,15 @@ class Brokers:
         try:
             return await staggered((attempt(by_key[key]), patience_s(key)) for key in order)
         except AllFailed as failed:
-            raise _worst(failed) from None
+            raise _error_to_tell(failed) from None
         finally:
-            self._remember()
+            self._save_state()
 
-    def _take(self, document: bytes) -> None:
-        """Verify a descriptor and use it, unless the one at hand is newer. Raises ConfigError."""
+    def _accept(self, document: bytes) -> None:
+        """Verify a document and use its descriptor, unless the one at hand is at least as new.
+
+        Raises ConfigError.
+        """
         found = descriptor.verify(document, self._invite.operator_key, now_s=time.time())
         if self._descriptor is not None and found.issued_s <= self._descriptor.issued_s:
             return
@@ -258,12 +274,12 @@ class Brokers:
 
     def _routes_of(self, found: Descriptor) -> Iterable[Route]:
         """Yield the routes: all brokers' first ways, then their second ones, and so on."""
-        if self._by_hand is not None:
-            # Which broker the friend's page talks to is not known here; the first is the network's.
-            yield Route("friend", self._by_hand, found.brokers[0].seal_key)
+        if self._friend is not None:
+            # The friend's page may talk to any broker; the first one listed is the network's own.
+            yield Route("friend", self._friend, found.brokers[0].seal_key)
             return
         brokers = list(found.brokers)
-        # Which broker of several: any of them, so that they share the load.
+        # A random order lets several brokers share the load.
         secrets.SystemRandom().shuffle(brokers)
         for place in range(limits.WAYS):
             for broker in brokers:
@@ -277,28 +293,31 @@ class Brokers:
         target = way.target(url, NETWORK_PATH)
         digest = hashlib.sha256(f"{target.url} {target.host}".encode()).hexdigest()[:8]
         kind = str(way).partition("=")[0]
-        return Route(f"{kind}-{digest}", method(self._disguise, way, url), seal_key)
+        return Route(f"{kind}-{digest}", method_for(way, url, self._disguise), seal_key)
 
-    def _fresh_s(self) -> float:
-        """Return for how long the descriptor need not be fetched again, at most a minute."""
+    def _reload_due_s(self) -> float:
+        """Return in how many seconds the descriptor is due to be fetched again, at most 60.
+
+        It is due at half its life, and `reload_pause_s` after the last time at the earliest.
+        """
         half_s = (self.network.issued_s + self.network.expires_s) / 2
         due_s = max(half_s, self._fetched_s + self._config.reload_pause_s)
         return min(60.0, due_s - time.time())
 
-    def _remember(self) -> None:
+    def _save_state(self) -> None:
         routes = (*self._routes, *self._invite_routes())
         ways = self._ranking.records(route.key for route in routes)
-        if ways != self._state.ways or self._state.document != self._state.saved:
+        if ways != self._state.ways or self._state.document != self._state.saved_document:
             self._state.ways = ways
             self._state.save()
 
 
 class _Busy(BrokerSilent):
-    """A broker answered, and has no time."""
+    """A broker answered that it is busy."""
 
 
-def _worst(failed: AllFailed) -> BrokerSilent | ConfigError:
-    """Return what to tell: what a person can put right first, then what happened last."""
+def _error_to_tell(failed: AllFailed) -> BrokerSilent | ConfigError:
+    """Return the error to raise: the first that a person can put right, or else the last one."""
     for error in failed.errors:
         if isinstance(error, ConfigError):
             return error

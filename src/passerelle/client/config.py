@@ -1,4 +1,4 @@
-"""What a client is told when it starts."""
+"""A client's configuration."""
 
 from __future__ import annotations
 
@@ -12,50 +12,56 @@ from passerelle.wire.invite import Invite
 
 @dataclass(frozen=True, slots=True)
 class ClientConfig:
-    """The network to join, the local port, and how links are kept."""
+    """The network to join, the local port, and how links are kept.
+
+    Names ending in `_s` are seconds.
+    """
 
     invite: Invite
     """Where the network's descriptor is, and who must have signed it."""
     token: str = ""
-    """An operator's word for this reader; empty without one."""
+    """The token that an operator gave this reader (`wire.tokens`); empty without one."""
     listen_host: str = "127.0.0.1"
+    """The address of the local port."""
     listen_port: int = 1080
-    """0 lets the system choose."""
+    """The local port; 0 lets the system choose."""
     media: bool = True
     """Let volunteers whose browsers can do so send downloads as video, which bears loss better."""
     state: Path | None = None
-    """Where it is remembered which way to the brokers works; None remembers nothing."""
+    """The file that remembers between runs which ways to the brokers work; None: remember none."""
     network: bytes = b""
     """The signed descriptor, where it cannot be fetched; empty: fetch it."""
     friend: Swap | None = None
     """Has requests carried by hand to a friend and back; None: they go through the network."""
     links: int = 3
-    """Links kept ready."""
+    """Links kept ready, each through another volunteer where there are enough."""
     lanes: int = limits.LANES
     """Most links through one volunteer, where more than one pays."""
     lane_rtt_s: float = 0.03
     """On a shorter round trip one DataChannel is as fast as a browser gets; on a longer one each
     loss costs it much, and lanes share the cost."""
     direct_delay_s: float = 3.0
-    """Without a link for so long, a direct one is tried where the network allows it."""
+    """Time without a link after which one without a volunteer is tried, where the network allows
+    it."""
     patience_s: float = 30.0
-    """An application's request waits so long for a first link."""
+    """Longest time that an application's request waits for a first link."""
     connect_timeout_s: float = 15.0
-    """From a volunteer's answer until the DataChannel is open."""
+    """Longest time from a volunteer's answer until the DataChannel is open."""
     welcome_timeout_s: float = 10.0
-    """From the open DataChannel until the exit's WELCOME."""
+    """Longest time from the open DataChannel until the exit's WELCOME."""
     grace_s: float = 120.0
-    """The session outlives the loss of all its links for so long."""
+    """Time for which a session outlives the loss of all its links."""
     flow_idle_s: float = 120.0
     """A UDP flow ends after its application has sent nothing for so long."""
     request_timeout_s: float = 15.0
-    """One exchange with a broker."""
+    """Longest time for one exchange with a broker."""
     answer_patience_s: float = 6.5
-    """A request for volunteers goes another way as well after so long: a broker gives volunteers
-    5 s."""
+    """A request for volunteers goes another way as well after so long. A broker gives volunteers
+    5 s to answer."""
     reload_pause_s: float = 600.0
     """The descriptor is not fetched again before so long, however old it is."""
     retry_s: tuple[float, float] = (0.5, 15.0)
     """First and longest pause between requests while there is no link."""
     spare_retry_s: tuple[float, float] = (3.0, 60.0)
-    """… and while some links work and only spares are missing."""
+    """First and longest pause between requests while some links work and only spares are
+    missing."""

@@ -23,9 +23,9 @@ _log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
 """After a destination was refused, or its flow broke, its datagrams are dropped for so long."""
-GIVE_WAY_S = 5.0
-"""With too many destinations, one unused for so long gives way to a new one: most are done after
-one question and one answer."""
+REPLACEABLE_AFTER_S = 5.0
+"""With as many destinations as there may be, one unused for so long is replaced by a new one. Most
+are done after one question and one answer."""
 
 OpenFlow = Callable[[str, int], Awaitable[TunnelStream]]
 
@@ -34,13 +34,13 @@ class Associations:
     """All UDP associations of one client."""
 
     def __init__(
-        self, offered: Callable[[], Awaitable[bool]], open_flow: OpenFlow, idle_s: float
+        self, offers_flows: Callable[[], Awaitable[bool]], open_flow: OpenFlow, idle_s: float
     ) -> None:
-        """`offered` tells whether the exit carries UDP; `idle_s`: how long a flow may go unused.
+        """`offers_flows` tells whether the exit carries UDP. Both callables raise StreamFailed.
 
-        Both callables raise StreamFailed.
+        A flow ends after its application has sent nothing for `idle_s` seconds.
         """
-        self._offered = offered
+        self._offers_flows = offers_flows
         self._open_flow = open_flow
         self._idle_s = idle_s
         self._count = 0
@@ -57,7 +57,7 @@ class Associations:
             raise StreamFailed(Failure.LIMIT)
         self._count += 1
         try:
-            if not await self._offered():
+            if not await self._offers_flows():
                 raise StreamFailed(Failure.NO_DATAGRAMS)
             await self._relay(request, reader, writer)
         finally:
@@ -66,7 +66,8 @@ class Associations:
     async def _relay(
         self, request: Associate, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        # Where the application reached the proxy it reaches this socket, and nobody else does.
+        # Bound to the address at which the application reached the proxy: nobody who cannot reach
+        # the proxy reaches this socket.
         local, application = (writer.get_extra_info(key)[0] for key in ("sockname", "peername"))
         association = Association(
             self._open_flow, udp.bound(local), (application, request.port), self._idle_s
@@ -85,17 +86,20 @@ class _Destination:
     """One destination of an application, and the flow to it once there is one."""
 
     carrying: asyncio.Task[None]
+    """Opens the flow and serves it; set as soon as it is started."""
 
     def __init__(self) -> None:
         self.flow: Flow | None = None
         self.waiting: list[bytes] = []
-        """Datagrams from before there was a flow."""
+        """Datagrams that wait for a flow."""
         self.waiting_bytes = 0
         self.closed = False
-        self.used_at = 0.0
+        """Whether it was refused, or its flow broke: datagrams are dropped for a moment."""
+        self.used_s = 0.0
+        """When the application last sent something there, in the loop's seconds."""
 
     def send(self, payload: bytes) -> bool:
-        """Send, or keep until there is a flow; False: dropped."""
+        """Send a datagram, or keep it until there is a flow; return False when it is dropped."""
         if self.flow is not None:
             self.flow.touch()
             return self.flow.send(payload)
@@ -105,8 +109,8 @@ class _Destination:
         self.waiting.append(payload)
         return True
 
-    def opened(self, flow: Flow) -> None:
-        """Send what waited."""
+    def use(self, flow: Flow) -> None:
+        """Use a flow from now on, and send what waited for it."""
         self.flow = flow
         for payload in self.waiting:
             flow.send(payload)
@@ -114,10 +118,10 @@ class _Destination:
 
 
 class Association:
-    """One application's datagrams.
+    """One application's datagrams, at a socket of their own.
 
-    Only the application's own address may use it: the one its connection came from, and the port
-    it named or, if it named none, the first one that sent a proper datagram.
+    Only the application itself may use it: the address must be the one its connection came from,
+    the port the one it named or, if it named none, the first one that sent a proper datagram.
     """
 
     def __init__(
@@ -133,12 +137,12 @@ class Association:
         self._application, self._application_port = application
         self._idle_s = idle_s
         self._destinations: dict[tuple[str, int], _Destination] = {}
-        """The one unused for longest first."""
+        """Destinations by host and port; the one unused for longest is the first."""
         self._tasks = TaskSet("client/association")
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(bound, self._readable)
         self.dropped: collections.Counter[Drop] = collections.Counter()
-        """Datagrams that went no further."""
+        """Datagrams that were dropped, by reason."""
 
     @property
     def port(self) -> int:
@@ -151,7 +155,7 @@ class Association:
         return len(self._destinations)
 
     async def close(self) -> None:
-        """End all flows and close the port."""
+        """End all flows and close the socket."""
         self._loop.remove_reader(self._socket)
         try:
             await self._tasks.close()
@@ -178,22 +182,22 @@ class Association:
         key = (packet.host, packet.port)
         destination = self._destinations.pop(key, None)
         if destination is None:
-            if not self._has_room():
+            if not self._make_room():
                 return Drop.FLOWS
             destination = _Destination()
             destination.carrying = self._tasks.start(self._carry(key, destination), "flow")
         self._destinations[key] = destination
         if destination.closed:
             return Drop.CLOSED
-        destination.used_at = self._loop.time()
+        destination.used_s = self._loop.time()
         return None if destination.send(packet.payload) else Drop.QUEUE
 
-    def _has_room(self) -> bool:
-        """Whether there may be one more destination, after one has given way if need be."""
+    def _make_room(self) -> bool:
+        """Return whether there may be one more destination, replacing an unused one if need be."""
         if len(self._destinations) < limits.ASSOCIATION_FLOWS:
             return True
         key, oldest = next(iter(self._destinations.items()))
-        if self._loop.time() - oldest.used_at < GIVE_WAY_S:
+        if self._loop.time() - oldest.used_s < REPLACEABLE_AFTER_S:
             return False
         del self._destinations[key]
         oldest.carrying.cancel()
@@ -205,19 +209,21 @@ class Association:
         try:
             flow = Flow(await self._open_flow(*key))
             try:
-                destination.opened(flow)
-                await race(self._download(flow, header(*key)), until=flow.idle(self._idle_s))
+                destination.use(flow)
+                await race(self._hand_down(flow, header(*key)), until=flow.idle(self._idle_s))
             finally:
                 flow.abort()
         except PasserelleError:
-            # Nothing in UDP tells an application why; what it sends meanwhile opens nothing.
+            # UDP has no way to tell the application why. What it sends in the next moment is
+            # dropped, or each datagram would open a flow.
             destination.closed = True
             await asyncio.sleep(RETRY_S)
         finally:
             if self._destinations.get(key) is destination:
                 del self._destinations[key]
 
-    async def _download(self, flow: Flow, start: bytes) -> None:
+    async def _hand_down(self, flow: Flow, start: bytes) -> None:
+        """Send what a flow brings to the application, with the SOCKS5 header `start` before it."""
         while payloads := await flow.receive():
             for payload in payloads:
                 application = (self._application, self._application_port)

@@ -1,4 +1,4 @@
-"""Which exit a client asks for: another one, when one goes away or is not there any more."""
+"""Choice of the exit a client asks for: another one, when one goes away or cannot be reached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way to a broker without any server: two texts, carried by hand to a friend and back."""
+"""Reaching a broker by two texts that people carry to a friend and back, without any server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from passerelle.wire import friend
 from passerelle.wire.friend import TextKind
 
 Swap = Callable[[str, str], Awaitable[str]]
-"""Show the person the text to send, and why if it is not the first time; return what is pasted."""
+"""Shows the person a text to send, or why what was pasted before is no answer; returns what is
+pasted now. The arguments are the text, and the complaint or an empty string."""
 
 
 class FriendMethod:
@@ -20,9 +21,10 @@ class FriendMethod:
         self._swap = swap
 
     async def exchange(self, sealed: bytes) -> bytes:
-        """Return the answer once a text was pasted that holds one. See `RendezvousMethod.exchange`.
+        """See `RendezvousMethod.exchange`.
 
-        Waits for as long as it takes. Cancelling gives up.
+        Asks again until a text was pasted that holds an answer, for as long as that takes.
+        Cancelling gives up.
         """
         try:
             text = friend.encode(TextKind.ASK, sealed)
@@ -37,5 +39,5 @@ class FriendMethod:
                 complaint = str(error)
 
     async def document(self) -> bytes:
-        """Raise BrokerSilent: the descriptor is given, or remembered."""
+        """Raise BrokerSilent: the descriptor comes with the command or from an earlier run."""
         raise BrokerSilent("a friend cannot hand on the network's description")

@@ -1,7 +1,7 @@
 """Ways to a broker through the network: direct, behind another name, or through an AMP cache.
 
-In each the TLS ClientHello is a browser's, and what travels is sealed: whoever is in the middle
-sees a size class.
+The TLS ClientHello is a browser's in each of them. Requests and replies are sealed, so that whoever
+is in the middle sees their size class and nothing else.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class PostMethod:
 
 
 class AmpMethod:
-    """Pages of the broker's, as an AMP cache fetches and shows them."""
+    """GET requests for pages of the broker that an AMP cache fetches and shows."""
 
     def __init__(self, disguise: Disguise, way: AmpWay, broker_url: str) -> None:
         self._disguise = disguise
@@ -55,13 +55,13 @@ class AmpMethod:
         """See `RendezvousMethod.exchange`."""
         if len(sealed) > limits.TEXT_SEALED_BYTES:
             raise BrokerSilent("the request is too long for a URL")
-        return await self._page(ways.AMP_RENDEZVOUS_PATH + base64url.encode(sealed))
+        return await self._fetch_message(ways.AMP_RENDEZVOUS_PATH + base64url.encode(sealed))
 
     async def document(self) -> bytes:
         """See `RendezvousMethod.document`."""
-        return await self._page(ways.AMP_NETWORK_PATH)
+        return await self._fetch_message(ways.AMP_NETWORK_PATH)
 
-    async def _page(self, path: str) -> bytes:
+    async def _fetch_message(self, path: str) -> bytes:
         target = self._way.target(self._broker_url, path)
         try:
             page = await self._disguise.fetch(
@@ -74,7 +74,7 @@ class AmpMethod:
             raise BrokerSilent(f"the cache showed {error.reason}") from None
 
 
-def method(disguise: Disguise, way: Way, broker_url: str) -> RendezvousMethod:
+def method_for(way: Way, broker_url: str, disguise: Disguise) -> RendezvousMethod:
     """Return what carries messages to the broker at `broker_url` by `way`."""
     if isinstance(way, AmpWay):
         return AmpMethod(disguise, way, broker_url)

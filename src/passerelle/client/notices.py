@@ -1,4 +1,4 @@
-"""What a client tells whoever watches it: a terminal, the demonstration, a benchmark."""
+"""What a client reports to whoever watches it: a terminal, the demonstration, a benchmark."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class NetworkLoaded:
 
 @dataclass(frozen=True, slots=True)
 class NatFound:
-    """What the network does to UDP is known, or has changed."""
+    """The class of the NAT that the client is behind is known, or has changed."""
 
     nat: NatClass
 
@@ -29,24 +29,27 @@ class Searching:
 
 @dataclass(frozen=True, slots=True)
 class NoVolunteer:
-    """Nobody is available; the client asks again."""
+    """No volunteer is available; the client asks again."""
 
     retry_s: float
+    """Seconds until then."""
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerUnreachable:
-    """The broker does not answer; the client tries again."""
+    """No broker answers; the client tries again."""
 
     reason: str
     retry_s: float
+    """Seconds until then."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkUp:
-    """A link is ready."""
+    """The exit has welcomed a link."""
 
     link: int
+    """The link's number."""
     steps: tuple[tuple[str, float], ...]
     """(name, seconds) of each step it took, in order."""
     media: bool = False
@@ -58,6 +61,7 @@ class LinkDown:
     """A link ended, or could not be made."""
 
     link: int
+    """The link's number."""
     reason: str
 
 

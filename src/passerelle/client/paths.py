@@ -1,4 +1,4 @@
-"""Ways to a transport: through a volunteer, through one that helps already, or without any."""
+"""Paths to an exit: through a volunteer, a lane through one that helps already, or unrelayed."""
 
 from __future__ import annotations
 
@@ -21,33 +21,36 @@ class ClosingTransport(Transport, Protocol):
     """A transport whose end can be waited for."""
 
     async def wait_closed(self) -> None:
-        """Wait until nothing of it is left."""
+        """Wait until the connection has ended and its sockets are closed."""
 
 
 class Path(Protocol):
-    """One way to a transport, to be opened once."""
+    """One path to an exit, to be opened once."""
 
     @property
     def volunteer(self) -> bytes | None:
-        """Whom it leads through; None without a volunteer."""
+        """The broker's name for the volunteer it leads through; None without a volunteer."""
 
     @property
     def has_media(self) -> bool:
-        """Whether downloads come as video; known once a volunteer has answered."""
+        """Whether downloads come as video."""
 
     @property
     def steps(self) -> tuple[tuple[str, float], ...]:
-        """(name, seconds) of each step so far."""
+        """(name, seconds) of each step done so far."""
 
     async def open(self, timeout_s: float) -> ClosingTransport:
-        """Return the open transport. Raises LinkLost. Cancelling closes everything."""
+        """Return the open transport. `timeout_s` bounds each wait for the far side.
+
+        Raises LinkLost. Cancelling closes what was opened.
+        """
 
     async def close(self) -> None:
         """Give up a path that was not opened. Idempotent."""
 
 
 class VolunteerPath:
-    """A DataChannel to a volunteer that answered our offer through the broker."""
+    """A DataChannel to a volunteer that answered the client's offer through the broker."""
 
     def __init__(self, offer: ChannelOffer, answer: Answer, rendezvous_s: float) -> None:
         """`rendezvous_s` is the time from before the offer was gathered to the broker's reply."""
@@ -77,9 +80,10 @@ class VolunteerPath:
 
 
 class LanePath:
-    """One more DataChannel to a volunteer, agreed over a link that exists.
+    """One more DataChannel to a volunteer, agreed on over a link that exists.
 
-    Never with video: one link that bears loss needs no others beside it.
+    A lane never carries video. Lanes share the cost of losses, and a link with video bears losses
+    alone.
     """
 
     has_media = False
@@ -88,21 +92,22 @@ class LanePath:
         self,
         number: int,
         ticket: str,
-        volunteer: bytes,
+        parent: VolunteerPath,
         send: Callable[[Lane], None],
         *,
-        known: frozenset[str],
         stun: tuple[str, ...],
         private: bool,
     ) -> None:
-        """`send` hands a request to the relay; its answer comes by `answered`.
+        """`send` hands a request to the relay at `parent`; its answer comes by `answered`.
 
-        `known` are the volunteer's addresses; `stun` and `private` as in `ChannelOffer.gather`.
+        `ticket` opens the volunteer's WebSocket to the exit. `stun` and `private` are as in
+        `ChannelOffer.gather`.
         """
-        self._known = known
+        self.parent = parent
+        """The path of the link over which the lane is agreed on."""
+        self.volunteer = parent.volunteer
         self._stun = stun
         self._private = private
-        self.volunteer = volunteer
         self._number = number
         self._ticket = ticket
         self._send = send
@@ -121,6 +126,14 @@ class LanePath:
         if reply.lane == self._number and not self._reply.done():
             self._reply.set_result(reply)
 
+    def parent_ended(self) -> None:
+        """Give the lane up unless the relay has answered: its answer cannot arrive any more."""
+        if not self._reply.done():
+            reason = "the volunteer's link ended before it answered for a lane"
+            self._reply.set_exception(LinkLost(LinkCode.TRANSPORT, reason))
+            # asyncio logs an exception that nobody retrieves, and `open` may have been cancelled.
+            self._reply.exception()
+
     async def open(self, timeout_s: float) -> ClosingTransport:
         """See `Path.open`."""
         self._offer = await ChannelOffer.gather(self._stun, private=self._private)
@@ -132,7 +145,9 @@ class LanePath:
             raise LinkLost(LinkCode.TIMEOUT, "the volunteer did not answer for a lane") from None
         if isinstance(reply, LaneRefused):
             raise LinkLost(LinkCode.LIMIT, "the volunteer opens no further lane")
-        return await self._offer.connect(reply.description, timeout_s=timeout_s, known=self._known)
+        return await self._offer.connect(
+            reply.description, timeout_s=timeout_s, known=self.parent.addresses
+        )
 
     async def close(self) -> None:
         """See `Path.close`."""
@@ -141,7 +156,7 @@ class LanePath:
 
 
 class UnrelayedPath:
-    """A WebSocket of our own to the exit: for networks where UDP is blocked."""
+    """A WebSocket from the client straight to the exit, for networks where UDP is blocked."""
 
     volunteer = None
     has_media = False
@@ -198,10 +213,10 @@ class _UnrelayedTransport:
         self._inner.send(message)
 
     def send_control(self, text: str) -> None:
-        """See `Transport.send_control`; at the far side is the exit, not a relay."""
+        """Send nothing: there is no relay."""
 
     def windows(self, rtt_s: float) -> Windows | None:
-        """See `Transport.windows`."""
+        """Return None: nothing is known of the path."""
 
     def close(self, code: LinkCode) -> None:
         """See `Transport.close`."""

@@ -1,4 +1,4 @@
-"""A client's links: those being made, those in use, and who they lead through."""
+"""A client's links from their making to their end, and the volunteers they lead through."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from passerelle.wire.control import Control, LaneAnswer, LaneRefused
 
 @dataclass(slots=True, eq=False)
 class ClientLink:
-    """One link, from the way that leads to its exit to the end of its connection."""
+    """One link, from the path that leads to its exit to the end of its connection."""
 
     session: ClientSession
-    """The session it is made for."""
+    """The session that the link joins."""
     path: Path
     ticket: str = field(repr=False)
     """The client ticket that its HELLO shows the exit."""
@@ -50,13 +50,13 @@ class ClientLink:
 
 
 class LinkOwner(Protocol):
-    """Who wants links."""
+    """Who is told what becomes of links."""
 
     def link_failed(self, link: ClientLink, error: LinkLost) -> None:
-        """A link could not be made, or ended. Called once for a link, before `links_changed`."""
+        """A link could not be made, or ended. Called once for each, before `links_changed`."""
 
     def links_changed(self) -> None:
-        """A link is up, could not be made, or ended. May come more often than that."""
+        """A link is up, could not be made, or ended. Called at least once for each of these."""
 
 
 class LinkPool:
@@ -92,7 +92,7 @@ class LinkPool:
         return [link for _, link in self._of(session, self._connecting)]
 
     def volunteers(self, session: ClientSession) -> list[bytes]:
-        """Return whom the links lead through, those that are closing included, without repeats."""
+        """Return the volunteers that links lead through, links that are closing included."""
         found = (link.path.volunteer for _, link in self._of(session, self._links))
         return list(dict.fromkeys(each for each in found if each is not None))
 
@@ -123,15 +123,17 @@ class LinkPool:
     def relay_said(self, message: Control) -> None:
         """Hand a relay's answer to the lane that waits for it."""
         if isinstance(message, LaneAnswer | LaneRefused):
-            for number in self._connecting:
-                path = self._links[number].path
-                if isinstance(path, LanePath):
-                    path.answered(message)
+            for path in self._lanes_being_made():
+                path.answered(message)
+
+    def _lanes_being_made(self) -> list[LanePath]:
+        paths = (self._links[number].path for number in self._connecting)
+        return [path for path in paths if isinstance(path, LanePath)]
 
     def link_down(self, number: int, error: LinkLost) -> ClientLink | None:
         """Learn that a link ended, and return it if it was up.
 
-        Of a link that was still being made, the handshake tells.
+        A link that is still being made is ended by its own task, which learns of it as well.
         """
         if number not in self._up:
             return None
@@ -140,9 +142,9 @@ class LinkPool:
         return link
 
     async def close(self) -> None:
-        """Break everything off and wait until it is closed."""
+        """Break all links off and wait until they are closed."""
         await self._tasks.close()
-        for link in self._links.values():  # those whose task never began
+        for link in self._links.values():  # of these, the task was cancelled before it began
             await link.path.close()
         self._links.clear()
 
@@ -179,6 +181,10 @@ class LinkPool:
     def _link_ended(self, number: int, error: LinkLost) -> None:
         self._up.discard(number)
         self._connecting.discard(number)
+        link = self._links[number]
+        for path in self._lanes_being_made():
+            if path.parent is link.path:
+                path.parent_ended()
         self._observe(LinkDown(number, str(error)))
-        self._owner.link_failed(self._links[number], error)
+        self._owner.link_failed(link, error)
         self._owner.links_changed()

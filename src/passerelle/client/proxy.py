@@ -1,4 +1,4 @@
-"""The client's local port: applications' SOCKS5 and HTTP requests, each on its stream."""
+"""The client's local port: each SOCKS5 or HTTP request of an application gets a stream."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from passerelle.io.tunnel.stream import TunnelStream
 _log = logging.getLogger(__name__)
 
 HANDSHAKE_TIMEOUT_S = 30.0
-"""An application must have said what it wants by then."""
+"""An application must have said what it wants within this time."""
 
 OpenStream = Callable[[str, int], Awaitable[TunnelStream]]
 
 
 class LocalProxy:
-    """Listens, reads each application's request, and joins it to a stream."""
+    """Listens, reads each application's request, and joins its connection to a stream."""
 
     def __init__(self, open_stream: OpenStream, associations: Associations) -> None:
         self._open_stream = open_stream
@@ -67,21 +67,23 @@ class LocalProxy:
             return
         self._connections.add(task)
         try:
-            await self._converse(reader, writer)
+            await self._serve_request(reader, writer)
         except OSError:  # TimeoutError is one
             writer.transport.abort()
         except asyncio.CancelledError:
-            # `close` asked for it; asyncio's server would log it as a fault.
+            # asyncio's server would log as a fault what `close` has asked for.
             if not self._closing:
                 raise
         finally:
             self._connections.discard(task)
             writer.close()
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        front = ProtocolDetector()
+    async def _serve_request(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        detector = ProtocolDetector()
         async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
-            request = await _handshake(front, reader, writer)
+            request = await _read_request(detector, reader, writer)
         if request is None:
             return
         try:
@@ -90,14 +92,14 @@ class LocalProxy:
                 return
             stream = await self._open(request)
         except StreamFailed as error:
-            writer.write(front.refuse(error.failure))
+            writer.write(detector.refuse(error.failure))
             await writer.drain()
             return
-        writer.write(front.accept())
-        await splice(stream, reader, writer, forward=front.forward)
+        writer.write(detector.accept())
+        await splice(stream, reader, writer, forward=detector.forward)
 
     async def _open(self, request: Connect | Forward) -> TunnelStream:
-        """Return the stream once the exit has connected; early data goes ahead of its answer."""
+        """Return a stream once the exit has connected; data sent early is already on its way."""
         stream = await self._open_stream(request.host, request.port)
         head = request.head if isinstance(request, Forward) else b""
         try:
@@ -110,12 +112,12 @@ class LocalProxy:
         return stream
 
 
-async def _handshake(
-    front: ProtocolDetector, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+async def _read_request(
+    detector: ProtocolDetector, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> Connect | Forward | Associate | None:
-    """Return what the application wants, or None when it left or cannot be served."""
+    """Return the application's request, or None when it left or cannot be served."""
     while data := await reader.read(limits.SOCKET_READ_BYTES):
-        for effect in front.receive(data):
+        for effect in detector.receive(data):
             match effect:
                 case Send(answer):
                     writer.write(answer)

@@ -1,4 +1,4 @@
-"""Sealed requests for volunteers, whatever carries them to a broker."""
+"""A sealed request for volunteers, by whatever method it reaches a broker."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from passerelle.wire.signalling import NatClass
 SOFTWARE = f"passerelle/{__version__}"
 _NONCE_BYTES = 16
 _PROOF_TRIES = 20_000
-"""Tries of a proof of work in one go: some 20 ms, after which cancelling has its effect."""
+"""Tries of a proof of work that are made in one go. They take some 20 ms, and only between such
+batches can the work be cancelled."""
 
 
 class BrokerSilent(LocalError):
@@ -52,9 +53,10 @@ async def ask(
 ) -> RendezvousReply:
     """Seal one request to a broker's `seal_key`, send it, and return the opened reply.
 
-    A broker that has too many may want a proof of work; it is done, and the request made once more.
-    Raises BrokerSilent, also for a reply that cannot be opened, and ConfigError when this
-    version is no longer spoken. Cancelling gives the exchange up.
+    A broker with too many requests may want a proof of work. It is done, and the request made once
+    more. The other arguments are fields of `RendezvousRequest`. Raises BrokerSilent, also for a
+    reply that cannot be opened, and ConfigError when the broker wants a newer release. Cancelling
+    gives the exchange up.
     """
     key = X25519PrivateKey.generate()
     request = RendezvousRequest(
@@ -73,7 +75,7 @@ async def ask(
     )
     reply = await _exchange(method, seal_key, request, key)
     if reply.refusal is Refusal.PROOF:
-        request = await _proved(request, seal_key, reply.proof_bits)
+        request = await _with_proof(request, seal_key, reply.proof_bits)
         reply = await _exchange(method, seal_key, request, key)
     if reply.refusal is Refusal.VERSION:
         needed = f"{reply.minimum} or newer" if reply.minimum else "another release"
@@ -94,8 +96,11 @@ async def _exchange(
         raise BrokerSilent("the broker's answer could not be opened") from None
 
 
-async def _proved(request: RendezvousRequest, seal_key: bytes, bits: int) -> RendezvousRequest:
-    """Return `request` anew, as of now and with a proof of work. Cancelling gives it up."""
+async def _with_proof(request: RendezvousRequest, seal_key: bytes, bits: int) -> RendezvousRequest:
+    """Return `request` with a new nonce and time, and a proof of work for them.
+
+    Cancelling gives it up.
+    """
     nonce, time_s = secrets.token_bytes(_NONCE_BYTES), int(time.time())
     challenge = proof.challenge(seal_key, nonce, time_s)
     found, start = None, 0

@@ -37,7 +37,7 @@ class Client:
         self._loaded = asyncio.Event()
         self._stack = AsyncExitStack()
         self._tasks = TaskSet("client")
-        self._work: asyncio.Task[None] | None = None
+        self._supervising: asyncio.Task[None] | None = None
 
     @property
     def port(self) -> int:
@@ -46,7 +46,7 @@ class Client:
 
     @property
     def link_count(self) -> int:
-        """Links that can carry new data."""
+        """How many links can carry new data."""
         return self._supervisor.link_count if self._supervisor is not None else 0
 
     @property
@@ -70,21 +70,21 @@ class Client:
         except BaseException:
             await self._stack.aclose()
             raise
-        self._work = self._tasks.start(self._keep(descriptor, backoff), "supervisor")
+        self._supervising = self._tasks.start(self._supervise(descriptor, backoff), "supervisor")
 
     async def run(self) -> None:
-        """Wait as long as the client works. Raises ConfigError when it cannot go on.
+        """Wait as long as the client works, which is until `close`.
 
-        Cancelling only stops the waiting.
+        Raises ConfigError when it cannot go on. Cancelling stops the waiting only.
         """
-        assert self._work is not None  # started
-        await asyncio.shield(self._work)
+        assert self._supervising is not None  # started
+        await asyncio.shield(self._supervising)
 
     async def close(self) -> None:
         """Close the port, break off connections, end the session and its links. Idempotent."""
         await self._stack.aclose()
 
-    async def _keep(self, descriptor: Descriptor | None, backoff: Backoff) -> None:
+    async def _supervise(self, descriptor: Descriptor | None, backoff: Backoff) -> None:
         while descriptor is None:
             descriptor = await self._load(backoff)
         self._observe(NetworkLoaded(descriptor.name))
@@ -97,7 +97,7 @@ class Client:
             await self._supervisor.close()
 
     async def _load(self, backoff: Backoff) -> Descriptor | None:
-        """Return the descriptor, or None after telling why not and waiting a while."""
+        """Return the descriptor; or tell why there is none, pause, and return None."""
         try:
             return await self._brokers.load()
         except BrokerSilent as error:
@@ -107,16 +107,19 @@ class Client:
             return None
 
     async def _open(self, host: str, port: int) -> TunnelStream:
-        return await (await self._working()).open(host, port)
+        return await (await self._loaded_supervisor()).open(host, port)
 
     async def _open_flow(self, host: str, port: int) -> TunnelStream:
-        return await (await self._working()).open_flow(host, port)
+        return await (await self._loaded_supervisor()).open_flow(host, port)
 
     async def _offers_flows(self) -> bool:
-        return await (await self._working()).offers_flows()
+        return await (await self._loaded_supervisor()).offers_flows()
 
-    async def _working(self) -> LinkSupervisor:
-        """Wait for the network's descriptor. Raises StreamFailed(NO_VOLUNTEER)."""
+    async def _loaded_supervisor(self) -> LinkSupervisor:
+        """Return the supervisor once the network's descriptor is there.
+
+        Raises StreamFailed(NO_VOLUNTEER) after `patience_s`.
+        """
         try:
             async with asyncio.timeout(self._config.patience_s):
                 await self._loaded.wait()

@@ -1,4 +1,4 @@
-"""One session, as its client sees it: its tunnel, the exit that holds it, and its owner."""
+"""One session at the client: its tunnel, and what is known of it at its exit."""
 
 from __future__ import annotations
 
@@ -36,15 +36,16 @@ class SessionOwner(Protocol):
 
 
 class ClientSession:
-    """A session with one exit, which its links join one after the other.
+    """A session with one exit.
 
-    It is the handler of its own tunnel, and tells its owner what the tunnel tells.
+    It is the handler of its own tunnel, and tells its owner what the tunnel tells it.
     """
 
     def __init__(self, owner: SessionOwner, *, grace_s: float) -> None:
         """`grace_s`: the session outlives the loss of all its links for so long."""
         self.id = secrets.token_bytes(SESSION_ID_BYTES)
-        """Chosen here and told to the exit alone, so that HELLO and data need no answer first."""
+        """128 random bits that only the exit learns. The client chooses them and so need not wait
+        for an answer before it sends HELLO and data."""
         self.tunnel = Tunnel(self, client=True, grace_s=grace_s)
         self.exit_id: str | None = None
         """The exit that holds the session; None until the first link is made."""

@@ -1,4 +1,4 @@
-"""Which session new streams open in, and what follows a session that leaves or ends."""
+"""The session that new streams open in, and what follows a session that leaves or ends."""
 
 from __future__ import annotations
 
@@ -85,9 +85,10 @@ class Sessions:
             session.tunnel.close()
 
     def exit_seems_gone(self) -> None:
-        """Go to another exit if there is one and no link contradicts; the session moves if it can.
+        """Leave the present exit, unless a link to it is up or the network has no other exit.
 
-        A session that an exit has taken something of cannot move: it ends, and a new one follows.
+        A session that no exit can have taken anything of moves, once no link to its exit is being
+        made. Any other session ends, and a new one follows it.
         """
         session = self._present
         if self._closing or self._links.up(session) or self._exit_count() < 2:
@@ -106,7 +107,7 @@ class Sessions:
     # --- SessionOwner ---------------------------------------------------------------------------
 
     def session_linked(self, session: ClientSession) -> None:
-        """Let those go on who wait for a link."""
+        """Let those who wait for a link go on."""
         self._linked.set()
 
     def session_leaving(self, session: ClientSession) -> None:
@@ -131,7 +132,7 @@ class Sessions:
             self._changed()
 
     def link_down(self, number: int, error: LinkLost) -> None:
-        """Part from a link; when several vanish at once, the exit seems to be gone."""
+        """Tell the pool of a link that ended, and leave the exit when several vanish at once."""
         link = self._links.link_down(number, error)
         if link is None or link.session is not self._present:
             return
@@ -144,10 +145,10 @@ class Sessions:
         self._changed()
 
     def link_control(self, number: int, message: Control) -> None:
-        """Hand on what a relay answers for a lane."""
+        """Hand a relay's answer for a lane to the pool."""
         self._links.relay_said(message)
 
 
 def _close_soon(session: ClientSession) -> None:
-    """Close a session once its tunnel is done with what it is doing, which may have called us."""
+    """Close a session in the next turn of the loop, because its tunnel may be calling just now."""
     asyncio.get_running_loop().call_soon(session.tunnel.close)

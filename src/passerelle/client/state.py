@@ -1,7 +1,8 @@
 """What a client remembers between runs: how the ways to the brokers went, and the descriptor.
 
-One small file. It holds nothing about the person: no address, no destination, no volunteer. A way
-is named by its kind and a hash of where it leads, which the descriptor says anyway.
+It is one small file. It holds nothing about the person: no address, no destination, no volunteer. A
+way is named by its kind and a hash of where it leads, which anybody can compute from the
+descriptor.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Stored(msgspec.Struct):
-    """The file's form."""
+    """The content of the file."""
 
     operator_key: bytes
     document: Annotated[bytes, Meta(max_length=2 * limits.DESCRIPTOR_BYTES)] = b""
@@ -35,19 +36,21 @@ class _Stored(msgspec.Struct):
 
 @dataclass(slots=True)
 class ClientState:
-    """The memory of one network; of another than `operator_key`'s nothing is read."""
+    """What is remembered of one network."""
 
     operator_key: bytes
+    """Ed25519 public key of the network's operator; a file of another network is not used."""
     path: Path | None = None
-    """None keeps nothing on disk."""
+    """The file; None keeps nothing on disk."""
     document: bytes = b""
-    """The last signed descriptor, to be verified anew; empty without one."""
+    """The last signed descriptor, which the reader must verify; empty without one."""
     ways: dict[str, WayRecord] = field(default_factory=dict)
-    saved: bytes = b""
-    """The descriptor that the file holds."""
+    """Records of the ways, by route key."""
+    saved_document: bytes = b""
+    """The signed descriptor that the file holds."""
 
     def load(self) -> None:
-        """Read the file, if there is one. One that is damaged counts as none."""
+        """Read the file, if there is one. A damaged file counts as none."""
         if self.path is None:
             return
         try:
@@ -58,11 +61,11 @@ class ClientState:
             _log.warning("the remembered state cannot be read (%s)", type(error).__name__)
             return
         if stored.operator_key == self.operator_key:
-            self.document = self.saved = stored.document
+            self.document = self.saved_document = stored.document
             self.ways = stored.ways
 
     def save(self) -> None:
-        """Write the file, whole or not at all. A client that cannot goes on without."""
+        """Write the file, whole or not at all. A client that cannot write it goes on without."""
         if self.path is None:
             return
         stored = _Stored(self.operator_key, self.document, self.ways)
@@ -73,7 +76,7 @@ class ClientState:
                 with os.fdopen(handle, "wb") as file:
                     file.write(msgspec.json.encode(stored))
                 Path(temporary).replace(self.path)
-                self.saved = self.document
+                self.saved_document = self.document
             except BaseException:
                 with contextlib.suppress(OSError):
                     Path(temporary).unlink()

@@ -1,4 +1,4 @@
-"""Keeps a client's session linked: the one loop that notices what is missing and has it found."""
+"""The one loop that keeps a client's session linked."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from passerelle.io.tunnel.stream import TunnelStream
 
 
 class LinkSupervisor:
-    """Brings links to the present session, one request for volunteers at a time.
+    """Brings links to the present session, with one request for volunteers at a time.
 
-    Each of its parts owns one thing: `Sessions` which session is the present one, `LinkPool` the
-    links' lives, `LinkSupply` where links come from, `RetryPolicy` when to ask again, `ExitHealth`
-    which exit to ask for, `NatProbe` what the network does to UDP. Sessions and the pool tell it
-    of every change, and each change wakes its loop.
+    Each of its parts owns one thing: `Sessions` the present session and what follows it, `LinkPool`
+    the links' lives, `LinkSupply` where links come from, `RetryPolicy` when to ask again,
+    `ExitHealth` which exit to ask for, `NatProbe` the class of the NAT. `Sessions` and `LinkPool`
+    call `links_changed` at every change, and that wakes the loop.
     """
 
     def __init__(self, config: ClientConfig, brokers: Brokers, observe: Observe) -> None:
@@ -96,7 +96,7 @@ class LinkSupervisor:
     # --- the loop -------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Bring links as long as it is not cancelled. Raises ConfigError when it cannot go on."""
+        """Bring links until cancelled. Raises ConfigError when this release is too old."""
         self._nat_probe.probe()
         while True:
             self._changed.clear()
@@ -116,10 +116,10 @@ class LinkSupervisor:
         self._sessions.close()
         await self._supply.close()
         await self._links.close()
-        await self._nat_probe.close()  # last, because a link that fails has the NAT looked at
+        await self._nat_probe.close()  # last, because a link that fails has the NAT probed
 
     def _missing_volunteers(self) -> int:
-        """Return how many more volunteers the present session wants; below 1: none."""
+        """Return how many more volunteers the present session needs; 0 or less: none."""
         if self._sessions.is_changing_exit:
             return 0
         session = self._sessions.present
@@ -128,7 +128,7 @@ class LinkSupervisor:
         return min(self._config.links - len(found), self._links.room(session))
 
     async def _request(self, count: int) -> None:
-        """Have `count` volunteers asked for, and say so when that brings nobody."""
+        """Ask for `count` volunteers, and tell the observer when that brings nobody."""
         self._observe(Searching())
         try:
             result = await self._supply.request(self._sessions.present, count)
@@ -172,7 +172,7 @@ class LinkSupervisor:
     # --- LinkOwner ------------------------------------------------------------------------------
 
     def links_changed(self) -> None:
-        """Wake the loop: the present session, or one of its links, is not what it was."""
+        """Wake the loop after a change of the present session or of a link."""
         linked = self._is_linked
         self._retry.links_changed(linked=linked, now=time.monotonic())
         if linked:
@@ -180,10 +180,11 @@ class LinkSupervisor:
         self._changed.set()
 
     def link_failed(self, link: ClientLink, error: LinkLost) -> None:
-        """Draw conclusions from a link that could not be made, or ended."""
+        """Learn from a link that could not be made, or ended."""
         if link.session is not self._sessions.present:
             return
-        if not link.was_made:
+        # A lane that fails says nothing of other volunteers, nor of the exit.
+        if not (link.was_made or link.is_lane):
             self._retry.link_failed()
             gone = self._exits.link_failed() or error.code is LinkCode.DRAINING
             if gone or link.session.exit_seems_gone:

@@ -1,4 +1,4 @@
-"""Where links come from: volunteers found by a broker, lanes through them, or no volunteer."""
+"""Where links come from: volunteers that a broker finds, lanes through them, or none at all."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class RequestResult:
 
 
 class LinkSupply:
-    """Finds ways to an exit and starts a link over each; what becomes of links, the pool knows.
+    """Finds paths to an exit, and has the pool make a link over each.
 
-    It does not decide when a link is needed. It remembers which volunteers failed.
+    It remembers which volunteers failed. It does not decide when links are needed.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class LinkSupply:
     def link_failed(self, link: ClientLink, error: LinkLost) -> None:
         """Remember through whom no link could be made, or through whom one ended."""
         if isinstance(error, LinkRefused):
-            return  # by the exit: the volunteer has done its part
+            return  # the exit refused it, and the volunteer has done its part
         if not link.was_made:
             self._nat_probe.probe()
         volunteer = link.path.volunteer
@@ -111,7 +111,7 @@ class LinkSupply:
                 if offer not in answered:
                     await offer.close()
         if not answered:
-            # Perhaps nobody else is there: next time, these are better than none.
+            # Nobody else may be there, and then a volunteer that failed is better than none.
             self._failed.clear()
         return RequestResult(len(answered), reply.retry_after_s)
 
@@ -171,9 +171,10 @@ class LinkSupply:
     # --- lanes ----------------------------------------------------------------------------------
 
     def add_lanes(self, session: ClientSession) -> None:
-        """Make up for volunteers that are missing by more links through those that are there.
+        """Make up for missing volunteers by more links through those that are there.
 
-        Not through one that sends video, or that is so near that one link is all it can fill.
+        A volunteer that sends video gets no lane, nor does one so near that a single DataChannel
+        is as fast as its browser.
         """
         ready = self._links.ready(session)
         for link in ready:
@@ -191,9 +192,8 @@ class LinkSupply:
         path = LanePath(
             number,
             link_ticket,
-            parent.path.volunteer,
+            parent.path,
             parent.secured.send_control,
-            known=parent.path.addresses,
             stun=self._nat_probe.server(number),
             private=self._brokers.network.private_candidates,
         )
@@ -202,7 +202,7 @@ class LinkSupply:
     # --- without a volunteer --------------------------------------------------------------------
 
     def _fall_back(self, session: ClientSession, entry: ExitEntry, ticket: str) -> None:
-        """Go to the exit without a volunteer if none is found or reached for a while."""
+        """Start a link without a volunteer if none is up in `direct_delay_s`."""
         if entry.direct and not self._falling_back and not self._links.up(session):
             self._falling_back = True
             self._tasks.spawn(self._start_unrelayed(session, entry, ticket), "unrelayed")

@@ -12,7 +12,7 @@ from aiohttp import web
 from passerelle.io.server.web import application
 
 ARTICLE_PATH: Final = "/letter"
-_FRESH = {"Cache-Control": "no-store"}
+_NO_STORE = {"Cache-Control": "no-store"}
 
 
 def publisher(tag: str) -> web.Application:
@@ -20,14 +20,14 @@ def publisher(tag: str) -> web.Application:
     script, _, element = tag.partition("\n")
     page = Template(_page("courier.html")).substitute(tag_script=script, tag_element=element)
     app = application()
-    app.router.add_get("/", _always(page.encode()))
+    app.router.add_get("/", _serve_page(page.encode()))
     return app
 
 
 def blocked() -> web.Application:
     """Return the site that the reader cannot reach without a volunteer."""
     app = application()
-    app.router.add_get(ARTICLE_PATH, _always(article()))
+    app.router.add_get(ARTICLE_PATH, _serve_page(article()))
     return app
 
 
@@ -40,8 +40,8 @@ def _page(name: str) -> str:
     return (resources.files(__package__) / "pages" / name).read_text("utf-8")
 
 
-def _always(body: bytes) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _serve_page(body: bytes) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(_request: web.Request) -> web.Response:
-        return web.Response(body=body, content_type="text/html", charset="utf-8", headers=_FRESH)
+        return web.Response(body=body, content_type="text/html", charset="utf-8", headers=_NO_STORE)
 
     return handle
