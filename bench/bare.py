@@ -1,7 +1,7 @@
 """The yardstick: a bare DataChannel, and a bare DataChannel ⇄ WebSocket relay.
 
 Two programs, a page, and their driver. None uses any code or protocol of ours, apart from the
-four words below.
+four words below; only aiortc is loaded as the client loads it.
 
 - `python -m bench.bare client`: aiortc and uvloop; obeys lines of JSON on standard input.
 - `python -m bench.bare server ADDRESS PORT`: aiohttp and uvloop; serves the page, and the far end
@@ -24,10 +24,12 @@ import time
 from collections import deque
 from typing import Any
 
-from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
-
+from passerelle.io.webrtc import ortc  # noqa: F401 - loads aiortc without PyAV
 from tests.lab import Child, Namespace
 from tests.lab.browser import LabBrowser
+
+# isort: split
+from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 
 MESSAGE = bytes(16 * 1024)
 STEP_BYTES = 64 * 1024
