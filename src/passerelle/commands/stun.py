@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from passerelle.commands.running import forever, log_to_stderr, until_interrupted
+from passerelle.commands.running import (
+    forever,
+    log_to_stderr,
+    require_server_packages,
+    until_interrupted,
+)
 from passerelle.errors import ConfigError
 from passerelle.listen import Listen
 
@@ -50,6 +55,7 @@ def stun(
     this, a network depends on nobody else's. Name it to **passerelle serve** with --stun, or let
     that run one itself with --stun-listen. Keeps no record, logs no address.
     """
+    require_server_packages()
     from passerelle.io.net.stun import StunService  # noqa: PLC0415 - loads only when needed
 
     settings = parse(listen, other, public or [])
