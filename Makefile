@@ -11,6 +11,9 @@ NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix widget run --silent
 .NOTPARALLEL:
 .PHONY: help setup setup-demo setup-test demo test check unit e2e lab bench soak widget lock clean
 
+# Files and folders of tests in ARGS take the place of the target's own.
+tests_in = $(if $(filter tests tests/%,$(ARGS)),,$(1)) $(ARGS)
+
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
 
@@ -36,16 +39,16 @@ check: setup ## formatting, lint and types, of Python and TypeScript, and the wi
 	$(NPM) test
 
 unit: setup-test ## tests that need neither browser nor namespaces (ARGS goes to pytest)
-	$(BIN)/pytest tests -n 2 --dist loadfile -m 'not e2e and not lab and not soak' $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not e2e and not lab and not soak' $(call tests_in,tests)
 
 e2e: setup-test ## tests in a real Chromium
-	$(BIN)/pytest tests/e2e -m 'not soak' $(ARGS)
+	$(BIN)/pytest -m 'not soak' $(call tests_in,tests/e2e)
 
 lab: setup-test ## tests in network namespaces; needs root
-	$(BIN)/pytest tests/lab -m 'not soak' $(ARGS)
+	$(BIN)/pytest -m 'not soak' $(call tests_in,tests/lab)
 
 soak: setup-test ## ten minutes of churn; memory must stay flat
-	$(BIN)/pytest tests -m soak --timeout 1200 $(ARGS)
+	$(BIN)/pytest -m soak --timeout 1200 $(call tests_in,tests)
 
 bench: setup-test ## every benchmark; python -m bench.NAME runs one
 	$(BIN)/python -m bench $(ARGS)
