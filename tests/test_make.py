@@ -25,7 +25,7 @@ def pytest_words(target: str, arguments: str) -> list[str]:
     return line.split()[1:]
 
 
-@pytest.mark.parametrize("target", ["unit", "e2e", "lab", "soak"])
+@pytest.mark.parametrize("target", ["unit", "e2e", "lab", "packaging", "soak"])
 @pytest.mark.parametrize(
     "arguments", ["tests/wire", "-k unknown tests/wire/test_frames.py", "tests/x.py::test_y -x"]
 )
@@ -44,6 +44,7 @@ def test_arguments_name_all_that_runs(target: str, arguments: str) -> None:
         ("unit", "tests"),
         ("e2e", "tests/e2e"),
         ("lab", "tests/lab"),
+        ("packaging", "tests/packaging"),
         ("soak", "tests"),
     ],
 )

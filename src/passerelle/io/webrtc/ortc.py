@@ -1,7 +1,7 @@
 """aiortc's ORTC objects, loaded without the codecs that it has for pictures and sound.
 
 `import aiortc` also imports PyAV, which is FFmpeg: 105 MB on disk. aiortc needs it to encode and
-decode, and nothing here does that: a link's video is a stream of bytes to the client. So while
+decode, and no link needs that: to the client, a link's video is packets of bytes. So while
 aiortc is imported, placeholders stand for what it takes from PyAV, and afterwards they are gone:
 PyAV need not be installed, and where it is, it is not loaded. Using one of aiortc's codecs all the
 same raises CodecAbsent.
