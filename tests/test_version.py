@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 @pytest.mark.parametrize(
     ("file", "pattern"),
     [
-        ("widget/src/core/signalling.ts", r"SOFTWARE = 'passerelle-switch/(.+)'"),
+        ("widget/src/core/wire/signalling.ts", r"SOFTWARE = 'passerelle-switch/(.+)'"),
         ("integrations/wordpress/passerelle.php", r"\* Version: +(.+)"),
         ("integrations/wordpress/readme.txt", r"Stable tag: (.+)"),
         ("integrations/wordpress/readme.txt", r"== Changelog ==\s+= (.+) ="),

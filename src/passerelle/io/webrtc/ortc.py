@@ -1,4 +1,4 @@
-"""aiortc's ORTC objects, loaded without the codecs that it has for pictures and sound.
+"""ORTC objects of aiortc, loaded without the codecs that it has for pictures and sound.
 
 `import aiortc` also imports PyAV, which is FFmpeg: 105 MB on disk. aiortc needs it to encode and
 decode, and no link needs that: to the client, a link's video is packets of bytes. So while
