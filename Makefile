@@ -9,7 +9,11 @@ NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix widget run --silent
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-demo setup-test demo test check unit e2e lab bench soak widget lock clean
+.PHONY: help setup setup-demo setup-test demo test check unit e2e lab packaging release bench soak \
+	widget lock clean
+
+# Files and folders of tests in ARGS take the place of the target's own.
+tests_in = $(if $(filter tests tests/%,$(ARGS)),,$(1)) $(ARGS)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -26,7 +30,7 @@ setup-test:
 demo: setup-demo ## see a blocked page arrive through a browser (ARGS=--once to end after it)
 	@$(BIN)/passerelle demo $(ARGS)
 
-test: setup-test check unit e2e lab ## everything that must hold: check, unit, e2e, lab
+test: setup-test check unit e2e lab packaging ## everything that must hold: check, unit, e2e, lab, packaging
 
 check: setup ## formatting, lint and types, of Python and TypeScript, and the widget's tests
 	$(BIN)/ruff format --check $(SOURCES)
@@ -36,16 +40,23 @@ check: setup ## formatting, lint and types, of Python and TypeScript, and the wi
 	$(NPM) test
 
 unit: setup-test ## tests that need neither browser nor namespaces (ARGS goes to pytest)
-	$(BIN)/pytest tests -n 2 --dist loadfile -m 'not e2e and not lab and not soak' $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not e2e and not lab and not packaging and not soak' \
+		$(call tests_in,tests)
 
 e2e: setup-test ## tests in a real Chromium
-	$(BIN)/pytest tests/e2e -m 'not soak' $(ARGS)
+	$(BIN)/pytest -m 'not soak' $(call tests_in,tests/e2e)
 
 lab: setup-test ## tests in network namespaces; needs root
-	$(BIN)/pytest tests/lab -m 'not soak' $(ARGS)
+	$(BIN)/pytest -m 'not soak' $(call tests_in,tests/lab)
+
+packaging: setup-test ## build the release twice, and install it as README.md says
+	$(BIN)/pytest $(call tests_in,tests/packaging)
+
+release: setup ## wheel, sources and hashes of the last commit, into dist/
+	@$(BIN)/python -m tools.release
 
 soak: setup-test ## ten minutes of churn; memory must stay flat
-	$(BIN)/pytest tests -m soak --timeout 1200 $(ARGS)
+	$(BIN)/pytest -m soak --timeout 1200 $(call tests_in,tests)
 
 bench: setup-test ## every benchmark; python -m bench.NAME runs one
 	$(BIN)/python -m bench $(ARGS)

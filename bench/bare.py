@@ -1,7 +1,7 @@
 """The reference: a DataChannel alone, and a DataChannel ⇄ WebSocket relay, without our code.
 
 There are two programs, a page, and code that drives them. None uses the project's code or protocol,
-apart from the four words below.
+apart from the four words below; only aiortc is loaded as the client loads it.
 
 - `python -m bench.bare client`: aiortc and uvloop; runs commands, lines of JSON on standard input.
 - `python -m bench.bare server ADDRESS PORT`: aiohttp and uvloop; serves the page, and is the far
@@ -24,10 +24,12 @@ import time
 from collections import deque
 from typing import Any
 
-from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
-
+from passerelle.io.webrtc import ortc  # noqa: F401 - loads aiortc without PyAV
 from tests.lab import Child, Namespace
 from tests.lab.browser import LabBrowser
+
+# isort: split
+from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 
 MESSAGE = bytes(16 * 1024)
 STEP_BYTES = 64 * 1024

@@ -15,7 +15,7 @@ import pytest
 from passerelle import browser
 
 HERE = Path(__file__).parent
-MARKED_FOLDERS = ("e2e", "lab")
+MARKED_FOLDERS = ("e2e", "lab", "packaging")
 EARLIER_S = 5
 
 # A deadline per example measures the machine's load, not the code; the test's own timeout stands.

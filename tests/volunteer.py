@@ -9,10 +9,14 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
-from aiortc import (
+
+from passerelle import limits
+from passerelle.io.webrtc.ortc import (
     RTCCertificate,
     RTCDataChannel,
     RTCDataChannelParameters,
+    RTCDtlsFingerprint,
+    RTCDtlsParameters,
     RTCDtlsTransport,
     RTCIceCandidate,
     RTCIceGatherer,
@@ -21,9 +25,6 @@ from aiortc import (
     RTCSctpCapabilities,
     RTCSctpTransport,
 )
-from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters
-
-from passerelle import limits
 from passerelle.wire import control, signalling
 from passerelle.wire.control import Lane, LaneAnswer, LaneRefused
 from passerelle.wire.description import (

@@ -17,7 +17,7 @@ import typer
 from passerelle import __version__, interrupt
 from passerelle.commands import client, embed, friend, serve, stun, token
 from passerelle.commands import exit as exit_
-from passerelle.commands.running import log_to_stderr, say
+from passerelle.commands.running import log_to_stderr, require_server_packages, say
 from passerelle.errors import ConfigError, PasserelleError
 
 OK: Final = 0
@@ -77,6 +77,7 @@ def demo(
     With a screen, the page opens in a browser and you flip the switch; without one, a browser
     without a window does it by itself. Nothing leaves this computer.
     """
+    require_server_packages()
     from passerelle.demo.run import Demo, DemoSettings  # noqa: PLC0415 - WebRTC takes a second to load
 
     demonstration = Demo(DemoSettings(once=once, headless=headless, port=port))

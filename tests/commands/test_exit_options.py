@@ -26,10 +26,9 @@ VALUES: dict[object, Any] = {
 }
 """A value for each type that an option has."""
 
+KINDS = get_type_hints(ExitOptions)
 NAMES = {field.name for field in fields(ExitOptions)}
-EVERYTHING = ExitOptions(
-    **{name: VALUES[kind] for name, kind in get_type_hints(ExitOptions).items()}
-)
+EVERYTHING = ExitOptions(**{name: VALUES[kind] for name, kind in KINDS.items()})
 TOLD = ("opts", "multiple", "default", "help", "metavar", "envvar", "hidden")
 SERVE = ("--state", "keys", "--url", "https://bridge.example")
 
@@ -42,6 +41,15 @@ def command(name: str) -> TyperCommand:
     return found
 
 
+def as_given(value: Any, kind: object) -> Any:
+    """What typer makes of a parsed value when it calls the command."""
+    if value is None or value == ():
+        return None
+    if isinstance(value, tuple):
+        return list(value)
+    return Path(value) if kind == Path | None else value
+
+
 def parsed(
     name: str, words: Sequence[str], environment: Mapping[str, str]
 ) -> tuple[ExitOptions, dict[str, Any]]:
@@ -51,8 +59,7 @@ def parsed(
         for variable, value in environment.items():
             patch.setenv(variable, value)
         own = dict(command(name).make_context(name, list(words)).params)
-    # A list that nobody gave is an empty tuple here, and None for a command.
-    table: dict[str, Any] = {each: None if own[each] == () else own[each] for each in NAMES}
+    table = {each: as_given(own[each], kind) for each, kind in KINDS.items()}
     return ExitOptions(**table), {each: own[each] for each in own if each not in NAMES}
 
 
@@ -95,7 +102,7 @@ def test_all_options_together_reach_the_workers() -> None:
     """A worker gets all of them, and its own number."""
     options, own = told_worker(EVERYTHING)
     assert options == EVERYTHING
-    assert (own["state"], own["listen"], own["worker"]) == (Path("keys"), "127.0.0.1:81", 3)
+    assert (Path(own["state"]), own["listen"], own["worker"]) == (Path("keys"), "127.0.0.1:81", 3)
     assert told_worker(ExitOptions())[0] == ExitOptions()
 
 

@@ -4,12 +4,11 @@ import re
 
 import msgspec
 import pytest
-from aiortc import RTCConfiguration, RTCPeerConnection
-from aiortc.sdp import SessionDescription
 from hypothesis import given
 from hypothesis import strategies as st
 
 from passerelle import limits
+from passerelle.io.webrtc import ortc  # noqa: F401 - loads aiortc without PyAV
 from passerelle.wire.description import (
     DATA_CHANNEL_ID,
     Candidate,
@@ -19,6 +18,10 @@ from passerelle.wire.description import (
 )
 from tests.vectors import sdp
 from tests.wire.strategies import DESCRIPTIONS
+
+# isort: split
+from aiortc import RTCConfiguration, RTCPeerConnection
+from aiortc.sdp import SessionDescription
 
 # ruff: noqa: E501 - lines of SDP are as long as browsers make them
 CHROMIUM_ANSWER = """v=0

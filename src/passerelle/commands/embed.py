@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from passerelle import limits
+from passerelle.commands.running import require_server_packages
 from passerelle.core import embed
 from passerelle.errors import ConfigError, LocalError
 
@@ -140,6 +141,7 @@ def _print(network: Network, choices: embed.Choices) -> None:
 
 
 def _own(state: Path, url: str, exit_url: str | None) -> Network:
+    require_server_packages()
     from passerelle import serve  # noqa: PLC0415 - WebRTC takes a second to load
     from passerelle.keyring import OPERATOR_FILE, Keyring  # noqa: PLC0415
     from passerelle.wire.invite import parse  # noqa: PLC0415

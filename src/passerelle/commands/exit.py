@@ -15,7 +15,7 @@ import typer
 
 from passerelle import interrupt
 from passerelle.commands.exit_options import ExitOptions, takes_exit_options
-from passerelle.commands.running import forever, log_to_stderr
+from passerelle.commands.running import forever, log_to_stderr, require_server_packages
 from passerelle.errors import ConfigError
 from passerelle.listen import LAST_PORT, ListenAddress
 
@@ -59,6 +59,7 @@ def command(
     descriptor names their addresses; `passerelle serve --workers N` runs exits and describes them
     in one step. SIGTERM lets open connections finish, SIGUSR2 restarts one exit after the other.
     """
+    require_server_packages()
     log_to_stderr()
     settings = exits.settings()
     if worker is None and workers > 1:

@@ -1,4 +1,4 @@
-"""Shared parts of the commands that run until they are interrupted."""
+"""Shared parts of the commands that run until they are interrupted, or belong to servers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ import logging
 import sys
 from collections.abc import Coroutine
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import Any, Final, NoReturn
 
 from passerelle import interrupt
+from passerelle.errors import LocalError
+
+SERVER_PACKAGES: Final = ("geoip2fast", "nats", "prometheus_client")
+"""What pyproject.toml has under `server`, as Python imports it. Without uvloop servers run too."""
 
 _LOG_FORMAT: Final = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
@@ -23,6 +28,17 @@ def log_to_stderr(level: int = logging.INFO) -> None:
     """Log to stderr, unless logging was set up before."""
     if not logging.getLogger().handlers:
         logging.basicConfig(level=level, format=_LOG_FORMAT, stream=sys.stderr)
+
+
+def require_server_packages() -> None:
+    """Raise LocalError where packages are missing that no reader needs."""
+    missing = [name for name in SERVER_PACKAGES if find_spec(name) is None]
+    if missing:
+        raise LocalError(
+            "This command needs what a reader's installation leaves out "
+            f"({', '.join(missing)}): install 'passerelle[server]' in place of 'passerelle', "
+            "as the operator's lines in README.md do."
+        )
 
 
 async def forever() -> NoReturn:

@@ -14,7 +14,13 @@ import typer
 from passerelle import limits
 from passerelle.commands.exit import shifted, worker_line
 from passerelle.commands.exit_options import ExitOptions, takes_exit_options
-from passerelle.commands.running import forever, log_to_stderr, say, until_interrupted
+from passerelle.commands.running import (
+    forever,
+    log_to_stderr,
+    require_server_packages,
+    say,
+    until_interrupted,
+)
 from passerelle.errors import ConfigError
 from passerelle.listen import ListenAddress
 
@@ -158,6 +164,7 @@ def serve(
     The command prints the invite for readers and the tag for publishers' pages. It runs until it
     gets SIGINT (Ctrl-C) or SIGTERM, and then lets volunteers and readers go in good order.
     """
+    require_server_packages()
     from passerelle import serve as servers  # noqa: PLC0415
     from passerelle.broker.config import CAUTIOUS  # noqa: PLC0415
     from passerelle.keyring import Keyring  # noqa: PLC0415

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from passerelle.commands.running import forever, log_to_stderr, until_interrupted
+from passerelle.commands.running import (
+    forever,
+    log_to_stderr,
+    require_server_packages,
+    until_interrupted,
+)
 from passerelle.errors import ConfigError
 from passerelle.listen import ListenAddress
 
@@ -51,6 +56,7 @@ def stun(
     --stun, or let that command run one with --stun-listen. The server keeps no record and logs no
     address.
     """
+    require_server_packages()
     from passerelle.io.net.stun import StunService  # noqa: PLC0415 - loads only when needed
 
     settings = parse(listen, other, public or [])

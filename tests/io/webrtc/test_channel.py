@@ -6,12 +6,11 @@ import gc
 from collections.abc import AsyncIterator
 
 import pytest
-from aiortc import RTCDtlsTransport
-from aiortc.rtcsctptransport import DataChunk
 
 from passerelle import limits
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.webrtc.channel import ChannelOffer, ChannelTransport
+from passerelle.io.webrtc.ortc import DataChunk, RTCDtlsTransport
 from passerelle.wire.description import Setup
 from tests.io.tunnel.test_websocket import Taker
 from tests.volunteer import Channel

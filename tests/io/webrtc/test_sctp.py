@@ -8,16 +8,20 @@ from collections.abc import AsyncIterator, Callable
 from typing import cast
 
 import pytest
-from aiortc import (
+
+from passerelle.io.webrtc.ortc import (
+    DataChunk,
     RTCDataChannel,
     RTCDataChannelParameters,
     RTCDtlsTransport,
     RTCSctpCapabilities,
     RTCSctpTransport,
+    SackChunk,
 )
-from aiortc.rtcsctptransport import DataChunk, SackChunk, parse_packet
-
 from passerelle.io.webrtc.sctp import SctpSender
+
+# isort: split
+from aiortc.rtcsctptransport import parse_packet
 
 DELAY_S = 0.01
 MESSAGE = bytes(range(256)) * 40

@@ -12,12 +12,10 @@ import contextlib
 import logging
 from collections.abc import Callable
 
-from aiortc import RTCDtlsTransport
-from aiortc.rtcsctptransport import Chunk, DataChunk
-
 from passerelle import limits
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.tasks import TaskSet, describe
+from passerelle.io.webrtc.ortc import Chunk, DataChunk, RTCDtlsTransport
 from passerelle.io.webrtc.sctp import SctpSender
 from passerelle.wire.description import DATA_CHANNEL_ID
 

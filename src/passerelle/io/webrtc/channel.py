@@ -16,17 +16,6 @@ from collections.abc import Callable, Container
 from typing import Self
 
 import msgspec
-from aiortc import (
-    RTCCertificate,
-    RTCDataChannel,
-    RTCDataChannelParameters,
-    RTCIceCandidate,
-    RTCIceGatherer,
-    RTCIceParameters,
-    RTCIceTransport,
-    RTCSctpCapabilities,
-)
-from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters
 
 from passerelle import limits
 from passerelle.core.address.candidates import vet
@@ -36,6 +25,18 @@ from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.transport import Receiver, Windows
 from passerelle.io.webrtc.association import RECEIVE_WINDOW_BYTES, Association
 from passerelle.io.webrtc.inbox import Inbox
+from passerelle.io.webrtc.ortc import (
+    RTCCertificate,
+    RTCDataChannel,
+    RTCDataChannelParameters,
+    RTCDtlsFingerprint,
+    RTCDtlsParameters,
+    RTCIceCandidate,
+    RTCIceGatherer,
+    RTCIceParameters,
+    RTCIceTransport,
+    RTCSctpCapabilities,
+)
 from passerelle.io.webrtc.video import MediaDtls
 from passerelle.wire import control
 from passerelle.wire.description import (

@@ -26,11 +26,15 @@ from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
 
-from aiortc import RTCDtlsTransport, RTCSctpTransport
-from aiortc.rtcsctptransport import Chunk, DataChunk, SackChunk
-
 from passerelle.core.media.ratecontrol import Least, RateControl
 from passerelle.io.tasks import TaskSet
+from passerelle.io.webrtc.ortc import (
+    Chunk,
+    DataChunk,
+    RTCDtlsTransport,
+    RTCSctpTransport,
+    SackChunk,
+)
 
 _TSN_MASK = 0xFFFFFFFF
 _SACK_BLOCKS = 20

@@ -19,8 +19,6 @@ import contextlib
 import time
 from typing import Protocol
 
-from aiortc import RTCDtlsTransport
-
 from passerelle import limits
 from passerelle.core.media import rtp, video
 from passerelle.core.media.nack import Repair
@@ -28,6 +26,7 @@ from passerelle.core.media.ratecontrol import Least, RateControl
 from passerelle.core.media.video import Fragment, Frames, Order
 from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.tasks import TaskSet
+from passerelle.io.webrtc.ortc import RTCDtlsTransport
 
 REPAIR_TICK_S = 0.005
 """Time between two looks at what is missing, while something is. Reordering shorter than this is

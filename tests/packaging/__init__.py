@@ -1,0 +1,1 @@
+"""What is handed on, built and installed as a person would: `make packaging`."""
