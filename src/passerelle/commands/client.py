@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from passerelle.commands.running import say, until_interrupted
+from passerelle.commands.running import outlive_surroundings, say, until_interrupted
 from passerelle.listen import ListenAddress
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def client(
     from passerelle.wire.invite import parse  # noqa: PLC0415
     from passerelle.wire.pasted import clean  # noqa: PLC0415
 
+    outlive_surroundings()
     address = ListenAddress.parse(listen)
     config = ClientConfig(
         invite=parse(invite),

@@ -15,7 +15,12 @@ import typer
 
 from passerelle import interrupt
 from passerelle.commands.exit_options import ExitOptions, takes_exit_options
-from passerelle.commands.running import forever, log_to_stderr, require_server_packages
+from passerelle.commands.running import (
+    forever,
+    log_to_stderr,
+    outlive_surroundings,
+    require_server_packages,
+)
 from passerelle.errors import ConfigError
 from passerelle.listen import LAST_PORT, ListenAddress
 
@@ -60,6 +65,7 @@ def command(
     in one step. SIGTERM lets open connections finish, SIGUSR2 restarts one exit after the other.
     """
     require_server_packages()
+    outlive_surroundings()
     log_to_stderr()
     settings = exits.settings()
     if worker is None and workers > 1:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from passerelle import interrupt
-from passerelle.commands.running import say
+from passerelle.commands.running import outlive_surroundings, say
 from passerelle.errors import ConfigError
 from passerelle.listen import ListenAddress
 
@@ -65,6 +65,7 @@ def friend(
     from passerelle.client.state import default_path  # noqa: PLC0415
     from passerelle.wire.invite import parse  # noqa: PLC0415
 
+    outlive_surroundings()
     address = ListenAddress.parse(listen)
     exchange = TextExchange()
     config = ClientConfig(

@@ -12,6 +12,8 @@ from typing import Any, Final, NoReturn
 
 from passerelle import interrupt
 from passerelle.errors import LocalError
+from passerelle.io.server.openfiles import raise_file_limit
+from passerelle.streams import outlive_readers
 
 SERVER_PACKAGES: Final = ("geoip2fast", "nats", "prometheus_client")
 """What pyproject.toml has under `server`, as Python imports it. Without uvloop servers run too."""
@@ -45,6 +47,15 @@ async def forever() -> NoReturn:
     """Wait until the task is cancelled."""
     await asyncio.get_running_loop().create_future()
     raise AssertionError
+
+
+def outlive_surroundings() -> None:
+    """Prepare this process to run for long: by files it may open, and by who reads what it says.
+
+    Call it before anything is logged.
+    """
+    outlive_readers()
+    raise_file_limit()
 
 
 def until_interrupted(work: Coroutine[Any, Any, None]) -> None:

@@ -17,6 +17,7 @@ from passerelle.commands.exit_options import ExitOptions, takes_exit_options
 from passerelle.commands.running import (
     forever,
     log_to_stderr,
+    outlive_surroundings,
     require_server_packages,
     say,
     until_interrupted,
@@ -169,6 +170,7 @@ def serve(
     from passerelle.broker.config import CAUTIOUS  # noqa: PLC0415
     from passerelle.keyring import Keyring  # noqa: PLC0415
 
+    outlive_surroundings()
     log_to_stderr()
     if exit_listen and not exit_url:
         raise ConfigError(

@@ -10,6 +10,7 @@ import typer
 from passerelle.commands.running import (
     forever,
     log_to_stderr,
+    outlive_surroundings,
     require_server_packages,
     until_interrupted,
 )
@@ -60,6 +61,7 @@ def stun(
     from passerelle.io.net.stun import StunService  # noqa: PLC0415 - loads only when needed
 
     settings = parse(listen, other, public or [])
+    outlive_surroundings()
     log_to_stderr()
 
     async def work() -> None:

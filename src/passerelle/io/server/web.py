@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import resource
 import socket
 import ssl
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +21,7 @@ from passerelle.core.address.forwarded import client_address, is_trusted, plain_
 from passerelle.core.address.host import IPAddress
 from passerelle.core.address.prefix import holder
 from passerelle.errors import ConfigError, LocalError, Sensitive
+from passerelle.io.server.openfiles import raise_file_limit
 from passerelle.io.tasks import describe
 
 IDLE_TIMEOUT_S = 75.0
@@ -194,7 +193,7 @@ class WebServer:
         await self._runner.setup()
         assert self._runner.server is not None  # set up
         connections, per_network, trusted = self._bounds
-        most = min(connections, _raise_file_limit() - limits.FILES_KEPT)
+        most = min(connections, raise_file_limit() - limits.FILES_KEPT)
         self._connections = _Connections(self._runner.server, most, per_network, trusted)
         site = web.TCPSite(
             self._runner,
@@ -219,13 +218,6 @@ class WebServer:
     ) -> None:
         self._site = None
         await self._runner.cleanup()
-
-
-def _raise_file_limit() -> int:
-    """Let this process open as many files as the system permits, and return how many."""
-    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard if hard != resource.RLIM_INFINITY else sys.maxsize
 
 
 async def disconnected(request: web.Request) -> None:
