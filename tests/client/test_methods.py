@@ -13,9 +13,10 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from passerelle import limits
-from passerelle.client.methods import method_for
+from passerelle.client.methods import REDIRECTS_MOST, method_for
 from passerelle.client.rendezvous import BrokerSilent, ask
 from passerelle.io.net.disguise import Disguise
 from passerelle.wire import descriptor, rendezvous
@@ -260,3 +261,58 @@ async def test_largest_offers_fit_a_url(certificate: Certificate) -> None:
     async with middle("amp", certificate) as made:
         reply = await made.ask(*[full] * limits.OFFERS_PER_REQUEST)
         assert len(reply.answers) == limits.OFFERS_PER_REQUEST
+
+
+@asynccontextmanager
+async def old_name(locations: dict[str, str]) -> AsyncIterator[tuple[str, list[str]]]:
+    """A web server that redirects some paths; its URL and the paths asked for."""
+    asked: list[str] = []
+
+    async def redirect(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(status=301, headers={"Location": locations[request.path]})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", redirect)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}", asked
+    finally:
+        await runner.cleanup()
+
+
+async def test_the_descriptor_may_have_moved_to_another_name() -> None:
+    """An old invite works where the old name redirects; sealed requests are never redirected."""
+    async with scene() as broker, Disguise(5) as disguise:
+        moved = {"/v1/network": f"{broker.url}/v1/network", "/v1/rendezvous": f"{broker.url}/"}
+        async with old_name(moved) as (url, asked):
+            carrier = method_for(DirectWay(), url, disguise)
+            found = await carrier.document()
+            key = OPERATOR_KEY.public_key().public_bytes_raw()
+            assert descriptor.verify(found, key, now_s=NOW).brokers
+            with pytest.raises(BrokerSilent, match="answered 301"):
+                await carrier.exchange(b"sealed")
+            assert asked == ["/v1/network", "/v1/rendezvous"]
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://127.0.0.1:9/other",
+        "http://127.0.0.1:9/v1/network?a=b",
+        "http://user@127.0.0.1:9/v1/network",
+        "https://127.0.0.1:9/v1/network",
+        "ftp://127.0.0.1:9/v1/network",
+        "http://[/v1/network",
+        "/v1/network",
+    ],
+)
+async def test_other_redirects_are_not_followed(location: str) -> None:
+    """Neither to something else than a network's descriptor, nor round in circles."""
+    async with Disguise(5) as disguise, old_name({"/v1/network": location}) as (url, asked):
+        with pytest.raises(BrokerSilent, match="answered 301"):
+            await method_for(DirectWay(), url, disguise).document()
+        assert len(asked) <= 1 + REDIRECTS_MOST

@@ -6,12 +6,17 @@ is in the middle sees their size class and nothing else.
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from passerelle import limits
 from passerelle.client.rendezvous import BrokerSilent, RendezvousMethod
 from passerelle.errors import PeerError
-from passerelle.io.net.disguise import Disguise, FetchFailed
+from passerelle.io.net.disguise import Disguise, FetchFailed, Redirected
 from passerelle.wire import amp, base64url, rendezvous, ways
 from passerelle.wire.ways import AmpWay, DirectWay, FrontedWay, Way
+
+REDIRECTS_MOST = 3
+"""Redirects followed to a network's descriptor: a network that moved again and again."""
 
 
 class PostMethod:
@@ -33,14 +38,40 @@ class PostMethod:
             raise BrokerSilent(str(error)) from None
 
     async def document(self) -> bytes:
-        """See `RendezvousMethod.document`."""
-        target = self._network
+        """See `RendezvousMethod.document`.
+
+        Follows a few redirects: the operator may have moved the network to another name, and
+        whoever answers there shows the operator's signature. Only redirects to another broker's
+        descriptor are followed: nobody may have this client ask for anything else, or leave TLS.
+        """
+        url, host = self._network.url, self._network.host
         try:
-            return await self._disguise.fetch(
-                target.url, host=target.host, most=limits.DESCRIPTOR_BYTES
-            )
+            for _ in range(REDIRECTS_MOST):
+                try:
+                    return await self._fetch_document(url, host)
+                except Redirected as elsewhere:
+                    if not _is_network_of_a_broker(elsewhere.location, url):
+                        raise
+                    url, host = elsewhere.location, None
+            return await self._fetch_document(url, host)
         except FetchFailed as error:
             raise BrokerSilent(str(error)) from None
+
+    async def _fetch_document(self, url: str, host: str | None) -> bytes:
+        return await self._disguise.fetch(url, host=host, most=limits.DESCRIPTOR_BYTES)
+
+
+def _is_network_of_a_broker(url: str, asked: str) -> bool:
+    try:
+        found, known = urlsplit(url), urlsplit(asked)
+    except ValueError:
+        return False
+    return (
+        found.scheme == known.scheme
+        and "@" not in found.netloc
+        and found.path.endswith(ways.NETWORK_PATH)
+        and not found.query
+    )
 
 
 class AmpMethod:

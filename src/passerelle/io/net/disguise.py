@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from curl_cffi import CurlOpt
 from curl_cffi.requests import AsyncSession, RequestsError, Response
@@ -30,8 +30,22 @@ REUSE_S: Final = 70
 two connections to one name within a minute, which would be conspicuous."""
 
 
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
+
 class FetchFailed(LocalError):
     """A request got no usable answer."""
+
+
+class Redirected(FetchFailed):
+    """The answer is at another URL. Nobody follows it unasked: a URL chosen by somebody else is not
+    one to send a sealed request to.
+    """
+
+    def __init__(self, status: int, location: str) -> None:
+        super().__init__(f"the broker answered {status}")
+        self.location = location
+        """Where the server says the answer is; absolute, not checked."""
 
 
 class _TooLong(Exception):
@@ -84,7 +98,8 @@ class Disguise:
 
         `host` is sent as the request's `Host` field in place of the host of `url`. Raises
         FetchFailed when there is no answer in time, when its status is not 200, or when it is
-        longer than `most` bytes. Cancelling gives up the request.
+        longer than `most` bytes, and Redirected when the answer is elsewhere. Cancelling gives up
+        the request.
         """
         name = urlsplit(url).netloc
         try:
@@ -122,9 +137,20 @@ class Disguise:
             )
         except _TooLong:
             raise FetchFailed("the broker answered with more than an answer can hold") from None
+        location = response.headers.get("Location")
+        if location and response.status_code in _REDIRECTS:
+            raise Redirected(response.status_code, _joined(url, location))
         if response.status_code != 200:
             raise FetchFailed(f"the broker answered {response.status_code}")
         return bytes(received)
+
+
+def _joined(url: str, location: str) -> str:
+    """Return `location` as an absolute URL, or as it came where it is none."""
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return location
 
 
 def _bounded(received: bytearray, most: int) -> Callable[[bytes], int]:
