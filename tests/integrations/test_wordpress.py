@@ -187,7 +187,7 @@ def test_the_settings_page_saves_what_a_tag_says() -> None:
         ["action", "admin_menu"],
         ["save", form],
         ["page"],
-        can=["manage_options"],
+        can=["manage_options", "unfiltered_html"],
     )
     assert told["notes"] == []
     assert told["steps"][2]["returned"] == {
@@ -205,11 +205,28 @@ def test_the_settings_page_saves_what_a_tag_says() -> None:
 
 
 def test_half_a_tag_is_refused_with_a_sentence() -> None:
-    told = wordpress(["action", "admin_init"], ["save", {"tag": TAG.splitlines()[1]}])
+    steps: list[list[Any]] = [["action", "admin_init"], ["save", {"tag": TAG.splitlines()[1]}]]
+    told = wordpress(*steps, can=["unfiltered_html"])
     (note,) = told["notes"]
     assert "/embed" in note
     assert told["steps"][1]["returned"]["network"] == str(INVITE)
     assert told["steps"][1]["returned"]["src"] == ""
+
+
+@pytest.mark.parametrize("field", ["tag", "network", "src", "integrity"])
+def test_the_tag_is_for_those_who_may_write_scripts(field: str) -> None:
+    """Neither the tag nor what comes from it changes; what else was chosen does."""
+    other = {
+        "tag": TAG.replace("broker", "evil"),
+        **{name: value.replace("broker", "evil") for name, value in GOOD.items()},
+    }
+    form = {field: other[field], "theme": "dark"}
+    steps: list[list[Any]] = [["action", "admin_init"], ["save", form]]
+    told = wordpress(*steps, option=GOOD, can=["manage_options"])
+    stored = told["steps"][1]["returned"]
+    assert {name: stored[name] for name in GOOD} == GOOD
+    assert stored["theme"] == "dark"
+    assert len(told["notes"]) == (field == "tag")
 
 
 def test_the_settings_page_is_for_those_who_manage_options() -> None:
