@@ -109,7 +109,7 @@ def test_the_shortcode_is_the_tag() -> None:
     assert name == "script"
     assert {each: script[each] for each in expected} == {**expected, "crossorigin": "anonymous"}
     assert {"data-no-optimize", "data-cfasync", "nowprocket"} <= set(script)
-    assert switch == ("passerelle-switch", {**expected_switch, "style": room(490)})
+    assert switch == ("passerelle-switch", {**expected_switch, "style": room(415)})
 
 
 def test_a_shortcodes_own_choices_count_for_it_alone() -> None:
@@ -120,7 +120,7 @@ def test_a_shortcodes_own_choices_count_for_it_alone() -> None:
     switches = [elements(each["returned"])[1] for each in told]
     assert switches == [
         ("passerelle-switch", {**network, **own, "style": room(78)}),
-        ("passerelle-switch", {**network, "theme": "light", "style": room(490)}),
+        ("passerelle-switch", {**network, "theme": "light", "style": room(415)}),
     ]
 
 
@@ -150,7 +150,7 @@ def test_hostile_settings_come_to_nothing(field: str, evil: str) -> None:
                 assert attributes["src"] == GOOD["src"]
         for attributes in (each for name, each in shown if name == "passerelle-switch"):
             assert set(attributes) <= {"network", "layout", "theme", "lang", "style"}
-            assert attributes.get("style") in {None, room(490), room(78), room(143)}
+            assert attributes.get("style") in {None, room(415), room(78), room(151)}
             assert attributes["network"] == GOOD["network"]
 
 

@@ -10,14 +10,14 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * The height that each layout takes when it is off, in a column as wide as it wants.
+ * The height that each layout takes in English at a first visit, in a column as wide as it wants.
  *
  * Without this room the text below would jump when the script has come.
  */
 const PASSERELLE_ROOM_PX = array(
-	'panel'  => 490,
+	'panel'  => 415,
 	'inline' => 78,
-	'banner' => 143,
+	'banner' => 151,
 );
 
 /**
