@@ -59,10 +59,19 @@ PROGRAMS = {
     "Xvfb": "xvfb",
     "php": "php-cli",
     "dig": "bind9-dnsutils",
+    "mariadbd": "mariadb-server-core",
+    "mini_httpd": "mini-httpd",
 }
-"""Programs that tests run, and the Debian package of each."""
+"""Programs that tests run, and the Debian package of each.
 
-FILES = {"/usr/include/stdlib.h": "libc6-dev"}
+No test runs `mini_httpd`. WordPress' package wants some web server beside it: without this one,
+which stays off, apt would take Apache and start it. `mariadb-server-core` starts nothing either.
+"""
+
+FILES = {
+    "/usr/include/stdlib.h": "libc6-dev",
+    "/usr/share/wordpress/wp-load.php": "wordpress",
+}
 """Files that tests need (the lab compiles a small C program), and the package of each."""
 
 NEEDS_BROWSER = ("demo", "test")

@@ -22,11 +22,15 @@ const PASSERELLE_OPTION = 'passerelle_settings';
 require_once __DIR__ . '/includes/settings.php';
 require_once __DIR__ . '/includes/render.php';
 require_once __DIR__ . '/includes/admin.php';
+require_once __DIR__ . '/includes/caches.php';
 
 add_shortcode( 'passerelle', 'passerelle_shortcode' );
 add_filter( 'the_content', 'passerelle_in_content' );
-// Late: a switch may stand in the footer itself.
-add_action( 'wp_footer', 'passerelle_footer', 100 );
+add_action( 'wp_footer', 'passerelle_footer' );
 add_action( 'admin_init', 'passerelle_register' );
 add_action( 'admin_menu', 'passerelle_menu' );
 add_filter( 'plugin_action_links_' . plugin_basename( __FILE__ ), 'passerelle_action_links' );
+add_action( 'add_option_' . PASSERELLE_OPTION, 'passerelle_empty_caches' );
+add_action( 'update_option_' . PASSERELLE_OPTION, 'passerelle_empty_caches' );
+register_activation_hook( __FILE__, 'passerelle_empty_caches' );
+register_deactivation_hook( __FILE__, 'passerelle_empty_caches' );

@@ -78,6 +78,11 @@ class Html(HTMLParser):
         self.elements.append((tag, dict(attrs)))
 
 
+def room(height_px: int) -> str:
+    """Return the style that keeps a place free until the script comes."""
+    return f"display:block;min-height:{height_px}px"
+
+
 def elements(text: str) -> list[tuple[str, dict[str, str | None]]]:
     return Html(text).elements
 
@@ -96,14 +101,15 @@ def test_every_file_is_php_and_starts_nothing_by_itself(file: Path) -> None:
 
 
 def test_the_shortcode_is_the_tag() -> None:
-    """What it gives, with the script in the footer, is what `passerelle embed` prints."""
+    """What it gives is what `passerelle embed` prints, with words for other plugins and room."""
     told = wordpress(["shortcode", ""], ["action", "wp_footer"], option=GOOD)["steps"]
-    assert told[0]["printed"] == ""
-    (script,) = elements(told[1]["printed"])
-    (switch,) = elements(told[0]["returned"])
-    (_, expected), expected_switch = elements(TAG)
-    assert script == ("script", {**expected, "crossorigin": "anonymous"})
-    assert switch == expected_switch
+    assert [told[0]["printed"], told[1]["printed"]] == ["", ""]
+    (name, script), switch = elements(told[0]["returned"])
+    (_, expected), (_, expected_switch) = elements(TAG)
+    assert name == "script"
+    assert {each: script[each] for each in expected} == {**expected, "crossorigin": "anonymous"}
+    assert {"data-no-optimize", "data-cfasync", "nowprocket"} <= set(script)
+    assert switch == ("passerelle-switch", {**expected_switch, "style": room(415)})
 
 
 def test_a_shortcodes_own_choices_count_for_it_alone() -> None:
@@ -111,8 +117,11 @@ def test_a_shortcodes_own_choices_count_for_it_alone() -> None:
     stored = {**GOOD, "theme": "light"}
     told = wordpress(["shortcode", own], ["shortcode", {}], option=stored)["steps"]
     network = {"network": str(INVITE)}
-    assert elements(told[0]["returned"]) == [("passerelle-switch", {**network, **own})]
-    assert elements(told[1]["returned"]) == [("passerelle-switch", {**network, "theme": "light"})]
+    switches = [elements(each["returned"])[1] for each in told]
+    assert switches == [
+        ("passerelle-switch", {**network, **own, "style": room(78)}),
+        ("passerelle-switch", {**network, "theme": "light", "style": room(415)}),
+    ]
 
 
 @pytest.mark.parametrize("evil", HOSTILE)
@@ -140,7 +149,8 @@ def test_hostile_settings_come_to_nothing(field: str, evil: str) -> None:
             if name == "script":
                 assert attributes["src"] == GOOD["src"]
         for attributes in (each for name, each in shown if name == "passerelle-switch"):
-            assert set(attributes) <= {"network", "layout", "theme", "lang"}
+            assert set(attributes) <= {"network", "layout", "theme", "lang", "style"}
+            assert attributes.get("style") in {None, room(415), room(78), room(151)}
             assert attributes["network"] == GOOD["network"]
 
 
@@ -157,7 +167,7 @@ def test_without_a_network_visitors_see_nothing(option: Any) -> None:
 
 @pytest.mark.parametrize(
     ("position", "content"),
-    [("shortcode", "<p>"), ("before", "<passerelle-switch"), ("after", "<p>"), ("floating", "<p>")],
+    [("shortcode", "<p>"), ("before", "<script"), ("after", "<p>"), ("floating", "<p>")],
 )
 def test_positions(position: str, content: str) -> None:
     """The script comes exactly where a switch is; the floating one is on every page."""
@@ -166,7 +176,8 @@ def test_positions(position: str, content: str) -> None:
     told = wordpress(*steps, option=option)["steps"]
     assert told[0]["returned"].startswith(content)
     assert told[0]["returned"].count("<passerelle-switch") == (position in {"before", "after"})
-    assert told[1]["printed"].count("<script") == (position != "shortcode")
+    assert told[0]["returned"].count("<script") == (position in {"before", "after"})
+    assert told[1]["printed"].count("<script") == (position == "floating")
     assert told[1]["printed"].count('layout="floating"') == (position == "floating")
     lists = wordpress(*steps, option=option, singular=False)["steps"]
     assert lists[0]["returned"] == "<p>text</p>"
@@ -187,7 +198,7 @@ def test_the_settings_page_saves_what_a_tag_says() -> None:
         ["action", "admin_menu"],
         ["save", form],
         ["page"],
-        can=["manage_options"],
+        can=["manage_options", "unfiltered_html"],
     )
     assert told["notes"] == []
     assert told["steps"][2]["returned"] == {
@@ -205,11 +216,28 @@ def test_the_settings_page_saves_what_a_tag_says() -> None:
 
 
 def test_half_a_tag_is_refused_with_a_sentence() -> None:
-    told = wordpress(["action", "admin_init"], ["save", {"tag": TAG.splitlines()[1]}])
+    steps: list[list[Any]] = [["action", "admin_init"], ["save", {"tag": TAG.splitlines()[1]}]]
+    told = wordpress(*steps, can=["unfiltered_html"])
     (note,) = told["notes"]
     assert "/embed" in note
     assert told["steps"][1]["returned"]["network"] == str(INVITE)
     assert told["steps"][1]["returned"]["src"] == ""
+
+
+@pytest.mark.parametrize("field", ["tag", "network", "src", "integrity"])
+def test_the_tag_is_for_those_who_may_write_scripts(field: str) -> None:
+    """Neither the tag nor what comes from it changes; what else was chosen does."""
+    other = {
+        "tag": TAG.replace("broker", "evil"),
+        **{name: value.replace("broker", "evil") for name, value in GOOD.items()},
+    }
+    form = {field: other[field], "theme": "dark"}
+    steps: list[list[Any]] = [["action", "admin_init"], ["save", form]]
+    told = wordpress(*steps, option=GOOD, can=["manage_options"])
+    stored = told["steps"][1]["returned"]
+    assert {name: stored[name] for name in GOOD} == GOOD
+    assert stored["theme"] == "dark"
+    assert len(told["notes"]) == (field == "tag")
 
 
 def test_the_settings_page_is_for_those_who_manage_options() -> None:

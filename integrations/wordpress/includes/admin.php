@@ -3,7 +3,11 @@
  * The page at Settings › Passerelle.
  *
  * WordPress' own options.php takes the form: it checks the nonce that settings_fields() prints and
- * the capability to manage options, and stores what passerelle_sanitize() returns.
+ * the capability to manage options, and stores what passerelle_save() returns.
+ *
+ * The tag names a script that runs in every visitor's page, so changing it takes the capability
+ * that writing a script into a post takes. Administrators have it, unless the site is one of a
+ * multisite or says DISALLOW_UNFILTERED_HTML.
  *
  * Copyright The Passerelle authors. SPDX-License-Identifier: Apache-2.0
  *
@@ -13,6 +17,11 @@
 defined( 'ABSPATH' ) || exit;
 
 const PASSERELLE_GROUP = 'passerelle';
+
+/** Whether the person who asks may change the tag. */
+function passerelle_may_change_tag() {
+	return current_user_can( 'unfiltered_html' );
+}
 
 /** Declare the option. */
 function passerelle_register() {
@@ -35,8 +44,17 @@ function passerelle_register() {
  * @return array<string, string>
  */
 function passerelle_save( $given ) {
+	$given = is_array( $given ) ? $given : array();
+	$tag   = passerelle_text( $given, 'tag' );
+	if ( ! passerelle_may_change_tag() ) {
+		// The fields that come from the tag count as little as the tag itself.
+		$given = passerelle_tag_fields( passerelle_settings() ) + array_diff_key( $given, array( 'tag' => '' ) );
+		if ( '' !== $tag ) {
+			add_settings_error( PASSERELLE_OPTION, 'passerelle_tag', passerelle_why_no_tag() );
+		}
+		return passerelle_sanitize( $given );
+	}
 	$clean = passerelle_sanitize( $given );
-	$tag   = is_array( $given ) ? passerelle_text( $given, 'tag' ) : '';
 	if ( '' === $tag ) {
 		return $clean;
 	}
@@ -48,6 +66,23 @@ function passerelle_save( $given ) {
 		);
 	}
 	return $clean;
+}
+
+/**
+ * The settings that the tag decides.
+ *
+ * @param array<string, string> $settings Clean settings.
+ * @return array<string, string>
+ */
+function passerelle_tag_fields( array $settings ) {
+	return array_intersect_key( $settings, PASSERELLE_FORMS );
+}
+
+/** Why somebody cannot change the tag, and who can. */
+function passerelle_why_no_tag() {
+	return is_multisite()
+		? __( 'The tag runs a script on your site. Only an administrator of the whole network of sites can change it (the capability unfiltered_html).', 'passerelle' )
+		: __( 'The tag runs a script on your site. This site lets nobody with your role do that (the capability unfiltered_html).', 'passerelle' );
 }
 
 /** Add the page to the menu. */
@@ -83,9 +118,18 @@ function passerelle_page() {
 					<th scope="row"><label for="passerelle-tag"><?php esc_html_e( 'Tag', 'passerelle' ); ?></label></th>
 					<td>
 						<textarea id="passerelle-tag" class="large-text code" rows="5" spellcheck="false" aria-describedby="passerelle-tag-hint"
-							name="<?php echo esc_attr( PASSERELLE_OPTION ); ?>[tag]"><?php echo esc_textarea( passerelle_tag_text( $settings ) ); ?></textarea>
+						<?php if ( passerelle_may_change_tag() ) : ?>
+							name="<?php echo esc_attr( PASSERELLE_OPTION ); ?>[tag]"
+						<?php else : ?>
+							readonly
+						<?php endif; ?>
+						><?php echo esc_textarea( passerelle_tag_text( $settings ) ); ?></textarea>
 						<p class="description" id="passerelle-tag-hint">
-							<?php esc_html_e( 'The two lines that your network’s /embed page writes. How the switch looks is chosen below.', 'passerelle' ); ?>
+							<?php if ( passerelle_may_change_tag() ) : ?>
+								<?php esc_html_e( 'The two lines that your network’s /embed page writes. How the switch looks is chosen below.', 'passerelle' ); ?>
+							<?php else : ?>
+								<?php echo esc_html( passerelle_why_no_tag() ); ?>
+							<?php endif; ?>
 						</p>
 					</td>
 				</tr>

@@ -10,11 +10,41 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
+ * The height that each layout takes in English at a first visit, in a column as wide as it wants.
+ *
+ * Without this room the text below would jump when the script has come.
+ */
+const PASSERELLE_ROOM_PX = array(
+	'panel'  => 415,
+	'inline' => 78,
+	'banner' => 151,
+);
+
+/**
+ * What tells plugins that combine, minify, defer or delay scripts to leave this one alone.
+ *
+ * A browser refuses a script that no longer has the hash in its tag. The words are those that
+ * LiteSpeed Cache, SiteGround Optimizer, WP Rocket, Autoptimize and Cloudflare look for.
+ */
+const PASSERELLE_UNTOUCHED = array(
+	'data-no-optimize' => '1',
+	'data-no-defer'    => '1',
+	'data-no-minify'   => '1',
+	'data-noptimize'   => '1',
+	'data-cfasync'     => 'false',
+	'nowprocket'       => true,
+);
+
+/**
  * Print `[passerelle layout="…" theme="…" lang="…"]`.
  *
  * @param mixed $attributes What the author wrote; WordPress gives '' for nothing.
  */
 function passerelle_shortcode( $attributes ) {
+	if ( is_feed() ) {
+		// Programs that read feeds run no script.
+		return '';
+	}
 	$settings = passerelle_settings();
 	if ( ! passerelle_is_ready( $settings ) ) {
 		// Visitors see nothing; whoever can put it right is told how.
@@ -49,52 +79,49 @@ function passerelle_in_content( $content ) {
 	return 'before' === $where ? $switch . $content : $content . $switch;
 }
 
-/** Put the floating switch on every page, and the script where a switch is. */
+/** Put the floating switch on every page. */
 function passerelle_footer() {
 	$settings = passerelle_settings();
-	if ( ! passerelle_is_ready( $settings ) ) {
-		return;
-	}
-	if ( 'floating' === $settings['position'] ) {
+	if ( 'floating' === $settings['position'] && passerelle_is_ready( $settings ) ) {
 		$settings['layout'] = 'floating';
 		// Escaped in passerelle_element().
 		echo passerelle_element( $settings ); // phpcs:ignore WordPress.Security.EscapeOutput
 	}
-	if ( passerelle_is_used() ) {
-		wp_print_script_tag(
-			array(
-				'type'        => 'module',
-				'src'         => esc_url_raw( $settings['src'] ),
-				'integrity'   => $settings['integrity'],
-				'crossorigin' => 'anonymous',
-			)
-		);
-	}
 }
 
 /**
- * The element as HTML. From the first on, the page gets the script too.
+ * The script and the element as HTML, in every place of the page.
+ *
+ * They stay together because a cache may keep this place and print it later, in a page for which
+ * none of this code has run. A browser loads the script once, however often a page has it.
  *
  * @param array<string, string> $settings Clean settings.
  */
 function passerelle_element( array $settings ) {
-	passerelle_is_used( true );
 	$words = ' network="' . esc_attr( $settings['network'] ) . '"';
 	foreach ( array( 'layout' => 'panel', 'theme' => 'auto', 'lang' => '' ) as $name => $usual ) {
 		if ( $settings[ $name ] !== $usual ) {
 			$words .= ' ' . $name . '="' . esc_attr( $settings[ $name ] ) . '"';
 		}
 	}
-	return '<passerelle-switch' . $words . '></passerelle-switch>';
+	if ( isset( PASSERELLE_ROOM_PX[ $settings['layout'] ] ) ) {
+		$words .= ' style="display:block;min-height:' . PASSERELLE_ROOM_PX[ $settings['layout'] ] . 'px"';
+	}
+	return passerelle_script( $settings ) . '<passerelle-switch' . $words . '></passerelle-switch>';
 }
 
 /**
- * Whether this page has a switch.
+ * The script's tag.
  *
- * @param bool $now True when one was just made.
+ * @param array<string, string> $settings Clean settings.
  */
-function passerelle_is_used( $now = false ) {
-	static $used = false;
-	$used        = $used || $now;
-	return $used;
+function passerelle_script( array $settings ) {
+	return wp_get_script_tag(
+		array(
+			'type'        => 'module',
+			'src'         => esc_url_raw( $settings['src'] ),
+			'integrity'   => $settings['integrity'],
+			'crossorigin' => 'anonymous',
+		) + PASSERELLE_UNTOUCHED
+	);
 }

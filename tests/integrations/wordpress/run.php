@@ -54,18 +54,24 @@ function esc_html_e( $text, $domain ) {
 function selected( $one, $other ) {
 	echo $one === $other ? " selected='selected'" : '';
 }
-function wp_print_script_tag( array $attributes ) {
+function wp_get_script_tag( array $attributes ) {
 	$words = '';
 	foreach ( $attributes as $name => $value ) {
-		$words .= sprintf( ' %1$s="%2$s"', esc_attr( $name ), esc_attr( $value ) );
+		$words .= true === $value ? ' ' . esc_attr( $name ) : sprintf( ' %1$s="%2$s"', esc_attr( $name ), esc_attr( $value ) );
 	}
-	echo "<script$words></script>\n";
+	return "<script$words></script>\n";
 }
 
 // --- hooks, options, users ---------------------------------------------------------------------
 
 function add_action( $name, $call, $priority = 10 ) {
 	$GLOBALS['hooks'][ $name ][] = $call;
+}
+function do_action( $name ) {
+}
+function register_activation_hook( $file, $call ) {
+}
+function register_deactivation_hook( $file, $call ) {
 }
 function add_filter( $name, $call ) {
 	add_action( $name, $call );
@@ -105,6 +111,9 @@ function admin_url( $path ) {
 }
 function is_singular() {
 	return $GLOBALS['given']['singular'] ?? true;
+}
+function is_feed() {
+	return false;
 }
 function in_the_loop() {
 	return true;
