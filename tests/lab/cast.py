@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from passerelle.core.address.host import join_authority
 from tests.lab.browser import LabBrowser
 from tests.lab.child import Child
 from tests.lab.firefox import LabFirefox
@@ -46,9 +47,18 @@ class LabNetwork:
         return self.hosts[label].address
 
     @property
+    def known_addresses(self) -> str:
+        """The pattern of the addresses in this laboratory, as Chromium's options take it."""
+        return f"{self.star.network}.*"
+
+    def authority(self, label: str, port: int) -> str:
+        """Return address and port of a party as URLs have them: an IPv6 address in brackets."""
+        return join_authority(self.address(label), port)
+
+    @property
     def paper_url(self) -> str:
         """URL of the page with the switch."""
-        return f"http://{self.address('paper')}:{PAPER_PORT}/"
+        return f"http://{self.authority('paper', PAPER_PORT)}/"
 
     @contextmanager
     def browser(
@@ -61,7 +71,7 @@ class LabNetwork:
         chromium = (
             f"--unsafely-treat-insecure-origin-as-secure={self.paper_url.rstrip('/')}",
             # Chromium asks for updates of its own, and would look up where.
-            f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {self.star.network}.*",
+            f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {self.known_addresses}",
         )
         flags = (self.address("paper"),) if kind is LabFirefox else chromium
         with kind(self.hosts[label], *flags) as browser:
@@ -97,12 +107,12 @@ class LabNetwork:
         )
 
     def _serve(self, label: str, port: int, *more: str) -> Child:
-        address = self.address(label)
+        authority = self.authority(label, port)
         return self._run(
             label,
             "passerelle",
-            *("serve", "--state", str(self._state), "--listen", f"{address}:{port}"),
-            *("--url", f"http://{address}:{port}", *more),
+            *("serve", "--state", str(self._state), "--listen", authority),
+            *("--url", f"http://{authority}", *more),
         )
 
     def _run(self, label: str, module: str, *arguments: str) -> Child:

@@ -63,21 +63,21 @@ class Country(LabNetwork):
     @property
     def site_url(self) -> str:
         """The URL of the blocked page, with the site's address."""
-        return f"http://{self.address('site')}:{SITE_PORT}/"
+        return f"http://{self.authority('site', SITE_PORT)}/"
 
     def start(self) -> None:
         """Start everything except the volunteer's browser and the reader's client."""
-        exit_, stun = self.address("exit"), self.address("stun")
         broker = self._serve(
             "broker",
             BROKER_PORT,
-            *("--exit-listen", f"{self.address('broker')}:{SPARE_PORT}"),
-            *("--exit-url", f"http://{exit_}:{EXIT_PORT}"),
-            *("--stun", f"stun:{stun}:{STUN_PORT}", "--stun", f"stun:{stun}:{STUN_PORT + 1}"),
+            *("--exit-listen", self.authority("broker", SPARE_PORT)),
+            *("--exit-url", f"http://{self.authority('exit', EXIT_PORT)}"),
+            *("--stun", f"stun:{self.authority('stun', STUN_PORT)}"),
+            *("--stun", f"stun:{self.authority('stun', STUN_PORT + 1)}"),
         )
         servers = [
-            self._serve("exit", EXIT_PORT, "--allow", "10.77.0.0/16"),
-            self._run("stun", "passerelle", "stun", "--listen", f"{stun}:{STUN_PORT}"),
+            self._serve("exit", EXIT_PORT, "--allow", "10.77.0.0/16", "--allow", "fd77::/32"),
+            self._run("stun", "passerelle", "stun", "--listen", self.authority("stun", STUN_PORT)),
             self._run("site", "tests.rig.site", self.address("site"), str(SITE_PORT)),
         ]
         servers.append(self._publish(broker))
