@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -196,36 +197,37 @@ class Volunteer:
                 self._spawn(self._relay(offer))
 
     async def _relay(self, offer: BrokerOffer) -> None:
-        channel = await self._channel()
-        answer = VolunteerAnswer(offer.offer, channel.description)
-        await self._socket.send_str(signalling.encode(answer))
-        await self._join(channel, offer.exit, offer.ticket, offer.description)
+        async with self._channel() as channel:
+            answer = VolunteerAnswer(offer.offer, channel.description)
+            await self._socket.send_str(signalling.encode(answer))
+            await self._join(channel, offer.exit, offer.ticket, offer.description)
 
     async def _lane(self, parent: Channel, exit_id: str, lane: Lane) -> None:
         if self.lanes_left == 0:
             parent.channel.send(control.encode(LaneRefused(lane.lane)))
             return
         self.lanes_left -= 1
-        channel = await self._channel()
-        parent.channel.send(control.encode(LaneAnswer(lane.lane, channel.description)))
-        await self._join(channel, exit_id, lane.ticket, lane.description)
+        async with self._channel() as channel:
+            parent.channel.send(control.encode(LaneAnswer(lane.lane, channel.description)))
+            await self._join(channel, exit_id, lane.ticket, lane.description)
 
-    async def _channel(self) -> Channel:
+    @asynccontextmanager
+    async def _channel(self) -> AsyncIterator[Channel]:
         channel = await Channel.gather()
         self.channels.append(channel)
-        return channel
-
-    async def _join(self, channel: Channel, exit_id: str, ticket: str, offer: Description) -> None:
         try:
-            async with self._http.ws_connect(
-                self._exit_urls[exit_id],
-                protocols=("passerelle.v1", ticket),
-                max_msg_size=limits.LINK_MESSAGE_BYTES + 1,
-            ) as socket:
-                await channel.connect(offer)
-                await self._copy(channel, socket, exit_id)
+            yield channel
         finally:
             await channel.close()
+
+    async def _join(self, channel: Channel, exit_id: str, ticket: str, offer: Description) -> None:
+        async with self._http.ws_connect(
+            self._exit_urls[exit_id],
+            protocols=("passerelle.v1", ticket),
+            max_msg_size=limits.LINK_MESSAGE_BYTES + 1,
+        ) as socket:
+            await channel.connect(offer)
+            await self._copy(channel, socket, exit_id)
 
     async def _copy(
         self, channel: Channel, socket: aiohttp.ClientWebSocketResponse, exit_id: str

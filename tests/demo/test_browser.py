@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -46,10 +45,9 @@ async def test_a_closed_browser_is_noticed() -> None:
             await browser.evaluate("1")
 
 
-async def test_cancelling_ends_it_and_removes_its_profile() -> None:
+async def test_cancelling_ends_it_and_removes_its_profile(temporary: Path) -> None:
     """Nothing is left of a browser whose user was cancelled."""
     started = asyncio.Event()
-    before = set(Path(tempfile.gettempdir()).glob("passerelle-demo-*"))
     pids: list[int] = []
 
     async def use() -> None:
@@ -61,6 +59,7 @@ async def test_cancelling_ends_it_and_removes_its_profile() -> None:
     async with asyncio.TaskGroup() as group:
         task = group.create_task(use())
         await started.wait()
+        assert list(temporary.glob("passerelle-demo-*"))
         task.cancel()
     assert not Path(f"/proc/{pids[0]}").exists()
-    assert set(Path(tempfile.gettempdir()).glob("passerelle-demo-*")) <= before
+    assert not list(temporary.glob("passerelle-demo-*"))

@@ -3,10 +3,8 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-import shutil
 import signal
 import socket
-import tempfile
 from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
 
@@ -23,30 +21,25 @@ SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")
 READY = "Press Ctrl-C"
 
 
-def profiles() -> set[Path]:
-    return set(Path(tempfile.gettempdir()).glob("passerelle-demo-*"))
-
-
 @pytest.mark.e2e
-async def test_once_shows_the_path_and_ends_well() -> None:
+async def test_once_shows_the_path_and_ends_well(temporary: Path) -> None:
     """Every step is ticked off, the page arrives, nothing stays behind."""
-    before = profiles()
     async with passerelle(["demo", "--once"], without=SCREENS) as program:
         assert await program.ended() == 0, program.output
         assert program.output.count("✓") == 7, program.output
         for words in ("every byte of it", "client ═══", "rendezvous", "page: first byte"):
             assert words in program.output
         assert not program.descendants()
-    assert profiles() <= before
+    assert not list(temporary.glob("passerelle-demo-*"))
 
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-async def test_it_stays_up_until_a_signal(how: signal.Signals) -> None:
+async def test_it_stays_up_until_a_signal(how: signal.Signals, temporary: Path) -> None:
     """The printed curl lines work; a signal ends everything, quietly, with 0."""
-    before = profiles()
     async with passerelle(["demo", "--headless"]) as program:
         await program.until(READY)
+        assert list(temporary.glob("passerelle-demo-*"))
         lines = [line.split() for line in program.output.splitlines() if " curl " in f" {line} "]
         assert len(lines) == 2
         for words in lines:
@@ -55,7 +48,7 @@ async def test_it_stays_up_until_a_signal(how: signal.Signals) -> None:
         assert await program.ended() == 0, program.output
         assert "Traceback" not in program.output
         await program.gone()
-    assert profiles() <= before
+    assert not list(temporary.glob("passerelle-demo-*"))
 
 
 @pytest.mark.e2e
@@ -70,16 +63,14 @@ async def test_a_signal_in_the_middle_leaves_nothing() -> None:
 
 
 @pytest.mark.e2e
+@pytest.mark.usefixtures("temporary")  # nobody removes the profile of a demo that is killed
 async def test_the_browser_ends_even_if_the_demo_is_killed() -> None:
     """The pipe to it closes, and it goes by itself."""
-    before = profiles()
     async with passerelle(["demo", "--headless"]) as program:
         await program.until(READY)
         os.kill(program.process.pid, signal.SIGKILL)
         await program.ended()
         await program.gone()
-    for left in profiles() - before:  # nobody was there to remove it
-        shutil.rmtree(left, ignore_errors=True)
 
 
 @pytest.mark.e2e
