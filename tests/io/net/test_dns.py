@@ -196,3 +196,10 @@ async def test_close_ends_lookups_and_may_be_repeated() -> None:
         await resolver.close()
         await asyncio.wait([call])
         assert call.cancelled()
+
+
+@pytest.mark.parametrize("name", ["api-.example.com", "-a.example.com", "_a._b.example.com"])
+async def test_a_name_that_only_the_web_has(name: str) -> None:
+    """Names that browsers look up although RFC 952 forbids them are found."""
+    async with served({name: [["192.0.2.1"]]}) as (resolve, _, _):
+        assert await resolve(name) == (ip_address("192.0.2.1"),)
