@@ -5,13 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from passerelle import limits
 from passerelle.client.datagrams import Associations
+from passerelle.client.exchange import HttpConversation
+from passerelle.core.localport.httpproxy import HttpProxy
 from passerelle.core.localport.protocol_detect import ProtocolDetector
-from passerelle.core.localport.request import Associate, CloseConnection, Connect, Forward, Send
-from passerelle.errors import StreamFailed
+from passerelle.core.localport.request import (
+    Associate,
+    CloseConnection,
+    Connect,
+    Forward,
+    Handshake,
+    Send,
+)
+from passerelle.errors import Failure, StreamFailed
 from passerelle.io.server.web import cannot_listen
 from passerelle.io.tunnel.splice import splice
 from passerelle.io.tunnel.stream import TunnelStream
@@ -20,6 +30,15 @@ _log = logging.getLogger(__name__)
 
 HANDSHAKE_TIMEOUT_S = 30.0
 """An application must have said what it wants by then."""
+KEEP_S = 120.0
+"""A kept connection without a request is closed after so long: longer than applications keep one,
+because one that is closed just as a request comes makes an application fail or ask again."""
+LINK_PATIENCE_S = 10.0
+"""A request waits so long for a link. Then a person wants to know why nothing comes."""
+ANSWER_PATIENCE_S = limits.DIAL_TIMEOUT_S + 10.0
+"""The exit says whether a site can be reached by then; otherwise the links are dead or too slow."""
+PARTING_S = 5.0
+"""An application has so long to read the last answer and close its side."""
 
 OpenStream = Callable[[str, int], Awaitable[TunnelStream]]
 
@@ -32,6 +51,8 @@ class LocalProxy:
         self._associations = associations
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._idle: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        """Kept connections without a request, the one that waits for longest first."""
         self._closing = False
 
     @property
@@ -62,7 +83,7 @@ class LocalProxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None  # asyncio.start_server runs this in a task of its own
-        if self._closing or len(self._connections) >= limits.CLIENT_CONNECTIONS:
+        if self._closing or not self._has_room():
             writer.transport.abort()
             return
         self._connections.add(task)
@@ -78,43 +99,106 @@ class LocalProxy:
             self._connections.discard(task)
             writer.close()
 
+    def _has_room(self) -> bool:
+        """Return whether one more connection may be served; an idle one gives way to it."""
+        if len(self._connections) < limits.CLIENT_CONNECTIONS:
+            return True
+        if not self._idle:
+            return False
+        oldest = next(iter(self._idle))
+        self._idle.pop(oldest).transport.abort()
+        return True
+
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        front = ProtocolDetector()
-        async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
-            request = await _handshake(front, reader, writer)
-        if request is None:
-            return
+        """Serve the requests of one connection, one after the other."""
+        front: Handshake = ProtocolDetector()
+        rest: bytes | None = b""
+        while rest is not None:
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
+                request = await _handshake(front, rest, reader, writer)
+            if request is None:
+                break
+            rest = await self._serve_request(front, request, reader, writer)
+            front = HttpProxy()
+            if rest == b"":
+                rest = await self._next_request(reader, writer)
+        await _part(reader, writer)
+
+    async def _serve_request(
+        self,
+        front: Handshake,
+        request: Connect | Forward | Associate,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> bytes | None:
+        """Return what the application has sent of its next request; None if there may be none."""
         try:
             if isinstance(request, Associate):
                 await self._associations.serve(request, reader, writer)
-                return
+                return None
             stream = await self._open(request)
         except StreamFailed as error:
             writer.write(front.refuse(error.failure))
             await writer.drain()
-            return
+            return None
+        if isinstance(request, Forward):
+            return await HttpConversation(request.exchange, stream, reader, writer).run()
         writer.write(front.accept())
-        await splice(stream, reader, writer, forward=front.forward)
+        await splice(stream, reader, writer)
+        return None
+
+    async def _next_request(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bytes | None:
+        """Return the first bytes of a request on a kept connection; None: none has come."""
+        task = asyncio.current_task()
+        assert task is not None  # `_serve` runs in one
+        self._idle[task] = writer
+        try:
+            async with asyncio.timeout(KEEP_S):
+                return await reader.read(limits.SOCKET_READ_BYTES) or None
+        except TimeoutError:
+            return None
+        finally:
+            self._idle.pop(task, None)
 
     async def _open(self, request: Connect | Forward) -> TunnelStream:
-        """Return the stream once the exit has connected; early data goes ahead of its answer."""
-        stream = await self._open_stream(request.host, request.port)
+        """Return the stream once the exit has connected; early data goes ahead of its answer.
+
+        Raises StreamFailed: NO_VOLUNTEER without a link in time, SESSION_LOST if links do not bring
+        the exit's answer in time.
+        """
+        async with _patience(LINK_PATIENCE_S, Failure.NO_VOLUNTEER):
+            stream = await self._open_stream(request.host, request.port)
         head = request.head if isinstance(request, Forward) else b""
         try:
-            if head or request.early:
-                await stream.write(head + request.early)
-            await stream.opened()
+            async with _patience(ANSWER_PATIENCE_S, Failure.SESSION_LOST):
+                if head or request.early:
+                    await stream.write(head + request.early)
+                await stream.opened()
         except BaseException:
             stream.abort()
             raise
         return stream
 
 
+@asynccontextmanager
+async def _patience(most_s: float, failure: Failure) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(most_s):
+            yield
+    except TimeoutError:
+        raise StreamFailed(failure) from None
+
+
 async def _handshake(
-    front: ProtocolDetector, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    front: Handshake, data: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> Connect | Forward | Associate | None:
-    """Return what the application wants, or None when it left or cannot be served."""
-    while data := await reader.read(limits.SOCKET_READ_BYTES):
+    """Return what the application wants, or None when it left or cannot be served.
+
+    `data` is what it has said already.
+    """
+    while data or (data := await reader.read(limits.SOCKET_READ_BYTES)):
         for effect in front.receive(data):
             match effect:
                 case Send(answer):
@@ -127,4 +211,21 @@ async def _handshake(
                         await writer.drain()
                     return None
         await writer.drain()
+        data = b""
     return None
+
+
+async def _part(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """End the connection so that the application can read all that was sent.
+
+    A socket that is closed with bytes unread tells its peer of a break, and the peer drops what it
+    has not read yet. So what the application still sends is read, for a while, and dropped.
+    """
+    with contextlib.suppress(OSError):  # TimeoutError is one
+        if writer.is_closing():
+            return
+        if writer.can_write_eof():
+            writer.write_eof()
+        async with asyncio.timeout(PARTING_S):
+            while await reader.read(limits.SOCKET_READ_BYTES):
+                pass
