@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import html
 import socket
 from collections.abc import AsyncIterator
 
@@ -9,6 +10,14 @@ import pytest
 
 from passerelle import limits
 from passerelle.client import proxy
+from passerelle.client.notices import (
+    BrokerUnreachable,
+    LinkUp,
+    NetworkLoaded,
+    Notice,
+    NoVolunteer,
+    Searching,
+)
 from passerelle.client.proxy import LocalProxy
 from passerelle.errors import FAILURES, Failure, LocalError
 from tests.client import scene as scenes
@@ -127,7 +136,7 @@ TUNNEL = b"CONNECT example.net:443 HTTP/1.1\r\nHost: example.net\r\n\r\n"
 @pytest.mark.parametrize(
     ("said", "answer"),
     [
-        (GREETING + CONNECT, b"\x05\x00\x05\x01"),
+        (GREETING + CONNECT, b"\x05\x00\x05\x03"),
         (HTTP, b"HTTP/1.1 503 "),
         (TUNNEL, b"HTTP/1.1 503 "),
     ],
@@ -144,8 +153,33 @@ async def test_without_a_link_an_application_is_told_in_time(
         told = await reader.read()
     assert told.startswith(answer)
     if said == HTTP:
-        assert FAILURES[Failure.NO_VOLUNTEER].sentence.encode() in told
         assert b"\r\nRefresh: " in told
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("notices", "failure"),
+    [
+        ([], Failure.NO_BROKER),
+        ([BrokerUnreachable("silent", 1)], Failure.NO_BROKER),
+        ([NetworkLoaded("test"), Searching()], Failure.NO_VOLUNTEER),
+        ([BrokerUnreachable("silent", 1), NoVolunteer(1)], Failure.NO_VOLUNTEER),
+        ([BrokerUnreachable("silent", 1), LinkUp(1, ())], Failure.NO_VOLUNTEER),
+        ([LinkUp(1, ()), BrokerUnreachable("silent", 1)], Failure.NO_BROKER),
+    ],
+)
+async def test_the_page_says_why(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, notices: list[Notice], failure: Failure
+) -> None:
+    """Whether servers or volunteers are missing makes a difference to what a reader can do."""
+    monkeypatch.setattr(proxy, "LINK_PATIENCE_S", 0.02)
+    scene.linked.clear()
+    for notice in notices:
+        scene.proxy.heed(notice)
+    reader, writer = await scene.connect(HTTP)
+    async with asyncio.timeout(5):
+        told = html.unescape((await reader.read()).decode())
+    assert FAILURES[failure].sentence in told
     writer.close()
 
 

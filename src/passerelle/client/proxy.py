@@ -11,6 +11,13 @@ from contextlib import asynccontextmanager
 from passerelle import limits
 from passerelle.client.datagrams import Associations
 from passerelle.client.exchange import HttpConversation
+from passerelle.client.notices import (
+    BrokerUnreachable,
+    LinkUp,
+    NetworkLoaded,
+    Notice,
+    NoVolunteer,
+)
 from passerelle.core.localport.httpproxy import HttpProxy
 from passerelle.core.localport.protocol_detect import ProtocolDetector
 from passerelle.core.localport.request import (
@@ -53,6 +60,8 @@ class LocalProxy:
         self._connections: set[asyncio.Task[None]] = set()
         self._idle: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         """Kept connections without a request, the one that waits for longest first."""
+        self._no_link = Failure.NO_BROKER
+        """Why there is no link, when there is none."""
         self._closing = False
 
     @property
@@ -60,6 +69,16 @@ class LocalProxy:
         """The port it listens on."""
         assert self._server is not None  # started
         return int(self._server.sockets[0].getsockname()[1])
+
+    def heed(self, notice: Notice) -> None:
+        """Learn what to tell applications that wait for a link in vain."""
+        match notice:
+            case BrokerUnreachable():
+                self._no_link = Failure.NO_BROKER
+            case NetworkLoaded() | NoVolunteer() | LinkUp():
+                self._no_link = Failure.NO_VOLUNTEER
+            case _:
+                pass
 
     async def start(self, host: str, port: int) -> None:
         """Listen. Raises LocalError, with a sentence for a person, when that is impossible."""
@@ -165,11 +184,16 @@ class LocalProxy:
     async def _open(self, request: Connect | Forward) -> TunnelStream:
         """Return the stream once the exit has connected; early data goes ahead of its answer.
 
-        Raises StreamFailed: NO_VOLUNTEER without a link in time, SESSION_LOST if links do not bring
-        the exit's answer in time.
+        Raises StreamFailed: NO_BROKER or NO_VOLUNTEER without a link in time, SESSION_LOST if links
+        do not bring the exit's answer in time.
         """
-        async with _patience(LINK_PATIENCE_S, Failure.NO_VOLUNTEER):
-            stream = await self._open_stream(request.host, request.port)
+        try:
+            async with _patience(LINK_PATIENCE_S, Failure.NO_VOLUNTEER):
+                stream = await self._open_stream(request.host, request.port)
+        except StreamFailed as error:
+            if error.failure is Failure.NO_VOLUNTEER:
+                raise StreamFailed(self._no_link) from None
+            raise
         head = request.head if isinstance(request, Forward) else b""
         try:
             async with _patience(ANSWER_PATIENCE_S, Failure.SESSION_LOST):

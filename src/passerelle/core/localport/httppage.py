@@ -38,21 +38,22 @@ _PAGE: Final = """\
 <meta name="viewport" content="width=device-width">
 <style>body{{font:18px/1.5 system-ui,sans-serif;max-width:34em;margin:12vh auto;padding:0 1em}}
 :root{{color-scheme:light dark}}small{{opacity:.7}}</style></head>
-<body><h1>{title}</h1><p>{text}</p><p><small>Passerelle, error {status}</small></p></body></html>
+<body><h1>{title}</h1>{text}<p><small>Passerelle, error {status}</small></p></body></html>
 """
 _AGAIN: Final = "This page tries again by itself."
 
 
 def error_page(
-    status: int, text: str, *, method: bytes, title: str = "", fields: tuple[str, ...] = ()
+    status: int, *paragraphs: str, method: bytes, title: str = "", fields: tuple[str, ...] = ()
 ) -> bytes:
     """Return a whole response with a small page that loads nothing from anywhere.
 
-    `title` and `text` are plain text; without a title, the status has one. The answer to a HEAD
+    Title and paragraphs are plain text; without a title, the status has one. The answer to a HEAD
     request has no page.
     """
     title = title or _TITLES[status]
-    page = _PAGE.format(title=html.escape(title), text=html.escape(text), status=status).encode()
+    text = "".join(f"<p>{html.escape(each)}</p>" for each in paragraphs)
+    page = _PAGE.format(title=html.escape(title), text=text, status=status).encode()
     lines = (
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
         "Content-Type: text/html; charset=utf-8",
@@ -76,13 +77,13 @@ def failure_page(failure: Failure, method: bytes) -> bytes:
     """
     report = FAILURES[failure]
     fields = [f"Proxy-Status: passerelle; error={failure.value}"]
-    text = report.sentence
+    paragraphs = [report.sentence]
     if report.http_status == HTTPStatus.SERVICE_UNAVAILABLE:
         fields.append(f"Retry-After: {RETRY_S}")
         if method == b"GET":
             fields.append(f"Refresh: {RETRY_S}")
-            text = f"{text} {_AGAIN}"
-    return error_page(report.http_status, text, method=method, fields=tuple(fields))
+            paragraphs.append(_AGAIN)
+    return error_page(report.http_status, *paragraphs, method=method, fields=tuple(fields))
 
 
 def fault_page(fault: ResponseFault, method: bytes) -> bytes:
