@@ -31,6 +31,7 @@ def test_reports_are_usable(failure: Failure) -> None:
         (Failure.UNREACHABLE, 0x04, 502),
         (Failure.PORT_CLOSED, 0x05, 502),
         (Failure.NO_VOLUNTEER, 0x01, 503),
+        (Failure.NO_BROKER, 0x03, 503),
     ],
 )
 def test_promised_answers(failure: Failure, socks_reply: int, http_status: int) -> None:

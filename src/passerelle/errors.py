@@ -94,6 +94,7 @@ class Failure(enum.Enum):
     TIMEOUT = "connection_timeout"
     LIMIT = "connection_limit_reached"
     NO_VOLUNTEER = "no_volunteer"
+    NO_BROKER = "no_broker"
     SESSION_LOST = "connection_terminated"
     NO_DATAGRAMS = "datagrams_not_offered"
     INTERNAL = "proxy_internal_error"
@@ -137,6 +138,13 @@ FAILURES: dict[Failure, FailureReport] = {
         0x01,
         503,
         "No volunteer is available right now. The client keeps asking; try again in a minute.",
+    ),
+    Failure.NO_BROKER: FailureReport(
+        0x03,
+        503,
+        "The network's servers do not answer. This computer may be offline, or they may be blocked "
+        "here. The client keeps trying; where it never succeeds, `passerelle friend` needs no "
+        "server.",
     ),
     Failure.SESSION_LOST: FailureReport(
         0x01,

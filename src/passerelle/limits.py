@@ -78,6 +78,8 @@ AMP_PAGE_BYTES: Final = 160 * KIB
 # --- the client's local port (core/localport) -----------------------------------------------------
 PROXY_HEAD_BYTES: Final = 64 * KIB
 """Longest HTTP request head of an application: browsers stop at a few cookies of 4 KiB."""
+PROXY_RESPONSE_HEAD_BYTES: Final = 256 * KIB
+"""Longest HTTP response head of a site: as much as Chromium takes."""
 
 # --- dialling at the exit (io/net/dns, io/net/dial) -----------------------------------------------
 DNS_LOOKUPS: Final = 512

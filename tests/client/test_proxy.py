@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import html
 import socket
 from collections.abc import AsyncIterator
 
@@ -9,52 +10,27 @@ import pytest
 
 from passerelle import limits
 from passerelle.client import proxy
-from passerelle.client.datagrams import Associations
+from passerelle.client.notices import (
+    BrokerUnreachable,
+    LinkUp,
+    NetworkLoaded,
+    Notice,
+    NoVolunteer,
+    Searching,
+)
 from passerelle.client.proxy import LocalProxy
-from passerelle.errors import Failure, LocalError, StreamFailed
-from passerelle.io.tunnel.stream import TunnelStream
-from tests.io.tunnel.pipes import Tunnels
+from passerelle.errors import FAILURES, Failure, LocalError
+from tests.client import scene as scenes
+from tests.client.scene import Scene
 
 GREETING = b"\x05\x01\x00"
 CONNECT = b"\x05\x01\x00\x03\x0bexample.net\x01\xbb"
 
 
-class Scene:
-    """A local port in front of a tunnel."""
-
-    def __init__(self, tunnels: Tunnels) -> None:
-        self.tunnels = tunnels
-        offers, flow = tunnels.client.offers_flows, self._open_flow
-        self.associations = Associations(offers, flow, idle_s=60)
-        self.proxy = LocalProxy(self._open, self.associations)
-        self.failure: Failure | None = None
-
-    async def _open(self, host: str, port: int) -> TunnelStream:
-        if self.failure is not None:
-            raise StreamFailed(self.failure)
-        return self.tunnels.client.open(host, port)
-
-    async def _open_flow(self, host: str, port: int) -> TunnelStream:
-        return self.tunnels.client.open_flow(host, port)
-
-    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        return await asyncio.open_connection("127.0.0.1", self.proxy.port)
-
-    async def requested(self) -> TunnelStream:
-        async with asyncio.timeout(5):
-            stream, host, port = await self.tunnels.exit_owner.requested.get()
-        assert (host, port) == ("example.net", 443)
-        return stream
-
-
 @pytest.fixture
 async def scene() -> AsyncIterator[Scene]:
-    made = Scene(Tunnels())
-    await made.tunnels.link()
-    await made.proxy.start("127.0.0.1", 0)
-    yield made
-    await made.proxy.close()
-    made.tunnels.close()
+    async with scenes.scene() as made:
+        yield made
 
 
 async def test_early_data_goes_ahead_of_the_answer(scene: Scene) -> None:
@@ -150,4 +126,118 @@ async def test_taken_port_is_told(scene: Scene) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(LocalError, match=f"Port {port}"):
-            await LocalProxy(scene._open, scene.associations).start("127.0.0.1", port)
+            await LocalProxy(scene.open, scene.associations).start("127.0.0.1", port)
+
+
+HTTP = b"GET http://example.net/ HTTP/1.1\r\nHost: example.net\r\n\r\n"
+TUNNEL = b"CONNECT example.net:443 HTTP/1.1\r\nHost: example.net\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        (GREETING + CONNECT, b"\x05\x00\x05\x03"),
+        (HTTP, b"HTTP/1.1 503 "),
+        (TUNNEL, b"HTTP/1.1 503 "),
+    ],
+)
+async def test_without_a_link_an_application_is_told_in_time(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, said: bytes, answer: bytes
+) -> None:
+    """It does not wait for a volunteer longer than a person waits for a page."""
+    assert proxy.LINK_PATIENCE_S <= 10
+    monkeypatch.setattr(proxy, "LINK_PATIENCE_S", 0.02)
+    scene.linked.clear()
+    reader, writer = await scene.connect(said)
+    async with asyncio.timeout(5):
+        told = await reader.read()
+    assert told.startswith(answer)
+    if said == HTTP:
+        assert b"\r\nRefresh: " in told
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("notices", "failure"),
+    [
+        ([], Failure.NO_BROKER),
+        ([BrokerUnreachable("silent", 1)], Failure.NO_BROKER),
+        ([NetworkLoaded("test"), Searching()], Failure.NO_VOLUNTEER),
+        ([BrokerUnreachable("silent", 1), NoVolunteer(1)], Failure.NO_VOLUNTEER),
+        ([BrokerUnreachable("silent", 1), LinkUp(1, ())], Failure.NO_VOLUNTEER),
+        ([LinkUp(1, ()), BrokerUnreachable("silent", 1)], Failure.NO_BROKER),
+    ],
+)
+async def test_the_page_says_why(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, notices: list[Notice], failure: Failure
+) -> None:
+    """Whether servers or volunteers are missing makes a difference to what a reader can do."""
+    monkeypatch.setattr(proxy, "LINK_PATIENCE_S", 0.02)
+    scene.linked.clear()
+    for notice in notices:
+        scene.proxy.heed(notice)
+    reader, writer = await scene.connect(HTTP)
+    async with asyncio.timeout(5):
+        told = html.unescape((await reader.read()).decode())
+    assert FAILURES[failure].sentence in told
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [(GREETING + CONNECT, b"\x05\x00\x05\x01"), (TUNNEL, b"HTTP/1.1 502 ")],
+)
+async def test_links_that_bring_no_answer_are_told_in_time(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, said: bytes, answer: bytes
+) -> None:
+    """An exit that says nothing at all is not waited for longer than it may dial a site."""
+    monkeypatch.setattr(proxy, "ANSWER_PATIENCE_S", 0.02)
+    reader, writer = await scene.connect(said)
+    far = await scene.requested()
+    async with asyncio.timeout(5):
+        assert (await reader.read()).startswith(answer)
+        assert await far.broken() is Failure.SESSION_LOST
+    writer.close()
+
+
+async def test_a_refusal_can_be_read_while_a_body_comes(scene: Scene) -> None:
+    """The connection ends only when the application has had time to read why."""
+    scene.failure = Failure.DNS
+    head = b"POST http://example.net/ HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n"
+    reader, writer = await scene.connect(head, bytes(9_000_000))
+    async with asyncio.timeout(5):
+        assert (await reader.read()).startswith(b"HTTP/1.1 502 ")
+    writer.close()
+
+
+async def test_a_kept_connection_gives_way(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When there is no more room, the one that has been idle for longest is closed."""
+    monkeypatch.setattr(limits, "CLIENT_CONNECTIONS", 2)
+    kept = [await kept_connection(scene) for _ in range(2)]
+    newest = await kept_connection(scene)
+    async with asyncio.timeout(5):
+        assert await kept[0][0].read() == b""
+    for _, writer in (kept[1], newest):
+        writer.write(HTTP)
+        await scene.site()
+    for _, writer in (*kept, newest):
+        writer.close()
+
+
+async def kept_connection(scene: Scene) -> scenes.Application:
+    """Return an application's connection after a request that was answered."""
+    reader, writer = await scene.connect(HTTP)
+    site = await scene.site()
+    await site.write(b"HTTP/1.1 204 Done\r\n\r\n")
+    async with asyncio.timeout(5):
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 204 Done\r\n\r\n"
+    return reader, writer
+
+
+async def test_an_idle_connection_is_closed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kept connection on which no request comes ends in good order."""
+    monkeypatch.setattr(proxy, "KEEP_S", 0.02)
+    reader, writer = await kept_connection(scene)
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    writer.close()

@@ -7,12 +7,19 @@ from pathlib import Path as FilePath
 
 import aiohttp
 import pytest
+from playwright.async_api import ProxySettings
 
+from passerelle.client import proxy as proxy_module
+from passerelle.client.notices import LinkUp, NoVolunteer
+from passerelle.core.localport import httppage
+from passerelle.errors import FAILURES, Failure
 from tests.e2e.conftest import Path
+from tests.network import network
 from tests.rig.certificate import Certificate
 from tests.rig.curl import Proxy, fetch
-from tests.rig.site import PAGE, TOGETHER, Site, blob, digest
-from tests.rig.volunteer import state, until
+from tests.rig.holding import holding_site
+from tests.rig.site import LINE, PAGE, TOGETHER, Site, blob, digest
+from tests.rig.volunteer import Chromium, state, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(90)]
 
@@ -137,6 +144,67 @@ async def test_an_answer_may_come_after_the_applications_end(path: Path, patient
     assert (await reader.read()).decode() == digest(data)
     writer.close()
     await writer.wait_closed()
+
+
+async def test_a_browser_keeps_its_connections(chrome: Chromium) -> None:
+    """A page, its pictures and a POST arrive in Chromium from a site that holds connections."""
+    pictures = 24
+    html = "<!doctype html><title>Tulips</title>" + "".join(
+        f"<img src=/tulip/{number}>" for number in range(pictures)
+    )
+    picture = (
+        "<svg xmlns='http://www.w3.org/2000/svg' width='7' height='7'>"
+        "<circle cx='3' cy='3' r='3' fill='red'/></svg>"
+    )
+    answers = {b"/": answer("text/html", html)}
+    for number in range(pictures):
+        answers[b"/tulip/%d" % number] = answer("image/svg+xml", picture)
+    async with network() as net, holding_site(answers) as url:
+        await net.volunteer()
+        client, watch = await net.client()
+        await watch.until(LinkUp)
+        # Chromium asks no proxy for loopback unless it is told to.
+        proxy = ProxySettings(server=f"http://127.0.0.1:{client.port}", bypass="<-loopback>")
+        context = await chrome.browser.new_context(proxy=proxy)
+        try:
+            page = await context.new_page()
+            await page.goto(url, timeout=10_000)
+            widths = "[...document.images].map((image) => image.naturalWidth)"
+            assert await page.evaluate(widths) == [7] * pictures
+            post = "fetch('/echo', {method: 'POST', body: 'hello'}).then((got) => got.text())"
+            assert await page.evaluate(post) == "hello"
+        finally:
+            await context.close()
+
+
+async def test_a_browser_shows_why_and_tries_again(
+    chrome: Chromium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a volunteer Chromium shows a page that says so, and the site's once there is one."""
+    monkeypatch.setattr(proxy_module, "LINK_PATIENCE_S", 0.2)
+    monkeypatch.setattr(httppage, "RETRY_S", 1)
+    async with network() as net, holding_site({b"/": answer("text/html", PAGE)}) as url:
+        client, watch = await net.client()
+        await watch.until(NoVolunteer)
+        proxy = ProxySettings(server=f"http://127.0.0.1:{client.port}", bypass="<-loopback>")
+        context = await chrome.browser.new_context(proxy=proxy)
+        try:
+            page = await context.new_page()
+            shown = await page.goto(url, timeout=10_000)
+            assert shown is not None
+            assert shown.status == 503
+            text = await page.inner_text("body")
+            assert FAILURES[Failure.NO_VOLUNTEER].sentence in text
+            assert "tries again by itself" in text
+            await net.volunteer()
+            await page.get_by_text(f"{LINE}1.").wait_for(timeout=15_000)
+        finally:
+            await context.close()
+
+
+def answer(kind: str, text: str) -> bytes:
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(text)}\r\n\r\n"
+    return (head + text).encode()
 
 
 # --- refusals -------------------------------------------------------------------------------------

@@ -1,17 +1,34 @@
-"""The client's local port: each SOCKS5 or HTTP request of an application gets a stream."""
+"""The client's local port: applications' SOCKS5 and HTTP requests, each on its stream."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from passerelle import limits
 from passerelle.client.datagrams import Associations
+from passerelle.client.exchange import HttpConversation
+from passerelle.client.notices import (
+    BrokerUnreachable,
+    LinkUp,
+    NetworkLoaded,
+    Notice,
+    NoVolunteer,
+)
+from passerelle.core.localport.httpproxy import HttpProxy
 from passerelle.core.localport.protocol_detect import ProtocolDetector
-from passerelle.core.localport.request import Associate, CloseConnection, Connect, Forward, Send
-from passerelle.errors import StreamFailed
+from passerelle.core.localport.request import (
+    Associate,
+    CloseConnection,
+    Connect,
+    Forward,
+    Handshake,
+    Send,
+)
+from passerelle.errors import Failure, StreamFailed
 from passerelle.io.server.web import cannot_listen
 from passerelle.io.tunnel.splice import splice
 from passerelle.io.tunnel.stream import TunnelStream
@@ -20,18 +37,31 @@ _log = logging.getLogger(__name__)
 
 HANDSHAKE_TIMEOUT_S = 30.0
 """An application must have said what it wants within this time."""
+KEEP_S = 120.0
+"""A kept connection without a request is closed after so long: longer than applications keep one,
+because one that is closed just as a request comes makes an application fail or ask again."""
+LINK_PATIENCE_S = 10.0
+"""A request waits so long for a link. Then a person wants to know why nothing comes."""
+ANSWER_PATIENCE_S = limits.DIAL_TIMEOUT_S + 10.0
+"""The exit says whether a site can be reached by then; otherwise the links are dead or too slow."""
+PARTING_S = 5.0
+"""An application has so long to read the last answer and close its side."""
 
 OpenStream = Callable[[str, int], Awaitable[TunnelStream]]
 
 
 class LocalProxy:
-    """Listens, reads each application's request, and joins its connection to a stream."""
+    """Listens, reads each application's request, and joins it to a stream."""
 
     def __init__(self, open_stream: OpenStream, associations: Associations) -> None:
         self._open_stream = open_stream
         self._associations = associations
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._idle: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        """Kept connections without a request, the one that waits for longest first."""
+        self._no_link = Failure.NO_BROKER
+        """Why there is no link, when there is none."""
         self._closing = False
 
     @property
@@ -39,6 +69,16 @@ class LocalProxy:
         """The port it listens on."""
         assert self._server is not None  # started
         return int(self._server.sockets[0].getsockname()[1])
+
+    def heed(self, notice: Notice) -> None:
+        """Learn what to tell applications that wait for a link in vain."""
+        match notice:
+            case BrokerUnreachable():
+                self._no_link = Failure.NO_BROKER
+            case NetworkLoaded() | NoVolunteer() | LinkUp():
+                self._no_link = Failure.NO_VOLUNTEER
+            case _:
+                pass
 
     async def start(self, host: str, port: int) -> None:
         """Listen. Raises LocalError, with a sentence for a person, when that is impossible."""
@@ -62,62 +102,128 @@ class LocalProxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None  # asyncio.start_server runs this in a task of its own
-        if self._closing or len(self._connections) >= limits.CLIENT_CONNECTIONS:
+        if self._closing or not self._has_room():
             writer.transport.abort()
             return
         self._connections.add(task)
         try:
-            await self._serve_request(reader, writer)
+            await self._converse(reader, writer)
         except OSError:  # TimeoutError is one
             writer.transport.abort()
         except asyncio.CancelledError:
-            # asyncio's server would log as a fault what `close` has asked for.
+            # `close` asked for it; asyncio's server would log it as a fault.
             if not self._closing:
                 raise
         finally:
             self._connections.discard(task)
             writer.close()
 
+    def _has_room(self) -> bool:
+        """Return whether one more connection may be served; an idle one gives way to it."""
+        if len(self._connections) < limits.CLIENT_CONNECTIONS:
+            return True
+        if not self._idle:
+            return False
+        oldest = next(iter(self._idle))
+        self._idle.pop(oldest).transport.abort()
+        return True
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve the requests of one connection, one after the other."""
+        front: Handshake = ProtocolDetector()
+        rest: bytes | None = b""
+        while rest is not None:
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
+                request = await _handshake(front, rest, reader, writer)
+            if request is None:
+                break
+            rest = await self._serve_request(front, request, reader, writer)
+            front = HttpProxy()
+            if rest == b"":
+                rest = await self._next_request(reader, writer)
+        await _part(reader, writer)
+
     async def _serve_request(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        detector = ProtocolDetector()
-        async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
-            request = await _read_request(detector, reader, writer)
-        if request is None:
-            return
+        self,
+        front: Handshake,
+        request: Connect | Forward | Associate,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> bytes | None:
+        """Return what the application has sent of its next request; None if there may be none."""
         try:
             if isinstance(request, Associate):
                 await self._associations.serve(request, reader, writer)
-                return
+                return None
             stream = await self._open(request)
         except StreamFailed as error:
-            writer.write(detector.refuse(error.failure))
+            writer.write(front.refuse(error.failure))
             await writer.drain()
-            return
-        writer.write(detector.accept())
-        await splice(stream, reader, writer, forward=detector.forward)
+            return None
+        if isinstance(request, Forward):
+            return await HttpConversation(request.exchange, stream, reader, writer).run()
+        writer.write(front.accept())
+        await splice(stream, reader, writer)
+        return None
+
+    async def _next_request(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bytes | None:
+        """Return the first bytes of a request on a kept connection; None: none has come."""
+        task = asyncio.current_task()
+        assert task is not None  # `_serve` runs in one
+        self._idle[task] = writer
+        try:
+            async with asyncio.timeout(KEEP_S):
+                return await reader.read(limits.SOCKET_READ_BYTES) or None
+        except TimeoutError:
+            return None
+        finally:
+            self._idle.pop(task, None)
 
     async def _open(self, request: Connect | Forward) -> TunnelStream:
-        """Return a stream once the exit has connected; data sent early is already on its way."""
-        stream = await self._open_stream(request.host, request.port)
+        """Return the stream once the exit has connected; early data goes ahead of its answer.
+
+        Raises StreamFailed: NO_BROKER or NO_VOLUNTEER without a link in time, SESSION_LOST if links
+        do not bring the exit's answer in time.
+        """
+        try:
+            async with _patience(LINK_PATIENCE_S, Failure.NO_VOLUNTEER):
+                stream = await self._open_stream(request.host, request.port)
+        except StreamFailed as error:
+            if error.failure is Failure.NO_VOLUNTEER:
+                raise StreamFailed(self._no_link) from None
+            raise
         head = request.head if isinstance(request, Forward) else b""
         try:
-            if head or request.early:
-                await stream.write(head + request.early)
-            await stream.opened()
+            async with _patience(ANSWER_PATIENCE_S, Failure.SESSION_LOST):
+                if head or request.early:
+                    await stream.write(head + request.early)
+                await stream.opened()
         except BaseException:
             stream.abort()
             raise
         return stream
 
 
-async def _read_request(
-    detector: ProtocolDetector, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+@asynccontextmanager
+async def _patience(most_s: float, failure: Failure) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(most_s):
+            yield
+    except TimeoutError:
+        raise StreamFailed(failure) from None
+
+
+async def _handshake(
+    front: Handshake, data: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> Connect | Forward | Associate | None:
-    """Return the application's request, or None when it left or cannot be served."""
-    while data := await reader.read(limits.SOCKET_READ_BYTES):
-        for effect in detector.receive(data):
+    """Return what the application wants, or None when it left or cannot be served.
+
+    `data` is what it has said already.
+    """
+    while data or (data := await reader.read(limits.SOCKET_READ_BYTES)):
+        for effect in front.receive(data):
             match effect:
                 case Send(answer):
                     writer.write(answer)
@@ -129,4 +235,21 @@ async def _read_request(
                         await writer.drain()
                     return None
         await writer.drain()
+        data = b""
     return None
+
+
+async def _part(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """End the connection so that the application can read all that was sent.
+
+    A socket that is closed with bytes unread tells its peer of a break, and the peer drops what it
+    has not read yet. So what the application still sends is read, for a while, and dropped.
+    """
+    with contextlib.suppress(OSError):  # TimeoutError is one
+        if writer.is_closing():
+            return
+        if writer.can_write_eof():
+            writer.write_eof()
+        async with asyncio.timeout(PARTING_S):
+            while await reader.read(limits.SOCKET_READ_BYTES):
+                pass

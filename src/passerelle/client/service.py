@@ -29,7 +29,7 @@ class Client:
 
     def __init__(self, config: ClientConfig, observe: Observe = _ignore) -> None:
         self._config = config
-        self._observe = observe
+        self._watcher = observe
         self._brokers = Brokers(config)
         associations = Associations(self._offers_flows, self._open_flow, config.flow_idle_s)
         self._proxy = LocalProxy(self._open, associations)
@@ -95,6 +95,10 @@ class Client:
             await self._supervisor.run()
         finally:
             await self._supervisor.close()
+
+    def _observe(self, notice: Notice) -> None:
+        self._proxy.heed(notice)
+        self._watcher(notice)
 
     async def _load(self, backoff: Backoff) -> Descriptor | None:
         """Return the descriptor; or tell why there is none, pause, and return None."""

@@ -17,13 +17,13 @@ from passerelle.core.localport.request import (
 
 
 def feed(handshake: Handshake, chunks: Iterable[bytes]) -> tuple[bytes, Effect | None, bytes]:
-    """Return all bytes sent, the last effect if any, and the bytes after the request."""
+    """Return all bytes sent, the last effect if any, and what follows it on the stream."""
     sent, last, stream = b"", None, b""
     for chunk in chunks:
         if isinstance(last, CloseConnection):
             continue
         if last is not None:
-            stream += handshake.forward(chunk)
+            stream += last.exchange.send(chunk) if isinstance(last, Forward) else chunk
             continue
         for effect in handshake.receive(chunk):
             assert last is None, "nothing may follow the last effect"
@@ -34,7 +34,8 @@ def feed(handshake: Handshake, chunks: Iterable[bytes]) -> tuple[bytes, Effect |
     if isinstance(last, Connect):
         return sent, Connect(last.host, last.port), last.early + stream
     if isinstance(last, Forward):
-        return sent, Forward(last.host, last.port, last.head), last.early + stream
+        forward = Forward(last.host, last.port, last.head, b"", last.exchange)
+        return sent, forward, last.early + stream
     return sent, last, b""
 
 

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from passerelle.core.localport.httpbody import Body, Framing
+from passerelle.core.localport.httpexchange import HttpExchange
+from passerelle.core.localport.httpresponse import Asked
 from passerelle.core.localport.request import (
     BadRequest,
     CloseConnection,
@@ -12,13 +15,15 @@ from passerelle.core.localport.request import (
     Send,
 )
 
+SECRET_EXCHANGE = HttpExchange(Asked(b"secret"), Body(Framing.LENGTH, 1), keeps=True)
+
 
 @pytest.mark.parametrize(
     "effect",
     [
         Send(b"secret"),
         Connect("secret", 4711, b"secret"),
-        Forward("secret", 4711, b"GET /secret", b"secret"),
+        Forward("secret", 4711, b"GET /secret", b"secret", SECRET_EXCHANGE),
     ],
 )
 def test_repr_withholds(effect: Effect) -> None:

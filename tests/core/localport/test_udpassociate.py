@@ -31,6 +31,12 @@ def test_a_literal_in_a_names_place_is_the_address() -> None:
     assert decode(b"\0\0\0\x03\x071.2.3.4\x00\x35x") == AssociatePacket("1.2.3.4", 53, b"x")
 
 
+def test_a_name_in_utf_8_is_the_name_in_ascii() -> None:
+    """A name that the application has not put into its A-label form is put into it."""
+    datagram = b"\0\0\0\x03\x0fb\xc3\xbccher.example\x00\x35x"
+    assert decode(datagram) == AssociatePacket("xn--bcher-kva.example", 53, b"x")
+
+
 @pytest.mark.parametrize(
     ("datagram", "drop"),
     [
@@ -43,7 +49,7 @@ def test_a_literal_in_a_names_place_is_the_address() -> None:
         (NAME[:-2] + b"\0\0", Drop.DESTINATION),
         (b"\0\0\0\x03\x05127.1\x00\x35", Drop.DESTINATION),
         (b"\0\0\0\x03\x00\x00\x35", Drop.DESTINATION),
-        (b"\0\0\0\x03\x02\xc3\xbc\x00\x35", Drop.DESTINATION),
+        (b"\0\0\0\x03\x02\xc3\x28\x00\x35", Drop.DESTINATION),
     ],
 )
 def test_what_is_dropped(datagram: bytes, drop: Drop) -> None:

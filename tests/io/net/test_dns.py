@@ -233,3 +233,10 @@ async def test_silence_lasts_no_longer_than_a_lookup_may() -> None:
         with pytest.raises(StreamFailed):
             await resolver("site.example")
         assert asyncio.get_running_loop().time() - began_s < 1.8
+
+
+@pytest.mark.parametrize("name", ["api-.example.com", "-a.example.com", "_a._b.example.com"])
+async def test_a_name_that_only_the_web_has(name: str) -> None:
+    """Names that browsers look up although RFC 952 forbids them are found."""
+    async with served({name: [["192.0.2.1"]]}) as (resolve, _, _):
+        assert await resolve(name) == (ip_address("192.0.2.1"),)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from passerelle import limits
-from passerelle.errors import PasserelleError, StreamFailed
+from passerelle.errors import StreamFailed
 from passerelle.io.tunnel import splice as splice_module
 from passerelle.io.tunnel.splice import splice
 from passerelle.io.tunnel.stream import TunnelStream
@@ -156,23 +156,3 @@ async def test_unread_connection_slows_the_streams_sender(spliced: Spliced) -> N
             await asyncio.sleep(0)
     assert not sending.done()
     sending.cancel()
-
-
-async def test_error_of_the_application_resets_the_stream() -> None:
-    """What `forward` refuses breaks both off."""
-    tunnels = Tunnels()
-    await tunnels.link()
-    near, far = await tunnels.stream()
-    ours, theirs = socket.socketpair()
-    _, writer = await asyncio.open_connection(sock=theirs)
-
-    def refuse(_data: bytes) -> bytes:
-        raise PasserelleError
-
-    writer.write(b"nonsense")
-    async with asyncio.timeout(5):
-        await splice(near, *await asyncio.open_connection(sock=ours), forward=refuse)
-    with pytest.raises(StreamFailed):
-        await far.read()
-    writer.close()
-    tunnels.close()

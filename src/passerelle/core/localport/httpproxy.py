@@ -3,15 +3,13 @@
 The proxy takes two kinds of request. `CONNECT host:port` becomes a plain stream. The absolute form,
 `GET http://host/path`, is sent to the site with its head rewritten, followed by its body.
 
-h11 parses heads and body framing, because it is small, strict and well fuzzed, and httpx and
-uvicorn rely on it. It accepts some things that a proxy must not (bare LF, folded lines, two kinds
-of body length at once); this module itself refuses requests that have them.
+h11 parses the request's head, because it is small, strict and well fuzzed, and httpx and uvicorn
+rely on it. It accepts some things that a proxy must not (bare LF, folded lines, two kinds of body
+length at once); this module itself refuses requests that have them.
 
-Each connection carries one request: the head that goes to the site says `Connection: close`, and
-bytes after the body are dropped. An application may send its next request, for another site, on
-the same connection. To read that request, the proxy would have to parse the site's answers too; to
-pass it on unread would tell one site about another. Opening another connection costs an
-application nothing.
+Each request has its own stream, because an application's next one, on the same connection, may be
+for another site. The head that goes to the site says `Connection: close`. `HttpExchange` knows
+where request and response end.
 
 The proxy adds no `Via` field, although RFC 9110 §7.6.3 asks for one: it would tell every site that
 the reader uses this program.
@@ -19,14 +17,23 @@ the reader uses this program.
 
 from __future__ import annotations
 
-import html
 import re
-from http import HTTPStatus
 from typing import Final
 
 import h11
 
-from passerelle.core.address.host import HostError, join_authority, split_authority
+from passerelle.core.address.host import HostError, join_authority, split_authority, to_ascii
+from passerelle.core.localport.httpbody import Body, Framing, MalformedBody
+from passerelle.core.localport.httpexchange import HttpExchange
+from passerelle.core.localport.httpfields import (
+    CONTENT_LENGTH,
+    FRAMING,
+    TRANSFER_ENCODING,
+    combined,
+    end_to_end,
+)
+from passerelle.core.localport.httppage import error_page, failure_page
+from passerelle.core.localport.httpresponse import Asked
 from passerelle.core.localport.request import (
     BadRequest,
     CloseConnection,
@@ -36,38 +43,17 @@ from passerelle.core.localport.request import (
     Rejection,
     Send,
 )
-from passerelle.errors import FAILURES, Failure
+from passerelle.errors import Failure
 from passerelle.limits import PROXY_HEAD_BYTES
 
 _END: Final = b"\r\n\r\n"
 # Bare CR, bare LF, NUL and folded lines (RFC 9112 §2.2 and §5.2): parsers disagree about them all.
 _ILLEGAL = re.compile(rb"\x00|(?<!\r)\n|\r[^\n]|\n[ \t]")
-_ABSOLUTE = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#]*)([^#]*)", re.IGNORECASE)
-# Fields that are for one hop only: those of RFC 9110 §7.6.1, and of proxy authentication (§11.7).
-_HOP_BY_HOP: Final = frozenset(
-    {
-        b"connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-authorization",
-        b"proxy-connection",
-        b"te",
-        b"upgrade",
-    }
-)
-# The proxy drops the fields that `Connection` names. To drop these would change where the message
-# ends or goes, so a request that names them is refused.
-_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding", b"host"})
+# Applications send paths with bytes that are not ASCII, and sites answer to them. h11 refuses them.
+_REQUEST_LINE = re.compile(rb"([^ ]+) ([\x21-\x7e\x80-\xff]+) ([^ ]+)\r\n")
+_ABSOLUTE = re.compile(rb"([a-z][a-z0-9+.-]*)://([^/?#]*)([^#]*)", re.IGNORECASE)
+_SECURE: Final = frozenset({b"https", b"wss"})
 
-_TITLES: Final = {
-    400: "This request cannot be passed on",
-    403: "The exit does not connect there",
-    431: "This request is too large",
-    502: "This site could not be reached",
-    501: "Not carried here",
-    503: "Not connected at the moment",
-    504: "This site did not answer in time",
-}
 _NOT_FOR_PROXY: Final = (
     "This port is a proxy, not a web site. Enter its address and port as the HTTP or SOCKS5 proxy "
     "in your browser's network settings, then open the page you want."
@@ -76,55 +62,25 @@ _NO_HTTPS: Final = (
     "A proxy must not read https pages, so they go through CONNECT. Set this address as the proxy "
     "for https too, or use it as a SOCKS5 proxy."
 )
-_PAGE: Final = """\
-<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width">
-<style>body{{font:18px/1.5 system-ui,sans-serif;max-width:34em;margin:12vh auto;padding:0 1em}}
-:root{{color-scheme:light dark}}small{{opacity:.7}}</style></head>
-<body><h1>{title}</h1><p>{text}</p><p><small>Passerelle, error {status}</small></p></body></html>
-"""
-
-
-def error_response(
-    status: int, title: str, text: str, *, body: bool = True, fields: tuple[str, ...] = ()
-) -> bytes:
-    """Return a whole response with a small error page that loads nothing from anywhere.
-
-    `title` and `text` are plain text. `body=False` leaves the page out, as HEAD requires.
-    """
-    page = _PAGE.format(title=html.escape(title), text=html.escape(text), status=status).encode()
-    lines = (
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
-        "Content-Type: text/html; charset=utf-8",
-        f"Content-Length: {len(page)}",
-        # The browser shows this page under the site's own origin, so it must not run any script
-        # there or stay in the cache.
-        "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'",
-        "Cache-Control: no-store",
-        *fields,
-        "Connection: close",
-    )
-    return "\r\n".join(lines).encode() + _END + (page if body else b"")
 
 
 class HttpProxy:
-    """The `Handshake` of one connection: it reads one request, then the request's body."""
+    """The `Handshake` of one request; the next one on the same connection has its own."""
 
     def __init__(self) -> None:
         self._buffer = b""
         self._scanned = 0
         self._over = False
-        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=PROXY_HEAD_BYTES)
         self._method = b""
-        self._chunked = False
-        self._raw = False
 
     def receive(self, data: bytes) -> list[Effect]:
         """See `Handshake.receive`. Raises RuntimeError when called after the last effect."""
         if self._over:
             raise RuntimeError("the request is complete")
         self._buffer += data
+        if not self._scanned:
+            # Some applications send an empty line behind a request (RFC 9112 §2.2).
+            self._buffer = self._buffer.lstrip(b"\r\n")
         try:
             end = self._find_end()
             if end is None:
@@ -133,30 +89,19 @@ class HttpProxy:
             return [self._read_head(self._buffer[:end], self._buffer[end:])]
         except BadRequest as error:
             self._over = True
-            return [Send(self._error(error.status, error.text)), CloseConnection(error.reason)]
+            page = error_page(error.status, error.text, method=self._method)
+            return [Send(page), CloseConnection(error.reason)]
         finally:
             if self._over:
                 self._buffer = b""
 
     def accept(self) -> bytes:
-        """See `Handshake.accept`. Empty for the absolute form, where the site itself answers."""
-        if self._method == b"CONNECT":
-            return b"HTTP/1.1 200 Connection established\r\n\r\n"
-        return b""
+        """See `Handshake.accept`."""
+        return b"HTTP/1.1 200 Connection established\r\n\r\n"
 
     def refuse(self, failure: Failure) -> bytes:
-        """See `Handshake.refuse`. The `Proxy-Status` field names the failure (RFC 9209)."""
-        report = FAILURES[failure]
-        status = f"Proxy-Status: passerelle; error={failure.value}"
-        return self._error(report.http_status, report.sentence, status)
-
-    def forward(self, data: bytes) -> bytes:
-        """See `Handshake.forward`. Returns nothing once the body is complete."""
-        if self._raw:
-            return data
-        if self._http.their_state is not h11.SEND_BODY:
-            return b""
-        return self._read_body(data)
+        """See `Handshake.refuse`."""
+        return failure_page(failure, self._method)
 
     def _find_end(self) -> int | None:
         # Start a few bytes back: the head's end, or an illegal pair of bytes, may be split between
@@ -177,70 +122,52 @@ class HttpProxy:
         return end
 
     def _read_head(self, head: bytes, rest: bytes) -> Connect | Forward:
-        self._http.receive_data(head)
+        line = _REQUEST_LINE.match(head)
+        if line is None:
+            raise _malformed("The request does not begin with a method, an address and a version.")
+        method, target, version = line.groups()
+        http = h11.Connection(h11.SERVER, max_incomplete_event_size=PROXY_HEAD_BYTES)
+        # h11 checks everything but the target, in whose place it gets another.
+        http.receive_data(b"%b * %b\r\n%b" % (method, version, head[line.end() :]))
         try:
-            request = self._http.next_event()
+            request = http.next_event()
         except h11.RemoteProtocolError:
             raise _malformed("The request is not well-formed HTTP.") from None
         # For a complete head h11 returns a Request and nothing else.
         assert isinstance(request, h11.Request)
-        self._method = request.method
+        self._method = method
         _check_framing(request)
-        target = request.target.decode("ascii")
-        if request.method == b"CONNECT":
-            return self._connect(request, target, rest)
-        return self._forward_request(request, target, rest)
+        if method == b"CONNECT":
+            return _connect(request, target, rest)
+        return _forward(request, target, rest)
 
-    def _connect(self, request: h11.Request, target: str, rest: bytes) -> Connect:
-        # CONNECT has no content (RFC 9110 §9.3.6). With a length, the first bytes of the stream
-        # could be taken for a body.
-        if any(
-            name == b"transfer-encoding" or (name == b"content-length" and int(value))
-            for name, value in request.headers
-        ):
-            raise _malformed("A CONNECT request has no body.")
-        self._raw = True
-        host, port = _destination(target, None)
-        return Connect(host, port, rest)
 
-    def _forward_request(self, request: h11.Request, target: str, rest: bytes) -> Forward:
-        absolute = _ABSOLUTE.fullmatch(target)
-        if absolute is None:
-            raise BadRequest(Rejection.NOT_A_PROXY_REQUEST, 400, _NOT_FOR_PROXY)
-        scheme, authority, path = absolute.groups()
-        if scheme.lower() != "http":
-            text = _NO_HTTPS if scheme.lower() == "https" else "Only http addresses fit here."
-            raise BadRequest(Rejection.SCHEME, 400, text)
-        host, port = _destination(authority, 80)
-        self._chunked = any(name == b"transfer-encoding" for name, _ in request.headers)
-        upgrade = _upgrade(request)
-        head = _origin_head(request, _origin_target(request.method, path), host, port, upgrade)
-        early = self._read_body(rest)
-        if upgrade and self._http.their_state is not h11.SEND_BODY:
-            # Bytes after a complete upgrade request already belong to the new protocol.
-            self._raw = True
-            early += self._http.trailing_data[0]
-        return Forward(host, port, head, early)
+def _connect(request: h11.Request, target: bytes, rest: bytes) -> Connect:
+    # CONNECT has no content (RFC 9110 §9.3.6). With a length, the first bytes of the stream
+    # could be taken for a body.
+    if not _content(request).complete:
+        raise _malformed("A CONNECT request has no body.")
+    host, port = _destination(target, None)
+    return Connect(host, port, rest)
 
-    def _read_body(self, data: bytes) -> bytes:
-        """Return the part of `data` that is body, in new chunks without extensions or trailers."""
-        parts: list[bytes] = []
-        if data:  # h11 takes empty input for the end of the connection
-            self._http.receive_data(data)
-        try:
-            # Stop at the body's end: what h11 returns for later bytes depends on the head.
-            while isinstance(event := self._http.next_event(), h11.Data):
-                piece = bytes(event.data)
-                parts.append(b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece)
-            if self._chunked and isinstance(event, h11.EndOfMessage):
-                parts.append(b"0\r\n\r\n")
-        except h11.RemoteProtocolError:
-            raise _malformed("The request's body is not well-formed HTTP.") from None
-        return b"".join(parts)
 
-    def _error(self, status: int, text: str, *fields: str) -> bytes:
-        title = _TITLES[status]
-        return error_response(status, title, text, body=self._method != b"HEAD", fields=fields)
+def _forward(request: h11.Request, target: bytes, rest: bytes) -> Forward:
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None:
+        raise BadRequest(Rejection.NOT_A_PROXY_REQUEST, 400, _NOT_FOR_PROXY)
+    scheme, authority, path = absolute.groups()
+    if scheme.lower() not in {b"http", b"ws"}:
+        text = _NO_HTTPS if scheme.lower() in _SECURE else "Only http addresses fit here."
+        raise BadRequest(Rejection.SCHEME, 400, text)
+    host, port = _destination(authority, 80)
+    asked = Asked(request.method, request.http_version == b"1.0", _upgrade(request))
+    head = _origin_head(request, _origin_target(request.method, path), host, port, asked.upgrade)
+    exchange = HttpExchange(asked, _content(request), keeps=_keeps(request))
+    try:
+        early = exchange.send(rest)
+    except MalformedBody:
+        raise _malformed("The request's body is not well-formed HTTP.") from None
+    return Forward(host, port, head, early, exchange)
 
 
 def _malformed(text: str) -> BadRequest:
@@ -257,17 +184,27 @@ def _check_framing(request: h11.Request) -> None:
         b"content-length" in names or request.http_version == b"1.0"
     ):
         raise _malformed("The request gives its length in two ways.")
-    if _connection_options(request) & _FRAMING:
+    if combined(request.headers, b"connection") & FRAMING:
         raise _malformed("The request hides a field that it cannot do without.")
 
 
-def _connection_options(request: h11.Request) -> frozenset[bytes]:
-    return frozenset(
-        option.strip().lower()
-        for name, value in request.headers
-        if name == b"connection"
-        for option in value.split(b",")
-    )
+def _content(request: h11.Request) -> Body:
+    """Return the framing of the request's content. h11 has checked both fields."""
+    fields = tuple(request.headers)
+    if combined(fields, TRANSFER_ENCODING):
+        return Body(Framing.CHUNKED)
+    lengths = combined(fields, CONTENT_LENGTH)
+    return Body(Framing.LENGTH, int(lengths.pop()) if lengths else 0)
+
+
+def _keeps(request: h11.Request) -> bool:
+    """Return whether the application wants its connection kept (RFC 9112 §9.3).
+
+    HTTP/1.0 applications may ask for that too, and get an answer that ends with the connection.
+    """
+    fields = tuple(request.headers)
+    options = combined(fields, b"connection") | combined(fields, b"proxy-connection")
+    return request.http_version == b"1.1" and b"close" not in options
 
 
 def _upgrade(request: h11.Request) -> bytes:
@@ -276,44 +213,48 @@ def _upgrade(request: h11.Request) -> bytes:
     The only other upgrade used over plain HTTP is h2c, which has been used to smuggle requests
     past proxies, so it is dropped.
     """
-    if b"upgrade" not in _connection_options(request):
+    if b"upgrade" not in combined(request.headers, b"connection"):
         return b""
     asked = b", ".join(value for name, value in request.headers if name == b"upgrade")
     return asked if asked.lower() == b"websocket" else b""
 
 
-def _destination(authority: str, default_port: int | None) -> tuple[str, int]:
+def _destination(authority: bytes, default_port: int | None) -> tuple[str, int]:
+    if b"@" in authority:
+        # RFC 9110 §4.2.4 asks for an error: such addresses are used to deceive.
+        raise BadRequest(
+            Rejection.DESTINATION,
+            400,
+            "The address has a user name before the host. Leave it out; the site will ask for it.",
+        )
     try:
-        return split_authority(authority, default_port)
+        return split_authority(to_ascii(authority.decode(errors="replace")), default_port)
     except HostError:
-        # A user name before the host is an error, too (RFC 9110 §4.2.4).
         raise BadRequest(
             Rejection.DESTINATION, 400, "The address is not a host and port. Check its spelling."
         ) from None
 
 
-def _origin_target(method: bytes, path: str) -> bytes:
+def _origin_target(method: bytes, path: bytes) -> bytes:
     """Return the target in origin form (RFC 9112 §3.2.1), or `*` for OPTIONS (§3.2.4)."""
     if not path and method == b"OPTIONS":
         return b"*"
-    return (path if path.startswith("/") else "/" + path).encode("ascii")
+    return path if path.startswith(b"/") else b"/" + path
 
 
 def _origin_head(
     request: h11.Request, target: bytes, host: str, port: int, upgrade: bytes
 ) -> bytes:
-    # Keep the application's HTTP version: the site's answer reaches the application unchanged, so
-    # the site must frame it for that version.
+    # Keep the application's HTTP version: a site must not send an HTTP/1.0 application what that
+    # version does not know.
     lines = [b"%b %b HTTP/%b" % (request.method, target, request.http_version)]
     # The target decides, not the Host field that came with it (RFC 9112 §3.2.2).
     authority = join_authority(host, port).removesuffix(":80")
     lines.append(b"Host: " + authority.encode("ascii"))
-    dropped = _HOP_BY_HOP | _connection_options(request) | {b"host"}
-    lines += [
-        name + b": " + value
-        for name, value in request.headers.raw_items()
-        if name.lower() not in dropped
-    ]
+    fields = tuple(request.headers.raw_items())
+    lines += [name + b": " + value for name, value in end_to_end(fields) if name.lower() != b"host"]
+    if combined(fields, TRANSFER_ENCODING):
+        lines.append(b"Transfer-Encoding: chunked")
     if upgrade:
         lines += [b"Connection: Upgrade", b"Upgrade: " + upgrade]
     else:

@@ -16,8 +16,8 @@ from passerelle.errors import Failure
 class ProtocolDetector:
     """A `Handshake` that passes everything on to a `Socks5` or an `HttpProxy`.
 
-    The first byte decides which of the two. Call `accept`, `refuse` and `forward` only once
-    `receive` has returned a request; before the first byte they raise RuntimeError.
+    The first byte decides which of the two. Call `accept` and `refuse` only once `receive`
+    has returned a request; before the first byte they raise RuntimeError.
     """
 
     def __init__(self) -> None:
@@ -40,10 +40,6 @@ class ProtocolDetector:
     def refuse(self, failure: Failure) -> bytes:
         """See `Handshake.refuse`."""
         return self._known.refuse(failure)
-
-    def forward(self, data: bytes) -> bytes:
-        """See `Handshake.forward`."""
-        return self._known.forward(data)
 
     @property
     def _known(self) -> Handshake:

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from passerelle.core.localport.httpexchange import HttpExchange
 from passerelle.errors import Failure, PasserelleError
 
 
@@ -33,8 +34,8 @@ class Send:
 class Connect:
     """Open a stream to a destination.
 
-    After that, send the application what `accept` or `refuse` returns, and pass whatever the
-    application sends through `forward`. The repr shows neither destination nor bytes.
+    After that, send the application what `accept` or `refuse` returns; once it is accepted, all
+    bytes pass both ways unchanged. The repr shows neither destination nor bytes.
     """
 
     host: str = field(repr=False)
@@ -48,15 +49,18 @@ class Connect:
 class Forward:
     """Open a stream to a destination and send it the request `head`, then `early`.
 
-    Otherwise it is like `Connect`; the site's own response answers the application.
+    Afterwards pass what application and site send through `exchange`. The site's own response
+    answers the application; `refuse` does if there is no stream.
     """
 
     host: str = field(repr=False)
     port: int = field(repr=False)
     head: bytes = field(repr=False)
     """The request's head as the site expects it, with the empty line at its end."""
-    early: bytes = field(default=b"", repr=False)
+    early: bytes = field(repr=False)
     """The beginning of the request's body."""
+    exchange: HttpExchange = field(repr=False, compare=False)
+    """Knows where request and response end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +105,10 @@ class Handshake(Protocol):
         """
 
     def accept(self) -> bytes:
-        """Return the bytes that tell the application that its stream is open."""
+        """Return the bytes that tell the application that a `Connect`'s stream is open."""
 
     def refuse(self, failure: Failure) -> bytes:
         """Return the bytes that tell the application that its stream failed.
 
         The caller closes the connection after it has sent them.
-        """
-
-    def forward(self, data: bytes) -> bytes:
-        """Return the part of `data` that belongs to the stream.
-
-        `data` is what the application sent after its request. Raises `BadRequest` if the
-        application breaks the framing of its own body; the caller then resets the stream.
         """

@@ -21,7 +21,7 @@ import enum
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
-from passerelle.core.address.host import HostError, IPAddress, parse_host
+from passerelle.core.address.host import HostError, IPAddress, parse_host, to_ascii
 from passerelle.core.localport.request import (
     Associate,
     CloseConnection,
@@ -141,10 +141,6 @@ class Socks5:
         """See `Handshake.refuse`."""
         return reply(ReplyCode(FAILURES[failure].socks_reply))
 
-    def forward(self, data: bytes) -> bytes:
-        """See `Handshake.forward`."""
-        return data
-
     @property
     def _over(self) -> bool:
         return self._state is _State.DONE
@@ -197,8 +193,8 @@ class Socks5:
         if command != Command.CONNECT:
             return self._close(Rejection.COMMAND, reply(ReplyCode.COMMAND_NOT_SUPPORTED))
         try:
-            # Some applications send an IP literal in the field for names.
-            host = str(parse_host(host))
+            # Some applications send an IP literal in the field for names, or a name in UTF-8.
+            host = str(parse_host(to_ascii(host)))
         except HostError:
             return self._close(Rejection.DESTINATION, reply(ReplyCode.HOST_UNREACHABLE))
         if port == 0:
@@ -234,7 +230,8 @@ class Reader:
     def host(self) -> str | None:
         """Read an address type and an address (RFC 1928 §5). Names are not checked.
 
-        Returns None for an address type that the RFC does not know.
+        Bytes of a name that are not UTF-8 become U+FFFD, which no host name has. Returns None for
+        an address type that the RFC does not know.
         """
         kind = self.byte()
         if kind == AddressType.IPV4:
@@ -242,7 +239,7 @@ class Reader:
         if kind == AddressType.IPV6:
             return str(IPv6Address(self.take(16)))
         if kind == AddressType.NAME:
-            return self.prefixed().decode("latin-1")
+            return self.prefixed().decode(errors="replace")
         return None
 
     def port(self) -> int:

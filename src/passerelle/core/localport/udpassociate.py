@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from passerelle.core.address.host import HostError, parse_host
+from passerelle.core.address.host import HostError, parse_host, to_ascii
 from passerelle.core.localport.socks5 import Incomplete, Reader, encode_destination
 
 
@@ -54,7 +54,7 @@ def decode(datagram: bytes) -> AssociatePacket | Drop:
     if fragment:
         return Drop.FRAGMENT
     try:
-        host = str(parse_host(host))
+        host = str(parse_host(to_ascii(host)))
     except HostError:
         return Drop.DESTINATION
     return AssociatePacket(host, port, reader.rest()) if port else Drop.DESTINATION

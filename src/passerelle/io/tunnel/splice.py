@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from passerelle import limits
 from passerelle.errors import PasserelleError
@@ -14,21 +13,16 @@ LINGER_S = 30.0
 
 
 async def splice(
-    stream: TunnelStream,
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    *,
-    forward: Callable[[bytes], bytes] = bytes,
+    stream: TunnelStream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
     """Copy both ways until both have ended, or until one side is broken off: the other is then too.
 
-    What is read from the connection goes through `forward`, which may raise PasserelleError. A slow
-    reader on either side slows the other side's sender by the stream's window. Cancelling breaks
-    both sides off.
+    A slow reader on either side slows the other side's sender by the stream's window. Cancelling
+    breaks both sides off.
     """
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(_upload(stream, reader, forward), name="splice/upload")
+            group.create_task(_upload(stream, reader), name="splice/upload")
             group.create_task(_download(stream, writer), name="splice/download")
         writer.close()
         async with asyncio.timeout(LINGER_S):
@@ -41,11 +35,9 @@ async def splice(
         writer.transport.abort()
 
 
-async def _upload(
-    stream: TunnelStream, reader: asyncio.StreamReader, forward: Callable[[bytes], bytes]
-) -> None:
+async def _upload(stream: TunnelStream, reader: asyncio.StreamReader) -> None:
     while data := await reader.read(limits.SOCKET_READ_BYTES):
-        await stream.write(forward(data))
+        await stream.write(data)
     stream.write_end()
     await stream.flushed()
 
