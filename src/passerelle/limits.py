@@ -282,6 +282,8 @@ LINK_TICKETS_USED: Final = 262_144
 # --- client -------------------------------------------------------------------------------------
 CLIENT_CONNECTIONS: Final = 512
 """Applications' connections to the local port at once: twice the streams of a session."""
+CLIENT_REFUSALS: Final = 64
+"""Applications' connections that are told at once that there is no room: more are cut off."""
 RANKED_WAYS: Final = 64
 """Ways to brokers that are tried and remembered: a descriptor may list more."""
 

@@ -87,23 +87,44 @@ async def test_application_that_says_nothing_is_not_waited_for(
     writer.close()
 
 
-async def test_too_many_connections_are_broken_off(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+async def test_one_connection_too_many_is_told_so(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One more than the limit is not served; the others are."""
+    """One more than the limit is refused in its own protocol, and logged; the others are served."""
     monkeypatch.setattr(limits, "CLIENT_CONNECTIONS", 1)
     first = await scene.connect()
     first[1].write(GREETING)
     assert await first[0].readexactly(2) == b"\x05\x00"
-    second = await scene.connect()
-    second[1].write(GREETING)
-    async with asyncio.timeout(5):
-        with contextlib.suppress(ConnectionResetError):
-            assert await second[0].read() == b""
+    async with asyncio.timeout(10):
+        for _ in range(2):
+            reader, writer = await scene.connect()
+            writer.write(GREETING + CONNECT)
+            assert (await reader.readexactly(4))[:4] == b"\x05\x00\x05\x01"
+            writer.close()
+        reader, writer = await scene.connect()
+        writer.write(b"GET http://site.example/ HTTP/1.1\r\nHost: site.example\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 503 ")
+        writer.close()
+    assert sum("more are refused" in record.message for record in caplog.records) == 1
     first[1].write(CONNECT)
     await scene.requested()
-    for _, writer in (first, second):
-        writer.close()
+    first[1].close()
+
+
+async def test_refusals_have_a_bound_too(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond it a connection is cut off at once."""
+    monkeypatch.setattr(limits, "CLIENT_CONNECTIONS", 1)
+    monkeypatch.setattr(limits, "CLIENT_REFUSALS", 0)
+    first = await scene.connect()
+    first[1].write(GREETING)
+    assert await first[0].readexactly(2) == b"\x05\x00"
+    reader, writer = await scene.connect()
+    writer.write(GREETING)
+    async with asyncio.timeout(5):
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+    for each in (first[1], writer):
+        each.close()
 
 
 async def test_close_breaks_off_and_frees_the_port(scene: Scene) -> None:

@@ -29,6 +29,7 @@ from passerelle.core.localport.request import (
     Send,
 )
 from passerelle.errors import Failure, StreamFailed
+from passerelle.io.server.openfiles import raise_file_limit
 from passerelle.io.server.web import cannot_listen
 from passerelle.io.tunnel.splice import splice
 from passerelle.io.tunnel.stream import TunnelStream
@@ -47,6 +48,9 @@ ANSWER_PATIENCE_S = limits.DIAL_TIMEOUT_S + 10.0
 PARTING_S = 5.0
 """An application has so long to read the last answer and close its side."""
 
+REFUSALS_LOGGED_S = 60.0
+"""The shortest time between two warnings that applications are refused."""
+
 OpenStream = Callable[[str, int], Awaitable[TunnelStream]]
 
 
@@ -58,6 +62,11 @@ class LocalProxy:
         self._associations = associations
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._files = limits.CLIENT_CONNECTIONS
+        """Connections that the system's limit of open files leaves room for."""
+        self._refusals = 0
+        """Connections that are being told that there is no room."""
+        self._refusal_logged_s = -REFUSALS_LOGGED_S
         self._idle: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         """Kept connections without a request, the one that waits for longest first."""
         self._no_link = Failure.NO_BROKER
@@ -82,6 +91,8 @@ class LocalProxy:
 
     async def start(self, host: str, port: int) -> None:
         """Listen. Raises LocalError, with a sentence for a person, when that is impossible."""
+        files = raise_file_limit()
+        self._files = max(files - limits.FILES_KEPT, files // 2)
         try:
             self._server = await asyncio.start_server(
                 self._serve, host, port, limit=limits.SOCKET_READ_BYTES
@@ -102,12 +113,16 @@ class LocalProxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None  # asyncio.start_server runs this in a task of its own
-        if self._closing or not self._has_room():
+        crowded = not self._has_room()
+        if self._closing or (crowded and self._refusals >= limits.CLIENT_REFUSALS):
             writer.transport.abort()
             return
         self._connections.add(task)
         try:
-            await self._converse(reader, writer)
+            if crowded:
+                await self._refuse(reader, writer)
+            else:
+                await self._converse(reader, writer)
         except OSError:  # TimeoutError is one
             writer.transport.abort()
         except asyncio.CancelledError:
@@ -120,13 +135,34 @@ class LocalProxy:
 
     def _has_room(self) -> bool:
         """Return whether one more connection may be served; an idle one gives way to it."""
-        if len(self._connections) < limits.CLIENT_CONNECTIONS:
+        if len(self._connections) - self._refusals < min(self._files, limits.CLIENT_CONNECTIONS):
             return True
         if not self._idle:
             return False
         oldest = next(iter(self._idle))
         self._idle.pop(oldest).transport.abort()
         return True
+
+    async def _refuse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Tell an application, in its own protocol, that too many connections are open."""
+        self._refusals += 1
+        now_s = asyncio.get_running_loop().time()
+        if now_s >= self._refusal_logged_s + REFUSALS_LOGGED_S:
+            self._refusal_logged_s = now_s
+            _log.warning(
+                "applications have as many connections open as there can be (%d); more are refused "
+                "until some close",
+                len(self._connections) - self._refusals,
+            )
+        front = ProtocolDetector()
+        try:
+            async with asyncio.timeout(PARTING_S):
+                request = await _handshake(front, b"", reader, writer)
+                if request is not None:
+                    writer.write(front.refuse(Failure.LIMIT))
+                await _part(reader, writer)
+        finally:
+            self._refusals -= 1
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve the requests of one connection, one after the other."""
