@@ -107,7 +107,8 @@ LINK_WINDOW_FLOOR_BYTES: Final = 8 * KIB
 LINK_WINDOW_CAP_BYTES: Final = 4 * MIB
 """Largest link window: a relay may have to hold that much for one link and direction."""
 UNSENT_MOST_BYTES: Final = MIB
-"""What waits for links, HTTP/2's answers included: a far side that asks and takes nothing ends."""
+"""Bytes of a session that wait for links: a far side that asks on and on and takes nothing fills
+them with HTTP/2's answers, and its session ends."""
 UNSENT_BYTES: Final = 4 * LINK_MESSAGE_BYTES
 """What is cut from streams ahead of the links: a quiet stream never queues behind a busy one."""
 LINK_OUTBOX_FRAMES: Final = 64
@@ -193,7 +194,7 @@ STUN_UNKNOWN: Final = 4
 STUN_WINDOW_S: Final = 10
 """Time over which a prefix's requests are counted: it is answered again soon after a flood."""
 STUN_REQUESTS: Final = 500
-"""Requests of one prefix answered in STUN_WINDOW_S: four for each of a dozen people a second."""
+"""Requests of one prefix answered in STUN_WINDOW_S: a dozen people, four a second each."""
 STUN_PREFIXES: Final = 65_536
 """Prefixes counted at once: sources can be forged, and must not fill the memory."""
 
@@ -270,9 +271,9 @@ SITE_WRITE_BYTES: Final = 256 * KIB
 """Bytes of one stream that wait for its site to read: beyond, the client is stopped."""
 CONFIG_FILE_BYTES: Final = MIB
 """Longest configuration file: a larger one is some other file, named by mistake."""
-FACE_FILES: Final = 4096
+DECOY_FILES: Final = 4096
 """Files of the site that an exit shows to strangers: their names are kept in memory."""
-FACE_PAGE_BYTES: Final = 256 * KIB
+DECOY_PAGE_BYTES: Final = 256 * KIB
 """Longest page for what is not there: it is kept in memory."""
 LINK_TICKET_LIFE_S: Final = 600
 """Longest life of a link ticket that an exit accepts: used ones are remembered for that long."""

@@ -1,10 +1,10 @@
 from passerelle import limits
 from passerelle.broker.brokers import FRESH_S, OtherBrokers
-from passerelle.wire.bus import BrokerCount
+from passerelle.wire.bus import BrokerTotals
 
 
-def count(name: str, volunteers: int = 1) -> BrokerCount:
-    return BrokerCount(name, volunteers, 0, {})
+def count(name: str, volunteers: int = 1) -> BrokerTotals:
+    return BrokerTotals(name, volunteers, 0, {})
 
 
 def test_the_latest_word_of_each_other_broker_counts_as_long_as_it_is_fresh() -> None:

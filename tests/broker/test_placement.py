@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from passerelle.broker.placement import LinkRequest
+from passerelle.broker.placement import VolunteerRequest
 from passerelle.core.matching.peers import ClientProfile
 from passerelle.core.matching.quality import LinkEnding, LinkExperience
 from passerelle.io.tasks import TaskSet
@@ -14,9 +14,9 @@ from passerelle.wire.tickets import TicketKind
 from tests.broker.parties import NOW, TICKET_KEY, Scene, description, offer, scene
 
 
-def wanted(number: int = 0) -> LinkRequest:
+def wanted(number: int = 0) -> VolunteerRequest:
     client = ClientProfile(key=bytes((number,)) * 3)
-    return LinkRequest(exit_id="one", offer=offer(), client=client, lanes=1)
+    return VolunteerRequest(exit_id="one", offer=offer(), client=client, lanes=1)
 
 
 def soon(seconds: float = 60) -> float:

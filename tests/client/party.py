@@ -65,7 +65,7 @@ class Client:
         near, far = pipe()
         self._number += 1
         if serve:
-            handler = exit_handler or ExitHandshake(self.table)
+            handler = exit_handler or ExitHandshake(self.table, lambda: None)
             SecureLink(self._number, far, TlsPipe(CONTEXT), handler).start()
         handshake = ClientHandshake(self.session, ticket(TicketKind.CLIENT))
         await handshake.run(self._number, near, client_context(), PINS, timeout_s)

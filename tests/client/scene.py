@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from passerelle.client.datagrams import Associations
+from passerelle.client.datagrams import UdpAssociations
 from passerelle.client.proxy import LocalProxy
 from passerelle.errors import Failure, StreamFailed
 from passerelle.io.tunnel.stream import TunnelStream
@@ -24,7 +24,7 @@ class Scene:
     def __init__(self, tunnels: Tunnels) -> None:
         self.tunnels = tunnels
         offers, flow = tunnels.client.offers_flows, self._open_flow
-        self.associations = Associations(offers, flow, idle_s=60)
+        self.associations = UdpAssociations(offers, flow, idle_s=60)
         self.proxy = LocalProxy(self.open, self.associations)
         self.failure: Failure | None = None
         """Why no stream can be had; None if one can."""

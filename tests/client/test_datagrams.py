@@ -13,7 +13,7 @@ import pytest
 
 from passerelle import limits
 from passerelle.client import datagrams
-from passerelle.client.datagrams import Associations
+from passerelle.client.datagrams import UdpAssociations
 from passerelle.client.proxy import LocalProxy
 from passerelle.client.service import Client
 from passerelle.core.address.policy import ConnectionPolicy
@@ -146,7 +146,7 @@ class Scene:
         self.hold.set()
         self.flows: list[Flow] = []
         self.served: list[TunnelStream] = []
-        self.associations = Associations(self.tunnels.client.offers_flows, self._open, idle_s)
+        self.associations = UdpAssociations(self.tunnels.client.offers_flows, self._open, idle_s)
         self.proxy = LocalProxy(self._never, self.associations)
         self._serving = asyncio.ensure_future(self._serve())
         self._echoes: list[asyncio.Future[None]] = []
@@ -297,7 +297,7 @@ async def test_other_machines_addresses_are_strangers() -> None:
     """The association belongs to the address its connection came from."""
     async with scene() as world:
         local = udp.bound(HOST)
-        association = datagrams.Association(world._open, local, ("127.0.0.9", 0), 60)
+        association = datagrams.UdpAssociation(world._open, local, ("127.0.0.9", 0), 60)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
             stranger.sendto(destination("a.example", 53) + b"x", local.getsockname())
             async with asyncio.timeout(5):
@@ -311,19 +311,19 @@ async def test_other_machines_addresses_are_strangers() -> None:
 
 
 @asynccontextmanager
-async def bare(world: Scene) -> AsyncIterator[tuple[datagrams.Association, socket.socket]]:
+async def bare(world: Scene) -> AsyncIterator[tuple[datagrams.UdpAssociation, socket.socket]]:
     """An association without a connection, and an application's socket."""
     local = udp.bound(HOST)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as application:
         application.connect(local.getsockname())
-        association = datagrams.Association(world._open, local, (HOST, 0), 60)
+        association = datagrams.UdpAssociation(world._open, local, (HOST, 0), 60)
         try:
             yield association, application
         finally:
             await association.close()
 
 
-async def taken(association: datagrams.Association, count: int, total: list[int]) -> None:
+async def taken(association: datagrams.UdpAssociation, count: int, total: list[int]) -> None:
     """Wait until `count` more datagrams were dropped."""
     total[0] += count
     async with asyncio.timeout(5):

@@ -142,7 +142,7 @@ async def test_a_link_that_will_end_is_replaced_before_it_does() -> None:
         async with supervised(net) as made:
             await made.link_up(1)
             await net.volunteer()
-            first.channels[0].channel.send(control.encode(control.Drain()))
+            first.channels[0].channel.send(control.encode(control.RelayDrain()))
             await made.link_up(2)
             assert made.watch.count(LinkDown) == 0
             assert made.session.tunnel.link_count == 2

@@ -42,7 +42,9 @@ class Attacker:
 
     def __init__(self, table: SessionTable) -> None:
         near, far = pipe()
-        SecureLink(1, far, TlsPipe(exit_context(KEYS.exit_link)), ExitHandshake(table)).start()
+        SecureLink(
+            1, far, TlsPipe(exit_context(KEYS.exit_link)), ExitHandshake(table, lambda: None)
+        ).start()
         self.h2 = h2.connection.H2Connection(
             h2.config.H2Configuration(validate_outbound_headers=False)
         )

@@ -39,7 +39,7 @@ def site(folder: Path) -> Path:
 
 @asynccontextmanager
 async def served(face: Path | None = None) -> AsyncIterator[int]:
-    exit_ = Exit(exit_config(face=face, direct=True))
+    exit_ = Exit(exit_config(decoy_site=face, direct=True))
     app = application()
     exit_.add_routes(app)
     async with WebServer(app, HOST, 0, grace_s=0.2) as server:
@@ -224,7 +224,7 @@ def test_faces_that_cannot_be_served(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "404.html").write_bytes(bytes(1 << 19))
     with pytest.raises(ConfigError, match="Make it shorter"):
         DecoySite(tmp_path)
-    monkeypatch.setattr("passerelle.exit.decoy_site.FACE_FILES", 0)
+    monkeypatch.setattr("passerelle.exit.decoy_site.DECOY_FILES", 0)
     with pytest.raises(ConfigError, match="more than 0 files"):
         DecoySite(tmp_path)
 

@@ -55,8 +55,8 @@ class Visitor:
     def __init__(self, table: SessionTable) -> None:
         self.end, self.far_end = pipe()
         self.listener = Listener()
-        self.introduced = asyncio.Event()
-        handshake = ExitHandshake(table, self.introduced.set)
+        self.handshake_done = asyncio.Event()
+        handshake = ExitHandshake(table, self.handshake_done.set)
         self.far = SecureLink(next(_numbers), self.far_end, TlsPipe(CONTEXT), handshake)
         self.far.start()
         self.link = SecureLink(2, self.end, TlsPipe(client_context(), PINS), self.listener)
@@ -77,7 +77,7 @@ async def test_hello_is_answered_by_welcome(table: SessionTable) -> None:
     visitor = Visitor(table)
     answer = await visitor.say(hello())
     assert answer[0] == Welcome(False, 0, limits.SESSION_WINDOW_BYTES)
-    assert visitor.introduced.is_set()
+    assert visitor.handshake_done.is_set()
     assert len(table) == 1
 
 
@@ -111,7 +111,7 @@ async def test_bad_hello_is_refused_with_its_code(
     visitor = Visitor(table)
     assert await visitor.say(hello(**changes)) == [Refused(code)]
     assert visitor.listener.code is code
-    assert visitor.introduced.is_set()
+    assert visitor.handshake_done.is_set()
     assert visitor.far.closed
 
 
@@ -135,7 +135,7 @@ async def test_close_as_the_first_frame_is_no_accident(table: SessionTable) -> N
     visitor = Visitor(table)
     await visitor.say(Close(LinkCode.NORMAL))
     assert visitor.far.closed
-    assert visitor.introduced.is_set()
+    assert visitor.handshake_done.is_set()
     assert len(table) == 0
 
 
@@ -165,10 +165,10 @@ async def test_too_many_sessions_and_too_many_links(table: SessionTable) -> None
 async def test_relay_that_leaves_before_hello(table: SessionTable) -> None:
     """The link is of no use any more."""
     visitor = Visitor(table)
-    visitor.far_end.say(control.encode(control.Drain()))
+    visitor.far_end.say(control.encode(control.RelayDrain()))
     await visitor.say()
     assert visitor.far.closed
-    assert visitor.introduced.is_set()
+    assert visitor.handshake_done.is_set()
 
 
 async def test_session_closes_at_the_clients_wish(table: SessionTable) -> None:

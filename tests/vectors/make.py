@@ -674,7 +674,7 @@ def make_control() -> Json:
         "sent": [
             control.encode(message)
             for message in (
-                control.Drain(),
+                control.RelayDrain(),
                 control.LaneAnswer(7, found),
                 control.LaneRefused(7),
             )

@@ -133,7 +133,7 @@ FROM_BROKER: st.SearchStrategy[signalling.FromBroker] = st.one_of(
 SHORT_TICKETS = st.lists(st.text(ICE, max_size=200), max_size=limits.LANES - 1).map(tuple)
 """Tickets as long as a broker makes them: four answers with the longest fit no size class."""
 CONTROLS: st.SearchStrategy[control.Control] = st.one_of(
-    st.just(control.Drain()),
+    st.just(control.RelayDrain()),
     st.builds(control.Lane, OFFER_NUMBERS, TICKET_TEXTS, DESCRIPTIONS),
     st.builds(control.LaneAnswer, OFFER_NUMBERS, DESCRIPTIONS),
     st.builds(control.LaneRefused, OFFER_NUMBERS),

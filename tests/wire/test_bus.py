@@ -9,7 +9,7 @@ from passerelle.core.nat.classifier import NatClass
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import bus
 from passerelle.wire.bus import (
-    BrokerCount,
+    BrokerTotals,
     BusClientProfile,
     Complaint,
     ExitLoad,
@@ -30,7 +30,7 @@ MESSAGES: list[Message] = [
     Complaint(WHO, b"handle-1"),
     LinkOutcome("one", bytes(16), True, 1, 2, 3.0, 4.0, 0.1, LinkCode.DRAINING),
     ExitLoad("one", 1, 2, 3, True),
-    BrokerCount("broker-1", 3, 2, {"DE": 1}),
+    BrokerTotals("broker-1", 3, 2, {"DE": 1}),
 ]
 
 
@@ -53,7 +53,7 @@ def test_garbage_is_malformed(kind: type[Message], data: bytes) -> None:
         ExitLoad("one", -1, 2, 3),
         LinkOutcome("one", bytes(15), True, 1, 2, 3.0, 4.0, 0.1, LinkCode.NORMAL),
         Complaint(WHO, b"short"),
-        BrokerCount("b", 1, 1, {}),
+        BrokerTotals("b", 1, 1, {}),
     ],
     ids=lambda message: type(message).__name__,
 )

@@ -15,16 +15,16 @@ from tests.wire.strategies import CONTROLS, JSON_VALUES
 
 def test_drain_round_trip() -> None:
     """A drain is one JSON object with its type and nothing else."""
-    text = control.encode(control.Drain())
+    text = control.encode(control.RelayDrain())
     assert json.loads(text) == {"type": "drain"}
-    assert control.decode(text) == control.Drain()
+    assert control.decode(text) == control.RelayDrain()
 
 
 def test_unknown_types_are_ignored() -> None:
     """A later version's message is not an error, and neither is a later field."""
     assert control.decode('{"type":"tomorrow","x":[1]}') is None
     assert control.decode('{"type":["drain"]}') is None
-    assert control.decode('{"type":"drain","later":1}') == control.Drain()
+    assert control.decode('{"type":"drain","later":1}') == control.RelayDrain()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import Final
 
 from passerelle import limits
-from passerelle.wire.bus import BrokerCount
+from passerelle.wire.bus import BrokerTotals
 
 FRESH_S: Final = 10.0
 """A broker that was not heard of for so long is taken for gone."""
@@ -18,9 +18,9 @@ class OtherBrokers:
     def __init__(self, own_name: str) -> None:
         """What comes from `own_name` is left out: the bus brings a broker's own words back."""
         self._own_name = own_name
-        self._heard: OrderedDict[str, tuple[BrokerCount, float]] = OrderedDict()
+        self._heard: OrderedDict[str, tuple[BrokerTotals, float]] = OrderedDict()
 
-    def hear(self, count: BrokerCount, now: float) -> None:
+    def hear(self, count: BrokerTotals, now: float) -> None:
         """Take a broker's word. Beyond `limits.BUS_BROKERS`, the oldest word is forgotten."""
         if count.broker == self._own_name:
             return
@@ -29,6 +29,6 @@ class OtherBrokers:
         if len(self._heard) > limits.BUS_BROKERS:
             self._heard.popitem(last=False)
 
-    def counts(self, now: float) -> list[BrokerCount]:
+    def counts(self, now: float) -> list[BrokerTotals]:
         """Return the words that are not older than FRESH_S."""
         return [count for count, heard_at in self._heard.values() if now - heard_at < FRESH_S]

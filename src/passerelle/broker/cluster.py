@@ -18,7 +18,7 @@ from typing import Final
 from passerelle import limits
 from passerelle.broker.brokers import OtherBrokers
 from passerelle.broker.exits import Exits, link_experience
-from passerelle.broker.placement import LinkRequest, Placement
+from passerelle.broker.placement import Placement, VolunteerRequest
 from passerelle.broker.volunteers import Volunteers
 from passerelle.core.matching.peers import ClientProfile, PeerLocation
 from passerelle.core.nat.classifier import NatClass, chance
@@ -114,7 +114,7 @@ class BrokerCluster:
     # --- offers of this broker's clients --------------------------------------------------------
 
     async def place(
-        self, request: LinkRequest, asked: set[bytes], deadline: float
+        self, request: VolunteerRequest, asked: set[bytes], deadline: float
     ) -> Answer | Miss:
         """Do as `Placement.place` does; when no own volunteer suits, ask other brokers."""
         result = await self._placement.place(request, asked, deadline)
@@ -122,7 +122,9 @@ class BrokerCluster:
             return await self._ask_others(request, asked, deadline)
         return result
 
-    async def wait(self, request: LinkRequest, asked: set[bytes], deadline: float) -> Answer | Miss:
+    async def wait(
+        self, request: VolunteerRequest, asked: set[bytes], deadline: float
+    ) -> Answer | Miss:
         """Do as `Placement.wait` does; when no own volunteer came, ask other brokers once more."""
         result = await self._placement.wait(request, asked, deadline)
         if result is Miss.NO_VOLUNTEER and request.only is None:
@@ -136,7 +138,7 @@ class BrokerCluster:
         self._bus.publish(self._subjects.complaint, bus.encode(message))
 
     async def _ask_others(
-        self, request: LinkRequest, asked: set[bytes], deadline: float
+        self, request: VolunteerRequest, asked: set[bytes], deadline: float
     ) -> Answer | Miss:
         subject = self._subjects.place(request.client.nat)
         for _ in range(_TRIES):
@@ -169,7 +171,7 @@ class BrokerCluster:
 
     async def _hear_place(self, message: bytes) -> bytes:
         place = bus.decode(message, bus.PlaceOffer)
-        request = LinkRequest(
+        request = VolunteerRequest(
             exit_id=place.exit_id,
             offer=place.offer,
             client=_from_wire(place.who),
@@ -193,7 +195,7 @@ class BrokerCluster:
         self._exits.hear(bus.decode(message, bus.ExitLoad), _now())
 
     async def _hear_broker(self, message: bytes) -> None:
-        self._others.hear(bus.decode(message, bus.BrokerCount), _now())
+        self._others.hear(bus.decode(message, bus.BrokerTotals), _now())
 
     # --- what this broker says, and listens for -------------------------------------------------
 
@@ -222,9 +224,9 @@ class BrokerCluster:
             self._bus.publish(self._subjects.broker, bus.encode(self._count()))
             await asyncio.sleep(COUNT_S)
 
-    def _count(self) -> bus.BrokerCount:
+    def _count(self) -> bus.BrokerTotals:
         pool = self._volunteers.pool
-        return bus.BrokerCount(self._name, len(pool), pool.available, dict(pool.countries()))
+        return bus.BrokerTotals(self._name, len(pool), pool.available, dict(pool.countries()))
 
 
 def _to_wire(client: ClientProfile) -> bus.BusClientProfile:

@@ -11,7 +11,7 @@ _ANSWERED: Final = "answered"
 _UNUSABLE: Final = "unusable"
 
 
-class BrokerCounts:
+class BrokerMetrics:
     """Counts of what became of requests and offers at one broker."""
 
     def __init__(self, metrics: Metrics) -> None:

@@ -27,7 +27,7 @@ _TRIES: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LinkRequest:
+class VolunteerRequest:
     """One link that a client wants."""
 
     exit_id: str
@@ -49,7 +49,7 @@ class Placement:
         self._picks_by_ticket: OrderedDict[bytes, Pick] = OrderedDict()
 
     async def place(
-        self, request: LinkRequest, asked: set[bytes], deadline: float
+        self, request: VolunteerRequest, asked: set[bytes], deadline: float
     ) -> Answer | Miss:
         """Ask a volunteer that is not in `asked`, and another one if the first gives no answer.
 
@@ -71,7 +71,9 @@ class Placement:
             miss = Miss.NO_ANSWER
         return miss
 
-    async def wait(self, request: LinkRequest, asked: set[bytes], deadline: float) -> Answer | Miss:
+    async def wait(
+        self, request: VolunteerRequest, asked: set[bytes], deadline: float
+    ) -> Answer | Miss:
         """Wait for a volunteer and ask it; arguments and cancelling as in `place`.
 
         It waits for `wait_s` of the configuration and not beyond `deadline`, and not at all when
@@ -94,7 +96,7 @@ class Placement:
             pool.report(pick.volunteer, experience, _now(), expected=pick.chance)
 
     async def _ask(
-        self, request: LinkRequest, pick: Pick, deadline: float, *, last: bool
+        self, request: VolunteerRequest, pick: Pick, deadline: float, *, last: bool
     ) -> Answer | None:
         """Make the offer to the picked volunteer; only the last one asked has all the time left."""
         # The answer to a request brought by hand goes back by hand, and the link opens late.

@@ -18,12 +18,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from passerelle import limits
 from passerelle.broker.cluster import BrokerCluster
 from passerelle.broker.config import BrokerConfig
-from passerelle.broker.counts import BrokerCounts
+from passerelle.broker.counts import BrokerMetrics
 from passerelle.broker.exits import Exits
 from passerelle.broker.issuer import TicketIssuer
 from passerelle.broker.limiter import RequestLimiter
 from passerelle.broker.locator import PeerLocator
-from passerelle.broker.placement import LinkRequest
+from passerelle.broker.placement import VolunteerRequest
 from passerelle.broker.volunteers import Volunteers
 from passerelle.core.address.candidates import vet
 from passerelle.core.address.host import IPAddress
@@ -58,7 +58,7 @@ class Rendezvous:
         issuer: TicketIssuer,
         *,
         exits: Exits,
-        counts: BrokerCounts,
+        counts: BrokerMetrics,
         clock: Callable[[], float],
         token: Callable[[int], bytes],
     ) -> None:
@@ -136,7 +136,9 @@ class Rendezvous:
         for volunteer in request.failed:
             self._cluster.complain(client, volunteer)
         links = [
-            LinkRequest(exit_id=exit_id, offer=offer, client=client, lanes=request.lanes, only=only)
+            VolunteerRequest(
+                exit_id=exit_id, offer=offer, client=client, lanes=request.lanes, only=only
+            )
             for offer in request.offers
         ]
         with self._limiter.count_pending(limited_key, len(links)):
@@ -199,7 +201,7 @@ class Rendezvous:
         )
 
     async def _match(
-        self, links: list[LinkRequest], asked: set[bytes]
+        self, links: list[VolunteerRequest], asked: set[bytes]
     ) -> tuple[Answer | Miss, ...]:
         """Find a volunteer for each link, all of them distinct.
 

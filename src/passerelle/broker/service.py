@@ -13,7 +13,7 @@ from passerelle.broker.amp import AmpEndpoint
 from passerelle.broker.assets import Assets
 from passerelle.broker.cluster import BrokerCluster
 from passerelle.broker.config import BrokerConfig
-from passerelle.broker.counts import BrokerCounts
+from passerelle.broker.counts import BrokerMetrics
 from passerelle.broker.embed import EmbedPage
 from passerelle.broker.exits import Exits
 from passerelle.broker.friendpage import FriendPage
@@ -73,7 +73,7 @@ class Broker:
             self._cluster,
             issuer,
             exits=exits,
-            counts=BrokerCounts(metrics),
+            counts=BrokerMetrics(metrics),
             clock=clock,
             token=token,
         )

@@ -30,7 +30,7 @@ are done after one question and one answer."""
 OpenFlow = Callable[[str, int], Awaitable[TunnelStream]]
 
 
-class Associations:
+class UdpAssociations:
     """All UDP associations of one client."""
 
     def __init__(
@@ -69,7 +69,7 @@ class Associations:
         # Bound to the address at which the application reached the proxy: nobody who cannot reach
         # the proxy reaches this socket.
         local, application = (writer.get_extra_info(key)[0] for key in ("sockname", "peername"))
-        association = Association(
+        association = UdpAssociation(
             self._open_flow, udp.bound(local), (application, request.port), self._idle_s
         )
         try:
@@ -117,7 +117,7 @@ class _Destination:
         self.waiting.clear()
 
 
-class Association:
+class UdpAssociation:
     """One application's datagrams, at a socket of their own.
 
     Only the application itself may use it: the address must be the one its connection came from,

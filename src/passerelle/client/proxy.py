@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from passerelle import limits
-from passerelle.client.datagrams import Associations
+from passerelle.client.datagrams import UdpAssociations
 from passerelle.client.exchange import HttpConversation
 from passerelle.client.notices import (
     BrokerUnreachable,
@@ -29,8 +29,8 @@ from passerelle.core.localport.request import (
     Send,
 )
 from passerelle.errors import Failure, StreamFailed
+from passerelle.io.listening import cannot_listen
 from passerelle.io.server.openfiles import raise_file_limit
-from passerelle.io.server.web import cannot_listen
 from passerelle.io.tunnel.splice import splice
 from passerelle.io.tunnel.stream import TunnelStream
 
@@ -57,7 +57,7 @@ OpenStream = Callable[[str, int], Awaitable[TunnelStream]]
 class LocalProxy:
     """Listens, reads each application's request, and joins it to a stream."""
 
-    def __init__(self, open_stream: OpenStream, associations: Associations) -> None:
+    def __init__(self, open_stream: OpenStream, associations: UdpAssociations) -> None:
         self._open_stream = open_stream
         self._associations = associations
         self._server: asyncio.Server | None = None

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 from passerelle.client.brokers import Brokers
 from passerelle.client.config import ClientConfig
-from passerelle.client.datagrams import Associations
+from passerelle.client.datagrams import UdpAssociations
 from passerelle.client.notices import BrokerUnreachable, NetworkLoaded, Notice, Observe
 from passerelle.client.proxy import LocalProxy
 from passerelle.client.rendezvous import BrokerSilent
@@ -31,7 +31,7 @@ class Client:
         self._config = config
         self._watcher = observe
         self._brokers = Brokers(config)
-        associations = Associations(self._offers_flows, self._open_flow, config.flow_idle_s)
+        associations = UdpAssociations(self._offers_flows, self._open_flow, config.flow_idle_s)
         self._proxy = LocalProxy(self._open, associations)
         self._supervisor: LinkSupervisor | None = None
         self._loaded = asyncio.Event()

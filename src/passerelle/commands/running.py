@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 from passerelle import interrupt
 from passerelle.errors import LocalError
 from passerelle.io.server.openfiles import raise_file_limit
-from passerelle.streams import outlive_readers
+from passerelle.standardstreams import outlive_readers
 
 SERVER_PACKAGES: Final = ("geoip2fast", "nats", "prometheus_client")
 """What pyproject.toml has under `server`, as Python imports it. Without uvloop servers run too."""

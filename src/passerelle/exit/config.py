@@ -63,5 +63,5 @@ class ExitConfig:
     """Links that may be open at once."""
     sessions: int = limits.EXIT_SESSIONS
     """Sessions that may be alive at once."""
-    face: Path | None = None
+    decoy_site: Path | None = None
     """Folder of static files that strangers see; None if they see an empty web server."""

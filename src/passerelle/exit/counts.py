@@ -11,7 +11,7 @@ from passerelle.io.server.metrics import Metrics
 _DENIALS: tuple[Denial, ...] = (*AddressClass, *PortRule, *HostRule)
 
 
-class ExitCounts:
+class ExitMetrics:
     """Counters of what happened at one exit."""
 
     def __init__(self, metrics: Metrics) -> None:

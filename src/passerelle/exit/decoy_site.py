@@ -12,7 +12,7 @@ from typing import Final
 from aiohttp import web
 
 from passerelle.errors import ConfigError
-from passerelle.limits import FACE_FILES, FACE_PAGE_BYTES
+from passerelle.limits import DECOY_FILES, DECOY_PAGE_BYTES
 
 INDEX: Final = "index.html"
 MISSING: Final = "404.html"
@@ -49,7 +49,7 @@ class DecoySite:
         root = folder.resolve()
         if not root.is_dir():
             raise ConfigError(
-                f"The face {folder} is no folder. Name a folder with an index.html in it."
+                f"The decoy site {folder} is no folder. Name a folder with an index.html in it."
             )
         try:
             for path in sorted(root.rglob("*")):
@@ -60,12 +60,14 @@ class DecoySite:
                 self._missing = _read(root / MISSING)
         except OSError as error:
             raise ConfigError(
-                f"The face {folder} cannot be read ({error.strerror}). Check its permissions."
+                f"The decoy site {folder} cannot be read ({error.strerror}). Check its permissions."
             ) from error
 
     def _add(self, path: Path, name: str) -> None:
-        if len(self._files) >= FACE_FILES:
-            raise ConfigError(f"The face has more than {FACE_FILES} files. Take a smaller site.")
+        if len(self._files) >= DECOY_FILES:
+            raise ConfigError(
+                f"The decoy site has more than {DECOY_FILES} files. Take a smaller site."
+            )
         self._files[f"/{name}"] = path
         if path.name == INDEX:
             parent = f"/{name.removesuffix(INDEX)}"
@@ -75,6 +77,6 @@ class DecoySite:
 
 
 def _read(page: Path) -> bytes:
-    if page.stat().st_size > FACE_PAGE_BYTES:
-        raise ConfigError(f"{page} has more than {FACE_PAGE_BYTES} bytes. Make it shorter.")
+    if page.stat().st_size > DECOY_PAGE_BYTES:
+        raise ConfigError(f"{page} has more than {DECOY_PAGE_BYTES} bytes. Make it shorter.")
     return page.read_bytes()

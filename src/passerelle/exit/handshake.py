@@ -21,17 +21,13 @@ class SessionSource(Protocol):
         """Return the session, and whether it existed before. Raises PeerError."""
 
 
-def _nothing() -> None:
-    pass
-
-
 class ExitHandshake:
     """Handles a link until its client has said which session it belongs to."""
 
-    def __init__(self, sessions: SessionSource, done: Callable[[], None] = _nothing) -> None:
+    def __init__(self, sessions: SessionSource, done: Callable[[], None]) -> None:
+        """`done` is called when the handshake is over, whichever way, and may be called again."""
         self._sessions = sessions
-        self.done = done
-        """Called once the handshake is over, whichever way."""
+        self._done = done
         self.estimator: LinkEstimator | None = None
         """What the session measures of the link; None as long as the link has not joined one."""
 
@@ -48,7 +44,7 @@ class ExitHandshake:
         except PeerError as error:
             link.send([Refused(error.code)])
             raise
-        self.done()
+        self._done()
         if frames[1:]:
             tunnel.link_frames(link, frames[1:])
 
@@ -58,14 +54,14 @@ class ExitHandshake:
     def link_draining(self, link: SecureLink) -> None:
         """Close the link: its volunteer leaves before the link was used."""
         link.close(LinkCode.DRAINING)
-        self.done()
+        self._done()
 
     def link_control(self, link: SecureLink, message: Control) -> None:
         """Ignore control messages: before HELLO an exit acts on none."""
 
     def link_lost(self, link: SecureLink, error: LinkLost) -> None:
         """End the handshake."""
-        self.done()
+        self._done()
 
     def _welcome(self, link: SecureLink, first: Frame) -> Tunnel:
         if not isinstance(first, Hello):

@@ -53,7 +53,7 @@ class ExitProcess:
 
     async def __aenter__(self) -> Self:
         """Listen. Raises LocalError when a port or the bus cannot be opened, ConfigError for a bad
-        face or a bad address of the bus.
+        decoy site or a bad address of the bus.
         """
         listen = self._listen
         metrics = Metrics()

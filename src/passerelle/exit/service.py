@@ -17,7 +17,7 @@ from passerelle.core.replay import ReplayWindow
 from passerelle.core.tunnel.estimator import LinkEstimator
 from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.exit.config import ExitConfig
-from passerelle.exit.counts import ExitCounts
+from passerelle.exit.counts import ExitMetrics
 from passerelle.exit.decoy_site import DecoySite
 from passerelle.exit.handshake import ExitHandshake
 from passerelle.exit.reports import LinkReport, NoReports, Reporter
@@ -51,10 +51,10 @@ class Exit:
         Raises ConfigError when the decoy site cannot be served.
         """
         self._config = config
-        self._decoy_site = DecoySite(config.face)
+        self._decoy_site = DecoySite(config.decoy_site)
         self._reporter = reporter or NoReports()
         metrics = metrics or Metrics()
-        self._counts = ExitCounts(metrics)
+        self._counts = ExitMetrics(metrics)
         self._tls = exit_context(config.identity)
         self._sessions = SessionTable(config, self._counts)
         self._used_tickets = ReplayWindow(limits.LINK_TICKET_LIFE_S, limits.LINK_TICKETS_USED)
@@ -141,13 +141,15 @@ class Exit:
     ) -> None:
         abort = None if request.transport is None else request.transport.abort
         transport = WebSocketTransport(socket, abort)
-        handshake = ExitHandshake(self._sessions)
-        link = SecureLink(next(self._numbers), transport, TlsPipe(self._tls), handshake)
         loop = asyncio.get_running_loop()
         began_s = loop.time()
+        link: SecureLink
         # A link whose client sends no HELLO in time is closed.
-        late = loop.call_later(self._config.lifetimes.handshake_s, link.close, LinkCode.TIMEOUT)
-        handshake.done = late.cancel
+        late = loop.call_later(
+            self._config.lifetimes.handshake_s, lambda: link.close(LinkCode.TIMEOUT)
+        )
+        handshake = ExitHandshake(self._sessions, done=late.cancel)
+        link = SecureLink(next(self._numbers), transport, TlsPipe(self._tls), handshake)
         self._links.add(link)
         try:
             link.start()

@@ -14,7 +14,7 @@ from passerelle.core.quota import Account, Accounts
 from passerelle.errors import Failure, LinkCode, LinkLost, PeerError, StreamFailed
 from passerelle.exit.config import ExitConfig
 from passerelle.exit.connections import SiteConnection, StreamEnding
-from passerelle.exit.counts import ExitCounts
+from passerelle.exit.counts import ExitMetrics
 from passerelle.exit.datagrams import FlowConnection
 from passerelle.io.net.dial import dial
 from passerelle.io.net.dns import Resolver
@@ -43,9 +43,9 @@ asked for them before it could learn of the drain."""
 class SessionTable:
     """All sessions of one exit."""
 
-    def __init__(self, config: ExitConfig, counts: ExitCounts | None = None) -> None:
+    def __init__(self, config: ExitConfig, counts: ExitMetrics | None = None) -> None:
         self._config = config
-        self.counts = counts or ExitCounts(Metrics())
+        self.counts = counts or ExitMetrics(Metrics())
         self._loop = asyncio.get_running_loop()
         self._sessions: dict[bytes, _ExitSession] = {}
         self._accounts = Accounts(config.quota)

@@ -168,7 +168,7 @@ class ExitSettings:
             refusal_s=self.refusal_s,
             links=self.links,
             sessions=self.sessions,
-            face=self.face,
+            decoy_site=self.face,
         )
 
 

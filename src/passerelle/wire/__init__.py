@@ -1,1 +1,10 @@
-"""Formats of everything that crosses a wire. Pure: no I/O, no clock, no randomness."""
+"""Formats of everything that crosses a wire. Pure: no I/O, no clock, no randomness.
+
+- inside a link: `frames`, `envelope`, `capsule`; between a relay and its two sides: `control`,
+  `websocket`
+- to a broker: `rendezvous` (sealed), `signalling` (volunteers), `ways`, `amp`, `friend`
+- what everybody in a network trusts: `descriptor`, `invite`, and `tickets` and `tokens`, which are
+  `signed_text`
+- between servers: `bus`; to STUN servers: `stun`
+- `description` is one side of a WebRTC connection; `base64url` and `pasted` are texts in general
+"""

@@ -11,7 +11,7 @@ networks may share a NATS server.
 | `NETWORK.complaint` | broker → all brokers | `Complaint` |
 | `NETWORK.link` | exit → all brokers | `LinkOutcome` |
 | `NETWORK.exit` | exit → all brokers, every few seconds | `ExitLoad` |
-| `NETWORK.broker` | broker → all brokers, every few seconds | `BrokerCount` |
+| `NETWORK.broker` | broker → all brokers, every few seconds | `BrokerTotals` |
 
 CLASS is the client's NAT class: a broker listens for those classes that its free volunteers can
 reach. Like a broker, the bus carries session descriptions and coarse networks of people, and stores
@@ -112,7 +112,7 @@ class ExitLoad(msgspec.Struct, frozen=True, array_like=True):
     draining: bool = False
 
 
-class BrokerCount(msgspec.Struct, frozen=True, array_like=True):
+class BrokerTotals(msgspec.Struct, frozen=True, array_like=True):
     """How many volunteers a broker has, for public display."""
 
     broker: Annotated[str, Meta(min_length=8, max_length=64)]
@@ -122,7 +122,7 @@ class BrokerCount(msgspec.Struct, frozen=True, array_like=True):
     countries: Annotated[dict[Annotated[str, Meta(max_length=2)], Natural], Meta(max_length=300)]
 
 
-Message = PlaceOffer | OfferPlaced | Complaint | LinkOutcome | ExitLoad | BrokerCount
+Message = PlaceOffer | OfferPlaced | Complaint | LinkOutcome | ExitLoad | BrokerTotals
 
 _encoder = msgspec.msgpack.Encoder()
 

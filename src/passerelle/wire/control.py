@@ -33,7 +33,7 @@ class _Message(msgspec.Struct, frozen=True, tag_field="type"):
     pass
 
 
-class Drain(_Message, frozen=True, tag="drain"):
+class RelayDrain(_Message, frozen=True, tag="drain"):
     """The relay is about to leave."""
 
 
@@ -78,7 +78,7 @@ class Resend(_Message, frozen=True, tag="resend"):
     """Each gap as (first, end), the end exclusive; numbers wrap at 2^32."""
 
 
-Control = Drain | Lane | LaneAnswer | LaneRefused | Got | Resend
+Control = RelayDrain | Lane | LaneAnswer | LaneRefused | Got | Resend
 
 _TYPES = frozenset({"drain", "lane", "lane_answer", "lane_refused", "got", "resend"})
 _decoder: msgspec.json.Decoder[Control] = msgspec.json.Decoder(Control)

@@ -2,7 +2,7 @@
 
 No SDP text of one peer ever reaches the WebRTC stack of another. A browser reads a `Description`
 out of its own SDP and gets the far side's back as SDP from a strict template
-(`widget/src/core/description.ts`); the client talks to its stack's parts and uses no SDP at all.
+(`widget/src/core/wire/sdp.ts`); the client talks to its stack's parts and uses no SDP at all.
 """
 
 from __future__ import annotations

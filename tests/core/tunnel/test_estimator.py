@@ -23,7 +23,7 @@ from passerelle.core.tunnel.estimator import (
     SEGMENT_S,
     STARTUP_AGE_S,
     LinkEstimator,
-    Sample,
+    RateSample,
 )
 
 SEGMENT = 10_000
@@ -37,7 +37,7 @@ class Pipe:
     rtt_s: float
     now: float = 0.0
     free_at: float = 0.0
-    flights: deque[tuple[float, Sample]] = field(default_factory=deque)
+    flights: deque[tuple[float, RateSample]] = field(default_factory=deque)
     estimator: LinkEstimator = field(default_factory=lambda: LinkEstimator(0.0))
 
     def send(self, size: int = SEGMENT) -> None:
@@ -321,7 +321,7 @@ def test_stays_sane_whatever_the_far_end_says(
 ) -> None:
     """Any sizes, times and claimed delays leave bounded windows and positive round trips."""
     estimator = LinkEstimator(0.0)
-    flights: deque[Sample] = deque()
+    flights: deque[RateSample] = deque()
     now = 0.0
     for size, wait_s, delay_s, lands in steps:
         now += wait_s

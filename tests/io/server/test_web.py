@@ -11,7 +11,7 @@ from aiohttp import web
 from passerelle import limits
 from passerelle.core.address.prefix import holder
 from passerelle.errors import LocalError
-from passerelle.io.server.web import WebServer, application, cannot_listen, disconnected
+from passerelle.io.server.web import WebServer, application, disconnected
 from passerelle.io.tasks import TaskSet
 
 SECRET = "192.0.2.7"
@@ -68,14 +68,6 @@ async def test_a_foreign_address_is_told_in_a_sentence() -> None:
     with pytest.raises(LocalError, match="does not have that address"):
         async with WebServer(app(), "192.0.2.1", 0):
             pytest.fail("it started")
-
-
-def test_other_listening_faults_have_their_sentences() -> None:
-    denied = cannot_listen("::", 80, PermissionError(13, "Permission denied"))
-    assert "above 1023" in str(denied)
-    unknown = cannot_listen("no.such", 80, socket.gaierror(-2, "Name or service not known"))
-    assert "host name is not known" in str(unknown)
-    assert "every address" in str(cannot_listen("", 80, OSError(105, "No buffer space")))
 
 
 async def test_a_body_beyond_the_limit_is_refused() -> None:

@@ -10,7 +10,7 @@ from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.tunnel.link import SecureLink
 from passerelle.io.tunnel.tls import LinkIdentity, TlsPipe, exit_context
 from passerelle.wire import envelope
-from passerelle.wire.control import Drain as RelayDrain
+from passerelle.wire.control import RelayDrain
 from passerelle.wire.control import encode as encode_control
 from passerelle.wire.frames import Close, Data, Drain, Frame, Ping, Pong
 from tests.io.tunnel.pipes import (

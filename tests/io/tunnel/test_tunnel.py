@@ -11,7 +11,7 @@ from passerelle.errors import Failure, LinkCode, StreamFailed
 from passerelle.io.tunnel import linktable
 from passerelle.io.tunnel.fairturns import FairTurns
 from passerelle.io.tunnel.transport import Windows
-from passerelle.wire.control import Drain, encode
+from passerelle.wire.control import RelayDrain, encode
 from tests.io.tunnel.pipes import Tunnels, read_all, send_all
 
 PAYLOAD = random.Random(1).randbytes(3 * limits.MIB + 17)
@@ -290,7 +290,7 @@ async def test_draining_link_is_left_and_then_sent_away(
     near_end, _ = await tunnels.link()
     await tunnels.stream()
     for _ in range(3):
-        near_end.say(encode(Drain()))
+        near_end.say(encode(RelayDrain()))
     async with asyncio.timeout(5):
         error = await tunnels.client_owner.down.get()
     assert error.code is LinkCode.TIMEOUT

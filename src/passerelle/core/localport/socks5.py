@@ -128,7 +128,7 @@ class Socks5:
         effects: list[Effect] = []
         try:
             while not self._over:
-                effects += self._step(Reader(self._buffer))
+                effects += self._step(ByteReader(self._buffer))
         except Incomplete:
             pass
         return effects
@@ -145,14 +145,14 @@ class Socks5:
     def _over(self) -> bool:
         return self._state is _State.DONE
 
-    def _step(self, reader: Reader) -> list[Effect]:
+    def _step(self, reader: ByteReader) -> list[Effect]:
         if self._state is _State.GREETING:
             return self._greeting(reader)
         if self._state is _State.CREDENTIALS:
             return self._credentials(reader)
         return self._request(reader)
 
-    def _greeting(self, reader: Reader) -> list[Effect]:
+    def _greeting(self, reader: ByteReader) -> list[Effect]:
         if reader.byte() != VERSION:
             return self._close(Rejection.VERSION)
         offered = reader.prefixed()
@@ -168,7 +168,7 @@ class Socks5:
         self._state = _State.REQUEST if method is AuthMethod.NONE else _State.CREDENTIALS
         return [Send(bytes([VERSION, method]))]
 
-    def _credentials(self, reader: Reader) -> list[Effect]:
+    def _credentials(self, reader: ByteReader) -> list[Effect]:
         if reader.byte() != _CREDENTIALS_VERSION:
             return self._close(Rejection.AUTHENTICATION, bytes([_CREDENTIALS_VERSION, 0x01]))
         reader.prefixed()
@@ -177,7 +177,7 @@ class Socks5:
         self._state = _State.REQUEST
         return [Send(bytes([_CREDENTIALS_VERSION, 0x00]))]
 
-    def _request(self, reader: Reader) -> list[Effect]:
+    def _request(self, reader: ByteReader) -> list[Effect]:
         version, command, _reserved = (reader.byte() for _ in range(3))
         if version != VERSION:
             return self._close(Rejection.VERSION, reply(ReplyCode.GENERAL_FAILURE))
@@ -207,7 +207,7 @@ class Socks5:
         return [Send(farewell), CloseConnection(reason)] if farewell else [CloseConnection(reason)]
 
 
-class Reader:
+class ByteReader:
     """Reads one message from the front of a buffer; raises `Incomplete` where it ends early."""
 
     def __init__(self, buffer: bytes) -> None:

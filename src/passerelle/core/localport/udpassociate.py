@@ -11,7 +11,7 @@ import enum
 from dataclasses import dataclass, field
 
 from passerelle.core.address.host import HostError, parse_host, to_ascii
-from passerelle.core.localport.socks5 import Incomplete, Reader, encode_destination
+from passerelle.core.localport.socks5 import ByteReader, Incomplete, encode_destination
 
 
 class Drop(enum.Enum):
@@ -43,7 +43,7 @@ class AssociatePacket:
 
 def decode(datagram: bytes) -> AssociatePacket | Drop:
     """Return an application's datagram with its destination, or why it must be dropped."""
-    reader = Reader(datagram)
+    reader = ByteReader(datagram)
     try:
         reserved, fragment = reader.take(2), reader.byte()
         host, port = reader.host(), reader.port()

@@ -21,8 +21,8 @@ LOAD_FLOOR: Final = 1.0
 LOAD_MARGIN: Final = 0.5
 """Load above the mean of ordinary volunteers up to which a volunteer's score is not reduced."""
 OVERLOAD_POWER: Final = 8
-"""Exponent by which a score falls with the load beyond LOAD_FLOOR and LOAD_MARGIN: so steep that
-even the best volunteer is soon asked no more."""
+"""Exponent by which a score falls with the load beyond LOAD_FLOOR and LOAD_MARGIN. It is so steep
+that others are soon asked instead of even the best volunteer."""
 UNDISCLOSED_WEIGHT: Final = 0.5
 """Weight of a volunteer that the client's network does not know yet, once that network knows half
 of those it may: the other half is kept for when known volunteers leave."""

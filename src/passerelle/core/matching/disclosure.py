@@ -12,7 +12,7 @@ DAY_S = 86_400.0
 FAILED_REST_S = 60.0
 """A volunteer that failed a client is not given to its network again for so long, whoever else is
 there."""
-FAILURES = 2
+FAILURES_MOST = 2
 """After so many failures it is not given to that network for a day: two NATs that did not meet
 twice will not meet the third time."""
 
@@ -76,7 +76,7 @@ class DisclosureRecord:
     def is_barred(self, volunteer: bytes, now: float) -> bool:
         """Whether `volunteer` must not be given to this network because it failed it."""
         failures = self.failures(volunteer, now)
-        return failures >= FAILURES or (
+        return failures >= FAILURES_MOST or (
             failures > 0 and now - self._failed[volunteer] < FAILED_REST_S
         )
 

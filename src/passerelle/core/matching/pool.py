@@ -7,7 +7,7 @@ many volunteers there are, and brokers and clients do not all run after the same
 
 What counts, in this order:
 
-1. A volunteer in the client's own /24, /48 or operator's network is never taken.
+1. A volunteer in the client's own /24, /48 or provider's network is never taken.
 2. One without a fault is taken before one with a fault. Faults, from the least on: it is in the
    client's country, its quality is poor, it rests after an offer that it left unanswered, it
    failed this client.

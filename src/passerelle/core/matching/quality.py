@@ -1,4 +1,4 @@
-"""What experience says of a volunteer. Most of it is an exit's, which sees links live and end."""
+"""Quality of volunteers, learned from earlier links: mostly from reports of exits."""
 
 from __future__ import annotations
 

@@ -37,8 +37,8 @@ from passerelle.core.tunnel.estimator import segment_bytes
 QUEUE_ALLOWANCE_S = 0.020
 """Queue that this sender keeps on the path, as time at the path's rate."""
 STARTUP_GAIN = 2.5
-"""The window over what arrived in the last round trip, during the start-up. A start-up overshoots
-by less than that before its queue is seen, and ends there."""
+"""Window of the start-up, as a multiple of what arrived in the last round trip. The start-up sends
+less than this factor too much before its queue is seen and it ends."""
 LOOKS_MOST = 4096
 """Updates that are remembered of the last round trip during the start-up. Where a round trip has
 more, rounds alone decide."""

@@ -75,7 +75,7 @@ def segment_bytes(rate: float) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class RateSample:
     """What has to be remembered of a segment until its acknowledgement."""
 
     size: int
@@ -153,7 +153,7 @@ class LinkEstimator:
             rate = max(rate, INITIAL_WINDOW_BYTES / self.srtt_s)
         return max(self.min_rtt_s, (self.in_flight + size) / rate)
 
-    def sent(self, size: int, now: float) -> Sample:
+    def sent(self, size: int, now: float) -> RateSample:
         """Count a segment as sent."""
         if self.in_flight == 0:
             # The clock of an idle link starts anew, or the pause would count as slowness.
@@ -164,7 +164,7 @@ class LinkEstimator:
             self._filled_at = now
         elif not self._startup and now - self._filled_at > STARTUP_AGE_S:
             self._startup, self._startup_best, self._startup_stale = True, self.rate, 0
-        return Sample(size, now, self._delivered, self._delivered_s, filled)
+        return RateSample(size, now, self._delivered, self._delivered_s, filled)
 
     def unfilled(self) -> None:
         """Note that nothing more is to be sent, so that what is in flight does not fill the link.
@@ -173,7 +173,7 @@ class LinkEstimator:
         """
         self._unfilled_until = self._delivered + self.in_flight + 1
 
-    def acknowledged(self, sample: Sample, now: float, *, delay_s: float) -> None:
+    def acknowledged(self, sample: RateSample, now: float, *, delay_s: float) -> None:
         """Count a segment as delivered; `delay_s` is the time the receiver held the ACK."""
         self.in_flight -= sample.size
         self._delivered += sample.size
@@ -252,7 +252,7 @@ class LinkEstimator:
 
     # --- rate -----------------------------------------------------------------------------------
 
-    def _update_rate(self, sample: Sample, now: float) -> None:
+    def _update_rate(self, sample: RateSample, now: float) -> None:
         if sample.delivered >= self._round_end:
             self._end_round(now, filled=sample.filled)
         # An elapsed time shorter than a round trip comes from rounding.

@@ -12,7 +12,7 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
-from passerelle.core.tunnel.estimator import LinkEstimator, Sample
+from passerelle.core.tunnel.estimator import LinkEstimator, RateSample
 from passerelle.wire.frames import Frame, Ping
 
 PING_IDLE_S = 15.0
@@ -51,7 +51,7 @@ class Flight:
     segment: Segment
     link_end: int
     """Bytes sent over the link up to the end of this segment."""
-    sample: Sample
+    sample: RateSample
 
 
 @dataclass(slots=True, eq=False)

@@ -4,5 +4,5 @@
 `stun` has a STUN server and a STUN client. `Disguise` makes HTTPS requests that look like a
 browser's. `LocationDatabase` tells an address's country and network.
 
-Uses: `io.tasks`, and of `io.server` the error message for a port that cannot be opened.
+Uses: `io.tasks` and `io.listening`.
 """

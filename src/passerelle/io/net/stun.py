@@ -27,7 +27,7 @@ from passerelle.core.nat.classifier import (
     Tick,
 )
 from passerelle.core.nat.stun_server import SocketIndex, StunServer
-from passerelle.io.server.web import cannot_listen
+from passerelle.io.listening import cannot_listen
 from passerelle.wire.stun import DEFAULT_PORT, TRANSACTION_BYTES, Endpoint
 
 _INBOX_DATAGRAMS: Final = 32

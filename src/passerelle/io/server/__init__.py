@@ -4,5 +4,5 @@
 for Prometheus. `Workers` starts and restarts processes. `Bus` connects brokers and exits, in one
 process or over NATS.
 
-Uses: `io.tasks`.
+Uses: `io.tasks` and `io.listening`.
 """

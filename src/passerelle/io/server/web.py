@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import socket
 import ssl
 from collections import Counter
 from collections.abc import Sequence
@@ -20,7 +18,8 @@ from passerelle.core.address.classes import IPNetwork
 from passerelle.core.address.forwarded import client_address, is_trusted, plain_address
 from passerelle.core.address.host import IPAddress
 from passerelle.core.address.prefix import holder
-from passerelle.errors import ConfigError, LocalError, Sensitive
+from passerelle.errors import ConfigError, Sensitive
+from passerelle.io.listening import cannot_listen
 from passerelle.io.server.openfiles import raise_file_limit
 from passerelle.io.tasks import describe
 
@@ -36,13 +35,6 @@ _SERVER_LOGGERS = ("aiohttp.server", "aiohttp.web", "aiohttp.websocket", "aiohtt
 # Requests that cannot be parsed are answered outside the application, so `_hide_server` does not
 # see the answer, which would name the versions of aiohttp and Python. There is no public setting.
 web_response.SERVER_SOFTWARE = ""  # type: ignore[attr-defined]
-
-_LISTEN_FAULTS = {
-    errno.EADDRINUSE: "another program is using it. Stop that program, or choose another port",
-    errno.EACCES: "this account may not open it. Choose a port above 1023, or run with the "
-    "permission to bind low ports",
-    errno.EADDRNOTAVAIL: "this machine does not have that address. Check the listening address",
-}
 
 
 def application() -> web.Application:
@@ -256,18 +248,6 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
             "with --tls-cert, its private key with --tls-key."
         ) from error
     return context
-
-
-def cannot_listen(host: str, port: int, error: OSError) -> LocalError:
-    """Return an error that tells a person why `host` and `port` could not be listened on."""
-    if isinstance(error, socket.gaierror):
-        fault = "the host name is not known here. Check the listening address"
-    else:
-        # asyncio replaces the error's text and keeps only its number.
-        fault = _LISTEN_FAULTS.get(
-            error.errno or 0, f"{error.strerror}. Choose another address or port"
-        )
-    return LocalError(f"Port {port} on {host or 'every address'} cannot be opened: {fault}.")
 
 
 async def _hide_server(_request: web.Request, response: web.StreamResponse) -> None:

@@ -144,7 +144,7 @@ class SecureLink:
             return
         try:
             message = control.decode(text)
-            if isinstance(message, control.Drain):
+            if isinstance(message, control.RelayDrain):
                 self._handler.link_draining(self)
             elif message is not None:
                 self._handler.link_control(self, message)

@@ -27,7 +27,7 @@ flight than is advertised provokes loss and falls to a few Mbit/s (aiortc's own 
 _SACK_DELAY_S = 0.01
 
 
-class Association(SctpSender):
+class SctpAssociation(SctpSender):
     """One SCTP association that carries one DataChannel.
 
     aiortc advertises a window and does not hold the sender to it, accepts any number of streams,

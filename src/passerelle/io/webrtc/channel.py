@@ -23,7 +23,7 @@ from passerelle.core.address.host import HostError, split_authority
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.transport import Receiver, Windows
-from passerelle.io.webrtc.association import RECEIVE_WINDOW_BYTES, Association
+from passerelle.io.webrtc.association import RECEIVE_WINDOW_BYTES, SctpAssociation
 from passerelle.io.webrtc.inbox import Inbox
 from passerelle.io.webrtc.ortc import (
     RTCCertificate,
@@ -79,7 +79,7 @@ class ChannelOffer:
         self._media = media
         self._dtls = MediaDtls(self._ice, [self._certificate])
         self._dtls._set_role("server")
-        self._sctp = Association(self._dtls, self._break)
+        self._sctp = SctpAssociation(self._dtls, self._break)
         self._dtls.on("statechange", self._watch)
         self._error: LinkLost | None = None
         """Why the path is broken."""

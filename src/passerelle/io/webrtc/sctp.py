@@ -58,8 +58,7 @@ _ACK_DELAY_S = 0.25
 """Least time added to the round trip before a timeout. A browser may hold a SACK for 200 ms when a
 single packet came."""
 _REORDER_LEAST_S = 0.004
-"""Least time by which a packet must have been sent later, so that its arrival shows that another is
-lost."""
+"""A packet counts as lost when one that was sent at least this much later has arrived."""
 _REORDER_SHARE = 0.125
 """The same as a share of the round trip; the larger of the two counts."""
 _TIMEOUT_MOST_S = 8.0
@@ -133,7 +132,7 @@ class SctpSender(RTCSctpTransport):
         self._small: deque[_Flight] = deque(maxlen=_COPIES)
         """Small chunks of the last packets."""
         self._newest_arrival_s = 0.0
-        """When the packet was sent that was sent last of all that arrived."""
+        """Send time of the newest packet that has arrived."""
         self._peer_window_bytes: int | None = None
         """What the browser advertised last."""
         self._busy = False

@@ -10,7 +10,7 @@ from typing import IO
 
 import pytest
 
-from passerelle.streams import LossyText
+from passerelle.standardstreams import LossyText
 from tests.rig.ports import free_port
 
 PASSERELLE = (sys.executable, "-m", "passerelle")
