@@ -221,6 +221,22 @@ async def test_a_ready_right_behind_an_answer_counts() -> None:
             assert isinstance((await asking).answers[0], Answer)
 
 
+@pytest.mark.parametrize("behind", [False, True])
+async def test_each_person_takes_one_slot_of_a_switch(behind: bool) -> None:
+    """A switch for two people gets two: it says `ready` with an offer, answers, says `ready`."""
+    async with scene() as here, TaskSet("test") as tasks:
+        volunteer = await here.volunteer(free=2)
+        for free in (1, 0):
+            asking = tasks.start(here.ask(), "ask")
+            number = (await volunteer.offered()).offer
+            await volunteer.send(VolunteerReady(free))
+            await volunteer.send(VolunteerAnswer(number, description(Setup.ACTIVE)))
+            if behind:
+                await volunteer.send(VolunteerReady(free))
+            assert isinstance((await asking).answers[0], Answer)
+        assert (await here.ask()).answers == (Miss.NO_VOLUNTEER,)
+
+
 async def test_a_flood_of_messages_ends_its_volunteer() -> None:
     async with scene() as here:
         volunteer = await here.volunteer()

@@ -113,6 +113,18 @@ export class BrokerConversation {
     this.#send({ type: 'ready', free: this.#told, nat });
   }
 
+  #replyTo({ offer }: BrokerOffer, send: (message: FromVolunteer) => void): OfferReply {
+    return {
+      answer: (description) => {
+        send({ type: 'answer', offer, description });
+        // The broker may have taken a slot off for the answer although the last `ready` left it out.
+        this.#told = this.#events.free();
+        send({ type: 'ready', free: this.#told });
+      },
+      decline: (reason) => send({ type: 'decline', offer, reason }),
+    };
+  }
+
   /** Hold one conversation, with one of the network's brokers. */
   async #visit(): Promise<ConversationEnd> {
     try {
@@ -155,7 +167,7 @@ export class BrokerConversation {
         const message = decode(data);
         if (message.type === 'bye') return leave(message, part, reject);
         if ((message.type === 'welcome') === welcomed) throw new PeerError('malformed', 'order');
-        if (message.type === 'offer') return this.#events.offer(message, replyTo(message, send));
+        if (message.type === 'offer') return this.#events.offer(message, this.#replyTo(message, send));
         if (message.type === 'friend_reply') return this.#events.friend(message);
         welcomed = true;
         clearTimeout(timer);
@@ -192,13 +204,6 @@ function leave(
 ): void {
   if (retry_after_s === null) reject(new Problem(BYES[reason]));
   else part(BYES[reason], retry_after_s);
-}
-
-function replyTo({ offer }: BrokerOffer, send: (message: FromVolunteer) => void): OfferReply {
-  return {
-    answer: (description) => send({ type: 'answer', offer, description }),
-    decline: (reason) => send({ type: 'decline', offer, reason }),
-  };
 }
 
 /** Wait `ms`, or until the machine is online again, or until the signal aborts. */

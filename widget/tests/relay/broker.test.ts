@@ -114,12 +114,13 @@ test('an offer is answered or declined by its number, while the conversation las
   offers[1]?.[1].decline('busy');
   expect(socket.said.slice(1)).toEqual([
     { type: 'answer', offer: 7, description: write(description) },
+    { type: 'ready', free: 5 },
     { type: 'decline', offer: 8, reason: 'busy' },
   ]);
   socket.lose();
   await settle();
   offers[0]?.[1].decline('failed');
-  expect(socket.sent).toHaveLength(3);
+  expect(socket.sent).toHaveLength(4);
 });
 
 test('a lost broker is called again, at random within a growing time', async () => {
