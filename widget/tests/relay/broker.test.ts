@@ -158,6 +158,50 @@ test('a broker that does not welcome in time is left', async () => {
   expect(FakeSocket.made[0]?.closed).toBe(1000);
 });
 
+describe('a broker that asks for a heartbeat', () => {
+  const welcome = { type: 'welcome', version: 1, heartbeat_s: 3 };
+
+  test('is asked whether it is there, and stays as long as anything comes', async () => {
+    const { states } = setUp();
+    const socket = await last();
+    socket.open();
+    socket.tell(welcome);
+    for (let turn = 1; turn <= 5; turn++) {
+      await vi.advanceTimersByTimeAsync(3_000);
+      expect(socket.said.filter((said) => (said as { type: string }).type === 'ping')).toHaveLength(turn);
+      await vi.advanceTimersByTimeAsync(1_900);
+      socket.tell(turn % 2 ? { type: 'pong' } : { ...offer, offer: turn });
+    }
+    expect(states.at(-1)).toEqual(['online', null]);
+    expect(FakeSocket.made).toHaveLength(1);
+  });
+
+  test('and says nothing is left within 5 s and called again at once, then later', async () => {
+    const { states } = setUp();
+    const socket = await last();
+    socket.open();
+    socket.tell(welcome);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(states.at(-1)).toEqual(['connecting', null]);
+    expect(socket.closed).toBe(1000);
+    expect(FakeSocket.made).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(states.at(-1)).toEqual(['retrying', 'broker_unreachable']);
+  });
+});
+
+test('a broker that the policy of the page forbids is not called again', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(0);
+  const { broker, states, ended } = setUp();
+  (await last()).refuse();
+  broker.forbid('b.example');
+  await settle();
+  expect(states.at(-1)?.[0]).toBe('retrying');
+  await vi.advanceTimersByTimeAsync(0);
+  expect(await ended).toBe('policy');
+  expect(FakeSocket.made).toHaveLength(1);
+});
+
 describe('bye', () => {
   test('with a time: back after it', async () => {
     vi.spyOn(Math, 'random').mockReturnValue(0);
