@@ -14,11 +14,14 @@ from passerelle.wire import signalling
 from passerelle.wire.description import Setup
 from passerelle.wire.rendezvous import Answer, Miss
 from passerelle.wire.signalling import (
+    BrokerPong,
+    BrokerWelcome,
     Bye,
     Decline,
     VolunteerAnswer,
     VolunteerDecline,
     VolunteerHello,
+    VolunteerPing,
     VolunteerReady,
 )
 from tests.broker.parties import description, scene
@@ -221,6 +224,22 @@ async def test_a_ready_right_behind_an_answer_counts() -> None:
             assert isinstance((await asking).answers[0], Answer)
 
 
+@pytest.mark.parametrize("behind", [False, True])
+async def test_each_person_takes_one_slot_of_a_switch(behind: bool) -> None:
+    """A switch for two people gets two: it says `ready` with an offer, answers, says `ready`."""
+    async with scene() as here, TaskSet("test") as tasks:
+        volunteer = await here.volunteer(free=2)
+        for free in (1, 0):
+            asking = tasks.start(here.ask(), "ask")
+            number = (await volunteer.offered()).offer
+            await volunteer.send(VolunteerReady(free))
+            await volunteer.send(VolunteerAnswer(number, description(Setup.ACTIVE)))
+            if behind:
+                await volunteer.send(VolunteerReady(free))
+            assert isinstance((await asking).answers[0], Answer)
+        assert (await here.ask()).answers == (Miss.NO_VOLUNTEER,)
+
+
 async def test_a_flood_of_messages_ends_its_volunteer() -> None:
     async with scene() as here:
         volunteer = await here.volunteer()
@@ -265,8 +284,42 @@ async def test_pages_of_any_origin_may_connect_and_others_are_told_how() -> None
             assert response.status == 400
 
 
+async def test_a_heartbeat_is_answered() -> None:
+    async with scene() as here:
+        volunteer = await here.connect()
+        await volunteer.send(VolunteerHello(signalling.VERSION, "test", 1))
+        welcome = await volunteer.receive()
+        assert isinstance(welcome, BrokerWelcome)
+        assert welcome.heartbeat_s == 2.5
+        for _ in range(3):
+            await volunteer.send(VolunteerPing())
+            assert isinstance(await volunteer.receive(), BrokerPong)
+
+
+async def test_many_volunteers_beat_more_slowly() -> None:
+    async with scene(heartbeats_per_s=0.5) as here:
+        for known in range(4):
+            volunteer = await here.connect()
+            await volunteer.send(VolunteerHello(signalling.VERSION, "test", 1))
+            welcome = await volunteer.receive()
+            assert isinstance(welcome, BrokerWelcome)
+            assert welcome.heartbeat_s == max(2.5, 2 * known)
+
+
+async def test_a_volunteer_whose_heartbeat_stops_is_offered_to_nobody() -> None:
+    """A switch of an older page has no heartbeat, and stays."""
+    async with scene(heartbeat_s=1, answer_timeout_s=600) as here, TaskSet("test") as tasks:
+        old, new = await here.volunteer(), await here.volunteer()
+        await new.send(VolunteerPing())
+        assert isinstance(await new.receive(), BrokerPong)
+        assert (await new.dismissed())[0] is None
+        asking = tasks.start(here.ask(), "ask")
+        await old.answer()
+        assert isinstance((await asking).answers[0], Answer)
+
+
 async def test_a_volunteer_that_answers_no_ping_vanishes() -> None:
-    async with scene(heartbeat_s=0.05) as here, asyncio.timeout(5):
+    async with scene(websocket_ping_s=0.05) as here, asyncio.timeout(5):
         url = here.url + "/v1/volunteer"
         async with here.http.ws_connect(url, autoping=False) as socket:
             await socket.send_str(HELLO)

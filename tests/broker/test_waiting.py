@@ -8,7 +8,7 @@ from passerelle.io.tasks import TaskSet
 from tests.broker.parties import config
 
 CLIENT = ClientProfile()
-PICK = Pick(b"volunteer", 1.0, CLIENT, newly_disclosed=False)
+PICK = Pick(b"volunteer", 1.0, CLIENT, newly_disclosed=False, declared=0)
 
 
 def queue_of(picks: list[Pick], put_back: Callable[[Pick], None]) -> WaitingQueue:

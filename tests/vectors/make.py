@@ -488,6 +488,13 @@ def make_signalling() -> list[Json]:
         {"type": "welcome", "caution": 1},
         {"type": "welcome", "caution": "true"},
         {"type": "welcome", "caution": None},
+        {"type": "welcome", "version": 1, "heartbeat_s": 2.5},
+        {"type": "welcome", "heartbeat_s": None},
+        {"type": "welcome", "heartbeat_s": 0},
+        {"type": "welcome", "heartbeat_s": "3"},
+        {"type": "pong"},
+        {"type": "pong", "extra": 1},
+        {"type": "ping"},
         offer,
         {**offer, "offer": 0},
         {**offer, "offer": 2**31 - 1},
@@ -564,6 +571,7 @@ def _decoded(text: str) -> Json:
 def make_volunteer() -> list[str]:
     """Give what a volunteer says of itself, as Python writes it."""
     messages: list[signalling.FromVolunteer] = [signalling.VolunteerReady(3)]
+    messages.append(signalling.VolunteerPing())
     for nat in signalling.NatClass:
         messages.append(signalling.VolunteerHello(1, "x/1", 5, nat))
         messages.append(signalling.VolunteerReady(0, nat))

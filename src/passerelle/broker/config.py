@@ -53,9 +53,14 @@ class BrokerConfig:
     """A rendezvous request must have arrived whole within this time."""
     hello_timeout_s: float = 10.0
     """A volunteer's first message must have come within this time."""
-    heartbeat_s: float = 45.0
+    websocket_ping_s: float = 45.0
     """Interval of WebSocket pings. It is below the minute after which many proxies end a silent
     connection. A ping unanswered for half of it ends the connection."""
+    heartbeat_s: float = 2.5
+    """A volunteer asks this often whether the broker is there, since a page notices by nothing else
+    that its packets are dropped, that its own address changed, or that the broker hangs."""
+    heartbeats_per_s: float = 1000.0
+    """Volunteers are asked for a `ping` less often once they would send more than this in all."""
     grace_s: float = 2.0
     """Longest time spent on parting from volunteers."""
     link_ticket_s: int = 60

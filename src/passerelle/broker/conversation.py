@@ -17,8 +17,17 @@ from passerelle.core.release import is_older
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import signalling
 from passerelle.wire.description import Description
-from passerelle.wire.signalling import BrokerBye, FromBroker, FromVolunteer, VolunteerHello
+from passerelle.wire.signalling import (
+    BrokerBye,
+    FromBroker,
+    FromVolunteer,
+    VolunteerHello,
+    VolunteerPing,
+)
 from passerelle.wire.websocket import CLOSE_CODE_BASE
+
+_MISSED_BEATS = 4
+"""After the time of so many heartbeats without a message, a volunteer counts as gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +41,17 @@ class _OpenOffer:
 class Conversation:
     """The broker's end of one volunteer's WebSocket. It knows of no other volunteer."""
 
-    __slots__ = ("_config", "_messages", "_next_offer", "_offers", "_socket", "address", "handle")
+    __slots__ = (
+        "_beats",
+        "_config",
+        "_messages",
+        "_next_offer",
+        "_offers",
+        "_socket",
+        "address",
+        "handle",
+        "heartbeat_s",
+    )
 
     def __init__(
         self,
@@ -47,6 +66,10 @@ class Conversation:
         """The name that other parts of the broker, and clients, have for this volunteer."""
         self.address = address
         """Where the WebSocket comes from, None if that is not known. Never logged."""
+        self.heartbeat_s: float | None = None
+        """How often the volunteer was asked to send a `ping`, None for never."""
+        self._beats = False
+        """Whether it has sent one. The switches of older pages never do."""
         self._config = config
         self._socket = socket
         self._messages = Bucket(limits.SIGNAL_MESSAGES_PER_S, limits.SIGNAL_BURST, now)
@@ -76,13 +99,21 @@ class Conversation:
         return message
 
     async def receive(self) -> FromVolunteer | None:
-        """Return the next message, None when the volunteer has gone.
+        """Return the next message, None when the volunteer has gone or its heartbeat has stopped.
 
         Raises PeerError for a message that cannot be parsed and for one more than it may send.
         """
-        message = await self._next()
+        silence_s = None
+        if self._beats and self.heartbeat_s is not None:
+            silence_s = _MISSED_BEATS * self.heartbeat_s
+        try:
+            async with asyncio.timeout(silence_s):
+                message = await self._next()
+        except TimeoutError:
+            return None
         if message is not None and not self._messages.take(_now()):
             raise PeerError(LinkCode.LIMIT, "too many messages from a volunteer")
+        self._beats = self._beats or isinstance(message, VolunteerPing)
         return message
 
     async def _next(self) -> FromVolunteer | None:

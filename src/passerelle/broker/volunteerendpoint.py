@@ -20,6 +20,7 @@ from passerelle.errors import LinkCode, PeerError
 from passerelle.wire.description import Description, Setup
 from passerelle.wire.signalling import (
     BrokerBye,
+    BrokerPong,
     BrokerWelcome,
     Bye,
     FromVolunteer,
@@ -27,9 +28,11 @@ from passerelle.wire.signalling import (
     VolunteerDecline,
     VolunteerFriend,
     VolunteerHello,
+    VolunteerPing,
     VolunteerReady,
 )
 
+_PONG = BrokerPong()
 _MALFORMED = BrokerBye(Bye.MALFORMED)
 _BYES = {
     LinkCode.VERSION: BrokerBye(Bye.VERSION),
@@ -62,7 +65,7 @@ class VolunteerEndpoint:
         """Serve one volunteer until it leaves or is sent away."""
         socket = web.WebSocketResponse(
             timeout=self._config.grace_s,
-            heartbeat=self._config.heartbeat_s,
+            heartbeat=self._config.websocket_ping_s,
             max_msg_size=limits.SIGNAL_MESSAGE_BYTES,
             # Messages are few and small; a compressor would cost memory for every idle volunteer.
             compress=False,
@@ -125,16 +128,26 @@ class VolunteerEndpoint:
         hello = await conversation.hello()
         location = self._locator.locate(conversation.address)
         caution = location.country in self._config.cautious
-        await conversation.send(BrokerWelcome(country=location.country, caution=caution))
+        conversation.heartbeat_s = self._heartbeat_s()
+        await conversation.send(
+            BrokerWelcome(
+                country=location.country, caution=caution, heartbeat_s=conversation.heartbeat_s
+            )
+        )
         self._volunteers.join(conversation, hello, location)
         try:
             while (message := await conversation.receive()) is not None:
-                self._handle_message(conversation, message)
+                await self._handle_message(conversation, message)
         finally:
             self._volunteers.leave(conversation)
 
-    def _handle_message(self, conversation: Conversation, message: FromVolunteer) -> None:
+    def _heartbeat_s(self) -> float:
+        return max(self._config.heartbeat_s, len(self._volunteers) / self._config.heartbeats_per_s)
+
+    async def _handle_message(self, conversation: Conversation, message: FromVolunteer) -> None:
         match message:
+            case VolunteerPing():
+                await conversation.send(_PONG)
             case VolunteerHello():
                 raise PeerError(LinkCode.UNEXPECTED, "a second hello")
             case VolunteerReady(free=free, nat=nat):

@@ -2,8 +2,8 @@
 
 Every message is one JSON object with a `type`. Byte strings are standard base64.
 
-volunteer → broker: `hello`, `ready`, `answer`, `decline`, `friend`
-broker → volunteer: `welcome`, `offer`, `friend_reply`, `bye`
+volunteer → broker: `hello`, `ready`, `answer`, `decline`, `friend`, `ping`
+broker → volunteer: `welcome`, `offer`, `friend_reply`, `pong`, `bye`
 """
 
 from __future__ import annotations
@@ -111,6 +111,10 @@ class VolunteerFriend(_Message, frozen=True, tag="friend"):
     request: Sealed
 
 
+class VolunteerPing(_Message, frozen=True, tag="ping"):
+    """The volunteer asks whether the broker is still there."""
+
+
 class BrokerWelcome(_FromBroker, frozen=True, tag="welcome"):
     """The broker accepts the hello; offers may come."""
 
@@ -120,6 +124,8 @@ class BrokerWelcome(_FromBroker, frozen=True, tag="welcome"):
     caution: bool = False
     """Whether helping may be dangerous there: the volunteer then takes no offer until the person
     has said yes once more."""
+    heartbeat_s: Annotated[float, Meta(ge=1, le=3600)] | None = None
+    """Seconds between two `ping` messages of the volunteer; None if the broker answers none."""
 
 
 class BrokerOffer(_FromBroker, frozen=True, omit_defaults=True, tag="offer"):
@@ -146,6 +152,10 @@ class BrokerFriendReply(_FromBroker, frozen=True, tag="friend_reply"):
     reply: Sealed | None
 
 
+class BrokerPong(_FromBroker, frozen=True, tag="pong"):
+    """The answer to a `ping`."""
+
+
 class BrokerBye(_FromBroker, frozen=True, tag="bye"):
     """The broker closes the WebSocket. The volunteer comes back after `retry_after_s`; if that is
     None, never.
@@ -156,9 +166,14 @@ class BrokerBye(_FromBroker, frozen=True, tag="bye"):
 
 
 FromVolunteer = (
-    VolunteerHello | VolunteerReady | VolunteerAnswer | VolunteerDecline | VolunteerFriend
+    VolunteerHello
+    | VolunteerReady
+    | VolunteerAnswer
+    | VolunteerDecline
+    | VolunteerFriend
+    | VolunteerPing
 )
-FromBroker = BrokerWelcome | BrokerOffer | BrokerFriendReply | BrokerBye
+FromBroker = BrokerWelcome | BrokerOffer | BrokerFriendReply | BrokerPong | BrokerBye
 
 _encoder = msgspec.json.Encoder()
 _from_volunteer: msgspec.json.Decoder[FromVolunteer] = msgspec.json.Decoder(FromVolunteer)

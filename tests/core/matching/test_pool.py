@@ -104,6 +104,20 @@ def test_what_becomes_of_the_slot_depends_on_the_outcome(outcome: Outcome, again
     assert name(pick(pool, 5)) == A, "a word from the volunteer counts in any case"
 
 
+def test_an_answer_takes_one_slot_whenever_the_volunteer_speaks_of_its_slots() -> None:
+    """A switch says how many slots are left when it gets an offer, and only then answers."""
+    pool = pool_of(A, free=2)
+    asked = pick(pool)
+    assert asked is not None
+    pool.set_free(A, 1, 1)
+    pool.settle(asked, Outcome.ANSWERED, 1)
+    again = pick(pool)
+    assert name(again) == A, "one of its two slots is free"
+    assert again is not None
+    pool.settle(again, Outcome.ANSWERED, 2)
+    assert pick(pool) is None
+
+
 def test_a_silent_volunteer_rests_behind_the_others_for_a_while() -> None:
     pool = pool_of(A, B, free=2)
     silent = pick(pool, avoid={B})
@@ -477,7 +491,10 @@ class PoolModel(RuleBasedStateMachine):
         self.pool = VolunteerPool()
         self.now = 0.0
         self.free: dict[bytes, int] = {}
-        self.out: dict[bytes, list[Pick]] = {}
+        self.said: dict[bytes, int] = {}
+        """How many times each volunteer said how many slots it has."""
+        self.out: dict[bytes, list[tuple[Pick, int]]] = {}
+        """The open picks of each volunteer, each with `said` when it was made."""
 
     names = st.sampled_from((A, B, C, D))
     nats = st.sampled_from([nat for nat in NatClass if nat is not NatClass.BLOCKED])
@@ -490,17 +507,19 @@ class PoolModel(RuleBasedStateMachine):
     def add_or_ready(self, volunteer: bytes, free: int, nat: NatClass) -> None:
         if volunteer in self.free:
             self.pool.set_free(volunteer, free, self.now, nat=nat)
+            self.said[volunteer] += 1
         else:
             location = PeerLocation(site=volunteer[:1], country="FR")
             self.pool.add(volunteer, free, self.now, nat=nat, location=location)
             self.out[volunteer] = []
+            self.said[volunteer] = 0
         self.free[volunteer] = free
 
     @rule(volunteer=names)
     def remove(self, volunteer: bytes) -> None:
         self.pool.remove(volunteer, self.now)
         self.free.pop(volunteer, None)
-        for lost in self.out.pop(volunteer, []):
+        for lost, _ in self.out.pop(volunteer, []):
             self.pool.settle(lost, Outcome.WITHDRAWN, self.now)
 
     @rule(avoid=st.sets(names), seed=st.integers(0, 2**64 - 1), nat=nats)
@@ -510,14 +529,15 @@ class PoolModel(RuleBasedStateMachine):
         assert (picked is None) == (not could)
         if picked is not None:
             assert picked.volunteer in could
-            self.out[picked.volunteer].append(picked)
+            self.out[picked.volunteer].append((picked, self.said[picked.volunteer]))
 
     @rule(volunteer=names, outcome=st.sampled_from(Outcome))
     def settle(self, volunteer: bytes, outcome: Outcome) -> None:
         if not self.out.get(volunteer):
             return
-        self.pool.settle(self.out[volunteer].pop(), outcome, self.now)
-        if outcome is Outcome.ANSWERED:
+        picked, said = self.out[volunteer].pop()
+        self.pool.settle(picked, outcome, self.now)
+        if outcome is Outcome.ANSWERED and said == self.said[volunteer]:
             self.free[volunteer] = max(0, self.free[volunteer] - 1)
         elif outcome is Outcome.BUSY:
             self.free[volunteer] = 0

@@ -36,11 +36,12 @@ export const REASONS = [
   'no_webrtc',
   'old_browser',
   'script',
-  'worker',
+  'policy',
   'network_unreachable',
   'network_signature',
   'network_format',
   'network_expired',
+  'exit_unreachable',
   'broker_unreachable',
   'broker_garbled',
   'broker_version',
@@ -62,6 +63,9 @@ export class Problem extends Error {
     super(reason);
   }
 }
+
+/** Return the reason of what was thrown, which may come from another file's copy of `Problem`. */
+export const reasonOf = (error: unknown): Reason => (error as Partial<Problem> | undefined)?.reason ?? 'internal';
 
 /** Why `helpFriend` found no answer to a text. */
 export type FriendFailure =

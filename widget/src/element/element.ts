@@ -4,9 +4,9 @@
 import { readSettings, SETTINGS, type SwitchSettings } from '../core/switch/settings';
 import { INITIAL, type Snapshot } from '../core/switch/store';
 import { NetworkSwitch, type SwitchElement } from './networkswitch';
+import { importFile } from './files/files';
 import type { PasserelleSwitchElement } from './public';
 import { readChoices, setChoice } from './site/choices';
-import { importFile } from './site/files';
 import * as storage from './site/storage';
 import { addEnglish, chooseLanguage, ENGLISH, loadLanguage, type Language } from './view/language';
 import { switchStyle } from './view/stylesheet';
@@ -169,10 +169,7 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
   #again(): void {
     const { snapshot } = this;
     const { LiveView } = this.#more ?? {};
-    if (LiveView) {
-      const map = () => importFile<typeof import('../map/globe')>('map');
-      this.#view?.liven((nodes) => new LiveView(nodes, this.#language ?? ENGLISH, () => this.#hasRoom, map));
-    }
+    if (LiveView) this.#view?.liven((nodes) => new LiveView(nodes, this.#language ?? ENGLISH, () => this.#hasRoom));
     this.#view?.show(snapshot, !!this.#example || !!this.#switch?.asks(this.#self));
   }
 

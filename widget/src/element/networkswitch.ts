@@ -3,6 +3,7 @@
  * It carries out what the store decides, with the site's other tabs and with the engine.
  */
 
+import { reasonOf } from '../core/errors';
 import { NOTHING, read as readFigures, type Figures } from '../core/switch/figures';
 import type { SwitchSettings } from '../core/switch/settings';
 import {
@@ -14,7 +15,7 @@ import {
   type SwitchEvent,
   type SwitchState,
 } from '../core/switch/store';
-import { fetchFile, importFile } from './site/files';
+import { importFile } from './files/files';
 import * as storage from './site/storage';
 import { Tabs } from './site/tabs';
 import type { Engine } from './work/engine';
@@ -32,6 +33,10 @@ const LIKE_INVITE = /^\s*https?:\/\/[^#]+#[\w-]{43}\s*$/i;
 /** The time in which other tabs say that they are visible. */
 const ROLL_MS = 500;
 
+/** The time in which an element that was taken out of the page may come back. Frameworks that keep an element
+ * from one page to the next, or move it, may leave it outside for a few turns of the event loop. */
+const MOVE_MS = 100;
+
 /** The switches of this page, by their networks. */
 const switches = new Map<string, NetworkSwitch>();
 
@@ -44,6 +49,7 @@ export class NetworkSwitch {
   #state: SwitchState = INITIAL;
   #shown: Snapshot = INITIAL.snapshot;
   #engine: Engine | null = null;
+  #leaving: ReturnType<typeof setTimeout> | undefined;
   /** The element that was pressed last. */
   #asker: SwitchElement | null = null;
   /** Whether another tab said that it is visible, after this one was hidden. */
@@ -53,8 +59,9 @@ export class NetworkSwitch {
   /** Whether the visitor confirmed on this page that they help although it may be dangerous. */
   #confirmed = false;
 
-  /** Return this page's switch for `network`, which may be any text. */
-  static of(network: string): NetworkSwitch {
+  /** Return this page's switch for `given`, which may be any text. */
+  static of(given: string): NetworkSwitch {
+    const network = given.trim();
     let known = switches.get(network);
     if (!known) switches.set(network, (known = new NetworkSwitch(network)));
     return known;
@@ -91,22 +98,30 @@ export class NetworkSwitch {
     document.addEventListener('resume', () => this.#tabs.open(), { signal });
     document.addEventListener('visibilitychange', () => this.#visibilityChanged(), { signal });
     // Another tab stored choices of the visitor.
-    globalThis.addEventListener('storage', () => this.adjust(), { signal });
+    globalThis.addEventListener(
+      'storage',
+      (event) => {
+        storage.heard(event);
+        this.adjust();
+      },
+      { signal },
+    );
     this.#tabs.open();
   }
 
-  /** `element` shows this switch no more. Without elements the switch turns itself off. An element that only
-   * moves within the page comes back before that. */
+  /** `element` shows this switch no more. Without elements the switch turns itself off, unless one comes back
+   * soon. */
   leave(element: SwitchElement): void {
     this.#elements.delete(element);
-    queueMicrotask(() => {
+    clearTimeout(this.#leaving);
+    this.#leaving = setTimeout(() => {
       if (this.#elements.size > 0 || !this.#page) return;
       this.#page.abort();
       this.#page = null;
       // `stop` would stop the other tabs too.
       this.#dispatch({ type: 'halted' });
       this.#clear();
-    });
+    }, MOVE_MS);
   }
 
   /** Return whether `element` asks the visitor a question now. Only one element asks: the one that was
@@ -120,7 +135,7 @@ export class NetworkSwitch {
   /** The visitor pressed the switch in `element`. */
   press(element: SwitchElement): void {
     this.#asker = element;
-    const remembered = storage.get('consent') === this.network;
+    const remembered = storage.holds('consent', this.network);
     this.#remembers ||= remembered;
     this.#dispatch({ type: 'press', remembered, problem: LIKE_INVITE.test(this.network) ? null : 'invite' });
   }
@@ -157,14 +172,16 @@ export class NetworkSwitch {
     if (this.#state.role === 'leader') this.#engine?.adjust();
   }
 
-  /** Turn off, and delete everything that is stored on this site. */
+  /** Turn every switch of this page off, and delete everything that is stored on this site. */
   forget(): void {
-    this.stop();
-    storage.removeAll();
-    this.#remembers = this.#confirmed = false;
-    this.#engine?.forget();
-    this.#dispatch({ type: 'forget' });
-    this.#dispatch({ type: 'figures', figures: storedFigures() });
+    for (const one of switches.values()) {
+      one.stop();
+      storage.removeAll();
+      one.#remembers = one.#confirmed = false;
+      one.#engine?.forget();
+      one.#dispatch({ type: 'forget' });
+      one.#dispatch({ type: 'figures', figures: storedFigures() });
+    }
   }
 
   /** The page is being left, for good or into the back-forward cache, so there is no time for people to move. */
@@ -197,8 +214,8 @@ export class NetworkSwitch {
       await this.#engine.watch();
       if (this.#state.role === 'none') this.#engine.rest();
       this.#dispatch({ type: 'lead' });
-    } catch {
-      this.#dispatch({ type: 'failed', reason: 'script' });
+    } catch (error) {
+      this.#dispatch({ type: 'failed', reason: reasonOf(error) });
     }
   }
 
@@ -214,8 +231,8 @@ export class NetworkSwitch {
       get isHidden() {
         return document.hidden && !own.#isSeen;
       },
-      relay: (signal) => fetchFile('relay', signal),
-      figures: (figures) => this.#dispatch({ type: 'figures', figures }),
+      // Figures are the site's, so every switch of the page shows the same.
+      figures: (figures) => switches.forEach((one) => one.#dispatch({ type: 'figures', figures })),
       pause: (pause) => this.#dispatch({ type: 'pause', pause }),
       report: (report) => this.#dispatch({ type: 'report', report }),
       ended: (reason) => {
@@ -255,15 +272,15 @@ export class NetworkSwitch {
       case 'halt':
         return this.#tabs.halt();
       case 'begin':
-        return this.#engine?.begin(this.#confirmed || storage.get('caution') === this.network);
+        return this.#engine?.begin(this.#confirmed || storage.holds('caution', this.network));
       case 'end':
         return this.#engine?.end();
       case 'confirm':
         this.#confirmed = true;
-        if (this.#remembers) storage.set('caution', this.network);
+        if (this.#remembers) storage.add('caution', this.network);
         return this.#engine?.confirm();
       case 'remember':
-        return storage.set('consent', this.network);
+        return storage.add('consent', this.network);
     }
   }
 }

@@ -1,22 +1,21 @@
 /** Fetches the globe when it is first shown, and lets it draw only while it is shown. */
 
 import type { Snapshot } from '../core/switch/store';
+import { importFile } from '../element/files/files';
 
 type GlobeFile = typeof import('../map/globe');
 
 export class LazyGlobe {
   readonly #container: HTMLElement;
   readonly #label: string;
-  readonly #fetch: () => Promise<GlobeFile>;
   #drawing: InstanceType<GlobeFile['GlobeDrawing']> | null = null;
   /** What the globe should show; null while it is hidden. */
   #snapshot: Snapshot | null = null;
   #isLoading = false;
 
-  constructor(container: HTMLElement, label: string, fetch: () => Promise<GlobeFile>) {
+  constructor(container: HTMLElement, label: string) {
     this.#container = container;
     this.#label = label;
-    this.#fetch = fetch;
   }
 
   show(snapshot: Snapshot): void {
@@ -35,7 +34,7 @@ export class LazyGlobe {
   async #load(): Promise<void> {
     this.#isLoading = true;
     try {
-      const { GlobeDrawing } = await this.#fetch();
+      const { GlobeDrawing } = await importFile<GlobeFile>('map');
       if (!this.#snapshot) return;
       this.#container.hidden = false;
       this.#drawing = new GlobeDrawing(this.#container, this.#label);

@@ -21,18 +21,13 @@ export class LiveView implements LiveContent {
   #countdown: ReturnType<typeof setInterval> | undefined;
   #noticing: ReturnType<typeof setTimeout> | undefined;
 
-  /** `hasRoom` returns whether there is room for a globe. `map` fetches the globe. */
-  constructor(
-    nodes: LiveNodes,
-    language: Language,
-    hasRoom: () => boolean,
-    map: () => Promise<typeof import('../map/globe')>,
-  ) {
+  /** `hasRoom` returns whether there is room for a globe. */
+  constructor(nodes: LiveNodes, language: Language, hasRoom: () => boolean) {
     this.#nodes = nodes;
     this.#language = language;
     this.#hasRoom = hasRoom;
     this.#walkers = new Walkers(nodes.bridge);
-    this.#globe = new LazyGlobe(nodes.globe, language.words.globe, map);
+    this.#globe = new LazyGlobe(nodes.globe, language.words.globe);
   }
 
   show(snapshot: Snapshot): void {

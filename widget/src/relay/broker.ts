@@ -18,9 +18,13 @@ import {
   type BrokerOffer,
 } from '../core/wire/signalling';
 import type { DescriptorSource } from './descriptor';
+import { hostOf } from './exits';
 
 /** The time from opening the socket to the broker's welcome. */
 const WELCOME_MS = 10_000;
+
+/** The time in which a broker shows that it is there. */
+const PONG_MS = 2_000;
 
 /** Sends the reply to one offer. It sends nothing once the conversation that brought the offer is over. */
 export interface OfferReply {
@@ -61,6 +65,8 @@ export class BrokerConversation {
   /** Ends the current conversation so that the next one begins at once. */
   #renew: (() => void) | null = null;
   #nat: NatClass = 'unknown';
+  /** Hosts that the page's policy forbids. */
+  readonly #forbidden = new Set<string>();
 
   constructor(network: DescriptorSource, events: BrokerEvents, signal: AbortSignal) {
     this.#network = network;
@@ -103,6 +109,11 @@ export class BrokerConversation {
     return this.#send !== null;
   }
 
+  /** The page's policy forbids `host`, so no broker there is called again. */
+  forbid(host: string): void {
+    this.#forbidden.add(host);
+  }
+
   /** Tell the broker the class of this browser's NAT, if it changed. */
   tell(nat: NatClass): void {
     if (nat === this.#nat) return;
@@ -113,12 +124,26 @@ export class BrokerConversation {
     this.#send({ type: 'ready', free: this.#told, nat });
   }
 
+  #replyTo({ offer }: BrokerOffer, send: (message: FromVolunteer) => void): OfferReply {
+    return {
+      answer: (description) => {
+        send({ type: 'answer', offer, description });
+        // The broker may have taken a slot off for the answer although the last `ready` left it out.
+        this.#told = this.#events.free();
+        send({ type: 'ready', free: this.#told });
+      },
+      decline: (reason) => send({ type: 'decline', offer, reason }),
+    };
+  }
+
   /** Hold one conversation, with one of the network's brokers. */
   async #visit(): Promise<ConversationEnd> {
     try {
       const { brokers } = await this.#network.describe();
+      const allowed = brokers.filter((url) => !this.#forbidden.has(hostOf(url)));
+      if (allowed.length === 0) throw new Problem('policy');
       // A random broker each time spreads the volunteers, and soon leaves a broker that is down.
-      return await this.#converse(brokers[Math.floor(Math.random() * brokers.length)] ?? '');
+      return await this.#converse(allowed[Math.floor(Math.random() * allowed.length)] ?? '');
     } catch (error) {
       if (error instanceof Problem && error.transient) {
         return { reason: error.reason, welcomed: false, retry_s: 0 };
@@ -138,10 +163,22 @@ export class BrokerConversation {
     }
     let welcomed = false;
     const part = (reason: Reason, retry_s = 0) => resolve({ reason, welcomed, retry_s });
-    const timer = setTimeout(() => part('broker_unreachable'), WELCOME_MS);
+    let timer = setTimeout(() => part('broker_unreachable'), WELCOME_MS);
     const stop = () => part('broker_unreachable');
     this.#renew = () => resolve({ reason: 'broker_unreachable', welcomed, retry_s: 0, again: true });
     this.#signal.addEventListener('abort', stop);
+    /** Show whether the broker is still there: ask it every `beat_ms`, and leave it if nothing comes back. */
+    const beat = (beat_ms: number) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        send({ type: 'ping' });
+        timer = setTimeout(() => {
+          this.#events.changed('connecting', null, null);
+          this.#renew?.();
+        }, PONG_MS);
+      }, beat_ms);
+    };
+    let beat_ms: number | null = null;
     const send = (message: FromVolunteer) => {
       if (socket.readyState === socket.OPEN) socket.send(encode(message));
     };
@@ -149,16 +186,20 @@ export class BrokerConversation {
       this.#told = this.#events.free();
       send({ type: 'hello', version: VERSION, software: SOFTWARE, free: this.#told, nat: this.#nat });
     };
-    socket.onclose = () => part('broker_unreachable');
+    // Chromium says of a socket that the page's policy forbids that it failed, and not that it closed.
+    socket.onerror = socket.onclose = () => part('broker_unreachable');
     socket.onmessage = ({ data }: MessageEvent<unknown>) => {
       try {
         const message = decode(data);
+        if (beat_ms !== null) beat(beat_ms);
+        if (message.type === 'pong') return;
         if (message.type === 'bye') return leave(message, part, reject);
         if ((message.type === 'welcome') === welcomed) throw new PeerError('malformed', 'order');
-        if (message.type === 'offer') return this.#events.offer(message, replyTo(message, send));
+        if (message.type === 'offer') return this.#events.offer(message, this.#replyTo(message, send));
         if (message.type === 'friend_reply') return this.#events.friend(message);
         welcomed = true;
         clearTimeout(timer);
+        if (message.heartbeat_s !== null) beat((beat_ms = message.heartbeat_s * 1000));
         this.#send = send;
         this.#events.placed(message.country, message.caution);
         this.#events.changed('online', null, null);
@@ -172,7 +213,7 @@ export class BrokerConversation {
       clearTimeout(timer);
       this.#signal.removeEventListener('abort', stop);
       this.#send = this.#renew = null;
-      socket.onmessage = socket.onclose = null;
+      socket.onmessage = socket.onclose = socket.onerror = null;
       socket.close(1000);
     });
   }
@@ -192,13 +233,6 @@ function leave(
 ): void {
   if (retry_after_s === null) reject(new Problem(BYES[reason]));
   else part(BYES[reason], retry_after_s);
-}
-
-function replyTo({ offer }: BrokerOffer, send: (message: FromVolunteer) => void): OfferReply {
-  return {
-    answer: (description) => send({ type: 'answer', offer, description }),
-    decline: (reason) => send({ type: 'decline', offer, reason }),
-  };
 }
 
 /** Wait `ms`, or until the machine is online again, or until the signal aborts. */

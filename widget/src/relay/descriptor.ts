@@ -14,10 +14,13 @@ export class DescriptorSource {
   readonly #signal: AbortSignal;
   #descriptor: Descriptor | null = null;
   #fetched_s = 0;
+  readonly #found: (descriptor: Descriptor) => void;
 
-  constructor(invite: Invite, signal: AbortSignal) {
+  /** `found` takes each new descriptor. */
+  constructor(invite: Invite, signal: AbortSignal, found: (descriptor: Descriptor) => void = () => {}) {
     this.#invite = invite;
     this.#signal = signal;
+    this.#found = found;
   }
 
   /** The last verified descriptor; null before the first. */
@@ -36,7 +39,7 @@ export class DescriptorSource {
     try {
       const found = await verify(await this.#fetch(), this.#invite.operator_key, now_s);
       this.#fetched_s = now_s;
-      if (!known || found.issued_s >= known.issued_s) this.#descriptor = found;
+      if (!known || found.issued_s >= known.issued_s) this.#found((this.#descriptor = found));
     } catch (error) {
       // The last descriptor was verified too, so one bad answer does not take it away.
       if (!known || now_s > known.expires_s) throw error;

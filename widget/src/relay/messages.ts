@@ -61,6 +61,8 @@ export type RelayToPage =
   /** The text that goes back to the reader. */
   | { readonly type: 'friend_answer'; readonly id: number; readonly text: string }
   | { readonly type: 'friend_failed'; readonly id: number; readonly reason: FriendFailure }
+  /** The page's policy forbids `url`, which the publisher should be told. */
+  | { readonly type: 'forbidden'; readonly url: string }
   /** The page should find the class of this browser's NAT, with these STUN servers. */
   | { readonly type: 'find_nat'; readonly stun: readonly string[] }
   /** Everything is closed. `reason` is set when the relay gave up by itself. */

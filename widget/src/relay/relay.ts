@@ -1,7 +1,7 @@
 /** The relay: takes offers from the broker, makes and holds the links, and reports to the page. */
 
 import { vet } from '../core/addresses/candidates';
-import { Problem, type Reason } from '../core/errors';
+import { Problem, reasonOf, type Reason } from '../core/errors';
 import { LANES, SLOTS } from '../core/limits';
 import type { RelayReport, VolunteerLimits } from '../core/switch/report';
 import * as control from '../core/wire/control';
@@ -11,6 +11,7 @@ import { fromOwnSdp, toSdp } from '../core/wire/sdp';
 import type { BrokerOffer } from '../core/wire/signalling';
 import { BrokerConversation, type OfferReply } from './broker';
 import { DescriptorSource } from './descriptor';
+import { Exits, hostOf } from './exits';
 import { FriendRequests } from './friends';
 import { Link } from './link/link';
 import { frameSource } from './link/pictures';
@@ -42,6 +43,8 @@ interface RelayedLink {
   video: VideoSender | null;
   /** Opens the exit's side once the client's side is open; null when it was opened at once. */
   readonly connect: (() => void) | null;
+  /** Whether the client asked for it over another link. */
+  readonly isLane: boolean;
   /** Whether the answer was sent to the client. */
   isAnswered: boolean;
   /** Whether the link was counted as open. */
@@ -61,6 +64,7 @@ export class Relay {
   readonly #people = new Set<Person>();
   readonly #limiter = new RateLimiter();
   readonly #friends: FriendRequests;
+  readonly #exits: Exits;
   /** Aborts when the relay begins to end. */
   readonly #stopping = new AbortController();
   /** Whether this browser can make media links. */
@@ -72,10 +76,14 @@ export class Relay {
   #confirmed = false;
   /** The number of the next link. */
   #next = 1;
-  #report: RelayReport = {
+  /** Whether a broker is connected. */
+  #conversation: Pick<RelayReport, 'broker' | 'reason' | 'retry_s'> = {
     broker: 'connecting',
     reason: null,
     retry_s: null,
+  };
+  #report: RelayReport = {
+    ...this.#conversation,
     people: 0,
     helped: 0,
     bytes: 0,
@@ -94,6 +102,7 @@ export class Relay {
   /** `post` sends a message to the page. */
   constructor(post: (message: RelayToPage) => void) {
     this.#post = post;
+    this.#exits = new Exits(() => this.#exitsChanged());
     this.#friends = new FriendRequests({
       post,
       ask: (id, request) => this.#broker?.ask(id, request) ?? false,
@@ -136,6 +145,16 @@ export class Relay {
     }
   }
 
+  /** The page's policy forbids a connection to `url`. */
+  forbid(url: string): void {
+    this.#post({ type: 'forbidden', url });
+    const host = hostOf(url);
+    this.#exits.forbid(host);
+    this.#broker?.forbid(host);
+    // Without a descriptor nothing but the invite's server was asked.
+    if (!this.#descriptors?.descriptor || this.#exits.areForbidden) this.#stop('policy', DRAIN_MS);
+  }
+
   #setLimits({ people, lanes, mbit, bytes }: VolunteerLimits): void {
     this.#limits = { people: Math.min(people, SLOTS), lanes: Math.min(lanes, LANES), mbit, bytes };
     this.#limiter.setRate(mbit);
@@ -143,7 +162,9 @@ export class Relay {
 
   async #start(invite: string): Promise<void> {
     try {
-      this.#descriptors = new DescriptorSource(parse(invite), this.#stopping.signal);
+      this.#descriptors = new DescriptorSource(parse(invite), this.#stopping.signal, ({ exits }) =>
+        this.#exits.know(exits),
+      );
       this.#broker = new BrokerConversation(
         this.#descriptors,
         {
@@ -153,7 +174,8 @@ export class Relay {
           offer: (offer, reply) => this.#offered(offer, reply),
           friend: (reply) => void this.#friends.replied(reply),
           changed: (broker, reason, retry_s) => {
-            this.#change({ broker, reason, retry_s });
+            this.#conversation = { broker, reason, retry_s };
+            this.#change({});
             // A volunteer that comes back may do so from another network, behind another NAT.
             if (broker === 'online') this.#findNat();
           },
@@ -162,13 +184,19 @@ export class Relay {
       );
       await this.#broker.run();
     } catch (error) {
-      this.#stop(error instanceof Problem ? error.reason : 'internal', DRAIN_MS);
+      this.#stop(reasonOf(error), DRAIN_MS);
     }
   }
 
   /** How many more people can be helped right now. */
   get #free(): number {
-    return this.#report.caution ? 0 : Math.max(0, this.#limits.people - this.#people.size);
+    if (this.#report.caution || this.#exits.rest_ms !== null) return 0;
+    return Math.max(0, this.#limits.people - this.#people.size);
+  }
+
+  #exitsChanged(): void {
+    this.#change({});
+    this.#broker?.ready();
   }
 
   /** Ask the page for the class of this browser's NAT, which takes two STUN servers. */
@@ -193,14 +221,20 @@ export class Relay {
     if (this.#stopping.signal.aborted || person.links >= this.#limits.lanes || !person.mayAskForLane()) {
       return reply.decline('busy');
     }
-    this.#open(lane, person, reply);
+    this.#open(lane, person, reply, true);
   }
 
   /** Make a link for `person`. */
-  #open({ ticket, description, patient = false }: LinkRequest, person: Person, reply: OfferReply): void {
+  #open(
+    { ticket, description, patient = false }: LinkRequest,
+    person: Person,
+    reply: OfferReply,
+    isLane = false,
+  ): void {
     const descriptor = this.#descriptors?.descriptor;
     const exit = descriptor?.exits.find(({ id }) => id === person.exit);
     if (!descriptor || !exit) return reply.decline('unknown_exit');
+    if (!this.#exits.mayConnect(exit.id)) return reply.decline('failed');
     // This browser must be the DTLS client, so that a censor sees a genuine browser's ClientHello.
     if (description.setup === 'active') return reply.decline('unsupported');
     const connect = () => joinSocket(link, new WebSocket(exit.url, ['passerelle.v1', ticket]));
@@ -208,7 +242,10 @@ export class Relay {
     const link = new Link(
       this.#limiter,
       {
-        changed: () => this.#count(id),
+        changed: () => {
+          if (link.reached) this.#exits.opened(exit.id);
+          this.#count(id);
+        },
         carried: (bytes) => this.#carried(bytes),
         heard: (message) => {
           if (message.type === 'lane') this.#asked(message, person, link);
@@ -236,6 +273,7 @@ export class Relay {
       answer: null,
       frames: null,
       video: null,
+      isLane,
       isAnswered: false,
       isOpen: false,
     });
@@ -304,8 +342,11 @@ export class Relay {
   #over(id: number): void {
     const entry = this.#links.get(id);
     if (!entry) return;
-    const { person, reply, isAnswered } = entry;
+    const { link, person, reply, connect, isAnswered, isLane } = entry;
     if (!isAnswered) reply.decline('failed');
+    // The ticket of a lane comes from the client, who could make an exit seem out of reach with a bad one. The
+    // exit of a patient link was asked only if the client came.
+    if (!isLane && !connect && link.reached === false) this.#exits.failed(person.exit);
     this.#links.delete(id);
     person.links -= 1;
     if (person.links === 0) this.#people.delete(person);
@@ -338,7 +379,12 @@ export class Relay {
   #change(part: Partial<RelayReport>): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#report = { ...this.#report, ...part, bytes: this.#bytes };
+    this.#report = { ...this.#report, ...part, ...this.#conversation, bytes: this.#bytes };
+    const { rest_ms } = this.#exits;
+    if (this.#report.broker === 'online' && rest_ms !== null) {
+      const trouble = { broker: 'retrying', reason: 'exit_unreachable', retry_s: rest_ms / 1000 } as const;
+      this.#report = { ...this.#report, ...trouble };
+    }
     this.#post({ type: 'report', report: this.#report });
   }
 
@@ -348,6 +394,7 @@ export class Relay {
       this.#reason = reason;
       this.#stopping.abort();
       this.#friends.stop();
+      this.#exits.stop();
     }
     for (const { link } of this.#links.values()) link.drain(drain_ms);
     this.#conclude();

@@ -4,7 +4,7 @@ import type { EncodedStreams, PageToRelay, RelayToPage } from './messages';
 import { Relay } from './relay';
 
 /** The part of DedicatedWorkerGlobalScope that is used. Its types cannot be loaded beside the DOM's. */
-interface Scope {
+interface Scope extends EventTarget {
   onmessage: ((event: MessageEvent<PageToRelay>) => void) | null;
   onrtctransform: ((event: { transformer: Transformer }) => void) | null;
   postMessage(message: RelayToPage): void;
@@ -20,4 +20,7 @@ const relay = new Relay((message) => scope.postMessage(message));
 scope.onmessage = ({ data }) => relay.handle(data);
 scope.onrtctransform = ({ transformer: { options, readable, writable } }) =>
   relay.handle({ type: 'video', link: options.link, streams: { readable, writable, pictures: null } });
+scope.addEventListener('securitypolicyviolation', (event) => {
+  relay.forbid((event as SecurityPolicyViolationEvent).blockedURI);
+});
 scope.postMessage({ type: 'loaded' });

@@ -114,12 +114,13 @@ test('an offer is answered or declined by its number, while the conversation las
   offers[1]?.[1].decline('busy');
   expect(socket.said.slice(1)).toEqual([
     { type: 'answer', offer: 7, description: write(description) },
+    { type: 'ready', free: 5 },
     { type: 'decline', offer: 8, reason: 'busy' },
   ]);
   socket.lose();
   await settle();
   offers[0]?.[1].decline('failed');
-  expect(socket.sent).toHaveLength(3);
+  expect(socket.sent).toHaveLength(4);
 });
 
 test('a lost broker is called again, at random within a growing time', async () => {
@@ -155,6 +156,50 @@ test('a broker that does not welcome in time is left', async () => {
   await vi.advanceTimersByTimeAsync(10_000);
   expect(states.at(-1)?.[1]).toBe('broker_unreachable');
   expect(FakeSocket.made[0]?.closed).toBe(1000);
+});
+
+describe('a broker that asks for a heartbeat', () => {
+  const welcome = { type: 'welcome', version: 1, heartbeat_s: 3 };
+
+  test('is asked whether it is there, and stays as long as anything comes', async () => {
+    const { states } = setUp();
+    const socket = await last();
+    socket.open();
+    socket.tell(welcome);
+    for (let turn = 1; turn <= 5; turn++) {
+      await vi.advanceTimersByTimeAsync(3_000);
+      expect(socket.said.filter((said) => (said as { type: string }).type === 'ping')).toHaveLength(turn);
+      await vi.advanceTimersByTimeAsync(1_900);
+      socket.tell(turn % 2 ? { type: 'pong' } : { ...offer, offer: turn });
+    }
+    expect(states.at(-1)).toEqual(['online', null]);
+    expect(FakeSocket.made).toHaveLength(1);
+  });
+
+  test('and says nothing is left within 5 s and called again at once, then later', async () => {
+    const { states } = setUp();
+    const socket = await last();
+    socket.open();
+    socket.tell(welcome);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(states.at(-1)).toEqual(['connecting', null]);
+    expect(socket.closed).toBe(1000);
+    expect(FakeSocket.made).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(states.at(-1)).toEqual(['retrying', 'broker_unreachable']);
+  });
+});
+
+test('a broker that the policy of the page forbids is not called again', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(0);
+  const { broker, states, ended } = setUp();
+  (await last()).refuse();
+  broker.forbid('b.example');
+  await settle();
+  expect(states.at(-1)?.[0]).toBe('retrying');
+  await vi.advanceTimersByTimeAsync(0);
+  expect(await ended).toBe('policy');
+  expect(FakeSocket.made).toHaveLength(1);
 });
 
 describe('bye', () => {

@@ -12,6 +12,7 @@ export class FakeSocket {
   binaryType = 'blob';
   onopen: (() => void) | null = null;
   onclose: (() => void) | null = null;
+  onerror: (() => void) | null = null;
   onmessage: ((event: { data: unknown }) => void) | null = null;
   readonly sent: unknown[] = [];
   closed: number | null = null;
@@ -45,6 +46,12 @@ export class FakeSocket {
   lose(): void {
     this.readyState = 3;
     this.onclose?.();
+  }
+
+  /** Fail as Chromium does when the page's policy forbids the address: no `close` follows. */
+  refuse(): void {
+    this.readyState = 3;
+    this.onerror?.();
   }
 
   send(data: unknown): void {

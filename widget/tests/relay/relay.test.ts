@@ -29,16 +29,19 @@ function network(...ids: string[]): string {
     issued_s: 0,
     expires_s: 2 ** 40,
     brokers: [{ url: 'https://broker.example', seal_key: key, ticket_key: key }],
-    exits: ids.map((id) => ({ id, url: EXIT, spki_sha256: [key] })),
+    exits: ids.map((id, place) => ({ id, url: place ? `wss://${id}.example/` : EXIT, spki_sha256: [key] })),
     stun: ['stun:a:1', 'stun:b:2', 'stun:c:3'],
   });
   const signed = Buffer.from(`passerelle descriptor 1 ${payload}`);
   return JSON.stringify({ payload, signature: encode(sign(null, signed, keys.privateKey)) });
 }
 
-async function setUp(limits: Partial<VolunteerLimits> = {}, { welcome = {}, confirmed = false } = {}) {
+async function setUp(
+  limits: Partial<VolunteerLimits> = {},
+  { welcome = {}, confirmed = false, exits = ['exit-1'] } = {},
+) {
   keys = generateKeyPairSync('ed25519');
-  vi.stubGlobal('fetch', async () => new Response(network('exit-1')));
+  vi.stubGlobal('fetch', async () => new Response(network(...exits)));
   const raw = keys.publicKey.export({ type: 'spki', format: 'der' }).subarray(-32);
   const relay = new Relay((message) => posted.push(message));
   relay.handle({
@@ -71,12 +74,17 @@ async function setUp(limits: Partial<VolunteerLimits> = {}, { welcome = {}, conf
     channel.open();
     return { id, socket, channel };
   };
+  const joinChannelOnly = (id: number, channel: FakeChannel) => {
+    relay.handle({ type: 'answered', link: id, sdp: OWN_SDP });
+    relay.handle({ type: 'channel', link: id, channel: channel as unknown as RTCDataChannel });
+    channel.open();
+  };
   const ask = (channel: FakeChannel, lane: number, part: object = {}) =>
     channel.tell({ type: 'lane', lane, ticket: 'lane', description: DESCRIPTION, ...part });
   /** The free places told last. */
   const free = () =>
     (broker.said as { free?: number }[]).filter((message) => 'free' in message).at(-1)?.free;
-  return { relay, broker, offer, made, join, ask, free };
+  return { relay, broker, offer, made, join, joinChannelOnly, ask, free };
 }
 
 function report(): RelayReport | undefined {
@@ -132,7 +140,10 @@ describe('an offer', () => {
     expect(request?.type === 'connect' && new Set(request.stun).size).toBe(2);
     expect(broker.said.at(-1)).toEqual({ type: 'ready', free: 4 });
     join();
-    expect(broker.said.at(-1)).toMatchObject({ type: 'answer', offer: 1 });
+    expect(broker.said.slice(-2)).toEqual([
+      expect.objectContaining({ type: 'answer', offer: 1 }),
+      { type: 'ready', free: 4 },
+    ]);
     expect(report()).toMatchObject({ people: 1, helped: 1 });
   });
 
@@ -367,6 +378,119 @@ describe('people', () => {
     expect(report()).toMatchObject({ people: 2, helped: 2, bytes: 17 });
     end(one);
     expect(report()).toMatchObject({ people: 1, helped: 2, bytes: 17 });
+  });
+});
+
+describe('an exit that is not reached', () => {
+  const fail = ({ socket, channel }: { socket: FakeSocket; channel: FakeChannel }) => {
+    socket.refuse();
+    channel.lose();
+    vi.advanceTimersByTime(200);
+  };
+
+  test('twice rests: the page is told, nobody else comes, and it is tried again', async () => {
+    const { broker, offer, made, free } = await setUp();
+    offer();
+    fail(made());
+    expect(report()).toMatchObject({ broker: 'online' });
+    offer();
+    fail(made());
+    expect(report()).toMatchObject({ broker: 'retrying', reason: 'exit_unreachable', retry_s: 30 });
+    expect(free()).toBe(0);
+    offer();
+    expect(broker.said.at(-1)).toMatchObject({ type: 'decline', reason: 'busy' });
+    vi.advanceTimersByTime(30_000);
+    expect(report()).toMatchObject({ broker: 'online', reason: null });
+    expect(free()).toBe(5);
+    offer();
+    fail(made());
+    expect(report()).toMatchObject({ reason: 'exit_unreachable', retry_s: 60 });
+  });
+
+  test('once is forgotten when it is reached', async () => {
+    const { offer, made, join } = await setUp();
+    for (let turn = 0; turn < 3; turn++) {
+      offer();
+      fail(made());
+      offer();
+      end(join());
+    }
+    expect(report()).toMatchObject({ broker: 'online' });
+  });
+
+  test.each([
+    ['that left at once', 100, 'online'],
+    ['that waited in vain', 6_000, 'retrying'],
+  ])('for a client %s', async (_name, after_ms, broker) => {
+    const { offer, made, joinChannelOnly } = await setUp();
+    for (let turn = 0; turn < 2; turn++) {
+      offer();
+      const { id, channel } = made();
+      joinChannelOnly(id, channel);
+      vi.advanceTimersByTime(after_ms);
+      channel.lose();
+      vi.advanceTimersByTime(200);
+    }
+    expect(report()).toMatchObject({ broker });
+  });
+
+  test('leaves the others in use', async () => {
+    const { broker, offer, made, free } = await setUp({}, { exits: ['exit-1', 'exit-2'] });
+    for (let turn = 0; turn < 2; turn++) {
+      offer();
+      fail(made());
+    }
+    expect(report()).toMatchObject({ broker: 'online' });
+    expect(free()).toBe(5);
+    offer();
+    expect(broker.said.at(-1)).toMatchObject({ type: 'decline', reason: 'failed' });
+    offer({ exit: 'exit-2' });
+    expect(made().socket.url).toBe('wss://exit-2.example/');
+  });
+
+  test('by a lane says nothing, because its ticket comes from the client', async () => {
+    const { relay, offer, join, ask, made } = await setUp();
+    offer();
+    const { channel } = join();
+    for (let lane = 0; lane < 3; lane++) {
+      ask(channel, lane);
+      made().socket.refuse();
+      relay.handle({ type: 'connection_lost', link: made().id });
+      vi.advanceTimersByTime(200);
+    }
+    expect(report()).toMatchObject({ broker: 'online' });
+  });
+});
+
+describe('a page whose policy forbids', () => {
+  test('the only exit ends it as soon as somebody comes', async () => {
+    const { relay, offer, made } = await setUp();
+    offer();
+    made().socket.refuse();
+    relay.forbid(EXIT);
+    vi.advanceTimersByTime(200);
+    expect(posted.find(({ type }) => type === 'forbidden')).toEqual({ type: 'forbidden', url: EXIT });
+    expect(posted.at(-1)).toEqual({ type: 'ended', reason: 'policy' });
+  });
+
+  test('one of two exits leaves the other in use', async () => {
+    const { relay, broker, offer, made } = await setUp({}, { exits: ['exit-1', 'exit-2'] });
+    relay.forbid(EXIT);
+    offer();
+    expect(broker.said.at(-1)).toMatchObject({ type: 'decline', reason: 'failed' });
+    offer({ exit: 'exit-2' });
+    expect(made().socket.url).toBe('wss://exit-2.example/');
+  });
+
+  test('the broker ends it', async () => {
+    const { relay, broker } = await setUp();
+    broker.refuse();
+    relay.forbid('wss://broker.example/v1/volunteer');
+    await vi.waitFor(() => {
+      vi.advanceTimersByTime(1_000);
+      expect(posted.at(-1)).toEqual({ type: 'ended', reason: 'policy' });
+    });
+    expect(FakeSocket.made).toHaveLength(1);
   });
 });
 

@@ -66,6 +66,8 @@ class PooledVolunteer:
     """Client networks that were told of it and can reach it. They are likely to come back."""
     reserved: int = 0
     """Slots promised to offers that are not settled yet."""
+    declared: int = 0
+    """How many times it has said since it joined how many slots it has."""
     resting_until: float = 0.0
     main_set: SampledSet[PooledVolunteer] | None = None
     """While it is available: the set of its NAT class, or of the resting ones."""

@@ -51,7 +51,8 @@ class Outcome(enum.Enum):
     """How an offer ended."""
 
     ANSWERED = "answered"
-    """The volunteer answered. The slot is in use until the volunteer says otherwise."""
+    """The volunteer answered. The slot is in use until the volunteer says otherwise. It is taken
+    off unless the volunteer has declared its slots since it was asked."""
     BUSY = "busy"
     """The volunteer has no slot left, whatever it said before."""
     DECLINED = "declined"
@@ -73,6 +74,8 @@ class Pick:
     client: ClientProfile
     newly_disclosed: bool
     """Whether the client's network did not know this volunteer before."""
+    declared: int
+    """The volunteer's `declared` when the slot was reserved."""
 
 
 class VolunteerPool:
@@ -158,6 +161,7 @@ class VolunteerPool:
         if volunteer is None:
             return
         volunteer.free = free
+        volunteer.declared += 1
         volunteer.nat = nat or volunteer.nat
         volunteer.resting_until = 0.0
         self._available.update(volunteer, now)
@@ -215,7 +219,8 @@ class VolunteerPool:
             if newly_disclosed:
                 record.disclose(volunteer.handle, now)
                 volunteer.known_by += 1
-        return Pick(volunteer.handle, chance(client.nat, volunteer.nat), client, newly_disclosed)
+        odds = chance(client.nat, volunteer.nat)
+        return Pick(volunteer.handle, odds, client, newly_disclosed, volunteer.declared)
 
     # --- what became of it ----------------------------------------------------------------------
 
@@ -232,7 +237,9 @@ class VolunteerPool:
             volunteer.known_by -= pick.newly_disclosed
             volunteer.add_load(-1.0, now)
         if answered:
-            volunteer.free = max(0, volunteer.free - 1)
+            # What it declared after it had got the offer leaves the offer's slot out already.
+            if volunteer.declared == pick.declared:
+                volunteer.free = max(0, volunteer.free - 1)
             volunteer.resting_until = 0.0
         elif outcome is Outcome.BUSY:
             volunteer.free = 0

@@ -34,6 +34,8 @@ export type FromVolunteer =
   | { readonly type: 'ready'; readonly free: number; readonly nat?: NatClass }
   | { readonly type: 'answer'; readonly offer: number; readonly description: Description }
   | { readonly type: 'decline'; readonly offer: number; readonly reason: Decline }
+  /** Asks whether the broker is still there. It is sent only to a broker whose `welcome` asks for it. */
+  | { readonly type: 'ping' }
   /** The visitor was given a sealed request by hand. The broker is asked to answer it, with this
    * volunteer as the one that helps. */
   | { readonly type: 'friend'; readonly id: number; readonly request: string };
@@ -59,6 +61,13 @@ export interface BrokerWelcome {
   readonly country: string | null;
   /** Whether helping may be dangerous there. */
   readonly caution: boolean;
+  /** Seconds between two `ping` messages; null when the broker answers none. */
+  readonly heartbeat_s: number | null;
+}
+
+/** The broker answers a `ping`. */
+export interface BrokerPong {
+  readonly type: 'pong';
 }
 
 /** The broker answers a `friend` message. */
@@ -80,7 +89,7 @@ export interface BrokerBye {
 }
 
 /** What a broker sends to a volunteer. */
-export type FromBroker = BrokerWelcome | BrokerOffer | BrokerFriendReply | BrokerBye;
+export type FromBroker = BrokerWelcome | BrokerOffer | BrokerFriendReply | BrokerPong | BrokerBye;
 
 /** Return `message` as JSON text. */
 export function encode(message: FromVolunteer): string {
@@ -106,6 +115,8 @@ export function decode(data: unknown): FromBroker {
       return offer(given);
     case 'friend_reply':
       return friendReply(given);
+    case 'pong':
+      return Object.freeze({ type: 'pong' });
     case 'bye':
       return bye(given);
     default:
@@ -114,6 +125,7 @@ export function decode(data: unknown): FromBroker {
 }
 
 function welcome(given: checks.Fields): BrokerWelcome {
+  const heartbeat_s = given.get('heartbeat_s') ?? null;
   const version = given.has('version')
     ? checks.integer(given.get('version'), Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
     : VERSION;
@@ -122,6 +134,7 @@ function welcome(given: checks.Fields): BrokerWelcome {
     version,
     country: country(given),
     caution: given.has('caution') ? checks.boolean(given.get('caution')) : false,
+    heartbeat_s: heartbeat_s === null ? null : checks.number(heartbeat_s, 1, 3600),
   });
 }
 

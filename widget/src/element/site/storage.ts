@@ -1,43 +1,78 @@
 /** What the switch stores on this site: a few values in the site's localStorage, and nothing elsewhere.
  *
- * Where the browser denies storage, the values last as long as the page.
+ * What this page set holds as long as the page, whatever storage does: it may be denied or full, and the
+ * site's own scripts may clear it.
  */
 
-/** Names of the stored values. `consent` and `caution` hold the network that the visitor agreed to help.
- * `choices` and `figures` are JSON. */
+/** Names of the stored values. `consent` and `caution` hold the networks that the visitor agreed to help, one
+ * on each line. `choices` and `figures` are JSON. */
 const NAMES = ['consent', 'caution', 'choices', 'figures', 'language', 'folded'] as const;
 
 export type StoredName = (typeof NAMES)[number];
 
-/** The values, where localStorage is denied. */
-const memory = new Map<string, string>();
+/** Networks that one stored value names at most. */
+const NETWORKS = 8;
+
+interface OwnValue {
+  readonly value: string;
+  /** What localStorage held after this page had tried to store `value`. */
+  readonly stored: string | null;
+}
+
+/** What this page set, by the keys of localStorage. */
+const own = new Map<string | null, OwnValue>();
 
 const key = (name: StoredName) => `passerelle-${name}`;
 
-export function get(name: StoredName): string | null {
+function stored(name: StoredName): string | null {
   try {
     return localStorage.getItem(key(name));
   } catch {
-    return memory.get(name) ?? null;
+    return null;
   }
+}
+
+export function get(name: StoredName): string | null {
+  const now = stored(name);
+  const mine = own.get(key(name));
+  // A value other than the one that this page left there is newer, from another tab.
+  return mine && (now ?? mine.stored) === mine.stored ? mine.value : now;
 }
 
 export function set(name: StoredName, value: string): void {
   try {
     localStorage.setItem(key(name), value);
   } catch {
-    memory.set(name, value);
+    // `own` has it.
   }
+  own.set(key(name), { value, stored: stored(name) });
 }
 
 export function removeAll(): void {
+  own.clear();
   for (const name of NAMES) {
     try {
       localStorage.removeItem(key(name));
     } catch {
-      memory.delete(name);
+      // Nothing is stored.
     }
   }
+}
+
+/** Another tab changed the storage. If the visitor forgot everything there, this page forgets it too. */
+export function heard({ key, newValue }: StorageEvent): void {
+  if (newValue === null) own.delete(key);
+}
+
+const networks = (name: StoredName) => (get(name) ?? '').split('\n');
+
+/** Return whether the value `name` holds `network`. */
+export const holds = (name: StoredName, network: string): boolean => networks(name).includes(network);
+
+/** Add `network` to the value `name`. */
+export function add(name: StoredName, network: string): void {
+  const others = networks(name).filter((one) => one && one !== network);
+  set(name, [...others.slice(1 - NETWORKS), network].join('\n'));
 }
 
 /** Return today by the visitor's clock, as YYYY-MM-DD. */
@@ -49,7 +84,7 @@ export function today(): string {
 }
 
 /** The functions of this module, as they are given to files that are fetched later. Such a file has its own
- * copy of every module that it imports, so it would not see `memory`. */
+ * copy of every module that it imports, so it would not see `own`. */
 export interface SiteStorage {
   readonly get: typeof get;
   readonly set: typeof set;

@@ -1,7 +1,7 @@
 /** The languages of the switch, and their words: one JSON file each, in `src/words/`. */
 
 import en from '../../words/en.json';
-import { fetchWords, languages } from '../site/files';
+import { fetchWords, languages } from '../files/files';
 
 export type Words = typeof en;
 

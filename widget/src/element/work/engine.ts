@@ -20,8 +20,6 @@ export interface EnginePage {
   /** Whether no tab of the site is visible. */
   readonly isHidden: boolean;
   readonly storage: SiteStorage;
-  /** Fetch the relay's script. Throws Problem. */
-  relay(signal: AbortSignal): Promise<ArrayBuffer>;
   figures(figures: Figures): void;
   /** There is a reason to pause, or none any more. */
   pause(pause: PauseReason | null): void;
@@ -41,7 +39,7 @@ export class Engine {
 
   constructor(page: EnginePage) {
     this.#page = page;
-    this.#counter = new FigureCounter(page.storage);
+    this.#counter = new FigureCounter(page.storage, () => this.adjust());
     this.#conditions = new ConditionsWatcher({
       changed: () => this.check(),
       moved: () => this.#host?.renew(),
@@ -64,7 +62,6 @@ export class Engine {
   begin(confirmed: boolean): void {
     this.#counter.begin();
     const host = new RelayHost(this.#limits, {
-      relay: (signal) => this.#page.relay(signal),
       report: (report) => {
         this.#counter.take(report);
         this.#page.report(report);
@@ -104,6 +101,8 @@ export class Engine {
 
   /** Take settings that may have changed. */
   adjust(): void {
+    // An element that is being moved within the page has its settings again in a moment.
+    if (!this.#page.settings) return;
     this.#host?.setLimits(this.#limits);
     this.check();
   }

@@ -3,9 +3,10 @@
  * Nothing is fetched or connected before `start`. One AbortController ends everything.
  */
 
-import { Problem, type FriendFailure, type Reason } from '../../core/errors';
+import { Problem, reasonOf, type FriendFailure, type Reason } from '../../core/errors';
 import type { RelayReport, VolunteerLimits } from '../../core/switch/report';
 import type { PageToRelay, RelayToPage } from '../../relay/messages';
+import { fetchFile } from '../files/files';
 import { canRelay, PeerConnection } from './connection';
 import { findNatClass } from './nat';
 import { canSendVideo } from './video';
@@ -16,8 +17,6 @@ const STOP_MS = 1_500;
 const LOADED_MS = 10_000;
 
 export interface RelayHostEvents {
-  /** Fetch the relay's script, and check its hash. Throws Problem. */
-  relay(signal: AbortSignal): Promise<ArrayBuffer>;
   report(report: RelayReport): void;
   /** Everything is closed. `reason` is set when the relay ended by itself. This event comes once. */
   ended(reason: Reason | null): void;
@@ -69,7 +68,7 @@ export class RelayHost {
       worker.onerror = () => this.#finish('internal');
       this.#post({ type: 'start', invite, limits: this.#limits, confirmed, media: canSendVideo() });
     } catch (error) {
-      this.#finish(error instanceof Problem ? error.reason : 'internal');
+      this.#finish(reasonOf(error));
     }
   }
 
@@ -127,16 +126,18 @@ export class RelayHost {
 
   async #load(): Promise<Worker> {
     // A Worker's script must be of the page's own origin. A Blob is, wherever its text came from.
-    const text = await this.#events.relay(this.#over.signal);
+    const text = await fetchFile('relay', this.#over.signal);
     const source = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
     let worker: Worker | undefined;
     try {
       worker = new Worker(trusted(source), { name: 'passerelle' });
       await this.#loaded(worker);
       return worker;
-    } catch {
+    } catch (error) {
       worker?.terminate();
-      throw new Problem('worker');
+      if (error instanceof Problem) throw error;
+      warnOfPolicy('a Worker from a blob: URL');
+      throw new Problem('policy');
     } finally {
       URL.revokeObjectURL(source);
     }
@@ -145,7 +146,8 @@ export class RelayHost {
   /** Wait for the Worker's first message. It fails if the page's policy forbids the Worker. */
   #loaded(worker: Worker): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(reject, LOADED_MS);
+      // A machine that is slow says nothing about the policy.
+      const timer = setTimeout(() => reject(new Problem('internal')), LOADED_MS);
       const settle = (done: () => void) => () => {
         clearTimeout(timer);
         done();
@@ -174,6 +176,8 @@ export class RelayHost {
         this.#connections.get(message.link)?.close();
         this.#connections.delete(message.link);
         return;
+      case 'forbidden':
+        return warnOfPolicy(message.url);
       case 'find_nat':
         return void this.#findNat(message.stun);
       case 'ended':
@@ -230,6 +234,14 @@ export class RelayHost {
     this.#texts.clear();
     this.#events.ended(reason);
   }
+}
+
+/** Tell the publisher on the console what the page's policy forbids. */
+function warnOfPolicy(what: string): void {
+  console.warn(
+    `passerelle-switch: this page's Content-Security-Policy forbids ${what}. ` +
+      "The network's page /embed has the lines that the policy needs.",
+  );
 }
 
 /** A policy of Trusted Types. */

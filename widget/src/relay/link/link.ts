@@ -13,6 +13,8 @@ import type { RateLimiter } from './ratelimiter';
 
 /** The time in which a side must open. A WebSocket needs three round trips; ICE may try for longer. */
 const OPEN_MS = { client: 15_000, exit: 10_000 } as const;
+/** When the client goes after this time, an exit that has not opened counts as not reached. */
+const SLOW_MS = 5_000;
 /** More time to open, for when people carry the answer to the client by hand. */
 const PATIENT_MS = 300_000;
 /** The time in which received messages are handed over, and both sides close. */
@@ -44,6 +46,9 @@ export class Link {
   /** The code that the link is closing with; null while it is in use. */
   #end: LinkCode | null = null;
   #over = false;
+  /** Whether the exit was reached; null while that is not known. */
+  #reached: boolean | null = null;
+  readonly #begun_ms = performance.now();
   #timer: Timer | undefined;
 
   /** A `patient` link waits longer for a client that comes late, and for the exit after it. */
@@ -55,7 +60,7 @@ export class Link {
         failed: (code) => this.close(code),
       });
     const more_ms = patient ? PATIENT_MS : 0;
-    const timer = (side: Side) => setTimeout(() => this.close('timeout'), OPEN_MS[side] + more_ms);
+    const timer = (side: Side) => setTimeout(() => this.#expire(side), OPEN_MS[side] + more_ms);
     // The exit comes first in every loop over the sides: when the page is left, the client's channel may
     // be closed already, and the exit must still be told.
     this.#outboxes = { exit: outbox(), client: outbox() };
@@ -68,6 +73,11 @@ export class Link {
     return this.#end === null && client.state === 'open' && exit.state === 'open';
   }
 
+  /** Whether the exit's side opened. It is null while that is not known, and if the link ended before. */
+  get reached(): boolean | null {
+    return this.#reached;
+  }
+
   /** Give a side its pipe, which need not be open yet. */
   attach(side: Side, pipe: MessagePipe): void {
     if (this.#end === null) this.#outboxes[side].attach(pipe);
@@ -78,6 +88,7 @@ export class Link {
   opened(side: Side): void {
     if (this.#end !== null || this.#outboxes[side].state !== 'opening') return;
     clearTimeout(this.#opening[side]);
+    if (side === 'exit') this.#reached = true;
     this.#outboxes[side].open();
     this.#events.changed();
   }
@@ -111,6 +122,8 @@ export class Link {
   lost(side: Side): void {
     const { client, exit } = this.#outboxes;
     const [own, other] = side === 'client' ? [client, exit] : [exit, client];
+    const isSlow = performance.now() - this.#begun_ms > SLOW_MS;
+    if (this.#end === null && exit.state === 'opening' && (side === 'exit' || isSlow)) this.#reached = false;
     this.#lost.add(side);
     own.abort('normal');
     if (this.#beginEnd('normal', other.state === 'open' ? LINGER_MS : ABORT_MS)) {
@@ -133,6 +146,11 @@ export class Link {
     if (!this.isOpen || grace_ms === 0) return this.close('draining');
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.close('draining'), grace_ms);
+  }
+
+  #expire(side: Side): void {
+    if (side === 'exit') this.#reached = false;
+    this.close('timeout');
   }
 
   #copy(to: Side, data: ArrayBuffer): void {

@@ -21,6 +21,8 @@ export function joinSocket(link: Link, socket: WebSocket): void {
     if (socket.readyState === socket.OPEN) timer ??= setTimeout(look, POLL_MS);
   };
   listen(link, 'exit', socket);
+  // Chromium says of a socket that the page's policy forbids that it failed, and not that it closed.
+  socket.onerror = () => link.lost('exit');
   link.attach('exit', pipe(socket, watch, (code) => socket.close(closeCode(code))));
 }
 

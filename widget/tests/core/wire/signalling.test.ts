@@ -64,7 +64,7 @@ test('our messages are what the broker expects', () => {
     encode({ type: 'hello', version: 1, software: 'x/1', free: 5, nat }),
     encode({ type: 'ready', free: 0, nat }),
   ]);
-  expect([encode({ type: 'ready', free: 3 }), ...said]).toEqual(vectors<string[]>('volunteer'));
+  expect([encode({ type: 'ready', free: 3 }), encode({ type: 'ping' }), ...said]).toEqual(vectors<string[]>('volunteer'));
   const description = {
     ufrag: 'abcd',
     pwd: 'p'.repeat(22),

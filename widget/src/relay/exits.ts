@@ -1,0 +1,93 @@
+/** Which of the network's exits can be reached from this page, as far as the page's policy and offers show. */
+
+import type { Descriptor } from '../core/wire/descriptor';
+
+/** Failures in a row after which an exit rests. One may be the fault of a single offer. */
+const FAILURES = 2;
+/** How long an exit rests at first. Each further failure doubles it. */
+const REST_MS = 30_000;
+const LONGEST_REST_MS = 600_000;
+
+interface Trouble {
+  readonly failures: number;
+  /** When it may be tried again, by `performance.now()`. */
+  readonly rests_until_ms: number;
+}
+
+export class Exits {
+  readonly #report: () => void;
+  #known: Descriptor['exits'] = [];
+  readonly #troubles = new Map<string, Trouble>();
+  /** Hosts that the page's policy forbids. */
+  readonly #forbidden = new Set<string>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** `report` is called when an exit begins or ends to rest. */
+  constructor(report: () => void) {
+    this.#report = report;
+  }
+
+  /** Take the exits of a new descriptor. */
+  know(exits: Descriptor['exits']): void {
+    this.#known = exits;
+  }
+
+  /** The page's policy forbids `host`. */
+  forbid(host: string): void {
+    this.#forbidden.add(host);
+  }
+
+  /** Whether the page's policy forbids every exit. */
+  get areForbidden(): boolean {
+    return this.#known.length > 0 && this.#known.every(({ url }) => this.#forbidden.has(hostOf(url)));
+  }
+
+  /** Return whether the exit `id` may be connected to now. */
+  mayConnect(id: string): boolean {
+    const exit = this.#known.find((known) => known.id === id);
+    if (!exit || this.#forbidden.has(hostOf(exit.url))) return false;
+    return performance.now() >= (this.#troubles.get(id)?.rests_until_ms ?? 0);
+  }
+
+  /** The time until one exit may be connected to again; null when one may be now, or when none is known. */
+  get rest_ms(): number | null {
+    if (this.#known.length === 0 || this.#known.some(({ id }) => this.mayConnect(id))) return null;
+    const ends = this.#known.map(({ id }) => this.#troubles.get(id)?.rests_until_ms ?? Infinity);
+    return Math.max(0, Math.min(...ends) - performance.now());
+  }
+
+  /** A connection to the exit `id` opened. */
+  opened(id: string): void {
+    if (this.#troubles.delete(id)) this.#changed();
+  }
+
+  /** A connection to the exit `id` did not open. */
+  failed(id: string): void {
+    const failures = (this.#troubles.get(id)?.failures ?? 0) + 1;
+    const rest_ms = failures < FAILURES ? 0 : Math.min(LONGEST_REST_MS, REST_MS * 2 ** (failures - FAILURES));
+    this.#troubles.set(id, { failures, rests_until_ms: performance.now() + rest_ms });
+    if (rest_ms > 0) this.#changed();
+  }
+
+  /** Tell nothing any more. */
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #changed(): void {
+    clearTimeout(this.#timer);
+    const { rest_ms } = this;
+    if (rest_ms !== null && rest_ms < Infinity) this.#timer = setTimeout(() => this.#changed(), rest_ms);
+    this.#report();
+  }
+}
+
+/** Return host and port of `url`; '' when it is no URL. */
+export function hostOf(url: string): string {
+  try {
+    // The default ports of `ws` and `http`, and of `wss` and `https`, are the same.
+    return new URL(url).host;
+  } catch {
+    return '';
+  }
+}
