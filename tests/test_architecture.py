@@ -129,7 +129,7 @@ def upward_imports(module: Module) -> Iterator[str]:
 
 
 def room_of(parts: tuple[str, ...]) -> str:
-    """Return the room of a dotted name inside the package, or its layer for a module beside them."""
+    """Return the room of a dotted name, or its layer for a module beside the rooms."""
     is_room = PACKAGE.joinpath(*parts[:2]).is_dir()
     return "/".join(parts[:2]) if is_room else parts[0]
 
