@@ -8,13 +8,12 @@ same.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
-_AROUND: Final = "\"'`´‘’‚‛“”„‟«»‹›「」『』()[]{}<>"
-"""Quotes and brackets that stand around a pasted text."""
-_BEHIND: Final = ".,;:!?…。،؟"
-"""Marks that end the sentence which the text was part of."""
+_AROUND: Final = re.compile(r"^[^A-Za-z0-9]+|[^A-Za-z0-9_-]+$")
+"""What no invite, token or friend's text begins or ends with."""
 
 
 def visible(text: str) -> str:
@@ -23,8 +22,8 @@ def visible(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Return `text` without invisible characters, and without quotes and marks around it."""
-    return visible(text).strip().lstrip(_AROUND).rstrip(_AROUND + _BEHIND).strip()
+    """Return `text` without invisible characters, and without blanks and marks around it."""
+    return _AROUND.sub("", visible(text))
 
 
 def name(character: str) -> str:
