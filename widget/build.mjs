@@ -39,9 +39,9 @@ const css = {
 /** Names of the English words that are read before the switch is on. They are part of the script; the others
  * come with `more`. */
 const FIRST =
-  'name dir title lead ask what what_how where where_how who who_how cost cost_how end end_how remember agree ' +
-  'refuse off consent connecting stopping helped carried shared today limits open fold';
-const FIRST_REASONS = ['invite', 'script'];
+  'dir title lead ask what what_how where where_how who who_how cost cost_how end end_how remember agree ' +
+  'refuse off consent connecting helped carried shared today limits open fold away';
+const FIRST_REASONS = ['script'];
 
 /** A plugin for English words: the script gets the first words (`isFirst`), and every other file the rest. */
 const english = (isFirst) => ({
