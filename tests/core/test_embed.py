@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passerelle.core.embed import LANGUAGES, Choices, Layout, Script, Theme, policy, tag
+from passerelle.core.embed import LANGUAGES, Choices, Corner, Layout, Script, Theme, policy, tag
 from passerelle.errors import ConfigError
 from passerelle.wire.invite import Invite
 
@@ -37,12 +37,20 @@ def test_a_tag_without_choices_names_network_and_hash() -> None:
         "integrity": "sha384-AAAA",
         "crossorigin": None,
     }
-    assert switch == {"network": str(INVITE)}
+    assert switch == {"network": str(INVITE), "style": "display:block;min-height:440px"}
+
+
+@pytest.mark.parametrize("layout", Layout)
+def test_a_tag_keeps_the_switchs_room_free(layout: Layout) -> None:
+    """A layout in the page's flow has its room reserved; the floating one takes none."""
+    _, (_, switch) = Elements(tag(SCRIPT, INVITE, Choices(layout=layout))).found
+    assert ("min-height" in (switch.get("style") or "")) is (layout is not Layout.FLOATING)
 
 
 def test_every_choice_becomes_an_attribute() -> None:
     choices = Choices(
         layout=Layout.FLOATING,
+        corner=Corner.TOP_LEFT,
         theme=Theme.DARK,
         language="fa",
         people=3,
@@ -54,6 +62,7 @@ def test_every_choice_becomes_an_attribute() -> None:
     assert switch == {
         "network": str(INVITE),
         "layout": "floating",
+        "corner": "top-left",
         "theme": "dark",
         "lang": "fa",
         "people": "3",
@@ -69,7 +78,7 @@ def test_nothing_breaks_out_of_an_attribute(url: str, file: str, integrity: str)
     found = Elements(tag(Script(file, integrity), Invite(url, bytes(32)))).found
     assert [name for name, _ in found] == ["script", "passerelle-switch"]
     assert set(found[0][1]) == {"type", "src", "integrity", "crossorigin"}
-    assert set(found[1][1]) == {"network"}
+    assert set(found[1][1]) == {"network", "style"}
 
 
 @pytest.mark.parametrize("language", ["xx", "EN", "", 'en" onclick="'])

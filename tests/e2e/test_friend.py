@@ -60,7 +60,7 @@ async def reader(way: Way, network: Path, *more: str) -> AsyncIterator[tuple[Pro
 
 async def answer(page: Page, text: str) -> str:
     """Paste a text into the friend's page, and return the answer."""
-    await page.get_by_label("Paste your friend's text").fill(text)
+    await page.get_by_label("Paste your friend’s text").fill(text)
     await page.get_by_role("button", name="Make the answer").click()
     await page.get_by_text("Done: the answer is below.").wait_for()
     return str(await page.get_by_label("Send this answer back").input_value())
@@ -68,11 +68,11 @@ async def answer(page: Page, text: str) -> str:
 
 async def refused(page: Page, text: str) -> str:
     """Paste a text that cannot be used, and return what the page says."""
-    await page.get_by_label("Paste your friend's text").fill(text)
+    await page.get_by_label("Paste your friend’s text").fill(text)
     await page.get_by_role("button", name="Make the answer").click()
     status = page.locator("span#status")  # the switch has a live region of its own
     await page.wait_for_function(
-        "() => !['', 'Working …'].includes(document.getElementById('status').textContent)"
+        "() => !['', 'Working…'].includes(document.getElementById('status').textContent)"
     )
     assert await page.get_by_label("Send this answer back").input_value() == ""
     return await status.inner_text()

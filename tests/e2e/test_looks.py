@@ -15,10 +15,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page
 
-from passerelle.broker.assets import Assets
-from passerelle.io.server.web import WebServer, application
-from passerelle.serve import BUILT_WIDGET
-from tests.rig.stage import Stage, tag
+from tests.rig.stage import Stage, lone_stage, tag
 from tests.rig.volunteer import Chromium
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
@@ -33,8 +30,8 @@ WATCHED_S = 4.0
 DRAWS_PER_S = 5
 TOUCH_PX = 44
 """The smallest target for a finger (WCAG 2.5.5)."""
-NARROW_PX = 320
-"""The width of a page of 1,280 pixels at 400 % zoom (WCAG 1.4.10)."""
+NARROW_PX = (320, 200)
+"""The width of a page of 1,280 pixels at 400 % zoom (WCAG 1.4.10), and that of a narrow column."""
 BACKGROUNDS = {"light": "#f3f1ec", "dark": "#0c1114"}
 WHERE = """[...document.querySelector('passerelle-switch').shadowRoot.querySelectorAll('.walker')]
   .map((walker) => getComputedStyle(walker).offsetDistance).join()"""
@@ -52,6 +49,11 @@ MEASURE = """() => {
       .filter(visible).filter((node) => node.scrollWidth > node.clientWidth + 1
         && getComputedStyle(node).display !== 'inline' && node.clientWidth > 0)
       .map((node) => node.outerHTML.slice(0, 80)),
+    crossed: ['.figures > div', '.choice > button', 'header > *, .example']
+      .flatMap((some) => [...card.querySelectorAll(some)].filter(visible).map(box))
+      .some((one, index, all) => all.some((other, at) => at > index
+        && one.left < other.right - 1 && other.left < one.right - 1
+        && one.top < other.bottom - 1 && other.top < one.bottom - 1)),
     over: document.documentElement.scrollWidth - innerWidth,
     direction: getComputedStyle(card).direction,
     isShown: visible(card.querySelector('[role=switch]')),
@@ -61,12 +63,7 @@ MEASURE = """() => {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def stage() -> AsyncIterator[Stage]:
-    app = application()
-    app.router.add_get("/w/{file}", Assets(BUILT_WIDGET, entry_age_s=60).handle)
-    async with (
-        WebServer(app, "127.0.0.1", 0) as server,
-        Stage(f"http://127.0.0.1:{server.port}/w/passerelle.js") as running,
-    ):
+    async with lone_stage() as running:
         yield running
 
 
@@ -113,6 +110,7 @@ async def look(
             assert found["small"] == []
             assert found["wide"] == []
             assert found["over"] <= 0
+            assert not found["crossed"] or attributes["layout"] == "panel"
     finally:
         await page.close()
 
@@ -140,16 +138,19 @@ async def test_every_look(
         )
 
 
+@pytest.mark.parametrize("width", NARROW_PX)
 @pytest.mark.parametrize("layout", LAYOUTS)
-async def test_a_narrow_page(layout: str, chrome: Chromium, stage: Stage, pictures: Path) -> None:
+async def test_a_narrow_page(
+    width: int, layout: str, chrome: Chromium, stage: Stage, pictures: Path
+) -> None:
     """On a narrow or magnified page nothing has to be scrolled sideways."""
     for state in STATES:
-        picture = pictures / f"{layout}-narrow-{state}.png"
+        picture = pictures / f"{layout}-{width}-{state}.png"
         await look(
             chrome,
             stage,
             picture,
-            width=NARROW_PX,
+            width=width,
             theme="light",
             layout=layout,
             mock=state,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web
 
-from passerelle.io.server.web import WebServer
+from passerelle.broker.assets import Assets
+from passerelle.io.server.web import WebServer, application
+from passerelle.serve import BUILT_WIDGET
 
 NO_NETWORK = f"https://broker.invalid/#{'A' * 43}"
 """An invite to a network whose servers do not exist."""
@@ -64,6 +67,18 @@ class Stage:
     async def _page(self, request: web.Request) -> web.Response:
         text, headers = self._pages[request.match_info["name"]]
         return web.Response(text=text, content_type="text/html", headers=headers)
+
+
+@asynccontextmanager
+async def lone_stage() -> AsyncIterator[Stage]:
+    """Yield a stage whose script's server has the widget's files and nothing else."""
+    app = application()
+    app.router.add_get("/w/{file}", Assets(BUILT_WIDGET, entry_age_s=60).handle)
+    async with (
+        WebServer(app, "127.0.0.1", 0) as server,
+        Stage(f"http://127.0.0.1:{server.port}/w/passerelle.js") as running,
+    ):
+        yield running
 
 
 def tag(network: str = NO_NETWORK, **attributes: str) -> str:

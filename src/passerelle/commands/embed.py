@@ -62,6 +62,10 @@ def command(
     layout: Annotated[
         embed.Layout, typer.Option(help="Shape of the switch.", rich_help_panel=PANEL)
     ] = embed.Layout.PANEL,
+    corner: Annotated[
+        embed.Corner | None,
+        typer.Option(help="Where the floating layout stands.", rich_help_panel=PANEL),
+    ] = None,
     theme: Annotated[
         embed.Theme, typer.Option(help="Colours of the switch.", rich_help_panel=PANEL)
     ] = embed.Theme.AUTO,
@@ -112,6 +116,7 @@ def command(
     """
     choices = embed.Choices(
         layout=layout,
+        corner=corner,
         theme=theme,
         language=lang,
         people=people,
@@ -138,6 +143,11 @@ def _print(network: Network, choices: embed.Choices) -> None:
     _say("If the page has a Content Security Policy, add to it:\n")
     for line in lines.splitlines():
         _say(f"    {line}")
+    if choices.layout in embed.ROOM:
+        _say(
+            "\nThe tag's style keeps the switch's room free until the script has come. Where the "
+            "policy\nforbids such attributes, put it into the style sheet instead."
+        )
 
 
 def _own(state: Path, url: str, exit_url: str | None) -> Network:

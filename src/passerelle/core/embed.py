@@ -43,6 +43,25 @@ class Theme(enum.StrEnum):
     DARK = "dark"
 
 
+class Corner(enum.StrEnum):
+    """Corners of the window in which the floating switch may stand."""
+
+    TOP_LEFT = "top-left"
+    TOP_RIGHT = "top-right"
+    BOTTOM_LEFT = "bottom-left"
+    BOTTOM_RIGHT = "bottom-right"
+
+
+ROOM: Final = {
+    Layout.PANEL: "440px",
+    Layout.INLINE: "max(78px,118px - 6vw)",
+    Layout.BANNER: "max(152px,340px - 22vw)",
+}
+"""The height of each layout that stands in the page's flow, as CSS: that of a first visit, between
+the shortest and the longest of the languages. A tag reserves it, so that the page does not jump
+when the script comes late."""
+
+
 @dataclass(frozen=True, slots=True)
 class Script:
     """The script of the switch, as pages load it."""
@@ -65,6 +84,8 @@ class Choices:
     """
 
     layout: Layout = Layout.PANEL
+    corner: Corner | None = None
+    """Where the floating layout stands. None means at the bottom, where the page's lines end."""
     theme: Theme = Theme.AUTO
     language: str | None = None
     people: int | None = None
@@ -91,6 +112,7 @@ class Choices:
         """Return the attributes of the tag whose values are not the switch's defaults."""
         given: Mapping[str, object | None] = {
             "layout": None if self.layout is Layout.PANEL else self.layout,
+            "corner": self.corner,
             "theme": None if self.theme is Theme.AUTO else self.theme,
             "lang": self.language,
             "people": self.people,
@@ -102,8 +124,14 @@ class Choices:
 
 
 def tag(script: Script, invite: Invite, choices: Choices | None = None) -> str:
-    """Return the HTML for a publisher's page: the script tag with its hash, and the switch."""
-    attributes = {"network": str(invite), **(choices or Choices()).attributes()}
+    """Return the HTML for a publisher's page: the script tag with its hash, and the switch.
+
+    The switch's `style` reserves its room until the script has come.
+    """
+    choices = choices or Choices()
+    attributes = {"network": str(invite), **choices.attributes()}
+    if choices.layout in ROOM:
+        attributes["style"] = f"display:block;min-height:{ROOM[choices.layout]}"
     words = "".join(f' {name}="{html.escape(value)}"' for name, value in attributes.items())
     source = html.escape(script.source(invite.url))
     return (

@@ -17,6 +17,9 @@ const WORDS_MS = 1_500;
 
 type Theme = PasserelleSwitchElement['theme'];
 
+/** Attributes without a property of the same name. A name with a hyphen or a colon is for another script. */
+const PLAIN = /^(map|mock|hours|battery|metered|background|corner|class)$|\W/;
+
 type MoreFile = typeof import('../more/more');
 
 export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchElement {
@@ -108,8 +111,11 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
 
   connectedCallback(): void {
     this.#join();
+    // A card that left the page has left the top layer too.
+    this.#arrange();
     void this.#speak();
     this.#mock();
+    if (this.#isOdd) void this.#complete();
   }
 
   disconnectedCallback(): void {
@@ -135,6 +141,16 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
     );
   }
 
+  /** Whether something in the tag has no meaning. The publisher is told what, on the console. */
+  get #isOdd(): boolean {
+    let isOdd = this.childElementCount > 0 || (this.getAttribute('layout') ?? this.layout) !== this.layout;
+    readSettings(
+      (name) => this.getAttribute(name),
+      (name) => void (isOdd ||= this.hasAttribute(name)),
+    );
+    return isOdd || this.getAttributeNames().some((name) => !(name in this) && !PLAIN.test(name));
+  }
+
   #join(): void {
     this.#switch?.leave(this.#self);
     // An example has no switch, so neither its page nor another tab can make it connect.
@@ -157,6 +173,7 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
       this.#more = more;
       this.#root.adoptedStyleSheets = [switchStyle(), more.laterStyle];
       addEnglish(more.english);
+      for (const mistake of more.mistakes(this)) console.warn('<passerelle-switch>:', mistake);
       this.#again();
       return more;
     } catch {
@@ -203,6 +220,11 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
           storage.set('folded', String(isFolded));
           this.#again();
         },
+        away: () => {
+          if (!this.#example) storage.set('away', storage.today());
+          this.#again();
+        },
+        isAway: () => !this.#example && this.layout === 'floating' && storage.get('away') === storage.today(),
       },
       this.#example !== null,
     );

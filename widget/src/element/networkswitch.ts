@@ -3,7 +3,7 @@
  * It carries out what the store decides, with the site's other tabs and with the engine.
  */
 
-import { reasonOf } from '../core/errors';
+import { reasonOf, type Reason } from '../core/errors';
 import { NOTHING, read as readFigures, type Figures } from '../core/switch/figures';
 import type { SwitchSettings } from '../core/switch/settings';
 import {
@@ -137,7 +137,14 @@ export class NetworkSwitch {
     this.#asker = element;
     const remembered = storage.holds('consent', this.network);
     this.#remembers ||= remembered;
-    this.#dispatch({ type: 'press', remembered, problem: LIKE_INVITE.test(this.network) ? null : 'invite' });
+    this.#dispatch({ type: 'press', remembered, problem: this.#problem() });
+  }
+
+  /** Return why there is no point in asking the visitor; null when there is none that can be known so far. */
+  #problem(): Reason | null {
+    if (!LIKE_INVITE.test(this.network)) return 'invite';
+    if (!isSecureContext) return 'insecure';
+    return 'RTCPeerConnection' in globalThis ? null : 'no_webrtc';
   }
 
   agree(remember: boolean): void {

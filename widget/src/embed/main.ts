@@ -49,6 +49,9 @@ function colours(): Pair[] {
 /** Read the fields, and show the tag, the rule, the preview and warnings. */
 function show(): void {
   const given = new Map(attributes());
+  const floats = given.get('layout') === 'floating';
+  get('corner').hidden = !floats;
+  if (!floats) given.delete('corner');
   const properties = colours();
   const isGood = isInvite(network.value);
   network.setCustomValidity(isGood ? '' : 'This is not an invite: https://broker.example/#… with 43 characters after the #.');
@@ -64,7 +67,7 @@ function show(): void {
 /** Show the publisher's choices in the preview. */
 function mirror(given: ReadonlyMap<string, string>, properties: readonly Pair[]): void {
   preview.setAttribute('mock', get<HTMLSelectElement>('state').value);
-  for (const name of ['layout', 'theme', 'lang']) {
+  for (const name of ['layout', 'corner', 'theme', 'lang']) {
     const value = given.get(name);
     if (value === undefined) preview.removeAttribute(name);
     else if (preview.getAttribute(name) !== value) preview.setAttribute(name, value);

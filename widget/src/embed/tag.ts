@@ -10,9 +10,20 @@ export interface Script {
 
 type Pairs = readonly (readonly [name: string, value: string])[];
 
-/** Return the tag's two lines. `attributes` follow the network's invite, in their order. */
+/** The height of each layout that stands in the page's flow, as CSS. `ROOM` in Python's `core/embed.py` says how
+ * it was chosen. */
+const ROOM: Readonly<Record<string, string>> = {
+  panel: '440px',
+  inline: 'max(78px,118px - 6vw)',
+  banner: 'max(152px,340px - 22vw)',
+};
+
+/** Return the tag's two lines. `attributes` follow the network's invite, in their order, and then the style that
+ * reserves the switch's room until the script has come. */
 export function tag(script: Script, network: string, attributes: Pairs): string {
-  const words = [['network', network] as const, ...attributes].map(pair);
+  const room = ROOM[attributes.find(([name]) => name === 'layout')?.[1] ?? 'panel'];
+  const style = room ? [['style', `display:block;min-height:${room}`] as const] : [];
+  const words = [['network', network] as const, ...attributes, ...style].map(pair);
   const load = `<script type="module"${pair(['src', script.source])}${pair(['integrity', script.integrity])} crossorigin></script>`;
   return `${load}\n<passerelle-switch${words.join('')}></passerelle-switch>`;
 }

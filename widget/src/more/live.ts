@@ -12,7 +12,9 @@ import { Walkers } from './walkers';
 const NOTICE_MS = 8_000;
 
 export class LiveView implements LiveContent {
-  readonly #nodes: LiveNodes;
+  readonly #detail = make('p', { class: 'detail', 'aria-hidden': 'true' });
+  readonly #notice = make('p', { class: 'notice', part: 'notice', role: 'status' });
+  readonly #countries = make('ul', { class: 'places', part: 'places' });
   readonly #language: Language;
   readonly #globe: LazyGlobe;
   readonly #walkers: Walkers;
@@ -22,12 +24,19 @@ export class LiveView implements LiveContent {
   #noticing: ReturnType<typeof setTimeout> | undefined;
 
   /** `hasRoom` returns whether there is room for a globe. */
-  constructor(nodes: LiveNodes, language: Language, hasRoom: () => boolean) {
-    this.#nodes = nodes;
+  constructor(
+    { bridge, status, question }: LiveNodes,
+    language: Language,
+    hasRoom: () => boolean,
+  ) {
     this.#language = language;
     this.#hasRoom = hasRoom;
-    this.#walkers = new Walkers(nodes.bridge);
-    this.#globe = new LazyGlobe(nodes.globe, language.words.globe);
+    const globe = make('div', { class: 'globe', part: 'map' });
+    globe.hidden = this.#countries.hidden = true;
+    status.after(this.#detail);
+    question.after(this.#notice, globe, this.#countries);
+    this.#walkers = new Walkers(bridge);
+    this.#globe = new LazyGlobe(globe, language.words.globe);
   }
 
   show(snapshot: Snapshot): void {
@@ -58,33 +67,31 @@ export class LiveView implements LiveContent {
   /** List the countries that people are in, and give notice of a new person. */
   #cross(crossing: Snapshot['crossing'], before: Snapshot['crossing'] | undefined): void {
     const { code, words } = this.#language;
-    const { countries, notice } = this.#nodes;
     const counts = new Map<string, number>();
     for (const country of crossing) {
       const name = countryName(code, country) ?? words.unknown;
       counts.set(name, (counts.get(name) ?? 0) + 1);
     }
     const items = [...counts].map(([name, count]) => (count > 1 ? `${name} · ${number(code, count)}` : name));
-    countries.replaceChildren(...items.map((text) => make('li', {}, text)));
-    countries.hidden = crossing.length === 0;
+    this.#countries.replaceChildren(...items.map((text) => make('li', {}, text)));
+    this.#countries.hidden = crossing.length === 0;
     clearTimeout(this.#noticing);
-    if (!before || crossing.length <= before.length) return write(notice);
+    if (!before || crossing.length <= before.length) return write(this.#notice);
     const country = countryName(code, crossing.at(-1) ?? null);
-    write(notice, country ? fill(words.arrived, { country }) : words.arrived_unknown);
-    this.#noticing = setTimeout(() => write(notice), NOTICE_MS);
+    write(this.#notice, country ? fill(words.arrived, { country }) : words.arrived_unknown);
+    this.#noticing = setTimeout(() => write(this.#notice), NOTICE_MS);
   }
 
   /** Show below the status that another tab does the work, or how long it is until the next try. */
   #count({ retry_s, elsewhere }: Snapshot): void {
     const { code, words } = this.#language;
-    const { detail } = this.#nodes;
     clearInterval(this.#countdown);
-    write(detail, elsewhere ? words.elsewhere : '');
+    write(this.#detail, elsewhere ? words.elsewhere : '');
     if (retry_s === null) return;
     const end_ms = performance.now() + retry_s * 1000;
     const tell = () => {
       const left = Math.max(0, Math.ceil((end_ms - performance.now()) / 1000));
-      write(detail, left > 0 ? fill(words.retry, { n: number(code, left) }) : words.retry_now);
+      write(this.#detail, left > 0 ? fill(words.retry, { n: number(code, left) }) : words.retry_now);
       if (left === 0) clearInterval(this.#countdown);
     };
     this.#countdown = setInterval(tell, 1000);

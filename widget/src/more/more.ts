@@ -6,6 +6,7 @@ import english from '../words/en.json';
 import CSS from './later.css';
 
 export { LiveView } from './live';
+export { mistakes } from './mistakes';
 export { openSettings } from './settings';
 export { example } from './example';
 export { english };

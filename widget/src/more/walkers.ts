@@ -1,6 +1,10 @@
-/** Moves the people on the drawn bridge. They go step by step, because a page that moves sixty times a second
+/** Draws and moves the people on the drawn bridge. They go step by step, because a page that moves sixty times a second
  * for hours would cost the volunteer more than relaying does. */
 
+import { draw } from '../element/view/dom';
+
+/** People drawn, at most. */
+const MOST = 5;
 const STEP_MS = 500;
 /** Steps from one bank to the other. */
 const STEPS = 16;
@@ -8,26 +12,34 @@ const STEPS = 16;
 const FADE_STEPS = 2;
 
 export class Walkers {
-  readonly #walkers: SVGElement[];
+  readonly #knob: Element | null;
+  #walkers: SVGElement[] = [];
   readonly #still = matchMedia('(prefers-reduced-motion: reduce)');
   #timer: ReturnType<typeof setInterval> | undefined;
   #step = 0;
 
   constructor(bridge: HTMLElement) {
-    this.#walkers = [...bridge.querySelectorAll<SVGElement>('.walker')];
+    this.#knob = bridge.querySelector('.scene .knob');
   }
 
   /** Let people walk, if there are any. They stand still if the visitor asks for no motion. */
   show(people: number): void {
-    if (people === 0 || this.#still.matches) return this.rest();
+    const drawn = Math.min(people, MOST);
+    if (drawn !== this.#walkers.length) {
+      this.rest();
+      this.#walkers = Array.from({ length: drawn }, () => draw('circle', { class: 'walker', r: '4.5' }));
+      this.#knob?.before(...this.#walkers);
+    }
+    if (drawn === 0 || this.#still.matches) return;
     this.#timer ??= setInterval(() => this.#go(), STEP_MS);
   }
 
-  /** Stop, and put everybody back. */
+  /** Stop, and take everybody off the bridge. */
   rest(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
-    for (const { style } of this.#walkers) style.offsetDistance = style.opacity = '';
+    for (const walker of this.#walkers) walker.remove();
+    this.#walkers = [];
   }
 
   #go(): void {

@@ -8,8 +8,12 @@ describe('the tag', () => {
   test('is the two lines that the command prints', () => {
     expect(tag(SCRIPT, INVITE, [['layout', 'inline']])).toBe(
       '<script type="module" src="https://broker.example/w/passerelle.0.js" integrity="sha384-a" crossorigin></script>\n' +
-        `<passerelle-switch network="${INVITE}" layout="inline"></passerelle-switch>`,
+        `<passerelle-switch network="${INVITE}" layout="inline" style="display:block;min-height:max(78px,118px - 6vw)"></passerelle-switch>`,
     );
+  });
+
+  test('keeps no room for the floating layout', () => {
+    expect(tag(SCRIPT, INVITE, [['layout', 'floating']])).not.toContain('style');
   });
 
   test('lets nothing out of an attribute', () => {

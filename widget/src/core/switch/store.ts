@@ -154,10 +154,9 @@ export function dispatch(state: SwitchState, event: SwitchEvent): Step {
   const effects: SwitchEffect[] = [];
   const changed = settle({ ...state, ...reduce(state, event, effects) }, effects);
   const snapshot = show(changed);
-  if (!differs(snapshot, state.snapshot) && !differs({ ...changed, snapshot: 0 }, { ...state, snapshot: 0 })) {
-    return [state, effects];
-  }
-  const isNew = differs(snapshot, state.snapshot);
+  // A snapshot that says the same is the same, though its lists and figures are other objects.
+  const isNew = JSON.stringify(snapshot) !== JSON.stringify(state.snapshot);
+  if (!isNew && !differs({ ...changed, snapshot: 0 }, { ...state, snapshot: 0 })) return [state, effects];
   return [Object.freeze({ ...changed, snapshot: isNew ? Object.freeze(snapshot) : state.snapshot }), effects];
 }
 

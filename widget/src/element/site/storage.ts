@@ -5,8 +5,9 @@
  */
 
 /** Names of the stored values. `consent` and `caution` hold the networks that the visitor agreed to help, one
- * on each line. `choices` and `figures` are JSON. */
-const NAMES = ['consent', 'caution', 'choices', 'figures', 'language', 'folded'] as const;
+ * on each line. `choices` and `figures` are JSON. `away` is the day on which the floating switch is out of
+ * the way. */
+const NAMES = ['consent', 'caution', 'choices', 'figures', 'language', 'folded', 'away'] as const;
 
 export type StoredName = (typeof NAMES)[number];
 

@@ -3,14 +3,12 @@
 
 import { draw } from './dom';
 
-/** People drawn on the bridge, at most. The stylesheets know the number too. */
-export const WALKERS = 5;
 /** Height of the posts, in the drawing's units. */
 const RAILING = 9;
 /** Gaps between the posts. */
 const POSTS = 12;
 
-/** Return the wide drawing: the banks, the water, and the people on the bridge. */
+/** Return the wide drawing: the banks, the water, and the bridge. */
 export function scene(): SVGElement {
   return draw(
     'svg',
@@ -22,7 +20,6 @@ export function scene(): SVGElement {
     draw('path', { class: 'deck', d: 'M50 84 56 80Q160 8 264 80l6 4' }),
     draw('path', { class: 'bank', d: 'M0 128V80H52q6 0 9 5l25 43Z' }),
     draw('path', { class: 'bank', d: 'M320 128V80H268q-6 0-9 5l-25 43Z' }),
-    ...Array.from({ length: WALKERS }, () => draw('circle', { class: 'walker', r: '4.5' })),
     draw('circle', { class: 'knob', r: '15' }),
   );
 }

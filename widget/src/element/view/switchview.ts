@@ -3,7 +3,7 @@
 import { isOn, type Snapshot } from '../../core/switch/store';
 import { make, write } from './dom';
 import type { Language } from './language';
-import { pill, scene, WALKERS } from './scene';
+import { pill, scene } from './scene';
 import { fill, number, size, status, time } from './text';
 
 export const LAYOUTS = ['panel', 'inline', 'banner', 'floating'] as const;
@@ -19,15 +19,17 @@ export interface SwitchViewEvents {
   more(container: HTMLElement): void;
   /** The visitor folded or unfolded the floating layout. */
   fold(isFolded: boolean): void;
+  /** The visitor wants the floating layout out of the way until tomorrow. */
+  away(): void;
+  /** Return whether the switch is out of the way today. */
+  isAway(): boolean;
 }
 
-/** The nodes that a `LiveContent` fills. */
+/** The nodes beside which a `LiveContent` puts its own. */
 export interface LiveNodes {
   readonly bridge: HTMLElement;
-  readonly detail: HTMLElement;
-  readonly notice: HTMLElement;
-  readonly countries: HTMLElement;
-  readonly globe: HTMLElement;
+  readonly status: HTMLElement;
+  readonly question: HTMLElement;
 }
 
 /** What is seen only while the switch is on. `more/live.ts` implements it, and is fetched later. */
@@ -58,6 +60,7 @@ export class SwitchView {
   readonly #more: HTMLElement;
   readonly #open: HTMLButtonElement;
   readonly #fold: HTMLButtonElement;
+  readonly #away: HTMLButtonElement;
   readonly #isExample: boolean;
   #snapshot: Snapshot | null = null;
   /** The question that is shown, by its phase; '' for none, null before the first snapshot. */
@@ -72,7 +75,6 @@ export class SwitchView {
     const { words } = language;
     const title = make('h2', { id: 'title', part: 'title' }, words.title);
     this.#status = make('p', { id: 'status', class: 'status', part: 'status', role: 'status' });
-    const detail = make('p', { class: 'detail', 'aria-hidden': 'true' });
     this.#switch = make(
       'button',
       {
@@ -88,10 +90,7 @@ export class SwitchView {
     );
     this.#lead = make('p', { class: 'lead', part: 'lead' }, words.lead);
     this.#question = make('div', { class: 'question', part: 'consent', role: 'group', 'aria-labelledby': 'question' });
-    const notice = make('p', { class: 'notice', part: 'notice', role: 'status' });
-    const countries = make('ul', { class: 'places', part: 'places' });
-    const globe = make('div', { class: 'globe', part: 'map' });
-    this.#liveNodes = { bridge: this.#switch, detail, notice, countries, globe };
+    this.#liveNodes = { bridge: this.#switch, status: this.#status, question: this.#question };
     this.#figures = ['', '', ''].map(() => make('dd', { class: 'figure', part: 'figure' }));
     this.#todays = ['', '', ''].map(() => make('dd', { class: 'today' }));
     const names = [words.helped, words.carried, words.shared];
@@ -109,27 +108,26 @@ export class SwitchView {
       words.limits,
     );
     this.#fold = make('button', { class: 'fold', part: 'fold', type: 'button', 'aria-controls': 'body' });
+    this.#away = make('button', { class: 'link', part: 'link', type: 'button' }, words.away);
     this.card = make(
       'section',
       { class: 'card', part: 'card', lang: language.code, dir: words.dir, 'aria-labelledby': 'title', 'data-asks': 'false' },
-      make('header', {}, this.#switch, make('div', { class: 'say' }, title, this.#status, detail), this.#fold),
+      make('header', {}, this.#switch, make('div', { class: 'say' }, title, this.#status), this.#fold),
       make(
         'div',
         { class: 'body', id: 'body' },
         this.#lead,
         this.#question,
-        notice,
-        globe,
-        countries,
         this.#numbers,
-        make('footer', {}, this.#open),
+        make('footer', {}, this.#open, this.#away),
         this.#more,
       ),
     );
     if (isExample) this.card.prepend(make('p', { class: 'example', part: 'example' }, words.example));
-    for (const node of [this.#question, this.#more, globe, countries]) node.hidden = true;
+    this.#question.hidden = this.#more.hidden = true;
     this.#switch.addEventListener('click', () => events.press());
     this.#open.addEventListener('click', () => this.more(this.#more.hidden));
+    this.#away.addEventListener('click', () => events.away());
     this.#fold.addEventListener('click', () => {
       this.fold(!this.#isFolded);
       events.fold(this.#isFolded);
@@ -138,8 +136,14 @@ export class SwitchView {
 
   /** Use `layout` from now on. */
   arrange(layout: Layout): void {
-    this.card.dataset['layout'] = layout;
-    this.#fold.hidden = layout !== 'floating';
+    const { card } = this;
+    const floats = layout === 'floating';
+    // No `transform` or `overflow` of the page moves or cuts what is in the top layer. An example stays in its place,
+    // because a preview holds it.
+    card.dataset['layout'] = layout;
+    this.#fold.hidden = !floats;
+    card.popover = floats && !this.#isExample ? 'manual' : null;
+    if (card.popover && card.isConnected) card.togglePopover(true);
   }
 
   get isFolded(): boolean {
@@ -166,9 +170,12 @@ export class SwitchView {
   /** Show `snapshot`. `asks` says that this element asks the visitor's questions. */
   show(snapshot: Snapshot, asks: boolean): void {
     const { phase } = snapshot;
+    const isUsed = isOn(phase) || phase === 'consent';
     this.#snapshot = snapshot;
+    // A switch that is on is never out of sight.
+    this.card.hidden = !isUsed && this.#events.isAway();
+    this.#away.hidden = isUsed || this.#fold.hidden;
     this.card.dataset['phase'] = phase;
-    this.card.dataset['people'] = String(Math.min(snapshot.people, WALKERS));
     this.#switch.setAttribute('aria-checked', String(isOn(phase)));
     write(this.#status, status(this.#language, snapshot));
     this.#lead.hidden = phase !== 'off' && phase !== 'problem';
