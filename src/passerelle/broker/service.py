@@ -28,6 +28,7 @@ from passerelle.broker.volunteerendpoint import VolunteerEndpoint
 from passerelle.broker.volunteers import Volunteers
 from passerelle.core.matching.pool import VolunteerPool
 from passerelle.io.server.bus import Bus
+from passerelle.io.server.frontserver import FrontServer
 from passerelle.io.server.metrics import Metrics, rounded
 from passerelle.wire import ways
 from passerelle.wire.bus import Subjects
@@ -54,7 +55,8 @@ class Broker:
         metrics = metrics or Metrics()
         self._config = config
         self._document = config.document
-        locator = PeerLocator(config)
+        front = FrontServer()
+        locator = PeerLocator(config, front)
         issuer = TicketIssuer(config, clock=clock, token=token)
         exits = Exits(config.descriptor)
         self.volunteers = Volunteers(config, VolunteerPool(), token)
@@ -76,7 +78,7 @@ class Broker:
         )
         """Where a sealed request is answered, whatever carried it here."""
         self._friends = FriendRequests(self.rendezvous)
-        self._volunteer = VolunteerEndpoint(config, locator, self.volunteers, self._friends)
+        self._volunteer = VolunteerEndpoint(config, locator, self.volunteers, self._friends, front)
         self._post = PostEndpoint(config, locator, self.rendezvous)
         self._amp = AmpEndpoint(self.rendezvous, document_age_s=config.document_age_s)
         self._assets = config.widget_dir and Assets(

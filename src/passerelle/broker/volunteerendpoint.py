@@ -17,6 +17,7 @@ from passerelle.broker.volunteers import Volunteers
 from passerelle.core.address.candidates import vet
 from passerelle.core.address.prefix import holder
 from passerelle.errors import LinkCode, PeerError
+from passerelle.io.server.frontserver import FrontServer
 from passerelle.wire.description import Description, Setup
 from passerelle.wire.signalling import (
     BrokerBye,
@@ -48,11 +49,14 @@ class VolunteerEndpoint:
         locator: PeerLocator,
         volunteers: Volunteers,
         friends: FriendRequests,
+        front: FrontServer,
     ) -> None:
+        """`front` is told of requests that are no WebSocket."""
         self._config = config
         self._locator = locator
         self._volunteers = volunteers
         self._friends = friends
+        self._front = front
         self._conversations: set[Conversation] = set()
         """All open WebSockets, those that have not said hello included."""
         self._by_network: Counter[bytes] = Counter()
@@ -68,6 +72,7 @@ class VolunteerEndpoint:
             compress=False,
         )
         if not socket.can_prepare(request):
+            self._front.note_refused_socket(request)
             raise web.HTTPBadRequest(text="Volunteers connect here by WebSocket.")
         await socket.prepare(request)
         conversation = Conversation(
