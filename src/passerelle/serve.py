@@ -121,7 +121,9 @@ class ServeConfig:
 class Servers:
     """The servers of a network, running for the length of an `async with`.
 
-    Leaving sends volunteers and clients away in good order, and then closes the ports.
+    Leaving lets exits serve on until nothing moves through them, for `drain_s` at most, while the
+    broker goes on. Then it sends volunteers and clients away in good order, and closes the ports.
+    Cancelling it does not wait.
     """
 
     def __init__(
@@ -154,6 +156,7 @@ class Servers:
             metrics=self._metrics,
         )
         self._workers: Workers | None = None
+        self._exit: Exit | None = None
         self._stack = AsyncExitStack()
 
     @property
@@ -190,6 +193,11 @@ class Servers:
                 await stack.enter_async_context(StunService(StunSettings((host,), ports)))
             # The stack unwinds from its end: the goodbye is said while the ports are still open.
             stack.push_async_callback(self._broker.close)
+            # Every exit of the network ends now, so nobody could take over what one of them has.
+            if self._workers is not None:
+                stack.push_async_callback(self._workers.finish)
+            if self._exit is not None:
+                stack.push_async_callback(self._exit.finish)
             tasks = await stack.enter_async_context(TaskSet("serve"))
             tasks.spawn(self._keep_fresh(), "renewal")
             self._stack = stack.pop_all()
@@ -210,7 +218,7 @@ class Servers:
         told = settings.config(EXIT_ID, self._keys.exit_link, keys, direct=config.direct)
         announcer = Announcer(channel, Subjects(*keys))
         stack.push_async_callback(announcer.close)
-        exit_ = Exit(told, reporter=announcer, metrics=self._metrics)
+        self._exit = exit_ = Exit(told, reporter=announcer, metrics=self._metrics)
         announcer.announce(exit_.load)
         stack.push_async_callback(exit_.close)
         if config.exit_listen is None:

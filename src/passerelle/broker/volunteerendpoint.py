@@ -162,4 +162,6 @@ class VolunteerEndpoint:
         return vet(description, private=private, seen=conversation.address)
 
     async def _send_away(self, conversation: Conversation, code: LinkCode, reason: Bye) -> None:
-        await conversation.part(code, BrokerBye(reason, self._volunteers.retry_s()))
+        restarts = reason is Bye.RESTART
+        wait_s = self._volunteers.return_s() if restarts else self._volunteers.retry_s()
+        await conversation.part(code, BrokerBye(reason, wait_s))

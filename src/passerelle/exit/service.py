@@ -83,6 +83,10 @@ class Exit:
         """Send clients to other exits; return when no stream is open, or after `drain_s`."""
         await self._sessions.drain()
 
+    async def finish(self) -> None:
+        """Serve on until nothing moves, or for `drain_s`: see `SessionTable.finish`."""
+        await self._sessions.finish()
+
     async def close(self) -> None:
         """End all sessions and links. Idempotent."""
         self._closing = True
