@@ -41,6 +41,7 @@ from passerelle.io.server.web import tls_context as tls_context
 from passerelle.io.tasks import TaskSet
 from passerelle.keyring import LIFETIME_S, Keyring
 from passerelle.listen import LAST_PORT, ListenAddress
+from passerelle.reachability import unreachable
 from passerelle.wire.bus import Subjects
 from passerelle.wire.descriptor import Descriptor
 from passerelle.wire.invite import Invite
@@ -165,6 +166,14 @@ class Servers:
         if self._config.widget_dir is None:
             return None
         return widget_tag(self._config.widget_dir, self.invite.plain)
+
+    async def unreachable(self) -> list[str]:
+        """Return a sentence for each public address that does not lead here or to an exit.
+
+        An exit at the broker's own address needs no look of its own. Cancelling ends the search.
+        """
+        elsewhere = self._exit_urls if self._config.exit_url is not None else {}
+        return await unreachable(self.invite.url, elsewhere, self._keys)
 
     @property
     def stun(self) -> tuple[str, ...]:

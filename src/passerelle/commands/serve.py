@@ -239,6 +239,8 @@ def serve(
                     "Note: browsers let pages use https:// servers only. Put a certificate in "
                     "front of this one before you give the tag away."
                 )
+            for sentence in await running.unreachable():
+                say(f"Note: {sentence}")
             await forever()
 
     until_interrupted(work())
