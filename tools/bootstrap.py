@@ -59,6 +59,8 @@ PROGRAMS = {
     "Xvfb": "xvfb",
     "php": "php-cli",
     "dig": "bind9-dnsutils",
+    "nginx": "nginx",
+    "caddy": "caddy",
 }
 """Programs that tests run, and the Debian package of each."""
 
