@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from passerelle import keyring
 from passerelle.errors import ConfigError, LocalError
-from passerelle.keyring import Keyring
+from passerelle.keyring import ExitKeys, Keyring
 from passerelle.wire import descriptor
 
 FILES = (keyring.OPERATOR_FILE, keyring.SEAL_FILE, keyring.TICKET_FILE, keyring.LINK_FILE)
@@ -41,7 +42,9 @@ def test_files_are_private_and_nothing_else_is_left(tmp_path: Path) -> None:
     finally:
         os.umask(mask)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        (*FILES, keyring.TICKET_PUBLIC_FILE)
+    )
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
 
 
@@ -153,3 +156,16 @@ def test_a_descriptor_nobody_could_read_is_not_signed(change: dict[str, object])
 def test_repr_shows_no_key() -> None:
     """No key is in the keyring's `repr`, which may be logged by accident."""
     assert repr(Keyring.generate()) == "Keyring()"
+
+
+def test_an_exit_elsewhere_gets_the_two_files_it_needs(tmp_path: Path) -> None:
+    """The public half of the ticket key is there to be copied, and follows a new ticket key."""
+    home, away = tmp_path / "home", tmp_path / "away"
+    away.mkdir()
+    for _ in range(2):
+        keys = Keyring.open(home)
+        for name in ("exit-link.pem", "broker-ticket.pub"):
+            shutil.copy(home / name, away / name)
+        (ticket_key,) = ExitKeys.open(away).tickets
+        assert ticket_key.public_bytes_raw() == keys.broker_ticket.public_key().public_bytes_raw()
+        (home / "broker-ticket.key").unlink()

@@ -61,6 +61,8 @@ PROGRAMS = {
     "dig": "bind9-dnsutils",
     "mariadbd": "mariadb-server-core",
     "mini_httpd": "mini-httpd",
+    "nginx": "nginx",
+    "caddy": "caddy",
 }
 """Programs that tests run, and the Debian package of each.
 

@@ -79,12 +79,14 @@ class Keyring:
         try:
             folder.mkdir(_PRIVATE_FOLDER, parents=True, exist_ok=True)
             _require_operator_key(folder)
-            return cls(
+            made = cls(
                 _load_or_make(folder / OPERATOR_FILE, Ed25519PrivateKey.generate, _read_ed25519),
                 _load_or_make(folder / SEAL_FILE, X25519PrivateKey.generate, _read_x25519),
                 _load_or_make(folder / TICKET_FILE, Ed25519PrivateKey.generate, _read_ed25519),
                 _load_or_make_identity(folder / LINK_FILE),
             )
+            _write_public(folder / TICKET_PUBLIC_FILE, made.broker_ticket.public_key())
+            return made
         except OSError as error:
             raise LocalError(
                 f"The keys in {folder} cannot be read or written: {error.strerror}. Check that "
@@ -262,6 +264,16 @@ def _load_or_write(path: Path, make: Callable[[], bytes]) -> bytes:
             "somebody else may have read it, make new keys in another folder)."
         )
     return path.read_bytes()
+
+
+def _write_public(path: Path, key: Ed25519PublicKey) -> None:
+    """Make `path` hold this public key, also where another key's was before."""
+    pem = key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    if not path.exists() or path.read_bytes() != pem:
+        path.unlink(missing_ok=True)
+        _write(path, pem)
 
 
 def _write(path: Path, content: bytes) -> None:

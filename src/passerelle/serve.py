@@ -41,6 +41,7 @@ from passerelle.io.server.web import tls_context as tls_context
 from passerelle.io.tasks import TaskSet
 from passerelle.keyring import LIFETIME_S, Keyring
 from passerelle.listen import LAST_PORT, ListenAddress
+from passerelle.reachability import unreachable
 from passerelle.wire.bus import Subjects
 from passerelle.wire.descriptor import Descriptor
 from passerelle.wire.invite import Invite
@@ -121,7 +122,9 @@ class ServeConfig:
 class Servers:
     """The servers of a network, running for the length of an `async with`.
 
-    Leaving sends volunteers and clients away in good order, and then closes the ports.
+    Leaving lets exits serve on until nothing moves through them, for `drain_s` at most, while the
+    broker goes on. Then it sends volunteers and clients away in good order, and closes the ports.
+    Cancelling it does not wait.
     """
 
     def __init__(
@@ -154,6 +157,7 @@ class Servers:
             metrics=self._metrics,
         )
         self._workers: Workers | None = None
+        self._exit: Exit | None = None
         self._stack = AsyncExitStack()
 
     @property
@@ -162,6 +166,14 @@ class Servers:
         if self._config.widget_dir is None:
             return None
         return widget_tag(self._config.widget_dir, self.invite.plain)
+
+    async def unreachable(self) -> list[str]:
+        """Return a sentence for each public address that does not lead here or to an exit.
+
+        An exit at the broker's own address needs no look of its own. Cancelling ends the search.
+        """
+        elsewhere = self._exit_urls if self._config.exit_url is not None else {}
+        return await unreachable(self.invite.url, elsewhere, self._keys)
 
     @property
     def stun(self) -> tuple[str, ...]:
@@ -190,6 +202,11 @@ class Servers:
                 await stack.enter_async_context(StunService(StunSettings((host,), ports)))
             # The stack unwinds from its end: the goodbye is said while the ports are still open.
             stack.push_async_callback(self._broker.close)
+            # Every exit of the network ends now, so nobody could take over what one of them has.
+            if self._workers is not None:
+                stack.push_async_callback(self._workers.finish)
+            if self._exit is not None:
+                stack.push_async_callback(self._exit.finish)
             tasks = await stack.enter_async_context(TaskSet("serve"))
             tasks.spawn(self._keep_fresh(), "renewal")
             self._stack = stack.pop_all()
@@ -210,7 +227,7 @@ class Servers:
         told = settings.config(EXIT_ID, self._keys.exit_link, keys, direct=config.direct)
         announcer = Announcer(channel, Subjects(*keys))
         stack.push_async_callback(announcer.close)
-        exit_ = Exit(told, reporter=announcer, metrics=self._metrics)
+        self._exit = exit_ = Exit(told, reporter=announcer, metrics=self._metrics)
         announcer.announce(exit_.load)
         stack.push_async_callback(exit_.close)
         if config.exit_listen is None:

@@ -40,7 +40,7 @@ async def test_unknown_paths_are_plainly_not_found(path: str) -> None:
 
 
 async def test_closing_tells_volunteers_when_to_come_back() -> None:
-    async with scene(retry_s=(10, 20)) as here:
+    async with scene(return_s=(10, 20)) as here:
         volunteers = [await here.volunteer() for _ in range(20)]
         silent = await here.connect()
         partings = [asyncio.ensure_future(v.dismissed()) for v in (*volunteers, silent)]

@@ -12,6 +12,7 @@ from passerelle.core.address.host import IPAddress
 from passerelle.core.address.policy import ConnectionPolicy
 from passerelle.core.quota import Quota
 from passerelle.errors import Failure, LinkCode, LinkLost, StreamFailed
+from passerelle.exit import sessions
 from passerelle.exit.config import Lifetimes
 from passerelle.exit.sessions import SessionTable
 from passerelle.io.tunnel.stream import TunnelStream
@@ -246,6 +247,40 @@ async def test_draining_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) 
     await stream.opened()
     async with asyncio.timeout(5):
         await table.drain()
+    assert table.stream_count == 1
+    await table.close()
+    server.close()
+
+
+async def test_the_last_exit_of_a_network_serves_on_until_nothing_moves(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who cannot go elsewhere is not sent there; a stream at rest is not waited for."""
+    monkeypatch.setattr(sessions, "QUIET_S", 0.3)
+    async with asyncio.timeout(5):
+        await world.table.finish()  # there is nothing to wait for
+        stream = await world.stream(echo)
+        finishing = asyncio.ensure_future(world.table.finish())
+        for _ in range(30):
+            stream.push(b"x")
+            await asyncio.sleep(0.02)
+        assert not finishing.done()
+        await Client(world.table).join()  # a new session
+        assert world.client.owner.exit_leaves == 0
+        await finishing
+    assert world.table.stream_count == 1
+
+
+async def test_a_network_that_ends_does_not_wait_for_ever() -> None:
+    """What still moves after `drain_s` is left behind."""
+    table = SessionTable(exit_config(lifetimes=Lifetimes(drain_s=0.1)))
+    client = Client(table)
+    await client.join()
+    server = await asyncio.start_server(silent, HOST, 0)
+    stream = client.tunnel.open(HOST, server.sockets[0].getsockname()[1])
+    await stream.opened()
+    async with asyncio.timeout(sessions.QUIET_S / 2):
+        await table.finish()
     assert table.stream_count == 1
     await table.close()
     server.close()

@@ -42,14 +42,26 @@ class World:
         self._http = http
         self._metrics_port = metrics_port
         self.site_url = ""
+        self.broker_url = ""
 
-    async def fetch(self, path: str = "/") -> str:
-        """Fetch a page of the site through the reader's proxy, on a connection of its own."""
+    async def fetch(self, path: str = "/", begun: asyncio.Event | None = None) -> str:
+        """Fetch a page of the site through the reader's proxy, on a connection of its own.
+
+        `begun` is set when the first byte has come.
+        """
         proxy = f"http://{HOST}:{self.client.port}"
         headers = {"Connection": "close"}
         async with self._http.get(self.site_url + path, proxy=proxy, headers=headers) as answer:
             assert answer.status == 200, answer.status
-            return await answer.text()
+            first = await answer.content.readexactly(1)
+            if begun is not None:
+                begun.set()
+            return (first + await answer.content.read()).decode()
+
+    async def health(self) -> int:
+        """Return the status of the broker's own answer."""
+        async with self._http.get(f"{self.broker_url}/healthz") as answer:
+            return answer.status
 
     async def holder(self) -> int:
         """Return the number of the worker that has the reader's session."""
@@ -91,7 +103,8 @@ async def slow(request: web.Request) -> web.StreamResponse:
 
 
 @asynccontextmanager
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path, workers: int = 2) -> AsyncIterator[World]:
+    """Run a network with so many workers; with 0, its exit is in the broker's process."""
     port, exit_port, metrics_port = free_port(), two_free_ports(), two_free_ports()
     site = web.Application()
     site.router.add_get("/", page)
@@ -99,13 +112,10 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         site_port = (await stack.enter_async_context(WebServer(site, HOST, 0))).port
         words = ["serve", "--state", str(tmp_path / "state"), "--url", f"http://{HOST}:{port}"]
-        words += ["--listen", f"{HOST}:{port}", "--workers", "2"]
-        words += [
-            "--exit-listen",
-            f"{HOST}:{exit_port}",
-            "--exit-url",
-            f"http://{HOST}:{exit_port}",
-        ]
+        words += ["--listen", f"{HOST}:{port}"]
+        at = f"{HOST}:{exit_port}"
+        if workers:
+            words += ["--workers", str(workers), "--exit-listen", at, "--exit-url", f"http://{at}"]
         words += ["--metrics-listen", f"{HOST}:{metrics_port}"]
         words += ["--allow", "127.0.0.0/8", "--exit-port", str(site_port)]
         program = await stack.enter_async_context(passerelle(words))
@@ -114,12 +124,15 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         text = program.output.split()[-1]
         http = await stack.enter_async_context(aiohttp.ClientSession())
         made = World(program, http, metrics_port)
+        made.broker_url = f"http://{HOST}:{port}"
         made.site_url = f"http://{HOST}:{site_port}"
         network = invite.parse(text)
         async with http.get(f"{network.url}/v1/network") as answer:
             document = await answer.read()
         found = descriptor.verify(document, network.operator_key, now_s=time.time())
-        assert [entry.id for entry in found.exits] == ["exit-1", "exit-2"]
+        assert [entry.id for entry in found.exits] == [
+            f"exit-{n}" for n in range(1, max(1, workers) + 1)
+        ]
         urls = {entry.id: entry.url for entry in found.exits}
         for _ in range(VOLUNTEERS):
             await stack.enter_async_context(Volunteer(network.url, urls, free=5))
@@ -177,6 +190,26 @@ async def replaced(here: World, before: dict[int, int]) -> bool:
     except (AssertionError, aiohttp.ClientConnectionError):
         return False
     return True
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+async def test_a_network_that_ends_serves_on_while_something_moves(
+    tmp_path: Path, workers: int
+) -> None:
+    """After SIGTERM a download arrives whole, and until then everything else is served too."""
+    async with world(tmp_path, workers) as here:
+        begun = asyncio.Event()
+        long = asyncio.ensure_future(here.fetch("/slow", begun))
+        await begun.wait()
+        here.program.process.send_signal(signal.SIGTERM)
+        await here.program.until("the exit serves on until they rest")
+        assert await here.health() == 200
+        assert await here.fetch() == "page"
+        assert not long.done()
+        assert await long == LONG_PARTS * "x"
+        start_s = time.monotonic()
+        assert await here.program.ended() == 0, here.program.output
+        assert time.monotonic() - start_s < 15, "drain_s is not waited for when nothing moves"
 
 
 async def test_readers_survive_the_death_of_their_worker(tmp_path: Path) -> None:

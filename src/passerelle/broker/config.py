@@ -72,6 +72,9 @@ class BrokerConfig:
     """Life of a client ticket, with which a client may start and resume sessions."""
     retry_s: tuple[float, float] = (5.0, 60.0)
     """Volunteers that are sent away come back after a random time in this range."""
+    return_s: tuple[float, float] = (1.0, 3.0)
+    """Volunteers that a restart sends away come back after a random time in this range. It is
+    short, because readers wait for them."""
     document_age_s: int = 60
     """How long caches may keep the descriptor and the widget's entry point."""
 

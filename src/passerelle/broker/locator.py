@@ -10,14 +10,17 @@ from passerelle.core.address.host import IPAddress
 from passerelle.core.address.prefix import site
 from passerelle.core.matching.peers import UNKNOWN_LOCATION, PeerLocation
 from passerelle.io.net.locations import LocationDatabase
+from passerelle.io.server.frontserver import FrontServer
 from passerelle.io.server.web import peer_address
 
 
 class PeerLocator:
     """Finds the addresses of clients and volunteers, their countries and networks; keeps none."""
 
-    def __init__(self, config: BrokerConfig) -> None:
+    def __init__(self, config: BrokerConfig, front: FrontServer) -> None:
+        """`front` is told of each request whose sender is asked for."""
         self._config = config
+        self._front = front
         self._database = LocationDatabase()
 
     def address(self, request: web.Request) -> IPAddress | None:
@@ -25,6 +28,7 @@ class PeerLocator:
 
         What a proxy says of it is believed if the proxy is one of the configured ones.
         """
+        self._front.note_sender(request, self._config.trusted_proxies)
         fields = request.headers.getall(hdrs.X_FORWARDED_FOR, ())
         return client_address(peer_address(request), fields, self._config.trusted_proxies)
 

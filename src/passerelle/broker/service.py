@@ -23,17 +23,15 @@ from passerelle.broker.locator import PeerLocator
 from passerelle.broker.placement import Placement
 from passerelle.broker.post import PostEndpoint
 from passerelle.broker.rendezvous import Rendezvous
+from passerelle.broker.stats import FOR_PAGES, PublicStats
 from passerelle.broker.volunteerendpoint import VolunteerEndpoint
 from passerelle.broker.volunteers import Volunteers
 from passerelle.core.matching.pool import VolunteerPool
 from passerelle.io.server.bus import Bus
+from passerelle.io.server.frontserver import FrontServer
 from passerelle.io.server.metrics import Metrics, rounded
 from passerelle.wire import ways
 from passerelle.wire.bus import Subjects
-
-STATS_AGE_S = 10
-"""How long caches may keep the public numbers."""
-_FOR_PAGES = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +55,8 @@ class Broker:
         metrics = metrics or Metrics()
         self._config = config
         self._document = config.document
-        locator = PeerLocator(config)
+        front = FrontServer()
+        locator = PeerLocator(config, front)
         issuer = TicketIssuer(config, clock=clock, token=token)
         exits = Exits(config.descriptor)
         self.volunteers = Volunteers(config, VolunteerPool(), token)
@@ -79,7 +78,7 @@ class Broker:
         )
         """Where a sealed request is answered, whatever carried it here."""
         self._friends = FriendRequests(self.rendezvous)
-        self._volunteer = VolunteerEndpoint(config, locator, self.volunteers, self._friends)
+        self._volunteer = VolunteerEndpoint(config, locator, self.volunteers, self._friends, front)
         self._post = PostEndpoint(config, locator, self.rendezvous)
         self._amp = AmpEndpoint(self.rendezvous, document_age_s=config.document_age_s)
         self._assets = config.widget_dir and Assets(
@@ -110,7 +109,7 @@ class Broker:
         router.add_get(ways.AMP_NETWORK_PATH, self._amp_network)
         router.add_get(ways.AMP_RENDEZVOUS_PATH + "{sealed}", self._amp.answer, allow_head=False)
         router.add_get("/healthz", self._health)
-        router.add_get("/v1/stats", self._stats)
+        router.add_get("/v1/stats", PublicStats(self._cluster).handle)
         if self._assets:
             router.add_get("/w/{file}", self._assets.handle)
             router.add_get("/embed", EmbedPage(self._config, self._assets).handle)
@@ -152,7 +151,7 @@ class Broker:
             body=self._document,
             content_type="application/json",
             headers={
-                **_FOR_PAGES,
+                **FOR_PAGES,
                 "Cache-Control": f"public, max-age={self._config.document_age_s}",
             },
         )
@@ -175,18 +174,4 @@ class Broker:
             },
             status=503 if closing else 200,
             headers={"Cache-Control": "no-store"},
-        )
-
-    async def _stats(self, _request: web.Request) -> web.Response:
-        totals = self._cluster.totals()
-        return web.json_response(
-            {
-                "people": rounded(totals.people),
-                "volunteers": rounded(totals.volunteers),
-                "available": rounded(totals.available),
-                "countries": {
-                    country: rounded(count) for country, count in sorted(totals.countries.items())
-                },
-            },
-            headers={"Cache-Control": f"public, max-age={STATS_AGE_S}", **_FOR_PAGES},
         )

@@ -17,6 +17,7 @@ from passerelle.broker.volunteers import Volunteers
 from passerelle.core.address.candidates import vet
 from passerelle.core.address.prefix import holder
 from passerelle.errors import LinkCode, PeerError
+from passerelle.io.server.frontserver import FrontServer
 from passerelle.wire.description import Description, Setup
 from passerelle.wire.signalling import (
     BrokerBye,
@@ -51,11 +52,14 @@ class VolunteerEndpoint:
         locator: PeerLocator,
         volunteers: Volunteers,
         friends: FriendRequests,
+        front: FrontServer,
     ) -> None:
+        """`front` is told of requests that are no WebSocket."""
         self._config = config
         self._locator = locator
         self._volunteers = volunteers
         self._friends = friends
+        self._front = front
         self._conversations: set[Conversation] = set()
         """All open WebSockets, those that have not said hello included."""
         self._by_network: Counter[bytes] = Counter()
@@ -71,6 +75,7 @@ class VolunteerEndpoint:
             compress=False,
         )
         if not socket.can_prepare(request):
+            self._front.note_refused_socket(request)
             raise web.HTTPBadRequest(text="Volunteers connect here by WebSocket.")
         await socket.prepare(request)
         conversation = Conversation(
@@ -170,4 +175,6 @@ class VolunteerEndpoint:
         return vet(description, private=private, seen=conversation.address)
 
     async def _send_away(self, conversation: Conversation, code: LinkCode, reason: Bye) -> None:
-        await conversation.part(code, BrokerBye(reason, self._volunteers.retry_s()))
+        restarts = reason is Bye.RESTART
+        wait_s = self._volunteers.return_s() if restarts else self._volunteers.retry_s()
+        await conversation.part(code, BrokerBye(reason, wait_s))

@@ -59,7 +59,13 @@ class Volunteers:
 
     def retry_s(self) -> float:
         """Return a random time after which a peer that is sent away may come back, in seconds."""
-        low, high = self._config.retry_s
+        return self._random_s(*self._config.retry_s)
+
+    def return_s(self) -> float:
+        """Return a random time after which a volunteer may come back from a restart, in seconds."""
+        return self._random_s(*self._config.return_s)
+
+    def _random_s(self, low: float, high: float) -> float:
         # So many that come back within the usual time would be a storm: spread them wider.
         high = max(high, low + len(self) / self._config.returns_per_s)
         return min(_LONGEST_RETRY_S, low + (high - low) * int.from_bytes(self._token(4)) / 2**32)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -20,6 +20,7 @@ from passerelle.commands.running import (
     log_to_stderr,
     outlive_surroundings,
     require_server_packages,
+    say,
 )
 from passerelle.errors import ConfigError
 from passerelle.listen import LAST_PORT, ListenAddress
@@ -27,6 +28,12 @@ from passerelle.listen import LAST_PORT, ListenAddress
 if TYPE_CHECKING:
     from passerelle.exit.process import ListenSettings
     from passerelle.exit.settings import ExitSettings
+
+
+NO_WORKERS: Final = (
+    "SIGUSR2 restarts workers one by one, and this server has no workers: nothing was done. "
+    "Restart it with SIGTERM and a new start, or give it --workers."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -122,16 +129,31 @@ async def _serve(
     is_worker: bool,
 ) -> None:
     from passerelle.exit.process import ExitProcess  # noqa: PLC0415 - --help does not need it
-    from passerelle.io.server.processes import READY, orphaned  # noqa: PLC0415 - as above
+    from passerelle.io.server.processes import (  # noqa: PLC0415 - as above
+        FINISH_SIGNAL,
+        FINISHED,
+        READY,
+        orphaned,
+    )
+    from passerelle.io.tasks import TaskSet  # noqa: PLC0415 - as above
     from passerelle.keyring import ExitKeys  # noqa: PLC0415 - as above
 
     keys = ExitKeys.open(state)
     config = settings.config(f"exit-{number}", keys.link, keys.tickets, direct=exits.direct)
-    async with ExitProcess(config, where, bus_url=exits.bus):
-        print(READY if is_worker else f"exit-{number} serves on port {where.port}.", flush=True)
+    loop = asyncio.get_running_loop()
+    async with TaskSet("worker") as tasks, ExitProcess(config, where, bus_url=exits.bus) as process:
+
+        async def finish() -> None:
+            await process.finish()
+            print(FINISHED, flush=True)
+
         if is_worker:
+            loop.add_signal_handler(FINISH_SIGNAL, lambda: tasks.spawn(finish(), "finish"))
+            print(READY, flush=True)
             await orphaned()
         else:
+            loop.add_signal_handler(signal.SIGUSR2, say, NO_WORKERS)
+            print(f"exit-{number} serves on port {where.port}.", flush=True)
             await forever()
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from passerelle import limits
-from passerelle.commands.exit import shifted, worker_line
+from passerelle.commands.exit import NO_WORKERS, shifted, worker_line
 from passerelle.commands.exit_options import ExitOptions, takes_exit_options
 from passerelle.commands.running import (
     forever,
@@ -219,10 +219,10 @@ def serve(
     async def work() -> None:
         keys = Keyring.open(state)  # the workers find them there
         async with servers.Servers(config, keys) as running:
-            if workers:
-                asyncio.get_running_loop().add_signal_handler(
-                    signal.SIGUSR2, running.restart_workers
-                )
+            asyncio.get_running_loop().add_signal_handler(
+                signal.SIGUSR2,
+                *((running.restart_workers,) if workers else (say, NO_WORKERS)),
+            )
             print(f"Invite for readers:\n\n    {running.invite}\n")
             if running.tag is None:
                 print(
@@ -241,6 +241,8 @@ def serve(
                     "Note: browsers let pages use https:// servers only. Put a certificate in "
                     "front of this one before you give the tag away."
                 )
+            for sentence in await running.unreachable():
+                say(f"Note: {sentence}")
             await forever()
 
     until_interrupted(work())

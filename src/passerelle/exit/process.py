@@ -35,7 +35,8 @@ class ListenSettings:
 class ExitProcess:
     """An exit that serves for the length of an `async with`.
 
-    Leaving drains it first, as `Exit.drain` says; cancelling ends the drain at once.
+    Leaving drains it first, as `Exit.drain` says, unless `finish` was called before; cancelling
+    ends the drain at once.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class ExitProcess:
         self._bus_url = bus_url
         self._stack = AsyncExitStack()
         self._exit: Exit | None = None
+        self._has_finished = False
 
     async def __aenter__(self) -> Self:
         """Listen. Raises LocalError when a port or the bus cannot be opened, ConfigError for a bad
@@ -79,7 +81,7 @@ class ExitProcess:
             await stack.enter_async_context(server)
             # The stack unwinds from its end: links end while the port is still open.
             stack.push_async_callback(self._exit.close)
-            stack.push_async_callback(self._exit.drain)
+            stack.push_async_callback(self._drain)
             self._stack = stack.pop_all()
         return self
 
@@ -90,3 +92,14 @@ class ExitProcess:
         trace: TracebackType | None,
     ) -> None:
         await self._stack.aclose()
+
+    async def finish(self) -> None:
+        """Serve on until nothing moves, as `Exit.finish` says; leaving then drains no more."""
+        assert self._exit is not None  # entered
+        self._has_finished = True
+        await self._exit.finish()
+
+    async def _drain(self) -> None:
+        assert self._exit is not None  # entered
+        if not self._has_finished:
+            await self._exit.drain()

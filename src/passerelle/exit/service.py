@@ -22,6 +22,7 @@ from passerelle.exit.decoy_site import DecoySite
 from passerelle.exit.handshake import ExitHandshake
 from passerelle.exit.reports import LinkReport, NoReports, Reporter
 from passerelle.exit.sessions import SessionTable
+from passerelle.io.server.frontserver import FrontServer
 from passerelle.io.server.metrics import Metrics
 from passerelle.io.tunnel.link import SecureLink
 from passerelle.io.tunnel.tls import TlsPipe, exit_context
@@ -58,6 +59,7 @@ class Exit:
         self._tls = exit_context(config.identity)
         self._sessions = SessionTable(config, self._counts)
         self._used_tickets = ReplayWindow(limits.LINK_TICKET_LIFE_S, limits.LINK_TICKETS_USED)
+        self._front = FrontServer()
         self._numbers = itertools.count(1)
         self._links: set[SecureLink] = set()
         self._closing = False
@@ -81,6 +83,10 @@ class Exit:
         """Send clients to other exits; return when no stream is open, or after `drain_s`."""
         await self._sessions.drain()
 
+    async def finish(self) -> None:
+        """Serve on until nothing moves, or for `drain_s`: see `SessionTable.finish`."""
+        await self._sessions.finish()
+
     async def close(self) -> None:
         """End all sessions and links. Idempotent."""
         self._closing = True
@@ -101,6 +107,9 @@ class Exit:
             autoclose=True,
         )
         if request.method != "GET" or not socket.can_prepare(request):
+            # A ticket that is good comes from a volunteer, so the log says no more than its own
+            # operator may know.
+            self._front.note_refused_socket(request)
             return await self._decoy_site.respond(request)
         await socket.prepare(request)
         await self._carry(request, socket, ticket)

@@ -35,6 +35,10 @@ SWEEP_S = 1.0
 SETTLE_S = 2.0
 """Longest time that a drained exit waits for its last bytes to be acknowledged."""
 SETTLE_POLL_S = 0.02
+QUIET_S = 2.0
+"""Time without a byte after which a stream counts as at rest: a browser holds connections open for
+minutes after the page is there, and a restart should not wait for those."""
+QUIET_POLL_S = 0.05
 LATE_STREAMS_S = 2.0
 """Time after the exit begins to drain in which new streams are still served: a client may have
 asked for them before it could learn of the drain."""
@@ -178,6 +182,28 @@ class SessionTable:
             _log.info("some streams were still open after %g s", self._config.lifetimes.drain_s)
 
         await self._settle()
+
+    async def finish(self) -> None:
+        """Serve on, new sessions and streams too, until all are at rest; `drain_s` at most.
+
+        This is for an exit that ends together with all others of its network: a client that it sent
+        elsewhere would find nobody there. Cancelling ends the waiting.
+        """
+        longest_s = self._config.lifetimes.drain_s
+        deadline_s = self._loop.time() + longest_s
+        if not self._is_moving():
+            return
+        _log.info("streams are moving: the exit serves on until they rest, %g s at most", longest_s)
+        while self._is_moving() and self._loop.time() < deadline_s:  # noqa: ASYNC110
+            await asyncio.sleep(QUIET_POLL_S)
+
+    def _is_moving(self) -> bool:
+        quiet_since_s = self._loop.time() - QUIET_S
+        return self._is_unsettled() or any(
+            connection.active_s > quiet_since_s
+            for session in self._sessions.values()
+            for connection in session.connections
+        )
 
     async def _settle(self) -> None:
         """Wait a moment for acknowledgements.

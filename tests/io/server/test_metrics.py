@@ -26,6 +26,19 @@ def test_counts_of_people_are_rounded_up() -> None:
     assert "passerelle_sessions 8.0" in text
 
 
+def test_the_help_of_a_rounded_number_says_so() -> None:
+    """Who sees 8 readers on a dashboard learns there that it may be one."""
+    metrics = Metrics()
+    metrics.counter("links", "Links.")
+    metrics.counter("bytes", "Bytes.", exact=True)
+    metrics.gauge("sessions", "Sessions.", lambda: 3)
+    lines = metrics.text().decode().splitlines()
+    assert "# HELP passerelle_links_total Links. Rounded up to a multiple of 8." in lines
+    assert "# HELP passerelle_sessions Sessions. Rounded up to a multiple of 8." in lines
+    assert "# HELP passerelle_bytes_total Bytes." in lines
+    assert "# HELP passerelle_process_memory_bytes Resident memory." in lines
+
+
 def test_labels_are_a_closed_set() -> None:
     """A counter takes only declared labels, so nothing that a peer sends becomes one."""
     links = Metrics().counter("links", "Links.", label="end", values=("normal",))

@@ -22,6 +22,21 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("ready", flush=True)
 time.sleep(60)
 """
+FINISHING = """
+import signal, sys, time
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGTERM})
+print("ready", flush=True)
+signal.sigwait({signal.SIGUSR1})
+time.sleep(float(sys.argv[1]) / 10)
+print("finished", flush=True)
+signal.sigwait({signal.SIGTERM})
+"""
+UNFINISHED = """
+import signal
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGTERM})
+print("ready", flush=True)
+signal.sigwait({signal.SIGTERM})
+"""
 ORPHAN = """
 import asyncio
 from passerelle.io.server.processes import orphaned
@@ -48,6 +63,25 @@ async def test_workers_run_and_end() -> None:
         pids = workers.pids
         assert len(pids) == 2
     assert not any(map(alive, pids))
+
+
+async def test_all_workers_finish_before_any_is_ended() -> None:
+    """A worker that is done waits for one that is not, and for one that died it waits no more."""
+    async with Workers(program(FINISHING), 3, grace_s=10) as workers:
+        os.kill(workers.pids[2], signal.SIGKILL)
+        async with asyncio.timeout(8):
+            await workers.finish()
+        assert all(map(alive, workers.pids[:2]))
+
+
+async def test_a_worker_that_never_finishes_is_not_waited_for() -> None:
+    """The grace time is the longest wait, and the worker is ended as any other."""
+    async with Workers(program(UNFINISHED), 1, grace_s=0.3) as workers:
+        async with asyncio.timeout(5):
+            await workers.finish()
+        (pid,) = workers.pids
+        assert alive(pid)
+    assert not alive(pid)
 
 
 async def test_a_worker_that_cannot_start_is_told() -> None:

@@ -32,6 +32,9 @@ LAG_SAMPLES: Final = 240
 """How many samples of the event loop's lag the maximum is taken over: one minute's."""
 
 _PREFIX = "passerelle_"
+_ROUNDED = f" Rounded up to a multiple of {COUNT_STEP}."
+"""What the help text of every number says that is not shown exactly: a dashboard shows the help,
+and 8 readers where there is one would otherwise be taken for a fault."""
 
 
 def rounded(count: float) -> float:
@@ -81,9 +84,10 @@ class Metrics:
         what they do.
         """
         made = Counter(values)
+        told = _help(meaning, exact=exact)
 
         def family() -> Metric:
-            out = CounterMetricFamily(_PREFIX + name, meaning, labels=[label] if label else None)
+            out = CounterMetricFamily(_PREFIX + name, told, labels=[label] if label else None)
             for value, count in made.by_value.items():
                 shown = count if exact else rounded(count)
                 out.add_metric([value] if label else [], shown)
@@ -96,12 +100,11 @@ class Metrics:
         self, name: str, meaning: str, read: Callable[[], float], *, exact: bool = False
     ) -> None:
         """Declare a value that `read` returns whenever Prometheus asks; `exact` as in `counter`."""
+        told = _help(meaning, exact=exact)
 
         def family() -> Metric:
             value = read()
-            return GaugeMetricFamily(
-                _PREFIX + name, meaning, value=value if exact else rounded(value)
-            )
+            return GaugeMetricFamily(_PREFIX + name, told, value=value if exact else rounded(value))
 
         self._families.append(family)
 
@@ -123,6 +126,10 @@ class Metrics:
             start_s = loop.time()
             await asyncio.sleep(LAG_INTERVAL_S)
             self._lags.append(max(0.0, loop.time() - start_s - LAG_INTERVAL_S))
+
+
+def _help(meaning: str, *, exact: bool) -> str:
+    return meaning if exact else meaning + _ROUNDED
 
 
 class MetricsServer:

@@ -18,6 +18,10 @@ from passerelle.io.tasks import TaskSet
 
 READY: Final = "ready"
 """The line that a worker prints to its standard output when it is ready to serve."""
+FINISH_SIGNAL: Final = signal.SIGUSR1
+"""What asks a worker to serve on and to print `FINISHED` as soon as nothing moves any more."""
+FINISHED: Final = "finished"
+"""The line that a worker prints when it may be ended without cutting anything off."""
 READY_TIMEOUT_S: Final = 30.0
 """How long a worker may take from its start until it prints `READY`."""
 WORKER_SLACK_S: Final = 10.0
@@ -34,7 +38,8 @@ class Workers:
     """A fixed number of worker processes that run during an `async with`.
 
     A worker serves once it has printed `READY`. It must end in good order at SIGTERM, and also when
-    its standard input closes, which means that this process is gone. Workers are numbered from 1.
+    its standard input closes, which means that this process is gone. It answers `FINISH_SIGNAL`
+    with the line `FINISHED`. Workers are numbered from 1.
     """
 
     def __init__(
@@ -93,6 +98,18 @@ class Workers:
     ) -> None:
         await self._stop()
 
+    async def finish(self) -> None:
+        """Let all workers serve on until each has said `FINISHED`; wait `grace_s` at most.
+
+        None ends before the others are as far, so that clients have somewhere to go until the end.
+        """
+        for worker in self._workers:
+            worker.ask_to_finish()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._grace_s):
+                for worker in self._workers:
+                    await worker.finished.wait()
+
     def restart_soon(self) -> None:
         """Begin `restart` in the background, unless a restart is under way."""
         if not self._restarting.locked():
@@ -133,6 +150,8 @@ class _Worker:
     def __init__(self, number: int, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self.number = number
         self.ready = asyncio.Event()
+        self.finished = asyncio.Event()
+        """Set when the worker has said that nothing moves, or has ended."""
         self.wanted = True
         self.process: Process | None = None
         self._has_served = False
@@ -157,6 +176,16 @@ class _Worker:
             if self.wanted:
                 await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, RESTART_PAUSES_S[1])
+
+    def ask_to_finish(self) -> None:
+        """Send `FINISH_SIGNAL`; `finished` is set as soon as the worker has answered or ended."""
+        process = self.process
+        if process is None or process.returncode is not None or not self.ready.is_set():
+            self.finished.set()
+            return
+        self.finished.clear()
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(FINISH_SIGNAL)
 
     async def end(self, grace_s: float) -> None:
         """Send SIGTERM, kill the process after `grace_s`, and wait until it has ended."""
@@ -184,10 +213,14 @@ class _Worker:
         )
         assert self.process.stdout is not None
         while line := await self.process.stdout.readline():
-            if line.decode(errors="replace").strip() == READY:
+            said = line.decode(errors="replace").strip()
+            if said == READY:
                 self._has_served = True
                 self.ready.set()
+            elif said == FINISHED:
+                self.finished.set()
         code = await self.process.wait()
+        self.finished.set()
         if self.wanted and code:
             _log.warning("worker %d ended with %d", self.number, code)
 
