@@ -132,7 +132,10 @@ FAILURES: dict[Failure, FailureReport] = {
         0x04, 504, "The site did not answer the exit in time. It may be down; try again later."
     ),
     Failure.LIMIT: FailureReport(
-        0x01, 503, "Too many connections are open at once. Close some, then try again."
+        0x01,
+        503,
+        "More connections are wanted at once than the exit carries for one reader. Close some, or "
+        "try again in a few seconds.",
     ),
     Failure.NO_VOLUNTEER: FailureReport(
         0x01,

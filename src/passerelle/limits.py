@@ -255,6 +255,9 @@ EXIT_ACCOUNTS: Final = 65_536
 """Client tickets remembered with what they have used: sixteen for each session."""
 EXIT_ACCOUNTS_SWEPT: Final = 8
 """Old accounts looked at whenever one is added: expired ones leave faster than new ones come."""
+STREAM_TURN_S: Final = 10
+"""Longest time that a new stream waits for its turn by its ticket's quota: programs wait longer for
+an answer, and 256 streams at once at the usual rate wait for less."""
 EXIT_REFUSALS_BURST: Final = 2000
 """Streams beyond its quota that a session may ask for at once: more ends it."""
 EXIT_REFUSALS_PER_S: Final = 20

@@ -8,6 +8,7 @@ from passerelle.client.retry import RetryPolicy
 
 FIRST_S = (1.0, 8.0)
 SPARE_S = (10.0, 80.0)
+URGENT_S = 3.0
 CERTAIN = 1.0
 """The chance for which a pause is as long as it may be."""
 
@@ -16,7 +17,7 @@ class Clock:
     """A policy, and a time that passes as a test says."""
 
     def __init__(self) -> None:
-        self.policy = RetryPolicy(first_s=FIRST_S, spare_s=SPARE_S)
+        self.policy = RetryPolicy(first_s=FIRST_S, spare_s=SPARE_S, urgent_s=URGENT_S)
         self.now = 100.0
 
     def request(self, *, found_all: bool = False, spare: bool = False, least_s: float = 0) -> float:
@@ -25,8 +26,8 @@ class Clock:
             found_all=found_all, only_spares=spare, least_s=least_s, now=self.now, chance=CERTAIN
         )
 
-    def wait_s(self, *, spare: bool = False) -> float:
-        return self.policy.wait_s(only_spares=spare, now=self.now, chance=CERTAIN)
+    def wait_s(self, *, spare: bool = False, urgent: bool = False) -> float:
+        return self.policy.wait_s(only_spares=spare, urgent=urgent, now=self.now, chance=CERTAIN)
 
     def links(self, *, linked: bool) -> None:
         self.policy.links_changed(linked=linked, now=self.now)
@@ -144,3 +145,44 @@ def test_after_starting_over_the_next_request_is_due(clock: Clock) -> None:
     clock.policy.start_over(clock.now)
     assert clock.wait_s() == 0
     assert clock.request() == 1
+
+
+def test_a_pause_for_spares_ends_with_what_they_were_spares_for(clock: Clock) -> None:
+    """One volunteer of three was found, and the link through it could not be made after all."""
+    assert clock.request(spare=True) == 10
+    clock.now += 0.5
+    clock.policy.link_failed()
+    assert clock.wait_s() == 1
+    clock.now += 1
+    assert clock.wait_s() == 0
+
+
+def test_a_pause_for_spares_that_is_nearly_over_is_not_made_longer(clock: Clock) -> None:
+    """The short pause takes the place of a longer one only."""
+    clock.request(spare=True)
+    clock.now += 9.5
+    assert clock.wait_s() == 0.5
+
+
+def test_an_application_that_waits_shortens_a_pause(clock: Clock) -> None:
+    """The pause is counted from the last request, so that many applications ask no more often."""
+    for _ in range(4):
+        clock.request()
+    clock.now += 1
+    assert clock.wait_s(urgent=True) == URGENT_S - 1
+    assert clock.wait_s() == 7
+    clock.now += URGENT_S
+    assert clock.wait_s(urgent=True) == 0
+
+
+def test_nobody_waits_for_spares(clock: Clock) -> None:
+    """While a link is there or being made, an application that waits changes nothing."""
+    clock.request(spare=True)
+    assert clock.wait_s(spare=True, urgent=True) == 10
+
+
+def test_a_brokers_word_is_heeded_whoever_waits(clock: Clock) -> None:
+    """A busy broker is not asked more often because readers have applications open."""
+    assert clock.request(least_s=20) == clock.wait_s(urgent=True) == 20
+    clock.request(spare=True, least_s=20)
+    assert clock.wait_s() == 20

@@ -21,6 +21,7 @@ from passerelle.client.notices import (
     Searching,
 )
 from passerelle.client.service import Client
+from passerelle.core.quota import Quota
 from passerelle.errors import ConfigError, LocalError
 from passerelle.io.server.web import WebServer, application
 from passerelle.wire.invite import Invite
@@ -64,6 +65,20 @@ def socks(client: Client) -> tuple[str, str]:
 
 def http(client: Client) -> tuple[str, str]:
     return "--proxy", f"http://{HOST}:{client.port}"
+
+
+async def test_many_small_requests_wait_for_their_turns() -> None:
+    """A program that fetches faster than the exit's rate gets everything, and no refusal."""
+    quota = Quota(new_streams_per_s=200, new_streams_burst=5)
+    async with network(quota=quota) as net, site() as url:
+        await net.volunteer()
+        client, _ = await net.client()
+        parallel = "-Z", "--parallel-max", "16", "-H", "Connection: close", "--proxytunnel"
+        code, out = await curl(
+            *parallel, *http(client), "-w", "%{http_code} ", "-r", "0-9", "-o", "/dev/null",
+            f"{url}?number=[1-60]",
+        )  # fmt: skip
+        assert (code, out.split()) == (0, [b"200"] * 60)
 
 
 async def test_curl_through_everything() -> None:

@@ -24,20 +24,35 @@ def test_sessions_of_one_ticket_are_bounded() -> None:
 
 def test_streams_are_bounded_by_ticket_and_by_session() -> None:
     account = Accounts(Quota(streams=3, streams_per_session=2)).open_session(TICKET, 60, now=0)
-    assert account.open_stream(0, now=0)
-    assert account.open_stream(1, now=0)
-    assert not account.open_stream(2, now=0)  # the session's bound
-    assert account.open_stream(0, now=0)
-    assert not account.open_stream(1, now=0)  # the ticket's
+    assert account.open_stream(0, now=0) == 0
+    assert account.open_stream(1, now=0) == 0
+    assert account.open_stream(2, now=0) is None  # the session's bound
+    assert account.open_stream(0, now=0) == 0
+    assert account.open_stream(1, now=0) is None  # the ticket's
     account.close_stream()
-    assert account.open_stream(1, now=0)
+    assert account.open_stream(1, now=0) == 0
 
 
-def test_new_streams_are_paced() -> None:
+def test_new_streams_wait_for_their_turns() -> None:
+    """Each turn comes after the last one by the rate; a stream for which none is near gets none."""
     quota = Quota(streams=10**6, new_streams_per_s=10, new_streams_burst=20)
     account = Accounts(quota).open_session(TICKET, 60, now=0)
-    opened = sum(account.open_stream(0, now=n / 100) for n in range(1000))
-    assert opened == pytest.approx(20 + 10 * 10, abs=1)
+    assert [account.open_stream(0, now=0) for _ in range(20)] == [0] * 20
+    waiting = 10 * limits.STREAM_TURN_S
+    turns = [account.open_stream(0, now=0) for _ in range(waiting)]
+    assert turns == pytest.approx([(number + 1) / 10 for number in range(waiting)])
+    assert account.open_stream(0, now=0) is None
+    assert account.open_stream(0, now=0.1) == pytest.approx(limits.STREAM_TURN_S)
+
+
+def test_a_stream_without_a_turn_costs_none() -> None:
+    """Who is refused on and on is served as soon as a turn is near again."""
+    account = Accounts(Quota(new_streams_per_s=1, new_streams_burst=1)).open_session(
+        TICKET, 60, now=0
+    )
+    given = [account.open_stream(0, now=0) for _ in range(1000)]
+    assert sum(turn is not None for turn in given) == 1 + limits.STREAM_TURN_S
+    assert account.open_stream(0, now=1) == pytest.approx(limits.STREAM_TURN_S)
 
 
 def test_bytes_are_paced_where_wanted() -> None:
@@ -52,11 +67,11 @@ def test_coming_back_is_no_fresh_start() -> None:
     """As long as the ticket is good, what it used is remembered."""
     accounts = Accounts(Quota(new_streams_per_s=0.001, new_streams_burst=1))
     account = accounts.open_session(TICKET, 60, now=0)
-    assert account.open_stream(0, now=0)
+    assert account.open_stream(0, now=0) == 0
     account.close_stream()
     accounts.close_session(account)
     assert accounts.open_session(TICKET, 60, now=1) is account
-    assert not account.open_stream(0, now=1)
+    assert account.open_stream(0, now=1) is None
 
 
 def test_tickets_are_forgotten_when_they_are_over(monkeypatch: pytest.MonkeyPatch) -> None:

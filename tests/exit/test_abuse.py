@@ -246,8 +246,11 @@ async def test_a_window_of_one_byte_costs_a_byte_at_a_time() -> None:
     server.close()
 
 
-async def test_a_thousand_destinations_are_capped_and_others_unhurt() -> None:
+async def test_a_thousand_destinations_are_capped_and_others_unhurt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The destinations that the quota allows are dialled, and the others refused."""
+    monkeypatch.setattr(limits, "STREAM_TURN_S", 0.2)
     quota = Quota(new_streams_per_s=5, new_streams_burst=50)
     table = SessionTable(exit_config(quota=quota))
     client = Client(table)

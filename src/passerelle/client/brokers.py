@@ -114,6 +114,10 @@ class Brokers:
         assert self._descriptor is not None  # `load` has returned
         return self._descriptor
 
+    async def forget_connections(self) -> None:
+        """See `Disguise.forget_connections`."""
+        await self._disguise.forget_connections()
+
     async def load(self) -> Descriptor:
         """Return the descriptor at hand, or fetch one.
 

@@ -65,3 +65,8 @@ class ClientConfig:
     spare_retry_s: tuple[float, float] = (3.0, 60.0)
     """First and longest pause between requests while some links work and only spares are
     missing."""
+    urgent_retry_s: float = 2.0
+    """Longest pause between requests while an application waits for a first link."""
+    slept_s: float = 19.0
+    """After the program has stood still for so long, the exit has given its links up: it asks for a
+    sign of life after 15 s of silence, and waits 4 s for it (`core.tunnel.sessionlink`)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -74,6 +75,8 @@ class LinkPool:
         self._numbers = itertools.count(1)
         self._links: dict[int, ClientLink] = {}
         """Links that are being made, are up, or are closing."""
+        self._making: dict[int, asyncio.Task[None]] = {}
+        """The task of each link, until its connection is closed."""
         self._connecting: set[int] = set()
         self._up: set[int] = set()
         """Links that the exit has welcomed and that have not ended."""
@@ -118,7 +121,7 @@ class LinkPool:
         number = next(self._numbers)
         self._connecting.add(number)
         self._links[number] = link
-        self._tasks.spawn(self._run(number, link), "link")
+        self._making[number] = self._tasks.start(self._run(number, link), "link")
 
     def relay_said(self, message: Control) -> None:
         """Hand a relay's answer to the lane that waits for it."""
@@ -141,12 +144,32 @@ class LinkPool:
         self._link_ended(number, error)
         return link
 
+    def give_up(self, session: ClientSession, reason: str) -> None:
+        """End the session's links, and those that are being made.
+
+        Their volunteers have not failed: they are not among `volunteers` any more.
+        """
+        for number, link in self._of(session, self._up | self._connecting):
+            if link.secured is None:
+                self._tasks.spawn(self._break_off(number, link), "break off")
+            else:
+                link.secured.give_up(LinkLost(LinkCode.TIMEOUT, reason))
+            self._connecting.discard(number)
+            self._links.pop(number, None)
+
+    async def _break_off(self, number: int, link: ClientLink) -> None:
+        making = self._making.pop(number)
+        making.cancel()
+        await asyncio.wait((making,))
+        await link.path.close()  # the task may not have begun
+
     async def close(self) -> None:
         """Break all links off and wait until they are closed."""
         await self._tasks.close()
         for link in self._links.values():  # of these, the task was cancelled before it began
             await link.path.close()
         self._links.clear()
+        self._making.clear()
 
     async def _run(self, number: int, link: ClientLink) -> None:
         try:
@@ -161,6 +184,7 @@ class LinkPool:
             self._link_ended(number, error)
         finally:
             self._links.pop(number, None)
+            self._making.pop(number, None)
             self._up.discard(number)
             self._connecting.discard(number)
             self._owner.links_changed()

@@ -17,18 +17,28 @@ class RetryPolicy:
     | somebody was not found, or no answer   | after a pause, a broker's word is heeded  |
     | a link could not be made               | after a pause, once any other is over     |
     | the last link was lost                 | at once: the pause ends                   |
+    | the computer slept, or moved           | at once: the pause ends                   |
 
     A pause is short while the session has no link and none is being made, and long while only
-    spares are missing. Each kind doubles from pause to pause, with jitter.
+    spares are missing. Each kind doubles from pause to pause, with jitter. A long pause becomes a
+    short one when there is no link to be a spare for, and a short one lasts `urgent_s` at most
+    while an application waits. A broker's word is heeded all the same.
     """
 
-    def __init__(self, *, first_s: tuple[float, float], spare_s: tuple[float, float]) -> None:
+    def __init__(
+        self, *, first_s: tuple[float, float], spare_s: tuple[float, float], urgent_s: float
+    ) -> None:
         """`first_s` and `spare_s` are the first and the longest pause of each kind, in seconds."""
         self._first = Backoff(*first_s)
         self._spare = Backoff(*spare_s)
+        self._urgent_s = urgent_s
         self._linked = False
         self._link_failed = False
+        self._pause_began = 0.0
         self._pause_ends = 0.0
+        self._pause_is_for_spares = False
+        self._broker_wants = 0.0
+        """The broker wants to be asked no sooner than at this time."""
 
     def links_changed(self, *, linked: bool, now: float) -> None:
         """Learn whether the session has a link, stalled and leaving ones included."""
@@ -44,6 +54,7 @@ class RetryPolicy:
         For an event after which earlier failures say nothing about the next request.
         """
         self._first.reset()
+        self._link_failed = False
         self._pause_ends = now
 
     def link_failed(self) -> None:
@@ -61,19 +72,33 @@ class RetryPolicy:
         `only_spares` tells whether a link is up or being made. A pause lasts at least `least_s`,
         which a broker may have named.
         """
-        pause_s = 0.0 if found_all else max(least_s, self._next_pause_s(only_spares, chance))
-        self._pause_ends = now + pause_s
-        return pause_s
+        self._broker_wants = now + least_s
+        self._pause(now, 0.0 if found_all else self._next_pause_s(only_spares, chance), only_spares)
+        return self._pause_ends - now
 
-    def wait_s(self, *, only_spares: bool, now: float, chance: float) -> float:
+    def wait_s(
+        self, *, only_spares: bool, now: float, chance: float, urgent: bool = False
+    ) -> float:
         """Return the seconds from `now` to the next request; 0: it is due.
 
-        `only_spares` as in `request_ended`. To be asked while somebody is missing.
+        `only_spares` as in `request_ended`; `urgent` tells whether an application waits for a
+        first link. To be asked while somebody is missing.
         """
         if self._link_failed and now >= self._pause_ends:
             self._link_failed = False
-            self._pause_ends = now + self._next_pause_s(only_spares, chance)
-        return max(0.0, self._pause_ends - now)
+            self._pause(now, self._next_pause_s(only_spares, chance), only_spares)
+        elif self._pause_is_for_spares and not only_spares and now < self._pause_ends:
+            self._link_failed = False
+            self._pause(now, min(self._pause_ends - now, self._first.next_s(chance)), only_spares)
+        ends = self._pause_ends
+        if urgent and not only_spares:
+            ends = min(ends, max(self._pause_began + self._urgent_s, self._broker_wants))
+        return max(0.0, ends - now)
+
+    def _pause(self, now: float, pause_s: float, only_spares: bool) -> None:
+        self._pause_began = now
+        self._pause_ends = max(now + pause_s, self._broker_wants)
+        self._pause_is_for_spares = only_spares
 
     def _next_pause_s(self, only_spares: bool, chance: float) -> float:
         return (self._spare if only_spares else self._first).next_s(chance)

@@ -73,10 +73,25 @@ class Sessions:
 
         Data may follow HELLO, so the exit's WELCOME is not waited for. Cancelling changes nothing.
         """
-        while not self._present.tunnel.link_count:
+        while not self._is_usable(self._present):
             self._linked.clear()
             await self._linked.wait()
         return self._present.tunnel
+
+    def _is_usable(self, session: ClientSession) -> bool:
+        # An exit may have forgotten a session that was without links for a while, so that nothing
+        # new is opened in it before a link is welcomed again.
+        return bool(self._links.up(session) if session.welcomed else session.tunnel.link_count)
+
+    def interrupted(self) -> None:
+        """Give all links up. A session in which nothing is open is followed by a new one.
+
+        An exit may have forgotten it, and would say so only to the first new link.
+        """
+        for session in (*self._leaving, self._present):
+            self._links.give_up(session, "this computer slept, or is in another network")
+        if self._present.welcomed and not self._present.tunnel.stream_count:
+            self._present.tunnel.close()
 
     def close(self) -> None:
         """End all sessions, at their exits too. Idempotent."""
@@ -108,6 +123,10 @@ class Sessions:
 
     def session_linked(self, session: ClientSession) -> None:
         """Let those who wait for a link go on."""
+        self._linked.set()
+
+    def links_changed(self) -> None:
+        """Let those who wait for a link look again."""
         self._linked.set()
 
     def session_leaving(self, session: ClientSession) -> None:

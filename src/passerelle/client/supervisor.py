@@ -13,6 +13,7 @@ from passerelle import limits
 from passerelle.client.brokers import Brokers
 from passerelle.client.config import ClientConfig
 from passerelle.client.exits import ExitHealth
+from passerelle.client.interruptions import Interruptions
 from passerelle.client.nat_probe import NatProbe
 from passerelle.client.notices import BrokerUnreachable, NoVolunteer, Observe, Searching
 from passerelle.client.pool import ClientLink, LinkPool
@@ -20,7 +21,8 @@ from passerelle.client.rendezvous import BrokerSilent
 from passerelle.client.retry import RetryPolicy
 from passerelle.client.sessions import Sessions
 from passerelle.client.supply import LinkSupply
-from passerelle.errors import Failure, LinkCode, LinkLost, StreamFailed
+from passerelle.errors import Failure, LinkCode, LinkLost, LinkRefused, StreamFailed
+from passerelle.io.tasks import TaskSet, race
 from passerelle.io.tunnel.stream import TunnelStream
 
 
@@ -29,16 +31,25 @@ class LinkSupervisor:
 
     Each of its parts owns one thing: `Sessions` the present session and what follows it, `LinkPool`
     the links' lives, `LinkSupply` where links come from, `RetryPolicy` when to ask again,
-    `ExitHealth` which exit to ask for, `NatProbe` the class of the NAT. `Sessions` and `LinkPool`
+    `ExitHealth` which exit to ask for, `NatProbe` the class of the NAT, `Interruptions` when all of
+    that is out of date. `Sessions` and `LinkPool`
     call `links_changed` at every change, and that wakes the loop.
     """
 
     def __init__(self, config: ClientConfig, brokers: Brokers, observe: Observe) -> None:
         """`brokers` have loaded their descriptor. Make it inside a running event loop."""
         self._config = config
+        self._brokers = brokers
         self._observe = observe
         self._changed = asyncio.Event()
-        self._retry = RetryPolicy(first_s=config.retry_s, spare_s=config.spare_retry_s)
+        self._interrupted = asyncio.Event()
+        """Set until the next request after an interruption; ends one that is under way."""
+        self._waiting = 0
+        """Applications' requests that wait for a link."""
+        self._tasks = TaskSet("supervisor")
+        self._retry = RetryPolicy(
+            first_s=config.retry_s, spare_s=config.spare_retry_s, urgent_s=config.urgent_retry_s
+        )
         self._exits = ExitHealth()
         self._nat_probe = NatProbe(lambda: brokers.network.stun, observe)
         self._links = LinkPool(config, observe, owner=self)
@@ -87,17 +98,23 @@ class LinkSupervisor:
 
     @asynccontextmanager
     async def _patience(self) -> AsyncIterator[None]:
+        self._waiting += 1
+        self._changed.set()  # a pause may be shorter now
         try:
             async with asyncio.timeout(self._config.patience_s):
                 yield
         except TimeoutError:
             raise StreamFailed(Failure.NO_VOLUNTEER) from None
+        finally:
+            self._waiting -= 1
 
     # --- the loop -------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Bring links until cancelled. Raises ConfigError when this release is too old."""
         self._nat_probe.probe()
+        interruptions = Interruptions(self._take_interruption, slept_s=self._config.slept_s)
+        self._tasks.spawn(interruptions.watch(), "interruptions")
         while True:
             self._changed.clear()
             missing = self._missing_volunteers()
@@ -113,6 +130,7 @@ class LinkSupervisor:
 
     async def close(self) -> None:
         """End the sessions, at their exits too, and all links. `run` must have ended."""
+        await self._tasks.close()
         self._sessions.close()
         await self._supply.close()
         await self._links.close()
@@ -130,12 +148,18 @@ class LinkSupervisor:
     async def _request(self, count: int) -> None:
         """Ask for `count` volunteers, and tell the observer when that brings nobody."""
         self._observe(Searching())
+        if self._interrupted.is_set():
+            self._interrupted.clear()
+            await self._brokers.forget_connections()
+        request = self._supply.request(self._sessions.present, count)
         try:
-            result = await self._supply.request(self._sessions.present, count)
+            result = await race(request, until=self._interrupted.wait())
         except BrokerSilent as error:
             pause_s = self._request_ended(found_all=False)
             self._observe(BrokerUnreachable(str(error), pause_s))
             return
+        if result is None:
+            return  # the pause is over already
         if result.found:
             self._request_ended(found_all=result.found == count)
             return
@@ -157,6 +181,7 @@ class LinkSupervisor:
     def _wait_s(self) -> float:
         return self._retry.wait_s(
             only_spares=self._only_spares_are_missing,
+            urgent=bool(self._waiting),
             now=time.monotonic(),
             chance=random.random(),  # noqa: S311  (jitter)
         )
@@ -169,6 +194,15 @@ class LinkSupervisor:
     def _only_spares_are_missing(self) -> bool:
         return self._is_linked or bool(self._links.connecting(self._sessions.present))
 
+    def _take_interruption(self) -> None:
+        """Ask for new links at once: the old ones, and a request under way, lead nowhere."""
+        self._sessions.interrupted()
+        self._supply.forget_failures()
+        self._retry.start_over(time.monotonic())
+        self._interrupted.set()
+        self._nat_probe.probe()
+        self._changed.set()
+
     # --- LinkOwner ------------------------------------------------------------------------------
 
     def links_changed(self) -> None:
@@ -177,10 +211,14 @@ class LinkSupervisor:
         self._retry.links_changed(linked=linked, now=time.monotonic())
         if linked:
             self._exits.link_is_up()
+        self._sessions.links_changed()
         self._changed.set()
 
     def link_failed(self, link: ClientLink, error: LinkLost) -> None:
         """Learn from a link that could not be made, or ended."""
+        if isinstance(error, LinkRefused) and error.code is LinkCode.UNKNOWN_SESSION:
+            # The exit is there and has forgotten the session only.
+            self._retry.start_over(time.monotonic())
         if link.session is not self._sessions.present:
             return
         # A lane that fails says nothing of other volunteers, nor of the exit.

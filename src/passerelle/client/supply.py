@@ -63,10 +63,17 @@ class LinkSupply:
         """Volunteers to whom no link could be made, and of whom no broker was told yet."""
         self._falling_back = False
         """Whether a link without a volunteer is about to be tried."""
+        self._session: ClientSession | None = None
+        """The session for which volunteers were asked for last."""
 
     async def close(self) -> None:
         """Start no more links. Idempotent."""
         await self._tasks.close()
+
+    def forget_failures(self) -> None:
+        """Forget which volunteers failed: something else did."""
+        self._failed.clear()
+        self._unreported.clear()
 
     def link_failed(self, link: ClientLink, error: LinkLost) -> None:
         """Remember through whom no link could be made, or through whom one ended."""
@@ -89,6 +96,10 @@ class LinkSupply:
         Raises BrokerSilent, and ConfigError when this version is no longer spoken. Cancelling gives
         the request up.
         """
+        if session is not self._session:
+            # The exit ended the one before, or vanished, and its volunteers' links with it.
+            self._session = session
+            self.forget_failures()
         begin = time.monotonic()
         offers = await self._gather_offers(count)
         answered: set[ChannelOffer] = set()

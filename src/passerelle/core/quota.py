@@ -30,9 +30,10 @@ class Quota:
     streams_per_session: int = limits.STREAMS_PER_SESSION
     """Streams open at once in each session; at most `limits.STREAMS_PER_SESSION`."""
     new_streams_per_s: float = 30.0
-    """New streams and UDP flows a second, in the long run. Each goes to one destination."""
-    new_streams_burst: int = 200
-    """New streams and UDP flows at once; a large web page needs many."""
+    """New streams and UDP flows a second, in the long run. Each goes to one destination, and one
+    that comes too soon waits for its turn."""
+    new_streams_burst: int = 400
+    """New streams and UDP flows at once; a page of 400 pictures needs no turns."""
     bytes_per_s: float | None = None
     """Bytes a second, both directions of all streams together; None means no limit."""
 
@@ -52,18 +53,19 @@ class Account:
         rate = quota.bytes_per_s
         self._bytes = None if rate is None else Bucket(rate, rate * BYTES_BURST_S, now)
 
-    def open_stream(self, in_session: int, now: float) -> bool:
-        """Count one more stream or UDP flow, and return True, unless a limit forbids it.
+    def open_stream(self, in_session: int, now: float) -> float | None:
+        """Count one more stream or UDP flow, unless a limit forbids it; None: it does.
 
-        `in_session` is how many streams its session already has.
+        Returns the seconds until its turn by the rate of new ones; a turn beyond
+        `limits.STREAM_TURN_S` is none. `in_session` is how many streams its session already has.
         """
         quota = self._quota
         if self.streams >= quota.streams or in_session >= quota.streams_per_session:
-            return False
-        if not self._streams_new.take(now):
-            return False
+            return None
+        if self._streams_new.left(now) - 1 < -limits.STREAM_TURN_S * quota.new_streams_per_s:
+            return None
         self.streams += 1
-        return True
+        return self._streams_new.spend(1, now)
 
     def close_stream(self) -> None:
         """Count one open stream or UDP flow fewer."""

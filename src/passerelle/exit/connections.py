@@ -87,8 +87,10 @@ class SiteConnection(asyncio.BufferedProtocol):
         """When the stream began, and when something moved last, in the loop's time."""
         stream.listen(self)
 
-    async def run(self, connect: Connect, host: str, port: int, *, refusal_s: float) -> None:
-        """Connect to the site, or tell the client why that failed.
+    async def run(
+        self, connect: Connect, host: str, port: int, *, refusal_s: float, turn_s: float = 0.0
+    ) -> None:
+        """Connect to the site after `turn_s`, or tell the client why that failed.
 
         A denied destination is refused a multiple of `refusal_s` after the request. Cancelling
         breaks everything off.
@@ -97,6 +99,7 @@ class SiteConnection(asyncio.BufferedProtocol):
             return
         self._dialling = asyncio.current_task()
         try:
+            await asyncio.sleep(turn_s)
             await connect(host, port, lambda: self)
         except DestinationRefused as error:
             self._denied(error.denial)

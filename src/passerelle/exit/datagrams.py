@@ -48,15 +48,23 @@ class FlowConnection:
         up, in the loop's time."""
 
     async def run(
-        self, dial: Dial, host: str, port: int, *, refusal_s: float, idle_s: float
+        self,
+        dial: Dial,
+        host: str,
+        port: int,
+        *,
+        refusal_s: float,
+        idle_s: float,
+        turn_s: float = 0.0,
     ) -> None:
         """Dial and copy both ways until the flow is over, or tell the client why dialling failed.
 
-        `refusal_s` is as for `SiteConnection.run`; after `idle_s` without a datagram of the client
-        the flow ends. Cancelling breaks everything off.
+        `refusal_s` and `turn_s` are as for `SiteConnection.run`; after `idle_s` without a datagram
+        of the client the flow ends. Cancelling breaks everything off.
         """
         ending = StreamEnding.BROKEN
         try:
+            await asyncio.sleep(turn_s)
             ending = await self._run(dial, host, port, refusal_s, idle_s)
         finally:
             self.end(ending)

@@ -120,8 +120,13 @@ class SessionTable:
         self._sessions.pop(session.id, None)
         self._accounts.close_session(session.account)
 
-    def spawn(self, session: _ExitSession, stream: TunnelStream, host: str, port: int) -> None:
-        """Serve one stream in the background. Raises RuntimeError when the exit is closing."""
+    def spawn(
+        self, session: _ExitSession, stream: TunnelStream, host: str, port: int, turn_s: float
+    ) -> None:
+        """Serve one stream in the background, from `turn_s` seconds from now on.
+
+        Raises RuntimeError when the exit is closing.
+        """
         connection = SiteConnection(
             stream,
             session.account,
@@ -129,12 +134,16 @@ class SessionTable:
             denied=self.counts.denied,
             ended=session.connection_ended,
         )
-        work = connection.run(self._connect, host, port, refusal_s=self._config.refusal_s)
+        work = connection.run(
+            self._connect, host, port, refusal_s=self._config.refusal_s, turn_s=turn_s
+        )
         self._tasks.spawn(work, "stream")
         session.connections.add(connection)
 
-    def spawn_flow(self, session: _ExitSession, stream: TunnelStream, host: str, port: int) -> None:
-        """Serve one UDP flow in the background. Raises RuntimeError when the exit is closing."""
+    def spawn_flow(
+        self, session: _ExitSession, stream: TunnelStream, host: str, port: int, turn_s: float
+    ) -> None:
+        """Do as `spawn` does for a UDP flow."""
         flow = FlowConnection(
             stream,
             session.account,
@@ -147,6 +156,7 @@ class SessionTable:
             host,
             port,
             refusal_s=self._config.refusal_s,
+            turn_s=turn_s,
             idle_s=self._config.lifetimes.flow_idle_s,
         )
         self.flows.spawn(work, "flow")
@@ -250,7 +260,7 @@ class SessionTable:
                 session.sweep(now)
 
 
-_Spawn = Callable[["_ExitSession", TunnelStream, str, int], None]
+_Spawn = Callable[["_ExitSession", TunnelStream, str, int, float], None]
 
 
 class _ExitSession:
@@ -309,11 +319,11 @@ class _ExitSession:
         self._busy_s = now
         if not self._table.takes_streams():
             stream.refuse(Failure.SESSION_LOST)
-        elif not self.account.open_stream(len(self.connections), now):
+        elif (turn_s := self.account.open_stream(len(self.connections), now)) is None:
             self._limit(stream, now)
         else:
             try:
-                spawn(self, stream, host, port)
+                spawn(self, stream, host, port, turn_s)
             except RuntimeError:  # the exit is closing
                 self.account.close_stream()
                 stream.refuse(Failure.INTERNAL)

@@ -64,7 +64,11 @@ class Disguise:
         open a second connection beside theirs."""
 
     async def __aenter__(self) -> Self:
-        self._session = AsyncSession(
+        self._session = self._new_session()
+        return self
+
+    def _new_session(self) -> AsyncSession[Response]:
+        return AsyncSession(
             impersonate=BROWSER,
             # The variable names the machine's own certificate authorities, as it does for OpenSSL.
             verify=os.environ.get("SSL_CERT_FILE") or True,  # type: ignore[arg-type]
@@ -80,7 +84,6 @@ class Disguise:
                 CurlOpt.MAXAGE_CONN: REUSE_S,
             },
         )
-        return self
 
     async def __aexit__(
         self,
@@ -90,6 +93,16 @@ class Disguise:
     ) -> None:
         if self._session is not None:
             await self._session.close()
+
+    async def forget_connections(self) -> None:
+        """Use no connection again that is open now; requests under way get no answer.
+
+        For a computer that is in another network: TCP would notice late that nobody answers.
+        """
+        before, self._session = self._session, self._new_session()
+        self._locks = {}
+        assert before is not None  # used as a context manager
+        await before.close()
 
     async def fetch(
         self, url: str, *, host: str | None, most: int, body: bytes | None = None
