@@ -119,7 +119,7 @@ def test_commands_that_need_no_webrtc_do_not_load_it() -> None:
         ),
         (
             ["serve", "--state", "STATE", "--url", "https://a", "--stun", "stun.example"],
-            "look like stun:",
+            "looks like stun:",
         ),
         (["serve", "--state", "STATE", "--url", "https://a", "--tls-cert", "x"], "belong together"),
         (

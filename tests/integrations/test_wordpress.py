@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from passerelle.core.embed import LANGUAGES, Layout, Script, Theme, tag
+from passerelle.core.embed import LANGUAGES, ROOM, Layout, Script, Theme, tag
 from passerelle.wire.invite import Invite
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,9 +78,9 @@ class Html(HTMLParser):
         self.elements.append((tag, dict(attrs)))
 
 
-def room(height_px: int) -> str:
-    """Return the style that keeps a place free until the script comes."""
-    return f"display:block;min-height:{height_px}px"
+def room(layout: Layout) -> str:
+    """Return the style that keeps a layout's room, as the tags of Passerelle itself have it."""
+    return f"display:block;min-height:{ROOM[layout]}"
 
 
 def elements(text: str) -> list[tuple[str, dict[str, str | None]]]:
@@ -109,7 +109,7 @@ def test_the_shortcode_is_the_tag() -> None:
     assert name == "script"
     assert {each: script[each] for each in expected} == {**expected, "crossorigin": "anonymous"}
     assert {"data-no-optimize", "data-cfasync", "nowprocket"} <= set(script)
-    assert switch == ("passerelle-switch", {**expected_switch, "style": room(415)})
+    assert switch == ("passerelle-switch", {**expected_switch, "style": room(Layout.PANEL)})
 
 
 def test_a_shortcodes_own_choices_count_for_it_alone() -> None:
@@ -120,7 +120,7 @@ def test_a_shortcodes_own_choices_count_for_it_alone() -> None:
     switches = [elements(each["returned"])[1] for each in told]
     assert switches == [
         ("passerelle-switch", {**network, **own, "style": room(78)}),
-        ("passerelle-switch", {**network, "theme": "light", "style": room(415)}),
+        ("passerelle-switch", {**network, "theme": "light", "style": room(Layout.PANEL)}),
     ]
 
 
@@ -150,7 +150,7 @@ def test_hostile_settings_come_to_nothing(field: str, evil: str) -> None:
                 assert attributes["src"] == GOOD["src"]
         for attributes in (each for name, each in shown if name == "passerelle-switch"):
             assert set(attributes) <= {"network", "layout", "theme", "lang", "style"}
-            assert attributes.get("style") in {None, room(415), room(78), room(151)}
+            assert attributes.get("style") in {None, *map(room, ROOM)}
             assert attributes["network"] == GOOD["network"]
 
 

@@ -14,10 +14,10 @@ defined( 'ABSPATH' ) || exit;
  *
  * Without this room the text below would jump when the script has come.
  */
-const PASSERELLE_ROOM_PX = array(
-	'panel'  => 415,
-	'inline' => 78,
-	'banner' => 151,
+const PASSERELLE_ROOM = array(
+	'panel'  => '440px',
+	'inline' => 'max(78px,118px - 6vw)',
+	'banner' => 'max(152px,340px - 22vw)',
 );
 
 /**
@@ -104,8 +104,8 @@ function passerelle_element( array $settings ) {
 			$words .= ' ' . $name . '="' . esc_attr( $settings[ $name ] ) . '"';
 		}
 	}
-	if ( isset( PASSERELLE_ROOM_PX[ $settings['layout'] ] ) ) {
-		$words .= ' style="display:block;min-height:' . PASSERELLE_ROOM_PX[ $settings['layout'] ] . 'px"';
+	if ( isset( PASSERELLE_ROOM[ $settings['layout'] ] ) ) {
+		$words .= ' style="display:block;min-height:' . PASSERELLE_ROOM[ $settings['layout'] ] . '"';
 	}
 	return passerelle_script( $settings ) . '<passerelle-switch' . $words . '></passerelle-switch>';
 }
