@@ -318,14 +318,36 @@ async def test_serve_prints_invite_and_tag_and_ends_on_a_signal(
         invite = (await program.until("/#")).strip()
         client = ["client", "--invite", invite, "--listen", f"{HOST}:{free_port()}", "-v"]
         async with passerelle(client) as reader:
-            await reader.until("Proxy ready")
+            assert "not connected yet" in await reader.until("Proxy open")
             await reader.until("No volunteer is available")
             assert "description is good: Passerelle." in reader.output
             reader.process.send_signal(how)
             assert await reader.ended() == 0, reader.output
+            assert reader.output.rstrip().endswith("Goodbye.")
         program.process.send_signal(how)
         assert await program.ended() == 0, program.output
     assert "Traceback" not in program.output + reader.output
     assert re.search(r"<passerelle-switch network=|The widget is not built", program.output)
     async with passerelle(words) as again:
         assert (await again.until("/#")).strip() == invite
+
+
+async def test_a_taken_port_is_told_with_the_option_that_names_another() -> None:
+    """Whoever starts a second client learns what to write."""
+    listener = socket.create_server((HOST, 0))
+    with listener:
+        taken = f"{HOST}:{listener.getsockname()[1]}"
+        invite = f"http://{HOST}:1/#{'A' * 43}"
+        async with passerelle(["client", "--invite", invite, "--listen", taken]) as reader:
+            assert await reader.ended() == 1
+            assert "--listen" in reader.output
+
+
+async def test_the_version_is_an_option_too() -> None:
+    """`passerelle --version` prints what `passerelle version` prints."""
+    outputs = []
+    for word in ("--version", "version"):
+        async with passerelle([word]) as program:
+            assert await program.ended() == 0
+            outputs.append(program.output)
+    assert outputs[0] == outputs[1]

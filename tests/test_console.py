@@ -14,7 +14,7 @@ from passerelle.client.notices import (
     NoVolunteer,
     Searching,
 )
-from passerelle.console import printable, sentence
+from passerelle.console import UNREACHABLE, printable, sentence
 from passerelle.wire.signalling import NatClass
 
 EXAMPLES = {
@@ -24,7 +24,13 @@ EXAMPLES = {
     Searching(): "Looking for a volunteer …",
     NoVolunteer(4.6): "No volunteer is available right now. Asking again in 5 s.",
     BrokerUnreachable("It did not answer.", 0.2): "The network's broker cannot be reached: "
-    "It did not answer. Trying again in 1 s; check this computer's connection.",
+    "It did not answer. Trying again in 1 s. If other sites work, it may be blocked here: "
+    "`passerelle friend` gets you in with a friend's help.",
+    BrokerUnreachable(
+        UNREACHABLE, 3
+    ): "The network's broker cannot be reached. Trying again in 3 s. "
+    "If other sites work, it may be blocked here: `passerelle friend` gets you in with a friend's "
+    "help.",
     LinkUp(2, (("ice", 0.1),), media=True): "Connected through a volunteer (link 2, downloads as "
     "video, set up in 100 ms).",
     LinkUp(1, (("ice", 0.1), ("tls", 0.05))): "Connected through a volunteer (link 1, set up in "

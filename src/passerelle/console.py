@@ -16,6 +16,8 @@ from passerelle.client.notices import (
 )
 from passerelle.wire.signalling import NatClass
 
+UNREACHABLE = "the broker cannot be reached"
+"""The reason that says no more than the sentence around it."""
 _NATS = {
     NatClass.OPEN: "This network can be reached from outside: every volunteer can help.",
     NatClass.RESTRICTED: "This network is behind an ordinary NAT: most volunteers can help.",
@@ -39,9 +41,12 @@ def sentence(notice: Notice) -> str:
         case NoVolunteer(retry_s):
             return f"No volunteer is available right now. Asking again in {_seconds(retry_s)}."
         case BrokerUnreachable(reason, retry_s):
+            plain = printable(reason).rstrip(".")
+            why = "" if plain == UNREACHABLE else f": {plain}"
             return (
-                f"The network's broker cannot be reached: {printable(reason).rstrip('.')}. "
-                f"Trying again in {_seconds(retry_s)}; check this computer's connection."
+                f"The network's broker cannot be reached{why}. Trying again in "
+                f"{_seconds(retry_s)}. If other sites work, it may be blocked here: "
+                "`passerelle friend` gets you in with a friend's help."
             )
         case LinkUp(link, steps, media):
             total_ms = 1000 * sum(seconds for _, seconds in steps)

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from email.utils import formatdate
 from pathlib import Path
 
 import aiohttp
@@ -19,6 +20,7 @@ from passerelle import limits
 from passerelle.client.methods import REDIRECTS_MOST, method_for
 from passerelle.client.rendezvous import BrokerSilent, ask
 from passerelle.io.net.disguise import Disguise
+from passerelle.io.server.web import WebServer, application
 from passerelle.wire import descriptor, rendezvous
 from passerelle.wire.description import Candidate, CandidateKind, Description, Setup
 from passerelle.wire.rendezvous import Answer, RendezvousReply
@@ -316,3 +318,27 @@ async def test_other_redirects_are_not_followed(location: str) -> None:
         with pytest.raises(BrokerSilent, match="answered 301"):
             await method_for(DirectWay(), url, disguise).document()
         assert len(asked) <= 1 + REDIRECTS_MOST
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "sentence"),
+    [
+        (7200, "clock is 2 hours slow"),
+        (-300, "clock is 5 minutes fast"),
+        (60, "the broker answered 400"),
+        (None, "the broker answered 400"),
+    ],
+)
+async def test_a_wrong_clock_is_named(ahead_s: float | None, sentence: str) -> None:
+    """A broker refuses requests of another time, and its answer's `Date` tells why."""
+    date = "some day" if ahead_s is None else formatdate(time.time() + ahead_s, usegmt=True)
+
+    async def refuse(_request: web.Request) -> web.Response:
+        return web.Response(status=400, headers={"Date": date})
+
+    app = application()
+    app.router.add_route("*", "/{path:.*}", refuse)
+    async with WebServer(app, "127.0.0.1", 0, grace_s=0.1) as server, Disguise(5) as disguise:
+        method = method_for(DirectWay(), f"http://127.0.0.1:{server.port}", disguise)
+        with pytest.raises(BrokerSilent, match=sentence):
+            await method.exchange(b"sealed")

@@ -81,7 +81,7 @@ async def test_reader_reads_a_page(
                 Volunteer(url, {EXIT_ID: f"ws://{HOST}:{port}{LINK_PATH}"}),
                 Program(*COMPILING, str(place.program), *words) as client,
             ):
-                await client.expect("Proxy ready")
+                await client.expect("Proxy open")
                 got = await fetch(
                     Proxy.SOCKS, local, tmp_path / "page", f"http://{HOST}:{site.port}/"
                 )

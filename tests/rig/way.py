@@ -98,7 +98,7 @@ class Way:
         """Run a client; yield it and its local port as soon as that port is open."""
         port = free_port()
         async with client(self.invite, port, "-v", *options) as program:
-            await program.expect("Proxy ready")
+            await program.expect("Proxy open")
             yield program, port
 
     def _broker(self) -> Program:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from passerelle.commands.running import outlive_surroundings, say, until_interrupted
+from passerelle import interrupt
+from passerelle.commands.running import outlive_surroundings, say
+from passerelle.errors import LocalError
 from passerelle.listen import ListenAddress
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ def client(
     """
     from passerelle import console  # noqa: PLC0415 - WebRTC takes a second to load
     from passerelle.client.config import ClientConfig  # noqa: PLC0415
-    from passerelle.client.notices import LinkUp  # noqa: PLC0415
+    from passerelle.client.notices import LinkUp, Searching  # noqa: PLC0415
     from passerelle.client.service import Client  # noqa: PLC0415
     from passerelle.client.state import default_path  # noqa: PLC0415
     from passerelle.wire.invite import parse  # noqa: PLC0415
@@ -90,22 +92,35 @@ def client(
         state=None if forget else state or default_path(),
     )
 
+    running: Client | None = None
+
     def show(notice: Notice) -> None:
+        if isinstance(notice, Searching) and running is not None and running.link_count:
+            return  # for a spare: the person is connected
         say(console.sentence(notice))
         if verbose and isinstance(notice, LinkUp):
             for step, seconds in notice.steps:
                 say(f"    {step:<12} {1000 * seconds:6.0f} ms")
 
     async def work() -> None:
+        nonlocal running
         running = Client(config, show)
         try:
-            await running.start()
+            try:
+                await running.start()
+            except LocalError as error:
+                raise LocalError(
+                    f"{error} --listen names another one, for example --listen 127.0.0.1:1081."
+                ) from error
             say(
-                f"Proxy ready at {config.listen_host}:{running.port} (SOCKS5 and HTTP). "
-                "Press Ctrl-C to end."
+                f"Proxy open at {config.listen_host}:{running.port} (SOCKS5 and HTTP), not "
+                "connected yet. Press Ctrl-C to end."
             )
             await running.run()
         finally:
             await running.close()
 
-    until_interrupted(work())
+    try:
+        interrupt.run(work())
+    except interrupt.Interrupted:
+        say("The proxy is closed. Goodbye.")

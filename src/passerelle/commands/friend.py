@@ -99,7 +99,10 @@ def friend(
         running = Client(config, show)
         try:
             await running.start()
-            say(f"Proxy ready at {config.listen_host}:{running.port} (SOCKS5 and HTTP).")
+            say(
+                f"Proxy open at {config.listen_host}:{running.port} (SOCKS5 and HTTP), not "
+                "connected yet."
+            )
             await running.run()
         finally:
             await running.close()

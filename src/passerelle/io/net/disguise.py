@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Final, Literal, Self
 from urllib.parse import urljoin, urlsplit
@@ -19,6 +21,7 @@ from curl_cffi.requests import AsyncSession, RequestsError, Response
 from curl_cffi.requests.exceptions import CertificateVerifyError, Timeout
 
 from passerelle.errors import LocalError
+from passerelle.limits import RENDEZVOUS_CLOCK_SKEW_S
 
 BROWSER: Final = "chrome"
 """The browser to imitate; to the library, this name means the newest Chrome that it knows."""
@@ -154,7 +157,8 @@ class Disguise:
         if location and response.status_code in _REDIRECTS:
             raise Redirected(response.status_code, _joined(url, location))
         if response.status_code != 200:
-            raise FetchFailed(f"the broker answered {response.status_code}")
+            off = _clock_fault(response.headers.get("Date"), time.time())
+            raise FetchFailed(off or f"the broker answered {response.status_code}")
         return bytes(received)
 
 
@@ -164,6 +168,25 @@ def _joined(url: str, location: str) -> str:
         return urljoin(url, location)
     except ValueError:
         return location
+
+
+def _clock_fault(date: str | None, now_s: float) -> str:
+    """Return what an answer's `Date` says of this computer's clock; empty if the clock is right.
+
+    Anybody on the way can write a `Date` where TLS does not protect it. So it makes a sentence, and
+    nothing else: it corrects neither the time in a request nor the look at a descriptor's
+    expiry, which an old `Date` could put off.
+    """
+    try:
+        off_s = now_s - parsedate_to_datetime(date or "").timestamp()
+    except ValueError:
+        return ""
+    if abs(off_s) <= RENDEZVOUS_CLOCK_SKEW_S:
+        return ""
+    minutes = round(abs(off_s) / 60)
+    much = f"{minutes} minutes" if minutes < 120 else f"{round(minutes / 60)} hours"
+    direction = "fast" if off_s > 0 else "slow"
+    return f"this computer's clock is {much} {direction}, so the broker refuses it: set the clock"
 
 
 def _bounded(received: bytearray, most: int) -> Callable[[bytes], int]:
