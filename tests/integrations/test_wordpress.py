@@ -119,7 +119,7 @@ def test_a_shortcodes_own_choices_count_for_it_alone() -> None:
     network = {"network": str(INVITE)}
     switches = [elements(each["returned"])[1] for each in told]
     assert switches == [
-        ("passerelle-switch", {**network, **own, "style": room(Layout.BANNER)}),
+        ("passerelle-switch", {**network, **own, "style": room(Layout.INLINE)}),
         ("passerelle-switch", {**network, "theme": "light", "style": room(Layout.PANEL)}),
     ]
 
