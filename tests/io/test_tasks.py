@@ -232,3 +232,29 @@ async def test_cancelling_a_race_cancels_its_attempts() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
     assert sorted(made.cancelled) == ["a", "b"]
+
+
+async def test_race_leaves_the_late_one_to_its_cleaning_up() -> None:
+    """Cancelling the race while the loser cleans up does not break that off."""
+    cleaning, cleaned = asyncio.Event(), asyncio.Event()
+    release = asyncio.Event()
+
+    async def loser() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaning.set()
+            await release.wait()
+            cleaned.set()
+
+    async def winner() -> None:
+        await asyncio.sleep(0)
+
+    task = asyncio.get_running_loop().create_task(race(loser(), until=winner()))
+    async with asyncio.timeout(5):
+        await cleaning.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        release.set()
+        await cleaned.wait()

@@ -110,13 +110,19 @@ async def race(work: Coroutine[Any, Any, T], *, until: Coroutine[Any, Any, objec
         late = [task for task in (main, other) if not task.done()]
         for task in late:
             task.cancel()
-        for task in {main, other} - set(late):
+        for task in (main, other):
             # Read the outcome of both. If both end in the same turn of the loop, or if this call is
             # cancelled, one failure would go unread and asyncio would complain about it.
-            if not task.cancelled():
-                task.exception()
+            task.add_done_callback(_read_outcome)
         if late:
-            await asyncio.gather(*late, return_exceptions=True)
+            # Being cancelled while waiting leaves the late one to its cleaning up: cancelling it a
+            # second time would break that off.
+            await asyncio.wait(late)
+
+
+def _read_outcome(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 def describe(error: BaseException) -> str:
