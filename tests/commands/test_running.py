@@ -36,7 +36,7 @@ async def test_a_client_opens_more_files_than_its_shell_allows_at_first() -> Non
     try:
         async with asyncio.timeout(30):
             assert process.stderr is not None
-            while b"Proxy ready" not in (line := await process.stderr.readline()):
+            while b"Proxy open" not in (line := await process.stderr.readline()):
                 assert line, "the client ended"
             held = [await greet(port) for _ in range(130)]
             assert [answer for answer, _ in held] == [b"\5\0"] * 130

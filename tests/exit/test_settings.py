@@ -108,7 +108,12 @@ def test_an_exit_is_told_all_of_it() -> None:
 def test_every_setting_is_documented_with_its_default() -> None:
     """docs/OPERATIONS.md has a row with the true default for each setting."""
     rows = dict(
-        re.findall(r"^\| `(\w+\.\w+)` \| ([^|]+?) \|", OPERATIONS.read_text(), re.MULTILINE)
+        re.findall(
+            # The names of key files look alike.
+            r"^\| `((?:policy|exit|quota|lifetimes)\.\w+)` \| ([^|]+?) \|",
+            OPERATIONS.read_text(),
+            re.MULTILINE,
+        )
     )
     wanted = {
         f"{table}.{field.name}": field.default
