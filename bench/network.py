@@ -27,7 +27,8 @@ One TCP stream through one volunteer, in network namespaces: a path of the given
 rates from the application's connect on, slow start included; for uploads, what had reached the
 site. bare is one DataChannel between a page and aiortc with nothing of ours, on the same path right
 after: what a naive relay's channel would carry. A rate of 0 is a connection that did not come up.
-Queue and loss of the bottlenecks are those of the path's narrow end, both ways.
+Queue and loss of the bottlenecks are those of the path's narrow end, both ways. Jitter is drawn for
+each packet and keeps the order; rows "/ TCP" compare with a CUBIC stream on the same path.
 """
 RUNS, SECONDS = 3, 20.0
 QUICK_RUNS, QUICK_SECONDS = 1, 8.0
@@ -202,6 +203,19 @@ def _beside_tcp(wan: Wan, name: str, stage: Stage) -> Iterator[Row]:
     yield Row(f"{name}, both together", total, "Mbit/s")
 
 
+def _against_tcp(wan: Wan, least: float, name: str, stage: Stage) -> Iterator[Row]:
+    """Yield our rate each way, and as a share of what a CUBIC stream carries right after it."""
+    for direction in ("down", "up"):
+        ours = median([_mbit(each) for each in stage.rates(wan, direction)])
+        stage.distant.bend(up=wan, down=wan)
+        rival = stage.distant.world.app(None, direction, seconds=stage.seconds)
+        tcp = _mbit(rival.result(timeout_s=stage.seconds + SLACK_S))
+        stage.distant.bend(up=CLEAN, down=CLEAN)
+        yield Row(f"{name} {direction}", ours, "Mbit/s")
+        yield Row(f"{name} {direction}, TCP", tcp, "Mbit/s")
+        yield Row(f"{name} {direction} / TCP", ours / max(tcp, 0.01), "", at_least(least), 2)
+
+
 def _cpu(name: str, stage: Stage) -> Iterator[Row]:
     """Yield the processor time of client and browser at 50 Mbit/s."""
     browsers = []
@@ -234,6 +248,10 @@ def _way(rtt_ms: float, loss_pct: float) -> Wan:
     return Wan(rtt_ms / 2, loss_pct)
 
 
+def _jittery(delay_ms: float, jitter_ms: float) -> Wan:
+    return Wan(delay_ms, jitter_ms=jitter_ms, rate_mbit=30)
+
+
 BOTTLENECK = Wan(50, 0.5, rate_mbit=20, queue_kb=250)
 SHARED = Wan(50, rate_mbit=20, queue_kb=250)
 SLOW = Wan(50, rate_mbit=1, queue_kb=32)
@@ -251,6 +269,11 @@ SCENES: dict[str, Scene] = {
     "upload 100 ms 0 %": partial(_up, _way(100, 0), at_least(40)),
     "upload 100 ms 1 %": partial(_up, _way(100, 1), at_least(20)),
     "upload 100 ms 5 %": partial(_up, _way(100, 5), at_least(10)),
+    "jitter 20 + 0-60 ms": partial(_against_tcp, _jittery(20, 60), 0.5),
+    "jitter 10 + 0-100 ms": partial(_against_tcp, _jittery(10, 100), 0.5),
+    "reordered, duplicated": partial(
+        _against_tcp, Wan(10, rate_mbit=30, reorder_pct=5, duplicate_pct=2), 0.5
+    ),
     "50 Mbit/s": _cpu,
 }
 

@@ -165,3 +165,36 @@ def test_the_line_works_for_ipv6(lab: Lab) -> None:
     traffic.start(b, "echo", b.address6, PORT)
     rtt_ms = traffic.start(a, "ping", b.address6, PORT, 5, 5).result()["rtt_ms"]
     assert statistics.median(rtt_ms) == pytest.approx(40, rel=0.05)
+
+
+def test_jitter_delays_each_packet_by_chance_and_keeps_the_order(lab: Lab) -> None:
+    """Packets far apart meet all delays up to the jitter; those close together keep their order."""
+    a, b, line = join(lab, Wan(delay_ms=20, jitter_ms=60), Wan(delay_ms=20))
+    server = traffic.start(b, "echo", b.address, PORT)
+    rtt_ms: list[float] = traffic.start(a, "ping", b.address, PORT, 40, 5).result()["rtt_ms"]
+    server.stop()
+    assert 39 < min(rtt_ms) < 60
+    assert 80 < max(rtt_ms) < 105
+    got = blast(a, b, packets=2000, size=500, rate=2000)
+    assert (got["packets"], got["late"], got["repeated"]) == (2000, 0, 0)
+    assert carried_all(line)
+
+
+def test_reordering_is_the_share_it_was_told(lab: Lab) -> None:
+    """A packet that changes places makes those between it and the other come late."""
+    a, b, line = join(lab, Wan(delay_ms=10, reorder_pct=5))
+    got = blast(a, b, packets=4000, size=500, rate=5000)
+    assert got["packets"] == 4000
+    assert 0.03 * 4000 < got["late"] < 0.5 * 4000
+    assert got["repeated"] == 0
+    assert carried_all(line)
+
+
+def test_duplication_is_the_share_it_was_told(lab: Lab) -> None:
+    """Each duplicate is one packet more, and arrives behind its original."""
+    a, b, line = join(lab, Wan(delay_ms=10, duplicate_pct=10))
+    got = blast(a, b, packets=4000, size=500, rate=5000)
+    assert got["repeated"] == pytest.approx(400, rel=0.25)
+    assert got["packets"] == 4000 + got["repeated"]
+    assert got["late"] == 0
+    assert carried_all(line)

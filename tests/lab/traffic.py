@@ -19,6 +19,8 @@ BUFFER_BYTES = 1 << 24
 """The size of socket buffers: packets that the line carried must not be lost in the receiver."""
 SO_RCVBUFFORCE = 33
 """A socket option by which root may exceed the system's maximum; `socket` has no name for it."""
+NUMBER_BYTES = 4
+"""The number at the beginning of each packet of `blast`."""
 PACE_S = 0.001
 STEP_S = 0.1
 """The intervals in which `sink` reports how many bytes arrived."""
@@ -52,10 +54,13 @@ def ping(address: str, port: int, packets: int, timeout_s: float) -> dict[str, l
 def count(address: str, port: int, idle_s: float) -> dict[str, float]:
     """Count UDP packets until none has come for `idle_s`.
 
-    Returns the number of `packets`, the `bytes` of payload, and the `seconds` from the first packet
-    to the last.
+    Returns the number of `packets`, the `bytes` of payload, the `seconds` from the first packet
+    to the last, and by the numbers in the packets how many came `late`, after one that was sent
+    later, and how many were `repeated`.
     """
-    packets = size = 0
+    packets = size = late = repeated = 0
+    highest = -1
+    seen: set[int] = set()
     first_s = last_s = 0.0
     with _bound(address, port) as server:
         while True:
@@ -69,19 +74,35 @@ def count(address: str, port: int, idle_s: float) -> dict[str, float]:
                 server.settimeout(idle_s)
             packets += 1
             size += len(data)
-    return {"packets": packets, "bytes": size, "seconds": last_s - first_s}
+            number = int.from_bytes(data[:NUMBER_BYTES])
+            if number in seen:
+                repeated += 1
+            elif number < highest:
+                late += 1
+            seen.add(number)
+            highest = max(highest, number)
+    return {
+        "packets": packets,
+        "bytes": size,
+        "seconds": last_s - first_s,
+        "late": late,
+        "repeated": repeated,
+    }
 
 
 def blast(address: str, port: int, packets: int, size: int, rate: float) -> dict[str, float]:
-    """Send UDP packets of `size` payload bytes, `rate` a second; return `packets` and `seconds`."""
-    payload = bytes(size)
+    """Send UDP packets of `size` payload bytes, `rate` a second; return `packets` and `seconds`.
+
+    Each begins with its number.
+    """
+    rest = bytes(size - NUMBER_BYTES)
     # The socket is not connected, because a receiver that does not exist must not stop the sender.
     with _udp(address) as client:
         start_s = time.monotonic()
         for sent in range(packets):
             while start_s + sent / rate > time.monotonic():
                 time.sleep(PACE_S)
-            client.sendto(payload, (address, port))
+            client.sendto(sent.to_bytes(NUMBER_BYTES) + rest, (address, port))
         return {"packets": packets, "seconds": time.monotonic() - start_s}
 
 

@@ -6,14 +6,18 @@
  * It prints "ready" once both devices exist. Then each line on standard input is a command, which is
  * answered by one line:
  *
- *   set WAY DELAY_NS LOSS_PPM RATE_BPS QUEUE_BYTES -> "ok"; WAY 0 is from A to B, 1 from B to A
- *   count                                          -> ten numbers, five for each way (see `report`)
+ *   set WAY DELAY_NS JITTER_NS LOSS_PPM REORDER_PPM DUPLICATE_PPM RATE_BPS QUEUE_BYTES -> "ok"
+ *       (WAY 0 is from A to B, 1 from B to A)
+ *   count -> ten numbers, five for each way (see `report`)
  *
  * Sizes are those of whole IP packets; multicast does not pass. A rate of 0 means no limit and no
- * queue. The program ends when its input ends, so it cannot outlive the laboratory that holds the
- * other end of the pipe, and it ends after LIFETIME_S at the latest. At its end it prints the numbers
- * of `count` once more. (PR_SET_PDEATHSIG would end it too early: when the *thread* that started it
- * ends.)
+ * queue. Jitter is drawn for each packet evenly from 0 to JITTER_NS, and no packet overtakes another
+ * by it: a packet that would come earlier comes with the one before it. A reordered packet changes
+ * places with one of the PLACES before it, unless that one is due more than NEAR_NS earlier; both, and
+ * what is between them, then come when the later one was due. A duplicate follows its original. The
+ * program ends when its input ends, so it cannot outlive the laboratory that holds the other end of
+ * the pipe, and it ends after LIFETIME_S at the latest. At its end it prints the numbers of `count`
+ * once more. (PR_SET_PDEATHSIG would end it too early: when the *thread* that started it ends.)
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -34,6 +38,8 @@
 #define SECOND_NS 1000000000LL
 #define SLOTS 65536 /* packets on the line, each way: 0.6 s of 100,000 packets a second */
 #define SLOT_BYTES 2000
+#define PLACES 12 /* how far back a reordered packet may go */
+#define NEAR_NS 5000000LL /* how much earlier the packet it changes places with may be due */
 #define BATCH 256 /* packets read before looking for packets that are due; bounds the delay's error */
 
 struct packet {
@@ -44,8 +50,9 @@ struct packet {
 
 struct way {
     int from, to;
-    int64_t delay_ns, queue_bytes;
-    uint32_t loss_ppm;
+    int64_t delay_ns, jitter_ns, queue_bytes;
+    uint32_t loss_ppm, reorder_ppm, duplicate_ppm;
+    int64_t last_due_ns; /* when the last packet is due: no later one comes earlier */
     double byte_ns; /* time that one byte takes at the bottleneck; 0 if there is no bottleneck */
     double free_ns; /* when the bottleneck will have sent all it holds */
     uint64_t random;
@@ -78,6 +85,11 @@ static uint64_t draw(uint64_t *state)
     return z ^ (z >> 31);
 }
 
+static int happens(struct way *way, uint32_t chance_ppm)
+{
+    return chance_ppm && draw(&way->random) % 1000000 < chance_ppm;
+}
+
 static int open_tun(const char *netns, const char *device)
 {
     char path[256];
@@ -99,6 +111,31 @@ static int is_multicast(const unsigned char *packet)
     return packet[0] >> 4 == 6 ? packet[24] == 0xff : packet[16] >> 4 == 14;
 }
 
+/* Let the packet in a slot change places with an earlier one, if one that near is under way. */
+static void reorder(struct way *way, unsigned slot)
+{
+    static struct packet spare;
+    unsigned places = 1 + draw(&way->random) % PLACES;
+    if (places > (slot + SLOTS - way->head) % SLOTS)
+        return;
+    struct packet *late = &way->slots[slot], *early = &way->slots[(slot + SLOTS - places) % SLOTS];
+    if (late->due_ns - early->due_ns > NEAR_NS)
+        return;
+    early->due_ns = late->due_ns; /* none comes sooner than without */
+    spare = *late;
+    *late = *early;
+    *early = spare;
+}
+
+static void duplicate(struct way *way, unsigned slot)
+{
+    unsigned next = (way->tail + 1) % SLOTS;
+    if (next == way->head)
+        return;
+    way->slots[way->tail] = way->slots[slot];
+    way->tail = next;
+}
+
 static void take(struct way *way)
 {
     for (int i = 0; i < BATCH; i++) {
@@ -110,7 +147,7 @@ static void take(struct way *way)
         if (is_multicast(packet->bytes))
             continue;
         int64_t now = now_ns(), sent_ns = now;
-        if (draw(&way->random) % 1000000 < way->loss_ppm) {
+        if (happens(way, way->loss_ppm)) {
             way->lost++;
             continue;
         }
@@ -130,8 +167,18 @@ static void take(struct way *way)
             continue;
         }
         packet->due_ns = sent_ns + way->delay_ns;
+        if (way->jitter_ns)
+            packet->due_ns += draw(&way->random) % way->jitter_ns;
+        if (packet->due_ns < way->last_due_ns)
+            packet->due_ns = way->last_due_ns;
+        way->last_due_ns = packet->due_ns;
         packet->size = size;
+        unsigned slot = way->tail;
         way->tail = next;
+        if (happens(way, way->reorder_ppm))
+            reorder(way, slot);
+        if (happens(way, way->duplicate_ppm))
+            duplicate(way, slot);
     }
 }
 
@@ -167,18 +214,22 @@ static void report(void)
 static void set(const char *line)
 {
     unsigned which;
-    int64_t delay_ns, queue_bytes;
-    uint32_t loss_ppm;
+    int64_t delay_ns, jitter_ns, queue_bytes;
+    uint32_t loss_ppm, reorder_ppm, duplicate_ppm;
     double rate_bps;
-    int words = sscanf(line, "set %u %" SCNd64 " %" SCNu32 " %lf %" SCNd64, &which, &delay_ns, &loss_ppm,
-                      &rate_bps, &queue_bytes);
-    if (words != 5 || which > 1) {
+    int words = sscanf(line, "set %u %" SCNd64 " %" SCNd64 " %" SCNu32 " %" SCNu32 " %" SCNu32 " %lf %" SCNd64,
+                      &which, &delay_ns, &jitter_ns, &loss_ppm, &reorder_ppm, &duplicate_ppm, &rate_bps,
+                      &queue_bytes);
+    if (words != 8 || which > 1) {
         puts("bad line");
         return;
     }
     struct way *way = &ways[which];
     way->delay_ns = delay_ns;
+    way->jitter_ns = jitter_ns;
     way->loss_ppm = loss_ppm;
+    way->reorder_ppm = reorder_ppm;
+    way->duplicate_ppm = duplicate_ppm;
     way->queue_bytes = queue_bytes;
     double held_bytes = way->byte_ns > 0 ? (way->free_ns - now_ns()) / way->byte_ns : 0;
     way->byte_ns = rate_bps > 0 ? 8e9 / rate_bps : 0;

@@ -35,9 +35,19 @@ class Wan:
     queue_kb: float = 256
     """The queue before the rate limit, in units of 1,024 bytes; packets beyond it are dropped.
     Without a rate there is no queue."""
+    jitter_ms: float = 0
+    """More delay, drawn for each packet evenly from 0 to this, after the queue. No packet overtakes
+    another by it."""
+    reorder_pct: float = 0
+    """The chance of each packet to change places with one of the twelve before it, where one that
+    is due at most 5 ms earlier is still under way; 0 to 100."""
+    duplicate_pct: float = 0
+    """The chance of each packet to arrive twice; 0 to 100."""
 
     def __post_init__(self) -> None:
-        if min(self.delay_ms, self.rate_mbit, self.queue_kb) < 0 or not 0 <= self.loss_pct <= 100:
+        amounts = (self.delay_ms, self.jitter_ms, self.rate_mbit, self.queue_kb)
+        chances = (self.loss_pct, self.reorder_pct, self.duplicate_pct)
+        if min(amounts) < 0 or not all(0 <= chance <= 100 for chance in chances):
             raise ValueError(f"not a way for packets: {self}")
 
 
@@ -95,7 +105,8 @@ class Line:
         return self._child.pid
 
     def set(self, *, there: Wan | None = None, back: Wan | None = None) -> None:
-        """Change either direction, for packets that enter from now on; none overtakes another."""
+        """Change either direction, for packets that enter from now on; a delay that became shorter
+        lets none of them overtake those before."""
         if self._final is not None:
             raise LabError(
                 "The wide-area line has ended; give the laboratory a longer `lifetime_s`"
@@ -141,9 +152,10 @@ def program() -> Path:
 
 
 def _order(way: int, wan: Wan) -> str:
-    delay_ns = round(wan.delay_ms * 1e6)
-    loss_ppm = round(wan.loss_pct * 1e4)
-    return f"set {way} {delay_ns} {loss_ppm} {wan.rate_mbit * 1e6} {round(wan.queue_kb * 1024)}"
+    times_ns = [round(ms * 1e6) for ms in (wan.delay_ms, wan.jitter_ms)]
+    chances_ppm = [round(pct * 1e4) for pct in (wan.loss_pct, wan.reorder_pct, wan.duplicate_pct)]
+    limit = (wan.rate_mbit * 1e6, round(wan.queue_kb * 1024))
+    return " ".join(map(str, ("set", way, *times_ns, *chances_ppm, *limit)))
 
 
 def _passages(answer: str) -> tuple[Passage, Passage]:
