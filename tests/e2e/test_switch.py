@@ -270,7 +270,7 @@ async def test_without_webrtc_it_says_so(chrome: Chromium, way: Way, stage: Stag
     url = stage.put("none", tag(way.invite))
     async with visitor(chrome, url, "delete window.RTCPeerConnection") as page:
         await press(page)
-        await page.get_by_role("button", name="Turn on").click()
+        # It is told before anything is asked.
         await page.get_by_text("WebRTC is missing").wait_for()
         assert (await state(page))["reason"] == "no_webrtc"
 

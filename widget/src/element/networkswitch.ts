@@ -88,6 +88,7 @@ export class NetworkSwitch {
   /** Let `element` show this switch. */
   join(element: SwitchElement): void {
     this.#elements.add(element);
+    clearTimeout(this.#leaving);
     if (this.#page) return;
     this.#page = new AbortController();
     const { signal } = this.#page;
