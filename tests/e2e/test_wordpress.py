@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from passerelle.core.embed import tag
+from passerelle.core.embed import ROOM, Layout, tag
 from passerelle.serve import BUILT_WIDGET, widget_script
 from passerelle.wire import invite
 from tests.rig.volunteer import Chromium, flip
@@ -122,7 +122,10 @@ async def test_from_activation_to_a_switch_that_is_on(
     await page.locator("tr[data-slug=passerelle]").get_by_role("link", name="Settings").click()
     await expect(page.get_by_role("heading", name="Passerelle")).to_be_visible()
     await save(page, paper, tag=line, position="floating")
-    await expect(page.locator("#passerelle-tag")).to_have_value(line)
+    # The plugin shows network and script; the room is its own business.
+    shown = line.replace(f' style="display:block;min-height:{ROOM[Layout.PANEL]}"', "")
+    assert shown != line
+    await expect(page.locator("#passerelle-tag")).to_have_value(shown)
     visitor = await chrome.open(await paper.post("Text"))
     await flip(visitor)
     await visitor.context.close()
@@ -248,7 +251,9 @@ async def test_the_room_is_kept_before_the_script_comes(
         after = await page.evaluate(top)
         await page.locator("passerelle-switch").evaluate("(one) => { one.style.minHeight = '' }")
         natural = await page.evaluate(top)
-        assert max(abs(after - before), abs(after - natural)) <= FONT_PX, layout
+        assert abs(after - before) <= FONT_PX, layout
+        # One room serves all languages, and English is among the shorter ones.
+        assert abs(after - natural) <= 2 * FONT_PX, layout
 
 
 FORGED = {
