@@ -20,7 +20,7 @@ PROGRAMS = (
     *("failover", "aggregate", "memory"),
     *("exit", "fairness"),
     *("broker", "brokers", "matching"),
-    "widget",
+    *("widget", "hostile"),
 )
 LIMIT_S = 3600.0
 STOP_S = 60.0
