@@ -55,12 +55,14 @@ class Stage:
     url: str
     runs: int
     seconds: float
+    engine: str = "auto"
+    """The client's WebRTC stack."""
     curves: list[Curve] = field(default_factory=list)
 
     def client(self, wan: Wan, *options: str) -> Client:
         """Return a client with its first link, on this path. Raises LabError."""
         self.distant.bend(up=wan, down=wan)
-        client = self.distant.world.prepare(*options)
+        client = self.distant.world.prepare("--engine", self.engine, *options)
         client.start()
         try:
             client.linked()
@@ -285,7 +287,7 @@ def measure(options: argparse.Namespace, quick: bool) -> Iterator[Row]:
         hosts = distant.world.hosts
         url = bare.server(hosts.server, free_port())
         page = world.browse(hosts.volunteer, url.rstrip("/"), firefox=options.firefox)
-        stage = Stage(distant, page, url, runs, seconds)
+        stage = Stage(distant, page, url, runs, seconds, options.engine)
         for name in options.only or SCENES:
             for row in SCENES[name](name, stage):
                 say(f"{row.name}: {row.rounded} {row.unit}")
@@ -302,6 +304,8 @@ def main() -> None:
     only = "measure only this (may be given more than once)"
     parser.add_argument("--only", action="append", choices=SCENES, metavar="NAME", help=only)
     parser.add_argument("--firefox", action="store_true", help="with Firefox as the volunteer")
+    engines = ("auto", "chrome", "python")
+    parser.add_argument("--engine", choices=engines, default="auto", help="the client's WebRTC")
     parser.add_argument("--plot", type=File, metavar="FILE.svg", help="draw the rates over time")
     options = parser.parse_args()
     command.run("network", partial(measure, options), MEANING, options)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from passerelle import limits
 from passerelle.client.friend import Swap
+from passerelle.io.webrtc.channel import ChannelOffer
+from passerelle.io.webrtc.engine import LinkOffer
 from passerelle.wire.invite import Invite
 
 
@@ -27,6 +29,8 @@ class ClientConfig:
     """The local port; 0 lets the system choose."""
     media: bool = True
     """Let volunteers whose browsers can do so send downloads as video, which bears loss better."""
+    engine: type[LinkOffer] = ChannelOffer
+    """The WebRTC stack that makes links (`io.webrtc.engine`)."""
     state: Path | None = None
     """The file that remembers between runs which ways to the brokers work; None: remember none."""
     network: bytes = b""

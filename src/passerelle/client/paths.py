@@ -10,18 +10,11 @@ import aiohttp
 
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.tasks import TaskSet
-from passerelle.io.tunnel.transport import Receiver, Transport, Windows
+from passerelle.io.tunnel.transport import Receiver, Windows
 from passerelle.io.tunnel.websocket import MESSAGE_LIMIT_BYTES, SUBPROTOCOL, WebSocketTransport
-from passerelle.io.webrtc.channel import ChannelOffer
+from passerelle.io.webrtc.engine import ClosingTransport, LinkOffer
 from passerelle.wire.control import Lane, LaneAnswer, LaneRefused
 from passerelle.wire.rendezvous import Answer
-
-
-class ClosingTransport(Transport, Protocol):
-    """A transport whose end can be waited for."""
-
-    async def wait_closed(self) -> None:
-        """Wait until the connection has ended and its sockets are closed."""
 
 
 class Path(Protocol):
@@ -52,7 +45,7 @@ class Path(Protocol):
 class VolunteerPath:
     """A DataChannel to a volunteer that answered the client's offer through the broker."""
 
-    def __init__(self, offer: ChannelOffer, answer: Answer, rendezvous_s: float) -> None:
+    def __init__(self, offer: LinkOffer, answer: Answer, rendezvous_s: float) -> None:
         """`rendezvous_s` is the time from before the offer was gathered to the broker's reply."""
         self.volunteer = answer.volunteer
         self.has_media = offer.description.has_media and answer.description.has_media
@@ -95,23 +88,25 @@ class LanePath:
         parent: VolunteerPath,
         send: Callable[[Lane], None],
         *,
+        engine: type[LinkOffer],
         stun: tuple[str, ...],
         private: bool,
     ) -> None:
         """`send` hands a request to the relay at `parent`; its answer comes by `answered`.
 
         `ticket` opens the volunteer's WebSocket to the exit. `stun` and `private` are as in
-        `ChannelOffer.gather`.
+        `LinkOffer.gather`.
         """
         self.parent = parent
         """The path of the link over which the lane is agreed on."""
         self.volunteer = parent.volunteer
+        self._engine = engine
         self._stun = stun
         self._private = private
         self._number = number
         self._ticket = ticket
         self._send = send
-        self._offer: ChannelOffer | None = None
+        self._offer: LinkOffer | None = None
         self._reply: asyncio.Future[LaneAnswer | LaneRefused] = (
             asyncio.get_running_loop().create_future()
         )
@@ -136,7 +131,7 @@ class LanePath:
 
     async def open(self, timeout_s: float) -> ClosingTransport:
         """See `Path.open`."""
-        self._offer = await ChannelOffer.gather(self._stun, private=self._private)
+        self._offer = await self._engine.gather(self._stun, private=self._private)
         self._send(Lane(self._number, self._ticket, self._offer.description))
         try:
             async with asyncio.timeout(timeout_s):

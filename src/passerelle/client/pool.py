@@ -12,10 +12,11 @@ from passerelle import limits
 from passerelle.client.config import ClientConfig
 from passerelle.client.handshake import ClientHandshake
 from passerelle.client.notices import LinkDown, LinkUp, Observe
-from passerelle.client.paths import ClosingTransport, LanePath, Path
+from passerelle.client.paths import LanePath, Path
 from passerelle.client.session import ClientSession
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.tasks import TaskSet
+from passerelle.io.webrtc.engine import ClosingTransport
 from passerelle.io.tunnel.link import SecureLink
 from passerelle.io.tunnel.tls import client_context
 from passerelle.wire.control import Control, LaneAnswer, LaneRefused

@@ -20,7 +20,7 @@ from passerelle.client.pool import ClientLink, LinkPool
 from passerelle.client.session import ClientSession
 from passerelle.errors import LinkLost, LinkRefused
 from passerelle.io.tasks import TaskSet
-from passerelle.io.webrtc.channel import ChannelOffer
+from passerelle.io.webrtc.engine import LinkOffer
 from passerelle.wire.descriptor import ExitEntry
 from passerelle.wire.rendezvous import Answer, RendezvousReply
 
@@ -102,7 +102,7 @@ class LinkSupply:
             self.forget_failures()
         begin = time.monotonic()
         offers = await self._gather_offers(count)
-        answered: set[ChannelOffer] = set()
+        answered: set[LinkOffer] = set()
         had_exit = session.exit_id is not None
         try:
             reply = await self._ask_brokers(session, offers)
@@ -126,14 +126,16 @@ class LinkSupply:
             self._failed.clear()
         return RequestResult(len(answered), reply.retry_after_s)
 
-    async def _gather_offers(self, count: int) -> list[ChannelOffer]:
+    async def _gather_offers(self, count: int) -> list[LinkOffer]:
         private = self._brokers.network.private_candidates
-        offers: list[ChannelOffer] = []
+        offers: list[LinkOffer] = []
 
         async def gather(number: int) -> None:
             stun = self._nat_probe.server(number)
             media = self._config.media
-            offers.append(await ChannelOffer.gather(stun, private=private, media=media))
+            offers.append(
+                await self._config.engine.gather(stun, private=private, media=media)
+            )
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -146,7 +148,7 @@ class LinkSupply:
         return offers
 
     async def _ask_brokers(
-        self, session: ClientSession, offers: list[ChannelOffer]
+        self, session: ClientSession, offers: list[LinkOffer]
     ) -> RendezvousReply:
         avoid = dict.fromkeys(self._links.volunteers(session) + list(self._failed))
         reported = tuple(self._unreported)
@@ -205,6 +207,7 @@ class LinkSupply:
             link_ticket,
             parent.path,
             parent.secured.send_control,
+            engine=self._config.engine,
             stun=self._nat_probe.server(number),
             private=self._brokers.network.private_candidates,
         )

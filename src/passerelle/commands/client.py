@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -61,6 +61,14 @@ def client(
             "faster on bad networks, and an observer takes it for a video call more easily."
         ),
     ] = True,
+    engine: Annotated[
+        Literal["auto", "chrome", "python"],
+        typer.Option(
+            help="What makes the connections to volunteers: Chrome's own WebRTC, which looks like a "
+            "browser to whoever watches, or Passerelle's. auto takes Chrome's where it is "
+            "installed."
+        ),
+    ] = "auto",
     forget: Annotated[
         bool, typer.Option("--forget", help="Neither read nor write the file of --state.")
     ] = False,
@@ -78,10 +86,24 @@ def client(
     from passerelle.client.notices import LinkUp, Searching  # noqa: PLC0415
     from passerelle.client.service import Client  # noqa: PLC0415
     from passerelle.client.state import default_path  # noqa: PLC0415
+    from passerelle.io.webrtc.chrome.library import NoEngine  # noqa: PLC0415
+    from passerelle.io.webrtc.engine import choose  # noqa: PLC0415
     from passerelle.wire.invite import parse  # noqa: PLC0415
     from passerelle.wire.pasted import clean  # noqa: PLC0415
 
     outlive_surroundings()
+    try:
+        offers, reason = choose(engine)
+    except NoEngine as error:
+        raise LocalError(
+            f"Chrome's WebRTC cannot be used: {error}. Install passerelle[chrome], or leave "
+            "--engine out."
+        ) from error
+    if reason:
+        say(
+            f"Chrome's WebRTC cannot be used: {reason}. Passerelle's own is used, and who watches "
+            "your connection can tell it from a browser. passerelle[chrome] brings Chrome's."
+        )
     address = ListenAddress.parse(listen)
     config = ClientConfig(
         invite=parse(invite),
@@ -89,6 +111,7 @@ def client(
         listen_port=address.port,
         token=clean(token),
         media=media,
+        engine=offers,
         state=None if forget else state or default_path(),
     )
 

@@ -26,7 +26,9 @@ DATA_CHANNEL_ID = 0
 can, without a round trip for DCEP."""
 
 MEDIA_VERSION = 1
-"""Format of the frames of a media link (`core.media.video`)."""
+"""Format of the frames of a media link whose client is our own stack (`core.media.video`)."""
+CHROME_MEDIA_VERSION = 2
+"""Format of the frames of a media link with a browser's stack at both ends (`core.media.frame`)."""
 MESSAGE_NUMBER_BYTES = 4
 """Length of the number in front of each binary message to the client on a media link's
 DataChannel."""

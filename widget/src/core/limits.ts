@@ -30,6 +30,12 @@ export const RESEND_GAPS = 16;
 export const MEDIA_KEPT_BYTES = 5 * MIB;
 /** Largest video frame that a relay makes. */
 export const FRAME_BYTES = 128 * KIB;
+/** Largest frame at the rate of the browser's own congestion control: each of its packets must arrive. */
+export const PACED_FRAME_BYTES = 60_000;
+/** Largest frame that a relay takes. */
+export const PICTURE_FRAME_BYTES = 256 * KIB;
+/** Distance of a message's number from the next one's: a number beyond is an invented one. */
+export const MESSAGES_AHEAD = 65_536;
 
 // The bounds below exist only in the relay.
 

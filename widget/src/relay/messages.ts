@@ -23,6 +23,8 @@ export type PageToRelay =
   | { readonly type: 'channel'; readonly link: number; readonly channel: RTCDataChannel }
   /** The video of a media link. */
   | { readonly type: 'video'; readonly link: number; readonly streams: EncodedStreams }
+  /** The rate at which the browser may send on a link. */
+  | { readonly type: 'rate'; readonly link: number; readonly bit_s: number }
   /** The answer of a link's PeerConnection. */
   | { readonly type: 'answered'; readonly link: number; readonly sdp: string }
   | { readonly type: 'connection_lost'; readonly link: number }
@@ -58,6 +60,8 @@ export type RelayToPage =
   | { readonly type: 'disconnect'; readonly link: number }
   /** The page should make a picture for the video of a link. */
   | { readonly type: 'picture'; readonly link: number }
+  /** The page should say at which rate the browser may send on a link. */
+  | { readonly type: 'find_rate'; readonly link: number }
   /** The text that goes back to the reader. */
   | { readonly type: 'friend_answer'; readonly id: number; readonly text: string }
   | { readonly type: 'friend_failed'; readonly id: number; readonly reason: FriendFailure }

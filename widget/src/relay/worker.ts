@@ -11,15 +11,19 @@ interface Scope extends EventTarget {
 }
 
 /** The part of RTCRtpScriptTransformer that is used. Firefox hands encoded frames to a Worker with it. */
-interface Transformer extends Omit<EncodedStreams, 'pictures'> {
-  readonly options: { readonly link: number };
+interface Transformer extends Omit<EncodedStreams, 'pictures' | 'incoming'> {
+  readonly options: { readonly link: number; readonly incoming: boolean };
 }
 
 const scope = globalThis as unknown as Scope;
 const relay = new Relay((message) => scope.postMessage(message));
 scope.onmessage = ({ data }) => relay.handle(data);
 scope.onrtctransform = ({ transformer: { options, readable, writable } }) =>
-  relay.handle({ type: 'video', link: options.link, streams: { readable, writable, pictures: null } });
+  relay.handle({
+    type: 'video',
+    link: options.link,
+    streams: { readable, writable, pictures: null, incoming: options.incoming },
+  });
 scope.addEventListener('securitypolicyviolation', (event) => {
   relay.forbid((event as SecurityPolicyViolationEvent).blockedURI);
 });

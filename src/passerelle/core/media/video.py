@@ -184,11 +184,18 @@ class Order:
         self.missing_since_s = now if self._held else None
         return ready
 
-    def missing(self, most: int) -> list[tuple[int, int]]:
-        """Return the first gaps, at most `most`, as (first, end) in 32-bit numbers."""
+    def missing(self, most: int, unsent: int | None = None) -> list[tuple[int, int]]:
+        """Return the first gaps, at most `most`, as (first, end) in 32-bit numbers.
+
+        `unsent` is the 32-bit number of the first message that was never sent, where that is known:
+        what lacks before it is missing although nothing later has come.
+        """
         gaps = []
         expected = self.next
-        for number in sorted(self._held):
+        ends = sorted(self._held)
+        if unsent is not None:
+            ends.append(self.next + (unsent - self.next) % _SEQUENCE_SPAN)
+        for number in ends:
             if number > expected:
                 gaps.append((expected % _SEQUENCE_SPAN, number % _SEQUENCE_SPAN))
                 if len(gaps) == most:

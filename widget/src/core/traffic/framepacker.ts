@@ -71,14 +71,19 @@ export class FramePacker {
     return data.buffer;
   }
 
-  /** Return one frame with as many waiting messages as fit. When none waits, the frame has `idle_bytes`
-   * bytes and no message. */
-  nextFrame(idle_bytes: number): ArrayBuffer {
+  /** Number of the first message that was never sent, modulo 2³². */
+  get unsent(): number {
+    return this.#unsent >>> 0;
+  }
+
+  /** Return one frame with as many waiting messages as fit into `room_bytes`, and at least one. When none waits,
+   * the frame has `idle_bytes` bytes and no message. */
+  nextFrame(idle_bytes: number, room_bytes = FRAME_BYTES): ArrayBuffer {
     const numbers: number[] = [];
     let size = HEAD_BYTES;
     for (const number of this.#waiting()) {
       const length = RECORD_BYTES + (this.#unacknowledged.get(number)?.byteLength ?? 0);
-      if (size + length > FRAME_BYTES) break;
+      if (numbers.length > 0 && size + length > room_bytes) break;
       size += length;
       numbers.push(number);
     }

@@ -37,6 +37,8 @@ export type ClientToRelay = Lane | Got | Resend;
 
 /** What a relay answers to a `Lane`. */
 export type RelayToClient =
+  | Got
+  | Resend
   | { readonly type: 'lane_answer'; readonly lane: number; readonly description: Description }
   | { readonly type: 'lane_refused'; readonly lane: number };
 

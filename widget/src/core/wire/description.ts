@@ -11,8 +11,9 @@ import * as checks from './checks';
 /** Both peers create the link's DataChannel as negotiated, with this id. */
 export const DATA_CHANNEL_ID = 0;
 
-/** The format of a media link's frames that this relay can make. */
-export const MEDIA_VERSION = 1;
+/** The newest format of a media link's frames that this relay can make: 1 for a client with our own stack,
+ * 2 for a browser's stack at both ends. */
+export const MEDIA_VERSION = 2;
 /** Size of the number in front of each binary message that a media link sends over its DataChannel. */
 export const MESSAGE_NUMBER_BYTES = 4;
 /** Width and height of the pictures of a media link's video, in pixels. Page and Worker both make pictures. */

@@ -1,14 +1,13 @@
 /** SDP for this browser's own WebRTC stack: made from a description with a fixed template, and read back
  * into a description (RFC 8841, RFC 8839).
  *
- * A media link has one video, from volunteer to client, bundled with the DataChannel.
+ * A media link has one video bundled with the DataChannel: from volunteer to client, or both ways.
  */
 
 import { CANDIDATES, LINK_MESSAGE_BYTES } from '../limits';
 import { encode } from './base64';
 import {
   canonical,
-  MEDIA_VERSION,
   MESSAGE_NUMBER_BYTES,
   read,
   type Candidate,
@@ -20,54 +19,79 @@ const REFLEXIVE_PRIORITY = 1694498815;
 
 /** Return the SDP for `description`. */
 export function toSdp(description: Description): string {
+  const { media, setup, candidates } = description;
   const hex = Array.from(description.fingerprint, (byte) => byte.toString(16).padStart(2, '0'));
   const transport = [
     `a=ice-ufrag:${description.ufrag}`,
     `a=ice-pwd:${description.pwd}`,
     `a=fingerprint:sha-256 ${hex.join(':').toUpperCase()}`,
-    `a=setup:${description.setup}`,
+    `a=setup:${setup}`,
+  ];
+  const channel = (mid: number) => [
+    'm=application 9 UDP/DTLS/SCTP webrtc-datachannel',
+    'c=IN IP4 0.0.0.0',
+    `a=mid:${mid}`,
+    ...transport,
+    'a=sctp-port:5000',
+    // A browser refuses to send a larger message than the other side says it takes.
+    `a=max-message-size:${LINK_MESSAGE_BYTES + (media ? MESSAGE_NUMBER_BYTES : 0)}`,
+  ];
+  const found = candidates.map(candidateLine);
+  const video = (mid: number, payloads: string, lines: readonly string[]) => [
+    `m=video 9 UDP/TLS/RTP/SAVPF ${payloads}`,
+    'c=IN IP4 0.0.0.0',
+    `a=mid:${mid}`,
+    ...transport,
+    ...lines,
   ];
   const lines = [
     'v=0',
     'o=- 1 1 IN IP4 0.0.0.0',
     's=-',
     't=0 0',
-    description.media ? 'a=group:BUNDLE 0 1' : 'a=group:BUNDLE 0',
-    'm=application 9 UDP/DTLS/SCTP webrtc-datachannel',
-    'c=IN IP4 0.0.0.0',
-    'a=mid:0',
-    ...transport,
-    'a=sctp-port:5000',
-    // A browser refuses to send a larger message than the other side says it takes.
-    `a=max-message-size:${LINK_MESSAGE_BYTES + (description.media ? MESSAGE_NUMBER_BYTES : 0)}`,
-    ...description.candidates.map(candidateLine),
-    ...(description.media ? videoLines(description, transport) : []),
+    media ? 'a=group:BUNDLE 0 1' : 'a=group:BUNDLE 0',
+    // The sections come in the order in which the client's stack has them.
+    ...(media === 2
+      ? [...video(0, '96 97', CALL), ...found, ...channel(1)]
+      : [...channel(0), ...found, ...(media ? video(1, '97 98', [setup === 'actpass' ? 'a=recvonly' : 'a=sendonly', ...ONE_WAY]) : [])]),
   ];
   return `${lines.join('\r\n')}\r\n`;
 }
 
-/** Return the section of the video. The client offers, and only receives. */
-function videoLines({ setup }: Description, transport: readonly string[]): string[] {
-  return [
-    'm=video 9 UDP/TLS/RTP/SAVPF 97 98',
-    'c=IN IP4 0.0.0.0',
-    'a=mid:1',
-    ...transport,
-    setup === 'actpass' ? 'a=recvonly' : 'a=sendonly',
-    'a=rtcp-mux',
-    'a=rtcp-rsize',
-    // The client measures queueing delay with this extension. Transport-wide feedback is left out,
-    // because a browser that has it chooses the rate by itself.
-    'a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time',
-    'a=rtpmap:97 VP8/90000',
-    'a=rtcp-fb:97 nack',
-    'a=rtcp-fb:97 goog-remb',
-    // With a high start rate Chromium probes at once, and its padding is too much for a slow path.
-    'a=fmtp:97 x-google-start-bitrate=1000;x-google-max-bitrate=400000',
-    'a=rtpmap:98 rtx/90000',
-    'a=fmtp:98 apt=97',
-  ];
-}
+/** Version 1: the client offers, only receives, and dictates the rate. */
+const ONE_WAY = [
+  'a=rtcp-mux',
+  'a=rtcp-rsize',
+  // The client measures queueing delay with this extension. Transport-wide feedback is left out,
+  // because a browser that has it chooses the rate by itself.
+  'a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time',
+  'a=rtpmap:97 VP8/90000',
+  'a=rtcp-fb:97 nack',
+  'a=rtcp-fb:97 goog-remb',
+  // With a high start rate Chromium probes at once, and its padding is too much for a slow path.
+  'a=fmtp:97 x-google-start-bitrate=1000;x-google-max-bitrate=400000',
+  'a=rtpmap:98 rtx/90000',
+  'a=fmtp:98 apt=97',
+];
+
+/** Version 2: a video both ways, as in a call between two browsers, at a rate that they choose. */
+const CALL = [
+  'a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time',
+  'a=extmap:4 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01',
+  'a=extmap:9 urn:ietf:params:rtp-hdrext:sdes:mid',
+  'a=sendrecv',
+  'a=rtcp-mux',
+  'a=rtcp-rsize',
+  'a=rtpmap:96 VP8/90000',
+  'a=rtcp-fb:96 goog-remb',
+  'a=rtcp-fb:96 transport-cc',
+  'a=rtcp-fb:96 ccm fir',
+  'a=rtcp-fb:96 nack',
+  'a=rtcp-fb:96 nack pli',
+  'a=fmtp:96 x-google-start-bitrate=5000;x-google-max-bitrate=400000',
+  'a=rtpmap:97 rtx/90000',
+  'a=fmtp:97 apt=96',
+];
 
 function candidateLine([kind, ip, port]: Candidate, index: number): string {
   const head = `a=candidate:${index + 1} 1 udp`;
@@ -100,6 +124,12 @@ export function fromOwnSdp(sdp: string): Description {
     setup: attribute('setup:'),
     candidates: candidates.slice(0, CANDIDATES),
     // A refused video has the port 0, or the direction `inactive`.
-    ...(/^m=video [1-9][^]*^a=(send|recv)only\r?$/m.test(sdp) && { media: MEDIA_VERSION }),
+    ...(/^m=video [1-9]/m.test(sdp) && media(sdp)),
   });
+}
+
+/** Return the version of the video in our own SDP, which shows by its direction; nothing for a refused one. */
+function media(sdp: string): { media?: number } {
+  if (/^a=(send|recv)only\r?$/m.test(sdp)) return { media: 1 };
+  return /^a=sendrecv\r?$/m.test(sdp.slice(sdp.indexOf('m=video'))) ? { media: 2 } : {};
 }

@@ -60,6 +60,17 @@ export class PeerConnection {
     }
   }
 
+  /** Resolve to the rate in bit/s at which the browser may send; null while it has none. Never rejects. */
+  async sendingRate(): Promise<number | null> {
+    try {
+      const report = await this.#connection.getStats();
+      const entries = [...(report as unknown as Map<string, RTCIceCandidatePairStats>).values()];
+      return Math.max(0, ...entries.map((entry) => entry.availableOutgoingBitrate ?? 0)) || null;
+    } catch {
+      return null;
+    }
+  }
+
   /** Make a picture for the video. */
   makePicture(): void {
     this.#video.makePicture();

@@ -168,6 +168,8 @@ export class RelayHost {
         return this.#connect(message.link, message.sdp, message.stun, message.patient);
       case 'picture':
         return this.#connections.get(message.link)?.makePicture();
+      case 'find_rate':
+        return void this.#findRate(message.link);
       case 'friend_answer':
         return this.#settle(message.id)?.resolve(message.text);
       case 'friend_failed':
@@ -191,6 +193,11 @@ export class RelayHost {
     return text;
   }
 
+  async #findRate(link: number): Promise<void> {
+    const bit_s = await this.#connections.get(link)?.sendingRate();
+    if (bit_s) this.#post({ type: 'rate', link, bit_s });
+  }
+
   async #findNat(stun: readonly string[]): Promise<void> {
     const nat = await findNatClass(stun, this.#findingNat.signal);
     if (!this.#findingNat.signal.aborted) this.#post({ type: 'nat', nat });
@@ -207,7 +214,7 @@ export class RelayHost {
           this.#post({ type: 'video', link, streams }, ...moved);
         },
         // The relay asked for this connection, so its Worker is there.
-        transform: () => new RTCRtpScriptTransform(this.#worker as Worker, { link }),
+        transform: (incoming) => new RTCRtpScriptTransform(this.#worker as Worker, { link, incoming }),
         answered: (own) => this.#post({ type: 'answered', link, sdp: own }),
         lost: () => this.#post({ type: 'connection_lost', link }),
       });

@@ -18,9 +18,9 @@ interface Chromium {
     readonly writable: WritableStream<VideoFrame>;
   };
 }
-/** Chromium's extension of RTCRtpSender. */
-interface StreamingSender {
-  createEncodedStreams(): Omit<EncodedStreams, 'pictures'>;
+/** Chromium's extension of RTCRtpSender and RTCRtpReceiver. */
+interface Streaming {
+  createEncodedStreams(): Omit<EncodedStreams, 'pictures' | 'incoming'>;
 }
 /** What takes a picture of a canvas: the track, or Firefox's stream. */
 interface Requester {
@@ -43,14 +43,16 @@ export interface VideoTrackEvents {
   /** Take the video's streams, which can be transferred. */
   video(streams: EncodedStreams): void;
   /** Return the transform that hands the encoded frames to the Worker. */
-  transform(): RTCRtpScriptTransform;
+  transform(incoming: boolean): RTCRtpScriptTransform;
 }
 
 export class VideoTrack {
   readonly #events: VideoTrackEvents;
-  #sender: RTCRtpSender | undefined;
+  #transceiver: RTCRtpTransceiver | undefined;
   #track: MediaStreamTrack | undefined;
   #pictures: WritableStream<VideoFrame> | null = null;
+  /** Whether the client sends video as well. */
+  #receives = false;
   #makePicture: () => void = () => {};
 
   constructor(events: VideoTrackEvents) {
@@ -64,8 +66,13 @@ export class VideoTrack {
     if (!transceiver) return;
     try {
       await this.#add(transceiver.sender);
-      transceiver.direction = 'sendonly';
-      this.#sender = transceiver.sender;
+      // A client whose stack is a browser's sends video too.
+      this.#receives = /^a=sendrecv\r?$/m.test(connection.remoteDescription?.sdp ?? '');
+      transceiver.direction = this.#receives ? 'sendrecv' : 'sendonly';
+      if (this.#receives && !this.#pictures) {
+        transceiver.receiver.transform = this.#events.transform(true);
+      }
+      this.#transceiver = transceiver;
     } catch {
       transceiver.direction = 'inactive';
     }
@@ -78,25 +85,32 @@ export class VideoTrack {
       this.#track = track;
     } else {
       this.#track = this.#canvasTrack();
-      sender.transform = this.#events.transform();
+      sender.transform = this.#events.transform(false);
     }
     await sender.replaceTrack(this.#track);
   }
 
   /** Begin, once the answer is set. */
   async start(): Promise<void> {
-    if (!this.#sender) return;
+    if (!this.#transceiver) return;
+    const { sender, receiver } = this.#transceiver;
     if (this.#pictures) {
-      const { readable, writable } = (this.#sender as unknown as StreamingSender).createEncodedStreams();
-      this.#events.video({ readable, writable, pictures: this.#pictures });
+      if (this.#receives) this.#hand(receiver, null);
+      this.#hand(sender, this.#pictures);
     }
-    const parameters = this.#sender.getParameters();
+    const parameters = sender.getParameters();
     for (const encoding of parameters.encodings) {
       encoding.maxBitrate = MOST_BIT_S;
       encoding.maxFramerate = FRAMES_PER_S;
     }
     // When a browser refuses these parameters, the link is only slower.
-    await this.#sender.setParameters(parameters).catch(() => {});
+    await sender.setParameters(parameters).catch(() => {});
+  }
+
+  /** Hand out the streams of one direction. `pictures` belongs to the one that sends. */
+  #hand(end: RTCRtpSender | RTCRtpReceiver, pictures: WritableStream<VideoFrame> | null): void {
+    const { readable, writable } = (end as unknown as Streaming).createEncodedStreams();
+    this.#events.video({ readable, writable, pictures, incoming: pictures === null });
   }
 
   /** Make a picture, where the Worker cannot. */

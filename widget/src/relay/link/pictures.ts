@@ -1,4 +1,4 @@
-/** Makes the pictures of a media link's video. Nobody ever sees them: their encoded bytes are replaced. */
+/** Makes the pictures of a media link's video. Nobody ever sees them. */
 
 import { PICTURE_SIDE } from '../../core/wire/description';
 import type { FrameSource } from './videosender';
@@ -14,6 +14,8 @@ export interface EncodedStreams {
   readonly writable: WritableStream<RTCEncodedVideoFrame>;
   /** Takes the pictures to be encoded; null where a Worker cannot make pictures. */
   readonly pictures: WritableStream<VideoFrame> | null;
+  /** Whether the frames come from the client; otherwise they go there. */
+  readonly incoming: boolean;
 }
 
 /** Return the source of a link's frames. Where a Worker cannot make pictures, `askPage` has the page make

@@ -26,13 +26,15 @@ export function joinSocket(link: Link, socket: WebSocket): void {
   link.attach('exit', pipe(socket, watch, (code) => socket.close(closeCode(code))));
 }
 
-/** Make a DataChannel the client's side of `link`. `wrap` may put another pipe around the channel's. */
+/** Make a DataChannel the client's side of `link`. `wrap` may put another pipe around the channel's, and `take`
+ * may look at what comes before the link does. */
 export function joinChannel(
   link: Link,
   channel: RTCDataChannel,
   wrap: (pipe: MessagePipe) => MessagePipe = (plain) => plain,
+  take: (data: unknown) => void = (data) => link.message('client', data),
 ): void {
-  listen(link, 'client', channel);
+  listen(link, 'client', channel, take);
   channel.bufferedAmountLowThreshold = LOW_WATER_BYTES;
   channel.onbufferedamountlow = () => link.writable('client');
   link.attach('client', wrap(pipe(channel, () => {}, () => channel.close())));
@@ -55,9 +57,14 @@ function pipe(
   };
 }
 
-function listen(link: Link, side: Side, real: WebSocket | RTCDataChannel): void {
+function listen(
+  link: Link,
+  side: Side,
+  real: WebSocket | RTCDataChannel,
+  take: (data: unknown) => void = (data) => link.message(side, data),
+): void {
   real.binaryType = 'arraybuffer';
   real.onopen = () => link.opened(side);
-  real.onmessage = (event: MessageEvent<unknown>) => link.message(side, event.data);
+  real.onmessage = (event: MessageEvent<unknown>) => take(event.data);
   real.onclose = () => link.lost(side);
 }

@@ -10,10 +10,9 @@ import type { LinkCode } from '../../core/errors';
 import { LOW_WATER_BYTES } from '../../core/limits';
 import { FramePacker } from '../../core/traffic/framepacker';
 import type { Got, Resend } from '../../core/wire/control';
+import type { FrameFormat } from './frameformat';
 import type { MessagePipe } from './outbox';
 
-/** Frames requested and not yet made, at most. */
-const PENDING = 2;
 /** A frame that was requested and has not come by then counts as late. */
 const LATE_MS = 30;
 /** With so many more late frames than frames in time, frames cannot be relied on. */
@@ -26,6 +25,8 @@ const FIRST_MESSAGES = 8;
 const TAIL_MS = [25, 100];
 /** After those, an empty frame is sent this often. */
 const IDLE_MS = 1_000;
+/** While the rate leaves room for less, no frame is requested for what waits: about one packet. */
+const FRAME_LEAST_BYTES = 1_100;
 /** The size of an empty frame is random, from the first number up to the sum of both. */
 const IDLE_LEAST_BYTES = 200;
 const IDLE_SPREAD_BYTES = 900;
@@ -44,15 +45,25 @@ export interface FrameSource {
   requestFrame(): void;
 }
 
+export interface VideoSenderEvents {
+  /** Little waits for frames now, and `watch` had asked to be told. */
+  writable(): void;
+  /** A frame with messages is about to be made. */
+  busy(): void;
+}
+
 export class VideoSender implements MessagePipe {
   readonly #channel: MessagePipe;
   readonly #source: FrameSource;
-  readonly #writable: () => void;
+  readonly #format: FrameFormat;
+  readonly #events: VideoSenderEvents;
   readonly #packer = new FramePacker();
   /** Frames that were requested and have not come. */
   #pending = 0;
   /** How many more frames were late than in time, from 0 to LATE_MOST. */
   #late = 0;
+  /** When a frame was requested or came last. */
+  #frameAt_ms = performance.now();
   /** Empty frames requested since the last frame with messages. */
   #idle = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -61,15 +72,19 @@ export class VideoSender implements MessagePipe {
   #end: LinkCode | null = null;
   #isClosed = false;
 
-  /** After `watch`, `writable` is called once little waits for frames. */
-  constructor(channel: MessagePipe, source: FrameSource, writable: () => void) {
+  constructor(
+    channel: MessagePipe,
+    source: FrameSource,
+    format: FrameFormat,
+    events: VideoSenderEvents,
+  ) {
     this.#channel = channel;
     this.#source = source;
-    this.#writable = writable;
+    this.#format = format;
+    this.#events = events;
     const fill = new TransformStream<EncodedFrame, EncodedFrame>({
       transform: (frame, onward) => {
-        // The encoder's own bytes never pass, because the client would read them as messages.
-        frame.data = this.#nextFrame();
+        frame.data = this.#nextFrame(frame.data);
         onward.enqueue(frame);
       },
     });
@@ -132,18 +147,28 @@ export class VideoSender implements MessagePipe {
     for (let data = this.#packer.shift(); data; data = this.#packer.shift()) this.#channel.send(data);
   }
 
+  /** Request a frame for what waits, if the rate leaves room for one and not too many are under way. */
   #request(): void {
-    if (this.#pending >= PENDING) return;
+    this.#events.busy();
+    const least = Math.min(FRAME_LEAST_BYTES, this.#packer.queued_bytes);
+    if (this.#pending < this.#format.pending && this.#format.room(0) >= least) this.#requestOne();
+  }
+
+  #requestOne(): void {
+    if (this.#pending === 0) this.#frameAt_ms = performance.now();
     this.#pending += 1;
     this.#source.requestFrame();
   }
 
-  /** Return the bytes for the frame that just came. */
-  #nextFrame(): ArrayBuffer {
+  /** Return the bytes for the frame that just came, of which the encoder made `picture`. */
+  #nextFrame(picture: ArrayBuffer): ArrayBuffer {
     this.#pending = Math.max(0, this.#pending - 1);
     this.#late = Math.max(0, this.#late - 1);
+    this.#frameAt_ms = performance.now();
     const isFull = this.#packer.queued_bytes > 0;
-    const frame = this.#packer.nextFrame(IDLE_LEAST_BYTES + Math.random() * IDLE_SPREAD_BYTES);
+    const idle_bytes = IDLE_LEAST_BYTES + Math.random() * IDLE_SPREAD_BYTES;
+    const payload = this.#packer.nextFrame(idle_bytes, this.#format.room(picture.byteLength));
+    const frame = this.#format.seal(picture, payload, this.#packer.unsent);
     if (isFull) {
       this.#idle = 0;
       if (this.#packer.queued_bytes > 0) this.#request();
@@ -151,7 +176,7 @@ export class VideoSender implements MessagePipe {
     }
     if (this.#isWatched && this.#packer.queued_bytes <= LOW_WATER_BYTES) {
       this.#isWatched = false;
-      this.#writable();
+      this.#events.writable();
     }
     return frame;
   }
@@ -160,17 +185,22 @@ export class VideoSender implements MessagePipe {
   #schedule(): void {
     clearTimeout(this.#timer);
     if (this.#isClosed) return;
-    const wait_ms = this.#packer.queued_bytes > 0 ? LATE_MS : (TAIL_MS[this.#idle] ?? IDLE_MS);
+    const isFull = this.#packer.queued_bytes > 0;
+    const wait_ms = isFull ? this.#format.tick_ms : (TAIL_MS[this.#idle] ?? IDLE_MS);
     this.#timer = setTimeout(() => this.#onTimer(), wait_ms);
   }
 
   #onTimer(): void {
-    this.#pending = 0;
+    const isLate = performance.now() - this.#frameAt_ms >= LATE_MS && this.#pending > 0;
+    if (isLate) this.#pending = 0;
     if (this.#packer.queued_bytes > 0) {
-      this.#late = Math.min(LATE_MOST, this.#late + 1);
+      if (isLate) this.#late = Math.min(LATE_MOST, this.#late + 1);
       if (this.#isStuck) this.#giveUpFrames();
-    } else this.#idle += 1;
-    this.#request();
+      this.#request();
+    } else {
+      this.#idle += 1;
+      this.#requestOne();
+    }
     this.#schedule();
   }
 

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { LINK_MESSAGE_BYTES, LOW_WATER_BYTES, MEDIA_KEPT_BYTES } from '../../../src/core/limits';
 import { Link } from '../../../src/relay/link/link';
 import { RateLimiter } from '../../../src/relay/link/ratelimiter';
+import { BARE } from '../../../src/relay/link/frameformat';
 import { VideoSender, type EncodedFrame } from '../../../src/relay/link/videosender';
 import { MemoryPipe } from './memorypipe';
 
@@ -47,7 +48,7 @@ function setUp(warm = true) {
   const pipe = new MemoryPipe();
   const encoder = new Encoder();
   let told = 0;
-  const sender = new VideoSender(pipe, encoder, () => (told += 1));
+  const sender = new VideoSender(pipe, encoder, BARE, { writable: () => (told += 1), busy() {} });
   if (warm) {
     for (let index = 0; index < 8; index++) sender.send(message(index, 10));
     sender.hear({ type: 'got', next: 8 });
@@ -200,7 +201,10 @@ describe('a link', () => {
       },
       over: (code) => over.push(code),
     });
-    sender = new VideoSender(pipe, encoder, () => made.writable('client'));
+    sender = new VideoSender(pipe, encoder, BARE, {
+      writable: () => made.writable('client'),
+      busy() {},
+    });
     made.attach('exit', exit);
     made.attach('client', sender);
     made.opened('exit');

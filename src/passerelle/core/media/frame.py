@@ -1,0 +1,58 @@
+"""Messages behind the genuine bytes of an encoded video frame, as media links of version 2 have.
+
+A frame is the encoder's own bytes, then `backlog u16` and records as in `core.media.video`, then a
+trailer: `next u32`, the number of the first message that was never sent, and `genuine u32`, the
+length of the encoder's part. The receiver hands that part to its decoder, so a stack that sees a
+video it can decode behaves as in a call: it asks for no key frames. The trailer of any later frame
+shows a receiver that a message before it was lost.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from passerelle import limits
+from passerelle.core.media.video import pack, unpack
+from passerelle.errors import LinkCode, PeerError
+
+_TRAILER = struct.Struct("!II")
+OVERHEAD_BYTES = 2 + _TRAILER.size
+"""What a frame has beside the encoder's bytes and the records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What one frame brought."""
+
+    genuine: bytes
+    """The encoder's own bytes."""
+    backlog_bytes: int
+    """Bytes that wait at the sender behind this frame, in steps of a KiB."""
+    unsent: int
+    """32-bit number of the first message that the sender had never sent."""
+    messages: list[tuple[int, bytes]]
+    """Messages with their 32-bit numbers."""
+
+
+def wrap(
+    genuine: bytes, backlog_bytes: int, unsent: int, messages: list[tuple[int, bytes]], pad: int = 0
+) -> bytes:
+    """Return the bytes of a frame, with `pad` zeros after its messages."""
+    payload = pack(backlog_bytes, messages)
+    trailer = _TRAILER.pack(unsent % limits.MESSAGE_NUMBERS, len(genuine))
+    return b"".join((genuine, payload, bytes(pad), trailer))
+
+
+def unwrap(data: bytes) -> Frame:
+    """Take a frame apart. Raises PeerError(MALFORMED or LIMIT)."""
+    if len(data) > limits.MEDIA_FRAME_BYTES:
+        raise PeerError(LinkCode.LIMIT, "a frame without end")
+    end = len(data) - _TRAILER.size
+    if end < 0:
+        raise PeerError(LinkCode.MALFORMED, "a frame without a trailer")
+    unsent, size = _TRAILER.unpack_from(data, end)
+    if size > end:
+        raise PeerError(LinkCode.MALFORMED, "a frame shorter than its own picture")
+    backlog, messages = unpack(data[size:end])
+    return Frame(data[:size], backlog, unsent, messages)

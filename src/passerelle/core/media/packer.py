@@ -1,0 +1,113 @@
+"""Packs messages into video frames, and keeps each until the far side acknowledges it.
+
+`widget/src/core/traffic/framepacker.ts` is the page's half. Numbers count the messages of one
+direction of a link from 0, by video or by DataChannel, and travel modulo 2^32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from passerelle import limits
+from passerelle.core.media import frame
+from passerelle.errors import LinkCode, PeerError
+
+_RECORD_BYTES = 6
+
+
+class MessagePacker:
+    """The messages of one direction that are not acknowledged yet."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, bytes] = {}
+        """Messages that are not acknowledged, by their full numbers."""
+        self._again: dict[int, None] = {}
+        """Numbers of messages to be sent again, in order of asking."""
+        self._first = 0
+        """Number of the first message that is not acknowledged."""
+        self._unsent = 0
+        """Number of the first message that was never sent."""
+        self._next = 0
+        """Number of the next message."""
+        self.queued_bytes = 0
+        """Bytes of messages that wait to be sent, for the first time or again."""
+
+    @property
+    def count(self) -> int:
+        """Messages pushed so far."""
+        return self._next
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the far side has everything."""
+        return not self._kept
+
+    def push(self, message: bytes) -> None:
+        """Queue a message of at least one byte."""
+        self._kept[self._next] = message
+        self._next += 1
+        self.queued_bytes += len(message)
+
+    def shift(self) -> tuple[int, bytes] | None:
+        """Take the next waiting message and its 32-bit number; None when none waits."""
+        for number in self._waiting():
+            return number % limits.MESSAGE_NUMBERS, self._mark_sent(number)
+        return None
+
+    def next_frame(self, genuine: bytes, most_bytes: int, least_bytes: int = 0) -> bytes:
+        """Return a frame with the waiting messages that fit into `most_bytes`, at least one of them.
+
+        It is filled up to `least_bytes`.
+        """
+        size = len(genuine) + frame.OVERHEAD_BYTES
+        numbers: list[int] = []
+        for number in self._waiting():
+            length = _RECORD_BYTES + len(self._kept[number])
+            if numbers and size + length > most_bytes:
+                break
+            size += length
+            numbers.append(number)
+        messages = [(number, self._mark_sent(number)) for number in numbers]
+        pad = max(0, least_bytes - size)
+        return frame.wrap(genuine, self.queued_bytes, self._unsent, messages, pad)
+
+    def acknowledge(self, number: int) -> None:
+        """Forget all messages before the 32-bit `number`.
+
+        Raises PeerError(MALFORMED) when one of them was never sent.
+        """
+        end = self._extend(number)
+        if end > self._unsent:
+            raise PeerError(LinkCode.MALFORMED, "a message that was never sent")
+        for each in range(self._first, end):
+            size = len(self._kept.pop(each))
+            if each in self._again:
+                del self._again[each]
+                self.queued_bytes -= size
+        self._first = end
+
+    def resend(self, gaps: tuple[tuple[int, int], ...]) -> None:
+        """Queue messages once more. Numbers of what is acknowledged or was never sent are ignored."""
+        for first, end in gaps:
+            begin = self._extend(first)
+            until = min(begin + (end - first) % limits.MESSAGE_NUMBERS, self._unsent)
+            for number in range(begin, until):
+                if number not in self._again:
+                    self._again[number] = None
+                    self.queued_bytes += len(self._kept[number])
+
+    def _waiting(self) -> Iterator[int]:
+        yield from self._again
+        yield from range(self._unsent, self._next)
+
+    def _mark_sent(self, number: int) -> bytes:
+        message = self._kept[number]
+        self.queued_bytes -= len(message)
+        if number in self._again:
+            del self._again[number]
+        else:
+            self._unsent = number + 1
+        return message
+
+    def _extend(self, number: int) -> int:
+        return self._first + (number - self._first) % limits.MESSAGE_NUMBERS

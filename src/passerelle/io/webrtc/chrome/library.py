@@ -1,0 +1,33 @@
+"""The package `wrtc`, set up for links; where its wheel is missing, `load` says so."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+_TRIALS = {
+    # A browser's ClientHello and ServerHello have a post-quantum share.
+    "WebRTC-EnableDtlsPqc": "Enabled",
+    # The 2,048 packets that libwebrtc keeps by itself are less than a fast, long path has under
+    # way, and what it drops can never be repaired.
+    "WebRTC-PacketBufferMaxSize": "16384",
+}
+"""What the engine is told before its first connection. It is fixed for the life of the process."""
+
+_library: ModuleType | None = None
+
+
+class NoEngine(Exception):
+    """The engine cannot be loaded; the text says why."""
+
+
+def load() -> ModuleType:
+    """Return the package, set up. Raises NoEngine."""
+    global _library
+    if _library is None:
+        try:
+            import webrtc
+        except (ImportError, OSError) as error:
+            raise NoEngine(f"the package wrtc cannot be loaded ({error})") from error
+        webrtc.field_trials.update(_TRIALS)
+        _library = webrtc
+    return _library

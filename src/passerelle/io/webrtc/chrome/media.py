@@ -1,0 +1,329 @@
+"""Link messages in the frames of a video, both ways, as media links of version 2 have.
+
+The encoder's frames are genuine, and so are the decoder's (`core.media.frame`). Frames need not
+come, come once, or come in order: messages are numbered, what is missing is asked for over the
+DataChannel, and what nobody acknowledged is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from passerelle import limits
+from passerelle.core.media import budget as budgets
+from passerelle.core.media.budget import FrameBudget
+from passerelle.core.media.frame import unwrap
+from passerelle.core.media.packer import MessagePacker
+from passerelle.core.media.video import Order
+from passerelle.errors import LinkCode, LinkLost, PeerError
+from passerelle.io.tasks import TaskSet
+from passerelle.io.webrtc.chrome.library import load
+from passerelle.wire import control
+from passerelle.wire.description import MESSAGE_NUMBER_BYTES
+
+SIDE = 64
+"""Width and height of the pictures in pixels. Nobody ever sees them."""
+START_BIT_S = 5e6
+"""Rate before the engine has said one."""
+MOST_BIT_S = 400_000_000
+FRAMES_PER_S = 1_000
+PENDING = 3
+"""Frames that are asked for and have not come, at most."""
+LATE_S = 0.030
+"""A frame that has not come by then is given up."""
+TICK_S = 0.005
+"""Time between two looks at what waits, while something does."""
+RATE_S = 0.1
+"""Time between two questions for the engine's rate, while something is sent."""
+SMALL_BYTES = 1_100
+"""The largest message that may go over the DataChannel while nothing else waits."""
+FIRST_MESSAGES = 8
+"""The first messages may go over the DataChannel whatever their size: a video starts slowly."""
+TAIL_S = (0.025, 0.100)
+"""When empty frames follow the last one with messages, to show whether that one was lost."""
+IDLE_S = 1.0
+"""Time between two empty frames while nothing is sent."""
+IDLE_LEAST_BYTES, IDLE_SPREAD_BYTES = 200, 900
+GOT_BYTES = 256 * limits.KIB
+GOT_S = 0.2
+RESEND_S = 0.4
+"""Shortest time for which a message is missing before it is asked for."""
+RESEND_RTTS = 3
+
+
+class MediaOwner(Protocol):
+    """Uses a `MediaExchange`."""
+
+    def media_messages(self, messages: list[bytes]) -> None:
+        """Take link messages, in order."""
+
+    def media_say(self, message: control.Control) -> None:
+        """Send a control message over the DataChannel."""
+
+    def media_send(self, message: bytes) -> None:
+        """Send a numbered message over the DataChannel."""
+
+    def media_failed(self, error: LinkLost) -> None:
+        """The volunteer sent what it must not. Called once."""
+
+
+class MediaExchange:
+    """The video of one link. Its track belongs to the PeerConnection that `offer` gives it."""
+
+    def __init__(self, connection: Any) -> None:
+        """Add the video to `connection`, which has made no offer yet."""
+        webrtc = load()
+        self._webrtc = webrtc
+        self._connection = connection
+        self._track = webrtc.VideoTrackGenerator()
+        init = webrtc.RTCRtpTransceiverInit(direction="sendrecv")
+        self._transceiver = connection.add_transceiver(self._track.track, init)
+        keep = ("video/vp8", "video/rtx")
+        codecs = webrtc.RTCRtpReceiver.get_capabilities("video").codecs
+        self._transceiver.set_codec_preferences(
+            [codec for codec in codecs if codec.mime_type.lower() in keep]
+        )
+        self._transceiver.sender.transform = webrtc.RTCRtpScriptTransform(self._fill)
+        self._transceiver.receiver.transform = webrtc.RTCRtpScriptTransform(self._empty)
+        self._pictures = self._track.writable.get_writer()
+        self._pixels = bytearray(SIDE * SIDE * 3 // 2)
+        self._picture_at = 0
+        self._count = 0
+        self._owner: MediaOwner | None = None
+        self._tasks = TaskSet("media")
+        now = time.monotonic()
+        self._budget = FrameBudget(START_BIT_S, now)
+        self._packer = MessagePacker()
+        self._pending = 0
+        self._frame_at = now
+        self._idle = 0
+        self._rate_at = 0.0
+        self._asking = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._order = Order()
+        self._fresh_bytes = 0
+        self._got_timer: asyncio.TimerHandle | None = None
+        self._unsent = 0
+        self._missing_since: float | None = None
+        """Since when message `_missing_next` is missing; None while none is."""
+        self._missing_next = 0
+        self._resend_at = 0.0
+        self.rtt_s = RESEND_S / RESEND_RTTS
+        """Round trip for which a message may be late. The owner sets it."""
+        self._over = False
+
+    def start(self, owner: MediaOwner) -> None:
+        """Begin, once the connection is open."""
+        self._owner = owner
+        self._tasks.spawn(self._raise_limits(), "limits")
+        self._schedule(0.0)
+
+    async def _raise_limits(self) -> None:
+        """Lift the encoder's own limits, which are those of a small picture."""
+        sender = self._transceiver.sender
+        parameters = sender.get_parameters()
+        for encoding in parameters.encodings:
+            encoding.max_bitrate = MOST_BIT_S
+            encoding.max_framerate = FRAMES_PER_S
+        await sender.set_parameters(parameters)
+
+    def close(self) -> None:
+        """Send and deliver nothing more. Idempotent."""
+        self._over = True
+        for timer in (self._timer, self._got_timer):
+            if timer is not None:
+                timer.cancel()
+
+    # --- out ------------------------------------------------------------------------------------
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes of messages that wait to be sent."""
+        return self._packer.queued_bytes
+
+    def send(self, message: bytes) -> None:
+        """Queue one message. An empty one means nothing, and is left out."""
+        if not message or self._owner is None:
+            return
+        quiet = self._packer.queued_bytes == 0
+        small = len(message) <= SMALL_BYTES or self._packer.count < FIRST_MESSAGES
+        self._packer.push(message)
+        if quiet and small:
+            shifted = self._packer.shift()
+            assert shifted is not None  # it was pushed a moment ago
+            number, data = shifted
+            self._owner.media_send(number.to_bytes(MESSAGE_NUMBER_BYTES, "big") + data)
+        elif quiet:
+            self._idle = 0
+            self._schedule(0.0)
+
+    def acknowledged(self, message: control.Got) -> None:
+        """Learn what the relay has. Raises PeerError."""
+        self._packer.acknowledge(message.next)
+
+    def missed(self, message: control.Resend) -> None:
+        """Learn what the relay misses."""
+        self._packer.resend(message.gaps)
+        self._schedule(0.0)
+
+    def _schedule(self, delay_s: float) -> None:
+        if self._over:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        now = time.monotonic()
+        if self._pending and now - self._frame_at > LATE_S:
+            self._pending = 0
+        self._ask_rate(now)
+        self._look_for_missing(now)
+        if self._packer.queued_bytes:
+            available = self._budget.available(now)
+            enough = min(self._packer.queued_bytes, budgets.FRAME_LEAST_BYTES)
+            while available >= enough and self._pending < PENDING:
+                available -= budgets.FRAME_BYTES
+                self._request(now)
+            self._schedule(TICK_S)
+            return
+        self._request(now)
+        wait_s = TAIL_S[self._idle] if self._idle < len(TAIL_S) else IDLE_S
+        self._idle += 1
+        self._schedule(min(wait_s, RESEND_S) if self._missing_since is not None else wait_s)
+
+    def _request(self, now: float) -> None:
+        """Have the encoder make one frame."""
+        if self._pending == 0:
+            self._frame_at = now
+        self._pending += 1
+        # Every picture differs from the last one, because an encoder may leave a still one out.
+        self._count += 1
+        self._pixels[self._count % (SIDE * SIDE)] = self._count & 0xFF
+        self._picture_at = max(self._picture_at + 1_000, int(now * 1e6))
+        init = self._webrtc.VideoFrameBufferInit(
+            format="I420", coded_width=SIDE, coded_height=SIDE, timestamp=self._picture_at
+        )
+        picture = self._webrtc.VideoFrame(bytes(self._pixels), init)
+        self._tasks.spawn(self._write(picture), "picture")
+
+    async def _write(self, picture: Any) -> None:
+        try:
+            await self._pictures.write(picture)
+        except Exception:  # noqa: BLE001  (the track has ended with its connection)
+            picture.close()
+
+    def _ask_rate(self, now: float) -> None:
+        if self._asking or now - self._rate_at < RATE_S or not self._packer.queued_bytes:
+            return
+        self._rate_at = now
+        self._asking = True
+        self._tasks.spawn(self._take_rate(), "rate")
+
+    async def _take_rate(self) -> None:
+        try:
+            report = await self._connection.get_stats()
+            for entry in report.values():
+                rate = getattr(entry, "available_outgoing_bitrate", None)
+                if rate:
+                    self._budget.rate_bit_s = rate
+        except Exception:  # noqa: BLE001  (the connection has ended)
+            return
+        finally:
+            self._asking = False
+
+    async def _fill(self, event: Any) -> None:
+        """Put messages behind the encoder's bytes of each frame."""
+        reader = event.transformer.readable.get_reader()
+        writer = event.transformer.writable.get_writer()
+        while not (item := await reader.read()).done:
+            encoded = item.value
+            now = time.monotonic()
+            self._pending = max(0, self._pending - 1)
+            self._frame_at = now
+            genuine = bytes(encoded.data)
+            least = len(genuine) + IDLE_LEAST_BYTES + random.randrange(IDLE_SPREAD_BYTES)  # noqa: S311
+            if self._packer.queued_bytes:
+                least = 0
+                self._idle = 0
+            data = self._packer.next_frame(genuine, self._budget.available(now), least)
+            self._budget.spend(len(data))
+            encoded.data = data
+            await writer.write(encoded)
+
+    # --- in -------------------------------------------------------------------------------------
+
+    async def _empty(self, event: Any) -> None:
+        """Take messages out of each frame, and hand the encoder's own bytes to the decoder."""
+        reader = event.transformer.readable.get_reader()
+        writer = event.transformer.writable.get_writer()
+        while not (item := await reader.read()).done:
+            encoded = item.value
+            try:
+                frame = unwrap(bytes(encoded.data))
+                encoded.data = frame.genuine
+                await writer.write(encoded)
+                self._unsent = frame.unsent
+                self._deliver(frame.messages)
+            except PeerError as error:
+                self._fail(error)
+                return
+
+    def channel_message(self, message: bytes) -> None:
+        """Take a binary message of the DataChannel, with its number in front."""
+        if len(message) < MESSAGE_NUMBER_BYTES:
+            self._fail(PeerError(LinkCode.MALFORMED, "a message without a number"))
+            return
+        number = int.from_bytes(message[:MESSAGE_NUMBER_BYTES], "big")
+        try:
+            self._deliver([(number, message[MESSAGE_NUMBER_BYTES:])])
+        except PeerError as error:
+            self._fail(error)
+
+    def _deliver(self, numbered: list[tuple[int, bytes]]) -> None:
+        now = time.monotonic()
+        ready: list[bytes] = []
+        for number, message in numbered:
+            ready += self._order.add(number, message, now)
+        if ready and self._owner is not None and not self._over:
+            self._fresh_bytes += sum(map(len, ready))
+            self._owner.media_messages(ready)
+            if self._fresh_bytes >= GOT_BYTES:
+                self._tell_got()
+            elif self._got_timer is None:
+                loop = asyncio.get_running_loop()
+                self._got_timer = loop.call_later(GOT_S, self._tell_got)
+        self._look_for_missing(now)
+
+    def _look_for_missing(self, now: float) -> None:
+        """Ask for messages that a later frame shows to be missing, once they are late."""
+        behind = (self._unsent - self._order.next) % limits.MESSAGE_NUMBERS
+        if not 0 < behind <= limits.MEDIA_MESSAGES_AHEAD:
+            self._missing_since = None
+            return
+        if self._missing_since is None or self._missing_next != self._order.next:
+            self._missing_since, self._missing_next = now, self._order.next
+        wait_s = max(RESEND_S, RESEND_RTTS * self.rtt_s)
+        if now < max(self._missing_since + wait_s, self._resend_at) or self._owner is None:
+            return
+        self._resend_at = now + wait_s
+        gaps = self._order.missing(limits.RESEND_GAPS, self._unsent)
+        self._owner.media_say(control.Resend(tuple(gaps)))
+
+    def _tell_got(self) -> None:
+        if self._got_timer is not None:
+            self._got_timer.cancel()
+            self._got_timer = None
+        self._fresh_bytes = 0
+        if self._owner is not None and not self._over:
+            self._owner.media_say(control.Got(self._order.next % limits.MESSAGE_NUMBERS))
+
+    def _fail(self, error: PeerError) -> None:
+        if not self._over and self._owner is not None:
+            self.close()
+            self._owner.media_failed(LinkLost(error.code, error.reason))

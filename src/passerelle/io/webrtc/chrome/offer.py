@@ -1,0 +1,307 @@
+"""The client's end of a link in Chrome's engine, from an offer to an open transport.
+
+The engine speaks SDP. What it says is read into a `Description`, and a volunteer's description
+reaches it as text of our own template only (`wire.sdp`). The client offers, and its DTLS is the
+server, as with `io.webrtc.channel`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Container
+from typing import Any, Self
+
+import msgspec
+
+from passerelle import limits
+from passerelle.core.address.candidates import vet
+from passerelle.errors import LinkCode, LinkLost, PeerError
+from passerelle.io.tasks import TaskSet
+from passerelle.io.tunnel.transport import Receiver, Windows
+from passerelle.io.webrtc.chrome.library import load
+from passerelle.io.webrtc.chrome.media import MediaExchange
+from passerelle.wire import control
+from passerelle.wire.description import (
+    CHROME_MEDIA_VERSION,
+    DATA_CHANNEL_ID,
+    MESSAGE_NUMBER_BYTES,
+    Description,
+)
+from passerelle.wire.sdp import from_own_sdp, to_sdp
+
+GATHER_S = 5.0
+"""Longest time for a STUN server's answer. What is known by then is offered."""
+CLOSE_S = 2.0
+"""Longest time for what is queued at `close`."""
+
+
+class ChromeOffer:
+    """The client's half of a connection, waiting for a volunteer's.
+
+    Make it with `gather`. Then `connect` it with the volunteer's answer, or `close` it. It owns
+    the PeerConnection, also after `connect`.
+    """
+
+    def __init__(self, stun: tuple[str, ...], *, private: bool, media: bool) -> None:
+        webrtc = load()
+        self._private = private
+        servers = [webrtc.RTCIceServer(urls=list(stun))] if stun else []
+        self._connection = webrtc.RTCPeerConnection(
+            webrtc.RTCConfiguration(bundle_policy="max-bundle", ice_servers=servers)
+        )
+        self._media = MediaExchange(self._connection) if media else None
+        self._channel = self._connection.create_data_channel(
+            "", webrtc.RTCDataChannelInit(negotiated=True, id=DATA_CHANNEL_ID)
+        )
+        self._opened = asyncio.Event()
+        self._channel.on("open", lambda _event: self._opened.set())
+        self._failed = asyncio.Event()
+        self._connection.on("connectionstatechange", lambda _event: self._watch())
+        self._transport: ChromeTransport | None = None
+        self._description: Description | None = None
+        self.steps: list[tuple[str, float]] = []
+        """(name, seconds) of each step done so far."""
+
+    @classmethod
+    async def gather(
+        cls, stun: tuple[str, ...] = (), *, private: bool = False, media: bool = False
+    ) -> Self:
+        """Return an offer whose candidates are known; with `media` it offers a video both ways.
+
+        `stun` holds at most one server, as `stun:host:port`. Gathering takes up to five seconds
+        when it does not answer. Raises NoEngine. Cancelling closes the sockets.
+        """
+        offer = cls(stun, private=private, media=media)
+        try:
+            await offer._gather()
+        except BaseException:
+            await offer.close()
+            raise
+        return offer
+
+    async def _gather(self) -> None:
+        connection = self._connection
+        gathered = asyncio.Event()
+
+        def look(_event: object = None) -> None:
+            if connection.ice_gathering_state == "complete":
+                gathered.set()
+
+        connection.on("icegatheringstatechange", look)
+        await connection.set_local_description(await connection.create_offer())
+        look()
+        try:
+            async with asyncio.timeout(GATHER_S):
+                await gathered.wait()
+        except TimeoutError:
+            pass  # a STUN server that is silent; the addresses of this machine are known
+        self._description = vet(
+            from_own_sdp(connection.local_description.sdp), private=self._private
+        )
+
+    @property
+    def description(self) -> Description:
+        """What the volunteer needs to know. It is not told of the client's own network."""
+        assert self._description is not None  # `gather` has set it
+        return self._description
+
+    async def connect(
+        self, answer: Description, *, timeout_s: float, known: Container[str] | None = None
+    ) -> ChromeTransport:
+        """Connect to the volunteer that answered and return the open transport.
+
+        Candidates that may not be used are left out; `known` is as in
+        `core.address.candidates.vet`. Raises LinkLost(TIMEOUT or TRANSPORT). On any failure, and on
+        cancelling, the offer is closed.
+        """
+        start = time.monotonic()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._connect(vet(answer, private=self._private, known=known))
+        except TimeoutError:
+            await self.close()
+            raise LinkLost(LinkCode.TIMEOUT, "no path to the volunteer") from None
+        except BaseException:
+            await self.close()
+            raise
+        self.steps.append(("connect", time.monotonic() - start))
+        media = self._media if answer.media == CHROME_MEDIA_VERSION else None
+        self._transport = ChromeTransport(self, self._channel, media)
+        return self._transport
+
+    async def _connect(self, answer: Description) -> None:
+        webrtc = load()
+        if self._media is None or answer.media != CHROME_MEDIA_VERSION:
+            answer = msgspec.structs.replace(answer, media=msgspec.UNSET)
+        text = to_sdp(answer, refuse_media=self._media is not None and not answer.has_media)
+        try:
+            await self._connection.set_remote_description(
+                webrtc.RTCSessionDescriptionInit(type="answer", sdp=text)
+            )
+        except webrtc.RTCException as error:
+            raise LinkLost(LinkCode.TRANSPORT, "the engine refused the answer") from error
+        opened = asyncio.ensure_future(self._opened.wait())
+        failed = asyncio.ensure_future(self._failed.wait())
+        try:
+            await asyncio.wait((opened, failed), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            opened.cancel()
+            failed.cancel()
+        if self._failed.is_set():
+            raise LinkLost(LinkCode.TRANSPORT, "no connection to the volunteer")
+
+    def _watch(self) -> None:
+        if self._connection.connection_state in ("failed", "closed"):
+            self._failed.set()
+            if self._transport is not None:
+                self._transport.path_lost(
+                    LinkLost(LinkCode.TRANSPORT, "the volunteer's connection ended")
+                )
+
+    async def close(self) -> None:
+        """Close everything. Idempotent."""
+        if self._media is not None:
+            self._media.close()
+        self._connection.close()
+
+
+class ChromeTransport:
+    """A link transport over a DataChannel, and on a media link a video both ways beside it."""
+
+    def __init__(self, offer: ChromeOffer, channel: Any, media: MediaExchange | None) -> None:
+        """`offer` has made this transport and owns everything below it."""
+        self._offer = offer
+        self._channel = channel
+        self._media = media
+        self._receiver: Receiver | None = None
+        self._early_error: LinkLost | None = None
+        self._closed = False
+        self._tasks = TaskSet("chrome")
+        self._gone = asyncio.Event()
+
+    def start(self, receiver: Receiver) -> None:
+        """Deliver to `receiver` from now on."""
+        self._receiver = receiver
+        self._channel.on("message", self._message)
+        self._channel.on("close", self._lost)
+        if self._media is not None:
+            self._media.start(self)
+        if self._early_error is not None:
+            asyncio.get_running_loop().call_soon(self._end, self._early_error)
+        elif self._channel.ready_state != "open":
+            asyncio.get_running_loop().call_soon(self._lost)
+
+    def send(self, message: bytes) -> None:
+        """Queue one binary message."""
+        if self._closed:
+            return
+        if self._media is not None:
+            self._media.send(message)
+        else:
+            self._send(message)
+        queued = self._channel.buffered_amount + (self._media.queued_bytes if self._media else 0)
+        if queued > limits.TRANSPORT_QUEUE_BYTES:
+            self._end(LinkLost(LinkCode.LIMIT, "the volunteer does not take what is queued"))
+
+    def windows(self, rtt_s: float) -> Windows | None:
+        """Return None: the engine controls its rate itself, and the session measures."""
+        if self._media is not None:
+            self._media.rtt_s = rtt_s
+        return None
+
+    def send_control(self, text: str) -> None:
+        """Queue one text message."""
+        if not self._closed:
+            self._send(text)
+
+    def close(self, code: LinkCode) -> None:
+        """Send of what is queued as much as can be sent at once, then close."""
+        self._end(None)
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection has ended and its sockets are closed."""
+        await self._gone.wait()
+
+    def path_lost(self, error: LinkLost) -> None:
+        """Learn from the offer that the path is broken. Later calls change nothing."""
+        if self._receiver is None:
+            self._early_error = self._early_error or error
+        else:
+            self._end(error)
+
+    # --- MediaOwner -----------------------------------------------------------------------------
+
+    def media_messages(self, messages: list[bytes]) -> None:
+        """Hand messages to the receiver."""
+        assert self._receiver is not None  # `start` has set it
+        for message in messages:
+            if not self._closed:
+                self._receiver.message_received(message)
+
+    def media_say(self, message: control.Control) -> None:
+        """Tell the relay what of its messages is here, or missing."""
+        self.send_control(control.encode(message))
+
+    def media_send(self, message: bytes) -> None:
+        """Send a numbered message over the DataChannel."""
+        self._send(message)
+
+    def media_failed(self, error: LinkLost) -> None:
+        """End the link, whose volunteer sent what it must not."""
+        self._end(error)
+
+    # --- the channel ----------------------------------------------------------------------------
+
+    def _send(self, data: bytes | str) -> None:
+        if self._channel.ready_state == "open":
+            self._channel.send(data)
+
+    def _message(self, event: Any) -> None:
+        data = event.data
+        if self._receiver is None or self._closed:
+            return
+        if isinstance(data, str):
+            self._heard(data)
+        elif len(data) > limits.LINK_MESSAGE_BYTES + (MESSAGE_NUMBER_BYTES if self._media else 0):
+            self._end(LinkLost(LinkCode.LIMIT, "a message longer than links carry"))
+        elif self._media is not None:
+            self._media.channel_message(bytes(data))
+        else:
+            self._receiver.message_received(bytes(data))
+
+    def _heard(self, text: str) -> None:
+        assert self._receiver is not None  # the caller has looked
+        if self._media is not None:
+            try:
+                message = control.decode(text)
+                if isinstance(message, control.Got):
+                    return self._media.acknowledged(message)
+                if isinstance(message, control.Resend):
+                    return self._media.missed(message)
+            except PeerError as error:
+                return self._end(LinkLost(error.code, error.reason))
+        return self._receiver.control_received(text)
+
+    def _lost(self, _event: object = None) -> None:
+        self._end(LinkLost(LinkCode.TRANSPORT, "the volunteer's connection ended"))
+
+    def _end(self, error: LinkLost | None) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._tasks.spawn(self._shut(flush=error is None), "close")
+        if error is not None and self._receiver is not None:
+            self._receiver.transport_lost(error)
+
+    async def _shut(self, *, flush: bool) -> None:
+        try:
+            if flush:
+                async with asyncio.timeout(CLOSE_S):
+                    while self._channel.buffered_amount and self._channel.ready_state == "open":
+                        await asyncio.sleep(0.01)
+        except TimeoutError:
+            pass  # the volunteer takes nothing more
+        finally:
+            await self._offer.close()
+            self._gone.set()

@@ -1,0 +1,59 @@
+/** The frames of a media link of version 2: the encoder's own bytes, then our payload, then a trailer.
+ *
+ * The payload is as in version 1 (`framepacker.ts`). The trailer is `unsent u32 ‖ picture u32`: the number of
+ * the first message that was never sent, and the length of the encoder's bytes. The receiver gives those to its
+ * decoder, so that a video goes on as in a call. docs/PROTOCOL.md §6.5 has the reasons.
+ */
+
+import { PeerError } from '../errors';
+import { LINK_MESSAGE_BYTES, PICTURE_FRAME_BYTES } from '../limits';
+
+const TRAILER_BYTES = 8;
+const HEAD_BYTES = 2;
+const RECORD_BYTES = 6;
+
+/** What a frame has beside the encoder's bytes and the payload. */
+export const OVERHEAD_BYTES = TRAILER_BYTES;
+
+export interface PictureFrame {
+  /** The encoder's own bytes. */
+  readonly picture: ArrayBuffer;
+  /** 32-bit number of the first message that the sender had never sent. */
+  readonly unsent: number;
+  /** Messages with their 32-bit numbers. */
+  readonly messages: readonly (readonly [number: number, message: ArrayBuffer])[];
+}
+
+/** Return a frame with `payload` behind `picture`. */
+export function wrap(picture: ArrayBuffer, payload: ArrayBuffer, unsent: number): ArrayBuffer {
+  const end = picture.byteLength + payload.byteLength;
+  const frame = new Uint8Array(end + TRAILER_BYTES);
+  frame.set(new Uint8Array(picture));
+  frame.set(new Uint8Array(payload), picture.byteLength);
+  const view = new DataView(frame.buffer);
+  view.setUint32(end, unsent);
+  view.setUint32(end + 4, picture.byteLength);
+  return frame.buffer;
+}
+
+/** Take a frame apart. Throws PeerError. */
+export function unwrap(frame: ArrayBuffer): PictureFrame {
+  if (frame.byteLength > PICTURE_FRAME_BYTES) throw new PeerError('limit', 'a large frame');
+  const view = new DataView(frame);
+  const end = frame.byteLength - TRAILER_BYTES;
+  const size = end < 0 ? Infinity : view.getUint32(end + 4);
+  let at = size + HEAD_BYTES;
+  if (at > end) throw new PeerError('malformed', 'a frame shorter than it says');
+  const messages: [number, ArrayBuffer][] = [];
+  while (at + RECORD_BYTES <= end) {
+    const number = view.getUint32(at);
+    const length = view.getUint16(at + 4);
+    if (length === 0) break;
+    at += RECORD_BYTES;
+    if (length > LINK_MESSAGE_BYTES) throw new PeerError('limit', 'a large message');
+    if (at + length > end) throw new PeerError('malformed', 'a message cut off');
+    messages.push([number, frame.slice(at, at + length)]);
+    at += length;
+  }
+  return { picture: frame.slice(0, size), unsent: view.getUint32(end), messages };
+}

@@ -1,0 +1,122 @@
+/** Takes the client's messages out of the frames of its video, and hands the genuine rest to the decoder. */
+
+import { PeerError, type LinkCode } from '../../core/errors';
+import { KIB, LINK_MESSAGE_BYTES, RESEND_GAPS } from '../../core/limits';
+import { MessageOrder } from '../../core/traffic/messageorder';
+import { unwrap } from '../../core/traffic/pictureframe';
+import type { Got, Resend } from '../../core/wire/control';
+import { MESSAGE_NUMBER_BYTES } from '../../core/wire/description';
+import type { EncodedFrame } from './videosender';
+
+/** The client is told what it may forget after so many bytes, or after so long. */
+const GOT_BYTES = 256 * KIB;
+const GOT_MS = 200;
+/** How long a message is missing before the client is asked for it. */
+const MISSING_MS = 400;
+
+export interface VideoReceiverEvents {
+  /** Take a message, in order. */
+  message(data: ArrayBuffer): void;
+  /** Tell the client. */
+  say(message: Got | Resend): void;
+  failed(code: LinkCode): void;
+}
+
+/** The encoded frames of a video that comes. */
+export interface IncomingFrames {
+  readonly readable: ReadableStream<EncodedFrame>;
+  readonly writable: WritableStream<EncodedFrame>;
+}
+
+export class VideoReceiver {
+  readonly #events: VideoReceiverEvents;
+  readonly #order = new MessageOrder();
+  #fresh_bytes = 0;
+  #unsent = 0;
+  #isClosed = false;
+  #gotTimer: ReturnType<typeof setTimeout> | undefined;
+  #missingTimer: ReturnType<typeof setTimeout> | undefined;
+  /** The next message when the timer for missing ones was set. */
+  #awaited = 0;
+
+  constructor({ readable, writable }: IncomingFrames, events: VideoReceiverEvents) {
+    this.#events = events;
+    const empty = new TransformStream<EncodedFrame, EncodedFrame>({
+      transform: (frame, onward) => {
+        const picture = this.#takeFrame(frame.data);
+        if (!picture) return;
+        frame.data = picture;
+        onward.enqueue(frame);
+      },
+    });
+    // Both streams fail once the page has closed the PeerConnection, which is no error here.
+    readable.pipeThrough(empty).pipeTo(writable).catch(() => {});
+  }
+
+  /** Take a binary message of the DataChannel, with its number in front. Throws PeerError. */
+  channelMessage(data: ArrayBuffer): void {
+    if (data.byteLength < MESSAGE_NUMBER_BYTES) throw new PeerError('malformed', 'no number');
+    if (data.byteLength > LINK_MESSAGE_BYTES + MESSAGE_NUMBER_BYTES) {
+      throw new PeerError('limit', 'a large message');
+    }
+    this.#deliver(new DataView(data).getUint32(0), data.slice(MESSAGE_NUMBER_BYTES));
+    this.#watch();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#gotTimer);
+    clearTimeout(this.#missingTimer);
+  }
+
+  #takeFrame(data: ArrayBuffer): ArrayBuffer | null {
+    if (this.#isClosed) return null;
+    try {
+      const { picture, unsent, messages } = unwrap(data);
+      // Frames may come out of order.
+      if (((unsent - this.#unsent) | 0) > 0) this.#unsent = unsent;
+      for (const [number, message] of messages) this.#deliver(number, message);
+      this.#watch();
+      return picture;
+    } catch (error) {
+      this.#events.failed(error instanceof PeerError ? error.code : 'internal');
+      return null;
+    }
+  }
+
+  #deliver(number: number, message: ArrayBuffer): void {
+    for (const ready of this.#order.add(number, message)) {
+      this.#fresh_bytes += ready.byteLength;
+      this.#events.message(ready);
+    }
+    if (this.#isClosed) return;
+    if (this.#fresh_bytes >= GOT_BYTES) this.#sayGot();
+    else this.#gotTimer ??= setTimeout(() => this.#sayGot(), GOT_MS);
+  }
+
+  #sayGot(): void {
+    clearTimeout(this.#gotTimer);
+    this.#gotTimer = undefined;
+    this.#fresh_bytes = 0;
+    this.#events.say({ type: 'got', next: this.#order.next >>> 0 });
+  }
+
+  /** Set the timer for missing messages while some are, and clear it when none is. */
+  #watch(): void {
+    const isComplete = this.#order.behind(this.#unsent) === 0;
+    if (isComplete || this.#order.next !== this.#awaited) {
+      clearTimeout(this.#missingTimer);
+      this.#missingTimer = undefined;
+    }
+    this.#awaited = this.#order.next;
+    if (isComplete || this.#isClosed) return;
+    this.#missingTimer ??= setTimeout(() => this.#askAgain(), MISSING_MS);
+  }
+
+  #askAgain(): void {
+    this.#missingTimer = undefined;
+    const gaps = this.#order.missing(this.#unsent, RESEND_GAPS);
+    if (gaps.length > 0) this.#events.say({ type: 'resend', gaps });
+    this.#watch();
+  }
+}
