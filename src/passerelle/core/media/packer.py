@@ -31,6 +31,8 @@ class MessagePacker:
         """Number of the next message."""
         self.queued_bytes = 0
         """Bytes of messages that wait to be sent, for the first time or again."""
+        self.kept_bytes = 0
+        """Bytes of messages that are not acknowledged."""
 
     @property
     def count(self) -> int:
@@ -47,6 +49,7 @@ class MessagePacker:
         self._kept[self._next] = message
         self._next += 1
         self.queued_bytes += len(message)
+        self.kept_bytes += len(message)
 
     def shift(self) -> tuple[int, bytes] | None:
         """Take the next waiting message and its 32-bit number; None when none waits."""
@@ -81,6 +84,7 @@ class MessagePacker:
             raise PeerError(LinkCode.MALFORMED, "a message that was never sent")
         for each in range(self._first, end):
             size = len(self._kept.pop(each))
+            self.kept_bytes -= size
             if each in self._again:
                 del self._again[each]
                 self.queued_bytes -= size

@@ -15,12 +15,18 @@ from typing import Any, Protocol
 
 from passerelle import limits
 from passerelle.core.media import budget as budgets
+from passerelle.core.media.browserpath import (
+    DeliveryRate,
+    receive_window_bytes,
+    send_window_bytes,
+)
 from passerelle.core.media.budget import FrameBudget
 from passerelle.core.media.frame import unwrap
 from passerelle.core.media.packer import MessagePacker
 from passerelle.core.media.video import Order
 from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.tasks import TaskSet
+from passerelle.io.tunnel.transport import Windows
 from passerelle.io.webrtc.chrome.library import load
 from passerelle.wire import control
 from passerelle.wire.description import MESSAGE_NUMBER_BYTES
@@ -53,6 +59,8 @@ GOT_S = 0.2
 RESEND_S = 0.4
 """Shortest time for which a message is missing before it is asked for."""
 RESEND_RTTS = 3
+TOLD_STEP = 16
+"""A window that changed by more than one part in this many is told at once."""
 
 
 class MediaOwner(Protocol):
@@ -66,6 +74,9 @@ class MediaOwner(Protocol):
 
     def media_send(self, message: bytes) -> None:
         """Send a numbered message over the DataChannel."""
+
+    def media_window(self) -> None:
+        """`MediaExchange.windows` may have changed."""
 
     def media_failed(self, error: LinkLost) -> None:
         """The volunteer sent what it must not. Called once."""
@@ -112,8 +123,11 @@ class MediaExchange:
         """Since when message `_missing_next` is missing; None while none is."""
         self._missing_next = 0
         self._resend_at = 0.0
-        self.rtt_s = RESEND_S / RESEND_RTTS
-        """Round trip for which a message may be late. The owner sets it."""
+        self._rtt_s = RESEND_S / RESEND_RTTS
+        """Smallest round trip to the far end of the link."""
+        self._arriving = DeliveryRate(now)
+        self._backlog_bytes = 0
+        self._told = Windows(0, 0)
         self._over = False
 
     def start(self, owner: MediaOwner) -> None:
@@ -145,6 +159,29 @@ class MediaExchange:
         """Bytes of messages that wait to be sent."""
         return self._packer.queued_bytes
 
+    def windows(self, rtt_s: float) -> Windows:
+        """See `Transport.windows`."""
+        self._rtt_s = rtt_s
+        self._told = self._windows()
+        return self._told
+
+    def _windows(self) -> Windows:
+        packer = self._packer
+        sent = packer.kept_bytes - packer.queued_bytes
+        return Windows(
+            send=send_window_bytes(self._budget.rate_bit_s / 8, self._rtt_s, sent),
+            receive=receive_window_bytes(
+                self._arriving.bytes_s, self._rtt_s, self._backlog_bytes, self._order.held_bytes
+            ),
+        )
+
+    def _look_at_windows(self) -> None:
+        """Have new windows told at once where they differ: the far end may wait for room."""
+        now, told = self._windows(), self._told
+        far = abs(now.receive - told.receive) * TOLD_STEP > told.receive
+        if self._owner is not None and (far or abs(now.send - told.send) * TOLD_STEP > told.send):
+            self._owner.media_window()
+
     def send(self, message: bytes) -> None:
         """Queue one message. An empty one means nothing, and is left out."""
         if not message or self._owner is None:
@@ -164,6 +201,7 @@ class MediaExchange:
     def acknowledged(self, message: control.Got) -> None:
         """Learn what the relay has. Raises PeerError."""
         self._packer.acknowledge(message.next)
+        self._look_at_windows()
 
     def missed(self, message: control.Resend) -> None:
         """Learn what the relay misses."""
@@ -184,6 +222,7 @@ class MediaExchange:
             self._pending = 0
         self._ask_rate(now)
         self._look_for_missing(now)
+        self._look_at_windows()
         if self._packer.queued_bytes:
             available = self._budget.available(now)
             enough = min(self._packer.queued_bytes, budgets.FRAME_LEAST_BYTES)
@@ -269,6 +308,7 @@ class MediaExchange:
                 encoded.data = frame.genuine
                 await writer.write(encoded)
                 self._unsent = frame.unsent
+                self._backlog_bytes = frame.backlog_bytes
                 self._deliver(frame.messages)
             except PeerError as error:
                 self._fail(error)
@@ -289,6 +329,7 @@ class MediaExchange:
         now = time.monotonic()
         ready: list[bytes] = []
         for number, message in numbered:
+            self._arriving.arrived(len(message), now)
             ready += self._order.add(number, message, now)
         if ready and self._owner is not None and not self._over:
             self._fresh_bytes += sum(map(len, ready))
@@ -299,6 +340,7 @@ class MediaExchange:
                 loop = asyncio.get_running_loop()
                 self._got_timer = loop.call_later(GOT_S, self._tell_got)
         self._look_for_missing(now)
+        self._look_at_windows()
 
     def _look_for_missing(self, now: float) -> None:
         """Ask for messages that a later frame shows to be missing, once they are late."""
@@ -308,7 +350,7 @@ class MediaExchange:
             return
         if self._missing_since is None or self._missing_next != self._order.next:
             self._missing_since, self._missing_next = now, self._order.next
-        wait_s = max(RESEND_S, RESEND_RTTS * self.rtt_s)
+        wait_s = max(RESEND_S, RESEND_RTTS * self._rtt_s)
         if now < max(self._missing_since + wait_s, self._resend_at) or self._owner is None:
             return
         self._resend_at = now + wait_s

@@ -205,10 +205,8 @@ class ChromeTransport:
             self._end(LinkLost(LinkCode.LIMIT, "the volunteer does not take what is queued"))
 
     def windows(self, rtt_s: float) -> Windows | None:
-        """Return None: the engine controls its rate itself, and the session measures."""
-        if self._media is not None:
-            self._media.rtt_s = rtt_s
-        return None
+        """See `Transport.windows`. Without video, nothing is known of the engine's SCTP."""
+        return None if self._media is None else self._media.windows(rtt_s)
 
     def send_control(self, text: str) -> None:
         """Queue one text message."""
@@ -246,6 +244,11 @@ class ChromeTransport:
     def media_send(self, message: bytes) -> None:
         """Send a numbered message over the DataChannel."""
         self._send(message)
+
+    def media_window(self) -> None:
+        """Have the session look at the windows."""
+        if self._receiver is not None and not self._closed:
+            self._receiver.windows_changed()
 
     def media_failed(self, error: LinkLost) -> None:
         """End the link, whose volunteer sent what it must not."""
