@@ -22,7 +22,7 @@ from passerelle import limits
 from passerelle.core.address import candidates
 from passerelle.core.address import classes as address
 from passerelle.core.address.host import IPAddress
-from passerelle.core.media import video
+from passerelle.core.media import frame, video
 from passerelle.errors import ConfigError, PeerError
 from passerelle.wire import (
     base64url,
@@ -31,9 +31,9 @@ from passerelle.wire import (
     descriptor,
     friend,
     invite,
+    sdp,
     signalling,
 )
-from tests.vectors import sdp
 
 HERE = Path(__file__).resolve().parent
 NOW_S = 1_800_000_000
@@ -207,6 +207,8 @@ def make_descriptions() -> list[Json]:
         {"candidates": [["host", "", 5]]},
         {"candidates": [["host", "192.0.2.1 typ host\r\na=x", 5]]},
         {"media": 1},
+        {"media": 2},
+        {"media": 2, "setup": "active", "candidates": [["srflx", "192.0.2.1", 50000]]},
         {"media": 255, "setup": "active", "candidates": [["host", "192.0.2.1", 50000]]},
         {"media": 0},
         {"media": 256},
@@ -320,6 +322,7 @@ def make_own_sdp() -> list[Json]:
         _BROWSER.format(candidates=many, fingerprint=fingerprint),
         plain + "m=video 9 UDP/TLS/RTP/SAVPF 97 98\na=mid:1\na=sendonly\n",
         plain + "m=video 9 UDP/TLS/RTP/SAVPF 97 98\na=mid:1\na=inactive\n",
+        "m=video 9 UDP/TLS/RTP/SAVPF 96 97\na=mid:0\na=sendrecv\n" + plain,
         plain + "m=video 0 UDP/TLS/RTP/SAVPF 97 98\na=mid:1\na=inactive\n",
         plain.replace("sha-256", "sha-1"),
         plain.replace(fingerprint, fingerprint[:-3]),
@@ -701,14 +704,16 @@ def _controlled(text: str) -> Json:
 
 
 def make_media() -> list[Json]:
-    """Give messages and the frame that holds them."""
+    """Give messages and the frames of both versions that hold them."""
     cases = [[b"a"], [b"a", b"bc", bytes(range(256))], [bytes(1000)] * 5]
     return [
         {
             "messages": [message.hex() for message in messages],
             "frame": video.pack(0, list(enumerate(messages))).hex(),
+            "picture": picture.hex(),
+            "picture_frame": frame.wrap(picture, 0, len(messages), list(enumerate(messages))).hex(),
         }
-        for messages in cases
+        for messages, picture in zip(cases, (b"", b"\x10picture", bytes(300)), strict=True)
     ]
 
 

@@ -16,9 +16,9 @@ from passerelle.client.paths import LanePath, Path
 from passerelle.client.session import ClientSession
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.tasks import TaskSet
-from passerelle.io.webrtc.engine import ClosingTransport
 from passerelle.io.tunnel.link import SecureLink
 from passerelle.io.tunnel.tls import client_context
+from passerelle.io.webrtc.engine import ClosingTransport
 from passerelle.wire.control import Control, LaneAnswer, LaneRefused
 
 

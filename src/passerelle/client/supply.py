@@ -133,9 +133,7 @@ class LinkSupply:
         async def gather(number: int) -> None:
             stun = self._nat_probe.server(number)
             media = self._config.media
-            offers.append(
-                await self._config.engine.gather(stun, private=private, media=media)
-            )
+            offers.append(await self._config.engine.gather(stun, private=private, media=media))
 
         try:
             async with asyncio.TaskGroup() as group:

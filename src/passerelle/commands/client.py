@@ -64,8 +64,8 @@ def client(
     engine: Annotated[
         Literal["auto", "chrome", "python"],
         typer.Option(
-            help="What makes the connections to volunteers: Chrome's own WebRTC, which looks like a "
-            "browser to whoever watches, or Passerelle's. auto takes Chrome's where it is "
+            help="What makes the connections to volunteers: Chrome's own WebRTC, which looks like "
+            "a browser to whoever watches, or Passerelle's. auto takes Chrome's where it is "
             "installed."
         ),
     ] = "auto",

@@ -1,8 +1,9 @@
-"""SDP for the client's own stack, where that stack is a browser's: read out of it, made for it.
+"""SDP for a browser's WebRTC stack: read out of what the stack says, made of checked fields.
 
-What a volunteer says reaches the stack as a checked `Description` that this module's template turns
-into SDP; text of theirs never does. `widget/src/core/wire/sdp.ts` is the page's half, with the same
-sections in the same order (RFC 8841, RFC 8839, docs/PROTOCOL.md §6.5).
+What a peer says reaches the stack as a `Description` that this module's template turns into SDP;
+text of theirs never does. `widget/src/core/wire/sdp.ts` is the page's half, with the same sections
+in the same order (RFC 8829, RFC 8839, RFC 8841; docs/PROTOCOL.md §2 and §6.5). The client's Chrome
+engine uses version 2; the stack in Python takes descriptions without SDP.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import msgspec
 from passerelle import limits
 from passerelle.wire.description import (
     CHROME_MEDIA_VERSION,
+    MEDIA_VERSION,
     MESSAGE_NUMBER_BYTES,
     Candidate,
     CandidateKind,
@@ -23,13 +25,25 @@ from passerelle.wire.description import (
 )
 
 _PRIORITIES = {CandidateKind.HOST: 2130706431, CandidateKind.REFLEXIVE: 1694498815}
-_CANDIDATE = re.compile(
-    r"^a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ (host|srflx)\b", re.IGNORECASE | re.MULTILINE
-)
-START_KBIT_S = 5_000
-"""Rate that a browser's congestion control begins with. A call in HD begins with about as much."""
 
-_VIDEO = (
+ONE_WAY_PAYLOADS = "97 98"
+ONE_WAY = (
+    "a=rtcp-mux",
+    "a=rtcp-rsize",
+    # The client measures queueing delay with this extension. Transport-wide feedback is left out,
+    # because a browser that has it chooses the rate by itself.
+    "a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
+    "a=rtpmap:97 VP8/90000",
+    "a=rtcp-fb:97 nack",
+    "a=rtcp-fb:97 goog-remb",
+    # With a high start rate Chromium probes at once, with more padding than a slow path bears.
+    "a=fmtp:97 x-google-start-bitrate=1000;x-google-max-bitrate=400000",
+    "a=rtpmap:98 rtx/90000",
+    "a=fmtp:98 apt=97",
+)
+"""Lines of a video of version 1: the client offers, only receives, and dictates the rate."""
+CALL_PAYLOADS = "96 97"
+CALL = (
     "a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
     "a=extmap:4 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
     "a=extmap:9 urn:ietf:params:rtp-hdrext:sdes:mid",
@@ -42,18 +56,20 @@ _VIDEO = (
     "a=rtcp-fb:96 ccm fir",
     "a=rtcp-fb:96 nack",
     "a=rtcp-fb:96 nack pli",
-    f"a=fmtp:96 x-google-start-bitrate={START_KBIT_S};x-google-max-bitrate=400000",
+    # A call in high definition begins with about this rate.
+    "a=fmtp:96 x-google-start-bitrate=5000;x-google-max-bitrate=400000",
     "a=rtpmap:97 rtx/90000",
     "a=fmtp:97 apt=96",
 )
+"""Lines of a video of version 2: as in a call, at rates that two browsers' stacks choose."""
 
 
 def to_sdp(description: Description, *, refuse_media: bool = False) -> str:
-    """Return the SDP for the far side's `description`, for a stack that sends video both ways.
+    """Return the SDP that a stack takes for `description`.
 
-    `refuse_media` answers an offer that has a video, for a far side that wants none.
+    `refuse_media` is for an answer without video to an offer of version 2.
     """
-    has_media = description.media == CHROME_MEDIA_VERSION
+    has_call = description.media == CHROME_MEDIA_VERSION
     transport = (
         f"a=ice-ufrag:{description.ufrag}",
         f"a=ice-pwd:{description.pwd}",
@@ -61,53 +77,33 @@ def to_sdp(description: Description, *, refuse_media: bool = False) -> str:
         f"a=setup:{description.setup.value}",
     )
     candidates = [_line(index, each) for index, each in enumerate(description.candidates)]
-    sections = ["v=0", "o=- 1 1 IN IP4 0.0.0.0", "s=-", "t=0 0"]
-    mid = 1 if has_media or refuse_media else 0
-    sections.append("a=group:BUNDLE 0 1" if has_media else f"a=group:BUNDLE {mid}")
-    if has_media:
-        sections += ["m=video 9 UDP/TLS/RTP/SAVPF 96 97", "c=IN IP4 0.0.0.0", "a=mid:0"]
-        sections += [*transport, *_VIDEO, *candidates]
+
+    def video(mid: int, payloads: str, *lines: str) -> list[str]:
+        head = [f"m=video 9 UDP/TLS/RTP/SAVPF {payloads}", "c=IN IP4 0.0.0.0", f"a=mid:{mid}"]
+        return [*head, *transport, *lines]
+
+    # A browser refuses to send what is larger than the other side takes.
+    most_bytes = limits.LINK_MESSAGE_BYTES + (MESSAGE_NUMBER_BYTES if description.has_media else 0)
+    mid = 1 if has_call or refuse_media else 0
+    channel = [
+        *("m=application 9 UDP/DTLS/SCTP webrtc-datachannel", "c=IN IP4 0.0.0.0", f"a=mid:{mid}"),
+        *(*transport, "a=sctp-port:5000", f"a=max-message-size:{most_bytes}"),
+    ]
+    bundle = "0 1" if description.has_media else f"{mid}"
+    lines = ["v=0", "o=- 1 1 IN IP4 0.0.0.0", "s=-", "t=0 0", f"a=group:BUNDLE {bundle}"]
+    # The sections come in the order in which the client's stack has them.
+    if has_call:
+        lines += [*video(0, CALL_PAYLOADS, *CALL), *candidates, *channel]
     elif refuse_media:
-        sections += ["m=video 0 UDP/TLS/RTP/SAVPF 96", "c=IN IP4 0.0.0.0", "a=mid:0"]
-        sections += ["a=inactive", "a=rtpmap:96 VP8/90000"]
-    sections += ["m=application 9 UDP/DTLS/SCTP webrtc-datachannel", "c=IN IP4 0.0.0.0"]
-    sections += [f"a=mid:{mid}", *transport, "a=sctp-port:5000"]
-    size = limits.LINK_MESSAGE_BYTES + (MESSAGE_NUMBER_BYTES if has_media else 0)
-    sections.append(f"a=max-message-size:{size}")
-    if not has_media:
-        sections += candidates
-    return "\r\n".join(sections) + "\r\n"
-
-
-def from_own_sdp(sdp: str) -> Description:
-    """Read a description from the SDP that our *own* stack made.
-
-    Candidates that are no plain UDP addresses are left out. Raises ValueError when a field is
-    missing.
-    """
-
-    def attribute(name: str) -> str:
-        found = re.search(rf"^a={name}(\S+)\r?$", sdp, re.MULTILINE)
-        if found is None:
-            raise ValueError(f"no {name} in the stack's own description")
-        return found[1]
-
-    candidates = []
-    for address, port, kind in _CANDIDATE.findall(sdp):
-        try:
-            ip = canonical(address)
-        except ValueError:
-            continue  # a name, or an address that peers may not name
-        candidates.append(Candidate(CandidateKind(kind.lower()), ip, int(port)))
-    has_media = re.search(r"^m=video [1-9]", sdp, re.MULTILINE) is not None
-    return Description(
-        ufrag=attribute("ice-ufrag:"),
-        pwd=attribute("ice-pwd:"),
-        fingerprint=bytes.fromhex(attribute("fingerprint:sha-256 ").replace(":", "")),
-        setup=Setup(attribute("setup:")),
-        candidates=tuple(candidates[: limits.CANDIDATES]),
-        media=CHROME_MEDIA_VERSION if has_media else msgspec.UNSET,
-    )
+        lines += ["m=video 0 UDP/TLS/RTP/SAVPF 96", "c=IN IP4 0.0.0.0", "a=mid:0", "a=inactive"]
+        lines += ["a=rtpmap:96 VP8/90000", *channel, *candidates]
+    else:
+        lines += [*channel, *candidates]
+        if description.has_media:
+            offered = description.setup is Setup.ACTPASS
+            direction = "a=recvonly" if offered else "a=sendonly"
+            lines += video(1, ONE_WAY_PAYLOADS, direction, *ONE_WAY)
+    return "\r\n".join(lines) + "\r\n"
 
 
 def _line(index: int, candidate: Candidate) -> str:
@@ -117,3 +113,66 @@ def _line(index: int, candidate: Candidate) -> str:
         return f"{head} {where}"
     # The related address is private and helps nobody, and RFC 8839 §5.1 allows 0.0.0.0 9 for it.
     return f"{head} {where} raddr 0.0.0.0 rport 9"
+
+
+_ATTRIBUTES = {
+    name: re.compile(rf"^a={name}:(\S+)\r?$", re.MULTILINE)
+    for name in ("ice-ufrag", "ice-pwd", "setup")
+}
+_FINGERPRINT = re.compile(r"^a=fingerprint:sha-256 ([0-9A-Fa-f:]{95})\r?$", re.MULTILINE)
+_CANDIDATE = re.compile(
+    r"^a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ (host|srflx)\b", re.MULTILINE | re.IGNORECASE
+)
+_VIDEO = re.compile(
+    r"^m=video [1-9](?:.|\n)*?^a=(sendrecv|sendonly|recvonly|inactive)\r?$", re.MULTILINE
+)
+"""A port of 0 would be a refusal, and so would `inactive`."""
+_VERSIONS = {
+    "sendrecv": CHROME_MEDIA_VERSION,
+    "sendonly": MEDIA_VERSION,
+    "recvonly": MEDIA_VERSION,
+}
+
+
+def from_own_sdp(sdp: str) -> Description:
+    """Read a description out of the SDP that one's own stack made.
+
+    Candidates that are not plain UDP addresses (names, TCP, relayed) are left out, as are those
+    beyond `limits.CANDIDATES`. Raises ValueError when something is missing.
+    """
+    fingerprint = _FINGERPRINT.search(sdp)
+    if fingerprint is None:
+        raise ValueError("no SHA-256 fingerprint in the SDP")
+    video = _VIDEO.search(sdp)
+    version = _VERSIONS.get(video[1]) if video is not None else None
+    return msgspec.convert(
+        {
+            **({} if version is None else {"media": version}),
+            "ufrag": _attribute(sdp, "ice-ufrag"),
+            "pwd": _attribute(sdp, "ice-pwd"),
+            "fingerprint": bytes.fromhex(fingerprint[1].replace(":", "")),
+            "setup": _attribute(sdp, "setup"),
+            "candidates": _own_candidates(sdp),
+        },
+        Description,
+    )
+
+
+def _attribute(sdp: str, name: str) -> str:
+    found = _ATTRIBUTES[name].search(sdp)
+    if found is None:
+        raise ValueError(f"no {name} in the SDP")
+    return found[1]
+
+
+def _own_candidates(sdp: str) -> list[tuple[str, str, int]]:
+    found = []
+    for ip, port, kind in _CANDIDATE.findall(sdp):
+        try:
+            plain = canonical(ip)
+        except ValueError:
+            # Mostly a browser's .local (mDNS) name: resolving it costs the far side a second, and
+            # the peer is found as a peer-reflexive candidate anyway.
+            continue
+        found.append((kind.lower(), plain, int(port)))
+    return found[: limits.CANDIDATES]

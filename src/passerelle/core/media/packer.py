@@ -58,7 +58,7 @@ class MessagePacker:
         return None
 
     def next_frame(self, genuine: bytes, most_bytes: int, least_bytes: int = 0) -> bytes:
-        """Return a frame with the waiting messages that fit into `most_bytes`, at least one of them.
+        """Return a frame with the waiting messages that fit into `most_bytes`, and at least one.
 
         It is filled up to `least_bytes`.
         """
@@ -91,7 +91,7 @@ class MessagePacker:
         self._first = end
 
     def resend(self, gaps: tuple[tuple[int, int], ...]) -> None:
-        """Queue messages once more. Numbers of what is acknowledged or was never sent are ignored."""
+        """Queue messages once more, but for those that are acknowledged or were never sent."""
         for first, end in gaps:
             begin = self._extend(first)
             until = min(begin + (end - first) % limits.MESSAGE_NUMBERS, self._unsent)

@@ -1,4 +1,4 @@
-"""Which WebRTC stack carries links: Chrome's own, or the one in Python.
+"""The choice of the WebRTC stack that carries links: Chrome's own, or the one in Python.
 
 Both make an offer, connect it, and give the same transport. What the path sees differs: Chrome's
 stack sends a browser's packets, and the one in Python can be told from a browser.

@@ -5,8 +5,13 @@ import { MEDIA_KEPT_BYTES, MESSAGE_COST_BYTES, MESSAGES_AHEAD } from '../limits'
 
 export class MessageOrder {
   readonly #held = new Map<number, ArrayBuffer>();
-  #next = 0;
+  #next: number;
   #cost_bytes = 0;
+
+  /** `first` is the number of the first message. */
+  constructor(first = 0) {
+    this.#next = first;
+  }
 
   /** The full number of the next message. */
   get next(): number {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 from types import ModuleType
 
 _TRIALS = {
@@ -13,8 +15,6 @@ _TRIALS = {
 }
 """What the engine is told before its first connection. It is fixed for the life of the process."""
 
-_library: ModuleType | None = None
-
 
 class NoEngine(Exception):
     """The engine cannot be loaded; the text says why."""
@@ -22,12 +22,14 @@ class NoEngine(Exception):
 
 def load() -> ModuleType:
     """Return the package, set up. Raises NoEngine."""
-    global _library
-    if _library is None:
-        try:
-            import webrtc
-        except (ImportError, OSError) as error:
-            raise NoEngine(f"the package wrtc cannot be loaded ({error})") from error
-        webrtc.field_trials.update(_TRIALS)
-        _library = webrtc
-    return _library
+    try:
+        webrtc = importlib.import_module("webrtc")
+    except (ImportError, OSError) as error:
+        raise NoEngine(f"the package wrtc cannot be loaded ({error})") from error
+    _prepare(webrtc)
+    return webrtc
+
+
+@functools.cache
+def _prepare(webrtc: ModuleType) -> None:
+    webrtc.field_trials.update(_TRIALS)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from passerelle import limits
@@ -254,7 +253,7 @@ class MediaExchange:
     async def _write(self, picture: Any) -> None:
         try:
             await self._pictures.write(picture)
-        except Exception:  # noqa: BLE001  (the track has ended with its connection)
+        except Exception:
             picture.close()
 
     def _ask_rate(self, now: float) -> None:
@@ -271,7 +270,7 @@ class MediaExchange:
                 rate = getattr(entry, "available_outgoing_bitrate", None)
                 if rate:
                     self._budget.rate_bit_s = rate
-        except Exception:  # noqa: BLE001  (the connection has ended)
+        except Exception:
             return
         finally:
             self._asking = False

@@ -54,9 +54,10 @@ class ChromeOffer:
         self._channel = self._connection.create_data_channel(
             "", webrtc.RTCDataChannelInit(negotiated=True, id=DATA_CHANNEL_ID)
         )
-        self._opened = asyncio.Event()
-        self._channel.on("open", lambda _event: self._opened.set())
-        self._failed = asyncio.Event()
+        self._settled = asyncio.Event()
+        """Set once the channel is open, or never will be."""
+        self._has_failed = False
+        self._channel.on("open", lambda _event: self._settled.set())
         self._connection.on("connectionstatechange", lambda _event: self._watch())
         self._transport: ChromeTransport | None = None
         self._description: Description | None = None
@@ -141,19 +142,14 @@ class ChromeOffer:
             )
         except webrtc.RTCException as error:
             raise LinkLost(LinkCode.TRANSPORT, "the engine refused the answer") from error
-        opened = asyncio.ensure_future(self._opened.wait())
-        failed = asyncio.ensure_future(self._failed.wait())
-        try:
-            await asyncio.wait((opened, failed), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            opened.cancel()
-            failed.cancel()
-        if self._failed.is_set():
+        await self._settled.wait()
+        if self._has_failed:
             raise LinkLost(LinkCode.TRANSPORT, "no connection to the volunteer")
 
     def _watch(self) -> None:
         if self._connection.connection_state in ("failed", "closed"):
-            self._failed.set()
+            self._has_failed = True
+            self._settled.set()
             if self._transport is not None:
                 self._transport.path_lost(
                     LinkLost(LinkCode.TRANSPORT, "the volunteer's connection ended")
@@ -299,10 +295,12 @@ class ChromeTransport:
 
     async def _shut(self, *, flush: bool) -> None:
         try:
-            if flush:
+            if flush and self._channel.buffered_amount:
+                sent = asyncio.Event()
+                self._channel.on("bufferedamountlow", lambda _event: sent.set())
+                self._channel.on("close", lambda _event: sent.set())
                 async with asyncio.timeout(CLOSE_S):
-                    while self._channel.buffered_amount and self._channel.ready_state == "open":
-                        await asyncio.sleep(0.01)
+                    await sent.wait()
         except TimeoutError:
             pass  # the volunteer takes nothing more
         finally:

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from passerelle import limits
+from passerelle.core.media.frame import OVERHEAD_BYTES, unwrap, wrap
+from passerelle.errors import LinkCode, PeerError
+from tests.core.media.test_video import MESSAGES
+
+
+@given(st.binary(max_size=50), st.integers(0, 1 << 24), st.integers(0, 2**33), MESSAGES)
+def test_a_frame_survives(
+    genuine: bytes, backlog: int, unsent: int, messages: list[tuple[int, bytes]]
+) -> None:
+    """The encoder's part comes out byte for byte, and padding means nothing."""
+    for pad in (0, 9):
+        frame = unwrap(wrap(genuine, backlog, unsent, messages, pad))
+        assert frame.genuine == genuine
+        assert frame.messages == messages
+        assert frame.unsent == unsent % 2**32
+        assert frame.backlog_bytes == backlog // 1024 * 1024
+    assert len(wrap(genuine, 0, 0, [])) == len(genuine) + OVERHEAD_BYTES
+
+
+@given(st.binary(max_size=80))
+def test_whatever_a_frame_holds_is_read_or_refused(data: bytes) -> None:
+    try:
+        frame = unwrap(data)
+    except PeerError:
+        return
+    assert len(frame.genuine) + sum(len(message) for _, message in frame.messages) <= len(data)
+
+
+def test_a_frame_without_end_is_refused() -> None:
+    with pytest.raises(PeerError) as refused:
+        unwrap(bytes(limits.MEDIA_FRAME_BYTES + 1))
+    assert refused.value.code is LinkCode.LIMIT

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from passerelle import limits
+from passerelle.core.media.frame import unwrap
+from passerelle.core.media.packer import MessagePacker
+from passerelle.core.media.video import Order
+from passerelle.errors import PeerError
+
+ROOM = 100
+
+
+@given(st.lists(st.binary(min_size=1, max_size=60), max_size=20), st.randoms(use_true_random=False))
+def test_everything_arrives_over_frames_that_may_be_lost(
+    messages: list[bytes], chance: random.Random
+) -> None:
+    """Frames may be lost, repeated and late: what is missing is named and sent again."""
+    packer, order = MessagePacker(), Order()
+    for message in messages:
+        packer.push(message)
+    got: list[bytes] = []
+    late: list[bytes] = []
+    for turn in range(200):
+        frame = packer.next_frame(b"picture", ROOM)
+        fate = chance.random() if turn < 150 else 1.0
+        if fate < 0.3:
+            continue
+        late.append(frame)
+        if fate < 0.5:
+            continue
+        while late:
+            arrived = unwrap(late.pop(chance.randrange(len(late))))
+            for number, message in arrived.messages:
+                got += order.add(number, message, 0.0)
+            gaps = order.missing(limits.RESEND_GAPS, arrived.unsent)
+        packer.acknowledge(order.next)
+        packer.resend(tuple(gaps))
+    assert got == messages
+    assert (packer.is_done, packer.queued_bytes, packer.kept_bytes) == (True, 0, 0)
+
+
+def test_a_frame_holds_what_fits_and_at_least_one_message() -> None:
+    packer = MessagePacker()
+    for size in (500, 40, 40, 40):
+        packer.push(bytes(size))
+    assert [len(m) for _, m in unwrap(packer.next_frame(b"", ROOM)).messages] == [500]
+    frame = packer.next_frame(b"1234567890", ROOM)
+    assert len(frame) <= ROOM
+    assert [number for number, _ in unwrap(frame).messages] == [1]
+    assert len(packer.next_frame(b"", 1000, 300)) == 300
+
+
+def test_what_was_never_sent_cannot_be_acknowledged() -> None:
+    packer = MessagePacker()
+    packer.push(b"a")
+    with pytest.raises(PeerError):
+        packer.acknowledge(1)
+    packer.shift()
+    packer.acknowledge(1)
+    packer.resend(((0, 1), (2**32 - 1, 5)))
+    assert packer.shift() is None

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from passerelle import limits
+from passerelle.errors import LinkCode, LinkLost
+from passerelle.io.webrtc.chrome.library import load
+from passerelle.io.webrtc.chrome.offer import ChromeOffer, ChromeTransport
+from passerelle.wire import sdp
+from passerelle.wire.description import DATA_CHANNEL_ID, Description, Setup
+from tests.io.tunnel.test_websocket import Taker
+from tests.volunteer import Channel
+
+
+class Answerer:
+    """A volunteer with Chrome's engine, whose video nobody fills."""
+
+    def __init__(self) -> None:
+        webrtc = load()
+        self.connection: Any = webrtc.RTCPeerConnection(webrtc.RTCConfiguration())
+        init = webrtc.RTCDataChannelInit(negotiated=True, id=DATA_CHANNEL_ID)
+        self.channel: Any = self.connection.create_data_channel("", init)
+        self.messages: asyncio.Queue[bytes | str] = asyncio.Queue()
+        self.channel.on("message", lambda event: self.messages.put_nowait(event.data))
+
+    async def answer(self, offer: Description, *, media: bool) -> Description:
+        webrtc = load()
+        if not media:
+            offer = msgspec.structs.replace(offer, media=msgspec.UNSET)
+        # An honest stack holds to the size that we say; this one may send more.
+        text = re.sub(r"max-message-size:\d+", "max-message-size:262144", sdp.to_sdp(offer))
+        init = webrtc.RTCSessionDescriptionInit(type="offer", sdp=text)
+        await self.connection.set_remote_description(init)
+        for transceiver in self.connection.get_transceivers():
+            transceiver.direction = "sendrecv"
+        await self.connection.set_local_description(await self.connection.create_answer())
+        gathered = asyncio.Event()
+
+        def look(_event: object = None) -> None:
+            if self.connection.ice_gathering_state == "complete":
+                gathered.set()
+
+        self.connection.on("icegatheringstatechange", look)
+        look()
+        async with asyncio.timeout(5):
+            await gathered.wait()
+        return sdp.from_own_sdp(self.connection.local_description.sdp)
+
+
+class Connected:
+    def __init__(self, transport: ChromeTransport, volunteer: Answerer) -> None:
+        self.transport = transport
+        self.volunteer = volunteer
+        self.taker = Taker()
+        transport.start(self.taker)
+
+
+async def connect(*, offered: bool, answered: bool) -> Connected:
+    offer = await ChromeOffer.gather(private=True, media=offered)
+    volunteer = Answerer()
+    answer = await volunteer.answer(offer.description, media=answered)
+    return Connected(await offer.connect(answer, timeout_s=10), volunteer)
+
+
+@pytest.fixture
+async def connected() -> AsyncIterator[Connected]:
+    made = await connect(offered=False, answered=False)
+    yield made
+    made.transport.close(LinkCode.NORMAL)
+    await made.transport.wait_closed()
+    made.volunteer.connection.close()
+
+
+async def test_messages_pass_both_ways(connected: Connected) -> None:
+    """The largest link message is carried whole; text is the relay's own."""
+    for size in (1, 1200, limits.LINK_MESSAGE_BYTES):
+        connected.transport.send(bytes(size))
+        assert await connected.volunteer.messages.get() == bytes(size)
+        connected.volunteer.channel.send(bytes(size))
+        assert await connected.taker.messages.get() == bytes(size)
+    connected.volunteer.channel.send("{}")
+    assert await connected.taker.messages.get() == "{}"
+
+
+async def test_a_volunteer_with_another_stack_is_reached() -> None:
+    """Nothing of the description is Chrome's alone: aiortc answers it."""
+    offer, channel = await asyncio.gather(ChromeOffer.gather(private=True), Channel.gather())
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        connecting = group.create_task(offer.connect(channel.description, timeout_s=10))
+        group.create_task(channel.connect(offer.description))
+    transport = connecting.result()
+    transport.start(Taker())
+    transport.send(b"hello")
+    assert await channel.messages.get() == b"hello"
+    transport.close(LinkCode.NORMAL)
+    await transport.wait_closed()
+    await channel.close()
+
+
+async def test_close_sends_what_is_queued(connected: Connected) -> None:
+    connected.transport.send(b"goodbye")
+    connected.transport.close(LinkCode.NORMAL)
+    assert await connected.volunteer.messages.get() == b"goodbye"
+    await connected.transport.wait_closed()
+    assert connected.taker.lost == []
+
+
+async def test_volunteers_end_is_told(connected: Connected) -> None:
+    connected.volunteer.connection.close()
+    async with asyncio.timeout(5):
+        await connected.transport.wait_closed()
+    (error,) = connected.taker.lost
+    assert error.code is LinkCode.TRANSPORT
+    connected.transport.send(b"nobody hears")
+
+
+async def test_the_answer_decides_whether_there_is_video() -> None:
+    """A volunteer that wants no video is reached without one, over the same offer."""
+    offer = await ChromeOffer.gather(private=True, media=True)
+    assert offer.description.media == 2
+    await offer.close()
+    made = await connect(offered=True, answered=True)
+    assert made.transport.windows(0.1) is not None
+    made.transport.send(b"x" * 10)
+    assert await made.volunteer.messages.get() == bytes(4) + b"x" * 10
+    made.volunteer.channel.send(bytes(4) + b"down")
+    assert await made.taker.messages.get() == b"down"
+    made.transport.close(LinkCode.NORMAL)
+    await made.transport.wait_closed()
+    made.volunteer.connection.close()
+
+
+async def test_only_udp_addresses_of_our_own_are_told() -> None:
+    offer = await ChromeOffer.gather(private=True, media=True)
+    try:
+        assert offer.description.setup is Setup.ACTPASS
+        assert "tcp" in offer._connection.local_description.sdp
+        text = sdp.to_sdp(offer.description)
+        assert re.search(" tcp |raddr (?!0.0.0.0)", text) is None
+    finally:
+        await offer.close()
+    public = await ChromeOffer.gather()
+    assert public.description.candidates == ()
+    await public.close()
+
+
+@pytest.mark.parametrize("fault", ["setup", "fingerprint", "nobody"])
+async def test_a_bad_answer_ends_the_offer_alone(fault: str) -> None:
+    offer = await ChromeOffer.gather(private=True, media=True)
+    volunteer = Answerer()
+    answer = await volunteer.answer(offer.description, media=True)
+    if fault == "setup":
+        answer = msgspec.structs.replace(answer, setup=Setup.ACTPASS)
+    elif fault == "fingerprint":
+        answer = msgspec.structs.replace(answer, fingerprint=bytes(32))
+    else:
+        volunteer.connection.close()
+    with pytest.raises(LinkLost) as lost:
+        await offer.connect(answer, timeout_s=3)
+    assert lost.value.code in (LinkCode.TRANSPORT, LinkCode.TIMEOUT)
+    volunteer.connection.close()
+
+
+async def test_a_message_longer_than_links_carry_ends_the_link(connected: Connected) -> None:
+    connected.volunteer.channel.send(bytes(limits.LINK_MESSAGE_BYTES + 1))
+    async with asyncio.timeout(5):
+        await connected.transport.wait_closed()
+    (error,) = connected.taker.lost
+    assert error.code is LinkCode.LIMIT
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_links_that_ended_leave_nothing() -> None:
+    """Sockets and tasks are gone once a link is; a client makes thousands in a day."""
+    await (await ChromeOffer.gather(private=True, media=True)).close()
+    gc.collect()
+    files, tasks = open_files(), len(asyncio.all_tasks())
+    for _ in range(20):
+        offer = await ChromeOffer.gather(private=True, media=True)
+        await offer.close()
+    async with asyncio.timeout(5):
+        while open_files() > files or len(asyncio.all_tasks()) > tasks:
+            gc.collect()
+            await asyncio.sleep(0.05)

@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest';
+import { PeerError } from '../../../src/core/errors';
+import { LINK_MESSAGE_BYTES, PICTURE_FRAME_BYTES } from '../../../src/core/limits';
+import { FramePacker } from '../../../src/core/traffic/framepacker';
+import { unwrap, wrap } from '../../../src/core/traffic/pictureframe';
+import { vectors } from '../../vectors';
+
+const bytes = (hex: string): ArrayBuffer => new Uint8Array(Buffer.from(hex, 'hex')).buffer;
+const hex = (data: ArrayBuffer): string => Buffer.from(data).toString('hex');
+
+interface Vector {
+  messages: string[];
+  picture: string;
+  picture_frame: string;
+}
+
+test.each(vectors<Vector[]>('media'))('frames have the bytes that Python reads', (vector) => {
+  const packer = new FramePacker();
+  for (const text of vector.messages) packer.push(bytes(text));
+  const payload = packer.nextFrame(0);
+  expect(hex(wrap(bytes(vector.picture), payload, packer.unsent))).toBe(vector.picture_frame);
+});
+
+test.each(vectors<Vector[]>('media'))('frames of Python are read', (vector) => {
+  const { picture, unsent, messages } = unwrap(bytes(vector.picture_frame));
+  expect(hex(picture)).toBe(vector.picture);
+  expect(unsent).toBe(vector.messages.length);
+  expect(messages.map(([number, message]) => [number, hex(message)])).toEqual([
+    ...vector.messages.entries(),
+  ]);
+});
+
+test('whatever is cut off or added is refused or read, and nothing else is thrown', () => {
+  const whole = bytes(vectors<Vector[]>('media')[1]?.picture_frame ?? '');
+  for (let end = 0; end <= whole.byteLength; end++) {
+    for (const fill of [0, 1, 255]) {
+      const altered = new Uint8Array(whole.slice(0, end));
+      altered.set(new Array(Math.min(4, end)).fill(fill), Math.max(0, end - 4));
+      try {
+        const { picture, messages } = unwrap(altered.buffer);
+        const held = messages.reduce((sum, [, message]) => sum + message.byteLength, 0);
+        expect(picture.byteLength + held).toBeLessThanOrEqual(end);
+      } catch (error) {
+        expect(error).toBeInstanceOf(PeerError);
+      }
+    }
+  }
+});
+
+test('a frame without end and a message longer than links carry are refused', () => {
+  expect(() => unwrap(new ArrayBuffer(PICTURE_FRAME_BYTES + 1))).toThrow(PeerError);
+  const payload = new Uint8Array(2 + 6 + LINK_MESSAGE_BYTES + 1);
+  new DataView(payload.buffer).setUint16(6, LINK_MESSAGE_BYTES + 1);
+  expect(() => unwrap(wrap(new ArrayBuffer(3), payload.buffer, 1))).toThrow('a large message');
+});
