@@ -75,7 +75,9 @@ def test_template_holds_nothing_but_its_lines(value: Description) -> None:
     if value.has_media:
         call = value.media == 2
         payloads = sdp.CALL_PAYLOADS if call else sdp.ONE_WAY_PAYLOADS
-        beside = {f"m=video 9 UDP/TLS/RTP/SAVPF {payloads}", "a=recvonly", "a=sendonly"}
+        beside = {f"m=video 9 UDP/TLS/RTP/SAVPF {payloads}", "a=sendrecv"}
+        if not call:
+            beside |= {"a=recvonly", "a=sendonly"}
         beside |= set(sdp.CALL if call else sdp.ONE_WAY)
     assert text.endswith("\r\n")
     assert text.count("\r") == text.count("\n") == text.count("\r\n")

@@ -47,7 +47,6 @@ CALL = (
     "a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
     "a=extmap:4 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
     "a=extmap:9 urn:ietf:params:rtp-hdrext:sdes:mid",
-    "a=sendrecv",
     "a=rtcp-mux",
     "a=rtcp-rsize",
     "a=rtpmap:96 VP8/90000",
@@ -67,7 +66,8 @@ CALL = (
 def to_sdp(description: Description, *, refuse_media: bool = False) -> str:
     """Return the SDP that a stack takes for `description`.
 
-    `refuse_media` is for an answer without video to an offer of version 2.
+    `refuse_media` is for an answer without video to an offer of version 2. The section stays, with
+    nothing in it, because the transport that it shares with the channel began there.
     """
     has_call = description.media == CHROME_MEDIA_VERSION
     transport = (
@@ -85,24 +85,22 @@ def to_sdp(description: Description, *, refuse_media: bool = False) -> str:
     # A browser refuses to send what is larger than the other side takes.
     most_bytes = limits.LINK_MESSAGE_BYTES + (MESSAGE_NUMBER_BYTES if description.has_media else 0)
     mid = 1 if has_call or refuse_media else 0
+    direction = "a=inactive" if refuse_media else "a=sendrecv"
     channel = [
         *("m=application 9 UDP/DTLS/SCTP webrtc-datachannel", "c=IN IP4 0.0.0.0", f"a=mid:{mid}"),
         *(*transport, "a=sctp-port:5000", f"a=max-message-size:{most_bytes}"),
     ]
-    bundle = "0 1" if description.has_media else f"{mid}"
+    bundle = "0 1" if description.has_media or refuse_media else "0"
     lines = ["v=0", "o=- 1 1 IN IP4 0.0.0.0", "s=-", "t=0 0", f"a=group:BUNDLE {bundle}"]
     # The sections come in the order in which the client's stack has them.
-    if has_call:
-        lines += [*video(0, CALL_PAYLOADS, *CALL), *candidates, *channel]
-    elif refuse_media:
-        lines += ["m=video 0 UDP/TLS/RTP/SAVPF 96", "c=IN IP4 0.0.0.0", "a=mid:0", "a=inactive"]
-        lines += ["a=rtpmap:96 VP8/90000", *channel, *candidates]
+    if mid:
+        lines += [*video(0, CALL_PAYLOADS, direction, *CALL), *candidates, *channel]
     else:
         lines += [*channel, *candidates]
         if description.has_media:
             offered = description.setup is Setup.ACTPASS
-            direction = "a=recvonly" if offered else "a=sendonly"
-            lines += video(1, ONE_WAY_PAYLOADS, direction, *ONE_WAY)
+            only = "a=recvonly" if offered else "a=sendonly"
+            lines += video(1, ONE_WAY_PAYLOADS, only, *ONE_WAY)
     return "\r\n".join(lines) + "\r\n"
 
 

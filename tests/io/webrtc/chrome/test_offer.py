@@ -127,6 +127,13 @@ async def test_the_answer_decides_whether_there_is_video() -> None:
     offer = await ChromeOffer.gather(private=True, media=True)
     assert offer.description.media == 2
     await offer.close()
+    plain = await connect(offered=True, answered=False)
+    assert plain.transport.windows(0.1) is None
+    plain.transport.send(b"x" * 10)
+    assert await plain.volunteer.messages.get() == b"x" * 10
+    plain.transport.close(LinkCode.NORMAL)
+    await plain.transport.wait_closed()
+    plain.volunteer.connection.close()
     made = await connect(offered=True, answered=True)
     assert made.transport.windows(0.1) is not None
     made.transport.send(b"x" * 10)

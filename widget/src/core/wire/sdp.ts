@@ -52,7 +52,7 @@ export function toSdp(description: Description): string {
     media ? 'a=group:BUNDLE 0 1' : 'a=group:BUNDLE 0',
     // The sections come in the order in which the client's stack has them.
     ...(media === 2
-      ? [...video(0, '96 97', CALL), ...found, ...channel(1)]
+      ? [...video(0, '96 97', ['a=sendrecv', ...CALL]), ...found, ...channel(1)]
       : [...channel(0), ...found, ...(media ? video(1, '97 98', [setup === 'actpass' ? 'a=recvonly' : 'a=sendonly', ...ONE_WAY]) : [])]),
   ];
   return `${lines.join('\r\n')}\r\n`;
@@ -79,7 +79,6 @@ const CALL = [
   'a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time',
   'a=extmap:4 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01',
   'a=extmap:9 urn:ietf:params:rtp-hdrext:sdes:mid',
-  'a=sendrecv',
   'a=rtcp-mux',
   'a=rtcp-rsize',
   'a=rtpmap:96 VP8/90000',
