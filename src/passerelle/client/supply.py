@@ -18,7 +18,7 @@ from passerelle.client.nat_probe import NatProbe
 from passerelle.client.paths import LanePath, Path, UnrelayedPath, VolunteerPath
 from passerelle.client.pool import ClientLink, LinkPool
 from passerelle.client.session import ClientSession
-from passerelle.errors import LinkLost, LinkRefused
+from passerelle.errors import LinkCode, LinkLost, LinkRefused
 from passerelle.io.tasks import TaskSet
 from passerelle.io.webrtc.engine import LinkOffer
 from passerelle.wire.descriptor import ExitEntry
@@ -61,6 +61,8 @@ class LinkSupply:
         """Volunteers whose links failed lately: others are asked for first."""
         self._unreported: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
         """Volunteers to whom no link could be made, and of whom no broker was told yet."""
+        self._media = config.media
+        """Whether links with video are asked for."""
         self._falling_back = False
         """Whether a link without a volunteer is about to be tried."""
         self._session: ClientSession | None = None
@@ -79,6 +81,9 @@ class LinkSupply:
         """Remember through whom no link could be made, or through whom one ended."""
         if isinstance(error, LinkRefused):
             return  # the exit refused it, and the volunteer has done its part
+        if error.code is LinkCode.VERSION:
+            self._media = False  # its page would send a video that this engine cannot read
+            return
         if not link.was_made:
             self._nat_probe.probe()
         volunteer = link.path.volunteer
@@ -132,7 +137,7 @@ class LinkSupply:
 
         async def gather(number: int) -> None:
             stun = self._nat_probe.server(number)
-            media = self._config.media
+            media = self._media
             offers.append(await self._config.engine.gather(stun, private=private, media=media))
 
         try:

@@ -200,3 +200,12 @@ async def test_links_that_ended_leave_nothing() -> None:
         while open_files() > files or len(asyncio.all_tasks()) > tasks:
             gc.collect()
             await asyncio.sleep(0.05)
+
+
+async def test_an_older_kind_of_video_is_refused() -> None:
+    """A page of an older build would send frames that this engine gives to its decoder."""
+    offer = await ChromeOffer.gather(private=True, media=True)
+    answer = await Answerer().answer(offer.description, media=True)
+    with pytest.raises(LinkLost) as lost:
+        await offer.connect(msgspec.structs.replace(answer, media=1), timeout_s=3)
+    assert lost.value.code is LinkCode.VERSION

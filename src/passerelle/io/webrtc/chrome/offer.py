@@ -25,6 +25,7 @@ from passerelle.wire import control
 from passerelle.wire.description import (
     CHROME_MEDIA_VERSION,
     DATA_CHANNEL_ID,
+    MEDIA_VERSION,
     MESSAGE_NUMBER_BYTES,
     Description,
 )
@@ -117,6 +118,9 @@ class ChromeOffer:
         cancelling, the offer is closed.
         """
         start = time.monotonic()
+        if self._media is not None and answer.media == MEDIA_VERSION:
+            await self.close()
+            raise LinkLost(LinkCode.VERSION, "the volunteer's page sends an older kind of video")
         try:
             async with asyncio.timeout(timeout_s):
                 await self._connect(vet(answer, private=self._private, known=known))
@@ -133,7 +137,7 @@ class ChromeOffer:
 
     async def _connect(self, answer: Description) -> None:
         webrtc = load()
-        if self._media is None or answer.media != CHROME_MEDIA_VERSION:
+        if self._media is None:
             answer = msgspec.structs.replace(answer, media=msgspec.UNSET)
         text = to_sdp(answer, refuse_media=self._media is not None and not answer.has_media)
         try:
