@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from pathlib import Path
 
 import pytest
 
+from passerelle.client.config import ClientConfig
+from passerelle.client.notices import LinkDown, LinkUp
+from passerelle.client.service import Client
+from passerelle.wire.invite import parse
 from tests.client.test_service import curl
+from tests.network import Watch
 from tests.rig.ports import free_port
-from tests.rig.program import client, invite_of, serve
+from tests.rig.program import Program, client, invite_of, serve
 from tests.rig.publisher import Publisher
 from tests.rig.site import PAGE, Site
 from tests.rig.volunteer import Chromium, flip
@@ -28,7 +34,7 @@ AWAY_S = 6.0
 async def page(port: int, site: Site) -> None:
     """Fetch a page as an application that tries again until it comes."""
     proxy = "--fail", "--socks5-hostname", f"{HOST}:{port}"
-    while await curl(*proxy, f"http://{HOST}:{site.port}/") != (0, PAGE.encode()):
+    while await curl(*proxy, f"http://{HOST}:{site.port}/") != (0, PAGE.encode()):  # noqa: ASYNC110
         await asyncio.sleep(0.1)
 
 
@@ -99,3 +105,44 @@ async def test_servers_with_idle_links_end_at_once(
             await servers.stop()
             assert time.monotonic() - began_s < 2.0
             await tab.context.close()
+
+
+async def test_a_page_comes_soon_after_an_exit_was_killed(
+    tmp_path: Path, chrome: Chromium, site: Site
+) -> None:
+    """The only volunteer is there and cannot reach it: the reader goes to the other exit."""
+    at, exits = free_port(), free_port()
+    policy = "--allow", "127.0.0.0/8", "--exit-port", str(site.port)
+    workers = "--workers", "2", "--exit-listen", f"{HOST}:{exits}"
+    where = "--exit-url", f"http://{HOST}:{exits}"
+    async with serve(tmp_path, HOST, at, *policy, *workers, *where) as servers:
+        invite = await invite_of(servers)
+        async with Publisher(invite) as publisher:
+            tab = await chrome.open(publisher.url)
+            await flip(tab)
+            watch = Watch()
+            reader = Client(ClientConfig(parse(invite), listen_port=0), watch)
+            await reader.start()
+            await watch.until(LinkUp)
+            await page(reader.port, site)
+            os.kill(workers_of(servers)[exit_number(reader) - 1], signal.SIGKILL)
+            began_s = time.monotonic()
+            await watch.until(LinkDown)
+            await page(reader.port, site)
+            assert time.monotonic() - began_s < SOON_S
+            await reader.close()
+            await tab.context.close()
+
+
+def workers_of(servers: Program) -> list[int]:
+    """Return the process ids of the exit's workers, in the order of their numbers."""
+    children = Path(f"/proc/{servers.pid}/task/{servers.pid}/children").read_text()
+    return [int(number) for number in children.split()]
+
+
+def exit_number(reader: Client) -> int:
+    """Return the number of the worker that has the reader's session."""
+    assert reader._supervisor is not None
+    exit_id = reader._supervisor._sessions.present.exit_id
+    assert exit_id is not None
+    return int(exit_id.rpartition("-")[2])

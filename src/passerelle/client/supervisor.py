@@ -224,7 +224,8 @@ class LinkSupervisor:
         # A lane that fails says nothing of other volunteers, nor of the exit.
         if not (link.was_made or link.is_lane):
             self._retry.link_failed()
-            gone = self._exits.link_failed() or error.code is LinkCode.DRAINING
+            failed = self._exits.link_failed(met_volunteer=link.met_volunteer)
+            gone = failed or error.code is LinkCode.DRAINING
             if gone or link.session.exit_seems_gone:
                 self._sessions.exit_seems_gone()
         self._supply.link_failed(link, error)

@@ -18,7 +18,7 @@ from passerelle.client.nat_probe import NatProbe
 from passerelle.client.paths import LanePath, Path, UnrelayedPath, VolunteerPath
 from passerelle.client.pool import ClientLink, LinkPool
 from passerelle.client.session import ClientSession
-from passerelle.errors import LinkLost, LinkRefused
+from passerelle.errors import LinkCode, LinkLost, LinkRefused
 from passerelle.io.tasks import TaskSet
 from passerelle.io.webrtc.channel import ChannelOffer
 from passerelle.wire.descriptor import ExitEntry
@@ -58,7 +58,9 @@ class LinkSupply:
         self._tasks = TaskSet("supply")
         self._lane_numbers = itertools.count(1)
         self._failed: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
-        """Volunteers whose links failed lately: others are asked for first."""
+        """Volunteers who failed lately: others are asked for first."""
+        self._doubted: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
+        """Volunteers who failed once, where the exit may have been the cause."""
         self._unreported: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
         """Volunteers to whom no link could be made, and of whom no broker was told yet."""
         self._falling_back = False
@@ -73,16 +75,26 @@ class LinkSupply:
     def forget_failures(self) -> None:
         """Forget which volunteers failed: something else did."""
         self._failed.clear()
+        self._doubted.clear()
         self._unreported.clear()
 
     def link_failed(self, link: ClientLink, error: LinkLost) -> None:
-        """Remember through whom no link could be made, or through whom one ended."""
+        """Remember through whom no link could be made, or through whom one ended.
+
+        An exit that is gone takes the links through good volunteers with it, and fails those that
+        try to reach it again. So a volunteer may have failed once before it is to blame.
+        """
         if isinstance(error, LinkRefused):
             return  # the exit refused it, and the volunteer has done its part
         if not link.was_made:
             self._nat_probe.probe()
         volunteer = link.path.volunteer
-        if volunteer is not None and not link.is_lane:
+        if volunteer is None or link.is_lane:
+            return
+        exit_may_be_gone = link.met_volunteer and error.code is LinkCode.TRANSPORT
+        if exit_may_be_gone and volunteer not in self._doubted:
+            self._doubted.append(volunteer)
+        else:
             self._failed.append(volunteer)
             if not link.was_made:
                 self._unreported.append(volunteer)
@@ -124,6 +136,7 @@ class LinkSupply:
         if not answered:
             # Nobody else may be there, and then a volunteer that failed is better than none.
             self._failed.clear()
+            self._doubted.clear()
         return RequestResult(len(answered), reply.retry_after_s)
 
     async def _gather_offers(self, count: int) -> list[ChannelOffer]:
@@ -148,7 +161,9 @@ class LinkSupply:
     async def _ask_brokers(
         self, session: ClientSession, offers: list[ChannelOffer]
     ) -> RendezvousReply:
-        avoid = dict.fromkeys(self._links.volunteers(session) + list(self._failed))
+        # Whoever is doubted is better than nobody, but no spare for a link that is up.
+        doubted = self._doubted if self._links.up(session) else ()
+        avoid = dict.fromkeys((*self._links.volunteers(session), *self._failed, *doubted))
         reported = tuple(self._unreported)
         reply = await self._brokers.ask(
             tuple(offer.description for offer in offers),
