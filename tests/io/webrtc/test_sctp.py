@@ -133,6 +133,28 @@ async def test_everything_arrives_in_order(pairs: Callable[..., Pair], loss: flo
     assert not pair.sender._holes
 
 
+async def test_nothing_is_sent_after_the_end(pairs: Callable[..., Pair]) -> None:
+    """A packet that waited for the pace waits no more, and no timer fails."""
+    failures: list[dict[str, object]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: failures.append(context))
+    pair = pairs()
+    await pair.open()
+    await pair.transfer(1)
+    for _ in range(100):
+        pair.channel.send(MESSAGE)
+    async with asyncio.timeout(5):
+        while pair.sender._resume is None:  # noqa: ASYNC110  (nothing announces it)
+            await asyncio.sleep(0)
+    resume = pair.sender._resume
+    await pair.close()
+    assert resume.cancelled()
+    pair.sender._go_on()
+    pair.sender._t3_expired()
+    await asyncio.sleep(0)
+    assert not failures
+
+
 async def test_a_loss_does_not_halve_the_window(pairs: Callable[..., Pair]) -> None:
     """Nor is a packet sent more often than it is lost, by much."""
     sent = lost = 0

@@ -185,6 +185,15 @@ class SctpSender(RTCSctpTransport):
         held = int(2 * self._control.rate * self.least_rtt_s)
         return min(self._control.window_bytes, held + _SOCKET_BYTES)
 
+    async def stop(self) -> None:
+        """Send no more, and abort the association. Idempotent."""
+        await self._tasks.close()
+        await super().stop()
+        # What arrived meanwhile may have started it again.
+        if self._resume is not None:
+            self._resume.cancel()
+            self._resume = None
+
     # --- SACK -----------------------------------------------------------------------------------
 
     async def _receive_sack_chunk(self, chunk: SackChunk) -> None:
@@ -348,7 +357,8 @@ class SctpSender(RTCSctpTransport):
 
     def _go_on(self) -> None:
         self._resume = None
-        self._tasks.spawn(self._flow(), "send")
+        if not self._tasks.closed:
+            self._tasks.spawn(self._flow(), "send")
 
     async def _flow(self) -> None:
         await self._data_channel_flush()
@@ -439,7 +449,8 @@ class SctpSender(RTCSctpTransport):
                 self._lose(flight)
         self._restart_timer()
         # These packets do not wait for room in the window, of which there may be none.
-        self._tasks.spawn(self._probe(), "probe")
+        if not self._tasks.closed:
+            self._tasks.spawn(self._probe(), "probe")
 
     async def _probe(self) -> None:
         for _ in range(_PROBE_PACKETS):
