@@ -207,9 +207,9 @@ class LinkSupervisor:
 
     def links_changed(self) -> None:
         """Wake the loop after a change of the present session or of a link."""
-        linked = self._is_linked
-        self._retry.links_changed(linked=linked, now=time.monotonic())
-        if linked:
+        links = len(self._links.up(self._sessions.present))
+        self._retry.links_changed(links, now=time.monotonic())
+        if links:
             self._exits.link_is_up()
         self._sessions.links_changed()
         self._changed.set()
