@@ -130,6 +130,20 @@ async def test_offers_that_nobody_answered_are_closed() -> None:
         assert udp_sockets() == before
 
 
+async def test_a_request_given_up_while_it_closes_its_offers_closes_all() -> None:
+    """Cancelled at the first socket that closes, it leaves those of later offers open no more."""
+    before = udp_sockets()
+    async with network() as net, scene(net) as made, TaskSet("test") as tasks:
+        asking = tasks.start(made.supply.request(made.session, 3), "request")
+        await until(lambda: made.front.requests)
+        opened = udp_sockets()
+        while udp_sockets() == opened:  # noqa: ASYNC110  (no turn of the loop may be missed)
+            await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait((asking,))
+        await until(lambda: udp_sockets() == before)
+
+
 async def test_a_silent_broker_is_told_and_the_offers_are_closed() -> None:
     """A request that no broker answers raises BrokerSilent and does not keep its sockets."""
     before = udp_sockets()

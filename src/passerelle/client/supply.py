@@ -7,7 +7,7 @@ import itertools
 import random
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from passerelle import limits
@@ -130,9 +130,7 @@ class LinkSupply:
                         self._start(session, entry, path, reply.ticket, answer.lane_tickets)
                 self._fall_back(session, entry, reply.ticket)
         finally:
-            for offer in offers:
-                if offer not in answered:
-                    await offer.close()
+            await _close_all(offer for offer in offers if offer not in answered)
         if not answered:
             # Nobody else may be there, and then a volunteer that failed is better than none.
             self._failed.clear()
@@ -153,8 +151,7 @@ class LinkSupply:
                 for number in range(count):
                     group.create_task(gather(number), name="links/gather")
         except BaseException:
-            for offer in offers:
-                await offer.close()
+            await _close_all(offers)
             raise
         return offers
 
@@ -241,3 +238,10 @@ class LinkSupply:
                 self._start(session, entry, UnrelayedPath(entry.url, ticket), ticket)
         finally:
             self._falling_back = False
+
+
+async def _close_all(offers: Iterable[ChannelOffer]) -> None:
+    """Close offers at the same time, so that cancelling this leaves no later one open."""
+    async with asyncio.TaskGroup() as group:
+        for offer in offers:
+            group.create_task(offer.close(), name="links/close")
