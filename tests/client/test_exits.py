@@ -49,9 +49,12 @@ def test_one_failure_is_enough_after_a_link_that_ended_without_a_word(silent: bo
         else:
             health.link_vanished(b"a", now=0)
 
+    assert not health.is_doubted
     end_link()
+    assert health.is_doubted
     assert not health.link_failed(met_volunteer=False)
     health.link_is_up()
+    assert not health.is_doubted
     assert not health.link_failed(met_volunteer=True)
     health.link_is_up()
     end_link()

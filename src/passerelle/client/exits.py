@@ -43,6 +43,11 @@ class ExitHealth:
             return min(exits, key=self._avoided_until.__getitem__)
         return good[int(chance * len(good)) % len(good)]
 
+    @property
+    def is_doubted(self) -> bool:
+        """Whether something has failed since the last sign of the exit."""
+        return self._lost_link or self._failures > 0
+
     def link_is_up(self) -> None:
         """Learn that the exit is there."""
         self._count_anew()

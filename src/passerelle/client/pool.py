@@ -34,6 +34,8 @@ class ClientLink:
     """SHA-256 hashes of the keys the exit may have."""
     lane_tickets: list[str] = field(default_factory=list, repr=False)
     """Tickets for more links through the same volunteer."""
+    exit_is_doubted: bool = False
+    """Whether its exit seems gone and there are others: it is not waited for as long as usual."""
     met_volunteer: bool = False
     """Whether its transport was open, so that only the way from there to the exit can be broken."""
     secured: SecureLink | None = None
@@ -196,9 +198,10 @@ class LinkPool:
 
     async def _make(self, number: int, transport: ClosingTransport, link: ClientLink) -> None:
         handshake = ClientHandshake(link.session, link.ticket)
-        link.secured = await handshake.run(
-            number, transport, self._context, link.pins, self._config.welcome_timeout_s
-        )
+        config = self._config
+        doubted = link.exit_is_doubted
+        timeout_s = config.doubted_welcome_timeout_s if doubted else config.welcome_timeout_s
+        link.secured = await handshake.run(number, transport, self._context, link.pins, timeout_s)
         link.round_trip_s = handshake.steps[-1][1]
         self._up.add(number)
         steps = (*link.path.steps, *handshake.steps)

@@ -91,7 +91,8 @@ class LinkSupply:
         volunteer = link.path.volunteer
         if volunteer is None or link.is_lane:
             return
-        exit_may_be_gone = link.met_volunteer and error.code is LinkCode.TRANSPORT
+        silent = link.was_made and error.code is LinkCode.TIMEOUT
+        exit_may_be_gone = link.met_volunteer and not silent
         if exit_may_be_gone and volunteer not in self._doubted:
             self._doubted.append(volunteer)
         else:
@@ -189,7 +190,9 @@ class LinkSupply:
     ) -> None:
         session.exit_id = entry.id
         pins = entry.spki_sha256
-        self._links.start(ClientLink(session, path, ticket, pins, list(lane_tickets)))
+        link = ClientLink(session, path, ticket, pins, list(lane_tickets))
+        link.exit_is_doubted = self._exits.is_doubted and len(self._brokers.network.exits) > 1
+        self._links.start(link)
 
     # --- lanes ----------------------------------------------------------------------------------
 
