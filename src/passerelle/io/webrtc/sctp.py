@@ -98,6 +98,8 @@ class _Flight:
     """The number of its last sending, counted over all fragments."""
     resent: bool = False
     lost: bool = False
+    gone: bool = False
+    """Whether it has left the path, arrived or lost; no SACK had room to say which."""
     arrived: bool = False
 
 
@@ -120,10 +122,12 @@ class SctpSender(RTCSctpTransport):
         self._held_bytes = 0
         """Bytes that have arrived and wait at the browser for something before them."""
         self._sendings: deque[tuple[_Flight, int, float]] = deque()
-        """First sendings that neither arrived nor were lost yet, oldest first. Each has its
-        fragment, its number and its time."""
+        """First sendings that may still be on the path, oldest first. Each has its fragment, its
+        number and its time."""
         self._resendings: deque[tuple[_Flight, int, float]] = deque()
         """Later sendings that neither arrived nor were lost yet, in the same form."""
+        self._gone: deque[_Flight] = deque()
+        """First sendings that have left the path, by TSN; whether they arrived is not known yet."""
         self._sending_count = 0
         self._lost: deque[_Flight] = deque()
         """Fragments that were found lost, in the order in which they are sent again."""
@@ -264,8 +268,7 @@ class SctpSender(RTCSctpTransport):
 
     def _arrive(self, flight: _Flight, newest: _Flight | None) -> _Flight:
         flight.arrived = True
-        if not flight.lost:
-            self._flight_size -= flight.size
+        self._land(flight)
         flight.lost = False
         self._control.arrived(flight.size)
         return flight if newest is None or flight.sent_s > newest.sent_s else newest
@@ -292,31 +295,45 @@ class SctpSender(RTCSctpTransport):
         if len(chunk.gaps) >= _SACK_BLOCKS:
             known = chunk.gaps[-1][1]
 
-        def open_(flight: _Flight, sent_s: float) -> bool:
-            """Tell whether it cannot be known yet if a sending is lost."""
-            offset = flight.chunk.tsn - chunk.cumulative_tsn & _TSN_MASK
-            return sent_s >= before_s or offset > known
+        def told(flight: _Flight) -> bool:
+            """Tell whether the SACK had room to tell of it."""
+            offset: int = flight.chunk.tsn - chunk.cumulative_tsn & _TSN_MASK
+            return offset <= known
 
-        while self._sendings:
-            flight, sending, sent_s = self._sendings[0]
-            if not flight.arrived and flight.sending == sending:
-                if open_(flight, sent_s):
-                    break
+        while self._gone and (self._gone[0].arrived or told(self._gone[0])):
+            flight = self._gone.popleft()
+            if not flight.arrived and flight.gone:
                 self._lose(flight)
-            self._sendings.popleft()
+        while self._sendings and self._sendings[0][2] < before_s:
+            flight, sending, _ = self._sendings.popleft()
+            if flight.arrived or flight.sending != sending:
+                continue
+            if told(flight):
+                self._lose(flight)
+            else:
+                # Counted as flying, it would leave no room for what is known to be lost.
+                self._land(flight)
+                flight.gone = True
+                self._gone.append(flight)
         # Later sendings are not in the order of their TSNs, so each of them is looked at.
         resendings, self._resendings = self._resendings, deque()
         for flight, sending, sent_s in resendings:
             if flight.arrived or flight.sending != sending:
                 continue
-            if open_(flight, sent_s):
+            if sent_s >= before_s or not told(flight):
                 self._resendings.append((flight, sending, sent_s))
             else:
                 self._lose(flight)
 
+    def _land(self, flight: _Flight) -> None:
+        """Count a packet as not flying any more."""
+        if not flight.lost and not flight.gone:
+            self._flight_size -= flight.size
+        flight.gone = False
+
     def _lose(self, flight: _Flight) -> None:
+        self._land(flight)
         flight.lost = True
-        self._flight_size -= flight.size
         self._control.lost(flight.size)
         self._losing_until_s = time.monotonic() + _LOSING_S
         self._lost.append(flight)
