@@ -129,6 +129,8 @@ class VideoReceiver:
         self.repair = Repair()
         self.order = Order()
         self.bytes_received = 0
+        self._packet_bytes = 0
+        """Size of the last packet: the lost ones are taken to be as large."""
         self._frames = Frames()
         self._sequences = rtp.WrappingNumber()
         self._send_times = rtp.WrappingNumber(rtp.SEND_TIME_SPAN)
@@ -209,10 +211,9 @@ class VideoReceiver:
         if packet.payload_type == rtp.VIDEO_PAYLOAD_TYPE:
             self._video_ssrc = self._expect(self._video_ssrc, packet.ssrc)
             number = self._sequences.extend(packet.sequence)
-            fresh, missing = self.repair.arrived(number, now)
-            self.control.arrived(len(packet.payload))
-            if missing:
-                self.control.lost(missing * len(packet.payload))
+            fresh = self.repair.arrived(number, now)
+            self._packet_bytes = len(packet.payload)
+            self.control.arrived(self._packet_bytes)
             if fresh:
                 self._add(number, packet.marker, packet.payload, now)
         elif packet.payload_type == rtp.REPAIR_PAYLOAD_TYPE:
@@ -299,7 +300,9 @@ class VideoReceiver:
         self.control.update(now, rtt_s=rtt_s, queue_s=queue_s, backlog_bytes=backlog % _UNSEEN)
 
     def _repair(self, now: float) -> None:
+        lost = self.repair.lost
         ask, given_up = self.repair.due(now, twice=self.control.loss > LOSSY)
+        self.control.lost((self.repair.lost - lost) * self._packet_bytes)
         if ask and self._video_ssrc is not None:
             for packet in rtp.negative_acknowledgements(self._video_ssrc, ask):
                 self._send(packet)
