@@ -26,7 +26,8 @@ from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
 
-from passerelle.core.media.ratecontrol import Least, RateControl
+from passerelle.core.media.delay import PathDelay
+from passerelle.core.media.ratecontrol import RateControl
 from passerelle.io.tasks import TaskSet
 from passerelle.io.webrtc.ortc import (
     Chunk,
@@ -109,10 +110,9 @@ class SctpSender(RTCSctpTransport):
     def __init__(self, transport: RTCDtlsTransport) -> None:
         super().__init__(transport)
         self._control = RateControl(time.monotonic())
-        self._least_rtt = Least(_RTT_AGE_S)
+        self._delay = PathDelay(_RTT_AGE_S)
         self._rtt_s = _INITIAL_RTT_S
         self._rttvar_s = _INITIAL_RTT_S / 2
-        self._queue_s = 0.0
         self._flights: dict[int, _Flight] = {}
         """Fragments by TSN, in order: all that were sent and lie beyond the cumulative TSN."""
         self._holes: set[int] = set()
@@ -154,8 +154,13 @@ class SctpSender(RTCSctpTransport):
     @property
     def least_rtt_s(self) -> float:
         """The bare round trip to the browser, as far as it is known."""
-        value = self._least_rtt.value
+        value = self._delay.least_s
         return value if value != float("inf") else _INITIAL_RTT_S
+
+    @property
+    def rtt_jitter_s(self) -> float:
+        """How much longer than the bare one a round trip to the browser is without a queue."""
+        return self._delay.jitter_s
 
     @property
     def rate(self) -> float:
@@ -186,7 +191,7 @@ class SctpSender(RTCSctpTransport):
     @property
     def _congestion_window_bytes(self) -> int:
         # Twice what the path holds, so that the window of a long path may double each round trip.
-        held = int(2 * self._control.rate * self.least_rtt_s)
+        held = int(2 * self._control.rate * (self.least_rtt_s + self.rtt_jitter_s))
         return min(self._control.window_bytes, held + _SOCKET_BYTES)
 
     # --- SACK -----------------------------------------------------------------------------------
@@ -199,12 +204,14 @@ class SctpSender(RTCSctpTransport):
         now = time.monotonic()
         self._peer_window_bytes = chunk.advertised_rwnd
         newest: _Flight | None = None
+        size = 0
         for flight in self._newly_arrived(chunk, passed):
             newest = self._arrive(flight, newest)
+            size += flight.size
         self._last_sacked_tsn = chunk.cumulative_tsn
         if newest is not None:
             self._timeouts = 0
-            self._measure(newest, now, whole=len(chunk.gaps) < _SACK_BLOCKS)
+            self._measure(newest, size, now, whole=len(chunk.gaps) < _SACK_BLOCKS)
             self._find_losses(chunk)
             self._restart_timer()
         await self._data_channel_flush()
@@ -273,20 +280,24 @@ class SctpSender(RTCSctpTransport):
         self._control.arrived(flight.size)
         return flight if newest is None or flight.sent_s > newest.sent_s else newest
 
-    def _measure(self, newest: _Flight, now: float, *, whole: bool) -> None:
+    def _measure(self, newest: _Flight, size: int, now: float, *, whole: bool) -> None:
         rtt_s = now - newest.sent_s
         if newest.resent and rtt_s < self.least_rtt_s:
             return  # its first sending has arrived, and was not lost after all
         self._newest_arrival_s = max(self._newest_arrival_s, newest.sent_s)
-        self._least_rtt.add(rtt_s, now)
         # RFC 6298 §2.
         self._rttvar_s += (abs(self._rtt_s - rtt_s) - self._rttvar_s) / 4
         self._rtt_s += (rtt_s - self._rtt_s) / 8
-        least_s = self._least_rtt.value
         if whole:
             # A full SACK may not tell of the newest packet, and would show too long a queue.
-            self._queue_s = rtt_s - least_s
-        self._control.update(now, rtt_s=least_s, queue_s=self._queue_s)
+            self._delay.add(size, newest.sent_s, now)
+            self._delay.update(now)
+        self._control.update(
+            now,
+            rtt_s=self.least_rtt_s + self.rtt_jitter_s,
+            queue_s=self._delay.queue_s,
+            jitter_s=self.rtt_jitter_s,
+        )
 
     def _find_losses(self, chunk: SackChunk) -> None:
         reorder_s = max(_REORDER_LEAST_S, _REORDER_SHARE * self.least_rtt_s)
