@@ -71,7 +71,7 @@ def test_the_start_is_fast(path: Path, seconds: float) -> None:
         (Path(2, 0.05, 64, jitter_s=0.06), 1.8),
     ],
 )
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_jitter_is_not_taken_for_a_queue(path: Path, least_mbit: float, seed: int) -> None:
     """The usual delay may be many times the shortest one."""
     simulation = Simulation(path, [Ours()], seed)
@@ -162,10 +162,12 @@ def test_a_tcp_download_is_neither_starved_nor_obeyed(late: int | None) -> None:
     """CUBIC on the same bottleneck, coming first, last or at once: 25 to 60 % are ours."""
     shares = []
     for seed in range(1, 4):
-        simulation = Simulation(Path(20, 0.1, 250), [Ours(), Cubic()], seed)
+        ours = Ours()
+        simulation = Simulation(Path(20, 0.1, 250), [ours, Cubic()], seed)
         change = None if late is None else silent_until(10, simulation, late)
         simulation.run(45, change=change)
         shares.append(share(simulation, 20))
+        assert ours.transit.jitter_s == ours.round_trip.jitter_s == 0, "a queue is no jitter"
     assert 0.25 <= sum(shares) / len(shares) <= 0.60
     assert min(shares) > 0.15
     assert max(shares) < 0.75

@@ -106,8 +106,7 @@ QUEUE_ROUNDS = 60
 """Rounds for which the longest queue is remembered."""
 LOSS_MOST = 0.15
 """Largest share by which the window is raised to make up for loss: lost bytes are under way for a
-round trip longer. A round that loses a larger share counts as one that filled the path. A path that
-always does has a queue that overflows and that the delays do not show, so nothing is added then."""
+round trip longer. A round that loses a larger share counts as one that filled the path."""
 INITIAL_WINDOW_BYTES = 4 * limits.LINK_MESSAGE_BYTES
 
 
@@ -435,7 +434,7 @@ class RateControl:
             case Phase.COMPETE:
                 # The share is kept whatever the queue is, but is at most what BBR would hold.
                 window = min(window, 3 * content + limits.LINK_MESSAGE_BYTES)
-        if self.phase is not Phase.COMPETE and self.loss <= LOSS_MOST:
+        if self.phase is not Phase.COMPETE:
             window *= 1 + min(LOSS_MOST, 2 * self.loss)
         self._goal = _bounded(window)
         if self.phase is not Phase.DRAIN or self._drain_queue_s > self._flood_s:
