@@ -249,7 +249,7 @@ class LinkSupply:
             self._falling_back = False
 
 
-async def _close_all(offers: Iterable[ChannelOffer]) -> None:
+async def _close_all(offers: Iterable[LinkOffer]) -> None:
     """Close offers at the same time, so that cancelling this leaves no later one open."""
     async with asyncio.TaskGroup() as group:
         for offer in offers:
