@@ -225,7 +225,7 @@ class Servers:
         settings = config.settings
         keys = (self._keys.broker_ticket.public_key(),)
         told = settings.config(EXIT_ID, self._keys.exit_link, keys, direct=config.direct)
-        announcer = Announcer(channel, Subjects(*keys))
+        announcer = Announcer(channel, Subjects(*keys), self._keys.exit_link.signing_key)
         stack.push_async_callback(announcer.close)
         self._exit = exit_ = Exit(told, reporter=announcer, metrics=self._metrics)
         announcer.announce(exit_.load)
