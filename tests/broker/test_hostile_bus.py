@@ -14,7 +14,9 @@ from typing import Any
 
 import msgspec
 import nats
+import nats.errors
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
@@ -24,14 +26,24 @@ from passerelle.errors import LinkCode
 from passerelle.io.server.bus import connect
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import bus_signature, tickets
-from passerelle.wire.bus import ExitLoad, LinkOutcome, Subjects
+from passerelle.wire.bus import (
+    BusClientProfile,
+    ExitLoad,
+    LinkOutcome,
+    OfferPlaced,
+    PlaceOffer,
+    Subjects,
+)
+from passerelle.wire.bus_seal import NONCE_BYTES, BusSeal
 from passerelle.wire.description import Setup
 from passerelle.wire.rendezvous import Answer, Miss
 from passerelle.wire.signalling import VolunteerAnswer
 from passerelle.wire.tickets import TicketKind
 from tests.broker.parties import (
     EXITS,
+    NETWORK,
     NOW,
+    SEAL_KEY,
     TICKET_KEY,
     Scene,
     Volunteer,
@@ -69,6 +81,16 @@ class Attacker:
         """Publish bytes as they are, and anything else as MessagePack, as a request."""
         data = message if isinstance(message, bytes) else msgspec.msgpack.encode(message)
         await self._client.publish(subject, data, reply="_INBOX.attacker")
+
+    async def until_served(self, subject: str) -> None:
+        """Wait until a broker listens: its subscriptions follow its volunteers."""
+        while True:
+            try:
+                await self._client.request(subject, b"garbage", timeout=0.2)
+            except nats.errors.NoRespondersError:
+                await asyncio.sleep(0.02)
+            except TimeoutError:
+                return
 
     async def settle(self) -> None:
         """Wait until the server has passed on what was said, and what it passed on is heard."""
@@ -314,3 +336,84 @@ async def test_garbage_writes_little_and_takes_no_memory(
     assert sum(map(len, caplog.text.splitlines())) < 4000
     assert len(lines) <= 4 * len(subjects)
     assert not any("Traceback" in line or "File" in line for line in lines)
+
+
+# --- a broker that was taken over: it has the key -------------------------------------------------
+
+SEAL = BusSeal(SEAL_KEY)
+PUBLIC = msgspec.structs.replace(NETWORK, private_candidates=False)
+NAMED = ("8.8.8.8", "9.9.9.9", "10.0.0.1")
+
+
+@pytest.fixture
+async def public(server: NatsServer) -> AsyncIterator[Scene]:
+    """A broker of a network in which nobody may name a private address."""
+    end = await connect(server.url, name="broker")
+    async with scene(end, descriptor=PUBLIC) as here:
+        yield here
+    await end.close()
+
+
+def place(exit_id: str = "one", setup: Setup = Setup.ACTPASS) -> bytes:
+    """A sealed request for a client in 8.8.8.0/24, which names other people's addresses too."""
+    site = bytes((8, 8, 8))
+    who = BusClientProfile(NatClass.UNKNOWN, site, "US", 1, secrets.token_bytes(3), 16, False)
+    message = PlaceOffer(exit_id, description(setup, *NAMED), who, 0, (), 4.0)
+    return SEAL.seal(message, PLACE, now_s=NOW, nonce=secrets.token_bytes(NONCE_BYTES))
+
+
+async def test_a_hostile_broker_names_its_clients_network_only(
+    public: Scene, attacker: Attacker
+) -> None:
+    """What it asks for is judged like what a client asks for."""
+    volunteer = await public.volunteer(free=8)
+    await attacker.until_served(PLACE)
+    for refused in (place("three"), place(setup=Setup.PASSIVE), place(setup=Setup.ACTIVE)):
+        await attacker.say(PLACE, refused)
+    await attacker.say(PLACE, place())
+    got = await volunteer.offered()
+    assert got.exit == "one"
+    assert [each.ip for each in got.description.candidates] == ["8.8.8.8"]
+    await untouched(volunteer)
+
+
+@pytest.mark.parametrize("setup", [Setup.ACTIVE, Setup.PASSIVE])
+async def test_a_hostile_broker_answers_with_no_private_address(
+    public: Scene, attacker: Attacker, setup: Setup
+) -> None:
+    async def answer(message: Msg) -> None:
+        request = SEAL.open(message.data, PlaceOffer, PLACE)
+        placed = OfferPlaced(Answer(description(setup, *NAMED), bytes(8)))
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        await message.respond(
+            SEAL.seal(placed, PLACE, now_s=NOW, nonce=nonce, answered=request.nonce)
+        )
+
+    await attacker._client.subscribe(PLACE, "brokers", cb=answer)
+    await attacker.settle()
+    (found,) = (await public.ask()).answers
+    if setup is Setup.ACTIVE:
+        assert isinstance(found, Answer)
+        assert [each.ip for each in found.description.candidates] == ["8.8.8.8", "9.9.9.9"]
+    else:
+        assert found is Miss.NO_VOLUNTEER
+
+
+async def test_brokers_with_other_keys_go_on_with_their_own_volunteers(
+    server: NatsServer, pair: tuple[Scene, Scene]
+) -> None:
+    """As while a new seal key is being rolled out: they share nothing, and break nothing."""
+    here, _ = pair
+    own = await here.volunteer(free=8)
+    end = await connect(server.url, name="broker")
+    async with scene(end, seal_key=X25519PrivateKey.generate()) as other:
+        await other.volunteer(free=8)
+        async with TaskSet("test") as tasks:
+            asking = tasks.start(here.ask(), "ask")
+            await own.answer()
+            (answer,) = (await asking).answers
+        assert isinstance(answer, Answer)
+        async with asyncio.timeout(10):
+            while (await stats(here))["volunteers"] != 8:
+                await asyncio.sleep(0.05)
+    await end.close()

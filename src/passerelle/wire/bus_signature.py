@@ -27,7 +27,9 @@ T = TypeVar("T")
 _CONTEXT: Final = b"passerelle bus word 2 "
 
 
-class _Word(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class SignedWord(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What an exit says, as it travels."""
+
     key: Annotated[bytes, Meta(min_length=32, max_length=32)]
     message: Annotated[bytes, Meta(max_length=limits.BUS_MESSAGE_BYTES)]
     signature: Annotated[bytes, Meta(min_length=64, max_length=64)]
@@ -40,7 +42,7 @@ def sign(message: ExitMessage, subject: str, key: Ed25519PrivateKey) -> bytes:
     """Return `message` signed for `subject` with an exit's key."""
     encoded = bus.encode(message)
     signature = key.sign(_signed(encoded, subject))
-    return _encoder.encode(_Word(key.public_key().public_bytes_raw(), encoded, signature))
+    return _encoder.encode(SignedWord(key.public_key().public_bytes_raw(), encoded, signature))
 
 
 def read(
@@ -53,7 +55,7 @@ def read(
     Raises PeerError: MALFORMED for bytes that hold no such message, IDENTITY for one that none of
     these keys signed.
     """
-    word = bus.decode(data, _Word)
+    word = bus.decode(data, SignedWord)
     message = bus.decode(word.message, kind)
     wanted = pins(message)
     if not wanted:
