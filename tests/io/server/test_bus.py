@@ -1,13 +1,14 @@
 # ruff: noqa: ASYNC110  (what is waited for has no event)
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from passerelle import limits
 from passerelle.errors import ConfigError, LinkCode, LocalError, PeerError
-from passerelle.io.server.bus import Bus, LocalBus, NatsBus, connect
+from passerelle.io.server.bus import Bus, LocalBus, NatsBus, _LocalSubscription, connect
 from tests.rig.nats import NatsServer, nats_server
 from tests.rig.ports import free_port
 
@@ -259,3 +260,16 @@ async def test_a_password_is_in_no_message() -> None:
     with pytest.raises(ConfigError) as caught:
         await connect("natss://somebody:secret@127.0.0.1", name="test")
     assert "secret" not in str(caught.value)
+
+
+async def test_a_message_in_hand_at_the_end_leaves_nothing_behind() -> None:
+    """Its work is given up before it begins, without a warning, and no later one is taken."""
+    bus = await connect(None, name="test")
+    taker = Taker()
+    subscription = await bus.subscribe("last", taker)
+    bus.publish("last", b"in hand")
+    await subscription.end()
+    assert isinstance(subscription, _LocalSubscription)
+    assert not subscription.handlers.take(b"too late", None)
+    assert taker.messages == []
+    gc.collect()

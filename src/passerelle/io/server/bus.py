@@ -109,13 +109,14 @@ class _Handlers:
         self._handler = handler
         self._tasks = TaskSet("bus", limit=limits.BUS_HANDLERS)
         self._faults = FaultLog(_log)
+        self._closed = False
 
     def take(self, message: bytes, answer: Callable[[bytes], Awaitable[None]] | None) -> bool:
-        """Handle `message`; return False when too many handlers run already.
+        """Handle `message`; return False when too many handlers run already, or none may any more.
 
         `answer` sends the handler's result to whoever asked; None for a published message.
         """
-        if self._tasks.full:
+        if self._closed or self._tasks.full:
             return False
         try:
             if len(message) > limits.BUS_MESSAGE_BYTES:
@@ -125,7 +126,9 @@ class _Handlers:
             self._failed(error)
             return True
         if work is not None:
-            self._tasks.spawn(self._run(work, answer), "message")
+            task = self._tasks.start(self._run(work, answer), "message")
+            # A task that is cancelled before its first step never begins the work.
+            task.add_done_callback(lambda _: work.close())
         return True
 
     async def _run(
@@ -148,6 +151,7 @@ class _Handlers:
             self._faults.warn("own", f"{where}: {describe(error)}")
 
     async def close(self) -> None:
+        self._closed = True
         await self._tasks.close()
 
 
