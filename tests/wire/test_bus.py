@@ -77,6 +77,7 @@ def test_garbage_is_malformed(kind: type[Message], data: bytes) -> None:
         (PLACE, {"who": msgspec.structs.replace(WHO, country="de")}),
         (PLACE, {"who": msgspec.structs.replace(WHO, site=bytes(7))}),
         (PLACE, {"who": msgspec.structs.replace(WHO, asn=-1)}),
+        (PLACE, {"who": msgspec.structs.replace(WHO, key=None)}),
         (PLACE, {"who": msgspec.structs.replace(WHO, most=limits.TOKEN_VOLUNTEERS + 1)}),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, msgspec.Struct) else str(value),

@@ -27,7 +27,7 @@ from passerelle.broker.exits import Exits, link_experience
 from passerelle.broker.placement import Placement, VolunteerRequest
 from passerelle.broker.volunteers import Volunteers
 from passerelle.core.address.candidates import vet
-from passerelle.core.matching.peers import ClientProfile, PeerLocation
+from passerelle.core.matching.peers import UNKNOWN_ADDRESS_KEY, ClientProfile, PeerLocation
 from passerelle.core.nat.classifier import NatClass, chance
 from passerelle.errors import LinkCode, LocalError, PeerError
 from passerelle.io.server.bus import Bus, Subscription
@@ -284,9 +284,9 @@ def _to_wire(client: ClientProfile) -> bus.BusClientProfile:
         site=location.site,
         country=location.country,
         asn=location.asn,
-        key=client.key,
+        key=client.key or UNKNOWN_ADDRESS_KEY,
         most=client.disclosure_limit,
-        crowd=client.key_is_shared,
+        crowd=client.key_is_shared or client.key is None,
     )
 
 

@@ -27,7 +27,7 @@ from passerelle.broker.volunteers import Volunteers
 from passerelle.core.address.host import IPAddress
 from passerelle.core.address.prefix import holder
 from passerelle.core.matching import proof
-from passerelle.core.matching.peers import ClientProfile
+from passerelle.core.matching.peers import UNKNOWN_ADDRESS_KEY, ClientProfile
 from passerelle.core.release import is_older
 from passerelle.core.replay import ReplayWindow
 from passerelle.errors import LinkCode, PeerError
@@ -35,8 +35,6 @@ from passerelle.wire import rendezvous, tokens
 from passerelle.wire.rendezvous import Answer, Miss, Refusal, RendezvousReply, RendezvousRequest
 from passerelle.wire.tokens import Token
 
-_UNKNOWN_ADDRESS_KEY: Final = b""
-"""What all clients whose address is not known are counted under."""
 _TOKEN_KEY_PREFIX: Final = b"token "
 """Begins the key of a token. A network's key is shorter, so the two are never the same."""
 _FEW_VOLUNTEERS: Final = 16
@@ -150,7 +148,7 @@ class Rendezvous:
         unseen = self._config.unseen_volunteers
         if unseen is None:
             return profile
-        return replace(profile, key=_UNKNOWN_ADDRESS_KEY, disclosure_limit=unseen)
+        return replace(profile, key=UNKNOWN_ADDRESS_KEY, disclosure_limit=unseen)
 
     def _read_token(self, text: str) -> Token | None:
         return tokens.read(text, self._token_keys, now_s=self._clock()) if text else None

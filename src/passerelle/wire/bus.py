@@ -56,7 +56,8 @@ class BusClientProfile(msgspec.Struct, frozen=True, array_like=True, forbid_unkn
     site: Annotated[bytes, Meta(min_length=3, max_length=6)] | None
     country: Country | None
     asn: Annotated[int, Meta(ge=0, lt=2**48)] | None
-    key: Key | None
+    key: Key
+    """Never absent: whoever is not known shares one key, so that nobody is without a limit."""
     most: Annotated[int, Meta(ge=0, le=limits.TOKEN_VOLUNTEERS)]
     crowd: bool
 
