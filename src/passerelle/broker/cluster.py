@@ -27,7 +27,7 @@ from passerelle.broker.exits import Exits, link_experience
 from passerelle.broker.placement import Placement, VolunteerRequest
 from passerelle.broker.volunteers import Volunteers
 from passerelle.core.address.candidates import vet
-from passerelle.core.matching.peers import UNKNOWN_ADDRESS_KEY, ClientProfile, PeerLocation
+from passerelle.core.matching.peers import ClientProfile, PeerLocation
 from passerelle.core.nat.classifier import NatClass, chance
 from passerelle.errors import LinkCode, LocalError, PeerError
 from passerelle.io.server.bus import Bus, Subscription
@@ -135,10 +135,6 @@ class BrokerCluster:
         )
 
     # --- offers of this broker's clients --------------------------------------------------------
-
-    def admit(self, request: VolunteerRequest) -> VolunteerRequest:
-        """Do as `Placement.admit` does."""
-        return self._placement.admit(request)
 
     async def place(
         self, request: VolunteerRequest, asked: set[bytes], deadline: float
@@ -284,7 +280,7 @@ def _to_wire(client: ClientProfile) -> bus.BusClientProfile:
         site=location.site,
         country=location.country,
         asn=location.asn,
-        key=client.key or UNKNOWN_ADDRESS_KEY,
+        key=client.key or b"",
         most=client.disclosure_limit,
         crowd=client.key_is_shared or client.key is None,
     )

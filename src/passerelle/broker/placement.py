@@ -57,21 +57,6 @@ class Placement:
         self._issuer = issuer
         self._links_by_ticket: OrderedDict[bytes, _Link] = OrderedDict()
 
-    def admit(self, request: VolunteerRequest) -> VolunteerRequest:
-        """Return the request as a volunteer may be shown it, with those candidates only that its
-        client may name: those of its own network, where that is known.
-
-        Raises PeerError for an exit that the network does not have, and for an offer in a DTLS
-        role that would not leave the browser's own ClientHello to the volunteer.
-        """
-        if self._config.descriptor.exit(request.exit_id) is None:
-            raise PeerError(LinkCode.MALFORMED, "an offer for an exit that is not of this network")
-        if request.offer.setup is not Setup.ACTPASS:
-            raise PeerError(LinkCode.MALFORMED, "an offer in the wrong DTLS role")
-        private = self._config.descriptor.private_candidates
-        offer = vet(request.offer, private=private, near=request.client.location.site)
-        return replace(request, offer=offer)
-
     async def place(
         self, request: VolunteerRequest, asked: set[bytes], deadline: float
     ) -> Answer | Miss:
@@ -79,9 +64,10 @@ class Placement:
 
         Whoever is asked is added to `asked` before anything is awaited, so requests placed at the
         same time with one set get distinct volunteers. `deadline` is the event loop's time.
-        Cancelling withdraws the offer. Raises PeerError as `admit` does.
+        Cancelling withdraws the offer. Raises PeerError for an offer that no volunteer may be
+        shown: for an exit that the network does not have, or in the wrong DTLS role.
         """
-        request = self.admit(request)
+        request = self._admitted(request)
         miss = Miss.NO_VOLUNTEER
         for tries_left in reversed(range(_TRIES)):
             if _now() >= deadline:
@@ -102,9 +88,9 @@ class Placement:
         """Wait for a volunteer and ask it; arguments and cancelling as in `place`.
 
         It waits for `wait_s` of the configuration and not beyond `deadline`, and not at all when
-        too many wait already or the broker closes. Raises PeerError as `admit` does.
+        too many wait already or the broker closes. Raises PeerError as `place` does.
         """
-        request = self.admit(request)
+        request = self._admitted(request)
         until = min(deadline, _now() + self._config.wait_s)
         pick = await self._volunteers.wait_for_pick(request.client, asked, request.only, until)
         if pick is None:
@@ -128,6 +114,19 @@ class Placement:
             pick = self._links_by_ticket.pop(ticket_id).pick
             pool = self._volunteers.pool
             pool.report(pick.volunteer, experience, _now(), expected=pick.chance)
+
+    def _admitted(self, request: VolunteerRequest) -> VolunteerRequest:
+        """Return the request with those candidates only that its client may name: those of its own
+        network, where that is known. Raises PeerError.
+        """
+        if self._config.descriptor.exit(request.exit_id) is None:
+            raise PeerError(LinkCode.MALFORMED, "an offer for an exit that is not of this network")
+        # The browser is the DTLS client: its genuine ClientHello is what a censor sees.
+        if request.offer.setup is not Setup.ACTPASS:
+            raise PeerError(LinkCode.MALFORMED, "an offer in the wrong DTLS role")
+        private = self._config.descriptor.private_candidates
+        offer = vet(request.offer, private=private, near=request.client.location.site)
+        return replace(request, offer=offer)
 
     async def _ask(
         self, request: VolunteerRequest, pick: Pick, deadline: float, *, last: bool

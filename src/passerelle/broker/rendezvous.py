@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from passerelle import limits
@@ -24,17 +25,21 @@ from passerelle.broker.limiter import RequestLimiter
 from passerelle.broker.locator import PeerLocator
 from passerelle.broker.placement import VolunteerRequest
 from passerelle.broker.volunteers import Volunteers
+from passerelle.core.address.candidates import vet
 from passerelle.core.address.host import IPAddress
 from passerelle.core.address.prefix import holder
 from passerelle.core.matching import proof
-from passerelle.core.matching.peers import UNKNOWN_ADDRESS_KEY, ClientProfile
+from passerelle.core.matching.peers import ClientProfile
 from passerelle.core.release import is_older
 from passerelle.core.replay import ReplayWindow
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import rendezvous, tokens
+from passerelle.wire.description import Setup
 from passerelle.wire.rendezvous import Answer, Miss, Refusal, RendezvousReply, RendezvousRequest
 from passerelle.wire.tokens import Token
 
+_UNKNOWN_ADDRESS_KEY: Final = b""
+"""What all clients whose address is not known are counted under."""
 _TOKEN_KEY_PREFIX: Final = b"token "
 """Begins the key of a token. A network's key is shorter, so the two are never the same."""
 _FEW_VOLUNTEERS: Final = 16
@@ -89,20 +94,29 @@ class Rendezvous:
         try:
             if self._limiter.is_flood(holder(address), _now()):
                 raise PeerError(LinkCode.LIMIT, "too many rendezvous requests")
-            request = self._open(sealed, replays)
-            reply = await self._reply(request, address, only)
+            request = self._open(sealed, replays, address)
         except PeerError:
             self._counts.unusable()
             raise
+        reply = await self._reply(request, address, only)
         self._counts.replied(reply)
         return rendezvous.seal_reply(reply, request)
 
-    def _open(self, sealed: bytes, replays: ReplayWindow) -> RendezvousRequest:
-        """Return the request. Raises PeerError."""
+    def _open(
+        self, sealed: bytes, replays: ReplayWindow, address: IPAddress | None
+    ) -> RendezvousRequest:
+        """Return the request, with those candidates only that `address` may name.
+
+        Raises PeerError.
+        """
         request = rendezvous.open_request(sealed, self._config.seal_key)
         if not replays.accept(request.nonce, request.time_s, self._clock()):
             raise PeerError(LinkCode.MALFORMED, "a rendezvous request out of its time")
-        return request
+        if any(offer.setup is not Setup.ACTPASS for offer in request.offers):
+            raise PeerError(LinkCode.MALFORMED, "an offer in the wrong DTLS role")
+        private = self._config.descriptor.private_candidates
+        offers = tuple(vet(offer, private=private, seen=address) for offer in request.offers)
+        return msgspec.structs.replace(request, offers=offers)
 
     async def _reply(
         self, request: RendezvousRequest, address: IPAddress | None, only: bytes | None
@@ -115,20 +129,18 @@ class Rendezvous:
         if self._config.descriptor.exit(exit_id) is None:
             return RendezvousReply(refusal=Refusal.UNKNOWN_EXIT)
         client = self._profile(request, address)
-        links = [
-            self._cluster.admit(
-                VolunteerRequest(
-                    exit_id=exit_id, offer=offer, client=client, lanes=request.lanes, only=only
-                )
-            )
-            for offer in request.offers
-        ]
         limited_key = None if client.key_is_shared else client.key
         refusal = self._refuse(request, limited_key, by_hand=only is not None)
         if refusal is not None:
             return refusal
         for volunteer in request.failed:
             self._cluster.complain(client, volunteer)
+        links = [
+            VolunteerRequest(
+                exit_id=exit_id, offer=offer, client=client, lanes=request.lanes, only=only
+            )
+            for offer in request.offers
+        ]
         with self._limiter.count_pending(limited_key, len(links)):
             answers = await self._match(links, {*request.avoid, *request.failed})
         return RendezvousReply(exit=exit_id, answers=answers, ticket=self._issuer.client(exit_id))
@@ -148,7 +160,7 @@ class Rendezvous:
         unseen = self._config.unseen_volunteers
         if unseen is None:
             return profile
-        return replace(profile, key=UNKNOWN_ADDRESS_KEY, disclosure_limit=unseen)
+        return replace(profile, key=_UNKNOWN_ADDRESS_KEY, disclosure_limit=unseen)
 
     def _read_token(self, text: str) -> Token | None:
         return tokens.read(text, self._token_keys, now_s=self._clock()) if text else None

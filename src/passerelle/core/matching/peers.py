@@ -30,8 +30,6 @@ class PeerLocation:
 
 
 UNKNOWN_LOCATION: Final = PeerLocation()
-UNKNOWN_ADDRESS_KEY: Final = b""
-"""What all clients whose address is not known are counted under."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
