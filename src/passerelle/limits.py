@@ -80,6 +80,14 @@ PROXY_HEAD_BYTES: Final = 64 * KIB
 """Longest HTTP request head of an application: browsers stop at a few cookies of 4 KiB."""
 PROXY_RESPONSE_HEAD_BYTES: Final = 256 * KIB
 """Longest HTTP response head of a site: as much as Chromium takes."""
+LOGIN_PASSWORD_CHARS: Final = 12
+"""Shortest password of a proxy that others can reach: with the tries below none can be guessed."""
+LOGIN_TRIES: Final = (10, 1 / 60)
+"""Wrong logins of one network, at once and a second: a person mistypes a few times."""
+LOGIN_NETWORKS: Final = 1024
+"""Networks whose wrong logins are counted: more than a house or an office has machines."""
+SECRET_FILE_BYTES: Final = 16 * KIB
+"""What is read of a file with an invite, a token or a login: a larger one is some other file."""
 
 # --- dialling at the exit (io/net/dns, io/net/dial) -----------------------------------------------
 DNS_LOOKUPS: Final = 512
