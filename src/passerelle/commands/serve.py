@@ -150,6 +150,15 @@ def serve(
             "with 'none' nobody is asked. May be repeated.",
         ),
     ] = None,
+    make_missing_keys: Annotated[
+        bool,
+        typer.Option(
+            "--make-missing-keys",
+            help="Make a key anew that is missing in --state, after a loss or a theft; not the "
+            "operator's, without which there is no network. Copy the keys to the network's other "
+            "servers then.",
+        ),
+    ] = False,
     minimum_version: Annotated[
         str | None,
         typer.Option(
@@ -217,7 +226,8 @@ def serve(
     )
 
     async def work() -> None:
-        keys = Keyring.open(state)  # the workers find them there
+        # The workers find them there.
+        keys = Keyring.open_or_create(state, make_missing=make_missing_keys)
         async with servers.Servers(config, keys) as running:
             asyncio.get_running_loop().add_signal_handler(
                 signal.SIGUSR2,
