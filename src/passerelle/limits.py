@@ -202,7 +202,13 @@ STUN_UNKNOWN: Final = 4
 STUN_WINDOW_S: Final = 10
 """Time over which a prefix's requests are counted: it is answered again soon after a flood."""
 STUN_REQUESTS: Final = 500
-"""Requests of one prefix answered in STUN_WINDOW_S: a dozen people, four a second each."""
+"""Requests of one /24 or /48 answered in STUN_WINDOW_S: a dozen people, four a second each."""
+STUN_OWN_REQUESTS: Final = 64
+"""Requests of one IPv4 address or /56 answered beyond those: forging 500 a second from all 256
+parts of a network uses up a third of each part's. What a network can be sent stays below 1,700
+answers a second, and takes as many requests."""
+STUN_BATCH: Final = 64
+"""Datagrams read from one socket before another has its turn."""
 STUN_PREFIXES: Final = 65_536
 """Prefixes counted at once: sources can be forged, and must not fill the memory."""
 
