@@ -185,6 +185,8 @@ WIDGET_FILES: Final = 256
 """Files that one widget manifest lists: a build has about twenty."""
 WIDGET_KEPT_FILES: Final = 1024
 """Files of earlier widgets that are kept and served: some 60 builds, about 10 MB."""
+PLACES_BYTES: Final = 64 * MIB
+"""Size of the country database that comes with the program, unpacked: eight times today's."""
 
 # --- the bus between servers (io/server/bus, broker/cluster) --------------------------------------
 BUS_HANDLERS: Final = 4096

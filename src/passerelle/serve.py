@@ -33,6 +33,7 @@ from passerelle.errors import ConfigError
 from passerelle.exit.announcer import Announcer
 from passerelle.exit.service import Exit
 from passerelle.exit.settings import ExitSettings
+from passerelle.io.net.locations import LocationDatabase as LocationDatabase
 from passerelle.io.server.bus import Bus, connect
 from passerelle.io.server.metrics import Metrics, MetricsServer
 from passerelle.io.server.processes import WORKER_SLACK_S, Workers
@@ -109,6 +110,8 @@ class ServeConfig:
     """Folder of the built widget; None serves none."""
     kept_dir: Path | None = None
     """Folder where builds of the widget are kept for pages that pin one; None keeps none."""
+    places: LocationDatabase = field(default_factory=LocationDatabase)
+    """Tells the countries and networks of readers and volunteers."""
     cautious: frozenset[str] = CAUTIOUS
     """Countries whose volunteers are asked a second time before anybody comes to them."""
     trusted_proxies: tuple[IPNetwork, ...] = ()
@@ -149,6 +152,7 @@ class Servers:
                 descriptor=self._descriptor,
                 widget_dir=config.widget_dir,
                 kept_dir=config.kept_dir,
+                places=config.places,
                 cautious=config.cautious,
                 invite=str(self.invite.plain),
                 trusted_proxies=config.trusted_proxies,
