@@ -9,7 +9,10 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
+import typer.main
+from typer.core import TyperGroup
 
+from passerelle import cli
 from passerelle.commands.localport import local_port
 from passerelle.commands.secrets import LOGIN_VARIABLE
 from passerelle.errors import ConfigError
@@ -74,6 +77,17 @@ def test_every_command_that_takes_an_invite_takes_it_from_a_file(
     )
     assert done.returncode == 2
     assert "This invite cannot be used" in done.stderr
+
+
+def test_each_secret_on_a_command_line_has_another_way() -> None:
+    """Whatever command takes an invite or a token takes a file in its place."""
+    group = typer.main.get_command(cli.app)
+    assert isinstance(group, TyperGroup)
+    for name, command in group.commands.items():
+        options = {option for each in command.params for option in each.opts}
+        for secret in ("--invite", "--token"):
+            assert secret not in options or f"{secret}-file" in options, name
+        assert not options & {"--password", "--login", "--key", "--secret"}, name
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "192.168.1.2", "printer.example"])

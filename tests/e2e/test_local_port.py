@@ -63,6 +63,25 @@ PROBE: Final = """async (where, sockets) => {
 }"""
 
 
+GATHER: Final = """async (server) => {
+  let made;
+  try {
+    made = new RTCPeerConnection(
+      {iceServers: [{urls: `turn:${server}?transport=tcp`, username: 'a', credential: 'b'}]});
+  } catch (error) {
+    return String(error).includes('port that is blocked');
+  }
+  made.createDataChannel('x');
+  await made.setLocalDescription();
+  const until = performance.now() + 3000;
+  while (made.iceGatheringState !== 'complete' && performance.now() < until)
+    await new Promise((done) => setTimeout(done, 50));
+  made.close();
+  return true;
+}"""
+"""Has the page's WebRTC connect to a TURN server by TCP."""
+
+
 class Page(Protocol):
     async def evaluate(self, expression: str, /) -> Any: ...
     async def close(self) -> None: ...
@@ -182,6 +201,8 @@ async def test_browsers_let_no_page_connect_to_the_usual_port(browser: str, site
             page = await open_page(f"http://127.0.0.1:{site.port}/")
             found = await probe(page, where, sockets=True)
             assert not any(outcome.startswith("came: o") for outcome, _ in found.values()), found
+            assert came == 0
+            assert await page.evaluate(f"() => ({GATHER})('{where}')")
             assert came == 0
             await page.close()
         async with opener(browser, proxy=where) as open_page:
