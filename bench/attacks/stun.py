@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from bench.errors import Unmeasured
-from bench.report import Row, Target, at_least
-from tests.lab import Lab, Namespace
+from bench.report import Row, Target, at_least, at_most, median
+from tests.lab import Child, Lab, Namespace
 
 SERVER: Final = "11.200.0.1"
 PORT, STUN_PORT = 8080, 3478
@@ -16,11 +16,14 @@ PEOPLE: Final = "11.1.2.0/24"
 EVERYWHERE: Final = "11.0.0.0/9"
 SECONDS, QUICK_SECONDS = 20.0, 11.0
 ALONE_S: Final = 3.0
+FLOOD_PER_S: Final = 43_000
+PAGES: Final = 20
+PAGE_MS: Final = 50.0
 START_S: Final = 60.0
 CASES: Final = (
     ("100/s forged from their /24", PEOPLE, 100, at_least(95)),
     ("500/s forged from their /24", PEOPLE, 500, at_least(95)),
-    ("43,000/s forged from everywhere", EVERYWHERE, 43_000, at_least(50)),
+    ("43,000/s forged from everywhere", EVERYWHERE, FLOOD_PER_S, at_least(50)),
 )
 
 
@@ -32,9 +35,14 @@ def measure(quick: bool) -> Iterator[Row]:
         # Every address is this host's own, so that nothing forged leaves it.
         host.ip("route", "add", "local", "11.0.0.0/8", "dev", "lo")
         _serve(host)
-        yield _answered(host, "alone", f"{PEOPLE} {ALONE_S} 0", at_least(100))
+        yield _answered("alone", _peers(host, f"{PEOPLE} {ALONE_S} 0"), at_least(100))
+        yield Row("broker: a page beside no flood", _page_ms(host), "ms")
         for name, network, per_s, target in CASES:
-            yield _answered(host, name, f"{network} {seconds} {per_s}", target)
+            child = _peers(host, f"{network} {seconds} {per_s}")
+            if per_s == FLOOD_PER_S:
+                page_ms = _page_ms(host)
+                yield Row(f"broker: a page beside {name}", page_ms, "ms", at_most(PAGE_MS))
+            yield _answered(name, child, target)
 
 
 def _serve(host: Namespace) -> None:
@@ -50,9 +58,20 @@ def _serve(host: Namespace) -> None:
         time.sleep(0.1)
 
 
-def _answered(host: Namespace, name: str, how: str, target: Target) -> Row:
-    """Return what share was answered; `how` are the last words of `bench.attacks.stunpeers`."""
+def _peers(host: Namespace, how: str) -> Child:
+    """Start people and a forger; `how` are the last words of `bench.attacks.stunpeers`."""
     words = ("bench.attacks.stunpeers", f"{SERVER}:{STUN_PORT}", *how.split())
-    found = host.python("-m", *words).result(timeout_s=SECONDS + START_S)
+    return host.python("-m", *words)
+
+
+def _page_ms(host: Namespace) -> float:
+    """Return the median time in which the broker beside the STUN server answers."""
+    words = ("--silent", "--output", "/dev/null", "--write-out", "%{time_total}")
+    url = f"http://{SERVER}:{PORT}/healthz"
+    return median([1000 * float(host.run("curl", *words, url).stdout) for _ in range(PAGES)])
+
+
+def _answered(name: str, child: Child, target: Target) -> Row:
+    found = child.result(timeout_s=SECONDS + START_S)
     share = 100 * found["answered"] / found["asked"]
     return Row(f"STUN: answered, {name}", share, "%", target)
