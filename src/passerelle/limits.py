@@ -80,6 +80,14 @@ PROXY_HEAD_BYTES: Final = 64 * KIB
 """Longest HTTP request head of an application: browsers stop at a few cookies of 4 KiB."""
 PROXY_RESPONSE_HEAD_BYTES: Final = 256 * KIB
 """Longest HTTP response head of a site: as much as Chromium takes."""
+LOGIN_PASSWORD_CHARS: Final = 12
+"""Shortest password of a proxy that others can reach: with the tries below none can be guessed."""
+LOGIN_TRIES: Final = (10, 1 / 60)
+"""Wrong logins of one network, at once and a second: a person mistypes a few times."""
+LOGIN_NETWORKS: Final = 1024
+"""Networks whose wrong logins are counted: more than a house or an office has machines."""
+SECRET_FILE_BYTES: Final = 16 * KIB
+"""What is read of a file with an invite, a token or a login: a larger one is some other file."""
 
 # --- dialling at the exit (io/net/dns, io/net/dial) -----------------------------------------------
 DNS_LOOKUPS: Final = 512
@@ -177,6 +185,8 @@ WIDGET_FILES: Final = 256
 """Files that one widget manifest lists: a build has about twenty."""
 WIDGET_KEPT_FILES: Final = 1024
 """Files of earlier widgets that are kept and served: some 60 builds, about 10 MB."""
+PLACES_BYTES: Final = 64 * MIB
+"""Size of the country database that comes with the program, unpacked: eight times today's."""
 
 # --- the bus between servers (io/server/bus, broker/cluster) --------------------------------------
 BUS_HANDLERS: Final = 4096
@@ -215,7 +225,13 @@ STUN_UNKNOWN: Final = 4
 STUN_WINDOW_S: Final = 10
 """Time over which a prefix's requests are counted: it is answered again soon after a flood."""
 STUN_REQUESTS: Final = 500
-"""Requests of one prefix answered in STUN_WINDOW_S: a dozen people, four a second each."""
+"""Requests of one /24 or /48 answered in STUN_WINDOW_S: a dozen people, four a second each."""
+STUN_OWN_REQUESTS: Final = 64
+"""Requests of one IPv4 address or /56 answered beyond those: forging 500 a second from all 256
+parts of a network uses up a third of each part's. What a network can be sent stays below 1,700
+answers a second, and takes as many requests."""
+STUN_BATCH: Final = 64
+"""Datagrams read from one socket before another has its turn."""
 STUN_PREFIXES: Final = 65_536
 """Prefixes counted at once: sources can be forged, and must not fill the memory."""
 

@@ -57,7 +57,7 @@ async def test_behind_a_trusted_proxy_links_count_for_each_network(
     tmp_path: Path, verb: str
 ) -> None:
     """One network fills its share of a worker, and others still come in."""
-    keys, port = Keyring.open(tmp_path), free_port()
+    keys, port = Keyring.open_or_create(tmp_path), free_port()
 
     async def link(http: aiohttp.ClientSession, sender: str) -> aiohttp.ClientWebSocketResponse:
         return await http.ws_connect(
@@ -83,7 +83,7 @@ async def test_workers_reach_a_bus_with_a_password_that_no_command_line_shows(
     tmp_path: Path, verb: str
 ) -> None:
     """No process has the address, which the parent got by its environment, in its line."""
-    keys = Keyring.open(tmp_path)
+    keys = Keyring.open_or_create(tmp_path)
     heard: set[str] = set()
     news = asyncio.Event()
 
