@@ -54,6 +54,8 @@ SEALED_SIZES: Final = (1 * KIB, 2 * KIB, 4 * KIB, 8 * KIB)
 """Size classes of a sealed message's plaintext in bytes: an observer learns one of four sizes."""
 TOKEN_VOLUNTEERS: Final = 4096
 """Volunteers that the holders of one token may learn of in a day: a quarter of a full broker's."""
+USUAL_PROOF_BITS: Final = 18
+"""Zero bits of an ordinary proof of work: a quarter of a second of an ordinary client's time."""
 PROOF_BITS: Final = 26
 """Zero bits of the hardest proof of work a client does: a minute of an ordinary machine's time."""
 RENDEZVOUS_CLOCK_SKEW_S: Final = 120
@@ -126,9 +128,23 @@ HTTP_CONNECTIONS: Final = 19_000
 FILES_KEPT: Final = 256
 """Open files kept for other uses: connections may take the rest that the system allows."""
 HTTP_CONNECTIONS_OF_NETWORK: Final = 512
-"""Connections of one /24 or /56: volunteers, readers and links behind one provider's NAT."""
+"""Connections of one /24 or /56: volunteers, readers and links behind one provider's NAT. Wider
+networks have as many for each of their shares."""
 HTTP_BACKLOG: Final = 4096
 """Connections that wait to be accepted: all volunteers come back at once after a restart."""
+
+# --- whom something counts for (core/origin, core/shares) -----------------------------------------
+SITE_SHARES: Final = 4
+"""Shares of an IPv6 /48, where a /24 or /56 has one: it is one household at some providers, and a
+company's site or 256 households at others."""
+PROVIDER_SHARES: Final = 64
+"""Shares of an IPv6 /32, the smallest prefix of most providers (RIPE-738)."""
+CROWD_SHARES: Final = 64
+"""Shares of one crowd: the readers behind one named cache or front, or all that nothing is known
+of."""
+TAG_SECRET_S: Final = 3600
+"""Life of the secret behind the tags in tickets: that of a client ticket. An exit can tell for no
+longer that two tickets were for one network."""
 
 # --- broker ------------------------------------------------------------------------------------
 VOLUNTEERS: Final = 16_384
@@ -252,7 +268,8 @@ EXIT_LINKS: Final = 8192
 EXIT_SESSIONS: Final = 4096
 """Sessions alive at one exit process, those without links included: two links for each."""
 EXIT_ACCOUNTS: Final = 65_536
-"""Client tickets remembered with what they have used: sixteen for each session."""
+"""Client tickets without a session that are remembered with what they have used: sixteen for each
+session that there may be."""
 EXIT_ACCOUNTS_SWEPT: Final = 8
 """Old accounts looked at whenever one is added: expired ones leave faster than new ones come."""
 STREAM_TURN_S: Final = 10
