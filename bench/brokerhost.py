@@ -24,6 +24,8 @@ SEAL_KEY = X25519PrivateKey.from_private_bytes(b"benchmark only, no key of anyon
 TICKET_KEY = Ed25519PrivateKey.from_private_bytes(b"another one for a benchmark only")
 SEAL_PUBLIC = SEAL_KEY.public_key().public_bytes_raw()
 
+_UNLIMITED = 2**32
+
 
 def config() -> BrokerConfig:
     """Return the ordinary configuration, except for readers that come from this machine."""
@@ -34,14 +36,20 @@ def config() -> BrokerConfig:
         expires_s=2**40,
         brokers=(BrokerEntry("https://broker.example", SEAL_PUBLIC, ticket_public),),
         exits=(ExitEntry("exit-1", "wss://exit.example/v1/link", (bytes(32),)),),
+        # As in a laboratory: elsewhere a reader at such an address owes a proof of work.
+        private_candidates=True,
     )
     return BrokerConfig(
         seal_key=SEAL_KEY,
         ticket_key=TICKET_KEY,
         document=descriptor.sign(network, Ed25519PrivateKey.generate()),
         descriptor=network,
-        # All readers come from loopback, which counts as no network, so do not limit those.
-        unseen_volunteers=None,
+        # All readers come from loopback and count as one crowd, so do not limit that.
+        network_volunteers=None,
+        network_offers=_UNLIMITED,
+        network_requests=(_UNLIMITED, _UNLIMITED),
+        network_flood=(_UNLIMITED, _UNLIMITED),
+        waiting_of_network=_UNLIMITED,
     )
 
 

@@ -161,8 +161,6 @@ SIGNAL_MESSAGES_PER_OFFER: Final = 4
 """Messages one offer entitles a volunteer to: an answer, and `ready` as its slots change."""
 DISCLOSED_VOLUNTEERS: Final = 16
 """Volunteers that a client network (/24, /56) without a token learns of in a day: a censor asks."""
-UNSEEN_VOLUNTEERS: Final = 1024
-"""Volunteers that all clients with unknown addresses learn of in a day: they share one count."""
 NETWORK_REQUESTS: Final = (64, 2.0)
 """Requests of one client network, at once and a second: beyond, each needs a proof of work."""
 NETWORK_FLOOD: Final = (256, 16.0)
