@@ -151,8 +151,9 @@ VOLUNTEERS: Final = 16_384
 """Volunteers connected to one broker process: each holds one of its 20,000 open files."""
 PENDING_OFFERS: Final = 4096
 """Offers that wait for volunteers' answers at one broker: it arranges a thousand a second."""
-RENDEZVOUS_NONCES: Final = 262_144
-"""Nonces remembered against replay: 1,000 requests a second for twice the clock skew."""
+RENDEZVOUS_NONCES: Final = 131_072
+"""Nonces remembered against replay: 1,000 requests a second for the clock skew. They take 90 MiB if
+each is of an IPv6 network of its own."""
 SIGNAL_BURST: Final = 64
 """Messages a volunteer may send at once: answers and changes of an ordinary one are far fewer."""
 SIGNAL_MESSAGES_PER_S: Final = 2

@@ -6,6 +6,7 @@ so a client does not get a fresh allowance by ending its sessions and coming bac
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -143,7 +144,7 @@ class Accounts:
     def _sweep(self, now: float) -> None:
         # Look at a bounded number of accounts, those unused for longest first. Each one is looked
         # at only a few times, because those that are still needed move to the end.
-        for ticket_id in list(self._accounts)[: limits.EXIT_ACCOUNTS_SWEPT]:
+        for ticket_id in list(itertools.islice(self._accounts, limits.EXIT_ACCOUNTS_SWEPT)):
             account = self._accounts[ticket_id]
             if account.sessions == 0 and account.expires_s <= now:
                 del self._accounts[ticket_id]
