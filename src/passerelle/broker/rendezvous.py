@@ -174,8 +174,10 @@ class Rendezvous:
         self, request: RendezvousRequest, key: bytes, *, is_seen: bool
     ) -> RendezvousReply | None:
         """Return the refusal of a request that asks too much, at the wrong time, or unseen."""
-        has_room = self._limiter.has_room_for(key, len(request.offers))
-        if self._volunteers.closing or not has_room:
+        if self._volunteers.closing:
+            # Another broker, or this one after its restart, is there in seconds.
+            return RendezvousReply(refusal=Refusal.BUSY, retry_after_s=self._volunteers.return_s())
+        if not self._limiter.has_room_for(key, len(request.offers)):
             return RendezvousReply(refusal=Refusal.BUSY, retry_after_s=self._volunteers.retry_s())
         has_token = key.startswith(TOKEN)
         rate = self._config.token_requests if has_token else self._config.network_requests
