@@ -85,7 +85,7 @@ PROXY_RESPONSE_HEAD_BYTES: Final = 256 * KIB
 
 # --- dialling at the exit (io/net/dns, io/net/dial) -----------------------------------------------
 DNS_LOOKUPS: Final = 512
-"""Names looked up at once: each may wait for seconds; more are refused."""
+"""Names looked up at once: each may wait for seconds; beyond, whoever has most loses one."""
 DNS_CACHE: Final = 4096
 """Names whose addresses are remembered: an answer is kept for a minute at most."""
 DNS_ADDRESSES: Final = 64

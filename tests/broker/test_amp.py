@@ -12,6 +12,7 @@ from passerelle.io.tasks import TaskSet
 from passerelle.wire import amp, base64url, rendezvous, tokens
 from passerelle.wire.description import Setup
 from passerelle.wire.rendezvous import Answer, Refusal, RendezvousReply
+from passerelle.wire.signalling import NatClass, VolunteerHello
 from passerelle.wire.tokens import Token
 from tests.broker.parties import (
     NETWORK,
@@ -151,3 +152,20 @@ async def test_nobody_unseen_has_volunteers_send_packets_anywhere() -> None:
         offers = (description(Setup.ACTPASS, *named),)
         tasks.spawn(ask(here, CACHE, offers=offers), "ask")
         assert (await volunteer.offered()).description.candidates == ()
+
+
+async def test_who_cannot_be_sent_to_is_given_a_volunteer_that_lets_anybody_in() -> None:
+    """Behind any other NAT a volunteer would have to send the first packet."""
+    network = msgspec.structs.replace(NETWORK, private_candidates=False)
+    async with scene(**AMP, descriptor=network) as here, TaskSet("test") as tasks:
+        for _ in range(8):
+            restricted = await here.connect()
+            await restricted.send(VolunteerHello(1, "test", 9, nat=NatClass.RESTRICTED))
+            await restricted.receive()
+        volunteer = await here.connect()
+        await volunteer.send(VolunteerHello(1, "test", 9, nat=NatClass.OPEN))
+        await volunteer.receive()
+        offers = (description(Setup.ACTPASS, "8.8.8.8"),)
+        asking = tasks.start(ask(here, CACHE, offers=offers, nat=NatClass.OPEN), "ask")
+        await volunteer.answer()
+        assert isinstance((await asking).answers[0], Answer)
