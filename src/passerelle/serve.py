@@ -82,11 +82,11 @@ class ServeConfig:
     process."""
     worker_line: Callable[[int], list[str]] | None = None
     """The command line of each by its number; it comes with `workers`."""
-    worker_environment: Mapping[str, str] = field(default_factory=dict)
+    worker_environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Environment variables of the workers, beside this process's own."""
     metrics_listen: ListenAddress | None = None
     """Loopback address of `/metrics`, for the broker and an exit in this process."""
-    bus: str | None = None
+    bus: str | None = field(default=None, repr=False)
     """URL of the NATS server that brokers and exits share; None if this process is alone."""
     more_brokers: tuple[str, ...] = ()
     """Public base URLs of the network's other brokers; they have the same keys."""
@@ -239,7 +239,7 @@ class Servers:
             direct=config.direct,
             trusted_proxies=config.trusted_proxies,
         )
-        announcer = Announcer(channel, Subjects(*keys))
+        announcer = Announcer(channel, Subjects(*keys), self._keys.exit_link.signing_key)
         stack.push_async_callback(announcer.close)
         self._exit = exit_ = Exit(told, reporter=announcer, metrics=self._metrics)
         announcer.announce(exit_.load)
