@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.attacks import bus, stun
+from bench.attacks import broker, bus, stun
 from bench.command import Measure, main, say
 from bench.report import Row
 
@@ -15,6 +15,7 @@ measured first alone and then under attack, in the same run.
 """
 
 PARTS: dict[str, Measure] = {
+    "what many share": broker.measure,
     "the bus": bus.measure,
     "a STUN server": stun.measure,
 }

@@ -57,9 +57,9 @@ LAYERS_WITH_ROOMS = ("core", "io")
 LONGEST_ROOM_STORY_LINES = 15
 
 MAY_CROSS: dict[str, dict[str, frozenset[str]]] = {
-    "core/address": {},
+    "core/address": {"core": frozenset({"origin"})},
     "core/localport": {"core/address": frozenset({"host"})},
-    "core/matching": {"core/nat": frozenset({"classifier"})},
+    "core/matching": {"core": frozenset({"origin"}), "core/nat": frozenset({"classifier"})},
     "core/media": {"core/tunnel": frozenset({"estimator"})},
     "core/nat": {},
     "core/tunnel": {"core": frozenset({"bucket"}), "core/address": frozenset({"host"})},

@@ -133,6 +133,10 @@ def test_commands_that_need_no_webrtc_do_not_load_it() -> None:
             "--fronted cannot be used",
         ),
         (
+            ["serve", "--state", "STATE", "--url", "https://a", "--front-network", "10.0.0.1/8"],
+            "--front-network wants a network",
+        ),
+        (
             ["serve", "--state", "STATE", "--url", "https://a", "--amp", "cdn.ampproject.org"],
             "--amp cannot be used",
         ),

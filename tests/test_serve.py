@@ -185,10 +185,20 @@ async def test_ways_are_for_readers(widget: Path) -> None:
         assert found.brokers[0].known_ways == (DirectWay(), *ways)
         assert running.tag is not None
         assert "popular.example" not in running.tag
+        assert (await fetch(f"{running.invite.url}/v1/amp/network"))[0] == 200
         status, page = await fetch(f"{running.invite.url}/friend")
         assert status == 200
         assert str(running.invite.plain) in page.decode()
         assert "popular.example" not in page.decode()
+
+
+async def test_without_such_a_way_no_cache_is_answered() -> None:
+    """The path is answered as one that does not exist."""
+    ways = (FrontedWay("https://d123.cdn.example", "popular.example"),)
+    async with Servers(config(ways=ways), Keyring.generate()) as running:
+        for path in ("/v1/amp/network", "/v1/amp/rendezvous/AAAA"):
+            answer = await fetch(running.invite.url + path)
+            assert answer == await fetch(running.invite.url + "/nothing")
 
 
 async def test_the_descriptor_is_renewed_in_time() -> None:

@@ -54,6 +54,8 @@ SEALED_SIZES: Final = (1 * KIB, 2 * KIB, 4 * KIB, 8 * KIB)
 """Size classes of a sealed message's plaintext in bytes: an observer learns one of four sizes."""
 TOKEN_VOLUNTEERS: Final = 4096
 """Volunteers that the holders of one token may learn of in a day: a quarter of a full broker's."""
+USUAL_PROOF_BITS: Final = 18
+"""Zero bits of an ordinary proof of work: a quarter of a second of an ordinary client's time."""
 PROOF_BITS: Final = 26
 """Zero bits of the hardest proof of work a client does: a minute of an ordinary machine's time."""
 RENDEZVOUS_CLOCK_SKEW_S: Final = 120
@@ -91,7 +93,7 @@ SECRET_FILE_BYTES: Final = 16 * KIB
 
 # --- dialling at the exit (io/net/dns, io/net/dial) -----------------------------------------------
 DNS_LOOKUPS: Final = 512
-"""Names looked up at once: each may wait for seconds; more are refused."""
+"""Names looked up at once: each may wait for seconds; beyond, whoever has most loses one."""
 DNS_CACHE: Final = 4096
 """Names whose addresses are remembered: an answer is kept for a minute at most."""
 DNS_ADDRESSES: Final = 64
@@ -134,17 +136,32 @@ HTTP_CONNECTIONS: Final = 19_000
 FILES_KEPT: Final = 256
 """Open files kept for other uses: connections may take the rest that the system allows."""
 HTTP_CONNECTIONS_OF_NETWORK: Final = 512
-"""Connections of one /24 or /56: volunteers, readers and links behind one provider's NAT."""
+"""Connections of one /24 or /56: volunteers, readers and links behind one provider's NAT. Wider
+networks have as many for each of their shares."""
 HTTP_BACKLOG: Final = 4096
 """Connections that wait to be accepted: all volunteers come back at once after a restart."""
+
+# --- whom something counts for (core/origin, core/shares) -----------------------------------------
+SITE_SHARES: Final = 4
+"""Shares of an IPv6 /48, where a /24 or /56 has one: it is one household at some providers, and a
+company's site or 256 households at others."""
+PROVIDER_SHARES: Final = 64
+"""Shares of an IPv6 /32, the smallest prefix of most providers (RIPE-738)."""
+CROWD_SHARES: Final = 64
+"""Shares of one crowd: the readers behind one named cache or front, or all that nothing is known
+of."""
+TAG_SECRET_S: Final = 3600
+"""Life of the secret behind the tags in tickets: that of a client ticket. An exit can tell for no
+longer that two tickets were for one network."""
 
 # --- broker ------------------------------------------------------------------------------------
 VOLUNTEERS: Final = 16_384
 """Volunteers connected to one broker process: each holds one of its 20,000 open files."""
 PENDING_OFFERS: Final = 4096
 """Offers that wait for volunteers' answers at one broker: it arranges a thousand a second."""
-RENDEZVOUS_NONCES: Final = 262_144
-"""Nonces remembered against replay: 1,000 requests a second for twice the clock skew."""
+RENDEZVOUS_NONCES: Final = 131_072
+"""Nonces remembered against replay: 1,000 requests a second for the clock skew. They take 90 MiB if
+each is of an IPv6 network of its own."""
 SIGNAL_BURST: Final = 64
 """Messages a volunteer may send at once: answers and changes of an ordinary one are far fewer."""
 SIGNAL_MESSAGES_PER_S: Final = 2
@@ -153,8 +170,6 @@ SIGNAL_MESSAGES_PER_OFFER: Final = 4
 """Messages one offer entitles a volunteer to: an answer, and `ready` as its slots change."""
 DISCLOSED_VOLUNTEERS: Final = 16
 """Volunteers that a client network (/24, /56) without a token learns of in a day: a censor asks."""
-UNSEEN_VOLUNTEERS: Final = 1024
-"""Volunteers that all clients with unknown addresses learn of in a day: they share one count."""
 NETWORK_REQUESTS: Final = (64, 2.0)
 """Requests of one client network, at once and a second: beyond, each needs a proof of work."""
 NETWORK_FLOOD: Final = (256, 16.0)
@@ -289,7 +304,8 @@ EXIT_LINKS: Final = 8192
 EXIT_SESSIONS: Final = 4096
 """Sessions alive at one exit process, those without links included: two links for each."""
 EXIT_ACCOUNTS: Final = 65_536
-"""Client tickets remembered with what they have used: sixteen for each session."""
+"""Client tickets without a session that are remembered with what they have used: sixteen for each
+session that there may be."""
 EXIT_ACCOUNTS_SWEPT: Final = 8
 """Old accounts looked at whenever one is added: expired ones leave faster than new ones come."""
 STREAM_TURN_S: Final = 10

@@ -46,7 +46,7 @@ from passerelle.reachability import unreachable
 from passerelle.wire.bus import Subjects
 from passerelle.wire.descriptor import Descriptor
 from passerelle.wire.invite import Invite
-from passerelle.wire.ways import DirectWay, Way
+from passerelle.wire.ways import AmpWay, DirectWay, Way
 from passerelle.wire.websocket import LINK_PATH
 
 BUILT_WIDGET: Final = Path(__file__).parent / "_widget"
@@ -116,6 +116,8 @@ class ServeConfig:
     """Countries whose volunteers are asked a second time before anybody comes to them."""
     trusted_proxies: tuple[IPNetwork, ...] = ()
     """Proxies whose X-Forwarded-For is believed."""
+    front_networks: tuple[IPNetwork, ...] = ()
+    """Networks of caches and fronts that do not say for whom they ask."""
     network_volunteers: int = limits.DISCLOSED_VOLUNTEERS
     """Volunteers that one client network learns of in a day, at most."""
     minimum: tuple[int, int, int] | None = None
@@ -156,6 +158,8 @@ class Servers:
                 cautious=config.cautious,
                 invite=str(self.invite.plain),
                 trusted_proxies=config.trusted_proxies,
+                amp=any(isinstance(way, AmpWay) for way in config.ways),
+                front_networks=config.front_networks,
                 network_volunteers=config.network_volunteers,
                 minimum=config.minimum,
             ),
@@ -233,7 +237,13 @@ class Servers:
         config = self._config
         settings = config.settings
         keys = (self._keys.broker_ticket.public_key(),)
-        told = settings.config(EXIT_ID, self._keys.exit_link, keys, direct=config.direct)
+        told = settings.config(
+            EXIT_ID,
+            self._keys.exit_link,
+            keys,
+            direct=config.direct,
+            trusted_proxies=config.trusted_proxies,
+        )
         announcer = Announcer(channel, Subjects(*keys), self._keys.exit_link.signing_key)
         stack.push_async_callback(announcer.close)
         self._exit = exit_ = Exit(told, reporter=announcer, metrics=self._metrics)

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.service import Broker
+from passerelle.core.matching import proof
 from passerelle.io.server.bus import Bus
 from passerelle.io.server.metrics import Metrics
 from passerelle.io.server.web import WebServer, application
@@ -191,6 +192,17 @@ def new_request(*offers: Description, **changes: Any) -> tuple[RendezvousRequest
         "offers": offers or (offer(),),
     }
     return RendezvousRequest(**(fields | changes)), key
+
+
+def proved(
+    request: RendezvousRequest, key: X25519PrivateKey, bits: int = 8
+) -> tuple[RendezvousRequest, X25519PrivateKey]:
+    """The request with a proof of work, and its key."""
+    public = SEAL_KEY.public_key().public_bytes_raw()
+    challenge = proof.challenge(public, request.nonce, request.time_s)
+    found = proof.search(challenge, bits, range(2**24))
+    fields = {name: getattr(request, name) for name in request.__struct_fields__}
+    return RendezvousRequest(**(fields | {"proof": found})), key
 
 
 def seal(request: RendezvousRequest) -> bytes:

@@ -53,6 +53,7 @@ from tests.broker.parties import (
     scene,
 )
 from tests.broker.test_cluster import heard, stats
+from tests.broker.test_limits import LOOPBACK, ask_from
 from tests.rig.nats import NatsServer, nats_server
 
 SUBJECTS = Subjects(TICKET_KEY.public_key())
@@ -349,7 +350,7 @@ NAMED = ("8.8.8.8", "9.9.9.9", "10.0.0.1")
 async def public(server: NatsServer) -> AsyncIterator[Scene]:
     """A broker of a network in which nobody may name a private address."""
     end = await connect(server.url, name="broker")
-    async with scene(end, descriptor=PUBLIC) as here:
+    async with scene(end, descriptor=PUBLIC, trusted_proxies=LOOPBACK) as here:
         yield here
     await end.close()
 
@@ -391,7 +392,10 @@ async def test_a_hostile_broker_answers_with_no_private_address(
 
     await attacker._client.subscribe(PLACE, "brokers", cb=answer)
     await attacker.settle()
-    (found,) = (await public.ask()).answers
+    mine = description(Setup.ACTPASS, "8.8.8.8")
+    reply = await ask_from(public, "8.8.8.8", mine)
+    assert reply is not None
+    (found,) = reply.answers
     if setup is Setup.ACTIVE:
         assert isinstance(found, Answer)
         assert [each.ip for each in found.description.candidates] == ["8.8.8.8", "9.9.9.9"]

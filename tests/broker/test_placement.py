@@ -160,12 +160,13 @@ async def test_a_limited_number_waits_and_of_one_network_fewer() -> None:
         for number in (2, 3):
             tasks.spawn(placement.wait(wanted(number), set(), soon()), "wait")
         await until_waiting(here, 4)
-        assert await placement.wait(wanted(4), set(), soon()) is Miss.NO_VOLUNTEER
-        for task in first:
-            task.cancel()
-        await until_waiting(here, 2)
-        tasks.spawn(placement.wait(wanted(1), set(), soon()), "wait")
+        tasks.spawn(placement.wait(wanted(4), set(), soon()), "wait")
+        assert await first[1] is Miss.NO_VOLUNTEER, "its network had most"
+        assert await placement.wait(wanted(1), set(), soon()) is Miss.NO_VOLUNTEER
+        first[0].cancel()
         await until_waiting(here, 3)
+        tasks.spawn(placement.wait(wanted(1), set(), soon()), "wait")
+        await until_waiting(here, 4)
 
 
 async def test_a_slot_picked_for_one_who_just_gave_up_is_put_back() -> None:

@@ -29,6 +29,7 @@ from passerelle.broker.volunteers import Volunteers
 from passerelle.core.address.candidates import vet
 from passerelle.core.matching.peers import ClientProfile, PeerLocation
 from passerelle.core.nat.classifier import NatClass, chance
+from passerelle.core.origin import UNKNOWN
 from passerelle.errors import LinkCode, LocalError, PeerError
 from passerelle.io.server.bus import Bus, Subscription
 from passerelle.io.server.faultlog import FaultLog
@@ -280,7 +281,7 @@ def _to_wire(client: ClientProfile) -> bus.BusClientProfile:
         site=location.site,
         country=location.country,
         asn=location.asn,
-        key=client.key or b"",
+        key=client.key or UNKNOWN,
         most=client.disclosure_limit,
         crowd=client.key_is_shared or client.key is None,
     )

@@ -16,7 +16,7 @@ from passerelle import limits
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.issuer import TicketIssuer
 from passerelle.broker.volunteers import Volunteers
-from passerelle.core.address.candidates import vet
+from passerelle.core.address.candidates import vet_carried, vet_near
 from passerelle.core.matching.peers import ClientProfile
 from passerelle.core.matching.pool import Pick
 from passerelle.core.matching.quality import LinkExperience
@@ -116,8 +116,8 @@ class Placement:
             pool.report(pick.volunteer, experience, _now(), expected=pick.chance)
 
     def _admitted(self, request: VolunteerRequest) -> VolunteerRequest:
-        """Return the request with those candidates only that its client may name: those of its own
-        network, where that is known. Raises PeerError.
+        """Return the request with those candidates only that its client may name: those of the
+        network in which it was seen, if it was. Raises PeerError.
         """
         if self._config.descriptor.exit(request.exit_id) is None:
             raise PeerError(LinkCode.MALFORMED, "an offer for an exit that is not of this network")
@@ -125,7 +125,10 @@ class Placement:
         if request.offer.setup is not Setup.ACTPASS:
             raise PeerError(LinkCode.MALFORMED, "an offer in the wrong DTLS role")
         private = self._config.descriptor.private_candidates
-        offer = vet(request.offer, private=private, near=request.client.location.site)
+        if request.only is not None:
+            offer = vet_carried(request.offer, private=private)
+        else:
+            offer = vet_near(request.offer, request.client.location.site, private=private)
         return replace(request, offer=offer)
 
     async def _ask(

@@ -103,6 +103,15 @@ def serve(
             "if you give one. May be repeated.",
         ),
     ] = None,
+    front_network: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NETWORK",
+            help="Where requests come from that a cache or a front brings without saying for whom. "
+            "From here many readers may ask, and they share what many readers may have. May be "
+            "repeated, and adds to broker.front_networks of --config.",
+        ),
+    ] = None,
     private_candidates: Annotated[
         bool,
         typer.Option(
@@ -191,6 +200,7 @@ def serve(
     require_server_packages()
     from passerelle import serve as servers  # noqa: PLC0415
     from passerelle.broker.config import CAUTIOUS  # noqa: PLC0415
+    from passerelle.exit.settings import parse_networks  # noqa: PLC0415
     from passerelle.keyring import Keyring  # noqa: PLC0415
 
     outlive_surroundings()
@@ -211,6 +221,8 @@ def serve(
             "https://exit.bridge.example."
         )
     has_widget = servers.BUILT_WIDGET.is_dir()
+    settings = exits.settings()
+    fronts = (*settings.front_networks, *parse_networks("--front-network", front_network or ()))
     config = servers.ServeConfig(
         name=name,
         url=url,
@@ -218,7 +230,7 @@ def serve(
         exit_listen=ListenAddress.parse(exit_listen) if exit_listen else None,
         exit_url=exit_url,
         tls=exits.tls(),
-        settings=exits.settings(),
+        settings=settings,
         workers=workers,
         worker_line=worker_line(state, exit_listen or "", exits),
         worker_environment=exits.environment(),
@@ -227,6 +239,7 @@ def serve(
         more_brokers=tuple(broker_url or ()),
         has_exit=not no_exit,
         trusted_proxies=exits.trusted_proxies(),
+        front_networks=fronts,
         network_volunteers=disclose,
         minimum=_release(minimum_version) if minimum_version else None,
         stun=tuple(_stun_servers(stun or ())),
@@ -268,6 +281,11 @@ def serve(
                 say(
                     "Note: browsers let pages use https:// servers only. Put a certificate in "
                     "front of this one before you give the tag away."
+                )
+            if amp and not fronts:
+                say(
+                    "Note: no --front-network says where the AMP cache asks from, so all readers "
+                    "who come by it count as one network. docs/OPERATIONS.md says how to find out."
                 )
             for sentence in await running.unreachable():
                 say(f"Note: {sentence}")

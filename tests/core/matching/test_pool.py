@@ -311,6 +311,37 @@ def test_one_network_learns_of_a_few_volunteers_a_day() -> None:
     assert not other & seen, "another network learns of others"
 
 
+def test_ever_new_networks_of_one_provider_learn_of_what_their_shares_allow() -> None:
+    """A /48 asks from 256 /56, and a /32 from 4,096: each as often as there are volunteers."""
+    pool = many(5000, free=64)
+
+    def learned(homes: list[bytes]) -> int:
+        seen = set()
+        for number, home in enumerate(homes):
+            for _ in range(4):
+                picked = pick(pool, number, asking=ClientProfile(key=b"6" + home))
+                assert picked is not None, "some that it knows are always there"
+                seen.add(picked.volunteer)
+                pool.settle(picked, Outcome.ANSWERED, number)
+                pool.set_free(picked.volunteer, 64, number)
+        return len(seen)
+
+    site = bytes.fromhex("2a0014504001")
+    assert learned([site + bytes([home]) for home in range(256)]) == 4 * 16
+    provider = [site[:4] + number.to_bytes(3, "big") for number in range(0, 1 << 20, 1 << 8)]
+    assert 4 * 16 < learned(provider) <= 64 * 16
+
+
+def test_an_offer_that_was_withdrawn_told_no_wider_network_either() -> None:
+    pool = many(100)
+    asking = ClientProfile(key=b"6" + bytes(7), disclosure_limit=1)
+    for _ in range(200):
+        picked = pick(pool, asking=asking)
+        assert picked is not None
+        assert picked.newly_disclosed == 3
+        pool.settle(picked, Outcome.WITHDRAWN, 0)
+
+
 def test_after_a_day_a_network_learns_of_others() -> None:
     pool = many(100, free=1)
     first = {name(pick(pool, 0, asking=client(disclosure_limit=5))) for _ in range(8)}

@@ -1,12 +1,15 @@
 """The volunteers that each client network has learned of, and those of them that failed it.
 
 Whoever asks for volunteers learns their addresses. A network is given the same few for a day, so
-that a censor who asks again and again learns of no more than those.
+that a censor who asks again and again learns of no more than those. Whoever holds a whole IPv6
+prefix can ask from ever new networks, so the wider networks have records too (`core.origin`).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+
+from passerelle.core.origin import parties
 
 DAY_S = 86_400.0
 FAILED_REST_S = 60.0
@@ -105,6 +108,34 @@ class DisclosureTable:
     def __len__(self) -> int:
         """Return how many networks have a record."""
         return len(self._by_key)
+
+    def disclose(self, origin: bytes, volunteer: bytes, now: float) -> int:
+        """Count `volunteer` as known to each party of `origin`; return to how many it was new.
+
+        They are the narrowest: whatever a network knows, the wider ones around it know too.
+        """
+        for number, (key, _) in enumerate(parties(origin)):
+            record = self.of(key)
+            if volunteer in record:
+                return number
+            record.disclose(volunteer, now)
+        return len(parties(origin))
+
+    def retract(self, origin: bytes, volunteer: bytes, new: int) -> None:
+        """Take `disclose` back for those parties to which the volunteer was new."""
+        for key, _ in parties(origin)[:new]:
+            self.of(key).retract(volunteer)
+
+    def all_it_may_know(self, origin: bytes, most: int, now: float) -> list[bytes] | None:
+        """Return the volunteers beyond which `origin` may learn of none; None if it may.
+
+        `most` is how many volunteers each party may learn of in a day, for each of its shares.
+        """
+        for key, shares in parties(origin):
+            known = self.of(key).disclosed(now)
+            if len(known) >= most * shares:
+                return known
+        return None
 
     def of(self, key: bytes) -> DisclosureRecord:
         """Return the record of the network `key`, made if there is none."""
