@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bench.attacks import broker, bus, stun
 from bench.command import Measure, main, say
 from bench.report import Row
 
@@ -13,7 +14,11 @@ from the attacked process, or what an honest peer keeps of its rate beside it. A
 measured first alone and then under attack, in the same run.
 """
 
-PARTS: dict[str, Measure] = {}
+PARTS: dict[str, Measure] = {
+    "what many share": broker.measure,
+    "the bus": bus.measure,
+    "a STUN server": stun.measure,
+}
 
 
 def measure(quick: bool) -> Iterator[Row]:

@@ -54,6 +54,8 @@ SEALED_SIZES: Final = (1 * KIB, 2 * KIB, 4 * KIB, 8 * KIB)
 """Size classes of a sealed message's plaintext in bytes: an observer learns one of four sizes."""
 TOKEN_VOLUNTEERS: Final = 4096
 """Volunteers that the holders of one token may learn of in a day: a quarter of a full broker's."""
+USUAL_PROOF_BITS: Final = 18
+"""Zero bits of an ordinary proof of work: a quarter of a second of an ordinary client's time."""
 PROOF_BITS: Final = 26
 """Zero bits of the hardest proof of work a client does: a minute of an ordinary machine's time."""
 RENDEZVOUS_CLOCK_SKEW_S: Final = 120
@@ -80,10 +82,18 @@ PROXY_HEAD_BYTES: Final = 64 * KIB
 """Longest HTTP request head of an application: browsers stop at a few cookies of 4 KiB."""
 PROXY_RESPONSE_HEAD_BYTES: Final = 256 * KIB
 """Longest HTTP response head of a site: as much as Chromium takes."""
+LOGIN_PASSWORD_CHARS: Final = 12
+"""Shortest password of a proxy that others can reach: with the tries below none can be guessed."""
+LOGIN_TRIES: Final = (10, 1 / 60)
+"""Wrong logins of one network, at once and a second: a person mistypes a few times."""
+LOGIN_NETWORKS: Final = 1024
+"""Networks whose wrong logins are counted: more than a house or an office has machines."""
+SECRET_FILE_BYTES: Final = 16 * KIB
+"""What is read of a file with an invite, a token or a login: a larger one is some other file."""
 
 # --- dialling at the exit (io/net/dns, io/net/dial) -----------------------------------------------
 DNS_LOOKUPS: Final = 512
-"""Names looked up at once: each may wait for seconds; more are refused."""
+"""Names looked up at once: each may wait for seconds; beyond, whoever has most loses one."""
 DNS_CACHE: Final = 4096
 """Names whose addresses are remembered: an answer is kept for a minute at most."""
 DNS_ADDRESSES: Final = 64
@@ -126,17 +136,32 @@ HTTP_CONNECTIONS: Final = 19_000
 FILES_KEPT: Final = 256
 """Open files kept for other uses: connections may take the rest that the system allows."""
 HTTP_CONNECTIONS_OF_NETWORK: Final = 512
-"""Connections of one /24 or /56: volunteers, readers and links behind one provider's NAT."""
+"""Connections of one /24 or /56: volunteers, readers and links behind one provider's NAT. Wider
+networks have as many for each of their shares."""
 HTTP_BACKLOG: Final = 4096
 """Connections that wait to be accepted: all volunteers come back at once after a restart."""
+
+# --- whom something counts for (core/origin, core/shares) -----------------------------------------
+SITE_SHARES: Final = 4
+"""Shares of an IPv6 /48, where a /24 or /56 has one: it is one household at some providers, and a
+company's site or 256 households at others."""
+PROVIDER_SHARES: Final = 64
+"""Shares of an IPv6 /32, the smallest prefix of most providers (RIPE-738)."""
+CROWD_SHARES: Final = 64
+"""Shares of one crowd: the readers behind one named cache or front, or all that nothing is known
+of."""
+TAG_SECRET_S: Final = 3600
+"""Life of the secret behind the tags in tickets: that of a client ticket. An exit can tell for no
+longer that two tickets were for one network."""
 
 # --- broker ------------------------------------------------------------------------------------
 VOLUNTEERS: Final = 16_384
 """Volunteers connected to one broker process: each holds one of its 20,000 open files."""
 PENDING_OFFERS: Final = 4096
 """Offers that wait for volunteers' answers at one broker: it arranges a thousand a second."""
-RENDEZVOUS_NONCES: Final = 262_144
-"""Nonces remembered against replay: 1,000 requests a second for twice the clock skew."""
+RENDEZVOUS_NONCES: Final = 131_072
+"""Nonces remembered against replay: 1,000 requests a second for the clock skew. They take 90 MiB if
+each is of an IPv6 network of its own."""
 SIGNAL_BURST: Final = 64
 """Messages a volunteer may send at once: answers and changes of an ordinary one are far fewer."""
 SIGNAL_MESSAGES_PER_S: Final = 2
@@ -145,8 +170,6 @@ SIGNAL_MESSAGES_PER_OFFER: Final = 4
 """Messages one offer entitles a volunteer to: an answer, and `ready` as its slots change."""
 DISCLOSED_VOLUNTEERS: Final = 16
 """Volunteers that a client network (/24, /56) without a token learns of in a day: a censor asks."""
-UNSEEN_VOLUNTEERS: Final = 1024
-"""Volunteers that all clients with unknown addresses learn of in a day: they share one count."""
 NETWORK_REQUESTS: Final = (64, 2.0)
 """Requests of one client network, at once and a second: beyond, each needs a proof of work."""
 NETWORK_FLOOD: Final = (256, 16.0)
@@ -168,7 +191,7 @@ LINKS_REPORTED: Final = 65_536
 FAILED_VOLUNTEERS: Final = 64
 """Volunteers remembered as having failed one client network: the latest of them."""
 DISCLOSURE_RECORDS: Final = 32_768
-"""Client networks and tokens whose volunteers are remembered: 60 MB when all of them are full."""
+"""Client networks and tokens whose volunteers are remembered: 70 MB when all of them are full."""
 VOLUNTEER_NEIGHBOURHOODS: Final = 65_536
 """Networks of volunteers whose reputation outlives their connections: those heard of last."""
 WIDGET_FILE_BYTES: Final = 4 * MIB
@@ -177,14 +200,37 @@ WIDGET_FILES: Final = 256
 """Files that one widget manifest lists: a build has about twenty."""
 WIDGET_KEPT_FILES: Final = 1024
 """Files of earlier widgets that are kept and served: some 60 builds, about 10 MB."""
+PLACES_BYTES: Final = 64 * MIB
+"""Size of the country database that comes with the program, unpacked: eight times today's."""
 
 # --- the bus between servers (io/server/bus, broker/cluster) --------------------------------------
 BUS_HANDLERS: Final = 4096
 """Messages of one subject in work at once, and messages on their way out: more are dropped."""
+BUS_MESSAGE_BYTES: Final = 8 * KIB
+"""Longest message that is looked at: the longest of ours has 4 KB, and NATS itself carries 1 MB."""
+BUS_WAITING_BYTES: Final = 4 * MIB
+"""Messages of one subscription that wait to be looked at: a thousand of ours wait in 1 MB."""
 BUS_AVOIDED: Final = 64
 """Volunteers that another broker is asked to avoid: twice what one request can name."""
 BUS_BROKERS: Final = 256
 """Brokers whose counts are kept for public display: as many as a descriptor may name."""
+BUS_COUNT: Final = 1 << 20
+"""Sessions, links or volunteers that one server may claim: 64 times what a process holds."""
+BUS_LINK_BYTES: Final = 1 << 50
+"""Bytes, or bytes a second, that an exit may claim for one link: a petabyte is an invented one."""
+BUS_LINK_S: Final = 366 * 86_400
+"""Duration that an exit may claim for one link: no process runs for longer than a year."""
+BUS_PLACE_S: Final = 60
+"""Longest time that another broker may take to place an offer: each holds a slot meanwhile."""
+BUS_CLOCK_SKEW_S: Final = 30
+"""Difference between the clocks of two servers: a message older than that counts as repeated."""
+BUS_NONCES: Final = 262_144
+"""Messages of brokers remembered against a repetition: 4,000 a second for twice the clock skew."""
+BUS_COMPLAINTS: Final = (64, 1.0)
+"""Complaints of one broker's readers that others count, at once and a second: one volunteer in a
+thousand fails so often, and a broker that invents them moves nobody far."""
+BUS_FAULT_PAUSE_S: Final = 10.0
+"""Time between two log lines about one kind of fault on the bus: who can send one sends many."""
 
 # --- STUN (wire/stun, core/nat/stun_server) -------------------------------------------------------
 STUN_BYTES: Final = 1280
@@ -194,7 +240,13 @@ STUN_UNKNOWN: Final = 4
 STUN_WINDOW_S: Final = 10
 """Time over which a prefix's requests are counted: it is answered again soon after a flood."""
 STUN_REQUESTS: Final = 500
-"""Requests of one prefix answered in STUN_WINDOW_S: a dozen people, four a second each."""
+"""Requests of one /24 or /48 answered in STUN_WINDOW_S: a dozen people, four a second each."""
+STUN_OWN_REQUESTS: Final = 64
+"""Requests of one IPv4 address or /56 answered beyond those: forging 500 a second from all 256
+parts of a network uses up a third of each part's. What a network can be sent stays below 1,700
+answers a second, and takes as many requests."""
+STUN_BATCH: Final = 64
+"""Datagrams read from one socket before another has its turn."""
 STUN_PREFIXES: Final = 65_536
 """Prefixes counted at once: sources can be forged, and must not fill the memory."""
 
@@ -252,7 +304,8 @@ EXIT_LINKS: Final = 8192
 EXIT_SESSIONS: Final = 4096
 """Sessions alive at one exit process, those without links included: two links for each."""
 EXIT_ACCOUNTS: Final = 65_536
-"""Client tickets remembered with what they have used: sixteen for each session."""
+"""Client tickets without a session that are remembered with what they have used: sixteen for each
+session that there may be."""
 EXIT_ACCOUNTS_SWEPT: Final = 8
 """Old accounts looked at whenever one is added: expired ones leave faster than new ones come."""
 STREAM_TURN_S: Final = 10

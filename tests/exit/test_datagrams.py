@@ -160,7 +160,7 @@ async def test_only_the_peers_datagrams_are_passed_on() -> None:
 def answering(*addresses: str) -> Any:
     """Return a resolver that gives these addresses for every name."""
 
-    async def resolve(_name: str) -> Sequence[IPAddress]:
+    async def resolve(_name: str, _origin: bytes) -> Sequence[IPAddress]:
         return [ipaddress.ip_address(address) for address in addresses]
 
     return resolve
@@ -301,7 +301,7 @@ async def test_a_closed_port_ends_its_flow() -> None:
 async def test_a_reset_closes_the_socket_and_gives_up_a_look_up() -> None:
     """A client that opens and resets without end leaves nothing behind."""
 
-    async def slowly(_name: str) -> Sequence[IPAddress]:
+    async def slowly(_name: str, _origin: bytes) -> Sequence[IPAddress]:
         await asyncio.Event().wait()
         raise AssertionError
 
@@ -370,6 +370,26 @@ async def test_flows_of_an_exit_are_bounded(monkeypatch: pytest.MonkeyPatch) -> 
         for _ in range(2):
             await here.open(HOST, port)[0].opened()
         assert await here.refused(HOST, port) is Failure.LIMIT
+
+
+async def test_a_flow_of_whoever_has_most_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the exit has as many as it can, another network's reader is served all the same."""
+    monkeypatch.setattr(limits, "EXIT_FLOWS", 3)
+    async with world() as here:
+        port = here.site().port
+        heavy, honest = (Client(here.table, tags=each) for each in (b"h" * 12, b"l" * 12))
+        for client in (heavy, honest):
+            await client.join()
+            await client.tunnel.offers_flows()
+        flows = [heavy.tunnel.open_flow(HOST, port) for _ in range(3)]
+        for stream in flows:
+            await stream.opened()
+        await honest.tunnel.open_flow(HOST, port).opened()
+        assert await flows[2].broken() is Failure.SESSION_LOST
+        assert await heavy.tunnel.open_flow(HOST, port).broken() is Failure.LIMIT
+        await here.idle(left=3)
+        for client in (heavy, honest):
+            client.tunnel.close()
 
 
 async def test_out_of_sockets_is_told_as_limit(monkeypatch: pytest.MonkeyPatch) -> None:

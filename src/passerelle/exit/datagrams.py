@@ -64,7 +64,8 @@ class FlowConnection:
         """
         ending = StreamEnding.BROKEN
         try:
-            await asyncio.sleep(turn_s)
+            if turn_s:
+                await race(asyncio.sleep(turn_s), until=self._stream.broken())
             ending = await self._run(dial, host, port, refusal_s, idle_s)
         finally:
             self.end(ending)

@@ -43,6 +43,10 @@ class _ExitTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     face: str | None = None
 
 
+class _BrokerTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    front_networks: tuple[str, ...] = ()
+
+
 def _table(source: type[Any]) -> type[msgspec.Struct]:
     """Return the TOML table whose settings are the fields of a dataclass."""
     hints = get_type_hints(source)
@@ -58,6 +62,7 @@ _File = msgspec.defstruct(
     [
         ("policy", _PolicyTable, _PolicyTable()),
         ("exit", _ExitTable, _ExitTable()),
+        ("broker", _BrokerTable, _BrokerTable()),
         ("quota", _QuotaTable, _QuotaTable()),
         ("lifetimes", _LifetimesTable, _LifetimesTable()),
     ],
@@ -78,6 +83,8 @@ class ExitSettings:
     links: int = limits.EXIT_LINKS
     sessions: int = limits.EXIT_SESSIONS
     face: Path | None = None
+    front_networks: tuple[IPNetwork, ...] = ()
+    """Networks of caches and fronts, for the broker in the same process (`passerelle serve`)."""
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -105,6 +112,7 @@ class ExitSettings:
                 udp_ports=found.policy.udp_ports,
                 sites=found.policy.sites if found.policy.mode == "site" else None,
             )
+            fronts = parse_networks("broker.front_networks", found.broker.front_networks)
         except ConfigError as error:
             raise _bad(path, str(error).rstrip(".")) from error
         if found.policy.mode == "web" and found.policy.sites:
@@ -120,6 +128,7 @@ class ExitSettings:
             sessions=found.exit.sessions,
             # A relative path counts from the file's own folder.
             face=None if face is None else path.parent / face,
+            front_networks=fronts,
         )
 
     def with_flags(
@@ -154,6 +163,7 @@ class ExitSettings:
         ticket_keys: tuple[Ed25519PublicKey, ...],
         *,
         direct: bool,
+        trusted_proxies: tuple[IPNetwork, ...] = (),
     ) -> ExitConfig:
         """Return the configuration of one exit with these settings and keys."""
         return ExitConfig(
@@ -168,6 +178,7 @@ class ExitSettings:
             refusal_s=self.refusal_s,
             links=self.links,
             sessions=self.sessions,
+            trusted_proxies=trusted_proxies,
             decoy_site=self.face,
         )
 
