@@ -29,7 +29,7 @@ export interface SwitchElement {
 }
 
 /** A rough check, to notice a mistake in the page before the visitor is asked. The relay checks exactly. */
-const LIKE_INVITE = /^\s*https?:\/\/[^#]+#[\w-]{43}\s*$/i;
+const LIKE_INVITE = /^https?:\/\/[^#\s]+#[\w-]{43}$/i;
 /** The time in which other tabs say that they are visible. */
 const ROLL_MS = 500;
 
@@ -215,15 +215,25 @@ export class NetworkSwitch {
     if (this.#state.role === 'leader') this.#engine?.check();
   }
 
-  /** Lead from now on. Reasons to pause are looked for before the relay may start. */
+  /** Lead from now on, if the visitor agreed. Reasons to pause are looked for before the relay may start. */
   async #lead(): Promise<void> {
+    const remembered = storage.holds('consent', this.network);
+    // The next tab in line may be one where the visitor agreed.
+    if (!this.#state.agreed && !remembered) this.#tabs.yield();
+    else if (!(await this.#prepare())) return;
+    this.#dispatch({ type: 'lead', remembered });
+  }
+
+  /** Get ready to lead. Return false when it is not possible, which the visitor is told. */
+  async #prepare(): Promise<boolean> {
     try {
       this.#engine ??= await this.#load();
       await this.#engine.watch();
       if (this.#state.role === 'none') this.#engine.rest();
-      this.#dispatch({ type: 'lead' });
+      return true;
     } catch (error) {
       this.#dispatch({ type: 'failed', reason: reasonOf(error) });
+      return false;
     }
   }
 
