@@ -16,6 +16,7 @@ import {
   type SwitchState,
 } from '../core/switch/store';
 import { importFile } from './files/files';
+import { isFramed } from './site/frame';
 import * as storage from './site/storage';
 import { Tabs } from './site/tabs';
 import type { Engine } from './work/engine';
@@ -136,15 +137,31 @@ export class NetworkSwitch {
   /** The visitor pressed the switch in `element`. */
   press(element: SwitchElement): void {
     this.#asker = element;
-    const remembered = storage.holds('consent', this.network);
+    const remembered = this.#isRemembered;
     this.#remembers ||= remembered;
     this.#dispatch({ type: 'press', remembered, problem: this.#problem() });
+  }
+
+  /** Whether the next press turns the switch on without a question. */
+  get isAgreed(): boolean {
+    const { wanted, asks, agreed } = this.#state;
+    return !wanted && !asks && (agreed || this.#isRemembered) && !this.#problem();
+  }
+
+  get #isRemembered(): boolean {
+    return storage.holds('consent', this.network);
+  }
+
+  /** The switch may not be on in this page, for `reason`. */
+  bar(reason: Reason): void {
+    this.#dispatch({ type: 'barred', reason });
   }
 
   /** Return why there is no point in asking the visitor; null when there is none that can be known so far. */
   #problem(): Reason | null {
     if (!LIKE_INVITE.test(this.network)) return 'invite';
     if (!isSecureContext) return 'insecure';
+    if (isFramed()) return 'framed';
     return 'RTCPeerConnection' in globalThis ? null : 'no_webrtc';
   }
 
@@ -217,7 +234,7 @@ export class NetworkSwitch {
 
   /** Lead from now on, if the visitor agreed. Reasons to pause are looked for before the relay may start. */
   async #lead(): Promise<void> {
-    const remembered = storage.holds('consent', this.network);
+    const remembered = !this.#problem() && this.#isRemembered;
     // The next tab in line may be one where the visitor agreed.
     if (!this.#state.agreed && !remembered) this.#tabs.yield();
     else if (!(await this.#prepare())) return;

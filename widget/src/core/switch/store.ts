@@ -87,6 +87,8 @@ export type SwitchEvent =
   | { readonly type: 'halted' }
   /** This tab cannot lead, because a file that it needs cannot be loaded. */
   | { readonly type: 'failed'; readonly reason: Reason }
+  /** The switch may not be on in this page, for `reason`. */
+  | { readonly type: 'barred'; readonly reason: Reason }
   /** The visitor's earlier agreement does not count any more. */
   | { readonly type: 'forget' }
   /** This tab is next to lead. `remembered` says that the visitor agreed on an earlier page. */
@@ -183,6 +185,8 @@ function reduce(state: SwitchState, event: SwitchEvent, effects: SwitchEffect[])
       return { wanted: false, asks: false, mirror: null };
     case 'failed':
       return state.role === 'claimed' ? { wanted: false, problem: event.reason } : {};
+    case 'barred':
+      return { wanted: false, asks: false, problem: event.reason };
     case 'forget':
       return { agreed: false };
     case 'lead':
