@@ -646,6 +646,17 @@ describe('a hostile exit', () => {
     expect(posted.at(-1)).toEqual({ type: 'ended', reason: 'exit_garbled', isStuck: true });
   });
 
+  test('is not blamed for what waits for a client', async () => {
+    const { offer, made, broker } = await setUp();
+    offer();
+    const { socket } = made();
+    socket.open();
+    for (let count = 0; count < 65; count++) socket.receive(new ArrayBuffer(LINK_MESSAGE_BYTES));
+    expect(socket.closed).toBe(4007);
+    offer();
+    expect(broker.said.at(-1)).not.toMatchObject({ type: 'decline', reason: 'failed' });
+  });
+
   test('is not blamed for what a client sends', async () => {
     const { offer, join, broker } = await setUp();
     offer();

@@ -108,12 +108,13 @@ export class Link {
     const isHeard = this.#end === 'normal' && typeof data === 'string';
     if (this.#end !== null && !isHeard) return;
     try {
-      if (data instanceof ArrayBuffer) this.#copy(side === 'client' ? 'exit' : 'client', data);
-      else if (typeof data === 'string') this.#hear(side, data);
-      else throw new PeerError('malformed', 'neither text nor bytes');
+      if (typeof data === 'string') this.#hear(side, data);
+      else if (!(data instanceof ArrayBuffer)) throw new PeerError('malformed', 'neither text nor bytes');
+      else if (data.byteLength > LINK_MESSAGE_BYTES) throw new PeerError('limit', 'a large message');
+      else this.#copy(side === 'client' ? 'exit' : 'client', data);
     } catch (error) {
       if (error instanceof PeerError) this.#offender = side;
-      this.close(error instanceof PeerError ? error.code : 'internal');
+      this.#fail(error);
     }
   }
 
@@ -163,8 +164,16 @@ export class Link {
   }
 
   #copy(to: Side, data: ArrayBuffer): void {
-    if (data.byteLength > LINK_MESSAGE_BYTES) throw new PeerError('limit', 'a large message');
-    this.#outboxes[to].write(data);
+    try {
+      this.#outboxes[to].write(data);
+    } catch (error) {
+      // That too much waits may be the other side's doing, so nobody is blamed.
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.close(error instanceof PeerError ? error.code : 'internal');
   }
 
   #hear(side: Side, text: string): void {
