@@ -163,7 +163,7 @@ LET_GO_S = 20.0
 async def test_a_flood_of_offers_makes_few_connections(chrome: Chromium) -> None:
     """The browser takes as many offers as its slots could hold, then a few a second."""
     async with (
-        HostileExit(1, count=0) as exit_,
+        HostileExit(0, hangs_up=True) as exit_,
         HostileBroker(exit_.address) as broker,
         Publisher(broker.invite) as publisher,
     ):

@@ -138,8 +138,19 @@ class HostileBroker:
 class HostileExit:
     """Lets every link open, sends it messages, and answers nothing: no close, no ping."""
 
-    def __init__(self, message_bytes: int, count: int | None = None, pause_s: float = 0.0) -> None:
-        """Send `count` messages to each link, or as many as it takes until the link is gone."""
+    def __init__(
+        self,
+        message_bytes: int,
+        count: int | None = None,
+        pause_s: float = 0.0,
+        *,
+        hangs_up: bool = False,
+    ) -> None:
+        """Send `count` messages to each link, or as many as it takes until the link is gone.
+
+        One that `hangs_up` ends each link as soon as it is open.
+        """
+        self._hangs_up = hangs_up
         self._message = bytes(message_bytes)
         self._count = count
         self._pause_s = pause_s
@@ -178,6 +189,9 @@ class HostileExit:
         socket = web.WebSocketResponse(protocols=["passerelle.v1"], autoclose=False)
         await socket.prepare(request)
         self.links += 1
+        if self._hangs_up:
+            await socket.close()
+            return socket
         begin_s = time.monotonic()
         sent = 0
         try:

@@ -26,7 +26,7 @@ export class Sight {
   /** Called at the next look that finds the node in the window. */
   #found: () => void = () => {};
 
-  constructor(node: Element) {
+  constructor(readonly node: Element) {
     if (!CAN_TELL) {
       this.#isSeen = true;
       return;
@@ -40,9 +40,11 @@ export class Sight {
     this.#observer.observe(node);
   }
 
-  /** Return whether the node is seen. A node that was scrolled into the window just now is waited for. */
+  /** Return whether the node is seen. One that is outside the window, where a keyboard or a screen reader reached it, is
+   * scrolled into it. */
   async isSeen(): Promise<boolean> {
     if (this.#isSeen !== null) return this.#isSeen;
+    this.node.scrollIntoView({ block: 'nearest' });
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, UNKNOWN_MS);
       this.#found = () => {
