@@ -228,6 +228,7 @@ async def test_keys_are_enough(chrome: Chromium, way: Way, stage: Stage) -> None
         assert await page.evaluate(f"{focus}.getAttribute('role')") == "switch"
         await keys.press("Space")
         await until(page, "s.phase === 'consent'")
+        await page.get_by_role("button", name="Turn on").wait_for()
         assert await page.evaluate(f"{focus}.textContent") == "Before you turn it on"
         await keys.press("Escape")
         await until(page, "s.phase === 'off'")

@@ -87,7 +87,8 @@ def test_nothing_is_sent_before_the_click(kind: type[LabBrowser], country: Count
     """Before consent only the page and the switch's own files are fetched, from their own server.
 
     The consent text comes with the file of the first press. The relay's script is not fetched
-    either. Asking, refusing and asking again change nothing. Agreeing does, which shows that the capture would have seen it.
+    either. Asking, refusing and asking again change nothing. Agreeing does, which shows that the
+    capture would have seen it.
     """
     volunteer = country.hosts["volunteer"]
     with country.browser(kind=kind) as browser:
