@@ -175,6 +175,8 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
       const more = await this.#require();
       if (!more) return;
       if (!(await more.isSeen(button))) return own.bar('covered');
+      // A second press, or another tab, may have turned it on meanwhile. Then this press must not turn it off.
+      if (!own.isAgreed) return;
     }
     own?.press(this.#self);
   }
