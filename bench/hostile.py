@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.attacks import page
+from bench.attacks import bus, page
 from bench.command import Measure, main, say
 from bench.report import Row
 
@@ -14,7 +14,7 @@ from the attacked process, or what an honest peer keeps of its rate beside it. A
 measured first alone and then under attack, in the same run.
 """
 
-PARTS: dict[str, Measure] = {"the page": page.measure}
+PARTS: dict[str, Measure] = {"the bus": bus.measure, "the page": page.measure}
 
 
 def measure(quick: bool) -> Iterator[Row]:

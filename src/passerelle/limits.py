@@ -168,7 +168,7 @@ LINKS_REPORTED: Final = 65_536
 FAILED_VOLUNTEERS: Final = 64
 """Volunteers remembered as having failed one client network: the latest of them."""
 DISCLOSURE_RECORDS: Final = 32_768
-"""Client networks and tokens whose volunteers are remembered: 60 MB when all of them are full."""
+"""Client networks and tokens whose volunteers are remembered: 70 MB when all of them are full."""
 VOLUNTEER_NEIGHBOURHOODS: Final = 65_536
 """Networks of volunteers whose reputation outlives their connections: those heard of last."""
 WIDGET_FILE_BYTES: Final = 4 * MIB
@@ -181,10 +181,31 @@ WIDGET_KEPT_FILES: Final = 1024
 # --- the bus between servers (io/server/bus, broker/cluster) --------------------------------------
 BUS_HANDLERS: Final = 4096
 """Messages of one subject in work at once, and messages on their way out: more are dropped."""
+BUS_MESSAGE_BYTES: Final = 8 * KIB
+"""Longest message that is looked at: the longest of ours has 4 KB, and NATS itself carries 1 MB."""
+BUS_WAITING_BYTES: Final = 4 * MIB
+"""Messages of one subscription that wait to be looked at: a thousand of ours wait in 1 MB."""
 BUS_AVOIDED: Final = 64
 """Volunteers that another broker is asked to avoid: twice what one request can name."""
 BUS_BROKERS: Final = 256
 """Brokers whose counts are kept for public display: as many as a descriptor may name."""
+BUS_COUNT: Final = 1 << 20
+"""Sessions, links or volunteers that one server may claim: 64 times what a process holds."""
+BUS_LINK_BYTES: Final = 1 << 50
+"""Bytes, or bytes a second, that an exit may claim for one link: a petabyte is an invented one."""
+BUS_LINK_S: Final = 366 * 86_400
+"""Duration that an exit may claim for one link: no process runs for longer than a year."""
+BUS_PLACE_S: Final = 60
+"""Longest time that another broker may take to place an offer: each holds a slot meanwhile."""
+BUS_CLOCK_SKEW_S: Final = 30
+"""Difference between the clocks of two servers: a message older than that counts as repeated."""
+BUS_NONCES: Final = 262_144
+"""Messages of brokers remembered against a repetition: 4,000 a second for twice the clock skew."""
+BUS_COMPLAINTS: Final = (64, 1.0)
+"""Complaints of one broker's readers that others count, at once and a second: one volunteer in a
+thousand fails so often, and a broker that invents them moves nobody far."""
+BUS_FAULT_PAUSE_S: Final = 10.0
+"""Time between two log lines about one kind of fault on the bus: who can send one sends many."""
 
 # --- STUN (wire/stun, core/nat/stun_server) -------------------------------------------------------
 STUN_BYTES: Final = 1280

@@ -82,11 +82,11 @@ class ServeConfig:
     process."""
     worker_line: Callable[[int], list[str]] | None = None
     """The command line of each by its number; it comes with `workers`."""
-    worker_environment: Mapping[str, str] = field(default_factory=dict)
+    worker_environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Environment variables of the workers, beside this process's own."""
     metrics_listen: ListenAddress | None = None
     """Loopback address of `/metrics`, for the broker and an exit in this process."""
-    bus: str | None = None
+    bus: str | None = field(default=None, repr=False)
     """URL of the NATS server that brokers and exits share; None if this process is alone."""
     more_brokers: tuple[str, ...] = ()
     """Public base URLs of the network's other brokers; they have the same keys."""
@@ -181,7 +181,7 @@ class Servers:
         return self._descriptor.stun
 
     async def __aenter__(self) -> Self:
-        """ListenAddress. Raises LocalError when a port or the bus cannot be opened."""
+        """Listen. Raises LocalError when a port or the bus cannot be opened."""
         async with AsyncExitStack() as stack:
             config = self._config
             app = application()
@@ -201,6 +201,10 @@ class Servers:
                 host, ports = config.stun_listen.host, stun_ports(config.stun_listen)
                 await stack.enter_async_context(StunService(StunSettings((host,), ports)))
             # The stack unwinds from its end: the goodbye is said while the ports are still open.
+            if self._exit is not None:
+                # Links that nothing ends would keep the web server's ports closed, and the process
+                # waiting, for the whole of its grace time.
+                stack.push_async_callback(self._exit.close)
             stack.push_async_callback(self._broker.close)
             # Every exit of the network ends now, so nobody could take over what one of them has.
             if self._workers is not None:
@@ -225,7 +229,7 @@ class Servers:
         settings = config.settings
         keys = (self._keys.broker_ticket.public_key(),)
         told = settings.config(EXIT_ID, self._keys.exit_link, keys, direct=config.direct)
-        announcer = Announcer(channel, Subjects(*keys))
+        announcer = Announcer(channel, Subjects(*keys), self._keys.exit_link.signing_key)
         stack.push_async_callback(announcer.close)
         self._exit = exit_ = Exit(told, reporter=announcer, metrics=self._metrics)
         announcer.announce(exit_.load)
@@ -236,7 +240,6 @@ class Servers:
         own = application()
         exit_.add_routes(own)
         await stack.enter_async_context(_server(own, config.exit_listen, config))
-        stack.push_async_callback(exit_.close)
 
     async def _start_workers(self, stack: AsyncExitStack) -> None:
         config = self._config
