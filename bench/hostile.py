@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.attacks import broker, bus, stun
+from bench.attacks import broker, bus, links, page, stun
+from bench.attacks import exit as exit_attacks
 from bench.command import Measure, main, say
 from bench.report import Row
 
@@ -15,9 +16,12 @@ measured first alone and then under attack, in the same run.
 """
 
 PARTS: dict[str, Measure] = {
+    "an exit": exit_attacks.measure,
+    "a reader's links": links.measure,
     "what many share": broker.measure,
     "the bus": bus.measure,
     "a STUN server": stun.measure,
+    "the page": page.measure,
 }
 
 
