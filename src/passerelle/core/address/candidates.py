@@ -61,7 +61,7 @@ def vet(
     for candidate in dict.fromkeys(description.candidates):
         if known is not None and candidate.ip not in known:
             continue
-        if not _is_usable(candidate, private=private, near=near):
+        if not usable(candidate, private=private, near=near):
             continue
         ports[candidate.ip] += 1
         if ports[candidate.ip] <= limits.CANDIDATE_PORTS:
@@ -69,7 +69,11 @@ def vet(
     return description.with_candidates(kept[: limits.CANDIDATES])
 
 
-def _is_usable(candidate: Candidate, *, private: bool, near: bytes | None) -> bool:
+def usable(candidate: Candidate, *, private: bool, near: bytes | None = None) -> bool:
+    """Return whether packets may be sent to `candidate`, by its port and its kind of network.
+
+    `private` is as in `vet`. `near` is the prefix that a public address must have, if any.
+    """
     if candidate.port < FIRST_PORT:
         return False
     address = ip_address(candidate.ip)
