@@ -241,6 +241,11 @@ CHANNEL_SACK_BLOCKS: Final = 64
 """Gaps that one SACK tells of, and repeats that it names: it stays far below a packet's size."""
 CHANNEL_CONTROL_CHUNKS: Final = 4
 """Chunks beside data in one SCTP packet: a browser bundles two, and each may draw an answer."""
+CHANNEL_CONTROLS: Final = 32
+"""Chunks beside data and acknowledgements on one DataChannel at once: opening it takes four."""
+CHANNEL_CONTROLS_PER_S: Final = 2
+"""Chunks a second beside data and acknowledgements: a browser sends two heartbeats a minute, and
+each is answered."""
 CHANNEL_PARAMETERS: Final = 16
 """Parameters of one SCTP chunk: a browser's INIT has about six."""
 LINK_PACKET_BYTES: Final = 1500

@@ -215,18 +215,29 @@ async def test_a_second_beginning_changes_nothing(connected: Connected) -> None:
     assert sctp._remote_verification_tag != 7
 
 
+async def test_a_flood_of_heartbeats_ends_the_transport(connected: Connected) -> None:
+    """Each of them is answered, and a browser sends few."""
+    await flood(connected, struct.pack("!BBHHH", 4, 0, 8, 1, 4))
+    assert (await connected.lost()).code is LinkCode.LIMIT
+
+
 async def test_a_volunteer_that_makes_too_much_work_is_sent_away(
     connected: Connected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Packets that carry nothing for the reader are work; a flood of them ends its link."""
     for name in ("LINK_WORK_S", "LINK_WORK_BUSY_SHARE", "LINK_WORK_IDLE_SHARE"):
         monkeypatch.setattr(limits, name, 0.001)
-    heartbeat = struct.pack("!BBHHH", 4, 0, 8, 1, 4)
+    acknowledged = connected.channel.sctp._last_received_tsn
+    await flood(connected, struct.pack("!BBHLLHH", 3, 0, 16, acknowledged, 1 << 20, 0, 0))
+    assert (await connected.lost()).code is LinkCode.LIMIT
+
+
+async def flood(connected: Connected, chunk: bytes) -> None:
+    """Send a chunk again and again, each time in a packet of its own."""
     for _ in range(500):
         with contextlib.suppress(ConnectionError):  # the client has hung up
-            await connected.channel.dtls._send_data(packet(connected.offer._sctp, heartbeat))
+            await connected.channel.dtls._send_data(packet(connected.offer._sctp, chunk))
         await asyncio.sleep(0)
-    assert (await connected.lost()).code is LinkCode.LIMIT
 
 
 async def test_other_streams_end_the_transport(connected: Connected) -> None:

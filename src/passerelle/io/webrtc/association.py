@@ -11,8 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable
 
+from passerelle import limits
+from passerelle.core.bucket import Bucket
 from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.tasks import TaskSet, describe
 from passerelle.io.webrtc import chunks
@@ -55,6 +58,9 @@ class SctpAssociation(SctpSender):
         super().__init__(transport)
         self._broken = broken
         self._refusing = False
+        self._controls = Bucket(
+            limits.CHANNEL_CONTROLS_PER_S, limits.CHANNEL_CONTROLS, time.monotonic()
+        )
         self._allowance = allowance
         self._advertised_rwnd = RECEIVE_WINDOW_BYTES
         self._local_partial_reliability = False  # the channel is reliable
@@ -68,7 +74,7 @@ class SctpAssociation(SctpSender):
         if self._refusing:
             return
         try:
-            chunks.judge(data)
+            self._count(chunks.judge(data))
             await super()._handle_data(data)
         except ConnectionError:
             raise
@@ -78,6 +84,10 @@ class SctpAssociation(SctpSender):
             # An odd packet may provoke any exception: `assert` and `decode` raise, among others.
             _log.warning("a volunteer's packet could not be handled: %s", describe(error))
             self._refuse(LinkCode.MALFORMED, "the volunteer sent a broken packet")
+
+    def _count(self, controls: int) -> None:
+        if controls and not self._controls.take(time.monotonic(), controls):
+            raise PeerError(LinkCode.LIMIT, "too many control chunks")
 
     def _refuse(self, code: LinkCode, reason: str) -> None:
         self._refusing = True

@@ -18,7 +18,7 @@ from passerelle.errors import LinkCode, PeerError
 _HEADER_BYTES = 12
 _CHUNK = struct.Struct("!BxH")
 _LENGTH = struct.Struct("!2xH")
-_DATA, _FORWARD_TSN = 0, 192
+_DATA, _SACK, _FORWARD_TSN = 0, 3, 192
 _INIT, _INIT_ACK = 1, 2
 _INIT_BYTES = 16
 """Bytes of INIT and INIT ACK before their parameters."""
@@ -27,19 +27,21 @@ _WITH_PARAMETERS = frozenset({_INIT, _INIT_ACK, 4, 5, 6, 9, 130})
 RE-CONFIG."""
 
 
-def judge(packet: bytes) -> None:
-    """Raise PeerError if an SCTP packet holds what no browser sends on a reliable channel.
+def judge(packet: bytes) -> int:
+    """Return how many chunks of an SCTP packet are neither data nor acknowledgements.
 
-    The code is MALFORMED for wrong lengths, LIMIT for too many control chunks or parameters, and
-    UNEXPECTED for FORWARD TSN, which gives messages up.
+    Raises PeerError if the packet holds what no browser sends on a reliable channel: MALFORMED for
+    wrong lengths, LIMIT for too many control chunks or parameters, and UNEXPECTED for FORWARD TSN,
+    which gives messages up.
     """
-    at, end, controls = _HEADER_BYTES, len(packet), 0
+    at, end, controls, acknowledgements = _HEADER_BYTES, len(packet), 0, 0
     while at + _CHUNK.size <= end:
         kind, length = _CHUNK.unpack_from(packet, at)
         if length < _CHUNK.size or at + length > end:
             raise PeerError(LinkCode.MALFORMED, "a chunk of a wrong length")
         if kind != _DATA:
             controls += 1
+            acknowledgements += kind == _SACK
             if controls > limits.CHANNEL_CONTROL_CHUNKS:
                 raise PeerError(LinkCode.LIMIT, "too many control chunks in a packet")
             if kind == _FORWARD_TSN:
@@ -48,6 +50,7 @@ def judge(packet: bytes) -> None:
                 before = _INIT_BYTES if kind in (_INIT, _INIT_ACK) else 0
                 _judge_parameters(packet, at + _CHUNK.size + before, at + length)
         at += length + -length % 4
+    return controls - acknowledgements
 
 
 def _judge_parameters(packet: bytes, at: int, end: int) -> None:
