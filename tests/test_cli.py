@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import signal
@@ -18,6 +19,7 @@ from passerelle.demo.run import free_port
 from passerelle.errors import LinkCode, LocalError, PeerError
 from passerelle.io.server.web import WebServer, application
 from passerelle.keyring import Keyring
+from tests.client.test_service import curl
 from tests.program import passerelle
 
 HOST = "127.0.0.1"
@@ -330,6 +332,36 @@ async def test_serve_prints_invite_and_tag_and_ends_on_a_signal(
     assert re.search(r"<passerelle-switch network=|The widget is not built", program.output)
     async with passerelle(words) as again:
         assert (await again.until("/#")).strip() == invite
+
+
+async def test_while_the_broker_is_silent_the_proxy_is_open_and_says_why_nothing_comes() -> None:
+    """The first line waits for no server; each kind of request fails after ten seconds."""
+    asked = asyncio.Event()
+
+    async def hold(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        asked.set()
+
+    async with await asyncio.start_server(hold, HOST, 0) as broker:
+        invite = f"http://{HOST}:{broker.sockets[0].getsockname()[1]}/#{'A' * 43}"
+        at = f"{HOST}:{free_port()}"
+        words = ["client", "--invite", invite, "--listen", at, "--forget"]
+        async with passerelle(words) as reader:
+            await asked.wait()
+            async with asyncio.timeout(5):
+                await reader.until("Proxy open")
+            began_s = time.monotonic()
+            http = "-x", f"http://{at}"
+            page, connect, socks = await asyncio.gather(
+                curl(*http, "-w", "%{http_code}", f"http://{HOST}:1/"),
+                curl(*http, "-p", "-w", "%{http_connect}", f"http://{HOST}:1/"),
+                curl("--socks5-hostname", at, f"http://{HOST}:1/"),
+            )
+            assert 9 < time.monotonic() - began_s < 13
+            assert page[0] == 0
+            assert b"servers" in page[1]
+            assert page[1].endswith(b"503")
+            assert connect == (56, b"503")
+            assert socks[0] == 97  # the proxy refused
 
 
 async def test_a_taken_port_is_told_with_the_option_that_names_another() -> None:

@@ -181,7 +181,7 @@ class Servers:
         return self._descriptor.stun
 
     async def __aenter__(self) -> Self:
-        """ListenAddress. Raises LocalError when a port or the bus cannot be opened."""
+        """Listen. Raises LocalError when a port or the bus cannot be opened."""
         async with AsyncExitStack() as stack:
             config = self._config
             app = application()
@@ -201,6 +201,10 @@ class Servers:
                 host, ports = config.stun_listen.host, stun_ports(config.stun_listen)
                 await stack.enter_async_context(StunService(StunSettings((host,), ports)))
             # The stack unwinds from its end: the goodbye is said while the ports are still open.
+            if self._exit is not None:
+                # Links that nothing ends would keep the web server's ports closed, and the process
+                # waiting, for the whole of its grace time.
+                stack.push_async_callback(self._exit.close)
             stack.push_async_callback(self._broker.close)
             # Every exit of the network ends now, so nobody could take over what one of them has.
             if self._workers is not None:
@@ -236,7 +240,6 @@ class Servers:
         own = application()
         exit_.add_routes(own)
         await stack.enter_async_context(_server(own, config.exit_listen, config))
-        stack.push_async_callback(exit_.close)
 
     async def _start_workers(self, stack: AsyncExitStack) -> None:
         config = self._config

@@ -49,6 +49,9 @@ class ClientConfig:
     """Longest time from a volunteer's answer until the DataChannel is open."""
     welcome_timeout_s: float = 10.0
     """Longest time from the open DataChannel until the exit's WELCOME."""
+    doubted_welcome_timeout_s: float = 4.0
+    """The same where the exit seems gone and the network has others: three round trips of more than
+    a second each."""
     grace_s: float = 120.0
     """Time for which a session outlives the loss of all its links."""
     flow_idle_s: float = 120.0

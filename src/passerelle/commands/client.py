@@ -112,10 +112,6 @@ def client(
                 raise LocalError(
                     f"{error} --listen names another one, for example --listen 127.0.0.1:1081."
                 ) from error
-            say(
-                f"Proxy open at {config.listen_host}:{running.port} (SOCKS5 and HTTP), not "
-                "connected yet. Press Ctrl-C to end."
-            )
             await running.run()
         finally:
             await running.close()

@@ -99,10 +99,6 @@ def friend(
         running = Client(config, show)
         try:
             await running.start()
-            say(
-                f"Proxy open at {config.listen_host}:{running.port} (SOCKS5 and HTTP), not "
-                "connected yet."
-            )
             await running.run()
         finally:
             await running.close()

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from passerelle import limits
 from passerelle.core.bucket import Bucket
 from passerelle.errors import LinkCode, LinkLost, PeerError
-from passerelle.io.tasks import TaskSet, describe
+from passerelle.io.tasks import describe
 from passerelle.io.webrtc import chunks
 from passerelle.io.webrtc.allowance import Allowance
 from passerelle.io.webrtc.arrivals import RECEIVE_WINDOW_BYTES, Arrivals, Fragment
@@ -68,7 +68,6 @@ class SctpAssociation(SctpSender):
         """What has arrived, from the first chunk on."""
         self._sack_due: asyncio.TimerHandle | None = None
         """Set while one packet is received and not acknowledged."""
-        self._tasks = TaskSet("sctp")
 
     async def _handle_data(self, data: bytes) -> None:
         if self._refusing:
@@ -141,7 +140,8 @@ class SctpAssociation(SctpSender):
         await self._send_chunk(sack)
 
     def _send_late_sack(self) -> None:
-        self._tasks.spawn(self._send_sack(), "sack")
+        if not self._tasks.closed:
+            self._tasks.spawn(self._send_sack(), "sack")
 
     def _cancel_sack(self) -> None:
         if self._sack_due is not None:
@@ -149,9 +149,9 @@ class SctpAssociation(SctpSender):
             self._sack_due = None
 
     async def stop(self) -> None:
-        self._cancel_sack()
-        await self._tasks.close()
         await super().stop()
+        # What arrived meanwhile may have started it again.
+        self._cancel_sack()
 
     async def _send_chunk(self, chunk: Chunk) -> None:
         with contextlib.suppress(ConnectionError):  # the DTLS transport tells its owner
