@@ -51,7 +51,7 @@ def exit_load(settings: str = "") -> Iterator[ExitLoad]:
     """Run an exit on the first core, and a site; `settings` are added to its configuration."""
     with ThisMachine() as host:
         state = host.directory / "state"
-        Keyring.open(state)
+        Keyring.open_or_create(state)
         config = host.directory / "exit.toml"
         config.write_text(settings + QUOTA)
         site_port, port = free_port(), free_port()

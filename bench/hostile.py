@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.attacks import links
+from bench.attacks import bus, links, stun
 from bench.command import Measure, main, say
 from bench.report import Row
 
@@ -14,7 +14,11 @@ from the attacked process, or what an honest peer keeps of its rate beside it. A
 measured first alone and then under attack, in the same run.
 """
 
-PARTS: dict[str, Measure] = {"links": links.measure}
+PARTS: dict[str, Measure] = {
+    "a reader's links": links.measure,
+    "the bus": bus.measure,
+    "a STUN server": stun.measure,
+}
 
 
 def measure(quick: bool) -> Iterator[Row]:

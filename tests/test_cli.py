@@ -57,7 +57,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ([], ["demo", "client", "serve", "stun", "version", "invite"]),
         (["serve"], ["--state", "--url", "--allow", "Dangerous", "--tls-cert", "--stun-listen"]),
         (["stun"], ["--listen", "--other", "--public", "NAT"]),
-        (["client"], ["--invite", "--listen", "127.0.0.1:1080", "SOCKS5", "--state", "--forget"]),
+        (["client"], ["--invite-file", "--listen", "127.0.0.1:10080", "SOCKS5", "--state"]),
+        (["client"], ["--invite", "PASSERELLE_INVITE", "--token-file", "--login-file"]),
         (["friend"], ["--invite", "--network", "/friend"]),
         (["serve"], ["--fronted", "FRONT,URL", "--amp", "https://cdn.ampproject.org"]),
         (["demo"], ["--once", "--headless", "--port"]),
@@ -98,6 +99,9 @@ def test_commands_that_need_no_webrtc_do_not_load_it() -> None:
         (["client", "--invite", "nonsense"], "This invite cannot be used"),
         (["client", "--invite", INVITE[:-1]], "This invite cannot be used"),
         (["client", "--invite", INVITE, "--listen", "1080"], "is no address to listen on"),
+        (["client"], "Which network?"),
+        (["friend"], "Which network?"),
+        (["client", "--invite-file", "/nowhere/invite"], "cannot be read"),
         (["serve", "--state", "STATE", "--url", "bridge.example"], "is no public address"),
         (["serve", "--state", "STATE", "--url", "https://a", "--listen", "x"], "is no address"),
         (
@@ -162,9 +166,7 @@ def test_bad_input_is_one_sentence_and_code_2(
     assert "Traceback" not in out + err
 
 
-@pytest.mark.parametrize(
-    "words", [["nonsense"], ["client"], ["serve", "--url", "x"], ["demo", "--port", "x"]]
-)
+@pytest.mark.parametrize("words", [["nonsense"], ["serve", "--url", "x"], ["demo", "--port", "x"]])
 def test_a_wrong_command_line_is_code_2(
     capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
