@@ -289,6 +289,42 @@ FLOW_BATCH: Final = 16
 CHANNEL_CHUNKS: Final = 8192
 """SCTP chunks incomplete or out of order on one DataChannel: a receive window of full packets, and
 as much again for small ones."""
+CHANNEL_SACK_BLOCKS: Final = 64
+"""Gaps that one SACK tells of, and repeats that it names: it stays far below a packet's size."""
+CHANNEL_CONTROL_CHUNKS: Final = 4
+"""Chunks beside data in one SCTP packet: a browser bundles two, and each may draw an answer."""
+CHANNEL_CONTROLS: Final = 32
+"""Chunks beside data and acknowledgements on one DataChannel at once: opening it takes four."""
+CHANNEL_CONTROLS_PER_S: Final = 2
+"""Chunks a second beside data and acknowledgements: a browser sends two heartbeats a minute, and
+each is answered."""
+CHANNEL_PARAMETERS: Final = 16
+"""Parameters of one SCTP chunk: a browser's INIT has about six."""
+LINK_PACKET_BYTES: Final = 1500
+"""Longest datagram on a link's socket: paths between a browser and a client carry no longer one."""
+LINK_PACKETS: Final = 4096
+"""Datagrams of one link that wait to be decrypted: a link's window of full ones, nearly."""
+LINK_ADDRESSES: Final = 8
+"""Addresses that no description named and that checks of a link came from: a NAT that gives each of
+the client's sockets a port of its own shows a few."""
+LINK_CHECKS: Final = 64
+"""ICE checks of one link that are looked at in one go: a browser begins with twenty a second."""
+LINK_CHECKS_PER_S: Final = 16
+"""ICE checks a second that a link goes on looking at: a browser sends a few for each address."""
+STRANGER_QUESTIONS: Final = 4
+"""Questions to an address that no description named: they may be lost, and nobody may be made to
+get many. Each is no larger than the check that drew it."""
+LINK_WORK_S: Final = 0.5
+"""Processor seconds that a link may take at once: ten DTLS handshakes on a slow machine."""
+LINK_WORK_BUSY_SHARE: Final = 0.05
+"""Share of the client's working time that goes to one link, whatever that link carries: the others
+lose no more."""
+LINK_WORK_IDLE_SHARE: Final = 0.5
+"""Share of the client's idle time that goes to one link: nobody loses by it, and slow machines take
+long for little."""
+LINK_WORK_S_PER_BYTE: Final = 4e-7
+"""Processor seconds that a byte of messages is worth: fifteen times what it takes on the machine of
+docs/PERFORMANCE.md, so that slow machines may be slow."""
 TRANSPORT_QUEUE_BYTES: Final = LINK_WINDOW_CAP_BYTES + MIB
 """Messages that wait in a transport: the link's window keeps an honest one below it."""
 STREAM_SEND_BYTES: Final = 128 * KIB
