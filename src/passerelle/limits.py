@@ -201,6 +201,9 @@ STUN_PREFIXES: Final = 65_536
 # --- streams (core/tunnel/streams) ----------------------------------------------------------------
 STREAMS_PER_SESSION: Final = 256
 """Open streams in one session, each way: a browser opens about as many connections."""
+STREAMS_WAITING: Final = 256
+"""Streams of a client's session that wait for one to end: with the open ones, as many as
+applications may have connections to the client."""
 STREAM_WINDOW_BYTES: Final = 256 * KIB
 """What a new stream may hold for an application that does not read."""
 STREAM_WINDOW_CAP_BYTES: Final = 4 * MIB
@@ -256,15 +259,16 @@ EXIT_ACCOUNTS: Final = 65_536
 EXIT_ACCOUNTS_SWEPT: Final = 8
 """Old accounts looked at whenever one is added: expired ones leave faster than new ones come."""
 STREAM_TURN_S: Final = 10
-"""Longest time that a new stream waits for its turn by its ticket's quota: programs wait longer for
-an answer, and 256 streams at once at the usual rate wait for less."""
+"""Longest time that a new stream waits for its turn, at the client for another stream to end and at
+the exit by its ticket's quota: programs wait longer for an answer, and 256 streams at once at the
+usual rate wait for less."""
 EXIT_REFUSALS_BURST: Final = 2000
 """Streams beyond its quota that a session may ask for at once: more ends it."""
 EXIT_REFUSALS_PER_S: Final = 20
 """Streams a second beyond its quota that a session may go on asking for: more ends it."""
 STREAM_CONTROL_BURST: Final = 4096
-"""HTTP/2 frames that move nothing (SETTINGS, PING, RST_STREAM, tiny WINDOW_UPDATEs, empty DATA) a
-far side may send at once: a browser that resets every stream it has, several times over."""
+"""HTTP/2 frames that move nothing (SETTINGS, PING, tiny WINDOW_UPDATEs, empty DATA, a second
+RST_STREAM for one stream) a far side may send at once: an ordinary one sends a few."""
 STREAM_CONTROL_PER_S: Final = 512
 """HTTP/2 frames a second that move nothing and a far side may go on sending: more ends the
 session."""

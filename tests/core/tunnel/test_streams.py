@@ -607,7 +607,7 @@ def test_a_window_update_names_its_stream() -> None:
     assert Writable(stream) in pair.to_exit()
 
 
-@pytest.mark.parametrize("kind", ["ping", "settings", "window", "empty data", "reset", "priority"])
+@pytest.mark.parametrize("kind", ["ping", "settings", "window", "empty data", "priority"])
 def test_frames_that_move_nothing_are_counted(kind: str) -> None:
     """A burst is borne, and what comes with time; more ends the session."""
     exit_, far = Streams(client=False), plain_client()
@@ -630,10 +630,6 @@ def test_frames_that_move_nothing_are_counted(kind: str) -> None:
                 far.send_data(1, b"")
             case "priority":
                 exit_.receive(b"\0\0\5\2\0\0\0\0\1" + bytes(4) + b"\1", now)
-            case "reset":
-                far.send_headers(number, [(":method", "CONNECT"), (":authority", "a.example:1")])
-                far.reset_stream(number)
-                number += 2
         exit_.receive(far.data_to_send(), now)
 
     # SETTINGS in the preface is one of them.
@@ -649,6 +645,42 @@ def test_frames_that_move_nothing_are_counted(kind: str) -> None:
     with pytest.raises(PeerError) as caught:
         flood()
     assert caught.value.code is LinkCode.LIMIT
+
+
+def test_a_client_may_break_off_every_stream() -> None:
+    """Each stream may be reset once at no charge: thousands of requests end no session."""
+    pair = Pair()
+    for _ in range(3 * limits.STREAM_CONTROL_BURST):
+        stream = pair.open()
+        pair.client.reset(stream)
+        assert Failed(stream, Failure.SESSION_LOST) in pair.to_exit()
+    assert pair.exit.open_count == 0
+
+
+def test_an_exit_may_break_off_every_stream() -> None:
+    """A client bears as many resets as it has opened streams, refused ones among them."""
+    pair = Pair()
+    for number in range(3 * limits.STREAM_CONTROL_BURST):
+        stream = pair.open() if number % 2 else pair.client.open("example.com", 1)
+        pair.to_exit()
+        if number % 2:
+            pair.exit.reset(stream)
+        else:
+            pair.exit.refuse(stream, Failure.PORT_CLOSED)
+        pair.to_client()
+    assert pair.client.open_count == 0
+
+
+def test_a_client_holds_itself_to_the_bound_before_it_is_told() -> None:
+    """No more streams are opened than an exit bears, whose SETTINGS have not come yet."""
+    client, exit_ = Streams(client=True), Streams(client=False)
+    for _ in range(limits.STREAMS_PER_SESSION):
+        client.open("example.com", 443)
+    assert not client.has_room
+    with pytest.raises(StreamFailed) as caught:
+        client.open("example.com", 443)
+    assert caught.value.failure is Failure.LIMIT
+    assert len(only(exit_.receive(client.output()))) == limits.STREAMS_PER_SESSION
 
 
 def test_an_ordinary_transfer_is_never_idle() -> None:

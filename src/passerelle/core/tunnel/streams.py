@@ -140,6 +140,8 @@ class Streams:
         self._streams: dict[int, _Stream] = {}
         self._growth_left = limits.STREAM_GROWTH_BYTES
         self._connection_credit = 0
+        self._resets_due = 0
+        """RST_STREAMs that the far side may still send at no charge: one for each stream."""
         self._idle_frames: Bucket | None = None
         """Bounds the far side's frames that move nothing; made when the first of them comes."""
         settings = {
@@ -163,6 +165,15 @@ class Streams:
     def open_count(self) -> int:
         """How many streams are not over."""
         return len(self._streams)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more stream may be open.
+
+        A client holds itself to the bound before the exit's SETTINGS have told it: an exit ends a
+        session that exceeds it.
+        """
+        return len(self._streams) < limits.STREAMS_PER_SESSION
 
     def output(self) -> bytes:
         """Return the bytes to write to the session."""
@@ -207,12 +218,14 @@ class Streams:
         )
 
     def _open(self, headers: list[tuple[str, str]], *, flow: bool = False) -> int:
+        if not self.has_room:
+            raise StreamFailed(Failure.LIMIT)
         stream = self._h2.get_next_available_stream_id()
         try:
             self._h2.send_headers(stream, headers)
         except h2.exceptions.TooManyStreamsError:
             raise StreamFailed(Failure.LIMIT) from None
-        self._streams[stream] = _Stream(flow=flow)
+        self._add(stream, flow=flow)
         return stream
 
     # --- exit -----------------------------------------------------------------------------------
@@ -299,7 +312,9 @@ class Streams:
             raise PeerError(LinkCode.MALFORMED, "the far side broke HTTP/2") from error
         out: list[Event] = []
         for event in events:
-            if _moves_nothing(event):
+            if isinstance(event, h2.events.StreamReset) and self._resets_due:
+                self._resets_due -= 1
+            elif _moves_nothing(event):
                 self._count_idle(now)
             self._translate(event, out)
         return out
@@ -362,7 +377,7 @@ class Streams:
         except (HostError, UnicodeDecodeError):
             self._reset(stream, h2.errors.ErrorCodes.PROTOCOL_ERROR)
             return
-        self._streams[stream] = _Stream(flow=isinstance(requested, FlowRequested))
+        self._add(stream, flow=isinstance(requested, FlowRequested))
         out.append(requested)
 
     def _read_request(self, stream: int, headers: dict[bytes, bytes]) -> Requested | FlowRequested:
@@ -390,6 +405,12 @@ class Streams:
         if event.stream_ended is None:
             self._reset(stream, h2.errors.ErrorCodes.CANCEL)
         self._forget(stream)
+
+    def _add(self, stream: int, *, flow: bool) -> None:
+        self._streams[stream] = _Stream(flow=flow)
+        # An application that breaks off each of its requests is an ordinary one: a reset costs no
+        # more than its request, which the ticket's quota counts.
+        self._resets_due += 1
 
     def _reset(self, stream: int, code: h2.errors.ErrorCodes) -> None:
         # Both ends may have ended the stream, even in the same bytes that gave reason to reset it.

@@ -45,8 +45,9 @@ class TunnelStream:
     It is used either by its awaitables or, with a listener, by `take_received` and `push`.
     """
 
-    def __init__(self, tunnel: Carrier, number: int) -> None:
+    def __init__(self, tunnel: Carrier, number: int = 0) -> None:
         self.number = number
+        """The stream's HTTP/2 number; 0 while the stream waits to be opened."""
         self._tunnel = tunnel
         self._incoming: deque[tuple[bytes, int]] = deque()
         """Bytes that have arrived, each piece with its size in the far side's window."""

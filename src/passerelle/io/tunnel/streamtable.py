@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol, assert_never
 
+from passerelle import limits
 from passerelle.core.tunnel import streams
 from passerelle.core.tunnel.rotation import StreamRotation
 from passerelle.core.tunnel.session import Session
@@ -26,6 +28,16 @@ class RequestHandler(Protocol):
 
     def flow_requested(self, stream: TunnelStream, host: str, port: int) -> None:
         """At the exit: a client wants to exchange datagrams."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """What a stream that waits for its turn is to be opened for."""
+
+    host: str = field(repr=False)
+    port: int = field(repr=False)
+    late: asyncio.TimerHandle
+    """Ends the waiting."""
 
 
 class StreamTable:
@@ -55,24 +67,40 @@ class StreamTable:
         self._changed = changed
         self._http2 = Streams(client=client, flows=flows)
         self._open: dict[int, TunnelStream] = {}
+        self._waiting: dict[TunnelStream, _Turn] = {}
+        """At the client: streams that wait for one that is open to end, the oldest first."""
+        self._loop = asyncio.get_running_loop()
         self._greeted = asyncio.Event()
         self._ended = False
 
     def __len__(self) -> int:
-        """Return how many streams are open."""
-        return len(self._open)
+        """Return how many streams are open, or wait to be."""
+        return len(self._open) + len(self._waiting)
 
     # --- at the client --------------------------------------------------------------------------
 
     def open(self, host: str, port: int) -> TunnelStream:
-        """Ask the exit for a connection. Raises StreamFailed."""
+        """Ask the exit for a connection. Raises StreamFailed.
+
+        With as many streams open as there may be, the stream waits until another one has ended. It
+        fails with LIMIT when none has after `limits.STREAM_TURN_S`, and at once when
+        `limits.STREAMS_WAITING` wait already.
+        """
         self._check()
-        return self._opened(self._http2.open(host, port))
+        if len(self._waiting) >= limits.STREAMS_WAITING:
+            raise StreamFailed(Failure.LIMIT)
+        stream = TunnelStream(self)
+        late = self._loop.call_later(limits.STREAM_TURN_S, self._give_up, stream)
+        self._waiting[stream] = _Turn(host, port, late)
+        self._open_waiting()
+        return stream
 
     def open_flow(self, host: str, port: int) -> TunnelStream:
         """Ask the exit for a UDP flow. Raises StreamFailed."""
         self._check()
-        return self._opened(self._http2.open_flow(host, port))
+        stream = TunnelStream(self)
+        self._opened(stream, self._http2.open_flow(host, port))
+        return stream
 
     async def offers_flows(self) -> bool:
         """Wait until the exit has said whether it carries UDP, and return its answer.
@@ -83,10 +111,36 @@ class StreamTable:
         self._check()
         return self._http2.offers_flows
 
-    def _opened(self, number: int) -> TunnelStream:
-        stream = self._open[number] = TunnelStream(self, number)
+    def _open_waiting(self) -> None:
+        """Ask the exit for the connections that wait, the oldest first, while there is room."""
+        while self._waiting and self._http2.has_room and not self._ended:
+            stream = next(iter(self._waiting))
+            turn = self._leave_line(stream)
+            assert turn is not None  # it is the first of them
+            try:
+                number = self._http2.open(turn.host, turn.port)
+            except StreamFailed as error:
+                # The exit allows fewer streams than `limits` does.
+                stream.fail(error.failure)
+            else:
+                self._opened(stream, number)
+
+    def _opened(self, stream: TunnelStream, number: int) -> None:
+        stream.number = number
+        self._open[number] = stream
+        if stream.queued or stream.ending:
+            self.rotation.wait(stream)
         self._changed()
-        return stream
+
+    def _give_up(self, stream: TunnelStream) -> None:
+        self._leave_line(stream)
+        stream.fail(Failure.LIMIT)
+
+    def _leave_line(self, stream: TunnelStream) -> _Turn | None:
+        turn = self._waiting.pop(stream, None)
+        if turn is not None:
+            turn.late.cancel()
+        return turn
 
     def _check(self) -> None:
         if self._ended:
@@ -199,14 +253,19 @@ class StreamTable:
         """Fail all streams: the session is over."""
         self._ended = True
         self._greeted.set()
+        for stream in list(self._waiting):
+            self._leave_line(stream)
+            stream.fail(Failure.SESSION_LOST)
         for stream in self._open.values():
             stream.fail(Failure.SESSION_LOST)
         self._open.clear()
         self.rotation.clear()
 
     def _forget(self, stream: TunnelStream) -> None:
+        self._leave_line(stream)
         self._open.pop(stream.number, None)
         self.rotation.leave(stream)
+        self._open_waiting()
 
     def _forget_if_over(self, stream: TunnelStream) -> None:
         if stream.end_sent and stream.end_received:
