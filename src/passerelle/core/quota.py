@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from passerelle import limits
 from passerelle.core.bucket import Bucket
+from passerelle.core.ledger import Ledger
 from passerelle.errors import LinkCode, PeerError
 
 BYTES_BURST_S = 2.0
@@ -41,12 +42,14 @@ class Quota:
 class Account:
     """The amount of each limit that one ticket uses."""
 
-    __slots__ = ("_bytes", "_quota", "_streams_new", "expires_s", "sessions", "streams")
+    __slots__ = ("_bytes", "_quota", "_streams_new", "expires_s", "ledger", "sessions", "streams")
 
     def __init__(self, quota: Quota, expires_s: float, now: float) -> None:
         """`expires_s` is when the ticket expires, in monotonic seconds like `now`."""
         self._quota = quota
         self.expires_s = expires_s
+        self.ledger = Ledger(now)
+        """What all sessions of the ticket cost."""
         self.sessions = 0
         self.streams = 0
         self._streams_new = Bucket(quota.new_streams_per_s, quota.new_streams_burst, now)

@@ -63,5 +63,7 @@ class ExitConfig:
     """Links that may be open at once."""
     sessions: int = limits.EXIT_SESSIONS
     """Sessions that may be alive at once."""
+    held_bytes: int = limits.EXIT_HELD_BYTES
+    """Memory that all sessions together may hold; beyond it the heaviest ones are ended."""
     decoy_site: Path | None = None
     """Folder of static files that strangers see; None if they see an empty web server."""

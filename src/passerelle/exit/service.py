@@ -162,7 +162,7 @@ class Exit:
         self._links.add(link)
         try:
             link.start()
-            await transport.run()
+            await transport.run(link.rest)
         finally:
             late.cancel()
             self._links.discard(link)

@@ -38,6 +38,7 @@ class _PolicyTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _ExitTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     links: int = limits.EXIT_LINKS
     sessions: int = limits.EXIT_SESSIONS
+    held_bytes: int = limits.EXIT_HELD_BYTES
     rate_bytes_s: float | None = None
     refusal_s: float = 0.5
     face: str | None = None
@@ -77,6 +78,7 @@ class ExitSettings:
     refusal_s: float = 0.5
     links: int = limits.EXIT_LINKS
     sessions: int = limits.EXIT_SESSIONS
+    held_bytes: int = limits.EXIT_HELD_BYTES
     face: Path | None = None
 
     @classmethod
@@ -118,6 +120,7 @@ class ExitSettings:
             refusal_s=found.exit.refusal_s,
             links=found.exit.links,
             sessions=found.exit.sessions,
+            held_bytes=found.exit.held_bytes,
             # A relative path counts from the file's own folder.
             face=None if face is None else path.parent / face,
         )
@@ -168,6 +171,7 @@ class ExitSettings:
             refusal_s=self.refusal_s,
             links=self.links,
             sessions=self.sessions,
+            held_bytes=self.held_bytes,
             decoy_site=self.face,
         )
 

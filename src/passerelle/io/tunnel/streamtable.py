@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, assert_never
 
 from passerelle import limits
+from passerelle.core.ledger import Ledger
 from passerelle.core.tunnel import streams
 from passerelle.core.tunnel.rotation import StreamRotation
 from passerelle.core.tunnel.session import Session
@@ -28,6 +29,9 @@ class RequestHandler(Protocol):
 
     def flow_requested(self, stream: TunnelStream, host: str, port: int) -> None:
         """At the exit: a client wants to exchange datagrams."""
+
+    def request_malformed(self) -> None:
+        """At the exit: a client wanted something that is not served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +59,19 @@ class StreamTable:
         *,
         client: bool,
         flows: bool,
+        ledger: Ledger,
     ) -> None:
         """`changed` is called when there may be something to send: `fill` is to be called soon.
 
-        `flows` says, at the exit, whether UDP is offered.
+        `flows` says, at the exit, whether UDP is offered. The far side's frames are charged to
+        `ledger`.
         """
         self.rotation: StreamRotation[TunnelStream] = StreamRotation()
         """Decides which stream sends next. The tunnel begins each turn."""
         self._session = session
         self._handler = handler
         self._changed = changed
-        self._http2 = Streams(client=client, flows=flows)
+        self._http2 = Streams(client=client, flows=flows, ledger=ledger)
         self._open: dict[int, TunnelStream] = {}
         self._waiting: dict[TunnelStream, _Turn] = {}
         """At the client: streams that wait for one that is open to end, the oldest first."""
@@ -76,6 +82,14 @@ class StreamTable:
     def __len__(self) -> int:
         """Return how many streams are open, or wait to be."""
         return len(self._open) + len(self._waiting)
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory of what has arrived and was not taken, and of what waits to be sent."""
+        return sum(
+            limits.PIECE_COST_BYTES + stream.unread + stream.queued
+            for stream in self._open.values()
+        )
 
     # --- at the client --------------------------------------------------------------------------
 
@@ -215,6 +229,8 @@ class StreamTable:
             case streams.FlowRequested(number, host, port):
                 stream = self._open[number] = TunnelStream(self, number)
                 self._handler.flow_requested(stream, host, port)
+            case streams.Malformed():
+                self._handler.request_malformed()
             case streams.Greeted():
                 self._greeted.set()
             case _:

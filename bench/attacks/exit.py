@@ -1,0 +1,92 @@
+"""Readers who flood an exit, or have it hold more than they send."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+from bench.command import say
+from bench.errors import Unmeasured
+from bench.exitload import LINK_S, ExitLoad, answers, exit_load, tell
+from bench.host import ThisMachine
+from bench.machine import cpu_s
+from bench.report import Row, at_least, at_most
+from passerelle.io.tunnel.tls import LinkIdentity
+from passerelle.keyring import LINK_FILE, TICKET_FILE
+from tests.lab import Child
+
+KINDS = (
+    "one-byte DATA",
+    "empty DATA",
+    "malformed CONNECT",
+    "frames on a broken stream",
+    "SETTINGS",
+    "PING",
+    "requests that are reset",
+    "frames of the link: PING",
+    "frames of the link: old DATA",
+    "tiny messages",
+)
+LINKS = 3
+WARM_S = 1.0
+"""The first second of a flood is not judged: a burst is borne."""
+ALONE_S, QUICK_ALONE_S = 3.0, 1.0
+ATTACK_S, QUICK_ATTACK_S = 4.0, 1.2
+PAYLOAD_BYTES, QUICK_PAYLOAD_BYTES = 512 << 10, 128 << 10
+HELD_S = 120.0
+
+
+def measure(quick: bool) -> Iterator[Row]:
+    """Yield what each flood takes from an exit, and what it leaves to an honest reader."""
+    alone_s, attack_s = (QUICK_ALONE_S, QUICK_ATTACK_S) if quick else (ALONE_S, ATTACK_S)
+    yield from _held(QUICK_PAYLOAD_BYTES if quick else PAYLOAD_BYTES)
+    with exit_load(quota="") as here:
+        honest = here.load(1, LINKS)
+        flooder = _flooder(here)
+        for child in (honest, flooder):
+            if child.hear(timeout_s=LINK_S) != "linked":
+                raise Unmeasured("the load could not be linked")
+        _rate(honest, 1.0)
+        for kind in KINDS:
+            yield from _attack(here, honest, flooder, kind, (alone_s, attack_s))
+
+
+def _flooder(here: ExitLoad) -> Child:
+    pin = LinkIdentity.from_pem((here.state / LINK_FILE).read_bytes()).spki_sha256
+    words = [here.url, str(here.state / TICKET_FILE), pin.hex(), str(here.site_port)]
+    return here.host.python("-m", "bench.attacks.flooder", *words, dialogue=True)
+
+
+def _rate(honest: Child, seconds: float) -> float:
+    """Return the bytes a second that the honest reader downloads."""
+    tell([honest], f"download {seconds} 1")
+    return sum(answers([honest], timeout_s=seconds + LINK_S)) / seconds
+
+
+def _attack(
+    here: ExitLoad, honest: Child, flooder: Child, kind: str, times_s: tuple[float, float]
+) -> Iterator[Row]:
+    alone_s, attack_s = times_s
+    alone = _rate(honest, alone_s)
+    tell([flooder], f"attack {WARM_S + 2 * attack_s} {kind}")
+    time.sleep(WARM_S)
+    before_s, start_s = cpu_s(here.exit.pid), time.monotonic()
+    time.sleep(attack_s)
+    share = (cpu_s(here.exit.pid) - before_s) / (time.monotonic() - start_s)
+    kept = _rate(honest, attack_s) / alone
+    answers([flooder], timeout_s=LINK_S)
+    say(f"{kind}: {100 * share:.0f} % of a core, {100 * kept:.0f} % of the rate kept")
+    yield Row(f"{kind}: exit's processor", 100 * share, "% of a core", at_most(25))
+    yield Row(f"{kind}: honest rate kept", 100 * kept, "%", at_least(70))
+
+
+def _held(payload_bytes: int) -> Iterator[Row]:
+    worst = 0.0
+    with ThisMachine() as host:
+        for framing in ("1", "2", "1 4000"):
+            words = ("-m", "bench.attacks.held", str(payload_bytes), *framing.split())
+            held = json.loads(host.python(*words, dialogue=True).hear(timeout_s=HELD_S))
+            say(f"upload in frames of {framing} bytes: {held:.1f} MiB for each MiB")
+            worst = max(worst, held)
+    yield Row("unread upload, worst framing", worst, "MiB for each MiB", at_most(3))
