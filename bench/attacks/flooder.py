@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
+import os
 import secrets
 import sys
 import time
@@ -34,6 +35,9 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 CHUNK_BYTES = 12_000
 AHEAD_BYTES = 1 << 20
 """What is sent beyond what the exit has acknowledged."""
+NICENESS = 10
+"""What a flood takes from others shall be the exit's processor, not that of the honest reader's own
+process on the same machine."""
 PAUSE_S = 0.5
 """The time from one session to the next."""
 STEP = 200
@@ -223,6 +227,7 @@ async def main() -> None:
     options = parser.parse_args()
     key = serialization.load_pem_private_key(options.key.read_bytes(), None)
     assert isinstance(key, Ed25519PrivateKey)
+    os.nice(NICENESS)
     flooder = Flooder(options.url, key, options.pin, options.site_port)
     async with aiohttp.ClientSession() as http:
         print("linked", flush=True)

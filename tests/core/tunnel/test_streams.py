@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from passerelle import limits
 from passerelle.core.ledger import Ledger
-from passerelle.core.tunnel.streams import (
+from passerelle.core.tunnel.streamevents import (
     Ended,
     Event,
     Failed,
@@ -25,9 +25,9 @@ from passerelle.core.tunnel.streams import (
     Opened,
     Received,
     Requested,
-    Streams,
     Writable,
 )
+from passerelle.core.tunnel.streams import Streams
 from passerelle.errors import Failure, LinkCode, PeerError, StreamFailed
 
 
@@ -215,13 +215,6 @@ def test_what_arrives_for_the_gone_is_dropped() -> None:
     pair.to_exit()
     other = pair.open()
     assert download(pair, other) >= limits.STREAM_WINDOW_BYTES
-
-
-def test_repr_hides_destination_and_payload() -> None:
-    """Neither the address nor the bytes can reach a log through an event."""
-    assert "example" not in repr(Requested(1, "example.com", 443))
-    assert "example" not in repr(FlowRequested(1, "example.com", 443))
-    assert "secret" not in repr(Received(1, b"secret", 6))
 
 
 # --- flows ------------------------------------------------------------------------------------

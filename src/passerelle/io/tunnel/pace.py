@@ -14,6 +14,8 @@ from passerelle.core.tunnel.session import Session
 
 TURN_S = 0.002
 """Work of one session in a round: about as much as a turn to send costs."""
+PAUSE_LEAST_S = 0.01
+"""A shorter pause is not made: waking up once for each small message would cost more than it."""
 MESSAGE_S = 30e-6
 """Work that a message has made before it gets here: reading the socket, WebSocket's framing."""
 
@@ -81,7 +83,7 @@ class Pace:
 
     async def rest(self) -> None:
         """Wait until more may be read. Cancelling changes nothing."""
-        while (pause_s := self._ledger.pause_s(self._loop.time())) > 0:  # noqa: ASYNC110
+        while (pause_s := self._ledger.pause_s(self._loop.time())) > PAUSE_LEAST_S:  # noqa: ASYNC110
             await asyncio.sleep(pause_s)
         # The first link that goes on begins the session's turn; those behind it look again, because
         # a link that has a message already takes it before the next one runs.

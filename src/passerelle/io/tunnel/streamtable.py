@@ -10,7 +10,7 @@ from typing import Protocol, assert_never
 
 from passerelle import limits
 from passerelle.core.ledger import Ledger
-from passerelle.core.tunnel import streams
+from passerelle.core.tunnel import streamevents
 from passerelle.core.tunnel.rotation import StreamRotation
 from passerelle.core.tunnel.session import Session
 from passerelle.core.tunnel.streams import Streams
@@ -202,36 +202,36 @@ class StreamTable:
             for event in self._http2.receive(data, now):
                 self._handle(event)
 
-    def _handle(self, event: streams.Event) -> None:
+    def _handle(self, event: streamevents.Event) -> None:
         match event:
-            case streams.Received(number, data, size):
+            case streamevents.Received(number, data, size):
                 if stream := self._open.get(number):
                     stream.feed(data, size)
-            case streams.Ended(number):
+            case streamevents.Ended(number):
                 if stream := self._open.get(number):
                     stream.feed_end()
                     self._forget_if_over(stream)
-            case streams.Opened(number):
+            case streamevents.Opened(number):
                 if stream := self._open.get(number):
                     stream.open()
-            case streams.Failed(number, failure):
+            case streamevents.Failed(number, failure):
                 if stream := self._open.get(number):
                     self._forget(stream)
                     stream.fail(failure)
-            case streams.Writable(0):
+            case streamevents.Writable(0):
                 self.rotation.unblock_all()
-            case streams.Writable(number):
+            case streamevents.Writable(number):
                 if stream := self._open.get(number):
                     self.rotation.unblock(stream)
-            case streams.Requested(number, host, port):
+            case streamevents.Requested(number, host, port):
                 stream = self._open[number] = TunnelStream(self, number)
                 self._handler.stream_requested(stream, host, port)
-            case streams.FlowRequested(number, host, port):
+            case streamevents.FlowRequested(number, host, port):
                 stream = self._open[number] = TunnelStream(self, number)
                 self._handler.flow_requested(stream, host, port)
-            case streams.Malformed():
+            case streamevents.Malformed():
                 self._handler.request_malformed()
-            case streams.Greeted():
+            case streamevents.Greeted():
                 self._greeted.set()
             case _:
                 assert_never(event)
