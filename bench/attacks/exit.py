@@ -31,9 +31,13 @@ KINDS = (
 LINKS = 3
 WARM_S = 1.0
 """The first second of a flood is not judged: a burst is borne."""
-RUNS = 3
-"""Runs of each flood, of which the median counts; a quick measurement has one."""
-RUN_S, QUICK_RUN_S = 2.0, 1.1
+SHARE_S, QUICK_SHARE_S = 3.0, 0.8
+PAIRS, QUICK_PAIRS = 9, 3
+PIECE_S = 0.35
+"""Honest downloads alone and under attack take turns, so short that what else the machine does
+meets both alike; the median pair counts."""
+JOIN_S = 0.25
+"""Time in which a flood begins again."""
 PAYLOAD_BYTES, QUICK_PAYLOAD_BYTES = 512 << 10, 128 << 10
 HELD_S = 120.0
 
@@ -49,11 +53,9 @@ def measure(quick: bool) -> Iterator[Row]:
                 raise Unmeasured("the load could not be linked")
         _rate(honest, 1.0)
         for kind in KINDS:
-            runs = [
-                _attack(here, honest, flooder, kind, QUICK_RUN_S if quick else RUN_S)
-                for _ in range(1 if quick else RUNS)
-            ]
-            share, kept = (median(values) for values in zip(*runs, strict=True))
+            share = _share(here, flooder, kind, QUICK_SHARE_S if quick else SHARE_S)
+            pairs = range(QUICK_PAIRS if quick else PAIRS)
+            kept = median([_kept(honest, flooder, kind) for _ in pairs])
             say(f"{kind}: {100 * share:.0f} % of a core, {100 * kept:.0f} % of the rate kept")
             yield Row(f"{kind}: exit's processor", 100 * share, "% of a core", at_most(25))
             yield Row(f"{kind}: honest rate kept", 100 * kept, "%", at_least(70))
@@ -71,21 +73,27 @@ def _rate(honest: Child, seconds: float) -> float:
     return sum(answers([honest], timeout_s=seconds + LINK_S)) / seconds
 
 
-def _attack(
-    here: ExitLoad, honest: Child, flooder: Child, kind: str, seconds: float
-) -> tuple[float, float]:
-    """Return the share of a core that a flood takes, and that of the honest rate that is kept."""
-    alone = _rate(honest, seconds)
-    if not alone:
-        raise Unmeasured("the honest reader got nothing before the flood began")
-    tell([flooder], f"attack {WARM_S + 2 * seconds} {kind}")
+def _share(here: ExitLoad, flooder: Child, kind: str, seconds: float) -> float:
+    """Return the share of a core that a flood takes after its first second."""
+    tell([flooder], f"attack {WARM_S + seconds} {kind}")
     time.sleep(WARM_S)
     before_s, start_s = cpu_s(here.exit.pid), time.monotonic()
     time.sleep(seconds)
     share = (cpu_s(here.exit.pid) - before_s) / (time.monotonic() - start_s)
-    kept = _rate(honest, seconds) / alone
     answers([flooder], timeout_s=LINK_S)
-    return share, kept
+    return share
+
+
+def _kept(honest: Child, flooder: Child, kind: str) -> float:
+    """Return the share of its rate that an honest reader keeps under attack."""
+    alone = _rate(honest, PIECE_S)
+    if not alone:
+        raise Unmeasured("the honest reader got nothing before the flood began")
+    tell([flooder], f"attack {JOIN_S + PIECE_S} {kind}")
+    time.sleep(JOIN_S)
+    kept = _rate(honest, PIECE_S) / alone
+    answers([flooder], timeout_s=LINK_S)
+    return kept
 
 
 def _held(payload_bytes: int) -> Iterator[Row]:

@@ -135,7 +135,8 @@ class Flooder:
         self._pins = (pin,)
         self._site = f"{HOST}:{site_port}"
         self._context = client_context()
-        self._ticket = self._make_ticket(TicketKind.CLIENT)
+        self._kind = ""
+        self._ticket = ""
 
     def _make_ticket(self, kind: TicketKind) -> str:
         ticket = Ticket(kind, "exit-1", int(time.time()) + 500, secrets.token_bytes(16))
@@ -163,8 +164,9 @@ class Flooder:
                 raise ValueError(kind)
 
     async def attack(self, http: aiohttp.ClientSession, kind: str, seconds: float) -> None:
-        """Flood for `seconds`."""
-        self._ticket = self._make_ticket(TicketKind.CLIENT)
+        """Flood for `seconds`; floods of one kind share a ticket."""
+        if kind != self._kind:
+            self._kind, self._ticket = kind, self._make_ticket(TicketKind.CLIENT)
         end_s = time.monotonic() + seconds
         while (left_s := end_s - time.monotonic()) > 0:
             try:
