@@ -38,7 +38,7 @@ PIECE_S = 0.35
 meets both alike; the median pair counts."""
 JOIN_S = 0.25
 """Time in which a flood begins again."""
-PAYLOAD_BYTES, QUICK_PAYLOAD_BYTES = 512 << 10, 128 << 10
+PAYLOAD_BYTES, QUICK_PAYLOAD_BYTES = 256 << 10, 64 << 10
 HELD_S = 120.0
 
 
