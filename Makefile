@@ -69,4 +69,4 @@ lock: ## bring uv.lock in line with pyproject.toml
 
 clean: ## remove everything that set-up and tests made
 	rm -rf .venv .tools .artefacts .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage dist
-	rm -rf src/passerelle/_widget widget/node_modules
+	rm -rf src/passerelle/_widget src/passerelle/_places widget/node_modules

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import hashlib
 import signal
 import sys
 
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -22,7 +24,16 @@ from passerelle.wire.descriptor import BrokerEntry, Descriptor, ExitEntry
 
 SEAL_KEY = X25519PrivateKey.from_private_bytes(b"benchmark only, no key of anyone")
 TICKET_KEY = Ed25519PrivateKey.from_private_bytes(b"another one for a benchmark only")
+EXIT_KEY = Ed25519PrivateKey.from_private_bytes(b"a third one, only for benchmarks")
 SEAL_PUBLIC = SEAL_KEY.public_key().public_bytes_raw()
+
+
+def exit_pin() -> bytes:
+    """Return the SHA-256 of the exit's public key (SPKI), which the descriptor pins."""
+    spki = EXIT_KEY.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return hashlib.sha256(spki).digest()
 
 
 def config() -> BrokerConfig:
@@ -33,7 +44,7 @@ def config() -> BrokerConfig:
         issued_s=0,
         expires_s=2**40,
         brokers=(BrokerEntry("https://broker.example", SEAL_PUBLIC, ticket_public),),
-        exits=(ExitEntry("exit-1", "wss://exit.example/v1/link", (bytes(32),)),),
+        exits=(ExitEntry("exit-1", "wss://exit.example/v1/link", (exit_pin(),)),),
     )
     return BrokerConfig(
         seal_key=SEAL_KEY,

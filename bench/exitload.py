@@ -55,7 +55,7 @@ def exit_load(settings: str = "", quota: str = QUOTA) -> Iterator[ExitLoad]:
     """
     with ThisMachine() as host:
         state = host.directory / "state"
-        Keyring.open(state)
+        Keyring.open_or_create(state)
         config = host.directory / "exit.toml"
         config.write_text(settings + quota)
         site_port, port = free_port(), free_port()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bench.attacks import bus, stun
 from bench.attacks import exit as exit_attacks
 from bench.command import Measure, main, say
 from bench.report import Row
@@ -14,7 +15,11 @@ from the attacked process, or what an honest peer keeps of its rate beside it. A
 measured first alone and then under attack, in the same run.
 """
 
-PARTS: dict[str, Measure] = {"an exit": exit_attacks.measure}
+PARTS: dict[str, Measure] = {
+    "the bus": bus.measure,
+    "a STUN server": stun.measure,
+    "an exit": exit_attacks.measure,
+}
 
 
 def measure(quick: bool) -> Iterator[Row]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import signal
@@ -18,6 +19,7 @@ from passerelle.demo.run import free_port
 from passerelle.errors import LinkCode, LocalError, PeerError
 from passerelle.io.server.web import WebServer, application
 from passerelle.keyring import Keyring
+from tests.client.test_service import curl
 from tests.program import passerelle
 
 HOST = "127.0.0.1"
@@ -55,7 +57,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ([], ["demo", "client", "serve", "stun", "version", "invite"]),
         (["serve"], ["--state", "--url", "--allow", "Dangerous", "--tls-cert", "--stun-listen"]),
         (["stun"], ["--listen", "--other", "--public", "NAT"]),
-        (["client"], ["--invite", "--listen", "127.0.0.1:1080", "SOCKS5", "--state", "--forget"]),
+        (["client"], ["--invite-file", "--listen", "127.0.0.1:10080", "SOCKS5", "--state"]),
+        (["client"], ["--invite", "PASSERELLE_INVITE", "--token-file", "--login-file"]),
         (["friend"], ["--invite", "--network", "/friend"]),
         (["serve"], ["--fronted", "FRONT,URL", "--amp", "https://cdn.ampproject.org"]),
         (["demo"], ["--once", "--headless", "--port"]),
@@ -96,6 +99,9 @@ def test_commands_that_need_no_webrtc_do_not_load_it() -> None:
         (["client", "--invite", "nonsense"], "This invite cannot be used"),
         (["client", "--invite", INVITE[:-1]], "This invite cannot be used"),
         (["client", "--invite", INVITE, "--listen", "1080"], "is no address to listen on"),
+        (["client"], "Which network?"),
+        (["friend"], "Which network?"),
+        (["client", "--invite-file", "/nowhere/invite"], "cannot be read"),
         (["serve", "--state", "STATE", "--url", "bridge.example"], "is no public address"),
         (["serve", "--state", "STATE", "--url", "https://a", "--listen", "x"], "is no address"),
         (
@@ -160,9 +166,7 @@ def test_bad_input_is_one_sentence_and_code_2(
     assert "Traceback" not in out + err
 
 
-@pytest.mark.parametrize(
-    "words", [["nonsense"], ["client"], ["serve", "--url", "x"], ["demo", "--port", "x"]]
-)
+@pytest.mark.parametrize("words", [["nonsense"], ["serve", "--url", "x"], ["demo", "--port", "x"]])
 def test_a_wrong_command_line_is_code_2(
     capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
@@ -330,6 +334,36 @@ async def test_serve_prints_invite_and_tag_and_ends_on_a_signal(
     assert re.search(r"<passerelle-switch network=|The widget is not built", program.output)
     async with passerelle(words) as again:
         assert (await again.until("/#")).strip() == invite
+
+
+async def test_while_the_broker_is_silent_the_proxy_is_open_and_says_why_nothing_comes() -> None:
+    """The first line waits for no server; each kind of request fails after ten seconds."""
+    asked = asyncio.Event()
+
+    async def hold(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        asked.set()
+
+    async with await asyncio.start_server(hold, HOST, 0) as broker:
+        invite = f"http://{HOST}:{broker.sockets[0].getsockname()[1]}/#{'A' * 43}"
+        at = f"{HOST}:{free_port()}"
+        words = ["client", "--invite", invite, "--listen", at, "--forget"]
+        async with passerelle(words) as reader:
+            await asked.wait()
+            async with asyncio.timeout(5):
+                await reader.until("Proxy open")
+            began_s = time.monotonic()
+            http = "-x", f"http://{at}"
+            page, connect, socks = await asyncio.gather(
+                curl(*http, "-w", "%{http_code}", f"http://{HOST}:1/"),
+                curl(*http, "-p", "-w", "%{http_connect}", f"http://{HOST}:1/"),
+                curl("--socks5-hostname", at, f"http://{HOST}:1/"),
+            )
+            assert 9 < time.monotonic() - began_s < 13
+            assert page[0] == 0
+            assert b"servers" in page[1]
+            assert page[1].endswith(b"503")
+            assert connect == (56, b"503")
+            assert socks[0] == 97  # the proxy refused
 
 
 async def test_a_taken_port_is_told_with_the_option_that_names_another() -> None:

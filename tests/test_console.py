@@ -12,12 +12,15 @@ from passerelle.client.notices import (
     NetworkLoaded,
     Notice,
     NoVolunteer,
+    PortOpen,
     Searching,
 )
 from passerelle.console import UNREACHABLE, printable, sentence
 from passerelle.wire.signalling import NatClass
 
 EXAMPLES = {
+    PortOpen("127.0.0.1", 1080): "Proxy open at 127.0.0.1:1080 (SOCKS5 and HTTP), not connected "
+    "yet. Press Ctrl-C to end.",
     NetworkLoaded("Harbour"): "The network's description is good: Harbour.",
     NatFound(NatClass.RESTRICTED): "This network is behind an ordinary NAT: most volunteers can "
     "help.",

@@ -12,6 +12,7 @@ from passerelle.client.notices import (
     NetworkLoaded,
     Notice,
     NoVolunteer,
+    PortOpen,
     Searching,
 )
 from passerelle.wire.signalling import NatClass
@@ -32,6 +33,11 @@ _NATS = {
 def sentence(notice: Notice) -> str:
     """Return what `notice` means for the person who runs the client."""
     match notice:
+        case PortOpen(host, port):
+            return (
+                f"Proxy open at {host}:{port} (SOCKS5 and HTTP), not connected yet. "
+                "Press Ctrl-C to end."
+            )
         case NetworkLoaded(name):
             return f"The network's description is good: {printable(name)}."
         case NatFound(nat):

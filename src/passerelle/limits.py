@@ -80,6 +80,14 @@ PROXY_HEAD_BYTES: Final = 64 * KIB
 """Longest HTTP request head of an application: browsers stop at a few cookies of 4 KiB."""
 PROXY_RESPONSE_HEAD_BYTES: Final = 256 * KIB
 """Longest HTTP response head of a site: as much as Chromium takes."""
+LOGIN_PASSWORD_CHARS: Final = 12
+"""Shortest password of a proxy that others can reach: with the tries below none can be guessed."""
+LOGIN_TRIES: Final = (10, 1 / 60)
+"""Wrong logins of one network, at once and a second: a person mistypes a few times."""
+LOGIN_NETWORKS: Final = 1024
+"""Networks whose wrong logins are counted: more than a house or an office has machines."""
+SECRET_FILE_BYTES: Final = 16 * KIB
+"""What is read of a file with an invite, a token or a login: a larger one is some other file."""
 
 # --- dialling at the exit (io/net/dns, io/net/dial) -----------------------------------------------
 DNS_LOOKUPS: Final = 512
@@ -168,7 +176,7 @@ LINKS_REPORTED: Final = 65_536
 FAILED_VOLUNTEERS: Final = 64
 """Volunteers remembered as having failed one client network: the latest of them."""
 DISCLOSURE_RECORDS: Final = 32_768
-"""Client networks and tokens whose volunteers are remembered: 60 MB when all of them are full."""
+"""Client networks and tokens whose volunteers are remembered: 70 MB when all of them are full."""
 VOLUNTEER_NEIGHBOURHOODS: Final = 65_536
 """Networks of volunteers whose reputation outlives their connections: those heard of last."""
 WIDGET_FILE_BYTES: Final = 4 * MIB
@@ -177,14 +185,37 @@ WIDGET_FILES: Final = 256
 """Files that one widget manifest lists: a build has about twenty."""
 WIDGET_KEPT_FILES: Final = 1024
 """Files of earlier widgets that are kept and served: some 60 builds, about 10 MB."""
+PLACES_BYTES: Final = 64 * MIB
+"""Size of the country database that comes with the program, unpacked: eight times today's."""
 
 # --- the bus between servers (io/server/bus, broker/cluster) --------------------------------------
 BUS_HANDLERS: Final = 4096
 """Messages of one subject in work at once, and messages on their way out: more are dropped."""
+BUS_MESSAGE_BYTES: Final = 8 * KIB
+"""Longest message that is looked at: the longest of ours has 4 KB, and NATS itself carries 1 MB."""
+BUS_WAITING_BYTES: Final = 4 * MIB
+"""Messages of one subscription that wait to be looked at: a thousand of ours wait in 1 MB."""
 BUS_AVOIDED: Final = 64
 """Volunteers that another broker is asked to avoid: twice what one request can name."""
 BUS_BROKERS: Final = 256
 """Brokers whose counts are kept for public display: as many as a descriptor may name."""
+BUS_COUNT: Final = 1 << 20
+"""Sessions, links or volunteers that one server may claim: 64 times what a process holds."""
+BUS_LINK_BYTES: Final = 1 << 50
+"""Bytes, or bytes a second, that an exit may claim for one link: a petabyte is an invented one."""
+BUS_LINK_S: Final = 366 * 86_400
+"""Duration that an exit may claim for one link: no process runs for longer than a year."""
+BUS_PLACE_S: Final = 60
+"""Longest time that another broker may take to place an offer: each holds a slot meanwhile."""
+BUS_CLOCK_SKEW_S: Final = 30
+"""Difference between the clocks of two servers: a message older than that counts as repeated."""
+BUS_NONCES: Final = 262_144
+"""Messages of brokers remembered against a repetition: 4,000 a second for twice the clock skew."""
+BUS_COMPLAINTS: Final = (64, 1.0)
+"""Complaints of one broker's readers that others count, at once and a second: one volunteer in a
+thousand fails so often, and a broker that invents them moves nobody far."""
+BUS_FAULT_PAUSE_S: Final = 10.0
+"""Time between two log lines about one kind of fault on the bus: who can send one sends many."""
 
 # --- STUN (wire/stun, core/nat/stun_server) -------------------------------------------------------
 STUN_BYTES: Final = 1280
@@ -194,7 +225,13 @@ STUN_UNKNOWN: Final = 4
 STUN_WINDOW_S: Final = 10
 """Time over which a prefix's requests are counted: it is answered again soon after a flood."""
 STUN_REQUESTS: Final = 500
-"""Requests of one prefix answered in STUN_WINDOW_S: a dozen people, four a second each."""
+"""Requests of one /24 or /48 answered in STUN_WINDOW_S: a dozen people, four a second each."""
+STUN_OWN_REQUESTS: Final = 64
+"""Requests of one IPv4 address or /56 answered beyond those: forging 500 a second from all 256
+parts of a network uses up a third of each part's. What a network can be sent stays below 1,700
+answers a second, and takes as many requests."""
+STUN_BATCH: Final = 64
+"""Datagrams read from one socket before another has its turn."""
 STUN_PREFIXES: Final = 65_536
 """Prefixes counted at once: sources can be forged, and must not fill the memory."""
 

@@ -59,13 +59,16 @@ async def test_closing_tells_volunteers_when_to_come_back() -> None:
 
 
 async def test_after_closing_nobody_is_taken_in() -> None:
-    async with scene() as here:
+    """Clients are told to come back as soon as volunteers do, and not as late as in a rush."""
+    async with scene(retry_s=(50, 60), return_s=(1, 2)) as here:
         await here.broker.close()
         await here.broker.close()
         bye, _ = await (await here.connect()).dismissed()
         assert bye is not None
         assert bye.reason is Bye.RESTART
-        assert (await here.ask()).refusal is Refusal.BUSY
+        reply = await here.ask()
+        assert reply.refusal is Refusal.BUSY
+        assert 1 <= reply.retry_after_s <= 2
         async with here.http.get(here.url + "/healthz") as response:
             assert response.status == 503
 

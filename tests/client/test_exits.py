@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from passerelle.client.exits import AVOID_S, FAILURES_IN_A_ROW, TOGETHER_S, ExitHealth
 
 IDS = ("exit-1", "exit-2", "exit-3")
@@ -31,9 +33,32 @@ def test_failures_in_a_row_mean_that_it_is_gone() -> None:
     """A link that was made in between shows that the exit is there."""
     health = ExitHealth()
     for _ in range(3):
-        assert not any(health.link_failed() for _ in range(FAILURES_IN_A_ROW - 1))
+        assert not any(health.link_failed(met_volunteer=True) for _ in range(FAILURES_IN_A_ROW - 1))
         health.link_is_up()
-    assert [health.link_failed() for _ in range(FAILURES_IN_A_ROW)][-1]
+    assert [health.link_failed(met_volunteer=True) for _ in range(FAILURES_IN_A_ROW)][-1]
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_one_failure_is_enough_after_a_link_that_ended_without_a_word(silent: bool) -> None:
+    """The volunteer was there both times, so that the exit is what is missing."""
+    health = ExitHealth()
+
+    def end_link() -> None:
+        if silent:
+            health.link_fell_silent()
+        else:
+            health.link_vanished(b"a", now=0)
+
+    assert not health.is_doubted
+    end_link()
+    assert health.is_doubted
+    assert not health.link_failed(met_volunteer=False)
+    health.link_is_up()
+    assert not health.is_doubted
+    assert not health.link_failed(met_volunteer=True)
+    health.link_is_up()
+    end_link()
+    assert health.link_failed(met_volunteer=True)
 
 
 def test_volunteers_that_vanish_together_mean_that_it_is_gone() -> None:

@@ -29,8 +29,8 @@ class Clock:
     def wait_s(self, *, spare: bool = False, urgent: bool = False) -> float:
         return self.policy.wait_s(only_spares=spare, urgent=urgent, now=self.now, chance=CERTAIN)
 
-    def links(self, *, linked: bool) -> None:
-        self.policy.links_changed(linked=linked, now=self.now)
+    def links(self, count: int) -> None:
+        self.policy.links_changed(count, now=self.now)
 
 
 @pytest.fixture
@@ -89,17 +89,17 @@ def test_a_first_link_makes_the_next_pauses_short_again(clock: Clock) -> None:
     """The pause that is under way stays, because only spares are missing now."""
     for _ in range(4):
         clock.request()
-    clock.links(linked=True)
+    clock.links(1)
     assert clock.wait_s() == 8
     assert clock.request() == 1
 
 
 def test_the_loss_of_the_last_link_ends_a_pause(clock: Clock) -> None:
     """The client asks at once, because applications wait, and then with short pauses."""
-    clock.links(linked=True)
+    clock.links(1)
     assert clock.request(spare=True) == 10
     clock.now += 1
-    clock.links(linked=False)
+    clock.links(0)
     assert clock.wait_s() == 0
     assert clock.request() == 1
 
@@ -107,13 +107,13 @@ def test_the_loss_of_the_last_link_ends_a_pause(clock: Clock) -> None:
 def test_without_a_link_before_there_is_none_to_lose(clock: Clock) -> None:
     """A link that failed before it was up ends no pause."""
     clock.request()
-    clock.links(linked=False)
+    clock.links(0)
     assert clock.wait_s() == 1
-    clock.links(linked=True)
-    clock.links(linked=False)
+    clock.links(1)
+    clock.links(0)
     assert clock.wait_s() == 0
     clock.request()
-    clock.links(linked=False)
+    clock.links(0)
     assert clock.wait_s() == 1
 
 
@@ -186,3 +186,14 @@ def test_a_brokers_word_is_heeded_whoever_waits(clock: Clock) -> None:
     assert clock.request(least_s=20) == clock.wait_s(urgent=True) == 20
     clock.request(spare=True, least_s=20)
     assert clock.wait_s() == 20
+
+
+def test_pauses_for_spares_are_short_again_when_one_was_found(clock: Clock) -> None:
+    """Nobody was there for a while; a link that is lost says nothing of that."""
+    clock.links(2)
+    for expected in (10, 20, 40):
+        assert clock.request(spare=True) == expected
+    clock.links(1)
+    assert clock.request(spare=True) == 80
+    clock.links(2)
+    assert clock.request(spare=True) == 10

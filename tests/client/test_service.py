@@ -288,6 +288,19 @@ async def test_broker_that_comes_later_is_found() -> None:
         assert await curl(*socks(client), url) == (0, BODY)
 
 
+async def test_an_application_that_waits_shortens_the_pause_before_the_first_answer() -> None:
+    """No broker answered at the start, and the next attempt would be made much later."""
+    port = free_port()
+    async with network() as other, site() as url:
+        net = Network(other._stack)
+        net.url = f"http://{HOST}:{port}"
+        client, watch = await net.client(retry_s=(300.0, 300.0), urgent_retry_s=0.1)
+        await watch.until(BrokerUnreachable)
+        await net.start(port)
+        await net.volunteer()
+        assert await curl(*socks(client), url) == (0, BODY)
+
+
 async def test_taken_port_is_a_local_error() -> None:
     """The person is told which port, and what to do."""
     async with network() as net:

@@ -130,6 +130,20 @@ async def test_offers_that_nobody_answered_are_closed() -> None:
         assert udp_sockets() == before
 
 
+async def test_a_request_given_up_while_it_closes_its_offers_closes_all() -> None:
+    """Cancelled at the first socket that closes, it leaves those of later offers open no more."""
+    before = udp_sockets()
+    async with network() as net, scene(net) as made, TaskSet("test") as tasks:
+        asking = tasks.start(made.supply.request(made.session, 3), "request")
+        await until(lambda: made.front.requests)
+        opened = udp_sockets()
+        while udp_sockets() == opened:  # noqa: ASYNC110  (no turn of the loop may be missed)
+            await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait((asking,))
+        await until(lambda: udp_sockets() == before)
+
+
 async def test_a_silent_broker_is_told_and_the_offers_are_closed() -> None:
     """A request that no broker answers raises BrokerSilent and does not keep its sockets."""
     before = udp_sockets()
@@ -158,34 +172,51 @@ async def test_an_answer_that_comes_too_late_for_its_exit_is_not_used(
 # --- volunteers that fail -----------------------------------------------------------------------
 
 
-async def test_a_volunteer_to_whom_no_link_could_be_made_is_avoided_and_told_once() -> None:
-    """The volunteer is asked for again when nobody else was found."""
+async def test_a_volunteer_who_fails_twice_is_avoided_and_told_once() -> None:
+    """The first time the exit may be to blame. If nobody else is found, it is asked again."""
     async with network() as net, scene(net) as made:
         await net.volunteer(relay=Deserter)
         assert await made.request() == 1
-        assert made.watch.count(LinkDown) == 1
+        assert await made.request() == 1
+        assert made.watch.count(LinkDown) == 2
         assert await made.request() == 0
         await net.volunteer()
         assert await made.request() == 1
-        first, second, third = made.front.requests
-        assert first.failed == first.avoid == ()
-        assert len(second.failed) == 1
-        assert second.failed == second.avoid
-        assert third.failed == third.avoid == ()
+        first, second, third, fourth = made.front.requests
+        assert first.failed == first.avoid == second.failed == second.avoid == ()
+        assert len(third.failed) == 1
+        assert third.failed == third.avoid
+        assert fourth.failed == fourth.avoid == ()
 
 
-async def test_a_volunteer_whose_link_ended_is_avoided_and_not_told() -> None:
-    """A volunteer that carried a link until it left is not reported to the broker."""
+async def test_a_volunteer_whose_links_end_is_avoided_and_not_told() -> None:
+    """A volunteer that carried links until they ended is not reported to the broker."""
+    async with network() as net, scene(net) as made:
+        volunteer = await net.volunteer()
+        for count in (1, 2):
+            assert await made.request() == 1
+            used = made.links.volunteers(made.session)
+            await volunteer.channels[count - 1].close()
+            await until(lambda: not made.links.volunteers(made.session))
+        await made.request()
+        _, second, third = made.front.requests
+        assert second.avoid == ()
+        assert list(third.avoid) == used
+        assert third.failed == ()
+
+
+async def test_a_volunteer_whose_link_ended_is_no_spare() -> None:
+    """While another link is up, somebody who has not failed is asked for."""
     async with network() as net, scene(net) as made:
         volunteer = await net.volunteer()
         assert await made.request() == 1
-        used = made.links.volunteers(made.session)
+        ended = made.links.volunteers(made.session)
+        await net.volunteer()
+        assert await made.request() == 1
         await volunteer.channels[0].close()
-        await until(lambda: not made.links.volunteers(made.session))
+        await until(lambda: len(made.links.volunteers(made.session)) == 1)
         await made.request()
-        _, second = made.front.requests
-        assert list(second.avoid) == used
-        assert second.failed == ()
+        assert set(ended) < set(made.front.requests[-1].avoid)
 
 
 async def test_a_volunteer_is_not_blamed_for_its_exit() -> None:

@@ -87,10 +87,10 @@ class Country(LabNetwork):
             server.wait_for(words, timeout_s=START_S)
 
     @contextmanager
-    def client(self) -> Iterator[Child]:
-        """Run the reader's client; it is yielded as soon as it has a link."""
+    def client(self, label: str = "client") -> Iterator[Child]:
+        """Run the reader's client on a host; it is yielded as soon as it has a link."""
         child = self._run(
-            "client",
+            label,
             "passerelle",
             *("client", "-v", "--invite", self.invite, "--listen", f"127.0.0.1:{PROXY_PORT}"),
             "--forget",

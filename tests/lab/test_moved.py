@@ -29,26 +29,27 @@ def page(country: Country) -> float:
     return time.monotonic() - began_s
 
 
-def move(country: Country) -> None:
-    """Take the client's addresses away, and give it others of the same subnets."""
-    client = country.hosts["client"]
-    before = client.address, client.address6
+def move(country: Country, who: str) -> None:
+    """Take a host's addresses away, and give it others of the same subnets."""
+    host = country.hosts[who]
+    before = host.address, host.address6
     router = before[0].rpartition(".")[0] + ".1", before[1].removesuffix("2") + "1"
     after = before[0].rpartition(".")[0] + ".9", before[1].removesuffix("2") + "9"
     for old, new, length in zip(before, after, ("24", "64"), strict=True):
-        client.ip("addr", "del", f"{old}/{length}", "dev", HOST_DEVICE)
-        client.ip("addr", "add", f"{new}/{length}", "dev", HOST_DEVICE, *NO_DAD[length])
+        host.ip("addr", "del", f"{old}/{length}", "dev", HOST_DEVICE)
+        host.ip("addr", "add", f"{new}/{length}", "dev", HOST_DEVICE, *NO_DAD[length])
     for gateway, family in zip(router, ("-4", "-6"), strict=True):
-        client.ip(family, "route", "replace", "default", "via", gateway)
+        host.ip(family, "route", "replace", "default", "via", gateway)
 
 
-def test_another_address_costs_seconds(country: Country) -> None:
+@pytest.mark.parametrize("who", ["client", "volunteer"])
+def test_another_address_costs_seconds(country: Country, who: str) -> None:
     """The computer loses its address and gets another one: the next page comes soon."""
     with country.browser() as browser:
         turn_on(browser)
         with country.client() as program:
             page(country)
-            move(country)
+            move(country, who)
             took_s = page(country)
             assert took_s < SOON_S, program.text()
 

@@ -50,9 +50,7 @@ class Way:
         async with AsyncExitStack() as stack:
             self.broker = await stack.enter_async_context(self._broker())
             # Both start at once: the one that comes first makes the keys, and the other finds them.
-            self.exit = await stack.enter_async_context(
-                serve(self._state, HOST, self._ports["exit"], *self._policy)
-            )
+            self.exit = await stack.enter_async_context(self._exit())
             self.invite = await invite_of(self.broker)
             await invite_of(self.exit)
             self.publisher = await stack.enter_async_context(Publisher(self.invite))
@@ -71,6 +69,11 @@ class Way:
         """Start the broker again at its address, after it has ended."""
         self.broker = await self._stack.enter_async_context(self._broker())
         await invite_of(self.broker)
+
+    async def restart_exit(self) -> None:
+        """Start the exit again at its address, after it has ended."""
+        self.exit = await self._stack.enter_async_context(self._exit())
+        await invite_of(self.exit)
 
     @property
     def base(self) -> str:
@@ -110,3 +113,6 @@ class Way:
             *("--exit-url", f"http://{HOST}:{self._ports['exit']}"),
             *self._ways,
         )
+
+    def _exit(self) -> Program:
+        return serve(self._state, HOST, self._ports["exit"], *self._policy)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from passerelle import limits
 from passerelle.core.address.classes import IPNetwork
+from passerelle.io.net.locations import LocationDatabase
 from passerelle.wire.descriptor import Descriptor
 
 CAUTIOUS = frozenset(
@@ -37,6 +38,8 @@ class BrokerConfig:
     """The network's invite, for the page on which a friend helps by hand, and for the tag that
     `/embed` makes. If it is empty, there is no such page and publishers paste the invite."""
 
+    places: LocationDatabase = field(default_factory=LocationDatabase)
+    """Tells the countries and networks of readers and volunteers."""
     cautious: frozenset[str] = CAUTIOUS
     """Volunteers in these countries (ISO 3166-1) are asked once more before anybody comes."""
     kept_dir: Path | None = None

@@ -9,7 +9,6 @@ from passerelle.core.address.forwarded import client_address
 from passerelle.core.address.host import IPAddress
 from passerelle.core.address.prefix import site
 from passerelle.core.matching.peers import UNKNOWN_LOCATION, PeerLocation
-from passerelle.io.net.locations import LocationDatabase
 from passerelle.io.server.frontserver import FrontServer
 from passerelle.io.server.web import peer_address
 
@@ -21,7 +20,7 @@ class PeerLocator:
         """`front` is told of each request whose sender is asked for."""
         self._config = config
         self._front = front
-        self._database = LocationDatabase()
+        self._database = config.places
 
     def address(self, request: web.Request) -> IPAddress | None:
         """Return the address that a request came from, None when it is not known.
@@ -33,7 +32,7 @@ class PeerLocator:
         return client_address(peer_address(request), fields, self._config.trusted_proxies)
 
     def locate(self, address: IPAddress | None) -> PeerLocation:
-        """Return where `address` is. The first public one loads the database, in 0.3 s."""
+        """Return where `address` is. The first public one loads the databases, unless they are."""
         network = site(address)
         if address is None or network is None:
             return UNKNOWN_LOCATION

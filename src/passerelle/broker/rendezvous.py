@@ -170,7 +170,10 @@ class Rendezvous:
     ) -> RendezvousReply | None:
         """Return the refusal of a request that asks too much, or at the wrong time."""
         has_room = self._limiter.has_room_for(limited_key, len(request.offers))
-        if self._volunteers.closing or not has_room:
+        if self._volunteers.closing:
+            # Another broker, or this one after its restart, is there in seconds.
+            return RendezvousReply(refusal=Refusal.BUSY, retry_after_s=self._volunteers.return_s())
+        if not has_room:
             return RendezvousReply(refusal=Refusal.BUSY, retry_after_s=self._volunteers.retry_s())
         if by_hand:
             # It takes no slot but the friend's own, and a proof would cost people two more texts.

@@ -11,6 +11,7 @@ from aiohttp import hdrs, web
 
 from passerelle.broker.amp import AmpEndpoint
 from passerelle.broker.assets import Assets
+from passerelle.broker.channel import BrokerChannel
 from passerelle.broker.cluster import BrokerCluster
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.counts import BrokerMetrics
@@ -64,7 +65,15 @@ class Broker:
         self.placement = Placement(config, self.volunteers, issuer)
         """Where an offer finds one of this broker's volunteers."""
         subjects = Subjects(config.ticket_key.public_key())
-        self._cluster = BrokerCluster(subjects, self.placement, self.volunteers, exits)
+        self._cluster = BrokerCluster(
+            subjects,
+            BrokerChannel(config.seal_key, clock=clock, token=token),
+            self.placement,
+            self.volunteers,
+            exits,
+            private=config.descriptor.private_candidates,
+            clock=clock,
+        )
         self.rendezvous = Rendezvous(
             config,
             self.volunteers,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from passerelle import limits
 from passerelle.client.friend import Swap
+from passerelle.core.localport.login import Login
 from passerelle.wire.invite import Invite
 
 
@@ -23,8 +24,11 @@ class ClientConfig:
     """The token that an operator gave this reader (`wire.tokens`); empty without one."""
     listen_host: str = "127.0.0.1"
     """The address of the local port."""
-    listen_port: int = 1080
+    listen_port: int = 10080
     """The local port; 0 lets the system choose."""
+    login: Login | None = None
+    """The name and password that applications must give; None: whoever reaches the port is served,
+    so only this machine may reach it."""
     media: bool = True
     """Let volunteers whose browsers can do so send downloads as video, which bears loss better."""
     state: Path | None = None
@@ -49,6 +53,9 @@ class ClientConfig:
     """Longest time from a volunteer's answer until the DataChannel is open."""
     welcome_timeout_s: float = 10.0
     """Longest time from the open DataChannel until the exit's WELCOME."""
+    doubted_welcome_timeout_s: float = 4.0
+    """The same where the exit seems gone and the network has others: three round trips of more than
+    a second each."""
     grace_s: float = 120.0
     """Time for which a session outlives the loss of all its links."""
     flow_idle_s: float = 120.0

@@ -20,6 +20,8 @@ class ExitHealth:
         """When each avoided exit may be asked for again; at most one entry an exit."""
         self._failures = 0
         """Links that could not be made, in a row."""
+        self._lost_link = False
+        """Whether a link ended without a word since the last sign of the exit."""
         self._vanished: list[tuple[float, bytes | None]] = []
         """When links vanished lately, and whom they led through."""
 
@@ -41,14 +43,27 @@ class ExitHealth:
             return min(exits, key=self._avoided_until.__getitem__)
         return good[int(chance * len(good)) % len(good)]
 
+    @property
+    def is_doubted(self) -> bool:
+        """Whether something has failed since the last sign of the exit."""
+        return self._lost_link or self._failures > 0
+
     def link_is_up(self) -> None:
         """Learn that the exit is there."""
         self._count_anew()
 
-    def link_failed(self) -> bool:
-        """Count a link that could not be made; return whether the exit is thought to be gone."""
+    def link_failed(self, *, met_volunteer: bool) -> bool:
+        """Count a link that could not be made; return whether the exit is thought to be gone.
+
+        One failure is enough when the volunteer was there and did not reach the exit, and when a
+        link that was up has ended without a word before.
+        """
         self._failures += 1
-        return self._failures >= FAILURES_IN_A_ROW
+        return self._failures >= FAILURES_IN_A_ROW or (met_volunteer and self._lost_link)
+
+    def link_fell_silent(self) -> None:
+        """Learn that nothing came by a link any more."""
+        self._lost_link = True
 
     def link_vanished(self, volunteer: bytes | None, now: float) -> bool:
         """Count a link that broke without a word, by the volunteer it led through.
@@ -58,8 +73,10 @@ class ExitHealth:
         """
         self._vanished = [each for each in self._vanished if now - each[0] <= TOGETHER_S]
         self._vanished.append((now, volunteer))
+        self._lost_link = True
         return len({through for _, through in self._vanished}) > 1
 
     def _count_anew(self) -> None:
         self._failures = 0
+        self._lost_link = False
         self._vanished.clear()

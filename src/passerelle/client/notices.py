@@ -9,6 +9,14 @@ from passerelle.wire.signalling import NatClass
 
 
 @dataclass(frozen=True, slots=True)
+class PortOpen:
+    """Applications can connect to the local port; nothing leads anywhere yet."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkLoaded:
     """The descriptor was fetched and its signature is good."""
 
@@ -65,5 +73,14 @@ class LinkDown:
     reason: str
 
 
-Notice = NetworkLoaded | NatFound | Searching | NoVolunteer | BrokerUnreachable | LinkUp | LinkDown
+Notice = (
+    PortOpen
+    | NetworkLoaded
+    | NatFound
+    | Searching
+    | NoVolunteer
+    | BrokerUnreachable
+    | LinkUp
+    | LinkDown
+)
 Observe = Callable[[Notice], None]

@@ -34,6 +34,10 @@ class ClientLink:
     """SHA-256 hashes of the keys the exit may have."""
     lane_tickets: list[str] = field(default_factory=list, repr=False)
     """Tickets for more links through the same volunteer."""
+    exit_is_doubted: bool = False
+    """Whether its exit seems gone and there are others: it is not waited for as long as usual."""
+    met_volunteer: bool = False
+    """Whether its transport was open, so that only the way from there to the exit can be broken."""
     secured: SecureLink | None = None
     """The link itself, once the exit has welcomed it."""
     round_trip_s: float = 0.0
@@ -95,8 +99,9 @@ class LinkPool:
         return [link for _, link in self._of(session, self._connecting)]
 
     def volunteers(self, session: ClientSession) -> list[bytes]:
-        """Return the volunteers that links lead through, links that are closing included."""
-        found = (link.path.volunteer for _, link in self._of(session, self._links))
+        """Return the volunteers that links lead through, those being made included."""
+        links = (*self.up(session), *self.connecting(session))
+        found = (link.path.volunteer for link in links)
         return list(dict.fromkeys(each for each in found if each is not None))
 
     def room(self, session: ClientSession) -> int:
@@ -174,6 +179,7 @@ class LinkPool:
     async def _run(self, number: int, link: ClientLink) -> None:
         try:
             transport = await link.path.open(self._config.connect_timeout_s)
+            link.met_volunteer = link.path.volunteer is not None
             try:
                 await self._make(number, transport, link)
                 await transport.wait_closed()
@@ -192,9 +198,10 @@ class LinkPool:
 
     async def _make(self, number: int, transport: ClosingTransport, link: ClientLink) -> None:
         handshake = ClientHandshake(link.session, link.ticket)
-        link.secured = await handshake.run(
-            number, transport, self._context, link.pins, self._config.welcome_timeout_s
-        )
+        config = self._config
+        doubted = link.exit_is_doubted
+        timeout_s = config.doubted_welcome_timeout_s if doubted else config.welcome_timeout_s
+        link.secured = await handshake.run(number, transport, self._context, link.pins, timeout_s)
         link.round_trip_s = handshake.steps[-1][1]
         self._up.add(number)
         steps = (*link.path.steps, *handshake.steps)

@@ -20,9 +20,9 @@ class RetryPolicy:
     | the computer slept, or moved           | at once: the pause ends                   |
 
     A pause is short while the session has no link and none is being made, and long while only
-    spares are missing. Each kind doubles from pause to pause, with jitter. A long pause becomes a
-    short one when there is no link to be a spare for, and a short one lasts `urgent_s` at most
-    while an application waits. A broker's word is heeded all the same.
+    spares are missing. Each kind doubles from pause to pause, with jitter, until a link is made. A
+    long pause becomes a short one when there is no link to be a spare for, and a short one lasts
+    `urgent_s` at most while an application waits. A broker's word is heeded all the same.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class RetryPolicy:
         self._first = Backoff(*first_s)
         self._spare = Backoff(*spare_s)
         self._urgent_s = urgent_s
-        self._linked = False
+        self._links = 0
         self._link_failed = False
         self._pause_began = 0.0
         self._pause_ends = 0.0
@@ -40,13 +40,15 @@ class RetryPolicy:
         self._broker_wants = 0.0
         """The broker wants to be asked no sooner than at this time."""
 
-    def links_changed(self, *, linked: bool, now: float) -> None:
-        """Learn whether the session has a link, stalled and leaving ones included."""
-        if linked:
+    def links_changed(self, links: int, *, now: float) -> None:
+        """Learn how many links the session has, stalled and leaving ones included."""
+        if links:
             self._first.reset()
-        elif self._linked:
+        elif self._links:
             self.start_over(now)
-        self._linked = linked
+        if links > self._links:
+            self._spare.reset()  # somebody was found, so others may be
+        self._links = links
 
     def start_over(self, now: float) -> None:
         """End the pause, and let the next one be the shortest again.

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from passerelle.client.brokers import Brokers
 from passerelle.client.config import ClientConfig
 from passerelle.client.datagrams import UdpAssociations
-from passerelle.client.notices import BrokerUnreachable, NetworkLoaded, Notice, Observe
+from passerelle.client.notices import BrokerUnreachable, NetworkLoaded, Notice, Observe, PortOpen
 from passerelle.client.proxy import LocalProxy
 from passerelle.client.rendezvous import BrokerSilent
 from passerelle.client.supervisor import LinkSupervisor
@@ -32,9 +32,13 @@ class Client:
         self._watcher = observe
         self._brokers = Brokers(config)
         associations = UdpAssociations(self._offers_flows, self._open_flow, config.flow_idle_s)
-        self._proxy = LocalProxy(self._open, associations)
+        self._proxy = LocalProxy(self._open, associations, config.login)
         self._supervisor: LinkSupervisor | None = None
         self._loaded = asyncio.Event()
+        self._waiting = 0
+        """Applications' requests that wait for the descriptor."""
+        self._wanted = asyncio.Event()
+        """Set by each of them, because the pause until the next attempt may be shorter now."""
         self._stack = AsyncExitStack()
         self._tasks = TaskSet("client")
         self._supervising: asyncio.Task[None] | None = None
@@ -65,6 +69,7 @@ class Client:
         try:
             await self._proxy.start(self._config.listen_host, self._config.listen_port)
             self._stack.push_async_callback(self._proxy.close)
+            self._observe(PortOpen(self._config.listen_host, self.port))
             backoff = Backoff(*self._config.retry_s)
             descriptor = await self._load(backoff)
         except BaseException:
@@ -107,8 +112,21 @@ class Client:
         except BrokerSilent as error:
             retry_s = backoff.next_s(random.random())  # noqa: S311  (jitter)
             self._observe(BrokerUnreachable(str(error), retry_s))
-            await asyncio.sleep(retry_s)
+            await self._pause(retry_s)
             return None
+
+    async def _pause(self, pause_s: float) -> None:
+        """Wait until a broker is asked again; not long while an application waits."""
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        while True:
+            most_s = min(pause_s, self._config.urgent_retry_s) if self._waiting else pause_s
+            self._wanted.clear()
+            try:
+                async with asyncio.timeout_at(began_s + most_s):
+                    await self._wanted.wait()
+            except TimeoutError:
+                return
 
     async def _open(self, host: str, port: int) -> TunnelStream:
         return await (await self._loaded_supervisor()).open(host, port)
@@ -124,10 +142,14 @@ class Client:
 
         Raises StreamFailed(NO_VOLUNTEER) after `patience_s`.
         """
+        self._waiting += 1
+        self._wanted.set()
         try:
             async with asyncio.timeout(self._config.patience_s):
                 await self._loaded.wait()
         except TimeoutError:
             raise StreamFailed(Failure.NO_VOLUNTEER) from None
+        finally:
+            self._waiting -= 1
         assert self._supervisor is not None  # loaded
         return self._supervisor

@@ -155,6 +155,8 @@ class Sessions:
         link = self._links.link_down(number, error)
         if link is None or link.session is not self._present:
             return
+        if error.code is LinkCode.TIMEOUT:
+            self._exits.link_fell_silent()
         vanished = error.code is LinkCode.TRANSPORT
         if vanished and self._exits.link_vanished(link.path.volunteer, time.monotonic()):
             self.exit_seems_gone()

@@ -207,9 +207,9 @@ class LinkSupervisor:
 
     def links_changed(self) -> None:
         """Wake the loop after a change of the present session or of a link."""
-        linked = self._is_linked
-        self._retry.links_changed(linked=linked, now=time.monotonic())
-        if linked:
+        links = len(self._links.up(self._sessions.present))
+        self._retry.links_changed(links, now=time.monotonic())
+        if links:
             self._exits.link_is_up()
         self._sessions.links_changed()
         self._changed.set()
@@ -224,7 +224,8 @@ class LinkSupervisor:
         # A lane that fails says nothing of other volunteers, nor of the exit.
         if not (link.was_made or link.is_lane):
             self._retry.link_failed()
-            gone = self._exits.link_failed() or error.code is LinkCode.DRAINING
+            failed = self._exits.link_failed(met_volunteer=link.met_volunteer)
+            gone = failed or error.code is LinkCode.DRAINING
             if gone or link.session.exit_seems_gone:
                 self._sessions.exit_seems_gone()
         self._supply.link_failed(link, error)

@@ -7,7 +7,7 @@ import itertools
 import random
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from passerelle import limits
@@ -18,7 +18,7 @@ from passerelle.client.nat_probe import NatProbe
 from passerelle.client.paths import LanePath, Path, UnrelayedPath, VolunteerPath
 from passerelle.client.pool import ClientLink, LinkPool
 from passerelle.client.session import ClientSession
-from passerelle.errors import LinkLost, LinkRefused
+from passerelle.errors import LinkCode, LinkLost, LinkRefused
 from passerelle.io.tasks import TaskSet
 from passerelle.io.webrtc.channel import ChannelOffer
 from passerelle.wire.descriptor import ExitEntry
@@ -58,7 +58,9 @@ class LinkSupply:
         self._tasks = TaskSet("supply")
         self._lane_numbers = itertools.count(1)
         self._failed: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
-        """Volunteers whose links failed lately: others are asked for first."""
+        """Volunteers who failed lately: others are asked for first."""
+        self._doubted: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
+        """Volunteers who failed once, where the exit may have been the cause."""
         self._unreported: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
         """Volunteers to whom no link could be made, and of whom no broker was told yet."""
         self._falling_back = False
@@ -73,16 +75,27 @@ class LinkSupply:
     def forget_failures(self) -> None:
         """Forget which volunteers failed: something else did."""
         self._failed.clear()
+        self._doubted.clear()
         self._unreported.clear()
 
     def link_failed(self, link: ClientLink, error: LinkLost) -> None:
-        """Remember through whom no link could be made, or through whom one ended."""
+        """Remember through whom no link could be made, or through whom one ended.
+
+        An exit that is gone takes the links through good volunteers with it, and fails those that
+        try to reach it again. So a volunteer may have failed once before it is to blame.
+        """
         if isinstance(error, LinkRefused):
             return  # the exit refused it, and the volunteer has done its part
         if not link.was_made:
             self._nat_probe.probe()
         volunteer = link.path.volunteer
-        if volunteer is not None and not link.is_lane:
+        if volunteer is None or link.is_lane:
+            return
+        silent = link.was_made and error.code is LinkCode.TIMEOUT
+        exit_may_be_gone = link.met_volunteer and not silent
+        if exit_may_be_gone and volunteer not in self._doubted:
+            self._doubted.append(volunteer)
+        else:
             self._failed.append(volunteer)
             if not link.was_made:
                 self._unreported.append(volunteer)
@@ -118,12 +131,11 @@ class LinkSupply:
                         self._start(session, entry, path, reply.ticket, answer.lane_tickets)
                 self._fall_back(session, entry, reply.ticket)
         finally:
-            for offer in offers:
-                if offer not in answered:
-                    await offer.close()
+            await _close_all(offer for offer in offers if offer not in answered)
         if not answered:
             # Nobody else may be there, and then a volunteer that failed is better than none.
             self._failed.clear()
+            self._doubted.clear()
         return RequestResult(len(answered), reply.retry_after_s)
 
     async def _gather_offers(self, count: int) -> list[ChannelOffer]:
@@ -140,15 +152,16 @@ class LinkSupply:
                 for number in range(count):
                     group.create_task(gather(number), name="links/gather")
         except BaseException:
-            for offer in offers:
-                await offer.close()
+            await _close_all(offers)
             raise
         return offers
 
     async def _ask_brokers(
         self, session: ClientSession, offers: list[ChannelOffer]
     ) -> RendezvousReply:
-        avoid = dict.fromkeys(self._links.volunteers(session) + list(self._failed))
+        # Whoever is doubted is better than nobody, but no spare for a link that is up.
+        doubted = self._doubted if self._links.up(session) else ()
+        avoid = dict.fromkeys((*self._links.volunteers(session), *self._failed, *doubted))
         reported = tuple(self._unreported)
         reply = await self._brokers.ask(
             tuple(offer.description for offer in offers),
@@ -177,7 +190,9 @@ class LinkSupply:
     ) -> None:
         session.exit_id = entry.id
         pins = entry.spki_sha256
-        self._links.start(ClientLink(session, path, ticket, pins, list(lane_tickets)))
+        link = ClientLink(session, path, ticket, pins, list(lane_tickets))
+        link.exit_is_doubted = self._exits.is_doubted and len(self._brokers.network.exits) > 1
+        self._links.start(link)
 
     # --- lanes ----------------------------------------------------------------------------------
 
@@ -226,3 +241,10 @@ class LinkSupply:
                 self._start(session, entry, UnrelayedPath(entry.url, ticket), ticket)
         finally:
             self._falling_back = False
+
+
+async def _close_all(offers: Iterable[ChannelOffer]) -> None:
+    """Close offers at the same time, so that cancelling this leaves no later one open."""
+    async with asyncio.TaskGroup() as group:
+        for offer in offers:
+            group.create_task(offer.close(), name="links/close")

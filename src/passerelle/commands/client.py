@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from passerelle import interrupt
+from passerelle.commands import localport, secrets
 from passerelle.commands.running import outlive_surroundings, say
 from passerelle.errors import LocalError
-from passerelle.listen import ListenAddress
 
 if TYPE_CHECKING:
     from passerelle.client.notices import Notice
@@ -22,28 +22,19 @@ def register(app: typer.Typer) -> None:
 
 
 def client(
-    invite: Annotated[
-        str,
-        typer.Option(
-            metavar="URL",
-            help="The invite that you were given, in quotes: 'https://bridge.example/#…'.",
-        ),
-    ],
+    invite_file: secrets.InviteFile = None,
+    invite: secrets.Invite = None,
     listen: Annotated[
         str,
         typer.Option(
             metavar="HOST:PORT",
             help="Address and port of the proxy for your programs. Keep 127.0.0.1: others must not "
-            "use it.",
+            "use it. No web page can reach the usual port.",
         ),
-    ] = "127.0.0.1:1080",
-    token: Annotated[
-        str,
-        typer.Option(
-            metavar="TEXT",
-            help="A token that the network's operator gave you. A busy network lets it pass first.",
-        ),
-    ] = "",
+    ] = localport.DEFAULT,
+    login_file: secrets.LoginFile = None,
+    token_file: secrets.TokenFile = None,
+    token: secrets.Token = "",
     state: Annotated[
         Path | None,
         typer.Option(
@@ -82,12 +73,13 @@ def client(
     from passerelle.wire.pasted import clean  # noqa: PLC0415
 
     outlive_surroundings()
-    address = ListenAddress.parse(listen)
+    address, login = localport.local_port(listen, login_file)
     config = ClientConfig(
-        invite=parse(invite),
-        listen_host=address.host or "127.0.0.1",
+        invite=parse(secrets.invite_text(invite, invite_file)),
+        listen_host=address.host,
         listen_port=address.port,
-        token=clean(token),
+        login=login,
+        token=clean(secrets.secret(token, token_file, "token")),
         media=media,
         state=None if forget else state or default_path(),
     )
@@ -110,12 +102,9 @@ def client(
                 await running.start()
             except LocalError as error:
                 raise LocalError(
-                    f"{error} --listen names another one, for example --listen 127.0.0.1:1081."
+                    f"{error} --listen names another one, for example --listen 127.0.0.1:10081. "
+                    "Only the usual one is out of reach for web pages."
                 ) from error
-            say(
-                f"Proxy open at {config.listen_host}:{running.port} (SOCKS5 and HTTP), not "
-                "connected yet. Press Ctrl-C to end."
-            )
             await running.run()
         finally:
             await running.close()

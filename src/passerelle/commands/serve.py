@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -26,7 +27,12 @@ from passerelle.errors import ConfigError
 from passerelle.listen import ListenAddress
 
 if TYPE_CHECKING:
+    from passerelle.io.net.locations import Edition
     from passerelle.wire.ways import Way
+
+DAY_S: Final = 86_400
+OLD_PLACES_DAYS: Final = 365
+"""Beyond this age of a database of places a person is warned: addresses change hands."""
 
 
 def register(app: typer.Typer) -> None:
@@ -141,6 +147,14 @@ def serve(
             "with a token of `passerelle token` may learn of more.",
         ),
     ] = limits.DISCLOSED_VOLUNTEERS,
+    places: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Database (MMDB) of addresses' countries or networks, which is asked before the "
+            "one that comes with the program. May be repeated.",
+        ),
+    ] = None,
     caution: Annotated[
         list[str] | None,
         typer.Option(
@@ -150,6 +164,15 @@ def serve(
             "with 'none' nobody is asked. May be repeated.",
         ),
     ] = None,
+    make_missing_keys: Annotated[
+        bool,
+        typer.Option(
+            "--make-missing-keys",
+            help="Make a key anew that is missing in --state, after a loss or a theft; not the "
+            "operator's, without which there is no network. Copy the keys to the network's other "
+            "servers then.",
+        ),
+    ] = False,
     minimum_version: Annotated[
         str | None,
         typer.Option(
@@ -213,11 +236,15 @@ def serve(
         private_candidates=private_candidates,
         widget_dir=servers.BUILT_WIDGET if has_widget else None,
         kept_dir=state / "widget",
+        places=servers.LocationDatabase(places or []),
         cautious=_countries(caution) if caution else CAUTIOUS,
     )
 
+    editions = config.places.load()
+
     async def work() -> None:
-        keys = Keyring.open(state)  # the workers find them there
+        # The workers find them there.
+        keys = Keyring.open_or_create(state, make_missing=make_missing_keys)
         async with servers.Servers(config, keys) as running:
             asyncio.get_running_loop().add_signal_handler(
                 signal.SIGUSR2,
@@ -231,6 +258,7 @@ def serve(
             else:
                 print("Tag for publishers' pages:\n")
                 print("\n".join(f"    {line}" for line in running.tag.splitlines()), flush=True)
+            _tell_places(editions)
             if not running.stun and not servers.is_laboratory(running.invite.url):
                 say(
                     "Note: without a STUN server, readers and volunteers behind NAT, which is "
@@ -246,6 +274,25 @@ def serve(
             await forever()
 
     until_interrupted(work())
+
+
+def _tell_places(editions: Sequence[Edition]) -> None:
+    """Tell how old each database of places is."""
+    for each in editions:
+        age_days = (time.time() - each.built_s) / DAY_S
+        month = time.strftime("%B %Y", time.gmtime(each.built_s))
+        say(f"Places come from {each.name}, of {month}.")
+        if age_days > OLD_PLACES_DAYS:
+            say(
+                f"Warning: {each.name} is {age_days / 30:.0f} months old. It decides who is asked "
+                "twice before helping, and who is matched with whom: give a newer one with "
+                "--places (docs/OPERATIONS.md says where from)."
+            )
+    if not editions:
+        say(
+            "Warning: there is no database of countries, so nobody is asked twice before helping, "
+            "and readers may get volunteers in their own country. Give one with --places."
+        )
 
 
 def _countries(given: Sequence[str]) -> frozenset[str]:

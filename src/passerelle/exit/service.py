@@ -76,7 +76,12 @@ class Exit:
         """Return how busy the exit is, for brokers."""
         config = self._config
         return ExitLoad(
-            config.exit_id, len(self._sessions), len(self._links), config.links, self._closing
+            exit_id=config.exit_id,
+            time_s=time.time(),
+            sessions=len(self._sessions),
+            links=len(self._links),
+            most_links=min(config.links, limits.BUS_COUNT),
+            draining=self._closing,
         )
 
     async def drain(self) -> None:

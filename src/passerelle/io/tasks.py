@@ -36,6 +36,11 @@ class TaskSet:
         return len(self._tasks)
 
     @property
+    def closed(self) -> bool:
+        """Whether the set takes no more tasks. A timer that outlived it asks before `spawn`."""
+        return self._closed
+
+    @property
     def full(self) -> bool:
         """Whether as many tasks run as may. Ask before `spawn` where a peer decides how many."""
         return self._limit is not None and len(self._tasks) >= self._limit

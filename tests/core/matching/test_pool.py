@@ -6,6 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from passerelle import limits
 from passerelle.core.matching.disclosure import DAY_S, FAILED_REST_S
 from passerelle.core.matching.peers import ClientProfile, PeerLocation
 from passerelle.core.matching.pool import REST_S, Outcome, Pick, VolunteerPool
@@ -406,6 +407,23 @@ def test_a_complaint_counts_for_the_client_and_a_little_for_others() -> None:
     assert {name(pick(pool, 1, asking=asking)) for _ in range(5)} == {B}
     shares = Counter(name(pick(pool, 1)) for _ in range(40))
     assert shares[A] > 10, "one client cannot talk a volunteer down"
+
+
+def test_whoever_knows_many_complains_of_each_once() -> None:
+    """Also when more have failed it than are remembered, and it begins again and again."""
+    pool = many(limits.FAILED_VOLUNTEERS + 1)
+    asking = client(disclosure_limit=4096)
+    while (picked := pick(pool, asking=asking)) is not None:
+        pool.settle(picked, Outcome.ANSWERED, 0)
+    found = {}
+    for round_ in range(20):
+        for handle in pool._by_handle:
+            pool.complain(asking, handle, 0)
+        if not round_:
+            found = {handle: each.quality.bad for handle, each in pool._by_handle.items()}
+    assert all(found.values())
+    assert found == {handle: each.quality.bad for handle, each in pool._by_handle.items()}
+    assert all(each.known_by == 0 for each in pool._by_handle.values())
 
 
 def test_a_complaint_that_is_told_twice_bars_the_volunteer_for_its_rest_only() -> None:

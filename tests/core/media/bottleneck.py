@@ -14,11 +14,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from passerelle.core.media.ratecontrol import Least, Phase, RateControl
+from passerelle.core.media.delay import PathDelay
+from passerelle.core.media.ratecontrol import Phase, RateControl
 
 PACKET_BYTES = 1200
 STEP_S = 0.001
 LOOK_S = 0.010
+OVERTAKEN_S = 0.005
 
 
 @dataclass
@@ -29,6 +31,12 @@ class Path:
     rtt_s: float
     queue_kb: float
     loss: float = 0.0
+    jitter_s: float = 0.0
+    """More delay, drawn for each packet and direction evenly from 0 to this; the order stays."""
+    reordered: float = 0.0
+    """Share of packets that those after it overtake for `OVERTAKEN_S`."""
+    repeated: float = 0.0
+    """Share of packets that arrive twice."""
 
     @property
     def rate(self) -> float:
@@ -72,25 +80,28 @@ class Ours(Flow):
     def __init__(self) -> None:
         super().__init__()
         self.control = RateControl(0.0)
-        self._least_delay, self._least_rtt = Least(20.0), Least(20.0)
-        self._delay_s = math.inf
+        self.transit, self.round_trip = PathDelay(20.0), PathDelay(20.0)
 
     def arrived(self, now: float, delay_s: float) -> None:
         self.control.arrived(PACKET_BYTES)
-        self._delay_s = min(self._delay_s, delay_s)
+        self.transit.add(PACKET_BYTES, now - delay_s, now)
 
     def acknowledged(self, now: float, rtt_s: float) -> None:
-        self._least_rtt.add(rtt_s, now)
+        self.round_trip.add(PACKET_BYTES, now - rtt_s, now)
 
     def missed(self, now: float) -> None:
         self.control.lost(PACKET_BYTES)
 
     def look(self, now: float) -> None:
-        if self._delay_s < math.inf and self._least_rtt.value < math.inf:
-            self._least_delay.add(self._delay_s, now)
-            queue_s = self._delay_s - self._least_delay.value
-            self.control.update(now, rtt_s=self._least_rtt.value, queue_s=queue_s)
-            self._delay_s = math.inf
+        self.round_trip.update(now)
+        if self.transit.update(now) and self.round_trip.least_s < math.inf:
+            jitter_s = max(self.transit.jitter_s, self.round_trip.jitter_s)
+            self.control.update(
+                now,
+                rtt_s=self.round_trip.least_s + jitter_s,
+                queue_s=self.transit.queue_s,
+                jitter_s=jitter_s,
+            )
         self.pending = self.control.window_bytes
 
     @property
@@ -156,6 +167,8 @@ class Simulation:
     moments: list[Moment] = field(default_factory=list)
     _free_s: float = 0.0
     """When the bottleneck has sent everything it took."""
+    _last_s: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    """When the last packet arrives, of each direction."""
 
     def __post_init__(self) -> None:
         self._dice = random.Random(self.seed)
@@ -200,7 +213,7 @@ class Simulation:
         """Who controls from the far end is obeyed half a round trip later."""
         if isinstance(flow, Ours):
             window = flow.pending
-            self._at(self.now + self.path.rtt_s / 2, lambda: setattr(flow, "window", window))
+            self._at(self._travelled_s(1, self.now), lambda: setattr(flow, "window", window))
 
     def _send(self) -> None:
         waiting = [flow for flow in self.flows if flow.busy]
@@ -225,13 +238,24 @@ class Simulation:
             self._at(now + path.rtt_s + (start_s - now), lambda: self._missed(flow))
             return
         self._free_s = start_s + PACKET_BYTES / path.rate
-        arrival_s = self._free_s + path.rtt_s / 2
+        arrival_s = self._travelled_s(0, self._free_s)
         self._at(arrival_s, lambda: self._arrived(flow, now))
+        if path.repeated and self._dice.random() < path.repeated:
+            self._at(arrival_s, lambda: flow.arrived(self.now, self.now - now))
+
+    def _travelled_s(self, direction: int, sent_s: float) -> float:
+        """Return when what was sent then is at the other end."""
+        jitter_s = self._dice.uniform(0, self.path.jitter_s) if self.path.jitter_s else 0.0
+        arrival_s = max(sent_s + self.path.rtt_s / 2 + jitter_s, self._last_s[direction])
+        if self.path.reordered and self._dice.random() < self.path.reordered:
+            return arrival_s + OVERTAKEN_S
+        self._last_s[direction] = arrival_s
+        return arrival_s
 
     def _arrived(self, flow: Flow, sent_s: float) -> None:
         flow.delivered += PACKET_BYTES
         flow.arrived(self.now, self.now - sent_s)
-        self._at(self.now + self.path.rtt_s / 2, lambda: self._acknowledged(flow, sent_s))
+        self._at(self._travelled_s(1, self.now), lambda: self._acknowledged(flow, sent_s))
 
     def _acknowledged(self, flow: Flow, sent_s: float) -> None:
         flow.in_flight -= PACKET_BYTES

@@ -10,6 +10,7 @@ from typing import cast
 import pytest
 
 from passerelle.io.webrtc.ortc import (
+    Chunk,
     DataChunk,
     RTCDataChannel,
     RTCDataChannelParameters,
@@ -55,14 +56,23 @@ class Wire:
                 work.send(None)
 
 
+class Browser(RTCSctpTransport):
+    """aiortc's receiver, whose acknowledgements have no more room than a browser's (dcSCTP)."""
+
+    async def _send_chunk(self, chunk: Chunk) -> None:
+        if isinstance(chunk, SackChunk):
+            chunk.gaps = chunk.gaps[:20]
+        await super()._send_chunk(chunk)
+
+
 class Pair:
-    """Our sender, and aiortc's receiver."""
+    """Our sender, and a browser's receiver."""
 
     def __init__(self, drop: Callable[[bytes], bool], drop_back: Callable[[bytes], bool]) -> None:
         ours, theirs = Wire("server", drop), Wire("client", drop_back)
         ours.far, theirs.far = theirs, ours
         self.sender = SctpSender(cast(RTCDtlsTransport, ours))
-        self.taker = RTCSctpTransport(cast(RTCDtlsTransport, theirs))
+        self.taker = Browser(cast(RTCDtlsTransport, theirs))
         parameters = RTCDataChannelParameters(negotiated=True, id=0)
         self.channel = RTCDataChannel(self.sender, parameters)
         far = RTCDataChannel(self.taker, parameters)
@@ -133,6 +143,28 @@ async def test_everything_arrives_in_order(pairs: Callable[..., Pair], loss: flo
     assert not pair.sender._holes
 
 
+async def test_nothing_is_sent_after_the_end(pairs: Callable[..., Pair]) -> None:
+    """A packet that waited for the pace waits no more, and no timer fails."""
+    failures: list[dict[str, object]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: failures.append(context))
+    pair = pairs()
+    await pair.open()
+    await pair.transfer(1)
+    for _ in range(100):
+        pair.channel.send(MESSAGE)
+    async with asyncio.timeout(5):
+        while pair.sender._resume is None:  # noqa: ASYNC110  (nothing announces it)
+            await asyncio.sleep(0)
+    resume = pair.sender._resume
+    await pair.close()
+    assert resume.cancelled()
+    pair.sender._go_on()
+    pair.sender._t3_expired()
+    await asyncio.sleep(0)
+    assert not failures
+
+
 async def test_a_loss_does_not_halve_the_window(pairs: Callable[..., Pair]) -> None:
     """Nor is a packet sent more often than it is lost, by much."""
     sent = lost = 0
@@ -165,6 +197,24 @@ async def test_a_lost_tail_is_probed_for(pairs: Callable[..., Pair]) -> None:
     losing = False
     async with asyncio.timeout(2):
         assert await pair.messages.get() == b"tail"
+
+
+async def test_many_losses_at_once_are_got_over(pairs: Callable[..., Pair]) -> None:
+    """A queue that overflows loses every second packet of a window: more gaps than one
+    acknowledgement can tell of."""
+    sent = 0
+
+    def drop(data: bytes) -> bool:
+        nonlocal sent
+        sent += has(data, DataChunk)
+        return has(data, DataChunk) and 200 < sent < 600 and sent % 2 == 0
+
+    pair = pairs(drop)
+    await pair.open()
+    start_s = asyncio.get_running_loop().time()
+    await pair.transfer(200)
+    assert sent > 600
+    assert asyncio.get_running_loop().time() - start_s < 5
 
 
 async def test_a_dead_path_ends(

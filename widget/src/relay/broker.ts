@@ -26,6 +26,9 @@ const WELCOME_MS = 10_000;
 /** The time in which a broker shows that it is there. */
 const PONG_MS = 2_000;
 
+/** A broker that was lost is called so often with short waits: it restarts, which takes seconds. */
+const RESTART_CALLS = 48;
+
 /** Sends the reply to one offer. It sends nothing once the conversation that brought the offer is over. */
 export interface OfferReply {
   answer(description: Description): void;
@@ -65,6 +68,8 @@ export class BrokerConversation {
   /** Ends the current conversation so that the next one begins at once. */
   #renew: (() => void) | null = null;
   #nat: NatClass = 'unknown';
+  /** The time between two heartbeats that the last broker asked for; 0 when it asked for none. */
+  #heartbeat_s = 0;
   /** Hosts that the page's policy forbids. */
   readonly #forbidden = new Set<string>();
 
@@ -80,9 +85,10 @@ export class BrokerConversation {
     for (let attempt = 0; ; attempt++) {
       const parting = await this.#visit();
       if (this.#signal.aborted) return;
-      if (parting.welcomed) attempt = 0;
+      if (parting.welcomed) attempt = this.#heartbeat_s && -RESTART_CALLS;
       if (parting.again) continue;
-      const wait_s = parting.retry_s + delay_s(attempt, Math.random());
+      // What a broker bears from all its volunteers as heartbeats, it bears as calls, too.
+      const wait_s = parting.retry_s + delay_s(attempt, Math.random(), this.#heartbeat_s);
       this.#events.changed('retrying', parting.reason, wait_s);
       await pause(wait_s * 1000, this.#signal);
       if (this.#signal.aborted) return;
@@ -162,23 +168,24 @@ export class BrokerConversation {
       return Promise.reject(new Problem('broker_unreachable', true));
     }
     let welcomed = false;
-    const part = (reason: Reason, retry_s = 0) => resolve({ reason, welcomed, retry_s });
-    let timer = setTimeout(() => part('broker_unreachable'), WELCOME_MS);
-    const stop = () => part('broker_unreachable');
-    this.#renew = () => resolve({ reason: 'broker_unreachable', welcomed, retry_s: 0, again: true });
-    this.#signal.addEventListener('abort', stop);
-    /** Show whether the broker is still there: ask it every `beat_ms`, and leave it if nothing comes back. */
-    const beat = (beat_ms: number) => {
+    const part = (reason: Reason, retry_s = 0, again = false) =>
+      resolve({ reason, welcomed, retry_s, again });
+    const lose = () => part('broker_unreachable');
+    let timer = setTimeout(lose, WELCOME_MS);
+    this.#renew = () => part('broker_unreachable', 0, true);
+    this.#signal.addEventListener('abort', lose);
+    /** Show whether the broker is still there: ask it at every heartbeat, and leave it if nothing comes back. */
+    const beat = () => {
       clearTimeout(timer);
+      if (!this.#heartbeat_s) return;
       timer = setTimeout(() => {
         send({ type: 'ping' });
         timer = setTimeout(() => {
           this.#events.changed('connecting', null, null);
           this.#renew?.();
         }, PONG_MS);
-      }, beat_ms);
+      }, this.#heartbeat_s * 1000);
     };
-    let beat_ms: number | null = null;
     const send = (message: FromVolunteer) => {
       if (socket.readyState === socket.OPEN) socket.send(encode(message));
     };
@@ -187,19 +194,19 @@ export class BrokerConversation {
       send({ type: 'hello', version: VERSION, software: SOFTWARE, free: this.#told, nat: this.#nat });
     };
     // Chromium says of a socket that the page's policy forbids that it failed, and not that it closed.
-    socket.onerror = socket.onclose = () => part('broker_unreachable');
+    socket.onerror = socket.onclose = lose;
     socket.onmessage = ({ data }: MessageEvent<unknown>) => {
       try {
         const message = decode(data);
-        if (beat_ms !== null) beat(beat_ms);
+        if (welcomed) beat();
         if (message.type === 'pong') return;
         if (message.type === 'bye') return leave(message, part, reject);
         if ((message.type === 'welcome') === welcomed) throw new PeerError('malformed', 'order');
         if (message.type === 'offer') return this.#events.offer(message, this.#replyTo(message, send));
         if (message.type === 'friend_reply') return this.#events.friend(message);
         welcomed = true;
-        clearTimeout(timer);
-        if (message.heartbeat_s !== null) beat((beat_ms = message.heartbeat_s * 1000));
+        this.#heartbeat_s = message.heartbeat_s ?? 0;
+        beat();
         this.#send = send;
         this.#events.placed(message.country, message.caution);
         this.#events.changed('online', null, null);
@@ -211,7 +218,7 @@ export class BrokerConversation {
     };
     return promise.finally(() => {
       clearTimeout(timer);
-      this.#signal.removeEventListener('abort', stop);
+      this.#signal.removeEventListener('abort', lose);
       this.#send = this.#renew = null;
       socket.onmessage = socket.onclose = socket.onerror = null;
       socket.close(1000);
@@ -236,16 +243,15 @@ function leave(
 }
 
 /** Wait `ms`, or until the machine is online again, or until the signal aborts. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = withResolvers<void>();
+function pause(ms: number, signal: AbortSignal): Promise<unknown> {
+  const { promise, resolve } = withResolvers<unknown>();
   const timer = setTimeout(resolve, ms);
-  const done = () => resolve();
-  globalThis.addEventListener('online', done);
-  signal.addEventListener('abort', done);
+  globalThis.addEventListener('online', resolve);
+  signal.addEventListener('abort', resolve);
   return promise.finally(() => {
     clearTimeout(timer);
-    globalThis.removeEventListener('online', done);
-    signal.removeEventListener('abort', done);
+    globalThis.removeEventListener('online', resolve);
+    signal.removeEventListener('abort', resolve);
   });
 }
 

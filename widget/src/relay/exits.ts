@@ -4,11 +4,14 @@ import type { Descriptor } from '../core/wire/descriptor';
 
 /** Failures in a row after which an exit rests. One may be the fault of a single offer. */
 const FAILURES = 2;
+/** An exit that was connected to before fails so often more before it rests: it may be restarting. */
+const RESTART_FAILURES = 20;
 /** How long an exit rests at first. Each further failure doubles it. */
 const REST_MS = 30_000;
 const LONGEST_REST_MS = 600_000;
 
 interface Trouble {
+  /** Failures in a row; after a connection they are counted from `-RESTART_FAILURES` on. */
   readonly failures: number;
   /** When it may be tried again, by `performance.now()`. */
   readonly rests_until_ms: number;
@@ -58,7 +61,9 @@ export class Exits {
 
   /** A connection to the exit `id` opened. */
   opened(id: string): void {
-    if (this.#troubles.delete(id)) this.#changed();
+    const rested = this.#troubles.get(id)?.rests_until_ms;
+    this.#troubles.set(id, { failures: -RESTART_FAILURES, rests_until_ms: 0 });
+    if (rested) this.#changed();
   }
 
   /** A connection to the exit `id` did not open. */
@@ -66,7 +71,7 @@ export class Exits {
     const failures = (this.#troubles.get(id)?.failures ?? 0) + 1;
     const rest_ms = failures < FAILURES ? 0 : Math.min(LONGEST_REST_MS, REST_MS * 2 ** (failures - FAILURES));
     this.#troubles.set(id, { failures, rests_until_ms: performance.now() + rest_ms });
-    if (rest_ms > 0) this.#changed();
+    if (rest_ms) this.#changed();
   }
 
   /** Tell nothing any more. */

@@ -139,6 +139,48 @@ test('a lost broker is called again, at random within a growing time', async () 
   expect(waits.at(-1)).toBe(0.5);
 });
 
+describe('a broker that was there and asks for heartbeats', () => {
+  /** Lose the conversation, and each further one before its welcome, until `seconds` are over. */
+  async function away(seconds: number): Promise<void> {
+    const ends_ms = performance.now() + 1000 * seconds;
+    while (performance.now() < ends_ms) {
+      (await last()).lose();
+      await vi.advanceTimersToNextTimerAsync();
+    }
+  }
+
+  async function met(heartbeat_s: number): Promise<void> {
+    const socket = await last();
+    socket.open();
+    socket.tell({ type: 'welcome', version: 1, heartbeat_s });
+  }
+
+  test('is called about as often as it hears them while it may be restarting', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0.8);
+    const { waits } = setUp();
+    await met(2.5);
+    await away(59);
+    expect(new Set(waits.filter((wait_s) => wait_s))).toEqual(new Set([2]));
+  });
+
+  test('is called more and more seldom later', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0.8);
+    const { waits } = setUp();
+    await met(2.5);
+    await away(120);
+    const seldom = waits.filter((wait_s) => wait_s && wait_s !== 2);
+    expect(seldom.slice(0, 3)).toEqual([0.8, 1.6, 3.2]);
+  });
+
+  test('is spared by many volunteers, whose heartbeats are further apart', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0.5);
+    const { waits } = setUp();
+    await met(20);
+    await away(30);
+    expect(new Set(waits.filter((wait_s) => wait_s))).toEqual(new Set([10]));
+  });
+});
+
 test('it comes back as soon as the machine is online again', async () => {
   vi.spyOn(Math, 'random').mockReturnValue(0.9);
   setUp();

@@ -418,6 +418,24 @@ describe('an exit that is not reached', () => {
     expect(report()).toMatchObject({ broker: 'online' });
   });
 
+  test('after it was reached may be restarting, and rests after many failures only', async () => {
+    const { offer, made, join, free } = await setUp();
+    offer();
+    end(join());
+    for (let turn = 0; turn < 21; turn++) {
+      offer();
+      fail(made());
+      expect(free()).toBe(5);
+    }
+    offer();
+    fail(made());
+    expect(report()).toMatchObject({ reason: 'exit_unreachable', retry_s: 30 });
+    vi.advanceTimersByTime(30_000);
+    offer();
+    end(join());
+    expect(report()).toMatchObject({ broker: 'online', reason: null });
+  });
+
   test.each([
     ['that left at once', 100, 'online'],
     ['that waited in vain', 6_000, 'retrying'],

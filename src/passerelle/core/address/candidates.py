@@ -44,18 +44,20 @@ def vet(
     *,
     private: bool,
     seen: IPAddress | None = None,
+    near: bytes | None = None,
     known: Container[str] | None = None,
 ) -> Description:
     """Return `description` with only those candidates that may be used, in their order.
 
     `seen` is the address at which the peer was seen, or None if it is not known. Public candidates
     must be within its /24 or /48. A `seen` that is not public says nothing about the peer, and
-    counts as not known. `private` admits candidates in networks that only laboratories use between
-    peers, such as private and loopback ones. `known` are the addresses of this peer that were
-    vetted before; with it, candidates at other addresses are left out. It is for descriptions that
-    the peer sends later, over a link and not through a broker.
+    counts as not known. `near` is that /24 or /48 (`prefix.site`), where the address itself is not
+    at hand. `private` admits candidates in networks that only laboratories use between peers, such
+    as private and loopback ones. `known` are the addresses of this peer that were vetted before;
+    with it, candidates at other addresses are left out. It is for descriptions that the peer sends
+    later, over a link and not through a broker.
     """
-    near = site(seen)
+    near = near or site(seen)
     ports: Counter[str] = Counter()
     kept: list[Candidate] = []
     for candidate in dict.fromkeys(description.candidates):

@@ -20,12 +20,14 @@ twice will not meet the third time."""
 class DisclosureRecord:
     """What one client network knows of volunteers. Times are monotonic seconds."""
 
-    __slots__ = ("_disclosed", "_failed", "_failures")
+    __slots__ = ("_complained", "_disclosed", "_failed", "_failures")
 
     def __init__(self) -> None:
         self._disclosed: OrderedDict[bytes, float] = OrderedDict()
         self._failed: OrderedDict[bytes, float] = OrderedDict()
         self._failures: dict[bytes, int] = {}
+        self._complained: set[bytes] = set()
+        """Those it knows and has complained of."""
 
     def __contains__(self, volunteer: bytes) -> bool:
         """Whether the network knows `volunteer`, as of the last call of `disclosed`."""
@@ -37,7 +39,7 @@ class DisclosureRecord:
 
     def disclosed(self, now: float) -> list[bytes]:
         """Return the volunteers it learned of within a day, in that order; forget earlier ones."""
-        _forget(self._disclosed, now - DAY_S)
+        self._complained.difference_update(_forget(self._disclosed, now - DAY_S))
         return list(self._disclosed)
 
     def disclose(self, volunteer: bytes, now: float) -> None:
@@ -48,6 +50,18 @@ class DisclosureRecord:
     def retract(self, volunteer: bytes) -> None:
         """Take `disclose` back: the client was told nothing after all."""
         self._disclosed.pop(volunteer, None)
+        self._complained.discard(volunteer)
+
+    def complain(self, volunteer: bytes) -> bool:
+        """Return whether the network knows `volunteer` and complains of it for the first time.
+
+        It is remembered for as long as the volunteer is known, unlike failures, of which a network
+        that knows many can have the first forgotten by further ones.
+        """
+        if volunteer not in self._disclosed or volunteer in self._complained:
+            return False
+        self._complained.add(volunteer)
+        return True
 
     def add_failure(self, volunteer: bytes, now: float, limit: int) -> bool:
         """Note that `volunteer` failed; return whether it is the first failure on record.

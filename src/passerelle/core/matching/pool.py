@@ -279,7 +279,8 @@ class VolunteerPool:
         record = self._disclosures.of(client.key)
         if handle not in record:
             return
-        first = record.add_failure(handle, now, limits.FAILED_VOLUNTEERS)
+        failed = record.add_failure(handle, now, limits.FAILED_VOLUNTEERS)
+        first = record.complain(handle) and failed
         volunteer = self._by_handle.get(handle)
         if first and volunteer is not None:
             volunteer.known_by -= 1

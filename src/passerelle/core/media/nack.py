@@ -57,6 +57,8 @@ class Repair:
         """Smallest round trip; infinity until one was measured."""
         self._least_possible_s = 0.0
         """A packet that comes sooner than this after a question is no answer to it."""
+        self.lost = 0
+        """How many packets were asked for. Those that were only late are not among them."""
         self.repaired = 0
         """How many missing packets came as retransmissions."""
         self.abandoned = 0
@@ -67,17 +69,17 @@ class Repair:
         """Return how many packets are missing."""
         return len(self._missing)
 
-    def arrived(self, number: int, now: float) -> tuple[bool, int]:
-        """Take a packet's number. Return whether the packet is new, and how many it shows missing.
+    def arrived(self, number: int, now: float) -> bool:
+        """Take a packet's number. Return whether the packet is new.
 
         Raises PeerError(LIMIT) when more packets are missing than a link's window can hold.
         """
         highest = self.highest
         if highest is None:
             self.highest = number
-            return True, 0
+            return True
         if number <= highest:
-            return self._missing.pop(number, None) is not None, 0
+            return self._missing.pop(number, None) is not None
         gap = number - highest - 1
         if gap:
             if gap + len(self._missing) > limits.MEDIA_PACKETS:
@@ -85,7 +87,7 @@ class Repair:
             for missing in range(highest + 1, number):
                 self._missing[missing] = _Missing(now)
         self.highest = number
-        return True, gap
+        return True
 
     def repaired_by(self, number: int, now: float) -> bool:
         """Take the number that a retransmission carries. Return whether that packet was missing."""
@@ -125,6 +127,8 @@ class Repair:
             ):
                 give_up.append(number)
                 continue
+            if not missing.asked:
+                self.lost += 1
             missing.asked += 1
             missing.asked_s = now
             missing.repeat_s = now + REPEAT_S if twice else float("inf")

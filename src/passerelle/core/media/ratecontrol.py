@@ -4,7 +4,8 @@ The model is BBR's (Cardwell et al., "BBR: Congestion-Based Congestion Control",
 path is described by its delivery rate (a maximum over rounds) and its bare round trip. The window
 is their product and a short queue, so a loss that comes without a queue changes nothing. Once a
 cycle the window is raised for a round to see whether the path has become faster, and then lowered
-to let the sender's own queue drain.
+to let the sender's own queue drain. Jitter belongs to the round trip and not to the queue; what is
+jitter, `core.media.delay` says.
 
 If the queue does not drain then, somebody else keeps it (Copa's test: Arun and Balakrishnan, "Copa:
 Practical Delay-Based Congestion Control for the Internet", NSDI 2018). A sender that held to the
@@ -139,34 +140,6 @@ class _Round:
     looks: int = 0
 
 
-class Least:
-    """The smallest of the values of the last `age_s` seconds.
-
-    Values are forgotten in steps of a quarter of `age_s`. Without any, `value` is infinity.
-    """
-
-    def __init__(self, age_s: float) -> None:
-        self._step_s = age_s / 4
-        self._steps: deque[float] = deque(maxlen=4)
-        self._turn_s = float("-inf")
-        self.value = float("inf")
-
-    def add(self, value: float, now: float) -> None:
-        """Take a value that was seen at `now`."""
-        if now >= self._turn_s:
-            self._turn_s = now + self._step_s
-            self._steps.append(value)
-            self.value = min(self._steps)
-        elif value < self._steps[-1]:
-            self._steps[-1] = value
-            self.value = min(self.value, value)
-
-    def rise(self, by: float) -> None:
-        """Add `by` to everything seen so far, because the values' scale has moved."""
-        self._steps = deque((step + by for step in self._steps), maxlen=4)
-        self.value += by
-
-
 class RateControl:
     """Decides the window of one direction of one path.
 
@@ -212,6 +185,9 @@ class RateControl:
         self._drain_queue_s = 0.0
         """The queue when draining began."""
         self._rtt_s = 0.0
+        self._jitter_s = 0.0
+        self._startup_jitter_s = 0.0
+        """The jitter that was known when the start-up ended."""
         self._next_cut = 0
         """The first round in which the competing window may shrink again."""
 
@@ -232,12 +208,22 @@ class RateControl:
         """Count bytes found missing."""
         self._round.lost += size
 
-    def update(self, now: float, *, rtt_s: float, queue_s: float, backlog_bytes: int = 0) -> bool:
-        """Take the bare round trip and the queue as they are now; return whether a round ended.
+    def update(
+        self,
+        now: float,
+        *,
+        rtt_s: float,
+        queue_s: float,
+        jitter_s: float = 0.0,
+        backlog_bytes: int = 0,
+    ) -> bool:
+        """Take the round trip without a queue, and the queue; return whether a round ended.
 
-        `backlog_bytes` is what waits in a queue that the times do not show.
+        `rtt_s` contains `jitter_s`, `queue_s` does not. `backlog_bytes` is what waits in a queue
+        that the times do not show.
         """
         self._rtt_s = rtt_s
+        self._jitter_s = jitter_s
         if self.rate:
             queue_s += backlog_bytes / self.rate
         current = self._round
@@ -318,6 +304,7 @@ class RateControl:
         match self.phase:
             case Phase.STARTUP:
                 if self._startup_over(ended, filled=filled):
+                    self._startup_jitter_s = self._jitter_s
                     self._drain(ended, under_way)
             case Phase.DRAIN:
                 if empty:
@@ -326,6 +313,11 @@ class RateControl:
                     self._judge_queue(ended)
             case Phase.PROBE:
                 self._drain(ended, under_way)
+            case Phase.REST if self._jitter_s > self._startup_jitter_s + QUEUE_ALLOWANCE_S:
+                # Jitter that was not known yet looked like a flood and ended the start-up.
+                self._best, self._stale = self.rate, 0
+                self._startup_queue_s = self._flooded_s = None
+                self._enter(Phase.STARTUP)
             case Phase.REST:
                 rested = self._cycle >= CYCLE_ROUNDS - 2
                 if rested and filled and self._updated_s >= self._entered_s + CYCLE_LEAST_S:
@@ -403,6 +395,8 @@ class RateControl:
         # wait until the queue overflows, nor until the window, which keeps growing, is full.
         if ended.queue_least_s - self._startup_queue_s > self._flood_s:
             return True
+        if self._jitter_s and self._share(ended) > COMPETE_LOSS:
+            return True  # what is taken for jitter may be the queue of a flood; its losses show
         if not filled:
             return False
         if self.rate > self._best * STARTUP_GROWTH:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from passerelle import limits
 from passerelle.errors import LinkCode, LinkLost
-from passerelle.io.tasks import TaskSet, describe
+from passerelle.io.tasks import describe
 from passerelle.io.webrtc.ortc import Chunk, DataChunk, RTCDtlsTransport
 from passerelle.io.webrtc.sctp import SctpSender
 from passerelle.wire.description import DATA_CHANNEL_ID
@@ -41,7 +41,6 @@ class SctpAssociation(SctpSender):
         self._advertised_rwnd = RECEIVE_WINDOW_BYTES
         self._sack_due: asyncio.TimerHandle | None = None
         """Set while one packet is received and not acknowledged."""
-        self._tasks = TaskSet("sctp")
 
     async def _handle_data(self, data: bytes) -> None:
         try:
@@ -81,7 +80,8 @@ class SctpAssociation(SctpSender):
             self._sack_due = loop.call_later(_SACK_DELAY_S, self._send_late_sack)
 
     def _send_late_sack(self) -> None:
-        self._tasks.spawn(self._send_sack(), "sack")
+        if not self._tasks.closed:
+            self._tasks.spawn(self._send_sack(), "sack")
 
     def _cancel_sack(self) -> None:
         if self._sack_due is not None:
@@ -89,9 +89,9 @@ class SctpAssociation(SctpSender):
             self._sack_due = None
 
     async def stop(self) -> None:
-        self._cancel_sack()
-        await self._tasks.close()
         await super().stop()
+        # What arrived meanwhile may have started it again.
+        self._cancel_sack()
 
     async def _send_chunk(self, chunk: Chunk) -> None:
         with contextlib.suppress(ConnectionError):  # the DTLS transport tells its owner

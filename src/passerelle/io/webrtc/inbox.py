@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from passerelle import limits
-from passerelle.core.media.ratecontrol import Least
+from passerelle.core.media.delay import Least
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.tunnel.transport import Receiver, Windows
 from passerelle.io.webrtc.sctp import SctpSender
@@ -77,10 +77,13 @@ class Inbox:
         # of it to the browser.
         self._least_rtt.add(max(rtt_s, self._sctp.least_rtt_s), now)
         self._video.path_rtt_s = rtt_s = self._least_rtt.value
+        self._video.rtt_jitter_s = self._sctp.rtt_jitter_s
         self._video.repair.seed(self._sctp.least_rtt_s)
         self._told_bytes = self._video.window_bytes
         silent = now - self._video.packet_at > SILENT_S
-        beyond_s = max(0.0, rtt_s - self._sctp.least_rtt_s) + UPLOAD_SLACK_S
+        # The acknowledgement of a message meets jitter of its own.
+        slack_s = UPLOAD_SLACK_S + self._sctp.rtt_jitter_s
+        beyond_s = max(0.0, rtt_s - self._sctp.least_rtt_s) + slack_s
         return Windows(
             send=self._sctp.window_bytes + int(self._sctp.rate * beyond_s),
             receive=0 if silent else self._told_bytes,

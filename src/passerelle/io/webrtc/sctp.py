@@ -26,7 +26,8 @@ from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
 
-from passerelle.core.media.ratecontrol import Least, RateControl
+from passerelle.core.media.delay import PathDelay
+from passerelle.core.media.ratecontrol import RateControl
 from passerelle.io.tasks import TaskSet
 from passerelle.io.webrtc.ortc import (
     Chunk,
@@ -98,6 +99,8 @@ class _Flight:
     """The number of its last sending, counted over all fragments."""
     resent: bool = False
     lost: bool = False
+    gone: bool = False
+    """Whether it has left the path, arrived or lost; no SACK had room to say which."""
     arrived: bool = False
 
 
@@ -107,10 +110,9 @@ class SctpSender(RTCSctpTransport):
     def __init__(self, transport: RTCDtlsTransport) -> None:
         super().__init__(transport)
         self._control = RateControl(time.monotonic())
-        self._least_rtt = Least(_RTT_AGE_S)
+        self._delay = PathDelay(_RTT_AGE_S)
         self._rtt_s = _INITIAL_RTT_S
         self._rttvar_s = _INITIAL_RTT_S / 2
-        self._queue_s = 0.0
         self._flights: dict[int, _Flight] = {}
         """Fragments by TSN, in order: all that were sent and lie beyond the cumulative TSN."""
         self._holes: set[int] = set()
@@ -120,10 +122,12 @@ class SctpSender(RTCSctpTransport):
         self._held_bytes = 0
         """Bytes that have arrived and wait at the browser for something before them."""
         self._sendings: deque[tuple[_Flight, int, float]] = deque()
-        """First sendings that neither arrived nor were lost yet, oldest first. Each has its
-        fragment, its number and its time."""
+        """First sendings that may still be on the path, oldest first. Each has its fragment, its
+        number and its time."""
         self._resendings: deque[tuple[_Flight, int, float]] = deque()
         """Later sendings that neither arrived nor were lost yet, in the same form."""
+        self._gone: deque[_Flight] = deque()
+        """First sendings that have left the path, by TSN; whether they arrived is not known yet."""
         self._sending_count = 0
         self._lost: deque[_Flight] = deque()
         """Fragments that were found lost, in the order in which they are sent again."""
@@ -150,8 +154,13 @@ class SctpSender(RTCSctpTransport):
     @property
     def least_rtt_s(self) -> float:
         """The bare round trip to the browser, as far as it is known."""
-        value = self._least_rtt.value
+        value = self._delay.least_s
         return value if value != float("inf") else _INITIAL_RTT_S
+
+    @property
+    def rtt_jitter_s(self) -> float:
+        """How much longer than the bare one a round trip to the browser is without a queue."""
+        return self._delay.jitter_s
 
     @property
     def rate(self) -> float:
@@ -182,8 +191,17 @@ class SctpSender(RTCSctpTransport):
     @property
     def _congestion_window_bytes(self) -> int:
         # Twice what the path holds, so that the window of a long path may double each round trip.
-        held = int(2 * self._control.rate * self.least_rtt_s)
+        held = int(2 * self._control.rate * (self.least_rtt_s + self.rtt_jitter_s))
         return min(self._control.window_bytes, held + _SOCKET_BYTES)
+
+    async def stop(self) -> None:
+        """Send no more, and abort the association. Idempotent."""
+        await self._tasks.close()
+        await super().stop()
+        # What arrived meanwhile may have started it again.
+        if self._resume is not None:
+            self._resume.cancel()
+            self._resume = None
 
     # --- SACK -----------------------------------------------------------------------------------
 
@@ -195,12 +213,14 @@ class SctpSender(RTCSctpTransport):
         now = time.monotonic()
         self._peer_window_bytes = chunk.advertised_rwnd
         newest: _Flight | None = None
+        size = 0
         for flight in self._newly_arrived(chunk, passed):
             newest = self._arrive(flight, newest)
+            size += flight.size
         self._last_sacked_tsn = chunk.cumulative_tsn
         if newest is not None:
             self._timeouts = 0
-            self._measure(newest, now, whole=len(chunk.gaps) < _SACK_BLOCKS)
+            self._measure(newest, size, now, whole=len(chunk.gaps) < _SACK_BLOCKS)
             self._find_losses(chunk)
             self._restart_timer()
         await self._data_channel_flush()
@@ -264,26 +284,29 @@ class SctpSender(RTCSctpTransport):
 
     def _arrive(self, flight: _Flight, newest: _Flight | None) -> _Flight:
         flight.arrived = True
-        if not flight.lost:
-            self._flight_size -= flight.size
+        self._land(flight)
         flight.lost = False
         self._control.arrived(flight.size)
         return flight if newest is None or flight.sent_s > newest.sent_s else newest
 
-    def _measure(self, newest: _Flight, now: float, *, whole: bool) -> None:
+    def _measure(self, newest: _Flight, size: int, now: float, *, whole: bool) -> None:
         rtt_s = now - newest.sent_s
         if newest.resent and rtt_s < self.least_rtt_s:
             return  # its first sending has arrived, and was not lost after all
         self._newest_arrival_s = max(self._newest_arrival_s, newest.sent_s)
-        self._least_rtt.add(rtt_s, now)
         # RFC 6298 §2.
         self._rttvar_s += (abs(self._rtt_s - rtt_s) - self._rttvar_s) / 4
         self._rtt_s += (rtt_s - self._rtt_s) / 8
-        least_s = self._least_rtt.value
         if whole:
             # A full SACK may not tell of the newest packet, and would show too long a queue.
-            self._queue_s = rtt_s - least_s
-        self._control.update(now, rtt_s=least_s, queue_s=self._queue_s)
+            self._delay.add(size, newest.sent_s, now)
+            self._delay.update(now)
+        self._control.update(
+            now,
+            rtt_s=self.least_rtt_s + self.rtt_jitter_s,
+            queue_s=self._delay.queue_s,
+            jitter_s=self.rtt_jitter_s,
+        )
 
     def _find_losses(self, chunk: SackChunk) -> None:
         reorder_s = max(_REORDER_LEAST_S, _REORDER_SHARE * self.least_rtt_s)
@@ -292,31 +315,45 @@ class SctpSender(RTCSctpTransport):
         if len(chunk.gaps) >= _SACK_BLOCKS:
             known = chunk.gaps[-1][1]
 
-        def open_(flight: _Flight, sent_s: float) -> bool:
-            """Tell whether it cannot be known yet if a sending is lost."""
-            offset = flight.chunk.tsn - chunk.cumulative_tsn & _TSN_MASK
-            return sent_s >= before_s or offset > known
+        def told(flight: _Flight) -> bool:
+            """Tell whether the SACK had room to tell of it."""
+            offset: int = flight.chunk.tsn - chunk.cumulative_tsn & _TSN_MASK
+            return offset <= known
 
-        while self._sendings:
-            flight, sending, sent_s = self._sendings[0]
-            if not flight.arrived and flight.sending == sending:
-                if open_(flight, sent_s):
-                    break
+        while self._gone and (self._gone[0].arrived or told(self._gone[0])):
+            flight = self._gone.popleft()
+            if not flight.arrived and flight.gone:
                 self._lose(flight)
-            self._sendings.popleft()
+        while self._sendings and self._sendings[0][2] < before_s:
+            flight, sending, _ = self._sendings.popleft()
+            if flight.arrived or flight.sending != sending:
+                continue
+            if told(flight):
+                self._lose(flight)
+            else:
+                # Counted as flying, it would leave no room for what is known to be lost.
+                self._land(flight)
+                flight.gone = True
+                self._gone.append(flight)
         # Later sendings are not in the order of their TSNs, so each of them is looked at.
         resendings, self._resendings = self._resendings, deque()
         for flight, sending, sent_s in resendings:
             if flight.arrived or flight.sending != sending:
                 continue
-            if open_(flight, sent_s):
+            if sent_s >= before_s or not told(flight):
                 self._resendings.append((flight, sending, sent_s))
             else:
                 self._lose(flight)
 
+    def _land(self, flight: _Flight) -> None:
+        """Count a packet as not flying any more."""
+        if not flight.lost and not flight.gone:
+            self._flight_size -= flight.size
+        flight.gone = False
+
     def _lose(self, flight: _Flight) -> None:
+        self._land(flight)
         flight.lost = True
-        self._flight_size -= flight.size
         self._control.lost(flight.size)
         self._losing_until_s = time.monotonic() + _LOSING_S
         self._lost.append(flight)
@@ -348,7 +385,8 @@ class SctpSender(RTCSctpTransport):
 
     def _go_on(self) -> None:
         self._resume = None
-        self._tasks.spawn(self._flow(), "send")
+        if not self._tasks.closed:
+            self._tasks.spawn(self._flow(), "send")
 
     async def _flow(self) -> None:
         await self._data_channel_flush()
@@ -439,7 +477,8 @@ class SctpSender(RTCSctpTransport):
                 self._lose(flight)
         self._restart_timer()
         # These packets do not wait for room in the window, of which there may be none.
-        self._tasks.spawn(self._probe(), "probe")
+        if not self._tasks.closed:
+            self._tasks.spawn(self._probe(), "probe")
 
     async def _probe(self) -> None:
         for _ in range(_PROBE_PACKETS):

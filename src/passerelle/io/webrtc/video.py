@@ -21,8 +21,9 @@ from typing import Protocol
 
 from passerelle import limits
 from passerelle.core.media import rtp, video
+from passerelle.core.media.delay import PathDelay
 from passerelle.core.media.nack import Repair
-from passerelle.core.media.ratecontrol import Least, RateControl
+from passerelle.core.media.ratecontrol import RateControl
 from passerelle.core.media.video import Fragment, Frames, Order
 from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.tasks import TaskSet
@@ -125,16 +126,19 @@ class VideoReceiver:
         self.path_rtt_s: float | None = None
         """The bare round trip of the whole link, for which the window is sized. The owner sets it
         when it is known; until then, the round trip to the browser is used."""
+        self.rtt_jitter_s = 0.0
+        """The jitter of that round trip. The owner sets it, too."""
         self.control = RateControl(now)
         self.repair = Repair()
         self.order = Order()
         self.bytes_received = 0
+        self._packet_bytes = 0
+        """Size of the last packet: the lost ones are taken to be as large."""
         self._frames = Frames()
         self._sequences = rtp.WrappingNumber()
         self._send_times = rtp.WrappingNumber(rtp.SEND_TIME_SPAN)
-        self._least_delay = Least(DELAY_AGE_S)
-        self._delay_s: float | None = None
-        """Smallest transit time since the last tick, on the browser's clock."""
+        self._transit = PathDelay(DELAY_AGE_S)
+        """Delays of packets, from the browser's clock to this machine's."""
         self._backlog_bytes = _UNSEEN
         """Fewest bytes that waited at the relay since the last tick."""
         self._video_ssrc: int | None = None
@@ -205,14 +209,14 @@ class VideoReceiver:
     def _take(self, packet: rtp.RtpPacket, now: float) -> None:
         self.bytes_received += len(packet.payload)
         if packet.send_time is not None:
-            self._note_delay(packet.send_time, now)
+            sent_s = self._send_times.extend(packet.send_time) * rtp.SEND_TIME_UNIT_S
+            self._transit.add(len(packet.payload), sent_s, now)
         if packet.payload_type == rtp.VIDEO_PAYLOAD_TYPE:
             self._video_ssrc = self._expect(self._video_ssrc, packet.ssrc)
             number = self._sequences.extend(packet.sequence)
-            fresh, missing = self.repair.arrived(number, now)
-            self.control.arrived(len(packet.payload))
-            if missing:
-                self.control.lost(missing * len(packet.payload))
+            fresh = self.repair.arrived(number, now)
+            self._packet_bytes = len(packet.payload)
+            self.control.arrived(self._packet_bytes)
             if fresh:
                 self._add(number, packet.marker, packet.payload, now)
         elif packet.payload_type == rtp.REPAIR_PAYLOAD_TYPE:
@@ -248,12 +252,6 @@ class VideoReceiver:
         if ready:
             self._owner.video_messages(ready)
 
-    def _note_delay(self, send_time: int, now: float) -> None:
-        sent_s = self._send_times.extend(send_time) * rtp.SEND_TIME_UNIT_S
-        delay_s = now - sent_s
-        if self._delay_s is None or delay_s < self._delay_s:
-            self._delay_s = delay_s
-
     def _fail(self, code: LinkCode, reason: str) -> None:
         if not self._over:
             self.close()
@@ -287,19 +285,25 @@ class VideoReceiver:
             self._arm(IDLE_TICK_S if quiet else TICK_S)
 
     def _update(self, now: float) -> None:
-        if self._delay_s is None:
+        if not self._transit.update(now):
             return
-        self._least_delay.add(self._delay_s, now)
-        queue_s = self._delay_s - self._least_delay.value
-        self._delay_s = None
         rtt_s = self.path_rtt_s
         if rtt_s is None:
             rtt_s = min(self.repair.least_rtt_s, self.repair.rtt_s)
         backlog, self._backlog_bytes = self._backlog_bytes, _UNSEEN
-        self.control.update(now, rtt_s=rtt_s, queue_s=queue_s, backlog_bytes=backlog % _UNSEEN)
+        jitter_s = max(self._transit.jitter_s, self.rtt_jitter_s)
+        self.control.update(
+            now,
+            rtt_s=rtt_s + jitter_s,
+            queue_s=self._transit.queue_s,
+            jitter_s=jitter_s,
+            backlog_bytes=backlog % _UNSEEN,
+        )
 
     def _repair(self, now: float) -> None:
+        lost = self.repair.lost
         ask, given_up = self.repair.due(now, twice=self.control.loss > LOSSY)
+        self.control.lost((self.repair.lost - lost) * self._packet_bytes)
         if ask and self._video_ssrc is not None:
             for packet in rtp.negative_acknowledgements(self._video_ssrc, ask):
                 self._send(packet)
