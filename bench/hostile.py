@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.attacks import broker, bus, links, page, stun
-from bench.attacks import exit as exit_attacks
+from bench.attacks import broker, bus, floods, links, page, stun
 from bench.command import Measure, main, say
 from bench.report import Row
 
@@ -16,7 +15,7 @@ measured first alone and then under attack, in the same run.
 """
 
 PARTS: dict[str, Measure] = {
-    "an exit": exit_attacks.measure,
+    "an exit": floods.measure,
     "a reader's links": links.measure,
     "what many share": broker.measure,
     "the bus": bus.measure,
