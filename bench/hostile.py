@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.attacks import broker, bus, stun
+from bench.attacks import broker, bus, floods, links, page, stun
 from bench.command import Measure, main, say
 from bench.report import Row
 
@@ -15,9 +15,12 @@ measured first alone and then under attack, in the same run.
 """
 
 PARTS: dict[str, Measure] = {
+    "an exit": floods.measure,
+    "a reader's links": links.measure,
     "what many share": broker.measure,
     "the bus": bus.measure,
     "a STUN server": stun.measure,
+    "the page": page.measure,
 }
 
 

@@ -62,7 +62,7 @@ MAY_CROSS: dict[str, dict[str, frozenset[str]]] = {
     "core/matching": {"core": frozenset({"origin"}), "core/nat": frozenset({"classifier"})},
     "core/media": {"core/tunnel": frozenset({"estimator"})},
     "core/nat": {},
-    "core/tunnel": {"core": frozenset({"bucket"}), "core/address": frozenset({"host"})},
+    "core/tunnel": {"core": frozenset({"bucket", "ledger"}), "core/address": frozenset({"host"})},
     "io/net": {"io": frozenset({"tasks", "listening"})},
     "io/server": {"io": frozenset({"tasks", "listening"})},
     "io/tunnel": {"io": frozenset({"tasks"})},

@@ -74,6 +74,8 @@ PROGRAMS = {
     "mini_httpd": "mini-httpd",
     "nginx": "nginx",
     "caddy": "caddy",
+    "aria2c": "aria2",
+    "git": "git",
 }
 """Programs that tests run, and the Debian package of each.
 

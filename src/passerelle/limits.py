@@ -253,6 +253,9 @@ STUN_PREFIXES: Final = 65_536
 # --- streams (core/tunnel/streams) ----------------------------------------------------------------
 STREAMS_PER_SESSION: Final = 256
 """Open streams in one session, each way: a browser opens about as many connections."""
+STREAMS_WAITING: Final = 256
+"""Streams of a client's session that wait for one to end: with the open ones, as many as
+applications may have connections to the client."""
 STREAM_WINDOW_BYTES: Final = 256 * KIB
 """What a new stream may hold for an application that does not read."""
 STREAM_WINDOW_CAP_BYTES: Final = 4 * MIB
@@ -261,6 +264,9 @@ STREAM_GROWTH_BYTES: Final = 64 * MIB
 """Growth beyond the first windows of all streams of a session: it bounds their memory."""
 CONNECTION_WINDOW_BYTES: Final = 16 * MIB
 """Upload of one session that sites have not read: it bounds an exit's memory."""
+CLIENT_WINDOW_BYTES: Final = STREAMS_PER_SESSION * STREAM_WINDOW_BYTES + STREAM_GROWTH_BYTES
+"""Download of one session that applications have not read: all that its streams may hold, so that
+stalled ones stall no other, and not more."""
 STREAM_HEADER_BYTES: Final = 4 * KIB
 """Size of a CONNECT request's or answer's headers (RFC 9113 §6.5.2): they hold one host name."""
 
@@ -289,8 +295,49 @@ FLOW_BATCH: Final = 16
 CHANNEL_CHUNKS: Final = 8192
 """SCTP chunks incomplete or out of order on one DataChannel: a receive window of full packets, and
 as much again for small ones."""
+CHANNEL_SACK_BLOCKS: Final = 64
+"""Gaps that one SACK tells of, and repeats that it names: it stays far below a packet's size."""
+CHANNEL_CONTROL_CHUNKS: Final = 4
+"""Chunks beside data in one SCTP packet: a browser bundles two, and each may draw an answer."""
+CHANNEL_CONTROLS: Final = 32
+"""Chunks beside data and acknowledgements on one DataChannel at once: opening it takes four."""
+CHANNEL_CONTROLS_PER_S: Final = 2
+"""Chunks a second beside data and acknowledgements: a browser sends two heartbeats a minute, and
+each is answered."""
+CHANNEL_PARAMETERS: Final = 16
+"""Parameters of one SCTP chunk: a browser's INIT has about six."""
+LINK_PACKET_BYTES: Final = 1500
+"""Longest datagram on a link's socket: paths between a browser and a client carry no longer one."""
+LINK_PACKETS: Final = 4096
+"""Datagrams of one link that wait to be decrypted: a link's window of full ones, nearly."""
+LINK_ADDRESSES: Final = 8
+"""Addresses that no description named and that checks of a link came from: a NAT that gives each of
+the client's sockets a port of its own shows a few."""
+LINK_CHECKS: Final = 64
+"""ICE checks of one link that are looked at in one go: a browser begins with twenty a second."""
+LINK_CHECKS_PER_S: Final = 16
+"""ICE checks a second that a link goes on looking at: a browser sends a few for each address."""
+STRANGER_QUESTIONS: Final = 4
+"""Questions to an address that no description named: they may be lost, and nobody may be made to
+get many. Each is no larger than the check that drew it."""
+LINK_WORK_S: Final = 0.5
+"""Processor seconds that a link may take at once: ten DTLS handshakes on a slow machine."""
+LINK_WORK_BUSY_SHARE: Final = 0.05
+"""Share of the client's working time that goes to one link, whatever that link carries: the others
+lose no more."""
+LINK_WORK_IDLE_SHARE: Final = 0.5
+"""Share of the client's idle time that goes to one link: nobody loses by it, and slow machines take
+long for little."""
+LINK_WORK_S_PER_BYTE: Final = 4e-7
+"""Processor seconds that a byte of messages is worth: fifteen times what it takes on the machine of
+docs/PERFORMANCE.md, so that slow machines may be slow."""
 TRANSPORT_QUEUE_BYTES: Final = LINK_WINDOW_CAP_BYTES + MIB
 """Messages that wait in a transport: the link's window keeps an honest one below it."""
+PIECE_BYTES: Final = 4 * KIB
+"""Size up to which a stream's small pieces are joined while nobody reads them: an object each would
+cost a hundred times what the far side's window counts."""
+PIECE_COST_BYTES: Final = 256
+"""What one piece, segment or stream counts beside its bytes: the objects that hold it."""
 STREAM_SEND_BYTES: Final = 128 * KIB
 """Bytes of one stream that wait for the session: beyond, its socket is not read."""
 STREAM_CHUNK_BYTES: Final = LINK_MESSAGE_BYTES
@@ -309,22 +356,22 @@ session that there may be."""
 EXIT_ACCOUNTS_SWEPT: Final = 8
 """Old accounts looked at whenever one is added: expired ones leave faster than new ones come."""
 STREAM_TURN_S: Final = 10
-"""Longest time that a new stream waits for its turn by its ticket's quota: programs wait longer for
-an answer, and 256 streams at once at the usual rate wait for less."""
-EXIT_REFUSALS_BURST: Final = 2000
-"""Streams beyond its quota that a session may ask for at once: more ends it."""
-EXIT_REFUSALS_PER_S: Final = 20
-"""Streams a second beyond its quota that a session may go on asking for: more ends it."""
-STREAM_CONTROL_BURST: Final = 4096
-"""HTTP/2 frames that move nothing (SETTINGS, PING, RST_STREAM, tiny WINDOW_UPDATEs, empty DATA) a
-far side may send at once: a browser that resets every stream it has, several times over."""
-STREAM_CONTROL_PER_S: Final = 512
-"""HTTP/2 frames a second that move nothing and a far side may go on sending: more ends the
-session."""
+"""Longest time that a new stream waits for its turn, at the client for another stream to end and at
+the exit by its ticket's quota: programs wait longer for an answer, and 256 streams at once at the
+usual rate wait for less."""
+EXIT_HELD_BYTES: Final = 512 * MIB
+"""Memory that the sessions of one exit process hold together: what sites and readers have not
+taken, and what waits for a missing segment. One session alone may hold some 150 MiB."""
+IDLE_FRAMES_BURST: Final = 4096
+"""Idle frames of HTTP/2 (SETTINGS, PING, tiny WINDOW_UPDATEs, empty DATA, malformed requests,
+frames on streams that are gone) that a far side may send at once: an ordinary one sends a few."""
+IDLE_FRAMES_PER_S: Final = 512
+"""Idle frames a second that a far side may go on sending: more ends the session."""
 STREAM_UPDATE_LEAST_BYTES: Final = KIB
 """Smallest WINDOW_UPDATE that counts as moving something: a flood of tiny ones costs work."""
 SITE_WRITE_BYTES: Final = 256 * KIB
-"""Bytes of one stream that wait for its site to read: beyond, the client is stopped."""
+"""Bytes of one stream that are handed to the site's socket at once. The rest stays in the stream
+until the socket has taken them, and its window stops the client."""
 CONFIG_FILE_BYTES: Final = MIB
 """Longest configuration file: a larger one is some other file, named by mistake."""
 DECOY_FILES: Final = 4096

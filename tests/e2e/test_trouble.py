@@ -153,6 +153,27 @@ async def test_the_second_try_works_after_a_part_failed(
             await here.until("s.phase === 'waiting'")
 
 
+@BROWSERS
+@pytest.mark.parametrize("fault", ["503", "html", "drop"])
+async def test_the_question_comes_at_the_second_try(
+    fault: str, browser: str, chrome: Chromium, firefox: Firefox, way: Way
+) -> None:
+    """Without the part that has the consent text nobody is asked; pressing again asks for it."""
+    async with Parts(more=fault) as parts, Stage(parts.url) as stage:
+        url = stage.put("question", tag(way.invite))
+        async with visit(browser, chrome, firefox, url) as here:
+            await here.press()
+            # A browser may try again by itself.
+            await here.page.wait_for_function(f"() => {_PHASE} === 'problem' || !!{_AGREE}")
+            if await here.page.evaluate(_PHASE) == "problem":
+                await here.until("s.reason === 'script'")
+                assert "could not be loaded" in await here.page.inner_text(".status")
+                await here.press()
+            await here.agree()
+            await here.until("s.phase === 'waiting'")
+
+
+_AGREE = "document.querySelector('passerelle-switch').shadowRoot.querySelector('.agree')"
 _PHASE = "document.querySelector('passerelle-switch').snapshot.phase"
 
 
@@ -161,7 +182,7 @@ async def test_the_globe_comes_at_the_second_try(
     browser: str, chrome: Chromium, firefox: Firefox, way: Way
 ) -> None:
     """What failed once is fetched again when it is needed again, also deeper in the switch."""
-    async with Parts(more="503", map="503") as parts, Stage(parts.url) as stage:
+    async with Parts(map="503") as parts, Stage(parts.url) as stage:
         url = stage.put("globe", tag(way.invite))
         async with visit(browser, chrome, firefox, url) as here:
             await here.press()
@@ -181,7 +202,7 @@ async def test_the_globe_comes_at_the_second_try(
 
 
 @BROWSERS
-@pytest.mark.parametrize("missing", ["engine", "relay", "worker", "network", "broker", "exit"])
+@pytest.mark.parametrize("missing", ["more", "relay", "worker", "network", "broker", "exit"])
 async def test_what_the_policy_forbids_is_told_as_that(
     missing: str, browser: str, chrome: Chromium, firefox: Firefox, way: Way
 ) -> None:
@@ -194,7 +215,7 @@ async def test_what_the_policy_forbids_is_told_as_that(
         origin = parts.url.removesuffix("/w/passerelle.js")
         broker = way.base.replace("http", "ws")
         connect = {"relay": origin, "network": way.base, "broker": broker, "exit": exit_}
-        scripts = parts.url if missing == "engine" else origin
+        scripts = parts.url if missing == "more" else origin
         policy = (
             f"script-src {scripts}; worker-src {'blob:' if missing != 'worker' else origin};"
             f" connect-src {' '.join(host for name, host in connect.items() if name != missing)}"
@@ -202,16 +223,15 @@ async def test_what_the_policy_forbids_is_told_as_that(
         url = stage.put("policy", tag(way.invite), headers={"Content-Security-Policy": policy})
         async with visit(browser, chrome, firefox, url) as here:
             await here.press()
-            await here.agree()
+            if missing != "more":
+                await here.agree()
             if missing == "exit":
                 async with way.client():
                     await here.until("s.phase === 'problem'")
             await here.until("s.phase === 'problem' && s.reason === 'policy'")
             text = await here.page.inner_text(".status")
             assert "security policy" in text
-            wanted = {**connect, "relay": "/relay.", "engine": "/engine.", "worker": "blob:"}[
-                missing
-            ]
+            wanted = {**connect, "relay": "/relay.", "more": "/more.", "worker": "blob:"}[missing]
             assert [line for line in here.console if wanted in line], here.console
 
 

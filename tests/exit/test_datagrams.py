@@ -418,7 +418,7 @@ async def test_a_flooding_site_is_held_back() -> None:
         for _ in range(1500):
             site.socket.sendto(bytes(1200), site.visitor)
             await asyncio.sleep(0)
-        held = sum(size for _, size in stream._incoming)
+        held = stream.unread
         assert 0 < held <= limits.STREAM_WINDOW_BYTES
         (session,) = here.table._sessions.values()
         (serving,) = session.tunnel._streams._open.values()

@@ -125,7 +125,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
         for field in dataclasses.fields(source)
     }
     exit_fields = {field.name: field.default for field in dataclasses.fields(ExitSettings)}
-    for name in ("links", "sessions", "rate_bytes_s", "refusal_s", "face"):
+    for name in ("links", "sessions", "held_bytes", "rate_bytes_s", "refusal_s", "face"):
         wanted[f"exit.{name}"] = exit_fields[name]
     for name, default in wanted.items():
         shown = rows[name].replace(",", "")

@@ -135,6 +135,8 @@ class LocalProxy:
             writer.transport.abort()
             return
         self._connections.add(task)
+        # What an application does not read waits in its stream, where small pieces are joined.
+        writer.transport.set_write_buffer_limits(0)
         try:
             if crowded:
                 await self._refuse(reader, writer)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from passerelle import limits
 from passerelle.core.bucket import Bucket
+from passerelle.core.ledger import Ledger
 from passerelle.core.origin import UNKNOWN
 from passerelle.core.shares import ShareTable
 from passerelle.errors import LinkCode, PeerError
@@ -46,7 +47,7 @@ class Account:
 
     __slots__ = (
         *("_bytes", "_quota", "_streams_new"),
-        *("expires_s", "origin", "sessions", "streams", "ticket_id"),
+        *("expires_s", "ledger", "origin", "sessions", "streams", "ticket_id"),
     )
 
     def __init__(
@@ -65,6 +66,8 @@ class Account:
         self.ticket_id = ticket_id
         self.origin = origin
         self.expires_s = expires_s
+        self.ledger = Ledger(now)
+        """What all sessions of the ticket cost."""
         self.sessions = 0
         self.streams = 0
         self._streams_new = Bucket(quota.new_streams_per_s, quota.new_streams_burst, now)

@@ -66,5 +66,7 @@ class ExitConfig:
     """Sessions that may be alive at once."""
     trusted_proxies: tuple[IPNetwork, ...] = ()
     """Proxies whose X-Forwarded-For is believed."""
+    held_bytes: int = limits.EXIT_HELD_BYTES
+    """Memory that all sessions together may hold; beyond it the heaviest ones are ended."""
     decoy_site: Path | None = None
     """Folder of static files that strangers see; None if they see an empty web server."""

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from passerelle import limits
 from passerelle.core.address.policy import Denial, DestinationRefused
 from passerelle.core.quota import Account
 from passerelle.errors import PasserelleError, StreamFailed
@@ -46,6 +47,11 @@ class FlowConnection:
         self.began_s = self.active_s = self._owing_until_s = self._loop.time()
         """When the flow began, when something moved last, and until when the ticket's rate is used
         up, in the loop's time."""
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory beside the stream's own: one capsule that is not complete."""
+        return limits.DATAGRAM_BYTES
 
     async def run(
         self,

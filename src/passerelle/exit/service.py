@@ -181,7 +181,7 @@ class Exit:
             gone.close(LinkCode.LIMIT)
         try:
             link.start()
-            await transport.run()
+            await transport.run(link.rest)
         finally:
             late.cancel()
             self._links.discard(link)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from passerelle import limits
-from passerelle.core.bucket import Bucket
+from passerelle.core.ledger import REFUSAL_FRAMES
 from passerelle.core.origin import tagged
 from passerelle.core.quota import Account, Accounts
 from passerelle.core.shares import ShareTable
@@ -290,6 +290,18 @@ class SessionTable:
             now = self._loop.time()
             for session in list(self._sessions.values()):
                 session.sweep(now)
+            self._shed()
+
+    def _shed(self) -> None:
+        """End the heaviest sessions until all together hold no more than they may."""
+        held = {session: session.held_bytes for session in self._sessions.values()}
+        excess = sum(held.values()) - self._config.held_bytes
+        while excess > 0:
+            session = max(held, key=lambda each: held[each])
+            excess -= held.pop(session)
+            _log.warning("the session that holds the most memory ended: all hold too much together")
+            self.counts.sessions_shed.add()
+            session.tunnel.close(LinkCode.LIMIT)
 
 
 _Spawn = Callable[["_ExitSession", TunnelStream, str, int, float], None]
@@ -320,10 +332,9 @@ class _ExitSession:
             grace_s=config.lifetimes.grace_s,
             flows=config.policy.udp_ports != frozenset(),
             turns=turns,
+            ledger=account.ledger,
         )
-        now = self._loop.time()
-        self._began_s = self._busy_s = now
-        self._refusals = Bucket(limits.EXIT_REFUSALS_PER_S, limits.EXIT_REFUSALS_BURST, now)
+        self._began_s = self._busy_s = self._loop.time()
 
     # --- TunnelHandler --------------------------------------------------------------------------
 
@@ -346,6 +357,14 @@ class _ExitSession:
             self._limit(stream, self._loop.time())
         else:
             self._requested(self._table.spawn_flow, stream, host, port)
+
+    def request_malformed(self) -> None:
+        """Count it as a new stream: it has cost as much."""
+        now = self._loop.time()
+        if self.account.open_stream(len(self.connections), now) is None:
+            self.account.ledger.charge_idle(REFUSAL_FRAMES, now)
+        else:
+            self.account.close_stream()
 
     def _requested(self, spawn: _Spawn, stream: TunnelStream, host: str, port: int) -> None:
         now = self._loop.time()
@@ -372,13 +391,13 @@ class _ExitSession:
     # --- limits ---------------------------------------------------------------------------------
 
     def _limit(self, stream: TunnelStream, now: float) -> None:
-        """Refuse a stream beyond the quota, and end a session that goes on asking for streams."""
+        """Refuse a stream beyond the quota.
+
+        Raises PeerError(LIMIT), which ends the session, when it goes on asking for streams.
+        """
         self._table.counts.streams_limited.add()
         stream.refuse(Failure.LIMIT)
-        if not self._refusals.take(now):
-            _log.info("a session ended: it asked for streams on and on")
-            # The tunnel is in the midst of delivering, so it is closed afterwards.
-            self._loop.call_soon(self.tunnel.close)
+        self.account.ledger.charge_idle(REFUSAL_FRAMES, now)
 
     def connection_ended(
         self, connection: SiteConnection | FlowConnection, ending: StreamEnding
@@ -391,6 +410,12 @@ class _ExitSession:
         self._busy_s = self._loop.time()
         self._table.counts.streams.add(value=ending.value)
         self._table.calm()
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory that the session holds, sockets to sites included."""
+        sites = sum(connection.held_bytes for connection in self.connections)
+        return self.tunnel.held_bytes + sites
 
     def sweep(self, now: float) -> None:
         """End the session or those of its streams that were idle or lasted for too long."""

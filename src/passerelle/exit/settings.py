@@ -38,6 +38,7 @@ class _PolicyTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _ExitTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     links: int = limits.EXIT_LINKS
     sessions: int = limits.EXIT_SESSIONS
+    held_bytes: int = limits.EXIT_HELD_BYTES
     rate_bytes_s: float | None = None
     refusal_s: float = 0.5
     face: str | None = None
@@ -82,6 +83,7 @@ class ExitSettings:
     refusal_s: float = 0.5
     links: int = limits.EXIT_LINKS
     sessions: int = limits.EXIT_SESSIONS
+    held_bytes: int = limits.EXIT_HELD_BYTES
     face: Path | None = None
     front_networks: tuple[IPNetwork, ...] = ()
     """Networks of caches and fronts, for the broker in the same process (`passerelle serve`)."""
@@ -126,6 +128,7 @@ class ExitSettings:
             refusal_s=found.exit.refusal_s,
             links=found.exit.links,
             sessions=found.exit.sessions,
+            held_bytes=found.exit.held_bytes,
             # A relative path counts from the file's own folder.
             face=None if face is None else path.parent / face,
             front_networks=fronts,
@@ -179,6 +182,7 @@ class ExitSettings:
             links=self.links,
             sessions=self.sessions,
             trusted_proxies=trusted_proxies,
+            held_bytes=self.held_bytes,
             decoy_site=self.face,
         )
 

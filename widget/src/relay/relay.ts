@@ -2,8 +2,16 @@
 
 import { vet } from '../core/addresses/candidates';
 import { PeerError, Problem, reasonOf, type Reason } from '../core/errors';
-import { LANES, SLOTS } from '../core/limits';
+import {
+  LANES,
+  OFFER_BURST,
+  OFFERS_PER_S,
+  SLOTS,
+  SURPLUS_OFFER_BURST,
+  SURPLUS_OFFERS_PER_S,
+} from '../core/limits';
 import type { RelayReport, VolunteerLimits } from '../core/switch/report';
+import { Bucket } from '../core/traffic/bucket';
 import * as control from '../core/wire/control';
 import { MEDIA_VERSION, type Description } from '../core/wire/description';
 import { parse } from '../core/wire/invite';
@@ -76,6 +84,8 @@ export class Relay {
   readonly #limiter = new RateLimiter();
   readonly #friends: FriendRequests;
   readonly #exits: Exits;
+  readonly #offers = new Bucket(OFFERS_PER_S, OFFER_BURST, performance.now());
+  readonly #surplus = new Bucket(SURPLUS_OFFERS_PER_S, SURPLUS_OFFER_BURST, performance.now());
   /** Aborts when the relay begins to end. */
   readonly #stopping = new AbortController();
   /** Whether this browser can make media links. */
@@ -109,6 +119,8 @@ export class Relay {
   /** Why the relay gave up by itself, or null. */
   #reason: Reason | null = null;
   #ended = false;
+  /** Whether an exit does not let a WebSocket end. */
+  #isStuck = false;
 
   /** `post` sends a message to the page. */
   constructor(post: (message: RelayToPage) => void) {
@@ -218,8 +230,13 @@ export class Relay {
     if (stun.length === STUN_SERVERS) this.#post({ type: 'find_nat', stun });
   }
 
+  /** Take or decline an offer. Throws PeerError when a broker makes far too many. */
   #offered(offer: BrokerOffer, reply: OfferReply): void {
-    if (this.#free === 0) return reply.decline('busy');
+    const now_ms = performance.now();
+    if (this.#free === 0 || !this.#offers.take(1, now_ms)) {
+      if (!this.#surplus.take(1, now_ms)) throw new PeerError('limit', 'many offers');
+      return reply.decline('busy');
+    }
     const addresses = offer.description.candidates.map(([, ip]) => ip);
     this.#open(offer, new Person(offer.exit, offer.country, addresses), reply);
   }
@@ -250,7 +267,8 @@ export class Relay {
     if (!this.#exits.mayConnect(exit.id)) return reply.decline('failed');
     // This browser must be the DTLS client, so that a censor sees a genuine browser's ClientHello.
     if (description.setup === 'active') return reply.decline('unsupported');
-    const connect = () => joinSocket(link, new WebSocket(exit.url, ['passerelle.v1', ticket]));
+    const connect = () =>
+      joinSocket(link, new WebSocket(exit.url, ['passerelle.v1', ticket]), () => this.#stuck());
     const id = this.#next++;
     const link = new Link(
       this.#limiter,
@@ -407,8 +425,22 @@ export class Relay {
     person.links -= 1;
     if (person.links === 0) this.#people.delete(person);
     this.#post({ type: 'disconnect', link: id });
+    if (link.offender === 'exit') this.#shun(person.exit);
     this.#broker?.ready();
     this.#conclude();
+  }
+
+  /** An exit does not let a WebSocket end, which may go on bringing bytes. Only the end of this Worker ends it. */
+  #stuck(): void {
+    this.#isStuck = true;
+    this.#stop('exit_garbled', DRAIN_MS);
+  }
+
+  /** The exit `id` broke the rules. All links to it end. */
+  #shun(id: string): void {
+    this.#exits.shun(id);
+    for (const { link, person } of this.#links.values()) if (person.exit === id) link.close('limit');
+    if (this.#exits.areShunned) this.#stop('exit_garbled', DRAIN_MS);
   }
 
   /** Count the link as open or closed. A person with an open link is being helped. */
@@ -461,7 +493,7 @@ export class Relay {
     if (this.#ended || !this.#stopping.signal.aborted || this.#links.size > 0) return;
     this.#ended = true;
     this.#change({});
-    this.#post({ type: 'ended', reason: this.#reason });
+    this.#post({ type: 'ended', reason: this.#reason, isStuck: this.#isStuck });
   }
 }
 

@@ -89,17 +89,22 @@ def _vetted(
     ports: Counter[str] = Counter()
     kept: list[Candidate] = []
     for candidate in dict.fromkeys(description.candidates):
-        if candidate.port < FIRST_PORT:
-            continue
-        address = ip_address(candidate.ip)
-        if not (_is_public(address) or (private and classify(address) in _LABORATORY)):
-            continue
-        if not is_theirs(address):
+        if not usable(candidate, private=private) or not is_theirs(ip_address(candidate.ip)):
             continue
         ports[candidate.ip] += 1
         if ports[candidate.ip] <= limits.CANDIDATE_PORTS:
             kept.append(candidate)
     return description.with_candidates(kept[: limits.CANDIDATES])
+
+
+def usable(candidate: Candidate, *, private: bool) -> bool:
+    """Return whether packets may be sent to `candidate`, by its port and its kind of network.
+
+    `private` is as in `vet`.
+    """
+    address = ip_address(candidate.ip)
+    allowed = _is_public(address) or (private and classify(address) in _LABORATORY)
+    return allowed and candidate.port >= FIRST_PORT
 
 
 def _is_public(address: IPAddress) -> bool:

@@ -104,7 +104,10 @@ async function load({ url, integrity }: HashedFile): Promise<unknown> {
       document.head.append(node);
     }).finally(() => node.remove());
   };
-  // Firefox does not say that the policy forbids a preload, but says it of a script.
-  await add('link', { rel: 'modulepreload', href: url }).catch(() => add('script', { type: 'module', src: url }));
+  const asScript = () => add('script', { type: 'module', src: url });
+  // A browser that does not know preloading of modules says neither that it is done nor that it failed. Firefox does
+  // not say that the policy forbids a preload, but says it of a script.
+  const knows = document.createElement('link').relList.supports('modulepreload');
+  await (knows ? add('link', { rel: 'modulepreload', href: url }).catch(asScript) : asScript());
   return import(url);
 }
