@@ -268,8 +268,8 @@ async def test_a_block_page_does_not_end_the_client() -> None:
         invite = f"http://{HOST}:{server.port}/#{KEY}"
         words = ["client", "--invite", invite, "--listen", f"{HOST}:{free_port()}"]
         async with passerelle(words) as program:
-            await program.until("something else answered in its place, such as a block page")
-            await program.until("Trying again")
+            line = await program.until("something else answered in its place, such as a block page")
+            assert "keeps trying" in line
             program.process.send_signal(signal.SIGINT)
             assert await program.ended() == 0, program.output
 
@@ -292,13 +292,26 @@ async def test_a_broker_that_is_down_is_asked_again() -> None:
     """The client says so, keeps trying, and Ctrl-C ends it quietly."""
     invite = f"http://{HOST}:{free_port()}/#{KEY}"
     async with passerelle(
-        ["client", "--invite", invite, "--listen", f"{HOST}:{free_port()}"]
+        ["client", "--invite", invite, "--listen", f"{HOST}:{free_port()}", "-v"]
     ) as program:
         await program.until("broker cannot be reached")
         await program.until("broker cannot be reached")
         program.process.send_signal(signal.SIGINT)
         assert await program.ended() == 0, program.output
     assert "Traceback" not in program.output
+
+
+async def test_a_broker_that_stays_down_is_told_once() -> None:
+    """While a request waits, the client tries every two seconds; that is not said each time."""
+    at = f"{HOST}:{free_port()}"
+    words = ["client", "--invite", f"http://{HOST}:{free_port()}/#{KEY}", "--listen", at]
+    async with passerelle([*words, "--forget"]) as program:
+        await program.until("broker cannot be reached")
+        code, page = await curl("-x", f"http://{at}", "-w", "%{http_code}", f"http://{HOST}:1/")
+        assert (code, page[-3:]) == (0, b"503")
+        program.process.send_signal(signal.SIGINT)
+        assert await program.ended() == 0, program.output
+    assert program.output.count("broker cannot be reached") == 1, program.output
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
