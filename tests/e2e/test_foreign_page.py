@@ -92,6 +92,21 @@ async def test_a_pages_text_styles_do_not_reach_in(layout: str, stage: Stage, pa
         assert shapes[-1] == shapes[-2], state
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("style", ["body { font-family: monospace }", "* { font: 11px monospace }"])
+async def test_a_pages_font_does_not_change_the_width(
+    style: str, layout: str, stage: Stage, page: Page
+) -> None:
+    """In a monospace font, browsers take `medium` for less; a page may size every element."""
+    shapes: list[list[Any]] = []
+    for name, rule in (("plain", ""), ("font", style)):
+        body = f"<style>{rule}</style>{tag(layout=layout, mock='consent', map='none')}"
+        await page.goto(stage.put(f"{name}-{layout}", body))
+        await page.locator("passerelle-switch .example").wait_for()
+        shapes.append(await page.evaluate(SHAPE))
+    assert shapes[0] == shapes[1]
+
+
 @pytest.mark.parametrize(
     "around",
     [
