@@ -99,6 +99,16 @@ def test_commands_that_need_no_webrtc_do_not_load_it() -> None:
         (["client", "--invite", INVITE[:-1]], "This invite cannot be used"),
         (["client", "--invite", INVITE, "--listen", "1080"], "is no address to listen on"),
         (["serve", "--state", "STATE", "--url", "bridge.example"], "is no public address"),
+        (["serve", "--state", "STATE", "--url", "https://a/?b=c"], "is no public address"),
+        (["serve", "--state", "STATE", "--url", "https://a/#KEY"], "is no public address"),
+        (
+            ["serve", "--state", "STATE", "--url", "a.example", "--exit-url", "https://b"],
+            "'a.example' is no public address",
+        ),
+        (
+            ["serve", "--state", "STATE", "--url", "https://a", "--site", "https://news.example"],
+            "--site cannot be used: a site is a name such as",
+        ),
         (["serve", "--state", "STATE", "--url", "https://a", "--listen", "x"], "is no address"),
         (
             ["serve", "--state", "STATE", "--url", "https://a", "--allow", "10.0.0.1/8"],
