@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 import signal
@@ -360,8 +361,10 @@ async def test_serve_prints_invite_and_tag_and_ends_on_a_signal(
 async def test_while_the_broker_is_silent_the_proxy_is_open_and_says_why_nothing_comes() -> None:
     """The first line waits for no server; each kind of request fails after ten seconds."""
     asked = asyncio.Event()
+    held: list[asyncio.StreamWriter] = []
 
-    async def hold(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    async def hold(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
         asked.set()
 
     async with await asyncio.start_server(hold, HOST, 0) as broker:
@@ -385,6 +388,10 @@ async def test_while_the_broker_is_silent_the_proxy_is_open_and_says_why_nothing
             assert page[1].endswith(b"503")
             assert connect == (56, b"503")
             assert socks[0] == 97  # the proxy refused
+        for writer in held:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
 
 async def test_a_taken_port_is_told_with_the_option_that_names_another() -> None:
