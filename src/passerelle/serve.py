@@ -307,14 +307,15 @@ class Servers:
 
 def exit_url(config: ServeConfig) -> str:
     """Return the URL that volunteers open links to. Raises ConfigError."""
-    return link_url(config.exit_url or config.url)
+    own = link_url(config.url)
+    return link_url(config.exit_url) if config.exit_url else own
 
 
 def link_url(base: str) -> str:
     """Return the URL of links at an exit's public address. Raises ConfigError."""
     scheme, colon, rest = base.partition("://")
     wanted = {"https": "wss", "wss": "wss", "http": "ws", "ws": "ws"}.get(scheme.lower())
-    if not colon or wanted is None:
+    if not colon or wanted is None or not rest.strip("/") or set(rest) & set("?#@ "):
         raise ConfigError(
             f"{base!r} is no public address. Write a URL such as https://bridge.example."
         )

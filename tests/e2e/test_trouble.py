@@ -18,7 +18,7 @@ from passerelle.serve import BUILT_WIDGET
 from tests.rig.firefox import Firefox, FirefoxPage
 from tests.rig.firefox import until as firefox_until
 from tests.rig.stage import Stage, tag
-from tests.rig.volunteer import Chromium, state, until
+from tests.rig.volunteer import STATE, Chromium, state, until
 from tests.rig.way import Way
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
@@ -232,7 +232,27 @@ async def test_what_the_policy_forbids_is_told_as_that(
             text = await here.page.inner_text(".status")
             assert "security policy" in text
             wanted = {**connect, "relay": "/relay.", "more": "/more.", "worker": "blob:"}[missing]
-            assert [line for line in here.console if wanted in line], here.console
+            lines = [line for line in here.console if wanted in line]
+            assert any("this page's Content-Security-Policy forbids" in line for line in lines), (
+                lines
+            )
+
+
+@BROWSERS
+async def test_a_sandbox_is_not_told_as_an_old_browser(
+    browser: str, chrome: Chromium, firefox: Firefox, way: Way
+) -> None:
+    """In a frame without `allow-same-origin` the switch works, or the publisher learns why not."""
+    async with Parts() as parts, Stage(parts.url) as stage:
+        headers = {"Content-Security-Policy": "sandbox allow-scripts"}
+        url = stage.put("sandbox", tag(way.invite), headers=headers)
+        async with visit(browser, chrome, firefox, url) as here:
+            await here.press()
+            await here.agree()
+            await here.until("s.phase === 'waiting' || s.phase === 'problem'")
+            if await here.page.evaluate(f"({STATE})().phase") == "problem":
+                assert "security policy" in await here.page.inner_text(".status")
+                assert any("allow-same-origin" in line for line in here.console), here.console
 
 
 # --- exits and brokers ---------------------------------------------------------------------------

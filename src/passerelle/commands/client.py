@@ -75,7 +75,7 @@ def client(
     """
     from passerelle import console  # noqa: PLC0415 - WebRTC takes a second to load
     from passerelle.client.config import ClientConfig  # noqa: PLC0415
-    from passerelle.client.notices import LinkUp, Searching  # noqa: PLC0415
+    from passerelle.client.notices import LinkUp  # noqa: PLC0415
     from passerelle.client.service import Client  # noqa: PLC0415
     from passerelle.client.state import default_path  # noqa: PLC0415
     from passerelle.wire.invite import parse  # noqa: PLC0415
@@ -95,11 +95,12 @@ def client(
     )
 
     running: Client | None = None
+    news = console.News()
 
     def show(notice: Notice) -> None:
-        if isinstance(notice, Searching) and running is not None and running.link_count:
-            return  # for a spare: the person is connected
-        say(console.sentence(notice))
+        links = running.link_count if running is not None else 0
+        if news.holds(notice, link_count=links) or verbose:
+            say(console.sentence(notice))
         if verbose and isinstance(notice, LinkUp):
             for step, seconds in notice.steps:
                 say(f"    {step:<12} {1000 * seconds:6.0f} ms")

@@ -18,8 +18,13 @@ const WORDS_MS = 1_500;
 
 type Theme = PasserelleSwitchElement['theme'];
 
-/** Attributes without a property of the same name. A name with a hyphen or a colon is for another script. */
-const PLAIN = /^(map|mock|hours|battery|metered|background|corner|class)$|\W/;
+/** Attributes without a property of the same name, each with `=` and its value where that is one of a few. A name with
+ * a hyphen or a colon is for another script. */
+const PLAIN =
+  /^((mock|hours|battery|metered|background|class)=|map=none$|corner=(top|bottom)-(left|right)$|\w*[^\w=])/;
+
+/** Attributes whose text is compared with what it is taken for. */
+const EXACT = /^(layout|theme|people|lanes|mbit|megabytes)$/;
 
 type MoreFile = typeof import('../more/more');
 
@@ -142,14 +147,20 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
     );
   }
 
-  /** Whether something in the tag has no meaning. The publisher is told what, on the console. */
+  /** Whether something in the tag may have no meaning, or not the one it seems to have. `mistakes` finds what it is. */
   get #isOdd(): boolean {
-    let isOdd = this.childElementCount > 0 || (this.getAttribute('layout') ?? this.layout) !== this.layout;
-    readSettings(
+    let isOdd = this.childElementCount > 0;
+    const read = readSettings(
       (name) => this.getAttribute(name),
       (name) => void (isOdd ||= this.hasAttribute(name)),
     );
-    return isOdd || this.getAttributeNames().some((name) => !(name in this) && !PLAIN.test(name));
+    const usual: Readonly<Record<string, unknown>> = { ...read, layout: this.layout, theme: this.theme };
+    return (
+      isOdd ||
+      [...this.attributes].some(({ name, value }) =>
+        EXACT.test(name) ? value !== String(usual[name]) : !(name in this) && !PLAIN.test(`${name}=${value}`),
+      )
+    );
   }
 
   #join(): void {

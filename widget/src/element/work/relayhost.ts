@@ -184,7 +184,10 @@ export class RelayHost {
       case 'find_nat':
         return void this.#findNat(message.stun);
       case 'ended':
-        return this.#finish(message.reason, message.isStuck);
+        return this.#finish(
+          message.reason === 'old_browser' && isSandboxed() ? 'policy' : message.reason,
+          message.isStuck,
+        );
     }
   }
 
@@ -250,6 +253,14 @@ function warnOfPolicy(what: string): void {
     `passerelle-switch: this page's Content-Security-Policy forbids ${what}. ` +
       "The network's page /embed has the lines that the policy needs.",
   );
+}
+
+/** Return whether the page has no origin of its own, and tell the publisher so. Chromium gives such a page's Worker no
+ * WebCrypto, as if the browser were too old. */
+function isSandboxed(): boolean {
+  const isSandboxed = globalThis.origin === 'null';
+  if (isSandboxed) console.warn('passerelle-switch: this page is in a sandbox that lacks allow-same-origin.');
+  return isSandboxed;
 }
 
 /** A policy of Trusted Types. */
