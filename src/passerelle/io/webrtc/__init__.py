@@ -2,7 +2,8 @@
 
 `ChannelOffer` gathers, offers and connects. It returns a `ChannelTransport`, which is a `Transport`
 of `io.tunnel`. `VideoReceiver` takes link messages out of a video, and `Inbox` puts what came both
-ways in one order. `ortc` is aiortc without its codecs.
+ways in one order. `ortc` is aiortc without its codecs. The package `chrome` does all of it with
+Chrome's own stack instead, and `engine` chooses.
 
 A volunteer's packets are judged before aiortc keeps state for them: by `IceGuard` at the sockets,
 `MediaDtls` before SRTP, `chunks` and `SctpAssociation` before SCTP. `Allowance` counts the time
