@@ -398,6 +398,9 @@ MEDIA_FRAME_BYTES: Final = 256 * KIB
 """Longest video frame: twice what a relay puts into one."""
 MEDIA_HELD_BYTES: Final = LINK_WINDOW_CAP_BYTES + MIB
 """Link messages that wait for one before them: a link's window, and some to spare."""
+MEDIA_KEPT_BYTES: Final = 2 * LINK_WINDOW_CAP_BYTES
+"""Link messages that were sent and that a relay has not acknowledged: twice a link's window,
+because an exit may acknowledge what it has before the relay does."""
 MEDIA_MESSAGES: Final = 8192
 """Link messages, by number, that wait for one before them: small ones fill a window too."""
 MEDIA_MESSAGES_AHEAD: Final = 65_536

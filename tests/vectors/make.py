@@ -42,6 +42,9 @@ OPERATOR_KEY = OPERATOR.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw
 STRANGER = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
 FINGERPRINT = base64.b64encode(bytes(range(32))).decode()
 
+KEY_FRAME = bytes.fromhex("10020a 9d012a 4000 4000") + b"picture"
+"""The start of a key frame of 64 by 64 pixels (RFC 6386 §9.1), and some bytes."""
+
 Json = dict[str, object]
 
 
@@ -714,7 +717,7 @@ def make_media() -> list[Json]:
             "picture": picture.hex(),
             "picture_frame": frame.wrap(picture, 0, len(messages), list(enumerate(messages))).hex(),
         }
-        for messages, picture in zip(cases, (b"", b"\x10picture", bytes(300)), strict=True)
+        for messages, picture in zip(cases, (b"", KEY_FRAME, b"\x01" + bytes(299)), strict=True)
     ]
 
 

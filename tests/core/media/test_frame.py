@@ -8,9 +8,14 @@ from passerelle import limits
 from passerelle.core.media.frame import OVERHEAD_BYTES, unwrap, wrap
 from passerelle.errors import LinkCode, PeerError
 from tests.core.media.test_video import MESSAGES
+from tests.vectors.make import KEY_FRAME
+
+PICTURES = (
+    st.just(b"") | st.just(KEY_FRAME) | st.binary(max_size=50).map(lambda more: b"\x11" + more)
+)
 
 
-@given(st.binary(max_size=50), st.integers(0, 1 << 24), st.integers(0, 2**33), MESSAGES)
+@given(PICTURES, st.integers(0, 1 << 24), st.integers(0, 2**33), MESSAGES)
 def test_a_frame_survives(
     genuine: bytes, backlog: int, unsent: int, messages: list[tuple[int, bytes]]
 ) -> None:
@@ -37,3 +42,18 @@ def test_a_frame_without_end_is_refused() -> None:
     with pytest.raises(PeerError) as refused:
         unwrap(bytes(limits.MEDIA_FRAME_BYTES + 1))
     assert refused.value.code is LinkCode.LIMIT
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        bytes.fromhex("10020a 9d012a 4100 4000"),
+        bytes.fromhex("10020a 9d012a 4000 ff3f"),
+        bytes.fromhex("10020a 000000 4000 4000"),
+        bytes.fromhex("10020a 9d"),
+    ],
+)
+def test_a_picture_that_a_decoder_must_make_room_for_is_refused(picture: bytes) -> None:
+    """A stranger's key frame may say 16,383 by 16,383 pixels."""
+    with pytest.raises(PeerError):
+        unwrap(wrap(picture, 0, 0, []))

@@ -26,7 +26,7 @@ def test_everything_arrives_over_frames_that_may_be_lost(
     got: list[bytes] = []
     late: list[bytes] = []
     for turn in range(200):
-        frame = packer.next_frame(b"picture", ROOM)
+        frame = packer.next_frame(b"\x11picture", ROOM)
         fate = chance.random() if turn < 150 else 1.0
         if fate < 0.3:
             continue
@@ -49,7 +49,7 @@ def test_a_frame_holds_what_fits_and_at_least_one_message() -> None:
     for size in (500, 40, 40, 40):
         packer.push(bytes(size))
     assert [len(m) for _, m in unwrap(packer.next_frame(b"", ROOM)).messages] == [500]
-    frame = packer.next_frame(b"1234567890", ROOM)
+    frame = packer.next_frame(b"1234567891", ROOM)
     assert len(frame) <= ROOM
     assert [number for number, _ in unwrap(frame).messages] == [1]
     assert len(packer.next_frame(b"", 1000, 300)) == 300

@@ -16,7 +16,13 @@ from passerelle import limits
 from passerelle.core.media.video import pack, unpack
 from passerelle.errors import LinkCode, PeerError
 
+SIDE = 64
+"""Width and height in pixels of the pictures that both ends encode. Nobody ever sees them."""
 _TRAILER = struct.Struct("!II")
+_KEY_FRAME = struct.Struct("<3x3sHH")
+"""Start of a key frame (RFC 6386 §9.1): frame tag, start code, width, height."""
+_START_CODE = b"\x9d\x01\x2a"
+_SIZE_MASK = 0x3FFF
 OVERHEAD_BYTES = 2 + _TRAILER.size
 """What a frame has beside the encoder's bytes and the records."""
 
@@ -54,5 +60,20 @@ def unwrap(data: bytes) -> Frame:
     unsent, size = _TRAILER.unpack_from(data, end)
     if size > end:
         raise PeerError(LinkCode.MALFORMED, "a frame shorter than its own picture")
+    _check_picture(data, size)
     backlog, messages = unpack(data[size:end])
     return Frame(data[:size], backlog, unsent, messages)
+
+
+def _check_picture(data: bytes, size: int) -> None:
+    """Refuse a picture that is larger than ours, because a decoder makes room for what it says.
+
+    Only key frames say a size. Other frames, with the lowest bit set, have that of the last one.
+    """
+    if size == 0 or data[0] & 1:
+        return
+    if size < _KEY_FRAME.size:
+        raise PeerError(LinkCode.MALFORMED, "a key frame cut short")
+    start, width, height = _KEY_FRAME.unpack_from(data)
+    if start != _START_CODE or max(width & _SIZE_MASK, height & _SIZE_MASK) > SIDE:
+        raise PeerError(LinkCode.LIMIT, "a picture larger than those of links")

@@ -7,10 +7,14 @@
 
 import { PeerError } from '../errors';
 import { LINK_MESSAGE_BYTES, PICTURE_FRAME_BYTES } from '../limits';
+import { PICTURE_SIDE } from '../wire/description';
 
 const TRAILER_BYTES = 8;
 const HEAD_BYTES = 2;
 const RECORD_BYTES = 6;
+/** Start code of a VP8 key frame (RFC 6386 §9.1), width and height follow it. */
+const START_CODE = 0x9d012a;
+const SIZE_MASK = 0x3fff;
 
 /** What a frame has beside the encoder's bytes and the payload. */
 export const OVERHEAD_BYTES = TRAILER_BYTES;
@@ -44,6 +48,7 @@ export function unwrap(frame: ArrayBuffer): PictureFrame {
   const size = end < 0 ? Infinity : view.getUint32(end + 4);
   let at = size + HEAD_BYTES;
   if (at > end) throw new PeerError('malformed', 'a frame shorter than it says');
+  checkPicture(view, size);
   const messages: [number, ArrayBuffer][] = [];
   while (at + RECORD_BYTES <= end) {
     const number = view.getUint32(at);
@@ -56,4 +61,15 @@ export function unwrap(frame: ArrayBuffer): PictureFrame {
     at += length;
   }
   return { picture: frame.slice(0, size), unsent: view.getUint32(end), messages };
+}
+
+/** Refuse a picture that is larger than ours, because a decoder makes room for what it says.
+ *
+ * Only key frames say a size. Other frames, with the lowest bit set, have that of the last one. */
+function checkPicture(view: DataView, size: number): void {
+  if (size === 0 || view.getUint8(0) & 1) return;
+  if (size < 10) throw new PeerError('malformed', 'a key frame cut short');
+  const side = Math.max(view.getUint16(6, true) & SIZE_MASK, view.getUint16(8, true) & SIZE_MASK);
+  const isStart = view.getUint32(2) % 2 ** 24 === START_CODE;
+  if (!isStart || side > PICTURE_SIDE) throw new PeerError('limit', 'a large picture');
 }

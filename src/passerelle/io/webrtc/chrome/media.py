@@ -20,7 +20,7 @@ from passerelle.core.media.browserpath import (
     send_window_bytes,
 )
 from passerelle.core.media.budget import FrameBudget
-from passerelle.core.media.frame import unwrap
+from passerelle.core.media.frame import SIDE, unwrap
 from passerelle.core.media.packer import MessagePacker
 from passerelle.core.media.video import Order
 from passerelle.errors import LinkCode, LinkLost, PeerError
@@ -30,8 +30,6 @@ from passerelle.io.webrtc.chrome.library import load
 from passerelle.wire import control
 from passerelle.wire.description import MESSAGE_NUMBER_BYTES
 
-SIDE = 64
-"""Width and height of the pictures in pixels. Nobody ever sees them."""
 START_BIT_S = 5e6
 """Rate before the engine has said one."""
 MOST_BIT_S = 400_000_000
@@ -58,6 +56,7 @@ GOT_S = 0.2
 RESEND_S = 0.4
 """Shortest time for which a message is missing before it is asked for."""
 RESEND_RTTS = 3
+_HALF = limits.MESSAGE_NUMBERS // 2
 TOLD_STEP = 16
 """A window that changed by more than one part in this many is told at once."""
 
@@ -188,6 +187,11 @@ class MediaExchange:
         quiet = self._packer.queued_bytes == 0
         small = len(message) <= SMALL_BYTES or self._packer.count < FIRST_MESSAGES
         self._packer.push(message)
+        if self._packer.kept_bytes > limits.MEDIA_KEPT_BYTES:
+            error = LinkLost(LinkCode.LIMIT, "the volunteer does not say what it has")
+            self.close()
+            self._owner.media_failed(error)
+            return
         if quiet and small:
             shifted = self._packer.shift()
             assert shifted is not None  # it was pushed a moment ago
@@ -306,7 +310,8 @@ class MediaExchange:
                 frame = unwrap(bytes(encoded.data))
                 encoded.data = frame.genuine
                 await writer.write(encoded)
-                self._unsent = frame.unsent
+                if (frame.unsent - self._unsent) % limits.MESSAGE_NUMBERS < _HALF:
+                    self._unsent = frame.unsent  # of frames that came in order
                 self._backlog_bytes = frame.backlog_bytes
                 self._deliver(frame.messages)
             except PeerError as error:
