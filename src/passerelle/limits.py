@@ -331,6 +331,9 @@ long for little."""
 LINK_WORK_S_PER_BYTE: Final = 4e-7
 """Processor seconds that a byte of messages is worth: fifteen times what it takes on the machine of
 docs/PERFORMANCE.md, so that slow machines may be slow."""
+LINK_ASIDES: Final = (64, 2.0)
+"""WebSocket messages of a link that are not the link's own (texts, PING, PONG), at once and a
+second: a relay sends none, and each PING is answered."""
 TRANSPORT_QUEUE_BYTES: Final = LINK_WINDOW_CAP_BYTES + MIB
 """Messages that wait in a transport: the link's window keeps an honest one below it."""
 PIECE_BYTES: Final = 4 * KIB

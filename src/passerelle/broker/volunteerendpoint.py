@@ -70,6 +70,7 @@ class VolunteerEndpoint:
         socket = web.WebSocketResponse(
             timeout=self._config.grace_s,
             heartbeat=self._config.websocket_ping_s,
+            autoping=False,
             max_msg_size=limits.SIGNAL_MESSAGE_BYTES,
             # Messages are few and small; a compressor would cost memory for every idle volunteer.
             compress=False,
