@@ -191,7 +191,8 @@ LINKS_REPORTED: Final = 65_536
 FAILED_VOLUNTEERS: Final = 64
 """Volunteers remembered as having failed one client network: the latest of them."""
 DISCLOSURE_RECORDS: Final = 32_768
-"""Client networks and tokens whose volunteers are remembered: 70 MB when all of them are full."""
+"""Client networks and tokens whose volunteers are remembered: 70 MB when all of them are full.
+Beyond, whoever has most for its shares loses one."""
 VOLUNTEER_NEIGHBOURHOODS: Final = 65_536
 """Networks of volunteers whose reputation outlives their connections: those heard of last."""
 WIDGET_FILE_BYTES: Final = 4 * MIB
