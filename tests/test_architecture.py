@@ -59,7 +59,10 @@ LONGEST_ROOM_STORY_LINES = 15
 MAY_CROSS: dict[str, dict[str, frozenset[str]]] = {
     "core/address": {"core": frozenset({"origin"})},
     "core/localport": {"core/address": frozenset({"host"})},
-    "core/matching": {"core": frozenset({"origin"}), "core/nat": frozenset({"classifier"})},
+    "core/matching": {
+        "core": frozenset({"origin", "shares"}),
+        "core/nat": frozenset({"classifier"}),
+    },
     "core/media": {"core/tunnel": frozenset({"estimator"})},
     "core/nat": {},
     "core/tunnel": {"core": frozenset({"bucket", "ledger"}), "core/address": frozenset({"host"})},

@@ -245,6 +245,20 @@ def test_repr_shows_no_key() -> None:
     assert repr(Keyring.generate()) == "Keyring()"
 
 
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+def test_a_public_key_that_others_can_change_is_refused(tmp_path: Path, mode: int) -> None:
+    """Whoever puts a key of his own there can write tickets for the exit."""
+    Keyring.open_or_create(tmp_path)
+    (tmp_path / "broker-ticket.key").unlink()
+    tmp_path.chmod(0o755)
+    path = tmp_path / "broker-ticket.pub"
+    path.chmod(mode)
+    with pytest.raises(ConfigError, match="can be changed by other accounts"):
+        ExitKeys.open(tmp_path)
+    path.chmod(0o644)
+    ExitKeys.open(tmp_path)
+
+
 def test_an_exit_elsewhere_gets_the_two_files_it_needs(tmp_path: Path) -> None:
     """The public half of the ticket key is there to be copied, and follows a new ticket key."""
     home, away = tmp_path / "home", tmp_path / "away"

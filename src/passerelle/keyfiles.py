@@ -71,6 +71,23 @@ def read(path: Path) -> bytes:
         return file.read()
 
 
+def read_public(path: Path) -> bytes:
+    """Return the content of a file that all may read.
+
+    Raises ConfigError when other accounts may change or own it, and OSError.
+    """
+    with path.open("rb") as file:
+        found = os.fstat(file.fileno())
+        if not _is_ours(found):
+            raise _foreign(path)
+        if found.st_mode & _OTHERS_WRITE:
+            raise ConfigError(
+                f"{path} can be changed by other accounts of this machine. Run: chmod 600 {path} "
+                "(and if somebody else may have done so, copy it from the broker again)."
+            )
+        return file.read()
+
+
 def write(path: Path, content: bytes) -> None:
     """Write a private file in one step. Raises FileExistsError if it is there already."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")

@@ -213,7 +213,7 @@ class ExitKeys:
                 return cls(identity, (_read_ed25519(folder / TICKET_FILE).public_key(),))
             path = folder / TICKET_PUBLIC_FILE
             try:
-                public = serialization.load_pem_public_key(path.read_bytes())
+                public = serialization.load_pem_public_key(keyfiles.read_public(path))
             except ValueError as error:
                 raise _damaged(path) from error
             if not isinstance(public, Ed25519PublicKey):

@@ -191,7 +191,8 @@ LINKS_REPORTED: Final = 65_536
 FAILED_VOLUNTEERS: Final = 64
 """Volunteers remembered as having failed one client network: the latest of them."""
 DISCLOSURE_RECORDS: Final = 32_768
-"""Client networks and tokens whose volunteers are remembered: 70 MB when all of them are full."""
+"""Client networks and tokens whose volunteers are remembered: 70 MB when all of them are full.
+Beyond, whoever has most for its shares loses one."""
 VOLUNTEER_NEIGHBOURHOODS: Final = 65_536
 """Networks of volunteers whose reputation outlives their connections: those heard of last."""
 WIDGET_FILE_BYTES: Final = 4 * MIB
@@ -331,6 +332,9 @@ long for little."""
 LINK_WORK_S_PER_BYTE: Final = 4e-7
 """Processor seconds that a byte of messages is worth: fifteen times what it takes on the machine of
 docs/PERFORMANCE.md, so that slow machines may be slow."""
+LINK_ASIDES: Final = (64, 2.0)
+"""WebSocket messages of a link that are not the link's own (texts, PING, PONG), at once and a
+second: a relay sends none, and each PING is answered."""
 TRANSPORT_QUEUE_BYTES: Final = LINK_WINDOW_CAP_BYTES + MIB
 """Messages that wait in a transport: the link's window keeps an honest one below it."""
 PIECE_BYTES: Final = 4 * KIB

@@ -61,3 +61,12 @@ def test_a_proof_is_the_harder_the_fuller_it_is() -> None:
     limiter = RequestLimiter(config(proof_bits=18))
     assert [limiter.proof_bits(share) for share in (0, 0.5, 0.75, 1, 9)] == [18, 18, 20, 22, 22]
     assert RequestLimiter(config(proof_bits=25)).proof_bits(1) == limits.PROOF_BITS
+
+
+def test_a_wide_network_that_floods_has_nobody_else_forgotten() -> None:
+    """Its requests beyond the rate make no counts for the networks inside it."""
+    limiter = RequestLimiter(config(network_flood=(1.0, 0.0)), networks=200)
+    assert not limiter.is_flood(A, 0)
+    for number in range(1000):
+        limiter.is_flood(b"6\x20\x01\x0d\xb8" + number.to_bytes(3), 0)
+    assert limiter.is_flood(A, 0)

@@ -17,13 +17,21 @@ from passerelle.io.tasks import TaskSet
 from passerelle.wire import rendezvous, signalling, tokens
 from passerelle.wire.description import Description, Setup
 from passerelle.wire.rendezvous import Answer, Miss, Refusal, RendezvousReply
-from passerelle.wire.signalling import BrokerOffer, Bye, VolunteerAnswer, VolunteerHello
+from passerelle.wire.signalling import (
+    BrokerOffer,
+    BrokerPong,
+    Bye,
+    VolunteerAnswer,
+    VolunteerHello,
+    VolunteerPing,
+)
 from passerelle.wire.tokens import Token
 from tests.broker.parties import (
     NOW,
     SEAL_KEY,
     TICKET_KEY,
     Scene,
+    Volunteer,
     description,
     new_request,
     offer,
@@ -284,6 +292,33 @@ async def test_one_network_brings_a_limited_number_of_volunteers() -> None:
                 word = signalling.decode_from_broker(await socket.receive_str())
                 if isinstance(word, signalling.BrokerWelcome):
                     break
+
+
+async def test_one_networks_volunteers_lock_no_other_network_out() -> None:
+    """In a full broker, whoever has most volunteers for its shares loses its newest one."""
+    async with scene(trusted_proxies=LOOPBACK, volunteers=3) as here:
+
+        async def come(address: str) -> Volunteer:
+            headers = {"X-Forwarded-For": address}
+            url = here.url + "/v1/volunteer"
+            made = Volunteer(await here.http.ws_connect(url, headers=headers))
+            here.volunteers.append(made)
+            return made
+
+        many = [await come(f"93.184.216.{number}") for number in range(3)]
+        for each in many:
+            await each.hello()
+        honest = await come("93.184.217.1")
+        await honest.hello()
+        bye, _ = await many[-1].dismissed()
+        assert bye is not None
+        assert bye.reason is Bye.FULL
+        assert len(here.broker.volunteers) == 3
+        bye, _ = await (await come("93.184.216.9")).dismissed()
+        assert bye is not None
+        assert bye.reason is Bye.FULL
+        await honest.send(VolunteerPing())
+        assert isinstance(await honest.receive(), BrokerPong)
 
 
 # --- releases -------------------------------------------------------------------------------------

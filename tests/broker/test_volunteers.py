@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import json
 from typing import Any
 
@@ -245,6 +246,20 @@ async def test_a_flood_of_messages_ends_its_volunteer() -> None:
         volunteer = await here.volunteer()
         for _ in range(limits.SIGNAL_BURST + 20):
             await volunteer.send(VolunteerReady(1))
+        _, code = await volunteer.dismissed()
+        assert code == LIMIT
+
+
+@pytest.mark.parametrize("kind", ["ping", "pong"])
+@pytest.mark.parametrize("after_hello", [True, False])
+async def test_a_flood_of_websocket_pings_ends_its_volunteer(
+    kind: str, *, after_hello: bool
+) -> None:
+    async with scene() as here:
+        volunteer = await (here.volunteer() if after_hello else here.connect())
+        with contextlib.suppress(ConnectionError):
+            for _ in range(limits.SIGNAL_BURST + 20):
+                await getattr(volunteer.socket, kind)()
         _, code = await volunteer.dismissed()
         assert code == LIMIT
 

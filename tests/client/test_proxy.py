@@ -111,6 +111,32 @@ async def test_one_connection_too_many_is_told_so(
     first[1].close()
 
 
+async def test_one_machine_cannot_take_all_connections(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where others reach the proxy, whoever has most gives way, with a login or without."""
+    monkeypatch.setattr(limits, "CLIENT_CONNECTIONS", 4)
+    many = []
+    async with asyncio.timeout(10):
+        for _ in range(4):
+            # All of 127.0.0.0/8 is this machine.
+            made = await asyncio.open_connection(
+                "127.0.0.1", scene.proxy.port, local_addr=("127.0.0.2", 0)
+            )
+            made[1].write(GREETING)
+            assert await made[0].readexactly(2) == b"\x05\x00"
+            many.append(made)
+        reader, writer = await scene.connect()
+        writer.write(GREETING)
+        assert await reader.readexactly(2) == b"\x05\x00"
+        with contextlib.suppress(ConnectionResetError):
+            assert await many[-1][0].read() == b""
+        writer.write(CONNECT)
+        await scene.requested()
+    for _, each in (*many, (reader, writer)):
+        each.close()
+
+
 async def test_refusals_have_a_bound_too(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond it a connection is cut off at once."""
     monkeypatch.setattr(limits, "CLIENT_CONNECTIONS", 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import ipaddress
 import logging
@@ -16,6 +17,7 @@ import pytest
 from passerelle import limits
 from passerelle.core.address.host import IPAddress
 from passerelle.core.address.policy import ConnectionPolicy
+from passerelle.core.bucket import Bucket
 from passerelle.core.quota import Quota
 from passerelle.errors import Failure, LinkCode, StreamFailed
 from passerelle.exit import sessions
@@ -527,6 +529,40 @@ async def test_the_tickets_rate_drops_datagrams() -> None:
                 await asyncio.sleep(0.02)
         assert site.received.count(bytes(1000)) < 60
         assert len(here.table.flows) == 1
+
+
+async def test_empty_datagrams_are_charged_and_others_have_their_turn() -> None:
+    """A full window of empty datagrams goes out in small pieces, and only as its ticket may."""
+    many = 60_000
+    may_dial = asyncio.Event()
+
+    async def slowly(_name: str, _origin: bytes) -> Sequence[IPAddress]:
+        await may_dial.wait()
+        return [ipaddress.ip_address(HOST)]
+
+    class Sink(Site):
+        def _echo(self) -> None:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    self.received.append(self.socket.recvfrom(1)[0])
+
+    async with world() as here:
+        here.table._resolver = slowly  # type: ignore[assignment]
+        here.sites.append(site := Sink())
+        stream, _ = here.open("site.example", site.port)
+        stream.push(encode_datagram(b"") * many)
+        async with asyncio.timeout(5):
+            while stream.queued:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+        (session,) = here.table._sessions.values()
+        loop = asyncio.get_running_loop()
+        # Next to nothing is left of the ticket's allowance, and it grows by next to nothing.
+        session.account.ledger._work = Bucket(1e-6, 1e-3, loop.time())
+        may_dial.set()
+        async with asyncio.timeout(5):
+            while not session.account.ledger.pause_s(loop.time()):  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        assert len(site.received) < many // 20
 
 
 async def test_a_flow_that_lasts_too_long_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -164,6 +165,19 @@ async def test_full_exit_looks_like_none() -> None:
             while made.exit._links:  # noqa: ASYNC110  (a set has nothing to wait for)
                 await asyncio.sleep(0.001)
         await (await made.open(text)).close()
+
+
+async def test_a_flood_of_pings_ends_its_link() -> None:
+    """A PING of WebSocket costs more than it carries, before HELLO and after."""
+    async with scene() as made:
+        socket = await made.open(ticket(TicketKind.LINK))
+        with contextlib.suppress(ConnectionError):
+            for _ in range(limits.LINK_ASIDES[0] + 8):
+                await socket.ping()
+        async with asyncio.timeout(5):
+            while made.exit._links:  # noqa: ASYNC110  (a set has nothing to wait for)
+                await asyncio.sleep(0.001)
+        await socket.close()
 
 
 async def test_closing_exit_sends_links_away() -> None:

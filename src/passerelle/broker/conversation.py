@@ -61,7 +61,7 @@ class Conversation:
         address: IPAddress | None,
         now: float,
     ) -> None:
-        """`socket` is prepared; `now` is the event loop's time."""
+        """`socket` is prepared and has no `autoping`; `now` is the event loop's time."""
         self.handle = handle
         """The name that other parts of the broker, and clients, have for this volunteer."""
         self.address = address
@@ -111,18 +111,26 @@ class Conversation:
                 message = await self._next()
         except TimeoutError:
             return None
-        if message is not None and not self._messages.take(_now()):
-            raise PeerError(LinkCode.LIMIT, "too many messages from a volunteer")
+        if message is not None:
+            self._count()
         self._beats = self._beats or isinstance(message, VolunteerPing)
         return message
 
     async def _next(self) -> FromVolunteer | None:
-        frame = await self._socket.receive()
+        # WebSocket's own PINGs are answered one by one, so each of them counts.
+        while (frame := await self._socket.receive()).type in {WSMsgType.PING, WSMsgType.PONG}:
+            self._count()
+            if frame.type is WSMsgType.PING:
+                await self._socket.pong(frame.data)
         if frame.type is WSMsgType.TEXT:
             return signalling.decode_from_volunteer(frame.data)
         if frame.type is WSMsgType.BINARY:
             raise PeerError(LinkCode.MALFORMED, "a binary signalling message")
         return None
+
+    def _count(self) -> None:
+        if not self._messages.take(_now()):
+            raise PeerError(LinkCode.LIMIT, "too many messages from a volunteer")
 
     async def send(self, message: FromBroker) -> None:
         """Raises ConnectionError when the volunteer has gone."""

@@ -85,7 +85,9 @@ class RequestLimiter:
     ) -> bool:
         burst, per_s = rate
         own: list[Bucket] = []
-        for key, shares in parties(origin):
+        # The widest comes first: a network that has used up its rate makes no buckets for those
+        # inside it, which would push out those of others.
+        for key, shares in reversed(parties(origin)):
             bucket = buckets.get(key)
             if bucket is None:
                 if len(buckets) >= self._most_networks:
@@ -93,9 +95,9 @@ class RequestLimiter:
                 bucket = buckets[key] = Bucket(per_s * shares, burst * shares, now)
             else:
                 buckets.move_to_end(key)
+            if bucket.left(now) < 1:
+                return False
             own.append(bucket)
-        if any(bucket.left(now) < 1 for bucket in own):
-            return False
         for bucket in own:
             bucket.take(now)
         return True

@@ -15,9 +15,10 @@ from passerelle.broker.locator import PeerLocator
 from passerelle.broker.volunteers import Volunteers
 from passerelle.core.address.candidates import vet_near
 from passerelle.core.address.prefix import origin, site
-from passerelle.core.shares import OriginCounts
+from passerelle.core.shares import ShareTable
 from passerelle.errors import LinkCode, PeerError
 from passerelle.io.server.frontserver import FrontServer
+from passerelle.io.tasks import TaskSet
 from passerelle.wire.description import Description, Setup
 from passerelle.wire.signalling import (
     BrokerBye,
@@ -62,14 +63,18 @@ class VolunteerEndpoint:
         self._front = front
         self._conversations: set[Conversation] = set()
         """All open WebSockets, those that have not said hello included."""
-        self._by_origin = OriginCounts()
-        """How many of them were let in from each network."""
+        self._admitted: ShareTable[Conversation] = ShareTable(config.volunteers)
+        """Those that were let in, by the network that they come from."""
+        self._tasks = TaskSet("volunteers")
+        self._partings: dict[Conversation, asyncio.Task[None]] = {}
+        """From those that gave way to others."""
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         """Serve one volunteer until it leaves or is sent away."""
         socket = web.WebSocketResponse(
             timeout=self._config.grace_s,
             heartbeat=self._config.websocket_ping_s,
+            autoping=False,
             max_msg_size=limits.SIGNAL_MESSAGE_BYTES,
             # Messages are few and small; a compressor would cost memory for every idle volunteer.
             compress=False,
@@ -105,22 +110,34 @@ class VolunteerEndpoint:
         async with asyncio.TaskGroup() as group:
             for conversation in self._conversations:
                 group.create_task(self._send_away(conversation, LinkCode.DRAINING, Bye.RESTART))
+        await self._tasks.close()
 
     async def _admit(self, conversation: Conversation) -> None:
-        """Converse with a volunteer unless there are too many, in all or from its network."""
+        """Converse with a volunteer unless there are too many from its network.
+
+        When there are too many in all, one of whoever has most is sent away.
+        """
         if self._volunteers.closing:
             await self._send_away(conversation, LinkCode.DRAINING, Bye.RESTART)
             return
         network = origin(conversation.address)
-        has_room = self._by_origin.has_room(network, self._config.volunteers_of_network)
-        if len(self._conversations) > self._config.volunteers or not has_room:
+        gone: Conversation | None = conversation
+        if self._admitted.load(network) < self._config.volunteers_of_network:
+            gone = self._admitted.add(conversation, network)
+        if gone is conversation:
             await self._send_away(conversation, LinkCode.LIMIT, Bye.FULL)
             return
-        self._by_origin.add(network)
+        if gone is not None:
+            work = self._send_away(gone, LinkCode.LIMIT, Bye.FULL)
+            self._partings[gone] = self._tasks.start(work, "parting")
         try:
             await self._converse(conversation)
         finally:
-            self._by_origin.remove(network)
+            self._admitted.discard(conversation)
+            parting = self._partings.pop(conversation, None)
+            if parting is not None:
+                # The connection ends with its handler, and the goodbye goes ahead of that.
+                await asyncio.wait((parting,))
 
     async def _converse(self, conversation: Conversation) -> None:
         hello = await conversation.hello()

@@ -22,12 +22,12 @@ class LoginTries:
 
     def may_try(self, address: IPAddress, now: float) -> bool:
         """Return whether `address` has a try left."""
-        tries = self._tries.get(_network(address))
+        tries = self._tries.get(machine(address))
         return tries is None or tries.left(now) >= 1
 
     def failed(self, address: IPAddress, now: float) -> None:
         """Count a wrong login from `address`."""
-        network = _network(address)
+        network = machine(address)
         if network not in self._tries:
             if len(self._tries) >= limits.LOGIN_NETWORKS:
                 del self._tries[next(iter(self._tries))]
@@ -36,6 +36,7 @@ class LoginTries:
         self._tries[network].spend(1, now)
 
 
-def _network(address: IPAddress) -> bytes:
+def machine(address: IPAddress) -> bytes:
+    """Return the address, of an IPv6 one the /64: what one machine may have many of."""
     packed = address.packed
     return packed[:_IPV6_NETWORK_BYTES] if isinstance(address, IPv6Address) else packed

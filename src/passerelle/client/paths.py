@@ -173,6 +173,7 @@ class UnrelayedPath:
                     protocols=(SUBPROTOCOL, self._ticket),
                     max_msg_size=MESSAGE_LIMIT_BYTES,
                     compress=0,
+                    autoping=False,
                 )
         except (aiohttp.ClientError, OSError):  # TimeoutError is an OSError
             await http.close()

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from passerelle import limits
 from passerelle.client.datagrams import UdpAssociations
 from passerelle.client.exchange import HttpConversation
-from passerelle.client.logintries import LoginTries
+from passerelle.client.logintries import LoginTries, machine
 from passerelle.client.notices import (
     BrokerUnreachable,
     LinkUp,
@@ -33,6 +33,7 @@ from passerelle.core.localport.request import (
     Rejection,
     Send,
 )
+from passerelle.core.shares import ShareTable
 from passerelle.errors import Failure, StreamFailed
 from passerelle.io.listening import cannot_listen
 from passerelle.io.server.openfiles import raise_file_limit
@@ -53,6 +54,8 @@ ANSWER_PATIENCE_S = limits.DIAL_TIMEOUT_S + 10.0
 PARTING_S = 5.0
 """An application has so long to read the last answer and close its side."""
 
+_MACHINE = b"m"
+"""Kind of the origins (`core.origin`) here: those of one machine have one share."""
 REFUSALS_LOGGED_S = 60.0
 """The shortest time between two warnings that applications are refused."""
 
@@ -77,6 +80,8 @@ class LocalProxy:
         self._connections: set[asyncio.Task[None]] = set()
         self._files = limits.CLIENT_CONNECTIONS
         """Connections that the system's limit of open files leaves room for."""
+        self._shares: ShareTable[asyncio.StreamWriter] = ShareTable(limits.CLIENT_CONNECTIONS)
+        """Connections that are served, by the machine they come from."""
         self._refusals = 0
         """Connections that are being told that there is no room."""
         self._refusal_logged_s = -REFUSALS_LOGGED_S
@@ -126,7 +131,9 @@ class LocalProxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None  # asyncio.start_server runs this in a task of its own
-        crowded = not self._has_room()
+        peer = _peer(writer)
+        origin = _MACHINE + (b"" if peer is None else machine(peer))
+        crowded = not self._has_room(origin)
         if (
             self._closing
             or (crowded and self._refusals >= limits.CLIENT_REFUSALS)
@@ -141,6 +148,7 @@ class LocalProxy:
             if crowded:
                 await self._refuse(reader, writer)
             else:
+                self._shares.add(writer, origin)
                 await self._converse(reader, writer)
         except OSError:  # TimeoutError is one
             writer.transport.abort()
@@ -150,6 +158,7 @@ class LocalProxy:
                 raise
         finally:
             self._connections.discard(task)
+            self._shares.discard(writer)
             writer.close()
 
     def _may_try(self, writer: asyncio.StreamWriter) -> bool:
@@ -159,14 +168,24 @@ class LocalProxy:
         peer = _peer(writer)
         return peer is not None and self._tries.may_try(peer, asyncio.get_running_loop().time())
 
-    def _has_room(self) -> bool:
-        """Return whether one more connection may be served; an idle one gives way to it."""
-        if len(self._connections) - self._refusals < min(self._files, limits.CLIENT_CONNECTIONS):
+    def _has_room(self, origin: bytes) -> bool:
+        """Return whether one more connection may be served.
+
+        An idle one gives way to it, or else one of a machine that has more than `origin`.
+        """
+        self._shares.capacity = min(self._files, limits.CLIENT_CONNECTIONS)
+        if len(self._shares) < self._shares.capacity:
             return True
-        if not self._idle:
+        gone: asyncio.StreamWriter | None
+        if self._idle:
+            gone = self._idle.pop(next(iter(self._idle)))
+            self._shares.discard(gone)
+        elif self._shares.refuses(origin):
             return False
-        oldest = next(iter(self._idle))
-        self._idle.pop(oldest).transport.abort()
+        else:
+            gone = self._shares.give_way()
+        if gone is not None:
+            gone.transport.abort()
         return True
 
     async def _refuse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -178,7 +197,7 @@ class LocalProxy:
             _log.warning(
                 "applications have as many connections open as there can be (%d); more are refused "
                 "until some close",
-                len(self._connections) - self._refusals,
+                len(self._shares),
             )
         front = ProtocolDetector(self._login)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -15,10 +16,13 @@ from passerelle.exit.connections import StreamEnding, until_multiple
 from passerelle.io.net import udp
 from passerelle.io.tasks import race
 from passerelle.io.tunnel.flow import Flow
+from passerelle.io.tunnel.pace import PAUSE_LEAST_S
 from passerelle.io.tunnel.stream import TunnelStream
 
 FAREWELL_S = 5.0
 """Time in which the client must have taken the end of its flow."""
+CAPSULE_S = 3e-6
+"""Work that a datagram has made before it gets here: its capsule was taken apart."""
 
 Dial = Callable[[str, int], Coroutine[Any, Any, socket.socket]]
 """Connects a UDP socket to a host and port, as the policy allows."""
@@ -118,27 +122,58 @@ class FlowConnection:
         """
         flow = Flow(self._stream)
 
+        resume: asyncio.TimerHandle | None = None
+
         def readable() -> None:
+            nonlocal resume
+            began_s = time.thread_time()
             try:
-                for payload in udp.receive(connected):
+                payloads = udp.receive(connected)
+                for payload in payloads:
                     if self._pay(len(payload), 0):
                         flow.send(payload)
             except OSError:
                 flow.abort()  # the upload, which waits on the flow, ends with it
+                return
+            pause_s = self._charge(payloads, time.thread_time() - began_s)
+            if pause_s:
+                # What the site sends meanwhile waits in the kernel, which drops what is too much.
+                self._loop.remove_reader(connected)
+                resume = self._loop.call_later(pause_s, listen)
 
-        self._loop.add_reader(connected, readable)
+        def listen() -> None:
+            self._loop.add_reader(connected, readable)
+
+        listen()
         try:
             return bool(await race(self._upload(flow, connected), until=flow.idle(idle_s)))
         finally:
+            if resume is not None:
+                resume.cancel()
             self._loop.remove_reader(connected)
 
     async def _upload(self, flow: Flow, connected: socket.socket) -> bool:
         while payloads := await flow.receive():
             flow.touch()
-            for payload in payloads:
-                if self._pay(0, len(payload)):
-                    udp.send(connected, payload)
+            for start in range(0, len(payloads), limits.FLOW_BATCH):
+                batch = payloads[start : start + limits.FLOW_BATCH]
+                began_s = time.thread_time()
+                for payload in batch:
+                    if self._pay(0, len(payload)):
+                        udp.send(connected, payload)
+                work_s = time.thread_time() - began_s + CAPSULE_S * len(batch)
+                # A link message may hold thousands of empty datagrams: others have their turn.
+                await asyncio.sleep(self._charge(batch, work_s))
         return True
+
+    def _charge(self, payloads: list[bytes], work_s: float) -> float:
+        """Charge the ticket for datagrams, for whose work their bytes pay; return how many seconds
+        to wait before moving more.
+        """
+        ledger, now = self._account.ledger, self._loop.time()
+        ledger.charge_work(work_s, sum(map(len, payloads)), now)
+        pause_s = ledger.pause_s(now)
+        return pause_s if pause_s > PAUSE_LEAST_S else 0.0
 
     def _pay(self, down: int, up: int) -> bool:
         """Count a datagram; return False if it is beyond the ticket's rate and must be dropped."""

@@ -117,6 +117,7 @@ class Exit:
             max_msg_size=MESSAGE_LIMIT_BYTES,
             compress=False,
             autoclose=True,
+            autoping=False,
         )
         if request.method != "GET" or not socket.can_prepare(request):
             # A ticket that is good comes from a volunteer, so the log says no more than its own

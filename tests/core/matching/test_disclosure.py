@@ -1,3 +1,4 @@
+from passerelle import limits
 from passerelle.core.matching.disclosure import (
     DAY_S,
     FAILED_REST_S,
@@ -80,3 +81,18 @@ def test_the_record_used_least_recently_is_forgotten_first() -> None:
     assert len(table) == 2
     assert A in table.of(b"one")
     assert B not in table.of(b"two")
+
+
+def test_who_asks_from_many_networks_has_only_its_own_records_forgotten() -> None:
+    """The record of the wide network stays, so what all of it learned of counts on."""
+    table = DisclosureTable(40)
+    provider = b"6\x20\x01\x0d\xb8"
+    table.disclose(b"4abc", A, 0)
+    for number in range(500):
+        volunteer = bytes([number % limits.PROVIDER_SHARES])
+        table.disclose(provider + number.to_bytes(3), volunteer, 0)
+    assert len(table) == 40
+    assert A in table.of(b"4abc")
+    known = table.all_it_may_know(provider + b"new", 1, 0)
+    assert known is not None
+    assert len(known) == limits.PROVIDER_SHARES

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -49,7 +50,7 @@ class Served:
         self.rest: Callable[[], Awaitable[None]] | None = None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        socket = web.WebSocketResponse(max_msg_size=MESSAGE_LIMIT_BYTES)
+        socket = web.WebSocketResponse(max_msg_size=MESSAGE_LIMIT_BYTES, autoping=False)
         await socket.prepare(request)
         assert request.transport is not None
         self.transport = WebSocketTransport(socket, request.transport.abort)
@@ -184,3 +185,26 @@ async def test_a_far_end_is_held_back_between_messages() -> None:
         go_on.set()
         assert await here.taker.messages.get() == b"\1"
         assert await here.taker.messages.get() == b"\2"
+
+
+@pytest.mark.parametrize(("kind", "message"), [("send_str", ""), ("ping", b""), ("pong", b"")])
+async def test_a_flood_of_messages_beside_the_links_own_ends_it(
+    kind: str, message: str | bytes
+) -> None:
+    """Texts, PINGs and PONGs cost work and carry nothing: beyond a burst the link is lost."""
+    async with served() as here:
+        send = getattr(here.socket, kind)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(limits.LINK_ASIDES[0] + 8):
+                await send(message)
+        await soon(here.ended.wait())
+        assert [error.code for error in here.taker.lost] == [LinkCode.LIMIT]
+
+
+async def test_a_few_pings_are_answered() -> None:
+    """A server in front may look whether the link is alive."""
+    async with served() as here:
+        here.socket._autoping = False
+        await here.socket.ping(b"there?")
+        answer = await here.socket.receive(timeout=5)
+        assert (answer.type, answer.data) == (aiohttp.WSMsgType.PONG, b"there?")

@@ -7,9 +7,10 @@ prefix can ask from ever new networks, so the wider networks have records too (`
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 from passerelle.core.origin import parties
+from passerelle.core.shares import ShareTable
 
 DAY_S = 86_400.0
 FAILED_REST_S = 60.0
@@ -99,14 +100,23 @@ class DisclosureRecord:
 
 
 class DisclosureTable:
-    """The records of all client networks; the one used least recently is forgotten first."""
+    """The records of all client networks, and of the wider networks around them.
+
+    In a full table the heaviest party (`core.shares`) loses the record that was used least
+    recently of its own, so that nobody who asks from ever new networks has others' forgotten. A
+    wider network's record lasts as long as one of its networks has one.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._by_key: OrderedDict[bytes, DisclosureRecord] = OrderedDict()
+        self._by_key: dict[bytes, DisclosureRecord] = {}
+        self._origins: ShareTable[bytes] = ShareTable(capacity, oldest_first=True)
+        """The origins that have records."""
+        self._inside: Counter[bytes] = Counter()
+        """How many of them each party has."""
 
     def __len__(self) -> int:
-        """Return how many networks have a record."""
+        """Return how many records there are."""
         return len(self._by_key)
 
     def disclose(self, origin: bytes, volunteer: bytes, now: float) -> int:
@@ -114,8 +124,9 @@ class DisclosureTable:
 
         They are the narrowest: whatever a network knows, the wider ones around it know too.
         """
+        self.of(origin)
         for number, (key, _) in enumerate(parties(origin)):
-            record = self.of(key)
+            record = self._by_key[key]
             if volunteer in record:
                 return number
             record.disclose(volunteer, now)
@@ -124,29 +135,43 @@ class DisclosureTable:
     def retract(self, origin: bytes, volunteer: bytes, new: int) -> None:
         """Take `disclose` back for those parties to which the volunteer was new."""
         for key, _ in parties(origin)[:new]:
-            self.of(key).retract(volunteer)
+            record = self._by_key.get(key)
+            if record is not None:
+                record.retract(volunteer)
 
     def all_it_may_know(self, origin: bytes, most: int, now: float) -> list[bytes] | None:
         """Return the volunteers beyond which `origin` may learn of none; None if it may.
 
         `most` is how many volunteers each party may learn of in a day, for each of its shares.
         """
+        self.of(origin)
         for key, shares in parties(origin):
-            known = self.of(key).disclosed(now)
+            known = self._by_key[key].disclosed(now)
             if len(known) >= most * shares:
                 return known
         return None
 
-    def of(self, key: bytes) -> DisclosureRecord:
-        """Return the record of the network `key`, made if there is none."""
-        found = self._by_key.get(key)
-        if found is None:
-            if len(self._by_key) >= self._capacity:
-                self._by_key.popitem(last=False)
-            found = self._by_key[key] = DisclosureRecord()
-        else:
-            self._by_key.move_to_end(key)
-        return found
+    def of(self, origin: bytes) -> DisclosureRecord:
+        """Return the record of `origin`; one is made for each of its parties that has none."""
+        if self._origins.discard(origin):
+            self._origins.add(origin, origin)
+            return self._by_key[origin]
+        for key, _ in parties(origin):
+            self._inside[key] += 1
+            if key not in self._by_key:
+                self._by_key[key] = DisclosureRecord()
+        while len(self._by_key) > self._capacity and len(self._origins):
+            self._give_way()
+        self._origins.add(origin, origin)
+        return self._by_key[origin]
+
+    def _give_way(self) -> None:
+        gone = self._origins.give_way()
+        assert gone is not None  # the table is not empty
+        for key, _ in parties(gone):
+            self._inside[key] -= 1
+            if not self._inside[key]:
+                del self._inside[key], self._by_key[key]
 
 
 def _forget(times: OrderedDict[bytes, float], before: float) -> list[bytes]:

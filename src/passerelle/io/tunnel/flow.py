@@ -57,7 +57,8 @@ class Flow:
         Raises StreamFailed, and PeerError for a malformed capsule, after which the caller breaks
         the flow off. Cancelling loses nothing.
         """
-        while data := await self._stream.read():
+        # A full window may hold a hundred thousand empty datagrams: they are not taken at once.
+        while data := await self._stream.read(limits.PIECE_BYTES):
             if payloads := self._decoder.receive(data):
                 return payloads
         return []

@@ -113,10 +113,10 @@ class TunnelStream:
         await self._opened.wait()
         self._check()
 
-    async def read(self) -> bytes:
-        """Return the next bytes, or b"" at the end. Raises StreamFailed.
+    async def read(self, most: int | None = None) -> bytes:
+        """Return the next bytes, or b"" at the end; `most` as for `take_received`.
 
-        Cancelling loses nothing.
+        Raises StreamFailed. Cancelling loses nothing.
         """
         while not self._incoming:
             if self.end_received:
@@ -124,7 +124,7 @@ class TunnelStream:
             self._check()
             self._readable.clear()
             await self._readable.wait()
-        return self.take_received()
+        return self.take_received(most)
 
     async def write(self, data: bytes) -> None:
         """Queue `data`, and wait while more than `limits.STREAM_SEND_BYTES` are queued.

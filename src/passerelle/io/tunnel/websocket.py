@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import ClientWebSocketResponse, WSMsgType, web
 
 from passerelle import limits
+from passerelle.core.bucket import Bucket
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.transport import Receiver, Windows
@@ -29,7 +30,9 @@ class WebSocketTransport:
         socket: web.WebSocketResponse | ClientWebSocketResponse,
         abort: Callable[[], None] | None = None,
     ) -> None:
-        """`abort` breaks the connection off below aiohttp, which waits for the peer to read."""
+        """`socket` has no `autoping`: aiohttp would answer any number of PINGs. `abort` breaks the
+        connection off below aiohttp, which waits for the peer to read.
+        """
         self._socket = socket
         self._abort = abort
         self._receiver: Receiver | None = None
@@ -38,6 +41,9 @@ class WebSocketTransport:
         self._wake = asyncio.Event()
         self._closing: LinkCode | None = None
         self._overflow = False
+        burst, per_s = limits.LINK_ASIDES
+        self._asides = Bucket(per_s, burst, asyncio.get_running_loop().time())
+        self._flooded = False
         self._over = asyncio.Event()
         """Set when this side wants the WebSocket to end."""
 
@@ -94,11 +100,17 @@ class WebSocketTransport:
     def _reason(self) -> LinkLost:
         if self._overflow:
             return LinkLost(LinkCode.LIMIT, "the relay did not take what was queued for it")
+        if self._flooded:
+            return LinkLost(LinkCode.LIMIT, "too many messages beside the link's own")
         return LinkLost(LinkCode.TRANSPORT, "the WebSocket ended")
 
     async def _read(self, rest: Callable[[], Awaitable[None]] | None) -> None:
         assert self._receiver is not None  # start() comes before run()
+        loop = asyncio.get_running_loop()
         async for message in self._socket:
+            if message.type is not WSMsgType.BINARY and not self._asides.take(loop.time()):
+                self._flooded = True
+                return
             match message.type:
                 case WSMsgType.BINARY:
                     self._receiver.message_received(message.data)
@@ -106,6 +118,10 @@ class WebSocketTransport:
                         await rest()
                 case WSMsgType.TEXT:
                     self._receiver.control_received(message.data)
+                case WSMsgType.PING:
+                    await self._socket.pong(message.data)
+                case WSMsgType.PONG:
+                    pass
                 case _:
                     break
 
