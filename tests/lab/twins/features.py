@@ -235,10 +235,11 @@ def _is_media(payload: bytes) -> bool:
 
 
 def _rtcp_kind(data: bytes) -> str:
-    """Return the kind of the first packet of a compound; SRTCP seals what follows its header."""
-    kind = data[1]
-    form = f"/{data[0] & 31}" if kind in (205, 206) else ""
-    return f"{kind}{form}{' padded' if data[0] & 32 else ''}"
+    """Return the kind of the first packet of a compound; SRTCP seals what follows its header.
+
+    Whether it is padded depends on how many packets it reports on, which is chance.
+    """
+    return f"{data[1]}/{data[0] & 31}" if data[1] in (205, 206) else str(data[1])
 
 
 def extensions(data: bytes) -> Iterator[str]:
