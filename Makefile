@@ -12,8 +12,8 @@ NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix widget run --silent
 .PHONY: help setup setup-demo setup-test demo test check unit e2e lab packaging release bench soak \
 	widget lock clean
 
-# Files and folders of tests in ARGS take the place of the target's own.
-tests_in = $(if $(filter tests tests/%,$(ARGS)),,$(1)) $(ARGS)
+# Files and folders of tests in ARGS take the place of the target's own, however their paths are written.
+tests_in = $(if $(filter tests tests/% ./tests ./tests/% $(CURDIR)/tests $(CURDIR)/tests/%,$(ARGS)),,$(1)) $(ARGS)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -69,4 +69,4 @@ lock: ## bring uv.lock in line with pyproject.toml
 
 clean: ## remove everything that set-up and tests made
 	rm -rf .venv .tools .artefacts .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage dist
-	rm -rf src/passerelle/_widget widget/node_modules
+	rm -rf src/passerelle/_widget src/passerelle/_places widget/node_modules

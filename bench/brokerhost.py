@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import hashlib
 import signal
 import sys
 
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -22,7 +24,18 @@ from passerelle.wire.descriptor import BrokerEntry, Descriptor, ExitEntry
 
 SEAL_KEY = X25519PrivateKey.from_private_bytes(b"benchmark only, no key of anyone")
 TICKET_KEY = Ed25519PrivateKey.from_private_bytes(b"another one for a benchmark only")
+EXIT_KEY = Ed25519PrivateKey.from_private_bytes(b"a third one, only for benchmarks")
 SEAL_PUBLIC = SEAL_KEY.public_key().public_bytes_raw()
+
+_UNLIMITED = 2**32
+
+
+def exit_pin() -> bytes:
+    """Return the SHA-256 of the exit's public key (SPKI), which the descriptor pins."""
+    spki = EXIT_KEY.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return hashlib.sha256(spki).digest()
 
 
 def config() -> BrokerConfig:
@@ -33,15 +46,21 @@ def config() -> BrokerConfig:
         issued_s=0,
         expires_s=2**40,
         brokers=(BrokerEntry("https://broker.example", SEAL_PUBLIC, ticket_public),),
-        exits=(ExitEntry("exit-1", "wss://exit.example/v1/link", (bytes(32),)),),
+        exits=(ExitEntry("exit-1", "wss://exit.example/v1/link", (exit_pin(),)),),
+        # As in a laboratory: elsewhere a reader at such an address owes a proof of work.
+        private_candidates=True,
     )
     return BrokerConfig(
         seal_key=SEAL_KEY,
         ticket_key=TICKET_KEY,
         document=descriptor.sign(network, Ed25519PrivateKey.generate()),
         descriptor=network,
-        # All readers come from loopback, which counts as no network, so do not limit those.
-        unseen_volunteers=None,
+        # All readers come from loopback and count as one crowd, so do not limit that.
+        network_volunteers=None,
+        network_offers=_UNLIMITED,
+        network_requests=(_UNLIMITED, _UNLIMITED),
+        network_flood=(_UNLIMITED, _UNLIMITED),
+        waiting_of_network=_UNLIMITED,
     )
 
 

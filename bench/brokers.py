@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import IO
 
 import aiohttp
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -73,15 +74,21 @@ def description(setup: Setup) -> Description:
 class Broker:
     """One broker process."""
 
-    def __init__(self, bus: str) -> None:
+    def __init__(self, bus: str, log: IO[bytes] | None = None) -> None:
+        """`log` takes what the process logs; None lets it go to this one's standard error."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.brokerhost", "0", bus], stdout=subprocess.PIPE
+            [sys.executable, "-m", "bench.brokerhost", "0", bus], stdout=subprocess.PIPE, stderr=log
         )
         assert self._process.stdout is not None
         port = self._process.stdout.readline().decode().strip()
         if not port:
             raise Unmeasured("a broker process did not start")
         self.url = f"http://{HOST}:{port}"
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End the process. Idempotent."""

@@ -47,13 +47,17 @@ class ExitLoad:
 
 
 @contextmanager
-def exit_load(settings: str = "") -> Iterator[ExitLoad]:
-    """Run an exit on the first core, and a site; `settings` are added to its configuration."""
+def exit_load(settings: str = "", quota: str = QUOTA) -> Iterator[ExitLoad]:
+    """Run an exit on the first core, and a site; `settings` are added to its configuration.
+
+    The usual load exceeds what one reader may use, so by default it has a `quota` that never
+    limits.
+    """
     with ThisMachine() as host:
         state = host.directory / "state"
-        Keyring.open(state)
+        Keyring.open_or_create(state)
         config = host.directory / "exit.toml"
-        config.write_text(settings + QUOTA)
+        config.write_text(settings + quota)
         site_port, port = free_port(), free_port()
         host.python("-m", "bench.source", str(site_port)).wait_for("ready", timeout_s=START_S)
         words = ["-m", "passerelle", "exit", "--state", str(state), "--config", str(config)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bench.attacks import broker, bus, floods, links, page, stun
 from bench.command import Measure, main, say
 from bench.report import Row
 
@@ -13,7 +14,14 @@ from the attacked process, or what an honest peer keeps of its rate beside it. A
 measured first alone and then under attack, in the same run.
 """
 
-PARTS: dict[str, Measure] = {}
+PARTS: dict[str, Measure] = {
+    "an exit": floods.measure,
+    "a reader's links": links.measure,
+    "what many share": broker.measure,
+    "the bus": bus.measure,
+    "a STUN server": stun.measure,
+    "the page": page.measure,
+}
 
 
 def measure(quick: bool) -> Iterator[Row]:

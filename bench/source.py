@@ -1,4 +1,4 @@
-"""A site for load: the byte `d` gets zeros for ever, any other gets nothing until its end."""
+"""A site for load: `d` gets zeros for ever, `r` is read for ever, anything else ends at once."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ BLOCK = bytes(256 * 1024)
 async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Serve one connection."""
     with contextlib.suppress(ConnectionError):
-        pours = await reader.read(1) == b"d"
-        while pours:
+        first = await reader.read(1)
+        while first == b"d":
             writer.write(BLOCK)
             await writer.drain()
+        while first == b"r" and await reader.read(len(BLOCK)):
+            pass
     writer.close()
 
 

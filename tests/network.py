@@ -49,9 +49,11 @@ def ticket(
     exit_id: str = EXIT_ID,
     life_s: int = 60,
     key: Ed25519PrivateKey = KEYS.broker_ticket,
+    tags: bytes = b"",
 ) -> str:
     """Return a ticket, signed as the broker would sign it."""
-    return sign(Ticket(kind, exit_id, int(time.time()) + life_s, secrets.token_bytes(16)), key)
+    expires_s = int(time.time()) + life_s
+    return sign(Ticket(kind, exit_id, expires_s, secrets.token_bytes(16), tags), key)
 
 
 class Watch:
@@ -122,6 +124,7 @@ class Network:
                 document=self.document,
                 descriptor=descriptor,
                 grace_s=0.2,
+                amp=True,
             )
         )
         self.exit = Exit(exit_config(direct=direct, **exit_changes))

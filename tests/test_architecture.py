@@ -57,12 +57,12 @@ LAYERS_WITH_ROOMS = ("core", "io")
 LONGEST_ROOM_STORY_LINES = 15
 
 MAY_CROSS: dict[str, dict[str, frozenset[str]]] = {
-    "core/address": {},
+    "core/address": {"core": frozenset({"origin"})},
     "core/localport": {"core/address": frozenset({"host"})},
-    "core/matching": {"core/nat": frozenset({"classifier"})},
+    "core/matching": {"core": frozenset({"origin"}), "core/nat": frozenset({"classifier"})},
     "core/media": {"core/tunnel": frozenset({"estimator"})},
-    "core/nat": {"core/address": frozenset({"prefix"})},
-    "core/tunnel": {"core": frozenset({"bucket"}), "core/address": frozenset({"host"})},
+    "core/nat": {},
+    "core/tunnel": {"core": frozenset({"bucket", "ledger"}), "core/address": frozenset({"host"})},
     "io/net": {"io": frozenset({"tasks", "listening"})},
     "io/server": {"io": frozenset({"tasks", "listening"})},
     "io/tunnel": {"io": frozenset({"tasks"})},
@@ -281,7 +281,7 @@ SOUND: list[tuple[Rule, str, str]] = [
     (impurities, "wire/x.py", "import struct, msgspec\nfrom passerelle.errors import PeerError"),
     (impurities, "core/x.py", "from collections.abc import Iterator\nfrom h2 import events"),
     (whole_packages, "client/x.py", "from passerelle.core.tunnel import session"),
-    (stray_crossings, "core/nat/x.py", "from passerelle.core.address.prefix import site"),
+    (stray_crossings, "core/localport/x.py", "from passerelle.core.address.host import to_ascii"),
     (stray_crossings, "io/net/x.py", "from passerelle.io.tasks import race"),
     (stray_crossings, "io/tunnel/x.py", "from passerelle.core.tunnel.session import Session"),
     (stray_webrtc, "io/webrtc/ortc.py", "import aiortc"),

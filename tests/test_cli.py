@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 import signal
@@ -57,7 +58,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ([], ["demo", "client", "serve", "stun", "version", "invite"]),
         (["serve"], ["--state", "--url", "--allow", "Dangerous", "--tls-cert", "--stun-listen"]),
         (["stun"], ["--listen", "--other", "--public", "NAT"]),
-        (["client"], ["--invite", "--listen", "127.0.0.1:1080", "SOCKS5", "--state", "--forget"]),
+        (["client"], ["--invite-file", "--listen", "127.0.0.1:10080", "SOCKS5", "--state"]),
+        (["client"], ["--invite", "PASSERELLE_INVITE", "--token-file", "--login-file"]),
         (["friend"], ["--invite", "--network", "/friend"]),
         (["serve"], ["--fronted", "FRONT,URL", "--amp", "https://cdn.ampproject.org"]),
         (["demo"], ["--once", "--headless", "--port"]),
@@ -98,7 +100,20 @@ def test_commands_that_need_no_webrtc_do_not_load_it() -> None:
         (["client", "--invite", "nonsense"], "This invite cannot be used"),
         (["client", "--invite", INVITE[:-1]], "This invite cannot be used"),
         (["client", "--invite", INVITE, "--listen", "1080"], "is no address to listen on"),
+        (["client"], "Which network?"),
+        (["friend"], "Which network?"),
+        (["client", "--invite-file", "/nowhere/invite"], "cannot be read"),
         (["serve", "--state", "STATE", "--url", "bridge.example"], "is no public address"),
+        (["serve", "--state", "STATE", "--url", "https://a/?b=c"], "is no public address"),
+        (["serve", "--state", "STATE", "--url", "https://a/#KEY"], "is no public address"),
+        (
+            ["serve", "--state", "STATE", "--url", "a.example", "--exit-url", "https://b"],
+            "'a.example' is no public address",
+        ),
+        (
+            ["serve", "--state", "STATE", "--url", "https://a", "--site", "https://news.example"],
+            "--site cannot be used: a site is a name such as",
+        ),
         (["serve", "--state", "STATE", "--url", "https://a", "--listen", "x"], "is no address"),
         (
             ["serve", "--state", "STATE", "--url", "https://a", "--allow", "10.0.0.1/8"],
@@ -127,6 +142,10 @@ def test_commands_that_need_no_webrtc_do_not_load_it() -> None:
         (
             ["serve", "--state", "STATE", "--url", "https://a", "--fronted", "popular.example"],
             "--fronted cannot be used",
+        ),
+        (
+            ["serve", "--state", "STATE", "--url", "https://a", "--front-network", "10.0.0.1/8"],
+            "--front-network wants a network",
         ),
         (
             ["serve", "--state", "STATE", "--url", "https://a", "--amp", "cdn.ampproject.org"],
@@ -162,9 +181,7 @@ def test_bad_input_is_one_sentence_and_code_2(
     assert "Traceback" not in out + err
 
 
-@pytest.mark.parametrize(
-    "words", [["nonsense"], ["client"], ["serve", "--url", "x"], ["demo", "--port", "x"]]
-)
+@pytest.mark.parametrize("words", [["nonsense"], ["serve", "--url", "x"], ["demo", "--port", "x"]])
 def test_a_wrong_command_line_is_code_2(
     capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
@@ -268,8 +285,8 @@ async def test_a_block_page_does_not_end_the_client() -> None:
         invite = f"http://{HOST}:{server.port}/#{KEY}"
         words = ["client", "--invite", invite, "--listen", f"{HOST}:{free_port()}"]
         async with passerelle(words) as program:
-            await program.until("something else answered in its place, such as a block page")
-            await program.until("Trying again")
+            line = await program.until("something else answered in its place, such as a block page")
+            assert "keeps trying" in line
             program.process.send_signal(signal.SIGINT)
             assert await program.ended() == 0, program.output
 
@@ -292,13 +309,26 @@ async def test_a_broker_that_is_down_is_asked_again() -> None:
     """The client says so, keeps trying, and Ctrl-C ends it quietly."""
     invite = f"http://{HOST}:{free_port()}/#{KEY}"
     async with passerelle(
-        ["client", "--invite", invite, "--listen", f"{HOST}:{free_port()}"]
+        ["client", "--invite", invite, "--listen", f"{HOST}:{free_port()}", "-v"]
     ) as program:
         await program.until("broker cannot be reached")
         await program.until("broker cannot be reached")
         program.process.send_signal(signal.SIGINT)
         assert await program.ended() == 0, program.output
     assert "Traceback" not in program.output
+
+
+async def test_a_broker_that_stays_down_is_told_once() -> None:
+    """While a request waits, the client tries every two seconds; that is not said each time."""
+    at = f"{HOST}:{free_port()}"
+    words = ["client", "--invite", f"http://{HOST}:{free_port()}/#{KEY}", "--listen", at]
+    async with passerelle([*words, "--forget"]) as program:
+        await program.until("broker cannot be reached")
+        code, page = await curl("-x", f"http://{at}", "-w", "%{http_code}", f"http://{HOST}:1/")
+        assert (code, page[-3:]) == (0, b"503")
+        program.process.send_signal(signal.SIGINT)
+        assert await program.ended() == 0, program.output
+    assert program.output.count("broker cannot be reached") == 1, program.output
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -337,8 +367,10 @@ async def test_serve_prints_invite_and_tag_and_ends_on_a_signal(
 async def test_while_the_broker_is_silent_the_proxy_is_open_and_says_why_nothing_comes() -> None:
     """The first line waits for no server; each kind of request fails after ten seconds."""
     asked = asyncio.Event()
+    held: list[asyncio.StreamWriter] = []
 
-    async def hold(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    async def hold(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
         asked.set()
 
     async with await asyncio.start_server(hold, HOST, 0) as broker:
@@ -362,6 +394,10 @@ async def test_while_the_broker_is_silent_the_proxy_is_open_and_says_why_nothing
             assert page[1].endswith(b"503")
             assert connect == (56, b"503")
             assert socks[0] == 97  # the proxy refused
+        for writer in held:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
 
 async def test_a_taken_port_is_told_with_the_option_that_names_another() -> None:

@@ -38,6 +38,14 @@ def test_arguments_name_all_that_runs(target: str, arguments: str) -> None:
     assert set(arguments.split()) <= set(words)
 
 
+@pytest.mark.parametrize("path", ["./tests/wire", f"{ROOT}/tests/wire/test_frames.py"])
+def test_a_path_may_be_written_in_another_way(path: str) -> None:
+    """Shells complete paths from `./`, editors copy them from the root."""
+    words = pytest_words("unit", path)
+    assert path in words
+    assert "tests" not in words
+
+
 @pytest.mark.parametrize(
     ("target", "folder"),
     [

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import socket
 import ssl
 import time
 from pathlib import Path
@@ -30,6 +31,7 @@ from passerelle.serve import (
 from passerelle.wire import descriptor
 from passerelle.wire.signalling import NatClass
 from passerelle.wire.ways import AmpWay, DirectWay, FrontedWay
+from tests.client.gateway import udp_sockets
 from tests.rig.ports import free_udp_ports
 
 HOST = "127.0.0.1"
@@ -141,12 +143,26 @@ async def test_stun_is_answered_and_named() -> None:
     """The descriptor names both ports under the URL's host, after the servers that were given."""
     one, two = free_udp_ports(2)
     made = config(stun=("stun:stun.example:1",), stun_listen=ListenAddress(HOST, one))
+    before = udp_sockets()
     async with Servers(made, Keyring.generate()) as servers:
+        # A flood of requests must not take this process's time: another one answers them.
+        assert udp_sockets() == before
         _, document = await fetch(f"{servers.invite.url}/v1/network")
         found = descriptor.verify(document, servers.invite.operator_key, now_s=0)
         own = (f"stun:{HOST}:{one}", f"stun:{HOST}:{two}")
         assert found.stun == ("stun:stun.example:1", *own)
         assert await find_class(own) is NatClass.RESTRICTED
+
+
+async def test_a_taken_stun_port_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    """The error says which server did not start, and that server says why."""
+    one, _two = free_udp_ports(2)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind((HOST, one))
+        with pytest.raises(LocalError, match="STUN server 1 did not start"):
+            async with Servers(config(stun_listen=ListenAddress(HOST, one)), Keyring.generate()):
+                pass
+    assert "another program is using it" in capfd.readouterr().err
 
 
 def test_stun_needs_a_second_port() -> None:
@@ -169,10 +185,20 @@ async def test_ways_are_for_readers(widget: Path) -> None:
         assert found.brokers[0].known_ways == (DirectWay(), *ways)
         assert running.tag is not None
         assert "popular.example" not in running.tag
+        assert (await fetch(f"{running.invite.url}/v1/amp/network"))[0] == 200
         status, page = await fetch(f"{running.invite.url}/friend")
         assert status == 200
         assert str(running.invite.plain) in page.decode()
         assert "popular.example" not in page.decode()
+
+
+async def test_without_such_a_way_no_cache_is_answered() -> None:
+    """The path is answered as one that does not exist."""
+    ways = (FrontedWay("https://d123.cdn.example", "popular.example"),)
+    async with Servers(config(ways=ways), Keyring.generate()) as running:
+        for path in ("/v1/amp/network", "/v1/amp/rendezvous/AAAA"):
+            answer = await fetch(running.invite.url + path)
+            assert answer == await fetch(running.invite.url + "/nothing")
 
 
 async def test_the_descriptor_is_renewed_in_time() -> None:

@@ -10,7 +10,7 @@ over all inputs of a step shows within milliseconds that there is nothing to do.
 
 System packages come from apt, if this is root on Debian or Ubuntu; otherwise a message says which
 command to run. Everything else stays inside the clone: `.venv/`, `.tools/`, `widget/node_modules/`
-and `src/passerelle/_widget/`.
+`src/passerelle/_widget/` and `src/passerelle/_places/`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import fcntl
 import functools
 import hashlib
 import importlib.util
+import lzma
 import os
 import shutil
 import subprocess
@@ -42,6 +43,16 @@ VENV = ROOT / ".venv"
 WIDGET = ROOT / "widget"
 BUILT_WIDGET = ROOT / "src" / "passerelle" / "_widget"
 
+BUILT_PLACES = ROOT / "src" / "passerelle" / "_places"
+PLACES = Path("node_modules", "@ip-location-db", "geo-whois-asn-country-mmdb")
+"""The npm package with the database of countries, in the widget's folder."""
+PLACES_NOTICE = """\
+countries.mmdb is geo-whois-asn-country.mmdb of the npm package
+@ip-location-db/geo-whois-asn-country-mmdb, unchanged but for its compression. Its publisher gives
+it away under CC0-1.0. It is made of data of the Number Resource Organization, whose terms are:
+
+"""
+
 OLDEST_NODE = (20, 19)
 """The oldest Node that the widget's build and tests work with. An older one is passed over, not
 upgraded."""
@@ -64,6 +75,8 @@ PROGRAMS = {
     "mini_httpd": "mini-httpd",
     "nginx": "nginx",
     "caddy": "caddy",
+    "aria2c": "aria2",
+    "git": "git",
 }
 """Programs that tests run, and the Debian package of each.
 
@@ -107,6 +120,7 @@ def main() -> None:
             return
         provide_python()
         provide_widget()
+        provide_places()
         if purpose in NEEDS_BROWSER and find_browser() is None:
             provide_playwright_browser()
 
@@ -330,6 +344,28 @@ def provide_widget() -> None:
         say("building the widget")
         run([npm, "run", "--silent", "build"], "Building the widget", cwd=WIDGET, env=env)
         remember("widget", sources)
+
+
+def provide_places() -> None:
+    """Put the database of countries beside the program, where npm has brought a new one."""
+    source = WIDGET / PLACES
+    if not source.exists():
+        return
+    key = digest([source / "package.json"], PLACES_NOTICE)
+    if not (fresh("places", key) and BUILT_PLACES.exists()):
+        say("packing the database of countries")
+        build_places(source, BUILT_PLACES)
+        remember("places", key)
+
+
+def build_places(source: Path, to: Path) -> None:
+    """Pack the npm package's database into the folder `to`, with the terms of its data."""
+    to.mkdir(exist_ok=True)
+    raw = (source / "geo-whois-asn-country.mmdb").read_bytes()
+    # The first preset that is as good as the best here: it packs the file to a quarter.
+    (to / "countries.mmdb.xz").write_bytes(lzma.compress(raw, preset=6))
+    terms = (source / "NRO_LICENSE").read_text(encoding="utf-8")
+    (to / "NOTICE").write_text(PLACES_NOTICE + terms + "\n", encoding="utf-8")
 
 
 def widget_sources() -> Iterator[Path]:

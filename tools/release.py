@@ -1,7 +1,8 @@
 """Build what is handed on, into dist/: run it by `make release`.
 
-    passerelle-VERSION-py3-none-any.whl   the program, and the widget that a broker serves
-    passerelle-VERSION.tar.gz             the sources and the built widget: they make the same wheel
+    passerelle-VERSION-py3-none-any.whl   the program, the widget that a broker serves, and its
+                                          database of countries
+    passerelle-VERSION.tar.gz             the sources and what is built: they make the same wheel
     reader.txt                            the packages that a reader's installation consists of
     SHA256SUMS                            for `sha256sum --check`
 
@@ -70,6 +71,8 @@ def build(folder: Path) -> Path:
     sources, made = folder / "sources", folder / "made"
     copy_sources(sources)
     build_widget(sources / "widget")
+    package = sources / bootstrap.BUILT_WIDGET.parent.relative_to(ROOT)
+    bootstrap.build_places(bootstrap.WIDGET / bootstrap.PLACES, package / "_places")
     uv = [str(bootstrap.uv())]
     epoch_s = git("log", "-1", "--format=%ct").strip()
     bootstrap.run(

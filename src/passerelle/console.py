@@ -30,6 +30,32 @@ _NATS = {
 }
 
 
+class News:
+    """Tells which notices say something that the person was not told before.
+
+    While an application waits, the client asks every two seconds. One sentence about each trouble
+    is enough, until it passes or another takes its place.
+    """
+
+    def __init__(self) -> None:
+        self._trouble: str | None = None
+        """The sentence about the trouble that lasts."""
+
+    def holds(self, notice: Notice, *, link_count: int) -> bool:
+        """Return whether `notice` is news, at a time when so many links are up."""
+        match notice:
+            case Searching():
+                return not link_count and self._trouble is None
+            case NoVolunteer() | BrokerUnreachable():
+                before, self._trouble = self._trouble, sentence(notice)
+                return self._trouble != before
+            case NetworkLoaded() | LinkUp():
+                self._trouble = None
+            case _:
+                pass
+        return True
+
+
 def sentence(notice: Notice) -> str:
     """Return what `notice` means for the person who runs the client."""
     match notice:
@@ -44,15 +70,15 @@ def sentence(notice: Notice) -> str:
             return _NATS[nat]
         case Searching():
             return "Looking for a volunteer …"
-        case NoVolunteer(retry_s):
-            return f"No volunteer is available right now. Asking again in {_seconds(retry_s)}."
-        case BrokerUnreachable(reason, retry_s):
+        case NoVolunteer():
+            return "No volunteer is available right now. The client keeps asking."
+        case BrokerUnreachable(reason):
             plain = printable(reason).rstrip(".")
             why = "" if plain == UNREACHABLE else f": {plain}"
             return (
-                f"The network's broker cannot be reached{why}. Trying again in "
-                f"{_seconds(retry_s)}. If other sites work, it may be blocked here: "
-                "`passerelle friend` gets you in with a friend's help."
+                f"The network's broker cannot be reached{why}. The client keeps trying. If other "
+                "sites work, it may be blocked here: `passerelle friend` gets you in with a "
+                "friend's help."
             )
         case LinkUp(link, steps, media):
             total_ms = 1000 * sum(seconds for _, seconds in steps)
@@ -69,7 +95,3 @@ def sentence(notice: Notice) -> str:
 def printable(text: str) -> str:
     """Return `text` with characters that could steer a terminal replaced by U+FFFD."""
     return "".join(character if character.isprintable() else "�" for character in text)
-
-
-def _seconds(seconds: float) -> str:
-    return f"{max(1, round(seconds))} s"

@@ -146,7 +146,7 @@ FAILURES: dict[Failure, FailureReport] = {
         0x03,
         503,
         "The network's servers do not answer. This computer may be offline, or they may be blocked "
-        "here. The client keeps trying; where it never succeeds, `passerelle friend` needs no "
+        "here. The client keeps trying; where it never succeeds, the command `friend` needs no "
         "server.",
     ),
     Failure.SESSION_LOST: FailureReport(
@@ -161,7 +161,7 @@ FAILURES: dict[Failure, FailureReport] = {
         "to open UDP ports.",
     ),
     Failure.INTERNAL: FailureReport(
-        0x01, 502, "Something went wrong inside Passerelle. Try again; if it stays, report it."
+        0x01, 502, "Something went wrong inside the proxy. Try again; if it stays, report it."
     ),
 }
 

@@ -8,23 +8,24 @@
 | broker-ticket.pub | Ed25519: public half of broker-ticket.key, for exits on other machines  |
 | exit-link.pem     | private key and certificate of the exits inside links                   |
 
-Whoever has these files *is* the network. Folders are made with mode 0700, files with 0600.
+Whoever has these files *is* the network. Folders are made with mode 0700, files with 0600. Keys are
+made in one place, `Keyring.open_or_create`; whatever else opens a folder takes it as it is.
 """
 
 from __future__ import annotations
 
-import os
-import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Self, TypeVar
+from typing import Final, Self
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from passerelle import keyfiles
 from passerelle.errors import ConfigError, LocalError
 from passerelle.io.tunnel.tls import LinkIdentity
 from passerelle.wire import descriptor
@@ -37,16 +38,19 @@ SEAL_FILE: Final = "broker-seal.key"
 TICKET_FILE: Final = "broker-ticket.key"
 TICKET_PUBLIC_FILE: Final = "broker-ticket.pub"
 LINK_FILE: Final = "exit-link.pem"
+KEY_FILES: Final = (OPERATOR_FILE, SEAL_FILE, TICKET_FILE, LINK_FILE)
 
 LIFETIME_S: Final = 7 * 86_400
 """Life of a descriptor: a client that was away for a weekend still starts with its copy, and a
 stolen broker address is of no use for longer."""
 
-_PRIVATE_FOLDER = 0o700
-_PRIVATE_FILE = 0o600
-_OTHERS = 0o077
-
-K = TypeVar("K", Ed25519PrivateKey, X25519PrivateKey)
+_ALL_FILES: Final = (*KEY_FILES, TICKET_PUBLIC_FILE)
+_LOSSES: Final = {
+    SEAL_FILE: "clients fail until they have fetched the network's new description",
+    TICKET_FILE: "tokens are void then, and sessions begin anew",
+    LINK_FILE: "readers refuse this exit until they have fetched the network's new description",
+}
+"""What a new key in place of a lost one costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,29 +74,45 @@ class Keyring:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Load the keys in `folder`, and make those that do not exist yet.
+        """Load the keys in `folder`. It makes none and writes nothing.
 
-        Two programs that do this at the same time end up with the same keys. Raises ConfigError
-        when a file is damaged, readable by other accounts, or when the operator's key alone is
-        missing; LocalError when the folder cannot be used.
+        Raises ConfigError when a file is missing, damaged, or within reach of other accounts;
+        LocalError when the folder cannot be used.
         """
-        try:
-            folder.mkdir(_PRIVATE_FOLDER, parents=True, exist_ok=True)
-            _require_operator_key(folder)
-            made = cls(
-                _load_or_make(folder / OPERATOR_FILE, Ed25519PrivateKey.generate, _read_ed25519),
-                _load_or_make(folder / SEAL_FILE, X25519PrivateKey.generate, _read_x25519),
-                _load_or_make(folder / TICKET_FILE, Ed25519PrivateKey.generate, _read_ed25519),
-                _load_or_make_identity(folder / LINK_FILE),
-            )
+        with _readable(folder):
+            _check_complete(folder)
+            return cls._load(folder)
+
+    @classmethod
+    def open_or_create(cls, folder: Path, *, make_missing: bool = False) -> Self:
+        """Load the keys in `folder`; make them all where there is none yet.
+
+        A key that is missing beside others is made only with `make_missing`, and the operator's not
+        even then. Two programs that do this at the same time end up with the same keys. Raises as
+        `open` does.
+        """
+        with _readable(folder), keyfiles.sole_writer(folder):
+            present = [name for name in _ALL_FILES if (folder / name).exists()]
+            if present and not make_missing:
+                _check_complete(folder)
+            elif present:
+                _check_operator_key(folder)
+            # The operator's key comes last: without it the folder is known to be incomplete.
+            for name in reversed(KEY_FILES):
+                if not (folder / name).exists():
+                    keyfiles.write(folder / name, _MAKERS[name]())
+            made = cls._load(folder)
             _write_public(folder / TICKET_PUBLIC_FILE, made.broker_ticket.public_key())
             return made
-        except OSError as error:
-            raise LocalError(
-                f"The keys in {folder} cannot be read or written: {error.strerror}. Check that "
-                "the folder belongs to this account and that the disk is not full, or name "
-                "another folder."
-            ) from error
+
+    @classmethod
+    def _load(cls, folder: Path) -> Self:
+        return cls(
+            _read_ed25519(folder / OPERATOR_FILE),
+            _read_x25519(folder / SEAL_FILE),
+            _read_ed25519(folder / TICKET_FILE),
+            _read_identity(folder / LINK_FILE),
+        )
 
     def invite(self, broker_url: str, ways: Sequence[Way] = ()) -> Invite:
         """Return the invite to this network through the broker at `broker_url`.
@@ -174,47 +194,66 @@ class ExitKeys:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Load `exit-link.pem`, and `broker-ticket.pub` or the whole key. Raises ConfigError."""
-        for name in (LINK_FILE, TICKET_FILE):
-            if not (folder / name).exists() and not (folder / TICKET_PUBLIC_FILE).exists():
+        """Load `exit-link.pem`, and `broker-ticket.pub` or the whole key. It makes none.
+
+        Raises ConfigError when one is missing, damaged, or within reach of other accounts;
+        LocalError when the folder cannot be used.
+        """
+        with _readable(folder):
+            has_ticket = any((folder / name).exists() for name in (TICKET_FILE, TICKET_PUBLIC_FILE))
+            if not has_ticket or not (folder / LINK_FILE).exists():
+                missing = folder / (LINK_FILE if has_ticket else TICKET_PUBLIC_FILE)
                 raise ConfigError(
-                    f"{folder / name} is missing. Run `passerelle serve` once to make the "
-                    f"network's keys, or copy {LINK_FILE} and {TICKET_PUBLIC_FILE} here."
+                    f"{missing} is missing. Run `passerelle serve` once to make the network's "
+                    f"keys, or copy {LINK_FILE} and {TICKET_PUBLIC_FILE} here."
                 )
-        identity = _load_or_make_identity(folder / LINK_FILE)
-        if (folder / TICKET_FILE).exists():
-            path = folder / TICKET_FILE
-            return cls(identity, (_read_ed25519(path, path.read_bytes()).public_key(),))
-        path = folder / TICKET_PUBLIC_FILE
-        try:
-            public = serialization.load_pem_public_key(path.read_bytes())
-        except ValueError as error:
-            raise _damaged(path) from error
-        if not isinstance(public, Ed25519PublicKey):
-            raise _damaged(path)
-        return cls(identity, (public,))
+            keyfiles.check_folder(folder)
+            identity = _read_identity(folder / LINK_FILE)
+            if (folder / TICKET_FILE).exists():
+                return cls(identity, (_read_ed25519(folder / TICKET_FILE).public_key(),))
+            path = folder / TICKET_PUBLIC_FILE
+            try:
+                public = serialization.load_pem_public_key(path.read_bytes())
+            except ValueError as error:
+                raise _damaged(path) from error
+            if not isinstance(public, Ed25519PublicKey):
+                raise _damaged(path)
+            return cls(identity, (public,))
 
 
-def _require_operator_key(folder: Path) -> None:
-    others = [name for name in (SEAL_FILE, TICKET_FILE, LINK_FILE) if (folder / name).exists()]
-    if others and not (folder / OPERATOR_FILE).exists():
-        raise ConfigError(
-            f"{folder / OPERATOR_FILE} is missing, though other keys are there. A new one would "
-            "make every invite worthless: put it back from a backup. To start a new network, name "
-            "an empty folder."
-        )
-
-
-def _load_or_make(path: Path, make: Callable[[], K], read: Callable[[Path, bytes], K]) -> K:
-    return read(path, _load_or_write(path, lambda: _pem(make())))
-
-
-def _load_or_make_identity(path: Path) -> LinkIdentity:
-    pem = _load_or_write(path, lambda: LinkIdentity.generate().pem)
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    """Turn an OSError into a sentence about the folder."""
     try:
-        return LinkIdentity.from_pem(pem)
-    except ConfigError as error:
-        raise _damaged(path) from error
+        yield
+    except OSError as error:
+        raise LocalError(
+            f"The keys in {folder} cannot be read or written: {error.strerror}. Check that "
+            "the folder belongs to this account and that the disk is not full, or name "
+            "another folder."
+        ) from error
+
+
+def _check_complete(folder: Path) -> None:
+    """Raise ConfigError if a key is missing or the folder is within reach of others."""
+    _check_operator_key(folder)
+    for name in KEY_FILES:
+        if not (folder / name).exists():
+            raise ConfigError(
+                f"{folder / name} is missing, though other keys of the network are there. Put it "
+                "back from a backup. Where there is none, start once with `passerelle serve "
+                f"--make-missing-keys`: {_LOSSES[name]}."
+            )
+    keyfiles.check_folder(folder)
+
+
+def _check_operator_key(folder: Path) -> None:
+    if not (folder / OPERATOR_FILE).exists():
+        raise ConfigError(
+            f"{folder / OPERATOR_FILE} is missing. A new one beside the network's other keys would "
+            "make every invite worthless: put it back from a backup. To start a new network, name "
+            "an empty folder; where the first start was interrupted, delete the keys in this one."
+        )
 
 
 def _pem(key: Ed25519PrivateKey | X25519PrivateKey) -> bytes:
@@ -225,21 +264,38 @@ def _pem(key: Ed25519PrivateKey | X25519PrivateKey) -> bytes:
     )
 
 
-def _read_ed25519(path: Path, pem: bytes) -> Ed25519PrivateKey:
-    key = _read(path, pem)
+_MAKERS: Final[Mapping[str, Callable[[], bytes]]] = {
+    OPERATOR_FILE: lambda: _pem(Ed25519PrivateKey.generate()),
+    SEAL_FILE: lambda: _pem(X25519PrivateKey.generate()),
+    TICKET_FILE: lambda: _pem(Ed25519PrivateKey.generate()),
+    LINK_FILE: lambda: LinkIdentity.generate().pem,
+}
+
+
+def _read_identity(path: Path) -> LinkIdentity:
+    pem = keyfiles.read(path)
+    try:
+        return LinkIdentity.from_pem(pem)
+    except ConfigError as error:
+        raise _damaged(path) from error
+
+
+def _read_ed25519(path: Path) -> Ed25519PrivateKey:
+    key = _read(path)
     if not isinstance(key, Ed25519PrivateKey):
         raise _damaged(path)
     return key
 
 
-def _read_x25519(path: Path, pem: bytes) -> X25519PrivateKey:
-    key = _read(path, pem)
+def _read_x25519(path: Path) -> X25519PrivateKey:
+    key = _read(path)
     if not isinstance(key, X25519PrivateKey):
         raise _damaged(path)
     return key
 
 
-def _read(path: Path, pem: bytes) -> object:
+def _read(path: Path) -> object:
+    pem = keyfiles.read(path)
     try:
         return serialization.load_pem_private_key(pem, None)
     except (ValueError, TypeError) as error:
@@ -250,20 +306,11 @@ def _damaged(path: Path) -> ConfigError:
     if path.name == OPERATOR_FILE:
         advice = "Put it back from a backup; without it, a new network needs new invites."
     else:
-        advice = "Put it back from a backup, or delete it: a new one is made."
-    return ConfigError(f"{path} does not hold the key it should. {advice}")
-
-
-def _load_or_write(path: Path, make: Callable[[], bytes]) -> bytes:
-    """Return the content of `path`, after writing what `make` returns if it does not exist."""
-    if not path.exists():
-        _write(path, make())
-    if path.stat().st_mode & _OTHERS:
-        raise ConfigError(
-            f"{path} can be read by other accounts of this machine. Run: chmod 600 {path} (and if "
-            "somebody else may have read it, make new keys in another folder)."
+        advice = (
+            "Put it back from a backup, or delete it and start once with `passerelle serve "
+            "--make-missing-keys`."
         )
-    return path.read_bytes()
+    return ConfigError(f"{path} does not hold the key it should. {advice}")
 
 
 def _write_public(path: Path, key: Ed25519PublicKey) -> None:
@@ -273,21 +320,4 @@ def _write_public(path: Path, key: Ed25519PublicKey) -> None:
     )
     if not path.exists() or path.read_bytes() != pem:
         path.unlink(missing_ok=True)
-        _write(path, pem)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a private file in one step; keep the file that another program made meanwhile."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        # A rename would replace another program's key; a hard link fails if the name is taken.
-        path.hardlink_to(draft)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink(missing_ok=True)
+        keyfiles.write(path, pem)

@@ -54,6 +54,8 @@ SEALED_SIZES: Final = (1 * KIB, 2 * KIB, 4 * KIB, 8 * KIB)
 """Size classes of a sealed message's plaintext in bytes: an observer learns one of four sizes."""
 TOKEN_VOLUNTEERS: Final = 4096
 """Volunteers that the holders of one token may learn of in a day: a quarter of a full broker's."""
+USUAL_PROOF_BITS: Final = 18
+"""Zero bits of an ordinary proof of work: a quarter of a second of an ordinary client's time."""
 PROOF_BITS: Final = 26
 """Zero bits of the hardest proof of work a client does: a minute of an ordinary machine's time."""
 RENDEZVOUS_CLOCK_SKEW_S: Final = 120
@@ -80,10 +82,18 @@ PROXY_HEAD_BYTES: Final = 64 * KIB
 """Longest HTTP request head of an application: browsers stop at a few cookies of 4 KiB."""
 PROXY_RESPONSE_HEAD_BYTES: Final = 256 * KIB
 """Longest HTTP response head of a site: as much as Chromium takes."""
+LOGIN_PASSWORD_CHARS: Final = 12
+"""Shortest password of a proxy that others can reach: with the tries below none can be guessed."""
+LOGIN_TRIES: Final = (10, 1 / 60)
+"""Wrong logins of one network, at once and a second: a person mistypes a few times."""
+LOGIN_NETWORKS: Final = 1024
+"""Networks whose wrong logins are counted: more than a house or an office has machines."""
+SECRET_FILE_BYTES: Final = 16 * KIB
+"""What is read of a file with an invite, a token or a login: a larger one is some other file."""
 
 # --- dialling at the exit (io/net/dns, io/net/dial) -----------------------------------------------
 DNS_LOOKUPS: Final = 512
-"""Names looked up at once: each may wait for seconds; more are refused."""
+"""Names looked up at once: each may wait for seconds; beyond, whoever has most loses one."""
 DNS_CACHE: Final = 4096
 """Names whose addresses are remembered: an answer is kept for a minute at most."""
 DNS_ADDRESSES: Final = 64
@@ -126,17 +136,32 @@ HTTP_CONNECTIONS: Final = 19_000
 FILES_KEPT: Final = 256
 """Open files kept for other uses: connections may take the rest that the system allows."""
 HTTP_CONNECTIONS_OF_NETWORK: Final = 512
-"""Connections of one /24 or /56: volunteers, readers and links behind one provider's NAT."""
+"""Connections of one /24 or /56: volunteers, readers and links behind one provider's NAT. Wider
+networks have as many for each of their shares."""
 HTTP_BACKLOG: Final = 4096
 """Connections that wait to be accepted: all volunteers come back at once after a restart."""
+
+# --- whom something counts for (core/origin, core/shares) -----------------------------------------
+SITE_SHARES: Final = 4
+"""Shares of an IPv6 /48, where a /24 or /56 has one: it is one household at some providers, and a
+company's site or 256 households at others."""
+PROVIDER_SHARES: Final = 64
+"""Shares of an IPv6 /32, the smallest prefix of most providers (RIPE-738)."""
+CROWD_SHARES: Final = 64
+"""Shares of one crowd: the readers behind one named cache or front, or all that nothing is known
+of."""
+TAG_SECRET_S: Final = 3600
+"""Life of the secret behind the tags in tickets: that of a client ticket. An exit can tell for no
+longer that two tickets were for one network."""
 
 # --- broker ------------------------------------------------------------------------------------
 VOLUNTEERS: Final = 16_384
 """Volunteers connected to one broker process: each holds one of its 20,000 open files."""
 PENDING_OFFERS: Final = 4096
 """Offers that wait for volunteers' answers at one broker: it arranges a thousand a second."""
-RENDEZVOUS_NONCES: Final = 262_144
-"""Nonces remembered against replay: 1,000 requests a second for twice the clock skew."""
+RENDEZVOUS_NONCES: Final = 131_072
+"""Nonces remembered against replay: 1,000 requests a second for the clock skew. They take 90 MiB if
+each is of an IPv6 network of its own."""
 SIGNAL_BURST: Final = 64
 """Messages a volunteer may send at once: answers and changes of an ordinary one are far fewer."""
 SIGNAL_MESSAGES_PER_S: Final = 2
@@ -145,8 +170,6 @@ SIGNAL_MESSAGES_PER_OFFER: Final = 4
 """Messages one offer entitles a volunteer to: an answer, and `ready` as its slots change."""
 DISCLOSED_VOLUNTEERS: Final = 16
 """Volunteers that a client network (/24, /56) without a token learns of in a day: a censor asks."""
-UNSEEN_VOLUNTEERS: Final = 1024
-"""Volunteers that all clients with unknown addresses learn of in a day: they share one count."""
 NETWORK_REQUESTS: Final = (64, 2.0)
 """Requests of one client network, at once and a second: beyond, each needs a proof of work."""
 NETWORK_FLOOD: Final = (256, 16.0)
@@ -168,7 +191,7 @@ LINKS_REPORTED: Final = 65_536
 FAILED_VOLUNTEERS: Final = 64
 """Volunteers remembered as having failed one client network: the latest of them."""
 DISCLOSURE_RECORDS: Final = 32_768
-"""Client networks and tokens whose volunteers are remembered: 60 MB when all of them are full."""
+"""Client networks and tokens whose volunteers are remembered: 70 MB when all of them are full."""
 VOLUNTEER_NEIGHBOURHOODS: Final = 65_536
 """Networks of volunteers whose reputation outlives their connections: those heard of last."""
 WIDGET_FILE_BYTES: Final = 4 * MIB
@@ -177,14 +200,37 @@ WIDGET_FILES: Final = 256
 """Files that one widget manifest lists: a build has about twenty."""
 WIDGET_KEPT_FILES: Final = 1024
 """Files of earlier widgets that are kept and served: some 60 builds, about 10 MB."""
+PLACES_BYTES: Final = 64 * MIB
+"""Size of the country database that comes with the program, unpacked: eight times today's."""
 
 # --- the bus between servers (io/server/bus, broker/cluster) --------------------------------------
 BUS_HANDLERS: Final = 4096
 """Messages of one subject in work at once, and messages on their way out: more are dropped."""
+BUS_MESSAGE_BYTES: Final = 8 * KIB
+"""Longest message that is looked at: the longest of ours has 4 KB, and NATS itself carries 1 MB."""
+BUS_WAITING_BYTES: Final = 4 * MIB
+"""Messages of one subscription that wait to be looked at: a thousand of ours wait in 1 MB."""
 BUS_AVOIDED: Final = 64
 """Volunteers that another broker is asked to avoid: twice what one request can name."""
 BUS_BROKERS: Final = 256
 """Brokers whose counts are kept for public display: as many as a descriptor may name."""
+BUS_COUNT: Final = 1 << 20
+"""Sessions, links or volunteers that one server may claim: 64 times what a process holds."""
+BUS_LINK_BYTES: Final = 1 << 50
+"""Bytes, or bytes a second, that an exit may claim for one link: a petabyte is an invented one."""
+BUS_LINK_S: Final = 366 * 86_400
+"""Duration that an exit may claim for one link: no process runs for longer than a year."""
+BUS_PLACE_S: Final = 60
+"""Longest time that another broker may take to place an offer: each holds a slot meanwhile."""
+BUS_CLOCK_SKEW_S: Final = 30
+"""Difference between the clocks of two servers: a message older than that counts as repeated."""
+BUS_NONCES: Final = 262_144
+"""Messages of brokers remembered against a repetition: 4,000 a second for twice the clock skew."""
+BUS_COMPLAINTS: Final = (64, 1.0)
+"""Complaints of one broker's readers that others count, at once and a second: one volunteer in a
+thousand fails so often, and a broker that invents them moves nobody far."""
+BUS_FAULT_PAUSE_S: Final = 10.0
+"""Time between two log lines about one kind of fault on the bus: who can send one sends many."""
 
 # --- STUN (wire/stun, core/nat/stun_server) -------------------------------------------------------
 STUN_BYTES: Final = 1280
@@ -194,13 +240,22 @@ STUN_UNKNOWN: Final = 4
 STUN_WINDOW_S: Final = 10
 """Time over which a prefix's requests are counted: it is answered again soon after a flood."""
 STUN_REQUESTS: Final = 500
-"""Requests of one prefix answered in STUN_WINDOW_S: a dozen people, four a second each."""
+"""Requests of one /24 or /48 answered in STUN_WINDOW_S: a dozen people, four a second each."""
+STUN_OWN_REQUESTS: Final = 64
+"""Requests of one IPv4 address or /56 answered beyond those: forging 500 a second from all 256
+parts of a network uses up a third of each part's. What a network can be sent stays below 1,700
+answers a second, and takes as many requests."""
+STUN_BATCH: Final = 64
+"""Datagrams read from one socket before another has its turn."""
 STUN_PREFIXES: Final = 65_536
 """Prefixes counted at once: sources can be forged, and must not fill the memory."""
 
 # --- streams (core/tunnel/streams) ----------------------------------------------------------------
 STREAMS_PER_SESSION: Final = 256
 """Open streams in one session, each way: a browser opens about as many connections."""
+STREAMS_WAITING: Final = 256
+"""Streams of a client's session that wait for one to end: with the open ones, as many as
+applications may have connections to the client."""
 STREAM_WINDOW_BYTES: Final = 256 * KIB
 """What a new stream may hold for an application that does not read."""
 STREAM_WINDOW_CAP_BYTES: Final = 4 * MIB
@@ -209,6 +264,9 @@ STREAM_GROWTH_BYTES: Final = 64 * MIB
 """Growth beyond the first windows of all streams of a session: it bounds their memory."""
 CONNECTION_WINDOW_BYTES: Final = 16 * MIB
 """Upload of one session that sites have not read: it bounds an exit's memory."""
+CLIENT_WINDOW_BYTES: Final = STREAMS_PER_SESSION * STREAM_WINDOW_BYTES + STREAM_GROWTH_BYTES
+"""Download of one session that applications have not read: all that its streams may hold, so that
+stalled ones stall no other, and not more."""
 STREAM_HEADER_BYTES: Final = 4 * KIB
 """Size of a CONNECT request's or answer's headers (RFC 9113 §6.5.2): they hold one host name."""
 
@@ -237,8 +295,49 @@ FLOW_BATCH: Final = 16
 CHANNEL_CHUNKS: Final = 8192
 """SCTP chunks incomplete or out of order on one DataChannel: a receive window of full packets, and
 as much again for small ones."""
+CHANNEL_SACK_BLOCKS: Final = 64
+"""Gaps that one SACK tells of, and repeats that it names: it stays far below a packet's size."""
+CHANNEL_CONTROL_CHUNKS: Final = 4
+"""Chunks beside data in one SCTP packet: a browser bundles two, and each may draw an answer."""
+CHANNEL_CONTROLS: Final = 32
+"""Chunks beside data and acknowledgements on one DataChannel at once: opening it takes four."""
+CHANNEL_CONTROLS_PER_S: Final = 2
+"""Chunks a second beside data and acknowledgements: a browser sends two heartbeats a minute, and
+each is answered."""
+CHANNEL_PARAMETERS: Final = 16
+"""Parameters of one SCTP chunk: a browser's INIT has about six."""
+LINK_PACKET_BYTES: Final = 1500
+"""Longest datagram on a link's socket: paths between a browser and a client carry no longer one."""
+LINK_PACKETS: Final = 4096
+"""Datagrams of one link that wait to be decrypted: a link's window of full ones, nearly."""
+LINK_ADDRESSES: Final = 8
+"""Addresses that no description named and that checks of a link came from: a NAT that gives each of
+the client's sockets a port of its own shows a few."""
+LINK_CHECKS: Final = 64
+"""ICE checks of one link that are looked at in one go: a browser begins with twenty a second."""
+LINK_CHECKS_PER_S: Final = 16
+"""ICE checks a second that a link goes on looking at: a browser sends a few for each address."""
+STRANGER_QUESTIONS: Final = 4
+"""Questions to an address that no description named: they may be lost, and nobody may be made to
+get many. Each is no larger than the check that drew it."""
+LINK_WORK_S: Final = 0.5
+"""Processor seconds that a link may take at once: ten DTLS handshakes on a slow machine."""
+LINK_WORK_BUSY_SHARE: Final = 0.05
+"""Share of the client's working time that goes to one link, whatever that link carries: the others
+lose no more."""
+LINK_WORK_IDLE_SHARE: Final = 0.5
+"""Share of the client's idle time that goes to one link: nobody loses by it, and slow machines take
+long for little."""
+LINK_WORK_S_PER_BYTE: Final = 4e-7
+"""Processor seconds that a byte of messages is worth: fifteen times what it takes on the machine of
+docs/PERFORMANCE.md, so that slow machines may be slow."""
 TRANSPORT_QUEUE_BYTES: Final = LINK_WINDOW_CAP_BYTES + MIB
 """Messages that wait in a transport: the link's window keeps an honest one below it."""
+PIECE_BYTES: Final = 4 * KIB
+"""Size up to which a stream's small pieces are joined while nobody reads them: an object each would
+cost a hundred times what the far side's window counts."""
+PIECE_COST_BYTES: Final = 256
+"""What one piece, segment or stream counts beside its bytes: the objects that hold it."""
 STREAM_SEND_BYTES: Final = 128 * KIB
 """Bytes of one stream that wait for the session: beyond, its socket is not read."""
 STREAM_CHUNK_BYTES: Final = LINK_MESSAGE_BYTES
@@ -252,26 +351,27 @@ EXIT_LINKS: Final = 8192
 EXIT_SESSIONS: Final = 4096
 """Sessions alive at one exit process, those without links included: two links for each."""
 EXIT_ACCOUNTS: Final = 65_536
-"""Client tickets remembered with what they have used: sixteen for each session."""
+"""Client tickets without a session that are remembered with what they have used: sixteen for each
+session that there may be."""
 EXIT_ACCOUNTS_SWEPT: Final = 8
 """Old accounts looked at whenever one is added: expired ones leave faster than new ones come."""
 STREAM_TURN_S: Final = 10
-"""Longest time that a new stream waits for its turn by its ticket's quota: programs wait longer for
-an answer, and 256 streams at once at the usual rate wait for less."""
-EXIT_REFUSALS_BURST: Final = 2000
-"""Streams beyond its quota that a session may ask for at once: more ends it."""
-EXIT_REFUSALS_PER_S: Final = 20
-"""Streams a second beyond its quota that a session may go on asking for: more ends it."""
-STREAM_CONTROL_BURST: Final = 4096
-"""HTTP/2 frames that move nothing (SETTINGS, PING, RST_STREAM, tiny WINDOW_UPDATEs, empty DATA) a
-far side may send at once: a browser that resets every stream it has, several times over."""
-STREAM_CONTROL_PER_S: Final = 512
-"""HTTP/2 frames a second that move nothing and a far side may go on sending: more ends the
-session."""
+"""Longest time that a new stream waits for its turn, at the client for another stream to end and at
+the exit by its ticket's quota: programs wait longer for an answer, and 256 streams at once at the
+usual rate wait for less."""
+EXIT_HELD_BYTES: Final = 512 * MIB
+"""Memory that the sessions of one exit process hold together: what sites and readers have not
+taken, and what waits for a missing segment. One session alone may hold some 150 MiB."""
+IDLE_FRAMES_BURST: Final = 4096
+"""Idle frames of HTTP/2 (SETTINGS, PING, tiny WINDOW_UPDATEs, empty DATA, malformed requests,
+frames on streams that are gone) that a far side may send at once: an ordinary one sends a few."""
+IDLE_FRAMES_PER_S: Final = 512
+"""Idle frames a second that a far side may go on sending: more ends the session."""
 STREAM_UPDATE_LEAST_BYTES: Final = KIB
 """Smallest WINDOW_UPDATE that counts as moving something: a flood of tiny ones costs work."""
 SITE_WRITE_BYTES: Final = 256 * KIB
-"""Bytes of one stream that wait for its site to read: beyond, the client is stopped."""
+"""Bytes of one stream that are handed to the site's socket at once. The rest stays in the stream
+until the socket has taken them, and its window stops the client."""
 CONFIG_FILE_BYTES: Final = MIB
 """Longest configuration file: a larger one is some other file, named by mistake."""
 DECOY_FILES: Final = 4096

@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 import logging
 import ssl
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
@@ -32,7 +33,7 @@ from passerelle.errors import ConfigError
 from passerelle.exit.announcer import Announcer
 from passerelle.exit.service import Exit
 from passerelle.exit.settings import ExitSettings
-from passerelle.io.net.stun import StunService, StunSettings
+from passerelle.io.net.locations import LocationDatabase as LocationDatabase
 from passerelle.io.server.bus import Bus, connect
 from passerelle.io.server.metrics import Metrics, MetricsServer
 from passerelle.io.server.processes import WORKER_SLACK_S, Workers
@@ -45,13 +46,15 @@ from passerelle.reachability import unreachable
 from passerelle.wire.bus import Subjects
 from passerelle.wire.descriptor import Descriptor
 from passerelle.wire.invite import Invite
-from passerelle.wire.ways import DirectWay, Way
+from passerelle.wire.ways import AmpWay, DirectWay, Way
 from passerelle.wire.websocket import LINK_PATH
 
 BUILT_WIDGET: Final = Path(__file__).parent / "_widget"
 EXIT_ID: Final = "exit-1"
 WORKER_MARK: Final = "{n}"
 """The text in --exit-url that stands for a worker's number."""
+STUN_GRACE_S: Final = 5.0
+"""How long the STUN server may take to end: it has nothing to finish."""
 RENEWAL_CHECK_S: Final = 600.0
 """Time between two looks at the descriptor's age. One timer for all its life would stand still
 while the machine sleeps."""
@@ -82,11 +85,11 @@ class ServeConfig:
     process."""
     worker_line: Callable[[int], list[str]] | None = None
     """The command line of each by its number; it comes with `workers`."""
-    worker_environment: Mapping[str, str] = field(default_factory=dict)
+    worker_environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Environment variables of the workers, beside this process's own."""
     metrics_listen: ListenAddress | None = None
     """Loopback address of `/metrics`, for the broker and an exit in this process."""
-    bus: str | None = None
+    bus: str | None = field(default=None, repr=False)
     """URL of the NATS server that brokers and exits share; None if this process is alone."""
     more_brokers: tuple[str, ...] = ()
     """Public base URLs of the network's other brokers; they have the same keys."""
@@ -107,10 +110,14 @@ class ServeConfig:
     """Folder of the built widget; None serves none."""
     kept_dir: Path | None = None
     """Folder where builds of the widget are kept for pages that pin one; None keeps none."""
+    places: LocationDatabase = field(default_factory=LocationDatabase)
+    """Tells the countries and networks of readers and volunteers."""
     cautious: frozenset[str] = CAUTIOUS
     """Countries whose volunteers are asked a second time before anybody comes to them."""
     trusted_proxies: tuple[IPNetwork, ...] = ()
     """Proxies whose X-Forwarded-For is believed."""
+    front_networks: tuple[IPNetwork, ...] = ()
+    """Networks of caches and fronts that do not say for whom they ask."""
     network_volunteers: int = limits.DISCLOSED_VOLUNTEERS
     """Volunteers that one client network learns of in a day, at most."""
     minimum: tuple[int, int, int] | None = None
@@ -147,9 +154,12 @@ class Servers:
                 descriptor=self._descriptor,
                 widget_dir=config.widget_dir,
                 kept_dir=config.kept_dir,
+                places=config.places,
                 cautious=config.cautious,
                 invite=str(self.invite.plain),
                 trusted_proxies=config.trusted_proxies,
+                amp=any(isinstance(way, AmpWay) for way in config.ways),
+                front_networks=config.front_networks,
                 network_volunteers=config.network_volunteers,
                 minimum=config.minimum,
             ),
@@ -198,8 +208,7 @@ class Servers:
                 await self._start_exit(stack, app, channel)
             await stack.enter_async_context(_server(app, config.listen, config))
             if config.stun_listen is not None:
-                host, ports = config.stun_listen.host, stun_ports(config.stun_listen)
-                await stack.enter_async_context(StunService(StunSettings((host,), ports)))
+                await stack.enter_async_context(_stun_process(config.stun_listen))
             # The stack unwinds from its end: the goodbye is said while the ports are still open.
             if self._exit is not None:
                 # Links that nothing ends would keep the web server's ports closed, and the process
@@ -228,8 +237,14 @@ class Servers:
         config = self._config
         settings = config.settings
         keys = (self._keys.broker_ticket.public_key(),)
-        told = settings.config(EXIT_ID, self._keys.exit_link, keys, direct=config.direct)
-        announcer = Announcer(channel, Subjects(*keys))
+        told = settings.config(
+            EXIT_ID,
+            self._keys.exit_link,
+            keys,
+            direct=config.direct,
+            trusted_proxies=config.trusted_proxies,
+        )
+        announcer = Announcer(channel, Subjects(*keys), self._keys.exit_link.signing_key)
         stack.push_async_callback(announcer.close)
         self._exit = exit_ = Exit(told, reporter=announcer, metrics=self._metrics)
         announcer.announce(exit_.load)
@@ -292,14 +307,15 @@ class Servers:
 
 def exit_url(config: ServeConfig) -> str:
     """Return the URL that volunteers open links to. Raises ConfigError."""
-    return link_url(config.exit_url or config.url)
+    own = link_url(config.url)
+    return link_url(config.exit_url) if config.exit_url else own
 
 
 def link_url(base: str) -> str:
     """Return the URL of links at an exit's public address. Raises ConfigError."""
     scheme, colon, rest = base.partition("://")
     wanted = {"https": "wss", "wss": "wss", "http": "ws", "ws": "ws"}.get(scheme.lower())
-    if not colon or wanted is None:
+    if not colon or wanted is None or not rest.strip("/") or set(rest) & set("?#@ "):
         raise ConfigError(
             f"{base!r} is no public address. Write a URL such as https://bridge.example."
         )
@@ -337,8 +353,18 @@ def stun_ports(listen: ListenAddress) -> tuple[int, int]:
     return listen.port, listen.port + 1
 
 
+def _stun_process(listen: ListenAddress) -> Workers:
+    """Return the STUN server as a process of its own.
+
+    Anybody may forge requests to it, so a flood of them must not take this process's time.
+    """
+    where = f"{join_authority(listen.host, listen.port)}" if listen.host else f":{listen.port}"
+    line = [sys.executable, "-m", "passerelle", "stun", "--listen", where, "--worker"]
+    return Workers(lambda _number: line, 1, grace_s=STUN_GRACE_S, name="STUN server")
+
+
 def _own_stun(config: ServeConfig) -> Iterator[str]:
-    """Yield the URLs of the STUN server in this process."""
+    """Yield the URLs of the STUN server beside this process."""
     if config.stun_listen is not None:
         host = urlsplit(config.url).hostname or ""
         for port in stun_ports(config.stun_listen):

@@ -16,10 +16,13 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.service import Broker
+from passerelle.core.matching import proof
 from passerelle.io.server.bus import Bus
 from passerelle.io.server.metrics import Metrics
 from passerelle.io.server.web import WebServer, application
-from passerelle.wire import descriptor, rendezvous, signalling
+from passerelle.io.tunnel.tls import LinkIdentity
+from passerelle.wire import bus_signature, descriptor, rendezvous, signalling
+from passerelle.wire.bus import ExitLoad, ExitMessage, Subjects
 from passerelle.wire.description import Candidate, CandidateKind, Description, Setup
 from passerelle.wire.descriptor import BrokerEntry, Descriptor, ExitEntry
 from passerelle.wire.rendezvous import RendezvousReply, RendezvousRequest
@@ -40,6 +43,7 @@ _numbers = itertools.count()
 OPERATOR_KEY = Ed25519PrivateKey.generate()
 SEAL_KEY = X25519PrivateKey.generate()
 TICKET_KEY = Ed25519PrivateKey.generate()
+EXITS = {"one": LinkIdentity.generate(), "two": LinkIdentity.generate()}
 NETWORK = Descriptor(
     name="test",
     issued_s=NOW,
@@ -52,11 +56,18 @@ NETWORK = Descriptor(
         ),
     ),
     private_candidates=True,
-    exits=(
-        ExitEntry("one", "wss://one.example/v1/link", (bytes(32),)),
-        ExitEntry("two", "wss://two.example/v1/link", (bytes(32),)),
+    exits=tuple(
+        ExitEntry(name, f"wss://{name}.example/v1/link", (identity.spki_sha256,))
+        for name, identity in EXITS.items()
     ),
 )
+
+
+def exit_word(message: ExitMessage) -> tuple[str, bytes]:
+    """The subject and the bytes in which an exit of NETWORK says `message`."""
+    subjects = Subjects(TICKET_KEY.public_key())
+    subject = subjects.exit if isinstance(message, ExitLoad) else subjects.link
+    return subject, bus_signature.sign(message, subject, EXITS[message.exit_id].signing_key)
 
 
 def config(**changes: Any) -> BrokerConfig:
@@ -181,6 +192,17 @@ def new_request(*offers: Description, **changes: Any) -> tuple[RendezvousRequest
         "offers": offers or (offer(),),
     }
     return RendezvousRequest(**(fields | changes)), key
+
+
+def proved(
+    request: RendezvousRequest, key: X25519PrivateKey, bits: int = 8
+) -> tuple[RendezvousRequest, X25519PrivateKey]:
+    """The request with a proof of work, and its key."""
+    public = SEAL_KEY.public_key().public_bytes_raw()
+    challenge = proof.challenge(public, request.nonce, request.time_s)
+    found = proof.search(challenge, bits, range(2**24))
+    fields = {name: getattr(request, name) for name in request.__struct_fields__}
+    return RendezvousRequest(**(fields | {"proof": found})), key
 
 
 def seal(request: RendezvousRequest) -> bytes:

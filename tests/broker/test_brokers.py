@@ -25,3 +25,20 @@ def test_a_limited_number_of_brokers_is_remembered() -> None:
     names = [each.broker for each in others.counts(0)]
     assert len(names) == limits.BUS_BROKERS
     assert "broker 0" not in names
+
+
+def test_complaints_of_one_broker_are_limited() -> None:
+    """One that invents readers moves nobody far, and takes nothing from another broker's."""
+    others = OtherBrokers("own name")
+    most, per_s = limits.BUS_COMPLAINTS
+    assert sum(others.may_complain("one", 0) for _ in range(600)) == most
+    assert others.may_complain("two", 0)
+    assert sum(others.may_complain("one", 10) for _ in range(600)) == 10 * per_s
+    assert not others.may_complain("own name", 0)
+
+
+def test_complaints_are_counted_for_a_limited_number_of_brokers() -> None:
+    others = OtherBrokers("own name")
+    for number in range(limits.BUS_BROKERS * 2):
+        others.may_complain(f"broker {number}", 0)
+    assert len(others._complaints) == limits.BUS_BROKERS

@@ -13,7 +13,7 @@ from passerelle.core.nat.classifier import NatClass
 from passerelle.errors import LinkCode
 from passerelle.io.server.bus import Bus, connect
 from passerelle.io.tasks import TaskSet
-from passerelle.wire import bus, tickets
+from passerelle.wire import tickets
 from passerelle.wire.bus import ExitLoad, LinkOutcome, Subjects
 from passerelle.wire.description import Setup
 from passerelle.wire.rendezvous import Answer, Miss
@@ -25,7 +25,7 @@ from passerelle.wire.signalling import (
     VolunteerReady,
 )
 from passerelle.wire.tickets import TicketKind
-from tests.broker.parties import NOW, TICKET_KEY, Scene, description, offer, scene
+from tests.broker.parties import NOW, TICKET_KEY, Scene, description, exit_word, offer, scene
 from tests.broker.test_limits import LOOPBACK, ask_from, serving
 from tests.rig.nats import NatsServer, nats_server
 
@@ -154,14 +154,14 @@ async def test_an_exits_word_reaches_the_volunteer(pair: tuple[Scene, Scene, Bus
             offered = await bad.offered()
             await bad.send(VolunteerAnswer(offered.offer, description(Setup.ACTIVE)))
             await asking
-            broken.append(bus.encode(broken_link(offered)))
+            broken.append(exit_word(broken_link(offered)))
     async with asyncio.timeout(5):
         while (await stats(here))["people"] == 0:
             end.publish(SUBJECTS.link, b"garbage")
             for outcome in broken:
-                end.publish(SUBJECTS.link, outcome)
+                end.publish(*outcome)
             # Once this is heard, what was said before it is heard too.
-            end.publish(SUBJECTS.exit, bus.encode(ExitLoad("two", 5, 5, 100)))
+            end.publish(*exit_word(ExitLoad("two", NOW, 5, 5, 100)))
             await asyncio.sleep(0.05)
     good = await here.volunteer(free=64)
     async with TaskSet("test") as tasks:
@@ -179,7 +179,7 @@ def broken_link(offered: BrokerOffer) -> LinkOutcome:
     ticket = tickets.verify(
         offered.ticket, keys, kind=TicketKind.LINK, exit_id=offered.exit, now_s=NOW
     )
-    return LinkOutcome("one", ticket.id, True, 1, 2, 3.0, 4.0, 0.1, LinkCode.MALFORMED)
+    return LinkOutcome(offered.exit, ticket.id, True, 1, 2, 3.0, 4.0, 0.1, LinkCode.MALFORMED)
 
 
 async def test_exits_that_announce_themselves_are_chosen(pair: tuple[Scene, Scene, Bus]) -> None:
@@ -187,7 +187,7 @@ async def test_exits_that_announce_themselves_are_chosen(pair: tuple[Scene, Scen
     async with asyncio.timeout(5):
         while (await stats(here))["people"] == 0:
             # As exits do, again and again: a subscription may not have reached the server yet.
-            end.publish(SUBJECTS.exit, bus.encode(ExitLoad("two", 5, 5, 100)))
+            end.publish(*exit_word(ExitLoad("two", NOW, 5, 5, 100)))
             await asyncio.sleep(0.05)
     for _ in range(8):
         assert (await here.ask()).exit == "two"

@@ -1,12 +1,14 @@
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
+from passerelle import limits
 from passerelle.broker.exits import FRESH_S, Exits, link_experience
 from passerelle.core.matching.quality import LinkEnding
 from passerelle.errors import LinkCode
 from passerelle.wire.bus import ExitLoad, LinkOutcome
-from tests.broker.parties import NETWORK
+from tests.broker.parties import EXITS, NETWORK, NOW
 
 
 def draws(*numbers: int) -> Callable[[int], int]:
@@ -20,7 +22,25 @@ def draws(*numbers: int) -> Callable[[int], int]:
 
 
 def load(exit_id: str, links: int = 0, *, sessions: int = 0, draining: bool = False) -> ExitLoad:
-    return ExitLoad(exit_id, sessions, links, 100, draining)
+    return ExitLoad(exit_id, NOW, sessions, links, 100, draining)
+
+
+def test_a_word_is_news_once_and_near_its_time() -> None:
+    """A recorded one, an older one and one of another day are not."""
+    exits = Exits(NETWORK)
+    first, later = (msgspec.structs.replace(load("one"), time_s=NOW + n) for n in (0, 2))
+    assert exits.is_news(first, NOW)
+    exits.hear(later, 0)
+    assert not exits.is_news(first, NOW)
+    assert not exits.is_news(later, NOW)
+    for late_s in (-limits.BUS_CLOCK_SKEW_S - 1, limits.BUS_CLOCK_SKEW_S + 1):
+        assert not Exits(NETWORK).is_news(first, NOW + late_s)
+
+
+def test_an_exit_has_the_pins_of_its_own_entry() -> None:
+    exits = Exits(NETWORK)
+    assert exits.pins("one") == (EXITS["one"].spki_sha256,)
+    assert exits.pins("three") == ()
 
 
 def test_while_none_is_heard_of_any_may_be_chosen() -> None:

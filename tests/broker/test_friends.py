@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from passerelle import limits
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import rendezvous
 from passerelle.wire.description import Description, Setup
-from passerelle.wire.rendezvous import Answer, Miss, Refusal
+from passerelle.wire.rendezvous import Answer, Miss, Refusal, RendezvousRequest
 from passerelle.wire.signalling import (
     BrokerFriendReply,
     BrokerOffer,
@@ -17,7 +21,23 @@ from passerelle.wire.signalling import (
     VolunteerDecline,
     VolunteerFriend,
 )
-from tests.broker.parties import NOW, Volunteer, description, new_request, scene, seal
+from tests.broker.parties import (
+    NETWORK,
+    NOW,
+    Volunteer,
+    description,
+    new_request,
+    proved,
+    scene,
+    seal,
+)
+
+EASY = {"proof_bits": 4}
+
+
+def carried(**changes: Any) -> tuple[RendezvousRequest, X25519PrivateKey]:
+    """A request with the proof of work that a text carried by hand needs, and its key."""
+    return proved(*new_request(**changes), EASY["proof_bits"])
 
 
 async def reply_to(volunteer: Volunteer) -> BrokerFriendReply:
@@ -34,10 +54,10 @@ async def answer_to(volunteer: Volunteer, offer: BrokerOffer) -> Description:
 
 async def test_the_friend_gets_the_offer_and_nobody_else() -> None:
     """The reply that goes back by hand opens at the reader; the offer says that it will be late."""
-    async with scene() as here:
+    async with scene(**EASY) as here:
         others = [await here.volunteer() for _ in range(3)]
         friend = await here.volunteer()
-        request, key = new_request(lanes=3)
+        request, key = carried(lanes=3)
         await friend.send(VolunteerFriend(7, seal(request)))
         offer = await friend.offered()
         assert offer.patient
@@ -68,9 +88,9 @@ async def test_an_ordinary_offer_is_in_a_hurry() -> None:
 
 async def test_hands_are_slow() -> None:
     """A text may be a quarter of an hour old, but is good once."""
-    async with scene() as here:
+    async with scene(**EASY) as here:
         friend = await here.volunteer(free=3)
-        request, _ = new_request(time_s=NOW - limits.FRIEND_CLOCK_SKEW_S)
+        request, _ = carried(time_s=NOW - limits.FRIEND_CLOCK_SKEW_S)
         assert (await here.post(seal(request)))[0] == 400, "other ways are quick"
         await friend.send(VolunteerFriend(1, seal(request)))
         await friend.answer()
@@ -84,7 +104,7 @@ async def test_hands_are_slow() -> None:
 
 @pytest.mark.parametrize("sealed", [b"", b"x", bytes(1072), bytes(limits.TEXT_SEALED_BYTES)])
 async def test_what_cannot_be_opened_is_told_without_a_reason(sealed: bytes) -> None:
-    async with scene() as here:
+    async with scene(**EASY) as here:
         friend = await here.volunteer()
         await friend.send(VolunteerFriend(1, sealed))
         assert await reply_to(friend) == BrokerFriendReply(1, None)
@@ -92,9 +112,9 @@ async def test_what_cannot_be_opened_is_told_without_a_reason(sealed: bytes) -> 
 
 async def test_a_friend_that_declines_is_no_volunteer() -> None:
     """The reader learns it from the reply, and the others are not asked in its place."""
-    async with scene() as here:
+    async with scene(**EASY) as here:
         friend = await here.volunteer()
-        request, key = new_request()
+        request, key = carried()
         await friend.send(VolunteerFriend(1, seal(request)))
         offer = await friend.offered()
         await friend.send(VolunteerDecline(offer.offer, Decline.FAILED))
@@ -103,24 +123,37 @@ async def test_a_friend_that_declines_is_no_volunteer() -> None:
         assert rendezvous.open_reply(message.reply, key, request).answers == (Miss.NO_ANSWER,)
 
 
-async def test_no_proof_of_work_is_wanted() -> None:
-    """It would cost people another two texts, and only the friend's own place is taken."""
-    async with scene(overload=0.0) as here:
+async def test_the_reader_has_worked_for_it() -> None:
+    """The client does it before it shows the text, so it costs people no further texts."""
+    async with scene(**EASY) as here:
         friend = await here.volunteer(free=2)
-        assert (await here.ask()).refusal is Refusal.PROOF
-        request, key = new_request()
+        for proof, refusal in ((False, Refusal.PROOF), (True, None)):
+            request, key = carried() if proof else new_request()
+            await friend.send(VolunteerFriend(1, seal(request)))
+            if proof:
+                await friend.answer()
+            message = await reply_to(friend)
+            assert message.reply is not None
+            assert rendezvous.open_reply(message.reply, key, request).refusal is refusal
+
+
+async def test_a_friends_browser_is_sent_to_one_machine_at_most() -> None:
+    """Nobody has seen the reader, who might name anybody."""
+    network = msgspec.structs.replace(NETWORK, private_candidates=False)
+    async with scene(descriptor=network, **EASY) as here:
+        friend = await here.volunteer()
+        named = ("8.8.8.8", "9.9.9.9", "10.0.0.1", "2a00::1", "2a00::2")
+        request, _ = carried(offers=(description(Setup.ACTPASS, *named),))
         await friend.send(VolunteerFriend(1, seal(request)))
-        await friend.answer()
-        message = await reply_to(friend)
-        assert message.reply is not None
-        assert rendezvous.open_reply(message.reply, key, request).refusal is None
+        offered = (await friend.offered()).description
+        assert [candidate.ip for candidate in offered.candidates] == ["8.8.8.8", "2a00::1"]
 
 
 async def test_one_at_a_time() -> None:
     """A page asks one by one; what comes on top is ignored, and the broker goes on."""
-    async with scene() as here:
+    async with scene(**EASY) as here:
         friend = await here.volunteer(free=5)
-        (first, _), (second, _), (third, _) = new_request(), new_request(), new_request()
+        (first, _), (second, _), (third, _) = carried(), carried(), carried()
         await friend.send(VolunteerFriend(1, seal(first)))
         await friend.send(VolunteerFriend(2, seal(second)))
         await friend.answer()
@@ -132,9 +165,9 @@ async def test_one_at_a_time() -> None:
 
 async def test_a_friend_that_leaves_takes_its_request_along() -> None:
     """Nothing is left behind, and its text may be given to another friend as a new one only."""
-    async with scene() as here:
+    async with scene(**EASY) as here:
         friend = await here.volunteer()
-        request, _ = new_request()
+        request, _ = carried()
         await friend.send(VolunteerFriend(1, seal(request)))
         await friend.offered()
         await friend.socket.close()

@@ -11,14 +11,12 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from passerelle.core.matching import proof
 from passerelle.errors import LinkCode
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import rendezvous, signalling, tokens
 from passerelle.wire.description import Description, Setup
-from passerelle.wire.rendezvous import Answer, Miss, Refusal, RendezvousReply, RendezvousRequest
+from passerelle.wire.rendezvous import Answer, Miss, Refusal, RendezvousReply
 from passerelle.wire.signalling import BrokerOffer, Bye, VolunteerAnswer, VolunteerHello
 from passerelle.wire.tokens import Token
 from tests.broker.parties import (
@@ -29,6 +27,7 @@ from tests.broker.parties import (
     description,
     new_request,
     offer,
+    proved,
     scene,
     seal,
 )
@@ -51,16 +50,6 @@ async def ask_from(
         if response.status != 200:
             return None
     return rendezvous.open_reply(body, key, request)
-
-
-def proved(
-    request: RendezvousRequest, key: X25519PrivateKey, bits: int
-) -> tuple[RendezvousRequest, X25519PrivateKey]:
-    public = SEAL_KEY.public_key().public_bytes_raw()
-    challenge = proof.challenge(public, request.nonce, request.time_s)
-    found = proof.search(challenge, bits, range(2**24))
-    fields = {name: getattr(request, name) for name in request.__struct_fields__}
-    return RendezvousRequest(**(fields | {"proof": found})), key
 
 
 @contextlib.asynccontextmanager

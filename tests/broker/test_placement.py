@@ -1,17 +1,20 @@
 import asyncio
+from dataclasses import replace
 
+import msgspec
 import pytest
 
 from passerelle.broker.placement import VolunteerRequest
-from passerelle.core.matching.peers import ClientProfile
+from passerelle.core.matching.peers import ClientProfile, PeerLocation
 from passerelle.core.matching.quality import LinkEnding, LinkExperience
+from passerelle.errors import PeerError
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import tickets
 from passerelle.wire.description import Setup
 from passerelle.wire.rendezvous import Answer, Miss
 from passerelle.wire.signalling import VolunteerAnswer, VolunteerReady
 from passerelle.wire.tickets import TicketKind
-from tests.broker.parties import NOW, TICKET_KEY, Scene, description, offer, scene
+from tests.broker.parties import NETWORK, NOW, TICKET_KEY, Scene, description, offer, scene
 
 
 def wanted(number: int = 0) -> VolunteerRequest:
@@ -56,6 +59,37 @@ async def test_links_wanted_with_one_set_get_distinct_volunteers() -> None:
         answers = [await each for each in placing]
         assert {a.volunteer for a in answers if isinstance(a, Answer)} == asked
         assert len(asked) == 3
+
+
+@pytest.mark.parametrize("wait", [False, True])
+async def test_whatever_brought_an_offer_it_is_judged(wait: bool) -> None:
+    """Its exit and its DTLS role, here and not where it came from; no volunteer hears of it."""
+    async with scene() as here:
+        await here.volunteer()
+        placement = here.broker.placement
+        place = placement.wait if wait else placement.place
+        strange = (
+            replace(wanted(), exit_id="three"),
+            replace(wanted(), offer=description(Setup.PASSIVE)),
+            replace(wanted(), offer=description(Setup.ACTIVE)),
+        )
+        for each in strange:
+            with pytest.raises(PeerError):
+                await place(each, set(), soon())
+        assert here.broker.volunteers.pool.available == 1
+
+
+async def test_whatever_brought_an_offer_its_candidates_are_vetted() -> None:
+    """A volunteer gets those of the client's own network only, and no private ones."""
+    network = msgspec.structs.replace(NETWORK, private_candidates=False)
+    async with scene(descriptor=network) as here, TaskSet("test") as tasks:
+        volunteer = await here.volunteer()
+        client = ClientProfile(key=b"key", location=PeerLocation(site=bytes((8, 8, 8))))
+        named = description(Setup.ACTPASS, "8.8.8.8", "9.9.9.9", "10.0.0.1")
+        mine = replace(wanted(), client=client, offer=named)
+        tasks.spawn(here.broker.placement.place(mine, set(), soon()), "place")
+        got = await volunteer.offered()
+        assert [each.ip for each in got.description.candidates] == ["8.8.8.8"]
 
 
 async def test_no_time_left_asks_nobody() -> None:
@@ -126,12 +160,13 @@ async def test_a_limited_number_waits_and_of_one_network_fewer() -> None:
         for number in (2, 3):
             tasks.spawn(placement.wait(wanted(number), set(), soon()), "wait")
         await until_waiting(here, 4)
-        assert await placement.wait(wanted(4), set(), soon()) is Miss.NO_VOLUNTEER
-        for task in first:
-            task.cancel()
-        await until_waiting(here, 2)
-        tasks.spawn(placement.wait(wanted(1), set(), soon()), "wait")
+        tasks.spawn(placement.wait(wanted(4), set(), soon()), "wait")
+        assert await first[1] is Miss.NO_VOLUNTEER, "its network had most"
+        assert await placement.wait(wanted(1), set(), soon()) is Miss.NO_VOLUNTEER
+        first[0].cancel()
         await until_waiting(here, 3)
+        tasks.spawn(placement.wait(wanted(1), set(), soon()), "wait")
+        await until_waiting(here, 4)
 
 
 async def test_a_slot_picked_for_one_who_just_gave_up_is_put_back() -> None:
@@ -194,10 +229,14 @@ async def test_an_exits_word_reaches_the_volunteer_by_its_ticket_once() -> None:
         await placing
         keys = (TICKET_KEY.public_key(),)
         link = tickets.verify(got.ticket, keys, kind=TicketKind.LINK, exit_id="one", now_s=NOW)
-        placement.report(link.id, LinkExperience(ending=LinkEnding.BROKEN))
+        good_word = LinkExperience(ending=LinkEnding.CLEAN)
+        assert placement.exit_of(link.id) == "one"
+        placement.report(link.id, "two", good_word)
+        placement.report(link.id, "one", LinkExperience(ending=LinkEnding.BROKEN))
         for _ in range(9):
-            placement.report(link.id, LinkExperience(ending=LinkEnding.CLEAN))
-        placement.report(bytes(16), LinkExperience(ending=LinkEnding.CLEAN))
+            placement.report(link.id, "one", good_word)
+        placement.report(bytes(16), "one", good_word)
+        assert placement.exit_of(link.id) is None
         good = await here.volunteer(free=64)
         for number in range(3):
             placing = tasks.start(placement.place(wanted(number), set(), soon()), "place")

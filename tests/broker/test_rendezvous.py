@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from passerelle import limits
+from passerelle.broker.locator import Sender
+from passerelle.core.origin import UNKNOWN
 from passerelle.errors import PeerError
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import rendezvous, tickets
@@ -24,10 +26,12 @@ from tests.broker.parties import (
     description,
     new_request,
     offer,
+    proved,
     scene,
     seal,
 )
 
+UNSEEN = Sender(UNKNOWN, None)
 KEYS = (TICKET_KEY.public_key(),)
 
 
@@ -283,10 +287,11 @@ async def test_a_clock_within_the_skew_is_accepted() -> None:
             assert (await here.ask(time_s=NOW + error_s)).refusal is None
 
 
-async def test_a_full_replay_window_refuses() -> None:
-    async with scene(nonces=1) as here:
-        assert await answers(here) == (Miss.NO_VOLUNTEER,)
-        assert await here.post(seal(new_request()[0])) == UNIFORM
+async def test_a_full_replay_window_refuses_replays_and_nobody_new() -> None:
+    async with scene(nonces=2) as here:
+        sealed = [seal(new_request(time_s=NOW + number)[0]) for number in range(5)]
+        assert [(await here.post(each))[0] for each in sealed] == [200] * 5
+        assert [await here.post(each) for each in sealed] == [UNIFORM] * 5
 
 
 async def test_any_flipped_bit_is_refused() -> None:
@@ -412,7 +417,7 @@ async def test_a_whole_match_leaves_nothing_private_in_the_log(
 
 async def test_a_request_may_be_for_one_volunteer_and_come_by_any_way() -> None:
     """A friend hands a sealed request on: it is answered by the friend's browser or by none."""
-    async with scene() as here, TaskSet("test") as tasks:
+    async with scene(proof_bits=8) as here, TaskSet("test") as tasks:
         others = [await here.volunteer() for _ in range(3)]
         asking = tasks.start(here.ask(), "ask")
         await others[0].answer()
@@ -422,17 +427,16 @@ async def test_a_request_may_be_for_one_volunteer_and_come_by_any_way() -> None:
         async with asyncio.timeout(5):
             while (await here.health())["available"] != 8:
                 pass
-        request, key = new_request()
+        request, key = proved(*new_request())
         answering = tasks.start(
-            here.broker.rendezvous.answer(seal(request), address=None, only=found.volunteer),
-            "answer",
+            here.broker.rendezvous.answer(seal(request), UNSEEN, only=found.volunteer), "answer"
         )
         theirs = await others[0].answer()
         (answer,) = rendezvous.open_reply(await answering, key, request).answers
         assert isinstance(answer, Answer)
         assert answer.description == theirs
-        request, key = new_request()
-        sealed = await here.broker.rendezvous.answer(seal(request), address=None, only=bytes(8))
+        request, key = proved(*new_request())
+        sealed = await here.broker.rendezvous.answer(seal(request), UNSEEN, only=bytes(8))
         assert rendezvous.open_reply(sealed, key, request).answers == (Miss.NO_VOLUNTEER,)
 
 
@@ -442,4 +446,4 @@ async def test_what_cannot_be_used_is_an_error_without_words_however_it_came() -
         await here.post(replayed)
         for sealed in (b"", bytes(2000), replayed):
             with pytest.raises(PeerError):
-                await here.broker.rendezvous.answer(sealed, address=None)
+                await here.broker.rendezvous.answer(sealed, UNSEEN)

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from passerelle.broker import stats
 from passerelle.io.server.bus import LocalBus
-from passerelle.wire import bus
-from passerelle.wire.bus import ExitLoad, Subjects
-from tests.broker.parties import TICKET_KEY, scene
+from passerelle.wire.bus import ExitLoad
+from tests.broker.parties import NOW, exit_word, scene
 
 OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "OPERATIONS.md"
 FIELD = re.compile(r"^\| `?(\w+)`? *\| (?:integer|object)", re.MULTILINE)
@@ -21,9 +20,7 @@ async def test_the_public_numbers_are_rounded_up_for_any_page() -> None:
     proxy = ipaddress.ip_network("127.0.0.0/8")
     channel = LocalBus()
     async with scene(channel, trusted_proxies=(proxy,)) as here:
-        channel.publish(
-            Subjects(TICKET_KEY.public_key()).exit, bus.encode(ExitLoad("one", 1, 1, 100))
-        )
+        channel.publish(*exit_word(ExitLoad("one", NOW, 1, 1, 100)))
         await here.volunteer(free=0)
         here.http.headers["X-Forwarded-For"] = "8.8.8.8"
         await here.volunteer()

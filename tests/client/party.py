@@ -51,8 +51,10 @@ class Owner:
 class Client:
     """A session, joined to an exit by the client's own code."""
 
-    def __init__(self, table: SessionTable) -> None:
+    def __init__(self, table: SessionTable, *, tags: bytes = b"") -> None:
+        """`tags` are those in the client's tickets: whom it counts for at the exit."""
         self.table = table
+        self._tags = tags
         self.owner = Owner()
         self.session = ClientSession(self.owner, grace_s=60)
         self.tunnel = self.session.tunnel
@@ -67,7 +69,7 @@ class Client:
         if serve:
             handler = exit_handler or ExitHandshake(self.table, lambda: None)
             SecureLink(self._number, far, TlsPipe(CONTEXT), handler).start()
-        handshake = ClientHandshake(self.session, ticket(TicketKind.CLIENT))
+        handshake = ClientHandshake(self.session, ticket(TicketKind.CLIENT, tags=self._tags))
         await handshake.run(self._number, near, client_context(), PINS, timeout_s)
         assert [name for name, _ in handshake.steps] == ["tls", "welcome"]
         return near

@@ -78,7 +78,7 @@ def trusted(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def middle(kind: str, certificate: Certificate) -> AsyncIterator[Middle]:
-    async with scene() as broker, Disguise(5) as disguise:
+    async with scene(amp=True) as broker, Disguise(5) as disguise:
         broker.clock[0] = time.time()
         origin = cache(CACHE) if kind == "amp" else fronting({CDN: broker.url})
         async with Middleman(certificate, origin) as man:
@@ -198,7 +198,7 @@ async def test_the_client_hello_is_a_browsers(certificate: Certificate) -> None:
 
 async def test_a_broker_of_its_own_has_the_same_disguise() -> None:
     """The direct way sends a browser's headers, and nothing of a Python library."""
-    async with scene() as broker, Disguise(5) as disguise:
+    async with scene(amp=True) as broker, Disguise(5) as disguise:
         broker.clock[0] = time.time()
         volunteer = await broker.volunteer()
         made = Middle(broker, None, disguise, DirectWay())  # type: ignore[arg-type]
@@ -288,7 +288,7 @@ async def old_name(locations: dict[str, str]) -> AsyncIterator[tuple[str, list[s
 
 async def test_the_descriptor_may_have_moved_to_another_name() -> None:
     """An old invite works where the old name redirects; sealed requests are never redirected."""
-    async with scene() as broker, Disguise(5) as disguise:
+    async with scene(amp=True) as broker, Disguise(5) as disguise:
         moved = {"/v1/network": f"{broker.url}/v1/network", "/v1/rendezvous": f"{broker.url}/"}
         async with old_name(moved) as (url, asked):
             carrier = method_for(DirectWay(), url, disguise)

@@ -24,7 +24,7 @@ ELSEWHERE = ("--exit-url", "https://exit.example")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a network's keys."""
     folder = tmp_path_factory.mktemp("keys")
-    Keyring.open(folder)
+    Keyring.open_or_create(folder)
     return folder
 
 

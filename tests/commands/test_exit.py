@@ -16,7 +16,7 @@ from passerelle import limits
 from passerelle.io.server.bus import connect
 from passerelle.io.tunnel.websocket import SUBPROTOCOL
 from passerelle.keyring import Keyring
-from passerelle.wire import bus
+from passerelle.wire import bus_signature
 from passerelle.wire.bus import ExitLoad, Subjects
 from passerelle.wire.tickets import Ticket, TicketKind, sign
 from tests.program import Program, passerelle
@@ -57,7 +57,7 @@ async def test_behind_a_trusted_proxy_links_count_for_each_network(
     tmp_path: Path, verb: str
 ) -> None:
     """One network fills its share of a worker, and others still come in."""
-    keys, port = Keyring.open(tmp_path), free_port()
+    keys, port = Keyring.open_or_create(tmp_path), free_port()
 
     async def link(http: aiohttp.ClientSession, sender: str) -> aiohttp.ClientWebSocketResponse:
         return await http.ws_connect(
@@ -83,18 +83,23 @@ async def test_workers_reach_a_bus_with_a_password_that_no_command_line_shows(
     tmp_path: Path, verb: str
 ) -> None:
     """No process has the address, which the parent got by its environment, in its line."""
-    keys = Keyring.open(tmp_path)
+    keys = Keyring.open_or_create(tmp_path)
     heard: set[str] = set()
     news = asyncio.Event()
 
-    async def hear(message: bytes) -> None:
-        heard.add(bus.decode(message, ExitLoad).exit_id)
+    subject = Subjects(keys.broker_ticket.public_key()).exit
+    pins = (keys.exit_link.spki_sha256,)
+
+    def hear(message: bytes) -> None:
+        load = bus_signature.read(message, ExitLoad, subject, lambda _: pins)
+        assert load is not None
+        heard.add(load.exit_id)
         news.set()
 
     with nats_server(PASSWORD) as server:
         channel = await connect(server.url, name="test")
         try:
-            await channel.subscribe(Subjects(keys.broker_ticket.public_key()).exit, hear)
+            await channel.subscribe(subject, hear)
             async with workers(verb, tmp_path, free_port(), PASSERELLE_BUS=server.url) as program:
                 while heard != {"exit-1", "exit-2"}:
                     news.clear()

@@ -160,3 +160,21 @@ def test_options_that_cannot_be_used(options: ExitOptions, sentence: str) -> Non
 
     with pytest.raises(ConfigError, match=sentence):
         use()
+
+
+@pytest.mark.parametrize("verb", [("exit", "--state", "keys"), ("serve", *SERVE)])
+def test_a_password_on_the_command_line_is_refused(
+    verb: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every user of the machine has seen it there; the message says where it belongs."""
+    monkeypatch.delenv(BUS_VARIABLE, raising=False)
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*verb, "--bus", SECRET])
+    assert ended.value.code == cli.BAD_INPUT
+    told = capsys.readouterr().err
+    assert BUS_VARIABLE in told
+    assert "secret" not in told
+
+
+def test_a_password_is_in_no_representation() -> None:
+    assert "secret" not in repr(ExitOptions(bus=SECRET))

@@ -16,7 +16,7 @@ def run(*words: str) -> int:
 
 
 def test_a_token_is_one_of_this_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    keys = Keyring.open(tmp_path)
+    keys = Keyring.open_or_create(tmp_path)
     words = ("token", "--state", str(tmp_path), "--days", "2", "--volunteers", "40")
     assert run(*words) == OK
     text = capsys.readouterr().out.strip()

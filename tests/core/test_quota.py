@@ -74,17 +74,32 @@ def test_coming_back_is_no_fresh_start() -> None:
     assert account.open_stream(0, now=1) is None
 
 
-def test_tickets_are_forgotten_when_they_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Expired and without a session; never one in use. The table is bounded all the same."""
-    monkeypatch.setattr(limits, "EXIT_ACCOUNTS", 3)
+def test_tickets_are_forgotten_when_they_are_over() -> None:
+    """Expired and without a session; never one in use."""
     accounts = Accounts(Quota())
     used = accounts.open_session(b"used", 1, now=0)
     idle = accounts.open_session(b"idle", 1, now=0)
     accounts.close_session(idle)
     accounts.open_session(b"good", 60, now=0)
-    with pytest.raises(PeerError) as caught:
-        accounts.open_session(b"more", 60, now=0.5)
-    assert caught.value.code is LinkCode.LIMIT
+    assert len(accounts) == 3
     accounts.open_session(b"more", 60, now=2)
     assert len(accounts) == 3
     assert accounts.open_session(b"used", 60, now=2) is used
+
+
+def test_used_tickets_of_one_network_lock_no_other_one_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The table is bounded, and it is the heaviest network's tickets that are forgotten."""
+    monkeypatch.setattr(limits, "EXIT_ACCOUNTS", 100)
+    accounts = Accounts(Quota(new_streams_per_s=0.001, new_streams_burst=1))
+    honest = accounts.open_session(b"honest", 3600, now=0, origin=b"4xyz")
+    assert honest.open_stream(0, now=0) == 0
+    accounts.close_session(honest)
+    for number in range(1000):
+        ticket_id = number.to_bytes(16, "big")
+        accounts.close_session(accounts.open_session(ticket_id, 3600, now=0, origin=b"4abc"))
+    assert len(accounts) == 100
+    assert accounts.open_session(b"new", 3600, now=1, origin=b"4new").sessions == 1
+    assert accounts.open_session(b"honest", 3600, now=1, origin=b"4xyz") is honest
+    assert honest.open_stream(0, now=1) is None, "and what it has used is remembered"

@@ -43,7 +43,7 @@ async def test_serve_and_client_carry_a_page(tmp_path: Path) -> None:
             await browser.navigate(f"http://{HOST}:{publisher.port}/")
             await browser.until(f"{PHASE} === 'off'")
             await browser.evaluate(PRESS)
-            await browser.until(f"{PHASE} === 'consent'")
+            await browser.until(f"{PHASE} === 'consent' && !!{AGREE}")
             await browser.evaluate(f"{AGREE}.click()")
             await browser.until(f"{PHASE} === 'waiting'")
             async with passerelle(reader_words) as reader:

@@ -150,7 +150,9 @@ async def test_caddy_takes_the_file_as_it_is(tmp_path: Path) -> None:
     assert "bridge.example" in json.dumps(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("name", ["nginx.conf", "Caddyfile", "passerelle.service"])
+@pytest.mark.parametrize(
+    "name", ["nginx.conf", "Caddyfile", "passerelle.service", "nats-server.conf"]
+)
 def test_the_documentation_shows_the_file(name: str) -> None:
     """OPERATIONS.md has each file word for word, so it can be copied from there."""
     text = (DEPLOY / name).read_text(encoding="utf-8")

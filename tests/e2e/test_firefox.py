@@ -124,6 +124,7 @@ async def test_keys_are_enough(firefox: Firefox, way: Way, stage: Stage) -> None
     assert await page.evaluate(f"{ACTIVE}.getAttribute('role')") == "switch"
     await page.press("Space")
     await until(page, "s.phase === 'consent'")
+    await page.wait_for_function(f"() => !!{SHADOW}.querySelector('.agree')")
     for _ in range(10):
         if await page.evaluate(f"{ACTIVE}?.classList.contains('agree') ?? false"):
             break

@@ -92,6 +92,21 @@ async def test_a_pages_text_styles_do_not_reach_in(layout: str, stage: Stage, pa
         assert shapes[-1] == shapes[-2], state
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("style", ["body { font-family: monospace }", "* { font: 11px monospace }"])
+async def test_a_pages_font_does_not_change_the_width(
+    style: str, layout: str, stage: Stage, page: Page
+) -> None:
+    """In a monospace font, browsers take `medium` for less; a page may size every element."""
+    shapes: list[list[Any]] = []
+    for name, rule in (("plain", ""), ("font", style)):
+        body = f"<style>{rule}</style>{tag(layout=layout, mock='consent', map='none')}"
+        await page.goto(stage.put(f"{name}-{layout}", body))
+        await page.locator("passerelle-switch .example").wait_for()
+        shapes.append(await page.evaluate(SHAPE))
+    assert shapes[0] == shapes[1]
+
+
 @pytest.mark.parametrize(
     "around",
     [
@@ -191,20 +206,34 @@ async def test_the_floating_switch_is_away_until_tomorrow(stage: Stage, page: Pa
         ({"layuot": "floating"}, ['layuot="floating"']),
         ({"layout": "pannel"}, ['layout="pannel"']),
         ({"hours": "25:00-99:00", "people": "0"}, ['hours="25:00-99:00"', 'people="0"']),
+        ({"theme": "Dark"}, ['theme="Dark"']),
+        ({"corner": "left", "layout": "floating"}, ['corner="left"']),
+        ({"map": "no"}, ['map="no"']),
+        ({"mbit": "0,5"}, ['mbit="0,5" is taken for 0.1']),
+        (
+            {"lanes": "9", "people": "5.5"},
+            ['lanes="9" is taken for 4', 'people="5.5" is taken for 5'],
+        ),
         (
             {"layout": "floating", "corner": "middle", "batery": "run"},
             ['corner="middle"', "batery"],
         ),
         ({"layout": "banner", "hours": "22:00-06:30", "class": "x", "data_x": "1"}, []),
+        ({"corner": "top-left", "layout": "floating", "mbit": "2.50", "megabytes": "none"}, []),
     ],
 )
 async def test_a_slip_in_the_tag_is_told_once(
     attributes: dict[str, str], told: list[str], stage: Stage, page: Page
 ) -> None:
-    """The console names each attribute or value without a meaning, and nothing else."""
+    """The console names each attribute or value without a meaning, and nothing else.
+
+    It does so before anybody presses the switch: the publisher who looks at the page has not.
+    """
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     await built(page, stage.put("slip", tag(**attributes)))
+    await page.wait_for_load_state("networkidle")
+    assert len(said) == len(told), said
     await page.evaluate("document.querySelector('passerelle-switch').start()")
     await page.wait_for_load_state("networkidle")
     assert len(said) == len(told), said

@@ -50,6 +50,10 @@ VIDEO_BYTES = """async () => {
   }
   return sent;
 }"""
+VIDEO_RECEIVED = VIDEO_BYTES.replace("outbound-rtp", "inbound-rtp").replace(
+    "bytesSent", "bytesReceived"
+)
+ENGINES = pytest.mark.parametrize("engine", ["python", "chrome"])
 WITHOUT_VIDEO = """() => {
   delete RTCRtpSender.prototype.createEncodedStreams;
   delete globalThis.RTCRtpScriptTransform;
@@ -130,22 +134,57 @@ async def complete(curl: Fetch) -> None:
     assert digest(got.body) == digest(blob(SIZE))
 
 
+@ENGINES
 @pytest.mark.parametrize("name", ["Chromium", "Firefox"])
 async def test_a_download_comes_as_video(
-    chrome: Chromium, firefox: Firefox, name: str, way: Way, site: Site, tmp_path: Path
+    chrome: Chromium,
+    firefox: Firefox,
+    name: str,
+    engine: str,
+    way: Way,
+    site: Site,
+    tmp_path: Path,
 ) -> None:
     """The whole download comes as video, unchanged, from either browser."""
     browser = chrome if name == "Chromium" else firefox
     async with (
         opened(browser, way.publisher.url) as page,
-        way.client() as (client, port),
+        way.client("--engine", engine) as (client, port),
     ):
         await client.expect("downloads as video")
         await get(site, port, tmp_path)
         assert await video_bytes(page) > SIZE
 
 
-@pytest.mark.parametrize(("scripts", "options"), [((WITHOUT_VIDEO,), ()), ((), ("--no-media",))])
+@pytest.mark.parametrize("name", ["Chromium", "Firefox"])
+async def test_an_upload_goes_as_video_with_chromes_engine(
+    chrome: Chromium, firefox: Firefox, name: str, way: Way, site: Site, tmp_path: Path
+) -> None:
+    """Two browsers in a call send both ways, and so do page and client."""
+    browser = chrome if name == "Chromium" else firefox
+    file = tmp_path / "upload"
+    file.write_bytes(blob(SIZE))
+    url = f"http://127.0.0.1:{site.port}/upload"
+    async with (
+        opened(browser, way.publisher.url) as page,
+        way.client("--engine", "chrome") as (client, port),
+    ):
+        await client.expect("downloads as video")
+        got = await fetch(Proxy.SOCKS, port, tmp_path / "told", url, "-T", str(file))
+        assert (got.code, got.status) == (0, 200), got.text
+        assert got.body.decode() == digest(blob(SIZE))
+        assert int(await page.evaluate(f"({VIDEO_RECEIVED})()")) > SIZE
+
+
+@pytest.mark.parametrize(
+    ("scripts", "options"),
+    [
+        ((WITHOUT_VIDEO,), ()),
+        ((), ("--no-media",)),
+        ((WITHOUT_VIDEO,), ("--engine", "chrome")),
+        ((), ("--no-media", "--engine", "chrome")),
+    ],
+)
 async def test_where_one_side_does_without_video_a_plain_link_carries_it(
     chrome: Chromium,
     way: Way,
@@ -183,14 +222,15 @@ async def test_both_kinds_of_link_carry_one_session(
             await complete(curl)
 
 
+@ENGINES
 async def test_a_volunteer_that_dies_in_the_middle_of_a_frame_costs_nothing(
-    chrome: Chromium, way: Way, site: Site, tmp_path: Path
+    chrome: Chromium, engine: str, way: Way, site: Site, tmp_path: Path
 ) -> None:
     """What a crashed volunteer had not delivered comes over the other link."""
     async with (
         opened(chrome, way.publisher.url) as one,
         opened(chrome, way.publisher.url) as other,
-        way.client() as (client, port),
+        way.client("--engine", engine) as (client, port),
     ):
         await client.expect("downloads as video(.|\n)*downloads as video")
         curl_size = 3 * SIZE

@@ -102,10 +102,16 @@ async def test_two_tabs_are_one_switch(chrome: Chromium, way: Way, stage: Stage)
 async def test_a_tab_takes_over_from_one_that_is_closed(
     chrome: Chromium, way: Way, stage: Stage
 ) -> None:
-    """Another tab takes over when one that is on is closed, but not when it was turned off."""
+    """Another tab takes over when one that is on is closed, but not when it was turned off.
+
+    The visitor had their consent remembered, so that it holds in the other tabs.
+    """
     url = stage.put("tabs", tag(way.invite))
     async with visitor(chrome, url) as first:
-        await flip(first)
+        await press(first)
+        await first.get_by_label("Remember my choice").check()
+        await first.get_by_role("button", name="Turn on").click()
+        await until(first, "s.phase === 'waiting'")
         second = await another(first.context, url)
         third = await another(first.context, url)
         await until(second, "s.elsewhere")
@@ -222,6 +228,7 @@ async def test_keys_are_enough(chrome: Chromium, way: Way, stage: Stage) -> None
         assert await page.evaluate(f"{focus}.getAttribute('role')") == "switch"
         await keys.press("Space")
         await until(page, "s.phase === 'consent'")
+        await page.get_by_role("button", name="Turn on").wait_for()
         assert await page.evaluate(f"{focus}.textContent") == "Before you turn it on"
         await keys.press("Escape")
         await until(page, "s.phase === 'off'")

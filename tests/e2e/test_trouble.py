@@ -18,7 +18,7 @@ from passerelle.serve import BUILT_WIDGET
 from tests.rig.firefox import Firefox, FirefoxPage
 from tests.rig.firefox import until as firefox_until
 from tests.rig.stage import Stage, tag
-from tests.rig.volunteer import Chromium, state, until
+from tests.rig.volunteer import STATE, Chromium, state, until
 from tests.rig.way import Way
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
@@ -153,6 +153,27 @@ async def test_the_second_try_works_after_a_part_failed(
             await here.until("s.phase === 'waiting'")
 
 
+@BROWSERS
+@pytest.mark.parametrize("fault", ["503", "html", "drop"])
+async def test_the_question_comes_at_the_second_try(
+    fault: str, browser: str, chrome: Chromium, firefox: Firefox, way: Way
+) -> None:
+    """Without the part that has the consent text nobody is asked; pressing again asks for it."""
+    async with Parts(more=fault) as parts, Stage(parts.url) as stage:
+        url = stage.put("question", tag(way.invite))
+        async with visit(browser, chrome, firefox, url) as here:
+            await here.press()
+            # A browser may try again by itself.
+            await here.page.wait_for_function(f"() => {_PHASE} === 'problem' || !!{_AGREE}")
+            if await here.page.evaluate(_PHASE) == "problem":
+                await here.until("s.reason === 'script'")
+                assert "could not be loaded" in await here.page.inner_text(".status")
+                await here.press()
+            await here.agree()
+            await here.until("s.phase === 'waiting'")
+
+
+_AGREE = "document.querySelector('passerelle-switch').shadowRoot.querySelector('.agree')"
 _PHASE = "document.querySelector('passerelle-switch').snapshot.phase"
 
 
@@ -161,7 +182,7 @@ async def test_the_globe_comes_at_the_second_try(
     browser: str, chrome: Chromium, firefox: Firefox, way: Way
 ) -> None:
     """What failed once is fetched again when it is needed again, also deeper in the switch."""
-    async with Parts(more="503", map="503") as parts, Stage(parts.url) as stage:
+    async with Parts(map="503") as parts, Stage(parts.url) as stage:
         url = stage.put("globe", tag(way.invite))
         async with visit(browser, chrome, firefox, url) as here:
             await here.press()
@@ -181,7 +202,7 @@ async def test_the_globe_comes_at_the_second_try(
 
 
 @BROWSERS
-@pytest.mark.parametrize("missing", ["engine", "relay", "worker", "network", "broker", "exit"])
+@pytest.mark.parametrize("missing", ["more", "relay", "worker", "network", "broker", "exit"])
 async def test_what_the_policy_forbids_is_told_as_that(
     missing: str, browser: str, chrome: Chromium, firefox: Firefox, way: Way
 ) -> None:
@@ -194,7 +215,7 @@ async def test_what_the_policy_forbids_is_told_as_that(
         origin = parts.url.removesuffix("/w/passerelle.js")
         broker = way.base.replace("http", "ws")
         connect = {"relay": origin, "network": way.base, "broker": broker, "exit": exit_}
-        scripts = parts.url if missing == "engine" else origin
+        scripts = parts.url if missing == "more" else origin
         policy = (
             f"script-src {scripts}; worker-src {'blob:' if missing != 'worker' else origin};"
             f" connect-src {' '.join(host for name, host in connect.items() if name != missing)}"
@@ -202,17 +223,36 @@ async def test_what_the_policy_forbids_is_told_as_that(
         url = stage.put("policy", tag(way.invite), headers={"Content-Security-Policy": policy})
         async with visit(browser, chrome, firefox, url) as here:
             await here.press()
-            await here.agree()
+            if missing != "more":
+                await here.agree()
             if missing == "exit":
                 async with way.client():
                     await here.until("s.phase === 'problem'")
             await here.until("s.phase === 'problem' && s.reason === 'policy'")
             text = await here.page.inner_text(".status")
             assert "security policy" in text
-            wanted = {**connect, "relay": "/relay.", "engine": "/engine.", "worker": "blob:"}[
-                missing
-            ]
-            assert [line for line in here.console if wanted in line], here.console
+            wanted = {**connect, "relay": "/relay.", "more": "/more.", "worker": "blob:"}[missing]
+            lines = [line for line in here.console if wanted in line]
+            assert any("this page's Content-Security-Policy forbids" in line for line in lines), (
+                lines
+            )
+
+
+@BROWSERS
+async def test_a_sandbox_is_not_told_as_an_old_browser(
+    browser: str, chrome: Chromium, firefox: Firefox, way: Way
+) -> None:
+    """In a frame without `allow-same-origin` the switch works, or the publisher learns why not."""
+    async with Parts() as parts, Stage(parts.url) as stage:
+        headers = {"Content-Security-Policy": "sandbox allow-scripts"}
+        url = stage.put("sandbox", tag(way.invite), headers=headers)
+        async with visit(browser, chrome, firefox, url) as here:
+            await here.press()
+            await here.agree()
+            await here.until("s.phase === 'waiting' || s.phase === 'problem'")
+            if await here.page.evaluate(f"({STATE})().phase") == "problem":
+                assert "security policy" in await here.page.inner_text(".status")
+                assert any("allow-same-origin" in line for line in here.console), here.console
 
 
 # --- exits and brokers ---------------------------------------------------------------------------

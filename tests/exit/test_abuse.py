@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import secrets
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
@@ -17,6 +19,7 @@ from hpack import Encoder
 from hyperframe.frame import ContinuationFrame, Frame, HeadersFrame, RstStreamFrame
 
 from passerelle import limits
+from passerelle.core.ledger import REFUSAL_FRAMES
 from passerelle.core.quota import Quota
 from passerelle.errors import Failure, LinkCode, LinkLost, StreamFailed
 from passerelle.exit.config import Lifetimes
@@ -40,7 +43,8 @@ SOON_S = 10.0
 class Attacker:
     """A client with one link, which writes its session's bytes itself and sends ACKs."""
 
-    def __init__(self, table: SessionTable) -> None:
+    def __init__(self, table: SessionTable, client_ticket: str = "") -> None:
+        self._ticket = client_ticket or ticket(TicketKind.CLIENT)
         near, far = pipe()
         SecureLink(
             1, far, TlsPipe(exit_context(KEYS.exit_link)), ExitHandshake(table, lambda: None)
@@ -50,6 +54,8 @@ class Attacker:
         )
         self.h2.initiate_connection()
         self.ended: asyncio.Future[LinkCode] = asyncio.get_running_loop().create_future()
+        self.told_of_the_session = False
+        """Whether the exit has said that the whole session is over."""
         self.received = 0
         self._offset = 0
         self._link = SecureLink(1, near, TlsPipe(client_context(), PINS), self)
@@ -58,7 +64,7 @@ class Attacker:
     # --- LinkHandler
 
     def link_ready(self, link: SecureLink) -> None:
-        hello = Hello(secrets.token_bytes(16), True, 0, ticket(TicketKind.CLIENT))
+        hello = Hello(secrets.token_bytes(16), True, 0, self._ticket)
         link.send([hello])
 
     def link_frames(self, link: SecureLink, frames: list[LinkFrame]) -> None:
@@ -67,7 +73,8 @@ class Attacker:
                 case Data(offset, payload):
                     self.received = max(self.received, offset + len(payload))
                     link.send([Ack(self.received, 0, self.received)])
-                case Close(code):
+                case Close(code, ends_session):
+                    self.told_of_the_session = ends_session
                     self.link_lost(link, LinkLost(code, "closed"))
                 case Welcome() | Ack() | Pong() | Refused():
                     pass
@@ -194,26 +201,125 @@ async def test_floods_of_requests_end_their_session_only(name: str) -> None:
         await works(table)
 
 
-async def test_settings_flood_ends_the_session() -> None:
-    """A flood of SETTINGS (CVE-2019-9515) ends its session."""
+def settings() -> Iterator[bytes]:
+    """Yield SETTINGS without end (CVE-2019-9515)."""
+    while True:
+        yield raw(4, 0, b"\0\4\0\1\0\0")
+
+
+def pings() -> Iterator[bytes]:
+    """Yield PINGs of HTTP/2 without end (CVE-2019-9512)."""
+    while True:
+        yield raw(6, 0, bytes(8))
+
+
+def malformed_requests() -> Iterator[bytes]:
+    """Yield requests without end that are reset at once."""
+    for number in itertools.count(1, 2):
+        yield connect(number, "no-port" + "-" * 40).serialize()
+
+
+def data_on_a_broken_stream() -> Iterator[bytes]:
+    """Yield bytes without end for a stream that the exit has reset."""
+    yield connect(1, "no-port").serialize()
+    while True:
+        yield raw(0, 1, b"x")
+
+
+IDLE_FLOODS = {
+    each.__name__: each for each in (settings, pings, malformed_requests, data_on_a_broken_stream)
+}
+
+
+def raw(kind: int, stream: int, body: bytes) -> bytes:
+    return len(body).to_bytes(3, "big") + bytes((kind, 0)) + stream.to_bytes(4, "big") + body
+
+
+@pytest.mark.parametrize("name", IDLE_FLOODS)
+async def test_floods_of_idle_frames_end_the_session(name: str) -> None:
+    """Twice a burst ends the session, and its client is told so: CLOSE 7 of the session."""
     async with attacked() as (attacker, table):
-        for _ in range(2 * limits.STREAM_CONTROL_BURST):
-            attacker.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 70_000})
-        await attacker.flush()
+        frames = itertools.islice(IDLE_FLOODS[name](), 2 * limits.IDLE_FRAMES_BURST)
+        await attacker.say(b"".join(frames))
         async with asyncio.timeout(SOON_S):
             assert await attacker.ended is LinkCode.LIMIT
+        assert attacker.told_of_the_session
         await works(table)
 
 
-async def test_ping_flood_ends_the_session() -> None:
-    """A flood of PING (CVE-2019-9512) ends its session."""
-    async with attacked() as (attacker, table):
-        for _ in range(2 * limits.STREAM_CONTROL_BURST):
-            attacker.h2.ping(b"12345678")
-        await attacker.flush()
+async def test_malformed_requests_use_up_the_quota() -> None:
+    """A request that is not served counts as a new stream, as it costs as much."""
+    async with attacked(quota=Quota(new_streams_burst=30, new_streams_per_s=0.001)) as (
+        attacker,
+        table,
+    ):
+        (session,) = table._sessions.values()
+        wanted = [connect(number, "no-port").serialize() for number in range(1, 51, 2)]
+        await attacker.say(b"".join(wanted))
         async with asyncio.timeout(SOON_S):
-            assert await attacker.ended is LinkCode.LIMIT
-        await works(table)
+            while attacker.received < 25 * 13:  # noqa: ASYNC110  (a reset has 13 bytes)
+                await asyncio.sleep(0.001)
+        now = asyncio.get_running_loop().time()
+        assert session.account._streams_new.left(now) == pytest.approx(5, abs=0.1)
+        assert session.account.streams == 0
+
+
+async def test_a_new_session_brings_no_fresh_burst() -> None:
+    """What a ticket's first session has cost counts for its second one."""
+    table = SessionTable(exit_config())
+    client_ticket = ticket(TicketKind.CLIENT)
+    for number in range(2):
+        attacker = Attacker(table, client_ticket)
+        async with asyncio.timeout(SOON_S):
+            while len(table) <= number:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+        await attacker.flush()
+        await attacker.say(raw(6, 0, bytes(8)) * (limits.IDLE_FRAMES_BURST * 2 // 3))
+        if number:
+            async with asyncio.timeout(SOON_S):
+                assert await attacker.ended is LinkCode.LIMIT
+        else:
+            async with asyncio.timeout(SOON_S):
+                while attacker.received < limits.IDLE_FRAMES_BURST * 2 // 3 * 17:  # noqa: ASYNC110
+                    await asyncio.sleep(0.001)
+            assert not attacker.ended.done()
+    await table.close()
+
+
+async def test_the_heaviest_session_is_shed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When all sessions hold too much together, the one that holds most ends, and no other."""
+    monkeypatch.setattr("passerelle.exit.sessions.SWEEP_S", 0.02)
+
+    held: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append((reader, writer))
+
+    listening = socket.create_server((HOST, 0))
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    server = await asyncio.start_server(deaf, sock=listening, limit=1)
+    port = listening.getsockname()[1]
+    table = SessionTable(exit_config(held_bytes=4 * limits.MIB))
+    light, heavy = Client(table), Client(table)
+    sending = []
+    for client, streams, size in ((light, 1, 100_000), (heavy, 40, 8 * limits.MIB)):
+        await client.join()
+        for _ in range(streams):
+            stream = client.tunnel.open(HOST, port)
+            sending.append(asyncio.ensure_future(stream.write(bytes(size))))
+    async with asyncio.timeout(3 * SOON_S):
+        assert await heavy.owner.ended is LinkCode.LIMIT
+    assert table.counts.sessions_shed.by_value[""] == 1
+    assert not light.tunnel.ended
+    assert len(table) == 1
+    for task in sending:
+        task.cancel()
+    await asyncio.gather(*sending, return_exceptions=True)
+    for _, writer in held:
+        writer.transport.abort()
+    light.tunnel.close()
+    await table.close()
+    server.close()
 
 
 async def test_a_window_of_one_byte_costs_a_byte_at_a_time() -> None:
@@ -232,7 +338,7 @@ async def test_a_window_of_one_byte_costs_a_byte_at_a_time() -> None:
         port = server.sockets[0].getsockname()[1]
         await attacker.say(connect(1, f"{HOST}:{port}").serialize())
         update = b"\0\0\4\x08\0\0\0\0\1\0\0\0\1"  # WINDOW_UPDATE of one byte on stream 1
-        await attacker.say(update * (limits.STREAM_CONTROL_BURST // 2))
+        await attacker.say(update * (limits.IDLE_FRAMES_BURST // 2))
         async with asyncio.timeout(SOON_S):
             while not table.stream_count:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
@@ -240,7 +346,7 @@ async def test_a_window_of_one_byte_costs_a_byte_at_a_time() -> None:
         for stream in session.tunnel._streams._open.values():
             assert stream.queued <= limits.STREAM_SEND_BYTES + limits.SOCKET_READ_BYTES
         await works(table)
-        await attacker.say(update * 2 * limits.STREAM_CONTROL_BURST)
+        await attacker.say(update * 2 * limits.IDLE_FRAMES_BURST)
         async with asyncio.timeout(SOON_S):
             assert await attacker.ended is LinkCode.LIMIT
     server.close()
@@ -276,16 +382,17 @@ async def test_a_thousand_destinations_are_capped_and_others_unhurt(
 
 
 async def test_who_asks_on_and_on_is_sent_away() -> None:
-    """A session that goes on asking after refusals ends."""
+    """A session that goes on asking after refusals ends, and its client is told why."""
     quota = Quota(new_streams_per_s=0.001, new_streams_burst=1)
     table = SessionTable(exit_config(quota=quota))
     client = Client(table)
     await client.join()
-    for _ in range(limits.EXIT_REFUSALS_BURST // 100 + 2):
+    for _ in range(limits.IDLE_FRAMES_BURST // REFUSAL_FRAMES // 100 + 20):
         wanted = 0 if client.tunnel.ended else 100
         streams = [client.tunnel.open(HOST, 1) for _ in range(wanted)]
         await asyncio.gather(*(stream.opened() for stream in streams), return_exceptions=True)
     assert client.tunnel.ended
+    assert client.owner.ended.result() is LinkCode.LIMIT
     assert len(table) == 0
     await works(table)
     await table.close()

@@ -160,7 +160,7 @@ async def test_only_the_peers_datagrams_are_passed_on() -> None:
 def answering(*addresses: str) -> Any:
     """Return a resolver that gives these addresses for every name."""
 
-    async def resolve(_name: str) -> Sequence[IPAddress]:
+    async def resolve(_name: str, _origin: bytes) -> Sequence[IPAddress]:
         return [ipaddress.ip_address(address) for address in addresses]
 
     return resolve
@@ -301,7 +301,7 @@ async def test_a_closed_port_ends_its_flow() -> None:
 async def test_a_reset_closes_the_socket_and_gives_up_a_look_up() -> None:
     """A client that opens and resets without end leaves nothing behind."""
 
-    async def slowly(_name: str) -> Sequence[IPAddress]:
+    async def slowly(_name: str, _origin: bytes) -> Sequence[IPAddress]:
         await asyncio.Event().wait()
         raise AssertionError
 
@@ -372,6 +372,26 @@ async def test_flows_of_an_exit_are_bounded(monkeypatch: pytest.MonkeyPatch) -> 
         assert await here.refused(HOST, port) is Failure.LIMIT
 
 
+async def test_a_flow_of_whoever_has_most_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the exit has as many as it can, another network's reader is served all the same."""
+    monkeypatch.setattr(limits, "EXIT_FLOWS", 3)
+    async with world() as here:
+        port = here.site().port
+        heavy, honest = (Client(here.table, tags=each) for each in (b"h" * 12, b"l" * 12))
+        for client in (heavy, honest):
+            await client.join()
+            await client.tunnel.offers_flows()
+        flows = [heavy.tunnel.open_flow(HOST, port) for _ in range(3)]
+        for stream in flows:
+            await stream.opened()
+        await honest.tunnel.open_flow(HOST, port).opened()
+        assert await flows[2].broken() is Failure.SESSION_LOST
+        assert await heavy.tunnel.open_flow(HOST, port).broken() is Failure.LIMIT
+        await here.idle(left=3)
+        for client in (heavy, honest):
+            client.tunnel.close()
+
+
 async def test_out_of_sockets_is_told_as_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without free sockets a flow is refused with LIMIT, and the exit goes on."""
 
@@ -398,7 +418,7 @@ async def test_a_flooding_site_is_held_back() -> None:
         for _ in range(1500):
             site.socket.sendto(bytes(1200), site.visitor)
             await asyncio.sleep(0)
-        held = sum(size for _, size in stream._incoming)
+        held = stream.unread
         assert 0 < held <= limits.STREAM_WINDOW_BYTES
         (session,) = here.table._sessions.values()
         (serving,) = session.tunnel._streams._open.values()

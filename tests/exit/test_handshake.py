@@ -113,6 +113,17 @@ async def test_bad_hello_is_refused_with_its_code(
     assert visitor.listener.code is code
     assert visitor.handshake_done.is_set()
     assert visitor.far.closed
+    assert len(table) == 0
+
+
+async def test_a_bad_hello_leaves_a_session_that_is_there(table: SessionTable) -> None:
+    """The session goes on without the link whose HELLO makes no sense."""
+    first = hello()
+    await Visitor(table).say(first)
+    visitor = Visitor(table)
+    assert await visitor.say(replace(first, received=1 << 40)) == [Refused(LinkCode.FLOW)]
+    assert visitor.far.closed
+    assert len(table) == 1
 
 
 @pytest.mark.parametrize(

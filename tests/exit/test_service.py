@@ -5,10 +5,13 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from ipaddress import ip_network
+from typing import Any
 
 import aiohttp
 import pytest
 
+from passerelle import limits
 from passerelle.errors import LinkCode
 from passerelle.exit.config import Lifetimes
 from passerelle.exit.reports import LinkReport, Reporter
@@ -45,9 +48,9 @@ class Scene:
             seen = {k.lower(): v for k, v in response.headers.items() if k.lower() not in VOLATILE}
             return response.status, seen, await response.read()
 
-    async def open(self, link_ticket: str) -> aiohttp.ClientWebSocketResponse:
+    async def open(self, link_ticket: str, **headers: str) -> aiohttp.ClientWebSocketResponse:
         return await self.http.ws_connect(
-            self.url + "/v1/link", protocols=(SUBPROTOCOL, link_ticket)
+            self.url + "/v1/link", protocols=(SUBPROTOCOL, link_ticket), headers=headers
         )
 
 
@@ -101,6 +104,29 @@ async def test_link_ticket_is_good_once() -> None:
         seen = await made.answer("GET", "/v1/link", **headers)
         assert seen == await made.answer("GET", "/other", **headers)
         await socket.close()
+
+
+@pytest.mark.parametrize("full", ["links", "tickets"])
+async def test_one_networks_links_lock_no_other_network_out(
+    full: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has most loses its newest link, and is itself refused while it has most."""
+    if full == "tickets":
+        monkeypatch.setattr(limits, "LINK_TICKETS_USED", 3)
+    trusted = (ip_network(f"{HOST}/32"),)
+    changes: dict[str, Any] = {"links": 3} if full == "links" else {}
+    async with scene(trusted_proxies=trusted, **changes) as made:
+        heavy, honest = ({"X-Forwarded-For": each} for each in ("8.8.8.8", "9.9.9.9"))
+        held = [await made.open(ticket(TicketKind.LINK), **heavy) for _ in range(3)]
+        held.append(await made.open(ticket(TicketKind.LINK), **honest))
+        if full == "links":
+            await held[2].receive()
+            assert held[2].close_code == 4000 + LinkCode.LIMIT
+            with pytest.raises(aiohttp.WSServerHandshakeError):
+                await made.open(ticket(TicketKind.LINK), **heavy)
+        assert not held[3].closed
+        for socket in held:
+            await socket.close()
 
 
 async def test_client_that_does_not_introduce_itself_is_not_waited_for() -> None:

@@ -145,7 +145,7 @@ async def test_endless_site_is_held_back(world: World) -> None:
     async with asyncio.timeout(10):
         await send_all(stream, bytes(limits.MIB))
         assert await read_all(stream) == bytes(limits.MIB)
-    held = sum(size for _, size in stalled._incoming)
+    held = stalled.unread
     assert 0 < held <= limits.STREAM_WINDOW_BYTES
     (session,) = world.table._sessions.values()
     (serving,) = session.tunnel._streams._open.values()
@@ -166,7 +166,7 @@ async def test_reset_ends_a_connection_to_a_silent_site(world: World) -> None:
 async def test_reset_gives_up_a_dial(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that opens and resets without end does not pile up dials."""
 
-    async def slowly(_name: str) -> list[object]:
+    async def slowly(_name: str, _origin: bytes) -> list[object]:
         await asyncio.Event().wait()
         raise AssertionError
 
@@ -290,7 +290,7 @@ async def test_refusals_take_a_uniform_time(monkeypatch: pytest.MonkeyPatch) -> 
     """A port, a literal and a name that was looked up: each a multiple of the same time later."""
     table = SessionTable(exit_config(policy=ConnectionPolicy(), refusal_s=0.2))
 
-    async def resolve(_name: str) -> list[IPAddress]:
+    async def resolve(_name: str, _origin: bytes) -> list[IPAddress]:
         await asyncio.sleep(0.05)
         return [ip_address("10.0.0.1")]
 
@@ -329,3 +329,21 @@ async def test_a_ticket_has_its_share_of_bytes() -> None:
     client.tunnel.close()
     await table.close()
     server.close()
+
+
+async def test_a_full_exit_ends_a_session_of_whoever_has_most() -> None:
+    """A network that holds all sessions locks no reader of another one out."""
+    table = SessionTable(exit_config(sessions=3))
+    heavy = [Client(table, tags=b"h" * 12) for _ in range(4)]
+    honest = Client(table, tags=b"l" * 12)
+    for client in heavy[:3]:
+        await client.join()
+    with pytest.raises(LinkLost):
+        await heavy[3].join()
+    await honest.join()
+    assert await heavy[2].owner.ended is LinkCode.NORMAL
+    assert len(table) == 3
+    assert not any(client.owner.ended.done() for client in (heavy[0], heavy[1], honest))
+    for client in (*heavy, honest):
+        client.tunnel.close()
+    await table.close()

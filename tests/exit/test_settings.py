@@ -44,6 +44,8 @@ def test_every_table(tmp_path: Path) -> None:
         rate_bytes_s = 12_500_000
         refusal_s = 1
         face = "site"
+        [broker]
+        front_networks = ["66.249.64.0/19"]
         [quota]
         streams = 20
         bytes_per_s = 1e6
@@ -58,6 +60,7 @@ def test_every_table(tmp_path: Path) -> None:
     assert found.policy.deny == (ip_network("10.1.2.0/24"),)
     assert (found.links, found.sessions, found.rate_bytes_s) == (10, 5, 12_500_000)
     assert found.refusal_s == 1
+    assert found.front_networks == (ip_network("66.249.64.0/19"),)
     assert found.face == tmp_path / "site"
     assert found.quota == Quota(streams=20, bytes_per_s=1e6)
     assert found.lifetimes == Lifetimes(drain_s=7)
@@ -80,6 +83,7 @@ def test_every_table(tmp_path: Path) -> None:
         ('[policy]\nmode = "site"\nsites = ["*.org"]', "a site is a name"),
         ('[policy]\nallow = ["10.0.0.1/8"]', "has host bits set"),
         ("[policy]\nports = [70000]", "not 70000"),
+        ('[broker]\nfront_networks = ["many"]', "broker.front_networks wants a network"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str, words: str) -> None:
@@ -110,7 +114,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
     rows = dict(
         re.findall(
             # The names of key files look alike.
-            r"^\| `((?:policy|exit|quota|lifetimes)\.\w+)` \| ([^|]+?) \|",
+            r"^\| `((?:policy|exit|quota|lifetimes|broker)\.\w+)` \| ([^|]+?) \|",
             OPERATIONS.read_text(),
             re.MULTILINE,
         )
@@ -121,11 +125,12 @@ def test_every_setting_is_documented_with_its_default() -> None:
         for field in dataclasses.fields(source)
     }
     exit_fields = {field.name: field.default for field in dataclasses.fields(ExitSettings)}
-    for name in ("links", "sessions", "rate_bytes_s", "refusal_s", "face"):
+    for name in ("links", "sessions", "held_bytes", "rate_bytes_s", "refusal_s", "face"):
         wanted[f"exit.{name}"] = exit_fields[name]
     for name, default in wanted.items():
         shown = rows[name].replace(",", "")
         assert shown == "none" if default is None else float(shown) == default, name
     assert set(rows) - set(wanted) == {
-        f"policy.{name}" for name in ("mode", "sites", "ports", "udp_ports", "allow", "deny")
+        *(f"policy.{name}" for name in ("mode", "sites", "ports", "udp_ports", "allow", "deny")),
+        "broker.front_networks",
     }

@@ -87,13 +87,13 @@ class Country(LabNetwork):
             server.wait_for(words, timeout_s=START_S)
 
     @contextmanager
-    def client(self, label: str = "client") -> Iterator[Child]:
+    def client(self, label: str = "client", *options: str) -> Iterator[Child]:
         """Run the reader's client on a host; it is yielded as soon as it has a link."""
         child = self._run(
             label,
             "passerelle",
             *("client", "-v", "--invite", self.invite, "--listen", f"127.0.0.1:{PROXY_PORT}"),
-            "--forget",
+            *("--forget", *options),
         )
         try:
             child.wait_for("Connected through a volunteer", timeout_s=START_S)

@@ -84,10 +84,11 @@ def look_around(browser: LabBrowser) -> None:
 
 @either
 def test_nothing_is_sent_before_the_click(kind: type[LabBrowser], country: Country) -> None:
-    """Before consent only the page and its script are fetched, from their own server.
+    """Before consent only the page and the switch's own files are fetched, from their own server.
 
-    The relay's script is not fetched either. Asking, refusing and asking again change nothing.
-    Agreeing does, which shows that the capture would have seen it.
+    The consent text comes with the file of the first press. The relay's script is not fetched
+    either. Asking, refusing and asking again change nothing. Agreeing does, which shows that the
+    capture would have seen it.
     """
     volunteer = country.hosts["volunteer"]
     with country.browser(kind=kind) as browser:
@@ -97,7 +98,7 @@ def test_nothing_is_sent_before_the_click(kind: type[LabBrowser], country: Count
             look_around(browser)
             listen(QUIET_S)
         assert requests(before)[0] == "/"
-        assert set(requests(before)) <= {"/", "/w/passerelle.js"}
+        assert set(requests(before)) <= {"/", "/w/passerelle.js", "/w/more.js"}
         assert before.packets("udp") == []
         assert strangers(country, before) == []
         with country.lab.capture(volunteer, "any", OUTSIDE) as after:

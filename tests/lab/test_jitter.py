@@ -31,12 +31,15 @@ def curl(country: Country, *words: str) -> tuple[str, float]:
     return done.stdout, time.monotonic() - began_s
 
 
-def test_a_path_with_jitter_is_used_both_ways(country: Country) -> None:
-    phone = country.star.host("phone", up=JITTERY, down=JITTERY)
+@pytest.mark.parametrize("engine", ["python", "chrome"])
+def test_a_path_with_jitter_is_used_both_ways(country: Country, engine: str) -> None:
+    if "phone" not in country.hosts:
+        country.star.host("phone", up=JITTERY, down=JITTERY)
+    phone = country.hosts["phone"]
     file = phone.directory / "file"
     with country.browser() as browser:
         turn_on(browser)
-        with country.client("phone") as program:
+        with country.client("phone", "--engine", engine) as program:
             _, down_s = curl(country, "-o", str(file), f"{country.site_url}bytes/{SIZE_BYTES}")
             assert file.read_bytes() == blob(SIZE_BYTES)
             told, up_s = curl(country, "-T", str(file), f"{country.site_url}upload")

@@ -28,7 +28,7 @@ async def main(order: dict[str, Any]) -> dict[str, Any]:
     names = {host: addresses for host, addresses in order["targets"] if addresses}
     allow = tuple(ipaddress.ip_network(network) for network in order["allow"])
 
-    async def resolve(name: str) -> Sequence[IPAddress]:
+    async def resolve(name: str, _origin: bytes) -> Sequence[IPAddress]:
         return [ipaddress.ip_address(address) for address in names[name]]
 
     refused = []

@@ -89,7 +89,16 @@ def dist(folder: Path) -> Path:
 def reader_by_uv(folder: Path) -> Place:
     """A reader's installation, made with uv."""
     place = Place(folder, "uv-reader")
-    (line,) = (each for each in readme_lines("uv tool install") if "[server]" not in each)
+    (line,) = (each for each in readme_lines("uv tool install") if "[" not in each)
+    place.install(line)
+    return place
+
+
+@pytest.fixture(scope="session")
+def reader_with_chromes_engine(folder: Path) -> Place:
+    """A reader's installation with Chrome's WebRTC."""
+    place = Place(folder, "chrome-reader")
+    (line,) = (each for each in readme_lines("uv tool install") if "[chrome]" in each)
     place.install(line)
     return place
 

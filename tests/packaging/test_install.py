@@ -24,6 +24,7 @@ from tools.release import READER
 
 pytestmark = pytest.mark.timeout(180)
 HOST = "127.0.0.1"
+MOST_CHROME_MB = 140
 MOST_MB = 100
 COMPILING = ("env", "-u", "PYTHONDONTWRITEBYTECODE")
 """Has Python keep what it compiles, as it does for a reader."""
@@ -87,6 +88,22 @@ async def test_reader_reads_a_page(
                 )
                 assert got.body.decode() == PAGE, client.lines
     assert size_mb(place) < MOST_MB
+
+
+def test_chromes_engine_is_an_extra(reader_with_chromes_engine: Place, reader_by_uv: Place) -> None:
+    """With it the client can be told to use it; without it, one sentence says what to install."""
+    words = ("client", "--forget", "--engine", "chrome", "--listen", f"{HOST}:{free_port()}")
+    invite = ("--invite", f"http://{HOST}:{free_port()}/#no")
+    said = []
+    for place in (reader_with_chromes_engine, reader_by_uv):
+        done = subprocess.run(
+            [str(place.program), *words, *invite], capture_output=True, text=True, check=False
+        )
+        assert done.returncode != 0
+        said.append(done.stderr)
+    assert "invite" in said[0]
+    assert "Install passerelle[chrome]" in said[1]
+    assert size_mb(reader_with_chromes_engine) < MOST_CHROME_MB
 
 
 def test_uvx_tries_it(folder: Path) -> None:

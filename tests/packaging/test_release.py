@@ -67,7 +67,7 @@ def test_times_are_the_commit_s(dist: Path) -> None:
         assert {each.date_time for each in wheel.infolist()} == {even_s[:6]}
 
 
-def test_the_wheel_holds_the_program_and_the_widget(dist: Path) -> None:
+def test_the_wheel_holds_the_program_and_what_it_serves_from(dist: Path) -> None:
     with zipfile.ZipFile(dist / WHEEL) as wheel:
         names = wheel.namelist()
         (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
@@ -75,6 +75,7 @@ def test_the_wheel_holds_the_program_and_the_widget(dist: Path) -> None:
     tops = {name.split("/")[0] for name in names}
     assert tops == {"passerelle", f"passerelle-{__version__}.dist-info"}
     assert "passerelle/_widget/manifest.json" in names
+    assert {"passerelle/_places/countries.mmdb.xz", "passerelle/_places/NOTICE"} <= set(names)
     assert told["Version"] == __version__
     assert told["Requires-Python"] == ">=3.11"
     assert told.get_all("Provides-Extra") == ["server"]
@@ -85,7 +86,8 @@ def test_the_sources_hold_no_more_than_git_does(dist: Path) -> None:
     known = set(release.git("ls-files", "--cached", "--others", "--exclude-standard").split())
     with tarfile.open(dist / SDIST) as sources:
         found = {name.partition("/")[2] for name in sources.getnames()}
-    extra = {name for name in found - known if not name.startswith("src/passerelle/_widget/")}
+    built = ("src/passerelle/_widget/", "src/passerelle/_places/")
+    extra = {name for name in found - known if not name.startswith(built)}
     assert extra == {"PKG-INFO"}
     assert "widget/build.mjs" in found
 
@@ -98,7 +100,7 @@ def test_reader_list_pins_everything_but_pyav(dist: Path) -> None:
     assert all("==" in line for line in packages)
     names = {line.partition("==")[0] for line in packages}
     assert {"aiortc", "aiohttp", "curl-cffi"} <= names
-    assert not names & {"av", "uvloop", "geoip2fast", "nats-py", "prometheus-client", "pytest"}
+    assert not names & {"av", "uvloop", "maxminddb", "nats-py", "prometheus-client", "pytest"}
 
 
 def test_changes_that_are_not_committed_stop_it(tmp_path: Path) -> None:

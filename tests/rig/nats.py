@@ -21,25 +21,36 @@ START_S = 10.0
 class NatsServer:
     """One `nats-server` process; it may be stopped and started again on the same port.
 
-    With a password it takes nobody without one.
+    With a password it takes nobody without one. With a configuration file it takes whom that names,
+    and the address in the file gives way to one of this machine.
     """
 
-    def __init__(self, password: str = "") -> None:
+    def __init__(self, password: str = "", config: Path | None = None) -> None:
         self._port = free_port(HOST)
         self._password = password
+        self._config = config
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        login = f"{USER}:{self._password}@" if self._password else ""
-        return f"nats://{login}{HOST}:{self._port}"
+        return self.url_of(USER, self._password) if self._password else f"nats://{self._at}"
+
+    def url_of(self, user: str, password: str) -> str:
+        """The address with which somebody logs in."""
+        return f"nats://{user}:{password}@{self._at}"
+
+    @property
+    def _at(self) -> str:
+        return f"{HOST}:{self._port}"
 
     def start(self) -> None:
         program = shutil.which("nats-server", path="/usr/local/bin:/usr/sbin:/usr/bin")
         assert program is not None, "nats-server is missing: run `make setup-test`"
-        login = ["--user", USER, "--pass", self._password] if self._password else []
+        options = ["--user", USER, "--pass", self._password] if self._password else []
+        if self._config is not None:
+            options = ["--config", str(self._config)]
         self._process = subprocess.Popen(
-            [program, "--addr", HOST, "--port", str(self._port), *login],
+            [program, "--addr", HOST, "--port", str(self._port), *options],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=Path("/"),
@@ -61,9 +72,9 @@ class NatsServer:
 
 
 @contextmanager
-def nats_server(password: str = "") -> Iterator[NatsServer]:
+def nats_server(password: str = "", config: Path | None = None) -> Iterator[NatsServer]:
     """A running server, ended at the end."""
-    server = NatsServer(password)
+    server = NatsServer(password, config)
     server.start()
     try:
         yield server

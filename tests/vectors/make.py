@@ -90,6 +90,7 @@ def make_invites() -> list[Json]:
         f"HTTPS://broker.example/#{key}",
         f"\u200e\u200bhttps://broker.example/#{key}\u200f",
         f"https://broker.example/#{key[:20]}\u200b{key[20:]}",
+        f"https://broker.example/#\ufe0f{key[:20]}\u3164{key[20:]}",
         f"“https://broker.example/#{key}”",
         f"«https://broker.example/#{key}».",
         f"<https://broker.example/#{key}>",

@@ -176,6 +176,7 @@ TICKETS = st.builds(
     exit=EXIT_IDS,
     expires_s=U48,
     id=st.binary(min_size=16, max_size=16),
+    tags=st.just(b"") | st.binary(min_size=12, max_size=12),
 )
 
 HOSTS = st.from_regex(r"[a-z][a-z0-9]{0,20}(\.[a-z]{2,8})?(:[1-9][0-9]{0,3})?", fullmatch=True)

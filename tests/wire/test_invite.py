@@ -45,6 +45,9 @@ def test_the_base_url_has_no_trailing_slash(text: str, url: str) -> None:
         f"https://broker.example/%23{KEY}",
         f"https://broker.example/#{KEY[:9]}\u200b{KEY[9:]}",
         f"<https://broker.example/#{KEY}>,",
+        f"_https://broker.example/#{KEY}_",
+        f"https://broker.example/#{KEY}%E2%80%8B%20",
+        f"https://broker.example/#\ufe0f{KEY[:9]}\u3164{KEY[9:]}",
     ],
 )
 def test_an_invite_as_chats_deliver_it(text: str) -> None:
@@ -68,8 +71,11 @@ def test_an_invite_as_chats_deliver_it(text: str) -> None:
         ("https://broker.example/#", "part after # is missing"),
         ("https://broker.example/#A=A", "part after # is damaged"),
         (f"https://broker.example/#{KEY[:-1]}B", "part after # is damaged"),
-        (f"https://broker.example/#{KEY[:-3]}", "part after # is incomplete"),
-        (f"https://broker.example/#{KEY}{KEY[:43]}", "part after # is"),
+        (f"https://broker.example/#{KEY[:-3]}", "is incomplete: it has 40 characters"),
+        (f"https://broker.example/#{KEY[:-5]}…", "is incomplete: it has 38 characters"),
+        (f"https://broker.example/#{KEY}{KEY[:43]}", "is too long: it has 86 characters"),
+        (f"https://broker.example/#{KEY}%41", "damaged: there is “%”"),
+        (f"https://broker.example/#{KEY}%FF", "damaged: there is “%”"),
         (f"https://bro\nker.example/#{KEY}", r"a blank or a line end in it, \(U\+000A\)"),
         (f"https://broker .example/#{KEY}", r"a blank or a line end in it, \(U\+0020 SPACE\)"),
         (

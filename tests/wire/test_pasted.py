@@ -14,6 +14,7 @@ from passerelle.wire import pasted
         ("[('x')],", "x"),
         ("a b", "a b"),
         ("\ufeffa\u200b\u2066b", "ab"),
+        ("a\u034f\u3164\ufe0f\U000e0100b", "ab"),
         ("", ""),
     ],
 )

@@ -4,8 +4,9 @@ A volunteer's WebSocket is a `Conversation`, let in by `volunteerendpoint`; thos
 hello are in `Volunteers`, with the offers that wait for one in `waiting`. A client's request comes
 by `post`, `amp` or, carried by hand, `friends`, and is opened by `Rendezvous`, which asks `limiter`
 whether it may, `BrokerCluster` for a volunteer here or at another broker, and `issuer` for tickets.
-`Placement` makes an offer to a volunteer of this broker. `service` puts all together; the pages and
-files are in `assets`, `old_builds`, `embed` and `friendpage`.
+`Placement` judges an offer and makes it to a volunteer of this broker. Brokers speak to each other
+by `channel`, which is sealed. `service` puts all together; the pages and files are in `assets`,
+`old_builds`, `embed` and `friendpage`.
 
 Uses: `core.matching` decides who is asked; `io.server` has the web server and the bus.
 """

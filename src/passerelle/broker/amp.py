@@ -1,7 +1,8 @@
 """The rendezvous method for AMP caches: requests in a URL's path, replies on a page.
 
-`GET /v1/amp/rendezvous/TEXT` and `GET /v1/amp/network`. A cache does not say whom it asks for, so
-the client's address is not known.
+`GET /v1/amp/rendezvous/TEXT` and `GET /v1/amp/network`, where the operator turned them on. A cache
+does not say whom it asks for, so the client's address is not known; the cache's own is, and the
+request counts for that.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Final
 from aiohttp import web
 
 from passerelle import limits
+from passerelle.broker.locator import PeerLocator
 from passerelle.broker.rendezvous import Rendezvous
 from passerelle.errors import PeerError
 from passerelle.io.server.web import disconnected
@@ -25,7 +27,10 @@ have the same URL."""
 class AmpEndpoint:
     """Makes the responses for both paths."""
 
-    def __init__(self, rendezvous: Rendezvous, *, document_age_s: int) -> None:
+    def __init__(
+        self, locator: PeerLocator, rendezvous: Rendezvous, *, document_age_s: int
+    ) -> None:
+        self._locator = locator
         self._rendezvous = rendezvous
         self._document_age_s = document_age_s
 
@@ -39,9 +44,8 @@ class AmpEndpoint:
             sealed = base64url.decode(request.match_info["sealed"])
             if len(sealed) > limits.TEXT_SEALED_BYTES:
                 raise web.HTTPBadRequest(text="")
-            reply = await race(
-                self._rendezvous.answer(sealed, address=None), until=disconnected(request)
-            )
+            sender = self._locator.sender(request, cached=True)
+            reply = await race(self._rendezvous.answer(sealed, sender), until=disconnected(request))
         except (PeerError, ValueError):
             raise web.HTTPBadRequest(text="") from None
         if reply is None:

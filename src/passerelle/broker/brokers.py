@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import Final
 
 from passerelle import limits
+from passerelle.core.bucket import Bucket
 from passerelle.wire.bus import BrokerTotals
 
 FRESH_S: Final = 10.0
@@ -19,6 +20,7 @@ class OtherBrokers:
         """What comes from `own_name` is left out: the bus brings a broker's own words back."""
         self._own_name = own_name
         self._heard: OrderedDict[str, tuple[BrokerTotals, float]] = OrderedDict()
+        self._complaints: OrderedDict[str, Bucket] = OrderedDict()
 
     def hear(self, count: BrokerTotals, now: float) -> None:
         """Take a broker's word. Beyond `limits.BUS_BROKERS`, the oldest word is forgotten."""
@@ -28,6 +30,20 @@ class OtherBrokers:
         self._heard.move_to_end(count.broker)
         if len(self._heard) > limits.BUS_BROKERS:
             self._heard.popitem(last=False)
+
+    def may_complain(self, broker: str, now: float) -> bool:
+        """Whether one more complaint of a broker's readers counts: `limits.BUS_COMPLAINTS` do.
+
+        This broker's own do not, because they have counted before they came back.
+        """
+        if broker == self._own_name:
+            return False
+        most, per_s = limits.BUS_COMPLAINTS
+        bucket = self._complaints.setdefault(broker, Bucket(per_s, most, now))
+        self._complaints.move_to_end(broker)
+        if len(self._complaints) > limits.BUS_BROKERS:
+            self._complaints.popitem(last=False)
+        return bucket.take(now)
 
     def counts(self, now: float) -> list[BrokerTotals]:
         """Return the words that are not older than FRESH_S."""

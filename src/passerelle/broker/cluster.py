@@ -3,6 +3,9 @@
 A broker that has nobody for an offer asks another one that has: each listens on the bus for clients
 of those NAT classes only that its free volunteers can reach. Nothing is replicated, so a broker
 that dies takes with it what was in its hands and nothing else; its volunteers go to another.
+
+A member of the bus is a peer. Brokers know each other by their seal (`channel`), an exit by its
+signature, and what either says is bounded and judged like a stranger's.
 """
 
 from __future__ import annotations
@@ -11,22 +14,29 @@ import asyncio
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from passerelle import limits
 from passerelle.broker.brokers import OtherBrokers
+from passerelle.broker.channel import BrokerChannel
 from passerelle.broker.exits import Exits, link_experience
 from passerelle.broker.placement import Placement, VolunteerRequest
 from passerelle.broker.volunteers import Volunteers
+from passerelle.core.address.candidates import vet
 from passerelle.core.matching.peers import ClientProfile, PeerLocation
 from passerelle.core.nat.classifier import NatClass, chance
-from passerelle.errors import LocalError, PeerError
-from passerelle.io.server.bus import Bus, LocalBus, Subscription
+from passerelle.core.origin import UNKNOWN
+from passerelle.errors import LinkCode, LocalError, PeerError
+from passerelle.io.server.bus import Bus, Subscription
+from passerelle.io.server.faultlog import FaultLog
 from passerelle.io.tasks import TaskSet
-from passerelle.wire import bus
-from passerelle.wire.bus import Subjects
+from passerelle.wire import bus, bus_signature
+from passerelle.wire.bus import BrokerTotals, Complaint, ExitLoad, LinkOutcome, Subjects
+from passerelle.wire.description import Setup
 from passerelle.wire.rendezvous import Answer, Miss
 
 _GROUP = "brokers"
@@ -61,31 +71,45 @@ class BrokerCluster:
     """This broker among the others of its network: places offers here or at another one."""
 
     def __init__(
-        self, subjects: Subjects, placement: Placement, volunteers: Volunteers, exits: Exits
+        self,
+        subjects: Subjects,
+        channel: BrokerChannel,
+        placement: Placement,
+        volunteers: Volunteers,
+        exits: Exits,
+        *,
+        private: bool,
+        clock: Callable[[], float],
     ) -> None:
-        """Until `start` this broker is alone."""
-        self._bus: Bus = LocalBus()
+        """Until `start` this broker is alone.
+
+        `private` admits private addresses in the answers of other brokers' volunteers; `clock`
+        tells Unix time.
+        """
         self._subjects = subjects
+        self._channel = channel
         self._placement = placement
         self._volunteers = volunteers
         self._exits = exits
+        self._private = private
+        self._clock = clock
         self._name = secrets.token_hex(8)
         self._others = OtherBrokers(self._name)
+        self._faults = FaultLog(_log)
         self._subscriptions: list[Subscription] = []
         self._subscriptions_by_class: dict[NatClass, Subscription] = {}
         self._tasks = TaskSet("cluster")
 
-    async def start(self, channel: Bus) -> None:
-        """Join the others on `channel`. Raises LocalError when the bus is away."""
-        self._bus = channel
-        handlers: dict[str, Callable[[bytes], Awaitable[None]]] = {
-            self._subjects.complaint: self._hear_complaint,
-            self._subjects.link: self._hear_link,
-            self._subjects.exit: self._hear_exit,
-            self._subjects.broker: self._hear_broker,
-        }
-        for subject, handler in handlers.items():
-            self._subscriptions.append(await self._bus.subscribe(subject, handler))
+    async def start(self, joined: Bus) -> None:
+        """Join the others on a bus. Raises LocalError when the bus is away."""
+        channel, subjects = self._channel, self._subjects
+        channel.join(joined)
+        self._subscriptions += [
+            await channel.subscribe(subjects.complaint, Complaint, self._hear_complaint),
+            await channel.subscribe(subjects.broker, BrokerTotals, self._hear_broker),
+            await joined.subscribe(subjects.link, self._hear_link),
+            await joined.subscribe(subjects.exit, self._hear_exit),
+        ]
         self._tasks.spawn(self._follow_volunteers(), "follow")
         self._tasks.spawn(self._tell_count(), "tell")
 
@@ -134,8 +158,8 @@ class BrokerCluster:
     def complain(self, client: ClientProfile, volunteer: bytes) -> None:
         """Note that `client` found no way through `volunteer`, whichever broker it is at."""
         self._volunteers.pool.complain(client, volunteer, _now())
-        message = bus.Complaint(_to_wire(client), volunteer)
-        self._bus.publish(self._subjects.complaint, bus.encode(message))
+        message = Complaint(self._name, _to_wire(client), volunteer)
+        self._channel.publish(self._subjects.complaint, message)
 
     async def _ask_others(
         self, request: VolunteerRequest, asked: set[bytes], deadline: float
@@ -151,15 +175,17 @@ class BrokerCluster:
                 who=_to_wire(request.client),
                 lanes=request.lanes,
                 avoid=tuple(asked)[: limits.BUS_AVOIDED],
-                left_s=left_s * _ANSWER_SHARE,
+                left_s=min(left_s * _ANSWER_SHARE, limits.BUS_PLACE_S),
             )
-            answered = await self._bus.request(subject, bus.encode(message), timeout_s=left_s)
-            if answered is None:
-                break
             try:
-                result = bus.decode(answered, bus.OfferPlaced).result
+                answered = await self._channel.request(
+                    subject, message, bus.OfferPlaced, timeout_s=left_s
+                )
+                result = None if answered is None else self._judged(answered.result)
             except PeerError as error:
-                _log.warning("another broker answered with garbage: %s", error)
+                self._faults.warn("answer", f"an answer on the bus could not be used: {error}")
+                break
+            if result is None:
                 break
             if isinstance(result, Answer):
                 asked.add(result.volunteer)
@@ -167,35 +193,54 @@ class BrokerCluster:
                 return result
         return Miss.NO_VOLUNTEER
 
+    def _judged(self, result: Answer | Miss) -> Answer | Miss:
+        """Return another broker's result as a client may be shown it. Raises PeerError."""
+        if isinstance(result, Miss):
+            return result
+        if result.description.setup is not Setup.ACTIVE:
+            raise PeerError(LinkCode.MALFORMED, "an answer in the wrong DTLS role")
+        description = vet(result.description, private=self._private)
+        return msgspec.structs.replace(result, description=description)
+
     # --- what other brokers and exits say -------------------------------------------------------
 
-    async def _hear_place(self, message: bytes) -> bytes:
-        place = bus.decode(message, bus.PlaceOffer)
+    async def _hear_place(self, place: bus.PlaceOffer) -> bus.OfferPlaced:
         request = VolunteerRequest(
             exit_id=place.exit_id,
             offer=place.offer,
             client=_from_wire(place.who),
             lanes=place.lanes,
         )
-        result = await self._placement.place(request, set(place.avoid), _now() + place.left_s)
-        return bus.encode(bus.OfferPlaced(result))
+        deadline = _now() + place.left_s
+        return bus.OfferPlaced(await self._placement.place(request, set(place.avoid), deadline))
 
-    async def _hear_complaint(self, message: bytes) -> None:
-        # The bus brings this broker's own complaints back. The pool counts a failure once, however
-        # often it is told of it.
-        complaint = bus.decode(message, bus.Complaint)
-        client = _from_wire(complaint.who)
-        self._volunteers.pool.complain(client, complaint.volunteer, _now())
+    def _hear_complaint(self, complaint: Complaint) -> None:
+        # The bus brings this broker's own complaints back, which the pool has heard.
+        if self._others.may_complain(complaint.broker, _now()):
+            client = _from_wire(complaint.who)
+            self._volunteers.pool.complain(client, complaint.volunteer, _now())
 
-    async def _hear_link(self, message: bytes) -> None:
-        outcome = bus.decode(message, bus.LinkOutcome)
-        self._placement.report(outcome.ticket_id, link_experience(outcome))
+    def _hear_broker(self, totals: BrokerTotals) -> None:
+        self._others.hear(totals, _now())
 
-    async def _hear_exit(self, message: bytes) -> None:
-        self._exits.hear(bus.decode(message, bus.ExitLoad), _now())
+    def _hear_link(self, word: bytes) -> None:
+        def pins(outcome: LinkOutcome) -> Collection[bytes]:
+            awaited = self._placement.exit_of(outcome.ticket_id)
+            return self._exits.pins(outcome.exit_id) if awaited == outcome.exit_id else ()
 
-    async def _hear_broker(self, message: bytes) -> None:
-        self._others.hear(bus.decode(message, bus.BrokerTotals), _now())
+        outcome = bus_signature.read(word, LinkOutcome, self._subjects.link, pins)
+        if outcome is not None:
+            experience = link_experience(outcome)
+            self._placement.report(outcome.ticket_id, outcome.exit_id, experience)
+
+    def _hear_exit(self, word: bytes) -> None:
+        def pins(load: ExitLoad) -> Collection[bytes]:
+            wanted = self._exits.is_news(load, self._clock())
+            return self._exits.pins(load.exit_id) if wanted else ()
+
+        load = bus_signature.read(word, ExitLoad, self._subjects.exit, pins)
+        if load is not None:
+            self._exits.hear(load, _now())
 
     # --- what this broker says, and listens for -------------------------------------------------
 
@@ -213,20 +258,20 @@ class BrokerCluster:
 
     async def _listen(self, nat: NatClass, *, wanted: bool) -> None:
         if wanted and nat not in self._subscriptions_by_class:
-            self._subscriptions_by_class[nat] = await self._bus.subscribe(
-                self._subjects.place(nat), self._hear_place, group=_GROUP
+            self._subscriptions_by_class[nat] = await self._channel.serve(
+                self._subjects.place(nat), bus.PlaceOffer, self._hear_place, group=_GROUP
             )
         elif not wanted and nat in self._subscriptions_by_class:
             await self._subscriptions_by_class.pop(nat).end()
 
     async def _tell_count(self) -> None:
         while True:
-            self._bus.publish(self._subjects.broker, bus.encode(self._count()))
+            self._channel.publish(self._subjects.broker, self._count())
             await asyncio.sleep(COUNT_S)
 
-    def _count(self) -> bus.BrokerTotals:
+    def _count(self) -> BrokerTotals:
         pool = self._volunteers.pool
-        return bus.BrokerTotals(self._name, len(pool), pool.available, dict(pool.countries()))
+        return BrokerTotals(self._name, len(pool), pool.available, dict(pool.countries()))
 
 
 def _to_wire(client: ClientProfile) -> bus.BusClientProfile:
@@ -236,9 +281,9 @@ def _to_wire(client: ClientProfile) -> bus.BusClientProfile:
         site=location.site,
         country=location.country,
         asn=location.asn,
-        key=client.key,
+        key=client.key or UNKNOWN,
         most=client.disclosure_limit,
-        crowd=client.key_is_shared,
+        crowd=client.key_is_shared or client.key is None,
     )
 
 

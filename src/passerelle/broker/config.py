@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from passerelle import limits
 from passerelle.core.address.classes import IPNetwork
+from passerelle.io.net.locations import LocationDatabase
 from passerelle.wire.descriptor import Descriptor
 
 CAUTIOUS = frozenset(
@@ -37,6 +38,8 @@ class BrokerConfig:
     """The network's invite, for the page on which a friend helps by hand, and for the tag that
     `/embed` makes. If it is empty, there is no such page and publishers paste the invite."""
 
+    places: LocationDatabase = field(default_factory=LocationDatabase)
+    """Tells the countries and networks of readers and volunteers."""
     cautious: frozenset[str] = CAUTIOUS
     """Volunteers in these countries (ISO 3166-1) are asked once more before anybody comes."""
     kept_dir: Path | None = None
@@ -83,7 +86,8 @@ class BrokerConfig:
     pending_offers: int = limits.PENDING_OFFERS
     """Most offers waiting for answers at once."""
     volunteers_of_network: int = limits.VOLUNTEERS_OF_NETWORK
-    """Most volunteers connected at once from one /24 or /56."""
+    """Most volunteers connected at once from one /24 or /56. Like every number for one network,
+    wider networks and crowds have as many for each of their shares (`core.origin`)."""
     network_requests: tuple[float, float] = limits.NETWORK_REQUESTS
     """Requests of one client network (/24 or /56): how many at once, and how many a second. Beyond
     that each needs a proof of work."""
@@ -100,23 +104,24 @@ class BrokerConfig:
     scarce: float = 0.1
     """Share of the volunteers: when no more have a free slot, every request without a token needs a
     proof of work."""
-    proof_bits: int = 18
-    """Zero bits of a proof of work: a quarter of a second of an ordinary client's time. A broker
-    that is more than half full asks for more."""
+    proof_bits: int = limits.USUAL_PROOF_BITS
+    """Zero bits of a proof of work. A broker that is more than half full asks for more."""
     trusted_proxies: tuple[IPNetwork, ...] = ()
     """Proxies whose X-Forwarded-For is believed."""
+    amp: bool = False
+    """Whether AMP caches may fetch requests."""
+    front_networks: tuple[IPNetwork, ...] = ()
+    """Networks of caches and fronts that do not say for whom they ask. What they bring counts for
+    a crowd, which has `limits.CROWD_SHARES` shares."""
     minimum: tuple[int, int, int] | None = None
     """The oldest release of client and widget that is let in; None lets in any."""
     returns_per_s: float = 200.0
     """Volunteers that are sent away come back at no higher rate than this, all together."""
     waiting: int = limits.WAITING_OFFERS
-    """Most offers waiting for a volunteer to come."""
+    """Most offers waiting for a volunteer to come. Beyond, whoever has most gives way."""
     waiting_of_network: int = limits.WAITING_OF_NETWORK
     """Most offers of one client network waiting for a volunteer to come."""
-    network_volunteers: int = limits.DISCLOSED_VOLUNTEERS
-    """Most volunteers that one client network learns of in a day."""
-    unseen_volunteers: int | None = limits.UNSEEN_VOLUNTEERS
-    """Most volunteers that all clients of unknown addresses together learn of in a day; None does
-    not count them."""
+    network_volunteers: int | None = limits.DISCLOSED_VOLUNTEERS
+    """Most volunteers that one client network learns of in a day; None does not count them."""
     nonces: int = limits.RENDEZVOUS_NONCES
     """Most nonces remembered against replay."""

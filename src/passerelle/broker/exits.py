@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from passerelle import limits
 from passerelle.core.matching.quality import LinkEnding, LinkExperience
 from passerelle.errors import LinkCode
 from passerelle.wire.bus import ExitLoad, LinkOutcome
@@ -37,10 +38,26 @@ class Exits:
 
     def __init__(self, descriptor: Descriptor) -> None:
         self._ids = tuple(entry.id for entry in descriptor.exits)
+        self._pins = {entry.id: entry.spki_sha256 for entry in descriptor.exits}
         self._heard: dict[str, _Heard] = {}
 
+    def pins(self, exit_id: str) -> tuple[bytes, ...]:
+        """Return the SHA-256 of each key (SPKI) that the exit may sign with; none if it is not of
+        this network.
+        """
+        return self._pins.get(exit_id, ())
+
+    def is_news(self, load: ExitLoad, unix_s: float) -> bool:
+        """Whether this is a later word than the latest of its exit, and said about now.
+
+        One that somebody repeats is neither. `unix_s` is Unix time.
+        """
+        heard = self._heard.get(load.exit_id)
+        later = heard is None or load.time_s > heard.load.time_s
+        return later and abs(load.time_s - unix_s) <= limits.BUS_CLOCK_SKEW_S
+
     def hear(self, load: ExitLoad, now: float) -> None:
-        """Take an exit's word."""
+        """Take an exit's word, which it has signed (`pins`) and which is news (`is_news`)."""
         if load.exit_id in self._ids:
             self._heard[load.exit_id] = _Heard(load, now)
 

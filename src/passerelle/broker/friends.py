@@ -11,7 +11,9 @@ import contextlib
 
 from passerelle import limits
 from passerelle.broker.conversation import Conversation
+from passerelle.broker.locator import Sender
 from passerelle.broker.rendezvous import Rendezvous
+from passerelle.core.address.prefix import origin
 from passerelle.errors import PeerError
 from passerelle.io.tasks import TaskSet
 from passerelle.wire.signalling import BrokerFriendReply, VolunteerFriend
@@ -47,9 +49,9 @@ class FriendRequests:
         try:
             # Whatever is wrong with the request, the friend is told the same: no reply.
             with contextlib.suppress(PeerError):
-                reply = await self._rendezvous.answer(
-                    message.request, address=None, only=friend.handle
-                )
+                # Nobody has seen the reader. The request counts for the friend, who brings it.
+                sender = Sender(origin(friend.address), None)
+                reply = await self._rendezvous.answer(message.request, sender, only=friend.handle)
             if reply is not None and len(reply) > limits.TEXT_SEALED_BYTES:
                 reply = None
             with contextlib.suppress(ConnectionError):

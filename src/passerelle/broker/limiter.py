@@ -1,13 +1,13 @@
 """How much each client network may ask for, and when a request must carry a proof of work.
 
-Requests are counted by token if they carry one, else by the network (/24 or /56) they came from.
-Requests from an unknown address are not counted by network: together they share what volunteers all
-of them may learn of, and under overload each pays with a proof of work.
+Requests are counted for their origin (`core.origin`): a token if they carry one, else the network
+they came from, and the wider networks around that. What came through a cache or a front counts for
+all who ask by it, and what came from nowhere that is known counts for all of those.
 """
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -15,6 +15,8 @@ from typing import Final
 from passerelle import limits
 from passerelle.broker.config import BrokerConfig
 from passerelle.core.bucket import Bucket
+from passerelle.core.origin import parties
+from passerelle.core.shares import OriginCounts
 
 _MORE_BITS: Final = 4
 """Zero bits that are added to a proof as a broker goes from half full to full."""
@@ -24,12 +26,12 @@ class RequestLimiter:
     """Counts requests and pending offers. `now` is monotonic seconds."""
 
     def __init__(self, config: BrokerConfig, *, networks: int = limits.COUNTED_NETWORKS) -> None:
-        """Beyond `networks` networks and tokens, those that asked least recently are forgotten."""
+        """Beyond `networks` parties, those that asked least recently are forgotten."""
         self._config = config
         self._most_networks = networks
         self._sealed: OrderedDict[bytes, Bucket] = OrderedDict()
         self._opened: OrderedDict[bytes, Bucket] = OrderedDict()
-        self._pending: Counter[bytes] = Counter()
+        self._pending = OriginCounts()
         self._all_pending = 0
 
     @property
@@ -37,28 +39,26 @@ class RequestLimiter:
         """Offers that wait for answers."""
         return self._all_pending
 
-    def is_flood(self, network: bytes | None, now: float) -> bool:
+    def is_flood(self, origin: bytes, now: float) -> bool:
         """Count a request that is still sealed, and return whether it must stay so.
 
-        Opening a request costs time. A network that sends more than `network_flood` is not worth
+        Opening a request costs time. An origin that sends more than `network_flood` is not worth
         it, whatever proofs its requests may carry.
         """
-        if network is None:
-            return False
-        return not self._take(self._sealed, network, self._config.network_flood, now)
+        return not self._take(self._sealed, origin, self._config.network_flood, now)
 
-    def is_within_rate(self, key: bytes | None, rate: tuple[float, float], now: float) -> bool:
-        """Count a well-formed request, and return whether `key` keeps to `rate`.
+    def is_within_rate(self, origin: bytes, rate: tuple[float, float], now: float) -> bool:
+        """Count a well-formed request, and return whether all parties of `origin` keep to `rate`.
 
-        `rate` is a number of requests at once, and a number a second. None as `key` keeps to any.
+        `rate` is a number of requests at once, and a number a second, for each share.
         """
-        return key is None or self._take(self._opened, key, rate, now)
+        return self._take(self._opened, origin, rate, now)
 
-    def has_room_for(self, key: bytes | None, offers: int) -> bool:
-        """Whether `offers` more may wait for answers, in all and of `key`."""
+    def has_room_for(self, origin: bytes, offers: int) -> bool:
+        """Whether `offers` more may wait for answers, in all and of `origin`."""
         if self._all_pending + offers > self._config.pending_offers:
             return False
-        return key is None or self._pending[key] + offers <= self._config.network_offers
+        return self._pending.has_room(origin, self._config.network_offers, offers)
 
     def proof_bits(self, fullness: float) -> int:
         """Return how many zero bits a proof must have when the broker is so full (0 to 1)."""
@@ -66,33 +66,36 @@ class RequestLimiter:
         return min(limits.PROOF_BITS, self._config.proof_bits + round(more))
 
     @contextmanager
-    def count_pending(self, key: bytes | None, offers: int) -> Iterator[None]:
+    def count_pending(self, origin: bytes, offers: int) -> Iterator[None]:
         """Count `offers` as waiting for answers for the length of a `with`."""
         self._all_pending += offers
-        if key is not None:
-            self._pending[key] += offers
+        self._pending.add(origin, offers)
         try:
             yield
         finally:
             self._all_pending -= offers
-            if key is not None:
-                self._pending[key] -= offers
-                if not self._pending[key]:
-                    del self._pending[key]
+            self._pending.remove(origin, offers)
 
     def _take(
         self,
         buckets: OrderedDict[bytes, Bucket],
-        key: bytes,
+        origin: bytes,
         rate: tuple[float, float],
         now: float,
     ) -> bool:
-        bucket = buckets.get(key)
-        if bucket is None:
-            if len(buckets) >= self._most_networks:
-                buckets.popitem(last=False)
-            burst, per_s = rate
-            bucket = buckets[key] = Bucket(per_s, burst, now)
-        else:
-            buckets.move_to_end(key)
-        return bucket.take(now)
+        burst, per_s = rate
+        own: list[Bucket] = []
+        for key, shares in parties(origin):
+            bucket = buckets.get(key)
+            if bucket is None:
+                if len(buckets) >= self._most_networks:
+                    buckets.popitem(last=False)
+                bucket = buckets[key] = Bucket(per_s * shares, burst * shares, now)
+            else:
+                buckets.move_to_end(key)
+            own.append(bucket)
+        if any(bucket.left(now) < 1 for bucket in own):
+            return False
+        for bucket in own:
+            bucket.take(now)
+        return True

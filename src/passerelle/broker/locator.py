@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from aiohttp import hdrs, web
 
 from passerelle.broker.config import BrokerConfig
+from passerelle.core.address.classes import AddressClass, classify
 from passerelle.core.address.forwarded import client_address
 from passerelle.core.address.host import IPAddress
-from passerelle.core.address.prefix import site
+from passerelle.core.address.prefix import crowd, origin, site
 from passerelle.core.matching.peers import UNKNOWN_LOCATION, PeerLocation
-from passerelle.io.net.locations import LocationDatabase
 from passerelle.io.server.frontserver import FrontServer
 from passerelle.io.server.web import peer_address
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sent a rendezvous request, as far as the broker can know it."""
+
+    origin: bytes = field(repr=False)
+    """The origin (`core.origin`) that the request counts for. Every request has one, because
+    somebody made the connection."""
+    address: IPAddress | None = field(repr=False)
+    """Where the asker is; None where only whoever carries the request was seen."""
 
 
 class PeerLocator:
@@ -21,7 +34,7 @@ class PeerLocator:
         """`front` is told of each request whose sender is asked for."""
         self._config = config
         self._front = front
-        self._database = LocationDatabase()
+        self._database = config.places
 
     def address(self, request: web.Request) -> IPAddress | None:
         """Return the address that a request came from, None when it is not known.
@@ -32,8 +45,26 @@ class PeerLocator:
         fields = request.headers.getall(hdrs.X_FORWARDED_FOR, ())
         return client_address(peer_address(request), fields, self._config.trusted_proxies)
 
+    def sender(self, request: web.Request, *, cached: bool = False) -> Sender:
+        """Return who sent a request; `cached` says that a cache may have fetched it.
+
+        What a named front or cache brings counts for all who ask by it. An address that is not
+        public says where the asker is in a laboratory only. Elsewhere it is that of a proxy which
+        nobody has named.
+        """
+        address = self.address(request)
+        for network in self._config.front_networks:
+            if address is not None and address in network:
+                return Sender(crowd(network), None)
+        asker = address
+        if self._config.descriptor.private_candidates:
+            asker = address or peer_address(request)
+        elif address is not None and classify(address) is not AddressClass.PUBLIC:
+            asker = None
+        return Sender(origin(address), None if cached else asker)
+
     def locate(self, address: IPAddress | None) -> PeerLocation:
-        """Return where `address` is. The first public one loads the database, in 0.3 s."""
+        """Return where `address` is. The first public one loads the databases, unless they are."""
         network = site(address)
         if address is None or network is None:
             return UNKNOWN_LOCATION

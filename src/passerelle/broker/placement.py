@@ -1,24 +1,27 @@
 """Place an offer on one of this broker's own volunteers.
 
-Requests of clients and of other brokers both come here. An exit's report of a link finds its
-volunteer here too, by the ticket that the link was opened with.
+Requests of clients and of other brokers both come here, and whatever brought one, it is judged
+here: its exit, its DTLS role and its candidates. An exit's report of a link finds its volunteer
+here too, by the ticket that the link was opened with.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from passerelle import limits
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.issuer import TicketIssuer
 from passerelle.broker.volunteers import Volunteers
+from passerelle.core.address.candidates import vet_carried, vet_near
 from passerelle.core.matching.peers import ClientProfile
 from passerelle.core.matching.pool import Pick
 from passerelle.core.matching.quality import LinkExperience
-from passerelle.wire.description import Description
+from passerelle.errors import LinkCode, PeerError
+from passerelle.wire.description import Description, Setup
 from passerelle.wire.rendezvous import Answer, Miss
 from passerelle.wire.signalling import BrokerOffer
 
@@ -39,6 +42,12 @@ class VolunteerRequest:
     """Place it on this volunteer or on none. The volunteer brought the request itself, by hand."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Link:
+    exit_id: str
+    pick: Pick
+
+
 class Placement:
     """Asks this broker's own volunteers, and remembers which of them got which ticket."""
 
@@ -46,7 +55,7 @@ class Placement:
         self._config = config
         self._volunteers = volunteers
         self._issuer = issuer
-        self._picks_by_ticket: OrderedDict[bytes, Pick] = OrderedDict()
+        self._links_by_ticket: OrderedDict[bytes, _Link] = OrderedDict()
 
     async def place(
         self, request: VolunteerRequest, asked: set[bytes], deadline: float
@@ -55,8 +64,10 @@ class Placement:
 
         Whoever is asked is added to `asked` before anything is awaited, so requests placed at the
         same time with one set get distinct volunteers. `deadline` is the event loop's time.
-        Cancelling withdraws the offer.
+        Cancelling withdraws the offer. Raises PeerError for an offer that no volunteer may be
+        shown: for an exit that the network does not have, or in the wrong DTLS role.
         """
+        request = self._admitted(request)
         miss = Miss.NO_VOLUNTEER
         for tries_left in reversed(range(_TRIES)):
             if _now() >= deadline:
@@ -77,23 +88,48 @@ class Placement:
         """Wait for a volunteer and ask it; arguments and cancelling as in `place`.
 
         It waits for `wait_s` of the configuration and not beyond `deadline`, and not at all when
-        too many wait already or the broker closes.
+        too many wait already or the broker closes. Raises PeerError as `place` does.
         """
+        request = self._admitted(request)
         until = min(deadline, _now() + self._config.wait_s)
         pick = await self._volunteers.wait_for_pick(request.client, asked, request.only, until)
         if pick is None:
             return Miss.NO_VOLUNTEER
         return await self._ask(request, pick, deadline, last=True) or Miss.NO_ANSWER
 
-    def report(self, ticket_id: bytes, experience: LinkExperience) -> None:
+    def exit_of(self, ticket_id: bytes) -> str | None:
+        """Return the exit whose word on a link is awaited, by the link's ticket.
+
+        None for a ticket that another broker issued, that is forgotten, or that was reported.
+        """
+        link = self._links_by_ticket.get(ticket_id)
+        return None if link is None else link.exit_id
+
+    def report(self, ticket_id: bytes, exit_id: str, experience: LinkExperience) -> None:
         """Note what an exit saw of the link that was opened with a ticket of this broker's.
 
-        A ticket counts once. One that another broker issued, or that is forgotten, is ignored.
+        A ticket counts once, and only from the exit that it was for. Others are ignored.
         """
-        pick = self._picks_by_ticket.pop(ticket_id, None)
-        if pick is not None:
+        if self.exit_of(ticket_id) == exit_id:
+            pick = self._links_by_ticket.pop(ticket_id).pick
             pool = self._volunteers.pool
             pool.report(pick.volunteer, experience, _now(), expected=pick.chance)
+
+    def _admitted(self, request: VolunteerRequest) -> VolunteerRequest:
+        """Return the request with those candidates only that its client may name: those of the
+        network in which it was seen, if it was. Raises PeerError.
+        """
+        if self._config.descriptor.exit(request.exit_id) is None:
+            raise PeerError(LinkCode.MALFORMED, "an offer for an exit that is not of this network")
+        # The browser is the DTLS client: its genuine ClientHello is what a censor sees.
+        if request.offer.setup is not Setup.ACTPASS:
+            raise PeerError(LinkCode.MALFORMED, "an offer in the wrong DTLS role")
+        private = self._config.descriptor.private_candidates
+        if request.only is not None:
+            offer = vet_carried(request.offer, private=private)
+        else:
+            offer = vet_near(request.offer, request.client.location.site, private=private)
+        return replace(request, offer=offer)
 
     async def _ask(
         self, request: VolunteerRequest, pick: Pick, deadline: float, *, last: bool
@@ -111,9 +147,9 @@ class Placement:
         )
         if description is None:
             return None
-        self._picks_by_ticket[ticket_id] = pick
-        if len(self._picks_by_ticket) > limits.LINKS_REPORTED:
-            self._picks_by_ticket.popitem(last=False)
+        self._links_by_ticket[ticket_id] = _Link(request.exit_id, pick)
+        if len(self._links_by_ticket) > limits.LINKS_REPORTED:
+            self._links_by_ticket.popitem(last=False)
         lanes = self._issuer.lanes(request.exit_id, request.lanes)
         return Answer(description, pick.volunteer, lanes)
 

@@ -29,10 +29,8 @@ class PostEndpoint:
         """Answer one request. Its offers are withdrawn when the client goes away."""
         try:
             sealed = await self._body(request)
-            reply = await race(
-                self._rendezvous.answer(sealed, address=self._locator.address(request)),
-                until=disconnected(request),
-            )
+            sender = self._locator.sender(request)
+            reply = await race(self._rendezvous.answer(sealed, sender), until=disconnected(request))
         except PeerError:
             reply = None
         if reply is None:

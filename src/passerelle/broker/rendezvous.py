@@ -22,14 +22,15 @@ from passerelle.broker.counts import BrokerMetrics
 from passerelle.broker.exits import Exits
 from passerelle.broker.issuer import TicketIssuer
 from passerelle.broker.limiter import RequestLimiter
-from passerelle.broker.locator import PeerLocator
+from passerelle.broker.locator import PeerLocator, Sender
 from passerelle.broker.placement import VolunteerRequest
 from passerelle.broker.volunteers import Volunteers
-from passerelle.core.address.candidates import vet
-from passerelle.core.address.host import IPAddress
-from passerelle.core.address.prefix import holder
+from passerelle.core.address.candidates import vet_carried, vet_near
+from passerelle.core.address.prefix import site
 from passerelle.core.matching import proof
 from passerelle.core.matching.peers import ClientProfile
+from passerelle.core.nat.classifier import NatClass
+from passerelle.core.origin import TOKEN, is_crowd
 from passerelle.core.release import is_older
 from passerelle.core.replay import ReplayWindow
 from passerelle.errors import LinkCode, PeerError
@@ -38,10 +39,6 @@ from passerelle.wire.description import Setup
 from passerelle.wire.rendezvous import Answer, Miss, Refusal, RendezvousReply, RendezvousRequest
 from passerelle.wire.tokens import Token
 
-_UNKNOWN_ADDRESS_KEY: Final = b""
-"""What all clients whose address is not known are counted under."""
-_TOKEN_KEY_PREFIX: Final = b"token "
-"""Begins the key of a token. A network's key is shorter, so the two are never the same."""
 _FEW_VOLUNTEERS: Final = 16
 """With fewer volunteers than this, having no free slot is usual and no sign of overload."""
 
@@ -81,45 +78,50 @@ class Rendezvous:
             for broker in config.descriptor.brokers
         )
 
-    async def answer(
-        self, sealed: bytes, *, address: IPAddress | None, only: bytes | None = None
-    ) -> bytes:
+    async def answer(self, sealed: bytes, sender: Sender, *, only: bytes | None = None) -> bytes:
         """Return the sealed reply to a sealed request, however it came.
 
-        `address` is where it came from, None where the way it took hides that. With `only`, the
-        offers are for that volunteer. Raises PeerError for whatever cannot be used; the response
-        to that must be the same for all. Cancelling withdraws the offers.
+        With `only`, that volunteer brought the request by hand, and the offers are for it. Raises
+        PeerError for whatever cannot be used; the response to that must be the same for all.
+        Cancelling withdraws the offers.
         """
         replays = self._replays if only is None else self._friend_replays
         try:
-            if self._limiter.is_flood(holder(address), _now()):
+            if self._limiter.is_flood(sender.origin, _now()):
                 raise PeerError(LinkCode.LIMIT, "too many rendezvous requests")
-            request = self._open(sealed, replays, address)
+            request = self._open(sealed, replays, sender, by_hand=only is not None)
         except PeerError:
             self._counts.unusable()
             raise
-        reply = await self._reply(request, address, only)
+        reply = await self._reply(request, sender, only)
         self._counts.replied(reply)
         return rendezvous.seal_reply(reply, request)
 
     def _open(
-        self, sealed: bytes, replays: ReplayWindow, address: IPAddress | None
+        self, sealed: bytes, replays: ReplayWindow, sender: Sender, *, by_hand: bool
     ) -> RendezvousRequest:
-        """Return the request, with those candidates only that `address` may name.
+        """Return the request, with those candidates only that `sender` may name.
 
         Raises PeerError.
         """
         request = rendezvous.open_request(sealed, self._config.seal_key)
-        if not replays.accept(request.nonce, request.time_s, self._clock()):
+        if not replays.accept(request.nonce, request.time_s, self._clock(), sender.origin):
             raise PeerError(LinkCode.MALFORMED, "a rendezvous request out of its time")
         if any(offer.setup is not Setup.ACTPASS for offer in request.offers):
             raise PeerError(LinkCode.MALFORMED, "an offer in the wrong DTLS role")
         private = self._config.descriptor.private_candidates
-        offers = tuple(vet(offer, private=private, seen=address) for offer in request.offers)
-        return msgspec.structs.replace(request, offers=offers)
+        if by_hand:
+            offers = [vet_carried(offer, private=private) for offer in request.offers]
+        else:
+            near = site(sender.address)
+            offers = [vet_near(offer, near, private=private) for offer in request.offers]
+        # A volunteer that is told no address cannot send the first packet, so only one whose NAT
+        # lets anybody in is of use: as for a client whose NAT shows each of them another port.
+        nat = request.nat if any(offer.candidates for offer in offers) else NatClass.SYMMETRIC
+        return msgspec.structs.replace(request, offers=tuple(offers), nat=nat)
 
     async def _reply(
-        self, request: RendezvousRequest, address: IPAddress | None, only: bytes | None
+        self, request: RendezvousRequest, sender: Sender, only: bytes | None
     ) -> RendezvousReply:
         old = is_older(request.software, self._config.minimum)
         if old or request.version != rendezvous.VERSION:
@@ -128,9 +130,9 @@ class Rendezvous:
         exit_id = request.exit or self._exits.choose(self._below, _now())
         if self._config.descriptor.exit(exit_id) is None:
             return RendezvousReply(refusal=Refusal.UNKNOWN_EXIT)
-        client = self._profile(request, address)
-        limited_key = None if client.key_is_shared else client.key
-        refusal = self._refuse(request, limited_key, by_hand=only is not None)
+        client = self._profile(request, sender, only)
+        key = sender.origin if client.key is None else client.key
+        refusal = self._refuse(request, key, is_seen=sender.address is not None)
         if refusal is not None:
             return refusal
         for volunteer in request.failed:
@@ -141,47 +143,46 @@ class Rendezvous:
             )
             for offer in request.offers
         ]
-        with self._limiter.count_pending(limited_key, len(links)):
+        with self._limiter.count_pending(key, len(links)):
             answers = await self._match(links, {*request.avoid, *request.failed})
-        return RendezvousReply(exit=exit_id, answers=answers, ticket=self._issuer.client(exit_id))
+        ticket = self._issuer.client(exit_id, key)
+        return RendezvousReply(exit=exit_id, answers=answers, ticket=ticket)
 
-    def _profile(self, request: RendezvousRequest, address: IPAddress | None) -> ClientProfile:
+    def _profile(
+        self, request: RendezvousRequest, sender: Sender, only: bytes | None
+    ) -> ClientProfile:
         """Return what matching may know of the client, and what it is counted under."""
-        profile = ClientProfile(nat=request.nat, location=self._locator.locate(address))
+        profile = ClientProfile(nat=request.nat, location=self._locator.locate(sender.address))
         token = self._read_token(request.token)
         if token is not None:
-            key = _TOKEN_KEY_PREFIX + token.id
-            return replace(profile, key=key, disclosure_limit=token.volunteers)
-        network = holder(address)
-        if network is not None:
-            limit = self._config.network_volunteers
-            return replace(profile, key=network, disclosure_limit=limit)
-        profile = replace(profile, key_is_shared=True)
-        unseen = self._config.unseen_volunteers
-        if unseen is None:
+            return replace(profile, key=TOKEN + token.id, disclosure_limit=token.volunteers)
+        limit = self._config.network_volunteers
+        if only is not None or limit is None:
+            # A friend is no secret to whoever asked it, and its network learns of nobody.
             return profile
-        return replace(profile, key=_UNKNOWN_ADDRESS_KEY, disclosure_limit=unseen)
+        return replace(
+            profile,
+            key=sender.origin,
+            disclosure_limit=limit,
+            key_is_shared=is_crowd(sender.origin) or sender.address is None,
+        )
 
     def _read_token(self, text: str) -> Token | None:
         return tokens.read(text, self._token_keys, now_s=self._clock()) if text else None
 
     def _refuse(
-        self, request: RendezvousRequest, limited_key: bytes | None, *, by_hand: bool
+        self, request: RendezvousRequest, key: bytes, *, is_seen: bool
     ) -> RendezvousReply | None:
-        """Return the refusal of a request that asks too much, or at the wrong time."""
-        has_room = self._limiter.has_room_for(limited_key, len(request.offers))
+        """Return the refusal of a request that asks too much, at the wrong time, or unseen."""
         if self._volunteers.closing:
             # Another broker, or this one after its restart, is there in seconds.
             return RendezvousReply(refusal=Refusal.BUSY, retry_after_s=self._volunteers.return_s())
-        if not has_room:
+        if not self._limiter.has_room_for(key, len(request.offers)):
             return RendezvousReply(refusal=Refusal.BUSY, retry_after_s=self._volunteers.retry_s())
-        if by_hand:
-            # It takes no slot but the friend's own, and a proof would cost people two more texts.
-            return None
-        has_token = limited_key is not None and limited_key.startswith(_TOKEN_KEY_PREFIX)
+        has_token = key.startswith(TOKEN)
         rate = self._config.token_requests if has_token else self._config.network_requests
-        within_rate = self._limiter.is_within_rate(limited_key, rate, _now())
-        if within_rate and (has_token or not self._is_overloaded()):
+        within_rate = self._limiter.is_within_rate(key, rate, _now())
+        if within_rate and (has_token or (is_seen and not self._is_overloaded())):
             return None
         bits = self._limiter.proof_bits(self._fullness())
         challenge = proof.challenge(self._public_key, request.nonce, request.time_s)

@@ -11,6 +11,7 @@ from aiohttp import hdrs, web
 
 from passerelle.broker.amp import AmpEndpoint
 from passerelle.broker.assets import Assets
+from passerelle.broker.channel import BrokerChannel
 from passerelle.broker.cluster import BrokerCluster
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.counts import BrokerMetrics
@@ -64,7 +65,15 @@ class Broker:
         self.placement = Placement(config, self.volunteers, issuer)
         """Where an offer finds one of this broker's volunteers."""
         subjects = Subjects(config.ticket_key.public_key())
-        self._cluster = BrokerCluster(subjects, self.placement, self.volunteers, exits)
+        self._cluster = BrokerCluster(
+            subjects,
+            BrokerChannel(config.seal_key, clock=clock, token=token),
+            self.placement,
+            self.volunteers,
+            exits,
+            private=config.descriptor.private_candidates,
+            clock=clock,
+        )
         self.rendezvous = Rendezvous(
             config,
             self.volunteers,
@@ -80,7 +89,7 @@ class Broker:
         self._friends = FriendRequests(self.rendezvous)
         self._volunteer = VolunteerEndpoint(config, locator, self.volunteers, self._friends, front)
         self._post = PostEndpoint(config, locator, self.rendezvous)
-        self._amp = AmpEndpoint(self.rendezvous, document_age_s=config.document_age_s)
+        self._amp = AmpEndpoint(locator, self.rendezvous, document_age_s=config.document_age_s)
         self._assets = config.widget_dir and Assets(
             config.widget_dir, entry_age_s=config.document_age_s, kept_dir=config.kept_dir
         )
@@ -106,8 +115,10 @@ class Broker:
         router.add_get(ways.NETWORK_PATH, self._network)
         router.add_get("/v1/volunteer", self._volunteer.handle, allow_head=False)
         router.add_post(ways.RENDEZVOUS_PATH, self._post.handle)
-        router.add_get(ways.AMP_NETWORK_PATH, self._amp_network)
-        router.add_get(ways.AMP_RENDEZVOUS_PATH + "{sealed}", self._amp.answer, allow_head=False)
+        if self._config.amp:
+            router.add_get(ways.AMP_NETWORK_PATH, self._amp_network)
+            path = ways.AMP_RENDEZVOUS_PATH + "{sealed}"
+            router.add_get(path, self._amp.answer, allow_head=False)
         router.add_get("/healthz", self._health)
         router.add_get("/v1/stats", PublicStats(self._cluster).handle)
         if self._assets:

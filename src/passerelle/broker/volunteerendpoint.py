@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import assert_never
 
 from aiohttp import web
@@ -14,8 +13,9 @@ from passerelle.broker.conversation import Conversation
 from passerelle.broker.friends import FriendRequests
 from passerelle.broker.locator import PeerLocator
 from passerelle.broker.volunteers import Volunteers
-from passerelle.core.address.candidates import vet
-from passerelle.core.address.prefix import holder
+from passerelle.core.address.candidates import vet_near
+from passerelle.core.address.prefix import origin, site
+from passerelle.core.shares import OriginCounts
 from passerelle.errors import LinkCode, PeerError
 from passerelle.io.server.frontserver import FrontServer
 from passerelle.wire.description import Description, Setup
@@ -62,8 +62,8 @@ class VolunteerEndpoint:
         self._front = front
         self._conversations: set[Conversation] = set()
         """All open WebSockets, those that have not said hello included."""
-        self._by_network: Counter[bytes] = Counter()
-        """How many of them were let in from each /24 or /56."""
+        self._by_origin = OriginCounts()
+        """How many of them were let in from each network."""
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         """Serve one volunteer until it leaves or is sent away."""
@@ -111,23 +111,16 @@ class VolunteerEndpoint:
         if self._volunteers.closing:
             await self._send_away(conversation, LinkCode.DRAINING, Bye.RESTART)
             return
-        network = holder(conversation.address)
-        too_many = len(self._conversations) > self._config.volunteers or (
-            network is not None and self._by_network[network] >= self._config.volunteers_of_network
-        )
-        if too_many:
+        network = origin(conversation.address)
+        has_room = self._by_origin.has_room(network, self._config.volunteers_of_network)
+        if len(self._conversations) > self._config.volunteers or not has_room:
             await self._send_away(conversation, LinkCode.LIMIT, Bye.FULL)
             return
-        if network is None:
-            await self._converse(conversation)
-            return
-        self._by_network[network] += 1
+        self._by_origin.add(network)
         try:
             await self._converse(conversation)
         finally:
-            self._by_network[network] -= 1
-            if not self._by_network[network]:
-                del self._by_network[network]
+            self._by_origin.remove(network)
 
     async def _converse(self, conversation: Conversation) -> None:
         hello = await conversation.hello()
@@ -172,7 +165,7 @@ class VolunteerEndpoint:
         if description.setup is not Setup.ACTIVE:
             raise PeerError(LinkCode.MALFORMED, "an answer in the wrong DTLS role")
         private = self._config.descriptor.private_candidates
-        return vet(description, private=private, seen=conversation.address)
+        return vet_near(description, site(conversation.address), private=private)
 
     async def _send_away(self, conversation: Conversation, code: LinkCode, reason: Bye) -> None:
         restarts = reason is Bye.RESTART

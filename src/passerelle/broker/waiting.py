@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +12,8 @@ from typing import Final
 from passerelle.broker.config import BrokerConfig
 from passerelle.core.matching.peers import ClientProfile
 from passerelle.core.matching.pool import Pick
+from passerelle.core.origin import UNKNOWN
+from passerelle.core.shares import ShareTable
 
 _SERVED: Final = 8
 """Most waiting offers that one freed slot is tried for: a search that finds nothing costs time."""
@@ -26,7 +28,8 @@ class _Waiting:
     client: ClientProfile
     asked: set[bytes]
     only: bytes | None
-    picked: asyncio.Future[Pick]
+    picked: asyncio.Future[Pick | None]
+    """A volunteer, or None if the offer had to give way to another client's."""
 
 
 class WaitingQueue:
@@ -40,7 +43,7 @@ class WaitingQueue:
         self._pick = pick
         self._put_back = put_back
         self._queue: OrderedDict[_Waiting, None] = OrderedDict()
-        self._by_key: Counter[bytes | None] = Counter()
+        self._shares: ShareTable[_Waiting] = ShareTable(config.waiting)
 
     def __len__(self) -> int:
         """Return how many offers wait."""
@@ -52,17 +55,23 @@ class WaitingQueue:
         """Return a volunteer as soon as there is one that suits; it is added to `asked`.
 
         `asked` and `only` as in `Volunteers.pick`. Return None when there is none by `deadline`,
-        which is the event loop's time, and at once when too many wait already, in all or of this
-        client's network. Cancelling gives back what was picked meanwhile.
+        which is the event loop's time, and at once when too many of this client's network wait
+        already. When too many wait in all, one of whoever has most gives way. Cancelling gives back
+        what was picked meanwhile.
         """
-        key = client.key
-        many = self._by_key[key] >= self._config.waiting_of_network and not client.key_is_shared
-        if many or len(self._queue) >= self._config.waiting:
-            return None
-        picked: asyncio.Future[Pick] = asyncio.get_running_loop().create_future()
+        origin = UNKNOWN if client.key is None else client.key
+        picked: asyncio.Future[Pick | None] = asyncio.get_running_loop().create_future()
         waiting = _Waiting(client, asked, only, picked)
+        if self._shares.load(origin) >= self._config.waiting_of_network:
+            return None
+        gone = self._shares.add(waiting, origin)
+        if gone is waiting:
+            return None
+        if gone is not None:
+            self._queue.pop(gone, None)
+            if not gone.picked.done():
+                gone.picked.set_result(None)
         self._queue[waiting] = None
-        self._by_key[key] += 1
         try:
             async with asyncio.timeout_at(deadline):
                 return await picked
@@ -74,9 +83,7 @@ class WaitingQueue:
             raise
         finally:
             self._queue.pop(waiting, None)
-            self._by_key[key] -= 1
-            if not self._by_key[key]:
-                del self._by_key[key]
+            self._shares.discard(waiting)
 
     def serve(self) -> None:
         """Try the slots that are free for those that wait longest.
@@ -94,9 +101,10 @@ class WaitingQueue:
                 continue
             waiting.asked.add(pick.volunteer)
             del self._queue[waiting]
+            self._shares.discard(waiting)
             waiting.picked.set_result(pick)
 
-    def _give_back(self, picked: asyncio.Future[Pick]) -> None:
+    def _give_back(self, picked: asyncio.Future[Pick | None]) -> None:
         """Put back what was picked in the turn of the event loop in which its offer gave up."""
-        if picked.done() and not picked.cancelled():
-            self._put_back(picked.result())
+        if picked.done() and not picked.cancelled() and (pick := picked.result()) is not None:
+            self._put_back(pick)

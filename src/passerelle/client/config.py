@@ -7,6 +7,7 @@ from pathlib import Path
 
 from passerelle import limits
 from passerelle.client.friend import Swap
+from passerelle.core.localport.login import Login
 from passerelle.io.webrtc.channel import ChannelOffer
 from passerelle.io.webrtc.engine import LinkOffer
 from passerelle.wire.invite import Invite
@@ -25,8 +26,11 @@ class ClientConfig:
     """The token that an operator gave this reader (`wire.tokens`); empty without one."""
     listen_host: str = "127.0.0.1"
     """The address of the local port."""
-    listen_port: int = 1080
+    listen_port: int = 10080
     """The local port; 0 lets the system choose."""
+    login: Login | None = None
+    """The name and password that applications must give; None: whoever reaches the port is served,
+    so only this machine may reach it."""
     media: bool = True
     """Let volunteers whose browsers can do so send downloads as video, which bears loss better."""
     engine: type[LinkOffer] = ChannelOffer

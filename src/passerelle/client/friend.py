@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from passerelle import limits
 from passerelle.client.rendezvous import BrokerSilent
 from passerelle.errors import ConfigError
 from passerelle.wire import friend
@@ -16,6 +17,8 @@ pasted now. The arguments are the text, and the complaint or an empty string."""
 
 class FriendMethod:
     """Asks the person to have each request answered by a friend."""
+
+    proof_bits = limits.USUAL_PROOF_BITS
 
     def __init__(self, swap: Swap) -> None:
         self._swap = swap

@@ -109,6 +109,7 @@ class ClientHandshake:
     def _welcome(self, link: SecureLink, welcome: Welcome) -> None:
         if welcome.version != VERSION:
             raise PeerError(LinkCode.VERSION, f"link protocol version {welcome.version}")
+        self._session.tunnel.limit_window(welcome.window_bytes)
         self._session.tunnel.acknowledged_to(welcome.received)
         self._session.welcomed = True
         self._hello_unanswered = False

@@ -22,6 +22,8 @@ REDIRECTS_MOST = 3
 class PostMethod:
     """HTTPS to the broker, under its own name or another."""
 
+    proof_bits = 0
+
     def __init__(self, disguise: Disguise, way: DirectWay | FrontedWay, broker_url: str) -> None:
         self._disguise = disguise
         self._rendezvous = way.target(broker_url, ways.RENDEZVOUS_PATH)
@@ -76,6 +78,8 @@ def _is_network_of_a_broker(url: str, asked: str) -> bool:
 
 class AmpMethod:
     """GET requests for pages of the broker that an AMP cache fetches and shows."""
+
+    proof_bits = limits.USUAL_PROOF_BITS
 
     def __init__(self, disguise: Disguise, way: AmpWay, broker_url: str) -> None:
         self._disguise = disguise

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from passerelle import limits
 from passerelle.client.datagrams import UdpAssociations
 from passerelle.client.exchange import HttpConversation
+from passerelle.client.logintries import LoginTries
 from passerelle.client.notices import (
     BrokerUnreachable,
     LinkUp,
@@ -18,7 +19,10 @@ from passerelle.client.notices import (
     Notice,
     NoVolunteer,
 )
+from passerelle.core.address.forwarded import plain_address
+from passerelle.core.address.host import IPAddress
 from passerelle.core.localport.httpproxy import HttpProxy
+from passerelle.core.localport.login import Login
 from passerelle.core.localport.protocol_detect import ProtocolDetector
 from passerelle.core.localport.request import (
     Associate,
@@ -26,6 +30,7 @@ from passerelle.core.localport.request import (
     Connect,
     Forward,
     Handshake,
+    Rejection,
     Send,
 )
 from passerelle.errors import Failure, StreamFailed
@@ -57,7 +62,15 @@ OpenStream = Callable[[str, int], Awaitable[TunnelStream]]
 class LocalProxy:
     """Listens, reads each application's request, and joins it to a stream."""
 
-    def __init__(self, open_stream: OpenStream, associations: UdpAssociations) -> None:
+    def __init__(
+        self,
+        open_stream: OpenStream,
+        associations: UdpAssociations,
+        login: Login | None = None,
+    ) -> None:
+        """With a `login`, applications must give it."""
+        self._login = login
+        self._tries = LoginTries()
         self._open_stream = open_stream
         self._associations = associations
         self._server: asyncio.Server | None = None
@@ -114,10 +127,16 @@ class LocalProxy:
         task = asyncio.current_task()
         assert task is not None  # asyncio.start_server runs this in a task of its own
         crowded = not self._has_room()
-        if self._closing or (crowded and self._refusals >= limits.CLIENT_REFUSALS):
+        if (
+            self._closing
+            or (crowded and self._refusals >= limits.CLIENT_REFUSALS)
+            or not self._may_try(writer)
+        ):
             writer.transport.abort()
             return
         self._connections.add(task)
+        # What an application does not read waits in its stream, where small pieces are joined.
+        writer.transport.set_write_buffer_limits(0)
         try:
             if crowded:
                 await self._refuse(reader, writer)
@@ -132,6 +151,13 @@ class LocalProxy:
         finally:
             self._connections.discard(task)
             writer.close()
+
+    def _may_try(self, writer: asyncio.StreamWriter) -> bool:
+        """Return whether an application has not given too many wrong logins."""
+        if self._login is None:
+            return True
+        peer = _peer(writer)
+        return peer is not None and self._tries.may_try(peer, asyncio.get_running_loop().time())
 
     def _has_room(self) -> bool:
         """Return whether one more connection may be served; an idle one gives way to it."""
@@ -154,10 +180,13 @@ class LocalProxy:
                 "until some close",
                 len(self._connections) - self._refusals,
             )
-        front = ProtocolDetector()
+        front = ProtocolDetector(self._login)
         try:
             async with asyncio.timeout(PARTING_S):
                 request = await _handshake(front, b"", reader, writer)
+                if isinstance(request, CloseConnection):
+                    await self._turn_down(request.reason, reader, writer)
+                    return
                 if request is not None:
                     writer.write(front.refuse(Failure.LIMIT))
                 await _part(reader, writer)
@@ -166,18 +195,35 @@ class LocalProxy:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve the requests of one connection, one after the other."""
-        front: Handshake = ProtocolDetector()
+        front: Handshake = ProtocolDetector(self._login)
         rest: bytes | None = b""
         while rest is not None:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
                 request = await _handshake(front, rest, reader, writer)
             if request is None:
                 break
+            if isinstance(request, CloseConnection):
+                await self._turn_down(request.reason, reader, writer)
+                return
             rest = await self._serve_request(front, request, reader, writer)
-            front = HttpProxy()
+            front = HttpProxy(self._login)
             if rest == b"":
                 rest = await self._next_request(reader, writer)
         await _part(reader, writer)
+
+    async def _turn_down(
+        self, reason: Rejection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """End a connection whose request cannot be served, once its answer is read."""
+        _log.debug("an application's request was turned down: %s", reason.value)
+        peer = _peer(writer)
+        if reason is Rejection.WRONG_LOGIN and peer is not None:
+            self._tries.failed(peer, asyncio.get_running_loop().time())
+        if reason is Rejection.NOT_A_PROXY_REQUEST:
+            # A web page measures how long its request takes to fail, so nothing is waited for.
+            writer.transport.abort()
+        else:
+            await _part(reader, writer)
 
     async def _serve_request(
         self,
@@ -242,6 +288,12 @@ class LocalProxy:
         return stream
 
 
+def _peer(writer: asyncio.StreamWriter) -> IPAddress | None:
+    """Return the address of an application; None when it was gone at once."""
+    where = writer.get_extra_info("peername")
+    return plain_address(where[0].partition("%")[0]) if where else None
+
+
 @asynccontextmanager
 async def _patience(most_s: float, failure: Failure) -> AsyncIterator[None]:
     try:
@@ -253,8 +305,8 @@ async def _patience(most_s: float, failure: Failure) -> AsyncIterator[None]:
 
 async def _handshake(
     front: Handshake, data: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> Connect | Forward | Associate | None:
-    """Return what the application wants, or None when it left or cannot be served.
+) -> Connect | Forward | Associate | CloseConnection | None:
+    """Return what the application wants, or why it cannot be served; None when it left.
 
     `data` is what it has said already.
     """
@@ -263,13 +315,8 @@ async def _handshake(
             match effect:
                 case Send(answer):
                     writer.write(answer)
-                case Connect() | Forward() | Associate():
+                case Connect() | Forward() | Associate() | CloseConnection():
                     return effect
-                case CloseConnection(reason):
-                    _log.debug("an application's request was turned down: %s", reason.value)
-                    with contextlib.suppress(OSError):
-                        await writer.drain()
-                    return None
         await writer.drain()
         data = b""
     return None

@@ -32,6 +32,10 @@ class BrokerSilent(LocalError):
 class RendezvousMethod(Protocol):
     """A way to carry messages to one broker and its replies back."""
 
+    @property
+    def proof_bits(self) -> int:
+        """Zero bits of the proof of work that a broker always wants by this way; 0 if none."""
+
     async def exchange(self, sealed: bytes) -> bytes:
         """Return the reply to a sealed request, unopened. Raises BrokerSilent."""
 
@@ -54,9 +58,9 @@ async def ask(
     """Seal one request to a broker's `seal_key`, send it, and return the opened reply.
 
     A broker with too many requests may want a proof of work. It is done, and the request made once
-    more. The other arguments are fields of `RendezvousRequest`. Raises BrokerSilent, also for a
-    reply that cannot be opened, and ConfigError when the broker wants a newer release. Cancelling
-    gives the exchange up.
+    more. By a way that always needs one it is done first. The other arguments are fields of
+    `RendezvousRequest`. Raises BrokerSilent, also for a reply that cannot be opened, and
+    ConfigError when the broker wants a newer release. Cancelling gives the exchange up.
     """
     key = X25519PrivateKey.generate()
     request = RendezvousRequest(
@@ -73,6 +77,8 @@ async def ask(
         software=SOFTWARE,
         token=token,
     )
+    if method.proof_bits:
+        request = await _with_proof(request, seal_key, method.proof_bits)
     reply = await _exchange(method, seal_key, request, key)
     if reply.refusal is Refusal.PROOF:
         request = await _with_proof(request, seal_key, reply.proof_bits)

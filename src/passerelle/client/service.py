@@ -32,7 +32,7 @@ class Client:
         self._watcher = observe
         self._brokers = Brokers(config)
         associations = UdpAssociations(self._offers_flows, self._open_flow, config.flow_idle_s)
-        self._proxy = LocalProxy(self._open, associations)
+        self._proxy = LocalProxy(self._open, associations, config.login)
         self._supervisor: LinkSupervisor | None = None
         self._loaded = asyncio.Event()
         self._waiting = 0

@@ -87,6 +87,9 @@ class ClientSession:
     def flow_requested(self, stream: TunnelStream, host: str, port: int) -> None:
         """Never called here, as `stream_requested`."""
 
+    def request_malformed(self) -> None:
+        """Never called here, as `stream_requested`."""
+
     def tunnel_leaving(self) -> None:
         """See `SessionOwner.session_leaving`."""
         self._owner.session_leaving(self)

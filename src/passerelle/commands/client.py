@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from passerelle import interrupt
+from passerelle.commands import localport, secrets
 from passerelle.commands.running import outlive_surroundings, say
 from passerelle.errors import LocalError
-from passerelle.listen import ListenAddress
 
 if TYPE_CHECKING:
     from passerelle.client.notices import Notice
+    from passerelle.io.webrtc.engine import LinkOffer
 
 
 def register(app: typer.Typer) -> None:
@@ -22,28 +23,19 @@ def register(app: typer.Typer) -> None:
 
 
 def client(
-    invite: Annotated[
-        str,
-        typer.Option(
-            metavar="URL",
-            help="The invite that you were given, in quotes: 'https://bridge.example/#…'.",
-        ),
-    ],
+    invite_file: secrets.InviteFile = None,
+    invite: secrets.Invite = None,
     listen: Annotated[
         str,
         typer.Option(
             metavar="HOST:PORT",
             help="Address and port of the proxy for your programs. Keep 127.0.0.1: others must not "
-            "use it.",
+            "use it. No web page can reach the usual port.",
         ),
-    ] = "127.0.0.1:1080",
-    token: Annotated[
-        str,
-        typer.Option(
-            metavar="TEXT",
-            help="A token that the network's operator gave you. A busy network lets it pass first.",
-        ),
-    ] = "",
+    ] = localport.DEFAULT,
+    login_file: secrets.LoginFile = None,
+    token_file: secrets.TokenFile = None,
+    token: secrets.Token = "",
     state: Annotated[
         Path | None,
         typer.Option(
@@ -65,10 +57,10 @@ def client(
         Literal["auto", "chrome", "python"],
         typer.Option(
             help="What makes the connections to volunteers: Chrome's own WebRTC, which looks like "
-            "a browser to whoever watches, or Passerelle's. auto takes Chrome's where it is "
-            "installed."
+            "a browser to whoever watches, or Passerelle's in Python. auto takes Chrome's where it "
+            "is installed."
         ),
-    ] = "auto",
+    ] = "python",
     forget: Annotated[
         bool, typer.Option("--forget", help="Neither read nor write the file of --state.")
     ] = False,
@@ -83,44 +75,32 @@ def client(
     """
     from passerelle import console  # noqa: PLC0415 - WebRTC takes a second to load
     from passerelle.client.config import ClientConfig  # noqa: PLC0415
-    from passerelle.client.notices import LinkUp, Searching  # noqa: PLC0415
+    from passerelle.client.notices import LinkUp  # noqa: PLC0415
     from passerelle.client.service import Client  # noqa: PLC0415
     from passerelle.client.state import default_path  # noqa: PLC0415
-    from passerelle.io.webrtc.chrome.library import NoEngine  # noqa: PLC0415
-    from passerelle.io.webrtc.engine import choose  # noqa: PLC0415
     from passerelle.wire.invite import parse  # noqa: PLC0415
     from passerelle.wire.pasted import clean  # noqa: PLC0415
 
     outlive_surroundings()
-    try:
-        offers, reason = choose(engine)
-    except NoEngine as error:
-        raise LocalError(
-            f"Chrome's WebRTC cannot be used: {error}. Install passerelle[chrome], or leave "
-            "--engine out."
-        ) from error
-    if reason:
-        say(
-            f"Chrome's WebRTC cannot be used: {reason}. Passerelle's own is used, and who watches "
-            "your connection can tell it from a browser. passerelle[chrome] brings Chrome's."
-        )
-    address = ListenAddress.parse(listen)
+    address, login = localport.local_port(listen, login_file)
     config = ClientConfig(
-        invite=parse(invite),
-        listen_host=address.host or "127.0.0.1",
+        invite=parse(secrets.invite_text(invite, invite_file)),
+        listen_host=address.host,
         listen_port=address.port,
-        token=clean(token),
+        login=login,
+        token=clean(secrets.secret(token, token_file, "token")),
         media=media,
-        engine=offers,
+        engine=_engine(engine),
         state=None if forget else state or default_path(),
     )
 
     running: Client | None = None
+    news = console.News()
 
     def show(notice: Notice) -> None:
-        if isinstance(notice, Searching) and running is not None and running.link_count:
-            return  # for a spare: the person is connected
-        say(console.sentence(notice))
+        links = running.link_count if running is not None else 0
+        if news.holds(notice, link_count=links) or verbose:
+            say(console.sentence(notice))
         if verbose and isinstance(notice, LinkUp):
             for step, seconds in notice.steps:
                 say(f"    {step:<12} {1000 * seconds:6.0f} ms")
@@ -133,7 +113,8 @@ def client(
                 await running.start()
             except LocalError as error:
                 raise LocalError(
-                    f"{error} --listen names another one, for example --listen 127.0.0.1:1081."
+                    f"{error} --listen names another one, for example --listen 127.0.0.1:10081. "
+                    "Only the usual one is out of reach for web pages."
                 ) from error
             await running.run()
         finally:
@@ -143,3 +124,23 @@ def client(
         interrupt.run(work())
     except interrupt.Interrupted:
         say("The proxy is closed. Goodbye.")
+
+
+def _engine(name: Literal["auto", "chrome", "python"]) -> type[LinkOffer]:
+    """Return what makes links. Raises LocalError where Chrome's was demanded and is missing."""
+    from passerelle.io.webrtc.chrome.library import NoEngine  # noqa: PLC0415
+    from passerelle.io.webrtc.engine import choose  # noqa: PLC0415
+
+    try:
+        offers, reason = choose(name)
+    except NoEngine as error:
+        raise LocalError(
+            f"Chrome's WebRTC cannot be used: {error}. Install passerelle[chrome], or leave "
+            "--engine out."
+        ) from error
+    if reason:
+        say(
+            f"Chrome's WebRTC cannot be used: {reason}. Passerelle's own is used, and who watches "
+            "your connection can tell it from a browser. passerelle[chrome] brings Chrome's."
+        )
+    return offers

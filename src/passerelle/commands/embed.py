@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from passerelle import limits
+from passerelle.commands import secrets
 from passerelle.commands.running import require_server_packages
 from passerelle.core import embed
 from passerelle.errors import ConfigError, LocalError
@@ -41,9 +43,20 @@ def register(app: typer.Typer) -> None:
 
 
 def command(
+    invite_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File with the network's invite; its broker is asked for the rest.",
+        ),
+    ] = None,
     invite: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="The network's invite; its broker is asked for the rest."),
+        typer.Option(
+            metavar="URL",
+            help="The invite itself; with - it is read from standard input. It can also be in the "
+            f"environment variable {secrets.INVITE_VARIABLE}.",
+        ),
     ] = None,
     state: Annotated[
         Path | None,
@@ -124,14 +137,18 @@ def command(
         megabytes=megabytes,
         hours=hours,
     )
-    if invite is not None and state is None and url is None and exit_url is None:
-        network = asyncio.run(_ask(invite))
-    elif invite is None and state is not None and url is not None:
+    given = secrets.secret(invite or "", invite_file, "invite")
+    if (state, url, exit_url) == (None, None, None):
+        given = given or os.environ.get(secrets.INVITE_VARIABLE, "")
+    if given and state is None and url is None and exit_url is None:
+        network = asyncio.run(_ask(given))
+    elif not given and state is not None and url is not None:
         network = _own(state, url, exit_url)
     else:
         raise ConfigError(
-            "Which network? Give --invite with the invite you were given, or, where your network's "
-            "keys are, --state with their folder and --url with the broker's public address."
+            "Which network? Give --invite-file with the invite you were given, or, where your "
+            "network's keys are, --state with their folder and --url with the broker's public "
+            "address."
         )
     _print(network, choices)
 
@@ -159,7 +176,7 @@ def _own(state: Path, url: str, exit_url: str | None) -> Network:
     if not (state / OPERATOR_FILE).exists():
         raise ConfigError(
             f"{state} holds no network's keys. Name the folder that `passerelle serve --state` "
-            "made, or give --invite instead."
+            "made, or give --invite-file instead."
         )
     own_exit = serve.link_url(exit_url or url)
     invite = parse(str(Keyring.open(state).invite(url.rstrip("/"))))

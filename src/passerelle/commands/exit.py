@@ -139,7 +139,13 @@ async def _serve(
     from passerelle.keyring import ExitKeys  # noqa: PLC0415 - as above
 
     keys = ExitKeys.open(state)
-    config = settings.config(f"exit-{number}", keys.link, keys.tickets, direct=exits.direct)
+    config = settings.config(
+        f"exit-{number}",
+        keys.link,
+        keys.tickets,
+        direct=exits.direct,
+        trusted_proxies=where.trusted_proxies,
+    )
     loop = asyncio.get_running_loop()
     async with TaskSet("worker") as tasks, ExitProcess(config, where, bus_url=exits.bus) as process:
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, get_type_hints
 
@@ -105,9 +106,9 @@ class ExitOptions:
             envvar=BUS_VARIABLE,
             help="NATS server by which several brokers share their volunteers, and exits report "
             "their load and their links. Keep it private to your servers. An address with a "
-            "password belongs in the environment, where other users do not see it.",
+            "password is taken from the environment only, where other users do not see it.",
         ),
-    ] = None
+    ] = field(default=None, repr=False)
     tls_cert: Annotated[
         Path | None,
         typer.Option(
@@ -184,7 +185,7 @@ class ExitOptions:
         }
 
     def _given(self) -> list[tuple[str, object]]:
-        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        values = ((each.name, getattr(self, each.name)) for each in fields(self))
         return [(name, value) for name, value in values if value]
 
 
@@ -198,21 +199,32 @@ def takes_exit_options(command: Callable[..., None]) -> Callable[..., None]:
     del own["exits"]
     hints = get_type_hints(ExitOptions, include_extras=True)
     table = {
-        field.name: inspect.Parameter(
-            field.name,
+        each.name: inspect.Parameter(
+            each.name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=hints[field.name],
+            default=each.default,
+            annotation=hints[each.name],
         )
-        for field in fields(ExitOptions)
+        for each in fields(ExitOptions)
     }
 
     @functools.wraps(command)
     def run(**given: object) -> None:
         exits = ExitOptions(**{name: given.pop(name) for name in table})  # type: ignore[arg-type]
+        _require_hidden_password(exits.bus)
         command(**given, exits=exits)
 
     parameters = {**own, **table}
     run.__signature__ = inspect.Signature(list(parameters.values()))  # type: ignore[attr-defined]
     run.__annotations__ = {name: each.annotation for name, each in parameters.items()}
     return run
+
+
+def _require_hidden_password(bus: str | None) -> None:
+    """Raise ConfigError for a password that the command line showed to every user already."""
+    if bus is not None and "@" in bus and os.environ.get(BUS_VARIABLE) != bus:
+        raise ConfigError(
+            "--bus holds a password, which every user of this machine can read there. Choose "
+            f"another one, and give the address by the environment: {BUS_VARIABLE}=nats://…; for "
+            "a service, in a file that its EnvironmentFile names."
+        )

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from passerelle import interrupt
+from passerelle.commands import localport, secrets
 from passerelle.commands.running import outlive_surroundings, say
 from passerelle.errors import ConfigError
-from passerelle.listen import ListenAddress
 
 if TYPE_CHECKING:
     from passerelle.client.notices import Notice
@@ -29,9 +29,8 @@ def register(app: typer.Typer) -> None:
 
 
 def friend(
-    invite: Annotated[
-        str, typer.Option(metavar="URL", help="The invite that you were given, in quotes.")
-    ],
+    invite_file: secrets.InviteFile = None,
+    invite: secrets.Invite = None,
     network: Annotated[
         Path | None,
         typer.Option(
@@ -43,7 +42,8 @@ def friend(
     listen: Annotated[
         str,
         typer.Option(metavar="HOST:PORT", help="Address and port of the proxy for your programs."),
-    ] = "127.0.0.1:1080",
+    ] = localport.DEFAULT,
+    login_file: secrets.LoginFile = None,
     state: Annotated[
         Path | None,
         typer.Option(
@@ -66,12 +66,13 @@ def friend(
     from passerelle.wire.invite import parse  # noqa: PLC0415
 
     outlive_surroundings()
-    address = ListenAddress.parse(listen)
+    address, login = localport.local_port(listen, login_file)
     exchange = TextExchange()
     config = ClientConfig(
-        invite=parse(invite),
-        listen_host=address.host or "127.0.0.1",
+        invite=parse(secrets.invite_text(invite, invite_file)),
+        listen_host=address.host,
         listen_port=address.port,
+        login=login,
         state=state or default_path(),
         network=_read(network) if network else b"",
         friend=exchange.swap,

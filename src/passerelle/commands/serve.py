@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -26,7 +27,12 @@ from passerelle.errors import ConfigError
 from passerelle.listen import ListenAddress
 
 if TYPE_CHECKING:
+    from passerelle.io.net.locations import Edition
     from passerelle.wire.ways import Way
+
+DAY_S: Final = 86_400
+OLD_PLACES_DAYS: Final = 365
+"""Beyond this age of a database of places a person is warned: addresses change hands."""
 
 
 def register(app: typer.Typer) -> None:
@@ -97,6 +103,15 @@ def serve(
             "if you give one. May be repeated.",
         ),
     ] = None,
+    front_network: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NETWORK",
+            help="Where requests come from that a cache or a front brings without saying for whom. "
+            "From here many readers may ask, and they share what many readers may have. May be "
+            "repeated, and adds to broker.front_networks of --config.",
+        ),
+    ] = None,
     private_candidates: Annotated[
         bool,
         typer.Option(
@@ -141,6 +156,14 @@ def serve(
             "with a token of `passerelle token` may learn of more.",
         ),
     ] = limits.DISCLOSED_VOLUNTEERS,
+    places: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Database (MMDB) of addresses' countries or networks, which is asked before the "
+            "one that comes with the program. May be repeated.",
+        ),
+    ] = None,
     caution: Annotated[
         list[str] | None,
         typer.Option(
@@ -150,6 +173,15 @@ def serve(
             "with 'none' nobody is asked. May be repeated.",
         ),
     ] = None,
+    make_missing_keys: Annotated[
+        bool,
+        typer.Option(
+            "--make-missing-keys",
+            help="Make a key anew that is missing in --state, after a loss or a theft; not the "
+            "operator's, without which there is no network. Copy the keys to the network's other "
+            "servers then.",
+        ),
+    ] = False,
     minimum_version: Annotated[
         str | None,
         typer.Option(
@@ -168,6 +200,7 @@ def serve(
     require_server_packages()
     from passerelle import serve as servers  # noqa: PLC0415
     from passerelle.broker.config import CAUTIOUS  # noqa: PLC0415
+    from passerelle.exit.settings import parse_networks  # noqa: PLC0415
     from passerelle.keyring import Keyring  # noqa: PLC0415
 
     outlive_surroundings()
@@ -188,6 +221,8 @@ def serve(
             "https://exit.bridge.example."
         )
     has_widget = servers.BUILT_WIDGET.is_dir()
+    settings = exits.settings()
+    fronts = (*settings.front_networks, *parse_networks("--front-network", front_network or ()))
     config = servers.ServeConfig(
         name=name,
         url=url,
@@ -195,7 +230,7 @@ def serve(
         exit_listen=ListenAddress.parse(exit_listen) if exit_listen else None,
         exit_url=exit_url,
         tls=exits.tls(),
-        settings=exits.settings(),
+        settings=settings,
         workers=workers,
         worker_line=worker_line(state, exit_listen or "", exits),
         worker_environment=exits.environment(),
@@ -204,6 +239,7 @@ def serve(
         more_brokers=tuple(broker_url or ()),
         has_exit=not no_exit,
         trusted_proxies=exits.trusted_proxies(),
+        front_networks=fronts,
         network_volunteers=disclose,
         minimum=_release(minimum_version) if minimum_version else None,
         stun=tuple(_stun_servers(stun or ())),
@@ -213,11 +249,15 @@ def serve(
         private_candidates=private_candidates,
         widget_dir=servers.BUILT_WIDGET if has_widget else None,
         kept_dir=state / "widget",
+        places=servers.LocationDatabase(places or []),
         cautious=_countries(caution) if caution else CAUTIOUS,
     )
 
+    editions = config.places.load()
+
     async def work() -> None:
-        keys = Keyring.open(state)  # the workers find them there
+        # The workers find them there.
+        keys = Keyring.open_or_create(state, make_missing=make_missing_keys)
         async with servers.Servers(config, keys) as running:
             asyncio.get_running_loop().add_signal_handler(
                 signal.SIGUSR2,
@@ -231,6 +271,7 @@ def serve(
             else:
                 print("Tag for publishers' pages:\n")
                 print("\n".join(f"    {line}" for line in running.tag.splitlines()), flush=True)
+            _tell_places(editions)
             if not running.stun and not servers.is_laboratory(running.invite.url):
                 say(
                     "Note: without a STUN server, readers and volunteers behind NAT, which is "
@@ -241,11 +282,35 @@ def serve(
                     "Note: browsers let pages use https:// servers only. Put a certificate in "
                     "front of this one before you give the tag away."
                 )
+            if amp and not fronts:
+                say(
+                    "Note: no --front-network says where the AMP cache asks from, so all readers "
+                    "who come by it count as one network. docs/OPERATIONS.md says how to find out."
+                )
             for sentence in await running.unreachable():
                 say(f"Note: {sentence}")
             await forever()
 
     until_interrupted(work())
+
+
+def _tell_places(editions: Sequence[Edition]) -> None:
+    """Tell how old each database of places is."""
+    for each in editions:
+        age_days = (time.time() - each.built_s) / DAY_S
+        month = time.strftime("%B %Y", time.gmtime(each.built_s))
+        say(f"Places come from {each.name}, of {month}.")
+        if age_days > OLD_PLACES_DAYS:
+            say(
+                f"Warning: {each.name} is {age_days / 30:.0f} months old. It decides who is asked "
+                "twice before helping, and who is matched with whom: give a newer one with "
+                "--places (docs/OPERATIONS.md says where from)."
+            )
+    if not editions:
+        say(
+            "Warning: there is no database of countries, so nobody is asked twice before helping, "
+            "and readers may get volunteers in their own country. Give one with --places."
+        )
 
 
 def _countries(given: Sequence[str]) -> frozenset[str]:

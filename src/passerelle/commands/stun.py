@@ -49,6 +49,7 @@ def stun(
             "with --other's second, if there are two.",
         ),
     ] = None,
+    worker: Annotated[bool, typer.Option("--worker", hidden=True)] = False,
 ) -> None:
     """Tell browsers and clients which address they come from (RFC 8489, RFC 5780).
 
@@ -59,6 +60,7 @@ def stun(
     """
     require_server_packages()
     from passerelle.io.net.stun import StunService  # noqa: PLC0415 - loads only when needed
+    from passerelle.io.server.processes import READY, orphaned  # noqa: PLC0415 - as above
 
     settings = parse(listen, other, public or [])
     outlive_surroundings()
@@ -66,7 +68,11 @@ def stun(
 
     async def work() -> None:
         async with StunService(settings):
-            await forever()
+            if worker:
+                print(READY, flush=True)
+                await orphaned()
+            else:
+                await forever()
 
     until_interrupted(work())
 

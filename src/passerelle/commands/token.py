@@ -38,9 +38,10 @@ def token(
 ) -> None:
     """Print a new token for readers you trust.
 
-    A reader who starts the client with --token is let in without a proof of work, and may learn of
-    more volunteers a day than the reader's network could otherwise. All users of a token share what
-    it allows, so give each group a token of its own. A token cannot be taken back before it ends.
+    A reader who starts the client with --token-file is let in without a proof of work, and may
+    learn of more volunteers a day than the reader's network could otherwise. All users of a token
+    share what it allows, so give each group a token of its own. A token cannot be taken back before
+    it ends.
     """
     from passerelle.errors import ConfigError  # noqa: PLC0415 - as in cli
     from passerelle.keyring import OPERATOR_FILE, Keyring  # noqa: PLC0415 - loads OpenSSL

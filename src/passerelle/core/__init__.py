@@ -9,6 +9,7 @@ Rooms, each of which says in its own docstring what it owns:
 - `address`: hosts, networks, and what may be connected to
 - `nat`: what a NAT does, and the STUN server's answers
 
-Modules beside the rooms serve several of them or a role directly: token buckets, backoff, quotas,
-replay windows, the ranking of ways to a broker, release names, the publisher's tag.
+Modules beside the rooms serve several of them or a role directly: token buckets, ledgers of what a
+stranger costs, backoff, quotas, origins and their shares of a table, replay windows, the ranking of
+ways to a broker, release names, the publisher's tag.
 """

@@ -6,11 +6,15 @@ so a client does not get a fresh allowance by ending its sessions and coming bac
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from dataclasses import dataclass
 
 from passerelle import limits
 from passerelle.core.bucket import Bucket
+from passerelle.core.ledger import Ledger
+from passerelle.core.origin import UNKNOWN
+from passerelle.core.shares import ShareTable
 from passerelle.errors import LinkCode, PeerError
 
 BYTES_BURST_S = 2.0
@@ -41,12 +45,29 @@ class Quota:
 class Account:
     """The amount of each limit that one ticket uses."""
 
-    __slots__ = ("_bytes", "_quota", "_streams_new", "expires_s", "sessions", "streams")
+    __slots__ = (
+        *("_bytes", "_quota", "_streams_new"),
+        *("expires_s", "ledger", "origin", "sessions", "streams", "ticket_id"),
+    )
 
-    def __init__(self, quota: Quota, expires_s: float, now: float) -> None:
-        """`expires_s` is when the ticket expires, in monotonic seconds like `now`."""
+    def __init__(
+        self,
+        quota: Quota,
+        expires_s: float,
+        now: float,
+        *,
+        ticket_id: bytes = b"",
+        origin: bytes = UNKNOWN,
+    ) -> None:
+        """`expires_s` is when the ticket expires, in monotonic seconds like `now`; `origin`
+        (`core.origin`) is whom the ticket's tags say that it counts for.
+        """
         self._quota = quota
+        self.ticket_id = ticket_id
+        self.origin = origin
         self.expires_s = expires_s
+        self.ledger = Ledger(now)
+        """What all sessions of the ticket cost."""
         self.sessions = 0
         self.streams = 0
         self._streams_new = Bucket(quota.new_streams_per_s, quota.new_streams_burst, now)
@@ -77,46 +98,59 @@ class Account:
 
 
 class Accounts:
-    """The accounts of all tickets at one exit. Times are monotonic seconds."""
+    """The accounts of all tickets at one exit. Times are monotonic seconds.
+
+    Accounts with a session are as many as sessions at most. Of the others, at most
+    `limits.EXIT_ACCOUNTS` are remembered. Beyond that, a ticket of whoever has most gets a fresh
+    allowance, which is little to somebody with so many.
+    """
 
     def __init__(self, quota: Quota) -> None:
         self._quota = quota
         self._accounts: OrderedDict[bytes, Account] = OrderedDict()
         """Accounts by ticket id, the one used last at the end."""
+        self._idle: ShareTable[bytes] = ShareTable(limits.EXIT_ACCOUNTS, oldest_first=True)
+        """Ticket ids of the accounts without a session."""
 
     def __len__(self) -> int:
         """Return how many tickets have an account."""
         return len(self._accounts)
 
-    def open_session(self, ticket_id: bytes, life_s: float, now: float) -> Account:
+    def open_session(
+        self, ticket_id: bytes, life_s: float, now: float, origin: bytes = UNKNOWN
+    ) -> Account:
         """Count one more session of a ticket, and return the ticket's account.
 
         `life_s` is how long the ticket is still valid. Raises PeerError(LIMIT) when the ticket has
-        as many sessions as it may have, or when there is no room for another account.
+        as many sessions as it may have.
         """
         account = self._accounts.get(ticket_id)
         if account is None:
-            self._make_room(now)
-            account = Account(self._quota, now + life_s, now)
+            self._sweep(now)
+            account = Account(self._quota, now + life_s, now, ticket_id=ticket_id, origin=origin)
             self._accounts[ticket_id] = account
         self._accounts.move_to_end(ticket_id)
         if account.sessions >= self._quota.sessions:
             raise PeerError(LinkCode.LIMIT, "as many sessions as one ticket may have")
         account.sessions += 1
+        self._idle.discard(ticket_id)
         return account
 
     def close_session(self, account: Account) -> None:
         """Count one session fewer."""
         account.sessions -= 1
+        if account.sessions == 0:
+            gone = self._idle.add(account.ticket_id, account.origin)
+            if gone is not None:
+                del self._accounts[gone]
 
-    def _make_room(self, now: float) -> None:
+    def _sweep(self, now: float) -> None:
         # Look at a bounded number of accounts, those unused for longest first. Each one is looked
         # at only a few times, because those that are still needed move to the end.
-        for ticket_id in list(self._accounts)[: limits.EXIT_ACCOUNTS_SWEPT]:
+        for ticket_id in list(itertools.islice(self._accounts, limits.EXIT_ACCOUNTS_SWEPT)):
             account = self._accounts[ticket_id]
             if account.sessions == 0 and account.expires_s <= now:
                 del self._accounts[ticket_id]
+                self._idle.discard(ticket_id)
             else:
                 self._accounts.move_to_end(ticket_id)
-        if len(self._accounts) >= limits.EXIT_ACCOUNTS:
-            raise PeerError(LinkCode.LIMIT, "this exit remembers as many tickets as it can")

@@ -162,6 +162,8 @@ class Demo:
             if not self._windowed:
                 await browser.evaluate(PRESS)
                 await browser.until(f"{PHASE} !== 'off'")
+                # The consent text comes with a file of its own.
+                await browser.until(f"{PHASE} !== 'consent' || !!{AGREE}")
                 if await browser.evaluate(PHASE) == "consent":
                     await browser.evaluate(f"{AGREE}.click()")
             await browser.until(f"['waiting', 'helping', 'problem'].includes({PHASE})")

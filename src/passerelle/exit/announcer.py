@@ -1,4 +1,7 @@
-"""What an exit tells the brokers over the bus: how its links did, and how busy it is."""
+"""What an exit tells the brokers over the bus: how its links did, and how busy it is.
+
+It signs each word with the key that the network's descriptor names it by.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from passerelle.exit.reports import LinkReport
 from passerelle.io.server.bus import Bus
 from passerelle.io.tasks import TaskSet
-from passerelle.wire import bus
+from passerelle.wire import bus_signature
 from passerelle.wire.bus import ExitLoad, LinkOutcome, Subjects
 
 ANNOUNCE_S: Final = 2.0
@@ -19,9 +24,11 @@ ANNOUNCE_S: Final = 2.0
 class Announcer:
     """Reports on a bus how an exit's links did (a `Reporter`), and announces the exit's load."""
 
-    def __init__(self, channel: Bus, subjects: Subjects) -> None:
+    def __init__(self, channel: Bus, subjects: Subjects, key: Ed25519PrivateKey) -> None:
+        """`key` is the exit's own, with which it also proves itself in links."""
         self._bus = channel
         self._subjects = subjects
+        self._key = key
         self._tasks = TaskSet("announcer")
 
     def link_ended(self, report: LinkReport) -> None:
@@ -37,7 +44,8 @@ class Announcer:
             rtt_s=report.rtt_s,
             reason=report.reason,
         )
-        self._bus.publish(self._subjects.link, bus.encode(message))
+        subject = self._subjects.link
+        self._bus.publish(subject, bus_signature.sign(message, subject, self._key))
 
     def announce(self, load: Callable[[], ExitLoad]) -> None:
         """Publish how busy the exit is, now and every `ANNOUNCE_S` until `close`."""
@@ -49,5 +57,6 @@ class Announcer:
 
     async def _announce(self, load: Callable[[], ExitLoad]) -> None:
         while True:
-            self._bus.publish(self._subjects.exit, bus.encode(load()))
+            subject = self._subjects.exit
+            self._bus.publish(subject, bus_signature.sign(load(), subject, self._key))
             await asyncio.sleep(ANNOUNCE_S)

@@ -8,6 +8,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from passerelle import limits
+from passerelle.core.address.classes import IPNetwork
 from passerelle.core.address.policy import ConnectionPolicy
 from passerelle.core.quota import Quota
 from passerelle.io.tunnel.tls import LinkIdentity
@@ -63,5 +64,9 @@ class ExitConfig:
     """Links that may be open at once."""
     sessions: int = limits.EXIT_SESSIONS
     """Sessions that may be alive at once."""
+    trusted_proxies: tuple[IPNetwork, ...] = ()
+    """Proxies whose X-Forwarded-For is believed."""
+    held_bytes: int = limits.EXIT_HELD_BYTES
+    """Memory that all sessions together may hold; beyond it the heaviest ones are ended."""
     decoy_site: Path | None = None
     """Folder of static files that strangers see; None if they see an empty web server."""

@@ -78,6 +78,7 @@ class SiteConnection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._reading = True
         self._writing = True
+        self._write_due = False
         self._sent_eof = False
         self._owing: asyncio.TimerHandle | None = None
         """Timer after which bytes are moved again; None unless the ticket's rate is used up."""
@@ -113,6 +114,11 @@ class SiteConnection(asyncio.BufferedProtocol):
         finally:
             self._dialling = None
 
+    @property
+    def held_bytes(self) -> int:
+        """Memory that waits for the site, beside the stream's own."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
     def end(self, ending: StreamEnding) -> None:
         """Break everything off. Idempotent."""
         if self._dialling is not None:
@@ -132,7 +138,9 @@ class SiteConnection(asyncio.BufferedProtocol):
         if self._is_over:
             self._transport.abort()
             return
-        self._transport.set_write_buffer_limits(limits.SITE_WRITE_BYTES)
+        # What the socket has not taken yet stops the writing: everything else waits in the stream,
+        # where small pieces are joined and the window counts them.
+        self._transport.set_write_buffer_limits(0)
         self._stream.accept()
         self.stream_changed()
 
@@ -183,16 +191,27 @@ class SiteConnection(asyncio.BufferedProtocol):
         transport = self._transport
         if transport is None:
             return
-        if self._writing and self._owing is None:
-            self._write(transport)
+        self._schedule_write()
         if not self._reading and self._stream.queued <= limits.STREAM_SEND_BYTES // 2:
             self._read(True)
         if self._stream.over and self._linger is None:
             transport.close()
             self._linger = self._loop.call_later(LINGER_S, transport.abort)
 
-    def _write(self, transport: asyncio.Transport) -> None:
-        if data := self._stream.take_received():
+    def _schedule_write(self) -> None:
+        """Write once for everything that arrives in this turn of the event loop."""
+        stream = self._stream
+        waits = stream.unread or (stream.end_received and not self._sent_eof)
+        if waits and self._writing and self._owing is None and not self._write_due:
+            self._write_due = True
+            self._loop.call_soon(self._write)
+
+    def _write(self) -> None:
+        self._write_due = False
+        transport = self._transport
+        if self._is_over or transport is None or not self._writing or self._owing is not None:
+            return
+        if data := self._stream.take_received(limits.SITE_WRITE_BYTES):
             self.active_s = self._loop.time()
             self._moved(0, len(data))
             transport.write(data)
@@ -200,9 +219,7 @@ class SiteConnection(asyncio.BufferedProtocol):
         elif self._stream.end_received and not self._sent_eof:
             self._sent_eof = True
             transport.write_eof()
-            return
-        if data and self._stream.end_received:
-            self.stream_changed()
+        self.stream_changed()
 
     def _read(self, wanted: bool) -> None:
         transport = self._transport

@@ -39,6 +39,9 @@ class ExitMetrics:
         self.streams_limited = metrics.counter(
             "exit_streams_limited", "Streams refused because a client had used up its quota."
         )
+        self.sessions_shed = metrics.counter(
+            "exit_sessions_shed", "Sessions ended because all together held too much memory."
+        )
         self.refusals = metrics.counter(
             "exit_refusals",
             "Destinations the policy denied, by reason.",

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from passerelle import limits
 from passerelle.core.address.policy import Denial, DestinationRefused
 from passerelle.core.quota import Account
 from passerelle.errors import PasserelleError, StreamFailed
@@ -47,6 +48,11 @@ class FlowConnection:
         """When the flow began, when something moved last, and until when the ticket's rate is used
         up, in the loop's time."""
 
+    @property
+    def held_bytes(self) -> int:
+        """Memory beside the stream's own: one capsule that is not complete."""
+        return limits.DATAGRAM_BYTES
+
     async def run(
         self,
         dial: Dial,
@@ -64,7 +70,8 @@ class FlowConnection:
         """
         ending = StreamEnding.BROKEN
         try:
-            await asyncio.sleep(turn_s)
+            if turn_s:
+                await race(asyncio.sleep(turn_s), until=self._stream.broken())
             ending = await self._run(dial, host, port, refusal_s, idle_s)
         finally:
             self.end(ending)

@@ -69,8 +69,13 @@ class ExitHandshake:
         if first.version != VERSION:
             raise PeerError(LinkCode.VERSION, f"link protocol version {first.version}")
         tunnel, resumed = self._sessions.admit(first)
-        tunnel.acknowledged_to(first.received)
-        self.estimator = tunnel.attach(link)
+        try:
+            tunnel.acknowledged_to(first.received)
+            self.estimator = tunnel.attach(link)
+        except PeerError:
+            if not resumed:
+                tunnel.close()  # or it would wait for a first link as if it had lost one
+            raise
         # Nothing goes ahead of it: the session sends from the next turn of the loop on.
         link.send([Welcome(resumed, tunnel.received, SESSION_WINDOW_BYTES)])
         link.hand_over(tunnel)

@@ -13,7 +13,10 @@ import time
 from aiohttp import web
 
 from passerelle import limits
+from passerelle.core.address.forwarded import client_address
+from passerelle.core.address.prefix import origin
 from passerelle.core.replay import ReplayWindow
+from passerelle.core.shares import ShareTable
 from passerelle.core.tunnel.estimator import LinkEstimator
 from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.exit.config import ExitConfig
@@ -24,6 +27,7 @@ from passerelle.exit.reports import LinkReport, NoReports, Reporter
 from passerelle.exit.sessions import SessionTable
 from passerelle.io.server.frontserver import FrontServer
 from passerelle.io.server.metrics import Metrics
+from passerelle.io.server.web import peer_address
 from passerelle.io.tunnel.link import SecureLink
 from passerelle.io.tunnel.tls import TlsPipe, exit_context
 from passerelle.io.tunnel.websocket import MESSAGE_LIMIT_BYTES, SUBPROTOCOL, WebSocketTransport
@@ -61,7 +65,9 @@ class Exit:
         self._used_tickets = ReplayWindow(limits.LINK_TICKET_LIFE_S, limits.LINK_TICKETS_USED)
         self._front = FrontServer()
         self._numbers = itertools.count(1)
-        self._links: set[SecureLink] = set()
+        self._links: ShareTable[SecureLink] = ShareTable(config.links)
+        """All links, by whom they count for: when there are too many, whoever has most loses one.
+        """
         self._closing = False
         metrics.gauge("exit_links", "Links open now.", lambda: len(self._links))
         metrics.gauge("exit_sessions", "Sessions alive now.", lambda: len(self._sessions))
@@ -76,7 +82,12 @@ class Exit:
         """Return how busy the exit is, for brokers."""
         config = self._config
         return ExitLoad(
-            config.exit_id, len(self._sessions), len(self._links), config.links, self._closing
+            exit_id=config.exit_id,
+            time_s=time.time(),
+            sessions=len(self._sessions),
+            links=len(self._links),
+            most_links=min(config.links, limits.BUS_COUNT),
+            draining=self._closing,
         )
 
     async def drain(self) -> None:
@@ -97,7 +108,8 @@ class Exit:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         # The ticket is judged on every path, so that the time it takes is the same on all.
         ticket = self._judge(request)
-        if ticket is None or request.path != LINK_PATH or not self._admits(ticket):
+        asker = self._origin(request)
+        if ticket is None or request.path != LINK_PATH or not self._admits(ticket, asker):
             self._counts.strangers.add()
             return await self._decoy_site.respond(request)
         socket = web.WebSocketResponse(
@@ -112,8 +124,13 @@ class Exit:
             self._front.note_refused_socket(request)
             return await self._decoy_site.respond(request)
         await socket.prepare(request)
-        await self._carry(request, socket, ticket)
+        await self._carry(request, socket, ticket, asker)
         return socket
+
+    def _origin(self, request: web.Request) -> bytes:
+        """Return whom a link counts for: the network of the volunteer, or of a direct client."""
+        fields = request.headers.getall("X-Forwarded-For", ())
+        return origin(client_address(peer_address(request), fields, self._config.trusted_proxies))
 
     def _judge(self, request: web.Request) -> Ticket | None:
         """Return the valid ticket that is the request's second WebSocket subprotocol, or None.
@@ -130,13 +147,13 @@ class Exit:
             ticket = self._verify(offered[1], TicketKind.CLIENT)
         return ticket
 
-    def _admits(self, ticket: Ticket) -> bool:
-        """Whether a link may be opened now. Asking uses a link ticket up."""
-        if self._closing or len(self._links) >= self._config.links:
+    def _admits(self, ticket: Ticket, asker: bytes) -> bool:
+        """Whether `asker` may open a link now. Asking uses a link ticket up."""
+        if self._closing or self._links.refuses(asker):
             return False
         if ticket.kind is TicketKind.CLIENT:
             return True
-        return self._used_tickets.accept(ticket.id, ticket.expires_s, time.time())
+        return self._used_tickets.accept(ticket.id, ticket.expires_s, time.time(), asker)
 
     def _verify(self, text: str, kind: TicketKind) -> Ticket | None:
         keys, exit_id = self._config.ticket_keys, self._config.exit_id
@@ -146,7 +163,7 @@ class Exit:
             return None
 
     async def _carry(
-        self, request: web.Request, socket: web.WebSocketResponse, ticket: Ticket
+        self, request: web.Request, socket: web.WebSocketResponse, ticket: Ticket, asker: bytes
     ) -> None:
         abort = None if request.transport is None else request.transport.abort
         transport = WebSocketTransport(socket, abort)
@@ -159,10 +176,12 @@ class Exit:
         )
         handshake = ExitHandshake(self._sessions, done=late.cancel)
         link = SecureLink(next(self._numbers), transport, TlsPipe(self._tls), handshake)
-        self._links.add(link)
+        gone = self._links.add(link, asker)
+        if gone is not None:
+            gone.close(LinkCode.LIMIT)
         try:
             link.start()
-            await transport.run()
+            await transport.run(link.rest)
         finally:
             late.cancel()
             self._links.discard(link)

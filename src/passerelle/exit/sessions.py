@@ -7,10 +7,13 @@ import logging
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 
 from passerelle import limits
-from passerelle.core.bucket import Bucket
+from passerelle.core.ledger import REFUSAL_FRAMES
+from passerelle.core.origin import tagged
 from passerelle.core.quota import Account, Accounts
+from passerelle.core.shares import ShareTable
 from passerelle.errors import Failure, LinkCode, LinkLost, PeerError, StreamFailed
 from passerelle.exit.config import ExitConfig
 from passerelle.exit.connections import SiteConnection, StreamEnding
@@ -60,8 +63,11 @@ class SessionTable:
         self._calm = asyncio.Event()
         """Set when the last stream of a draining exit ends."""
         self._tasks.spawn(self._sweep(), "lifetimes")
-        self.flows = TaskSet("exit/flows", limit=limits.EXIT_FLOWS)
+        self.flows = TaskSet("exit/flows")
         """The tasks that serve UDP flows."""
+        self.flow_shares: ShareTable[FlowConnection] = ShareTable(limits.EXIT_FLOWS)
+        """The UDP flows, by whom they count for."""
+        self._session_shares: ShareTable[_ExitSession] = ShareTable(config.sessions)
 
     def __len__(self) -> int:
         """Return how many sessions are alive."""
@@ -104,20 +110,27 @@ class SessionTable:
             raise PeerError(LinkCode.UNKNOWN_SESSION, "no such session here")
         if self.draining:
             raise PeerError(LinkCode.DRAINING, "this exit is going away")
-        if len(self._sessions) >= self._config.sessions:
-            raise PeerError(LinkCode.LIMIT, "this exit holds as many sessions as it can")
         account = self._accounts.open_session(
-            ticket.id, ticket.expires_s - now_s, self._loop.time()
+            ticket.id, ticket.expires_s - now_s, self._loop.time(), tagged(ticket.tags)
         )
         session = _ExitSession(
             self, hello.session_id, account, config=self._config, turns=self._turns
         )
+        gone = self._session_shares.add(session, account.origin)
+        if gone is session:
+            session.tunnel.close()
+            raise PeerError(LinkCode.LIMIT, "this exit holds as many sessions as it can")
+        if gone is not None:
+            _log.info("a session of whoever had most ended: it gave way to another one")
+            gone.tunnel.close()
         self._sessions[hello.session_id] = session
         return session.tunnel, False
 
     def forget(self, session: _ExitSession) -> None:
         """Forget a session that is over."""
-        self._sessions.pop(session.id, None)
+        self._session_shares.discard(session)
+        if self._sessions.get(session.id) is session:
+            del self._sessions[session.id]
         self._accounts.close_session(session.account)
 
     def spawn(
@@ -134,16 +147,18 @@ class SessionTable:
             denied=self.counts.denied,
             ended=session.connection_ended,
         )
-        work = connection.run(
-            self._connect, host, port, refusal_s=self._config.refusal_s, turn_s=turn_s
-        )
+        connect = partial(self._connect, session.account.origin)
+        work = connection.run(connect, host, port, refusal_s=self._config.refusal_s, turn_s=turn_s)
         self._tasks.spawn(work, "stream")
         session.connections.add(connection)
 
     def spawn_flow(
         self, session: _ExitSession, stream: TunnelStream, host: str, port: int, turn_s: float
     ) -> None:
-        """Do as `spawn` does for a UDP flow."""
+        """Do as `spawn` does for a UDP flow.
+
+        When there are too many flows, one of whoever has most ends.
+        """
         flow = FlowConnection(
             stream,
             session.account,
@@ -152,7 +167,7 @@ class SessionTable:
             ended=session.connection_ended,
         )
         work = flow.run(
-            self._dial_udp,
+            partial(self._dial_udp, session.account.origin),
             host,
             port,
             refusal_s=self._config.refusal_s,
@@ -161,6 +176,9 @@ class SessionTable:
         )
         self.flows.spawn(work, "flow")
         session.connections.add(flow)
+        gone = self.flow_shares.add(flow, session.account.origin)
+        if gone is not None:
+            gone.end(StreamEnding.BROKEN)
 
     def takes_streams(self) -> bool:
         """Return whether new streams are served."""
@@ -238,9 +256,18 @@ class SessionTable:
         await self._resolver.close()
 
     async def _connect(
-        self, host: str, port: int, protocol: Callable[[], asyncio.BufferedProtocol]
+        self,
+        origin: bytes,
+        host: str,
+        port: int,
+        protocol: Callable[[], asyncio.BufferedProtocol],
     ) -> None:
-        connection = await dial(host, port, policy=self._config.policy, resolve=self._resolver)
+        connection = await dial(
+            host,
+            port,
+            policy=self._config.policy,
+            resolve=lambda name: self._resolver(name, origin),
+        )
         try:
             await self._loop.create_connection(protocol, sock=connection)
         except BaseException as error:
@@ -249,8 +276,13 @@ class SessionTable:
                 raise StreamFailed(Failure.UNREACHABLE) from None
             raise
 
-    async def _dial_udp(self, host: str, port: int) -> socket.socket:
-        return await dial_udp(host, port, policy=self._config.policy, resolve=self._resolver)
+    async def _dial_udp(self, origin: bytes, host: str, port: int) -> socket.socket:
+        return await dial_udp(
+            host,
+            port,
+            policy=self._config.policy,
+            resolve=lambda name: self._resolver(name, origin),
+        )
 
     async def _sweep(self) -> None:
         while True:
@@ -258,6 +290,18 @@ class SessionTable:
             now = self._loop.time()
             for session in list(self._sessions.values()):
                 session.sweep(now)
+            self._shed()
+
+    def _shed(self) -> None:
+        """End the heaviest sessions until all together hold no more than they may."""
+        held = {session: session.held_bytes for session in self._sessions.values()}
+        excess = sum(held.values()) - self._config.held_bytes
+        while excess > 0:
+            session = max(held, key=lambda each: held[each])
+            excess -= held.pop(session)
+            _log.warning("the session that holds the most memory ended: all hold too much together")
+            self.counts.sessions_shed.add()
+            session.tunnel.close(LinkCode.LIMIT)
 
 
 _Spawn = Callable[["_ExitSession", TunnelStream, str, int, float], None]
@@ -288,10 +332,9 @@ class _ExitSession:
             grace_s=config.lifetimes.grace_s,
             flows=config.policy.udp_ports != frozenset(),
             turns=turns,
+            ledger=account.ledger,
         )
-        now = self._loop.time()
-        self._began_s = self._busy_s = now
-        self._refusals = Bucket(limits.EXIT_REFUSALS_PER_S, limits.EXIT_REFUSALS_BURST, now)
+        self._began_s = self._busy_s = self._loop.time()
 
     # --- TunnelHandler --------------------------------------------------------------------------
 
@@ -309,10 +352,19 @@ class _ExitSession:
 
     def flow_requested(self, stream: TunnelStream, host: str, port: int) -> None:
         flows = sum(isinstance(each, FlowConnection) for each in self.connections)
-        if flows >= limits.FLOWS_PER_SESSION or self._table.flows.full:
+        refused = self._table.flow_shares.refuses(self.account.origin)
+        if flows >= limits.FLOWS_PER_SESSION or refused:
             self._limit(stream, self._loop.time())
         else:
             self._requested(self._table.spawn_flow, stream, host, port)
+
+    def request_malformed(self) -> None:
+        """Count it as a new stream: it has cost as much."""
+        now = self._loop.time()
+        if self.account.open_stream(len(self.connections), now) is None:
+            self.account.ledger.charge_idle(REFUSAL_FRAMES, now)
+        else:
+            self.account.close_stream()
 
     def _requested(self, spawn: _Spawn, stream: TunnelStream, host: str, port: int) -> None:
         now = self._loop.time()
@@ -339,23 +391,31 @@ class _ExitSession:
     # --- limits ---------------------------------------------------------------------------------
 
     def _limit(self, stream: TunnelStream, now: float) -> None:
-        """Refuse a stream beyond the quota, and end a session that goes on asking for streams."""
+        """Refuse a stream beyond the quota.
+
+        Raises PeerError(LIMIT), which ends the session, when it goes on asking for streams.
+        """
         self._table.counts.streams_limited.add()
         stream.refuse(Failure.LIMIT)
-        if not self._refusals.take(now):
-            _log.info("a session ended: it asked for streams on and on")
-            # The tunnel is in the midst of delivering, so it is closed afterwards.
-            self._loop.call_soon(self.tunnel.close)
+        self.account.ledger.charge_idle(REFUSAL_FRAMES, now)
 
     def connection_ended(
         self, connection: SiteConnection | FlowConnection, ending: StreamEnding
     ) -> None:
         """Count a stream that is over, and note that the session was busy until now."""
         self.connections.discard(connection)
+        if isinstance(connection, FlowConnection):
+            self._table.flow_shares.discard(connection)
         self.account.close_stream()
         self._busy_s = self._loop.time()
         self._table.counts.streams.add(value=ending.value)
         self._table.calm()
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory that the session holds, sockets to sites included."""
+        sites = sum(connection.held_bytes for connection in self.connections)
+        return self.tunnel.held_bytes + sites
 
     def sweep(self, now: float) -> None:
         """End the session or those of its streams that were idle or lasted for too long."""

@@ -38,9 +38,14 @@ class _PolicyTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _ExitTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     links: int = limits.EXIT_LINKS
     sessions: int = limits.EXIT_SESSIONS
+    held_bytes: int = limits.EXIT_HELD_BYTES
     rate_bytes_s: float | None = None
     refusal_s: float = 0.5
     face: str | None = None
+
+
+class _BrokerTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    front_networks: tuple[str, ...] = ()
 
 
 def _table(source: type[Any]) -> type[msgspec.Struct]:
@@ -58,6 +63,7 @@ _File = msgspec.defstruct(
     [
         ("policy", _PolicyTable, _PolicyTable()),
         ("exit", _ExitTable, _ExitTable()),
+        ("broker", _BrokerTable, _BrokerTable()),
         ("quota", _QuotaTable, _QuotaTable()),
         ("lifetimes", _LifetimesTable, _LifetimesTable()),
     ],
@@ -77,7 +83,10 @@ class ExitSettings:
     refusal_s: float = 0.5
     links: int = limits.EXIT_LINKS
     sessions: int = limits.EXIT_SESSIONS
+    held_bytes: int = limits.EXIT_HELD_BYTES
     face: Path | None = None
+    front_networks: tuple[IPNetwork, ...] = ()
+    """Networks of caches and fronts, for the broker in the same process (`passerelle serve`)."""
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -105,6 +114,7 @@ class ExitSettings:
                 udp_ports=found.policy.udp_ports,
                 sites=found.policy.sites if found.policy.mode == "site" else None,
             )
+            fronts = parse_networks("broker.front_networks", found.broker.front_networks)
         except ConfigError as error:
             raise _bad(path, str(error).rstrip(".")) from error
         if found.policy.mode == "web" and found.policy.sites:
@@ -118,8 +128,10 @@ class ExitSettings:
             refusal_s=found.exit.refusal_s,
             links=found.exit.links,
             sessions=found.exit.sessions,
+            held_bytes=found.exit.held_bytes,
             # A relative path counts from the file's own folder.
             face=None if face is None else path.parent / face,
+            front_networks=fronts,
         )
 
     def with_flags(
@@ -154,6 +166,7 @@ class ExitSettings:
         ticket_keys: tuple[Ed25519PublicKey, ...],
         *,
         direct: bool,
+        trusted_proxies: tuple[IPNetwork, ...] = (),
     ) -> ExitConfig:
         """Return the configuration of one exit with these settings and keys."""
         return ExitConfig(
@@ -168,6 +181,8 @@ class ExitSettings:
             refusal_s=self.refusal_s,
             links=self.links,
             sessions=self.sessions,
+            trusted_proxies=trusted_proxies,
+            held_bytes=self.held_bytes,
             decoy_site=self.face,
         )
 

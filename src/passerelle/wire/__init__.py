@@ -5,6 +5,6 @@
 - to a broker: `rendezvous` (sealed), `signalling` (volunteers), `ways`, `amp`, `friend`
 - what everybody in a network trusts: `descriptor`, `invite`, and `tickets` and `tokens`, which are
   `signed_text`
-- between servers: `bus`; to STUN servers: `stun`
+- between servers: `bus`, sealed by `bus_seal` or signed by `bus_signature`; to STUN servers: `stun`
 - `description` is one side of a WebRTC connection; `base64url` and `pasted` are texts in general
 """

@@ -1,17 +1,19 @@
 """What the servers of one network say to each other on their bus (`io/server/bus`).
 
-Messages are MessagePack arrays in the order of the fields below. A server ignores subjects that it
-does not know. Subjects begin with `passerelle.1.` and the network's name on the bus, `NETWORK`
-below: 16 digits of the hexadecimal SHA-256 of the key that tickets are checked with, so that
-networks may share a NATS server.
+Messages are MessagePack arrays in the order of the fields below. A member of the bus is a peer:
+what brokers say is sealed (`wire.bus_seal`), what exits say is signed (`wire.bus_signature`), and
+every field has bounds. A server ignores subjects that it does not know. Subjects begin with
+`passerelle.2.` and the network's name on the bus, `NETWORK` below: 16 digits of the hexadecimal
+SHA-256 of the key that tickets are checked with, so that networks may share a NATS server. Whoever
+changes a message changes the number: versions that differ in it do not hear each other.
 
-| subject | from → to | message |
-|---|---|---|
-| `NETWORK.place.CLASS` | broker → one of the group `brokers` | `PlaceOffer`; answer `OfferPlaced` |
-| `NETWORK.complaint` | broker → all brokers | `Complaint` |
-| `NETWORK.link` | exit → all brokers | `LinkOutcome` |
-| `NETWORK.exit` | exit → all brokers, every few seconds | `ExitLoad` |
-| `NETWORK.broker` | broker → all brokers, every few seconds | `BrokerTotals` |
+| subject | from → to | message | how |
+|---|---|---|---|
+| `NETWORK.place.CLASS` | broker → one of group `brokers` | `PlaceOffer`; `OfferPlaced` | sealed |
+| `NETWORK.complaint` | broker → all brokers | `Complaint` | sealed |
+| `NETWORK.broker` | broker → all brokers, every few seconds | `BrokerTotals` | sealed |
+| `NETWORK.link` | exit → all brokers | `LinkOutcome` | signed |
+| `NETWORK.exit` | exit → all brokers, every few seconds | `ExitLoad` | signed |
 
 CLASS is the client's NAT class: a broker listens for those classes that its free volunteers can
 reach. Like a broker, the bus carries session descriptions and coarse networks of people, and stores
@@ -31,104 +33,116 @@ from passerelle import limits
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire.description import Description
 from passerelle.wire.rendezvous import Answer, Miss, VolunteerHandle
-from passerelle.wire.signalling import ExitId, NatClass
+from passerelle.wire.signalling import Country, ExitId, NatClass
 
 T = TypeVar("T")
 
-Natural = Annotated[int, Meta(ge=0, lt=2**62)]
-Amount = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0, le=limits.BUS_COUNT)]
+ByteCount = Annotated[int, Meta(ge=0, le=limits.BUS_LINK_BYTES)]
+Rate = Annotated[float, Meta(ge=0, le=limits.BUS_LINK_BYTES)]
+Seconds = Annotated[float, Meta(ge=0, le=limits.BUS_LINK_S)]
+"""Both bounds are there for all numbers, because infinity keeps one of them; NaN keeps neither."""
+UnixTime = Annotated[float, Meta(ge=0, lt=2**48)]
 TicketId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Key = Annotated[bytes, Meta(max_length=32)]
+BrokerName = Annotated[str, Meta(pattern=r"^[0-9a-z-]{8,64}\Z")]
+"""A name that a broker draws at its start."""
 
 
-class BusClientProfile(msgspec.Struct, frozen=True, array_like=True):
+class BusClientProfile(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A `core.matching.peers.ClientProfile`: what matching knows of a client."""
 
     nat: NatClass
-    site: Annotated[bytes, Meta(max_length=16)] | None
-    country: Annotated[str, Meta(max_length=2)] | None
-    asn: int | None
-    key: Key | None
-    most: Natural
+    site: Annotated[bytes, Meta(min_length=3, max_length=6)] | None
+    country: Country | None
+    asn: Annotated[int, Meta(ge=0, lt=2**48)] | None
+    key: Key
+    """Never absent: whoever is not known shares one key, so that nobody is without a limit."""
+    most: Annotated[int, Meta(ge=0, le=limits.TOKEN_VOLUNTEERS)]
     crowd: bool
 
     def __repr__(self) -> str:
         return "<client withheld>"
 
 
-class PlaceOffer(msgspec.Struct, frozen=True, array_like=True):
+class PlaceOffer(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A broker asks another one to place an offer on a volunteer of its own."""
 
     exit_id: ExitId
     offer: Description
     who: BusClientProfile
-    lanes: Annotated[int, Meta(ge=0, le=3)]
+    lanes: Annotated[int, Meta(ge=0, le=limits.LANES - 1)]
     avoid: Annotated[tuple[VolunteerHandle, ...], Meta(max_length=limits.BUS_AVOIDED)]
-    left_s: Annotated[float, Meta(gt=0, le=60)]
+    left_s: Annotated[float, Meta(gt=0, le=limits.BUS_PLACE_S)]
     """The broker that asks waits so long for an answer."""
 
     def __repr__(self) -> str:
         return "<offer withheld>"
 
 
-class OfferPlaced(msgspec.Struct, frozen=True, array_like=True):
+class OfferPlaced(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What became of a `PlaceOffer`."""
 
     result: Answer | Miss
 
 
-class Complaint(msgspec.Struct, frozen=True, array_like=True):
+class Complaint(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A client found no way through a volunteer; the broker that has the volunteer takes note."""
 
+    broker: BrokerName
+    """The broker that the client told."""
     who: BusClientProfile
     volunteer: VolunteerHandle
 
 
-class LinkOutcome(msgspec.Struct, frozen=True, array_like=True):
+class LinkOutcome(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """How a link did: an `exit.reports.LinkReport` for the broker that signed the link's ticket."""
 
     exit_id: ExitId
     ticket_id: TicketId
     joined: bool
-    received_bytes: Natural
-    sent_bytes: Natural
-    duration_s: Amount
-    rate_bytes_s: Amount
-    rtt_s: Amount
+    received_bytes: ByteCount
+    sent_bytes: ByteCount
+    duration_s: Seconds
+    rate_bytes_s: Rate
+    rtt_s: Seconds
     reason: LinkCode
 
     def __repr__(self) -> str:
         return "<link's outcome withheld>"
 
 
-class ExitLoad(msgspec.Struct, frozen=True, array_like=True):
+class ExitLoad(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """How busy an exit is."""
 
     exit_id: ExitId
-    sessions: Natural
-    links: Natural
-    most_links: Natural
+    time_s: UnixTime
+    """When the exit says so. Of two words the later one counts, in whatever order they arrive."""
+    sessions: Count
+    links: Count
+    most_links: Count
     """Links that the exit can hold at once."""
     draining: bool = False
 
 
-class BrokerTotals(msgspec.Struct, frozen=True, array_like=True):
+class BrokerTotals(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """How many volunteers a broker has, for public display."""
 
-    broker: Annotated[str, Meta(min_length=8, max_length=64)]
-    """A name that the broker draws at its start."""
-    volunteers: Natural
-    available: Natural
-    countries: Annotated[dict[Annotated[str, Meta(max_length=2)], Natural], Meta(max_length=300)]
+    broker: BrokerName
+    volunteers: Count
+    available: Count
+    countries: Annotated[dict[Country, Count], Meta(max_length=300)]
 
 
-Message = PlaceOffer | OfferPlaced | Complaint | LinkOutcome | ExitLoad | BrokerTotals
+BrokerMessage = PlaceOffer | OfferPlaced | Complaint | BrokerTotals
+ExitMessage = LinkOutcome | ExitLoad
+Message = BrokerMessage | ExitMessage
 
 _encoder = msgspec.msgpack.Encoder()
 
 
 def encode(message: Message) -> bytes:
-    """Return `message` as bytes."""
+    """Return `message` as bytes, neither sealed nor signed."""
     return _encoder.encode(message)
 
 
@@ -146,7 +160,7 @@ class Subjects:
     def __init__(self, ticket_key: Ed25519PublicKey) -> None:
         """`ticket_key` checks the tickets of the network's brokers."""
         name = hashlib.sha256(ticket_key.public_bytes_raw()).hexdigest()[:16]
-        self._stem = f"passerelle.1.{name}"
+        self._stem = f"passerelle.2.{name}"
         self.complaint = f"{self._stem}.complaint"
         self.link = f"{self._stem}.link"
         self.exit = f"{self._stem}.exit"

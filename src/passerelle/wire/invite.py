@@ -7,10 +7,11 @@ characters). A reader's invite may go on with ways to the broker beside its own 
 
 from __future__ import annotations
 
+import re
 import string
 from dataclasses import dataclass, replace
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from passerelle import limits
 from passerelle.errors import ConfigError
@@ -18,8 +19,10 @@ from passerelle.wire import base64url, ways
 from passerelle.wire.pasted import clean, name
 from passerelle.wire.ways import Way
 
-_KEY_BYTES = 32
+_KEY_CHARS = 43
 _KEY_ALPHABET = frozenset(string.ascii_letters + string.digits + "-_")
+
+_ESCAPES = re.compile(r"(?:%[0-9A-Fa-f]{2})+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ def parse(text: str) -> Invite:
     What chats and mail programs add around it is taken off (`wire.pasted`). Raises ConfigError with
     a sentence for the person who pasted it; it names a character that nobody sees.
     """
-    text = clean(text[: 2 * limits.INVITE_CHARS])
+    text = _without_escapes(clean(text[: 2 * limits.INVITE_CHARS]))
     if len(text) > limits.INVITE_CHARS:
         raise _bad("it is too long")
     if "#" not in text:
@@ -70,19 +73,37 @@ def parse(text: str) -> Invite:
     if not parts.fragment:
         raise _bad("the part after # is missing")
     written_key, *written_ways = parts.fragment.split("&")
+    if not written_ways and not written_key[_KEY_CHARS:].strip("_"):
+        # Chats write _text_ for slanted letters, and a key may have a _ too.
+        written_key = written_key[:_KEY_CHARS]
     for each in written_key:
         if each not in _KEY_ALPHABET:
             raise _bad(f"the part after # is damaged: there is {name(each)} in it")
+    if len(written_key) != _KEY_CHARS:
+        what = "incomplete" if len(written_key) < _KEY_CHARS else "too long"
+        raise _bad(f"the part after # is {what}: it has {len(written_key)} characters")
     try:
         key = base64url.decode(written_key)
         found = tuple(ways.parse(each) for each in written_ways)
     except ValueError:
         raise _bad("the part after # is damaged") from None
-    if len(key) != _KEY_BYTES:
-        raise _bad("the part after # is incomplete")
     if len(found) > limits.WAYS:
         raise _bad("it names too many ways to the broker")
     return Invite(f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}", key, found)
+
+
+def _without_escapes(text: str) -> str:
+    """Return `text` without what a browser's address bar makes of blanks and invisible characters
+    at its end (RFC 3986 §2.1), such as %E2%80%8B.
+    """
+    escapes = _ESCAPES.search(text)
+    if escapes is None:
+        return text
+    try:
+        meant = unquote(escapes[0], errors="strict")
+    except UnicodeDecodeError:
+        return text
+    return text if clean(meant) else text[: escapes.start()]
 
 
 def _bad(reason: str) -> ConfigError:

@@ -203,7 +203,8 @@ def _unpack(value: bytes) -> Endpoint:
 def _mask(value: bytes, transaction: bytes) -> bytes:
     """Return a packed endpoint with port and address XORed; twice is as before (RFC 8489 §14.2)."""
     key = struct.pack("!xxHI12s", _COOKIE >> 16, _COOKIE, transaction)
-    return bytes(a ^ b for a, b in zip(value, key, strict=False))
+    size = len(value)
+    return (int.from_bytes(value) ^ int.from_bytes(key[:size])).to_bytes(size)
 
 
 def _malformed() -> PeerError:

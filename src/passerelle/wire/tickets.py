@@ -2,7 +2,9 @@
 
 A ticket is `base64url(MessagePack payload ‖ Ed25519 signature (64))`. The signature covers a
 context string and the payload's exact bytes. The payload names a kind, one exit, the time when the
-ticket ends, and a random id by which an exit can refuse a second use.
+ticket ends, and a random id by which an exit can refuse a second use. A client's ticket also has
+three tags (`core.origin`), by which an exit can share itself fairly between networks of readers
+without learning which they are.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from passerelle.wire import signed_text
 from passerelle.wire.signalling import ExitId
 
 _CONTEXT = b"passerelle ticket 1 "
+TAGS_BYTES = 12
 
 
 class TicketKind(enum.Enum):
@@ -38,6 +41,10 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     expires_s: Annotated[int, Meta(ge=0, lt=2**48)]
     """Unix time."""
     id: Annotated[bytes, Meta(min_length=16, max_length=16)]
+    tags: Annotated[bytes, Meta(max_length=TAGS_BYTES)] = b""
+    """Tags of the /32, /48 and /56 that the client asked from, or of what stands for them, 4 bytes
+    each. Link tickets have none, because volunteers see those; nor have tickets of older brokers.
+    """
 
     def __repr__(self) -> str:
         return f"<{self.kind.value} ticket withheld>"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import ip_address
 
 import pytest
@@ -7,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passerelle import limits
-from passerelle.core.address.candidates import vet
+from passerelle.core.address.candidates import vet, vet_carried, vet_near
 from passerelle.core.address.classes import AddressClass, classify
 from passerelle.core.address.host import IPAddress
+from passerelle.core.address.prefix import site
 from passerelle.wire.description import Candidate, CandidateKind, Description, Setup
 from tests.wire.strategies import DESCRIPTIONS
 
@@ -59,8 +61,11 @@ def used(
     *addresses: str | tuple[str, int], private: bool = False, seen: str | None = None
 ) -> list[tuple[str, int]]:
     """Return the address and port of each candidate that is left after vetting."""
-    address = ip_address(seen) if seen else None
-    vetted = vet(described(*addresses), private=private, seen=address)
+    description = described(*addresses)
+    if seen is None:
+        vetted = vet(description, private=private)
+    else:
+        vetted = vet_near(description, site(ip_address(seen)), private=private)
     return [(candidate.ip, candidate.port) for candidate in vetted.candidates]
 
 
@@ -89,16 +94,30 @@ def test_some_addresses_are_never_used(address: str) -> None:
     ],
 )
 def test_public_addresses_are_those_of_the_peer(seen: str | None, kept: list[str]) -> None:
-    """If `seen` is public, only public addresses in its /24 or /48 are used; else all are."""
+    """Where a broker saw a peer, only public addresses in that /24 or /48 are used."""
     given_ = ["8.8.8.8", "8.8.8.1", "8.8.9.8", "2a00:1:2:3::4", "2a00:1:2::1", "2a00:1:3::1"]
     for private in (False, True):
         assert [ip for ip, _ in used(*given_, seen=seen, private=private)] == kept
 
 
 @pytest.mark.parametrize("seen", ["127.0.0.1", "10.1.2.3", "::1", "fd00::7"])
-def test_a_proxy_of_our_own_tells_nothing(seen: str) -> None:
-    """A `seen` that is private limits nothing: it belongs to a proxy on the same machine."""
-    assert used("8.8.8.8", seen=seen) == [("8.8.8.8", 50_000)]
+def test_a_proxy_of_our_own_vouches_for_nobody(seen: str) -> None:
+    """Whoever was not seen could name anybody. Laboratories' addresses stay for laboratories."""
+    assert used("8.8.8.8", seen=seen) == []
+    assert used("8.8.8.8", "10.1.2.3", seen=seen, private=True) == [("10.1.2.3", 50_000)]
+
+
+def test_a_person_vouches_for_one_address_of_each_version() -> None:
+    """Nobody has seen a reader whose text is carried by hand, and one machine has no more."""
+    given_ = described(
+        *(("8.8.8.8", 7000), ("9.9.9.9", 7000), ("8.8.8.8", 7001), ("8.8.8.8", 7002)),
+        *("2a00:1:2:3::4", "2a00:1:2::1", "10.0.0.1"),
+    )
+    for private in (False, True):
+        vetted = vet_carried(given_, private=private)
+        kept = [(each.ip, each.port) for each in vetted.candidates]
+        assert kept[:3] == [("8.8.8.8", 7000), ("8.8.8.8", 7001), ("2a00:1:2:3::4", 50_000)]
+        assert kept[3:] == [("10.0.0.1", 50_000)] * private
 
 
 def test_later_words_of_a_peer_bring_no_new_addresses() -> None:
@@ -143,15 +162,21 @@ def test_nothing_else_of_a_description_changes() -> None:
     )
 
 
-@given(DESCRIPTIONS, st.booleans(), st.none() | st.ip_addresses())
+@given(DESCRIPTIONS, st.booleans(), st.sampled_from([vet, vet_carried]) | st.ip_addresses())
 def test_vetting_only_takes_away(
-    description: Description, private: bool, seen: IPAddress | None
+    description: Description, private: bool, how: Callable[..., Description] | IPAddress
 ) -> None:
     """Vetting only removes candidates and keeps their order; vetting the result changes nothing."""
-    vetted = vet(description, private=private, seen=seen)
+
+    def judged(each: Description) -> Description:
+        if callable(how):
+            return how(each, private=private)
+        return vet_near(each, site(how), private=private)
+
+    vetted = judged(description)
     left = iter(description.candidates)
     assert all(candidate in left for candidate in vetted.candidates)
-    assert vet(vetted, private=private, seen=seen) == vetted
+    assert judged(vetted) == vetted
     if not private:
         kinds = {classify(ip_address(candidate.ip)) for candidate in vetted.candidates}
         assert kinds <= {AddressClass.PUBLIC}

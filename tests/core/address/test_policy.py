@@ -167,11 +167,18 @@ def test_no_sites_serve_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "*", "*.", "*.org", "1.1.1.1", "*.1.1.1.1", "a.*.example", "::1", "x y.example"]
+    "text",
+    [
+        *("", "*", "*.", "*.org", "1.1.1.1", "*.1.1.1.1", "a.*.example", "::1", "x y.example"),
+        *("https://news.example", "news.example:443", "bücher.example", "news.example/"),
+    ],
 )
 def test_what_is_no_site(text: str) -> None:
-    """A wildcard must stand for whole labels before a name of at least two labels."""
-    with pytest.raises(HostError):
+    """A wildcard must stand for whole labels before a name of at least two labels.
+
+    Whatever is wrong, the sentence is about sites, and not about addresses.
+    """
+    with pytest.raises(HostError, match=r"a site is a name such as news\.example"):
         parse_site(text)
 
 

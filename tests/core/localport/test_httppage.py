@@ -64,7 +64,7 @@ def test_every_failure_has_a_page(failure: Failure) -> None:
     status, fields, page = parse(failure_page(failure, b"GET"))
     assert status == FAILURES[failure].http_status
     assert FAILURES[failure].sentence in Page(page).text
-    assert fields[b"proxy-status"].decode() == f"passerelle; error={failure.value}"
+    assert fields[b"proxy-status"].decode() == f"proxy; error={failure.value}"
 
 
 @pytest.mark.parametrize("fault", ResponseFault)
@@ -72,7 +72,7 @@ def test_every_fault_has_a_page(fault: ResponseFault) -> None:
     """Each fault of a site's answer is a 502 with its name in Proxy-Status."""
     status, fields, page = parse(fault_page(fault, b"GET"))
     assert status == 502
-    assert fields[b"proxy-status"].decode() == f"passerelle; error={fault.value}"
+    assert fields[b"proxy-status"].decode() == f"proxy; error={fault.value}"
     assert "answer" in Page(page).text
 
 
@@ -87,6 +87,14 @@ def test_a_failure_that_may_pass_is_tried_again() -> None:
     assert "by itself" not in Page(page).text
     _, fields, _ = parse(failure_page(Failure.DNS, b"GET"))
     assert not fields.keys() & {b"retry-after", b"refresh"}
+
+
+def test_no_answer_names_the_program() -> None:
+    """A site without TLS can read what stands in its place, and is not told what shows it."""
+    for failure in Failure:
+        assert b"passerelle" not in failure_page(failure, b"GET").lower()
+    for fault in ResponseFault:
+        assert b"passerelle" not in fault_page(fault, b"GET").lower()
 
 
 def test_head_gets_no_page() -> None:

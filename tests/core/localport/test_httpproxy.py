@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 
 import h11
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from passerelle.core.localport.httpbody import MalformedBody
 from passerelle.core.localport.httpproxy import HttpProxy
+from passerelle.core.localport.login import Login
 from passerelle.core.localport.request import (
     CloseConnection,
     Connect,
@@ -280,9 +282,7 @@ def test_user_name_is_told() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"GET / HTTP/1.1\r\nHost: 127.0.0.1:1080\r\n\r\n", Rejection.NOT_A_PROXY_REQUEST),
-        (get(target=b"*", method=b"OPTIONS"), Rejection.NOT_A_PROXY_REQUEST),
-        (get(target=b"http://example.com/#x"), Rejection.NOT_A_PROXY_REQUEST),
+        (get(target=b"http://example.com/#x"), Rejection.MALFORMED),
         (get(target=b"https://example.com/"), Rejection.SCHEME),
         (get(target=b"wss://example.com/"), Rejection.SCHEME),
         (get(target=b"ftp://example.com/"), Rejection.SCHEME),
@@ -291,7 +291,6 @@ def test_user_name_is_told() -> None:
         (get(target=b"http://[fe80::1%25eth0]/"), Rejection.DESTINATION),
         (get(target=b"http://example.com/a b"), Rejection.MALFORMED),
         (get(target=b"http://example.com/\x7f"), Rejection.MALFORMED),
-        (get(method=b"G(T"), Rejection.MALFORMED),
         (get(target=b"http://user:pw@example.com/"), Rejection.DESTINATION),
         (get(target=b"http:///x"), Rejection.DESTINATION),
         (get(target=b"http://example.com:0/"), Rejection.DESTINATION),
@@ -321,14 +320,71 @@ def test_user_name_is_told() -> None:
         (get(b"Transfer-Encoding: chunked\r\n").replace(b"/1.1", b"/1.0"), Rejection.MALFORMED),
         (get(b"Content-Length: 1\r\nConnection: content-length\r\n"), Rejection.MALFORMED),
         (get(b"Connection: close, Transfer-Encoding\r\n"), Rejection.MALFORMED),
-        (b"GARBAGE\r\n\r\n", Rejection.MALFORMED),
     ],
 )
 def test_rejection(data: bytes, reason: Rejection) -> None:
-    """A request that is malformed, ambiguous or not for a proxy gets a 400 and a close."""
+    """A request to a proxy that is malformed or ambiguous gets a 400 and a close."""
     found, response = rejected(data)
     assert (found, response.status_code) == (reason, 400)
     assert (b"connection", b"close") in list(response.headers)
+
+
+NOT_TO_A_PROXY = [
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1:10080\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: rebound.example\r\n\r\n",
+    b"GET /http://example.com/ HTTP/1.1\r\n\r\n",
+    b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx",
+    b"PUT * HTTP/1.1\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"connect example.com:443 HTTP/1.1\r\n\r\n",
+    b"GET example.com:80 HTTP/1.1\r\n\r\n",
+    b"GET http:/example.com/ HTTP/1.1\r\n\r\n",
+    b"GET  http://example.com/ HTTP/1.1\r\n\r\n",
+    b"G(T http://example.com/ HTTP/1.1\r\n\r\n",
+    b"GARBAGE\r\n\r\n",
+    b"G" * 33,
+    b"GET " + b"a" * 17,
+    b"GET /" + b"a" * PROXY_HEAD_BYTES,
+]
+
+
+@pytest.mark.parametrize("data", NOT_TO_A_PROXY)
+@pytest.mark.parametrize("login", [None, Login(b"anna", b"correct horse")])
+def test_what_is_no_request_to_a_proxy_gets_no_answer(data: bytes, login: Login | None) -> None:
+    """A web page can send such requests, and learns from no answer that a proxy is there."""
+    closed = (b"", CloseConnection(Rejection.NOT_A_PROXY_REQUEST), b"")
+    assert feed(HttpProxy(login), [data]) == closed
+    assert feed(HttpProxy(login), trickle(data[:200])) == closed
+    assert feed(HttpProxy(login), [b"\r\n" + data]) == closed
+
+
+def test_a_login_is_asked_for_and_stays_here() -> None:
+    """Without the login a request gets a 407; with it the site sees nothing of it."""
+    login = Login.parse("anna:correct horse")
+    for fields, reason in (
+        (b"", Rejection.AUTHENTICATION),
+        (b"Proxy-Authorization: Basic " + b64encode(b"anna:wrong horse") + b"\r\n", None),
+        (b"Proxy-Authorization: Basic ?\r\n", None),
+        (b"Proxy-Authorization: Digest " + b64encode(b"anna:correct horse") + b"\r\n", None),
+        (b"Authorization: Basic " + b64encode(b"anna:correct horse") + b"\r\n",
+         Rejection.AUTHENTICATION),
+    ):  # fmt: skip
+        for method in (b"GET", b"CONNECT"):
+            target = b"example.com:443" if method == b"CONNECT" else b"http://example.com/"
+            sent, last, _ = feed(HttpProxy(login), trickle(get(fields, target, method)))
+            assert last == CloseConnection(reason or Rejection.WRONG_LOGIN)
+            response, _ = parse(sent)
+            assert response.status_code == 407
+            challenge = b'Basic realm="proxy", charset="UTF-8"'
+            assert (b"proxy-authenticate", challenge) in list(response.headers)
+    right = b"Proxy-Authorization: basic " + b64encode(b"anna:correct horse") + b"\r\n"
+    sent, forward, _ = feed(HttpProxy(login), [get(right)])
+    assert isinstance(forward, Forward)
+    assert b"uthorization" not in forward.head
+    _, last, _ = feed(HttpProxy(login), [get(right, b"example.com:443", b"CONNECT")])
+    assert last == Connect("example.com", 443)
+    twice = get(right + right)
+    assert feed(HttpProxy(login), [twice])[1] == CloseConnection(Rejection.WRONG_LOGIN)
 
 
 def test_bare_line_feeds_are_not_waited_for() -> None:
@@ -344,8 +400,8 @@ def test_head_limit() -> None:
     reason, response = rejected(get(b"X: " + b"a" * (room + 1) + b"\r\n"))
     assert (reason, response.status_code) == (Rejection.HEAD_TOO_LARGE, 431)
     endless = HttpProxy()
-    assert endless.receive(b"G" * (PROXY_HEAD_BYTES - 1)) == []
-    assert len(endless.receive(b"G")) == 2
+    assert endless.receive(b"GET http://" + b"a" * (PROXY_HEAD_BYTES - 12)) == []
+    assert len(endless.receive(b"a")) == 2
 
 
 def test_over_is_over() -> None:

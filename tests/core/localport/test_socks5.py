@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from passerelle.core.localport.login import Login
 from passerelle.core.localport.request import Associate, CloseConnection, Connect, Effect, Rejection
 from passerelle.core.localport.socks5 import ReplyCode, Socks5, reply
 from passerelle.errors import Failure
@@ -101,6 +102,26 @@ def test_rejection(data: bytes, sent: bytes, reason: Rejection) -> None:
     """Each fault has its answer and its reason, and ends the handshake."""
     for chunks in ([data], trickle(data)):
         assert feed(Socks5(), chunks) == (sent, CloseConnection(reason), b"")
+
+
+def test_a_login_is_demanded() -> None:
+    """With a login only that name and password lead to a request, and "none" is not taken."""
+    login = Login.parse("anna:correct horse")
+    right = b"\x01\x04anna\x0dcorrect horse"
+    for data, outcome in (
+        (b"\x05\x02\x00\x02" + right + NAME, (b"\x05\x02\x01\x00", CONNECT, b"")),
+        (GREETING, (b"\x05\xff", CloseConnection(Rejection.AUTHENTICATION), b"")),
+        (
+            b"\x05\x01\x02\x01\x04anna\x0dcorrect house",
+            (b"\x05\x02\x01\x01", CloseConnection(Rejection.WRONG_LOGIN), b""),
+        ),
+        (
+            b"\x05\x01\x02\x01\x00\x00",
+            (b"\x05\x02\x01\x01", CloseConnection(Rejection.WRONG_LOGIN), b""),
+        ),
+    ):
+        for chunks in ([data], trickle(data)):
+            assert feed(Socks5(login), chunks) == outcome
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,23 @@ def test_a_failure_that_is_told_again_counts_once() -> None:
     assert not record.is_barred(A, FAILED_REST_S), "the rest does not begin again either"
 
 
+def test_a_complaint_counts_once_while_the_volunteer_is_known() -> None:
+    """However many further ones fail meanwhile, so that its failure is forgotten."""
+    record = DisclosureRecord()
+    assert not record.complain(A)
+    record.disclose(A, 0)
+    assert record.complain(A)
+    for volunteer in (A, B, C, A):
+        record.add_failure(volunteer, 0, 1)
+    assert not record.complain(A)
+    record.disclosed(DAY_S + 1)
+    assert not record.complain(A)
+    record.disclose(A, DAY_S + 1)
+    assert record.complain(A)
+    record.retract(A)
+    assert not record.complain(A)
+
+
 def test_after_a_failure_comes_a_rest_and_after_two_a_day() -> None:
     record = DisclosureRecord()
     assert not record.is_barred(A, 0)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from passerelle import limits
 from passerelle.core.matching.disclosure import DAY_S, FAILED_REST_S
 from passerelle.core.matching.peers import ClientProfile, PeerLocation
 from passerelle.core.matching.pool import REST_S, Outcome, Pick, VolunteerPool
@@ -310,6 +311,37 @@ def test_one_network_learns_of_a_few_volunteers_a_day() -> None:
     assert not other & seen, "another network learns of others"
 
 
+def test_ever_new_networks_of_one_provider_learn_of_what_their_shares_allow() -> None:
+    """A /48 asks from 256 /56, and a /32 from 4,096: each as often as there are volunteers."""
+    pool = many(5000, free=64)
+
+    def learned(homes: list[bytes]) -> int:
+        seen = set()
+        for number, home in enumerate(homes):
+            for _ in range(4):
+                picked = pick(pool, number, asking=ClientProfile(key=b"6" + home))
+                assert picked is not None, "some that it knows are always there"
+                seen.add(picked.volunteer)
+                pool.settle(picked, Outcome.ANSWERED, number)
+                pool.set_free(picked.volunteer, 64, number)
+        return len(seen)
+
+    site = bytes.fromhex("2a0014504001")
+    assert learned([site + bytes([home]) for home in range(256)]) == 4 * 16
+    provider = [site[:4] + number.to_bytes(3, "big") for number in range(0, 1 << 20, 1 << 8)]
+    assert 4 * 16 < learned(provider) <= 64 * 16
+
+
+def test_an_offer_that_was_withdrawn_told_no_wider_network_either() -> None:
+    pool = many(100)
+    asking = ClientProfile(key=b"6" + bytes(7), disclosure_limit=1)
+    for _ in range(200):
+        picked = pick(pool, asking=asking)
+        assert picked is not None
+        assert picked.newly_disclosed == 3
+        pool.settle(picked, Outcome.WITHDRAWN, 0)
+
+
 def test_after_a_day_a_network_learns_of_others() -> None:
     pool = many(100, free=1)
     first = {name(pick(pool, 0, asking=client(disclosure_limit=5))) for _ in range(8)}
@@ -406,6 +438,23 @@ def test_a_complaint_counts_for_the_client_and_a_little_for_others() -> None:
     assert {name(pick(pool, 1, asking=asking)) for _ in range(5)} == {B}
     shares = Counter(name(pick(pool, 1)) for _ in range(40))
     assert shares[A] > 10, "one client cannot talk a volunteer down"
+
+
+def test_whoever_knows_many_complains_of_each_once() -> None:
+    """Also when more have failed it than are remembered, and it begins again and again."""
+    pool = many(limits.FAILED_VOLUNTEERS + 1)
+    asking = client(disclosure_limit=4096)
+    while (picked := pick(pool, asking=asking)) is not None:
+        pool.settle(picked, Outcome.ANSWERED, 0)
+    found = {}
+    for round_ in range(20):
+        for handle in pool._by_handle:
+            pool.complain(asking, handle, 0)
+        if not round_:
+            found = {handle: each.quality.bad for handle, each in pool._by_handle.items()}
+    assert all(found.values())
+    assert found == {handle: each.quality.bad for handle, each in pool._by_handle.items()}
+    assert all(each.known_by == 0 for each in pool._by_handle.values())
 
 
 def test_a_complaint_that_is_told_twice_bars_the_volunteer_for_its_rest_only() -> None:

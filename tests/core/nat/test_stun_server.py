@@ -105,22 +105,50 @@ def test_answers_are_short(version: int) -> None:
         assert headers + len(found[1]) <= 2.1 * (headers + len(asked))
 
 
-def test_a_prefix_gets_so_many_answers_and_others_theirs() -> None:
-    """Each prefix gets a limited number of answers, so forged requests do it little harm."""
+@pytest.mark.parametrize(
+    ("flooder", "neighbour", "stranger"),
+    [("8.8.8.8", "8.8.8.9", "8.8.9.8"), ("2a00::1", "2a00:0:0:100::1", "2a00:0:1::1")],
+)
+def test_a_network_gets_so_many_answers_and_each_part_of_it_its_own(
+    flooder: str, neighbour: str, stranger: str
+) -> None:
+    """Who uses up what a /24 or /48 shares leaves each address or /56 in it a number of its own."""
     server = StunServer(FOUR)
-    neighbour = Endpoint(ip_address("8.8.8.9"), 1)
-    answers = [ask(server) for _ in range(limits.STUN_REQUESTS + 1)]
+    source = Endpoint(ip_address(flooder), 40_000)
+    most = limits.STUN_REQUESTS + limits.STUN_OWN_REQUESTS
+    answers = [ask(server, source=source) for _ in range(most + 1)]
     assert None not in answers[:-1]
     assert answers[-1] is None
-    assert ask(server, source=neighbour) is None
-    assert ask(server, source=Endpoint(ip_address("8.8.9.8"), 1)) is not None
+    near = [Endpoint(ip_address(neighbour), port) for port in range(limits.STUN_OWN_REQUESTS + 1)]
+    answers = [ask(server, source=each) for each in near]
+    assert None not in answers[:-1]
+    assert answers[-1] is None
+    assert ask(server, source=Endpoint(ip_address(stranger), 1)) is not None
     later = server.answer(
         SocketIndex(0, 0),
         stun.encode(BindingRequest(TRANSACTION)),
-        CLIENT,
+        source,
         float(limits.STUN_WINDOW_S),
     )
     assert later is not None
+
+
+@pytest.mark.parametrize(("forged_per_s", "least"), [(100, 1.0), (500, 1.0)])
+def test_forging_from_a_network_leaves_its_people_their_answers(
+    forged_per_s: int, least: float
+) -> None:
+    """Requests forged from every address of a /24 take no answer from an honest person in it."""
+    server, start = StunServer(FOUR), int(ip_address("8.8.8.0"))
+    asked = answered = 0
+    for number in range(20 * forged_per_s):
+        now, forged = number / forged_per_s, Endpoint(ip_address(start + number % 256), number)
+        request = stun.encode(BindingRequest(TRANSACTION))
+        server.answer(HERE, request, forged, now)
+        if number % (forged_per_s // 10) == 0:
+            asked += 1
+            honest = Endpoint(ip_address(start + asked % 24), 50_000)
+            answered += server.answer(HERE, request, honest, now) is not None
+    assert answered >= least * asked
 
 
 def test_prefixes_are_bounded() -> None:

@@ -585,3 +585,34 @@ def test_the_far_ends_word_on_its_window_is_followed() -> None:
     session.receive(1, frames.WindowFrame(100_000), 1.0)
     session.write(bytes(FULL * 20))
     assert sum(size for _, _, size in sent(session, 1.0)) == 100_000 // FULL * FULL
+
+
+def test_the_far_ends_window_is_kept() -> None:
+    """A sender goes no further ahead than WELCOME allows, nor than its own bound."""
+    session = Session()
+    session.add_link(1, 0.0)
+    session.limit_window(10_000)
+    for _ in range(10):
+        session.write(bytes(limits.UNSENT_BYTES))
+    sent = [frame for _, frame in session.transmit(0.0) if isinstance(frame, Data)]
+    assert sum(len(frame.payload) for frame in sent) == 10_000
+    session.limit_window(1 << 31)
+    session.transmit(0.0)
+    assert session.sent <= limits.SESSION_WINDOW_BYTES
+
+
+def test_held_bytes_count_what_pieces_cost() -> None:
+    """Tiny segments behind a gap, and unacknowledged ones, count for more than their bytes."""
+    session = Session()
+    session.add_link(1, 0.0)
+    assert session.held_bytes == 0
+    for n in range(100):
+        session.receive(1, Data(2 * n + 1, b"x"), 0.0)
+    assert session.held_bytes == 100 * (limits.PIECE_COST_BYTES + 1)
+    session.receive(1, Data(0, bytes(200)), 0.0)
+    assert session.held_bytes == 0
+    session.write(bytes(1000))
+    assert session.held_bytes == 1000
+    session.transmit(0.0)
+    assert session.held_bytes == 1000 + limits.PIECE_COST_BYTES
+    assert (session.progress, session.sent) == (200, 1000)

@@ -202,6 +202,52 @@ async def test_lookups_are_bounded_and_places_come_back() -> None:
             assert isinstance(lookup.exception(), StreamFailed)
 
 
+async def test_a_flood_of_slow_names_makes_nobody_elses_fail() -> None:
+    """Whoever has most look-ups loses its newest, and gets no other one while it has most."""
+    flood, honest = b"4abc", b"4xyz"
+    slow: dict[str, list[list[str] | None]] = {
+        f"s{n}.example": [None] for n in range(limits.DNS_LOOKUPS)
+    }
+    quick = {f"q{n}.example": [["1.1.1.1"]] for n in range(8)}
+    async with served({**slow, **quick}, timeout_s=30) as (resolver, zone, _):
+        lookups = [asyncio.ensure_future(resolver(name, flood)) for name in slow]
+        await asyncio.sleep(0)
+        found = await asyncio.gather(*(resolver(name, honest) for name in quick))
+        assert set(found) == {(ip_address("1.1.1.1"),)}
+        ended = [each.exception() for each in lookups if each.done()]
+        assert len(ended) == len(quick)
+        assert {type(error) for error in ended} == {StreamFailed}
+        again = [name for name, each in zip(slow, lookups, strict=True) if each.done()]
+        for _ in range(2):
+            retried = [asyncio.ensure_future(resolver(name, flood)) for name in again]
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            again = [name for name, each in zip(again, retried, strict=True) if each.done()]
+        assert not again, "there is room again"
+        with pytest.raises(StreamFailed) as caught:
+            await resolver("another.example", flood)
+        assert caught.value.failure is Failure.LIMIT
+        assert set(zone.asked) >= {(name, "A") for name in quick}
+
+
+async def test_a_lookup_that_others_wait_for_does_not_give_way_with_a_floods() -> None:
+    """It counts for whoever has fewest."""
+    flood, honest, third = b"4abc", b"4xyz", b"4new"
+    names = {f"s{n}.example": [None] for n in range(limits.DNS_LOOKUPS - 1)}
+    async with served(
+        {**names, "slow.example": [["1.1.1.1"]], "q.example": [["1.0.0.1"]]}, slow_s=0.5
+    ) as (resolver, _, _):
+        tasks = [asyncio.ensure_future(resolver(name, flood)) for name in names]
+        tasks.append(asyncio.ensure_future(resolver("slow.example", flood)))
+        waiting = asyncio.ensure_future(resolver("slow.example", honest))
+        await asyncio.sleep(0)
+        assert await resolver("q.example", third) == (ip_address("1.0.0.1"),)
+        assert await waiting == (ip_address("1.1.1.1"),)
+        assert not tasks[-1].cancelled()
+        for each in tasks:
+            each.cancel()
+
+
 async def test_close_ends_lookups_and_may_be_repeated() -> None:
     """Closing ends all look-ups, and may be repeated."""
     async with served({"slow.example": [None]}) as (resolver, _, _):

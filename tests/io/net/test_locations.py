@@ -1,11 +1,30 @@
 from __future__ import annotations
 
 import logging
+import lzma
+import time
 from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Literal
 
 import pytest
+from mmdb_writer import MMDBWriter
+from netaddr import IPSet  # type: ignore[import-untyped]
 
-from passerelle.io.net.locations import NOWHERE, LocationDatabase
+from passerelle.errors import ConfigError
+from passerelle.io.net.locations import BUILT_IN, NOWHERE, Location, LocationDatabase
+
+OLDEST_BUILT_S = 1_780_000_000
+"""The program's own database is not older than this, May 2026."""
+
+
+def database(path: Path, networks: dict[str, Any], *, ip_version: Literal[4, 6] = 6) -> Path:
+    """Write a database of records by network."""
+    writer = MMDBWriter(ip_version, ipv4_compatible=ip_version == 6, database_type="Test")
+    for network, record in networks.items():
+        writer.insert_network(IPSet([network]), record)
+    writer.to_db_file(str(path))
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -23,10 +42,16 @@ def places() -> LocationDatabase:
     ],
 )
 def test_countries(places: LocationDatabase, address: str, country: str) -> None:
-    """Public addresses of both families have a country and an operator."""
-    place = places.look_up(ip_address(address))
-    assert place.country == country
-    assert place.asn is not None
+    """Public addresses of both families have a country; the program's own data has no networks."""
+    assert places.look_up(ip_address(address)) == Location(country, None)
+
+
+def test_the_edition_is_told(places: LocationDatabase) -> None:
+    """The name and the age of what is loaded are known, and loading twice gives the same."""
+    (edition,) = places.load()
+    assert edition.name == BUILT_IN.name
+    assert OLDEST_BUILT_S < edition.built_s < time.time()
+    assert places.load() == [edition]
 
 
 @pytest.mark.parametrize(
@@ -37,19 +62,52 @@ def test_special_addresses_are_nowhere(places: LocationDatabase, address: str) -
     assert places.look_up(ip_address(address)) == NOWHERE
 
 
-def test_one_operator_has_one_number(places: LocationDatabase) -> None:
-    """Two prefixes of one operator have the same number; another operator's has another."""
-    one, same, other = (
-        places.look_up(ip_address(text)) for text in ("8.8.8.8", "8.8.4.4", "9.9.9.9")
+def test_an_operators_files_come_first(tmp_path: Path) -> None:
+    """Countries and networks are read as the usual publishers write them."""
+    countries = database(
+        tmp_path / "countries.mmdb", {"8.8.8.0/24": {"country": {"iso_code": "ch"}}}
     )
-    assert one.asn == same.asn != other.asn
+    networks = database(
+        tmp_path / "networks.mmdb",
+        {
+            "8.8.0.0/16": {"autonomous_system_number": 15169},
+            "9.9.9.0/24": {"asn": "AS19281"},
+            "1.1.1.0/24": {"autonomous_system_organization": "Somebody"},
+            "1.0.0.0/24": {"autonomous_system_organization": "Somebody", "country_code": "?"},
+        },
+        ip_version=4,
+    )
+    places = LocationDatabase([countries, networks])
+    assert [each.name for each in places.load()] == [countries.name, networks.name, BUILT_IN.name]
+    assert places.look_up(ip_address("8.8.8.8")) == Location("CH", 15169)
+    assert places.look_up(ip_address("8.8.4.4")) == Location("US", 15169)
+    assert places.look_up(ip_address("9.9.9.9")).asn == 19281
+    one, two = (places.look_up(ip_address(text)) for text in ("1.1.1.1", "1.0.0.1"))
+    assert one.asn == two.asn is not None
+    assert places.look_up(ip_address("2a01:4f8::1")) == Location("DE", None)
 
 
-def test_loading_twice_gives_the_same_database(places: LocationDatabase) -> None:
-    """`load` is idempotent, and later look-ups load nothing."""
-    before = places.look_up(ip_address("8.8.8.8"))
-    places.load()
-    assert places.look_up(ip_address("8.8.8.8")) == before
+@pytest.mark.parametrize(
+    "record", [{"country_code": 7}, {"country": "DE"}, {"asn": ""}, {"asn": []}, []]
+)
+def test_odd_records_are_nothing(tmp_path: Path, record: object) -> None:
+    """A record with something else in it than a country and a network is passed over."""
+    odd = database(tmp_path / "odd.mmdb", {"8.8.8.0/24": record})
+    assert LocationDatabase([odd]).look_up(ip_address("8.8.8.8")) == Location("US", None)
+
+
+def test_what_is_no_database_is_told(tmp_path: Path) -> None:
+    """A file that is missing, cut short or something else is named at the start."""
+    whole = lzma.decompress(BUILT_IN.read_bytes())
+    for content in (b"", b"nonsense", whole[:100_000], whole[-100_000:]):
+        (tmp_path / "places.mmdb").write_bytes(content)
+        with pytest.raises(ConfigError, match=r"places.mmdb is no whole database"):
+            LocationDatabase([tmp_path / "places.mmdb"]).load()
+    (tmp_path / "places.mmdb.xz").write_bytes(BUILT_IN.read_bytes()[:1000])
+    with pytest.raises(ConfigError, match=r"places.mmdb.xz is no whole database"):
+        LocationDatabase([tmp_path / "places.mmdb.xz"]).load()
+    with pytest.raises(ConfigError, match=r"none.mmdb cannot be read: No such file"):
+        LocationDatabase([tmp_path / "none.mmdb"]).load()
 
 
 def test_addresses_are_not_logged(

@@ -1,13 +1,14 @@
 # ruff: noqa: ASYNC110  (what is waited for has no event)
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from passerelle import limits
-from passerelle.errors import ConfigError, LocalError
-from passerelle.io.server.bus import Bus, LocalBus, NatsBus, connect
+from passerelle.errors import ConfigError, LinkCode, LocalError, PeerError
+from passerelle.io.server.bus import Bus, LocalBus, NatsBus, _LocalSubscription, connect
 from tests.rig.nats import NatsServer, nats_server
 from tests.rig.ports import free_port
 
@@ -212,3 +213,63 @@ async def test_a_subscription_while_away_is_refused() -> None:
         await bus.close()
         with pytest.raises(LocalError, match="took no subscription"):
             await bus.subscribe("late", Taker())
+
+
+async def test_a_long_message_is_dropped(two: tuple[Bus, Bus]) -> None:
+    """Nothing reads what is longer than any message of ours, and a long answer is none."""
+    here, there = two
+    taker = Taker(bytes(limits.BUS_MESSAGE_BYTES + 1))
+    await there.subscribe("long", taker)
+    await settled(there)
+    here.publish("long", bytes(900_000))
+    here.publish("long", bytes(limits.BUS_MESSAGE_BYTES))
+    await taker.until(1)
+    assert [len(message) for message in taker.messages] == [limits.BUS_MESSAGE_BYTES]
+    assert await here.request("long", b"?", timeout_s=1) is None
+
+
+async def test_refusing_a_message_costs_no_task_and_few_lines(
+    two: tuple[Bus, Bus], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A handler that judges at once may refuse thousands a second; the log has one line of it."""
+    here, there = two
+    seen = 0
+    done = asyncio.Event()
+
+    def refuse(_: bytes) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == 1000:
+            done.set()
+        raise PeerError(LinkCode.IDENTITY, "no member of the network")
+
+    await there.subscribe("judged", refuse)
+    await settled(there)
+    for _ in range(1000):
+        here.publish("judged", b"garbage")
+        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await done.wait()
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert "no member of the network" in line
+    assert "Traceback" not in line
+
+
+async def test_a_password_is_in_no_message() -> None:
+    """An address that cannot be used may hold one."""
+    with pytest.raises(ConfigError) as caught:
+        await connect("natss://somebody:secret@127.0.0.1", name="test")
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_message_in_hand_at_the_end_leaves_nothing_behind() -> None:
+    """Its work is given up before it begins, without a warning, and no later one is taken."""
+    bus = await connect(None, name="test")
+    taker = Taker()
+    subscription = await bus.subscribe("last", taker)
+    bus.publish("last", b"in hand")
+    await subscription.end()
+    assert isinstance(subscription, _LocalSubscription)
+    assert not subscription.handlers.take(b"too late", None)
+    assert taker.messages == []
+    gc.collect()

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import logging
 import socket
 import ssl
@@ -9,12 +10,13 @@ import pytest
 from aiohttp import web
 
 from passerelle import limits
-from passerelle.core.address.prefix import holder
+from passerelle.core.address.prefix import origin
 from passerelle.errors import LocalError
 from passerelle.io.server.web import WebServer, application, disconnected
 from passerelle.io.tasks import TaskSet
 
 SECRET = "192.0.2.7"
+HEAVY, LIGHT = b"4abc", b"4xyz"
 Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -209,7 +211,7 @@ async def test_connections_beyond_the_bound_are_cut_off_and_come_back_later(
             # Loopback counts as no network, so make it count as one.
             connections = server._connections
             assert connections is not None
-            connections._network = lambda _: holder(public)  # type: ignore[method-assign,assignment]
+            connections._network = lambda _: origin(public)  # type: ignore[method-assign,assignment]
         pairs = [await opened(server.port) for _ in range(4)]
         assert [await lives(pair) for pair in pairs] == [True, True, False, False]
         pairs[0][1].close()
@@ -217,6 +219,62 @@ async def test_connections_beyond_the_bound_are_cut_off_and_come_back_later(
             again[1].close()
         for _, writer in (*pairs, again):
             writer.close()
+
+
+async def test_a_full_server_takes_from_whoever_has_most() -> None:
+    """A connection of another network is served, and the heaviest loses its newest for it."""
+    networks = iter([HEAVY] * 3 + [LIGHT, HEAVY, LIGHT])
+    server = WebServer(app(), "127.0.0.1", 0, connections=3)
+    async with server, asyncio.timeout(10):
+        connections = server._connections
+        assert connections is not None
+        connections._network = lambda _: next(networks)  # type: ignore[method-assign,assignment]
+        pairs = []
+        for _ in range(6):
+            pairs.append(await asyncio.open_connection("127.0.0.1", server.port))
+            await until_counted(server, min(len(pairs), 3))
+        alive = []
+        for reader, writer in pairs:
+            with contextlib.suppress(ConnectionError):
+                writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            try:
+                alive.append(bool(await reader.read(1)))
+            except ConnectionError:
+                alive.append(False)
+            writer.close()
+        assert alive == [True, True, False, True, False, False]
+
+
+@pytest.mark.parametrize("site_only", [True, False])
+async def test_ever_new_networks_of_one_site_get_the_sites_share(site_only: bool) -> None:
+    """A /48 has 65,536 times as many addresses as a /64, and still four shares only."""
+    homes = iter(bytes([number // 16, number % 16]) for number in range(80))
+    server = WebServer(app(), "127.0.0.1", 0, per_network=1)
+    async with server, asyncio.timeout(20):
+        connections = server._connections
+        assert connections is not None
+
+        def network(_: object) -> bytes:
+            home = next(homes)
+            return b"6" + bytes(5) + (bytes(1) + home[1:] if site_only else home)
+
+        connections._network = network  # type: ignore[method-assign,assignment]
+        pairs = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(80)]
+        alive = 0
+        for reader, writer in pairs:
+            with contextlib.suppress(ConnectionError):
+                writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                alive += bool(await reader.read(1))
+            writer.close()
+        assert alive == (4 if site_only else 5 * 4)
+
+
+async def until_counted(server: WebServer, count: int) -> None:
+    """Wait until the server knows of `count` connections."""
+    connections = server._connections
+    assert connections is not None
+    while connections._count != count:  # noqa: ASYNC110 (there is no event)
+        await asyncio.sleep(0)
 
 
 class Holding:

@@ -199,6 +199,9 @@ class Owner:
     def flow_requested(self, stream: TunnelStream, host: str, port: int) -> None:
         self.flows.put_nowait((stream, host, port))
 
+    def request_malformed(self) -> None:
+        pass
+
     def tunnel_ended(self, reason: LinkCode) -> None:
         self.ended.set_result(reason)
 

@@ -102,7 +102,7 @@ async def test_a_datagram_waits_for_one_turn_of_each_stream(
     feed = near_stream.feed
 
     def arrive(data: bytes, size: int) -> None:
-        before.append(sum(size for near, _ in bulk for _, size in near._incoming))
+        before.append(sum(near.unread for near, _ in bulk))
         feed(data, size)
 
     monkeypatch.setattr(near_stream, "feed", arrive)

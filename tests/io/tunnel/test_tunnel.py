@@ -137,6 +137,56 @@ async def test_sessions_of_one_exit_send_in_turns() -> None:
     turns.close()
 
 
+async def test_a_stream_waits_until_another_ends(tunnels: Tunnels) -> None:
+    """Streams beyond the bound open in the order in which they were asked for, with their data."""
+    await tunnels.link()
+    opened = [await tunnels.stream() for _ in range(limits.STREAMS_PER_SESSION)]
+    waiting = [tunnels.client.open("example.net", 1 + number) for number in range(3)]
+    for stream in waiting:
+        await stream.write(b"early")
+    assert tunnels.client.stream_count == limits.STREAMS_PER_SESSION + 3
+    waiting.pop(1).abort()
+    async with asyncio.timeout(20):
+        for number, (near, far) in enumerate(opened[:2]):
+            near.abort()
+            await far.broken()
+            late, _, port = await tunnels.exit_owner.requested.get()
+            assert port == 1 + 2 * number
+            assert await late.read() == b"early"
+            late.accept()
+            await waiting[number].opened()
+    assert tunnels.client.stream_count == limits.STREAMS_PER_SESSION
+    assert not tunnels.client.ended
+    assert not tunnels.exit.ended
+
+
+async def test_a_stream_waits_for_a_bounded_time(
+    tunnels: Tunnels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream whose turn never comes fails with the reason, and so do those that are too many."""
+    monkeypatch.setattr(limits, "STREAM_TURN_S", 0.05)
+    monkeypatch.setattr(limits, "STREAMS_WAITING", 2)
+    for _ in range(limits.STREAMS_PER_SESSION):
+        tunnels.client.open("example.net", 443)
+    waiting = [tunnels.client.open("example.net", 443) for _ in range(2)]
+    with pytest.raises(StreamFailed) as caught:
+        tunnels.client.open("example.net", 443)
+    assert caught.value.failure is Failure.LIMIT
+    async with asyncio.timeout(20):
+        for stream in waiting:
+            assert await stream.broken() is Failure.LIMIT
+    assert tunnels.client.stream_count == limits.STREAMS_PER_SESSION
+
+
+async def test_streams_that_wait_end_with_their_session(tunnels: Tunnels) -> None:
+    for _ in range(limits.STREAMS_PER_SESSION):
+        tunnels.client.open("example.net", 443)
+    waiting = tunnels.client.open("example.net", 443)
+    tunnels.client.close()
+    assert await waiting.broken() is Failure.SESSION_LOST
+    assert tunnels.client.stream_count == 0
+
+
 async def test_unread_stream_holds_no_more_than_its_window(tunnels: Tunnels) -> None:
     """Against a reader that does not read, the writer stops; another stream is not held up."""
     await tunnels.link()
@@ -147,7 +197,7 @@ async def test_unread_stream_holds_no_more_than_its_window(tunnels: Tunnels) -> 
     async with asyncio.timeout(20):
         assert await read_all(near) == PAYLOAD
     await send
-    held = sum(size for _, size in stalled._incoming)
+    held = stalled.unread
     assert held == limits.STREAM_WINDOW_BYTES
     assert flooding.queued <= limits.STREAM_SEND_BYTES + 65536
     assert not flood.done()
@@ -296,17 +346,6 @@ async def test_draining_link_is_left_and_then_sent_away(
     assert error.code is LinkCode.TIMEOUT
     assert tunnels.client_owner.leaving == [0]
     assert near_end.closed is LinkCode.TIMEOUT
-
-
-async def test_stream_limit_is_told(tunnels: Tunnels) -> None:
-    """Beyond the limit of open streams, opening fails at once."""
-    await tunnels.link()
-    await tunnels.stream()
-    for _ in range(limits.STREAMS_PER_SESSION - 1):
-        tunnels.client.open("example.net", 443)
-    with pytest.raises(StreamFailed) as caught:
-        tunnels.client.open("example.net", 443)
-    assert caught.value.failure is Failure.LIMIT
 
 
 async def test_cancelled_read_loses_nothing(tunnels: Tunnels) -> None:

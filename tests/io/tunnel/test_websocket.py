@@ -46,6 +46,7 @@ class Served:
         self.ended = asyncio.Event()
         self.socket: aiohttp.ClientWebSocketResponse
         self.wire: asyncio.Transport
+        self.rest: Callable[[], Awaitable[None]] | None = None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         socket = web.WebSocketResponse(max_msg_size=MESSAGE_LIMIT_BYTES)
@@ -55,15 +56,16 @@ class Served:
         self.transport.start(self.taker)
         self.started.set()
         try:
-            await self.transport.run()
+            await self.transport.run(self.rest)
         finally:
             self.ended.set()
         return socket
 
 
 @asynccontextmanager
-async def served() -> AsyncIterator[Served]:
+async def served(rest: Callable[[], Awaitable[None]] | None = None) -> AsyncIterator[Served]:
     made = Served()
+    made.rest = rest
     app = application()
     app.router.add_get("/", made.handle)
     async with (
@@ -162,3 +164,23 @@ async def test_peer_that_does_not_read_is_not_waited_for(
         await soon(pair.ended.wait())
         assert [error.code for error in pair.taker.lost] == codes
         pair.wire.abort()
+
+
+async def test_a_far_end_is_held_back_between_messages() -> None:
+    """While this end rests nothing more is delivered, and the rest of it comes afterwards."""
+    go_on = asyncio.Event()
+
+    async def rest() -> None:
+        await go_on.wait()
+
+    async with served(rest) as here, asyncio.timeout(10):
+        for number in range(3):
+            await here.socket.send_bytes(bytes([number]))
+        await here.socket.ping()
+        assert await here.taker.messages.get() == b"\0"
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert here.taker.messages.empty()
+        go_on.set()
+        assert await here.taker.messages.get() == b"\1"
+        assert await here.taker.messages.get() == b"\2"

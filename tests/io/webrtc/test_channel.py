@@ -3,14 +3,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import struct
+import time
 from collections.abc import AsyncIterator
 
 import pytest
+from google_crc32c import value as crc32c
 
 from passerelle import limits
 from passerelle.errors import LinkCode, LinkLost
+from passerelle.io.webrtc.arrivals import RECEIVE_WINDOW_BYTES
+from passerelle.io.webrtc.association import SctpAssociation
 from passerelle.io.webrtc.channel import ChannelOffer, ChannelTransport
-from passerelle.io.webrtc.ortc import DataChunk, RTCDtlsTransport
+from passerelle.io.webrtc.ortc import DataChunk, InitChunk, RTCDtlsTransport
 from passerelle.wire.description import Setup
 from tests.io.tunnel.test_websocket import Taker
 from tests.volunteer import Channel
@@ -129,9 +134,9 @@ async def test_fragments_without_end_are_bounded(connected: Connected) -> None:
             connected.channel, flags=FIRST_FRAGMENT if index == 0 else 0, user_data=bytes(1000)
         )
         await asyncio.sleep(0)
-        held.append(sum(len(s.reassembly) for s in sctp._inbound_streams.values()))
+        held.append(RECEIVE_WINDOW_BYTES - sctp._advertised_rwnd)
     assert (await connected.lost()).code is LinkCode.LIMIT
-    assert max(held) <= limits.LINK_MESSAGE_BYTES // 1000 + 2
+    assert 0 < max(held) <= limits.LINK_MESSAGE_BYTES
 
 
 async def test_chunks_behind_a_gap_are_bounded(
@@ -143,6 +148,96 @@ async def test_chunks_behind_a_gap_are_bounded(
     for _ in range(64):
         await send_chunk(connected.channel, flags=FIRST_FRAGMENT, user_data=b"x")
     assert (await connected.lost()).code is LinkCode.LIMIT
+
+
+async def test_tiny_chunks_behind_a_gap_cost_little(connected: Connected) -> None:
+    """As many as may wait, each the beginning of a message, take a second at most."""
+    connected.channel.sctp._local_tsn += 1  # one that will never come
+    sctp = connected.offer._sctp
+    packets = []
+    for _ in range(limits.CHANNEL_CHUNKS // 50):
+        made = [
+            DataChunk(FIRST_FRAGMENT, struct.pack("!LHHL", 0, 0, 0, PPID_BINARY) + b"x")
+            for _ in range(50)
+        ]
+        for chunk in made:
+            chunk.tsn = connected.channel.sctp._local_tsn
+            connected.channel.sctp._local_tsn += 1
+        packets.append(packet(sctp, b"".join(bytes(chunk) for chunk in made)))
+    start_s = time.process_time()
+    for data in packets:
+        await sctp._handle_data(data)
+    assert time.process_time() - start_s < 1.0
+    assert connected.taker.lost == []
+
+
+def packet(sctp: SctpAssociation, chunks: bytes) -> bytes:
+    """Return a packet as the volunteer would send it."""
+    head = struct.pack("!HHL", 5000, 5000, sctp._local_verification_tag)
+    checksum = crc32c(head + bytes(4) + chunks)
+    return head + struct.pack("<L", checksum) + chunks
+
+
+async def test_a_parameter_without_length_ends_the_transport(connected: Connected) -> None:
+    """aiortc would look for the next one for ever."""
+    heartbeat = struct.pack("!BBHHH", 4, 0, 8, 1, 0)
+    await connected.channel.dtls._send_data(packet(connected.offer._sctp, heartbeat))
+    assert (await connected.lost()).code is LinkCode.MALFORMED
+
+
+async def test_unordered_messages_end_the_transport(connected: Connected) -> None:
+    """The channel is ordered and reliable, and a browser does not depart from that by itself."""
+    await send_chunk(connected.channel, flags=7, user_data=b"hello")
+    assert (await connected.lost()).code is LinkCode.UNEXPECTED
+
+
+async def test_a_message_given_up_ends_the_transport(connected: Connected) -> None:
+    """On a reliable channel nothing is."""
+    given_up = struct.pack("!BBHL", 192, 0, 8, connected.channel.sctp._local_tsn)
+    await connected.channel.dtls._send_data(packet(connected.offer._sctp, given_up))
+    assert (await connected.lost()).code is LinkCode.UNEXPECTED
+
+
+async def test_a_second_beginning_changes_nothing(connected: Connected) -> None:
+    """An INIT once data has come would give what is held other numbers."""
+    connected.channel.channel.send(b"first")
+    assert await connected.taker.messages.get() == b"first"
+    sctp = connected.offer._sctp
+    init = InitChunk()
+    init.initiate_tag, init.initial_tsn = 7, 7
+    init.outbound_streams = init.inbound_streams = 1
+    head = struct.pack("!HHL", 5000, 5000, 0)
+    checksum = crc32c(head + bytes(4) + bytes(init))
+    data = head + struct.pack("<L", checksum) + bytes(init)
+    await connected.channel.dtls._send_data(data)
+    connected.channel.channel.send(b"second")
+    assert await connected.taker.messages.get() == b"second"
+    assert sctp._remote_verification_tag != 7
+
+
+async def test_a_flood_of_heartbeats_ends_the_transport(connected: Connected) -> None:
+    """Each of them is answered, and a browser sends few."""
+    await flood(connected, struct.pack("!BBHHH", 4, 0, 8, 1, 4))
+    assert (await connected.lost()).code is LinkCode.LIMIT
+
+
+async def test_a_volunteer_that_makes_too_much_work_is_sent_away(
+    connected: Connected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Packets that carry nothing for the reader are work; a flood of them ends its link."""
+    for name in ("LINK_WORK_S", "LINK_WORK_BUSY_SHARE", "LINK_WORK_IDLE_SHARE"):
+        monkeypatch.setattr(limits, name, 0.001)
+    acknowledged = connected.channel.sctp._last_received_tsn
+    await flood(connected, struct.pack("!BBHLLHH", 3, 0, 16, acknowledged, 1 << 20, 0, 0))
+    assert (await connected.lost()).code is LinkCode.LIMIT
+
+
+async def flood(connected: Connected, chunk: bytes) -> None:
+    """Send a chunk again and again, each time in a packet of its own."""
+    for _ in range(500):
+        with contextlib.suppress(ConnectionError):  # the client has hung up
+            await connected.channel.dtls._send_data(packet(connected.offer._sctp, chunk))
+        await asyncio.sleep(0)
 
 
 async def test_other_streams_end_the_transport(connected: Connected) -> None:

@@ -33,6 +33,8 @@ export class PeerError extends Error {
 export const REASONS = [
   'invite',
   'insecure',
+  'framed',
+  'covered',
   'no_webrtc',
   'old_browser',
   'script',
@@ -42,6 +44,7 @@ export const REASONS = [
   'network_format',
   'network_expired',
   'exit_unreachable',
+  'exit_garbled',
   'broker_unreachable',
   'broker_garbled',
   'broker_version',

@@ -53,5 +53,18 @@ export const HIGH_WATER_BYTES = MIB;
 export const LOW_WATER_BYTES = MIB / 4;
 /** Lanes that one person may ask for at once. After that, one lane a second. */
 export const LANE_BURST = 8;
+/** Offers that are taken at once, from all brokers together. Each costs a PeerConnection on the page's main thread and a
+ * WebSocket, even when it comes to nothing. So many can fill every slot. */
+export const OFFER_BURST = 64;
+/** Offers taken a second after that. A volunteer with 64 slots, whose people stay half a minute, needs no more. */
+export const OFFERS_PER_S = 2;
+/** Offers declined at once beyond these, before the conversation with the broker is ended. */
+export const SURPLUS_OFFER_BURST = 64;
+/** Offers declined a second after that. A broker that was told of no free place makes none. */
+export const SURPLUS_OFFERS_PER_S = 4;
+/** Text messages that an exit may send at once over one link. A relay uses none of them. */
+export const EXIT_TEXT_BURST = 16;
+/** Runs of the relay that a page begins anew because an exit would not let go. */
+export const RESTARTS = 3;
 /** People helped at once, at most. The messages `hello` and `ready` can say no larger number. */
 export const SLOTS = 64;

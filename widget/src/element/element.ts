@@ -1,6 +1,7 @@
 /** `<passerelle-switch>`: connects a `SwitchView` to the `NetworkSwitch` of its network, for as long as the
  * element is in a page. */
 
+import { reasonOf } from '../core/errors';
 import { readSettings, SETTINGS, type SwitchSettings } from '../core/switch/settings';
 import { INITIAL, type Snapshot } from '../core/switch/store';
 import { NetworkSwitch, type SwitchElement } from './networkswitch';
@@ -17,8 +18,13 @@ const WORDS_MS = 1_500;
 
 type Theme = PasserelleSwitchElement['theme'];
 
-/** Attributes without a property of the same name. A name with a hyphen or a colon is for another script. */
-const PLAIN = /^(map|mock|hours|battery|metered|background|corner|class)$|\W/;
+/** Attributes without a property of the same name, each with `=` and its value where that is one of a few. A name with
+ * a hyphen or a colon is for another script. */
+const PLAIN =
+  /^((mock|hours|battery|metered|background|class)=|map=none$|corner=(top|bottom)-(left|right)$|\w*[^\w=])/;
+
+/** Attributes whose text is compared with what it is taken for. */
+const EXACT = /^(layout|theme|people|lanes|mbit|megabytes)$/;
 
 type MoreFile = typeof import('../more/more');
 
@@ -141,14 +147,20 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
     );
   }
 
-  /** Whether something in the tag has no meaning. The publisher is told what, on the console. */
+  /** Whether something in the tag may have no meaning, or not the one it seems to have. `mistakes` finds what it is. */
   get #isOdd(): boolean {
-    let isOdd = this.childElementCount > 0 || (this.getAttribute('layout') ?? this.layout) !== this.layout;
-    readSettings(
+    let isOdd = this.childElementCount > 0;
+    const read = readSettings(
       (name) => this.getAttribute(name),
       (name) => void (isOdd ||= this.hasAttribute(name)),
     );
-    return isOdd || this.getAttributeNames().some((name) => !(name in this) && !PLAIN.test(name));
+    const usual: Readonly<Record<string, unknown>> = { ...read, layout: this.layout, theme: this.theme };
+    return (
+      isOdd ||
+      [...this.attributes].some(({ name, value }) =>
+        EXACT.test(name) ? value !== String(usual[name]) : !(name in this) && !PLAIN.test(`${name}=${value}`),
+      )
+    );
   }
 
   #join(): void {
@@ -162,24 +174,49 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
   #show(snapshot: Snapshot, asks: boolean): void {
     this.dispatchEvent(new CustomEvent('passerelle-change', { detail: snapshot }));
     if (!this.#example) this.#view?.show(snapshot, asks);
-    if (snapshot.phase !== 'off' && snapshot.phase !== 'consent') void this.#complete();
+    if (snapshot.phase === 'consent') void this.#require();
+    else if (snapshot.phase !== 'off') void this.#complete();
   }
 
-  /** Fetch the file that is needed from the first press on. */
-  async #complete(): Promise<MoreFile | null> {
+  /** The visitor pressed `button`, which is the switch. */
+  async #press(button: HTMLElement): Promise<void> {
+    const own = this.#switch;
+    // This press is the consent, so it must be given to a switch that can be seen.
+    if (own?.isAgreed) {
+      const more = await this.#require();
+      if (!more) return;
+      if (!(await more.isSeen(button))) return own.bar('covered');
+      // A second press, or another tab, may have turned it on meanwhile. Then this press must not turn it off.
+      if (!own.isAgreed) return;
+    }
+    own?.press(this.#self);
+  }
+
+  /** Fetch the file that is needed from the first press on. Without it the switch may not be on. */
+  async #require(): Promise<MoreFile | null> {
     try {
-      const more = await importFile<MoreFile>('more');
-      if (this.#more) return more;
-      this.#more = more;
-      this.#root.adoptedStyleSheets = [switchStyle(), more.laterStyle];
-      addEnglish(more.english);
-      for (const mistake of more.mistakes(this)) console.warn('<passerelle-switch>:', mistake);
-      this.#again();
-      return more;
-    } catch {
-      // The next change tries again.
+      return await this.#load();
+    } catch (error) {
+      this.#switch?.bar(reasonOf(error));
       return null;
     }
+  }
+
+  /** Fetch the same file, for what can do without it. The next change tries again. */
+  #complete(): Promise<MoreFile | null> {
+    return this.#load().catch(() => null);
+  }
+
+  /** Throws Problem. */
+  async #load(): Promise<MoreFile> {
+    const more = await importFile<MoreFile>('more');
+    if (this.#more) return more;
+    this.#more = more;
+    this.#root.adoptedStyleSheets = [switchStyle(), more.laterStyle];
+    addEnglish(more.english);
+    for (const mistake of more.mistakes(this)) console.warn('<passerelle-switch>:', mistake);
+    this.#again();
+    return more;
   }
 
   /** Show the present state. */
@@ -210,9 +247,10 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
     this.#view = new SwitchView(
       language,
       {
-        press: () => this.#switch?.press(this.#self),
+        press: (button) => void this.#press(button),
         agree: (remember) => this.#switch?.agree(remember),
         refuse: () => this.#switch?.refuse(),
+        covered: () => this.#switch?.bar('covered'),
         confirm: () => this.#switch?.confirm(),
         stop: () => this.#switch?.stop(),
         more: (container) => void this.#openSettings(container),

@@ -16,6 +16,7 @@ import {
   type SwitchState,
 } from '../core/switch/store';
 import { importFile } from './files/files';
+import { isFramed } from './site/frame';
 import * as storage from './site/storage';
 import { Tabs } from './site/tabs';
 import type { Engine } from './work/engine';
@@ -29,7 +30,7 @@ export interface SwitchElement {
 }
 
 /** A rough check, to notice a mistake in the page before the visitor is asked. The relay checks exactly. */
-const LIKE_INVITE = /^\s*https?:\/\/[^#]+#[\w-]{43}\s*$/i;
+const LIKE_INVITE = /^https?:\/\/[^#\s]+#[\w-]{43}$/i;
 /** The time in which other tabs say that they are visible. */
 const ROLL_MS = 500;
 
@@ -136,15 +137,31 @@ export class NetworkSwitch {
   /** The visitor pressed the switch in `element`. */
   press(element: SwitchElement): void {
     this.#asker = element;
-    const remembered = storage.holds('consent', this.network);
+    const remembered = this.#isRemembered;
     this.#remembers ||= remembered;
     this.#dispatch({ type: 'press', remembered, problem: this.#problem() });
+  }
+
+  /** Whether the next press turns the switch on without a question. */
+  get isAgreed(): boolean {
+    const { wanted, asks, agreed } = this.#state;
+    return !wanted && !asks && (agreed || this.#isRemembered) && !this.#problem();
+  }
+
+  get #isRemembered(): boolean {
+    return storage.holds('consent', this.network);
+  }
+
+  /** The switch may not be on in this page, for `reason`. */
+  bar(reason: Reason): void {
+    this.#dispatch({ type: 'barred', reason });
   }
 
   /** Return why there is no point in asking the visitor; null when there is none that can be known so far. */
   #problem(): Reason | null {
     if (!LIKE_INVITE.test(this.network)) return 'invite';
     if (!isSecureContext) return 'insecure';
+    if (isFramed()) return 'framed';
     return 'RTCPeerConnection' in globalThis ? null : 'no_webrtc';
   }
 
@@ -215,15 +232,25 @@ export class NetworkSwitch {
     if (this.#state.role === 'leader') this.#engine?.check();
   }
 
-  /** Lead from now on. Reasons to pause are looked for before the relay may start. */
+  /** Lead from now on, if the visitor agreed. Reasons to pause are looked for before the relay may start. */
   async #lead(): Promise<void> {
+    const remembered = !this.#problem() && this.#isRemembered;
+    // The next tab in line may be one where the visitor agreed.
+    if (!this.#state.agreed && !remembered) this.#tabs.yield();
+    else if (!(await this.#prepare())) return;
+    this.#dispatch({ type: 'lead', remembered });
+  }
+
+  /** Get ready to lead. Return false when it is not possible, which the visitor is told. */
+  async #prepare(): Promise<boolean> {
     try {
       this.#engine ??= await this.#load();
       await this.#engine.watch();
       if (this.#state.role === 'none') this.#engine.rest();
-      this.#dispatch({ type: 'lead' });
+      return true;
     } catch (error) {
       this.#dispatch({ type: 'failed', reason: reasonOf(error) });
+      return false;
     }
   }
 

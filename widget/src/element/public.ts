@@ -19,6 +19,8 @@ export type PasserellePhase =
 export type PasserelleReason =
   | 'invite'
   | 'insecure'
+  | 'framed'
+  | 'covered'
   | 'no_webrtc'
   | 'old_browser'
   | 'script'
@@ -28,6 +30,7 @@ export type PasserelleReason =
   | 'network_format'
   | 'network_expired'
   | 'exit_unreachable'
+  | 'exit_garbled'
   | 'broker_unreachable'
   | 'broker_garbled'
   | 'broker_version'

@@ -1,11 +1,13 @@
-/** Shows what is seen only while the switch is on: who is being helped, from where, and when the next try is. */
+/** Shows what is seen only from the first press on: the questions, who is being helped, from where, and when the next
+ * try is. */
 
 import type { Snapshot } from '../core/switch/store';
 import { make, write } from '../element/view/dom';
 import type { Language } from '../element/view/language';
-import type { LiveContent, LiveNodes } from '../element/view/switchview';
+import type { LiveContent, LiveNodes, QuestionEvents } from '../element/view/switchview';
 import { fill, number } from '../element/view/text';
 import { LazyGlobe } from './globe';
+import { Question } from './question';
 import { Walkers } from './walkers';
 
 /** How long the notice about a new person is shown. */
@@ -13,10 +15,13 @@ const NOTICE_MS = 8_000;
 
 export class LiveView implements LiveContent {
   readonly #detail = make('p', { class: 'detail', 'aria-hidden': 'true' });
+  /** Opens this page outside the frame that shows it. */
+  readonly #alone: HTMLAnchorElement;
   readonly #notice = make('p', { class: 'notice', part: 'notice', role: 'status' });
   readonly #countries = make('ul', { class: 'places', part: 'places' });
   readonly #language: Language;
   readonly #globe: LazyGlobe;
+  readonly #question: Question;
   readonly #walkers: Walkers;
   readonly #hasRoom: () => boolean;
   #before: Snapshot | null = null;
@@ -33,7 +38,10 @@ export class LiveView implements LiveContent {
     this.#hasRoom = hasRoom;
     const globe = make('div', { class: 'globe', part: 'map' });
     globe.hidden = this.#countries.hidden = true;
-    status.after(this.#detail);
+    const link = { class: 'link', part: 'link', href: location.href, target: '_blank', rel: 'noopener' };
+    this.#alone = make('a', link, language.words.open_alone);
+    status.after(this.#detail, this.#alone);
+    this.#question = new Question(language);
     question.after(this.#notice, globe, this.#countries);
     this.#walkers = new Walkers(bridge);
     this.#globe = new LazyGlobe(globe, language.words.globe);
@@ -41,9 +49,12 @@ export class LiveView implements LiveContent {
 
   show(snapshot: Snapshot): void {
     const before = this.#before;
-    const { phase, people, crossing, retry_s, elsewhere } = snapshot;
+    const { phase, people, crossing, reason, retry_s, elsewhere } = snapshot;
     this.#before = snapshot;
     if (before?.crossing.join() !== crossing.join()) this.#cross(crossing, before?.crossing);
+    const isBarred = reason === 'framed' || reason === 'covered';
+    this.#alone.hidden = !isBarred || self === top || !location.protocol.startsWith('http');
+    if (phase !== 'consent' && phase !== 'caution') this.#question.rest();
     this.#walkers.show(phase === 'helping' ? people : 0);
     if (before?.retry_s !== retry_s || before.elsewhere !== elsewhere) this.#count(snapshot);
     if (this.#hasRoom() && (phase === 'waiting' || phase === 'helping')) this.#globe.show(snapshot);
@@ -53,15 +64,17 @@ export class LiveView implements LiveContent {
   rest(): void {
     clearInterval(this.#countdown);
     clearTimeout(this.#noticing);
+    this.#question.rest();
     this.#walkers.rest();
     this.#globe.hide();
   }
 
-  warning(country: string | null): Node[] {
+  question({ phase, country }: Snapshot, events: QuestionEvents): Node[] {
+    if (phase === 'consent') return this.#question.consent(events);
     const { code, words } = this.#language;
     const name = countryName(code, country);
     const text = name ? fill(words.danger_how, { country: name }) : words.danger_how_unknown;
-    return [make('h3', { id: 'question', tabindex: '-1' }, words.danger), make('p', {}, text)];
+    return this.#question.caution(text, events);
   }
 
   /** List the countries that people are in, and give notice of a new person. */

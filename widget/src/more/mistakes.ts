@@ -9,6 +9,8 @@ const WORDS: Readonly<Record<string, RegExp>> = {
   corner: /^(top|bottom)-(left|right)$/,
   map: /^none$/,
 };
+/** The settings that are numbers. */
+const NUMBERS = ['people', 'lanes', 'mbit', 'megabytes'] as const;
 /** Further attributes that may stand in the tag. A name with a hyphen or a colon is for another script. */
 const OTHER = /^(mock|class|tabindex|exportparts)$|\W/;
 
@@ -18,6 +20,12 @@ export function mistakes(element: HTMLElement): string[] {
   const found = [...element.attributes]
     .filter(({ name, value }) => !hasMeaning(element, name, value))
     .map(({ name, value }) => `${name}="${value}" has no meaning here, and is ignored.`);
+  const read = readSettings((name) => element.getAttribute(name));
+  for (const name of NUMBERS) {
+    const text = element.getAttribute(name);
+    if (text === null || text === 'none' || !hasMeaning(element, name, text) || Number(text) === read[name]) continue;
+    found.push(`${name}="${text}" is taken for ${read[name]}.`);
+  }
   if (element.childElementCount > 0) {
     found.push('The page after this tag is not shown. Close the tag with </passerelle-switch>; "/>" does not close it.');
   }

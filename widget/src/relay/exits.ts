@@ -23,6 +23,8 @@ export class Exits {
   readonly #troubles = new Map<string, Trouble>();
   /** Hosts that the page's policy forbids. */
   readonly #forbidden = new Set<string>();
+  /** Exits that broke the rules. */
+  readonly #shunned = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** `report` is called when an exit begins or ends to rest. */
@@ -40,6 +42,17 @@ export class Exits {
     this.#forbidden.add(host);
   }
 
+  /** The exit `id` broke the rules. It is not connected to again. */
+  shun(id: string): void {
+    this.#shunned.add(id);
+    this.#changed();
+  }
+
+  /** Whether every exit broke the rules. */
+  get areShunned(): boolean {
+    return this.#known.length > 0 && this.#known.every(({ id }) => this.#shunned.has(id));
+  }
+
   /** Whether the page's policy forbids every exit. */
   get areForbidden(): boolean {
     return this.#known.length > 0 && this.#known.every(({ url }) => this.#forbidden.has(hostOf(url)));
@@ -48,7 +61,7 @@ export class Exits {
   /** Return whether the exit `id` may be connected to now. */
   mayConnect(id: string): boolean {
     const exit = this.#known.find((known) => known.id === id);
-    if (!exit || this.#forbidden.has(hostOf(exit.url))) return false;
+    if (!exit || this.#shunned.has(id) || this.#forbidden.has(hostOf(exit.url))) return false;
     return performance.now() >= (this.#troubles.get(id)?.rests_until_ms ?? 0);
   }
 

@@ -69,5 +69,6 @@ export type RelayToPage =
   | { readonly type: 'forbidden'; readonly url: string }
   /** The page should find the class of this browser's NAT, with these STUN servers. */
   | { readonly type: 'find_nat'; readonly stun: readonly string[] }
-  /** Everything is closed. `reason` is set when the relay gave up by itself. */
-  | { readonly type: 'ended'; readonly reason: Reason | null };
+  /** Everything is closed, except a WebSocket that only the end of the Worker ends, when `isStuck`. `reason` is set when
+   * the relay gave up by itself. */
+  | { readonly type: 'ended'; readonly reason: Reason | null; readonly isStuck: boolean };

@@ -2,8 +2,16 @@
 
 import { vet } from '../core/addresses/candidates';
 import { PeerError, Problem, reasonOf, type Reason } from '../core/errors';
-import { LANES, SLOTS } from '../core/limits';
+import {
+  LANES,
+  OFFER_BURST,
+  OFFERS_PER_S,
+  SLOTS,
+  SURPLUS_OFFER_BURST,
+  SURPLUS_OFFERS_PER_S,
+} from '../core/limits';
 import type { RelayReport, VolunteerLimits } from '../core/switch/report';
+import { Bucket } from '../core/traffic/bucket';
 import * as control from '../core/wire/control';
 import { MEDIA_VERSION, type Description } from '../core/wire/description';
 import { parse } from '../core/wire/invite';
@@ -14,13 +22,9 @@ import { DescriptorSource } from './descriptor';
 import { Exits, hostOf } from './exits';
 import { FriendRequests } from './friends';
 import { Link } from './link/link';
-import { BARE, Paced } from './link/frameformat';
-import { frameSource } from './link/pictures';
-import { joinChannel, joinSocket } from './link/pipe';
-import type { MessagePipe } from './link/outbox';
+import { LinkMedia } from './link/media';
+import { joinSocket } from './link/pipe';
 import { RateLimiter } from './link/ratelimiter';
-import { VideoReceiver, type IncomingFrames } from './link/videoreceiver';
-import { VideoSender, type FrameSource } from './link/videosender';
 import type { EncodedStreams, PageToRelay, RelayToPage } from './messages';
 import { Person } from './person';
 
@@ -28,8 +32,6 @@ import { Person } from './person';
 const DRAIN_MS = 1_200;
 /** STUN servers used at once. */
 const STUN_SERVERS = 2;
-/** The time between two questions for the rate of a link, while it sends. */
-const RATE_MS = 100;
 /** The time between two reports when only the number of bytes changes. */
 const REPORT_MS = 1_000;
 
@@ -42,16 +44,8 @@ interface RelayedLink {
   channel: RTCDataChannel | null;
   /** The answer; null until the page sends it. */
   answer: Description | null;
-  /** The video's frames; null until the page sends them. */
-  frames: FrameSource | null;
-  /** The frames of the client's video; null until the page sends them. */
-  incoming: IncomingFrames | null;
-  /** Sends messages as video; null on a plain link. */
-  video: VideoSender | null;
-  /** Takes messages out of the client's video, where there is one. */
-  receiver: VideoReceiver | null;
-  /** What holds frames to the browser's rate, where the browser decides. */
-  pace: Paced | null;
+  /** The video beside the channel, where there is one. */
+  readonly media: LinkMedia;
   /** Opens the exit's side once the client's side is open; null when it was opened at once. */
   readonly connect: (() => void) | null;
   /** Whether the client asked for it over another link. */
@@ -76,6 +70,8 @@ export class Relay {
   readonly #limiter = new RateLimiter();
   readonly #friends: FriendRequests;
   readonly #exits: Exits;
+  readonly #offers = new Bucket(OFFERS_PER_S, OFFER_BURST, performance.now());
+  readonly #surplus = new Bucket(SURPLUS_OFFERS_PER_S, SURPLUS_OFFER_BURST, performance.now());
   /** Aborts when the relay begins to end. */
   readonly #stopping = new AbortController();
   /** Whether this browser can make media links. */
@@ -109,6 +105,8 @@ export class Relay {
   /** Why the relay gave up by itself, or null. */
   #reason: Reason | null = null;
   #ended = false;
+  /** Whether an exit does not let a WebSocket end. */
+  #isStuck = false;
 
   /** `post` sends a message to the page. */
   constructor(post: (message: RelayToPage) => void) {
@@ -142,7 +140,7 @@ export class Relay {
       case 'video':
         return this.#video(message.link, message.streams);
       case 'rate':
-        return this.#rate(message.link, message.bit_s);
+        return this.#links.get(message.link)?.media.setRate(message.bit_s);
       case 'answered':
         return this.#answer(message.link, message.sdp);
       case 'connection_lost':
@@ -218,8 +216,13 @@ export class Relay {
     if (stun.length === STUN_SERVERS) this.#post({ type: 'find_nat', stun });
   }
 
+  /** Take or decline an offer. Throws PeerError when a broker makes far too many. */
   #offered(offer: BrokerOffer, reply: OfferReply): void {
-    if (this.#free === 0) return reply.decline('busy');
+    const now_ms = performance.now();
+    if (this.#free === 0 || !this.#offers.take(1, now_ms)) {
+      if (!this.#surplus.take(1, now_ms)) throw new PeerError('limit', 'many offers');
+      return reply.decline('busy');
+    }
     const addresses = offer.description.candidates.map(([, ip]) => ip);
     this.#open(offer, new Person(offer.exit, offer.country, addresses), reply);
   }
@@ -250,7 +253,8 @@ export class Relay {
     if (!this.#exits.mayConnect(exit.id)) return reply.decline('failed');
     // This browser must be the DTLS client, so that a censor sees a genuine browser's ClientHello.
     if (description.setup === 'active') return reply.decline('unsupported');
-    const connect = () => joinSocket(link, new WebSocket(exit.url, ['passerelle.v1', ticket]));
+    const connect = () =>
+      joinSocket(link, new WebSocket(exit.url, ['passerelle.v1', ticket]), () => this.#stuck());
     const id = this.#next++;
     const link = new Link(
       this.#limiter,
@@ -262,7 +266,7 @@ export class Relay {
         carried: (bytes) => this.#carried(bytes),
         heard: (message) => {
           if (message.type === 'lane') this.#asked(message, person, link);
-          else this.#links.get(id)?.video?.hear(message);
+          else this.#links.get(id)?.media.hear(message);
         },
         over: () => this.#over(id),
       },
@@ -284,11 +288,10 @@ export class Relay {
       connect: late,
       channel: null,
       answer: null,
-      frames: null,
-      incoming: null,
-      video: null,
-      receiver: null,
-      pace: null,
+      media: new LinkMedia({
+        makePicture: () => this.#post({ type: 'picture', link: id }),
+        findRate: () => this.#post({ type: 'find_rate', link: id }),
+      }),
       isLane,
       isAnswered: false,
       isOpen: false,
@@ -310,20 +313,14 @@ export class Relay {
     const entry = this.#links.get(id);
     if (!entry) return channel.close();
     entry.channel = channel;
-    this.#join(id, entry);
+    this.#join(entry);
   }
 
   #video(id: number, streams: EncodedStreams): void {
     const entry = this.#links.get(id);
     if (!entry) return;
-    if (streams.incoming) entry.incoming = streams;
-    else entry.frames = frameSource(streams, () => this.#post({ type: 'picture', link: id }));
-    this.#join(id, entry);
-  }
-
-  #rate(id: number, bit_s: number): void {
-    const pace = this.#links.get(id)?.pace;
-    if (pace) pace.budget.rate_bit_s = bit_s;
+    entry.media.add(streams);
+    this.#join(entry);
   }
 
   #answer(id: number, sdp: string): void {
@@ -334,28 +331,18 @@ export class Relay {
       if (description.setup !== 'active') throw new Problem('internal');
       // A stranger must not learn the addresses inside the network of this browser.
       entry.answer = vet(description, this.#descriptors?.descriptor?.private_candidates ?? false);
-      this.#join(id, entry);
+      this.#join(entry);
     } catch {
       entry.link.close('internal');
     }
   }
 
   /** Give the link its channel and send the answer, once both are here, and for a media link its frames. */
-  #join(id: number, entry: RelayedLink): void {
-    const { link, channel, connect, answer, frames, incoming, reply, isAnswered } = entry;
-    if (isAnswered || !channel || !answer) return;
-    if ((answer.media && !frames) || (answer.media === 2 && !incoming)) return;
+  #join(entry: RelayedLink): void {
+    const { link, channel, connect, answer, media, reply, isAnswered } = entry;
+    if (isAnswered || !channel || !answer || !media.isReady(answer.media)) return;
     entry.isAnswered = true;
-    if (incoming && answer.media === 2) {
-      entry.receiver = new VideoReceiver(incoming, {
-        message: (data) => link.message('client', data),
-        say: (message) => link.say(control.encode(message)),
-        failed: (code) => link.close(code),
-      });
-    }
-    const wrap = (pipe: MessagePipe) =>
-      answer.media && frames ? this.#videoPipe(id, entry, pipe, frames) : pipe;
-    joinChannel(link, channel, wrap, (data) => this.#take(entry, data));
+    media.join(link, channel, answer.media);
     reply.answer(answer);
     if (!connect) return;
     channel.addEventListener('open', () => {
@@ -367,32 +354,6 @@ export class Relay {
     });
   }
 
-  /** Return the pipe that sends the messages of a media link as video. */
-  #videoPipe(id: number, entry: RelayedLink, pipe: MessagePipe, frames: FrameSource): MessagePipe {
-    const { link, answer } = entry;
-    entry.pace = answer?.media === 2 ? new Paced() : null;
-    let asked_ms = -Infinity;
-    return (entry.video = new VideoSender(pipe, frames, entry.pace ?? BARE, {
-      writable: () => link.writable('client'),
-      busy: () => {
-        const now_ms = performance.now();
-        if (!entry.pace || now_ms - asked_ms < RATE_MS) return;
-        asked_ms = now_ms;
-        this.#post({ type: 'find_rate', link: id });
-      },
-    }));
-  }
-
-  /** Take what came over a link's DataChannel. Where the client sends video, messages have numbers. */
-  #take({ link, receiver }: RelayedLink, data: unknown): void {
-    if (!receiver || !(data instanceof ArrayBuffer)) return link.message('client', data);
-    try {
-      receiver.channelMessage(data);
-    } catch (error) {
-      link.close(error instanceof PeerError ? error.code : 'internal');
-    }
-  }
-
   /** A link has closed on both sides. */
   #over(id: number): void {
     const entry = this.#links.get(id);
@@ -402,13 +363,27 @@ export class Relay {
     // The ticket of a lane comes from the client, who could make an exit seem out of reach with a bad one. The
     // exit of a patient link was asked only if the client came.
     if (!isLane && !connect && link.reached === false) this.#exits.failed(person.exit);
-    entry.receiver?.close();
+    entry.media.close();
     this.#links.delete(id);
     person.links -= 1;
     if (person.links === 0) this.#people.delete(person);
     this.#post({ type: 'disconnect', link: id });
+    if (link.offender === 'exit') this.#shun(person.exit);
     this.#broker?.ready();
     this.#conclude();
+  }
+
+  /** An exit does not let a WebSocket end, which may go on bringing bytes. Only the end of this Worker ends it. */
+  #stuck(): void {
+    this.#isStuck = true;
+    this.#stop('exit_garbled', DRAIN_MS);
+  }
+
+  /** The exit `id` broke the rules. All links to it end. */
+  #shun(id: string): void {
+    this.#exits.shun(id);
+    for (const { link, person } of this.#links.values()) if (person.exit === id) link.close('limit');
+    if (this.#exits.areShunned) this.#stop('exit_garbled', DRAIN_MS);
   }
 
   /** Count the link as open or closed. A person with an open link is being helped. */
@@ -461,7 +436,7 @@ export class Relay {
     if (this.#ended || !this.#stopping.signal.aborted || this.#links.size > 0) return;
     this.#ended = true;
     this.#change({});
-    this.#post({ type: 'ended', reason: this.#reason });
+    this.#post({ type: 'ended', reason: this.#reason, isStuck: this.#isStuck });
   }
 }
 

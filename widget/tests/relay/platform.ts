@@ -7,6 +7,8 @@ export class FakeSocket {
   static made: FakeSocket[] = [];
   readonly CONNECTING = 0;
   readonly OPEN = 1;
+  readonly CLOSING = 2;
+  readonly CLOSED = 3;
   readyState = 0;
   bufferedAmount = 0;
   binaryType = 'blob';
@@ -60,7 +62,7 @@ export class FakeSocket {
 
   close(code: number): void {
     this.closed ??= code;
-    this.readyState = 2;
+    this.readyState = Math.max(2, this.readyState);
   }
 }
 

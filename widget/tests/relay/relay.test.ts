@@ -1,6 +1,6 @@
 import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { LANE_BURST, LANES } from '../../src/core/limits';
+import { LANE_BURST, LANES, LINK_MESSAGE_BYTES, OFFER_BURST, SURPLUS_OFFER_BURST } from '../../src/core/limits';
 import type { RelayReport, VolunteerLimits } from '../../src/core/switch/report';
 import { encode, encodeUrl } from '../../src/core/wire/base64';
 import type { RelayToPage } from '../../src/relay/messages';
@@ -233,7 +233,7 @@ test('the bytes allowed are carried, and then everything ends at once', async ()
   expect(channel.sent.filter((data) => data instanceof ArrayBuffer)).toHaveLength(10);
   expect([channel.isClosed, socket.closed]).toEqual([true, 4009]);
   await vi.advanceTimersByTimeAsync(1_000);
-  expect(posted.at(-1)).toEqual({ type: 'ended', reason: null });
+  expect(posted.at(-1)).toEqual({ type: 'ended', reason: null, isStuck: false });
   expect(report()).toMatchObject({ bytes: 10_000 });
 });
 
@@ -488,7 +488,7 @@ describe('a page whose policy forbids', () => {
     relay.forbid(EXIT);
     vi.advanceTimersByTime(200);
     expect(posted.find(({ type }) => type === 'forbidden')).toEqual({ type: 'forbidden', url: EXIT });
-    expect(posted.at(-1)).toEqual({ type: 'ended', reason: 'policy' });
+    expect(posted.at(-1)).toEqual({ type: 'ended', reason: 'policy', isStuck: false });
   });
 
   test('one of two exits leaves the other in use', async () => {
@@ -506,7 +506,7 @@ describe('a page whose policy forbids', () => {
     relay.forbid('wss://broker.example/v1/volunteer');
     await vi.waitFor(() => {
       vi.advanceTimersByTime(1_000);
-      expect(posted.at(-1)).toEqual({ type: 'ended', reason: 'policy' });
+      expect(posted.at(-1)).toEqual({ type: 'ended', reason: 'policy', isStuck: false });
     });
     expect(FakeSocket.made).toHaveLength(1);
   });
@@ -527,7 +527,7 @@ describe('the end', () => {
     expect(link.channel.said.at(-1)).toEqual({ type: 'lane_refused', lane: 1 });
     expect(posted.some(({ type }) => type === 'ended')).toBe(false);
     end(link);
-    expect(posted.at(-1)).toEqual({ type: 'ended', reason: null });
+    expect(posted.at(-1)).toEqual({ type: 'ended', reason: null, isStuck: false });
     expect(report()).toMatchObject({ people: 0, helped: 1, bytes: 3 });
     await vi.advanceTimersByTimeAsync(0);
     expect(vi.getTimerCount()).toBe(0);
@@ -540,7 +540,7 @@ describe('the end', () => {
     relay.handle({ type: 'stop' });
     vi.advanceTimersByTime(1_300);
     expect([link.socket.closed, link.channel.isClosed]).toEqual([4009, true]);
-    expect(posted.at(-1)).toEqual({ type: 'ended', reason: null });
+    expect(posted.at(-1)).toEqual({ type: 'ended', reason: null, isStuck: false });
   });
 
   test.each([['at once', false], ['after the switch', true]])(
@@ -560,7 +560,7 @@ describe('the end', () => {
     const { broker } = await setUp();
     broker.tell({ type: 'bye', reason: 'version' });
     await vi.advanceTimersByTimeAsync(0);
-    expect(posted.at(-1)).toEqual({ type: 'ended', reason: 'broker_version' });
+    expect(posted.at(-1)).toEqual({ type: 'ended', reason: 'broker_version', isStuck: false });
   });
 
   test('a channel that comes too late is closed', async () => {
@@ -579,6 +579,109 @@ describe('the end', () => {
       media: true,
     });
     await vi.advanceTimersByTimeAsync(0);
-    expect(posted.at(-1)).toEqual({ type: 'ended', reason: 'invite' });
+    expect(posted.at(-1)).toEqual({ type: 'ended', reason: 'invite', isStuck: false });
+  });
+});
+
+describe('a hostile broker', () => {
+  const connects = () => posted.filter(({ type }) => type === 'connect').length;
+
+  test('has so many offers taken, and no more than a few a second after that', async () => {
+    const { offer, join, broker } = await setUp({ people: 5 });
+    for (let count = 0; count < OFFER_BURST + 10; count++) {
+      offer();
+      end(join());
+      vi.advanceTimersByTime(1);
+    }
+    expect(connects()).toBeLessThan(OFFER_BURST + 3);
+    expect(broker.said.at(-1)).toMatchObject({ type: 'decline', reason: 'busy' });
+    const before = connects();
+    vi.advanceTimersByTime(1_000);
+    for (let count = 0; count < 10; count++) {
+      offer();
+      end(join());
+    }
+    expect(connects() - before).toBeGreaterThan(0);
+    expect(connects() - before).toBeLessThan(5);
+    expect(broker.closed).toBe(null);
+  });
+
+  test('that goes on is left', async () => {
+    const { offer, broker } = await setUp({ people: 1 });
+    for (let count = 0; count < SURPLUS_OFFER_BURST + 10; count++) offer();
+    expect(connects()).toBe(1);
+    expect(broker.closed).toBe(4007);
+  });
+});
+
+describe('a hostile exit', () => {
+  const HUGE = new ArrayBuffer(LINK_MESSAGE_BYTES + 1);
+
+  test('loses all its links with the first message that is too large, and gets no other', async () => {
+    const { offer, join, broker } = await setUp({}, { exits: ['exit-1', 'exit-2'] });
+    offer();
+    const one = join();
+    offer();
+    const two = join();
+    offer({ exit: 'exit-2' });
+    const other = join();
+    one.socket.receive(HUGE);
+    vi.advanceTimersByTime(1_000);
+    expect([one.socket.closed, two.socket.closed, other.socket.closed]).toEqual([4007, 4007, null]);
+    offer();
+    expect(broker.said.at(-1)).toMatchObject({ type: 'decline', reason: 'failed' });
+  });
+
+  test('ends the relay when there is no other exit', async () => {
+    const { offer, join } = await setUp();
+    offer();
+    const { socket, channel } = join();
+    socket.receive(HUGE);
+    socket.lose();
+    channel.lose();
+    vi.advanceTimersByTime(1_000);
+    expect(posted.at(-1)).toEqual({ type: 'ended', reason: 'exit_garbled', isStuck: false });
+  });
+
+  test('may send few texts', async () => {
+    const { offer, join } = await setUp();
+    offer();
+    const { socket } = join();
+    for (let count = 0; count < 16; count++) socket.tell({ type: 'more' });
+    expect(socket.closed).toBe(null);
+    for (let count = 0; count < 5; count++) socket.tell({ type: 'more' });
+    expect(socket.closed).toBe(4007);
+  });
+
+  test('that does not let its socket end is left behind with the Worker', async () => {
+    const { offer, join } = await setUp();
+    offer();
+    const { socket, channel } = join();
+    channel.lose();
+    vi.advanceTimersByTime(9_000);
+    expect([socket.closed, posted.some(({ type }) => type === 'ended')]).toEqual([4000, false]);
+    vi.advanceTimersByTime(3_000);
+    expect(posted.at(-1)).toEqual({ type: 'ended', reason: 'exit_garbled', isStuck: true });
+  });
+
+  test('is not blamed for what waits for a client', async () => {
+    const { offer, made, broker } = await setUp();
+    offer();
+    const { socket } = made();
+    socket.open();
+    for (let count = 0; count < 65; count++) socket.receive(new ArrayBuffer(LINK_MESSAGE_BYTES));
+    expect(socket.closed).toBe(4007);
+    offer();
+    expect(broker.said.at(-1)).not.toMatchObject({ type: 'decline', reason: 'failed' });
+  });
+
+  test('is not blamed for what a client sends', async () => {
+    const { offer, join, broker } = await setUp();
+    offer();
+    const { channel, socket } = join();
+    channel.receive(HUGE);
+    expect(socket.closed).toBe(4007);
+    offer();
+    expect(broker.said.at(-1)).not.toMatchObject({ type: 'decline' });
   });
 });

@@ -12,7 +12,7 @@ left out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Callable, Container
 from ipaddress import ip_address
 from typing import Final
 
@@ -40,28 +40,56 @@ _LABORATORY: Final = frozenset(
 
 
 def vet(
-    description: Description,
-    *,
-    private: bool,
-    seen: IPAddress | None = None,
-    known: Container[str] | None = None,
+    description: Description, *, private: bool, known: Container[str] | None = None
 ) -> Description:
     """Return `description` with only those candidates that may be used, in their order.
 
-    `seen` is the address at which the peer was seen, or None if it is not known. Public candidates
-    must be within its /24 or /48. A `seen` that is not public says nothing about the peer, and
-    counts as not known. `private` admits candidates in networks that only laboratories use between
-    peers, such as private and loopback ones. `known` are the addresses of this peer that were
-    vetted before; with it, candidates at other addresses are left out. It is for descriptions that
-    the peer sends later, over a link and not through a broker.
+    This is for a peer, which cannot know where the other one is. `private` admits candidates in
+    networks that only laboratories use between peers, such as private and loopback ones. `known`
+    are the addresses of this peer that were vetted before; with it, candidates at other addresses
+    are left out. It is for descriptions that the peer sends later, over a link and not through a
+    broker.
     """
-    near = site(seen)
+    return _vetted(description, private, lambda address: known is None or str(address) in known)
+
+
+def vet_near(description: Description, near: bytes | None, *, private: bool) -> Description:
+    """Do as `vet` does, for a broker that may have seen where the peer is.
+
+    Public candidates must be within `near`, the /24 or /48 at which the peer was seen
+    (`prefix.site`). If nobody saw it (None), no public candidate is kept: the peer could name
+    anybody.
+    """
+    return _vetted(
+        description,
+        private,
+        lambda address: not _is_public(address) or (near is not None and site(address) == near),
+    )
+
+
+def vet_carried(description: Description, *, private: bool) -> Description:
+    """Do as `vet` does, for a description that a person hands on by hand.
+
+    Nobody has seen where the peer is. So it may name one public address of each IP version, as one
+    machine at home has, and the person who hands it on has been asked to trust it so far.
+    """
+    named: dict[int, IPAddress] = {}
+    return _vetted(
+        description,
+        private,
+        lambda address: (
+            not _is_public(address) or named.setdefault(address.version, address) == address
+        ),
+    )
+
+
+def _vetted(
+    description: Description, private: bool, is_theirs: Callable[[IPAddress], bool]
+) -> Description:
     ports: Counter[str] = Counter()
     kept: list[Candidate] = []
     for candidate in dict.fromkeys(description.candidates):
-        if known is not None and candidate.ip not in known:
-            continue
-        if not _is_usable(candidate, private=private, near=near):
+        if not usable(candidate, private=private) or not is_theirs(ip_address(candidate.ip)):
             continue
         ports[candidate.ip] += 1
         if ports[candidate.ip] <= limits.CANDIDATE_PORTS:
@@ -69,11 +97,15 @@ def vet(
     return description.with_candidates(kept[: limits.CANDIDATES])
 
 
-def _is_usable(candidate: Candidate, *, private: bool, near: bytes | None) -> bool:
-    if candidate.port < FIRST_PORT:
-        return False
+def usable(candidate: Candidate, *, private: bool) -> bool:
+    """Return whether packets may be sent to `candidate`, by its port and its kind of network.
+
+    `private` is as in `vet`.
+    """
     address = ip_address(candidate.ip)
-    kind = classify(address)
-    if kind is AddressClass.PUBLIC:
-        return near is None or site(address) == near
-    return private and kind in _LABORATORY
+    allowed = _is_public(address) or (private and classify(address) in _LABORATORY)
+    return allowed and candidate.port >= FIRST_PORT
+
+
+def _is_public(address: IPAddress) -> bool:
+    return classify(address) is AddressClass.PUBLIC

@@ -135,7 +135,10 @@ def parse_site(text: str) -> str:
     anything else, addresses included.
     """
     wildcard = text.startswith("*.")
-    host = parse_host(text.removeprefix("*."))
+    try:
+        host: IPAddress | str | None = parse_host(text.removeprefix("*."))
+    except HostError:
+        host = None
     if not isinstance(host, str) or (wildcard and "." not in host):
         raise HostError("a site is a name such as news.example or *.news.example")
     return f"*.{host}" if wildcard else host

@@ -1,4 +1,8 @@
-"""The pages by which the proxy tells a person why there is no page of the site."""
+"""The pages by which the proxy tells a person why there is no page of the site.
+
+A site that is opened without TLS can read what a browser shows in its place, so no page and no
+field names this program.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ RETRY_S: Final = 5
 _TITLES: Final = {
     400: "This request cannot be passed on",
     403: "The exit does not connect there",
+    407: "A name and a password are needed",
     431: "This request is too large",
     502: "This site could not be reached",
     501: "Not carried here",
@@ -38,7 +43,8 @@ _PAGE: Final = """\
 <meta name="viewport" content="width=device-width">
 <style>body{{font:18px/1.5 system-ui,sans-serif;max-width:34em;margin:12vh auto;padding:0 1em}}
 :root{{color-scheme:light dark}}small{{opacity:.7}}</style></head>
-<body><h1>{title}</h1>{text}<p><small>Passerelle, error {status}</small></p></body></html>
+<body><h1>{title}</h1>{text}
+<p><small>The proxy on this computer, error {status}</small></p></body></html>
 """
 _AGAIN: Final = "This page tries again by itself."
 
@@ -76,7 +82,7 @@ def failure_page(failure: Failure, method: bytes) -> bytes:
     to try again, and a page that a browser shows does so by itself. Only GET may be repeated so.
     """
     report = FAILURES[failure]
-    fields = [f"Proxy-Status: passerelle; error={failure.value}"]
+    fields = [f"Proxy-Status: proxy; error={failure.value}"]
     paragraphs = [report.sentence]
     if report.http_status == HTTPStatus.SERVICE_UNAVAILABLE:
         fields.append(f"Retry-After: {RETRY_S}")
@@ -88,5 +94,5 @@ def failure_page(failure: Failure, method: bytes) -> bytes:
 
 def fault_page(fault: ResponseFault, method: bytes) -> bytes:
     """Return the answer to a request whose site's own answer cannot be passed on."""
-    status = f"Proxy-Status: passerelle; error={fault.value}"
+    status = f"Proxy-Status: proxy; error={fault.value}"
     return error_page(502, _FAULTS[fault], method=method, title=_FAULT_TITLE, fields=(status,))

@@ -1,5 +1,9 @@
 """The server side of an HTTP/1.1 proxy (RFC 9110, RFC 9112), without I/O.
 
+A connection that does not begin as a request to a proxy does is closed without an answer. Any web
+page can have its browser send a request to this port, though never one in the form that proxies
+take, and an answer would tell the page that this program runs.
+
 The proxy takes two kinds of request. `CONNECT host:port` becomes a plain stream. The absolute form,
 `GET http://host/path`, is sent to the site with its head rewritten, followed by its body.
 
@@ -18,6 +22,7 @@ the reader uses this program.
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from typing import Final
 
 import h11
@@ -34,6 +39,7 @@ from passerelle.core.localport.httpfields import (
 )
 from passerelle.core.localport.httppage import error_page, failure_page
 from passerelle.core.localport.httpresponse import Asked
+from passerelle.core.localport.login import Login
 from passerelle.core.localport.request import (
     BadRequest,
     CloseConnection,
@@ -52,12 +58,13 @@ _ILLEGAL = re.compile(rb"\x00|(?<!\r)\n|\r[^\n]|\n[ \t]")
 # Applications send paths with bytes that are not ASCII, and sites answer to them. h11 refuses them.
 _REQUEST_LINE = re.compile(rb"([^ ]+) ([\x21-\x7e\x80-\xff]+) ([^ ]+)\r\n")
 _ABSOLUTE = re.compile(rb"([a-z][a-z0-9+.-]*)://([^/?#]*)([^#]*)", re.IGNORECASE)
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}"
+_SCHEME = rb"[A-Za-z][A-Za-z0-9+.-]{0,15}"
+_TO_PROXY = re.compile(rb"CONNECT |%b %b://" % (_TOKEN, _SCHEME))
+_MAY_BE_TO_PROXY = re.compile(rb"(%b( (%b(:/?)?)?)?)?" % (_TOKEN, _SCHEME))
 _SECURE: Final = frozenset({b"https", b"wss"})
+_CHALLENGE: Final = 'Proxy-Authenticate: Basic realm="proxy", charset="UTF-8"'
 
-_NOT_FOR_PROXY: Final = (
-    "This port is a proxy, not a web site. Enter its address and port as the HTTP or SOCKS5 proxy "
-    "in your browser's network settings, then open the page you want."
-)
 _NO_HTTPS: Final = (
     "A proxy must not read https pages, so they go through CONNECT. Set this address as the proxy "
     "for https too, or use it as a SOCKS5 proxy."
@@ -67,7 +74,11 @@ _NO_HTTPS: Final = (
 class HttpProxy:
     """The `Handshake` of one request; the next one on the same connection has its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, login: Login | None = None) -> None:
+        """With a `login`, a request without it is answered with 407."""
+        self._login = login
+        self._is_to_proxy = False
+        """Whether enough has come to know that it is a request to a proxy."""
         self._buffer = b""
         self._scanned = 0
         self._over = False
@@ -81,6 +92,13 @@ class HttpProxy:
         if not self._scanned:
             # Some applications send an empty line behind a request (RFC 9112 §2.2).
             self._buffer = self._buffer.lstrip(b"\r\n")
+        self._is_to_proxy = self._is_to_proxy or bool(_TO_PROXY.match(self._buffer))
+        if not self._is_to_proxy:
+            if _MAY_BE_TO_PROXY.fullmatch(self._buffer):
+                return []
+            self._over = True
+            self._buffer = b""
+            return [CloseConnection(Rejection.NOT_A_PROXY_REQUEST)]
         try:
             end = self._find_end()
             if end is None:
@@ -89,7 +107,10 @@ class HttpProxy:
             return [self._read_head(self._buffer[:end], self._buffer[end:])]
         except BadRequest as error:
             self._over = True
-            page = error_page(error.status, error.text, method=self._method)
+            fields = (
+                (_CHALLENGE,) if error.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED else ()
+            )
+            page = error_page(error.status, error.text, method=self._method, fields=fields)
             return [Send(page), CloseConnection(error.reason)]
         finally:
             if self._over:
@@ -136,6 +157,8 @@ class HttpProxy:
         # For a complete head h11 returns a Request and nothing else.
         assert isinstance(request, h11.Request)
         self._method = method
+        if self._login is not None:
+            _check_login(request, self._login)
         _check_framing(request)
         if method == b"CONNECT":
             return _connect(request, target, rest)
@@ -154,7 +177,7 @@ def _connect(request: h11.Request, target: bytes, rest: bytes) -> Connect:
 def _forward(request: h11.Request, target: bytes, rest: bytes) -> Forward:
     absolute = _ABSOLUTE.fullmatch(target)
     if absolute is None:
-        raise BadRequest(Rejection.NOT_A_PROXY_REQUEST, 400, _NOT_FOR_PROXY)
+        raise _malformed("The address has a part after #, which is for the browser alone.")
     scheme, authority, path = absolute.groups()
     if scheme.lower() not in {b"http", b"ws"}:
         text = _NO_HTTPS if scheme.lower() in _SECURE else "Only http addresses fit here."
@@ -172,6 +195,19 @@ def _forward(request: h11.Request, target: bytes, rest: bytes) -> Forward:
 
 def _malformed(text: str) -> BadRequest:
     return BadRequest(Rejection.MALFORMED, 400, text)
+
+
+def _check_login(request: h11.Request, login: Login) -> None:
+    """Raise BadRequest unless the request has the login, in one field."""
+    given = [value for name, value in request.headers if name == b"proxy-authorization"]
+    if len(given) == 1 and login.admits_basic(given[0]):
+        return
+    # Browsers send the first request without it, and ask their user when that is refused.
+    raise BadRequest(
+        Rejection.WRONG_LOGIN if given else Rejection.AUTHENTICATION,
+        HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
+        "This proxy wants a name and a password. Ask the person who runs it for them.",
+    )
 
 
 def _check_framing(request: h11.Request) -> None:

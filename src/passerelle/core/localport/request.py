@@ -16,6 +16,7 @@ class Rejection(enum.Enum):
     NOT_A_PROXY_REQUEST = "not_a_proxy_request"
     VERSION = "version"
     AUTHENTICATION = "authentication"
+    WRONG_LOGIN = "wrong_login"
     COMMAND = "command"
     DESTINATION = "destination"
     MALFORMED = "malformed"
@@ -73,7 +74,7 @@ class Associate:
 
 @dataclass(frozen=True, slots=True)
 class CloseConnection:
-    """Close the connection once everything is sent."""
+    """Close the connection once everything is sent; without a `Send` before it, at once."""
 
     reason: Rejection
 

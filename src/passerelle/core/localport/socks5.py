@@ -11,8 +11,8 @@
 The reply to UDP ASSOCIATE names the address to which the application sends its datagrams
 (`core.localport.udpassociate`).
 
-Every user name and password is accepted, because whoever reaches the local port may use it; some
-tools send different ones to keep their streams apart. They are not stored.
+Without a `Login` every user name and password is accepted, because whoever reaches the local port
+may use it; some tools send different ones to keep their streams apart. They are not stored.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from passerelle.core.address.host import HostError, IPAddress, parse_host, to_ascii
+from passerelle.core.localport.login import Login
 from passerelle.core.localport.request import (
     Associate,
     CloseConnection,
@@ -116,7 +117,9 @@ class Socks5:
     The buffer needs no limit, because no message of the handshake is longer than 513 bytes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, login: Login | None = None) -> None:
+        """With a `login`, the application must give it."""
+        self._login = login
         self._state = _State.GREETING
         self._buffer = b""
 
@@ -156,7 +159,7 @@ class Socks5:
         if reader.byte() != VERSION:
             return self._close(Rejection.VERSION)
         offered = reader.prefixed()
-        if AuthMethod.NONE in offered:
+        if AuthMethod.NONE in offered and self._login is None:
             method = AuthMethod.NONE
         elif AuthMethod.CREDENTIALS in offered:
             method = AuthMethod.CREDENTIALS
@@ -171,8 +174,9 @@ class Socks5:
     def _credentials(self, reader: ByteReader) -> list[Effect]:
         if reader.byte() != _CREDENTIALS_VERSION:
             return self._close(Rejection.AUTHENTICATION, bytes([_CREDENTIALS_VERSION, 0x01]))
-        reader.prefixed()
-        reader.prefixed()
+        name, password = reader.prefixed(), reader.prefixed()
+        if self._login is not None and not self._login.admits(name, password):
+            return self._close(Rejection.WRONG_LOGIN, bytes([_CREDENTIALS_VERSION, 0x01]))
         self._buffer = reader.rest()
         self._state = _State.REQUEST
         return [Send(bytes([_CREDENTIALS_VERSION, 0x00]))]

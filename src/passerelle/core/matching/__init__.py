@@ -6,5 +6,6 @@ compares them by NAT, network, load and `VolunteerQuality`, which is what earlie
 `DisclosureTable` bounds how many volunteers one client network learns of in a day. `proof` is the
 proof of work that an overloaded broker asks for.
 
-Uses: `core.nat` for the chance that two NATs meet. `broker.volunteers` is the shell around it.
+Uses: `core.nat` for the chance that two NATs meet, and `core.origin`. `broker.volunteers` is the
+shell around it.
 """

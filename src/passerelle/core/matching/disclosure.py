@@ -1,12 +1,15 @@
 """The volunteers that each client network has learned of, and those of them that failed it.
 
 Whoever asks for volunteers learns their addresses. A network is given the same few for a day, so
-that a censor who asks again and again learns of no more than those.
+that a censor who asks again and again learns of no more than those. Whoever holds a whole IPv6
+prefix can ask from ever new networks, so the wider networks have records too (`core.origin`).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+
+from passerelle.core.origin import parties
 
 DAY_S = 86_400.0
 FAILED_REST_S = 60.0
@@ -20,12 +23,14 @@ twice will not meet the third time."""
 class DisclosureRecord:
     """What one client network knows of volunteers. Times are monotonic seconds."""
 
-    __slots__ = ("_disclosed", "_failed", "_failures")
+    __slots__ = ("_complained", "_disclosed", "_failed", "_failures")
 
     def __init__(self) -> None:
         self._disclosed: OrderedDict[bytes, float] = OrderedDict()
         self._failed: OrderedDict[bytes, float] = OrderedDict()
         self._failures: dict[bytes, int] = {}
+        self._complained: set[bytes] = set()
+        """Those it knows and has complained of."""
 
     def __contains__(self, volunteer: bytes) -> bool:
         """Whether the network knows `volunteer`, as of the last call of `disclosed`."""
@@ -37,7 +42,7 @@ class DisclosureRecord:
 
     def disclosed(self, now: float) -> list[bytes]:
         """Return the volunteers it learned of within a day, in that order; forget earlier ones."""
-        _forget(self._disclosed, now - DAY_S)
+        self._complained.difference_update(_forget(self._disclosed, now - DAY_S))
         return list(self._disclosed)
 
     def disclose(self, volunteer: bytes, now: float) -> None:
@@ -48,6 +53,18 @@ class DisclosureRecord:
     def retract(self, volunteer: bytes) -> None:
         """Take `disclose` back: the client was told nothing after all."""
         self._disclosed.pop(volunteer, None)
+        self._complained.discard(volunteer)
+
+    def complain(self, volunteer: bytes) -> bool:
+        """Return whether the network knows `volunteer` and complains of it for the first time.
+
+        It is remembered for as long as the volunteer is known, unlike failures, of which a network
+        that knows many can have the first forgotten by further ones.
+        """
+        if volunteer not in self._disclosed or volunteer in self._complained:
+            return False
+        self._complained.add(volunteer)
+        return True
 
     def add_failure(self, volunteer: bytes, now: float, limit: int) -> bool:
         """Note that `volunteer` failed; return whether it is the first failure on record.
@@ -91,6 +108,34 @@ class DisclosureTable:
     def __len__(self) -> int:
         """Return how many networks have a record."""
         return len(self._by_key)
+
+    def disclose(self, origin: bytes, volunteer: bytes, now: float) -> int:
+        """Count `volunteer` as known to each party of `origin`; return to how many it was new.
+
+        They are the narrowest: whatever a network knows, the wider ones around it know too.
+        """
+        for number, (key, _) in enumerate(parties(origin)):
+            record = self.of(key)
+            if volunteer in record:
+                return number
+            record.disclose(volunteer, now)
+        return len(parties(origin))
+
+    def retract(self, origin: bytes, volunteer: bytes, new: int) -> None:
+        """Take `disclose` back for those parties to which the volunteer was new."""
+        for key, _ in parties(origin)[:new]:
+            self.of(key).retract(volunteer)
+
+    def all_it_may_know(self, origin: bytes, most: int, now: float) -> list[bytes] | None:
+        """Return the volunteers beyond which `origin` may learn of none; None if it may.
+
+        `most` is how many volunteers each party may learn of in a day, for each of its shares.
+        """
+        for key, shares in parties(origin):
+            known = self.of(key).disclosed(now)
+            if len(known) >= most * shares:
+                return known
+        return None
 
     def of(self, key: bytes) -> DisclosureRecord:
         """Return the record of the network `key`, made if there is none."""

@@ -39,10 +39,10 @@ class ClientProfile:
     nat: NatClass = NatClass.UNKNOWN
     location: PeerLocation = UNKNOWN_LOCATION
     key: bytes | None = field(default=None, repr=False)
-    """What its disclosed volunteers are counted under: its /24 or /56, or its token. With None
-    they are not counted."""
+    """The origin (`core.origin`) that its disclosed volunteers are counted under: its network, or
+    its token. With None they are not counted."""
     disclosure_limit: int = limits.DISCLOSED_VOLUNTEERS
-    """Most volunteers that `key` may learn of in a day."""
+    """Most volunteers that each party of `key` may learn of in a day, for each of its shares."""
     key_is_shared: bool = False
     """Whether `key` stands for many clients of unrelated networks. A volunteer's failure with one
     of them then says nothing about the others."""

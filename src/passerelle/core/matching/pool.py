@@ -15,7 +15,8 @@ What counts, in this order:
    little it was asked lately, how many slots it has left.
 4. In that product a volunteer that is new to the client's network counts the less, the more other
    networks know it, and half once the client's knows half of those it may. A network is told of
-   `ClientProfile.disclosure_limit` volunteers a day and no more.
+   `ClientProfile.disclosure_limit` volunteers a day and no more, and a wider one of that many for
+   each of its shares (`core.origin`).
 """
 
 from __future__ import annotations
@@ -72,8 +73,9 @@ class Pick:
     chance: float
     """How likely the two NATs reach each other."""
     client: ClientProfile
-    newly_disclosed: bool
-    """Whether the client's network did not know this volunteer before."""
+    newly_disclosed: int
+    """How many parties of the client's key, from the narrowest on, did not know this volunteer
+    before."""
     declared: int
     """The volunteer's `declared` when the slot was reserved."""
 
@@ -196,15 +198,23 @@ class VolunteerPool:
 
     def _search(self, best: BestVolunteer, draws: Draws) -> None:
         """Show volunteers to `best`: those its client's network knows, then others if it may."""
-        if best.record is not None:
+        key = best.client.key
+        if key is not None and best.record is not None:
             known = best.record.disclosed(best.now)
-            for handle in _some(known, draws):
-                volunteer = self._by_handle.get(handle)
-                if volunteer is not None and volunteer.available:
-                    best.see(volunteer)
-            if len(known) >= best.client.disclosure_limit:
+            self._show(known, best, draws)
+            limit = best.client.disclosure_limit
+            allowed = self._disclosures.all_it_may_know(key, limit, best.now)
+            if allowed is not None:
+                if len(allowed) > len(known):
+                    self._show(allowed, best, draws)
                 return
         self._available.search(best, draws)
+
+    def _show(self, handles: list[bytes], best: BestVolunteer, draws: Draws) -> None:
+        for handle in _some(handles, draws):
+            volunteer = self._by_handle.get(handle)
+            if volunteer is not None and volunteer.available:
+                best.see(volunteer)
 
     def _reserve(
         self, volunteer: PooledVolunteer, client: ClientProfile, now: float, *, counted: bool = True
@@ -212,13 +222,10 @@ class VolunteerPool:
         volunteer.reserved += 1
         volunteer.add_load(1.0, now)
         self._available.update(volunteer, now)
-        newly_disclosed = False
+        newly_disclosed = 0
         if counted and client.key is not None:
-            record = self._disclosures.of(client.key)
-            newly_disclosed = volunteer.handle not in record
-            if newly_disclosed:
-                record.disclose(volunteer.handle, now)
-                volunteer.known_by += 1
+            newly_disclosed = self._disclosures.disclose(client.key, volunteer.handle, now)
+            volunteer.known_by += newly_disclosed > 0
         odds = chance(client.nat, volunteer.nat)
         return Pick(volunteer.handle, odds, client, newly_disclosed, volunteer.declared)
 
@@ -234,7 +241,7 @@ class VolunteerPool:
             return
         volunteer.reserved -= 1
         if not answered:
-            volunteer.known_by -= pick.newly_disclosed
+            volunteer.known_by -= pick.newly_disclosed > 0
             volunteer.add_load(-1.0, now)
         if answered:
             # What it declared after it had got the offer leaves the offer's slot out already.
@@ -252,11 +259,9 @@ class VolunteerPool:
         record = self._disclosures.of(key)
         if outcome is Outcome.ANSWERED:
             # Of two offers to it, the first may have been withdrawn, and the disclosure with it.
-            if pick.volunteer not in record:
-                record.disclose(pick.volunteer, now)
+            self._disclosures.disclose(key, pick.volunteer, now)
             return
-        if pick.newly_disclosed:
-            record.retract(pick.volunteer)
+        self._disclosures.retract(key, pick.volunteer, pick.newly_disclosed)
         if outcome in (Outcome.SILENT, Outcome.DECLINED) and not pick.client.key_is_shared:
             record.add_failure(pick.volunteer, now, limits.FAILED_VOLUNTEERS)
 
@@ -279,7 +284,8 @@ class VolunteerPool:
         record = self._disclosures.of(client.key)
         if handle not in record:
             return
-        first = record.add_failure(handle, now, limits.FAILED_VOLUNTEERS)
+        failed = record.add_failure(handle, now, limits.FAILED_VOLUNTEERS)
+        first = record.complain(handle) and failed
         volunteer = self._by_handle.get(handle)
         if first and volunteer is not None:
             volunteer.known_by -= 1

@@ -18,6 +18,8 @@ SEND_TIME_EXTENSION = 2
 SEND_TIME_SPAN = 1 << 24
 """How many values a send time has."""
 SEND_TIME_UNIT_S = 1 / (1 << 18)
+SENDER_REPORT = 200
+"""RTCP packet type of a sender report."""
 OWN_SSRC = 1
 """The SSRC that the client's reports come from."""
 
@@ -25,7 +27,6 @@ _HEADER = struct.Struct("!BBHII")
 _EXTENSION = struct.Struct("!HH")
 _ONE_BYTE_PROFILE = 0xBEDE
 _SEQUENCE_SPAN = 1 << 16
-_SENDER_REPORT = 200
 _RTCP_HEADER = struct.Struct("!BBH")
 _SENDER_INFO = struct.Struct("!IQ")
 _NACK_BITS = 16
@@ -159,7 +160,7 @@ def sender_report(data: bytes) -> tuple[int, int] | None:
         end = at + 4 * (words + 1)
         if end > len(data):
             return None
-        if kind == _SENDER_REPORT and end - at >= 28:
+        if kind == SENDER_REPORT and end - at >= 28:
             ssrc, ntp = _SENDER_INFO.unpack_from(data, at + 4)
             return ssrc, ntp >> 16 & 0xFFFFFFFF
         at = end

@@ -4,5 +4,5 @@
 behind two classes of NAT reach each other. `StunServer` computes a STUN server's answers, and stops
 answering networks that ask too often. `io.net.stun` has the sockets for both.
 
-Uses: `core.address.prefix`, and the STUN messages of `wire`.
+Uses: the STUN messages of `wire`.
 """

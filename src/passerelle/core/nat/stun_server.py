@@ -1,9 +1,13 @@
 """Compute a STUN server's answers (RFC 8489 §6, RFC 5780 §7), and limit how many each network gets.
 
 A server has up to four sockets, on one or two addresses and two ports. The source address of a UDP
-packet can be forged, so answers are small, and each network prefix gets a limited number. With IP
-and UDP headers an answer is at most 2.1 times as long as its request (84 bytes for 48 over IPv4,
-140 for 68 over IPv6).
+packet can be forged, so answers are small, and each network gets a limited number. With IP and UDP
+headers an answer is at most 2.1 times as long as its request (84 bytes for 48 over IPv4, 140 for 68
+over IPv6).
+
+A network is a /24 or a /48, and its requests are answered up to a number that all in it share. Who
+forges requests from the network uses that number up. Beyond it each part of the network, an IPv4
+address or a /56, has a number of its own, which a forger has to use up for each part by itself.
 """
 
 from __future__ import annotations
@@ -12,7 +16,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from passerelle import limits
-from passerelle.core.address.prefix import site
 from passerelle.errors import PeerError
 from passerelle.wire import stun
 from passerelle.wire.stun import BindingError, BindingRequest, BindingResponse, Endpoint
@@ -32,7 +35,8 @@ class StunServer:
         """`endpoints` has an entry for each socket: its public address, or None if not known."""
         self._endpoints = endpoints
         self._counts: dict[bytes, int] = {}
-        """How many requests came from each prefix since `_since`."""
+        """How many requests came since `_since`: from each network, and beyond its shared number
+        from each of its parts. The length of a key tells which of them it is."""
         self._since = 0.0
 
     def answer(
@@ -73,13 +77,19 @@ class StunServer:
         return self._endpoints.get(other)
 
     def _may_ask(self, source: Endpoint, now: float) -> bool:
-        full = len(self._counts) >= limits.STUN_PREFIXES
+        # A request adds at most two prefixes.
+        full = len(self._counts) + 2 > limits.STUN_PREFIXES
         # Forged sources can fill the table. It is then emptied, which gives every prefix its full
         # share again, but costs the attacker one packet for each prefix in the table.
         if full or now - self._since >= limits.STUN_WINDOW_S:
             self._counts.clear()
             self._since = now
-        # An address that is not public has no prefix of its own and counts by itself.
-        key = site(source.address) or source.address.packed
-        self._counts[key] = self._counts.get(key, 0) + 1
-        return self._counts[key] <= limits.STUN_REQUESTS
+        packed = source.address.packed
+        network, part = (packed[:3], packed) if len(packed) == 4 else (packed[:6], packed[:7])
+        if self._count(network) <= limits.STUN_REQUESTS:
+            return True
+        return self._count(part) <= limits.STUN_OWN_REQUESTS
+
+    def _count(self, prefix: bytes) -> int:
+        self._counts[prefix] = count = self._counts.get(prefix, 0) + 1
+        return count

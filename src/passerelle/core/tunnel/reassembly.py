@@ -24,6 +24,11 @@ class Reassembly:
         """Payload bytes that are held out of order."""
 
     @property
+    def held_bytes(self) -> int:
+        """Memory that waits for a missing segment: what came after it, and its bookkeeping."""
+        return self.pending_bytes + len(self._pending) * limits.PIECE_COST_BYTES
+
+    @property
     def in_order(self) -> int:
         """Offset up to which everything has arrived."""
         return self._received.floor

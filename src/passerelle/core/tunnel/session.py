@@ -54,7 +54,7 @@ class Session:
         """`window_bytes` is how far beyond the in-order offset data may be, each way."""
         self._links: dict[int, SessionLink] = {}
         self._reassembly = Reassembly(window_bytes)
-        self._window_bytes = window_bytes
+        self._window_bytes = self._send_window_bytes = window_bytes
         self._unsent: deque[bytes] = deque()
         self._unsent_bytes = 0
         self._next_offset = 0
@@ -93,6 +93,24 @@ class Session:
     def unsent_bytes(self) -> int:
         """Bytes written and not yet cut into a segment."""
         return self._unsent_bytes
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory that waits for the far end: for a missing segment, to be sent, or for an ACK."""
+        unacknowledged = self._next_offset - self._delivered.floor
+        pieces = len(self._unacknowledged) + len(self._delivered)
+        sending = self._unsent_bytes + unacknowledged + pieces * limits.PIECE_COST_BYTES
+        return self._reassembly.held_bytes + sending
+
+    @property
+    def progress(self) -> int:
+        """Bytes that have arrived here in order, and at the far end: it only grows."""
+        return self._reassembly.in_order + self._delivered.floor
+
+    @property
+    def sent(self) -> int:
+        """Bytes that were cut into segments so far."""
+        return self._next_offset
 
     @property
     def settled(self) -> bool:
@@ -173,6 +191,10 @@ class Session:
         """
         self._check_offset(offset)
         self._advance(offset)
+
+    def limit_window(self, window_bytes: int) -> None:
+        """Send no further beyond the far end's in-order offset than its WELCOME allows."""
+        self._send_window_bytes = min(self._window_bytes, window_bytes)
 
     def receive(self, number: int, frame: Frame, now: float) -> None:
         """Take one frame that arrived over a link. Frames of an unknown link are ignored.
@@ -296,7 +318,7 @@ class Session:
         """Return the size of the next new segment; 0 if there is none, or no window for it."""
         if len(self._unacknowledged) >= limits.PENDING_SEGMENTS:
             return 0
-        window = self._delivered.floor + self._window_bytes - self._next_offset
+        window = self._delivered.floor + self._send_window_bytes - self._next_offset
         return max(0, min(self._unsent_bytes, limits.DATA_BYTES, window))
 
     def _waiting_bytes(self) -> int:

@@ -7,14 +7,14 @@ CONNECT of RFC 8441), whose capsules are its bytes.
 CONNECT), turns answers into `Failure`s (as RFC 9209 `proxy-status` tells them), and owns the
 receive windows. A stream's window starts small and doubles as long as its application keeps up,
 within one budget per session. So a fast download fills a long path, and a stalled one holds little.
-At the client the window of the whole connection never limits, so that one stalled stream stalls no
-other.
+At the client the window of the whole connection is the sum of what all streams may hold, so that
+one stalled stream stalls no other.
 """
 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import h2.config
 import h2.connection
@@ -25,11 +25,25 @@ import h2.settings
 
 from passerelle import limits
 from passerelle.core.address.host import HostError, join_authority, split_authority
-from passerelle.core.bucket import Bucket
+from passerelle.core.ledger import Ledger
+from passerelle.core.tunnel.framecount import FrameCount
 from passerelle.core.tunnel.masque import PROTOCOL, join_path, split_path
+from passerelle.core.tunnel.streamevents import (
+    Ended,
+    Event,
+    Failed,
+    FlowRequested,
+    Greeted,
+    Malformed,
+    Opened,
+    Received,
+    Requested,
+    Writable,
+)
 from passerelle.errors import Failure, LinkCode, PeerError, StreamFailed
 
-_UNLIMITED = 2**31 - 1
+_PREFACE_BYTES = 24
+"""Length of a client's connection preface (RFC 9113 §3.4)."""
 _DEFAULT_WINDOW = 65_535
 """The window that RFC 9113 §6.9.2 gives a connection before any WINDOW_UPDATE."""
 _FRAME_BYTES = 64 * limits.KIB
@@ -44,71 +58,6 @@ _STATUS = {
     Failure.TIMEOUT: "504",
     Failure.LIMIT: "503",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Requested:
-    """At the exit: a client wants `host:port`."""
-
-    stream: int
-    host: str = field(repr=False)
-    port: int = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class FlowRequested:
-    """At the exit: a client wants to exchange datagrams with `host:port`."""
-
-    stream: int
-    host: str = field(repr=False)
-    port: int = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Greeted:
-    """The far side has said what it offers: `Streams.offers_flows` is known from now on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """At the client: the exit has connected."""
-
-    stream: int
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """Bytes for the application. Give `size` to `consumed` when the application has taken them."""
-
-    stream: int
-    data: bytes = field(repr=False)
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The far side will send no more on this stream; the other direction stays open."""
-
-    stream: int
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The stream is over, without a proper end."""
-
-    stream: int
-    failure: Failure
-
-
-@dataclass(frozen=True, slots=True)
-class Writable:
-    """A window has opened: a stream that could not send may try again."""
-
-    stream: int = 0
-    """The stream that has the window; 0 is the window that all streams share."""
-
-
-Event = Requested | FlowRequested | Greeted | Opened | Received | Ended | Failed | Writable
 
 
 @dataclass(slots=True)
@@ -129,8 +78,11 @@ class _Stream:
 class Streams:
     """The streams at one end of a session, by their HTTP/2 numbers."""
 
-    def __init__(self, *, client: bool, flows: bool = True) -> None:
-        """`flows` says, at the exit, whether UDP is offered."""
+    def __init__(self, *, client: bool, flows: bool = True, ledger: Ledger | None = None) -> None:
+        """`flows` says, at the exit, whether UDP is offered.
+
+        The far side's frames are charged to `ledger`, with None to one of its own.
+        """
         self._client = client
         self._flows = flows and not client
         self._greeted = False
@@ -140,8 +92,10 @@ class Streams:
         self._streams: dict[int, _Stream] = {}
         self._growth_left = limits.STREAM_GROWTH_BYTES
         self._connection_credit = 0
-        self._idle_frames: Bucket | None = None
-        """Bounds the far side's frames that move nothing; made when the first of them comes."""
+        self._resets_due = 0
+        """RST_STREAMs that the far side may still send at no charge: one for each stream."""
+        self._ledger = ledger or Ledger()
+        self._frames = FrameCount(0 if client else _PREFACE_BYTES)
         settings = {
             h2.settings.SettingCodes.ENABLE_PUSH: 0,
             h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: limits.STREAM_WINDOW_BYTES,
@@ -156,13 +110,22 @@ class Streams:
         # h2 would use the bound of the settings only once the far side has acknowledged them.
         self._h2.decoder.max_header_list_size = limits.STREAM_HEADER_BYTES
         self._h2.initiate_connection()
-        window = _UNLIMITED if client else limits.CONNECTION_WINDOW_BYTES
-        self._h2.increment_flow_control_window(window - _DEFAULT_WINDOW)
+        self._window = limits.CLIENT_WINDOW_BYTES if client else limits.CONNECTION_WINDOW_BYTES
+        self._h2.increment_flow_control_window(self._window - _DEFAULT_WINDOW)
 
     @property
     def open_count(self) -> int:
         """How many streams are not over."""
         return len(self._streams)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more stream may be open.
+
+        A client holds itself to the bound before the exit's SETTINGS have told it: an exit ends a
+        session that exceeds it.
+        """
+        return len(self._streams) < limits.STREAMS_PER_SESSION
 
     def output(self) -> bytes:
         """Return the bytes to write to the session."""
@@ -207,12 +170,14 @@ class Streams:
         )
 
     def _open(self, headers: list[tuple[str, str]], *, flow: bool = False) -> int:
+        if not self.has_room:
+            raise StreamFailed(Failure.LIMIT)
         stream = self._h2.get_next_available_stream_id()
         try:
             self._h2.send_headers(stream, headers)
         except h2.exceptions.TooManyStreamsError:
             raise StreamFailed(Failure.LIMIT) from None
-        self._streams[stream] = _Stream(flow=flow)
+        self._add(stream, flow=flow)
         return stream
 
     # --- exit -----------------------------------------------------------------------------------
@@ -293,27 +258,39 @@ class Streams:
         rules of HTTP/2, LIMIT when it sends too many frames that move nothing, NORMAL when it ends
         the session.
         """
+        frames = self._frames.feed(data)
         try:
             events = self._h2.receive_data(data)
         except (h2.exceptions.H2Error, ValueError) as error:
             raise PeerError(LinkCode.MALFORMED, "the far side broke HTTP/2") from error
         out: list[Event] = []
         for event in events:
-            if _moves_nothing(event):
-                self._count_idle(now)
+            frames -= self._moves_something(event)
             self._translate(event, out)
+        # A malformed request is answered by a reset, which costs as much again.
+        frames += 2 * sum(isinstance(event, Malformed) for event in out)
+        self._ledger.charge_idle(frames, now)
         return out
 
-    def _count_idle(self, now: float) -> None:
-        """Count a frame that costs this side work and the far side next to nothing.
+    def _moves_something(self, event: h2.events.Event) -> bool:
+        """Return whether the frame behind an event did some good; otherwise it was idle.
 
-        Floods of such frames are known attacks (CVE-2019-9511 to 9518, CVE-2023-44487).
+        Floods of idle frames are known attacks (CVE-2019-9511 to 9518, CVE-2023-44487).
         """
-        if self._idle_frames is None:
-            burst, per_s = limits.STREAM_CONTROL_BURST, limits.STREAM_CONTROL_PER_S
-            self._idle_frames = Bucket(per_s, burst, now)
-        if not self._idle_frames.take(now):
-            raise PeerError(LinkCode.LIMIT, "too many HTTP/2 frames that move nothing")
+        match event:
+            case h2.events.DataReceived(stream_id=stream, data=data, stream_ended=ended):
+                return stream in self._streams and bool(data or ended)
+            case h2.events.RequestReceived():
+                return True
+            case h2.events.ResponseReceived(stream_id=stream):
+                return stream in self._streams
+            case h2.events.WindowUpdated(delta=delta):
+                return (delta or 0) >= limits.STREAM_UPDATE_LEAST_BYTES
+            case h2.events.StreamReset() if self._resets_due:
+                self._resets_due -= 1
+                return True
+            case _:
+                return False
 
     def _translate(self, event: h2.events.Event, out: list[Event]) -> None:
         match event:
@@ -352,8 +329,10 @@ class Streams:
             self._release_connection(size)
             return
         state.unread += size
-        if size:
-            out.append(Received(event.stream_id, event.data or b"", size))
+        if event.data:
+            out.append(Received(event.stream_id, event.data, size))
+        elif size:
+            self.consumed(event.stream_id, size)  # only padding
 
     def _request_received(self, event: h2.events.RequestReceived, out: list[Event]) -> None:
         stream = event.stream_id
@@ -361,8 +340,9 @@ class Streams:
             requested = self._read_request(stream, dict(event.headers or ()))
         except (HostError, UnicodeDecodeError):
             self._reset(stream, h2.errors.ErrorCodes.PROTOCOL_ERROR)
+            out.append(Malformed())
             return
-        self._streams[stream] = _Stream(flow=isinstance(requested, FlowRequested))
+        self._add(stream, flow=isinstance(requested, FlowRequested))
         out.append(requested)
 
     def _read_request(self, stream: int, headers: dict[bytes, bytes]) -> Requested | FlowRequested:
@@ -391,6 +371,12 @@ class Streams:
             self._reset(stream, h2.errors.ErrorCodes.CANCEL)
         self._forget(stream)
 
+    def _add(self, stream: int, *, flow: bool) -> None:
+        self._streams[stream] = _Stream(flow=flow)
+        # An application that breaks off each of its requests is an ordinary one: a reset costs no
+        # more than its request, which the ticket's quota counts.
+        self._resets_due += 1
+
     def _reset(self, stream: int, code: h2.errors.ErrorCodes) -> None:
         # Both ends may have ended the stream, even in the same bytes that gave reason to reset it.
         with contextlib.suppress(h2.exceptions.StreamClosedError):
@@ -399,7 +385,7 @@ class Streams:
     def _release_connection(self, size: int) -> None:
         """Widen the connection's window again, in batches."""
         self._connection_credit += size
-        if self._connection_credit >= limits.CONNECTION_WINDOW_BYTES // 4:
+        if self._connection_credit >= self._window // 4:
             self._h2.increment_flow_control_window(self._connection_credit)
             self._connection_credit = 0
 
@@ -426,25 +412,6 @@ class Streams:
         state = self._streams.pop(stream)
         self._growth_left += state.window - limits.STREAM_WINDOW_BYTES
         self._release_connection(state.unread)
-
-
-def _moves_nothing(event: h2.events.Event) -> bool:
-    """Return whether a frame neither carries bytes nor lets a useful number of them be sent."""
-    match event:
-        case h2.events.DataReceived(flow_controlled_length=size):
-            return not size
-        case h2.events.WindowUpdated(delta=delta):
-            return (delta or 0) < limits.STREAM_UPDATE_LEAST_BYTES
-        case (
-            h2.events.RemoteSettingsChanged()
-            | h2.events.PingReceived()
-            | h2.events.PriorityUpdated()
-            | h2.events.StreamReset()
-            | h2.events.UnknownFrameReceived()
-        ):
-            return True
-        case _:
-            return False
 
 
 def _read_failure(proxy_status: bytes) -> Failure:

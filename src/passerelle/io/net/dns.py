@@ -21,6 +21,8 @@ import aiodns
 import pycares
 
 from passerelle.core.address.host import IPAddress
+from passerelle.core.origin import UNKNOWN
+from passerelle.core.shares import ShareTable
 from passerelle.errors import Failure, StreamFailed
 from passerelle.io.tasks import TaskSet
 from passerelle.limits import DNS_ADDRESSES, DNS_CACHE, DNS_LOOKUPS
@@ -83,37 +85,64 @@ class Resolver:
         self._renew_at = clock()
         self._cache: OrderedDict[str, _Answer] = OrderedDict()
         self._lookups: dict[str, asyncio.Task[_Answer]] = {}
-        self._tasks = TaskSet("dns", limit=DNS_LOOKUPS)
+        self._shares: ShareTable[str] = ShareTable(DNS_LOOKUPS)
+        """The names that are looked up, by whom that counts for."""
+        self._tasks = TaskSet("dns")
+        self._closed = False
 
-    async def __call__(self, name: str) -> Sequence[IPAddress]:
+    async def __call__(self, name: str, origin: bytes = UNKNOWN) -> Sequence[IPAddress]:
         """Return the addresses of `name`, without repeats.
 
-        Raises `StreamFailed`: DNS if there are none or no server answers in time, LIMIT if too many
-        lookups are under way. Cancelling returns at once; the lookup goes on for other callers.
+        `origin` (`core.origin`) is whom the lookup counts for. Raises `StreamFailed`: DNS if there
+        are none or no server answers in time, LIMIT if too many lookups are under way and nobody
+        has more of them than `origin`, or if this one had to give way. Cancelling returns at once;
+        the lookup goes on for other callers.
         """
         answer = self._cache.get(name)
         if answer is None or answer.until_s <= self._clock():
-            answer = await asyncio.shield(self._lookup(name))
+            answer = await self._wait_for(self._lookup(name, origin))
         if not answer.addresses:
             raise StreamFailed(Failure.DNS)
         return answer.addresses
 
     async def close(self) -> None:
         """Give up all lookups. Idempotent."""
+        self._closed = True
         await self._tasks.close()
         channels, self._channels = self._channels or (), None
         for channel in channels:
             await channel.close()
 
-    def _lookup(self, name: str) -> asyncio.Task[_Answer]:
+    async def _wait_for(self, lookup: asyncio.Task[_Answer]) -> _Answer:
+        try:
+            return await asyncio.shield(lookup)
+        except asyncio.CancelledError:
+            own = asyncio.current_task()
+            if self._closed or (own is not None and own.cancelling()):
+                raise
+            raise StreamFailed(Failure.LIMIT) from None  # the lookup had to give way
+
+    def _lookup(self, name: str, origin: bytes) -> asyncio.Task[_Answer]:
         task = self._lookups.get(name)
-        if task is None:
-            if self._tasks.full:
-                raise StreamFailed(Failure.LIMIT)
-            task = self._tasks.start(self._ask(name), "lookup")
-            self._lookups[name] = task
-            task.add_done_callback(lambda _: self._lookups.pop(name, None))
+        if task is not None:
+            # It counts for whoever has fewer, so that nobody's lookup is lost with a flood's.
+            self._shares.lighten(name, origin)
+            return task
+        gone = self._shares.add(name, origin)
+        if gone == name:
+            raise StreamFailed(Failure.LIMIT)
+        if gone is not None:
+            self._lookups.pop(gone).cancel()
+        task = self._tasks.start(self._ask(name), "lookup")
+        self._lookups[name] = task
+        task.add_done_callback(lambda ended: self._end(name, ended))
         return task
+
+    def _end(self, name: str, ended: asyncio.Task[_Answer]) -> None:
+        # A lookup that gave way may have been begun anew meanwhile.
+        if self._lookups.get(name) is ended:
+            del self._lookups[name]
+            self._shares.discard(name)
 
     async def _ask(self, name: str) -> _Answer:
         files, network = self._open()

@@ -11,10 +11,10 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
+from passerelle import limits
 from passerelle.core.address.classes import AddressClass, classify
 from passerelle.core.address.forwarded import plain_address
 from passerelle.core.address.host import HostError, IPAddress, split_authority
@@ -64,7 +64,7 @@ class StunService:
             address = public[0] if public else _specific(host)
             endpoints[index] = Endpoint(address, port) if address is not None else None
         self._server = StunServer(endpoints)
-        self._transports: dict[SocketIndex, asyncio.DatagramTransport] = {}
+        self._sockets: dict[SocketIndex, socket.socket] = {}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -72,16 +72,17 @@ class StunService:
         loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:
             for index, (host, port) in self._listening.items():
-                protocol = partial(_Protocol, self._receiver(index))
                 try:
                     bound = await _bind(host or "::", port)
                 except OSError as error:
                     raise cannot_listen(host, port, error) from error
-                transport, _ = await loop.create_datagram_endpoint(protocol, sock=bound)
-                stack.callback(transport.close)
-                self._transports[index] = transport
+                stack.callback(bound.close)
+                self._sockets[index] = bound
+            for index, bound in self._sockets.items():
+                loop.add_reader(bound, self._serve, index)
+                stack.callback(loop.remove_reader, bound)
             self._stack = stack.pop_all()
-        _log.info("STUN server starts on %d sockets", len(self._transports))
+        _log.info("STUN server starts on %d sockets", len(self._sockets))
         return self
 
     async def __aexit__(
@@ -91,18 +92,23 @@ class StunService:
         trace: TracebackType | None,
     ) -> None:
         await self._stack.aclose()
-        self._transports.clear()
+        self._sockets.clear()
         _log.info("STUN server stops")
 
-    def _receiver(self, index: SocketIndex) -> Callable[[bytes, Any], None]:
-        loop = asyncio.get_running_loop()
+    def _serve(self, index: SocketIndex) -> None:
+        """Answer what a socket has received.
 
-        def receive(datagram: bytes, sender: Any) -> None:
-            answer = self._server.answer(index, datagram, _endpoint(sender), loop.time())
-            if answer is not None and (transport := self._transports.get(answer[0])) is not None:
-                transport.sendto(answer[1], sender)
-
-        return receive
+        An answer that the kernel has no room for is dropped, as the network does with datagrams; a
+        transport of asyncio would keep it, and any number more.
+        """
+        receiver, now = self._sockets[index], asyncio.get_running_loop().time()
+        with contextlib.suppress(OSError):  # nothing more to read, or an ICMP error of an answer
+            for _ in range(limits.STUN_BATCH):
+                datagram, sender = receiver.recvfrom(limits.STUN_BYTES + 1)
+                answer = self._server.answer(index, datagram, _endpoint(sender), now)
+                if answer is not None:
+                    with contextlib.suppress(OSError):
+                        self._sockets[answer[0]].sendto(answer[1], sender)
 
 
 async def _bind(host: str, port: int) -> socket.socket:
@@ -202,9 +208,12 @@ def _specific(host: str) -> IPAddress | None:
 
 def _endpoint(where: Any) -> Endpoint:
     """Return the endpoint of a socket address, without the zone of a link-local one."""
-    address = plain_address(where[0].partition("%")[0])
+    text, port = where[:2]
+    if ":" not in text:
+        return Endpoint(ipaddress.IPv4Address(socket.inet_aton(text)), port)  # parses far faster
+    address = plain_address(text.partition("%")[0])
     assert address is not None  # the kernel returns only valid addresses
-    return Endpoint(address, where[1])
+    return Endpoint(address, port)
 
 
 class _Protocol(asyncio.DatagramProtocol):

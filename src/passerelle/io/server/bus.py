@@ -2,7 +2,8 @@
 
 `LocalBus` and `NatsBus` have the same methods. A small operator needs only one process; a larger
 one names a NATS server. Messages are bytes and subjects are dotted words; `wire/bus.py` defines
-both. The bus belongs to the operator, and nobody else may be able to reach it.
+both. The bus belongs to the operator, and nobody else should be able to reach it; what comes from
+it is judged all the same, first by its length.
 
 Nothing waits for a lost NATS server to come back. Until it does, published messages are lost and
 requests get no answer. Subscriptions work again as soon as the server is back.
@@ -14,8 +15,8 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import nats.errors
@@ -24,7 +25,8 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
 from passerelle import limits
-from passerelle.errors import ConfigError, LocalError
+from passerelle.errors import ConfigError, LinkCode, LocalError, PeerError
+from passerelle.io.server.faultlog import FaultLog
 from passerelle.io.tasks import TaskSet, describe
 
 RECONNECT_S = 0.5
@@ -33,9 +35,13 @@ CONNECT_TIMEOUT_S = 5
 GRACE_S = 1.0
 """How long closing waits until the last messages are sent."""
 
-Handler = Callable[[bytes], Awaitable[bytes | None]]
-"""A function that takes a message. If the message is a request, its result is the answer; None
-answers nothing."""
+Handler = Callable[[bytes], Coroutine[Any, Any, bytes | None] | None]
+"""A function that judges a message, at once, and returns the work that it makes, if any. If the
+message is a request, the result of that work is the answer; None answers nothing. It raises
+PeerError for a message that cannot be used, which then costs no task and no log line of its own."""
+
+_FORBIDDEN = "permissions violation"
+"""Words of NATS where its configuration forbids an account to send or to hear a subject."""
 
 _log = logging.getLogger(__name__)
 
@@ -56,8 +62,9 @@ class Bus(Protocol):
     async def request(self, subject: str, message: bytes, *, timeout_s: float) -> bytes | None:
         """Send a request to one subscriber, and return its answer.
 
-        Returns None when there is no subscriber or no answer within `timeout_s`. Cancelling stops
-        the wait; the subscriber is not told.
+        Returns None when there is no subscriber, no answer within `timeout_s`, or one that is
+        longer than `limits.BUS_MESSAGE_BYTES`. Cancelling stops the wait; the subscriber is not
+        told.
         """
 
     async def subscribe(self, subject: str, handler: Handler, *, group: str = "") -> Subscription:
@@ -65,7 +72,8 @@ class Bus(Protocol):
 
         Of the subscriptions in one `group`, only one gets each message. At most
         `limits.BUS_HANDLERS` handlers of one subscription run at once; further messages are
-        dropped. A handler that fails is logged and answers nothing.
+        dropped, as are those longer than `limits.BUS_MESSAGE_BYTES`. A handler that fails answers
+        nothing, and the log says now and then how many did.
         """
 
     async def close(self) -> None:
@@ -83,38 +91,67 @@ async def connect(url: str | None, *, name: str) -> Bus:
         return LocalBus()
     if urlsplit(url).scheme not in ("nats", "tls") or not urlsplit(url).hostname:
         raise ConfigError(
-            f"--bus wants the address of a NATS server such as nats://127.0.0.1:4222, not {url!r}."
+            "--bus wants the address of a NATS server such as nats://127.0.0.1:4222. What it was "
+            "given is not shown here, because it may hold a password."
         )
     return await NatsBus.connect(url, name=name)
+
+
+def _bounded(answer: bytes) -> bytes | None:
+    return answer if len(answer) <= limits.BUS_MESSAGE_BYTES else None
 
 
 class _Handlers:
     """Runs the handler of one subscription, a bounded number of times at once."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, subject: str, handler: Handler) -> None:
+        self._subject = subject
         self._handler = handler
         self._tasks = TaskSet("bus", limit=limits.BUS_HANDLERS)
+        self._faults = FaultLog(_log)
+        self._closed = False
 
     def take(self, message: bytes, answer: Callable[[bytes], Awaitable[None]] | None) -> bool:
-        """Handle `message` in the background; return False when too many handlers run already.
+        """Handle `message`; return False when too many handlers run already, or none may any more.
 
         `answer` sends the handler's result to whoever asked; None for a published message.
         """
-        if self._tasks.full:
+        if self._closed or self._tasks.full:
             return False
-        self._tasks.spawn(self._run(message, answer), "message")
+        try:
+            if len(message) > limits.BUS_MESSAGE_BYTES:
+                raise PeerError(LinkCode.LIMIT, "a message that is too long")
+            work = self._handler(message)
+        except Exception as error:
+            self._failed(error)
+            return True
+        if work is not None:
+            task = self._tasks.start(self._run(work, answer), "message")
+            # A task that is cancelled before its first step never begins the work.
+            task.add_done_callback(lambda _: work.close())
         return True
 
-    async def _run(self, message: bytes, answer: Callable[[bytes], Awaitable[None]] | None) -> None:
+    async def _run(
+        self,
+        work: Coroutine[Any, Any, bytes | None],
+        answer: Callable[[bytes], Awaitable[None]] | None,
+    ) -> None:
         try:
-            result = await self._handler(message)
+            result = await work
             if answer is not None and result is not None:
                 await answer(result)
         except Exception as error:
-            # A message that cannot be handled must not end the subscription.
-            _log.warning("a message on the bus could not be handled: %s", describe(error))
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        where = f"a message on {self._subject} could not be handled"
+        if isinstance(error, PeerError):
+            self._faults.warn("peer", f"{where}: {error}")
+        else:
+            self._faults.warn("own", f"{where}: {describe(error)}")
 
     async def close(self) -> None:
+        self._closed = True
         await self._tasks.close()
 
 
@@ -148,13 +185,13 @@ class LocalBus:
             return None
         try:
             async with asyncio.timeout(timeout_s):
-                return await answered
+                return _bounded(await answered)
         except TimeoutError:
             return None
 
     async def subscribe(self, subject: str, handler: Handler, *, group: str = "") -> Subscription:
         """See `Bus.subscribe`."""
-        made = _LocalSubscription(self, subject, group, _Handlers(handler))
+        made = _LocalSubscription(self, subject, group, _Handlers(subject, handler))
         self._subscriptions.setdefault(subject, []).append(made)
         return made
 
@@ -192,6 +229,7 @@ class NatsBus:
         self._client = client
         self._subscriptions: set[_NatsSubscription] = set()
         self._tasks = TaskSet("nats", limit=limits.BUS_HANDLERS)
+        self._faults = FaultLog(_log)
 
     @classmethod
     async def connect(cls, url: str, *, name: str) -> NatsBus:
@@ -230,7 +268,8 @@ class NatsBus:
         try:
             await self._client.publish(subject, message)
         except (OSError, nats.errors.Error) as error:
-            _log.info("a message did not reach the bus (%s)", type(error).__name__)
+            kind = type(error).__name__
+            self._faults.warn(kind, f"a message did not reach the bus ({kind})")
 
     async def request(self, subject: str, message: bytes, *, timeout_s: float) -> bytes | None:
         """See `Bus.request`."""
@@ -240,18 +279,22 @@ class NatsBus:
             answer = await self._client.request(subject, message, timeout=timeout_s)
         except (OSError, TimeoutError, nats.errors.Error):
             return None
-        return answer.data
+        return _bounded(answer.data)
 
     async def subscribe(self, subject: str, handler: Handler, *, group: str = "") -> Subscription:
         """See `Bus.subscribe`. Raises LocalError when the bus is away."""
-        handlers = _Handlers(handler)
+        handlers = _Handlers(subject, handler)
 
         async def take(message: Msg) -> None:
             handlers.take(message.data, message.respond if message.reply else None)
 
         try:
             inner = await self._client.subscribe(
-                subject, group, cb=take, pending_msgs_limit=limits.BUS_HANDLERS
+                subject,
+                group,
+                cb=take,
+                pending_msgs_limit=limits.BUS_HANDLERS,
+                pending_bytes_limit=limits.BUS_WAITING_BYTES,
             )
         except (OSError, nats.errors.Error) as error:
             raise LocalError(
@@ -275,7 +318,11 @@ class NatsBus:
             await self._client.close()
 
     async def _failed(self, error: Exception) -> None:
-        _log.info("the bus reports a fault (%s)", type(error).__name__)
+        kind = type(error).__name__
+        if isinstance(error, nats.errors.Error) and _FORBIDDEN in str(error).lower():
+            self._faults.warn("permissions", f"the NATS server refuses this account: {error}")
+        else:
+            self._faults.warn(kind, f"the bus reports a fault ({kind})")
 
     async def _disconnected(self) -> None:
         if not self._client.is_closed:

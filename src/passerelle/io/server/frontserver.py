@@ -32,7 +32,7 @@ class FrontFault(Enum):
     )
     UNNAMED_PROXY = (
         "requests come through a proxy (X-Forwarded-For) that no --trust-proxy names, so all who "
-        "come through it count as one and share its limits"
+        "come through it count as one, share its limits, and hardly ever reach each other"
     )
 
 

@@ -49,13 +49,17 @@ class Workers:
         *,
         grace_s: float,
         environment: Mapping[str, str] | None = None,
+        name: str = "Exit worker",
     ) -> None:
         """`command` returns the command line of the worker with a given number.
+
+        `name` is what a person is told of that did not start.
 
         After SIGTERM a worker has `grace_s` to end; then it is killed. Workers have this process's
         environment with `environment` on top: secrets belong there, because every user of a machine
         can read every command line.
         """
+        self._name = name
         self._grace_s = grace_s
         whole = {**os.environ, **(environment or {})}
         self._workers = [_Worker(number, command(number), whole) for number in range(1, count + 1)]
@@ -83,7 +87,7 @@ class Workers:
                 )
                 if not worker.ready.is_set():
                     raise LocalError(
-                        f"Exit worker {worker.number} did not start. What it printed says why."
+                        f"{self._name} {worker.number} did not start. What it printed says why."
                     )
         except BaseException:
             await self._stop()

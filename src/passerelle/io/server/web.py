@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +16,8 @@ from passerelle import limits
 from passerelle.core.address.classes import IPNetwork
 from passerelle.core.address.forwarded import client_address, is_trusted, plain_address
 from passerelle.core.address.host import IPAddress
-from passerelle.core.address.prefix import holder
+from passerelle.core.address.prefix import origin
+from passerelle.core.shares import ShareTable
 from passerelle.errors import ConfigError, Sensitive
 from passerelle.io.listening import cannot_listen
 from passerelle.io.server.openfiles import raise_file_limit
@@ -43,7 +43,7 @@ def application() -> web.Application:
 
 
 class _Connections:
-    """Counts a server's connections, and aborts new ones when there are too many.
+    """Counts a server's connections, and aborts one of them when there are too many.
 
     aiohttp calls its `Server` object for every connection and every request; this class wraps those
     methods. A proxy's connection carries the requests of many networks, one after the other, so
@@ -60,8 +60,9 @@ class _Connections:
         self._per_network = per_network
         self._trusted = trusted
         self._count = 0
-        self._networks: Counter[bytes] = Counter()
-        self._network_of: dict[web.RequestHandler, bytes] = {}
+        self._shares: ShareTable[web.RequestHandler] = ShareTable(2 * most)
+        """The connections, by whom they count for; those of proxies while a request is in progress.
+        It is never full, so nothing gives way but by `_on_made`."""
         server.connection_made = self._on_made  # type: ignore[method-assign]
         server.connection_lost = self._on_lost  # type: ignore[method-assign]
         if trusted:
@@ -71,56 +72,57 @@ class _Connections:
         self._made(handler, transport)
         self._count += 1
         network = self._network(transport)
-        if network is not None:
-            self._network_of[handler] = network
-            self._networks[network] += 1
-        if self._count > self._most or self._is_full(network):
+        if network is not None and not self._admits(handler, network):
             transport.abort()
+        elif self._count > self._most:
+            # Whoever has most loses its newest, whether this one is its or not. A proxy's own
+            # connection is nobody's.
+            gone = self._shares.give_way(network)
+            if gone is None or gone is handler:
+                transport.abort()
+            elif gone.transport is not None:
+                gone.transport.abort()
 
     def _on_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
         self._lost(handler, exc)
         self._count -= 1
-        network = self._network_of.pop(handler, None)
-        if network is not None:
-            self._forget(network)
+        self._shares.discard(handler)
 
     async def _on_request(self, request: web.BaseRequest) -> web.StreamResponse:
         network = self._forwarded_network(request)
         if network is None:
             return await self._handle(request)
-        self._networks[network] += 1
+        if not self._admits(request.protocol, network):
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=503)  # written to nobody
         try:
-            if self._is_full(network):
-                if request.transport is not None:
-                    request.transport.abort()
-                return web.Response(status=503)  # written to nobody
             return await self._handle(request)
         finally:
-            self._forget(network)
+            self._shares.discard(request.protocol)
 
-    def _is_full(self, network: bytes | None) -> bool:
-        return network is not None and self._networks[network] > self._per_network
-
-    def _forget(self, network: bytes) -> None:
-        self._networks[network] -= 1
-        if not self._networks[network]:
-            del self._networks[network]
+    def _admits(self, handler: web.RequestHandler, network: bytes) -> bool:
+        """Count a connection for `network`, unless that has as many as it may."""
+        if self._shares.load(network) >= self._per_network:
+            return False
+        self._shares.add(handler, network)
+        return True
 
     def _network(self, transport: asyncio.Transport) -> bytes | None:
-        """Return the network that a connection counts for; None for a trusted proxy's."""
+        """Return the origin that a connection counts for; None for a trusted proxy's."""
         peer = transport.get_extra_info("peername")
         address = plain_address(peer[0]) if isinstance(peer, tuple) else None
-        if address is None or is_trusted(address, self._trusted):
+        if address is not None and is_trusted(address, self._trusted):
             return None
-        return holder(address)
+        return origin(address)
 
     def _forwarded_network(self, request: web.BaseRequest) -> bytes | None:
-        """Return the network that a request counts for; None where its connection counts."""
+        """Return the origin that a request counts for; None where its connection counts."""
         peer = peer_address(request)
         if peer is None or not is_trusted(peer, self._trusted):
             return None
         fields = request.headers.getall(hdrs.X_FORWARDED_FOR, ())
-        return holder(client_address(peer, fields, self._trusted))
+        return origin(client_address(peer, fields, self._trusted))
 
 
 class WebServer:
@@ -145,10 +147,10 @@ class WebServer:
     ) -> None:
         """With port 0 the system chooses a port, which the property `port` then has.
 
-        A connection is aborted at once when there are more than `connections` in all, or more than
-        `per_network` from its /24 or /56. The second limit does not hold for addresses that are not
-        public. A connection of a `trusted` proxy counts, while a request is in progress, for the
-        network that its X-Forwarded-For names.
+        A connection is aborted at once when its network already has `per_network` for each of its
+        shares (`core.origin`). When there are more than `connections` in all, whoever has most for
+        its shares loses its newest one. A connection of a `trusted` proxy counts, while a request
+        is in progress, for the network that its X-Forwarded-For names.
         """
         self._host = host
         self._wanted_port = port

@@ -6,6 +6,7 @@ import asyncio
 from typing import Protocol
 
 from passerelle.core.tunnel.roundrobin import DeficitRoundRobin
+from passerelle.io.tunnel.pace import Rounds
 
 
 class TurnTaker(Protocol):
@@ -25,6 +26,8 @@ class FairTurns:
             rate_bytes_s, self._loop.time()
         )
         self._next: asyncio.Handle | None = None
+        self.rounds = Rounds()
+        """The rounds in which all tunnels receive."""
 
     def ask(self, party: TurnTaker) -> int:
         """Return how many bytes may be sent at once. After 0, `resume` is called in time."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from passerelle import limits
 from passerelle.errors import LinkCode, LinkLost, PeerError
+from passerelle.io.tunnel.pace import Pace
 from passerelle.io.tunnel.tls import TlsPipe
 from passerelle.io.tunnel.transport import Transport, Windows
 from passerelle.wire import control, envelope
@@ -58,6 +59,8 @@ class SecureLink:
         """Bytes of link messages that the transport has delivered."""
         self.ended: LinkCode | None = None
         """Why the link is over; None as long as it is not."""
+        self.pace: Pace | None = None
+        """Says when more is to be read; None: at any time."""
         self._transport = transport
         self._tls = tls
         self._reader = FrameReader()
@@ -133,10 +136,20 @@ class SecureLink:
         if self._closed:
             return
         self.bytes_received += len(message)
+        pace = self.pace
+        if pace is not None:
+            pace.begin()
         try:
             self._take(message)
         except PeerError as error:
             self._fail(error)
+        if pace is not None:
+            pace.received()
+
+    async def rest(self) -> None:
+        """Wait until more is to be read. Cancelling changes nothing."""
+        if self.pace is not None:
+            await self.pace.rest()
 
     def control_received(self, text: str) -> None:
         """Take what the relay itself says."""

@@ -45,11 +45,14 @@ class TunnelStream:
     It is used either by its awaitables or, with a listener, by `take_received` and `push`.
     """
 
-    def __init__(self, tunnel: Carrier, number: int) -> None:
+    def __init__(self, tunnel: Carrier, number: int = 0) -> None:
         self.number = number
+        """The stream's HTTP/2 number; 0 while the stream waits to be opened."""
         self._tunnel = tunnel
-        self._incoming: deque[tuple[bytes, int]] = deque()
-        """Bytes that have arrived, each piece with its size in the far side's window."""
+        self._incoming: deque[bytes | bytearray] = deque()
+        """Bytes that have arrived; small pieces are joined to the one before."""
+        self._window_used = 0
+        """What they and their padding take of the far side's window."""
         self.end_received = False
         """Whether the far side sends no more."""
         self.end_sent = False
@@ -77,14 +80,24 @@ class TunnelStream:
         """Whether both directions have ended, and everything received was taken."""
         return self.end_sent and self.end_received and not self._incoming
 
-    def take_received(self) -> bytes:
-        """Return what has arrived, or b"". The far side may then send as much again."""
-        if not self._incoming:
+    def take_received(self, most: int | None = None) -> bytes:
+        """Return what has arrived, or b""; `most` bytes of it, and up to a piece more.
+
+        The far side may then send as much again.
+        """
+        chunks: list[bytes | bytearray] = []
+        size = 0
+        while self._incoming and (most is None or size < most):
+            chunk = self._incoming.popleft()
+            chunks.append(chunk)
+            size += len(chunk)
+        if not chunks:
             return b""
-        chunks = list(self._incoming)
-        self._incoming.clear()
-        self._tunnel.consumed(self, sum(size for _, size in chunks))
-        return chunks[0][0] if len(chunks) == 1 else b"".join(data for data, _ in chunks)
+        # The padding counts as taken with the last piece.
+        used = size if self._incoming else self._window_used
+        self._window_used -= used
+        self._tunnel.consumed(self, used)
+        return bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
 
     def push(self, data: bytes | memoryview) -> None:
         """Queue a copy of `data`; after a failure, do nothing.
@@ -179,8 +192,19 @@ class TunnelStream:
     # --- called by the tunnel -------------------------------------------------------------------
 
     def feed(self, data: bytes, size: int) -> None:
-        """Take bytes that have arrived. The window that the far side was given bounds them."""
-        self._incoming.append((data, size))
+        """Take bytes that have arrived. The window that the far side was given bounds them.
+
+        `size` is what they and their padding take of that window.
+        """
+        self._window_used += size
+        last = self._incoming[-1] if self._incoming else b""
+        if isinstance(last, bytearray) and len(last) + len(data) <= limits.PIECE_BYTES:
+            # An object for each byte would cost a hundred times what the window counts.
+            last += data
+        elif len(data) < limits.PIECE_BYTES:
+            self._incoming.append(bytearray(data))
+        else:
+            self._incoming.append(data)
         self._readable.set()
         self._notify()
 
@@ -215,6 +239,11 @@ class TunnelStream:
             self._writable.set()
             self._notify()
         return data
+
+    @property
+    def unread(self) -> int:
+        """Bytes of the far side's window that wait for the application."""
+        return self._window_used
 
     @property
     def queued(self) -> int:

@@ -28,6 +28,8 @@ class LinkIdentity:
     """Private key and self-signed certificate."""
     spki_sha256: bytes
     """SHA-256 of the SubjectPublicKeyInfo, which the descriptor pins."""
+    signing_key: Ed25519PrivateKey = field(repr=False, compare=False)
+    """The private key, for what the exit says to brokers."""
 
     @classmethod
     def generate(cls) -> LinkIdentity:
@@ -55,14 +57,16 @@ class LinkIdentity:
     def from_pem(cls, pem: bytes) -> LinkIdentity:
         """Read private key and certificate from `pem`. Raises ConfigError when it is damaged."""
         try:
-            serialization.load_pem_private_key(pem, None)
+            key = serialization.load_pem_private_key(pem, None)
             certificate = x509.load_pem_x509_certificate(pem)
+            if not isinstance(key, Ed25519PrivateKey):
+                raise TypeError("an exit's key is of kind Ed25519")
         except (ValueError, TypeError):
             raise ConfigError(
                 "The exit's link key file is damaged. Restore it from a backup, or delete it: a "
                 "new key is made, and clients learn it from the next descriptor."
             ) from None
-        return cls(pem, _spki_sha256(certificate))
+        return cls(pem, _spki_sha256(certificate), key)
 
 
 def _spki_sha256(certificate: x509.Certificate) -> bytes:

@@ -13,6 +13,7 @@ import logging
 from typing import Protocol
 
 from passerelle import limits
+from passerelle.core.ledger import Ledger
 from passerelle.core.tunnel.estimator import LinkEstimator
 from passerelle.core.tunnel.rotation import UNLIMITED_BYTES
 from passerelle.core.tunnel.session import Session
@@ -20,6 +21,7 @@ from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.tunnel.fairturns import FairTurns
 from passerelle.io.tunnel.link import SecureLink
 from passerelle.io.tunnel.linktable import LinkTable
+from passerelle.io.tunnel.pace import Pace
 from passerelle.io.tunnel.stream import TunnelStream
 from passerelle.io.tunnel.streamtable import RequestHandler, StreamTable
 from passerelle.wire.control import Control
@@ -62,11 +64,14 @@ class Tunnel:
         grace_s: float,
         flows: bool = True,
         turns: FairTurns | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         """`grace_s` is how long the session outlives the loss of all its links.
 
         `flows` says, at the exit, whether UDP is offered. `turns` gives the turns in which this
-        session and others send what their streams have; with None, this session sends at any time.
+        session and others send what their streams have, and receive; with None, this session does
+        both at any time. What the far side costs is charged to `ledger`, with None to one of its
+        own.
         """
         self._handler = handler
         self._client = client
@@ -76,9 +81,11 @@ class Tunnel:
         self._links = LinkTable(
             self._session, grace_s=grace_s, dropped=self._dropped, expired=self._expired
         )
+        ledger = ledger or Ledger()
         self._streams = StreamTable(
-            self._session, handler, self._schedule, client=client, flows=flows
+            self._session, handler, self._schedule, client=client, flows=flows, ledger=ledger
         )
+        self._pace = None if turns is None else Pace(ledger, turns.rounds, self._session)
         self._exit_leaves = False
         """At the client: whether the exit has said that it will go away."""
         self._flush_due = False
@@ -105,6 +112,11 @@ class Tunnel:
     def link_count(self) -> int:
         """How many links carry the session, stalled and draining ones included."""
         return len(self._links)
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory that the session and its streams hold, for the far side or for the near one."""
+        return self._session.held_bytes + self._streams.held_bytes
 
     @property
     def settled(self) -> bool:
@@ -146,6 +158,7 @@ class Tunnel:
         done. Raises PeerError(LIMIT) when the session has too many links.
         """
         estimator = self._links.add(link)
+        link.pace = self._pace
         self._schedule()
         return estimator
 
@@ -153,6 +166,10 @@ class Tunnel:
         """Take the far end's in-order offset from its HELLO or WELCOME. Raises PeerError."""
         self._session.acknowledged_to(offset, self._loop.time())
         self._schedule()
+
+    def limit_window(self, window_bytes: int) -> None:
+        """Send no further ahead than the far end's WELCOME allows."""
+        self._session.limit_window(window_bytes)
 
     def drain(self) -> None:
         """At the exit: ask the client to go elsewhere. Links and streams stay as they are."""
@@ -218,7 +235,7 @@ class Tunnel:
             self._streams.deliver(now)
         except PeerError as error:
             _log.info("a session ended: %s", error)
-            self._end(error.code)
+            self._end(error.code, tell=True)
 
     # --- down -----------------------------------------------------------------------------------
 
@@ -237,10 +254,18 @@ class Tunnel:
         self._flush_due = False
         if self._ended:
             return
+        pace = self._pace
+        if pace is not None:
+            pace.begin()
+        self._send(turn_bytes)
+        if pace is not None:
+            pace.sent()
+
+    def _send(self, turn_bytes: int) -> None:
         if self._session.unsent_bytes > limits.UNSENT_MOST_BYTES:
             # Only answers to what the far side asks get past `Session.room`. A far side whose
             # answers pile up asks and does not listen.
-            self._end(LinkCode.LIMIT)
+            self._end(LinkCode.LIMIT, tell=True)
             return
         now = self._loop.time()
         self._links.heed_windows()
@@ -288,9 +313,9 @@ class Tunnel:
 
     # --- the end --------------------------------------------------------------------------------
 
-    def close(self) -> None:
-        """End the session here and at the far end. Idempotent."""
-        self._end(LinkCode.NORMAL, tell=True)
+    def close(self, reason: LinkCode = LinkCode.NORMAL) -> None:
+        """End the session here and at the far end, which is told the reason. Idempotent."""
+        self._end(reason, tell=True)
 
     def _expired(self) -> None:
         self._end(LinkCode.TIMEOUT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import ClientWebSocketResponse, WSMsgType, web
 
@@ -69,12 +69,15 @@ class WebSocketTransport:
             self._over.set()
             self._wake.set()
 
-    async def run(self) -> None:
-        """Carry messages until the WebSocket ends. Cancelling breaks it off."""
+    async def run(self, rest: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Carry messages until the WebSocket ends. Cancelling breaks it off.
+
+        `rest` is waited for after each of the link's messages: the far end is held back meanwhile.
+        """
         try:
             async with TaskSet("websocket") as tasks:
                 writer = tasks.start(self._write(), "writer")
-                reader = tasks.start(self._read(), "reader")
+                reader = tasks.start(self._read(rest), "reader")
                 over = tasks.start(self._over.wait(), "end")
                 await asyncio.wait((reader, over), return_when=asyncio.FIRST_COMPLETED)
                 if self._over.is_set():
@@ -93,12 +96,14 @@ class WebSocketTransport:
             return LinkLost(LinkCode.LIMIT, "the relay did not take what was queued for it")
         return LinkLost(LinkCode.TRANSPORT, "the WebSocket ended")
 
-    async def _read(self) -> None:
+    async def _read(self, rest: Callable[[], Awaitable[None]] | None) -> None:
         assert self._receiver is not None  # start() comes before run()
         async for message in self._socket:
             match message.type:
                 case WSMsgType.BINARY:
                     self._receiver.message_received(message.data)
+                    if rest is not None:
+                        await rest()
                 case WSMsgType.TEXT:
                     self._receiver.control_received(message.data)
                 case _:

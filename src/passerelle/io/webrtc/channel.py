@@ -23,7 +23,11 @@ from passerelle.core.address.host import HostError, split_authority
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.transport import Receiver, Windows
-from passerelle.io.webrtc.association import RECEIVE_WINDOW_BYTES, SctpAssociation
+from passerelle.io.webrtc.allowance import Allowance
+from passerelle.io.webrtc.arrivals import RECEIVE_WINDOW_BYTES
+from passerelle.io.webrtc.association import SctpAssociation
+from passerelle.io.webrtc.dtls import MediaDtls
+from passerelle.io.webrtc.ice import IceGuard
 from passerelle.io.webrtc.inbox import Inbox
 from passerelle.io.webrtc.ortc import (
     RTCCertificate,
@@ -37,7 +41,6 @@ from passerelle.io.webrtc.ortc import (
     RTCIceTransport,
     RTCSctpCapabilities,
 )
-from passerelle.io.webrtc.video import MediaDtls
 from passerelle.wire import control
 from passerelle.wire.description import (
     DATA_CHANNEL_ID,
@@ -74,12 +77,15 @@ class ChannelOffer:
         # An empty list and not none at all: aiortc then asks a public server of its own choice.
         self._gatherer = RTCIceGatherer(iceServers=[])
         self._gatherer._connection.stun_server = next(filter(None, map(_stun_server, stun)), None)
+        self.allowance = Allowance(self._break)
+        """The processor time that this link may take."""
+        self._guard = IceGuard(self._gatherer._connection, self.allowance, private=private)
         self._ice = RTCIceTransport(self._gatherer)
         self._ice._connection.ice_controlling = True  # as RTCPeerConnection does for an offerer
         self._media = media
-        self._dtls = MediaDtls(self._ice, [self._certificate])
+        self._dtls = MediaDtls(self._ice, [self._certificate], self.allowance)
         self._dtls._set_role("server")
-        self._sctp = SctpAssociation(self._dtls, self._break)
+        self._sctp = SctpAssociation(self._dtls, self._break, self.allowance)
         self._dtls.on("statechange", self._watch)
         self._error: LinkLost | None = None
         """Why the path is broken."""
@@ -114,6 +120,7 @@ class ChannelOffer:
                 await asyncio.wait((work,), timeout=_SOCKETS_S)
                 await offer.close()
                 raise
+        offer._guard.watch()
         offer._widen_sockets()
         return offer
 
@@ -192,6 +199,7 @@ class ChannelOffer:
         start = time.monotonic()
         for index, candidate in enumerate(answer.candidates):
             await self._ice.addRemoteCandidate(_to_aiortc(index, candidate))
+        self._guard.admit(answer)
         # The end of candidates is not signalled: a browser that hides its addresses is found as a
         # peer-reflexive candidate, and `connect` has a timeout of its own.
         await self._ice.start(RTCIceParameters(usernameFragment=answer.ufrag, password=answer.pwd))
@@ -224,6 +232,7 @@ class ChannelOffer:
 
     async def close(self) -> None:
         """Close everything. Idempotent."""
+        self._guard.close()
         try:
             await self._sctp.stop()
             await self._dtls.stop()
@@ -267,6 +276,7 @@ class ChannelTransport:
         if self._channel.bufferedAmount > limits.TRANSPORT_QUEUE_BYTES:
             self._end(LinkLost(LinkCode.LIMIT, "the volunteer does not take what is queued"))
             return
+        self._offer.allowance.earn(len(message))
         self._channel.send(message)
 
     def windows(self, rtt_s: float) -> Windows | None:

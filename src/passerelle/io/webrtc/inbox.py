@@ -14,8 +14,9 @@ from passerelle import limits
 from passerelle.core.media.delay import Least
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.tunnel.transport import Receiver, Windows
+from passerelle.io.webrtc.dtls import MediaDtls
 from passerelle.io.webrtc.sctp import SctpSender
-from passerelle.io.webrtc.video import MediaDtls, VideoReceiver
+from passerelle.io.webrtc.video import VideoReceiver
 from passerelle.wire import control
 from passerelle.wire.description import MESSAGE_NUMBER_BYTES
 

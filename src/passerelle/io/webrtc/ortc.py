@@ -80,6 +80,9 @@ def _without_codecs() -> Iterator[None]:
 
 
 with _without_codecs():
+    from aioice import stun
+    from aioice.ice import Connection as IceConnection
+    from aioice.ice import StunProtocol
     from aiortc import (
         RTCCertificate,
         RTCDataChannel,
@@ -94,12 +97,15 @@ with _without_codecs():
         RTCSctpTransport,
     )
     from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters
-    from aiortc.rtcsctptransport import Chunk, DataChunk, SackChunk
+    from aiortc.rtcsctptransport import Chunk, DataChunk, InitAckChunk, InitChunk, SackChunk
 
 __all__ = [
     "Chunk",
     "CodecAbsent",
     "DataChunk",
+    "IceConnection",
+    "InitAckChunk",
+    "InitChunk",
     "RTCCertificate",
     "RTCDataChannel",
     "RTCDataChannelParameters",
@@ -114,4 +120,6 @@ __all__ = [
     "RTCSctpCapabilities",
     "RTCSctpTransport",
     "SackChunk",
+    "StunProtocol",
+    "stun",
 ]

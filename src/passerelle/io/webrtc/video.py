@@ -6,10 +6,8 @@ replaces the window of `core.tunnel.LinkEstimator`. `core.media.ratecontrol` say
 controllers.
 
 No RTCPeerConnection, RTCRtpReceiver, router or decoder of aiortc's is involved. What is used of its
-insides: `RTCDtlsTransport._handle_rtp_data` and `_handle_rtcp_data` are given what SRTP has
-decrypted and authenticated, and are overridden (`MediaDtls`). `_send_rtp` protects and sends RTCP;
-although it is `async`, it never waits. aiortc's own router would keep a table entry for every SSRC
-that a peer invents.
+insides: `RTCDtlsTransport._send_rtp` protects and sends RTCP; although it is `async`, it never
+waits. `MediaDtls` hands packets in, of one source each for the video and its repairs.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ from passerelle.core.media.ratecontrol import RateControl
 from passerelle.core.media.video import Fragment, Frames, Order
 from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.tasks import TaskSet
-from passerelle.io.webrtc.ortc import RTCDtlsTransport
+from passerelle.io.webrtc.dtls import MediaDtls
 
 REPAIR_TICK_S = 0.005
 """Time between two looks at what is missing, while something is. Reordering shorter than this is
@@ -76,41 +74,6 @@ class VideoOwner(Protocol):
         """The volunteer sent what it must not. Called once."""
 
 
-class PacketReceiver(Protocol):
-    """Takes what SRTP has decrypted and authenticated."""
-
-    def packet_received(self, data: bytes) -> None:
-        """Take one RTP packet."""
-
-    def report_received(self, data: bytes) -> None:
-        """Take one packet of RTCP reports."""
-
-
-class MediaDtls(RTCDtlsTransport):
-    """A DTLS transport whose RTP and RTCP go to one `PacketReceiver`.
-
-    Packets that come before `deliver_to` are dropped.
-    """
-
-    _packet_receiver: PacketReceiver | None = None
-
-    def deliver_to(self, receiver: PacketReceiver) -> None:
-        """Hand packets to `receiver` from now on.
-
-        The receiver cannot be an argument of the constructor: it exists only once the volunteer has
-        agreed to send video, and it needs this transport for its reports.
-        """
-        self._packet_receiver = receiver
-
-    async def _handle_rtp_data(self, data: bytes, arrival_time_ms: int) -> None:
-        if self._packet_receiver is not None:
-            self._packet_receiver.packet_received(data)
-
-    async def _handle_rtcp_data(self, data: bytes) -> None:
-        if self._packet_receiver is not None:
-            self._packet_receiver.report_received(data)
-
-
 class VideoReceiver:
     """One incoming video, and the messages in it.
 
@@ -142,7 +105,6 @@ class VideoReceiver:
         self._backlog_bytes = _UNSEEN
         """Fewest bytes that waited at the relay since the last tick."""
         self._video_ssrc: int | None = None
-        self._repair_ssrc: int | None = None
         self._last_report = (0, 0.0)
         self._bitrate_bit_s = BITRATE_LEAST_BIT_S
         self.packet_at = now
@@ -212,7 +174,7 @@ class VideoReceiver:
             sent_s = self._send_times.extend(packet.send_time) * rtp.SEND_TIME_UNIT_S
             self._transit.add(len(packet.payload), sent_s, now)
         if packet.payload_type == rtp.VIDEO_PAYLOAD_TYPE:
-            self._video_ssrc = self._expect(self._video_ssrc, packet.ssrc)
+            self._video_ssrc = packet.ssrc
             number = self._sequences.extend(packet.sequence)
             fresh = self.repair.arrived(number, now)
             self._packet_bytes = len(packet.payload)
@@ -220,7 +182,6 @@ class VideoReceiver:
             if fresh:
                 self._add(number, packet.marker, packet.payload, now)
         elif packet.payload_type == rtp.REPAIR_PAYLOAD_TYPE:
-            self._repair_ssrc = self._expect(self._repair_ssrc, packet.ssrc)
             self.control.arrived(len(packet.payload))
             # A browser sends padding as retransmissions without a payload.
             if len(packet.payload) > 2 and self._video_ssrc is not None:
@@ -228,12 +189,6 @@ class VideoReceiver:
                 number = self._sequences.extend(sequence, keep=False)
                 if self.repair.repaired_by(number, now):
                     self._add(number, packet.marker, payload, now)
-
-    def _expect(self, known: int | None, ssrc: int) -> int:
-        # SRTP keeps a state for each SSRC that it sees, so a volunteer may use only one.
-        if known is not None and known != ssrc:
-            raise PeerError(LinkCode.UNEXPECTED, "the volunteer sent another video")
-        return ssrc
 
     def _add(self, number: int, marker: bool, payload: bytes, now: float) -> None:
         starts, data = rtp.strip_vp8(payload)
@@ -250,6 +205,7 @@ class VideoReceiver:
         for number, message in numbered:
             ready += self.order.add(number, message, now)
         if ready:
+            self._dtls.allowance.earn(sum(map(len, ready)))
             self._owner.video_messages(ready)
 
     def _fail(self, code: LinkCode, reason: str) -> None:
@@ -266,7 +222,13 @@ class VideoReceiver:
         if self._timer is not None:
             self._timer.cancel()
         self._timer_at = at
-        self._timer = self._loop.call_later(delay_s, self._tick)
+        self._timer = self._loop.call_later(delay_s, self._timed)
+
+    def _timed(self) -> None:
+        """Look at what is missing, which takes longer the more it is, and have that charged."""
+        start_s = self._dtls.allowance.start()
+        self._tick()
+        self._dtls.allowance.charge(start_s)
 
     def _tick(self) -> None:
         self._timer = None

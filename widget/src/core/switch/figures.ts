@@ -61,11 +61,12 @@ export function read(text: string | null, day: string): StoredFigures {
   return Object.freeze({ day, today: counts(isToday && stored['today']), ever: counts(stored['ever']) });
 }
 
-function counts(value: unknown): Counts {
+/** Read counts, which may be anything. What is not a count is 0. */
+export function counts(value: unknown): Counts {
   const given = Object(value) as Partial<Record<string, unknown>>;
   const count = (name: string) => {
     const number = given[name];
-    return typeof number === 'number' && number >= 0 && Number.isFinite(number) ? number : 0;
+    return typeof number === 'number' && number >= 0 && number <= Number.MAX_SAFE_INTEGER ? number : 0;
   };
   return Object.freeze({ people: count('people'), bytes: count('bytes'), seconds: count('seconds') });
 }

@@ -12,20 +12,23 @@ import { NOTHING, type Figures } from './figures';
 import type { RelayReport } from './report';
 import type { PauseReason } from './settings';
 
-export type Phase =
-  | 'off'
-  | 'consent'
-  | 'connecting'
+export const PHASES = [
+  'off',
+  'consent',
+  'connecting',
   /** The broker says that helping may be dangerous here. Nobody is helped before the visitor confirms. */
-  | 'caution'
-  | 'waiting'
-  | 'helping'
+  'caution',
+  'waiting',
+  'helping',
   /** The switch is on, but nothing is connected for a while. It goes on by itself. */
-  | 'paused'
-  | 'retrying'
-  | 'stopping'
+  'paused',
+  'retrying',
+  'stopping',
   /** The switch turned itself off. Pressing it tries again. */
-  | 'problem';
+  'problem',
+] as const;
+
+export type Phase = (typeof PHASES)[number];
 
 /** What the switch shows. */
 export interface Snapshot extends Figures {
@@ -52,7 +55,8 @@ export interface SwitchState {
   readonly wanted: boolean;
   /** Whether the consent text is shown. */
   readonly asks: boolean;
-  /** Whether the visitor agreed, on this page or on an earlier one that remembered it. */
+  /** Whether the visitor agreed, on this page or on an earlier one that remembered it. What another tab
+   * tells is no agreement: any page of the site can tell it. */
   readonly agreed: boolean;
   /** Whether this tab leads (`leader`), stands in line to lead (`claimed`), or neither. */
   readonly role: 'none' | 'claimed' | 'leader';
@@ -83,10 +87,12 @@ export type SwitchEvent =
   | { readonly type: 'halted' }
   /** This tab cannot lead, because a file that it needs cannot be loaded. */
   | { readonly type: 'failed'; readonly reason: Reason }
+  /** The switch may not be on in this page, for `reason`. */
+  | { readonly type: 'barred'; readonly reason: Reason }
   /** The visitor's earlier agreement does not count any more. */
   | { readonly type: 'forget' }
-  /** This tab leads from now on. */
-  | { readonly type: 'lead' }
+  /** This tab is next to lead. `remembered` says that the visitor agreed on an earlier page. */
+  | { readonly type: 'lead'; readonly remembered: boolean }
   /** The leading tab shows `snapshot`. */
   | { readonly type: 'mirror'; readonly snapshot: Snapshot }
   /** There is a reason to pause, or none any more. */
@@ -179,10 +185,12 @@ function reduce(state: SwitchState, event: SwitchEvent, effects: SwitchEffect[])
       return { wanted: false, asks: false, mirror: null };
     case 'failed':
       return state.role === 'claimed' ? { wanted: false, problem: event.reason } : {};
+    case 'barred':
+      return { wanted: false, asks: false, problem: event.reason };
     case 'forget':
       return { agreed: false };
     case 'lead':
-      return state.role === 'claimed' ? { role: 'leader', mirror: null } : {};
+      return lead(state, event.remembered);
     case 'mirror':
       return state.role === 'leader' ? {} : mirror(state, event.snapshot);
     case 'pause':
@@ -214,9 +222,15 @@ function stop(state: SwitchState, effects: SwitchEffect[]): Partial<SwitchState>
   return { wanted: false, asks: false, problem: null, mirror: null };
 }
 
+/** Lead, unless nobody agreed. Then the tab that was shown is gone, and what it did is over. */
+function lead({ role, agreed }: SwitchState, remembered: boolean): Partial<SwitchState> {
+  if (role !== 'claimed') return {};
+  return agreed || remembered ? { role: 'leader', agreed: true, mirror: null } : { wanted: false, mirror: null };
+}
+
 function mirror(state: SwitchState, snapshot: Snapshot): Partial<SwitchState> {
   const copy = Object.freeze({ ...snapshot, elsewhere: true });
-  if (isOn(snapshot.phase)) return { mirror: copy, wanted: true, asks: false, agreed: true, problem: null };
+  if (isOn(snapshot.phase)) return { mirror: copy, wanted: true, asks: false, problem: null };
   if (snapshot.phase === 'stopping') return { mirror: copy, wanted: false };
   // A tab that showed another one turns off with it. A visitor who pressed here while the other tab was
   // ending is next in line, and stays there.
@@ -234,7 +248,7 @@ function ended(state: SwitchState, reason: Reason | null): Partial<SwitchState> 
  * events can leave a relay running that nobody wants. */
 function settle(state: SwitchState, effects: SwitchEffect[]): SwitchState {
   let { role, relay, report } = state;
-  const should = state.wanted && !state.pause;
+  const should = state.wanted && state.agreed && !state.pause;
   if (state.wanted && role === 'none') {
     effects.push('claim');
     role = 'claimed';

@@ -4,8 +4,9 @@
  * and cannot belong to an invite: blanks, quotes, brackets, the end of a sentence.
  */
 
-/** Return `text` without characters that nobody sees: Unicode's format characters. */
-export const visible = (text: string): string => text.replace(/\p{Cf}/gu, '');
+/** Return `text` without characters that nobody sees: those that Unicode lets programs show as nothing
+ * (Default_Ignorable_Code_Point). */
+export const visible = (text: string): string => text.replace(/\p{DI}/gu, '');
 
 /** Return `text` without invisible characters, and without blanks and marks around it. */
 export const clean = (text: string): string => visible(text).replace(/^[^a-z\d]+|[^\w-]+$/gi, '');

@@ -37,7 +37,7 @@ export const languages = (): string[] =>
  * that the page's policy forbids the file, `script` that it cannot be loaded for any other reason. */
 async function attempt<T>(name: string, ending: string, load: (file: HashedFile) => Promise<T>): Promise<T> {
   const file = hashedFile(name, ending);
-  let reason: Reason = 'script';
+  let reason = 'script' as Reason;
   const over = new AbortController();
   document.addEventListener(
     'securitypolicyviolation',
@@ -52,7 +52,8 @@ async function attempt<T>(name: string, ending: string, load: (file: HashedFile)
     // A browser may say why only after it has said that it failed.
     await new Promise((resolve) => setTimeout(resolve));
     failures.set(name, (failures.get(name) ?? 0) + 1);
-    console.warn('passerelle-switch:', reason, file.url);
+    const what = reason === 'policy' ? "this page's Content-Security-Policy forbids" : 'the switch cannot load';
+    console.warn(`passerelle-switch: ${what} ${file.url}`);
     throw new Problem(reason);
   } finally {
     over.abort();
@@ -104,7 +105,10 @@ async function load({ url, integrity }: HashedFile): Promise<unknown> {
       document.head.append(node);
     }).finally(() => node.remove());
   };
-  // Firefox does not say that the policy forbids a preload, but says it of a script.
-  await add('link', { rel: 'modulepreload', href: url }).catch(() => add('script', { type: 'module', src: url }));
+  const asScript = () => add('script', { type: 'module', src: url });
+  // A browser that does not know preloading of modules says neither that it is done nor that it failed. Firefox does
+  // not say that the policy forbids a preload, but says it of a script.
+  const knows = document.createElement('link').relList.supports('modulepreload');
+  await (knows ? add('link', { rel: 'modulepreload', href: url }).catch(asScript) : asScript());
   return import(url);
 }

@@ -13,6 +13,8 @@ export type StoredName = (typeof NAMES)[number];
 
 /** Networks that one stored value names at most. */
 const NETWORKS = 8;
+/** The longest value that is read. Eight invites are shorter, and any script of the site may store more. */
+const VALUE_CHARS = 8192;
 
 interface OwnValue {
   readonly value: string;
@@ -27,7 +29,8 @@ const key = (name: StoredName) => `passerelle-${name}`;
 
 function stored(name: StoredName): string | null {
   try {
-    return localStorage.getItem(key(name));
+    const value = localStorage.getItem(key(name));
+    return value && value.length > VALUE_CHARS ? null : value;
   } catch {
     return null;
   }

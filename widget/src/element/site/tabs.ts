@@ -3,9 +3,13 @@
  * The tab that holds a Web Lock leads, so the lead passes on when that tab is closed or crashes. Tabs talk
  * over a BroadcastChannel. Where a page may not use locks, a tab leads if no other tab answers that it
  * leads. Where it may not use the channel either, each tab is on its own.
+ *
+ * Every page of the site can use the same channel and the same lock. So what comes in is read like a stranger's
+ * message, and to be next in line is no consent.
  */
 
 import type { Snapshot } from '../../core/switch/store';
+import { readTold } from '../../core/switch/told';
 
 /** The time in which a leading tab answers. */
 const ANSWER_MS = 250;
@@ -24,7 +28,7 @@ type Message =
   | { readonly type: 'visible' };
 
 export interface TabEvents {
-  /** This tab leads from now on. */
+  /** This tab is next to lead. One that may not lead calls `yield`. */
   lead(): void;
   /** The leading tab shows `snapshot`. */
   mirror(snapshot: Snapshot): void;
@@ -58,7 +62,7 @@ export class Tabs {
     if (this.#channel) return;
     try {
       this.#channel = new BroadcastChannel(this.#name);
-      this.#channel.onmessage = ({ data }: MessageEvent<Message>) => this.#hear(data);
+      this.#channel.onmessage = ({ data }: MessageEvent<unknown>) => this.#hear(data);
     } catch {
       // The page may not use it.
     }
@@ -81,6 +85,8 @@ export class Tabs {
       if (line.signal.aborted) return undefined;
       this.#leads = true;
       this.#events.lead();
+      // A tab that may not lead has left the line by now.
+      if (line.signal.aborted) return undefined;
       return new Promise<void>((resolve) => (this.#release = resolve));
     };
     // `locks` is missing on insecure pages.
@@ -134,14 +140,17 @@ export class Tabs {
     this.#channel?.postMessage(message);
   }
 
-  #hear(message: Message): void {
-    switch (message?.type) {
+  #hear(data: unknown): void {
+    const { type, snapshot } = Object(data) as { type: unknown; snapshot: unknown };
+    const told = type === 'state' ? readTold(snapshot) : null;
+    switch (type) {
       case 'ask':
         if (this.#snapshot) this.#send({ type: 'state', snapshot: this.#snapshot });
         return;
       case 'state':
+        if (!told) return;
         this.#hasAnswer = true;
-        return this.#events.mirror(message.snapshot);
+        return this.#events.mirror(told);
       case 'halt':
         return this.#events.halted();
       case 'roll':

@@ -11,7 +11,7 @@ export interface Language {
   readonly words: Words;
 }
 
-/** English. At first it has only the words that are read before the switch is on. */
+/** English. At first it has only the words that are read before the first press. */
 export const ENGLISH: Language = { code: 'en', words: en };
 
 /** Add the English words that come with `more/more.ts`. */

@@ -9,12 +9,19 @@ import { fill, number, size, status, time } from './text';
 export const LAYOUTS = ['panel', 'inline', 'banner', 'floating'] as const;
 export type Layout = (typeof LAYOUTS)[number];
 
-export interface SwitchViewEvents {
-  press(): void;
+/** The visitor's answers to a question. */
+export interface QuestionEvents {
   agree(remember: boolean): void;
   refuse(): void;
   confirm(): void;
   stop(): void;
+  /** The visitor said yes where the buttons cannot be seen. */
+  covered(): void;
+}
+
+export interface SwitchViewEvents extends QuestionEvents {
+  /** The visitor pressed `button`, which is the switch. */
+  press(button: HTMLElement): void;
   /** The visitor opened the settings, which should be put into `container`. */
   more(container: HTMLElement): void;
   /** The visitor folded or unfolded the floating layout. */
@@ -35,8 +42,8 @@ export interface LiveNodes {
 /** What is seen only while the switch is on. `more/live.ts` implements it, and is fetched later. */
 export interface LiveContent {
   show(snapshot: Snapshot): void;
-  /** Return the text for a visitor whose country may punish them for helping. */
-  warning(country: string | null): Node[];
+  /** Return the question that the switch asks in the phase of `snapshot`. */
+  question(snapshot: Snapshot, events: QuestionEvents): Node[];
   /** Stop everything that moves. */
   rest(): void;
 }
@@ -125,7 +132,11 @@ export class SwitchView {
     );
     if (isExample) this.card.prepend(make('p', { class: 'example', part: 'example' }, words.example));
     this.#question.hidden = this.#more.hidden = true;
-    this.#switch.addEventListener('click', () => events.press());
+    this.#switch.addEventListener('click', () => events.press(this.#switch));
+    // Escape says no to the consent text.
+    this.#question.addEventListener('keydown', ({ key }) => {
+      if (key === 'Escape' && this.#asked === 'consent') events.refuse();
+    });
     this.#open.addEventListener('click', () => this.more(this.#more.hidden));
     this.#away.addEventListener('click', () => events.away());
     this.#fold.addEventListener('click', () => {
@@ -179,7 +190,7 @@ export class SwitchView {
     this.#switch.setAttribute('aria-checked', String(isOn(phase)));
     write(this.#status, status(this.#language, snapshot));
     this.#lead.hidden = phase !== 'off' && phase !== 'problem';
-    this.#ask(asks && (phase === 'consent' || phase === 'caution') ? phase : '');
+    this.#ask(asks && this.#live && (phase === 'consent' || phase === 'caution') ? phase : '');
     this.#tell(snapshot);
     this.#live?.show(snapshot);
   }
@@ -224,43 +235,9 @@ export class SwitchView {
       if (hadFocus) this.#switch.focus();
       return;
     }
-    this.#question.replaceChildren(...(phase === 'caution' ? this.#warning() : this.#consent()));
+    if (this.#live && this.#snapshot) this.#question.replaceChildren(...this.#live.question(this.#snapshot, this.#events));
     if (this.#isExample) return;
     this.#question.querySelector('h3')?.focus({ preventScroll: true });
     this.card.scrollIntoView({ block: 'nearest' });
-  }
-
-  #consent(): Node[] {
-    const { words } = this.#language;
-    const points = (['what', 'where', 'who', 'cost', 'end'] as const).map((name) =>
-      make('div', {}, make('dt', {}, words[name]), ' ', make('dd', {}, words[`${name}_how`])),
-    );
-    const remember = make('input', { type: 'checkbox' });
-    const agree = () => this.#events.agree(remember.checked);
-    return [
-      make('h3', { id: 'question', tabindex: '-1' }, words.ask),
-      make('dl', {}, ...points),
-      make('label', {}, remember, words.remember),
-      this.#choice(words.agree, agree, words.refuse, () => this.#events.refuse()),
-    ];
-  }
-
-  #warning(): Node[] {
-    const { words } = this.#language;
-    const choice = this.#choice(words.turn_off, () => this.#events.stop(), words.go_on, () => this.#events.confirm());
-    return [...(this.#live?.warning(this.#snapshot?.country ?? null) ?? []), choice];
-  }
-
-  /** Return two buttons. Escape says no to the consent text. */
-  #choice(first: string, one: () => void, second: string, other: () => void): HTMLElement {
-    const agree = make('button', { class: 'agree', part: 'button agree', type: 'button' }, first);
-    const refuse = make('button', { part: 'button refuse', type: 'button' }, second);
-    agree.addEventListener('click', one);
-    refuse.addEventListener('click', other);
-    const row = make('div', { class: 'choice' }, agree, refuse);
-    this.#question.onkeydown = ({ key }) => {
-      if (key === 'Escape' && this.#asked === 'consent') this.#events.refuse();
-    };
-    return row;
   }
 }

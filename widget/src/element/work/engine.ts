@@ -4,6 +4,7 @@
  */
 
 import type { Reason } from '../../core/errors';
+import { RESTARTS } from '../../core/limits';
 import type { Figures } from '../../core/switch/figures';
 import type { RelayReport, VolunteerLimits } from '../../core/switch/report';
 import { MEGABYTE, pauseReason, type PauseReason, type SwitchSettings } from '../../core/switch/settings';
@@ -36,6 +37,11 @@ export class Engine {
   #host: RelayHost | null = null;
   /** The day of the last check. With a new day, the bytes of a day start again at 0. */
   #day = '';
+  /** Whether the visitor confirmed that they help although it may be dangerous. */
+  #confirmed = false;
+  #restarts = 0;
+  /** Whether the visitor, or a reason to pause, ends the relay. */
+  #isEnding = false;
 
   constructor(page: EnginePage) {
     this.#page = page;
@@ -60,6 +66,8 @@ export class Engine {
   /** Start the relay. `confirmed` says that the visitor confirmed before that they help although it may be
    * dangerous. */
   begin(confirmed: boolean): void {
+    this.#confirmed = confirmed;
+    this.#isEnding = false;
     this.#counter.begin();
     const host = new RelayHost(this.#limits, {
       report: (report) => {
@@ -67,11 +75,13 @@ export class Engine {
         this.#page.report(report);
         this.check();
       },
-      ended: (reason) => {
+      ended: (reason, isStuck) => {
         this.#host = null;
         this.#counter.end();
         this.check();
-        this.#page.ended(reason);
+        // An exit that crashed does not answer either, so one that does not is no reason to turn off at first.
+        if (isStuck && !this.#isEnding && this.#restarts++ < RESTARTS) this.begin(this.#confirmed);
+        else this.#page.ended(reason);
       },
     });
     this.#host = host;
@@ -80,17 +90,20 @@ export class Engine {
 
   /** Let people move to other volunteers, and end the relay. */
   end(): void {
+    this.#isEnding = true;
     this.#host?.stop();
   }
 
   /** End the relay at once, because the page is being left. */
   leave(): void {
+    this.#isEnding = true;
     if (this.#host) this.#counter.end();
     this.#host?.leave();
     this.#conditions.stop();
   }
 
   confirm(): void {
+    this.#confirmed = true;
     this.#host?.confirm();
   }
 

@@ -18,8 +18,9 @@ const LOADED_MS = 10_000;
 
 export interface RelayHostEvents {
   report(report: RelayReport): void;
-  /** Everything is closed. `reason` is set when the relay ended by itself. This event comes once. */
-  ended(reason: Reason | null): void;
+  /** Everything is closed. `reason` is set when the relay ended by itself, and `isStuck` says that it was for an exit
+   * that did not let go. This event comes once. */
+  ended(reason: Reason | null, isStuck: boolean): void;
 }
 
 /** Settles the promise for a reader's text. */
@@ -183,7 +184,10 @@ export class RelayHost {
       case 'find_nat':
         return void this.#findNat(message.stun);
       case 'ended':
-        return this.#finish(message.reason);
+        return this.#finish(
+          message.reason === 'old_browser' && isSandboxed() ? 'policy' : message.reason,
+          message.isStuck,
+        );
     }
   }
 
@@ -229,7 +233,7 @@ export class RelayHost {
     this.#worker?.postMessage(message, transfer);
   }
 
-  #finish(reason: Reason | null): void {
+  #finish(reason: Reason | null, isStuck = false): void {
     if (this.#over.signal.aborted) return;
     this.#over.abort();
     this.#findingNat.abort();
@@ -239,7 +243,7 @@ export class RelayHost {
     this.#worker = null;
     for (const { reject } of this.#texts.values()) reject(new FriendProblem('off'));
     this.#texts.clear();
-    this.#events.ended(reason);
+    this.#events.ended(reason, isStuck);
   }
 }
 
@@ -249,6 +253,14 @@ function warnOfPolicy(what: string): void {
     `passerelle-switch: this page's Content-Security-Policy forbids ${what}. ` +
       "The network's page /embed has the lines that the policy needs.",
   );
+}
+
+/** Return whether the page has no origin of its own, and tell the publisher so. Chromium gives such a page's Worker no
+ * WebCrypto, as if the browser were too old. */
+function isSandboxed(): boolean {
+  const isSandboxed = globalThis.origin === 'null';
+  if (isSandboxed) console.warn('passerelle-switch: this page is in a sandbox that lacks allow-same-origin.');
+  return isSandboxed;
 }
 
 /** A policy of Trusted Types. */

@@ -6,7 +6,8 @@
  */
 
 import { PeerError, type LinkCode } from '../../core/errors';
-import { LINK_MESSAGE_BYTES } from '../../core/limits';
+import { EXIT_TEXT_BURST, LINK_MESSAGE_BYTES } from '../../core/limits';
+import { Bucket } from '../../core/traffic/bucket';
 import * as control from '../../core/wire/control';
 import { Outbox, type MessagePipe } from './outbox';
 import type { RateLimiter } from './ratelimiter';
@@ -49,6 +50,8 @@ export class Link {
   /** Whether the exit was reached; null while that is not known. */
   #reached: boolean | null = null;
   readonly #begun_ms = performance.now();
+  readonly #texts = new Bucket(1, EXIT_TEXT_BURST, this.#begun_ms);
+  #offender: Side | null = null;
   #timer: Timer | undefined;
 
   /** A `patient` link waits longer for a client that comes late, and for the exit after it. */
@@ -78,6 +81,11 @@ export class Link {
     return this.#reached;
   }
 
+  /** The side that sent what no honest peer sends; null as long as none did. */
+  get offender(): Side | null {
+    return this.#offender;
+  }
+
   /** Give a side its pipe, which need not be open yet. */
   attach(side: Side, pipe: MessagePipe): void {
     if (this.#end === null) this.#outboxes[side].attach(pipe);
@@ -100,11 +108,13 @@ export class Link {
     const isHeard = this.#end === 'normal' && typeof data === 'string';
     if (this.#end !== null && !isHeard) return;
     try {
-      if (data instanceof ArrayBuffer) this.#copy(side === 'client' ? 'exit' : 'client', data);
-      else if (typeof data === 'string') this.#hear(side, data);
-      else throw new PeerError('malformed', 'neither text nor bytes');
+      if (typeof data === 'string') this.#hear(side, data);
+      else if (!(data instanceof ArrayBuffer)) throw new PeerError('malformed', 'neither text nor bytes');
+      else if (data.byteLength > LINK_MESSAGE_BYTES) throw new PeerError('limit', 'a large message');
+      else this.#copy(side === 'client' ? 'exit' : 'client', data);
     } catch (error) {
-      this.close(error instanceof PeerError ? error.code : 'internal');
+      if (error instanceof PeerError) this.#offender = side;
+      this.#fail(error);
     }
   }
 
@@ -154,11 +164,20 @@ export class Link {
   }
 
   #copy(to: Side, data: ArrayBuffer): void {
-    if (data.byteLength > LINK_MESSAGE_BYTES) throw new PeerError('limit', 'a large message');
-    this.#outboxes[to].write(data);
+    try {
+      this.#outboxes[to].write(data);
+    } catch (error) {
+      // That too much waits may be the other side's doing, so nobody is blamed.
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.close(error instanceof PeerError ? error.code : 'internal');
   }
 
   #hear(side: Side, text: string): void {
+    if (side === 'exit' && !this.#texts.take(1, performance.now())) throw new PeerError('limit', 'many texts');
     const message = control.decode(text);
     if (message && side === 'client') this.#events.heard(message);
   }

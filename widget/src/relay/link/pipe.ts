@@ -8,9 +8,14 @@ import type { MessagePipe } from './outbox';
 /** How often the buffer of a full WebSocket is looked at, because a WebSocket has no event for it. In this
  * time about half of `LOW_WATER_BYTES` is sent at 100 Mbit/s. */
 const POLL_MS = 10;
+/** An exit that has got everything answers the end of a WebSocket in this time. */
+const CLOSE_MS = 10_000;
 
-/** Make a WebSocket the exit's side of `link`. */
-export function joinSocket(link: Link, socket: WebSocket): void {
+/** Make a WebSocket the exit's side of `link`. `stuck` is called when the exit does not let it end.
+ *
+ * A browser goes on receiving, and throws away what comes, until the other end answers. Chromium does so for ever.
+ */
+export function joinSocket(link: Link, socket: WebSocket, stuck: () => void): void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const look = () => {
     timer = undefined;
@@ -20,10 +25,28 @@ export function joinSocket(link: Link, socket: WebSocket): void {
   const watch = () => {
     if (socket.readyState === socket.OPEN) timer ??= setTimeout(look, POLL_MS);
   };
+  let ending: ReturnType<typeof setTimeout> | undefined;
+  let hasEnded = false;
+  /** Look whether the exit let the socket end. */
+  const lookAgain = () => {
+    // A slow network may need long for what was sent, and over a dead one nothing is sent.
+    if (socket.bufferedAmount > 0) ending = setTimeout(lookAgain, CLOSE_MS);
+    else stuck();
+  };
   listen(link, 'exit', socket);
   // Chromium says of a socket that the page's policy forbids that it failed, and not that it closed.
-  socket.onerror = () => link.lost('exit');
-  link.attach('exit', pipe(socket, watch, (code) => socket.close(closeCode(code))));
+  socket.onerror = socket.onclose = () => {
+    hasEnded = true;
+    clearTimeout(ending);
+    link.lost('exit');
+  };
+  link.attach(
+    'exit',
+    pipe(socket, watch, (code) => {
+      if (!hasEnded && socket.readyState < socket.CLOSING) ending = setTimeout(lookAgain, CLOSE_MS);
+      socket.close(closeCode(code));
+    }),
+  );
 }
 
 /** Make a DataChannel the client's side of `link`. `wrap` may put another pipe around the channel's, and `take`

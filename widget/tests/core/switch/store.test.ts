@@ -13,7 +13,8 @@ import {
 const press: SwitchEvent = { type: 'press', remembered: false, problem: null };
 const agree: SwitchEvent = { type: 'agree', remember: false };
 const stop: SwitchEvent = { type: 'stop' };
-const lead: SwitchEvent = { type: 'lead' };
+const lead: SwitchEvent = { type: 'lead', remembered: false };
+const remembered: SwitchEvent = { type: 'lead', remembered: true };
 const halted: SwitchEvent = { type: 'halted' };
 const pause = (why: 'battery' | null): SwitchEvent => ({ type: 'pause', pause: why });
 /** What a tab that leads tells. */
@@ -201,10 +202,21 @@ describe('tabs', () => {
     expect(effects).toEqual(['claim']);
   });
 
-  test('it takes over where the other one went away', () => {
-    const { phases, effects } = play(mirror('helping'), lead);
-    expect(phases.at(-1)).toBe('connecting');
-    expect(effects).toEqual(['claim', 'begin']);
+  test('it takes over where the other one went away, if the visitor agreed here or had it remembered', () => {
+    for (const events of [[mirror('helping'), remembered], [press, agree, mirror('helping'), lead]]) {
+      const { phases, effects } = play(...events);
+      expect(phases.at(-1)).toBe('connecting');
+      expect(effects).toEqual(['claim', 'begin']);
+    }
+  });
+
+  test('what another tab tells is no consent', () => {
+    const { state, effects } = play(mirror('helping'), lead, pause(null), report());
+    expect(effects).toEqual(['claim', 'yield']);
+    expect(state.snapshot).toMatchObject({ phase: 'off', elsewhere: false });
+    // The visitor is asked here as on any page.
+    expect(play(mirror('helping'), lead, press).phases.at(-1)).toBe('consent');
+    expect(play(mirror('helping'), press, mirror('off'), press).phases.at(-1)).toBe('consent');
   });
 
   test('it turns off with the other, and does not take over then', () => {
@@ -256,6 +268,8 @@ test('after any events, something runs exactly when begin was not followed by an
     stop,
     ended,
     lead,
+    remembered,
+    { type: 'forget' },
     halted,
     report({ people: 1, helped: 1 }),
     pause('battery'),
@@ -269,15 +283,17 @@ test('after any events, something runs exactly when begin was not followed by an
   let state = INITIAL;
   let isRunning = false;
   let line = 'none';
+  let hasAgreed = false;
   for (let step = 0; step < 20_000; step++) {
     seed = (seed * 1103515245 + 12345) % 2147483648;
     const event = events[(seed >> 16) % events.length] ?? press;
-    if (event === lead && line === 'claimed') line = 'leader';
     const [next, effects] = dispatch(state, event);
+    if (event.type === 'lead' && line === 'claimed' && (state.agreed || event === remembered)) line = 'leader';
+    hasAgreed ||= event === agree || event === remembered;
     if (event === ended) isRunning = false;
     for (const effect of effects) {
       if (effect === 'begin') {
-        expect([isRunning, line]).toEqual([false, 'leader']);
+        expect([isRunning, line, hasAgreed]).toEqual([false, 'leader', true]);
         isRunning = true;
       }
       if (effect === 'claim') line = 'claimed';

@@ -6,4 +6,5 @@ test('what chats and mails put around a text goes, what is in it stays', () => {
   expect(clean("[('x')],")).toBe('x');
   expect(clean('a b')).toBe('a b');
   expect(visible('a\u200b\u2066b\ufeff c')).toBe('ab c');
+  expect(visible('a\u034f\u3164\ufe0f\u{e0100}b')).toBe('ab');
 });

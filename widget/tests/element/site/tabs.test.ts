@@ -41,6 +41,7 @@ function tab(name = 'network') {
 }
 
 const made: Tabs[] = [];
+const NOTHING = { lead() {}, mirror() {}, halted() {}, visible() {} };
 /** Node delivers a BroadcastChannel's messages some turns later. */
 const settle = () => new Promise((resolve) => setTimeout(resolve, 30));
 
@@ -63,7 +64,7 @@ describe.each(['with locks', 'without locks', 'with locks that are refused'])('%
     await vi.waitFor(() => expect(one.events).toEqual(['lead']));
     one.tabs.tell(ON);
     const other = tab();
-    await vi.waitFor(() => expect(other.shown).toEqual([ON]));
+    await vi.waitFor(() => expect(other.shown).toEqual([{ ...ON, elsewhere: true }]));
     other.tabs.claim();
     await new Promise((resolve) => setTimeout(resolve, 400));
     expect(other.events).toEqual([]);
@@ -103,6 +104,16 @@ test('a tab in line takes over when the first one goes without a word', async ()
   await vi.waitFor(() => expect(other.events).toEqual(['lead']));
 });
 
+test('a tab that may not lead lets the next one in line lead', async () => {
+  vi.stubGlobal('navigator', { locks: new Locks() });
+  const tabs: Tabs = new Tabs('network', { ...NOTHING, lead: () => tabs.yield() });
+  made.push(tabs);
+  tabs.claim();
+  const other = tab();
+  other.tabs.claim();
+  await vi.waitFor(() => expect(other.events).toEqual(['lead']));
+});
+
 test('who left the line does not take over', async () => {
   vi.stubGlobal('navigator', { locks: new Locks() });
   const one = tab();
@@ -128,7 +139,10 @@ test('what a page of the site broadcasts does no harm', async () => {
   vi.stubGlobal('navigator', { locks: new Locks() });
   const { events, shown } = tab();
   const channel = new BroadcastChannel('passerelle network');
-  for (const message of [null, 5, 'halt', { type: 'toString' }, []]) channel.postMessage(message);
+  const states = [undefined, 5, {}, { ...ON, crossing: 5 }, { ...ON, crossing: Array(300_000).fill('IR') }];
+  const messages = [null, 5, 'halt', { type: 'toString' }, []];
+  for (const message of messages) channel.postMessage(message);
+  for (const snapshot of states) channel.postMessage({ type: 'state', snapshot });
   await settle();
   channel.close();
   expect([events, shown]).toEqual([[], []]);

@@ -8,6 +8,7 @@ import { FakeChannel, FakeSocket } from '../platform';
 function setUp() {
   const [socket, channel] = [new FakeSocket('ws://exit'), new FakeChannel()];
   const over: string[] = [];
+  const stuck: string[] = [];
   const link = new Link(new RateLimiter(), {
     changed() {},
     carried() {},
@@ -15,10 +16,10 @@ function setUp() {
     over: (code) => over.push(code),
   });
   const join = () => {
-    joinSocket(link, socket as unknown as WebSocket);
+    joinSocket(link, socket as unknown as WebSocket, () => stuck.push(socket.url));
     joinChannel(link, channel as unknown as RTCDataChannel);
   };
-  return { link, socket, channel, over, join };
+  return { link, socket, channel, over, stuck, join };
 }
 
 const message = () => new ArrayBuffer(LINK_MESSAGE_BYTES);
@@ -104,4 +105,29 @@ test('a full socket that is lost is looked at no more', () => {
   vi.advanceTimersByTime(20);
   expect(over).toEqual(['normal']);
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test('an exit that does not let its socket end is told, once it has got everything', () => {
+  const { link, socket, stuck, join } = setUp();
+  join();
+  socket.open();
+  socket.bufferedAmount = 5;
+  link.close('normal');
+  link.close('normal');
+  vi.advanceTimersByTime(60_000);
+  expect(stuck).toEqual([]);
+  socket.bufferedAmount = 0;
+  vi.advanceTimersByTime(60_000);
+  expect(stuck).toEqual(['ws://exit']);
+});
+
+test('an exit that lets its socket end is not told', () => {
+  const { link, socket, stuck, join } = setUp();
+  join();
+  socket.open();
+  link.close('limit');
+  vi.advanceTimersByTime(9_000);
+  socket.lose();
+  vi.advanceTimersByTime(60_000);
+  expect(stuck).toEqual([]);
 });

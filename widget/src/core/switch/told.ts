@@ -1,0 +1,45 @@
+/** Reads the snapshot that another tab tells. Any page of the site may tell anything, so it is read like a
+ * stranger's message, and is shown but never counts as the visitor's word.
+ */
+
+import { REASONS } from '../errors';
+import { SLOTS } from '../limits';
+import { counts } from './figures';
+import { PAUSES } from './settings';
+import { PHASES, type Snapshot } from './store';
+
+/** An ISO 3166-1 code. */
+const COUNTRY = /^[A-Z]{2}$/;
+/** The longest time until the next try. A broker may ask for a day. */
+const LONGEST_RETRY_S = 100_000;
+
+/** Return the snapshot that `given` is; null when it is none. */
+export function readTold(given: unknown): Snapshot | null {
+  const { phase, people, crossing, country, reason, paused, retry_s, totals, today, ever } = Object(given) as Record<
+    string,
+    unknown
+  >;
+  const told = oneOf(phase, PHASES);
+  if (!told || !isCount(people, SLOTS) || !Array.isArray(crossing) || crossing.length > SLOTS) return null;
+  return Object.freeze({
+    phase: told,
+    people,
+    crossing: Object.freeze(Array.from(crossing, place)),
+    country: place(country),
+    reason: oneOf(reason, REASONS),
+    paused: oneOf(paused, PAUSES),
+    retry_s: isCount(retry_s, LONGEST_RETRY_S) ? retry_s : null,
+    elsewhere: true,
+    totals: counts(totals),
+    today: counts(today),
+    ever: counts(ever),
+  });
+}
+
+const oneOf = <T>(value: unknown, known: readonly T[]): T | null => known.find((one) => one === value) ?? null;
+
+const isCount = (value: unknown, most: number): value is number =>
+  typeof value === 'number' && value >= 0 && value <= most;
+
+const place = (value: unknown): string | null =>
+  typeof value === 'string' && COUNTRY.test(value) ? value : null;
