@@ -62,6 +62,7 @@ PROGRAMS = {
     "ip": "iproute2",
     "tcpdump": "tcpdump",
     "tshark": "tshark",
+    "ndpiReader": "libndpi-bin",
     "curl": "curl",
     "gcc": "gcc",
     "openssl": "openssl",

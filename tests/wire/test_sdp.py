@@ -145,3 +145,47 @@ def test_garbage_sdp_is_a_value_error(noise: str) -> None:
         sdp.from_own_sdp(noise)
     except ValueError:
         return
+
+
+OWN_OFFER = """v=0
+m=video 9 UDP/TLS/RTP/SAVPF 96 97
+a=extmap:1 urn:ietf:params:rtp-hdrext:toffset
+a=extmap:4 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01
+a=extmap:9 urn:ietf:params:rtp-hdrext:sdes:mid
+a=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id
+a=rtpmap:96 VP8/90000
+a=rtcp-fb:96 nack pli
+a=rtcp-fb:97 rrtr
+a=rtpmap:97 rtx/90000
+a=fmtp:97 apt=96
+a=ssrc:96 cname:96
+m=application 9 UDP/DTLS/SCTP webrtc-datachannel
+"""
+
+
+def test_an_own_offer_gets_the_numbers_of_the_template() -> None:
+    """Payload types and extensions change wherever they are named; nothing else does."""
+    made = sdp.renumber(OWN_OFFER)
+    assert made.splitlines() == [
+        "v=0",
+        "m=video 9 UDP/TLS/RTP/SAVPF 118 97",
+        "a=extmap:14 urn:ietf:params:rtp-hdrext:toffset",
+        "a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
+        "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid",
+        "a=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
+        "a=rtpmap:118 VP8/90000",
+        "a=rtcp-fb:118 nack pli",
+        "a=rtcp-fb:97 rrtr",
+        "a=rtpmap:97 rtx/90000",
+        "a=fmtp:97 apt=118",
+        "a=ssrc:96 cname:96",
+        "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
+    ]
+    assert sdp.renumber(made) == made
+
+
+@given(DESCRIPTIONS)
+def test_the_template_has_its_own_numbers(value: Description) -> None:
+    """What the template writes for a call needs no other numbers."""
+    call = msgspec.structs.replace(value, media=2)
+    assert sdp.renumber(sdp.to_sdp(call)) == sdp.to_sdp(call)

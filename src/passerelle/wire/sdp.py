@@ -42,23 +42,37 @@ ONE_WAY = (
     "a=fmtp:98 apt=97",
 )
 """Lines of a video of version 1: the client offers, only receives, and dictates the rate."""
-CALL_PAYLOADS = "96 97"
+VP8, RTX = 118, 97
+"""Payload types of a video of version 2, as the path sees them between two Chromiums. Their VP8 is
+118, because they wrap it for a correction of errors that is left out here; their padding is 97."""
+CALL_PAYLOADS = f"{VP8} {RTX}"
+_EXTENSIONS = {
+    "urn:ietf:params:rtp-hdrext:toffset": 14,
+    "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time": 2,
+    "urn:3gpp:video-orientation": 13,
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01": 3,
+    "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay": 5,
+    "http://www.webrtc.org/experiments/rtp-hdrext/video-content-type": 6,
+    "http://www.webrtc.org/experiments/rtp-hdrext/video-timing": 7,
+    "http://www.webrtc.org/experiments/rtp-hdrext/color-space": 8,
+    "urn:ietf:params:rtp-hdrext:sdes:mid": 4,
+}
+"""Header extensions, with the numbers that they have in a Chromium's call with sound. Anybody on
+the path can read the numbers."""
 CALL = (
-    "a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
-    "a=extmap:4 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
-    "a=extmap:9 urn:ietf:params:rtp-hdrext:sdes:mid",
+    *(f"a=extmap:{number} {name}" for name, number in _EXTENSIONS.items()),
     "a=rtcp-mux",
     "a=rtcp-rsize",
-    "a=rtpmap:96 VP8/90000",
-    "a=rtcp-fb:96 goog-remb",
-    "a=rtcp-fb:96 transport-cc",
-    "a=rtcp-fb:96 ccm fir",
-    "a=rtcp-fb:96 nack",
-    "a=rtcp-fb:96 nack pli",
+    f"a=rtpmap:{VP8} VP8/90000",
+    f"a=rtcp-fb:{VP8} goog-remb",
+    f"a=rtcp-fb:{VP8} transport-cc",
+    f"a=rtcp-fb:{VP8} ccm fir",
+    f"a=rtcp-fb:{VP8} nack",
+    f"a=rtcp-fb:{VP8} nack pli",
     # A call in high definition begins with about this rate.
-    "a=fmtp:96 x-google-start-bitrate=5000;x-google-max-bitrate=400000",
-    "a=rtpmap:97 rtx/90000",
-    "a=fmtp:97 apt=96",
+    f"a=fmtp:{VP8} x-google-start-bitrate=5000;x-google-max-bitrate=400000",
+    f"a=rtpmap:{RTX} rtx/90000",
+    f"a=fmtp:{RTX} apt={VP8}",
 )
 """Lines of a video of version 2: as in a call, at rates that two browsers' stacks choose."""
 
@@ -111,6 +125,31 @@ def _line(index: int, candidate: Candidate) -> str:
         return f"{head} {where}"
     # The related address is private and helps nobody, and RFC 8839 §5.1 allows 0.0.0.0 9 for it.
     return f"{head} {where} raddr 0.0.0.0 rport 9"
+
+
+_EXTMAP = re.compile(r"^a=extmap:(\d+) (\S+)", re.MULTILINE)
+_PAYLOAD = re.compile(r"^(a=(?:rtpmap|rtcp-fb|fmtp):)(\d+)\b", re.MULTILINE)
+_APT = re.compile(r"\bapt=(\d+)")
+_PAYLOADS = re.compile(r"^(m=video \S+ \S+)((?: \d+)+)", re.MULTILINE)
+_CODECS = re.compile(r"^a=rtpmap:(\d+) (VP8|rtx)/90000", re.MULTILINE)
+
+
+def renumber(sdp: str) -> str:
+    """Return the offer of one's own stack with the numbers that `to_sdp` gives to a call's video.
+
+    The offer has VP8 and its retransmissions, and no other codec. An extension that `to_sdp` does
+    not name keeps its number.
+    """
+    ours = {"VP8": str(VP8), "rtx": str(RTX)}
+    types = {number: ours[codec] for number, codec in _CODECS.findall(sdp)}
+
+    def new(number: str) -> str:
+        return types.get(number, number)
+
+    sdp = _EXTMAP.sub(lambda line: f"a=extmap:{_EXTENSIONS.get(line[2], line[1])} {line[2]}", sdp)
+    sdp = _PAYLOADS.sub(lambda line: " ".join([line[1], *map(new, line[2].split())]), sdp)
+    sdp = _PAYLOAD.sub(lambda line: line[1] + new(line[2]), sdp)
+    return _APT.sub(lambda found: f"apt={new(found[1])}", sdp)
 
 
 _ATTRIBUTES = {

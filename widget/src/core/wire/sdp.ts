@@ -52,7 +52,7 @@ export function toSdp(description: Description): string {
     media ? 'a=group:BUNDLE 0 1' : 'a=group:BUNDLE 0',
     // The sections come in the order in which the client's stack has them.
     ...(media === 2
-      ? [...video(0, '96 97', ['a=sendrecv', ...CALL]), ...found, ...channel(1)]
+      ? [...video(0, '118 97', ['a=sendrecv', ...CALL]), ...found, ...channel(1)]
       : [...channel(0), ...found, ...(media ? video(1, '97 98', [setup === 'actpass' ? 'a=recvonly' : 'a=sendonly', ...ONE_WAY]) : [])]),
   ];
   return `${lines.join('\r\n')}\r\n`;
@@ -76,20 +76,27 @@ const ONE_WAY = [
 
 /** Version 2: a video both ways, as in a call between two browsers, at a rate that they choose. */
 const CALL = [
+  // The numbers are those of a Chromium's call with sound, because anybody on the path can read them.
+  'a=extmap:14 urn:ietf:params:rtp-hdrext:toffset',
   'a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time',
-  'a=extmap:4 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01',
-  'a=extmap:9 urn:ietf:params:rtp-hdrext:sdes:mid',
+  'a=extmap:13 urn:3gpp:video-orientation',
+  'a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01',
+  'a=extmap:5 http://www.webrtc.org/experiments/rtp-hdrext/playout-delay',
+  'a=extmap:6 http://www.webrtc.org/experiments/rtp-hdrext/video-content-type',
+  'a=extmap:7 http://www.webrtc.org/experiments/rtp-hdrext/video-timing',
+  'a=extmap:8 http://www.webrtc.org/experiments/rtp-hdrext/color-space',
+  'a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid',
   'a=rtcp-mux',
   'a=rtcp-rsize',
-  'a=rtpmap:96 VP8/90000',
-  'a=rtcp-fb:96 goog-remb',
-  'a=rtcp-fb:96 transport-cc',
-  'a=rtcp-fb:96 ccm fir',
-  'a=rtcp-fb:96 nack',
-  'a=rtcp-fb:96 nack pli',
-  'a=fmtp:96 x-google-start-bitrate=5000;x-google-max-bitrate=400000',
+  'a=rtpmap:118 VP8/90000',
+  'a=rtcp-fb:118 goog-remb',
+  'a=rtcp-fb:118 transport-cc',
+  'a=rtcp-fb:118 ccm fir',
+  'a=rtcp-fb:118 nack',
+  'a=rtcp-fb:118 nack pli',
+  'a=fmtp:118 x-google-start-bitrate=5000;x-google-max-bitrate=400000',
   'a=rtpmap:97 rtx/90000',
-  'a=fmtp:97 apt=96',
+  'a=fmtp:97 apt=118',
 ];
 
 function candidateLine([kind, ip, port]: Candidate, index: number): string {

@@ -29,7 +29,7 @@ from passerelle.wire.description import (
     MESSAGE_NUMBER_BYTES,
     Description,
 )
-from passerelle.wire.sdp import from_own_sdp, to_sdp
+from passerelle.wire.sdp import from_own_sdp, renumber, to_sdp
 
 GATHER_S = 5.0
 """Longest time for a STUN server's answer. What is known by then is offered."""
@@ -91,7 +91,10 @@ class ChromeOffer:
                 gathered.set()
 
         connection.on("icegatheringstatechange", look)
-        await connection.set_local_description(await connection.create_offer())
+        made = await connection.create_offer()
+        await connection.set_local_description(
+            load().RTCSessionDescriptionInit(type="offer", sdp=renumber(made.sdp))
+        )
         look()
         try:
             async with asyncio.timeout(GATHER_S):
