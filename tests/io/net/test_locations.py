@@ -117,3 +117,19 @@ def test_addresses_are_not_logged(
     with caplog.at_level(logging.DEBUG):
         places.look_up(ip_address("8.8.8.8"))
     assert not caplog.records
+
+
+def test_damage_elsewhere_in_a_database_costs_only_that_answer(tmp_path: Path) -> None:
+    """The start looks at one address; a peer at another one must not end its own request."""
+    networks = {
+        "9.9.9.0/24": {"country": {"iso_code": "US"}},
+        "8.8.8.0/24": {"country": {"iso_code": "LASTCODE"}},
+    }
+    path = database(tmp_path / "places.mmdb", networks)
+    text = b"\x48LASTCODE"  # a string of eight characters
+    whole = path.read_bytes()
+    assert whole.count(text) == 1
+    path.write_bytes(whole.replace(text, b"\xfe" + text[1:]))  # of a type that there is not
+    places = LocationDatabase([path])
+    assert places.look_up(ip_address("9.9.9.9")).country == "US"
+    places.look_up(ip_address("8.8.8.8"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import io
+import logging
 import lzma
 import threading
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from maxminddb import Reader
 
     from passerelle.core.address.host import IPAddress
+
+_log = logging.getLogger(__name__)
 
 BUILT_IN: Final = Path(__file__).parent.parent.parent / "_places" / "countries.mmdb.xz"
 """The database of countries that set-up puts beside the program."""
@@ -103,10 +106,22 @@ class LocationDatabase:
         for reader in self._readers:
             # A database of IPv4 addresses is not asked for others, and may refuse that.
             if address.version == 4 or reader.metadata().ip_version == 6:
-                record = reader.get(str(address))
+                record = _record(reader, address)
                 if isinstance(record, dict):
                     found.append(record)
         return found
+
+
+def _record(reader: Reader, address: IPAddress) -> object:
+    """Return what a database says of an address; None where it is damaged there.
+
+    `_open` has looked at one address only, and a peer's address must not end what handles the peer.
+    """
+    try:
+        return reader.get(str(address))
+    except (RuntimeError, ValueError):  # InvalidDatabaseError is a RuntimeError
+        _log.warning("A database of places is damaged. Fetch it again.")
+        return None
 
 
 def _open(path: Path) -> Reader:
