@@ -71,11 +71,11 @@ class Client:
             self._stack.push_async_callback(self._proxy.close)
             self._observe(PortOpen(self._config.listen_host, self.port))
             backoff = Backoff(*self._config.retry_s)
-            descriptor = await self._load(backoff)
+            found = await self._load(backoff)
         except BaseException:
             await self._stack.aclose()
             raise
-        self._supervising = self._tasks.start(self._supervise(descriptor, backoff), "supervisor")
+        self._supervising = self._tasks.start(self._supervise(found, backoff), "supervisor")
 
     async def run(self) -> None:
         """Wait as long as the client works, which is until `close`.
@@ -89,10 +89,12 @@ class Client:
         """Close the port, break off connections, end the session and its links. Idempotent."""
         await self._stack.aclose()
 
-    async def _supervise(self, descriptor: Descriptor | None, backoff: Backoff) -> None:
-        while descriptor is None:
-            descriptor = await self._load(backoff)
-        self._observe(NetworkLoaded(descriptor.name))
+    async def _supervise(self, found: Descriptor | float, backoff: Backoff) -> None:
+        """Keep links; `found` is what the first `_load` has returned."""
+        while isinstance(found, float):
+            await self._pause(found)
+            found = await self._load(backoff)
+        self._observe(NetworkLoaded(found.name))
         self._supervisor = LinkSupervisor(self._config, self._brokers, self._observe)
         self._tasks.spawn(self._brokers.keep_fresh(), "descriptor")
         self._loaded.set()
@@ -105,15 +107,14 @@ class Client:
         self._proxy.heed(notice)
         self._watcher(notice)
 
-    async def _load(self, backoff: Backoff) -> Descriptor | None:
-        """Return the descriptor; or tell why there is none, pause, and return None."""
+    async def _load(self, backoff: Backoff) -> Descriptor | float:
+        """Return the descriptor; or tell why there is none, and return the seconds to wait."""
         try:
             return await self._brokers.load()
         except BrokerSilent as error:
             retry_s = backoff.next_s(random.random())  # noqa: S311  (jitter)
             self._observe(BrokerUnreachable(str(error), retry_s))
-            await self._pause(retry_s)
-            return None
+            return retry_s
 
     async def _pause(self, pause_s: float) -> None:
         """Wait until a broker is asked again; not long while an application waits."""
