@@ -78,7 +78,7 @@ def test_the_wheel_holds_the_program_and_what_it_serves_from(dist: Path) -> None
     assert {"passerelle/_places/countries.mmdb.xz", "passerelle/_places/NOTICE"} <= set(names)
     assert told["Version"] == __version__
     assert told["Requires-Python"] == ">=3.11"
-    assert told.get_all("Provides-Extra") == ["server"]
+    assert told.get_all("Provides-Extra") == ["chrome", "server"]
 
 
 def test_the_sources_hold_no_more_than_git_does(dist: Path) -> None:
