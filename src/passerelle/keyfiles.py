@@ -58,17 +58,7 @@ def read(path: Path) -> bytes:
 
     Raises ConfigError when other accounts may read or own it, and OSError.
     """
-    with path.open("rb") as file:
-        # The file that is open is judged, and not what stands at its name a moment later.
-        found = os.fstat(file.fileno())
-        if not _is_ours(found):
-            raise _foreign(path)
-        if found.st_mode & _OTHERS:
-            raise ConfigError(
-                f"{path} can be read by other accounts of this machine. Run: chmod 600 {path} (and "
-                "if somebody else may have read it, make new keys in another folder)."
-            )
-        return file.read()
+    return _read(path, _OTHERS, "read", "read it, make new keys in another folder")
 
 
 def read_public(path: Path) -> bytes:
@@ -76,14 +66,19 @@ def read_public(path: Path) -> bytes:
 
     Raises ConfigError when other accounts may change or own it, and OSError.
     """
+    return _read(path, _OTHERS_WRITE, "changed", "done so, copy it from the broker again")
+
+
+def _read(path: Path, forbidden: int, may_be: str, remedy: str) -> bytes:
     with path.open("rb") as file:
+        # The file that is open is judged, and not what stands at its name a moment later.
         found = os.fstat(file.fileno())
         if not _is_ours(found):
             raise _foreign(path)
-        if found.st_mode & _OTHERS_WRITE:
+        if found.st_mode & forbidden:
             raise ConfigError(
-                f"{path} can be changed by other accounts of this machine. Run: chmod 600 {path} "
-                "(and if somebody else may have done so, copy it from the broker again)."
+                f"{path} can be {may_be} by other accounts of this machine. Run: chmod 600 {path} "
+                f"(and if somebody else may have {remedy})."
             )
         return file.read()
 
