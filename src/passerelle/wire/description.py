@@ -49,6 +49,10 @@ class CandidateKind(enum.Enum):
     REFLEXIVE = "srflx"
 
 
+_PRIORITIES = {CandidateKind.HOST: 2130706431, CandidateKind.REFLEXIVE: 1694498815}
+"""Priorities of the first candidate of each kind: UDP, one component, no preference."""
+
+
 class Candidate(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A UDP address at which a peer may be found. Its `repr` withholds it."""
 
@@ -59,6 +63,10 @@ class Candidate(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
     def __post_init__(self) -> None:
         if canonical(self.ip) != self.ip:
             raise ValueError("an address must be written in its canonical form")
+
+    def priority(self, index: int) -> int:
+        """Return the ICE priority of candidate `index` of a description (RFC 8445 §5.1.2)."""
+        return _PRIORITIES[self.kind] - index
 
     def __repr__(self) -> str:
         return f"<{self.kind.value} candidate withheld>"

@@ -24,8 +24,6 @@ from passerelle.wire.description import (
     canonical,
 )
 
-_PRIORITIES = {CandidateKind.HOST: 2130706431, CandidateKind.REFLEXIVE: 1694498815}
-
 ONE_WAY_PAYLOADS = "97 98"
 ONE_WAY = (
     "a=rtcp-mux",
@@ -119,7 +117,7 @@ def to_sdp(description: Description, *, refuse_media: bool = False) -> str:
 
 
 def _line(index: int, candidate: Candidate) -> str:
-    head = f"a=candidate:{index + 1} 1 udp {_PRIORITIES[candidate.kind] - index}"
+    head = f"a=candidate:{index + 1} 1 udp {candidate.priority(index)}"
     where = f"{candidate.ip} {candidate.port} typ {candidate.kind.value}"
     if candidate.kind is CandidateKind.HOST:
         return f"{head} {where}"

@@ -183,7 +183,7 @@ async def test_what_cannot_be_repaired_is_asked_from_the_relay(
 ) -> None:
     """By the numbers of the messages; sent again, they fit in."""
     monkeypatch.setattr("passerelle.core.media.nack.ASK_MOST", 2)
-    monkeypatch.setattr("passerelle.io.webrtc.video.RESEND_LEAST_S", 0.05)
+    monkeypatch.setattr("passerelle.core.media.video.RESEND_LEAST_S", 0.05)
     stage = Stage(first=100)
     stages.append(stage)
     camera = stage.camera

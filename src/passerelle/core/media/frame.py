@@ -13,7 +13,7 @@ import struct
 from dataclasses import dataclass
 
 from passerelle import limits
-from passerelle.core.media.video import pack, unpack
+from passerelle.core.media.video import HEAD_BYTES, pack, unpack
 from passerelle.errors import LinkCode, PeerError
 
 SIDE = 64
@@ -23,7 +23,7 @@ _KEY_FRAME = struct.Struct("<3x3sHH")
 """Start of a key frame (RFC 6386 §9.1): frame tag, start code, width, height."""
 _START_CODE = b"\x9d\x01\x2a"
 _SIZE_MASK = 0x3FFF
-OVERHEAD_BYTES = 2 + _TRAILER.size
+OVERHEAD_BYTES = HEAD_BYTES + _TRAILER.size
 """What a frame has beside the encoder's bytes and the records."""
 
 

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 
 from passerelle import limits
 from passerelle.core.media import frame
+from passerelle.core.media.video import RECORD_HEAD_BYTES
 from passerelle.errors import LinkCode, PeerError
-
-_RECORD_BYTES = 6
 
 
 class MessagePacker:
@@ -65,7 +64,7 @@ class MessagePacker:
         size = len(genuine) + frame.OVERHEAD_BYTES
         numbers: list[int] = []
         for number in self._waiting():
-            length = _RECORD_BYTES + len(self._kept[number])
+            length = RECORD_HEAD_BYTES + len(self._kept[number])
             if numbers and size + length > most_bytes:
                 break
             size += length

@@ -18,9 +18,19 @@ from dataclasses import dataclass
 from passerelle import limits
 from passerelle.core.media.rtp import WrappingNumber
 from passerelle.errors import LinkCode, PeerError
+from passerelle.wire.description import MESSAGE_NUMBER_BYTES
+
+RESEND_RTTS = 3
+"""Round trips for which a message is missing before the far side itself is asked for it."""
+RESEND_LEAST_S = 0.4
+"""Shortest time that `RESEND_RTTS` comes to."""
 
 _RECORD = struct.Struct("!IH")
 _HEAD = struct.Struct("!H")
+HEAD_BYTES = _HEAD.size
+"""Length of what is before the first record."""
+RECORD_HEAD_BYTES = _RECORD.size
+"""Length of what is before each message."""
 _SEQUENCE_SPAN = limits.MESSAGE_NUMBERS
 
 
@@ -33,6 +43,21 @@ class Fragment:
     ends: bool
     """Whether the frame ends with it."""
     data: bytes
+
+
+def resend_wait_s(rtt_s: float) -> float:
+    """Return how long a message is missing before the far side itself is asked for it."""
+    return max(RESEND_LEAST_S, RESEND_RTTS * rtt_s)
+
+
+def split_numbered(data: bytes) -> tuple[int, bytes]:
+    """Return the number and the message of a binary message of a media link's DataChannel.
+
+    Raises PeerError(MALFORMED).
+    """
+    if len(data) < MESSAGE_NUMBER_BYTES:
+        raise PeerError(LinkCode.MALFORMED, "a message without a number")
+    return int.from_bytes(data[:MESSAGE_NUMBER_BYTES], "big"), data[MESSAGE_NUMBER_BYTES:]
 
 
 def pack(backlog_bytes: int, messages: list[tuple[int, bytes]]) -> bytes:

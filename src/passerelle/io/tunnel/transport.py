@@ -18,6 +18,15 @@ class Windows:
     """What the far end may have unacknowledged; 0 leaves it to its own measurements."""
 
 
+TOLD_STEP = 16
+"""A window that changed by more than one part in this many is told at once."""
+
+
+def is_news(window_bytes: int, told_bytes: int) -> bool:
+    """Whether a window differs so much from the one told last that it is told at once."""
+    return abs(window_bytes - told_bytes) * TOLD_STEP > told_bytes
+
+
 class Receiver(Protocol):
     """Takes what arrives on a transport. Called from the event loop; must not block."""
 

@@ -41,6 +41,7 @@ from passerelle.io.webrtc.ortc import (
     RTCIceTransport,
     RTCSctpCapabilities,
 )
+from passerelle.io.webrtc.pathtransport import PathTransport
 from passerelle.wire import control
 from passerelle.wire.description import (
     DATA_CHANNEL_ID,
@@ -61,7 +62,6 @@ _SCTP_PORT = 5000
 _SOCKETS_S = 0.5
 """Time to open a socket for each address, which takes far less."""
 _KINDS = {"host": CandidateKind.HOST, "srflx": CandidateKind.REFLEXIVE}
-_PRIORITIES = {CandidateKind.HOST: 2130706431, CandidateKind.REFLEXIVE: 1694498815}
 
 
 class ChannelOffer:
@@ -240,22 +240,17 @@ class ChannelOffer:
             await self._ice.stop()
 
 
-class ChannelTransport:
+class ChannelTransport(PathTransport):
     """A link transport over an open DataChannel, and on a media link a video beside it."""
 
     def __init__(self, offer: ChannelOffer, channel: RTCDataChannel, *, media: bool) -> None:
         """`offer` has made this transport and owns everything below `channel`."""
+        super().__init__(offer, "datachannel")
         self._offer = offer
         self._media = media
         self._inbox: Inbox | None = None
         """On a media link, from `start` on."""
         self._channel = channel
-        self._receiver: Receiver | None = None
-        self._early_error: LinkLost | None = None
-        """Why the path broke before `start`."""
-        self._closed = False
-        self._tasks = TaskSet("datachannel")
-        self._gone = asyncio.Event()
 
     def start(self, receiver: Receiver) -> None:
         """Deliver to `receiver` from now on."""
@@ -264,10 +259,7 @@ class ChannelTransport:
             self._inbox = self._offer.inbox(receiver, self._say)
         self._channel.on("message", self._message)
         self._channel.on("close", self._lost)
-        if self._early_error is not None:
-            asyncio.get_running_loop().call_soon(self._end, self._early_error)
-        elif self._channel.readyState != "open":
-            asyncio.get_running_loop().call_soon(self._lost)
+        self._started(is_open=self._channel.readyState == "open")
 
     def send(self, message: bytes) -> None:
         """Queue one binary message."""
@@ -288,21 +280,6 @@ class ChannelTransport:
         if not self._closed and self._channel.readyState == "open":
             self._channel.send(text)
 
-    def close(self, code: LinkCode) -> None:
-        """Send of what is queued as much as can be sent at once, then close."""
-        self._end(None)
-
-    async def wait_closed(self) -> None:
-        """Wait until the connection has ended and its sockets are closed."""
-        await self._gone.wait()
-
-    def path_lost(self, error: LinkLost) -> None:
-        """Learn from the offer that the path is broken. Later calls change nothing."""
-        if self._receiver is None:
-            self._early_error = self._early_error or error
-        else:
-            self._end(error)
-
     def _say(self, message: control.Control) -> None:
         self.send_control(control.encode(message))
 
@@ -320,26 +297,13 @@ class ChannelTransport:
         else:
             self._receiver.message_received(message)
 
-    def _lost(self) -> None:
-        self._end(LinkLost(LinkCode.TRANSPORT, "the volunteer's connection ended"))
-
-    def _end(self, error: LinkLost | None) -> None:
-        if self._closed:
-            return
-        self._closed = True
+    def _fall_silent(self) -> None:
         if self._inbox is not None:
             self._inbox.close()
-        self._tasks.spawn(self._shut(), "close")
-        if error is not None and self._receiver is not None:
-            self._receiver.transport_lost(error)
 
-    async def _shut(self) -> None:
-        try:
-            # One turn of the loop lets aiortc hand the last messages to SCTP.
-            await asyncio.sleep(0)
-        finally:
-            await self._offer.close()
-            self._gone.set()
+    async def _flush(self, error: LinkLost | None) -> None:
+        # One turn of the loop lets aiortc hand the last messages to SCTP.
+        await asyncio.sleep(0)
 
 
 def _stun_server(url: str) -> tuple[str, int] | None:
@@ -370,7 +334,7 @@ def _to_aiortc(index: int, candidate: Candidate) -> RTCIceCandidate:
         foundation=str(index + 1),
         ip=candidate.ip,
         port=candidate.port,
-        priority=_PRIORITIES[candidate.kind] - index,
+        priority=candidate.priority(index),
         protocol="udp",
         type=candidate.kind.value,
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Literal, Protocol, Self
 
-from passerelle.errors import LinkCode
 from passerelle.io.tunnel.transport import Transport
 from passerelle.io.webrtc.channel import ChannelOffer
 from passerelle.io.webrtc.chrome.library import NoEngine, load
@@ -19,9 +18,6 @@ from passerelle.wire.description import Description
 
 class ClosingTransport(Transport, Protocol):
     """A transport whose end can be waited for."""
-
-    def close(self, code: LinkCode) -> None:
-        """See `Transport.close`."""
 
     async def wait_closed(self) -> None:
         """Wait until the connection has ended and its sockets are closed."""

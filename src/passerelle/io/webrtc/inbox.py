@@ -6,26 +6,19 @@ how much may be under way.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 
-from passerelle import limits
 from passerelle.core.media.delay import Least
-from passerelle.errors import LinkCode, LinkLost
-from passerelle.io.tunnel.transport import Receiver, Windows
+from passerelle.core.media.video import split_numbered
+from passerelle.errors import LinkLost, PeerError
+from passerelle.io.tunnel.transport import Receiver, Windows, is_news
 from passerelle.io.webrtc.dtls import MediaDtls
+from passerelle.io.webrtc.receipts import Receipts
 from passerelle.io.webrtc.sctp import SctpSender
 from passerelle.io.webrtc.video import VideoReceiver
 from passerelle.wire import control
-from passerelle.wire.description import MESSAGE_NUMBER_BYTES
 
-GOT_BYTES = 256 * limits.KIB
-"""Bytes of messages after which the relay is told what it may forget."""
-GOT_S = 0.2
-"""Longest time after a message until the relay is told what it may forget."""
-TOLD_STEP = 16
-"""A window that changed by more than one part in this many is told at once."""
 SILENT_S = 2.5
 """Time without a packet after which video says nothing of the path. A relay sends an empty frame
 every second."""
@@ -55,21 +48,19 @@ class Inbox:
         self._fail = fail
         self._video = VideoReceiver(dtls, self)
         dtls.deliver_to(self._video)
-        self._fresh_bytes = 0
-        """Bytes that arrived since the relay was told last."""
-        self._over = False
+        self._receipts = Receipts(self._video.order, say)
         self._told_bytes = 0
         """The window that `windows` has returned last."""
         self._least_rtt = Least(RTT_AGE_S)
-        self._timer: asyncio.TimerHandle | None = None
 
     def take(self, message: bytes) -> None:
         """Take a binary message of the DataChannel."""
-        if len(message) < MESSAGE_NUMBER_BYTES:
-            self._fail(LinkLost(LinkCode.MALFORMED, "a message without a number"))
+        try:
+            number, content = split_numbered(message)
+        except PeerError as error:
+            self._fail(LinkLost(error.code, error.reason))
             return
-        number = int.from_bytes(message[:MESSAGE_NUMBER_BYTES], "big")
-        self._video.message_received(number, message[MESSAGE_NUMBER_BYTES:])
+        self._video.message_received(number, content)
 
     def windows(self, rtt_s: float) -> Windows:
         """See `Transport.windows`."""
@@ -92,24 +83,16 @@ class Inbox:
 
     def close(self) -> None:
         """Tell relay and session nothing more. Idempotent."""
-        self._over = True
         self._video.close()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._receipts.close()
 
     # --- VideoOwner -----------------------------------------------------------------------------
 
     def video_messages(self, messages: list[bytes]) -> None:
         """Hand messages to the receiver, and tell the relay of them in time."""
         for message in messages:
-            self._fresh_bytes += len(message)
             self._receiver.message_received(message)
-        if self._over:
-            return
-        if self._fresh_bytes >= GOT_BYTES:
-            self._tell()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(GOT_S, self._tell)
+        self._receipts.count(messages)
 
     def video_missing(self, gaps: list[tuple[int, int]]) -> None:
         """Ask the relay to send messages again."""
@@ -117,16 +100,9 @@ class Inbox:
 
     def video_window(self) -> None:
         """Have the far end told a new window at once: it may be waiting for room."""
-        if abs(self._video.window_bytes - self._told_bytes) * TOLD_STEP > self._told_bytes:
+        if is_news(self._video.window_bytes, self._told_bytes):
             self._receiver.windows_changed()
 
     def video_failed(self, error: LinkLost) -> None:
         """End the link, whose volunteer sent what it must not."""
         self._fail(error)
-
-    def _tell(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._fresh_bytes = 0
-        self._say(control.Got(self._video.order.next % limits.MESSAGE_NUMBERS))

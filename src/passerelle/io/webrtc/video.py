@@ -46,10 +46,6 @@ it is allowed."""
 BITRATE_LEAST_BIT_S = 3e6
 DELAY_AGE_S = 20.0
 """How long the smallest transit time is believed. Clocks drift by less than a millisecond in it."""
-RESEND_RTTS = 3
-"""Round trips for which a message is missing before the relay itself is asked for it."""
-RESEND_LEAST_S = 0.4
-"""Shortest time that `RESEND_RTTS` comes to."""
 
 LOSSY = 0.02
 """Share of lost packets above which questions for them are repeated."""
@@ -272,7 +268,7 @@ class VideoReceiver:
         for number in given_up:
             self._finish(self._frames.skip(number), now)
         since = self.order.missing_since_s
-        wait_s = max(RESEND_LEAST_S, RESEND_RTTS * self.repair.rtt_s)
+        wait_s = video.resend_wait_s(self.repair.rtt_s)
         if (
             since is not None
             and not len(self.repair)

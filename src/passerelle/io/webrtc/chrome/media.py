@@ -22,11 +22,18 @@ from passerelle.core.media.browserpath import (
 from passerelle.core.media.budget import FrameBudget
 from passerelle.core.media.frame import SIDE, unwrap
 from passerelle.core.media.packer import MessagePacker
-from passerelle.core.media.video import Order
+from passerelle.core.media.video import (
+    RESEND_LEAST_S,
+    RESEND_RTTS,
+    Order,
+    resend_wait_s,
+    split_numbered,
+)
 from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.tasks import TaskSet
-from passerelle.io.tunnel.transport import Windows
+from passerelle.io.tunnel.transport import Windows, is_news
 from passerelle.io.webrtc.chrome.library import load
+from passerelle.io.webrtc.receipts import Receipts
 from passerelle.wire import control
 from passerelle.wire.description import MESSAGE_NUMBER_BYTES
 
@@ -51,14 +58,7 @@ TAIL_S = (0.025, 0.100)
 IDLE_S = 1.0
 """Time between two empty frames while nothing is sent."""
 IDLE_LEAST_BYTES, IDLE_SPREAD_BYTES = 200, 900
-GOT_BYTES = 256 * limits.KIB
-GOT_S = 0.2
-RESEND_S = 0.4
-"""Shortest time for which a message is missing before it is asked for."""
-RESEND_RTTS = 3
 _HALF = limits.MESSAGE_NUMBERS // 2
-TOLD_STEP = 16
-"""A window that changed by more than one part in this many is told at once."""
 
 
 class MediaOwner(Protocol):
@@ -114,14 +114,14 @@ class MediaExchange:
         self._asking = False
         self._timer: asyncio.TimerHandle | None = None
         self._order = Order()
-        self._fresh_bytes = 0
-        self._got_timer: asyncio.TimerHandle | None = None
+        self._receipts: Receipts | None = None
+        """From `start` on."""
         self._unsent = 0
         self._missing_since: float | None = None
         """Since when message `_missing_next` is missing; None while none is."""
         self._missing_next = 0
         self._resend_at = 0.0
-        self._rtt_s = RESEND_S / RESEND_RTTS
+        self._rtt_s = RESEND_LEAST_S / RESEND_RTTS
         """Smallest round trip to the far end of the link."""
         self._arriving = DeliveryRate(now)
         self._backlog_bytes = 0
@@ -131,6 +131,7 @@ class MediaExchange:
     def start(self, owner: MediaOwner) -> None:
         """Begin, once the connection is open."""
         self._owner = owner
+        self._receipts = Receipts(self._order, owner.media_say)
         self._tasks.spawn(self._raise_limits(), "limits")
         self._schedule(0.0)
 
@@ -146,9 +147,10 @@ class MediaExchange:
     def close(self) -> None:
         """Send and deliver nothing more. Idempotent."""
         self._over = True
-        for timer in (self._timer, self._got_timer):
-            if timer is not None:
-                timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._receipts is not None:
+            self._receipts.close()
 
     # --- out ------------------------------------------------------------------------------------
 
@@ -176,8 +178,8 @@ class MediaExchange:
     def _look_at_windows(self) -> None:
         """Have new windows told at once where they differ: the far end may wait for room."""
         now, told = self._windows(), self._told
-        far = abs(now.receive - told.receive) * TOLD_STEP > told.receive
-        if self._owner is not None and (far or abs(now.send - told.send) * TOLD_STEP > told.send):
+        news = is_news(now.receive, told.receive) or is_news(now.send, told.send)
+        if self._owner is not None and news:
             self._owner.media_window()
 
     def send(self, message: bytes) -> None:
@@ -237,7 +239,7 @@ class MediaExchange:
         self._request(now)
         wait_s = TAIL_S[self._idle] if self._idle < len(TAIL_S) else IDLE_S
         self._idle += 1
-        self._schedule(min(wait_s, RESEND_S) if self._missing_since is not None else wait_s)
+        self._schedule(min(wait_s, RESEND_LEAST_S) if self._missing_since is not None else wait_s)
 
     def _request(self, now: float) -> None:
         """Have the encoder make one frame."""
@@ -320,12 +322,8 @@ class MediaExchange:
 
     def channel_message(self, message: bytes) -> None:
         """Take a binary message of the DataChannel, with its number in front."""
-        if len(message) < MESSAGE_NUMBER_BYTES:
-            self._fail(PeerError(LinkCode.MALFORMED, "a message without a number"))
-            return
-        number = int.from_bytes(message[:MESSAGE_NUMBER_BYTES], "big")
         try:
-            self._deliver([(number, message[MESSAGE_NUMBER_BYTES:])])
+            self._deliver([split_numbered(message)])
         except PeerError as error:
             self._fail(error)
 
@@ -335,14 +333,9 @@ class MediaExchange:
         for number, message in numbered:
             self._arriving.arrived(len(message), now)
             ready += self._order.add(number, message, now)
-        if ready and self._owner is not None and not self._over:
-            self._fresh_bytes += sum(map(len, ready))
+        if ready and self._owner is not None and self._receipts is not None and not self._over:
             self._owner.media_messages(ready)
-            if self._fresh_bytes >= GOT_BYTES:
-                self._tell_got()
-            elif self._got_timer is None:
-                loop = asyncio.get_running_loop()
-                self._got_timer = loop.call_later(GOT_S, self._tell_got)
+            self._receipts.count(ready)
         self._look_for_missing(now)
         self._look_at_windows()
 
@@ -354,20 +347,12 @@ class MediaExchange:
             return
         if self._missing_since is None or self._missing_next != self._order.next:
             self._missing_since, self._missing_next = now, self._order.next
-        wait_s = max(RESEND_S, RESEND_RTTS * self._rtt_s)
+        wait_s = resend_wait_s(self._rtt_s)
         if now < max(self._missing_since + wait_s, self._resend_at) or self._owner is None:
             return
         self._resend_at = now + wait_s
         gaps = self._order.missing(limits.RESEND_GAPS, self._unsent)
         self._owner.media_say(control.Resend(tuple(gaps)))
-
-    def _tell_got(self) -> None:
-        if self._got_timer is not None:
-            self._got_timer.cancel()
-            self._got_timer = None
-        self._fresh_bytes = 0
-        if self._owner is not None and not self._over:
-            self._owner.media_say(control.Got(self._order.next % limits.MESSAGE_NUMBERS))
 
     def _fail(self, error: PeerError) -> None:
         if not self._over and self._owner is not None:

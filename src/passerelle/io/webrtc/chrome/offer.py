@@ -8,6 +8,7 @@ server, as with `io.webrtc.channel`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Container
 from typing import Any, Self
@@ -17,10 +18,10 @@ import msgspec
 from passerelle import limits
 from passerelle.core.address.candidates import vet
 from passerelle.errors import LinkCode, LinkLost, PeerError
-from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.transport import Receiver, Windows
 from passerelle.io.webrtc.chrome.library import load
 from passerelle.io.webrtc.chrome.media import MediaExchange
+from passerelle.io.webrtc.pathtransport import PathTransport
 from passerelle.wire import control
 from passerelle.wire.description import (
     CHROME_MEDIA_VERSION,
@@ -169,19 +170,14 @@ class ChromeOffer:
         self._connection.close()
 
 
-class ChromeTransport:
+class ChromeTransport(PathTransport):
     """A link transport over a DataChannel, and on a media link a video both ways beside it."""
 
     def __init__(self, offer: ChromeOffer, channel: Any, media: MediaExchange | None) -> None:
         """`offer` has made this transport and owns everything below it."""
-        self._offer = offer
+        super().__init__(offer, "chrome")
         self._channel = channel
         self._media = media
-        self._receiver: Receiver | None = None
-        self._early_error: LinkLost | None = None
-        self._closed = False
-        self._tasks = TaskSet("chrome")
-        self._gone = asyncio.Event()
 
     def start(self, receiver: Receiver) -> None:
         """Deliver to `receiver` from now on."""
@@ -190,10 +186,7 @@ class ChromeTransport:
         self._channel.on("close", self._lost)
         if self._media is not None:
             self._media.start(self)
-        if self._early_error is not None:
-            asyncio.get_running_loop().call_soon(self._end, self._early_error)
-        elif self._channel.ready_state != "open":
-            asyncio.get_running_loop().call_soon(self._lost)
+        self._started(is_open=self._channel.ready_state == "open")
 
     def send(self, message: bytes) -> None:
         """Queue one binary message."""
@@ -215,21 +208,6 @@ class ChromeTransport:
         """Queue one text message."""
         if not self._closed:
             self._send(text)
-
-    def close(self, code: LinkCode) -> None:
-        """Send of what is queued as much as can be sent at once, then close."""
-        self._end(None)
-
-    async def wait_closed(self) -> None:
-        """Wait until the connection has ended and its sockets are closed."""
-        await self._gone.wait()
-
-    def path_lost(self, error: LinkLost) -> None:
-        """Learn from the offer that the path is broken. Later calls change nothing."""
-        if self._receiver is None:
-            self._early_error = self._early_error or error
-        else:
-            self._end(error)
 
     # --- MediaOwner -----------------------------------------------------------------------------
 
@@ -289,27 +267,12 @@ class ChromeTransport:
                 return self._end(LinkLost(error.code, error.reason))
         return self._receiver.control_received(text)
 
-    def _lost(self, _event: object = None) -> None:
-        self._end(LinkLost(LinkCode.TRANSPORT, "the volunteer's connection ended"))
-
-    def _end(self, error: LinkLost | None) -> None:
-        if self._closed:
+    async def _flush(self, error: LinkLost | None) -> None:
+        if error is not None or not self._channel.buffered_amount:
             return
-        self._closed = True
-        self._tasks.spawn(self._shut(flush=error is None), "close")
-        if error is not None and self._receiver is not None:
-            self._receiver.transport_lost(error)
-
-    async def _shut(self, *, flush: bool) -> None:
-        try:
-            if flush and self._channel.buffered_amount:
-                sent = asyncio.Event()
-                self._channel.on("bufferedamountlow", lambda _event: sent.set())
-                self._channel.on("close", lambda _event: sent.set())
-                async with asyncio.timeout(CLOSE_S):
-                    await sent.wait()
-        except TimeoutError:
-            pass  # the volunteer takes nothing more
-        finally:
-            await self._offer.close()
-            self._gone.set()
+        sent = asyncio.Event()
+        self._channel.on("bufferedamountlow", lambda _event: sent.set())
+        self._channel.on("close", lambda _event: sent.set())
+        with contextlib.suppress(TimeoutError):  # the volunteer takes nothing more
+            async with asyncio.timeout(CLOSE_S):
+                await sent.wait()
