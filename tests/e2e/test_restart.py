@@ -6,6 +6,8 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,18 @@ async def page(port: int, site: Site) -> None:
         await asyncio.sleep(0.1)
 
 
+@asynccontextmanager
+async def connected(invite: str, chrome: Chromium) -> AsyncIterator[int]:
+    """Open a page, flip its switch, and yield the port of a client that is connected."""
+    port = free_port()
+    async with Publisher(invite) as publisher, client(invite, port) as program:
+        tab = await chrome.open(publisher.url)
+        await flip(tab)
+        await program.expect("Connected")
+        yield port
+        await tab.context.close()
+
+
 async def used_while_away(port: int, site: Site) -> None:
     """Let a reader ask for pages in vain for as long as the restart takes."""
     with pytest.raises(TimeoutError):
@@ -66,16 +80,13 @@ async def test_a_page_comes_soon_after_a_network_was_restarted(
     how: signal.Signals, tmp_path: Path, chrome: Chromium, site: Site
 ) -> None:
     """Broker and exit are one process: the volunteer calls again and the client asks again."""
-    at, port = free_port(), free_port()
+    at = free_port()
     policy = "--allow", "127.0.0.0/8", "--exit-port", str(site.port)
     slowness = Slowness()
     async with serve(tmp_path, HOST, at, *policy) as first:
         invite = await invite_of(first)
         slow = slowness.factor()
-        async with Publisher(invite) as publisher, client(invite, port) as program:
-            tab = await chrome.open(publisher.url)
-            await flip(tab)
-            await program.expect("Connected")
+        async with connected(invite, chrome) as port:
             await page(port, site)
             await first.stop(how)
             await used_while_away(port, site)
@@ -84,7 +95,6 @@ async def test_a_page_comes_soon_after_a_network_was_restarted(
                 began_s = time.monotonic()
                 await page(port, site)
                 assert time.monotonic() - began_s < SOON_S * slow
-            await tab.context.close()
 
 
 async def test_a_page_comes_soon_after_an_exit_was_restarted(
@@ -112,20 +122,16 @@ async def test_servers_with_idle_links_end_at_once(
     tmp_path: Path, chrome: Chromium, site: Site
 ) -> None:
     """Nothing moves, so no grace time is waited for: a restart is as short as a start."""
-    at, port = free_port(), free_port()
+    at = free_port()
     policy = "--allow", "127.0.0.0/8", "--exit-port", str(site.port)
     slowness = Slowness()
     async with serve(tmp_path, HOST, at, *policy) as servers:
         invite = await invite_of(servers)
         slow = slowness.factor()
-        async with Publisher(invite) as publisher, client(invite, port) as program:
-            tab = await chrome.open(publisher.url)
-            await flip(tab)
-            await program.expect("Connected")
+        async with connected(invite, chrome):
             began_s = time.monotonic()
             await servers.stop()
             assert time.monotonic() - began_s < 2.0 * slow
-            await tab.context.close()
 
 
 @pytest.mark.parametrize(
