@@ -112,6 +112,17 @@ class Channel:
 
     async def connect(self, offer: Description) -> None:
         """Connect to the client that made `offer`; return once the channel is open."""
+        await self.reach(offer)
+        value = ":".join(f"{byte:02X}" for byte in offer.fingerprint)
+        fingerprint = RTCDtlsFingerprint(algorithm="sha-256", value=value)
+        await self.dtls.start(RTCDtlsParameters([fingerprint]))
+        # Here 0 means any size, so that the client, not this aiortc, refuses what is too large.
+        await self.sctp.start(RTCSctpCapabilities(maxMessageSize=0), 5000)
+        if self.channel.readyState != "open":
+            await self.opened.wait()
+
+    async def reach(self, offer: Description) -> None:
+        """Do ICE with the client that made `offer`, and no more."""
         for index, candidate in enumerate(offer.candidates):
             await self.ice.addRemoteCandidate(
                 RTCIceCandidate(
@@ -125,13 +136,6 @@ class Channel:
                 )
             )
         await self.ice.start(RTCIceParameters(usernameFragment=offer.ufrag, password=offer.pwd))
-        value = ":".join(f"{byte:02X}" for byte in offer.fingerprint)
-        fingerprint = RTCDtlsFingerprint(algorithm="sha-256", value=value)
-        await self.dtls.start(RTCDtlsParameters([fingerprint]))
-        # Here 0 means any size, so that the client, not this aiortc, refuses what is too large.
-        await self.sctp.start(RTCSctpCapabilities(maxMessageSize=0), 5000)
-        if self.channel.readyState != "open":
-            await self.opened.wait()
 
     async def close(self) -> None:
         await self.sctp.stop()

@@ -149,6 +149,25 @@ async def test_a_link_that_will_end_is_replaced_before_it_does() -> None:
             await until(lambda: made.supervisor.link_count == 1)
 
 
+async def test_a_link_that_falls_silent_is_replaced_before_it_is_dead() -> None:
+    """An application waits for it, and another volunteer is asked long before the link is over."""
+    silent = False
+
+    def pass_on(message: bytes) -> bytes | None:
+        return None if silent else message
+
+    async with network() as net, echo() as port:
+        await net.volunteer(up=pass_on, down=pass_on, free=1)
+        async with supervised(net, spare_retry_s=LONG_S) as made:
+            await made.link_up(1)
+            stream = await made.stream(port)
+            await net.volunteer()
+            silent = True
+            assert await echoed(stream) == b"hello"
+            assert made.watch.count(LinkUp) == 2
+            assert made.watch.count(LinkDown) == 0
+
+
 async def test_as_many_volunteers_are_found_as_links_are_wanted() -> None:
     """One request finds three volunteers, and no other follows it."""
     async with network() as net:

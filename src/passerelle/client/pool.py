@@ -90,6 +90,11 @@ class LinkPool:
         """Return the links that are up, those that stall or leave included."""
         return [link for _, link in self._of(session, self._up)]
 
+    def answering(self, session: ClientSession) -> list[ClientLink]:
+        """Return the links that are up and have not fallen silent."""
+        up = self._of(session, self._up)
+        return [link for number, link in up if not session.tunnel.is_silent(number)]
+
     def ready(self, session: ClientSession) -> list[ClientLink]:
         """Return the links that can take new data."""
         up = self._of(session, self._up)

@@ -155,6 +155,9 @@ class LinkSupervisor:
         try:
             result = await race(request, until=self._interrupted.wait())
         except BrokerSilent as error:
+            if not self._is_linked:
+                # This computer may have had no network, and then no volunteer has failed.
+                self._supply.forget_failures()
             pause_s = self._request_ended(found_all=False)
             self._observe(BrokerUnreachable(str(error), pause_s))
             return
@@ -188,7 +191,7 @@ class LinkSupervisor:
 
     @property
     def _is_linked(self) -> bool:
-        return bool(self._links.up(self._sessions.present))
+        return bool(self._links.answering(self._sessions.present))
 
     @property
     def _only_spares_are_missing(self) -> bool:
@@ -207,7 +210,7 @@ class LinkSupervisor:
 
     def links_changed(self) -> None:
         """Wake the loop after a change of the present session or of a link."""
-        links = len(self._links.up(self._sessions.present))
+        links = len(self._links.answering(self._sessions.present))
         self._retry.links_changed(links, now=time.monotonic())
         if links:
             self._exits.link_is_up()
