@@ -50,6 +50,14 @@ class ClientLink:
         return self.secured is not None
 
     @property
+    def stopped_at_handshake(self) -> bool:
+        """Whether the volunteer was reached, and its DTLS was not.
+
+        Chrome's engine does not tell one from the other, and then this is False.
+        """
+        return bool(self.path.steps) and self.path.steps[-1][0] == "ice"
+
+    @property
     def is_lane(self) -> bool:
         """Whether another link through the same volunteer came before."""
         return isinstance(self.path, LanePath)
