@@ -13,7 +13,15 @@ const { build, transform } = createRequire(WIDGET)('esbuild');
 
 /** The largest size of each part after gzip, in bytes. Shell, worker, inner script, style and one language come before
  * the first byte of the site: 30 KB together. */
-const BUDGET = { shell: 20 * 1024, worker: 2 * 1024, inner: 2 * 1024, file: 18 * 1024, style: 2 * 1024, words: 4 * 1024 };
+const BUDGET = {
+  shell: 21 * 1024,
+  worker: 2 * 1024,
+  inner: 2 * 1024,
+  article: 5 * 1024,
+  file: 24 * 1024,
+  style: 2 * 1024,
+  words: 4 * 1024,
+};
 
 async function bundle(name, entry) {
   const { outputFiles } = await build({
@@ -51,6 +59,7 @@ const parts = [
   await bundle('shell', 'src/shell/main.ts'),
   await bundle('worker', 'src/worker/worker.ts'),
   await bundle('inner', 'src/inner/inner.ts'),
+  await bundle('article', 'src/article/standalone.ts'),
   await bundle('file', 'src/file/main.ts'),
   await style(),
   ...(await words()),

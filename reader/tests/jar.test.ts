@@ -67,8 +67,9 @@ test('the jar is bounded, and the cookie used longest ago gives way', () => {
     cookies.set(`c${index}=1; path=/`, page());
     cookies.scriptText(page('/', 'elsewhere.news.example'));
   }
-  expect(cookies.header(page())!.split('; ')).toHaveLength(COOKIES_PER_HOST);
-  expect(cookies.header(page())).not.toContain('c0=1');
+  const left = cookies.header(page())!.split('; ');
+  expect(left).toHaveLength(COOKIES_PER_HOST);
+  expect(left.includes('c0=1')).toBe(false);
   for (let index = 0; index < COOKIES; index++) cookies.set('a=1', page('/', `h${index}.news.example`));
   expect(cookies.header(page())).toBeNull();
 });

@@ -15,7 +15,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from passerelle import __version__, interrupt
-from passerelle.commands import client, embed, friend, serve, stun, token
+from passerelle.commands import client, embed, friend, page, serve, stun, token
 from passerelle.commands import exit as exit_
 from passerelle.commands.running import log_to_stderr, require_server_packages, say
 from passerelle.errors import ConfigError, PasserelleError

@@ -16,7 +16,7 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -75,6 +75,7 @@ def mirror(files: Mapping[str, bytes], page: ReadingPage) -> dict[str, bytes]:
         "site": page.site,
         "invite": page.invite,
         "inner": f'<script src="/{FOLDER}{inner}" integrity="{inner_hash}"></script>',
+        "article": add("article.js", files["article.js"]),
         "words": {
             match[1]: add(name, content)
             for name, content in sorted(files.items())
@@ -90,7 +91,12 @@ def mirror(files: Mapping[str, bytes], page: ReadingPage) -> dict[str, bytes]:
     )
     for path in ("index.html", "404.html", FOLDER + "shell.html"):
         made[path] = shell
-    kept = {f"/{path}": integrity(made[path]) for path in made if path.startswith(FOLDER)}
+    # Words and the second tier are kept once they were wanted.
+    kept = {
+        f"/{path}": integrity(made[path])
+        for path in made
+        if path.startswith(FOLDER) and "words-" not in path and "article" not in path
+    }
     version = hashlib.sha256(repr(sorted(kept.items())).encode()).hexdigest()[:16]
     brokers = sorted({_origin(url) for url in page.brokers})
     worker = {"site": page.site, "brokers": brokers, "files": kept, "version": version}
@@ -125,6 +131,21 @@ def single_file(files: Mapping[str, bytes], page: ReadingPage) -> bytes:
     if len(whole) > SINGLE_FILE_BYTES:
         raise ConfigError(f"{SINGLE_FILE} would have {len(whole)} bytes, more than chats pass on.")
     return whole
+
+
+def origins(served: Sequence[str], names: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the origins of a site: those in `names`, all of which must be served, or all served.
+
+    A name that stands for many hosts, `*.news.example`, is no origin. Raises ConfigError.
+    """
+    chosen = names or tuple(name for name in served if not name.startswith("*"))
+    for name in chosen:
+        wild = "*." + name.partition(".")[2]
+        if name not in served and wild not in served:
+            raise ConfigError(f"{name} is not served. The exit serves: {', '.join(served)}.")
+    if not chosen:
+        raise ConfigError("Name the site's hosts with --site: the exit serves only *.names.")
+    return tuple(name if "://" in name else f"https://{name}" for name in chosen)
 
 
 def integrity(content: bytes) -> str:

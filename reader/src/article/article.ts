@@ -6,7 +6,7 @@
 
 import { element } from '../face/element';
 import { ARTICLE_BYTES, ARTICLE_PARTS, PART_BYTES } from '../limits';
-import { field, type Exchange, type SiteRequest } from '../page/exchange';
+import type { Exchange, Head, SiteRequest } from '../page/exchange';
 import { decoded } from '../site/decoded';
 import type { Jar } from '../site/jar';
 import { ReadingProblem } from '../trouble';
@@ -188,6 +188,9 @@ export class Article {
 
 const absolute = (address: string | null, base: URL): URL | null =>
   address !== null && URL.canParse(address, base) ? new URL(address, base) : null;
+
+const field = (head: Head, name: string): string | null =>
+  head.fields.find(([known]) => known === name)?.[1] ?? null;
 
 function styled(document: Document, text: string): HTMLStyleElement {
   const style = document.createElement('style');

@@ -1,7 +1,6 @@
 /** The second tier's history: which article is shown, and what comes next. The address bar names it behind a `#`,
  * because a file has no other addresses. */
 
-import { Exchange } from '../page/exchange';
 import type { ReadingWork, Site } from '../page/page';
 import { troubleOf } from '../trouble';
 import { Article } from './article';
@@ -17,7 +16,7 @@ export class ArticleView {
     this.#site = site;
     this.#work = work;
     this.#first = first;
-    this.#article = new Article(site, work.jar, (request) => new Exchange(request, work.ways), {
+    this.#article = new Article(site, work.jar, (request) => work.ask(request), {
       shown: (title) => work.shown(title),
       left_out: (host) => work.leftOut(host),
       outside: (address) => work.outside(address),

@@ -228,5 +228,5 @@ function range(head: Head): readonly [first: number, last: number] | null {
 }
 
 /** Return the value of a field; null if the head has none. */
-export const field = (head: Head, name: string): string | null =>
+const field = (head: Head, name: string): string | null =>
   head.fields.find(([known]) => known === name)?.[1] ?? null;

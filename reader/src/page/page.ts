@@ -12,7 +12,7 @@ import { canRead } from '../links/connection';
 import { LinkPool } from '../links/pool';
 import { Jar } from '../site/jar';
 import { ReadingProblem, troubleOf, type Trouble } from '../trouble';
-import type { Ways } from './exchange';
+import { Exchange, type SiteRequest, type Ways } from './exchange';
 import { Gateway } from './gateway';
 import { forget, remember, remembered } from './memory';
 
@@ -33,7 +33,8 @@ export interface PageSettings {
 /** What a view works with. */
 export interface ReadingWork {
   readonly jar: Jar;
-  readonly ways: Ways;
+  /** Send a request to the site. */
+  ask(request: SiteRequest): Exchange;
   /** A page of the site is there. */
   shown(title: string): void;
   trouble(trouble: Trouble | null): void;
@@ -135,7 +136,7 @@ export class ReadingPage {
     const hosts = new Set(this.#settings.site.map((origin) => new URL(origin).hostname));
     return {
       jar: new Jar((host) => hosts.has(host)),
-      ways,
+      ask: (request) => new Exchange(request, ways),
       shown: (title) => {
         document.title = title || this.#site;
         this.#show({ waiting: null });

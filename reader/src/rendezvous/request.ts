@@ -6,14 +6,12 @@ import * as checks from '../../../widget/src/core/wire/checks';
 import { read as readDescription, type Description } from '../../../widget/src/core/wire/description';
 import { encode as base64 } from '../../../widget/src/core/wire/base64';
 import { join } from '../wire/integers';
-import { suite } from '../wire/oblivious';
+import { decapsulate, ENC_BYTES, encapsulate, generateKeys, publicBytes, TAG_BYTES } from '../wire/hpke';
 import { decode, encode, type Value } from './messagepack';
 
 const VERSION = 1;
 const CIPHER = 'aes-128-gcm';
 const SIZES = [1024, 2048, 4096, 8192];
-const KEY_BYTES = 32;
-const TAG_BYTES = 16;
 const REQUEST_INFO = 'passerelle rendezvous request 1';
 const REPLY_INFO = 'passerelle rendezvous reply 1 ';
 /** Volunteers that one request names as not wanted, at most. */
@@ -70,8 +68,8 @@ export interface Sealed {
 
 /** Seal `wish` to the broker's X25519 key, 32 bytes. `now_s` is the Unix time. */
 export async function seal(wish: Wish, seal_key: Uint8Array<ArrayBuffer>, now_s: number): Promise<Sealed> {
-  const replyKeys = await suite.kem.generateKeyPair();
-  const reply_key = new Uint8Array(await suite.kem.serializePublicKey(replyKeys.publicKey));
+  const replyKeys = await generateKeys();
+  const reply_key = await publicBytes(replyKeys.publicKey);
   const nonce = wish.proof?.nonce ?? crypto.getRandomValues(new Uint8Array(16));
   const message = encode({
     version: VERSION,
@@ -86,19 +84,17 @@ export async function seal(wish: Wish, seal_key: Uint8Array<ArrayBuffer>, now_s:
     ...(wish.proof && { proof: wish.proof.proof }),
     cipher: CIPHER,
   });
-  const recipientPublicKey = await suite.kem.deserializePublicKey(seal_key.slice().buffer);
-  const sender = await suite.createSenderContext({ recipientPublicKey, info: utf8.encode(REQUEST_INFO).buffer });
-  const ciphertext = await sender.seal(padded(message).buffer);
+  const { context, enc } = await encapsulate(seal_key, utf8.encode(REQUEST_INFO));
+  const ciphertext = await context.seal(padded(message));
   const info = join([utf8.encode(REPLY_INFO), nonce]);
   return {
-    bytes: join([new Uint8Array(sender.enc), new Uint8Array(ciphertext)]),
+    bytes: join([enc, ciphertext]),
     async open(reply) {
-      if (!SIZES.includes(reply.length - KEY_BYTES - TAG_BYTES)) throw new PeerError('malformed', 'a bad size');
-      const enc = reply.slice(0, KEY_BYTES).buffer;
+      if (!SIZES.includes(reply.length - ENC_BYTES - TAG_BYTES)) throw new PeerError('malformed', 'a bad size');
       let plaintext: Uint8Array;
       try {
-        const recipient = await suite.createRecipientContext({ recipientKey: replyKeys.privateKey, enc, info: info.buffer });
-        plaintext = new Uint8Array(await recipient.open(reply.slice(KEY_BYTES).buffer));
+        const answer = await decapsulate(replyKeys, reply.slice(0, ENC_BYTES), info);
+        plaintext = await answer.open(reply.slice(ENC_BYTES));
       } catch {
         throw new PeerError('malformed', 'a reply that cannot be opened');
       }

@@ -5,11 +5,11 @@ import { CONTENT_BYTES } from '../limits';
 import { shownHeaders, type Header } from '../site/answer';
 import { ACCEPTED, decoded } from '../site/decoded';
 import { inserted } from '../site/inserted';
-import type { Jar } from '../site/jar';
 import type { Places } from '../site/places';
-import { troubleOf, type Trouble } from '../trouble';
+import { troubleOf } from '../trouble';
 import type { Asked, Told, Wanted } from '../worker/talk';
-import { Exchange, type Ways } from '../page/exchange';
+import type { Exchange } from '../page/exchange';
+import type { ReadingWork } from '../page/page';
 
 /** Headers of the frame's request that say something about this browser's place, or that the exit sets itself. */
 const NOT_SENT = new Set([
@@ -17,25 +17,16 @@ const NOT_SENT = new Set([
   'upgrade-insecure-requests', 'via', 'x-forwarded-for',
 ]);
 
-export interface CarrierEvents {
-  /** A request of the page could not be answered, or answers come again. */
-  trouble(trouble: Trouble | null): void;
-}
-
 export class Carrier {
   readonly #places: Places;
-  readonly #jar: Jar;
-  readonly #ways: Ways;
+  readonly #work: ReadingWork;
   readonly #script: string;
-  readonly #events: CarrierEvents;
 
   /** `script` is the tag of the inner script. */
-  constructor(places: Places, jar: Jar, ways: Ways, script: string, events: CarrierEvents) {
+  constructor(places: Places, work: ReadingWork, script: string) {
     this.#places = places;
-    this.#jar = jar;
-    this.#ways = ways;
+    this.#work = work;
     this.#script = script;
-    this.#events = events;
   }
 
   /** Answer what a service worker asked, over `port`. Never rejects. */
@@ -56,15 +47,15 @@ export class Carrier {
           const { value, done } = await reader.read();
           tell(done ? { type: 'end' } : { type: 'bytes', bytes: value.slice().buffer });
         } catch (error) {
-          this.#events.trouble(troubleOf(error));
+          this.#work.trouble(troubleOf(error));
           tell({ type: 'failed' });
         }
       };
       tell({ type: 'head', status, headers });
-      this.#events.trouble(null);
+      this.#work.trouble(null);
     } catch (error) {
       exchange.cancel();
-      this.#events.trouble(troubleOf(error));
+      this.#work.trouble(troubleOf(error));
       tell({ type: 'failed' });
     }
   }
@@ -73,7 +64,7 @@ export class Carrier {
     const url = new URL(asked.url);
     const headers = asked.headers.filter(([name]) => !NOT_SENT.has(name) && !name.startsWith('sec-'));
     headers.push(['accept-encoding', ACCEPTED]);
-    const cookies = asked.credentials ? this.#jar.header(url) : null;
+    const cookies = asked.credentials ? this.#work.jar.header(url) : null;
     if (cookies) headers.push(['cookie', cookies]);
     const referrer = asked.referrer && this.#siteAddress(asked.referrer);
     if (referrer) {
@@ -81,14 +72,14 @@ export class Carrier {
       if (asked.method !== 'GET' && asked.method !== 'HEAD') headers.push(['origin', referrer.origin]);
     }
     const content = asked.body && new Uint8Array(asked.body);
-    return new Exchange({ url, method: asked.method, headers, content }, this.#ways);
+    return this.#work.ask({ url, method: asked.method, headers, content });
   }
 
   async #answer(asked: Asked, exchange: Exchange) {
     if ((asked.body?.byteLength ?? 0) > CONTENT_BYTES) throw new PeerError('limit', 'a large request');
     const { status, fields } = await exchange.head;
     const url = new URL(asked.url);
-    for (const [name, value] of fields) if (name === 'set-cookie') this.#jar.set(value, url);
+    for (const [name, value] of fields) if (name === 'set-cookie') this.#work.jar.set(value, url);
     const content = new ReadableStream<Uint8Array<ArrayBuffer>>(
       {
         async pull(controller) {

@@ -1,12 +1,12 @@
 /** The shell of a mirror: it shows the whole site in a frame, for which a service worker answers. */
 
-import { ArticleView } from '../article/view';
+import type {} from '../article/standalone';
 import { ReadingPage, type ReadingWork } from '../page/page';
 import { Places } from '../site/places';
 import { troubleOf } from '../trouble';
 import type { Asked, LeftOut } from '../worker/talk';
 import { Carrier } from './carrier';
-import { config, networkFile, wordsFile } from './config';
+import { articleFile, config, networkFile, wordsFile } from './config';
 import { serve } from './service';
 import { SiteFrame } from './siteframe';
 
@@ -18,9 +18,10 @@ async function view(work: ReadingWork): Promise<HTMLElement> {
     await serve();
   } catch (error) {
     work.trouble(troubleOf(error));
-    return new ArticleView(config.site, work, location.pathname + location.search).element;
+    const Article = await articleFile();
+    return new Article(config.site, work, location.pathname + location.search).element;
   }
-  const carrier = new Carrier(places, work.jar, work.ways, config.inner, work);
+  const carrier = new Carrier(places, work, config.inner);
   navigator.serviceWorker.addEventListener('message', ({ data, ports: [port] }: MessageEvent<Asked | LeftOut>) => {
     if (data.type === 'ask' && port) void carrier.carry(data, port);
     if (data.type === 'left_out') work.leftOut(data.host);

@@ -14,8 +14,9 @@ declare const __PAGE__: {
 
 export const { site: SITE, brokers: BROKERS } = __PAGE__;
 
+export const FOLDER = '/passerelle.reader/';
 /** The document of the shell. */
-export const SHELL = '/passerelle.reader/shell.html';
+export const SHELL = `${FOLDER}shell.html`;
 /** The cache of this version. Another version's is deleted when this worker takes over. */
 export const CACHE = `passerelle ${__PAGE__.version}`;
 

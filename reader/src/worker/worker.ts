@@ -5,7 +5,7 @@
  */
 
 import { Places } from '../site/places';
-import { BROKERS, CACHE, ownFiles, SHELL, SITE } from './files';
+import { BROKERS, CACHE, FOLDER, ownFiles, SHELL, SITE } from './files';
 import { askShells } from './shells';
 
 declare const self: ServiceWorkerGlobalScope;
@@ -46,9 +46,16 @@ self.addEventListener('fetch', (event) => {
   }
 });
 
-/** Answer with a file of the mirror's. A cached one is taken first: the mirror may be blocked by now. */
+/** Answer with a file of the mirror's, and keep it. A kept one is taken first: the mirror may be blocked by now. */
 async function own(request: Request): Promise<Response> {
-  return (await caches.match(request, { ignoreSearch: true })) ?? fetch(request, { credentials: 'omit' });
+  const kept = await caches.match(request, { ignoreSearch: true });
+  if (kept) return kept;
+  const response = await fetch(request);
+  if (response.ok && request.url.startsWith(FOLDER, self.location.origin.length)) {
+    const cache = await caches.open(CACHE);
+    await cache.put(request, response.clone());
+  }
+  return response;
 }
 
 /** Answer with what the site says, through a shell. */
