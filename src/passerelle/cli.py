@@ -98,7 +98,7 @@ def demo(
             raise
 
 
-for command in (client, serve, exit_, friend, embed, stun, token):
+for command in (client, serve, exit_, friend, embed, page, stun, token):
     command.register(app)
 
 

@@ -1,9 +1,9 @@
 """Make a publisher's reading page of the built files: the folder of a mirror, and one file.
 
-    index.html, 404.html, passerelle.reader/shell.html     the shell; a static host shows it for every path
-    passerelle-reader.js                                    the service worker
-    passerelle.reader/*                                     scripts, styles, words, the signed descriptor
-    reader.html                                             the second tier, in one file
+    index.html, 404.html     the shell; a static host shows it for every path
+    passerelle-reader.js     the service worker
+    passerelle.reader/*      the shell again, scripts, styles, words, the signed descriptor
+    reader.html              the second tier, in one file
 
 Each file holds the hashes of those that it loads, so whoever has the right `index.html` has all of
 it. Only the service worker cannot be held this way, because browsers have nothing for that.

@@ -82,6 +82,7 @@ export async function seal(wish: Wish, seal_key: Uint8Array<ArrayBuffer>, now_s:
     failed: wish.failed.slice(-AVOIDED),
     software: wish.software,
     ...(wish.proof && { proof: wish.proof.proof }),
+    gateway: true,
     cipher: CIPHER,
   });
   const { context, enc } = await encapsulate(seal_key, utf8.encode(REQUEST_INFO));

@@ -120,6 +120,8 @@ class RendezvousRequest(
     """Token of this reader (`wire.tokens`), if an operator gave it one."""
     proof: Annotated[bytes, Meta(max_length=8)] = b""
     """Proof of work (`core.matching.proof`), if one was asked for."""
+    gateway: bool = False
+    """Whether links to the exit's gateway are wanted, as a reading page needs."""
     cipher: Cipher = Cipher.CHACHA20_POLY1305
     """What this request is sealed with, and its reply."""
 
