@@ -68,7 +68,7 @@ export class LinkMedia {
 
   /** Send no faster than at `bit_s`. */
   setRate(bit_s: number): void {
-    if (this.#pace) this.#pace.budget.rate_bit_s = bit_s;
+    this.#pace?.budget.setRate(bit_s);
   }
 
   close(): void {
