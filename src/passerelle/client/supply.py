@@ -88,8 +88,13 @@ class LinkSupply:
         """
         if isinstance(error, LinkRefused):
             return  # the exit refused it, and the volunteer has done its part
+        if link.is_old:
+            return  # it was to end
         if error.code is LinkCode.VERSION:
-            self._media = False  # its page would send a video that this engine cannot read
+            if self._config.call and link.path.volunteer is not None:
+                self._failed.append(link.path.volunteer)  # its page makes no calls; others' may
+            else:
+                self._media = False  # its page would send a video that this engine cannot read
             return
         if not link.was_made:
             self._nat_probe.probe()
@@ -235,7 +240,8 @@ class LinkSupply:
 
     def _fall_back(self, session: ClientSession, entry: ExitEntry, ticket: str) -> None:
         """Start a link without a volunteer if none is up in `direct_delay_s`."""
-        if entry.direct and not self._falling_back and not self._links.up(session):
+        may = entry.direct and not self._config.call  # no call looks like a WebSocket
+        if may and not self._falling_back and not self._links.up(session):
             self._falling_back = True
             self._tasks.spawn(self._start_unrelayed(session, entry, ticket), "unrelayed")
 
