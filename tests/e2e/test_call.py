@@ -79,6 +79,7 @@ async def test_a_page_comes_through_a_call(
             asked = await page.evaluate("globalThis.asked")
     finally:
         await page.context.close()
+    print(idle, busy)
     assert asked == 0
     most = callprofile.BUSY_BIT_S / 8
     for seen in (idle, busy):

@@ -91,7 +91,7 @@ export class LinkMedia {
 
   /** Send no faster than at `bit_s`, unless that is 0, and count all `bytes` of a call. */
   told(bit_s: number, bytes: number): void {
-    if (bit_s > 0 && this.#pace) this.#pace.budget.rate_bit_s = bit_s;
+    if (bit_s > 0) this.#pace?.budget.setRate(bit_s);
     if (!this.#call) return;
     if (bit_s > 0) this.#call.rate_bit_s = bit_s;
     const spent_bytes = bytes - this.#messages_bytes - this.#call.sent_bytes;
