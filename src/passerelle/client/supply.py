@@ -88,10 +88,15 @@ class LinkSupply:
         """
         if isinstance(error, LinkRefused):
             return  # the exit refused it, and the volunteer has done its part
+        if link.is_old:
+            return  # it was to end
         if error.code is LinkCode.VERSION:
-            # Its page would send a video that this engine cannot read. It may well be asked again,
-            # and others have a newer page.
-            self._plain_next = True
+            if self._config.call and link.path.volunteer is not None:
+                self._failed.append(link.path.volunteer)  # its page makes no calls; others' may
+            else:
+                # Its page would send a video that this engine cannot read. It may well be asked
+                # again, and others have a newer page.
+                self._plain_next = True
             return
         if not link.was_made:
             self._nat_probe.probe()
@@ -238,7 +243,8 @@ class LinkSupply:
 
     def _fall_back(self, session: ClientSession, entry: ExitEntry, ticket: str) -> None:
         """Start a link without a volunteer if none is up in `direct_delay_s`."""
-        if entry.direct and not self._falling_back and not self._links.up(session):
+        may = entry.direct and not self._config.call  # no call looks like a WebSocket
+        if may and not self._falling_back and not self._links.up(session):
             self._falling_back = True
             self._tasks.spawn(self._start_unrelayed(session, entry, ticket), "unrelayed")
 
