@@ -63,8 +63,8 @@ class LinkSupply:
         """Volunteers who failed once, where the exit may have been the cause."""
         self._unreported: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
         """Volunteers to whom no link could be made, and of whom no broker was told yet."""
-        self._media = config.media
-        """Whether links with video are asked for."""
+        self._plain_next = False
+        """Whether the next request is for links without video."""
         self._falling_back = False
         """Whether a link without a volunteer is about to be tried."""
         self._session: ClientSession | None = None
@@ -88,8 +88,15 @@ class LinkSupply:
         """
         if isinstance(error, LinkRefused):
             return  # the exit refused it, and the volunteer has done its part
+        if link.is_old:
+            return  # it was to end
         if error.code is LinkCode.VERSION:
-            self._media = False  # its page would send a video that this engine cannot read
+            if self._config.call and link.path.volunteer is not None:
+                self._failed.append(link.path.volunteer)  # its page makes no calls; others' may
+            else:
+                # Its page would send a video that this engine cannot read. It may well be asked
+                # again, and others have a newer page.
+                self._plain_next = True
             return
         if not link.was_made:
             self._nat_probe.probe()
@@ -145,11 +152,12 @@ class LinkSupply:
 
     async def _gather_offers(self, count: int) -> list[LinkOffer]:
         private = self._brokers.network.private_candidates
+        media = self._config.media and not self._plain_next
+        self._plain_next = False
         offers: list[LinkOffer] = []
 
         async def gather(number: int) -> None:
             stun = self._nat_probe.server(number)
-            media = self._media
             offers.append(await self._config.engine.gather(stun, private=private, media=media))
 
         try:
@@ -235,7 +243,8 @@ class LinkSupply:
 
     def _fall_back(self, session: ClientSession, entry: ExitEntry, ticket: str) -> None:
         """Start a link without a volunteer if none is up in `direct_delay_s`."""
-        if entry.direct and not self._falling_back and not self._links.up(session):
+        may = entry.direct and not self._config.call  # no call looks like a WebSocket
+        if may and not self._falling_back and not self._links.up(session):
             self._falling_back = True
             self._tasks.spawn(self._start_unrelayed(session, entry, ticket), "unrelayed")
 

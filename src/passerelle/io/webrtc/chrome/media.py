@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from passerelle import limits
@@ -83,6 +84,12 @@ class MediaOwner(Protocol):
 class MediaExchange:
     """The video of one link. Its track belongs to the PeerConnection that `offer` gives it."""
 
+    codecs: tuple[str, ...] = ("video/vp8", "video/rtx")
+    """What is offered."""
+    start_bit_s = START_BIT_S
+    most_bit_s = MOST_BIT_S
+    most_frames_s = FRAMES_PER_S
+
     def __init__(self, connection: Any) -> None:
         """Add the video to `connection`, which has made no offer yet."""
         webrtc = load()
@@ -91,10 +98,9 @@ class MediaExchange:
         self._track = webrtc.VideoTrackGenerator()
         init = webrtc.RTCRtpTransceiverInit(direction="sendrecv")
         self._transceiver = connection.add_transceiver(self._track.track, init)
-        keep = ("video/vp8", "video/rtx")
         codecs = webrtc.RTCRtpReceiver.get_capabilities("video").codecs
         self._transceiver.set_codec_preferences(
-            [codec for codec in codecs if codec.mime_type.lower() in keep]
+            [codec for codec in codecs if codec.mime_type.lower() in self.codecs]
         )
         self._transceiver.sender.transform = webrtc.RTCRtpScriptTransform(self._fill)
         self._transceiver.receiver.transform = webrtc.RTCRtpScriptTransform(self._empty)
@@ -105,7 +111,7 @@ class MediaExchange:
         self._owner: MediaOwner | None = None
         self._tasks = TaskSet("media")
         now = time.monotonic()
-        self._budget = FrameBudget(START_BIT_S, now)
+        self._budget = FrameBudget(self.start_bit_s, now)
         self._packer = MessagePacker()
         self._pending = 0
         self._frame_at = now
@@ -140,8 +146,8 @@ class MediaExchange:
         sender = self._transceiver.sender
         parameters = sender.get_parameters()
         for encoding in parameters.encodings:
-            encoding.max_bitrate = MOST_BIT_S
-            encoding.max_framerate = FRAMES_PER_S
+            encoding.max_bitrate = self.most_bit_s
+            encoding.max_framerate = self.most_frames_s
         await sender.set_parameters(parameters)
 
     def close(self) -> None:
@@ -159,6 +165,11 @@ class MediaExchange:
         """Bytes of messages that wait to be sent."""
         return self._packer.queued_bytes
 
+    @property
+    def _rate_bit_s(self) -> float:
+        """Rate at which messages can be sent."""
+        return self._budget.rate_bit_s
+
     def windows(self, rtt_s: float) -> Windows:
         """See `Transport.windows`."""
         self._rtt_s = rtt_s
@@ -169,7 +180,7 @@ class MediaExchange:
         packer = self._packer
         sent = packer.kept_bytes - packer.queued_bytes
         return Windows(
-            send=send_window_bytes(self._budget.rate_bit_s / 8, self._rtt_s, sent),
+            send=send_window_bytes(self._rate_bit_s / 8, self._rtt_s, sent),
             receive=receive_window_bytes(
                 self._arriving.bytes_s, self._rtt_s, self._backlog_bytes, self._order.held_bytes
             ),
@@ -187,21 +198,37 @@ class MediaExchange:
         if not message or self._owner is None:
             return
         quiet = self._packer.queued_bytes == 0
-        small = len(message) <= SMALL_BYTES or self._packer.count < FIRST_MESSAGES
-        self._packer.push(message)
+        small = self._may_be_small(message)
+        for part in self._parts(message):
+            self._packer.push(part)
         if self._packer.kept_bytes > limits.MEDIA_KEPT_BYTES:
             error = LinkLost(LinkCode.LIMIT, "the volunteer does not say what it has")
             self.close()
             self._owner.media_failed(error)
             return
         if quiet and small:
-            shifted = self._packer.shift()
-            assert shifted is not None  # it was pushed a moment ago
-            number, data = shifted
-            self._owner.media_send(number.to_bytes(MESSAGE_NUMBER_BYTES, "big") + data)
+            while shifted := self._packer.shift():
+                number, data = shifted
+                self._owner.media_send(number.to_bytes(MESSAGE_NUMBER_BYTES, "big") + data)
         elif quiet:
-            self._idle = 0
-            self._schedule(0.0)
+            self._hasten()
+
+    def _hasten(self) -> None:
+        """Send what began to wait."""
+        self._idle = 0
+        self._schedule(0.0)
+
+    def _may_be_small(self, message: bytes) -> bool:
+        """Return whether a message may go over the DataChannel where nothing else waits."""
+        return len(message) <= SMALL_BYTES or self._packer.count < FIRST_MESSAGES
+
+    def _parts(self, message: bytes) -> Iterable[bytes]:
+        """Return what of a message is numbered."""
+        return (message,)
+
+    def _whole(self, parts: list[bytes]) -> list[bytes]:
+        """Return the messages that parts in order make. Raises PeerError."""
+        return parts
 
     def acknowledged(self, message: control.Got) -> None:
         """Learn what the relay has. Raises PeerError."""
@@ -211,7 +238,7 @@ class MediaExchange:
     def missed(self, message: control.Resend) -> None:
         """Learn what the relay misses."""
         self._packer.resend(message.gaps)
-        self._schedule(0.0)
+        self._hasten()
 
     def _schedule(self, delay_s: float) -> None:
         if self._over:
@@ -291,14 +318,19 @@ class MediaExchange:
             self._pending = max(0, self._pending - 1)
             self._frame_at = now
             genuine = bytes(encoded.data)
-            least = len(genuine) + IDLE_LEAST_BYTES + random.randrange(IDLE_SPREAD_BYTES)  # noqa: S311
-            if self._packer.queued_bytes:
-                least = 0
-                self._idle = 0
-            data = self._packer.next_frame(genuine, self._budget.available(now), least)
+            most, least = self._bounds(genuine, now)
+            data = self._packer.next_frame(genuine, most, least)
             self._budget.spend(len(data))
             encoded.data = data
             await writer.write(encoded)
+
+    def _bounds(self, genuine: bytes, now: float) -> tuple[int, int]:
+        """Return the most and the least bytes that a frame with this picture has."""
+        least = len(genuine) + IDLE_LEAST_BYTES + random.randrange(IDLE_SPREAD_BYTES)  # noqa: S311
+        if self._packer.queued_bytes:
+            least = 0
+            self._idle = 0
+        return self._budget.available(now), least
 
     # --- in -------------------------------------------------------------------------------------
 
@@ -334,7 +366,7 @@ class MediaExchange:
             self._arriving.arrived(len(message), now)
             ready += self._order.add(number, message, now)
         if ready and self._owner is not None and self._receipts is not None and not self._over:
-            self._owner.media_messages(ready)
+            self._owner.media_messages(self._whole(ready))
             self._receipts.count(ready)
         self._look_for_missing(now)
         self._look_at_windows()
