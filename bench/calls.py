@@ -53,8 +53,8 @@ class Kind:
 KINDS: Final = {
     "lively": Kind(End(640, 360, 30), End(640, 360, 30)),
     "calm": Kind(
-        End(640, 360, 30, noise=0.03, motion=6, talk=0.2),
-        End(640, 360, 30, noise=0.05, motion=10, talk=0.7),
+        End(640, 360, 30, noise=0, motion=6, talk=0.2),
+        End(640, 360, 30, noise=0.01, motion=10, talk=0.7),
     ),
     "large": Kind(End(640, 360, 30), End(1280, 720, 20, noise=0.06)),
     "screen": Kind(

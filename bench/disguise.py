@@ -42,6 +42,7 @@ PATHS: Final = {
 QUICK_PATHS: Final = ("50 ms", "4 Mbit/s")
 CALLS: Final = "calls"
 SUBJECTS: Final = {
+    "chrome/call": ("--engine", "chrome", "--profile", "call"),
     "chrome/fast": ("--engine", "chrome"),
     "python/fast": ("--engine", "python"),
 }
