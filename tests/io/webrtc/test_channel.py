@@ -330,6 +330,19 @@ async def test_cancelled_gathering_leaves_no_socket(turns: int) -> None:
     gc.collect()
 
 
+@pytest.mark.parametrize("turns", range(1, 5))
+async def test_cancelled_close_leaves_no_socket(turns: int) -> None:
+    """A client that ends while offers are being closed cancels that."""
+    offer = await ChannelOffer.gather(private=True)
+    transports = [each.transport for each in offer._gatherer._connection._protocols]
+    closing = asyncio.ensure_future(offer.close())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait((closing,))
+    assert all(each.is_closing() for each in transports)
+
+
 async def test_cancelled_connect_closes_everything() -> None:
     """Cancelling in the midst of ICE leaves no socket."""
     offer, channel = await asyncio.gather(ChannelOffer.gather(private=True), Channel.gather())

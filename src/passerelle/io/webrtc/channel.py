@@ -236,13 +236,18 @@ class ChannelOffer:
             raise LinkLost(LinkCode.TRANSPORT, f"no connection to the volunteer ({self._stage})")
 
     async def close(self) -> None:
-        """Close everything. Idempotent."""
+        """Close everything, also if this call is cancelled. Idempotent."""
         self._guard.close()
         try:
             await self._sctp.stop()
             await self._dtls.stop()
         finally:
-            await self._ice.stop()
+            try:
+                await self._ice.stop()
+            finally:
+                # aioice closes one socket after the other; interrupted, it forgets those left.
+                for protocol in self._gatherer._connection._protocols:
+                    protocol.transport.close()
 
 
 class ChannelTransport(PathTransport):
