@@ -100,5 +100,5 @@ export class LinkConnection {
 export function canRead(): 'yes' | 'no_webrtc' | 'old_browser' | 'insecure' {
   if (!isSecureContext) return 'insecure';
   if (typeof RTCPeerConnection === 'undefined') return 'no_webrtc';
-  return 'withResolvers' in Promise && 'any' in AbortSignal ? 'yes' : 'old_browser';
+  return 'any' in AbortSignal ? 'yes' : 'old_browser';
 }

@@ -53,7 +53,7 @@ export class Exchange {
   readonly #queue: Bytes[] = [];
   readonly #idempotency = crypto.randomUUID();
   #head: Head | null = null;
-  #headDone = Promise.withResolvers<Head>();
+  #headDone = deferred<Head>();
   #wake = () => {};
   #used: (count: number) => void = () => {};
   /** Bytes of the content that came so far. */
@@ -121,7 +121,7 @@ export class Exchange {
     const sealed = await sealRequest(key, pad(encodeRequest(this.#written())));
     const decoder = new AnswerDecoder();
     const answer = sealed.answer();
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { promise, resolve, reject } = deferred<void>();
     let skip = 0;
     let timer: ReturnType<typeof setTimeout>;
     const wait = () => {
@@ -225,6 +225,19 @@ export class Exchange {
 function range(head: Head): readonly [first: number, last: number] | null {
   const match = /^bytes (\d+)-(\d+)\//.exec(field(head, 'content-range') ?? '');
   return match ? [Number(match[1]), Number(match[2])] : null;
+}
+
+interface Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve(value: T): void;
+  reject(error: unknown): void;
+}
+
+/** Return a promise that others settle. */
+function deferred<T>(): Deferred<T> {
+  let settle!: Omit<Deferred<T>, 'promise'>;
+  const promise = new Promise<T>((resolve, reject) => (settle = { resolve, reject }));
+  return { promise, ...settle };
 }
 
 /** Return the value of a field; null if the head has none. */

@@ -3,8 +3,9 @@
 /** The script belongs before this many bytes, even where nothing that looks like a head was found. */
 const SEARCHED_BYTES = 16_384;
 
-const HEAD = /<head[^>]*>/i;
-const START = /^(?:﻿|\s|<!--[^]*?-->)*(?:<!doctype[^>]*>)?(?:\s|<!--[^]*?-->)*(?:<html[^>]*>)?/i;
+const HEAD = /<head(?:\s[^>]*)?>/i;
+/** Where a document without a head begins, behind a mark of UTF-8, comments and declarations. */
+const START = /^(?:\xef\xbb\xbf)?(?:\s|<!--[^]*?-->)*(?:<!doctype[^>]*>)?(?:\s|<!--[^]*?-->)*(?:<html(?:\s[^>]*)?>)?/i;
 
 /** Return a stream that inserts `tag` into the HTML document that flows through it.
  *

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { COOKIE_BYTES, COOKIES, COOKIES_PER_HOST } from '../src/limits';
-import { Jar } from '../src/site/jar';
+import { COOKIE_BYTES, COOKIES, COOKIES_PER_HOST } from '../../src/limits';
+import { Jar } from '../../src/site/jar';
 
 const page = (path = '/', host = 'news.example') => new URL(path, `https://${host}`);
 let now = 1_800_000_000_000;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { shownHeaders } from '../src/site/answer';
-import { Places } from '../src/site/places';
+import { shownHeaders } from '../../src/site/answer';
+import { Places } from '../../src/site/places';
 
 const places = new Places('https://mirror.example', ['https://news.example', 'https://fr.news.example:8443']);
 const url = (text: string) => new URL(text, 'https://mirror.example');
