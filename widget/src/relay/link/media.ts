@@ -53,6 +53,7 @@ export class LinkMedia {
       this.#pace = new Paced();
       this.#receiver = new VideoReceiver(this.#incoming, {
         message: (data) => link.message('client', data),
+        got: (next) => this.#sender?.hear({ type: 'got', next }),
         say: (message) => link.say(control.encode(message)),
         failed: (code) => link.close(code),
       });
@@ -80,6 +81,7 @@ export class LinkMedia {
     return (this.#sender = new VideoSender(pipe, source, this.#pace ?? BARE, {
       writable: () => link.writable('client'),
       busy: () => this.#askRate(),
+      tellGot: () => this.#receiver?.tellGot() ?? 0,
     }));
   }
 
