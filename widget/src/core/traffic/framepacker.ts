@@ -153,6 +153,11 @@ export class FramePacker {
     }
   }
 
+  /** Queue everything that was sent and is not acknowledged once more. */
+  resendAll(): void {
+    this.resend([[this.#first >>> 0, this.#unsent >>> 0]]);
+  }
+
   clear(): void {
     this.#unacknowledged.clear();
     this.#again.clear();

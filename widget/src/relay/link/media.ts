@@ -1,6 +1,7 @@
 /** The video of one link: the streams that the page has sent of it, and what puts messages in and out. */
 
 import { PeerError } from '../../core/errors';
+import type { SendingRate } from '../../core/traffic/ratefloor';
 import * as control from '../../core/wire/control';
 import { BARE, Paced } from './frameformat';
 import type { Link } from './link';
@@ -68,8 +69,9 @@ export class LinkMedia {
   }
 
   /** Send no faster than at `bit_s`. */
-  setRate(bit_s: number): void {
+  setRate({ bit_s, isAnew }: SendingRate): void {
     if (this.#pace) this.#pace.budget.rate_bit_s = bit_s;
+    if (isAnew) this.#sender?.sendAgain();
   }
 
   close(): void {

@@ -125,6 +125,12 @@ export class VideoSender implements MessagePipe {
     }
   }
 
+  /** Send what the client has not acknowledged once more: what was under way may be lost. */
+  sendAgain(): void {
+    this.#packer.resendAll();
+    if (this.#packer.queued_bytes > 0) this.#schedule();
+  }
+
   watch(): void {
     this.#isWatched = true;
     this.#channel.watch();
