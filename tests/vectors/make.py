@@ -34,6 +34,7 @@ from passerelle.wire import (
     sdp,
     signalling,
 )
+from tests.vectors import sealed
 
 HERE = Path(__file__).resolve().parent
 NOW_S = 1_800_000_000
@@ -41,6 +42,9 @@ OPERATOR = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OPERATOR_KEY = OPERATOR.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 STRANGER = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
 FINGERPRINT = base64.b64encode(bytes(range(32))).decode()
+
+KEYS = base64.b64encode(bytes.fromhex("010020" + "07" * 32 + "000400010001")).decode()
+"""A gateway's key configuration."""
 
 KEY_FRAME = bytes.fromhex("10020a 9d012a 4000 4000") + b"picture"
 """The start of a key frame of 64 by 64 pixels (RFC 6386 §9.1), and some bytes."""
@@ -63,6 +67,9 @@ def main() -> None:
         "media": make_media(),
         "friends": make_friends(),
         "volunteer": make_volunteer(),
+        "binary_http": sealed.make_binary_http(),
+        "oblivious": sealed.make_oblivious(),
+        "gateway_frames": sealed.make_gateway_frames(),
     }.items():
         text = json.dumps(vectors, indent=2, ensure_ascii=True, sort_keys=True)
         (folder / f"{name}.json").write_text(text + "\n", encoding="ascii")
@@ -375,6 +382,7 @@ def make_descriptors() -> Json:
         {"name": "\u0628\u0631\u06cc\u062f\u0686 \U0001f309"},
         {"exits": [exit_, {**exit_, "id": "b", "url": "ws://127.0.0.1:9000/v1/link", "weight": 5}]},
         {"brokers": [{**broker, "url": "http://127.0.0.1:8000"}]},
+        {"exits": [{**exit_, "gateway": {"sites": ["a.example"], "first_day": 1, "keys": [KEYS]}}]},
         {"format": 2},
         {"format": "1"},
         {"name": ""},

@@ -50,6 +50,14 @@ class ClientLink:
         return self.secured is not None
 
     @property
+    def stopped_at_handshake(self) -> bool:
+        """Whether the volunteer was reached, and its DTLS was not.
+
+        Chrome's engine does not tell one from the other, and then this is False.
+        """
+        return bool(self.path.steps) and self.path.steps[-1][0] == "ice"
+
+    @property
     def is_lane(self) -> bool:
         """Whether another link through the same volunteer came before."""
         return isinstance(self.path, LanePath)
@@ -89,6 +97,11 @@ class LinkPool:
     def up(self, session: ClientSession) -> list[ClientLink]:
         """Return the links that are up, those that stall or leave included."""
         return [link for _, link in self._of(session, self._up)]
+
+    def answering(self, session: ClientSession) -> list[ClientLink]:
+        """Return the links that are up and have not fallen silent."""
+        up = self._of(session, self._up)
+        return [link for number, link in up if not session.tunnel.is_silent(number)]
 
     def ready(self, session: ClientSession) -> list[ClientLink]:
         """Return the links that can take new data."""

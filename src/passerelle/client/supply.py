@@ -63,8 +63,8 @@ class LinkSupply:
         """Volunteers who failed once, where the exit may have been the cause."""
         self._unreported: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
         """Volunteers to whom no link could be made, and of whom no broker was told yet."""
-        self._media = config.media
-        """Whether links with video are asked for."""
+        self._plain_next = False
+        """Whether the next request is for links without video."""
         self._falling_back = False
         """Whether a link without a volunteer is about to be tried."""
         self._session: ClientSession | None = None
@@ -89,7 +89,9 @@ class LinkSupply:
         if isinstance(error, LinkRefused):
             return  # the exit refused it, and the volunteer has done its part
         if error.code is LinkCode.VERSION:
-            self._media = False  # its page would send a video that this engine cannot read
+            # Its page would send a video that this engine cannot read. It may well be asked again,
+            # and others have a newer page.
+            self._plain_next = True
             return
         if not link.was_made:
             self._nat_probe.probe()
@@ -145,11 +147,12 @@ class LinkSupply:
 
     async def _gather_offers(self, count: int) -> list[LinkOffer]:
         private = self._brokers.network.private_candidates
+        media = self._config.media and not self._plain_next
+        self._plain_next = False
         offers: list[LinkOffer] = []
 
         async def gather(number: int) -> None:
             stun = self._nat_probe.server(number)
-            media = self._media
             offers.append(await self._config.engine.gather(stun, private=private, media=media))
 
         try:

@@ -12,6 +12,7 @@ from google_crc32c import value as crc32c
 
 from passerelle import limits
 from passerelle.errors import LinkCode, LinkLost
+from passerelle.io.webrtc import pathtransport
 from passerelle.io.webrtc.arrivals import RECEIVE_WINDOW_BYTES
 from passerelle.io.webrtc.association import SctpAssociation
 from passerelle.io.webrtc.channel import ChannelOffer, ChannelTransport
@@ -276,6 +277,22 @@ async def test_volunteer_that_never_comes_times_out() -> None:
     offer, channel = await asyncio.gather(ChannelOffer.gather(private=True), Channel.gather())
     with pytest.raises(LinkLost) as caught:
         await offer.connect(channel.description, timeout_s=0.05)
+    assert caught.value.code is LinkCode.TIMEOUT
+    assert offer._ice.state == "closed"
+    await channel.close()
+
+
+async def test_a_volunteer_that_says_nothing_after_ice_costs_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its page has closed its side, or died: the limit for a whole link is not waited for."""
+    monkeypatch.setattr(pathtransport, "HANDSHAKE_LEAST_S", 0.2)
+    offer, channel = await asyncio.gather(ChannelOffer.gather(private=True), Channel.gather())
+    async with asyncio.timeout(10):
+        reaching = asyncio.ensure_future(channel.reach(offer.description))
+        with pytest.raises(LinkLost, match="dtls") as caught:
+            await offer.connect(channel.description, timeout_s=60)
+        await reaching
     assert caught.value.code is LinkCode.TIMEOUT
     assert offer._ice.state == "closed"
     await channel.close()

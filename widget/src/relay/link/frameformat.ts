@@ -12,6 +12,8 @@ export interface FrameFormat {
   readonly repeats: number;
   /** How often waiting messages are looked at, while no frame may be requested. */
   readonly tick_ms: number;
+  /** Whether a frame may be requested now for `queued_bytes` that wait. */
+  isWorth(queued_bytes: number): boolean;
   /** Bytes that the payload of a frame may have now, of which the encoder's part has `picture_bytes`. */
   room(picture_bytes: number): number;
   /** Whether a small message that is about to be sent may go over the DataChannel. */
@@ -25,6 +27,7 @@ export const BARE: FrameFormat = {
   pending: 2,
   repeats: 0,
   tick_ms: 30,
+  isWorth: () => true,
   room: () => FRAME_BYTES,
   mayUseChannel: () => true,
   seal: (_picture, payload) => payload,
@@ -37,6 +40,10 @@ export class Paced implements FrameFormat {
   readonly tick_ms = 5;
   readonly budget = new FrameBudget(performance.now());
   readonly #sparse = new Sparse(performance.now());
+
+  isWorth(queued_bytes: number): boolean {
+    return this.budget.isEnough(Math.min(PACED_FRAME_BYTES, queued_bytes), performance.now());
+  }
 
   room(picture_bytes: number): number {
     return Math.min(PACED_FRAME_BYTES, this.budget.available(performance.now())) - picture_bytes - OVERHEAD_BYTES;

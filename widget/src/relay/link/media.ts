@@ -70,7 +70,7 @@ export class LinkMedia {
 
   /** Send no faster than at `bit_s`. */
   setRate({ bit_s, isAnew }: SendingRate): void {
-    if (this.#pace) this.#pace.budget.rate_bit_s = bit_s;
+    this.#pace?.budget.setRate(bit_s);
     if (isAnew) this.#sender?.sendAgain();
   }
 

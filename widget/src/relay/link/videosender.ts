@@ -25,8 +25,6 @@ const FIRST_MESSAGES = 8;
 const TAIL_MS = [25, 100];
 /** After those, an empty frame is sent this often. */
 const IDLE_MS = 1_000;
-/** While the rate leaves room for less, no frame is requested for what waits: about one packet. */
-const FRAME_LEAST_BYTES = 1_100;
 /** The size of an empty frame is random, from the first number up to the sum of both. */
 const IDLE_LEAST_BYTES = 200;
 const IDLE_SPREAD_BYTES = 900;
@@ -165,8 +163,7 @@ export class VideoSender implements MessagePipe {
     const { queued_bytes } = this.#packer;
     // Frames that were requested before take their share of what waits.
     const needed = Math.min(this.#format.pending, 1 + Math.floor(queued_bytes / PACED_FRAME_BYTES));
-    const least = Math.min(FRAME_LEAST_BYTES, queued_bytes);
-    if (this.#pending < needed && this.#format.room(0) >= least) this.#requestOne();
+    if (this.#pending < needed && this.#format.isWorth(queued_bytes)) this.#requestOne();
   }
 
   #requestOne(): void {
