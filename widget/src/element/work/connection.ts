@@ -77,11 +77,13 @@ export class PeerConnection {
     }
   }
 
-  /** Keep the browser's estimate from falling below `bit_s`. Only what the client is said to have offered can do
-   * that. Nothing is sent: the client's offer and the answer to it stay as they were. */
+  /** Hold the browser's estimate at `bit_s`; 0 lets it go. Only what the client is said to have offered can do that.
+   * Nothing is sent: the client's offer and the answer to it stay as they were. An estimate that could rise would be
+   * probed with padding, at a multiple of what is sent. */
   async #setFloor(bit_s: number): Promise<void> {
-    const low = `x-google-min-bitrate=${Math.round(bit_s / 1_000)};`;
-    const sdp = this.#offer.replace('x-google-start-bitrate=', `${low}$&`);
+    const kbit_s = Math.round(bit_s / 1_000);
+    const held = `x-google-min-bitrate=${kbit_s};x-google-max-bitrate=${kbit_s}`;
+    const sdp = bit_s ? this.#offer.replace(/x-google-max-bitrate=\d+/, held) : this.#offer;
     await this.#connection.setRemoteDescription({ type: 'offer', sdp });
     await this.#connection.setLocalDescription(await this.#connection.createAnswer());
   }
