@@ -62,7 +62,7 @@ export type RelayToPage =
   /** The page should make a picture for the video of a link. */
   | { readonly type: 'picture'; readonly link: number }
   /** The page should say at which rate the browser may send on a link. */
-  | { readonly type: 'find_rate'; readonly link: number }
+  | { readonly type: 'find_rate'; readonly link: number; readonly packets: number }
   /** The text that goes back to the reader. */
   | { readonly type: 'friend_answer'; readonly id: number; readonly text: string }
   | { readonly type: 'friend_failed'; readonly id: number; readonly reason: FriendFailure }

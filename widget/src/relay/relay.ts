@@ -290,7 +290,7 @@ export class Relay {
       answer: null,
       media: new LinkMedia({
         makePicture: () => this.#post({ type: 'picture', link: id }),
-        findRate: () => this.#post({ type: 'find_rate', link: id }),
+        findRate: (packets) => this.#post({ type: 'find_rate', link: id, packets }),
       }),
       isLane,
       isAnswered: false,

@@ -64,10 +64,12 @@ export class PeerConnection {
     }
   }
 
-  /** Resolve to the rate at which the browser may send; null while it has none. Never rejects. */
-  async sendingRate(): Promise<SendingRate | null> {
+  /** Resolve to the rate at which the browser may send; null while it has none. Never rejects.
+   *
+   * `packets` is what the relay has sent of the video. The browser's own count contains its padding. */
+  async sendingRate(packets: number): Promise<SendingRate | null> {
     try {
-      const path = pathOf(await this.#connection.getStats());
+      const path = pathOf(await this.#connection.getStats(), packets);
       if (!path.available_bit_s) return null;
       const isAnew = this.#floor.look(path, performance.now());
       if (isAnew) await this.#setFloor(this.#floor.bit_s);
@@ -130,14 +132,12 @@ export class PeerConnection {
 }
 
 /** Return what a report says of the path to the client. */
-function pathOf(report: RTCStatsReport): Path {
-  const path = { available_bit_s: 0, rtt_ms: null as number | null, sent: 0, lost: 0 };
+function pathOf(report: RTCStatsReport, sent: number): Path {
+  const path = { available_bit_s: 0, rtt_ms: null as number | null, sent, lost: 0 };
   report.forEach((entry: Partial<Record<string, unknown>>) => {
     const count = (name: string) => Number(entry[name] ?? 0);
     if (entry['type'] === 'candidate-pair') {
       path.available_bit_s = Math.max(path.available_bit_s, count('availableOutgoingBitrate'));
-    } else if (entry['type'] === 'outbound-rtp') {
-      path.sent += count('packetsSent') - count('retransmittedPacketsSent');
     } else if (entry['type'] === 'remote-inbound-rtp') {
       path.lost += count('packetsLost');
       if (entry['roundTripTime'] !== undefined) path.rtt_ms = count('roundTripTime') * 1_000;

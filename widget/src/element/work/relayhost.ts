@@ -170,7 +170,7 @@ export class RelayHost {
       case 'picture':
         return this.#connections.get(message.link)?.makePicture();
       case 'find_rate':
-        return void this.#findRate(message.link);
+        return void this.#findRate(message.link, message.packets);
       case 'friend_answer':
         return this.#settle(message.id)?.resolve(message.text);
       case 'friend_failed':
@@ -197,8 +197,8 @@ export class RelayHost {
     return text;
   }
 
-  async #findRate(link: number): Promise<void> {
-    const rate = await this.#connections.get(link)?.sendingRate();
+  async #findRate(link: number, packets: number): Promise<void> {
+    const rate = await this.#connections.get(link)?.sendingRate(packets);
     if (rate) this.#post({ type: 'rate', link, ...rate });
   }
 

@@ -18,8 +18,8 @@ const RATE_MS = 100;
 export interface PageWork {
   /** Have the page make a picture. */
   makePicture(): void;
-  /** Have the page say at which rate the browser may send. */
-  findRate(): void;
+  /** Have the page say at which rate the browser may send. `packets` is what was sent since the beginning. */
+  findRate(packets: number): void;
 }
 
 export class LinkMedia {
@@ -91,7 +91,7 @@ export class LinkMedia {
     const now_ms = performance.now();
     if (!this.#pace || now_ms - this.#asked_ms < RATE_MS) return;
     this.#asked_ms = now_ms;
-    this.#page.findRate();
+    this.#page.findRate(this.#pace.packets);
   }
 
   /** Take what came over the DataChannel. Where the client sends video, messages have numbers. */
