@@ -3,6 +3,7 @@
  * Its DataChannel is handed to the Worker at once, so none of a link's bytes pass through the page.
  */
 
+import { OwnRate } from '../../core/traffic/ownrate';
 import { RateFloor, type Path, type SendingRate } from '../../core/traffic/ratefloor';
 import { DATA_CHANNEL_ID } from '../../core/wire/description';
 import { VideoTrack, VIDEO_OPTIONS, type VideoTrackEvents } from './video';
@@ -27,6 +28,9 @@ export class PeerConnection {
   readonly #video: VideoTrack;
   readonly #over = new AbortController();
   readonly #floor = new RateFloor();
+  /** For browsers that never say an estimate. */
+  readonly #ownRate = new OwnRate();
+  #hasEstimate = false;
   #offer = '';
   #patient: boolean;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -70,6 +74,11 @@ export class PeerConnection {
   async sendingRate(packets: number): Promise<SendingRate | null> {
     try {
       const path = pathOf(await this.#connection.getStats(), packets);
+      this.#hasEstimate ||= path.available_bit_s > 0;
+      if (!this.#hasEstimate) {
+        this.#ownRate.look(path, performance.now());
+        return { bit_s: this.#ownRate.bit_s, isAnew: false };
+      }
       if (!path.available_bit_s) return null;
       const isAnew = this.#floor.look(path, performance.now());
       if (isAnew) await this.#setFloor(this.#floor.bit_s);
