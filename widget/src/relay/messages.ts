@@ -2,6 +2,7 @@
 
 import type { FriendFailure, Reason } from '../core/errors';
 import type { RelayReport, VolunteerLimits } from '../core/switch/report';
+import type { SendingRate } from '../core/traffic/ratefloor';
 import type { NatClass } from '../core/wire/signalling';
 import type { EncodedStreams } from './link/pictures';
 
@@ -24,7 +25,7 @@ export type PageToRelay =
   /** The video of a media link. */
   | { readonly type: 'video'; readonly link: number; readonly streams: EncodedStreams }
   /** The rate at which the browser may send on a link. */
-  | { readonly type: 'rate'; readonly link: number; readonly bit_s: number }
+  | ({ readonly type: 'rate'; readonly link: number } & SendingRate)
   /** The answer of a link's PeerConnection. */
   | { readonly type: 'answered'; readonly link: number; readonly sdp: string }
   | { readonly type: 'connection_lost'; readonly link: number }

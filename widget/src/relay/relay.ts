@@ -140,7 +140,7 @@ export class Relay {
       case 'video':
         return this.#video(message.link, message.streams);
       case 'rate':
-        return this.#links.get(message.link)?.media.setRate(message.bit_s);
+        return this.#links.get(message.link)?.media.setRate(message);
       case 'answered':
         return this.#answer(message.link, message.sdp);
       case 'connection_lost':

@@ -198,8 +198,8 @@ export class RelayHost {
   }
 
   async #findRate(link: number): Promise<void> {
-    const bit_s = await this.#connections.get(link)?.sendingRate();
-    if (bit_s) this.#post({ type: 'rate', link, bit_s });
+    const rate = await this.#connections.get(link)?.sendingRate();
+    if (rate) this.#post({ type: 'rate', link, ...rate });
   }
 
   async #findNat(stun: readonly string[]): Promise<void> {

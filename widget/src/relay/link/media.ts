@@ -1,6 +1,7 @@
 /** The video of one link: the streams that the page has sent of it, and what puts messages in and out. */
 
 import { PeerError } from '../../core/errors';
+import type { SendingRate } from '../../core/traffic/ratefloor';
 import * as control from '../../core/wire/control';
 import { BARE, Paced } from './frameformat';
 import type { Link } from './link';
@@ -53,6 +54,7 @@ export class LinkMedia {
       this.#pace = new Paced();
       this.#receiver = new VideoReceiver(this.#incoming, {
         message: (data) => link.message('client', data),
+        got: (next) => this.#sender?.hear({ type: 'got', next }),
         say: (message) => link.say(control.encode(message)),
         failed: (code) => link.close(code),
       });
@@ -67,8 +69,9 @@ export class LinkMedia {
   }
 
   /** Send no faster than at `bit_s`. */
-  setRate(bit_s: number): void {
+  setRate({ bit_s, isAnew }: SendingRate): void {
     this.#pace?.budget.setRate(bit_s);
+    if (isAnew) this.#sender?.sendAgain();
   }
 
   close(): void {
@@ -80,6 +83,7 @@ export class LinkMedia {
     return (this.#sender = new VideoSender(pipe, source, this.#pace ?? BARE, {
       writable: () => link.writable('client'),
       busy: () => this.#askRate(),
+      tellGot: () => this.#receiver?.tellGot() ?? 0,
     }));
   }
 

@@ -18,6 +18,7 @@ from passerelle.core.media.budget import FrameBudget
 from passerelle.core.media.delay import Least
 from passerelle.core.media.frame import SIDE, unwrap
 from passerelle.core.media.packer import MessagePacker
+from passerelle.core.media.sparse import Sparse
 from passerelle.core.media.video import (
     RESEND_LEAST_S,
     RESEND_RTTS,
@@ -47,7 +48,9 @@ TICK_S = 0.005
 RATE_S = 0.1
 """Time between two questions for the engine's rate, while something is sent."""
 SMALL_BYTES = 1_100
-"""The largest message that may go over the DataChannel while nothing else waits."""
+"""Largest message for the DataChannel, which it takes while nothing waits and messages are few."""
+GATHER_S = 0.008
+"""How long small messages wait for others: each frame costs work at both ends."""
 FIRST_MESSAGES = 8
 """The first messages may go over the DataChannel whatever their size: a video starts slowly."""
 TAIL_S = (0.025, 0.100)
@@ -106,6 +109,7 @@ class MediaExchange:
         now = time.monotonic()
         self._budget = FrameBudget(START_BIT_S, now)
         self._packer = MessagePacker()
+        self._sparse = Sparse(now)
         self._pending = 0
         self._frame_at = now
         self._idle = 0
@@ -193,21 +197,22 @@ class MediaExchange:
         if not message or self._owner is None:
             return
         quiet = self._packer.queued_bytes == 0
-        small = len(message) <= SMALL_BYTES or self._packer.count < FIRST_MESSAGES
+        small = len(message) <= SMALL_BYTES
+        few = self._sparse.add(time.monotonic())
         self._packer.push(message)
         if self._packer.kept_bytes > limits.MEDIA_KEPT_BYTES:
             error = LinkLost(LinkCode.LIMIT, "the volunteer does not say what it has")
             self.close()
             self._owner.media_failed(error)
             return
-        if quiet and small:
+        if quiet and ((small and few) or self._packer.count <= FIRST_MESSAGES):
             shifted = self._packer.shift()
             assert shifted is not None  # it was pushed a moment ago
             number, data = shifted
             self._owner.media_send(number.to_bytes(MESSAGE_NUMBER_BYTES, "big") + data)
         elif quiet:
             self._idle = 0
-            self._schedule(0.0)
+            self._schedule(GATHER_S if small else 0.0)
 
     def acknowledged(self, message: control.Got) -> None:
         """Learn what the relay has. Raises PeerError."""
@@ -236,7 +241,8 @@ class MediaExchange:
         self._look_at_windows()
         if self._packer.queued_bytes:
             wanted = self._budget.frames(self._packer.queued_bytes, now)
-            for _ in range(min(wanted, PENDING - self._pending)):
+            # Frames that are on their way from the encoder take their share of what waits.
+            for _ in range(min(wanted, PENDING) - self._pending):
                 self._request(now)
             self._schedule(TICK_S)
             return
@@ -299,7 +305,10 @@ class MediaExchange:
             if self._packer.queued_bytes:
                 least = 0
                 self._idle = 0
-            data = self._packer.next_frame(genuine, self._budget.available(now), least)
+            room = self._budget.available(now)
+            data = self._packer.next_frame(genuine, room, least, got=self._order.next)
+            if self._receipts is not None:
+                self._receipts.told()
             self._budget.spend(len(data))
             encoded.data = data
             await writer.write(encoded)
@@ -319,6 +328,7 @@ class MediaExchange:
                 await writer.write(encoded)
                 if (frame.unsent - self._unsent) % limits.MESSAGE_NUMBERS < _HALF:
                     self._unsent = frame.unsent  # of frames that came in order
+                self._packer.acknowledge(frame.got)
                 self._window.waited(frame.backlog_bytes, time.monotonic())
                 self._deliver(frame.messages)
             except PeerError as error:
