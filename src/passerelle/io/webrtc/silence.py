@@ -32,7 +32,8 @@ class Silence:
         self._changed = changed
         self._over = over
         self._since = time.monotonic()
-        self._was_silent = False
+        self._asked_at = 0.0
+        """When something had come last, of the silence that `changed` told of."""
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(ASK_S, self._look)
 
@@ -57,6 +58,7 @@ class Silence:
             return
         is_silent = quiet_s >= ASK_S
         self._timer = self._loop.call_later((OVER_S if is_silent else ASK_S) - quiet_s, self._look)
-        news, self._was_silent = is_silent and not self._was_silent, is_silent
-        if news:
+        heard_at = self._heard_at()
+        if is_silent and heard_at != self._asked_at:
+            self._asked_at = heard_at
             self._changed()
