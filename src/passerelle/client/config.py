@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from passerelle import limits
 from passerelle.client.friend import Swap
 from passerelle.core.localport.login import Login
-from passerelle.io.webrtc.channel import ChannelOffer
-from passerelle.io.webrtc.engine import LinkOffer
+from passerelle.io.webrtc.engine import LinkOffer, python_engine
 from passerelle.wire.invite import Invite
 
 
@@ -33,7 +32,7 @@ class ClientConfig:
     so only this machine may reach it."""
     media: bool = True
     """Let volunteers whose browsers can do so send downloads as video, which bears loss better."""
-    engine: type[LinkOffer] = ChannelOffer
+    engine: type[LinkOffer] = field(default_factory=python_engine)
     """The WebRTC stack that makes links (`io.webrtc.engine`)."""
     state: Path | None = None
     """The file that remembers between runs which ways to the brokers work; None: remember none."""
