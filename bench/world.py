@@ -193,6 +193,7 @@ class Distant:
         self, lab: Lab, *, up: Wan, down: Wan, near: Wan | None = None, firefox: bool = False
     ) -> None:
         """`up` is from the client; with `near`, server and volunteer are behind long lines, too."""
+        self.lab = lab
         self.star: Star = lab.star("site")
         hosts = Hosts(
             server=self.star.host("server", up=near),
