@@ -143,8 +143,8 @@ export class Relay {
         return this.#channel(message.link, message.channel);
       case 'video':
         return this.#video(message.link, message.streams);
-      case 'traffic':
-        return this.#links.get(message.link)?.media.told(message.bit_s, message.bytes);
+      case 'rate':
+        return this.#links.get(message.link)?.media.setRate(message, message.bytes);
       case 'sound':
         return hum(message.streams);
       case 'answered':
@@ -303,7 +303,7 @@ export class Relay {
       answer: null,
       media: new LinkMedia({
         makePicture: () => this.#post({ type: 'picture', link: id }),
-        findTraffic: () => this.#post({ type: 'find_traffic', link: id }),
+        findRate: () => this.#post({ type: 'find_rate', link: id }),
         spent: (bytes) => {
           this.#limiter.charge(bytes);
           this.#carried(bytes);

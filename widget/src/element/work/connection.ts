@@ -3,6 +3,7 @@
  * Its DataChannel is handed to the Worker at once, so none of a link's bytes pass through the page.
  */
 
+import { RateFloor, type Path, type SendingRate } from '../../core/traffic/ratefloor';
 import { DATA_CHANNEL_ID } from '../../core/wire/description';
 import { VideoTrack, VIDEO_OPTIONS, type VideoTrackEvents } from './video';
 
@@ -25,6 +26,8 @@ export class PeerConnection {
   readonly #events: PeerConnectionEvents;
   readonly #video: VideoTrack;
   readonly #over = new AbortController();
+  readonly #floor = new RateFloor();
+  #offer = '';
   #patient: boolean;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -49,6 +52,7 @@ export class PeerConnection {
   async answer(sdp: string): Promise<void> {
     try {
       const connection = this.#connection;
+      this.#offer = sdp;
       await connection.setRemoteDescription({ type: 'offer', sdp });
       await this.#video.add(connection);
       await connection.setLocalDescription(await connection.createAnswer());
@@ -60,19 +64,29 @@ export class PeerConnection {
     }
   }
 
-  /** Resolve to the rate in bit/s at which the browser may send, 0 while it has none, and to all bytes that it has
-   * sent and received. Never rejects. */
-  async traffic(): Promise<{ bit_s: number; bytes: number }> {
+  /** Resolve to the rate at which the browser may send, 0 while it says none, and to all bytes that it has sent and
+   * received; null where it says nothing. Never rejects. */
+  async sendingRate(): Promise<(SendingRate & { readonly bytes: number }) | null> {
     try {
-      const report = await this.#connection.getStats();
-      const entries = [...(report as unknown as Map<string, RTCIceCandidatePairStats>).values()];
-      const pairs = entries.filter(({ type }) => type === 'candidate-pair');
-      const bit_s = Math.max(0, ...pairs.map((pair) => pair.availableOutgoingBitrate ?? 0));
-      const bytes = pairs.reduce((sum, pair) => sum + (pair.bytesSent ?? 0) + (pair.bytesReceived ?? 0), 0);
-      return { bit_s, bytes };
+      const path = pathOf(await this.#connection.getStats());
+      const { available_bit_s, bytes } = path;
+      // A call's rates are the browser's own.
+      if (!available_bit_s || this.#video.isCall) return { bit_s: available_bit_s, isAnew: false, bytes };
+      const isAnew = this.#floor.look(path, performance.now());
+      if (isAnew) await this.#setFloor(this.#floor.bit_s);
+      return { bit_s: Math.max(available_bit_s, this.#floor.bit_s), isAnew, bytes };
     } catch {
-      return { bit_s: 0, bytes: 0 };
+      return null;
     }
+  }
+
+  /** Keep the browser's estimate from falling below `bit_s`. Only what the client is said to have offered can do
+   * that. Nothing is sent: the client's offer and the answer to it stay as they were. */
+  async #setFloor(bit_s: number): Promise<void> {
+    const low = `x-google-min-bitrate=${Math.round(bit_s / 1_000)};`;
+    const sdp = this.#offer.replace('x-google-start-bitrate=', `${low}$&`);
+    await this.#connection.setRemoteDescription({ type: 'offer', sdp });
+    await this.#connection.setLocalDescription(await this.#connection.createAnswer());
   }
 
   /** Make a picture for the video. */
@@ -114,6 +128,24 @@ export class PeerConnection {
   #lose(): void {
     if (!this.#over.signal.aborted) this.#events.lost();
   }
+}
+
+/** Return what a report says of the path to the client. */
+function pathOf(report: RTCStatsReport): Path & { readonly bytes: number } {
+  const path = { bytes: 0, available_bit_s: 0, rtt_ms: null as number | null, sent: 0, lost: 0 };
+  report.forEach((entry: Partial<Record<string, unknown>>) => {
+    const count = (name: string) => Number(entry[name] ?? 0);
+    if (entry['type'] === 'candidate-pair') {
+      path.bytes += count('bytesSent') + count('bytesReceived');
+      path.available_bit_s = Math.max(path.available_bit_s, count('availableOutgoingBitrate'));
+    } else if (entry['type'] === 'outbound-rtp') {
+      path.sent += count('packetsSent') - count('retransmittedPacketsSent');
+    } else if (entry['type'] === 'remote-inbound-rtp') {
+      path.lost += count('packetsLost');
+      if (entry['roundTripTime'] !== undefined) path.rtt_ms = count('roundTripTime') * 1_000;
+    }
+  });
+  return path;
 }
 
 /** Return whether this browser can relay: it needs WebRTC, and DataChannels that move to a Worker.

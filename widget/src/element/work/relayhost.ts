@@ -169,8 +169,8 @@ export class RelayHost {
         return this.#connect(message.link, message.sdp, message.stun, message.patient);
       case 'picture':
         return this.#connections.get(message.link)?.makePicture();
-      case 'find_traffic':
-        return void this.#findTraffic(message.link);
+      case 'find_rate':
+        return void this.#findRate(message.link);
       case 'friend_answer':
         return this.#settle(message.id)?.resolve(message.text);
       case 'friend_failed':
@@ -197,9 +197,9 @@ export class RelayHost {
     return text;
   }
 
-  async #findTraffic(link: number): Promise<void> {
-    const traffic = await this.#connections.get(link)?.traffic();
-    if (traffic) this.#post({ type: 'traffic', link, ...traffic });
+  async #findRate(link: number): Promise<void> {
+    const rate = await this.#connections.get(link)?.sendingRate();
+    if (rate) this.#post({ type: 'rate', link, ...rate });
   }
 
   async #findNat(stun: readonly string[]): Promise<void> {

@@ -106,7 +106,7 @@ class CallExchange(MediaExchange):
     def _whole(self, parts: list[bytes]) -> list[bytes]:
         return self._joiner.join(parts)
 
-    def _hasten(self) -> None:
+    def _hasten(self, delay_s: float = 0.0) -> None:
         """Leave the rhythm as it is."""
 
     @property

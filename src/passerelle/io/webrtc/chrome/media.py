@@ -19,6 +19,7 @@ from passerelle.core.media.budget import FrameBudget
 from passerelle.core.media.delay import Least
 from passerelle.core.media.frame import SIDE, unwrap
 from passerelle.core.media.packer import MessagePacker
+from passerelle.core.media.sparse import Sparse
 from passerelle.core.media.video import (
     RESEND_LEAST_S,
     RESEND_RTTS,
@@ -47,7 +48,9 @@ TICK_S = 0.005
 RATE_S = 0.1
 """Time between two questions for the engine's rate, while something is sent."""
 SMALL_BYTES = 1_100
-"""The largest message that may go over the DataChannel while nothing else waits."""
+"""Largest message for the DataChannel, which it takes while nothing waits and messages are few."""
+GATHER_S = 0.008
+"""How long small messages wait for others: each frame costs work at both ends."""
 FIRST_MESSAGES = 8
 """The first messages may go over the DataChannel whatever their size: a video starts slowly."""
 TAIL_S = (0.025, 0.100)
@@ -111,6 +114,7 @@ class MediaExchange:
         now = time.monotonic()
         self._budget = FrameBudget(self.start_bit_s, now)
         self._packer = MessagePacker()
+        self._sparse = Sparse(now)
         self._pending = 0
         self._frame_at = now
         self._idle = 0
@@ -209,16 +213,17 @@ class MediaExchange:
                 number, data = shifted
                 self._owner.media_send(number.to_bytes(MESSAGE_NUMBER_BYTES, "big") + data)
         elif quiet:
-            self._hasten()
+            self._hasten(GATHER_S if len(message) <= SMALL_BYTES else 0.0)
 
-    def _hasten(self) -> None:
+    def _hasten(self, delay_s: float = 0.0) -> None:
         """Send what began to wait."""
         self._idle = 0
-        self._schedule(0.0)
+        self._schedule(delay_s)
 
     def _may_be_small(self, message: bytes) -> bool:
         """Return whether a message may go over the DataChannel where nothing else waits."""
-        return len(message) <= SMALL_BYTES or self._packer.count < FIRST_MESSAGES
+        few = self._sparse.add(time.monotonic())
+        return (len(message) <= SMALL_BYTES and few) or self._packer.count < FIRST_MESSAGES
 
     def _parts(self, message: bytes) -> Iterable[bytes]:
         """Return what of a message is numbered."""
@@ -255,7 +260,8 @@ class MediaExchange:
         self._look_at_windows()
         if self._packer.queued_bytes:
             wanted = self._budget.frames(self._packer.queued_bytes, now)
-            for _ in range(min(wanted, PENDING - self._pending)):
+            # Frames that are on their way from the encoder take their share of what waits.
+            for _ in range(min(wanted, PENDING) - self._pending):
                 self._request(now)
             self._schedule(TICK_S)
             return
@@ -315,7 +321,9 @@ class MediaExchange:
             self._frame_at = now
             genuine = bytes(encoded.data)
             most, least = self._bounds(genuine, now)
-            data = self._packer.next_frame(genuine, most, least)
+            data = self._packer.next_frame(genuine, most, least, got=self._order.next)
+            if self._receipts is not None:
+                self._receipts.told()
             self._budget.spend(len(data))
             encoded.data = data
             await writer.write(encoded)
@@ -342,6 +350,7 @@ class MediaExchange:
                 await writer.write(encoded)
                 if (frame.unsent - self._unsent) % limits.MESSAGE_NUMBERS < _HALF:
                     self._unsent = frame.unsent  # of frames that came in order
+                self._packer.acknowledge(frame.got)
                 self._window.waited(frame.backlog_bytes, time.monotonic())
                 self._deliver(frame.messages)
             except PeerError as error:

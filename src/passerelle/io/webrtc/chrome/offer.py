@@ -142,7 +142,7 @@ class ChromeOffer:
         except BaseException:
             await self.close()
             raise
-        self.steps.append(("connect", time.monotonic() - start))
+        self.steps.append(("webrtc", time.monotonic() - start))
         media = self._media if answer.media == self.version else None
         self._transport = ChromeTransport(self, self._channel, media)
         return self._transport
