@@ -16,7 +16,7 @@ from rich.table import Table
 from bench.command import COULD_NOT, INTERRUPTED, MEASURED, say
 
 PROGRAMS = (
-    *("tunnel", "connect", "overhead", "latency", "network"),
+    *("tunnel", "connect", "overhead", "latency", "network", "disguise"),
     *("failover", "aggregate", "memory"),
     *("exit", "fairness"),
     *("broker", "brokers", "matching"),

@@ -39,7 +39,7 @@ PATHS: Final = {
     "100 ms 1 %": Wan(50, 1),
     "4 Mbit/s": Wan(20, rate_mbit=4, queue_kb=100),
 }
-QUICK_PATHS: Final = ("50 ms", "4 Mbit/s")
+QUICK_PATHS: Final = ("50 ms",)
 CALLS: Final = "calls"
 SUBJECTS: Final = {
     "chrome/call": ("--engine", "chrome", "--profile", "call"),
@@ -54,8 +54,8 @@ TALKS: Final = (("lively", "screen"), ("calm", "bounded"), ("large", "lively"))
 QUICK_TALKS: Final = TALKS[:2]
 READERS: Final = ("client", "client2")
 """The hosts of two readers, or callers, at a time: each has a line of its own."""
-SECONDS, QUICK_SECONDS = 40.0, 17.0
-SHAPED_S, QUICK_SHAPED_S = 15.0, 6.0
+SECONDS, QUICK_SECONDS = 40.0, 15.5
+SHAPED_S, QUICK_SHAPED_S = 15.0, 5.0
 SHAPED: Final = Wan(25)
 MARKED: Final = Wan(25, marked_loss_pct=15)
 SIGNS: Final = 12
