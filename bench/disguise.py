@@ -170,8 +170,10 @@ def _shaped(stage: Stage, subject: str, seconds: float) -> Iterator[Row]:
         client.start()
         try:
             client.linked()
+            lost = _lost(stage)
             found = stage.distant.world.run(client, "down", timeout_s=90, seconds=seconds)
             rates.append(found["bytes"] * 8 / found["seconds"] / 1e6)
+            say(f"{subject}, {label}: {_lost(stage) - lost} packets lost")
         except LabError as error:
             say(f"{subject}, {label}: {error}")
             rates.append(0.0)
@@ -180,6 +182,10 @@ def _shaped(stage: Stage, subject: str, seconds: float) -> Iterator[Row]:
         _free(stage)
         yield Row(f"{subject}, {label}, goodput", rates[-1], "Mbit/s")
     yield Row(f"{subject}, marked / unharmed", rates[1] / max(0.01, rates[0]), "", at_least(0.5), 2)
+
+
+def _lost(stage: Stage) -> int:
+    return sum(passage.lost for passage in stage.distant.star.lines[READERS[0]].counters())
 
 
 def _judged(windows: dict[str, list[Window]]) -> Iterator[Row]:
