@@ -93,7 +93,7 @@ export class VideoTrack {
   async #addSound(transceiver: RTCRtpTransceiver | undefined): Promise<void> {
     if (!transceiver) return;
     this.#isCall = true;
-    this.#sound = await makeSound().catch(() => null);
+    this.#sound = makeSound();
     transceiver.direction = this.#sound ? 'sendrecv' : 'inactive';
     this.#soundSender = transceiver.sender;
     if (this.#sound) await transceiver.sender.replaceTrack(this.#sound.track);

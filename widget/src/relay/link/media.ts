@@ -17,6 +17,8 @@ import { VideoSender } from './videosender';
 const RATE_MS = 100;
 /** The same for a link that looks like a call, which sends always. */
 const CALL_RATE_MS = 500;
+/** The rate of a call in a browser that says none, as Firefox does. */
+const UNTOLD_BIT_S = 2_500_000;
 
 /** What the Worker cannot do by itself. */
 export interface PageWork {
@@ -89,11 +91,11 @@ export class LinkMedia {
     this.#sender?.hear(message);
   }
 
-  /** Send no faster than at `bit_s`, unless that is 0, and count all `bytes` of a call. */
+  /** Send no faster than at `bit_s`, which is 0 where the browser says none, and count all `bytes` of a call. */
   told(bit_s: number, bytes: number): void {
-    if (bit_s > 0 && this.#pace) this.#pace.budget.rate_bit_s = bit_s;
+    if (bit_s > 0) this.#pace?.budget.setRate(bit_s);
     if (!this.#call) return;
-    if (bit_s > 0) this.#call.rate_bit_s = bit_s;
+    this.#call.rate_bit_s = bit_s || UNTOLD_BIT_S;
     const spent_bytes = bytes - this.#messages_bytes - this.#call.sent_bytes;
     if (spent_bytes <= this.#spent_bytes) return;
     this.#page.spent(spent_bytes - this.#spent_bytes);

@@ -14,13 +14,9 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from passerelle import limits
-from passerelle.core.media import budget as budgets
-from passerelle.core.media.browserpath import (
-    DeliveryRate,
-    receive_window_bytes,
-    send_window_bytes,
-)
+from passerelle.core.media.browserpath import ReceiveWindow, send_window_bytes
 from passerelle.core.media.budget import FrameBudget
+from passerelle.core.media.delay import Least
 from passerelle.core.media.frame import SIDE, unwrap
 from passerelle.core.media.packer import MessagePacker
 from passerelle.core.media.video import (
@@ -59,6 +55,8 @@ TAIL_S = (0.025, 0.100)
 IDLE_S = 1.0
 """Time between two empty frames while nothing is sent."""
 IDLE_LEAST_BYTES, IDLE_SPREAD_BYTES = 200, 900
+RTT_AGE_S = 120.0
+"""How long the smallest round trip is believed."""
 _HALF = limits.MESSAGE_NUMBERS // 2
 
 
@@ -129,8 +127,8 @@ class MediaExchange:
         self._resend_at = 0.0
         self._rtt_s = RESEND_LEAST_S / RESEND_RTTS
         """Smallest round trip to the far end of the link."""
-        self._arriving = DeliveryRate(now)
-        self._backlog_bytes = 0
+        self._least_rtt = Least(RTT_AGE_S)
+        self._window = ReceiveWindow(now)
         self._told = Windows(0, 0)
         self._over = False
 
@@ -172,7 +170,9 @@ class MediaExchange:
 
     def windows(self, rtt_s: float) -> Windows:
         """See `Transport.windows`."""
-        self._rtt_s = rtt_s
+        # What the session has measured lately may contain the queue of a download.
+        self._least_rtt.add(rtt_s, time.monotonic())
+        self._rtt_s = self._window.rtt_s = self._least_rtt.value
         self._told = self._windows()
         return self._told
 
@@ -181,9 +181,7 @@ class MediaExchange:
         sent = packer.kept_bytes - packer.queued_bytes
         return Windows(
             send=send_window_bytes(self._rate_bit_s / 8, self._rtt_s, sent),
-            receive=receive_window_bytes(
-                self._arriving.bytes_s, self._rtt_s, self._backlog_bytes, self._order.held_bytes
-            ),
+            receive=self._window.window_bytes(self._order.held_bytes),
         )
 
     def _look_at_windows(self) -> None:
@@ -256,10 +254,8 @@ class MediaExchange:
         self._look_for_missing(now)
         self._look_at_windows()
         if self._packer.queued_bytes:
-            available = self._budget.available(now)
-            enough = min(self._packer.queued_bytes, budgets.FRAME_LEAST_BYTES)
-            while available >= enough and self._pending < PENDING:
-                available -= budgets.FRAME_BYTES
+            wanted = self._budget.frames(self._packer.queued_bytes, now)
+            for _ in range(min(wanted, PENDING - self._pending)):
                 self._request(now)
             self._schedule(TICK_S)
             return
@@ -346,7 +342,7 @@ class MediaExchange:
                 await writer.write(encoded)
                 if (frame.unsent - self._unsent) % limits.MESSAGE_NUMBERS < _HALF:
                     self._unsent = frame.unsent  # of frames that came in order
-                self._backlog_bytes = frame.backlog_bytes
+                self._window.waited(frame.backlog_bytes, time.monotonic())
                 self._deliver(frame.messages)
             except PeerError as error:
                 self._fail(error)
@@ -363,7 +359,7 @@ class MediaExchange:
         now = time.monotonic()
         ready: list[bytes] = []
         for number, message in numbered:
-            self._arriving.arrived(len(message), now)
+            self._window.arrived(len(message), now)
             ready += self._order.add(number, message, now)
         if ready and self._owner is not None and self._receipts is not None and not self._over:
             self._owner.media_messages(self._whole(ready))
