@@ -3,6 +3,7 @@
 import { vet } from '../core/addresses/candidates';
 import { PeerError, Problem, reasonOf, type Reason } from '../core/errors';
 import {
+  CALL_MBIT,
   LANES,
   OFFER_BURST,
   OFFERS_PER_S,
@@ -51,6 +52,8 @@ interface RelayedLink {
   readonly connect: (() => void) | null;
   /** Whether the client asked for it over another link. */
   readonly isLane: boolean;
+  /** Whether the client asked for a link that looks like a call. */
+  readonly isCall: boolean;
   /** Whether the answer was sent to the client. */
   isAnswered: boolean;
   /** Whether the link was counted as open. */
@@ -227,7 +230,14 @@ export class Relay {
       return reply.decline('busy');
     }
     const addresses = offer.description.candidates.map(([, ip]) => ip);
+    if (offer.description.media === CALL_MEDIA_VERSION && !this.#hasRoomForCall) return reply.decline('busy');
     this.#open(offer, new Person(offer.exit, offer.country, addresses), reply);
+  }
+
+  /** Whether one more call fits below the volunteer's limit, of which each takes some even while it carries nothing. */
+  get #hasRoomForCall(): boolean {
+    const calls = [...this.#links.values()].filter(({ isCall }) => isCall).length;
+    return (calls + 1) * CALL_MBIT <= this.#limits.mbit;
   }
 
   /** Open a lane for `person`, who asked for it over `link`. */
@@ -300,6 +310,7 @@ export class Relay {
         },
       }),
       isLane,
+      isCall: description.media === CALL_MEDIA_VERSION,
       isAnswered: false,
       isOpen: false,
     });

@@ -75,7 +75,8 @@ export class PeerConnection {
   async traffic(packets: number | null): Promise<Traffic> {
     try {
       const report = await this.#connection.getStats();
-      return { rate: await this.#sendingRate(pathOf(report, packets ?? 0), packets !== null), bytes: bytesOf(report) };
+      const path = pathOf(report, packets ?? 0);
+      return { rate: await this.#sendingRate(path, packets !== null), bytes: path.bytes };
     } catch {
       return { rate: null, bytes: 0 };
     }
@@ -147,11 +148,12 @@ export class PeerConnection {
 }
 
 /** Return what a report says of the path to the client. */
-function pathOf(report: RTCStatsReport, sent: number): Path {
-  const path = { available_bit_s: 0, rtt_ms: null as number | null, sent, lost: 0 };
+function pathOf(report: RTCStatsReport, sent: number): Path & { readonly bytes: number } {
+  const path = { bytes: 0, available_bit_s: 0, rtt_ms: null as number | null, sent, lost: 0 };
   report.forEach((entry: Partial<Record<string, unknown>>) => {
     const count = (name: string) => Number(entry[name] ?? 0);
     if (entry['type'] === 'candidate-pair') {
+      path.bytes += count('bytesSent') + count('bytesReceived');
       path.available_bit_s = Math.max(path.available_bit_s, count('availableOutgoingBitrate'));
     } else if (entry['type'] === 'remote-inbound-rtp') {
       path.lost += count('packetsLost');
@@ -159,15 +161,6 @@ function pathOf(report: RTCStatsReport, sent: number): Path {
     }
   });
   return path;
-}
-
-/** Return all bytes that a connection has sent and received. */
-function bytesOf(report: RTCStatsReport): number {
-  let bytes = 0;
-  report.forEach((entry: Partial<Record<string, unknown>>) => {
-    if (entry['type'] === 'candidate-pair') bytes += Number(entry['bytesSent'] ?? 0) + Number(entry['bytesReceived'] ?? 0);
-  });
-  return bytes;
 }
 
 /** Return whether this browser can relay: it needs WebRTC, and DataChannels that move to a Worker.

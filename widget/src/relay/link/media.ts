@@ -18,6 +18,8 @@ import { VideoSender } from './videosender';
 const RATE_MS = 100;
 /** The same for a link that looks like a call, which sends always. */
 const CALL_RATE_MS = 500;
+/** The rate of a call in a browser that says none, as Firefox does. */
+const UNTOLD_BIT_S = 2_500_000;
 
 /** What the Worker cannot do by itself. */
 export interface PageWork {
@@ -35,7 +37,7 @@ export class LinkMedia {
   readonly #page: PageWork;
   #outgoing: EncodedStreams | null = null;
   #incoming: EncodedStreams | null = null;
-  #sender: VideoSender | CallSender | null = null;
+  #sender: VideoSender | null = null;
   /** The sender of a link that looks like a call. */
   #call: CallSender | null = null;
   /** Bytes of messages that passed between this browser and the client of a call. */
@@ -75,7 +77,7 @@ export class LinkMedia {
           const message = joiner ? joiner.join(data) : data;
           if (message) link.message('client', message);
         },
-        got: (next) => this.#sender?.hear({ type: 'got', next }),
+        got: (next) => this.hear({ type: 'got', next }),
         say: (message) => link.say(control.encode(message)),
         failed: (code) => link.close(code),
       });
@@ -89,17 +91,17 @@ export class LinkMedia {
 
   /** Take what the client says about the messages it has. Throws PeerError. */
   hear(message: control.Got | control.Resend): void {
-    this.#sender?.hear(message);
+    (this.#call ?? this.#sender)?.hear(message);
   }
 
   /** Send no faster than the browser may, and count all `bytes` of a call. */
   told({ rate, bytes }: Traffic): void {
     if (rate) {
       this.#pace?.budget.setRate(rate.bit_s);
-      if (rate.isAnew && this.#sender instanceof VideoSender) this.#sender.sendAgain();
+      if (rate.isAnew) this.#sender?.sendAgain();
     }
     if (!this.#call) return;
-    if (rate) this.#call.rate_bit_s = rate.bit_s;
+    this.#call.rate_bit_s = rate ? rate.bit_s : UNTOLD_BIT_S;
     const spent_bytes = bytes - this.#messages_bytes - this.#call.sent_bytes;
     if (spent_bytes <= this.#spent_bytes) return;
     this.#page.spent(spent_bytes - this.#spent_bytes);
@@ -121,7 +123,7 @@ export class LinkMedia {
 
   #sendCall(link: Link, pipe: MessagePipe, streams: EncodedStreams): MessagePipe {
     const source = frameSource(streams, () => this.#page.makePicture());
-    return (this.#sender = this.#call = new CallSender(pipe, source, {
+    return (this.#call = new CallSender(pipe, source, {
       writable: () => link.writable('client'),
       ticked: () => this.#ask(CALL_RATE_MS),
       tellGot: () => this.#receiver?.tellGot() ?? 0,
