@@ -65,8 +65,8 @@ OLDER_VIDEO = """() => {
     return set.call(this, { type, sdp: sdp.replace('a=sendrecv', 'a=recvonly') });
   };
 }"""
-"""JavaScript that makes a page do what one of an older build does: it reads an offer of a video both
-ways as one of a video to the client, and answers that."""
+"""JavaScript that makes a page do what one of an older build does: it reads an offer of a video
+both ways as one of a video to the client, and answers that."""
 PAUSE = """async () => {
   for (const connection of globalThis.kept) {
     for (const sender of connection.getSenders()) {
