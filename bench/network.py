@@ -55,14 +55,12 @@ class Stage:
     url: str
     runs: int
     seconds: float
-    engine: str = "auto"
-    """The client's WebRTC stack."""
     curves: list[Curve] = field(default_factory=list)
 
     def client(self, wan: Wan, *options: str) -> Client:
         """Return a client with its first link, on this path. Raises LabError."""
         self.distant.bend(up=wan, down=wan)
-        client = self.distant.world.prepare("--engine", self.engine, *options)
+        client = self.distant.world.prepare(*options)
         client.start()
         try:
             client.linked()
@@ -283,11 +281,13 @@ SCENES: dict[str, Scene] = {
 def measure(options: argparse.Namespace, quick: bool) -> Iterator[Row]:
     """Yield the rows of all scenes asked for, and draw their curves."""
     runs, seconds = (QUICK_RUNS, QUICK_SECONDS) if quick else (RUNS, SECONDS)
-    with laboratory(up=CLEAN, down=CLEAN, firefox=options.firefox) as distant:
+    with laboratory(
+        up=CLEAN, down=CLEAN, firefox=options.firefox, engine=options.engine
+    ) as distant:
         hosts = distant.world.hosts
         url = bare.server(hosts.server, free_port())
         page = world.browse(hosts.volunteer, url.rstrip("/"), firefox=options.firefox)
-        stage = Stage(distant, page, url, runs, seconds, options.engine)
+        stage = Stage(distant, page, url, runs, seconds)
         for name in options.only or SCENES:
             for row in SCENES[name](name, stage):
                 say(f"{row.name}: {row.rounded} {row.unit}")
@@ -304,8 +304,7 @@ def main() -> None:
     only = "measure only this (may be given more than once)"
     parser.add_argument("--only", action="append", choices=SCENES, metavar="NAME", help=only)
     parser.add_argument("--firefox", action="store_true", help="with Firefox as the volunteer")
-    engines = ("auto", "chrome", "python")
-    parser.add_argument("--engine", choices=engines, default="auto", help="the client's WebRTC")
+    world.add_engine(parser)
     parser.add_argument("--plot", type=File, metavar="FILE.svg", help="draw the rates over time")
     options = parser.parse_args()
     command.run("network", partial(measure, options), MEANING, options)

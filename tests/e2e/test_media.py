@@ -59,6 +59,14 @@ WITHOUT_VIDEO = """() => {
   delete globalThis.RTCRtpScriptTransform;
 }"""
 """JavaScript that makes a browser unable to put data into video frames."""
+OLDER_VIDEO = """() => {
+  const set = RTCPeerConnection.prototype.setRemoteDescription;
+  RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
+    return set.call(this, { type, sdp: sdp.replace('a=sendrecv', 'a=recvonly') });
+  };
+}"""
+"""JavaScript that makes a page do what one of an older build does: it reads an offer of a video
+both ways as one of a video to the client, and answers that."""
 PAUSE = """async () => {
   for (const connection of globalThis.kept) {
     for (const sender of connection.getSenders()) {
@@ -182,6 +190,7 @@ async def test_an_upload_goes_as_video_with_chromes_engine(
         ((WITHOUT_VIDEO,), ()),
         ((), ("--no-media",)),
         ((WITHOUT_VIDEO,), ("--engine", "chrome")),
+        ((OLDER_VIDEO,), ("--engine", "chrome")),
         ((), ("--no-media", "--engine", "chrome")),
     ],
 )

@@ -13,7 +13,7 @@ import {
 import type { RelayReport, VolunteerLimits } from '../core/switch/report';
 import { Bucket } from '../core/traffic/bucket';
 import * as control from '../core/wire/control';
-import { MEDIA_VERSION, type Description } from '../core/wire/description';
+import { CALL_MEDIA_VERSION, MEDIA_VERSION, type Description } from '../core/wire/description';
 import { parse } from '../core/wire/invite';
 import { fromOwnSdp, toSdp } from '../core/wire/sdp';
 import type { BrokerOffer } from '../core/wire/signalling';
@@ -25,6 +25,7 @@ import { Link } from './link/link';
 import { LinkMedia } from './link/media';
 import { joinSocket } from './link/pipe';
 import { RateLimiter } from './link/ratelimiter';
+import { hum } from './link/sound';
 import type { EncodedStreams, PageToRelay, RelayToPage } from './messages';
 import { Person } from './person';
 
@@ -139,8 +140,10 @@ export class Relay {
         return this.#channel(message.link, message.channel);
       case 'video':
         return this.#video(message.link, message.streams);
-      case 'rate':
-        return this.#links.get(message.link)?.media.setRate(message.bit_s);
+      case 'traffic':
+        return this.#links.get(message.link)?.media.told(message.bit_s, message.bytes);
+      case 'sound':
+        return hum(message.streams);
       case 'answered':
         return this.#answer(message.link, message.sdp);
       case 'connection_lost':
@@ -290,7 +293,11 @@ export class Relay {
       answer: null,
       media: new LinkMedia({
         makePicture: () => this.#post({ type: 'picture', link: id }),
-        findRate: () => this.#post({ type: 'find_rate', link: id }),
+        findTraffic: () => this.#post({ type: 'find_traffic', link: id }),
+        spent: (bytes) => {
+          this.#limiter.charge(bytes);
+          this.#carried(bytes);
+        },
       }),
       isLane,
       isAnswered: false,
@@ -303,7 +310,7 @@ export class Relay {
     this.#post({
       type: 'connect',
       link: id,
-      sdp: toSdp(media && this.#media ? { ...plain, media: Math.min(media, MEDIA_VERSION) } : plain),
+      sdp: toSdp(media && this.#media ? { ...plain, media: known(media) } : plain),
       stun: pick(descriptor.stun, STUN_SERVERS),
       patient,
     });
@@ -438,6 +445,11 @@ export class Relay {
     this.#change({});
     this.#post({ type: 'ended', reason: this.#reason, isStuck: this.#isStuck });
   }
+}
+
+/** Return the format of frames for a client whose newest one is `media`. A call is for those who ask for it. */
+function known(media: number): number {
+  return media === CALL_MEDIA_VERSION ? media : Math.min(media, MEDIA_VERSION);
 }
 
 /** Return up to `count` members of `from`, chosen at random. */

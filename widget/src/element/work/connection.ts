@@ -60,14 +60,18 @@ export class PeerConnection {
     }
   }
 
-  /** Resolve to the rate in bit/s at which the browser may send; null while it has none. Never rejects. */
-  async sendingRate(): Promise<number | null> {
+  /** Resolve to the rate in bit/s at which the browser may send, 0 while it has none, and to all bytes that it has
+   * sent and received. Never rejects. */
+  async traffic(): Promise<{ bit_s: number; bytes: number }> {
     try {
       const report = await this.#connection.getStats();
       const entries = [...(report as unknown as Map<string, RTCIceCandidatePairStats>).values()];
-      return Math.max(0, ...entries.map((entry) => entry.availableOutgoingBitrate ?? 0)) || null;
+      const pairs = entries.filter(({ type }) => type === 'candidate-pair');
+      const bit_s = Math.max(0, ...pairs.map((pair) => pair.availableOutgoingBitrate ?? 0));
+      const bytes = pairs.reduce((sum, pair) => sum + (pair.bytesSent ?? 0) + (pair.bytesReceived ?? 0), 0);
+      return { bit_s, bytes };
     } catch {
-      return null;
+      return { bit_s: 0, bytes: 0 };
     }
   }
 

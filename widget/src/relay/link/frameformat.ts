@@ -9,6 +9,8 @@ export interface FrameFormat {
   readonly pending: number;
   /** How often waiting messages are looked at, while no frame may be requested. */
   readonly tick_ms: number;
+  /** Whether a frame may be requested now for `queued_bytes` that wait. */
+  isWorth(queued_bytes: number): boolean;
   /** Bytes that the payload of a frame may have now, of which the encoder's part has `picture_bytes`. */
   room(picture_bytes: number): number;
   /** Return the frame that is sent for the encoder's `picture`. */
@@ -19,6 +21,7 @@ export interface FrameFormat {
 export const BARE: FrameFormat = {
   pending: 2,
   tick_ms: 30,
+  isWorth: () => true,
   room: () => FRAME_BYTES,
   seal: (_picture, payload) => payload,
 };
@@ -28,6 +31,10 @@ export class Paced implements FrameFormat {
   readonly pending = 3;
   readonly tick_ms = 5;
   readonly budget = new FrameBudget(performance.now());
+
+  isWorth(queued_bytes: number): boolean {
+    return this.budget.isEnough(Math.min(PACED_FRAME_BYTES, queued_bytes), performance.now());
+  }
 
   room(picture_bytes: number): number {
     return Math.min(PACED_FRAME_BYTES, this.budget.available(performance.now())) - picture_bytes - OVERHEAD_BYTES;

@@ -25,8 +25,6 @@ const FIRST_MESSAGES = 8;
 const TAIL_MS = [25, 100];
 /** After those, an empty frame is sent this often. */
 const IDLE_MS = 1_000;
-/** While the rate leaves room for less, no frame is requested for what waits: about one packet. */
-const FRAME_LEAST_BYTES = 1_100;
 /** The size of an empty frame is random, from the first number up to the sum of both. */
 const IDLE_LEAST_BYTES = 200;
 const IDLE_SPREAD_BYTES = 900;
@@ -150,8 +148,8 @@ export class VideoSender implements MessagePipe {
   /** Request a frame for what waits, if the rate leaves room for one and not too many are under way. */
   #request(): void {
     this.#events.busy();
-    const least = Math.min(FRAME_LEAST_BYTES, this.#packer.queued_bytes);
-    if (this.#pending < this.#format.pending && this.#format.room(0) >= least) this.#requestOne();
+    const isAllowed = this.#pending < this.#format.pending && this.#format.isWorth(this.#packer.queued_bytes);
+    if (isAllowed) this.#requestOne();
   }
 
   #requestOne(): void {
