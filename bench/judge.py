@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -21,7 +21,7 @@ REPEATS: Final = 2
 SAMPLES: Final = 1000
 """Samples of the bootstrap."""
 HALVES: Final = 8
-"""How often calls are halved at random."""
+"""How often calls are halved at random; a single halving of few captures is far from the mean."""
 SEED: Final = 1
 
 
@@ -122,25 +122,34 @@ def balanced(
 
 
 def halves(windows: Sequence[Window], seed: int) -> tuple[list[Window], list[Window]]:
-    """Return two halves of the captures of each path, drawn at random."""
+    """Return two halves of the captures, of which one of each random pair is in either.
+
+    Both of a pair are of one path and get the pair's name as their capture. So a cross-validation
+    never learns from one of a pair where it asks for the other: captures of one kind would else be
+    taken for the other half's more often than by chance, because more of them are left there.
+    """
     random = np.random.default_rng(seed)
     chosen: tuple[list[Window], list[Window]] = ([], [])
     for path in sorted({each.path for each in windows}):
-        captures = sorted({each.capture for each in windows if each.path == path})
-        random.shuffle(captures)
-        ours = set(captures[: len(captures) // 2])
-        for each in windows:
-            if each.path == path:
-                chosen[each.capture in ours].append(each)
+        captures = random.permutation(
+            sorted({each.capture for each in windows if each.path == path})
+        )
+        for number, pair in enumerate(zip(captures[::2], captures[1::2], strict=False)):
+            for half, capture in zip(chosen, pair, strict=True):
+                half += [
+                    replace(each, capture=f"{path} {number}")
+                    for each in windows
+                    if each.capture == capture
+                ]
     return chosen
 
 
-def control(windows: Sequence[Window]) -> tuple[float, float, float]:
+def control(windows: Sequence[Window], halvings: int = HALVES) -> tuple[float, float, float]:
     """Return mean, least and most AUC of one half of a class against the other.
 
-    It should be 0.5, whatever the class is; with few captures a single one is far from it.
+    It should be 0.5, whatever the class is.
     """
-    found = [judge(*halves(windows, seed), seed).auc for seed in range(HALVES)]
+    found = [judge(*halves(windows, seed), seed).auc for seed in range(halvings)]
     return float(np.mean(found)), min(found), max(found)
 
 

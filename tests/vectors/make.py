@@ -111,6 +111,14 @@ def make_invites() -> list[Json]:
         f"https://broker.example/#{key}.",
         f"https://broker.example/%23{key}",
         f"https://broker.example/#{key}…",
+        f"[Passerelle](https://broker.example/#{key})",
+        f"[https://broker.example/#{key}](https://broker.example/#{key})",
+        f"<https://broker.example/#{key}|the network>",
+        f"Use https://broker.example/#{key}, it works (I think).",
+        f"Take [https://[2001:db8::1]:8443/#{key}]!",
+        f"see _https://broker.example/#{key}_",
+        f"Use https://broker.example/ #{key}",
+        f"Use https://broker.example/#{key}A.",
         f"https://broker.example/#{key[:20]} {key[20:]}",
         f"https://broker.example/#{key[:20]}\u00a0{key[20:]}",
         f"https://broker.example/#{key[:20]}–{key[21:]}",
@@ -728,7 +736,9 @@ def make_media() -> list[Json]:
             "messages": [message.hex() for message in messages],
             "frame": video.pack(0, list(enumerate(messages))).hex(),
             "picture": picture.hex(),
-            "picture_frame": frame.wrap(picture, 0, len(messages), list(enumerate(messages))).hex(),
+            "picture_frame": frame.wrap(
+                picture, 0, list(enumerate(messages)), got=7, unsent=len(messages)
+            ).hex(),
         }
         for messages, picture in zip(cases, (b"", KEY_FRAME, b"\x01" + bytes(299)), strict=True)
     ]

@@ -15,7 +15,7 @@ from passerelle.client.brokers import Brokers
 from passerelle.client.config import ClientConfig
 from passerelle.client.exits import ExitHealth
 from passerelle.client.nat_probe import NatProbe
-from passerelle.client.paths import LanePath, Path, UnrelayedPath, VolunteerPath
+from passerelle.client.paths import LanePath, Path, VolunteerPath
 from passerelle.client.pool import ClientLink, LinkPool
 from passerelle.client.session import ClientSession
 from passerelle.errors import LinkCode, LinkLost, LinkRefused
@@ -266,6 +266,8 @@ class LinkSupply:
             await asyncio.sleep(self._config.direct_delay_s)
             moved = session.exit_id not in (None, entry.id)
             if not (self._links.up(session) or session.tunnel.ended or moved):
+                from passerelle.client.unrelayed import UnrelayedPath  # noqa: PLC0415  (memory)
+
                 self._start(session, entry, UnrelayedPath(entry.url, ticket), ticket)
         finally:
             self._falling_back = False

@@ -3,6 +3,7 @@
 import { vet } from '../core/addresses/candidates';
 import { PeerError, Problem, reasonOf, type Reason } from '../core/errors';
 import {
+  CALL_MBIT,
   LANES,
   OFFER_BURST,
   OFFERS_PER_S,
@@ -51,6 +52,8 @@ interface RelayedLink {
   readonly connect: (() => void) | null;
   /** Whether the client asked for it over another link. */
   readonly isLane: boolean;
+  /** Whether the client asked for a link that looks like a call. */
+  readonly isCall: boolean;
   /** Whether the answer was sent to the client. */
   isAnswered: boolean;
   /** Whether the link was counted as open. */
@@ -141,7 +144,7 @@ export class Relay {
       case 'video':
         return this.#video(message.link, message.streams);
       case 'traffic':
-        return this.#links.get(message.link)?.media.told(message.bit_s, message.bytes);
+        return this.#links.get(message.link)?.media.told(message);
       case 'sound':
         return hum(message.streams);
       case 'answered':
@@ -227,7 +230,14 @@ export class Relay {
       return reply.decline('busy');
     }
     const addresses = offer.description.candidates.map(([, ip]) => ip);
+    if (offer.description.media === CALL_MEDIA_VERSION && !this.#hasRoomForCall) return reply.decline('busy');
     this.#open(offer, new Person(offer.exit, offer.country, addresses), reply);
+  }
+
+  /** Whether one more call fits below the volunteer's limit, of which each takes some even while it carries nothing. */
+  get #hasRoomForCall(): boolean {
+    const calls = [...this.#links.values()].filter(({ isCall }) => isCall).length;
+    return (calls + 1) * CALL_MBIT <= this.#limits.mbit;
   }
 
   /** Open a lane for `person`, who asked for it over `link`. */
@@ -293,13 +303,14 @@ export class Relay {
       answer: null,
       media: new LinkMedia({
         makePicture: () => this.#post({ type: 'picture', link: id }),
-        findTraffic: () => this.#post({ type: 'find_traffic', link: id }),
+        findTraffic: (packets) => this.#post({ type: 'find_traffic', link: id, packets }),
         spent: (bytes) => {
           this.#limiter.charge(bytes);
           this.#carried(bytes);
         },
       }),
       isLane,
+      isCall: description.media === CALL_MEDIA_VERSION,
       isAnswered: false,
       isOpen: false,
     });

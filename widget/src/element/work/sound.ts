@@ -7,8 +7,6 @@
 
 const SECONDS = 2;
 const LOUDNESS = 0.008;
-/** Web Audio that may run does so within this time. */
-const RESUME_MS = 500;
 
 /** Chromium's class, which TypeScript's DOM types lack. */
 interface Chromium {
@@ -25,24 +23,25 @@ export interface Sound {
 }
 
 /** Return a new sound; null where the browser allows none. */
-export async function makeSound(): Promise<Sound | null> {
+export function makeSound(): Sound | null {
   const { MediaStreamTrackGenerator: Generator } = globalThis as Chromium;
   if (Generator) {
     const track = new Generator({ kind: 'audio' });
     return { track, samples: track.writable, stop: () => track.stop() };
   }
-  if (typeof AudioContext === 'undefined') return null;
+  // The state of an AudioContext does not tell whether it may run: Firefox calls one suspended where there is no
+  // loudspeaker, and runs it.
+  if (typeof AudioContext === 'undefined' || !navigator.userActivation.hasBeenActive) return null;
   const context = new AudioContext();
-  const stop = () => void context.close();
-  await Promise.race([context.resume(), new Promise((resolve) => setTimeout(resolve, RESUME_MS))]);
+  void context.resume().catch(() => {});
   const output = context.createMediaStreamDestination();
   const [track] = output.stream.getAudioTracks();
-  if (context.state !== 'running' || !track) return stop(), null;
+  if (!track) return null;
   const noise = context.createBuffer(1, SECONDS * context.sampleRate, context.sampleRate);
   const samples = noise.getChannelData(0);
   for (let at = 0; at < samples.length; at += 1) samples[at] = (2 * Math.random() - 1) * LOUDNESS;
   const source = new AudioBufferSourceNode(context, { buffer: noise, loop: true });
   source.connect(output);
   source.start();
-  return { track, samples: null, stop };
+  return { track, samples: null, stop: () => void context.close() };
 }
