@@ -48,7 +48,7 @@ async function style() {
 
 async function words() {
   const folder = new URL('src/words/', HERE);
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.json') && name !== 'en.json').sort();
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.json')).sort();
   return Promise.all(names.map(async (name) => {
     const text = JSON.stringify(JSON.parse(await readFile(new URL(name, folder), 'utf8')));
     return { name: 'words', file: `words-${name}`, content: Buffer.from(text) };

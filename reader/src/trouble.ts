@@ -18,6 +18,8 @@ export const TROUBLES = [
   'no_link',
   'clock',
   'site_silent',
+  'certificate',
+  'quota',
   'outside',
   'worker',
   'internal',

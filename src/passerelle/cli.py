@@ -81,6 +81,13 @@ def demo(
         int,
         typer.Option(min=0, max=65535, help="Port of the publisher's page; with 0, any free one."),
     ] = 0,
+    reader: Annotated[
+        bool,
+        typer.Option(
+            "--reader",
+            help="Show a reader with nothing installed: a second browser reads a blocked newspaper.",
+        ),
+    ] = False,
 ) -> None:
     """Show the whole path on this computer: servers, a page with the switch, a blocked site.
 
@@ -88,9 +95,11 @@ def demo(
     without a window does it by itself. Nothing leaves this computer.
     """
     require_server_packages()
-    from passerelle.demo.run import Demo, DemoSettings  # noqa: PLC0415 - WebRTC takes a second to load
+    from passerelle.demo.reading import ReadingDemo  # noqa: PLC0415 - WebRTC takes a second to load
+    from passerelle.demo.run import Demo, DemoSettings  # noqa: PLC0415
 
-    demonstration = Demo(DemoSettings(once=once, headless=headless, port=port))
+    settings = DemoSettings(once=once, headless=headless, port=port)
+    demonstration = ReadingDemo(settings) if reader else Demo(settings)
     try:
         interrupt.run(demonstration.run())
     except interrupt.Interrupted:

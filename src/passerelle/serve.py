@@ -148,13 +148,14 @@ class Servers:
         self._exit_urls = exit_urls(config)
         self.invite: Invite = keys.invite(config.url.rstrip("/"), config.ways)
         """The invite for readers; volunteers get it without its ways."""
-        self._descriptor, document = self._describe()
+        self._descriptor, self.document = self._describe()
+        """The signed descriptor, as it was at the start."""
         self._metrics = Metrics()
         self._broker = Broker(
             BrokerConfig(
                 seal_key=keys.broker_seal,
                 ticket_key=keys.broker_ticket,
-                document=document,
+                document=self.document,
                 descriptor=self._descriptor,
                 widget_dir=config.widget_dir,
                 kept_dir=config.kept_dir,

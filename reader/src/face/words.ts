@@ -1,6 +1,6 @@
-/** The page's words in the reader's language. English is always there; another language is one file. */
+/** The page's words in the reader's language: one file for each. */
 
-import english from '../words/en.json';
+import type english from '../words/en.json';
 
 export type Words = typeof english;
 
@@ -22,14 +22,10 @@ export function choose(preferred: readonly string[]): string {
   return 'en';
 }
 
-/** Return the words of `language`, which `load` fetches as JSON. English where that fails. Never rejects. */
+/** Return the words of `language`, which `load` fetches as JSON; English where that fails. */
 export async function words(language: string, load: (language: string) => Promise<string>): Promise<Words> {
-  if (language === 'en' || !Object.hasOwn(LANGUAGES, language)) return english;
-  try {
-    return { ...english, ...(JSON.parse(await load(language)) as Partial<Words>) };
-  } catch {
-    return english;
-  }
+  const text = await load(language).catch(() => load('en'));
+  return JSON.parse(text) as Words;
 }
 
 /** Return `text` with each `{name}` replaced by its value. */

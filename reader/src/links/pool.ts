@@ -49,6 +49,8 @@ export class LinkPool {
   readonly #members = new Set<Member>();
   readonly #failed: Uint8Array[] = [];
   readonly #waiting = new Set<() => void>();
+  /** The client ticket of the last reply: the gateway counts requests for it. */
+  #ticket = '';
   #opening = 0;
   #failures = 0;
   #turn = 0;
@@ -87,6 +89,22 @@ export class LinkPool {
       if (best) return best;
       await this.#change(signal);
     }
+  }
+
+  /** Return the ticket for the gateway. Waits for one, and rejects with the signal's reason. */
+  async ticket(signal: AbortSignal): Promise<string> {
+    while (!this.#ticket) {
+      await this.#change(signal);
+      signal.throwIfAborted();
+    }
+    return this.#ticket;
+  }
+
+  /** The gateway does not take `ticket` any more: ask for another one. */
+  renewTicket(ticket: string): void {
+    if (this.#ticket !== ticket) return;
+    this.#ticket = '';
+    if (this.#opening === 0) void this.#open(1);
   }
 
   #change(signal: AbortSignal): Promise<void> {
@@ -137,6 +155,7 @@ export class LinkPool {
       const reply = await this.#ask(offers);
       if (reply.refusal === 'version') throw new Problem('broker_version');
       if (reply.refusal) throw new Problem('broker_full', true);
+      this.#ticket = reply.ticket;
       const attempts = connections.map((connection, index) => this.#connect(connection, reply.answers[index]));
       // Whatever opens later is taken too.
       await Promise.race([Promise.any(attempts).catch(() => null), wait(SLOW_MS)]);
@@ -180,7 +199,7 @@ export class LinkPool {
       if (this.#failed.push(volunteer) > FAILED) this.#failed.shift();
       throw error;
     }
-    if (this.#over.signal.aborted || this.#members.size >= LINKS) return connection.close();
+    if (this.#over.signal.aborted || this.#members.size > LINKS) return connection.close();
     const member = { link: new GatewayLink(connection), volunteer };
     this.#members.add(member);
     connection.over.addEventListener('abort', () => {

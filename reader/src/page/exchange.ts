@@ -10,7 +10,7 @@ import { TRIES } from '../limits';
 import type { GatewayLink, Failure, OpenRequest } from '../links/gatewaylink';
 import { AnswerDecoder, encodeRequest, pad, type Event, type Request } from '../wire/binaryhttp';
 import { NONE, join, type Bytes } from '../wire/integers';
-import { ReadingProblem } from '../trouble';
+import { ReadingProblem, type Trouble } from '../trouble';
 import { sealRequest, type KeyConfiguration } from '../wire/oblivious';
 import type { Header } from '../site/answer';
 
@@ -18,6 +18,18 @@ import type { Header } from '../site/answer';
 const REPEATABLE = ['GET', 'HEAD', 'OPTIONS'];
 /** The site, the exit and the volunteer together have this long for each next piece of an answer. */
 const SILENCE_MS = 20_000;
+
+/** What the reader is told of the gateway's refusals. */
+const REFUSALS: Readonly<Record<string, Trouble | undefined>> = {
+  quota: 'quota',
+  clock: 'clock',
+  name: 'outside',
+  dns: 'site_silent',
+  unreachable: 'site_silent',
+  timeout: 'site_silent',
+  garbled: 'site_silent',
+  certificate: 'certificate',
+};
 
 export interface SiteRequest {
   readonly url: URL;
@@ -30,6 +42,10 @@ export interface SiteRequest {
 export interface Ways {
   /** Return a link that is open, if possible another one than `not`. Rejects with the signal's reason. */
   link(signal: AbortSignal, not?: GatewayLink): Promise<GatewayLink>;
+  /** Return the ticket for the gateway. Rejects with the signal's reason. */
+  ticket(signal: AbortSignal): Promise<string>;
+  /** The gateway does not take that ticket any more. */
+  renewTicket(ticket: string): void;
   /** Return the gateway's key of today. Throws Problem. */
   key(): Promise<KeyConfiguration>;
   /** The gateway does not know that key: the descriptor is old, or this device's clock is wrong. */
@@ -118,7 +134,8 @@ export class Exchange {
   /** Send the request over `link`, and take its answer. Throws Broken when that ends early. */
   async #attempt(link: GatewayLink): Promise<void> {
     const key = await this.#ways.key();
-    const sealed = await sealRequest(key, pad(encodeRequest(this.#written())));
+    const ticket = await this.#ways.ticket(this.#over.signal);
+    const sealed = await sealRequest(key, pad(encodeRequest(this.#written(ticket))));
     const decoder = new AnswerDecoder();
     const answer = sealed.answer();
     const { promise, resolve, reject } = deferred<void>();
@@ -132,7 +149,10 @@ export class Exchange {
     const take = (events: readonly Event[]): number => {
       let waiting = 0;
       for (const event of events) {
-        if (event.kind === 'head') skip = this.#begin(event);
+        if (event.kind === 'head') {
+          this.#refuse(event, ticket);
+          skip = this.#begin(event);
+        }
         if (event.kind !== 'content') continue;
         const fresh = event.data.subarray(Math.min(skip, event.data.length));
         skip -= event.data.length - fresh.length;
@@ -179,10 +199,13 @@ export class Exchange {
   }
 
   /** Return the request for this attempt: the whole, or what is missing. */
-  #written(): Request {
+  #written(ticket: string): Request {
     const { url, method, headers, content } = this.#request;
-    let fields = headers;
-    if (!REPEATABLE.includes(method)) fields = [...fields, ['idempotency-key', this.#idempotency]];
+    let fields: readonly Header[] = [...headers, ['passerelle-ticket', ticket]];
+    if (!REPEATABLE.includes(method)) {
+      // The gateway refuses what may be a repetition of long ago.
+      fields = [...fields, ['idempotency-key', this.#idempotency], ['date', new Date().toUTCString()]];
+    }
     const validator = this.#validator();
     if (this.#got > 0 && validator) {
       const [first = 0, last = ''] = this.#range() ?? [];
@@ -191,6 +214,17 @@ export class Exchange {
     }
     const path = url.pathname + url.search;
     return { method, scheme: url.protocol.slice(0, -1), authority: url.host, path, fields, content: content ?? NONE };
+  }
+
+  /** Throw what a refusal means that the gateway answers itself. Others are shown as the site's own answers. */
+  #refuse(head: Head, ticket: string): void {
+    const told = /^passerelle;.* details="(\w+)"/.exec(field(head, 'proxy-status') ?? '')?.[1];
+    if (told === 'ticket') {
+      this.#ways.renewTicket(ticket);
+      throw new Broken('lost');
+    }
+    const trouble = told && REFUSALS[told];
+    if (trouble) throw new ReadingProblem(trouble);
   }
 
   /** Take the head of an attempt, and return how many bytes of its content are known already. */

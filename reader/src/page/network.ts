@@ -15,6 +15,8 @@ import { readConfiguration, type KeyConfiguration } from '../wire/oblivious';
 
 const DAY_S = 86_400;
 const FETCH_MS = 8_000;
+/** Clocks differ by less than this, mostly. Each key is valid for two days, so that of an hour ago still is. */
+const CLOCK_S = 3_600;
 /** Keys of one gateway in a descriptor, and sites. */
 const KEYS = 16;
 const SITES = 64;
@@ -64,7 +66,7 @@ export async function read(bytes: Uint8Array, invite: Invite, now_s: number): Pr
 /** Return the key that is valid now. Throws Problem when the descriptor has none for today, or this device's clock says
  * another day than everybody's. */
 export function keyAt(network: Network, now_s: number): KeyConfiguration {
-  const found = network.keys[Math.floor(now_s / DAY_S) - network.first_day];
+  const found = network.keys[Math.floor((now_s - CLOCK_S) / DAY_S) - network.first_day];
   if (!found) throw new Problem('network_expired');
   return found;
 }

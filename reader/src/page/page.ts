@@ -123,6 +123,8 @@ export class ReadingPage {
       addEventListener('online', () => pool.hurry());
       const ways = {
         link: pool.link.bind(pool),
+        ticket: pool.ticket.bind(pool),
+        renewTicket: pool.renewTicket.bind(pool),
         key: () => gateway.key(),
         renew: () => gateway.renew(),
       };

@@ -5,17 +5,21 @@ import { TestGateway } from './gateway';
 
 let gateway: TestGateway;
 let renewals: number;
+let tickets: number;
 let ways: Ways;
 
 beforeEach(async () => {
   gateway = await TestGateway.make();
   renewals = 0;
+  tickets = 1;
   ways = {
     link: async (signal) => {
       signal.throwIfAborted();
       return gateway.link();
     },
     key: async () => gateway.configuration,
+    ticket: async () => `ticket${tickets}`,
+    renewTicket: () => void tickets++,
     renew: async () => void renewals++,
   };
 });
@@ -140,6 +144,28 @@ test('a key that the gateway has not is fetched anew', async () => {
   await second.end();
   expect((await exchange.head).status).toBe(204);
 });
+
+test('a ticket that has run out is replaced', async () => {
+  const exchange = ask();
+  const first = await gateway.next();
+  expect(first.text).toContain('ticket1');
+  await first.head(401, { 'proxy-status': 'passerelle; error=http_request_denied; details="ticket"' });
+  const second = await gateway.next();
+  expect(second.text).toContain('ticket2');
+  await second.head(204, {});
+  await second.end();
+  expect((await exchange.head).status).toBe(204);
+});
+
+test.each([['name', 'outside'], ['timeout', 'site_silent'], ['certificate', 'certificate']])(
+  'the refusal %s is told the reader as %s',
+  async (told, trouble) => {
+    const exchange = ask();
+    const request = await gateway.next();
+    await request.head(502, { 'proxy-status': `passerelle; error=x; details="${told}"` });
+    await expect(exchange.head).rejects.toMatchObject({ reason: trouble });
+  },
+);
 
 test('an altered answer is asked for again, and nothing of it is shown', async () => {
   const exchange = ask();

@@ -144,10 +144,10 @@ class Exit:
             self._front.note_refused_socket(request)
             return await self._decoy_site.respond(request)
         await socket.prepare(request)
-        if protocol == SUBPROTOCOL:
-            await self._carry(request, socket, ticket, asker)
-        else:
+        if ticket.kind is TicketKind.GATEWAY or protocol == gatewayframes.SUBPROTOCOL:
             await self._carry_requests(request, socket, ticket, asker)
+        else:
+            await self._carry(request, socket, ticket, asker)
         return socket
 
     def _origin(self, request: web.Request) -> bytes:
@@ -159,7 +159,8 @@ class Exit:
         """Return the valid ticket that is the request's second WebSocket subprotocol, or None.
 
         A volunteer brings a link ticket; a client without a volunteer brings its client ticket. The
-        first subprotocol, which is returned with it, says what the link carries.
+        first subprotocol, which is returned with it, says what the link carries. A volunteer that
+        knows nothing of gateways says what it says for every link, and its ticket tells.
         """
         offered = [
             part.strip() for part in request.headers.get("Sec-WebSocket-Protocol", "").split(",")
@@ -167,6 +168,8 @@ class Exit:
         if len(offered) != 2 or offered[0] not in self._subprotocols():
             return None, ""
         ticket = self._verify(offered[1], TicketKind.LINK)
+        if ticket is None and self._gateway is not None:
+            ticket = self._verify(offered[1], TicketKind.GATEWAY)
         if ticket is None and self._config.direct:
             ticket = self._verify(offered[1], TicketKind.CLIENT)
         return ticket, offered[0]
@@ -232,7 +235,7 @@ class Exit:
         finally:
             self._links.discard(link)
             self._counts.links.add(value=link.ended.name.lower())
-            if ticket.kind is TicketKind.LINK:
+            if ticket.kind is not TicketKind.CLIENT:
                 duration_s = asyncio.get_running_loop().time() - began_s
                 self._reporter.link_ended(
                     LinkReport(
