@@ -85,7 +85,7 @@ def demo(
         bool,
         typer.Option(
             "--reader",
-            help="Show a reader with nothing installed: a second browser reads a blocked newspaper.",
+            help="Show a reader with nothing installed: another browser reads a blocked paper.",
         ),
     ] = False,
 ) -> None:

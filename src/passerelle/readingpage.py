@@ -176,7 +176,8 @@ def _with_page(config: object, script: bytes) -> bytes:
 
 def _json(value: object) -> str:
     # A less-than sign could end the script element around it.
-    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return text.replace("<", "\\u003c")
 
 
 def _document(config: object, style: str, script: str, policy: str) -> bytes:

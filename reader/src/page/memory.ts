@@ -4,24 +4,30 @@ const KEY = 'passerelle reader';
 
 interface Memory {
   readonly language?: string;
-  /** Whether the notice was agreed to for good. */
+  /** Whether the notice was agreed to. */
   readonly start?: boolean;
 }
 
-/** Return what was kept; nothing where storage is refused. */
+/** Return what was kept for this tab, or for this browser; nothing where storage is refused. */
 export function remembered(): Memory {
+  return { ...read('localStorage'), ...read('sessionStorage') };
+}
+
+/** Keep a choice: until the tab is closed, or for good. */
+export function remember(change: Memory, isForGood: boolean): void {
+  const where = isForGood ? 'localStorage' : 'sessionStorage';
   try {
-    return JSON.parse(localStorage.getItem(KEY) ?? '{}') as Memory;
+    globalThis[where].setItem(KEY, JSON.stringify({ ...read(where), ...change }));
   } catch {
-    return {};
+    // The choice holds until the page is loaded again.
   }
 }
 
-export function remember(change: Memory): void {
+function read(where: 'localStorage' | 'sessionStorage'): Memory {
   try {
-    localStorage.setItem(KEY, JSON.stringify({ ...remembered(), ...change }));
+    return JSON.parse(globalThis[where].getItem(KEY) ?? '{}') as Memory;
   } catch {
-    // The choice holds for this visit only.
+    return {};
   }
 }
 

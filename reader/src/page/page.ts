@@ -80,7 +80,7 @@ export class ReadingPage {
   }
 
   async #speak(language: string): Promise<void> {
-    remember({ language });
+    remember({ language }, true);
     await this.#translate(language);
     if (this.#chip.element.isConnected) this.#show({ words: this.#words, language });
     else this.#ask(language);
@@ -96,7 +96,7 @@ export class ReadingPage {
   #ask(language: string): void {
     const page = notice(this.#words, language, this.#site, {
       start: (isRemembered) => {
-        if (isRemembered) remember({ start: true });
+        remember({ start: true }, isRemembered);
         void this.#start();
       },
       leave: () => void forget(() => {}),

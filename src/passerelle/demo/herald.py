@@ -1,4 +1,4 @@
-"""The blocked newspaper of `passerelle demo --reader`: an invented one, with what news sites have."""
+"""The blocked newspaper of `passerelle demo --reader`: invented, with what news sites have."""
 
 from __future__ import annotations
 

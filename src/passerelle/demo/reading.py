@@ -47,8 +47,8 @@ START: Final = "document.querySelector('button.start')"
 SHOWN: Final = "document.querySelector('iframe')?.contentDocument"
 """JavaScript for the document of the site that a reader sees."""
 OPEN: Final = ("--disable-features=WebRtcHideLocalIpsWithMdns",)
-"""Both browsers name their addresses on this computer. Elsewhere a STUN server tells them the public
-ones; here there is none."""
+"""Both browsers name their addresses on this computer. Elsewhere a STUN server tells them the
+public ones; here there is none."""
 TROUBLE: Final = "document.querySelector('.trouble')?.textContent"
 
 
