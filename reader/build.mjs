@@ -16,7 +16,7 @@ const { build, transform } = createRequire(WIDGET)('esbuild');
 const BUDGET = {
   shell: 21 * 1024,
   worker: 2 * 1024,
-  inner: 2 * 1024,
+  inner: 2.5 * 1024,
   article: 5 * 1024,
   file: 24 * 1024,
   style: 2 * 1024,

@@ -33,14 +33,18 @@ export class Chip {
   readonly element = element('aside', { class: 'chip' });
   readonly #events: ChipEvents;
   #isOpen = false;
+  #look = '';
 
   constructor(events: ChipEvents) {
     this.#events = events;
   }
 
-  /** Show `state`. */
+  /** Show `state`. Elements that would look the same stay, so that nobody presses one which has just gone. */
   show(state: ChipState): void {
     const { words, site, trouble } = state;
+    const look = JSON.stringify([{ ...state, words: null }, [...state.leftOut], this.#isOpen]);
+    if (look === this.#look) return;
+    this.#look = look;
     const text = (name: Exclude<keyof Words, 'reasons'>) => fill(words[name], { site });
     const head = element('button', { type: 'button', class: 'head', 'aria-expanded': String(this.#isOpen) },
       element('span', { class: trouble ? 'dot bad' : state.links > 0 ? 'dot good' : 'dot' }),

@@ -8,6 +8,7 @@
 import { Places } from '../site/places';
 import { close } from './closed';
 import { readCookies } from './cookies';
+import { guardFrames } from './frames';
 import type { Frame } from '../shell/frame';
 
 /** The site's origins, the main one first. Whoever made the page wrote them in front of this code. */
@@ -16,7 +17,10 @@ declare const __PAGE__: { readonly site: readonly [string, ...string[]] };
 const shell = (top as unknown as { passerelle?: Frame }).passerelle;
 const places = new Places(location.origin, __PAGE__.site);
 
+const script = document.currentScript?.outerHTML ?? '';
+
 close(self);
+guardFrames(self, script);
 if (shell) readCookies(document, shell);
 
 /** Return where `url` lies on the mirror; null for an address outside the site. Addresses that are no pages stay. */
@@ -85,12 +89,21 @@ for (const kind of ['click', 'auxclick']) addEventListener(kind, clicked, true);
 addEventListener('submit', submitted, true);
 self.navigation?.addEventListener('navigate', navigated);
 
+// What the policy refuses never reaches the service worker, which would tell of it.
+addEventListener('securitypolicyviolation', ({ blockedURI }) => {
+  if (URL.canParse(blockedURI)) shell?.leftOut(new URL(blockedURI).host);
+});
+
 const open = self.open;
 self.open = (url?: string | URL, ...rest) => {
   const target = url === undefined || url === '' ? url : here(String(url));
-  if (target !== null) return open.call(self, target, ...rest);
-  outside(String(url));
-  return null;
+  if (target === null) {
+    outside(String(url));
+    return null;
+  }
+  const opened = open.call(self, target, ...rest) as (Window & typeof globalThis) | null;
+  if (opened) close(opened);
+  return opened;
 };
 
 if (shell && top === parent) {

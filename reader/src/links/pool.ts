@@ -138,7 +138,7 @@ export class LinkPool {
     }
     if (this.#over.signal.aborted) return;
     this.#failures = trouble === null ? 0 : this.#failures + 1;
-    this.#tell(trouble);
+    this.#tell(this.#members.size > 0 ? null : trouble);
     if (this.#members.size >= LINKS) return;
     // The first link brings the page; the others may come a little later.
     const wait_s = trouble === null ? 1 : delay_s(Math.min(this.#failures, LONGEST_PAUSE), Math.random(), 1);
@@ -149,6 +149,7 @@ export class LinkPool {
   /** Ask a broker for `count` volunteers, and connect to those that answer. Returns what was wrong if nothing opened. */
   async #meet(count: number): Promise<Trouble | null> {
     const { stun } = this.#settings;
+    const before = this.#members.size;
     const connections = Array.from({ length: count }, () => new LinkConnection(stun));
     try {
       const offers = await Promise.all(connections.map((connection) => connection.offer()));
@@ -159,7 +160,7 @@ export class LinkPool {
       const attempts = connections.map((connection, index) => this.#connect(connection, reply.answers[index]));
       // Whatever opens later is taken too.
       await Promise.race([Promise.any(attempts).catch(() => null), wait(SLOW_MS)]);
-      if (this.#members.size > 0) return null;
+      if (this.#members.size > before) return null;
       return reply.answers.every((answer) => answer === 'no_volunteer') ? 'no_volunteer' : 'no_link';
     } catch (error) {
       for (const connection of connections) connection.close();

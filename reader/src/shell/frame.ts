@@ -8,6 +8,8 @@ export interface Frame {
   go(address: string): void;
   /** The frame shows a page now. */
   shows(address: string, title: string): void;
+  /** The site's policy kept the page from asking `host`. */
+  leftOut(host: string): void;
   /** The reader chose an address outside the site. */
   outside(address: string): void;
 }

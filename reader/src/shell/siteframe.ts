@@ -15,6 +15,7 @@ const SANDBOX = 'allow-scripts allow-same-origin allow-forms allow-popups allow-
 export interface SiteFrameEvents {
   /** A page is there. */
   shown(title: string): void;
+  leftOut(host: string): void;
   /** The reader chose an address that is not the site's. */
   outside(address: string): void;
 }
@@ -80,6 +81,7 @@ export class SiteFrame {
         if (this.#scroll > 0) this.element.contentWindow?.scrollTo(0, this.#scroll);
         this.#scroll = 0;
       },
+      leftOut: (host: string) => this.#events.leftOut(host),
       outside: (address: string) => this.#events.outside(address),
     });
   }

@@ -50,7 +50,7 @@ function policy(places: Places): string {
   const hosts = places.origins.join(' ');
   return [
     `default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob: ${hosts}`,
-    `frame-src 'self' data: blob: ${hosts}`,
+    `frame-src 'self' ${hosts}`,
     `form-action 'self' ${hosts}`,
     `base-uri 'self' ${hosts}`,
     "object-src 'none'",

@@ -88,7 +88,7 @@ class ReadingDemo:
         with output.step("Starting the blocked newspaper", "A blocked newspaper is online"):
             site = await stack.enter_async_context(WebServer(herald.newspaper(), HOST, 0))
         with output.step("Starting broker and exit", "Broker and exit are running"):
-            servers = await stack.enter_async_context(self._servers(site.port))
+            servers = await stack.enter_async_context(network(site.port))
         with output.step("Making the reading page", "The reading page is on a mirror"):
             page = ReadingPage(
                 site=(f"http://{herald.NAME}:{site.port}",),
@@ -130,26 +130,6 @@ class ReadingDemo:
         if trouble:
             raise LocalError(f"The reading page says: {trouble}")
 
-    def _servers(self, site_port: int) -> Servers:
-        port = free_port()
-        seed = secrets.token_bytes(SEED_BYTES)
-        config = ServeConfig(
-            name="Passerelle demo",
-            url=f"http://{HOST}:{port}",
-            listen=ListenAddress(HOST, port),
-            settings=ExitSettings(
-                policy=ConnectionPolicy(
-                    allow=(ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")),
-                    ports=frozenset({site_port}),
-                    sites=(herald.NAME,),
-                ),
-                gateway=GatewaySettings(plain_http=True),
-            ),
-            gateway_seed=lambda now_s: GatewaySeed(day_at(now_s) - 1, seed),
-            widget_dir=BUILT_WIDGET,
-        )
-        return Servers(config, Keyring.generate())
-
     async def _volunteer(self, stack: AsyncExitStack, servers: Servers) -> None:
         assert servers.tag is not None
         publisher = await stack.enter_async_context(
@@ -162,6 +142,28 @@ class ReadingDemo:
         await browser.until(f"{PHASE} !== 'off' && ({PHASE} !== 'consent' || !!{AGREE})")
         await browser.evaluate(f"{AGREE}?.click()")
         await browser.until(f"['waiting', 'helping'].includes({PHASE})")
+
+
+def network(site_port: int) -> Servers:
+    """Return a network's servers, whose exit serves the newspaper at a port of this computer."""
+    port = free_port()
+    seed = secrets.token_bytes(SEED_BYTES)
+    config = ServeConfig(
+        name="Passerelle demo",
+        url=f"http://{HOST}:{port}",
+        listen=ListenAddress(HOST, port),
+        settings=ExitSettings(
+            policy=ConnectionPolicy(
+                allow=(ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")),
+                ports=frozenset({site_port}),
+                sites=(herald.NAME,),
+            ),
+            gateway=GatewaySettings(plain_http=True),
+        ),
+        gateway_seed=lambda now_s: GatewaySeed(day_at(now_s) - 1, seed),
+        widget_dir=BUILT_WIDGET,
+    )
+    return Servers(config, Keyring.generate())
 
 
 def static_host(files: Mapping[str, bytes]) -> web.Application:
