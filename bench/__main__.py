@@ -18,7 +18,7 @@ from bench.command import COULD_NOT, INTERRUPTED, MEASURED, say
 PROGRAMS = (
     *("tunnel", "connect", "overhead", "latency", "network"),
     *("failover", "aggregate", "memory"),
-    *("exit", "fairness"),
+    *("exit", "fairness", "gateway"),
     *("broker", "brokers", "matching"),
     *("widget", "hostile"),
 )
