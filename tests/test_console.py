@@ -6,6 +6,7 @@ import pytest
 
 from passerelle.client.notices import (
     BrokerUnreachable,
+    HandshakesDropped,
     LinkDown,
     LinkUp,
     NatFound,
@@ -39,6 +40,9 @@ EXAMPLES = {
     LinkUp(1, (("ice", 0.1), ("tls", 0.05))): "Connected through a volunteer (link 1, set up in "
     "150 ms).",
     LinkDown(1, "the volunteer left"): "Link 1 ended: the volunteer left.",
+    HandshakesDropped(): "Volunteers answer, but the encrypted handshake with them does not get "
+    "through: this network may block Passerelle's own WebRTC. Try `--engine chrome`, whose "
+    "handshake is a browser's; passerelle[chrome] brings it.",
 }
 
 

@@ -112,6 +112,15 @@ class Channel:
 
     async def connect(self, offer: Description) -> None:
         """Connect to the client that made `offer`; return once the channel is open."""
+        await self.reach(offer)
+        await self.shake_hands(offer)
+        # Here 0 means any size, so that the client, not this aiortc, refuses what is too large.
+        await self.sctp.start(RTCSctpCapabilities(maxMessageSize=0), 5000)
+        if self.channel.readyState != "open":
+            await self.opened.wait()
+
+    async def reach(self, offer: Description) -> None:
+        """Do ICE with the client that made `offer`, and no more."""
         for index, candidate in enumerate(offer.candidates):
             await self.ice.addRemoteCandidate(
                 RTCIceCandidate(
@@ -125,13 +134,12 @@ class Channel:
                 )
             )
         await self.ice.start(RTCIceParameters(usernameFragment=offer.ufrag, password=offer.pwd))
+
+    async def shake_hands(self, offer: Description) -> None:
+        """Begin DTLS and come to its end."""
         value = ":".join(f"{byte:02X}" for byte in offer.fingerprint)
         fingerprint = RTCDtlsFingerprint(algorithm="sha-256", value=value)
         await self.dtls.start(RTCDtlsParameters([fingerprint]))
-        # Here 0 means any size, so that the client, not this aiortc, refuses what is too large.
-        await self.sctp.start(RTCSctpCapabilities(maxMessageSize=0), 5000)
-        if self.channel.readyState != "open":
-            await self.opened.wait()
 
     async def close(self) -> None:
         await self.sctp.stop()
@@ -152,13 +160,16 @@ class Volunteer:
         up: Alter = bytes,
         down: Alter = bytes,
         relay: Callable[[], Relay] = Relay,
+        channel: type[Channel] = Channel,
     ) -> None:
-        """`up` and `down` may change messages; `relay` makes a relay for each link."""
+        """`up` and `down` may change messages; `relay` makes a relay for each link, and `channel`
+        its half of the connection."""
         self._broker_url = broker_url
         self._exit_urls = exit_urls
         self._free = free
         self._alter = (up, down)
         self._make_relay = relay
+        self._make_channel = channel
         self._http: aiohttp.ClientSession
         self._socket: aiohttp.ClientWebSocketResponse
         self._tasks: set[asyncio.Task[None]] = set()
@@ -213,7 +224,7 @@ class Volunteer:
 
     @asynccontextmanager
     async def _channel(self) -> AsyncIterator[Channel]:
-        channel = await Channel.gather()
+        channel = await self._make_channel.gather()
         self.channels.append(channel)
         try:
             yield channel

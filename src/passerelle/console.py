@@ -6,6 +6,7 @@ from typing import assert_never
 
 from passerelle.client.notices import (
     BrokerUnreachable,
+    HandshakesDropped,
     LinkDown,
     LinkUp,
     NatFound,
@@ -88,6 +89,12 @@ def sentence(notice: Notice) -> str:
             )
         case LinkDown(link, reason):
             return f"Link {link} ended: {printable(reason).rstrip('.')}."
+        case HandshakesDropped():
+            return (
+                "Volunteers answer, but the encrypted handshake with them does not get through: "
+                "this network may block Passerelle's own WebRTC. Try `--engine chrome`, whose "
+                "handshake is a browser's; passerelle[chrome] brings it."
+            )
         case _:
             assert_never(notice)
 

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 
 from passerelle.client.brokers import Brokers
 from passerelle.client.notices import (
     BrokerUnreachable,
+    HandshakesDropped,
     LinkDown,
     LinkUp,
     NoVolunteer,
@@ -24,6 +26,7 @@ from passerelle.exit.sessions import SessionTable
 from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.stream import TunnelStream
 from passerelle.wire import control
+from passerelle.wire.description import Description
 from tests.client.gateway import gateway, udp_sockets
 from tests.network import EXIT_ID, HOST, SPARE_ID, Network, Watch, impostor, network
 from tests.volunteer import Channel, Volunteer
@@ -147,6 +150,47 @@ async def test_a_link_that_will_end_is_replaced_before_it_does() -> None:
             assert made.watch.count(LinkDown) == 0
             assert made.session.tunnel.link_count == 2
             await until(lambda: made.supervisor.link_count == 1)
+
+
+async def test_a_call_ends_after_its_time_and_another_one_is_there_before() -> None:
+    """A link that is old enough is replaced, then left; its streams go on, and its volunteer is
+    not to blame."""
+    ages = iter([0.3])
+    async with network() as net, echo() as port:
+        await net.volunteer()
+        async with supervised(
+            net, call=True, call_age_s=lambda _: next(ages, 60.0), call_farewell_s=0.1
+        ) as made:
+            await made.link_up(1)
+            stream = await made.stream(port)
+            await made.link_up(2)
+            assert made.watch.count(LinkDown) == 0
+            down = await made.watch.until(LinkDown, 1)
+            assert isinstance(down, LinkDown)
+            assert "after its time" in down.reason
+            assert await echoed(stream) == b"hello"
+            assert not made.supervisor._supply._doubted
+            assert not made.supervisor._supply._failed
+            assert made.supervisor.link_count == 1
+
+
+async def test_a_link_that_falls_silent_is_replaced_before_it_is_dead() -> None:
+    """An application waits for it, and another volunteer is asked long before the link is over."""
+    silent = False
+
+    def pass_on(message: bytes) -> bytes | None:
+        return None if silent else message
+
+    async with network() as net, echo() as port:
+        await net.volunteer(up=pass_on, down=pass_on, free=1)
+        async with supervised(net, spare_retry_s=LONG_S) as made:
+            await made.link_up(1)
+            stream = await made.stream(port)
+            await net.volunteer()
+            silent = True
+            assert await echoed(stream) == b"hello"
+            assert made.watch.count(LinkUp) == 2
+            assert made.watch.count(LinkDown) == 0
 
 
 async def test_as_many_volunteers_are_found_as_links_are_wanted() -> None:
@@ -369,6 +413,52 @@ async def test_volunteers_that_vanish_together_mean_that_the_exit_is_gone() -> N
             assert old.tunnel.ended
             assert {made.session.exit_id, old.exit_id} == {EXIT_ID, SPARE_ID}
             await made.stream(port)
+
+
+# --- a network that drops handshakes ------------------------------------------------------------
+
+
+class Mute(Channel):
+    """The end of a path on which ICE passes, and DTLS only while `passes` is set."""
+
+    passes = asyncio.Event()
+
+    async def shake_hands(self, offer: Description) -> None:
+        await self.passes.wait()
+        await super().shake_hands(offer)
+
+
+class Unreached(Channel):
+    """The end of a path on which nothing passes, because neither side knows where to send."""
+
+    @property
+    def description(self) -> Description:
+        return msgspec.structs.replace(super().description, candidates=())
+
+    async def connect(self, offer: Description) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_handshakes_that_are_dropped_are_told_of_once() -> None:
+    """One may be chance; after two in a row the person is told what may help."""
+    Mute.passes = asyncio.Event()
+    async with network() as net:
+        await net.volunteer(channel=Mute, free=32)
+        async with supervised(net, connect_timeout_s=0.7) as made:
+            await made.watch.until(LinkDown)
+            assert made.watch.count(HandshakesDropped) == 0
+            await made.watch.until(LinkDown, 4)
+            assert made.watch.count(HandshakesDropped) == 1
+            Mute.passes.set()
+            await made.link_up(1)
+
+
+async def test_a_volunteer_that_is_not_reached_has_dropped_no_handshake() -> None:
+    async with network() as net:
+        await net.volunteer(channel=Unreached, free=32)
+        async with supervised(net, connect_timeout_s=0.1) as made:
+            await made.watch.until(LinkDown, 3)
+            assert made.watch.count(HandshakesDropped) == 0
 
 
 # --- the end ------------------------------------------------------------------------------------

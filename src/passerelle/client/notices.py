@@ -73,6 +73,15 @@ class LinkDown:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class HandshakesDropped:
+    """Volunteers are reached, and the handshakes with them do not get through.
+
+    Told of our own WebRTC stack only, whose DTLS can be told from a browser's; once until a link is
+    up.
+    """
+
+
 Notice = (
     PortOpen
     | NetworkLoaded
@@ -82,5 +91,6 @@ Notice = (
     | BrokerUnreachable
     | LinkUp
     | LinkDown
+    | HandshakesDropped
 )
 Observe = Callable[[Notice], None]

@@ -15,7 +15,13 @@ from passerelle.client.config import ClientConfig
 from passerelle.client.exits import ExitHealth
 from passerelle.client.interruptions import Interruptions
 from passerelle.client.nat_probe import NatProbe
-from passerelle.client.notices import BrokerUnreachable, NoVolunteer, Observe, Searching
+from passerelle.client.notices import (
+    BrokerUnreachable,
+    HandshakesDropped,
+    NoVolunteer,
+    Observe,
+    Searching,
+)
 from passerelle.client.pool import ClientLink, LinkPool
 from passerelle.client.rendezvous import BrokerSilent
 from passerelle.client.retry import RetryPolicy
@@ -24,6 +30,9 @@ from passerelle.client.supply import LinkSupply
 from passerelle.errors import Failure, LinkCode, LinkLost, LinkRefused, StreamFailed
 from passerelle.io.tasks import TaskSet, race
 from passerelle.io.tunnel.stream import TunnelStream
+
+HANDSHAKES_DROPPED = 2
+"""One handshake that gets no answer may be chance. The person is told of this many in a row."""
 
 
 class LinkSupervisor:
@@ -44,6 +53,8 @@ class LinkSupervisor:
         self._changed = asyncio.Event()
         self._interrupted = asyncio.Event()
         """Set until the next request after an interruption; ends one that is under way."""
+        self._handshakes_dropped = 0
+        """Links in a row that volunteers were reached for, and that ended before DTLS was."""
         self._waiting = 0
         """Applications' requests that wait for a link."""
         self._tasks = TaskSet("supervisor")
@@ -141,7 +152,7 @@ class LinkSupervisor:
         if self._sessions.is_changing_exit:
             return 0
         session = self._sessions.present
-        links = (*self._links.ready(session), *self._links.connecting(session))
+        links = (*self._links.lasting(session), *self._links.connecting(session))
         found = {link.path.volunteer for link in links} - {None}
         return min(self._config.links - len(found), self._links.room(session))
 
@@ -155,6 +166,9 @@ class LinkSupervisor:
         try:
             result = await race(request, until=self._interrupted.wait())
         except BrokerSilent as error:
+            if not self._is_linked:
+                # This computer may have had no network, and then no volunteer has failed.
+                self._supply.forget_failures()
             pause_s = self._request_ended(found_all=False)
             self._observe(BrokerUnreachable(str(error), pause_s))
             return
@@ -188,7 +202,7 @@ class LinkSupervisor:
 
     @property
     def _is_linked(self) -> bool:
-        return bool(self._links.up(self._sessions.present))
+        return bool(self._links.answering(self._sessions.present))
 
     @property
     def _only_spares_are_missing(self) -> bool:
@@ -207,9 +221,10 @@ class LinkSupervisor:
 
     def links_changed(self) -> None:
         """Wake the loop after a change of the present session or of a link."""
-        links = len(self._links.up(self._sessions.present))
+        links = len(self._links.answering(self._sessions.present))
         self._retry.links_changed(links, now=time.monotonic())
         if links:
+            self._handshakes_dropped = 0
             self._exits.link_is_up()
         self._sessions.links_changed()
         self._changed.set()
@@ -219,6 +234,10 @@ class LinkSupervisor:
         if isinstance(error, LinkRefused) and error.code is LinkCode.UNKNOWN_SESSION:
             # The exit is there and has forgotten the session only.
             self._retry.start_over(time.monotonic())
+        if link.stopped_at_handshake and error.code is LinkCode.TIMEOUT:
+            self._handshakes_dropped += 1
+            if self._handshakes_dropped == HANDSHAKES_DROPPED:
+                self._observe(HandshakesDropped())
         if link.session is not self._sessions.present:
             return
         # A lane that fails says nothing of other volunteers, nor of the exit.

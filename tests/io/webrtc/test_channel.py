@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import socket
 import struct
 import time
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ from google_crc32c import value as crc32c
 
 from passerelle import limits
 from passerelle.errors import LinkCode, LinkLost
+from passerelle.io.webrtc import pathtransport
 from passerelle.io.webrtc.arrivals import RECEIVE_WINDOW_BYTES
 from passerelle.io.webrtc.association import SctpAssociation
 from passerelle.io.webrtc.channel import ChannelOffer, ChannelTransport
@@ -20,6 +22,8 @@ from passerelle.wire.description import Setup
 from tests.io.tunnel.test_websocket import Taker
 from tests.volunteer import Channel
 
+SILENT_S = 4.0
+"""An offer that waits no longer than it should is made by then, on a busy machine too."""
 PPID_BINARY = 53
 FIRST_FRAGMENT = 2
 
@@ -281,6 +285,22 @@ async def test_volunteer_that_never_comes_times_out() -> None:
     await channel.close()
 
 
+async def test_a_volunteer_that_says_nothing_after_ice_costs_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its page has closed its side, or died: the limit for a whole link is not waited for."""
+    monkeypatch.setattr(pathtransport, "HANDSHAKE_LEAST_S", 0.2)
+    offer, channel = await asyncio.gather(ChannelOffer.gather(private=True), Channel.gather())
+    async with asyncio.timeout(10):
+        reaching = asyncio.ensure_future(channel.reach(offer.description))
+        with pytest.raises(LinkLost, match="dtls") as caught:
+            await offer.connect(channel.description, timeout_s=60)
+        await reaching
+    assert caught.value.code is LinkCode.TIMEOUT
+    assert offer._ice.state == "closed"
+    await channel.close()
+
+
 async def test_certificate_of_somebody_else_is_refused() -> None:
     """The DTLS certificate must be the one in the answer."""
     offer, channel, other = await asyncio.gather(
@@ -313,6 +333,19 @@ async def test_cancelled_gathering_leaves_no_socket(turns: int) -> None:
     gc.collect()
 
 
+@pytest.mark.parametrize("turns", range(1, 5))
+async def test_cancelled_close_leaves_no_socket(turns: int) -> None:
+    """A client that ends while offers are being closed cancels that."""
+    offer = await ChannelOffer.gather(private=True)
+    transports = [each.transport for each in offer._gatherer._connection._protocols]
+    closing = asyncio.ensure_future(offer.close())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait((closing,))
+    assert all(each.is_closing() for each in transports)
+
+
 async def test_cancelled_connect_closes_everything() -> None:
     """Cancelling in the midst of ICE leaves no socket."""
     offer, channel = await asyncio.gather(ChannelOffer.gather(private=True), Channel.gather())
@@ -324,6 +357,17 @@ async def test_cancelled_connect_closes_everything() -> None:
     assert offer._ice.state == "closed"
     await offer.close()
     await channel.close()
+
+
+async def test_a_silent_stun_server_costs_little_time() -> None:
+    """Where its port is blocked, each offer waits for it, and has this machine's addresses then."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"stun:127.0.0.1:{silent.getsockname()[1]}"
+        async with asyncio.timeout(SILENT_S):
+            offer = await ChannelOffer.gather((url,), private=True)
+    assert offer.description.candidates
+    await offer.close()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import re
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,16 @@ import pytest
 
 from passerelle import limits
 from passerelle.errors import LinkCode, LinkLost
+from passerelle.io.webrtc import pathtransport
 from passerelle.io.webrtc.chrome.library import load
 from passerelle.io.webrtc.chrome.offer import ChromeOffer, ChromeTransport
 from passerelle.wire import sdp
 from passerelle.wire.description import DATA_CHANNEL_ID, Description, Setup
 from tests.io.tunnel.test_websocket import Taker
 from tests.volunteer import Channel
+
+SILENT_S = 4.0
+"""An offer that waits no longer than it should is made by then, on a busy machine too."""
 
 
 class Answerer:
@@ -176,6 +181,21 @@ async def test_a_bad_answer_ends_the_offer_alone(fault: str) -> None:
     volunteer.connection.close()
 
 
+async def test_a_volunteer_that_says_nothing_after_ice_costs_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its page has closed its side, or died: the limit for a whole link is not waited for."""
+    monkeypatch.setattr(pathtransport, "HANDSHAKE_LEAST_S", 0.2)
+    offer, channel = await asyncio.gather(ChromeOffer.gather(private=True), Channel.gather())
+    async with asyncio.timeout(10):
+        reaching = asyncio.ensure_future(channel.reach(offer.description))
+        with pytest.raises(LinkLost) as caught:
+            await offer.connect(channel.description, timeout_s=60)
+        await reaching
+    assert caught.value.code is LinkCode.TIMEOUT
+    await channel.close()
+
+
 async def test_a_message_longer_than_links_carry_ends_the_link(connected: Connected) -> None:
     connected.volunteer.channel.send(bytes(limits.LINK_MESSAGE_BYTES + 1))
     async with asyncio.timeout(5):
@@ -209,3 +229,14 @@ async def test_an_older_kind_of_video_is_refused() -> None:
     with pytest.raises(LinkLost) as lost:
         await offer.connect(msgspec.structs.replace(answer, media=1), timeout_s=3)
     assert lost.value.code is LinkCode.VERSION
+
+
+async def test_a_silent_stun_server_costs_little_time() -> None:
+    """Where its port is blocked, each offer waits for it, and has this machine's addresses then."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"stun:127.0.0.1:{silent.getsockname()[1]}"
+        async with asyncio.timeout(SILENT_S):
+            offer = await ChromeOffer.gather((url,), private=True)
+    assert offer.description.candidates
+    await offer.close()
