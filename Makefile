@@ -32,7 +32,7 @@ demo: setup-demo ## see a blocked page arrive through a browser (ARGS=--once to 
 
 test: setup-test check unit e2e lab packaging ## everything that must hold: check, unit, e2e, lab, packaging
 
-check: setup ## formatting, lint and types, of Python and TypeScript, and the widget's tests
+check: setup ## formatting, lint and types, of Python and TypeScript, and the latter's tests
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy $(SOURCES)

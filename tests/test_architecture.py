@@ -46,11 +46,11 @@ MAY_IMPORT = {
 }
 """Which of our own modules each layer may know. Roles talk over the wire, never by import."""
 
-MAY_DEPEND_ON = {"wire": ("msgspec", "cryptography"), "core": ("h11", "h2")}
+MAY_DEPEND_ON = {"wire": ("msgspec", "cryptography", "pyhpke"), "core": ("h11", "h2")}
 """Third-party packages of the pure layers; the others may use what pyproject.toml names.
 
-HPKE in `cryptography` draws the ephemeral key of each message that `wire.rendezvous` seals: no
-caller can hand it one.
+HPKE in `cryptography` and `pyhpke` draws the ephemeral key of each message that `wire.rendezvous`
+and `wire.oblivious` seal: no caller has to hand it one.
 """
 
 LAYERS_WITH_ROOMS = ("core", "io")
@@ -58,6 +58,7 @@ LONGEST_ROOM_STORY_LINES = 15
 
 MAY_CROSS: dict[str, dict[str, frozenset[str]]] = {
     "core/address": {"core": frozenset({"origin"})},
+    "core/gateway": {},
     "core/localport": {"core/address": frozenset({"host"})},
     "core/matching": {
         "core": frozenset({"origin", "shares"}),

@@ -1,6 +1,7 @@
 """Each docstring and comment is a whole statement, and does not continue another one.
 
-The test reads all Python docstrings and all comments under `src/` and `widget/src/`.
+The test reads all Python docstrings and all comments under `src/`, `widget/src/` and
+`reader/src/`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "widget" / "src").rglob("*.ts")])
+SOURCES = sorted(
+    [
+        *(ROOT / "src").rglob("*.py"),
+        *(ROOT / "widget" / "src").rglob("*.ts"),
+        *(ROOT / "reader" / "src").rglob("*.ts"),
+    ]
+)
 
 ELLIPSES = ("…", "...")
 FRAGMENT = re.compile(r"(and|but|nor|or|so|that|which|whom|whose|see above)\b", re.IGNORECASE)

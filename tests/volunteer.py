@@ -112,6 +112,15 @@ class Channel:
 
     async def connect(self, offer: Description) -> None:
         """Connect to the client that made `offer`; return once the channel is open."""
+        await self.reach(offer)
+        await self.shake_hands(offer)
+        # Here 0 means any size, so that the client, not this aiortc, refuses what is too large.
+        await self.sctp.start(RTCSctpCapabilities(maxMessageSize=0), 5000)
+        if self.channel.readyState != "open":
+            await self.opened.wait()
+
+    async def reach(self, offer: Description) -> None:
+        """Do ICE with the client that made `offer`, and no more."""
         for index, candidate in enumerate(offer.candidates):
             await self.ice.addRemoteCandidate(
                 RTCIceCandidate(
@@ -125,11 +134,6 @@ class Channel:
                 )
             )
         await self.ice.start(RTCIceParameters(usernameFragment=offer.ufrag, password=offer.pwd))
-        await self.shake_hands(offer)
-        # Here 0 means any size, so that the client, not this aiortc, refuses what is too large.
-        await self.sctp.start(RTCSctpCapabilities(maxMessageSize=0), 5000)
-        if self.channel.readyState != "open":
-            await self.opened.wait()
 
     async def shake_hands(self, offer: Description) -> None:
         """Begin DTLS and come to its end."""

@@ -37,6 +37,35 @@ ENVELOPED_MESSAGES: Final = 10
 TICKET_BYTES: Final = 512
 """Longest ticket as text: a signed one has about 150, and it travels in a WebSocket's header."""
 
+# --- sealed HTTP (wire/binaryhttp, wire/oblivious, wire/gatewayframes) ----------------------------
+MESSAGE_FIELDS: Final = 128
+"""Fields of one HTTP message, and of its trailers: sites send a few dozen."""
+MESSAGE_FIELDS_BYTES: Final = 64 * KIB
+"""Names and values of these: browsers stop at a few cookies of 4 KiB."""
+MESSAGE_LINE_BYTES: Final = 16 * KIB
+"""Longest path, authority or field name: servers take URLs of 8 KiB."""
+ANSWER_CHUNK_BYTES: Final = 16_000
+"""Plaintext of a full chunk of an answer: sealed, it is one link message, and a video frame takes
+it whole."""
+SEALED_CHUNK_BYTES: Final = LINK_MESSAGE_BYTES
+"""Longest sealed chunk of an answer that a reader takes: a link message."""
+GATEWAY_REQUEST_BYTES: Final = 2 * MIB
+"""Longest sealed request: forms and a reader's photograph, on one mebibyte and its padding."""
+GATEWAY_REQUESTS: Final = 64
+"""Requests of one link at once: a browser asks a site for a few dozen things."""
+GATEWAY_WAITING_BYTES: Final = 4 * MIB
+"""Requests of one link that have not arrived in full."""
+GATEWAY_CREDIT_BYTES: Final = 256 * KIB
+"""What a gateway may send of one answer, and on one link in all, before the reader allows more: a
+story at once, and little queued in front of a slow volunteer."""
+GATEWAY_CREDIT_MOST_BYTES: Final = 4 * MIB
+"""Credit that one answer or one link may have: a relay may have to hold that much, as it does for a
+link window."""
+GATEWAY_KEYS: Final = 16
+"""Keys of one gateway in a descriptor: one for each day of its life, and some to spare."""
+GATEWAY_SITES: Final = 64
+"""Names of sites that a descriptor lists for one gateway."""
+
 # --- signalling (wire/signalling, wire/rendezvous, wire/description) ------------------------------
 SIGNAL_MESSAGE_BYTES: Final = 8 * KIB
 """Longest JSON message between volunteer and broker: a friend's request in it has 5.4 KiB."""
@@ -409,6 +438,8 @@ MEDIA_MESSAGES: Final = 8192
 """Link messages, by number, that wait for one before them: small ones fill a window too."""
 MEDIA_MESSAGES_AHEAD: Final = 65_536
 """Distance of a message's number from the next one's: a number beyond is an invented one."""
+MESSAGE_PIECES: Final = 64
+"""Pieces of one message in a link of the profile `call`: almost twice what the longest one has."""
 MESSAGE_NUMBERS: Final = 1 << 32
 """Numbers that messages have before they start again from 0: they travel as four bytes."""
 RESEND_GAPS: Final = 16

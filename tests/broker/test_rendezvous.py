@@ -182,6 +182,40 @@ async def test_a_silent_volunteer_is_given_up_for_another() -> None:
         assert isinstance((await asking).answers[0], Answer)
 
 
+async def test_a_slow_volunteer_may_still_answer_while_another_is_asked() -> None:
+    """The first answer is taken."""
+    async with (
+        scene(hedge_s=0.05, patience_s=600, answer_timeout_s=600) as here,
+        TaskSet("test") as tasks,
+    ):
+        slow, other = await here.volunteer(), await here.volunteer()
+        asking = tasks.start(here.ask(), "ask")
+        late = await slow.offered()
+        await other.offered()
+        theirs = description(Setup.ACTIVE)
+        await slow.send(VolunteerAnswer(late.offer, theirs))
+        (answer,) = (await asking).answers
+        assert isinstance(answer, Answer)
+        assert answer.description == theirs
+
+
+async def test_a_volunteer_whose_network_is_gone_costs_one_reader_a_moment() -> None:
+    """Another one is asked beside it, and before it the next time."""
+    async with (
+        scene(hedge_s=0.05, patience_s=600, answer_timeout_s=600) as here,
+        TaskSet("test") as tasks,
+    ):
+        gone, other = await here.volunteer(free=4), await here.volunteer(free=4)
+        asking = tasks.start(here.ask(), "ask")
+        await gone.offered()
+        await other.answer()
+        assert isinstance((await asking).answers[0], Answer)
+        for _ in range(3):
+            asking = tasks.start(here.ask(), "ask")
+            await other.answer()
+            assert isinstance((await asking).answers[0], Answer)
+
+
 async def test_the_reply_comes_in_time_whatever_volunteers_do() -> None:
     async with scene(answer_timeout_s=0.1, patience_s=0.05) as here, asyncio.timeout(5):
         for _ in range(3):

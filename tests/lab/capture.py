@@ -35,7 +35,8 @@ class Packet:
     time_s: float
     """Unix time."""
     data: bytes
-    """The bytes from the link layer on: Ethernet on a wire, IP on a simulated line."""
+    """The bytes from the link layer on: Ethernet on a wire, IP on a simulated line. A capture may
+    hold the first ones only."""
 
 
 class Capture:
@@ -44,12 +45,24 @@ class Capture:
     A capture that missed packets proves nothing, so reading one raises `LabError`.
     """
 
-    def __init__(self, namespace: Namespace, interface: str, path: Path, match: str = "") -> None:
-        """Prepare to write the packets that match `match` (a pcap filter) to `path`."""
+    def __init__(
+        self,
+        namespace: Namespace,
+        interface: str,
+        path: Path,
+        match: str = "",
+        *,
+        first_bytes: int = 0,
+    ) -> None:
+        """Prepare to write the packets that match `match` (a pcap filter) to `path`.
+
+        Of each packet it writes `first_bytes`, and all of it if that is 0.
+        """
         self.namespace = namespace
         self.interface = interface
         self.path = path
         self.match = match
+        self.first_bytes = first_bytes
         self._child: Child | None = None
 
     def __enter__(self) -> Self:
@@ -66,8 +79,17 @@ class Capture:
 
     def start(self) -> None:
         """Start, and return when packets are being captured."""
-        flags = ["--immediate-mode", "-U", "-n", "-s", "0", "-B", str(BUFFER_KIB), "-Z", "root"]
-        words = [*flags, "-i", self.interface, "-w", str(self.path), *self.match.split()]
+        flags = ["--immediate-mode", "-U", "-n", "-B", str(BUFFER_KIB), "-Z", "root"]
+        words = [
+            *flags,
+            "-s",
+            str(self.first_bytes),
+            "-i",
+            self.interface,
+            "-w",
+            str(self.path),
+            *self.match.split(),
+        ]
         self._child = self.namespace.popen("tcpdump", *words)
         self._child.wait_for("listening on")
 

@@ -114,10 +114,16 @@ class Lab:
             star.host(label)
         return star
 
-    def capture(self, namespace: Namespace, interface: str, match: str = "") -> Capture:
-        """Prepare a capture on an interface (or `any`); start it by `with` or `start`."""
+    def capture(
+        self, namespace: Namespace, interface: str, match: str = "", *, first_bytes: int = 0
+    ) -> Capture:
+        """Prepare a capture on an interface (or `any`); start it by `with` or `start`.
+
+        See `Capture` for the arguments.
+        """
         stem = f"{namespace.label}-{interface}-{next(self._captures)}"
-        return Capture(namespace, interface, self.directory / f"{stem}.pcap", match)
+        path = self.directory / f"{stem}.pcap"
+        return Capture(namespace, interface, path, match, first_bytes=first_bytes)
 
     def wire(self, a: Namespace, device_a: str, b: Namespace, device_b: str) -> None:
         """Join two namespaces by a wire without addresses, whose ends have the given names."""

@@ -151,7 +151,7 @@ def test_a_capture_finds_what_was_sent(lab: Lab, star: Star) -> None:
 def test_a_capture_holds_every_packet_of_a_burst(lab: Lab, star: Star) -> None:
     client, exit_ = star.hosts["client"], star.hosts["exit"]
     with lab.capture(client, "net0", f"udp dst port {PORT + 1}") as capture:
-        traffic.start(client, "blast", exit_.address, PORT + 1, 5000, 64, 50_000).result()
+        traffic.start(client, "blast", exit_.address, PORT + 1, 5000, 64, 50_000, 0).result()
     assert len(capture.packets()) == 5000
 
 

@@ -15,10 +15,12 @@ HEADERS_BYTES = 28
 """The length of the IPv4 and UDP headers."""
 
 
-def blast(a: Namespace, b: Namespace, *, packets: int, size: int, rate: int) -> dict[str, float]:
-    """Send UDP packets from a to b, and return what b counted."""
+def blast(
+    a: Namespace, b: Namespace, *, packets: int, size: int, rate: int, first: int = 0
+) -> dict[str, float]:
+    """Send UDP packets from a to b, numbered from `first`, and return what b counted."""
     counting = traffic.start(b, "count", b.address, PORT, IDLE_S)
-    traffic.start(a, "blast", b.address, PORT, packets, size, rate).result()
+    traffic.start(a, "blast", b.address, PORT, packets, size, rate, first).result()
     result: dict[str, float] = counting.result()
     return result
 
@@ -66,6 +68,19 @@ def test_loss_is_the_share_it_was_told(lab: Lab) -> None:
     there, back = line.counters()
     assert there.lost == packets - got["packets"]
     assert back.lost == 0
+    assert carried_all(line)
+
+
+def test_of_rtp_with_the_marker_bit_the_told_share_is_lost(lab: Lab) -> None:
+    """Neither other packets of a video frame, nor RTCP, nor packets of other protocols are."""
+    a, b, line = join(lab, Wan(marked_loss_pct=15))
+    marked, unmarked, rtcp, dtls = 0x80E0_0000, 0x8060_0000, 0x80C8_0000, 0x16FE_0000
+    for first in (unmarked, rtcp, dtls):
+        assert blast(a, b, packets=1_000, size=64, rate=20_000, first=first)["packets"] == 1_000
+    got = blast(a, b, packets=10_000, size=64, rate=20_000, first=marked)
+    assert 1 - got["packets"] / 10_000 == pytest.approx(0.15, rel=0.1)
+    there, _ = line.counters()
+    assert there.lost == 10_000 - got["packets"]
     assert carried_all(line)
 
 

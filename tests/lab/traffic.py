@@ -90,10 +90,12 @@ def count(address: str, port: int, idle_s: float) -> dict[str, float]:
     }
 
 
-def blast(address: str, port: int, packets: int, size: int, rate: float) -> dict[str, float]:
+def blast(
+    address: str, port: int, packets: int, size: int, rate: float, *, first: int
+) -> dict[str, float]:
     """Send UDP packets of `size` payload bytes, `rate` a second; return `packets` and `seconds`.
 
-    Each begins with its number.
+    Each begins with its number, which counts from `first`.
     """
     rest = bytes(size - NUMBER_BYTES)
     # The socket is not connected, because a receiver that does not exist must not stop the sender.
@@ -102,7 +104,7 @@ def blast(address: str, port: int, packets: int, size: int, rate: float) -> dict
         for sent in range(packets):
             while start_s + sent / rate > time.monotonic():
                 time.sleep(PACE_S)
-            client.sendto(sent.to_bytes(NUMBER_BYTES) + rest, (address, port))
+            client.sendto((first + sent).to_bytes(NUMBER_BYTES) + rest, (address, port))
         return {"packets": packets, "seconds": time.monotonic() - start_s}
 
 
@@ -157,7 +159,7 @@ COMMANDS: dict[str, tuple[Callable[..., object], dict[str, type]]] = {
     "echo": (echo, {}),
     "ping": (ping, {"packets": int, "timeout_s": float}),
     "count": (count, {"idle_s": float}),
-    "blast": (blast, {"packets": int, "size": int, "rate": float}),
+    "blast": (blast, {"packets": int, "size": int, "rate": float, "first": int}),
     "sink": (sink, {}),
     "pour": (pour, {"seconds": float}),
 }

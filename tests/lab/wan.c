@@ -6,7 +6,7 @@
  * It prints "ready" once both devices exist. Then each line on standard input is a command, which is
  * answered by one line:
  *
- *   set WAY DELAY_NS JITTER_NS LOSS_PPM REORDER_PPM DUPLICATE_PPM RATE_BPS QUEUE_BYTES -> "ok"
+ *   set WAY DELAY_NS JITTER_NS LOSS_PPM REORDER_PPM DUPLICATE_PPM MARKED_PPM RATE_BPS QUEUE_BYTES -> "ok"
  *       (WAY 0 is from A to B, 1 from B to A)
  *   count -> ten numbers, five for each way (see `report`)
  *
@@ -14,8 +14,9 @@
  * queue. Jitter is drawn for each packet evenly from 0 to JITTER_NS, and no packet overtakes another
  * by it: a packet that would come earlier comes with the one before it. A reordered packet changes
  * places with one of the PLACES before it, unless that one is due more than NEAR_NS earlier; both, and
- * what is between them, then come when the later one was due. A duplicate follows its original. The
- * program ends when its input ends, so it cannot outlive the laboratory that holds the other end of
+ * what is between them, then come when the later one was due. A duplicate follows its original.
+ * MARKED_PPM is one more chance to be lost, for RTP packets over IPv4 with the marker bit: the last of
+ * each video frame. It stands for a censor who harms video only. The program ends when its input ends, so it cannot outlive the laboratory that holds the other end of
  * the pipe, and it ends after LIFETIME_S at the latest. At its end it prints the numbers of `count`
  * once more. (PR_SET_PDEATHSIG would end it too early: when the *thread* that started it ends.)
  */
@@ -24,6 +25,7 @@
 #include <inttypes.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -51,7 +53,7 @@ struct packet {
 struct way {
     int from, to;
     int64_t delay_ns, jitter_ns, queue_bytes;
-    uint32_t loss_ppm, reorder_ppm, duplicate_ppm;
+    uint32_t loss_ppm, reorder_ppm, duplicate_ppm, marked_ppm;
     int64_t last_due_ns; /* when the last packet is due: no later one comes earlier */
     double byte_ns; /* time that one byte takes at the bottleneck; 0 if there is no bottleneck */
     double free_ns; /* when the bottleneck will have sent all it holds */
@@ -111,6 +113,16 @@ static int is_multicast(const unsigned char *packet)
     return packet[0] >> 4 == 6 ? packet[24] == 0xff : packet[16] >> 4 == 14;
 }
 
+/* Return whether a packet is RTP over UDP over IPv4 with the marker bit (RFC 3550, section 5.1). Where
+ * RTCP has its type, 192 to 223, RTP has marker and payload type (RFC 5761, section 4). */
+static int is_marked(const unsigned char *packet, int size)
+{
+    int at = (packet[0] & 15) * 4 + 8;
+    if (packet[0] >> 4 != 4 || packet[9] != IPPROTO_UDP || size < at + 2)
+        return 0;
+    return packet[at] >> 6 == 2 && packet[at + 1] >= 128 && (packet[at + 1] < 192 || packet[at + 1] > 223);
+}
+
 /* Let the packet in a slot change places with an earlier one, if one that near is under way. */
 static void reorder(struct way *way, unsigned slot)
 {
@@ -147,7 +159,7 @@ static void take(struct way *way)
         if (is_multicast(packet->bytes))
             continue;
         int64_t now = now_ns(), sent_ns = now;
-        if (happens(way, way->loss_ppm)) {
+        if (happens(way, way->loss_ppm) || (is_marked(packet->bytes, size) && happens(way, way->marked_ppm))) {
             way->lost++;
             continue;
         }
@@ -215,12 +227,14 @@ static void set(const char *line)
 {
     unsigned which;
     int64_t delay_ns, jitter_ns, queue_bytes;
-    uint32_t loss_ppm, reorder_ppm, duplicate_ppm;
+    uint32_t loss_ppm, reorder_ppm, duplicate_ppm, marked_ppm;
     double rate_bps;
-    int words = sscanf(line, "set %u %" SCNd64 " %" SCNd64 " %" SCNu32 " %" SCNu32 " %" SCNu32 " %lf %" SCNd64,
-                      &which, &delay_ns, &jitter_ns, &loss_ppm, &reorder_ppm, &duplicate_ppm, &rate_bps,
-                      &queue_bytes);
-    if (words != 8 || which > 1) {
+    int words = sscanf(line,
+                       "set %u %" SCNd64 " %" SCNd64 " %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32
+                       " %lf %" SCNd64,
+                       &which, &delay_ns, &jitter_ns, &loss_ppm, &reorder_ppm, &duplicate_ppm, &marked_ppm,
+                       &rate_bps, &queue_bytes);
+    if (words != 9 || which > 1) {
         puts("bad line");
         return;
     }
@@ -230,6 +244,7 @@ static void set(const char *line)
     way->loss_ppm = loss_ppm;
     way->reorder_ppm = reorder_ppm;
     way->duplicate_ppm = duplicate_ppm;
+    way->marked_ppm = marked_ppm;
     way->queue_bytes = queue_bytes;
     double held_bytes = way->byte_ns > 0 ? (way->free_ns - now_ns()) / way->byte_ns : 0;
     way->byte_ns = rate_bps > 0 ? 8e9 / rate_bps : 0;

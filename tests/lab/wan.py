@@ -43,10 +43,16 @@ class Wan:
     is due at most 5 ms earlier is still under way; 0 to 100."""
     duplicate_pct: float = 0
     """The chance of each packet to arrive twice; 0 to 100."""
+    marked_loss_pct: float = 0
+    """The chance of each RTP packet over IPv4 with the marker bit, the last of a video frame, to be
+    lost besides `loss_pct`; 0 to 100."""
 
     def __post_init__(self) -> None:
         amounts = (self.delay_ms, self.jitter_ms, self.rate_mbit, self.queue_kb)
-        chances = (self.loss_pct, self.reorder_pct, self.duplicate_pct)
+        chances = (
+            *(self.loss_pct, self.reorder_pct),
+            *(self.duplicate_pct, self.marked_loss_pct),
+        )
         if min(amounts) < 0 or not all(0 <= chance <= 100 for chance in chances):
             raise ValueError(f"not a way for packets: {self}")
 
@@ -60,7 +66,7 @@ class Passage:
     bytes: int
     """Bytes delivered, IP headers included."""
     lost: int
-    """Packets dropped by `loss_pct`."""
+    """Packets dropped by `loss_pct` and `marked_loss_pct`."""
     overflowed: int
     """Packets dropped because the queue was full."""
     overrun: int
@@ -153,7 +159,8 @@ def program() -> Path:
 
 def _order(way: int, wan: Wan) -> str:
     times_ns = [round(ms * 1e6) for ms in (wan.delay_ms, wan.jitter_ms)]
-    chances_ppm = [round(pct * 1e4) for pct in (wan.loss_pct, wan.reorder_pct, wan.duplicate_pct)]
+    chances = (wan.loss_pct, wan.reorder_pct, wan.duplicate_pct, wan.marked_loss_pct)
+    chances_ppm = [round(pct * 1e4) for pct in chances]
     limit = (wan.rate_mbit * 1e6, round(wan.queue_kb * 1024))
     return " ".join(map(str, ("set", way, *times_ns, *chances_ppm, *limit)))
 

@@ -48,6 +48,9 @@ class BrokerConfig:
 
     answer_timeout_s: float = 5.0
     """A rendezvous request is answered within this time, whatever the volunteers do."""
+    hedge_s: float = 1.0
+    """When a volunteer has not answered within this time, another one is asked beside it, and the
+    first answer is taken. Most answer in less, and one whose network is gone costs no more."""
     patience_s: float = 2.5
     """A volunteer that has not answered within this time is given up for another one."""
     wait_s: float = 2.0

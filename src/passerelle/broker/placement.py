@@ -20,13 +20,22 @@ from passerelle.core.address.candidates import vet_carried, vet_near
 from passerelle.core.matching.peers import ClientProfile
 from passerelle.core.matching.pool import Pick
 from passerelle.core.matching.quality import LinkExperience
-from passerelle.errors import LinkCode, PeerError
+from passerelle.errors import LinkCode, PasserelleError, PeerError
+from passerelle.io.tasks import AllFailed, staggered
 from passerelle.wire.description import Description, Setup
 from passerelle.wire.rendezvous import Answer, Miss
 from passerelle.wire.signalling import BrokerOffer
 
 _TRIES: Final = 2
-"""Volunteers asked for one offer, one after the other."""
+"""Volunteers asked for one offer."""
+
+
+class _Missed(PasserelleError):
+    """A volunteer gave no answer to an offer, or there was none to ask."""
+
+    def __init__(self, miss: Miss) -> None:
+        super().__init__(miss)
+        self.miss = miss
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,25 +71,39 @@ class Placement:
     ) -> Answer | Miss:
         """Ask a volunteer that is not in `asked`, and another one if the first gives no answer.
 
+        One that takes longer than `hedge_s` of the configuration may still answer while the other
+        is asked.
+
         Whoever is asked is added to `asked` before anything is awaited, so requests placed at the
         same time with one set get distinct volunteers. `deadline` is the event loop's time.
         Cancelling withdraws the offer. Raises PeerError for an offer that no volunteer may be
         shown: for an exit that the network does not have, or in the wrong DTLS role.
         """
         request = self._admitted(request)
-        miss = Miss.NO_VOLUNTEER
-        for tries_left in reversed(range(_TRIES)):
-            if _now() >= deadline:
-                break
+        hedge_s = self._config.hedge_s
+        tries = (
+            (self._try(request, asked, deadline, last=not left), hedge_s)
+            for left in reversed(range(_TRIES))
+        )
+        try:
+            return await staggered(tries)
+        except AllFailed as failed:
+            misses = [error.miss for error in failed.errors if isinstance(error, _Missed)]
+            return Miss.NO_ANSWER if Miss.NO_ANSWER in misses else Miss.NO_VOLUNTEER
+
+    async def _try(
+        self, request: VolunteerRequest, asked: set[bytes], deadline: float, *, last: bool
+    ) -> Answer:
+        pick = None
+        if _now() < deadline:
             pick = self._volunteers.pick(request.client, asked, request.only)
-            if pick is None:
-                break
-            asked.add(pick.volunteer)
-            answer = await self._ask(request, pick, deadline, last=not tries_left)
-            if answer is not None:
-                return answer
-            miss = Miss.NO_ANSWER
-        return miss
+        if pick is None:
+            raise _Missed(Miss.NO_VOLUNTEER)
+        asked.add(pick.volunteer)
+        answer = await self._ask(request, pick, deadline, last=last)
+        if answer is None:
+            raise _Missed(Miss.NO_ANSWER)
+        return answer
 
     async def wait(
         self, request: VolunteerRequest, asked: set[bytes], deadline: float
@@ -144,6 +167,7 @@ class Placement:
             pick,
             BrokerOffer(0, request.exit_id, ticket, request.offer, patient, country),
             timeout_s=left_s if last else min(left_s, self._config.patience_s),
+            slow_s=self._config.hedge_s,
         )
         if description is None:
             return None

@@ -143,11 +143,11 @@ class Volunteers:
         self._settle(pick, Outcome.WITHDRAWN)
 
     async def introduce(
-        self, pick: Pick, offer: BrokerOffer, *, timeout_s: float
+        self, pick: Pick, offer: BrokerOffer, *, timeout_s: float, slow_s: float
     ) -> Description | None:
         """Make `offer` to the picked volunteer, numbered anew; return its answer, None without one.
 
-        Cancelling withdraws the offer.
+        Cancelling withdraws the offer; a volunteer that has had `slow_s` by then counts as slow.
         """
         conversation = self._conversations.get(pick.volunteer)
         if conversation is None:
@@ -155,10 +155,15 @@ class Volunteers:
             return None
         number, answer = conversation.open_offer(pick)
         outcome = Outcome.WITHDRAWN
+        late_at = _now() + slow_s
         try:
             async with asyncio.timeout(timeout_s):
                 await conversation.send(msgspec.structs.replace(offer, offer=number))
                 return await answer
+        except asyncio.CancelledError:
+            if _now() >= late_at:
+                outcome = Outcome.SLOW
+            raise
         except TimeoutError:
             outcome = Outcome.SILENT
             return None

@@ -16,7 +16,7 @@ class RetryPolicy:
     | everybody who was asked for was found  | at once, if more are missing              |
     | somebody was not found, or no answer   | after a pause, a broker's word is heeded  |
     | a link could not be made               | after a pause, once any other is over     |
-    | the last link was lost                 | at once: the pause ends                   |
+    | the last link was lost or fell silent  | at once: the pause ends                   |
     | the computer slept, or moved           | at once: the pause ends                   |
 
     A pause is short while the session has no link and none is being made, and long while only
@@ -41,7 +41,10 @@ class RetryPolicy:
         """The broker wants to be asked no sooner than at this time."""
 
     def links_changed(self, links: int, *, now: float) -> None:
-        """Learn how many links the session has, stalled and leaving ones included."""
+        """Learn how many links the session has.
+
+        Those that stall or leave count, those that have fallen silent do not.
+        """
         if links:
             self._first.reset()
         elif self._links:

@@ -29,7 +29,7 @@ class SessionOwner(Protocol):
         """A link of a session ended; the session goes on."""
 
     def link_leaving(self, number: int) -> None:
-        """A link of a session will end soon."""
+        """A link of a session will end soon, or has fallen silent."""
 
     def link_control(self, number: int, message: Control) -> None:
         """The relay of a link says something."""

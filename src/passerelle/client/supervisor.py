@@ -152,7 +152,7 @@ class LinkSupervisor:
         if self._sessions.is_changing_exit:
             return 0
         session = self._sessions.present
-        links = (*self._links.ready(session), *self._links.connecting(session))
+        links = (*self._links.lasting(session), *self._links.connecting(session))
         found = {link.path.volunteer for link in links} - {None}
         return min(self._config.links - len(found), self._links.room(session))
 
@@ -166,6 +166,9 @@ class LinkSupervisor:
         try:
             result = await race(request, until=self._interrupted.wait())
         except BrokerSilent as error:
+            if not self._is_linked:
+                # This computer may have had no network, and then no volunteer has failed.
+                self._supply.forget_failures()
             pause_s = self._request_ended(found_all=False)
             self._observe(BrokerUnreachable(str(error), pause_s))
             return
@@ -199,7 +202,7 @@ class LinkSupervisor:
 
     @property
     def _is_linked(self) -> bool:
-        return bool(self._links.up(self._sessions.present))
+        return bool(self._links.answering(self._sessions.present))
 
     @property
     def _only_spares_are_missing(self) -> bool:
@@ -218,7 +221,7 @@ class LinkSupervisor:
 
     def links_changed(self) -> None:
         """Wake the loop after a change of the present session or of a link."""
-        links = len(self._links.up(self._sessions.present))
+        links = len(self._links.answering(self._sessions.present))
         self._retry.links_changed(links, now=time.monotonic())
         if links:
             self._handshakes_dropped = 0

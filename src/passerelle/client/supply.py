@@ -15,7 +15,7 @@ from passerelle.client.brokers import Brokers
 from passerelle.client.config import ClientConfig
 from passerelle.client.exits import ExitHealth
 from passerelle.client.nat_probe import NatProbe
-from passerelle.client.paths import LanePath, Path, UnrelayedPath, VolunteerPath
+from passerelle.client.paths import LanePath, Path, VolunteerPath
 from passerelle.client.pool import ClientLink, LinkPool
 from passerelle.client.session import ClientSession
 from passerelle.errors import LinkCode, LinkLost, LinkRefused
@@ -91,10 +91,15 @@ class LinkSupply:
         """
         if isinstance(error, LinkRefused):
             return  # the exit refused it, and the volunteer has done its part
+        if link.is_old:
+            return  # it was to end
         if error.code is LinkCode.VERSION:
-            # Its page would send a video that this engine cannot read. It may well be asked again,
-            # and others have a newer page.
-            self._plain_next = True
+            if self._config.call and link.path.volunteer is not None:
+                self._failed.append(link.path.volunteer)  # its page makes no calls; others' may
+            else:
+                # Its page would send a video that this engine cannot read. It may well be asked
+                # again, and others have a newer page.
+                self._plain_next = True
             return
         if not link.was_made:
             self._nat_probe.probe()
@@ -251,7 +256,8 @@ class LinkSupply:
 
     def _fall_back(self, session: ClientSession, entry: ExitEntry, ticket: str) -> None:
         """Start a link without a volunteer if none is up in `direct_delay_s`."""
-        if entry.direct and not self._falling_back and not self._links.up(session):
+        may = entry.direct and not self._config.call  # no call looks like a WebSocket
+        if may and not self._falling_back and not self._links.up(session):
             self._falling_back = True
             self._tasks.spawn(self._start_unrelayed(session, entry, ticket), "unrelayed")
 
@@ -260,6 +266,8 @@ class LinkSupply:
             await asyncio.sleep(self._config.direct_delay_s)
             moved = session.exit_id not in (None, entry.id)
             if not (self._links.up(session) or session.tunnel.ended or moved):
+                from passerelle.client.unrelayed import UnrelayedPath  # noqa: PLC0415  (memory)
+
                 self._start(session, entry, UnrelayedPath(entry.url, ticket), ticket)
         finally:
             self._falling_back = False

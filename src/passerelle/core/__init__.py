@@ -7,6 +7,7 @@ Rooms, each of which says in its own docstring what it owns:
 - `matching`: which volunteer a client gets
 - `localport`: what applications say to the client's proxy port
 - `address`: hosts, networks, and what may be connected to
+- `gateway`: how an exit answers a reading page's sealed requests
 - `nat`: what a NAT does, and the STUN server's answers
 
 Modules beside the rooms serve several of them or a role directly: token buckets, ledgers of what a

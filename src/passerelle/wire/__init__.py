@@ -2,6 +2,8 @@
 
 - inside a link: `frames`, `envelope`, `capsule`; between a relay and its two sides: `control`,
   `websocket`
+- between a reading page and a gateway: `gatewayframes`, with `binaryhttp` sealed by `oblivious` to
+  the keys of `gatewaykeys`
 - to a broker: `rendezvous` (sealed), `signalling` (volunteers), `ways`, `amp`, `friend`
 - what everybody in a network trusts: `descriptor`, `invite`, and `tickets` and `tokens`, which are
   `signed_text`

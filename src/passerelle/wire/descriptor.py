@@ -51,7 +51,25 @@ class BrokerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
         return ways.read(self.ways) if self.ways else (DirectWay(),)
 
 
-class ExitEntry(msgspec.Struct, frozen=True):
+class GatewayEntry(msgspec.Struct, frozen=True):
+    """What a reading page needs to ask an exit for the publisher's site (`wire.oblivious`)."""
+
+    sites: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=255)], ...],
+        Meta(min_length=1, max_length=limits.GATEWAY_SITES),
+    ]
+    """The names that the gateway serves, as `core.address.policy.parse_site` returns them."""
+    first_day: Annotated[int, Meta(ge=0, lt=2**24)]
+    """The day on which the first key begins, in days of 86,400 s since 1970. Each further key
+    begins a day later, and each is valid for two days."""
+    keys: Annotated[
+        tuple[Annotated[bytes, Meta(min_length=41, max_length=41)], ...],
+        Meta(min_length=1, max_length=limits.GATEWAY_KEYS),
+    ]
+    """Key configurations (RFC 9458 §3.1)."""
+
+
+class ExitEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """An exit: the address that volunteers connect to, and the key that it must prove to have."""
 
     id: ExitId
@@ -62,6 +80,8 @@ class ExitEntry(msgspec.Struct, frozen=True):
     direct: bool = False
     """Whether clients may open links themselves, without a volunteer, as networks that block UDP
     need. The exit's address is then exposed to censors."""
+    gateway: GatewayEntry | None = None
+    """What the exit's gateway serves; None if it has none."""
 
     def __post_init__(self) -> None:
         _require_scheme(self.url, "wss", "ws")

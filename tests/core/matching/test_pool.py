@@ -92,6 +92,7 @@ def test_a_volunteer_without_slots_is_not_picked_until_it_has_some() -> None:
         (Outcome.BUSY, False),
         (Outcome.DECLINED, True),
         (Outcome.WITHDRAWN, True),
+        (Outcome.SLOW, True),
         (Outcome.SILENT, True),
     ],
 )
@@ -119,11 +120,12 @@ def test_an_answer_takes_one_slot_whenever_the_volunteer_speaks_of_its_slots() -
     assert pick(pool) is None
 
 
-def test_a_silent_volunteer_rests_behind_the_others_for_a_while() -> None:
+@pytest.mark.parametrize("outcome", [Outcome.SILENT, Outcome.SLOW])
+def test_a_silent_volunteer_rests_behind_the_others_for_a_while(outcome: Outcome) -> None:
     pool = pool_of(A, B, free=2)
     silent = pick(pool, avoid={B})
     assert silent is not None
-    pool.settle(silent, Outcome.SILENT, 0)
+    pool.settle(silent, outcome, 0)
     first = pick(pool, 1)
     assert name(first) == B
     assert name(pick(pool, 1)) == B

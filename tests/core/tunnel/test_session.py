@@ -12,6 +12,7 @@ from passerelle.core.tunnel.sessionlink import (
     PING_IDLE_S,
     PING_OVERDUE_S,
     SILENCE_MIN_S,
+    SILENT_MIN_S,
 )
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import frames
@@ -324,6 +325,44 @@ def test_a_link_behind_is_asked_early() -> None:
     assert isinstance(second, Ping)
     session.receive(1, Pong(second.token), behind + 0.05)
     assert session.deadline() == pytest.approx(behind + PING_APART_S)
+
+
+def test_a_link_can_be_asked_for_a_sign_of_life_before_its_time() -> None:
+    """It is asked once, until it has answered and a while has passed."""
+    session = started(1)
+    session.ask(1, 5.0)
+    session.ask(1, 5.0)
+    (asked,) = [frame for _, frame in session.transmit(5.0) if isinstance(frame, Ping)]
+    session.receive(1, Pong(asked.token), 5.1)
+    session.ask(1, 5.2)
+    assert session.transmit(5.2) == []
+    session.ask(1, 5.0 + PING_APART_S)
+    assert len(session.transmit(5.0 + PING_APART_S)) == 1
+
+
+def test_an_only_link_that_falls_silent_is_told_of_once_and_goes_on_carrying() -> None:
+    """It is no ready link until something comes."""
+    session = started(1)
+    session.write(b"abc")
+    assert sent(session, 0.0) == [(1, 0, 3)]
+    asked_at = session.deadline()
+    assert asked_at is not None
+    session.tick(asked_at)
+    session.transmit(asked_at)
+    silent_at = asked_at + SILENT_MIN_S
+    assert session.deadline() == silent_at
+    assert session.tick(silent_at) == []
+    assert session.fell_silent == [1]
+    assert session.is_silent(1)
+    assert not session.ready_links
+    session.tick(silent_at + 1)
+    assert session.fell_silent == []
+    session.write(b"def")
+    assert sent(session, silent_at + 1) == [(1, 3, 3)]
+    session.receive(1, Padding(0), silent_at + 2)
+    assert session.ready_links == (1,)
+    assert not session.is_silent(1)
+    assert not session.is_silent(2)
 
 
 # --- bounds -----------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ from passerelle.core.tunnel.sessionlink import (
     SILENCE_MAX_S,
     SILENCE_MIN_S,
     SILENCE_RTTS,
+    SILENT_MIN_S,
+    SILENT_RTTS,
     Flight,
     Segment,
     SessionLink,
@@ -101,3 +103,35 @@ def test_a_silent_link_is_dead_after_some_round_trips(srtt_s: float, patience_s:
     assert silent.dead_at == 20.0 + patience_s
     silent.heard_at = 21.0
     assert silent.dead_at == 21.0 + patience_s
+
+
+@pytest.mark.parametrize(("srtt_s", "patience_s"), [(0.1, SILENT_MIN_S), (1.0, SILENT_RTTS * 1.0)])
+def test_a_link_that_holds_segments_is_silent_long_before_it_is_dead(
+    srtt_s: float, patience_s: float
+) -> None:
+    """From the question on, from the oldest segment, or from the last sign of life.
+
+    The next sign of life ends it.
+    """
+    asked = link(heard_at=2.0)
+    carry(asked, 3.0)
+    asked.estimator.srtt_s = srtt_s
+    assert asked.silent_at == math.inf
+    asked.ask(1, 20.0)
+    assert asked.silent_at == 20.0 + patience_s < asked.dead_at
+    asked.heard(21.0)
+    assert asked.silent_at == 21.0 + patience_s
+    asked.in_flight.clear()
+    carry(asked, 22.0)
+    assert asked.silent_at == 22.0 + patience_s
+    asked.silent = True
+    assert asked.silent_at == math.inf
+    asked.heard(30.0)
+    assert not asked.silent
+
+
+def test_a_link_that_holds_nothing_is_not_silent() -> None:
+    """Nobody waits for it, so that others are not looked for."""
+    quiet = link()
+    quiet.ask(1, 20.0)
+    assert quiet.silent_at == math.inf

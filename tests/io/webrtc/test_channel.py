@@ -13,6 +13,7 @@ from google_crc32c import value as crc32c
 
 from passerelle import limits
 from passerelle.errors import LinkCode, LinkLost
+from passerelle.io.webrtc import pathtransport
 from passerelle.io.webrtc.arrivals import RECEIVE_WINDOW_BYTES
 from passerelle.io.webrtc.association import SctpAssociation
 from passerelle.io.webrtc.channel import ChannelOffer, ChannelTransport
@@ -284,6 +285,22 @@ async def test_volunteer_that_never_comes_times_out() -> None:
     await channel.close()
 
 
+async def test_a_volunteer_that_says_nothing_after_ice_costs_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its page has closed its side, or died: the limit for a whole link is not waited for."""
+    monkeypatch.setattr(pathtransport, "HANDSHAKE_LEAST_S", 0.2)
+    offer, channel = await asyncio.gather(ChannelOffer.gather(private=True), Channel.gather())
+    async with asyncio.timeout(10):
+        reaching = asyncio.ensure_future(channel.reach(offer.description))
+        with pytest.raises(LinkLost, match="dtls") as caught:
+            await offer.connect(channel.description, timeout_s=60)
+        await reaching
+    assert caught.value.code is LinkCode.TIMEOUT
+    assert offer._ice.state == "closed"
+    await channel.close()
+
+
 async def test_certificate_of_somebody_else_is_refused() -> None:
     """The DTLS certificate must be the one in the answer."""
     offer, channel, other = await asyncio.gather(
@@ -314,6 +331,19 @@ async def test_cancelled_gathering_leaves_no_socket(turns: int) -> None:
     with pytest.raises(asyncio.CancelledError):
         await gathering
     gc.collect()
+
+
+@pytest.mark.parametrize("turns", range(1, 5))
+async def test_cancelled_close_leaves_no_socket(turns: int) -> None:
+    """A client that ends while offers are being closed cancels that."""
+    offer = await ChannelOffer.gather(private=True)
+    transports = [each.transport for each in offer._gatherer._connection._protocols]
+    closing = asyncio.ensure_future(offer.close())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait((closing,))
+    assert all(each.is_closing() for each in transports)
 
 
 async def test_cancelled_connect_closes_everything() -> None:

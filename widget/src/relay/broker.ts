@@ -23,8 +23,10 @@ import { hostOf } from './exits';
 /** The time from opening the socket to the broker's welcome. */
 const WELCOME_MS = 10_000;
 
-/** The time in which a broker shows that it is there. */
-const PONG_MS = 2_000;
+/** A broker shows in so many round trips that it is there, within bounds: on a slow network answers are late. */
+const PONG_ROUND_TRIPS = 4;
+const PONG_LEAST_MS = 1_000;
+const PONG_MOST_MS = 5_000;
 
 /** A broker that was lost is called so often with short waits: it restarts, which takes seconds. */
 const RESTART_CALLS = 48;
@@ -174,16 +176,24 @@ export class BrokerConversation {
     let timer = setTimeout(lose, WELCOME_MS);
     this.#renew = () => part('broker_unreachable', 0, true);
     this.#signal.addEventListener('abort', lose);
+    let asked_ms = 0;
+    let patience_ms = PONG_MOST_MS;
+    /** Measure the round trip by an answer, and wait accordingly for the next one. */
+    const answered = () => {
+      const waited_ms = PONG_ROUND_TRIPS * (performance.now() - asked_ms);
+      patience_ms = Math.min(Math.max(PONG_LEAST_MS, waited_ms), PONG_MOST_MS);
+    };
     /** Show whether the broker is still there: ask it at every heartbeat, and leave it if nothing comes back. */
     const beat = () => {
       clearTimeout(timer);
       if (!this.#heartbeat_s) return;
       timer = setTimeout(() => {
+        asked_ms = performance.now();
         send({ type: 'ping' });
         timer = setTimeout(() => {
           this.#events.changed('connecting', null, null);
           this.#renew?.();
-        }, PONG_MS);
+        }, patience_ms);
       }, this.#heartbeat_s * 1000);
     };
     const send = (message: FromVolunteer) => {
@@ -191,6 +201,7 @@ export class BrokerConversation {
     };
     socket.onopen = () => {
       this.#told = this.#events.free();
+      asked_ms = performance.now();
       send({ type: 'hello', version: VERSION, software: SOFTWARE, free: this.#told, nat: this.#nat });
     };
     // Chromium says of a socket that the page's policy forbids that it failed, and not that it closed.
@@ -199,12 +210,13 @@ export class BrokerConversation {
       try {
         const message = decode(data);
         if (welcomed) beat();
-        if (message.type === 'pong') return;
+        if (message.type === 'pong') return answered();
         if (message.type === 'bye') return leave(message, part, reject);
         if ((message.type === 'welcome') === welcomed) throw new PeerError('malformed', 'order');
         if (message.type === 'offer') return this.#events.offer(message, this.#replyTo(message, send));
         if (message.type === 'friend_reply') return this.#events.friend(message);
         welcomed = true;
+        answered();
         this.#heartbeat_s = message.heartbeat_s ?? 0;
         beat();
         this.#send = send;

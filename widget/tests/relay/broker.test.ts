@@ -211,19 +211,31 @@ describe('a broker that asks for a heartbeat', () => {
     for (let turn = 1; turn <= 5; turn++) {
       await vi.advanceTimersByTimeAsync(3_000);
       expect(socket.said.filter((said) => (said as { type: string }).type === 'ping')).toHaveLength(turn);
-      await vi.advanceTimersByTimeAsync(1_900);
+      await vi.advanceTimersByTimeAsync(900);
       socket.tell(turn % 2 ? { type: 'pong' } : { ...offer, offer: turn });
     }
     expect(states.at(-1)).toEqual(['online', null]);
     expect(FakeSocket.made).toHaveLength(1);
   });
 
-  test('and says nothing is left within 5 s and called again at once, then later', async () => {
+  test('has the longer time to answer, the longer its answers took', async () => {
+    setUp();
+    const socket = await last();
+    socket.open();
+    await vi.advanceTimersByTimeAsync(600);
+    socket.tell(welcome);
+    await vi.advanceTimersByTimeAsync(3_000 + 2_300);
+    expect(FakeSocket.made).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(FakeSocket.made).toHaveLength(2);
+  });
+
+  test('and says nothing is left within 4 s and called again at once, then later', async () => {
     const { states } = setUp();
     const socket = await last();
     socket.open();
     socket.tell(welcome);
-    await vi.advanceTimersByTimeAsync(5_000);
+    await vi.advanceTimersByTimeAsync(4_000);
     expect(states.at(-1)).toEqual(['connecting', null]);
     expect(socket.closed).toBe(1000);
     expect(FakeSocket.made).toHaveLength(2);

@@ -60,6 +60,9 @@ class Outcome(enum.Enum):
     """The volunteer could not take this offer."""
     SILENT = "silent"
     """No answer came in time."""
+    SLOW = "slow"
+    """The offer was withdrawn because others had to be asked meanwhile. That may be the
+    volunteer's distance, so it rests, and its quality stays."""
     WITHDRAWN = "withdrawn"
     """The client or the broker no longer wanted it, which says nothing about the volunteer."""
 
@@ -250,8 +253,9 @@ class VolunteerPool:
             volunteer.resting_until = 0.0
         elif outcome is Outcome.BUSY:
             volunteer.free = 0
-        elif outcome is Outcome.SILENT:
-            volunteer.quality.add(0.0, CLIENT_REPORT_WEIGHT, now)
+        elif outcome in (Outcome.SILENT, Outcome.SLOW):
+            if outcome is Outcome.SILENT:
+                volunteer.quality.add(0.0, CLIENT_REPORT_WEIGHT, now)
             self._available.rest(volunteer, now + REST_S)
         self._available.update(volunteer, now)
 

@@ -22,7 +22,7 @@ from passerelle.core.tunnel import scheduler
 from passerelle.core.tunnel.estimator import LinkEstimator
 from passerelle.core.tunnel.ranges import RangeSet
 from passerelle.core.tunnel.reassembly import Reassembly
-from passerelle.core.tunnel.sessionlink import Flight, Segment, SessionLink
+from passerelle.core.tunnel.sessionlink import PING_APART_S, Flight, Segment, SessionLink
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import frames
 from passerelle.wire.frames import (
@@ -70,6 +70,8 @@ class Session:
         """Bytes cut into segments since there was last nothing to send."""
         self.backlogged = False
         """Whether more waits to be sent than was written. The caller sets it."""
+        self.fell_silent: list[int] = []
+        """Links that the last `tick` found silent."""
         self.bytes_resent = 0
         """Payload bytes that were sent more than once."""
 
@@ -124,8 +126,13 @@ class Session:
 
     @property
     def ready_links(self) -> tuple[int, ...]:
-        """Numbers of the links that new segments may go to."""
-        return tuple(link.number for link in self._links.values() if link.usable)
+        """Numbers of the links that new segments may go to, and that are not silent."""
+        links = self._links.values()
+        return tuple(link.number for link in links if link.usable and not link.silent)
+
+    def is_silent(self, link: int) -> bool:
+        """Whether nobody answers at the far end of a link."""
+        return link in self._links and self._links[link].silent
 
     def write(self, data: bytes) -> None:
         """Append bytes to send. Honour `room`: the machine does not refuse more."""
@@ -184,6 +191,12 @@ class Session:
             link.told_bytes = receive
             link.outbox.append(WindowFrame(receive))
 
+    def ask(self, number: int, now: float) -> None:
+        """Ask a link for a sign of life soon, unless that was done just now."""
+        link = self._links[number]
+        if link.ping is None and now - link.pinged_at >= PING_APART_S:
+            self._ping(link, now)
+
     def acknowledged_to(self, offset: int, now: float) -> None:
         """Take the in-order offset that a WELCOME or HELLO carries.
 
@@ -204,7 +217,7 @@ class Session:
         link = self._links.get(number)
         if link is None:
             return
-        link.heard_at = now
+        link.heard(now)
         match frame:
             case Data():
                 self._receive_data(link, frame, now)
@@ -235,10 +248,14 @@ class Session:
     def tick(self, now: float) -> list[int]:
         """Do what is due. Return the links that did not answer and are dead: remove them."""
         dead = []
+        self.fell_silent = []
         for link in self._links.values():
             if self._overdue_at(link) <= now:
                 link.stalled = True
                 self._requeue(link)
+            if link.silent_at <= now:
+                link.silent = True
+                self.fell_silent.append(link.number)
             if link.dead_at <= now:
                 dead.append(link.number)
             elif link.ask_at <= now:
@@ -434,4 +451,4 @@ class Session:
 
     def _link_deadline(self, link: SessionLink) -> float:
         ack_due = math.inf if link.ack_due is None else link.ack_due
-        return min(ack_due, self._overdue_at(link), link.ask_at, link.dead_at)
+        return min(ack_due, self._overdue_at(link), link.ask_at, link.silent_at, link.dead_at)

@@ -2,8 +2,9 @@
 
 A link is *overdue* when its oldest segment has waited too long for an acknowledgement; the session
 then counts it as stalled and sends what it holds over others. A link is asked for a sign of life by
-PING when it is overdue or was quiet for long, and it is dead when the PING stays unanswered and
-nothing else is heard. Times are monotonic seconds.
+PING when it is overdue or was quiet for long. It is *silent* when it holds segments, the PING stays
+unanswered and nothing else is heard; others are looked for then. Some time later it is dead. Times
+are monotonic seconds.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ PING_OVERDUE_S = 0.25
 PING_APART_S = 1.0
 """Shortest time between two PINGs to a link that is overdue. Only one PING is under way on a link:
 a link is reliable and ordered, so a second one would tell nothing more than the first."""
+SILENT_RTTS = 2
+"""Round trips without anything heard, while a PING is unanswered, after which a link is silent."""
+SILENT_MIN_S = 1.0
+"""Shortest time that `SILENT_RTTS` comes to. With what goes before the PING it is longer than SCTP
+waits for the answer to a packet, so that a single loss silences no link."""
 SILENCE_RTTS = 8
 """Round trips without anything heard, while a PING is unanswered, after which a link is dead."""
 SILENCE_MIN_S = 4.0
@@ -76,6 +82,8 @@ class SessionLink:
     stalled: bool = False
     """The link's oldest segment is overdue: nothing new is sent over the link until it delivers,
     and what it holds does not count as carried."""
+    silent: bool = False
+    """Nobody answers at the far end. Segments may be sent over the link where there is no other."""
     ping: Ping | None = None
     """The PING that has no PONG yet."""
     pinged_at: float = 0.0
@@ -103,6 +111,20 @@ class SessionLink:
         if self.in_flight:
             return max(self._late_at + PING_OVERDUE_S, self.pinged_at + PING_APART_S)
         return self.heard_at + PING_IDLE_S
+
+    @property
+    def silent_at(self) -> float:
+        """When the link becomes silent; infinity with nothing in flight, or when it is already."""
+        if self.silent or self.ping is None or not self.in_flight:
+            return math.inf
+        patience_s = max(SILENT_MIN_S, SILENT_RTTS * self.estimator.srtt_s)
+        asked_at = max(self.pinged_at, self.in_flight[0].sample.sent_s)
+        return max(asked_at, self.heard_at) + patience_s
+
+    def heard(self, now: float) -> None:
+        """Note a sign of life."""
+        self.heard_at = now
+        self.silent = False
 
     @property
     def dead_at(self) -> float:

@@ -103,11 +103,17 @@ class LinkTable:
             windows = link.windows(self._session.estimator(number).min_rtt_s)
             if windows is not None:
                 self._session.set_windows(number, send=windows.send, receive=windows.receive)
+                if windows.is_silent:
+                    self._session.ask(number, self._loop.time())
 
-    def tick(self) -> None:
-        """Let the session do what is due, and close the links that it finds dead."""
+    def tick(self) -> list[int]:
+        """Let the session do what is due, and close the links that it finds dead.
+
+        Return those that it finds silent for the first time.
+        """
         for number in self._session.tick(self._loop.time()):
             self._dismiss(number, "the link fell silent")
+        return self._session.fell_silent
 
     def end(self, reason: LinkCode, *, tell: bool) -> None:
         """Close all links and stop all timers; with `tell`, CLOSE ends the session at the far end.

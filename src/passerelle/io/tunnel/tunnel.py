@@ -37,7 +37,7 @@ class TunnelHandler(RequestHandler, Protocol):
         """A link ended; the session goes on."""
 
     def link_leaving(self, number: int) -> None:
-        """A link will end soon: get another."""
+        """A link will end soon, or nobody answers at its far end: get another."""
 
     def link_control(self, number: int, message: Control) -> None:
         """A link's relay says something."""
@@ -131,6 +131,10 @@ class Tunnel:
     def is_ready(self, number: int) -> bool:
         """Whether a link can take new data."""
         return number in self._session.ready_links
+
+    def is_silent(self, number: int) -> bool:
+        """Whether nobody answers at the far end of a link."""
+        return self._session.is_silent(number)
 
     # --- streams, at the client -----------------------------------------------------------------
 
@@ -308,7 +312,8 @@ class Tunnel:
 
     def _tick(self) -> None:
         self._timer = None
-        self._links.tick()
+        for number in self._links.tick():
+            self._handler.link_leaving(number)
         self._schedule()
 
     # --- the end --------------------------------------------------------------------------------

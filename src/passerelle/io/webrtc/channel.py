@@ -42,7 +42,7 @@ from passerelle.io.webrtc.ortc import (
     RTCIceTransport,
     RTCSctpCapabilities,
 )
-from passerelle.io.webrtc.pathtransport import PathTransport
+from passerelle.io.webrtc.pathtransport import PathTransport, handshake_limit_s
 from passerelle.wire import control
 from passerelle.wire.description import (
     DATA_CHANNEL_ID,
@@ -168,7 +168,7 @@ class ChannelOffer:
 
         Candidates that may not be used are left out; `known` is as in
         `core.address.candidates.vet`. Raises LinkLost(TIMEOUT or TRANSPORT). On any failure, and on
-        cancelling, the offer is closed.
+        cancelling, the offer is closed. Once ICE is done, `handshake_limit_s` holds as well.
         """
         try:
             async with asyncio.timeout(timeout_s):
@@ -213,7 +213,12 @@ class ChannelOffer:
         # peer-reflexive candidate, and `connect` has a timeout of its own.
         await self._ice.start(RTCIceParameters(usernameFragment=answer.ufrag, password=answer.pwd))
         self._require(self._ice.state == "completed")
-        start = self._step("ice", start)
+        ready = self._step("ice", start)
+        async with asyncio.timeout(handshake_limit_s(ready - start)):
+            await self._secure(answer, ready)
+
+    async def _secure(self, answer: Description, start: float) -> None:
+        """Do DTLS and SCTP, from `start` on."""
         fingerprint = ":".join(f"{byte:02X}" for byte in answer.fingerprint)
         await self._dtls.start(
             RTCDtlsParameters([RTCDtlsFingerprint(algorithm="sha-256", value=fingerprint)])
@@ -240,13 +245,18 @@ class ChannelOffer:
             raise LinkLost(LinkCode.TRANSPORT, f"no connection to the volunteer ({self._stage})")
 
     async def close(self) -> None:
-        """Close everything. Idempotent."""
+        """Close everything, also if this call is cancelled. Idempotent."""
         self._guard.close()
         try:
             await self._sctp.stop()
             await self._dtls.stop()
         finally:
-            await self._ice.stop()
+            try:
+                await self._ice.stop()
+            finally:
+                # aioice closes one socket after the other; interrupted, it forgets those left.
+                for protocol in self._gatherer._connection._protocols:
+                    protocol.transport.close()
 
 
 class ChannelTransport(PathTransport):

@@ -9,6 +9,20 @@ from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.transport import Receiver
 
+HANDSHAKE_LEAST_S = 4.0
+"""Shortest limit for DTLS and SCTP. A packet that is lost twice is sent again after 1 and 3 s."""
+HANDSHAKE_OF_ICE = 4
+"""On a slow path the limit is as many times what ICE took. ICE takes a round trip or two, DTLS and
+SCTP four."""
+
+
+def handshake_limit_s(ice_s: float) -> float:
+    """Return in how many seconds DTLS and SCTP must be done after an ICE that took `ice_s`.
+
+    A page that has closed its side meanwhile, or died, never answers.
+    """
+    return max(HANDSHAKE_LEAST_S, HANDSHAKE_OF_ICE * ice_s)
+
 
 class Path(Protocol):
     """What a transport leads over."""

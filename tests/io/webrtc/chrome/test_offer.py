@@ -13,6 +13,7 @@ import pytest
 
 from passerelle import limits
 from passerelle.errors import LinkCode, LinkLost
+from passerelle.io.webrtc import pathtransport
 from passerelle.io.webrtc.chrome.library import load
 from passerelle.io.webrtc.chrome.offer import ChromeOffer, ChromeTransport
 from passerelle.wire import sdp
@@ -178,6 +179,21 @@ async def test_a_bad_answer_ends_the_offer_alone(fault: str) -> None:
         await offer.connect(answer, timeout_s=3)
     assert lost.value.code in (LinkCode.TRANSPORT, LinkCode.TIMEOUT)
     volunteer.connection.close()
+
+
+async def test_a_volunteer_that_says_nothing_after_ice_costs_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its page has closed its side, or died: the limit for a whole link is not waited for."""
+    monkeypatch.setattr(pathtransport, "HANDSHAKE_LEAST_S", 0.2)
+    offer, channel = await asyncio.gather(ChromeOffer.gather(private=True), Channel.gather())
+    async with asyncio.timeout(10):
+        reaching = asyncio.ensure_future(channel.reach(offer.description))
+        with pytest.raises(LinkLost) as caught:
+            await offer.connect(channel.description, timeout_s=60)
+        await reaching
+    assert caught.value.code is LinkCode.TIMEOUT
+    await channel.close()
 
 
 async def test_a_message_longer_than_links_carry_ends_the_link(connected: Connected) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Container
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import msgspec
 
@@ -21,7 +21,7 @@ from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.tunnel.transport import Receiver, Windows
 from passerelle.io.webrtc.chrome.library import load
 from passerelle.io.webrtc.chrome.media import MediaExchange
-from passerelle.io.webrtc.pathtransport import PathTransport
+from passerelle.io.webrtc.pathtransport import PathTransport, handshake_limit_s
 from passerelle.wire import control
 from passerelle.wire.description import (
     CHROME_MEDIA_VERSION,
@@ -46,6 +46,11 @@ class ChromeOffer:
     the PeerConnection, also after `connect`.
     """
 
+    exchange: ClassVar[type[MediaExchange]] = MediaExchange
+    """What carries messages in the frames of its video."""
+    version: ClassVar[int] = CHROME_MEDIA_VERSION
+    """The format of those frames."""
+
     def __init__(self, stun: tuple[str, ...], *, private: bool, media: bool) -> None:
         webrtc = load()
         self._private = private
@@ -53,14 +58,17 @@ class ChromeOffer:
         self._connection = webrtc.RTCPeerConnection(
             webrtc.RTCConfiguration(bundle_policy="max-bundle", ice_servers=servers)
         )
-        self._media = MediaExchange(self._connection) if media else None
+        self._media = self.exchange(self._connection) if media else None
         self._channel = self._connection.create_data_channel(
             "", webrtc.RTCDataChannelInit(negotiated=True, id=DATA_CHANNEL_ID)
         )
+        self._reached = asyncio.Event()
+        """Set once ICE is done, or nothing more will come."""
         self._settled = asyncio.Event()
         """Set once the channel is open, or never will be."""
         self._has_failed = False
-        self._channel.on("open", lambda _event: self._settled.set())
+        self._channel.on("open", lambda _event: self._settle())
+        self._connection.on("iceconnectionstatechange", lambda _event: self._watch_ice())
         self._connection.on("connectionstatechange", lambda _event: self._watch())
         self._transport: ChromeTransport | None = None
         self._description: Description | None = None
@@ -120,12 +128,12 @@ class ChromeOffer:
 
         Candidates that may not be used are left out; `known` is as in
         `core.address.candidates.vet`. Raises LinkLost(TIMEOUT or TRANSPORT). On any failure, and on
-        cancelling, the offer is closed.
+        cancelling, the offer is closed. Once ICE is done, `handshake_limit_s` holds as well.
         """
         start = time.monotonic()
-        if self._media is not None and answer.media == MEDIA_VERSION:
+        if reason := self._refusal(answer):
             await self.close()
-            raise LinkLost(LinkCode.VERSION, "the volunteer's page sends an older kind of video")
+            raise LinkLost(LinkCode.VERSION, reason)
         try:
             async with asyncio.timeout(timeout_s):
                 await self._connect(vet(answer, private=self._private, known=known))
@@ -135,15 +143,22 @@ class ChromeOffer:
         except BaseException:
             await self.close()
             raise
-        self.steps.append(("connect", time.monotonic() - start))
-        media = self._media if answer.media == CHROME_MEDIA_VERSION else None
+        self.steps.append(("webrtc", time.monotonic() - start))
+        media = self._media if answer.media == self.version else None
         self._transport = ChromeTransport(self, self._channel, media)
         return self._transport
+
+    def _refusal(self, answer: Description) -> str:
+        """Return why an answer cannot be used; an empty text where it can."""
+        if self._media is not None and answer.media == MEDIA_VERSION:
+            return "the volunteer's page sends an older kind of video"
+        return ""
 
     async def _connect(self, answer: Description) -> None:
         webrtc = load()
         if self._media is None:
             answer = msgspec.structs.replace(answer, media=msgspec.UNSET)
+        start = time.monotonic()
         text = to_sdp(answer, refuse_media=self._media is not None and not answer.has_media)
         try:
             await self._connection.set_remote_description(
@@ -151,14 +166,24 @@ class ChromeOffer:
             )
         except webrtc.RTCException as error:
             raise LinkLost(LinkCode.TRANSPORT, "the engine refused the answer") from error
-        await self._settled.wait()
+        await self._reached.wait()
+        async with asyncio.timeout(handshake_limit_s(time.monotonic() - start)):
+            await self._settled.wait()
         if self._has_failed:
             raise LinkLost(LinkCode.TRANSPORT, "no connection to the volunteer")
+
+    def _settle(self) -> None:
+        self._reached.set()
+        self._settled.set()
+
+    def _watch_ice(self) -> None:
+        if self._connection.ice_connection_state in ("connected", "completed"):
+            self._reached.set()
 
     def _watch(self) -> None:
         if self._connection.connection_state in ("failed", "closed"):
             self._has_failed = True
-            self._settled.set()
+            self._settle()
             if self._transport is not None:
                 self._transport.path_lost(
                     LinkLost(LinkCode.TRANSPORT, "the volunteer's connection ended")

@@ -1,0 +1,22 @@
+/** Named bounds on everything that a peer can make grow. They equal `limits.py` in Python. */
+
+import { KIB, LINK_MESSAGE_BYTES } from '../../widget/src/core/limits';
+
+const MIB = 1024 * KIB;
+
+/** Fields of one HTTP message, and of its trailers. */
+export const MESSAGE_FIELDS = 128;
+/** Names and values of these. */
+export const MESSAGE_FIELDS_BYTES = 64 * KIB;
+/** Longest path, authority or field name. */
+export const MESSAGE_LINE_BYTES = 16 * KIB;
+/** Longest sealed chunk of an answer: a link message. */
+export const SEALED_CHUNK_BYTES = LINK_MESSAGE_BYTES;
+/** Longest sealed request. */
+export const GATEWAY_REQUEST_BYTES = 2 * MIB;
+/** Requests of one link at once. */
+export const GATEWAY_REQUESTS = 64;
+/** What a gateway may send of one answer, and on one link in all, before the reader allows more. */
+export const GATEWAY_CREDIT_BYTES = 256 * KIB;
+/** Credit that one answer or one link may have. */
+export const GATEWAY_CREDIT_MOST_BYTES = 4 * MIB;

@@ -1,0 +1,131 @@
+import { describe, expect, test } from 'vitest';
+import { PeerError } from '../../../widget/src/core/errors';
+import { vectors } from '../../../widget/tests/vectors';
+import { SEALED_CHUNK_BYTES } from '../../src/limits';
+import { type Bytes, integer, join } from '../../src/wire/integers';
+import { AnswerOpener, answerKeys, readConfiguration, sealRequest, suite } from '../../src/wire/oblivious';
+import { bytes, Chance, hex } from '../chance';
+
+interface Vectors {
+  rfc9180: {
+    info: string;
+    recipient: string;
+    recipient_public: string;
+    ephemeral: string;
+    enc: string;
+    plaintext: string;
+    sealed: Record<string, string>;
+    exported: Record<string, string>;
+  };
+  rfc9458: Record<string, string>;
+  configuration: string;
+  refused_configurations: string[];
+  key_id: number;
+  gateway: string;
+  ephemeral: string;
+  plaintext: string;
+  request: string;
+  enc: string;
+  secret: string;
+  answers: { chunks: string[]; message: string }[];
+}
+
+const given = vectors<Vectors>('oblivious');
+const configuration = readConfiguration(bytes(given.configuration));
+const opener = () => new AnswerOpener(bytes(given.secret), bytes(given.enc));
+
+/** Return both halves of an X25519 key, made from its private bytes (PKCS #8, RFC 8410). */
+async function pair(privateKey: string): Promise<CryptoKeyPair> {
+  const pkcs8 = bytes(`302e020100300506032b656e04220420${privateKey}`);
+  const key = await crypto.subtle.importKey('pkcs8', pkcs8, 'X25519', true, ['deriveBits']);
+  const { x } = await crypto.subtle.exportKey('jwk', key);
+  const jwk = { kty: 'OKP', crv: 'X25519', x: x ?? '' };
+  return { privateKey: key, publicKey: await crypto.subtle.importKey('jwk', jwk, 'X25519', true, []) };
+}
+
+async function open(message: Uint8Array, most = message.length): Promise<string[]> {
+  const answer = opener();
+  const chance = new Chance(most);
+  const found: Bytes[] = [];
+  for (const piece of chance.cut(message, most)) found.push(...(await answer.receive(piece)));
+  return [...found, await answer.end()].map(hex);
+}
+
+test('HPKE is that of RFC 9180', async () => {
+  const rfc = given.rfc9180;
+  const sender = await suite.createSenderContext({
+    recipientPublicKey: await suite.kem.deserializePublicKey(bytes(rfc.recipient_public).buffer),
+    info: bytes(rfc.info).buffer,
+    ekm: await pair(rfc.ephemeral),
+  });
+  expect(hex(new Uint8Array(sender.enc))).toBe(rfc.enc);
+  for (const [aad, sealed] of Object.entries(rfc.sealed)) {
+    const made = await sender.seal(bytes(rfc.plaintext).buffer, bytes(aad).buffer);
+    expect(hex(new Uint8Array(made))).toBe(sealed);
+  }
+  for (const [about, exported] of Object.entries(rfc.exported)) {
+    expect(hex(new Uint8Array(await sender.export(bytes(about).buffer, 32)))).toBe(exported);
+  }
+});
+
+test('the keys of an answer are derived as in RFC 9458', async () => {
+  const rfc = given.rfc9458;
+  const enc = bytes(rfc['sealed_request'] ?? '').slice(7, 39);
+  const keys = await answerKeys(bytes(rfc['secret'] ?? ''), enc, bytes(rfc['nonce'] ?? ''));
+  expect(keys.map(hex)).toEqual([rfc['answer_key'], rfc['answer_nonce']]);
+});
+
+test('a configuration is read as Python wrote it', () => {
+  expect(configuration.keyId).toBe(given.key_id);
+  for (const other of given.refused_configurations) {
+    expect(() => readConfiguration(bytes(other))).toThrow(PeerError);
+  }
+});
+
+test('a request is sealed as Python seals it', async () => {
+  const sealed = await sealRequest(configuration, bytes(given.plaintext), await pair(given.ephemeral));
+  expect(hex(sealed.message)).toBe(given.request);
+  const { chunks, message } = given.answers[2] ?? { chunks: [], message: '' };
+  const answer = sealed.answer();
+  const found = [...(await answer.receive(bytes(message))), await answer.end()];
+  expect(found.map(hex)).toEqual(chunks);
+});
+
+test('no two requests are alike', async () => {
+  const sealed = await Promise.all([0, 1].map(() => sealRequest(configuration, bytes(given.plaintext))));
+  expect(new Set(sealed.map(({ message }) => hex(message))).size).toBe(2);
+});
+
+describe('answers are opened as Python sealed them', () => {
+  test.each(given.answers)('%#', async ({ chunks, message }) => {
+    for (const most of [1, 7, 1000]) expect(await open(bytes(message), most)).toEqual(chunks);
+  });
+
+  test('pieces may be handed in without waiting', async () => {
+    const { chunks, message } = given.answers[2] ?? { chunks: [], message: '' };
+    const answer = opener();
+    const pieces = [...new Chance(3).cut(bytes(message), 40)].map((piece) => answer.receive(piece));
+    const found = [...(await Promise.all(pieces)).flat(), await answer.end()];
+    expect(found.map(hex)).toEqual(chunks);
+  });
+});
+
+test('an answer that was altered or cut off is never shown as whole', async () => {
+  const chance = new Chance(2);
+  const { message } = given.answers[2] ?? { message: '' };
+  for (let n = 0; n < 300; n++) {
+    const spoiled = n % 3 ? chance.spoil(bytes(message)) : bytes(message).slice(0, chance.below(message.length / 2));
+    await expect(open(spoiled, 50)).rejects.toThrow(PeerError);
+  }
+});
+
+test('a long chunk is refused before it has come', async () => {
+  for (const endless of [integer(SEALED_CHUNK_BYTES + 1), Uint8Array.of(0)]) {
+    const answer = opener();
+    const filling = (async () => {
+      await answer.receive(join([new Uint8Array(16), endless]));
+      for (let n = 0; n < 40; n++) await answer.receive(new Uint8Array(1000));
+    })();
+    await expect(filling).rejects.toMatchObject({ code: 'limit' });
+  }
+});
