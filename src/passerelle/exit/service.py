@@ -76,7 +76,12 @@ class Exit:
         if config.gateway_seed is not None and config.policy.sites is not None:
             sessions = self._sessions
             self._gateway = Gateway(
-                config, config.gateway_seed, sessions.accounts, sessions.resolver, metrics
+                config,
+                config.gateway_seed,
+                accounts=sessions.accounts,
+                turns=sessions.turns,
+                resolver=sessions.resolver,
+                metrics=metrics,
             )
         metrics.gauge("exit_links", "Links open now.", lambda: len(self._links))
         metrics.gauge("exit_sessions", "Sessions alive now.", lambda: len(self._sessions))

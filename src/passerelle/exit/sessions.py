@@ -75,6 +75,11 @@ class SessionTable:
         return self._accounts
 
     @property
+    def turns(self) -> FairTurns:
+        """The line in which sessions and the gateway's readers wait to send."""
+        return self._turns
+
+    @property
     def resolver(self) -> Resolver:
         """What looks names up for the whole exit."""
         return self._resolver

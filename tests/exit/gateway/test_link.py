@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import aiohttp
 import pytest
@@ -198,3 +199,24 @@ async def test_an_exit_without_sites_has_no_gateway() -> None:
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
             await made.open()
         assert refused.value.status == 404
+
+
+async def test_answers_keep_to_the_exits_rate() -> None:
+    """The operator's limit holds for reading pages, and two readers share it equally."""
+    rate = 2_000_000.0
+    settings = GatewaySettings(plain_http=True)
+    async with (
+        scene(gateway=settings, rate_bytes_s=rate) as made,
+        made.reader() as reader,
+        made.reader() as other,
+    ):
+        url = f"{made.site}/bytes?n=2000000"
+        began_s = time.monotonic()
+        many = [await reader.begin(reader.seal("GET", url)) for _ in range(4)]
+        one = await other.begin(other.seal("GET", f"{made.site}/bytes?n=1000000"))
+        assert len((await other.finish(one)).content) == 1_000_000
+        # Four answers of one reader have had no more than the other's one, and a burst.
+        assert reader.link_bytes < 1_000_000 + 0.3 * rate
+        assert time.monotonic() - began_s > 0.7 * (2_000_000 / rate)
+        for asking in many:
+            await reader.reset(asking)

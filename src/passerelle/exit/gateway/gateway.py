@@ -20,7 +20,7 @@ from typing import Final, Protocol
 from passerelle import limits
 from passerelle.core.gateway.answer import AnswerWriter
 from passerelle.core.origin import tagged
-from passerelle.core.quota import Account, Accounts
+from passerelle.core.quota import Accounts
 from passerelle.errors import PeerError
 from passerelle.exit.config import ExitConfig
 from passerelle.exit.gateway import refusals
@@ -31,9 +31,11 @@ from passerelle.exit.gateway.recording import Recording
 from passerelle.exit.gateway.refusals import Refusal, RequestRefused
 from passerelle.exit.gateway.sharing import Shared
 from passerelle.exit.gateway.site import OWN_PREFIX, SAFE_METHODS, Site, SiteAnswer, Target
+from passerelle.exit.gateway.turns import Reader
 from passerelle.io.net.dns import Resolver
 from passerelle.io.server.metrics import Metrics
 from passerelle.io.tasks import TaskSet
+from passerelle.io.tunnel.fairturns import FairTurns
 from passerelle.wire.binaryhttp import Fields, Request, decode_request
 from passerelle.wire.gatewayframes import Reset
 from passerelle.wire.oblivious import NONCE_BYTES, AnswerSealer, UnknownKeyError
@@ -47,8 +49,11 @@ ONCE_FIELD: Final = b"idempotency-key"
 class Reply(Protocol):
     """Takes one request's answer to its reader."""
 
-    async def send(self, frame: bytes, account: Account | None) -> None:
-        """Send a frame as soon as the reader has given credit for it."""
+    async def send(self, frame: bytes, reader: Reader | None) -> None:
+        """Send a frame as soon as the reader has given credit for it, and it is the reader's turn.
+
+        A refusal that comes before the reader is known counts for nobody.
+        """
 
     def reset(self, code: Reset) -> None:
         """Say that there is no answer, or no more of it."""
@@ -61,13 +66,14 @@ class Gateway:
         self,
         config: ExitConfig,
         source: SeedSource,
+        *,
         accounts: Accounts,
+        turns: FairTurns,
         resolver: Resolver,
         metrics: Metrics,
-        *,
         now_s: Callable[[], float] = time.time,
     ) -> None:
-        """`accounts` are those of the exit's sessions, too; `now_s` tells Unix time.
+        """`accounts` and `turns` are those of the exit's sessions, too; `now_s` tells Unix time.
 
         Raises ConfigError for a bad setting.
         """
@@ -75,8 +81,9 @@ class Gateway:
         self._now_s = now_s
         self._began_s = now_s()
         self._accounts = accounts
-        self._busy: dict[bytes, tuple[Account, int]] = {}
-        """The accounts that have requests under way, by ticket, with how many these are."""
+        self._turns = turns
+        self._busy: dict[bytes, Reader] = {}
+        """Those who have requests under way, by their ticket's id."""
         self._tickets: OrderedDict[bytes, Ticket] = OrderedDict()
         """Tickets whose signature was found good, by their text's hash."""
         self._keys = DailyKeys(source, config.exit_id)
@@ -129,13 +136,13 @@ class Gateway:
         try:
             request = self._read(opened.plaintext)
             ticket = self._ticket(request.fields)
-            with self._place(ticket) as (account, turn_s):
+            with self._place(ticket) as (reader, turn_s):
                 if not self._keys.is_new(message, opened):
                     reply.reset(Reset.REPLAYED)
                     return
                 if turn_s:
                     await asyncio.sleep(turn_s)
-                answer.account = account
+                answer.reader = reader
                 try:
                     await self._pass_on(request, ticket, answer)
                 except RequestRefused as error:
@@ -188,31 +195,33 @@ class Gateway:
         return ticket
 
     @contextmanager
-    def _place(self, ticket: Ticket) -> Iterator[tuple[Account, float]]:
-        """Count a request for its ticket; yield the account, and the seconds until its turn."""
+    def _place(self, ticket: Ticket) -> Iterator[tuple[Reader, float]]:
+        """Count a request for its ticket; yield the reader, and the seconds until its turn."""
         now = time.monotonic()
-        account, count = self._busy.get(ticket.id, (None, 0))
+        reader = self._busy.get(ticket.id)
+        if reader is None:
+            life_s = ticket.expires_s - self._now_s()
+            origin = tagged(ticket.tags)
+            try:
+                account = self._accounts.open_session(ticket.id, life_s, now, origin)
+            except PeerError:
+                raise RequestRefused(Refusal.QUOTA) from None
+            reader = self._busy[ticket.id] = Reader(account, self._turns)
+        reader.requests += 1
         try:
-            if account is None:
-                life_s = ticket.expires_s - self._now_s()
-                account = self._accounts.open_session(ticket.id, life_s, now, tagged(ticket.tags))
-        except PeerError:
-            raise RequestRefused(Refusal.QUOTA) from None
-        self._busy[ticket.id] = account, count + 1
-        try:
-            turn_s = account.open_request(now)
+            turn_s = reader.account.open_request(now)
             if turn_s is None:
                 raise RequestRefused(Refusal.QUOTA)
             try:
-                yield account, turn_s
+                yield reader, turn_s
             finally:
-                account.close_stream()
+                reader.account.close_stream()
         finally:
-            _, count = self._busy.pop(ticket.id)
-            if count > 1:
-                self._busy[ticket.id] = account, count - 1
-            else:
-                self._accounts.close_session(account)
+            reader.requests -= 1
+            if not reader.requests:
+                del self._busy[ticket.id]
+                reader.close()
+                self._accounts.close_session(reader.account)
 
     async def _pass_on(self, request: Request, ticket: Ticket, answer: _Answer) -> None:
         target = self._site.target(request)
@@ -274,8 +283,8 @@ class _Answer:
     def __init__(self, writer: AnswerWriter, reply: Reply) -> None:
         self._writer = writer
         self.reply = reply
-        self.account: Account | None = None
-        """The reader that its bytes count for; None for a refusal before that is known."""
+        self.reader: Reader | None = None
+        """Whoever its bytes count for, once that is known."""
         self.has_begun = False
 
     async def begin(self, status: int, fields: Fields) -> None:
@@ -291,7 +300,7 @@ class _Answer:
 
     async def _send(self, frames: Iterator[bytes]) -> None:
         for frame in frames:
-            await self.reply.send(frame, self.account)
+            await self.reply.send(frame, self.reader)
 
 
 def _once_key(ticket: Ticket, key: bytes, target: Target, request: Request) -> bytes:

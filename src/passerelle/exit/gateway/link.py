@@ -12,9 +12,9 @@ from aiohttp import WSMsgType, web
 from passerelle import limits
 from passerelle.core.bucket import Bucket
 from passerelle.core.gateway.requests import Arrived, Cancelled, Credited, LinkRequests, Refused
-from passerelle.core.quota import Account
 from passerelle.errors import LinkCode, PeerError
 from passerelle.exit.gateway.gateway import Gateway
+from passerelle.exit.gateway.turns import Reader
 from passerelle.io.tasks import TaskSet
 from passerelle.wire.gatewayframes import (
     FRAME_HEADER_BYTES,
@@ -179,7 +179,7 @@ class GatewayLink:
             await self._write(frame)
         self._resets -= 1
 
-    async def _send(self, number: int, frame: bytes, account: Account | None) -> None:
+    async def _send(self, number: int, frame: bytes, reader: Reader | None) -> None:
         size = len(frame) - FRAME_HEADER_BYTES
         try:
             async with asyncio.timeout(self._gateway.settings.stalled_s):
@@ -188,12 +188,14 @@ class GatewayLink:
                     credited.clear()
                     await credited.wait()
                 self._requests.spend(number, size)
+                if reader is not None:
+                    await reader.turn(size)
                 await self._write(frame)
         except TimeoutError:
             self._reset(number, Reset.BROKEN)
             raise _StoppedError from None
         self._gateway.counts.bytes.by_value[""] += size
-        wait_s = 0.0 if account is None else account.answer(size, self._loop.time())
+        wait_s = 0.0 if reader is None else reader.account.answer(size, self._loop.time())
         # The other answers of this link have their turn.
         await asyncio.sleep(wait_s)
 
@@ -214,8 +216,8 @@ class _Reply:
         self._link = link
         self._number = number
 
-    async def send(self, frame: bytes, account: Account | None) -> None:
-        await self._link._send(self._number, frame, account)
+    async def send(self, frame: bytes, reader: Reader | None) -> None:
+        await self._link._send(self._number, frame, reader)
 
     def reset(self, code: Reset) -> None:
         self._link._reset(self._number, code)
