@@ -29,7 +29,6 @@ Slots = Annotated[int, Meta(ge=0, le=64)]
 ExitId = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
 Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
 """Two letters of ISO 3166-1. No finer location is ever named."""
-LinkProtocol = Annotated[str, Meta(pattern=r"^passerelle\.[a-z0-9]{1,8}\Z")]
 
 
 class NatClass(enum.Enum):
@@ -141,9 +140,6 @@ class BrokerOffer(_FromBroker, frozen=True, omit_defaults=True, tag="offer"):
     """Whether the client comes late, because the answer is carried to it by hand."""
     country: Country | None = None
     """Where the client seems to be; None when the broker cannot tell."""
-    protocol: LinkProtocol = "passerelle.v1"
-    """The first subprotocol of the WebSocket to the exit, which says what the link carries. The
-    volunteer copies the name, and whatever the link carries."""
 
     def __repr__(self) -> str:
         return f"<offer {self.offer} for {self.exit}>"

@@ -10,8 +10,6 @@ export class Person {
   readonly country: string | null;
   /** Their IP addresses when the broker introduced them. Their lanes may not name other addresses. */
   readonly addresses: ReadonlySet<string>;
-  /** The first subprotocol of their WebSockets to the exit, which says what all their links carry. */
-  readonly protocol: string;
   /** Their links now, including those that are opening or closing. */
   links = 0;
   /** Their links that are open on both sides now. */
@@ -21,11 +19,10 @@ export class Person {
   // Each lane costs a PeerConnection on the page's main thread, even when it never opens.
   readonly #lanes = new Bucket(1, LANE_BURST, performance.now());
 
-  constructor(exit: string, country: string | null, addresses: Iterable<string>, protocol = 'passerelle.v1') {
+  constructor(exit: string, country: string | null, addresses: Iterable<string>) {
     this.exit = exit;
     this.country = country;
     this.addresses = new Set(addresses);
-    this.protocol = protocol;
   }
 
   /** Return whether they may ask for one more lane so soon. If so, it is counted. */

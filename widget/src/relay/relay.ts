@@ -231,7 +231,7 @@ export class Relay {
     }
     const addresses = offer.description.candidates.map(([, ip]) => ip);
     if (offer.description.media === CALL_MEDIA_VERSION && !this.#hasRoomForCall) return reply.decline('busy');
-    this.#open(offer, new Person(offer.exit, offer.country, addresses, offer.protocol), reply);
+    this.#open(offer, new Person(offer.exit, offer.country, addresses), reply);
   }
 
   /** Whether one more call fits below the volunteer's limit, of which each takes some even while it carries nothing. */
@@ -267,7 +267,7 @@ export class Relay {
     // This browser must be the DTLS client, so that a censor sees a genuine browser's ClientHello.
     if (description.setup === 'active') return reply.decline('unsupported');
     const connect = () =>
-      joinSocket(link, new WebSocket(exit.url, [person.protocol, ticket]), () => this.#stuck());
+      joinSocket(link, new WebSocket(exit.url, ['passerelle.v1', ticket]), () => this.#stuck());
     const id = this.#next++;
     const link = new Link(
       this.#limiter,

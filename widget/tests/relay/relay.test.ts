@@ -265,15 +265,6 @@ test('a machine that moved calls the broker anew, and keeps its links', async ()
 });
 
 describe('lanes', () => {
-  test('carry what the first link carries', async () => {
-    const { offer, join, ask, made } = await setUp();
-    offer({ protocol: 'passerelle.o1' });
-    expect(made().socket.protocols).toEqual(['passerelle.o1', 'tick']);
-    const { channel } = join();
-    ask(channel, 9);
-    expect(made().socket.protocols).toEqual(['passerelle.o1', 'lane']);
-  });
-
   test('go to the same exit, are answered on the channel, and take no slot', async () => {
     const { offer, join, ask, broker, made } = await setUp();
     offer();

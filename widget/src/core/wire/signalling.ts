@@ -14,7 +14,6 @@ export const SOFTWARE = 'passerelle-switch/0.1.0';
 export const EXIT_ID = /^[a-z0-9-]{1,32}$/;
 /** An ISO 3166-1 code. Nothing finer than a country is ever said about where somebody is. */
 const COUNTRY = /^[A-Z]{2}$/;
-const PROTOCOL = /^passerelle\.[a-z0-9]{1,8}$/;
 
 /** Why the volunteer declines an offer. */
 export type Decline = 'busy' | 'unknown_exit' | 'unsupported' | 'failed';
@@ -52,8 +51,6 @@ export interface BrokerOffer {
   readonly patient?: true;
   /** Where the client seems to be; null when the broker cannot tell. */
   readonly country: string | null;
-  /** The first subprotocol of the WebSocket to the exit, unless it is the usual one: what the link carries. */
-  readonly protocol?: string;
 }
 
 /** The broker accepted the `hello`. Offers may come from now on. */
@@ -156,7 +153,6 @@ function offer(given: checks.Fields): BrokerOffer {
     description: description.read(given.get('description')),
     country: country(given),
     ...(patient ? { patient } : {}),
-    ...(given.has('protocol') ? { protocol: checks.text(given.get('protocol'), 12, 19, PROTOCOL) } : {}),
   });
 }
 
