@@ -31,8 +31,8 @@ export class OwnRate {
   #at_ms = -Infinity;
   #arrived = 0;
 
-  /** Take what the browser says of the path, whose `available_bit_s` is not known. */
-  look({ rtt_ms, sent, lost }: Path, now_ms: number): void {
+  /** Take what the browser says of the path, and how many packets were sent since the beginning. */
+  look({ rtt_ms, lost }: Path, sent: number, now_ms: number): void {
     if (rtt_ms !== null) this.#leastRtt_ms = Math.min(this.#leastRtt_ms, rtt_ms);
     const passed_ms = now_ms - this.#at_ms;
     if (passed_ms < APART_MS) return;

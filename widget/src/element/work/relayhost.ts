@@ -170,7 +170,9 @@ export class RelayHost {
       case 'picture':
         return this.#connections.get(message.link)?.makePicture();
       case 'find_rate':
-        return void this.#findRate(message.link, message.packets);
+        return void this.#findRate(message.link);
+      case 'hold_rate':
+        return void this.#connections.get(message.link)?.hold(message.bit_s);
       case 'friend_answer':
         return this.#settle(message.id)?.resolve(message.text);
       case 'friend_failed':
@@ -197,9 +199,9 @@ export class RelayHost {
     return text;
   }
 
-  async #findRate(link: number, packets: number): Promise<void> {
-    const rate = await this.#connections.get(link)?.sendingRate(packets);
-    if (rate) this.#post({ type: 'rate', link, ...rate });
+  async #findRate(link: number): Promise<void> {
+    const path = await this.#connections.get(link)?.path();
+    if (path) this.#post({ type: 'path', link, path });
   }
 
   async #findNat(stun: readonly string[]): Promise<void> {

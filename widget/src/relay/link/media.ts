@@ -1,7 +1,7 @@
 /** The video of one link: the streams that the page has sent of it, and what puts messages in and out. */
 
 import { PeerError } from '../../core/errors';
-import type { SendingRate } from '../../core/traffic/ratefloor';
+import type { Path } from '../../core/traffic/ratefloor';
 import * as control from '../../core/wire/control';
 import { BARE, Paced } from './frameformat';
 import type { Link } from './link';
@@ -18,8 +18,10 @@ const RATE_MS = 100;
 export interface PageWork {
   /** Have the page make a picture. */
   makePicture(): void;
-  /** Have the page say at which rate the browser may send. `packets` is what was sent since the beginning. */
-  findRate(packets: number): void;
+  /** Have the page say what the browser knows of the path. */
+  findRate(): void;
+  /** Have the page hold the browser's estimate at `bit_s`; 0 lets it go. */
+  holdRate(bit_s: number): void;
 }
 
 export class LinkMedia {
@@ -31,6 +33,8 @@ export class LinkMedia {
   /** Holds frames to the browser's rate, where the browser decides. */
   #pace: Paced | null = null;
   #asked_ms = -Infinity;
+  /** Whether the page was just told to hold the rate. */
+  #isHeld = false;
 
   constructor(page: PageWork) {
     this.#page = page;
@@ -68,10 +72,13 @@ export class LinkMedia {
     this.#sender?.hear(message);
   }
 
-  /** Send no faster than at `bit_s`. */
-  setRate({ bit_s, isAnew }: SendingRate): void {
-    this.#pace?.budget.setRate(bit_s);
-    if (isAnew) this.#sender?.sendAgain();
+  /** Take what the browser says of the path, and send no faster than it allows. */
+  look(path: Path): void {
+    if (!this.#pace) return;
+    // The encoder was set up anew since the last look, and what was under way may be lost.
+    if (this.#isHeld) this.#sender?.sendAgain();
+    this.#isHeld = this.#pace.look(path, performance.now());
+    if (this.#isHeld) this.#page.holdRate(this.#pace.floor_bit_s);
   }
 
   close(): void {
@@ -91,7 +98,7 @@ export class LinkMedia {
     const now_ms = performance.now();
     if (!this.#pace || now_ms - this.#asked_ms < RATE_MS) return;
     this.#asked_ms = now_ms;
-    this.#page.findRate(this.#pace.packets);
+    this.#page.findRate();
   }
 
   /** Take what came over the DataChannel. Where the client sends video, messages have numbers. */
