@@ -30,6 +30,15 @@ test('a slow path is not flooded', () => {
   expect(Math.min(...rates)).toBeGreaterThanOrEqual(0.3);
 });
 
+test('a path that has become longer is not taken for a queue for ever', () => {
+  const rate = new OwnRate();
+  for (let turn = 0; turn < 600; turn++) {
+    const rtt_ms = turn < 50 ? 50 : 200;
+    rate.look({ available_bit_s: 0, rtt_ms, lost: 0 }, turn * 100, turn * 100);
+  }
+  expect(rate.bit_s / 1e6).toBeGreaterThan(5);
+});
+
 test('a sender that has little to send learns nothing of the path', () => {
   expect(drive(10, 60e6, 0.1)).toEqual(new Array(10).fill(5));
 });
