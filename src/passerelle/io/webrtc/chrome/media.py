@@ -31,6 +31,7 @@ from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.transport import Windows, is_news
 from passerelle.io.webrtc.chrome.library import load
 from passerelle.io.webrtc.receipts import Receipts
+from passerelle.io.webrtc.silence import Silence
 from passerelle.wire import control
 from passerelle.wire.description import MESSAGE_NUMBER_BYTES
 
@@ -117,7 +118,10 @@ class MediaExchange:
         self._timer: asyncio.TimerHandle | None = None
         self._order = Order()
         self._receipts: Receipts | None = None
-        """From `start` on."""
+        self._silence: Silence | None = None
+        """Both from `start` on."""
+        self._heard_at = now
+        """When the last frame or message came."""
         self._unsent = 0
         self._missing_since: float | None = None
         """Since when message `_missing_next` is missing; None while none is."""
@@ -134,6 +138,7 @@ class MediaExchange:
         """Begin, once the connection is open."""
         self._owner = owner
         self._receipts = Receipts(self._order, owner.media_say)
+        self._silence = Silence(lambda: self._heard_at, owner.media_window, self._fall_silent)
         self._tasks.spawn(self._raise_limits(), "limits")
         self._schedule(0.0)
 
@@ -153,6 +158,8 @@ class MediaExchange:
             self._timer.cancel()
         if self._receipts is not None:
             self._receipts.close()
+        if self._silence is not None:
+            self._silence.close()
 
     # --- out ------------------------------------------------------------------------------------
 
@@ -175,6 +182,7 @@ class MediaExchange:
         return Windows(
             send=send_window_bytes(self._budget.rate_bit_s / 8, self._rtt_s, sent),
             receive=self._window.window_bytes(self._order.held_bytes),
+            is_silent=self._silence is not None and self._silence.is_silent,
         )
 
     def _look_at_windows(self) -> None:
@@ -313,6 +321,7 @@ class MediaExchange:
         writer = event.transformer.writable.get_writer()
         while not (item := await reader.read()).done:
             encoded = item.value
+            self._heard_at = time.monotonic()
             try:
                 frame = unwrap(bytes(encoded.data))
                 encoded.data = frame.genuine
@@ -328,6 +337,7 @@ class MediaExchange:
 
     def channel_message(self, message: bytes) -> None:
         """Take a binary message of the DataChannel, with its number in front."""
+        self._heard_at = time.monotonic()
         try:
             self._deliver([split_numbered(message)])
         except PeerError as error:
@@ -360,7 +370,13 @@ class MediaExchange:
         gaps = self._order.missing(limits.RESEND_GAPS, self._unsent)
         self._owner.media_say(control.Resend(tuple(gaps)))
 
+    def _fall_silent(self) -> None:
+        self._lose(LinkLost(LinkCode.TIMEOUT, "the volunteer fell silent"))
+
     def _fail(self, error: PeerError) -> None:
+        self._lose(LinkLost(error.code, error.reason))
+
+    def _lose(self, error: LinkLost) -> None:
         if not self._over and self._owner is not None:
             self.close()
-            self._owner.media_failed(LinkLost(error.code, error.reason))
+            self._owner.media_failed(error)
