@@ -37,9 +37,11 @@ PAUSED_GAIN: Final = 1.25
 """Growth while it pauses again later."""
 SHORT_GAIN: Final = 1.1
 """Growth while less than half of what is wanted waits."""
-MOST_GAIN: Final = 2.0
+MOST_GAIN: Final = 6.0
 LEAST_GAIN: Final = 0.25
-"""Largest and smallest window, as shares of the path's content."""
+"""Largest and smallest window, as shares of the path's content. On a path that loses packets most
+frames wait in the stack for a repair, a round trip or two: with twice the content the window just
+keeps the rate that there is. It is what waits at the relay that bounds the window, not this."""
 SLACK_S: Final = 0.04
 """Time for which bytes are at neither end of the path."""
 START_BYTES_S: Final = 625_000
