@@ -44,6 +44,8 @@ SLACK_S: Final = 0.04
 """Time for which bytes are at neither end of the path."""
 START_BYTES_S: Final = 625_000
 """Rate before one was measured, in bytes per second: what the stack begins with."""
+START_BYTES: Final = 64 * limits.KIB
+"""Window before a rate was measured, at least: on a short path the ends take longer than it."""
 IDLE_BYTES_S: Final = 31_250
 """A lower rate is that of a link which nobody uses. A download then starts anew."""
 WAIT_MOST_S: Final = 0.5
@@ -86,7 +88,7 @@ class ReceiveWindow:
         self.rtt_s = 0.1
         """Smallest round trip to the far end of the link. The owner sets it when it is known."""
         self._rate = DeliveryRate(now)
-        self._bytes = START_BYTES_S * (self.rtt_s + SLACK_S)
+        self._bytes = float(START_BYTES)
         self._is_starting = True
         self._look_at = now
         """When the last change of the window shows in the backlog."""
@@ -131,7 +133,7 @@ class ReceiveWindow:
             self._bytes = max(rate * path_s, PAUSED_GAIN * self._bytes)
         elif waiting < wanted / 2:
             self._bytes *= SHORT_GAIN
-        most = max(START_BYTES_S * path_s, MOST_GAIN * rate * path_s)
+        most = max(START_BYTES, START_BYTES_S * path_s, MOST_GAIN * rate * path_s)
         least = max(limits.LINK_WINDOW_FLOOR_BYTES, LEAST_GAIN * rate * path_s)
         self._bytes = min(max(self._bytes, least), most)
 
