@@ -32,8 +32,8 @@ PAUSES: Final = 0.25
 LOOK_S: Final = 0.05
 """Time over which the backlog is measured."""
 START_GAIN: Final = 2.0
-"""Growth of the window while the relay has not yet had enough, as in a slow start."""
-PAUSED_GAIN: Final = 1.25
+"""Growth of the window while the relay pauses and has never had enough, as in a slow start."""
+PAUSED_GAIN: Final = 1.4
 """Growth while it pauses again later."""
 SHORT_GAIN: Final = 1.1
 """Growth while less than half of what is wanted waits."""
@@ -124,13 +124,12 @@ class ReceiveWindow:
     def _adjust(self, waiting: float, paused: float) -> None:
         rate, path_s = self._rate.bytes_s, self.rtt_s + SLACK_S
         wanted = max(BACKLOG_LEAST_BYTES, rate * BACKLOG_S)
-        self._is_starting = paused > PAUSES and (self._is_starting or rate < IDLE_BYTES_S)
-        if self._is_starting:
-            self._bytes *= START_GAIN
-        elif waiting > wanted:
+        if waiting > wanted:
+            self._is_starting = False
             self._bytes -= waiting - wanted
         elif paused > PAUSES:
-            self._bytes = max(rate * path_s, PAUSED_GAIN * self._bytes)
+            self._is_starting = self._is_starting or rate < IDLE_BYTES_S
+            self._bytes *= START_GAIN if self._is_starting else PAUSED_GAIN
         elif waiting < wanted / 2:
             self._bytes *= SHORT_GAIN
         most = max(START_BYTES, START_BYTES_S * path_s, MOST_GAIN * rate * path_s)
