@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import re
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from passerelle.wire.description import DATA_CHANNEL_ID, Description, Setup
 from tests.io.tunnel.test_websocket import Taker
 from tests.volunteer import Channel
 
+SILENT_S = 4.0
+"""An offer that waits no longer than it should is made by then, on a busy machine too."""
+
 
 class Answerer:
     """A volunteer with Chrome's engine, whose video nobody fills."""
@@ -31,6 +35,8 @@ class Answerer:
         self.channel: Any = self.connection.create_data_channel("", init)
         self.messages: asyncio.Queue[bytes | str] = asyncio.Queue()
         self.channel.on("message", lambda event: self.messages.put_nowait(event.data))
+        self.opened = asyncio.Event()
+        self.channel.on("open", lambda _event: self.opened.set())
 
     async def answer(self, offer: Description, *, media: bool) -> Description:
         webrtc = load()
@@ -68,7 +74,11 @@ async def connect(*, offered: bool, answered: bool) -> Connected:
     offer = await ChromeOffer.gather(private=True, media=offered)
     volunteer = Answerer()
     answer = await volunteer.answer(offer.description, media=answered)
-    return Connected(await offer.connect(answer, timeout_s=10), volunteer)
+    transport = await offer.connect(answer, timeout_s=10)
+    # Each end opens by itself, and the client's may be the first.
+    async with asyncio.timeout(10):
+        await volunteer.opened.wait()
+    return Connected(transport, volunteer)
 
 
 @pytest.fixture
@@ -225,3 +235,14 @@ async def test_an_older_kind_of_video_is_refused() -> None:
     with pytest.raises(LinkLost) as lost:
         await offer.connect(msgspec.structs.replace(answer, media=1), timeout_s=3)
     assert lost.value.code is LinkCode.VERSION
+
+
+async def test_a_silent_stun_server_costs_little_time() -> None:
+    """Where its port is blocked, each offer waits for it, and has this machine's addresses then."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"stun:127.0.0.1:{silent.getsockname()[1]}"
+        async with asyncio.timeout(SILENT_S):
+            offer = await ChromeOffer.gather((url,), private=True)
+    assert offer.description.candidates
+    await offer.close()

@@ -15,6 +15,8 @@ export interface Path {
   readonly rtt_ms: number | null;
   /** Packets that are reported lost, since the beginning. */
   readonly lost: number;
+  /** All bytes that were sent and received. */
+  readonly bytes: number;
 }
 
 /** Losses are counted over this time, and over as many packets at least. */
