@@ -27,6 +27,7 @@ from passerelle.core.media.video import (
     resend_wait_s,
     split_numbered,
 )
+from passerelle.core.tunnel.estimator import INITIAL_RTT_S
 from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.transport import Windows, is_news
@@ -185,9 +186,11 @@ class MediaExchange:
 
     def windows(self, rtt_s: float) -> Windows:
         """See `Transport.windows`."""
-        # What the session has measured lately may contain the queue of a download.
-        self._least_rtt.add(rtt_s, time.monotonic())
-        self._rtt_s = self._window.rtt_s = self._least_rtt.value
+        # What the session has measured lately may contain the queue of a download. What it assumes
+        # before it has measured is no round trip of this path, and may be shorter than any.
+        if rtt_s != INITIAL_RTT_S:
+            self._least_rtt.add(rtt_s, time.monotonic())
+            self._rtt_s = self._window.rtt_s = self._least_rtt.value
         self._told = self._windows()
         return self._told
 
