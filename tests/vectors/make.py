@@ -723,7 +723,9 @@ def make_media() -> list[Json]:
             "messages": [message.hex() for message in messages],
             "frame": video.pack(0, list(enumerate(messages))).hex(),
             "picture": picture.hex(),
-            "picture_frame": frame.wrap(picture, 0, len(messages), list(enumerate(messages))).hex(),
+            "picture_frame": frame.wrap(
+                picture, 0, list(enumerate(messages)), got=7, unsent=len(messages)
+            ).hex(),
         }
         for messages, picture in zip(cases, (b"", KEY_FRAME, b"\x01" + bytes(299)), strict=True)
     ]

@@ -25,9 +25,9 @@ export const TEXT_SEALED_BYTES = 4 * KIB + 48;
 export const INVITE_CHARS = 512;
 /** Gaps that one `resend` message may name. */
 export const RESEND_GAPS = 16;
-/** Messages of a media link that a relay keeps until the client acknowledges them: a link's window,
- * and 1 MiB for messages that carry no data. */
-export const MEDIA_KEPT_BYTES = 5 * MIB;
+/** Messages of a media link that a relay keeps until the client acknowledges them: twice a link's window,
+ * because the exit may learn of what has arrived before the relay does. */
+export const MEDIA_KEPT_BYTES = 8 * MIB;
 /** Largest video frame that a relay makes. */
 export const FRAME_BYTES = 128 * KIB;
 /** Largest frame at the rate of the browser's own congestion control: each of its packets must arrive. */

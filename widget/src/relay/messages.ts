@@ -2,10 +2,11 @@
 
 import type { FriendFailure, Reason } from '../core/errors';
 import type { RelayReport, VolunteerLimits } from '../core/switch/report';
+import type { Path } from '../core/traffic/ratefloor';
 import type { NatClass } from '../core/wire/signalling';
 import type { EncodedStreams } from './link/pictures';
 
-export type { EncodedStreams };
+export type { EncodedStreams, Path };
 
 /** What the page tells the relay. `link` is the number that the relay gave the link in `connect`. */
 export type PageToRelay =
@@ -23,8 +24,8 @@ export type PageToRelay =
   | { readonly type: 'channel'; readonly link: number; readonly channel: RTCDataChannel }
   /** The video of a media link. */
   | { readonly type: 'video'; readonly link: number; readonly streams: EncodedStreams }
-  /** The rate at which the browser may send on a link. */
-  | { readonly type: 'rate'; readonly link: number; readonly bit_s: number }
+  /** What the browser says of the path of a link. */
+  | { readonly type: 'path'; readonly link: number; readonly path: Path }
   /** The answer of a link's PeerConnection. */
   | { readonly type: 'answered'; readonly link: number; readonly sdp: string }
   | { readonly type: 'connection_lost'; readonly link: number }
@@ -62,6 +63,8 @@ export type RelayToPage =
   | { readonly type: 'picture'; readonly link: number }
   /** The page should say at which rate the browser may send on a link. */
   | { readonly type: 'find_rate'; readonly link: number }
+  /** Hold the browser's estimate for a link at a rate; 0 lets it go. */
+  | { readonly type: 'hold_rate'; readonly link: number; readonly bit_s: number }
   /** The text that goes back to the reader. */
   | { readonly type: 'friend_answer'; readonly id: number; readonly text: string }
   | { readonly type: 'friend_failed'; readonly id: number; readonly reason: FriendFailure }

@@ -139,8 +139,8 @@ export class Relay {
         return this.#channel(message.link, message.channel);
       case 'video':
         return this.#video(message.link, message.streams);
-      case 'rate':
-        return this.#links.get(message.link)?.media.setRate(message.bit_s);
+      case 'path':
+        return this.#links.get(message.link)?.media.look(message.path);
       case 'answered':
         return this.#answer(message.link, message.sdp);
       case 'connection_lost':
@@ -291,6 +291,7 @@ export class Relay {
       media: new LinkMedia({
         makePicture: () => this.#post({ type: 'picture', link: id }),
         findRate: () => this.#post({ type: 'find_rate', link: id }),
+        holdRate: (bit_s) => this.#post({ type: 'hold_rate', link: id, bit_s }),
       }),
       isLane,
       isAnswered: false,

@@ -1,9 +1,11 @@
 """How much may be under way on a path whose rate a browser's congestion control decides.
 
-The stack itself holds packets to the path, and what is sent to it beyond that waits in front of it.
-So the window is the path's content twice (BBR's gain, Cardwell et al., ACM Queue 2016) while little
-waits, which lets the rate double each round trip, and once while much waits. What arrived and waits
-for a message before it counts as well: it cannot be acknowledged yet, and is not on the path.
+The stack itself holds packets to the path, and what is sent to it beyond that waits at the relay,
+in front of it, where each frame says how much that is. So the window follows this backlog: it grows
+while nothing waits, and whatever waits beyond a short time is taken off it, once a round trip. A
+session is one ordered stream, so what is under way is what a click beside a download waits for.
+What arrived and waits for a message before it counts as well: it cannot be acknowledged yet, and is
+not on the path.
 """
 
 from __future__ import annotations
@@ -15,16 +17,41 @@ from passerelle import limits
 
 BIN_S: Final = 0.1
 """Time over which one rate is measured."""
-BINS: Final = 30
+BINS: Final = 20
 """Rates that are remembered: the largest one counts."""
-WAIT_S: Final = 0.1
-"""Time at the path's rate for which bytes may wait in front of the stack."""
-GAIN_GROWING: Final = 2.0
-GAIN_STEADY: Final = 1.1
+BACKLOG_S: Final = 0.030
+"""Time at the path's rate for which bytes wait at the relay on average: enough for its browser to
+send without a pause, which it must to find out that the path carries more."""
+BACKLOG_LEAST_BYTES: Final = 6 * limits.KIB
+"""What may wait on average at any rate, because segments are not cut smaller than 4 KiB."""
+PAUSE_S: Final = 0.012
+"""Time without a frame, while nothing waits, from which on the relay pauses. A shorter time is that
+of a frame."""
+PAUSES: Final = 0.25
+"""Share of the time in which the relay paused, from which on the window is too small."""
+LOOK_S: Final = 0.05
+"""Time over which the backlog is measured."""
+START_GAIN: Final = 2.0
+"""Growth of the window while the relay has not yet had enough, as in a slow start."""
+PAUSED_GAIN: Final = 1.25
+"""Growth while it pauses again later."""
+SHORT_GAIN: Final = 1.1
+"""Growth while less than half of what is wanted waits."""
+MOST_GAIN: Final = 2.0
+LEAST_GAIN: Final = 0.25
+"""Largest and smallest window, as shares of the path's content."""
 SLACK_S: Final = 0.04
 """Time for which bytes are at neither end of the path."""
-LEAST_BYTES: Final = 256 * limits.KIB
-"""Smallest window: what the stack begins with in half a second."""
+START_BYTES_S: Final = 625_000
+"""Rate before one was measured, in bytes per second: what the stack begins with."""
+IDLE_BYTES_S: Final = 31_250
+"""A lower rate is that of a link which nobody uses. A download then starts anew."""
+WAIT_MOST_S: Final = 0.5
+"""Longest time that is allowed for waiting bytes to leave, before the window is looked at again."""
+WAIT_S: Final = 0.1
+"""Time at the stack's own rate for which bytes may wait in front of this end's stack."""
+SEND_LEAST_BYTES: Final = 256 * limits.KIB
+"""Smallest window of this end."""
 
 
 class DeliveryRate:
@@ -49,14 +76,68 @@ class DeliveryRate:
         return max(self._rates)
 
 
-def receive_window_bytes(rate: float, rtt_s: float, backlog_bytes: int, held_bytes: int) -> int:
-    """Return what the far end may have unacknowledged.
+class ReceiveWindow:
+    """What the far end may have unacknowledged, from what arrives and what waits at the relay.
 
-    `rate` is in bytes per second, `backlog_bytes` wait at the relay, `held_bytes` here.
+    Times are in seconds of one clock that never goes back.
     """
-    gain = GAIN_STEADY if backlog_bytes > rate * WAIT_S else GAIN_GROWING
-    window = max(LEAST_BYTES, gain * rate * (rtt_s + SLACK_S)) + held_bytes
-    return int(min(limits.LINK_WINDOW_CAP_BYTES, window))
+
+    def __init__(self, now: float) -> None:
+        self.rtt_s = 0.1
+        """Smallest round trip to the far end of the link. The owner sets it when it is known."""
+        self._rate = DeliveryRate(now)
+        self._bytes = START_BYTES_S * (self.rtt_s + SLACK_S)
+        self._is_starting = True
+        self._look_at = now
+        """When the last change of the window shows in the backlog."""
+        self._frame_at = now
+        self._backlog = 0
+        """When the last frame came, and what waited behind it."""
+        self._looked_s = self._paused_s = self._area = 0.0
+        """For how long was looked, for how long the relay paused in that, and what waited, as a
+        sum over the time."""
+
+    def arrived(self, size: int, now: float) -> None:
+        """Count `size` bytes of messages."""
+        self._rate.arrived(size, now)
+
+    def waited(self, backlog_bytes: int, now: float) -> None:
+        """Take what a frame says of the bytes that wait at the relay behind it."""
+        apart_s = now - max(self._frame_at, self._look_at)
+        if apart_s > 0:
+            self._looked_s += apart_s
+            self._area += apart_s * self._backlog
+            if not self._backlog and apart_s > PAUSE_S:
+                self._paused_s += apart_s
+        self._frame_at, self._backlog = now, backlog_bytes
+        if self._looked_s < LOOK_S:
+            return
+        waiting = self._area / self._looked_s
+        self._adjust(waiting, self._paused_s / self._looked_s)
+        self._looked_s = self._paused_s = self._area = 0.0
+        # A new window shows in the backlog after a round trip, of which waiting is a part.
+        queue_s = waiting / max(IDLE_BYTES_S, self._rate.bytes_s)
+        self._look_at = now + self.rtt_s + SLACK_S + min(WAIT_MOST_S, queue_s)
+
+    def _adjust(self, waiting: float, paused: float) -> None:
+        rate, path_s = self._rate.bytes_s, self.rtt_s + SLACK_S
+        wanted = max(BACKLOG_LEAST_BYTES, rate * BACKLOG_S)
+        self._is_starting = paused > PAUSES and (self._is_starting or rate < IDLE_BYTES_S)
+        if self._is_starting:
+            self._bytes *= START_GAIN
+        elif waiting > wanted:
+            self._bytes -= waiting - wanted
+        elif paused > PAUSES:
+            self._bytes = max(rate * path_s, PAUSED_GAIN * self._bytes)
+        elif waiting < wanted / 2:
+            self._bytes *= SHORT_GAIN
+        most = max(START_BYTES_S * path_s, MOST_GAIN * rate * path_s)
+        least = max(limits.LINK_WINDOW_FLOOR_BYTES, LEAST_GAIN * rate * path_s)
+        self._bytes = min(max(self._bytes, least), most)
+
+    def window_bytes(self, held_bytes: int) -> int:
+        """Return the window; `held_bytes` arrived and wait for a message before them."""
+        return int(min(limits.LINK_WINDOW_CAP_BYTES, self._bytes + held_bytes))
 
 
 def send_window_bytes(rate: float, rtt_s: float, sent_bytes: int) -> int:
@@ -65,5 +146,5 @@ def send_window_bytes(rate: float, rtt_s: float, sent_bytes: int) -> int:
     `rate` is the stack's own in bytes per second, and `sent_bytes` were given to it and not
     acknowledged by the relay.
     """
-    window = max(LEAST_BYTES, sent_bytes + rate * (rtt_s + WAIT_S))
+    window = max(SEND_LEAST_BYTES, sent_bytes + rate * (rtt_s + WAIT_S))
     return int(min(limits.LINK_WINDOW_CAP_BYTES, window))

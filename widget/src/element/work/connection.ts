@@ -4,6 +4,7 @@
  */
 
 import { DATA_CHANNEL_ID } from '../../core/wire/description';
+import type { Path } from '../../relay/messages';
 import { VideoTrack, VIDEO_OPTIONS, type VideoTrackEvents } from './video';
 
 /** Gathering is given up after this time, so a STUN server that does not answer costs no more. */
@@ -25,6 +26,7 @@ export class PeerConnection {
   readonly #events: PeerConnectionEvents;
   readonly #video: VideoTrack;
   readonly #over = new AbortController();
+  #offer = '';
   #patient: boolean;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -49,6 +51,7 @@ export class PeerConnection {
   async answer(sdp: string): Promise<void> {
     try {
       const connection = this.#connection;
+      this.#offer = sdp;
       await connection.setRemoteDescription({ type: 'offer', sdp });
       await this.#video.add(connection);
       await connection.setLocalDescription(await connection.createAnswer());
@@ -60,14 +63,27 @@ export class PeerConnection {
     }
   }
 
-  /** Resolve to the rate in bit/s at which the browser may send; null while it has none. Never rejects. */
-  async sendingRate(): Promise<number | null> {
+  /** Resolve to what the browser says of the path to the client; null where it says nothing. Never rejects. */
+  async path(): Promise<Path | null> {
     try {
-      const report = await this.#connection.getStats();
-      const entries = [...(report as unknown as Map<string, RTCIceCandidatePairStats>).values()];
-      return Math.max(0, ...entries.map((entry) => entry.availableOutgoingBitrate ?? 0)) || null;
+      return pathOf(await this.#connection.getStats());
     } catch {
       return null;
+    }
+  }
+
+  /** Hold the browser's estimate at `bit_s`; 0 lets it go. Only what the client is said to have offered can do that.
+   * Nothing is sent: the client's offer and the answer to it stay as they were. An estimate that could rise would be
+   * probed with padding, at a multiple of what is sent. Where it fails, the estimate stays the browser's. */
+  async hold(bit_s: number): Promise<void> {
+    const kbit_s = Math.round(bit_s / 1_000);
+    const held = `x-google-min-bitrate=${kbit_s};x-google-max-bitrate=${kbit_s}`;
+    const sdp = bit_s ? this.#offer.replace(/x-google-max-bitrate=\d+/, held) : this.#offer;
+    try {
+      await this.#connection.setRemoteDescription({ type: 'offer', sdp });
+      await this.#connection.setLocalDescription(await this.#connection.createAnswer());
+    } catch {
+      // The connection has just ended, or the browser wants none of it.
     }
   }
 
@@ -110,6 +126,21 @@ export class PeerConnection {
   #lose(): void {
     if (!this.#over.signal.aborted) this.#events.lost();
   }
+}
+
+/** Return what a report says of the path to the client. */
+function pathOf(report: RTCStatsReport): Path {
+  const path = { available_bit_s: 0, rtt_ms: null as number | null, lost: 0 };
+  report.forEach((entry: Partial<Record<string, unknown>>) => {
+    const count = (name: string) => Number(entry[name] ?? 0);
+    if (entry['type'] === 'candidate-pair') {
+      path.available_bit_s = Math.max(path.available_bit_s, count('availableOutgoingBitrate'));
+    } else if (entry['type'] === 'remote-inbound-rtp') {
+      path.lost += count('packetsLost');
+      if (entry['roundTripTime'] !== undefined) path.rtt_ms = count('roundTripTime') * 1_000;
+    }
+  });
+  return path;
 }
 
 /** Return whether this browser can relay: it needs WebRTC, and DataChannels that move to a Worker.

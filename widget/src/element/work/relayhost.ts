@@ -171,6 +171,8 @@ export class RelayHost {
         return this.#connections.get(message.link)?.makePicture();
       case 'find_rate':
         return void this.#findRate(message.link);
+      case 'hold_rate':
+        return void this.#connections.get(message.link)?.hold(message.bit_s);
       case 'friend_answer':
         return this.#settle(message.id)?.resolve(message.text);
       case 'friend_failed':
@@ -198,8 +200,8 @@ export class RelayHost {
   }
 
   async #findRate(link: number): Promise<void> {
-    const bit_s = await this.#connections.get(link)?.sendingRate();
-    if (bit_s) this.#post({ type: 'rate', link, bit_s });
+    const path = await this.#connections.get(link)?.path();
+    if (path) this.#post({ type: 'path', link, path });
   }
 
   async #findNat(stun: readonly string[]): Promise<void> {

@@ -1,6 +1,7 @@
 /** The video of one link: the streams that the page has sent of it, and what puts messages in and out. */
 
 import { PeerError } from '../../core/errors';
+import type { Path } from '../../core/traffic/ratefloor';
 import * as control from '../../core/wire/control';
 import { BARE, Paced } from './frameformat';
 import type { Link } from './link';
@@ -17,8 +18,10 @@ const RATE_MS = 100;
 export interface PageWork {
   /** Have the page make a picture. */
   makePicture(): void;
-  /** Have the page say at which rate the browser may send. */
+  /** Have the page say what the browser knows of the path. */
   findRate(): void;
+  /** Have the page hold the browser's estimate at `bit_s`; 0 lets it go. */
+  holdRate(bit_s: number): void;
 }
 
 export class LinkMedia {
@@ -30,6 +33,8 @@ export class LinkMedia {
   /** Holds frames to the browser's rate, where the browser decides. */
   #pace: Paced | null = null;
   #asked_ms = -Infinity;
+  /** Whether the page was just told to hold the rate. */
+  #isHeld = false;
 
   constructor(page: PageWork) {
     this.#page = page;
@@ -53,6 +58,7 @@ export class LinkMedia {
       this.#pace = new Paced();
       this.#receiver = new VideoReceiver(this.#incoming, {
         message: (data) => link.message('client', data),
+        got: (next) => this.#sender?.hear({ type: 'got', next }),
         say: (message) => link.say(control.encode(message)),
         failed: (code) => link.close(code),
       });
@@ -66,9 +72,13 @@ export class LinkMedia {
     this.#sender?.hear(message);
   }
 
-  /** Send no faster than at `bit_s`. */
-  setRate(bit_s: number): void {
-    if (this.#pace) this.#pace.budget.rate_bit_s = bit_s;
+  /** Take what the browser says of the path, and send no faster than it allows. */
+  look(path: Path): void {
+    if (!this.#pace) return;
+    // The encoder was set up anew since the last look, and what was under way may be lost.
+    if (this.#isHeld) this.#sender?.sendAgain();
+    this.#isHeld = this.#pace.look(path, performance.now());
+    if (this.#isHeld) this.#page.holdRate(this.#pace.floor_bit_s);
   }
 
   close(): void {
@@ -80,6 +90,7 @@ export class LinkMedia {
     return (this.#sender = new VideoSender(pipe, source, this.#pace ?? BARE, {
       writable: () => link.writable('client'),
       busy: () => this.#askRate(),
+      tellGot: () => this.#receiver?.tellGot() ?? 0,
     }));
   }
 

@@ -13,15 +13,12 @@ import time
 from typing import Any, Protocol
 
 from passerelle import limits
-from passerelle.core.media import budget as budgets
-from passerelle.core.media.browserpath import (
-    DeliveryRate,
-    receive_window_bytes,
-    send_window_bytes,
-)
+from passerelle.core.media.browserpath import ReceiveWindow, send_window_bytes
 from passerelle.core.media.budget import FrameBudget
+from passerelle.core.media.delay import Least
 from passerelle.core.media.frame import SIDE, unwrap
 from passerelle.core.media.packer import MessagePacker
+from passerelle.core.media.sparse import Sparse
 from passerelle.core.media.video import (
     RESEND_LEAST_S,
     RESEND_RTTS,
@@ -34,6 +31,7 @@ from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.transport import Windows, is_news
 from passerelle.io.webrtc.chrome.library import load
 from passerelle.io.webrtc.receipts import Receipts
+from passerelle.io.webrtc.silence import Silence
 from passerelle.wire import control
 from passerelle.wire.description import MESSAGE_NUMBER_BYTES
 
@@ -50,7 +48,9 @@ TICK_S = 0.005
 RATE_S = 0.1
 """Time between two questions for the engine's rate, while something is sent."""
 SMALL_BYTES = 1_100
-"""The largest message that may go over the DataChannel while nothing else waits."""
+"""Largest message for the DataChannel, which it takes while nothing waits and messages are few."""
+GATHER_S = 0.008
+"""How long small messages wait for others: each frame costs work at both ends."""
 FIRST_MESSAGES = 8
 """The first messages may go over the DataChannel whatever their size: a video starts slowly."""
 TAIL_S = (0.025, 0.100)
@@ -58,6 +58,8 @@ TAIL_S = (0.025, 0.100)
 IDLE_S = 1.0
 """Time between two empty frames while nothing is sent."""
 IDLE_LEAST_BYTES, IDLE_SPREAD_BYTES = 200, 900
+RTT_AGE_S = 120.0
+"""How long the smallest round trip is believed."""
 _HALF = limits.MESSAGE_NUMBERS // 2
 
 
@@ -107,6 +109,7 @@ class MediaExchange:
         now = time.monotonic()
         self._budget = FrameBudget(START_BIT_S, now)
         self._packer = MessagePacker()
+        self._sparse = Sparse(now)
         self._pending = 0
         self._frame_at = now
         self._idle = 0
@@ -115,7 +118,10 @@ class MediaExchange:
         self._timer: asyncio.TimerHandle | None = None
         self._order = Order()
         self._receipts: Receipts | None = None
-        """From `start` on."""
+        self._silence: Silence | None = None
+        """Both from `start` on."""
+        self._heard_at = now
+        """When the last frame or message came."""
         self._unsent = 0
         self._missing_since: float | None = None
         """Since when message `_missing_next` is missing; None while none is."""
@@ -123,8 +129,8 @@ class MediaExchange:
         self._resend_at = 0.0
         self._rtt_s = RESEND_LEAST_S / RESEND_RTTS
         """Smallest round trip to the far end of the link."""
-        self._arriving = DeliveryRate(now)
-        self._backlog_bytes = 0
+        self._least_rtt = Least(RTT_AGE_S)
+        self._window = ReceiveWindow(now)
         self._told = Windows(0, 0)
         self._over = False
 
@@ -132,6 +138,7 @@ class MediaExchange:
         """Begin, once the connection is open."""
         self._owner = owner
         self._receipts = Receipts(self._order, owner.media_say)
+        self._silence = Silence(lambda: self._heard_at, owner.media_window, self._fall_silent)
         self._tasks.spawn(self._raise_limits(), "limits")
         self._schedule(0.0)
 
@@ -151,6 +158,8 @@ class MediaExchange:
             self._timer.cancel()
         if self._receipts is not None:
             self._receipts.close()
+        if self._silence is not None:
+            self._silence.close()
 
     # --- out ------------------------------------------------------------------------------------
 
@@ -161,7 +170,9 @@ class MediaExchange:
 
     def windows(self, rtt_s: float) -> Windows:
         """See `Transport.windows`."""
-        self._rtt_s = rtt_s
+        # What the session has measured lately may contain the queue of a download.
+        self._least_rtt.add(rtt_s, time.monotonic())
+        self._rtt_s = self._window.rtt_s = self._least_rtt.value
         self._told = self._windows()
         return self._told
 
@@ -170,9 +181,8 @@ class MediaExchange:
         sent = packer.kept_bytes - packer.queued_bytes
         return Windows(
             send=send_window_bytes(self._budget.rate_bit_s / 8, self._rtt_s, sent),
-            receive=receive_window_bytes(
-                self._arriving.bytes_s, self._rtt_s, self._backlog_bytes, self._order.held_bytes
-            ),
+            receive=self._window.window_bytes(self._order.held_bytes),
+            is_silent=self._silence is not None and self._silence.is_silent,
         )
 
     def _look_at_windows(self) -> None:
@@ -187,21 +197,22 @@ class MediaExchange:
         if not message or self._owner is None:
             return
         quiet = self._packer.queued_bytes == 0
-        small = len(message) <= SMALL_BYTES or self._packer.count < FIRST_MESSAGES
+        small = len(message) <= SMALL_BYTES
+        few = self._sparse.add(time.monotonic())
         self._packer.push(message)
         if self._packer.kept_bytes > limits.MEDIA_KEPT_BYTES:
             error = LinkLost(LinkCode.LIMIT, "the volunteer does not say what it has")
             self.close()
             self._owner.media_failed(error)
             return
-        if quiet and small:
+        if quiet and ((small and few) or self._packer.count <= FIRST_MESSAGES):
             shifted = self._packer.shift()
             assert shifted is not None  # it was pushed a moment ago
             number, data = shifted
             self._owner.media_send(number.to_bytes(MESSAGE_NUMBER_BYTES, "big") + data)
         elif quiet:
             self._idle = 0
-            self._schedule(0.0)
+            self._schedule(GATHER_S if small else 0.0)
 
     def acknowledged(self, message: control.Got) -> None:
         """Learn what the relay has. Raises PeerError."""
@@ -229,10 +240,9 @@ class MediaExchange:
         self._look_for_missing(now)
         self._look_at_windows()
         if self._packer.queued_bytes:
-            available = self._budget.available(now)
-            enough = min(self._packer.queued_bytes, budgets.FRAME_LEAST_BYTES)
-            while available >= enough and self._pending < PENDING:
-                available -= budgets.FRAME_BYTES
+            wanted = self._budget.frames(self._packer.queued_bytes, now)
+            # Frames that are on their way from the encoder take their share of what waits.
+            for _ in range(min(wanted, PENDING) - self._pending):
                 self._request(now)
             self._schedule(TICK_S)
             return
@@ -295,7 +305,10 @@ class MediaExchange:
             if self._packer.queued_bytes:
                 least = 0
                 self._idle = 0
-            data = self._packer.next_frame(genuine, self._budget.available(now), least)
+            room = self._budget.available(now)
+            data = self._packer.next_frame(genuine, room, least, got=self._order.next)
+            if self._receipts is not None:
+                self._receipts.told()
             self._budget.spend(len(data))
             encoded.data = data
             await writer.write(encoded)
@@ -308,13 +321,15 @@ class MediaExchange:
         writer = event.transformer.writable.get_writer()
         while not (item := await reader.read()).done:
             encoded = item.value
+            self._heard_at = time.monotonic()
             try:
                 frame = unwrap(bytes(encoded.data))
                 encoded.data = frame.genuine
                 await writer.write(encoded)
                 if (frame.unsent - self._unsent) % limits.MESSAGE_NUMBERS < _HALF:
                     self._unsent = frame.unsent  # of frames that came in order
-                self._backlog_bytes = frame.backlog_bytes
+                self._packer.acknowledge(frame.got)
+                self._window.waited(frame.backlog_bytes, time.monotonic())
                 self._deliver(frame.messages)
             except PeerError as error:
                 self._fail(error)
@@ -322,6 +337,7 @@ class MediaExchange:
 
     def channel_message(self, message: bytes) -> None:
         """Take a binary message of the DataChannel, with its number in front."""
+        self._heard_at = time.monotonic()
         try:
             self._deliver([split_numbered(message)])
         except PeerError as error:
@@ -331,7 +347,7 @@ class MediaExchange:
         now = time.monotonic()
         ready: list[bytes] = []
         for number, message in numbered:
-            self._arriving.arrived(len(message), now)
+            self._window.arrived(len(message), now)
             ready += self._order.add(number, message, now)
         if ready and self._owner is not None and self._receipts is not None and not self._over:
             self._owner.media_messages(ready)
@@ -354,7 +370,13 @@ class MediaExchange:
         gaps = self._order.missing(limits.RESEND_GAPS, self._unsent)
         self._owner.media_say(control.Resend(tuple(gaps)))
 
+    def _fall_silent(self) -> None:
+        self._lose(LinkLost(LinkCode.TIMEOUT, "the volunteer fell silent"))
+
     def _fail(self, error: PeerError) -> None:
+        self._lose(LinkLost(error.code, error.reason))
+
+    def _lose(self, error: LinkLost) -> None:
         if not self._over and self._owner is not None:
             self.close()
-            self._owner.media_failed(LinkLost(error.code, error.reason))
+            self._owner.media_failed(error)
