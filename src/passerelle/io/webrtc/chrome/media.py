@@ -8,6 +8,7 @@ DataChannel, and what nobody acknowledged is kept.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from typing import Any, Protocol
@@ -149,7 +150,9 @@ class MediaExchange:
         for encoding in parameters.encodings:
             encoding.max_bitrate = MOST_BIT_S
             encoding.max_framerate = FRAMES_PER_S
-        await sender.set_parameters(parameters)
+        # The link may end meanwhile.
+        with contextlib.suppress(self._webrtc.InvalidStateError):
+            await sender.set_parameters(parameters)
 
     def close(self) -> None:
         """Send and deliver nothing more. Idempotent."""
