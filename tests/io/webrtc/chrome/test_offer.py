@@ -18,8 +18,11 @@ from passerelle.io.webrtc.chrome.library import load
 from passerelle.io.webrtc.chrome.offer import ChromeOffer, ChromeTransport
 from passerelle.wire import sdp
 from passerelle.wire.description import DATA_CHANNEL_ID, Description, Setup
+from tests.chrome import needs_chrome
 from tests.io.tunnel.test_websocket import Taker
 from tests.volunteer import Channel
+
+pytestmark = needs_chrome
 
 SILENT_S = 4.0
 """An offer that waits no longer than it should is made by then, on a busy machine too."""

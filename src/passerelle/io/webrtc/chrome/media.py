@@ -8,6 +8,7 @@ DataChannel, and what nobody acknowledged is kept.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Iterable
@@ -160,7 +161,9 @@ class MediaExchange:
         for encoding in parameters.encodings:
             encoding.max_bitrate = self.most_bit_s
             encoding.max_framerate = self.most_frames_s
-        await sender.set_parameters(parameters)
+        # The link may end meanwhile.
+        with contextlib.suppress(self._webrtc.InvalidStateError):
+            await sender.set_parameters(parameters)
 
     def close(self) -> None:
         """Send and deliver nothing more. Idempotent."""
