@@ -36,6 +36,8 @@ export const PACED_FRAME_BYTES = 60_000;
 export const PICTURE_FRAME_BYTES = 256 * KIB;
 /** Distance of a message's number from the next one's: a number beyond is an invented one. */
 export const MESSAGES_AHEAD = 65_536;
+/** Header extensions that a browser may refuse: so many numbers they have. */
+export const EXTENSIONS = 14;
 /** Pieces of one message in a link that looks like a call. */
 export const MESSAGE_PIECES = 64;
 
