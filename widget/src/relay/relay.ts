@@ -143,8 +143,8 @@ export class Relay {
         return this.#channel(message.link, message.channel);
       case 'video':
         return this.#video(message.link, message.streams);
-      case 'rate':
-        return this.#links.get(message.link)?.media.setRate(message, message.bytes);
+      case 'traffic':
+        return this.#links.get(message.link)?.media.told(message);
       case 'sound':
         return hum(message.streams);
       case 'answered':
@@ -303,7 +303,7 @@ export class Relay {
       answer: null,
       media: new LinkMedia({
         makePicture: () => this.#post({ type: 'picture', link: id }),
-        findRate: () => this.#post({ type: 'find_rate', link: id }),
+        findTraffic: (packets) => this.#post({ type: 'find_traffic', link: id, packets }),
         spent: (bytes) => {
           this.#limiter.charge(bytes);
           this.#carried(bytes);

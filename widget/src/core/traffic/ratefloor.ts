@@ -25,6 +25,14 @@ export interface SendingRate {
   readonly isAnew: boolean;
 }
 
+/** What passes on one connection. */
+export interface Traffic {
+  /** Null while the browser does not know it. */
+  readonly rate: SendingRate | null;
+  /** All bytes that were sent and received. */
+  readonly bytes: number;
+}
+
 /** Losses are counted over this time, and over as many packets at least. */
 const LOSS_MS = 2_000;
 const LOSS_PACKETS = 60;

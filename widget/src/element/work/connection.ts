@@ -3,7 +3,8 @@
  * Its DataChannel is handed to the Worker at once, so none of a link's bytes pass through the page.
  */
 
-import { RateFloor, type Path, type SendingRate } from '../../core/traffic/ratefloor';
+import { OwnRate } from '../../core/traffic/ownrate';
+import { RateFloor, type Path, type SendingRate, type Traffic } from '../../core/traffic/ratefloor';
 import { DATA_CHANNEL_ID } from '../../core/wire/description';
 import { VideoTrack, VIDEO_OPTIONS, type VideoTrackEvents } from './video';
 
@@ -27,6 +28,9 @@ export class PeerConnection {
   readonly #video: VideoTrack;
   readonly #over = new AbortController();
   readonly #floor = new RateFloor();
+  /** For browsers that never say an estimate. */
+  readonly #ownRate = new OwnRate();
+  #hasEstimate = false;
   #offer = '';
   #patient: boolean;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -64,27 +68,40 @@ export class PeerConnection {
     }
   }
 
-  /** Resolve to the rate at which the browser may send, 0 while it says none, and to all bytes that it has sent and
-   * received; null where it says nothing. Never rejects. */
-  async sendingRate(): Promise<(SendingRate & { readonly bytes: number }) | null> {
+  /** Resolve to the rate at which the browser may send, and to all bytes that it has sent and received. Never rejects.
+   *
+   * `packets` is what the relay has sent of the video; the browser's own count contains its padding. It is null for a
+   * link that leaves its rate to the browser alone. */
+  async traffic(packets: number | null): Promise<Traffic> {
     try {
-      const path = pathOf(await this.#connection.getStats());
-      const { available_bit_s, bytes } = path;
-      // A call's rates are the browser's own.
-      if (!available_bit_s || this.#video.isCall) return { bit_s: available_bit_s, isAnew: false, bytes };
-      const isAnew = this.#floor.look(path, performance.now());
-      if (isAnew) await this.#setFloor(this.#floor.bit_s);
-      return { bit_s: Math.max(available_bit_s, this.#floor.bit_s), isAnew, bytes };
+      const report = await this.#connection.getStats();
+      const path = pathOf(report, packets ?? 0);
+      return { rate: await this.#sendingRate(path, packets !== null), bytes: path.bytes };
     } catch {
-      return null;
+      return { rate: null, bytes: 0 };
     }
   }
 
-  /** Keep the browser's estimate from falling below `bit_s`. Only what the client is said to have offered can do
-   * that. Nothing is sent: the client's offer and the answer to it stay as they were. */
+  async #sendingRate(path: Path, isHeld: boolean): Promise<SendingRate | null> {
+    this.#hasEstimate ||= path.available_bit_s > 0;
+    if (!isHeld) return path.available_bit_s ? { bit_s: path.available_bit_s, isAnew: false } : null;
+    if (!this.#hasEstimate) {
+      this.#ownRate.look(path, performance.now());
+      return { bit_s: this.#ownRate.bit_s, isAnew: false };
+    }
+    if (!path.available_bit_s) return null;
+    const isAnew = this.#floor.look(path, performance.now());
+    if (isAnew) await this.#setFloor(this.#floor.bit_s);
+    return { bit_s: Math.max(path.available_bit_s, this.#floor.bit_s), isAnew };
+  }
+
+  /** Hold the browser's estimate at `bit_s`; 0 lets it go. Only what the client is said to have offered can do that.
+   * Nothing is sent: the client's offer and the answer to it stay as they were. An estimate that could rise would be
+   * probed with padding, at a multiple of what is sent. */
   async #setFloor(bit_s: number): Promise<void> {
-    const low = `x-google-min-bitrate=${Math.round(bit_s / 1_000)};`;
-    const sdp = this.#offer.replace('x-google-start-bitrate=', `${low}$&`);
+    const kbit_s = Math.round(bit_s / 1_000);
+    const held = `x-google-min-bitrate=${kbit_s};x-google-max-bitrate=${kbit_s}`;
+    const sdp = bit_s ? this.#offer.replace(/x-google-max-bitrate=\d+/, held) : this.#offer;
     await this.#connection.setRemoteDescription({ type: 'offer', sdp });
     await this.#connection.setLocalDescription(await this.#connection.createAnswer());
   }
@@ -131,15 +148,13 @@ export class PeerConnection {
 }
 
 /** Return what a report says of the path to the client. */
-function pathOf(report: RTCStatsReport): Path & { readonly bytes: number } {
-  const path = { bytes: 0, available_bit_s: 0, rtt_ms: null as number | null, sent: 0, lost: 0 };
+function pathOf(report: RTCStatsReport, sent: number): Path & { readonly bytes: number } {
+  const path = { bytes: 0, available_bit_s: 0, rtt_ms: null as number | null, sent, lost: 0 };
   report.forEach((entry: Partial<Record<string, unknown>>) => {
     const count = (name: string) => Number(entry[name] ?? 0);
     if (entry['type'] === 'candidate-pair') {
       path.bytes += count('bytesSent') + count('bytesReceived');
       path.available_bit_s = Math.max(path.available_bit_s, count('availableOutgoingBitrate'));
-    } else if (entry['type'] === 'outbound-rtp') {
-      path.sent += count('packetsSent') - count('retransmittedPacketsSent');
     } else if (entry['type'] === 'remote-inbound-rtp') {
       path.lost += count('packetsLost');
       if (entry['roundTripTime'] !== undefined) path.rtt_ms = count('roundTripTime') * 1_000;

@@ -169,8 +169,8 @@ export class RelayHost {
         return this.#connect(message.link, message.sdp, message.stun, message.patient);
       case 'picture':
         return this.#connections.get(message.link)?.makePicture();
-      case 'find_rate':
-        return void this.#findRate(message.link);
+      case 'find_traffic':
+        return void this.#findTraffic(message.link, message.packets);
       case 'friend_answer':
         return this.#settle(message.id)?.resolve(message.text);
       case 'friend_failed':
@@ -197,9 +197,9 @@ export class RelayHost {
     return text;
   }
 
-  async #findRate(link: number): Promise<void> {
-    const rate = await this.#connections.get(link)?.sendingRate();
-    if (rate) this.#post({ type: 'rate', link, ...rate });
+  async #findTraffic(link: number, packets: number | null): Promise<void> {
+    const traffic = await this.#connections.get(link)?.traffic(packets);
+    if (traffic) this.#post({ type: 'traffic', link, ...traffic });
   }
 
   async #findNat(stun: readonly string[]): Promise<void> {

@@ -26,7 +26,7 @@ export interface CallSenderEvents {
   writable(): void;
   /** A picture was asked for. */
   ticked(): void;
-  /** Return the number before which the relay has all of the client's pieces: a frame tells it. */
+  /** Return the number before which all of the client's messages are here, for a frame that tells it. */
   tellGot(): number;
 }
 

@@ -5,6 +5,9 @@ import { FrameBudget } from '../../core/traffic/framebudget';
 import { OVERHEAD_BYTES, wrap } from '../../core/traffic/pictureframe';
 import { Sparse } from '../../core/traffic/sparse';
 
+/** What a browser puts into one packet of a video. */
+const PACKET_BYTES = 1_150;
+
 export interface FrameFormat {
   /** Frames requested and not yet made, at most. */
   readonly pending: number;
@@ -39,6 +42,8 @@ export class Paced implements FrameFormat {
   readonly repeats = 2;
   readonly tick_ms = 5;
   readonly budget = new FrameBudget(performance.now());
+  /** About how many packets all frames so far have, without what the browser repeats or pads. */
+  packets = 0;
   readonly #sparse = new Sparse(performance.now());
 
   isWorth(queued_bytes: number): boolean {
@@ -56,6 +61,7 @@ export class Paced implements FrameFormat {
   seal(picture: ArrayBuffer, payload: ArrayBuffer, got: number, unsent: number): ArrayBuffer {
     const frame = wrap(picture, payload, got, unsent);
     this.budget.spend(frame.byteLength);
+    this.packets += Math.ceil(frame.byteLength / PACKET_BYTES);
     return frame;
   }
 }

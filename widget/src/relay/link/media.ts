@@ -2,7 +2,7 @@
 
 import { PeerError } from '../../core/errors';
 import { Joiner } from '../../core/traffic/pieces';
-import type { SendingRate } from '../../core/traffic/ratefloor';
+import type { Traffic } from '../../core/traffic/ratefloor';
 import * as control from '../../core/wire/control';
 import { CALL_MEDIA_VERSION } from '../../core/wire/description';
 import { BARE, Paced } from './frameformat';
@@ -25,8 +25,9 @@ const UNTOLD_BIT_S = 2_500_000;
 export interface PageWork {
   /** Have the page make a picture. */
   makePicture(): void;
-  /** Have the page say at which rate the browser may send, and what it has sent and received. */
-  findRate(): void;
+  /** Have the page say at which rate the browser may send, and what it has sent and received. `packets` is what was sent
+   * of the video since the beginning, or null where the browser alone decides the rate. */
+  findTraffic(packets: number | null): void;
   /** `bytes` passed between this browser and the client that no message had: pictures, sound, and all else that
    * makes a link look like a call. */
   spent(bytes: number): void;
@@ -93,14 +94,14 @@ export class LinkMedia {
     (this.#call ?? this.#sender)?.hear(message);
   }
 
-  /** Send no faster than at `bit_s`, which is 0 where the browser says none, and count all `bytes` of a call. */
-  setRate({ bit_s, isAnew }: SendingRate, bytes: number): void {
-    if (bit_s > 0) this.#pace?.budget.setRate(bit_s);
-    if (!this.#call) {
-      if (isAnew) this.#sender?.sendAgain();
-      return;
+  /** Send no faster than the browser may, and count all `bytes` of a call. */
+  told({ rate, bytes }: Traffic): void {
+    if (rate) {
+      this.#pace?.budget.setRate(rate.bit_s);
+      if (rate.isAnew) this.#sender?.sendAgain();
     }
-    this.#call.rate_bit_s = bit_s || UNTOLD_BIT_S;
+    if (!this.#call) return;
+    this.#call.rate_bit_s = rate ? rate.bit_s : UNTOLD_BIT_S;
     const spent_bytes = bytes - this.#messages_bytes - this.#call.sent_bytes;
     if (spent_bytes <= this.#spent_bytes) return;
     this.#page.spent(spent_bytes - this.#spent_bytes);
@@ -133,7 +134,7 @@ export class LinkMedia {
     const now_ms = performance.now();
     if (now_ms - this.#asked_ms < pause_ms) return;
     this.#asked_ms = now_ms;
-    this.#page.findRate();
+    this.#page.findTraffic(this.#pace?.packets ?? null);
   }
 
   /** Take what came over the DataChannel. Where the client sends video, messages have numbers. */

@@ -96,7 +96,7 @@ class CallExchange(MediaExchange):
 
     # --- out ------------------------------------------------------------------------------------
 
-    def _may_be_small(self, message: bytes) -> bool:
+    def _may_go_beside(self, message: bytes, *, few: bool) -> bool:
         """Use the DataChannel only until frames are made: in them nobody sees what is sent."""
         return self._frames == 0 and self._packer.count < CHANNEL_PARTS
 

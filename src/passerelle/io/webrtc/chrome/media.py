@@ -32,6 +32,7 @@ from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.transport import Windows, is_news
 from passerelle.io.webrtc.chrome.library import load
 from passerelle.io.webrtc.receipts import Receipts
+from passerelle.io.webrtc.silence import Silence
 from passerelle.wire import control
 from passerelle.wire.description import MESSAGE_NUMBER_BYTES
 
@@ -123,7 +124,10 @@ class MediaExchange:
         self._timer: asyncio.TimerHandle | None = None
         self._order = Order()
         self._receipts: Receipts | None = None
-        """From `start` on."""
+        self._silence: Silence | None = None
+        """Both from `start` on."""
+        self._heard_at = now
+        """When the last frame or message came."""
         self._unsent = 0
         self._missing_since: float | None = None
         """Since when message `_missing_next` is missing; None while none is."""
@@ -140,6 +144,7 @@ class MediaExchange:
         """Begin, once the connection is open."""
         self._owner = owner
         self._receipts = Receipts(self._order, owner.media_say)
+        self._silence = Silence(lambda: self._heard_at, owner.media_window, self._fall_silent)
         self._tasks.spawn(self._raise_limits(), "limits")
         self._schedule(0.0)
 
@@ -159,6 +164,8 @@ class MediaExchange:
             self._timer.cancel()
         if self._receipts is not None:
             self._receipts.close()
+        if self._silence is not None:
+            self._silence.close()
 
     # --- out ------------------------------------------------------------------------------------
 
@@ -186,6 +193,7 @@ class MediaExchange:
         return Windows(
             send=send_window_bytes(self._rate_bit_s / 8, self._rtt_s, sent),
             receive=self._window.window_bytes(self._order.held_bytes),
+            is_silent=self._silence is not None and self._silence.is_silent,
         )
 
     def _look_at_windows(self) -> None:
@@ -200,7 +208,8 @@ class MediaExchange:
         if not message or self._owner is None:
             return
         quiet = self._packer.queued_bytes == 0
-        small = self._may_be_small(message)
+        small = len(message) <= SMALL_BYTES
+        beside = self._may_go_beside(message, few=self._sparse.add(time.monotonic()))
         for part in self._parts(message):
             self._packer.push(part)
         if self._packer.kept_bytes > limits.MEDIA_KEPT_BYTES:
@@ -208,22 +217,24 @@ class MediaExchange:
             self.close()
             self._owner.media_failed(error)
             return
-        if quiet and small:
+        if quiet and beside:
             while shifted := self._packer.shift():
                 number, data = shifted
                 self._owner.media_send(number.to_bytes(MESSAGE_NUMBER_BYTES, "big") + data)
         elif quiet:
-            self._hasten(GATHER_S if len(message) <= SMALL_BYTES else 0.0)
+            self._hasten(GATHER_S if small else 0.0)
 
     def _hasten(self, delay_s: float = 0.0) -> None:
-        """Send what began to wait."""
+        """Send what began to wait, after `delay_s`."""
         self._idle = 0
         self._schedule(delay_s)
 
-    def _may_be_small(self, message: bytes) -> bool:
-        """Return whether a message may go over the DataChannel where nothing else waits."""
-        few = self._sparse.add(time.monotonic())
-        return (len(message) <= SMALL_BYTES and few) or self._packer.count < FIRST_MESSAGES
+    def _may_go_beside(self, message: bytes, *, few: bool) -> bool:
+        """Return whether a message may go over the DataChannel, where nothing else waits.
+
+        `few` says that few messages were sent of late.
+        """
+        return (few and len(message) <= SMALL_BYTES) or self._packer.count < FIRST_MESSAGES
 
     def _parts(self, message: bytes) -> Iterable[bytes]:
         """Return what of a message is numbered."""
@@ -344,6 +355,7 @@ class MediaExchange:
         writer = event.transformer.writable.get_writer()
         while not (item := await reader.read()).done:
             encoded = item.value
+            self._heard_at = time.monotonic()
             try:
                 frame = unwrap(bytes(encoded.data))
                 encoded.data = frame.genuine
@@ -359,6 +371,7 @@ class MediaExchange:
 
     def channel_message(self, message: bytes) -> None:
         """Take a binary message of the DataChannel, with its number in front."""
+        self._heard_at = time.monotonic()
         try:
             self._deliver([split_numbered(message)])
         except PeerError as error:
@@ -391,7 +404,13 @@ class MediaExchange:
         gaps = self._order.missing(limits.RESEND_GAPS, self._unsent)
         self._owner.media_say(control.Resend(tuple(gaps)))
 
+    def _fall_silent(self) -> None:
+        self._lose(LinkLost(LinkCode.TIMEOUT, "the volunteer fell silent"))
+
     def _fail(self, error: PeerError) -> None:
+        self._lose(LinkLost(error.code, error.reason))
+
+    def _lose(self, error: LinkLost) -> None:
         if not self._over and self._owner is not None:
             self.close()
-            self._owner.media_failed(LinkLost(error.code, error.reason))
+            self._owner.media_failed(error)
