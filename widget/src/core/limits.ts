@@ -74,4 +74,4 @@ export const RESTARTS = 3;
 export const SLOTS = 64;
 /** What a link that looks like a call costs at least, both directions together, in Mbit/s: a volunteer whose limit has
  * no room for it takes no offer of one. */
-export const CALL_MBIT = 1;
+export const CALL_MBIT = 2;

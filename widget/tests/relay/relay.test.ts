@@ -130,7 +130,7 @@ test('the class of the NAT is asked of the page at each welcome, and told to the
 
 describe('an offer', () => {
   test('of a call is taken where the limit has room for what it costs', async () => {
-    const { relay, broker, offer } = await setUp({ mbit: 2.5 });
+    const { relay, broker, offer } = await setUp({ mbit: 5 });
     const call = { description: { ...DESCRIPTION, media: 3 } };
     for (let index = 0; index < 3; index++) offer(call);
     const requests = posted.filter(({ type }) => type === 'connect');
