@@ -3,8 +3,8 @@
 Each link of the profile `call` sends a picture `FRAMES_PER_S` times a second, whether there is
 something to send or not, and this module says how long each frame is. The lengths vary as those of
 an encoder that keeps to a rate: by chance, much longer now and then and for a key frame, and what
-one frame took too much the next ones save. While messages wait the rate is that of a lively scene, and
-for some seconds afterwards. `widget/src/core/traffic/callshape.ts` is the page's half, with the
+one frame took too much the next ones save. While messages wait the rate is that of a lively scene,
+and for some seconds afterwards. `widget/src/core/traffic/callshape.ts` is the page's half, with the
 same numbers.
 """
 
