@@ -10,7 +10,7 @@ import typer
 from passerelle import interrupt
 from passerelle.commands import localport, secrets
 from passerelle.commands.running import outlive_surroundings, say
-from passerelle.errors import LocalError
+from passerelle.errors import ConfigError, LocalError
 
 if TYPE_CHECKING:
     from passerelle.client.notices import Notice
@@ -139,14 +139,14 @@ def client(
 
 
 def _check_call(engine: str, *, media: bool) -> None:
-    """Raise LocalError where the other options make calls impossible."""
+    """Raise ConfigError where the other options make calls impossible."""
     if engine == "python":
-        raise LocalError(
+        raise ConfigError(
             "--profile call needs Chrome's WebRTC, because Passerelle's own makes no calls. Add "
             "--engine chrome."
         )
     if not media:
-        raise LocalError(
+        raise ConfigError(
             "--profile call and --no-media exclude each other: a call has video. Leave one out."
         )
 
