@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.command import COULD_NOT, INTERRUPTED, MEASURED, say
+from bench.world import Engine, add_engine
 
 PROGRAMS = (
     *("tunnel", "connect", "overhead", "latency", "network", "disguise"),
@@ -22,6 +23,8 @@ PROGRAMS = (
     *("broker", "brokers", "matching"),
     *("widget", "hostile"),
 )
+ENGINED = PROGRAMS[:8]
+"""Those with clients, whose WebRTC stack can be chosen."""
 LIMIT_S = 3600.0
 STOP_S = 60.0
 
@@ -31,10 +34,13 @@ def main() -> NoReturn:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON array of all reports")
     parser.add_argument("--quick", action="store_true", help="fewer or shorter runs")
+    add_engine(parser)
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        reports = {name: _run(name, quick=options.quick) for name in PROGRAMS}
+        reports = {
+            name: _run(name, quick=options.quick, engine=options.engine) for name in PROGRAMS
+        }
     except KeyboardInterrupt:
         say("interrupted")
         sys.exit(INTERRUPTED)
@@ -45,10 +51,12 @@ def main() -> NoReturn:
     sys.exit(MEASURED if all(reports.values()) else COULD_NOT)
 
 
-def _run(name: str, *, quick: bool) -> dict[str, Any] | None:
+def _run(name: str, *, quick: bool, engine: Engine) -> dict[str, Any] | None:
     """Run one program and return its report, or None if it could not measure."""
     say(f"— bench.{name}")
     command = [sys.executable, "-m", f"bench.{name}", "--json", *(["--quick"] if quick else [])]
+    if engine is not None and name in ENGINED:
+        command += ["--engine", engine]
     # The program gets a new session, so that Ctrl-C reaches it only once, through this process.
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench import world
-from bench.command import main, say
+from bench.command import say
 from bench.crowd import Crowd, crowd
 from bench.report import Row, at_least, median
-from bench.world import Client
+from bench.world import Client, Engine
 from tests.lab import Wan
 from tests.lab.cast import ELEMENT
 
@@ -35,16 +35,16 @@ FAST = Wan(rate_mbit=30, queue_kb=QUEUE_KB)
 SLOW = Wan(delay_ms=100, rate_mbit=3, queue_kb=QUEUE_KB)
 
 
-def measure(quick: bool) -> Iterator[Row]:
+def measure(quick: bool, engine: Engine) -> Iterator[Row]:
     """Yield the sum for equal volunteers, then the effect of a slow one on a fast one."""
     seconds = QUICK_SECONDS if quick else SECONDS
-    yield from _set_to(3, 10, seconds)
-    yield from _equal([EQUAL] * 3, seconds)
-    yield from _unequal(seconds, QUICK_PAIRS if quick else PAIRS)
+    yield from _set_to(3, 10, seconds, engine)
+    yield from _equal([EQUAL] * 3, seconds, engine)
+    yield from _unequal(seconds, QUICK_PAIRS if quick else PAIRS, engine)
 
 
-def _set_to(count: int, mbit: int, seconds: float) -> Iterator[Row]:
-    with crowd([None] * count) as place:
+def _set_to(count: int, mbit: int, seconds: float, engine: Engine) -> Iterator[Row]:
+    with crowd([None] * count, engine) as place:
         for relay in place.relays:
             relay.browser.eval(f"{ELEMENT}.setAttribute('mbit', {mbit})")
         rate = _fresh(place, count, seconds)
@@ -52,8 +52,8 @@ def _set_to(count: int, mbit: int, seconds: float) -> Iterator[Row]:
     yield Row(f"{count} set to {mbit} Mbit/s, down", rate, "Mbit/s", at_least(27))
 
 
-def _equal(ways: Sequence[Wan], seconds: float) -> Iterator[Row]:
-    with crowd(ways) as place:
+def _equal(ways: Sequence[Wan], seconds: float, engine: Engine) -> Iterator[Row]:
+    with crowd(ways, engine) as place:
         client = place.world.client()
         place.await_helping(len(ways), timeout_s=LINK_S)
         world.settle()
@@ -67,9 +67,9 @@ def _equal(ways: Sequence[Wan], seconds: float) -> Iterator[Row]:
     yield Row(f"{name} share", carried / possible, "", digits=2)
 
 
-def _unequal(seconds: float, pairs: int) -> Iterator[Row]:
+def _unequal(seconds: float, pairs: int, engine: Engine) -> Iterator[Row]:
     alone, both = [], []
-    with crowd([FAST, SLOW]) as place:
+    with crowd([FAST, SLOW], engine) as place:
         slow = place.relays[1]
         for number in range(pairs):
             slow.switch_off()
@@ -108,4 +108,4 @@ def _delivered(place: Crowd) -> list[int]:
 
 
 if __name__ == "__main__":
-    main("aggregate", measure, MEANING)
+    world.main("aggregate", measure, MEANING)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from bench.world import LIFETIME_S, READY_S, Hosts, World, check_lines
+from bench.world import LIFETIME_S, READY_S, Engine, Hosts, World, check_lines
 from tests.lab import Lab, LabError, Namespace, Star, Wan
 from tests.lab.browser import LabBrowser
 from tests.lab.cast import SNAPSHOT, SWITCH
@@ -76,8 +76,11 @@ class Relay:
 class Crowd:
     """The world in namespaces, with several volunteers."""
 
-    def __init__(self, lab: Lab, ways: Sequence[Wan | None]) -> None:
-        """Give each volunteer a line, the same in both directions; None is a plain wire."""
+    def __init__(self, lab: Lab, ways: Sequence[Wan | None], engine: Engine = None) -> None:
+        """Give each volunteer a line, the same in both directions; None is a plain wire.
+
+        `engine` is that of all clients.
+        """
         self.star: Star = lab.star("server", "site", "client")
         hosts = [self.star.host(f"relay{number}", up=way) for number, way in enumerate(ways)]
         self.world = World(
@@ -86,7 +89,8 @@ class Crowd:
                 site=self.star.hosts["site"],
                 volunteer=hosts[0],
                 client=self.star.hosts["client"],
-            )
+            ),
+            engine=engine,
         )
         with ThreadPoolExecutor() as pool:
             browsers = [
@@ -127,7 +131,7 @@ class Crowd:
 
 
 @contextmanager
-def crowd(ways: Sequence[Wan | None]) -> Iterator[Crowd]:
+def crowd(ways: Sequence[Wan | None], engine: Engine = None) -> Iterator[Crowd]:
     """Yield the world with these volunteers."""
     with Lab(lifetime_s=LIFETIME_S) as lab:
-        yield Crowd(lab, ways)
+        yield Crowd(lab, ways, engine)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench import steady, world
-from bench.command import main, say
+from bench.command import say
 from bench.crowd import Crowd, Ending, Relay, crowd
 from bench.errors import Unmeasured
 from bench.report import Row, at_least, at_most, median, percentile
-from bench.world import Client
+from bench.world import Client, Engine
 from tests.lab import Child, LabError
 
 MEANING = """
@@ -144,10 +144,10 @@ def _longest_ms(gaps: list[tuple[float, float]], start_s: float, end_s: float) -
     return 1e3 * max(0.0, max(lengths, default=0.0) - steady.PACE_S)
 
 
-def measure(quick: bool) -> Iterator[Row]:
+def measure(quick: bool, engine: Engine) -> Iterator[Row]:
     """Yield the gaps for each way of ending and each direction."""
     size, endings = (QUICK_BYTES, QUICK_ENDINGS) if quick else (BYTES, ENDINGS)
-    with crowd([None] * RELAYS) as place:
+    with crowd([None] * RELAYS, engine) as place:
         client = place.world.client()
         for direction in COMMANDS:
             for how in Ending:
@@ -166,4 +166,4 @@ def _rows(name: str, found: Found, how: Ending) -> Iterator[Row]:
 
 
 if __name__ == "__main__":
-    main("failover", measure, MEANING)
+    world.main("failover", measure, MEANING)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench import world
-from bench.command import main, say
+from bench.command import say
 from bench.errors import Unmeasured
 from bench.report import Row, at_most, percentile
-from bench.world import Client, World, laboratory
+from bench.world import Client, Engine, World, laboratory
 from tests.lab import Wan
 
 MEANING = """
@@ -27,10 +27,10 @@ LONGEST_S = 600.0
 TIMEOUT_S = 120.0
 
 
-def measure(quick: bool) -> Iterator[Row]:
+def measure(quick: bool, engine: Engine) -> Iterator[Row]:
     """Yield the echo's round trips, without and with a download."""
     pings = QUICK_PINGS if quick else PINGS
-    with laboratory(up=WAY, down=WAY) as distant:
+    with laboratory(up=WAY, down=WAY, engine=engine) as distant:
         place = distant.world
         client = place.client()
         world.settle()
@@ -61,4 +61,4 @@ def _echo(place: World, client: Client, pings: int) -> list[float]:
 
 
 if __name__ == "__main__":
-    main("latency", measure, MEANING)
+    world.main("latency", measure, MEANING)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from bench import world
-from bench.command import main, say
+from bench.command import say
 from bench.crowd import Crowd, crowd
 from bench.errors import Unmeasured
 from bench.machine import renderers, rss_bytes
 from bench.report import Row, at_most
-from bench.world import Client
+from bench.world import Client, Engine
 from passerelle import limits
 
 MEANING = """
@@ -22,7 +22,8 @@ resident memory from then on, less that of the same process after a first, finis
 interpreter, libraries and what the allocator keeps are not in it. Each bound is the sum of the
 named limits (passerelle/limits.py) that hold for that party with three links, in MiB, and of 16 MiB
 for allocators and collectors that keep freed memory. A relay page counts with all renderers of its
-browser; of three volunteers the one that grew most is shown.
+browser; of three volunteers the one that grew most is shown. idle is all resident memory of the
+client with its three links before anything was transferred.
 """
 RELAYS = 3
 READ_S = 5.0
@@ -78,12 +79,14 @@ class Party:
         self.peak = max(self.peak, self.used())
 
 
-def measure(quick: bool) -> Iterator[Row]:
+def measure(quick: bool, engine: Engine) -> Iterator[Row]:
     """Yield how much each party grew."""
     warm_bytes, stall_s = (QUICK_WARM_BYTES, QUICK_STALL_S) if quick else (WARM_BYTES, STALL_S)
-    with crowd([None] * RELAYS) as place:
+    with crowd([None] * RELAYS, engine) as place:
         client = place.world.client()
         place.await_helping(RELAYS, timeout_s=LINK_S)
+        world.settle()
+        yield Row("client idle, 3 links", rss_bytes(client.child.pid) / 1e6, "MB", at_most(90))
         parties = list(_parties(place, client))
         place.world.run(client, "down", timeout_s=SLACK_S, bytes=warm_bytes)
         world.settle()
@@ -129,4 +132,4 @@ def _stall(place: Crowd, client: Client, parties: list[Party], stall_s: float) -
 
 
 if __name__ == "__main__":
-    main("memory", measure, MEANING)
+    world.main("memory", measure, MEANING)

@@ -28,7 +28,9 @@ rates from the application's connect on, slow start included; for uploads, what 
 site. bare is one DataChannel between a page and aiortc with nothing of ours, on the same path right
 after: what a naive relay's channel would carry. A rate of 0 is a connection that did not come up.
 Queue and loss of the bottlenecks are those of the path's narrow end, both ways. Jitter is drawn for
-each packet and keeps the order; rows "/ TCP" compare with a CUBIC stream on the same path.
+each packet and keeps the order; rows "/ TCP" compare with a CUBIC stream on the same path. sent /
+payload is what the volunteer sent to the client ÷ what the application got: headers take 7 %, TLS
+and HTTP/2 1 %, and the rest are repeats and the padding by which a browser tries out a rate.
 """
 RUNS, SECONDS = 3, 20.0
 QUICK_RUNS, QUICK_SECONDS = 1, 8.0
@@ -44,6 +46,8 @@ START_SHARE = 0.9
 START_BIN_S = 0.5
 STEP_S = 0.1
 CLEAN = Wan()
+SENT = at_most(1.2)
+"""Target for what a volunteer sends ÷ payload: a tenth may be padding and repeats."""
 
 
 @dataclass
@@ -55,14 +59,14 @@ class Stage:
     url: str
     runs: int
     seconds: float
-    engine: str = "auto"
-    """The client's WebRTC stack."""
+    sent: str
+    """The router's counter of packets from the volunteer to the client."""
     curves: list[Curve] = field(default_factory=list)
 
     def client(self, wan: Wan, *options: str) -> Client:
         """Return a client with its first link, on this path. Raises LabError."""
         self.distant.bend(up=wan, down=wan)
-        client = self.distant.world.prepare("--engine", self.engine, *options)
+        client = self.distant.world.prepare(*options)
         client.start()
         try:
             client.linked()
@@ -91,7 +95,9 @@ class Stage:
                 say(f"no link: {error}")
                 found.append({"bytes": 0, "seconds": self.seconds, "steps": []})
                 continue
+            before = self.distant.star.counter(self.sent).bytes
             found.append(self.run(client, direction, seconds=self.seconds))
+            found[-1]["sent"] = self.distant.star.counter(self.sent).bytes - before
             self.end(client)
             say(f"  {_mbit(found[-1]):.1f} Mbit/s {direction}")
         return found
@@ -128,15 +134,21 @@ def _start_s(steps: Sequence[int]) -> float:
 Scene = Callable[[str, Stage], Iterator[Row]]
 
 
-def _down(wan: Wan, target: Target | None, name: str, stage: Stage) -> Iterator[Row]:
+def _down(
+    wan: Wan, target: Target | None, name: str, stage: Stage, *, sent: Target | None = None
+) -> Iterator[Row]:
+    """Yield the rate, and with a target for what is `sent` that, too."""
     results = stage.rates(wan, "down")
     stage.curves.append(Curve(name, results[0].get("steps", []), STEP_S))
     yield Row(f"{name} down", median([_mbit(each) for each in results]), "Mbit/s", target)
+    if sent is not None:
+        shares = [each.get("sent", 0) / max(1, each["bytes"]) for each in results]
+        yield Row(f"{name} down, sent / payload", median(shares), "", sent, 2)
     yield Row(f"{name} down, bare", stage.bare(wan, "down"), "Mbit/s")
 
 
 def _one_host(name: str, stage: Stage) -> Iterator[Row]:
-    rows = list(_down(CLEAN, at_least(100), name, stage))
+    rows = list(_down(CLEAN, at_least(100), name, stage, sent=SENT))
     yield from rows
     plain = median([_mbit(each) for each in stage.rates(CLEAN, "down", "--no-media")])
     yield Row(f"{name} down, data channel", plain, "Mbit/s")
@@ -144,7 +156,7 @@ def _one_host(name: str, stage: Stage) -> Iterator[Row]:
 
 
 def _with_start(wan: Wan, target: Target, name: str, stage: Stage) -> Iterator[Row]:
-    yield from _down(wan, target, name, stage)
+    yield from _down(wan, target, name, stage, sent=SENT)
     start_s = _start_s(stage.curves[-1].steps)
     yield Row(f"{name} start", start_s, "s to 90 %", at_most(3))
 
@@ -261,7 +273,7 @@ SLOW = Wan(50, rate_mbit=1, queue_kb=32)
 SCENES: dict[str, Scene] = {
     "one host": _one_host,
     "100 ms 0 %": partial(_with_start, _way(100, 0), at_least(60)),
-    "100 ms 1 %": partial(_down, _way(100, 1), at_least(50)),
+    "100 ms 1 %": partial(_down, _way(100, 1), at_least(50), sent=SENT),
     "100 ms 5 %": partial(_down, _way(100, 5), at_least(40)),
     "300 ms 1 %": partial(_down, _way(300, 1), at_least(25)),
     "300 ms 10 %": partial(_down, _way(300, 10), at_least(12)),
@@ -283,11 +295,14 @@ SCENES: dict[str, Scene] = {
 def measure(options: argparse.Namespace, quick: bool) -> Iterator[Row]:
     """Yield the rows of all scenes asked for, and draw their curves."""
     runs, seconds = (QUICK_RUNS, QUICK_SECONDS) if quick else (RUNS, SECONDS)
-    with laboratory(up=CLEAN, down=CLEAN, firefox=options.firefox) as distant:
+    with laboratory(
+        up=CLEAN, down=CLEAN, firefox=options.firefox, engine=options.engine
+    ) as distant:
         hosts = distant.world.hosts
         url = bare.server(hosts.server, free_port())
         page = world.browse(hosts.volunteer, url.rstrip("/"), firefox=options.firefox)
-        stage = Stage(distant, page, url, runs, seconds, options.engine)
+        sent = distant.star.count("volunteer", "client", match="meta l4proto udp")
+        stage = Stage(distant, page, url, runs, seconds, sent)
         for name in options.only or SCENES:
             for row in SCENES[name](name, stage):
                 say(f"{row.name}: {row.rounded} {row.unit}")
@@ -304,8 +319,7 @@ def main() -> None:
     only = "measure only this (may be given more than once)"
     parser.add_argument("--only", action="append", choices=SCENES, metavar="NAME", help=only)
     parser.add_argument("--firefox", action="store_true", help="with Firefox as the volunteer")
-    engines = ("auto", "chrome", "python")
-    parser.add_argument("--engine", choices=engines, default="auto", help="the client's WebRTC")
+    world.add_engine(parser)
     parser.add_argument("--plot", type=File, metavar="FILE.svg", help="draw the rates over time")
     options = parser.parse_args()
     command.run("network", partial(measure, options), MEANING, options)

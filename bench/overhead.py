@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.command import main, say
+from bench import world
+from bench.command import say
 from bench.report import Row, at_most
-from bench.world import Client, Distant, laboratory
+from bench.world import Client, Distant, Engine, laboratory
 from tests.lab import Wan
 
 MEANING = """
@@ -25,10 +26,10 @@ TIMEOUT_S = 120.0
 PLAIN = Wan()
 
 
-def measure(quick: bool) -> Iterator[Row]:
+def measure(quick: bool, engine: Engine) -> Iterator[Row]:
     """Yield the overhead of a download and of an upload."""
     size = QUICK_BYTES if quick else BYTES
-    with laboratory(up=PLAIN, down=PLAIN, near=PLAIN) as distant:
+    with laboratory(up=PLAIN, down=PLAIN, near=PLAIN, engine=engine) as distant:
         star, port = distant.star, distant.world.port
         counters = (
             star.count("server", "volunteer", match=f"tcp sport {port}"),
@@ -56,4 +57,4 @@ def _transfer(
 
 
 if __name__ == "__main__":
-    main("overhead", measure, MEANING)
+    world.main("overhead", measure, MEANING)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from bench import bare, world
 from bench.bare import Bare
-from bench.command import main, say
+from bench.command import say
 from bench.machine import cpu_s
 from bench.report import Row, at_least, median
-from bench.world import Client, World
+from bench.world import Client, Engine, World
 from tests.rig.ports import free_port
 
 MEANING = """
@@ -41,10 +41,10 @@ class Transfer:
     """The processor time that the client's process used for it."""
 
 
-def measure(quick: bool) -> Iterator[Row]:
+def measure(quick: bool, engine: Engine) -> Iterator[Row]:
     """Yield the rates and their ratio, for each direction."""
     runs, size = (QUICK_RUNS, QUICK_BYTES) if quick else (RUNS, BYTES)
-    with world.loopback() as here:
+    with world.loopback(engine) as here:
         host = here.hosts.client
         origin = bare.server(host, free_port())
         raw = Bare(host, world.browse(host, origin.rstrip("/")), f"{origin}?relay")
@@ -88,4 +88,4 @@ def _tunnel(here: World, client: Client, direction: str, size: int) -> Transfer:
 
 
 if __name__ == "__main__":
-    main("tunnel", measure, MEANING)
+    world.main("tunnel", measure, MEANING)

@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+from bench import command
 from bench.errors import Unmeasured
 from bench.host import ThisMachine
-from bench.report import median
+from bench.report import Row, median
 from passerelle.serve import BUILT_WIDGET
 from tests.lab import Child, Lab, Namespace, Star, Wan, traffic
 from tests.lab.browser import LabBrowser
@@ -33,6 +35,24 @@ LIFETIME_S = 3600.0
 SETTLE_S = 1.0
 PING_PORT = 7
 PINGS = 9
+ENGINES = ("auto", "chrome", "python")
+"""The client's WebRTC stacks, as `passerelle client --engine` names them."""
+
+Engine = str | None
+"""One of `ENGINES`, or None for the client's own choice."""
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Add the option `--engine` to a benchmark's command line."""
+    parser.add_argument("--engine", choices=ENGINES, help="the client's WebRTC stack")
+
+
+def main(bench: str, measure: Callable[[bool, Engine], Iterable[Row]], meaning: str) -> NoReturn:
+    """Do what `command.main` does; `measure` also takes which engine the clients use."""
+    parser = command.parser(bench, meaning)
+    add_engine(parser)
+    options = parser.parse_args()
+    command.run(bench, lambda quick: measure(quick, options.engine), meaning, options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +98,13 @@ class Client:
 class World:
     """All that clients need, running until its hosts end."""
 
-    def __init__(self, hosts: Hosts, *, firefox: bool = False) -> None:
+    def __init__(self, hosts: Hosts, *, firefox: bool = False, engine: Engine = None) -> None:
         """Start all parts, and flip the switch. Raises Unmeasured where the widget is not built.
 
-        With `firefox` the volunteers use Firefox.
+        With `firefox` the volunteers use Firefox; `engine` is that of all clients.
         """
         self._firefox = firefox
+        self._engine_words = () if engine is None else ("--engine", engine)
         if not BUILT_WIDGET.is_dir():
             raise Unmeasured("the widget is not built. Run `make widget`, then try again.")
         self.hosts = hosts
@@ -138,7 +159,8 @@ class World:
 
     def prepare(self, *options: str) -> Client:
         """Return a client that has not been started, with `options` on its command line."""
-        return Client(self.hosts.client, self.invite, free_port(), *options)
+        words = (*self._engine_words, *options)
+        return Client(self.hosts.client, self.invite, free_port(), *words)
 
     def client(self) -> Client:
         """Return a running client that has its first link."""
@@ -180,17 +202,24 @@ def browse(host: Namespace, *origins: str, firefox: bool = False) -> LabBrowser:
 
 
 @contextmanager
-def loopback() -> Iterator[World]:
+def loopback(engine: Engine = None) -> Iterator[World]:
     """Yield the world on this machine."""
     with ThisMachine() as here:
-        yield World(Hosts(server=here, site=here, volunteer=here, client=here))
+        yield World(Hosts(server=here, site=here, volunteer=here, client=here), engine=engine)
 
 
 class Distant:
     """The world in namespaces: the client behind a long line, everything else close together."""
 
     def __init__(
-        self, lab: Lab, *, up: Wan, down: Wan, near: Wan | None = None, firefox: bool = False
+        self,
+        lab: Lab,
+        *,
+        up: Wan,
+        down: Wan,
+        near: Wan | None = None,
+        firefox: bool = False,
+        engine: Engine = None,
     ) -> None:
         """`up` is from the client; with `near`, server and volunteer are behind long lines, too."""
         self.lab = lab
@@ -201,7 +230,7 @@ class Distant:
             volunteer=self.star.host("volunteer", up=near),
             client=self.star.host("client", up=up, down=down),
         )
-        self.world = World(hosts, firefox=firefox)
+        self.world = World(hosts, firefox=firefox, engine=engine)
 
     def bend(self, *, up: Wan, down: Wan) -> None:
         """Change the client's line."""
@@ -237,11 +266,16 @@ def check_lines(star: Star) -> None:
 
 @contextmanager
 def laboratory(
-    *, up: Wan, down: Wan, near: Wan | None = None, firefox: bool = False
+    *,
+    up: Wan,
+    down: Wan,
+    near: Wan | None = None,
+    firefox: bool = False,
+    engine: Engine = None,
 ) -> Iterator[Distant]:
     """Yield the world in namespaces; its lines last as long as the longest benchmark."""
     with Lab(lifetime_s=LIFETIME_S) as lab:
-        yield Distant(lab, up=up, down=down, near=near, firefox=firefox)
+        yield Distant(lab, up=up, down=down, near=near, firefox=firefox, engine=engine)
 
 
 def settle(seconds: float = SETTLE_S) -> None:

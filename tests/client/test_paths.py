@@ -1,13 +1,8 @@
 from __future__ import annotations
 
-import pytest
-
 from passerelle.client.notices import LinkDown, LinkUp
-from passerelle.client.paths import UnrelayedPath
-from passerelle.errors import LinkCode, LinkLost
-from passerelle.wire.tickets import TicketKind
 from tests.client.test_service import BODY, curl, site, socks
-from tests.network import network, ticket
+from tests.network import network
 
 
 async def test_lanes_make_up_for_missing_volunteers() -> None:
@@ -61,12 +56,3 @@ async def test_a_volunteer_is_preferred_to_a_direct_link() -> None:
         link = await watch.until(LinkUp)
         assert isinstance(link, LinkUp)
         assert link.steps[0][0] == "rendezvous"
-
-
-async def test_an_exit_that_does_not_allow_it_answers_like_any_server() -> None:
-    """A client's ticket opens no link where the operator did not say so."""
-    async with network() as net:
-        path = UnrelayedPath(net.exit_urls["exit1"], ticket(TicketKind.CLIENT))
-        with pytest.raises(LinkLost) as caught:
-            await path.open(5.0)
-        assert caught.value.code is LinkCode.TRANSPORT

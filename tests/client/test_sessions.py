@@ -10,10 +10,10 @@ import pytest
 
 from passerelle.client.config import ClientConfig
 from passerelle.client.exits import ExitHealth
-from passerelle.client.paths import UnrelayedPath
 from passerelle.client.pool import ClientLink, LinkPool
 from passerelle.client.session import ClientSession
 from passerelle.client.sessions import Sessions
+from passerelle.client.unrelayed import UnrelayedPath
 from passerelle.errors import Failure, LinkCode, LinkLost
 from passerelle.io.tasks import TaskSet
 from tests.network import HOST, KEYS, Watch

@@ -28,6 +28,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120
 
 SIZE = 6_000_000
 FAST_BYTES = 2_000_000
+SOON_S = 8.0
+"""Twice the time after which a silent volunteer is given up, because the machine may be busy."""
 HIDDEN = Path(__file__).parents[1] / "rig" / "hidden.mjs"
 
 KEEP = """() => {
@@ -257,6 +259,22 @@ async def test_a_volunteer_that_dies_in_the_middle_of_a_frame_costs_nothing(
             got = await curl.result()
         assert (got.code, got.status) == (0, 200), got.text
         assert digest(got.body) == digest(blob(curl_size))
+
+
+@ENGINES
+async def test_a_volunteer_that_dies_while_nothing_is_sent_is_noticed_soon(
+    chrome: Chromium, engine: str, way: Way
+) -> None:
+    """A browser that dies says nothing, and its channel stays open."""
+    async with (
+        opened(chrome, way.publisher.url) as page,
+        way.client("--engine", engine) as (client, _),
+    ):
+        await client.expect("downloads as video")
+        assert isinstance(page, Page)
+        with pytest.raises(Error):
+            await page.goto("chrome://crash")
+        await client.expect("the volunteer fell silent", timeout_s=SOON_S)
 
 
 async def test_without_frames_everything_takes_the_data_channel_and_comes_back(

@@ -82,7 +82,7 @@ def make_limits() -> Json:
     names = (
         "LINK_MESSAGE_BYTES TICKET_BYTES SIGNAL_MESSAGE_BYTES LANES CANDIDATES CANDIDATE_PORTS "
         "DESCRIPTOR_BYTES DESCRIPTOR_ENTRIES INVITE_CHARS TEXT_SEALED_BYTES RESEND_GAPS "
-        "MESSAGE_PIECES"
+        "MESSAGE_PIECES EXTENSIONS"
     )
     return {name: getattr(limits, name) for name in names.split()}
 
@@ -111,6 +111,14 @@ def make_invites() -> list[Json]:
         f"https://broker.example/#{key}.",
         f"https://broker.example/%23{key}",
         f"https://broker.example/#{key}…",
+        f"[Passerelle](https://broker.example/#{key})",
+        f"[https://broker.example/#{key}](https://broker.example/#{key})",
+        f"<https://broker.example/#{key}|the network>",
+        f"Use https://broker.example/#{key}, it works (I think).",
+        f"Take [https://[2001:db8::1]:8443/#{key}]!",
+        f"see _https://broker.example/#{key}_",
+        f"Use https://broker.example/ #{key}",
+        f"Use https://broker.example/#{key}A.",
         f"https://broker.example/#{key[:20]} {key[20:]}",
         f"https://broker.example/#{key[:20]}\u00a0{key[20:]}",
         f"https://broker.example/#{key[:20]}–{key[21:]}",
@@ -225,6 +233,12 @@ def make_descriptions() -> list[Json]:
         {"media": 2, "setup": "active", "candidates": [["srflx", "192.0.2.1", 50000]]},
         {"media": 3},
         {"media": 3, "setup": "active", "candidates": [["srflx", "192.0.2.1", 50000]]},
+        {"media": 3, "setup": "active", "lacks": [13, 7]},
+        {"media": 3, "lacks": []},
+        {"media": 3, "lacks": [0]},
+        {"media": 3, "lacks": [15]},
+        {"media": 3, "lacks": [1] * 15},
+        {"media": 3, "lacks": "7"},
         {"media": 255, "setup": "active", "candidates": [["host", "192.0.2.1", 50000]]},
         {"media": 0},
         {"media": 256},
@@ -728,7 +742,9 @@ def make_media() -> list[Json]:
             "messages": [message.hex() for message in messages],
             "frame": video.pack(0, list(enumerate(messages))).hex(),
             "picture": picture.hex(),
-            "picture_frame": frame.wrap(picture, 0, len(messages), list(enumerate(messages))).hex(),
+            "picture_frame": frame.wrap(
+                picture, 0, list(enumerate(messages)), got=7, unsent=len(messages)
+            ).hex(),
         }
         for messages, picture in zip(cases, (b"", KEY_FRAME, b"\x01" + bytes(299)), strict=True)
     ]

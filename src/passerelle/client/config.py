@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from passerelle import limits
 from passerelle.client.friend import Swap
 from passerelle.core.localport.login import Login
 from passerelle.core.media.callprofile import link_age_s
-from passerelle.io.webrtc.channel import ChannelOffer
-from passerelle.io.webrtc.engine import LinkOffer
+from passerelle.io.webrtc.engine import LinkOffer, python_engine
 from passerelle.wire.invite import Invite
 
 
@@ -35,7 +34,7 @@ class ClientConfig:
     so only this machine may reach it."""
     media: bool = True
     """Let volunteers whose browsers can do so send downloads as video, which bears loss better."""
-    engine: type[LinkOffer] = ChannelOffer
+    engine: type[LinkOffer] = field(default_factory=python_engine)
     """The WebRTC stack that makes links (`io.webrtc.engine`)."""
     call: bool = False
     """Links look like video calls: none without video is made, and each ends at a random age."""

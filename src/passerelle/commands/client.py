@@ -67,7 +67,7 @@ def client(
             help="How connections to volunteers look. fast: as fast as the way bears. call: like "
             "video calls in length, rate and rhythm, for whoever is watched closely. A call needs "
             "--engine chrome, brings about 2 Mbit/s through each volunteer, and goes on while you "
-            "read: it costs you and each volunteer about 300 MB an hour."
+            "read: it costs you and each volunteer about 750 MB an hour."
         ),
     ] = "fast",
     forget: Annotated[

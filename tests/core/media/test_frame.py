@@ -15,18 +15,21 @@ PICTURES = (
 )
 
 
-@given(PICTURES, st.integers(0, 1 << 24), st.integers(0, 2**33), MESSAGES)
+NUMBERS = st.integers(0, 2**33)
+
+
+@given(PICTURES, st.integers(0, 1 << 24), NUMBERS, NUMBERS, MESSAGES)
 def test_a_frame_survives(
-    genuine: bytes, backlog: int, unsent: int, messages: list[tuple[int, bytes]]
+    genuine: bytes, backlog: int, got: int, unsent: int, messages: list[tuple[int, bytes]]
 ) -> None:
     """The encoder's part comes out byte for byte, and padding means nothing."""
     for pad in (0, 9):
-        frame = unwrap(wrap(genuine, backlog, unsent, messages, pad))
+        frame = unwrap(wrap(genuine, backlog, messages, got=got, unsent=unsent, pad=pad))
         assert frame.genuine == genuine
         assert frame.messages == messages
-        assert frame.unsent == unsent % 2**32
+        assert (frame.got, frame.unsent) == (got % 2**32, unsent % 2**32)
         assert frame.backlog_bytes == backlog // 1024 * 1024
-    assert len(wrap(genuine, 0, 0, [])) == len(genuine) + OVERHEAD_BYTES
+    assert len(wrap(genuine, 0, [])) == len(genuine) + OVERHEAD_BYTES
 
 
 @given(st.binary(max_size=80))
@@ -56,4 +59,4 @@ def test_a_frame_without_end_is_refused() -> None:
 def test_a_picture_that_a_decoder_must_make_room_for_is_refused(picture: bytes) -> None:
     """A stranger's key frame may say 16,383 by 16,383 pixels."""
     with pytest.raises(PeerError):
-        unwrap(wrap(picture, 0, 0, []))
+        unwrap(wrap(picture, 0, []))

@@ -64,3 +64,33 @@ def test_what_was_never_sent_cannot_be_acknowledged() -> None:
     packer.acknowledge(1)
     packer.resend(((0, 1), (2**32 - 1, 5)))
     assert packer.shift() is None
+
+
+def test_small_messages_are_in_the_next_frames_once_more_while_little_is_sent() -> None:
+    packer = MessagePacker()
+
+    def frame(*sizes: int) -> list[int]:
+        for size in sizes:
+            packer.push(bytes(size))
+        return [number for number, _ in unwrap(packer.next_frame(b"", 2_000)).messages]
+
+    assert frame(100, 900) == [0, 1]
+    assert frame(100) == [0, 2]
+    packer.acknowledge(1)
+    assert frame(100) == [2, 3]
+    assert frame(1_050) == [4]
+    assert frame() == [2, 3]
+    assert frame() == [3]
+    assert frame() == []
+    assert packer.queued_bytes == 0
+
+
+def test_an_older_acknowledgement_may_come_later() -> None:
+    packer = MessagePacker()
+    for _ in range(4):
+        packer.push(b"a")
+    packer.next_frame(b"", ROOM)
+    for number in (3, 1, 0, 3):
+        packer.acknowledge(number)
+    assert packer.kept_bytes == 1
+    assert unwrap(packer.next_frame(b"", ROOM, got=5)).got == 5

@@ -327,6 +327,19 @@ def test_a_link_behind_is_asked_early() -> None:
     assert session.deadline() == pytest.approx(behind + PING_APART_S)
 
 
+def test_a_link_can_be_asked_for_a_sign_of_life_before_its_time() -> None:
+    """It is asked once, until it has answered and a while has passed."""
+    session = started(1)
+    session.ask(1, 5.0)
+    session.ask(1, 5.0)
+    (asked,) = [frame for _, frame in session.transmit(5.0) if isinstance(frame, Ping)]
+    session.receive(1, Pong(asked.token), 5.1)
+    session.ask(1, 5.2)
+    assert session.transmit(5.2) == []
+    session.ask(1, 5.0 + PING_APART_S)
+    assert len(session.transmit(5.0 + PING_APART_S)) == 1
+
+
 def test_an_only_link_that_falls_silent_is_told_of_once_and_goes_on_carrying() -> None:
     """It is no ready link until something comes."""
     session = started(1)

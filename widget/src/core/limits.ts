@@ -25,9 +25,9 @@ export const TEXT_SEALED_BYTES = 4 * KIB + 48;
 export const INVITE_CHARS = 512;
 /** Gaps that one `resend` message may name. */
 export const RESEND_GAPS = 16;
-/** Messages of a media link that a relay keeps until the client acknowledges them: a link's window,
- * and 1 MiB for messages that carry no data. */
-export const MEDIA_KEPT_BYTES = 5 * MIB;
+/** Messages of a media link that a relay keeps until the client acknowledges them: twice a link's window,
+ * because the exit may learn of what has arrived before the relay does. */
+export const MEDIA_KEPT_BYTES = 8 * MIB;
 /** Largest video frame that a relay makes. */
 export const FRAME_BYTES = 128 * KIB;
 /** Largest frame at the rate of the browser's own congestion control: each of its packets must arrive. */
@@ -36,6 +36,8 @@ export const PACED_FRAME_BYTES = 60_000;
 export const PICTURE_FRAME_BYTES = 256 * KIB;
 /** Distance of a message's number from the next one's: a number beyond is an invented one. */
 export const MESSAGES_AHEAD = 65_536;
+/** Header extensions that a browser may refuse: so many numbers they have. */
+export const EXTENSIONS = 14;
 /** Pieces of one message in a link that looks like a call. */
 export const MESSAGE_PIECES = 64;
 
@@ -72,4 +74,4 @@ export const RESTARTS = 3;
 export const SLOTS = 64;
 /** What a link that looks like a call costs at least, both directions together, in Mbit/s: a volunteer whose limit has
  * no room for it takes no offer of one. */
-export const CALL_MBIT = 1;
+export const CALL_MBIT = 2;

@@ -2,6 +2,7 @@
 
 import type { FriendFailure, Reason } from '../core/errors';
 import type { RelayReport, VolunteerLimits } from '../core/switch/report';
+import type { Traffic } from '../core/traffic/ratefloor';
 import type { NatClass } from '../core/wire/signalling';
 import type { EncodedStreams } from './link/pictures';
 import type { SoundStreams } from './link/sound';
@@ -26,9 +27,7 @@ export type PageToRelay =
   | { readonly type: 'video'; readonly link: number; readonly streams: EncodedStreams }
   /** The sound of a link that looks like a call, to be made until the link ends. */
   | { readonly type: 'sound'; readonly streams: SoundStreams }
-  /** The rate at which the browser may send on a link, 0 while that is not known, and all bytes that it has sent and
-   * received on it. */
-  | { readonly type: 'traffic'; readonly link: number; readonly bit_s: number; readonly bytes: number }
+  | ({ readonly type: 'traffic'; readonly link: number } & Traffic)
   /** The answer of a link's PeerConnection. */
   | { readonly type: 'answered'; readonly link: number; readonly sdp: string }
   | { readonly type: 'connection_lost'; readonly link: number }
@@ -64,8 +63,9 @@ export type RelayToPage =
   | { readonly type: 'disconnect'; readonly link: number }
   /** The page should make a picture for the video of a link. */
   | { readonly type: 'picture'; readonly link: number }
-  /** The page should say at which rate the browser may send on a link, and what it has sent and received. */
-  | { readonly type: 'find_traffic'; readonly link: number }
+  /** The page should say at which rate the browser may send on a link, and what it has sent and received. `packets` is
+   * what the relay has sent of the video, or null where the browser alone decides the rate. */
+  | { readonly type: 'find_traffic'; readonly link: number; readonly packets: number | null }
   /** The text that goes back to the reader. */
   | { readonly type: 'friend_answer'; readonly id: number; readonly text: string }
   | { readonly type: 'friend_failed'; readonly id: number; readonly reason: FriendFailure }

@@ -144,7 +144,7 @@ export class Relay {
       case 'video':
         return this.#video(message.link, message.streams);
       case 'traffic':
-        return this.#links.get(message.link)?.media.told(message.bit_s, message.bytes);
+        return this.#links.get(message.link)?.media.told(message);
       case 'sound':
         return hum(message.streams);
       case 'answered':
@@ -303,7 +303,7 @@ export class Relay {
       answer: null,
       media: new LinkMedia({
         makePicture: () => this.#post({ type: 'picture', link: id }),
-        findTraffic: () => this.#post({ type: 'find_traffic', link: id }),
+        findTraffic: (packets) => this.#post({ type: 'find_traffic', link: id, packets }),
         spent: (bytes) => {
           this.#limiter.charge(bytes);
           this.#carried(bytes);

@@ -1,10 +1,11 @@
 """Messages behind the genuine bytes of an encoded video frame, as media links of version 2 have.
 
 A frame is the encoder's own bytes, then `backlog u16` and records as in `core.media.video`, then a
-trailer: `next u32`, the number of the first message that was never sent, and `genuine u32`, the
-length of the encoder's part. The receiver hands that part to its decoder, so a stack that sees a
-video it can decode behaves as in a call: it asks for no key frames. The trailer of any later frame
-shows a receiver that a message before it was lost.
+trailer: `got u32`, the number before which the sender has every message of the other direction,
+`unsent u32`, the number of the first message that was never sent, and `genuine u32`, the length of
+the encoder's part. The receiver hands that part to its decoder, so a stack that sees a video it can
+decode behaves as in a call: it asks for no key frames. The trailer of any later frame shows a
+receiver that a message before it was lost.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from passerelle.errors import LinkCode, PeerError
 
 SIDE = 64
 """Width and height in pixels of the pictures that both ends encode. Nobody ever sees them."""
-_TRAILER = struct.Struct("!II")
+_TRAILER = struct.Struct("!III")
 _KEY_FRAME = struct.Struct("<3x3sHH")
 """Start of a key frame (RFC 6386 §9.1): frame tag, start code, width, height."""
 _START_CODE = b"\x9d\x01\x2a"
@@ -35,6 +36,8 @@ class Frame:
     """The encoder's own bytes."""
     backlog_bytes: int
     """Bytes that wait at the sender behind this frame, in steps of a KiB."""
+    got: int
+    """32-bit number before which the sender has every message of the other direction."""
     unsent: int
     """32-bit number of the first message that the sender had never sent."""
     messages: list[tuple[int, bytes]]
@@ -42,11 +45,18 @@ class Frame:
 
 
 def wrap(
-    genuine: bytes, backlog_bytes: int, unsent: int, messages: list[tuple[int, bytes]], pad: int = 0
+    genuine: bytes,
+    backlog_bytes: int,
+    messages: list[tuple[int, bytes]],
+    *,
+    got: int = 0,
+    unsent: int = 0,
+    pad: int = 0,
 ) -> bytes:
     """Return the bytes of a frame, with `pad` zeros after its messages."""
     payload = pack(backlog_bytes, messages)
-    trailer = _TRAILER.pack(unsent % limits.MESSAGE_NUMBERS, len(genuine))
+    numbers = (each % limits.MESSAGE_NUMBERS for each in (got, unsent))
+    trailer = _TRAILER.pack(*numbers, len(genuine))
     return b"".join((genuine, payload, bytes(pad), trailer))
 
 
@@ -57,12 +67,12 @@ def unwrap(data: bytes) -> Frame:
     end = len(data) - _TRAILER.size
     if end < 0:
         raise PeerError(LinkCode.MALFORMED, "a frame without a trailer")
-    unsent, size = _TRAILER.unpack_from(data, end)
+    got, unsent, size = _TRAILER.unpack_from(data, end)
     if size > end:
         raise PeerError(LinkCode.MALFORMED, "a frame shorter than its own picture")
     _check_picture(data, size)
     backlog, messages = unpack(data[size:end])
-    return Frame(data[:size], backlog, unsent, messages)
+    return Frame(data[:size], backlog, got, unsent, messages)
 
 
 def _check_picture(data: bytes, size: int) -> None:

@@ -2,16 +2,28 @@
 
 `widget/src/core/traffic/framepacker.ts` is the page's half. Numbers count the messages of one
 direction of a link from 0, by video or by DataChannel, and travel modulo 2^32.
+
+Messages come in order at the far end, so a lost acknowledgement holds back those after it for a
+round trip. Where frames have little to carry, the next ones have their small messages once more.
+Numbers make that harmless, and a lost packet is then repaired by the one that follows it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from passerelle import limits
 from passerelle.core.media import frame
 from passerelle.core.media.video import RECORD_HEAD_BYTES
 from passerelle.errors import LinkCode, PeerError
+
+REPEATS: Final = 2
+"""Frames after its own that a small message is in once more."""
+REPEAT_BYTES: Final = 300
+"""The longest message that is repeated: an acknowledgement has about a hundred bytes."""
+PACKET_BYTES: Final = 1_100
+"""Size up to which a frame takes repeated messages: about what one packet carries."""
 
 
 class MessagePacker:
@@ -22,6 +34,8 @@ class MessagePacker:
         """Messages that are not acknowledged, by their full numbers."""
         self._again: dict[int, None] = {}
         """Numbers of messages to be sent again, in order of asking."""
+        self._repeats: dict[int, int] = {}
+        """How many more frames repeat a message, by its number."""
         self._first = 0
         """Number of the first message that is not acknowledged."""
         self._unsent = 0
@@ -56,10 +70,14 @@ class MessagePacker:
             return number % limits.MESSAGE_NUMBERS, self._mark_sent(number)
         return None
 
-    def next_frame(self, genuine: bytes, most_bytes: int, least_bytes: int = 0) -> bytes:
+    def next_frame(
+        self, genuine: bytes, most_bytes: int, least_bytes: int = 0, *, got: int = 0
+    ) -> bytes:
         """Return a frame with the waiting messages that fit into `most_bytes`, and at least one.
 
-        It is filled up to `least_bytes`.
+        `got` is the number before which this end has all messages of the other direction.
+        With nothing left to send it has small messages of the last frames once more, and it is
+        filled up to `least_bytes`.
         """
         size = len(genuine) + frame.OVERHEAD_BYTES
         numbers: list[int] = []
@@ -70,20 +88,46 @@ class MessagePacker:
             size += length
             numbers.append(number)
         messages = [(number, self._mark_sent(number)) for number in numbers]
+        if not self.queued_bytes:
+            repeated = self._repeat(min(PACKET_BYTES, most_bytes) - size)
+            size += sum(RECORD_HEAD_BYTES + len(message) for _, message in repeated)
+            self._repeats |= {
+                number: REPEATS for number, message in messages if len(message) <= REPEAT_BYTES
+            }
+            messages = repeated + messages
         pad = max(0, least_bytes - size)
-        return frame.wrap(genuine, self.queued_bytes, self._unsent, messages, pad)
+        return frame.wrap(
+            genuine, self.queued_bytes, messages, got=got, unsent=self._unsent, pad=pad
+        )
+
+    def _repeat(self, room_bytes: int) -> list[tuple[int, bytes]]:
+        """Take the messages that are due once more and fit into `room_bytes`."""
+        messages = []
+        for number in list(self._repeats):
+            message = self._kept[number]
+            room_bytes -= RECORD_HEAD_BYTES + len(message)
+            if room_bytes < 0:
+                break
+            messages.append((number, message))
+            self._repeats[number] -= 1
+            if not self._repeats[number]:
+                del self._repeats[number]
+        return messages
 
     def acknowledge(self, number: int) -> None:
-        """Forget all messages before the 32-bit `number`.
+        """Forget all messages before the 32-bit `number`. An older number may come later.
 
         Raises PeerError(MALFORMED) when one of them was never sent.
         """
         end = self._extend(number)
+        if end - self._first >= limits.MESSAGE_NUMBERS // 2:
+            return
         if end > self._unsent:
             raise PeerError(LinkCode.MALFORMED, "a message that was never sent")
         for each in range(self._first, end):
             size = len(self._kept.pop(each))
             self.kept_bytes -= size
+            self._repeats.pop(each, None)
             if each in self._again:
                 del self._again[each]
                 self.queued_bytes -= size

@@ -22,7 +22,7 @@ from passerelle.core.tunnel import scheduler
 from passerelle.core.tunnel.estimator import LinkEstimator
 from passerelle.core.tunnel.ranges import RangeSet
 from passerelle.core.tunnel.reassembly import Reassembly
-from passerelle.core.tunnel.sessionlink import Flight, Segment, SessionLink
+from passerelle.core.tunnel.sessionlink import PING_APART_S, Flight, Segment, SessionLink
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import frames
 from passerelle.wire.frames import (
@@ -190,6 +190,12 @@ class Session:
         if abs(receive - told) * WINDOW_STEP > told or bool(receive) != bool(told):
             link.told_bytes = receive
             link.outbox.append(WindowFrame(receive))
+
+    def ask(self, number: int, now: float) -> None:
+        """Ask a link for a sign of life soon, unless that was done just now."""
+        link = self._links[number]
+        if link.ping is None and now - link.pinged_at >= PING_APART_S:
+            self._ping(link, now)
 
     def acknowledged_to(self, offset: int, now: float) -> None:
         """Take the in-order offset that a WELCOME or HELLO carries.

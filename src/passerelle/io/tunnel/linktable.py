@@ -103,6 +103,8 @@ class LinkTable:
             windows = link.windows(self._session.estimator(number).min_rtt_s)
             if windows is not None:
                 self._session.set_windows(number, send=windows.send, receive=windows.receive)
+                if windows.is_silent:
+                    self._session.ask(number, self._loop.time())
 
     def tick(self) -> list[int]:
         """Let the session do what is due, and close the links that it finds dead.

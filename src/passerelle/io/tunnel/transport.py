@@ -16,6 +16,8 @@ class Windows:
     """What this end may have unacknowledged."""
     receive: int
     """What the far end may have unacknowledged; 0 leaves it to its own measurements."""
+    is_silent: bool = False
+    """Whether the relay has fallen silent, so that a sign of life is to be asked for."""
 
 
 TOLD_STEP = 16

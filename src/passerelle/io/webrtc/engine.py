@@ -10,7 +10,6 @@ from collections.abc import Container
 from typing import Literal, Protocol, Self
 
 from passerelle.io.tunnel.transport import Transport
-from passerelle.io.webrtc.channel import ChannelOffer
 from passerelle.io.webrtc.chrome.call import CallOffer
 from passerelle.io.webrtc.chrome.library import NoEngine, load
 from passerelle.io.webrtc.chrome.offer import ChromeOffer
@@ -49,6 +48,16 @@ class LinkOffer(Protocol):
         """Close everything. Idempotent."""
 
 
+def python_engine() -> type[LinkOffer]:
+    """Return the class that makes offers with Passerelle's own stack.
+
+    That loads aiortc, which takes 15 MB of a process that uses Chrome's.
+    """
+    from passerelle.io.webrtc.channel import ChannelOffer  # noqa: PLC0415
+
+    return ChannelOffer
+
+
 def choose(
     engine: Literal["auto", "chrome", "python"], *, call: bool = False
 ) -> tuple[type[LinkOffer], str]:
@@ -59,11 +68,11 @@ def choose(
     this machine has it not.
     """
     if engine == "python":
-        return ChannelOffer, ""
+        return python_engine(), ""
     try:
         load()
     except NoEngine as error:
         if engine == "chrome" or call:
             raise
-        return ChannelOffer, str(error)
+        return python_engine(), str(error)
     return CallOffer if call else ChromeOffer, ""

@@ -11,11 +11,12 @@ from collections.abc import Callable
 
 from passerelle.core.media.delay import Least
 from passerelle.core.media.video import split_numbered
-from passerelle.errors import LinkLost, PeerError
+from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.tunnel.transport import Receiver, Windows, is_news
 from passerelle.io.webrtc.dtls import MediaDtls
 from passerelle.io.webrtc.receipts import Receipts
 from passerelle.io.webrtc.sctp import SctpSender
+from passerelle.io.webrtc.silence import Silence
 from passerelle.io.webrtc.video import VideoReceiver
 from passerelle.wire import control
 
@@ -52,9 +53,13 @@ class Inbox:
         self._told_bytes = 0
         """The window that `windows` has returned last."""
         self._least_rtt = Least(RTT_AGE_S)
+        self._message_at = 0.0
+        """When the last message came over the DataChannel."""
+        self._silence = Silence(self._heard_at, receiver.windows_changed, self._fall_silent)
 
     def take(self, message: bytes) -> None:
         """Take a binary message of the DataChannel."""
+        self._message_at = time.monotonic()
         try:
             number, content = split_numbered(message)
         except PeerError as error:
@@ -79,12 +84,20 @@ class Inbox:
         return Windows(
             send=self._sctp.window_bytes + int(self._sctp.rate * beyond_s),
             receive=0 if silent else self._told_bytes,
+            is_silent=self._silence.is_silent,
         )
 
     def close(self) -> None:
         """Tell relay and session nothing more. Idempotent."""
         self._video.close()
         self._receipts.close()
+        self._silence.close()
+
+    def _heard_at(self) -> float:
+        return max(self._video.packet_at, self._message_at)
+
+    def _fall_silent(self) -> None:
+        self._fail(LinkLost(LinkCode.TIMEOUT, "the volunteer fell silent"))
 
     # --- VideoOwner -----------------------------------------------------------------------------
 

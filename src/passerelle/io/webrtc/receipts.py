@@ -37,6 +37,13 @@ class Receipts:
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(GOT_S, self._tell)
 
+    def told(self) -> None:
+        """Note that the relay was told in another way, just now."""
+        self._fresh_bytes = 0
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def close(self) -> None:
         """Tell the relay nothing more. Idempotent."""
         self._over = True
@@ -44,8 +51,5 @@ class Receipts:
             self._timer.cancel()
 
     def _tell(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._fresh_bytes = 0
+        self.told()
         self._say(control.Got(self._order.next % limits.MESSAGE_NUMBERS))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import re
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from passerelle.wire import sdp
 from passerelle.wire.description import DATA_CHANNEL_ID, Description, Setup
 from tests.io.tunnel.test_websocket import Taker
 from tests.volunteer import Channel
+
+SILENT_S = 4.0
+"""An offer that waits no longer than it should is made by then, on a busy machine too."""
 
 
 class Answerer:
@@ -225,3 +229,14 @@ async def test_an_older_kind_of_video_is_refused() -> None:
     with pytest.raises(LinkLost) as lost:
         await offer.connect(msgspec.structs.replace(answer, media=1), timeout_s=3)
     assert lost.value.code is LinkCode.VERSION
+
+
+async def test_a_silent_stun_server_costs_little_time() -> None:
+    """Where its port is blocked, each offer waits for it, and has this machine's addresses then."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"stun:127.0.0.1:{silent.getsockname()[1]}"
+        async with asyncio.timeout(SILENT_S):
+            offer = await ChromeOffer.gather((url,), private=True)
+    assert offer.description.candidates
+    await offer.close()

@@ -5,6 +5,10 @@
  * `number u32 ‖ length u16 ‖ message`. A length of 0 ends the frame, and zeros may follow it. Numbers
  * count all downstream messages of a link from 0, also those sent over the DataChannel, and travel
  * modulo 2³². docs/PROTOCOL.md describes media links.
+ *
+ * Messages come in order at the client, so a lost acknowledgement holds back those after it for a round trip.
+ * Where frames have little to carry, the next ones have their small messages once more. Numbers make that
+ * harmless, and a lost packet is then repaired by the one that follows it.
  */
 
 import { PeerError } from '../errors';
@@ -15,12 +19,19 @@ import { MESSAGE_NUMBER_BYTES } from '../wire/description';
 const HEAD_BYTES = 2;
 /** Size of `number` and `length` in front of each message. */
 const RECORD_BYTES = 6;
+/** The longest message that is repeated: an acknowledgement has about a hundred bytes. */
+const REPEAT_BYTES = 300;
+/** A payload takes repeated messages up to this size: with a picture it still fits into one packet. */
+const PACKET_BYTES = 1_000;
 
 export class FramePacker {
   /** Messages that the client has not acknowledged, by their numbers. */
   readonly #unacknowledged = new Map<number, ArrayBuffer>();
   /** Numbers of the messages to be sent again. */
   readonly #again = new Set<number>();
+  readonly #most: number;
+  /** How many more frames repeat a message, by its number. */
+  readonly #repeats = new Map<number, number>();
   #cost_bytes = 0;
   #queued_bytes = 0;
   /** Number of the first message that is not acknowledged. */
@@ -30,8 +41,9 @@ export class FramePacker {
   /** Number of the next message to be pushed. */
   #next: number;
 
-  /** `first` is the number of the first message. */
-  constructor(first = 0) {
+  /** `first` is the number of the first message. A small message is in `repeats` frames after its own once more. */
+  constructor(first = 0, repeats = 0) {
+    this.#most = repeats;
     this.#first = this.#unsent = this.#next = first;
   }
 
@@ -76,9 +88,11 @@ export class FramePacker {
     return this.#unsent >>> 0;
   }
 
-  /** Return one frame with as many waiting messages as fit into `room_bytes`, and at least one. When none waits,
-   * the frame has `idle_bytes` bytes and no message. */
+  /** Return one frame with as many waiting messages as fit into `room_bytes`, and at least one. With nothing left
+   * to send it has small messages of the last frames once more. When none waited, it has at least `idle_bytes`
+   * bytes. */
   nextFrame(idle_bytes: number, room_bytes = FRAME_BYTES): ArrayBuffer {
+    const isIdle = this.#queued_bytes === 0;
     const numbers: number[] = [];
     let size = HEAD_BYTES;
     for (const number of this.#waiting()) {
@@ -87,11 +101,19 @@ export class FramePacker {
       size += length;
       numbers.push(number);
     }
-    const frame = new Uint8Array(numbers.length > 0 ? size : Math.max(size, idle_bytes));
+    const messages = numbers.map((number) => [number, this.#markSent(number)] as const);
+    if (this.#queued_bytes === 0) {
+      const repeated = this.#repeat(PACKET_BYTES - size);
+      for (const [, { length }] of repeated) size += RECORD_BYTES + length;
+      for (const [number, { length }] of messages) {
+        if (this.#most > 0 && length <= REPEAT_BYTES) this.#repeats.set(number, this.#most);
+      }
+      messages.unshift(...repeated);
+    }
+    const frame = new Uint8Array(isIdle ? Math.max(size, idle_bytes) : size);
     const view = new DataView(frame.buffer);
     let at = HEAD_BYTES;
-    for (const number of numbers) {
-      const message = this.#markSent(number);
+    for (const [number, message] of messages) {
       view.setUint32(at, number);
       view.setUint16(at + 4, message.length);
       frame.set(message, at + RECORD_BYTES);
@@ -101,14 +123,16 @@ export class FramePacker {
     return frame.buffer;
   }
 
-  /** Forget all messages before number `next`, because the client has them. Throws PeerError when one
-   * of them was never sent. */
+  /** Forget all messages before number `next`, because the client has them. An older number may come later.
+   * Throws PeerError when one of the messages was never sent. */
   acknowledge(next: number): void {
+    if (((next - this.#first) | 0) < 0) return;
     const end = this.#extend(next);
     for (; this.#first < end; this.#first++) {
       const bytes = this.#unacknowledged.get(this.#first)?.byteLength ?? 0;
       this.#cost_bytes -= bytes + MESSAGE_COST_BYTES;
       if (this.#again.delete(this.#first)) this.#queued_bytes -= bytes;
+      this.#repeats.delete(this.#first);
       this.#unacknowledged.delete(this.#first);
     }
   }
@@ -129,16 +153,40 @@ export class FramePacker {
     }
   }
 
+  /** Queue everything that was sent and is not acknowledged once more. */
+  resendAll(): void {
+    this.resend([[this.#first >>> 0, this.#unsent >>> 0]]);
+  }
+
   clear(): void {
     this.#unacknowledged.clear();
     this.#again.clear();
+    this.#repeats.clear();
     this.#first = this.#unsent = this.#next;
     this.#cost_bytes = this.#queued_bytes = 0;
   }
 
+  /** Take the messages that are due once more and fit into `room_bytes`. */
+  #repeat(room_bytes: number): [number: number, message: Uint8Array][] {
+    const messages: [number, Uint8Array][] = [];
+    for (const [number, left] of this.#repeats) {
+      const message = this.#message(number);
+      room_bytes -= RECORD_BYTES + message.length;
+      if (room_bytes < 0) break;
+      messages.push([number, message]);
+      if (left > 1) this.#repeats.set(number, left - 1);
+      else this.#repeats.delete(number);
+    }
+    return messages;
+  }
+
+  #message(number: number): Uint8Array {
+    return new Uint8Array(this.#unacknowledged.get(number) ?? new ArrayBuffer(0));
+  }
+
   /** Return message `number` for sending, and count it as sent. */
   #markSent(number: number): Uint8Array {
-    const message = new Uint8Array(this.#unacknowledged.get(number) ?? new ArrayBuffer(0));
+    const message = this.#message(number);
     this.#queued_bytes -= message.length;
     if (!this.#again.delete(number)) this.#unsent += 1;
     return message;

@@ -1,15 +1,16 @@
 /** The frames of a media link of version 2: the encoder's own bytes, then our payload, then a trailer.
  *
- * The payload is as in version 1 (`framepacker.ts`). The trailer is `unsent u32 ‖ picture u32`: the number of
- * the first message that was never sent, and the length of the encoder's bytes. The receiver gives those to its
- * decoder, so that a video goes on as in a call. docs/PROTOCOL.md §6.5 has the reasons.
+ * The payload is as in version 1 (`framepacker.ts`). The trailer is `got u32 ‖ unsent u32 ‖ picture u32`:
+ * the number before which the sender has every message of the other direction, the number of the first message that
+ * was never sent, and the length of the encoder's bytes. The receiver gives those to its decoder, so that a video
+ * goes on as in a call. docs/PROTOCOL.md §6.5 has the reasons.
  */
 
 import { PeerError } from '../errors';
 import { LINK_MESSAGE_BYTES, PICTURE_FRAME_BYTES } from '../limits';
 import { PICTURE_SIDE } from '../wire/description';
 
-const TRAILER_BYTES = 8;
+const TRAILER_BYTES = 12;
 const HEAD_BYTES = 2;
 const RECORD_BYTES = 6;
 /** Start code of a VP8 key frame (RFC 6386 §9.1), width and height follow it. */
@@ -22,6 +23,8 @@ export const OVERHEAD_BYTES = TRAILER_BYTES;
 export interface PictureFrame {
   /** The encoder's own bytes. */
   readonly picture: ArrayBuffer;
+  /** 32-bit number before which the sender has every message of the other direction. */
+  readonly got: number;
   /** 32-bit number of the first message that the sender had never sent. */
   readonly unsent: number;
   /** Messages with their 32-bit numbers. */
@@ -29,14 +32,15 @@ export interface PictureFrame {
 }
 
 /** Return a frame with `payload` behind `picture`. */
-export function wrap(picture: ArrayBuffer, payload: ArrayBuffer, unsent: number): ArrayBuffer {
+export function wrap(picture: ArrayBuffer, payload: ArrayBuffer, got: number, unsent: number): ArrayBuffer {
   const end = picture.byteLength + payload.byteLength;
   const frame = new Uint8Array(end + TRAILER_BYTES);
   frame.set(new Uint8Array(picture));
   frame.set(new Uint8Array(payload), picture.byteLength);
   const view = new DataView(frame.buffer);
-  view.setUint32(end, unsent);
-  view.setUint32(end + 4, picture.byteLength);
+  view.setUint32(end, got);
+  view.setUint32(end + 4, unsent);
+  view.setUint32(end + 8, picture.byteLength);
   return frame.buffer;
 }
 
@@ -45,7 +49,7 @@ export function unwrap(frame: ArrayBuffer): PictureFrame {
   if (frame.byteLength > PICTURE_FRAME_BYTES) throw new PeerError('limit', 'a large frame');
   const view = new DataView(frame);
   const end = frame.byteLength - TRAILER_BYTES;
-  const size = end < 0 ? Infinity : view.getUint32(end + 4);
+  const size = end < 0 ? Infinity : view.getUint32(end + 8);
   let at = size + HEAD_BYTES;
   if (at > end) throw new PeerError('malformed', 'a frame shorter than it says');
   checkPicture(view, size);
@@ -60,7 +64,7 @@ export function unwrap(frame: ArrayBuffer): PictureFrame {
     messages.push([number, frame.slice(at, at + length)]);
     at += length;
   }
-  return { picture: frame.slice(0, size), unsent: view.getUint32(end), messages };
+  return { picture: frame.slice(0, size), got: view.getUint32(end), unsent: view.getUint32(end + 4), messages };
 }
 
 /** Refuse a picture that is larger than ours, because a decoder makes room for what it says.

@@ -3,6 +3,8 @@
  * Its DataChannel is handed to the Worker at once, so none of a link's bytes pass through the page.
  */
 
+import { OwnRate } from '../../core/traffic/ownrate';
+import { RateFloor, type Path, type SendingRate, type Traffic } from '../../core/traffic/ratefloor';
 import { DATA_CHANNEL_ID } from '../../core/wire/description';
 import { VideoTrack, VIDEO_OPTIONS, type VideoTrackEvents } from './video';
 
@@ -25,6 +27,11 @@ export class PeerConnection {
   readonly #events: PeerConnectionEvents;
   readonly #video: VideoTrack;
   readonly #over = new AbortController();
+  readonly #floor = new RateFloor();
+  /** For browsers that never say an estimate. */
+  readonly #ownRate = new OwnRate();
+  #hasEstimate = false;
+  #offer = '';
   #patient: boolean;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -49,6 +56,7 @@ export class PeerConnection {
   async answer(sdp: string): Promise<void> {
     try {
       const connection = this.#connection;
+      this.#offer = sdp;
       await connection.setRemoteDescription({ type: 'offer', sdp });
       await this.#video.add(connection);
       await connection.setLocalDescription(await connection.createAnswer());
@@ -60,19 +68,42 @@ export class PeerConnection {
     }
   }
 
-  /** Resolve to the rate in bit/s at which the browser may send, 0 while it has none, and to all bytes that it has
-   * sent and received. Never rejects. */
-  async traffic(): Promise<{ bit_s: number; bytes: number }> {
+  /** Resolve to the rate at which the browser may send, and to all bytes that it has sent and received. Never rejects.
+   *
+   * `packets` is what the relay has sent of the video; the browser's own count contains its padding. It is null for a
+   * link that leaves its rate to the browser alone. */
+  async traffic(packets: number | null): Promise<Traffic> {
     try {
       const report = await this.#connection.getStats();
-      const entries = [...(report as unknown as Map<string, RTCIceCandidatePairStats>).values()];
-      const pairs = entries.filter(({ type }) => type === 'candidate-pair');
-      const bit_s = Math.max(0, ...pairs.map((pair) => pair.availableOutgoingBitrate ?? 0));
-      const bytes = pairs.reduce((sum, pair) => sum + (pair.bytesSent ?? 0) + (pair.bytesReceived ?? 0), 0);
-      return { bit_s, bytes };
+      const path = pathOf(report, packets ?? 0);
+      return { rate: await this.#sendingRate(path, packets !== null), bytes: path.bytes };
     } catch {
-      return { bit_s: 0, bytes: 0 };
+      return { rate: null, bytes: 0 };
     }
+  }
+
+  async #sendingRate(path: Path, isHeld: boolean): Promise<SendingRate | null> {
+    this.#hasEstimate ||= path.available_bit_s > 0;
+    if (!isHeld) return path.available_bit_s ? { bit_s: path.available_bit_s, isAnew: false } : null;
+    if (!this.#hasEstimate) {
+      this.#ownRate.look(path, performance.now());
+      return { bit_s: this.#ownRate.bit_s, isAnew: false };
+    }
+    if (!path.available_bit_s) return null;
+    const isAnew = this.#floor.look(path, performance.now());
+    if (isAnew) await this.#setFloor(this.#floor.bit_s);
+    return { bit_s: Math.max(path.available_bit_s, this.#floor.bit_s), isAnew };
+  }
+
+  /** Hold the browser's estimate at `bit_s`; 0 lets it go. Only what the client is said to have offered can do that.
+   * Nothing is sent: the client's offer and the answer to it stay as they were. An estimate that could rise would be
+   * probed with padding, at a multiple of what is sent. */
+  async #setFloor(bit_s: number): Promise<void> {
+    const kbit_s = Math.round(bit_s / 1_000);
+    const held = `x-google-min-bitrate=${kbit_s};x-google-max-bitrate=${kbit_s}`;
+    const sdp = bit_s ? this.#offer.replace(/x-google-max-bitrate=\d+/, held) : this.#offer;
+    await this.#connection.setRemoteDescription({ type: 'offer', sdp });
+    await this.#connection.setLocalDescription(await this.#connection.createAnswer());
   }
 
   /** Make a picture for the video. */
@@ -114,6 +145,22 @@ export class PeerConnection {
   #lose(): void {
     if (!this.#over.signal.aborted) this.#events.lost();
   }
+}
+
+/** Return what a report says of the path to the client. */
+function pathOf(report: RTCStatsReport, sent: number): Path & { readonly bytes: number } {
+  const path = { bytes: 0, available_bit_s: 0, rtt_ms: null as number | null, sent, lost: 0 };
+  report.forEach((entry: Partial<Record<string, unknown>>) => {
+    const count = (name: string) => Number(entry[name] ?? 0);
+    if (entry['type'] === 'candidate-pair') {
+      path.bytes += count('bytesSent') + count('bytesReceived');
+      path.available_bit_s = Math.max(path.available_bit_s, count('availableOutgoingBitrate'));
+    } else if (entry['type'] === 'remote-inbound-rtp') {
+      path.lost += count('packetsLost');
+      if (entry['roundTripTime'] !== undefined) path.rtt_ms = count('roundTripTime') * 1_000;
+    }
+  });
+  return path;
 }
 
 /** Return whether this browser can relay: it needs WebRTC, and DataChannels that move to a Worker.

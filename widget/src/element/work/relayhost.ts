@@ -170,7 +170,7 @@ export class RelayHost {
       case 'picture':
         return this.#connections.get(message.link)?.makePicture();
       case 'find_traffic':
-        return void this.#findTraffic(message.link);
+        return void this.#findTraffic(message.link, message.packets);
       case 'friend_answer':
         return this.#settle(message.id)?.resolve(message.text);
       case 'friend_failed':
@@ -197,8 +197,8 @@ export class RelayHost {
     return text;
   }
 
-  async #findTraffic(link: number): Promise<void> {
-    const traffic = await this.#connections.get(link)?.traffic();
+  async #findTraffic(link: number, packets: number | null): Promise<void> {
+    const traffic = await this.#connections.get(link)?.traffic(packets);
     if (traffic) this.#post({ type: 'traffic', link, ...traffic });
   }
 

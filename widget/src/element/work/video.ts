@@ -60,7 +60,8 @@ export class VideoTrack {
   /** The sound beside the video of a call. */
   #sound: Sound | null = null;
   #soundSender: RTCRtpSender | undefined;
-  #isCall = false;
+  /** Whether the client asked for a link that looks like a call. */
+  isCall = false;
   #makePicture: () => void = () => {};
 
   constructor(events: VideoTrackEvents) {
@@ -92,7 +93,7 @@ export class VideoTrack {
   /** Add a sound, if the offer that was set asks for one. */
   async #addSound(transceiver: RTCRtpTransceiver | undefined): Promise<void> {
     if (!transceiver) return;
-    this.#isCall = true;
+    this.isCall = true;
     this.#sound = makeSound();
     transceiver.direction = this.#sound ? 'sendrecv' : 'inactive';
     this.#soundSender = transceiver.sender;
@@ -126,8 +127,8 @@ export class VideoTrack {
     }
     const parameters = sender.getParameters();
     for (const encoding of parameters.encodings) {
-      encoding.maxBitrate = this.#isCall ? BUSY_BIT_S : MOST_BIT_S;
-      encoding.maxFramerate = this.#isCall ? CALL_FRAMES_PER_S : FRAMES_PER_S;
+      encoding.maxBitrate = this.isCall ? BUSY_BIT_S : MOST_BIT_S;
+      encoding.maxFramerate = this.isCall ? CALL_FRAMES_PER_S : FRAMES_PER_S;
     }
     // When a browser refuses these parameters, the link is only slower.
     await sender.setParameters(parameters).catch(() => {});

@@ -26,6 +26,8 @@ export interface CallSenderEvents {
   writable(): void;
   /** A picture was asked for. */
   ticked(): void;
+  /** Return the number before which all of the client's messages are here, for a frame that tells it. */
+  tellGot(): number;
 }
 
 export class CallSender implements MessagePipe {
@@ -122,6 +124,6 @@ export class CallSender implements MessagePipe {
       this.#isWatched = false;
       this.#events.writable();
     }
-    return wrap(picture, padded.buffer, this.#packer.unsent);
+    return wrap(picture, padded.buffer, this.#events.tellGot(), this.#packer.unsent);
   }
 }

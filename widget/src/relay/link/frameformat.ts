@@ -3,34 +3,48 @@
 import { FRAME_BYTES, PACED_FRAME_BYTES } from '../../core/limits';
 import { FrameBudget } from '../../core/traffic/framebudget';
 import { OVERHEAD_BYTES, wrap } from '../../core/traffic/pictureframe';
+import { Sparse } from '../../core/traffic/sparse';
+
+/** What a browser puts into one packet of a video. */
+const PACKET_BYTES = 1_150;
 
 export interface FrameFormat {
   /** Frames requested and not yet made, at most. */
   readonly pending: number;
+  /** Frames after its own that a small message is in once more. */
+  readonly repeats: number;
   /** How often waiting messages are looked at, while no frame may be requested. */
   readonly tick_ms: number;
   /** Whether a frame may be requested now for `queued_bytes` that wait. */
   isWorth(queued_bytes: number): boolean;
   /** Bytes that the payload of a frame may have now, of which the encoder's part has `picture_bytes`. */
   room(picture_bytes: number): number;
-  /** Return the frame that is sent for the encoder's `picture`. */
-  seal(picture: ArrayBuffer, payload: ArrayBuffer, unsent: number): ArrayBuffer;
+  /** Whether a small message that is about to be sent may go over the DataChannel. */
+  mayUseChannel(): boolean;
+  /** Return the frame that is sent for the encoder's `picture`. `got` says which messages came. */
+  seal(picture: ArrayBuffer, payload: ArrayBuffer, got: number, unsent: number): ArrayBuffer;
 }
 
 /** Version 1: the payload alone, because the client decodes nothing and dictates the rate. */
 export const BARE: FrameFormat = {
   pending: 2,
+  repeats: 0,
   tick_ms: 30,
   isWorth: () => true,
   room: () => FRAME_BYTES,
+  mayUseChannel: () => true,
   seal: (_picture, payload) => payload,
 };
 
 /** Version 2: the payload behind a genuine picture, no faster than the browser's own congestion control says. */
 export class Paced implements FrameFormat {
   readonly pending = 3;
+  readonly repeats = 2;
   readonly tick_ms = 5;
   readonly budget = new FrameBudget(performance.now());
+  /** About how many packets all frames so far have, without what the browser repeats or pads. */
+  packets = 0;
+  readonly #sparse = new Sparse(performance.now());
 
   isWorth(queued_bytes: number): boolean {
     return this.budget.isEnough(Math.min(PACED_FRAME_BYTES, queued_bytes), performance.now());
@@ -40,9 +54,14 @@ export class Paced implements FrameFormat {
     return Math.min(PACED_FRAME_BYTES, this.budget.available(performance.now())) - picture_bytes - OVERHEAD_BYTES;
   }
 
-  seal(picture: ArrayBuffer, payload: ArrayBuffer, unsent: number): ArrayBuffer {
-    const frame = wrap(picture, payload, unsent);
+  mayUseChannel(): boolean {
+    return this.#sparse.add(performance.now());
+  }
+
+  seal(picture: ArrayBuffer, payload: ArrayBuffer, got: number, unsent: number): ArrayBuffer {
+    const frame = wrap(picture, payload, got, unsent);
     this.budget.spend(frame.byteLength);
+    this.packets += Math.ceil(frame.byteLength / PACKET_BYTES);
     return frame;
   }
 }

@@ -2,6 +2,7 @@
 
 import { PeerError } from '../../core/errors';
 import { Joiner } from '../../core/traffic/pieces';
+import type { Traffic } from '../../core/traffic/ratefloor';
 import * as control from '../../core/wire/control';
 import { CALL_MEDIA_VERSION } from '../../core/wire/description';
 import { BARE, Paced } from './frameformat';
@@ -24,8 +25,9 @@ const UNTOLD_BIT_S = 2_500_000;
 export interface PageWork {
   /** Have the page make a picture. */
   makePicture(): void;
-  /** Have the page say at which rate the browser may send, and what it has sent and received. */
-  findTraffic(): void;
+  /** Have the page say at which rate the browser may send, and what it has sent and received. `packets` is what was sent
+   * of the video since the beginning, or null where the browser alone decides the rate. */
+  findTraffic(packets: number | null): void;
   /** `bytes` passed between this browser and the client that no message had: pictures, sound, and all else that
    * makes a link look like a call. */
   spent(bytes: number): void;
@@ -35,7 +37,7 @@ export class LinkMedia {
   readonly #page: PageWork;
   #outgoing: EncodedStreams | null = null;
   #incoming: EncodedStreams | null = null;
-  #sender: VideoSender | CallSender | null = null;
+  #sender: VideoSender | null = null;
   /** The sender of a link that looks like a call. */
   #call: CallSender | null = null;
   /** Bytes of messages that passed between this browser and the client of a call. */
@@ -75,6 +77,7 @@ export class LinkMedia {
           const message = joiner ? joiner.join(data) : data;
           if (message) link.message('client', message);
         },
+        got: (next) => this.hear({ type: 'got', next }),
         say: (message) => link.say(control.encode(message)),
         failed: (code) => link.close(code),
       });
@@ -88,14 +91,17 @@ export class LinkMedia {
 
   /** Take what the client says about the messages it has. Throws PeerError. */
   hear(message: control.Got | control.Resend): void {
-    this.#sender?.hear(message);
+    (this.#call ?? this.#sender)?.hear(message);
   }
 
-  /** Send no faster than at `bit_s`, which is 0 where the browser says none, and count all `bytes` of a call. */
-  told(bit_s: number, bytes: number): void {
-    if (bit_s > 0) this.#pace?.budget.setRate(bit_s);
+  /** Send no faster than the browser may, and count all `bytes` of a call. */
+  told({ rate, bytes }: Traffic): void {
+    if (rate) {
+      this.#pace?.budget.setRate(rate.bit_s);
+      if (rate.isAnew) this.#sender?.sendAgain();
+    }
     if (!this.#call) return;
-    this.#call.rate_bit_s = bit_s || UNTOLD_BIT_S;
+    this.#call.rate_bit_s = rate ? rate.bit_s : UNTOLD_BIT_S;
     const spent_bytes = bytes - this.#messages_bytes - this.#call.sent_bytes;
     if (spent_bytes <= this.#spent_bytes) return;
     this.#page.spent(spent_bytes - this.#spent_bytes);
@@ -111,14 +117,16 @@ export class LinkMedia {
     return (this.#sender = new VideoSender(pipe, source, this.#pace ?? BARE, {
       writable: () => link.writable('client'),
       busy: () => this.#pace && this.#ask(RATE_MS),
+      tellGot: () => this.#receiver?.tellGot() ?? 0,
     }));
   }
 
   #sendCall(link: Link, pipe: MessagePipe, streams: EncodedStreams): MessagePipe {
     const source = frameSource(streams, () => this.#page.makePicture());
-    return (this.#sender = this.#call = new CallSender(pipe, source, {
+    return (this.#call = new CallSender(pipe, source, {
       writable: () => link.writable('client'),
       ticked: () => this.#ask(CALL_RATE_MS),
+      tellGot: () => this.#receiver?.tellGot() ?? 0,
     }));
   }
 
@@ -126,7 +134,7 @@ export class LinkMedia {
     const now_ms = performance.now();
     if (now_ms - this.#asked_ms < pause_ms) return;
     this.#asked_ms = now_ms;
-    this.#page.findTraffic();
+    this.#page.findTraffic(this.#pace?.packets ?? null);
   }
 
   /** Take what came over the DataChannel. Where the client sends video, messages have numbers. */

@@ -17,6 +17,8 @@ const MISSING_MS = 400;
 export interface VideoReceiverEvents {
   /** Take a message, in order. */
   message(data: ArrayBuffer): void;
+  /** The client has all of this relay's messages before number `next`. Throws PeerError. */
+  got(next: number): void;
   /** Tell the client. */
   say(message: Got | Resend): void;
   failed(code: LinkCode): void;
@@ -63,6 +65,12 @@ export class VideoReceiver {
     this.#watch();
   }
 
+  /** Return the number before which every message is here, for a frame that is about to tell the client. */
+  tellGot(): number {
+    this.#told();
+    return this.#order.next >>> 0;
+  }
+
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#gotTimer);
@@ -72,7 +80,8 @@ export class VideoReceiver {
   #takeFrame(data: ArrayBuffer): ArrayBuffer | null {
     if (this.#isClosed) return null;
     try {
-      const { picture, unsent, messages } = unwrap(data);
+      const { picture, got, unsent, messages } = unwrap(data);
+      this.#events.got(got);
       // Frames may come out of order.
       if (((unsent - this.#unsent) | 0) > 0) this.#unsent = unsent;
       for (const [number, message] of messages) this.#deliver(number, message);
@@ -94,10 +103,14 @@ export class VideoReceiver {
     else this.#gotTimer ??= setTimeout(() => this.#sayGot(), GOT_MS);
   }
 
-  #sayGot(): void {
+  #told(): void {
     clearTimeout(this.#gotTimer);
     this.#gotTimer = undefined;
     this.#fresh_bytes = 0;
+  }
+
+  #sayGot(): void {
+    this.#told();
     this.#events.say({ type: 'got', next: this.#order.next >>> 0 });
   }
 

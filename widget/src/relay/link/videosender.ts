@@ -1,13 +1,13 @@
 /** The pipe to the client of a media link: sends messages in the frames of a video.
  *
  * While messages wait, up to two frames are requested at a time, and each frame takes as many messages as
- * fit. A small message goes over the DataChannel instead, if nothing else waits, so that a quiet link is as
- * quick as one without video. A browser may make no frames in a hidden page; then everything goes over the
+ * fit. A small message goes over the DataChannel instead, if nothing else waits and messages are few, so that a
+ * quiet link is as quick as one without video. A browser may make no frames in a hidden page; then everything goes over the
  * DataChannel until frames come again.
  */
 
 import type { LinkCode } from '../../core/errors';
-import { LOW_WATER_BYTES } from '../../core/limits';
+import { LOW_WATER_BYTES, PACED_FRAME_BYTES } from '../../core/limits';
 import { FramePacker } from '../../core/traffic/framepacker';
 import type { Got, Resend } from '../../core/wire/control';
 import type { FrameFormat } from './frameformat';
@@ -48,6 +48,8 @@ export interface VideoSenderEvents {
   writable(): void;
   /** A frame with messages is about to be made. */
   busy(): void;
+  /** Return the number before which all of the client's messages are here, for a frame that tells it. */
+  tellGot(): number;
 }
 
 export class VideoSender implements MessagePipe {
@@ -55,7 +57,7 @@ export class VideoSender implements MessagePipe {
   readonly #source: FrameSource;
   readonly #format: FrameFormat;
   readonly #events: VideoSenderEvents;
-  readonly #packer = new FramePacker();
+  readonly #packer: FramePacker;
   /** Frames that were requested and have not come. */
   #pending = 0;
   /** How many more frames were late than in time, from 0 to LATE_MOST. */
@@ -79,6 +81,7 @@ export class VideoSender implements MessagePipe {
     this.#channel = channel;
     this.#source = source;
     this.#format = format;
+    this.#packer = new FramePacker(0, format.repeats);
     this.#events = events;
     const fill = new TransformStream<EncodedFrame, EncodedFrame>({
       transform: (frame, onward) => {
@@ -99,10 +102,13 @@ export class VideoSender implements MessagePipe {
     // A record of no bytes would end its frame. An empty message means nothing, so it is left out.
     if (data.byteLength === 0) return;
     const isQuiet = this.#packer.queued_bytes === 0;
-    const isSmall = data.byteLength <= SMALL_BYTES || this.#packer.count < FIRST_MESSAGES;
+    const isFirst = this.#packer.count < FIRST_MESSAGES;
+    const isSmall = data.byteLength <= SMALL_BYTES;
+    const isEasy = this.#format.mayUseChannel() && isSmall;
     this.#packer.push(data);
-    if (this.#isStuck || (isQuiet && isSmall)) this.#sendByChannel();
-    else this.#request();
+    if (this.#isStuck || (isQuiet && (isEasy || isFirst))) this.#sendByChannel();
+    // Small messages wait for others until the timer ends, because each frame costs work at both ends.
+    else if (!isSmall) this.#request();
     if (this.#timer === undefined || (isQuiet && this.#packer.queued_bytes > 0)) this.#schedule();
   }
 
@@ -115,6 +121,12 @@ export class VideoSender implements MessagePipe {
       this.#request();
       this.#schedule();
     }
+  }
+
+  /** Send what the client has not acknowledged once more: what was under way may be lost. */
+  sendAgain(): void {
+    this.#packer.resendAll();
+    if (this.#packer.queued_bytes > 0) this.#schedule();
   }
 
   watch(): void {
@@ -148,8 +160,10 @@ export class VideoSender implements MessagePipe {
   /** Request a frame for what waits, if the rate leaves room for one and not too many are under way. */
   #request(): void {
     this.#events.busy();
-    const isAllowed = this.#pending < this.#format.pending && this.#format.isWorth(this.#packer.queued_bytes);
-    if (isAllowed) this.#requestOne();
+    const { queued_bytes } = this.#packer;
+    // Frames that were requested before take their share of what waits.
+    const needed = Math.min(this.#format.pending, 1 + Math.floor(queued_bytes / PACED_FRAME_BYTES));
+    if (this.#pending < needed && this.#format.isWorth(queued_bytes)) this.#requestOne();
   }
 
   #requestOne(): void {
@@ -166,7 +180,7 @@ export class VideoSender implements MessagePipe {
     const isFull = this.#packer.queued_bytes > 0;
     const idle_bytes = IDLE_LEAST_BYTES + Math.random() * IDLE_SPREAD_BYTES;
     const payload = this.#packer.nextFrame(idle_bytes, this.#format.room(picture.byteLength));
-    const frame = this.#format.seal(picture, payload, this.#packer.unsent);
+    const frame = this.#format.seal(picture, payload, this.#events.tellGot(), this.#packer.unsent);
     if (isFull) {
       this.#idle = 0;
       if (this.#packer.queued_bytes > 0) this.#request();

@@ -91,8 +91,7 @@ describe('what was sent', () => {
   test('may be acknowledged more than once', () => {
     const packer = filled(4);
     packer.nextFrame(0);
-    packer.acknowledge(3);
-    packer.acknowledge(3);
+    for (const next of [3, 3, 1, 2 ** 32 - 1]) packer.acknowledge(next);
     expect(numbers(packer.nextFrame(0))).toEqual([]);
     expect(packer.isDone).toBe(false);
   });
@@ -102,7 +101,7 @@ describe('what was sent', () => {
     expect(() => packer.acknowledge(1)).toThrow(PeerError);
     packer.nextFrame(0);
     expect(() => packer.acknowledge(5)).toThrow(expect.objectContaining({ code: 'malformed' }));
-    expect(() => packer.acknowledge(2 ** 32 - 1)).toThrow(PeerError);
+    expect(() => packer.acknowledge(2 ** 31 - 1)).toThrow(PeerError);
   });
 
   test('is asked for in any way, at no cost', () => {
@@ -112,6 +111,32 @@ describe('what was sent', () => {
     for (let turn = 0; turn < 50; turn++) packer.resend(everything);
     expect(packer.queued_bytes).toBe(4 * 3);
     expect(numbers(packer.nextFrame(0)).sort()).toEqual([0, 1, 2, 3]);
+  });
+});
+
+describe('small messages', () => {
+  test('are in the next frames once more, as long as little is sent', () => {
+    const packer = new FramePacker(0, 2);
+    const frame = (...sizes: number[]) => {
+      for (const size of sizes) packer.push(message(7, size));
+      return numbers(packer.nextFrame(0));
+    };
+    expect(frame(100, 900)).toEqual([0, 1]);
+    expect(frame(100)).toEqual([0, 2]);
+    packer.acknowledge(1);
+    expect(frame(100)).toEqual([2, 3]);
+    expect(frame(990)).toEqual([4]);
+    expect(frame()).toEqual([2, 3]);
+    expect(frame()).toEqual([3]);
+    expect(frame()).toEqual([]);
+  });
+
+  test('are forgotten with the rest', () => {
+    const packer = new FramePacker(0, 2);
+    packer.push(message(1));
+    packer.nextFrame(0);
+    packer.acknowledge(1);
+    expect(unpack(packer.nextFrame(50))).toEqual([0, []]);
   });
 });
 

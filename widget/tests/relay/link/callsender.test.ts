@@ -38,7 +38,7 @@ function setUp(isWarm = true) {
   const encoder = new Encoder();
   encoder.isWarm = isWarm;
   let told = 0;
-  const sender = new CallSender(pipe, encoder, { writable: () => (told += 1), ticked() {} });
+  const sender = new CallSender(pipe, encoder, { writable: () => (told += 1), ticked() {}, tellGot: () => 7 });
   return { pipe, encoder, sender, told: () => told };
 }
 

@@ -16,6 +16,7 @@ function setUp() {
   let input!: ReadableStreamDefaultController<EncodedFrame>;
   const decoded: ArrayBuffer[] = [];
   const got: number[] = [];
+  const acknowledged: number[] = [];
   const said: (Got | Resend)[] = [];
   const failed: string[] = [];
   const receiver = new VideoReceiver(
@@ -25,18 +26,19 @@ function setUp() {
     },
     {
       message: (data) => got.push(new Uint8Array(data)[0] ?? -1),
+      got: (next) => acknowledged.push(next),
       say: (message) => said.push(message),
       failed: (code) => failed.push(code),
     },
   );
   const packer = new FramePacker();
   const push = (fill: number, size = 10) => packer.push(new Uint8Array(size).fill(fill).buffer);
-  const frame = (): EncodedFrame => ({ data: wrap(PICTURE, packer.nextFrame(50), packer.unsent) });
+  const frame = (): EncodedFrame => ({ data: wrap(PICTURE, packer.nextFrame(50), 3, packer.unsent) });
   const send = async (...frames: EncodedFrame[]) => {
     for (const each of frames) input.enqueue(each);
     await vi.advanceTimersByTimeAsync(0);
   };
-  return { receiver, packer, push, frame, send, decoded, got, said, failed };
+  return { receiver, packer, push, frame, send, decoded, got, acknowledged, said, failed };
 }
 
 test('messages come out in order, and the decoder gets the genuine picture', async () => {
@@ -60,6 +62,16 @@ test('the sender is told what it may forget', async () => {
   expect(said).toEqual([{ type: 'got', next: 1 }]);
   packer.acknowledge(1);
   expect(packer.isDone).toBe(true);
+});
+
+test('frames say what the client has, and a frame can tell it what is here', async () => {
+  const { receiver, push, frame, send, acknowledged, said } = setUp();
+  push(0);
+  await send(frame());
+  expect(acknowledged).toEqual([3]);
+  expect(receiver.tellGot()).toBe(1);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(said).toEqual([]);
 });
 
 test('a lost frame is noticed by the next one, also at the end, and its messages are asked for', async () => {

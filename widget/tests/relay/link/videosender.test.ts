@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { LINK_MESSAGE_BYTES, LOW_WATER_BYTES, MEDIA_KEPT_BYTES } from '../../../src/core/limits';
+import { unwrap } from '../../../src/core/traffic/pictureframe';
 import { Link } from '../../../src/relay/link/link';
 import { RateLimiter } from '../../../src/relay/link/ratelimiter';
-import { BARE } from '../../../src/relay/link/frameformat';
+import { BARE, Paced } from '../../../src/relay/link/frameformat';
 import { VideoSender, type EncodedFrame } from '../../../src/relay/link/videosender';
 import { MemoryPipe } from './memorypipe';
 
@@ -48,7 +49,8 @@ function setUp(warm = true) {
   const pipe = new MemoryPipe();
   const encoder = new Encoder();
   let told = 0;
-  const sender = new VideoSender(pipe, encoder, BARE, { writable: () => (told += 1), busy() {} });
+  const events = { writable: () => (told += 1), tellGot: () => 0, busy() {} };
+  const sender = new VideoSender(pipe, encoder, BARE, events);
   if (warm) {
     for (let index = 0; index < 8; index++) sender.send(message(index, 10));
     sender.hear({ type: 'got', next: 8 });
@@ -203,6 +205,7 @@ describe('a link', () => {
     });
     sender = new VideoSender(pipe, encoder, BARE, {
       writable: () => made.writable('client'),
+      tellGot: () => 0,
       busy() {},
     });
     made.attach('exit', exit);
@@ -280,4 +283,28 @@ test('room is told once, when little waits', async () => {
   encoder.isStuck = false;
   await settle(40);
   expect(told()).toBe(1);
+});
+
+test('version 2 sends few small messages over the DataChannel, and many in frames', async () => {
+  const pipe = new MemoryPipe();
+  const encoder = new Encoder();
+  const sender = new VideoSender(pipe, encoder, new Paced(), { writable() {}, tellGot: () => 5, busy() {} });
+  for (let index = 0; index < 100; index++) {
+    sender.send(message(index, 100));
+    await vi.advanceTimersByTimeAsync(5);
+  }
+  expect(byChannel(pipe).length).toBeLessThan(15);
+  const arrived = new Set(byChannel(pipe));
+  const seen: number[] = [];
+  for (const frame of encoder.frames) {
+    const { got, messages } = unwrap(frame);
+    expect(got).toBe(5);
+    for (const [number] of messages) {
+      arrived.add(number);
+      seen.push(number);
+    }
+  }
+  expect(arrived.size).toBe(100);
+  expect(seen.length).toBeGreaterThan(200);
+  sender.close('limit');
 });

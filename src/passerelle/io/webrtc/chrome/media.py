@@ -19,6 +19,7 @@ from passerelle.core.media.budget import FrameBudget
 from passerelle.core.media.delay import Least
 from passerelle.core.media.frame import SIDE, unwrap
 from passerelle.core.media.packer import MessagePacker
+from passerelle.core.media.sparse import Sparse
 from passerelle.core.media.video import (
     RESEND_LEAST_S,
     RESEND_RTTS,
@@ -31,6 +32,7 @@ from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.transport import Windows, is_news
 from passerelle.io.webrtc.chrome.library import load
 from passerelle.io.webrtc.receipts import Receipts
+from passerelle.io.webrtc.silence import Silence
 from passerelle.wire import control
 from passerelle.wire.description import MESSAGE_NUMBER_BYTES
 
@@ -47,7 +49,9 @@ TICK_S = 0.005
 RATE_S = 0.1
 """Time between two questions for the engine's rate, while something is sent."""
 SMALL_BYTES = 1_100
-"""The largest message that may go over the DataChannel while nothing else waits."""
+"""Largest message for the DataChannel, which it takes while nothing waits and messages are few."""
+GATHER_S = 0.008
+"""How long small messages wait for others: each frame costs work at both ends."""
 FIRST_MESSAGES = 8
 """The first messages may go over the DataChannel whatever their size: a video starts slowly."""
 TAIL_S = (0.025, 0.100)
@@ -111,6 +115,7 @@ class MediaExchange:
         now = time.monotonic()
         self._budget = FrameBudget(self.start_bit_s, now)
         self._packer = MessagePacker()
+        self._sparse = Sparse(now)
         self._pending = 0
         self._frame_at = now
         self._idle = 0
@@ -119,7 +124,10 @@ class MediaExchange:
         self._timer: asyncio.TimerHandle | None = None
         self._order = Order()
         self._receipts: Receipts | None = None
-        """From `start` on."""
+        self._silence: Silence | None = None
+        """Both from `start` on."""
+        self._heard_at = now
+        """When the last frame or message came."""
         self._unsent = 0
         self._missing_since: float | None = None
         """Since when message `_missing_next` is missing; None while none is."""
@@ -136,6 +144,7 @@ class MediaExchange:
         """Begin, once the connection is open."""
         self._owner = owner
         self._receipts = Receipts(self._order, owner.media_say)
+        self._silence = Silence(lambda: self._heard_at, owner.media_window, self._fall_silent)
         self._tasks.spawn(self._raise_limits(), "limits")
         self._schedule(0.0)
 
@@ -155,6 +164,8 @@ class MediaExchange:
             self._timer.cancel()
         if self._receipts is not None:
             self._receipts.close()
+        if self._silence is not None:
+            self._silence.close()
 
     # --- out ------------------------------------------------------------------------------------
 
@@ -182,6 +193,7 @@ class MediaExchange:
         return Windows(
             send=send_window_bytes(self._rate_bit_s / 8, self._rtt_s, sent),
             receive=self._window.window_bytes(self._order.held_bytes),
+            is_silent=self._silence is not None and self._silence.is_silent,
         )
 
     def _look_at_windows(self) -> None:
@@ -196,7 +208,8 @@ class MediaExchange:
         if not message or self._owner is None:
             return
         quiet = self._packer.queued_bytes == 0
-        small = self._may_be_small(message)
+        small = len(message) <= SMALL_BYTES
+        beside = self._may_go_beside(message, few=self._sparse.add(time.monotonic()))
         for part in self._parts(message):
             self._packer.push(part)
         if self._packer.kept_bytes > limits.MEDIA_KEPT_BYTES:
@@ -204,21 +217,24 @@ class MediaExchange:
             self.close()
             self._owner.media_failed(error)
             return
-        if quiet and small:
+        if quiet and beside:
             while shifted := self._packer.shift():
                 number, data = shifted
                 self._owner.media_send(number.to_bytes(MESSAGE_NUMBER_BYTES, "big") + data)
         elif quiet:
-            self._hasten()
+            self._hasten(GATHER_S if small else 0.0)
 
-    def _hasten(self) -> None:
-        """Send what began to wait."""
+    def _hasten(self, delay_s: float = 0.0) -> None:
+        """Send what began to wait, after `delay_s`."""
         self._idle = 0
-        self._schedule(0.0)
+        self._schedule(delay_s)
 
-    def _may_be_small(self, message: bytes) -> bool:
-        """Return whether a message may go over the DataChannel where nothing else waits."""
-        return len(message) <= SMALL_BYTES or self._packer.count < FIRST_MESSAGES
+    def _may_go_beside(self, message: bytes, *, few: bool) -> bool:
+        """Return whether a message may go over the DataChannel, where nothing else waits.
+
+        `few` says that few messages were sent of late.
+        """
+        return (few and len(message) <= SMALL_BYTES) or self._packer.count < FIRST_MESSAGES
 
     def _parts(self, message: bytes) -> Iterable[bytes]:
         """Return what of a message is numbered."""
@@ -255,7 +271,8 @@ class MediaExchange:
         self._look_at_windows()
         if self._packer.queued_bytes:
             wanted = self._budget.frames(self._packer.queued_bytes, now)
-            for _ in range(min(wanted, PENDING - self._pending)):
+            # Frames that are on their way from the encoder take their share of what waits.
+            for _ in range(min(wanted, PENDING) - self._pending):
                 self._request(now)
             self._schedule(TICK_S)
             return
@@ -315,7 +332,9 @@ class MediaExchange:
             self._frame_at = now
             genuine = bytes(encoded.data)
             most, least = self._bounds(genuine, now)
-            data = self._packer.next_frame(genuine, most, least)
+            data = self._packer.next_frame(genuine, most, least, got=self._order.next)
+            if self._receipts is not None:
+                self._receipts.told()
             self._budget.spend(len(data))
             encoded.data = data
             await writer.write(encoded)
@@ -336,12 +355,14 @@ class MediaExchange:
         writer = event.transformer.writable.get_writer()
         while not (item := await reader.read()).done:
             encoded = item.value
+            self._heard_at = time.monotonic()
             try:
                 frame = unwrap(bytes(encoded.data))
                 encoded.data = frame.genuine
                 await writer.write(encoded)
                 if (frame.unsent - self._unsent) % limits.MESSAGE_NUMBERS < _HALF:
                     self._unsent = frame.unsent  # of frames that came in order
+                self._packer.acknowledge(frame.got)
                 self._window.waited(frame.backlog_bytes, time.monotonic())
                 self._deliver(frame.messages)
             except PeerError as error:
@@ -350,6 +371,7 @@ class MediaExchange:
 
     def channel_message(self, message: bytes) -> None:
         """Take a binary message of the DataChannel, with its number in front."""
+        self._heard_at = time.monotonic()
         try:
             self._deliver([split_numbered(message)])
         except PeerError as error:
@@ -382,7 +404,13 @@ class MediaExchange:
         gaps = self._order.missing(limits.RESEND_GAPS, self._unsent)
         self._owner.media_say(control.Resend(tuple(gaps)))
 
+    def _fall_silent(self) -> None:
+        self._lose(LinkLost(LinkCode.TIMEOUT, "the volunteer fell silent"))
+
     def _fail(self, error: PeerError) -> None:
+        self._lose(LinkLost(error.code, error.reason))
+
+    def _lose(self, error: LinkLost) -> None:
         if not self._over and self._owner is not None:
             self.close()
-            self._owner.media_failed(LinkLost(error.code, error.reason))
+            self._owner.media_failed(error)

@@ -32,8 +32,9 @@ from passerelle.wire.description import (
 )
 from passerelle.wire.sdp import from_own_sdp, renumber, to_sdp
 
-GATHER_S = 5.0
-"""Longest time for a STUN server's answer. What is known by then is offered."""
+GATHER_S = 2.0
+"""Longest time for a STUN server's answer, in which the engine asks four times. What is known by
+then is offered: where the server's port is blocked, each request for volunteers waits so long."""
 CLOSE_S = 2.0
 """Longest time for what is queued at `close`."""
 
@@ -80,7 +81,7 @@ class ChromeOffer:
     ) -> Self:
         """Return an offer whose candidates are known; with `media` it offers a video both ways.
 
-        `stun` holds at most one server, as `stun:host:port`. Gathering takes up to five seconds
+        `stun` holds at most one server, as `stun:host:port`. Gathering takes up to two seconds
         when it does not answer. Raises NoEngine. Cancelling closes the sockets.
         """
         offer = cls(stun, private=private, media=media)
@@ -142,7 +143,7 @@ class ChromeOffer:
         except BaseException:
             await self.close()
             raise
-        self.steps.append(("connect", time.monotonic() - start))
+        self.steps.append(("webrtc", time.monotonic() - start))
         media = self._media if answer.media == self.version else None
         self._transport = ChromeTransport(self, self._channel, media)
         return self._transport
