@@ -103,6 +103,8 @@ def test_commands_that_need_no_webrtc_do_not_load_it() -> None:
         (["client"], "Which network?"),
         (["friend"], "Which network?"),
         (["client", "--invite-file", "/nowhere/invite"], "cannot be read"),
+        (["client", "--invite", INVITE, "--profile", "call"], "needs Chrome's WebRTC"),
+        (["client", "--profile", "call", "--engine", "chrome", "--no-media"], "exclude each other"),
         (["serve", "--state", "STATE", "--url", "bridge.example"], "is no public address"),
         (["serve", "--state", "STATE", "--url", "https://a/?b=c"], "is no public address"),
         (["serve", "--state", "STATE", "--url", "https://a/#KEY"], "is no public address"),

@@ -82,7 +82,7 @@ def make_limits() -> Json:
     names = (
         "LINK_MESSAGE_BYTES TICKET_BYTES SIGNAL_MESSAGE_BYTES LANES CANDIDATES CANDIDATE_PORTS "
         "DESCRIPTOR_BYTES DESCRIPTOR_ENTRIES INVITE_CHARS TEXT_SEALED_BYTES RESEND_GAPS "
-        "MESSAGE_PIECES"
+        "MESSAGE_PIECES EXTENSIONS"
     )
     return {name: getattr(limits, name) for name in names.split()}
 
@@ -233,6 +233,12 @@ def make_descriptions() -> list[Json]:
         {"media": 2, "setup": "active", "candidates": [["srflx", "192.0.2.1", 50000]]},
         {"media": 3},
         {"media": 3, "setup": "active", "candidates": [["srflx", "192.0.2.1", 50000]]},
+        {"media": 3, "setup": "active", "lacks": [13, 7]},
+        {"media": 3, "lacks": []},
+        {"media": 3, "lacks": [0]},
+        {"media": 3, "lacks": [15]},
+        {"media": 3, "lacks": [1] * 15},
+        {"media": 3, "lacks": "7"},
         {"media": 255, "setup": "active", "candidates": [["host", "192.0.2.1", 50000]]},
         {"media": 0},
         {"media": 256},

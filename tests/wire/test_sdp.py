@@ -76,7 +76,7 @@ def test_template_holds_nothing_but_its_lines(value: Description) -> None:
         payloads, lines = {
             2: (sdp.BOTH_WAYS_PAYLOADS, sdp.BOTH_WAYS),
             3: (sdp.CALL_PAYLOADS, (*sdp.CALL, *sdp.SOUND)),
-        }.get(value.media, (sdp.ONE_WAY_PAYLOADS, (*sdp.ONE_WAY, "a=recvonly", "a=sendonly")))
+        }.get(value.media or 1, (sdp.ONE_WAY_PAYLOADS, (*sdp.ONE_WAY, "a=recvonly", "a=sendonly")))
         beside = {f"m=video 9 UDP/TLS/RTP/SAVPF {payloads}", "a=sendrecv", *lines}
         if value.media == 3:
             beside.add("m=audio 9 UDP/TLS/RTP/SAVPF 111")
@@ -190,3 +190,31 @@ def test_the_template_has_its_own_numbers(value: Description) -> None:
     """What the template writes for a call needs no other numbers."""
     call = msgspec.structs.replace(value, media=2)
     assert sdp.renumber(sdp.to_sdp(call)) == sdp.to_sdp(call)
+
+
+def test_a_call_has_only_the_extensions_that_the_browser_took() -> None:
+    """What Firefox refuses is left out of its answer, so that the client's stack does not send it."""
+    answer = Description("abcd", "p" * 22, bytes(32), Setup.ACTIVE, media=3, lacks=(13, 7))
+    text = sdp.to_sdp(answer)
+    assert "a=extmap:13 " not in text
+    assert "a=extmap:7 " not in text
+    assert (
+        text.count("a=extmap:") == len(re.findall("a=extmap", "".join((*sdp.CALL, *sdp.SOUND)))) - 2
+    )
+
+
+def test_a_calls_offer_has_the_numbers_of_a_chromiums() -> None:
+    """RED, its retransmissions and the correction of errors are numbered too."""
+    own = (
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=sendrecv\r\n"
+        "m=video 9 UDP/TLS/RTP/SAVPF 96 97 102 103 104\r\na=sendrecv\r\na=rtcp-fb:102 rrtr\r\n"
+        "a=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n"
+        "a=rtpmap:102 red/90000\r\na=rtpmap:103 rtx/90000\r\na=fmtp:103 apt=102\r\n"
+        "a=rtpmap:104 ulpfec/90000\r\n"
+    )
+    numbered = sdp.renumber(own)
+    assert "m=video 9 UDP/TLS/RTP/SAVPF 96 97 118 119 120\r\n" in numbered
+    for line in ("118 red", "119 rtx", "120 ulpfec"):
+        assert f"a=rtpmap:{line}/90000\r\n" in numbered
+    assert "a=fmtp:119 apt=118\r\n" in numbered
+    assert "a=fmtp:97 apt=96\r\n" in numbered

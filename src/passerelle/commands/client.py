@@ -10,7 +10,7 @@ import typer
 from passerelle import interrupt
 from passerelle.commands import localport, secrets
 from passerelle.commands.running import outlive_surroundings, say
-from passerelle.errors import LocalError
+from passerelle.errors import ConfigError, LocalError
 
 if TYPE_CHECKING:
     from passerelle.client.notices import Notice
@@ -67,7 +67,7 @@ def client(
             help="How connections to volunteers look. fast: as fast as the way bears. call: like "
             "video calls in length, rate and rhythm, for whoever is watched closely. A call needs "
             "--engine chrome, brings about 2 Mbit/s through each volunteer, and goes on while you "
-            "read: it costs you and each volunteer about 300 MB an hour."
+            "read: it costs you and each volunteer about 750 MB an hour."
         ),
     ] = "fast",
     forget: Annotated[
@@ -139,14 +139,14 @@ def client(
 
 
 def _check_call(engine: str, *, media: bool) -> None:
-    """Raise LocalError where the other options make calls impossible."""
+    """Raise ConfigError where the other options make calls impossible."""
     if engine == "python":
-        raise LocalError(
+        raise ConfigError(
             "--profile call needs Chrome's WebRTC, because Passerelle's own makes no calls. Add "
             "--engine chrome."
         )
     if not media:
-        raise LocalError(
+        raise ConfigError(
             "--profile call and --no-media exclude each other: a call has video. Leave one out."
         )
 

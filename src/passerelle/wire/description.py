@@ -102,6 +102,12 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     media: Annotated[int, Meta(ge=1, le=255)] | msgspec.UnsetType = msgspec.UNSET
     """Format of a media link's frames: an offer names the newest one its sender knows, an answer
     the one that is used. Unset where there is no video."""
+    lacks: (
+        Annotated[tuple[Annotated[int, Meta(ge=1, le=14)], ...], Meta(max_length=limits.EXTENSIONS)]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+    """Numbers of the header extensions of a call's video that the browser refused. Only an answer
+    of `CALL_MEDIA_VERSION` has it."""
 
     @property
     def has_media(self) -> bool:

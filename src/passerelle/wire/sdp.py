@@ -146,7 +146,9 @@ def to_sdp(description: Description, *, refuse_media: bool = False) -> str:
             sections = [media("video", 0, BOTH_WAYS_PAYLOADS, both, *BOTH_WAYS), channel(1)]
         case version if version == CALL_MEDIA_VERSION:
             sound = media("audio", 0, str(OPUS), both, *SOUND)
-            sections = [sound, media("video", 1, CALL_PAYLOADS, both, *CALL), channel(2)]
+            lacks = {f"a=extmap:{number} " for number in description.lacks or ()}
+            lines = [line for line in CALL if not line.startswith(tuple(lacks))]
+            sections = [sound, media("video", 1, CALL_PAYLOADS, both, *lines), channel(2)]
         case _:
             only = "a=recvonly" if offered else "a=sendonly"
             sections = [channel(0), media("video", 1, ONE_WAY_PAYLOADS, only, *ONE_WAY)]

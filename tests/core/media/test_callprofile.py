@@ -40,13 +40,21 @@ def test_a_busy_link_is_a_livelier_scene_and_no_more() -> None:
     assert rate(lengths(shape, 60, 10**6, AMPLE_BIT_S)) == pytest.approx(call.BUSY_BIT_S, rel=0.15)
 
 
-def test_the_rate_falls_slowly() -> None:
-    """A download's end shows no more than the end of a movement."""
+def test_the_rate_stays_high_for_some_seconds() -> None:
+    """A page that comes in parts changes the rate once, and a download's end shows late."""
     shape = CallShape()
     lengths(shape, 10, 10**6, AMPLE_BIT_S)
-    assert rate(lengths(shape, 1, 0, AMPLE_BIT_S)) > call.BUSY_BIT_S / 2
-    lengths(shape, 20, 0, AMPLE_BIT_S)
-    assert rate(lengths(shape, 10, 0, AMPLE_BIT_S)) < 1.3 * call.IDLE_BIT_S
+    assert rate(lengths(shape, 3, 0, AMPLE_BIT_S)) > 0.8 * call.BUSY_BIT_S
+    lengths(shape, 60, 0, AMPLE_BIT_S)
+    assert rate(lengths(shape, 10, 0, AMPLE_BIT_S)) < 1.2 * call.IDLE_BIT_S
+
+
+def test_one_second_says_nothing_of_the_next() -> None:
+    """An encoder's rate control leaves no trend: neighbouring tenths of a second are unlike."""
+    frames = lengths(CallShape(), 60, 0, AMPLE_BIT_S)
+    tenths = [sum(frames[at : at + 3]) for at in range(0, len(frames), 3)]
+    assert abs(statistics.correlation(tenths[:-1], tenths[1:])) < 0.35
+    assert abs(statistics.correlation(tenths[:-5], tenths[5:])) < 0.15
 
 
 def test_a_slow_path_gets_less() -> None:

@@ -49,8 +49,8 @@ def test_every_feature_has_a_row() -> None:
     made = links()
     rows = table(made, differences(made)).splitlines()[2:]
     assert rows == [
-        "| suites | reader | `a` | = | Chromium: =<br>Firefox: + `b`; − `a` | = | = |",
-        "| rate | reader | 1 | = | Chromium: =<br>Firefox: higher: 5 for 1 | = | = |",
+        "| suites | reader | `a` | = | = | Chromium: =<br>Firefox: + `b`; − `a` | = | = |",
+        "| rate | reader | 1 | = | = | Chromium: =<br>Firefox: higher: 5 for 1 | = | = |",
     ]
 
 

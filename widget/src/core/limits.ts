@@ -36,6 +36,8 @@ export const PACED_FRAME_BYTES = 60_000;
 export const PICTURE_FRAME_BYTES = 256 * KIB;
 /** Distance of a message's number from the next one's: a number beyond is an invented one. */
 export const MESSAGES_AHEAD = 65_536;
+/** Header extensions that a browser may refuse: so many numbers they have. */
+export const EXTENSIONS = 14;
 /** Pieces of one message in a link that looks like a call. */
 export const MESSAGE_PIECES = 64;
 
@@ -72,4 +74,4 @@ export const RESTARTS = 3;
 export const SLOTS = 64;
 /** What a link that looks like a call costs at least, both directions together, in Mbit/s: a volunteer whose limit has
  * no room for it takes no offer of one. */
-export const CALL_MBIT = 1;
+export const CALL_MBIT = 2;

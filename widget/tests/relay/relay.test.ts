@@ -129,8 +129,34 @@ test('the class of the NAT is asked of the page at each welcome, and told to the
 });
 
 describe('an offer', () => {
+  test('of a call is paid for in full: pictures and sound count as what is carried', async () => {
+    const { relay, offer, made } = await setUp({ bytes: 100_000 });
+    offer({ description: { ...DESCRIPTION, media: 3 } });
+    const { id, socket, channel } = made();
+    const media = ['audio', 'video'].map((kind) => `m=${kind} 9 UDP/TLS/RTP/SAVPF 1\r\na=sendrecv\r\n`);
+    const streams = (incoming: boolean) => ({
+      readable: new ReadableStream<never>(),
+      writable: new WritableStream(),
+      pictures: null,
+      incoming,
+    });
+    for (const incoming of [true, false]) relay.handle({ type: 'video', link: id, streams: streams(incoming) });
+    relay.handle({ type: 'answered', link: id, sdp: OWN_SDP + media.join('') });
+    relay.handle({ type: 'channel', link: id, channel: channel as unknown as RTCDataChannel });
+    socket.open();
+    channel.open();
+    relay.handle({ type: 'traffic', link: id, rate: null, bytes: 60_000 });
+    relay.handle({ type: 'traffic', link: id, rate: null, bytes: 90_000 });
+    vi.advanceTimersByTime(1_000);
+    expect(report()?.bytes).toBe(90_000);
+    expect(channel.readyState).toBe('open');
+    relay.handle({ type: 'traffic', link: id, rate: null, bytes: 110_000 });
+    vi.advanceTimersByTime(1_000);
+    expect(posted.at(-1)).toMatchObject({ type: 'ended', reason: null });
+  });
+
   test('of a call is taken where the limit has room for what it costs', async () => {
-    const { relay, broker, offer } = await setUp({ mbit: 2.5 });
+    const { relay, broker, offer } = await setUp({ mbit: 5 });
     const call = { description: { ...DESCRIPTION, media: 3 } };
     for (let index = 0; index < 3; index++) offer(call);
     const requests = posted.filter(({ type }) => type === 'connect');

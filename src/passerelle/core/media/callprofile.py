@@ -2,9 +2,9 @@
 
 Each link of the profile `call` sends a picture `FRAMES_PER_S` times a second, whether there is
 something to send or not, and this module says how long each frame is. The lengths vary as those of
-an encoder that keeps to a rate: with the scene, with chance, longer for a key frame, and what one
-frame took too much the next ones save. While messages wait the rate rises as for a lively scene,
-and falls slowly afterwards. `widget/src/core/traffic/callshape.ts` is the page's half, with the
+an encoder that keeps to a rate: by chance, much longer now and then and for a key frame, and what
+one frame took too much the next ones save. While messages wait the rate is that of a lively scene,
+and for some seconds afterwards. `widget/src/core/traffic/callshape.ts` is the page's half, with the
 same numbers.
 """
 
@@ -15,26 +15,29 @@ from typing import Final
 
 FRAMES_PER_S: Final = 30
 """Pictures a second, as most cameras make them."""
-IDLE_BIT_S: Final = 300_000
-"""Rate of the video while nothing is to be sent: a small picture in which little moves."""
+IDLE_BIT_S: Final = 700_000
+"""Rate of the video while nothing is to be sent, as of a person who listens. With less a frame is
+one packet: no call looks like that, and who drops each frame's last packet drops everything."""
 BUSY_BIT_S: Final = 2_500_000
 """Highest mean rate of the video: a browser's own limit for a picture of 1280 × 720."""
-LEAST_BIT_S: Final = 60_000
+LEAST_BIT_S: Final = 150_000
 """Lowest rate, on a path that bears no more."""
 SHARE: Final = 0.8
 """Share of the rate that the browser's congestion control allows, which the video takes: the rest
 is for sound, retransmissions, and room to grow."""
-RISE_S: Final = 0.5
-FALL_S: Final = 4.0
-"""Time constants with which the rate follows what there is to send."""
-SCENE_S: Final = 8.0
-"""Time after which the scene is another one."""
-SCENE_SPREAD: Final = 0.2
-FRAME_SPREAD: Final = 0.22
-"""Standard deviations of the logarithm of a frame's length: slow changes, and each frame's own."""
+FOLLOW_S: Final = 0.4
+"""Time constant with which the rate follows the scene."""
+HOLD_S: Final = 12.0
+HOLD_SPREAD: Final = 0.4
+"""How long a scene stays lively after messages waited: the median, and the standard deviation of
+the logarithm. Few changes of the rate show less than many."""
+FRAME_SPREAD: Final = 0.25
+"""Standard deviation of the logarithm of a frame's length."""
+BOOST_CHANCE, BOOST_GAIN = 2.2, 2.2
+"""Now and then an encoder renews much of the picture: with a chance beyond that, by that factor."""
 KEY_GAIN: Final = 4.0
 """How much longer a key frame is."""
-REPAY: Final = 0.08
+REPAY: Final = 0.15
 """Share of what was sent too much that each frame saves, as an encoder's rate control does."""
 LEAST_FACTOR, MOST_FACTOR = 0.3, 4.0
 """Bounds of a frame's length, in mean lengths."""
@@ -51,7 +54,8 @@ class CallShape:
 
     def __init__(self) -> None:
         self._rate_bit_s = float(IDLE_BIT_S)
-        self._scene = 0.0
+        self._lively_frames = 0
+        """Frames for which the scene stays lively."""
         self._owed_bytes = 0.0
 
     @property
@@ -69,20 +73,20 @@ class CallShape:
         """
         most_bit_s = max(LEAST_BIT_S, min(BUSY_BIT_S, SHARE * allowed_bit_s))
         # What one idle frame holds, twice, is no reason for a livelier scene.
-        is_busy = waiting_bytes * 8 * FRAMES_PER_S > 2 * IDLE_BIT_S
-        wanted = most_bit_s if is_busy else min(most_bit_s, IDLE_BIT_S)
-        follow_s = RISE_S if wanted > self._rate_bit_s else FALL_S
-        step = 1 - math.exp(-1 / (FRAMES_PER_S * follow_s))
+        if waiting_bytes * 8 * FRAMES_PER_S > 2 * IDLE_BIT_S:
+            hold_s = HOLD_S * math.exp(HOLD_SPREAD * chance)
+            self._lively_frames = math.floor(FRAMES_PER_S * hold_s)
+        elif self._lively_frames:
+            self._lively_frames -= 1
+        wanted = most_bit_s if self._lively_frames else min(most_bit_s, IDLE_BIT_S)
+        step = 1 - math.exp(-1 / (FRAMES_PER_S * FOLLOW_S))
         self._rate_bit_s = min(most_bit_s, self._rate_bit_s + step * (wanted - self._rate_bit_s))
-        keep = math.exp(-1 / (FRAMES_PER_S * SCENE_S))
-        self._scene = keep * self._scene + math.sqrt(1 - keep * keep) * chance
         return self._length(is_key, chance)
 
     def _length(self, is_key: bool, chance: float) -> int:
         mean = self._rate_bit_s / 8 / FRAMES_PER_S
-        exponent = SCENE_SPREAD * self._scene + FRAME_SPREAD * chance
-        variance = SCENE_SPREAD**2 + FRAME_SPREAD**2
-        length = mean * math.exp(exponent - variance / 2) * (KEY_GAIN if is_key else 1.0)
+        gain = KEY_GAIN if is_key else BOOST_GAIN if chance > BOOST_CHANCE else 1.0
+        length = gain * mean * math.exp(FRAME_SPREAD * chance - FRAME_SPREAD**2 / 2)
         if not is_key:
             length -= REPAY * self._owed_bytes
         length = min(MOST_FACTOR * mean, max(LEAST_FACTOR * mean, length))

@@ -4,7 +4,7 @@
  */
 
 import { PeerError } from '../errors';
-import { CANDIDATES } from '../limits';
+import { CANDIDATES, EXTENSIONS } from '../limits';
 import { decode, encode } from './base64';
 import * as checks from './checks';
 
@@ -38,12 +38,14 @@ export interface Description {
   /** The format of a media link's frames. An offer has the newest format that the client knows, an
    * answer has the one in use; a link without video has none. */
   readonly media?: number;
+  /** Numbers of the header extensions of a call's video that this browser refused. Only an answer has them. */
+  readonly lacks?: readonly number[];
 }
 
 /** Check a description that came as JSON. Throws PeerError. */
 export function read(value: unknown): Description {
   const given = checks.fields(value);
-  checks.onlyKeys(given, 'ufrag', 'pwd', 'fingerprint', 'setup', 'candidates', 'media');
+  checks.onlyKeys(given, 'ufrag', 'pwd', 'fingerprint', 'setup', 'candidates', 'media', 'lacks');
   const fingerprint = decode(checks.text(given.get('fingerprint'), 44, 44));
   if (fingerprint?.length !== 32) throw new PeerError('malformed', 'a bad fingerprint');
   return Object.freeze({
@@ -54,6 +56,9 @@ export function read(value: unknown): Description {
     candidates: given.has('candidates')
       ? checks.list(given.get('candidates'), 0, CANDIDATES, readCandidate)
       : [],
+    ...(given.has('lacks') && {
+      lacks: checks.list(given.get('lacks'), 0, EXTENSIONS, (item) => checks.integer(item, 1, EXTENSIONS)),
+    }),
     ...(given.has('media') && { media: checks.integer(given.get('media'), 1, 255) }),
   });
 }

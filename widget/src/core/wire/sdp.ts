@@ -20,7 +20,7 @@ const REFLEXIVE_PRIORITY = 1694498815;
 
 /** Return the SDP for `description`. */
 export function toSdp(description: Description): string {
-  const { media, setup, candidates } = description;
+  const { media, setup, candidates, lacks = [] } = description;
   const hex = Array.from(description.fingerprint, (byte) => byte.toString(16).padStart(2, '0'));
   const transport = [
     `a=ice-ufrag:${description.ufrag}`,
@@ -47,7 +47,8 @@ export function toSdp(description: Description): string {
   const both = 'a=sendrecv';
   const sections = [channel(0)];
   if (media === CALL_MEDIA_VERSION) {
-    sections.unshift(section('audio', 0, '111', both, ...SOUND), section('video', 1, CALL_PAYLOADS, both, ...CALL));
+    const lines = CALL.filter((line) => !lacks.some((number) => line.startsWith(`a=extmap:${number} `)));
+    sections.unshift(section('audio', 0, '111', both, ...SOUND), section('video', 1, CALL_PAYLOADS, both, ...lines));
     sections[2] = channel(2);
   } else if (media === 2) {
     sections.unshift(section('video', 0, '118 97', both, ...BOTH_WAYS));
@@ -178,7 +179,7 @@ export function fromOwnSdp(sdp: string): Description {
 /** Return the version of the media in our own SDP, which shows by their directions; nothing where they are refused.
  *
  * What is refused has the port 0, or the direction `inactive`. */
-function media(sdp: string): { media?: number } {
+function media(sdp: string): { media?: number; lacks?: number[] } {
   const sections = sdp.split(/^(?=m=)/m);
   const direction = (kind: string) => {
     const section = sections.find((each) => each.startsWith(`m=${kind} `)) ?? '';
@@ -187,5 +188,13 @@ function media(sdp: string): { media?: number } {
   const video = direction('video');
   if (video === undefined) return {};
   if (video !== 'sendrecv') return { media: 1 };
-  return { media: direction('audio') === 'sendrecv' ? CALL_MEDIA_VERSION : 2 };
+  if (direction('audio') !== 'sendrecv') return { media: 2 };
+  const taken = new Set(extensions(sections.find((each) => each.startsWith('m=video ')) ?? ''));
+  const lacks = extensions(CALL.join('\n')).filter((number) => !taken.has(number));
+  return { media: CALL_MEDIA_VERSION, ...(lacks.length > 0 && { lacks }) };
+}
+
+/** Return the numbers of the header extensions in a section. */
+function extensions(section: string): number[] {
+  return [...section.matchAll(/^a=extmap:(\d+)/gm)].map(([, number]) => Number(number));
 }

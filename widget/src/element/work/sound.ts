@@ -1,12 +1,13 @@
-/** The page's part of the sound of a link that looks like a call: a track of faint noise. No microphone is asked
- * for.
+/** The page's part of the sound of a link that looks like a call: a track that no microphone makes.
  *
  * In Chromium the Worker makes the sound, in other browsers Web Audio does. Web Audio needs a page on which
  * somebody has clicked: after a stored yes there may have been no click, and then no call is taken part in.
  */
 
-const SECONDS = 2;
-const LOUDNESS = 0.008;
+import { BLOCK, SAMPLES_PER_S, Voice } from '../../core/traffic/voice';
+
+/** Packets until the sound begins again: a minute. */
+const BLOCKS = 3_000;
 
 /** Chromium's class, which TypeScript's DOM types lack. */
 interface Chromium {
@@ -37,10 +38,10 @@ export function makeSound(): Sound | null {
   const output = context.createMediaStreamDestination();
   const [track] = output.stream.getAudioTracks();
   if (!track) return null;
-  const noise = context.createBuffer(1, SECONDS * context.sampleRate, context.sampleRate);
-  const samples = noise.getChannelData(0);
-  for (let at = 0; at < samples.length; at += 1) samples[at] = (2 * Math.random() - 1) * LOUDNESS;
-  const source = new AudioBufferSourceNode(context, { buffer: noise, loop: true });
+  const buffer = context.createBuffer(1, BLOCKS * BLOCK, SAMPLES_PER_S);
+  const voice = new Voice(Math.random);
+  for (let at = 0; at < BLOCKS; at += 1) buffer.copyToChannel(voice.nextBlock(), 0, at * BLOCK);
+  const source = new AudioBufferSourceNode(context, { buffer, loop: true });
   source.connect(output);
   source.start();
   return { track, samples: null, stop: () => void context.close() };

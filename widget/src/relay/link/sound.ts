@@ -1,11 +1,9 @@
-/** Makes the sound of links that look like calls: a room's faint noise. Nobody ever hears it, and no microphone is
- * opened. */
+/** Makes the sound of links that look like calls. Nobody ever hears it, and no microphone is opened. */
 
-const SAMPLES_PER_S = 48_000;
+import { BLOCK, SAMPLES_PER_S, Voice } from '../../core/traffic/voice';
+
 /** One packet of Opus holds so much. */
-const BLOCK_MS = 20;
-/** The largest sample. */
-const LOUDNESS = 0.008;
+const BLOCK_MS = (1_000 * BLOCK) / SAMPLES_PER_S;
 /** Sound that was due longer ago is left out. */
 const BEHIND_MS = 200;
 
@@ -27,21 +25,19 @@ export function hum({ samples, readable, writable }: SoundStreams): void {
 
 async function write(samples: WritableStream<AudioData>): Promise<void> {
   const writer = samples.getWriter();
-  const count = (SAMPLES_PER_S * BLOCK_MS) / 1_000;
-  const noise = Float32Array.from({ length: 50 * count }, () => (2 * Math.random() - 1) * LOUDNESS);
+  const voice = new Voice(Math.random);
   let due_ms = performance.now();
   try {
     for (let time_us = 0; ; time_us += BLOCK_MS * 1_000) {
       const now_ms = performance.now();
       if (now_ms - due_ms > BEHIND_MS) due_ms = now_ms;
-      const at = Math.floor(Math.random() * (noise.length - count));
       const block = new AudioData({
         format: 'f32',
         sampleRate: SAMPLES_PER_S,
-        numberOfFrames: count,
+        numberOfFrames: BLOCK,
         numberOfChannels: 1,
         timestamp: time_us,
-        data: noise.slice(at, at + count),
+        data: voice.nextBlock(),
       });
       await writer.write(block);
       due_ms += BLOCK_MS;

@@ -2,7 +2,7 @@
 
 `CallOffer` offers them and takes nothing else. Their frames come at the times and in the lengths
 that `core.media.callprofile` says; messages go inside, and nothing is sent faster because more of
-them wait. The sound is room noise made here: no microphone is opened.
+them wait. The sound is made here: no microphone is opened.
 """
 
 from __future__ import annotations
@@ -10,22 +10,17 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from array import array
 from collections.abc import Iterable
 from typing import Any
 
 from passerelle.core.media import callprofile, pieces
 from passerelle.core.media.callprofile import CallShape
+from passerelle.core.media.voice import BLOCK, BLOCK_S, SAMPLES_PER_S, Voice
 from passerelle.io.webrtc.chrome.library import load
 from passerelle.io.webrtc.chrome.media import MediaExchange, MediaOwner
 from passerelle.io.webrtc.chrome.offer import ChromeOffer
 from passerelle.wire.description import CALL_MEDIA_VERSION, Description
 
-SAMPLES_PER_S = 48_000
-SOUND_S = 0.02
-"""Length of one block of sound: one packet of Opus."""
-LOUDNESS = 250
-"""Largest sample of the room's noise, of 32,767."""
 BEHIND_S = 0.2
 """Sound that was due longer ago is left out."""
 CHANNEL_PARTS = 256
@@ -67,31 +62,29 @@ class CallExchange(MediaExchange):
         self._tasks.spawn(self._hum(), "sound")
 
     async def _hum(self) -> None:
-        """Send a room's noise until the link ends."""
+        """Send a voice's sound until the link ends."""
+        voice = await asyncio.to_thread(Voice, random.random)
         writer = self._sound.writable.get_writer()
-        count = int(SAMPLES_PER_S * SOUND_S)
-        noise = array("h", (random.randint(-LOUDNESS, LOUDNESS) for _ in range(50 * count)))  # noqa: S311
         due_at = time.monotonic()
         sent = 0
         while not self._over:
             now = time.monotonic()
             if now - due_at > BEHIND_S:
                 due_at = now
-            at = random.randrange(len(noise) - count)  # noqa: S311
             init = self._webrtc.AudioDataInit(
                 format="s16",
                 sample_rate=SAMPLES_PER_S,
-                number_of_frames=count,
+                number_of_frames=BLOCK,
                 number_of_channels=1,
-                timestamp=int(sent * SOUND_S * 1e6),
-                data=noise[at : at + count].tobytes(),
+                timestamp=int(sent * BLOCK_S * 1e6),
+                data=voice.next_block(),
             )
             try:
                 await writer.write(self._webrtc.AudioData(init))
             except Exception:
                 return  # the connection has ended
             sent += 1
-            due_at += SOUND_S
+            due_at += BLOCK_S
             await asyncio.sleep(max(0.0, due_at - time.monotonic()))
 
     # --- out ------------------------------------------------------------------------------------

@@ -109,10 +109,6 @@ class MediaExchange:
         self._transceiver.sender.transform = webrtc.RTCRtpScriptTransform(self._fill)
         self._transceiver.receiver.transform = webrtc.RTCRtpScriptTransform(self._empty)
         self._pictures = self._track.writable.get_writer()
-        # A browser's pictures name their colours, in a header extension that anybody can see.
-        self._colors = webrtc.VideoColorSpaceInit(
-            primaries="smpte170m", transfer="smpte170m", matrix="smpte170m", full_range=False
-        )
         self._pixels = bytearray(SIDE * SIDE * 3 // 2)
         self._picture_at = 0
         self._count = 0
@@ -301,11 +297,7 @@ class MediaExchange:
         self._pixels[self._count % (SIDE * SIDE)] = self._count & 0xFF
         self._picture_at = max(self._picture_at + 1_000, int(now * 1e6))
         init = self._webrtc.VideoFrameBufferInit(
-            format="I420",
-            coded_width=SIDE,
-            coded_height=SIDE,
-            timestamp=self._picture_at,
-            color_space=self._colors,
+            format="I420", coded_width=SIDE, coded_height=SIDE, timestamp=self._picture_at
         )
         picture = self._webrtc.VideoFrame(bytes(self._pixels), init)
         self._tasks.spawn(self._write(picture), "picture")

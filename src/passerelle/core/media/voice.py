@@ -1,0 +1,79 @@
+"""A sound like somebody's voice in a room, for calls in which nobody speaks.
+
+Opus makes packets as long as the sound is rich: a steady noise would show by packets of one length.
+So there are syllables, gaps between them, and pauses of some seconds in which only the room is
+heard. `widget/src/core/traffic/voice.ts` is the page's half. Nobody ever listens.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable
+from typing import Final
+
+SAMPLES_PER_S: Final = 48_000
+BLOCK_S: Final = 0.02
+"""Length of one block: one packet of Opus."""
+BLOCK: Final = 960
+"""Samples in one block."""
+SYLLABLE_BLOCKS: Final = 6
+SYLLABLES: Final = 16
+"""Different ones: each costs 60 kB and 2 ms."""
+LOUD, QUIET = 6_000, 30
+"""Amplitudes of a syllable and of the room, of 32,767."""
+LOWEST_HZ, SPAN_HZ = 250, 2_250
+GAP: Final = 0.15
+"""Share of syllables left out while somebody speaks."""
+LEAST_TURN_S, TURN_SPAN_S = 0.5, 5.5
+"""Speech and pauses take turns of so many seconds."""
+
+
+class Voice:
+    """Makes sound block after block."""
+
+    def __init__(self, chance: Callable[[], float]) -> None:
+        """`chance` returns random numbers from 0 up to 1."""
+        self._chance = chance
+        self._syllables = [self._syllable() for _ in range(SYLLABLES)]
+        room = (int((2 * chance() - 1) * QUIET) for _ in range(BLOCK * SYLLABLE_BLOCKS))
+        self._room = array("h", room)
+        self._speaks = False
+        self._left = 0
+        """Syllables until speech and pause take turns."""
+        self._sound = self._room
+        self._at = 0
+
+    def _syllable(self) -> array[int]:
+        """Return noise around one frequency (a resonator of two poles), which swells and fades."""
+        chance = self._chance
+        angle = 2 * math.pi * (LOWEST_HZ + SPAN_HZ * chance()) / SAMPLES_PER_S
+        turn, decay = 2 * 0.99 * math.cos(angle), 0.99**2
+        loud = LOUD * (0.2 + 0.8 * chance()) * (1 - decay)
+        count = BLOCK * SYLLABLE_BLOCKS
+        sound = array("h")
+        last = before = 0.0
+        for at in range(count):
+            last, before = 2 * chance() - 1 + turn * last - decay * before, last
+            swell = math.sin(math.pi * at / count)
+            sound.append(max(-32_000, min(32_000, int(loud * swell * last))))
+        return sound
+
+    def next_block(self) -> bytes:
+        """Return the next block: 16-bit samples in the machine's order."""
+        if self._at == 0:
+            self._sound = self._next_sound()
+        block = self._sound[self._at : self._at + BLOCK].tobytes()
+        self._at = (self._at + BLOCK) % len(self._sound)
+        return block
+
+    def _next_sound(self) -> array[int]:
+        chance = self._chance
+        if self._left == 0:
+            self._speaks = not self._speaks
+            turn_s = LEAST_TURN_S + TURN_SPAN_S * chance()
+            self._left = math.ceil(turn_s / BLOCK_S / SYLLABLE_BLOCKS)
+        self._left -= 1
+        if not self._speaks or chance() < GAP:
+            return self._room
+        return self._syllables[int(chance() * SYLLABLES)]

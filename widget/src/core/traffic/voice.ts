@@ -1,0 +1,71 @@
+/** A sound like somebody's voice in a room, for calls in which nobody speaks.
+ *
+ * Opus makes packets as long as the sound is rich: a steady noise would show by packets of one length. So there are
+ * syllables, gaps between them, and pauses of some seconds in which only the room is heard.
+ * `src/passerelle/core/media/voice.py` is the client's half. Nobody ever listens.
+ */
+
+export const SAMPLES_PER_S = 48_000;
+/** Samples in one packet of Opus, which holds 20 ms. */
+export const BLOCK = 960;
+const SYLLABLE = 6 * BLOCK;
+const SYLLABLES = 16;
+const LOUD = 0.18;
+const QUIET = 0.001;
+const LOWEST_HZ = 250;
+const SPAN_HZ = 2_250;
+/** The share of syllables left out while somebody speaks. */
+const GAP = 0.15;
+/** Speech and pauses take turns of so many seconds. */
+const LEAST_TURN_S = 0.5;
+const TURN_SPAN_S = 5.5;
+
+export class Voice {
+  readonly #chance: () => number;
+  readonly #syllables: readonly Float32Array<ArrayBuffer>[];
+  readonly #room: Float32Array<ArrayBuffer>;
+  #speaks = false;
+  /** Syllables until speech and pause take turns. */
+  #left = 0;
+  #sound: Float32Array<ArrayBuffer>;
+  #at = 0;
+
+  /** `chance` returns random numbers from 0 up to 1. */
+  constructor(chance: () => number) {
+    this.#chance = chance;
+    this.#syllables = Array.from({ length: SYLLABLES }, () => this.#syllable());
+    this.#room = this.#sound = Float32Array.from({ length: SYLLABLE }, () => (2 * chance() - 1) * QUIET);
+  }
+
+  /** Return the samples of the next packet. */
+  nextBlock(): Float32Array<ArrayBuffer> {
+    if (this.#at === 0) this.#sound = this.#nextSound();
+    const block = this.#sound.slice(this.#at, this.#at + BLOCK);
+    this.#at = (this.#at + BLOCK) % SYLLABLE;
+    return block;
+  }
+
+  /** Return noise around one frequency (a resonator of two poles), which swells and fades. */
+  #syllable(): Float32Array<ArrayBuffer> {
+    const angle = (2 * Math.PI * (LOWEST_HZ + SPAN_HZ * this.#chance())) / SAMPLES_PER_S;
+    const turn = 2 * 0.99 * Math.cos(angle);
+    const decay = 0.99 ** 2;
+    const loud = LOUD * (0.2 + 0.8 * this.#chance()) * (1 - decay);
+    let [last, before] = [0, 0];
+    return Float32Array.from({ length: SYLLABLE }, (_, at) => {
+      [last, before] = [2 * this.#chance() - 1 + turn * last - decay * before, last];
+      return loud * Math.sin((Math.PI * at) / SYLLABLE) * last;
+    });
+  }
+
+  #nextSound(): Float32Array<ArrayBuffer> {
+    if (this.#left === 0) {
+      this.#speaks = !this.#speaks;
+      const turn_s = LEAST_TURN_S + TURN_SPAN_S * this.#chance();
+      this.#left = Math.ceil((turn_s * SAMPLES_PER_S) / SYLLABLE);
+    }
+    this.#left -= 1;
+    const syllable = this.#syllables[Math.floor(this.#chance() * SYLLABLES)];
+    return this.#speaks && this.#chance() >= GAP && syllable ? syllable : this.#room;
+  }
+}
