@@ -228,3 +228,22 @@ async def test_an_older_kind_of_video_is_refused() -> None:
     with pytest.raises(LinkLost) as lost:
         await offer.connect(msgspec.structs.replace(answer, media=1), timeout_s=3)
     assert lost.value.code is LinkCode.VERSION
+
+
+@pytest.mark.parametrize("message", ["{}", b"x"])
+async def test_a_volunteer_that_makes_too_much_work_is_left(
+    monkeypatch: pytest.MonkeyPatch, message: str | bytes
+) -> None:
+    """Where nothing may be spent, the first message is too much."""
+    for name in ("LINK_WORK_S", "LINK_WORK_BUSY_SHARE", "LINK_WORK_IDLE_SHARE"):
+        monkeypatch.setattr(limits, name, 0.0)
+    monkeypatch.setattr(limits, "LINK_WORK_S_PER_BYTE", 0.0)
+    made = await connect(offered=False, answered=False)
+    made.transport.send(b"hello")
+    assert await made.volunteer.messages.get() == b"hello"  # its end is open, too
+    made.volunteer.channel.send(message)
+    async with asyncio.timeout(5):
+        await made.transport.wait_closed()
+    (error,) = made.taker.lost
+    assert error.code is LinkCode.LIMIT
+    made.volunteer.connection.close()
