@@ -17,7 +17,7 @@ from bench.command import COULD_NOT, INTERRUPTED, MEASURED, say
 from bench.world import Engine, add_engine
 
 PROGRAMS = (
-    *("tunnel", "connect", "overhead", "latency", "network"),
+    *("tunnel", "connect", "overhead", "latency", "network", "disguise"),
     *("failover", "aggregate", "memory"),
     *("exit", "fairness"),
     *("broker", "brokers", "matching"),

@@ -222,6 +222,7 @@ class Distant:
         engine: Engine = None,
     ) -> None:
         """`up` is from the client; with `near`, server and volunteer are behind long lines, too."""
+        self.lab = lab
         self.star: Star = lab.star("site")
         hosts = Hosts(
             server=self.star.host("server", up=near),

@@ -91,3 +91,16 @@ async def test_serve_says_that_nothing_listens_at_exit_url(tmp_path: Path) -> No
         assert re.match(r"Note: --exit-url \(exit-1\)", line), line
         program.process.terminate()
         assert await program.ended() == 0, program.output
+
+
+@pytest.mark.timeout(40)
+async def test_serve_says_that_browsers_use_no_http(tmp_path: Path) -> None:
+    """It names the option and the address, and where to read what to do."""
+    at = f"{HOST}:{free_port()}"
+    words = ["serve", "--state", str(tmp_path), "--listen", at, "--url", "http://broker.invalid"]
+    async with passerelle([*words, "--no-exit", "--exit-url", "http://exit.invalid"]) as program:
+        for address in ("--url http://broker.invalid", "--exit-url http://exit.invalid"):
+            line = await program.until(f"Note: {address} has no https://")
+            assert "docs/OPERATIONS.md" in line
+        program.process.terminate()
+        assert await program.ended() == 0, program.output

@@ -142,9 +142,15 @@ class Channel:
         await self.dtls.start(RTCDtlsParameters([fingerprint]))
 
     async def close(self) -> None:
-        await self.sctp.stop()
-        await self.dtls.stop()
-        await self.ice.stop()
+        """Close everything, also if this call is cancelled."""
+        try:
+            await self.sctp.stop()
+            await self.dtls.stop()
+            await self.ice.stop()
+        finally:
+            # aioice closes one socket after the other; interrupted, it forgets those left.
+            for protocol in self.gatherer._connection._protocols:
+                protocol.transport.close()
 
 
 class Volunteer:

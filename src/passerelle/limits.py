@@ -438,6 +438,8 @@ MEDIA_MESSAGES: Final = 8192
 """Link messages, by number, that wait for one before them: small ones fill a window too."""
 MEDIA_MESSAGES_AHEAD: Final = 65_536
 """Distance of a message's number from the next one's: a number beyond is an invented one."""
+MESSAGE_PIECES: Final = 64
+"""Pieces of one message in a link of the profile `call`: almost twice what the longest one has."""
 MESSAGE_NUMBERS: Final = 1 << 32
 """Numbers that messages have before they start again from 0: they travel as four bytes."""
 RESEND_GAPS: Final = 16

@@ -36,6 +36,16 @@ def test_one_server_or_none_will_do() -> None:
     assert pair(NatProbe(tuple, Watch())) == set()
 
 
+async def test_after_a_failed_link_the_other_server_comes_first() -> None:
+    """A single offer must not ask a blocked server again and again."""
+    made = NatProbe(lambda: MANY[:2], Watch())
+    made.probe()
+    first = made.server(0)
+    made.probe()
+    assert made.server(0) != first == made.server(1)
+    await made.close()
+
+
 async def test_the_class_is_found_and_told() -> None:
     """On loopback there is no NAT. A second probe just afterwards is not made."""
     ports = free_udp_ports(2)

@@ -152,6 +152,28 @@ async def test_a_link_that_will_end_is_replaced_before_it_does() -> None:
             await until(lambda: made.supervisor.link_count == 1)
 
 
+async def test_a_call_ends_after_its_time_and_another_one_is_there_before() -> None:
+    """A link that is old enough is replaced, then left; its streams go on, and its volunteer is
+    not to blame."""
+    ages = iter([0.3])
+    async with network() as net, echo() as port:
+        await net.volunteer()
+        async with supervised(
+            net, call=True, call_age_s=lambda _: next(ages, 60.0), call_farewell_s=0.1
+        ) as made:
+            await made.link_up(1)
+            stream = await made.stream(port)
+            await made.link_up(2)
+            assert made.watch.count(LinkDown) == 0
+            down = await made.watch.until(LinkDown, 1)
+            assert isinstance(down, LinkDown)
+            assert "after its time" in down.reason
+            assert await echoed(stream) == b"hello"
+            assert not made.supervisor._supply._doubted
+            assert not made.supervisor._supply._failed
+            assert made.supervisor.link_count == 1
+
+
 async def test_a_link_that_falls_silent_is_replaced_before_it_is_dead() -> None:
     """An application waits for it, and another volunteer is asked long before the link is over."""
     silent = False

@@ -233,6 +233,24 @@ async def test_a_volunteer_is_not_blamed_for_its_exit() -> None:
         assert second.failed == second.avoid == ()
 
 
+@pytest.mark.parametrize(("count", "silent", "avoided"), [(1, 1, 1), (2, 1, 2), (2, 2, 0)])
+async def test_volunteers_who_fall_silent_together_are_not_to_blame(
+    count: int, silent: int, avoided: int
+) -> None:
+    """A network that cuts flows cuts all of them. One silent link is its volunteer's; one that is
+    up has its volunteer avoided, too."""
+    async with network() as net, scene(net) as made:
+        for _ in range(count):
+            await net.volunteer()
+        assert await made.request(count) == count
+        for link in made.links.up(made.session)[:silent]:
+            assert link.secured is not None
+            link.secured.give_up(LinkLost(LinkCode.TIMEOUT, "the link fell silent"))
+        await until(lambda: len(made.links.up(made.session)) == count - silent)
+        await made.request()
+        assert len(made.front.requests[-1].avoid) == avoided
+
+
 async def test_an_older_page_costs_the_next_request_its_video_and_no_other() -> None:
     """One volunteer must not decide how all later links are seen, nor be left without a link."""
     async with network() as net, scene(net) as made:

@@ -200,6 +200,19 @@ async def test_the_floating_switch_is_away_until_tomorrow(stage: Stage, page: Pa
     assert not await page.get_by_role("button", name="Hide until tomorrow").is_visible()
 
 
+@pytest.mark.parametrize("layout", ["panel", "inline", "banner"])
+async def test_a_row_that_gives_it_no_room_does_not_make_it_vanish(
+    layout: str, stage: Stage, page: Page
+) -> None:
+    """Text on it stays readable in `flex: 0 1 0`, as themes have it for what they do not know."""
+    switch = tag(layout=layout, lang="en", style="flex: 0 1 0")
+    await built(page, stage.put("row", f"<div style='display: flex'><p>Words</p>{switch}</div>"))
+    box = await page.locator("passerelle-switch").bounding_box()
+    assert box is not None
+    assert box["width"] >= 190
+    assert box["height"] <= 900
+
+
 @pytest.mark.parametrize(
     ("attributes", "told"),
     [
@@ -209,6 +222,10 @@ async def test_the_floating_switch_is_away_until_tomorrow(stage: Stage, page: Pa
         ({"theme": "Dark"}, ['theme="Dark"']),
         ({"corner": "left", "layout": "floating"}, ['corner="left"']),
         ({"map": "no"}, ['map="no"']),
+        ({"mock": "help"}, ['mock="help" is taken for "helping"']),
+        ({"mock": "waiting"}, []),
+        ({"network": ""}, ["network is no invite"]),
+        ({"network": "https://broker.invalid/#short"}, ["network is no invite"]),
         ({"mbit": "0,5"}, ['mbit="0,5" is taken for 0.1']),
         (
             {"lanes": "9", "people": "5.5"},

@@ -37,6 +37,7 @@ from tests.lab.cast import (
 )
 from tests.lab.child import Child
 from tests.lab.lab import Lab
+from tests.lab.wan import Wan
 
 BROKER_PORT, EXIT_PORT, STUN_PORT, SITE_PORT = 8001, 8002, 3478, 8080
 SPARE_PORT = 8004
@@ -51,10 +52,13 @@ class Country(LabNetwork):
     `paper` is the publisher, who serves the widget's files, too.
     """
 
-    def __init__(self, lab: Lab) -> None:
-        super().__init__(
-            lab, lab.star("client", "volunteer", "broker", "exit", "stun", "site", "paper")
-        )
+    def __init__(self, lab: Lab, *, line: Wan | None = None) -> None:
+        """With `line` the reader is behind a simulated line."""
+        star = lab.star()
+        star.host("client", up=line)
+        for label in ("volunteer", "broker", "exit", "stun", "site", "paper"):
+            star.host(label)
+        super().__init__(lab, star)
         for target in ("exit", "site"):
             self.star.block("client", target)
             self.star.block(target, "client")

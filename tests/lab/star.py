@@ -123,7 +123,7 @@ class Star:
 
     def silence(self, label: str) -> str:
         """Drop all packets from and to a host, until `lift`; return the rule's name."""
-        name, device = f"silence-{label}", self._device(label)
+        name, device = f"silence-{label}", self.device(label)
         # Two rules share one counter, because nftables has no expression for "either interface".
         for way in ("iifname", "oifname"):
             self._rules[f"{name} {way}"] = Rule(name, f'{way} "{device}"', drops=True)
@@ -150,12 +150,13 @@ class Star:
     def _add(self, name: str, source: str, target: str, match: str, *, drops: bool) -> str:
         if name in self._rules:
             raise ValueError(f"there is already a rule {name!r}")
-        ways = f'iifname "{self._device(source)}" oifname "{self._device(target)}" {match}'
+        ways = f'iifname "{self.device(source)}" oifname "{self.device(target)}" {match}'
         self._rules[name] = Rule(name, ways, drops)
         self._apply()
         return name
 
-    def _device(self, label: str) -> str:
+    def device(self, label: str) -> str:
+        """Return the router's device towards a host. Raises `LabError` if there is no such host."""
         if label not in self.hosts:
             raise LabError(f"The star has no host {label!r}; it has {sorted(self.hosts)}")
         return f"to-{label}"

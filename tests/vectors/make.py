@@ -22,7 +22,8 @@ from passerelle import limits
 from passerelle.core.address import candidates
 from passerelle.core.address import classes as address
 from passerelle.core.address.host import IPAddress
-from passerelle.core.media import frame, video
+from passerelle.core.media import frame, pieces, video
+from passerelle.core.media.callprofile import CallShape
 from passerelle.errors import ConfigError, PeerError
 from passerelle.wire import (
     base64url,
@@ -65,6 +66,7 @@ def main() -> None:
         "signalling": make_signalling(),
         "control": make_control(),
         "media": make_media(),
+        "call": make_call(),
         "friends": make_friends(),
         "volunteer": make_volunteer(),
         "binary_http": sealed.make_binary_http(),
@@ -79,7 +81,8 @@ def make_limits() -> Json:
     """Give the bounds both languages must share."""
     names = (
         "LINK_MESSAGE_BYTES TICKET_BYTES SIGNAL_MESSAGE_BYTES LANES CANDIDATES CANDIDATE_PORTS "
-        "DESCRIPTOR_BYTES DESCRIPTOR_ENTRIES INVITE_CHARS TEXT_SEALED_BYTES RESEND_GAPS"
+        "DESCRIPTOR_BYTES DESCRIPTOR_ENTRIES INVITE_CHARS TEXT_SEALED_BYTES RESEND_GAPS "
+        "MESSAGE_PIECES"
     )
     return {name: getattr(limits, name) for name in names.split()}
 
@@ -108,6 +111,14 @@ def make_invites() -> list[Json]:
         f"https://broker.example/#{key}.",
         f"https://broker.example/%23{key}",
         f"https://broker.example/#{key}…",
+        f"[Passerelle](https://broker.example/#{key})",
+        f"[https://broker.example/#{key}](https://broker.example/#{key})",
+        f"<https://broker.example/#{key}|the network>",
+        f"Use https://broker.example/#{key}, it works (I think).",
+        f"Take [https://[2001:db8::1]:8443/#{key}]!",
+        f"see _https://broker.example/#{key}_",
+        f"Use https://broker.example/ #{key}",
+        f"Use https://broker.example/#{key}A.",
         f"https://broker.example/#{key[:20]} {key[20:]}",
         f"https://broker.example/#{key[:20]}\u00a0{key[20:]}",
         f"https://broker.example/#{key[:20]}–{key[21:]}",
@@ -220,6 +231,8 @@ def make_descriptions() -> list[Json]:
         {"media": 1},
         {"media": 2},
         {"media": 2, "setup": "active", "candidates": [["srflx", "192.0.2.1", 50000]]},
+        {"media": 3},
+        {"media": 3, "setup": "active", "candidates": [["srflx", "192.0.2.1", 50000]]},
         {"media": 255, "setup": "active", "candidates": [["host", "192.0.2.1", 50000]]},
         {"media": 0},
         {"media": 256},
@@ -729,6 +742,31 @@ def make_media() -> list[Json]:
         }
         for messages, picture in zip(cases, (b"", KEY_FRAME, b"\x01" + bytes(299)), strict=True)
     ]
+
+
+def make_call() -> Json:
+    """Give messages with their pieces, and the lengths of frames that follow each other."""
+    shape = CallShape()
+    frames: list[Json] = []
+    for turn in range(400):
+        asked = {
+            "allowed": (5e6, 8e5, 2e7, 1e4)[turn // 100],
+            "waiting": (0, 900, 5_000, 200_000)[turn // 30 % 4],
+            "key": turn % 90 == 0,
+            "chance": ((turn * 37) % 41 - 20) / 10,
+        }
+        size = shape.next_frame(
+            asked["allowed"], int(asked["waiting"]), is_key=asked["key"] > 0, chance=asked["chance"]
+        )
+        frames.append({**asked, "size": size})
+    messages = (b"a", bytes(range(256)) * 2, bytes(480), b"bc" * 8192)
+    return {
+        "frames": frames,
+        "messages": [
+            {"message": each.hex(), "pieces": [piece.hex() for piece in pieces.split(each)]}
+            for each in messages
+        ],
+    }
 
 
 if __name__ == "__main__":

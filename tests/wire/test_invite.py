@@ -47,12 +47,25 @@ def test_the_base_url_has_no_trailing_slash(text: str, url: str) -> None:
         f"<https://broker.example/#{KEY}>,",
         f"_https://broker.example/#{KEY}_",
         f"https://broker.example/#{KEY}%E2%80%8B%20",
+        f"[Passerelle](https://broker.example/#{KEY})",
+        f"[https://broker.example/#{KEY}](https://broker.example/#{KEY})",
+        f"<https://broker.example/#{KEY}|the network>",
+        f"Use https://broker.example/#{KEY}, it works (I think).",
+        f"*Mine:* `https://broker.example/#{KEY}`",
+        f"Voilà\u00a0: «\u00a0https://broker.example/#{KEY}\u00a0»",
+        f"see _https://broker.example/#{KEY}_",
         f"https://broker.example/#\ufe0f{KEY[:9]}\u3164{KEY[9:]}",
     ],
 )
 def test_an_invite_as_chats_deliver_it(text: str) -> None:
     """What chats and mails add to a link is taken off."""
     assert invite.parse(text) == Invite("https://broker.example", bytes(32))
+
+
+def test_ways_in_a_sentence_and_an_address_in_brackets() -> None:
+    """The marks around an invite are not those of an IPv6 address, and ways have commas."""
+    made = Invite("https://[2001:db8::1]:8443", bytes(32), (FRONTED, AMP))
+    assert invite.parse(f"[it]({made}), or ({made}).") == made
 
 
 @pytest.mark.parametrize(

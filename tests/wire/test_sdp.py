@@ -53,7 +53,7 @@ def test_template_round_trip(value: Description) -> None:
     """What the template writes, the reader reads back to the same fields."""
     used = value
     if value.has_media:
-        used = msgspec.structs.replace(value, media=2 if value.media == 2 else 1)
+        used = msgspec.structs.replace(value, media=value.media if value.media in (2, 3) else 1)
     assert sdp.from_own_sdp(sdp.to_sdp(value)) == used
 
 
@@ -62,8 +62,8 @@ def test_template_holds_nothing_but_its_lines(value: Description) -> None:
     """Every line is one of the template's, whatever the fields were."""
     ice = "[A-Za-z0-9+/]"
     allowed = re.compile(
-        r"v=0|o=- 1 1 IN IP4 0\.0\.0\.0|s=-|t=0 0|a=group:BUNDLE 0( 1)?"
-        r"|m=application 9 UDP/DTLS/SCTP webrtc-datachannel|c=IN IP4 0\.0\.0\.0|a=mid:[01]"
+        r"v=0|o=- 1 1 IN IP4 0\.0\.0\.0|s=-|t=0 0|a=group:BUNDLE 0( 1)?( 2)?"
+        r"|m=application 9 UDP/DTLS/SCTP webrtc-datachannel|c=IN IP4 0\.0\.0\.0|a=mid:[012]"
         rf"|a=ice-ufrag:{ice}{{4,64}}|a=ice-pwd:{ice}{{22,64}}"
         r"|a=fingerprint:sha-256 [0-9A-F]{2}(:[0-9A-F]{2}){31}|a=setup:(actpass|active|passive)"
         r"|a=sctp-port:5000|a=max-message-size:163(84|88)"
@@ -72,13 +72,14 @@ def test_template_holds_nothing_but_its_lines(value: Description) -> None:
     text = sdp.to_sdp(value)
     assert ("m=video" in text) == value.has_media
     beside: set[str] = set()
-    if value.has_media:
-        call = value.media == 2
-        payloads = sdp.CALL_PAYLOADS if call else sdp.ONE_WAY_PAYLOADS
-        beside = {f"m=video 9 UDP/TLS/RTP/SAVPF {payloads}", "a=sendrecv"}
-        if not call:
-            beside |= {"a=recvonly", "a=sendonly"}
-        beside |= set(sdp.CALL if call else sdp.ONE_WAY)
+    if isinstance(value.media, int):
+        payloads, lines = {
+            2: (sdp.BOTH_WAYS_PAYLOADS, sdp.BOTH_WAYS),
+            3: (sdp.CALL_PAYLOADS, (*sdp.CALL, *sdp.SOUND)),
+        }.get(value.media, (sdp.ONE_WAY_PAYLOADS, (*sdp.ONE_WAY, "a=recvonly", "a=sendonly")))
+        beside = {f"m=video 9 UDP/TLS/RTP/SAVPF {payloads}", "a=sendrecv", *lines}
+        if value.media == 3:
+            beside.add("m=audio 9 UDP/TLS/RTP/SAVPF 111")
     assert text.endswith("\r\n")
     assert text.count("\r") == text.count("\n") == text.count("\r\n")
     for line in text.splitlines():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from passerelle import limits
 from passerelle.client.friend import Swap
 from passerelle.core.localport.login import Login
+from passerelle.core.media.callprofile import link_age_s
 from passerelle.io.webrtc.engine import LinkOffer, python_engine
 from passerelle.wire.invite import Invite
 
@@ -34,6 +36,14 @@ class ClientConfig:
     """Let volunteers whose browsers can do so send downloads as video, which bears loss better."""
     engine: type[LinkOffer] = field(default_factory=python_engine)
     """The WebRTC stack that makes links (`io.webrtc.engine`)."""
+    call: bool = False
+    """Links look like video calls: none without video is made, and each ends at a random age."""
+    call_age_s: Callable[[float], float] = link_age_s
+    """Gives a call's age, from a random number of the standard normal distribution."""
+    call_overlap_s: float = 30.0
+    """A call that is old enough waits so long for as many others as there were."""
+    call_farewell_s: float = 3.0
+    """Time for what is under way when a call ends."""
     state: Path | None = None
     """The file that remembers between runs which ways to the brokers work; None: remember none."""
     network: bytes = b""

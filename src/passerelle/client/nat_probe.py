@@ -43,11 +43,13 @@ class NatProbe:
         """Find out the NAT's class in the background, unless that was done a moment ago.
 
         Each probe but the first uses another random pair: a link has failed since, so the network
-        may be another, or a server may be down.
+        may be another, or a server may be down. Without a probe the servers of the pair change
+        places, so that the next offer, if it is the only one, asks the other.
         """
         now = time.monotonic()
         if self._probed_s is not None:
             if now - self._probed_s < FRESH_S or self._tasks.full:
+                self._pair = (*self._pair[1:], *self._pair[:1])
                 return
             self._pair = self._random_pair()
         self._probed_s = now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -20,6 +21,10 @@ from passerelle.io.tunnel.link import SecureLink
 from passerelle.io.tunnel.tls import client_context
 from passerelle.io.webrtc.engine import ClosingTransport
 from passerelle.wire.control import Control, LaneAnswer, LaneRefused
+from passerelle.wire.frames import Drain
+
+LOOK_S = 0.5
+"""Time between two looks for a link in the place of one that is old."""
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +48,8 @@ class ClientLink:
     """The link itself, once the exit has welcomed it."""
     round_trip_s: float = 0.0
     """Seconds from HELLO to WELCOME."""
+    is_old: bool = False
+    """Whether it will be ended soon, so that another one is needed."""
 
     @property
     def was_made(self) -> bool:
@@ -108,14 +115,21 @@ class LinkPool:
         up = self._of(session, self._up)
         return [link for number, link in up if session.tunnel.is_ready(number)]
 
+    def lasting(self, session: ClientSession) -> list[ClientLink]:
+        """Return the links that can take new data and are not to be ended soon."""
+        return [link for link in self.ready(session) if not link.is_old]
+
     def connecting(self, session: ClientSession) -> list[ClientLink]:
         """Return the links that are being made."""
         return [link for _, link in self._of(session, self._connecting)]
 
     def volunteers(self, session: ClientSession) -> list[bytes]:
-        """Return the volunteers that links lead through, those being made included."""
+        """Return the volunteers that links lead through, those being made included.
+
+        Those of links that will be ended soon are left out: another one may lead through them.
+        """
         links = (*self.up(session), *self.connecting(session))
-        found = (link.path.volunteer for link in links)
+        found = (link.path.volunteer for link in links if not link.is_old)
         return list(dict.fromkeys(each for each in found if each is not None))
 
     def room(self, session: ClientSession) -> int:
@@ -221,7 +235,34 @@ class LinkPool:
         steps = (*link.path.steps, *handshake.steps)
         self._observe(LinkUp(number, steps, link.path.has_media))
         self._connecting.discard(number)
+        if self._config.call:
+            self._tasks.spawn(self._grow_old(number, link), "age")
         self._owner.links_changed()
+
+    async def _grow_old(self, number: int, link: ClientLink) -> None:
+        """End a link at a random age, as a call ends, once the session has another one."""
+        config = self._config
+        await asyncio.sleep(config.call_age_s(random.gauss(0, 1)))
+        wanted = len(self.lasting(link.session))
+        link.is_old = True
+        self._owner.links_changed()
+        patience_s = config.call_overlap_s
+        while number in self._up:
+            others = len(self.lasting(link.session))
+            if others >= (wanted if patience_s > 0 else 1):
+                await self._leave(number, link)
+                return
+            await asyncio.sleep(LOOK_S)
+            patience_s -= LOOK_S
+
+    async def _leave(self, number: int, link: ClientLink) -> None:
+        """Send nothing new over a link, and end it when what is under way has come."""
+        assert link.secured is not None  # it is up
+        link.secured.send([Drain()])
+        link.session.tunnel.link_draining(link.secured)
+        await asyncio.sleep(self._config.call_farewell_s)
+        if number in self._up:
+            link.secured.give_up(LinkLost(LinkCode.NORMAL, "as a call does, after its time"))
 
     def _link_ended(self, number: int, error: LinkLost) -> None:
         self._up.discard(number)

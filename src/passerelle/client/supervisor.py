@@ -152,7 +152,7 @@ class LinkSupervisor:
         if self._sessions.is_changing_exit:
             return 0
         session = self._sessions.present
-        links = (*self._links.ready(session), *self._links.connecting(session))
+        links = (*self._links.lasting(session), *self._links.connecting(session))
         found = {link.path.volunteer for link in links} - {None}
         return min(self._config.links - len(found), self._links.room(session))
 

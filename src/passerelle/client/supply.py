@@ -63,6 +63,8 @@ class LinkSupply:
         """Volunteers who failed once, where the exit may have been the cause."""
         self._unreported: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
         """Volunteers to whom no link could be made, and of whom no broker was told yet."""
+        self._silent: set[bytes] = set()
+        """Volunteers whose links fell silent since the last request."""
         self._plain_next = False
         """Whether the next request is for links without video."""
         self._falling_back = False
@@ -84,14 +86,20 @@ class LinkSupply:
         """Remember through whom no link could be made, or through whom one ended.
 
         An exit that is gone takes the links through good volunteers with it, and fails those that
-        try to reach it again. So a volunteer may have failed once before it is to blame.
+        try to reach it again. So a volunteer may have failed once before it is to blame. One whose
+        link falls silent is to blame at once, unless all others do so, too.
         """
         if isinstance(error, LinkRefused):
             return  # the exit refused it, and the volunteer has done its part
+        if link.is_old:
+            return  # it was to end
         if error.code is LinkCode.VERSION:
-            # Its page would send a video that this engine cannot read. It may well be asked again,
-            # and others have a newer page.
-            self._plain_next = True
+            if self._config.call and link.path.volunteer is not None:
+                self._failed.append(link.path.volunteer)  # its page makes no calls; others' may
+            else:
+                # Its page would send a video that this engine cannot read. It may well be asked
+                # again, and others have a newer page.
+                self._plain_next = True
             return
         if not link.was_made:
             self._nat_probe.probe()
@@ -99,6 +107,8 @@ class LinkSupply:
         if volunteer is None or link.is_lane:
             return
         silent = link.was_made and error.code is LinkCode.TIMEOUT
+        if silent:
+            self._silent.add(volunteer)
         exit_may_be_gone = link.met_volunteer and not silent
         if exit_may_be_gone and volunteer not in self._doubted:
             self._doubted.append(volunteer)
@@ -120,6 +130,7 @@ class LinkSupply:
             # The exit ended the one before, or vanished, and its volunteers' links with it.
             self._session = session
             self.forget_failures()
+        self._acquit_silent(session)
         begin = time.monotonic()
         offers = await self._gather_offers(count)
         answered: set[LinkOffer] = set()
@@ -144,6 +155,13 @@ class LinkSupply:
             self._failed.clear()
             self._doubted.clear()
         return RequestResult(len(answered), reply.retry_after_s)
+
+    def _acquit_silent(self, session: ClientSession) -> None:
+        """Ask for volunteers again if all links fell silent at once: the network has cut them."""
+        if len(self._silent) > 1 and not self._links.up(session):
+            for volunteer in self._silent.intersection(self._failed):
+                self._failed.remove(volunteer)
+        self._silent.clear()
 
     async def _gather_offers(self, count: int) -> list[LinkOffer]:
         private = self._brokers.network.private_candidates
@@ -238,7 +256,8 @@ class LinkSupply:
 
     def _fall_back(self, session: ClientSession, entry: ExitEntry, ticket: str) -> None:
         """Start a link without a volunteer if none is up in `direct_delay_s`."""
-        if entry.direct and not self._falling_back and not self._links.up(session):
+        may = entry.direct and not self._config.call  # no call looks like a WebSocket
+        if may and not self._falling_back and not self._links.up(session):
             self._falling_back = True
             self._tasks.spawn(self._start_unrelayed(session, entry, ticket), "unrelayed")
 

@@ -61,6 +61,15 @@ def client(
             "is installed."
         ),
     ] = "python",
+    profile: Annotated[
+        Literal["fast", "call"],
+        typer.Option(
+            help="How connections to volunteers look. fast: as fast as the way bears. call: like "
+            "video calls in length, rate and rhythm, for whoever is watched closely. A call needs "
+            "--engine chrome, brings about 2 Mbit/s through each volunteer, and goes on while you "
+            "read: it costs you and each volunteer about 300 MB an hour."
+        ),
+    ] = "fast",
     forget: Annotated[
         bool, typer.Option("--forget", help="Neither read nor write the file of --state.")
     ] = False,
@@ -82,6 +91,8 @@ def client(
     from passerelle.wire.pasted import clean  # noqa: PLC0415
 
     outlive_surroundings()
+    if profile == "call":
+        _check_call(engine, media=media)
     address, login = localport.local_port(listen, login_file)
     config = ClientConfig(
         invite=parse(secrets.invite_text(invite, invite_file)),
@@ -90,7 +101,8 @@ def client(
         login=login,
         token=clean(secrets.secret(token, token_file, "token")),
         media=media,
-        engine=_engine(engine),
+        engine=_engine(engine, call=profile == "call"),
+        call=profile == "call",
         state=None if forget else state or default_path(),
     )
 
@@ -126,13 +138,26 @@ def client(
         say("The proxy is closed. Goodbye.")
 
 
-def _engine(name: Literal["auto", "chrome", "python"]) -> type[LinkOffer]:
+def _check_call(engine: str, *, media: bool) -> None:
+    """Raise LocalError where the other options make calls impossible."""
+    if engine == "python":
+        raise LocalError(
+            "--profile call needs Chrome's WebRTC, because Passerelle's own makes no calls. Add "
+            "--engine chrome."
+        )
+    if not media:
+        raise LocalError(
+            "--profile call and --no-media exclude each other: a call has video. Leave one out."
+        )
+
+
+def _engine(name: Literal["auto", "chrome", "python"], *, call: bool) -> type[LinkOffer]:
     """Return what makes links. Raises LocalError where Chrome's was demanded and is missing."""
     from passerelle.io.webrtc.chrome.library import NoEngine  # noqa: PLC0415
     from passerelle.io.webrtc.engine import choose  # noqa: PLC0415
 
     try:
-        offers, reason = choose(name)
+        offers, reason = choose(name, call=call)
     except NoEngine as error:
         raise LocalError(
             f"Chrome's WebRTC cannot be used: {error}. Install passerelle[chrome], or leave "

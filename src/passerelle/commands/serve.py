@@ -277,11 +277,15 @@ def serve(
                     "Note: without a STUN server, readers and volunteers behind NAT, which is "
                     "nearly everybody, do not find each other. Give --stun-listen :3478, or --stun."
                 )
-            if not servers.is_reachable_by_browsers(running.invite.url):
-                say(
-                    "Note: browsers let pages use https:// servers only. Put a certificate in "
-                    "front of this one before you give the tag away."
-                )
+            for option, address in (("--url", url), ("--exit-url", exit_url)):
+                if address and not servers.is_reachable_by_browsers(address):
+                    say(
+                        f"Note: {option} {address} has no https://, and browsers let publishers' "
+                        "pages use nothing else, so no switch can help. Give the server a "
+                        "certificate (--tls-cert and --tls-key, or a web server in front of it: "
+                        '"Behind a web server" in docs/OPERATIONS.md), and name its https:// '
+                        "address here."
+                    )
             if amp and not fronts:
                 say(
                     "Note: no --front-network says where the AMP cache asks from, so all readers "

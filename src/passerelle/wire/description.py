@@ -29,6 +29,9 @@ MEDIA_VERSION = 1
 """Format of the frames of a media link whose client is our own stack (`core.media.video`)."""
 CHROME_MEDIA_VERSION = 2
 """Format of the frames of a media link with a browser's stack at both ends (`core.media.frame`)."""
+CALL_MEDIA_VERSION = 3
+"""The same frames in a link that has sound too and keeps to a call's rates: they carry messages in
+pieces (`core.media.pieces`)."""
 MESSAGE_NUMBER_BYTES = 4
 """Length of the number in front of each binary message to the client on a media link's
 DataChannel."""

@@ -16,12 +16,18 @@ from urllib.parse import unquote, urlsplit
 from passerelle import limits
 from passerelle.errors import ConfigError
 from passerelle.wire import base64url, ways
-from passerelle.wire.pasted import clean, name
+from passerelle.wire.pasted import clean, name, visible
 from passerelle.wire.ways import Way
 
 _KEY_CHARS = 43
 _KEY_ALPHABET = frozenset(string.ascii_letters + string.digits + "-_")
 
+_WITHIN = re.compile(
+    r"(?<![A-Za-z0-9])https?://(?:\[[0-9A-Fa-f:.]+\])?[^\s<>()\[\]|`\"“”]*(?:#|%23)[A-Za-z0-9_-]{43}"
+    r"(?:&[^\s<>()\[\]|`\"“”]*|(?=_?(?:[\s<>()\[\]|`\"“”*.,;:!?»’…]|$)))",
+    re.IGNORECASE,
+)
+"""An invite inside a sentence, or in the marks by which texts name a link: `<…>`, `[…](…)`."""
 _ESCAPES = re.compile(r"(?:%[0-9A-Fa-f]{2})+$")
 
 
@@ -49,10 +55,13 @@ class Invite:
 def parse(text: str) -> Invite:
     """Read an invite URL.
 
-    What chats and mail programs add around it is taken off (`wire.pasted`). Raises ConfigError with
+    It may stand in a sentence, and what chats and mail programs add around it is taken off
+    (`wire.pasted`). Raises ConfigError with
     a sentence for the person who pasted it; it names a character that nobody sees.
     """
-    text = _without_escapes(clean(text[: 2 * limits.INVITE_CHARS]))
+    text = visible(text[: 2 * limits.INVITE_CHARS])
+    within = _WITHIN.search(text)
+    text = _without_escapes(clean(within[0] if within else text))
     if len(text) > limits.INVITE_CHARS:
         raise _bad("it is too long")
     if "#" not in text:

@@ -14,6 +14,7 @@ import msgspec
 
 from passerelle import limits
 from passerelle.wire.description import (
+    CALL_MEDIA_VERSION,
     CHROME_MEDIA_VERSION,
     MEDIA_VERSION,
     MESSAGE_NUMBER_BYTES,
@@ -43,7 +44,17 @@ ONE_WAY = (
 VP8, RTX = 118, 97
 """Payload types of a video of version 2, as the path sees them between two Chromiums. Their VP8 is
 118, because they wrap it for a correction of errors that is left out here; their padding is 97."""
-CALL_PAYLOADS = f"{VP8} {RTX}"
+BOTH_WAYS_PAYLOADS = f"{VP8} {RTX}"
+CALL_PAYLOADS = "96 97 118 119 120"
+"""VP8, RED and the correction of errors, as a Chromium numbers them in a call: RED wraps the VP8,
+and VP8 and RED have retransmissions of their own."""
+OPUS = 111
+_SOUND_EXTENSIONS = {
+    "urn:ietf:params:rtp-hdrext:ssrc-audio-level": 1,
+    "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time": 2,
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01": 3,
+    "urn:ietf:params:rtp-hdrext:sdes:mid": 4,
+}
 _EXTENSIONS = {
     "urn:ietf:params:rtp-hdrext:toffset": 14,
     "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time": 2,
@@ -57,22 +68,45 @@ _EXTENSIONS = {
 }
 """Header extensions, with the numbers that they have in a Chromium's call with sound. Anybody on
 the path can read the numbers."""
-CALL = (
-    *(f"a=extmap:{number} {name}" for name, number in _EXTENSIONS.items()),
-    "a=rtcp-mux",
-    "a=rtcp-rsize",
-    f"a=rtpmap:{VP8} VP8/90000",
-    f"a=rtcp-fb:{VP8} goog-remb",
-    f"a=rtcp-fb:{VP8} transport-cc",
-    f"a=rtcp-fb:{VP8} ccm fir",
-    f"a=rtcp-fb:{VP8} nack",
-    f"a=rtcp-fb:{VP8} nack pli",
+
+
+def _vp8(number: int) -> tuple[str, ...]:
+    return (
+        *(f"a=extmap:{extension} {name}" for name, extension in _EXTENSIONS.items()),
+        "a=rtcp-mux",
+        "a=rtcp-rsize",
+        f"a=rtpmap:{number} VP8/90000",
+        f"a=rtcp-fb:{number} goog-remb",
+        f"a=rtcp-fb:{number} transport-cc",
+        f"a=rtcp-fb:{number} ccm fir",
+        f"a=rtcp-fb:{number} nack",
+        f"a=rtcp-fb:{number} nack pli",
+    )
+
+
+BOTH_WAYS = (
+    *_vp8(VP8),
     # A call in high definition begins with about this rate.
     f"a=fmtp:{VP8} x-google-start-bitrate=5000;x-google-max-bitrate=400000",
     f"a=rtpmap:{RTX} rtx/90000",
     f"a=fmtp:{RTX} apt={VP8}",
 )
 """Lines of a video of version 2: as in a call, at rates that two browsers' stacks choose."""
+SOUND = (
+    *(f"a=extmap:{number} {name}" for name, number in _SOUND_EXTENSIONS.items()),
+    "a=rtcp-mux",
+    "a=rtcp-rsize",
+    f"a=rtpmap:{OPUS} opus/48000/2",
+    f"a=rtcp-fb:{OPUS} transport-cc",
+    f"a=fmtp:{OPUS} minptime=10;useinbandfec=1",
+)
+"""Lines of the sound of version 3."""
+CALL = (
+    *_vp8(96),
+    *("a=rtpmap:97 rtx/90000", "a=fmtp:97 apt=96", "a=rtpmap:118 red/90000"),
+    *("a=rtpmap:119 rtx/90000", "a=fmtp:119 apt=118", "a=rtpmap:120 ulpfec/90000"),
+)
+"""Lines of a video of version 3: two Chromiums', with no rates of ours."""
 
 
 def to_sdp(description: Description, *, refuse_media: bool = False) -> str:
@@ -81,7 +115,6 @@ def to_sdp(description: Description, *, refuse_media: bool = False) -> str:
     `refuse_media` is for an answer without video to an offer of version 2. The section stays, with
     nothing in it, because the transport that it shares with the channel began there.
     """
-    has_call = description.media == CHROME_MEDIA_VERSION
     transport = (
         f"a=ice-ufrag:{description.ufrag}",
         f"a=ice-pwd:{description.pwd}",
@@ -90,29 +123,40 @@ def to_sdp(description: Description, *, refuse_media: bool = False) -> str:
     )
     candidates = [_line(index, each) for index, each in enumerate(description.candidates)]
 
-    def video(mid: int, payloads: str, *lines: str) -> list[str]:
-        head = [f"m=video 9 UDP/TLS/RTP/SAVPF {payloads}", "c=IN IP4 0.0.0.0", f"a=mid:{mid}"]
+    def media(kind: str, mid: int, payloads: str, *lines: str) -> list[str]:
+        head = [f"m={kind} 9 UDP/TLS/RTP/SAVPF {payloads}", "c=IN IP4 0.0.0.0", f"a=mid:{mid}"]
         return [*head, *transport, *lines]
 
-    # A browser refuses to send what is larger than the other side takes.
-    most_bytes = limits.LINK_MESSAGE_BYTES + (MESSAGE_NUMBER_BYTES if description.has_media else 0)
-    mid = 1 if has_call or refuse_media else 0
-    direction = "a=inactive" if refuse_media else "a=sendrecv"
-    channel = [
-        *("m=application 9 UDP/DTLS/SCTP webrtc-datachannel", "c=IN IP4 0.0.0.0", f"a=mid:{mid}"),
-        *(*transport, "a=sctp-port:5000", f"a=max-message-size:{most_bytes}"),
-    ]
-    bundle = "0 1" if description.has_media or refuse_media else "0"
-    lines = ["v=0", "o=- 1 1 IN IP4 0.0.0.0", "s=-", "t=0 0", f"a=group:BUNDLE {bundle}"]
-    # The sections come in the order in which the client's stack has them.
-    if mid:
-        lines += [*video(0, CALL_PAYLOADS, direction, *CALL), *candidates, *channel]
-    else:
-        lines += [*channel, *candidates]
-        if description.has_media:
-            offered = description.setup is Setup.ACTPASS
+    def channel(mid: int) -> list[str]:
+        head = ("m=application 9 UDP/DTLS/SCTP webrtc-datachannel", "c=IN IP4 0.0.0.0")
+        # A browser refuses to send what is larger than the other side takes.
+        number_bytes = MESSAGE_NUMBER_BYTES if description.has_media else 0
+        most_bytes = limits.LINK_MESSAGE_BYTES + number_bytes
+        tail = ("a=sctp-port:5000", f"a=max-message-size:{most_bytes}")
+        return [*head, f"a=mid:{mid}", *transport, *tail]
+
+    both = "a=sendrecv"
+    offered = description.setup is Setup.ACTPASS
+    match description.media:
+        case _ if refuse_media:
+            sections = [media("video", 0, BOTH_WAYS_PAYLOADS, "a=inactive", *BOTH_WAYS), channel(1)]
+        case msgspec.UNSET:
+            sections = [channel(0)]
+        case version if version == CHROME_MEDIA_VERSION:
+            sections = [media("video", 0, BOTH_WAYS_PAYLOADS, both, *BOTH_WAYS), channel(1)]
+        case version if version == CALL_MEDIA_VERSION:
+            sound = media("audio", 0, str(OPUS), both, *SOUND)
+            sections = [sound, media("video", 1, CALL_PAYLOADS, both, *CALL), channel(2)]
+        case _:
             only = "a=recvonly" if offered else "a=sendonly"
-            lines += video(1, ONE_WAY_PAYLOADS, only, *ONE_WAY)
+            sections = [channel(0), media("video", 1, ONE_WAY_PAYLOADS, only, *ONE_WAY)]
+    # The sections come in the order in which the client's stack has them, and the first one's
+    # transport is that of all.
+    sections[0] += candidates
+    bundle = " ".join(map(str, range(len(sections))))
+    lines = ["v=0", "o=- 1 1 IN IP4 0.0.0.0", "s=-", "t=0 0", f"a=group:BUNDLE {bundle}"]
+    for section in sections:
+        lines += section
     return "\r\n".join(lines) + "\r\n"
 
 
@@ -129,22 +173,35 @@ _EXTMAP = re.compile(r"^a=extmap:(\d+) (\S+)", re.MULTILINE)
 _PAYLOAD = re.compile(r"^(a=(?:rtpmap|rtcp-fb|fmtp):)(\d+)\b", re.MULTILINE)
 _APT = re.compile(r"\bapt=(\d+)")
 _PAYLOADS = re.compile(r"^(m=video \S+ \S+)((?: \d+)+)", re.MULTILINE)
-_CODECS = re.compile(r"^a=rtpmap:(\d+) (VP8|rtx)/90000", re.MULTILINE)
+_CODECS = re.compile(r"^a=rtpmap:(\d+) (VP8|red|ulpfec)/90000", re.MULTILINE)
+_REPAIRS = re.compile(r"^a=fmtp:(\d+) apt=(\d+)", re.MULTILINE)
+_NUMBERS = {"VP8": (VP8, RTX)}
+_CALL_NUMBERS = {"VP8": (96, 97), "red": (118, 119), "ulpfec": (120, 0)}
+"""Payload type of each codec, and that of its retransmissions."""
 
 
 def renumber(sdp: str) -> str:
-    """Return the offer of one's own stack with the numbers that `to_sdp` gives to a call's video.
+    """Return the offer of one's own stack with the numbers that `to_sdp` gives to its video.
 
-    The offer has VP8 and its retransmissions, and no other codec. An extension that `to_sdp` does
-    not name keeps its number.
+    The offer has VP8 with its retransmissions, and in a call, which has sound, RED and ULPFEC. An
+    extension that `to_sdp` does not name keeps its number.
     """
-    ours = {"VP8": str(VP8), "rtx": str(RTX)}
-    types = {number: ours[codec] for number, codec in _CODECS.findall(sdp)}
+    ours = _CALL_NUMBERS if _SOUND.search(sdp) else _NUMBERS
+    codecs = {number: codec for number, codec in _CODECS.findall(sdp) if codec in ours}
+    types = {number: str(ours[codec][0]) for number, codec in codecs.items()}
+    types |= {
+        number: str(ours[codecs[repaired]][1])
+        for number, repaired in _REPAIRS.findall(sdp)
+        if repaired in codecs
+    }
 
     def new(number: str) -> str:
         return types.get(number, number)
 
-    sdp = _EXTMAP.sub(lambda line: f"a=extmap:{_EXTENSIONS.get(line[2], line[1])} {line[2]}", sdp)
+    def extension(line: re.Match[str]) -> str:
+        return f"a=extmap:{_EXTENSIONS.get(line[2], line[1])} {line[2]}"
+
+    sdp = _EXTMAP.sub(extension, sdp)
     sdp = _PAYLOADS.sub(lambda line: " ".join([line[1], *map(new, line[2].split())]), sdp)
     sdp = _PAYLOAD.sub(lambda line: line[1] + new(line[2]), sdp)
     return _APT.sub(lambda found: f"apt={new(found[1])}", sdp)
@@ -162,6 +219,7 @@ _VIDEO = re.compile(
     r"^m=video [1-9](?:.|\n)*?^a=(sendrecv|sendonly|recvonly|inactive)\r?$", re.MULTILINE
 )
 """A port of 0 would be a refusal, and so would `inactive`."""
+_SOUND = re.compile(r"^m=audio [1-9](?:(?!^m=)(?:.|\n))*?^a=sendrecv\r?$", re.MULTILINE)
 _VERSIONS = {
     "sendrecv": CHROME_MEDIA_VERSION,
     "sendonly": MEDIA_VERSION,
@@ -180,6 +238,8 @@ def from_own_sdp(sdp: str) -> Description:
         raise ValueError("no SHA-256 fingerprint in the SDP")
     video = _VIDEO.search(sdp)
     version = _VERSIONS.get(video[1]) if video is not None else None
+    if version == CHROME_MEDIA_VERSION and _SOUND.search(sdp):
+        version = CALL_MEDIA_VERSION
     return msgspec.convert(
         {
             **({} if version is None else {"media": version}),

@@ -20,6 +20,7 @@ GET = b"GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n\r\n"
         (SOCKS, b"\x05\x00", b"\x05\x05"),
         (TUNNEL, b"HTTP/1.1 200 ", b"HTTP/1.1 502 "),
         (GET, b"", b"HTTP/1.1 502 "),
+        (b"\r\n" + GET, b"", b"HTTP/1.1 502 "),
     ],
 )
 def test_first_byte_tells(data: bytes, accepted: bytes, refused: bytes) -> None:
@@ -34,10 +35,10 @@ def test_first_byte_tells(data: bytes, accepted: bytes, refused: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "first", [b"\x04\x01\x00\x50", b"\x16\x03\x01", b"\0", b"\r\n", b" ", b"\xc0"]
+    "first", [b"\x04\x01\x00\x50", b"\x16\x03\x01", b"\0", b"\r\n\x05\x01\0", b" ", b"\xc0"]
 )
 def test_anything_else_is_closed(first: bytes) -> None:
-    """A connection that begins with SOCKS4, TLS or noise is closed without an answer."""
+    """SOCKS4, TLS and noise are closed without an answer, and so is SOCKS5 behind an empty line."""
     assert ProtocolDetector().receive(first) == [CloseConnection(Rejection.NOT_A_PROXY_REQUEST)]
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import socket
 import struct
 import time
 from collections.abc import AsyncIterator
@@ -21,6 +22,8 @@ from passerelle.wire.description import Setup
 from tests.io.tunnel.test_websocket import Taker
 from tests.volunteer import Channel
 
+SILENT_S = 4.0
+"""An offer that waits no longer than it should is made by then, on a busy machine too."""
 PPID_BINARY = 53
 FIRST_FRAGMENT = 2
 
@@ -330,6 +333,19 @@ async def test_cancelled_gathering_leaves_no_socket(turns: int) -> None:
     gc.collect()
 
 
+@pytest.mark.parametrize("turns", range(1, 5))
+async def test_cancelled_close_leaves_no_socket(turns: int) -> None:
+    """A client that ends while offers are being closed cancels that."""
+    offer = await ChannelOffer.gather(private=True)
+    transports = [each.transport for each in offer._gatherer._connection._protocols]
+    closing = asyncio.ensure_future(offer.close())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait((closing,))
+    assert all(each.is_closing() for each in transports)
+
+
 async def test_cancelled_connect_closes_everything() -> None:
     """Cancelling in the midst of ICE leaves no socket."""
     offer, channel = await asyncio.gather(ChannelOffer.gather(private=True), Channel.gather())
@@ -341,6 +357,17 @@ async def test_cancelled_connect_closes_everything() -> None:
     assert offer._ice.state == "closed"
     await offer.close()
     await channel.close()
+
+
+async def test_a_silent_stun_server_costs_little_time() -> None:
+    """Where its port is blocked, each offer waits for it, and has this machine's addresses then."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"stun:127.0.0.1:{silent.getsockname()[1]}"
+        async with asyncio.timeout(SILENT_S):
+            offer = await ChannelOffer.gather((url,), private=True)
+    assert offer.description.candidates
+    await offer.close()
 
 
 @pytest.mark.parametrize(

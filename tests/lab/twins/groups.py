@@ -17,6 +17,8 @@ KINDS: Final = (CALL, CHANNEL)
 """Video (and sound) with a data channel, and a data channel alone."""
 TWINS: Final = "browser"
 ENGINES: Final = ("chrome", "python")
+PROFILE: Final = "chrome --profile call"
+"""The maker of links of the profile `call`, which are all of the kind `CALL`."""
 BROWSERS: Final = ("Chromium", "Firefox")
 KNOWN = Path(__file__).with_name("known.json")
 
@@ -26,7 +28,7 @@ class Group:
     """Links that are alike."""
 
     maker: str
-    """What made the reader's end: `TWINS`, which is a Chromium, or one of `ENGINES`."""
+    """What made the reader's end: `TWINS`, which is a Chromium, one of `ENGINES`, or `PROFILE`."""
     kind: str
     """One of `KINDS`."""
     browser: str
@@ -41,9 +43,12 @@ class Group:
         return Group(TWINS, self.kind, self.browser)
 
 
-OURS: Final = tuple(
-    Group(engine, kind, browser) for engine in ENGINES for kind in KINDS for browser in BROWSERS
+MAKERS: Final = (
+    (PROFILE, CALL),
+    *((engine, kind) for kind in KINDS for engine in ENGINES),
 )
+"""Makers of our links, each with a kind of links that it makes."""
+OURS: Final = tuple(Group(*maker, browser) for maker in MAKERS for browser in BROWSERS)
 Round = Mapping[Group, Sequence[Features]]
 """The features of each link of a round."""
 

@@ -24,7 +24,7 @@ from tests.lab.firefox import LabFirefox
 from tests.lab.lab import Lab
 from tests.lab.twins.dissect import dissect
 from tests.lab.twins.features import Features, describe
-from tests.lab.twins.groups import CALL, CHANNEL, ENGINES, KINDS, TWINS, Group
+from tests.lab.twins.groups import CALL, CHANNEL, ENGINES, KINDS, MAKERS, PROFILE, TWINS, Group
 
 VOLUNTEERS: Final = {"Chromium": "volunteer", "Firefox": "volunteer2"}
 """The volunteers' browsers, and the host of each."""
@@ -94,8 +94,8 @@ class Scene:
             browser.click(AGREE, timeout_s=START_S)
             browser.wait(f"['waiting', 'helping'].includes({SNAPSHOT}.phase)", timeout_s=START_S)
         for each in made:
-            for engine in ENGINES:
-                each.update(self._readers(engine, links))
+            for maker in (PROFILE, *ENGINES):
+                each.update(self._readers(maker, links))
         return made
 
     # --- two browsers ---------------------------------------------------------------------------
@@ -117,14 +117,15 @@ class Scene:
 
     # --- readers --------------------------------------------------------------------------------
 
-    def _readers(self, engine: str, links: int) -> Made:
+    def _readers(self, maker: str, links: int) -> Made:
         """Run clients whose links are calls on one host, and others on the other."""
+        readers = {kind: READERS[kind] for name, kind in MAKERS if name == maker}
         with ExitStack() as stack:
-            captures = stack.enter_context(self._captured(*READERS.values()))
+            captures = stack.enter_context(self._captured(*readers.values()))
             clients = [
-                (label, PORT + number, self._client(label, PORT + number, engine, kind))
+                (label, PORT + number, self._client(label, PORT + number, maker, kind))
                 for number in range(links)
-                for kind, label in READERS.items()
+                for kind, label in readers.items()
             ]
             for _, _, client in clients:
                 stack.callback(client.stop)
@@ -136,15 +137,15 @@ class Scene:
                 # All end at once; one after the other they would take half a minute.
                 client.process.terminate()
         found: Made = {}
-        for (kind, label), capture in zip(READERS.items(), captures, strict=True):
-            found |= self._described(engine, kind, capture, label)
+        for (kind, label), capture in zip(readers.items(), captures, strict=True):
+            found |= self._described(maker, kind, capture, label)
         return found
 
-    def _client(self, label: str, port: int, engine: str, kind: str) -> Child:
-        words = ("client", "-v", "--invite", self._country.invite, "--forget", "--engine", engine)
+    def _client(self, label: str, port: int, maker: str, kind: str) -> Child:
+        words = ("client", "-v", "--invite", self._country.invite, "--forget", "--engine")
         media = "--media" if kind == CALL else "--no-media"
         return self._country.hosts[label].python(
-            "-m", "passerelle", *words, media, "--listen", f"127.0.0.1:{port}"
+            "-m", "passerelle", *words, *maker.split(), media, "--listen", f"127.0.0.1:{port}"
         )
 
     def _read(self, label: str, port: int) -> None:

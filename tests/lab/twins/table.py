@@ -6,13 +6,17 @@ from collections.abc import Mapping, Sequence
 
 from tests.lab.twins.compare import Difference, numbers, values
 from tests.lab.twins.features import Feature, Features
-from tests.lab.twins.groups import BROWSERS, CALL, ENGINES, KINDS, TWINS, Group
+from tests.lab.twins.groups import BROWSERS, CALL, MAKERS, PROFILE, TWINS, Group
 
 BEGIN, END = "<!-- twins: begin -->", "<!-- twins: end -->"
 SAME = "="
-HEAD = (
-    "| feature | whose packets | two browsers, in a call | chrome, call | python, call "
-    "| chrome, channel | python, channel |\n|---|---|---|---|---|---|---|"
+HEAD = "\n".join(
+    (
+        "| feature | whose packets | two browsers, in a call "
+        + "".join(f"| {maker}{'' if maker == PROFILE else f', {kind}'} " for maker, kind in MAKERS)
+        + "|",
+        "|---" * (3 + len(MAKERS)) + "|",
+    )
 )
 SHOWN_BROWSER = BROWSERS[0]
 """The browser opposite whose values the third column has."""
@@ -29,12 +33,11 @@ def table(
         cells = [
             _merged(
                 {
-                    browser: _cell(links, Group(engine, kind, browser), feature, found)
+                    browser: _cell(links, Group(*maker, browser), feature, found)
                     for browser in BROWSERS
                 }
             )
-            for kind in KINDS
-            for engine in ENGINES
+            for maker in MAKERS
         ]
         words = (feature.name, feature.side, _shown(twins, feature), *cells)
         lines.append("| " + " | ".join(words) + " |")

@@ -36,6 +36,8 @@ export const PACED_FRAME_BYTES = 60_000;
 export const PICTURE_FRAME_BYTES = 256 * KIB;
 /** Distance of a message's number from the next one's: a number beyond is an invented one. */
 export const MESSAGES_AHEAD = 65_536;
+/** Pieces of one message in a link that looks like a call. */
+export const MESSAGE_PIECES = 64;
 
 // The bounds below exist only in the relay.
 
@@ -68,3 +70,6 @@ export const EXIT_TEXT_BURST = 16;
 export const RESTARTS = 3;
 /** People helped at once, at most. The messages `hello` and `ready` can say no larger number. */
 export const SLOTS = 64;
+/** What a link that looks like a call costs at least, both directions together, in Mbit/s: a volunteer whose limit has
+ * no room for it takes no offer of one. */
+export const CALL_MBIT = 1;

@@ -4,7 +4,7 @@
 import { reasonOf } from '../core/errors';
 import { readSettings, SETTINGS, type SwitchSettings } from '../core/switch/settings';
 import { INITIAL, type Snapshot } from '../core/switch/store';
-import { NetworkSwitch, type SwitchElement } from './networkswitch';
+import { LIKE_INVITE, NetworkSwitch, type SwitchElement } from './networkswitch';
 import { importFile } from './files/files';
 import type { PasserelleSwitchElement } from './public';
 import { readChoices, setChoice } from './site/choices';
@@ -149,7 +149,7 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
 
   /** Whether something in the tag may have no meaning, or not the one it seems to have. `mistakes` finds what it is. */
   get #isOdd(): boolean {
-    let isOdd = this.childElementCount > 0;
+    let isOdd = this.childElementCount > 0 || !(this.hasAttribute('mock') || LIKE_INVITE.test(this.network));
     const read = readSettings(
       (name) => this.getAttribute(name),
       (name) => void (isOdd ||= this.hasAttribute(name)),

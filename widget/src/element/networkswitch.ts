@@ -15,6 +15,7 @@ import {
   type SwitchEvent,
   type SwitchState,
 } from '../core/switch/store';
+import { clean } from '../core/wire/pasted';
 import { importFile } from './files/files';
 import { isFramed } from './site/frame';
 import * as storage from './site/storage';
@@ -30,7 +31,7 @@ export interface SwitchElement {
 }
 
 /** A rough check, to notice a mistake in the page before the visitor is asked. The relay checks exactly. */
-const LIKE_INVITE = /^https?:\/\/[^#\s]+#[\w-]{43}$/i;
+export const LIKE_INVITE = /https?:\/\/[^#\s]+(#|%23)[\w-]{43}_?(?![\w-])/i;
 /** The time in which other tabs say that they are visible. */
 const ROLL_MS = 500;
 
@@ -62,7 +63,8 @@ export class NetworkSwitch {
 
   /** Return this page's switch for `given`, which may be any text. */
   static of(given: string): NetworkSwitch {
-    const network = given.trim();
+    // What nobody sees in an invite makes no other network of it.
+    const network = clean(given);
     let known = switches.get(network);
     if (!known) switches.set(network, (known = new NetworkSwitch(network)));
     return known;

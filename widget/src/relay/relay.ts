@@ -3,6 +3,7 @@
 import { vet } from '../core/addresses/candidates';
 import { PeerError, Problem, reasonOf, type Reason } from '../core/errors';
 import {
+  CALL_MBIT,
   LANES,
   OFFER_BURST,
   OFFERS_PER_S,
@@ -13,7 +14,7 @@ import {
 import type { RelayReport, VolunteerLimits } from '../core/switch/report';
 import { Bucket } from '../core/traffic/bucket';
 import * as control from '../core/wire/control';
-import { MEDIA_VERSION, type Description } from '../core/wire/description';
+import { CALL_MEDIA_VERSION, MEDIA_VERSION, type Description } from '../core/wire/description';
 import { parse } from '../core/wire/invite';
 import { fromOwnSdp, toSdp } from '../core/wire/sdp';
 import type { BrokerOffer } from '../core/wire/signalling';
@@ -25,6 +26,7 @@ import { Link } from './link/link';
 import { LinkMedia } from './link/media';
 import { joinSocket } from './link/pipe';
 import { RateLimiter } from './link/ratelimiter';
+import { hum } from './link/sound';
 import type { EncodedStreams, PageToRelay, RelayToPage } from './messages';
 import { Person } from './person';
 
@@ -50,6 +52,8 @@ interface RelayedLink {
   readonly connect: (() => void) | null;
   /** Whether the client asked for it over another link. */
   readonly isLane: boolean;
+  /** Whether the client asked for a link that looks like a call. */
+  readonly isCall: boolean;
   /** Whether the answer was sent to the client. */
   isAnswered: boolean;
   /** Whether the link was counted as open. */
@@ -141,6 +145,8 @@ export class Relay {
         return this.#video(message.link, message.streams);
       case 'path':
         return this.#links.get(message.link)?.media.look(message.path);
+      case 'sound':
+        return hum(message.streams);
       case 'answered':
         return this.#answer(message.link, message.sdp);
       case 'connection_lost':
@@ -224,7 +230,14 @@ export class Relay {
       return reply.decline('busy');
     }
     const addresses = offer.description.candidates.map(([, ip]) => ip);
+    if (offer.description.media === CALL_MEDIA_VERSION && !this.#hasRoomForCall) return reply.decline('busy');
     this.#open(offer, new Person(offer.exit, offer.country, addresses), reply);
+  }
+
+  /** Whether one more call fits below the volunteer's limit, of which each takes some even while it carries nothing. */
+  get #hasRoomForCall(): boolean {
+    const calls = [...this.#links.values()].filter(({ isCall }) => isCall).length;
+    return (calls + 1) * CALL_MBIT <= this.#limits.mbit;
   }
 
   /** Open a lane for `person`, who asked for it over `link`. */
@@ -292,8 +305,13 @@ export class Relay {
         makePicture: () => this.#post({ type: 'picture', link: id }),
         findRate: () => this.#post({ type: 'find_rate', link: id }),
         holdRate: (bit_s) => this.#post({ type: 'hold_rate', link: id, bit_s }),
+        spent: (bytes) => {
+          this.#limiter.charge(bytes);
+          this.#carried(bytes);
+        },
       }),
       isLane,
+      isCall: description.media === CALL_MEDIA_VERSION,
       isAnswered: false,
       isOpen: false,
     });
@@ -304,7 +322,7 @@ export class Relay {
     this.#post({
       type: 'connect',
       link: id,
-      sdp: toSdp(media && this.#media ? { ...plain, media: Math.min(media, MEDIA_VERSION) } : plain),
+      sdp: toSdp(media && this.#media ? { ...plain, media: known(media) } : plain),
       stun: pick(descriptor.stun, STUN_SERVERS),
       patient,
     });
@@ -439,6 +457,11 @@ export class Relay {
     this.#change({});
     this.#post({ type: 'ended', reason: this.#reason, isStuck: this.#isStuck });
   }
+}
+
+/** Return the format of frames for a client whose newest one is `media`. A call is for those who ask for it. */
+function known(media: number): number {
+  return media === CALL_MEDIA_VERSION ? media : Math.min(media, MEDIA_VERSION);
 }
 
 /** Return up to `count` members of `from`, chosen at random. */

@@ -129,6 +129,19 @@ test('the class of the NAT is asked of the page at each welcome, and told to the
 });
 
 describe('an offer', () => {
+  test('of a call is taken where the limit has room for what it costs', async () => {
+    const { relay, broker, offer } = await setUp({ mbit: 2.5 });
+    const call = { description: { ...DESCRIPTION, media: 3 } };
+    for (let index = 0; index < 3; index++) offer(call);
+    const requests = posted.filter(({ type }) => type === 'connect');
+    expect(requests).toHaveLength(2);
+    expect(requests[0]).toMatchObject({ sdp: expect.stringContaining('m=audio 9 UDP/TLS/RTP/SAVPF 111') });
+    expect(broker.said.at(-1)).toMatchObject({ type: 'decline', offer: 3, reason: 'busy' });
+    offer({ description: { ...DESCRIPTION, media: 4 } });
+    expect(posted.at(-1)).toMatchObject({ sdp: expect.not.stringContaining('m=audio') });
+    relay.handle({ type: 'leave' });
+  });
+
   test('becomes a socket to the exit and a PeerConnection, and is answered', async () => {
     const { broker, offer, made, join } = await setUp();
     offer();

@@ -57,7 +57,8 @@ _END: Final = b"\r\n\r\n"
 _ILLEGAL = re.compile(rb"\x00|(?<!\r)\n|\r[^\n]|\n[ \t]")
 # Applications send paths with bytes that are not ASCII, and sites answer to them. h11 refuses them.
 _REQUEST_LINE = re.compile(rb"([^ ]+) ([\x21-\x7e\x80-\xff]+) ([^ ]+)\r\n")
-_ABSOLUTE = re.compile(rb"([a-z][a-z0-9+.-]*)://([^/?#]*)([^#]*)", re.IGNORECASE)
+# A part after # is for the application alone (RFC 9110 §4.2.5), so it is left out.
+_ABSOLUTE = re.compile(rb"([a-z][a-z0-9+.-]*)://([^/?#]*)([^#]*)(?:#.*)?", re.IGNORECASE)
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}"
 _SCHEME = rb"[A-Za-z][A-Za-z0-9+.-]{0,15}"
 _TO_PROXY = re.compile(rb"CONNECT |%b %b://" % (_TOKEN, _SCHEME))
@@ -90,7 +91,7 @@ class HttpProxy:
             raise RuntimeError("the request is complete")
         self._buffer += data
         if not self._scanned:
-            # Some applications send an empty line behind a request (RFC 9112 §2.2).
+            # Some applications send an empty line before or behind a request (RFC 9112 §2.2).
             self._buffer = self._buffer.lstrip(b"\r\n")
         self._is_to_proxy = self._is_to_proxy or bool(_TO_PROXY.match(self._buffer))
         if not self._is_to_proxy:
@@ -177,7 +178,7 @@ def _connect(request: h11.Request, target: bytes, rest: bytes) -> Connect:
 def _forward(request: h11.Request, target: bytes, rest: bytes) -> Forward:
     absolute = _ABSOLUTE.fullmatch(target)
     if absolute is None:
-        raise _malformed("The address has a part after #, which is for the browser alone.")
+        raise _malformed("The address is not a whole one, such as http://example.com/.")
     scheme, authority, path = absolute.groups()
     if scheme.lower() not in {b"http", b"ws"}:
         text = _NO_HTTPS if scheme.lower() in _SECURE else "Only http addresses fit here."

@@ -1,8 +1,8 @@
 """Tell SOCKS5 from HTTP on the client's local port, by the first byte of a connection.
 
 A SOCKS5 greeting begins with 0x05 (RFC 1928 §3), an HTTP request with the first letter of its
-method (RFC 9112 §3.1). A connection that begins with anything else (SOCKS4, a TLS handshake, STUN)
-is closed without an answer.
+method (RFC 9112 §3.1), or with an empty line before it (§2.2). A connection that begins with
+anything else (SOCKS4, a TLS handshake, STUN) is closed without an answer.
 """
 
 from __future__ import annotations
@@ -53,6 +53,6 @@ class ProtocolDetector:
     def _detect(self, first: int) -> Handshake | None:
         if first == socks5.VERSION:
             return socks5.Socks5(self._login)
-        if chr(first).isascii() and chr(first).isalpha():
+        if chr(first) in "\r\n" or (chr(first).isascii() and chr(first).isalpha()):
             return HttpProxy(self._login)
         return None

@@ -89,7 +89,7 @@ class MessagePacker:
             numbers.append(number)
         messages = [(number, self._mark_sent(number)) for number in numbers]
         if not self.queued_bytes:
-            repeated = self._repeat(PACKET_BYTES - size)
+            repeated = self._repeat(min(PACKET_BYTES, most_bytes) - size)
             size += sum(RECORD_HEAD_BYTES + len(message) for _, message in repeated)
             self._repeats |= {
                 number: REPEATS for number, message in messages if len(message) <= REPEAT_BYTES

@@ -9,6 +9,7 @@ a censor sees is the browser's genuine one.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import socket
 import time
@@ -59,6 +60,9 @@ for _name in ("aioice", "aiortc"):
     logging.getLogger(_name).setLevel(logging.ERROR)
 
 _SCTP_PORT = 5000
+_STUN_S = 2
+"""Longest time for a STUN server's answer, in which it is asked three times. Where its port is
+blocked, each request for volunteers waits so long."""
 _SOCKETS_S = 0.5
 """Time to open a socket for each address, which takes far less."""
 _KINDS = {"host": CandidateKind.HOST, "srflx": CandidateKind.REFLEXIVE}
@@ -76,7 +80,12 @@ class ChannelOffer:
         self._certificate = RTCCertificate.generateCertificate()
         # An empty list and not none at all: aiortc then asks a public server of its own choice.
         self._gatherer = RTCIceGatherer(iceServers=[])
-        self._gatherer._connection.stun_server = next(filter(None, map(_stun_server, stun)), None)
+        gathering = self._gatherer._connection
+        gathering.stun_server = next(filter(None, map(_stun_server, stun)), None)
+        # aioice waits for five seconds, and takes another time as an argument here only.
+        gathering.get_component_candidates = functools.partial(  # type: ignore[method-assign]
+            gathering.get_component_candidates, timeout=_STUN_S
+        )
         self.allowance = Allowance(self._break)
         """The processor time that this link may take."""
         self._guard = IceGuard(self._gatherer._connection, self.allowance, private=private)
@@ -107,7 +116,7 @@ class ChannelOffer:
 
         `private` admits private addresses, the client's and the volunteer's: see
         `core.address.candidates`. `stun` holds at most one server, as `stun:host:port`. Gathering
-        takes up to five seconds when the server does not answer. Cancelling closes the sockets.
+        takes up to two seconds when the server does not answer. Cancelling closes the sockets.
         """
         offer = cls(stun, private=private, media=media)
         async with TaskSet("gather") as tasks:
@@ -236,13 +245,18 @@ class ChannelOffer:
             raise LinkLost(LinkCode.TRANSPORT, f"no connection to the volunteer ({self._stage})")
 
     async def close(self) -> None:
-        """Close everything. Idempotent."""
+        """Close everything, also if this call is cancelled. Idempotent."""
         self._guard.close()
         try:
             await self._sctp.stop()
             await self._dtls.stop()
         finally:
-            await self._ice.stop()
+            try:
+                await self._ice.stop()
+            finally:
+                # aioice closes one socket after the other; interrupted, it forgets those left.
+                for protocol in self._gatherer._connection._protocols:
+                    protocol.transport.close()
 
 
 class ChannelTransport(PathTransport):

@@ -10,6 +10,7 @@ from collections.abc import Container
 from typing import Literal, Protocol, Self
 
 from passerelle.io.tunnel.transport import Transport
+from passerelle.io.webrtc.chrome.call import CallOffer
 from passerelle.io.webrtc.chrome.library import NoEngine, load
 from passerelle.io.webrtc.chrome.offer import ChromeOffer
 from passerelle.wire.description import Description
@@ -57,9 +58,12 @@ def python_engine() -> type[LinkOffer]:
     return ChannelOffer
 
 
-def choose(engine: Literal["auto", "chrome", "python"]) -> tuple[type[LinkOffer], str]:
+def choose(
+    engine: Literal["auto", "chrome", "python"], *, call: bool = False
+) -> tuple[type[LinkOffer], str]:
     """Return the class that makes offers, and why it is not Chrome's where that was to be expected.
 
+    With `call`, links keep to the rates of a video call, and the engine must not be "python".
     The text is empty where nothing is to be told. Raises NoEngine when Chrome's was demanded and
     this machine has it not.
     """
@@ -68,7 +72,7 @@ def choose(engine: Literal["auto", "chrome", "python"]) -> tuple[type[LinkOffer]
     try:
         load()
     except NoEngine as error:
-        if engine == "chrome":
+        if engine == "chrome" or call:
             raise
         return python_engine(), str(error)
-    return ChromeOffer, ""
+    return CallOffer if call else ChromeOffer, ""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import re
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from tests.volunteer import Channel
 
 pytestmark = needs_chrome
 
+SILENT_S = 4.0
+"""An offer that waits no longer than it should is made by then, on a busy machine too."""
+
 
 class Answerer:
     """A volunteer with Chrome's engine, whose video nobody fills."""
@@ -34,6 +38,8 @@ class Answerer:
         self.channel: Any = self.connection.create_data_channel("", init)
         self.messages: asyncio.Queue[bytes | str] = asyncio.Queue()
         self.channel.on("message", lambda event: self.messages.put_nowait(event.data))
+        self.opened = asyncio.Event()
+        self.channel.on("open", lambda _event: self.opened.set())
 
     async def answer(self, offer: Description, *, media: bool) -> Description:
         webrtc = load()
@@ -71,7 +77,11 @@ async def connect(*, offered: bool, answered: bool) -> Connected:
     offer = await ChromeOffer.gather(private=True, media=offered)
     volunteer = Answerer()
     answer = await volunteer.answer(offer.description, media=answered)
-    return Connected(await offer.connect(answer, timeout_s=10), volunteer)
+    transport = await offer.connect(answer, timeout_s=10)
+    # Each end opens by itself, and the client's may be the first.
+    async with asyncio.timeout(10):
+        await volunteer.opened.wait()
+    return Connected(transport, volunteer)
 
 
 @pytest.fixture
@@ -247,3 +257,14 @@ async def test_a_volunteer_that_makes_too_much_work_is_left(
     (error,) = made.taker.lost
     assert error.code is LinkCode.LIMIT
     made.volunteer.connection.close()
+
+
+async def test_a_silent_stun_server_costs_little_time() -> None:
+    """Where its port is blocked, each offer waits for it, and has this machine's addresses then."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"stun:127.0.0.1:{silent.getsockname()[1]}"
+        async with asyncio.timeout(SILENT_S):
+            offer = await ChromeOffer.gather((url,), private=True)
+    assert offer.description.candidates
+    await offer.close()

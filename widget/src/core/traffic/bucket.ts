@@ -25,6 +25,12 @@ export class Bucket {
     return true;
   }
 
+  /** Take `amount` whatever there is. The debt never takes longer than a second to pay back. */
+  charge(amount: number, now_ms: number): void {
+    this.wait_ms(now_ms);
+    this.#level = Math.max(this.#level - amount, Math.min(this.#level, -this.#rate_per_ms * 1_000));
+  }
+
   /** Return the whole milliseconds until something can be taken: 0 when it can be taken now. */
   wait_ms(now_ms: number): number {
     const gained = (now_ms - this.#at_ms) * this.#rate_per_ms;

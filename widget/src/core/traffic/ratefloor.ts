@@ -15,16 +15,18 @@ export interface Path {
   readonly rtt_ms: number | null;
   /** Packets that are reported lost, since the beginning. */
   readonly lost: number;
+  /** All bytes that were sent and received. */
+  readonly bytes: number;
 }
 
 /** Losses are counted over this time, and over as many packets at least. */
 const LOSS_MS = 2_000;
-const LOSS_PACKETS = 60;
+const LOSS_PACKETS = 100;
 /** The share of lost packets from which on the browser's estimate is not believed. It is a little less than what
  * Chromium bears, because in a short time the share may be larger by chance. */
 const LOSSY = 0.03;
 /** With a larger share the rate itself is taken for the reason. */
-const LOST_MOST = 0.3;
+const LOST_MOST = 0.4;
 /** A longer queue counts as one: a time, or a share of the round trip. */
 const QUEUE_MS = 40;
 const QUEUE_SHARE = 0.3;

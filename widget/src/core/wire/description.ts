@@ -14,6 +14,8 @@ export const DATA_CHANNEL_ID = 0;
 /** The newest format of a media link's frames that this relay can make: 1 for a client with our own stack,
  * 2 for a browser's stack at both ends. */
 export const MEDIA_VERSION = 2;
+/** The format of a link that looks like a call, with sound. */
+export const CALL_MEDIA_VERSION = 3;
 /** Size of the number in front of each binary message that a media link sends over its DataChannel. */
 export const MESSAGE_NUMBER_BYTES = 4;
 /** Width and height of the pictures of a media link's video, in pixels. Page and Worker both make pictures. */

@@ -6,7 +6,7 @@
 import { Problem } from '../errors';
 import { INVITE_CHARS } from '../limits';
 import { decodeUrl } from './base64';
-import { clean } from './pasted';
+import { clean, visible } from './pasted';
 
 export interface Invite {
   /** Base URL of a broker, without a trailing slash. */
@@ -17,9 +17,14 @@ export interface Invite {
 
 const SHAPE = /^(https?):\/\/([^/?#@\s]+)((?:\/[^?#\s]*)?)\??#([\w-]+)$/i;
 
-/** Read an invite. Throws Problem('invite'). */
+/** An invite inside a sentence, or in the marks by which texts name a link: `<…>`, `[…](…)`. */
+const WITHIN =
+  /(?:^|[^a-z\d])(https?:\/\/(?:\[[\da-f:.]+\])?[^\s<>()[\]|`"“”]*(?:#|%23)[\w-]{43})_?(?:[\s<>()[\]|`"“”*.,;:!?»’…]|$)/i;
+
+/** Read an invite. It may stand in a sentence. Throws Problem('invite'). */
 export function parse(text: string): Invite {
-  let cleaned = clean(text.slice(0, 2 * INVITE_CHARS));
+  const shown = visible(text.slice(0, 2 * INVITE_CHARS));
+  let cleaned = clean(WITHIN.exec(shown)?.[1] ?? shown);
   // Programs that rewrite links may escape the #.
   if (!cleaned.includes('#')) cleaned = cleaned.replace('%23', '#');
   const match = cleaned.length <= INVITE_CHARS ? SHAPE.exec(cleaned) : null;

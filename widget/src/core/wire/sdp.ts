@@ -7,6 +7,7 @@
 import { CANDIDATES, LINK_MESSAGE_BYTES } from '../limits';
 import { encode } from './base64';
 import {
+  CALL_MEDIA_VERSION,
   canonical,
   MESSAGE_NUMBER_BYTES,
   read,
@@ -36,24 +37,35 @@ export function toSdp(description: Description): string {
     // A browser refuses to send a larger message than the other side says it takes.
     `a=max-message-size:${LINK_MESSAGE_BYTES + (media ? MESSAGE_NUMBER_BYTES : 0)}`,
   ];
-  const found = candidates.map(candidateLine);
-  const video = (mid: number, payloads: string, lines: readonly string[]) => [
-    `m=video 9 UDP/TLS/RTP/SAVPF ${payloads}`,
+  const section = (kind: string, mid: number, payloads: string, ...lines: string[]) => [
+    `m=${kind} 9 UDP/TLS/RTP/SAVPF ${payloads}`,
     'c=IN IP4 0.0.0.0',
     `a=mid:${mid}`,
     ...transport,
     ...lines,
   ];
+  const both = 'a=sendrecv';
+  const sections = [channel(0)];
+  if (media === CALL_MEDIA_VERSION) {
+    sections.unshift(section('audio', 0, '111', both, ...SOUND), section('video', 1, CALL_PAYLOADS, both, ...CALL));
+    sections[2] = channel(2);
+  } else if (media === 2) {
+    sections.unshift(section('video', 0, '118 97', both, ...BOTH_WAYS));
+    sections[1] = channel(1);
+  } else if (media) {
+    const only = setup === 'actpass' ? 'a=recvonly' : 'a=sendonly';
+    sections.push(section('video', 1, '97 98', only, ...ONE_WAY));
+  }
+  // The sections come in the order in which the client's stack has them, and the first one's transport is that
+  // of all.
+  sections[0]?.push(...candidates.map(candidateLine));
   const lines = [
     'v=0',
     'o=- 1 1 IN IP4 0.0.0.0',
     's=-',
     't=0 0',
-    media ? 'a=group:BUNDLE 0 1' : 'a=group:BUNDLE 0',
-    // The sections come in the order in which the client's stack has them.
-    ...(media === 2
-      ? [...video(0, '118 97', ['a=sendrecv', ...CALL]), ...found, ...channel(1)]
-      : [...channel(0), ...found, ...(media ? video(1, '97 98', [setup === 'actpass' ? 'a=recvonly' : 'a=sendonly', ...ONE_WAY]) : [])]),
+    `a=group:BUNDLE ${[...sections.keys()].join(' ')}`,
+    ...sections.flat(),
   ];
   return `${lines.join('\r\n')}\r\n`;
 }
@@ -74,9 +86,9 @@ const ONE_WAY = [
   'a=fmtp:98 apt=97',
 ];
 
-/** Version 2: a video both ways, as in a call between two browsers, at a rate that they choose. */
-const CALL = [
-  // The numbers are those of a Chromium's call with sound, because anybody on the path can read them.
+// The numbers of extensions and payloads are those of a Chromium's call with sound, because anybody on the path
+// can read them.
+const vp8 = (number: number) => [
   'a=extmap:14 urn:ietf:params:rtp-hdrext:toffset',
   'a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time',
   'a=extmap:13 urn:3gpp:video-orientation',
@@ -88,15 +100,45 @@ const CALL = [
   'a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid',
   'a=rtcp-mux',
   'a=rtcp-rsize',
-  'a=rtpmap:118 VP8/90000',
-  'a=rtcp-fb:118 goog-remb',
-  'a=rtcp-fb:118 transport-cc',
-  'a=rtcp-fb:118 ccm fir',
-  'a=rtcp-fb:118 nack',
-  'a=rtcp-fb:118 nack pli',
+  `a=rtpmap:${number} VP8/90000`,
+  `a=rtcp-fb:${number} goog-remb`,
+  `a=rtcp-fb:${number} transport-cc`,
+  `a=rtcp-fb:${number} ccm fir`,
+  `a=rtcp-fb:${number} nack`,
+  `a=rtcp-fb:${number} nack pli`,
+];
+
+/** Version 2: a video both ways, as in a call between two browsers, at a rate that they choose. */
+const BOTH_WAYS = [
+  ...vp8(118),
   'a=fmtp:118 x-google-start-bitrate=5000;x-google-max-bitrate=400000',
   'a=rtpmap:97 rtx/90000',
   'a=fmtp:97 apt=118',
+];
+
+/** Version 3: the sound of a call. */
+const SOUND = [
+  'a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level',
+  'a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time',
+  'a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01',
+  'a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid',
+  'a=rtcp-mux',
+  'a=rtcp-rsize',
+  'a=rtpmap:111 opus/48000/2',
+  'a=rtcp-fb:111 transport-cc',
+  'a=fmtp:111 minptime=10;useinbandfec=1',
+];
+
+/** Version 3: the video of a call. RED wraps the VP8, for a correction of errors. */
+const CALL_PAYLOADS = '96 97 118 119 120';
+const CALL = [
+  ...vp8(96),
+  'a=rtpmap:97 rtx/90000',
+  'a=fmtp:97 apt=96',
+  'a=rtpmap:118 red/90000',
+  'a=rtpmap:119 rtx/90000',
+  'a=fmtp:119 apt=118',
+  'a=rtpmap:120 ulpfec/90000',
 ];
 
 function candidateLine([kind, ip, port]: Candidate, index: number): string {
@@ -129,13 +171,21 @@ export function fromOwnSdp(sdp: string): Description {
     fingerprint: encode(bytes),
     setup: attribute('setup:'),
     candidates: candidates.slice(0, CANDIDATES),
-    // A refused video has the port 0, or the direction `inactive`.
-    ...(/^m=video [1-9]/m.test(sdp) && media(sdp)),
+    ...media(sdp),
   });
 }
 
-/** Return the version of the video in our own SDP, which shows by its direction; nothing for a refused one. */
+/** Return the version of the media in our own SDP, which shows by their directions; nothing where they are refused.
+ *
+ * What is refused has the port 0, or the direction `inactive`. */
 function media(sdp: string): { media?: number } {
-  if (/^a=(send|recv)only\r?$/m.test(sdp)) return { media: 1 };
-  return /^a=sendrecv\r?$/m.test(sdp.slice(sdp.indexOf('m=video'))) ? { media: 2 } : {};
+  const sections = sdp.split(/^(?=m=)/m);
+  const direction = (kind: string) => {
+    const section = sections.find((each) => each.startsWith(`m=${kind} `)) ?? '';
+    return /^m=\S+ [1-9]/.test(section) ? /^a=(sendrecv|sendonly|recvonly)\r?$/m.exec(section)?.[1] : undefined;
+  };
+  const video = direction('video');
+  if (video === undefined) return {};
+  if (video !== 'sendrecv') return { media: 1 };
+  return { media: direction('audio') === 'sendrecv' ? CALL_MEDIA_VERSION : 2 };
 }

@@ -130,10 +130,11 @@ export class PeerConnection {
 
 /** Return what a report says of the path to the client. */
 function pathOf(report: RTCStatsReport): Path {
-  const path = { available_bit_s: 0, rtt_ms: null as number | null, lost: 0 };
+  const path = { bytes: 0, available_bit_s: 0, rtt_ms: null as number | null, lost: 0 };
   report.forEach((entry: Partial<Record<string, unknown>>) => {
     const count = (name: string) => Number(entry[name] ?? 0);
     if (entry['type'] === 'candidate-pair') {
+      path.bytes += count('bytesSent') + count('bytesReceived');
       path.available_bit_s = Math.max(path.available_bit_s, count('availableOutgoingBitrate'));
     } else if (entry['type'] === 'remote-inbound-rtp') {
       path.lost += count('packetsLost');

@@ -221,6 +221,9 @@ export class RelayHost {
         },
         // The relay asked for this connection, so its Worker is there.
         transform: (incoming) => new RTCRtpScriptTransform(this.#worker as Worker, { link, incoming }),
+        sound: (streams) => {
+          this.#post({ type: 'sound', streams }, streams.readable, streams.writable, streams.samples);
+        },
         answered: (own) => this.#post({ type: 'answered', link, sdp: own }),
         lost: () => this.#post({ type: 'connection_lost', link }),
       });

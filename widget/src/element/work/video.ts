@@ -5,8 +5,10 @@
  * the pictures when the Worker asks for them.
  */
 
+import { BUSY_BIT_S, FRAMES_PER_S as CALL_FRAMES_PER_S } from '../../core/traffic/callshape';
 import { PICTURE_SIDE } from '../../core/wire/description';
-import type { EncodedStreams } from '../../relay/messages';
+import type { EncodedStreams, SoundStreams } from '../../relay/messages';
+import { makeSound, type Sound } from './sound';
 
 /** The client says how fast to send. The browser's own limits only have to be higher than that. */
 const MOST_BIT_S = 400_000_000;
@@ -44,6 +46,8 @@ export interface VideoTrackEvents {
   video(streams: EncodedStreams): void;
   /** Return the transform that hands the encoded frames to the Worker. */
   transform(incoming: boolean): RTCRtpScriptTransform;
+  /** Take the streams of a sound, which can be transferred. */
+  sound(streams: SoundStreams): void;
 }
 
 export class VideoTrack {
@@ -53,6 +57,11 @@ export class VideoTrack {
   #pictures: WritableStream<VideoFrame> | null = null;
   /** Whether the client sends video as well. */
   #receives = false;
+  /** The sound beside the video of a call. */
+  #sound: Sound | null = null;
+  #soundSender: RTCRtpSender | undefined;
+  /** Whether the client asked for a link that looks like a call. */
+  isCall = false;
   #makePicture: () => void = () => {};
 
   constructor(events: VideoTrackEvents) {
@@ -62,7 +71,10 @@ export class VideoTrack {
   /** Add the track to `connection`, if the offer that was set asks for a video and this browser can send
    * one. Otherwise the answer refuses the video, and the link is a plain one. */
   async add(connection: RTCPeerConnection): Promise<void> {
-    const [transceiver] = connection.getTransceivers();
+    const transceivers = connection.getTransceivers();
+    const of = (kind: string) => transceivers.find(({ receiver }) => receiver.track.kind === kind);
+    await this.#addSound(of('audio'));
+    const transceiver = of('video');
     if (!transceiver) return;
     try {
       await this.#add(transceiver.sender);
@@ -76,6 +88,16 @@ export class VideoTrack {
     } catch {
       transceiver.direction = 'inactive';
     }
+  }
+
+  /** Add a sound, if the offer that was set asks for one. */
+  async #addSound(transceiver: RTCRtpTransceiver | undefined): Promise<void> {
+    if (!transceiver) return;
+    this.isCall = true;
+    this.#sound = makeSound();
+    transceiver.direction = this.#sound ? 'sendrecv' : 'inactive';
+    this.#soundSender = transceiver.sender;
+    if (this.#sound) await transceiver.sender.replaceTrack(this.#sound.track);
   }
 
   async #add(sender: RTCRtpSender): Promise<void> {
@@ -98,10 +120,15 @@ export class VideoTrack {
       if (this.#receives) this.#hand(receiver, null);
       this.#hand(sender, this.#pictures);
     }
+    if (this.#sound?.samples && this.#soundSender) {
+      // Where encoded frames are handed out, those that nobody takes are not sent.
+      const { readable, writable } = (this.#soundSender as unknown as Streaming).createEncodedStreams();
+      this.#events.sound({ readable, writable, samples: this.#sound.samples });
+    }
     const parameters = sender.getParameters();
     for (const encoding of parameters.encodings) {
-      encoding.maxBitrate = MOST_BIT_S;
-      encoding.maxFramerate = FRAMES_PER_S;
+      encoding.maxBitrate = this.isCall ? BUSY_BIT_S : MOST_BIT_S;
+      encoding.maxFramerate = this.isCall ? CALL_FRAMES_PER_S : FRAMES_PER_S;
     }
     // When a browser refuses these parameters, the link is only slower.
     await sender.setParameters(parameters).catch(() => {});
@@ -120,6 +147,7 @@ export class VideoTrack {
 
   stop(): void {
     this.#track?.stop();
+    this.#sound?.stop();
   }
 
   /** Return a track that shows a canvas, in which the page draws. */

@@ -1,18 +1,25 @@
 /** The video of one link: the streams that the page has sent of it, and what puts messages in and out. */
 
 import { PeerError } from '../../core/errors';
+import { Joiner } from '../../core/traffic/pieces';
 import type { Path } from '../../core/traffic/ratefloor';
 import * as control from '../../core/wire/control';
+import { CALL_MEDIA_VERSION } from '../../core/wire/description';
 import { BARE, Paced } from './frameformat';
 import type { Link } from './link';
 import type { MessagePipe } from './outbox';
 import { frameSource, type EncodedStreams } from './pictures';
 import { joinChannel } from './pipe';
+import { CallSender } from './callsender';
 import { VideoReceiver } from './videoreceiver';
 import { VideoSender } from './videosender';
 
 /** The time between two questions for the rate of a link, while it sends. */
 const RATE_MS = 100;
+/** The same for a link that looks like a call, which sends always. */
+const CALL_RATE_MS = 500;
+/** The rate of a call in a browser that says none, as Firefox does. */
+const UNTOLD_BIT_S = 2_500_000;
 
 /** What the Worker cannot do by itself. */
 export interface PageWork {
@@ -22,6 +29,9 @@ export interface PageWork {
   findRate(): void;
   /** Have the page hold the browser's estimate at `bit_s`; 0 lets it go. */
   holdRate(bit_s: number): void;
+  /** `bytes` passed between this browser and the client that no message had: pictures, sound, and all else that
+   * makes a link look like a call. */
+  spent(bytes: number): void;
 }
 
 export class LinkMedia {
@@ -29,6 +39,12 @@ export class LinkMedia {
   #outgoing: EncodedStreams | null = null;
   #incoming: EncodedStreams | null = null;
   #sender: VideoSender | null = null;
+  /** The sender of a link that looks like a call. */
+  #call: CallSender | null = null;
+  /** Bytes of messages that passed between this browser and the client of a call. */
+  #messages_bytes = 0;
+  /** Bytes that `spent` was told of. */
+  #spent_bytes = 0;
   #receiver: VideoReceiver | null = null;
   /** Holds frames to the browser's rate, where the browser decides. */
   #pace: Paced | null = null;
@@ -48,37 +64,53 @@ export class LinkMedia {
 
   /** Whether everything is here that a link with video of `version` needs; undefined is a plain link. */
   isReady(version: number | undefined): boolean {
-    return (!version || this.#outgoing !== null) && (version !== 2 || this.#incoming !== null);
+    return (!version || this.#outgoing !== null) && (!isBothWays(version) || this.#incoming !== null);
   }
 
   /** Make `channel` the client's side of `link`, with the video of `version` beside it. */
   join(link: Link, channel: RTCDataChannel, version: number | undefined): void {
     const outgoing = version ? this.#outgoing : null;
-    if (version === 2 && this.#incoming) {
-      this.#pace = new Paced();
+    const isCall = version === CALL_MEDIA_VERSION;
+    if (isBothWays(version) && this.#incoming) {
+      if (!isCall) this.#pace = new Paced();
+      const joiner = isCall ? new Joiner() : null;
       this.#receiver = new VideoReceiver(this.#incoming, {
-        message: (data) => link.message('client', data),
-        got: (next) => this.#sender?.hear({ type: 'got', next }),
+        message: (data) => {
+          this.#messages_bytes += data.byteLength;
+          const message = joiner ? joiner.join(data) : data;
+          if (message) link.message('client', message);
+        },
+        got: (next) => this.hear({ type: 'got', next }),
         say: (message) => link.say(control.encode(message)),
         failed: (code) => link.close(code),
       });
     }
-    const wrap = (pipe: MessagePipe) => (outgoing ? this.#send(link, pipe, outgoing) : pipe);
+    const wrap = (pipe: MessagePipe) => {
+      if (!outgoing) return pipe;
+      return isCall ? this.#sendCall(link, pipe, outgoing) : this.#send(link, pipe, outgoing);
+    };
     joinChannel(link, channel, wrap, (data) => this.#take(link, data));
   }
 
   /** Take what the client says about the messages it has. Throws PeerError. */
   hear(message: control.Got | control.Resend): void {
-    this.#sender?.hear(message);
+    (this.#call ?? this.#sender)?.hear(message);
   }
 
-  /** Take what the browser says of the path, and send no faster than it allows. */
+  /** Take what the browser says of the path. Send no faster than it allows, and count all bytes of a call. */
   look(path: Path): void {
-    if (!this.#pace) return;
-    // The encoder was set up anew since the last look, and what was under way may be lost.
-    if (this.#isHeld) this.#sender?.sendAgain();
-    this.#isHeld = this.#pace.look(path, performance.now());
-    if (this.#isHeld) this.#page.holdRate(this.#pace.floor_bit_s);
+    if (this.#pace) {
+      // The encoder was set up anew since the last look, and what was under way may be lost.
+      if (this.#isHeld) this.#sender?.sendAgain();
+      this.#isHeld = this.#pace.look(path, performance.now());
+      if (this.#isHeld) this.#page.holdRate(this.#pace.floor_bit_s);
+    }
+    if (!this.#call) return;
+    this.#call.rate_bit_s = path.available_bit_s || UNTOLD_BIT_S;
+    const spent_bytes = path.bytes - this.#messages_bytes - this.#call.sent_bytes;
+    if (spent_bytes <= this.#spent_bytes) return;
+    this.#page.spent(spent_bytes - this.#spent_bytes);
+    this.#spent_bytes = spent_bytes;
   }
 
   close(): void {
@@ -89,14 +121,23 @@ export class LinkMedia {
     const source = frameSource(streams, () => this.#page.makePicture());
     return (this.#sender = new VideoSender(pipe, source, this.#pace ?? BARE, {
       writable: () => link.writable('client'),
-      busy: () => this.#askRate(),
+      busy: () => this.#pace && this.#ask(RATE_MS),
       tellGot: () => this.#receiver?.tellGot() ?? 0,
     }));
   }
 
-  #askRate(): void {
+  #sendCall(link: Link, pipe: MessagePipe, streams: EncodedStreams): MessagePipe {
+    const source = frameSource(streams, () => this.#page.makePicture());
+    return (this.#call = new CallSender(pipe, source, {
+      writable: () => link.writable('client'),
+      ticked: () => this.#ask(CALL_RATE_MS),
+      tellGot: () => this.#receiver?.tellGot() ?? 0,
+    }));
+  }
+
+  #ask(pause_ms: number): void {
     const now_ms = performance.now();
-    if (!this.#pace || now_ms - this.#asked_ms < RATE_MS) return;
+    if (now_ms - this.#asked_ms < pause_ms) return;
     this.#asked_ms = now_ms;
     this.#page.findRate();
   }
@@ -110,4 +151,9 @@ export class LinkMedia {
       link.close(error instanceof PeerError ? error.code : 'internal');
     }
   }
+}
+
+/** Whether the client sends video as well. */
+function isBothWays(version: number | undefined): boolean {
+  return version === 2 || version === CALL_MEDIA_VERSION;
 }

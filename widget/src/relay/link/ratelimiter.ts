@@ -36,6 +36,11 @@ export class RateLimiter {
     return this.#waiting.size === 0 && this.#bucket.take(bytes, performance.now());
   }
 
+  /** Count `bytes` that were sent already, so that what waits goes later. */
+  charge(bytes: number): void {
+    this.#bucket?.charge(bytes, performance.now());
+  }
+
   /** Give `sender` a turn after all that wait already. */
   wait(sender: RateLimited): void {
     this.#waiting.add(sender);

@@ -39,3 +39,13 @@ test.each([100, 1_000, 20_000])('a minute of greed gets the rate, a look every %
   expect(taken).toBeLessThanOrEqual(60 * rate + rate / 10 + 16_384);
   expect(taken).toBeGreaterThan(60 * rate * 0.995);
 });
+
+test('what is charged is taken whatever there is, and waited for a second at most', () => {
+  const bucket = new Bucket(1_000, 100, 0);
+  bucket.charge(600, 0);
+  expect(bucket.wait_ms(0)).toBe(500);
+  bucket.charge(10_000, 0);
+  expect(bucket.wait_ms(0)).toBe(1_000);
+  bucket.take(1, 1_000);
+  expect(bucket.wait_ms(1_000)).toBe(1);
+});

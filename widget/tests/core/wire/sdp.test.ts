@@ -41,7 +41,7 @@ test('an SDP has only the lines of the template, whatever was accepted', () => {
     if (sdp === null) continue;
     const found = read(parse(text));
     const lines = toSdp(found).split('\r\n');
-    const video = found.media === 2 ? 28 : found.media ? 17 : 0;
+    const video = { 2: 28, 3: 48 }[found.media ?? 0] ?? (found.media ? 17 : 0);
     expect(lines).toHaveLength(15 + found.candidates.length + video);
     expect(toSdp(found)).toMatch(/^[\x20-\x7e\r\n]+$/);
   }

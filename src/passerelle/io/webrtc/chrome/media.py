@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import random
 import time
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from passerelle import limits
@@ -27,6 +28,7 @@ from passerelle.core.media.video import (
     resend_wait_s,
     split_numbered,
 )
+from passerelle.core.tunnel.estimator import INITIAL_RTT_S
 from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.transport import Windows, is_news
@@ -87,6 +89,12 @@ class MediaOwner(Protocol):
 class MediaExchange:
     """The video of one link. Its track belongs to the PeerConnection that `offer` gives it."""
 
+    codecs: tuple[str, ...] = ("video/vp8", "video/rtx")
+    """What is offered."""
+    start_bit_s = START_BIT_S
+    most_bit_s = MOST_BIT_S
+    most_frames_s = FRAMES_PER_S
+
     def __init__(self, connection: Any) -> None:
         """Add the video to `connection`, which has made no offer yet."""
         webrtc = load()
@@ -95,14 +103,17 @@ class MediaExchange:
         self._track = webrtc.VideoTrackGenerator()
         init = webrtc.RTCRtpTransceiverInit(direction="sendrecv")
         self._transceiver = connection.add_transceiver(self._track.track, init)
-        keep = ("video/vp8", "video/rtx")
         codecs = webrtc.RTCRtpReceiver.get_capabilities("video").codecs
         self._transceiver.set_codec_preferences(
-            [codec for codec in codecs if codec.mime_type.lower() in keep]
+            [codec for codec in codecs if codec.mime_type.lower() in self.codecs]
         )
         self._transceiver.sender.transform = webrtc.RTCRtpScriptTransform(self._fill)
         self._transceiver.receiver.transform = webrtc.RTCRtpScriptTransform(self._empty)
         self._pictures = self._track.writable.get_writer()
+        # A browser's pictures name their colours, in a header extension that anybody can see.
+        self._colors = webrtc.VideoColorSpaceInit(
+            primaries="smpte170m", transfer="smpte170m", matrix="smpte170m", full_range=False
+        )
         self._pixels = bytearray(SIDE * SIDE * 3 // 2)
         self._picture_at = 0
         self._count = 0
@@ -110,7 +121,7 @@ class MediaExchange:
         self._allowance: Allowance | None = None
         self._tasks = TaskSet("media")
         now = time.monotonic()
-        self._budget = FrameBudget(START_BIT_S, now)
+        self._budget = FrameBudget(self.start_bit_s, now)
         self._packer = MessagePacker()
         self._sparse = Sparse(now)
         self._pending = 0
@@ -154,8 +165,8 @@ class MediaExchange:
         sender = self._transceiver.sender
         parameters = sender.get_parameters()
         for encoding in parameters.encodings:
-            encoding.max_bitrate = MOST_BIT_S
-            encoding.max_framerate = FRAMES_PER_S
+            encoding.max_bitrate = self.most_bit_s
+            encoding.max_framerate = self.most_frames_s
         # The link may end meanwhile.
         with contextlib.suppress(self._webrtc.InvalidStateError):
             await sender.set_parameters(parameters)
@@ -177,11 +188,18 @@ class MediaExchange:
         """Bytes of messages that wait to be sent."""
         return self._packer.queued_bytes
 
+    @property
+    def _rate_bit_s(self) -> float:
+        """Rate at which messages can be sent."""
+        return self._budget.rate_bit_s
+
     def windows(self, rtt_s: float) -> Windows:
         """See `Transport.windows`."""
-        # What the session has measured lately may contain the queue of a download.
-        self._least_rtt.add(rtt_s, time.monotonic())
-        self._rtt_s = self._window.rtt_s = self._least_rtt.value
+        # What the session has measured lately may contain the queue of a download. What it assumes
+        # before it has measured is no round trip of this path, and may be shorter than any.
+        if rtt_s != INITIAL_RTT_S:
+            self._least_rtt.add(rtt_s, time.monotonic())
+            self._rtt_s = self._window.rtt_s = self._least_rtt.value
         self._told = self._windows()
         return self._told
 
@@ -189,7 +207,7 @@ class MediaExchange:
         packer = self._packer
         sent = packer.kept_bytes - packer.queued_bytes
         return Windows(
-            send=send_window_bytes(self._budget.rate_bit_s / 8, self._rtt_s, sent),
+            send=send_window_bytes(self._rate_bit_s / 8, self._rtt_s, sent),
             receive=self._window.window_bytes(self._order.held_bytes),
             is_silent=self._silence is not None and self._silence.is_silent,
         )
@@ -207,21 +225,40 @@ class MediaExchange:
             return
         quiet = self._packer.queued_bytes == 0
         small = len(message) <= SMALL_BYTES
-        few = self._sparse.add(time.monotonic())
-        self._packer.push(message)
+        beside = self._may_go_beside(message, few=self._sparse.add(time.monotonic()))
+        for part in self._parts(message):
+            self._packer.push(part)
         if self._packer.kept_bytes > limits.MEDIA_KEPT_BYTES:
             error = LinkLost(LinkCode.LIMIT, "the volunteer does not say what it has")
             self.close()
             self._owner.media_failed(error)
             return
-        if quiet and ((small and few) or self._packer.count <= FIRST_MESSAGES):
-            shifted = self._packer.shift()
-            assert shifted is not None  # it was pushed a moment ago
-            number, data = shifted
-            self._owner.media_send(number.to_bytes(MESSAGE_NUMBER_BYTES, "big") + data)
+        if quiet and beside:
+            while shifted := self._packer.shift():
+                number, data = shifted
+                self._owner.media_send(number.to_bytes(MESSAGE_NUMBER_BYTES, "big") + data)
         elif quiet:
-            self._idle = 0
-            self._schedule(GATHER_S if small else 0.0)
+            self._hasten(GATHER_S if small else 0.0)
+
+    def _hasten(self, delay_s: float = 0.0) -> None:
+        """Send what began to wait, after `delay_s`."""
+        self._idle = 0
+        self._schedule(delay_s)
+
+    def _may_go_beside(self, message: bytes, *, few: bool) -> bool:
+        """Return whether a message may go over the DataChannel, where nothing else waits.
+
+        `few` says that few messages were sent of late.
+        """
+        return (few and len(message) <= SMALL_BYTES) or self._packer.count < FIRST_MESSAGES
+
+    def _parts(self, message: bytes) -> Iterable[bytes]:
+        """Return what of a message is numbered."""
+        return (message,)
+
+    def _whole(self, parts: list[bytes]) -> list[bytes]:
+        """Return the messages that parts in order make. Raises PeerError."""
+        return parts
 
     def acknowledged(self, message: control.Got) -> None:
         """Learn what the relay has. Raises PeerError."""
@@ -231,7 +268,7 @@ class MediaExchange:
     def missed(self, message: control.Resend) -> None:
         """Learn what the relay misses."""
         self._packer.resend(message.gaps)
-        self._schedule(0.0)
+        self._hasten()
 
     def _schedule(self, delay_s: float) -> None:
         if self._over:
@@ -270,7 +307,11 @@ class MediaExchange:
         self._pixels[self._count % (SIDE * SIDE)] = self._count & 0xFF
         self._picture_at = max(self._picture_at + 1_000, int(now * 1e6))
         init = self._webrtc.VideoFrameBufferInit(
-            format="I420", coded_width=SIDE, coded_height=SIDE, timestamp=self._picture_at
+            format="I420",
+            coded_width=SIDE,
+            coded_height=SIDE,
+            timestamp=self._picture_at,
+            color_space=self._colors,
         )
         picture = self._webrtc.VideoFrame(bytes(self._pixels), init)
         self._tasks.spawn(self._write(picture), "picture")
@@ -310,17 +351,21 @@ class MediaExchange:
             self._pending = max(0, self._pending - 1)
             self._frame_at = now
             genuine = bytes(encoded.data)
-            least = len(genuine) + IDLE_LEAST_BYTES + random.randrange(IDLE_SPREAD_BYTES)  # noqa: S311
-            if self._packer.queued_bytes:
-                least = 0
-                self._idle = 0
-            room = self._budget.available(now)
-            data = self._packer.next_frame(genuine, room, least, got=self._order.next)
+            most, least = self._bounds(genuine, now)
+            data = self._packer.next_frame(genuine, most, least, got=self._order.next)
             if self._receipts is not None:
                 self._receipts.told()
             self._budget.spend(len(data))
             encoded.data = data
             await writer.write(encoded)
+
+    def _bounds(self, genuine: bytes, now: float) -> tuple[int, int]:
+        """Return the most and the least bytes that a frame with this picture has."""
+        least = len(genuine) + IDLE_LEAST_BYTES + random.randrange(IDLE_SPREAD_BYTES)  # noqa: S311
+        if self._packer.queued_bytes:
+            least = 0
+            self._idle = 0
+        return self._budget.available(now), least
 
     # --- in -------------------------------------------------------------------------------------
 
@@ -362,7 +407,7 @@ class MediaExchange:
             self._window.arrived(len(message), now)
             ready += self._order.add(number, message, now)
         if ready and self._owner is not None and self._receipts is not None and not self._over:
-            self._owner.media_messages(ready)
+            self._owner.media_messages(self._whole(ready))
             self._receipts.count(ready)
         self._look_for_missing(now)
         self._look_at_windows()

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Container
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import msgspec
 
@@ -33,8 +33,9 @@ from passerelle.wire.description import (
 )
 from passerelle.wire.sdp import from_own_sdp, renumber, to_sdp
 
-GATHER_S = 5.0
-"""Longest time for a STUN server's answer. What is known by then is offered."""
+GATHER_S = 2.0
+"""Longest time for a STUN server's answer, in which the engine asks four times. What is known by
+then is offered: where the server's port is blocked, each request for volunteers waits so long."""
 CLOSE_S = 2.0
 """Longest time for what is queued at `close`."""
 
@@ -46,6 +47,11 @@ class ChromeOffer:
     the PeerConnection, also after `connect`.
     """
 
+    exchange: ClassVar[type[MediaExchange]] = MediaExchange
+    """What carries messages in the frames of its video."""
+    version: ClassVar[int] = CHROME_MEDIA_VERSION
+    """The format of those frames."""
+
     def __init__(self, stun: tuple[str, ...], *, private: bool, media: bool) -> None:
         webrtc = load()
         self._private = private
@@ -53,7 +59,7 @@ class ChromeOffer:
         self._connection = webrtc.RTCPeerConnection(
             webrtc.RTCConfiguration(bundle_policy="max-bundle", ice_servers=servers)
         )
-        self._media = MediaExchange(self._connection) if media else None
+        self._media = self.exchange(self._connection) if media else None
         self._channel = self._connection.create_data_channel(
             "", webrtc.RTCDataChannelInit(negotiated=True, id=DATA_CHANNEL_ID)
         )
@@ -76,7 +82,7 @@ class ChromeOffer:
     ) -> Self:
         """Return an offer whose candidates are known; with `media` it offers a video both ways.
 
-        `stun` holds at most one server, as `stun:host:port`. Gathering takes up to five seconds
+        `stun` holds at most one server, as `stun:host:port`. Gathering takes up to two seconds
         when it does not answer. Raises NoEngine. Cancelling closes the sockets.
         """
         offer = cls(stun, private=private, media=media)
@@ -126,9 +132,9 @@ class ChromeOffer:
         cancelling, the offer is closed. Once ICE is done, `handshake_limit_s` holds as well.
         """
         start = time.monotonic()
-        if self._media is not None and answer.media == MEDIA_VERSION:
+        if reason := self._refusal(answer):
             await self.close()
-            raise LinkLost(LinkCode.VERSION, "the volunteer's page sends an older kind of video")
+            raise LinkLost(LinkCode.VERSION, reason)
         try:
             async with asyncio.timeout(timeout_s):
                 await self._connect(vet(answer, private=self._private, known=known))
@@ -139,9 +145,15 @@ class ChromeOffer:
             await self.close()
             raise
         self.steps.append(("webrtc", time.monotonic() - start))
-        media = self._media if answer.media == CHROME_MEDIA_VERSION else None
+        media = self._media if answer.media == self.version else None
         self._transport = ChromeTransport(self, self._channel, media)
         return self._transport
+
+    def _refusal(self, answer: Description) -> str:
+        """Return why an answer cannot be used; an empty text where it can."""
+        if self._media is not None and answer.media == MEDIA_VERSION:
+            return "the volunteer's page sends an older kind of video"
+        return ""
 
     async def _connect(self, answer: Description) -> None:
         webrtc = load()
