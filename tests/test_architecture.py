@@ -46,7 +46,7 @@ MAY_IMPORT = {
 }
 """Which of our own modules each layer may know. Roles talk over the wire, never by import."""
 
-MAY_DEPEND_ON = {"wire": ("msgspec", "cryptography", "pyhpke"), "core": ("h11", "h2")}
+MAY_DEPEND_ON = {"wire": ("msgspec", "cryptography", "pyhpke"), "core": ("h11", "h2", "hyperframe")}
 """Third-party packages of the pure layers; the others may use what pyproject.toml names.
 
 HPKE in `cryptography` and `pyhpke` draws the ephemeral key of each message that `wire.rendezvous`

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
-from bench.attacks.reader import ENGINES
+from bench.attacks.reader import engine_names
 from bench.attacks.volunteer import ATTACKS
 from bench.command import say
 from bench.errors import Unmeasured
@@ -131,8 +131,8 @@ class Stage:
 
 def measure(quick: bool) -> Iterator[Row]:
     """Yield the rows of all attacks on each engine."""
-    for engine in ENGINES:
-        prefix = "" if len(ENGINES) == 1 else f"{engine}, "
+    for engine in engine_names():
+        prefix = f"{engine}, "
         with Stage(engine) as stage:
             for attack in ATTACKS:
                 say(attack)

@@ -1,7 +1,7 @@
 """A reader's links, for attacks on them: `python -m bench.attacks.reader ENGINE`.
 
-Only the interface of channels is used (`ChannelOffer` and the `Transport` it leads to), so any
-engine that has it can be attacked. Commands are lines of JSON on standard input, and each is
+Only the interface of channels is used (`LinkOffer` and the `Transport` it leads to), so any engine
+that has it can be attacked. Commands are lines of JSON on standard input, and each is
 answered by one.
 """
 
@@ -21,14 +21,14 @@ import msgspec
 import uvloop
 
 from passerelle.errors import LinkLost
-from passerelle.io.webrtc.channel import ChannelOffer
+from passerelle.io.webrtc.chrome.library import NoEngine
+from passerelle.io.webrtc.engine import LinkOffer, choose
 from passerelle.wire.description import Description
 
-ENGINES: dict[str, type[ChannelOffer]] = {"python": ChannelOffer}
-"""What makes a reader's channels, by name."""
 CONNECT_S = 20.0
-MEMORY_BYTES = 2 << 30
-"""Address space of the reader, so that an attack on its memory is none on the machine."""
+MEMORY_BYTES = 8 << 30
+"""Address space of the reader, so that an attack on its memory is none on the machine. Chrome's
+engine reserves gigabytes of it that it never touches."""
 
 
 class Taker:
@@ -78,9 +78,9 @@ class Taker:
 class Reader:
     """The links of one reader, by name."""
 
-    def __init__(self, engine: type[ChannelOffer]) -> None:
+    def __init__(self, engine: type[LinkOffer]) -> None:
         self._engine = engine
-        self._offers: dict[str, ChannelOffer] = {}
+        self._offers: dict[str, LinkOffer] = {}
         self._takers: dict[str, Taker] = {}
         self._kept: set[asyncio.Task[None]] = set()
 
@@ -110,7 +110,7 @@ class Reader:
             await work
         return {"lost": taker.lost}
 
-    async def _run(self, offer: ChannelOffer, answer: Description, taker: Taker) -> None:
+    async def _run(self, offer: LinkOffer, answer: Description, taker: Taker) -> None:
         try:
             transport = await offer.connect(answer, timeout_s=CONNECT_S)
         except LinkLost as error:
@@ -130,12 +130,26 @@ class Reader:
         return {"bytes": taker.size, "silence_s": taker.longest_silence_s, "lost": taker.lost}
 
 
-async def run(engine: str) -> None:
+def engine_names() -> list[str]:
+    """Return the names of the engines that this machine has."""
+    try:
+        choose("chrome")
+    except NoEngine:
+        return ["python"]
+    return ["python", "chrome"]
+
+
+def find(name: str) -> type[LinkOffer]:
+    """Return what makes a reader's channels. Raises NoEngine."""
+    return choose("chrome" if name == "chrome" else "python")[0]
+
+
+async def run(engine: type[LinkOffer]) -> None:
     """Obey the lines on standard input until they end."""
     lines = asyncio.StreamReader()
     protocol = asyncio.StreamReaderProtocol(lines)
     await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
-    reader = Reader(ENGINES[engine])
+    reader = Reader(engine)
     async for line in lines:
         print(json.dumps(await reader.obey(json.loads(line))), flush=True)
 
@@ -143,4 +157,4 @@ async def run(engine: str) -> None:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.ERROR)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    uvloop.run(run(sys.argv[1]))
+    uvloop.run(run(find(sys.argv[1])))

@@ -21,9 +21,16 @@ from typing import Any
 import msgspec
 from google_crc32c import value as crc32c
 
-from passerelle.core.media import rtp
+from passerelle.core.media import frame, rtp
 from passerelle.io.webrtc.ortc import stun
-from passerelle.wire.description import MEDIA_VERSION, Candidate, CandidateKind, Description
+from passerelle.wire import sdp
+from passerelle.wire.description import (
+    CHROME_MEDIA_VERSION,
+    MESSAGE_NUMBER_BYTES,
+    Candidate,
+    CandidateKind,
+    Description,
+)
 from tests.volunteer import Channel
 
 UDP_BYTES = 28
@@ -37,6 +44,11 @@ _UNORDERED_FIRST, _FIRST = 6, 2
 _HEARTBEAT, _SACK = 4, 3
 _SENDER_REPORT = 200
 _OTHER_PAYLOAD_TYPE = 111
+_KEY_FRAME = b"\x10\x02\x00\x9d\x01\x2a" + struct.pack("<HH", frame.SIDE, frame.SIDE) + bytes(20)
+"""A picture of the right size, of which no decoder makes anything."""
+_FRAME_STARTS = b"\x10"
+"""The VP8 payload descriptor of a frame's first packet (RFC 7741 §4.2)."""
+_FRAME_TICKS = 900
 _WAITING = 8000
 """Chunks or packets that wait beyond a missing one: just fewer than the reader allows."""
 
@@ -70,7 +82,7 @@ class Volunteer:
         self._offer = msgspec.json.decode(said["description"], type=Description)
         answer = self._channel.description
         if said["media"]:
-            answer = msgspec.structs.replace(answer, media=MEDIA_VERSION)
+            answer = msgspec.structs.replace(answer, media=self._offer.media)
         if said["join"]:
             self._joining = asyncio.create_task(self._channel.connect(self._offer))
         else:
@@ -174,6 +186,18 @@ class Volunteer:
         tsn = self._channel.sctp._local_tsn + ahead & 0xFFFFFFFF
         return struct.pack("!BBHLHHL4s", 0, flags, 17, tsn, 0, 0, 53, b"x")
 
+    async def video(self, payload: bytes, number: int, frame_number: int) -> int:
+        """Send one packet of video, with the descriptor of a first one.
+
+        It ends its frame if it has the frame's number.
+        """
+        call = self._offer.media == CHROME_MEDIA_VERSION
+        kind = sdp.VP8 if call else rtp.VIDEO_PAYLOAD_TYPE
+        ends = 0x80 if number == frame_number else 0
+        ticks = frame_number * _FRAME_TICKS & 0xFFFFFFFF
+        head = struct.pack("!BBHII", 0x80, ends | kind, number & 0xFFFF, ticks, 7)
+        return await self.srtp(head + _FRAME_STARTS + payload)
+
     def number(self) -> int:
         """Return the next number, from 1 on."""
         self._numbers += 1
@@ -223,6 +247,34 @@ class Volunteer:
         head = struct.pack("!BBHII", 0x80, rtp.VIDEO_PAYLOAD_TYPE, sequence & 0xFFFF, 0, 7)
         return await self.srtp(head + b"\0x")
 
+    async def broken_frames(self) -> int:
+        """Send whole frames whose trailers say nonsense."""
+        number = self.number()
+        return await self.video(_KEY_FRAME + self._dice.randbytes(40), number, number)
+
+    async def repeated_messages(self) -> int:
+        """Send whole frames, each with one message that the reader has."""
+        number = self.number()
+        return await self.video(frame.wrap(_KEY_FRAME, 0, [(0, b"x")], unsent=1), number, number)
+
+    async def messages_far_ahead(self) -> int:
+        """Send whole frames, each with one message beyond a missing one."""
+        number = self.number()
+        payload = frame.wrap(_KEY_FRAME, 0, [(1 + 2 * number, b"x")])
+        return await self.video(payload, number, number)
+
+    async def endless_frame(self) -> int:
+        """Send packets of one frame that never ends."""
+        number = self.number()
+        return await self.video(_KEY_FRAME + bytes(1000), number, 0)
+
+    async def numbered_messages(self) -> int:
+        """Send tiny messages over the DataChannel, each beyond a missing one."""
+        if self._channel.channel.bufferedAmount < len(MESSAGE):
+            number = 1 + 2 * self.number()
+            self._channel.channel.send(number.to_bytes(MESSAGE_NUMBER_BYTES, "big") + b"x")
+        return MESSAGE_NUMBER_BYTES + 1 + DTLS_BYTES + UDP_BYTES
+
     async def checks_from_new_ports(self) -> int:
         """Send a signed check from a port that was never used before."""
         return self._raw(self._open(self._client[0]), self.check())
@@ -247,6 +299,11 @@ ATTACKS: dict[str, Callable[[Volunteer], Awaitable[int]]] = {
     "SCTP, acknowledgements": Volunteer.acknowledgements,
     "SRTP, new sources": Volunteer.video_sources,
     "SRTP, missing packets": Volunteer.missing_video,
+    "SRTP, broken frames": Volunteer.broken_frames,
+    "SRTP, messages again and again": Volunteer.repeated_messages,
+    "SRTP, messages far ahead": Volunteer.messages_far_ahead,
+    "SRTP, a frame without end": Volunteer.endless_frame,
+    "SRTP, messages of the channel far ahead": Volunteer.numbered_messages,
     "ICE, checks from new ports": Volunteer.checks_from_new_ports,
     "ICE, checks": Volunteer.checks,
     "noise of a stranger": Volunteer.noise,

@@ -15,6 +15,7 @@ import pytest_asyncio
 from playwright.async_api import Error, Page
 
 from passerelle.browser import find_chromium
+from tests.chrome import needs_chrome
 from tests.rig import firefox as fox
 from tests.rig import volunteer as chromium
 from tests.rig.curl import Fetch, Proxy, fetch
@@ -55,7 +56,7 @@ VIDEO_BYTES = """async () => {
 VIDEO_RECEIVED = VIDEO_BYTES.replace("outbound-rtp", "inbound-rtp").replace(
     "bytesSent", "bytesReceived"
 )
-ENGINES = pytest.mark.parametrize("engine", ["python", "chrome"])
+ENGINES = pytest.mark.parametrize("engine", ["python", pytest.param("chrome", marks=needs_chrome)])
 WITHOUT_VIDEO = """() => {
   delete RTCRtpSender.prototype.createEncodedStreams;
   delete globalThis.RTCRtpScriptTransform;
@@ -166,6 +167,7 @@ async def test_a_download_comes_as_video(
         assert await video_bytes(page) > SIZE
 
 
+@needs_chrome
 @pytest.mark.parametrize("name", ["Chromium", "Firefox"])
 async def test_an_upload_goes_as_video_with_chromes_engine(
     chrome: Chromium, firefox: Firefox, name: str, way: Way, site: Site, tmp_path: Path
@@ -191,9 +193,9 @@ async def test_an_upload_goes_as_video_with_chromes_engine(
     [
         ((WITHOUT_VIDEO,), ()),
         ((), ("--no-media",)),
-        ((WITHOUT_VIDEO,), ("--engine", "chrome")),
-        ((OLDER_VIDEO,), ("--engine", "chrome")),
-        ((), ("--no-media", "--engine", "chrome")),
+        pytest.param((WITHOUT_VIDEO,), ("--engine", "chrome"), marks=needs_chrome),
+        pytest.param((OLDER_VIDEO,), ("--engine", "chrome"), marks=needs_chrome),
+        pytest.param((), ("--no-media", "--engine", "chrome"), marks=needs_chrome),
     ],
 )
 async def test_where_one_side_does_without_video_a_plain_link_carries_it(

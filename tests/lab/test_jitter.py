@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.chrome import needs_chrome
 from tests.lab import Wan
 from tests.lab.country import PROXY_PORT, Country, turn_on
 from tests.lab.country import country as country
@@ -31,7 +32,7 @@ def curl(country: Country, *words: str) -> tuple[str, float]:
     return done.stdout, time.monotonic() - began_s
 
 
-@pytest.mark.parametrize("engine", ["python", "chrome"])
+@pytest.mark.parametrize("engine", ["python", pytest.param("chrome", marks=needs_chrome)])
 def test_a_path_with_jitter_is_used_both_ways(country: Country, engine: str) -> None:
     if "phone" not in country.hosts:
         country.star.host("phone", up=JITTERY, down=JITTERY)

@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 from passerelle import __version__
 from passerelle.serve import EXIT_ID
 from passerelle.wire.websocket import LINK_PATH
+from tests.chrome import needs_chrome
 from tests.packaging.conftest import Place, readme_lines
 from tests.rig.curl import Proxy, fetch
 from tests.rig.ports import free_port
@@ -90,6 +91,7 @@ async def test_reader_reads_a_page(
     assert size_mb(place) < MOST_MB
 
 
+@needs_chrome
 def test_chromes_engine_is_an_extra(reader_with_chromes_engine: Place, reader_by_uv: Place) -> None:
     """With it the client can be told to use it; without it, one sentence says what to install."""
     words = ("client", "--forget", "--engine", "chrome", "--listen", f"{HOST}:{free_port()}")

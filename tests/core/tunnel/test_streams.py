@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import itertools
 from collections.abc import Iterable
 
@@ -759,3 +760,16 @@ def test_an_ordinary_transfer_is_never_idle() -> None:
         pair.to_client()
         pair.client.consumed(stream, size)
         pair.to_exit()
+
+
+def test_no_frame_is_written_out_for_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log is not kept, and the text of a frame's bytes takes longer than all else."""
+    pair = Pair()
+    stream = pair.client.open("example.com", 443)
+    pair.to_exit()
+
+    def refuse(_data: bytes) -> bytes:
+        raise AssertionError("a frame is written out")
+
+    monkeypatch.setattr(binascii, "hexlify", refuse)
+    assert upload(pair, stream, 10_000) == 10_000

@@ -2,11 +2,12 @@
 
 import pytest
 
+from tests.chrome import needs_chrome
 from tests.lab import Lab
 from tests.lab.twins.groups import faults
 from tests.lab.twins.scene import Scene
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(420)]
+pytestmark = [needs_chrome, pytest.mark.lab, pytest.mark.timeout(420)]
 
 LINKS = 5
 

@@ -2,12 +2,12 @@
 
 import type { FriendFailure, Reason } from '../core/errors';
 import type { RelayReport, VolunteerLimits } from '../core/switch/report';
-import type { Traffic } from '../core/traffic/ratefloor';
+import type { Path } from '../core/traffic/ratefloor';
 import type { NatClass } from '../core/wire/signalling';
 import type { EncodedStreams } from './link/pictures';
 import type { SoundStreams } from './link/sound';
 
-export type { EncodedStreams, SoundStreams };
+export type { EncodedStreams, Path, SoundStreams };
 
 /** What the page tells the relay. `link` is the number that the relay gave the link in `connect`. */
 export type PageToRelay =
@@ -25,9 +25,10 @@ export type PageToRelay =
   | { readonly type: 'channel'; readonly link: number; readonly channel: RTCDataChannel }
   /** The video of a media link. */
   | { readonly type: 'video'; readonly link: number; readonly streams: EncodedStreams }
+  /** What the browser says of the path of a link. */
+  | { readonly type: 'path'; readonly link: number; readonly path: Path }
   /** The sound of a link that looks like a call, to be made until the link ends. */
   | { readonly type: 'sound'; readonly streams: SoundStreams }
-  | ({ readonly type: 'traffic'; readonly link: number } & Traffic)
   /** The answer of a link's PeerConnection. */
   | { readonly type: 'answered'; readonly link: number; readonly sdp: string }
   | { readonly type: 'connection_lost'; readonly link: number }
@@ -63,9 +64,10 @@ export type RelayToPage =
   | { readonly type: 'disconnect'; readonly link: number }
   /** The page should make a picture for the video of a link. */
   | { readonly type: 'picture'; readonly link: number }
-  /** The page should say at which rate the browser may send on a link, and what it has sent and received. `packets` is
-   * what the relay has sent of the video, or null where the browser alone decides the rate. */
-  | { readonly type: 'find_traffic'; readonly link: number; readonly packets: number | null }
+  /** The page should say what the browser knows of the path of a link. */
+  | { readonly type: 'find_rate'; readonly link: number }
+  /** Hold the browser's estimate for a link at a rate; 0 lets it go. */
+  | { readonly type: 'hold_rate'; readonly link: number; readonly bit_s: number }
   /** The text that goes back to the reader. */
   | { readonly type: 'friend_answer'; readonly id: number; readonly text: string }
   | { readonly type: 'friend_failed'; readonly id: number; readonly reason: FriendFailure }

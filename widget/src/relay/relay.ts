@@ -143,8 +143,8 @@ export class Relay {
         return this.#channel(message.link, message.channel);
       case 'video':
         return this.#video(message.link, message.streams);
-      case 'traffic':
-        return this.#links.get(message.link)?.media.told(message);
+      case 'path':
+        return this.#links.get(message.link)?.media.look(message.path);
       case 'sound':
         return hum(message.streams);
       case 'answered':
@@ -303,7 +303,8 @@ export class Relay {
       answer: null,
       media: new LinkMedia({
         makePicture: () => this.#post({ type: 'picture', link: id }),
-        findTraffic: (packets) => this.#post({ type: 'find_traffic', link: id, packets }),
+        findRate: () => this.#post({ type: 'find_rate', link: id }),
+        holdRate: (bit_s) => this.#post({ type: 'hold_rate', link: id, bit_s }),
         spent: (bytes) => {
           this.#limiter.charge(bytes);
           this.#carried(bytes);

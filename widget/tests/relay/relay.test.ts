@@ -8,6 +8,8 @@ import { Relay } from '../../src/relay/relay';
 import { vectors } from '../vectors';
 import { FakeChannel, FakeSocket } from './platform';
 
+/** What the browser says of a path at the beginning. */
+const PATH = { available_bit_s: 0, rtt_ms: null, lost: 0, bytes: 0 };
 const DESCRIPTION = {
   ufrag: 'abcd',
   pwd: 'p'.repeat(22),
@@ -145,12 +147,12 @@ describe('an offer', () => {
     relay.handle({ type: 'channel', link: id, channel: channel as unknown as RTCDataChannel });
     socket.open();
     channel.open();
-    relay.handle({ type: 'traffic', link: id, rate: null, bytes: 60_000 });
-    relay.handle({ type: 'traffic', link: id, rate: null, bytes: 90_000 });
+    relay.handle({ type: 'path', link: id, path: { ...PATH, bytes: 60_000 } });
+    relay.handle({ type: 'path', link: id, path: { ...PATH, bytes: 90_000 } });
     vi.advanceTimersByTime(1_000);
     expect(report()?.bytes).toBe(90_000);
     expect(channel.readyState).toBe('open');
-    relay.handle({ type: 'traffic', link: id, rate: null, bytes: 110_000 });
+    relay.handle({ type: 'path', link: id, path: { ...PATH, bytes: 110_000 } });
     vi.advanceTimersByTime(1_000);
     expect(posted.at(-1)).toMatchObject({ type: 'ended', reason: null });
   });

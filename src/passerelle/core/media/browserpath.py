@@ -32,18 +32,22 @@ PAUSES: Final = 0.25
 LOOK_S: Final = 0.05
 """Time over which the backlog is measured."""
 START_GAIN: Final = 2.0
-"""Growth of the window while the relay has not yet had enough, as in a slow start."""
-PAUSED_GAIN: Final = 1.25
+"""Growth of the window while the relay pauses and has never had enough, as in a slow start."""
+PAUSED_GAIN: Final = 1.4
 """Growth while it pauses again later."""
 SHORT_GAIN: Final = 1.1
 """Growth while less than half of what is wanted waits."""
-MOST_GAIN: Final = 2.0
+MOST_GAIN: Final = 6.0
 LEAST_GAIN: Final = 0.25
-"""Largest and smallest window, as shares of the path's content."""
+"""Largest and smallest window, as shares of the path's content. On a path that loses packets most
+frames wait in the stack for a repair, a round trip or two: with twice the content the window just
+keeps the rate that there is. It is what waits at the relay that bounds the window, not this."""
 SLACK_S: Final = 0.04
 """Time for which bytes are at neither end of the path."""
 START_BYTES_S: Final = 625_000
 """Rate before one was measured, in bytes per second: what the stack begins with."""
+START_BYTES: Final = 64 * limits.KIB
+"""Window before a rate was measured, at least: on a short path the ends take longer than it."""
 IDLE_BYTES_S: Final = 31_250
 """A lower rate is that of a link which nobody uses. A download then starts anew."""
 WAIT_MOST_S: Final = 0.5
@@ -86,7 +90,7 @@ class ReceiveWindow:
         self.rtt_s = 0.1
         """Smallest round trip to the far end of the link. The owner sets it when it is known."""
         self._rate = DeliveryRate(now)
-        self._bytes = START_BYTES_S * (self.rtt_s + SLACK_S)
+        self._bytes = float(START_BYTES)
         self._is_starting = True
         self._look_at = now
         """When the last change of the window shows in the backlog."""
@@ -122,16 +126,15 @@ class ReceiveWindow:
     def _adjust(self, waiting: float, paused: float) -> None:
         rate, path_s = self._rate.bytes_s, self.rtt_s + SLACK_S
         wanted = max(BACKLOG_LEAST_BYTES, rate * BACKLOG_S)
-        self._is_starting = paused > PAUSES and (self._is_starting or rate < IDLE_BYTES_S)
-        if self._is_starting:
-            self._bytes *= START_GAIN
-        elif waiting > wanted:
+        if waiting > wanted:
+            self._is_starting = False
             self._bytes -= waiting - wanted
         elif paused > PAUSES:
-            self._bytes = max(rate * path_s, PAUSED_GAIN * self._bytes)
+            self._is_starting = self._is_starting or rate < IDLE_BYTES_S
+            self._bytes *= START_GAIN if self._is_starting else PAUSED_GAIN
         elif waiting < wanted / 2:
             self._bytes *= SHORT_GAIN
-        most = max(START_BYTES_S * path_s, MOST_GAIN * rate * path_s)
+        most = max(START_BYTES, START_BYTES_S * path_s, MOST_GAIN * rate * path_s)
         least = max(limits.LINK_WINDOW_FLOOR_BYTES, LEAST_GAIN * rate * path_s)
         self._bytes = min(max(self._bytes, least), most)
 

@@ -22,6 +22,7 @@ import h2.errors
 import h2.events
 import h2.exceptions
 import h2.settings
+import hyperframe.frame
 
 from passerelle import limits
 from passerelle.core.address.host import HostError, join_authority, split_authority
@@ -58,6 +59,10 @@ _STATUS = {
     Failure.TIMEOUT: "504",
     Failure.LIMIT: "503",
 }
+
+# h2 makes a text of each frame that it receives for a log, also where there is none, and hyperframe
+# writes out all bytes of the frame for it: a twentieth of a client's work in a download.
+hyperframe.frame.Frame.__repr__ = object.__repr__  # type: ignore[method-assign]
 
 
 @dataclass(slots=True)

@@ -18,8 +18,11 @@ from passerelle.io.webrtc.chrome.library import load
 from passerelle.io.webrtc.chrome.offer import ChromeOffer, ChromeTransport
 from passerelle.wire import sdp
 from passerelle.wire.description import DATA_CHANNEL_ID, Description, Setup
+from tests.chrome import needs_chrome
 from tests.io.tunnel.test_websocket import Taker
 from tests.volunteer import Channel
+
+pytestmark = needs_chrome
 
 SILENT_S = 4.0
 """An offer that waits no longer than it should is made by then, on a busy machine too."""
@@ -35,6 +38,8 @@ class Answerer:
         self.channel: Any = self.connection.create_data_channel("", init)
         self.messages: asyncio.Queue[bytes | str] = asyncio.Queue()
         self.channel.on("message", lambda event: self.messages.put_nowait(event.data))
+        self.opened = asyncio.Event()
+        self.channel.on("open", lambda _event: self.opened.set())
 
     async def answer(self, offer: Description, *, media: bool) -> Description:
         webrtc = load()
@@ -72,7 +77,11 @@ async def connect(*, offered: bool, answered: bool) -> Connected:
     offer = await ChromeOffer.gather(private=True, media=offered)
     volunteer = Answerer()
     answer = await volunteer.answer(offer.description, media=answered)
-    return Connected(await offer.connect(answer, timeout_s=10), volunteer)
+    transport = await offer.connect(answer, timeout_s=10)
+    # Each end opens by itself, and the client's may be the first.
+    async with asyncio.timeout(10):
+        await volunteer.opened.wait()
+    return Connected(transport, volunteer)
 
 
 @pytest.fixture

@@ -24,16 +24,22 @@ const DRAIN = 0.8;
 /** A longer queue counts as one: a time, or a share of the round trip. */
 const QUEUE_MS = 40;
 const QUEUE_SHARE = 0.3;
+/** The shortest round trip is believed for this time. The path may have become longer, or be shared. */
+const LEAST_AGE_MS = 20_000;
 
 export class OwnRate {
   bit_s = START_BIT_S;
   #leastRtt_ms = Infinity;
+  #leastAt_ms = 0;
   #at_ms = -Infinity;
   #arrived = 0;
 
-  /** Take what the browser says of the path, whose `available_bit_s` is not known. */
-  look({ rtt_ms, sent, lost }: Path, now_ms: number): void {
-    if (rtt_ms !== null) this.#leastRtt_ms = Math.min(this.#leastRtt_ms, rtt_ms);
+  /** Take what the browser says of the path, and how many packets were sent since the beginning. */
+  look({ rtt_ms, lost }: Path, sent: number, now_ms: number): void {
+    if (rtt_ms !== null && (rtt_ms <= this.#leastRtt_ms || now_ms - this.#leastAt_ms > LEAST_AGE_MS)) {
+      this.#leastRtt_ms = rtt_ms;
+      this.#leastAt_ms = now_ms;
+    }
     const passed_ms = now_ms - this.#at_ms;
     if (passed_ms < APART_MS) return;
     const arrived = sent - lost;

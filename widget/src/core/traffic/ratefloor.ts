@@ -9,38 +9,24 @@
 
 /** What the browser says of the path of one connection. */
 export interface Path {
-  /** The browser's estimate. */
+  /** The browser's estimate; 0 where it says none. */
   readonly available_bit_s: number;
   /** The round trip of its last report; null before the first one. */
   readonly rtt_ms: number | null;
-  /** Packets that were sent, and those of them that are reported lost, since the beginning. */
-  readonly sent: number;
+  /** Packets that are reported lost, since the beginning. */
   readonly lost: number;
-}
-
-/** How fast the browser may send. */
-export interface SendingRate {
-  readonly bit_s: number;
-  /** Whether the encoder was just set up anew, so that what was under way may be lost. */
-  readonly isAnew: boolean;
-}
-
-/** What passes on one connection. */
-export interface Traffic {
-  /** Null while the browser does not know it. */
-  readonly rate: SendingRate | null;
   /** All bytes that were sent and received. */
   readonly bytes: number;
 }
 
 /** Losses are counted over this time, and over as many packets at least. */
 const LOSS_MS = 2_000;
-const LOSS_PACKETS = 60;
+const LOSS_PACKETS = 100;
 /** The share of lost packets from which on the browser's estimate is not believed. It is a little less than what
  * Chromium bears, because in a short time the share may be larger by chance. */
 const LOSSY = 0.03;
 /** With a larger share the rate itself is taken for the reason. */
-const LOST_MOST = 0.3;
+const LOST_MOST = 0.4;
 /** A longer queue counts as one: a time, or a share of the round trip. */
 const QUEUE_MS = 40;
 const QUEUE_SHARE = 0.3;
@@ -73,16 +59,17 @@ export class RateFloor {
   #bestAt_ms = 0;
   #changed_ms = -Infinity;
 
-  /** Take what the browser says. Return whether the floor has another height now. */
-  look(path: Path, now_ms: number): boolean {
-    this.#looks.push({ at_ms: now_ms, sent: path.sent, lost: path.lost });
+  /** Take what the browser says, and how many packets were sent since the beginning, without its own padding.
+   * Return whether the floor has another height now. */
+  look(path: Path, sent: number, now_ms: number): boolean {
+    this.#looks.push({ at_ms: now_ms, sent, lost: path.lost });
     while ((this.#looks[1]?.at_ms ?? Infinity) <= now_ms - LOSS_MS) this.#looks.shift();
     if (path.available_bit_s > this.#best_bit_s || now_ms - this.#bestAt_ms > BEST_MS) {
       this.#best_bit_s = path.available_bit_s;
       this.#bestAt_ms = now_ms;
     }
     const isQueued = this.#isQueued(path.rtt_ms, now_ms);
-    const lost = this.#lossShare(path);
+    const lost = this.#lossShare(sent, path.lost);
     const isApart = now_ms - this.#changed_ms >= APART_MS;
     if (this.bit_s > 0 && isApart && (isQueued || lost > LOST_MOST)) return this.#set(this.bit_s / 2, now_ms);
     const isFallen = path.available_bit_s < FALLEN * this.#best_bit_s;
@@ -111,7 +98,7 @@ export class RateFloor {
   }
 
   /** The share of packets lost of late; 0 where too few were sent to tell. */
-  #lossShare({ sent, lost }: Path): number {
+  #lossShare(sent: number, lost: number): number {
     const [first] = this.#looks;
     const count = first ? sent - first.sent : 0;
     return first && count >= LOSS_PACKETS ? Math.max(0, lost - first.lost) / count : 0;

@@ -3,9 +3,8 @@
  * Its DataChannel is handed to the Worker at once, so none of a link's bytes pass through the page.
  */
 
-import { OwnRate } from '../../core/traffic/ownrate';
-import { RateFloor, type Path, type SendingRate, type Traffic } from '../../core/traffic/ratefloor';
 import { DATA_CHANNEL_ID } from '../../core/wire/description';
+import type { Path } from '../../relay/messages';
 import { VideoTrack, VIDEO_OPTIONS, type VideoTrackEvents } from './video';
 
 /** Gathering is given up after this time, so a STUN server that does not answer costs no more. */
@@ -27,10 +26,6 @@ export class PeerConnection {
   readonly #events: PeerConnectionEvents;
   readonly #video: VideoTrack;
   readonly #over = new AbortController();
-  readonly #floor = new RateFloor();
-  /** For browsers that never say an estimate. */
-  readonly #ownRate = new OwnRate();
-  #hasEstimate = false;
   #offer = '';
   #patient: boolean;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -68,42 +63,28 @@ export class PeerConnection {
     }
   }
 
-  /** Resolve to the rate at which the browser may send, and to all bytes that it has sent and received. Never rejects.
-   *
-   * `packets` is what the relay has sent of the video; the browser's own count contains its padding. It is null for a
-   * link that leaves its rate to the browser alone. */
-  async traffic(packets: number | null): Promise<Traffic> {
+  /** Resolve to what the browser says of the path to the client; null where it says nothing. Never rejects. */
+  async path(): Promise<Path | null> {
     try {
-      const report = await this.#connection.getStats();
-      const path = pathOf(report, packets ?? 0);
-      return { rate: await this.#sendingRate(path, packets !== null), bytes: path.bytes };
+      return pathOf(await this.#connection.getStats());
     } catch {
-      return { rate: null, bytes: 0 };
+      return null;
     }
-  }
-
-  async #sendingRate(path: Path, isHeld: boolean): Promise<SendingRate | null> {
-    this.#hasEstimate ||= path.available_bit_s > 0;
-    if (!isHeld) return path.available_bit_s ? { bit_s: path.available_bit_s, isAnew: false } : null;
-    if (!this.#hasEstimate) {
-      this.#ownRate.look(path, performance.now());
-      return { bit_s: this.#ownRate.bit_s, isAnew: false };
-    }
-    if (!path.available_bit_s) return null;
-    const isAnew = this.#floor.look(path, performance.now());
-    if (isAnew) await this.#setFloor(this.#floor.bit_s);
-    return { bit_s: Math.max(path.available_bit_s, this.#floor.bit_s), isAnew };
   }
 
   /** Hold the browser's estimate at `bit_s`; 0 lets it go. Only what the client is said to have offered can do that.
    * Nothing is sent: the client's offer and the answer to it stay as they were. An estimate that could rise would be
-   * probed with padding, at a multiple of what is sent. */
-  async #setFloor(bit_s: number): Promise<void> {
+   * probed with padding, at a multiple of what is sent. Where it fails, the estimate stays the browser's. */
+  async hold(bit_s: number): Promise<void> {
     const kbit_s = Math.round(bit_s / 1_000);
     const held = `x-google-min-bitrate=${kbit_s};x-google-max-bitrate=${kbit_s}`;
     const sdp = bit_s ? this.#offer.replace(/x-google-max-bitrate=\d+/, held) : this.#offer;
-    await this.#connection.setRemoteDescription({ type: 'offer', sdp });
-    await this.#connection.setLocalDescription(await this.#connection.createAnswer());
+    try {
+      await this.#connection.setRemoteDescription({ type: 'offer', sdp });
+      await this.#connection.setLocalDescription(await this.#connection.createAnswer());
+    } catch {
+      // The connection has just ended, or the browser wants none of it.
+    }
   }
 
   /** Make a picture for the video. */
@@ -148,8 +129,8 @@ export class PeerConnection {
 }
 
 /** Return what a report says of the path to the client. */
-function pathOf(report: RTCStatsReport, sent: number): Path & { readonly bytes: number } {
-  const path = { bytes: 0, available_bit_s: 0, rtt_ms: null as number | null, sent, lost: 0 };
+function pathOf(report: RTCStatsReport): Path {
+  const path = { bytes: 0, available_bit_s: 0, rtt_ms: null as number | null, lost: 0 };
   report.forEach((entry: Partial<Record<string, unknown>>) => {
     const count = (name: string) => Number(entry[name] ?? 0);
     if (entry['type'] === 'candidate-pair') {

@@ -169,8 +169,10 @@ export class RelayHost {
         return this.#connect(message.link, message.sdp, message.stun, message.patient);
       case 'picture':
         return this.#connections.get(message.link)?.makePicture();
-      case 'find_traffic':
-        return void this.#findTraffic(message.link, message.packets);
+      case 'find_rate':
+        return void this.#findRate(message.link);
+      case 'hold_rate':
+        return void this.#connections.get(message.link)?.hold(message.bit_s);
       case 'friend_answer':
         return this.#settle(message.id)?.resolve(message.text);
       case 'friend_failed':
@@ -197,9 +199,9 @@ export class RelayHost {
     return text;
   }
 
-  async #findTraffic(link: number, packets: number | null): Promise<void> {
-    const traffic = await this.#connections.get(link)?.traffic(packets);
-    if (traffic) this.#post({ type: 'traffic', link, ...traffic });
+  async #findRate(link: number): Promise<void> {
+    const path = await this.#connections.get(link)?.path();
+    if (path) this.#post({ type: 'path', link, path });
   }
 
   async #findNat(stun: readonly string[]): Promise<void> {

@@ -2,7 +2,9 @@
 
 import { FRAME_BYTES, PACED_FRAME_BYTES } from '../../core/limits';
 import { FrameBudget } from '../../core/traffic/framebudget';
+import { OwnRate } from '../../core/traffic/ownrate';
 import { OVERHEAD_BYTES, wrap } from '../../core/traffic/pictureframe';
+import { RateFloor, type Path } from '../../core/traffic/ratefloor';
 import { Sparse } from '../../core/traffic/sparse';
 
 /** What a browser puts into one packet of a video. */
@@ -42,9 +44,31 @@ export class Paced implements FrameFormat {
   readonly repeats = 2;
   readonly tick_ms = 5;
   readonly budget = new FrameBudget(performance.now());
+  readonly #floor = new RateFloor();
+  /** For browsers that never say an estimate. */
+  readonly #ownRate = new OwnRate();
+  #hasEstimate = false;
   /** About how many packets all frames so far have, without what the browser repeats or pads. */
-  packets = 0;
+  #packets = 0;
   readonly #sparse = new Sparse(performance.now());
+
+  /** The rate at which the browser's estimate is to be held; 0 where it is free. */
+  get floor_bit_s(): number {
+    return this.#floor.bit_s;
+  }
+
+  /** Take what the browser says of the path. Return whether `floor_bit_s` has changed. */
+  look(path: Path, now_ms: number): boolean {
+    this.#hasEstimate ||= path.available_bit_s > 0;
+    if (!this.#hasEstimate) {
+      this.#ownRate.look(path, this.#packets, now_ms);
+      this.budget.setRate(this.#ownRate.bit_s);
+      return false;
+    }
+    const hasChanged = this.#floor.look(path, this.#packets, now_ms);
+    this.budget.setRate(Math.max(path.available_bit_s, this.#floor.bit_s));
+    return hasChanged;
+  }
 
   isWorth(queued_bytes: number): boolean {
     return this.budget.isEnough(Math.min(PACED_FRAME_BYTES, queued_bytes), performance.now());
@@ -61,7 +85,7 @@ export class Paced implements FrameFormat {
   seal(picture: ArrayBuffer, payload: ArrayBuffer, got: number, unsent: number): ArrayBuffer {
     const frame = wrap(picture, payload, got, unsent);
     this.budget.spend(frame.byteLength);
-    this.packets += Math.ceil(frame.byteLength / PACKET_BYTES);
+    this.#packets += Math.ceil(frame.byteLength / PACKET_BYTES);
     return frame;
   }
 }

@@ -2,7 +2,7 @@
 
 import { PeerError } from '../../core/errors';
 import { Joiner } from '../../core/traffic/pieces';
-import type { Traffic } from '../../core/traffic/ratefloor';
+import type { Path } from '../../core/traffic/ratefloor';
 import * as control from '../../core/wire/control';
 import { CALL_MEDIA_VERSION } from '../../core/wire/description';
 import { BARE, Paced } from './frameformat';
@@ -25,9 +25,10 @@ const UNTOLD_BIT_S = 2_500_000;
 export interface PageWork {
   /** Have the page make a picture. */
   makePicture(): void;
-  /** Have the page say at which rate the browser may send, and what it has sent and received. `packets` is what was sent
-   * of the video since the beginning, or null where the browser alone decides the rate. */
-  findTraffic(packets: number | null): void;
+  /** Have the page say what the browser knows of the path. */
+  findRate(): void;
+  /** Have the page hold the browser's estimate at `bit_s`; 0 lets it go. */
+  holdRate(bit_s: number): void;
   /** `bytes` passed between this browser and the client that no message had: pictures, sound, and all else that
    * makes a link look like a call. */
   spent(bytes: number): void;
@@ -48,6 +49,8 @@ export class LinkMedia {
   /** Holds frames to the browser's rate, where the browser decides. */
   #pace: Paced | null = null;
   #asked_ms = -Infinity;
+  /** Whether the page was just told to hold the rate. */
+  #isHeld = false;
 
   constructor(page: PageWork) {
     this.#page = page;
@@ -94,15 +97,17 @@ export class LinkMedia {
     (this.#call ?? this.#sender)?.hear(message);
   }
 
-  /** Send no faster than the browser may, and count all `bytes` of a call. */
-  told({ rate, bytes }: Traffic): void {
-    if (rate) {
-      this.#pace?.budget.setRate(rate.bit_s);
-      if (rate.isAnew) this.#sender?.sendAgain();
+  /** Take what the browser says of the path. Send no faster than it allows, and count all bytes of a call. */
+  look(path: Path): void {
+    if (this.#pace) {
+      // The encoder was set up anew since the last look, and what was under way may be lost.
+      if (this.#isHeld) this.#sender?.sendAgain();
+      this.#isHeld = this.#pace.look(path, performance.now());
+      if (this.#isHeld) this.#page.holdRate(this.#pace.floor_bit_s);
     }
     if (!this.#call) return;
-    this.#call.rate_bit_s = rate ? rate.bit_s : UNTOLD_BIT_S;
-    const spent_bytes = bytes - this.#messages_bytes - this.#call.sent_bytes;
+    this.#call.rate_bit_s = path.available_bit_s || UNTOLD_BIT_S;
+    const spent_bytes = path.bytes - this.#messages_bytes - this.#call.sent_bytes;
     if (spent_bytes <= this.#spent_bytes) return;
     this.#page.spent(spent_bytes - this.#spent_bytes);
     this.#spent_bytes = spent_bytes;
@@ -134,7 +139,7 @@ export class LinkMedia {
     const now_ms = performance.now();
     if (now_ms - this.#asked_ms < pause_ms) return;
     this.#asked_ms = now_ms;
-    this.#page.findTraffic(this.#pace?.packets ?? null);
+    this.#page.findRate();
   }
 
   /** Take what came over the DataChannel. Where the client sends video, messages have numbers. */

@@ -18,8 +18,8 @@ class Road {
       const packets = available_bit_s / 8 / 1_200 / 10;
       this.#sent += packets;
       this.#lost += packets * lost;
-      const path = { available_bit_s, rtt_ms, sent: this.#sent, lost: this.#lost };
-      if (this.floor.look(path, this.now_ms)) this.heights.push(this.floor.bit_s / 1e6);
+      const path = { available_bit_s, rtt_ms, bytes: 0, lost: this.#lost };
+      if (this.floor.look(path, this.#sent, this.now_ms)) this.heights.push(this.floor.bit_s / 1e6);
     }
   }
 }

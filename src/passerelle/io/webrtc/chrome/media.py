@@ -8,6 +8,7 @@ DataChannel, and what nobody acknowledged is kept.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Iterable
@@ -27,6 +28,7 @@ from passerelle.core.media.video import (
     resend_wait_s,
     split_numbered,
 )
+from passerelle.core.tunnel.estimator import INITIAL_RTT_S
 from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.transport import Windows, is_news
@@ -155,7 +157,9 @@ class MediaExchange:
         for encoding in parameters.encodings:
             encoding.max_bitrate = self.most_bit_s
             encoding.max_framerate = self.most_frames_s
-        await sender.set_parameters(parameters)
+        # The link may end meanwhile.
+        with contextlib.suppress(self._webrtc.InvalidStateError):
+            await sender.set_parameters(parameters)
 
     def close(self) -> None:
         """Send and deliver nothing more. Idempotent."""
@@ -181,9 +185,11 @@ class MediaExchange:
 
     def windows(self, rtt_s: float) -> Windows:
         """See `Transport.windows`."""
-        # What the session has measured lately may contain the queue of a download.
-        self._least_rtt.add(rtt_s, time.monotonic())
-        self._rtt_s = self._window.rtt_s = self._least_rtt.value
+        # What the session has measured lately may contain the queue of a download. What it assumes
+        # before it has measured is no round trip of this path, and may be shorter than any.
+        if rtt_s != INITIAL_RTT_S:
+            self._least_rtt.add(rtt_s, time.monotonic())
+            self._rtt_s = self._window.rtt_s = self._least_rtt.value
         self._told = self._windows()
         return self._told
 
