@@ -48,6 +48,8 @@ _KEY_FRAME = b"\x10\x02\x00\x9d\x01\x2a" + struct.pack("<HH", frame.SIDE, frame.
 """A picture of the right size, of which no decoder makes anything."""
 _FRAME_STARTS = b"\x10"
 """The VP8 payload descriptor of a frame's first packet (RFC 7741 §4.2)."""
+_MEDIA_ID = struct.pack("!HHBBH", 0xBEDE, 1, 0x40, ord("0"), 0)
+"""The header extension (RFC 8285, 9143) that says that a packet is of the video of a call."""
 _FRAME_TICKS = 900
 _WAITING = 8000
 """Chunks or packets that wait beyond a missing one: just fewer than the reader allows."""
@@ -195,8 +197,8 @@ class Volunteer:
         kind = sdp.VP8 if call else rtp.VIDEO_PAYLOAD_TYPE
         ends = 0x80 if number == frame_number else 0
         ticks = frame_number * _FRAME_TICKS & 0xFFFFFFFF
-        head = struct.pack("!BBHII", 0x80, ends | kind, number & 0xFFFF, ticks, 7)
-        return await self.srtp(head + _FRAME_STARTS + payload)
+        head = struct.pack("!BBHII", 0x90, ends | kind, number & 0xFFFF, ticks, 7)
+        return await self.srtp(head + _MEDIA_ID + _FRAME_STARTS + payload)
 
     def number(self) -> int:
         """Return the next number, from 1 on."""

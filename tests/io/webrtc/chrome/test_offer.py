@@ -240,6 +240,25 @@ async def test_an_older_kind_of_video_is_refused() -> None:
     assert lost.value.code is LinkCode.VERSION
 
 
+@pytest.mark.parametrize("message", ["{}", b"x"])
+async def test_a_volunteer_that_makes_too_much_work_is_left(
+    monkeypatch: pytest.MonkeyPatch, message: str | bytes
+) -> None:
+    """Where nothing may be spent, the first message is too much."""
+    for name in ("LINK_WORK_S", "LINK_WORK_BUSY_SHARE", "LINK_WORK_IDLE_SHARE"):
+        monkeypatch.setattr(limits, name, 0.0)
+    monkeypatch.setattr(limits, "LINK_WORK_S_PER_BYTE", 0.0)
+    made = await connect(offered=False, answered=False)
+    made.transport.send(b"hello")
+    assert await made.volunteer.messages.get() == b"hello"  # its end is open, too
+    made.volunteer.channel.send(message)
+    async with asyncio.timeout(5):
+        await made.transport.wait_closed()
+    (error,) = made.taker.lost
+    assert error.code is LinkCode.LIMIT
+    made.volunteer.connection.close()
+
+
 async def test_a_silent_stun_server_costs_little_time() -> None:
     """Where its port is blocked, each offer waits for it, and has this machine's addresses then."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:

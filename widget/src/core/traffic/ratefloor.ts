@@ -36,6 +36,18 @@ const QUEUE_SEEN_MS = 700;
 const BEST_MS = 15_000;
 /** The floor, as a share of the best estimate. */
 const SHARE = 0.8;
+/** A floor that is used without a queue is raised by this factor. */
+const GAIN = 1.4;
+/** The share of the floor that must be sent for that. */
+const USED = 0.8;
+/** The highest floor that is tried. The browser may allow more by itself. */
+const MOST_BIT_S = 100_000_000;
+/** With so much more lost than before it was raised, the floor goes back. */
+const WORSE = 0.05;
+/** The time until it is raised again then. */
+const WORSE_MS = 20_000;
+/** What a packet carries. */
+const PACKET_BITS = 8 * 1_150;
 /** The estimate must have fallen below this share of the best one. */
 const FALLEN = 0.7;
 /** The time between two changes: a browser sets its encoder up anew for each. */
@@ -58,6 +70,9 @@ export class RateFloor {
   #best_bit_s = 0;
   #bestAt_ms = 0;
   #changed_ms = -Infinity;
+  /** The share that was lost when the floor was set, and when it may be raised again. */
+  #lostBefore = 0;
+  #raise_ms = 0;
 
   /** Take what the browser says, and how many packets were sent since the beginning, without its own padding.
    * Return whether the floor has another height now. */
@@ -72,12 +87,26 @@ export class RateFloor {
     const lost = this.#lossShare(sent, path.lost);
     const isApart = now_ms - this.#changed_ms >= APART_MS;
     if (this.bit_s > 0 && isApart && (isQueued || lost > LOST_MOST)) return this.#set(this.bit_s / 2, now_ms);
+    if (this.bit_s > 0 && isApart && lost > this.#lostBefore + WORSE && now_ms > this.#raise_ms) {
+      this.#raise_ms = now_ms + WORSE_MS;
+      return this.#set(this.bit_s / GAIN, now_ms);
+    }
     const isFallen = path.available_bit_s < FALLEN * this.#best_bit_s;
     const floor = SHARE * this.#best_bit_s;
     if (!isQueued && isApart && isFallen && lost >= LOSSY && lost <= LOST_MOST && floor > this.bit_s) {
+      this.#lostBefore = lost;
       return this.#set(floor, now_ms);
     }
-    return false;
+    const isUsed = this.bit_s > 0 && this.#sent_bit_s(sent, now_ms) > USED * this.bit_s;
+    if (!isUsed || isQueued || !isApart || now_ms < this.#raise_ms || this.bit_s >= MOST_BIT_S) return false;
+    this.#lostBefore = lost;
+    return this.#set(Math.min(MOST_BIT_S, GAIN * this.bit_s), now_ms);
+  }
+
+  #sent_bit_s(sent: number, now_ms: number): number {
+    const [first] = this.#looks;
+    const passed_ms = first ? now_ms - first.at_ms : 0;
+    return first && passed_ms > 0 ? ((sent - first.sent) * PACKET_BITS * 1_000) / passed_ms : 0;
   }
 
   /** What was a good estimate is none any more when its floor had to be lowered. */

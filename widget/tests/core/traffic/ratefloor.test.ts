@@ -11,11 +11,11 @@ class Road {
   readonly heights: number[] = [];
 
   /** Go on for `seconds` with this estimate, where a share of the packets is lost. */
-  go(seconds: number, mbit: number, lost: number, rtt_ms: number | null = 100): void {
+  go(seconds: number, mbit: number, lost: number, rtt_ms: number | null = 100, used = 0.5): void {
     for (let turn = 0; turn < 10 * seconds; turn++) {
       this.now_ms += 100;
       const available_bit_s = Math.max(mbit * 1e6, this.floor.bit_s);
-      const packets = available_bit_s / 8 / 1_200 / 10;
+      const packets = (used * available_bit_s) / 8 / 1_150 / 10;
       this.#sent += packets;
       this.#lost += packets * lost;
       const path = { available_bit_s, rtt_ms, bytes: 0, lost: this.#lost };
@@ -42,6 +42,19 @@ describe('the floor', () => {
     road.go(2, 60, lost, rtt_ms);
     road.go(5, 1.5, lost, rtt_ms);
     expect(road.heights).toEqual([]);
+  });
+
+  test('rises while it is used and no queue shows, and goes back where it makes losses', () => {
+    const road = new Road();
+    road.go(1, 30, 0.1);
+    road.go(3.5, 1, 0.1, 100, 0.9);
+    expect(road.heights.map(Math.round)).toEqual([24, 34]);
+    road.go(2, 1, 0.3, 100, 0.9);
+    expect(Math.round(road.heights[2] ?? 0)).toBe(24);
+    road.go(10, 1, 0.1, 100, 0.9);
+    expect(road.heights).toHaveLength(3);
+    road.go(60, 1, 0.1, 100, 0.9);
+    expect(road.heights.at(-1)).toBe(100);
   });
 
   test('stays away while too little was sent to tell', () => {

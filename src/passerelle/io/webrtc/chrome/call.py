@@ -16,6 +16,7 @@ from typing import Any
 from passerelle.core.media import callprofile, pieces
 from passerelle.core.media.callprofile import CallShape
 from passerelle.core.media.voice import BLOCK, BLOCK_S, SAMPLES_PER_S, Voice
+from passerelle.io.webrtc.allowance import Allowance
 from passerelle.io.webrtc.chrome.library import load
 from passerelle.io.webrtc.chrome.media import MediaExchange, MediaOwner
 from passerelle.io.webrtc.chrome.offer import ChromeOffer
@@ -55,10 +56,10 @@ class CallExchange(MediaExchange):
         self._due_at = 0.0
         """When the next picture is due."""
 
-    def start(self, owner: MediaOwner) -> None:
+    def start(self, owner: MediaOwner, allowance: Allowance) -> None:
         """See `MediaExchange.start`."""
         self._due_at = time.monotonic()
-        super().start(owner)
+        super().start(owner, allowance)
         self._tasks.spawn(self._hum(), "sound")
 
     async def _hum(self) -> None:

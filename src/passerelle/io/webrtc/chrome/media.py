@@ -32,6 +32,7 @@ from passerelle.core.tunnel.estimator import INITIAL_RTT_S
 from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.transport import Windows, is_news
+from passerelle.io.webrtc.allowance import Allowance
 from passerelle.io.webrtc.chrome.library import load
 from passerelle.io.webrtc.receipts import Receipts
 from passerelle.io.webrtc.silence import Silence
@@ -113,6 +114,7 @@ class MediaExchange:
         self._picture_at = 0
         self._count = 0
         self._owner: MediaOwner | None = None
+        self._allowance: Allowance | None = None
         self._tasks = TaskSet("media")
         now = time.monotonic()
         self._budget = FrameBudget(self.start_bit_s, now)
@@ -142,9 +144,13 @@ class MediaExchange:
         self._told = Windows(0, 0)
         self._over = False
 
-    def start(self, owner: MediaOwner) -> None:
-        """Begin, once the connection is open."""
+    def start(self, owner: MediaOwner, allowance: Allowance) -> None:
+        """Begin, once the connection is open. The work that frames make is charged to `allowance`.
+
+        What the messages in them are worth is the owner's to add.
+        """
         self._owner = owner
+        self._allowance = allowance
         self._receipts = Receipts(self._order, owner.media_say)
         self._silence = Silence(lambda: self._heard_at, owner.media_window, self._fall_silent)
         self._tasks.spawn(self._raise_limits(), "limits")
@@ -362,6 +368,7 @@ class MediaExchange:
         while not (item := await reader.read()).done:
             encoded = item.value
             self._heard_at = time.monotonic()
+            start_s = 0.0 if self._allowance is None else self._allowance.start()
             try:
                 frame = unwrap(bytes(encoded.data))
                 encoded.data = frame.genuine
@@ -374,6 +381,8 @@ class MediaExchange:
             except PeerError as error:
                 self._fail(error)
                 return
+            if self._allowance is not None:
+                self._allowance.charge(start_s)
 
     def channel_message(self, message: bytes) -> None:
         """Take a binary message of the DataChannel, with its number in front."""

@@ -19,6 +19,7 @@ from passerelle import limits
 from passerelle.core.address.candidates import vet
 from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.io.tunnel.transport import Receiver, Windows
+from passerelle.io.webrtc.allowance import Allowance
 from passerelle.io.webrtc.chrome.library import load
 from passerelle.io.webrtc.chrome.media import MediaExchange
 from passerelle.io.webrtc.pathtransport import PathTransport, handshake_limit_s
@@ -204,6 +205,7 @@ class ChromeTransport(PathTransport):
         super().__init__(offer, "chrome")
         self._channel = channel
         self._media = media
+        self._allowance = Allowance(self._end)
 
     def start(self, receiver: Receiver) -> None:
         """Deliver to `receiver` from now on."""
@@ -211,7 +213,7 @@ class ChromeTransport(PathTransport):
         self._channel.on("message", self._message)
         self._channel.on("close", self._lost)
         if self._media is not None:
-            self._media.start(self)
+            self._media.start(self, self._allowance)
         self._started(is_open=self._channel.ready_state == "open")
 
     def send(self, message: bytes) -> None:
@@ -240,6 +242,7 @@ class ChromeTransport(PathTransport):
     def media_messages(self, messages: list[bytes]) -> None:
         """Hand messages to the receiver."""
         assert self._receiver is not None  # `start` has set it
+        self._allowance.earn(sum(map(len, messages)))
         for message in messages:
             if not self._closed:
                 self._receiver.message_received(message)
@@ -268,7 +271,11 @@ class ChromeTransport(PathTransport):
             self._channel.send(data)
 
     def _message(self, event: Any) -> None:
-        data = event.data
+        start_s = self._allowance.start()
+        self._take(event.data)
+        self._allowance.charge(start_s)
+
+    def _take(self, data: bytes | str) -> None:
         if self._receiver is None or self._closed:
             return
         if isinstance(data, str):
@@ -278,6 +285,7 @@ class ChromeTransport(PathTransport):
         elif self._media is not None:
             self._media.channel_message(bytes(data))
         else:
+            self._allowance.earn(len(data))
             self._receiver.message_received(bytes(data))
 
     def _heard(self, text: str) -> None:
