@@ -303,7 +303,11 @@ async def test_an_altered_message_is_refused() -> None:
         assert (await reader.ask("GET", f"{made.site}/")).status == 200
 
 
-@pytest.mark.parametrize("date", ["", "yesterday", formatdate(0), formatdate(time.time() + 7200)])
+@pytest.mark.parametrize(
+    "date",
+    ["", "yesterday", formatdate(0), formatdate(time.time() + 7200)],
+    ids=["none", "no date", "long ago", "in two hours"],
+)
 async def test_a_change_wants_the_right_time(date: str) -> None:
     """What may be a repetition from before the start changes nothing; a look needs no time."""
     async with scene() as made, made.reader() as reader:
