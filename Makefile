@@ -61,7 +61,7 @@ soak: setup-test ## ten minutes of churn; memory must stay flat
 bench: setup-test ## every benchmark; python -m bench.NAME runs one
 	$(BIN)/python -m bench $(ARGS)
 
-widget: setup ## build the widget into src/passerelle/_widget, even if nothing changed
+widget: setup ## build widget and reading page into src/passerelle, even if nothing changed
 	$(NPM) build
 
 lock: ## bring uv.lock in line with pyproject.toml
@@ -69,4 +69,4 @@ lock: ## bring uv.lock in line with pyproject.toml
 
 clean: ## remove everything that set-up and tests made
 	rm -rf .venv .tools .artefacts .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage dist
-	rm -rf src/passerelle/_widget src/passerelle/_places widget/node_modules
+	rm -rf src/passerelle/_widget src/passerelle/_reader src/passerelle/_places widget/node_modules

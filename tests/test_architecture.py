@@ -23,7 +23,18 @@ VAGUE_NAMES = frozenset({"common", "helper", "helpers", "manager", "misc", "util
 
 PURE_STANDARD = (
     *("__future__", "abc", "array", "base64", "binascii", "bisect", "collections", "contextlib"),
-    *("copy", "dataclasses", "enum", "fractions", "functools", "hashlib", "heapq", "hmac", "html"),
+    *(
+        "copy",
+        "dataclasses",
+        "email.utils.parsedate_to_datetime",
+        "enum",
+        "fractions",
+        "functools",
+        "hashlib",
+        "heapq",
+        "hmac",
+        "html",
+    ),
     *("http.HTTPStatus", "ipaddress", "itertools", "json", "math", "operator", "re", "statistics"),
     *("string", "struct", "textwrap", "types", "typing", "unicodedata", "urllib.parse", "zlib"),
 )

@@ -30,7 +30,9 @@ def test_every_path_exists() -> None:
         if document.name != "CHANGELOG.md"
         for path in PATHS.findall(document.read_text(encoding="utf-8"))
         if not (ROOT / path).exists()
-        and not path.startswith(("src/passerelle/_widget", "src/passerelle/_places"))
+        and not path.startswith(
+            ("src/passerelle/_widget", "src/passerelle/_reader", "src/passerelle/_places")
+        )
     ]
     assert not missing, "\n".join(missing)
 

@@ -10,7 +10,7 @@ over all inputs of a step shows within milliseconds that there is nothing to do.
 
 System packages come from apt, if this is root on Debian or Ubuntu; otherwise a message says which
 command to run. Everything else stays inside the clone: `.venv/`, `.tools/`, `widget/node_modules/`
-`src/passerelle/_widget/` and `src/passerelle/_places/`.
+`src/passerelle/_widget/`, `_reader/` and `_places/` beside it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".tools"
 VENV = ROOT / ".venv"
 WIDGET = ROOT / "widget"
+READER = ROOT / "reader"
 BUILT_WIDGET = ROOT / "src" / "passerelle" / "_widget"
+BUILT_READER = ROOT / "src" / "passerelle" / "_reader"
 
 BUILT_PLACES = ROOT / "src" / "passerelle" / "_places"
 PLACES = Path("node_modules", "@ip-location-db", "geo-whois-asn-country-mmdb")
@@ -340,9 +342,9 @@ def provide_widget() -> None:
         run(install, "Installing npm packages", cwd=WIDGET, env=env)
         remember("npm", packages)
     sources = digest(widget_sources(), packages)
-    if not (fresh("widget", sources) and BUILT_WIDGET.exists()):
-        say("building the widget")
-        run([npm, "run", "--silent", "build"], "Building the widget", cwd=WIDGET, env=env)
+    if not (fresh("widget", sources) and BUILT_WIDGET.exists() and BUILT_READER.exists()):
+        say("building the widget and the reading page")
+        run([npm, "run", "--silent", "build"], "Building them", cwd=WIDGET, env=env)
         remember("widget", sources)
 
 
@@ -369,10 +371,11 @@ def build_places(source: Path, to: Path) -> None:
 
 
 def widget_sources() -> Iterator[Path]:
-    """Yield every file that the widget's build may read, in a fixed order."""
-    for folder, folders, files in os.walk(WIDGET):
-        folders[:] = sorted(name for name in folders if name not in {"node_modules", "dist"})
-        yield from (Path(folder, name) for name in sorted(files))
+    """Yield every file that the build of widget and reading page may read, in a fixed order."""
+    for top in (WIDGET, READER):
+        for folder, folders, files in os.walk(top):
+            folders[:] = sorted(name for name in folders if name not in {"node_modules", "dist"})
+            yield from (Path(folder, name) for name in sorted(files))
 
 
 # --- stamps -------------------------------------------------------------------------------------

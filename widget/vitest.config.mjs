@@ -6,7 +6,7 @@ import { defineConfig } from 'vitest/config';
 const packages = fileURLToPath(new URL('node_modules/', import.meta.url));
 
 export default defineConfig({
-  resolve: { alias: [{ find: /^(vitest|@hpke\/core)$/, replacement: `${packages}$1` }] },
+  resolve: { alias: [{ find: /^(vitest)$/, replacement: `${packages}$1` }] },
   server: { fs: { allow: ['..'] } },
   test: { dir: '..', include: ['widget/tests/**/*.test.ts', 'reader/tests/**/*.test.ts'] },
 });

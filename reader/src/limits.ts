@@ -20,3 +20,23 @@ export const GATEWAY_REQUESTS = 64;
 export const GATEWAY_CREDIT_BYTES = 256 * KIB;
 /** Credit that one answer or one link may have. */
 export const GATEWAY_CREDIT_MOST_BYTES = 4 * MIB;
+
+// The bounds below exist only in the reading page.
+
+/** Largest line that sets a cookie. */
+export const COOKIE_BYTES = 4096;
+/** Cookies of one host, and of all hosts together. */
+export const COOKIES_PER_HOST = 60;
+export const COOKIES = 300;
+/** What a gateway may send of one answer, and on one link, once the reader has allowed more. An answer that nobody
+ * reads holds no more than this. */
+export const ANSWER_WINDOW_BYTES = MIB;
+export const LINK_WINDOW_BYTES = GATEWAY_CREDIT_MOST_BYTES;
+/** Largest content of a request: the gateway takes no more. */
+export const CONTENT_BYTES = MIB;
+/** Times that one request is sent, over one volunteer after the other. */
+export const TRIES = 6;
+/** Largest document of the second tier, largest image or style in it, and how many of these. */
+export const ARTICLE_BYTES = 8 * MIB;
+export const PART_BYTES = 8 * MIB;
+export const ARTICLE_PARTS = 200;

@@ -15,7 +15,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from passerelle import __version__, interrupt
-from passerelle.commands import client, embed, friend, serve, stun, token
+from passerelle.commands import client, embed, friend, page, serve, stun, token
 from passerelle.commands import exit as exit_
 from passerelle.commands.running import log_to_stderr, require_server_packages, say
 from passerelle.errors import ConfigError, PasserelleError
@@ -81,6 +81,13 @@ def demo(
         int,
         typer.Option(min=0, max=65535, help="Port of the publisher's page; with 0, any free one."),
     ] = 0,
+    reader: Annotated[
+        bool,
+        typer.Option(
+            "--reader",
+            help="Show a reader with nothing installed: another browser reads a blocked paper.",
+        ),
+    ] = False,
 ) -> None:
     """Show the whole path on this computer: servers, a page with the switch, a blocked site.
 
@@ -88,9 +95,11 @@ def demo(
     without a window does it by itself. Nothing leaves this computer.
     """
     require_server_packages()
-    from passerelle.demo.run import Demo, DemoSettings  # noqa: PLC0415 - WebRTC takes a second to load
+    from passerelle.demo.reading import ReadingDemo  # noqa: PLC0415 - WebRTC takes a second to load
+    from passerelle.demo.run import Demo, DemoSettings  # noqa: PLC0415
 
-    demonstration = Demo(DemoSettings(once=once, headless=headless, port=port))
+    settings = DemoSettings(once=once, headless=headless, port=port)
+    demonstration = ReadingDemo(settings) if reader else Demo(settings)
     try:
         interrupt.run(demonstration.run())
     except interrupt.Interrupted:
@@ -98,7 +107,7 @@ def demo(
             raise
 
 
-for command in (client, serve, exit_, friend, embed, stun, token):
+for command in (client, serve, exit_, friend, embed, page, stun, token):
     command.register(app)
 
 

@@ -98,6 +98,13 @@ def write(path: Path, content: bytes) -> None:
         draft.unlink(missing_ok=True)
 
 
+def replace(path: Path, content: bytes) -> None:
+    """Write a private file in one step, in place of the one that is there. Raises OSError."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    write(draft, content)
+    draft.replace(path)
+
+
 def _is_ours(found: os.stat_result) -> bool:
     # Root may use what belongs to a service's account, as `sudo passerelle token` does.
     return os.geteuid() == _ROOT or found.st_uid in {_ROOT, os.geteuid()}

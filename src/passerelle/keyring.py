@@ -29,7 +29,7 @@ from passerelle import keyfiles
 from passerelle.errors import ConfigError, LocalError
 from passerelle.io.tunnel.tls import LinkIdentity
 from passerelle.wire import descriptor
-from passerelle.wire.descriptor import BrokerEntry, Descriptor, ExitEntry
+from passerelle.wire.descriptor import BrokerEntry, Descriptor, ExitEntry, GatewayEntry
 from passerelle.wire.invite import Invite
 from passerelle.wire.ways import Way, write
 
@@ -135,14 +135,15 @@ class Keyring:
         ways: Sequence[Way] = (),
         direct: bool = False,
         private_candidates: bool = False,
+        gateways: Mapping[str, GatewayEntry] = MappingProxyType({}),
         lifetime_s: int = LIFETIME_S,
     ) -> tuple[Descriptor, bytes]:
         """Return the network's description as of Unix time `now_s`, and the signed document.
 
         `more_brokers` are the URLs of further brokers with the same keys, `more_exits` those of
-        further exits with the same key, by their ids. `ways` are all ways to the broker, the best
-        first; without any, its URL is the only one. Raises ConfigError when a name or a URL would
-        not be accepted by those who read it.
+        further exits with the same key, by their ids; `gateways` are what exits have. `ways` are
+        all ways to the broker, the best first; without any, its URL is the only one. Raises
+        ConfigError when a name or a URL would not be accepted by those who read it.
         """
         try:
             public_keys = (
@@ -155,7 +156,7 @@ class Keyring:
                     *(BrokerEntry(url, *public_keys) for url in more_brokers),
                 ),
                 tuple(
-                    ExitEntry(each, url, (self.exit_link.spki_sha256,), direct)
+                    ExitEntry(each, url, (self.exit_link.spki_sha256,), direct, gateways.get(each))
                     for each, url in {exit_id: exit_url, **more_exits}.items()
                 ),
             )

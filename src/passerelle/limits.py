@@ -66,6 +66,33 @@ GATEWAY_KEYS: Final = 16
 GATEWAY_SITES: Final = 64
 """Names of sites that a descriptor lists for one gateway."""
 
+GATEWAY_SEEN_BYTES: Final = 32 * MIB
+"""Memory against repeated requests, for each of a gateway's two keys. With twenty million requests
+to one key, two in a thousand are taken for repeated and are sealed anew."""
+GATEWAY_CACHE_BYTES: Final = 64 * MIB
+"""Answers of the site that a gateway keeps for all readers: the front page and today's stories."""
+GATEWAY_CACHED_BYTES: Final = 2 * MIB
+"""Longest answer that is kept: a story's pictures are shorter, and films are asked for in parts."""
+GATEWAY_VARIANTS: Final = 4
+"""Answers kept for one address of the site, one for each language or encoding asked for."""
+GATEWAY_UNSHARED: Final = 4096
+"""Addresses remembered as having answers that may not be kept: readers do not wait for each other
+there."""
+GATEWAY_UNSHARED_S: Final = 60
+"""How long that is remembered."""
+GATEWAY_SITE_CONNECTIONS: Final = 128
+"""Connections of one exit process to the publisher's servers: a story's readers share one."""
+GATEWAY_ONCE: Final = 1024
+"""Requests with an `Idempotency-Key` whose answers are remembered, at one exit process."""
+GATEWAY_ONCE_BYTES: Final = 32 * MIB
+"""Answers of these that are held in all: a form's answer is a page."""
+GATEWAY_ONCE_S: Final = 60
+"""How long such an answer is remembered: a reader finds another volunteer in seconds."""
+GATEWAY_TICKETS: Final = 4096
+"""Client tickets whose signature a gateway need not check again: each comes with every request."""
+GATEWAY_CLOCK_SKEW_S: Final = 900
+"""Difference between the exit's clock and the `Date` of a request that changes something."""
+
 # --- signalling (wire/signalling, wire/rendezvous, wire/description) ------------------------------
 SIGNAL_MESSAGE_BYTES: Final = 8 * KIB
 """Longest JSON message between volunteer and broker: a friend's request in it has 5.4 KiB."""

@@ -31,8 +31,10 @@ from passerelle.core.address.classes import AddressClass, IPNetwork, classify
 from passerelle.core.address.host import join_authority
 from passerelle.errors import ConfigError
 from passerelle.exit.announcer import Announcer
+from passerelle.exit.gateway.keys import SeedSource
 from passerelle.exit.service import Exit
 from passerelle.exit.settings import ExitSettings
+from passerelle.gatewayfile import gateway_entry
 from passerelle.io.net.locations import LocationDatabase as LocationDatabase
 from passerelle.io.server.bus import Bus, connect
 from passerelle.io.server.metrics import Metrics, MetricsServer
@@ -44,7 +46,7 @@ from passerelle.keyring import LIFETIME_S, Keyring
 from passerelle.listen import LAST_PORT, ListenAddress
 from passerelle.reachability import unreachable
 from passerelle.wire.bus import Subjects
-from passerelle.wire.descriptor import Descriptor
+from passerelle.wire.descriptor import Descriptor, GatewayEntry
 from passerelle.wire.invite import Invite
 from passerelle.wire.ways import AmpWay, DirectWay, Way
 from passerelle.wire.websocket import LINK_PATH
@@ -101,6 +103,8 @@ class ServeConfig:
     """Where STUN is answered, on this port and the next; None answers none."""
     ways: tuple[Way, ...] = ()
     """Ways to the broker beside its own address, for readers whose network blocks it."""
+    gateway_seed: SeedSource | None = None
+    """The seed of the gateways' keys; None if exits have none."""
     direct: bool = False
     """Whether readers who find no volunteer may reach the exit without one."""
     private_candidates: bool = False
@@ -144,13 +148,14 @@ class Servers:
         self._exit_urls = exit_urls(config)
         self.invite: Invite = keys.invite(config.url.rstrip("/"), config.ways)
         """The invite for readers; volunteers get it without its ways."""
-        self._descriptor, document = self._describe()
+        self._descriptor, self.document = self._describe()
+        """The signed descriptor, as it was at the start."""
         self._metrics = Metrics()
         self._broker = Broker(
             BrokerConfig(
                 seal_key=keys.broker_seal,
                 ticket_key=keys.broker_ticket,
-                document=document,
+                document=self.document,
                 descriptor=self._descriptor,
                 widget_dir=config.widget_dir,
                 kept_dir=config.kept_dir,
@@ -243,6 +248,7 @@ class Servers:
             keys,
             direct=config.direct,
             trusted_proxies=config.trusted_proxies,
+            gateway_seed=config.gateway_seed,
         )
         announcer = Announcer(channel, Subjects(*keys), self._keys.exit_link.signing_key)
         stack.push_async_callback(announcer.close)
@@ -287,6 +293,9 @@ class Servers:
         while True:
             await asyncio.sleep(min(RENEWAL_CHECK_S, self._config.lifetime_s / 4))
             self.renew()
+            if self._config.gateway_seed is not None:
+                # The seed of the day before yesterday must not stay on the disk.
+                self._config.gateway_seed(self._clock())
 
     def _describe(self) -> tuple[Descriptor, bytes]:
         return self._keys.descriptor(
@@ -300,9 +309,20 @@ class Servers:
             ways=(DirectWay(), *self._config.ways) if self._config.ways else (),
             direct=self._config.direct,
             private_candidates=self._config.private_candidates or is_laboratory(self.invite.url),
+            gateways=self._gateways(),
             now_s=self._clock(),
             lifetime_s=self._config.lifetime_s,
         )
+
+    def _gateways(self) -> dict[str, GatewayEntry]:
+        source, sites = self._config.gateway_seed, self._config.settings.policy.sites
+        if source is None or sites is None:
+            return {}
+        seed = source(self._clock())
+        return {
+            exit_id: gateway_entry(seed, exit_id, sites, self._config.lifetime_s)
+            for exit_id in self._exit_urls
+        }
 
 
 def exit_url(config: ServeConfig) -> str:

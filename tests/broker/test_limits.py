@@ -16,7 +16,7 @@ from passerelle.errors import LinkCode
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import rendezvous, signalling, tokens
 from passerelle.wire.description import Description, Setup
-from passerelle.wire.rendezvous import Answer, Miss, Refusal, RendezvousReply
+from passerelle.wire.rendezvous import Answer, Cipher, Miss, Refusal, RendezvousReply
 from passerelle.wire.signalling import (
     BrokerOffer,
     BrokerPong,
@@ -404,7 +404,10 @@ async def test_every_kind_of_nonsense_in_a_request_is_refused_alike() -> None:
                     next(size for size in (1024, 2048, 4096, 8192) if size >= len(body) + 2), b"\0"
                 )
                 sealed = rendezvous._seal(
-                    padded, SEAL_KEY.public_key().public_bytes_raw(), rendezvous._REQUEST_INFO
+                    padded,
+                    SEAL_KEY.public_key().public_bytes_raw(),
+                    rendezvous._REQUEST_INFO,
+                    Cipher.CHACHA20_POLY1305,
                 )
                 status, answer = await here.post(sealed)
                 assert (status, answer) == (400, b"") or status == 200

@@ -3,6 +3,7 @@ import logging
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given, settings
@@ -15,10 +16,13 @@ from passerelle.errors import PeerError
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import rendezvous, tickets
 from passerelle.wire.description import Setup
-from passerelle.wire.rendezvous import Answer, Miss, Refusal
+from passerelle.wire.descriptor import GatewayEntry
+from passerelle.wire.oblivious import KeyConfiguration
+from passerelle.wire.rendezvous import Answer, Cipher, Miss, Refusal
 from passerelle.wire.signalling import Decline, VolunteerAnswer, VolunteerDecline, VolunteerReady
 from passerelle.wire.tickets import TicketKind
 from tests.broker.parties import (
+    NETWORK,
     NOW,
     TICKET_KEY,
     Scene,
@@ -59,6 +63,27 @@ async def test_an_offer_reaches_a_volunteer_and_its_answer_the_client() -> None:
     )
     assert mine_ticket.expires_s == NOW + 3600
     assert link.id != mine_ticket.id
+
+
+async def test_a_reading_page_gets_links_to_a_gateway() -> None:
+    """The volunteer is asked as for any link; the ticket tells the exit. Where the exit has no
+    gateway, nobody is asked."""
+    keys = (KeyConfiguration(1, bytes(range(32))).encode(),)
+    gateway = GatewayEntry(sites=("news.example",), first_day=1, keys=keys)
+    one, two = NETWORK.exits
+    served = msgspec.structs.replace(
+        NETWORK, exits=(msgspec.structs.replace(one, gateway=gateway), two)
+    )
+    wanted: dict[str, Any] = {"gateway": True, "cipher": Cipher.AES_128_GCM}
+    async with scene(descriptor=served) as here, TaskSet("test") as tasks:
+        volunteer = await here.volunteer()
+        refused = await here.ask(exit="two", **wanted)
+        assert refused.refusal is Refusal.UNKNOWN_EXIT
+        asking = tasks.start(here.ask(exit="one", **wanted), "ask")
+        got = await volunteer.offered()
+        tickets.verify(got.ticket, KEYS, kind=TicketKind.GATEWAY, exit_id="one", now_s=NOW)
+        await volunteer.send(VolunteerAnswer(got.offer, description(Setup.ACTIVE)))
+        assert isinstance((await asking).answers[0], Answer)
 
 
 async def test_when_the_client_names_none_the_broker_chooses_the_exit() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from passerelle import limits
-from passerelle.core.quota import Accounts, Quota
+from passerelle.core.quota import Account, Accounts, Quota
 from passerelle.errors import LinkCode, PeerError
 
 TICKET = bytes(16)
@@ -103,3 +103,16 @@ def test_used_tickets_of_one_network_lock_no_other_one_out(
     assert accounts.open_session(b"new", 3600, now=1, origin=b"4new").sessions == 1
     assert accounts.open_session(b"honest", 3600, now=1, origin=b"4xyz") is honest
     assert honest.open_stream(0, now=1) is None, "and what it has used is remembered"
+
+
+def test_an_hours_requests_and_bytes_run_out() -> None:
+    """What a reading page may ask for comes back little by little."""
+    account = Account(Quota(requests_per_hour=2, answer_bytes_per_hour=100), 100, 0)
+    assert account.open_request(0) == 0
+    assert account.open_request(0) == 0
+    assert account.open_request(0) is None
+    assert account.streams == 2
+    assert account.open_request(1800) is not None
+    account.answer(200, 1800)
+    assert account.open_request(3600) is None
+    assert account.open_request(7200) is not None

@@ -11,6 +11,7 @@ from passerelle.core.address.policy import WEB_PORTS
 from passerelle.core.quota import Quota
 from passerelle.errors import ConfigError
 from passerelle.exit.config import ExitConfig, Lifetimes
+from passerelle.exit.gateway.settings import GatewaySettings
 from passerelle.exit.settings import ExitSettings
 from tests.network import KEYS
 
@@ -114,14 +115,18 @@ def test_every_setting_is_documented_with_its_default() -> None:
     rows = dict(
         re.findall(
             # The names of key files look alike.
-            r"^\| `((?:policy|exit|quota|lifetimes|broker)\.\w+)` \| ([^|]+?) \|",
+            r"^\| `((?:policy|exit|quota|lifetimes|gateway|broker)\.(?!key)\w+)` \| ([^|]+?) \|",
             OPERATIONS.read_text(),
             re.MULTILINE,
         )
     )
     wanted = {
         f"{table}.{field.name}": field.default
-        for table, source in (("quota", Quota), ("lifetimes", Lifetimes))
+        for table, source in (
+            ("quota", Quota),
+            ("lifetimes", Lifetimes),
+            ("gateway", GatewaySettings),
+        )
         for field in dataclasses.fields(source)
     }
     exit_fields = {field.name: field.default for field in dataclasses.fields(ExitSettings)}
@@ -129,7 +134,10 @@ def test_every_setting_is_documented_with_its_default() -> None:
         wanted[f"exit.{name}"] = exit_fields[name]
     for name, default in wanted.items():
         shown = rows[name].replace(",", "")
-        assert shown == "none" if default is None else float(shown) == default, name
+        if default is None or default is False:
+            assert shown == ("none" if default is None else "false"), name
+        else:
+            assert float(shown) == default, name
     assert set(rows) - set(wanted) == {
         *(f"policy.{name}" for name in ("mode", "sites", "ports", "udp_ports", "allow", "deny")),
         "broker.front_networks",

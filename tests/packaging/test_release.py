@@ -75,6 +75,7 @@ def test_the_wheel_holds_the_program_and_what_it_serves_from(dist: Path) -> None
     tops = {name.split("/")[0] for name in names}
     assert tops == {"passerelle", f"passerelle-{__version__}.dist-info"}
     assert "passerelle/_widget/manifest.json" in names
+    assert "passerelle/_reader/shell.js" in names
     assert {"passerelle/_places/countries.mmdb.xz", "passerelle/_places/NOTICE"} <= set(names)
     assert told["Version"] == __version__
     assert told["Requires-Python"] == ">=3.11"
@@ -86,7 +87,7 @@ def test_the_sources_hold_no_more_than_git_does(dist: Path) -> None:
     known = set(release.git("ls-files", "--cached", "--others", "--exclude-standard").split())
     with tarfile.open(dist / SDIST) as sources:
         found = {name.partition("/")[2] for name in sources.getnames()}
-    built = ("src/passerelle/_widget/", "src/passerelle/_places/")
+    built = tuple(f"src/passerelle/_{name}/" for name in ("widget", "reader", "places"))
     extra = {name for name in found - known if not name.startswith(built)}
     assert extra == {"PKG-INFO"}
     assert "widget/build.mjs" in found

@@ -156,6 +156,8 @@ REQUESTS = st.builds(
     avoid=st.lists(HANDLES, max_size=limits.AVOIDED_VOLUNTEERS).map(tuple),
     lanes=st.integers(0, limits.LANES - 1),
     nat=NATS,
+    gateway=st.booleans(),
+    cipher=st.sampled_from(rendezvous.Cipher),
 )
 REPLIES = st.builds(
     rendezvous.RendezvousReply,

@@ -11,7 +11,7 @@ from passerelle import limits
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import rendezvous, tickets
 from passerelle.wire.description import Candidate, CandidateKind, Description, Setup
-from passerelle.wire.rendezvous import RendezvousReply, RendezvousRequest
+from passerelle.wire.rendezvous import Cipher, RendezvousReply, RendezvousRequest
 from passerelle.wire.tickets import Ticket, TicketKind
 from tests.wire.outcome import refusal
 from tests.wire.strategies import KEYS, REPLIES, REQUESTS
@@ -39,12 +39,26 @@ def test_requests_round_trip(request_: RendezvousRequest) -> None:
     assert rendezvous.open_request(sealed, BROKER) == request_
 
 
-@given(REPLIES)
-def test_replies_round_trip(reply: RendezvousReply) -> None:
+@given(REPLIES, st.sampled_from(Cipher))
+def test_replies_round_trip(reply: RendezvousReply, cipher: Cipher) -> None:
     """A reply comes back whole to the one who asked."""
-    sealed = rendezvous.seal_reply(reply, REQUEST)
+    request = msgspec.structs.replace(REQUEST, cipher=cipher)
+    sealed = rendezvous.seal_reply(reply, request)
     assert len(sealed) - rendezvous.SEALED_OVERHEAD_BYTES in limits.SEALED_SIZES
-    assert rendezvous.open_reply(sealed, CLIENT, REQUEST) == reply
+    assert rendezvous.open_reply(sealed, CLIENT, request) == reply
+
+
+def test_a_request_names_the_cipher_it_is_sealed_with() -> None:
+    """One that names another is refused, and its reply would not open."""
+    aes = msgspec.structs.replace(REQUEST, cipher=Cipher.AES_128_GCM)
+    plaintext = rendezvous._padded(aes)
+    info = rendezvous._REQUEST_INFO
+    sealed = rendezvous._seal(plaintext, BROKER_KEY, info, Cipher.CHACHA20_POLY1305)
+    with pytest.raises(PeerError, match=WORDS):
+        rendezvous.open_request(sealed, BROKER)
+    reply = rendezvous.seal_reply(RendezvousReply(), REQUEST)
+    with pytest.raises(PeerError, match=WORDS):
+        rendezvous.open_reply(reply, CLIENT, aes)
 
 
 def test_sealing_twice_gives_different_bytes() -> None:
@@ -99,15 +113,16 @@ def test_garbage_gives_only_the_one_refusal(sealed: bytes) -> None:
             rendezvous.open_request(attempt, BROKER)
 
 
-@given(st.binary(max_size=1022), st.booleans())
-def test_sealed_garbage_gives_only_the_one_refusal(plaintext: bytes, honest_length: bool) -> None:
+@given(st.binary(max_size=1022), st.booleans(), st.sampled_from(Cipher))
+def test_sealed_garbage_gives_only_the_one_refusal(
+    plaintext: bytes, honest_length: bool, cipher: Cipher
+) -> None:
     """What anybody sealed to the broker's public key parses or is refused."""
     body = plaintext
     if honest_length:
         body = len(plaintext).to_bytes(2, "big") + plaintext
-    sealed = rendezvous._SUITE.encrypt(
-        body[:1024].ljust(1024, b"\0"), BROKER.public_key(), info=rendezvous._REQUEST_INFO
-    )
+    padded = body[:1024].ljust(1024, b"\0")
+    sealed = rendezvous._seal(padded, BROKER_KEY, rendezvous._REQUEST_INFO, cipher)
     with pytest.raises(PeerError, match=WORDS):
         rendezvous.open_request(sealed, BROKER)
 

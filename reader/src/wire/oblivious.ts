@@ -4,9 +4,9 @@
  * Chunks are `length ‖ ciphertext`, and the last one `0 ‖ ciphertext` up to the end. It is sealed with other
  * associated data, so that nobody can cut a message off. */
 
-import { Aes128Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
 import { PeerError } from '../../../widget/src/core/errors';
 import { SEALED_CHUNK_BYTES } from '../limits';
+import { encapsulate } from './hpke';
 import { Arrivals, type Bytes, join, readInteger } from './integers';
 
 const REQUEST_LABEL = 'message/bhttp chunked request';
@@ -17,12 +17,6 @@ const ALGORITHMS = [0x0020, 0x0001, 0x0001] as const;
 
 const ascii = (text: string): Bytes => new TextEncoder().encode(text);
 const FINAL = ascii('final');
-/** The suite of all messages. */
-export const suite = new CipherSuite({
-  kem: new DhkemX25519HkdfSha256(),
-  kdf: new HkdfSha256(),
-  aead: new Aes128Gcm(),
-});
 
 export interface KeyConfiguration {
   readonly keyId: number;
@@ -63,14 +57,10 @@ export async function sealRequest(
   ephemeral?: CryptoKeyPair,
 ): Promise<SealedRequest> {
   const first = header(keyId);
-  const context = await suite.createSenderContext({
-    recipientPublicKey: await suite.kem.deserializePublicKey(buffer(publicKey)),
-    info: buffer(join([ascii(REQUEST_LABEL), Uint8Array.of(0), first])),
-    ...(ephemeral ? { ekm: ephemeral } : {}),
-  });
-  const sealed = new Uint8Array(await context.seal(buffer(plaintext), buffer(FINAL)));
-  const enc = new Uint8Array(context.enc);
-  const secret = new Uint8Array(await context.export(buffer(ascii(ANSWER_LABEL)), NONCE_BYTES));
+  const info = join([ascii(REQUEST_LABEL), Uint8Array.of(0), first]);
+  const { context, enc } = await encapsulate(publicKey, info, ephemeral);
+  const sealed = await context.seal(plaintext, FINAL);
+  const secret = await context.export(ascii(ANSWER_LABEL), NONCE_BYTES);
   return {
     message: join([first, enc, Uint8Array.of(0), sealed]),
     answer: () => new AnswerOpener(secret, enc),
@@ -170,8 +160,5 @@ export class AnswerOpener {
     }
   }
 }
-
-/** Return the bytes as a buffer of their own, as the library wants them. */
-const buffer = (bytes: Bytes): ArrayBuffer => bytes.slice().buffer;
 
 const malformed = () => new PeerError('malformed', 'an answer that is not sealed properly');

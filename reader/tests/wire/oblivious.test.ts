@@ -3,20 +3,11 @@ import { PeerError } from '../../../widget/src/core/errors';
 import { vectors } from '../../../widget/tests/vectors';
 import { SEALED_CHUNK_BYTES } from '../../src/limits';
 import { type Bytes, integer, join } from '../../src/wire/integers';
-import { AnswerOpener, answerKeys, readConfiguration, sealRequest, suite } from '../../src/wire/oblivious';
+import { AnswerOpener, answerKeys, readConfiguration, sealRequest } from '../../src/wire/oblivious';
 import { bytes, Chance, hex } from '../chance';
+import { pair } from './keys';
 
 interface Vectors {
-  rfc9180: {
-    info: string;
-    recipient: string;
-    recipient_public: string;
-    ephemeral: string;
-    enc: string;
-    plaintext: string;
-    sealed: Record<string, string>;
-    exported: Record<string, string>;
-  };
   rfc9458: Record<string, string>;
   configuration: string;
   refused_configurations: string[];
@@ -34,15 +25,6 @@ const given = vectors<Vectors>('oblivious');
 const configuration = readConfiguration(bytes(given.configuration));
 const opener = () => new AnswerOpener(bytes(given.secret), bytes(given.enc));
 
-/** Return both halves of an X25519 key, made from its private bytes (PKCS #8, RFC 8410). */
-async function pair(privateKey: string): Promise<CryptoKeyPair> {
-  const pkcs8 = bytes(`302e020100300506032b656e04220420${privateKey}`);
-  const key = await crypto.subtle.importKey('pkcs8', pkcs8, 'X25519', true, ['deriveBits']);
-  const { x } = await crypto.subtle.exportKey('jwk', key);
-  const jwk = { kty: 'OKP', crv: 'X25519', x: x ?? '' };
-  return { privateKey: key, publicKey: await crypto.subtle.importKey('jwk', jwk, 'X25519', true, []) };
-}
-
 async function open(message: Uint8Array, most = message.length): Promise<string[]> {
   const answer = opener();
   const chance = new Chance(most);
@@ -50,23 +32,6 @@ async function open(message: Uint8Array, most = message.length): Promise<string[
   for (const piece of chance.cut(message, most)) found.push(...(await answer.receive(piece)));
   return [...found, await answer.end()].map(hex);
 }
-
-test('HPKE is that of RFC 9180', async () => {
-  const rfc = given.rfc9180;
-  const sender = await suite.createSenderContext({
-    recipientPublicKey: await suite.kem.deserializePublicKey(bytes(rfc.recipient_public).buffer),
-    info: bytes(rfc.info).buffer,
-    ekm: await pair(rfc.ephemeral),
-  });
-  expect(hex(new Uint8Array(sender.enc))).toBe(rfc.enc);
-  for (const [aad, sealed] of Object.entries(rfc.sealed)) {
-    const made = await sender.seal(bytes(rfc.plaintext).buffer, bytes(aad).buffer);
-    expect(hex(new Uint8Array(made))).toBe(sealed);
-  }
-  for (const [about, exported] of Object.entries(rfc.exported)) {
-    expect(hex(new Uint8Array(await sender.export(bytes(about).buffer, 32)))).toBe(exported);
-  }
-});
 
 test('the keys of an answer are derived as in RFC 9458', async () => {
   const rfc = given.rfc9458;

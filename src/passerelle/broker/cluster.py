@@ -174,6 +174,7 @@ class BrokerCluster:
                 offer=request.offer,
                 who=_to_wire(request.client),
                 lanes=request.lanes,
+                gateway=request.gateway,
                 avoid=tuple(asked)[: limits.BUS_AVOIDED],
                 left_s=min(left_s * _ANSWER_SHARE, limits.BUS_PLACE_S),
             )
@@ -210,6 +211,7 @@ class BrokerCluster:
             offer=place.offer,
             client=_from_wire(place.who),
             lanes=place.lanes,
+            gateway=place.gateway,
         )
         deadline = _now() + place.left_s
         return bus.OfferPlaced(await self._placement.place(request, set(place.avoid), deadline))

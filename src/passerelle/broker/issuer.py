@@ -42,14 +42,18 @@ class TicketIssuer:
         life_s, tags = self._config.client_ticket_s, self._tags.of(origin)
         return self._sign(TicketKind.CLIENT, exit_id, life_s, self._id(), tags)
 
-    def link(self, exit_id: str, *, patient: bool = False) -> tuple[bytes, str]:
+    def link(
+        self, exit_id: str, *, patient: bool = False, gateway: bool = False
+    ) -> tuple[bytes, str]:
         """Return a volunteer's permission to open one link to the exit: its id and its text.
 
-        A `patient` one lives as long as one for a lane: its offer waits for people to carry a text.
+        With `gateway` the link is one to the exit's gateway. A `patient` one lives as long as one
+        for a lane: its offer waits for people to carry a text.
         """
         ticket_id = self._id()
         life_s = self._config.lane_ticket_s if patient else self._config.link_ticket_s
-        return ticket_id, self._sign(TicketKind.LINK, exit_id, life_s, ticket_id)
+        kind = TicketKind.GATEWAY if gateway else TicketKind.LINK
+        return ticket_id, self._sign(kind, exit_id, life_s, ticket_id)
 
     def lanes(self, exit_id: str, count: int) -> tuple[str, ...]:
         """Return `count` permissions for more links through a volunteer that has one."""

@@ -47,6 +47,8 @@ class VolunteerRequest:
     client: ClientProfile
     lanes: int = 0
     """Lane tickets wanted with the answer."""
+    gateway: bool = False
+    """Whether the link goes to the exit's gateway."""
     only: bytes | None = None
     """Place it on this volunteer or on none. The volunteer brought the request itself, by hand."""
 
@@ -160,7 +162,9 @@ class Placement:
         """Make the offer to the picked volunteer; only the last one asked has all the time left."""
         # The answer to a request brought by hand goes back by hand, and the link opens late.
         patient = request.only is not None
-        ticket_id, ticket = self._issuer.link(request.exit_id, patient=patient)
+        ticket_id, ticket = self._issuer.link(
+            request.exit_id, patient=patient, gateway=request.gateway
+        )
         country = request.client.location.country
         left_s = deadline - _now()
         description = await self._volunteers.introduce(

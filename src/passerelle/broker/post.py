@@ -9,12 +9,13 @@ from aiohttp import web
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.locator import PeerLocator
 from passerelle.broker.rendezvous import Rendezvous
+from passerelle.broker.stats import FOR_PAGES
 from passerelle.errors import LinkCode, PeerError
 from passerelle.io.server.web import disconnected
 from passerelle.io.tasks import race
 from passerelle.wire import rendezvous
 
-_HEADERS = {"Cache-Control": "no-store"}
+_HEADERS = {"Cache-Control": "no-store", **FOR_PAGES}
 
 
 class PostEndpoint:

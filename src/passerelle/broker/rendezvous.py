@@ -128,7 +128,8 @@ class Rendezvous:
             minimum = ".".join(map(str, self._config.minimum or ()))
             return RendezvousReply(refusal=Refusal.VERSION, minimum=minimum)
         exit_id = request.exit or self._exits.choose(self._below, _now())
-        if self._config.descriptor.exit(exit_id) is None:
+        chosen = self._config.descriptor.exit(exit_id)
+        if chosen is None or (request.gateway and chosen.gateway is None):
             return RendezvousReply(refusal=Refusal.UNKNOWN_EXIT)
         client = self._profile(request, sender, only)
         key = sender.origin if client.key is None else client.key
@@ -139,7 +140,12 @@ class Rendezvous:
             self._cluster.complain(client, volunteer)
         links = [
             VolunteerRequest(
-                exit_id=exit_id, offer=offer, client=client, lanes=request.lanes, only=only
+                exit_id=exit_id,
+                offer=offer,
+                client=client,
+                lanes=request.lanes,
+                gateway=request.gateway,
+                only=only,
             )
             for offer in request.offers
         ]

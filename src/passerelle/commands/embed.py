@@ -14,13 +14,12 @@ import typer
 
 from passerelle import limits
 from passerelle.commands import secrets
+from passerelle.commands.brokerfiles import fetch
 from passerelle.commands.running import require_server_packages
 from passerelle.core import embed
-from passerelle.errors import ConfigError, LocalError
+from passerelle.errors import ConfigError
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from passerelle.wire.invite import Invite
 
 FETCH_S: Final = 15.0
@@ -193,8 +192,8 @@ async def _ask(text: str) -> Network:
     given = invite.parse(text)
     timeout = aiohttp.ClientTimeout(total=FETCH_S)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as http:
-        document = await _fetch(http, f"{given.url}/v1/network", limits.DESCRIPTOR_BYTES)
-        manifest = await _fetch(http, f"{given.url}/w/manifest.json", limits.WIDGET_FILE_BYTES)
+        document = await fetch(http, f"{given.url}/v1/network", limits.DESCRIPTOR_BYTES)
+        manifest = await fetch(http, f"{given.url}/w/manifest.json", limits.WIDGET_FILE_BYTES)
     network = descriptor.verify(document, given.operator_key, now_s=time.time())
     script = script_in(manifest)
     if script is None:
@@ -204,29 +203,6 @@ async def _ask(text: str) -> Network:
         )
     brokers = tuple(entry.url for entry in network.brokers)
     return Network(given, script, brokers, tuple(entry.url for entry in network.exits))
-
-
-async def _fetch(http: aiohttp.ClientSession, url: str, most: int) -> bytes:
-    import aiohttp  # noqa: PLC0415 - see above
-
-    body = bytearray()
-    try:
-        async with http.get(url, allow_redirects=False) as response:
-            if response.status != 200:
-                raise LocalError(
-                    f"{url} answered {response.status}. Check the invite, and that its server is a "
-                    "broker with the widget."
-                )
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > most:
-                    raise LocalError(f"{url} answered more than a broker has to say.")
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise LocalError(
-            f"{url} cannot be reached. Check the invite and this computer's connection, or use "
-            "--state where the network's keys are."
-        ) from error
-    return bytes(body)
 
 
 def _say(line: str) -> None:

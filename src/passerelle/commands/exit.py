@@ -129,6 +129,7 @@ async def _serve(
     is_worker: bool,
 ) -> None:
     from passerelle.exit.process import ExitProcess  # noqa: PLC0415 - --help does not need it
+    from passerelle.gatewayfile import GATEWAY_FILE, GatewayFile  # noqa: PLC0415 - as above
     from passerelle.io.server.processes import (  # noqa: PLC0415 - as above
         FINISH_SIGNAL,
         FINISHED,
@@ -139,13 +140,20 @@ async def _serve(
     from passerelle.keyring import ExitKeys  # noqa: PLC0415 - as above
 
     keys = ExitKeys.open(state)
+    has_gateway = settings.policy.sites is not None and (state / GATEWAY_FILE).exists()
     config = settings.config(
         f"exit-{number}",
         keys.link,
         keys.tickets,
         direct=exits.direct,
         trusted_proxies=where.trusted_proxies,
+        gateway_seed=GatewayFile(state, create=False).seed if has_gateway else None,
     )
+    if settings.policy.sites and not has_gateway:
+        say(
+            f"Note: {state / GATEWAY_FILE} is missing, so this exit answers no reading pages. Copy "
+            "it from the machine of `passerelle serve`, and start again."
+        )
     loop = asyncio.get_running_loop()
     async with TaskSet("worker") as tasks, ExitProcess(config, where, bus_url=exits.bus) as process:
 

@@ -15,7 +15,7 @@ from passerelle.errors import LocalError
 from passerelle.io.server.openfiles import raise_file_limit
 from passerelle.standardstreams import outlive_readers
 
-SERVER_PACKAGES: Final = ("maxminddb", "nats", "prometheus_client")
+SERVER_PACKAGES: Final = ("maxminddb", "nats", "prometheus_client", "pyhpke")
 """What pyproject.toml has under `server`, as Python imports it. Without uvloop servers run too."""
 
 _LOG_FORMAT: Final = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"

@@ -201,6 +201,7 @@ def serve(
     from passerelle import serve as servers  # noqa: PLC0415
     from passerelle.broker.config import CAUTIOUS  # noqa: PLC0415
     from passerelle.exit.settings import parse_networks  # noqa: PLC0415
+    from passerelle.gatewayfile import GatewayFile  # noqa: PLC0415
     from passerelle.keyring import Keyring  # noqa: PLC0415
 
     outlive_surroundings()
@@ -245,6 +246,7 @@ def serve(
         stun=tuple(_stun_servers(stun or ())),
         stun_listen=ListenAddress.parse(stun_listen) if stun_listen else None,
         ways=(*_ways("fronted", fronted or []), *_ways("amp", amp or [])),
+        gateway_seed=GatewayFile(state, create=True).seed if settings.policy.sites else None,
         direct=exits.direct,
         private_candidates=private_candidates,
         widget_dir=servers.BUILT_WIDGET if has_widget else None,

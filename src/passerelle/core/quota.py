@@ -21,6 +21,8 @@ BYTES_BURST_S = 2.0
 """A limited byte rate may be exceeded by this many seconds' worth of bytes, because pages come in
 bursts."""
 
+HOUR_S = 3600.0
+
 
 @dataclass(frozen=True, slots=True)
 class Quota:
@@ -40,13 +42,17 @@ class Quota:
     """New streams and UDP flows at once; a page of 400 pictures needs no turns."""
     bytes_per_s: float | None = None
     """Bytes a second, both directions of all streams together; None means no limit."""
+    requests_per_hour: float = 20_000
+    """Requests of reading pages, in the long run, and at once. A page of news takes a hundred."""
+    answer_bytes_per_hour: float = 8 * 1024 * limits.MIB
+    """Bytes of answers to these, in the long run, and at once: four hours of video."""
 
 
 class Account:
     """The amount of each limit that one ticket uses."""
 
     __slots__ = (
-        *("_bytes", "_quota", "_streams_new"),
+        *("_answer_bytes", "_bytes", "_quota", "_requests", "_streams_new"),
         *("expires_s", "ledger", "origin", "sessions", "streams", "ticket_id"),
     )
 
@@ -73,6 +79,10 @@ class Account:
         self._streams_new = Bucket(quota.new_streams_per_s, quota.new_streams_burst, now)
         rate = quota.bytes_per_s
         self._bytes = None if rate is None else Bucket(rate, rate * BYTES_BURST_S, now)
+        self._requests, self._answer_bytes = (
+            Bucket(most / HOUR_S, most, now)
+            for most in (quota.requests_per_hour, quota.answer_bytes_per_hour)
+        )
 
     def open_stream(self, in_session: int, now: float) -> float | None:
         """Count one more stream or UDP flow, unless a limit forbids it; None: it does.
@@ -91,6 +101,24 @@ class Account:
     def close_stream(self) -> None:
         """Count one open stream or UDP flow fewer."""
         self.streams -= 1
+
+    def open_request(self, now: float) -> float | None:
+        """Count one more request of a reading page, which is an open stream, too.
+
+        Returns what `open_stream` returns. None also means that the requests or the bytes of an
+        hour are used up.
+        """
+        if self._answer_bytes.left(now) <= 0 or self._requests.left(now) < 1:
+            return None
+        turn_s = self.open_stream(0, now)
+        if turn_s is not None:
+            self._requests.spend(1, now)
+        return turn_s
+
+    def answer(self, size: int, now: float) -> float:
+        """Count bytes of an answer; return how many seconds to wait before sending more."""
+        self._answer_bytes.spend(size, now)
+        return self.spend(size, now)
 
     def spend(self, size: int, now: float) -> float:
         """Count `size` bytes, and return how many seconds to wait before moving more."""

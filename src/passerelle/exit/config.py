@@ -11,6 +11,8 @@ from passerelle import limits
 from passerelle.core.address.classes import IPNetwork
 from passerelle.core.address.policy import ConnectionPolicy
 from passerelle.core.quota import Quota
+from passerelle.exit.gateway.keys import SeedSource
+from passerelle.exit.gateway.settings import GatewaySettings
 from passerelle.io.tunnel.tls import LinkIdentity
 
 
@@ -70,3 +72,7 @@ class ExitConfig:
     """Memory that all sessions together may hold; beyond it the heaviest ones are ended."""
     decoy_site: Path | None = None
     """Folder of static files that strangers see; None if they see an empty web server."""
+    gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    """Bounds of the gateway for reading pages."""
+    gateway_seed: SeedSource | None = None
+    """The seed of the gateway's keys; None, or a policy without sites, means no gateway."""

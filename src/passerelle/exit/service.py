@@ -22,6 +22,8 @@ from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.exit.config import ExitConfig
 from passerelle.exit.counts import ExitMetrics
 from passerelle.exit.decoy_site import DecoySite
+from passerelle.exit.gateway.gateway import Gateway
+from passerelle.exit.gateway.link import GatewayLink
 from passerelle.exit.handshake import ExitHandshake
 from passerelle.exit.reports import LinkReport, NoReports, Reporter
 from passerelle.exit.sessions import SessionTable
@@ -31,6 +33,7 @@ from passerelle.io.server.web import peer_address
 from passerelle.io.tunnel.link import SecureLink
 from passerelle.io.tunnel.tls import TlsPipe, exit_context
 from passerelle.io.tunnel.websocket import MESSAGE_LIMIT_BYTES, SUBPROTOCOL, WebSocketTransport
+from passerelle.wire import gatewayframes
 from passerelle.wire.bus import ExitLoad
 from passerelle.wire.tickets import Ticket, TicketKind, verify
 from passerelle.wire.websocket import LINK_PATH
@@ -65,10 +68,21 @@ class Exit:
         self._used_tickets = ReplayWindow(limits.LINK_TICKET_LIFE_S, limits.LINK_TICKETS_USED)
         self._front = FrontServer()
         self._numbers = itertools.count(1)
-        self._links: ShareTable[SecureLink] = ShareTable(config.links)
+        self._links: ShareTable[SecureLink | GatewayLink] = ShareTable(config.links)
         """All links, by whom they count for: when there are too many, whoever has most loses one.
         """
         self._closing = False
+        self._gateway: Gateway | None = None
+        if config.gateway_seed is not None and config.policy.sites is not None:
+            sessions = self._sessions
+            self._gateway = Gateway(
+                config,
+                config.gateway_seed,
+                accounts=sessions.accounts,
+                turns=sessions.turns,
+                resolver=sessions.resolver,
+                metrics=metrics,
+            )
         metrics.gauge("exit_links", "Links open now.", lambda: len(self._links))
         metrics.gauge("exit_sessions", "Sessions alive now.", lambda: len(self._sessions))
         metrics.gauge("exit_streams", "Streams open now.", lambda: self._sessions.stream_count)
@@ -92,11 +106,19 @@ class Exit:
 
     async def drain(self) -> None:
         """Send clients to other exits; return when no stream is open, or after `drain_s`."""
+        if self._gateway is not None:
+            self._gateway.draining = True
         await self._sessions.drain()
+        await self._settle()
 
     async def finish(self) -> None:
         """Serve on until nothing moves, or for `drain_s`: see `SessionTable.finish`."""
         await self._sessions.finish()
+        await self._settle()
+
+    async def _settle(self) -> None:
+        if self._gateway is not None:
+            await self._gateway.settle(self._config.lifetimes.drain_s)
 
     async def close(self) -> None:
         """End all sessions and links. Idempotent."""
@@ -104,16 +126,18 @@ class Exit:
         await self._sessions.close()
         for link in list(self._links):
             link.close(LinkCode.DRAINING)
+        if self._gateway is not None:
+            await self._gateway.close()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         # The ticket is judged on every path, so that the time it takes is the same on all.
-        ticket = self._judge(request)
+        ticket, protocol = self._judge(request)
         asker = self._origin(request)
         if ticket is None or request.path != LINK_PATH or not self._admits(ticket, asker):
             self._counts.strangers.add()
             return await self._decoy_site.respond(request)
         socket = web.WebSocketResponse(
-            protocols=(SUBPROTOCOL,),
+            protocols=(protocol,),
             max_msg_size=MESSAGE_LIMIT_BYTES,
             compress=False,
             autoclose=True,
@@ -125,7 +149,10 @@ class Exit:
             self._front.note_refused_socket(request)
             return await self._decoy_site.respond(request)
         await socket.prepare(request)
-        await self._carry(request, socket, ticket, asker)
+        if ticket.kind is TicketKind.GATEWAY or protocol == gatewayframes.SUBPROTOCOL:
+            await self._carry_requests(request, socket, ticket, asker)
+        else:
+            await self._carry(request, socket, ticket, asker)
         return socket
 
     def _origin(self, request: web.Request) -> bytes:
@@ -133,20 +160,29 @@ class Exit:
         fields = request.headers.getall("X-Forwarded-For", ())
         return origin(client_address(peer_address(request), fields, self._config.trusted_proxies))
 
-    def _judge(self, request: web.Request) -> Ticket | None:
+    def _judge(self, request: web.Request) -> tuple[Ticket | None, str]:
         """Return the valid ticket that is the request's second WebSocket subprotocol, or None.
 
-        A volunteer brings a link ticket; a client without a volunteer brings its client ticket.
+        A volunteer brings a link ticket; a client without a volunteer brings its client ticket. The
+        first subprotocol, which is returned with it, says what the link carries. A volunteer that
+        knows nothing of gateways says what it says for every link, and its ticket tells.
         """
         offered = [
             part.strip() for part in request.headers.get("Sec-WebSocket-Protocol", "").split(",")
         ]
-        if len(offered) != 2 or offered[0] != SUBPROTOCOL:
-            return None
+        if len(offered) != 2 or offered[0] not in self._subprotocols():
+            return None, ""
         ticket = self._verify(offered[1], TicketKind.LINK)
+        if ticket is None and self._gateway is not None:
+            ticket = self._verify(offered[1], TicketKind.GATEWAY)
         if ticket is None and self._config.direct:
             ticket = self._verify(offered[1], TicketKind.CLIENT)
-        return ticket
+        return ticket, offered[0]
+
+    def _subprotocols(self) -> tuple[str, ...]:
+        if self._gateway is None:
+            return (SUBPROTOCOL,)
+        return SUBPROTOCOL, gatewayframes.SUBPROTOCOL
 
     def _admits(self, ticket: Ticket, asker: bytes) -> bool:
         """Whether `asker` may open a link now. Asking uses a link ticket up."""
@@ -188,6 +224,37 @@ class Exit:
             self._links.discard(link)
             link.transport_lost(LinkLost(LinkCode.TRANSPORT, "the WebSocket ended"))
             self._report(link, handshake.estimator, ticket, loop.time() - began_s)
+
+    async def _carry_requests(
+        self, request: web.Request, socket: web.WebSocketResponse, ticket: Ticket, asker: bytes
+    ) -> None:
+        assert self._gateway is not None  # or its subprotocol is none
+        abort = None if request.transport is None else request.transport.abort
+        began_s = asyncio.get_running_loop().time()
+        link = GatewayLink(self._gateway, socket, abort)
+        gone = self._links.add(link, asker)
+        if gone is not None:
+            gone.close(LinkCode.LIMIT)
+        try:
+            await link.run(self._config.lifetimes.handshake_s)
+        finally:
+            self._links.discard(link)
+            self._counts.links.add(value=link.ended.name.lower())
+            if ticket.kind is not TicketKind.CLIENT:
+                duration_s = asyncio.get_running_loop().time() - began_s
+                self._reporter.link_ended(
+                    LinkReport(
+                        exit_id=self._config.exit_id,
+                        ticket_id=ticket.id,
+                        joined=link.asked,
+                        received_bytes=link.received_bytes,
+                        sent_bytes=link.sent_bytes,
+                        duration_s=duration_s,
+                        rate_bytes_s=0.0,
+                        rtt_s=0.0,
+                        reason=link.ended,
+                    )
+                )
 
     def _report(
         self, link: SecureLink, estimator: LinkEstimator | None, ticket: Ticket, duration_s: float

@@ -69,6 +69,21 @@ class SessionTable:
         """The UDP flows, by whom they count for."""
         self._session_shares: ShareTable[_ExitSession] = ShareTable(config.sessions)
 
+    @property
+    def accounts(self) -> Accounts:
+        """What each client ticket uses; the exit's gateway counts here, too."""
+        return self._accounts
+
+    @property
+    def turns(self) -> FairTurns:
+        """The line in which sessions and the gateway's readers wait to send."""
+        return self._turns
+
+    @property
+    def resolver(self) -> Resolver:
+        """What looks names up for the whole exit."""
+        return self._resolver
+
     def __len__(self) -> int:
         """Return how many sessions are alive."""
         return len(self._sessions)

@@ -1,8 +1,8 @@
 """An exit's configuration file. `docs/OPERATIONS.md` lists every setting of this TOML with its
 unit.
 
-The tables `quota` and `lifetimes` are made from the dataclasses of the modules that obey them, so
-each setting is defined once.
+The tables `quota`, `lifetimes` and `gateway` are made from the dataclasses of the modules that obey
+them, so each setting is defined once.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from passerelle.core.address.policy import UDP_PORTS, WEB_PORTS, ConnectionPolic
 from passerelle.core.quota import Quota
 from passerelle.errors import ConfigError
 from passerelle.exit.config import ExitConfig, Lifetimes
+from passerelle.exit.gateway.keys import SeedSource
+from passerelle.exit.gateway.settings import GatewaySettings
 from passerelle.io.tunnel.tls import LinkIdentity
 
 
@@ -58,6 +60,7 @@ def _table(source: type[Any]) -> type[msgspec.Struct]:
 
 _QuotaTable = _table(Quota)
 _LifetimesTable = _table(Lifetimes)
+_GatewayTable = _table(GatewaySettings)
 _File = msgspec.defstruct(
     "File",
     [
@@ -66,6 +69,7 @@ _File = msgspec.defstruct(
         ("broker", _BrokerTable, _BrokerTable()),
         ("quota", _QuotaTable, _QuotaTable()),
         ("lifetimes", _LifetimesTable, _LifetimesTable()),
+        ("gateway", _GatewayTable, _GatewayTable()),
     ],
     frozen=True,
     forbid_unknown_fields=True,
@@ -79,6 +83,7 @@ class ExitSettings:
     policy: ConnectionPolicy = dataclasses.field(default_factory=ConnectionPolicy)
     quota: Quota = dataclasses.field(default_factory=Quota)
     lifetimes: Lifetimes = dataclasses.field(default_factory=Lifetimes)
+    gateway: GatewaySettings = dataclasses.field(default_factory=GatewaySettings)
     rate_bytes_s: float | None = None
     refusal_s: float = 0.5
     links: int = limits.EXIT_LINKS
@@ -104,7 +109,7 @@ class ExitSettings:
             found: Any = msgspec.toml.decode(text, type=_File)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise _bad(path, str(error)) from error
-        for name in ("exit", "quota", "lifetimes"):
+        for name in ("exit", "quota", "lifetimes", "gateway"):
             _require_positive(path, name, getattr(found, name))
         try:
             policy = make_policy(
@@ -124,6 +129,7 @@ class ExitSettings:
             policy=policy,
             quota=Quota(**msgspec.structs.asdict(found.quota)),
             lifetimes=Lifetimes(**msgspec.structs.asdict(found.lifetimes)),
+            gateway=_gateway(path, found.gateway),
             rate_bytes_s=found.exit.rate_bytes_s,
             refusal_s=found.exit.refusal_s,
             links=found.exit.links,
@@ -167,6 +173,7 @@ class ExitSettings:
         *,
         direct: bool,
         trusted_proxies: tuple[IPNetwork, ...] = (),
+        gateway_seed: SeedSource | None = None,
     ) -> ExitConfig:
         """Return the configuration of one exit with these settings and keys."""
         return ExitConfig(
@@ -184,6 +191,8 @@ class ExitSettings:
             trusted_proxies=trusted_proxies,
             held_bytes=self.held_bytes,
             decoy_site=self.face,
+            gateway=self.gateway,
+            gateway_seed=gateway_seed,
         )
 
 
@@ -241,9 +250,18 @@ def parse_networks(name: str, texts: Sequence[str]) -> tuple[IPNetwork, ...]:
         ) from error
 
 
+def _gateway(path: Path, table: msgspec.Struct) -> GatewaySettings:
+    """Return the gateway's settings; a relative path counts from the file's own folder."""
+    settings = GatewaySettings(**msgspec.structs.asdict(table))
+    if settings.roots is None:
+        return settings
+    return dataclasses.replace(settings, roots=str(path.parent / settings.roots))
+
+
 def _require_positive(path: Path, table: str, values: msgspec.Struct) -> None:
     for name, value in msgspec.structs.asdict(values).items():
-        if isinstance(value, int | float) and value <= 0:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and value <= 0:
             raise _bad(path, f"{table}.{name} must be more than 0, not {value}")
 
 

@@ -75,6 +75,7 @@ class PlaceOffer(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     avoid: Annotated[tuple[VolunteerHandle, ...], Meta(max_length=limits.BUS_AVOIDED)]
     left_s: Annotated[float, Meta(gt=0, le=limits.BUS_PLACE_S)]
     """The broker that asks waits so long for an answer."""
+    gateway: bool = False
 
     def __repr__(self) -> str:
         return "<offer withheld>"

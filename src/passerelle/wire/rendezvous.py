@@ -1,10 +1,10 @@
 """The sealed conversation between a client and a broker.
 
 A request is one message sealed to the broker's key (HPKE, RFC 9180, base mode: DHKEM(X25519),
-HKDF-SHA256, ChaCha20-Poly1305), padded to a size class, with the time, a nonce and a reply key;
-the reply is sealed to that key. Therefore a request can travel by any method: a CDN, cache or
-mailbox in the middle learns nothing but a size class. HPKE draws a fresh key for each message by
-itself, the only randomness in `wire/`.
+HKDF-SHA256, ChaCha20-Poly1305 or AES-128-GCM), padded to a size class, with the time, a nonce and a
+reply key; the reply is sealed to that key. Therefore a request can travel by any method: a CDN,
+cache or mailbox in the middle learns nothing but a size class. HPKE draws a fresh key for each
+message by itself, the only randomness in `wire/`.
 
 Sealed bytes: `enc (32) ‖ ciphertext`, of `length u16 ‖ MessagePack ‖ zeros` padded to one of
 `limits.SEALED_SIZES`. HPKE's `info` names the direction; the reply's also holds the request's
@@ -13,6 +13,7 @@ nonce, so a reply answers one request only.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import struct
 from typing import Annotated, TypeVar
@@ -36,7 +37,18 @@ VolunteerHandle = Annotated[bytes, Meta(min_length=8, max_length=8)]
 VERSION = 1
 CONTENT_TYPE = "application/octet-stream"
 
-_SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+
+class Cipher(enum.Enum):
+    """What a message is sealed with. A web page has no ChaCha20-Poly1305 (WebCrypto)."""
+
+    CHACHA20_POLY1305 = "chacha20-poly1305"
+    AES_128_GCM = "aes-128-gcm"
+
+
+_SUITES = {
+    Cipher.CHACHA20_POLY1305: Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305),
+    Cipher.AES_128_GCM: Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_128_GCM),
+}
 _REQUEST_INFO = b"passerelle rendezvous request 1"
 _REPLY_INFO = b"passerelle rendezvous reply 1 "
 _LENGTH = struct.Struct("!H")
@@ -78,7 +90,9 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Tickets for more links through the same volunteer (`wire.control.Lane`)."""
 
 
-class RendezvousRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RendezvousRequest(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """A client asks for one volunteer per offer, all towards the same exit."""
 
     version: VersionNumber
@@ -106,6 +120,10 @@ class RendezvousRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """Token of this reader (`wire.tokens`), if an operator gave it one."""
     proof: Annotated[bytes, Meta(max_length=8)] = b""
     """Proof of work (`core.matching.proof`), if one was asked for."""
+    gateway: bool = False
+    """Whether links to the exit's gateway are wanted, as a reading page needs."""
+    cipher: Cipher = Cipher.CHACHA20_POLY1305
+    """What this request is sealed with, and its reply."""
 
     def __repr__(self) -> str:
         return f"<rendezvous request with {len(self.offers)} offers>"
@@ -139,7 +157,7 @@ def seal_request(request: RendezvousRequest, broker_key: bytes) -> bytes:
 
     Raises ValueError when the request is too long or the key is no X25519 key.
     """
-    return _seal(_padded(request), broker_key, _REQUEST_INFO)
+    return _seal(_padded(request), broker_key, _REQUEST_INFO, request.cipher)
 
 
 def open_request(sealed: bytes, key: X25519PrivateKey) -> RendezvousRequest:
@@ -148,7 +166,13 @@ def open_request(sealed: bytes, key: X25519PrivateKey) -> RendezvousRequest:
     Raises PeerError, always with the same code and words, so that its sender learns nothing about
     what was wrong.
     """
-    return _open(sealed, key, _REQUEST_INFO, _request_decoder)
+    for cipher in Cipher:
+        with contextlib.suppress(InvalidTag):
+            request = _open(sealed, key, _REQUEST_INFO, cipher, _request_decoder)
+            if request.cipher is cipher:
+                return request
+            break
+    raise _unreadable()
 
 
 def seal_reply(reply: RendezvousReply, request: RendezvousRequest) -> bytes:
@@ -158,14 +182,17 @@ def seal_reply(reply: RendezvousReply, request: RendezvousRequest) -> bytes:
     """
     plaintext = _padded(reply)
     try:
-        return _seal(plaintext, request.reply_key, _REPLY_INFO + request.nonce)
+        return _seal(plaintext, request.reply_key, _REPLY_INFO + request.nonce, request.cipher)
     except ValueError as error:
         raise _unreadable() from error
 
 
 def open_reply(sealed: bytes, key: X25519PrivateKey, request: RendezvousRequest) -> RendezvousReply:
     """Open the reply to `request`. Raises PeerError."""
-    return _open(sealed, key, _REPLY_INFO + request.nonce, _reply_decoder)
+    try:
+        return _open(sealed, key, _REPLY_INFO + request.nonce, request.cipher, _reply_decoder)
+    except InvalidTag as error:
+        raise _unreadable() from error
 
 
 def _padded(message: RendezvousRequest | RendezvousReply) -> bytes:
@@ -177,20 +204,25 @@ def _padded(message: RendezvousRequest | RendezvousReply) -> bytes:
     return (_LENGTH.pack(len(body)) + body).ljust(size, b"\0")
 
 
-def _seal(plaintext: bytes, key: bytes, info: bytes) -> bytes:
-    return _SUITE.encrypt(plaintext, X25519PublicKey.from_public_bytes(key), info=info)
+def _seal(plaintext: bytes, key: bytes, info: bytes, cipher: Cipher) -> bytes:
+    return _SUITES[cipher].encrypt(plaintext, X25519PublicKey.from_public_bytes(key), info=info)
 
 
 def _open(
-    sealed: bytes, key: X25519PrivateKey, info: bytes, decoder: msgspec.msgpack.Decoder[T]
+    sealed: bytes,
+    key: X25519PrivateKey,
+    info: bytes,
+    cipher: Cipher,
+    decoder: msgspec.msgpack.Decoder[T],
 ) -> T:
+    """Raises PeerError, and InvalidTag for a message that another cipher may open."""
     if len(sealed) - SEALED_OVERHEAD_BYTES not in limits.SEALED_SIZES:
         raise _unreadable()
     try:
-        plaintext = _SUITE.decrypt(sealed, key, info=info)
+        plaintext = _SUITES[cipher].decrypt(sealed, key, info=info)
         (length,) = _LENGTH.unpack_from(plaintext)
         return decoder.decode(plaintext[_LENGTH.size : _LENGTH.size + length])
-    except (InvalidTag, ValueError, msgspec.MsgspecError) as error:
+    except (ValueError, msgspec.MsgspecError) as error:
         raise _unreadable() from error
 
 

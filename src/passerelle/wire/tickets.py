@@ -29,6 +29,9 @@ class TicketKind(enum.Enum):
 
     LINK = "link"
     """A volunteer may open one link to the exit."""
+    GATEWAY = "gateway"
+    """A volunteer may open one link to the exit's gateway, for a reading page. To the volunteer it
+    is a link like any other."""
     CLIENT = "client"
     """A client may start or resume a session at the exit."""
 

@@ -6,12 +6,14 @@ from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from typing import cast
 
+import aiodns
 import pytest
 
 from passerelle import limits
 from passerelle.errors import Failure, StreamFailed
 from passerelle.io.net.dns import CACHE_LEAST_S, CACHE_MOST_S, RESOLUTION_DELAY_S, Resolver
 from tests.rig.dns import Zone
+from tests.rig.ports import free_udp_ports
 
 HOST = "127.0.0.1"
 Names = Mapping[str, Sequence[Sequence[str] | None]]
@@ -81,6 +83,20 @@ async def test_name_from_the_hosts_file() -> None:
     assert set(addresses) <= {ip_address("127.0.0.1"), ip_address("::1")}
     assert len(set(addresses)) == len(addresses) > 0
     assert not zone.asked
+
+
+async def test_channels_that_do_nothing_are_replaced() -> None:
+    """c-ares sets such ones up where many are opened at once; names of the system are found."""
+    dead = [
+        aiodns.DNSResolver([HOST], lookups="b", tries=1, udp_port=port, tcp_port=port)
+        for port in free_udp_ports(2)
+    ]
+    resolver = Resolver()
+    resolver._channels = dead[0], dead[1]
+    try:
+        assert ip_address("127.0.0.1") in await resolver("localhost")
+    finally:
+        await resolver.close()
 
 
 async def test_both_families_ipv6_first() -> None:

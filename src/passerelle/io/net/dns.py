@@ -150,9 +150,14 @@ class Resolver:
         if not found:
             found = await self._ask_network(network, name)
         if found is None:
-            # c-ares sometimes sets up a channel that never sends anything; a new channel works.
+            # On a busy machine c-ares sometimes sets up a channel that never does anything, one for
+            # `/etc/hosts` included; a new one works.
             await self._renew(network)
-            found = await self._ask_network(self._open()[1], name) or []
+            files, network = self._open()
+            found = await _query(files, name, socket.AF_UNSPEC)
+            if not found:
+                found = await self._ask_network(network, name)
+        found = found or []
         addresses = tuple(dict.fromkeys(address for address, _ in found))[:DNS_ADDRESSES]
         cache_s = min((ttl for _, ttl in found), default=CACHE_FAILURE_S)
         cache_s = min(max(cache_s, CACHE_LEAST_S), CACHE_MOST_S)

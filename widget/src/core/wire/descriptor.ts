@@ -45,12 +45,18 @@ export async function verify(
   operator_key: Uint8Array<ArrayBuffer>,
   now_s: number,
 ): Promise<Descriptor> {
-  const [payload, signature] = unwrap(bytes);
-  const signed = new TextEncoder().encode(CONTEXT + payload);
-  if (!(await isSigned(signed, signature, operator_key))) throw new Problem('network_signature');
+  const payload = await open(bytes, operator_key);
   const descriptor = readable(() => read(payload));
   if (now_s > descriptor.expires_s) throw new Problem('network_expired');
   return descriptor;
+}
+
+/** Return the text in a descriptor that `operator_key` signed. Throws Problem as `verify` does. */
+export async function open(bytes: Uint8Array, operator_key: Uint8Array<ArrayBuffer>): Promise<string> {
+  const [payload, signature] = unwrap(bytes);
+  const signed = new TextEncoder().encode(CONTEXT + payload);
+  if (!(await isSigned(signed, signature, operator_key))) throw new Problem('network_signature');
+  return payload;
 }
 
 function unwrap(bytes: Uint8Array): readonly [string, Uint8Array<ArrayBuffer>] {
@@ -123,7 +129,7 @@ function url(value: unknown, scheme: 'http' | 'ws'): string {
 }
 
 /** Run `parse`, and report whatever it throws to the visitor as `network_format`. */
-function readable<T>(parse: () => T): T {
+export function readable<T>(parse: () => T): T {
   try {
     return parse();
   } catch (error) {

@@ -1,0 +1,74 @@
+/** Builds the reading page's parts into src/passerelle/_reader/, from which `passerelle page` makes a publisher's page.
+ * It fails when a part is larger than its budget. */
+
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+
+const HERE = new URL('./', import.meta.url);
+const WIDGET = new URL('../widget/', import.meta.url);
+const OUT = new URL('../src/passerelle/_reader/', HERE);
+const { build, transform } = createRequire(WIDGET)('esbuild');
+
+/** The largest size of each part after gzip, in bytes. Shell, worker, inner script, style and one language come before
+ * the first byte of the site: 30 KB together. */
+const BUDGET = {
+  shell: 21 * 1024,
+  worker: 2 * 1024,
+  inner: 2.5 * 1024,
+  article: 5 * 1024,
+  file: 24 * 1024,
+  style: 2 * 1024,
+  words: 4 * 1024,
+};
+
+async function bundle(name, entry) {
+  const { outputFiles } = await build({
+    absWorkingDir: fileURLToPath(HERE),
+    nodePaths: [fileURLToPath(new URL('node_modules', WIDGET))],
+    entryPoints: [entry],
+    bundle: true,
+    minify: true,
+    write: false,
+    target: 'es2022',
+    charset: 'utf8',
+    legalComments: 'none',
+    logLevel: 'warning',
+    format: 'iife',
+  });
+  return { name, file: `${name}.js`, content: outputFiles[0].contents };
+}
+
+async function style() {
+  const text = await readFile(new URL('src/face/style.css', HERE), 'utf8');
+  const { code } = await transform(text, { loader: 'css', minify: true, target: 'es2022' });
+  return { name: 'style', file: 'shell.css', content: Buffer.from(code.trim()) };
+}
+
+async function words() {
+  const folder = new URL('src/words/', HERE);
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.json')).sort();
+  return Promise.all(names.map(async (name) => {
+    const text = JSON.stringify(JSON.parse(await readFile(new URL(name, folder), 'utf8')));
+    return { name: 'words', file: `words-${name}`, content: Buffer.from(text) };
+  }));
+}
+
+const parts = [
+  await bundle('shell', 'src/shell/main.ts'),
+  await bundle('worker', 'src/worker/worker.ts'),
+  await bundle('inner', 'src/inner/inner.ts'),
+  await bundle('article', 'src/article/standalone.ts'),
+  await bundle('file', 'src/file/main.ts'),
+  await style(),
+  ...(await words()),
+];
+await mkdir(OUT, { recursive: true });
+for (const old of await readdir(OUT)) await rm(new URL(old, OUT));
+for (const { name, file, content } of parts) {
+  const gzip_bytes = gzipSync(content, { level: 9 }).length;
+  if (gzip_bytes > BUDGET[name]) throw new Error(`${file}: ${gzip_bytes} bytes after gzip, ${BUDGET[name]} allowed`);
+  await writeFile(new URL(file, OUT), content);
+  console.log(`${file}  ${gzip_bytes} bytes after gzip`);
+}

@@ -1,0 +1,25 @@
+/** What the site's scripts may not use: whatever reaches other computers, or the reading page's worker, past the
+ * service worker. */
+
+const TAKEN_AWAY = [
+  // UDP to any address, which neither a policy nor a service worker sees.
+  'RTCPeerConnection', 'webkitRTCPeerConnection', 'RTCDataChannel', 'RTCIceTransport',
+  // Connections that no service worker sees. The policy refuses them too.
+  'WebSocket', 'WebSocketStream', 'WebTransport',
+  // Other ways of leaving without a request.
+  'PushManager', 'PresentationRequest', 'PaymentRequest',
+] as const;
+const TAKEN_FROM_NAVIGATOR = [
+  'serviceWorker', 'registerProtocolHandler', 'presentation', 'bluetooth', 'usb', 'serial', 'hid',
+  'geolocation', 'mediaDevices', 'credentials', 'storage', 'share',
+] as const;
+
+/** Take it away from the scripts of `window`. */
+export function close(window: Window & typeof globalThis): void {
+  for (const name of TAKEN_AWAY) remove(window, name);
+  for (const name of TAKEN_FROM_NAVIGATOR) remove(window.Navigator.prototype, name);
+}
+
+function remove(from: object, name: string): void {
+  if (name in from) Object.defineProperty(from, name, { value: undefined, configurable: false, writable: false });
+}

@@ -1,0 +1,83 @@
+/** New frames of the site's pages: each has a window of its own, with everything in it that was taken from the page's.
+ *
+ * A frame that a script makes is there at once, and empty; one with an address is given the inner script by the shell.
+ * So wherever a script can put elements into a page, frames are looked for before it goes on. The parser's are found by
+ * an observer, which runs before the next script does. A frame with a document in its `srcdoc` gets the inner script in
+ * front of it.
+ */
+
+import { close } from './closed';
+
+type Code = (...given: unknown[]) => unknown;
+
+/** Where scripts put elements into a document. */
+const INSERTING: Readonly<Record<string, readonly string[]>> = {
+  Node: ['appendChild', 'insertBefore', 'replaceChild'],
+  Element: ['append', 'prepend', 'before', 'after', 'replaceWith', 'replaceChildren', 'insertAdjacentElement', 'insertAdjacentHTML', 'setHTMLUnsafe', 'setHTML', 'moveBefore'],
+  CharacterData: ['before', 'after', 'replaceWith'],
+  Document: ['append', 'prepend', 'replaceChildren', 'write', 'writeln', 'open', 'execCommand'],
+  DocumentFragment: ['append', 'prepend', 'replaceChildren'],
+  ShadowRoot: ['setHTMLUnsafe', 'setHTML'],
+  Range: ['insertNode', 'surroundContents'],
+};
+const WRITTEN: Readonly<Record<string, readonly string[]>> = {
+  Element: ['innerHTML', 'outerHTML'],
+  ShadowRoot: ['innerHTML'],
+  HTMLElement: ['innerText', 'outerText'],
+};
+
+/** Guard the frames of `window`, and what they hold. `script` is the tag of the inner script. */
+export function guardFrames(window: Window & typeof globalThis, script: string): void {
+  const known = new WeakSet<object>();
+  const look = () => {
+    for (let index = 0; index < window.length; index++) {
+      const frame = window[index] as (Window & typeof globalThis) | undefined;
+      try {
+        if (!frame || known.has(frame.document)) continue;
+        known.add(frame.document);
+        close(frame);
+        guardFrames(frame, script);
+      } catch {
+        // It is of another origin, and reaches this page's as little as this page reaches it.
+      }
+    }
+  };
+  const wrap = (code: Code): Code =>
+    function (this: unknown, ...given) {
+      const result = code.apply(this, given);
+      look();
+      return result;
+    };
+  const of = (name: string) => (window as unknown as Record<string, { prototype: object } | undefined>)[name]?.prototype;
+  for (const [name, methods] of Object.entries(INSERTING)) {
+    const prototype = of(name) as Record<string, unknown> | undefined;
+    for (const method of methods) {
+      const code = prototype && Object.getOwnPropertyDescriptor(prototype, method)?.value;
+      if (code) Object.defineProperty(prototype, method, { value: wrap(code as Code), writable: true, configurable: true });
+    }
+  }
+  for (const [name, properties] of Object.entries(WRITTEN)) {
+    const prototype = of(name);
+    for (const property of properties) {
+      const found = prototype && Object.getOwnPropertyDescriptor(prototype, property);
+      if (found?.set) Object.defineProperty(prototype, property, { ...found, set: wrap(found.set as Code) as (value: unknown) => void });
+    }
+  }
+  new window.MutationObserver((records) => {
+    for (const { target, addedNodes } of records) {
+      for (const node of [target, ...addedNodes]) prefix(node, script);
+    }
+    look();
+  }).observe(window.document, { childList: true, subtree: true, attributes: true, attributeFilter: ['srcdoc'] });
+  look();
+}
+
+/** Put the inner script in front of the documents that frames in `node` hold in an attribute. */
+function prefix(node: Node, script: string): void {
+  if (node.nodeType !== Node.ELEMENT_NODE) return;
+  const element = node as Element;
+  for (const frame of [element, ...element.querySelectorAll('iframe[srcdoc]')]) {
+    const held = frame.getAttribute('srcdoc');
+    if (held !== null && !held.startsWith(script)) frame.setAttribute('srcdoc', script + held);
+  }
+}

@@ -1,0 +1,104 @@
+/** The reader's half of one link: an RTCPeerConnection with one DataChannel towards a volunteer's page.
+ *
+ * The offer is made before a volunteer is known, and sent to the broker with the request. The volunteer answers as it
+ * answers every client, and no SDP text of anybody else reaches this browser (`widget/src/core/wire/sdp.ts`).
+ */
+
+import { vet } from '../../../widget/src/core/addresses/candidates';
+import { DATA_CHANNEL_ID, type Description } from '../../../widget/src/core/wire/description';
+import { fromOwnSdp, toSdp } from '../../../widget/src/core/wire/sdp';
+
+/** Gathering is given up after this time, so a STUN server that does not answer costs no more. */
+const GATHERING_MS = 700;
+/** A link that is not open by then is not waited for. */
+const OPENING_MS = 10_000;
+/** A connection that lost the network may recover in this time. */
+const DISCONNECTED_MS = 2_500;
+
+export class LinkConnection {
+  readonly #connection: RTCPeerConnection;
+  /** Carries the messages of the link once `connect` has resolved. */
+  readonly channel: RTCDataChannel;
+  readonly #over = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** `stun` holds URLs. Throws an Error of any kind in a browser without WebRTC. */
+  constructor(stun: readonly string[]) {
+    const iceServers = stun.length > 0 ? [{ urls: [...stun] }] : [];
+    this.#connection = new RTCPeerConnection({ iceServers });
+    this.channel = this.#connection.createDataChannel('', { negotiated: true, id: DATA_CHANNEL_ID, ordered: true });
+    this.channel.binaryType = 'arraybuffer';
+    this.channel.onclose = () => this.close();
+    this.#connection.onconnectionstatechange = () => this.#changed();
+  }
+
+  /** Aborted when the link has ended, for whatever reason. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  /** Return the offer, with the candidates that were found in time. */
+  async offer(): Promise<Description> {
+    const connection = this.#connection;
+    await connection.setLocalDescription(await connection.createOffer());
+    await this.#gathered();
+    return fromOwnSdp(connection.localDescription?.sdp ?? '');
+  }
+
+  /** Connect to the volunteer that answered. Throws an Error when no link came about in time. */
+  async connect(answer: Description, isPrivateAllowed: boolean): Promise<void> {
+    const sdp = toSdp(vet(answer, isPrivateAllowed));
+    await this.#connection.setRemoteDescription({ type: 'answer', sdp });
+    await new Promise<void>((resolve, reject) => {
+      const { signal } = this.#over;
+      const fail = () => reject(new Error('no link came about'));
+      const timer = setTimeout(() => this.close(), OPENING_MS);
+      if (signal.aborted) fail();
+      signal.addEventListener('abort', fail);
+      // The channel may be open by now, and then says so no more.
+      const open = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', fail);
+        resolve();
+      };
+      if (this.channel.readyState === 'open') open();
+      else this.channel.onopen = open;
+    });
+  }
+
+  /** End the link. Idempotent. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#connection.onconnectionstatechange = null;
+    this.channel.onclose = null;
+    this.#connection.close();
+    this.#over.abort();
+  }
+
+  #changed(): void {
+    clearTimeout(this.#timer);
+    const state = this.#connection.connectionState;
+    if (state === 'failed' || state === 'closed') this.close();
+    if (state === 'disconnected') this.#timer = setTimeout(() => this.close(), DISCONNECTED_MS);
+  }
+
+  #gathered(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, GATHERING_MS);
+      const check = () => {
+        if (this.#connection.iceGatheringState !== 'complete') return;
+        clearTimeout(timer);
+        resolve();
+      };
+      this.#connection.onicegatheringstatechange = check;
+      check();
+    });
+  }
+}
+
+/** Return whether this browser can read here. Nothing is sent. */
+export function canRead(): 'yes' | 'no_webrtc' | 'old_browser' | 'insecure' {
+  if (!isSecureContext) return 'insecure';
+  if (typeof RTCPeerConnection === 'undefined') return 'no_webrtc';
+  return 'any' in AbortSignal ? 'yes' : 'old_browser';
+}

@@ -1,0 +1,279 @@
+/** One request to the site, repeated over other volunteers until its answer is complete.
+ *
+ * A body that broke off goes on where it stopped (`Range` with `If-Range`, RFC 9110 §13.1.5) where the site can do that;
+ * otherwise the bytes that are known are skipped. Requests that must not be done twice carry a key by which the exit
+ * knows them again.
+ */
+
+import { PeerError } from '../../../widget/src/core/errors';
+import { TRIES } from '../limits';
+import type { GatewayLink, Failure, OpenRequest } from '../links/gatewaylink';
+import { AnswerDecoder, encodeRequest, pad, type Event, type Request } from '../wire/binaryhttp';
+import { NONE, join, type Bytes } from '../wire/integers';
+import { ReadingProblem, type Trouble } from '../trouble';
+import { sealRequest, type KeyConfiguration } from '../wire/oblivious';
+import type { Header } from '../site/answer';
+
+/** Methods that may be done twice (RFC 9110 §9.2.2); PUT and DELETE are left out, because not every site obeys. */
+const REPEATABLE = ['GET', 'HEAD', 'OPTIONS'];
+/** The site, the exit and the volunteer together have this long for each next piece of an answer. */
+const SILENCE_MS = 20_000;
+
+/** What the reader is told of the gateway's refusals. */
+const REFUSALS: Readonly<Record<string, Trouble | undefined>> = {
+  quota: 'quota',
+  clock: 'clock',
+  name: 'outside',
+  dns: 'site_silent',
+  unreachable: 'site_silent',
+  timeout: 'site_silent',
+  garbled: 'site_silent',
+  certificate: 'certificate',
+};
+
+export interface SiteRequest {
+  readonly url: URL;
+  readonly method: string;
+  readonly headers: readonly Header[];
+  readonly content: Bytes | null;
+}
+
+/** Where requests go. */
+export interface Ways {
+  /** Return a link that is open, if possible another one than `not`. Rejects with the signal's reason. */
+  link(signal: AbortSignal, not?: GatewayLink): Promise<GatewayLink>;
+  /** Return the ticket for the gateway. Rejects with the signal's reason. */
+  ticket(signal: AbortSignal): Promise<string>;
+  /** The gateway does not take that ticket any more. */
+  renewTicket(ticket: string): void;
+  /** Return the gateway's key of today. Throws Problem. */
+  key(): Promise<KeyConfiguration>;
+  /** The gateway does not know that key: the descriptor is old, or this device's clock is wrong. */
+  renew(): Promise<void>;
+}
+
+/** The head of an answer. */
+export type Head = Event & { readonly kind: 'head' };
+
+/** A piece of work that ended before the answer did. */
+class Broken extends Error {
+  constructor(readonly failure: Failure | 'silent') {
+    super('an answer broke off');
+  }
+}
+
+export class Exchange {
+  readonly #request: SiteRequest;
+  readonly #ways: Ways;
+  readonly #over = new AbortController();
+  readonly #queue: Bytes[] = [];
+  readonly #idempotency = crypto.randomUUID();
+  #head: Head | null = null;
+  #headDone = deferred<Head>();
+  #wake = () => {};
+  #used: (count: number) => void = () => {};
+  /** Bytes of the content that came so far. */
+  #got = 0;
+  #isComplete = false;
+  #error: unknown = null;
+
+  constructor(request: SiteRequest, ways: Ways) {
+    this.#request = request;
+    this.#ways = ways;
+    this.#headDone.promise.catch(() => {});
+    void this.#run();
+  }
+
+  /** Resolves to the answer's head. Rejects with a Problem when no answer came. */
+  get head(): Promise<Head> {
+    return this.#headDone.promise;
+  }
+
+  /** Return the next bytes of the content; null at its end. Rejects with a Problem when it broke off for good. */
+  async read(): Promise<Bytes | null> {
+    while (this.#queue.length === 0 && !this.#isComplete && !this.#error) {
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+    if (this.#queue.length > 0) {
+      const bytes = join(this.#queue.splice(0));
+      this.#used(bytes.length);
+      return bytes;
+    }
+    if (this.#error) throw this.#error;
+    return null;
+  }
+
+  /** Give the request up. */
+  cancel(): void {
+    this.#over.abort();
+  }
+
+  async #run(): Promise<void> {
+    let last: GatewayLink | undefined;
+    try {
+      for (let tries = 1; ; tries++) {
+        const link = await this.#ways.link(this.#over.signal, last);
+        last = link;
+        try {
+          await this.#attempt(link);
+          break;
+        } catch (error) {
+          if (this.#over.signal.aborted || !(error instanceof Broken)) throw error;
+          if (tries >= TRIES) throw new ReadingProblem('site_silent');
+          if (error.failure === 'key') await this.#ways.renew();
+        }
+      }
+      this.#isComplete = true;
+    } catch (error) {
+      this.#error = error;
+      this.#headDone.reject(error);
+    }
+    this.#wake();
+  }
+
+  /** Send the request over `link`, and take its answer. Throws Broken when that ends early. */
+  async #attempt(link: GatewayLink): Promise<void> {
+    const key = await this.#ways.key();
+    const ticket = await this.#ways.ticket(this.#over.signal);
+    const sealed = await sealRequest(key, pad(encodeRequest(this.#written(ticket))));
+    const decoder = new AnswerDecoder();
+    const answer = sealed.answer();
+    const { promise, resolve, reject } = deferred<void>();
+    let skip = 0;
+    let timer: ReturnType<typeof setTimeout>;
+    const wait = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => reject(new Broken('silent')), SILENCE_MS);
+    };
+    /** Take what was decoded, and return how many bytes of it wait for the page. */
+    const take = (events: readonly Event[]): number => {
+      let waiting = 0;
+      for (const event of events) {
+        if (event.kind === 'head') {
+          this.#refuse(event, ticket);
+          skip = this.#begin(event);
+        }
+        if (event.kind !== 'content') continue;
+        const fresh = event.data.subarray(Math.min(skip, event.data.length));
+        skip -= event.data.length - fresh.length;
+        if (fresh.length === 0) continue;
+        waiting += fresh.length;
+        this.#got += fresh.length;
+        this.#queue.push(fresh);
+      }
+      this.#wake();
+      return waiting;
+    };
+    // Opening is asynchronous, and pieces must stay in order.
+    let work = Promise.resolve();
+    const open: OpenRequest = link.request(sealed.message, {
+      bytes: (body, isLast) => {
+        wait();
+        work = work
+          .then(async () => {
+            let waiting = 0;
+            for (const chunk of await answer.receive(body)) waiting += take(decoder.receive(chunk));
+            // The rest was sealing, or is known already, and takes no room.
+            open.used(Math.max(0, body.length - waiting));
+            if (!isLast) return;
+            take([...decoder.receive(await answer.end()), ...decoder.end()]);
+            resolve();
+          })
+          // Somebody on the way altered or cut the answer. Nothing of the altered part was taken.
+          .catch((error: unknown) => reject(error instanceof PeerError ? new Broken('lost') : error));
+      },
+      failed: (failure) => reject(new Broken(failure)),
+    });
+    const cancel = () => reject(this.#over.signal.reason);
+    this.#over.signal.addEventListener('abort', cancel);
+    this.#used = (count) => open.used(count);
+    wait();
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer!);
+      this.#used = () => {};
+      this.#over.signal.removeEventListener('abort', cancel);
+      open.cancel();
+    }
+  }
+
+  /** Return the request for this attempt: the whole, or what is missing. */
+  #written(ticket: string): Request {
+    const { url, method, headers, content } = this.#request;
+    let fields: readonly Header[] = [...headers, ['passerelle-ticket', ticket]];
+    if (!REPEATABLE.includes(method)) {
+      // The gateway refuses what may be a repetition of long ago.
+      fields = [...fields, ['idempotency-key', this.#idempotency], ['date', new Date().toUTCString()]];
+    }
+    const validator = this.#validator();
+    if (this.#got > 0 && validator) {
+      const [first = 0, last = ''] = this.#range() ?? [];
+      fields = fields.filter(([name]) => name !== 'range' && name !== 'if-range');
+      fields = [...fields, ['range', `bytes=${first + this.#got}-${last}`], ['if-range', validator]];
+    }
+    const path = url.pathname + url.search;
+    return { method, scheme: url.protocol.slice(0, -1), authority: url.host, path, fields, content: content ?? NONE };
+  }
+
+  /** Throw what a refusal means that the gateway answers itself. Others are shown as the site's own answers. */
+  #refuse(head: Head, ticket: string): void {
+    const told = /^passerelle;.* details="(\w+)"/.exec(field(head, 'proxy-status') ?? '')?.[1];
+    if (told === 'ticket') {
+      this.#ways.renewTicket(ticket);
+      throw new Broken('lost');
+    }
+    const trouble = told && REFUSALS[told];
+    if (trouble) throw new ReadingProblem(trouble);
+  }
+
+  /** Take the head of an attempt, and return how many bytes of its content are known already. */
+  #begin(head: Head): number {
+    if (this.#head === null) {
+      this.#head = head;
+      this.#headDone.resolve(head);
+      return 0;
+    }
+    if (this.#got === 0) return 0;
+    const [start] = range(head) ?? [];
+    const [first = 0] = this.#range() ?? [];
+    if (head.status === 206 && start === first + this.#got) return 0;
+    // The site sent all of it again. The same bytes follow only if it is the same version.
+    const isSame = head.status === this.#head.status && field(head, 'etag') === field(this.#head, 'etag');
+    if (!isSame) throw new ReadingProblem('site_silent');
+    return this.#got;
+  }
+
+  /** The site's mark of this version, if it promises that equal marks mean equal bytes (RFC 9110 §8.8.1). */
+  #validator(): string | null {
+    const etag = this.#head && field(this.#head, 'etag');
+    return etag && !etag.startsWith('W/') && [200, 206].includes(this.#head?.status ?? 0) ? etag : null;
+  }
+
+  /** First and last byte of the part that the answer to the first attempt holds; null for all of it. */
+  #range(): readonly [first: number, last: number | ''] | null {
+    return this.#head?.status === 206 ? range(this.#head) : null;
+  }
+}
+
+function range(head: Head): readonly [first: number, last: number] | null {
+  const match = /^bytes (\d+)-(\d+)\//.exec(field(head, 'content-range') ?? '');
+  return match ? [Number(match[1]), Number(match[2])] : null;
+}
+
+interface Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve(value: T): void;
+  reject(error: unknown): void;
+}
+
+/** Return a promise that others settle. */
+function deferred<T>(): Deferred<T> {
+  let settle!: Omit<Deferred<T>, 'promise'>;
+  const promise = new Promise<T>((resolve, reject) => (settle = { resolve, reject }));
+  return { promise, ...settle };
+}
+
+/** Return the value of a field; null if the head has none. */
+const field = (head: Head, name: string): string | null =>
+  head.fields.find(([known]) => known === name)?.[1] ?? null;

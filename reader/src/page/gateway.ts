@@ -1,0 +1,60 @@
+/** The network's present descriptor, and the gateway's key in it. */
+
+import type { Invite } from '../../../widget/src/core/wire/invite';
+import type { PoolSettings } from '../links/pool';
+import type { KeyConfiguration } from '../wire/oblivious';
+import { ReadingProblem } from '../trouble';
+import { fetchNetwork, keyAt, read, type Network } from './network';
+
+const SOFTWARE = 'passerelle-reader/0.1.0';
+/** Between two tries to get a newer descriptor. */
+const RENEWAL_MS = 30_000;
+
+export class Gateway {
+  readonly #invite: Invite;
+  #network: Network;
+  #tried_ms = -Infinity;
+  readonly #over = new AbortController();
+
+  private constructor(invite: Invite, network: Network) {
+    this.#invite = invite;
+    this.#network = network;
+  }
+
+  /** Read the descriptor that came with the page, which `load` returns; fetch another one where that cannot be used.
+   *
+   * Throws Problem.
+   */
+  static async open(invite: Invite, load: () => Promise<Uint8Array>): Promise<Gateway> {
+    try {
+      const network = await read(await load(), invite, Date.now() / 1000);
+      keyAt(network, Date.now() / 1000);
+      return new Gateway(invite, network);
+    } catch {
+      return new Gateway(invite, await fetchNetwork([invite.url], invite, new AbortController().signal));
+    }
+  }
+
+  get settings(): PoolSettings {
+    return { ...this.#network, software: SOFTWARE };
+  }
+
+  /** Return the key of today. Throws Problem. */
+  async key(): Promise<KeyConfiguration> {
+    try {
+      return keyAt(this.#network, Date.now() / 1000);
+    } catch {
+      await this.renew();
+      return keyAt(this.#network, Date.now() / 1000);
+    }
+  }
+
+  /** Fetch a newer descriptor. Throws Problem; `clock` when the newest knows no key for this device's date. */
+  async renew(): Promise<void> {
+    if (performance.now() < this.#tried_ms + RENEWAL_MS) throw new ReadingProblem('clock');
+    this.#tried_ms = performance.now();
+    const urls = this.#network.brokers.map(({ url }) => url);
+    const found = await fetchNetwork(urls, this.#invite, this.#over.signal);
+    if (found.issued_s >= this.#network.issued_s) this.#network = found;
+  }
+}

@@ -1,0 +1,113 @@
+/** The network that the page belongs to: its brokers, and the exit whose gateway serves the site.
+ *
+ * The page brings a signed descriptor with it, so nothing has to be fetched before the first link. It is fetched anew
+ * from the brokers when it has run out, or when the gateway does not know its keys.
+ */
+
+import { Problem } from '../../../widget/src/core/errors';
+import { DESCRIPTOR_BYTES } from '../../../widget/src/core/limits';
+import { decode } from '../../../widget/src/core/wire/base64';
+import * as checks from '../../../widget/src/core/wire/checks';
+import { open, readable, verify } from '../../../widget/src/core/wire/descriptor';
+import type { Invite } from '../../../widget/src/core/wire/invite';
+import type { BrokerEntry } from '../rendezvous/broker';
+import { readConfiguration, type KeyConfiguration } from '../wire/oblivious';
+
+const DAY_S = 86_400;
+const FETCH_MS = 8_000;
+/** Clocks differ by less than this, mostly. Each key is valid for two days, so that of an hour ago still is. */
+const CLOCK_S = 3_600;
+/** Keys of one gateway in a descriptor, and sites. */
+const KEYS = 16;
+const SITES = 64;
+
+export interface Network {
+  readonly name: string;
+  readonly issued_s: number;
+  readonly expires_s: number;
+  readonly brokers: readonly BrokerEntry[];
+  readonly stun: readonly string[];
+  readonly private_candidates: boolean;
+  /** The exit with the gateway. */
+  readonly exit: string;
+  /** The names that the gateway serves. */
+  readonly sites: readonly string[];
+  /** The day, counted since 1970, of the first key, and one key for each day from then on. */
+  readonly first_day: number;
+  readonly keys: readonly KeyConfiguration[];
+}
+
+/** Return the network of a descriptor. Throws Problem as the volunteer's `verify` does, and with `network_format` for
+ * one without a gateway. */
+export async function read(bytes: Uint8Array, invite: Invite, now_s: number): Promise<Network> {
+  const basis = await verify(bytes, invite.operator_key, now_s);
+  const payload = await open(bytes, invite.operator_key);
+  return readable(() => {
+    const given = checks.parse(payload);
+    const brokers = checks.list(given.get('brokers'), 1, 256, (item) => {
+      const broker = checks.fields(item);
+      return { url: String(broker.get('url')), seal_key: key(broker.get('seal_key')) };
+    });
+    const exits = checks.list(given.get('exits'), 1, 256, checks.fields);
+    const exit = exits.find((each) => each.has('gateway'));
+    if (!exit) throw new Problem('network_format');
+    const gateway = checks.fields(exit.get('gateway'));
+    return Object.freeze({
+      ...basis,
+      brokers,
+      exit: checks.text(exit.get('id'), 1, 32),
+      sites: checks.list(gateway.get('sites'), 1, SITES, (name) => checks.text(name, 1, 255)),
+      first_day: checks.integer(gateway.get('first_day'), 0, 2 ** 24),
+      keys: checks.list(gateway.get('keys'), 1, KEYS, (item) => readConfiguration(bytesOf(item))),
+    });
+  });
+}
+
+/** Return the key that is valid now. Throws Problem when the descriptor has none for today, or this device's clock says
+ * another day than everybody's. */
+export function keyAt(network: Network, now_s: number): KeyConfiguration {
+  const found = network.keys[Math.floor((now_s - CLOCK_S) / DAY_S) - network.first_day];
+  if (!found) throw new Problem('network_expired');
+  return found;
+}
+
+/** Fetch a descriptor from one of `urls`, and return the newest that can be used. Throws Problem. */
+export async function fetchNetwork(urls: readonly string[], invite: Invite, signal: AbortSignal): Promise<Network> {
+  let problem: unknown = new Problem('network_unreachable', true);
+  for (const url of urls) {
+    try {
+      return await read(await fetched(`${url}/v1/network`, signal), invite, Date.now() / 1000);
+    } catch (error) {
+      signal.throwIfAborted();
+      problem = error;
+    }
+  }
+  throw problem;
+}
+
+async function fetched(url: string, signal: AbortSignal): Promise<Uint8Array> {
+  try {
+    const response = await fetch(url, {
+      credentials: 'omit',
+      referrerPolicy: 'no-referrer',
+      signal: AbortSignal.any([signal, AbortSignal.timeout(FETCH_MS)]),
+    });
+    if (!response.ok || Number(response.headers.get('content-length')) > DESCRIPTOR_BYTES) throw new Error();
+    return new Uint8Array(await response.arrayBuffer());
+  } catch {
+    signal.throwIfAborted();
+    throw new Problem('network_unreachable', true);
+  }
+}
+
+const bytesOf = (value: unknown): Uint8Array<ArrayBuffer> => {
+  const bytes = decode(checks.text(value, 1, 128));
+  if (!bytes) throw new Problem('network_format');
+  return bytes as Uint8Array<ArrayBuffer>;
+};
+
+function key(value: unknown): Uint8Array<ArrayBuffer> {
+  const bytes = bytesOf(value);
+  if (bytes.length !== 32) throw new Problem('network_format');
+  return bytes;
+}

@@ -1,0 +1,161 @@
+/** The reading page: the notice first, then links to volunteers, and a view in which the site is shown.
+ *
+ * The shell and the single file differ in what they are given: where words and descriptor come from, and the view.
+ */
+
+import { Chip, type ChipState } from '../face/chip';
+import { notice } from '../face/notice';
+import { outside } from '../face/outside';
+import { choose, words as load, type Words } from '../face/words';
+import { parse } from '../../../widget/src/core/wire/invite';
+import { canRead } from '../links/connection';
+import { LinkPool } from '../links/pool';
+import { Jar } from '../site/jar';
+import { ReadingProblem, troubleOf, type Trouble } from '../trouble';
+import { Exchange, type SiteRequest, type Ways } from './exchange';
+import { Gateway } from './gateway';
+import { forget, remember, remembered } from './memory';
+
+/** The site's origins, the main one first. */
+export type Site = readonly [string, ...string[]];
+
+export interface PageSettings {
+  readonly site: Site;
+  readonly invite: string;
+  /** Return the words of a language as JSON; rejects where there are none. */
+  words(language: string): Promise<string>;
+  /** Return the signed descriptor that came with the page. */
+  network(): Promise<Uint8Array>;
+  /** Show the site, and return the element that does. Called after the reader's yes, and never before. */
+  view(work: ReadingWork): Promise<HTMLElement>;
+}
+
+/** What a view works with. */
+export interface ReadingWork {
+  readonly jar: Jar;
+  /** Send a request to the site. */
+  ask(request: SiteRequest): Exchange;
+  /** A page of the site is there. */
+  shown(title: string): void;
+  trouble(trouble: Trouble | null): void;
+  leftOut(host: string): void;
+  /** The reader chose an address outside the site. */
+  outside(address: string): void;
+  /** Only one page at a time is shown. */
+  isArticle(): void;
+}
+
+export class ReadingPage {
+  readonly #settings: PageSettings;
+  readonly #site: string;
+  readonly #chip: Chip;
+  #words!: Words;
+  #state!: ChipState;
+  #pool: LinkPool | null = null;
+
+  constructor(settings: PageSettings) {
+    this.#settings = settings;
+    this.#site = new URL(settings.site[0]).hostname;
+    this.#chip = new Chip({
+      forget: () => void forget(() => this.#pool?.close()),
+      again: () => {
+        if (this.#pool) this.#pool.hurry();
+        else location.reload();
+      },
+      language: (language) => void this.#speak(language),
+    });
+  }
+
+  /** Show the notice, or the site if the reader said so once. */
+  async open(): Promise<void> {
+    const language = remembered().language ?? choose(navigator.languages);
+    await this.#translate(language);
+    const site = this.#site;
+    this.#state = {
+      words: this.#words, language, site, links: 0, countries: [], waiting: null, trouble: null, isArticle: false,
+      leftOut: new Set(),
+    };
+    if (remembered().start) await this.#start();
+    else this.#ask(language);
+  }
+
+  async #speak(language: string): Promise<void> {
+    remember({ language }, true);
+    await this.#translate(language);
+    if (this.#chip.element.isConnected) this.#show({ words: this.#words, language });
+    else this.#ask(language);
+  }
+
+  async #translate(language: string): Promise<void> {
+    this.#words = await load(language, this.#settings.words);
+    document.documentElement.lang = language;
+    document.documentElement.dir = this.#words.dir;
+    document.title ||= this.#site;
+  }
+
+  #ask(language: string): void {
+    const page = notice(this.#words, language, this.#site, {
+      start: (isRemembered) => {
+        remember({ start: true }, isRemembered);
+        void this.#start();
+      },
+      leave: () => void forget(() => {}),
+      language: (chosen) => void this.#speak(chosen),
+    });
+    document.body.replaceChildren(page);
+    document.title = this.#site;
+  }
+
+  /** Connect, and show the site. */
+  async #start(): Promise<void> {
+    document.body.replaceChildren(this.#chip.element);
+    this.#show({ waiting: 'connecting' });
+    try {
+      const able = canRead();
+      if (able !== 'yes') throw new ReadingProblem(able);
+      const invite = parse(this.#settings.invite);
+      const gateway = await Gateway.open(invite, this.#settings.network);
+      const pool = new LinkPool(gateway.settings, {
+        changed: (links, trouble) => this.#show({ links, trouble: links > 0 ? null : trouble }),
+      });
+      this.#pool = pool;
+      pool.start();
+      addEventListener('online', () => pool.hurry());
+      const ways = {
+        link: pool.link.bind(pool),
+        ticket: pool.ticket.bind(pool),
+        renewTicket: pool.renewTicket.bind(pool),
+        key: () => gateway.key(),
+        renew: () => gateway.renew(),
+      };
+      document.body.prepend(await this.#settings.view(this.#work(ways)));
+    } catch (error) {
+      this.#show({ trouble: troubleOf(error), waiting: null });
+    }
+  }
+
+  #work(ways: Ways): ReadingWork {
+    const hosts = new Set(this.#settings.site.map((origin) => new URL(origin).hostname));
+    return {
+      jar: new Jar((host) => hosts.has(host)),
+      ask: (request) => new Exchange(request, ways),
+      shown: (title) => {
+        document.title = title || this.#site;
+        this.#show({ waiting: null });
+      },
+      trouble: (trouble) => this.#show({ trouble }),
+      leftOut: (host) => this.#show({ leftOut: new Set([...this.#state.leftOut, host]) }),
+      outside: (address) => {
+        const dialog = outside(this.#words, this.#site, address, () => dialog.remove());
+        document.body.append(dialog);
+        dialog.showModal();
+      },
+      isArticle: () => this.#show({ isArticle: true }),
+    };
+  }
+
+  #show(change: Partial<ChipState>): void {
+    this.#state = { ...this.#state, ...change };
+    this.#chip.show(this.#state);
+  }
+}

@@ -1,0 +1,57 @@
+/** Asking a network's brokers for volunteers. */
+
+import { PeerError, Problem } from '../../../widget/src/core/errors';
+import { search } from './proof';
+import { seal, type Reply, type Wish } from './request';
+
+/** A broker waits 2 s for a volunteer and gives a volunteer 2.5 s, twice. */
+const ANSWER_MS = 9_000;
+/** Largest sealed message, with the encapsulated key and the tag. */
+const SEALED_BYTES = 8192 + 48;
+
+export interface BrokerEntry {
+  readonly url: string;
+  /** X25519, 32 bytes. */
+  readonly seal_key: Uint8Array<ArrayBuffer>;
+}
+
+/** Ask `broker`, with a proof of work if it wants one, and return its reply, which may be a refusal.
+ *
+ * Throws Problem with `broker_unreachable` or `broker_garbled`, and the signal's reason when it is given up.
+ */
+export async function ask(broker: BrokerEntry, wish: Wish, signal: AbortSignal): Promise<Reply> {
+  const reply = await exchange(broker, wish, signal);
+  if (reply.refusal !== 'proof') return reply;
+  const proof = await search(broker.seal_key, reply.proof_bits, Date.now() / 1000, signal);
+  return exchange(broker, { ...wish, proof }, signal);
+}
+
+async function exchange(broker: BrokerEntry, wish: Wish, signal: AbortSignal): Promise<Reply> {
+  const sealed = await seal(wish, broker.seal_key, Date.now() / 1000);
+  const answer = await post(`${broker.url}/v1/rendezvous`, sealed.bytes, signal);
+  try {
+    return await sealed.open(answer);
+  } catch (error) {
+    if (error instanceof PeerError) throw new Problem('broker_garbled', true);
+    throw error;
+  }
+}
+
+async function post(url: string, body: Uint8Array<ArrayBuffer>, signal: AbortSignal): Promise<Uint8Array> {
+  try {
+    // Without a content type this is a simple request, which saves the round trip of a preflight.
+    const response = await fetch(url, {
+      method: 'POST',
+      body,
+      credentials: 'omit',
+      referrerPolicy: 'no-referrer',
+      cache: 'no-store',
+      signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
+    });
+    if (!response.ok || Number(response.headers.get('content-length')) > SEALED_BYTES) throw new Error();
+    return new Uint8Array(await response.arrayBuffer());
+  } catch {
+    signal.throwIfAborted();
+    throw new Problem('broker_unreachable', true);
+  }
+}

@@ -1,0 +1,15 @@
+/** What the shell does for the inner script of the frame, which has the same origin and reaches it as
+ * `top.passerelle`. */
+export interface Frame {
+  /** Return what scripts of the page at `page`, an address on the mirror, read as their cookies. */
+  cookies(page: string): string;
+  setCookie(page: string, text: string): void;
+  /** Show another page of the site, as a new entry of the history. */
+  go(address: string): void;
+  /** The frame shows a page now. */
+  shows(address: string, title: string): void;
+  /** The site's policy kept the page from asking `host`. */
+  leftOut(host: string): void;
+  /** The reader chose an address outside the site. */
+  outside(address: string): void;
+}

@@ -1,0 +1,39 @@
+/** The shell of a mirror: it shows the whole site in a frame, for which a service worker answers. */
+
+import type {} from '../article/standalone';
+import { ReadingPage, type ReadingWork } from '../page/page';
+import { Places } from '../site/places';
+import { troubleOf } from '../trouble';
+import type { Asked, LeftOut } from '../worker/talk';
+import { Carrier } from './carrier';
+import { articleFile, config, networkFile, wordsFile } from './config';
+import { serve } from './service';
+import { SiteFrame } from './siteframe';
+
+const places = new Places(location.origin, config.site);
+
+/** Show the site as it is; one page at a time where the browser gives no worker. */
+async function view(work: ReadingWork): Promise<HTMLElement> {
+  try {
+    await serve();
+  } catch (error) {
+    work.trouble(troubleOf(error));
+    const Article = await articleFile();
+    return new Article(config.site, work, location.pathname + location.search).element;
+  }
+  const carrier = new Carrier(places, work, config.inner);
+  navigator.serviceWorker.addEventListener('message', ({ data, ports: [port] }: MessageEvent<Asked | LeftOut>) => {
+    if (data.type === 'ask' && port) void carrier.carry(data, port);
+    if (data.type === 'left_out') work.leftOut(data.host);
+  });
+  navigator.serviceWorker.startMessages();
+  return new SiteFrame(places, work.jar, work).element;
+}
+
+void new ReadingPage({
+  site: config.site,
+  invite: config.invite,
+  words: wordsFile,
+  network: networkFile,
+  view,
+}).open();

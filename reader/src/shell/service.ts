@@ -1,0 +1,27 @@
+/** The service worker, from the shell's side. */
+
+
+import { ReadingProblem } from '../trouble';
+
+/** The worker's file lies at the top, because it answers for everything below its folder. */
+const WORKER = '/passerelle-reader.js';
+const CONTROL_MS = 10_000;
+
+/** Let the worker answer for this page from now on. Throws Problem('worker') where the browser does not allow it. */
+export async function serve(): Promise<void> {
+  const { serviceWorker } = navigator;
+  if (!serviceWorker) throw new ReadingProblem('worker');
+  try {
+    const registration = await serviceWorker.register(WORKER, { scope: '/', updateViaCache: 'none' });
+    if (serviceWorker.controller) return;
+    const controlled = new Promise<void>((resolve, reject) => {
+      serviceWorker.addEventListener('controllerchange', () => resolve(), { once: true });
+      setTimeout(reject, CONTROL_MS);
+    });
+    // After a reload past the cache the worker runs, and this page is not its own.
+    registration.active?.postMessage('claim');
+    await controlled;
+  } catch {
+    throw new ReadingProblem('worker');
+  }
+}

@@ -1,0 +1,197 @@
+import { beforeEach, expect, test } from 'vitest';
+import { Exchange, type SiteRequest, type Ways } from '../../src/page/exchange';
+import { ReadingProblem } from '../../src/trouble';
+import { TestGateway } from './gateway';
+
+let gateway: TestGateway;
+let renewals: number;
+let tickets: number;
+let ways: Ways;
+
+beforeEach(async () => {
+  gateway = await TestGateway.make();
+  renewals = 0;
+  tickets = 1;
+  ways = {
+    link: async (signal) => {
+      signal.throwIfAborted();
+      return gateway.link();
+    },
+    key: async () => gateway.configuration,
+    ticket: async () => `ticket${tickets}`,
+    renewTicket: () => void tickets++,
+    renew: async () => void renewals++,
+  };
+});
+
+const ask = (change: Partial<SiteRequest> = {}) =>
+  new Exchange({ url: new URL('https://news.example/a?b'), method: 'GET', headers: [], content: null, ...change }, ways);
+
+async function text(exchange: Exchange): Promise<string> {
+  let all = '';
+  for (;;) {
+    const bytes = await exchange.read();
+    if (!bytes) return all;
+    all += new TextDecoder().decode(bytes);
+  }
+}
+
+test('an answer comes as it is sent', async () => {
+  const exchange = ask({ headers: [['accept', 'text/html']] });
+  const request = await gateway.next();
+  for (const part of ['GET', 'https', 'news.example', '/a?b', 'accept', 'text/html']) expect(request.text).toContain(part);
+  await request.head(200, { etag: '"1"' });
+  expect(await exchange.head).toMatchObject({ status: 200, fields: [['etag', '"1"']] });
+  await request.content('hello ');
+  expect(new TextDecoder().decode((await exchange.read())!)).toBe('hello ');
+  await request.content('world');
+  await request.end();
+  expect(await text(exchange)).toBe('world');
+});
+
+test('what was used is given back as credit, sealing included', async () => {
+  const exchange = ask();
+  const request = await gateway.next();
+  await request.head(200, {});
+  await exchange.head;
+  const before = request.used;
+  await request.content('x'.repeat(1000));
+  await request.end();
+  await text(exchange);
+  expect(request.used - before).toBeGreaterThan(1000);
+});
+
+test('a body that broke off goes on where it stopped', async () => {
+  const exchange = ask();
+  const first = await gateway.next();
+  await first.head(200, { etag: '"1"' });
+  await first.content('0123');
+  expect(new TextDecoder().decode((await exchange.read())!)).toBe('0123');
+  first.sink.failed('lost');
+  const second = await gateway.next();
+  expect(second.text).toContain('bytes=4-');
+  expect(second.text).toContain('if-range');
+  await second.head(206, { etag: '"1"', 'content-range': 'bytes 4-7/8' });
+  await second.content('4567');
+  await second.end();
+  expect(await text(exchange)).toBe('4567');
+});
+
+test('a part of a part is asked for by its place in the whole', async () => {
+  const exchange = ask({ headers: [['range', 'bytes=100-199']] });
+  const first = await gateway.next();
+  await first.head(206, { etag: '"1"', 'content-range': 'bytes 100-199/1000' });
+  await first.content('abcd');
+  await exchange.read();
+  first.sink.failed('broken');
+  const second = await gateway.next();
+  expect(second.text).toContain('bytes=104-199');
+  expect(second.text.includes('bytes=100-199')).toBe(false);
+  await second.head(206, { etag: '"1"', 'content-range': 'bytes 104-199/1000' });
+  await second.end();
+  expect(await text(exchange)).toBe('');
+});
+
+test.each([
+  ['without a mark', {}],
+  ['with a weak one', { etag: 'W/"1"' }],
+])('a site %s sends all of it again, and what is known is left out', async (_name, fields) => {
+  const exchange = ask();
+  const first = await gateway.next();
+  await first.head(200, fields);
+  await first.content('0123');
+  await exchange.read();
+  first.sink.failed('lost');
+  const second = await gateway.next();
+  expect(second.text.includes('range')).toBe(false);
+  await second.head(200, fields);
+  await second.content('01');
+  await second.content('234567');
+  await second.end();
+  expect(await text(exchange)).toBe('4567');
+});
+
+test('two versions are never joined', async () => {
+  const exchange = ask();
+  const first = await gateway.next();
+  await first.head(200, { etag: '"1"' });
+  await first.content('0123');
+  await exchange.read();
+  first.sink.failed('lost');
+  const second = await gateway.next();
+  await second.head(200, { etag: '"2"' });
+  await expect(text(exchange)).rejects.toThrow(ReadingProblem);
+});
+
+test('a request that must not be done twice carries one key in all its attempts', async () => {
+  ask({ method: 'POST', content: new TextEncoder().encode('x=1') });
+  const keys = [];
+  for (let tries = 0; tries < 2; tries++) {
+    const request = await gateway.next();
+    keys.push(/idempotency-key.([\w-]{36})/.exec(request.text)?.[1]);
+    request.sink.failed('lost');
+  }
+  expect(keys[0]).toBeTruthy();
+  expect(keys[1]).toBe(keys[0]);
+});
+
+test('a key that the gateway has not is fetched anew', async () => {
+  const exchange = ask();
+  (await gateway.next()).sink.failed('key');
+  const second = await gateway.next();
+  expect(renewals).toBe(1);
+  await second.head(204, {});
+  await second.end();
+  expect((await exchange.head).status).toBe(204);
+});
+
+test('a ticket that has run out is replaced', async () => {
+  const exchange = ask();
+  const first = await gateway.next();
+  expect(first.text).toContain('ticket1');
+  await first.head(401, { 'proxy-status': 'passerelle; error=http_request_denied; details="ticket"' });
+  const second = await gateway.next();
+  expect(second.text).toContain('ticket2');
+  await second.head(204, {});
+  await second.end();
+  expect((await exchange.head).status).toBe(204);
+});
+
+test.each([['name', 'outside'], ['timeout', 'site_silent'], ['certificate', 'certificate']])(
+  'the refusal %s is told the reader as %s',
+  async (told, trouble) => {
+    const exchange = ask();
+    const request = await gateway.next();
+    await request.head(502, { 'proxy-status': `passerelle; error=x; details="${told}"` });
+    await expect(exchange.head).rejects.toMatchObject({ reason: trouble });
+  },
+);
+
+test('an altered answer is asked for again, and nothing of it is shown', async () => {
+  const exchange = ask();
+  const first = await gateway.next();
+  await first.head(200, { etag: '"1"' });
+  await exchange.head;
+  first.sink.bytes(new Uint8Array(600).fill(1), false);
+  const second = await gateway.next();
+  await second.head(200, { etag: '"1"' });
+  await second.content('true');
+  await second.end();
+  expect(await text(exchange)).toBe('true');
+});
+
+test('a request that fails again and again is given up', async () => {
+  const exchange = ask();
+  for (let tries = 0; tries < 6; tries++) (await gateway.next()).sink.failed('lost');
+  await expect(exchange.head).rejects.toThrow(ReadingProblem);
+});
+
+test('a request that is given up is reset', async () => {
+  const exchange = ask();
+  const request = await gateway.next();
+  await request.head(200, {});
+  await exchange.head;
+  exchange.cancel();
+  await expect(exchange.read()).rejects.toBeTruthy();
+  expect(request.isCancelled).toBe(true);
+});

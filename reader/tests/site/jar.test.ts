@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest';
+import { COOKIE_BYTES, COOKIES, COOKIES_PER_HOST } from '../../src/limits';
+import { Jar } from '../../src/site/jar';
+
+const page = (path = '/', host = 'news.example') => new URL(path, `https://${host}`);
+let now = 1_800_000_000_000;
+const jar = () => new Jar((host) => host === 'news.example' || host.endsWith('.news.example'), () => now);
+
+test('a cookie comes back to its host and path', () => {
+  const cookies = jar();
+  cookies.set('a=1', page('/2026/story'));
+  expect(cookies.header(page('/2026/other'))).toBe('a=1');
+  expect(cookies.header(page('/2026'))).toBe('a=1');
+  expect(cookies.header(page('/20267'))).toBeNull();
+  expect(cookies.header(page('/2026/x', 'www.news.example'))).toBeNull();
+});
+
+test('a domain reaches hosts below it, and never beyond the site', () => {
+  const cookies = jar();
+  cookies.set('a=1; Domain=.news.example; Path=/', page('/', 'www.news.example'));
+  expect(cookies.header(page('/', 'fr.news.example'))).toBe('a=1');
+  cookies.set('b=1; Domain=example', page());
+  cookies.set('c=1; Domain=www.news.example', page());
+  expect(cookies.header(page())).toBe('a=1');
+});
+
+test('scripts neither see nor change what is HttpOnly', () => {
+  const cookies = jar();
+  cookies.set('login=secret; HttpOnly; Path=/', page());
+  cookies.setByScript('login=mine; path=/', page());
+  cookies.setByScript('x=1; httponly', page());
+  expect(cookies.scriptText(page())).toBe('');
+  expect(cookies.header(page())).toBe('login=secret');
+});
+
+test('a cookie ends at its time, and at once for a time that is over', () => {
+  const cookies = jar();
+  cookies.set('a=1; Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:00 GMT', page());
+  cookies.set('b=1', page());
+  cookies.set('b=; Max-Age=0', page());
+  expect(cookies.header(page())).toBe('a=1');
+  now += 61_000;
+  expect(cookies.header(page())).toBeNull();
+});
+
+test('longer paths come first, then the older cookie', () => {
+  const cookies = jar();
+  cookies.set('old=1; path=/', page());
+  cookies.set('new=1; path=/', page());
+  cookies.set('long=1; path=/a', page());
+  cookies.set('old=2; path=/', page());
+  expect(cookies.header(page('/a/b'))).toBe('long=1; old=2; new=1');
+});
+
+test.each(['', ';', 'a=b\nc: d', '__Host-a=1; path=/', '__Secure-a=1', `a=${'x'.repeat(COOKIE_BYTES)}`])(
+  'a wrong line changes nothing: %j',
+  (line) => {
+    const cookies = jar();
+    cookies.set(line, page());
+    expect(cookies.header(page())).toBeNull();
+  },
+);
+
+test('the jar is bounded, and the cookie used longest ago gives way', () => {
+  const cookies = jar();
+  for (let index = 0; index <= COOKIES_PER_HOST; index++) {
+    cookies.set(`c${index}=1; path=/`, page());
+    cookies.scriptText(page('/', 'elsewhere.news.example'));
+  }
+  const left = cookies.header(page())!.split('; ');
+  expect(left).toHaveLength(COOKIES_PER_HOST);
+  expect(left.includes('c0=1')).toBe(false);
+  for (let index = 0; index < COOKIES; index++) cookies.set('a=1', page('/', `h${index}.news.example`));
+  expect(cookies.header(page())).toBeNull();
+});

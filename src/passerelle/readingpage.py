@@ -1,0 +1,195 @@
+"""Make a publisher's reading page of the built files: the folder of a mirror, and one file.
+
+    index.html, 404.html     the shell; a static host shows it for every path
+    passerelle-reader.js     the service worker
+    passerelle.reader/*      the shell again, scripts, styles, words, the signed descriptor
+    reader.html              the second tier, in one file
+
+Each file holds the hashes of those that it loads, so whoever has the right `index.html` has all of
+it. Only the service worker cannot be held this way, because browsers have nothing for that.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from passerelle.errors import ConfigError
+
+BUILT_READER: Final = Path(__file__).parent / "_reader"
+FOLDER: Final = "passerelle.reader/"
+WORKER: Final = "passerelle-reader.js"
+SINGLE_FILE: Final = "reader.html"
+SINGLE_FILE_BYTES: Final = 150 * 1024
+"""Largest single file: chats and mail pass on so much."""
+
+_WORDS = re.compile(r"words-([\w-]+)\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingPage:
+    """What a page is made for."""
+
+    site: tuple[str, ...]
+    """The site's origins, `https://news.example`, the main one first."""
+    invite: str
+    brokers: tuple[str, ...]
+    """The brokers' URLs."""
+    document: bytes
+    """The signed descriptor."""
+
+
+def built(folder: Path = BUILT_READER) -> dict[str, bytes]:
+    """Return the built files by their names. Raises ConfigError when they are not there."""
+    try:
+        files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    except OSError:
+        files = {}
+    if "shell.js" not in files:
+        raise ConfigError("The reading page is not built yet. Run `make widget` once.")
+    return files
+
+
+def mirror(files: Mapping[str, bytes], page: ReadingPage) -> dict[str, bytes]:
+    """Return the files of a mirror by their paths, from the built files."""
+    made: dict[str, bytes] = {}
+
+    def add(name: str, content: bytes) -> tuple[str, str]:
+        stem, dot, ending = name.rpartition(".")
+        file = f"{stem}.{hashlib.sha256(content).hexdigest()[:8]}{dot}{ending}"
+        made[FOLDER + file] = content
+        return file, integrity(content)
+
+    inner, inner_hash = add("inner.js", _with_page({"site": page.site}, files["inner.js"]))
+    script, script_hash = add("shell.js", files["shell.js"])
+    style, style_hash = add("shell.css", files["shell.css"])
+    config = {
+        "site": page.site,
+        "invite": page.invite,
+        "inner": f'<script src="/{FOLDER}{inner}" integrity="{inner_hash}"></script>',
+        "article": add("article.js", files["article.js"]),
+        "words": {
+            match[1]: add(name, content)
+            for name, content in sorted(files.items())
+            if (match := _WORDS.fullmatch(name))
+        },
+    }
+    made[FOLDER + "network.json"] = page.document
+    shell = _document(
+        config,
+        f'<link rel="stylesheet" href="/{FOLDER}{style}" integrity="{style_hash}">',
+        f'<script type="module" src="/{FOLDER}{script}" integrity="{script_hash}"></script>',
+        policy(page.brokers, "'self'"),
+    )
+    for path in ("index.html", "404.html", FOLDER + "shell.html"):
+        made[path] = shell
+    # Words and the second tier are kept once they were wanted.
+    kept = {
+        f"/{path}": integrity(made[path])
+        for path in made
+        if path.startswith(FOLDER) and "words-" not in path and "article" not in path
+    }
+    version = hashlib.sha256(repr(sorted(kept.items())).encode()).hexdigest()[:16]
+    brokers = sorted({_origin(url) for url in page.brokers})
+    worker = {"site": page.site, "brokers": brokers, "files": kept, "version": version}
+    made[WORKER] = _with_page(worker, files["worker.js"])
+    return made
+
+
+def single_file(files: Mapping[str, bytes], page: ReadingPage) -> bytes:
+    """Return the second tier with everything in it.
+
+    Raises ConfigError when it is larger than SINGLE_FILE_BYTES.
+    """
+    words = {
+        match[1]: json.loads(content)
+        for name, content in sorted(files.items())
+        if (match := _WORDS.fullmatch(name))
+    }
+    config = {
+        "site": page.site,
+        "invite": page.invite,
+        "words": words,
+        "network": page.document.decode(),
+    }
+    script = files["file.js"].decode().replace("</script", "<\\/script")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    whole = _document(
+        config,
+        f"<style>{files['shell.css'].decode()}</style>",
+        f"<script>{script}</script>",
+        policy(page.brokers, f"'sha256-{digest}'"),
+    )
+    if len(whole) > SINGLE_FILE_BYTES:
+        raise ConfigError(f"{SINGLE_FILE} would have {len(whole)} bytes, more than chats pass on.")
+    return whole
+
+
+def origins(served: Sequence[str], names: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the origins of a site: those in `names`, all of which must be served, or all served.
+
+    A name that stands for many hosts, `*.news.example`, is no origin. Raises ConfigError.
+    """
+    chosen = names or tuple(name for name in served if not name.startswith("*"))
+    for name in chosen:
+        wild = "*." + name.partition(".")[2]
+        if name not in served and wild not in served:
+            raise ConfigError(f"{name} is not served. The exit serves: {', '.join(served)}.")
+    if not chosen:
+        raise ConfigError("Name the site's hosts with --site: the exit serves only *.names.")
+    return tuple(name if "://" in name else f"https://{name}" for name in chosen)
+
+
+def integrity(content: bytes) -> str:
+    """Return the hash of a file as browsers check it."""
+    return "sha384-" + base64.b64encode(hashlib.sha384(content).digest()).decode()
+
+
+def policy(brokers: Iterable[str], script: str) -> str:
+    """Return the shell's content security policy."""
+    origins = " ".join(sorted({_origin(url) for url in brokers}))
+    return (
+        f"default-src 'none'; script-src {script}; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' blob: data:; font-src blob: data:; media-src blob: data:; "
+        f"connect-src 'self' {origins}; frame-src 'self' blob:; worker-src 'self'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _with_page(config: object, script: bytes) -> bytes:
+    """Put a constant in front of a script, which no other script of the page sees."""
+    return b"{const __PAGE__=" + _json(config).encode() + b";\n" + script + b"}\n"
+
+
+def _json(value: object) -> str:
+    # A less-than sign could end the script element around it.
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return text.replace("<", "\\u003c")
+
+
+def _document(config: object, style: str, script: str, policy: str) -> bytes:
+    return (
+        "<!doctype html>\n"
+        '<meta charset="utf-8">'
+        f'<meta http-equiv="content-security-policy" content="{html.escape(policy)}">'
+        '<meta name="viewport" content="width=device-width">'
+        '<meta name="referrer" content="no-referrer">'
+        '<meta name="robots" content="noindex">'
+        "<title>…</title>"
+        f"{style}"
+        f'<script type="application/json" id="page">{_json(config)}</script>'
+        f"<body>{script}\n"
+    ).encode()

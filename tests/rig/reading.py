@@ -1,0 +1,193 @@
+"""A blocked newspaper, its network, and a mirror of its reading page, for real browsers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from playwright.async_api import FrameLocator, Page
+
+from passerelle import readingpage
+from passerelle.demo import herald, sites
+from passerelle.demo.reading import OPEN, network, static_host
+from passerelle.demo.run import HOST
+from passerelle.io.server.web import WebServer
+from passerelle.readingpage import ReadingPage
+from passerelle.serve import Servers
+from tests.rig.volunteer import Chromium, flip
+
+BIG_BYTES: Final = 3_000_000
+"""Size of the newspaper's large file."""
+PAGES: Final = Path(__file__).parent / "reading_pages"
+OUTSIDE: Final = "elsewhere.example"
+"""A host that is not the newspaper's."""
+
+
+class Newspaper:
+    """The site, with pages for tests beside the demo's; it counts what it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self.cookies: list[str] = []
+        """The Cookie lines that came."""
+        self.half = asyncio.Event()
+        """Set when the first half of the large file was sent."""
+        self.go_on = asyncio.Event()
+        """The second half of the large file is sent once this is set."""
+        self.app = herald.newspaper()
+        self.app.middlewares.append(noting(self._note))
+        routes = self.app.router
+        routes.add_get("/page/{name}", self._page)
+        routes.add_get("/big", self._big)
+        routes.add_get("/moved", self._moved)
+        routes.add_get("/leaves", self._leaves)
+        routes.add_post("/form", self._form)
+
+    def _note(self, request: web.Request) -> None:
+        self.asked[request.path] += 1
+        if cookie := request.headers.get("Cookie"):
+            self.cookies.append(cookie)
+
+    async def _page(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        text = (PAGES / f"{name}.html").read_text()
+        response = web.Response(text=text, content_type="text/html")
+        response.headers["X-Frame-Options"] = "DENY"
+        response.set_cookie("secret", "kept", httponly=True)
+        return response
+
+    async def _big(self, request: web.Request) -> web.StreamResponse:
+        data = big()
+        start = int(request.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")[0])
+        headers = {
+            "ETag": '"one"',
+            "Accept-Ranges": "bytes",
+            "Content-Type": "application/octet-stream",
+        }
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+        response = web.StreamResponse(status=206 if start else 200, headers=headers)
+        response.content_length = len(data) - start
+        await response.prepare(request)
+        middle = max(start, BIG_BYTES // 2)
+        await response.write(data[start:middle])
+        self.half.set()
+        await self.go_on.wait()
+        await response.write(data[middle:])
+        return response
+
+    async def _moved(self, _request: web.Request) -> web.Response:
+        raise web.HTTPFound("/story/library")
+
+    async def _leaves(self, _request: web.Request) -> web.Response:
+        raise web.HTTPFound(f"http://{OUTSIDE}/")
+
+    async def _form(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        name = str(form["name"])
+        return web.Response(text=f"<h1>Thanks, {name}</h1>", content_type="text/html")
+
+
+def noting(note: Callable[[web.Request], None]) -> Middleware:
+    """Return a middleware that calls `note` with each request."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        note(request)
+        return await handler(request)
+
+    return middleware
+
+
+def big() -> bytes:
+    """Return the BIG_BYTES of the large file."""
+    return (bytes(range(251)) * (BIG_BYTES // 251 + 1))[:BIG_BYTES]
+
+
+class Reading:
+    """Everything that a reader needs, during an `async with`."""
+
+    def __init__(self, chrome: Chromium) -> None:
+        self._chrome = chrome
+        self._stack = AsyncExitStack()
+        self.newspaper = Newspaper()
+        self.servers: Servers
+        self.mirror_paths: list[str] = []
+        """What the mirror was asked for, with the cookies that came."""
+        self.url = ""
+        """Where the reading page is."""
+        self.site = ""
+        self.single = b""
+        """The single file."""
+        self._publisher = ""
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            site = await stack.enter_async_context(WebServer(self.newspaper.app, HOST, 0))
+            self.servers = await stack.enter_async_context(network(site.port))
+            self.site = f"http://{herald.NAME}:{site.port}"
+            page = ReadingPage(
+                site=(self.site,),
+                invite=str(self.servers.invite.plain),
+                brokers=(self.servers.invite.url,),
+                document=self.servers.document,
+            )
+            files = readingpage.built()
+            self.single = readingpage.single_file(files, page)
+            host = static_host(readingpage.mirror(files, page))
+            host.middlewares.append(noting(self._note))
+            mirror = await stack.enter_async_context(WebServer(host, HOST, 0))
+            self.url = f"http://localhost:{mirror.port}"
+            assert self.servers.tag is not None
+            publisher = await stack.enter_async_context(
+                WebServer(sites.publisher(self.servers.tag), HOST, 0)
+            )
+            self._publisher = f"http://{HOST}:{publisher.port}/"
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    def _note(self, request: web.Request) -> None:
+        self.mirror_paths.append(f"{request.path} {request.headers.get('Cookie', '')}".strip())
+
+    async def volunteer(self) -> Page:
+        """Open the publisher's page and flip the switch."""
+        page = await self._chrome.open(self._publisher)
+        await flip(page)
+        return page
+
+    async def reader(self, path: str = "/", *, start: bool = True) -> Page:
+        """Open the reading page in a profile of its own; with `start`, agree to the notice."""
+        context = await self._chrome.browser.new_context(
+            viewport={"width": 360, "height": 740}, locale="en-US"
+        )
+        page = await context.new_page()
+        await page.goto(self.url + path)
+        await page.locator("button.start").wait_for()
+        if start:
+            await page.click("button.start")
+        return page
+
+
+def shown(page: Page) -> FrameLocator:
+    """Return the site as the reader sees it."""
+    return page.frame_locator("iframe[name=site]")
+
+
+def chromium() -> Chromium:
+    """Return a Chromium whose pages name their addresses on this computer."""
+    return Chromium(*OPEN)
