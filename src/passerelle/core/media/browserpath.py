@@ -42,6 +42,13 @@ LEAST_GAIN: Final = 0.25
 """Largest and smallest window, as shares of the path's content. On a path that loses packets most
 frames wait in the stack for a repair, a round trip or two: with twice the content the window just
 keeps the rate that there is. It is what waits at the relay that bounds the window, not this."""
+FAST_BYTES_S: Final = 4_000_000
+FAST_GAIN: Final = 1.7
+FAST_SLACK_S: Final = 0.1
+"""Smallest window above that rate, as a share of the path's content, and the time added to the
+round trip. The browser's congestion control finds a higher rate only while it always has something
+to send: with a window that follows the backlog alone, a real path carried 62 to 82 Mbit/s instead
+of 87 to 101. A click beside such a download waits a quarter of a second for it."""
 SLACK_S: Final = 0.04
 """Time for which bytes are at neither end of the path."""
 START_BYTES_S: Final = 625_000
@@ -136,6 +143,9 @@ class ReceiveWindow:
             self._bytes *= SHORT_GAIN
         most = max(START_BYTES, START_BYTES_S * path_s, MOST_GAIN * rate * path_s)
         least = max(limits.LINK_WINDOW_FLOOR_BYTES, LEAST_GAIN * rate * path_s)
+        if rate > FAST_BYTES_S:
+            least = FAST_GAIN * rate * (self.rtt_s + FAST_SLACK_S)
+            most = max(most, least)
         self._bytes = min(max(self._bytes, least), most)
 
     def window_bytes(self, held_bytes: int) -> int:
