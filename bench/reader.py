@@ -16,8 +16,8 @@ from passerelle import readingpage
 from tests.rig.reading import BIG_BYTES, Reading, chromium, shown
 
 MEANING = """
-A blocked newspaper, its network and a mirror on one computer, one real Chromium as the reader and one
-as the volunteer. The times begin with the navigation (first visit: with the press of the notice's
+A blocked newspaper, its network and a mirror on one computer, with a real Chromium as reader and
+as volunteer. The times begin with the navigation (first visit: with the press of the notice's
 button) and end when the front page and its three pictures are shown. A later visit has the service
 worker and asks nothing. Next story is a click on a link, beside the same click on the newspaper
 itself. The large file is fetched by a script of the page; in the last row its volunteer's page is
