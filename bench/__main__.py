@@ -19,7 +19,7 @@ from bench.world import Engine, add_engine
 PROGRAMS = (
     *("tunnel", "connect", "overhead", "latency", "network", "disguise"),
     *("failover", "aggregate", "memory"),
-    *("exit", "fairness", "gateway"),
+    *("exit", "fairness", "gateway", "reader"),
     *("broker", "brokers", "matching"),
     *("widget", "hostile"),
 )

@@ -10,6 +10,7 @@ export class ArticleView {
   readonly #site: Site;
   readonly #work: ReadingWork;
   readonly #first: string;
+  #isShown = false;
 
   /** `first` is the path of the site that is shown when the address bar names none. */
   constructor(site: Site, work: ReadingWork, first = '/') {
@@ -34,9 +35,16 @@ export class ArticleView {
     return this.#article.element;
   }
 
+  /** Ask once more for the page that did not come. */
+  again(): void {
+    if (!this.#isShown) void this.#show(this.#address());
+  }
+
   async #show(address: URL): Promise<void> {
+    this.#isShown = false;
     try {
       await this.#article.show(address);
+      this.#isShown = true;
       this.#work.trouble(null);
     } catch (error) {
       this.#work.trouble(troubleOf(error));

@@ -19,5 +19,5 @@ void new ReadingPage({
   invite: config.invite,
   words: async (language) => JSON.stringify(config.words[language]),
   network: async () => new TextEncoder().encode(config.network),
-  view: async (work) => new ArticleView(config.site, work).element,
+  view: async (work) => new ArticleView(config.site, work),
 }).open();

@@ -26,8 +26,15 @@ export interface PageSettings {
   words(language: string): Promise<string>;
   /** Return the signed descriptor that came with the page. */
   network(): Promise<Uint8Array>;
-  /** Show the site, and return the element that does. Called after the reader's yes, and never before. */
-  view(work: ReadingWork): Promise<HTMLElement>;
+  /** Show the site. Called after the reader's yes, and never before. */
+  view(work: ReadingWork): Promise<View>;
+}
+
+/** What shows the site. */
+export interface View {
+  readonly element: HTMLElement;
+  /** Ask once more for the page that the reader wants, if it did not come. */
+  again(): void;
 }
 
 /** What a view works with. */
@@ -52,6 +59,7 @@ export class ReadingPage {
   #words!: Words;
   #state!: ChipState;
   #pool: LinkPool | null = null;
+  #view: View | null = null;
 
   constructor(settings: PageSettings) {
     this.#settings = settings;
@@ -59,8 +67,9 @@ export class ReadingPage {
     this.#chip = new Chip({
       forget: () => void forget(() => this.#pool?.close()),
       again: () => {
-        if (this.#pool) this.#pool.hurry();
-        else location.reload();
+        if (!this.#pool) return location.reload();
+        this.#pool.hurry();
+        this.#view?.again();
       },
       language: (language) => void this.#speak(language),
     });
@@ -128,7 +137,8 @@ export class ReadingPage {
         key: () => gateway.key(),
         renew: () => gateway.renew(),
       };
-      document.body.prepend(await this.#settings.view(this.#work(ways)));
+      this.#view = await this.#settings.view(this.#work(ways));
+      document.body.prepend(this.#view.element);
     } catch (error) {
       this.#show({ trouble: troubleOf(error), waiting: null });
     }

@@ -1,7 +1,7 @@
 /** The shell of a mirror: it shows the whole site in a frame, for which a service worker answers. */
 
 import type {} from '../article/standalone';
-import { ReadingPage, type ReadingWork } from '../page/page';
+import { ReadingPage, type ReadingWork, type View } from '../page/page';
 import { Places } from '../site/places';
 import { troubleOf } from '../trouble';
 import type { Asked, LeftOut } from '../worker/talk';
@@ -13,13 +13,13 @@ import { SiteFrame } from './siteframe';
 const places = new Places(location.origin, config.site);
 
 /** Show the site as it is; one page at a time where the browser gives no worker. */
-async function view(work: ReadingWork): Promise<HTMLElement> {
+async function view(work: ReadingWork): Promise<View> {
   try {
     await serve();
   } catch (error) {
     work.trouble(troubleOf(error));
     const Article = await articleFile();
-    return new Article(config.site, work, location.pathname + location.search).element;
+    return new Article(config.site, work, location.pathname + location.search);
   }
   const carrier = new Carrier(places, work, config.inner);
   navigator.serviceWorker.addEventListener('message', ({ data, ports: [port] }: MessageEvent<Asked | LeftOut>) => {
@@ -27,7 +27,7 @@ async function view(work: ReadingWork): Promise<HTMLElement> {
     if (data.type === 'left_out') work.leftOut(data.host);
   });
   navigator.serviceWorker.startMessages();
-  return new SiteFrame(places, work.jar, work).element;
+  return new SiteFrame(places, work.jar, work);
 }
 
 void new ReadingPage({

@@ -31,6 +31,8 @@ export class SiteFrame {
   readonly #jar: Jar;
   readonly #events: SiteFrameEvents;
   #scroll = 0;
+  /** Whether the page that was asked for is there. */
+  #isShown = false;
 
   /** Shows the page that the address bar names. */
   constructor(places: Places, jar: Jar, events: SiteFrameEvents) {
@@ -48,7 +50,13 @@ export class SiteFrame {
     this.#replace(location.href);
   }
 
+  /** Ask once more for the page that did not come. */
+  again(): void {
+    if (!this.#isShown) this.#replace(location.href);
+  }
+
   #replace(address: string): void {
+    this.#isShown = false;
     const { contentWindow } = this.element;
     if (contentWindow) contentWindow.location.replace(address);
     else this.element.src = address;
@@ -73,6 +81,7 @@ export class SiteFrame {
         this.#replace(address);
       },
       shows: (address: string, title: string) => {
+        this.#isShown = true;
         const url = new URL(address);
         if (url.origin === location.origin && url.href !== location.href) {
           history.replaceState(history.state, '', url.pathname + url.search + url.hash);

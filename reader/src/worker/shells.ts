@@ -2,8 +2,9 @@
 
 import type { Asked, Told, Wanted } from './talk';
 
-/** A shell that says nothing in this time is frozen, or its tab is being closed. */
+/** A shell that says nothing in this time is frozen, or its tab is being closed. The last one may also be busy. */
 const TAKEN_MS = 1_500;
+const LAST_TAKEN_MS = 20_000;
 
 /** Ask one shell after the other, beginning with the one used last, and return the answer of the first that takes it.
  *
@@ -11,8 +12,10 @@ const TAKEN_MS = 1_500;
  * browser repeats by itself for media and reports for everything else.
  */
 export async function askShells(clients: Clients, clientId: string, asked: Asked): Promise<Response> {
-  for (const shell of await shells(clients, clientId)) {
-    const answer = await askShell(shell, asked);
+  const asking = await shells(clients, clientId);
+  for (const [index, shell] of asking.entries()) {
+    const patience_ms = index === asking.length - 1 ? LAST_TAKEN_MS : TAKEN_MS;
+    const answer = await askShell(shell, asked, patience_ms);
     if (answer) return answer;
   }
   return Response.error();
@@ -26,14 +29,14 @@ async function shells(clients: Clients, clientId: string): Promise<readonly Wind
   return asking ? [...tops].sort((a, b) => Number(b.focused) - Number(a.focused)) : tops;
 }
 
-function askShell(shell: WindowClient, asked: Asked): Promise<Response | null> {
+function askShell(shell: WindowClient, asked: Asked, patience_ms: number): Promise<Response | null> {
   const { port1: port, port2 } = new MessageChannel();
   let take: ((bytes: Told) => void) | null = null;
   return new Promise((resolve) => {
     const timer = setTimeout(() => {
       port.close();
       resolve(null);
-    }, TAKEN_MS);
+    }, patience_ms);
     port.onmessage = ({ data }: MessageEvent<Told>) => {
       if (data.type === 'taken') clearTimeout(timer);
       else if (data.type === 'head') resolve(answer(port, data.status, data.headers, (next) => (take = next)));
