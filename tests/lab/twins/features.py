@@ -124,13 +124,24 @@ def _dtls(datagrams: Sequence[Datagram]) -> dict[str, Value]:
             sum(len(each.payload) for each in records if _is_sealed_handshake(each.payload))
         ),
         "DTLS alerts in the clear": frozenset(
-            alert for each in records for alert in each.values("dtls.alert_message.desc")
+            alert
+            for each in records
+            if _is_in_the_clear(each.payload)
+            for alert in each.values("dtls.alert_message.desc")
         ),
     }
 
 
 def _is_sealed_handshake(payload: bytes) -> bool:
     return payload[0] in SEALED and payload[0] & EPOCH_BITS == HANDSHAKE_EPOCH
+
+
+def _is_in_the_clear(payload: bytes) -> bool:
+    """Return whether a datagram's first record is of epoch 0 (RFC 6347 §4.1).
+
+    `tshark` reads a number out of a sealed alert, too, which is another one in each link.
+    """
+    return payload[0] in CLEAR and payload[3:5] == b"\0\0"
 
 
 def _record_kind(payload: bytes) -> str:

@@ -88,6 +88,15 @@ def test_sealed_records_are_told_without_their_epoch() -> None:
     assert found[Feature("DTLS sealed handshake, bytes", READER)] == 100.0
 
 
+def test_only_alerts_that_anybody_can_read_are_told() -> None:
+    """A sealed one has a number, too, if it is read as if it were clear."""
+    alert = {"dtls.alert_message.desc": ("41",)}
+    clear, sealed = (bytes.fromhex(f"15fefd 000{epoch} 000000000001 0002") for epoch in (0, 1))
+    feature = Feature("DTLS alerts in the clear", READER)
+    assert read(link(sent(clear, alert)))[feature] == {"41"}
+    assert read(link(sent(sealed, alert)))[feature] == set()
+
+
 def test_ja4_is_the_published_one() -> None:
     """The suites and extensions are those of the example in FoxIO's description."""
     suites = "1301 1302 1303 c02b c02f c02c c030 cca9 cca8 c013 c014 009c 009d 002f 0035"
