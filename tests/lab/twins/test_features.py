@@ -90,7 +90,7 @@ def test_sealed_records_are_told_without_their_epoch() -> None:
 
 def test_only_alerts_that_anybody_can_read_are_told() -> None:
     """A sealed one has a number, too, if it is read as if it were clear."""
-    alert = {"dtls.alert_message.desc": ("41",)}
+    alert: dict[str, tuple[str, ...]] = {"dtls.alert_message.desc": ("41",)}
     clear, sealed = (bytes.fromhex(f"15fefd 000{epoch} 000000000001 0002") for epoch in (0, 1))
     feature = Feature("DTLS alerts in the clear", READER)
     assert read(link(sent(clear, alert)))[feature] == {"41"}
