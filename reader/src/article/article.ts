@@ -6,8 +6,9 @@
 
 import { element } from '../face/element';
 import { ARTICLE_BYTES, ARTICLE_PARTS, PART_BYTES } from '../limits';
-import type { Exchange, Head, SiteRequest } from '../page/exchange';
-import { decoded } from '../site/decoded';
+import type { Exchange, SiteRequest } from '../page/exchange';
+import { field, type Header } from '../site/answer';
+import { ACCEPTED, decoded } from '../site/decoded';
 import type { Jar } from '../site/jar';
 import { ReadingProblem } from '../trouble';
 
@@ -159,12 +160,13 @@ export class Article {
     let address = url;
     for (let redirects = 0; redirects <= REDIRECTS; redirects++) {
       const cookies = this.#jar.header(address);
-      const headers: [string, string][] = [['accept-encoding', 'gzip, deflate'], ...(cookies ? [['cookie', cookies] as [string, string]] : [])];
+      const headers: Header[] = [['accept-encoding', ACCEPTED]];
+      if (cookies) headers.push(['cookie', cookies]);
       const exchange = this.#ask({ url: address, method: 'GET', headers, content: null });
       const head = await exchange.head;
       for (const [name, value] of head.fields) if (name === 'set-cookie') this.#jar.set(value, address);
-      const location = head.status >= 300 && head.status < 400 ? field(head, 'location') : null;
-      if (location === null) return { address, type: field(head, 'content-type') ?? '', bytes: await whole(exchange, head.fields, most_bytes) };
+      const location = head.status >= 300 && head.status < 400 ? field(head.fields, 'location') : null;
+      if (location === null) return { address, type: field(head.fields, 'content-type') ?? '', bytes: await whole(exchange, head.fields, most_bytes) };
       exchange.cancel();
       const next = absolute(location, address);
       if (!next || !this.#origins.has(next.origin)) throw new ReadingProblem('outside');
@@ -189,9 +191,6 @@ export class Article {
 const absolute = (address: string | null, base: URL): URL | null =>
   address !== null && URL.canParse(address, base) ? new URL(address, base) : null;
 
-const field = (head: Head, name: string): string | null =>
-  head.fields.find(([known]) => known === name)?.[1] ?? null;
-
 function styled(document: Document, text: string): HTMLStyleElement {
   const style = document.createElement('style');
   style.textContent = text;
@@ -199,15 +198,8 @@ function styled(document: Document, text: string): HTMLStyleElement {
 }
 
 /** Read all of an answer. Throws ReadingProblem for one that is larger than this page holds. */
-async function whole(exchange: Exchange, fields: readonly (readonly [string, string])[], most_bytes: number): Promise<Blob> {
-  const content = new ReadableStream<Uint8Array<ArrayBuffer>>({
-    async pull(controller) {
-      const bytes = await exchange.read();
-      if (bytes) controller.enqueue(bytes);
-      else controller.close();
-    },
-  }, { highWaterMark: 0 });
-  const plain = decoded(content, fields);
+async function whole(exchange: Exchange, fields: readonly Header[], most_bytes: number): Promise<Blob> {
+  const plain = decoded(exchange.content(), fields);
   if (!plain) throw new ReadingProblem('site_silent');
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
@@ -221,5 +213,5 @@ async function whole(exchange: Exchange, fields: readonly (readonly [string, str
     }
     chunks.push(value);
   }
-  return new Blob(chunks, { type: fields.find(([name]) => name === 'content-type')?.[1] ?? '' });
+  return new Blob(chunks, { type: field(fields, 'content-type') ?? '' });
 }

@@ -12,7 +12,7 @@ import { AnswerDecoder, encodeRequest, pad, type Event, type Request } from '../
 import { NONE, join, type Bytes } from '../wire/integers';
 import { ReadingProblem, type Trouble } from '../trouble';
 import { sealRequest, type KeyConfiguration } from '../wire/oblivious';
-import type { Header } from '../site/answer';
+import { field, type Header } from '../site/answer';
 
 /** Methods that may be done twice (RFC 9110 §9.2.2); PUT and DELETE are left out, because not every site obeys. */
 const REPEATABLE = ['GET', 'HEAD', 'OPTIONS'];
@@ -101,6 +101,21 @@ export class Exchange {
     }
     if (this.#error) throw this.#error;
     return null;
+  }
+
+  /** Return the content as a stream that takes nothing before it is wanted. Its end is as `read` says. */
+  content(): ReadableStream<Bytes> {
+    return new ReadableStream<Bytes>(
+      {
+        pull: async (controller) => {
+          const bytes = await this.read();
+          if (bytes) controller.enqueue(bytes);
+          else controller.close();
+        },
+        cancel: () => this.cancel(),
+      },
+      { highWaterMark: 0 },
+    );
   }
 
   /** Give the request up. */
@@ -218,7 +233,7 @@ export class Exchange {
 
   /** Throw what a refusal means that the gateway answers itself. Others are shown as the site's own answers. */
   #refuse(head: Head, ticket: string): void {
-    const told = /^passerelle;.* details="(\w+)"/.exec(field(head, 'proxy-status') ?? '')?.[1];
+    const told = /^passerelle;.* details="(\w+)"/.exec(field(head.fields, 'proxy-status') ?? '')?.[1];
     if (told === 'ticket') {
       this.#ways.renewTicket(ticket);
       throw new Broken('lost');
@@ -239,14 +254,14 @@ export class Exchange {
     const [first = 0] = this.#range() ?? [];
     if (head.status === 206 && start === first + this.#got) return 0;
     // The site sent all of it again. The same bytes follow only if it is the same version.
-    const isSame = head.status === this.#head.status && field(head, 'etag') === field(this.#head, 'etag');
+    const isSame = head.status === this.#head.status && field(head.fields, 'etag') === field(this.#head.fields, 'etag');
     if (!isSame) throw new ReadingProblem('site_silent');
     return this.#got;
   }
 
   /** The site's mark of this version, if it promises that equal marks mean equal bytes (RFC 9110 §8.8.1). */
   #validator(): string | null {
-    const etag = this.#head && field(this.#head, 'etag');
+    const etag = this.#head && field(this.#head.fields, 'etag');
     return etag && !etag.startsWith('W/') && [200, 206].includes(this.#head?.status ?? 0) ? etag : null;
   }
 
@@ -257,7 +272,7 @@ export class Exchange {
 }
 
 function range(head: Head): readonly [first: number, last: number] | null {
-  const match = /^bytes (\d+)-(\d+)\//.exec(field(head, 'content-range') ?? '');
+  const match = /^bytes (\d+)-(\d+)\//.exec(field(head.fields, 'content-range') ?? '');
   return match ? [Number(match[1]), Number(match[2])] : null;
 }
 
@@ -273,7 +288,3 @@ function deferred<T>(): Deferred<T> {
   const promise = new Promise<T>((resolve, reject) => (settle = { resolve, reject }));
   return { promise, ...settle };
 }
-
-/** Return the value of a field; null if the head has none. */
-const field = (head: Head, name: string): string | null =>
-  head.fields.find(([known]) => known === name)?.[1] ?? null;

@@ -34,7 +34,7 @@ function read(where: 'localStorage' | 'sessionStorage'): Memory {
 /** End everything, remove all of it from the browser, and leave the page. */
 export async function forget(end: () => void): Promise<void> {
   end();
-  const all = await Promise.allSettled([
+  await Promise.allSettled([
     navigator.serviceWorker?.getRegistrations().then((each) => Promise.all(each.map((one) => one.unregister()))),
     globalThis.caches?.keys().then((names) => Promise.all(names.map((name) => caches.delete(name)))),
     indexedDB?.databases?.().then((each) => each.forEach(({ name }) => name && indexedDB.deleteDatabase(name))),
@@ -45,6 +45,5 @@ export async function forget(end: () => void): Promise<void> {
   } catch {
     // There was nothing.
   }
-  void all;
   location.replace('about:blank');
 }

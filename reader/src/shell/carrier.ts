@@ -80,18 +80,7 @@ export class Carrier {
     const { status, fields } = await exchange.head;
     const url = new URL(asked.url);
     for (const [name, value] of fields) if (name === 'set-cookie') this.#work.jar.set(value, url);
-    const content = new ReadableStream<Uint8Array<ArrayBuffer>>(
-      {
-        async pull(controller) {
-          const bytes = await exchange.read();
-          if (bytes) controller.enqueue(bytes);
-          else controller.close();
-        },
-        cancel: () => exchange.cancel(),
-      },
-      { highWaterMark: 0 },
-    );
-    const whole = decoded(content, fields);
+    const whole = decoded(exchange.content(), fields);
     if (!whole) throw new PeerError('malformed', 'an unknown encoding');
     const isDocument = asked.document && isHtml(fields);
     const headers = shownHeaders(fields, url, this.#places, whole.undone || isDocument);

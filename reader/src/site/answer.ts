@@ -8,6 +8,10 @@ import type { Places } from './places';
 
 export type Header = readonly [name: string, value: string];
 
+/** Return the value of a field; null if there is none. */
+export const field = (fields: readonly Header[], name: string): string | null =>
+  fields.find(([known]) => known === name)?.[1] ?? null;
+
 const LEFT_OUT = new Set([
   'accept-ch', 'access-control-allow-credentials', 'alt-svc', 'clear-site-data', 'connection', 'content-encoding',
   'content-length', 'content-security-policy', 'content-security-policy-report-only',

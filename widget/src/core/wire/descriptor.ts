@@ -45,7 +45,11 @@ export async function verify(
   operator_key: Uint8Array<ArrayBuffer>,
   now_s: number,
 ): Promise<Descriptor> {
-  const payload = await open(bytes, operator_key);
+  return current(await open(bytes, operator_key), now_s);
+}
+
+/** Read the text of a descriptor. Throws Problem with `network_format`, or `network_expired`. */
+export function current(payload: string, now_s: number): Descriptor {
   const descriptor = readable(() => read(payload));
   if (now_s > descriptor.expires_s) throw new Problem('network_expired');
   return descriptor;
