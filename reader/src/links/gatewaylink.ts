@@ -1,7 +1,7 @@
 /** One link to the exit's gateway: many requests at once, each with credit of its own (docs/PROTOCOL.md §8). */
 
 import { decode, encodeCredit, encodeReset, LINK_ID, requestFrames, type Reset } from '../wire/gatewayframes';
-import { ANSWER_WINDOW_BYTES, GATEWAY_CREDIT_BYTES, LINK_WINDOW_BYTES } from '../limits';
+import { ANSWER_WINDOW_BYTES, GATEWAY_CREDIT_BYTES, GATEWAY_REQUESTS, LINK_WINDOW_BYTES } from '../limits';
 import type { LinkConnection } from './connection';
 
 /** Why an answer is over before its end: what the gateway says, or the link itself was lost. */
@@ -9,6 +9,8 @@ export type Failure = Reset | 'lost';
 
 /** Takes the sealed answer of one request. */
 export interface AnswerSink {
+  /** The request leaves now: it may have waited for others to end. */
+  sent(): void;
   bytes(body: Uint8Array, isLast: boolean): void;
   /** Nothing more comes. */
   failed(failure: Failure): void;
@@ -23,7 +25,10 @@ export interface OpenRequest {
 
 export class GatewayLink {
   readonly #connection: LinkConnection;
+  /** By the number of each request. */
   readonly #sinks = new Map<number, AnswerSink>();
+  /** Sealed requests that wait for others to end, because a gateway takes no more at once. */
+  readonly #queue = new Map<number, Uint8Array>();
   #last = 0;
   /** Received bytes for which the link has given no credit back. */
   #received = 0;
@@ -36,7 +41,7 @@ export class GatewayLink {
     this.#send(encodeCredit(LINK_ID, LINK_WINDOW_BYTES - GATEWAY_CREDIT_BYTES));
   }
 
-  /** Requests under way. */
+  /** Requests under way, and those that wait. */
   get busy(): number {
     return this.#sinks.size;
   }
@@ -57,7 +62,8 @@ export class GatewayLink {
       return { used() {}, cancel() {} };
     }
     this.#sinks.set(id, sink);
-    for (const frame of requestFrames(id, message)) this.#send(frame);
+    this.#queue.set(id, message);
+    this.#next();
     let unsaid = ANSWER_WINDOW_BYTES - GATEWAY_CREDIT_BYTES;
     return {
       used: (count) => {
@@ -68,9 +74,20 @@ export class GatewayLink {
         unsaid = 0;
       },
       cancel: () => {
-        if (this.#sinks.delete(id)) this.#send(encodeReset(id, 'cancelled'));
+        const isSent = !this.#queue.delete(id);
+        if (this.#sinks.delete(id) && isSent) this.#send(encodeReset(id, 'cancelled'));
+        this.#next();
       },
     };
+  }
+
+  #next(): void {
+    for (const [id, message] of this.#queue) {
+      if (this.#sinks.size - this.#queue.size >= GATEWAY_REQUESTS) return;
+      this.#queue.delete(id);
+      for (const frame of requestFrames(id, message)) this.#send(frame);
+      this.#sinks.get(id)?.sent();
+    }
   }
 
   #receive(data: unknown): void {
@@ -88,13 +105,18 @@ export class GatewayLink {
     if (frame.kind === 'answer' || frame.kind === 'answer_end') {
       const isLast = frame.kind === 'answer_end';
       this.#credit(frame.body.length);
-      if (isLast) this.#sinks.delete(frame.id);
+      if (isLast) this.#end(frame.id);
       // An answer that was cancelled may still be on its way.
       sink?.bytes(frame.body, isLast);
     } else if (frame.kind === 'reset') {
-      this.#sinks.delete(frame.id);
+      this.#end(frame.id);
       sink?.failed(frame.code);
     }
+  }
+
+  #end(id: number): void {
+    this.#sinks.delete(id);
+    this.#next();
   }
 
   /** A link's credit comes back at once: what waits here is bounded by the credit of each answer. */
@@ -116,6 +138,7 @@ export class GatewayLink {
   #lose(): void {
     const sinks = [...this.#sinks.values()];
     this.#sinks.clear();
+    this.#queue.clear();
     for (const sink of sinks) sink.failed('lost');
   }
 }

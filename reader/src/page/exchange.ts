@@ -155,7 +155,7 @@ export class Exchange {
     const answer = sealed.answer();
     const { promise, resolve, reject } = deferred<void>();
     let skip = 0;
-    let timer: ReturnType<typeof setTimeout>;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const wait = () => {
       clearTimeout(timer);
       timer = setTimeout(() => reject(new Broken('silent')), SILENCE_MS);
@@ -182,6 +182,7 @@ export class Exchange {
     // Opening is asynchronous, and pieces must stay in order.
     let work = Promise.resolve();
     const open: OpenRequest = link.request(sealed.message, {
+      sent: wait,
       bytes: (body, isLast) => {
         wait();
         work = work
@@ -202,11 +203,10 @@ export class Exchange {
     const cancel = () => reject(this.#over.signal.reason);
     this.#over.signal.addEventListener('abort', cancel);
     this.#used = (count) => open.used(count);
-    wait();
     try {
       await promise;
     } finally {
-      clearTimeout(timer!);
+      clearTimeout(timer);
       this.#used = () => {};
       this.#over.signal.removeEventListener('abort', cancel);
       open.cancel();

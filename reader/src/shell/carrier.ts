@@ -2,9 +2,9 @@
 
 import { PeerError } from '../../../widget/src/core/errors';
 import { CONTENT_BYTES } from '../limits';
-import { shownHeaders, type Header } from '../site/answer';
+import { field, isHtml, isShown, redirect, shownHeaders } from '../site/answer';
 import { ACCEPTED, decoded } from '../site/decoded';
-import { inserted } from '../site/inserted';
+import { altered, asUtf8 } from '../site/document';
 import type { Places } from '../site/places';
 import { troubleOf } from '../trouble';
 import type { Asked, Told, Wanted } from '../worker/talk';
@@ -17,16 +17,28 @@ const NOT_SENT = new Set([
   'upgrade-insecure-requests', 'via', 'x-forwarded-for',
 ]);
 
+/** The page that the frame itself is to show next. */
+export interface NextPage {
+  /** Tell whether `url`, an address of the site, is that page's. */
+  is(url: URL): boolean;
+  /** It lies at another address of the site. */
+  moved(target: URL): void;
+  /** It is none: the frame goes on showing what it shows. */
+  stays(): void;
+}
+
 export class Carrier {
   readonly #places: Places;
   readonly #work: ReadingWork;
   readonly #script: string;
+  readonly #next: NextPage;
 
   /** `script` is the tag of the inner script. */
-  constructor(places: Places, work: ReadingWork, script: string) {
+  constructor(places: Places, work: ReadingWork, script: string, next: NextPage) {
     this.#places = places;
     this.#work = work;
     this.#script = script;
+    this.#next = next;
   }
 
   /** Answer what a service worker asked, over `port`. Never rejects. */
@@ -80,17 +92,36 @@ export class Carrier {
     const { status, fields } = await exchange.head;
     const url = new URL(asked.url);
     for (const [name, value] of fields) if (name === 'set-cookie') this.#work.jar.set(value, url);
+    const target = redirect(status, fields, url);
+    const isPage = asked.document && this.#next.is(url);
+    if (target && !this.#places.mirrorAddress(target)) return this.#leave(target, isPage, exchange);
     const whole = decoded(exchange.content(), fields);
     if (!whole) throw new PeerError('malformed', 'an unknown encoding');
     const isDocument = asked.document && isHtml(fields);
     const headers = shownHeaders(fields, url, this.#places, whole.undone || isDocument);
-    return { status, headers, body: isDocument ? whole.body.pipeThrough(inserted(this.#script)) : whole.body };
+    if (isPage && target) this.#next.moved(target);
+    if (isPage && !target && (status === 204 || !isShown(fields))) {
+      // A frame like this one shows no PDF and no other plug-in's file.
+      if (!field(fields, 'content-disposition')) headers.push(['content-disposition', 'attachment']);
+      this.#next.stays();
+    }
+    return { status, headers, body: isDocument ? asUtf8(whole.body, headers).pipeThrough(altered(this.#script)) : whole.body };
+  }
+
+  /** The site sends the frame elsewhere. The reader decides about a page; anything else is left out. */
+  #leave(target: URL, isPage: boolean, exchange: Exchange) {
+    exchange.cancel();
+    if (isPage) {
+      this.#next.stays();
+      this.#work.outside(target.href);
+    } else {
+      this.#work.leftOut(target.host);
+    }
+    // A browser goes on showing the page on which it gets an answer without content.
+    return { status: isPage ? 204 : 403, headers: [], body: new Blob([]).stream() };
   }
 
   #siteAddress(address: string): URL | null {
     return URL.canParse(address) ? this.#places.siteAddress(new URL(address), null) : null;
   }
 }
-
-const isHtml = (fields: readonly Header[]) =>
-  fields.some(([name, value]) => name === 'content-type' && /^\s*(?:text\/html|application\/xhtml)/i.test(value));

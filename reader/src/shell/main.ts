@@ -21,13 +21,14 @@ async function view(work: ReadingWork): Promise<View> {
     const Article = await articleFile();
     return new Article(config.site, work, location.pathname + location.search);
   }
-  const carrier = new Carrier(places, work, config.inner);
+  const frame = new SiteFrame(places, work.jar, work);
+  const carrier = new Carrier(places, work, config.inner, frame);
   navigator.serviceWorker.addEventListener('message', ({ data, ports: [port] }: MessageEvent<Asked | LeftOut>) => {
     if (data.type === 'ask' && port) void carrier.carry(data, port);
     if (data.type === 'left_out') work.leftOut(data.host);
   });
   navigator.serviceWorker.startMessages();
-  return new SiteFrame(places, work.jar, work);
+  return frame;
 }
 
 void new ReadingPage({
