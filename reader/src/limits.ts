@@ -40,3 +40,5 @@ export const TRIES = 6;
 export const ARTICLE_BYTES = 8 * MIB;
 export const PART_BYTES = 8 * MIB;
 export const ARTICLE_PARTS = 200;
+/** Packed bytes that are unpacked at once: gzip makes at most a thousand times as many of them. */
+export const PACKED_PIECE_BYTES = 4 * KIB;
