@@ -17,7 +17,7 @@ import { GatewayLink } from './gatewaylink';
 const LINKS = 3;
 /** Links that the first request asks for; a third comes once one is open. */
 const FIRST_LINKS = 2;
-/** Volunteers of one network that are remembered as not to be asked again. */
+/** Volunteers that are remembered as not to be asked again. */
 const FAILED = 16;
 /** The pause between two tries doubles so many times. */
 const LONGEST_PAUSE = 5;
@@ -48,6 +48,9 @@ export class LinkPool {
   readonly #over = new AbortController();
   readonly #members = new Set<Member>();
   readonly #failed: Uint8Array[] = [];
+  /** Volunteers that altered something, and those whose link was given up. */
+  readonly #hostile: Uint8Array[] = [];
+  readonly #useless: Uint8Array[] = [];
   readonly #waiting = new Set<() => void>();
   /** The client ticket of the last reply: the gateway counts requests for it. */
   #ticket = '';
@@ -80,12 +83,13 @@ export class LinkPool {
     this.#fill();
   }
 
-  /** Return an open link, the one with least to do. Waits for one, and rejects with the signal's reason. */
-  async link(signal: AbortSignal, not?: GatewayLink): Promise<GatewayLink> {
+  /** Return an open link: if possible none of `not`, then one that brings answers, then the one with least to do. Waits
+   * for one, and rejects with the signal's reason. */
+  async link(signal: AbortSignal, not: ReadonlySet<GatewayLink> = new Set()): Promise<GatewayLink> {
     for (;;) {
       signal.throwIfAborted();
       const links = [...this.#members].map(({ link }) => link);
-      const best = links.filter((link) => link !== not || links.length === 1).sort((a, b) => a.busy - b.busy)[0];
+      const [best] = links.sort((a, b) => Number(not.has(a)) - Number(not.has(b)) || a.failures - b.failures || a.busy - b.busy);
       if (best) return best;
       await this.#change(signal);
     }
@@ -170,7 +174,9 @@ export class LinkPool {
 
   async #ask(offers: readonly Description[]): Promise<Reply> {
     const { brokers, exit, software } = this.#settings;
-    const avoid = [...this.#members].map(({ volunteer }) => volunteer);
+    const members = [...this.#members].map(({ volunteer }) => volunteer);
+    // Who brought no answers may not be to blame. It is asked again where nobody else is there.
+    const avoid = [...(members.length > 0 ? this.#useless : []), ...this.#hostile, ...members];
     const wish = { offers, exit, avoid, failed: this.#failed.splice(0), software };
     let problem: unknown;
     // What worked last comes first, so a blocked broker costs its time-out once.
@@ -197,7 +203,7 @@ export class LinkPool {
       await connection.connect(description, this.#settings.private_candidates);
     } catch (error) {
       connection.close();
-      if (this.#failed.push(volunteer) > FAILED) this.#failed.shift();
+      note(this.#failed, volunteer);
       throw error;
     }
     if (this.#over.signal.aborted || this.#members.size > LINKS) return connection.close();
@@ -205,6 +211,9 @@ export class LinkPool {
     this.#members.add(member);
     connection.over.addEventListener('abort', () => {
       this.#members.delete(member);
+      const { isHostile, failures } = member.link;
+      if (isHostile) note(this.#failed, volunteer);
+      if (isHostile || failures > 0) note(isHostile ? this.#hostile : this.#useless, volunteer);
       this.#tell(null);
       this.hurry();
     });
@@ -218,3 +227,7 @@ export class LinkPool {
 }
 
 const wait = (ms: number) => new Promise<null>((resolve) => setTimeout(resolve, ms, null));
+
+function note(list: Uint8Array[], volunteer: Uint8Array): void {
+  if (list.push(volunteer) > FAILED) list.shift();
+}
