@@ -7,11 +7,12 @@
 import { Problem } from '../../../widget/src/core/errors';
 import { delay_s } from '../../../widget/src/core/traffic/backoff';
 import type { Description } from '../../../widget/src/core/wire/description';
-import { ask, type BrokerEntry } from '../rendezvous/broker';
+import { ask, preconnect, type BrokerEntry } from '../rendezvous/broker';
 import type { Answer, Reply } from '../rendezvous/request';
 import { troubleOf, type Trouble } from '../trouble';
 import { LinkConnection } from './connection';
 import { GatewayLink } from './gatewaylink';
+import { Patience } from './pulse';
 
 /** Links that are kept. */
 const LINKS = 3;
@@ -49,6 +50,7 @@ export class LinkPool {
   readonly #members = new Set<Member>();
   readonly #failed: Uint8Array[] = [];
   readonly #waiting = new Set<() => void>();
+  readonly #patience = new Patience();
   /** The client ticket of the last reply: the gateway counts requests for it. */
   #ticket = '';
   #opening = 0;
@@ -63,6 +65,8 @@ export class LinkPool {
 
   /** Open links until there are enough, from now on and until `close`. */
   start(): void {
+    const [first] = this.#settings.brokers;
+    if (first) preconnect(first);
     this.#fill();
   }
 
@@ -80,12 +84,16 @@ export class LinkPool {
     this.#fill();
   }
 
-  /** Return an open link, the one with least to do. Waits for one, and rejects with the signal's reason. */
+  /** Return an open link, the one over which an answer should come soonest. Waits for one, and rejects with the signal's
+   * reason. */
   async link(signal: AbortSignal, not?: GatewayLink): Promise<GatewayLink> {
     for (;;) {
       signal.throwIfAborted();
-      const links = [...this.#members].map(({ link }) => link);
-      const best = links.filter((link) => link !== not || links.length === 1).sort((a, b) => a.busy - b.busy)[0];
+      const live = this.#live;
+      const links = live.length > 0 ? live : [...this.#members].map(({ link }) => link);
+      const best = links
+        .filter((link) => link !== not || links.length === 1)
+        .sort((a, b) => a.cost_ms - b.cost_ms)[0];
       if (best) return best;
       await this.#change(signal);
     }
@@ -107,6 +115,18 @@ export class LinkPool {
     if (this.#opening === 0) void this.#open(1);
   }
 
+  /** The links through which something comes. */
+  get #live(): GatewayLink[] {
+    return [...this.#members].map(({ link }) => link).filter((link) => !link.isStalled);
+  }
+
+  /** Nothing comes over `link`. Its requests go on over another one as soon as there is one; where all are stalled, it may
+   * be the reader's own network, and they wait. */
+  #stalled(link: GatewayLink, isNew: boolean): void {
+    if (this.#live.length > 0) link.leave();
+    else if (isNew) this.hurry();
+  }
+
   #change(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
@@ -121,7 +141,7 @@ export class LinkPool {
 
   #fill(): void {
     if (this.#over.signal.aborted || this.#opening > 0) return;
-    const have = this.#members.size;
+    const have = this.#live.length;
     const wanted = have === 0 ? FIRST_LINKS : LINKS - have;
     if (wanted > 0) void this.#open(wanted);
   }
@@ -139,7 +159,7 @@ export class LinkPool {
     if (this.#over.signal.aborted) return;
     this.#failures = trouble === null ? 0 : this.#failures + 1;
     this.#tell(this.#members.size > 0 ? null : trouble);
-    if (this.#members.size >= LINKS) return;
+    if (this.#live.length >= LINKS) return;
     // The first link brings the page; the others may come a little later.
     const wait_s = trouble === null ? 1 : delay_s(Math.min(this.#failures, LONGEST_PAUSE), Math.random(), 1);
     clearTimeout(this.#timer);
@@ -197,18 +217,24 @@ export class LinkPool {
       await connection.connect(description, this.#settings.private_candidates);
     } catch (error) {
       connection.close();
-      if (this.#failed.push(volunteer) > FAILED) this.#failed.shift();
+      this.#fail(volunteer);
       throw error;
     }
-    if (this.#over.signal.aborted || this.#members.size > LINKS) return connection.close();
-    const member = { link: new GatewayLink(connection), volunteer };
+    if (this.#over.signal.aborted || this.#live.length > LINKS) return connection.close();
+    const link: GatewayLink = new GatewayLink(connection, this.#patience, (isNew) => this.#stalled(link, isNew));
+    const member = { link, volunteer };
     this.#members.add(member);
     connection.over.addEventListener('abort', () => {
       this.#members.delete(member);
+      if (link.isStalled) this.#fail(volunteer);
       this.#tell(null);
       this.hurry();
     });
     this.#tell(null);
+  }
+
+  #fail(volunteer: Uint8Array): void {
+    if (this.#failed.push(volunteer) > FAILED) this.#failed.shift();
   }
 
   #tell(trouble: Trouble | null): void {
