@@ -71,6 +71,8 @@ class PageReader:
         self._ids = itertools.count(1)
         self._open: dict[int, Asking] = {}
         self._tasks = TaskSet("page reader")
+        self.pongs: asyncio.Queue[int] = asyncio.Queue()
+        """The marks of PONGs that came."""
         self.link_bytes = 0
         """Bytes of all answers so far."""
 
@@ -165,6 +167,12 @@ class PageReader:
                 continue
             frame = gatewayframes.decode(message.data)
             assert frame is not None
+            if frame.kind is FrameType.PING:
+                await self.socket.send_bytes(gatewayframes.encode_pong(frame.count))
+                continue
+            if frame.kind is FrameType.PONG:
+                self.pongs.put_nowait(frame.count)
+                continue
             asking = self._open[frame.id]
             size = len(frame.body)
             asking.received_bytes += size

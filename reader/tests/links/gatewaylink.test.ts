@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
 import { GatewayLink } from '../../src/links/gatewaylink';
+import { Patience } from '../../src/links/pulse';
 import type { LinkConnection } from '../../src/links/connection';
 import { ANSWER_WINDOW_BYTES, GATEWAY_CREDIT_BYTES, LINK_FAILURES, LINK_TEXTS, LINK_WINDOW_BYTES } from '../../src/limits';
 import { decode, encode, encodeReset, FRAME_BODY_BYTES } from '../../src/wire/gatewayframes';
@@ -26,7 +27,7 @@ const BODY = new Uint8Array(FRAME_BODY_BYTES);
 
 beforeEach(() => {
   wire = new Wire();
-  link = new GatewayLink(wire.connection);
+  link = new GatewayLink(wire.connection, new Patience(), () => {});
   came = 0;
   failures = [];
 });
@@ -96,7 +97,7 @@ test('whatever a volunteer sends, no more is held than was allowed', () => {
   const chance = new Chance(7);
   for (let round = 0; round < 200; round++) {
     wire = new Wire();
-    link = new GatewayLink(wire.connection);
+    link = new GatewayLink(wire.connection, new Patience(), () => {});
     came = 0;
     const open = [link.request(new Uint8Array(10), sink), link.request(new Uint8Array(10), sink)];
     for (let n = 0; n < 200 && link.isOpen; n++) {

@@ -250,8 +250,8 @@ class Exit:
                         received_bytes=link.received_bytes,
                         sent_bytes=link.sent_bytes,
                         duration_s=duration_s,
-                        rate_bytes_s=0.0,
-                        rtt_s=0.0,
+                        rate_bytes_s=link.path.rate_bytes_s,
+                        rtt_s=link.path.rtt_s,
                         reason=link.ended,
                     )
                 )

@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp import web
 
 from passerelle.exit.gateway.settings import GatewaySettings
+from passerelle.exit.reports import Reporter
 from passerelle.exit.service import Exit
 from passerelle.io.server.metrics import Metrics
 from passerelle.io.server.web import WebServer, application
@@ -138,6 +139,7 @@ async def scene(
     certificate: Certificate | None = None,
     gateway: GatewaySettings | None = None,
     metrics: Metrics | None = None,
+    reporter: Reporter | None = None,
     **changes: Any,
 ) -> AsyncIterator[Scene]:
     """Run a site, with a certificate or without TLS, and an exit with a gateway for it."""
@@ -153,7 +155,7 @@ async def scene(
         site = await stack.enter_async_context(
             WebServer(publisher.app, HOST, 0, tls=tls, grace_s=0.1)
         )
-        exit_ = Exit(config, metrics=metrics)
+        exit_ = Exit(config, metrics=metrics, reporter=reporter)
         stack.push_async_callback(exit_.close)
         app = application()
         exit_.add_routes(app)
