@@ -53,6 +53,8 @@ GATEWAY_REQUEST_BYTES: Final = 2 * MIB
 """Longest sealed request: forms and a reader's photograph, on one mebibyte and its padding."""
 GATEWAY_REQUESTS: Final = 64
 """Requests of one link at once: a browser asks a site for a few dozen things."""
+GATEWAY_POSTS: Final = 1024
+"""Sealed requests without a link that are under way at one exit process: a door brings many."""
 GATEWAY_WAITING_BYTES: Final = 4 * MIB
 """Requests of one link that have not arrived in full."""
 GATEWAY_CREDIT_BYTES: Final = 256 * KIB

@@ -13,7 +13,7 @@ from passerelle import limits
 from passerelle.core.bucket import Bucket
 from passerelle.core.gateway.requests import Arrived, Cancelled, Credited, LinkRequests, Refused
 from passerelle.errors import LinkCode, PeerError
-from passerelle.exit.gateway.gateway import Gateway
+from passerelle.exit.gateway.gateway import AnswerStopped, Gateway
 from passerelle.exit.gateway.turns import Reader
 from passerelle.io.tasks import TaskSet
 from passerelle.wire.gatewayframes import (
@@ -30,10 +30,6 @@ _WATCH_S = 5.0
 """Time between two looks at whether a link is idle."""
 _RESETS_WAITING = 2 * limits.GATEWAY_REQUESTS
 """Resets that wait for a volunteer who reads nothing: more end the link."""
-
-
-class _StoppedError(Exception):
-    """An answer goes no further: its reader has been told, or cannot be."""
 
 
 class GatewayLink:
@@ -147,13 +143,10 @@ class GatewayLink:
             self._reset(number, Reset.DRAINING)
             return
         self._credited[number] = asyncio.Event()
-        task = self._tasks.start(self._answer(number, sealed), "answer")
+        answering = self._gateway.answer(number, sealed, _Reply(self, number))
+        task = self._tasks.start(answering, "answer")
         self._answers[number] = task
         task.add_done_callback(partial(self._answered, number))
-
-    async def _answer(self, number: int, sealed: bytes) -> None:
-        with suppress(_StoppedError):
-            await self._gateway.answer(number, sealed, _Reply(self, number))
 
     def _answered(self, number: int, task: asyncio.Task[None]) -> None:
         self._requests.close(number)
@@ -175,7 +168,7 @@ class GatewayLink:
         self._tasks.spawn(self._send_reset(encode_reset(number, code)), "reset")
 
     async def _send_reset(self, frame: bytes) -> None:
-        with suppress(_StoppedError):
+        with suppress(AnswerStopped):
             await self._write(frame)
         self._resets -= 1
 
@@ -193,7 +186,7 @@ class GatewayLink:
                 await self._write(frame)
         except TimeoutError:
             self._reset(number, Reset.BROKEN)
-            raise _StoppedError from None
+            raise AnswerStopped from None
         self._gateway.counts.bytes.by_value[""] += size
         wait_s = 0.0 if reader is None else reader.account.answer(size, self._loop.time())
         # The other answers of this link have their turn.
@@ -204,7 +197,7 @@ class GatewayLink:
         try:
             await self._socket.send_bytes(frame)
         except (ConnectionError, RuntimeError):
-            raise _StoppedError from None
+            raise AnswerStopped from None
 
 
 class _Reply:
