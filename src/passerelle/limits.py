@@ -130,6 +130,8 @@ INVITE_CHARS: Final = 512
 """Longest invite: people send it as one line of text."""
 WAYS: Final = 8
 """Ways to one broker in a descriptor or an invite: a client tries each of them."""
+DOORS: Final = 64
+"""Doors of a network in its descriptor: many cheap ones, each of which a censor has to find."""
 TEXT_SEALED_BYTES: Final = 4 * KIB + 48
 """Longest sealed message that travels as text: servers and caches limit a URL to 8 KB."""
 AMP_PAGE_BYTES: Final = 160 * KIB
