@@ -46,6 +46,7 @@ from passerelle.io.tasks import TaskSet
 from passerelle.keyring import LIFETIME_S, Keyring
 from passerelle.listen import LAST_PORT, ListenAddress
 from passerelle.reachability import unreachable
+from passerelle.readingpage import broker_page
 from passerelle.wire.bus import Subjects
 from passerelle.wire.descriptor import Descriptor, GatewayEntry
 from passerelle.wire.doors import door_key
@@ -169,6 +170,7 @@ class Servers:
                 places=config.places,
                 cautious=config.cautious,
                 invite=str(self.invite.plain),
+                reading_page=broker_page(str(self.invite.plain), self._descriptor),
                 trusted_proxies=config.trusted_proxies,
                 amp=any(isinstance(way, AmpWay) for way in config.ways),
                 front_networks=config.front_networks,

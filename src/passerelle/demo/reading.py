@@ -173,12 +173,14 @@ def static_host(files: Mapping[str, bytes]) -> web.Application:
         path = request.path.lstrip("/")
         content = files.get(path)
         ending = path.rpartition(".")[2] if content is not None else "html"
-        return web.Response(
+        response = web.Response(
             body=files["index.html"] if content is None else content,
             content_type=types.get(ending, "application/octet-stream"),
             charset="utf-8",
             headers={"Cache-Control": "no-cache"},
         )
+        response.enable_compression()
+        return response
 
     app = application()
     app.router.add_get("/{path:.*}", handle)
