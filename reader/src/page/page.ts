@@ -60,6 +60,8 @@ export class ReadingPage {
   #state!: ChipState;
   #pool: LinkPool | null = null;
   #view: View | null = null;
+  /** The signed descriptor that came with the page. */
+  #network!: Promise<Uint8Array>;
 
   constructor(settings: PageSettings) {
     this.#settings = settings;
@@ -77,6 +79,9 @@ export class ReadingPage {
 
   /** Show the notice, or the site if the reader said so once. */
   async open(): Promise<void> {
+    // Fetched while the notice is read. It comes from where the page came from, and nobody else is asked for it.
+    this.#network = this.#settings.network();
+    this.#network.catch(() => {});
     const language = remembered().language ?? choose(navigator.languages);
     await this.#translate(language);
     const site = this.#site;
@@ -123,9 +128,9 @@ export class ReadingPage {
       const able = canRead();
       if (able !== 'yes') throw new ReadingProblem(able);
       const invite = parse(this.#settings.invite);
-      const gateway = await Gateway.open(invite, this.#settings.network);
+      const gateway = await Gateway.open(invite, () => this.#network);
       const pool = new LinkPool(gateway.settings, {
-        changed: (links, trouble) => this.#show({ links, trouble: links > 0 ? null : trouble }),
+        changed: (links, countries, trouble) => this.#show({ links, countries, trouble: links > 0 ? null : trouble }),
       });
       this.#pool = pool;
       pool.start();

@@ -2,9 +2,10 @@
 
 import { PeerError } from '../../../widget/src/core/errors';
 import { CONTENT_BYTES } from '../limits';
-import { field, isHtml, isShown, redirect, shownHeaders } from '../site/answer';
+import { field, isShown, kindOf, redirect, shownHeaders } from '../site/answer';
 import { ACCEPTED, decoded } from '../site/decoded';
-import { altered, asUtf8 } from '../site/document';
+import { withoutHints } from '../site/hints';
+import { inserted } from '../site/inserted';
 import type { Places } from '../site/places';
 import { troubleOf } from '../trouble';
 import type { Asked, Told, Wanted } from '../worker/talk';
@@ -97,15 +98,17 @@ export class Carrier {
     if (target && !this.#places.mirrorAddress(target)) return this.#leave(target, isPage, exchange);
     const whole = decoded(exchange.content(), fields);
     if (!whole) throw new PeerError('malformed', 'an unknown encoding');
-    const isDocument = asked.document && isHtml(fields);
-    const headers = shownHeaders(fields, url, this.#places, whole.undone || isDocument);
+    const kind = asked.document ? kindOf(fields) : null;
+    const isChanged = whole.undone || kind?.isHtml === true;
+    const headers = shownHeaders(fields, { url, kind, isChanged }, this.#places);
     if (isPage && target) this.#next.moved(target);
-    if (isPage && !target && (status === 204 || !isShown(fields))) {
+    if (isPage && !target && kind && (status === 204 || !isShown(kind, fields))) {
       // A frame like this one shows no PDF and no other plug-in's file.
       if (!field(fields, 'content-disposition')) headers.push(['content-disposition', 'attachment']);
       this.#next.stays();
     }
-    return { status, headers, body: isDocument ? asUtf8(whole.body, headers).pipeThrough(altered(this.#script)) : whole.body };
+    if (!kind?.isHtml) return { status, headers, body: whole.body };
+    return { status, headers, body: whole.body.pipeThrough(withoutHints()).pipeThrough(inserted(this.#script, kind.charset)) };
   }
 
   /** The site sends the frame elsewhere. The reader decides about a page; anything else is left out. */

@@ -1,7 +1,8 @@
 /** What of the site's answer reaches the frame in which the site is shown.
  *
  * A made-up `Response` obeys most of its headers, so those that would reach past the reading page are left out:
- * cookies (the jar has them), policies against frames, reports, and whatever moves the browser elsewhere.
+ * cookies (the jar has them), policies against frames, reports, and whatever moves the browser elsewhere. A document's
+ * headers are read by the browser alone, so of these only a few that are known to be harmless stay.
  */
 
 import type { Places } from './places';
@@ -12,26 +13,37 @@ export type Header = readonly [name: string, value: string];
 export const field = (fields: readonly Header[], name: string): string | null =>
   fields.find(([known]) => known === name)?.[1] ?? null;
 
-const LEFT_OUT = new Set([
-  'accept-ch', 'access-control-allow-credentials', 'alt-svc', 'clear-site-data', 'connection', 'content-encoding',
-  'content-length', 'content-security-policy', 'content-security-policy-report-only',
-  'cross-origin-embedder-policy', 'cross-origin-opener-policy', 'cross-origin-resource-policy', 'document-policy',
-  'expect-ct', 'keep-alive', 'link', 'nel', 'origin-agent-cluster', 'permissions-policy', 'proxy-authenticate',
-  'public-key-pins', 'report-to', 'reporting-endpoints', 'service-worker-allowed', 'set-cookie',
-  'set-login', 'sourcemap', 'speculation-rules', 'strict-transport-security', 'supports-loading-mode',
-  'timing-allow-origin', 'transfer-encoding', 'upgrade', 'www-authenticate', 'x-dns-prefetch-control',
-  'x-frame-options', 'x-sourcemap',
+const LEFT_OUT =
+  /policy|report|registration|dictionary|sourcemap|storage|^(?:accept-ch|access-control-allow-credentials|alt-svc|clear-site-data|connection.*|content-encoding|content-length|expect-ct|keep-alive|link|nel|origin-agent-cluster|proxy-authenticate|public-key-pins|refresh|service-worker-allowed|set-.*|speculation-rules|strict-transport-security|supports-loading-mode|timing-allow-origin|transfer-encoding|upgrade|www-authenticate|x-dns-prefetch-control|x-frame-options)$/;
+/** All that a document keeps. */
+const OF_DOCUMENTS = new Set([
+  'accept-ranges', 'age', 'cache-control', 'content-disposition', 'content-language', 'content-range', 'date', 'etag',
+  'expires', 'last-modified', 'retry-after', 'vary',
 ]);
 
-/** Tell whether a browser shows an answer as HTML. */
-export const isHtml = (fields: readonly Header[]): boolean =>
-  /^\s*(?:text\/html|application\/xhtml)/i.test(field(fields, 'content-type') ?? '');
+/** What a browser is told that an answer is. */
+export interface Kind {
+  readonly isHtml: boolean;
+  readonly charset: string | null;
+  /** The value of the header. */
+  readonly type: string;
+}
 
-/** Tell whether a frame shows an answer, and does not keep it as a file. */
-export const isShown = (fields: readonly Header[]): boolean =>
+/** Return what an answer is that a frame will show. Whatever browsers read in two ways is plain text: one would take it
+ * for HTML where this page does not, and the inner script would be missing. */
+export function kindOf(fields: readonly Header[]): Kind {
+  const given = fields.filter(([name]) => name === 'content-type').map(([, value]) => value);
+  const match = /^[ \t]*([\w!#$&^.+-]+\/[\w!#$&^.+-]+)[ \t]*(?:;([^,]*))?$/.exec(given.length === 1 ? given[0]! : '');
+  const essence = match?.[1]!.toLowerCase() ?? '';
+  if (!essence || essence.startsWith('multipart/')) return { isHtml: false, charset: null, type: 'text/plain' };
+  const charset = /(?:^|;)[ \t]*charset[ \t]*=[ \t]*"?([\w.:-]+)/i.exec(match?.[2] ?? '')?.[1] ?? null;
+  return { isHtml: essence === 'text/html', charset, type: charset ? `${essence}; charset=${charset}` : essence };
+}
+
+/** Tell whether a frame shows an answer, and the browser does not keep it as a file. */
+export const isShown = ({ type }: Kind, fields: readonly Header[]): boolean =>
   !/^\s*attachment/i.test(field(fields, 'content-disposition') ?? '') &&
-  /^\s*(?:$|(?:image|audio|video)\/|text\/(?:html|plain|xml|css|javascript)|application\/([\w.-]+\+)?(?:xml|json|xhtml|javascript))/i.test(
-    field(fields, 'content-type') ?? '');
+  /^(?:(?:image|audio|video)\/|text\/(?:html|plain|xml|css|javascript)|application\/(?:[\w.-]+\+)?(?:xml|json|javascript))/.test(type);
 
 /** Return where a redirect leads; null for an answer that is none, or leads nowhere. */
 export function redirect(status: number, fields: readonly Header[], url: URL): URL | null {
@@ -39,28 +51,42 @@ export function redirect(status: number, fields: readonly Header[], url: URL): U
   return location !== null && URL.canParse(location, url.href) ? new URL(location, url.href) : null;
 }
 
-/** Return the headers for the frame, `places` being where addresses lie.
- *
- * `url` is the site's address that answered. `altered` says that the content's length is not what the site said.
- */
-export function shownHeaders(headers: readonly Header[], url: URL, places: Places, altered: boolean): Header[] {
+/** How an answer is shown. */
+export interface Shown {
+  /** The site's address that answered. */
+  readonly url: URL;
+  /** What the frame shows it as; null for what a page asks for itself, as pictures. */
+  readonly kind: Kind | null;
+  /** Whether the content's length is another one than the site's. */
+  readonly isChanged: boolean;
+}
+
+/** Return the headers for the frame, `places` being where addresses lie. */
+export function shownHeaders(headers: readonly Header[], { url, kind, isChanged }: Shown, places: Places): Header[] {
   const shown: Header[] = [];
   for (const [name, value] of headers) {
-    const target = name === 'location' ? redirect(301, [[name, value]], url) : null;
-    if (target) shown.push([name, shownLocation(target, url, places)]);
-    else if (name === 'refresh') shown.push([name, shownRefresh(value, url, places)]);
+    const isKept = kind ? OF_DOCUMENTS.has(name) : !LEFT_OUT.test(name);
+    const target = name === 'location' ? redirect(302, [[name, value]], url) : null;
+    if (target && places.mirrorAddress(target)) shown.push([name, shownLocation(target, url, places)]);
+    else if (name === 'refresh' && kind) shown.push([name, shownRefresh(value, url, places)]);
     else if (name === 'content-disposition') shown.push([name, shownDisposition(value)]);
-    else if (name === 'cache-control' && places.areMany) continue;
-    else if (name !== 'location' && (!LEFT_OUT.has(name) || (name === 'content-length' && !altered))) shown.push([name, value]);
+    else if (name === 'location' || (name === 'cache-control' && places.areMany)) continue;
+    else if (isKept || (name === 'content-length' && !isChanged)) shown.push([name, value]);
   }
   // Two hosts of the site may have different things at one path, and the browser must not take one for the other.
   if (places.areMany) shown.push(['cache-control', 'no-cache']);
-  shown.push(['content-security-policy', policy(places, isHtml(headers))], ['x-dns-prefetch-control', 'off']);
-  shown.push(['referrer-policy', 'same-origin']);
+  if (kind) shown.push(['content-type', kind.type], ['x-content-type-options', 'nosniff']);
+  shown.push(
+    ['content-security-policy', policy(places, kind?.isHtml ?? true)],
+    // Where a browser knows it (Chromium 152), nothing connects elsewhere in any other way either.
+    ['connection-allowlist', `(${[places.mirror, ...places.origins].map((origin) => `"${origin}"`).join(' ')})`],
+    ['x-dns-prefetch-control', 'off'],
+    ['referrer-policy', 'same-origin'],
+  );
   return shown;
 }
 
-/** Return where the frame goes for a redirect: on the mirror, where the site's address lies there. */
+/** Return where the frame goes for an address that the site names in a header. */
 function shownLocation(target: URL, url: URL, places: Places): string {
   if (!target.hash) target.hash = url.hash;
   return (places.mirrorAddress(target) ?? target).href;
@@ -75,21 +101,18 @@ const shownRefresh = (value: string, url: URL, places: Places): string =>
 const shownDisposition = (value: string): string =>
   value.replace(/filename\s*=\s*"?([^";]*[\x80-\xff][^";]*)"?/i, (whole, name: string) => {
     try {
-      const text = new TextDecoder('utf-8', { fatal: true }).decode(bytesOf(name));
-      return `filename*=UTF-8''${encodeURIComponent(text)}`;
+      const bytes = Uint8Array.from(name, (character) => character.charCodeAt(0));
+      return `filename*=UTF-8''${encodeURIComponent(new TextDecoder('utf-8', { fatal: true }).decode(bytes))}`;
     } catch {
       return whole;
     }
   });
 
-const bytesOf = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));
-
 /** Return the policy of every document of the site: nothing but the site's own hosts, and no plug-ins or workers.
  *
- * The browser obeys it before the service worker sees a request. WebSockets, frames, forms and plug-ins never reach the
- * worker at all unless they are for the mirror, so this policy alone keeps them from other hosts, and from the site's
- * own: the inner script writes the mirror's addresses in their place. A document without the inner script runs no
- * scripts.
+ * The browser obeys it before the service worker sees a request. WebSockets, frames, forms and plug-ins for other hosts
+ * never reach the worker at all, so this policy alone keeps them from there; those for the site's own hosts too, which
+ * the reader would visit past the volunteers. Scripts run only where the inner script is in front of them.
  */
 function policy(places: Places, isScripted: boolean): string {
   const hosts = places.origins.join(' ');
@@ -97,13 +120,14 @@ function policy(places: Places, isScripted: boolean): string {
     `default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob: ${hosts}`,
     ...(isScripted ? [] : ["script-src 'none'"]),
     "frame-src 'self'",
+    "fenced-frame-src 'none'",
     "form-action 'self'",
     `base-uri 'self' ${hosts}`,
     "object-src 'none'",
     // A worker of the site's would take the place of the reading page's own, which has the same scope.
     "worker-src 'none'",
     "frame-ancestors 'self'",
-    // As a site asks for that whose stories name its own pictures by `http:`.
+    // As a site asks for that whose old stories name its pictures by `http:`.
     ...(places.isSecure ? ['upgrade-insecure-requests'] : []),
   ].join('; ');
 }
