@@ -33,13 +33,15 @@ export interface PoolSettings {
 }
 
 export interface PoolEvents {
-  /** The number of open links changed, or the last try to open one failed. */
-  changed(links: number, trouble: Trouble | null): void;
+  /** The open links changed, or the last try to open one failed. `countries` are those of their volunteers, each once,
+   * and those that are known. */
+  changed(links: number, countries: readonly string[], trouble: Trouble | null): void;
 }
 
 interface Member {
   readonly link: GatewayLink;
   readonly volunteer: Uint8Array;
+  readonly country: string | null;
 }
 
 export class LinkPool {
@@ -198,7 +200,7 @@ export class LinkPool {
       connection.close();
       throw new Error('no volunteer answered');
     }
-    const { description, volunteer } = answer;
+    const { description, volunteer, country } = answer;
     try {
       await connection.connect(description, this.#settings.private_candidates);
     } catch (error) {
@@ -207,7 +209,7 @@ export class LinkPool {
       throw error;
     }
     if (this.#over.signal.aborted || this.#members.size > LINKS) return connection.close();
-    const member = { link: new GatewayLink(connection), volunteer };
+    const member = { link: new GatewayLink(connection), volunteer, country };
     this.#members.add(member);
     connection.over.addEventListener('abort', () => {
       this.#members.delete(member);
@@ -221,7 +223,8 @@ export class LinkPool {
   }
 
   #tell(trouble: Trouble | null): void {
-    this.#events.changed(this.#members.size, trouble);
+    const countries = new Set([...this.#members].flatMap(({ country }) => country ?? []));
+    this.#events.changed(this.#members.size, [...countries], trouble);
     for (const wake of [...this.#waiting]) wake();
   }
 }
