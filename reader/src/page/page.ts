@@ -12,6 +12,7 @@ import { parse } from '../../../widget/src/core/wire/invite';
 import { canRead } from '../links/connection';
 import { LinkPool } from '../links/pool';
 import { Jar } from '../site/jar';
+import { LEFT_OUT_HOSTS, SHOWN_TEXT } from '../limits';
 import { ReadingProblem, troubleOf, type Trouble } from '../trouble';
 import { Exchange, type SiteRequest, type Ways } from './exchange';
 import { Gateway } from './gateway';
@@ -163,12 +164,18 @@ export class ReadingPage {
       jar: new Jar((host) => hosts.has(host)),
       ask: (request) => new Exchange(request, ways),
       shown: (title) => {
-        document.title = title || this.#site;
+        document.title = title.slice(0, SHOWN_TEXT) || this.#site;
         this.#show({ isShown: true });
       },
       trouble: (trouble) => this.#show({ trouble }),
-      leftOut: (host) => this.#show({ leftOut: new Set([...this.#state.leftOut, host]) }),
+      leftOut: (host) => {
+        const { leftOut } = this.#state;
+        if (leftOut.has(host) || leftOut.size >= LEFT_OUT_HOSTS || host.length > SHOWN_TEXT) return;
+        this.#show({ leftOut: new Set([...leftOut, host]) });
+      },
       outside: (address) => {
+        // One question at a time, however often a page asks.
+        if (document.querySelector('dialog')) return;
         const dialog = outside(this.#words, this.#site, address, () => dialog.remove());
         document.body.append(dialog);
         dialog.showModal();
