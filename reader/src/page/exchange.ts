@@ -139,6 +139,8 @@ export class Exchange {
           break;
         } catch (error) {
           if (this.#over.signal.aborted || !(error instanceof Broken)) throw error;
+          // A page asks again for events by itself, and only then gets none twice.
+          if (error.failure !== 'altered' && isEvents(this.#head)) throw new ReadingProblem('site_silent');
           if (error.failure === 'altered') link.distrust();
           else if (error.failure !== 'ticket') link.failed();
           if (error.failure === 'key') keys += 1;
@@ -169,7 +171,7 @@ export class Exchange {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const wait = (ms: number) => {
       clearTimeout(timer);
-      timer = setTimeout(() => reject(new Broken('silent')), ms);
+      if (!isEvents(this.#head)) timer = setTimeout(() => reject(new Broken('silent')), ms);
     };
     /** Take what was decoded, and return how many bytes of it wait for the page. */
     const take = (events: readonly Event[]): number => {
@@ -205,8 +207,8 @@ export class Exchange {
             let waiting = 0;
             for (const chunk of await answer.receive(body)) {
               link.proved();
-              wait(SILENCE_MS);
               waiting += take(decoder.receive(chunk));
+              wait(SILENCE_MS);
             }
             // The rest was sealing, or is known already, and takes no room.
             open.used(Math.max(0, body.length - waiting));
@@ -291,6 +293,10 @@ export class Exchange {
     return this.#head?.status === 206 ? range(this.#head) : null;
   }
 }
+
+/** Tell whether an answer is a stream of events, which is silent for as long as nothing happens. */
+export const isEvents = (head: Head | null): boolean =>
+  /^\s*text\/event-stream/i.test((head && field(head.fields, 'content-type')) ?? '');
 
 function range(head: Head): readonly [first: number, last: number] | null {
   const match = /^bytes (\d+)-(\d+)\//.exec(field(head.fields, 'content-range') ?? '');

@@ -9,7 +9,7 @@ import { inserted } from '../site/inserted';
 import type { Places } from '../site/places';
 import { troubleOf } from '../trouble';
 import type { Asked, Told, Wanted } from '../worker/talk';
-import type { Exchange } from '../page/exchange';
+import { isEvents, type Exchange, type Head } from '../page/exchange';
 import type { ReadingWork } from '../page/page';
 
 /** Headers of the frame's request that say something about this browser's place, or that the exit sets itself. */
@@ -48,7 +48,9 @@ export class Carrier {
     tell({ type: 'taken' });
     const exchange = this.#start(asked);
     try {
-      const { status, headers, body } = await this.#answer(asked, exchange);
+      if ((asked.body?.byteLength ?? 0) > CONTENT_BYTES) throw new PeerError('limit', 'a large request');
+      const head = await exchange.head;
+      const { status, headers, body } = this.#answer(asked, head, exchange);
       const reader = body.getReader();
       port.onmessage = async ({ data }: MessageEvent<Wanted>) => {
         if (data === 'cancel') {
@@ -60,7 +62,7 @@ export class Carrier {
           const { value, done } = await reader.read();
           tell(done ? { type: 'end' } : { type: 'bytes', bytes: value.slice().buffer });
         } catch (error) {
-          this.#work.trouble(troubleOf(error));
+          if (!isEvents(head)) this.#work.trouble(troubleOf(error));
           tell({ type: 'failed' });
         }
       };
@@ -88,9 +90,7 @@ export class Carrier {
     return this.#work.ask({ url, method: asked.method, headers, content });
   }
 
-  async #answer(asked: Asked, exchange: Exchange) {
-    if ((asked.body?.byteLength ?? 0) > CONTENT_BYTES) throw new PeerError('limit', 'a large request');
-    const { status, fields } = await exchange.head;
+  #answer(asked: Asked, { status, fields }: Head, exchange: Exchange) {
     const url = new URL(asked.url);
     for (const [name, value] of fields) if (name === 'set-cookie') this.#work.jar.set(value, url);
     const target = redirect(status, fields, url);

@@ -23,7 +23,7 @@ test.each([
 test('a document keeps only what is known, and scripts see the rest of what they fetch', () => {
   const headers: Header[] = [HTML, ['x-wp-total', '7'], ['etag', '"1"'], ['sourcemap', 'x']];
   expect([...shown(headers).keys()].sort()).toEqual([
-    'cache-control', 'connection-allowlist', 'content-security-policy', 'content-type', 'etag', 'referrer-policy', 'x-content-type-options',
+    'cache-control', 'content-security-policy', 'content-type', 'etag', 'referrer-policy', 'x-content-type-options',
     'x-dns-prefetch-control',
   ]);
   expect(shown(headers, false).get('x-wp-total')).toBe('7');
@@ -35,7 +35,6 @@ test('nothing of the policy leads past the service worker', () => {
     expect(policy).toContain(rule);
   }
   expect(policy.includes("script-src 'none'")).toBe(false);
-  expect(shown([HTML]).get('connection-allowlist')).toBe('("https://mirror.example" "https://news.example" "https://img.news.example")');
 });
 
 test.each([

@@ -25,11 +25,13 @@ from passerelle.exit.gateway.refusals import FAILURES, Refusal, RequestRefused
 from passerelle.exit.gateway.settings import GatewaySettings
 from passerelle.io.net.dial import vetted
 from passerelle.io.net.dns import Resolve
-from passerelle.wire.binaryhttp import Fields, Request
+from passerelle.wire.binaryhttp import Fields, Request, is_field
 
 METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110 §9.2.1)."""
+STATUSES: Final = range(200, 600)
+"""Statuses of an answer that is one (RFC 9110 §15). A reader's page takes any other for altered."""
 PAUSE_S: Final = 0.005
 """Time without a byte after which the site counts as pausing: packets come closer together."""
 OWN_PREFIX: Final = b"passerelle-"
@@ -189,7 +191,7 @@ class Site:
             # aiohttp itself refuses what its writer must not send.
             raise RequestRefused(Refusal.MALFORMED) from None
         fields = _inward(response)
-        if fields is None:
+        if fields is None or response.status not in STATUSES:
             response.close()
             raise RequestRefused(Refusal.GARBLED)
         return SiteAnswer(response.status, fields, response, self._settings.answer_bytes)
@@ -253,7 +255,11 @@ def _inward(response: aiohttp.ClientResponse) -> Fields | None:
     kept = tuple(
         (name, value)
         for name, value in raw
-        if name not in _ANSWER_DROPPED and name not in named and not name.startswith(OWN_PREFIX)
+        if name not in _ANSWER_DROPPED
+        and name not in named
+        and not name.startswith(OWN_PREFIX)
+        # aiohttp lets through what HTTP does not allow, which a reader's page takes for altered.
+        and is_field(name, value)
     )
     size = sum(len(name) + len(value) for name, value in kept)
     too_much = len(kept) > limits.MESSAGE_FIELDS or size > limits.MESSAGE_FIELDS_BYTES
