@@ -12,6 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Frame, Page
 
 from passerelle.demo.run import HOST
+from tests.rig.film import SECONDS
 from tests.rig.ordinary import BIG_BYTES, NAMES, OUTSIDE, SOUND_S, Ordinary
 from tests.rig.reading import Reading, chromium, shown
 
@@ -362,22 +363,25 @@ async def test_a_service_worker_of_the_site_is_never_ours(visit: Visit) -> None:
     assert await visit.page.evaluate(workers) == ["/passerelle-reader.js"]
 
 
-async def test_sound_is_sought_where_the_site_knows_parts(visit: Visit) -> None:
-    """Otherwise it plays from its beginning, as on the site itself."""
+async def test_films_and_sounds_are_sought_where_the_site_knows_parts(visit: Visit) -> None:
+    """Otherwise they play from their beginning, as on the site itself."""
     await visit.open("/page/media")
-    seek = f"""(sound) => new Promise((resolve, reject) => {{
-        const go = () => {{
-            sound.onseeked = () => resolve([sound.duration, sound.currentTime]);
-            sound.currentTime = {SOUND_S - 10};
-        }};
-        sound.onerror = () => reject(sound.error);
-        if (sound.readyState > 0) go();
-        else sound.onloadedmetadata = go;
-    }})"""
-    sound = shown(visit.page).locator("#ranged")
-    assert await sound.evaluate(seek) == [SOUND_S, SOUND_S - 10]
-    assert visit.site.ranges[0] == "bytes=0-"
-    assert len(visit.site.ranges) > 1
+    seek = """(media, at_s) => new Promise((resolve, reject) => {
+        const go = () => {
+            media.onseeked = () => resolve([media.duration, media.currentTime]);
+            media.currentTime = at_s;
+        };
+        media.onerror = () => reject(media.error);
+        if (media.readyState > 0) go();
+        else media.onloadedmetadata = go;
+    })"""
+    for name, length_s in (("ranged", SOUND_S), ("film", SECONDS)):
+        visit.site.ranges.clear()
+        media = shown(visit.page).locator(f"#{name}")
+        await media.evaluate("(media) => media.load()")
+        assert await media.evaluate(seek, length_s - 10) == [length_s, length_s - 10]
+        assert visit.site.ranges[0] == "bytes=0-"
+        assert len(visit.site.ranges) > 1
     whole = shown(visit.page).locator("#whole")
     await whole.evaluate("(sound) => { sound.muted = true; return sound.play(); }")
     await visit.until("() => document.querySelector('#whole').currentTime > 0.1")

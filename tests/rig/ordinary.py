@@ -15,6 +15,7 @@ from aiohttp.typedefs import Handler
 from multidict import CIMultiDict
 
 from passerelle.demo import herald
+from tests.rig.film import film
 from tests.rig.reading import noting
 
 NAMES: Final = ("www.paper.localhost", "fr.paper.localhost")
@@ -41,7 +42,7 @@ class Ordinary:
         self.other_port = 0
         """Port of somebody else's server."""
         self.ranges: list[str] = []
-        """The parts of the sound that were asked for."""
+        """The parts of sounds and films that were asked for."""
         self._release = asyncio.Event()
         self.app = web.Application(middlewares=[noting(self._note)], client_max_size=4 << 20)
         for path, handler in self._routes().items():
@@ -84,8 +85,9 @@ class Ordinary:
             "/feed": _feed,
             "/refreshed": self._refreshed,
             "/cyrillic/{how}": _cyrillic,
-            "/sound.wav": self._sound,
-            "/whole.wav": self._sound,
+            "/sound.wav": self._media,
+            "/whole.wav": self._media,
+            "/film.webm": self._media,
             "/trickle": self._trickle,
             "/deep/er/page": self._asks,
             "/cookies": self._cookies,
@@ -192,21 +194,22 @@ class Ordinary:
             text="<h1>wait</h1>", content_type="text/html", headers={"Refresh": f"0; url={where}"}
         )
 
-    async def _sound(self, request: web.Request) -> web.Response:
-        data = _wav()
+    async def _media(self, request: web.Request) -> web.Response:
+        is_film = request.path.endswith(".webm")
+        data, kind = (film(), "video/webm") if is_film else (_wav(), "audio/wav")
         asked = request.headers.get("Range", "")
         if request.path.startswith("/whole") or not asked:
-            return web.Response(body=data, content_type="audio/wav")
+            return web.Response(body=data, content_type=kind)
         self.ranges.append(asked)
         start, _, last = asked.removeprefix("bytes=").partition("-")
         first, end = int(start), int(last or len(data) - 1) + 1
         headers = {
             "Accept-Ranges": "bytes",
             "Content-Range": f"bytes {first}-{end - 1}/{len(data)}",
-            "ETag": '"sound"',
+            "ETag": '"one"',
         }
         return web.Response(
-            status=206, body=data[first:end], content_type="audio/wav", headers=headers
+            status=206, body=data[first:end], content_type=kind, headers=headers
         )
 
 
