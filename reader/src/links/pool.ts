@@ -18,7 +18,7 @@ import { Patience } from './pulse';
 const LINKS = 3;
 /** Links that the first request asks for; a third comes once one is open. */
 const FIRST_LINKS = 2;
-/** Volunteers of one network that are remembered as not to be asked again. */
+/** Volunteers that are remembered as not to be asked again. */
 const FAILED = 16;
 /** The pause between two tries doubles so many times. */
 const LONGEST_PAUSE = 5;
@@ -34,13 +34,15 @@ export interface PoolSettings {
 }
 
 export interface PoolEvents {
-  /** The number of open links changed, or the last try to open one failed. */
-  changed(links: number, trouble: Trouble | null): void;
+  /** The open links changed, or the last try to open one failed. `countries` are those of their volunteers, each once,
+   * and those that are known. */
+  changed(links: number, countries: readonly string[], trouble: Trouble | null): void;
 }
 
 interface Member {
   readonly link: GatewayLink;
   readonly volunteer: Uint8Array;
+  readonly country: string | null;
 }
 
 export class LinkPool {
@@ -49,6 +51,9 @@ export class LinkPool {
   readonly #over = new AbortController();
   readonly #members = new Set<Member>();
   readonly #failed: Uint8Array[] = [];
+  /** Volunteers that altered something, and those whose link was given up. */
+  readonly #hostile: Uint8Array[] = [];
+  readonly #useless: Uint8Array[] = [];
   readonly #waiting = new Set<() => void>();
   readonly #patience = new Patience();
   /** The client ticket of the last reply: the gateway counts requests for it. */
@@ -84,16 +89,13 @@ export class LinkPool {
     this.#fill();
   }
 
-  /** Return an open link, the one over which an answer should come soonest. Waits for one, and rejects with the signal's
-   * reason. */
-  async link(signal: AbortSignal, not?: GatewayLink): Promise<GatewayLink> {
+  /** Return an open link: if possible one over which something comes, then none of `not`, then one that brings answers, then
+   * the one over which an answer should come soonest. Waits for one, and rejects with the signal's reason. */
+  async link(signal: AbortSignal, not: ReadonlySet<GatewayLink> = new Set()): Promise<GatewayLink> {
     for (;;) {
       signal.throwIfAborted();
-      const live = this.#live;
-      const links = live.length > 0 ? live : [...this.#members].map(({ link }) => link);
-      const best = links
-        .filter((link) => link !== not || links.length === 1)
-        .sort((a, b) => a.cost_ms - b.cost_ms)[0];
+      const faults = (link: GatewayLink) => [Number(link.isStalled), Number(not.has(link)), link.failures, link.cost_ms];
+      const [best] = [...this.#members].map(({ link }) => link).sort((a, b) => compared(faults(a), faults(b)));
       if (best) return best;
       await this.#change(signal);
     }
@@ -190,7 +192,9 @@ export class LinkPool {
 
   async #ask(offers: readonly Description[]): Promise<Reply> {
     const { brokers, exit, software } = this.#settings;
-    const avoid = [...this.#members].map(({ volunteer }) => volunteer);
+    const members = [...this.#members].map(({ volunteer }) => volunteer);
+    // Who brought no answers may not be to blame. It is asked again where nobody else is there.
+    const avoid = [...(members.length > 0 ? this.#useless : []), ...this.#hostile, ...members];
     const wish = { offers, exit, avoid, failed: this.#failed.splice(0), software };
     let problem: unknown;
     // What worked last comes first, so a blocked broker costs its time-out once.
@@ -212,35 +216,44 @@ export class LinkPool {
       connection.close();
       throw new Error('no volunteer answered');
     }
-    const { description, volunteer } = answer;
+    const { description, volunteer, country } = answer;
     try {
       await connection.connect(description, this.#settings.private_candidates);
     } catch (error) {
       connection.close();
-      this.#fail(volunteer);
+      note(this.#failed, volunteer);
       throw error;
     }
     if (this.#over.signal.aborted || this.#live.length > LINKS) return connection.close();
     const link: GatewayLink = new GatewayLink(connection, this.#patience, (isNew) => this.#stalled(link, isNew));
-    const member = { link, volunteer };
+    const member = { link, volunteer, country };
     this.#members.add(member);
     connection.over.addEventListener('abort', () => {
       this.#members.delete(member);
-      if (link.isStalled) this.#fail(volunteer);
+      const { isHostile, isStalled, failures } = link;
+      if (isHostile || isStalled) note(this.#failed, volunteer);
+      if (isHostile || isStalled || failures > 0) note(isHostile ? this.#hostile : this.#useless, volunteer);
       this.#tell(null);
       this.hurry();
     });
     this.#tell(null);
   }
 
-  #fail(volunteer: Uint8Array): void {
-    if (this.#failed.push(volunteer) > FAILED) this.#failed.shift();
-  }
-
   #tell(trouble: Trouble | null): void {
-    this.#events.changed(this.#members.size, trouble);
+    const countries = new Set([...this.#members].flatMap(({ country }) => country ?? []));
+    this.#events.changed(this.#members.size, [...countries], trouble);
     for (const wake of [...this.#waiting]) wake();
   }
 }
 
 const wait = (ms: number) => new Promise<null>((resolve) => setTimeout(resolve, ms, null));
+
+/** Compare lists of equal length by their first members that differ. */
+function compared(a: readonly number[], b: readonly number[]): number {
+  const at = a.findIndex((value, index) => value !== b[index]);
+  return at < 0 ? 0 : a[at]! - b[at]!;
+}
+
+function note(list: Uint8Array[], volunteer: Uint8Array): void {
+  if (list.push(volunteer) > FAILED) list.shift();
+}
