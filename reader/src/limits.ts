@@ -40,3 +40,10 @@ export const TRIES = 6;
 export const ARTICLE_BYTES = 8 * MIB;
 export const PART_BYTES = 8 * MIB;
 export const ARTICLE_PARTS = 200;
+/** Packed bytes that are unpacked at once: gzip makes at most a thousand times as many of them. */
+export const PACKED_PIECE_BYTES = 4 * KIB;
+/** Texts that a volunteer may send on one link, and the longest: an honest one sends a few short ones. */
+export const LINK_TEXTS = 64;
+export const LINK_TEXT_BYTES = 8 * KIB;
+/** Requests that may fail on a link one after the other before it is given up. */
+export const LINK_FAILURES = 3;

@@ -188,6 +188,8 @@ def _document(config: object, style: str, script: str, policy: str) -> bytes:
         '<meta name="viewport" content="width=device-width">'
         '<meta name="referrer" content="no-referrer">'
         '<meta name="robots" content="noindex">'
+        # A browser that is told of no icon asks the mirror for one.
+        '<link rel="icon" href="data:,">'
         "<title>…</title>"
         f"{style}"
         f'<script type="application/json" id="page">{_json(config)}</script>'

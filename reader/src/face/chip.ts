@@ -13,7 +13,7 @@ export interface ChipState {
   readonly language: string;
   readonly site: string;
   readonly links: number;
-  /** Two letters each (ISO 3166-1), of the volunteers whose country is known. */
+  /** Countries of the volunteers, each once, as far as they are known (ISO 3166-1). */
   readonly countries: readonly string[];
   /** What the reader waits for; null once the site is shown. */
   readonly waiting: 'preparing' | 'connecting' | null;
@@ -84,6 +84,7 @@ export class Chip {
 function summary({ words, language, links, countries, waiting }: ChipState): string {
   if (links === 0) return waiting ? words[waiting] : words.none;
   const through = fill(links === 1 ? words.through_one : words.through, { n: links.toLocaleString(language) });
-  const names = new Intl.DisplayNames([language], { type: 'region' });
-  return [through, countries.map((code) => names.of(code)).join(', ')].filter(Boolean).join(' · ');
+  const names = new Intl.DisplayNames([language], { type: 'region', fallback: 'none' });
+  const known = countries.flatMap((code) => names.of(code) ?? []);
+  return [through, known.join(words.comma)].filter(Boolean).join(' · ');
 }

@@ -29,6 +29,8 @@ export class LinkConnection {
     this.channel = this.#connection.createDataChannel('', { negotiated: true, id: DATA_CHANNEL_ID, ordered: true });
     this.channel.binaryType = 'arraybuffer';
     this.channel.onclose = () => this.close();
+    // There is one channel. Whoever opens another one is no volunteer's page.
+    this.#connection.ondatachannel = () => this.close();
     this.#connection.onconnectionstatechange = () => this.#changed();
   }
 

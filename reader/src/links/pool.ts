@@ -17,7 +17,7 @@ import { GatewayLink } from './gatewaylink';
 const LINKS = 3;
 /** Links that the first request asks for; a third comes once one is open. */
 const FIRST_LINKS = 2;
-/** Volunteers of one network that are remembered as not to be asked again. */
+/** Volunteers that are remembered as not to be asked again. */
 const FAILED = 16;
 /** The pause between two tries doubles so many times. */
 const LONGEST_PAUSE = 5;
@@ -33,13 +33,15 @@ export interface PoolSettings {
 }
 
 export interface PoolEvents {
-  /** The number of open links changed, or the last try to open one failed. */
-  changed(links: number, trouble: Trouble | null): void;
+  /** The open links changed, or the last try to open one failed. `countries` are those of their volunteers, each once,
+   * and those that are known. */
+  changed(links: number, countries: readonly string[], trouble: Trouble | null): void;
 }
 
 interface Member {
   readonly link: GatewayLink;
   readonly volunteer: Uint8Array;
+  readonly country: string | null;
 }
 
 export class LinkPool {
@@ -48,6 +50,9 @@ export class LinkPool {
   readonly #over = new AbortController();
   readonly #members = new Set<Member>();
   readonly #failed: Uint8Array[] = [];
+  /** Volunteers that altered something, and those whose link was given up. */
+  readonly #hostile: Uint8Array[] = [];
+  readonly #useless: Uint8Array[] = [];
   readonly #waiting = new Set<() => void>();
   /** The client ticket of the last reply: the gateway counts requests for it. */
   #ticket = '';
@@ -80,12 +85,13 @@ export class LinkPool {
     this.#fill();
   }
 
-  /** Return an open link, the one with least to do. Waits for one, and rejects with the signal's reason. */
-  async link(signal: AbortSignal, not?: GatewayLink): Promise<GatewayLink> {
+  /** Return an open link: if possible none of `not`, then one that brings answers, then the one with least to do. Waits
+   * for one, and rejects with the signal's reason. */
+  async link(signal: AbortSignal, not: ReadonlySet<GatewayLink> = new Set()): Promise<GatewayLink> {
     for (;;) {
       signal.throwIfAborted();
       const links = [...this.#members].map(({ link }) => link);
-      const best = links.filter((link) => link !== not || links.length === 1).sort((a, b) => a.busy - b.busy)[0];
+      const [best] = links.sort((a, b) => Number(not.has(a)) - Number(not.has(b)) || a.failures - b.failures || a.busy - b.busy);
       if (best) return best;
       await this.#change(signal);
     }
@@ -170,7 +176,9 @@ export class LinkPool {
 
   async #ask(offers: readonly Description[]): Promise<Reply> {
     const { brokers, exit, software } = this.#settings;
-    const avoid = [...this.#members].map(({ volunteer }) => volunteer);
+    const members = [...this.#members].map(({ volunteer }) => volunteer);
+    // Who brought no answers may not be to blame. It is asked again where nobody else is there.
+    const avoid = [...(members.length > 0 ? this.#useless : []), ...this.#hostile, ...members];
     const wish = { offers, exit, avoid, failed: this.#failed.splice(0), software };
     let problem: unknown;
     // What worked last comes first, so a blocked broker costs its time-out once.
@@ -192,19 +200,22 @@ export class LinkPool {
       connection.close();
       throw new Error('no volunteer answered');
     }
-    const { description, volunteer } = answer;
+    const { description, volunteer, country } = answer;
     try {
       await connection.connect(description, this.#settings.private_candidates);
     } catch (error) {
       connection.close();
-      if (this.#failed.push(volunteer) > FAILED) this.#failed.shift();
+      note(this.#failed, volunteer);
       throw error;
     }
     if (this.#over.signal.aborted || this.#members.size > LINKS) return connection.close();
-    const member = { link: new GatewayLink(connection), volunteer };
+    const member = { link: new GatewayLink(connection), volunteer, country };
     this.#members.add(member);
     connection.over.addEventListener('abort', () => {
       this.#members.delete(member);
+      const { isHostile, failures } = member.link;
+      if (isHostile) note(this.#failed, volunteer);
+      if (isHostile || failures > 0) note(isHostile ? this.#hostile : this.#useless, volunteer);
       this.#tell(null);
       this.hurry();
     });
@@ -212,9 +223,14 @@ export class LinkPool {
   }
 
   #tell(trouble: Trouble | null): void {
-    this.#events.changed(this.#members.size, trouble);
+    const countries = new Set([...this.#members].flatMap(({ country }) => country ?? []));
+    this.#events.changed(this.#members.size, [...countries], trouble);
     for (const wake of [...this.#waiting]) wake();
   }
 }
 
 const wait = (ms: number) => new Promise<null>((resolve) => setTimeout(resolve, ms, null));
+
+function note(list: Uint8Array[], volunteer: Uint8Array): void {
+  if (list.push(volunteer) > FAILED) list.shift();
+}

@@ -125,7 +125,7 @@ export class ReadingPage {
       const invite = parse(this.#settings.invite);
       const gateway = await Gateway.open(invite, this.#settings.network);
       const pool = new LinkPool(gateway.settings, {
-        changed: (links, trouble) => this.#show({ links, trouble: links > 0 ? null : trouble }),
+        changed: (links, countries, trouble) => this.#show({ links, countries, trouble: links > 0 ? null : trouble }),
       });
       this.#pool = pool;
       pool.start();

@@ -23,15 +23,13 @@ from passerelle.demo import herald, sites
 from passerelle.demo.browser import Browser, launch
 from passerelle.demo.output import TerminalOutput
 from passerelle.demo.run import (
-    AGREE,
     DEADLINE_S,
     HOST,
-    PHASE,
-    PRESS,
     DemoSettings,
     free_port,
     has_screen,
 )
+from passerelle.demo.switch import turn_on
 from passerelle.errors import ConfigError, LocalError
 from passerelle.exit.gateway.settings import GatewaySettings
 from passerelle.exit.settings import ExitSettings
@@ -137,11 +135,7 @@ class ReadingDemo:
         )
         browser = await stack.enter_async_context(launch(headless=True, extra=OPEN))
         await browser.navigate(f"http://{HOST}:{publisher.port}/")
-        await browser.until(f"{PHASE} === 'off'")
-        await browser.evaluate(PRESS)
-        await browser.until(f"{PHASE} !== 'off' && ({PHASE} !== 'consent' || !!{AGREE})")
-        await browser.evaluate(f"{AGREE}?.click()")
-        await browser.until(f"['waiting', 'helping'].includes({PHASE})")
+        await turn_on(browser)
 
 
 def network(site_port: int) -> Servers:
