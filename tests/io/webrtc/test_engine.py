@@ -7,7 +7,7 @@ import pytest
 from passerelle.io.webrtc.chrome.library import NoEngine
 from passerelle.io.webrtc.chrome.process import ProcessEngine
 from passerelle.io.webrtc.engine import PythonEngine, choose
-from tests.chrome import needs_chrome, wheels
+from tests.chrome import needs_chrome
 
 
 @needs_chrome
@@ -33,9 +33,3 @@ def test_a_machine_without_chromes_engine_has_the_other_one(
     assert choose("python")[1] == ""
     with pytest.raises(NoEngine):
         choose("chrome")
-
-
-def test_the_wheels_are_for_the_systems_that_are_named() -> None:
-    """On these machines a test of Chrome's engine is never skipped."""
-    for system in ("manylinux", "macosx", "win_amd64"):
-        assert any(system in name for name in wheels())
