@@ -5,24 +5,11 @@
  */
 
 import {
-  decode,
-  encodeCredit,
-  encodePing,
-  encodePong,
-  encodeReset,
-  LINK_ID,
-  requestFrames,
-  type Reset,
+  decode, encodeCredit, encodePing, encodePong, encodeReset, LINK_ID, requestFrames, type Reset,
 } from '../wire/gatewayframes';
 import { LINK_MESSAGE_BYTES } from '../../../widget/src/core/limits';
 import {
-  ANSWER_WINDOW_BYTES,
-  GATEWAY_CREDIT_BYTES,
-  GATEWAY_REQUESTS,
-  LINK_FAILURES,
-  LINK_TEXT_BYTES,
-  LINK_TEXTS,
-  LINK_WINDOW_BYTES,
+  ANSWER_WINDOW_BYTES, GATEWAY_CREDIT_BYTES, GATEWAY_REQUESTS, LINK_FAILURES, LINK_TEXT_BYTES, LINK_TEXTS, LINK_WINDOW_BYTES,
   PONGS_WAITING_BYTES,
 } from '../limits';
 import type { LinkConnection } from './connection';
@@ -31,8 +18,9 @@ import { LOOK_MS, Pulse, type Patience } from './pulse';
 /** A link that was silent for so long is given up, however few there are. */
 const GONE_MS = 8_000;
 
-/** Why an answer is over before its end: what the gateway says, or the link itself was lost. */
-export type Failure = Reset | 'lost';
+/** Why an answer is over before its end: what the gateway says, or the link itself was lost, or left because nothing comes
+ * over it. */
+export type Failure = Reset | 'lost' | 'stalled';
 
 /** Takes the sealed answer of one request. */
 export interface AnswerSink {
@@ -140,7 +128,7 @@ export class GatewayLink {
   /** Let all requests go to other links. */
   leave(): void {
     for (const [id, waiting] of this.#waiting) this.#cancel(id, waiting);
-    this.#lose();
+    this.#lose('stalled');
   }
 
   close(): void {
@@ -244,12 +232,6 @@ export class GatewayLink {
     }
   }
 
-  /** Allow `count` more bytes of all answers. */
-  #allow(count: number): void {
-    this.#room += count;
-    this.#send(encodeCredit(LINK_ID, count));
-  }
-
   /** Look after the link while it has something to do, and while it is stalled. */
   #look(): void {
     this.#looking = undefined;
@@ -263,6 +245,12 @@ export class GatewayLink {
     if (this.busy > 0 || this.isStalled) this.#looking = setTimeout(() => this.#look(), LOOK_MS);
   }
 
+  /** Allow `count` more bytes of all answers. */
+  #allow(count: number): void {
+    this.#room += count;
+    this.#send(encodeCredit(LINK_ID, count));
+  }
+
   #send(message: Uint8Array<ArrayBuffer>): void {
     try {
       this.#connection.channel.send(message);
@@ -271,9 +259,9 @@ export class GatewayLink {
     }
   }
 
-  #lose(): void {
+  #lose(failure: Failure = 'lost'): void {
     const all = [...this.#waiting.values()];
     this.#waiting.clear();
-    for (const { sink } of all) sink.failed('lost');
+    for (const { sink } of all) sink.failed(failure);
   }
 }

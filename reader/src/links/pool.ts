@@ -89,16 +89,13 @@ export class LinkPool {
     this.#fill();
   }
 
-  /** Return an open link: if possible none of `not`, then one that brings answers, then the one over which an answer should
-   * come soonest. Waits for one, and rejects with the signal's reason. */
+  /** Return an open link: if possible one over which something comes, then none of `not`, then one that brings answers, then
+   * the one over which an answer should come soonest. Waits for one, and rejects with the signal's reason. */
   async link(signal: AbortSignal, not: ReadonlySet<GatewayLink> = new Set()): Promise<GatewayLink> {
     for (;;) {
       signal.throwIfAborted();
-      const live = this.#live;
-      const links = live.length > 0 ? live : [...this.#members].map(({ link }) => link);
-      const [best] = links.sort(
-        (a, b) => Number(not.has(a)) - Number(not.has(b)) || a.failures - b.failures || a.cost_ms - b.cost_ms,
-      );
+      const faults = (link: GatewayLink) => [Number(link.isStalled), Number(not.has(link)), link.failures, link.cost_ms];
+      const [best] = [...this.#members].map(({ link }) => link).sort((a, b) => compared(faults(a), faults(b)));
       if (best) return best;
       await this.#change(signal);
     }
@@ -235,7 +232,7 @@ export class LinkPool {
       this.#members.delete(member);
       const { isHostile, isStalled, failures } = link;
       if (isHostile || isStalled) note(this.#failed, volunteer);
-      if (isHostile || failures > 0) note(isHostile ? this.#hostile : this.#useless, volunteer);
+      if (isHostile || isStalled || failures > 0) note(isHostile ? this.#hostile : this.#useless, volunteer);
       this.#tell(null);
       this.hurry();
     });
@@ -251,6 +248,12 @@ export class LinkPool {
 }
 
 const wait = (ms: number) => new Promise<null>((resolve) => setTimeout(resolve, ms, null));
+
+/** Compare lists of equal length by their first members that differ. */
+function compared(a: readonly number[], b: readonly number[]): number {
+  const at = a.findIndex((value, index) => value !== b[index]);
+  return at < 0 ? 0 : a[at]! - b[at]!;
+}
 
 function note(list: Uint8Array[], volunteer: Uint8Array): void {
   if (list.push(volunteer) > FAILED) list.shift();
