@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import json
 import struct
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Final
 
@@ -41,8 +41,8 @@ class Ordinary:
         """Paths of requests that came past the exit."""
         self.other_port = 0
         """Port of somebody else's server."""
-        self.ranges: list[str] = []
-        """The parts of sounds and films that were asked for."""
+        self.ranges: defaultdict[str, list[str]] = defaultdict(list)
+        """The parts of sounds and films that were asked for, by their paths."""
         self._release = asyncio.Event()
         self.app = web.Application(middlewares=[noting(self._note)], client_max_size=4 << 20)
         for path, handler in self._routes().items():
@@ -200,7 +200,7 @@ class Ordinary:
         asked = request.headers.get("Range", "")
         if request.path.startswith("/whole") or not asked:
             return web.Response(body=data, content_type=kind)
-        self.ranges.append(asked)
+        self.ranges[request.path].append(asked)
         start, _, last = asked.removeprefix("bytes=").partition("-")
         first, end = int(start), int(last or len(data) - 1) + 1
         headers = {
@@ -208,9 +208,7 @@ class Ordinary:
             "Content-Range": f"bytes {first}-{end - 1}/{len(data)}",
             "ETag": '"one"',
         }
-        return web.Response(
-            status=206, body=data[first:end], content_type=kind, headers=headers
-        )
+        return web.Response(status=206, body=data[first:end], content_type=kind, headers=headers)
 
 
 def _html(text: str) -> web.Response:
