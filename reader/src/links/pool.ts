@@ -9,8 +9,11 @@ import { delay_s } from '../../../widget/src/core/traffic/backoff';
 import type { Description } from '../../../widget/src/core/wire/description';
 import { ask, preconnect, type BrokerEntry } from '../rendezvous/broker';
 import type { Answer, Reply } from '../rendezvous/request';
+import { staggered } from '../rendezvous/staggered';
 import { troubleOf, type Trouble } from '../trouble';
 import { LinkConnection } from './connection';
+import type { Carrier } from './carrier';
+import { DoorLink } from './doorlink';
 import { GatewayLink } from './gatewaylink';
 import { Patience } from './pulse';
 
@@ -24,19 +27,29 @@ const FAILED = 16;
 const LONGEST_PAUSE = 5;
 /** When nothing opened after this time, other volunteers are asked for. */
 const SLOW_MS = 3_000;
+/** A broker that says nothing for so long is not waited for alone. */
+const PATIENCE_MS = 2_500;
+/** Where no volunteer is there for so long, requests go through a door. */
+const DOOR_MS = 2_500;
 
 export interface PoolSettings {
+  /** The brokers, and the doors to them. */
   readonly brokers: readonly BrokerEntry[];
+  readonly doors: readonly string[];
   readonly exit: string;
   readonly stun: readonly string[];
   readonly private_candidates: boolean;
   readonly software: string;
+  /** Whether volunteers can be reached at all. */
+  readonly hasWebrtc: boolean;
 }
 
 export interface PoolEvents {
   /** The open links changed, or the last try to open one failed. `countries` are those of their volunteers, each once,
    * and those that are known. */
   changed(links: number, countries: readonly string[], trouble: Trouble | null): void;
+  /** A request goes through the door of this host, because no volunteer is there. */
+  throughDoor(host: string): void;
 }
 
 interface Member {
@@ -58,6 +71,10 @@ export class LinkPool {
   readonly #patience = new Patience();
   /** The client ticket of the last reply: the gateway counts requests for it. */
   #ticket = '';
+  readonly #doors: DoorLink[];
+  /** Since when there is no volunteer through whom something comes. */
+  #alone_ms = performance.now();
+  #patience_ms = DOOR_MS;
   #opening = 0;
   #failures = 0;
   #turn = 0;
@@ -65,6 +82,8 @@ export class LinkPool {
 
   constructor(settings: PoolSettings, events: PoolEvents) {
     this.#settings = settings;
+    this.#doors = settings.doors.map((url) => new DoorLink(url, settings.exit));
+    if (!settings.hasWebrtc) this.#patience_ms = 0;
     this.#events = events;
   }
 
@@ -91,17 +110,27 @@ export class LinkPool {
 
   /** Return an open link: if possible none of `not`, then one that brings answers, then the one over which an answer should
    * come soonest. Waits for one, and rejects with the signal's reason. */
-  async link(signal: AbortSignal, not: ReadonlySet<GatewayLink> = new Set()): Promise<GatewayLink> {
+  async link(signal: AbortSignal, not: ReadonlySet<Carrier> = new Set()): Promise<Carrier> {
     for (;;) {
       signal.throwIfAborted();
       const live = this.#live;
+      const alone_ms = live.length > 0 ? 0 : performance.now() - this.#alone_ms;
+      if (this.#doors.length > 0 && alone_ms >= this.#patience_ms) return this.#door(not);
       const links = live.length > 0 ? live : [...this.#members].map(({ link }) => link);
       const [best] = links.sort(
         (a, b) => Number(not.has(a)) - Number(not.has(b)) || a.failures - b.failures || a.cost_ms - b.cost_ms,
       );
       if (best) return best;
-      await this.#change(signal);
+      await this.#change(signal, this.#doors.length > 0 ? this.#patience_ms - alone_ms : undefined);
     }
+  }
+
+  #door(not: ReadonlySet<Carrier>): DoorLink {
+    const order = (a: DoorLink, b: DoorLink) =>
+      Number(not.has(a)) - Number(not.has(b)) || a.failures - b.failures || Number(b.isProved) - Number(a.isProved);
+    const [best] = this.#doors.sort(order);
+    this.#events.throughDoor(best!.host);
+    return best!;
   }
 
   /** Return the ticket for the gateway. Waits for one, and rejects with the signal's reason. */
@@ -132,9 +161,12 @@ export class LinkPool {
     else if (isNew) this.hurry();
   }
 
-  #change(signal: AbortSignal): Promise<void> {
+  /** Wait until something changes, for `most_ms` at most. */
+  #change(signal: AbortSignal, most_ms?: number): Promise<void> {
     return new Promise((resolve) => {
+      const timer = most_ms === undefined ? undefined : setTimeout(() => done(), most_ms);
       const done = () => {
+        clearTimeout(timer);
         this.#waiting.delete(done);
         signal.removeEventListener('abort', done);
         resolve();
@@ -147,7 +179,7 @@ export class LinkPool {
   #fill(): void {
     if (this.#over.signal.aborted || this.#opening > 0) return;
     const have = this.#live.length;
-    const wanted = have === 0 ? FIRST_LINKS : LINKS - have;
+    const wanted = !this.#settings.hasWebrtc ? 0 : have === 0 ? FIRST_LINKS : LINKS - have;
     if (wanted > 0) void this.#open(wanted);
   }
 
@@ -199,18 +231,12 @@ export class LinkPool {
     // Who brought no answers may not be to blame. It is asked again where nobody else is there.
     const avoid = [...(members.length > 0 ? this.#useless : []), ...this.#hostile, ...members];
     const wish = { offers, exit, avoid, failed: this.#failed.splice(0), software };
-    let problem: unknown;
-    // What worked last comes first, so a blocked broker costs its time-out once.
-    for (let tries = 0; tries < brokers.length; tries++) {
-      try {
-        return await ask(brokers[this.#turn % brokers.length]!, wish, this.#over.signal);
-      } catch (error) {
-        this.#over.signal.throwIfAborted();
-        problem = error;
-        this.#turn++;
-      }
-    }
-    throw problem ?? new Problem('broker_unreachable', true);
+    // What worked last comes first, so a blocked broker costs time once.
+    const order = brokers.map((_, index) => brokers[(this.#turn + index) % brokers.length]!);
+    const attempts = order.map((broker) => (signal: AbortSignal) => ask(broker, wish, signal));
+    const [reply, place] = await staggered(attempts, PATIENCE_MS, this.#over.signal);
+    this.#turn += place;
+    return reply;
   }
 
   /** Make a link of an answer. Rejects when there is none, or none comes about. */
