@@ -392,6 +392,14 @@ long for little."""
 LINK_WORK_S_PER_BYTE: Final = 4e-7
 """Processor seconds that a byte of messages is worth: fifteen times what it takes on the machine of
 docs/PERFORMANCE.md, so that slow machines may be slow."""
+ENGINE_ORDER_BYTES: Final = 64 * KIB
+"""Longest order between a client and the process of Chrome's engine: the longest has a text of
+`SIGNAL_MESSAGE_BYTES` characters."""
+ENGINE_REASON_CHARACTERS: Final = 200
+"""Longest reason for a link's end that this process may give: each of ours is a short sentence."""
+ENGINE_QUEUE_BYTES: Final = 2 * SESSION_WINDOW_BYTES
+"""What waits between the two processes, each way: the sessions' windows keep honest ends below it,
+and one that does not read is given up."""
 LINK_ASIDES: Final = (64, 2.0)
 """WebSocket messages of a link that are not the link's own (texts, PING, PONG), at once and a
 second: a relay sends none, and each PING is answered."""

@@ -3,8 +3,9 @@
 import type { Reset } from '../wire/gatewayframes';
 import type { Bytes } from '../wire/integers';
 
-/** Why an answer is over before its end: what the gateway says, or the way to it was lost. */
-export type Failure = Reset | 'lost';
+/** Why an answer is over before its end: what the gateway says, or the way to it was lost, or left because nothing comes
+ * over it. */
+export type Failure = Reset | 'lost' | 'stalled';
 
 /** Takes one answer as it comes. */
 export interface AnswerSink {

@@ -84,6 +84,7 @@ export class DoorLink implements Carrier {
       const reader = response.body.getReader();
       for (;;) {
         await room.some();
+        if (signal.aborted) return void reader.cancel();
         const { done, value } = await reader.read();
         sink.bytes(value ?? NONE, done);
         if (done) return;

@@ -5,25 +5,14 @@
  */
 
 import {
-  decode,
-  encodeCredit,
-  encodePing,
-  encodePong,
-  encodeReset,
-  LINK_ID,
-  requestFrames,
+  decode, encodeCredit, encodePing, encodePong, encodeReset, LINK_ID, requestFrames,
 } from '../wire/gatewayframes';
 import { LINK_MESSAGE_BYTES } from '../../../widget/src/core/limits';
 import {
-  ANSWER_WINDOW_BYTES,
-  GATEWAY_CREDIT_BYTES,
-  LINK_FAILURES,
-  LINK_TEXT_BYTES,
-  LINK_TEXTS,
-  LINK_WINDOW_BYTES,
+  ANSWER_WINDOW_BYTES, GATEWAY_CREDIT_BYTES, LINK_FAILURES, LINK_TEXT_BYTES, LINK_TEXTS, LINK_WINDOW_BYTES,
   PONGS_WAITING_BYTES,
 } from '../limits';
-import type { AnswerSink, Carrier, OpenRequest } from './carrier';
+import type { AnswerSink, Carrier, Failure, OpenRequest } from './carrier';
 import type { LinkConnection } from './connection';
 import { LOOK_MS, Pulse, type Patience } from './pulse';
 
@@ -118,7 +107,7 @@ export class GatewayLink implements Carrier {
   /** Let all requests go to other links. */
   leave(): void {
     for (const [id, waiting] of this.#waiting) this.#cancel(id, waiting);
-    this.#lose();
+    this.#lose('stalled');
   }
 
   close(): void {
@@ -201,12 +190,6 @@ export class GatewayLink implements Carrier {
     }
   }
 
-  /** Allow `count` more bytes of all answers. */
-  #allow(count: number): void {
-    this.#room += count;
-    this.#send(encodeCredit(LINK_ID, count));
-  }
-
   /** Look after the link while it has something to do, and while it is stalled. */
   #look(): void {
     this.#looking = undefined;
@@ -220,6 +203,12 @@ export class GatewayLink implements Carrier {
     if (this.busy > 0 || this.isStalled) this.#looking = setTimeout(() => this.#look(), LOOK_MS);
   }
 
+  /** Allow `count` more bytes of all answers. */
+  #allow(count: number): void {
+    this.#room += count;
+    this.#send(encodeCredit(LINK_ID, count));
+  }
+
   #send(message: Uint8Array<ArrayBuffer>): void {
     try {
       this.#connection.channel.send(message);
@@ -228,9 +217,9 @@ export class GatewayLink implements Carrier {
     }
   }
 
-  #lose(): void {
+  #lose(failure: Failure = 'lost'): void {
     const all = [...this.#waiting.values()];
     this.#waiting.clear();
-    for (const { sink } of all) sink.failed('lost');
+    for (const { sink } of all) sink.failed(failure);
   }
 }

@@ -31,6 +31,8 @@ const SLOW_MS = 3_000;
 const PATIENCE_MS = 2_500;
 /** Where no volunteer is there for so long, requests go through a door. */
 const DOOR_MS = 2_500;
+/** What is wrong when there is no volunteer, and nothing where a door is. */
+const ALONE: readonly Trouble[] = ['no_volunteer', 'no_link'];
 
 export interface PoolSettings {
   /** The brokers, and the doors to them. */
@@ -45,9 +47,9 @@ export interface PoolSettings {
 }
 
 export interface PoolEvents {
-  /** The open links changed, or the last try to open one failed. `countries` are those of their volunteers, each once,
-   * and those that are known. */
-  changed(links: number, countries: readonly string[], trouble: Trouble | null): void;
+  /** The open links changed, or the last try to open one failed. Two links may go through one volunteer, who counts
+   * once. `countries` are the volunteers', each once, as far as they are known. */
+  changed(volunteers: number, countries: readonly string[], trouble: Trouble | null): void;
   /** A request goes through the door of this host, because no volunteer is there. */
   throughDoor(host: string): void;
 }
@@ -72,9 +74,10 @@ export class LinkPool {
   /** The client ticket of the last reply: the gateway counts requests for it. */
   #ticket = '';
   readonly #doors: DoorLink[];
-  /** Since when there is no volunteer through whom something comes. */
-  #alone_ms = performance.now();
-  #patience_ms = DOOR_MS;
+  readonly #patience_ms: number;
+  /** When something last came through a volunteer, or the page began. */
+  #live_ms = performance.now();
+  #isThroughDoor = false;
   #opening = 0;
   #failures = 0;
   #turn = 0;
@@ -83,7 +86,7 @@ export class LinkPool {
   constructor(settings: PoolSettings, events: PoolEvents) {
     this.#settings = settings;
     this.#doors = settings.doors.map((url) => new DoorLink(url, settings.exit));
-    if (!settings.hasWebrtc) this.#patience_ms = 0;
+    this.#patience_ms = settings.hasWebrtc ? DOOR_MS : 0;
     this.#events = events;
   }
 
@@ -108,20 +111,18 @@ export class LinkPool {
     this.#fill();
   }
 
-  /** Return an open link: if possible none of `not`, then one that brings answers, then the one over which an answer should
-   * come soonest. Waits for one, and rejects with the signal's reason. */
+  /** Return an open link: if possible one over which something comes, then none of `not`, then one that brings answers, then
+   * the one over which an answer should come soonest. Where nothing comes for a while, a door. Waits for either, and rejects
+   * with the signal's reason. */
   async link(signal: AbortSignal, not: ReadonlySet<Carrier> = new Set()): Promise<Carrier> {
     for (;;) {
       signal.throwIfAborted();
-      const live = this.#live;
-      const alone_ms = live.length > 0 ? 0 : performance.now() - this.#alone_ms;
-      if (this.#doors.length > 0 && alone_ms >= this.#patience_ms) return this.#door(not);
-      const links = live.length > 0 ? live : [...this.#members].map(({ link }) => link);
-      const [best] = links.sort(
-        (a, b) => Number(not.has(a)) - Number(not.has(b)) || a.failures - b.failures || a.cost_ms - b.cost_ms,
-      );
+      const left_ms = this.#doors.length > 0 ? this.#patience_ms - this.#lonely_ms : Infinity;
+      if (left_ms <= 0) return this.#door(not);
+      const faults = (link: GatewayLink) => [Number(link.isStalled), Number(not.has(link)), link.failures, link.cost_ms];
+      const [best] = [...this.#members].map(({ link }) => link).sort((a, b) => compared(faults(a), faults(b)));
       if (best) return best;
-      await this.#change(signal, this.#doors.length > 0 ? this.#patience_ms - alone_ms : undefined);
+      await this.#change(signal, left_ms);
     }
   }
 
@@ -129,8 +130,19 @@ export class LinkPool {
     const order = (a: DoorLink, b: DoorLink) =>
       Number(not.has(a)) - Number(not.has(b)) || a.failures - b.failures || Number(b.isProved) - Number(a.isProved);
     const [best] = this.#doors.sort(order);
+    this.#isThroughDoor = true;
     this.#events.throughDoor(best!.host);
     return best!;
+  }
+
+  /** For how long nothing could come through a volunteer. */
+  get #lonely_ms(): number {
+    const now_ms = performance.now();
+    if (this.#live.length > 0) {
+      this.#live_ms = now_ms;
+      this.#isThroughDoor = false;
+    }
+    return now_ms - this.#live_ms;
   }
 
   /** Return the ticket for the gateway. Waits for one, and rejects with the signal's reason. */
@@ -146,7 +158,7 @@ export class LinkPool {
   renewTicket(ticket: string): void {
     if (this.#ticket !== ticket) return;
     this.#ticket = '';
-    if (this.#opening === 0) void this.#open(1);
+    if (this.#opening === 0) void this.#open(this.#settings.hasWebrtc ? 1 : 0);
   }
 
   /** The links through which something comes. */
@@ -162,9 +174,9 @@ export class LinkPool {
   }
 
   /** Wait until something changes, for `most_ms` at most. */
-  #change(signal: AbortSignal, most_ms?: number): Promise<void> {
+  #change(signal: AbortSignal, most_ms = Infinity): Promise<void> {
     return new Promise((resolve) => {
-      const timer = most_ms === undefined ? undefined : setTimeout(() => done(), most_ms);
+      const timer = most_ms === Infinity ? undefined : setTimeout(() => done(), most_ms);
       const done = () => {
         clearTimeout(timer);
         this.#waiting.delete(done);
@@ -178,8 +190,13 @@ export class LinkPool {
 
   #fill(): void {
     if (this.#over.signal.aborted || this.#opening > 0) return;
+    if (!this.#settings.hasWebrtc) {
+      // Doors want a ticket all the same.
+      if (!this.#ticket) void this.#open(0);
+      return;
+    }
     const have = this.#live.length;
-    const wanted = !this.#settings.hasWebrtc ? 0 : have === 0 ? FIRST_LINKS : LINKS - have;
+    const wanted = have === 0 ? FIRST_LINKS : LINKS - have;
     if (wanted > 0) void this.#open(wanted);
   }
 
@@ -195,7 +212,8 @@ export class LinkPool {
     }
     if (this.#over.signal.aborted) return;
     this.#failures = trouble === null ? 0 : this.#failures + 1;
-    this.#tell(this.#members.size > 0 ? null : trouble);
+    const isTold = this.#members.size === 0 && !(this.#isThroughDoor && trouble && ALONE.includes(trouble));
+    this.#tell(isTold ? trouble : null);
     if (this.#live.length >= LINKS) return;
     // The first link brings the page; the others may come a little later.
     const wait_s = trouble === null ? 1 : delay_s(Math.min(this.#failures, LONGEST_PAUSE), Math.random(), 1);
@@ -214,6 +232,8 @@ export class LinkPool {
       if (reply.refusal === 'version') throw new Problem('broker_version');
       if (reply.refusal) throw new Problem('broker_full', true);
       this.#ticket = reply.ticket;
+      this.#wake();
+      if (count === 0) return null;
       const attempts = connections.map((connection, index) => this.#connect(connection, reply.answers[index]));
       // Whatever opens later is taken too.
       await Promise.race([Promise.any(attempts).catch(() => null), wait(SLOW_MS)]);
@@ -261,7 +281,7 @@ export class LinkPool {
       this.#members.delete(member);
       const { isHostile, isStalled, failures } = link;
       if (isHostile || isStalled) note(this.#failed, volunteer);
-      if (isHostile || failures > 0) note(isHostile ? this.#hostile : this.#useless, volunteer);
+      if (isHostile || isStalled || failures > 0) note(isHostile ? this.#hostile : this.#useless, volunteer);
       this.#tell(null);
       this.hurry();
     });
@@ -269,13 +289,24 @@ export class LinkPool {
   }
 
   #tell(trouble: Trouble | null): void {
-    const countries = new Set([...this.#members].flatMap(({ country }) => country ?? []));
-    this.#events.changed(this.#members.size, [...countries], trouble);
+    const byVolunteer = new Map([...this.#members].map(({ volunteer, country }) => [String(volunteer), country]));
+    const countries = new Set([...byVolunteer.values()].flatMap((country) => country ?? []));
+    this.#events.changed(byVolunteer.size, [...countries], trouble);
+    this.#wake();
+  }
+
+  #wake(): void {
     for (const wake of [...this.#waiting]) wake();
   }
 }
 
 const wait = (ms: number) => new Promise<null>((resolve) => setTimeout(resolve, ms, null));
+
+/** Compare lists of equal length by their first members that differ. */
+function compared(a: readonly number[], b: readonly number[]): number {
+  const at = a.findIndex((value, index) => value !== b[index]);
+  return at < 0 ? 0 : a[at]! - b[at]!;
+}
 
 function note(list: Uint8Array[], volunteer: Uint8Array): void {
   if (list.push(volunteer) > FAILED) list.shift();

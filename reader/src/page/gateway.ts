@@ -1,6 +1,7 @@
 /** The network's present descriptor, and the gateway's key in it. */
 
 import type { Invite } from '../../../widget/src/core/wire/invite';
+import { canRead } from '../links/connection';
 import type { PoolSettings } from '../links/pool';
 import type { KeyConfiguration } from '../wire/oblivious';
 import { ReadingProblem } from '../trouble';
@@ -39,7 +40,7 @@ export class Gateway {
     const { brokers, doors } = this.#network;
     // A door leads to the first broker. Which doors are asked first is left to chance, so that they share the readers.
     const behind = shuffled(doors).map((url) => ({ url, seal_key: brokers[0]!.seal_key }));
-    return { ...this.#network, brokers: [...brokers, ...behind], software: SOFTWARE };
+    return { ...this.#network, brokers: [...brokers, ...behind], software: SOFTWARE, hasWebrtc: canRead() !== 'no_webrtc' };
   }
 
   /** Return the key of today. Throws Problem. */
