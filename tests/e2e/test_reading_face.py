@@ -55,7 +55,6 @@ COLOURS: Final = """(names) => names.map((name) => {
 """JavaScript for the colours of texts and of what lies behind them."""
 KEEP: Final = """async () => {
   await new Promise((done) => { indexedDB.open('site').onsuccess = done; });
-  await caches.open('site');
   localStorage.setItem('site', 'was read');
   sessionStorage.setItem('site', 'was read');
 }"""
