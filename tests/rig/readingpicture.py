@@ -1,4 +1,4 @@
-"""Make the picture of a reading page for the documents, of a real one that reads through volunteers.
+"""Make the documents' picture of a reading page: of a real one that reads through volunteers.
 
 .venv/bin/python -m tests.rig.readingpicture docs/pictures/reader.png
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.rig.reading import Reading, chromium, shown
 
 SHEET = """<!doctype html><style>
-body { margin: 0; padding: 16px; display: flex; gap: 16px; background: #d8dcd9; width: max-content; }
+body { margin: 0; padding: 16px; width: max-content; display: flex; gap: 16px; background: #ddd; }
 img { width: 300px; border-radius: 12px; }
 </style>"""
 
