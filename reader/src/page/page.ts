@@ -145,6 +145,9 @@ export class ReadingPage {
       this.#view = await this.#settings.view(this.#work(ways));
       document.body.prepend(this.#view.element);
     } catch (error) {
+      // Nothing can be shown here, so nobody is to carry anything, and no news of links may hide why.
+      this.#pool?.close();
+      this.#pool = null;
       this.#show({ trouble: troubleOf(error), waiting: null });
     }
   }
