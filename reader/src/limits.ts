@@ -49,3 +49,6 @@ export const LINK_TEXTS = 64;
 export const LINK_TEXT_BYTES = 8 * KIB;
 /** Requests that may fail on a link one after the other before it is given up. */
 export const LINK_FAILURES = 3;
+/** Hosts that were left out and are remembered, and the longest text that a page can have the shell show or keep. */
+export const LEFT_OUT_HOSTS = 64;
+export const SHOWN_TEXT = 512;

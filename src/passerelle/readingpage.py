@@ -95,15 +95,17 @@ def mirror(files: Mapping[str, bytes], page: ReadingPage) -> dict[str, bytes]:
     )
     for path in ("index.html", "404.html", FOLDER + "shell.html"):
         made[path] = shell
+    hashes = {f"/{path}": integrity(made[path]) for path in made if path.startswith(FOLDER)}
     # Words and the second tier are kept once they were wanted.
-    kept = {
-        f"/{path}": integrity(made[path])
-        for path in made
-        if path.startswith(FOLDER) and "words-" not in path and "article" not in path
+    wanted = {path: hashes[path] for path in hashes if "words-" in path or "article" in path}
+    kept = {path: hashes[path] for path in hashes if path not in wanted}
+    worker = {
+        "site": page.site,
+        "brokers": sorted({_origin(url) for url in page.brokers}),
+        "files": kept,
+        "wanted": wanted,
+        "version": hashlib.sha256(repr(sorted(hashes.items())).encode()).hexdigest()[:16],
     }
-    version = hashlib.sha256(repr(sorted(kept.items())).encode()).hexdigest()[:16]
-    brokers = sorted({_origin(url) for url in page.brokers})
-    worker = {"site": page.site, "brokers": brokers, "files": kept, "version": version}
     made[WORKER] = _with_page(worker, files["worker.js"])
     return made
 

@@ -123,10 +123,7 @@ export class GatewayLink {
 
   /** Let all requests go to other links. */
   leave(): void {
-    for (const [id, { room }] of this.#waiting) {
-      if (room > 0) this.#late += room + LINK_MESSAGE_BYTES;
-      this.#send(encodeReset(id, 'cancelled'));
-    }
+    for (const [id, waiting] of this.#waiting) this.#cancel(id, waiting);
     this.#lose('stalled');
   }
 
@@ -156,11 +153,15 @@ export class GatewayLink {
         unsaid = 0;
       },
       cancel: () => {
-        if (!this.#waiting.delete(id)) return;
-        if (waiting.room > 0) this.#late += waiting.room + LINK_MESSAGE_BYTES;
-        this.#send(encodeReset(id, 'cancelled'));
+        if (this.#waiting.delete(id)) this.#cancel(id, waiting);
       },
     };
+  }
+
+  /** Give an answer up; what was allowed of it may still be on its way. */
+  #cancel(id: number, { room }: Waiting): void {
+    if (room > 0) this.#late += room + LINK_MESSAGE_BYTES;
+    this.#send(encodeReset(id, 'cancelled'));
   }
 
   #receive(data: unknown): void {

@@ -34,9 +34,9 @@ export interface PoolSettings {
 }
 
 export interface PoolEvents {
-  /** The open links changed, or the last try to open one failed. `countries` are those of their volunteers, each once,
-   * and those that are known. */
-  changed(links: number, countries: readonly string[], trouble: Trouble | null): void;
+  /** The open links changed, or the last try to open one failed. Two links may go through one volunteer, who counts
+   * once. `countries` are the volunteers', each once, as far as they are known. */
+  changed(volunteers: number, countries: readonly string[], trouble: Trouble | null): void;
 }
 
 interface Member {
@@ -240,8 +240,9 @@ export class LinkPool {
   }
 
   #tell(trouble: Trouble | null): void {
-    const countries = new Set([...this.#members].flatMap(({ country }) => country ?? []));
-    this.#events.changed(this.#members.size, [...countries], trouble);
+    const byVolunteer = new Map([...this.#members].map(({ volunteer, country }) => [String(volunteer), country]));
+    const countries = new Set([...byVolunteer.values()].flatMap((country) => country ?? []));
+    this.#events.changed(byVolunteer.size, [...countries], trouble);
     for (const wake of [...this.#waiting]) wake();
   }
 }

@@ -41,6 +41,8 @@ class BrokerConfig:
 
     places: LocationDatabase = field(default_factory=LocationDatabase)
     """Tells the countries and networks of readers and volunteers."""
+    doors: tuple[str, ...] = ()
+    """Base URLs of the network's doors (`wire.doors`)."""
     cautious: frozenset[str] = CAUTIOUS
     """Volunteers in these countries (ISO 3166-1) are asked once more before anybody comes."""
     kept_dir: Path | None = None

@@ -25,13 +25,14 @@ from passerelle.broker.placement import Placement
 from passerelle.broker.post import PostEndpoint
 from passerelle.broker.readpage import ReadPage
 from passerelle.broker.rendezvous import Rendezvous
-from passerelle.broker.stats import FOR_PAGES, PublicStats
+from passerelle.broker.stats import PublicStats
 from passerelle.broker.volunteerendpoint import VolunteerEndpoint
 from passerelle.broker.volunteers import Volunteers
 from passerelle.core.matching.pool import VolunteerPool
 from passerelle.io.server.bus import Bus
 from passerelle.io.server.frontserver import FrontServer
 from passerelle.io.server.metrics import Metrics, rounded
+from passerelle.io.server.web import FOR_PAGES
 from passerelle.wire import ways
 from passerelle.wire.bus import Subjects
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import aiohttp
 from aiohttp import web
 
+from passerelle.exit.gateway.post import POST_PATH
 from passerelle.exit.gateway.settings import GatewaySettings
 from passerelle.exit.reports import Reporter
 from passerelle.exit.service import Exit
@@ -109,6 +111,12 @@ class Scene:
         return await self._http.ws_connect(
             self._url + "/v1/link", protocols=(protocol, link_ticket), max_msg_size=0
         )
+
+    def post(
+        self, body: bytes, path: str = POST_PATH
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """Send a sealed request without a link."""
+        return self._http.post(self._url + path, data=io.BytesIO(body))
 
     @asynccontextmanager
     async def reader(

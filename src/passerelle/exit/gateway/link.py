@@ -22,7 +22,7 @@ from passerelle.core.gateway.requests import (
     Refused,
 )
 from passerelle.errors import LinkCode, PeerError
-from passerelle.exit.gateway.gateway import Gateway
+from passerelle.exit.gateway.gateway import AnswerStopped, Gateway
 from passerelle.exit.gateway.turns import Reader
 from passerelle.io.tasks import TaskSet
 from passerelle.wire.gatewayframes import (
@@ -41,10 +41,6 @@ _WATCH_S = 5.0
 """Time between two looks at whether a link is idle."""
 _SMALL_WAITING = 2 * limits.GATEWAY_REQUESTS
 """Resets and PONGs that wait for a volunteer who reads nothing: more end the link."""
-
-
-class _StoppedError(Exception):
-    """An answer goes no further: its reader has been told, or cannot be."""
 
 
 class GatewayLink:
@@ -169,13 +165,10 @@ class GatewayLink:
             self._reset(number, Reset.DRAINING)
             return
         self._credited[number] = asyncio.Event()
-        task = self._tasks.start(self._answer(number, sealed), "answer")
+        answering = self._gateway.answer(number, sealed, _Reply(self, number))
+        task = self._tasks.start(answering, "answer")
         self._answers[number] = task
         task.add_done_callback(partial(self._answered, number))
-
-    async def _answer(self, number: int, sealed: bytes) -> None:
-        with suppress(_StoppedError):
-            await self._gateway.answer(number, sealed, _Reply(self, number))
 
     def _answered(self, number: int, task: asyncio.Task[None]) -> None:
         self._requests.close(number)
@@ -201,7 +194,7 @@ class GatewayLink:
         self._tasks.spawn(self._write_small(frame), "small frame")
 
     async def _write_small(self, frame: bytes) -> None:
-        with suppress(_StoppedError):
+        with suppress(AnswerStopped):
             await self._write(frame)
         self._small -= 1
 
@@ -222,7 +215,7 @@ class GatewayLink:
                     await self._write(encode_ping(mark))
         except TimeoutError:
             self._reset(number, Reset.BROKEN)
-            raise _StoppedError from None
+            raise AnswerStopped from None
         self._gateway.counts.bytes.by_value[""] += size
         wait_s = 0.0 if reader is None else reader.account.answer(size, self._loop.time())
         # The other answers of this link have their turn.
@@ -233,7 +226,7 @@ class GatewayLink:
         try:
             await self._socket.send_bytes(frame)
         except (ConnectionError, RuntimeError):
-            raise _StoppedError from None
+            raise AnswerStopped from None
 
 
 class _Reply:
