@@ -14,7 +14,7 @@ function watch(
   heard: (now_ms: number) => boolean = () => false,
 ): number | null {
   let due: { mark: number; at_ms: number } | null = null;
-  for (let now_ms = from_ms; now_ms <= until_ms; now_ms += LOOK_MS / 5) {
+  for (let now_ms = from_ms; now_ms <= until_ms; now_ms += 10) {
     if (due && now_ms >= due.at_ms) {
       pulse.heard(now_ms);
       pulse.pong(due.mark, now_ms);
