@@ -23,11 +23,11 @@ button) and end when the front page and its three pictures are shown. A later vi
 worker and asks nothing. Next story is a click on a link, beside the same click on the newspaper
 itself. The large file is fetched by a script of the page; in the last row its volunteer's page is
 closed in the middle, another one being there. In the rows called 100 ms the reader is in a network
-namespace of its own behind that round trip, with two volunteers' Chromiums; mirror and broker are
+namespace of its own behind that round trip, with three volunteers' Chromiums; mirror and broker are
 reached without TLS, which would add a round trip each, and there is a STUN server. A first visit
-has an empty profile and counts from the navigation, without the time in which a person reads the
-notice. A later one keeps the page's files and no links. The comparison over HTTP/2 is a visit to
-the same newspaper by an nginx in front of it. The large file's volunteer is cut off without a word.
+has an empty profile, and its notice, from the navigation on, has a row of its own. A later visit
+keeps the page's files and no links. The comparison over HTTP/2 is a visit to the same newspaper by
+an nginx in front of it. The large file's volunteer is cut off without a word.
 """
 VISITS = 10
 QUICK_VISITS = 4
