@@ -174,7 +174,7 @@ async def test_log_ins_survive_a_reload_and_hold_in_other_tabs(
     await frame(page).wait_for_function("() => document.cookie.includes('theme=light')")
     assert await page.context.cookies() == []
     await other.locator(".chip .head").click()
-    await other.get_by_role("button", name="Close and forget everything").click()
+    await other.locator("button.forget").click()
     await other.wait_for_url("about:blank")
     await frame(page).wait_for_function("() => document.cookie === ''")
     assert [path for path in reading.mirror_paths if "mine" in path] == []

@@ -2,14 +2,15 @@
 
 import { PeerError } from '../../../widget/src/core/errors';
 import { CONTENT_BYTES } from '../limits';
-import { shownHeaders, type Header } from '../site/answer';
+import { kindOf, shownHeaders } from '../site/answer';
 import { ACCEPTED, decoded } from '../site/decoded';
+import { withoutHints } from '../site/hints';
 import { inserted } from '../site/inserted';
 import type { Places } from '../site/places';
 import { troubleOf } from '../trouble';
 import type { Asked, Told, Wanted } from '../worker/talk';
 import { sayToWorker } from './service';
-import type { Exchange, Known } from '../page/exchange';
+import { continuable, type Exchange } from '../page/exchange';
 import type { ReadingWork } from '../page/page';
 import { hold, watch } from '../worker/life';
 
@@ -104,17 +105,18 @@ export class Carrier {
 
   async #answer(asked: Asked, exchange: Exchange) {
     if ((asked.body?.byteLength ?? 0) > CONTENT_BYTES) throw new PeerError('limit', 'a large request');
-    const { status, fields } = await exchange.head;
+    const head = await exchange.head;
+    const { status, fields } = head;
     const url = new URL(asked.url);
     for (const [name, value] of fields) if (name === 'set-cookie') this.#work.jar.set(value, url);
     const whole = decoded(exchange.content(), fields);
     if (!whole) throw new PeerError('malformed', 'an unknown encoding');
-    const isDocument = asked.document && isHtml(fields);
-    const headers = shownHeaders(fields, url, this.#places, whole.undone || isDocument);
-    const body = isDocument ? whole.body.pipeThrough(inserted(this.#script)) : whole.body;
-    const marks = fields.filter(([name]) => name === 'etag' || name === 'content-range');
-    // What is changed here has other bytes than the site's.
-    const known: Known | null = whole.undone || isDocument ? null : { status, fields: marks, got: 0 };
+    const kind = asked.document ? kindOf(fields) : null;
+    const isChanged = whole.undone || kind?.isHtml === true;
+    const headers = shownHeaders(fields, { url, kind, isChanged }, this.#places);
+    const known = isChanged ? null : continuable(head);
+    if (!kind?.isHtml) return { status, headers, body: whole.body, known };
+    const body = whole.body.pipeThrough(withoutHints()).pipeThrough(inserted(this.#script, kind.charset));
     return { status, headers, body, known };
   }
 
@@ -122,6 +124,3 @@ export class Carrier {
     return URL.canParse(address) ? this.#places.siteAddress(new URL(address), null) : null;
   }
 }
-
-const isHtml = (fields: readonly Header[]) =>
-  fields.some(([name, value]) => name === 'content-type' && /^\s*(?:text\/html|application\/xhtml)/i.test(value));

@@ -22,6 +22,8 @@ async function view(work: ReadingWork): Promise<View> {
     const Article = await articleFile();
     return new Article(config.site, work, location.pathname + location.search);
   }
+  // Through the worker, which keeps them, so the next visit waits for no words.
+  void wordsFile(document.documentElement.lang).catch(() => {});
   const frame = new SiteFrame(places, work.jar, work);
   const carrier = new Carrier(places, work, config.inner, (page) => frame.mend(page));
   navigator.serviceWorker.addEventListener('message', ({ data, ports: [port] }: MessageEvent<Asked | Notice>) => {

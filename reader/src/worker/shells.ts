@@ -12,6 +12,9 @@ const LAST_TAKEN_MS = 20_000;
  * ticket only, and would do them twice. */
 const REPEATABLE = ['GET', 'HEAD', 'OPTIONS'];
 
+/** Statuses with which a Response may have no body, or nobody reads it. */
+const EMPTY = [101, 204, 205, 301, 302, 303, 304, 307, 308];
+
 export type Request = Omit<Asked, 'type' | 'life' | 'until_ms' | 'known'>;
 /** What a shell says, or that it has ended. */
 type Next = Told | { readonly type: 'gone' };
@@ -61,9 +64,9 @@ export async function askShells(clients: Clients, request: Request): Promise<Res
     },
     { highWaterMark: 0 },
   );
-  // These statuses have no body, and a Response with one would be refused.
-  const empty = [101, 204, 205, 304].includes(status);
-  return new Response(empty ? null : body, { status, headers: headers as [string, string][] });
+  const isEmpty = request.method === 'HEAD' || EMPTY.includes(status);
+  if (isEmpty) first.cancel();
+  return new Response(isEmpty ? null : body, { status, headers: headers as [string, string][] });
 }
 
 /** Tell all shells something. */
