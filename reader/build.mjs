@@ -13,8 +13,8 @@ const { build, transform } = createRequire(WIDGET)('esbuild');
 
 /** The largest size of each part after gzip, in bytes. */
 const BUDGET = {
-  shell: 23 * 1024,
-  worker: 2.25 * 1024,
+  shell: 24 * 1024,
+  worker: 2.5 * 1024,
   inner: 2.75 * 1024,
   article: 5 * 1024,
   file: 24 * 1024,
