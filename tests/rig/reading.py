@@ -41,6 +41,8 @@ class Newspaper:
         """Set when the first half of the large file was sent."""
         self.go_on = asyncio.Event()
         """The second half of the large file is sent once this is set."""
+        self.pages: dict[str, Handler] = {}
+        """What answers below `/page/` by name, where no file does."""
         self.app = herald.newspaper()
         self.app.middlewares.append(noting(self._note))
         routes = self.app.router
@@ -55,8 +57,12 @@ class Newspaper:
         if cookie := request.headers.get("Cookie"):
             self.cookies.append(cookie)
 
-    async def _page(self, request: web.Request) -> web.Response:
+    async def _page(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
+        if made := self.pages.get(name):
+            return await made(request)
+        if not (PAGES / f"{name}.html").is_file():
+            raise web.HTTPNotFound
         text = (PAGES / f"{name}.html").read_text()
         response = web.Response(text=text, content_type="text/html")
         response.headers["X-Frame-Options"] = "DENY"

@@ -1,6 +1,7 @@
 /** The shell of a mirror: it shows the whole site in a frame, for which a service worker answers. */
 
 import type {} from '../article/standalone';
+import { hide } from '../links/connection';
 import { ReadingPage, type ReadingWork, type View } from '../page/page';
 import { Places } from '../site/places';
 import { troubleOf } from '../trouble';
@@ -21,6 +22,7 @@ async function view(work: ReadingWork): Promise<View> {
     const Article = await articleFile();
     return new Article(config.site, work, location.pathname + location.search);
   }
+  hide();
   const carrier = new Carrier(places, work, config.inner);
   navigator.serviceWorker.addEventListener('message', ({ data, ports: [port] }: MessageEvent<Asked | LeftOut>) => {
     if (data.type === 'ask' && port) void carrier.carry(data, port);
