@@ -28,6 +28,8 @@ export const COOKIE_BYTES = 4096;
 /** Cookies of one host, and of all hosts together. */
 export const COOKIES_PER_HOST = 60;
 export const COOKIES = 300;
+/** Cookies of one request together: servers take little more. */
+export const COOKIE_LINE_BYTES = 16 * KIB;
 /** What a gateway may send of one answer, and on one link, once the reader has allowed more. An answer that nobody
  * reads holds no more than this. */
 export const ANSWER_WINDOW_BYTES = MIB;

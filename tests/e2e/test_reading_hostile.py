@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from aiohttp.typedefs import Handler
+from multidict import CIMultiDict
 from playwright.async_api import Page, async_playwright
+from playwright.async_api import TimeoutError as Late
 
 from passerelle.browser import chromium_arguments, find_chromium
 from passerelle.demo.reading import OPEN
@@ -79,3 +86,153 @@ async def test_a_hostile_page_sends_nothing_elsewhere(chrome: Chromium, tmp_path
         assert elsewhere.arrived == []
     names = set(re.findall(rf"[\w-][\w.-]*\.{re.escape(NAME)}", log.read_text()))
     assert names == set()
+
+
+SPEAKS = "<script>document.title = typeof RTCPeerConnection + typeof caches</script>"
+"""A script of the site's that says whether the inner one ran before it."""
+BOMB = gzip.compress(bytes(200_000_000), 1)
+"""A little less than a megabyte."""
+
+
+def page_of(body: str | bytes, kind: str = "text/html", **headers: str) -> Handler:
+    """Return what answers with a document."""
+
+    async def answer(_request: web.Request) -> web.Response:
+        data = body if isinstance(body, bytes) else body.encode()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return web.Response(body=data, headers={"Content-Type": kind, **named})
+
+    return answer
+
+
+async def many_fields(_request: web.Request) -> web.Response:
+    fields = [(f"X-{number}", "x") for number in range(1000)]
+    return web.Response(text="x", headers=CIMultiDict(fields))
+
+
+async def many_cookies(_request: web.Request) -> web.Response:
+    fields = [("Set-Cookie", f"c{number}={'x' * 400}; Path=/page/cookies") for number in range(120)]
+    return web.Response(
+        text=SPEAKS + "<h1>cookies</h1>", content_type="text/html", headers=CIMultiDict(fields)
+    )
+
+
+async def long_field(_request: web.Request) -> web.Response:
+    return web.Response(text="x", headers={"X-Long": "x" * 1_000_000})
+
+
+async def endless(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/html"})
+    await response.prepare(request)
+    await response.write(f"<!doctype html>{SPEAKS}<h1>endless</h1>".encode())
+    with suppress(ConnectionError):
+        while True:
+            await response.write(b"<!-- more -->" * 4000)
+            await asyncio.sleep(0.05)
+    return response
+
+
+async def broken_off(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/html", "Content-Length": "9000"})
+    await response.prepare(request)
+    await response.write(f"<!doctype html>{SPEAKS}<h1>cut</h1>".encode())
+    assert request.transport is not None
+    request.transport.close()
+    return response
+
+
+ANSWERS: Final[dict[str, tuple[Handler, str]]] = {
+    "plain": (page_of(SPEAKS), "undefinedundefined"),
+    "comment": (page_of(f"<!doctype html><!-- <head> -->{SPEAKS}<head>"), "undefinedundefined"),
+    "attribute": (page_of(f"<html a='<head>'>{SPEAKS}"), "undefinedundefined"),
+    "quote": (page_of(f'<html a=b">{SPEAKS}<p ">'), "undefinedundefined"),
+    "utf16": (
+        page_of(SPEAKS.encode("utf-16-le"), "text/html; charset=utf-16"),
+        "undefinedundefined",
+    ),
+    "mark": (page_of(f"\ufeff{SPEAKS}".encode("utf-16-be")), "undefinedundefined"),
+    "japanese": (
+        page_of(f"<!-- \x1b$B --> {SPEAKS}", "text/html; charset=iso-2022-jp"),
+        "",
+    ),
+    "two types": (page_of(SPEAKS, "text/plain, text/html"), ""),
+    "no type": (page_of(SPEAKS, ""), ""),
+    "mixed": (
+        page_of(
+            f"--x\r\nContent-Type: text/html\r\n\r\n{SPEAKS}\r\n--x--",
+            "multipart/x-mixed-replace; boundary=x",
+        ),
+        "",
+    ),
+    "svg": (
+        page_of(
+            "<svg xmlns='http://www.w3.org/2000/svg'><title>quiet</title><script>"
+            "document.querySelector('title').textContent = 'spoke'</script></svg>",
+            "image/svg+xml",
+        ),
+        "quiet",
+    ),
+    "xml": (
+        page_of(
+            "<html xmlns='http://www.w3.org/1999/xhtml'><head><title>quiet</title><script>"
+            "document.title = 'spoke'</script></head></html>",
+            "application/xhtml+xml",
+        ),
+        "quiet",
+    ),
+    "headers": (
+        page_of(
+            SPEAKS,
+            Service_Worker_Allowed="/",
+            Clear_Site_Data='"*"',
+            Refresh=f"0; url=http://{NAME}/",
+            Link=f"<http://{NAME}/x>; rel=preload; as=image, <http://{NAME}>; rel=preconnect",
+            Content_Security_Policy="default-src 'none'; sandbox",
+            Cross_Origin_Opener_Policy="same-origin",
+            Cross_Origin_Embedder_Policy="require-corp",
+            Cross_Origin_Resource_Policy="same-origin",
+            X_Frame_Options="DENY",
+            Reporting_Endpoints=f'a="http://{NAME}/r"',
+            Permissions_Policy="fullscreen=()",
+            Connection_Allowlist="()",
+        ),
+        "undefinedundefined",
+    ),
+    "cookies": (many_cookies, "undefinedundefined"),
+    "endless": (endless, "undefinedundefined"),
+}
+"""Documents, and the title that each may have in the end."""
+
+
+async def test_hostile_answers_leave_page_and_worker_whole(chrome: Chromium) -> None:
+    """The inner script comes first or none of the site's runs, and the reader reads on."""
+    async with Reading(chrome) as reading:
+        reading.newspaper.pages |= {name: handler for name, (handler, _) in ANSWERS.items()}
+        reading.newspaper.pages |= {
+            "bomb": page_of(BOMB, Content_Encoding="gzip"),
+            "bombs": page_of(gzip.compress(BOMB), Content_Encoding="gzip, gzip"),
+            "cut": broken_off,
+            "many": many_fields,
+            "long": long_field,
+        }
+        await reading.volunteer()
+        page = await reading.reader()
+        await shown(page).get_by_text("A late harvest").wait_for()
+        frame = page.frame("site")
+        assert frame is not None
+        titles: dict[str, str] = {}
+        for name in ANSWERS:
+            await frame.goto(f"{reading.url}/page/{name}", wait_until="commit")
+            with suppress(Late):
+                wait_ms = 8000 if ANSWERS[name][1] else 300
+                await frame.wait_for_function("() => document.title", timeout=wait_ms)
+            titles[name] = await frame.title()
+        assert titles == {name: title for name, (_, title) in ANSWERS.items()}
+        for name in ("bombs", "many", "long"):
+            await page.goto(f"{reading.url}/page/{name}")
+            await page.locator(".trouble", has_text="does not answer").wait_for()
+        for name in ("bomb", "cut"):
+            await page.goto(f"{reading.url}/page/{name}")
+            await shown(page).locator("body").wait_for(state="attached")
+        await calm(page, reading)
+        await page.context.close()
