@@ -47,7 +47,7 @@ export const PACKED_PIECE_BYTES = 4 * KIB;
 /** Texts that a volunteer may send on one link, and the longest: an honest one sends a few short ones. */
 export const LINK_TEXTS = 64;
 export const LINK_TEXT_BYTES = 8 * KIB;
-/** Requests that may fail on a link one after the other before it is given up. */
+/** Requests that may fail one after the other on a link that has brought answers, before it is given up. */
 export const LINK_FAILURES = 3;
 /** Hosts that were left out and are remembered, and the longest text that a page can have the shell show or keep. */
 export const LEFT_OUT_HOSTS = 64;

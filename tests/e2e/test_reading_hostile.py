@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import hashlib
 import re
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -20,9 +21,12 @@ from playwright.async_api import TimeoutError as Late
 
 from passerelle.browser import chromium_arguments, find_chromium
 from passerelle.demo.reading import OPEN
+from passerelle.serve import EXIT_ID, link_url
 from tests.rig.elsewhere import ADDRESS, NAME, RULES, Elsewhere
-from tests.rig.reading import PAGES, Reading, chromium, shown
+from tests.rig.hostilevolunteers import LOUD, QUIET
+from tests.rig.reading import PAGES, Reading, big, chromium, shown
 from tests.rig.volunteer import Chromium
+from tests.volunteer import Relay, Volunteer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -234,5 +238,53 @@ async def test_hostile_answers_leave_page_and_worker_whole(chrome: Chromium) -> 
         for name in ("bomb", "cut"):
             await page.goto(f"{reading.url}/page/{name}")
             await shown(page).locator("body").wait_for(state="attached")
+        await calm(page, reading)
+        await page.context.close()
+
+
+@asynccontextmanager
+async def enemies(reading: Reading, kinds: Sequence[Callable[[], Relay]]) -> AsyncIterator[None]:
+    """Run a volunteer of each kind, and say nothing of those that are left by their readers."""
+    broker = reading.servers.invite.url
+    async with AsyncExitStack() as stack:
+        for kind in kinds:
+            exits = {EXIT_ID: link_url(broker)}
+            await stack.enter_async_context(Volunteer(broker, exits, relay=kind, free=8))
+        yield
+
+
+HASH = """async () => {
+  const bytes = await (await fetch('/big')).arrayBuffer();
+  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return [...hash].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}"""
+
+
+async def test_nothing_that_a_volunteer_alters_is_shown(chrome: Chromium) -> None:
+    """With enemies alone the page says what is wrong; with one honest volunteer it is read."""
+    async with Reading(chrome) as reading, enemies(reading, LOUD):
+        page = await reading.reader()
+        await page.locator(".trouble").wait_for()
+        frame = page.frame("site")
+        assert frame is not None
+        assert "harvest" not in await frame.content()
+        await reading.volunteer()
+        story = shown(page).get_by_text("A late harvest")
+        await page.get_by_role("button", name="Try again").click()
+        await story.wait_for()
+        pictures = "() => [...document.images].every((image) => image.naturalWidth === 640)"
+        await frame.wait_for_function(pictures)
+        reading.newspaper.go_on.set()
+        assert await frame.evaluate(HASH) == hashlib.sha256(big()).hexdigest()
+        await page.context.close()
+
+
+async def test_a_volunteer_that_gives_nothing_costs_a_moment(chrome: Chromium) -> None:
+    """Its requests go over another one, and it is not asked again and again."""
+    async with Reading(chrome) as reading, enemies(reading, QUIET):
+        page = await reading.reader()
+        await page.locator(".chip", has_text="Through").wait_for()
+        await reading.volunteer()
+        await shown(page).get_by_text("A late harvest").wait_for()
         await calm(page, reading)
         await page.context.close()
