@@ -34,6 +34,8 @@ export const COOKIE_LINE_BYTES = 16 * KIB;
  * reads holds no more than this. */
 export const ANSWER_WINDOW_BYTES = MIB;
 export const LINK_WINDOW_BYTES = GATEWAY_CREDIT_MOST_BYTES;
+/** No PING is answered while so much waits to be sent. */
+export const PONGS_WAITING_BYTES = 64 * KIB;
 /** Largest content of a request: the gateway takes no more. */
 export const CONTENT_BYTES = MIB;
 /** Times that one request is sent, over one volunteer after the other. */

@@ -286,5 +286,4 @@ async def test_a_volunteer_that_gives_nothing_costs_a_moment(chrome: Chromium) -
         await page.locator(".chip", has_text="Through").wait_for()
         await reading.volunteer()
         await shown(page).get_by_text("A late harvest").wait_for()
-        await calm(page, reading)
         await page.context.close()

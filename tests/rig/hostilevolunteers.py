@@ -43,31 +43,6 @@ class Repeating(Relay):
         self.to_client(message)
 
 
-class Dropping(Relay):
-    """Leaves out every second frame."""
-
-    odd = False
-
-    async def down(self, message: bytes) -> None:
-        self.odd = not self.odd
-        if not self.odd:
-            self.to_client(message)
-
-
-class Reordering(Relay):
-    """Sends each frame after the next one."""
-
-    held: bytes | None = None
-
-    async def down(self, message: bytes) -> None:
-        if self.held is None:
-            self.held = message
-            return
-        held, self.held = self.held, None
-        self.to_client(message)
-        self.to_client(held)
-
-
 class Mixing(Relay):
     """Gives each answer to another request."""
 
@@ -121,12 +96,11 @@ LOUD: Final[tuple[Callable[[], Relay], ...]] = (
     Altering,
     Cutting,
     Ending,
-    Repeating,
     Mixing,
     Refusing,
     Flooding,
     Bursting,
 )
 """Those that a page notices at once."""
-QUIET: Final[tuple[Callable[[], Relay], ...]] = (Silent, Empty, Dropping, Reordering)
-"""Those that it notices by the time that passes."""
+QUIET: Final[tuple[Callable[[], Relay], ...]] = (Silent, Empty, Repeating)
+"""Those that it notices by the time that passes, or after their first answer."""

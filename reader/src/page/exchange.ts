@@ -141,7 +141,7 @@ export class Exchange {
         } catch (error) {
           if (this.#over.signal.aborted || !(error instanceof Broken)) throw error;
           if (error.failure === 'altered') link.distrust();
-          else if (error.failure !== 'ticket') link.failed();
+          else if (error.failure !== 'ticket' && error.failure !== 'stalled') link.failed();
           if (error.failure === 'key') keys += 1;
           if (error.failure === 'silent') silences += 1;
           if (tries >= TRIES) throw new ReadingProblem(keys === TRIES ? 'clock' : 'site_silent');

@@ -4,6 +4,7 @@
  */
 
 import { Chip, type ChipState } from '../face/chip';
+import { element } from '../face/element';
 import { notice } from '../face/notice';
 import { outside } from '../face/outside';
 import { choose, words as load, type Words } from '../face/words';
@@ -59,8 +60,13 @@ export class ReadingPage {
   readonly #chip: Chip;
   #words!: Words;
   #state!: ChipState;
+  /** Why there is no link, and why a page did not come. A new link does not bring the page. */
+  #linkTrouble: Trouble | null = null;
+  #siteTrouble: Trouble | null = null;
   #pool: LinkPool | null = null;
   #view: View | null = null;
+  /** The signed descriptor that came with the page. */
+  #network!: Promise<Uint8Array>;
 
   constructor(settings: PageSettings) {
     this.#settings = settings;
@@ -78,12 +84,15 @@ export class ReadingPage {
 
   /** Show the notice, or the site if the reader said so once. */
   async open(): Promise<void> {
+    // Fetched while the notice is read. It comes from where the page came from, and nobody else is asked for it.
+    this.#network = this.#settings.network();
+    this.#network.catch(() => {});
     const language = remembered().language ?? choose(navigator.languages);
     await this.#translate(language);
     const site = this.#site;
     this.#state = {
-      words: this.#words, language, site, links: 0, countries: [], waiting: null, trouble: null, isArticle: false,
-      leftOut: new Set(),
+      words: this.#words, language, site, volunteers: 0, countries: [], isTrying: true, isShown: false, trouble: null,
+      isArticle: false, leftOut: new Set(),
     };
     if (remembered().start) await this.#start();
     else this.#ask(language);
@@ -93,7 +102,10 @@ export class ReadingPage {
     remember({ language }, true);
     await this.#translate(language);
     if (this.#chip.element.isConnected) this.#show({ words: this.#words, language });
-    else this.#ask(language);
+    else {
+      this.#ask(language);
+      document.querySelector<HTMLElement>('.choice')?.focus();
+    }
   }
 
   async #translate(language: string): Promise<void> {
@@ -104,12 +116,14 @@ export class ReadingPage {
   }
 
   #ask(language: string): void {
-    const page = notice(this.#words, language, this.#site, {
+    const able = canRead();
+    const page = notice(this.#words, language, this.#site, able === 'yes' ? null : able, {
       start: (isRemembered) => {
         remember({ start: true }, isRemembered);
         void this.#start();
       },
       leave: () => void forget(() => {}),
+      again: () => location.reload(),
       language: (chosen) => void this.#speak(chosen),
     });
     document.body.replaceChildren(page);
@@ -118,15 +132,17 @@ export class ReadingPage {
 
   /** Connect, and show the site. */
   async #start(): Promise<void> {
-    document.body.replaceChildren(this.#chip.element);
-    this.#show({ waiting: 'connecting' });
+    // The sign comes first, so that a keyboard reaches it before all links of the site.
+    const main = element('main', {}, element('h1', {}, this.#site));
+    document.body.replaceChildren(this.#chip.element, main);
+    this.#show({});
     try {
       const able = canRead();
       if (able !== 'yes') throw new ReadingProblem(able);
       const invite = parse(this.#settings.invite);
-      const gateway = await Gateway.open(invite, this.#settings.network);
+      const gateway = await Gateway.open(invite, () => this.#network);
       const pool = new LinkPool(gateway.settings, {
-        changed: (links, countries, trouble) => this.#show({ links, countries, trouble: links > 0 ? null : trouble }),
+        changed: (volunteers, countries, trouble) => this.#show({ volunteers, countries, trouble: volunteers > 0 ? null : trouble }),
       });
       this.#pool = pool;
       pool.start();
@@ -139,9 +155,9 @@ export class ReadingPage {
         renew: () => gateway.renew(),
       };
       this.#view = await this.#settings.view(this.#work(ways));
-      document.body.prepend(this.#view.element);
+      main.append(this.#view.element);
     } catch (error) {
-      this.#show({ trouble: troubleOf(error), waiting: null });
+      this.#show({ trouble: troubleOf(error), isTrying: false });
     }
   }
 
@@ -152,9 +168,12 @@ export class ReadingPage {
       ask: (request) => new Exchange(request, ways),
       shown: (title) => {
         document.title = title.slice(0, SHOWN_TEXT) || this.#site;
-        this.#show({ waiting: null });
+        this.#show({ isShown: true });
       },
-      trouble: (trouble) => this.#show({ trouble }),
+      trouble: (trouble) => {
+        this.#siteTrouble = trouble;
+        this.#show({});
+      },
       leftOut: (host) => {
         const { leftOut } = this.#state;
         if (leftOut.has(host) || leftOut.size >= LEFT_OUT_HOSTS || host.length > SHOWN_TEXT) return;
@@ -172,7 +191,7 @@ export class ReadingPage {
   }
 
   #show(change: Partial<ChipState>): void {
-    this.#state = { ...this.#state, ...change };
+    this.#state = { ...this.#state, ...change, trouble: this.#linkTrouble ?? this.#siteTrouble };
     this.#chip.show(this.#state);
   }
 }

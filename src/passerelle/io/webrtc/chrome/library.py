@@ -22,6 +22,9 @@ _TRIALS = {
 }
 """What the engine is told before its first connection. It is fixed for the life of the process."""
 
+PROBE = "--probe"
+"""Argument with which the engine's process only tries to `load`, and tells why it cannot."""
+
 
 class NoEngine(Exception):
     """The engine cannot be loaded; the text says why."""
