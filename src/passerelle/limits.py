@@ -86,6 +86,8 @@ GATEWAY_SITE_CONNECTIONS: Final = 128
 """Connections of one exit process to the publisher's servers: a story's readers share one."""
 GATEWAY_ONCE: Final = 1024
 """Requests with an `Idempotency-Key` whose answers are remembered, at one exit process."""
+GATEWAY_ONCE_OF_TICKET: Final = 64
+"""Such requests of one reader, who so takes nobody's place: more than one a second is no form."""
 GATEWAY_ONCE_BYTES: Final = 32 * MIB
 """Answers of these that are held in all: a form's answer is a page."""
 GATEWAY_ONCE_S: Final = 60

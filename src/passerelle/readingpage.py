@@ -102,7 +102,7 @@ def mirror(files: Mapping[str, bytes], page: ReadingPage) -> dict[str, bytes]:
         made[path] = shell
     hashes = {f"/{path}": integrity(made[path]) for path in made if path.startswith(FOLDER)}
     # Words and the second tier are kept once they were wanted.
-    wanted = {path: hashes[path] for path in hashes if "words-" in path or "article" in path}
+    wanted = [path for path in hashes if "words-" in path or "article" in path]
     kept = {path: hashes[path] for path in hashes if path not in wanted}
     worker = {
         "site": page.site,

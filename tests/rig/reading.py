@@ -43,6 +43,8 @@ class Newspaper:
         """Set when the first half of the large file was sent, or the slow page was asked for."""
         self.go_on = asyncio.Event()
         """The rest of the large file, and the slow page, are sent once this is set."""
+        self.pages: dict[str, Handler] = {}
+        """What answers below `/page/` by name, where no file does."""
         self.app = herald.newspaper()
         self.app.middlewares.append(noting(self._note))
         routes = self.app.router
@@ -61,8 +63,12 @@ class Newspaper:
         if part := request.headers.get("Range"):
             self.ranges.append(part)
 
-    async def _page(self, request: web.Request) -> web.Response:
+    async def _page(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
+        if made := self.pages.get(name):
+            return await made(request)
+        if not (PAGES / f"{name}.html").is_file():
+            raise web.HTTPNotFound
         text = (PAGES / f"{name}.html").read_text()
         response = web.Response(text=text, content_type="text/html")
         response.headers["X-Frame-Options"] = "DENY"

@@ -18,6 +18,14 @@ const OPENING_MS = 10_000;
 /** A connection that lost the network may recover in this time. */
 const DISCONNECTED_MS = 2_500;
 
+/** Taken before the site's scripts run, which find it nowhere in this window (`hide`). */
+const { RTCPeerConnection } = globalThis;
+
+/** Leave no WebRTC in this window for scripts that reach into it. */
+export function hide(): void {
+  for (const name of ['RTCPeerConnection', 'webkitRTCPeerConnection']) Reflect.deleteProperty(globalThis, name);
+}
+
 export class LinkConnection {
   readonly #connection: RTCPeerConnection;
   /** Carries the messages of the link once `connect` has resolved. */
@@ -107,6 +115,6 @@ export class LinkConnection {
 /** Return whether this browser can read here. Nothing is sent. */
 export function canRead(): 'yes' | 'no_webrtc' | 'old_browser' | 'insecure' {
   if (!isSecureContext) return 'insecure';
-  if (typeof RTCPeerConnection === 'undefined') return 'no_webrtc';
+  if (!RTCPeerConnection) return 'no_webrtc';
   return 'any' in AbortSignal ? 'yes' : 'old_browser';
 }

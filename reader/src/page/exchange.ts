@@ -151,12 +151,13 @@ export class Exchange {
   async #run(): Promise<void> {
     const tried = new Set<GatewayLink>();
     let keys = 0;
+    let silences = 0;
     try {
       for (let tries = 1; ; tries++) {
         const link = await this.#ways.link(this.#over.signal, tried);
         tried.add(link);
         try {
-          const unproved_ms = Math.min(SILENCE_MS, FIRST_SILENCE_MS * 2 ** (tries - 1));
+          const unproved_ms = Math.min(SILENCE_MS, FIRST_SILENCE_MS * 2 ** silences);
           await this.#attempt(link, link.isProved ? SILENCE_MS : unproved_ms);
           break;
         } catch (error) {
@@ -164,6 +165,7 @@ export class Exchange {
           if (error.failure === 'altered') link.distrust();
           else if (error.failure !== 'ticket' && error.failure !== 'stalled') link.failed();
           if (error.failure === 'key') keys += 1;
+          if (error.failure === 'silent') silences += 1;
           if (tries >= TRIES) throw new ReadingProblem(keys === TRIES ? 'clock' : 'site_silent');
           // A volunteer can say this, too. So what it leads to decides nothing before the other ways have failed.
           if (error.failure === 'key') await this.#ways.renew().catch(() => {});

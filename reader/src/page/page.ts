@@ -63,6 +63,9 @@ export class ReadingPage {
   #words!: Words;
   #state!: ChipState;
   #jar: Jar | null = null;
+  /** Why there is no link, and why a page did not come. A new link does not bring the page. */
+  #linkTrouble: Trouble | null = null;
+  #siteTrouble: Trouble | null = null;
   #pool: LinkPool | null = null;
   #view: View | null = null;
   /** The signed descriptor that came with the page. */
@@ -178,7 +181,10 @@ export class ReadingPage {
         document.title = title.slice(0, SHOWN_TEXT) || this.#site;
         this.#show({ isShown: true });
       },
-      trouble: (trouble) => this.#show({ trouble }),
+      trouble: (trouble) => {
+        this.#siteTrouble = trouble;
+        this.#show({});
+      },
       leftOut: (host) => {
         const { leftOut } = this.#state;
         if (leftOut.has(host) || leftOut.size >= LEFT_OUT_HOSTS || host.length > SHOWN_TEXT) return;
@@ -196,7 +202,7 @@ export class ReadingPage {
   }
 
   #show(change: Partial<ChipState>): void {
-    this.#state = { ...this.#state, ...change };
+    this.#state = { ...this.#state, ...change, trouble: this.#linkTrouble ?? this.#siteTrouble };
     this.#chip.show(this.#state);
   }
 }

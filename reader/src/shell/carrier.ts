@@ -7,7 +7,7 @@ import { ACCEPTED, decoded } from '../site/decoded';
 import { withoutHints } from '../site/hints';
 import { inserted } from '../site/inserted';
 import type { Places } from '../site/places';
-import { troubleOf } from '../trouble';
+import { ReadingProblem, troubleOf } from '../trouble';
 import type { Asked, Told, Wanted } from '../worker/talk';
 import { sayToWorker } from './service';
 import { continuable, type Exchange } from '../page/exchange';
@@ -110,7 +110,7 @@ export class Carrier {
     const url = new URL(asked.url);
     for (const [name, value] of fields) if (name === 'set-cookie') this.#work.jar.set(value, url);
     const whole = decoded(exchange.content(), fields);
-    if (!whole) throw new PeerError('malformed', 'an unknown encoding');
+    if (!whole) throw new ReadingProblem('site_silent');
     const kind = asked.document ? kindOf(fields) : null;
     const isChanged = whole.undone || kind?.isHtml === true;
     const headers = shownHeaders(fields, { url, kind, isChanged }, this.#places);

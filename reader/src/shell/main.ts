@@ -1,6 +1,7 @@
 /** The shell of a mirror: it shows the whole site in a frame, for which a service worker answers. */
 
 import type {} from '../article/standalone';
+import { hide } from '../links/connection';
 import { ReadingPage, type ReadingWork, type View } from '../page/page';
 import { Places } from '../site/places';
 import { troubleOf } from '../trouble';
@@ -22,6 +23,7 @@ async function view(work: ReadingWork): Promise<View> {
     const Article = await articleFile();
     return new Article(config.site, work, location.pathname + location.search);
   }
+  hide();
   // Through the worker, which keeps them, so the next visit waits for no words.
   void wordsFile(document.documentElement.lang).catch(() => {});
   const frame = new SiteFrame(places, work.jar, work);

@@ -4,7 +4,7 @@
  * So the shell keeps them, and scripts of the site reach theirs through `scriptText` and `setByScript`.
  */
 
-import { COOKIE_BYTES, COOKIES, COOKIES_PER_HOST } from '../limits';
+import { COOKIE_BYTES, COOKIE_LINE_BYTES, COOKIES, COOKIES_PER_HOST } from '../limits';
 
 export interface Cookie {
   readonly name: string;
@@ -141,7 +141,13 @@ export class Jar {
     // Longer paths come first, then the older cookie (RFC 6265 §5.4).
     const cookies = found.map(([, cookie]) => cookie);
     cookies.sort((a, b) => b.path.length - a.path.length || a.made - b.made);
-    return cookies.map(({ name, value }) => (name ? `${name}=${value}` : value)).join('; ');
+    let line = '';
+    for (const { name, value } of cookies) {
+      const longer = (line && `${line}; `) + (name ? `${name}=${value}` : value);
+      // A longer line would make every request one that no server takes.
+      if (longer.length <= COOKIE_LINE_BYTES) line = longer;
+    }
+    return line;
   }
 }
 
