@@ -70,6 +70,7 @@ PROGRAMS = {
     "openssl": "openssl",
     "nats-server": "nats-server",
     "firefox-esr": "firefox-esr",
+    "WebKitWebDriver": "webkit2gtk-driver",
     "Xvfb": "xvfb",
     "php": "php-cli",
     "dig": "bind9-dnsutils",

@@ -205,6 +205,8 @@ def make_gateway_frames() -> Json:
         gatewayframes.encode_credit(0, 1),
         gatewayframes.encode_credit(5, 2**32 - 1),
         *(gatewayframes.encode_reset(9, code) for code in Reset),
+        gatewayframes.encode_ping(1),
+        gatewayframes.encode_pong(2**32 - 1),
         b"\x00\x00\x00\x09\x06\xff",
         b"\x00\x00\x00\x00\xff anything",
         # What follows is refused.
@@ -215,6 +217,8 @@ def make_gateway_frames() -> Json:
         gatewayframes.encode_credit(5, 0),
         gatewayframes.encode_credit(5, 1)[:-1],
         gatewayframes.encode_credit(5, 1) + b"\x00",
+        b"\x00\x00\x00\x01" + gatewayframes.encode_ping(1)[4:],
+        gatewayframes.encode_pong(1)[:-1],
         b"\x00\x00\x00\x09\x06",
         b"\x00\x00\x00\x09\x06\x01\x01",
         gatewayframes.encode(1, FrameType.ANSWER, bytes(16_380)),

@@ -4,15 +4,23 @@
  * fare decides whether the link is kept: it is closed for what only a hostile volunteer does, and after a few failures.
  */
 
-import { decode, encodeCredit, encodeReset, LINK_ID, requestFrames, type Reset } from '../wire/gatewayframes';
+import {
+  decode, encodeCredit, encodePing, encodePong, encodeReset, LINK_ID, requestFrames, type Reset,
+} from '../wire/gatewayframes';
 import { LINK_MESSAGE_BYTES } from '../../../widget/src/core/limits';
 import {
   ANSWER_WINDOW_BYTES, GATEWAY_CREDIT_BYTES, LINK_FAILURES, LINK_TEXT_BYTES, LINK_TEXTS, LINK_WINDOW_BYTES,
+  PONGS_WAITING_BYTES,
 } from '../limits';
 import type { LinkConnection } from './connection';
+import { LOOK_MS, Pulse, type Patience } from './pulse';
 
-/** Why an answer is over before its end: what the gateway says, or the link itself was lost. */
-export type Failure = Reset | 'lost';
+/** A link that was silent for so long is given up, however few there are. */
+const GONE_MS = 8_000;
+
+/** Why an answer is over before its end: what the gateway says, or the link itself was lost, or left because nothing comes
+ * over it. */
+export type Failure = Reset | 'lost' | 'stalled';
 
 /** Takes the sealed answer of one request. */
 export interface AnswerSink {
@@ -46,13 +54,19 @@ export class GatewayLink {
   #failures = 0;
   #isProved = false;
   #isHostile = false;
+  readonly #pulse: Pulse;
+  readonly #stalled: (isNew: boolean) => void;
+  #looking: ReturnType<typeof setTimeout> | undefined;
 
-  /** Takes an open connection. */
-  constructor(connection: LinkConnection) {
+  /** Takes an open connection. `stalled` is called when nothing comes through, and again and again while it is so. */
+  constructor(connection: LinkConnection, patience: Patience, stalled: (isNew: boolean) => void) {
     this.#connection = connection;
+    this.#pulse = new Pulse(patience, performance.now());
+    this.#stalled = stalled;
     connection.channel.onmessage = ({ data }: MessageEvent<unknown>) => this.#receive(data);
     connection.over.addEventListener('abort', () => this.#lose());
     this.#allow(LINK_WINDOW_BYTES - GATEWAY_CREDIT_BYTES);
+    this.#look();
   }
 
   /** Requests under way. */
@@ -97,6 +111,22 @@ export class GatewayLink {
     return !this.#connection.over.aborted;
   }
 
+  /** Whether a PING has no answer, and nothing else comes. */
+  get isStalled(): boolean {
+    return this.#pulse.isStalled;
+  }
+
+  /** How long one more request would wait here, compared with other links. */
+  get cost_ms(): number {
+    return (this.busy + 1) * this.#pulse.rtt_ms;
+  }
+
+  /** Let all requests go to other links. */
+  leave(): void {
+    for (const [id, waiting] of this.#waiting) this.#cancel(id, waiting);
+    this.#lose('stalled');
+  }
+
   close(): void {
     this.#connection.close();
   }
@@ -111,6 +141,7 @@ export class GatewayLink {
     const waiting = { sink, room: GATEWAY_CREDIT_BYTES };
     this.#waiting.set(id, waiting);
     for (const frame of requestFrames(id, message)) this.#send(frame);
+    if (this.#looking === undefined) this.#look();
     let unsaid = ANSWER_WINDOW_BYTES - GATEWAY_CREDIT_BYTES;
     return {
       used: (count) => {
@@ -122,11 +153,15 @@ export class GatewayLink {
         unsaid = 0;
       },
       cancel: () => {
-        if (!this.#waiting.delete(id)) return;
-        if (waiting.room > 0) this.#late += waiting.room + LINK_MESSAGE_BYTES;
-        this.#send(encodeReset(id, 'cancelled'));
+        if (this.#waiting.delete(id)) this.#cancel(id, waiting);
       },
     };
+  }
+
+  /** Give an answer up; what was allowed of it may still be on its way. */
+  #cancel(id: number, { room }: Waiting): void {
+    if (room > 0) this.#late += room + LINK_MESSAGE_BYTES;
+    this.#send(encodeReset(id, 'cancelled'));
   }
 
   #receive(data: unknown): void {
@@ -143,7 +178,14 @@ export class GatewayLink {
       this.distrust();
       return;
     }
+    this.#pulse.heard(performance.now());
     if (!frame) return;
+    if (frame.kind === 'ping') {
+      // A volunteer that sends PINGs and takes nothing would pile their answers up.
+      if (this.#connection.channel.bufferedAmount < PONGS_WAITING_BYTES) this.#send(encodePong(frame.mark));
+      return;
+    }
+    if (frame.kind === 'pong') return this.#pulse.pong(frame.mark, performance.now());
     const waiting = this.#waiting.get(frame.id);
     if (frame.kind === 'answer' || frame.kind === 'answer_end') {
       const size = frame.body.length;
@@ -165,6 +207,19 @@ export class GatewayLink {
     }
   }
 
+  /** Look after the link while it has something to do, and while it is stalled. */
+  #look(): void {
+    this.#looking = undefined;
+    if (!this.isOpen) return;
+    const now_ms = performance.now();
+    const wasStalled = this.isStalled;
+    if (this.#pulse.look(now_ms) > GONE_MS) return this.close();
+    if (this.isStalled) this.#stalled(!wasStalled);
+    const mark = this.#pulse.ping(now_ms);
+    if (mark !== null) this.#send(encodePing(mark));
+    if (this.busy > 0 || this.isStalled) this.#looking = setTimeout(() => this.#look(), LOOK_MS);
+  }
+
   /** Allow `count` more bytes of all answers. */
   #allow(count: number): void {
     this.#room += count;
@@ -179,9 +234,9 @@ export class GatewayLink {
     }
   }
 
-  #lose(): void {
+  #lose(failure: Failure = 'lost'): void {
     const all = [...this.#waiting.values()];
     this.#waiting.clear();
-    for (const { sink } of all) sink.failed('lost');
+    for (const { sink } of all) sink.failed(failure);
   }
 }

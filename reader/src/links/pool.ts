@@ -7,11 +7,12 @@
 import { Problem } from '../../../widget/src/core/errors';
 import { delay_s } from '../../../widget/src/core/traffic/backoff';
 import type { Description } from '../../../widget/src/core/wire/description';
-import { ask, type BrokerEntry } from '../rendezvous/broker';
+import { ask, preconnect, type BrokerEntry } from '../rendezvous/broker';
 import type { Answer, Reply } from '../rendezvous/request';
 import { troubleOf, type Trouble } from '../trouble';
 import { LinkConnection } from './connection';
 import { GatewayLink } from './gatewaylink';
+import { Patience } from './pulse';
 
 /** Links that are kept. */
 const LINKS = 3;
@@ -33,9 +34,9 @@ export interface PoolSettings {
 }
 
 export interface PoolEvents {
-  /** The open links changed, or the last try to open one failed. `countries` are those of their volunteers, each once,
-   * and those that are known. */
-  changed(links: number, countries: readonly string[], trouble: Trouble | null): void;
+  /** The open links changed, or the last try to open one failed. Two links may go through one volunteer, who counts
+   * once. `countries` are the volunteers', each once, as far as they are known. */
+  changed(volunteers: number, countries: readonly string[], trouble: Trouble | null): void;
 }
 
 interface Member {
@@ -54,6 +55,7 @@ export class LinkPool {
   readonly #hostile: Uint8Array[] = [];
   readonly #useless: Uint8Array[] = [];
   readonly #waiting = new Set<() => void>();
+  readonly #patience = new Patience();
   /** The client ticket of the last reply: the gateway counts requests for it. */
   #ticket = '';
   #opening = 0;
@@ -68,6 +70,8 @@ export class LinkPool {
 
   /** Open links until there are enough, from now on and until `close`. */
   start(): void {
+    const [first] = this.#settings.brokers;
+    if (first) preconnect(first);
     this.#fill();
   }
 
@@ -85,13 +89,13 @@ export class LinkPool {
     this.#fill();
   }
 
-  /** Return an open link: if possible none of `not`, then one that brings answers, then the one with least to do. Waits
-   * for one, and rejects with the signal's reason. */
+  /** Return an open link: if possible one over which something comes, then none of `not`, then one that brings answers, then
+   * the one over which an answer should come soonest. Waits for one, and rejects with the signal's reason. */
   async link(signal: AbortSignal, not: ReadonlySet<GatewayLink> = new Set()): Promise<GatewayLink> {
     for (;;) {
       signal.throwIfAborted();
-      const links = [...this.#members].map(({ link }) => link);
-      const [best] = links.sort((a, b) => Number(not.has(a)) - Number(not.has(b)) || a.failures - b.failures || a.busy - b.busy);
+      const faults = (link: GatewayLink) => [Number(link.isStalled), Number(not.has(link)), link.failures, link.cost_ms];
+      const [best] = [...this.#members].map(({ link }) => link).sort((a, b) => compared(faults(a), faults(b)));
       if (best) return best;
       await this.#change(signal);
     }
@@ -113,6 +117,18 @@ export class LinkPool {
     if (this.#opening === 0) void this.#open(1);
   }
 
+  /** The links through which something comes. */
+  get #live(): GatewayLink[] {
+    return [...this.#members].map(({ link }) => link).filter((link) => !link.isStalled);
+  }
+
+  /** Nothing comes over `link`. Its requests go on over another one as soon as there is one; where all are stalled, it may
+   * be the reader's own network, and they wait. */
+  #stalled(link: GatewayLink, isNew: boolean): void {
+    if (this.#live.length > 0) link.leave();
+    else if (isNew) this.hurry();
+  }
+
   #change(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
@@ -127,7 +143,7 @@ export class LinkPool {
 
   #fill(): void {
     if (this.#over.signal.aborted || this.#opening > 0) return;
-    const have = this.#members.size;
+    const have = this.#live.length;
     const wanted = have === 0 ? FIRST_LINKS : LINKS - have;
     if (wanted > 0) void this.#open(wanted);
   }
@@ -145,7 +161,7 @@ export class LinkPool {
     if (this.#over.signal.aborted) return;
     this.#failures = trouble === null ? 0 : this.#failures + 1;
     this.#tell(this.#members.size > 0 ? null : trouble);
-    if (this.#members.size >= LINKS) return;
+    if (this.#live.length >= LINKS) return;
     // The first link brings the page; the others may come a little later.
     const wait_s = trouble === null ? 1 : delay_s(Math.min(this.#failures, LONGEST_PAUSE), Math.random(), 1);
     clearTimeout(this.#timer);
@@ -208,14 +224,15 @@ export class LinkPool {
       note(this.#failed, volunteer);
       throw error;
     }
-    if (this.#over.signal.aborted || this.#members.size > LINKS) return connection.close();
-    const member = { link: new GatewayLink(connection), volunteer, country };
+    if (this.#over.signal.aborted || this.#live.length > LINKS) return connection.close();
+    const link: GatewayLink = new GatewayLink(connection, this.#patience, (isNew) => this.#stalled(link, isNew));
+    const member = { link, volunteer, country };
     this.#members.add(member);
     connection.over.addEventListener('abort', () => {
       this.#members.delete(member);
-      const { isHostile, failures } = member.link;
-      if (isHostile) note(this.#failed, volunteer);
-      if (isHostile || failures > 0) note(isHostile ? this.#hostile : this.#useless, volunteer);
+      const { isHostile, isStalled, failures } = link;
+      if (isHostile || isStalled) note(this.#failed, volunteer);
+      if (isHostile || isStalled || failures > 0) note(isHostile ? this.#hostile : this.#useless, volunteer);
       this.#tell(null);
       this.hurry();
     });
@@ -223,13 +240,20 @@ export class LinkPool {
   }
 
   #tell(trouble: Trouble | null): void {
-    const countries = new Set([...this.#members].flatMap(({ country }) => country ?? []));
-    this.#events.changed(this.#members.size, [...countries], trouble);
+    const byVolunteer = new Map([...this.#members].map(({ volunteer, country }) => [String(volunteer), country]));
+    const countries = new Set([...byVolunteer.values()].flatMap((country) => country ?? []));
+    this.#events.changed(byVolunteer.size, [...countries], trouble);
     for (const wake of [...this.#waiting]) wake();
   }
 }
 
 const wait = (ms: number) => new Promise<null>((resolve) => setTimeout(resolve, ms, null));
+
+/** Compare lists of equal length by their first members that differ. */
+function compared(a: readonly number[], b: readonly number[]): number {
+  const at = a.findIndex((value, index) => value !== b[index]);
+  return at < 0 ? 0 : a[at]! - b[at]!;
+}
 
 function note(list: Uint8Array[], volunteer: Uint8Array): void {
   if (list.push(volunteer) > FAILED) list.shift();

@@ -140,7 +140,7 @@ export class Exchange {
         } catch (error) {
           if (this.#over.signal.aborted || !(error instanceof Broken)) throw error;
           if (error.failure === 'altered') link.distrust();
-          else if (error.failure !== 'ticket') link.failed();
+          else if (error.failure !== 'ticket' && error.failure !== 'stalled') link.failed();
           if (error.failure === 'key') keys += 1;
           if (tries >= TRIES) throw new ReadingProblem(keys === TRIES ? 'clock' : 'site_silent');
           // A volunteer can say this, too. So what it leads to decides nothing before the other ways have failed.

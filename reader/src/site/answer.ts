@@ -14,7 +14,7 @@ export const field = (fields: readonly Header[], name: string): string | null =>
   fields.find(([known]) => known === name)?.[1] ?? null;
 
 const LEFT_OUT =
-  /policy|report|registration|dictionary|sourcemap|storage|^(?:accept-ch|access-control-allow-credentials|alt-svc|clear-site-data|connection.*|content-encoding|content-length|expect-ct|keep-alive|link|nel|origin-agent-cluster|proxy-authenticate|public-key-pins|refresh|service-worker-allowed|set-.*|speculation-rules|strict-transport-security|supports-loading-mode|timing-allow-origin|transfer-encoding|upgrade|www-authenticate|x-dns-prefetch-control|x-frame-options)$/;
+  /policy|report|sourcemap|^(?:access-control-allow-credentials$|clear-site-data|connection-|content-(?:encoding|length)|link$|nel$|refresh|service-worker-allowed|set-|speculation-|timing-|x-dns-|x-frame-)/;
 /** All that a document keeps. */
 const OF_DOCUMENTS = new Set([
   'accept-ranges', 'age', 'cache-control', 'content-disposition', 'content-language', 'content-range', 'date', 'etag',

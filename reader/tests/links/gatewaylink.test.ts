@@ -1,15 +1,20 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test, vi } from 'vitest';
 import { GatewayLink } from '../../src/links/gatewaylink';
 import type { LinkConnection } from '../../src/links/connection';
+import { Patience } from '../../src/links/pulse';
 import { ANSWER_WINDOW_BYTES, GATEWAY_CREDIT_BYTES, LINK_FAILURES, LINK_TEXTS, LINK_WINDOW_BYTES } from '../../src/limits';
-import { decode, encode, encodeReset, FRAME_BODY_BYTES } from '../../src/wire/gatewayframes';
+import { decode, encode, encodePing, encodePong, encodeReset, FRAME_BODY_BYTES } from '../../src/wire/gatewayframes';
 import { Chance } from '../chance';
 
 /** What a browser gives: a channel, and a signal that it is over. */
 class Wire {
   readonly over = new AbortController();
   readonly sent: ReturnType<typeof decode>[] = [];
-  readonly channel = { onmessage: (_event: { data: unknown }) => {}, send: (data: Uint8Array) => void this.sent.push(decode(data)) };
+  readonly channel = {
+    bufferedAmount: 0,
+    onmessage: (_event: { data: unknown }) => {},
+    send: (data: Uint8Array) => void this.sent.push(decode(data)),
+  };
   readonly connection = { channel: this.channel, over: this.over.signal, close: () => this.over.abort() } as unknown as LinkConnection;
 
   say(data: Uint8Array<ArrayBuffer> | string): void {
@@ -21,14 +26,17 @@ let wire: Wire;
 let link: GatewayLink;
 let came: number;
 let failures: string[];
+let stalls: boolean[];
+const linkOf = (wire: Wire) => new GatewayLink(wire.connection, new Patience(), (isNew) => void stalls.push(isNew));
 const sink = { bytes: (body: Uint8Array) => void (came += body.length), failed: (failure: string) => void failures.push(failure) };
 const BODY = new Uint8Array(FRAME_BODY_BYTES);
 
 beforeEach(() => {
   wire = new Wire();
-  link = new GatewayLink(wire.connection);
+  link = linkOf(wire);
   came = 0;
   failures = [];
+  stalls = [];
 });
 
 test('an answer has what was allowed, and a volunteer that sends more is left', () => {
@@ -92,11 +100,37 @@ test('a link on which one request after the other fails is given up', () => {
   expect([link.isOpen, link.isHostile]).toEqual([false, false]);
 });
 
+test('a PING is answered, but not while answers pile up', () => {
+  wire.say(encodePing(7));
+  expect(wire.sent).toContainEqual({ kind: 'pong', id: 0, mark: 7 });
+  wire.channel.bufferedAmount = 10 ** 6;
+  wire.say(encodePing(8));
+  expect(wire.sent.filter((frame) => frame?.kind === 'pong')).toHaveLength(1);
+});
+
+test('a link through which nothing comes is told of, left without blame, and closed after a while', () => {
+  vi.useFakeTimers();
+  wire = new Wire();
+  link = linkOf(wire);
+  wire.say(encodePong(1));
+  link.request(new Uint8Array(600), sink);
+  vi.advanceTimersByTime(2_500);
+  expect([link.isStalled, stalls[0], stalls[1]]).toEqual([true, true, false]);
+  link.leave();
+  expect([failures, link.busy, link.failures]).toEqual([['stalled'], 0, 0]);
+  wire.say(encodePong(99));
+  expect(link.isStalled).toBe(false);
+  link.request(new Uint8Array(600), sink);
+  vi.advanceTimersByTime(20_000);
+  expect([link.isOpen, failures]).toEqual([false, ['stalled', 'lost']]);
+  vi.useRealTimers();
+});
+
 test('whatever a volunteer sends, no more is held than was allowed', () => {
   const chance = new Chance(7);
   for (let round = 0; round < 200; round++) {
     wire = new Wire();
-    link = new GatewayLink(wire.connection);
+    link = linkOf(wire);
     came = 0;
     const open = [link.request(new Uint8Array(10), sink), link.request(new Uint8Array(10), sink)];
     for (let n = 0; n < 200 && link.isOpen; n++) {
