@@ -39,7 +39,7 @@ export const MESSAGES_AHEAD = 65_536;
 /** Header extensions that a browser may refuse: so many numbers they have. */
 export const EXTENSIONS = 14;
 /** Pieces of one message in a link that looks like a call. */
-export const MESSAGE_PIECES = 64;
+export const MESSAGE_PIECES = 128;
 
 // The bounds below exist only in the relay.
 

@@ -25,16 +25,17 @@ LOUD, QUIET = 6_000, 30
 LOWEST_HZ, SPAN_HZ = 250, 2_250
 GAP: Final = 0.15
 """Share of syllables left out while somebody speaks."""
-LEAST_TURN_S, TURN_SPAN_S = 0.5, 5.5
-"""Speech and pauses take turns of so many seconds."""
+LEAST_TURN_S, TURN_SPAN_S = 1.0, 11.0
+"""Speech takes turns of so many seconds, times its share of the time; pauses take the rest."""
 
 
 class Voice:
     """Makes sound block after block."""
 
-    def __init__(self, chance: Callable[[], float]) -> None:
-        """`chance` returns random numbers from 0 up to 1."""
+    def __init__(self, chance: Callable[[], float], talk: float) -> None:
+        """`chance` returns random numbers from 0 up to 1; `talk` is the share of speech in time."""
         self._chance = chance
+        self._talk = talk
         self._syllables = [self._syllable() for _ in range(SYLLABLES)]
         room = (int((2 * chance() - 1) * QUIET) for _ in range(BLOCK * SYLLABLE_BLOCKS))
         self._room = array("h", room)
@@ -71,7 +72,8 @@ class Voice:
         chance = self._chance
         if self._left == 0:
             self._speaks = not self._speaks
-            turn_s = LEAST_TURN_S + TURN_SPAN_S * chance()
+            share = self._talk if self._speaks else 1 - self._talk
+            turn_s = share * (LEAST_TURN_S + TURN_SPAN_S * chance())
             self._left = math.ceil(turn_s / BLOCK_S / SYLLABLE_BLOCKS)
         self._left -= 1
         if not self._speaks or chance() < GAP:

@@ -16,12 +16,13 @@ const LOWEST_HZ = 250;
 const SPAN_HZ = 2_250;
 /** The share of syllables left out while somebody speaks. */
 const GAP = 0.15;
-/** Speech and pauses take turns of so many seconds. */
-const LEAST_TURN_S = 0.5;
-const TURN_SPAN_S = 5.5;
+/** Speech takes turns of so many seconds, times its share of the time; pauses take the rest. */
+const LEAST_TURN_S = 1;
+const TURN_SPAN_S = 11;
 
 export class Voice {
   readonly #chance: () => number;
+  readonly #talk: number;
   readonly #syllables: readonly Float32Array<ArrayBuffer>[];
   readonly #room: Float32Array<ArrayBuffer>;
   #speaks = false;
@@ -30,9 +31,10 @@ export class Voice {
   #sound: Float32Array<ArrayBuffer>;
   #at = 0;
 
-  /** `chance` returns random numbers from 0 up to 1. */
-  constructor(chance: () => number) {
+  /** `chance` returns random numbers from 0 up to 1; `talk` is the share of speech in time. */
+  constructor(chance: () => number, talk: number) {
     this.#chance = chance;
+    this.#talk = talk;
     this.#syllables = Array.from({ length: SYLLABLES }, () => this.#syllable());
     this.#room = this.#sound = Float32Array.from({ length: SYLLABLE }, () => (2 * chance() - 1) * QUIET);
   }
@@ -61,7 +63,8 @@ export class Voice {
   #nextSound(): Float32Array<ArrayBuffer> {
     if (this.#left === 0) {
       this.#speaks = !this.#speaks;
-      const turn_s = LEAST_TURN_S + TURN_SPAN_S * this.#chance();
+      const share = this.#speaks ? this.#talk : 1 - this.#talk;
+      const turn_s = share * (LEAST_TURN_S + TURN_SPAN_S * this.#chance());
       this.#left = Math.ceil((turn_s * SAMPLES_PER_S) / SYLLABLE);
     }
     this.#left -= 1;

@@ -1,6 +1,8 @@
 /** The video of one link: the streams that the page has sent of it, and what puts messages in and out. */
 
 import { PeerError } from '../../core/errors';
+import { unfill } from '../../core/traffic/callframe';
+import { unwrap } from '../../core/traffic/pictureframe';
 import { Joiner } from '../../core/traffic/pieces';
 import type { Path } from '../../core/traffic/ratefloor';
 import * as control from '../../core/wire/control';
@@ -18,13 +20,13 @@ import { VideoSender } from './videosender';
 const RATE_MS = 100;
 /** The same for a link that looks like a call, which sends always. */
 const CALL_RATE_MS = 500;
-/** The rate of a call in a browser that says none, as Firefox does. */
-const UNTOLD_BIT_S = 2_500_000;
+/** Pictures a second where the page has not said what they show. */
+const UNTOLD_FRAMES_PER_S = 30;
 
 /** What the Worker cannot do by itself. */
 export interface PageWork {
-  /** Have the page make a picture. */
-  makePicture(): void;
+  /** Have the page make a picture. That of a call is `pixels`, as RGBA. */
+  makePicture(pixels: ArrayBuffer | null): void;
   /** Have the page say what the browser knows of the path. */
   findRate(): void;
   /** Have the page hold the browser's estimate at `bit_s`; 0 lets it go. */
@@ -74,7 +76,7 @@ export class LinkMedia {
     if (isBothWays(version) && this.#incoming) {
       if (!isCall) this.#pace = new Paced();
       const joiner = isCall ? new Joiner() : null;
-      this.#receiver = new VideoReceiver(this.#incoming, {
+      this.#receiver = new VideoReceiver(this.#incoming, isCall ? unfill : unwrap, {
         message: (data) => {
           this.#messages_bytes += data.byteLength;
           const message = joiner ? joiner.join(data) : data;
@@ -106,7 +108,6 @@ export class LinkMedia {
       if (this.#isHeld) this.#page.holdRate(this.#pace.floor_bit_s);
     }
     if (!this.#call) return;
-    this.#call.rate_bit_s = path.available_bit_s || UNTOLD_BIT_S;
     const spent_bytes = path.bytes - this.#messages_bytes - this.#call.sent_bytes;
     if (spent_bytes <= this.#spent_bytes) return;
     this.#page.spent(spent_bytes - this.#spent_bytes);
@@ -118,7 +119,7 @@ export class LinkMedia {
   }
 
   #send(link: Link, pipe: MessagePipe, streams: EncodedStreams): MessagePipe {
-    const source = frameSource(streams, () => this.#page.makePicture());
+    const source = frameSource(streams, (pixels) => this.#page.makePicture(pixels));
     return (this.#sender = new VideoSender(pipe, source, this.#pace ?? BARE, {
       writable: () => link.writable('client'),
       busy: () => this.#pace && this.#ask(RATE_MS),
@@ -127,8 +128,8 @@ export class LinkMedia {
   }
 
   #sendCall(link: Link, pipe: MessagePipe, streams: EncodedStreams): MessagePipe {
-    const source = frameSource(streams, () => this.#page.makePicture());
-    return (this.#call = new CallSender(pipe, source, {
+    const source = frameSource(streams, (pixels) => this.#page.makePicture(pixels));
+    return (this.#call = new CallSender(pipe, source, streams.look?.frames_per_s ?? UNTOLD_FRAMES_PER_S, {
       writable: () => link.writable('client'),
       ticked: () => this.#ask(CALL_RATE_MS),
       tellGot: () => this.#receiver?.tellGot() ?? 0,

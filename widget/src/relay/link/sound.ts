@@ -15,17 +15,19 @@ export interface SoundStreams {
   readonly readable: ReadableStream<unknown>;
   /** Encoded frames as they are sent. */
   readonly writable: WritableStream<unknown>;
+  /** The share of time in which somebody talks. */
+  readonly talk: number;
 }
 
 /** Make a sound until its connection ends. */
-export function hum({ samples, readable, writable }: SoundStreams): void {
+export function hum({ samples, readable, writable, talk }: SoundStreams): void {
   readable.pipeTo(writable).catch(() => {});
-  void write(samples);
+  void write(samples, talk);
 }
 
-async function write(samples: WritableStream<AudioData>): Promise<void> {
+async function write(samples: WritableStream<AudioData>, talk: number): Promise<void> {
   const writer = samples.getWriter();
-  const voice = new Voice(Math.random);
+  const voice = new Voice(Math.random, talk);
   let due_ms = performance.now();
   try {
     for (let time_us = 0; ; time_us += BLOCK_MS * 1_000) {
