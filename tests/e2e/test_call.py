@@ -84,7 +84,7 @@ async def test_a_page_comes_through_a_call(
         assert (got.code, got.status) == (0, 200), got.text
         assert digest(got.body) == digest(blob(SIZE))
         asked = await page.evaluate("globalThis.asked")
-    print(idle, busy)
+
     assert asked == 0
     most = scene.MOST_BIT_S / 8
     for seen in (idle, busy):

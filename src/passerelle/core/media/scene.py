@@ -19,9 +19,15 @@ LARGE_SHARE: Final = 0.35
 """Share of large pictures, where they may be large."""
 FRAMES_PER_S: Final = (30, 30, 30, 30, 25, 25, 20, 15)
 """Pictures a second, as cameras make them: one of these, each as likely as the others."""
+CLOCK_SPREAD: Final = 0.01
+"""How far a camera's clock is from the right time, at most, as a share."""
+LATE_S: Final = (0.001, 0.006)
+"""Range of how late pictures and sound come on average: a machine always does other things."""
+HELD_CHANCE, HELD_GAIN = 0.01, 8.0
+"""Now and then a machine is busy: with that chance all is later, by that factor."""
 BRIGHT_SHARE: Final = 0.2
 """Share of cameras in good light, whose noise an encoder leaves out."""
-BRIGHT_NOISE, DIM_NOISE = (0, 3), (16, 32)
+BRIGHT_NOISE, DIM_NOISE = (0, 3), (6, 32)
 """Range of the noise in good light and in bad: between the darkest and the lightest, of 255."""
 MOTION: Final = (5.0, 30.0)
 """Range of how far a person moves when he moves, in pixels of a small picture."""
@@ -36,6 +42,10 @@ MOST_BIT_S: Final = 2_500_000
 
 GESTURE_S: Final = (0.3, 3.0)
 """Range of the length of a gesture, and of the rest after it."""
+LIGHT: Final = 16
+LIGHT_S: Final = (2.0, 12.0)
+"""How much brighter a picture may become, and the range of how long that stays: clouds pass, and
+a camera chooses its exposure anew. An encoder then makes some large frames."""
 OBJECTS: Final = 60
 """Things in the room."""
 GREY: Final = (24, 200)
@@ -49,13 +59,15 @@ class Look:
 
     width: int
     height: int
-    frames_per_s: int
+    frames_per_s: float
     noise: int
     """The largest number that noise adds to a pixel."""
     motion: float
     """How far a person moves, in pixels of a small picture."""
     talk: float
     """The share of time in which he talks."""
+    late_s: float
+    """How late pictures and sound come on average."""
     bound_bit_s: int
     """The application's own bound on the video; 0 leaves it to the browser."""
 
@@ -66,14 +78,31 @@ def look(chance: Callable[[], float], *, may_be_large: bool) -> Look:
     `chance` returns random numbers from 0 up to 1.
     """
     width, height = LARGE if chance() < LARGE_SHARE and may_be_large else SMALL
-    frames_per_s = FRAMES_PER_S[int(chance() * len(FRAMES_PER_S))]
+    nominal = FRAMES_PER_S[int(chance() * len(FRAMES_PER_S))]
+    frames_per_s = nominal * (1 + CLOCK_SPREAD * (2 * chance() - 1))
     least, most = BRIGHT_NOISE if chance() < BRIGHT_SHARE else DIM_NOISE
     noise = least + int(chance() * (most - least + 1))
     motion = MOTION[0] + chance() * (MOTION[1] - MOTION[0])
     talk = TALK[0] + chance() * (TALK[1] - TALK[0])
+    late_s = LATE_S[0] + chance() * (LATE_S[1] - LATE_S[0])
     is_bound = chance() < BOUND_SHARE
     bound_bit_s = int(BOUND_BIT_S[0] + chance() * (BOUND_BIT_S[1] - BOUND_BIT_S[0]))
-    return Look(width, height, frames_per_s, noise, motion, talk, bound_bit_s if is_bound else 0)
+    return Look(
+        width=width,
+        height=height,
+        frames_per_s=frames_per_s,
+        noise=noise,
+        motion=motion,
+        talk=talk,
+        late_s=late_s,
+        bound_bit_s=bound_bit_s if is_bound else 0,
+    )
+
+
+def lateness_s(shown: Look, chance: Callable[[], float]) -> float:
+    """Return how late the next picture or piece of sound comes."""
+    gain = HELD_GAIN if chance() < HELD_CHANCE else 1.0
+    return -shown.late_s * gain * math.log(1 - chance())
 
 
 class Scene:
@@ -88,6 +117,10 @@ class Scene:
         self._gesture = 0.0
         """How far the person moves now."""
         self._left = 0
+        """Pictures until that changes."""
+        self._light = bytes(range(256))
+        """What each brightness is in the present light."""
+        self._light_left = 0
         """Pictures until that changes."""
         self._scale = shown.height / SMALL[1]
         self._room = self._furnish()
@@ -126,6 +159,7 @@ class Scene:
         width, height = self._look.width, self._look.height
         plane = bytearray(self._room)
         self._draw_person(plane)
+        plane = plane.translate(self._next_light())
         if self._grain:
             size = width * height
             at = int(self._chance() * (len(self._grain) - size))
@@ -134,6 +168,15 @@ class Scene:
             plane[:] = (int.from_bytes(plane, "little") + noise).to_bytes(size, "little")
         self._count += 1
         return bytes(plane) + self._colours
+
+    def _next_light(self) -> bytes:
+        self._light_left -= 1
+        if self._light_left < 0:
+            more = int(self._chance() * LIGHT)
+            self._light = bytes(min(255, grey + more) for grey in range(256))
+            stays_s = LIGHT_S[0] + self._chance() * (LIGHT_S[1] - LIGHT_S[0])
+            self._light_left = int(stays_s * self._look.frames_per_s)
+        return self._light
 
     def _draw_person(self, plane: bytearray) -> None:
         width, height, scale = self._look.width, self._look.height, self._scale

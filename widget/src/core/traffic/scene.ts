@@ -9,14 +9,20 @@ const SMALL = [640, 360] as const;
 const LARGE = [1280, 720] as const;
 const LARGE_SHARE = 0.35;
 const FRAMES_PER_S = [30, 30, 30, 30, 25, 25, 20, 15];
+const CLOCK_SPREAD = 0.01;
+const LATE_S = [0.001, 0.006] as const;
+const HELD_CHANCE = 0.01;
+const HELD_GAIN = 8;
 const BRIGHT_SHARE = 0.2;
 const BRIGHT_NOISE = [0, 3] as const;
-const DIM_NOISE = [16, 32] as const;
+const DIM_NOISE = [6, 32] as const;
 const MOTION = [5, 30] as const;
 const TALK = [0.2, 0.8] as const;
 const BOUND_SHARE = 0.2;
 const BOUND_BIT_S = [500_000, 1_200_000] as const;
 const GESTURE_S = [0.3, 3] as const;
+const LIGHT = 16;
+const LIGHT_S = [2, 12] as const;
 const OBJECTS = 60;
 const GREY = [24, 200] as const;
 const SKIN = 150;
@@ -36,6 +42,8 @@ export interface Look {
   readonly motion: number;
   /** The share of time in which he talks. */
   readonly talk: number;
+  /** How late pictures and sound come on average. */
+  readonly late_s: number;
   /** The application's own bound on the video; 0 leaves it to the browser. */
   readonly bound_bit_s: number;
 }
@@ -46,14 +54,22 @@ const between = (chance: Chance, [least, most]: readonly [number, number]) => le
 export function lookOf(chance: Chance, mayBeLarge: boolean): Look {
   const isLarge = chance() < LARGE_SHARE && mayBeLarge;
   const [width, height] = isLarge ? LARGE : SMALL;
-  const frames_per_s = FRAMES_PER_S[Math.floor(chance() * FRAMES_PER_S.length)] ?? 30;
+  const nominal = FRAMES_PER_S[Math.floor(chance() * FRAMES_PER_S.length)] ?? 30;
+  const frames_per_s = nominal * (1 + CLOCK_SPREAD * (2 * chance() - 1));
   const [least, most] = chance() < BRIGHT_SHARE ? BRIGHT_NOISE : DIM_NOISE;
   const noise = least + Math.floor(chance() * (most - least + 1));
   const motion = between(chance, MOTION);
   const talk = between(chance, TALK);
+  const late_s = between(chance, LATE_S);
   const isBound = chance() < BOUND_SHARE;
   const bound_bit_s = Math.floor(between(chance, BOUND_BIT_S));
-  return { width, height, frames_per_s, noise, motion, talk, bound_bit_s: isBound ? bound_bit_s : 0 };
+  return { width, height, frames_per_s, noise, motion, talk, late_s, bound_bit_s: isBound ? bound_bit_s : 0 };
+}
+
+/** Return how late the next picture or piece of sound comes: a machine always does other things. */
+export function lateness_ms({ late_s }: Look, chance: Chance): number {
+  const gain = chance() < HELD_CHANCE ? HELD_GAIN : 1;
+  return -1_000 * late_s * gain * Math.log(1 - chance());
 }
 
 /** Makes one picture after the other. */
@@ -69,6 +85,10 @@ export class Scene {
   #gesture = 0;
   /** Pictures until that changes. */
   #left = 0;
+  /** How much brighter the picture is in the present light. */
+  #light = 0;
+  /** Pictures until that changes. */
+  #light_left = 0;
 
   /** `chance` returns random numbers from 0 up to 1. */
   constructor(look: Look, chance: Chance) {
@@ -92,9 +112,15 @@ export class Scene {
     const plane = this.#plane;
     plane.set(this.#room);
     this.#drawPerson();
+    this.#light_left -= 1;
+    if (this.#light_left < 0) {
+      this.#light = Math.floor(this.#chance() * LIGHT);
+      this.#light_left = Math.floor(between(this.#chance, LIGHT_S) * this.#look.frames_per_s);
+    }
+    const light = this.#light;
     const size = this.#room.length;
     const grain = this.#grain.subarray(Math.floor(this.#chance() * (this.#grain.length - size)));
-    for (let at = 0; at < size; at += 1) plane[at] = (plane[at] as number) + (grain[at] as number);
+    for (let at = 0; at < size; at += 1) plane[at] = (plane[at] as number) + (grain[at] as number) + light;
     this.#count += 1;
     return plane;
   }

@@ -10,10 +10,15 @@ export const SAMPLES_PER_S = 48_000;
 export const BLOCK = 960;
 const SYLLABLE = 6 * BLOCK;
 const SYLLABLES = 16;
-const LOUD = 0.18;
-const QUIET = 0.001;
+/** Amplitudes of voices, and of rooms. */
+const LOUD = [0.09, 0.37] as const;
+const QUIET = [0.0005, 0.0025] as const;
 const LOWEST_HZ = 250;
 const SPAN_HZ = 2_250;
+/** A syllable begins in that part of its length, and then fades. */
+const ATTACK = 12;
+/** A hiss is wide, a vowel is narrow: the radius of a resonator's poles. */
+const SHARP = [0.93, 0.99] as const;
 /** The share of syllables left out while somebody speaks. */
 const GAP = 0.15;
 /** Speech takes turns of so many seconds, times its share of the time; pauses take the rest. */
@@ -23,6 +28,7 @@ const TURN_SPAN_S = 11;
 export class Voice {
   readonly #chance: () => number;
   readonly #talk: number;
+  readonly #loud: number;
   readonly #syllables: readonly Float32Array<ArrayBuffer>[];
   readonly #room: Float32Array<ArrayBuffer>;
   #speaks = false;
@@ -35,8 +41,10 @@ export class Voice {
   constructor(chance: () => number, talk: number) {
     this.#chance = chance;
     this.#talk = talk;
+    this.#loud = LOUD[0] + (LOUD[1] - LOUD[0]) * chance();
+    const quiet = QUIET[0] * (QUIET[1] / QUIET[0]) ** chance();
     this.#syllables = Array.from({ length: SYLLABLES }, () => this.#syllable());
-    this.#room = this.#sound = Float32Array.from({ length: SYLLABLE }, () => (2 * chance() - 1) * QUIET);
+    this.#room = this.#sound = Float32Array.from({ length: SYLLABLE }, () => (2 * chance() - 1) * quiet);
   }
 
   /** Return the samples of the next packet. */
@@ -47,16 +55,17 @@ export class Voice {
     return block;
   }
 
-  /** Return noise around one frequency (a resonator of two poles), which swells and fades. */
+  /** Return noise around one frequency (a resonator of two poles), which begins suddenly and fades. */
   #syllable(): Float32Array<ArrayBuffer> {
     const angle = (2 * Math.PI * (LOWEST_HZ + SPAN_HZ * this.#chance())) / SAMPLES_PER_S;
-    const turn = 2 * 0.99 * Math.cos(angle);
-    const decay = 0.99 ** 2;
-    const loud = LOUD * (0.2 + 0.8 * this.#chance()) * (1 - decay);
+    const radius = SHARP[0] + (SHARP[1] - SHARP[0]) * this.#chance();
+    const turn = 2 * radius * Math.cos(angle);
+    const decay = radius ** 2;
+    const loud = this.#loud * (0.2 + 0.8 * this.#chance()) * (1 - decay);
     let [last, before] = [0, 0];
     return Float32Array.from({ length: SYLLABLE }, (_, at) => {
       [last, before] = [2 * this.#chance() - 1 + turn * last - decay * before, last];
-      return loud * Math.sin((Math.PI * at) / SYLLABLE) * last;
+      return loud * Math.min(1, (ATTACK * at) / SYLLABLE) * (1 - at / SYLLABLE) * last;
     });
   }
 

@@ -124,7 +124,7 @@ export class VideoTrack {
     if (this.#sound?.samples && this.#soundSender && this.#look) {
       // Where encoded frames are handed out, those that nobody takes are not sent.
       const { readable, writable } = (this.#soundSender as unknown as Streaming).createEncodedStreams();
-      this.#events.sound({ readable, writable, samples: this.#sound.samples, talk: this.#look.talk });
+      this.#events.sound({ readable, writable, samples: this.#sound.samples, look: this.#look });
     }
     const parameters = sender.getParameters();
     for (const encoding of parameters.encodings) {

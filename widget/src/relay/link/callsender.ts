@@ -8,6 +8,7 @@
 import type { LinkCode } from '../../core/errors';
 import { LOW_WATER_BYTES } from '../../core/limits';
 import { fill, roomOf } from '../../core/traffic/callframe';
+import { lateness_ms, type Look } from '../../core/traffic/scene';
 import { FramePacker } from '../../core/traffic/framepacker';
 import { split } from '../../core/traffic/pieces';
 import type { Got, Resend } from '../../core/wire/control';
@@ -33,7 +34,7 @@ export class CallSender implements MessagePipe {
   readonly #source: FrameSource;
   readonly #events: CallSenderEvents;
   readonly #packer = new FramePacker(0, REPEATS, true);
-  readonly #period_ms: number;
+  readonly #look: Look;
   /** Bytes of the messages that were to be sent. */
   sent_bytes = 0;
   /** When the next picture is due. */
@@ -43,10 +44,10 @@ export class CallSender implements MessagePipe {
   /** The code to close the channel with once the client has everything. */
   #end: LinkCode | null = null;
 
-  constructor(channel: MessagePipe, source: FrameSource, frames_per_s: number, events: CallSenderEvents) {
+  constructor(channel: MessagePipe, source: FrameSource, look: Look, events: CallSenderEvents) {
     this.#channel = channel;
     this.#source = source;
-    this.#period_ms = 1_000 / frames_per_s;
+    this.#look = look;
     this.#events = events;
     const replace = new TransformStream<EncodedFrame, EncodedFrame>({
       transform: (frame, onward) => {
@@ -98,10 +99,10 @@ export class CallSender implements MessagePipe {
   #tick(): void {
     this.#source.requestFrame();
     this.#events.ticked();
-    // A camera's pictures come at equal times, also after one that was late.
+    // A camera takes pictures at equal times, also after one that was late.
     const now_ms = performance.now();
-    this.#due_ms = Math.max(this.#due_ms + this.#period_ms, now_ms);
-    if (this.#due_ms < Infinity) this.#timer = setTimeout(() => this.#tick(), this.#due_ms - now_ms);
+    this.#due_ms = Math.max(this.#due_ms + 1_000 / this.#look.frames_per_s, now_ms);
+    if (this.#due_ms < Infinity) this.#timer = setTimeout(() => this.#tick(), this.#due_ms - now_ms + lateness_ms(this.#look, Math.random));
   }
 
   /** Return what is sent in the place of an encoded frame. */

@@ -4,6 +4,7 @@ import { PeerError } from '../../core/errors';
 import { unfill } from '../../core/traffic/callframe';
 import { unwrap } from '../../core/traffic/pictureframe';
 import { Joiner } from '../../core/traffic/pieces';
+import type { Look } from '../../core/traffic/scene';
 import type { Path } from '../../core/traffic/ratefloor';
 import * as control from '../../core/wire/control';
 import { CALL_MEDIA_VERSION } from '../../core/wire/description';
@@ -20,8 +21,6 @@ import { VideoSender } from './videosender';
 const RATE_MS = 100;
 /** The same for a link that looks like a call, which sends always. */
 const CALL_RATE_MS = 500;
-/** Pictures a second where the page has not said what they show. */
-const UNTOLD_FRAMES_PER_S = 30;
 
 /** What the Worker cannot do by itself. */
 export interface PageWork {
@@ -66,6 +65,7 @@ export class LinkMedia {
 
   /** Whether everything is here that a link with video of `version` needs; undefined is a plain link. */
   isReady(version: number | undefined): boolean {
+    if (version === CALL_MEDIA_VERSION && !this.#outgoing?.look) return false;
     return (!version || this.#outgoing !== null) && (!isBothWays(version) || this.#incoming !== null);
   }
 
@@ -89,7 +89,8 @@ export class LinkMedia {
     }
     const wrap = (pipe: MessagePipe) => {
       if (!outgoing) return pipe;
-      return isCall ? this.#sendCall(link, pipe, outgoing) : this.#send(link, pipe, outgoing);
+      const { look } = outgoing;
+      return look ? this.#sendCall(link, pipe, outgoing, look) : this.#send(link, pipe, outgoing);
     };
     joinChannel(link, channel, wrap, (data) => this.#take(link, data));
   }
@@ -127,9 +128,9 @@ export class LinkMedia {
     }));
   }
 
-  #sendCall(link: Link, pipe: MessagePipe, streams: EncodedStreams): MessagePipe {
+  #sendCall(link: Link, pipe: MessagePipe, streams: EncodedStreams, look: Look): MessagePipe {
     const source = frameSource(streams, (pixels) => this.#page.makePicture(pixels));
-    return (this.#call = new CallSender(pipe, source, streams.look?.frames_per_s ?? UNTOLD_FRAMES_PER_S, {
+    return (this.#call = new CallSender(pipe, source, look, {
       writable: () => link.writable('client'),
       ticked: () => this.#ask(CALL_RATE_MS),
       tellGot: () => this.#receiver?.tellGot() ?? 0,

@@ -96,7 +96,8 @@ class CallExchange(MediaExchange):
                 return  # the connection has ended
             sent += 1
             due_at += BLOCK_S
-            await asyncio.sleep(max(0.0, due_at - time.monotonic()))
+            wait_s = due_at - time.monotonic() + scene.lateness_s(self._look, random.random)
+            await asyncio.sleep(max(0.0, wait_s))
 
     # --- out ------------------------------------------------------------------------------------
 
@@ -126,9 +127,9 @@ class CallExchange(MediaExchange):
         if self._scene is None:
             return
         self._request(now)
-        # A camera's pictures come at equal times, also after one that was late.
+        # A camera takes pictures at equal times, also after one that was late.
         self._due_at = max(self._due_at + 1 / self._look.frames_per_s, now)
-        self._schedule(self._due_at - now)
+        self._schedule(self._due_at - now + scene.lateness_s(self._look, random.random))
 
     def _draw(self) -> tuple[bytes, int, int]:
         assert self._scene is not None  # the caller has looked
