@@ -70,7 +70,7 @@ def choose(
     if engine == "python":
         return python_engine(), ""
     try:
-        load()
+        load(is_call=call)
     except NoEngine as error:
         if engine == "chrome" or call:
             raise
