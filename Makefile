@@ -44,7 +44,7 @@ unit: setup-test ## tests that need neither browser nor namespaces (ARGS goes to
 		$(call tests_in,tests)
 
 e2e: setup-test ## tests in a real Chromium
-	$(BIN)/pytest -m 'not soak' $(call tests_in,tests/e2e)
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not soak' $(call tests_in,tests/e2e)
 
 lab: setup-test ## tests in network namespaces; needs root
 	$(BIN)/pytest -m 'not soak' $(call tests_in,tests/lab)

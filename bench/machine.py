@@ -61,6 +61,26 @@ def rss_bytes(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def pss_bytes(pid: int) -> int:
+    """Return the resident memory of a process, of shared pages its share; 0 once it has ended."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    found = re.search(r"^Pss:\s+(\d+) kB$", text, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
+
+
+def family_cpu_s(pid: int) -> float:
+    """Return what `cpu_s` does, for a process and all that descend from it."""
+    return sum(map(cpu_s, family(pid)))
+
+
+def family_pss_bytes(pid: int) -> int:
+    """Return what `pss_bytes` does, for a process and all that descend from it."""
+    return sum(map(pss_bytes, family(pid)))
+
+
 def family(pid: int) -> list[int]:
     """Return `pid` and the ids of all processes that descend from it."""
     found = []

@@ -10,7 +10,7 @@ from bench import world
 from bench.command import say
 from bench.crowd import Crowd, crowd
 from bench.errors import Unmeasured
-from bench.machine import renderers, rss_bytes
+from bench.machine import family_pss_bytes, renderers, rss_bytes
 from bench.report import Row, at_most
 from bench.world import Client, Engine
 from passerelle import limits
@@ -22,8 +22,9 @@ resident memory from then on, less that of the same process after a first, finis
 interpreter, libraries and what the allocator keeps are not in it. Each bound is the sum of the
 named limits (passerelle/limits.py) that hold for that party with three links, in MiB, and of 16 MiB
 for allocators and collectors that keep freed memory. A relay page counts with all renderers of its
-browser; of three volunteers the one that grew most is shown. idle is all resident memory of the
-client with its three links before anything was transferred.
+browser; of three volunteers the one that grew most is shown. A client counts with the process of
+Chrome's engine, each with its share of the pages that others have, too. idle is all of a client's
+memory with its three links before anything was transferred.
 """
 RELAYS = 3
 READ_S = 5.0
@@ -86,7 +87,9 @@ def measure(quick: bool, engine: Engine) -> Iterator[Row]:
         client = place.world.client()
         place.await_helping(RELAYS, timeout_s=LINK_S)
         world.settle()
-        yield Row("client idle, 3 links", rss_bytes(client.child.pid) / 1e6, "MB", at_most(90))
+        yield Row(
+            "client idle, 3 links", family_pss_bytes(client.child.pid) / 1e6, "MB", at_most(90)
+        )
         parties = list(_parties(place, client))
         place.world.run(client, "down", timeout_s=SLACK_S, bytes=warm_bytes)
         world.settle()
@@ -104,7 +107,7 @@ def measure(quick: bool, engine: Engine) -> Iterator[Row]:
 
 
 def _parties(place: Crowd, client: Client) -> Iterator[Party]:
-    yield Party("client", CLIENT_BYTES, lambda: rss_bytes(client.child.pid))
+    yield Party("client", CLIENT_BYTES, lambda: family_pss_bytes(client.child.pid))
     yield Party("exit", EXIT_BYTES, lambda: rss_bytes(place.world.server.pid))
     for relay in place.relays:
         pages = renderers(relay.browser.pid)

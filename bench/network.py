@@ -14,7 +14,7 @@ from bench import bare, command, world
 from bench.bare import Bare
 from bench.command import say
 from bench.drawing import Curve, draw_rates
-from bench.machine import cpu_s, family
+from bench.machine import family_cpu_s
 from bench.report import Row, Target, at_least, at_most, median, percentile
 from bench.world import Client, Distant, laboratory
 from tests.lab import LabError, Wan
@@ -236,13 +236,13 @@ def _cpu(name: str, stage: Stage) -> Iterator[Row]:
     for options, label in (((), "video"), (("--no-media",), "data channel")):
         client = stage.client(CLEAN, *options)
         pids = (client.child.pid, stage.distant.world.volunteer.pid)
-        before = [_family_s(pid) for pid in pids]
+        before = [family_cpu_s(pid) for pid in pids]
         start_s = time.monotonic()
         size = int(STEADY_RATE * STEADY_S)
         stage.run(client, "pull", rate=STEADY_RATE, bytes=size)
         taken_s = time.monotonic() - start_s
         own, browser = (
-            100 * (_family_s(pid) - used_s) / taken_s
+            100 * (family_cpu_s(pid) - used_s) / taken_s
             for pid, used_s in zip(pids, before, strict=True)
         )
         stage.end(client)
@@ -252,10 +252,6 @@ def _cpu(name: str, stage: Stage) -> Iterator[Row]:
         yield Row(f"{name}, all of the browser, {label}", browser, "% of a core", digits=0)
     more = browsers[0] - browsers[1]
     yield Row(f"{name}, browser, video more than data channel", more, "% of a core", at_most(15), 0)
-
-
-def _family_s(pid: int) -> float:
-    return sum(cpu_s(each) for each in family(pid))
 
 
 def _way(rtt_ms: float, loss_pct: float) -> Wan:

@@ -14,9 +14,9 @@ const { build, transform } = createRequire(WIDGET)('esbuild');
 /** The largest size of each part after gzip, in bytes. Shell, worker, inner script, style and one language come before
  * the first byte of the site: 30 KB together. */
 const BUDGET = {
-  shell: 21 * 1024,
-  worker: 2 * 1024,
-  inner: 2.5 * 1024,
+  shell: 22 * 1024,
+  worker: 2.25 * 1024,
+  inner: 2.75 * 1024,
   article: 5 * 1024,
   file: 24 * 1024,
   style: 2 * 1024,

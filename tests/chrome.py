@@ -1,37 +1,22 @@
-"""Whether Chrome's engine can be had on this machine, and the mark of tests that need it.
+"""The mark of tests that need Chrome's engine.
 
-Only a machine that no wheel fits skips them. Where the package is merely not installed, they fail.
+Only a machine that no wheel fits skips them: one whose C library is not glibc, or an unusual
+processor. Where the package is merely not installed, they fail, so no CI passes without them by
+mistake. `REQUIRED` in the environment says that this machine must have it, and none is skipped.
 """
 
 from __future__ import annotations
 
-import functools
-import tomllib
-from pathlib import Path
-from typing import Any
+import os
 
 import pytest
-from packaging.tags import sys_tags
-from packaging.utils import parse_wheel_filename
 
-LOCK = Path(__file__).parents[1] / "uv.lock"
-PACKAGE = "wrtc"
+from tools.bootstrap import CHROME_PACKAGE
+from tools.wheels import fits
 
-
-def wheels() -> list[str]:
-    """Return the names of the locked package's wheels."""
-    packages: list[dict[str, Any]] = tomllib.loads(LOCK.read_text(encoding="utf-8"))["package"]
-    (locked,) = (each for each in packages if each["name"] == PACKAGE)
-    return [wheel["url"].rpartition("/")[2] for wheel in locked["wheels"]]
-
-
-@functools.cache
-def has_wheel() -> bool:
-    """Whether one of the locked package's wheels fits this machine."""
-    ours = set(sys_tags())
-    return any(ours & parse_wheel_filename(name)[3] for name in wheels())
-
+REQUIRED = "PASSERELLE_REQUIRES_CHROME"
 
 needs_chrome = pytest.mark.skipif(
-    not has_wheel(), reason=f"the package {PACKAGE} has no wheel for this machine"
+    not fits(CHROME_PACKAGE) and not os.environ.get(REQUIRED),
+    reason=f"the package {CHROME_PACKAGE} has no wheel for this machine",
 )

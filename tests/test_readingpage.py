@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import re
 
@@ -12,6 +13,7 @@ import pytest
 from passerelle import readingpage
 from passerelle.errors import ConfigError
 from passerelle.readingpage import ReadingPage
+from passerelle.wire.descriptor import BrokerEntry, Descriptor, ExitEntry, GatewayEntry
 
 FILES = {
     "shell.js": b"shell",
@@ -118,3 +120,31 @@ def test_origins_that_cannot_be(
 ) -> None:
     with pytest.raises(ConfigError, match=words):
         readingpage.origins(served, names)
+
+
+def network(*sites: str) -> Descriptor:
+    """A network whose exit serves these names."""
+    gateway = GatewayEntry(sites, 1, (bytes(41),)) if sites else None
+    return Descriptor(
+        name="test",
+        issued_s=1,
+        expires_s=2,
+        brokers=(BrokerEntry("https://bridge.example", bytes(32), bytes(32)),),
+        exits=(ExitEntry("one", "wss://one.example/v1/link", (bytes(32),), gateway=gateway),),
+    )
+
+
+@pytest.mark.parametrize("sites", [(), ("*.news.example",)])
+def test_a_broker_has_no_page_of_a_site_without_a_name(sites: tuple[str, ...]) -> None:
+    """Nobody could say what the page shows first."""
+    assert readingpage.broker_page("https://bridge.example/#key", network(*sites)) is None
+
+
+def test_a_brokers_page_is_the_single_file() -> None:
+    """Its policy is the one that stands in the file, for this script and no other."""
+    make = readingpage.broker_page(PAGE.invite, network("news.example"))
+    assert make is not None
+    content, policy = make(b'{"payload":"x"}')
+    assert config(content)["network"] == '{"payload":"x"}'
+    assert config(content)["site"] == ["https://news.example"]
+    assert html.escape(policy) in content.decode()

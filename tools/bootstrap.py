@@ -70,6 +70,7 @@ PROGRAMS = {
     "openssl": "openssl",
     "nats-server": "nats-server",
     "firefox-esr": "firefox-esr",
+    "WebKitWebDriver": "webkit2gtk-driver",
     "Xvfb": "xvfb",
     "php": "php-cli",
     "dig": "bind9-dnsutils",
@@ -93,9 +94,15 @@ FILES = {
 """Files that tests need (the lab compiles a small C program), and the package of each."""
 
 NEEDS_BROWSER = ("demo", "test")
+CHROME_PACKAGE = "wrtc"
+"""Chrome's WebRTC. Not every machine has a wheel, and building it would mean building Chrome."""
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 """The folders of `nft` and `ip`, which an ordinary user's PATH does not have."""
+
+NO_WHEEL = 3
+"""What `tools/wheels.py` ends with where no wheel fits."""
 
 PATH = os.pathsep.join(
     folder
@@ -282,13 +289,24 @@ def provide_python() -> None:
     say("installing Python packages into .venv")
     # An environment that works is kept, even if PATH has another python3 now.
     python = [] if (VENV / "bin" / "python").exists() else ["--python", PYTHON]
-    run(
-        [str(uv()), "sync", "--quiet", "--locked", "--no-python-downloads", *python, *groups],
-        "Installing Python packages",
-        # uv would otherwise use a virtual environment that happens to be active.
-        env={"UV_PROJECT_ENVIRONMENT": str(VENV), "VIRTUAL_ENV": ""},
-    )
+    sync = [str(uv()), "sync", "--quiet", "--locked", "--no-python-downloads", *python, *groups]
+    # uv would otherwise use a virtual environment that happens to be active.
+    env = {"UV_PROJECT_ENVIRONMENT": str(VENV), "VIRTUAL_ENV": ""}
+    run([*sync, "--no-install-package", CHROME_PACKAGE], "Installing Python packages", env=env)
+    if has_wheel(CHROME_PACKAGE):
+        run([*sync, "--no-build-package", CHROME_PACKAGE], "Installing Chrome's WebRTC", env=env)
+    else:
+        say(f"no wheel of {CHROME_PACKAGE} fits this machine: tests of Chrome's WebRTC are skipped")
     remember("python", key)
+
+
+def has_wheel(package: str) -> bool:
+    """Return whether a wheel of a locked package fits `.venv`, which has everything else."""
+    ask = [str(VENV / "bin" / "python"), "-m", "tools.wheels", package]
+    code = subprocess.run(ask, cwd=ROOT, check=False).returncode
+    if code not in {0, NO_WHEEL}:
+        stop(f"Asking for a wheel of {package} failed (exit {code}); the reason is above.")
+    return code == 0
 
 
 def uv() -> Path:

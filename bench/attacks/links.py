@@ -18,7 +18,7 @@ from bench.attacks.reader import engine_names
 from bench.attacks.volunteer import ATTACKS
 from bench.command import say
 from bench.errors import Unmeasured
-from bench.machine import cpu_s, rss_bytes
+from bench.machine import family_cpu_s, family_pss_bytes
 from bench.report import Row, at_most
 from passerelle import limits
 from tests.lab import LabError
@@ -144,16 +144,16 @@ def _attacked(stage: Stage, attack: str, quick: bool, name: str) -> Iterator[Row
     alone_s, attack_s = (QUICK_ALONE_S, QUICK_ATTACK_S) if quick else (ALONE_S, ATTACK_S)
     pid = stage.reader.child.pid
     stage.join(stage.hostile, HOSTILE, media=attack.startswith("SRTP"))
-    before_s = cpu_s(pid)
+    before_s = family_cpu_s(pid)
     alone = stage.honest(alone_s)
-    alone_cores = (cpu_s(pid) - before_s) / alone_s
+    alone_cores = (family_cpu_s(pid) - before_s) / alone_s
     if alone["kept"] < WHOLE:
         raise Unmeasured("this machine is too busy for an honest link alone")
-    memory, before_s = rss_bytes(pid), cpu_s(pid)
+    memory, before_s = family_pss_bytes(pid), family_cpu_s(pid)
     found = stage.honest(attack_s, attack)
     kept = found["kept"] / alone["kept"]
-    worked_s = cpu_s(pid) - before_s - alone_cores * attack_s
-    grown = rss_bytes(pid) - memory
+    worked_s = family_cpu_s(pid) - before_s - alone_cores * attack_s
+    grown = family_pss_bytes(pid) - memory
     if kept < WHOLE:
         stage.reset()
     yield Row(f"{name}: sent", found["sent"] / attack_s / 1000, "kB/s")

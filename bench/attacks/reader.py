@@ -22,7 +22,7 @@ import uvloop
 
 from passerelle.errors import LinkLost
 from passerelle.io.webrtc.chrome.library import NoEngine
-from passerelle.io.webrtc.engine import LinkOffer, choose
+from passerelle.io.webrtc.engine import Engine, LinkOffer, choose
 from passerelle.wire.description import Description
 
 CONNECT_S = 20.0
@@ -78,7 +78,7 @@ class Taker:
 class Reader:
     """The links of one reader, by name."""
 
-    def __init__(self, engine: type[LinkOffer]) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._offers: dict[str, LinkOffer] = {}
         self._takers: dict[str, Taker] = {}
@@ -139,12 +139,12 @@ def engine_names() -> list[str]:
     return ["python", "chrome"]
 
 
-def find(name: str) -> type[LinkOffer]:
+def find(name: str) -> Engine:
     """Return what makes a reader's channels. Raises NoEngine."""
     return choose("chrome" if name == "chrome" else "python")[0]
 
 
-async def run(engine: type[LinkOffer]) -> None:
+async def run(engine: Engine) -> None:
     """Obey the lines on standard input until they end."""
     lines = asyncio.StreamReader()
     protocol = asyncio.StreamReaderProtocol(lines)

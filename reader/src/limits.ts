@@ -32,6 +32,8 @@ export const COOKIES = 300;
  * reads holds no more than this. */
 export const ANSWER_WINDOW_BYTES = MIB;
 export const LINK_WINDOW_BYTES = GATEWAY_CREDIT_MOST_BYTES;
+/** No PING is answered while so much waits to be sent. */
+export const PONGS_WAITING_BYTES = 64 * KIB;
 /** Largest content of a request: the gateway takes no more. */
 export const CONTENT_BYTES = MIB;
 /** Times that one request is sent, over one volunteer after the other. */
@@ -40,3 +42,13 @@ export const TRIES = 6;
 export const ARTICLE_BYTES = 8 * MIB;
 export const PART_BYTES = 8 * MIB;
 export const ARTICLE_PARTS = 200;
+/** Packed bytes that are unpacked at once: gzip makes at most a thousand times as many of them. */
+export const PACKED_PIECE_BYTES = 4 * KIB;
+/** Texts that a volunteer may send on one link, and the longest: an honest one sends a few short ones. */
+export const LINK_TEXTS = 64;
+export const LINK_TEXT_BYTES = 8 * KIB;
+/** Requests that may fail on a link one after the other before it is given up. */
+export const LINK_FAILURES = 3;
+/** Hosts that were left out and are remembered, and the longest text that a page can have the shell show or keep. */
+export const LEFT_OUT_HOSTS = 64;
+export const SHOWN_TEXT = 512;

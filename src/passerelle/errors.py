@@ -5,7 +5,8 @@ PasserelleError
 ├── LocalError       this machine cannot do it (port taken, no browser, no network)
 ├── PeerError        a peer broke the protocol; carries the code its link is closed with
 ├── LinkLost         a link ended; the session goes on over its other links
-│   └── LinkRefused  the exit did not want the link
+│   ├── LinkRefused  the exit did not want the link
+│   └── EngineLost   this machine's WebRTC ended, and all links with it
 └── StreamFailed     one proxied stream could not be opened or went away; carries a `Failure`
 
 The tree has the errors of this module. Another module may derive a narrower one from these, where
@@ -204,6 +205,10 @@ class LinkLost(PasserelleError):
 
 class LinkRefused(LinkLost):
     """The exit answered a HELLO with REFUSED: it can be reached, but does not want the link."""
+
+
+class EngineLost(LinkLost):
+    """The process that makes links ended. The volunteers have done their part."""
 
 
 class StreamFailed(PasserelleError):

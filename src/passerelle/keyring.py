@@ -29,7 +29,7 @@ from passerelle import keyfiles
 from passerelle.errors import ConfigError, LocalError
 from passerelle.io.tunnel.tls import LinkIdentity
 from passerelle.wire import descriptor
-from passerelle.wire.descriptor import BrokerEntry, Descriptor, ExitEntry, GatewayEntry
+from passerelle.wire.descriptor import BrokerEntry, Descriptor, DoorEntry, ExitEntry, GatewayEntry
 from passerelle.wire.invite import Invite
 from passerelle.wire.ways import Way, write
 
@@ -135,6 +135,7 @@ class Keyring:
         ways: Sequence[Way] = (),
         direct: bool = False,
         private_candidates: bool = False,
+        doors: Sequence[DoorEntry] = (),
         gateways: Mapping[str, GatewayEntry] = MappingProxyType({}),
         lifetime_s: int = LIFETIME_S,
     ) -> tuple[Descriptor, bytes]:
@@ -172,6 +173,7 @@ class Keyring:
             entries[0],
             entries[1],
             tuple(stun),
+            tuple(doors),
             private_candidates,
         )
         document = descriptor.sign(made, self.operator)

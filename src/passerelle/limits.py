@@ -53,6 +53,8 @@ GATEWAY_REQUEST_BYTES: Final = 2 * MIB
 """Longest sealed request: forms and a reader's photograph, on one mebibyte and its padding."""
 GATEWAY_REQUESTS: Final = 64
 """Requests of one link at once: a browser asks a site for a few dozen things."""
+GATEWAY_POSTS: Final = 1024
+"""Sealed requests without a link that are under way at one exit process: a door brings many."""
 GATEWAY_WAITING_BYTES: Final = 4 * MIB
 """Requests of one link that have not arrived in full."""
 GATEWAY_CREDIT_BYTES: Final = 256 * KIB
@@ -128,6 +130,8 @@ INVITE_CHARS: Final = 512
 """Longest invite: people send it as one line of text."""
 WAYS: Final = 8
 """Ways to one broker in a descriptor or an invite: a client tries each of them."""
+DOORS: Final = 64
+"""Doors of a network in its descriptor: many cheap ones, each of which a censor has to find."""
 TEXT_SEALED_BYTES: Final = 4 * KIB + 48
 """Longest sealed message that travels as text: servers and caches limit a URL to 8 KB."""
 AMP_PAGE_BYTES: Final = 160 * KIB
@@ -388,9 +392,20 @@ long for little."""
 LINK_WORK_S_PER_BYTE: Final = 4e-7
 """Processor seconds that a byte of messages is worth: fifteen times what it takes on the machine of
 docs/PERFORMANCE.md, so that slow machines may be slow."""
+ENGINE_ORDER_BYTES: Final = 64 * KIB
+"""Longest order between a client and the process of Chrome's engine: the longest has a text of
+`SIGNAL_MESSAGE_BYTES` characters."""
+ENGINE_REASON_CHARACTERS: Final = 200
+"""Longest reason for a link's end that this process may give: each of ours is a short sentence."""
+ENGINE_QUEUE_BYTES: Final = 2 * SESSION_WINDOW_BYTES
+"""What waits between the two processes, each way: the sessions' windows keep honest ends below it,
+and one that does not read is given up."""
 LINK_ASIDES: Final = (64, 2.0)
 """WebSocket messages of a link that are not the link's own (texts, PING, PONG), at once and a
 second: a relay sends none, and each PING is answered."""
+GATEWAY_PINGS: Final = (32, 8.0)
+"""PINGs of a reading page on one link that are answered, at once and a second: more end the link. A
+page sends four a second at most."""
 TRANSPORT_QUEUE_BYTES: Final = LINK_WINDOW_CAP_BYTES + MIB
 """Messages that wait in a transport: the link's window keeps an honest one below it."""
 PIECE_BYTES: Final = 4 * KIB

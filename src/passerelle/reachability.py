@@ -51,6 +51,13 @@ async def unreachable(
     return [sentence for task in found if (sentence := task.result()) is not None]
 
 
+async def link_fault(
+    http: aiohttp.ClientSession, url: str, exit_id: str, keys: Keyring
+) -> str | None:
+    """Return what is wrong at a URL for links to an exit, in a few words; None if one opens."""
+    return await _fault(http, url, _ticket(exit_id, keys))
+
+
 def _ticket(exit_id: str, keys: Keyring) -> tuple[str, ...]:
     """Return the WebSocket subprotocols by which an exit lets a volunteer in, once."""
     expires_s = int(time.time()) + TICKET_LIFE_S

@@ -16,13 +16,17 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from passerelle.errors import ConfigError
+
+if TYPE_CHECKING:
+    # It takes a while to load, and most commands need none.
+    from passerelle.wire.descriptor import Descriptor
 
 BUILT_READER: Final = Path(__file__).parent / "_reader"
 FOLDER: Final = "passerelle.reader/"
@@ -91,15 +95,17 @@ def mirror(files: Mapping[str, bytes], page: ReadingPage) -> dict[str, bytes]:
     )
     for path in ("index.html", "404.html", FOLDER + "shell.html"):
         made[path] = shell
+    hashes = {f"/{path}": integrity(made[path]) for path in made if path.startswith(FOLDER)}
     # Words and the second tier are kept once they were wanted.
-    kept = {
-        f"/{path}": integrity(made[path])
-        for path in made
-        if path.startswith(FOLDER) and "words-" not in path and "article" not in path
+    wanted = {path: hashes[path] for path in hashes if "words-" in path or "article" in path}
+    kept = {path: hashes[path] for path in hashes if path not in wanted}
+    worker = {
+        "site": page.site,
+        "brokers": sorted({_origin(url) for url in page.brokers}),
+        "files": kept,
+        "wanted": wanted,
+        "version": hashlib.sha256(repr(sorted(hashes.items())).encode()).hexdigest()[:16],
     }
-    version = hashlib.sha256(repr(sorted(kept.items())).encode()).hexdigest()[:16]
-    brokers = sorted({_origin(url) for url in page.brokers})
-    worker = {"site": page.site, "brokers": brokers, "files": kept, "version": version}
     made[WORKER] = _with_page(worker, files["worker.js"])
     return made
 
@@ -120,17 +126,45 @@ def single_file(files: Mapping[str, bytes], page: ReadingPage) -> bytes:
         "words": words,
         "network": page.document.decode(),
     }
-    script = files["file.js"].decode().replace("</script", "<\\/script")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     whole = _document(
         config,
         f"<style>{files['shell.css'].decode()}</style>",
-        f"<script>{script}</script>",
-        policy(page.brokers, f"'sha256-{digest}'"),
+        f"<script>{_single_script(files)}</script>",
+        single_file_policy(files, page.brokers),
     )
     if len(whole) > SINGLE_FILE_BYTES:
         raise ConfigError(f"{SINGLE_FILE} would have {len(whole)} bytes, more than chats pass on.")
     return whole
+
+
+def broker_page(invite: str, network: Descriptor) -> Callable[[bytes], tuple[bytes, str]] | None:
+    """Return what makes the page that a broker serves: of a signed document, the single file and
+    its content security policy.
+
+    Return None for a network whose exits serve no site by its name, and where nothing is built.
+    """
+    served = next((entry.gateway.sites for entry in network.exits if entry.gateway), ())
+    try:
+        site, files = origins(served), built()
+    except ConfigError:
+        return None
+    brokers = tuple(entry.url for entry in network.brokers)
+
+    def make(document: bytes) -> tuple[bytes, str]:
+        page = ReadingPage(site=site, invite=invite, brokers=brokers, document=document)
+        return single_file(files, page), single_file_policy(files, brokers)
+
+    return make
+
+
+def single_file_policy(files: Mapping[str, bytes], brokers: Iterable[str]) -> str:
+    """Return the content security policy of the single file, which lets its own script run."""
+    digest = hashlib.sha256(_single_script(files).encode()).digest()
+    return policy(brokers, f"'sha256-{base64.b64encode(digest).decode()}'")
+
+
+def _single_script(files: Mapping[str, bytes]) -> str:
+    return files["file.js"].decode().replace("</script", "<\\/script")
 
 
 def origins(served: Sequence[str], names: Sequence[str] = ()) -> tuple[str, ...]:
@@ -188,6 +222,8 @@ def _document(config: object, style: str, script: str, policy: str) -> bytes:
         '<meta name="viewport" content="width=device-width">'
         '<meta name="referrer" content="no-referrer">'
         '<meta name="robots" content="noindex">'
+        # A browser that is told of no icon asks the mirror for one.
+        '<link rel="icon" href="data:,">'
         "<title>…</title>"
         f"{style}"
         f'<script type="application/json" id="page">{_json(config)}</script>'

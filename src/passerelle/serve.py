@@ -29,6 +29,7 @@ from passerelle.broker.service import Broker
 from passerelle.core import embed
 from passerelle.core.address.classes import AddressClass, IPNetwork, classify
 from passerelle.core.address.host import join_authority
+from passerelle.doorwatch import DoorWatch
 from passerelle.errors import ConfigError
 from passerelle.exit.announcer import Announcer
 from passerelle.exit.gateway.keys import SeedSource
@@ -45,10 +46,12 @@ from passerelle.io.tasks import TaskSet
 from passerelle.keyring import LIFETIME_S, Keyring
 from passerelle.listen import LAST_PORT, ListenAddress
 from passerelle.reachability import unreachable
+from passerelle.readingpage import broker_page
 from passerelle.wire.bus import Subjects
 from passerelle.wire.descriptor import Descriptor, GatewayEntry
+from passerelle.wire.doors import door_key
 from passerelle.wire.invite import Invite
-from passerelle.wire.ways import AmpWay, DirectWay, Way
+from passerelle.wire.ways import AmpWay, DirectWay, DoorWay, Way
 from passerelle.wire.websocket import LINK_PATH
 
 BUILT_WIDGET: Final = Path(__file__).parent / "_widget"
@@ -103,6 +106,8 @@ class ServeConfig:
     """Where STUN is answered, on this port and the next; None answers none."""
     ways: tuple[Way, ...] = ()
     """Ways to the broker beside its own address, for readers whose network blocks it."""
+    doors: tuple[str, ...] = ()
+    """Base URLs of web servers of others that pass sealed messages on to broker and exits."""
     gateway_seed: SeedSource | None = None
     """The seed of the gateways' keys; None if exits have none."""
     direct: bool = False
@@ -146,7 +151,10 @@ class Servers:
         self._keys = keys
         self._clock = clock
         self._exit_urls = exit_urls(config)
-        self.invite: Invite = keys.invite(config.url.rstrip("/"), config.ways)
+        self._doors = DoorWatch(config.doors, keys, EXIT_ID, changed=self._describe_again)
+        doors = tuple(DoorWay(url) for url in config.doors)
+        ways = (*config.ways, *doors)[: limits.WAYS]
+        self.invite: Invite = keys.invite(config.url.rstrip("/"), ways)
         """The invite for readers; volunteers get it without its ways."""
         self._descriptor, self.document = self._describe()
         """The signed descriptor, as it was at the start."""
@@ -162,14 +170,19 @@ class Servers:
                 places=config.places,
                 cautious=config.cautious,
                 invite=str(self.invite.plain),
+                reading_page=broker_page(str(self.invite.plain), self._descriptor),
                 trusted_proxies=config.trusted_proxies,
                 amp=any(isinstance(way, AmpWay) for way in config.ways),
                 front_networks=config.front_networks,
+                doors=config.doors,
                 network_volunteers=config.network_volunteers,
                 minimum=config.minimum,
             ),
             clock=clock,
             metrics=self._metrics,
+        )
+        self._metrics.gauge(
+            "broker_doors", "Doors that work.", lambda: len(self._doors.working), exact=True
         )
         self._workers: Workers | None = None
         self._exit: Exit | None = None
@@ -227,6 +240,7 @@ class Servers:
                 stack.push_async_callback(self._exit.finish)
             tasks = await stack.enter_async_context(TaskSet("serve"))
             tasks.spawn(self._keep_fresh(), "renewal")
+            tasks.spawn(self._doors.run(), "doors")
             self._stack = stack.pop_all()
         return self
 
@@ -284,10 +298,22 @@ class Servers:
         age_s = self._clock() - self._descriptor.issued_s
         if age_s < self._config.lifetime_s / 2:
             return False
-        self._descriptor, document = self._describe()
-        self._broker.publish(document)
+        self._describe_again()
         _log.info("the network's descriptor was signed anew")
         return True
+
+    @property
+    def door_keys(self) -> dict[str, str]:
+        """The key of each door, by its URL: it belongs into the door's own settings."""
+        return {url: door_key(self._keys.broker_seal, url) for url in self._config.doors}
+
+    def door_faults(self) -> list[str]:
+        """Return a sentence for each door that does not work."""
+        return self._doors.faults
+
+    def _describe_again(self) -> None:
+        self._descriptor, document = self._describe()
+        self._broker.publish(document)
 
     async def _keep_fresh(self) -> None:
         while True:
@@ -310,6 +336,7 @@ class Servers:
             direct=self._config.direct,
             private_candidates=self._config.private_candidates or is_laboratory(self.invite.url),
             gateways=self._gateways(),
+            doors=self._doors.working,
             now_s=self._clock(),
             lifetime_s=self._config.lifetime_s,
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import aiohttp
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -24,7 +25,8 @@ from passerelle.io.tunnel.tls import LinkIdentity
 from passerelle.wire import bus_signature, descriptor, rendezvous, signalling
 from passerelle.wire.bus import ExitLoad, ExitMessage, Subjects
 from passerelle.wire.description import Candidate, CandidateKind, Description, Setup
-from passerelle.wire.descriptor import BrokerEntry, Descriptor, ExitEntry
+from passerelle.wire.descriptor import BrokerEntry, Descriptor, ExitEntry, GatewayEntry
+from passerelle.wire.oblivious import KeyConfiguration
 from passerelle.wire.rendezvous import RendezvousReply, RendezvousRequest
 from passerelle.wire.signalling import (
     BrokerBye,
@@ -61,6 +63,14 @@ NETWORK = Descriptor(
         for name, identity in EXITS.items()
     ),
 )
+
+GATEWAY = GatewayEntry(
+    sites=("news.example",), first_day=1, keys=(KeyConfiguration(1, bytes(range(32))).encode(),)
+)
+READ: Descriptor = msgspec.structs.replace(
+    NETWORK, exits=(msgspec.structs.replace(NETWORK.exits[0], gateway=GATEWAY), NETWORK.exits[1])
+)
+"""NETWORK, with a gateway for reading pages at exit `one`."""
 
 
 def exit_word(message: ExitMessage) -> tuple[str, bytes]:

@@ -1,4 +1,4 @@
-"""What a broker tells of places: to volunteers only, after their hello, and countries only."""
+"""What a broker tells of places: countries only, to volunteers and to reading pages."""
 
 from __future__ import annotations
 
@@ -6,8 +6,16 @@ import ipaddress
 
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import signalling
-from passerelle.wire.signalling import BrokerWelcome, Decline, VolunteerDecline, VolunteerHello
-from tests.broker.parties import Scene, Volunteer, offer, scene
+from passerelle.wire.description import Setup
+from passerelle.wire.rendezvous import Answer
+from passerelle.wire.signalling import (
+    BrokerWelcome,
+    Decline,
+    VolunteerAnswer,
+    VolunteerDecline,
+    VolunteerHello,
+)
+from tests.broker.parties import READ, Scene, Volunteer, description, offer, scene
 from tests.broker.test_limits import ask_from
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
@@ -53,3 +61,18 @@ async def test_an_offer_says_where_the_reader_seems_to_be() -> None:
             message = await volunteer.offered()
             await volunteer.send(VolunteerDecline(message.offer, Decline.FAILED))
         assert message.country == "RU"
+
+
+async def test_a_reading_page_is_told_where_its_volunteer_seems_to_be() -> None:
+    """Other clients are not: those of an older release refuse a field that they do not know."""
+    async with scene(trusted_proxies=LOOPBACK, descriptor=READ) as here, TaskSet("test") as tasks:
+        for gateway, country in ((True, "DE"), (False, None)):
+            volunteer, _ = await come(here, GERMAN)
+            asking = tasks.start(ask_from(here, RUSSIAN, exit="one", gateway=gateway), "reader")
+            message = await volunteer.offered()
+            await volunteer.send(VolunteerAnswer(message.offer, description(Setup.ACTIVE)))
+            reply = await asking
+            assert reply is not None
+            (answer,) = reply.answers
+            assert isinstance(answer, Answer)
+            assert answer.country == country

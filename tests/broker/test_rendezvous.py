@@ -3,7 +3,6 @@ import logging
 from typing import Any
 
 import aiohttp
-import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given, settings
@@ -16,14 +15,12 @@ from passerelle.errors import PeerError
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import rendezvous, tickets
 from passerelle.wire.description import Setup
-from passerelle.wire.descriptor import GatewayEntry
-from passerelle.wire.oblivious import KeyConfiguration
 from passerelle.wire.rendezvous import Answer, Cipher, Miss, Refusal
 from passerelle.wire.signalling import Decline, VolunteerAnswer, VolunteerDecline, VolunteerReady
 from passerelle.wire.tickets import TicketKind
 from tests.broker.parties import (
-    NETWORK,
     NOW,
+    READ,
     TICKET_KEY,
     Scene,
     Volunteer,
@@ -68,14 +65,8 @@ async def test_an_offer_reaches_a_volunteer_and_its_answer_the_client() -> None:
 async def test_a_reading_page_gets_links_to_a_gateway() -> None:
     """The volunteer is asked as for any link; the ticket tells the exit. Where the exit has no
     gateway, nobody is asked."""
-    keys = (KeyConfiguration(1, bytes(range(32))).encode(),)
-    gateway = GatewayEntry(sites=("news.example",), first_day=1, keys=keys)
-    one, two = NETWORK.exits
-    served = msgspec.structs.replace(
-        NETWORK, exits=(msgspec.structs.replace(one, gateway=gateway), two)
-    )
     wanted: dict[str, Any] = {"gateway": True, "cipher": Cipher.AES_128_GCM}
-    async with scene(descriptor=served) as here, TaskSet("test") as tasks:
+    async with scene(descriptor=READ) as here, TaskSet("test") as tasks:
         volunteer = await here.volunteer()
         refused = await here.ask(exit="two", **wanted)
         assert refused.refusal is Refusal.UNKNOWN_EXIT

@@ -11,7 +11,8 @@ import pytest
 from passerelle.demo import sites
 from passerelle.demo.browser import launch
 from passerelle.demo.fetch import fetch
-from passerelle.demo.run import AGREE, HOST, PHASE, PRESS, free_port
+from passerelle.demo.run import HOST, free_port
+from passerelle.demo.switch import turn_on
 from passerelle.errors import LocalError
 from passerelle.io.server.web import WebServer
 from tests.program import passerelle
@@ -41,11 +42,7 @@ async def test_serve_and_client_carry_a_page(tmp_path: Path) -> None:
             launch(headless=True) as browser,
         ):
             await browser.navigate(f"http://{HOST}:{publisher.port}/")
-            await browser.until(f"{PHASE} === 'off'")
-            await browser.evaluate(PRESS)
-            await browser.until(f"{PHASE} === 'consent' && !!{AGREE}")
-            await browser.evaluate(f"{AGREE}.click()")
-            await browser.until(f"{PHASE} === 'waiting'")
+            await turn_on(browser)
             async with passerelle(reader_words) as reader:
                 await reader.until("Connected through a volunteer")
                 await reader.until("welcome")

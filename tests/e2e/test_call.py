@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from passerelle.core.media import scene
+from tests.chrome import needs_chrome
 from tests.e2e.test_media import Tab, opened
 from tests.rig.curl import Proxy, fetch
 from tests.rig.firefox import Firefox
@@ -17,7 +18,7 @@ from tests.rig.site import Site, blob, digest
 from tests.rig.volunteer import Chromium
 from tests.rig.way import Way
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
+pytestmark = [needs_chrome, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
 
 SIZE = 800_000
 WATCH_S = 3.0

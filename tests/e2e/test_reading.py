@@ -188,22 +188,6 @@ async def test_without_a_volunteer_the_page_says_so_and_goes_on_by_itself(
         await page.context.close()
 
 
-async def test_forgetting_leaves_nothing(reading: Reading) -> None:
-    """Links, worker, caches and choices are gone, and the page is left."""
-    page = await reading.reader()
-    await shown(page).get_by_text("A late harvest").wait_for()
-    await page.locator(".chip .head").click()
-    await page.get_by_role("button", name="Close and forget everything").click()
-    await page.wait_for_url("about:blank")
-    await page.goto(f"{reading.url}/passerelle.reader/network.json")
-    left = await page.evaluate(
-        "async () => [(await navigator.serviceWorker.getRegistrations()).length,"
-        " (await caches.keys()).length, localStorage.length, sessionStorage.length]"
-    )
-    assert left == [0, 0, 0, 0]
-    await page.context.close()
-
-
 async def test_a_single_file_shows_one_page_at_a_time(
     reading: Reading, open_chrome: Chromium, tmp_path: Path
 ) -> None:

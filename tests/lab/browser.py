@@ -30,6 +30,8 @@ FLAGS = (
 )
 """Chromium's flags: root needs the first, and the others keep it from sending anything by
 itself."""
+IN_PROFILE = "in-profile"
+"""A word before the flags: the pages are no private windows."""
 Command = Callable[..., Awaitable[Any]]
 START_S = 30.0
 ANSWER_S = 10.0
@@ -48,7 +50,7 @@ class LabBrowser:
     """The module that runs inside the namespace."""
 
     def __init__(self, namespace: Namespace, *flags: str) -> None:
-        """Start Chromium with `FLAGS` and further `flags`."""
+        """Start Chromium with `FLAGS` and further `flags`; see `IN_PROFILE`."""
         words = ("-m", self.program, *flags)
         self._child: Child = namespace.python(*words, dialogue=True)
         self._read(START_S)
@@ -198,7 +200,9 @@ def _answer(**message: object) -> None:
 
 
 async def _run(flags: list[str]) -> None:
-    async with QuietChromium(CHROMIUM, *FLAGS, *flags) as browser:
+    private = flags[:1] != [IN_PROFILE]
+    flags = flags if private else flags[1:]
+    async with QuietChromium(CHROMIUM, *FLAGS, *flags, private=private) as browser:
         await serve(browser, browser.version)
 
 

@@ -26,6 +26,8 @@ class LabFirefox(LabBrowser):
         """Start Firefox; http pages of `secure_hosts` (addresses or names) count as secure."""
         preferences = {
             "dom.securecontext.allowlist": ",".join(secure_hosts),
+            # Firefox takes such a page for one with TLS, and would ask for its pictures by https.
+            "security.mixed_content.upgrade_display_content": False,
             # Firefox looks up Mozilla's servers when it starts; treat their names as local instead.
             "network.dns.localDomains": ",".join(MAKERS_HOSTS),
         }

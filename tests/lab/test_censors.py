@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tests.chrome import needs_chrome
 from tests.lab import Lab, censor
 from tests.lab.browser import LabBrowser
 from tests.lab.cast import turn_on
@@ -112,6 +113,7 @@ def test_each_rule_drops_what_it_should(lab: Lab) -> None:
     assert dropped(censor.no_stun_port(), [stun()], STUN_PORT) == 1
 
 
+@needs_chrome
 def test_a_client_without_a_browsers_handshake_says_so_and_the_other_passes(lab: Lab) -> None:
     """Where answers of DTLS 1.2 are dropped, Chrome's engine brings the page all the same."""
     with censored(lab, LabBrowser, LabBrowser) as here:

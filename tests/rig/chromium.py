@@ -121,8 +121,13 @@ class QuietPage:
 class QuietChromium:
     """A headless Chromium for any number of pages; its profile is deleted when it ends."""
 
-    def __init__(self, path: str, *flags: str) -> None:
-        """`path` is the program; `flags` are added to its command line."""
+    def __init__(self, path: str, *flags: str, private: bool = True) -> None:
+        """`path` is the program; `flags` are added to its command line.
+
+        Each page has a private window of its own; without `private` all share the profile, as
+        usual windows do. A private window makes no connection before a page needs it.
+        """
+        self._private = private
         self._path = path
         self._flags = flags
         self._stack = AsyncExitStack()
@@ -154,10 +159,8 @@ class QuietChromium:
 
     async def open(self) -> QuietPage:
         """Return a new, empty page."""
-        context = await self._remote.ask("Target.createBrowserContext")
-        target = await self._remote.ask(
-            "Target.createTarget", url="about:blank", browserContextId=context["browserContextId"]
-        )
+        where = await self._remote.ask("Target.createBrowserContext") if self._private else {}
+        target = await self._remote.ask("Target.createTarget", url="about:blank", **where)
         attached = await self._remote.ask(
             "Target.attachToTarget", targetId=target["targetId"], flatten=True
         )

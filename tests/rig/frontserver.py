@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import shutil
+import signal
 from asyncio.subprocess import PIPE, STDOUT
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -85,12 +87,22 @@ FRONTS: dict[str, tuple[Callable[[int, int], str], Callable[[str, Path], list[st
 async def front_server(kind: str, port: int, upstream: int, folder: Path) -> AsyncIterator[None]:
     """Run a server of `FRONTS` on `port`, before the one on `upstream`."""
     make, start = FRONTS[kind]
+    async with listening(start(make(port, upstream), folder), port, folder):
+        yield
+
+
+@asynccontextmanager
+async def listening(
+    line: Sequence[str], port: int, folder: Path, **environment: str
+) -> AsyncIterator[None]:
+    """Run a server by its command line, from when it listens on `port`."""
     process = await asyncio.create_subprocess_exec(
-        *start(make(port, upstream), folder),
+        *line,
         stdout=PIPE,
         stderr=STDOUT,
         cwd=folder,
-        env={"HOME": str(folder), "PATH": "/usr/bin"},
+        env={"HOME": str(folder), "PATH": "/usr/bin", **environment},
+        process_group=0,
     )
     try:
         async with asyncio.timeout(START_S):
@@ -98,7 +110,8 @@ async def front_server(kind: str, port: int, upstream: int, folder: Path) -> Asy
         yield
     finally:
         with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+            # PHP's own server leaves its workers behind.
+            os.killpg(process.pid, signal.SIGTERM)
         await process.communicate()
 
 

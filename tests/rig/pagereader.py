@@ -52,6 +52,41 @@ class Asking:
     received_bytes: int = 0
 
 
+def seal(
+    configuration: KeyConfiguration,
+    ticket: str,
+    method: str,
+    url: str,
+    fields: Iterable[tuple[str, str]] = (),
+    content: bytes = b"",
+) -> SealedRequest:
+    """Seal a request with a ticket, unless that is empty."""
+    scheme, _, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    told = [*fields]
+    if ticket:
+        told.append(("passerelle-ticket", ticket))
+    if method not in {"GET", "HEAD"} and not any(name == "date" for name, _ in told):
+        told.append(("date", formatdate(usegmt=True)))
+    pairs = tuple((name.encode(), value.encode()) for name, value in told)
+    request = Request(method, scheme, authority, slash + path, pairs, content)
+    return seal_request(configuration, binaryhttp.pad(binaryhttp.encode_request(request)))
+
+
+def open_answer(request: SealedRequest, sealed: bytes) -> Answer:
+    """Return the answer to `request`. Raises PeerError unless it is genuine and complete."""
+    opener, decoder = request.answer(), Decoder(request=False)
+    events: list[binaryhttp.Event] = []
+    for chunk in opener.receive(sealed):
+        events += decoder.receive(chunk)
+    events += decoder.receive(opener.end()) + decoder.end()
+    head = events[0]
+    assert isinstance(head, Head)
+    content = b"".join(each.data for each in events if isinstance(each, Content))
+    fields = {name.decode(): value.decode("latin-1") for name, value in head.fields}
+    return Answer(head.status, fields, content)
+
+
 class PageReader:
     """One reader on one link, during an `async with`."""
 
@@ -71,6 +106,8 @@ class PageReader:
         self._ids = itertools.count(1)
         self._open: dict[int, Asking] = {}
         self._tasks = TaskSet("page reader")
+        self.pongs: asyncio.Queue[int] = asyncio.Queue()
+        """The marks of PONGs that came."""
         self.link_bytes = 0
         """Bytes of all answers so far."""
 
@@ -95,17 +132,7 @@ class PageReader:
         content: bytes = b"",
     ) -> SealedRequest:
         """Seal a request with this reader's ticket."""
-        scheme, _, rest = url.partition("://")
-        authority, slash, path = rest.partition("/")
-        told = [*fields]
-        if self.ticket:
-            told.append(("passerelle-ticket", self.ticket))
-        if method not in {"GET", "HEAD"} and not any(name == "date" for name, _ in told):
-            told.append(("date", formatdate(usegmt=True)))
-        pairs = tuple((name.encode(), value.encode()) for name, value in told)
-        request = Request(method, scheme, authority, slash + path, pairs, content)
-        message = binaryhttp.pad(binaryhttp.encode_request(request))
-        return seal_request(self.configuration, message)
+        return seal(self.configuration, self.ticket, method, url, fields, content)
 
     async def begin(self, sealed: SealedRequest) -> Asking:
         """Send a sealed request."""
@@ -121,8 +148,7 @@ class PageReader:
 
     async def finish(self, asking: Asking) -> Answer:
         """Return the answer. Raises WasReset, and ConnectionError if the link ends first."""
-        opener, decoder = asking.sealed.answer(), Decoder(request=False)
-        events: list[binaryhttp.Event] = []
+        chunks = bytearray()
         while True:
             async with asyncio.timeout(20):
                 frame = await asking.frames.get()
@@ -130,16 +156,9 @@ class PageReader:
                 raise ConnectionError("the link ended")
             if frame.kind is FrameType.RESET:
                 raise WasReset(Reset(frame.count))
-            for chunk in opener.receive(frame.body):
-                events += decoder.receive(chunk)
+            chunks += frame.body
             if frame.kind is FrameType.ANSWER_END:
-                break
-        events += decoder.receive(opener.end()) + decoder.end()
-        head = events[0]
-        assert isinstance(head, Head)
-        content = b"".join(each.data for each in events if isinstance(each, Content))
-        fields = {name.decode(): value.decode("latin-1") for name, value in head.fields}
-        return Answer(head.status, fields, content)
+                return open_answer(asking.sealed, bytes(chunks))
 
     async def ask(
         self,
@@ -165,6 +184,12 @@ class PageReader:
                 continue
             frame = gatewayframes.decode(message.data)
             assert frame is not None
+            if frame.kind is FrameType.PING:
+                await self.socket.send_bytes(gatewayframes.encode_pong(frame.count))
+                continue
+            if frame.kind is FrameType.PONG:
+                self.pongs.put_nowait(frame.count)
+                continue
             asking = self._open[frame.id]
             size = len(frame.body)
             asking.received_bytes += size

@@ -126,7 +126,7 @@ class Reading:
         self.site = ""
         self.single = b""
         """The single file."""
-        self._publisher = ""
+        self.publisher = ""
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -149,7 +149,7 @@ class Reading:
             publisher = await stack.enter_async_context(
                 WebServer(sites.publisher(self.servers.tag), HOST, 0)
             )
-            self._publisher = f"http://{HOST}:{publisher.port}/"
+            self.publisher = f"http://{HOST}:{publisher.port}/"
             self._stack = stack.pop_all()
         return self
 
@@ -166,7 +166,7 @@ class Reading:
 
     async def volunteer(self) -> Page:
         """Open the publisher's page and flip the switch."""
-        page = await self._chrome.open(self._publisher)
+        page = await self._chrome.open(self.publisher)
         await flip(page)
         return page
 

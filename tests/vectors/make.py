@@ -75,6 +75,7 @@ def main() -> None:
         "binary_http": sealed.make_binary_http(),
         "oblivious": sealed.make_oblivious(),
         "gateway_frames": sealed.make_gateway_frames(),
+        "rendezvous_replies": sealed.make_rendezvous_replies(),
     }.items():
         text = json.dumps(vectors, indent=2, ensure_ascii=True, sort_keys=True)
         (folder / f"{name}.json").write_text(text + "\n", encoding="ascii")

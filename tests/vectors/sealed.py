@@ -1,9 +1,12 @@
-"""Vectors of sealed HTTP: binary HTTP, Oblivious HTTP, and the frames of a gateway's link."""
+"""Vectors of what is sealed: binary HTTP, Oblivious HTTP, the frames of a gateway's link, and a
+broker's replies.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from passerelle import limits
@@ -11,8 +14,10 @@ from passerelle.errors import PeerError
 from passerelle.wire import binaryhttp, gatewayframes, oblivious
 from passerelle.wire.binaryhttp import Content, Decoder, Head, Request, Trailers
 from passerelle.wire.capsule import encode_integer
+from passerelle.wire.description import Candidate, CandidateKind, Description, Setup
 from passerelle.wire.gatewayframes import FrameType, Reset
 from passerelle.wire.oblivious import KeyConfiguration
+from passerelle.wire.rendezvous import Answer, Miss, Refusal, RendezvousReply
 
 Json = dict[str, object]
 
@@ -200,6 +205,8 @@ def make_gateway_frames() -> Json:
         gatewayframes.encode_credit(0, 1),
         gatewayframes.encode_credit(5, 2**32 - 1),
         *(gatewayframes.encode_reset(9, code) for code in Reset),
+        gatewayframes.encode_ping(1),
+        gatewayframes.encode_pong(2**32 - 1),
         b"\x00\x00\x00\x09\x06\xff",
         b"\x00\x00\x00\x00\xff anything",
         # What follows is refused.
@@ -210,6 +217,8 @@ def make_gateway_frames() -> Json:
         gatewayframes.encode_credit(5, 0),
         gatewayframes.encode_credit(5, 1)[:-1],
         gatewayframes.encode_credit(5, 1) + b"\x00",
+        b"\x00\x00\x00\x01" + gatewayframes.encode_ping(1)[4:],
+        gatewayframes.encode_pong(1)[:-1],
         b"\x00\x00\x00\x09\x06",
         b"\x00\x00\x00\x09\x06\x01\x01",
         gatewayframes.encode(1, FrameType.ANSWER, bytes(16_380)),
@@ -280,3 +289,52 @@ def _framed(message: bytes) -> Json:
     if frame.kind is FrameType.RESET:
         return {"frame": {**shown, "code": Reset(frame.count).name.lower()}}
     return {"frame": {**shown, "count": frame.count}}
+
+
+def make_rendezvous_replies() -> Json:
+    """Give replies as a broker encodes them, opened, with what they say, and some to be refused."""
+    description = Description(
+        ufrag="volunteer",
+        pwd="0" * 24,
+        fingerprint=bytes(range(32)),
+        setup=Setup.ACTIVE,
+        candidates=(Candidate(CandidateKind.HOST, "192.0.2.7", 40_000),),
+    )
+    placed = Answer(description, b"handle 1", country="CA")
+    unplaced = Answer(description, b"handle 2")
+    replies = [
+        RendezvousReply(exit="one", answers=(placed, unplaced, Miss.NO_ANSWER), ticket="ticket"),
+        RendezvousReply(refusal=Refusal.BUSY, retry_after_s=2.5),
+    ]
+    answer = msgspec.to_builtins(placed, builtin_types=(bytes,))
+    wrong: list[Any] = [
+        {**answer, "country": "ca"},
+        {**answer, "country": "CAN"},
+        {**answer, "volunteer": b"short"},
+        "no_reason",
+    ]
+    return {
+        "read": [[_opened(reply), _said(reply)] for reply in replies],
+        "refused": [_opened({"answers": [each]}) for each in wrong],
+    }
+
+
+def _opened(reply: object) -> str:
+    body = msgspec.msgpack.encode(reply)
+    return (len(body).to_bytes(2, "big") + body).ljust(1024, b"\0").hex()
+
+
+def _said(reply: RendezvousReply) -> Json:
+    return {
+        "exit": reply.exit,
+        "answers": [
+            [answer.description.ufrag, answer.volunteer.hex(), answer.country]
+            if isinstance(answer, Answer)
+            else answer.value
+            for answer in reply.answers
+        ],
+        "ticket": reply.ticket,
+        "refusal": reply.refusal and reply.refusal.value,
+        "retry_after_s": reply.retry_after_s,
+        "proof_bits": reply.proof_bits,
+    }

@@ -28,6 +28,14 @@ def test_counts_and_codes_come_back(number: int, count: int, code: Reset) -> Non
     assert reset == Frame(number or 1, FrameType.RESET, count=code)
 
 
+@given(st.integers(0, 2**32 - 1))
+def test_marks_come_back(mark: int) -> None:
+    """A PING and its answer are the link's, and have its mark."""
+    ping, pong = gatewayframes.encode_ping(mark), gatewayframes.encode_pong(mark)
+    assert decode(ping) == Frame(gatewayframes.LINK_ID, FrameType.PING, count=mark)
+    assert decode(pong) == Frame(gatewayframes.LINK_ID, FrameType.PONG, count=mark)
+
+
 @given(st.binary(max_size=40))
 def test_garbage_is_read_or_refused(message: bytes) -> None:
     """No message raises anything but the declared error."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passerelle.wire import ways
-from passerelle.wire.ways import AmpWay, DirectWay, FrontedWay, RequestTarget, Way
+from passerelle.wire.ways import AmpWay, DirectWay, DoorWay, FrontedWay, RequestTarget, Way
 
 BROKER = "https://broker.example/net"
 PATH = "/v1/network"
@@ -16,6 +16,7 @@ URLS = NAMES.map(lambda name: f"https://{name}")
 WAYS: st.SearchStrategy[Way] = (
     st.just(DirectWay())
     | st.builds(FrontedWay, url=URLS, front=NAMES)
+    | st.builds(DoorWay, url=URLS)
     | st.builds(AmpWay, cache=URLS, front=st.none() | NAMES, url=st.none() | URLS)
 )
 
@@ -41,7 +42,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )
 FIELDS = st.dictionaries(
     st.sampled_from(["kind", "url", "front", "cache", "new"]),
-    JSON | st.sampled_from(["direct", "fronted", "amp", "https://a.example", "a.example"]),
+    JSON | st.sampled_from(["direct", "fronted", "amp", "door", "https://a.example", "a.example"]),
 )
 
 

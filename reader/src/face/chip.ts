@@ -1,4 +1,7 @@
-/** The small sign over the site: through how many volunteers it comes, and what is wrong when something is. */
+/** The small sign over the site: through how many volunteers it comes, and what is wrong when something is.
+ *
+ * Until the first page is there it stands alone in the middle.
+ */
 
 import type { Trouble } from '../trouble';
 import { button, element } from './element';
@@ -12,11 +15,13 @@ export interface ChipState {
   readonly words: Words;
   readonly language: string;
   readonly site: string;
-  readonly links: number;
-  /** Two letters each (ISO 3166-1), of the volunteers whose country is known. */
+  readonly volunteers: number;
+  /** Countries of the volunteers, each once, as far as they are known (ISO 3166-1). */
   readonly countries: readonly string[];
-  /** What the reader waits for; null once the site is shown. */
-  readonly waiting: 'preparing' | 'connecting' | null;
+  /** Whether links are kept or looked for, which ends when this browser cannot have any. */
+  readonly isTrying: boolean;
+  /** Whether a page of the site was shown by now. */
+  readonly isShown: boolean;
   readonly trouble: Trouble | null;
   /** Whether only the second tier works here. */
   readonly isArticle: boolean;
@@ -32,36 +37,50 @@ export interface ChipEvents {
 export class Chip {
   readonly element = element('aside', { class: 'chip' });
   readonly #events: ChipEvents;
+  /** It stays in the page, because what is new in an element is read out, and a new element is not. */
+  readonly #said = element('p', { class: 'said', role: 'status' });
   #isOpen = false;
   #look = '';
 
   constructor(events: ChipEvents) {
     this.#events = events;
+    this.element.append(this.#said);
   }
 
   /** Show `state`. Elements that would look the same stay, so that nobody presses one which has just gone. */
   show(state: ChipState): void {
-    const { words, site, trouble } = state;
+    const { words, site, trouble, isShown } = state;
     const look = JSON.stringify([{ ...state, words: null }, [...state.leftOut], this.#isOpen]);
     if (look === this.#look) return;
     this.#look = look;
+    const focused = this.element.contains(document.activeElement) ? document.activeElement?.className : null;
     const text = (name: Exclude<keyof Words, 'reasons'>) => fill(words[name], { site });
-    const head = element('button', { type: 'button', class: 'head', 'aria-expanded': String(this.#isOpen) },
-      element('span', { class: trouble ? 'dot bad' : state.links > 0 ? 'dot good' : 'dot' }),
-      element('span', { role: 'status' }, summary(state)));
-    head.onclick = () => {
+    const said = summary(state);
+    const head = button('', 'head', () => {
       this.#isOpen = !this.#isOpen;
       this.show(state);
-    };
-    const parts: HTMLElement[] = [head];
+    });
+    head.setAttribute('aria-expanded', String(this.#isOpen));
+    head.append(
+      element('span', { class: trouble ? 'dot bad' : state.volunteers > 0 ? 'dot good' : 'dot' }),
+      element('span', { class: 'summary' }, said),
+      element('span', { class: 'arrow', 'aria-hidden': 'true' }));
+    const close = button('✕', 'close', () => this.#events.forget());
+    close.title = text('forget');
+    close.setAttribute('aria-label', close.title);
+    const parts: HTMLElement[] = [element('div', { class: 'bar' }, head, close)];
+    if (!isShown && state.volunteers > 0 && !trouble) parts.push(element('p', {}, text('loading')));
     if (trouble) {
-      parts.push(element('p', { class: 'trouble', role: 'alert' }, fill(words.reasons[trouble], { site })));
+      parts.push(element('p', { class: 'trouble' }, fill(words.reasons[trouble], { site })));
       parts.push(button(text('again'), 'again', () => this.#events.again()));
     }
     if (this.#isOpen) parts.push(this.#about(state, text));
-    const hadFocus = this.element.contains(document.activeElement);
-    this.element.replaceChildren(...parts);
-    if (hadFocus) head.focus();
+    this.element.className = isShown ? 'chip' : 'chip alone';
+    this.element.setAttribute('aria-label', words.open);
+    for (const old of [...this.element.children]) if (old !== this.#said) old.remove();
+    this.element.append(...parts);
+    this.#said.textContent = [said, trouble && fill(words.reasons[trouble], { site })].filter(Boolean).join('. ');
+    if (focused) (this.element.querySelector<HTMLElement>(`.${focused}`) ?? head).focus();
   }
 
   #about(state: ChipState, text: (name: Exclude<keyof Words, 'reasons'>) => string): HTMLElement {
@@ -69,7 +88,7 @@ export class Chip {
     const about = element('div', { class: 'about' }, element('p', {}, text('login')));
     if (state.isArticle) about.append(element('p', {}, text('article_only')));
     if (state.leftOut.size > 0) {
-      const hosts = [...state.leftOut].slice(-NAMED_HOSTS).map((host) => element('li', { dir: 'ltr' }, host));
+      const hosts = [...state.leftOut].slice(-NAMED_HOSTS).map((host) => element('li', {}, element('bdi', { dir: 'ltr' }, host)));
       about.append(element('p', {}, text('left_out')), element('ul', {}, ...hosts));
     }
     about.append(
@@ -81,9 +100,10 @@ export class Chip {
   }
 }
 
-function summary({ words, language, links, countries, waiting }: ChipState): string {
-  if (links === 0) return waiting ? words[waiting] : words.none;
-  const through = fill(links === 1 ? words.through_one : words.through, { n: links.toLocaleString(language) });
-  const names = new Intl.DisplayNames([language], { type: 'region' });
-  return [through, countries.map((code) => names.of(code)).join(', ')].filter(Boolean).join(' · ');
+function summary({ words, language, volunteers, countries, isTrying }: ChipState): string {
+  if (volunteers === 0) return isTrying ? words.connecting : words.none;
+  const through = fill(volunteers === 1 ? words.through_one : words.through, { n: volunteers.toLocaleString(language) });
+  const names = new Intl.DisplayNames([language], { type: 'region', fallback: 'none' });
+  const known = countries.flatMap((code) => names.of(code) ?? []);
+  return [through, known.join(words.comma)].filter(Boolean).join(' · ');
 }

@@ -7,11 +7,13 @@ const TAKEN_AWAY = [
   // Connections that no service worker sees. The policy refuses them too.
   'WebSocket', 'WebSocketStream', 'WebTransport',
   // Other ways of leaving without a request.
-  'PushManager', 'PresentationRequest', 'PaymentRequest',
+  'PushManager', 'PresentationRequest', 'PaymentRequest', 'FencedFrameConfig', 'HTMLFencedFrameElement', 'sharedStorage',
+  // What the worker keeps of the reading page.
+  'caches',
 ] as const;
 const TAKEN_FROM_NAVIGATOR = [
   'serviceWorker', 'registerProtocolHandler', 'presentation', 'bluetooth', 'usb', 'serial', 'hid',
-  'geolocation', 'mediaDevices', 'credentials', 'storage', 'share',
+  'geolocation', 'mediaDevices', 'credentials', 'storage', 'share', 'mediaSession', 'joinAdInterestGroup', 'runAdAuction',
 ] as const;
 
 /** Take it away from the scripts of `window`. */

@@ -10,6 +10,11 @@ import { close } from './closed';
 
 type Code = (...given: unknown[]) => unknown;
 
+/** Where scripts take a frame's window, also one that no list of the page's frames names (in a shadow tree). */
+const TAKEN: Readonly<Record<string, readonly string[]>> = {
+  HTMLIFrameElement: ['contentWindow', 'contentDocument'],
+  HTMLFrameElement: ['contentWindow', 'contentDocument'],
+};
 /** Where scripts put elements into a document. */
 const INSERTING: Readonly<Record<string, readonly string[]>> = {
   Node: ['appendChild', 'insertBefore', 'replaceChild'],
@@ -29,18 +34,18 @@ const WRITTEN: Readonly<Record<string, readonly string[]>> = {
 /** Guard the frames of `window`, and what they hold. `script` is the tag of the inner script. */
 export function guardFrames(window: Window & typeof globalThis, script: string): void {
   const known = new WeakSet<object>();
-  const look = () => {
-    for (let index = 0; index < window.length; index++) {
-      const frame = window[index] as (Window & typeof globalThis) | undefined;
-      try {
-        if (!frame || known.has(frame.document)) continue;
-        known.add(frame.document);
-        close(frame);
-        guardFrames(frame, script);
-      } catch {
-        // It is of another origin, and reaches this page's as little as this page reaches it.
-      }
+  const guard = (frame: (Window & typeof globalThis) | null | undefined) => {
+    try {
+      if (!frame || known.has(frame.document)) return;
+      known.add(frame.document);
+      close(frame);
+      guardFrames(frame, script);
+    } catch {
+      // It is of another origin, and reaches this page's as little as this page reaches it.
     }
+  };
+  const look = () => {
+    for (let index = 0; index < window.length; index++) guard(window[index] as Window & typeof globalThis);
   };
   const wrap = (code: Code): Code =>
     function (this: unknown, ...given) {
@@ -48,6 +53,8 @@ export function guardFrames(window: Window & typeof globalThis, script: string):
       look();
       return result;
     };
+  // A frame that is empty is loaded before the method which made it returns, and so are its handlers called.
+  window.addEventListener('load', look, true);
   const of = (name: string) => (window as unknown as Record<string, { prototype: object } | undefined>)[name]?.prototype;
   for (const [name, methods] of Object.entries(INSERTING)) {
     const prototype = of(name) as Record<string, unknown> | undefined;
@@ -61,6 +68,20 @@ export function guardFrames(window: Window & typeof globalThis, script: string):
     for (const property of properties) {
       const found = prototype && Object.getOwnPropertyDescriptor(prototype, property);
       if (found?.set) Object.defineProperty(prototype, property, { ...found, set: wrap(found.set as Code) as (value: unknown) => void });
+    }
+  }
+  for (const [name, properties] of Object.entries(TAKEN)) {
+    const prototype = of(name);
+    for (const property of properties) {
+      const found = prototype && Object.getOwnPropertyDescriptor(prototype, property);
+      const get = found?.get as ((this: unknown) => Window | Document | null) | undefined;
+      if (!found || !get) continue;
+      const taken = function (this: unknown) {
+        const held = get.call(this);
+        guard((held && 'defaultView' in held ? held.defaultView : held) as (Window & typeof globalThis) | null);
+        return held;
+      };
+      Object.defineProperty(prototype, property, { ...found, get: taken });
     }
   }
   new window.MutationObserver((records) => {

@@ -10,6 +10,9 @@ import { fromOwnSdp, toSdp } from '../../../widget/src/core/wire/sdp';
 
 /** Gathering is given up after this time, so a STUN server that does not answer costs no more. */
 const GATHERING_MS = 700;
+/** Once a STUN server has told one address, others of the same moment are waited for so long. The browser itself says
+ * that it is done only when every server has answered. */
+const SETTLING_MS = 30;
 /** A link that is not open by then is not waited for. */
 const OPENING_MS = 10_000;
 /** A connection that lost the network may recover in this time. */
@@ -29,6 +32,8 @@ export class LinkConnection {
     this.channel = this.#connection.createDataChannel('', { negotiated: true, id: DATA_CHANNEL_ID, ordered: true });
     this.channel.binaryType = 'arraybuffer';
     this.channel.onclose = () => this.close();
+    // There is one channel. Whoever opens another one is no volunteer's page.
+    this.#connection.ondatachannel = () => this.close();
     this.#connection.onconnectionstatechange = () => this.#changed();
   }
 
@@ -91,6 +96,9 @@ export class LinkConnection {
         resolve();
       };
       this.#connection.onicegatheringstatechange = check;
+      this.#connection.onicecandidate = ({ candidate }) => {
+        if (candidate?.type === 'srflx') setTimeout(resolve, SETTLING_MS);
+      };
       check();
     });
   }

@@ -7,17 +7,18 @@
 import { Problem } from '../../../widget/src/core/errors';
 import { delay_s } from '../../../widget/src/core/traffic/backoff';
 import type { Description } from '../../../widget/src/core/wire/description';
-import { ask, type BrokerEntry } from '../rendezvous/broker';
+import { ask, preconnect, type BrokerEntry } from '../rendezvous/broker';
 import type { Answer, Reply } from '../rendezvous/request';
 import { troubleOf, type Trouble } from '../trouble';
 import { LinkConnection } from './connection';
 import { GatewayLink } from './gatewaylink';
+import { Patience } from './pulse';
 
 /** Links that are kept. */
 const LINKS = 3;
 /** Links that the first request asks for; a third comes once one is open. */
 const FIRST_LINKS = 2;
-/** Volunteers of one network that are remembered as not to be asked again. */
+/** Volunteers that are remembered as not to be asked again. */
 const FAILED = 16;
 /** The pause between two tries doubles so many times. */
 const LONGEST_PAUSE = 5;
@@ -33,13 +34,15 @@ export interface PoolSettings {
 }
 
 export interface PoolEvents {
-  /** The number of open links changed, or the last try to open one failed. */
-  changed(links: number, trouble: Trouble | null): void;
+  /** The open links changed, or the last try to open one failed. Two links may go through one volunteer, who counts
+   * once. `countries` are the volunteers', each once, as far as they are known. */
+  changed(volunteers: number, countries: readonly string[], trouble: Trouble | null): void;
 }
 
 interface Member {
   readonly link: GatewayLink;
   readonly volunteer: Uint8Array;
+  readonly country: string | null;
 }
 
 export class LinkPool {
@@ -48,7 +51,11 @@ export class LinkPool {
   readonly #over = new AbortController();
   readonly #members = new Set<Member>();
   readonly #failed: Uint8Array[] = [];
+  /** Volunteers that altered something, and those whose link was given up. */
+  readonly #hostile: Uint8Array[] = [];
+  readonly #useless: Uint8Array[] = [];
   readonly #waiting = new Set<() => void>();
+  readonly #patience = new Patience();
   /** The client ticket of the last reply: the gateway counts requests for it. */
   #ticket = '';
   #opening = 0;
@@ -63,6 +70,8 @@ export class LinkPool {
 
   /** Open links until there are enough, from now on and until `close`. */
   start(): void {
+    const [first] = this.#settings.brokers;
+    if (first) preconnect(first);
     this.#fill();
   }
 
@@ -80,12 +89,13 @@ export class LinkPool {
     this.#fill();
   }
 
-  /** Return an open link, the one with least to do. Waits for one, and rejects with the signal's reason. */
-  async link(signal: AbortSignal, not?: GatewayLink): Promise<GatewayLink> {
+  /** Return an open link: if possible one over which something comes, then none of `not`, then one that brings answers, then
+   * the one over which an answer should come soonest. Waits for one, and rejects with the signal's reason. */
+  async link(signal: AbortSignal, not: ReadonlySet<GatewayLink> = new Set()): Promise<GatewayLink> {
     for (;;) {
       signal.throwIfAborted();
-      const links = [...this.#members].map(({ link }) => link);
-      const best = links.filter((link) => link !== not || links.length === 1).sort((a, b) => a.busy - b.busy)[0];
+      const faults = (link: GatewayLink) => [Number(link.isStalled), Number(not.has(link)), link.failures, link.cost_ms];
+      const [best] = [...this.#members].map(({ link }) => link).sort((a, b) => compared(faults(a), faults(b)));
       if (best) return best;
       await this.#change(signal);
     }
@@ -107,6 +117,18 @@ export class LinkPool {
     if (this.#opening === 0) void this.#open(1);
   }
 
+  /** The links through which something comes. */
+  get #live(): GatewayLink[] {
+    return [...this.#members].map(({ link }) => link).filter((link) => !link.isStalled);
+  }
+
+  /** Nothing comes over `link`. Its requests go on over another one as soon as there is one; where all are stalled, it may
+   * be the reader's own network, and they wait. */
+  #stalled(link: GatewayLink, isNew: boolean): void {
+    if (this.#live.length > 0) link.leave();
+    else if (isNew) this.hurry();
+  }
+
   #change(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
@@ -121,7 +143,7 @@ export class LinkPool {
 
   #fill(): void {
     if (this.#over.signal.aborted || this.#opening > 0) return;
-    const have = this.#members.size;
+    const have = this.#live.length;
     const wanted = have === 0 ? FIRST_LINKS : LINKS - have;
     if (wanted > 0) void this.#open(wanted);
   }
@@ -139,7 +161,7 @@ export class LinkPool {
     if (this.#over.signal.aborted) return;
     this.#failures = trouble === null ? 0 : this.#failures + 1;
     this.#tell(this.#members.size > 0 ? null : trouble);
-    if (this.#members.size >= LINKS) return;
+    if (this.#live.length >= LINKS) return;
     // The first link brings the page; the others may come a little later.
     const wait_s = trouble === null ? 1 : delay_s(Math.min(this.#failures, LONGEST_PAUSE), Math.random(), 1);
     clearTimeout(this.#timer);
@@ -170,7 +192,9 @@ export class LinkPool {
 
   async #ask(offers: readonly Description[]): Promise<Reply> {
     const { brokers, exit, software } = this.#settings;
-    const avoid = [...this.#members].map(({ volunteer }) => volunteer);
+    const members = [...this.#members].map(({ volunteer }) => volunteer);
+    // Who brought no answers may not be to blame. It is asked again where nobody else is there.
+    const avoid = [...(members.length > 0 ? this.#useless : []), ...this.#hostile, ...members];
     const wish = { offers, exit, avoid, failed: this.#failed.splice(0), software };
     let problem: unknown;
     // What worked last comes first, so a blocked broker costs its time-out once.
@@ -192,19 +216,23 @@ export class LinkPool {
       connection.close();
       throw new Error('no volunteer answered');
     }
-    const { description, volunteer } = answer;
+    const { description, volunteer, country } = answer;
     try {
       await connection.connect(description, this.#settings.private_candidates);
     } catch (error) {
       connection.close();
-      if (this.#failed.push(volunteer) > FAILED) this.#failed.shift();
+      note(this.#failed, volunteer);
       throw error;
     }
-    if (this.#over.signal.aborted || this.#members.size > LINKS) return connection.close();
-    const member = { link: new GatewayLink(connection), volunteer };
+    if (this.#over.signal.aborted || this.#live.length > LINKS) return connection.close();
+    const link: GatewayLink = new GatewayLink(connection, this.#patience, (isNew) => this.#stalled(link, isNew));
+    const member = { link, volunteer, country };
     this.#members.add(member);
     connection.over.addEventListener('abort', () => {
       this.#members.delete(member);
+      const { isHostile, isStalled, failures } = link;
+      if (isHostile || isStalled) note(this.#failed, volunteer);
+      if (isHostile || isStalled || failures > 0) note(isHostile ? this.#hostile : this.#useless, volunteer);
       this.#tell(null);
       this.hurry();
     });
@@ -212,9 +240,21 @@ export class LinkPool {
   }
 
   #tell(trouble: Trouble | null): void {
-    this.#events.changed(this.#members.size, trouble);
+    const byVolunteer = new Map([...this.#members].map(({ volunteer, country }) => [String(volunteer), country]));
+    const countries = new Set([...byVolunteer.values()].flatMap((country) => country ?? []));
+    this.#events.changed(byVolunteer.size, [...countries], trouble);
     for (const wake of [...this.#waiting]) wake();
   }
 }
 
 const wait = (ms: number) => new Promise<null>((resolve) => setTimeout(resolve, ms, null));
+
+/** Compare lists of equal length by their first members that differ. */
+function compared(a: readonly number[], b: readonly number[]): number {
+  const at = a.findIndex((value, index) => value !== b[index]);
+  return at < 0 ? 0 : a[at]! - b[at]!;
+}
+
+function note(list: Uint8Array[], volunteer: Uint8Array): void {
+  if (list.push(volunteer) > FAILED) list.shift();
+}

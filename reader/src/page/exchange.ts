@@ -18,6 +18,8 @@ import { field, type Header } from '../site/answer';
 const REPEATABLE = ['GET', 'HEAD', 'OPTIONS'];
 /** The site, the exit and the volunteer together have this long for each next piece of an answer. */
 const SILENCE_MS = 20_000;
+/** A volunteer that has brought nothing yet has less, and each further one twice as long: the site may be slow. */
+const FIRST_SILENCE_MS = 8_000;
 
 /** What the reader is told of the gateway's refusals. */
 const REFUSALS: Readonly<Record<string, Trouble | undefined>> = {
@@ -40,8 +42,8 @@ export interface SiteRequest {
 
 /** Where requests go. */
 export interface Ways {
-  /** Return a link that is open, if possible another one than `not`. Rejects with the signal's reason. */
-  link(signal: AbortSignal, not?: GatewayLink): Promise<GatewayLink>;
+  /** Return a link that is open, if possible none of `not`. Rejects with the signal's reason. */
+  link(signal: AbortSignal, not: ReadonlySet<GatewayLink>): Promise<GatewayLink>;
   /** Return the ticket for the gateway. Rejects with the signal's reason. */
   ticket(signal: AbortSignal): Promise<string>;
   /** The gateway does not take that ticket any more. */
@@ -57,7 +59,7 @@ export type Head = Event & { readonly kind: 'head' };
 
 /** A piece of work that ended before the answer did. */
 class Broken extends Error {
-  constructor(readonly failure: Failure | 'silent') {
+  constructor(readonly failure: Failure | 'silent' | 'altered' | 'ticket') {
     super('an answer broke off');
   }
 }
@@ -72,8 +74,9 @@ export class Exchange {
   #headDone = deferred<Head>();
   #wake = () => {};
   #used: (count: number) => void = () => {};
-  /** Bytes of the content that came so far. */
+  /** Bytes of the content that came so far, and their sum. */
   #got = 0;
+  #sum: Sum = NO_SUM;
   #isComplete = false;
   #error: unknown = null;
 
@@ -124,18 +127,24 @@ export class Exchange {
   }
 
   async #run(): Promise<void> {
-    let last: GatewayLink | undefined;
+    const tried = new Set<GatewayLink>();
+    let keys = 0;
     try {
       for (let tries = 1; ; tries++) {
-        const link = await this.#ways.link(this.#over.signal, last);
-        last = link;
+        const link = await this.#ways.link(this.#over.signal, tried);
+        tried.add(link);
         try {
-          await this.#attempt(link);
+          const unproved_ms = Math.min(SILENCE_MS, FIRST_SILENCE_MS * 2 ** (tries - 1));
+          await this.#attempt(link, link.isProved ? SILENCE_MS : unproved_ms);
           break;
         } catch (error) {
           if (this.#over.signal.aborted || !(error instanceof Broken)) throw error;
-          if (tries >= TRIES) throw new ReadingProblem('site_silent');
-          if (error.failure === 'key') await this.#ways.renew();
+          if (error.failure === 'altered') link.distrust();
+          else if (error.failure !== 'ticket' && error.failure !== 'stalled') link.failed();
+          if (error.failure === 'key') keys += 1;
+          if (tries >= TRIES) throw new ReadingProblem(keys === TRIES ? 'clock' : 'site_silent');
+          // A volunteer can say this, too. So what it leads to decides nothing before the other ways have failed.
+          if (error.failure === 'key') await this.#ways.renew().catch(() => {});
         }
       }
       this.#isComplete = true;
@@ -146,8 +155,9 @@ export class Exchange {
     this.#wake();
   }
 
-  /** Send the request over `link`, and take its answer. Throws Broken when that ends early. */
-  async #attempt(link: GatewayLink): Promise<void> {
+  /** Send the request over `link`, and take its answer. Throws Broken when that ends early, or nothing of the gateway's
+   * comes for a while; what a volunteer may have made up does not count. */
+  async #attempt(link: GatewayLink, patience_ms: number): Promise<void> {
     const key = await this.#ways.key();
     const ticket = await this.#ways.ticket(this.#over.signal);
     const sealed = await sealRequest(key, pad(encodeRequest(this.#written(ticket))));
@@ -155,10 +165,11 @@ export class Exchange {
     const answer = sealed.answer();
     const { promise, resolve, reject } = deferred<void>();
     let skip = 0;
+    let again: Sum = NO_SUM;
     let timer: ReturnType<typeof setTimeout>;
-    const wait = () => {
+    const wait = (ms: number) => {
       clearTimeout(timer);
-      timer = setTimeout(() => reject(new Broken('silent')), SILENCE_MS);
+      timer = setTimeout(() => reject(new Broken('silent')), ms);
     };
     /** Take what was decoded, and return how many bytes of it wait for the page. */
     const take = (events: readonly Event[]): number => {
@@ -168,12 +179,17 @@ export class Exchange {
           this.#refuse(event, ticket);
           skip = this.#begin(event);
         }
+        if (event.kind === 'end' && skip > 0) throw new ReadingProblem('site_silent');
         if (event.kind !== 'content') continue;
-        const fresh = event.data.subarray(Math.min(skip, event.data.length));
-        skip -= event.data.length - fresh.length;
+        const known = event.data.subarray(0, skip);
+        const fresh = event.data.subarray(known.length);
+        skip -= known.length;
+        again = summed(again, known);
+        if (known.length > 0 && skip === 0 && `${again}` !== `${this.#sum}`) throw new ReadingProblem('site_silent');
         if (fresh.length === 0) continue;
         waiting += fresh.length;
         this.#got += fresh.length;
+        this.#sum = summed(this.#sum, fresh);
         this.#queue.push(fresh);
       }
       this.#wake();
@@ -183,26 +199,31 @@ export class Exchange {
     let work = Promise.resolve();
     const open: OpenRequest = link.request(sealed.message, {
       bytes: (body, isLast) => {
-        wait();
         work = work
           .then(async () => {
             let waiting = 0;
-            for (const chunk of await answer.receive(body)) waiting += take(decoder.receive(chunk));
+            for (const chunk of await answer.receive(body)) {
+              link.proved();
+              wait(SILENCE_MS);
+              waiting += take(decoder.receive(chunk));
+            }
             // The rest was sealing, or is known already, and takes no room.
             open.used(Math.max(0, body.length - waiting));
             if (!isLast) return;
-            take([...decoder.receive(await answer.end()), ...decoder.end()]);
+            const end = await answer.end();
+            link.proved();
+            take([...decoder.receive(end), ...decoder.end()]);
             resolve();
           })
           // Somebody on the way altered or cut the answer. Nothing of the altered part was taken.
-          .catch((error: unknown) => reject(error instanceof PeerError ? new Broken('lost') : error));
+          .catch((error: unknown) => reject(error instanceof PeerError ? new Broken('altered') : error));
       },
       failed: (failure) => reject(new Broken(failure)),
     });
     const cancel = () => reject(this.#over.signal.reason);
     this.#over.signal.addEventListener('abort', cancel);
     this.#used = (count) => open.used(count);
-    wait();
+    wait(patience_ms);
     try {
       await promise;
     } finally {
@@ -236,7 +257,7 @@ export class Exchange {
     const told = /^passerelle;.* details="(\w+)"/.exec(field(head.fields, 'proxy-status') ?? '')?.[1];
     if (told === 'ticket') {
       this.#ways.renewTicket(ticket);
-      throw new Broken('lost');
+      throw new Broken('ticket');
     }
     const trouble = told && REFUSALS[told];
     if (trouble) throw new ReadingProblem(trouble);
@@ -253,7 +274,7 @@ export class Exchange {
     const [start] = range(head) ?? [];
     const [first = 0] = this.#range() ?? [];
     if (head.status === 206 && start === first + this.#got) return 0;
-    // The site sent all of it again. The same bytes follow only if it is the same version.
+    // The site sent all of it again. What follows is the rest of the same only if it begins in the same way.
     const isSame = head.status === this.#head.status && field(head.fields, 'etag') === field(this.#head.fields, 'etag');
     if (!isSame) throw new ReadingProblem('site_silent');
     return this.#got;
@@ -274,6 +295,20 @@ export class Exchange {
 function range(head: Head): readonly [first: number, last: number] | null {
   const match = /^bytes (\d+)-(\d+)\//.exec(field(head.fields, 'content-range') ?? '');
   return match ? [Number(match[1]), Number(match[2])] : null;
+}
+
+/** By which two beginnings of a content are told apart: FNV-1a, with two multipliers. Who alters one on the way is
+ * noticed by the seal, so this needs to resist nobody. */
+type Sum = readonly [number, number];
+
+const NO_SUM: Sum = [0x811c9dc5, 0x811c9dc5];
+
+function summed([a, b]: Sum, bytes: Bytes): Sum {
+  for (const byte of bytes) {
+    a = Math.imul(a ^ byte, 0x01000193);
+    b = Math.imul(b ^ byte, 0x85ebca6b);
+  }
+  return [a, b];
 }
 
 interface Deferred<T> {

@@ -31,19 +31,34 @@ function read(where: 'localStorage' | 'sessionStorage'): Memory {
   }
 }
 
+/** How long the page waits for the browser to remove what it keeps. */
+const REMOVAL_MS = 2_000;
+
 /** End everything, remove all of it from the browser, and leave the page. */
 export async function forget(end: () => void): Promise<void> {
   end();
-  await Promise.allSettled([
+  // What was read is gone from the screen at once, and with the site's frame goes what holds its databases open.
+  document.body.replaceChildren();
+  document.title = '';
+  const removal = Promise.allSettled([
     navigator.serviceWorker?.getRegistrations().then((each) => Promise.all(each.map((one) => one.unregister()))),
     globalThis.caches?.keys().then((names) => Promise.all(names.map((name) => caches.delete(name)))),
-    indexedDB?.databases?.().then((each) => each.forEach(({ name }) => name && indexedDB.deleteDatabase(name))),
+    globalThis.indexedDB?.databases?.().then((each) => Promise.all(each.map(({ name }) => name && deleted(name)))),
   ]);
   try {
     localStorage.clear();
     sessionStorage.clear();
+    for (const cookie of document.cookie.split('; ')) document.cookie = `${cookie.split('=')[0]}=; max-age=0; path=/`;
   } catch {
     // There was nothing.
   }
+  await Promise.race([removal, new Promise((resolve) => setTimeout(resolve, REMOVAL_MS))]);
   location.replace('about:blank');
+}
+
+function deleted(database: string): Promise<void> {
+  return new Promise((resolve) => {
+    const request = indexedDB.deleteDatabase(database);
+    request.onsuccess = request.onerror = () => resolve();
+  });
 }

@@ -4,6 +4,7 @@
  */
 
 import { Chip, type ChipState } from '../face/chip';
+import { element } from '../face/element';
 import { notice } from '../face/notice';
 import { outside } from '../face/outside';
 import { choose, words as load, type Words } from '../face/words';
@@ -11,6 +12,7 @@ import { parse } from '../../../widget/src/core/wire/invite';
 import { canRead } from '../links/connection';
 import { LinkPool } from '../links/pool';
 import { Jar } from '../site/jar';
+import { LEFT_OUT_HOSTS, SHOWN_TEXT } from '../limits';
 import { ReadingProblem, troubleOf, type Trouble } from '../trouble';
 import { Exchange, type SiteRequest, type Ways } from './exchange';
 import { Gateway } from './gateway';
@@ -60,6 +62,8 @@ export class ReadingPage {
   #state!: ChipState;
   #pool: LinkPool | null = null;
   #view: View | null = null;
+  /** The signed descriptor that came with the page. */
+  #network!: Promise<Uint8Array>;
 
   constructor(settings: PageSettings) {
     this.#settings = settings;
@@ -77,12 +81,15 @@ export class ReadingPage {
 
   /** Show the notice, or the site if the reader said so once. */
   async open(): Promise<void> {
+    // Fetched while the notice is read. It comes from where the page came from, and nobody else is asked for it.
+    this.#network = this.#settings.network();
+    this.#network.catch(() => {});
     const language = remembered().language ?? choose(navigator.languages);
     await this.#translate(language);
     const site = this.#site;
     this.#state = {
-      words: this.#words, language, site, links: 0, countries: [], waiting: null, trouble: null, isArticle: false,
-      leftOut: new Set(),
+      words: this.#words, language, site, volunteers: 0, countries: [], isTrying: true, isShown: false, trouble: null,
+      isArticle: false, leftOut: new Set(),
     };
     if (remembered().start) await this.#start();
     else this.#ask(language);
@@ -92,7 +99,10 @@ export class ReadingPage {
     remember({ language }, true);
     await this.#translate(language);
     if (this.#chip.element.isConnected) this.#show({ words: this.#words, language });
-    else this.#ask(language);
+    else {
+      this.#ask(language);
+      document.querySelector<HTMLElement>('.choice')?.focus();
+    }
   }
 
   async #translate(language: string): Promise<void> {
@@ -103,12 +113,14 @@ export class ReadingPage {
   }
 
   #ask(language: string): void {
-    const page = notice(this.#words, language, this.#site, {
+    const able = canRead();
+    const page = notice(this.#words, language, this.#site, able === 'yes' ? null : able, {
       start: (isRemembered) => {
         remember({ start: true }, isRemembered);
         void this.#start();
       },
       leave: () => void forget(() => {}),
+      again: () => location.reload(),
       language: (chosen) => void this.#speak(chosen),
     });
     document.body.replaceChildren(page);
@@ -117,15 +129,17 @@ export class ReadingPage {
 
   /** Connect, and show the site. */
   async #start(): Promise<void> {
-    document.body.replaceChildren(this.#chip.element);
-    this.#show({ waiting: 'connecting' });
+    // The sign comes first, so that a keyboard reaches it before all links of the site.
+    const main = element('main', {}, element('h1', {}, this.#site));
+    document.body.replaceChildren(this.#chip.element, main);
+    this.#show({});
     try {
       const able = canRead();
       if (able !== 'yes') throw new ReadingProblem(able);
       const invite = parse(this.#settings.invite);
-      const gateway = await Gateway.open(invite, this.#settings.network);
+      const gateway = await Gateway.open(invite, () => this.#network);
       const pool = new LinkPool(gateway.settings, {
-        changed: (links, trouble) => this.#show({ links, trouble: links > 0 ? null : trouble }),
+        changed: (volunteers, countries, trouble) => this.#show({ volunteers, countries, trouble: volunteers > 0 ? null : trouble }),
       });
       this.#pool = pool;
       pool.start();
@@ -138,9 +152,9 @@ export class ReadingPage {
         renew: () => gateway.renew(),
       };
       this.#view = await this.#settings.view(this.#work(ways));
-      document.body.prepend(this.#view.element);
+      main.append(this.#view.element);
     } catch (error) {
-      this.#show({ trouble: troubleOf(error), waiting: null });
+      this.#show({ trouble: troubleOf(error), isTrying: false });
     }
   }
 
@@ -150,12 +164,18 @@ export class ReadingPage {
       jar: new Jar((host) => hosts.has(host)),
       ask: (request) => new Exchange(request, ways),
       shown: (title) => {
-        document.title = title || this.#site;
-        this.#show({ waiting: null });
+        document.title = title.slice(0, SHOWN_TEXT) || this.#site;
+        this.#show({ isShown: true });
       },
       trouble: (trouble) => this.#show({ trouble }),
-      leftOut: (host) => this.#show({ leftOut: new Set([...this.#state.leftOut, host]) }),
+      leftOut: (host) => {
+        const { leftOut } = this.#state;
+        if (leftOut.has(host) || leftOut.size >= LEFT_OUT_HOSTS || host.length > SHOWN_TEXT) return;
+        this.#show({ leftOut: new Set([...leftOut, host]) });
+      },
       outside: (address) => {
+        // One question at a time, however often a page asks.
+        if (document.querySelector('dialog')) return;
         const dialog = outside(this.#words, this.#site, address, () => dialog.remove());
         document.body.append(dialog);
         dialog.showModal();

@@ -4,6 +4,7 @@ import { PeerError } from '../../../widget/src/core/errors';
 import { TICKET_BYTES } from '../../../widget/src/core/limits';
 import * as checks from '../../../widget/src/core/wire/checks';
 import { read as readDescription, type Description } from '../../../widget/src/core/wire/description';
+import { country } from '../../../widget/src/core/wire/signalling';
 import { encode as base64 } from '../../../widget/src/core/wire/base64';
 import { join } from '../wire/integers';
 import { decapsulate, ENC_BYTES, encapsulate, generateKeys, publicBytes, TAG_BYTES } from '../wire/hpke';
@@ -46,6 +47,8 @@ export interface Answer {
   readonly description: Description;
   /** The volunteer's name in later requests. */
   readonly volunteer: Uint8Array;
+  /** Where the volunteer seems to be (ISO 3166-1), if the broker can tell. */
+  readonly country: string | null;
 }
 
 export interface Reply {
@@ -99,7 +102,7 @@ export async function seal(wish: Wish, seal_key: Uint8Array<ArrayBuffer>, now_s:
       } catch {
         throw new PeerError('malformed', 'a reply that cannot be opened');
       }
-      return read(plaintext);
+      return readReply(plaintext);
     },
   };
 }
@@ -117,7 +120,8 @@ function padded(message: Uint8Array): Uint8Array<ArrayBuffer> {
   return plaintext;
 }
 
-function read(plaintext: Uint8Array): Reply {
+/** Read a reply that was opened: its length, MessagePack and padding. Throws PeerError. */
+export function readReply(plaintext: Uint8Array): Reply {
   const length = new DataView(plaintext.buffer, plaintext.byteOffset).getUint16(0);
   const given = checks.fields(decode(plaintext.subarray(2, 2 + length)));
   const optional = <T>(name: string, otherwise: T, check: (value: unknown) => T): T =>
@@ -137,7 +141,7 @@ function readAnswer(value: unknown): Reply['answers'][number] {
   const given = checks.fields(value);
   const volunteer = given.get('volunteer');
   if (!(volunteer instanceof Uint8Array) || volunteer.length !== 8) throw new PeerError('malformed', 'a bad handle');
-  return Object.freeze({ description: described(given.get('description')), volunteer });
+  return Object.freeze({ description: described(given.get('description')), volunteer, country: country(given) });
 }
 
 /** Read a description whose bytes are bytes, where JSON has base64. */

@@ -2,8 +2,9 @@
 
 import { PeerError } from '../../../widget/src/core/errors';
 import { CONTENT_BYTES } from '../limits';
-import { shownHeaders, type Header } from '../site/answer';
+import { kindOf, shownHeaders } from '../site/answer';
 import { ACCEPTED, decoded } from '../site/decoded';
+import { withoutHints } from '../site/hints';
 import { inserted } from '../site/inserted';
 import type { Places } from '../site/places';
 import { troubleOf } from '../trouble';
@@ -82,15 +83,14 @@ export class Carrier {
     for (const [name, value] of fields) if (name === 'set-cookie') this.#work.jar.set(value, url);
     const whole = decoded(exchange.content(), fields);
     if (!whole) throw new PeerError('malformed', 'an unknown encoding');
-    const isDocument = asked.document && isHtml(fields);
-    const headers = shownHeaders(fields, url, this.#places, whole.undone || isDocument);
-    return { status, headers, body: isDocument ? whole.body.pipeThrough(inserted(this.#script)) : whole.body };
+    const kind = asked.document ? kindOf(fields) : null;
+    const isChanged = whole.undone || kind?.isHtml === true;
+    const headers = shownHeaders(fields, { url, kind, isChanged }, this.#places);
+    if (!kind?.isHtml) return { status, headers, body: whole.body };
+    return { status, headers, body: whole.body.pipeThrough(withoutHints()).pipeThrough(inserted(this.#script, kind.charset)) };
   }
 
   #siteAddress(address: string): URL | null {
     return URL.canParse(address) ? this.#places.siteAddress(new URL(address), null) : null;
   }
 }
-
-const isHtml = (fields: readonly Header[]) =>
-  fields.some(([name, value]) => name === 'content-type' && /^\s*(?:text\/html|application\/xhtml)/i.test(value));

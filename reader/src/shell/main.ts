@@ -21,6 +21,8 @@ async function view(work: ReadingWork): Promise<View> {
     const Article = await articleFile();
     return new Article(config.site, work, location.pathname + location.search);
   }
+  // Through the worker, which keeps them, so the next visit waits for no words.
+  void wordsFile(document.documentElement.lang).catch(() => {});
   const carrier = new Carrier(places, work, config.inner);
   navigator.serviceWorker.addEventListener('message', ({ data, ports: [port] }: MessageEvent<Asked | LeftOut>) => {
     if (data.type === 'ask' && port) void carrier.carry(data, port);

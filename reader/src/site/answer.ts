@@ -1,7 +1,8 @@
 /** What of the site's answer reaches the frame in which the site is shown.
  *
  * A made-up `Response` obeys most of its headers, so those that would reach past the reading page are left out:
- * cookies (the jar has them), policies against frames, reports, and whatever moves the browser elsewhere.
+ * cookies (the jar has them), policies against frames, reports, and whatever moves the browser elsewhere. A document's
+ * headers are read by the browser alone, so of these only a few that are known to be harmless stay.
  */
 
 import type { Places } from './places';
@@ -12,28 +13,59 @@ export type Header = readonly [name: string, value: string];
 export const field = (fields: readonly Header[], name: string): string | null =>
   fields.find(([known]) => known === name)?.[1] ?? null;
 
-const LEFT_OUT = new Set([
-  'accept-ch', 'access-control-allow-credentials', 'alt-svc', 'clear-site-data', 'connection', 'content-encoding',
-  'content-length', 'content-security-policy', 'content-security-policy-report-only',
-  'cross-origin-embedder-policy', 'cross-origin-opener-policy', 'cross-origin-resource-policy', 'document-policy',
-  'expect-ct', 'keep-alive', 'link', 'nel', 'origin-agent-cluster', 'permissions-policy', 'proxy-authenticate',
-  'public-key-pins', 'refresh', 'report-to', 'reporting-endpoints', 'service-worker-allowed', 'set-cookie',
-  'set-login', 'sourcemap', 'speculation-rules', 'strict-transport-security', 'supports-loading-mode',
-  'timing-allow-origin', 'transfer-encoding', 'upgrade', 'www-authenticate', 'x-dns-prefetch-control',
-  'x-frame-options', 'x-sourcemap',
+const LEFT_OUT =
+  /policy|report|sourcemap|^(?:access-control-allow-credentials$|clear-site-data|connection-|content-(?:encoding|length)|link$|nel$|refresh|service-worker-allowed|set-|speculation-|timing-|x-dns-|x-frame-)/;
+/** All that a document keeps. */
+const OF_DOCUMENTS = new Set([
+  'accept-ranges', 'age', 'cache-control', 'content-disposition', 'content-language', 'content-range', 'date', 'etag',
+  'expires', 'last-modified', 'retry-after', 'vary',
 ]);
 
-/** Return the headers for the frame, `places` being where addresses lie.
- *
- * `url` is the site's address that answered. `decoded` says that the content's encoding was undone.
- */
-export function shownHeaders(headers: readonly Header[], url: URL, places: Places, decoded: boolean): Header[] {
+/** What a browser is told that an answer is. */
+export interface Kind {
+  readonly isHtml: boolean;
+  readonly charset: string | null;
+  /** The value of the header. */
+  readonly type: string;
+}
+
+/** Return what an answer is that a frame will show. Whatever browsers read in two ways is plain text: one would take it
+ * for HTML where this page does not, and the inner script would be missing. */
+export function kindOf(fields: readonly Header[]): Kind {
+  const given = fields.filter(([name]) => name === 'content-type').map(([, value]) => value);
+  const match = /^[ \t]*([\w!#$&^.+-]+\/[\w!#$&^.+-]+)[ \t]*(?:;([^,]*))?$/.exec(given.length === 1 ? given[0]! : '');
+  const essence = match?.[1]!.toLowerCase() ?? '';
+  if (!essence || essence.startsWith('multipart/')) return { isHtml: false, charset: null, type: 'text/plain' };
+  const charset = /(?:^|;)[ \t]*charset[ \t]*=[ \t]*"?([\w.:-]+)/i.exec(match?.[2] ?? '')?.[1] ?? null;
+  return { isHtml: essence === 'text/html', charset, type: charset ? `${essence}; charset=${charset}` : essence };
+}
+
+/** How an answer is shown. */
+export interface Shown {
+  /** The site's address that answered. */
+  readonly url: URL;
+  /** What the frame shows it as; null for what a page asks for itself, as pictures. */
+  readonly kind: Kind | null;
+  /** Whether the content's length is another one than the site's. */
+  readonly isChanged: boolean;
+}
+
+/** Return the headers for the frame, `places` being where addresses lie. */
+export function shownHeaders(headers: readonly Header[], { url, kind, isChanged }: Shown, places: Places): Header[] {
   const shown: Header[] = [];
   for (const [name, value] of headers) {
+    const isKept = kind ? OF_DOCUMENTS.has(name) : !LEFT_OUT.test(name);
     if (name === 'location') shown.push([name, shownLocation(value, url, places)]);
-    else if (!LEFT_OUT.has(name) || (name === 'content-length' && !decoded)) shown.push([name, value]);
+    else if (isKept || (name === 'content-length' && !isChanged)) shown.push([name, value]);
   }
-  shown.push(['content-security-policy', policy(places)], ['x-dns-prefetch-control', 'off'], ['referrer-policy', 'same-origin']);
+  if (kind) shown.push(['content-type', kind.type], ['x-content-type-options', 'nosniff']);
+  shown.push(
+    ['content-security-policy', policy(places, kind?.isHtml ?? true)],
+    // Where a browser knows it (Chromium 152), nothing connects elsewhere in any other way either.
+    ['connection-allowlist', `(${[places.mirror, ...places.origins].map((origin) => `"${origin}"`).join(' ')})`],
+    ['x-dns-prefetch-control', 'off'],
+    ['referrer-policy', 'same-origin'],
+  );
   return shown;
 }
 
@@ -47,15 +79,18 @@ function shownLocation(value: string, url: URL, places: Places): string {
 
 /** Return the policy of every document of the site: nothing but the site's own hosts, and no plug-ins or workers.
  *
- * The browser obeys it before the service worker sees a request. WebSockets, frames and plug-ins never reach the
- * worker at all, so this policy alone keeps them from other hosts.
+ * The browser obeys it before the service worker sees a request. WebSockets, frames, forms and plug-ins for other hosts
+ * never reach the worker at all, so this policy alone keeps them from there; those for the site's own hosts too, which
+ * the reader would visit past the volunteers. Scripts run only where the inner script is in front of them.
  */
-function policy(places: Places): string {
+function policy(places: Places, isScripted: boolean): string {
   const hosts = places.origins.join(' ');
   return [
     `default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob: ${hosts}`,
-    `frame-src 'self' ${hosts}`,
-    `form-action 'self' ${hosts}`,
+    ...(isScripted ? [] : ["script-src 'none'"]),
+    "frame-src 'self'",
+    "fenced-frame-src 'none'",
+    "form-action 'self'",
     `base-uri 'self' ${hosts}`,
     "object-src 'none'",
     // A worker of the site's would take the place of the reading page's own, which has the same scope.

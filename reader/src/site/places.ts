@@ -21,6 +21,11 @@ export class Places {
     this.#hosts = new Set(hosts.map((origin) => new URL(origin).origin));
   }
 
+  /** The mirror's origin. */
+  get mirror(): string {
+    return this.#mirror;
+  }
+
   /** The site's origins, the main one first. */
   get origins(): readonly string[] {
     return [...this.#hosts];

@@ -7,10 +7,10 @@ import { LINK_MESSAGE_BYTES } from '../../../widget/src/core/limits';
 import { type Bytes, NONE } from './integers';
 
 export const SUBPROTOCOL = 'passerelle.o1';
-/** The id in `credit` that stands for the link. */
+/** The id that stands for the link: in `credit`, and in all of `ping` and `pong`. */
 export const LINK_ID = 0;
 
-const KINDS = ['request', 'request_end', 'answer', 'answer_end', 'credit', 'reset'] as const;
+const KINDS = ['request', 'request_end', 'answer', 'answer_end', 'credit', 'reset', 'ping', 'pong'] as const;
 const RESETS = ['cancelled', 'malformed', 'key', 'replayed', 'limit', 'broken', 'draining'] as const;
 const HEADER_BYTES = 5;
 
@@ -23,17 +23,18 @@ export type Reset = (typeof RESETS)[number];
 export type Frame =
   | { readonly kind: Payload; readonly id: number; readonly body: Bytes }
   | { readonly kind: 'credit'; readonly id: number; readonly count: number }
+  | { readonly kind: 'ping' | 'pong'; readonly id: typeof LINK_ID; readonly mark: number }
   | { readonly kind: 'reset'; readonly id: number; readonly code: Reset };
 
 /** Return a frame with a part of a message, at most FRAME_BODY_BYTES of it. */
 export const encode = (id: number, kind: Payload, body: Uint8Array = NONE): Bytes => frame(id, kind, body);
 
 /** Return a frame that allows `count` more bytes, at least 1. */
-export function encodeCredit(id: number, count: number): Bytes {
-  const body = new Uint8Array(4);
-  new DataView(body.buffer).setUint32(0, count);
-  return frame(id, 'credit', body);
-}
+export const encodeCredit = (id: number, count: number): Bytes => frame(id, 'credit', number32(count));
+
+/** Return a frame that the other end answers at once with a `pong` of the same mark, a number below 2^32. */
+export const encodePing = (mark: number): Bytes => frame(LINK_ID, 'ping', number32(mark));
+export const encodePong = (mark: number): Bytes => frame(LINK_ID, 'pong', number32(mark));
 
 /** Return a frame that ends a request. */
 export const encodeReset = (id: number, code: Reset): Bytes =>
@@ -56,8 +57,12 @@ export function decode(message: Uint8Array): Frame | null {
   const id = view.getUint32(0);
   const kind = KINDS[view.getUint8(4) - 1];
   if (!kind) return null;
-  if (id === LINK_ID && kind !== 'credit') throw malformed();
   const body = new Uint8Array(message.subarray(HEADER_BYTES));
+  if (kind === 'ping' || kind === 'pong') {
+    if (id !== LINK_ID || body.length !== 4) throw malformed();
+    return { kind, id, mark: view.getUint32(HEADER_BYTES) };
+  }
+  if (id === LINK_ID && kind !== 'credit') throw malformed();
   if (kind === 'credit') {
     const count = body.length === 4 ? view.getUint32(HEADER_BYTES) : 0;
     if (!count) throw malformed();
@@ -78,6 +83,12 @@ function frame(id: number, kind: (typeof KINDS)[number], body: Uint8Array): Byte
   view.setUint8(4, KINDS.indexOf(kind) + 1);
   message.set(body, HEADER_BYTES);
   return message;
+}
+
+function number32(value: number): Bytes {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value);
+  return bytes;
 }
 
 const malformed = () => new PeerError('malformed', 'a frame that cannot be read');

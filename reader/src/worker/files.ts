@@ -7,21 +7,48 @@ declare const __PAGE__: {
   readonly site: readonly [string, ...string[]];
   /** The brokers' origins. */
   readonly brokers: readonly string[];
-  /** The mirror's own files and their hashes, by their paths. */
+  /** The mirror's own files and their hashes, by their paths: those that are kept from the beginning, and those that are
+   * kept once they were wanted. */
   readonly files: Readonly<Record<string, string>>;
+  readonly wanted: Readonly<Record<string, string>>;
   readonly version: string;
 };
 
 export const { site: SITE, brokers: BROKERS } = __PAGE__;
 
-export const FOLDER = '/passerelle.reader/';
 /** The document of the shell. */
-export const SHELL = `${FOLDER}shell.html`;
+export const SHELL = '/passerelle.reader/shell.html';
 /** The cache of this version. Another version's is deleted when this worker takes over. */
 export const CACHE = `passerelle ${__PAGE__.version}`;
 
-/** Requests for all of the mirror's own files, none of which may have changed on the way. */
-export const ownFiles = (): readonly Request[] =>
-  Object.entries(__PAGE__.files).map(
-    ([path, integrity]) => new Request(path, { integrity, cache: 'no-cache', credentials: 'omit' }),
-  );
+const ALL: ReadonlyMap<string, string> = new Map(Object.entries({ ...__PAGE__.files, ...__PAGE__.wanted }));
+
+/** Keep the files without which the page does not open. Rejects when one cannot be had, or was altered. */
+export async function keepFiles(): Promise<void> {
+  await Promise.all(Object.keys(__PAGE__.files).map(fetched));
+}
+
+/** Answer with the mirror's own file at `path`. A kept one is taken first: the mirror may be blocked by now.
+ *
+ * Scripts of the site can write to the cache, too, so what it holds is compared with its hash. And they can ask for any
+ * path, so the mirror is asked for nothing but its files, and told nothing with it.
+ */
+export async function ownFile(path: string): Promise<Response> {
+  if (!ALL.has(path)) return new Response(null, { status: 404 });
+  const kept = await caches.match(path);
+  return (kept && (await whole(kept, ALL.get(path)!))) ?? fetched(path);
+}
+
+async function whole(kept: Response, integrity: string): Promise<Response | null> {
+  const bytes = await kept.arrayBuffer();
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-384', bytes));
+  if (`sha384-${btoa(String.fromCharCode(...digest))}` !== integrity) return null;
+  return new Response(bytes, { headers: { 'content-type': kept.headers.get('content-type') ?? '' } });
+}
+
+async function fetched(path: string): Promise<Response> {
+  const response = await fetch(path, { integrity: ALL.get(path)!, cache: 'no-cache', credentials: 'omit' });
+  if (!response.ok) throw new TypeError('no file of the mirror');
+  await (await caches.open(CACHE)).put(path, response.clone());
+  return response;
+}

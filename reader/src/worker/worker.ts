@@ -5,7 +5,7 @@
  */
 
 import { Places } from '../site/places';
-import { BROKERS, CACHE, FOLDER, ownFiles, SHELL, SITE } from './files';
+import { BROKERS, CACHE, keepFiles, ownFile, SHELL, SITE } from './files';
 import { askShells } from './shells';
 
 declare const self: ServiceWorkerGlobalScope;
@@ -13,7 +13,7 @@ declare const self: ServiceWorkerGlobalScope;
 const places = new Places(self.location.origin, SITE);
 
 self.addEventListener('install', (event) => {
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll([...ownFiles()])).then(() => self.skipWaiting()));
+  event.waitUntil(keepFiles().then(() => self.skipWaiting()));
 });
 
 self.addEventListener('activate', (event) => {
@@ -35,9 +35,9 @@ self.addEventListener('fetch', (event) => {
   const { request } = event;
   const url = new URL(request.url);
   if (request.mode === 'navigate' && request.destination === 'document') {
-    event.respondWith(own(new Request(SHELL)));
+    event.respondWith(ownFile(SHELL));
   } else if (places.isOwn(url)) {
-    event.respondWith(own(request));
+    event.respondWith(ownFile(url.pathname));
   } else if (BROKERS.includes(url.origin) && request.destination === '') {
     // The shell's own conversation. The site's frame has a policy that forbids it this.
     return;
@@ -45,18 +45,6 @@ self.addEventListener('fetch', (event) => {
     event.respondWith(ofSite(event, url));
   }
 });
-
-/** Answer with a file of the mirror's, and keep it. A kept one is taken first: the mirror may be blocked by now. */
-async function own(request: Request): Promise<Response> {
-  const kept = await caches.match(request, { ignoreSearch: true });
-  if (kept) return kept;
-  const response = await fetch(request);
-  if (response.ok && request.url.startsWith(FOLDER, self.location.origin.length)) {
-    const cache = await caches.open(CACHE);
-    await cache.put(request, response.clone());
-  }
-  return response;
-}
 
 /** Answer with what the site says, through a shell. */
 async function ofSite(event: FetchEvent, url: URL): Promise<Response> {

@@ -1,21 +1,24 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test, vi } from 'vitest';
 import { Exchange, type SiteRequest, type Ways } from '../../src/page/exchange';
 import { ReadingProblem } from '../../src/trouble';
-import { TestGateway } from './gateway';
+import { Chance } from '../chance';
+import { TestGateway, type Arrived } from './gateway';
 
 let gateway: TestGateway;
 let renewals: number;
 let tickets: number;
 let ways: Ways;
+let judged: string[];
 
 beforeEach(async () => {
   gateway = await TestGateway.make();
   renewals = 0;
   tickets = 1;
+  judged = [];
   ways = {
     link: async (signal) => {
       signal.throwIfAborted();
-      return gateway.link();
+      return gateway.link(judged);
     },
     key: async () => gateway.configuration,
     ticket: async () => `ticket${tickets}`,
@@ -178,6 +181,94 @@ test('an altered answer is asked for again, and nothing of it is shown', async (
   await second.content('true');
   await second.end();
   expect(await text(exchange)).toBe('true');
+  expect(judged).toEqual(['proved', 'distrust', 'proved', 'proved', 'proved']);
+});
+
+test('pieces that are altered, repeated, left out, mixed up or cut are never shown', async () => {
+  const chance = new Chance(9);
+  for (let round = 0; round < 40; round++) {
+    const exchange = ask();
+    const first = await gateway.next();
+    const pieces: [Uint8Array, boolean][] = [];
+    const { bytes } = first.sink;
+    first.sink.bytes = (body, isLast) => void pieces.push([body, isLast]);
+    await first.head(200, { etag: '"1"' });
+    for (const part of ['0123', '4567', '89']) await first.content(part);
+    await first.end();
+    const way = chance.below(5);
+    const at = chance.below(pieces.length);
+    if (way === 0) pieces[at] = [chance.spoil(pieces[at]![0]), pieces[at]![1]];
+    else if (way === 1) pieces.splice(at, 0, pieces[at]!);
+    else if (way === 2) pieces.splice(at, 1);
+    else if (way === 3) pieces.reverse();
+    else pieces.splice(at, Infinity, [pieces[at]![0].subarray(0, chance.below(pieces[at]![0].length)), true]);
+    for (const [body, isLast] of pieces) bytes.call(first.sink, body, isLast);
+    // Where nothing more comes, the link is lost in the end.
+    first.sink.failed('lost');
+    const read = text(exchange);
+    const again = await Promise.race([gateway.next(), read.then(() => null)]);
+    if (again) {
+      const part = /bytes=(\d)-/.exec(again.text)?.[1];
+      if (part === undefined) {
+        await again.head(200, { etag: '"1"' });
+        await again.content('0123456789');
+      } else {
+        await again.head(206, { etag: '"1"', 'content-range': `bytes ${part}-9/10` });
+        await again.content('0123456789'.slice(Number(part)));
+      }
+      await again.end();
+    }
+    expect(await read).toBe('0123456789');
+  }
+});
+
+test.each([['other bytes', '01x34567'], ['fewer bytes', '01']])(
+  'a site that sends %s the second time is not patched together', async (_name, content) => {
+    const exchange = ask();
+    const first = await gateway.next();
+    await first.head(200, {});
+    await first.content('0123');
+    await exchange.read();
+    first.sink.failed('lost');
+    const second = await gateway.next();
+    await second.head(200, {});
+    await second.content(content);
+    await second.end();
+    await expect(text(exchange)).rejects.toMatchObject({ reason: 'site_silent' });
+  },
+);
+
+test('a volunteer that says the key is wrong brings nobody to say that the clock is', async () => {
+  ways = { ...ways, renew: async () => Promise.reject(new ReadingProblem('clock')) };
+  const exchange = ask();
+  for (let tries = 0; tries < 2; tries++) (await gateway.next()).sink.failed('key');
+  const third = await gateway.next();
+  await third.head(204, {});
+  await third.end();
+  expect((await exchange.head).status).toBe(204);
+  const other = ask();
+  for (let tries = 0; tries < 6; tries++) (await gateway.next()).sink.failed('key');
+  await expect(other.head).rejects.toMatchObject({ reason: 'clock' });
+});
+
+test('pieces of nothing keep nobody waiting', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    const exchange = ask();
+    const first = await gateway.next();
+    let second: Arrived | null = null;
+    void gateway.next().then((arrived) => (second = arrived));
+    for (let s = 0; s < 25; s++) {
+      first.sink.bytes(new Uint8Array(0), false);
+      await vi.advanceTimersByTimeAsync(1000);
+    }
+    vi.useRealTimers();
+    while (!second) await new Promise((resolve) => setTimeout(resolve));
+    expect(judged).toEqual(['failed']);
+    exchange.cancel();
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test('a request that fails again and again is given up', async () => {

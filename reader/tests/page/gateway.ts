@@ -37,9 +37,15 @@ export class TestGateway {
     return new TestGateway(keys, await publicBytes(keys.publicKey));
   }
 
-  /** A link to this gateway, with nothing on the way. */
-  link(): GatewayLink {
-    return { request: (message: Bytes, sink: AnswerSink) => this.#open(message, sink) } as unknown as GatewayLink;
+  /** A link to this gateway, with nothing on the way. It notes what the page thinks of it in `judged`. */
+  link(judged: string[] = []): GatewayLink {
+    return {
+      isProved: true,
+      request: (message: Bytes, sink: AnswerSink) => this.#open(message, sink),
+      proved: () => judged.push('proved'),
+      failed: () => judged.push('failed'),
+      distrust: () => judged.push('distrust'),
+    } as unknown as GatewayLink;
   }
 
   /** Return the next request. */

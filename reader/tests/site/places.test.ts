@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { shownHeaders } from '../../src/site/answer';
 import { Places } from '../../src/site/places';
 
 const places = new Places('https://mirror.example', ['https://news.example', 'https://fr.news.example:8443']);
@@ -36,22 +35,4 @@ test('only files of the mirror itself are its own', () => {
   expect(places.isOwn(url('/passerelle.reader/at/fr.news.example:8443/'))).toBe(false);
   expect(places.isOwn(url('/story'))).toBe(false);
   expect(places.isOwn(new URL('https://news.example/passerelle.reader/shell.html'))).toBe(false);
-});
-
-describe('headers of an answer', () => {
-  const shown = (...headers: [string, string][]) =>
-    new Map(shownHeaders(headers, new URL('https://news.example/a/b#part'), places, true));
-  test('that would reach past the reading page are left out', () => {
-    const given = shown(['set-cookie', 'a=1'], ['x-frame-options', 'DENY'], ['content-encoding', 'gzip'], ['etag', '"1"']);
-    expect([...given.keys()]).toEqual(['etag', 'content-security-policy', 'x-dns-prefetch-control', 'referrer-policy']);
-    expect(given.get('content-security-policy')).toContain('https://fr.news.example:8443');
-    expect(given.get('content-security-policy')).toContain("object-src 'none'");
-  });
-  test('send a redirect to the mirror, and one that leaves the site to a page about that', () => {
-    expect(shown(['location', '../c']).get('location')).toBe('https://mirror.example/c#part');
-    expect(shown(['location', 'https://evil.example/?q']).get('location')).toBe(
-      '/passerelle.reader/outside#https%3A%2F%2Fevil.example%2F%3Fq%23part',
-    );
-    expect(shown(['location', 'http://[']).get('location')).toBe('/passerelle.reader/outside');
-  });
 });

@@ -21,6 +21,7 @@ describe('frames are read as Python reads them', () => {
     expect(found).toMatchObject({ id: frame.id, kind: frame.kind });
     if (found?.kind === 'credit') expect(found.count).toBe(frame.count);
     else if (found?.kind === 'reset') expect(found.code).toBe(frame.code);
+    else if (found && 'mark' in found) expect(found.mark).toBe(frame.count);
     else expect(found?.body.length).toBe(frame.bytes);
   });
 });

@@ -89,7 +89,7 @@ class Assets:
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer with a file, or send the entry point on to its hashed name."""
-        response = self._answer(request.match_info["file"], packed=_takes_gzip(request))
+        response = self._answer(request.match_info["file"], packed=takes_gzip(request))
         if hdrs.ORIGIN in request.headers:
             # A page asks. Its browser would keep the connection open, and close it with packets
             # long after the visitor has turned the switch off.
@@ -129,7 +129,7 @@ def _respond(file: _File, *, packed: bool) -> web.Response:
     return web.Response(body=file.packed if packed else file.body, headers=headers)
 
 
-def _takes_gzip(request: web.Request) -> bool:
+def takes_gzip(request: web.Request) -> bool:
     """Whether gzip is named with a weight above zero (RFC 9110 §12.5.3)."""
     for choice in request.headers.get("Accept-Encoding", "").lower().split(","):
         coding, _, weight = choice.partition(";")

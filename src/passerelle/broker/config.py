@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from passerelle import limits
+from passerelle.broker.readpage import Make
 from passerelle.core.address.classes import IPNetwork
 from passerelle.io.net.locations import LocationDatabase
 from passerelle.wire.descriptor import Descriptor
@@ -40,6 +41,8 @@ class BrokerConfig:
 
     places: LocationDatabase = field(default_factory=LocationDatabase)
     """Tells the countries and networks of readers and volunteers."""
+    doors: tuple[str, ...] = ()
+    """Base URLs of the network's doors (`wire.doors`)."""
     cautious: frozenset[str] = CAUTIOUS
     """Volunteers in these countries (ISO 3166-1) are asked once more before anybody comes."""
     kept_dir: Path | None = None
@@ -81,6 +84,8 @@ class BrokerConfig:
     return_s: tuple[float, float] = (1.0, 3.0)
     """Volunteers that a restart sends away come back after a random time in this range. It is
     short, because readers wait for them."""
+    reading_page: Make | None = None
+    """Makes the page at `/read`, which a publisher's blocked readers open; None serves none."""
     document_age_s: int = 60
     """How long caches may keep the descriptor and the widget's entry point."""
 

@@ -12,8 +12,10 @@ from passerelle.core.address.forwarded import client_address
 from passerelle.core.address.host import IPAddress
 from passerelle.core.address.prefix import crowd, origin, site
 from passerelle.core.matching.peers import UNKNOWN_LOCATION, PeerLocation
+from passerelle.core.origin import crowd_at
 from passerelle.io.server.frontserver import FrontServer
 from passerelle.io.server.web import peer_address
+from passerelle.wire import doors
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class PeerLocator:
         self._config = config
         self._front = front
         self._database = config.places
+        self._doors = {doors.door_key(config.seal_key, url): crowd_at(url) for url in config.doors}
+        """The origins of the network's doors, by their keys."""
 
     def address(self, request: web.Request) -> IPAddress | None:
         """Return the address that a request came from, None when it is not known.
@@ -48,11 +52,14 @@ class PeerLocator:
     def sender(self, request: web.Request, *, cached: bool = False) -> Sender:
         """Return who sent a request; `cached` says that a cache may have fetched it.
 
-        What a named front or cache brings counts for all who ask by it. An address that is not
-        public says where the asker is in a laboratory only. Elsewhere it is that of a proxy which
-        nobody has named.
+        What a door, a named front or a cache brings counts for all who ask by it. An address that
+        is not public says where the asker is in a laboratory only. Elsewhere it is that of a proxy
+        which nobody has named.
         """
         address = self.address(request)
+        door = self._doors.get(request.headers.get(doors.HEADER, ""))
+        if door is not None:
+            return Sender(door, None)
         for network in self._config.front_networks:
             if address is not None and address in network:
                 return Sender(crowd(network), None)

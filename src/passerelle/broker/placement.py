@@ -165,11 +165,17 @@ class Placement:
         ticket_id, ticket = self._issuer.link(
             request.exit_id, patient=patient, gateway=request.gateway
         )
-        country = request.client.location.country
         left_s = deadline - _now()
         description = await self._volunteers.introduce(
             pick,
-            BrokerOffer(0, request.exit_id, ticket, request.offer, patient, country),
+            BrokerOffer(
+                0,
+                request.exit_id,
+                ticket,
+                request.offer,
+                patient,
+                request.client.location.country,
+            ),
             timeout_s=left_s if last else min(left_s, self._config.patience_s),
             slow_s=self._config.hedge_s,
         )
@@ -179,7 +185,8 @@ class Placement:
         if len(self._links_by_ticket) > limits.LINKS_REPORTED:
             self._links_by_ticket.popitem(last=False)
         lanes = self._issuer.lanes(request.exit_id, request.lanes)
-        return Answer(description, pick.volunteer, lanes)
+        country = pick.country if request.gateway else None
+        return Answer(description, pick.volunteer, lanes, country)
 
 
 def _now() -> float:

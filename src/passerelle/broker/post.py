@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from aiohttp import web
 
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.locator import PeerLocator
 from passerelle.broker.rendezvous import Rendezvous
-from passerelle.broker.stats import FOR_PAGES
-from passerelle.errors import LinkCode, PeerError
-from passerelle.io.server.web import disconnected
+from passerelle.errors import PeerError
+from passerelle.io.server.web import FOR_PAGES, body_of, disconnected
 from passerelle.io.tasks import race
 from passerelle.wire import rendezvous
 
@@ -29,7 +26,9 @@ class PostEndpoint:
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one request. Its offers are withdrawn when the client goes away."""
         try:
-            sealed = await self._body(request)
+            sealed = await body_of(
+                request, most=rendezvous.SEALED_BYTES, within_s=self._config.body_timeout_s
+            )
             sender = self._locator.sender(request)
             reply = await race(self._rendezvous.answer(sealed, sender), until=disconnected(request))
         except PeerError:
@@ -37,16 +36,3 @@ class PostEndpoint:
         if reply is None:
             return web.Response(status=400, content_type=rendezvous.CONTENT_TYPE, headers=_HEADERS)
         return web.Response(body=reply, content_type=rendezvous.CONTENT_TYPE, headers=_HEADERS)
-
-    async def _body(self, request: web.Request) -> bytes:
-        """Return the body, read no further than the largest sealed message. Raises PeerError."""
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self._config.body_timeout_s):
-                async for chunk in request.content.iter_any():
-                    body += chunk
-                    if len(body) > rendezvous.SEALED_BYTES:
-                        raise PeerError(LinkCode.LIMIT, "a rendezvous request too large")
-        except (TimeoutError, ConnectionError, web.RequestPayloadError) as error:
-            raise PeerError(LinkCode.TIMEOUT, "a rendezvous request cut short") from error
-        return bytes(body)

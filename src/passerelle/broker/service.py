@@ -23,14 +23,16 @@ from passerelle.broker.issuer import TicketIssuer
 from passerelle.broker.locator import PeerLocator
 from passerelle.broker.placement import Placement
 from passerelle.broker.post import PostEndpoint
+from passerelle.broker.readpage import ReadPage
 from passerelle.broker.rendezvous import Rendezvous
-from passerelle.broker.stats import FOR_PAGES, PublicStats
+from passerelle.broker.stats import PublicStats
 from passerelle.broker.volunteerendpoint import VolunteerEndpoint
 from passerelle.broker.volunteers import Volunteers
 from passerelle.core.matching.pool import VolunteerPool
 from passerelle.io.server.bus import Bus
 from passerelle.io.server.frontserver import FrontServer
 from passerelle.io.server.metrics import Metrics, rounded
+from passerelle.io.server.web import FOR_PAGES
 from passerelle.wire import ways
 from passerelle.wire.bus import Subjects
 
@@ -93,6 +95,7 @@ class Broker:
         self._assets = config.widget_dir and Assets(
             config.widget_dir, entry_age_s=config.document_age_s, kept_dir=config.kept_dir
         )
+        self._read_page = config.reading_page and ReadPage(config.reading_page, config.document)
         self._open = False
         for name, meaning, read in (
             ("broker_volunteers", "Volunteers connected.", lambda: len(self.volunteers)),
@@ -121,6 +124,8 @@ class Broker:
             router.add_get(path, self._amp.answer, allow_head=False)
         router.add_get("/healthz", self._health)
         router.add_get("/v1/stats", PublicStats(self._cluster).handle)
+        if self._read_page:
+            router.add_get("/read", self._read_page.handle)
         if self._assets:
             router.add_get("/w/{file}", self._assets.handle)
             router.add_get("/embed", EmbedPage(self._config, self._assets).handle)
@@ -136,6 +141,8 @@ class Broker:
     def publish(self, document: bytes) -> None:
         """Serve `document` from now on: the same network, signed anew before the old one ends."""
         self._document = document
+        if self._read_page:
+            self._read_page.publish(document)
 
     async def start(self, channel: Bus) -> None:
         """Hear from exits on `channel`, and share volunteers with other brokers there.

@@ -20,14 +20,10 @@ from aiohttp import web
 
 from passerelle.broker.cluster import BrokerCluster
 from passerelle.io.server.metrics import rounded
+from passerelle.io.server.web import FOR_PAGES
 
 STATS_AGE_S: Final = 10
 """How long caches may keep the public numbers."""
-FOR_PAGES: Final = {
-    "Access-Control-Allow-Origin": "*",
-    "Cross-Origin-Resource-Policy": "cross-origin",
-}
-"""Headers of an answer that any page may read."""
 
 
 class PublicStats:

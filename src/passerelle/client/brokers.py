@@ -29,7 +29,7 @@ from passerelle.wire.description import Description
 from passerelle.wire.descriptor import Descriptor
 from passerelle.wire.rendezvous import Refusal, RendezvousReply
 from passerelle.wire.signalling import NatClass
-from passerelle.wire.ways import NETWORK_PATH, DirectWay, Way
+from passerelle.wire.ways import NETWORK_PATH, DirectWay, DoorWay, Way
 
 T = TypeVar("T")
 
@@ -277,7 +277,7 @@ class Brokers:
         self._routes = list(self._routes_of(found))[: limits.RANKED_WAYS]
 
     def _routes_of(self, found: Descriptor) -> Iterable[Route]:
-        """Yield the routes: all brokers' first ways, then their second ones, and so on."""
+        """Yield the routes: all brokers' first ways, their second ones, and so on, then doors."""
         if self._friend is not None:
             # The friend's page may talk to any broker; the first one listed is the network's own.
             yield Route("friend", self._friend, found.brokers[0].seal_key)
@@ -289,6 +289,9 @@ class Brokers:
             for broker in brokers:
                 for way in broker.known_ways[place : place + 1]:
                     yield self._route(broker.url, way, broker.seal_key)
+        main = found.brokers[0]
+        for door in secrets.SystemRandom().sample(found.doors, len(found.doors)):
+            yield self._route(main.url, DoorWay(door.url), main.seal_key)
 
     def _invite_routes(self) -> list[Route]:
         return [self._route(self._invite.url, way) for way in (DirectWay(), *self._invite.ways)]

@@ -10,7 +10,7 @@ from passerelle import limits
 from passerelle.client.friend import Swap
 from passerelle.core.localport.login import Login
 from passerelle.core.media.callage import link_age_s
-from passerelle.io.webrtc.engine import LinkOffer, python_engine
+from passerelle.io.webrtc.engine import Engine, PythonEngine
 from passerelle.wire.invite import Invite
 
 
@@ -34,8 +34,8 @@ class ClientConfig:
     so only this machine may reach it."""
     media: bool = True
     """Let volunteers whose browsers can do so send downloads as video, which bears loss better."""
-    engine: type[LinkOffer] = field(default_factory=python_engine)
-    """The WebRTC stack that makes links (`io.webrtc.engine`)."""
+    engine: Engine = field(default_factory=PythonEngine)
+    """The WebRTC stack that makes links (`io.webrtc.engine`). The client closes it."""
     call: bool = False
     """Links look like video calls: none without video is made, and each ends at a random age."""
     call_age_s: Callable[[float], float] = link_age_s

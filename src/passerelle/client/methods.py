@@ -1,4 +1,4 @@
-"""Ways to a broker through the network: direct, behind another name, or through an AMP cache.
+"""Ways to a broker: direct, behind another name, through an AMP cache, or through a door.
 
 The TLS ClientHello is a browser's in each of them. Requests and replies are sealed, so that whoever
 is in the middle sees their size class and nothing else.
@@ -13,18 +13,20 @@ from passerelle.client.rendezvous import BrokerSilent, RendezvousMethod
 from passerelle.errors import PeerError
 from passerelle.io.net.disguise import Disguise, FetchFailed, Redirected
 from passerelle.wire import amp, base64url, rendezvous, ways
-from passerelle.wire.ways import AmpWay, DirectWay, FrontedWay, Way
+from passerelle.wire.ways import AmpWay, DirectWay, DoorWay, FrontedWay, Way
 
 REDIRECTS_MOST = 3
 """Redirects followed to a network's descriptor: a network that moved again and again."""
 
 
 class PostMethod:
-    """HTTPS to the broker, under its own name or another."""
+    """HTTPS to the broker, under its own name or another, or through a door."""
 
-    proof_bits = 0
-
-    def __init__(self, disguise: Disguise, way: DirectWay | FrontedWay, broker_url: str) -> None:
+    def __init__(
+        self, disguise: Disguise, way: DirectWay | FrontedWay | DoorWay, broker_url: str
+    ) -> None:
+        self.proof_bits = limits.USUAL_PROOF_BITS if isinstance(way, DoorWay) else 0
+        """See `RendezvousMethod.proof_bits`. A broker does not see who asks through a door."""
         self._disguise = disguise
         self._rendezvous = way.target(broker_url, ways.RENDEZVOUS_PATH)
         self._network = way.target(broker_url, ways.NETWORK_PATH)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from passerelle.errors import LinkCode, LinkLost
-from passerelle.io.webrtc.engine import ClosingTransport, LinkOffer
+from passerelle.io.webrtc.engine import ClosingTransport, Engine, LinkOffer
 from passerelle.wire.control import Lane, LaneAnswer, LaneRefused
 from passerelle.wire.rendezvous import Answer
 
@@ -83,14 +83,14 @@ class LanePath:
         parent: VolunteerPath,
         send: Callable[[Lane], None],
         *,
-        engine: type[LinkOffer],
+        engine: Engine,
         stun: tuple[str, ...],
         private: bool,
     ) -> None:
         """`send` hands a request to the relay at `parent`; its answer comes by `answered`.
 
         `ticket` opens the volunteer's WebSocket to the exit. `stun` and `private` are as in
-        `LinkOffer.gather`.
+        `Engine.gather`.
         """
         self.parent = parent
         """The path of the link over which the lane is agreed on."""

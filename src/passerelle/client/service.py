@@ -64,6 +64,7 @@ class Client:
         Brokers that do not answer are asked again in the background. Raises LocalError (port
         taken) and ConfigError (the descriptor is not what the invite promises).
         """
+        self._stack.push_async_callback(self._config.engine.close)
         await self._stack.enter_async_context(self._brokers)
         self._stack.push_async_callback(self._tasks.close)
         try:

@@ -18,7 +18,7 @@ from passerelle.client.nat_probe import NatProbe
 from passerelle.client.paths import LanePath, Path, VolunteerPath
 from passerelle.client.pool import ClientLink, LinkPool
 from passerelle.client.session import ClientSession
-from passerelle.errors import LinkCode, LinkLost, LinkRefused
+from passerelle.errors import EngineLost, LinkCode, LinkLost, LinkRefused
 from passerelle.io.tasks import TaskSet
 from passerelle.io.webrtc.engine import LinkOffer
 from passerelle.wire.descriptor import ExitEntry
@@ -89,8 +89,8 @@ class LinkSupply:
         try to reach it again. So a volunteer may have failed once before it is to blame. One whose
         link falls silent is to blame at once, unless all others do so, too.
         """
-        if isinstance(error, LinkRefused):
-            return  # the exit refused it, and the volunteer has done its part
+        if isinstance(error, LinkRefused | EngineLost):
+            return  # the exit refused it, or this machine's fault; the volunteer has done its part
         if link.is_old:
             return  # it was to end
         if error.code is LinkCode.VERSION:

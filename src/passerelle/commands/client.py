@@ -14,7 +14,7 @@ from passerelle.errors import ConfigError, LocalError
 
 if TYPE_CHECKING:
     from passerelle.client.notices import Notice
-    from passerelle.io.webrtc.engine import LinkOffer
+    from passerelle.io.webrtc.engine import Engine
 
 
 def register(app: typer.Typer) -> None:
@@ -151,13 +151,13 @@ def _check_call(engine: str, *, media: bool) -> None:
         )
 
 
-def _engine(name: Literal["auto", "chrome", "python"], *, call: bool) -> type[LinkOffer]:
+def _engine(name: Literal["auto", "chrome", "python"], *, call: bool) -> Engine:
     """Return what makes links. Raises LocalError where Chrome's was demanded and is missing."""
     from passerelle.io.webrtc.chrome.library import NoEngine  # noqa: PLC0415
     from passerelle.io.webrtc.engine import choose  # noqa: PLC0415
 
     try:
-        offers, reason = choose(name, call=call)
+        made, reason = choose(name, call=call)
     except NoEngine as error:
         raise LocalError(
             f"Chrome's WebRTC cannot be used: {error}. Install passerelle[chrome], or leave "
@@ -168,4 +168,4 @@ def _engine(name: Literal["auto", "chrome", "python"], *, call: bool) -> type[Li
             f"Chrome's WebRTC cannot be used: {reason}. Passerelle's own is used, and who watches "
             "your connection can tell it from a browser. passerelle[chrome] brings Chrome's."
         )
-    return offers
+    return made

@@ -103,6 +103,16 @@ def serve(
             "if you give one. May be repeated.",
         ),
     ] = None,
+    door: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="A door: a web server of somebody else that passes readers' sealed messages on, "
+            "set up as integrations/door/README.md says, for example "
+            "https://news.example/passerelle. Its key is printed here at every start. May be "
+            "repeated.",
+        ),
+    ] = None,
     front_network: Annotated[
         list[str] | None,
         typer.Option(
@@ -246,6 +256,7 @@ def serve(
         stun=tuple(_stun_servers(stun or ())),
         stun_listen=ListenAddress.parse(stun_listen) if stun_listen else None,
         ways=(*_ways("fronted", fronted or []), *_ways("amp", amp or [])),
+        doors=tuple(_doors(door or ())),
         gateway_seed=GatewayFile(state, create=True).seed if settings.policy.sites else None,
         direct=exits.direct,
         private_candidates=private_candidates,
@@ -273,6 +284,8 @@ def serve(
             else:
                 print("Tag for publishers' pages:\n")
                 print("\n".join(f"    {line}" for line in running.tag.splitlines()), flush=True)
+            for at, key in running.door_keys.items():
+                print(f"Key of the door {at}:\n\n    {key}\n", flush=True)
             _tell_places(editions)
             if not running.stun and not servers.is_laboratory(running.invite.url):
                 say(
@@ -366,6 +379,22 @@ def _ways(kind: str, texts: Sequence[str]) -> Iterator[Way]:
             raise ConfigError(
                 f"--{kind} cannot be used: {error}. `passerelle serve --help` has an example."
             ) from error
+
+
+def _doors(urls: Sequence[str]) -> Iterator[str]:
+    from passerelle.wire.ways import require_http  # noqa: PLC0415 - see above
+
+    if len(urls) > limits.DOORS:
+        raise ConfigError(f"A network names at most {limits.DOORS} doors. Leave some --door out.")
+    for url in urls:
+        try:
+            require_http(url)
+        except ValueError:
+            raise ConfigError(
+                f"--door {url} cannot be used: it is the door's base URL, for example "
+                "https://news.example/passerelle."
+            ) from None
+        yield url.rstrip("/")
 
 
 def _metrics_at(text: str | None, workers: int) -> ListenAddress | None:

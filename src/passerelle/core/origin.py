@@ -10,12 +10,13 @@ may have, each of its parties may have as often as it has shares, all its origin
 | `6` | public IPv6 address | /56: 1, /48: `limits.SITE_SHARES`, /32: `limits.PROVIDER_SHARES` |
 | `g` | the tags in a client ticket, which hide one of the other kinds | as for `6` |
 | `t` | holders of one token | the token: 1 |
-| `s` | a crowd: those behind one cache or front, or all that nothing is known of | the crowd:
+| `s` | a crowd: those behind one cache, front or door, or all that nothing is known of | the crowd:
 `limits.CROWD_SHARES` |
 """
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final, NamedTuple
 
 from passerelle import limits
@@ -27,6 +28,7 @@ TOKEN: Final = b"t"
 CROWD: Final = b"s"
 TAG_BYTES: Final = 4
 """Length of one of the three tags of a ticket."""
+_DOOR_BYTES: Final = 8
 UNKNOWN: Final = CROWD
 """The origin of all that nothing is known of."""
 
@@ -56,6 +58,11 @@ def parties(origin: bytes) -> tuple[Party, ...]:
     if parts is None or len(origin) != parts[0][0]:
         return (Party(origin, limits.CROWD_SHARES if kind == CROWD else 1),)
     return tuple(Party(origin[:length], shares) for length, shares in parts)
+
+
+def crowd_at(door: str) -> bytes:
+    """Return the origin of all who come through the door with this URL."""
+    return CROWD + hashlib.sha256(door.encode()).digest()[:_DOOR_BYTES]
 
 
 def is_crowd(origin: bytes) -> bool:

@@ -51,6 +51,17 @@ class TerminalOutput:
         self.say(f"    site:      {site}")
         self.say()
 
+    def reading_path(self, *, page: str, site: str) -> None:
+        """Draw the path of a reading page's requests, with the addresses of page and site."""
+        self.say()
+        self.say("    reader         volunteer          exit           blocked site")
+        self.say("    browser ══════ browser ══════════ server ──────▶ newspaper")
+        self.say("           WebRTC          WebSocket         HTTP")
+        self.say("    └─ each request sealed, page to exit ─┘   nothing is installed")
+        self.say(f"    reading page: {page}")
+        self.say(f"    newspaper:    {site}  (blocked for the reader)")
+        self.say()
+
     def timing(self, steps: Sequence[tuple[str, float]], page: Page) -> None:
         """Print how long each step of the link and each part of the page took.
 

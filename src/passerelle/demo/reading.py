@@ -23,15 +23,13 @@ from passerelle.demo import herald, sites
 from passerelle.demo.browser import Browser, launch
 from passerelle.demo.output import TerminalOutput
 from passerelle.demo.run import (
-    AGREE,
     DEADLINE_S,
     HOST,
-    PHASE,
-    PRESS,
     DemoSettings,
     free_port,
     has_screen,
 )
+from passerelle.demo.switch import turn_on
 from passerelle.errors import ConfigError, LocalError
 from passerelle.exit.gateway.settings import GatewaySettings
 from passerelle.exit.settings import ExitSettings
@@ -50,6 +48,10 @@ OPEN: Final = ("--disable-features=WebRtcHideLocalIpsWithMdns",)
 """Both browsers name their addresses on this computer. Elsewhere a STUN server tells them the
 public ones; here there is none."""
 TROUBLE: Final = "document.querySelector('.trouble')?.textContent"
+SAID: Final = "document.querySelector('.summary')?.textContent"
+"""JavaScript for what the reading page says of its links, and of what is wrong."""
+READ_S: Final = 30.0
+"""How long the front page may take after the reader's click."""
 
 
 class ReadingDemo:
@@ -82,6 +84,7 @@ class ReadingDemo:
                 ) from error
             if not self._settings.once:
                 await reader.wait_closed()
+                self._output.say("The reader's browser was closed, so the demo ends.")
 
     async def _set_up(self, stack: AsyncExitStack) -> Browser:
         output = self._output
@@ -114,21 +117,30 @@ class ReadingDemo:
         with output.step("Reading the newspaper through the volunteer", "The front page is there"):
             if not self._windowed:
                 await reader.evaluate(f"{START}.click()")
+            await reader.until(f"!{START}")
             await self._shows(reader, "The Herald")
         self.arrived = True
-        output.say()
-        output.say(f"Reading page:  {address}   (nothing is installed in that browser)")
-        output.say(f"Newspaper:     http://{herald.NAME}:{site.port}/   (blocked for the reader)")
+        output.reading_path(page=address, site=f"http://{herald.NAME}:{site.port}/")
+        if not self._settings.once:
+            if self._windowed:
+                output.say("Open a story in that window, search, go back; then tap the sign below.")
+            output.say("Press Ctrl-C to stop everything.")
         return reader
 
     async def _shows(self, reader: Browser, words: str) -> None:
-        """Wait until the site's page with these words and its pictures are shown."""
+        """Wait until the site's page with these words and its pictures are shown.
+
+        Raises LocalError with the reading page's own words when that takes too long.
+        """
         pictures = f"[...({SHOWN}?.images ?? [])]"
         loaded = f"{pictures}.every((image) => image.naturalWidth > 0)"
-        await reader.until(f"{TROUBLE} || {SHOWN}?.body?.innerText.includes('{words}') && {loaded}")
-        trouble = await reader.evaluate(TROUBLE)
-        if trouble:
-            raise LocalError(f"The reading page says: {trouble}")
+        try:
+            async with asyncio.timeout(READ_S):
+                await reader.until(f"{SHOWN}?.body?.innerText.includes('{words}') && {loaded}")
+        except TimeoutError as error:
+            # Most troubles pass, so none of them ends the demo at once.
+            trouble = await reader.evaluate(TROUBLE) or await reader.evaluate(SAID)
+            raise LocalError(f"The front page did not come. The page says: {trouble}") from error
 
     async def _volunteer(self, stack: AsyncExitStack, servers: Servers) -> None:
         assert servers.tag is not None
@@ -137,11 +149,7 @@ class ReadingDemo:
         )
         browser = await stack.enter_async_context(launch(headless=True, extra=OPEN))
         await browser.navigate(f"http://{HOST}:{publisher.port}/")
-        await browser.until(f"{PHASE} === 'off'")
-        await browser.evaluate(PRESS)
-        await browser.until(f"{PHASE} !== 'off' && ({PHASE} !== 'consent' || !!{AGREE})")
-        await browser.evaluate(f"{AGREE}?.click()")
-        await browser.until(f"['waiting', 'helping'].includes({PHASE})")
+        await turn_on(browser)
 
 
 def network(site_port: int) -> Servers:
@@ -179,12 +187,14 @@ def static_host(files: Mapping[str, bytes]) -> web.Application:
         path = request.path.lstrip("/")
         content = files.get(path)
         ending = path.rpartition(".")[2] if content is not None else "html"
-        return web.Response(
+        response = web.Response(
             body=files["index.html"] if content is None else content,
             content_type=types.get(ending, "application/octet-stream"),
             charset="utf-8",
             headers={"Cache-Control": "no-cache"},
         )
+        response.enable_compression()
+        return response
 
     app = application()
     app.router.add_get("/{path:.*}", handle)

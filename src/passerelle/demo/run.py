@@ -22,6 +22,7 @@ from passerelle.demo import sites
 from passerelle.demo.browser import Browser, launch
 from passerelle.demo.fetch import Page, fetch
 from passerelle.demo.output import TerminalOutput
+from passerelle.demo.switch import PHASE, turn_on, turned_on
 from passerelle.errors import ConfigError, LocalError
 from passerelle.exit.settings import ExitSettings
 from passerelle.io.server.web import WebServer
@@ -32,17 +33,6 @@ from passerelle.serve import BUILT_WIDGET, ServeConfig, Servers
 HOST: Final = "127.0.0.1"
 DEADLINE_S: Final = 60.0
 """How long the demo may take until the page arrives, if it does not wait for a person's click."""
-
-ELEMENT: Final = "document.querySelector('passerelle-switch')"
-"""JavaScript for the switch's element in a page."""
-PRESS: Final = f"{ELEMENT}.shadowRoot.querySelector('button[role=switch]').click()"
-"""JavaScript that clicks the switch."""
-AGREE: Final = f"{ELEMENT}.shadowRoot.querySelector('[part~=agree]')"
-"""JavaScript for the button by which a visitor agrees to help."""
-PHASE: Final = f"{ELEMENT}?.shadowRoot?.querySelector('[data-phase]')?.dataset.phase"
-"""JavaScript for the switch's phase, such as off, consent, connecting, waiting or helping."""
-STATUS: Final = f"{ELEMENT}?.shadowRoot?.querySelector('[part=status]')?.textContent"
-"""JavaScript for the status sentence that the switch shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,17 +149,7 @@ class Demo:
         else:
             doing = "Flipping the switch on the page"
         with self._output.step(doing, "The switch is on: a volunteer waits"):
-            if not self._windowed:
-                await browser.evaluate(PRESS)
-                await browser.until(f"{PHASE} !== 'off'")
-                # The consent text comes with a file of its own.
-                await browser.until(f"{PHASE} !== 'consent' || !!{AGREE}")
-                if await browser.evaluate(PHASE) == "consent":
-                    await browser.evaluate(f"{AGREE}.click()")
-            await browser.until(f"['waiting', 'helping', 'problem'].includes({PHASE})")
-            if not self._windowed and await browser.evaluate(PHASE) == "problem":
-                raise LocalError(f"The switch says: {await browser.evaluate(STATUS)}")
-            await browser.until(f"['waiting', 'helping'].includes({PHASE})")
+            await (turned_on(browser) if self._windowed else turn_on(browser))
 
     def _observe(self, notice: Notice) -> None:
         if isinstance(notice, LinkUp) and not self._link.is_set():

@@ -1,5 +1,7 @@
 """The exit: it takes links on the WebSocket `/v1/link`, and carries their sessions and streams.
 
+In site mode it also takes sealed requests for its gateway by `POST`.
+
 Strangers, who have no ticket, are shown the exit's decoy site on this path as on every other.
 """
 
@@ -24,6 +26,7 @@ from passerelle.exit.counts import ExitMetrics
 from passerelle.exit.decoy_site import DecoySite
 from passerelle.exit.gateway.gateway import Gateway
 from passerelle.exit.gateway.link import GatewayLink
+from passerelle.exit.gateway.post import GatewayPosts
 from passerelle.exit.handshake import ExitHandshake
 from passerelle.exit.reports import LinkReport, NoReports, Reporter
 from passerelle.exit.sessions import SessionTable
@@ -73,6 +76,7 @@ class Exit:
         """
         self._closing = False
         self._gateway: Gateway | None = None
+        self._posts: GatewayPosts | None = None
         if config.gateway_seed is not None and config.policy.sites is not None:
             sessions = self._sessions
             self._gateway = Gateway(
@@ -83,6 +87,7 @@ class Exit:
                 resolver=sessions.resolver,
                 metrics=metrics,
             )
+            self._posts = GatewayPosts(self._gateway)
         metrics.gauge("exit_links", "Links open now.", lambda: len(self._links))
         metrics.gauge("exit_sessions", "Sessions alive now.", lambda: len(self._sessions))
         metrics.gauge("exit_streams", "Streams open now.", lambda: self._sessions.stream_count)
@@ -130,12 +135,13 @@ class Exit:
             await self._gateway.close()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        # The ticket is judged on every path, so that the time it takes is the same on all.
-        ticket, protocol = self._judge(request)
+        # Tickets and bodies are judged on every path, so that the time it takes is the same on all.
         asker = self._origin(request)
+        if request.method == "POST" and self._posts is not None:
+            return await self._posts.answer(request, asker) or await self._decoy(request)
+        ticket, protocol = self._judge(request)
         if ticket is None or request.path != LINK_PATH or not self._admits(ticket, asker):
-            self._counts.strangers.add()
-            return await self._decoy_site.respond(request)
+            return await self._decoy(request)
         socket = web.WebSocketResponse(
             protocols=(protocol,),
             max_msg_size=MESSAGE_LIMIT_BYTES,
@@ -154,6 +160,10 @@ class Exit:
         else:
             await self._carry(request, socket, ticket, asker)
         return socket
+
+    async def _decoy(self, request: web.Request) -> web.StreamResponse:
+        self._counts.strangers.add()
+        return await self._decoy_site.respond(request)
 
     def _origin(self, request: web.Request) -> bytes:
         """Return whom a link counts for: the network of the volunteer, or of a direct client."""
@@ -250,8 +260,8 @@ class Exit:
                         received_bytes=link.received_bytes,
                         sent_bytes=link.sent_bytes,
                         duration_s=duration_s,
-                        rate_bytes_s=0.0,
-                        rtt_s=0.0,
+                        rate_bytes_s=link.path.rate_bytes_s,
+                        rtt_s=link.path.rtt_s,
                         reason=link.ended,
                     )
                 )

@@ -87,6 +87,18 @@ class ExitEntry(msgspec.Struct, frozen=True, omit_defaults=True):
         _require_scheme(self.url, "wss", "ws")
 
 
+class DoorEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A web server of somebody else that passes sealed messages on (`wire.doors`)."""
+
+    url: Url
+    """Base URL (`https:`), without a trailing slash."""
+    links: bool = False
+    """Whether WebSockets pass it, too."""
+
+    def __post_init__(self) -> None:
+        ways.require_http(self.url)
+
+
 class Descriptor(msgspec.Struct, frozen=True):
     """One network. Unknown fields are ignored, because later versions may add some."""
 
@@ -105,6 +117,9 @@ class Descriptor(msgspec.Struct, frozen=True):
         Meta(max_length=limits.DESCRIPTOR_ENTRIES),
     ] = ()
     """STUN servers, as `stun:host:port`."""
+    doors: Annotated[tuple[DoorEntry, ...], Meta(max_length=limits.DOORS)] = ()
+    """Doors that worked when this was signed. Each leads to a broker with the first one's keys, and
+    to every exit."""
     private_candidates: bool = False
     """Whether peers may name private addresses, as in a laboratory."""
     format: int = FORMAT

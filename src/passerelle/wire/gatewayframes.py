@@ -10,11 +10,14 @@ Each binary message of the link is one frame, `id u32 ‖ type u8 ‖ body`:
 |    4 | ANSWER_END  | gateway → reader | its last bytes                                       |
 |    5 | CREDIT      | reader → gateway | count u32: so many more bytes may be sent            |
 |    6 | RESET       | both             | code u8 (`Reset`): this request is over              |
+|    7 | PING        | both             | mark u32; id 0                                       |
+|    8 | PONG        | both             | mark u32 of a PING, sent as soon as that came; id 0  |
 
 The reader counts the ids of its requests from 1. Credit counts the bodies of ANSWER and ANSWER_END.
 It is kept for each answer, and with id 0 for the whole link. Both begin with
-`limits.GATEWAY_CREDIT_BYTES`; an answer's bytes need both. A volunteer sees these frames, but
-nothing of what is sealed in them.
+`limits.GATEWAY_CREDIT_BYTES`; an answer's bytes need both. By PING each end finds how long the way
+is, and whether anything still comes through while the site itself is silent. A volunteer sees these
+frames, but nothing of what is sealed in them.
 """
 
 from __future__ import annotations
@@ -47,9 +50,12 @@ class FrameType(enum.IntEnum):
     ANSWER_END = 4
     CREDIT = 5
     RESET = 6
+    PING = 7
+    PONG = 8
 
 
 _KINDS = frozenset(FrameType)
+_OF_LINK = (FrameType.PING, FrameType.PONG)
 
 
 class Reset(enum.IntEnum):
@@ -74,13 +80,13 @@ class Reset(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame. `body` is empty in CREDIT and RESET."""
+    """One frame. `body` is empty in those that have a number instead."""
 
     id: int
     kind: FrameType
     body: bytes = b""
     count: int = 0
-    """Bytes of CREDIT, code of RESET."""
+    """Bytes of CREDIT, code of RESET, mark of PING and PONG."""
 
     def __repr__(self) -> str:
         return f"<{self.kind.name} {self.id}, {len(self.body)} bytes>"
@@ -101,6 +107,16 @@ def encode_reset(number: int, code: Reset) -> bytes:
     return _HEADER.pack(number, FrameType.RESET) + bytes([code])
 
 
+def encode_ping(mark: int) -> bytes:
+    """Return a PING frame; `mark` is any number below 2³²."""
+    return _HEADER.pack(LINK_ID, FrameType.PING) + mark.to_bytes(4, "big")
+
+
+def encode_pong(mark: int) -> bytes:
+    """Return the answer to a PING with that mark."""
+    return _HEADER.pack(LINK_ID, FrameType.PONG) + mark.to_bytes(4, "big")
+
+
 def decode(message: bytes) -> Frame | None:
     """Read one message, or return None for a frame of a type that is unknown.
 
@@ -114,6 +130,10 @@ def decode(message: bytes) -> Frame | None:
     body = message[FRAME_HEADER_BYTES:]
     if kind not in _KINDS:
         return None
+    if kind in _OF_LINK:
+        if number != LINK_ID or len(body) != 4:
+            raise _malformed()
+        return Frame(number, FrameType(kind), count=int.from_bytes(body, "big"))
     if number == LINK_ID and kind != FrameType.CREDIT:
         raise _malformed()
     if kind == FrameType.CREDIT:

@@ -27,7 +27,7 @@ from msgspec import Meta
 from passerelle import limits
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire.description import Description
-from passerelle.wire.signalling import ExitId, NatClass
+from passerelle.wire.signalling import Country, ExitId, NatClass
 
 T = TypeVar("T")
 
@@ -77,7 +77,7 @@ class Refusal(enum.Enum):
     """Too many ask; the client may ask again with a proof of work of `proof_bits` in the reply."""
 
 
-class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A volunteer's half of one link."""
 
     description: Description
@@ -88,6 +88,9 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(max_length=limits.LANES - 1),
     ] = ()
     """Tickets for more links through the same volunteer (`wire.control.Lane`)."""
+    country: Country | None = None
+    """Where the volunteer seems to be. Only reading pages are told, because older clients refuse
+    a field that they do not know."""
 
 
 class RendezvousRequest(

@@ -1,17 +1,19 @@
 """Ways to a broker, for readers whose network blocks its name or address.
 
-Each way leads to the same paths under the broker's base URL. A content delivery network or an AMP
-cache in the middle passes sealed messages on. In a descriptor a way is an object with a `kind`; in
-an invite and on the command line it is `KIND=TEXT`.
+Each way leads to the same paths under the broker's base URL. A content delivery network, an AMP
+cache or a door in the middle passes sealed messages on. In a descriptor a way is an object with a
+`kind`; in an invite and on the command line it is `KIND=TEXT`.
 
 | kind      | fields                                  | as text                       |
 |-----------|-----------------------------------------|-------------------------------|
 | `direct`  |                                         |                               |
 | `fronted` | `url`, `front`                          | `FRONT,URL`                   |
 | `amp`     | `cache`, optional `front`, optional `url` | `CACHE` or `FRONT,CACHE`    |
+| `door`    | `url`                                   | `URL`                         |
 
 `front` is the host (and port) to connect to, `url` the broker's base URL as whoever is in the
-middle knows it, and `cache` the base URL of an AMP cache.
+middle knows it, and `cache` the base URL of an AMP cache. A door's `url` is its own base URL
+(`wire.doors`).
 """
 
 from __future__ import annotations
@@ -93,7 +95,23 @@ class AmpWay(msgspec.Struct, frozen=True, tag_field="kind", tag="amp", omit_defa
         return f"amp={self.cache}" if self.front is None else f"amp={self.front},{self.cache}"
 
 
-Way = DirectWay | FrontedWay | AmpWay
+class DoorWay(msgspec.Struct, frozen=True, tag_field="kind", tag="door"):
+    """HTTPS to somebody else's web server, which passes sealed messages on to broker and exits."""
+
+    url: BaseUrl
+
+    def __post_init__(self) -> None:
+        require_http(self.url)
+
+    def target(self, broker_url: str, path: str) -> RequestTarget:
+        """See `DirectWay.target`."""
+        return RequestTarget(self.url + path)
+
+    def __str__(self) -> str:
+        return f"door={self.url}"
+
+
+Way = DirectWay | FrontedWay | AmpWay | DoorWay
 
 
 def read(items: Iterable[dict[str, Any]]) -> tuple[Way, ...]:
@@ -118,6 +136,8 @@ def parse(text: str) -> Way:
     front, comma, url = rest.rpartition(",")
     url = url.rstrip("/")
     try:
+        if kind == "door":
+            return msgspec.convert({"kind": kind, "url": rest.rstrip("/")}, DoorWay)
         if kind == "fronted" and comma:
             return msgspec.convert({"kind": kind, "front": front, "url": url}, FrontedWay)
         if kind == "amp":

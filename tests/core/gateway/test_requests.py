@@ -10,6 +10,8 @@ from passerelle.core.gateway.requests import (
     Cancelled,
     Credited,
     LinkRequests,
+    Pinged,
+    Ponged,
     Refused,
 )
 from passerelle.errors import LinkCode, PeerError
@@ -30,6 +32,14 @@ def credit(number: int, count: int) -> Frame:
 
 def reset(number: int) -> Frame:
     return Frame(number, FrameType.RESET)
+
+
+def test_pings_belong_to_the_link() -> None:
+    """They are no request, and are handed over with their marks."""
+    requests = LinkRequests()
+    assert requests.receive(Frame(LINK_ID, FrameType.PING, count=5)) == Pinged(5)
+    assert requests.receive(Frame(LINK_ID, FrameType.PONG, count=6)) == Ponged(6)
+    assert requests.is_idle
 
 
 def test_requests_arrive_side_by_side() -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import aiohttp
 from aiohttp import web
 
+from passerelle.exit.gateway.post import POST_PATH
 from passerelle.exit.gateway.settings import GatewaySettings
+from passerelle.exit.reports import Reporter
 from passerelle.exit.service import Exit
 from passerelle.io.server.metrics import Metrics
 from passerelle.io.server.web import WebServer, application
@@ -109,6 +112,12 @@ class Scene:
             self._url + "/v1/link", protocols=(protocol, link_ticket), max_msg_size=0
         )
 
+    def post(
+        self, body: bytes, path: str = POST_PATH
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """Send a sealed request without a link."""
+        return self._http.post(self._url + path, data=io.BytesIO(body))
+
     @asynccontextmanager
     async def reader(
         self,
@@ -138,6 +147,7 @@ async def scene(
     certificate: Certificate | None = None,
     gateway: GatewaySettings | None = None,
     metrics: Metrics | None = None,
+    reporter: Reporter | None = None,
     **changes: Any,
 ) -> AsyncIterator[Scene]:
     """Run a site, with a certificate or without TLS, and an exit with a gateway for it."""
@@ -153,7 +163,7 @@ async def scene(
         site = await stack.enter_async_context(
             WebServer(publisher.app, HOST, 0, tls=tls, grace_s=0.1)
         )
-        exit_ = Exit(config, metrics=metrics)
+        exit_ = Exit(config, metrics=metrics, reporter=reporter)
         stack.push_async_callback(exit_.close)
         app = application()
         exit_.add_routes(app)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
@@ -10,6 +11,7 @@ from passerelle import limits
 from passerelle.errors import LinkCode
 from passerelle.exit.config import Lifetimes
 from passerelle.exit.gateway.settings import GatewaySettings
+from passerelle.exit.reports import LinkReport
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import gatewayframes
 from passerelle.wire.gatewayframes import LINK_ID, FrameType, Reset
@@ -163,6 +165,36 @@ async def test_a_flood_of_texts_ends_the_link() -> None:
         for _ in range(limits.LINK_ASIDES[0] + 10):
             await socket.send_str("x")
         assert await closed(socket) is LinkCode.LIMIT
+
+
+async def test_a_ping_is_answered_while_the_site_is_silent() -> None:
+    """The reader sees by it that the link is alive; a flood of them ends it."""
+    async with scene() as made, made.reader() as reader:
+        slow = await reader.begin(reader.seal("GET", f"{made.site}/slow"))
+        await received(slow, 1)
+        await reader.socket.send_bytes(gatewayframes.encode_ping(7))
+        async with asyncio.timeout(5):
+            assert await reader.pongs.get() == 7
+        for _ in range(int(limits.GATEWAY_PINGS[0]) + 10):
+            await reader.socket.send_bytes(gatewayframes.encode_ping(8))
+        with pytest.raises(ConnectionError):
+            await reader.finish(slow)
+        assert reader.socket.close_code == CLOSE_CODE_BASE + LinkCode.LIMIT
+
+
+async def test_a_link_is_reported_with_what_its_way_carries() -> None:
+    """Brokers learn by it which volunteers have a bad one."""
+    reports: list[LinkReport] = []
+    reporter = SimpleNamespace(link_ended=reports.append)
+    async with scene(reporter=reporter) as made:
+        async with made.reader() as reader:
+            for _ in range(3):
+                await reader.ask("GET", f"{made.site}/bytes?n=400000")
+        await until(lambda: reports)
+    assert reports[0].joined
+    assert reports[0].sent_bytes > 1_200_000
+    assert reports[0].rate_bytes_s > 0
+    assert 0 < reports[0].rtt_s < 5
 
 
 async def test_a_link_without_requests_is_closed() -> None:

@@ -44,7 +44,21 @@ class Credited:
     id: int
 
 
-Event = Arrived | Refused | Cancelled | Credited
+@dataclass(frozen=True, slots=True)
+class Pinged:
+    """The reader wants a PONG with this mark."""
+
+    mark: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ponged:
+    """The reader has answered the PING with this mark."""
+
+    mark: int
+
+
+Event = Arrived | Refused | Cancelled | Credited | Pinged | Ponged
 
 
 class LinkRequests:
@@ -85,6 +99,10 @@ class LinkRequests:
                 return self._reset(frame.id)
             case FrameType.ANSWER | FrameType.ANSWER_END:
                 raise PeerError(LinkCode.UNEXPECTED, "an answer from a reader")
+            case FrameType.PING:
+                return Pinged(frame.count)
+            case FrameType.PONG:
+                return Ponged(frame.count)
 
     def room(self, number: int) -> int:
         """Return how many bytes of an open request's answer may be sent now; 0 or less for none."""

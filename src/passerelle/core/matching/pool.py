@@ -81,6 +81,8 @@ class Pick:
     before."""
     declared: int
     """The volunteer's `declared` when the slot was reserved."""
+    country: str | None = None
+    """The volunteer's."""
 
 
 class VolunteerPool:
@@ -230,7 +232,14 @@ class VolunteerPool:
             newly_disclosed = self._disclosures.disclose(client.key, volunteer.handle, now)
             volunteer.known_by += newly_disclosed > 0
         odds = chance(client.nat, volunteer.nat)
-        return Pick(volunteer.handle, odds, client, newly_disclosed, volunteer.declared)
+        return Pick(
+            volunteer.handle,
+            odds,
+            client,
+            newly_disclosed,
+            volunteer.declared,
+            volunteer.location.country,
+        )
 
     # --- what became of it ----------------------------------------------------------------------
 

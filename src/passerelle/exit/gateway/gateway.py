@@ -21,7 +21,7 @@ from passerelle import limits
 from passerelle.core.gateway.answer import AnswerWriter
 from passerelle.core.origin import tagged
 from passerelle.core.quota import Accounts
-from passerelle.errors import PeerError
+from passerelle.errors import PasserelleError, PeerError
 from passerelle.exit.config import ExitConfig
 from passerelle.exit.gateway import refusals
 from passerelle.exit.gateway.counts import GatewayMetrics
@@ -46,13 +46,17 @@ TICKET_FIELD: Final = OWN_PREFIX + b"ticket"
 ONCE_FIELD: Final = b"idempotency-key"
 
 
+class AnswerStopped(PasserelleError):
+    """An answer goes no further: its reader has been told, or cannot be."""
+
+
 class Reply(Protocol):
     """Takes one request's answer to its reader."""
 
     async def send(self, frame: bytes, reader: Reader | None) -> None:
         """Send a frame as soon as the reader has given credit for it, and it is the reader's turn.
 
-        A refusal that comes before the reader is known counts for nobody.
+        A refusal that comes before the reader is known counts for nobody. Raises AnswerStopped.
         """
 
     def reset(self, code: Reset) -> None:
@@ -112,11 +116,16 @@ class Gateway:
                     self._calm.clear()
                     await self._calm.wait()
 
+    def has_key_for(self, header: bytes) -> bool:
+        """Whether a sealed request that begins with these 7 bytes may be sealed to this gateway."""
+        return self._keys.has_key_for(header, self._now_s())
+
     async def answer(self, number: int, message: bytes, reply: Reply) -> None:
         """Answer one sealed request, called `number` on its link. Cancelling breaks it off."""
         self._under_way += 1
         try:
-            await self._answer(number, message, reply)
+            with suppress(AnswerStopped):
+                await self._answer(number, message, reply)
         finally:
             self._under_way -= 1
             if not self._under_way:

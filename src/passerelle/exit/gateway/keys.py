@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from passerelle import limits
 from passerelle.core.gateway.seen import SeenRequests
+from passerelle.wire import oblivious
 from passerelle.wire.gatewaykeys import VALID_DAYS, GatewaySeed, day_at, key_id
 from passerelle.wire.oblivious import OpenedRequest, open_request
 
@@ -37,6 +38,11 @@ class DailyKeys:
         """Open a request at a Unix time. Raises PeerError as `wire.oblivious.open_request` does."""
         self._turn(now_s)
         return open_request(message, self._keys)
+
+    def has_key_for(self, header: bytes, now_s: float) -> bool:
+        """Whether `header`, the first 7 bytes of a request, names a key that is valid now."""
+        self._turn(now_s)
+        return header == oblivious.header(header[0]) and header[0] in self._keys
 
     def is_new(self, message: bytes, opened: OpenedRequest) -> bool:
         """Return whether an opened request came for the first time; it counts as come then."""

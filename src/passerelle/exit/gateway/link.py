@@ -11,9 +11,18 @@ from aiohttp import WSMsgType, web
 
 from passerelle import limits
 from passerelle.core.bucket import Bucket
-from passerelle.core.gateway.requests import Arrived, Cancelled, Credited, LinkRequests, Refused
+from passerelle.core.gateway.pathmeter import PathMeter
+from passerelle.core.gateway.requests import (
+    Arrived,
+    Cancelled,
+    Credited,
+    LinkRequests,
+    Pinged,
+    Ponged,
+    Refused,
+)
 from passerelle.errors import LinkCode, PeerError
-from passerelle.exit.gateway.gateway import Gateway
+from passerelle.exit.gateway.gateway import AnswerStopped, Gateway
 from passerelle.exit.gateway.turns import Reader
 from passerelle.io.tasks import TaskSet
 from passerelle.wire.gatewayframes import (
@@ -21,6 +30,8 @@ from passerelle.wire.gatewayframes import (
     LINK_ID,
     Reset,
     decode,
+    encode_ping,
+    encode_pong,
     encode_reset,
 )
 from passerelle.wire.websocket import CLOSE_CODE_BASE
@@ -28,12 +39,8 @@ from passerelle.wire.websocket import CLOSE_CODE_BASE
 _CLOSE_TIMEOUT_S = 2.0
 _WATCH_S = 5.0
 """Time between two looks at whether a link is idle."""
-_RESETS_WAITING = 2 * limits.GATEWAY_REQUESTS
-"""Resets that wait for a volunteer who reads nothing: more end the link."""
-
-
-class _StoppedError(Exception):
-    """An answer goes no further: its reader has been told, or cannot be."""
+_SMALL_WAITING = 2 * limits.GATEWAY_REQUESTS
+"""Resets and PONGs that wait for a volunteer who reads nothing: more end the link."""
 
 
 class GatewayLink:
@@ -51,9 +58,14 @@ class GatewayLink:
         self._answers: dict[int, asyncio.Task[None]] = {}
         self._credited: dict[int, asyncio.Event] = {}
         self._tasks = TaskSet("gateway/link")
-        self._resets = 0
+        self._small = 0
+        """Resets and PONGs that wait to be sent."""
         burst, per_s = limits.LINK_ASIDES
         self._asides = Bucket(per_s, burst, self._loop.time())
+        burst, per_s = limits.GATEWAY_PINGS
+        self._pings = Bucket(per_s, burst, self._loop.time())
+        self.path = PathMeter()
+        """What the way to the reader carries."""
         self._active_s = self._loop.time()
         self._closing = asyncio.Event()
         self.ended = LinkCode.TRANSPORT
@@ -140,6 +152,12 @@ class GatewayLink:
                     credited.set()
             case Credited(number):
                 self._credited[number].set()
+            case Pinged(mark):
+                if not self._pings.take(self._active_s):
+                    raise PeerError(LinkCode.LIMIT, "too many PINGs")
+                self._send_small(encode_pong(mark))
+            case Ponged(mark):
+                self.path.answered(mark, self._active_s)
 
     def _begin(self, number: int, sealed: bytes) -> None:
         if self._gateway.draining:
@@ -147,13 +165,10 @@ class GatewayLink:
             self._reset(number, Reset.DRAINING)
             return
         self._credited[number] = asyncio.Event()
-        task = self._tasks.start(self._answer(number, sealed), "answer")
+        answering = self._gateway.answer(number, sealed, _Reply(self, number))
+        task = self._tasks.start(answering, "answer")
         self._answers[number] = task
         task.add_done_callback(partial(self._answered, number))
-
-    async def _answer(self, number: int, sealed: bytes) -> None:
-        with suppress(_StoppedError):
-            await self._gateway.answer(number, sealed, _Reply(self, number))
 
     def _answered(self, number: int, task: asyncio.Task[None]) -> None:
         self._requests.close(number)
@@ -166,18 +181,22 @@ class GatewayLink:
 
     def _reset(self, number: int, code: Reset) -> None:
         self._gateway.counts.resets.add(value=code.name.lower())
+        self._send_small(encode_reset(number, code))
+
+    def _send_small(self, frame: bytes) -> None:
+        """Send a frame that waits for no credit."""
         if self._tasks.closed:
             return
-        if self._resets >= _RESETS_WAITING:
+        if self._small >= _SMALL_WAITING:
             self.close(LinkCode.LIMIT)
             return
-        self._resets += 1
-        self._tasks.spawn(self._send_reset(encode_reset(number, code)), "reset")
+        self._small += 1
+        self._tasks.spawn(self._write_small(frame), "small frame")
 
-    async def _send_reset(self, frame: bytes) -> None:
-        with suppress(_StoppedError):
+    async def _write_small(self, frame: bytes) -> None:
+        with suppress(AnswerStopped):
             await self._write(frame)
-        self._resets -= 1
+        self._small -= 1
 
     async def _send(self, number: int, frame: bytes, reader: Reader | None) -> None:
         size = len(frame) - FRAME_HEADER_BYTES
@@ -191,9 +210,12 @@ class GatewayLink:
                 if reader is not None:
                     await reader.turn(size)
                 await self._write(frame)
+                mark = self.path.due(self.sent_bytes, self._loop.time())
+                if mark is not None:
+                    await self._write(encode_ping(mark))
         except TimeoutError:
             self._reset(number, Reset.BROKEN)
-            raise _StoppedError from None
+            raise AnswerStopped from None
         self._gateway.counts.bytes.by_value[""] += size
         wait_s = 0.0 if reader is None else reader.account.answer(size, self._loop.time())
         # The other answers of this link have their turn.
@@ -204,7 +226,7 @@ class GatewayLink:
         try:
             await self._socket.send_bytes(frame)
         except (ConnectionError, RuntimeError):
-            raise _StoppedError from None
+            raise AnswerStopped from None
 
 
 class _Reply:

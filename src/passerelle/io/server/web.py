@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from aiohttp import hdrs, web, web_response
 
@@ -18,7 +18,7 @@ from passerelle.core.address.forwarded import client_address, is_trusted, plain_
 from passerelle.core.address.host import IPAddress
 from passerelle.core.address.prefix import origin
 from passerelle.core.shares import ShareTable
-from passerelle.errors import ConfigError, Sensitive
+from passerelle.errors import ConfigError, LinkCode, PeerError, Sensitive
 from passerelle.io.listening import cannot_listen
 from passerelle.io.server.openfiles import raise_file_limit
 from passerelle.io.tasks import describe
@@ -29,6 +29,11 @@ because censors have recognised programs by repeated TLS connections to one name
 LINGER_S = 2.0
 """How long to go on reading, and discarding, the body of a request that was refused."""
 DISCONNECT_POLL_S = 0.25
+FOR_PAGES: Final = {
+    "Access-Control-Allow-Origin": "*",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
+"""Headers of an answer that any page may read."""
 
 _SERVER_LOGGERS = ("aiohttp.server", "aiohttp.web", "aiohttp.websocket", "aiohttp.internal")
 
@@ -223,6 +228,30 @@ async def disconnected(request: web.Request) -> None:
     """
     while request.transport is not None:  # noqa: ASYNC110 (aiohttp has no event to wait for)
         await asyncio.sleep(DISCONNECT_POLL_S)
+
+
+async def body_of(
+    request: web.Request,
+    *,
+    most: int,
+    within_s: float,
+    wanted: Callable[[bytes | bytearray], bool] | None = None,
+) -> bytes:
+    """Return a request's body, read no further than `most` bytes and for `within_s` seconds.
+
+    `wanted` is asked about what has come so far, and ends the reading when it returns false. Raises
+    PeerError.
+    """
+    body = bytearray()
+    try:
+        async with asyncio.timeout(within_s):
+            async for part in request.content.iter_any():
+                body += part
+                if len(body) > most or (wanted is not None and not wanted(body)):
+                    raise PeerError(LinkCode.LIMIT, "a body that nobody wants")
+    except (TimeoutError, ConnectionError, web.RequestPayloadError) as error:
+        raise PeerError(LinkCode.TIMEOUT, "a body cut short") from error
+    return bytes(body)
 
 
 def peer_address(request: web.BaseRequest) -> IPAddress | None:

@@ -7,12 +7,10 @@ stack sends a browser's packets, and the one in Python can be told from a browse
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol
 
 from passerelle.io.tunnel.transport import Transport
-from passerelle.io.webrtc.chrome.call import CallOffer
-from passerelle.io.webrtc.chrome.library import NoEngine, load
-from passerelle.io.webrtc.chrome.offer import ChromeOffer
+from passerelle.io.webrtc.chrome.library import NoEngine
 from passerelle.wire.description import Description
 
 
@@ -29,12 +27,6 @@ class LinkOffer(Protocol):
     steps: list[tuple[str, float]]
     """(name, seconds) of each step done so far."""
 
-    @classmethod
-    async def gather(
-        cls, stun: tuple[str, ...] = (), *, private: bool = False, media: bool = False
-    ) -> Self:
-        """Return an offer whose candidates are known. See `ChannelOffer.gather`."""
-
     @property
     def description(self) -> Description:
         """What the volunteer needs to know."""
@@ -48,31 +40,58 @@ class LinkOffer(Protocol):
         """Close everything. Idempotent."""
 
 
-def python_engine() -> type[LinkOffer]:
-    """Return the class that makes offers with Passerelle's own stack.
+class Engine(Protocol):
+    """Makes offers."""
+
+    async def gather(
+        self, stun: tuple[str, ...] = (), *, private: bool = False, media: bool = False
+    ) -> LinkOffer:
+        """Return an offer whose candidates are known. See `ChannelOffer.gather`."""
+
+    async def close(self) -> None:
+        """End what all offers share. Idempotent."""
+
+
+class PythonEngine:
+    """Makes offers with Passerelle's own stack.
 
     That loads aiortc, which takes 15 MB of a process that uses Chrome's.
     """
-    from passerelle.io.webrtc.channel import ChannelOffer  # noqa: PLC0415
 
-    return ChannelOffer
+    async def gather(
+        self, stun: tuple[str, ...] = (), *, private: bool = False, media: bool = False
+    ) -> LinkOffer:
+        """See `Engine.gather`."""
+        from passerelle.io.webrtc.channel import ChannelOffer  # noqa: PLC0415
+
+        return await ChannelOffer.gather(stun, private=private, media=media)
+
+    async def close(self) -> None:
+        """Do nothing: offers share nothing."""
 
 
 def choose(
     engine: Literal["auto", "chrome", "python"], *, call: bool = False
-) -> tuple[type[LinkOffer], str]:
-    """Return the class that makes offers, and why it is not Chrome's where that was to be expected.
+) -> tuple[Engine, str]:
+    """Return what makes offers, and why it is not Chrome's where that was to be expected.
 
     With `call`, links keep to the rates of a video call, and the engine must not be "python".
     The text is empty where nothing is to be told. Raises NoEngine when Chrome's was demanded and
-    this machine has it not.
+    this machine has it not. Whether it has is tried, which takes some tenths of a second.
     """
     if engine == "python":
-        return python_engine(), ""
+        return PythonEngine(), ""
     try:
-        load(is_call=call)
+        return chrome_engine(call=call), ""
     except NoEngine as error:
         if engine == "chrome" or call:
             raise
-        return python_engine(), str(error)
-    return CallOffer if call else ChromeOffer, ""
+        return PythonEngine(), str(error)
+
+
+def chrome_engine(*, call: bool) -> Engine:
+    """Return what makes offers with Chrome's stack. Raises NoEngine."""
+    from passerelle.io.webrtc.chrome.process import ProcessEngine, probe  # noqa: PLC0415
+
+    probe()
+    return ProcessEngine(call=call)

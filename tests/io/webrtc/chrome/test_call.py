@@ -6,6 +6,9 @@ import pytest
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.webrtc.chrome.call import CallOffer
 from passerelle.wire.description import CALL_MEDIA_VERSION, CHROME_MEDIA_VERSION, Setup
+from tests.chrome import needs_chrome
+
+pytestmark = needs_chrome
 
 
 @pytest.mark.parametrize("media", [CHROME_MEDIA_VERSION, 1, msgspec.UNSET])

@@ -138,7 +138,8 @@ function welcome(given: checks.Fields): BrokerWelcome {
   });
 }
 
-function country(given: checks.Fields): string | null {
+/** Return the `country` of a message, if it names one. Throws PeerError. */
+export function country(given: checks.Fields): string | null {
   const code = given.get('country') ?? null;
   return code === null ? null : checks.text(code, 2, 2, COUNTRY);
 }

@@ -4,6 +4,9 @@
 browser's packets: its STUN, its DTLS 1.3, its video both ways. `MediaExchange` puts link messages
 into that video and takes them out. The congestion control is Chrome's own, at both ends.
 
+Both run in a process of their own (`child`), which the client starts (`process`). The client holds
+`RemoteOffer` and its transport; a socket joins the two (`pipe`, `orders`).
+
 Uses: `io.tasks`, and `io.tunnel.transport` for what a transport is. Only `library` imports `wrtc`,
 which has no wheel for every machine.
 """

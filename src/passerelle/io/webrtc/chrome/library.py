@@ -25,6 +25,9 @@ _FAST_TRIALS = {
 }
 """The same, for links that need not send as a call does."""
 
+PROBE = "--probe"
+"""Argument with which the engine's process only tries to `load`, and tells why it cannot."""
+
 
 class NoEngine(Exception):
     """The engine cannot be loaded; the text says why."""

@@ -1,0 +1,33 @@
+/** Taking hints out of a document: a browser obeys them before anything that a page can say, past its policy and past
+ * the service worker, and so would connect to other hosts, or straight to the site. */
+
+import { join, NONE, type Bytes } from '../wire/integers';
+
+/** A tag that is longer flows on as it is. */
+const TAG_BYTES = 4096;
+const LINK = /<link\b[^>]*>/gi;
+const HINT = /dns-prefetch|preconnect|prerender/gi;
+const UNFINISHED = /<(?:l|li|lin|link(?:[^\w>][^>]*)?)?$/i;
+
+/** Return a stream that makes the hints in a document into words that mean nothing. No byte moves. */
+export function withoutHints(): TransformStream<Uint8Array, Uint8Array> {
+  // Each byte is one character, whatever the encoding is.
+  const latin = new TextDecoder('latin1');
+  let held: Bytes = NONE;
+  return new TransformStream({
+    transform(chunk, controller) {
+      const bytes = join([held, chunk]);
+      const text = latin.decode(bytes);
+      for (const link of text.matchAll(LINK)) {
+        for (const hint of link[0].matchAll(HINT)) bytes[link.index + hint.index] = 0x78;
+      }
+      const tail = UNFINISHED.exec(text.slice(-TAG_BYTES));
+      const end = bytes.length - (tail?.[0].length ?? 0);
+      held = bytes.slice(end);
+      if (end > 0) controller.enqueue(bytes.subarray(0, end));
+    },
+    flush(controller) {
+      if (held.length > 0) controller.enqueue(held);
+    },
+  });
+}

@@ -1,0 +1,54 @@
+/** Shows each thing that the reader may see, for a look at it and for axe. `tests/rig/face.py` makes a page of it. */
+
+import { Chip, type ChipState } from '../../src/face/chip';
+import { notice } from '../../src/face/notice';
+import { outside } from '../../src/face/outside';
+import type { Words } from '../../src/face/words';
+import type { Trouble } from '../../src/trouble';
+
+const SITE = 'www.herald.example';
+
+/** What is shown, beside the words. */
+export interface Scene {
+  readonly language: string;
+  readonly words: Words;
+  readonly kind: 'notice' | 'chip' | 'outside';
+  /** Why the browser is unable, for a notice. */
+  readonly unable?: Trouble;
+  /** What is known, for a chip. */
+  readonly state?: Partial<Omit<ChipState, 'leftOut'>> & { readonly leftOut?: readonly string[] };
+  readonly isOpen?: boolean;
+}
+
+const nothing = () => {};
+const events = { start: nothing, leave: nothing, again: nothing, forget: nothing, language: nothing };
+
+function show({ language, words, kind, unable, state, isOpen }: Scene): void {
+  document.documentElement.lang = language;
+  document.documentElement.dir = words.dir;
+  document.title = SITE;
+  if (kind === 'notice') {
+    document.body.replaceChildren(notice(words, language, SITE, unable ?? null, events));
+    return;
+  }
+  const chip = new Chip(events);
+  const frame = Object.assign(document.createElement('iframe'), { title: SITE });
+  const text = words.lead.replaceAll('{site}', SITE);
+  frame.srcdoc = `<!doctype html><html lang="${language}" dir="${words.dir}"><title>${SITE}</title><main><h1>${SITE}</h1>${`<p>${text}</p>`.repeat(9)}</main></html>`;
+  const main = document.createElement('main');
+  main.append(Object.assign(document.createElement('h1'), { textContent: SITE }), frame);
+  document.body.replaceChildren(chip.element, main);
+  chip.show({
+    words, language, site: SITE, volunteers: 2, countries: ['CA', 'JP'], isTrying: true, isShown: true, trouble: null, isArticle: false,
+    ...state,
+    leftOut: new Set(state?.leftOut ?? []),
+  });
+  if (isOpen) chip.element.querySelector<HTMLElement>('.head')!.click();
+  if (kind === 'outside') {
+    const dialog = outside(words, SITE, 'https://elsewhere.example/a/long/path?of=somebody', nothing);
+    document.body.append(dialog);
+    dialog.showModal();
+  }
+}
+
+Object.assign(globalThis, { show });

@@ -1,0 +1,90 @@
+import { expect, test } from 'vitest';
+import { kindOf, shownHeaders, type Header } from '../../src/site/answer';
+import { Places } from '../../src/site/places';
+import { Chance } from '../chance';
+
+const places = new Places('https://mirror.example', ['https://news.example', 'https://img.news.example']);
+const url = new URL('https://news.example/a/x#part');
+const HTML: Header = ['content-type', 'text/html; charset=utf-8'];
+
+const shown = (headers: readonly Header[], isDocument = true) =>
+  new Map(shownHeaders(headers, { url, kind: isDocument ? kindOf(headers) : null, isChanged: isDocument }, places));
+
+test.each([
+  'clear-site-data', 'content-security-policy', 'link', 'nel', 'refresh', 'report-to', 'reporting-endpoints',
+  'service-worker-allowed', 'set-cookie', 'speculation-rules', 'x-frame-options', 'x-dns-prefetch-control', 'connection-allowlist',
+])('%s of a site has no say', (name) => {
+  for (const isDocument of [true, false]) {
+    const value = shown([HTML, [name, 'hostile']], isDocument).get(name);
+    expect(value === 'hostile').toBe(false);
+  }
+});
+
+test('a document keeps only what is known, and scripts see the rest of what they fetch', () => {
+  const headers: Header[] = [HTML, ['x-wp-total', '7'], ['etag', '"1"'], ['sourcemap', 'x']];
+  expect([...shown(headers).keys()].sort()).toEqual([
+    'connection-allowlist', 'content-security-policy', 'content-type', 'etag', 'referrer-policy', 'x-content-type-options',
+    'x-dns-prefetch-control',
+  ]);
+  expect(shown(headers, false).get('x-wp-total')).toBe('7');
+});
+
+test('nothing of the policy leads past the service worker', () => {
+  const policy = shown([HTML]).get('content-security-policy')!;
+  for (const rule of ["frame-src 'self';", "form-action 'self';", "fenced-frame-src 'none'", "object-src 'none'", "worker-src 'none'"]) {
+    expect(policy).toContain(rule);
+  }
+  expect(policy.includes("script-src 'none'")).toBe(false);
+  expect(shown([HTML]).get('connection-allowlist')).toBe('("https://mirror.example" "https://news.example" "https://img.news.example")');
+});
+
+test.each([
+  [['text/html'], true, 'text/html'],
+  [[' Text/HTML ;charset="UTF-16" '], true, 'text/html; charset=UTF-16'],
+  [['text/html; x="charset=a"; charset=gbk'], true, 'text/html; charset=gbk'],
+  [['image/svg+xml'], false, 'image/svg+xml'],
+  [['application/xhtml+xml; charset=utf-8'], false, 'application/xhtml+xml; charset=utf-8'],
+  [[], false, 'text/plain'],
+  [['text/plain, text/html'], false, 'text/plain'],
+  [['text/plain', 'text/html'], false, 'text/plain'],
+  [['multipart/x-mixed-replace; boundary=x'], false, 'text/plain'],
+  [['text/html/x'], false, 'text/plain'],
+  [['html'], false, 'text/plain'],
+])('%j is shown as one thing in every browser', (given, isHtml, type) => {
+  const headers = given.map((value): Header => ['content-type', value]);
+  expect(kindOf(headers)).toMatchObject({ isHtml, type });
+  const all = shown(headers);
+  expect(all.get('content-type')).toBe(type);
+  expect(all.get('x-content-type-options')).toBe('nosniff');
+  expect(all.get('content-security-policy')!.includes("script-src 'none'")).toBe(!isHtml);
+});
+
+test.each([
+  ['../b', 'https://mirror.example/b#part'],
+  ['/b#c', 'https://mirror.example/b#c'],
+  ['//img.news.example/x', 'https://mirror.example/passerelle.reader/at/img.news.example/x#part'],
+  ['http://news.example/', '/passerelle.reader/outside#http%3A%2F%2Fnews.example%2F%23part'],
+  ['https://news.example:444/', '/passerelle.reader/outside#https%3A%2F%2Fnews.example%3A444%2F%23part'],
+  ['https://news.example@evil.example/', '/passerelle.reader/outside#https%3A%2F%2Fnews.example%40evil.example%2F%23part'],
+  ['javascript:alert(1)', '/passerelle.reader/outside#javascript%3Aalert(1)%23part'],
+  ['https://[', '/passerelle.reader/outside'],
+])('a redirect to %s leads to %s', (location, where) => {
+  expect(shown([['location', location]]).get('location')).toBe(where);
+});
+
+test('whatever a site sends makes headers that a Response takes', () => {
+  const chance = new Chance(6);
+  const names = ['content-type', 'location', 'set-cookie', 'x-a', 'link', 'content-length'];
+  for (let round = 0; round < 500; round++) {
+    const headers = Array.from({ length: chance.below(8) }, (): Header => [
+      names[chance.below(names.length)]!,
+      String.fromCharCode(...Array.from(chance.bytes(20), (byte) => (byte < 33 || byte === 127 ? 97 : byte))),
+    ]);
+    const made = shownHeaders(headers, { url, kind: chance.below(2) ? kindOf(headers) : null, isChanged: true }, places);
+    const response = new Response(null, { headers: made as [string, string][] });
+    const location = response.headers.get('location');
+    if (location !== null && !location.includes(',')) {
+      expect(new URL(location, 'https://mirror.example').origin).toBe('https://mirror.example');
+    }
+  }
+});

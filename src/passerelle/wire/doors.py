@@ -1,0 +1,34 @@
+"""Doors: web servers of others that pass sealed messages on, and how a broker knows them.
+
+A door is a base URL. Four paths exist below it, and each leads to one place:
+
+| request                       | leads to                              |
+|-------------------------------|---------------------------------------|
+| `GET …/v1/network`            | `GET <broker>/v1/network`             |
+| `POST …/v1/rendezvous`        | `POST <broker>/v1/rendezvous`         |
+| `POST …/v1/gateway/EXIT`      | `POST <exit>/v1/gateway`              |
+| `GET …/v1/link/EXIT`          | the WebSocket `<exit>/v1/link`        |
+
+A door drops all fields of a request but those of the WebSocket, and adds HEADER with its key. So a
+broker counts its readers as a crowd, and does not take the door's address for a reader's.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from passerelle.wire import base64url
+
+HEADER: Final = "Passerelle-Door"
+KEY_CHARS: Final = 43
+_CONTEXT = b"passerelle door 1 "
+
+
+def door_key(seal_key: X25519PrivateKey, url: str) -> str:
+    """Return the key of the door at `url`, 43 characters, for the brokers that have `seal_key`."""
+    derived = HKDF(SHA256(), 32, salt=None, info=_CONTEXT + url.encode())
+    return base64url.encode(derived.derive(seal_key.private_bytes_raw()))

@@ -1,0 +1,193 @@
+"""The files in `integrations/door/`, each in its real server, before a network's real servers."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from passerelle.client.config import ClientConfig
+from passerelle.client.notices import LinkUp
+from passerelle.client.service import Client
+from passerelle.demo import herald
+from passerelle.exit.gateway.settings import GatewaySettings
+from passerelle.exit.settings import ExitSettings
+from passerelle.io.server.web import WebServer
+from passerelle.keyring import Keyring
+from passerelle.listen import ListenAddress
+from passerelle.serve import EXIT_ID, ServeConfig, Servers
+from passerelle.wire import descriptor, doors
+from passerelle.wire.descriptor import Descriptor
+from passerelle.wire.gatewaykeys import SEED_BYTES, GatewaySeed, day_at
+from passerelle.wire.oblivious import KeyConfiguration
+from passerelle.wire.tickets import TicketKind
+from tests.network import HOST, LOOPBACK, Watch, ticket
+from tests.rig.door import DOORS, WITH_LINKS, door, door_url
+from tests.rig.pagereader import open_answer, seal
+from tests.rig.ports import free_port
+from tests.volunteer import Volunteer
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@dataclass
+class Scene:
+    """A network whose own address no reader reaches, a door to it, and a newspaper."""
+
+    servers: Servers
+    keys: Keyring
+    door: str
+    own: str
+    """The base URL at which the servers really are."""
+    site: str
+    http: aiohttp.ClientSession
+
+    async def description(self) -> Descriptor:
+        """Fetch the network's description through the door."""
+        async with self.http.get(f"{self.door}/v1/network") as answer:
+            document = await answer.read()
+        return descriptor.verify(document, self.servers.invite.operator_key, now_s=time.time())
+
+    async def named(self) -> Descriptor:
+        """Wait until the description names the door."""
+        async with asyncio.timeout(10):
+            while not (found := await self.description()).doors:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        return found
+
+
+def hidden_network(site_port: int, door: str, keys: Keyring) -> tuple[Servers, str]:
+    """Return a network for the newspaper at this port, and the URL at which it really is.
+
+    Nothing answers at the addresses that its description names.
+    """
+    port, seed = free_port(), secrets.token_bytes(SEED_BYTES)
+    policy = replace(LOOPBACK, sites=(herald.NAME,), ports=frozenset({site_port}))
+    config = ServeConfig(
+        name="a network behind a door",
+        url=f"http://{HOST}:{free_port()}",
+        listen=ListenAddress(HOST, port),
+        settings=ExitSettings(policy=policy, gateway=GatewaySettings(plain_http=True)),
+        gateway_seed=lambda now_s: GatewaySeed(day_at(now_s) - 1, seed),
+        doors=(door,),
+    )
+    return Servers(config, keys), f"http://{HOST}:{port}"
+
+
+@asynccontextmanager
+async def scene(kind: str, folder: Path) -> AsyncIterator[Scene]:
+    """Run everything."""
+    at = free_port()
+    url = door_url(at)
+    async with WebServer(herald.newspaper(), HOST, 0) as site:
+        keys = Keyring.generate()
+        servers, own = hidden_network(site.port, url, keys)
+        key = servers.door_keys[url]
+        async with door(kind, at, own, key, folder), servers, aiohttp.ClientSession() as http:
+            yield Scene(servers, keys, url, own, f"http://{herald.NAME}:{site.port}", http)
+
+
+@pytest.mark.parametrize("kind", DOORS)
+async def test_a_door_carries_a_reader(kind: str, tmp_path: Path) -> None:
+    """Description, request for volunteers, and sealed requests for the site all come through."""
+    async with scene(kind, tmp_path) as here:
+        found = await here.named()
+        assert [entry.url for entry in found.doors] == [here.door]
+        assert found.doors[0].links is (kind in WITH_LINKS)
+        watch = Watch()
+        config = ClientConfig(here.servers.invite, listen_port=0, links=1)
+        client = Client(config, watch)
+        exits = {EXIT_ID: f"{here.own.replace('http', 'ws')}/v1/link"}
+        async with Volunteer(here.own, exits):
+            await client.start()
+            try:
+                await watch.until(LinkUp)
+                proxy = f"http://{HOST}:{client.port}"
+                async with here.http.get(f"{here.site}/", proxy=proxy) as page:
+                    assert "The Herald" in await page.text()
+            finally:
+                await client.close()
+
+
+@pytest.mark.parametrize("kind", DOORS)
+async def test_a_story_comes_without_a_volunteer(kind: str, tmp_path: Path) -> None:
+    """Sealed requests go through a door to the gateway, and answers of any length come back."""
+    async with scene(kind, tmp_path) as here:
+        found = await here.named()
+        gateway = found.exits[0].gateway
+        assert gateway is not None
+        key = KeyConfiguration.decode(gateway.keys[1])
+        mine = ticket(TicketKind.CLIENT, exit_id=EXIT_ID, key=here.keys.broker_ticket)
+        request = seal(key, mine, "GET", f"{here.site}/")
+        async with here.http.post(f"{here.door}/v1/gateway/{EXIT_ID}", data=request.message) as got:
+            assert (got.status, got.content_type) == (200, "message/ohttp-chunked-res")
+            answer = open_answer(request, await got.read())
+        assert answer.status == 200
+        assert b"The Herald" in answer.content
+
+
+@dataclass
+class Upstream:
+    """A server in the place of broker and exit, which notes what it is asked."""
+
+    asked: list[web.Request] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        self.asked.append(request)
+        self.bodies.append(body)
+        headers = {"Set-Cookie": "a=b", "Server": "x", "Access-Control-Allow-Origin": "*"}
+        return web.Response(body=b"answer", headers=headers)
+
+
+@pytest.mark.parametrize("kind", DOORS)
+async def test_a_door_tells_nothing_and_takes_nothing_else(kind: str, tmp_path: Path) -> None:
+    """Who asked stays at the door, and what is no sealed message goes no further."""
+    upstream, at = Upstream(), free_port()
+    app = web.Application(client_max_size=4 * 2**20)
+    app.router.add_route("*", "/{path:.*}", upstream.answer)
+    told = {"Cookie": "a=b", "User-Agent": "me", "Referer": "https://a/", "Accept-Language": "fa"}
+    async with (
+        WebServer(app, HOST, 0) as server,
+        door(kind, at, f"http://{HOST}:{server.port}", "the-key-of-this-door", tmp_path),
+        aiohttp.ClientSession(headers=told) as http,
+    ):
+        url = door_url(at)
+        for body, path, to in (
+            (secrets.token_bytes(1024 + 48), "/v1/rendezvous", "/v1/rendezvous"),
+            (secrets.token_bytes(512 + 56), f"/v1/gateway/{EXIT_ID}", "/v1/gateway"),
+            (secrets.token_bytes(2**20 + 56), f"/v1/gateway/{EXIT_ID}", "/v1/gateway"),
+        ):
+            async with http.post(url + path, data=io.BytesIO(body)) as answer:
+                assert (answer.status, await answer.read()) == (200, b"answer")
+                assert answer.headers["Access-Control-Allow-Origin"] == "*"
+            asked = upstream.asked[-1]
+            assert (asked.path, asked.query_string, upstream.bodies[-1]) == (to, "", body)
+            assert asked.headers[doors.HEADER] == "the-key-of-this-door"
+            shown = " ".join(f"{name}: {value}" for name, value in asked.headers.items())
+            for secret in (*told.values(), HOST + " ", "Forwarded", "X-Real"):
+                assert secret not in shown.replace(asked.headers["Host"], "")
+        count = len(upstream.asked)
+        for method, path, size in (
+            ("GET", "/", 0),
+            ("GET", "/v1/rendezvous/more", 0),
+            ("POST", "/v1/rendezvous", 20_000),
+            ("POST", f"/v1/gateway/{EXIT_ID}", 3_000_000),
+            ("POST", "/v1/gateway/exit-9", 568),
+            ("GET", "/v1/stats", 0),
+            ("GET", "/../v1/stats", 0),
+        ):
+            async with http.request(method, url + path, data=io.BytesIO(bytes(size))) as answer:
+                # Caddy notices a long body on the way, and breaks it off.
+                assert answer.status in {404, 405, 413, 502}, path
+        assert len(upstream.asked) == count

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import asyncio
+import secrets
+
+import aiohttp
+import pytest
+
+from passerelle import limits
+from passerelle.errors import PeerError
+from passerelle.exit.gateway.settings import GatewaySettings
+from passerelle.io.server.metrics import Metrics
+from passerelle.wire.oblivious import SealedRequest
+from passerelle.wire.tickets import TicketKind
+from tests.exit.gateway.scene import KEY, NEXT_KEY, OLD_KEY, Scene, scene, until
+from tests.network import ticket
+from tests.rig.pagereader import Answer, open_answer, seal
+
+
+def sealed(url: str, method: str = "GET", content: bytes = b"") -> SealedRequest:
+    """Seal a request of a reader with a good ticket."""
+    return seal(KEY, ticket(TicketKind.CLIENT), method, url, content=content)
+
+
+async def ask(made: Scene, request: SealedRequest) -> Answer:
+    """Post a sealed request, and open its answer."""
+    async with made.post(request.message) as response:
+        assert response.status == 200
+        assert response.content_type == "message/ohttp-chunked-res"
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+        assert response.headers["Cache-Control"] == "no-store"
+        return open_answer(request, await response.read())
+
+
+@pytest.mark.parametrize("key", [OLD_KEY, KEY], ids=["yesterday's key", "today's key"])
+async def test_a_story_arrives_without_a_volunteer(key: object) -> None:
+    """One request and one answer, sealed as on a link."""
+    async with scene() as made:
+        answer = await ask(made, sealed(f"{made.site}/story"))
+        assert (answer.status, answer.content, answer.refusal) == (200, b"story 1", None)
+
+
+async def test_requests_and_answers_may_be_large() -> None:
+    """A photograph goes there, and comes back whole."""
+    async with scene() as made:
+        photograph = secrets.token_bytes(900_000)
+        answer = await ask(made, sealed(f"{made.site}/echo", "POST", photograph))
+        assert answer.content == photograph
+
+
+async def test_refusals_are_sealed_like_answers() -> None:
+    """Who carries a request does not learn that it was refused."""
+    async with scene() as made:
+        assert (await ask(made, sealed("https://elsewhere.example/"))).refusal == "name"
+        without = seal(KEY, "", "GET", f"{made.site}/")
+        assert (await ask(made, without)).refusal == "ticket"
+        assert not made.publisher.asked
+
+
+async def test_a_message_is_taken_once() -> None:
+    """A door that repeats what it carried learns nothing, and the site is not asked again."""
+    async with scene() as made:
+        request = sealed(f"{made.site}/echo", "POST", b"a comment")
+        assert (await ask(made, request)).content == b"a comment"
+        async with made.post(request.message) as response:
+            assert (response.status, await response.read()) == (409, b"")
+        assert made.publisher.count("/echo") == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\x00",
+        b"log=in&password=1",
+        secrets.token_bytes(600),
+        seal(NEXT_KEY, "", "GET", "https://localhost/").message,
+        seal(KEY, "", "GET", "https://localhost/").message[:-1],
+        seal(KEY, "", "GET", "https://localhost/").message[:40],
+        seal(KEY, "", "GET", "https://localhost/").message + bytes(limits.GATEWAY_REQUEST_BYTES),
+    ],
+    ids=["nothing", "one byte", "a form", "noise", "a future key", "cut", "cut short", "too long"],
+)
+async def test_strangers_see_what_they_see_everywhere(body: bytes) -> None:
+    """A prober who has no key finds no gateway."""
+    async with scene() as made:
+        async with made.post(body) as here, made.post(body, "/elsewhere") as there:
+            assert here.status == there.status == 404
+            assert await here.read() == await there.read()
+            assert {**here.headers, "Date": ""} == {**there.headers, "Date": ""}
+        request = sealed(f"{made.site}/")
+        async with made.post(request.message, "/elsewhere") as there:
+            assert there.status == 404
+        assert not made.publisher.asked
+
+
+async def test_a_reader_who_leaves_is_given_up_at_the_site() -> None:
+    """The site is not asked for more than somebody takes."""
+    async with scene() as made:
+        async with made.post(sealed(f"{made.site}/slow").message) as response:
+            await response.content.readany()
+            response.close()
+        async with asyncio.timeout(10):
+            await made.publisher.gone.wait()
+
+
+async def test_the_beginning_of_a_slow_answer_comes_at_once() -> None:
+    """What the site has sent does not wait for the rest."""
+    async with scene() as made:
+        request = sealed(f"{made.site}/slow")
+        async with made.post(request.message) as response:
+            first = await response.content.readany()
+            made.publisher.gate.set()
+            answer = open_answer(request, first + await response.read())
+        assert answer.content == b"begin end"
+
+
+async def test_an_answer_that_nobody_takes_is_broken_off() -> None:
+    """It does not hold a connection to the site for ever, and is never taken for complete."""
+    settings = GatewaySettings(stalled_s=0.2, plain_http=True)
+    metrics = Metrics()
+    async with scene(gateway=settings, metrics=metrics) as made:
+        request = sealed(f"{made.site}/bytes?n=50000000")
+        async with made.post(request.message) as response:
+            head = await response.content.readany()
+            await until(lambda: b'resets_total{reason="broken"} 8' in metrics.text())
+            with pytest.raises((aiohttp.ClientError, PeerError)):
+                open_answer(request, head + await response.read())
+
+
+async def test_one_who_asks_for_too_much_loses_his_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests under way are bounded, and the rest go on."""
+    monkeypatch.setattr(limits, "GATEWAY_POSTS", 2)
+    async with scene() as made:
+        held = [sealed(f"{made.site}/slow") for _ in range(2)]
+        async with made.post(held[0].message) as first, made.post(held[1].message) as second:
+            await first.content.readany()
+            await second.content.readany()
+            async with made.post(sealed(f"{made.site}/slow").message) as third:
+                assert third.status == 429
+            made.publisher.gate.set()
+
+
+async def test_an_exit_that_goes_away_takes_no_more() -> None:
+    """Requests under way are answered, and new ones are sent elsewhere."""
+    async with scene() as made:
+        request = sealed(f"{made.site}/slow")
+        async with made.post(request.message) as response:
+            first = await response.content.readany()
+            draining = asyncio.create_task(made.exit.drain())
+            await until(lambda: draining)
+            async with made.post(sealed(f"{made.site}/").message) as late:
+                assert late.status == 503
+            made.publisher.gate.set()
+            assert open_answer(request, first + await response.read()).content == b"begin end"
+            await draining

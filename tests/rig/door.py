@@ -1,0 +1,89 @@
+"""A real nginx, Caddy, PHP or edge runtime as a door, set up by `integrations/door/`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from tests.rig.frontserver import HOST, caddy_line, listening, nginx_line, program
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+DOOR: Final = ROOT / "integrations" / "door"
+WORKERD: Final = ROOT / "widget" / "node_modules" / ".bin" / "workerd"
+
+_CAPNP = """
+using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "door", worker = (
+      modules = [(name = "edge.js", esModule = embed "edge.js")],
+      compatibilityDate = "2026-01-01",
+    )),
+    (name = "internet", network = (allow = ["public", "private", "local"])),
+  ],
+  sockets = [(name = "http", address = "%s", http = (), service = "door")],
+);
+"""
+
+
+def _filled_in(name: str, upstream: str, key: str) -> str:
+    """Return a file of the folder with what an operator of a door puts in."""
+    text = (DOOR / name).read_text(encoding="utf-8")
+    assert "https://bridge.example" in text
+    assert "THE-KEY" in text
+    return text.replace("https://bridge.example", upstream).replace("THE-KEY", key)
+
+
+def _nginx(port: int, upstream: str, key: str, folder: Path) -> list[str]:
+    text = _filled_in("nginx.conf", upstream, key)
+    text = text.replace("bridge.example", upstream.partition("://")[2])
+    return nginx_line(f"server {{ listen {HOST}:{port};\n{text} }}", folder)
+
+
+def _caddy(port: int, upstream: str, key: str, folder: Path) -> list[str]:
+    text = _filled_in("Caddyfile", upstream, key)
+    text = text.replace("\nnews.example {", f"\nhttp://{HOST}:{port} {{\n\tbind {HOST}")
+    return caddy_line("{\n\tadmin off\n\tauto_https off\n}\n" + text, folder)
+
+
+def _php(port: int, upstream: str, key: str, folder: Path) -> list[str]:
+    (folder / "door.php").write_text(_filled_in("door.php", upstream, key), encoding="utf-8")
+    return [program("php"), "-S", f"{HOST}:{port}", "-t", str(folder), str(folder / "door.php")]
+
+
+def _edge(port: int, upstream: str, key: str, folder: Path) -> list[str]:
+    (folder / "edge.js").write_text(_filled_in("edge.js", upstream, key), encoding="utf-8")
+    (folder / "config.capnp").write_text(_CAPNP % f"{HOST}:{port}", encoding="utf-8")
+    assert WORKERD.exists(), "workerd is missing: run `make setup-test`"
+    return [str(WORKERD), "serve", str(folder / "config.capnp")]
+
+
+DOORS: Final[dict[str, Callable[[int, str, str, Path], list[str]]]] = {
+    "nginx": _nginx,
+    "Caddy": _caddy,
+    "PHP": _php,
+    "edge": _edge,
+}
+WITH_LINKS: Final = ("nginx", "Caddy", "edge")
+"""The doors that WebSockets pass."""
+
+
+def door_url(port: int) -> str:
+    """Return the base URL of a door."""
+    return f"http://{HOST}:{port}/passerelle"
+
+
+@asynccontextmanager
+async def door(kind: str, port: int, upstream: str, key: str, folder: Path) -> AsyncIterator[None]:
+    """Run a door of `DOORS` on `port`; broker and exit are at the base URL `upstream`."""
+    line = DOORS[kind](port, upstream, key, folder)
+    async with listening(line, port, folder, PHP_CLI_SERVER_WORKERS="8"):
+        yield
+
+
+def served_paths() -> list[str]:
+    """Return the paths that nginx.conf names: the other files serve the same ones."""
+    return re.findall(r"location = (\S+)", (DOOR / "nginx.conf").read_text(encoding="utf-8"))
