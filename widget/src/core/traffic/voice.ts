@@ -11,12 +11,12 @@ export const BLOCK = 960;
 const SYLLABLE = 6 * BLOCK;
 const SYLLABLES = 16;
 /** Amplitudes of voices, and of rooms. */
-const LOUD = [0.09, 0.37] as const;
-const QUIET = [0.0005, 0.0025] as const;
+const LOUD = [0.09, 0.28] as const;
+const QUIET = [0.0001, 0.0012] as const;
 const LOWEST_HZ = 250;
 const SPAN_HZ = 2_250;
-/** A syllable begins in that part of its length, and then fades. */
-const ATTACK = 12;
+/** A syllable swells in that part of its length, and then fades. */
+const ATTACK = 2;
 /** A hiss is wide, a vowel is narrow: the radius of a resonator's poles. */
 const SHARP = [0.93, 0.99] as const;
 /** The share of syllables left out while somebody speaks. */
@@ -42,9 +42,8 @@ export class Voice {
     this.#chance = chance;
     this.#talk = talk;
     this.#loud = LOUD[0] + (LOUD[1] - LOUD[0]) * chance();
-    const quiet = QUIET[0] * (QUIET[1] / QUIET[0]) ** chance();
     this.#syllables = Array.from({ length: SYLLABLES }, () => this.#syllable());
-    this.#room = this.#sound = Float32Array.from({ length: SYLLABLE }, () => (2 * chance() - 1) * quiet);
+    this.#room = this.#sound = this.#hum(QUIET[0] * (QUIET[1] / QUIET[0]) ** chance());
   }
 
   /** Return the samples of the next packet. */
@@ -55,17 +54,22 @@ export class Voice {
     return block;
   }
 
-  /** Return noise around one frequency (a resonator of two poles), which begins suddenly and fades. */
+  /** Return a sound that swells and fades. */
   #syllable(): Float32Array<ArrayBuffer> {
+    const hum = this.#hum(this.#loud * (0.2 + 0.8 * this.#chance()));
+    return hum.map((each, at) => Math.min(1, (ATTACK * at) / SYLLABLE) * (1 - at / SYLLABLE) * each);
+  }
+
+  /** Return noise around one frequency (a resonator of two poles), of a syllable's length. */
+  #hum(loud: number): Float32Array<ArrayBuffer> {
     const angle = (2 * Math.PI * (LOWEST_HZ + SPAN_HZ * this.#chance())) / SAMPLES_PER_S;
     const radius = SHARP[0] + (SHARP[1] - SHARP[0]) * this.#chance();
     const turn = 2 * radius * Math.cos(angle);
     const decay = radius ** 2;
-    const loud = this.#loud * (0.2 + 0.8 * this.#chance()) * (1 - decay);
     let [last, before] = [0, 0];
-    return Float32Array.from({ length: SYLLABLE }, (_, at) => {
+    return Float32Array.from({ length: SYLLABLE }, () => {
       [last, before] = [2 * this.#chance() - 1 + turn * last - decay * before, last];
-      return loud * Math.min(1, (ATTACK * at) / SYLLABLE) * (1 - at / SYLLABLE) * last;
+      return loud * (1 - decay) * last;
     });
   }
 
