@@ -484,7 +484,7 @@ MEDIA_MESSAGES_AHEAD: Final = 65_536
 """Distance of a message's number from the next one's: a number beyond is an invented one."""
 EXTENSIONS: Final = 14
 """Header extensions that a volunteer's browser may refuse: so many numbers they have."""
-MESSAGE_PIECES: Final = 64
+MESSAGE_PIECES: Final = 128
 """Pieces of one message in a link of the profile `call`: almost twice what the longest one has."""
 MESSAGE_NUMBERS: Final = 1 << 32
 """Numbers that messages have before they start again from 0: they travel as four bytes."""
