@@ -5,38 +5,19 @@
  */
 
 import {
-  decode, encodeCredit, encodePing, encodePong, encodeReset, LINK_ID, requestFrames, type Reset,
+  decode, encodeCredit, encodePing, encodePong, encodeReset, LINK_ID, requestFrames,
 } from '../wire/gatewayframes';
 import { LINK_MESSAGE_BYTES } from '../../../widget/src/core/limits';
 import {
   ANSWER_WINDOW_BYTES, GATEWAY_CREDIT_BYTES, GATEWAY_REQUESTS, LINK_FAILURES, LINK_TEXT_BYTES, LINK_TEXTS, LINK_WINDOW_BYTES,
   PONGS_WAITING_BYTES,
 } from '../limits';
+import type { AnswerSink, Carrier, Failure, OpenRequest } from './carrier';
 import type { LinkConnection } from './connection';
 import { LOOK_MS, Pulse, type Patience } from './pulse';
 
 /** A link that was silent for so long is given up, however few there are. */
 const GONE_MS = 8_000;
-
-/** Why an answer is over before its end: what the gateway says, or the link itself was lost, or left because nothing comes
- * over it. */
-export type Failure = Reset | 'lost' | 'stalled';
-
-/** Takes the sealed answer of one request. */
-export interface AnswerSink {
-  /** The request leaves now: it may have waited for others to end. */
-  sent(): void;
-  bytes(body: Uint8Array, isLast: boolean): void;
-  /** Nothing more comes. */
-  failed(failure: Failure): void;
-}
-
-/** A request under way. */
-export interface OpenRequest {
-  /** Say that `count` bytes of the answer were used, so that as many more may come. */
-  used(count: number): void;
-  cancel(): void;
-}
 
 interface Waiting {
   readonly sink: AnswerSink;
@@ -46,7 +27,7 @@ interface Waiting {
   room: number;
 }
 
-export class GatewayLink {
+export class GatewayLink implements Carrier {
   readonly #connection: LinkConnection;
   readonly #waiting = new Map<number, Waiting>();
   #last = 0;
@@ -99,10 +80,11 @@ export class GatewayLink {
     this.#failures = 0;
   }
 
-  /** A request failed: nothing came, or word of a failure, which a volunteer may have invented. */
+  /** A request failed: nothing came, or word of a failure, which a volunteer may have invented. One that never brought
+   * anything is not tried again. */
   failed(): void {
     this.#failures += 1;
-    if (this.#failures >= LINK_FAILURES) this.close();
+    if (!this.#isProved || this.#failures >= LINK_FAILURES) this.close();
   }
 
   /** Something came that the gateway never sends. */

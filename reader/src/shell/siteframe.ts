@@ -39,6 +39,8 @@ export class SiteFrame implements NextPage {
   #entry = '';
   /** Whether the page that was asked for is there. */
   #isShown = false;
+  /** The page that was mended last. */
+  #mended = '';
 
   /** Shows the page that the address bar names. */
   constructor(places: Places, jar: Jar, events: SiteFrameEvents) {
@@ -74,6 +76,19 @@ export class SiteFrame implements NextPage {
     this.#next = '';
     this.#entry = '';
     this.#isShown = true;
+  }
+
+  /** A part of the page at `address`, on the mirror, was cut off: ask for the page once more if it is the frame's. */
+  mend(address: string): void {
+    const frame = this.element.contentWindow;
+    const wanted = this.#isShown ? frame?.location.href : location.href;
+    // A page that is cut off again stays as it is.
+    if (address !== wanted || address === this.#mended) return;
+    this.#mended = address;
+    // Chromium ignores a navigation to where another one hangs.
+    frame?.stop();
+    if (this.#isShown) this.#scroll = frame?.scrollY ?? 0;
+    this.#replace(location.href);
   }
 
   #replace(address: string): void {
@@ -139,6 +154,7 @@ export class SiteFrame implements NextPage {
       },
       go: (address: string) => {
         this.#keepScroll();
+        this.#mended = '';
         this.#scroll = 0;
         this.#entry = address;
         this.#replace(address);
