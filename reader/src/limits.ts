@@ -28,6 +28,8 @@ export const COOKIE_BYTES = 4096;
 /** Cookies of one host, and of all hosts together. */
 export const COOKIES_PER_HOST = 60;
 export const COOKIES = 300;
+/** Cookies of one request together: servers take little more. */
+export const COOKIE_LINE_BYTES = 16 * KIB;
 /** What a gateway may send of one answer, and on one link, once the reader has allowed more. An answer that nobody
  * reads holds no more than this. */
 export const ANSWER_WINDOW_BYTES = MIB;
@@ -47,7 +49,7 @@ export const PACKED_PIECE_BYTES = 4 * KIB;
 /** Texts that a volunteer may send on one link, and the longest: an honest one sends a few short ones. */
 export const LINK_TEXTS = 64;
 export const LINK_TEXT_BYTES = 8 * KIB;
-/** Requests that may fail on a link one after the other before it is given up. */
+/** Requests that may fail one after the other on a link that has brought answers, before it is given up. */
 export const LINK_FAILURES = 3;
 /** Hosts that were left out and are remembered, and the longest text that a page can have the shell show or keep. */
 export const LEFT_OUT_HOSTS = 64;

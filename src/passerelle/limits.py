@@ -86,6 +86,8 @@ GATEWAY_SITE_CONNECTIONS: Final = 128
 """Connections of one exit process to the publisher's servers: a story's readers share one."""
 GATEWAY_ONCE: Final = 1024
 """Requests with an `Idempotency-Key` whose answers are remembered, at one exit process."""
+GATEWAY_ONCE_OF_TICKET: Final = 64
+"""Such requests of one reader, who so takes nobody's place: more than one a second is no form."""
 GATEWAY_ONCE_BYTES: Final = 32 * MIB
 """Answers of these that are held in all: a form's answer is a page."""
 GATEWAY_ONCE_S: Final = 60
@@ -482,7 +484,7 @@ MEDIA_MESSAGES_AHEAD: Final = 65_536
 """Distance of a message's number from the next one's: a number beyond is an invented one."""
 EXTENSIONS: Final = 14
 """Header extensions that a volunteer's browser may refuse: so many numbers they have."""
-MESSAGE_PIECES: Final = 64
+MESSAGE_PIECES: Final = 128
 """Pieces of one message in a link of the profile `call`: almost twice what the longest one has."""
 MESSAGE_NUMBERS: Final = 1 << 32
 """Numbers that messages have before they start again from 0: they travel as four bytes."""

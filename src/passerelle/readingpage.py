@@ -34,6 +34,11 @@ WORKER: Final = "passerelle-reader.js"
 SINGLE_FILE: Final = "reader.html"
 SINGLE_FILE_BYTES: Final = 150 * 1024
 """Largest single file: chats and mail pass on so much."""
+UNABLE: Final = (
+    "If this stays here, the browser is too old for this page, or JavaScript is off. Update it, or "
+    "try Chrome or Firefox."
+)
+"""What is read where no script runs. It shows after a moment: scripts take its place before."""
 
 _WORDS = re.compile(r"words-([\w-]+)\.json")
 
@@ -97,7 +102,7 @@ def mirror(files: Mapping[str, bytes], page: ReadingPage) -> dict[str, bytes]:
         made[path] = shell
     hashes = {f"/{path}": integrity(made[path]) for path in made if path.startswith(FOLDER)}
     # Words and the second tier are kept once they were wanted.
-    wanted = {path: hashes[path] for path in hashes if "words-" in path or "article" in path}
+    wanted = [path for path in hashes if "words-" in path or "article" in path]
     kept = {path: hashes[path] for path in hashes if path not in wanted}
     worker = {
         "site": page.site,
@@ -227,5 +232,5 @@ def _document(config: object, style: str, script: str, policy: str) -> bytes:
         "<title>…</title>"
         f"{style}"
         f'<script type="application/json" id="page">{_json(config)}</script>'
-        f"<body>{script}\n"
+        f'<body><p lang="en">{UNABLE}</p>{script}\n'
     ).encode()

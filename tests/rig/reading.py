@@ -37,15 +37,21 @@ class Newspaper:
         self.asked: Counter[str] = Counter()
         self.cookies: list[str] = []
         """The Cookie lines that came."""
+        self.ranges: list[str] = []
+        """The Range lines that came."""
         self.half = asyncio.Event()
-        """Set when the first half of the large file was sent."""
+        """Set when the first half of the large file was sent, or the slow page was asked for."""
         self.go_on = asyncio.Event()
-        """The second half of the large file is sent once this is set."""
+        """The rest of the large file, and the slow page, are sent once this is set."""
+        self.pages: dict[str, Handler] = {}
+        """What answers below `/page/` by name, where no file does."""
         self.app = herald.newspaper()
         self.app.middlewares.append(noting(self._note))
         routes = self.app.router
         routes.add_get("/page/{name}", self._page)
         routes.add_get("/big", self._big)
+        routes.add_get("/slow", self._slow)
+        routes.add_get("/slowly", self._slowly)
         routes.add_get("/moved", self._moved)
         routes.add_get("/leaves", self._leaves)
         routes.add_post("/form", self._form)
@@ -54,9 +60,15 @@ class Newspaper:
         self.asked[request.path] += 1
         if cookie := request.headers.get("Cookie"):
             self.cookies.append(cookie)
+        if part := request.headers.get("Range"):
+            self.ranges.append(part)
 
-    async def _page(self, request: web.Request) -> web.Response:
+    async def _page(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
+        if made := self.pages.get(name):
+            return await made(request)
+        if not (PAGES / f"{name}.html").is_file():
+            raise web.HTTPNotFound
         text = (PAGES / f"{name}.html").read_text()
         response = web.Response(text=text, content_type="text/html")
         response.headers["X-Frame-Options"] = "DENY"
@@ -81,6 +93,20 @@ class Newspaper:
         self.half.set()
         await self.go_on.wait()
         await response.write(data[middle:])
+        return response
+
+    async def _slow(self, _request: web.Request) -> web.Response:
+        self.half.set()
+        await self.go_on.wait()
+        return web.Response(text="<h1>At last</h1>", content_type="text/html")
+
+    async def _slowly(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/html"})
+        await response.prepare(request)
+        await response.write(b"<!doctype html><h1>First half</h1>" + b" " * 20_000)
+        self.half.set()
+        await self.go_on.wait()
+        await response.write(b"<h2>Second half</h2>")
         return response
 
     async def _moved(self, _request: web.Request) -> web.Response:

@@ -95,10 +95,11 @@ export class GatewayLink {
     this.#failures = 0;
   }
 
-  /** A request failed: nothing came, or word of a failure, which a volunteer may have invented. */
+  /** A request failed: nothing came, or word of a failure, which a volunteer may have invented. One that never brought
+   * anything is not tried again. */
   failed(): void {
     this.#failures += 1;
-    if (this.#failures >= LINK_FAILURES) this.close();
+    if (!this.#isProved || this.#failures >= LINK_FAILURES) this.close();
   }
 
   /** Something came that the gateway never sends. */

@@ -11,7 +11,7 @@ import { choose, words as load, type Words } from '../face/words';
 import { parse } from '../../../widget/src/core/wire/invite';
 import { canRead } from '../links/connection';
 import { LinkPool } from '../links/pool';
-import { Jar } from '../site/jar';
+import type { Jar } from '../site/jar';
 import { LEFT_OUT_HOSTS, SHOWN_TEXT } from '../limits';
 import { ReadingProblem, troubleOf, type Trouble } from '../trouble';
 import { Exchange, type SiteRequest, type Ways } from './exchange';
@@ -28,6 +28,8 @@ export interface PageSettings {
   words(language: string): Promise<string>;
   /** Return the signed descriptor that came with the page. */
   network(): Promise<Uint8Array>;
+  /** Return the jar for the cookies of the site's hosts. */
+  jar(isSite: (host: string) => boolean): Jar;
   /** Show the site. Called after the reader's yes, and never before. */
   view(work: ReadingWork): Promise<View>;
 }
@@ -60,6 +62,10 @@ export class ReadingPage {
   readonly #chip: Chip;
   #words!: Words;
   #state!: ChipState;
+  #jar: Jar | null = null;
+  /** Why there is no link, and why a page did not come. A new link does not bring the page. */
+  #linkTrouble: Trouble | null = null;
+  #siteTrouble: Trouble | null = null;
   #pool: LinkPool | null = null;
   #view: View | null = null;
   /** The signed descriptor that came with the page. */
@@ -69,7 +75,10 @@ export class ReadingPage {
     this.#settings = settings;
     this.#site = new URL(settings.site[0]).hostname;
     this.#chip = new Chip({
-      forget: () => void forget(() => this.#pool?.close()),
+      forget: () => {
+        this.#jar?.clear();
+        void forget(() => this.#pool?.close());
+      },
       again: () => {
         if (!this.#pool) return location.reload();
         this.#pool.hurry();
@@ -163,14 +172,19 @@ export class ReadingPage {
 
   #work(ways: Ways): ReadingWork {
     const hosts = new Set(this.#settings.site.map((origin) => new URL(origin).hostname));
+    const jar = this.#settings.jar((host) => hosts.has(host));
+    this.#jar = jar;
     return {
-      jar: new Jar((host) => hosts.has(host)),
+      jar,
       ask: (request) => new Exchange(request, ways),
       shown: (title) => {
         document.title = title.slice(0, SHOWN_TEXT) || this.#site;
         this.#show({ isShown: true });
       },
-      trouble: (trouble) => this.#show({ trouble }),
+      trouble: (trouble) => {
+        this.#siteTrouble = trouble;
+        this.#show({});
+      },
       leftOut: (host) => {
         const { leftOut } = this.#state;
         if (leftOut.has(host) || leftOut.size >= LEFT_OUT_HOSTS || host.length > SHOWN_TEXT) return;
@@ -188,7 +202,7 @@ export class ReadingPage {
   }
 
   #show(change: Partial<ChipState>): void {
-    this.#state = { ...this.#state, ...change };
+    this.#state = { ...this.#state, ...change, trouble: this.#linkTrouble ?? this.#siteTrouble };
     this.#chip.show(this.#state);
   }
 }

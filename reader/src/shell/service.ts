@@ -1,11 +1,14 @@
 /** The service worker, from the shell's side. */
 
-
 import { ReadingProblem } from '../trouble';
+import type { FromShell } from '../worker/talk';
 
 /** The worker's file lies at the top, because it answers for everything below its folder. */
 const WORKER = '/passerelle-reader.js';
 const CONTROL_MS = 10_000;
+
+/** Tell the worker something, if there is one. */
+export const sayToWorker = (said: FromShell) => navigator.serviceWorker?.controller?.postMessage(said);
 
 /** Let the worker answer for this page from now on. Throws Problem('worker') where the browser does not allow it. */
 export async function serve(): Promise<void> {

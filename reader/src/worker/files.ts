@@ -7,10 +7,10 @@ declare const __PAGE__: {
   readonly site: readonly [string, ...string[]];
   /** The brokers' origins. */
   readonly brokers: readonly string[];
-  /** The mirror's own files and their hashes, by their paths: those that are kept from the beginning, and those that are
-   * kept once they were wanted. */
+  /** The mirror's own files that are kept from the beginning, and their hashes, by their paths. */
   readonly files: Readonly<Record<string, string>>;
-  readonly wanted: Readonly<Record<string, string>>;
+  /** The paths of those that are kept once they were wanted. Whoever wants one has its hash. */
+  readonly wanted: readonly string[];
   readonly version: string;
 };
 
@@ -21,7 +21,8 @@ export const SHELL = '/passerelle.reader/shell.html';
 /** The cache of this version. Another version's is deleted when this worker takes over. */
 export const CACHE = `passerelle ${__PAGE__.version}`;
 
-const ALL: ReadonlyMap<string, string> = new Map(Object.entries({ ...__PAGE__.files, ...__PAGE__.wanted }));
+/** Hashes by their paths; empty where none is known here. */
+const HASHES = new Map([...__PAGE__.wanted.map((path): [string, string] => [path, '']), ...Object.entries(__PAGE__.files)]);
 
 /** Keep the files without which the page does not open. Rejects when one cannot be had, or was altered. */
 export async function keepFiles(): Promise<void> {
@@ -34,12 +35,14 @@ export async function keepFiles(): Promise<void> {
  * path, so the mirror is asked for nothing but its files, and told nothing with it.
  */
 export async function ownFile(path: string): Promise<Response> {
-  if (!ALL.has(path)) return new Response(null, { status: 404 });
+  const hash = HASHES.get(path);
+  if (hash === undefined) return new Response(null, { status: 404 });
   const kept = await caches.match(path);
-  return (kept && (await whole(kept, ALL.get(path)!))) ?? fetched(path);
+  return (kept && (await whole(kept, hash))) ?? fetched(path);
 }
 
 async function whole(kept: Response, integrity: string): Promise<Response | null> {
+  if (!integrity) return kept;
   const bytes = await kept.arrayBuffer();
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-384', bytes));
   if (`sha384-${btoa(String.fromCharCode(...digest))}` !== integrity) return null;
@@ -47,7 +50,7 @@ async function whole(kept: Response, integrity: string): Promise<Response | null
 }
 
 async function fetched(path: string): Promise<Response> {
-  const response = await fetch(path, { integrity: ALL.get(path)!, cache: 'no-cache', credentials: 'omit' });
+  const response = await fetch(path, { integrity: HASHES.get(path)!, cache: 'no-cache', credentials: 'omit' });
   if (!response.ok) throw new TypeError('no file of the mirror');
   await (await caches.open(CACHE)).put(path, response.clone());
   return response;

@@ -91,7 +91,13 @@ test('a few texts are nothing, a flood of them ends the link', () => {
   expect(link.isHostile).toBe(true);
 });
 
+test('a link that brings nothing is given up at once', () => {
+  link.failed();
+  expect([link.isOpen, link.isHostile]).toEqual([false, false]);
+});
+
 test('a link on which one request after the other fails is given up', () => {
+  link.proved();
   for (let n = 1; n < LINK_FAILURES; n++) link.failed();
   link.proved();
   for (let n = 1; n < LINK_FAILURES; n++) link.failed();

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { COOKIE_BYTES, COOKIES, COOKIES_PER_HOST } from '../../src/limits';
+import { Chance } from '../chance';
 import { Jar } from '../../src/site/jar';
 
 const page = (path = '/', host = 'news.example') => new URL(path, `https://${host}`);
@@ -72,4 +73,46 @@ test('the jar is bounded, and the cookie used longest ago gives way', () => {
   expect(left.includes('c0=1')).toBe(false);
   for (let index = 0; index < COOKIES; index++) cookies.set('a=1', page('/', `h${index}.news.example`));
   expect(cookies.header(page())).toBeNull();
+});
+
+test('a jar takes what another one has, and keeps its own', () => {
+  const [old, cookies] = [jar(), jar()];
+  old.set('a=1; Path=/; HttpOnly', page());
+  old.set('b=1; Path=/', page());
+  cookies.set('b=2; Path=/', page());
+  cookies.add(structuredClone(old.all()));
+  expect(cookies.header(page())?.split('; ').sort()).toEqual(['a=1', 'b=2']);
+  expect(cookies.scriptText(page())).toBe('b=2');
+  cookies.clear();
+  expect(cookies.header(page())).toBeNull();
+});
+
+test('a flood of cookies leaves requests that a server takes', () => {
+  const jar = new Jar(() => true);
+  const url = new URL('https://news.example/');
+  for (let n = 0; n < 500; n++) jar.set(`c${n}=${'x'.repeat(4000)}; path=/`, url);
+  expect(jar.header(url)!.length).toBeLessThanOrEqual(16 * 1024);
+  expect(jar.header(url)!.length).toBeGreaterThan(12 * 1024);
+});
+
+test('whatever sets cookies, a line of them is one that HTTP allows, and no other site gets them', () => {
+  const chance = new Chance(5);
+  const parts = ['a', '=', ';', ' ', 'domain=', '.news.example', 'example', 'path=/', 'expires=Thu, 01 Jan 2099', 'max-age=', '9', '-', 'secure', '__Host-', '\t', '\u0000', 'é', ',', '"'];
+  const isSite = (host: string) => host === 'news.example' || host === 'img.news.example';
+  for (let round = 0; round < 400; round++) {
+    const jar = new Jar(isSite);
+    for (let n = 0; n < 4; n++) {
+      const line = Array.from({ length: chance.below(9) }, () => parts[chance.below(parts.length)]).join('');
+      const from = new URL(chance.below(2) ? 'https://news.example/a/b' : 'https://img.news.example/');
+      if (chance.below(2)) jar.set(line, from);
+      else jar.setByScript(line, from);
+    }
+    for (const host of ['news.example', 'img.news.example']) {
+      const line = jar.header(new URL(`https://${host}/a/b/c`));
+      if (line !== null) expect(/^[^\x00-\x08\x0a-\x1f\x7f]+$/.test(line)).toBe(true);
+    }
+    for (const host of ['example', 'evilnews.example', 'news.example.evil']) {
+      expect(jar.header(new URL(`https://${host}/a/b/c`))).toBe(null);
+    }
+  }
 });

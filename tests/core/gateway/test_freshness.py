@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from passerelle.core.gateway.freshness import age_s, fresh_s, may_share, selecting
-from passerelle.wire.binaryhttp import Fields
+from passerelle.wire.binaryhttp import Fields, Request
 
 DATE = (b"date", b"Sat, 28 Nov 2026 12:00:00 GMT")
 COOKIE: Fields = ((b"cookie", b"a=b"),)
@@ -80,11 +82,16 @@ def test_a_cookie_makes_an_answer_personal() -> None:
         ("POST", (), False),
         ("GET", ((b"authorization", b"x"),), False),
         ("GET", ((b"range", b"bytes=0-"),), False),
+        ("GET", ((b"if-none-match", b'"x"'),), False),
+        ("GET", ((b"x-anything", b"x"),), False),
+        ("GET", ((b"passerelle-ticket", b"x"),), True),
     ],
 )
 def test_requests_whose_answers_may_be_shared(method: str, fields: Fields, may: bool) -> None:
-    """A log-in and a part of a film are one reader's; a reload is not."""
-    assert may_share(method, fields) is may
+    """A log-in, a part of a film and what no browser sends are one reader's; a reload is not."""
+    made = Request(method, "https", "news.example", "/", fields)
+    assert may_share(made) is may
+    assert not may_share(replace(made, content=b"x"))
 
 
 def test_what_an_answer_depends_on() -> None:

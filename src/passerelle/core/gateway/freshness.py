@@ -11,22 +11,35 @@ import re
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from passerelle.wire.binaryhttp import Fields
+from passerelle.wire.binaryhttp import Fields, Request
 
+OWN_PREFIX: Final = b"passerelle-"
+"""Fields that begin with this are between reader and gateway."""
 SHARED_METHODS: Final = frozenset({"GET"})
 _KEPT_STATUSES: Final = frozenset({200, 203, 204, 300, 301, 308, 404, 410})
 _PRIVATE_DIRECTIVES: Final = frozenset({"no-store", "no-cache", "private"})
-_OWN_FIELDS: Final = frozenset({b"authorization", b"range", b"if-range"})
-"""Fields of a request whose answer is for nobody else, or is a part of one."""
+_PLAIN_FIELDS: Final = frozenset(
+    b"accept accept-encoding accept-language cache-control cookie dnt origin pragma referer "
+    b"save-data user-agent".split()
+)
+"""Fields that every browser sends. A request with any other has an answer of its own: a site may
+write what it says into a page that others would then get, or answer with a part or a change."""
 _DIRECTIVE = re.compile(
     r'\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,"]*))?'
 )
 _LONGEST_S: Final = 365 * 86_400.0
 
 
-def may_share(method: str, fields: Fields) -> bool:
-    """Return whether the answer to a request may be one that others get, too."""
-    return method in SHARED_METHODS and not any(name in _OWN_FIELDS for name, _ in fields)
+def may_share(request: Request) -> bool:
+    """Return whether the answer to a request may be one that others get, too.
+
+    The fields between reader and gateway do not matter, because the site does not see them.
+    """
+    return (
+        request.method in SHARED_METHODS
+        and not request.content
+        and all(name in _PLAIN_FIELDS or name.startswith(OWN_PREFIX) for name, _ in request.fields)
+    )
 
 
 def fresh_s(request: Fields, status: int, fields: Fields) -> float:

@@ -19,6 +19,7 @@ from typing import Final, Protocol
 
 from passerelle import limits
 from passerelle.core.gateway.answer import AnswerWriter
+from passerelle.core.gateway.freshness import OWN_PREFIX
 from passerelle.core.origin import tagged
 from passerelle.core.quota import Accounts
 from passerelle.errors import PasserelleError, PeerError
@@ -30,7 +31,7 @@ from passerelle.exit.gateway.once import Once
 from passerelle.exit.gateway.recording import Recording
 from passerelle.exit.gateway.refusals import Refusal, RequestRefused
 from passerelle.exit.gateway.sharing import Shared
-from passerelle.exit.gateway.site import OWN_PREFIX, SAFE_METHODS, Site, SiteAnswer, Target
+from passerelle.exit.gateway.site import SAFE_METHODS, Site, SiteAnswer, Target
 from passerelle.exit.gateway.turns import Reader
 from passerelle.io.net.dns import Resolver
 from passerelle.io.server.metrics import Metrics
@@ -247,7 +248,7 @@ class Gateway:
         found: Recording | SiteAnswer
         if key is not None and request.method not in SAFE_METHODS:
             found, is_own = await self._once.ask(
-                _once_key(ticket, key, target, request), target, request
+                ticket.id, _once_key(ticket, key, target, request), target, request
             )
             source = "site" if is_own else "repeated"
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +22,8 @@ class _Deed:
 
     task: asyncio.Task[Recording | RequestRefused]
     until_s: float
+    ticket: bytes
+    """Whose it is: the id of a ticket."""
 
 
 class Once:
@@ -40,25 +42,34 @@ class Once:
         self._tasks = tasks
         self._clock = clock
         self._deeds: OrderedDict[bytes, _Deed] = OrderedDict()
+        self._of_tickets: Counter[bytes] = Counter()
+        """How many are remembered of each ticket."""
 
     def __len__(self) -> int:
         """Return how many requests are remembered."""
         return len(self._deeds)
 
-    async def ask(self, key: bytes, target: Target, request: Request) -> tuple[Recording, bool]:
+    async def ask(
+        self, ticket: bytes, key: bytes, target: Target, request: Request
+    ) -> tuple[Recording, bool]:
         """Return the answer, and whether this is the first time. The first closes it in the end.
 
-        Raises RequestRefused: QUOTA if too many are remembered.
+        `key` is what repeated requests have in common. Raises RequestRefused: QUOTA if too many
+        are remembered, of this ticket or of all.
         """
         self._forget()
         deed = self._deeds.get(key)
         is_first = deed is None
         if deed is None:
-            if len(self._deeds) >= limits.GATEWAY_ONCE:
+            if (
+                len(self._deeds) >= limits.GATEWAY_ONCE
+                or self._of_tickets[ticket] >= limits.GATEWAY_ONCE_OF_TICKET
+            ):
                 raise RequestRefused(Refusal.QUOTA)
             task = self._tasks.start(self._do(target, request), "once")
-            deed = _Deed(task, self._clock() + limits.GATEWAY_ONCE_S)
+            deed = _Deed(task, self._clock() + limits.GATEWAY_ONCE_S, ticket)
             self._deeds[key] = deed
+            self._of_tickets[ticket] += 1
         try:
             found = await asyncio.shield(deed.task)
         except asyncio.CancelledError:
@@ -93,7 +104,10 @@ class Once:
         """Forget what is old, and answers that take too much memory but not that they were."""
         now = self._clock()
         while self._deeds and next(iter(self._deeds.values())).until_s <= now:
-            self._deeds.popitem(last=False)
+            _, old = self._deeds.popitem(last=False)
+            self._of_tickets[old.ticket] -= 1
+            if not self._of_tickets[old.ticket]:
+                del self._of_tickets[old.ticket]
         held = 0
         for deed in reversed(self._deeds.values()):
             if deed.task.done() and not deed.task.cancelled():

@@ -39,14 +39,14 @@ class Shared:
         self._clock = clock
         self._cache = AnswerCache(settings.cache_bytes)
         self._flights: dict[str, asyncio.Future[Recording | None]] = {}
-        """Answers that are on their way; None if each who waits is to look again."""
+        """Answers that are on their way; None if each who waits is to ask for itself."""
         self._recordings = 0
         self._unshared: OrderedDict[str, float] = OrderedDict()
         """Addresses whose answers may not be shared, and until when that is believed."""
 
     def find(self, target: Target, request: Request) -> Kept | None:
         """Return an answer that is kept and fresh."""
-        if not may_share(request.method, request.fields):
+        if not may_share(request):
             return None
         return self._cache.find(str(target), request.fields, self._clock())
 
@@ -61,17 +61,15 @@ class Shared:
         The owner closes it in the end. Raises RequestRefused.
         """
         url = str(target)
-        while may_share(request.method, request.fields) and not self._is_unshared(url):
+        if may_share(request) and not self._is_unshared(url):
             flight = self._flights.get(url)
             if flight is None:
                 return await self._begin(url, target, request), True
             # A reader who is cancelled does not take the answer from the others.
             recording = await asyncio.shield(flight)
-            if recording is None:
-                continue
-            if selecting(request.fields, recording.fields) != recording.selecting:
-                break
-            return recording, False
+            # Whoever waited for what is not shared waits for nobody else.
+            if recording and selecting(request.fields, recording.fields) == recording.selecting:
+                return recording, False
         return await self._site.ask(target, request), True
 
     async def _begin(self, url: str, target: Target, request: Request) -> Recording | SiteAnswer:
@@ -98,6 +96,9 @@ class Shared:
         most_bytes = self._settings.cached_bytes
         life_s = fresh_s(request.fields, answer.status, answer.fields)
         if life_s <= 0 or (answer.size or 0) > most_bytes:
+            if _has_cookie(request):
+                # It says nothing of the answers to those who have none.
+                return None
             self._unshared[url] = self._clock() + limits.GATEWAY_UNSHARED_S
             if len(self._unshared) > limits.GATEWAY_UNSHARED:
                 self._unshared.popitem(last=False)
@@ -135,3 +136,7 @@ class Shared:
             return True
         del self._unshared[url]
         return False
+
+
+def _has_cookie(request: Request) -> bool:
+    return any(name == b"cookie" for name, _ in request.fields)

@@ -20,6 +20,7 @@ from yarl import URL
 from passerelle import limits
 from passerelle.core.address.host import HostError, join_authority, parse_host, split_authority
 from passerelle.core.address.policy import ConnectionPolicy, DestinationRefused
+from passerelle.core.gateway.freshness import OWN_PREFIX
 from passerelle.errors import ConfigError, StreamFailed
 from passerelle.exit.gateway.refusals import FAILURES, Refusal, RequestRefused
 from passerelle.exit.gateway.settings import GatewaySettings
@@ -32,8 +33,6 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110 §9.2.1)."""
 PAUSE_S: Final = 0.005
 """Time without a byte after which the site counts as pausing: packets come closer together."""
-OWN_PREFIX: Final = b"passerelle-"
-"""Fields that begin with this are between reader and gateway."""
 _PORTS: Final = {"https": 443, "http": 80}
 _HOP_FIELDS: Final = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer "
@@ -41,9 +40,12 @@ _HOP_FIELDS: Final = frozenset(
 )
 """Fields about one connection (RFC 9110 §7.6.1)."""
 _REQUEST_DROPPED: Final = _HOP_FIELDS | frozenset(
-    b"host content-length expect date forwarded via x-forwarded-for x-forwarded-host "
-    b"x-forwarded-proto x-real-ip".split()
+    b"host content-length expect date forwarded via proxy client-ip true-client-ip x-client-ip "
+    b"x-cluster-client-ip x-host x-original-host x-original-url x-real-ip x-rewrite-url".split()
 )
+"""Fields that say who asks, or for what, in place of the connection and the address: sites believe
+them, because only a server in front of theirs should send them."""
+_REQUEST_PREFIXES: Final = (OWN_PREFIX, b"x-forwarded-", b"cf-")
 _ANSWER_DROPPED: Final = _HOP_FIELDS | {b"proxy-status", b"alt-svc"}
 _AUTOMATIC: Final = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
 """Fields that aiohttp would add by itself."""
@@ -165,13 +167,15 @@ class Site:
         Raises RequestRefused. Cancelling gives the connection up.
         """
         try:
-            response = await self._http.request(
-                request.method,
-                target.url,
-                headers=_outward(request.fields),
-                data=request.content or None,
-                allow_redirects=False,
-            )
+            # A site can send interim answers without end, and a connection may be waited for.
+            async with asyncio.timeout(2 * self._settings.site_s):
+                response = await self._http.request(
+                    request.method,
+                    target.url,
+                    headers=_outward(request.fields),
+                    data=request.content or None,
+                    allow_redirects=False,
+                )
         except DestinationRefused:
             raise RequestRefused(Refusal.NAME) from None
         except StreamFailed as error:
@@ -189,7 +193,7 @@ class Site:
             # aiohttp itself refuses what its writer must not send.
             raise RequestRefused(Refusal.MALFORMED) from None
         fields = _inward(response)
-        if fields is None:
+        if fields is None or not 200 <= response.status <= 599:
             response.close()
             raise RequestRefused(Refusal.GARBLED)
         return SiteAnswer(response.status, fields, response, self._settings.answer_bytes)
@@ -234,14 +238,14 @@ def _context(roots: str | None) -> ssl.SSLContext:
 
 def _outward(fields: Fields) -> list[tuple[str, str]]:
     """Return what the site is told of a reader's request. Raises RequestRefused(MALFORMED)."""
-    named = _connection_names(fields)
+    dropped = _connection_names(fields) | _REQUEST_DROPPED
     try:
         return [
             (name.decode("ascii"), value.decode("utf-8"))
             for name, value in fields
-            if name not in _REQUEST_DROPPED and name not in named
-            and not name.startswith(OWN_PREFIX)
-        ]  # fmt: skip
+            # Many programs take an underscore for a hyphen, and so one field for another.
+            if name not in dropped and not name.startswith(_REQUEST_PREFIXES) and b"_" not in name
+        ]
     except UnicodeDecodeError:
         raise RequestRefused(Refusal.MALFORMED) from None
 
