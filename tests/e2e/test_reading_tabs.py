@@ -106,8 +106,10 @@ async def test_what_a_script_waits_for_comes_although_the_worker_was_stopped(
 ) -> None:
     """The site had not answered yet. The browser asks anew, and what changes the site only once."""
     await frame(page).evaluate(
-        "(method) => { window.done = fetch('/slow', { method, body: method === 'POST' ? 'a' : null })"
-        ".then((answer) => answer.text(), String); }",
+        """(method) => {
+          const asked = fetch('/slow', { method, body: method === 'POST' ? 'a' : null });
+          window.done = asked.then((answer) => answer.text(), String);
+        }""",
         method,
     )
     await reading.newspaper.half.wait()
