@@ -405,7 +405,7 @@ LINK_ASIDES: Final = (64, 2.0)
 second: a relay sends none, and each PING is answered."""
 GATEWAY_PINGS: Final = (32, 8.0)
 """PINGs of a reading page on one link that are answered, at once and a second: more end the link. A
-page sends four a second at most."""
+page sends five a second at most."""
 TRANSPORT_QUEUE_BYTES: Final = LINK_WINDOW_CAP_BYTES + MIB
 """Messages that wait in a transport: the link's window keeps an honest one below it."""
 PIECE_BYTES: Final = 4 * KIB

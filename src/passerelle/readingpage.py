@@ -34,6 +34,11 @@ WORKER: Final = "passerelle-reader.js"
 SINGLE_FILE: Final = "reader.html"
 SINGLE_FILE_BYTES: Final = 150 * 1024
 """Largest single file: chats and mail pass on so much."""
+UNABLE: Final = (
+    "If this stays here, the browser is too old for this page, or JavaScript is off. Update it, or "
+    "try Chrome or Firefox."
+)
+"""What is read where no script runs. It shows after a moment: scripts take its place before."""
 
 _WORDS = re.compile(r"words-([\w-]+)\.json")
 
@@ -227,5 +232,5 @@ def _document(config: object, style: str, script: str, policy: str) -> bytes:
         "<title>…</title>"
         f"{style}"
         f'<script type="application/json" id="page">{_json(config)}</script>'
-        f"<body>{script}\n"
+        f'<body><p lang="en">{UNABLE}</p>{script}\n'
     ).encode()

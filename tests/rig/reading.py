@@ -135,7 +135,7 @@ class Reading:
     """Everything that a reader needs, during an `async with`."""
 
     def __init__(self, chrome: Chromium) -> None:
-        self._chrome = chrome
+        self.chrome = chrome
         self._stack = AsyncExitStack()
         self.newspaper = Newspaper()
         self.servers: Servers
@@ -144,6 +144,8 @@ class Reading:
         self.url = ""
         """Where the reading page is."""
         self.site = ""
+        self.files: dict[str, bytes] = {}
+        """The mirror's files by their paths. What is changed here is served so."""
         self.single = b""
         """The single file."""
         self.publisher = ""
@@ -161,7 +163,8 @@ class Reading:
             )
             files = readingpage.built()
             self.single = readingpage.single_file(files, page)
-            host = static_host(readingpage.mirror(files, page))
+            self.files = readingpage.mirror(files, page)
+            host = static_host(self.files)
             host.middlewares.append(noting(self._note))
             mirror = await stack.enter_async_context(WebServer(host, HOST, 0))
             self.url = f"http://localhost:{mirror.port}"
@@ -186,13 +189,13 @@ class Reading:
 
     async def volunteer(self) -> Page:
         """Open the publisher's page and flip the switch."""
-        page = await self._chrome.open(self.publisher)
+        page = await self.chrome.open(self.publisher)
         await flip(page)
         return page
 
     async def reader(self, path: str = "/", *, start: bool = True) -> Page:
         """Open the reading page in a profile of its own; with `start`, agree to the notice."""
-        context = await self._chrome.browser.new_context(
+        context = await self.chrome.browser.new_context(
             viewport={"width": 360, "height": 740}, locale="en-US"
         )
         page = await context.new_page()

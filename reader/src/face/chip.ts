@@ -79,7 +79,7 @@ export class Chip {
     this.element.setAttribute('aria-label', words.open);
     for (const old of [...this.element.children]) if (old !== this.#said) old.remove();
     this.element.append(...parts);
-    this.#said.textContent = [said, trouble && fill(words.reasons[trouble], { site })].filter(Boolean).join('. ');
+    this.#said.textContent = [said, trouble && fill(words.reasons[trouble], { site })].filter(Boolean).join(' · ');
     if (focused) (this.element.querySelector<HTMLElement>(`.${focused}`) ?? head).focus();
   }
 

@@ -160,6 +160,9 @@ export class ReadingPage {
       this.#view = await this.#settings.view(this.#work(ways));
       main.append(this.#view.element);
     } catch (error) {
+      // Nothing can be shown here, so nobody is to carry anything, and no news of links may hide why.
+      this.#pool?.close();
+      this.#pool = null;
       this.#show({ trouble: troubleOf(error), isTrying: false });
     }
   }

@@ -20,6 +20,9 @@ export async function serve(): Promise<void> {
     const controlled = new Promise<void>((resolve, reject) => {
       serviceWorker.addEventListener('controllerchange', () => resolve(), { once: true });
       setTimeout(reject, CONTROL_MS);
+      // One of its files cannot be had, or was altered.
+      const { installing } = registration;
+      installing?.addEventListener('statechange', () => installing.state === 'redundant' && reject());
     });
     // After a reload past the cache the worker runs, and this page is not its own.
     registration.active?.postMessage('claim');
