@@ -51,7 +51,7 @@ class ReadingPage:
     """The site's origins, `https://news.example`, the main one first."""
     invite: str
     brokers: tuple[str, ...]
-    """The brokers' URLs."""
+    """URLs of the brokers, and of the doors to them: the page connects to no other server."""
     document: bytes
     """The signed descriptor."""
 
@@ -153,13 +153,19 @@ def broker_page(invite: str, network: Descriptor) -> Callable[[bytes], tuple[byt
         site, files = origins(served), built()
     except ConfigError:
         return None
-    brokers = tuple(entry.url for entry in network.brokers)
+    brokers = asked_servers(network)
 
     def make(document: bytes) -> tuple[bytes, str]:
         page = ReadingPage(site=site, invite=invite, brokers=brokers, document=document)
         return single_file(files, page), single_file_policy(files, brokers)
 
     return make
+
+
+def asked_servers(network: Descriptor) -> tuple[str, ...]:
+    """Return the URLs that `ReadingPage.brokers` wants."""
+    brokers = (entry.url for entry in network.brokers)
+    return (*brokers, *(door.url for door in network.doors))
 
 
 def single_file_policy(files: Mapping[str, bytes], brokers: Iterable[str]) -> str:

@@ -7,7 +7,7 @@
 
 import { PeerError } from '../../../widget/src/core/errors';
 import { TRIES } from '../limits';
-import type { GatewayLink, Failure, OpenRequest } from '../links/gatewaylink';
+import type { Carrier, Failure, OpenRequest } from '../links/carrier';
 import { AnswerDecoder, encodeRequest, pad, type Event, type Request } from '../wire/binaryhttp';
 import { NONE, join, type Bytes } from '../wire/integers';
 import { ReadingProblem, type Trouble } from '../trouble';
@@ -38,6 +38,8 @@ export interface SiteRequest {
   readonly method: string;
   readonly headers: readonly Header[];
   readonly content: Bytes | null;
+  /** By which the exit knows a repetition, if somebody else may repeat the request. */
+  readonly key?: string;
   /** What is known of the answer already; the rest is wanted. */
   readonly known?: Known | null;
 }
@@ -54,7 +56,7 @@ export interface Known {
 /** Where requests go. */
 export interface Ways {
   /** Return a link that is open, if possible none of `not`. Rejects with the signal's reason. */
-  link(signal: AbortSignal, not: ReadonlySet<GatewayLink>): Promise<GatewayLink>;
+  link(signal: AbortSignal, not: ReadonlySet<Carrier>): Promise<Carrier>;
   /** Return the ticket for the gateway. Rejects with the signal's reason. */
   ticket(signal: AbortSignal): Promise<string>;
   /** The gateway does not take that ticket any more. */
@@ -86,7 +88,7 @@ export class Exchange {
   readonly #ways: Ways;
   readonly #over = new AbortController();
   readonly #queue: Bytes[] = [];
-  readonly #idempotency = crypto.randomUUID();
+  readonly #idempotency: string;
   #head: Pick<Head, 'status' | 'fields'> | null = null;
   #headDone = deferred<Head>();
   #wake = () => {};
@@ -100,6 +102,7 @@ export class Exchange {
   constructor(request: SiteRequest, ways: Ways) {
     this.#request = request;
     this.#ways = ways;
+    this.#idempotency = request.key ?? crypto.randomUUID();
     if (request.known) {
       this.#head = request.known;
       this.#got = request.known.got;
@@ -149,7 +152,7 @@ export class Exchange {
   }
 
   async #run(): Promise<void> {
-    const tried = new Set<GatewayLink>();
+    const tried = new Set<Carrier>();
     let keys = 0;
     let silences = 0;
     try {
@@ -181,7 +184,7 @@ export class Exchange {
 
   /** Send the request over `link`, and take its answer. Throws Broken when that ends early, or nothing of the gateway's
    * comes for a while; what a volunteer may have made up does not count. */
-  async #attempt(link: GatewayLink, patience_ms: number): Promise<void> {
+  async #attempt(link: Carrier, patience_ms: number): Promise<void> {
     const key = await this.#ways.key();
     const ticket = await this.#ways.ticket(this.#over.signal);
     const sealed = await sealRequest(key, pad(encodeRequest(this.#written(ticket))));

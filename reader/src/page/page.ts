@@ -17,6 +17,7 @@ import { ReadingProblem, troubleOf, type Trouble } from '../trouble';
 import { Exchange, type SiteRequest, type Ways } from './exchange';
 import { Gateway } from './gateway';
 import { forget, remember, remembered } from './memory';
+import { read } from './network';
 
 /** The site's origins, the main one first. */
 export type Site = readonly [string, ...string[]];
@@ -97,11 +98,11 @@ export class ReadingPage {
     await this.#translate(language);
     const site = this.#site;
     this.#state = {
-      words: this.#words, language, site, volunteers: 0, countries: [], isTrying: true, isShown: false, trouble: null,
+      words: this.#words, language, site, volunteers: 0, countries: [], door: null, isTrying: true, isShown: false, trouble: null,
       isArticle: false, leftOut: new Set(),
     };
     if (remembered().start) await this.#start();
-    else this.#ask(language);
+    else await this.#ask(language);
   }
 
   async #speak(language: string): Promise<void> {
@@ -109,7 +110,7 @@ export class ReadingPage {
     await this.#translate(language);
     if (this.#chip.element.isConnected) this.#show({ words: this.#words, language });
     else {
-      this.#ask(language);
+      await this.#ask(language);
       document.querySelector<HTMLElement>('.choice')?.focus();
     }
   }
@@ -121,9 +122,22 @@ export class ReadingPage {
     document.title ||= this.#site;
   }
 
-  #ask(language: string): void {
+  /** Why this browser cannot read; null if it can. A door needs no WebRTC. */
+  async #unable(): Promise<Trouble | null> {
     const able = canRead();
-    const page = notice(this.#words, language, this.#site, able === 'yes' ? null : able, {
+    if (able === 'yes') return null;
+    if (able !== 'no_webrtc') return able;
+    try {
+      // No broker is asked: nothing leaves this browser before the reader's yes.
+      const { doors } = await read(await this.#network, parse(this.#settings.invite), Date.now() / 1000);
+      return doors.length > 0 ? null : able;
+    } catch {
+      return able;
+    }
+  }
+
+  async #ask(language: string): Promise<void> {
+    const page = notice(this.#words, language, this.#site, await this.#unable(), {
       start: (isRemembered) => {
         remember({ start: true }, isRemembered);
         void this.#start();
@@ -143,12 +157,15 @@ export class ReadingPage {
     document.body.replaceChildren(this.#chip.element, main);
     this.#show({});
     try {
-      const able = canRead();
-      if (able !== 'yes') throw new ReadingProblem(able);
-      const invite = parse(this.#settings.invite);
-      const gateway = await Gateway.open(invite, () => this.#network);
+      const unable = await this.#unable();
+      if (unable) throw new ReadingProblem(unable);
+      const gateway = await Gateway.open(parse(this.#settings.invite), () => this.#network);
       const pool = new LinkPool(gateway.settings, {
-        changed: (volunteers, countries, trouble) => this.#show({ volunteers, countries, trouble: volunteers > 0 ? null : trouble }),
+        changed: (volunteers, countries, trouble) => {
+          const door = volunteers > 0 ? null : this.#state.door;
+          this.#show({ volunteers, countries, door, trouble: volunteers > 0 ? null : trouble });
+        },
+        throughDoor: (door) => this.#show({ door, trouble: null }),
       });
       this.#pool = pool;
       pool.start();
