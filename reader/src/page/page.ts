@@ -142,7 +142,10 @@ export class ReadingPage {
       const invite = parse(this.#settings.invite);
       const gateway = await Gateway.open(invite, () => this.#network);
       const pool = new LinkPool(gateway.settings, {
-        changed: (volunteers, countries, trouble) => this.#show({ volunteers, countries, trouble: volunteers > 0 ? null : trouble }),
+        changed: (volunteers, countries, trouble) => {
+          this.#linkTrouble = volunteers > 0 ? null : trouble;
+          this.#show({ volunteers, countries });
+        },
       });
       this.#pool = pool;
       pool.start();
@@ -157,7 +160,8 @@ export class ReadingPage {
       this.#view = await this.#settings.view(this.#work(ways));
       main.append(this.#view.element);
     } catch (error) {
-      this.#show({ trouble: troubleOf(error), isTrying: false });
+      this.#siteTrouble = troubleOf(error);
+      this.#show({ isTrying: false });
     }
   }
 
@@ -190,7 +194,7 @@ export class ReadingPage {
     };
   }
 
-  #show(change: Partial<ChipState>): void {
+  #show(change: Omit<Partial<ChipState>, 'trouble'>): void {
     this.#state = { ...this.#state, ...change, trouble: this.#linkTrouble ?? this.#siteTrouble };
     this.#chip.show(this.#state);
   }
