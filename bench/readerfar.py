@@ -137,6 +137,7 @@ class FarReader:
         site = "document.querySelector('iframe[name=site]').contentDocument"
         there = f"{site}?.querySelector('#next')?.href.endsWith('/long/{kb}/1')"
         self.reader.wait(f"!!{there}", timeout_s=WAIT_S)
+        self.reader.eval(THERE.replace("TITLE", "Story 0"), timeout_s=WAIT_S)
         return [
             float(self.reader.eval(CLICK.replace("NUMBER", str(at)), timeout_s=WAIT_S))
             for at in range(1, count + 1)

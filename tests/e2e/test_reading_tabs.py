@@ -100,18 +100,24 @@ async def test_a_worker_that_was_stopped_between_requests_is_not_missed(
     assert not any("story" in path for path in reading.mirror_paths)
 
 
+@pytest.mark.parametrize(("method", "times"), [("GET", 2), ("POST", 1)])
 async def test_what_a_script_waits_for_comes_although_the_worker_was_stopped(
-    page: Page, reading: Reading
+    page: Page, reading: Reading, method: str, times: int
 ) -> None:
-    """The site had not answered yet. The browser asks anew, and the shell with it."""
+    """The site had not answered yet. The browser asks anew, and what changes the site only once."""
     await frame(page).evaluate(
-        "() => { window.done = fetch('/slow').then((answer) => answer.text(), String); }"
+        """(method) => {
+          const asked = fetch('/slow', { method, body: method === 'POST' ? 'a' : null });
+          window.done = asked.then((answer) => answer.text(), String);
+        }""",
+        method,
     )
     await reading.newspaper.half.wait()
     async with debugging(page) as session:
         await stop(session)
         reading.newspaper.go_on.set()
     assert await frame(page).evaluate("() => window.done") == "<h1>At last</h1>"
+    assert reading.newspaper.asked["/slow"] == times
 
 
 @pytest.mark.parametrize(("path", "words"), [("/slow", "At last"), ("/slowly", "Second half")])

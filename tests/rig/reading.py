@@ -50,7 +50,7 @@ class Newspaper:
         routes = self.app.router
         routes.add_get("/page/{name}", self._page)
         routes.add_get("/big", self._big)
-        routes.add_get("/slow", self._slow)
+        routes.add_route("*", "/slow", self._slow)
         routes.add_get("/slowly", self._slowly)
         routes.add_get("/moved", self._moved)
         routes.add_get("/leaves", self._leaves)

@@ -38,6 +38,8 @@ export interface SiteRequest {
   readonly method: string;
   readonly headers: readonly Header[];
   readonly content: Bytes | null;
+  /** By which the exit knows a repetition, if somebody else may repeat the request. */
+  readonly key?: string;
   /** What is known of the answer already; the rest is wanted. */
   readonly known?: Known | null;
 }
@@ -86,7 +88,7 @@ export class Exchange {
   readonly #ways: Ways;
   readonly #over = new AbortController();
   readonly #queue: Bytes[] = [];
-  readonly #idempotency = crypto.randomUUID();
+  readonly #idempotency: string;
   #head: Pick<Head, 'status' | 'fields'> | null = null;
   #headDone = deferred<Head>();
   #wake = () => {};
@@ -100,6 +102,7 @@ export class Exchange {
   constructor(request: SiteRequest, ways: Ways) {
     this.#request = request;
     this.#ways = ways;
+    this.#idempotency = request.key ?? crypto.randomUUID();
     if (request.known) {
       this.#head = request.known;
       this.#got = request.known.got;

@@ -33,6 +33,9 @@ export interface NextPage {
 /** Firefox stops a worker 30 to 60 s after its last event, and takes what had come of a body for all of it. */
 const STAY_MS = 5_000;
 
+/** A browser that stopped a worker sends what had no answer again in this time. */
+const AGAIN_MS = 10_000;
+
 export class Carrier {
   readonly #places: Places;
   readonly #work: ReadingWork;
@@ -40,6 +43,8 @@ export class Carrier {
   readonly #next: NextPage;
   readonly #cut: (page: string) => void;
   readonly #life = hold();
+  /** Requests whose answers have not begun, and the keys by which the exit knows a repetition. */
+  readonly #begun = new Map<Asked, string>();
 
   /** `script` is the tag of the inner script. `cut` is called with a page whose worker was stopped before all of it
    * was there. */
@@ -74,10 +79,12 @@ export class Carrier {
     const fail = (error: unknown) => {
       if (over.signal.aborted) return;
       this.#work.trouble(troubleOf(error));
+      this.#begun.delete(asked);
       exchange.cancel();
       tell({ type: 'failed' });
     };
     watch(asked.life, over.signal, () => {
+      setTimeout(() => this.#begun.delete(asked), AGAIN_MS);
       end();
       this.#cut(asked.page);
     });
@@ -85,6 +92,7 @@ export class Carrier {
       if ((asked.body?.byteLength ?? 0) > CONTENT_BYTES) throw new PeerError('limit', 'a large request');
       const head = await exchange.head;
       const { status, headers, body, known } = this.#answer(asked, head, exchange);
+      this.#begun.delete(asked);
       const reader = body.getReader();
       port.onmessage = async ({ data }: MessageEvent<Wanted>) => {
         if (data === 'cancel') return end();
@@ -115,7 +123,17 @@ export class Carrier {
       if (asked.method !== 'GET' && asked.method !== 'HEAD') headers.push(['origin', referrer.origin]);
     }
     const content = asked.body && new Uint8Array(asked.body);
-    return this.#work.ask({ url, method: asked.method, headers, content, known: asked.known });
+    const key = this.#key(asked);
+    this.#begun.set(asked, key);
+    return this.#work.ask({ url, method: asked.method, headers, content, key, known: asked.known });
+  }
+
+  /** Return the key of a request: a known one if it is the repetition of what another worker asked. */
+  #key(asked: Asked): string {
+    for (const [other, key] of this.#begun) {
+      if (other.life !== asked.life && same(other, asked)) return key;
+    }
+    return crypto.randomUUID();
   }
 
   #answer(asked: Asked, head: Head, exchange: Exchange) {
@@ -158,4 +176,9 @@ export class Carrier {
   #siteAddress(address: string): URL | null {
     return URL.canParse(address) ? this.#places.siteAddress(new URL(address), null) : null;
   }
+}
+
+function same(a: Asked, b: Asked): boolean {
+  const [x, y] = [new Uint8Array(a.body ?? []), new Uint8Array(b.body ?? [])];
+  return a.method === b.method && a.url === b.url && x.length === y.length && x.every((byte, at) => byte === y[at]);
 }
