@@ -24,7 +24,7 @@ export class Gateway {
 
   /** Read the descriptor that came with the page, which `load` returns; fetch another one where that cannot be used.
    *
-   * Throws Problem.
+   * Throws Problem; `clock` when what the network says at this moment has no key for this device's date.
    */
   static async open(invite: Invite, load: () => Promise<Uint8Array>): Promise<Gateway> {
     try {
@@ -32,7 +32,17 @@ export class Gateway {
       keyAt(network, Date.now() / 1000);
       return new Gateway(invite, network);
     } catch {
-      return new Gateway(invite, await fetchNetwork([invite.url], invite, new AbortController().signal));
+      const network = await fetchNetwork([invite.url], invite, new AbortController().signal);
+      return new Gateway(invite, network).#checked();
+    }
+  }
+
+  #checked(): this {
+    try {
+      keyAt(this.#network, Date.now() / 1000);
+      return this;
+    } catch {
+      throw new ReadingProblem('clock');
     }
   }
 

@@ -162,10 +162,13 @@ export class ReadingPage {
       const gateway = await Gateway.open(parse(this.#settings.invite), () => this.#network);
       const pool = new LinkPool(gateway.settings, {
         changed: (volunteers, countries, trouble) => {
-          const door = volunteers > 0 ? null : this.#state.door;
-          this.#show({ volunteers, countries, door, trouble: volunteers > 0 ? null : trouble });
+          this.#linkTrouble = volunteers > 0 ? null : trouble;
+          this.#show({ volunteers, countries, door: volunteers > 0 ? null : this.#state.door });
         },
-        throughDoor: (door) => this.#show({ door, trouble: null }),
+        throughDoor: (door) => {
+          this.#linkTrouble = null;
+          this.#show({ door });
+        },
       });
       this.#pool = pool;
       pool.start();
@@ -183,7 +186,8 @@ export class ReadingPage {
       // Nothing can be shown here, so nobody is to carry anything, and no news of links may hide why.
       this.#pool?.close();
       this.#pool = null;
-      this.#show({ trouble: troubleOf(error), isTrying: false });
+      this.#siteTrouble = troubleOf(error);
+      this.#show({ isTrying: false });
     }
   }
 
@@ -218,7 +222,7 @@ export class ReadingPage {
     };
   }
 
-  #show(change: Partial<ChipState>): void {
+  #show(change: Omit<Partial<ChipState>, 'trouble'>): void {
     this.#state = { ...this.#state, ...change, trouble: this.#linkTrouble ?? this.#siteTrouble };
     this.#chip.show(this.#state);
   }

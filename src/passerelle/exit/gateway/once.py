@@ -23,7 +23,7 @@ class _Deed:
     task: asyncio.Task[Recording | RequestRefused]
     until_s: float
     ticket: bytes
-    """Whose it is: the id of a ticket."""
+    """The id of the ticket that brought it."""
 
 
 class Once:

@@ -1,0 +1,138 @@
+"""What a reading page says when something is wrong, in a real Chromium: a sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from playwright.async_api import BrowserContext, Page
+
+from passerelle.keyring import Keyring
+from tests.rig.reading import Reading, chromium, shown
+from tests.rig.volunteer import Chromium
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+YEAR_MS = 365 * 86_400_000
+NO_STORAGE = """for (const name of ['localStorage', 'sessionStorage', 'indexedDB']) {
+  const get = () => { throw new DOMException('refused', 'SecurityError'); };
+  Object.defineProperty(window, name, { get });
+}"""
+OLD_DESCRIPTION = """const own = fetch;
+window.fetch = (url, ...rest) =>
+  String(url).endsWith('network.json') ? Promise.resolve(new Response('{}')) : own(url, ...rest)"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def chrome() -> AsyncIterator[Chromium]:
+    async with chromium() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def reading(chrome: Chromium) -> AsyncIterator[Reading]:
+    async with Reading(chrome) as made:
+        await made.volunteer()
+        yield made
+
+
+@asynccontextmanager
+async def reader(chrome: Chromium) -> AsyncIterator[tuple[BrowserContext, Page]]:
+    context = await chrome.browser.new_context(locale="en-US")
+    try:
+        yield context, await context.new_page()
+    finally:
+        await context.close()
+
+
+async def begin(page: Page, reading: Reading, path: str = "/") -> None:
+    await page.goto(reading.url + path)
+    await page.click("button.start")
+
+
+async def test_a_description_that_is_forged_is_not_believed(
+    chrome: Chromium, reading: Reading
+) -> None:
+    """One by another key, wherever it comes from, connects nobody."""
+    _, forged = Keyring.generate().descriptor(
+        "Forged",
+        broker_url=reading.servers.invite.url,
+        exit_url="ws://127.0.0.1:1/v1/link",
+        exit_id="exit-1",
+        now_s=4e9,
+    )
+    async with reader(chrome) as (context, page):
+        for path in ("**/network.json", "**/v1/network"):
+            await context.route(
+                path,
+                lambda route: route.fulfill(
+                    body=forged, headers={"Access-Control-Allow-Origin": "*"}
+                ),
+            )
+        await begin(page, reading)
+        await page.locator(".trouble", has_text="not signed by the right key").wait_for()
+
+
+async def test_an_old_mirror_asks_the_broker(chrome: Chromium, reading: Reading) -> None:
+    """A description that cannot be used is fetched anew, and the site is read."""
+    async with reader(chrome) as (context, page):
+        await context.add_init_script(OLD_DESCRIPTION)
+        await begin(page, reading)
+        await shown(page).get_by_text("A late harvest").wait_for()
+
+
+@pytest.mark.parametrize("years", [-6, 9])
+async def test_a_clock_that_is_years_off_is_named(
+    chrome: Chromium, reading: Reading, years: int
+) -> None:
+    async with reader(chrome) as (context, page):
+        await context.add_init_script(
+            f"const now = Date.now; Date.now = () => now() + {years * YEAR_MS}"
+        )
+        await begin(page, reading)
+        await page.locator(".trouble", has_text="date").wait_for()
+
+
+async def test_a_broker_that_is_away_is_told(chrome: Chromium, reading: Reading) -> None:
+    async with reader(chrome) as (context, page):
+        await context.route("**/v1/rendezvous", lambda route: route.abort())
+        await begin(page, reading)
+        await page.locator(".trouble", has_text="cannot be reached").wait_for()
+
+
+async def test_a_browser_without_webrtc_is_told(chrome: Chromium, reading: Reading) -> None:
+    async with reader(chrome) as (context, page):
+        await context.add_init_script("delete window.RTCPeerConnection")
+        await page.goto(reading.url)
+        await page.get_by_text("WebRTC is missing or turned off").wait_for()
+
+
+async def test_a_browser_that_keeps_nothing_reads(chrome: Chromium, reading: Reading) -> None:
+    async with reader(chrome) as (context, page):
+        await context.add_init_script(NO_STORAGE)
+        await begin(page, reading)
+        await shown(page).get_by_text("A late harvest").wait_for()
+
+
+async def test_a_site_that_fails_is_told_apart_from_one_that_is_silent(
+    chrome: Chromium, reading: Reading
+) -> None:
+    """Its own page about its fault is shown; where there is none, a sentence is."""
+
+    async def fault(_request: web.Request) -> web.Response:
+        return web.Response(status=500, text="<h1>Our fault</h1>", content_type="text/html")
+
+    async def nothing(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    reading.newspaper.pages |= {"fault": fault, "nothing": nothing}
+    async with reader(chrome) as (_, page):
+        await begin(page, reading, "/page/fault")
+        await shown(page).locator("h1", has_text="Our fault").wait_for()
+        await page.goto(f"{reading.url}/page/nothing")
+        await page.locator(".trouble", has_text="does not answer").wait_for()
