@@ -143,6 +143,8 @@ globalThis.calls = (() => {
     connection.ontrack = ({ track }) => {
       const shown = document.createElement(track.kind);
       Object.assign(shown, { srcObject: new MediaStream([track]), autoplay: true, muted: true });
+      // Without a graphics processor a large picture costs so much that packets would come late.
+      shown.style.width = '16px';
       document.body.append(shown);
       track.onended = () => shown.remove();
     };

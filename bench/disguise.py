@@ -6,7 +6,7 @@ import argparse
 import itertools
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -47,13 +47,13 @@ SUBJECTS: Final = {
     "python/fast": ("--engine", "python"),
 }
 """The options of `passerelle client` for each engine and profile."""
-WORKS: Final = (("pages", "video"), ("download", "idle"))
-"""What the two readers do; then they change over to the next pair."""
-TALKS: Final = (("lively", "screen"), ("calm", "bounded"), ("large", "lively"))
-"""The kinds of the two calls at a time."""
-QUICK_TALKS: Final = TALKS[:2]
-READERS: Final = ("client", "client2")
-"""The hosts of two readers, or callers, at a time: each has a line of its own."""
+WORKS: Final = ("pages", "video", "download", "idle")
+"""What readers do, one at a time: a machine that is too busy makes packets late."""
+TALKS: Final = ("lively", "screen", "calm", "bounded", "large", "lively")
+"""The kinds of the calls, one at a time."""
+QUICK_TALKS: Final = TALKS[:4]
+READER: Final = "client"
+"""The host of a reader, or of a caller."""
 SECONDS, QUICK_SECONDS = 40.0, 15.5
 SHAPED_S, QUICK_SHAPED_S = 15.0, 5.0
 SHAPED: Final = Wan(25)
@@ -73,89 +73,72 @@ class Stage:
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def bend(self, wan: Wan) -> None:
-        """Change the line of both readers."""
-        for label in READERS:
-            self.distant.star.lines[label].set(there=wan, back=wan)
+        """Change the reader's line."""
+        self.distant.star.lines[READER].set(there=wan, back=wan)
 
     def host(self, label: str) -> Namespace:
         """Return a host by its label."""
         return self.distant.star.hosts[label]
 
-    def captures(self, stack: ExitStack) -> list[Capture]:
-        """Begin to capture what passes between router and readers, until the stack ends."""
+    def capture(self) -> Capture:
+        """Capture what passes between router and reader, while the context lasts."""
         router = self.distant.star.router
-        return [
-            stack.enter_context(
-                self.distant.lab.capture(
-                    router, f"to-{label}", "udp", first_bytes=flows.FIRST_BYTES
-                )
-            )
-            for label in READERS
-        ]
+        return self.distant.lab.capture(
+            router, f"to-{READER}", "udp", first_bytes=flows.FIRST_BYTES
+        )
 
-    def keep(
-        self, captures: Sequence[Capture], path: str, subject: str, kinds: Sequence[str]
-    ) -> None:
-        """Describe the windows of each reader's flows, and remove the captures."""
+    def keep(self, capture: Capture, path: str, subject: str, kind: str) -> None:
+        """Describe the windows of the reader's flows, and remove the capture."""
+        name = f"{subject}, {path}, {kind}, {next(self.numbers)}"
         volunteer = self.host("volunteer").address
-        for label, capture, kind in zip(READERS, captures, kinds, strict=True):
-            name = f"{subject}, {path}, {kind}, {next(self.numbers)}"
-            found = flows.flows(capture.packets(), self.host(label).address, volunteer)
-            capture.path.unlink()
-            made = [
-                Window(path, name, kind, flows.describe(window))
-                for flow in found
-                for window in flows.windows(flow)
-            ]
-            rates = ", ".join(
-                f"{each.sizes[each.up].sum() * 8e-3 / max(1.0, each.times_s[-1]):.0f} up "
-                f"{each.sizes[~each.up].sum() * 8e-3 / max(1.0, each.times_s[-1]):.0f} down "
-                f"for {each.times_s[-1]:.0f} s"
-                for each in found
-            )
-            say(f"{name}: {len(made)} windows, kbit/s: {rates}")
-            self.windows.setdefault(subject, []).extend(made)
+        found = flows.flows(capture.packets(), self.host(READER).address, volunteer)
+        capture.path.unlink()
+        made = [
+            Window(path, name, kind, flows.describe(window))
+            for flow in found
+            for window in flows.windows(flow)
+        ]
+        rates = ", ".join(
+            f"{each.sizes[each.up].sum() * 8e-3 / max(1.0, each.times_s[-1]):.0f} up "
+            f"{each.sizes[~each.up].sum() * 8e-3 / max(1.0, each.times_s[-1]):.0f} down "
+            f"for {each.times_s[-1]:.0f} s"
+            for each in found
+        )
+        say(f"{name}: {len(made)} windows, kbit/s: {rates}")
+        self.windows.setdefault(subject, []).extend(made)
 
 
-def _calls(stage: Stage, callers: Sequence[Calls], path: str, kinds: Sequence[str]) -> None:
-    """Capture two calls at a time."""
+def _call(stage: Stage, caller: Calls, path: str, kind: str) -> None:
+    """Capture a call."""
     name = f"call{next(stage.numbers)}"
-    with ExitStack() as stack:
-        captures = stage.captures(stack)
-        for caller, kind in zip(callers, kinds, strict=True):
-            caller.begin(name, kind)
+    with stage.capture() as capture:
+        caller.begin(name, kind)
         time.sleep(stage.seconds)
-    for caller in callers:
-        caller.end(name)
-    stage.keep(captures, path, CALLS, kinds)
+    caller.end(name)
+    stage.keep(capture, path, CALLS, kind)
 
 
-def _links(stage: Stage, subject: str, path: str, works: Sequence[str]) -> None:
-    """Capture two readers at a time."""
-    world, site = stage.distant.world, stage.host("site").address
-    readers: list[Client] = []
-    with ExitStack() as stack:
-        captures = stage.captures(stack)
-        for label in READERS:
-            readers.append(Client(stage.host(label), world.invite, free_port(), *SUBJECTS[subject]))
-            readers[-1].start()
-            stack.callback(readers[-1].child.stop)
-        for label, reader, work in zip(READERS, readers, works, strict=True):
-            reader.linked()
-            words = ("-m", "bench.reading", work, str(reader.port), site, str(world.site_port))
-            options = ("--seconds", str(stage.seconds), "--seed", str(next(stage.numbers)))
-            stack.callback(stage.host(label).python(*words, *options).stop)
+def _link(stage: Stage, subject: str, path: str, work: str) -> None:
+    """Capture a reader."""
+    world, site, host = stage.distant.world, stage.host("site").address, stage.host(READER)
+    with stage.capture() as capture, ExitStack() as stack:
+        reader = Client(host, world.invite, free_port(), *SUBJECTS[subject])
+        reader.start()
+        stack.callback(reader.child.stop)
+        reader.linked()
+        words = ("-m", "bench.reading", work, str(reader.port), site, str(world.site_port))
+        options = ("--seconds", str(stage.seconds), "--seed", str(next(stage.numbers)))
+        stack.callback(host.python(*words, *options).stop)
         time.sleep(stage.seconds)
-        for capture in captures:
-            capture.stop()
+        capture.stop()
         # The volunteer must learn of the end also where packets are lost.
         stage.bend(CLEAN)
     _free(stage)
-    stage.keep(captures, path, subject, works)
+    stage.keep(capture, path, subject, work)
 
 
 def _free(stage: Stage) -> None:
-    """Wait until the volunteer has noticed that the readers are gone."""
+    """Wait until the volunteer has noticed that the reader is gone."""
     stage.distant.world.volunteer.wait(
         "document.querySelector('passerelle-switch').snapshot.people === 0", timeout_s=FREE_S
     )
@@ -185,7 +168,7 @@ def _shaped(stage: Stage, subject: str, seconds: float) -> Iterator[Row]:
 
 
 def _lost(stage: Stage) -> int:
-    return sum(passage.lost for passage in stage.distant.star.lines[READERS[0]].counters())
+    return sum(passage.lost for passage in stage.distant.star.lines[READER].counters())
 
 
 def _judged(windows: dict[str, list[Window]]) -> Iterator[Row]:
@@ -220,23 +203,17 @@ def measure(options: argparse.Namespace, quick: bool) -> Iterator[Row]:
     paths = options.only or (QUICK_PATHS if quick else tuple(PATHS))
     subjects = [each for each in SUBJECTS if each in (options.subject or SUBJECTS)]
     with laboratory(up=CLEAN, down=CLEAN) as distant:
-        distant.star.host(READERS[1], up=CLEAN)
         stage = Stage(distant, QUICK_SECONDS if quick else SECONDS)
-        for label in READERS:
-            # Calls and links would not choose it equally often.
-            stage.host(label).set_kernel("net.ipv6.conf.all.disable_ipv6", "1")
-        with ExitStack() as stack:
-            callers = [
-                stack.enter_context(Calls(stage.host(label), stage.host("volunteer")))
-                for label in READERS
-            ]
+        # Calls and links would not choose it equally often.
+        stage.host(READER).set_kernel("net.ipv6.conf.all.disable_ipv6", "1")
+        with Calls(stage.host(READER), stage.host("volunteer")) as caller:
             for path in paths:
-                for kinds in QUICK_TALKS if quick else TALKS:
+                for kind in QUICK_TALKS if quick else TALKS:
                     stage.bend(PATHS[path])
-                    _calls(stage, callers, path, kinds)
-                for subject, works in itertools.product(subjects, WORKS):
+                    _call(stage, caller, path, kind)
+                for subject, work in itertools.product(subjects, WORKS):
                     stage.bend(PATHS[path])
-                    _links(stage, subject, path, works)
+                    _link(stage, subject, path, work)
         seconds = QUICK_SHAPED_S if quick else SHAPED_S
         for subject in subjects if options.shape else ():
             yield from _shaped(stage, subject, seconds)

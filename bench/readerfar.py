@@ -10,16 +10,22 @@ from typing import Any, Final
 from bench.command import say
 from bench.errors import Unmeasured
 from bench.report import Row, at_least, at_most, median
-from bench.world import LIFETIME_S, PING_PORT, PINGS, browse, check_lines
+from bench.world import LIFETIME_S, PING_PORT, PINGS, browse, check_lines, settle
 from tests.lab import Lab, Star, Wan, traffic
 from tests.lab.browser import IN_PROFILE, LabBrowser
 from tests.lab.cast import START_S, turn_on
 
+VOLUNTEERS: Final = ("volunteer", "other", "third")
+PICTURE_KB: Final = (5, 20)
+"""Sizes of a story's 20 pictures."""
 ONE_WAY_MS: Final = 50.0
 WAIT_S: Final = 40.0
 VISITS: Final = 7
 QUICK_VISITS: Final = 3
-STORIES: Final = 7
+STORIES: Final = 5
+BROWSER_START_S: Final = 3.0
+"""Time in which a browser that was just started is busy with itself."""
+LINKS_S: Final = 4.0
 LARGE_BYTES: Final = 3_000_000
 KILL_AT: Final = LARGE_BYTES // 3
 PARTS: Final = """
@@ -40,7 +46,7 @@ PRESS: Final = (
   const begun = performance.now();
   document.querySelector('button.start').click();
   await until(() => isThere('bridge'));
-  return { notice_ms: paint?.startTime ?? 0, site_ms: performance.now() - begun };
+  return { notice_ms: paint?.startTime ?? begun, site_ms: performance.now() - begun };
 })()"""
 )
 THERE: Final = (
@@ -71,7 +77,6 @@ FETCH: Final = """(async () => {
   }
   gaps.isDone = true;
 })()"""
-BYTES: Final = "document.querySelector('passerelle-switch').snapshot.bytes"
 
 
 class FarReader:
@@ -80,7 +85,7 @@ class FarReader:
     def __init__(self, lab: Lab, stack: ExitStack, *, firefox: bool = False) -> None:
         """With `firefox` the reader has that."""
         self._stack = stack
-        self.star: Star = lab.star("server", "volunteer", "other")
+        self.star: Star = lab.star("server", *VOLUNTEERS)
         way = Wan(delay_ms=ONE_WAY_MS)
         self.star.host("reader", up=way, down=way)
         server = self.star.hosts["server"]
@@ -88,15 +93,18 @@ class FarReader:
         said = server.python(*words).wait_for("ready", timeout_s=START_S)
         self.places: dict[str, str] = json.loads(said.partition("ready ")[2].splitlines()[0])
         secure = (self.places["mirror"], self.places["publisher"], self.places["broker"])
-        self.volunteers: dict[str, LabBrowser] = {}
-        for label in ("volunteer", "other"):
+        self._counters = {label: self.star.count(label, "reader") for label in VOLUNTEERS}
+        for label in VOLUNTEERS:
             browser = stack.enter_context(browse(self.star.hosts[label], *secure))
             browser.goto(self.places["publisher"], timeout_s=START_S)
             turn_on(browser)
-            self.volunteers[label] = browser
         self._secure = secure
         self._firefox = firefox
         self.reader: LabBrowser = stack.enter_context(self._new_reader())
+
+    def _carried(self, label: str) -> int:
+        """Return the bytes that a volunteer has sent to the reader."""
+        return self.star.counter(self._counters[label]).bytes
 
     def rtt_ms(self) -> float:
         """Return the measured round trip of small UDP packets between reader and volunteer."""
@@ -123,23 +131,24 @@ class FarReader:
         self.reader.goto(self.places["mirror"], timeout_s=WAIT_S)
         return float(self.reader.eval(THERE.replace("TITLE", "bridge"), timeout_s=WAIT_S))
 
-    def stories(self, count: int) -> list[float]:
+    def stories(self, kb: int, count: int) -> list[float]:
         """Go from story to story in the reading page that is open; return the ms of each."""
-        self.reader.eval("passerelle.go(new URL('/long/0', location).href)")
+        self.reader.eval(f"passerelle.go(new URL('/long/{kb}/0', location).href)")
         site = "document.querySelector('iframe[name=site]').contentDocument"
-        self.reader.wait(f"!!{site}?.querySelector('#next')", timeout_s=WAIT_S)
+        there = f"{site}?.querySelector('#next')?.href.endsWith('/long/{kb}/1')"
+        self.reader.wait(f"!!{there}", timeout_s=WAIT_S)
         return [
             float(self.reader.eval(CLICK.replace("NUMBER", str(at)), timeout_s=WAIT_S))
             for at in range(1, count + 1)
         ]
 
-    def direct(self, count: int) -> list[float]:
+    def direct(self, kb: int, count: int) -> list[float]:
         """Go from story to story at the site itself; return the ms of each from its navigation."""
-        self.reader.goto(f"{self.places['direct']}/long/0", timeout_s=WAIT_S)
+        self.reader.goto(f"{self.places['direct']}/long/{kb}/0", timeout_s=WAIT_S)
         found = []
         for at in range(1, count + 1):
             self.reader.eval("document.querySelector('#next').click()")
-            self.reader.wait(f"location.pathname === '/long/{at}'", timeout_s=WAIT_S)
+            self.reader.wait(f"location.pathname === '/long/{kb}/{at}'", timeout_s=WAIT_S)
             there = THERE.replace("TITLE", f"Story {at}")
             found.append(float(self.reader.eval(there, timeout_s=WAIT_S)))
         return found
@@ -148,6 +157,7 @@ class FarReader:
         """End the reader's browser, and start another one with an empty profile."""
         self.reader.close()
         self.reader = self._stack.enter_context(self._new_reader())
+        settle(BROWSER_START_S)
 
     def _new_reader(self) -> LabBrowser:
         host = self.star.hosts["reader"]
@@ -158,12 +168,10 @@ class FarReader:
 
     def silenced(self) -> dict[str, Any]:
         """Fetch the large file, and cut off the volunteer that carries it; return what came."""
-        before = {label: browser.eval(BYTES) for label, browser in self.volunteers.items()}
+        before = {label: self._carried(label) for label in self._counters}
         self.reader.eval(f"void {FETCH}")
         self.reader.wait(f"globalThis.progress?.bytes > {KILL_AT}", timeout_s=WAIT_S)
-        carried = {
-            label: browser.eval(BYTES) - before[label] for label, browser in self.volunteers.items()
-        }
+        carried = {label: self._carried(label) - before[label] for label in self._counters}
         self.star.silence(max(carried, key=carried.__getitem__))
         self.reader.wait("globalThis.progress.isDone", timeout_s=WAIT_S)
         return dict(self.reader.eval("globalThis.progress"))
@@ -183,15 +191,16 @@ def measure(quick: bool, *, firefox: bool = False) -> Iterator[Row]:
             far.leave()
         say(f"{name}first visits {firsts}, later {laters}")
         yield Row(f"{name}round trip, measured", rtt_ms, "ms")
-        first_s = median([sum(each) for each in firsts]) / 1e3
+        first_s = median([site for _, site in firsts]) / 1e3
         yield Row(f"{name}first story, first visit", first_s, "s", at_most(1.5), 2)
-        press_s = median([site for _, site in firsts]) / 1e3
-        yield Row(f"{name}… of it after the button", press_s, "s", None, 2)
+        notice_s = median([notice for notice, _ in firsts]) / 1e3
+        yield Row(f"{name}… the notice before it", notice_s, "s", None, 2)
         later_ms = median(laters)
         yield Row(f"{name}first story, later visits", later_ms / 1e3, "s", None, 2)
         yield Row(f"{name}first story, later visits", later_ms / rtt_ms, "round trips", at_most(10))
         yield from _stories(far, rtt_ms, name, firefox=firefox)
         far.first()
+        settle(LINKS_S)
         found = far.silenced()
         yield Row(
             f"{name}3 MB file, volunteer killed",
@@ -206,15 +215,18 @@ def measure(quick: bool, *, firefox: bool = False) -> Iterator[Row]:
 
 def _stories(far: FarReader, rtt_ms: float, name: str, *, firefox: bool) -> Iterator[Row]:
     far.first()
-    through = far.stories(STORIES)
+    # The links that come a little later are there by then.
+    settle(LINKS_S)
+    through = {kb: far.stories(kb, STORIES) for kb in PICTURE_KB}
     far.leave()
     say(f"{name}stories {through}")
-    yield Row(f"{name}next story, 20 pictures", median(through), "ms", digits=0)
-    if firefox:  # it takes no certificate that nobody vouches for
-        return
-    direct = far.direct(STORIES)
+    # It takes no certificate that nobody vouches for.
+    direct = {} if firefox else {kb: far.direct(kb, STORIES) for kb in PICTURE_KB}
     far.leave()
     say(f"{name}directly {direct}")
-    yield Row(f"{name}… over HTTP/2 from the site", median(direct), "ms", digits=0)
-    more = (median(through) - median(direct)) / rtt_ms
-    yield Row(f"{name}… more than over HTTP/2", more, "round trips", at_most(2))
+    for kb, times in through.items():
+        yield Row(f"{name}next story, 20 pictures of {kb} KB", median(times), "ms", digits=0)
+        if kb in direct:
+            yield Row(f"{name}… over HTTP/2 from the site", median(direct[kb]), "ms", digits=0)
+            more = (median(times) - median(direct[kb])) / rtt_ms
+            yield Row(f"{name}… more than over HTTP/2", more, "round trips", at_most(2))

@@ -39,7 +39,6 @@ from tests.rig.program import Program
 
 PICTURES: Final = 20
 """Pictures of one story."""
-PICTURE_BYTES: Final = 20_000
 LARGE_BYTES: Final = 3_000_000
 STUN_PORT: Final = 3478
 NGINX: Final = """
@@ -61,22 +60,24 @@ http {{
 def newspaper() -> web.Application:
     """Return the demo's newspaper, with stories of many pictures and one large file."""
     app = herald.newspaper()
-    app.router.add_get("/long/{number}", _story)
-    app.router.add_get("/photo/{name}", _photo)
+    app.router.add_get("/long/{kb}/{number}", _story)
+    app.router.add_get("/photo/{kb}/{name}", _photo)
     app.router.add_get("/large", _large)
     return app
 
 
 async def _story(request: web.Request) -> web.Response:
-    number = int(request.match_info["number"])
-    pictures = "".join(f'<img src="/photo/{number}-{n}" alt="">' for n in range(PICTURES))
-    text = f'<h1>Story {number}</h1><a id="next" href="/long/{number + 1}">Next</a>{pictures}'
+    kb, number = int(request.match_info["kb"]), int(request.match_info["number"])
+    pictures = "".join(f'<img src="/photo/{kb}/{number}-{n}" alt="">' for n in range(PICTURES))
+    link = f'<a id="next" href="/long/{kb}/{number + 1}">Next</a>'
+    text = f"<h1>Story {number}</h1>{link}{pictures}"
     return web.Response(text=text, content_type="text/html", headers={"Cache-Control": "no-store"})
 
 
-async def _photo(_request: web.Request) -> web.Response:
+async def _photo(request: web.Request) -> web.Response:
     # What stands behind a picture's end is ignored.
-    body = _PICTURE + secrets.token_bytes(PICTURE_BYTES - len(_PICTURE))
+    size = 1000 * int(request.match_info["kb"])
+    body = _PICTURE + secrets.token_bytes(max(0, size - len(_PICTURE)))
     return web.Response(body=body, content_type="image/png", headers={"Cache-Control": "no-store"})
 
 

@@ -407,7 +407,7 @@ LINK_ASIDES: Final = (64, 2.0)
 second: a relay sends none, and each PING is answered."""
 GATEWAY_PINGS: Final = (32, 8.0)
 """PINGs of a reading page on one link that are answered, at once and a second: more end the link. A
-page sends four a second at most."""
+page sends five a second at most."""
 TRANSPORT_QUEUE_BYTES: Final = LINK_WINDOW_CAP_BYTES + MIB
 """Messages that wait in a transport: the link's window keeps an honest one below it."""
 PIECE_BYTES: Final = 4 * KIB
@@ -484,7 +484,7 @@ MEDIA_MESSAGES_AHEAD: Final = 65_536
 """Distance of a message's number from the next one's: a number beyond is an invented one."""
 EXTENSIONS: Final = 14
 """Header extensions that a volunteer's browser may refuse: so many numbers they have."""
-MESSAGE_PIECES: Final = 64
+MESSAGE_PIECES: Final = 128
 """Pieces of one message in a link of the profile `call`: almost twice what the longest one has."""
 MESSAGE_NUMBERS: Final = 1 << 32
 """Numbers that messages have before they start again from 0: they travel as four bytes."""

@@ -34,6 +34,11 @@ WORKER: Final = "passerelle-reader.js"
 SINGLE_FILE: Final = "reader.html"
 SINGLE_FILE_BYTES: Final = 150 * 1024
 """Largest single file: chats and mail pass on so much."""
+UNABLE: Final = (
+    "If this stays here, the browser is too old for this page, or JavaScript is off. Update it, or "
+    "try Chrome or Firefox."
+)
+"""What is read where no script runs. It shows after a moment: scripts take its place before."""
 
 _WORDS = re.compile(r"words-([\w-]+)\.json")
 
@@ -46,7 +51,7 @@ class ReadingPage:
     """The site's origins, `https://news.example`, the main one first."""
     invite: str
     brokers: tuple[str, ...]
-    """The brokers' URLs."""
+    """URLs of the brokers, and of the doors to them: the page connects to no other server."""
     document: bytes
     """The signed descriptor."""
 
@@ -148,13 +153,19 @@ def broker_page(invite: str, network: Descriptor) -> Callable[[bytes], tuple[byt
         site, files = origins(served), built()
     except ConfigError:
         return None
-    brokers = tuple(entry.url for entry in network.brokers)
+    brokers = asked_servers(network)
 
     def make(document: bytes) -> tuple[bytes, str]:
         page = ReadingPage(site=site, invite=invite, brokers=brokers, document=document)
         return single_file(files, page), single_file_policy(files, brokers)
 
     return make
+
+
+def asked_servers(network: Descriptor) -> tuple[str, ...]:
+    """Return the URLs that `ReadingPage.brokers` wants."""
+    brokers = (entry.url for entry in network.brokers)
+    return (*brokers, *(door.url for door in network.doors))
 
 
 def single_file_policy(files: Mapping[str, bytes], brokers: Iterable[str]) -> str:
@@ -227,5 +238,5 @@ def _document(config: object, style: str, script: str, policy: str) -> bytes:
         "<title>…</title>"
         f"{style}"
         f'<script type="application/json" id="page">{_json(config)}</script>'
-        f"<body>{script}\n"
+        f'<body><p lang="en">{UNABLE}</p>{script}\n'
     ).encode()

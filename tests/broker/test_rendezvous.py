@@ -3,6 +3,7 @@ import logging
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given, settings
@@ -75,6 +76,21 @@ async def test_a_reading_page_gets_links_to_a_gateway() -> None:
         tickets.verify(got.ticket, KEYS, kind=TicketKind.GATEWAY, exit_id="one", now_s=NOW)
         await volunteer.send(VolunteerAnswer(got.offer, description(Setup.ACTIVE)))
         assert isinstance((await asking).answers[0], Answer)
+
+
+async def test_a_reading_page_that_needs_no_volunteer_gets_a_ticket() -> None:
+    """One without WebRTC goes through a door; a client that wants nothing is refused."""
+    async with scene(descriptor=READ) as here:
+        await here.volunteer()
+        request, key = new_request(exit="one", gateway=True, cipher=Cipher.AES_128_GCM)
+        request = msgspec.structs.replace(request, offers=())
+        _, sealed = await here.post(seal(request))
+        reply = rendezvous.open_reply(sealed, key, request)
+        assert reply.answers == ()
+        tickets.verify(reply.ticket, KEYS, kind=TicketKind.CLIENT, exit_id="one", now_s=NOW)
+        request, _ = new_request(exit="two")
+        status, _ = await here.post(seal(msgspec.structs.replace(request, offers=())))
+        assert status == 400
 
 
 async def test_when_the_client_names_none_the_broker_chooses_the_exit() -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import secrets
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
@@ -18,19 +14,13 @@ from aiohttp import web
 from passerelle.client.config import ClientConfig
 from passerelle.client.notices import LinkUp
 from passerelle.client.service import Client
-from passerelle.demo import herald
-from passerelle.exit.gateway.settings import GatewaySettings
-from passerelle.exit.settings import ExitSettings
 from passerelle.io.server.web import WebServer
-from passerelle.keyring import Keyring
-from passerelle.listen import ListenAddress
-from passerelle.serve import EXIT_ID, ServeConfig, Servers
-from passerelle.wire import descriptor, doors
-from passerelle.wire.descriptor import Descriptor
-from passerelle.wire.gatewaykeys import SEED_BYTES, GatewaySeed, day_at
+from passerelle.serve import EXIT_ID
+from passerelle.wire import doors
 from passerelle.wire.oblivious import KeyConfiguration
 from passerelle.wire.tickets import TicketKind
-from tests.network import HOST, LOOPBACK, Watch, ticket
+from tests.network import HOST, Watch, ticket
+from tests.rig.behinddoor import behind_a_door
 from tests.rig.door import DOORS, WITH_LINKS, door, door_url
 from tests.rig.pagereader import open_answer, seal
 from tests.rig.ports import free_port
@@ -39,67 +29,10 @@ from tests.volunteer import Volunteer
 pytestmark = pytest.mark.timeout(60)
 
 
-@dataclass
-class Scene:
-    """A network whose own address no reader reaches, a door to it, and a newspaper."""
-
-    servers: Servers
-    keys: Keyring
-    door: str
-    own: str
-    """The base URL at which the servers really are."""
-    site: str
-    http: aiohttp.ClientSession
-
-    async def description(self) -> Descriptor:
-        """Fetch the network's description through the door."""
-        async with self.http.get(f"{self.door}/v1/network") as answer:
-            document = await answer.read()
-        return descriptor.verify(document, self.servers.invite.operator_key, now_s=time.time())
-
-    async def named(self) -> Descriptor:
-        """Wait until the description names the door."""
-        async with asyncio.timeout(10):
-            while not (found := await self.description()).doors:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
-        return found
-
-
-def hidden_network(site_port: int, door: str, keys: Keyring) -> tuple[Servers, str]:
-    """Return a network for the newspaper at this port, and the URL at which it really is.
-
-    Nothing answers at the addresses that its description names.
-    """
-    port, seed = free_port(), secrets.token_bytes(SEED_BYTES)
-    policy = replace(LOOPBACK, sites=(herald.NAME,), ports=frozenset({site_port}))
-    config = ServeConfig(
-        name="a network behind a door",
-        url=f"http://{HOST}:{free_port()}",
-        listen=ListenAddress(HOST, port),
-        settings=ExitSettings(policy=policy, gateway=GatewaySettings(plain_http=True)),
-        gateway_seed=lambda now_s: GatewaySeed(day_at(now_s) - 1, seed),
-        doors=(door,),
-    )
-    return Servers(config, keys), f"http://{HOST}:{port}"
-
-
-@asynccontextmanager
-async def scene(kind: str, folder: Path) -> AsyncIterator[Scene]:
-    """Run everything."""
-    at = free_port()
-    url = door_url(at)
-    async with WebServer(herald.newspaper(), HOST, 0) as site:
-        keys = Keyring.generate()
-        servers, own = hidden_network(site.port, url, keys)
-        key = servers.door_keys[url]
-        async with door(kind, at, own, key, folder), servers, aiohttp.ClientSession() as http:
-            yield Scene(servers, keys, url, own, f"http://{herald.NAME}:{site.port}", http)
-
-
 @pytest.mark.parametrize("kind", DOORS)
 async def test_a_door_carries_a_reader(kind: str, tmp_path: Path) -> None:
     """Description, request for volunteers, and sealed requests for the site all come through."""
-    async with scene(kind, tmp_path) as here:
+    async with behind_a_door(kind, tmp_path) as here:
         found = await here.named()
         assert [entry.url for entry in found.doors] == [here.door]
         assert found.doors[0].links is (kind in WITH_LINKS)
@@ -121,7 +54,7 @@ async def test_a_door_carries_a_reader(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", DOORS)
 async def test_a_story_comes_without_a_volunteer(kind: str, tmp_path: Path) -> None:
     """Sealed requests go through a door to the gateway, and answers of any length come back."""
-    async with scene(kind, tmp_path) as here:
+    async with behind_a_door(kind, tmp_path) as here:
         found = await here.named()
         gateway = found.exits[0].gateway
         assert gateway is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from passerelle.core.media import callprofile
+from passerelle.core.media import scene
 from tests.chrome import needs_chrome
 from tests.e2e.test_media import Tab, opened
 from tests.rig.curl import Proxy, fetch
@@ -85,11 +85,11 @@ async def test_a_page_comes_through_a_call(
         assert (got.code, got.status) == (0, 200), got.text
         assert digest(got.body) == digest(blob(SIZE))
         asked = await page.evaluate("globalThis.asked")
+
     assert asked == 0
-    most = callprofile.BUSY_BIT_S / 8
+    most = scene.MOST_BIT_S / 8
     for seen in (idle, busy):
         for stream, each in seen.items():
             kind, _ = stream.split()
             assert each["packets"] > (25 if kind == "audio" else 10), (stream, seen)
             assert each["bytes"] < (10_000 if kind == "audio" else 1.4 * most), (stream, seen)
-    assert busy["video out"]["bytes"] > 1.3 * idle["video out"]["bytes"]

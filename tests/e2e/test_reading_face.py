@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, ViewportSize
 
+from passerelle.readingpage import UNABLE
 from tests.rig import axe, face
 from tests.rig.reading import Reading, chromium, shown
 from tests.rig.volunteer import Chromium, until
@@ -55,7 +56,6 @@ COLOURS: Final = """(names) => names.map((name) => {
 """JavaScript for the colours of texts and of what lies behind them."""
 KEEP: Final = """async () => {
   await new Promise((done) => { indexedDB.open('site').onsuccess = done; });
-  await caches.open('site');
   localStorage.setItem('site', 'was read');
   sessionStorage.setItem('site', 'was read');
 }"""
@@ -166,6 +166,17 @@ async def test_the_sign_names_countries_in_the_readers_language(gallery: Page) -
         scene = face.scenes(language)["reading"]
         await gallery.evaluate(SHOW, {**scene, "state": {"countries": known}})
         assert await gallery.locator(".summary").inner_text() == said
+
+
+async def test_without_scripts_the_page_is_not_empty(
+    paper: Reading, reading_chrome: Chromium
+) -> None:
+    """Nor in a browser that is too old for the script."""
+    context = await reading_chrome.browser.new_context(java_script_enabled=False)
+    page = await context.new_page()
+    await page.goto(paper.url)
+    await page.get_by_text(UNABLE).wait_for()
+    await context.close()
 
 
 async def test_by_keyboard_alone(paper: Reading) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -22,8 +23,19 @@ pytestmark = [
     pytest.mark.timeout(120),
 ]
 
-OPEN = {"media.peerconnection.ice.obfuscate_host_addresses": False}
-"""Firefox names its addresses on this computer, as `passerelle.demo.reading.OPEN` has it do."""
+PREFERENCES = {
+    # Firefox names its addresses on this computer, as `passerelle.demo.reading.OPEN` has it do.
+    "media.peerconnection.ice.obfuscate_host_addresses": False,
+    # It stops a worker 7 s after its last event; by itself it does after 30 to 60 s.
+    "dom.serviceWorkers.idle_timeout": 4_000,
+    "dom.serviceWorkers.idle_extended_timeout": 3_000,
+}
+PAUSE_S = 8.0
+"""A pause of the site, longer than a worker lives without an event."""
+FETCH_BIG = """() => {
+  window.done = frames[0].fetch('/big').then((found) => found.blob()).then((blob) => blob.size);
+}"""
+"""JavaScript that fetches the large file, and leaves its size in `done`."""
 KINDS = ("chromium", "firefox")
 
 
@@ -35,7 +47,7 @@ async def chrome() -> AsyncIterator[Chromium]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def firefox() -> AsyncIterator[Firefox]:
-    async with Firefox(OPEN) as running:
+    async with Firefox(PREFERENCES) as running:
         yield running
 
 
@@ -119,10 +131,55 @@ async def test_firefox_reads_as_chromium_does(
     await page.goto(f"{reading.url}/page/escape")
     await headline(page, "done:")
     assert await page.evaluate(f"() => {SHOWN}.querySelector('h1').innerText.trim()") == "done:"
-    reading.newspaper.go_on.set()
-    size = await page.evaluate(
-        "() => frames[0].fetch('/big').then(async (found) => (await found.blob()).size)"
-    )
-    assert size == BIG_BYTES
     assert not [path for path in reading.mirror_paths if "mine" in path or "secret" in path]
+    await page.close()
+
+
+async def test_a_large_file_is_whole_although_the_site_pauses(
+    networks: dict[str, Reading], firefox: Firefox
+) -> None:
+    """Firefox would stop the worker meanwhile, and take what had come for all of it.
+
+    Later, between two requests, it does stop the worker, and the next page comes all the same.
+    """
+    reading = networks["chromium"]
+    page = await firefox.open(reading.url)
+    await page.click("button.start")
+    await shows(page, "A late harvest")
+    await page.evaluate(FETCH_BIG)
+    await reading.newspaper.half.wait()
+    await asyncio.sleep(PAUSE_S)
+    reading.newspaper.go_on.set()
+    assert await page.evaluate("() => window.done") == BIG_BYTES
+    assert reading.newspaper.asked["/big"] == 1
+    await asyncio.sleep(PAUSE_S)
+    await press(page, "A late harvest")
+    await shows(page, "An old woman at the gate")
+    await page.close()
+
+
+async def test_tabs_in_firefox_share_log_ins_and_downloads(
+    networks: dict[str, Reading], firefox: Firefox
+) -> None:
+    """Cookies survive a reload, another tab has them, and its end does not end a download."""
+    reading = networks["firefox"]
+    reading.newspaper.half.clear()
+    reading.newspaper.go_on.clear()
+    page = await firefox.open(f"{reading.url}/page/scripts")
+    await page.click("button.start")
+    await headline(page, "fetched")
+    await page.evaluate("() => { frames[0].document.cookie = 'theme=dark; path=/'; }")
+    await page.reload()
+    await headline(page, "fetched")
+    assert await page.evaluate("() => frames[0].document.cookie") == "mine=1; theme=dark"
+    other = await page.another(reading.url)
+    await other.click("button.start")
+    await shows(other, "A late harvest")
+    assert await other.evaluate("() => frames[0].document.cookie") == "theme=dark"
+    await other.bring_to_front()
+    await page.evaluate(FETCH_BIG)
+    await reading.newspaper.half.wait()
+    await other.close()
+    reading.newspaper.go_on.set()
+    assert await page.evaluate("() => window.done") == BIG_BYTES
     await page.close()

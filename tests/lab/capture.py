@@ -18,9 +18,6 @@ from tests.lab.namespace import Namespace
 
 BUFFER_KIB = 65_536
 """Kernel memory for packets that tcpdump has not read yet."""
-PACKET_BYTES = 65_600
-"""As long as a packet is at most. The memory is divided into places of this size, and with
-tcpdump's own 262,144 bytes a burst of 256 packets would fill it."""
 SETTLE_S = 5.0
 """How long to wait until tcpdump has written all that the kernel has seen."""
 FILE_HEADER = struct.Struct("<IHHiIII")
@@ -86,7 +83,7 @@ class Capture:
         words = [
             *flags,
             "-s",
-            str(self.first_bytes or PACKET_BYTES),
+            str(self.first_bytes),
             "-i",
             self.interface,
             "-w",

@@ -15,6 +15,7 @@ from tests.lab.capture import Capture, veil
 from tests.lab.cast import START_S, turn_on
 from tests.lab.firefox import LabFirefox
 from tests.lab.reading import SITE_NAME, ReadingNetwork, shows
+from tests.lab.star import HOST_DEVICE
 from tests.rig.film import SECONDS, film
 from tests.rig.publisher import TITLE as PAPER_TITLE
 
@@ -23,6 +24,8 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
 WORDS = "An old woman at the gate"
 """Words of every story."""
 FRAME = "frames[0].document"
+PACKET_BYTES = 1_600
+"""More than a packet has on these wires."""
 SOUGHT_S = SECONDS - 20
 OWN_FILE = re.compile(r"/(?:passerelle-reader\.js|passerelle\.reader/[\w.-]+)")
 
@@ -38,9 +41,13 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadingNetwork
 @pytest.fixture(scope="module")
 def capture(network: ReadingNetwork) -> Iterator[Capture]:
     """Yield what was on the volunteer's line while two readers read."""
+    host, router = network.hosts["volunteer"], network.star.router
+    # Packets leave as they are on a real wire, not joined, so that tcpdump has room for many.
+    for end, device in ((host, HOST_DEVICE), (router, network.star.device("volunteer"))):
+        end.ip("link", "set", "dev", device, "gso_max_segs", "1")
     with (
         network.browser() as volunteer,
-        network.lab.capture(network.hosts["volunteer"], "net0") as captured,
+        network.lab.capture(host, HOST_DEVICE, first_bytes=PACKET_BYTES) as captured,
     ):
         # The page loads while the capture runs: that its text is found shows that the search works.
         volunteer.goto(network.paper_url, timeout_s=START_S)
@@ -88,6 +95,7 @@ def test_the_volunteers_line_shows_nothing_of_the_site(
 ) -> None:
     """No word of it is in any packet, also behind a WebSocket's mask, and no name in what is
     carried."""
+    assert max(len(packet.data) for packet in capture.packets()) < PACKET_BYTES
     seen = capture.path.read_bytes()
     unmasked = veil(seen)
     assert PAPER_TITLE.encode() in seen, "what is not encrypted is found"

@@ -37,10 +37,12 @@ class Newspaper:
         self.asked: Counter[str] = Counter()
         self.cookies: list[str] = []
         """The Cookie lines that came."""
+        self.ranges: list[str] = []
+        """The Range lines that came."""
         self.half = asyncio.Event()
-        """Set when the first half of the large file was sent."""
+        """Set when the first half of the large file was sent, or the slow page was asked for."""
         self.go_on = asyncio.Event()
-        """The second half of the large file is sent once this is set."""
+        """The rest of the large file, and the slow page, are sent once this is set."""
         self.pages: dict[str, Handler] = {}
         """What answers below `/page/` by name, where no file does."""
         self.app = herald.newspaper()
@@ -48,6 +50,8 @@ class Newspaper:
         routes = self.app.router
         routes.add_get("/page/{name}", self._page)
         routes.add_get("/big", self._big)
+        routes.add_get("/slow", self._slow)
+        routes.add_get("/slowly", self._slowly)
         routes.add_get("/moved", self._moved)
         routes.add_get("/leaves", self._leaves)
         routes.add_post("/form", self._form)
@@ -56,6 +60,8 @@ class Newspaper:
         self.asked[request.path] += 1
         if cookie := request.headers.get("Cookie"):
             self.cookies.append(cookie)
+        if part := request.headers.get("Range"):
+            self.ranges.append(part)
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
@@ -87,6 +93,20 @@ class Newspaper:
         self.half.set()
         await self.go_on.wait()
         await response.write(data[middle:])
+        return response
+
+    async def _slow(self, _request: web.Request) -> web.Response:
+        self.half.set()
+        await self.go_on.wait()
+        return web.Response(text="<h1>At last</h1>", content_type="text/html")
+
+    async def _slowly(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/html"})
+        await response.prepare(request)
+        await response.write(b"<!doctype html><h1>First half</h1>" + b" " * 20_000)
+        self.half.set()
+        await self.go_on.wait()
+        await response.write(b"<h2>Second half</h2>")
         return response
 
     async def _moved(self, _request: web.Request) -> web.Response:
@@ -121,7 +141,7 @@ class Reading:
     """Everything that a reader needs, during an `async with`."""
 
     def __init__(self, chrome: Chromium) -> None:
-        self._chrome = chrome
+        self.chrome = chrome
         self._stack = AsyncExitStack()
         self.newspaper = Newspaper()
         self.servers: Servers
@@ -130,6 +150,8 @@ class Reading:
         self.url = ""
         """Where the reading page is."""
         self.site = ""
+        self.files: dict[str, bytes] = {}
+        """The mirror's files by their paths. What is changed here is served so."""
         self.single = b""
         """The single file."""
         self.publisher = ""
@@ -147,7 +169,8 @@ class Reading:
             )
             files = readingpage.built()
             self.single = readingpage.single_file(files, page)
-            host = static_host(readingpage.mirror(files, page))
+            self.files = readingpage.mirror(files, page)
+            host = static_host(self.files)
             host.middlewares.append(noting(self._note))
             mirror = await stack.enter_async_context(WebServer(host, HOST, 0))
             self.url = f"http://localhost:{mirror.port}"
@@ -172,13 +195,13 @@ class Reading:
 
     async def volunteer(self) -> Page:
         """Open the publisher's page and flip the switch."""
-        page = await self._chrome.open(self.publisher)
+        page = await self.chrome.open(self.publisher)
         await flip(page)
         return page
 
     async def reader(self, path: str = "/", *, start: bool = True) -> Page:
         """Open the reading page in a profile of its own; with `start`, agree to the notice."""
-        context = await self._chrome.browser.new_context(
+        context = await self.chrome.browser.new_context(
             viewport={"width": 360, "height": 740}, locale="en-US"
         )
         page = await context.new_page()

@@ -9,9 +9,11 @@ always the same: keys are fixed and nothing depends on the time.
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import msgspec
@@ -22,8 +24,9 @@ from passerelle import limits
 from passerelle.core.address import candidates
 from passerelle.core.address import classes as address
 from passerelle.core.address.host import IPAddress
-from passerelle.core.media import frame, pieces, video
-from passerelle.core.media.callprofile import CallShape
+from passerelle.core.media import callframe, frame, pieces, video
+from passerelle.core.media.packer import MessagePacker
+from passerelle.core.media.scene import look
 from passerelle.errors import ConfigError, PeerError
 from passerelle.wire import (
     base64url,
@@ -752,28 +755,34 @@ def make_media() -> list[Json]:
 
 
 def make_call() -> Json:
-    """Give messages with their pieces, and the lengths of frames that follow each other."""
-    shape = CallShape()
-    frames: list[Json] = []
-    for turn in range(400):
-        asked = {
-            "allowed": (5e6, 8e5, 2e7, 1e4)[turn // 100],
-            "waiting": (0, 900, 5_000, 200_000)[turn // 30 % 4],
-            "key": turn % 90 == 0,
-            "chance": ((turn * 37) % 41 - 20) / 10,
-        }
-        size = shape.next_frame(
-            asked["allowed"], int(asked["waiting"]), is_key=asked["key"] > 0, chance=asked["chance"]
-        )
-        frames.append({**asked, "size": size})
-    messages = (b"a", bytes(range(256)) * 2, bytes(480), b"bc" * 8192)
+    """Give messages with their pieces and in frames, and what calls show for given chances."""
+    messages = (b"a", bytes(range(256)) * 2, bytes(240), b"bc" * 8192)
+    encoded = [KEY_FRAME[:10] + bytes(600), b"\x11" + bytes(700), b"\x11" + bytes(9)]
+    chances = [[(turn * 37 + at * 53) % 101 / 101 for at in range(10)] for turn in range(40)]
     return {
-        "frames": frames,
         "messages": [
             {"message": each.hex(), "pieces": [piece.hex() for piece in pieces.split(each)]}
             for each in messages
         ],
+        "frames": [_call_frame(each) for each in encoded],
+        "looks": [
+            {
+                "chances": each,
+                "large": large,
+                **asdict(look(iter(each).__next__, may_be_large=large)),
+            }
+            for each, large in zip(chances, itertools.cycle((True, False)), strict=False)
+        ],
     }
+
+
+def _call_frame(encoded: bytes) -> Json:
+    packer = MessagePacker()
+    for size in (200, 240, 100, 500):
+        packer.push(bytes([size % 251]) * size)
+    frame = packer.fill(encoded, got=7)
+    picture = callframe.unfill(frame).picture
+    return {"encoded": encoded.hex(), "frame": frame.hex(), "picture": picture.hex()}
 
 
 if __name__ == "__main__":

@@ -134,7 +134,6 @@ def test_sealed_garbage_gives_only_the_one_refusal(
         {"time_s": -1},
         {"nonce": b"short"},
         {"reply_key": b"short"},
-        {"offers": ()},
         {"offers": (OFFER,) * (limits.OFFERS_PER_REQUEST + 1)},
         {"exit": "wss://evil.example"},
         {"exit": "exit\n"},

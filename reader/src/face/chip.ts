@@ -18,6 +18,8 @@ export interface ChipState {
   readonly volunteers: number;
   /** Countries of the volunteers, each once, as far as they are known (ISO 3166-1). */
   readonly countries: readonly string[];
+  /** The host of the door through which the site comes where there is no volunteer; null while none is needed. */
+  readonly door: string | null;
   /** Whether links are kept or looked for, which ends when this browser cannot have any. */
   readonly isTrying: boolean;
   /** Whether a page of the site was shown by now. */
@@ -56,20 +58,21 @@ export class Chip {
     const focused = this.element.contains(document.activeElement) ? document.activeElement?.className : null;
     const text = (name: Exclude<keyof Words, 'reasons'>) => fill(words[name], { site });
     const said = summary(state);
+    const isCarried = state.volunteers > 0 || state.door !== null;
     const head = button('', 'head', () => {
       this.#isOpen = !this.#isOpen;
       this.show(state);
     });
     head.setAttribute('aria-expanded', String(this.#isOpen));
     head.append(
-      element('span', { class: trouble ? 'dot bad' : state.volunteers > 0 ? 'dot good' : 'dot' }),
+      element('span', { class: trouble ? 'dot bad' : isCarried ? 'dot good' : 'dot' }),
       element('span', { class: 'summary' }, said),
       element('span', { class: 'arrow', 'aria-hidden': 'true' }));
     const close = button('✕', 'close', () => this.#events.forget());
     close.title = text('forget');
     close.setAttribute('aria-label', close.title);
     const parts: HTMLElement[] = [element('div', { class: 'bar' }, head, close)];
-    if (!isShown && state.volunteers > 0 && !trouble) parts.push(element('p', {}, text('loading')));
+    if (!isShown && isCarried && !trouble) parts.push(element('p', {}, text('loading')));
     if (trouble) {
       parts.push(element('p', { class: 'trouble' }, fill(words.reasons[trouble], { site })));
       parts.push(button(text('again'), 'again', () => this.#events.again()));
@@ -79,7 +82,7 @@ export class Chip {
     this.element.setAttribute('aria-label', words.open);
     for (const old of [...this.element.children]) if (old !== this.#said) old.remove();
     this.element.append(...parts);
-    this.#said.textContent = [said, trouble && fill(words.reasons[trouble], { site })].filter(Boolean).join('. ');
+    this.#said.textContent = [said, trouble && fill(words.reasons[trouble], { site })].filter(Boolean).join(' · ');
     if (focused) (this.element.querySelector<HTMLElement>(`.${focused}`) ?? head).focus();
   }
 
@@ -100,7 +103,8 @@ export class Chip {
   }
 }
 
-function summary({ words, language, volunteers, countries, isTrying }: ChipState): string {
+function summary({ words, language, volunteers, countries, door, isTrying }: ChipState): string {
+  if (volunteers === 0 && door !== null) return fill(words.through_door, { host: door });
   if (volunteers === 0) return isTrying ? words.connecting : words.none;
   const through = fill(volunteers === 1 ? words.through_one : words.through, { n: volunteers.toLocaleString(language) });
   const names = new Intl.DisplayNames([language], { type: 'region', fallback: 'none' });

@@ -2,6 +2,7 @@
 
 import { ArticleView } from '../article/view';
 import { ReadingPage, type Site } from '../page/page';
+import { Jar } from '../site/jar';
 
 interface Config {
   readonly site: Site;
@@ -19,5 +20,6 @@ void new ReadingPage({
   invite: config.invite,
   words: async (language) => JSON.stringify(config.words[language]),
   network: async () => new TextEncoder().encode(config.network),
+  jar: (isSite) => new Jar(isSite),
   view: async (work) => new ArticleView(config.site, work),
 }).open();

@@ -1,12 +1,12 @@
 /** The reader's half of one link: an RTCPeerConnection with one DataChannel towards a volunteer's page.
  *
  * The offer is made before a volunteer is known, and sent to the broker with the request. The volunteer answers as it
- * answers every client, and no SDP text of anybody else reaches this browser (`widget/src/core/wire/sdp.ts`).
+ * answers every client, and no SDP text of anybody else reaches this browser (`widget/src/core/wire/channelsdp.ts`).
  */
 
 import { vet } from '../../../widget/src/core/addresses/candidates';
 import { DATA_CHANNEL_ID, type Description } from '../../../widget/src/core/wire/description';
-import { fromOwnSdp, toSdp } from '../../../widget/src/core/wire/sdp';
+import { fromOwnChannelSdp, toChannelSdp } from '../../../widget/src/core/wire/channelsdp';
 
 /** Gathering is given up after this time, so a STUN server that does not answer costs no more. */
 const GATHERING_MS = 700;
@@ -55,12 +55,12 @@ export class LinkConnection {
     const connection = this.#connection;
     await connection.setLocalDescription(await connection.createOffer());
     await this.#gathered();
-    return fromOwnSdp(connection.localDescription?.sdp ?? '');
+    return fromOwnChannelSdp(connection.localDescription?.sdp ?? '');
   }
 
   /** Connect to the volunteer that answered. Throws an Error when no link came about in time. */
   async connect(answer: Description, isPrivateAllowed: boolean): Promise<void> {
-    const sdp = toSdp(vet(answer, isPrivateAllowed));
+    const sdp = toChannelSdp(vet(answer, isPrivateAllowed));
     await this.#connection.setRemoteDescription({ type: 'answer', sdp });
     await new Promise<void>((resolve, reject) => {
       const { signal } = this.#over;

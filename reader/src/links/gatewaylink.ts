@@ -5,36 +5,19 @@
  */
 
 import {
-  decode, encodeCredit, encodePing, encodePong, encodeReset, LINK_ID, requestFrames, type Reset,
+  decode, encodeCredit, encodePing, encodePong, encodeReset, LINK_ID, requestFrames,
 } from '../wire/gatewayframes';
 import { LINK_MESSAGE_BYTES } from '../../../widget/src/core/limits';
 import {
   ANSWER_WINDOW_BYTES, GATEWAY_CREDIT_BYTES, LINK_FAILURES, LINK_TEXT_BYTES, LINK_TEXTS, LINK_WINDOW_BYTES,
   PONGS_WAITING_BYTES,
 } from '../limits';
+import type { AnswerSink, Carrier, Failure, OpenRequest } from './carrier';
 import type { LinkConnection } from './connection';
 import { LOOK_MS, Pulse, type Patience } from './pulse';
 
 /** A link that was silent for so long is given up, however few there are. */
 const GONE_MS = 8_000;
-
-/** Why an answer is over before its end: what the gateway says, or the link itself was lost, or left because nothing comes
- * over it. */
-export type Failure = Reset | 'lost' | 'stalled';
-
-/** Takes the sealed answer of one request. */
-export interface AnswerSink {
-  bytes(body: Uint8Array, isLast: boolean): void;
-  /** Nothing more comes. */
-  failed(failure: Failure): void;
-}
-
-/** A request under way. */
-export interface OpenRequest {
-  /** Say that `count` bytes of the answer were used, so that as many more may come. */
-  used(count: number): void;
-  cancel(): void;
-}
 
 interface Waiting {
   readonly sink: AnswerSink;
@@ -42,7 +25,7 @@ interface Waiting {
   room: number;
 }
 
-export class GatewayLink {
+export class GatewayLink implements Carrier {
   readonly #connection: LinkConnection;
   readonly #waiting = new Map<number, Waiting>();
   #last = 0;

@@ -9,8 +9,11 @@ import { delay_s } from '../../../widget/src/core/traffic/backoff';
 import type { Description } from '../../../widget/src/core/wire/description';
 import { ask, preconnect, type BrokerEntry } from '../rendezvous/broker';
 import type { Answer, Reply } from '../rendezvous/request';
+import { staggered } from '../rendezvous/staggered';
 import { troubleOf, type Trouble } from '../trouble';
 import { LinkConnection } from './connection';
+import type { Carrier } from './carrier';
+import { DoorLink } from './doorlink';
 import { GatewayLink } from './gatewaylink';
 import { Patience } from './pulse';
 
@@ -24,19 +27,31 @@ const FAILED = 16;
 const LONGEST_PAUSE = 5;
 /** When nothing opened after this time, other volunteers are asked for. */
 const SLOW_MS = 3_000;
+/** A broker that says nothing for so long is not waited for alone. */
+const PATIENCE_MS = 2_500;
+/** Where no volunteer is there for so long, requests go through a door. */
+const DOOR_MS = 2_500;
+/** What is wrong when there is no volunteer, and nothing where a door is. */
+const ALONE: readonly Trouble[] = ['no_volunteer', 'no_link'];
 
 export interface PoolSettings {
+  /** The brokers, and the doors to them. */
   readonly brokers: readonly BrokerEntry[];
+  readonly doors: readonly string[];
   readonly exit: string;
   readonly stun: readonly string[];
   readonly private_candidates: boolean;
   readonly software: string;
+  /** Whether volunteers can be reached at all. */
+  readonly hasWebrtc: boolean;
 }
 
 export interface PoolEvents {
   /** The open links changed, or the last try to open one failed. Two links may go through one volunteer, who counts
    * once. `countries` are the volunteers', each once, as far as they are known. */
   changed(volunteers: number, countries: readonly string[], trouble: Trouble | null): void;
+  /** A request goes through the door of this host, because no volunteer is there. */
+  throughDoor(host: string): void;
 }
 
 interface Member {
@@ -58,6 +73,11 @@ export class LinkPool {
   readonly #patience = new Patience();
   /** The client ticket of the last reply: the gateway counts requests for it. */
   #ticket = '';
+  readonly #doors: DoorLink[];
+  readonly #patience_ms: number;
+  /** When something last came through a volunteer, or the page began. */
+  #live_ms = performance.now();
+  #isThroughDoor = false;
   #opening = 0;
   #failures = 0;
   #turn = 0;
@@ -65,6 +85,8 @@ export class LinkPool {
 
   constructor(settings: PoolSettings, events: PoolEvents) {
     this.#settings = settings;
+    this.#doors = settings.doors.map((url) => new DoorLink(url, settings.exit));
+    this.#patience_ms = settings.hasWebrtc ? DOOR_MS : 0;
     this.#events = events;
   }
 
@@ -90,15 +112,37 @@ export class LinkPool {
   }
 
   /** Return an open link: if possible one over which something comes, then none of `not`, then one that brings answers, then
-   * the one over which an answer should come soonest. Waits for one, and rejects with the signal's reason. */
-  async link(signal: AbortSignal, not: ReadonlySet<GatewayLink> = new Set()): Promise<GatewayLink> {
+   * the one over which an answer should come soonest. Where nothing comes for a while, a door. Waits for either, and rejects
+   * with the signal's reason. */
+  async link(signal: AbortSignal, not: ReadonlySet<Carrier> = new Set()): Promise<Carrier> {
     for (;;) {
       signal.throwIfAborted();
+      const left_ms = this.#doors.length > 0 ? this.#patience_ms - this.#lonely_ms : Infinity;
+      if (left_ms <= 0) return this.#door(not);
       const faults = (link: GatewayLink) => [Number(link.isStalled), Number(not.has(link)), link.failures, link.cost_ms];
       const [best] = [...this.#members].map(({ link }) => link).sort((a, b) => compared(faults(a), faults(b)));
       if (best) return best;
-      await this.#change(signal);
+      await this.#change(signal, left_ms);
     }
+  }
+
+  #door(not: ReadonlySet<Carrier>): DoorLink {
+    const order = (a: DoorLink, b: DoorLink) =>
+      Number(not.has(a)) - Number(not.has(b)) || a.failures - b.failures || Number(b.isProved) - Number(a.isProved);
+    const [best] = this.#doors.sort(order);
+    this.#isThroughDoor = true;
+    this.#events.throughDoor(best!.host);
+    return best!;
+  }
+
+  /** For how long nothing could come through a volunteer. */
+  get #lonely_ms(): number {
+    const now_ms = performance.now();
+    if (this.#live.length > 0) {
+      this.#live_ms = now_ms;
+      this.#isThroughDoor = false;
+    }
+    return now_ms - this.#live_ms;
   }
 
   /** Return the ticket for the gateway. Waits for one, and rejects with the signal's reason. */
@@ -114,7 +158,7 @@ export class LinkPool {
   renewTicket(ticket: string): void {
     if (this.#ticket !== ticket) return;
     this.#ticket = '';
-    if (this.#opening === 0) void this.#open(1);
+    if (this.#opening === 0) void this.#open(this.#settings.hasWebrtc ? 1 : 0);
   }
 
   /** The links through which something comes. */
@@ -129,9 +173,12 @@ export class LinkPool {
     else if (isNew) this.hurry();
   }
 
-  #change(signal: AbortSignal): Promise<void> {
+  /** Wait until something changes, for `most_ms` at most. */
+  #change(signal: AbortSignal, most_ms = Infinity): Promise<void> {
     return new Promise((resolve) => {
+      const timer = most_ms === Infinity ? undefined : setTimeout(() => done(), most_ms);
       const done = () => {
+        clearTimeout(timer);
         this.#waiting.delete(done);
         signal.removeEventListener('abort', done);
         resolve();
@@ -143,6 +190,11 @@ export class LinkPool {
 
   #fill(): void {
     if (this.#over.signal.aborted || this.#opening > 0) return;
+    if (!this.#settings.hasWebrtc) {
+      // Doors want a ticket all the same.
+      if (!this.#ticket) void this.#open(0);
+      return;
+    }
     const have = this.#live.length;
     const wanted = have === 0 ? FIRST_LINKS : LINKS - have;
     if (wanted > 0) void this.#open(wanted);
@@ -160,7 +212,8 @@ export class LinkPool {
     }
     if (this.#over.signal.aborted) return;
     this.#failures = trouble === null ? 0 : this.#failures + 1;
-    this.#tell(this.#members.size > 0 ? null : trouble);
+    const isTold = this.#members.size === 0 && !(this.#isThroughDoor && trouble && ALONE.includes(trouble));
+    this.#tell(isTold ? trouble : null);
     if (this.#live.length >= LINKS) return;
     // The first link brings the page; the others may come a little later.
     const wait_s = trouble === null ? 1 : delay_s(Math.min(this.#failures, LONGEST_PAUSE), Math.random(), 1);
@@ -179,6 +232,8 @@ export class LinkPool {
       if (reply.refusal === 'version') throw new Problem('broker_version');
       if (reply.refusal) throw new Problem('broker_full', true);
       this.#ticket = reply.ticket;
+      this.#wake();
+      if (count === 0) return null;
       const attempts = connections.map((connection, index) => this.#connect(connection, reply.answers[index]));
       // Whatever opens later is taken too.
       await Promise.race([Promise.any(attempts).catch(() => null), wait(SLOW_MS)]);
@@ -196,18 +251,12 @@ export class LinkPool {
     // Who brought no answers may not be to blame. It is asked again where nobody else is there.
     const avoid = [...(members.length > 0 ? this.#useless : []), ...this.#hostile, ...members];
     const wish = { offers, exit, avoid, failed: this.#failed.splice(0), software };
-    let problem: unknown;
-    // What worked last comes first, so a blocked broker costs its time-out once.
-    for (let tries = 0; tries < brokers.length; tries++) {
-      try {
-        return await ask(brokers[this.#turn % brokers.length]!, wish, this.#over.signal);
-      } catch (error) {
-        this.#over.signal.throwIfAborted();
-        problem = error;
-        this.#turn++;
-      }
-    }
-    throw problem ?? new Problem('broker_unreachable', true);
+    // What worked last comes first, so a blocked broker costs time once.
+    const order = brokers.map((_, index) => brokers[(this.#turn + index) % brokers.length]!);
+    const attempts = order.map((broker) => (signal: AbortSignal) => ask(broker, wish, signal));
+    const [reply, place] = await staggered(attempts, PATIENCE_MS, this.#over.signal);
+    this.#turn += place;
+    return reply;
   }
 
   /** Make a link of an answer. Rejects when there is none, or none comes about. */
@@ -243,6 +292,10 @@ export class LinkPool {
     const byVolunteer = new Map([...this.#members].map(({ volunteer, country }) => [String(volunteer), country]));
     const countries = new Set([...byVolunteer.values()].flatMap((country) => country ?? []));
     this.#events.changed(byVolunteer.size, [...countries], trouble);
+    this.#wake();
+  }
+
+  #wake(): void {
     for (const wake of [...this.#waiting]) wake();
   }
 }

@@ -6,12 +6,12 @@
  */
 
 /** Between two looks at a link that waits for answers; each sends a PING unless one is under way. */
-export const LOOK_MS = 250;
+export const LOOK_MS = 200;
 /** A look that comes later than this after the last one says nothing. */
 const LATE_MS = 3 * LOOK_MS;
 /** Patience is some round trips, within these bounds. */
-const ROUND_TRIPS = 4;
-const LEAST_PATIENCE_MS = 700;
+const ROUND_TRIPS = 3;
+const LEAST_PATIENCE_MS = 500;
 const MOST_PATIENCE_MS = 1_500;
 /** Patience grows to so much of this. */
 const MOST_FACTOR = 8;

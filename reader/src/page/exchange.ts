@@ -7,7 +7,7 @@
 
 import { PeerError } from '../../../widget/src/core/errors';
 import { TRIES } from '../limits';
-import type { GatewayLink, Failure, OpenRequest } from '../links/gatewaylink';
+import type { Carrier, Failure, OpenRequest } from '../links/carrier';
 import { AnswerDecoder, encodeRequest, pad, type Event, type Request } from '../wire/binaryhttp';
 import { NONE, join, type Bytes } from '../wire/integers';
 import { ReadingProblem, type Trouble } from '../trouble';
@@ -38,12 +38,23 @@ export interface SiteRequest {
   readonly method: string;
   readonly headers: readonly Header[];
   readonly content: Bytes | null;
+  /** What is known of the answer already; the rest is wanted. */
+  readonly known?: Known | null;
+}
+
+/** What came of an answer that broke off. */
+export interface Known {
+  readonly status: number;
+  /** Its fields, or those that mark version and part. */
+  readonly fields: readonly Header[];
+  /** Bytes of the content. */
+  readonly got: number;
 }
 
 /** Where requests go. */
 export interface Ways {
   /** Return a link that is open, if possible none of `not`. Rejects with the signal's reason. */
-  link(signal: AbortSignal, not: ReadonlySet<GatewayLink>): Promise<GatewayLink>;
+  link(signal: AbortSignal, not: ReadonlySet<Carrier>): Promise<Carrier>;
   /** Return the ticket for the gateway. Rejects with the signal's reason. */
   ticket(signal: AbortSignal): Promise<string>;
   /** The gateway does not take that ticket any more. */
@@ -56,6 +67,12 @@ export interface Ways {
 
 /** The head of an answer. */
 export type Head = Event & { readonly kind: 'head' };
+
+/** Return what somebody else needs to go on with an answer; null where the site does not mark its versions. */
+export function continuable({ status, fields }: Head): Known | null {
+  const marks = fields.filter(([name]) => name === 'etag' || name === 'content-range');
+  return validator({ status, fields: marks }) ? { status, fields: marks, got: 0 } : null;
+}
 
 /** A piece of work that ended before the answer did. */
 class Broken extends Error {
@@ -70,19 +87,24 @@ export class Exchange {
   readonly #over = new AbortController();
   readonly #queue: Bytes[] = [];
   readonly #idempotency = crypto.randomUUID();
-  #head: Head | null = null;
+  #head: Pick<Head, 'status' | 'fields'> | null = null;
   #headDone = deferred<Head>();
   #wake = () => {};
   #used: (count: number) => void = () => {};
-  /** Bytes of the content that came so far, and their sum. */
+  /** Bytes of the content that came so far, and their sum; null if others had them, and the site's mark vouches. */
   #got = 0;
-  #sum: Sum = NO_SUM;
+  #sum: Sum | null = NO_SUM;
   #isComplete = false;
   #error: unknown = null;
 
   constructor(request: SiteRequest, ways: Ways) {
     this.#request = request;
     this.#ways = ways;
+    if (request.known) {
+      this.#head = request.known;
+      this.#got = request.known.got;
+      this.#sum = null;
+    }
     this.#headDone.promise.catch(() => {});
     void this.#run();
   }
@@ -127,7 +149,7 @@ export class Exchange {
   }
 
   async #run(): Promise<void> {
-    const tried = new Set<GatewayLink>();
+    const tried = new Set<Carrier>();
     let keys = 0;
     let silences = 0;
     try {
@@ -159,7 +181,7 @@ export class Exchange {
 
   /** Send the request over `link`, and take its answer. Throws Broken when that ends early, or nothing of the gateway's
    * comes for a while; what a volunteer may have made up does not count. */
-  async #attempt(link: GatewayLink, patience_ms: number): Promise<void> {
+  async #attempt(link: Carrier, patience_ms: number): Promise<void> {
     const key = await this.#ways.key();
     const ticket = await this.#ways.ticket(this.#over.signal);
     const sealed = await sealRequest(key, pad(encodeRequest(this.#written(ticket))));
@@ -171,7 +193,11 @@ export class Exchange {
     let timer: ReturnType<typeof setTimeout>;
     const wait = (ms: number) => {
       clearTimeout(timer);
-      timer = setTimeout(() => reject(new Broken('silent')), ms);
+      timer = setTimeout(() => {
+        // Nothing comes while the page takes nothing.
+        if (this.#queue.length > 0) wait(ms);
+        else reject(new Broken('silent'));
+      }, ms);
     };
     /** Take what was decoded, and return how many bytes of it wait for the page. */
     const take = (events: readonly Event[]): number => {
@@ -187,11 +213,12 @@ export class Exchange {
         const fresh = event.data.subarray(known.length);
         skip -= known.length;
         again = summed(again, known);
-        if (known.length > 0 && skip === 0 && `${again}` !== `${this.#sum}`) throw new ReadingProblem('site_silent');
+        const isKnown = known.length > 0 && skip === 0;
+        if (isKnown && this.#sum && `${again}` !== `${this.#sum}`) throw new ReadingProblem('site_silent');
         if (fresh.length === 0) continue;
         waiting += fresh.length;
         this.#got += fresh.length;
-        this.#sum = summed(this.#sum, fresh);
+        this.#sum &&= summed(this.#sum, fresh);
         this.#queue.push(fresh);
       }
       this.#wake();
@@ -224,7 +251,10 @@ export class Exchange {
     });
     const cancel = () => reject(this.#over.signal.reason);
     this.#over.signal.addEventListener('abort', cancel);
-    this.#used = (count) => open.used(count);
+    this.#used = (count) => {
+      wait(SILENCE_MS);
+      open.used(count);
+    };
     wait(patience_ms);
     try {
       await promise;
@@ -244,11 +274,11 @@ export class Exchange {
       // The gateway refuses what may be a repetition of long ago.
       fields = [...fields, ['idempotency-key', this.#idempotency], ['date', new Date().toUTCString()]];
     }
-    const validator = this.#validator();
-    if (this.#got > 0 && validator) {
+    const version = this.#head && validator(this.#head);
+    if (this.#got > 0 && version) {
       const [first = 0, last = ''] = this.#range() ?? [];
       fields = fields.filter(([name]) => name !== 'range' && name !== 'if-range');
-      fields = [...fields, ['range', `bytes=${first + this.#got}-${last}`], ['if-range', validator]];
+      fields = [...fields, ['range', `bytes=${first + this.#got}-${last}`], ['if-range', version]];
     }
     const path = url.pathname + url.search;
     return { method, scheme: url.protocol.slice(0, -1), authority: url.host, path, fields, content: content ?? NONE };
@@ -267,25 +297,20 @@ export class Exchange {
 
   /** Take the head of an attempt, and return how many bytes of its content are known already. */
   #begin(head: Head): number {
-    if (this.#head === null) {
-      this.#head = head;
+    const known = this.#head;
+    if (known === null) this.#head = head;
+    if (known === null || this.#got === 0) {
       this.#headDone.resolve(head);
       return 0;
     }
-    if (this.#got === 0) return 0;
     const [start] = range(head) ?? [];
     const [first = 0] = this.#range() ?? [];
-    if (head.status === 206 && start === first + this.#got) return 0;
+    const isRest = head.status === 206 && start === first + this.#got;
     // The site sent all of it again. What follows is the rest of the same only if it begins in the same way.
-    const isSame = head.status === this.#head.status && field(head.fields, 'etag') === field(this.#head.fields, 'etag');
-    if (!isSame) throw new ReadingProblem('site_silent');
-    return this.#got;
-  }
-
-  /** The site's mark of this version, if it promises that equal marks mean equal bytes (RFC 9110 §8.8.1). */
-  #validator(): string | null {
-    const etag = this.#head && field(this.#head.fields, 'etag');
-    return etag && !etag.startsWith('W/') && [200, 206].includes(this.#head?.status ?? 0) ? etag : null;
+    const isSame = head.status === known.status && field(head.fields, 'etag') === field(known.fields, 'etag');
+    if (!isRest && !isSame) throw new ReadingProblem('site_silent');
+    this.#headDone.resolve(head);
+    return isRest ? 0 : this.#got;
   }
 
   /** First and last byte of the part that the answer to the first attempt holds; null for all of it. */
@@ -294,7 +319,13 @@ export class Exchange {
   }
 }
 
-function range(head: Head): readonly [first: number, last: number] | null {
+/** The site's mark of this version, if it promises that equal marks mean equal bytes (RFC 9110 §8.8.1). */
+function validator({ status, fields }: Pick<Head, 'status' | 'fields'>): string | null {
+  const etag = field(fields, 'etag');
+  return etag && !etag.startsWith('W/') && [200, 206].includes(status) ? etag : null;
+}
+
+function range(head: Pick<Head, 'fields'>): readonly [first: number, last: number] | null {
   const match = /^bytes (\d+)-(\d+)\//.exec(field(head.fields, 'content-range') ?? '');
   return match ? [Number(match[1]), Number(match[2])] : null;
 }

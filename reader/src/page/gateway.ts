@@ -1,6 +1,7 @@
 /** The network's present descriptor, and the gateway's key in it. */
 
 import type { Invite } from '../../../widget/src/core/wire/invite';
+import { canRead } from '../links/connection';
 import type { PoolSettings } from '../links/pool';
 import type { KeyConfiguration } from '../wire/oblivious';
 import { ReadingProblem } from '../trouble';
@@ -46,7 +47,10 @@ export class Gateway {
   }
 
   get settings(): PoolSettings {
-    return { ...this.#network, software: SOFTWARE };
+    const { brokers, doors } = this.#network;
+    // A door leads to the first broker. Which doors are asked first is left to chance, so that they share the readers.
+    const behind = shuffled(doors).map((url) => ({ url, seal_key: brokers[0]!.seal_key }));
+    return { ...this.#network, brokers: [...brokers, ...behind], software: SOFTWARE, hasWebrtc: canRead() !== 'no_webrtc' };
   }
 
   /** Return the key of today. Throws Problem. */
@@ -63,8 +67,13 @@ export class Gateway {
   async renew(): Promise<void> {
     if (performance.now() < this.#tried_ms + RENEWAL_MS) throw new ReadingProblem('clock');
     this.#tried_ms = performance.now();
-    const urls = this.#network.brokers.map(({ url }) => url);
+    const urls = this.settings.brokers.map(({ url }) => url);
     const found = await fetchNetwork(urls, this.#invite, this.#over.signal);
     if (found.issued_s >= this.#network.issued_s) this.#network = found;
   }
+}
+
+function shuffled<T>(items: readonly T[]): T[] {
+  const keyed = items.map((item) => ({ item, at: Math.random() }));
+  return keyed.sort((a, b) => a.at - b.at).map(({ item }) => item);
 }

@@ -20,12 +20,16 @@ const CLOCK_S = 3_600;
 /** Keys of one gateway in a descriptor, and sites. */
 const KEYS = 16;
 const SITES = 64;
+/** Doors in a descriptor. */
+const DOORS = 64;
 
 export interface Network {
   readonly name: string;
   readonly issued_s: number;
   readonly expires_s: number;
   readonly brokers: readonly BrokerEntry[];
+  /** Base URLs of web servers that pass sealed messages on. */
+  readonly doors: readonly string[];
   readonly stun: readonly string[];
   readonly private_candidates: boolean;
   /** The exit with the gateway. */
@@ -55,6 +59,7 @@ export async function read(bytes: Uint8Array, invite: Invite, now_s: number): Pr
     return Object.freeze({
       ...basis,
       brokers,
+      doors: checks.list(given.get('doors') ?? [], 0, DOORS, (item) => doorUrl(checks.fields(item).get('url'))),
       exit: checks.text(exit.get('id'), 1, 32),
       sites: checks.list(gateway.get('sites'), 1, SITES, (name) => checks.text(name, 1, 255)),
       first_day: checks.integer(gateway.get('first_day'), 0, 2 ** 24),
@@ -105,6 +110,12 @@ const bytesOf = (value: unknown): Uint8Array<ArrayBuffer> => {
   if (!bytes) throw new Problem('network_format');
   return bytes as Uint8Array<ArrayBuffer>;
 };
+
+function doorUrl(value: unknown): string {
+  const url = checks.text(value, 8, 256);
+  if (!/^https?:\/\/[^\s?#@]+$/.test(url)) throw new Problem('network_format');
+  return url;
+}
 
 function key(value: unknown): Uint8Array<ArrayBuffer> {
   const bytes = bytesOf(value);

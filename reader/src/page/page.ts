@@ -11,12 +11,13 @@ import { choose, words as load, type Words } from '../face/words';
 import { parse } from '../../../widget/src/core/wire/invite';
 import { canRead } from '../links/connection';
 import { LinkPool } from '../links/pool';
-import { Jar } from '../site/jar';
+import type { Jar } from '../site/jar';
 import { LEFT_OUT_HOSTS, SHOWN_TEXT } from '../limits';
 import { ReadingProblem, troubleOf, type Trouble } from '../trouble';
 import { Exchange, type SiteRequest, type Ways } from './exchange';
 import { Gateway } from './gateway';
 import { forget, remember, remembered } from './memory';
+import { read } from './network';
 
 /** The site's origins, the main one first. */
 export type Site = readonly [string, ...string[]];
@@ -28,6 +29,8 @@ export interface PageSettings {
   words(language: string): Promise<string>;
   /** Return the signed descriptor that came with the page. */
   network(): Promise<Uint8Array>;
+  /** Return the jar for the cookies of the site's hosts. */
+  jar(isSite: (host: string) => boolean): Jar;
   /** Show the site. Called after the reader's yes, and never before. */
   view(work: ReadingWork): Promise<View>;
 }
@@ -60,6 +63,7 @@ export class ReadingPage {
   readonly #chip: Chip;
   #words!: Words;
   #state!: ChipState;
+  #jar: Jar | null = null;
   /** Why there is no link, and why a page did not come. A new link does not bring the page. */
   #linkTrouble: Trouble | null = null;
   #siteTrouble: Trouble | null = null;
@@ -72,7 +76,10 @@ export class ReadingPage {
     this.#settings = settings;
     this.#site = new URL(settings.site[0]).hostname;
     this.#chip = new Chip({
-      forget: () => void forget(() => this.#pool?.close()),
+      forget: () => {
+        this.#jar?.clear();
+        void forget(() => this.#pool?.close());
+      },
       again: () => {
         if (!this.#pool) return location.reload();
         this.#pool.hurry();
@@ -91,11 +98,11 @@ export class ReadingPage {
     await this.#translate(language);
     const site = this.#site;
     this.#state = {
-      words: this.#words, language, site, volunteers: 0, countries: [], isTrying: true, isShown: false, trouble: null,
+      words: this.#words, language, site, volunteers: 0, countries: [], door: null, isTrying: true, isShown: false, trouble: null,
       isArticle: false, leftOut: new Set(),
     };
     if (remembered().start) await this.#start();
-    else this.#ask(language);
+    else await this.#ask(language);
   }
 
   async #speak(language: string): Promise<void> {
@@ -103,7 +110,7 @@ export class ReadingPage {
     await this.#translate(language);
     if (this.#chip.element.isConnected) this.#show({ words: this.#words, language });
     else {
-      this.#ask(language);
+      await this.#ask(language);
       document.querySelector<HTMLElement>('.choice')?.focus();
     }
   }
@@ -115,9 +122,22 @@ export class ReadingPage {
     document.title ||= this.#site;
   }
 
-  #ask(language: string): void {
+  /** Why this browser cannot read; null if it can. A door needs no WebRTC. */
+  async #unable(): Promise<Trouble | null> {
     const able = canRead();
-    const page = notice(this.#words, language, this.#site, able === 'yes' ? null : able, {
+    if (able === 'yes') return null;
+    if (able !== 'no_webrtc') return able;
+    try {
+      // No broker is asked: nothing leaves this browser before the reader's yes.
+      const { doors } = await read(await this.#network, parse(this.#settings.invite), Date.now() / 1000);
+      return doors.length > 0 ? null : able;
+    } catch {
+      return able;
+    }
+  }
+
+  async #ask(language: string): Promise<void> {
+    const page = notice(this.#words, language, this.#site, await this.#unable(), {
       start: (isRemembered) => {
         remember({ start: true }, isRemembered);
         void this.#start();
@@ -137,14 +157,18 @@ export class ReadingPage {
     document.body.replaceChildren(this.#chip.element, main);
     this.#show({});
     try {
-      const able = canRead();
-      if (able !== 'yes') throw new ReadingProblem(able);
-      const invite = parse(this.#settings.invite);
-      const gateway = await Gateway.open(invite, () => this.#network);
+      const unable = await this.#unable();
+      if (unable) throw new ReadingProblem(unable);
+      const gateway = await Gateway.open(parse(this.#settings.invite), () => this.#network);
       const pool = new LinkPool(gateway.settings, {
         changed: (volunteers, countries, trouble) => {
+          const door = volunteers > 0 ? null : this.#state.door;
           this.#linkTrouble = volunteers > 0 ? null : trouble;
-          this.#show({ volunteers, countries });
+          this.#show({ volunteers, countries, door });
+        },
+        throughDoor: (door) => {
+          this.#linkTrouble = null;
+          this.#show({ door });
         },
       });
       this.#pool = pool;
@@ -160,6 +184,10 @@ export class ReadingPage {
       this.#view = await this.#settings.view(this.#work(ways));
       main.append(this.#view.element);
     } catch (error) {
+      // Nothing can be shown here, so nobody is to carry anything, and no news of links may hide why.
+      this.#pool?.close();
+      this.#pool = null;
+      this.#linkTrouble = null;
       this.#siteTrouble = troubleOf(error);
       this.#show({ isTrying: false });
     }
@@ -167,8 +195,10 @@ export class ReadingPage {
 
   #work(ways: Ways): ReadingWork {
     const hosts = new Set(this.#settings.site.map((origin) => new URL(origin).hostname));
+    const jar = this.#settings.jar((host) => hosts.has(host));
+    this.#jar = jar;
     return {
-      jar: new Jar((host) => hosts.has(host)),
+      jar,
       ask: (request) => new Exchange(request, ways),
       shown: (title) => {
         document.title = title.slice(0, SHOWN_TEXT) || this.#site;
@@ -176,6 +206,8 @@ export class ReadingPage {
       },
       trouble: (trouble) => {
         this.#siteTrouble = trouble;
+        // A page that came, came by some way.
+        if (trouble === null) this.#linkTrouble = null;
         this.#show({});
       },
       leftOut: (host) => {

@@ -5,10 +5,11 @@ import { hide } from '../links/connection';
 import { ReadingPage, type ReadingWork, type View } from '../page/page';
 import { Places } from '../site/places';
 import { troubleOf } from '../trouble';
-import type { Asked, LeftOut } from '../worker/talk';
+import type { Asked, Notice } from '../worker/talk';
 import { Carrier } from './carrier';
 import { articleFile, config, networkFile, wordsFile } from './config';
 import { serve } from './service';
+import { SharedJar } from './sharedjar';
 import { SiteFrame } from './siteframe';
 
 const places = new Places(location.origin, config.site);
@@ -25,13 +26,15 @@ async function view(work: ReadingWork): Promise<View> {
   hide();
   // Through the worker, which keeps them, so the next visit waits for no words.
   void wordsFile(document.documentElement.lang).catch(() => {});
-  const carrier = new Carrier(places, work, config.inner);
-  navigator.serviceWorker.addEventListener('message', ({ data, ports: [port] }: MessageEvent<Asked | LeftOut>) => {
+  const frame = new SiteFrame(places, work.jar, work);
+  const carrier = new Carrier(places, work, config.inner, (page) => frame.mend(page));
+  navigator.serviceWorker.addEventListener('message', ({ data, ports: [port] }: MessageEvent<Asked | Notice>) => {
     if (data.type === 'ask' && port) void carrier.carry(data, port);
     if (data.type === 'left_out') work.leftOut(data.host);
+    if (data.type === 'cut') frame.mend(data.page);
   });
   navigator.serviceWorker.startMessages();
-  return new SiteFrame(places, work.jar, work);
+  return frame;
 }
 
 void new ReadingPage({
@@ -39,5 +42,6 @@ void new ReadingPage({
   invite: config.invite,
   words: wordsFile,
   network: networkFile,
+  jar: (isSite) => new SharedJar(isSite),
   view,
 }).open();

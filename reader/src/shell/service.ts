@@ -1,11 +1,14 @@
 /** The service worker, from the shell's side. */
 
-
 import { ReadingProblem } from '../trouble';
+import type { FromShell } from '../worker/talk';
 
 /** The worker's file lies at the top, because it answers for everything below its folder. */
 const WORKER = '/passerelle-reader.js';
 const CONTROL_MS = 10_000;
+
+/** Tell the worker something, if there is one. */
+export const sayToWorker = (said: FromShell) => navigator.serviceWorker?.controller?.postMessage(said);
 
 /** Let the worker answer for this page from now on. Throws Problem('worker') where the browser does not allow it. */
 export async function serve(): Promise<void> {
@@ -17,6 +20,9 @@ export async function serve(): Promise<void> {
     const controlled = new Promise<void>((resolve, reject) => {
       serviceWorker.addEventListener('controllerchange', () => resolve(), { once: true });
       setTimeout(reject, CONTROL_MS);
+      // One of its files cannot be had, or was altered.
+      const { installing } = registration;
+      installing?.addEventListener('statechange', () => installing.state === 'redundant' && reject());
     });
     // After a reload past the cache the worker runs, and this page is not its own.
     registration.active?.postMessage('claim');

@@ -33,6 +33,8 @@ export class SiteFrame {
   #scroll = 0;
   /** Whether the page that was asked for is there. */
   #isShown = false;
+  /** The page that was mended last. */
+  #mended = '';
 
   /** Shows the page that the address bar names. */
   constructor(places: Places, jar: Jar, events: SiteFrameEvents) {
@@ -53,6 +55,19 @@ export class SiteFrame {
   /** Ask once more for the page that did not come. */
   again(): void {
     if (!this.#isShown) this.#replace(location.href);
+  }
+
+  /** A part of the page at `address`, on the mirror, was cut off: ask for the page once more if it is the frame's. */
+  mend(address: string): void {
+    const frame = this.element.contentWindow;
+    const wanted = this.#isShown ? frame?.location.href : location.href;
+    // A page that is cut off again stays as it is.
+    if (address !== wanted || address === this.#mended) return;
+    this.#mended = address;
+    // Chromium ignores a navigation to where another one hangs.
+    frame?.stop();
+    if (this.#isShown) this.#scroll = frame?.scrollY ?? 0;
+    this.#replace(location.href);
   }
 
   #replace(address: string): void {
@@ -77,6 +92,7 @@ export class SiteFrame {
         if (new URL(address).origin !== location.origin) return;
         this.#keepScroll();
         history.pushState({ y: 0 } satisfies Entry, '', address);
+        this.#mended = '';
         this.#scroll = 0;
         this.#replace(address);
       },

@@ -6,7 +6,7 @@
 
 import { COOKIE_BYTES, COOKIE_LINE_BYTES, COOKIES, COOKIES_PER_HOST } from '../limits';
 
-interface Cookie {
+export interface Cookie {
   readonly name: string;
   readonly value: string;
   /** The host, or the domain without a leading dot. */
@@ -22,6 +22,8 @@ interface Cookie {
 }
 
 export class Jar {
+  /** Resolves once all cookies are here that were set before. */
+  readonly ready: Promise<void> = Promise.resolve();
   readonly #isSite: (host: string) => boolean;
   readonly #now: () => number;
   /** By host, path and name, the one used longest ago first. */
@@ -54,6 +56,26 @@ export class Jar {
     return this.#text(url, true);
   }
 
+  /** Return all cookies, for the jar of another tab. */
+  all(): readonly Cookie[] {
+    return [...this.#cookies.values()];
+  }
+
+  /** Take the cookies of another tab's jar, except those of which this one has its own. */
+  add(cookies: readonly Cookie[]): void {
+    for (const cookie of cookies) {
+      const key = keyOf(cookie);
+      if (this.#cookies.has(key) || this.#cookies.size >= COOKIES) continue;
+      this.#cookies.set(key, cookie);
+      this.#made = Math.max(this.#made, cookie.made + 1);
+    }
+  }
+
+  /** Forget all cookies. */
+  clear(): void {
+    this.#cookies.clear();
+  }
+
   #set(line: string, url: URL, byScript: boolean): void {
     if (line.length > COOKIE_BYTES) return;
     const [pair = '', ...attributes] = line.split(';');
@@ -76,7 +98,7 @@ export class Jar {
     const path = given.get('path')?.startsWith('/') ? given.get('path')! : defaultPath(url.pathname);
     const hostOnly = !domain;
     if (!prefixHolds(name, given.has('secure'), hostOnly, path)) return;
-    const key = JSON.stringify([host, path, name]);
+    const key = keyOf({ host, path, name });
     const old = this.#cookies.get(key);
     if (byScript && old?.httpOnly) return;
     this.#cookies.delete(key);
@@ -128,6 +150,8 @@ export class Jar {
     return line;
   }
 }
+
+const keyOf = ({ host, path, name }: Pick<Cookie, 'host' | 'path' | 'name'>) => JSON.stringify([host, path, name]);
 
 const isBelow = (host: string, domain: string) => host === domain || host.endsWith(`.${domain}`);
 

@@ -1,77 +1,135 @@
 /** Asking a shell to carry a request, and streaming what it answers. */
 
-import type { Asked, Told, Wanted } from './talk';
+import type { Known } from '../page/exchange';
+import { hold, watch } from './life';
+import type { Asked, Notice, Told, Wanted } from './talk';
 
 /** A shell that says nothing in this time is frozen, or its tab is being closed. The last one may also be busy. */
 const TAKEN_MS = 1_500;
 const LAST_TAKEN_MS = 20_000;
 
+/** Methods of requests that a second shell may repeat: the exit knows the repetition of others by the first shell's
+ * ticket only, and would do them twice. */
+const REPEATABLE = ['GET', 'HEAD', 'OPTIONS'];
+
+/** Statuses with which a Response may have no body, or nobody reads it. */
+const EMPTY = [101, 204, 205, 301, 302, 303, 304, 307, 308];
+
+export type Request = Omit<Asked, 'type' | 'life' | 'until_ms' | 'known'>;
+/** What a shell says, or that it has ended. */
+type Next = Told | { readonly type: 'gone' };
+type Head = Told & { readonly type: 'head' };
+
+/** The part of an answer that one shell carries. */
+interface Part {
+  readonly head: Head;
+  next(): Promise<Next>;
+  cancel(): void;
+}
+
+const life = hold();
+
 /** Ask one shell after the other, beginning with the one used last, and return the answer of the first that takes it.
  *
- * A shell that ends before the head is replaced by the next. After the head its end is an error of the body, which the
- * browser repeats by itself for media and reports for everything else.
+ * A shell that ends before the head is replaced by the next. After the head another one goes on where it stopped, with
+ * what comes as the site sent it. Of the rest the page learns that it was cut off, and is loaded once more.
  */
-export async function askShells(clients: Clients, clientId: string, asked: Asked): Promise<Response> {
-  const asking = await shells(clients, clientId);
-  for (const [index, shell] of asking.entries()) {
-    const patience_ms = index === asking.length - 1 ? LAST_TAKEN_MS : TAKEN_MS;
-    const answer = await askShell(shell, asked, patience_ms);
-    if (answer) return answer;
-  }
-  return Response.error();
-}
-
-/** Return the shells, the one around the asking frame first. */
-async function shells(clients: Clients, clientId: string): Promise<readonly WindowClient[]> {
-  const all = (await clients.matchAll({ type: 'window' })) as readonly WindowClient[];
-  const tops = all.filter(({ frameType }) => frameType === 'top-level');
-  const asking = all.find(({ id }) => id === clientId);
-  return asking ? [...tops].sort((a, b) => Number(b.focused) - Number(a.focused)) : tops;
-}
-
-function askShell(shell: WindowClient, asked: Asked, patience_ms: number): Promise<Response | null> {
-  const { port1: port, port2 } = new MessageChannel();
-  let take: ((bytes: Told) => void) | null = null;
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => {
-      port.close();
-      resolve(null);
-    }, patience_ms);
-    port.onmessage = ({ data }: MessageEvent<Told>) => {
-      if (data.type === 'taken') clearTimeout(timer);
-      else if (data.type === 'head') resolve(answer(port, data.status, data.headers, (next) => (take = next)));
-      else if (take) take(data);
-      else resolve(null);
-    };
-    shell.postMessage(asked, [port2]);
-  });
-}
-
-function answer(
-  port: MessagePort,
-  status: number,
-  headers: readonly (readonly [string, string])[],
-  onTold: (take: (told: Told) => void) => void,
-): Response {
-  const say = (wanted: Wanted) => port.postMessage(wanted);
+export async function askShells(clients: Clients, request: Request): Promise<Response> {
+  const tried = new Set<string>();
+  const first = await ask(clients, request, null, tried);
+  if (!first) return Response.error();
+  const { status, headers, known } = first.head;
+  let part: Part = first;
+  let got = 0;
   const body = new ReadableStream<Uint8Array>(
     {
-      pull: (controller) =>
-        new Promise((resolve) => {
-          onTold((told) => {
-            if (told.type === 'bytes') controller.enqueue(new Uint8Array(told.bytes));
-            else if (told.type === 'end') controller.close();
-            else controller.error(new TypeError('the answer was cut off'));
-            if (told.type !== 'bytes') port.close();
-            resolve();
-          });
-          say('pull');
-        }),
-      cancel: () => say('cancel'),
+      pull: async (controller) => {
+        for (;;) {
+          const next = await part.next();
+          if (next.type === 'bytes') {
+            got += next.bytes.byteLength;
+            return controller.enqueue(new Uint8Array(next.bytes));
+          }
+          if (next.type === 'end') return controller.close();
+          const isGone = next.type === 'gone';
+          const other = isGone && known ? await ask(clients, request, { ...known, got }, tried) : null;
+          if (!other) {
+            if (isGone) await tell(clients, { type: 'cut', page: request.page });
+            return controller.error(new TypeError('the answer was cut off'));
+          }
+          part = other;
+        }
+      },
+      cancel: () => part.cancel(),
     },
     { highWaterMark: 0 },
   );
-  // These statuses have no body, and a Response with one would be refused.
-  const empty = [101, 204, 205, 304].includes(status);
-  return new Response(empty ? null : body, { status, headers: headers as [string, string][] });
+  const isEmpty = request.method === 'HEAD' || EMPTY.includes(status);
+  if (isEmpty) first.cancel();
+  return new Response(isEmpty ? null : body, { status, headers: headers as [string, string][] });
+}
+
+/** Tell all shells something. */
+export async function tell(clients: Clients, notice: Notice): Promise<void> {
+  for (const shell of await clients.matchAll({ type: 'window' })) shell.postMessage(notice);
+}
+
+async function ask(clients: Clients, request: Request, known: Known | null, tried: Set<string>): Promise<Part | null> {
+  const all = (await clients.matchAll({ type: 'window' })) as readonly WindowClient[];
+  const shells = all.filter(({ id, frameType }) => frameType === 'top-level' && !tried.has(id));
+  shells.sort((a, b) => Number(b.focused) - Number(a.focused));
+  for (const [index, shell] of shells.entries()) {
+    tried.add(shell.id);
+    const patience_ms = index === shells.length - 1 ? LAST_TAKEN_MS : TAKEN_MS;
+    const until_ms = Date.now() + patience_ms;
+    const part = await askShell(shell, { ...request, type: 'ask', life: await life, until_ms, known }, patience_ms);
+    if (typeof part !== 'string') return part;
+    if (part === 'failed' && !REPEATABLE.includes(request.method)) return null;
+  }
+  return null;
+}
+
+function askShell(shell: WindowClient, asked: Asked, patience_ms: number): Promise<Part | 'silent' | 'failed'> {
+  const { port1: port, port2 } = new MessageChannel();
+  const over = new AbortController();
+  let last: Next | null = null;
+  let take: (next: Next) => void = () => {};
+  const say = (wanted: Wanted) => port.postMessage(wanted);
+  const end = () => {
+    over.abort();
+    port.close();
+  };
+  const next = () =>
+    new Promise<Next>((resolve) => {
+      take = resolve;
+      if (last) resolve(last);
+      else say('pull');
+    });
+  const cancel = () => {
+    say('cancel');
+    end();
+  };
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      end();
+      resolve('silent');
+    }, patience_ms);
+    const hear = (told: Next) => {
+      if (told.type === 'taken') {
+        clearTimeout(timer);
+        watch(told.life, over.signal, () => hear({ type: 'gone' }));
+      } else if (told.type === 'head') {
+        resolve({ head: told, next, cancel });
+      } else {
+        if (told.type !== 'bytes') {
+          last = told;
+          end();
+        }
+        take(told);
+        resolve('failed');
+      }
+    };
+    port.onmessage = ({ data }: MessageEvent<Told>) => hear(data);
+    shell.postMessage(asked, [port2]);
+  });
 }

@@ -1,14 +1,21 @@
 /** The reading page's service worker: it answers every request of the frame through a shell, and keeps no state.
  *
  * A browser stops a worker whenever it likes and starts it anew for the next request. So nothing is remembered here:
- * links, cookies and repeats are the shell's.
+ * links, cookies and repeats are the shell's. The one exception are the cookies of a shell that is loaded again, which
+ * a worker holds for a moment and may lose.
  */
 
 import { Places } from '../site/places';
 import { BROKERS, CACHE, keepFiles, ownFile, SHELL, SITE } from './files';
-import { askShells } from './shells';
+import { COOKIES, type CookieTalk, type FromShell, type Keep } from './talk';
+import { askShells, tell } from './shells';
 
 declare const self: ServiceWorkerGlobalScope;
+
+/** A page that is loaded again is there in this time, also on a slow phone. */
+const KEPT_MS = 10_000;
+/** What a page loads by itself and would miss. Films ask again, and scripts hear of what they asked for. */
+const PARTS = ['style', 'script', 'font', 'image'];
 
 const places = new Places(self.location.origin, SITE);
 
@@ -27,8 +34,11 @@ self.addEventListener('activate', (event) => {
 });
 
 self.addEventListener('message', (event) => {
+  const said = event.data as FromShell;
   // A page that was reloaded past its worker asks to be controlled again.
-  if (event.data === 'claim') event.waitUntil(self.clients.claim());
+  if (said === 'claim') event.waitUntil(self.clients.claim());
+  // Any message makes the browser wait longer before it stops the worker.
+  else if (said !== 'stay') event.waitUntil(keep(said.cookies));
 });
 
 self.addEventListener('fetch', (event) => {
@@ -54,22 +64,36 @@ async function ofSite(event: FetchEvent, url: URL): Promise<Response> {
   const page = client?.url ?? request.referrer;
   const target = places.siteAddress(url, URL.canParse(page) ? new URL(page) : null);
   if (!target) {
-    await leftOut(url.host);
+    await tell(self.clients, { type: 'left_out', host: url.host });
     return Response.error();
   }
   const body = ['GET', 'HEAD'].includes(request.method) ? null : await request.arrayBuffer();
-  return askShells(self.clients, clientId, {
-    type: 'ask',
+  const isDocument = request.destination === 'iframe' || request.destination === 'frame';
+  return askShells(self.clients, {
     url: target.href,
     method: request.method,
     headers: [...request.headers],
     body,
     referrer: request.referrer,
     credentials: request.credentials !== 'omit',
-    document: request.destination === 'iframe' || request.destination === 'frame',
+    document: isDocument,
+    page: isDocument ? request.url : client && PARTS.includes(request.destination) ? client.url : '',
   });
 }
 
-async function leftOut(host: string): Promise<void> {
-  for (const shell of await self.clients.matchAll({ type: 'window' })) shell.postMessage({ type: 'left_out', host });
+/** Hold the cookies of a shell that ends, for the one that takes its place. */
+function keep(cookies: Keep['cookies']): Promise<void> {
+  const channel = new BroadcastChannel(COOKIES);
+  return new Promise((resolve) => {
+    const end = () => {
+      channel.close();
+      resolve();
+    };
+    channel.onmessage = ({ data }: MessageEvent<CookieTalk>) => {
+      if (data.type === 'ask') channel.postMessage({ type: 'have', id: data.id, cookies } satisfies CookieTalk);
+      // A shell that sets a cookie has all of them, and these would be old.
+      else if (data.type !== 'have') end();
+    };
+    setTimeout(end, KEPT_MS);
+  });
 }

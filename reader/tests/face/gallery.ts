@@ -39,7 +39,7 @@ function show({ language, words, kind, unable, state, isOpen }: Scene): void {
   main.append(Object.assign(document.createElement('h1'), { textContent: SITE }), frame);
   document.body.replaceChildren(chip.element, main);
   chip.show({
-    words, language, site: SITE, volunteers: 2, countries: ['CA', 'JP'], isTrying: true, isShown: true, trouble: null, isArticle: false,
+    words, language, site: SITE, volunteers: 2, countries: ['CA', 'JP'], door: null, isTrying: true, isShown: true, trouble: null, isArticle: false,
     ...state,
     leftOut: new Set(state?.leftOut ?? []),
   });

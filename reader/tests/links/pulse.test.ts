@@ -14,7 +14,7 @@ function watch(
   heard: (now_ms: number) => boolean = () => false,
 ): number | null {
   let due: { mark: number; at_ms: number } | null = null;
-  for (let now_ms = from_ms; now_ms <= until_ms; now_ms += LOOK_MS / 5) {
+  for (let now_ms = from_ms; now_ms <= until_ms; now_ms += 10) {
     if (due && now_ms >= due.at_ms) {
       pulse.heard(now_ms);
       pulse.pong(due.mark, now_ms);
@@ -38,12 +38,12 @@ test('a link whose PINGs are answered is never stalled, and its round trip is kn
   expect(pulse.rtt_ms).toBeCloseTo(100);
 });
 
-test('a link that falls silent is left in a little more than a second', () => {
+test('a link that falls silent is left in less than a second', () => {
   const pulse = pulseAt(0);
   watch(pulse, 0, 5_000, 100);
   const silent_ms = watch(pulse, 5_000 + LOOK_MS, 20_000, null)! - 5_000;
-  expect(silent_ms).toBeGreaterThan(600);
-  expect(silent_ms).toBeLessThanOrEqual(1_250);
+  expect(silent_ms).toBeGreaterThan(400);
+  expect(silent_ms).toBeLessThanOrEqual(1_000);
 });
 
 test('a link that answers nothing from the start is left in two seconds', () => {

@@ -126,6 +126,47 @@ test('two versions are never joined', async () => {
   await expect(text(exchange)).rejects.toThrow(ReadingProblem);
 });
 
+test('what another tab had of an answer is not asked for again', async () => {
+  const exchange = ask({ known: { status: 200, fields: [['etag', '"1"']], got: 4 } });
+  const request = await gateway.next();
+  expect(request.text).toContain('bytes=4-');
+  await request.head(206, { etag: '"1"', 'content-range': 'bytes 4-7/8' });
+  await request.content('4567');
+  await request.end();
+  expect((await exchange.head).status).toBe(206);
+  expect(await text(exchange)).toBe('4567');
+});
+
+test('another version than that of another tab is not joined to it', async () => {
+  const exchange = ask({ known: { status: 200, fields: [['etag', '"1"']], got: 4 } });
+  await (await gateway.next()).head(200, { etag: '"2"' });
+  await expect(exchange.head).rejects.toThrow(ReadingProblem);
+});
+
+test('a site is not silent while the page takes nothing', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    const exchange = ask();
+    const request = await gateway.next();
+    await request.head(200, {});
+    await exchange.head;
+    await vi.waitFor(() => expect(request.used).toBeGreaterThan(0));
+    const before = request.used;
+    await request.content('0123');
+    await vi.waitFor(() => expect(request.used).toBeGreaterThan(before));
+    vi.advanceTimersByTime(300_000);
+    expect(request.isCancelled).toBe(false);
+    await exchange.read();
+    vi.advanceTimersByTime(19_000);
+    expect(request.isCancelled).toBe(false);
+    vi.advanceTimersByTime(1_000);
+    await gateway.next();
+    expect(request.isCancelled).toBe(true);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test('a request that must not be done twice carries one key in all its attempts', async () => {
   ask({ method: 'POST', content: new TextEncoder().encode('x=1') });
   const keys = [];

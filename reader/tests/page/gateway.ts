@@ -3,7 +3,7 @@
 import { decapsulate, generateKeys, publicBytes } from '../../src/wire/hpke';
 import { integer, join, NONE, type Bytes } from '../../src/wire/integers';
 import { answerKeys, header, type KeyConfiguration } from '../../src/wire/oblivious';
-import type { AnswerSink, GatewayLink, OpenRequest } from '../../src/links/gatewaylink';
+import type { AnswerSink, Carrier, OpenRequest } from '../../src/links/carrier';
 
 const ascii = (text: string): Bytes => new TextEncoder().encode(text);
 const KEY_ID = 7;
@@ -38,14 +38,14 @@ export class TestGateway {
   }
 
   /** A link to this gateway, with nothing on the way. It notes what the page thinks of it in `judged`. */
-  link(judged: string[] = []): GatewayLink {
+  link(judged: string[] = []): Carrier {
     return {
       isProved: true,
       request: (message: Bytes, sink: AnswerSink) => this.#open(message, sink),
       proved: () => judged.push('proved'),
       failed: () => judged.push('failed'),
       distrust: () => judged.push('distrust'),
-    } as unknown as GatewayLink;
+    } as unknown as Carrier;
   }
 
   /** Return the next request. */

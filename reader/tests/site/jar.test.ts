@@ -75,6 +75,18 @@ test('the jar is bounded, and the cookie used longest ago gives way', () => {
   expect(cookies.header(page())).toBeNull();
 });
 
+test('a jar takes what another one has, and keeps its own', () => {
+  const [old, cookies] = [jar(), jar()];
+  old.set('a=1; Path=/; HttpOnly', page());
+  old.set('b=1; Path=/', page());
+  cookies.set('b=2; Path=/', page());
+  cookies.add(structuredClone(old.all()));
+  expect(cookies.header(page())?.split('; ').sort()).toEqual(['a=1', 'b=2']);
+  expect(cookies.scriptText(page())).toBe('b=2');
+  cookies.clear();
+  expect(cookies.header(page())).toBeNull();
+});
+
 test('a flood of cookies leaves requests that a server takes', () => {
   const jar = new Jar(() => true);
   const url = new URL('https://news.example/');

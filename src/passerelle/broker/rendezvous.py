@@ -107,6 +107,8 @@ class Rendezvous:
         request = rendezvous.open_request(sealed, self._config.seal_key)
         if not replays.accept(request.nonce, request.time_s, self._clock(), sender.origin):
             raise PeerError(LinkCode.MALFORMED, "a rendezvous request out of its time")
+        if not request.offers and not request.gateway:
+            raise PeerError(LinkCode.MALFORMED, "a rendezvous request for nothing")
         if any(offer.setup is not Setup.ACTPASS for offer in request.offers):
             raise PeerError(LinkCode.MALFORMED, "an offer in the wrong DTLS role")
         private = self._config.descriptor.private_candidates
@@ -224,7 +226,7 @@ class Rendezvous:
                 group.create_task(self._cluster.place(link, asked, deadline)) for link in links
             ]
         results = [task.result() for task in placing]
-        if all(result is Miss.NO_VOLUNTEER for result in results):
+        if results and all(result is Miss.NO_VOLUNTEER for result in results):
             results[0] = await self._cluster.wait(links[0], asked, deadline)
         return tuple(results)
 

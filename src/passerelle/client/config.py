@@ -9,7 +9,7 @@ from pathlib import Path
 from passerelle import limits
 from passerelle.client.friend import Swap
 from passerelle.core.localport.login import Login
-from passerelle.core.media.callprofile import link_age_s
+from passerelle.core.media.callage import link_age_s
 from passerelle.io.webrtc.engine import Engine, PythonEngine
 from passerelle.wire.invite import Invite
 

@@ -111,7 +111,7 @@ async def _ask(text: str, names: tuple[str, ...]) -> ReadingPage:
         site=readingpage.origins(served, names),
         # Ways around a blocked broker are for programs.
         invite=text.partition("&")[0].strip(),
-        brokers=tuple(entry.url for entry in network.brokers),
+        brokers=readingpage.asked_servers(network),
         document=document,
     )
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passerelle import limits
+from passerelle.core.media.callframe import unfill
 from passerelle.core.media.frame import unwrap
 from passerelle.core.media.packer import MessagePacker
 from passerelle.core.media.video import Order
@@ -94,3 +95,27 @@ def test_an_older_acknowledgement_may_come_later() -> None:
         packer.acknowledge(number)
     assert packer.kept_bytes == 1
     assert unwrap(packer.next_frame(b"", ROOM, got=5)).got == 5
+
+
+def test_a_calls_frame_holds_what_fits_and_no_more() -> None:
+    """However short the encoder's frame is, it is not made longer, and what does not fit waits."""
+    packer = MessagePacker()
+    for size in (40, 40, 200):
+        packer.push(bytes(size))
+
+    def numbers(length: int) -> list[int]:
+        frame = packer.fill(b"\x11" + bytes(length - 1), got=3)
+        assert len(frame) == length
+        news = unfill(frame).news
+        return [] if news is None else [number for number, _ in news.messages]
+
+    assert numbers(8) == numbers(30) == []
+    assert numbers(11 + 2 * 46) == [0, 1]
+    assert numbers(11 + 46) == []
+    assert numbers(11 + 206) == [2]
+    assert packer.queued_bytes == 0
+    assert numbers(11 + 206) == [2]  # once more, as there is room
+    assert not packer.is_done
+    packer.acknowledge(3)
+    assert packer.is_done
+    assert numbers(500) == []

@@ -39,7 +39,7 @@ export const MESSAGES_AHEAD = 65_536;
 /** Header extensions that a browser may refuse: so many numbers they have. */
 export const EXTENSIONS = 14;
 /** Pieces of one message in a link that looks like a call. */
-export const MESSAGE_PIECES = 64;
+export const MESSAGE_PIECES = 128;
 
 // The bounds below exist only in the relay.
 
@@ -72,6 +72,7 @@ export const EXIT_TEXT_BURST = 16;
 export const RESTARTS = 3;
 /** People helped at once, at most. The messages `hello` and `ready` can say no larger number. */
 export const SLOTS = 64;
-/** What a link that looks like a call costs at least, both directions together, in Mbit/s: a volunteer whose limit has
- * no room for it takes no offer of one. */
-export const CALL_MBIT = 2;
+/** What a link that looks like a call costs at most, both directions together, in Mbit/s: 1.7 for a small picture from
+ * the reader, 2.5 for a large one to him, sound, and repairs. A volunteer whose limit has no room for it takes no offer
+ * of one, because the browser's encoder does not know that limit. */
+export const CALL_MBIT = 5;

@@ -62,8 +62,8 @@ export type RelayToPage =
     }
   /** The page should close the PeerConnection of a link. */
   | { readonly type: 'disconnect'; readonly link: number }
-  /** The page should make a picture for the video of a link. */
-  | { readonly type: 'picture'; readonly link: number }
+  /** The page should make a picture for the video of a link. That of a call is `pixels`, as RGBA. */
+  | { readonly type: 'picture'; readonly link: number; readonly pixels: ArrayBuffer | null }
   /** The page should say what the browser knows of the path of a link. */
   | { readonly type: 'find_rate'; readonly link: number }
   /** Hold the browser's estimate for a link at a rate; 0 lets it go. */

@@ -302,7 +302,7 @@ export class Relay {
       channel: null,
       answer: null,
       media: new LinkMedia({
-        makePicture: () => this.#post({ type: 'picture', link: id }),
+        makePicture: (pixels) => this.#post({ type: 'picture', link: id, pixels }),
         findRate: () => this.#post({ type: 'find_rate', link: id }),
         holdRate: (bit_s) => this.#post({ type: 'hold_rate', link: id, bit_s }),
         spent: (bytes) => {

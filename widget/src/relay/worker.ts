@@ -1,5 +1,6 @@
 /** Entry of the Worker's script. */
 
+import type { Look } from '../core/traffic/scene';
 import type { EncodedStreams, PageToRelay, RelayToPage } from './messages';
 import { Relay } from './relay';
 
@@ -11,8 +12,8 @@ interface Scope extends EventTarget {
 }
 
 /** The part of RTCRtpScriptTransformer that is used. Firefox hands encoded frames to a Worker with it. */
-interface Transformer extends Omit<EncodedStreams, 'pictures' | 'incoming'> {
-  readonly options: { readonly link: number; readonly incoming: boolean };
+interface Transformer extends Pick<EncodedStreams, 'readable' | 'writable'> {
+  readonly options: { readonly link: number; readonly incoming: boolean; readonly look: Look | null };
 }
 
 const scope = globalThis as unknown as Scope;
@@ -22,7 +23,7 @@ scope.onrtctransform = ({ transformer: { options, readable, writable } }) =>
   relay.handle({
     type: 'video',
     link: options.link,
-    streams: { readable, writable, pictures: null, incoming: options.incoming },
+    streams: { readable, writable, pictures: null, look: options.look, incoming: options.incoming },
   });
 scope.addEventListener('securitypolicyviolation', (event) => {
   relay.forbid((event as SecurityPolicyViolationEvent).blockedURI);

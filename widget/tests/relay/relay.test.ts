@@ -140,6 +140,7 @@ describe('an offer', () => {
       readable: new ReadableStream<never>(),
       writable: new WritableStream(),
       pictures: null,
+      look: incoming ? null : { width: 64, height: 36, frames_per_s: 20, noise: 9, motion: 9, talk: 0.5, late_s: 0.003, bound_bit_s: 0 },
       incoming,
     });
     for (const incoming of [true, false]) relay.handle({ type: 'video', link: id, streams: streams(incoming) });
@@ -158,7 +159,7 @@ describe('an offer', () => {
   });
 
   test('of a call is taken where the limit has room for what it costs', async () => {
-    const { relay, broker, offer } = await setUp({ mbit: 5 });
+    const { relay, broker, offer } = await setUp({ mbit: 14 });
     const call = { description: { ...DESCRIPTION, media: 3 } };
     for (let index = 0; index < 3; index++) offer(call);
     const requests = posted.filter(({ type }) => type === 'connect');

@@ -16,7 +16,7 @@ SAMPLE_BYTES: Final = 64 * 1024
 """Bytes between two PINGs: fewer arrive in too short a time to say anything about a rate."""
 SAMPLES: Final = 10
 """Last rates of which the highest counts."""
-APART_S: Final = 0.05
+APART_S: Final = 0.02
 """Shortest time between two PINGs: a reader near by would be asked thousands of times a second."""
 
 

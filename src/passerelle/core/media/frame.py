@@ -28,12 +28,10 @@ OVERHEAD_BYTES = HEAD_BYTES + _TRAILER.size
 """What a frame has beside the encoder's bytes and the records."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """What one frame brought."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What the sender of a frame told."""
 
-    genuine: bytes
-    """The encoder's own bytes."""
     backlog_bytes: int
     """Bytes that wait at the sender behind this frame, in steps of a KiB."""
     got: int
@@ -42,6 +40,14 @@ class Frame:
     """32-bit number of the first message that the sender had never sent."""
     messages: list[tuple[int, bytes]]
     """Messages with their 32-bit numbers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame(News):
+    """What one frame brought."""
+
+    genuine: bytes
+    """The encoder's own bytes."""
 
 
 def wrap(
@@ -72,7 +78,9 @@ def unwrap(data: bytes) -> Frame:
         raise PeerError(LinkCode.MALFORMED, "a frame shorter than its own picture")
     _check_picture(data, size)
     backlog, messages = unpack(data[size:end])
-    return Frame(data[:size], backlog, got, unsent, messages)
+    return Frame(
+        genuine=data[:size], backlog_bytes=backlog, got=got, unsent=unsent, messages=messages
+    )
 
 
 def _check_picture(data: bytes, size: int) -> None:

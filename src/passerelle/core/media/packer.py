@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from passerelle import limits
-from passerelle.core.media import frame
+from passerelle.core.media import callframe, frame
 from passerelle.core.media.video import RECORD_HEAD_BYTES
 from passerelle.errors import LinkCode, PeerError
 
@@ -89,16 +89,41 @@ class MessagePacker:
             numbers.append(number)
         messages = [(number, self._mark_sent(number)) for number in numbers]
         if not self.queued_bytes:
-            repeated = self._repeat(min(PACKET_BYTES, most_bytes) - size)
-            size += sum(RECORD_HEAD_BYTES + len(message) for _, message in repeated)
-            self._repeats |= {
-                number: REPEATS for number, message in messages if len(message) <= REPEAT_BYTES
-            }
-            messages = repeated + messages
+            messages = self._repeat_with(messages, min(PACKET_BYTES, most_bytes) - size)
+            size = len(genuine) + frame.OVERHEAD_BYTES
+            size += sum(RECORD_HEAD_BYTES + len(message) for _, message in messages)
         pad = max(0, least_bytes - size)
         return frame.wrap(
             genuine, self.queued_bytes, messages, got=got, unsent=self._unsent, pad=pad
         )
+
+    def fill(self, encoded: bytes, *, got: int = 0) -> bytes:
+        """Return a call's frame as long as `encoded`, with the waiting messages that fit into it.
+
+        With nothing left to send it has small messages of the last frames once more. `got` is as in
+        `next_frame`.
+        """
+        room = callframe.room_bytes(encoded)
+        numbers: list[int] = []
+        for number in self._waiting():
+            room -= RECORD_HEAD_BYTES + len(self._kept[number])
+            if room < 0:
+                break
+            numbers.append(number)
+        messages = [(number, self._mark_sent(number)) for number in numbers]
+        if not self.queued_bytes:
+            messages = self._repeat_with(messages, room)
+        return callframe.fill(encoded, self.queued_bytes, messages, got, self._unsent)
+
+    def _repeat_with(
+        self, messages: list[tuple[int, bytes]], room_bytes: int
+    ) -> list[tuple[int, bytes]]:
+        """Return `messages` behind those that are due once more and fit into `room_bytes`."""
+        repeated = self._repeat(room_bytes)
+        self._repeats |= {
+            number: REPEATS for number, message in messages if len(message) <= REPEAT_BYTES
+        }
+        return repeated + messages
 
     def _repeat(self, room_bytes: int) -> list[tuple[int, bytes]]:
         """Take the messages that are due once more and fit into `room_bytes`."""

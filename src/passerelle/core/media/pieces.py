@@ -15,8 +15,9 @@ from typing import Final
 from passerelle import limits
 from passerelle.errors import LinkCode, PeerError
 
-PIECE_BYTES: Final = 480
-"""Bytes of a message in one piece: less fills frames more exactly, more costs fewer heads."""
+PIECE_BYTES: Final = 240
+"""Bytes of a message in one piece: less fills frames more exactly, more costs fewer heads. A calm
+picture's frames have some hundred bytes."""
 _MORE, _LAST = b"\x00", b"\x01"
 
 

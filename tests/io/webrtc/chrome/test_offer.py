@@ -6,7 +6,6 @@ import re
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -14,10 +13,10 @@ import pytest
 from passerelle import limits
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.webrtc import pathtransport
-from passerelle.io.webrtc.chrome.library import load
 from passerelle.io.webrtc.chrome.offer import ChromeOffer, ChromeTransport
 from passerelle.wire import sdp
-from passerelle.wire.description import DATA_CHANNEL_ID, Description, Setup
+from passerelle.wire.description import Setup
+from tests.answerer import Answerer
 from tests.chrome import needs_chrome
 from tests.io.tunnel.test_websocket import Taker
 from tests.volunteer import Channel
@@ -26,43 +25,6 @@ pytestmark = needs_chrome
 
 SILENT_S = 4.0
 """An offer that waits no longer than it should is made by then, on a busy machine too."""
-
-
-class Answerer:
-    """A volunteer with Chrome's engine, whose video nobody fills."""
-
-    def __init__(self) -> None:
-        webrtc = load()
-        self.connection: Any = webrtc.RTCPeerConnection(webrtc.RTCConfiguration())
-        init = webrtc.RTCDataChannelInit(negotiated=True, id=DATA_CHANNEL_ID)
-        self.channel: Any = self.connection.create_data_channel("", init)
-        self.messages: asyncio.Queue[bytes | str] = asyncio.Queue()
-        self.channel.on("message", lambda event: self.messages.put_nowait(event.data))
-        self.opened = asyncio.Event()
-        self.channel.on("open", lambda _event: self.opened.set())
-
-    async def answer(self, offer: Description, *, media: bool) -> Description:
-        webrtc = load()
-        if not media:
-            offer = msgspec.structs.replace(offer, media=msgspec.UNSET)
-        # An honest stack holds to the size that we say; this one may send more.
-        text = re.sub(r"max-message-size:\d+", "max-message-size:262144", sdp.to_sdp(offer))
-        init = webrtc.RTCSessionDescriptionInit(type="offer", sdp=text)
-        await self.connection.set_remote_description(init)
-        for transceiver in self.connection.get_transceivers():
-            transceiver.direction = "sendrecv"
-        await self.connection.set_local_description(await self.connection.create_answer())
-        gathered = asyncio.Event()
-
-        def look(_event: object = None) -> None:
-            if self.connection.ice_gathering_state == "complete":
-                gathered.set()
-
-        self.connection.on("icegatheringstatechange", look)
-        look()
-        async with asyncio.timeout(5):
-            await gathered.wait()
-        return sdp.from_own_sdp(self.connection.local_description.sdp)
 
 
 class Connected:

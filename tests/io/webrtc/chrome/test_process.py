@@ -19,9 +19,9 @@ from passerelle.io.webrtc.chrome.library import NoEngine
 from passerelle.io.webrtc.chrome.process import ProcessEngine, probe
 from passerelle.io.webrtc.chrome.remote import RemoteTransport
 from passerelle.wire.description import Setup
+from tests.answerer import Answerer
 from tests.chrome import needs_chrome
 from tests.io.tunnel.test_websocket import Taker
-from tests.io.webrtc.chrome.test_offer import Answerer
 from tests.rig.processes import runs
 
 pytestmark = needs_chrome

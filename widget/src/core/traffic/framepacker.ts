@@ -30,6 +30,7 @@ export class FramePacker {
   /** Numbers of the messages to be sent again. */
   readonly #again = new Set<number>();
   readonly #most: number;
+  readonly #isExact: boolean;
   /** How many more frames repeat a message, by its number. */
   readonly #repeats = new Map<number, number>();
   #cost_bytes = 0;
@@ -41,9 +42,11 @@ export class FramePacker {
   /** Number of the next message to be pushed. */
   #next: number;
 
-  /** `first` is the number of the first message. A small message is in `repeats` frames after its own once more. */
-  constructor(first = 0, repeats = 0) {
+  /** `first` is the number of the first message. A small message is in `repeats` frames after its own once more.
+   * No frame of an exact one has more than its room, however little that is. */
+  constructor(first = 0, repeats = 0, isExact = false) {
     this.#most = repeats;
+    this.#isExact = isExact;
     this.#first = this.#unsent = this.#next = first;
   }
 
@@ -97,13 +100,13 @@ export class FramePacker {
     let size = HEAD_BYTES;
     for (const number of this.#waiting()) {
       const length = RECORD_BYTES + (this.#unacknowledged.get(number)?.byteLength ?? 0);
-      if (numbers.length > 0 && size + length > room_bytes) break;
+      if ((this.#isExact || numbers.length > 0) && size + length > room_bytes) break;
       size += length;
       numbers.push(number);
     }
     const messages = numbers.map((number) => [number, this.#markSent(number)] as const);
     if (this.#queued_bytes === 0) {
-      const repeated = this.#repeat(PACKET_BYTES - size);
+      const repeated = this.#repeat((this.#isExact ? room_bytes : PACKET_BYTES) - size);
       for (const [, { length }] of repeated) size += RECORD_BYTES + length;
       for (const [number, { length }] of messages) {
         if (this.#most > 0 && length <= REPEAT_BYTES) this.#repeats.set(number, this.#most);

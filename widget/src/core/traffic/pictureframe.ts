@@ -50,9 +50,16 @@ export function unwrap(frame: ArrayBuffer): PictureFrame {
   const view = new DataView(frame);
   const end = frame.byteLength - TRAILER_BYTES;
   const size = end < 0 ? Infinity : view.getUint32(end + 8);
-  let at = size + HEAD_BYTES;
+  const at = size + HEAD_BYTES;
   if (at > end) throw new PeerError('malformed', 'a frame shorter than it says');
   checkPicture(view, size);
+  const messages = takeMessages(frame, at, end);
+  return { picture: frame.slice(0, size), got: view.getUint32(end), unsent: view.getUint32(end + 4), messages };
+}
+
+/** Return the messages of a frame's payload with their numbers. Its records are from `at` to `end`. Throws PeerError. */
+export function takeMessages(frame: ArrayBuffer, at: number, end: number): [number: number, message: ArrayBuffer][] {
+  const view = new DataView(frame);
   const messages: [number, ArrayBuffer][] = [];
   while (at + RECORD_BYTES <= end) {
     const number = view.getUint32(at);
@@ -64,7 +71,7 @@ export function unwrap(frame: ArrayBuffer): PictureFrame {
     messages.push([number, frame.slice(at, at + length)]);
     at += length;
   }
-  return { picture: frame.slice(0, size), got: view.getUint32(end), unsent: view.getUint32(end + 4), messages };
+  return messages;
 }
 
 /** Refuse a picture that is larger than ours, because a decoder makes room for what it says.

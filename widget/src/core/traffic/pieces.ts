@@ -8,7 +8,7 @@
 import { PeerError } from '../errors';
 import { LINK_MESSAGE_BYTES, MESSAGE_PIECES } from '../limits';
 
-const PIECE_BYTES = 480;
+const PIECE_BYTES = 240;
 
 /** Yield the pieces of a message of at least one byte. */
 export function* split(message: ArrayBuffer): Generator<ArrayBuffer> {

@@ -10,18 +10,25 @@ export const SAMPLES_PER_S = 48_000;
 export const BLOCK = 960;
 const SYLLABLE = 6 * BLOCK;
 const SYLLABLES = 16;
-const LOUD = 0.18;
-const QUIET = 0.001;
+/** Amplitudes of voices, and of rooms. */
+const LOUD = [0.09, 0.28] as const;
+const QUIET = [0.0001, 0.0012] as const;
 const LOWEST_HZ = 250;
 const SPAN_HZ = 2_250;
+/** A syllable swells in that part of its length, and then fades. */
+const ATTACK = 2;
+/** A hiss is wide, a vowel is narrow: the radius of a resonator's poles. */
+const SHARP = [0.93, 0.99] as const;
 /** The share of syllables left out while somebody speaks. */
 const GAP = 0.15;
-/** Speech and pauses take turns of so many seconds. */
-const LEAST_TURN_S = 0.5;
-const TURN_SPAN_S = 5.5;
+/** Speech takes turns of so many seconds, times its share of the time; pauses take the rest. */
+const LEAST_TURN_S = 1;
+const TURN_SPAN_S = 11;
 
 export class Voice {
   readonly #chance: () => number;
+  readonly #talk: number;
+  readonly #loud: number;
   readonly #syllables: readonly Float32Array<ArrayBuffer>[];
   readonly #room: Float32Array<ArrayBuffer>;
   #speaks = false;
@@ -30,11 +37,13 @@ export class Voice {
   #sound: Float32Array<ArrayBuffer>;
   #at = 0;
 
-  /** `chance` returns random numbers from 0 up to 1. */
-  constructor(chance: () => number) {
+  /** `chance` returns random numbers from 0 up to 1; `talk` is the share of speech in time. */
+  constructor(chance: () => number, talk: number) {
     this.#chance = chance;
+    this.#talk = talk;
+    this.#loud = LOUD[0] + (LOUD[1] - LOUD[0]) * chance();
     this.#syllables = Array.from({ length: SYLLABLES }, () => this.#syllable());
-    this.#room = this.#sound = Float32Array.from({ length: SYLLABLE }, () => (2 * chance() - 1) * QUIET);
+    this.#room = this.#sound = this.#hum(QUIET[0] * (QUIET[1] / QUIET[0]) ** chance());
   }
 
   /** Return the samples of the next packet. */
@@ -45,23 +54,30 @@ export class Voice {
     return block;
   }
 
-  /** Return noise around one frequency (a resonator of two poles), which swells and fades. */
+  /** Return a sound that swells and fades. */
   #syllable(): Float32Array<ArrayBuffer> {
+    const hum = this.#hum(this.#loud * (0.2 + 0.8 * this.#chance()));
+    return hum.map((each, at) => Math.min(1, (ATTACK * at) / SYLLABLE) * (1 - at / SYLLABLE) * each);
+  }
+
+  /** Return noise around one frequency (a resonator of two poles), of a syllable's length. */
+  #hum(loud: number): Float32Array<ArrayBuffer> {
     const angle = (2 * Math.PI * (LOWEST_HZ + SPAN_HZ * this.#chance())) / SAMPLES_PER_S;
-    const turn = 2 * 0.99 * Math.cos(angle);
-    const decay = 0.99 ** 2;
-    const loud = LOUD * (0.2 + 0.8 * this.#chance()) * (1 - decay);
+    const radius = SHARP[0] + (SHARP[1] - SHARP[0]) * this.#chance();
+    const turn = 2 * radius * Math.cos(angle);
+    const decay = radius ** 2;
     let [last, before] = [0, 0];
-    return Float32Array.from({ length: SYLLABLE }, (_, at) => {
+    return Float32Array.from({ length: SYLLABLE }, () => {
       [last, before] = [2 * this.#chance() - 1 + turn * last - decay * before, last];
-      return loud * Math.sin((Math.PI * at) / SYLLABLE) * last;
+      return loud * (1 - decay) * last;
     });
   }
 
   #nextSound(): Float32Array<ArrayBuffer> {
     if (this.#left === 0) {
       this.#speaks = !this.#speaks;
-      const turn_s = LEAST_TURN_S + TURN_SPAN_S * this.#chance();
+      const share = this.#speaks ? this.#talk : 1 - this.#talk;
+      const turn_s = share * (LEAST_TURN_S + TURN_SPAN_S * this.#chance());
       this.#left = Math.ceil((turn_s * SAMPLES_PER_S) / SYLLABLE);
     }
     this.#left -= 1;

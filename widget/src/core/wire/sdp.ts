@@ -1,74 +1,40 @@
-/** SDP for this browser's own WebRTC stack: made from a description with a fixed template, and read back
- * into a description (RFC 8841, RFC 8839).
+/** SDP for this browser's own WebRTC stack, with a link's media: made from a description with a fixed template, and
+ * read back into a description. `channelsdp.ts` has what every link has.
  *
  * A media link has one video bundled with the DataChannel: from volunteer to client, or both ways.
  */
 
-import { CANDIDATES, LINK_MESSAGE_BYTES } from '../limits';
-import { encode } from './base64';
-import {
-  CALL_MEDIA_VERSION,
-  canonical,
-  MESSAGE_NUMBER_BYTES,
-  read,
-  type Candidate,
-  type Description,
-} from './description';
-
-const HOST_PRIORITY = 2130706431;
-const REFLEXIVE_PRIORITY = 1694498815;
+import { channelSection, fromOwnChannelSdp, type Section, transportLines, written } from './channelsdp';
+import { CALL_MEDIA_VERSION, type Description } from './description';
 
 /** Return the SDP for `description`. */
 export function toSdp(description: Description): string {
-  const { media, setup, candidates, lacks = [] } = description;
-  const hex = Array.from(description.fingerprint, (byte) => byte.toString(16).padStart(2, '0'));
-  const transport = [
-    `a=ice-ufrag:${description.ufrag}`,
-    `a=ice-pwd:${description.pwd}`,
-    `a=fingerprint:sha-256 ${hex.join(':').toUpperCase()}`,
-    `a=setup:${setup}`,
-  ];
-  const channel = (mid: number) => [
-    'm=application 9 UDP/DTLS/SCTP webrtc-datachannel',
-    'c=IN IP4 0.0.0.0',
-    `a=mid:${mid}`,
-    ...transport,
-    'a=sctp-port:5000',
-    // A browser refuses to send a larger message than the other side says it takes.
-    `a=max-message-size:${LINK_MESSAGE_BYTES + (media ? MESSAGE_NUMBER_BYTES : 0)}`,
-  ];
-  const section = (kind: string, mid: number, payloads: string, ...lines: string[]) => [
+  return written(sectionsOf(description), description);
+}
+
+function sectionsOf(description: Description): readonly Section[] {
+  const { media, setup, lacks = [] } = description;
+  const section = (kind: string, mid: number, payloads: string, ...lines: string[]): Section => [
     `m=${kind} 9 UDP/TLS/RTP/SAVPF ${payloads}`,
     'c=IN IP4 0.0.0.0',
     `a=mid:${mid}`,
-    ...transport,
+    ...transportLines(description),
     ...lines,
   ];
   const both = 'a=sendrecv';
-  const sections = [channel(0)];
   if (media === CALL_MEDIA_VERSION) {
     const lines = CALL.filter((line) => !lacks.some((number) => line.startsWith(`a=extmap:${number} `)));
-    sections.unshift(section('audio', 0, '111', both, ...SOUND), section('video', 1, CALL_PAYLOADS, both, ...lines));
-    sections[2] = channel(2);
-  } else if (media === 2) {
-    sections.unshift(section('video', 0, '118 97', both, ...BOTH_WAYS));
-    sections[1] = channel(1);
-  } else if (media) {
-    const only = setup === 'actpass' ? 'a=recvonly' : 'a=sendonly';
-    sections.push(section('video', 1, '97 98', only, ...ONE_WAY));
+    return [
+      section('audio', 0, '111', both, ...SOUND),
+      section('video', 1, CALL_PAYLOADS, both, ...lines),
+      channelSection(description, 2),
+    ];
   }
-  // The sections come in the order in which the client's stack has them, and the first one's transport is that
-  // of all.
-  sections[0]?.push(...candidates.map(candidateLine));
-  const lines = [
-    'v=0',
-    'o=- 1 1 IN IP4 0.0.0.0',
-    's=-',
-    't=0 0',
-    `a=group:BUNDLE ${[...sections.keys()].join(' ')}`,
-    ...sections.flat(),
-  ];
-  return `${lines.join('\r\n')}\r\n`;
+  if (media === 2) return [section('video', 0, '118 97', both, ...BOTH_WAYS), channelSection(description, 1)];
+  const channel = channelSection(description, 0);
+  if (!media) return [channel];
+  const only = setup === 'actpass' ? 'a=recvonly' : 'a=sendonly';
+  return [channel, section('video', 1, '97 98', only, ...ONE_WAY)];
 }
 
 /** Version 1: the client offers, only receives, and dictates the rate. */
@@ -142,39 +108,8 @@ const CALL = [
   'a=rtpmap:120 ulpfec/90000',
 ];
 
-function candidateLine([kind, ip, port]: Candidate, index: number): string {
-  const head = `a=candidate:${index + 1} 1 udp`;
-  if (kind === 'host') return `${head} ${HOST_PRIORITY - index} ${ip} ${port} typ host`;
-  // The related address is private and helps nobody, and RFC 8839 §5.1 allows 0.0.0.0 9 for it.
-  return `${head} ${REFLEXIVE_PRIORITY - index} ${ip} ${port} typ srflx raddr 0.0.0.0 rport 9`;
-}
-
-const CANDIDATE = /^a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ (host|srflx)\b/gim;
-
-/** Read a description from the SDP that *our own* WebRTC stack made.
- *
- * Candidates that are not plain UDP addresses (mDNS names, TCP, relayed) are left out. A `.local` name
- * costs the other side a second, and the other side finds this browser as a peer-reflexive candidate
- * without it. Throws PeerError when a field is missing.
- */
-export function fromOwnSdp(sdp: string): Description {
-  const attribute = (name: string) => new RegExp(`^a=${name}(\\S+)\\r?$`, 'm').exec(sdp)?.[1];
-  const pairs = attribute('fingerprint:sha-256 ')?.split(':') ?? [];
-  const bytes = Uint8Array.from(pairs, (pair) => Number.parseInt(pair, 16));
-  const candidates = [];
-  for (const [, address = '', port, kind = ''] of sdp.matchAll(CANDIDATE)) {
-    const ip = canonical(address);
-    if (ip !== null) candidates.push([kind.toLowerCase(), ip, Number(port)]);
-  }
-  return read({
-    ufrag: attribute('ice-ufrag:'),
-    pwd: attribute('ice-pwd:'),
-    fingerprint: encode(bytes),
-    setup: attribute('setup:'),
-    candidates: candidates.slice(0, CANDIDATES),
-    ...media(sdp),
-  });
-}
+/** Read a description from the SDP that *our own* WebRTC stack made, as `fromOwnChannelSdp` does, with its media. */
+export const fromOwnSdp = (sdp: string): Description => fromOwnChannelSdp(sdp, media(sdp));
 
 /** Return the version of the media in our own SDP, which shows by their directions; nothing where they are refused.
  *

@@ -87,9 +87,9 @@ export class PeerConnection {
     }
   }
 
-  /** Make a picture for the video. */
-  makePicture(): void {
-    this.#video.makePicture();
+  /** Make a picture for the video. A call's is `pixels`, as RGBA. */
+  makePicture(pixels: ArrayBuffer | null): void {
+    this.#video.makePicture(pixels);
   }
 
   close(): void {

@@ -168,7 +168,7 @@ export class RelayHost {
       case 'connect':
         return this.#connect(message.link, message.sdp, message.stun, message.patient);
       case 'picture':
-        return this.#connections.get(message.link)?.makePicture();
+        return this.#connections.get(message.link)?.makePicture(message.pixels);
       case 'find_rate':
         return void this.#findRate(message.link);
       case 'hold_rate':
@@ -220,7 +220,8 @@ export class RelayHost {
           this.#post({ type: 'video', link, streams }, ...moved);
         },
         // The relay asked for this connection, so its Worker is there.
-        transform: (incoming) => new RTCRtpScriptTransform(this.#worker as Worker, { link, incoming }),
+        transform: (incoming, look) =>
+          new RTCRtpScriptTransform(this.#worker as Worker, { link, incoming, look }),
         sound: (streams) => {
           this.#post({ type: 'sound', streams }, streams.readable, streams.writable, streams.samples);
         },

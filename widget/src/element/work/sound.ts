@@ -23,8 +23,8 @@ export interface Sound {
   stop(): void;
 }
 
-/** Return a new sound; null where the browser allows none. */
-export function makeSound(): Sound | null {
+/** Return a new sound in which somebody talks for a share of the time; null where the browser allows none. */
+export function makeSound(talk: number): Sound | null {
   const { MediaStreamTrackGenerator: Generator } = globalThis as Chromium;
   if (Generator) {
     const track = new Generator({ kind: 'audio' });
@@ -39,7 +39,7 @@ export function makeSound(): Sound | null {
   const [track] = output.stream.getAudioTracks();
   if (!track) return null;
   const buffer = context.createBuffer(1, BLOCKS * BLOCK, SAMPLES_PER_S);
-  const voice = new Voice(Math.random);
+  const voice = new Voice(Math.random, talk);
   for (let at = 0; at < BLOCKS; at += 1) buffer.copyToChannel(voice.nextBlock(), 0, at * BLOCK);
   const source = new AudioBufferSourceNode(context, { buffer, loop: true });
   source.connect(output);

@@ -5,7 +5,7 @@
  * the pictures when the Worker asks for them.
  */
 
-import { BUSY_BIT_S, FRAMES_PER_S as CALL_FRAMES_PER_S } from '../../core/traffic/callshape';
+import { lookOf, type Look } from '../../core/traffic/scene';
 import { PICTURE_SIDE } from '../../core/wire/description';
 import type { EncodedStreams, SoundStreams } from '../../relay/messages';
 import { makeSound, type Sound } from './sound';
@@ -22,7 +22,7 @@ interface Chromium {
 }
 /** Chromium's extension of RTCRtpSender and RTCRtpReceiver. */
 interface Streaming {
-  createEncodedStreams(): Omit<EncodedStreams, 'pictures' | 'incoming'>;
+  createEncodedStreams(): Pick<EncodedStreams, 'readable' | 'writable'>;
 }
 /** What takes a picture of a canvas: the track, or Firefox's stream. */
 interface Requester {
@@ -44,8 +44,8 @@ export const VIDEO_OPTIONS = { encodedInsertableStreams: true };
 export interface VideoTrackEvents {
   /** Take the video's streams, which can be transferred. */
   video(streams: EncodedStreams): void;
-  /** Return the transform that hands the encoded frames to the Worker. */
-  transform(incoming: boolean): RTCRtpScriptTransform;
+  /** Return the transform that hands the encoded frames to the Worker; `look` is of those that are sent in a call. */
+  transform(incoming: boolean, look: Look | null): RTCRtpScriptTransform;
   /** Take the streams of a sound, which can be transferred. */
   sound(streams: SoundStreams): void;
 }
@@ -60,9 +60,9 @@ export class VideoTrack {
   /** The sound beside the video of a call. */
   #sound: Sound | null = null;
   #soundSender: RTCRtpSender | undefined;
-  /** Whether the client asked for a link that looks like a call. */
-  isCall = false;
-  #makePicture: () => void = () => {};
+  /** What the video shows, where the client asked for a link that looks like a call. */
+  #look: Look | null = null;
+  #makePicture: (pixels: ArrayBuffer | null) => void = () => {};
 
   constructor(events: VideoTrackEvents) {
     this.#events = events;
@@ -82,7 +82,7 @@ export class VideoTrack {
       this.#receives = /^a=sendrecv\r?$/m.test(connection.remoteDescription?.sdp ?? '');
       transceiver.direction = this.#receives ? 'sendrecv' : 'sendonly';
       if (this.#receives && !this.#pictures) {
-        transceiver.receiver.transform = this.#events.transform(true);
+        transceiver.receiver.transform = this.#events.transform(true, null);
       }
       this.#transceiver = transceiver;
     } catch {
@@ -93,8 +93,9 @@ export class VideoTrack {
   /** Add a sound, if the offer that was set asks for one. */
   async #addSound(transceiver: RTCRtpTransceiver | undefined): Promise<void> {
     if (!transceiver) return;
-    this.isCall = true;
-    this.#sound = makeSound();
+    // Where the page draws, large pictures would cost it too much.
+    this.#look = lookOf(Math.random, Generator !== undefined);
+    this.#sound = makeSound(this.#look.talk);
     transceiver.direction = this.#sound ? 'sendrecv' : 'inactive';
     this.#soundSender = transceiver.sender;
     if (this.#sound) await transceiver.sender.replaceTrack(this.#sound.track);
@@ -107,7 +108,7 @@ export class VideoTrack {
       this.#track = track;
     } else {
       this.#track = this.#canvasTrack();
-      sender.transform = this.#events.transform(false);
+      sender.transform = this.#events.transform(false, this.#look);
     }
     await sender.replaceTrack(this.#track);
   }
@@ -120,15 +121,17 @@ export class VideoTrack {
       if (this.#receives) this.#hand(receiver, null);
       this.#hand(sender, this.#pictures);
     }
-    if (this.#sound?.samples && this.#soundSender) {
+    if (this.#sound?.samples && this.#soundSender && this.#look) {
       // Where encoded frames are handed out, those that nobody takes are not sent.
       const { readable, writable } = (this.#soundSender as unknown as Streaming).createEncodedStreams();
-      this.#events.sound({ readable, writable, samples: this.#sound.samples });
+      this.#events.sound({ readable, writable, samples: this.#sound.samples, look: this.#look });
     }
     const parameters = sender.getParameters();
     for (const encoding of parameters.encodings) {
-      encoding.maxBitrate = this.isCall ? BUSY_BIT_S : MOST_BIT_S;
-      encoding.maxFramerate = this.isCall ? CALL_FRAMES_PER_S : FRAMES_PER_S;
+      if (!this.#look) {
+        encoding.maxBitrate = MOST_BIT_S;
+        encoding.maxFramerate = FRAMES_PER_S;
+      } else if (this.#look.bound_bit_s) encoding.maxBitrate = this.#look.bound_bit_s;
     }
     // When a browser refuses these parameters, the link is only slower.
     await sender.setParameters(parameters).catch(() => {});
@@ -137,12 +140,13 @@ export class VideoTrack {
   /** Hand out the streams of one direction. `pictures` belongs to the one that sends. */
   #hand(end: RTCRtpSender | RTCRtpReceiver, pictures: WritableStream<VideoFrame> | null): void {
     const { readable, writable } = (end as unknown as Streaming).createEncodedStreams();
-    this.#events.video({ readable, writable, pictures, incoming: pictures === null });
+    const look = pictures ? this.#look : null;
+    this.#events.video({ readable, writable, pictures, look, incoming: pictures === null });
   }
 
-  /** Make a picture, where the Worker cannot. */
-  makePicture(): void {
-    this.#makePicture();
+  /** Make a picture, where the Worker cannot. A call's picture is `pixels`, as RGBA. */
+  makePicture(pixels: ArrayBuffer | null): void {
+    this.#makePicture(pixels);
   }
 
   stop(): void {
@@ -153,20 +157,25 @@ export class VideoTrack {
   /** Return a track that shows a canvas, in which the page draws. */
   #canvasTrack(): MediaStreamTrack {
     const canvas = document.createElement('canvas');
-    canvas.width = canvas.height = PICTURE_SIDE;
+    const { width, height } = this.#look ?? { width: PICTURE_SIDE, height: PICTURE_SIDE };
+    Object.assign(canvas, { width, height });
     const brush = canvas.getContext('2d');
     const stream = canvas.captureStream(0);
     const [track] = stream.getVideoTracks();
     if (!brush || !track) throw new Error('no canvas');
     const requester = ('requestFrame' in track ? track : stream) as Requester;
     let count = 0;
-    this.#makePicture = () => {
-      // Every picture differs from the last one, because an encoder may leave a still picture out.
-      brush.fillStyle = `hsl(${(count += 7) % 360} 50% 50%)`;
-      brush.fillRect(count % PICTURE_SIDE, 0, 8, PICTURE_SIDE);
+    this.#makePicture = (pixels) => {
+      if (pixels) {
+        brush.putImageData(new ImageData(new Uint8ClampedArray(pixels), width, height), 0, 0);
+      } else {
+        // Every picture differs from the last one, because an encoder may leave a still picture out.
+        brush.fillStyle = `hsl(${(count += 7) % 360} 50% 50%)`;
+        brush.fillRect(count % PICTURE_SIDE, 0, 8, PICTURE_SIDE);
+      }
       requester.requestFrame?.();
     };
-    this.#makePicture();
+    this.#makePicture(null);
     return track;
   }
 }

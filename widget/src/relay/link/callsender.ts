@@ -1,25 +1,24 @@
-/** The pipe to the client of a link that looks like a call: pictures go out in a call's rhythm, and messages in
- * their frames.
+/** The pipe to the client of a link that looks like a call: pictures go out in a camera's rhythm, and messages in
+ * the place of what the encoder made of them.
  *
- * Nothing goes faster because more waits, and nothing goes over the DataChannel once frames come: what is sent
- * shows neither when messages come nor how long they are.
+ * The encoder decides how long frames are, so nothing goes faster because more waits. Nothing but text goes over the
+ * DataChannel: what is sent shows neither when messages come nor how long they are.
  */
 
 import type { LinkCode } from '../../core/errors';
 import { LOW_WATER_BYTES } from '../../core/limits';
-import { CallShape, FRAMES_PER_S, normal } from '../../core/traffic/callshape';
+import { fill, roomOf } from '../../core/traffic/callframe';
+import { lateness_ms, type Look } from '../../core/traffic/scene';
 import { FramePacker } from '../../core/traffic/framepacker';
-import { OVERHEAD_BYTES, wrap } from '../../core/traffic/pictureframe';
 import { split } from '../../core/traffic/pieces';
 import type { Got, Resend } from '../../core/wire/control';
 import type { MessagePipe } from './outbox';
 import type { EncodedFrame, FrameSource } from './videosender';
 
-const PERIOD_MS = 1_000 / FRAMES_PER_S;
-/** Pieces that may go over the DataChannel before the first frame comes. */
-const CHANNEL_PIECES = 256;
-/** The rate with which a browser begins a call. */
-const START_BIT_S = 300_000;
+/** Frames after its own that a message is in once more, where there is room: it costs nothing. */
+const REPEATS = 2;
+/** Bytes of a payload without messages. */
+const LEAST_BYTES = 2;
 
 export interface CallSenderEvents {
   /** Little waits for frames now, and `watch` had asked to be told. */
@@ -34,13 +33,10 @@ export class CallSender implements MessagePipe {
   readonly #channel: MessagePipe;
   readonly #source: FrameSource;
   readonly #events: CallSenderEvents;
-  readonly #packer = new FramePacker();
-  readonly #shape = new CallShape();
-  /** The rate that the browser's congestion control allows. */
-  rate_bit_s = START_BIT_S;
+  readonly #packer = new FramePacker(0, REPEATS, true);
+  readonly #look: Look;
   /** Bytes of the messages that were to be sent. */
   sent_bytes = 0;
-  #hasFrames = false;
   /** When the next picture is due. */
   #due_ms = performance.now();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -48,18 +44,19 @@ export class CallSender implements MessagePipe {
   /** The code to close the channel with once the client has everything. */
   #end: LinkCode | null = null;
 
-  constructor(channel: MessagePipe, source: FrameSource, events: CallSenderEvents) {
+  constructor(channel: MessagePipe, source: FrameSource, look: Look, events: CallSenderEvents) {
     this.#channel = channel;
     this.#source = source;
+    this.#look = look;
     this.#events = events;
-    const fill = new TransformStream<EncodedFrame, EncodedFrame>({
+    const replace = new TransformStream<EncodedFrame, EncodedFrame>({
       transform: (frame, onward) => {
         frame.data = this.#nextFrame(frame.data);
         onward.enqueue(frame);
       },
     });
     // Both streams fail once the page has closed the PeerConnection, which is no error here.
-    source.readable.pipeThrough(fill).pipeTo(source.writable).catch(() => {});
+    source.readable.pipeThrough(replace).pipeTo(source.writable).catch(() => {});
     this.#tick();
   }
 
@@ -71,8 +68,6 @@ export class CallSender implements MessagePipe {
     if (typeof data === 'string') return this.#channel.send(data);
     this.sent_bytes += data.byteLength;
     for (const piece of split(data)) this.#packer.push(piece);
-    if (this.#hasFrames || this.#packer.count >= CHANNEL_PIECES) return;
-    for (let piece = this.#packer.shift(); piece; piece = this.#packer.shift()) this.#channel.send(piece);
   }
 
   /** Take what the client says about the pieces it has. Throws PeerError. */
@@ -104,26 +99,21 @@ export class CallSender implements MessagePipe {
   #tick(): void {
     this.#source.requestFrame();
     this.#events.ticked();
-    // A camera's pictures come at equal times, also after one that was late.
+    // A camera takes pictures at equal times, also after one that was late.
     const now_ms = performance.now();
-    this.#due_ms = Math.max(this.#due_ms + PERIOD_MS, now_ms);
-    if (this.#due_ms < Infinity) this.#timer = setTimeout(() => this.#tick(), this.#due_ms - now_ms);
+    this.#due_ms = Math.max(this.#due_ms + 1_000 / this.#look.frames_per_s, now_ms);
+    if (this.#due_ms < Infinity) this.#timer = setTimeout(() => this.#tick(), this.#due_ms - now_ms + lateness_ms(this.#look, Math.random));
   }
 
-  /** Return the bytes for the frame that just came, of which the encoder made `picture`. */
-  #nextFrame(picture: ArrayBuffer): ArrayBuffer {
-    this.#hasFrames = true;
-    const [first = 1] = new Uint8Array(picture);
-    const isKey = (first & 1) === 0; // RFC 6386 §9.1
-    const size = this.#shape.nextFrame(this.rate_bit_s, this.#packer.queued_bytes, isKey, normal(Math.random));
-    const room = size - picture.byteLength - OVERHEAD_BYTES;
+  /** Return what is sent in the place of an encoded frame. */
+  #nextFrame(encoded: ArrayBuffer): ArrayBuffer {
+    const room = roomOf(encoded);
+    if (room < LEAST_BYTES) return encoded;
     const payload = this.#packer.nextFrame(0, room);
-    const padded = new Uint8Array(Math.max(payload.byteLength, room));
-    padded.set(new Uint8Array(payload));
     if (this.#isWatched && this.#packer.queued_bytes <= LOW_WATER_BYTES) {
       this.#isWatched = false;
       this.#events.writable();
     }
-    return wrap(picture, padded.buffer, this.#events.tellGot(), this.#packer.unsent);
+    return fill(encoded, payload, this.#events.tellGot(), this.#packer.unsent);
   }
 }

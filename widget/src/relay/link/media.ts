@@ -1,7 +1,10 @@
 /** The video of one link: the streams that the page has sent of it, and what puts messages in and out. */
 
 import { PeerError } from '../../core/errors';
+import { unfill } from '../../core/traffic/callframe';
+import { unwrap } from '../../core/traffic/pictureframe';
 import { Joiner } from '../../core/traffic/pieces';
+import type { Look } from '../../core/traffic/scene';
 import type { Path } from '../../core/traffic/ratefloor';
 import * as control from '../../core/wire/control';
 import { CALL_MEDIA_VERSION } from '../../core/wire/description';
@@ -18,13 +21,11 @@ import { VideoSender } from './videosender';
 const RATE_MS = 100;
 /** The same for a link that looks like a call, which sends always. */
 const CALL_RATE_MS = 500;
-/** The rate of a call in a browser that says none, as Firefox does. */
-const UNTOLD_BIT_S = 2_500_000;
 
 /** What the Worker cannot do by itself. */
 export interface PageWork {
-  /** Have the page make a picture. */
-  makePicture(): void;
+  /** Have the page make a picture. That of a call is `pixels`, as RGBA. */
+  makePicture(pixels: ArrayBuffer | null): void;
   /** Have the page say what the browser knows of the path. */
   findRate(): void;
   /** Have the page hold the browser's estimate at `bit_s`; 0 lets it go. */
@@ -64,6 +65,7 @@ export class LinkMedia {
 
   /** Whether everything is here that a link with video of `version` needs; undefined is a plain link. */
   isReady(version: number | undefined): boolean {
+    if (version === CALL_MEDIA_VERSION && !this.#outgoing?.look) return false;
     return (!version || this.#outgoing !== null) && (!isBothWays(version) || this.#incoming !== null);
   }
 
@@ -74,7 +76,7 @@ export class LinkMedia {
     if (isBothWays(version) && this.#incoming) {
       if (!isCall) this.#pace = new Paced();
       const joiner = isCall ? new Joiner() : null;
-      this.#receiver = new VideoReceiver(this.#incoming, {
+      this.#receiver = new VideoReceiver(this.#incoming, isCall ? unfill : unwrap, {
         message: (data) => {
           this.#messages_bytes += data.byteLength;
           const message = joiner ? joiner.join(data) : data;
@@ -87,7 +89,8 @@ export class LinkMedia {
     }
     const wrap = (pipe: MessagePipe) => {
       if (!outgoing) return pipe;
-      return isCall ? this.#sendCall(link, pipe, outgoing) : this.#send(link, pipe, outgoing);
+      const { look } = outgoing;
+      return look ? this.#sendCall(link, pipe, outgoing, look) : this.#send(link, pipe, outgoing);
     };
     joinChannel(link, channel, wrap, (data) => this.#take(link, data));
   }
@@ -106,7 +109,6 @@ export class LinkMedia {
       if (this.#isHeld) this.#page.holdRate(this.#pace.floor_bit_s);
     }
     if (!this.#call) return;
-    this.#call.rate_bit_s = path.available_bit_s || UNTOLD_BIT_S;
     const spent_bytes = path.bytes - this.#messages_bytes - this.#call.sent_bytes;
     if (spent_bytes <= this.#spent_bytes) return;
     this.#page.spent(spent_bytes - this.#spent_bytes);
@@ -118,7 +120,7 @@ export class LinkMedia {
   }
 
   #send(link: Link, pipe: MessagePipe, streams: EncodedStreams): MessagePipe {
-    const source = frameSource(streams, () => this.#page.makePicture());
+    const source = frameSource(streams, (pixels) => this.#page.makePicture(pixels));
     return (this.#sender = new VideoSender(pipe, source, this.#pace ?? BARE, {
       writable: () => link.writable('client'),
       busy: () => this.#pace && this.#ask(RATE_MS),
@@ -126,9 +128,9 @@ export class LinkMedia {
     }));
   }
 
-  #sendCall(link: Link, pipe: MessagePipe, streams: EncodedStreams): MessagePipe {
-    const source = frameSource(streams, () => this.#page.makePicture());
-    return (this.#call = new CallSender(pipe, source, {
+  #sendCall(link: Link, pipe: MessagePipe, streams: EncodedStreams, look: Look): MessagePipe {
+    const source = frameSource(streams, (pixels) => this.#page.makePicture(pixels));
+    return (this.#call = new CallSender(pipe, source, look, {
       writable: () => link.writable('client'),
       ticked: () => this.#ask(CALL_RATE_MS),
       tellGot: () => this.#receiver?.tellGot() ?? 0,

@@ -1,5 +1,6 @@
 /** Makes the sound of links that look like calls. Nobody ever hears it, and no microphone is opened. */
 
+import { lateness_ms, type Look } from '../../core/traffic/scene';
 import { BLOCK, SAMPLES_PER_S, Voice } from '../../core/traffic/voice';
 
 /** One packet of Opus holds so much. */
@@ -15,17 +16,19 @@ export interface SoundStreams {
   readonly readable: ReadableStream<unknown>;
   /** Encoded frames as they are sent. */
   readonly writable: WritableStream<unknown>;
+  /** How the call looks and sounds. */
+  readonly look: Look;
 }
 
 /** Make a sound until its connection ends. */
-export function hum({ samples, readable, writable }: SoundStreams): void {
+export function hum({ samples, readable, writable, look }: SoundStreams): void {
   readable.pipeTo(writable).catch(() => {});
-  void write(samples);
+  void write(samples, look);
 }
 
-async function write(samples: WritableStream<AudioData>): Promise<void> {
+async function write(samples: WritableStream<AudioData>, look: Look): Promise<void> {
   const writer = samples.getWriter();
-  const voice = new Voice(Math.random);
+  const voice = new Voice(Math.random, look.talk);
   let due_ms = performance.now();
   try {
     for (let time_us = 0; ; time_us += BLOCK_MS * 1_000) {
@@ -41,7 +44,7 @@ async function write(samples: WritableStream<AudioData>): Promise<void> {
       });
       await writer.write(block);
       due_ms += BLOCK_MS;
-      const wait_ms = due_ms - performance.now();
+      const wait_ms = due_ms - performance.now() + lateness_ms(look, Math.random);
       if (wait_ms > 0) await new Promise((resolve) => setTimeout(resolve, wait_ms));
     }
   } catch {

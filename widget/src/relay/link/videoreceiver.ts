@@ -3,7 +3,7 @@
 import { PeerError, type LinkCode } from '../../core/errors';
 import { KIB, LINK_MESSAGE_BYTES, RESEND_GAPS } from '../../core/limits';
 import { MessageOrder } from '../../core/traffic/messageorder';
-import { unwrap } from '../../core/traffic/pictureframe';
+import type { PictureFrame } from '../../core/traffic/pictureframe';
 import type { Got, Resend } from '../../core/wire/control';
 import { MESSAGE_NUMBER_BYTES } from '../../core/wire/description';
 import type { EncodedFrame } from './videosender';
@@ -30,8 +30,12 @@ export interface IncomingFrames {
   readonly writable: WritableStream<EncodedFrame>;
 }
 
+/** Takes a frame apart; one that carries nothing has its picture only. Throws PeerError. */
+export type Unwrap = (frame: ArrayBuffer) => PictureFrame | Pick<PictureFrame, 'picture'>;
+
 export class VideoReceiver {
   readonly #events: VideoReceiverEvents;
+  readonly #unwrap: Unwrap;
   readonly #order = new MessageOrder();
   #fresh_bytes = 0;
   #unsent = 0;
@@ -41,8 +45,9 @@ export class VideoReceiver {
   /** The next message when the timer for missing ones was set. */
   #awaited = 0;
 
-  constructor({ readable, writable }: IncomingFrames, events: VideoReceiverEvents) {
+  constructor({ readable, writable }: IncomingFrames, unwrap: Unwrap, events: VideoReceiverEvents) {
     this.#events = events;
+    this.#unwrap = unwrap;
     const empty = new TransformStream<EncodedFrame, EncodedFrame>({
       transform: (frame, onward) => {
         const picture = this.#takeFrame(frame.data);
@@ -80,7 +85,9 @@ export class VideoReceiver {
   #takeFrame(data: ArrayBuffer): ArrayBuffer | null {
     if (this.#isClosed) return null;
     try {
-      const { picture, got, unsent, messages } = unwrap(data);
+      const frame = this.#unwrap(data);
+      if (!('got' in frame)) return frame.picture;
+      const { picture, got, unsent, messages } = frame;
       this.#events.got(got);
       // Frames may come out of order.
       if (((unsent - this.#unsent) | 0) > 0) this.#unsent = unsent;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { LINK_MESSAGE_BYTES } from '../../../src/core/limits';
 import { FramePacker } from '../../../src/core/traffic/framepacker';
-import { wrap } from '../../../src/core/traffic/pictureframe';
+import { unwrap, wrap } from '../../../src/core/traffic/pictureframe';
 import type { Got, Resend } from '../../../src/core/wire/control';
 import { VideoReceiver } from '../../../src/relay/link/videoreceiver';
 import type { EncodedFrame } from '../../../src/relay/link/videosender';
@@ -24,6 +24,7 @@ function setUp() {
       readable: new ReadableStream<EncodedFrame>({ start: (given) => void (input = given) }),
       writable: new WritableStream<EncodedFrame>({ write: ({ data }) => void decoded.push(data) }),
     },
+    unwrap,
     {
       message: (data) => got.push(new Uint8Array(data)[0] ?? -1),
       got: (next) => acknowledged.push(next),

@@ -1,8 +1,9 @@
-"""Links of the profile `call`: sound and video both ways, at a call's rates, whatever they carry.
+"""Links of the profile `call`: sound and video both ways, as in a call, whatever they carry.
 
-`CallOffer` offers them and takes nothing else. Their frames come at the times and in the lengths
-that `core.media.callprofile` says; messages go inside, and nothing is sent faster because more of
-them wait. The sound is made here: no microphone is opened.
+`CallOffer` offers them and takes nothing else. The engine encodes pictures and a voice that are
+made here (`core.media.scene`, `core.media.voice`), at the rates, times and sizes that it chooses
+as in any call; messages take the place of what is in its video frames (`core.media.callframe`).
+No camera and no microphone is opened.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from passerelle.core.media import callprofile, pieces
-from passerelle.core.media.callprofile import CallShape
+from passerelle.core.media import callframe, pieces, scene
+from passerelle.core.media.frame import News
 from passerelle.core.media.voice import BLOCK, BLOCK_S, SAMPLES_PER_S, Voice
 from passerelle.io.webrtc.allowance import Allowance
 from passerelle.io.webrtc.chrome.library import load
@@ -24,20 +25,16 @@ from passerelle.wire.description import CALL_MEDIA_VERSION, Description
 
 BEHIND_S = 0.2
 """Sound that was due longer ago is left out."""
-CHANNEL_PARTS = 256
-"""Pieces that may go over the DataChannel before the first frame was made."""
-QUESTION_S = 0.5
-"""Time between two questions for the engine's rate."""
-PERIOD_S = 1 / callprofile.FRAMES_PER_S
+START_BIT_S = 300_000.0
+"""The rate with which a browser begins a call."""
+RATE_S = 1.0
+"""Time constant with which the rate of what can be carried is averaged."""
 
 
 class CallExchange(MediaExchange):
     """The sound and the video of one link."""
 
     codecs = ("video/vp8", "video/rtx", "video/red", "video/ulpfec")
-    start_bit_s = 300_000.0  # with which a browser begins a call
-    most_bit_s = callprofile.BUSY_BIT_S
-    most_frames_s = callprofile.FRAMES_PER_S
 
     def __init__(self, connection: Any) -> None:
         """Add sound and video to `connection`, which has made no offer yet."""
@@ -49,22 +46,35 @@ class CallExchange(MediaExchange):
         opus = [codec for codec in codecs if codec.mime_type == "audio/opus"]
         transceiver.set_codec_preferences(opus)
         super().__init__(connection)
-        self._shape = CallShape()
+        # A reader's line and machine are spared large pictures.
+        self._look = scene.look(random.random, may_be_large=False)
+        self._scene: scene.Scene | None = None
         self._joiner = pieces.Joiner()
-        self._frames = 0
-        """Frames made so far."""
+        self._room_bit_s = START_BIT_S
+        """What frames can carry, on average."""
         self._due_at = 0.0
         """When the next picture is due."""
 
     def start(self, owner: MediaOwner, allowance: Allowance) -> None:
         """See `MediaExchange.start`."""
-        self._due_at = time.monotonic()
         super().start(owner, allowance)
+        self._tasks.spawn(self._film(), "camera")
         self._tasks.spawn(self._hum(), "sound")
+
+    async def _film(self) -> None:
+        """Begin to show pictures, once what is in them is made."""
+        self._scene = await asyncio.to_thread(scene.Scene, self._look, random.random)
+        self._due_at = time.monotonic()
+        self._schedule(0.0)
+
+    def _limit(self, encoding: Any) -> None:
+        """Bound the video as an application may; its own bounds are the engine's."""
+        if self._look.bound_bit_s:
+            encoding.max_bitrate = self._look.bound_bit_s
 
     async def _hum(self) -> None:
         """Send a voice's sound until the link ends."""
-        voice = await asyncio.to_thread(Voice, random.random)
+        voice = await asyncio.to_thread(Voice, random.random, self._look.talk)
         writer = self._sound.writable.get_writer()
         due_at = time.monotonic()
         sent = 0
@@ -86,13 +96,14 @@ class CallExchange(MediaExchange):
                 return  # the connection has ended
             sent += 1
             due_at += BLOCK_S
-            await asyncio.sleep(max(0.0, due_at - time.monotonic()))
+            wait_s = due_at - time.monotonic() + scene.lateness_s(self._look, random.random)
+            await asyncio.sleep(max(0.0, wait_s))
 
     # --- out ------------------------------------------------------------------------------------
 
     def _may_go_beside(self, message: bytes, *, few: bool) -> bool:
-        """Use the DataChannel only until frames are made: in them nobody sees what is sent."""
-        return self._frames == 0 and self._packer.count < CHANNEL_PARTS
+        """Leave the DataChannel alone: in frames nobody sees what is sent."""
+        return False
 
     def _parts(self, message: bytes) -> Iterable[bytes]:
         return pieces.split(message)
@@ -105,35 +116,38 @@ class CallExchange(MediaExchange):
 
     @property
     def _rate_bit_s(self) -> float:
-        return min(self._budget.rate_bit_s, callprofile.BUSY_BIT_S)
-
-    def _ask_rate(self, now: float) -> None:
-        if not self._asking and now - self._rate_at >= QUESTION_S:
-            self._rate_at = now
-            self._asking = True
-            self._tasks.spawn(self._take_rate(), "rate")
+        return self._room_bit_s
 
     def _tick(self) -> None:
         self._timer = None
         now = time.monotonic()
         self._pending = 0
-        self._ask_rate(now)
         self._look_for_missing(now)
         self._look_at_windows()
+        if self._scene is None:
+            return
         self._request(now)
-        # A camera's pictures come at equal times, also after one that was late.
-        self._due_at = max(self._due_at + PERIOD_S, now)
-        self._schedule(self._due_at - now)
+        # A camera takes pictures at equal times, also after one that was late.
+        self._due_at = max(self._due_at + 1 / self._look.frames_per_s, now)
+        self._schedule(self._due_at - now + scene.lateness_s(self._look, random.random))
 
-    def _bounds(self, genuine: bytes, now: float) -> tuple[int, int]:
-        self._frames += 1
-        size = self._shape.next_frame(
-            self._budget.rate_bit_s,
-            self._packer.queued_bytes,
-            is_key=bool(genuine) and not genuine[0] & 1,  # RFC 6386 §9.1
-            chance=random.gauss(0, 1),
-        )
-        return size, size
+    def _draw(self) -> tuple[bytes, int, int]:
+        assert self._scene is not None  # the caller has looked
+        return self._scene.next_picture(), self._look.width, self._look.height
+
+    def _filled(self, genuine: bytes, now: float) -> bytes:
+        room = callframe.room_bytes(genuine)
+        wanted = max(0, room) * 8 * self._look.frames_per_s
+        self._room_bit_s += (wanted - self._room_bit_s) / (RATE_S * self._look.frames_per_s)
+        if room >= 0:
+            self._told_got()
+        return self._packer.fill(genuine, got=self._order.next)
+
+    # --- in -------------------------------------------------------------------------------------
+
+    def _taken(self, data: bytes) -> tuple[bytes, News | None]:
+        frame = callframe.unfill(data)
+        return frame.picture, frame.news
 
 
 class CallOffer(ChromeOffer):

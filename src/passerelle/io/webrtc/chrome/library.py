@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 from types import ModuleType
 
+_HELLO = "WebRTC-EnableDtlsPqc"
 _TRIALS = {
     # A browser's ClientHello and ServerHello have a post-quantum share.
-    "WebRTC-EnableDtlsPqc": "Enabled",
+    _HELLO: "Enabled",
+}
+"""What the engine is told before its first connection. It is fixed for the life of the process."""
+_FAST_TRIALS = {
     # The 2,048 packets that libwebrtc keeps by itself are less than a fast, long path has under
     # way, and what it drops can never be repaired.
     "WebRTC-PacketBufferMaxSize": "16384",
@@ -20,7 +23,7 @@ _TRIALS = {
         "PaddingDuration:0s"
     ),
 }
-"""What the engine is told before its first connection. It is fixed for the life of the process."""
+"""The same, for links that need not send as a call does."""
 
 PROBE = "--probe"
 """Argument with which the engine's process only tries to `load`, and tells why it cannot."""
@@ -30,16 +33,15 @@ class NoEngine(Exception):
     """The engine cannot be loaded; the text says why."""
 
 
-def load() -> ModuleType:
-    """Return the package, set up. Raises NoEngine."""
+def load(*, is_call: bool = False) -> ModuleType:
+    """Return the package, set up. Raises NoEngine.
+
+    The first one in a process decides: with `is_call`, the engine judges paths as a browser's.
+    """
     try:
         webrtc = importlib.import_module("webrtc")
     except (ImportError, OSError) as error:
         raise NoEngine(f"the package wrtc cannot be loaded ({error})") from error
-    _prepare(webrtc)
+    if _HELLO not in webrtc.field_trials:
+        webrtc.field_trials.update(_TRIALS if is_call else _TRIALS | _FAST_TRIALS)
     return webrtc
-
-
-@functools.cache
-def _prepare(webrtc: ModuleType) -> None:
-    webrtc.field_trials.update(_TRIALS)

@@ -18,7 +18,7 @@ from passerelle import limits
 from passerelle.core.media.browserpath import ReceiveWindow, send_window_bytes
 from passerelle.core.media.budget import FrameBudget
 from passerelle.core.media.delay import Least
-from passerelle.core.media.frame import SIDE, unwrap
+from passerelle.core.media.frame import SIDE, News, unwrap
 from passerelle.core.media.packer import MessagePacker
 from passerelle.core.media.sparse import Sparse
 from passerelle.core.media.video import (
@@ -91,9 +91,6 @@ class MediaExchange:
 
     codecs: tuple[str, ...] = ("video/vp8", "video/rtx")
     """What is offered."""
-    start_bit_s = START_BIT_S
-    most_bit_s = MOST_BIT_S
-    most_frames_s = FRAMES_PER_S
 
     def __init__(self, connection: Any) -> None:
         """Add the video to `connection`, which has made no offer yet."""
@@ -117,7 +114,7 @@ class MediaExchange:
         self._allowance: Allowance | None = None
         self._tasks = TaskSet("media")
         now = time.monotonic()
-        self._budget = FrameBudget(self.start_bit_s, now)
+        self._budget = FrameBudget(START_BIT_S, now)
         self._packer = MessagePacker()
         self._sparse = Sparse(now)
         self._pending = 0
@@ -153,19 +150,22 @@ class MediaExchange:
         self._allowance = allowance
         self._receipts = Receipts(self._order, owner.media_say)
         self._silence = Silence(lambda: self._heard_at, owner.media_window, self._fall_silent)
-        self._tasks.spawn(self._raise_limits(), "limits")
+        self._tasks.spawn(self._set_limits(), "limits")
         self._schedule(0.0)
 
-    async def _raise_limits(self) -> None:
-        """Lift the encoder's own limits, which are those of a small picture."""
+    async def _set_limits(self) -> None:
         sender = self._transceiver.sender
         parameters = sender.get_parameters()
         for encoding in parameters.encodings:
-            encoding.max_bitrate = self.most_bit_s
-            encoding.max_framerate = self.most_frames_s
+            self._limit(encoding)
         # The link may end meanwhile.
         with contextlib.suppress(self._webrtc.InvalidStateError):
             await sender.set_parameters(parameters)
+
+    def _limit(self, encoding: Any) -> None:
+        """Lift the encoder's own limits, which are those of a small picture."""
+        encoding.max_bitrate = MOST_BIT_S
+        encoding.max_framerate = FRAMES_PER_S
 
     def close(self) -> None:
         """Send and deliver nothing more. Idempotent."""
@@ -298,15 +298,19 @@ class MediaExchange:
         if self._pending == 0:
             self._frame_at = now
         self._pending += 1
+        self._picture_at = max(self._picture_at + 1_000, int(now * 1e6))
+        pixels, width, height = self._draw()
+        init = self._webrtc.VideoFrameBufferInit(
+            format="I420", coded_width=width, coded_height=height, timestamp=self._picture_at
+        )
+        self._tasks.spawn(self._write(self._webrtc.VideoFrame(pixels, init)), "picture")
+
+    def _draw(self) -> tuple[bytes, int, int]:
+        """Return the next picture as I420, its width and its height."""
         # Every picture differs from the last one, because an encoder may leave a still one out.
         self._count += 1
         self._pixels[self._count % (SIDE * SIDE)] = self._count & 0xFF
-        self._picture_at = max(self._picture_at + 1_000, int(now * 1e6))
-        init = self._webrtc.VideoFrameBufferInit(
-            format="I420", coded_width=SIDE, coded_height=SIDE, timestamp=self._picture_at
-        )
-        picture = self._webrtc.VideoFrame(bytes(self._pixels), init)
-        self._tasks.spawn(self._write(picture), "picture")
+        return bytes(self._pixels), SIDE, SIDE
 
     async def _write(self, picture: Any) -> None:
         try:
@@ -342,22 +346,25 @@ class MediaExchange:
             now = time.monotonic()
             self._pending = max(0, self._pending - 1)
             self._frame_at = now
-            genuine = bytes(encoded.data)
-            most, least = self._bounds(genuine, now)
-            data = self._packer.next_frame(genuine, most, least, got=self._order.next)
-            if self._receipts is not None:
-                self._receipts.told()
-            self._budget.spend(len(data))
-            encoded.data = data
+            encoded.data = self._filled(bytes(encoded.data), now)
             await writer.write(encoded)
 
-    def _bounds(self, genuine: bytes, now: float) -> tuple[int, int]:
-        """Return the most and the least bytes that a frame with this picture has."""
+    def _filled(self, genuine: bytes, now: float) -> bytes:
+        """Return the frame that is sent for the encoder's."""
         least = len(genuine) + IDLE_LEAST_BYTES + random.randrange(IDLE_SPREAD_BYTES)  # noqa: S311
         if self._packer.queued_bytes:
             least = 0
             self._idle = 0
-        return self._budget.available(now), least
+        most = self._budget.available(now)
+        data = self._packer.next_frame(genuine, most, least, got=self._order.next)
+        self._told_got()
+        self._budget.spend(len(data))
+        return data
+
+    def _told_got(self) -> None:
+        """Know that a frame tells what is here."""
+        if self._receipts is not None:
+            self._receipts.told()
 
     # --- in -------------------------------------------------------------------------------------
 
@@ -370,19 +377,29 @@ class MediaExchange:
             self._heard_at = time.monotonic()
             start_s = 0.0 if self._allowance is None else self._allowance.start()
             try:
-                frame = unwrap(bytes(encoded.data))
-                encoded.data = frame.genuine
+                picture, news = self._taken(bytes(encoded.data))
+                encoded.data = picture
                 await writer.write(encoded)
-                if (frame.unsent - self._unsent) % limits.MESSAGE_NUMBERS < _HALF:
-                    self._unsent = frame.unsent  # of frames that came in order
-                self._packer.acknowledge(frame.got)
-                self._window.waited(frame.backlog_bytes, time.monotonic())
-                self._deliver(frame.messages)
+                if news is not None:
+                    self._hear(news)
             except PeerError as error:
                 self._fail(error)
                 return
             if self._allowance is not None:
                 self._allowance.charge(start_s)
+
+    def _taken(self, data: bytes) -> tuple[bytes, News | None]:
+        """Return the decoder's part of a frame, and the messages in it. Raises PeerError."""
+        frame = unwrap(data)
+        return frame.genuine, frame
+
+    def _hear(self, news: News) -> None:
+        """Take what a frame brought. Raises PeerError."""
+        if (news.unsent - self._unsent) % limits.MESSAGE_NUMBERS < _HALF:
+            self._unsent = news.unsent  # of frames that came in order
+        self._packer.acknowledge(news.got)
+        self._window.waited(news.backlog_bytes, time.monotonic())
+        self._deliver(news.messages)
 
     def channel_message(self, message: bytes) -> None:
         """Take a binary message of the DataChannel, with its number in front."""

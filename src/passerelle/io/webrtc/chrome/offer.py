@@ -25,6 +25,7 @@ from passerelle.io.webrtc.chrome.media import MediaExchange
 from passerelle.io.webrtc.pathtransport import PathTransport, handshake_limit_s
 from passerelle.wire import control
 from passerelle.wire.description import (
+    CALL_MEDIA_VERSION,
     CHROME_MEDIA_VERSION,
     DATA_CHANNEL_ID,
     MEDIA_VERSION,
@@ -53,7 +54,7 @@ class ChromeOffer:
     """The format of those frames."""
 
     def __init__(self, stun: tuple[str, ...], *, private: bool, media: bool) -> None:
-        webrtc = load()
+        webrtc = load(is_call=self.version == CALL_MEDIA_VERSION)
         self._private = private
         servers = [webrtc.RTCIceServer(urls=list(stun))] if stun else []
         self._connection = webrtc.RTCPeerConnection(

@@ -37,9 +37,10 @@ RESTART_PAUSES_S: Final = (0.2, 30.0)
 """First and longest pause before a process that ended is started again."""
 STABLE_S: Final = 60.0
 """After a run of this length, the next pause is the first one again."""
-_GATHER_S: Final = 20.0
-"""Longest time for an offer: the process loads the engine first, and may wait for a STUN server."""
-_PROBE_S: Final = 30.0
+_GATHER_S: Final = 60.0
+"""Longest time for an offer. The process loads the engine first, for long on a busy machine, and
+may wait for a STUN server."""
+_PROBE_S: Final = 60.0
 _SECRETS: Final = "PASSERELLE_"
 """How the names of the environment's variables begin that are the client's alone."""
 
