@@ -100,8 +100,8 @@ export class Carrier {
           const { value, done } = await reader.read();
           if (!over.signal.aborted) tell(done ? { type: 'end' } : { type: 'bytes', bytes: value.slice().buffer });
         } catch (error) {
-            if (isEvents(head)) tell({ type: 'failed' });
-            else fail(error);
+          if (isEvents(head)) tell({ type: 'failed' });
+          else fail(error);
         }
       };
       tell({ type: 'head', status, headers, known });
