@@ -23,7 +23,7 @@ const BUDGET = {
 };
 /** What comes before the first byte of the site, the largest language included. */
 const FIRST = ['shell', 'worker', 'inner', 'style', 'words'];
-const FIRST_BUDGET = 34 * 1024;
+const FIRST_BUDGET = 36 * 1024;
 
 async function bundle(name, entry) {
   const { outputFiles } = await build({
