@@ -13,9 +13,9 @@ const { build, transform } = createRequire(WIDGET)('esbuild');
 
 /** The largest size of each part after gzip, in bytes. */
 const BUDGET = {
-  shell: 24 * 1024,
-  worker: 2.5 * 1024,
-  inner: 2.75 * 1024,
+  shell: 25 * 1024,
+  worker: 2.75 * 1024,
+  inner: 3.25 * 1024,
   article: 5 * 1024,
   file: 24 * 1024,
   style: 2 * 1024,
@@ -23,7 +23,7 @@ const BUDGET = {
 };
 /** What comes before the first byte of the site, the largest language included. */
 const FIRST = ['shell', 'worker', 'inner', 'style', 'words'];
-const FIRST_BUDGET = 34 * 1024;
+const FIRST_BUDGET = 36 * 1024;
 
 async function bundle(name, entry) {
   const { outputFiles } = await build({

@@ -165,6 +165,8 @@ export class Exchange {
           break;
         } catch (error) {
           if (this.#over.signal.aborted || !(error instanceof Broken)) throw error;
+          // A page asks again for events by itself, and only then gets none twice.
+          if (error.failure !== 'altered' && isEvents(this.#head)) throw new ReadingProblem('site_silent');
           if (error.failure === 'altered') link.distrust();
           else if (error.failure !== 'ticket' && error.failure !== 'stalled') link.failed();
           if (error.failure === 'key') keys += 1;
@@ -193,9 +195,10 @@ export class Exchange {
     const { promise, resolve, reject } = deferred<void>();
     let skip = 0;
     let again: Sum = NO_SUM;
-    let timer: ReturnType<typeof setTimeout>;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const wait = (ms: number) => {
       clearTimeout(timer);
+      if (isEvents(this.#head)) return;
       timer = setTimeout(() => {
         // Nothing comes while the page takes nothing.
         if (this.#queue.length > 0) wait(ms);
@@ -230,14 +233,15 @@ export class Exchange {
     // Opening is asynchronous, and pieces must stay in order.
     let work = Promise.resolve();
     const open: OpenRequest = link.request(sealed.message, {
+      sent: () => wait(patience_ms),
       bytes: (body, isLast) => {
         work = work
           .then(async () => {
             let waiting = 0;
             for (const chunk of await answer.receive(body)) {
               link.proved();
-              wait(SILENCE_MS);
               waiting += take(decoder.receive(chunk));
+              wait(SILENCE_MS);
             }
             // The rest was sealing, or is known already, and takes no room.
             open.used(Math.max(0, body.length - waiting));
@@ -258,11 +262,10 @@ export class Exchange {
       wait(SILENCE_MS);
       open.used(count);
     };
-    wait(patience_ms);
     try {
       await promise;
     } finally {
-      clearTimeout(timer!);
+      clearTimeout(timer);
       this.#used = () => {};
       this.#over.signal.removeEventListener('abort', cancel);
       open.cancel();
@@ -321,6 +324,10 @@ export class Exchange {
     return this.#head?.status === 206 ? range(this.#head) : null;
   }
 }
+
+/** Tell whether an answer is a stream of events, which is silent for as long as nothing happens. */
+export const isEvents = (head: Pick<Head, 'fields'> | null): boolean =>
+  /^\s*text\/event-stream/i.test((head && field(head.fields, 'content-type')) ?? '');
 
 /** The site's mark of this version, if it promises that equal marks mean equal bytes (RFC 9110 §8.8.1). */
 function validator({ status, fields }: Pick<Head, 'status' | 'fields'>): string | null {

@@ -162,8 +162,9 @@ export class ReadingPage {
       const gateway = await Gateway.open(parse(this.#settings.invite), () => this.#network);
       const pool = new LinkPool(gateway.settings, {
         changed: (volunteers, countries, trouble) => {
+          const door = volunteers > 0 ? null : this.#state.door;
           this.#linkTrouble = volunteers > 0 ? null : trouble;
-          this.#show({ volunteers, countries, door: volunteers > 0 ? null : this.#state.door });
+          this.#show({ volunteers, countries, door });
         },
         throughDoor: (door) => {
           this.#linkTrouble = null;
@@ -186,6 +187,7 @@ export class ReadingPage {
       // Nothing can be shown here, so nobody is to carry anything, and no news of links may hide why.
       this.#pool?.close();
       this.#pool = null;
+      this.#linkTrouble = null;
       this.#siteTrouble = troubleOf(error);
       this.#show({ isTrying: false });
     }
@@ -204,6 +206,8 @@ export class ReadingPage {
       },
       trouble: (trouble) => {
         this.#siteTrouble = trouble;
+        // A page that came, came by some way.
+        if (trouble === null) this.#linkTrouble = null;
         this.#show({});
       },
       leftOut: (host) => {

@@ -6,7 +6,13 @@ export interface Frame {
   setCookie(page: string, text: string): void;
   /** Show another page of the site, as a new entry of the history. */
   go(address: string): void;
-  /** The frame shows a page now. */
+  /** Tell whether the shell itself gives the frame another address at this moment. */
+  isMoving(): boolean;
+  /** The frame leaves its page for `address`, by itself. */
+  goes(address: string): void;
+  /** The frame has a new document. */
+  arrives(address: string): void;
+  /** The frame's document is called so now, or has changed its address. */
   shows(address: string, title: string): void;
   /** The site's policy kept the page from asking `host`. */
   leftOut(host: string): void;

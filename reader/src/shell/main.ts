@@ -27,7 +27,7 @@ async function view(work: ReadingWork): Promise<View> {
   // Through the worker, which keeps them, so the next visit waits for no words.
   void wordsFile(document.documentElement.lang).catch(() => {});
   const frame = new SiteFrame(places, work.jar, work);
-  const carrier = new Carrier(places, work, config.inner, (page) => frame.mend(page));
+  const carrier = new Carrier(places, work, config.inner, frame, (page) => frame.mend(page));
   navigator.serviceWorker.addEventListener('message', ({ data, ports: [port] }: MessageEvent<Asked | Notice>) => {
     if (data.type === 'ask' && port) void carrier.carry(data, port);
     if (data.type === 'left_out') work.leftOut(data.host);

@@ -114,6 +114,17 @@ test.each([
   expect(await text(exchange)).toBe('4567');
 });
 
+test('events that broke off are not asked for again, and blame nobody', async () => {
+  const exchange = ask();
+  const first = await gateway.next();
+  await first.head(200, { 'content-type': 'text/event-stream' });
+  await first.content('data: one');
+  await exchange.read();
+  first.sink.failed('broken');
+  await expect(text(exchange)).rejects.toThrow(ReadingProblem);
+  expect(judged.filter((word) => word !== 'proved')).toEqual([]);
+});
+
 test('two versions are never joined', async () => {
   const exchange = ask();
   const first = await gateway.next();
