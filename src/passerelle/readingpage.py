@@ -185,6 +185,8 @@ def origins(served: Sequence[str], names: Sequence[str] = ()) -> tuple[str, ...]
     """
     chosen = names or tuple(name for name in served if not name.startswith("*"))
     for name in chosen:
+        if name.startswith("*"):
+            raise ConfigError(f"{name} stands for many hosts. Name one of them with --site.")
         wild = "*." + name.partition(".")[2]
         if name not in served and wild not in served:
             raise ConfigError(f"{name} is not served. The exit serves: {', '.join(served)}.")

@@ -29,8 +29,8 @@ export interface PageSettings {
   words(language: string): Promise<string>;
   /** Return the signed descriptor that came with the page. */
   network(): Promise<Uint8Array>;
-  /** Return the jar for the cookies of the site's hosts. */
-  jar(isSite: (host: string) => boolean): Jar;
+  /** Return the jar for the cookies of the site's hosts. `forgotten` is called when another tab has everything forgotten. */
+  jar(isSite: (host: string) => boolean, forgotten: () => void): Jar;
   /** Show the site. Called after the reader's yes, and never before. */
   view(work: ReadingWork): Promise<View>;
 }
@@ -78,7 +78,7 @@ export class ReadingPage {
     this.#chip = new Chip({
       forget: () => {
         this.#jar?.clear();
-        void forget(() => this.#pool?.close());
+        this.#leave();
       },
       again: () => {
         if (!this.#pool) return location.reload();
@@ -105,10 +105,16 @@ export class ReadingPage {
     else await this.#ask(language);
   }
 
+  /** End everything in this tab. */
+  #leave(): void {
+    void forget(() => this.#pool?.close());
+  }
+
   async #speak(language: string): Promise<void> {
     remember({ language }, true);
     await this.#translate(language);
-    if (this.#chip.element.isConnected) this.#show({ words: this.#words, language });
+    this.#state = { ...this.#state, words: this.#words, language };
+    if (this.#chip.element.isConnected) this.#show({});
     else {
       await this.#ask(language);
       document.querySelector<HTMLElement>('.choice')?.focus();
@@ -195,7 +201,7 @@ export class ReadingPage {
 
   #work(ways: Ways): ReadingWork {
     const hosts = new Set(this.#settings.site.map((origin) => new URL(origin).hostname));
-    const jar = this.#settings.jar((host) => hosts.has(host));
+    const jar = this.#settings.jar((host) => hosts.has(host), () => this.#leave());
     this.#jar = jar;
     return {
       jar,

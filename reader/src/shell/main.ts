@@ -42,6 +42,6 @@ void new ReadingPage({
   invite: config.invite,
   words: wordsFile,
   network: networkFile,
-  jar: (isSite) => new SharedJar(isSite),
+  jar: (isSite, forgotten) => new SharedJar(isSite, forgotten),
   view,
 }).open();
