@@ -20,6 +20,7 @@ FILES = {
     "worker.js": b"worker",
     "inner.js": b"inner",
     "article.js": b"article",
+    "later.js": b"later",
     "file.js": b"file </script",
     "shell.css": b"p{}",
     "words-en.json": b'{"name":"<English>"}',
