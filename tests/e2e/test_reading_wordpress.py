@@ -90,11 +90,14 @@ async def scene() -> AsyncIterator[Scene]:
 )
 async def test_a_page_looks_as_on_the_site(scene: Scene, path: str) -> None:
     """Texts, heights, styles, and which size of each picture was chosen."""
-    await scene.direct.goto(scene.paper.url + path)
-    await scene.direct.wait_for_function(LOADED)
     frame = await scene.open(path)
     await frame.wait_for_load_state()
     await frame.wait_for_function(LOADED)
+    # The sign takes a line of a small screen.
+    height = await frame.evaluate("() => innerHeight")
+    await scene.direct.set_viewport_size({"width": 360, "height": height})
+    await scene.direct.goto(scene.paper.url + path)
+    await scene.direct.wait_for_function(LOADED)
     look = await frame.evaluate(LOOK)
     assert look == await scene.direct.evaluate(LOOK)
     assert sum(look["styles"]) > 50

@@ -81,14 +81,14 @@ export class SiteFrame implements NextPage {
   /** A part of the page at `address`, on the mirror, was cut off: ask for the page once more if it is the frame's. */
   mend(address: string): void {
     const frame = this.element.contentWindow;
-    const wanted = this.#isShown ? frame?.location.href : location.href;
+    const wanted = this.#isShown ? frame?.location.href : this.#entry || location.href;
     // A page that is cut off again stays as it is.
     if (address !== wanted || address === this.#mended) return;
     this.#mended = address;
     // Chromium ignores a navigation to where another one hangs.
     frame?.stop();
     if (this.#isShown) this.#scroll = frame?.scrollY ?? 0;
-    this.#replace(location.href);
+    this.#replace(address);
   }
 
   #replace(address: string): void {
