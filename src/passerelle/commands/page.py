@@ -116,7 +116,7 @@ async def _ask(text: str, names: tuple[str, ...]) -> ReadingPage:
     return ReadingPage(
         site=readingpage.origins(served, names),
         # Ways around a blocked broker are for programs.
-        invite=text.partition("&")[0].strip(),
+        invite=str(given.plain),
         brokers=readingpage.asked_servers(network),
         document=document,
     )
