@@ -288,7 +288,8 @@ export class LinkPool {
     connection.over.addEventListener('abort', () => {
       this.#members.delete(member);
       const { isHostile, isStalled, failures } = link;
-      if (isHostile || isStalled) note(this.#failed, volunteer);
+      // A broker is told of volunteers through whom no link came about, and keeps them from this network for long.
+      if (isHostile) note(this.#failed, volunteer);
       if (isHostile || isStalled || failures > 0) note(isHostile ? this.#hostile : this.#useless, volunteer);
       this.#tell(null);
       this.hurry();
