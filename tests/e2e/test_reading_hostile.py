@@ -84,7 +84,10 @@ async def test_a_hostile_page_sends_nothing_elsewhere(chrome: Chromium, tmp_path
         assert (await heading.inner_text()).strip() == "done:"
         await page.locator("dialog").wait_for()
         assert await page.locator("dialog").count() == 1
-        await page.get_by_role("button", name="Go back").click()
+        # A page may ask again and again; the reader's answer holds for one question.
+        while await page.locator("dialog").count():
+            await page.get_by_role("button", name="Go back").click()
+            await asyncio.sleep(0.5)
         await page.locator(".chip .head").click()
         assert 0 < await page.locator(".chip li").count() <= 64
         assert await page.locator(".chip li", has_text="forged").count() == 0

@@ -2,13 +2,7 @@
  * to them past the service worker: in links, forms, frames, and what scripts say.
  */
 
-import { Places } from '../site/places';
-
-/** The site's origins, the main one first. Whoever made the page wrote them in front of this code. */
-declare const __PAGE__: { readonly site: readonly [string, ...string[]] };
-
-// A document in an attribute has no origin in its address, and has that of the page around it.
-const places = new Places(self.origin, __PAGE__.site);
+import { shell } from './shell';
 
 /** Where elements have addresses that are no subresources. `use` is asked of the page's own origin only. */
 const ATTRIBUTES: Readonly<Record<string, readonly string[]>> = {
@@ -24,13 +18,10 @@ export function here(url: string): string | null {
   if (!URL.canParse(url, document.baseURI)) return url;
   const target = new URL(url, document.baseURI);
   if (!/^https?:$/.test(target.protocol)) return url;
-  const page = new URL(/^https?:/.test(location.protocol) ? location.href : document.baseURI);
-  const address = places.siteAddress(target, page);
-  return address && places.addressFrom(page, address)!.href;
+  // A document in an attribute has no address of its own, and has that of the page around it.
+  const page = /^https?:/.test(location.protocol) ? location.href : document.baseURI;
+  return shell?.here(target.href, page) ?? null;
 }
-
-/** Tell whether `host`, a name with or without a port, is one of the site's. */
-export const isSite = (host: string): boolean => places.origins.some((origin) => new URL(origin).host === host);
 
 /** Have an element name the mirror where it names the site. */
 export function localise(element: Element): void {

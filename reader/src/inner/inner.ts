@@ -5,13 +5,12 @@
  * (`site/answer.ts`) does the same for everything that is no script.
  */
 
-import type { Frame } from '../shell/frame';
-import { here, isSite, localise } from './addresses';
+import { here, localise } from './addresses';
 import { close } from './closed';
 import { readCookies } from './cookies';
 import { guardFrames } from './frames';
+import { shell } from './shell';
 
-const shell = (top as unknown as { passerelle?: Frame }).passerelle;
 /** Whether this is the frame itself, and not one in a page of the site. */
 const isPage = top === parent;
 
@@ -94,7 +93,7 @@ self.navigation?.addEventListener('navigate', navigated);
 addEventListener('securitypolicyviolation', ({ blockedURI }) => {
   if (!URL.canParse(blockedURI)) return;
   const { host } = new URL(blockedURI);
-  if (host && !isSite(host)) shell?.leftOut(host);
+  if (host) shell?.leftOut(host);
 });
 
 const { open } = self;

@@ -33,6 +33,13 @@ const REFUSALS: Readonly<Record<string, Trouble | undefined>> = {
   certificate: 'certificate',
 };
 
+/** Refusals that pass: the exit has not found or reached the site at this moment. It is asked once more. */
+const PASSING: readonly string[] = ['dns', 'unreachable'];
+/** An exit remembers for two seconds that it did not find a name. */
+const AGAIN_MS = 2_500;
+/** Ends that say nothing of whoever carried the request. */
+const BLAMELESS: readonly string[] = ['ticket', 'stalled', 'passing'];
+
 export interface SiteRequest {
   readonly url: URL;
   readonly method: string;
@@ -78,7 +85,7 @@ export function continuable({ status, fields }: Head): Known | null {
 
 /** A piece of work that ended before the answer did. */
 class Broken extends Error {
-  constructor(readonly failure: Failure | 'silent' | 'altered' | 'ticket') {
+  constructor(readonly failure: Failure | 'silent' | 'altered' | 'ticket' | 'passing') {
     super('an answer broke off');
   }
 }
@@ -97,6 +104,8 @@ export class Exchange {
   #got = 0;
   #sum: Sum | null = NO_SUM;
   #isComplete = false;
+  /** Whether it is asked once more, because a refusal may pass. */
+  #isAgain = false;
   #error: unknown = null;
 
   constructor(request: SiteRequest, ways: Ways) {
@@ -168,7 +177,8 @@ export class Exchange {
           // A page asks again for events by itself, and only then gets none twice.
           if (error.failure !== 'altered' && isEvents(this.#head)) throw new ReadingProblem('site_silent');
           if (error.failure === 'altered') link.distrust();
-          else if (error.failure !== 'ticket' && error.failure !== 'stalled') link.failed();
+          else if (!BLAMELESS.includes(error.failure)) link.failed();
+          if (error.failure === 'passing') await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
           if (error.failure === 'key') keys += 1;
           if (error.failure === 'silent') silences += 1;
           if (tries >= TRIES) throw new ReadingProblem(keys === TRIES ? 'clock' : 'site_silent');
@@ -296,6 +306,10 @@ export class Exchange {
     if (told === 'ticket') {
       this.#ways.renewTicket(ticket);
       throw new Broken('ticket');
+    }
+    if (told && PASSING.includes(told) && !this.#isAgain && REPEATABLE.includes(this.#request.method)) {
+      this.#isAgain = true;
+      throw new Broken('passing');
     }
     const trouble = told && REFUSALS[told];
     if (trouble) throw new ReadingProblem(trouble);

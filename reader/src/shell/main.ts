@@ -7,7 +7,7 @@ import { Places } from '../site/places';
 import { troubleOf } from '../trouble';
 import type { Asked, Notice } from '../worker/talk';
 import { Carrier } from './carrier';
-import { articleFile, config, networkFile, wordsFile } from './config';
+import { articleFile, config, laterFile, networkFile, wordsFile } from './config';
 import { serve } from './service';
 import { SharedJar } from './sharedjar';
 import { SiteFrame } from './siteframe';
@@ -42,6 +42,7 @@ void new ReadingPage({
   invite: config.invite,
   words: wordsFile,
   network: networkFile,
-  jar: (isSite) => new SharedJar(isSite),
+  jar: (isSite, forgotten) => new SharedJar(isSite, forgotten),
+  later: laterFile,
   view,
 }).open();

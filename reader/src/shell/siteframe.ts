@@ -152,6 +152,10 @@ export class SiteFrame implements NextPage {
         const address = siteAddress(page);
         if (address) this.#jar.setByScript(text, address);
       },
+      here: (address: string, page: string) => {
+        const target = this.#places.siteAddress(new URL(address), new URL(page));
+        return target && this.#places.addressFrom(new URL(page), target)!.href;
+      },
       go: (address: string) => {
         this.#keepScroll();
         this.#mended = '';
@@ -163,7 +167,9 @@ export class SiteFrame implements NextPage {
       goes: (address: string) => this.#goes(address),
       arrives: (address: string) => this.#arrives(address),
       shows: (address: string, title: string) => this.#shows(address, title),
-      leftOut: (host: string) => this.#events.leftOut(host),
+      leftOut: (host: string) => {
+        if (!this.#places.origins.some((origin) => new URL(origin).host === host)) this.#events.leftOut(host);
+      },
       outside: (address: string) => this.#events.outside(address),
     });
   }

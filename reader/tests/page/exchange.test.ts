@@ -222,6 +222,22 @@ test.each([['name', 'outside'], ['timeout', 'site_silent'], ['certificate', 'cer
   },
 );
 
+test('a site that was not found is asked for once more, and nobody who carried it is blamed', async () => {
+  const exchange = ask();
+  const refusal = { 'proxy-status': 'passerelle; error=dns_error; details="dns"' };
+  await (await gateway.next()).head(502, refusal);
+  const second = await gateway.next();
+  expect(judged.includes('failed')).toBe(false);
+  await second.head(502, refusal);
+  await expect(exchange.head).rejects.toMatchObject({ reason: 'site_silent' });
+});
+
+test('a form is not sent again because the site was not found', async () => {
+  const exchange = ask({ method: 'POST', content: new Uint8Array(1) });
+  await (await gateway.next()).head(502, { 'proxy-status': 'passerelle; error=x; details="unreachable"' });
+  await expect(exchange.head).rejects.toMatchObject({ reason: 'site_silent' });
+});
+
 test('an altered answer is asked for again, and nothing of it is shown', async () => {
   const exchange = ask();
   const first = await gateway.next();
