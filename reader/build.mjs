@@ -18,9 +18,9 @@ const BUDGET = {
   shell: 22.25 * 1024,
   worker: 2.75 * 1024,
   inner: 2.5 * 1024,
-  article: 5 * 1024,
+  article: 8 * 1024,
   later: 2.25 * 1024,
-  file: 24 * 1024,
+  file: 26 * 1024,
   style: 2 * 1024,
   words: 4 * 1024,
 };
