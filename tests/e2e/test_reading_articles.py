@@ -221,3 +221,25 @@ async def test_a_file_with_a_forged_description_asks_the_broker(
     assert re.search(sentence + "|cannot be reached", words), words
     assert await page.locator("iframe").count() == 0
     await context.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_mirrors_page_on_a_disk_names_the_file_that_works_there(
+    kind: str, reading: Reading, firefox: Firefox, tmp_path: Path
+) -> None:
+    """In the reader's language with its folder, and in English without."""
+    for path, content in reading.files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    address = (tmp_path / "index.html").as_uri()
+    page: Page | FirefoxPage
+    if kind == "chromium":
+        page = await (await reading.chrome.browser.new_context(locale="fa-IR")).new_page()
+        await page.goto(address)
+        words = "وب"
+    else:
+        page = await firefox.open(address)
+        words = "which lies beside it"
+    await page.wait_for_function(f"() => document.body.innerText.includes('{words}')")
+    assert await page.evaluate("() => document.body.innerText.includes('reader.html')")
+    await page.close()
