@@ -10,10 +10,11 @@ from contextlib import asynccontextmanager
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from playwright.async_api import BrowserContext, Page
 
 from passerelle.keyring import Keyring
-from tests.rig.reading import Handler, Reading, chromium, shown
+from tests.rig.reading import Reading, chromium, shown
 from tests.rig.volunteer import Chromium
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
