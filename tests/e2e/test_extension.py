@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page
 
+from tests.rig import axe
 from tests.rig.curl import Proxy, fetch
 from tests.rig.extension import HOMES, ExtendedChromium, shown
 from tests.rig.firefox import SYSTEM_ACCESS, Firefox, flip, until
@@ -20,6 +21,9 @@ from tests.rig.way import Way
 from tools import extension
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
+
+PICTURES = Path(__file__).resolve().parents[2] / ".artefacts" / "extension"
+WORDED = "document.querySelector('passerelle-switch').shadowRoot.querySelector('h2')?.innerText"
 
 
 @pytest.fixture(scope="module")
@@ -189,3 +193,27 @@ async def test_firefox_holds_the_relay_for_longer_than_its_idle_limit(
         await until(popup, "['waiting', 'helping'].includes(s.phase)")
         await popup.click("role=switch")
         await until(popup, "s.phase === 'off'", timeout_s=10.0)
+
+
+@pytest.mark.parametrize("language", ["en", "fa", "zh-Hans"])
+async def test_the_popup_and_the_options_are_for_everybody(
+    browser: ExtendedChromium, language: str
+) -> None:
+    """Axe finds no barrier, and nothing is wider than the popup."""
+    options = await browser.page("options")
+    await options.evaluate("(code) => localStorage.setItem('passerelle-language', code)", language)
+    await options.reload()
+    await options.wait_for_function("!document.body.hidden")
+    assert await axe.violations(options) == []
+    popup = await browser.page("popup")
+    assert await popup.evaluate("document.documentElement.lang") == language
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for phase in ("off", "consent"):
+        await shown(popup, phase)
+        await popup.wait_for_function(WORDED)
+        assert await axe.violations(popup) == []
+        assert not await popup.evaluate(
+            "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+        )
+        await popup.screenshot(path=PICTURES / f"popup-{phase}-{language}.png", full_page=True)
+        await popup.get_by_role("switch").click()
