@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import article from '../src/article/sentences.json';
 import { choose, fill, LANGUAGES } from '../src/face/words';
+import later from '../src/later/sentences.json';
 import { TROUBLES } from '../src/trouble';
 
 const folder = new URL('../src/words/', import.meta.url);
@@ -15,6 +17,16 @@ test('each language has its file', () => {
 
 test('each trouble has its sentence', () => {
   expect(Object.keys(english['reasons']!).sort()).toEqual([...TROUBLES].sort());
+});
+
+test.each([['article', article], ['later', later]])('each sentence of the %s part is in each language', (_part, sentences) => {
+  expect(Object.keys(sentences).sort()).toEqual(Object.keys(LANGUAGES).sort());
+  for (const texts of Object.values(sentences)) {
+    expect(Object.keys(texts)).toEqual(Object.keys(sentences.en));
+    for (const [name, text] of Object.entries(sentences.en)) {
+      expect(holes((texts as Record<string, string>)[name])).toEqual(holes(text));
+    }
+  }
 });
 
 describe.each(Object.keys(LANGUAGES))('%s', (language) => {

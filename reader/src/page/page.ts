@@ -230,7 +230,7 @@ export class ReadingPage {
         const { outside } = await this.#settings.later();
         // One question at a time, however often a page asks.
         if (document.querySelector('dialog')) return;
-        const dialog = outside(this.#words, this.#site, address, () => dialog.remove());
+        const dialog = outside(this.#site, address, () => dialog.remove());
         document.body.append(dialog);
         dialog.showModal();
       },

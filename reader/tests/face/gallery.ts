@@ -46,7 +46,7 @@ function show({ language, words, kind, unable, state, isOpen }: Scene): void {
   });
   if (isOpen) chip.element.querySelector<HTMLElement>('.head')!.click();
   if (kind === 'outside') {
-    const dialog = outside(words, SITE, 'https://elsewhere.example/a/long/path?of=somebody', nothing);
+    const dialog = outside(SITE, 'https://elsewhere.example/a/long/path?of=somebody', nothing);
     document.body.append(dialog);
     dialog.showModal();
   }
