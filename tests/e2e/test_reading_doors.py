@@ -7,42 +7,57 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Error, Page, expect
 
 from passerelle import readingpage
-from passerelle.demo.reading import static_host
+from passerelle.demo.reading import OPEN, static_host
 from passerelle.io.server.web import WebServer
 from passerelle.readingpage import ReadingPage
 from tests.network import HOST
-from tests.rig.behinddoor import behind_a_door
+from tests.rig.behinddoor import BehindDoor, behind_a_door
+from tests.rig.ports import free_port
 from tests.rig.reading import chromium, shown
 from tests.rig.volunteer import Chromium
+from tests.rig.wordpressdoor import behind_a_wordpress
 
 WITHOUT_WEBRTC = "delete window.RTCPeerConnection"
 
 
 @asynccontextmanager
-async def reader(kind: str, folder: Path, chrome: Chromium, script: str) -> AsyncIterator[Page]:
-    """Open the reading page of a network whose own names lead nowhere, behind a door.
+async def reading_page(here: BehindDoor) -> AsyncIterator[str]:
+    """Serve the reading page of the newspaper behind a door, and yield its address."""
+    network = await here.named()
+    page = ReadingPage(
+        site=(here.site,),
+        invite=str(here.servers.invite.plain),
+        brokers=readingpage.asked_servers(network),
+        document=await here.document(),
+    )
+    files = readingpage.mirror(readingpage.built(), page)
+    async with WebServer(static_host(files), HOST, 0) as mirror:
+        yield f"http://localhost:{mirror.port}"
 
-    `script` runs before the page's own.
-    """
-    async with behind_a_door(kind, folder) as here:
-        network = await here.named()
-        page = ReadingPage(
-            site=(here.site,),
-            invite=str(here.servers.invite.plain),
-            brokers=readingpage.asked_servers(network),
-            document=await here.document(),
-        )
-        files = readingpage.mirror(readingpage.built(), page)
-        async with WebServer(static_host(files), HOST, 0) as mirror:
-            context = await chrome.browser.new_context(locale="en-US")
-            await context.add_init_script(script)
-            opened = await context.new_page()
-            await opened.goto(f"http://localhost:{mirror.port}/story/library")
-            yield opened
-            await context.close()
+
+@asynccontextmanager
+async def reader(here: BehindDoor, chrome: Chromium, script: str = "") -> AsyncIterator[Page]:
+    """Open a story on the reading page. `script` runs before the page's own."""
+    async with reading_page(here) as url:
+        context = await chrome.browser.new_context(locale="en-US")
+        await context.add_init_script(script)
+        opened = await context.new_page()
+        await opened.goto(f"{url}/story/library")
+        yield opened
+        await context.close()
+
+
+async def reads(page: Page) -> None:
+    """Agree to the notice, and read a story and then the front page."""
+    await page.click("button.start")
+    await expect(shown(page).locator("h1")).to_be_visible(timeout=15_000)
+    await expect(page.locator(".chip .head")).to_contain_text("Through the server 127.0.0.1:")
+    await expect(page.locator(".trouble")).to_have_count(0)
+    await shown(page).locator("a", has_text="Herald").first.click()
+    await expect(shown(page).locator(".stories")).to_be_visible()
 
 
 @pytest.mark.parametrize(
@@ -52,10 +67,24 @@ async def reader(kind: str, folder: Path, chrome: Chromium, script: str) -> Asyn
 )
 async def test_a_story_comes_through_a_door(kind: str, script: str, tmp_path: Path) -> None:
     """It comes by HTTPS alone, with its pictures, and the sign names the server."""
-    async with chromium() as chrome, reader(kind, tmp_path, chrome, script) as page:
-        await page.click("button.start")
-        await expect(shown(page).locator("h1")).to_be_visible(timeout=15_000)
-        await expect(page.locator(".chip .head")).to_contain_text("Through the server 127.0.0.1:")
-        await expect(page.locator(".trouble")).to_have_count(0)
-        await shown(page).locator("a", has_text="Herald").first.click()
-        await expect(shown(page).locator(".stories")).to_be_visible()
+    async with (
+        chromium() as chrome,
+        behind_a_door(kind, tmp_path) as here,
+        reader(here, chrome, script) as page,
+    ):
+        await reads(page)
+
+
+@pytest.mark.timeout(120)
+async def test_a_story_comes_through_somebody_elses_wordpress() -> None:
+    """The plugin's own switch makes any site a door; the network's server is blocked."""
+    port = free_port()
+    blocked = f"--host-resolver-rules=MAP {HOST}:{port} ~NOTFOUND"
+    async with (
+        Chromium(*OPEN, blocked) as chrome,
+        behind_a_wordpress(port) as here,
+        reader(here, chrome) as page,
+    ):
+        with pytest.raises(Error, match="NAME_NOT_RESOLVED"):
+            await (await page.context.new_page()).goto(f"{here.own}/v1/network")
+        await reads(page)

@@ -57,16 +57,19 @@ class BehindDoor:
         return found
 
 
-def hidden_network(site_port: int, at: str, keys: Keyring) -> tuple[Servers, str]:
+def hidden_network(
+    site_port: int, at: str, keys: Keyring, port: int | None = None
+) -> tuple[Servers, str]:
     """Return a network for the newspaper at this port, and the URL at which it really is.
 
-    Nothing answers at the addresses that its description names.
+    Nothing answers at the addresses that its description names, unless `port` says where it is.
     """
-    port, seed = free_port(), secrets.token_bytes(SEED_BYTES)
+    told = free_port() if port is None else port
+    port, seed = port or free_port(), secrets.token_bytes(SEED_BYTES)
     policy = replace(LOOPBACK, sites=(herald.NAME,), ports=frozenset({site_port}))
     config = ServeConfig(
         name="a network behind a door",
-        url=f"http://{HOST}:{free_port()}",
+        url=f"http://{HOST}:{told}",
         listen=ListenAddress(HOST, port),
         settings=ExitSettings(policy=policy, gateway=GatewaySettings(plain_http=True)),
         gateway_seed=lambda now_s: GatewaySeed(day_at(now_s) - 1, seed),
