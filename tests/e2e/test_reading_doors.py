@@ -18,8 +18,17 @@ from tests.rig.behinddoor import BehindDoor, behind_a_door
 from tests.rig.ports import free_port
 from tests.rig.reading import chromium, shown
 from tests.rig.volunteer import Chromium
+from tests.rig.webkit import WebKit
 from tests.rig.wordpressdoor import behind_a_wordpress
 
+SITE = "document.querySelector('iframe[name=site]')?.contentDocument"
+SEARCH = f"""() => {{
+  const site = {SITE};
+  site.querySelector('input[name=q]').value = 'library';
+  site.querySelector('form button').click();
+}}"""
+ASKED = "() => performance.getEntriesByType('resource').map(({name}) => name)"
+PICTURES = Path(__file__).resolve().parents[2] / ".artefacts" / "webkit"
 WITHOUT_WEBRTC = "delete window.RTCPeerConnection"
 
 
@@ -88,3 +97,33 @@ async def test_a_story_comes_through_somebody_elses_wordpress() -> None:
         with pytest.raises(Error, match="NAME_NOT_RESOLVED"):
             await (await page.context.new_page()).goto(f"{here.own}/v1/network")
         await reads(page)
+
+
+@pytest.mark.parametrize("kind", ["PHP", "nginx"])
+async def test_webkit_reads_by_doors_alone(kind: str, tmp_path: Path) -> None:
+    """Safari's engine, without WebRTC: after the notice a story, a link and a search."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    async with (
+        WebKit() as webkit,
+        behind_a_door(kind, tmp_path) as here,
+        reading_page(here) as url,
+    ):
+        await webkit.goto(f"{url}/story/library")
+        await webkit.wait_for_function("() => document.querySelector('button.start')")
+        assert await webkit.evaluate("() => typeof RTCPeerConnection") == "undefined"
+        assert await webkit.evaluate("() => document.querySelector('.unable')") is None
+        asked = await webkit.evaluate(ASKED)
+        assert asked
+        assert all(each.startswith(url) for each in asked)
+        await webkit.evaluate("() => document.querySelector('button.start').click()")
+        await webkit.wait_for_function(f"() => {SITE}?.querySelector('h1')")
+        sign = await webkit.evaluate("() => document.querySelector('.chip .head').innerText")
+        assert "Through the server 127.0.0.1:" in sign
+        await webkit.evaluate(f"() => {SITE}.querySelector('a[href=\"/\"]').click()")
+        await webkit.wait_for_function(f"() => {SITE}?.querySelector('.stories')")
+        await webkit.evaluate(SEARCH)
+        await webkit.wait_for_function(f"() => {SITE}?.URL.endsWith('/search?q=library')")
+        await webkit.wait_for_function(f"() => {SITE}?.querySelector('h1 ~ ul a')")
+        await webkit.screenshot(PICTURES / f"door-{kind}.png")
+        trouble = await webkit.evaluate("() => document.querySelector('.trouble')?.innerText ?? ''")
+        assert trouble == ""
