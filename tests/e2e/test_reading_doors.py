@@ -13,7 +13,10 @@ from passerelle import readingpage
 from passerelle.demo.reading import OPEN, static_host
 from passerelle.io.server.web import WebServer
 from passerelle.readingpage import ReadingPage
+from passerelle.serve import EXIT_ID
+from passerelle.wire.ways import RENDEZVOUS_PATH
 from tests.network import HOST
+from tests.rig.baddoor import CHEATS, bad_door
 from tests.rig.behinddoor import BehindDoor, behind_a_door
 from tests.rig.ports import free_port
 from tests.rig.reading import chromium, shown
@@ -82,6 +85,28 @@ async def test_a_story_comes_through_a_door(kind: str, script: str, tmp_path: Pa
         reader(here, chrome, script) as page,
     ):
         await reads(page)
+
+
+@pytest.mark.parametrize(
+    ("cheat", "asks_well"),
+    [*((cheat, False) for cheat in CHEATS), ("lies", True), ("holds for ever", True)],
+)
+async def test_a_page_leaves_a_door_that_cheats(
+    cheat: str, *, asks_well: bool, tmp_path: Path
+) -> None:
+    """Nothing of it is shown, and the page comes through another one."""
+    # Which door is asked first is left to chance; here it is the first one.
+    in_order = "let last = 0; Math.random = () => (last += 1e-6)"
+    async with (
+        chromium() as chrome,
+        bad_door(cheat, asks_well=asks_well) as bad,
+        behind_a_door("nginx", tmp_path, bad) as here,
+        reader(here, chrome, f"{WITHOUT_WEBRTC}; {in_order}") as page,
+    ):
+        await reads(page)
+        await expect(page.locator(".chip .head")).to_contain_text(here.door.split("/")[2])
+        assert bad.asked[f"/v1/gateway/{EXIT_ID}" if asks_well else RENDEZVOUS_PATH] > 0
+        assert bad.asked["/elsewhere"] == 0
 
 
 @pytest.mark.timeout(120)

@@ -14,7 +14,9 @@ const FAILURES: Readonly<Record<number, Failure | undefined>> = { 404: 'key', 40
 export class DoorLink implements Carrier {
   /** The door's host, as it is shown to the reader. */
   readonly host: string;
-  readonly #url: string;
+  /** Its base URL. */
+  readonly url: string;
+  readonly #gateway: string;
   #busy = 0;
   #failures = 0;
   #isProved = false;
@@ -22,7 +24,8 @@ export class DoorLink implements Carrier {
   /** `url` is the door's base URL. */
   constructor(url: string, exit: string) {
     this.host = new URL(url).host;
-    this.#url = `${url}/v1/gateway/${exit}`;
+    this.url = url;
+    this.#gateway = `${url}/v1/gateway/${exit}`;
   }
 
   get busy(): number {
@@ -69,7 +72,7 @@ export class DoorLink implements Carrier {
   async #carry(message: Bytes, sink: AnswerSink, signal: AbortSignal, room: Room): Promise<void> {
     try {
       // Without a content type this is a simple request, which saves the round trip of a preflight.
-      const response = await fetch(this.#url, {
+      const response = await fetch(this.#gateway, {
         method: 'POST',
         body: message,
         credentials: 'omit',

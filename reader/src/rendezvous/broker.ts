@@ -55,6 +55,7 @@ async function post(url: string, body: Uint8Array<ArrayBuffer>, signal: AbortSig
       credentials: 'omit',
       referrerPolicy: 'no-referrer',
       cache: 'no-store',
+      redirect: 'error',
       signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
     });
     if (!response.ok || Number(response.headers.get('content-length')) > SEALED_BYTES) throw new Error();
