@@ -50,6 +50,12 @@ async def test_a_door_carries_a_reader(kind: str, tmp_path: Path) -> None:
                     assert "The Herald" in await page.text()
             finally:
                 await client.close()
+        async with here.http.get(here.metrics) as numbers:
+            told = (await numbers.text()).splitlines()
+        assert f'passerelle_broker_door_up{{door="{here.door}"}} 1.0' in told
+        assert f'passerelle_broker_door_requests_total{{door="{here.door}"}} 8.0' in told
+        assert f'passerelle_broker_door_refused_total{{door="{here.door}"}} 0.0' in told
+        assert f'passerelle_broker_door_bytes_total{{door="{here.door}"}} 0.0' not in told
 
 
 @pytest.mark.parametrize("cheat", CHEATS)

@@ -39,6 +39,8 @@ class BehindDoor:
     """The base URL at which the servers really are."""
     site: str
     http: aiohttp.ClientSession
+    metrics: str = ""
+    """Where the operator's numbers are."""
 
     async def document(self) -> bytes:
         """Fetch the network's signed description through the door."""
@@ -61,7 +63,13 @@ class BehindDoor:
 
 
 def hidden_network(
-    site_port: int, at: str, keys: Keyring, port: int | None = None, bad: str | None = None
+    site_port: int,
+    at: str,
+    keys: Keyring,
+    port: int | None = None,
+    *,
+    bad: str | None = None,
+    metrics_port: int | None = None,
 ) -> tuple[Servers, str]:
     """Return a network for the newspaper at this port, and the URL at which it really is.
 
@@ -77,6 +85,7 @@ def hidden_network(
         listen=ListenAddress(HOST, port),
         settings=ExitSettings(policy=policy, gateway=GatewaySettings(plain_http=True)),
         gateway_seed=lambda now_s: GatewaySeed(day_at(now_s) - 1, seed),
+        metrics_listen=ListenAddress(HOST, metrics_port) if metrics_port else None,
         doors=(at,) if bad is None else (bad, at),
     )
     return Servers(config, keys), f"http://{HOST}:{port}"
@@ -87,13 +96,18 @@ async def behind_a_door(
     kind: str, folder: Path, bad: BadDoor | None = None
 ) -> AsyncIterator[BehindDoor]:
     """Run everything; the network names the `bad` door before the good one."""
-    at = free_port()
+    at, metrics = free_port(), free_port()
     url = door_url(at)
     async with WebServer(herald.newspaper(), HOST, 0) as site:
         keys = Keyring.generate()
-        servers, own = hidden_network(site.port, url, keys, bad=bad.url if bad else None)
+        servers, own = hidden_network(
+            site.port, url, keys, bad=bad.url if bad else None, metrics_port=metrics
+        )
         if bad is not None:
             bad.upstream = own
         key = servers.door_keys[url]
         async with door(kind, at, own, key, folder), servers, aiohttp.ClientSession() as http:
-            yield BehindDoor(servers, keys, url, own, f"http://{herald.NAME}:{site.port}", http)
+            yield BehindDoor(
+                *(servers, keys, url, own, f"http://{herald.NAME}:{site.port}", http),
+                metrics=f"http://{HOST}:{metrics}/metrics",
+            )
