@@ -70,9 +70,15 @@ async def scene() -> AsyncIterator[Door]:
             yield door
 
 
-async def test_the_operator_is_told_of_doors_that_do_not_work() -> None:
-    """Those that do are named, with what they carry."""
+async def test_the_operator_is_told_of_doors_that_do_not_work(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Those that do are named, with what they carry; one that never worked is told once."""
     async with scene() as door:
+        assert sorted(door.watch.states.values()) == [0.0, 1.0]
+        async with asyncio.timeout(10):
+            while "does not work: nothing answers" not in caplog.text:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         (fault,) = door.watch.faults
         assert "nothing answers" in fault
         assert door.watch.working[0].links is False

@@ -9,12 +9,17 @@
 
 defined( 'WP_UNINSTALL_PLUGIN' ) || exit;
 
+/** Remove what the present site has of the plugin. */
+function passerelle_forget() {
+	array_map( 'delete_option', array( 'passerelle_settings', 'passerelle_door', 'passerelle_door_exits' ) );
+}
+
 if ( is_multisite() ) {
 	foreach ( get_sites( array( 'fields' => 'ids', 'number' => 0 ) ) as $passerelle_site ) {
 		switch_to_blog( $passerelle_site );
-		delete_option( 'passerelle_settings' );
+		passerelle_forget();
 		restore_current_blog();
 	}
 } else {
-	delete_option( 'passerelle_settings' );
+	passerelle_forget();
 }

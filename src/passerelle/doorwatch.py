@@ -66,6 +66,11 @@ class DoorWatch:
         return tuple(door.entry for door in self._doors if door.works)
 
     @property
+    def states(self) -> dict[str, float]:
+        """For each door 1 if it works, otherwise 0."""
+        return {door.entry.url: float(door.works) for door in self._doors}
+
+    @property
     def faults(self) -> list[str]:
         """A sentence for each door that does not work."""
         return [
@@ -104,9 +109,10 @@ class DoorWatch:
             return
         door.failures += 1
         door.fault = fault
-        if door.works and door.failures >= FAILURES:
+        if door.failures == FAILURES:
+            state = "is named no longer" if door.works else "does not work"
             door.works = False
-            _log.warning("the door %s is named no longer: %s", url, fault)
+            _log.warning("the door %s %s: %s", url, state, fault)
 
     async def _fault(self, http: aiohttp.ClientSession, url: str) -> str | None:
         """Return why the network's description does not come through a door; None if it does."""

@@ -181,6 +181,9 @@ class Servers:
             clock=clock,
             metrics=self._metrics,
         )
+        self._metrics.gauges(
+            "broker_door_up", "Whether a door works.", "door", lambda: self._doors.states
+        )
         self._metrics.gauge(
             "broker_doors", "Doors that work.", lambda: len(self._doors.working), exact=True
         )
@@ -306,10 +309,6 @@ class Servers:
     def door_keys(self) -> dict[str, str]:
         """The key of each door, by its URL: it belongs into the door's own settings."""
         return {url: door_key(self._keys.broker_seal, url) for url in self._config.doors}
-
-    def door_faults(self) -> list[str]:
-        """Return a sentence for each door that does not work."""
-        return self._doors.faults
 
     def _describe_again(self) -> None:
         self._descriptor, document = self._describe()

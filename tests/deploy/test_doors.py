@@ -20,6 +20,7 @@ from passerelle.wire import doors
 from passerelle.wire.oblivious import KeyConfiguration
 from passerelle.wire.tickets import TicketKind
 from tests.network import HOST, Watch, ticket
+from tests.rig.baddoor import CHEATS, bad_door
 from tests.rig.behinddoor import behind_a_door
 from tests.rig.door import DOORS, WITH_LINKS, door, door_url
 from tests.rig.pagereader import open_answer, seal
@@ -49,6 +50,41 @@ async def test_a_door_carries_a_reader(kind: str, tmp_path: Path) -> None:
                     assert "The Herald" in await page.text()
             finally:
                 await client.close()
+        async with here.http.get(here.metrics) as numbers:
+            told = (await numbers.text()).splitlines()
+        assert f'passerelle_broker_door_up{{door="{here.door}"}} 1.0' in told
+        assert f'passerelle_broker_door_requests_total{{door="{here.door}"}} 8.0' in told
+        assert f'passerelle_broker_door_refused_total{{door="{here.door}"}} 0.0' in told
+        assert f'passerelle_broker_door_bytes_total{{door="{here.door}"}} 0.0' not in told
+
+
+@pytest.mark.parametrize("cheat", CHEATS)
+async def test_the_program_leaves_a_door_that_cheats(
+    cheat: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It gets nothing wrong from it, and a volunteer by another door."""
+    async with bad_door(cheat) as bad, behind_a_door("nginx", tmp_path, bad) as here:
+        await here.named()
+        document = await here.document()
+        # Which door is asked first is left to chance; here it is the first one.
+        monkeypatch.setattr(secrets.SystemRandom, "sample", lambda _, doors, count: doors[:count])
+        watch = Watch()
+        config = ClientConfig(
+            here.servers.invite, listen_port=0, links=1, network=document, answer_patience_s=1.0
+        )
+        client = Client(config, watch)
+        exits = {EXIT_ID: f"{here.own.replace('http', 'ws')}/v1/link"}
+        async with Volunteer(here.own, exits):
+            await client.start()
+            try:
+                await watch.until(LinkUp)
+                proxy = f"http://{HOST}:{client.port}"
+                async with here.http.get(f"{here.site}/", proxy=proxy) as page:
+                    assert "The Herald" in await page.text()
+            finally:
+                await client.close()
+        assert bad.asked["/v1/rendezvous"] > 0
+        assert bad.asked["/elsewhere"] == 0
 
 
 @pytest.mark.parametrize("kind", DOORS)

@@ -19,6 +19,7 @@ from tests.rig.wordpress import ADMIN, PASSWORD, Database, WordPress, database, 
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
 
+PICTURES = Path(__file__).resolve().parents[2] / ".artefacts" / "wordpress"
 FONT_PX = 20
 """What another machine's fonts may add to or take from a layout's height."""
 UPGRADED = "() => document.querySelector('passerelle-switch')?.shadowRoot?.querySelector('button')"
@@ -129,6 +130,33 @@ async def test_from_activation_to_a_switch_that_is_on(
     visitor = await chrome.open(await paper.post("Text"))
     await flip(visitor)
     await visitor.context.close()
+
+
+async def test_a_door_is_off_until_somebody_turns_it_on(
+    page: Page, paper: WordPress, settings: dict[str, str]
+) -> None:
+    """The page says what it does and costs, and what is missing."""
+    await paper.reset(**settings)
+    await log_in(page, paper)
+    await page.goto(f"{paper.url}/wp-admin/options-general.php?page=passerelle")
+    switch = page.locator("#passerelle-door-on")
+    await expect(switch).not_to_be_checked()
+    await expect(page.locator("#passerelle-door-costs li")).to_have_count(4)
+    await expect(page.locator("#passerelle-door-state")).to_have_count(0)
+    await save(page, paper, **{"door-daily": "20"})
+    await expect(switch).not_to_be_checked()
+    await switch.check()
+    await page.locator("#passerelle-door-key").fill("not a key")
+    await page.get_by_role("button", name="Save Changes").click()
+    await expect(page.get_by_text("This is not a door’s key")).to_be_visible()
+    await expect(page.locator("#passerelle-door-state")).to_contain_text("43 letters and digits")
+    await page.locator("#passerelle-door-key").fill("k" * 43)
+    await page.get_by_role("button", name="Save Changes").click()
+    await expect(page.locator("#passerelle-door-state")).to_contain_text("The door is open")
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    await page.screenshot(path=PICTURES / "settings.png", full_page=True)
+    stored = await paper.run("return get_option( 'passerelle_door' );")
+    assert stored == {"on": "1", "key": "k" * 43, "daily": "20"}
 
 
 @pytest.mark.parametrize("theme", ["classic", "blocks"])

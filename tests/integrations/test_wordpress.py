@@ -41,6 +41,8 @@ HOSTILE = [
     TAG.replace('"></passerelle', '&quot; onclick=&quot;alert(1)"></passerelle'),
 ]
 FIELDS = ["network", "src", "integrity", "layout", "theme", "lang", "position", "tag"]
+GIGABYTES = ["5", "1", "20", "100"]
+"""What a door may carry in a day."""
 
 
 def php(*words: str, text: str = "") -> subprocess.CompletedProcess[str]:
@@ -211,7 +213,7 @@ def test_the_settings_page_saves_what_a_tag_says() -> None:
     page = told["steps"][3]["printed"]
     assert "nonce-of-passerelle-options" in page
     chosen = [each["value"] for name, each in elements(page) if "selected" in each]
-    assert chosen == ["after", "banner", "dark", "ug"]
+    assert chosen == ["after", "banner", "dark", "ug", "5"]
     assert 'href="https://broker.example/embed"' in page
 
 
@@ -251,7 +253,7 @@ def test_the_choices_are_those_of_the_switch() -> None:
         each["value"] for name, each in elements(told["steps"][1]["printed"]) if name == "option"
     ]
     layouts = [layout for layout in Layout if layout is not Layout.FLOATING]
-    assert found[4:] == [*layouts, *Theme, "", *LANGUAGES]
+    assert found[4:] == [*layouts, *Theme, "", *LANGUAGES, *GIGABYTES]
 
 
 @pytest.mark.parametrize("sites", [None, [1, 2, 7]])

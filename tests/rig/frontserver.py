@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import signal
-from asyncio.subprocess import PIPE, STDOUT
+from asyncio.subprocess import STDOUT
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -96,33 +96,34 @@ async def listening(
     line: Sequence[str], port: int, folder: Path, **environment: str
 ) -> AsyncIterator[None]:
     """Run a server by its command line, from when it listens on `port`."""
-    process = await asyncio.create_subprocess_exec(
-        *line,
-        stdout=PIPE,
-        stderr=STDOUT,
-        cwd=folder,
-        env={"HOME": str(folder), "PATH": "/usr/bin", **environment},
-        process_group=0,
-    )
+    log = folder / f"server-{port}.log"
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *line,
+            stdout=output,
+            stderr=STDOUT,
+            cwd=folder,
+            env={"HOME": str(folder), "PATH": "/usr/bin", **environment},
+            process_group=0,
+        )
     try:
         async with asyncio.timeout(START_S):
-            await _listens(process, port)
+            await _listens(process, port, log)
         yield
     finally:
         with contextlib.suppress(ProcessLookupError):
             # PHP's own server leaves its workers behind.
             os.killpg(process.pid, signal.SIGTERM)
-        await process.communicate()
+        await process.wait()
 
 
-async def _listens(process: asyncio.subprocess.Process, port: int) -> None:
+async def _listens(process: asyncio.subprocess.Process, port: int, log: Path) -> None:
     while True:
         try:
             _, writer = await asyncio.open_connection(HOST, port)
         except OSError:
             if process.returncode is not None:
-                assert process.stdout is not None
-                raise AssertionError((await process.stdout.read()).decode()) from None
+                raise AssertionError(log.read_text(encoding="utf-8")) from None
             await asyncio.sleep(POLL_S)  # the server tells nobody when it listens
         else:
             writer.close()

@@ -79,7 +79,7 @@ class WebKit:
     async def wait_for_function(self, expression: str) -> None:
         """Wait until a function's result is true."""
         end_s = time.monotonic() + START_S
-        while not await self.evaluate(expression):
+        while not await self.evaluate(f"() => Boolean(({expression})())"):
             assert time.monotonic() < end_s, f"{expression} did not come true"
             await asyncio.sleep(POLL_S)
 

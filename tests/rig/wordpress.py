@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from tests.rig.frontserver import listening
 from tests.rig.ports import free_port
 from tests.rig.program import Program
 
@@ -226,10 +227,11 @@ class WordPress:
 
 @asynccontextmanager
 async def wordpress(
-    database: Database, folder: Path, *, network: bool = False, host: str = HOST
+    database: Database, folder: Path, *, network: bool = False, host: str = HOST, workers: int = 1
 ) -> AsyncIterator[WordPress]:
     """Install and serve a WordPress in `folder`, known as `host`; with `network` as a multisite.
 
+    With more `workers` it answers several requests at once.
     Debian's package reads its configuration from /etc, so what is served is a copy.
     """
     assert PACKAGE.exists(), "WordPress is missing: run `make setup-test`"
@@ -243,9 +245,9 @@ async def wordpress(
     await database.create(name)
     install = _INSTALL % {"admin": ADMIN, "password": PASSWORD, "host": site.host}
     await site.php(install + (_MAKE_NETWORK % words if network else ""))
-    server = Program(*site.interpreter, "-S", f"{HOST}:{site.port}", "-t", str(root))
-    async with server:
-        await server.expect("Development Server .* started")
+    line = (*site.interpreter, "-S", f"{HOST}:{site.port}", "-t", str(root))
+    many = {"PHP_CLI_SERVER_WORKERS": str(workers)} if workers > 1 else {}
+    async with listening(line, site.port, folder, **many):
         yield site
 
 

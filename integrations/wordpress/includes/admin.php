@@ -140,6 +140,7 @@ function passerelle_page() {
 				passerelle_field( $settings, 'lang', __( 'Language', 'passerelle' ), passerelle_language_words() );
 				?>
 			</table>
+			<?php passerelle_door_section(); ?>
 			<?php submit_button(); ?>
 		</form>
 		<?php if ( passerelle_is_ready( $settings ) ) : ?>

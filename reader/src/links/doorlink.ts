@@ -11,18 +11,30 @@ const CONTENT_TYPE = 'message/ohttp-chunked-res';
 /** What a door's answer without a sealed one means. What cannot be opened is answered as a path that does not exist. */
 const FAILURES: Readonly<Record<number, Failure | undefined>> = { 404: 'key', 409: 'replayed', 429: 'limit', 503: 'draining' };
 
+/** Requests that are under way at once: a door of somebody with a small server takes six, of all its readers. */
+const AT_ONCE = 4;
+/** A door without room is asked again so often, after this time and at most twice of it. */
+const BUSY_TRIES = 3;
+const BUSY_MS = 1_000;
+
 export class DoorLink implements Carrier {
   /** The door's host, as it is shown to the reader. */
   readonly host: string;
-  readonly #url: string;
+  /** Its base URL. */
+  readonly url: string;
+  readonly #gateway: string;
   #busy = 0;
+  #underWay = 0;
+  /** Those that wait for others to end, in their order; each is told whether it may begin. */
+  readonly #waiting: ((mayBegin: boolean) => void)[] = [];
   #failures = 0;
   #isProved = false;
 
   /** `url` is the door's base URL. */
   constructor(url: string, exit: string) {
     this.host = new URL(url).host;
-    this.#url = `${url}/v1/gateway/${exit}`;
+    this.url = url;
+    this.#gateway = `${url}/v1/gateway/${exit}`;
   }
 
   get busy(): number {
@@ -44,19 +56,20 @@ export class DoorLink implements Carrier {
 
   failed(): void {
     this.#failures += 1;
+    // Those that wait are not to wait for a door that holds everything.
+    if (this.#failures === 1) for (const next of this.#waiting.splice(0)) next(false);
   }
 
   /** There may be no other door, so this one is only tried last. */
   distrust(): void {
-    this.#failures += 1;
+    this.failed();
   }
 
   request(message: Bytes, sink: AnswerSink): OpenRequest {
     const over = new AbortController();
     const room = new Room();
     this.#busy += 1;
-    sink.sent();
-    void this.#carry(message, sink, over.signal, room).finally(() => (this.#busy -= 1));
+    void this.#inTurn(() => this.#carry(message, sink, over.signal, room), () => sink.failed('stalled')).finally(() => (this.#busy -= 1));
     return {
       used: (count) => room.add(count),
       cancel: () => {
@@ -66,10 +79,22 @@ export class DoorLink implements Carrier {
     };
   }
 
-  async #carry(message: Bytes, sink: AnswerSink, signal: AbortSignal, room: Room): Promise<void> {
-    try {
+  /** Do `work` once there is room for it, or `leave` if the door fails before. */
+  async #inTurn(work: () => Promise<void>, leave: () => void): Promise<void> {
+    if (this.#underWay < AT_ONCE) this.#underWay += 1;
+    else if (!(await new Promise<boolean>((resolve) => this.#waiting.push(resolve)))) return leave();
+    await work();
+    // Whoever waits takes the place over.
+    const next = this.#waiting.shift();
+    if (next) next(true);
+    else this.#underWay -= 1;
+  }
+
+  /** Send the message; again while the door has no room, because then it went no further. */
+  async #send(message: Bytes, signal: AbortSignal): Promise<Response> {
+    for (let tries = 1; ; tries++) {
       // Without a content type this is a simple request, which saves the round trip of a preflight.
-      const response = await fetch(this.#url, {
+      const response = await fetch(this.#gateway, {
         method: 'POST',
         body: message,
         credentials: 'omit',
@@ -78,6 +103,17 @@ export class DoorLink implements Carrier {
         redirect: 'error',
         signal,
       });
+      if (response.status !== 503 || tries > BUSY_TRIES) return response;
+      await new Promise((resolve) => setTimeout(resolve, BUSY_MS * (1 + Math.random())));
+      signal.throwIfAborted();
+    }
+  }
+
+  async #carry(message: Bytes, sink: AnswerSink, signal: AbortSignal, room: Room): Promise<void> {
+    try {
+      signal.throwIfAborted();
+      sink.sent();
+      const response = await this.#send(message, signal);
       if (response.status !== 200 || response.headers.get('content-type') !== CONTENT_TYPE || !response.body) {
         sink.failed(FAILURES[response.status] ?? 'lost');
         return;

@@ -76,6 +76,8 @@ export class LinkPool {
   /** The client ticket of the last reply: the gateway counts requests for it. */
   #ticket = '';
   #doors: DoorLink[] | null = null;
+  /** The URL of the broker or door that answered last. */
+  #askedBy = '';
   readonly #patience_ms: number;
   /** When something last came through a volunteer, or the page began. */
   #live_ms = performance.now();
@@ -136,7 +138,7 @@ export class LinkPool {
     if (!loaded) return null;
     this.#doors ??= doors.map((url) => new loaded.DoorLink(url, exit));
     const order = (a: DoorLink, b: DoorLink) =>
-      Number(not.has(a)) - Number(not.has(b)) || a.failures - b.failures || Number(b.isProved) - Number(a.isProved);
+      Number(not.has(a)) - Number(not.has(b)) || a.failures - b.failures || Number(b.isProved) - Number(a.isProved) || Number(b.url === this.#askedBy) - Number(a.url === this.#askedBy);
     const [best] = this.#doors.sort(order);
     this.#isThroughDoor = true;
     this.#events.throughDoor(best!.host);
@@ -264,6 +266,7 @@ export class LinkPool {
     const attempts = order.map((broker) => (signal: AbortSignal) => ask(broker, wish, signal, this.#settings.later));
     const [reply, place] = await staggered(attempts, PATIENCE_MS, this.#over.signal);
     this.#turn += place;
+    this.#askedBy = order[place]!.url;
     return reply;
   }
 

@@ -59,6 +59,7 @@ async function post(url: string, body: Uint8Array<ArrayBuffer>, signal: AbortSig
       credentials: 'omit',
       referrerPolicy: 'no-referrer',
       cache: 'no-store',
+      redirect: 'error',
       signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
     });
     const off_ms = Math.abs(Date.now() - Date.parse(response.headers.get('date') ?? ''));

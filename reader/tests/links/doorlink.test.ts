@@ -52,7 +52,7 @@ test('a request is the body, and the answer comes as it is read', async () => {
 });
 
 test.each([
-  [404, 'key'], [409, 'replayed'], [429, 'limit'], [503, 'draining'], [502, 'lost'], [200, 'lost'],
+  [404, 'key'], [409, 'replayed'], [429, 'limit'], [502, 'lost'], [200, 'lost'],
 ] as const)('an answer of status %i without a sealed one is told as %s', async (status, failure) => {
   answer = () => new Response('<html>', { status, headers: { 'content-type': 'text/html' } });
   door.request(MESSAGE, sink);
@@ -96,4 +96,39 @@ test('a door that failed is known by it, until something comes through that only
   expect(door.failures).toBe(2);
   door.proved();
   expect([door.failures, door.isProved]).toEqual([0, true]);
+});
+
+test('a door without room is asked again, and what it says at last counts', async () => {
+  vi.useFakeTimers();
+  answer = () => new Response('', { status: asked.length < 3 ? 503 : 200, headers: TYPE });
+  door.request(MESSAGE, sink);
+  await vi.advanceTimersByTimeAsync(4_500);
+  expect([asked.length, isWhole, failures]).toEqual([3, true, []]);
+  answer = () => new Response('', { status: 503 });
+  door.request(MESSAGE, sink);
+  await vi.advanceTimersByTimeAsync(6_500);
+  expect([asked.length, failures]).toEqual([7, ['draining']]);
+  vi.useRealTimers();
+});
+
+test('four requests are under way at once, and the next when one has ended or was given up', async () => {
+  let end = () => {};
+  answer = () => new Promise((resolve) => (end = () => resolve(new Response('', { headers: TYPE }))));
+  const open = Array.from({ length: 6 }, () => door.request(MESSAGE, sink));
+  await vi.waitFor(() => expect(asked.length).toBe(4));
+  expect(door.busy).toBe(6);
+  open[4]!.cancel();
+  end();
+  await vi.waitFor(() => expect(asked.length).toBe(5));
+  expect(failures).toEqual([]);
+  await vi.waitFor(() => expect(door.busy).toBe(4));
+});
+
+test('what waits for a door that fails may go another way', async () => {
+  answer = () => new Promise(() => {});
+  for (let n = 0; n < 6; n++) door.request(MESSAGE, sink);
+  await vi.waitFor(() => expect(asked.length).toBe(4));
+  door.failed();
+  await vi.waitFor(() => expect(failures).toEqual(['stalled', 'stalled']));
+  await vi.waitFor(() => expect(door.busy).toBe(4));
 });

@@ -37,8 +37,8 @@ class PeerLocator:
         self._config = config
         self._front = front
         self._database = config.places
-        self._doors = {doors.door_key(config.seal_key, url): crowd_at(url) for url in config.doors}
-        """The origins of the network's doors, by their keys."""
+        self._doors = {doors.door_key(config.seal_key, url): url for url in config.doors}
+        """The base URLs of the network's doors, by their keys."""
 
     def address(self, request: web.Request) -> IPAddress | None:
         """Return the address that a request came from, None when it is not known.
@@ -49,6 +49,10 @@ class PeerLocator:
         fields = request.headers.getall(hdrs.X_FORWARDED_FOR, ())
         return client_address(peer_address(request), fields, self._config.trusted_proxies)
 
+    def door(self, request: web.Request) -> str | None:
+        """Return the base URL of the door that passed a request on, None if none did."""
+        return self._doors.get(request.headers.get(doors.HEADER, ""))
+
     def sender(self, request: web.Request, *, cached: bool = False) -> Sender:
         """Return who sent a request; `cached` says that a cache may have fetched it.
 
@@ -57,9 +61,9 @@ class PeerLocator:
         which nobody has named.
         """
         address = self.address(request)
-        door = self._doors.get(request.headers.get(doors.HEADER, ""))
+        door = self.door(request)
         if door is not None:
-            return Sender(door, None)
+            return Sender(crowd_at(door), None)
         for network in self._config.front_networks:
             if address is not None and address in network:
                 return Sender(crowd(network), None)

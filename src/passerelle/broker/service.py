@@ -15,6 +15,7 @@ from passerelle.broker.channel import BrokerChannel
 from passerelle.broker.cluster import BrokerCluster
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.counts import BrokerMetrics
+from passerelle.broker.doorcounts import DoorCounts
 from passerelle.broker.embed import EmbedPage
 from passerelle.broker.exits import Exits
 from passerelle.broker.friendpage import FriendPage
@@ -90,7 +91,9 @@ class Broker:
         """Where a sealed request is answered, whatever carried it here."""
         self._friends = FriendRequests(self.rendezvous)
         self._volunteer = VolunteerEndpoint(config, locator, self.volunteers, self._friends, front)
-        self._post = PostEndpoint(config, locator, self.rendezvous)
+        self._post = PostEndpoint(
+            config, locator, self.rendezvous, DoorCounts(metrics, config.doors)
+        )
         self._amp = AmpEndpoint(locator, self.rendezvous, document_age_s=config.document_age_s)
         self._assets = config.widget_dir and Assets(
             config.widget_dir, entry_age_s=config.document_age_s, kept_dir=config.kept_dir

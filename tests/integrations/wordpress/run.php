@@ -54,6 +54,15 @@ function esc_html_e( $text, $domain ) {
 function selected( $one, $other ) {
 	echo $one === $other ? " selected='selected'" : '';
 }
+function checked( $one, $other ) {
+	echo $one === $other ? " checked='checked'" : '';
+}
+function untrailingslashit( $text ) {
+	return rtrim( $text, '/' );
+}
+function home_url() {
+	return 'https://paper.example';
+}
 function wp_get_script_tag( array $attributes ) {
 	$words = '';
 	foreach ( $attributes as $name => $value ) {
@@ -82,7 +91,7 @@ function add_shortcode( $name, $call ) {
 function plugin_basename( $file ) {
 	return 'passerelle/' . basename( $file );
 }
-function get_option( $name, $usual ) {
+function get_option( $name, $usual = false ) {
 	return $GLOBALS['store'][ $GLOBALS['site'] ][ $name ] ?? $usual;
 }
 function delete_option( $name ) {

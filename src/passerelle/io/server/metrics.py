@@ -12,7 +12,7 @@ import asyncio
 import ipaddress
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -105,6 +105,20 @@ class Metrics:
         def family() -> Metric:
             value = read()
             return GaugeMetricFamily(_PREFIX + name, told, value=value if exact else rounded(value))
+
+        self._families.append(family)
+
+    def gauges(
+        self, name: str, meaning: str, label: str, read: Callable[[], Mapping[str, float]]
+    ) -> None:
+        """Declare values, one for each value of a label; shown without rounding as in `counter`."""
+        told = _help(meaning, exact=True)
+
+        def family() -> Metric:
+            out = GaugeMetricFamily(_PREFIX + name, told, labels=[label])
+            for value, number in read().items():
+                out.add_metric([value], number)
+            return out
 
         self._families.append(family)
 
