@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from passerelle.serve import EXIT_ID
 from tests.rig.frontserver import HOST, caddy_line, listening, nginx_line, program
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -29,39 +30,42 @@ const config :Workerd.Config = (
 """
 
 
-def _filled_in(name: str, upstream: str, key: str) -> str:
+def _filled_in(name: str, upstream: str, key: str, exit_id: str) -> str:
     """Return a file of the folder with what an operator of a door puts in."""
     text = (DOOR / name).read_text(encoding="utf-8")
     assert "https://bridge.example" in text
     assert "THE-KEY" in text
-    return text.replace("https://bridge.example", upstream).replace("THE-KEY", key)
+    text = text.replace("https://bridge.example", upstream).replace("THE-KEY", key)
+    return text.replace(EXIT_ID, exit_id)
 
 
-def _nginx(port: int, upstream: str, key: str, folder: Path) -> list[str]:
-    text = _filled_in("nginx.conf", upstream, key)
+def _nginx(port: int, upstream: str, key: str, folder: Path, exit_id: str) -> list[str]:
+    text = _filled_in("nginx.conf", upstream, key, exit_id)
     text = text.replace("bridge.example", upstream.partition("://")[2])
     return nginx_line(f"server {{ listen {HOST}:{port};\n{text} }}", folder)
 
 
-def _caddy(port: int, upstream: str, key: str, folder: Path) -> list[str]:
-    text = _filled_in("Caddyfile", upstream, key)
+def _caddy(port: int, upstream: str, key: str, folder: Path, exit_id: str) -> list[str]:
+    text = _filled_in("Caddyfile", upstream, key, exit_id)
     text = text.replace("\nnews.example {", f"\nhttp://{HOST}:{port} {{\n\tbind {HOST}")
     return caddy_line("{\n\tadmin off\n\tauto_https off\n}\n" + text, folder)
 
 
-def _php(port: int, upstream: str, key: str, folder: Path) -> list[str]:
-    (folder / "door.php").write_text(_filled_in("door.php", upstream, key), encoding="utf-8")
+def _php(port: int, upstream: str, key: str, folder: Path, exit_id: str) -> list[str]:
+    (folder / "door.php").write_text(
+        _filled_in("door.php", upstream, key, exit_id), encoding="utf-8"
+    )
     return [program("php"), "-S", f"{HOST}:{port}", "-t", str(folder), str(folder / "door.php")]
 
 
-def _edge(port: int, upstream: str, key: str, folder: Path) -> list[str]:
-    (folder / "edge.js").write_text(_filled_in("edge.js", upstream, key), encoding="utf-8")
+def _edge(port: int, upstream: str, key: str, folder: Path, exit_id: str) -> list[str]:
+    (folder / "edge.js").write_text(_filled_in("edge.js", upstream, key, exit_id), encoding="utf-8")
     (folder / "config.capnp").write_text(_CAPNP % f"{HOST}:{port}", encoding="utf-8")
     assert WORKERD.exists(), "workerd is missing: run `make setup-test`"
     return [str(WORKERD), "serve", str(folder / "config.capnp")]
 
 
-DOORS: Final[dict[str, Callable[[int, str, str, Path], list[str]]]] = {
+DOORS: Final[dict[str, Callable[[int, str, str, Path, str], list[str]]]] = {
     "nginx": _nginx,
     "Caddy": _caddy,
     "PHP": _php,
@@ -77,9 +81,11 @@ def door_url(port: int) -> str:
 
 
 @asynccontextmanager
-async def door(kind: str, port: int, upstream: str, key: str, folder: Path) -> AsyncIterator[None]:
+async def door(
+    kind: str, port: int, upstream: str, key: str, folder: Path, *, exit_id: str = EXIT_ID
+) -> AsyncIterator[None]:
     """Run a door of `DOORS` on `port`; broker and exit are at the base URL `upstream`."""
-    line = DOORS[kind](port, upstream, key, folder)
+    line = DOORS[kind](port, upstream, key, folder, exit_id)
     async with listening(line, port, folder, PHP_CLI_SERVER_WORKERS="8"):
         yield
 
