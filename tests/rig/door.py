@@ -1,8 +1,13 @@
-"""A real nginx, Caddy, PHP or edge runtime as a door, set up by `integrations/door/`."""
+"""A real nginx, Caddy, PHP or edge runtime as a door, set up by `integrations/door/`.
+
+As a program, for namespaces: python -m tests.rig.door KIND ADDRESS PORT BROKER EXIT KEY FOLDER
+"""
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -93,3 +98,23 @@ async def door(
 def served_paths() -> list[str]:
     """Return the paths that nginx.conf names: the other files serve the same ones."""
     return re.findall(r"location = (\S+)", (DOOR / "nginx.conf").read_text(encoding="utf-8"))
+
+
+def _run(kind: str, address: str, port: str, broker: str, at: str, key: str, folder: str) -> None:
+    """Become a door at another address than loopback, for an exit elsewhere than its broker."""
+    place = Path(folder)
+    place.mkdir()
+    line = DOORS[kind](int(port), broker, key, place, EXIT_ID)
+    for path in place.iterdir():
+        text = path.read_text(encoding="utf-8").replace(f"{HOST}:{port}", f"{address}:{port}")
+        for what in ("gateway", "link"):
+            text = text.replace(f"{broker}/v1/{what}", f"{at}/v1/{what}")
+        text = text.replace(f"'{EXIT_ID}' => '{broker}'", f"'{EXIT_ID}' => '{at}'")
+        path.write_text(text, encoding="utf-8")
+    words = [word.replace(f"{HOST}:{port}", f"{address}:{port}") for word in line]
+    print("ready", flush=True)
+    os.execve(words[0], words, {"PATH": "/usr/bin", "HOME": folder, "PHP_CLI_SERVER_WORKERS": "8"})
+
+
+if __name__ == "__main__":
+    _run(*sys.argv[1:])

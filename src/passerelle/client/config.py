@@ -57,9 +57,9 @@ class ClientConfig:
     lane_rtt_s: float = 0.03
     """On a shorter round trip one DataChannel is as fast as a browser gets; on a longer one each
     loss costs it much, and lanes share the cost."""
-    unrelayed_delay_s: float = 2.5
+    unrelayed_delay_s: float = 2.0
     """Time without a link after which one without a volunteer is tried, where the network allows
-    it. Reading pages wait as long for a door."""
+    it. Where a broker's own name is dropped too, 2 s or more have gone by before."""
     unrelayed_patience_s: float = 1.5
     """Time that such a link may take before one by the next way is tried beside it."""
     unrelayed_overlap_s: float = 5.0
