@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from playwright.async_api import Page
 
-from bench import readerfar
+from bench import readerblocked, readerfar
 from bench.command import main, say
 from bench.report import Row, at_most
 from passerelle import readingpage
@@ -27,7 +27,9 @@ namespace of its own behind that round trip, with three volunteers' Chromiums; m
 reached without TLS, which would add a round trip each, and there is a STUN server. A first visit
 has an empty profile, and its notice, from the navigation on, has a row of its own. A later visit
 keeps the page's files and no links. The comparison over HTTP/2 is a visit to the same newspaper by
-an nginx in front of it. The large file's volunteer is cut off without a word.
+an nginx in front of it. The large file's volunteer is cut off without a word. In the rows called
+blocked a router drops what they name, two doors are there, an nginx and a PHP, and a page's time
+begins with the press of its button, a program's with its open port.
 """
 VISITS = 10
 QUICK_VISITS = 4
@@ -54,6 +56,7 @@ def measure(quick: bool) -> Iterable[Row]:
     yield from asyncio.run(_measure(QUICK_VISITS if quick else VISITS))
     yield from readerfar.measure(quick)
     yield from readerfar.measure(quick, firefox=True)
+    yield from readerblocked.measure(quick)
 
 
 def _weight() -> float:

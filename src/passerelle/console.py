@@ -81,8 +81,13 @@ def sentence(notice: Notice) -> str:
                 "sites work, it may be blocked here: `passerelle friend` gets you in with a "
                 "friend's help."
             )
-        case LinkUp(link, steps, media):
+        case LinkUp(link, steps, media, server):
             total_ms = 1000 * sum(seconds for _, seconds in steps)
+            if server is not None:
+                return (
+                    f"No volunteer is reached, so the server {printable(server)} carries what you "
+                    f"read, sealed, until one is (link {link}, set up in {total_ms:.0f} ms)."
+                )
             video = "downloads as video, " if media else ""
             return (
                 f"Connected through a volunteer (link {link}, {video}set up in {total_ms:.0f} ms)."

@@ -180,6 +180,10 @@ PENDING_SEGMENTS: Final = 16 * KIB
 """Out-of-order segments held: a peer that sends tiny ones must not grow the bookkeeping."""
 LINKS_PER_SESSION: Final = 16
 """Links of one session, those that drain included: four volunteers with all their lanes."""
+UNRELAYED_LINKS: Final = 3
+"""Links without a volunteer that a client tries in a row: what one door does not carry, few do."""
+CLIENT_TICKET_USED_S: Final = 1800
+"""A client opens links without a volunteer by a ticket no older than half of its life."""
 LINK_WINDOW_FLOOR_BYTES: Final = 8 * KIB
 """Smallest link window: a slow link stays measurable with little queued in front of it."""
 LINK_WINDOW_CAP_BYTES: Final = 4 * MIB

@@ -54,14 +54,16 @@ async def unreachable(
 async def link_fault(
     http: aiohttp.ClientSession, url: str, exit_id: str, keys: Keyring
 ) -> str | None:
-    """Return what is wrong at a URL for links to an exit, in a few words; None if one opens."""
-    return await _fault(http, url, _ticket(exit_id, keys))
+    """Return what is wrong at a URL for clients' links to an exit, in a few words; None if one
+    opens.
+    """
+    return await _fault(http, url, _ticket(exit_id, keys, TicketKind.CLIENT))
 
 
-def _ticket(exit_id: str, keys: Keyring) -> tuple[str, ...]:
-    """Return the WebSocket subprotocols by which an exit lets a volunteer in, once."""
+def _ticket(exit_id: str, keys: Keyring, kind: TicketKind = TicketKind.LINK) -> tuple[str, ...]:
+    """Return the WebSocket subprotocols by which an exit lets a volunteer or a client in."""
     expires_s = int(time.time()) + TICKET_LIFE_S
-    made = Ticket(TicketKind.LINK, exit_id, expires_s, secrets.token_bytes(16))
+    made = Ticket(kind, exit_id, expires_s, secrets.token_bytes(16))
     return SUBPROTOCOL, sign(made, keys.broker_ticket)
 
 

@@ -263,7 +263,7 @@ class Servers:
             EXIT_ID,
             self._keys.exit_link,
             keys,
-            direct=config.direct,
+            direct=config.direct or bool(config.doors),
             trusted_proxies=config.trusted_proxies,
             gateway_seed=config.gateway_seed,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from aiohttp import web
 
 from passerelle.io.server.web import WebServer, application
 from passerelle.wire import rendezvous, ways
+from passerelle.wire.descriptor import DoorEntry
 from passerelle.wire.rendezvous import RendezvousRequest
 from tests.network import EXIT_ID, HOST, KEYS, Network
 
@@ -29,7 +30,7 @@ class Gateway:
         self.document: bytes
         """The network's descriptor, with this as its broker."""
 
-    def describe(self, url: str, *, direct: bool) -> None:
+    def describe(self, url: str, *, direct: bool, doors: Sequence[DoorEntry]) -> None:
         """Sign a descriptor that names `url` as the network's broker."""
         more = {each: at for each, at in self._net.exit_urls.items() if each != EXIT_ID}
         _, self.document = KEYS.descriptor(
@@ -41,6 +42,7 @@ class Gateway:
             now_s=time.time(),
             lifetime_s=3600,
             direct=direct,
+            doors=doors,
             private_candidates=True,
         )
 
@@ -55,14 +57,16 @@ class Gateway:
 
 
 @asynccontextmanager
-async def gateway(net: Network, *, direct: bool = False) -> AsyncIterator[Gateway]:
-    """A gateway to `net`; `direct` as in `Network.start`."""
+async def gateway(
+    net: Network, *, direct: bool = False, doors: Sequence[DoorEntry] = ()
+) -> AsyncIterator[Gateway]:
+    """A gateway to `net`; `direct` as in `Network.start`, `doors` as in a descriptor."""
     async with aiohttp.ClientSession() as http:
         made = Gateway(net, http)
         app = application()
         app.router.add_post(ways.RENDEZVOUS_PATH, made.handle)
         async with WebServer(app, HOST, 0, grace_s=0.1) as server:
-            made.describe(f"http://{HOST}:{server.port}", direct=direct)
+            made.describe(f"http://{HOST}:{server.port}", direct=direct, doors=doors)
             yield made
 
 

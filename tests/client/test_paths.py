@@ -40,7 +40,7 @@ async def test_a_refused_lane_leaves_the_link_alone() -> None:
 async def test_without_volunteers_a_direct_link_helps() -> None:
     """Where the network allows it, a reader whom nobody can help comes to the exit directly."""
     async with network(direct=True) as net, site() as url:
-        client, watch = await net.client(direct_delay_s=0.05)
+        client, watch = await net.client(unrelayed_delay_s=0.05)
         assert await curl(*socks(client), url) == (0, BODY)
         link = await watch.until(LinkUp)
         assert isinstance(link, LinkUp)
@@ -51,7 +51,7 @@ async def test_a_volunteer_is_preferred_to_a_direct_link() -> None:
     """The exit's address stays unseen as long as somebody helps."""
     async with network(direct=True) as net, site() as url:
         await net.volunteer()
-        client, watch = await net.client(direct_delay_s=5.0)
+        client, watch = await net.client(unrelayed_delay_s=5.0)
         assert await curl(*socks(client), url) == (0, BODY)
         link = await watch.until(LinkUp)
         assert isinstance(link, LinkUp)

@@ -159,7 +159,7 @@ async def test_a_call_ends_after_its_time_and_another_one_is_there_before() -> N
     async with network() as net, echo() as port:
         await net.volunteer()
         async with supervised(
-            net, call=True, call_age_s=lambda _: next(ages, 60.0), call_farewell_s=0.1
+            net, call=True, call_age_s=lambda _: next(ages, 60.0), farewell_s=0.1
         ) as made:
             await made.link_up(1)
             stream = await made.stream(port)
@@ -231,7 +231,7 @@ async def test_the_unrelayed_path_is_used_when_nobody_is_there() -> None:
     async with (
         network(direct=True) as net,
         echo() as port,
-        supervised(net, direct_delay_s=0.05) as made,
+        supervised(net, unrelayed_delay_s=0.05) as made,
     ):
         link = await made.link_up(1)
         assert [name for name, _ in link.steps] == ["websocket", "tls", "welcome"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -22,6 +22,7 @@ from passerelle.client.sessions import Sessions
 from passerelle.client.supply import LinkSupply
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.tasks import TaskSet
+from passerelle.wire.descriptor import DoorEntry
 from tests.client.gateway import Gateway, gateway, udp_sockets
 from tests.network import EXIT_ID, SPARE_ID, Network, Watch, network
 from tests.volunteer import Relay
@@ -71,8 +72,10 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 @asynccontextmanager
-async def scene(net: Network, *, direct: bool = False, **changes: Any) -> AsyncIterator[Scene]:
-    async with gateway(net, direct=direct) as front:
+async def scene(
+    net: Network, *, direct: bool = False, doors: Sequence[DoorEntry] = (), **changes: Any
+) -> AsyncIterator[Scene]:
+    async with gateway(net, direct=direct, doors=doors) as front:
         config = net.client_config(network=front.document, **changes)
         async with Brokers(config) as brokers:
             await brokers.load()
@@ -308,58 +311,3 @@ async def test_lanes_leave_the_session_within_its_limit(monkeypatch: pytest.Monk
         made.supply.add_lanes(made.session)
         assert len(made.links.connecting(made.session)) == 1
         assert made.links.room(made.session) == 0
-
-
-# --- without a volunteer ------------------------------------------------------------------------
-
-
-async def test_the_exit_is_reached_without_a_volunteer_where_nobody_is_found() -> None:
-    """The client opens a WebSocket to the exit after `direct_delay_s`."""
-    async with network(direct=True) as net, scene(net, direct=True, direct_delay_s=0.02) as made:
-        assert await made.request() == 0
-        link = await made.watch.until(LinkUp)
-        assert isinstance(link, LinkUp)
-        assert link.steps[0][0] == "websocket"
-        assert made.links.volunteers(made.session) == []
-
-
-async def test_no_unrelayed_link_where_the_network_does_not_allow_it() -> None:
-    """A descriptor that does not say `direct` keeps the client from going to the exit itself."""
-    async with network() as net, scene(net, direct_delay_s=0.0) as made:
-        assert await made.request() == 0
-        assert len(made.supply._tasks) == 0
-
-
-async def test_an_unrelayed_link_is_not_needed_once_a_volunteer_is_there() -> None:
-    """A link through a volunteer that is up in time keeps the unrelayed one from being tried."""
-    async with network(direct=True) as net, scene(net, direct=True, direct_delay_s=0.3) as made:
-        await net.volunteer()
-        assert await made.request() == 1
-        assert len(made.supply._tasks) == 1
-        await until(lambda: len(made.supply._tasks) == 0)
-        assert made.links.connecting(made.session) == []
-        assert len(made.links.up(made.session)) == 1
-
-
-@pytest.mark.parametrize("ended", [True, False])
-async def test_no_unrelayed_link_for_a_session_that_ended_or_moved(ended: bool) -> None:
-    """The ticket was for a session that is over, or for an exit that was left."""
-    async with network(direct=True) as net, scene(net, direct=True, direct_delay_s=0.3) as made:
-        assert await made.request() == 0
-        session = made.session
-        if ended:
-            session.tunnel.close()
-        else:
-            session.exit_id = SPARE_ID
-        await until(lambda: len(made.supply._tasks) == 0)
-        assert made.links.connecting(session) == []
-
-
-async def test_close_gives_up_an_unrelayed_link_that_is_to_come() -> None:
-    """After `close` no link is started, and a second `close` does nothing."""
-    async with network(direct=True) as net, scene(net, direct=True, direct_delay_s=60) as made:
-        assert await made.request() == 0
-        await made.supply.close()
-        await made.supply.close()
-        assert len(made.supply._tasks) == 0
-        assert made.links.connecting(made.session) == []

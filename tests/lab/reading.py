@@ -7,11 +7,14 @@ drops what goes to the exit and to the newspaper.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from passerelle.demo.reading import SHOWN, START
+from passerelle.keyring import Keyring
+from passerelle.wire.doors import door_key
 from tests.lab.browser import LabBrowser
 from tests.lab.cast import START_S, LabNetwork
 from tests.lab.child import Child
@@ -20,18 +23,23 @@ from tests.lab.lab import Lab
 from tests.rig.certificate import Certificate
 
 BROKER_PORT, EXIT_PORT, STUN_PORT, SPARE_PORT, MIRROR_PORT = 8001, 8002, 3478, 8004, 8005
+DOOR_PORT: Final = 8006
 SITE_NAME: Final = "blocked-herald.example"
 READ_S: Final = 30.0
 """Longest time until a page of the site is shown."""
 
 
 class ReadingNetwork(LabNetwork):
-    """The parties `reader`, `volunteer`, `broker`, `exit`, `stun`, `site`, `mirror`, `paper`."""
+    """The parties `reader`, `volunteer`, `broker`, `exit`, `stun`, `site`, `mirror`, `paper`.
 
-    def __init__(self, lab: Lab) -> None:
+    Each door is a party with the name of its kind (`tests.rig.door`).
+    """
+
+    def __init__(self, lab: Lab, *doors: str) -> None:
         star = lab.star(
-            *("reader", "volunteer", "broker", "exit", "stun", "site", "mirror", "paper")
+            *("reader", "volunteer", "broker", "exit", "stun", "site", "mirror", "paper"), *doors
         )
+        self.doors = doors
         super().__init__(lab, star)
         for target in ("exit", "site"):
             star.block("reader", target)
@@ -39,6 +47,8 @@ class ReadingNetwork(LabNetwork):
         self.hosts["exit"].set_hosts({SITE_NAME: self.address("site")})
         self._site: Child
         self._mirror: Child
+        self.full_invite = ""
+        """The invite with its ways."""
 
     @property
     def mirror_url(self) -> str:
@@ -55,6 +65,14 @@ class ReadingNetwork(LabNetwork):
         stun = self._run(
             "stun", "passerelle", "stun", "--listen", self.authority("stun", STUN_PORT)
         )
+        exit_ = self._serve(
+            "exit",
+            EXIT_PORT,
+            *("--site", SITE_NAME, "--config", str(settings), "--allow", "10.77.0.0/16"),
+            *(["--direct"] if self.doors else []),
+        )
+        exit_.wait_for("starts", timeout_s=START_S)
+        doors = self._start_doors()
         broker = self._serve(
             "broker",
             BROKER_PORT,
@@ -63,13 +81,14 @@ class ReadingNetwork(LabNetwork):
             *("--stun", f"stun:{self.authority('stun', STUN_PORT)}"),
             *("--stun", f"stun:{self.authority('stun', STUN_PORT + 1)}"),
             *("--site", SITE_NAME, "--config", str(settings)),
+            *(word for url in doors for word in ("--door", url)),
         )
         paper = self._publish(broker)
-        exit_ = self._serve(
-            "exit",
-            EXIT_PORT,
-            *("--site", SITE_NAME, "--config", str(settings), "--allow", "10.77.0.0/16"),
-        )
+        found = re.search(rf"{re.escape(self.invite)}\S*", broker.text())
+        assert found is not None
+        self.full_invite = found.group()
+        for url in doors:
+            broker.wait_for(f"the door {url} works", timeout_s=START_S)
         page = folder / "page"
         made = self._run(
             "broker",
@@ -83,8 +102,26 @@ class ReadingNetwork(LabNetwork):
         )
         for server in (self._site, paper, self._mirror):
             server.wait_for("ready", timeout_s=START_S)
-        for server in (stun, exit_):
-            server.wait_for("starts", timeout_s=START_S)
+        stun.wait_for("starts", timeout_s=START_S)
+
+    def _start_doors(self) -> list[str]:
+        """Start the doors; return their base URLs."""
+        urls = []
+        for kind in self.doors:
+            url = f"http://{self.authority(kind, DOOR_PORT)}/passerelle"
+            keys = Keyring.open_or_create(self._state)
+            child = self._run(
+                kind,
+                "tests.rig.door",
+                *(kind, self.address(kind), str(DOOR_PORT)),
+                f"http://{self.authority('broker', BROKER_PORT)}",
+                f"http://{self.authority('exit', EXIT_PORT)}",
+                door_key(keys.broker_seal, url),
+                str(self.lab.directory / f"door-{kind}"),
+            )
+            child.wait_for("ready", timeout_s=START_S)
+            urls.append(url)
+        return urls
 
     @contextmanager
     def reader(self, kind: type[LabBrowser]) -> Iterator[LabBrowser]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Self
 
 GREASE = frozenset(0x0A0A + 0x1010 * step for step in range(16))
-SERVER_NAME, SUPPORTED_GROUPS, ALPN = 0, 10, 16
+SERVER_NAME, SUPPORTED_GROUPS, SIGNATURES, ALPN = 0, 10, 13, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,23 @@ class ClientHello:
         return self.extensions[SERVER_NAME][5:].decode()
 
     @property
+    def ja4(self) -> str:
+        """The fingerprint of TLS 1.3 over TCP: github.com/FoxIO-LLC/ja4, technical_details/JA4.md.
+
+        It ignores GREASE, and the order of ciphers and of extensions.
+        """
+        ciphers = [number for number in self.ciphers if number not in GREASE]
+        extensions = [number for number in self.extensions if number not in GREASE]
+        signatures = _numbers(self.extensions[SIGNATURES][2:])
+        named = [number for number in extensions if number not in {SERVER_NAME, ALPN}]
+        listed = ",".join(f"{number:04x}" for number in sorted(named))
+        signed = ",".join(f"{number:04x}" for number in signatures if number not in GREASE)
+        protocol = self.alpn[0][0] + self.alpn[0][-1]
+        begin = f"t13d{len(ciphers):02}{len(extensions):02}{protocol}"
+        sorted_ciphers = ",".join(f"{number:04x}" for number in sorted(ciphers))
+        return f"{begin}_{_hash(sorted_ciphers)}_{_hash(f'{listed}_{signed}')}"
+
+    @property
     def alpn(self) -> tuple[str, ...]:
         data, names = self.extensions[ALPN][2:], []
         while data:
@@ -64,3 +82,7 @@ class ClientHello:
 
 def _numbers(data: bytes) -> tuple[int, ...]:
     return tuple(int.from_bytes(data[at : at + 2]) for at in range(0, len(data), 2))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

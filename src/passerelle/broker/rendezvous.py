@@ -107,8 +107,6 @@ class Rendezvous:
         request = rendezvous.open_request(sealed, self._config.seal_key)
         if not replays.accept(request.nonce, request.time_s, self._clock(), sender.origin):
             raise PeerError(LinkCode.MALFORMED, "a rendezvous request out of its time")
-        if not request.offers and not request.gateway:
-            raise PeerError(LinkCode.MALFORMED, "a rendezvous request for nothing")
         if any(offer.setup is not Setup.ACTPASS for offer in request.offers):
             raise PeerError(LinkCode.MALFORMED, "an offer in the wrong DTLS role")
         private = self._config.descriptor.private_candidates

@@ -24,7 +24,7 @@ from passerelle.core.way_ranking import WayRanking
 from passerelle.errors import ConfigError
 from passerelle.io.net.disguise import Disguise
 from passerelle.io.tasks import AllFailed, staggered
-from passerelle.wire import descriptor
+from passerelle.wire import descriptor, doors
 from passerelle.wire.description import Description
 from passerelle.wire.descriptor import Descriptor
 from passerelle.wire.rendezvous import Refusal, RendezvousReply
@@ -113,6 +113,18 @@ class Brokers:
         """The newest verified descriptor, for those who work once `load` has returned."""
         assert self._descriptor is not None  # `load` has returned
         return self._descriptor
+
+    def link_doors(self, exit_id: str) -> list[str]:
+        """Return where doors take links to an exit, the best first.
+
+        A door by which requests went well comes before those that failed, as their server is the
+        same.
+        """
+        broker = self.network.brokers[0].url
+        urls = [door.url for door in self.network.doors if door.links]
+        keys = {_key(broker, DoorWay(url)): url for url in _shuffled(urls)}
+        order = self._ranking.order(list(keys), time.time())
+        return [doors.link_url(keys[key], exit_id) for key in order]
 
     async def forget_connections(self) -> None:
         """See `Disguise.forget_connections`."""
@@ -282,25 +294,21 @@ class Brokers:
             # The friend's page may talk to any broker; the first one listed is the network's own.
             yield Route("friend", self._friend, found.brokers[0].seal_key)
             return
-        brokers = list(found.brokers)
         # A random order lets several brokers share the load.
-        secrets.SystemRandom().shuffle(brokers)
+        brokers = _shuffled(found.brokers)
         for place in range(limits.WAYS):
             for broker in brokers:
                 for way in broker.known_ways[place : place + 1]:
                     yield self._route(broker.url, way, broker.seal_key)
         main = found.brokers[0]
-        for door in secrets.SystemRandom().sample(found.doors, len(found.doors)):
+        for door in _shuffled(found.doors):
             yield self._route(main.url, DoorWay(door.url), main.seal_key)
 
     def _invite_routes(self) -> list[Route]:
         return [self._route(self._invite.url, way) for way in (DirectWay(), *self._invite.ways)]
 
     def _route(self, url: str, way: Way, seal_key: bytes = b"") -> Route:
-        target = way.target(url, NETWORK_PATH)
-        digest = hashlib.sha256(f"{target.url} {target.host}".encode()).hexdigest()[:8]
-        kind = str(way).partition("=")[0]
-        return Route(f"{kind}-{digest}", method_for(way, url, self._disguise), seal_key)
+        return Route(_key(url, way), method_for(way, url, self._disguise), seal_key)
 
     def _reload_due_s(self) -> float:
         """Return in how many seconds the descriptor is due to be fetched again, at most 60.
@@ -317,6 +325,18 @@ class Brokers:
         if ways != self._state.ways or self._state.document != self._state.saved_document:
             self._state.ways = ways
             self._state.save()
+
+
+def _key(url: str, way: Way) -> str:
+    """Return the key of the route by `way` to the broker at `url`."""
+    target = way.target(url, NETWORK_PATH)
+    digest = hashlib.sha256(f"{target.url} {target.host}".encode()).hexdigest()[:8]
+    kind = str(way).partition("=")[0]
+    return f"{kind}-{digest}"
+
+
+def _shuffled(items: Sequence[T]) -> list[T]:
+    return secrets.SystemRandom().sample(items, len(items))
 
 
 class _Busy(BrokerSilent):

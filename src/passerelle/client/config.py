@@ -42,8 +42,8 @@ class ClientConfig:
     """Gives a call's age, from a random number of the standard normal distribution."""
     call_overlap_s: float = 30.0
     """A call that is old enough waits so long for as many others as there were."""
-    call_farewell_s: float = 3.0
-    """Time for what is under way when a call ends."""
+    farewell_s: float = 3.0
+    """Time for what is under way on a link that is left."""
     state: Path | None = None
     """The file that remembers between runs which ways to the brokers work; None: remember none."""
     network: bytes = b""
@@ -57,9 +57,13 @@ class ClientConfig:
     lane_rtt_s: float = 0.03
     """On a shorter round trip one DataChannel is as fast as a browser gets; on a longer one each
     loss costs it much, and lanes share the cost."""
-    direct_delay_s: float = 3.0
+    unrelayed_delay_s: float = 2.0
     """Time without a link after which one without a volunteer is tried, where the network allows
-    it."""
+    it. Where a broker's own name is dropped too, 2 s or more have gone by before."""
+    unrelayed_patience_s: float = 1.5
+    """Time that such a link may take before one by the next way is tried beside it."""
+    unrelayed_overlap_s: float = 5.0
+    """Such a link is left when one through a volunteer has lasted so long."""
     patience_s: float = 30.0
     """Longest time that an application's request waits for a first link."""
     connect_timeout_s: float = 15.0

@@ -62,6 +62,8 @@ class LinkUp:
     """(name, seconds) of each step it took, in order."""
     media: bool = False
     """Whether downloads come over it as video."""
+    server: str | None = None
+    """Host of the server that it leads to without a volunteer; None through a volunteer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,10 @@ class Path(Protocol):
         """The broker's name for the volunteer it leads through; None without a volunteer."""
 
     @property
+    def server(self) -> str | None:
+        """Host of the server that it leads to without a volunteer; None through a volunteer."""
+
+    @property
     def has_media(self) -> bool:
         """Whether downloads come as video."""
 
@@ -39,6 +43,8 @@ class Path(Protocol):
 
 class VolunteerPath:
     """A DataChannel to a volunteer that answered the client's offer through the broker."""
+
+    server = None
 
     def __init__(self, offer: LinkOffer, answer: Answer, rendezvous_s: float) -> None:
         """`rendezvous_s` is the time from before the offer was gathered to the broker's reply."""
@@ -74,6 +80,7 @@ class LanePath:
     alone.
     """
 
+    server = None
     has_media = False
 
     def __init__(

@@ -50,6 +50,8 @@ class ClientLink:
     """Seconds from HELLO to WELCOME."""
     is_old: bool = False
     """Whether it will be ended soon, so that another one is needed."""
+    decided: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    """Set once it is up or could not be made."""
 
     @property
     def was_made(self) -> bool:
@@ -68,6 +70,11 @@ class ClientLink:
     def is_lane(self) -> bool:
         """Whether another link through the same volunteer came before."""
         return isinstance(self.path, LanePath)
+
+    @property
+    def is_unrelayed(self) -> bool:
+        """Whether it leads through no volunteer."""
+        return self.path.server is not None
 
 
 class LinkOwner(Protocol):
@@ -233,11 +240,28 @@ class LinkPool:
         link.round_trip_s = handshake.steps[-1][1]
         self._up.add(number)
         steps = (*link.path.steps, *handshake.steps)
-        self._observe(LinkUp(number, steps, link.path.has_media))
+        self._observe(LinkUp(number, steps, link.path.has_media, link.path.server))
         self._connecting.discard(number)
+        link.decided.set()
         if self._config.call:
             self._tasks.spawn(self._grow_old(number, link), "age")
+        if not link.is_unrelayed:
+            self._tasks.spawn(self._replace_unrelayed(link), "replace")
         self._owner.links_changed()
+
+    async def _replace_unrelayed(self, link: ClientLink) -> None:
+        """Leave all links without a volunteer once `link`, through one, has lasted a while.
+
+        A link that lasts no longer shows that the network lets volunteers be reached, and then
+        stops what they send.
+        """
+        await asyncio.sleep(self._config.unrelayed_overlap_s)
+        if link in self.answering(link.session):
+            for number, other in self._of(link.session, self._up):
+                if other.is_unrelayed and not other.is_old:
+                    other.is_old = True
+                    reason = "volunteers are there again"
+                    self._tasks.spawn(self._leave(number, other, reason), "leave")
 
     async def _grow_old(self, number: int, link: ClientLink) -> None:
         """End a link at a random age, as a call ends, once the session has another one."""
@@ -250,19 +274,19 @@ class LinkPool:
         while number in self._up:
             others = len(self.lasting(link.session))
             if others >= (wanted if patience_s > 0 else 1):
-                await self._leave(number, link)
+                await self._leave(number, link, "as a call does, after its time")
                 return
             await asyncio.sleep(LOOK_S)
             patience_s -= LOOK_S
 
-    async def _leave(self, number: int, link: ClientLink) -> None:
+    async def _leave(self, number: int, link: ClientLink, reason: str) -> None:
         """Send nothing new over a link, and end it when what is under way has come."""
         assert link.secured is not None  # it is up
         link.secured.send([Drain()])
         link.session.tunnel.link_draining(link.secured)
-        await asyncio.sleep(self._config.call_farewell_s)
+        await asyncio.sleep(self._config.farewell_s)
         if number in self._up:
-            link.secured.give_up(LinkLost(LinkCode.NORMAL, "as a call does, after its time"))
+            link.secured.give_up(LinkLost(LinkCode.NORMAL, reason))
 
     def _link_ended(self, number: int, error: LinkLost) -> None:
         self._up.discard(number)
@@ -271,6 +295,7 @@ class LinkPool:
         for path in self._lanes_being_made():
             if path.parent is link.path:
                 path.parent_ended()
+        link.decided.set()
         self._observe(LinkDown(number, str(error)))
         self._owner.link_failed(link, error)
         self._owner.links_changed()

@@ -240,8 +240,8 @@ class LinkSupervisor:
                 self._observe(HandshakesDropped())
         if link.session is not self._sessions.present:
             return
-        # A lane that fails says nothing of other volunteers, nor of the exit.
-        if not (link.was_made or link.is_lane):
+        # A lane or a door that fails says nothing of volunteers, nor of the exit.
+        if not (link.was_made or link.is_lane or link.is_unrelayed):
             self._retry.link_failed()
             failed = self._exits.link_failed(met_volunteer=link.met_volunteer)
             gone = failed or error.code is LinkCode.DRAINING

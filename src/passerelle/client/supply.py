@@ -14,12 +14,12 @@ from passerelle import limits
 from passerelle.client.brokers import Brokers
 from passerelle.client.config import ClientConfig
 from passerelle.client.exits import ExitHealth
+from passerelle.client.fallback import Fallback
 from passerelle.client.nat_probe import NatProbe
 from passerelle.client.paths import LanePath, Path, VolunteerPath
 from passerelle.client.pool import ClientLink, LinkPool
 from passerelle.client.session import ClientSession
 from passerelle.errors import EngineLost, LinkCode, LinkLost, LinkRefused
-from passerelle.io.tasks import TaskSet
 from passerelle.io.webrtc.engine import LinkOffer
 from passerelle.wire.descriptor import ExitEntry
 from passerelle.wire.rendezvous import Answer, RendezvousReply
@@ -55,7 +55,6 @@ class LinkSupply:
         self._exits = exits
         self._links = links
         self._nat_probe = nat_probe
-        self._tasks = TaskSet("supply")
         self._lane_numbers = itertools.count(1)
         self._failed: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
         """Volunteers who failed lately: others are asked for first."""
@@ -67,14 +66,13 @@ class LinkSupply:
         """Volunteers whose links fell silent since the last request."""
         self._plain_next = False
         """Whether the next request is for links without video."""
-        self._falling_back = False
-        """Whether a link without a volunteer is about to be tried."""
+        self._fallback = Fallback(config, brokers, links, self._choose_exit, self._start)
         self._session: ClientSession | None = None
         """The session for which volunteers were asked for last."""
 
     async def close(self) -> None:
         """Start no more links. Idempotent."""
-        await self._tasks.close()
+        await self._fallback.close()
 
     def forget_failures(self) -> None:
         """Forget which volunteers failed: something else did."""
@@ -132,10 +130,15 @@ class LinkSupply:
             self.forget_failures()
         self._acquit_silent(session)
         begin = time.monotonic()
-        offers = await self._gather_offers(count)
+        offers: list[LinkOffer] = []
         answered: set[LinkOffer] = set()
         had_exit = session.exit_id is not None
         try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._gather_offers(offers, count), name="links/offers")
+                admitting = group.create_task(self._fallback.admit(session), name="links/admit")
+            if (trouble := admitting.result()) is not None:
+                raise trouble
             reply = await self._ask_brokers(session, offers)
             rendezvous_s = time.monotonic() - begin
             entry = self._brokers.network.exit(reply.exit or "")
@@ -147,7 +150,7 @@ class LinkSupply:
                         answered.add(offer)
                         path = VolunteerPath(offer, answer, rendezvous_s)
                         self._start(session, entry, path, reply.ticket, answer.lane_tickets)
-                self._fall_back(session, entry, reply.ticket)
+                self._fallback.admitted(session, entry, reply.ticket)
         finally:
             await _close_all(offer for offer in offers if offer not in answered)
         if not answered:
@@ -163,24 +166,19 @@ class LinkSupply:
                 self._failed.remove(volunteer)
         self._silent.clear()
 
-    async def _gather_offers(self, count: int) -> list[LinkOffer]:
+    async def _gather_offers(self, offers: list[LinkOffer], count: int) -> None:
+        """Append `count` offers to `offers`, which its owner closes."""
         private = self._brokers.network.private_candidates
         media = self._config.media and not self._plain_next
         self._plain_next = False
-        offers: list[LinkOffer] = []
 
         async def gather(number: int) -> None:
             stun = self._nat_probe.server(number)
             offers.append(await self._config.engine.gather(stun, private=private, media=media))
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                for number in range(count):
-                    group.create_task(gather(number), name="links/gather")
-        except BaseException:
-            await _close_all(offers)
-            raise
-        return offers
+        async with asyncio.TaskGroup() as group:
+            for number in range(count):
+                group.create_task(gather(number), name="links/gather")
 
     async def _ask_brokers(
         self, session: ClientSession, offers: list[LinkOffer]
@@ -191,7 +189,7 @@ class LinkSupply:
         reported = tuple(self._unreported)
         reply = await self._brokers.ask(
             tuple(offer.description for offer in offers),
-            exit_id=session.exit_id or self._choose_exit(),
+            exit_id=session.exit_id or self._choose_exit() or self._fallback.exit_id(session),
             avoid=tuple(avoid)[: limits.AVOIDED_VOLUNTEERS],
             lanes=self._config.lanes - 1,
             nat=self._nat_probe.nat,
@@ -213,12 +211,13 @@ class LinkSupply:
         path: Path,
         ticket: str,
         lane_tickets: Sequence[str] = (),
-    ) -> None:
+    ) -> ClientLink:
         session.exit_id = entry.id
         pins = entry.spki_sha256
         link = ClientLink(session, path, ticket, pins, list(lane_tickets))
         link.exit_is_doubted = self._exits.is_doubted and len(self._brokers.network.exits) > 1
         self._links.start(link)
+        return link
 
     # --- lanes ----------------------------------------------------------------------------------
 
@@ -251,26 +250,6 @@ class LinkSupply:
             private=self._brokers.network.private_candidates,
         )
         self._links.start(ClientLink(parent.session, path, parent.ticket, parent.pins))
-
-    # --- without a volunteer --------------------------------------------------------------------
-
-    def _fall_back(self, session: ClientSession, entry: ExitEntry, ticket: str) -> None:
-        """Start a link without a volunteer if none is up in `direct_delay_s`."""
-        may = entry.direct and not self._config.call  # no call looks like a WebSocket
-        if may and not self._falling_back and not self._links.up(session):
-            self._falling_back = True
-            self._tasks.spawn(self._start_unrelayed(session, entry, ticket), "unrelayed")
-
-    async def _start_unrelayed(self, session: ClientSession, entry: ExitEntry, ticket: str) -> None:
-        try:
-            await asyncio.sleep(self._config.direct_delay_s)
-            moved = session.exit_id not in (None, entry.id)
-            if not (self._links.up(session) or session.tunnel.ended or moved):
-                from passerelle.client.unrelayed import UnrelayedPath  # noqa: PLC0415  (memory)
-
-                self._start(session, entry, UnrelayedPath(entry.url, ticket), ticket)
-        finally:
-            self._falling_back = False
 
 
 async def _close_all(offers: Iterable[LinkOffer]) -> None:

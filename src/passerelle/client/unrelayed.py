@@ -1,67 +1,66 @@
 """The path to an exit that leads through no volunteer.
 
-Few clients need it, and aiohttp takes 8 MB of a process. So this module is imported when the first
-such path is made.
+Few clients need it, and aiohttp, whose messages it shares with servers, takes 8 MB of a process. So
+this module is imported when the first such path is made.
 """
 
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import urlsplit
 
-import aiohttp
-
+from passerelle import limits
 from passerelle.errors import LinkCode, LinkLost
+from passerelle.io.net.browsersocket import BrowserSocket, SocketFailed
 from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.transport import Receiver, Windows
-from passerelle.io.tunnel.websocket import MESSAGE_LIMIT_BYTES, SUBPROTOCOL, WebSocketTransport
+from passerelle.io.tunnel.websocket import SUBPROTOCOL, WebSocketTransport
 from passerelle.io.webrtc.engine import ClosingTransport
 
 
 class UnrelayedPath:
-    """A WebSocket from the client straight to the exit, for networks where UDP is blocked."""
+    """A WebSocket from the client to the exit, for networks where UDP is blocked.
+
+    It goes straight to the exit, or through a door.
+    """
 
     volunteer = None
     has_media = False
 
     def __init__(self, url: str, ticket: str) -> None:
+        """`url` is the exit's own or a door's for it (`wire.doors.link_url`)."""
         self._url = url
         self._ticket = ticket
+        self.server = urlsplit(url).hostname or ""
         self.steps: tuple[tuple[str, float], ...] = ()
 
     async def open(self, timeout_s: float) -> ClosingTransport:
         """See `Path.open`."""
-        http = aiohttp.ClientSession(trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
         loop = asyncio.get_running_loop()
         start = loop.time()
         try:
-            async with asyncio.timeout(timeout_s):
-                socket = await http.ws_connect(
-                    self._url,
-                    protocols=(SUBPROTOCOL, self._ticket),
-                    max_msg_size=MESSAGE_LIMIT_BYTES,
-                    compress=0,
-                    autoping=False,
-                )
-        except (aiohttp.ClientError, OSError):  # TimeoutError is an OSError
-            await http.close()
-            raise LinkLost(LinkCode.TRANSPORT, "no direct connection to the exit") from None
-        except BaseException:
-            await http.close()
-            raise
+            socket = await BrowserSocket.connect(
+                self._url,
+                protocols=(SUBPROTOCOL, self._ticket),
+                most=limits.LINK_MESSAGE_BYTES,
+                timeout_s=timeout_s,
+            )
+        except SocketFailed:
+            raise LinkLost(LinkCode.TRANSPORT, f"no WebSocket at {self.server}") from None
         self.steps = (("websocket", loop.time() - start),)
-        return _UnrelayedTransport(http, WebSocketTransport(socket))
+        return _UnrelayedTransport(socket)
 
     async def close(self) -> None:
         """See `Path.close`."""
 
 
 class _UnrelayedTransport:
-    """A WebSocket transport that runs by itself, and owns its HTTP session."""
+    """A WebSocket transport that runs by itself, and owns its connection."""
 
-    def __init__(self, http: aiohttp.ClientSession, inner: WebSocketTransport) -> None:
-        self._http = http
-        self._inner = inner
-        self._tasks = TaskSet("direct")
+    def __init__(self, socket: BrowserSocket) -> None:
+        self._socket = socket
+        self._inner = WebSocketTransport(socket, socket.abort)
+        self._tasks = TaskSet("unrelayed")
         self._started = False
         self._gone = asyncio.Event()
 
@@ -99,5 +98,5 @@ class _UnrelayedTransport:
             await self._release()
 
     async def _release(self) -> None:
-        await self._http.close()
+        await self._socket.release()
         self._gone.set()

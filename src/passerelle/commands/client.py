@@ -79,8 +79,9 @@ def client(
 ) -> None:
     """Run a proxy on this computer that reaches the web through volunteers.
 
-    Set it as SOCKS5 or HTTP proxy in your browser; both are at the address of --listen. It runs
-    until you press Ctrl-C.
+    Set it as SOCKS5 or HTTP proxy in your browser; both are at the address of --listen. Where no
+    volunteer is reached, it goes through a web server that the network names as its door, until
+    one is. It runs until you press Ctrl-C.
     """
     from passerelle import console  # noqa: PLC0415 - WebRTC takes a second to load
     from passerelle.client.config import ClientConfig  # noqa: PLC0415

@@ -96,7 +96,8 @@ class ExitOptions:
             "--direct",
             help="Let readers who find no volunteer, or whose network blocks UDP, come to the exit "
             "directly. Whoever has the invite can then learn and block its address. `serve` and "
-            "every `exit` of a network must be told the same.",
+            "every `exit` of a network must be told the same. An `exit` of its own needs it, too, "
+            "where `serve` has a --door: links through a door are let in by the same tickets.",
         ),
     ] = False
     bus: Annotated[

@@ -7,6 +7,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -248,7 +249,9 @@ def serve(
         tls=exits.tls(),
         settings=settings,
         workers=workers,
-        worker_line=worker_line(state, exit_listen or "", exits),
+        worker_line=worker_line(
+            state, exit_listen or "", replace(exits, direct=exits.direct or bool(door))
+        ),
         worker_environment=exits.environment(),
         metrics_listen=_metrics_at(exits.metrics_listen, workers),
         bus=exits.bus,

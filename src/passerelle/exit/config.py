@@ -53,7 +53,8 @@ class ExitConfig:
     policy: ConnectionPolicy = field(default_factory=ConnectionPolicy)
     """What the exit connects to."""
     direct: bool = False
-    """Whether clients may open links without a volunteer; the descriptor must say the same."""
+    """Whether clients may open links without a volunteer: straight, which the descriptor then says,
+    or through a door."""
     quota: Quota = field(default_factory=Quota)
     """What the holder of one client ticket may use."""
     lifetimes: Lifetimes = field(default_factory=Lifetimes)

@@ -22,10 +22,16 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from passerelle.wire import base64url
+from passerelle.wire.websocket import LINK_PATH
 
 HEADER: Final = "Passerelle-Door"
 KEY_CHARS: Final = 43
 _CONTEXT = b"passerelle door 1 "
+
+
+def link_url(url: str, exit_id: str) -> str:
+    """Return where the door at `url` takes links to an exit: a URL that begins with `ws`."""
+    return f"{url.replace('http', 'ws', 1)}{LINK_PATH}/{exit_id}"
 
 
 def door_key(seal_key: X25519PrivateKey, url: str) -> str:

@@ -105,8 +105,8 @@ class RendezvousRequest(
     reply_key: Annotated[bytes, Meta(min_length=32, max_length=32)]
     """X25519 public key to which the reply is sealed; fresh for every request."""
     offers: Annotated[tuple[Description, ...], Meta(max_length=limits.OFFERS_PER_REQUEST)]
-    """One for each volunteer wanted. A reading page that uses doors only asks for none: it needs a
-    ticket."""
+    """One for each volunteer wanted. Who asks for none needs a ticket: a reading page that uses
+    doors only, or a client that may have to."""
     exit: ExitId | None = None
     """The exit that holds the client's session; None lets the broker choose."""
     avoid: Annotated[tuple[VolunteerHandle, ...], Meta(max_length=limits.AVOIDED_VOLUNTEERS)] = ()

@@ -1,4 +1,4 @@
-"""HTTPS requests that look like a browser's. No other module imports curl_cffi.
+"""HTTPS requests that look like a browser's. Only this module and `browsersocket` import curl_cffi.
 
 A TLS ClientHello shows which program sent it, and censors have blocked programs by the ClientHello
 of Python and of Go. Requests made here have the ClientHello, HTTP/2 settings and headers of a
@@ -55,6 +55,26 @@ class _TooLong(Exception):
     pass
 
 
+def new_session(timeout_s: float) -> AsyncSession[Response]:
+    """Return a pool of connections like a browser's. A request may take `timeout_s`."""
+    return AsyncSession(
+        impersonate=BROWSER,
+        # The variable names the machine's own certificate authorities, as it does for OpenSSL.
+        verify=os.environ.get("SSL_CERT_FILE") or True,  # type: ignore[arg-type]
+        timeout=timeout_s,
+        allow_redirects=False,
+        # A cookie would let the broker, or somebody in between, recognise us.
+        discard_cookies=True,
+        trust_env=False,
+        curl_options={
+            # The environment may name this client itself as the proxy, so ignore it.
+            CurlOpt.PROXY: "",
+            CurlOpt.CONNECTTIMEOUT_MS: int(1000 * min(CONNECT_TIMEOUT_S, timeout_s)),
+            CurlOpt.MAXAGE_CONN: REUSE_S,
+        },
+    )
+
+
 class Disguise:
     """A pool of connections for requests that look like a browser's; an async context manager."""
 
@@ -67,26 +87,8 @@ class Disguise:
         open a second connection beside theirs."""
 
     async def __aenter__(self) -> Self:
-        self._session = self._new_session()
+        self._session = new_session(self._timeout_s)
         return self
-
-    def _new_session(self) -> AsyncSession[Response]:
-        return AsyncSession(
-            impersonate=BROWSER,
-            # The variable names the machine's own certificate authorities, as it does for OpenSSL.
-            verify=os.environ.get("SSL_CERT_FILE") or True,  # type: ignore[arg-type]
-            timeout=self._timeout_s,
-            allow_redirects=False,
-            # A cookie would let the broker, or somebody in between, recognise us.
-            discard_cookies=True,
-            trust_env=False,
-            curl_options={
-                # The environment may name this client itself as the proxy, so ignore it.
-                CurlOpt.PROXY: "",
-                CurlOpt.CONNECTTIMEOUT_MS: int(1000 * min(CONNECT_TIMEOUT_S, self._timeout_s)),
-                CurlOpt.MAXAGE_CONN: REUSE_S,
-            },
-        )
 
     async def __aexit__(
         self,
@@ -102,7 +104,7 @@ class Disguise:
 
         For a computer that is in another network: TCP would notice late that nobody answers.
         """
-        before, self._session = self._session, self._new_session()
+        before, self._session = self._session, new_session(self._timeout_s)
         self._locks = {}
         assert before is not None  # used as a context manager
         await before.close()

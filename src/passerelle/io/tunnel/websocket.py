@@ -1,12 +1,13 @@
-"""A link transport over an aiohttp WebSocket, for the server's end and the client's."""
+"""A link transport over a WebSocket, for the server's end and the client's."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Protocol
 
-from aiohttp import ClientWebSocketResponse, WSMsgType, web
+from aiohttp import WSMessage, WSMsgType
 
 from passerelle import limits
 from passerelle.core.bucket import Bucket
@@ -22,12 +23,28 @@ MESSAGE_LIMIT_BYTES = limits.LINK_MESSAGE_BYTES + 1
 _CLOSE_TIMEOUT_S = 2.0
 
 
+class Socket(Protocol):
+    """What is needed of a WebSocket: aiohttp's, or one like it."""
+
+    def __aiter__(self) -> AsyncIterator[WSMessage]:
+        """Iterate over the messages that arrive, until the WebSocket ends."""
+
+    async def send_bytes(self, data: bytes, /) -> object:
+        """Send a binary message; may wait for the peer. Raises ConnectionError, RuntimeError."""
+
+    async def pong(self, data: bytes, /) -> object:
+        """Answer a PING."""
+
+    async def close(self, *, code: int) -> object:
+        """Send what is queued, then close."""
+
+
 class WebSocketTransport:
     """One WebSocket. Binary messages are the link's, text messages are the relay's own."""
 
     def __init__(
         self,
-        socket: web.WebSocketResponse | ClientWebSocketResponse,
+        socket: Socket,
         abort: Callable[[], None] | None = None,
     ) -> None:
         """`socket` has no `autoping`: aiohttp would answer any number of PINGs. `abort` breaks the
