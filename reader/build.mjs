@@ -22,6 +22,11 @@ const BUDGET = {
   later: 2.25 * 1024,
   file: 24 * 1024,
   style: 2 * 1024,
+  // These are not part of a reading page on a mirror.
+  survive: 4 * 1024,
+  survived: 512,
+  withdrawn: 512,
+  leads: 3 * 1024,
   words: 4 * 1024,
 };
 /** What comes before the first byte of the site, the largest language included. */
@@ -82,6 +87,10 @@ const parts = [
   await bundle('article', 'src/article/standalone.ts'),
   await bundle('later', 'src/later/standalone.ts'),
   await bundle('file', 'src/file/main.ts'),
+  await bundle('survive', 'src/survive/worker.ts'),
+  await bundle('survived', 'src/survive/shell.ts'),
+  await bundle('withdrawn', 'src/survive/withdrawn.ts'),
+  { name: 'leads', file: 'leads.json', content: await readFile(new URL('src/survive/leads.json', HERE)) },
   await style(),
   ...(await words()),
 ];
