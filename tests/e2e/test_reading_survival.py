@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -12,7 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from playwright.async_api import Error, Page
 
 from passerelle import survival
-from tests.rig.reading import shown
+from passerelle.browser import chromium_arguments, find_chromium
+from passerelle.demo.reading import SHOWN
+from passerelle.demo.run import HOST
+from tests.rig.firefox import Firefox
+from tests.rig.reading import chromium, shown
 from tests.rig.survive import WAYS, Surviving, surviving
 from tests.rig.volunteer import Chromium, flip
 
@@ -294,3 +299,56 @@ async def test_an_update_while_blocked(scene: Scene) -> None:
         await page.goto(scene.paper.site + STORY)
         await page.click("button.start")
         await reads(page)
+
+
+async def test_a_name_that_is_not_found_any_more(scene: Scene, tmp_path: Path) -> None:
+    """Another day: a new browser process, with the profile of the one that was there before."""
+    kind = scene.chrome.browser.browser_type
+    program = find_chromium()
+    flags = chromium_arguments(headless=True)
+    known = await kind.launch_persistent_context(
+        tmp_path, executable_path=program, args=[*flags, *scene.paper.flags], locale="en-US"
+    )
+    page = await known.new_page()
+    await page.goto(scene.paper.site + STORY)
+    await page.evaluate(READY)
+    await known.close()
+    lost = [flag.replace(f" {HOST}", " ~NOTFOUND") for flag in scene.paper.flags]
+    later = await kind.launch_persistent_context(
+        tmp_path, executable_path=program, args=[*flags, *lost], locale="en-US"
+    )
+    page = await later.new_page()
+    await page.goto(scene.paper.site + STORY)
+    await page.click("button.start")
+    await reads(page)
+    await later.close()
+
+
+async def test_it_goes_on_in_firefox() -> None:
+    """By plain HTTP, which browsers trust on this computer only."""
+    preferences = {
+        "media.peerconnection.ice.obfuscate_host_addresses": False,
+        # The newspaper itself is behind the IPv6 address, where only the exit goes.
+        "network.dns.disableIPv6": True,
+    }
+    async with surviving() as paper, chromium() as chrome, Firefox(preferences) as firefox:
+        await flip(await chrome.open(paper.volunteers))
+        paper.install()
+        page = await firefox.open(paper.site + STORY)
+        await page.evaluate(READY)
+        story = f"{SHOWN}?.querySelector('h1')?.innerText === 'A late harvest'"
+        for way in ("refused", "forged", "silent"):
+            await paper.censor.be(way)
+            await page.goto(paper.site + STORY)
+            if way == "refused":
+                await page.click("label.remember")
+                await page.click("button.start")
+            await page.wait_for_function(f"() => {story}")
+            await paper.censor.be("open")
+            await page.goto(paper.site + STORY)
+            await page.wait_for_function("() => document.querySelector('h1') && !frames.length")
+        withdrawn = paper.make()[survival.WITHDRAWN]
+        paper.publisher.files = {survival.FILE: withdrawn}
+        paper.publisher.tag = ""
+        await page.goto(paper.site + "/")
+        assert await page.evaluate(GONE, timeout_s=20)
