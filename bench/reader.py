@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from playwright.async_api import Page
 
-from bench import readerfar
+from bench import readerfar, survival
 from bench.command import main, say
 from bench.report import Row, at_most
 from passerelle import readingpage
@@ -28,6 +28,9 @@ reached without TLS, which would add a round trip each, and there is a STUN serv
 has an empty profile, and its notice, from the navigation on, has a row of its own. A later visit
 keeps the page's files and no links. The comparison over HTTP/2 is a visit to the same newspaper by
 an nginx in front of it. The large file's volunteer is cut off without a word.
+Survival: a browser that has the newspaper's own worker, and whose notice was agreed to for good,
+opens the blocked address; the time ends when the story and its picture are shown. An ordinary visit
+ends with the document's last byte.
 """
 VISITS = 10
 QUICK_VISITS = 4
@@ -52,6 +55,7 @@ def measure(quick: bool) -> Iterable[Row]:
     """Yield all rows."""
     yield Row("weight before the site's first byte", _weight() / KB, "KB gzip", at_most(30))
     yield from asyncio.run(_measure(QUICK_VISITS if quick else VISITS))
+    yield from asyncio.run(survival.measure(QUICK_VISITS if quick else VISITS))
     yield from readerfar.measure(quick)
     yield from readerfar.measure(quick, firefox=True)
 

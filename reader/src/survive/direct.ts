@@ -8,7 +8,7 @@ const SILENT_MS = 3_000;
 /** The same after such a silence: the direct try and the reading page then go side by side. */
 const BESIDE_MS = 500;
 /** How long an answer that came late is kept for the page that asks for it. */
-const LATE_MS = 10_000;
+const LATE_MS = 3_000;
 const CACHE = 'passerelle survive';
 const SILENCE = '/passerelle.reader/silence';
 
@@ -20,11 +20,11 @@ export type Blocked = 'blocked';
 
 /** Return the site's genuine answer, as soon as `ask` brings it; 'blocked' when it brings none, or says nothing for a while.
  *
- * `file` is where the worker's file lies. `reached` is called when the answer comes after all; for a while the address
- * in `url` is then answered with it. `extend` keeps the worker alive.
+ * `file` is where the worker's file lies. `reached` is called when the answer comes after all, and says whether a page
+ * wants it; for a while the address in `url` is then answered with it. `extend` keeps the worker alive.
  */
 export async function direct(
-  url: string, file: URL, ask: () => Promise<Response>, extend: (work: Promise<unknown>) => void, reached: () => void,
+  url: string, file: URL, ask: () => Promise<Response>, extend: (work: Promise<unknown>) => void, reached: () => Promise<boolean>,
 ): Promise<Response | Blocked> {
   const kept = late.get(url);
   late.delete(url);
@@ -40,10 +40,10 @@ export async function direct(
   extend(
     answer.then(async (found) => {
       if (found === 'blocked') return;
+      await remember(false);
+      if (!(await reached())) return;
       late.set(url, found);
       setTimeout(() => late.delete(url), LATE_MS);
-      await remember(false);
-      reached();
     }),
   );
   return 'blocked';

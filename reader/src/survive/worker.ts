@@ -54,8 +54,12 @@ if (!isAlone) holdListeners();
 /** Open a page: the site's if it answers, otherwise the shell at the same address. */
 async function opened(event: FetchEvent, ordinary: () => Promise<Response>): Promise<Response> {
   const { request, resultingClientId: id } = event;
-  const reached = async () => (await self.clients.get(id))?.postMessage({ type: 'reached' });
-  const found = await direct(request.url, file, ordinary, (work) => event.waitUntil(work), () => void reached());
+  const reached = async () => {
+    const shell = await self.clients.get(id);
+    shell?.postMessage({ type: 'reached' });
+    return shell !== undefined;
+  };
+  const found = await direct(request.url, file, ordinary, (work) => event.waitUntil(work), reached);
   if (found !== 'blocked') {
     event.waitUntil(shells().then(({ size }) => ask(size === 0)));
     return found;
