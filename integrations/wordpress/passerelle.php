@@ -23,12 +23,17 @@ require_once __DIR__ . '/includes/settings.php';
 require_once __DIR__ . '/includes/render.php';
 require_once __DIR__ . '/includes/admin.php';
 require_once __DIR__ . '/includes/caches.php';
+require_once __DIR__ . '/includes/survive.php';
+require_once __DIR__ . '/includes/surviveadmin.php';
 
 add_shortcode( 'passerelle', 'passerelle_shortcode' );
 add_filter( 'the_content', 'passerelle_in_content' );
 add_action( 'wp_footer', 'passerelle_footer' );
 add_action( 'admin_init', 'passerelle_register' );
 add_action( 'admin_menu', 'passerelle_menu' );
+add_action( 'plugins_loaded', 'passerelle_survive_open' );
+add_action( 'send_headers', 'passerelle_survive_mark' );
+add_action( 'admin_post_passerelle_survive', 'passerelle_survive_save' );
 add_filter( 'plugin_action_links_' . plugin_basename( __FILE__ ), 'passerelle_action_links' );
 add_action( 'add_option_' . PASSERELLE_OPTION, 'passerelle_empty_caches' );
 add_action( 'update_option_' . PASSERELLE_OPTION, 'passerelle_empty_caches' );

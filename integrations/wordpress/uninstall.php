@@ -13,8 +13,10 @@ if ( is_multisite() ) {
 	foreach ( get_sites( array( 'fields' => 'ids', 'number' => 0 ) ) as $passerelle_site ) {
 		switch_to_blog( $passerelle_site );
 		delete_option( 'passerelle_settings' );
+		delete_option( 'passerelle_survive' );
 		restore_current_blog();
 	}
 } else {
 	delete_option( 'passerelle_settings' );
+	delete_option( 'passerelle_survive' );
 }

@@ -40,9 +40,16 @@ READ_BYTES: Final = 65_536
 class Censor:
     """Stands between the reader and the newspaper, on the same port of another address."""
 
-    def __init__(self, port: int, certificates: tuple[Certificate, Certificate] | None) -> None:
-        """`certificates` are the newspaper's and one that nobody trusts; None without TLS."""
+    def __init__(
+        self,
+        port: int,
+        certificates: tuple[Certificate, Certificate] | None = None,
+        site: tuple[str, int] | None = None,
+    ) -> None:
+        """`certificates` are the newspaper's and one that nobody trusts; None without TLS. `site`
+        is where it listens, if that is not `TRUE_HOST` and the same port."""
         self.port = port
+        self._site = site or (TRUE_HOST, port)
         self._certificates = certificates
         self._way = "open"
         self._server: asyncio.Server | None = None
@@ -89,7 +96,7 @@ class Censor:
             while await reader.read(READ_BYTES):
                 pass
         elif self._way == "open":
-            theirs, ours = await asyncio.open_connection(TRUE_HOST, self.port)
+            theirs, ours = await asyncio.open_connection(*self._site)
             self._open.add(ours)
             try:
                 await asyncio.gather(_copy(reader, ours), _copy(theirs, writer))

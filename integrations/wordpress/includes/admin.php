@@ -142,6 +142,7 @@ function passerelle_page() {
 			</table>
 			<?php submit_button(); ?>
 		</form>
+		<?php passerelle_survive_section(); ?>
 		<?php if ( passerelle_is_ready( $settings ) ) : ?>
 			<h2><?php esc_html_e( 'Content Security Policy', 'passerelle' ); ?></h2>
 			<p>

@@ -54,6 +54,19 @@ function esc_html_e( $text, $domain ) {
 function selected( $one, $other ) {
 	echo $one === $other ? " selected='selected'" : '';
 }
+if ( ! function_exists( 'home_url' ) ) {
+	function home_url() {
+		return 'https://paper.example';
+	}
+}
+if ( ! function_exists( 'wp_parse_url' ) ) {
+	function wp_parse_url( $url, $part = -1 ) {
+		return parse_url( $url, $part );
+	}
+}
+function wp_nonce_field( $action ) {
+	echo '<input type="hidden" name="_wpnonce" value="nonce-of-' . esc_attr( $action ) . '">';
+}
 function wp_get_script_tag( array $attributes ) {
 	$words = '';
 	foreach ( $attributes as $name => $value ) {
