@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from playwright.async_api import Page
 
-from bench import readerblocked, readerfar
+from bench import readerblocked, readerfar, survival
 from bench.command import main, say
 from bench.report import Row, at_most
 from passerelle import readingpage
@@ -30,6 +30,9 @@ keeps the page's files and no links. The comparison over HTTP/2 is a visit to th
 an nginx in front of it. The large file's volunteer is cut off without a word. In the rows called
 blocked a router drops what they name, two doors are there, an nginx and a PHP, and a page's time
 begins with the press of its button, a program's with its open port.
+Survival: a browser that has the newspaper's own worker, and whose notice was agreed to for good,
+opens the blocked address; the time ends when the story and its picture are shown. An ordinary visit
+ends with the document's last byte.
 """
 VISITS = 10
 QUICK_VISITS = 4
@@ -54,6 +57,7 @@ def measure(quick: bool) -> Iterable[Row]:
     """Yield all rows."""
     yield Row("weight before the site's first byte", _weight() / KB, "KB gzip", at_most(30))
     yield from asyncio.run(_measure(QUICK_VISITS if quick else VISITS))
+    yield from asyncio.run(survival.measure(QUICK_VISITS if quick else VISITS))
     yield from readerfar.measure(quick)
     yield from readerfar.measure(quick, firefox=True)
     yield from readerblocked.measure(quick)

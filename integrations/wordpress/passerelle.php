@@ -28,6 +28,8 @@ require_once __DIR__ . '/includes/doornetwork.php';
 require_once __DIR__ . '/includes/doorlimits.php';
 require_once __DIR__ . '/includes/door.php';
 require_once __DIR__ . '/includes/dooradmin.php';
+require_once __DIR__ . '/includes/survive.php';
+require_once __DIR__ . '/includes/surviveadmin.php';
 
 add_shortcode( 'passerelle', 'passerelle_shortcode' );
 add_filter( 'the_content', 'passerelle_in_content' );
@@ -36,6 +38,9 @@ add_action( 'admin_init', 'passerelle_register' );
 add_action( 'admin_init', 'passerelle_door_register' );
 add_action( 'plugins_loaded', 'passerelle_door_open' );
 add_action( 'admin_menu', 'passerelle_menu' );
+add_action( 'plugins_loaded', 'passerelle_survive_open' );
+add_action( 'send_headers', 'passerelle_survive_mark' );
+add_action( 'admin_post_passerelle_survive', 'passerelle_survive_save' );
 add_filter( 'plugin_action_links_' . plugin_basename( __FILE__ ), 'passerelle_action_links' );
 add_action( 'add_option_' . PASSERELLE_OPTION, 'passerelle_empty_caches' );
 add_action( 'update_option_' . PASSERELLE_OPTION, 'passerelle_empty_caches' );

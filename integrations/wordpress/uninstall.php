@@ -11,7 +11,7 @@ defined( 'WP_UNINSTALL_PLUGIN' ) || exit;
 
 /** Remove what the present site has of the plugin. */
 function passerelle_forget() {
-	array_map( 'delete_option', array( 'passerelle_settings', 'passerelle_door', 'passerelle_door_exits' ) );
+	array_map( 'delete_option', array( 'passerelle_settings', 'passerelle_door', 'passerelle_door_exits', 'passerelle_survive' ) );
 }
 
 if ( is_multisite() ) {

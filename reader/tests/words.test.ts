@@ -15,6 +15,12 @@ test('each language has its file', () => {
   expect(readdirSync(folder).sort()).toEqual(Object.keys(LANGUAGES).map((name) => `${name}.json`).sort());
 });
 
+test('each language says why its page opens at the site itself', () => {
+  const leads = JSON.parse(readFileSync(new URL('../src/survive/leads.json', import.meta.url), 'utf8')) as Texts;
+  expect(Object.keys(leads).sort()).toEqual(Object.keys(LANGUAGES).sort());
+  for (const lead of Object.values(leads)) expect(holes(lead)).toContain('{site}');
+});
+
 test('each trouble has its sentence', () => {
   expect(Object.keys(english['reasons']!).sort()).toEqual([...TROUBLES].sort());
 });

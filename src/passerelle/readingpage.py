@@ -112,12 +112,12 @@ def mirror(files: Mapping[str, bytes], page: ReadingPage) -> dict[str, bytes]:
     kept = {path: hashes[path] for path in hashes if path not in wanted}
     worker = {
         "site": page.site,
-        "brokers": sorted({_origin(url) for url in page.brokers}),
+        "brokers": sorted({origin(url) for url in page.brokers}),
         "files": kept,
         "wanted": wanted,
         "version": hashlib.sha256(repr(sorted(hashes.items())).encode()).hexdigest()[:16],
     }
-    made[WORKER] = _with_page(worker, files["worker.js"])
+    made[WORKER] = with_page(worker, files["worker.js"])
     return made
 
 
@@ -224,7 +224,7 @@ def integrity(content: bytes) -> str:
 
 def policy(brokers: Iterable[str], script: str) -> str:
     """Return the shell's content security policy."""
-    origins = " ".join(sorted({_origin(url) for url in brokers}))
+    origins = " ".join(sorted({origin(url) for url in brokers}))
     return (
         f"default-src 'none'; script-src {script}; style-src 'self' 'unsafe-inline'; "
         "img-src 'self' blob: data:; font-src blob: data:; media-src blob: data:; "
@@ -233,12 +233,13 @@ def policy(brokers: Iterable[str], script: str) -> str:
     )
 
 
-def _origin(url: str) -> str:
+def origin(url: str) -> str:
+    """Return the origin of a URL."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _with_page(config: object, script: bytes) -> bytes:
+def with_page(config: object, script: bytes) -> bytes:
     """Put a constant in front of a script, which no other script of the page sees."""
     return b"{const __PAGE__=" + _json(config).encode() + b";\n" + script + b"}\n"
 

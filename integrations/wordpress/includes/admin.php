@@ -143,6 +143,7 @@ function passerelle_page() {
 			<?php passerelle_door_section(); ?>
 			<?php submit_button(); ?>
 		</form>
+		<?php passerelle_survive_section(); ?>
 		<?php if ( passerelle_is_ready( $settings ) ) : ?>
 			<h2><?php esc_html_e( 'Content Security Policy', 'passerelle' ); ?></h2>
 			<p>

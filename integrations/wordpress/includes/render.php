@@ -107,6 +107,7 @@ function passerelle_element( array $settings ) {
 	if ( isset( PASSERELLE_ROOM[ $settings['layout'] ] ) ) {
 		$words .= ' style="display:block;min-height:' . PASSERELLE_ROOM[ $settings['layout'] ] . '"';
 	}
+	$words .= passerelle_survive_attribute();
 	return passerelle_script( $settings ) . '<passerelle-switch' . $words . '></passerelle-switch>';
 }
 

@@ -14,9 +14,10 @@ export const sayToWorker = (said: FromShell) => navigator.serviceWorker?.control
 export async function serve(): Promise<void> {
   const { serviceWorker } = navigator;
   if (!serviceWorker) throw new ReadingProblem('worker');
+  // The page came from a worker, which on the site's own address is another one than a mirror's.
+  if (serviceWorker.controller) return;
   try {
     const registration = await serviceWorker.register(WORKER, { scope: '/', updateViaCache: 'none' });
-    if (serviceWorker.controller) return;
     const controlled = new Promise<void>((resolve, reject) => {
       serviceWorker.addEventListener('controllerchange', () => resolve(), { once: true });
       setTimeout(reject, CONTROL_MS);

@@ -14,10 +14,10 @@ export class Places {
   readonly #main: URL;
   readonly #hosts: ReadonlySet<string>;
 
-  /** `mirror` is an origin. `hosts` are the site's origins, the main one first. */
+  /** `mirror` is an origin. `hosts` are the site's origins, the main one first. One that is its own mirror is the main one. */
   constructor(mirror: string, hosts: readonly [string, ...string[]]) {
     this.#mirror = mirror;
-    this.#main = new URL(hosts[0]);
+    this.#main = new URL(hosts.includes(mirror) ? mirror : hosts[0]);
     this.#hosts = new Set(hosts.map((origin) => new URL(origin).origin));
   }
 
@@ -46,12 +46,11 @@ export class Places {
 
   /** Return the site's address for `url`, which a page at `page` asked for; null for an address of nobody here.
    *
-   * `page` is an address on the mirror, or null for a navigation from nowhere.
+   * `page` is an address on the mirror, or null for a navigation from nowhere. Where the site itself is the mirror, what
+   * a page of another host names in full at the main host is taken for that page's own host's: only its path is known.
    */
   siteAddress(url: URL, page: URL | null): URL | null {
-    const own = this.#own(url);
-    if (own) return own;
-    if (url.origin !== this.#mirror) return null;
+    if (url.origin !== this.#mirror) return this.#own(url);
     const named = this.#named(url.pathname);
     if (named) return this.#hosts.has(named.origin) ? at(named.origin, named.path, url) : null;
     const around = page?.origin === this.#mirror ? this.#named(page.pathname) : null;

@@ -12,7 +12,8 @@ interface FetchEvent extends ExtendableEvent {
   readonly request: Request;
   readonly clientId: string;
   readonly resultingClientId: string;
-  respondWith(response: Promise<Response>): void;
+  readonly preloadResponse: Promise<Response | undefined>;
+  respondWith(response: Promise<Response> | Response): void;
 }
 
 interface Client {
@@ -34,6 +35,7 @@ interface Clients {
 
 interface ServiceWorkerGlobalScope {
   readonly clients: Clients;
+  readonly registration: ServiceWorkerRegistration;
   readonly location: Location;
   skipWaiting(): Promise<void>;
   addEventListener(type: 'install' | 'activate', listener: (event: ExtendableEvent) => void): void;

@@ -49,7 +49,9 @@ export type Notice =
   /** Nothing was asked of this host. */
   | { readonly type: 'left_out'; readonly host: string }
   /** A part of this page, an address on the mirror, was cut off. */
-  | { readonly type: 'cut'; readonly page: string };
+  | { readonly type: 'cut'; readonly page: string }
+  /** The site answered after all, and a reload shows its answer. */
+  | { readonly type: 'reached' };
 
 /** What a shell that ends tells the worker. */
 export interface Keep {

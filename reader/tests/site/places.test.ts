@@ -52,3 +52,14 @@ test('only files of the mirror itself are its own', () => {
   expect(places.isOwn(url('/story'))).toBe(false);
   expect(places.isOwn(new URL('https://news.example/passerelle.reader/shell.html'))).toBe(false);
 });
+
+test('a host that is its own mirror has its own paths, and the other hosts lie below it', () => {
+  const french = 'https://fr.news.example:8443';
+  const survived = new Places(french, ['https://news.example', french]);
+  const asked = (address: string, page?: string) => survived.siteAddress(new URL(address, french), page ? new URL(page, french) : null)?.href;
+  expect(asked('/a')).toBe(`${french}/a`);
+  expect(asked('https://news.example/a')).toBe('https://news.example/a');
+  expect(asked('/passerelle.reader/at/news.example/a')).toBe('https://news.example/a');
+  expect(asked('/b', '/passerelle.reader/at/news.example/a')).toBe('https://news.example/b');
+  expect(survived.mirrorAddress(new URL(`${french}/a`))?.href).toBe(`${french}/a`);
+});

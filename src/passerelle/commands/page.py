@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import os
 import sys
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from passerelle import limits, readingpage
+from passerelle import limits, readingpage, survival
 from passerelle.commands import secrets
 from passerelle.commands.brokerfiles import fetch
 from passerelle.commands.running import require_server_packages
@@ -54,6 +55,21 @@ def command(
             "not given.",
         ),
     ] = None,
+    survive: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help=f"Also write {survival.FILE}, with which the site itself goes on when it is "
+            "blocked, and the file that withdraws it.",
+        ),
+    ] = None,
+    site_key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="With --survive: the key with which the site's server signs proofs, in base64.",
+        ),
+    ] = None,
 ) -> None:
     """Make the page on which blocked readers read a publisher's site, with nothing installed.
 
@@ -62,12 +78,15 @@ def command(
     network's signed description. Make the page anew at least once in the time that lasts.
     """
     invite = _invite(state, url, invite_file)
+    key = _site_key(site_key)
     files = readingpage.built()
     page = asyncio.run(_ask(invite, tuple(site or ())))
     mirror = readingpage.mirror(files, page)
     mirror[readingpage.SINGLE_FILE] = readingpage.single_file(files, page)
     _write(out, mirror)
     _tell(out, page, mirror)
+    if survive is not None:
+        _write_survival(survive, survival.survival(files, page, key), page)
 
 
 def _invite(state: Path | None, url: str | None, invite_file: Path | None) -> str:
@@ -137,6 +156,31 @@ def _write(out: Path, files: dict[str, bytes]) -> None:
                 old.unlink()
     except OSError as error:
         raise ConfigError(f"{out} cannot be written: {error.strerror}.") from error
+
+
+def _site_key(text: str | None) -> bytes:
+    """Return the bytes of a site's key; none without one. Raises ConfigError."""
+    try:
+        key = base64.b64decode(text or "", validate=True)
+    except ValueError:
+        key = b"?"
+    if text is not None and len(key) != survival.KEY_BYTES:
+        raise ConfigError(f"--site-key is no key: it has {survival.KEY_BYTES} bytes in base64.")
+    return key
+
+
+def _write_survival(folder: Path, files: dict[str, bytes], page: ReadingPage) -> None:
+    """Write the worker's files. Raises ConfigError."""
+    try:
+        for path, content in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be written: {error.strerror}.") from error
+    print(f"\n{folder / survival.FILE} is for {page.site[0]}/{survival.FILE}.")
+    print("With it there, and the attribute survive in the switch's tag, visitors' browsers keep")
+    print("the reading page and open it at the site's own address when the site is blocked.")
+    print(f"Put {folder / survival.WITHDRAWN} in its place to withdraw it.")
 
 
 def _tell(out: Path, page: ReadingPage, files: dict[str, bytes]) -> None:

@@ -154,8 +154,13 @@ class ReadingDemo:
         await turn_on(browser)
 
 
-def network(site_port: int, names: tuple[str, ...] = (herald.NAME,)) -> Servers:
-    """Return a network's servers, whose exit serves a site at a port of this computer."""
+def network(
+    site_port: int, names: tuple[str, ...] = (herald.NAME,), *, roots: str | None = None
+) -> Servers:
+    """Return a network's servers, whose exit serves a site at a port of this computer.
+
+    `roots` is a PEM file of the authorities that vouch for the site, in place of the system's.
+    """
     port = free_port()
     seed = secrets.token_bytes(SEED_BYTES)
     config = ServeConfig(
@@ -168,7 +173,7 @@ def network(site_port: int, names: tuple[str, ...] = (herald.NAME,)) -> Servers:
                 ports=frozenset({site_port}),
                 sites=names,
             ),
-            gateway=GatewaySettings(plain_http=True),
+            gateway=GatewaySettings(plain_http=True, roots=roots),
         ),
         gateway_seed=lambda now_s: GatewaySeed(day_at(now_s) - 1, seed),
         widget_dir=BUILT_WIDGET,

@@ -63,6 +63,14 @@ function untrailingslashit( $text ) {
 function home_url() {
 	return 'https://paper.example';
 }
+if ( ! function_exists( 'wp_parse_url' ) ) {
+	function wp_parse_url( $url, $part = -1 ) {
+		return parse_url( $url, $part );
+	}
+}
+function wp_nonce_field( $action ) {
+	echo '<input type="hidden" name="_wpnonce" value="nonce-of-' . esc_attr( $action ) . '">';
+}
 function wp_get_script_tag( array $attributes ) {
 	$words = '';
 	foreach ( $attributes as $name => $value ) {

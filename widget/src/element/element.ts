@@ -9,6 +9,7 @@ import { importFile } from './files/files';
 import type { PasserelleSwitchElement } from './public';
 import { readChoices, setChoice } from './site/choices';
 import * as storage from './site/storage';
+import { survive } from './site/survive';
 import { addEnglish, chooseLanguage, ENGLISH, loadLanguage, type Language } from './view/language';
 import { switchStyle } from './view/stylesheet';
 import { SwitchView, LAYOUTS, type Layout } from './view/switchview';
@@ -21,7 +22,7 @@ type Theme = PasserelleSwitchElement['theme'];
 /** Attributes without a property of the same name, each with `=` and its value where that is one of a few. A name with
  * a hyphen or a colon is for another script. */
 const PLAIN =
-  /^((mock|hours|battery|metered|background|class)=|map=none$|corner=(top|bottom)-(left|right)$|\w*[^\w=])/;
+  /^((mock|hours|battery|metered|background|class|survive)=|map=none$|corner=(top|bottom)-(left|right)$|\w*[^\w=])/;
 
 /** Attributes whose text is compared with what it is taken for. */
 const EXACT = /^(layout|theme|people|lanes|mbit|megabytes)$/;
@@ -124,6 +125,7 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
     void this.#speak();
     this.#mock();
     if (this.#isOdd) void this.#complete();
+    void survive(this.getAttribute('survive'));
   }
 
   disconnectedCallback(): void {

@@ -1,0 +1,87 @@
+/** Whether an answer is the site's own. What blocks a site often answers in its place, with a page that says something
+ * else, and a browser that trusts a national certificate authority shows it.
+ *
+ * Without a key the site says so in a header, which no block page has, or its own copy of this file is asked for. That is
+ * a proof where HTTPS is one. With a key the site's server signs a random number, which nobody else can.
+ */
+
+import { KEY } from './page';
+
+/** The header with which the site marks its answers, and the one with a signature. */
+const MARK = 'passerelle-site';
+const PROOF = 'passerelle-proof';
+/** Stands in front of what is signed, with the origin and a zero byte behind it, and then the random bytes. */
+const CONTEXT = 'passerelle site proof 1\0';
+const NONCE_BYTES = 16;
+/** A proof holds so long, so that a page with many steps asks for one only. */
+const PROVEN_MS = 60_000;
+/** What the file begins with, also once it is withdrawn. */
+const BEGINNING = '// Passerelle';
+
+let proven_ms = -Infinity;
+let key: Promise<CryptoKey | null> | null = null;
+
+/** Begin a proof that will be wanted, so that it comes together with the answer. `file` is where this file lies. */
+export function prepare(file: URL): Promise<boolean> {
+  return KEY ? proof(file) : Promise.resolve(false);
+}
+
+/** Tell whether `response` is the site's; `prepared` is what `prepare` gave. Rejects when nothing could be found out. */
+export async function isGenuine(response: Response, prepared: Promise<boolean>, file: URL): Promise<boolean> {
+  if (KEY) return prepared;
+  // The browser hides the headers of a redirect.
+  return response.headers.has(MARK) || proof(file);
+}
+
+async function proof(file: URL): Promise<boolean> {
+  if (performance.now() - proven_ms < PROVEN_MS) return true;
+  const known = KEY ? await publicKey() : null;
+  const isProven = await (known ? signed(file, known) : present(file));
+  if (isProven) proven_ms = performance.now();
+  return isProven;
+}
+
+/** A browser without Ed25519 cannot check a signature. The site must open there too, so it asks for the file. */
+function publicKey(): Promise<CryptoKey | null> {
+  key ??= crypto.subtle.importKey('raw', decode(KEY), 'Ed25519', false, ['verify']).catch(() => null);
+  return key;
+}
+
+async function signed(file: URL, known: CryptoKey): Promise<boolean> {
+  const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
+  const hex = Array.from(nonce, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  const url = new URL(file);
+  url.searchParams.set('nonce', hex);
+  const response = await asked(url);
+  void response.body?.cancel();
+  const context = new TextEncoder().encode(`${CONTEXT}${file.origin}\0`);
+  const text = new Uint8Array([...context, ...nonce]);
+  try {
+    return await crypto.subtle.verify('Ed25519', known, decode(response.headers.get(PROOF) ?? ''), text);
+  } catch {
+    return false;
+  }
+}
+
+/** Tell whether the site serves this file. A site that has taken it away under HTTPS does not want it any more, and its
+ * visitors must not be kept from it. */
+async function present(file: URL): Promise<boolean> {
+  const response = await asked(file);
+  if (!response.ok) {
+    void response.body?.cancel();
+    return response.status === 404 || response.status === 410;
+  }
+  const reader = response.body!.getReader();
+  let text = '';
+  while (text.length < BEGINNING.length) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    text += new TextDecoder().decode(value.subarray(0, BEGINNING.length));
+  }
+  void reader.cancel();
+  return text.startsWith(BEGINNING);
+}
+
+const asked = (url: URL) => fetch(url, { cache: 'no-store', credentials: 'omit', redirect: 'error' });
+
+const decode = (text: string) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));

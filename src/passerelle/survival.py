@@ -1,0 +1,72 @@
+"""Make the file with which a publisher's own site goes on when it is blocked.
+
+    passerelle-survive.js            the service worker, with the whole reading page in it
+    withdraw/passerelle-survive.js   takes its place when the publisher withdraws it
+
+The publisher puts the first at the site's root. It holds everything, so that nothing else has to be
+kept, fetched or compared when the site is blocked.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from passerelle import readingpage
+from passerelle.errors import ConfigError
+from passerelle.readingpage import FOLDER, ReadingPage
+
+FILE: Final = "passerelle-survive.js"
+WITHDRAWN: Final = f"withdraw/{FILE}"
+KEY_BYTES: Final = 32
+_HEAD: Final = (
+    b"// Passerelle: the site goes on when it is blocked. The publisher put this file here.\n"
+)
+_WITHDRAWN_HEAD: Final = b"// Passerelle: withdrawn by the publisher.\n"
+"""The worker takes a file that begins with the first words of these for the site's own."""
+
+
+def survival(
+    built: Mapping[str, bytes], page: ReadingPage, site_key: bytes = b""
+) -> dict[str, bytes]:
+    """Return both files by their paths, of the built files.
+
+    `site_key` is the Ed25519 public key with which the site's server signs proofs; empty for a site
+    that signs none. Raises ConfigError for a key of another length.
+    """
+    if len(site_key) not in {0, KEY_BYTES}:
+        raise ConfigError(f"A site's key has {KEY_BYTES} bytes.")
+    worker = {
+        "site": page.site,
+        "brokers": sorted({readingpage.origin(url) for url in page.brokers}),
+        "files": _files(built, page),
+        "key": base64.b64encode(site_key).decode(),
+    }
+    return {
+        FILE: _HEAD + readingpage.with_page(worker, built["survive.js"]),
+        WITHDRAWN: _WITHDRAWN_HEAD + built["withdrawn.js"],
+    }
+
+
+def _files(built: Mapping[str, bytes], page: ReadingPage) -> dict[str, str]:
+    """Return the reading page's own files by their paths on the site, as they are told there."""
+    leads = json.loads(built["leads.json"])
+    told = dict(built)
+    for language, lead in leads.items():
+        words = json.loads(built[f"words-{language}.json"])
+        words["lead"] = lead
+        told[f"words-{language}.json"] = json.dumps(words, ensure_ascii=False).encode()
+    made = readingpage.mirror(told, page)
+    beside = built["survived.js"]
+    path = f"{FOLDER}survived.js"
+    tag = f'<script src="/{path}" integrity="{readingpage.integrity(beside)}"></script>\n'
+    made[path] = beside
+    made[f"{FOLDER}shell.html"] += tag.encode()
+    return {
+        f"/{name}": content.decode()
+        for name, content in made.items()
+        # A page that a worker serves is never opened from a disk.
+        if name.startswith(FOLDER) and not name.startswith(f"{FOLDER}disk.")
+    }

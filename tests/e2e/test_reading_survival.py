@@ -1,0 +1,353 @@
+"""A site's own address after it was blocked, in a real Chromium that had been there before."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from playwright.async_api import Error, Page
+
+from passerelle import survival
+from passerelle.browser import chromium_arguments, find_chromium
+from passerelle.demo.reading import SHOWN
+from passerelle.demo.run import HOST
+from tests.rig.firefox import Firefox
+from tests.rig.reading import chromium, shown
+from tests.rig.survive import WAYS, Surviving, surviving
+from tests.rig.volunteer import Chromium, flip
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+
+READY = "() => navigator.serviceWorker.ready.then((found) => found.active.scriptURL)"
+REGISTERED = """() => navigator.serviceWorker.getRegistrations().then((all) =>
+  all.map((one) => one.active?.scriptURL ?? ''))"""
+UPDATE = """() => navigator.serviceWorker.getRegistration().then((found) => found.update())
+  .then(() => 'taken', (error) => error.name)"""
+PAUSE = "const pause = () => new Promise((go) => setTimeout(go, 50));"
+CHANGED = f"""async () => {{
+  {PAUSE}
+  const {{ active }} = await navigator.serviceWorker.ready;
+  const found = await (await navigator.serviceWorker.getRegistration()).update();
+  for (let i = 0; i < 100 && found.active === active; i++) await pause();
+  return found.active !== active;
+}}"""
+SETTLED = f"""async () => {{
+  {PAUSE}
+  const found = await navigator.serviceWorker.getRegistration();
+  while (found.installing || found.waiting) await pause();
+}}"""
+GONE = f"""async () => {{
+  {PAUSE}
+  const all = () => navigator.serviceWorker.getRegistrations();
+  for (let i = 0; i < 200 && (await all()).length > 0; i++) await pause();
+  return (await all()).length === 0;
+}}"""
+OWN_WORKER = f"""importScripts('/{survival.FILE}');
+addEventListener('install', () => skipWaiting());
+addEventListener('fetch', (event) => {{
+  const {{ pathname }} = new URL(event.request.url);
+  const headers = {{ 'content-type': pathname === '/mine' ? 'text/html' : 'text/plain' }};
+  if (pathname === '/mine') event.respondWith(new Response('<h1>Mine</h1>', {{ headers }}));
+  if (pathname === '/mine.txt') event.respondWith(new Response('Mine', {{ headers }}));
+}});
+"""
+STORY = "/story/harvest"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A newspaper with a network, and a browser."""
+
+    paper: Surviving
+    chrome: Chromium
+
+    @asynccontextmanager
+    async def visitor(self, path: str = STORY, *, installs: bool = True) -> AsyncIterator[Page]:
+        """Visit the newspaper in a profile of its own, until the worker is installed."""
+        context = await self.chrome.browser.new_context(
+            viewport={"width": 360, "height": 740}, locale="en-US"
+        )
+        page = await context.new_page()
+        await page.goto(self.paper.site + path)
+        if installs:
+            await page.evaluate(READY)
+        try:
+            yield page
+        finally:
+            await context.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+    async with AsyncExitStack() as stack:
+        paper = await stack.enter_async_context(surviving(tmp_path_factory.mktemp("survive")))
+        chrome = await stack.enter_async_context(Chromium(*paper.flags))
+        await flip(await chrome.open(paper.volunteers))
+        yield Scene(paper, chrome)
+
+
+@pytest_asyncio.fixture(loop_scope="module", autouse=True)
+async def afresh(scene: Scene) -> AsyncIterator[None]:
+    """The site is open, its file is in place, and its answers are marked."""
+    await scene.paper.censor.be("open")
+    scene.paper.censor.forged.clear()
+    scene.paper.publisher.is_marked = True
+    scene.paper.publisher.delay_s = 0.0
+    scene.paper.install()
+    yield
+
+
+async def is_direct(page: Page) -> bool:
+    """Tell whether a page is the site's own, and not one in the reading page's frame."""
+    return await page.locator("h1").count() == 1 and await page.locator("iframe").count() == 0
+
+
+async def reads(page: Page) -> None:
+    """Wait for the story in the frame, with its picture."""
+    await shown(page).locator("h1", has_text="A late harvest").wait_for()
+    frame = page.frame("site")
+    assert frame is not None
+    await frame.wait_for_function("() => document.images[0].naturalWidth === 640")
+
+
+async def test_a_visit_installs_it_and_changes_nothing(scene: Scene) -> None:
+    """The next pages are the site's own, with all that belongs to them."""
+    async with scene.visitor() as page:
+        assert await page.evaluate(READY) == f"{scene.paper.site}/{survival.FILE}"
+        await page.goto(scene.paper.site + "/")
+        assert await page.evaluate("() => navigator.serviceWorker.controller !== null")
+        await page.get_by_text("A late harvest").click()
+        assert await is_direct(page)
+        await page.wait_for_function("() => document.images[0].naturalWidth === 640")
+
+
+async def test_without_the_attribute_nothing_is_installed(scene: Scene) -> None:
+    scene.paper.install(attribute="")
+    async with scene.visitor(installs=False) as page:
+        await page.locator("passerelle-switch").get_by_role("switch").wait_for()
+        assert await page.evaluate(REGISTERED) == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_blocked_address_is_read_on(scene: Scene, way: str) -> None:
+    """The notice comes first, and asks nobody; then the story, and it is the site's again after."""
+    async with scene.visitor() as page:
+        await scene.paper.censor.be(way)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        await page.goto(scene.paper.site + STORY)
+        await page.locator("button.start").wait_for()
+        text = await page.locator(".lead").inner_text()
+        assert "does not answer here" in text
+        assert "Log-ins" in text
+        assert [url for url in asked if not url.startswith(scene.paper.site)] == []
+        await page.get_by_label("Do not ask again").check()
+        await page.click("button.start")
+        await reads(page)
+        assert page.url == scene.paper.site + STORY
+        await page.goto(scene.paper.site + STORY)
+        await reads(page)
+        await scene.paper.censor.be("open")
+        await page.goto(scene.paper.site + STORY)
+        assert await is_direct(page)
+
+
+async def test_the_frame_asks_the_site_through_volunteers_only(scene: Scene) -> None:
+    """Links, pictures and what scripts fetch; only the browser itself asks for a newer worker."""
+    async with scene.visitor() as page:
+        await scene.paper.censor.be("refused")
+        await page.goto(scene.paper.site + STORY)
+        await page.click("button.start")
+        await reads(page)
+        # What is asked directly would now be seen.
+        await scene.paper.censor.be("forged")
+        frame = page.frame("site")
+        assert frame is not None
+        await frame.evaluate("() => { location.href = '/'; }")
+        await shown(page).get_by_text("The bridge opens again").wait_for()
+        assert await frame.evaluate("() => fetch('/story/bridge').then((found) => found.ok)")
+        assert page.url == f"{scene.paper.site}/"
+        assert set(scene.paper.censor.asked) <= {f"/{survival.FILE}"}
+
+
+async def test_the_publisher_withdraws_it_by_one_file(scene: Scene) -> None:
+    """One more visit, and nothing of it is left."""
+    async with scene.visitor() as page:
+        withdrawn = scene.paper.make()[survival.WITHDRAWN]
+        scene.paper.publisher.files = {survival.FILE: withdrawn}
+        # The tag stays as it was in some cached page.
+        await page.goto(scene.paper.site + "/")
+        assert await page.evaluate(GONE)
+        assert await page.evaluate("() => caches.keys()") == []
+        scene.paper.publisher.tag = ""
+        await page.goto(scene.paper.site + "/")
+        assert await page.evaluate(GONE)
+        await scene.paper.censor.be("refused")
+        with pytest.raises(Error, match="ERR_CONNECTION_REFUSED"):
+            await page.goto(scene.paper.site + "/")
+
+
+async def test_the_publisher_withdraws_it_by_the_attribute(scene: Scene) -> None:
+    async with scene.visitor() as page:
+        scene.paper.install(attribute="")
+        await page.goto(scene.paper.site + "/")
+        assert await page.evaluate(GONE)
+
+
+async def test_a_publishers_own_worker_imports_it(scene: Scene) -> None:
+    """It answers as before, hears of nothing read through volunteers, and may go on alone."""
+    scene.paper.install(attribute="")
+    publisher = scene.paper.publisher
+    publisher.files["own.js"] = OWN_WORKER.encode()
+    publisher.tag += "<script>navigator.serviceWorker.register('/own.js')</script>"
+    async with scene.visitor() as page:
+        assert await page.evaluate(REGISTERED) == [f"{scene.paper.site}/own.js"]
+        await page.goto(scene.paper.site + "/mine")
+        assert await page.locator("h1").inner_text() == "Mine"
+        await page.goto(scene.paper.site + STORY)
+        assert await is_direct(page)
+        assert (
+            await page.evaluate("() => fetch('/mine.txt').then((found) => found.text())") == "Mine"
+        )
+        await scene.paper.censor.be("refused")
+        await page.goto(scene.paper.site + STORY)
+        await page.click("button.start")
+        await reads(page)
+        frame = page.frame("site")
+        assert frame is not None
+        # In the frame, the site itself answers.
+        assert await frame.evaluate("() => fetch('/mine.txt').then((found) => found.status)") == 404
+        await scene.paper.censor.be("open")
+        publisher.files[survival.FILE] = scene.paper.make()[survival.WITHDRAWN]
+        await page.goto(scene.paper.site + "/mine")
+        assert await page.evaluate(UPDATE) == "taken"
+        await page.evaluate(SETTLED)
+        assert await page.evaluate(REGISTERED) == [f"{scene.paper.site}/own.js"]
+        await page.goto(scene.paper.site + "/mine")
+        assert await page.locator("h1").inner_text() == "Mine"
+
+
+async def test_a_slow_site_is_shown_when_it_answers(scene: Scene) -> None:
+    """The notice stands while the answer is late."""
+    async with scene.visitor("/") as page:
+        scene.paper.publisher.delay_s = 4.0
+        await page.goto(scene.paper.site + STORY, wait_until="commit")
+        await page.locator("button.start").wait_for()
+        await page.locator("h1", has_text="A late harvest").wait_for()
+        assert await is_direct(page)
+
+
+async def test_without_a_mark_the_file_proves_the_site(scene: Scene) -> None:
+    """A publisher who cannot set a header, and one who took the file away, keep their visitors."""
+    publisher = scene.paper.publisher
+    publisher.is_marked = False
+    async with scene.visitor() as page:
+        await page.goto(scene.paper.site + STORY)
+        assert await is_direct(page)
+        await page.goto(scene.paper.site + "/moved")
+        assert page.url.endswith("/story/library")
+        assert await is_direct(page)
+    async with scene.visitor() as page:
+        publisher.files = {}
+        await page.goto(scene.paper.site + STORY)
+        assert await is_direct(page)
+
+
+async def test_a_key_proves_what_a_national_authority_could_forge(scene: Scene) -> None:
+    """Whoever shows a trusted certificate, the mark and the file itself is not the site."""
+    key = Ed25519PrivateKey.generate()
+    scene.paper.install(key=key)
+    async with scene.visitor() as page:
+        await page.goto(scene.paper.site + STORY)
+        assert await is_direct(page)
+    async with scene.visitor() as page:
+        forged = scene.paper.publisher.files[survival.FILE]
+        scene.paper.censor.forged[f"/{survival.FILE}"] = ("text/javascript", forged)
+        await scene.paper.censor.be("forged")
+        await page.goto(scene.paper.site + STORY)
+        await page.click("button.start")
+        await reads(page)
+        # A key of somebody else signs nothing that counts.
+        await scene.paper.censor.be("open")
+        scene.paper.publisher.key = Ed25519PrivateKey.generate()
+        await page.goto(scene.paper.site + "/story/bridge")
+        await page.locator("iframe").wait_for()
+        scene.paper.publisher.key = key
+        await page.goto(scene.paper.site + STORY)
+        assert await is_direct(page)
+
+
+async def test_an_update_while_blocked(scene: Scene) -> None:
+    """A block page, and whoever has no trusted certificate, put nothing in the worker's place."""
+    async with scene.visitor() as page:
+        for way in ("refused", "forged", "certificate"):
+            await scene.paper.censor.be(way)
+            await page.goto(scene.paper.site + STORY)
+            await page.locator("button.start").wait_for()
+            assert await page.evaluate(UPDATE) in {"TypeError", "SecurityError"}
+        genuine = scene.paper.publisher.files[survival.FILE] + b"// Newer.\n"
+        scene.paper.censor.forged[f"/{survival.FILE}"] = ("text/javascript", genuine)
+        await scene.paper.censor.be("forged")
+        assert await page.evaluate(CHANGED) is True
+        scene.paper.censor.forged.clear()
+        await page.goto(scene.paper.site + STORY)
+        await page.click("button.start")
+        await reads(page)
+
+
+async def test_a_name_that_is_not_found_any_more(scene: Scene, tmp_path: Path) -> None:
+    """Another day: a new browser process, with the profile of the one that was there before."""
+    kind = scene.chrome.browser.browser_type
+    program = find_chromium()
+    flags = chromium_arguments(headless=True)
+    known = await kind.launch_persistent_context(
+        tmp_path, executable_path=program, args=[*flags, *scene.paper.flags], locale="en-US"
+    )
+    page = await known.new_page()
+    await page.goto(scene.paper.site + STORY)
+    await page.evaluate(READY)
+    await known.close()
+    lost = [flag.replace(f" {HOST}", " ~NOTFOUND") for flag in scene.paper.flags]
+    later = await kind.launch_persistent_context(
+        tmp_path, executable_path=program, args=[*flags, *lost], locale="en-US"
+    )
+    page = await later.new_page()
+    await page.goto(scene.paper.site + STORY)
+    await page.click("button.start")
+    await reads(page)
+    await later.close()
+
+
+async def test_it_goes_on_in_firefox() -> None:
+    """By plain HTTP, which browsers trust on this computer only."""
+    preferences = {
+        "media.peerconnection.ice.obfuscate_host_addresses": False,
+        # The newspaper itself is behind the IPv6 address, where only the exit goes.
+        "network.dns.disableIPv6": True,
+    }
+    async with surviving() as paper, chromium() as chrome, Firefox(preferences) as firefox:
+        await flip(await chrome.open(paper.volunteers))
+        paper.install()
+        page = await firefox.open(paper.site + STORY)
+        await page.evaluate(READY)
+        story = f"{SHOWN}?.querySelector('h1')?.innerText === 'A late harvest'"
+        for way in ("refused", "forged", "silent"):
+            await paper.censor.be(way)
+            await page.goto(paper.site + STORY)
+            if way == "refused":
+                await page.click("label.remember")
+                await page.click("button.start")
+            await page.wait_for_function(f"() => {story}")
+            await paper.censor.be("open")
+            await page.goto(paper.site + STORY)
+            await page.wait_for_function("() => document.querySelector('h1') && !frames.length")
+        withdrawn = paper.make()[survival.WITHDRAWN]
+        paper.publisher.files = {survival.FILE: withdrawn}
+        paper.publisher.tag = ""
+        await page.goto(paper.site + "/")
+        assert await page.evaluate(GONE, timeout_s=20)
