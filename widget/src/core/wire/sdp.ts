@@ -51,7 +51,8 @@ export function toSdp(description: Description): string {
     sections.unshift(section('audio', 0, '111', both, ...SOUND), section('video', 1, CALL_PAYLOADS, both, ...lines));
     sections[2] = channel(2);
   } else if (media === 2) {
-    sections.unshift(section('video', 0, '118 97', both, ...BOTH_WAYS));
+    const rate = setup === 'actpass' ? HELD_RATE : FREE_RATE;
+    sections.unshift(section('video', 0, '118 97', both, ...BOTH_WAYS, rate));
     sections[1] = channel(1);
   } else if (media) {
     const only = setup === 'actpass' ? 'a=recvonly' : 'a=sendonly';
@@ -109,13 +110,19 @@ const vp8 = (number: number) => [
   `a=rtcp-fb:${number} nack pli`,
 ];
 
-/** Version 2: a video both ways, as in a call between two browsers, at a rate that they choose. */
+/** Version 2: a video both ways, as in a call between two browsers. */
 const BOTH_WAYS = [
   ...vp8(118),
-  'a=fmtp:118 x-google-start-bitrate=5000;x-google-max-bitrate=400000',
   'a=rtpmap:97 rtx/90000',
   'a=fmtp:97 apt=118',
 ];
+
+/** What an offer of version 2 says of rates, to this browser. Its estimate stays there, and the client's window decides.
+ * An estimate that is free takes a loss of a twentieth for congestion, falls to nothing, and is raised again by
+ * padding. */
+const HELD_RATE = 'a=fmtp:118 x-google-start-bitrate=80000;x-google-min-bitrate=80000;x-google-max-bitrate=80000';
+/** What an answer says, to the client's stack, which chooses the rate of uploads itself. */
+const FREE_RATE = 'a=fmtp:118 x-google-start-bitrate=5000;x-google-max-bitrate=400000';
 
 /** Version 3: the sound of a call. */
 const SOUND = [

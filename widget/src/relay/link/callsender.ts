@@ -124,6 +124,6 @@ export class CallSender implements MessagePipe {
       this.#isWatched = false;
       this.#events.writable();
     }
-    return wrap(picture, padded.buffer, this.#events.tellGot(), this.#packer.unsent);
+    return wrap(picture, padded.buffer, this.#events.tellGot(), this.#packer.unsent, performance.now());
   }
 }

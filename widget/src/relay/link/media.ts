@@ -2,7 +2,7 @@
 
 import { PeerError } from '../../core/errors';
 import { Joiner } from '../../core/traffic/pieces';
-import type { Path } from '../../core/traffic/ratefloor';
+import type { Path } from '../../core/traffic/ownrate';
 import * as control from '../../core/wire/control';
 import { CALL_MEDIA_VERSION } from '../../core/wire/description';
 import { BARE, Paced } from './frameformat';
@@ -27,8 +27,6 @@ export interface PageWork {
   makePicture(): void;
   /** Have the page say what the browser knows of the path. */
   findRate(): void;
-  /** Have the page hold the browser's estimate at `bit_s`; 0 lets it go. */
-  holdRate(bit_s: number): void;
   /** `bytes` passed between this browser and the client that no message had: pictures, sound, and all else that
    * makes a link look like a call. */
   spent(bytes: number): void;
@@ -49,8 +47,6 @@ export class LinkMedia {
   /** Holds frames to the browser's rate, where the browser decides. */
   #pace: Paced | null = null;
   #asked_ms = -Infinity;
-  /** Whether the page was just told to hold the rate. */
-  #isHeld = false;
 
   constructor(page: PageWork) {
     this.#page = page;
@@ -99,12 +95,7 @@ export class LinkMedia {
 
   /** Take what the browser says of the path. Send no faster than it allows, and count all bytes of a call. */
   look(path: Path): void {
-    if (this.#pace) {
-      // The encoder was set up anew since the last look, and what was under way may be lost.
-      if (this.#isHeld) this.#sender?.sendAgain();
-      this.#isHeld = this.#pace.look(path, performance.now());
-      if (this.#isHeld) this.#page.holdRate(this.#pace.floor_bit_s);
-    }
+    this.#pace?.look(path, performance.now());
     if (!this.#call) return;
     this.#call.rate_bit_s = path.available_bit_s || UNTOLD_BIT_S;
     const spent_bytes = path.bytes - this.#messages_bytes - this.#call.sent_bytes;

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from passerelle import limits
 from passerelle.core.media import callprofile, pieces
 from passerelle.core.media.callprofile import CallShape
 from passerelle.core.media.voice import BLOCK, BLOCK_S, SAMPLES_PER_S, Voice
@@ -27,7 +28,7 @@ BEHIND_S = 0.2
 CHANNEL_PARTS = 256
 """Pieces that may go over the DataChannel before the first frame was made."""
 QUESTION_S = 0.5
-"""Time between two questions for the engine's rate."""
+"""Time between two questions for what the engine knows of the path."""
 PERIOD_S = 1 / callprofile.FRAMES_PER_S
 
 
@@ -38,6 +39,8 @@ class CallExchange(MediaExchange):
     start_bit_s = 300_000.0  # with which a browser begins a call
     most_bit_s = callprofile.BUSY_BIT_S
     most_frames_s = callprofile.FRAMES_PER_S
+    clear_bytes = limits.MEDIA_FRAME_BYTES  # a call's frames have several packets, all alike
+    report_s = report_starting_s = QUESTION_S
 
     def __init__(self, connection: Any) -> None:
         """Add sound and video to `connection`, which has made no offer yet."""
@@ -107,17 +110,10 @@ class CallExchange(MediaExchange):
     def _rate_bit_s(self) -> float:
         return min(self._budget.rate_bit_s, callprofile.BUSY_BIT_S)
 
-    def _ask_rate(self, now: float) -> None:
-        if not self._asking and now - self._rate_at >= QUESTION_S:
-            self._rate_at = now
-            self._asking = True
-            self._tasks.spawn(self._take_rate(), "rate")
-
     def _tick(self) -> None:
         self._timer = None
         now = time.monotonic()
         self._pending = 0
-        self._ask_rate(now)
         self._look_for_missing(now)
         self._look_at_windows()
         self._request(now)

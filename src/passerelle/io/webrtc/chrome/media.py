@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 import time
 from collections.abc import Iterable
 from typing import Any, Protocol
 
 from passerelle import limits
-from passerelle.core.media.browserpath import ReceiveWindow, send_window_bytes
+from passerelle.core.media.browserpath import PACKET_BYTES, ReceiveWindow, send_window_bytes
 from passerelle.core.media.budget import FrameBudget
 from passerelle.core.media.delay import Least
 from passerelle.core.media.frame import SIDE, unwrap
@@ -34,6 +35,7 @@ from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.transport import Windows, is_news
 from passerelle.io.webrtc.allowance import Allowance
 from passerelle.io.webrtc.chrome.library import load
+from passerelle.io.webrtc.chrome.pathreport import read_report
 from passerelle.io.webrtc.receipts import Receipts
 from passerelle.io.webrtc.silence import Silence
 from passerelle.wire import control
@@ -49,8 +51,15 @@ LATE_S = 0.030
 """A frame that has not come by then is given up."""
 TICK_S = 0.005
 """Time between two looks at what waits, while something does."""
-RATE_S = 0.1
-"""Time between two questions for the engine's rate, while something is sent."""
+REPORT_S = 0.05
+REPORT_STARTING_S = 0.02
+"""Time between two questions for what the engine knows of the path, while something moves: each
+costs 1.5 ms of work. While the path's rate is being found, the window follows more quickly."""
+QUIET_S = 0.5
+"""Time without anything sent or heard after which the engine is asked no more."""
+LOSSY_S = 10.0
+"""How long after a lost packet the DataChannel is not used for messages. It is repaired so slowly
+that one lost acknowledgement would let a download stand still for half a second."""
 SMALL_BYTES = 1_100
 """Largest message for the DataChannel, which it takes while nothing waits and messages are few."""
 GATHER_S = 0.008
@@ -94,6 +103,10 @@ class MediaExchange:
     start_bit_s = START_BIT_S
     most_bit_s = MOST_BIT_S
     most_frames_s = FRAMES_PER_S
+    clear_bytes = PACKET_BYTES
+    """The longest frame whose delay shows the path's."""
+    report_s = REPORT_S
+    report_starting_s = REPORT_STARTING_S
 
     def __init__(self, connection: Any) -> None:
         """Add the video to `connection`, which has made no offer yet."""
@@ -123,8 +136,11 @@ class MediaExchange:
         self._pending = 0
         self._frame_at = now
         self._idle = 0
-        self._rate_at = 0.0
-        self._asking = False
+        self._busy = asyncio.Event()
+        """Set while something moves."""
+        self._lost_packets = 0
+        self._lost_at = -math.inf
+        """When a packet was lost last, either way."""
         self._timer: asyncio.TimerHandle | None = None
         self._order = Order()
         self._receipts: Receipts | None = None
@@ -140,7 +156,7 @@ class MediaExchange:
         self._rtt_s = RESEND_LEAST_S / RESEND_RTTS
         """Smallest round trip to the far end of the link."""
         self._least_rtt = Least(RTT_AGE_S)
-        self._window = ReceiveWindow(now)
+        self._window = ReceiveWindow(now, clear_bytes=self.clear_bytes)
         self._told = Windows(0, 0)
         self._over = False
 
@@ -154,6 +170,7 @@ class MediaExchange:
         self._receipts = Receipts(self._order, owner.media_say)
         self._silence = Silence(lambda: self._heard_at, owner.media_window, self._fall_silent)
         self._tasks.spawn(self._raise_limits(), "limits")
+        self._tasks.spawn(self._watch_path(), "path")
         self._schedule(0.0)
 
     async def _raise_limits(self) -> None:
@@ -170,6 +187,7 @@ class MediaExchange:
     def close(self) -> None:
         """Send and deliver nothing more. Idempotent."""
         self._over = True
+        self._busy.set()  # `_watch_path` ends
         if self._timer is not None:
             self._timer.cancel()
         if self._receipts is not None:
@@ -204,7 +222,9 @@ class MediaExchange:
         sent = packer.kept_bytes - packer.queued_bytes
         return Windows(
             send=send_window_bytes(self._rate_bit_s / 8, self._rtt_s, sent),
-            receive=self._window.window_bytes(self._order.held_bytes),
+            receive=self._window.window_bytes(
+                self._order.held_bytes, self._order.missing_bytes(self._unsent)
+            ),
             is_silent=self._silence is not None and self._silence.is_silent,
         )
 
@@ -239,6 +259,7 @@ class MediaExchange:
     def _hasten(self, delay_s: float = 0.0) -> None:
         """Send what began to wait, after `delay_s`."""
         self._idle = 0
+        self._busy.set()
         self._schedule(delay_s)
 
     def _may_go_beside(self, message: bytes, *, few: bool) -> bool:
@@ -246,7 +267,10 @@ class MediaExchange:
 
         `few` says that few messages were sent of late.
         """
-        return (few and len(message) <= SMALL_BYTES) or self._packer.count < FIRST_MESSAGES
+        if self._packer.count < FIRST_MESSAGES:
+            return True
+        is_lossy = time.monotonic() - self._lost_at < LOSSY_S
+        return few and not is_lossy and len(message) <= SMALL_BYTES
 
     def _parts(self, message: bytes) -> Iterable[bytes]:
         """Return what of a message is numbered."""
@@ -278,7 +302,6 @@ class MediaExchange:
         now = time.monotonic()
         if self._pending and now - self._frame_at > LATE_S:
             self._pending = 0
-        self._ask_rate(now)
         self._look_for_missing(now)
         self._look_at_windows()
         if self._packer.queued_bytes:
@@ -314,24 +337,27 @@ class MediaExchange:
         except Exception:
             picture.close()
 
-    def _ask_rate(self, now: float) -> None:
-        if self._asking or now - self._rate_at < RATE_S or not self._packer.queued_bytes:
-            return
-        self._rate_at = now
-        self._asking = True
-        self._tasks.spawn(self._take_rate(), "rate")
-
-    async def _take_rate(self) -> None:
-        try:
-            report = await self._connection.get_stats()
-            for entry in report.values():
-                rate = getattr(entry, "available_outgoing_bitrate", None)
-                if rate:
-                    self._budget.rate_bit_s = rate
-        except Exception:
-            return
-        finally:
-            self._asking = False
+    async def _watch_path(self) -> None:
+        """Ask the engine again and again what it knows of the path, while something moves."""
+        while not self._over:
+            try:
+                report = await read_report(self._connection)
+            except self._webrtc.RTCException:
+                return  # the connection has ended
+            now = time.monotonic()
+            if report.rate_bit_s and self._packer.queued_bytes:
+                self._budget.rate_bit_s = report.rate_bit_s
+            lost_packets = report.lost_packets + report.lost_there
+            if lost_packets > self._lost_packets:
+                self._lost_packets, self._lost_at = lost_packets, now
+            self._window.report(report.received_bytes, report.lost_packets, now)
+            self._look_at_windows()
+            if now - self._heard_at > QUIET_S and not self._packer.queued_bytes:
+                self._busy.clear()
+            starting = self._window.is_starting
+            await asyncio.sleep(self.report_starting_s if starting else self.report_s)
+            if not self._over:
+                await self._busy.wait()
 
     async def _fill(self, event: Any) -> None:
         """Put messages behind the encoder's bytes of each frame."""
@@ -344,7 +370,7 @@ class MediaExchange:
             self._frame_at = now
             genuine = bytes(encoded.data)
             most, least = self._bounds(genuine, now)
-            data = self._packer.next_frame(genuine, most, least, got=self._order.next)
+            data = self._packer.next_frame(genuine, most, least, got=self._order.next, now=now)
             if self._receipts is not None:
                 self._receipts.told()
             self._budget.spend(len(data))
@@ -370,13 +396,15 @@ class MediaExchange:
             self._heard_at = time.monotonic()
             start_s = 0.0 if self._allowance is None else self._allowance.start()
             try:
-                frame = unwrap(bytes(encoded.data))
+                data = bytes(encoded.data)
+                frame = unwrap(data)
                 encoded.data = frame.genuine
                 await writer.write(encoded)
                 if (frame.unsent - self._unsent) % limits.MESSAGE_NUMBERS < _HALF:
                     self._unsent = frame.unsent  # of frames that came in order
                 self._packer.acknowledge(frame.got)
-                self._window.waited(frame.backlog_bytes, time.monotonic())
+                arrived_s = encoded.get_metadata().receive_time / 1_000
+                self._window.told(len(data), frame.sent, frame.backlog_bytes, arrived_s)
                 self._deliver(frame.messages)
             except PeerError as error:
                 self._fail(error)
@@ -387,6 +415,7 @@ class MediaExchange:
     def channel_message(self, message: bytes) -> None:
         """Take a binary message of the DataChannel, with its number in front."""
         self._heard_at = time.monotonic()
+        self._window.arrived(len(message))
         try:
             self._deliver([split_numbered(message)])
         except PeerError as error:
@@ -395,8 +424,9 @@ class MediaExchange:
     def _deliver(self, numbered: list[tuple[int, bytes]]) -> None:
         now = time.monotonic()
         ready: list[bytes] = []
+        if numbered:
+            self._busy.set()
         for number, message in numbered:
-            self._window.arrived(len(message), now)
             ready += self._order.add(number, message, now)
         if ready and self._owner is not None and self._receipts is not None and not self._over:
             self._owner.media_messages(self._whole(ready))
