@@ -43,8 +43,14 @@ unit: setup-test ## tests that need neither browser nor namespaces (ARGS goes to
 	$(BIN)/pytest -n 2 --dist loadfile -m 'not e2e and not lab and not packaging and not soak' \
 		$(call tests_in,tests)
 
+# A reading page and its volunteers are four browsers: two such tests at once starve a small machine.
 e2e: setup-test ## tests in a real Chromium
-	$(BIN)/pytest -n 2 --dist loadfile -m 'not soak' $(call tests_in,tests/e2e)
+ifeq ($(ARGS),)
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not soak and not reading' tests/e2e
+	$(BIN)/pytest -m 'reading and not soak' tests/e2e
+else
+	$(BIN)/pytest -m 'not soak' $(call tests_in,tests/e2e)
+endif
 
 lab: setup-test ## tests in network namespaces; needs root
 	$(BIN)/pytest -m 'not soak' $(call tests_in,tests/lab)

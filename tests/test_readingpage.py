@@ -20,6 +20,7 @@ FILES = {
     "worker.js": b"worker",
     "inner.js": b"inner",
     "article.js": b"article",
+    "later.js": b"later",
     "file.js": b"file </script",
     "shell.css": b"p{}",
     "words-en.json": b'{"name":"<English>"}',
@@ -113,6 +114,7 @@ def test_origins(
     [
         (("news.example",), ("evil.example",), "evil.example is not served"),
         (("*.news.example",), (), "Name the site's hosts"),
+        (("*.news.example",), ("*.news.example",), "stands for many hosts"),
     ],
 )
 def test_origins_that_cannot_be(

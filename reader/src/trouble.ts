@@ -34,8 +34,5 @@ export class ReadingProblem extends Error {
   }
 }
 
-/** Return the trouble that an error of any kind means. */
-export function troubleOf(error: unknown): Trouble {
-  const reason = reasonOf(error) as Trouble;
-  return TROUBLES.includes(reason) ? reason : 'internal';
-}
+/** Return the trouble that an error of any kind means. What the page calls of the widget has reasons of this list only. */
+export const troubleOf = (error: unknown): Trouble => reasonOf(error) as Trouble;

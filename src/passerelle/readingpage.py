@@ -40,6 +40,7 @@ UNABLE: Final = (
 )
 """What is read where no script runs. It shows after a moment: scripts take its place before."""
 
+_WANTED = re.compile(rf"/{FOLDER}(?:words-|article\.|later\.)")
 _WORDS = re.compile(r"words-([\w-]+)\.json")
 
 
@@ -50,6 +51,7 @@ class ReadingPage:
     site: tuple[str, ...]
     """The site's origins, `https://news.example`, the main one first."""
     invite: str
+    """As `str(Invite)` writes it, without ways."""
     brokers: tuple[str, ...]
     """URLs of the brokers, and of the doors to them: the page connects to no other server."""
     document: bytes
@@ -77,7 +79,7 @@ def mirror(files: Mapping[str, bytes], page: ReadingPage) -> dict[str, bytes]:
         made[FOLDER + file] = content
         return file, integrity(content)
 
-    inner, inner_hash = add("inner.js", _with_page({"site": page.site}, files["inner.js"]))
+    inner, inner_hash = add("inner.js", files["inner.js"])
     script, script_hash = add("shell.js", files["shell.js"])
     style, style_hash = add("shell.css", files["shell.css"])
     config = {
@@ -85,6 +87,7 @@ def mirror(files: Mapping[str, bytes], page: ReadingPage) -> dict[str, bytes]:
         "invite": page.invite,
         "inner": f'<script src="/{FOLDER}{inner}" integrity="{inner_hash}"></script>',
         "article": add("article.js", files["article.js"]),
+        "later": add("later.js", files["later.js"]),
         "words": {
             match[1]: add(name, content)
             for name, content in sorted(files.items())
@@ -101,8 +104,8 @@ def mirror(files: Mapping[str, bytes], page: ReadingPage) -> dict[str, bytes]:
     for path in ("index.html", "404.html", FOLDER + "shell.html"):
         made[path] = shell
     hashes = {f"/{path}": integrity(made[path]) for path in made if path.startswith(FOLDER)}
-    # Words and the second tier are kept once they were wanted.
-    wanted = [path for path in hashes if "words-" in path or "article" in path]
+    # Words, the second tier and the later part are kept once they were wanted.
+    wanted = [path for path in hashes if _WANTED.match(path)]
     kept = {path: hashes[path] for path in hashes if path not in wanted}
     worker = {
         "site": page.site,
@@ -185,6 +188,8 @@ def origins(served: Sequence[str], names: Sequence[str] = ()) -> tuple[str, ...]
     """
     chosen = names or tuple(name for name in served if not name.startswith("*"))
     for name in chosen:
+        if name.startswith("*"):
+            raise ConfigError(f"{name} stands for many hosts. Name one of them with --site.")
         wild = "*." + name.partition(".")[2]
         if name not in served and wild not in served:
             raise ConfigError(f"{name} is not served. The exit serves: {', '.join(served)}.")

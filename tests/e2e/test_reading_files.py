@@ -95,7 +95,7 @@ async def test_a_worker_does_not_begin_with_altered_files(
     """It keeps all files or none, so the reader is shown one article at a time instead."""
     with altered(reading, (stem, ending, MARK if ending == "js" else "<p>altered")):
         page = await reading.reader()
-        await page.get_by_text("Through 1 volunteer").wait_for()
+        await page.locator(".summary", has_text="Through 1 volunteer").wait_for()
         await page.frame_locator("iframe").get_by_text("A late harvest").wait_for()
         assert await page.locator("iframe[name=site]").count() == 0
         assert not await page.evaluate(SEEN)
@@ -106,7 +106,7 @@ async def test_an_altered_second_tier_does_not_run(reading: Reading) -> None:
     """Where the first does not begin, either, the page says so."""
     with altered(reading, ("inner", "js", MARK), ("article", "js", MARK)):
         page = await reading.reader()
-        await page.get_by_role("alert").wait_for()
+        await page.locator(".trouble").wait_for()
         assert await page.locator("iframe").count() == 0
         assert not await page.evaluate(SEEN)
         await page.context.close()
@@ -130,7 +130,7 @@ async def test_the_brokers_page_connects_under_its_policy(reading: Reading) -> N
     assert answer is not None
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
     await page.click("button.start")
-    await page.get_by_text("Through 1 volunteer").wait_for()
+    await page.locator(".summary", has_text="Through 1 volunteer").wait_for()
     assert [text for text in told if "Security Policy" in text] == []
     assert await context.cookies() == []
     await context.close()

@@ -140,8 +140,16 @@ def big() -> bytes:
 class Reading:
     """Everything that a reader needs, during an `async with`."""
 
-    def __init__(self, chrome: Chromium) -> None:
+    def __init__(
+        self,
+        chrome: Chromium,
+        site: web.Application | int | None = None,
+        names: tuple[str, ...] = (herald.NAME,),
+    ) -> None:
+        """`site` is another one than the newspaper, or its port; of `names` the first is main."""
         self.chrome = chrome
+        self._served = site
+        self._names = names
         self._stack = AsyncExitStack()
         self.newspaper = Newspaper()
         self.servers: Servers
@@ -150,6 +158,7 @@ class Reading:
         self.url = ""
         """Where the reading page is."""
         self.site = ""
+        """The site's own main address."""
         self.files: dict[str, bytes] = {}
         """The mirror's files by their paths. What is changed here is served so."""
         self.single = b""
@@ -158,11 +167,12 @@ class Reading:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            site = await stack.enter_async_context(WebServer(self.newspaper.app, HOST, 0))
-            self.servers = await stack.enter_async_context(network(site.port))
-            self.site = f"http://{herald.NAME}:{site.port}"
+            port = await self._serve(stack)
+            self.servers = await stack.enter_async_context(network(port, self._names))
+            origins = tuple(f"http://{name}:{port}" for name in self._names)
+            self.site = origins[0]
             page = ReadingPage(
-                site=(self.site,),
+                site=origins,
                 invite=str(self.servers.invite.plain),
                 brokers=(self.servers.invite.url,),
                 document=self.servers.document,
@@ -189,6 +199,13 @@ class Reading:
         trace: TracebackType | None,
     ) -> None:
         await self._stack.aclose()
+
+    async def _serve(self, stack: AsyncExitStack) -> int:
+        """Serve the site, if nobody does yet, and return its port."""
+        if isinstance(self._served, int):
+            return self._served
+        app = self._served or self.newspaper.app
+        return (await stack.enter_async_context(WebServer(app, HOST, 0))).port
 
     def _note(self, request: web.Request) -> None:
         self.mirror_paths.append(f"{request.path} {request.headers.get('Cookie', '')}".strip())

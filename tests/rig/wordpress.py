@@ -27,6 +27,7 @@ PLUGIN: Final = Path(__file__).resolve().parents[2] / "integrations" / "wordpres
 FILTERS: Final = Path(__file__).parent / "wordpress_parts" / "filters"
 """What plugins that cache and optimise do to a page, one file each."""
 THEMES: Final = Path(__file__).parent / "wordpress_parts" / "themes"
+STORIES: Final = Path(__file__).parent / "wordpress_parts" / "stories.php"
 PACKAGE: Final = Path("/usr/share/wordpress")
 RUN_S: Final = 30.0
 _CONFIG: Final = """<?php
@@ -125,10 +126,11 @@ class WordPress:
     `wordpress` starts it.
     """
 
-    def __init__(self, root: Path, host: str) -> None:
+    def __init__(self, root: Path, host: str, port: int) -> None:
         self.root = root
-        self.host = host
-        """Address and port, as the browser's address bar shows them."""
+        self.host = f"{host}:{port}"
+        """Host and port, as the browser's address bar shows them."""
+        self.port = port
 
     @property
     def interpreter(self) -> tuple[str, ...]:
@@ -209,6 +211,12 @@ class WordPress:
         )
         return f"{self.url}/?page_id={number}"
 
+    async def publish(self, picture: bytes) -> None:
+        """Fill it as a newspaper's: stories with a PNG `picture`, a menu, comments, an archive."""
+        self.filter()
+        code = STORIES.read_text().removeprefix("<?php")
+        await self.run(code, picture=base64.b64encode(picture).decode())
+
     def complaints(self) -> list[str]:
         """Return what PHP and WordPress have logged about the plugin's files."""
         log = self.root / "debug.log"
@@ -218,9 +226,9 @@ class WordPress:
 
 @asynccontextmanager
 async def wordpress(
-    database: Database, folder: Path, *, network: bool = False
+    database: Database, folder: Path, *, network: bool = False, host: str = HOST
 ) -> AsyncIterator[WordPress]:
-    """Install and serve a WordPress in `folder`; with `network` as a multisite.
+    """Install and serve a WordPress in `folder`, known as `host`; with `network` as a multisite.
 
     Debian's package reads its configuration from /etc, so what is served is a copy.
     """
@@ -228,14 +236,14 @@ async def wordpress(
     root, name = folder / "paper", f"paper_{folder.name}"
     shutil.copytree(PACKAGE, root)
     shutil.copytree(THEMES, root / "wp-content" / "themes", dirs_exist_ok=True)
-    site = WordPress(root, f"{HOST}:{free_port()}")
+    site = WordPress(root, host, free_port())
     words = {"host": site.host, "name": name, "socket": database.socket}
     more = _NETWORK.format(**words) if network else ""
     (root / "wp-config.php").write_text(_CONFIG.format(**words, more=more))
     await database.create(name)
     install = _INSTALL % {"admin": ADMIN, "password": PASSWORD, "host": site.host}
     await site.php(install + (_MAKE_NETWORK % words if network else ""))
-    server = Program(*site.interpreter, "-S", site.host, "-t", str(root))
+    server = Program(*site.interpreter, "-S", f"{HOST}:{site.port}", "-t", str(root))
     async with server:
         await server.expect("Development Server .* started")
         yield site

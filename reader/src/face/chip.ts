@@ -3,13 +3,10 @@
  * Until the first page is there it stands alone in the middle.
  */
 
+import type { Later, LoadLater } from '../later/later';
 import type { Trouble } from '../trouble';
 import { button, element } from './element';
-import { languages } from './notice';
 import { fill, type Words } from './words';
-
-/** Hosts that were left out and are named, at most. */
-const NAMED_HOSTS = 20;
 
 export interface ChipState {
   readonly words: Words;
@@ -41,17 +38,22 @@ export class Chip {
   readonly #events: ChipEvents;
   /** It stays in the page, because what is new in an element is read out, and a new element is not. */
   readonly #said = element('p', { class: 'said', role: 'status' });
+  readonly #later: LoadLater;
+  #about: Later['about'] | null = null;
+  #state!: ChipState;
   #isOpen = false;
   #look = '';
 
-  constructor(events: ChipEvents) {
+  constructor(events: ChipEvents, later: LoadLater) {
     this.#events = events;
+    this.#later = later;
     this.element.append(this.#said);
   }
 
   /** Show `state`. Elements that would look the same stay, so that nobody presses one which has just gone. */
   show(state: ChipState): void {
     const { words, site, trouble, isShown } = state;
+    this.#state = state;
     const look = JSON.stringify([{ ...state, words: null }, [...state.leftOut], this.#isOpen]);
     if (look === this.#look) return;
     this.#look = look;
@@ -59,10 +61,7 @@ export class Chip {
     const text = (name: Exclude<keyof Words, 'reasons'>) => fill(words[name], { site });
     const said = summary(state);
     const isCarried = state.volunteers > 0 || state.door !== null;
-    const head = button('', 'head', () => {
-      this.#isOpen = !this.#isOpen;
-      this.show(state);
-    });
+    const head = button('', 'head', () => void this.#toggle());
     head.setAttribute('aria-expanded', String(this.#isOpen));
     head.append(
       element('span', { class: trouble ? 'dot bad' : isCarried ? 'dot good' : 'dot' }),
@@ -77,7 +76,7 @@ export class Chip {
       parts.push(element('p', { class: 'trouble' }, fill(words.reasons[trouble], { site })));
       parts.push(button(text('again'), 'again', () => this.#events.again()));
     }
-    if (this.#isOpen) parts.push(this.#about(state, text));
+    if (this.#about && this.#isOpen) parts.push(this.#about(state, this.#events));
     this.element.className = isShown ? 'chip' : 'chip alone';
     this.element.setAttribute('aria-label', words.open);
     for (const old of [...this.element.children]) if (old !== this.#said) old.remove();
@@ -86,20 +85,10 @@ export class Chip {
     if (focused) (this.element.querySelector<HTMLElement>(`.${focused}`) ?? head).focus();
   }
 
-  #about(state: ChipState, text: (name: Exclude<keyof Words, 'reasons'>) => string): HTMLElement {
-    const { words, language } = state;
-    const about = element('div', { class: 'about' }, element('p', {}, text('login')));
-    if (state.isArticle) about.append(element('p', {}, text('article_only')));
-    if (state.leftOut.size > 0) {
-      const hosts = [...state.leftOut].slice(-NAMED_HOSTS).map((host) => element('li', {}, element('bdi', { dir: 'ltr' }, host)));
-      about.append(element('p', {}, text('left_out')), element('ul', {}, ...hosts));
-    }
-    about.append(
-      languages(words, language, this.#events.language),
-      button(text('forget'), 'forget', () => this.#events.forget()),
-      element('p', { class: 'small' }, text('forget_how')),
-    );
-    return about;
+  async #toggle(): Promise<void> {
+    this.#about ??= (await this.#later()).about;
+    this.#isOpen = !this.#isOpen;
+    this.show(this.#state);
   }
 }
 

@@ -1,6 +1,7 @@
 /** The single file, passed on by chat or on a stick: the second tier with everything in it. */
 
 import { ArticleView } from '../article/view';
+import { later } from '../later/later';
 import { ReadingPage, type Site } from '../page/page';
 import { Jar } from '../site/jar';
 
@@ -21,5 +22,6 @@ void new ReadingPage({
   words: async (language) => JSON.stringify(config.words[language]),
   network: async () => new TextEncoder().encode(config.network),
   jar: (isSite) => new Jar(isSite),
+  later: async () => later,
   view: async (work) => new ArticleView(config.site, work),
 }).open();

@@ -22,6 +22,8 @@ export function close(window: Window & typeof globalThis): void {
   for (const name of TAKEN_FROM_NAVIGATOR) remove(window.Navigator.prototype, name);
 }
 
-function remove(from: object, name: string): void {
+/** Remove a property, so that scripts which look for it find none. What cannot be removed is there, and undefined. */
+export function remove(from: object, name: string): void {
+  Reflect.deleteProperty(from, name);
   if (name in from) Object.defineProperty(from, name, { value: undefined, configurable: false, writable: false });
 }

@@ -2,6 +2,7 @@
  * hand that to the mirror. */
 
 import type { Frame } from '../shell/frame';
+import { remove } from './closed';
 
 export function readCookies(document: Document, shell: Frame): void {
   Object.defineProperty(Document.prototype, 'cookie', {
@@ -10,5 +11,5 @@ export function readCookies(document: Document, shell: Frame): void {
     set: (text: unknown) => shell.setCookie(document.URL, String(text)),
   });
   // Its answers would be those of the browser's own store.
-  Object.defineProperty(window, 'cookieStore', { value: undefined, configurable: false });
+  remove(window, 'cookieStore');
 }

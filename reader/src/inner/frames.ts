@@ -6,6 +6,7 @@
  * front of it.
  */
 
+import { ADDRESSED, ADDRESS_ATTRIBUTES, localise } from './addresses';
 import { close } from './closed';
 
 type Code = (...given: unknown[]) => unknown;
@@ -31,8 +32,16 @@ const WRITTEN: Readonly<Record<string, readonly string[]>> = {
   HTMLElement: ['innerText', 'outerText'],
 };
 
-/** Guard the frames of `window`, and what they hold. `script` is the tag of the inner script. */
-export function guardFrames(window: Window & typeof globalThis, script: string): void {
+export interface PageEvents {
+  /** The page has another title. */
+  titled(): void;
+}
+
+/** Guard the frames of `window`, and what they hold, and keep the addresses in its pages on the mirror.
+ *
+ * `script` is the tag of the inner script.
+ */
+export function guardFrames(window: Window & typeof globalThis, script: string, events?: PageEvents): void {
   const known = new WeakSet<object>();
   const guard = (frame: (Window & typeof globalThis) | null | undefined) => {
     try {
@@ -86,17 +95,22 @@ export function guardFrames(window: Window & typeof globalThis, script: string):
   }
   new window.MutationObserver((records) => {
     for (const { target, addedNodes } of records) {
-      for (const node of [target, ...addedNodes]) prefix(node, script);
+      for (const node of [target, ...addedNodes]) {
+        if (node.nodeType !== Node.ELEMENT_NODE) continue;
+        const element = node as Element;
+        if (element.localName === 'title') events?.titled();
+        localise(element);
+        if (node !== target) element.querySelectorAll(ADDRESSED).forEach(localise);
+        prefix(element, script);
+      }
     }
     look();
-  }).observe(window.document, { childList: true, subtree: true, attributes: true, attributeFilter: ['srcdoc'] });
+  }).observe(window.document, { childList: true, subtree: true, attributes: true, attributeFilter: ['srcdoc', ...ADDRESS_ATTRIBUTES] });
   look();
 }
 
-/** Put the inner script in front of the documents that frames in `node` hold in an attribute. */
-function prefix(node: Node, script: string): void {
-  if (node.nodeType !== Node.ELEMENT_NODE) return;
-  const element = node as Element;
+/** Put the inner script in front of the documents that frames in `element` hold in an attribute. */
+function prefix(element: Element, script: string): void {
   for (const frame of [element, ...element.querySelectorAll('iframe[srcdoc]')]) {
     const held = frame.getAttribute('srcdoc');
     if (held !== null && !held.startsWith(script)) frame.setAttribute('srcdoc', script + held);

@@ -5,63 +5,58 @@
  * (`site/answer.ts`) does the same for everything that is no script.
  */
 
-import { Places } from '../site/places';
+import { here, localise } from './addresses';
 import { close } from './closed';
 import { readCookies } from './cookies';
 import { guardFrames } from './frames';
-import type { Frame } from '../shell/frame';
+import { shell } from './shell';
 
-/** The site's origins, the main one first. Whoever made the page wrote them in front of this code. */
-declare const __PAGE__: { readonly site: readonly [string, ...string[]] };
-
-const shell = (top as unknown as { passerelle?: Frame }).passerelle;
-const places = new Places(location.origin, __PAGE__.site);
-
-const script = document.currentScript?.outerHTML ?? '';
+/** Whether this is the frame itself, and not one in a page of the site. */
+const isPage = top === parent;
 
 close(self);
-guardFrames(self, script);
+guardFrames(self, document.currentScript?.outerHTML ?? '', { titled: () => tell() });
 if (shell) readCookies(document, shell);
-
-/** Return where `url` lies on the mirror; null for an address outside the site. Addresses that are no pages stay. */
-function here(url: string): string | null {
-  if (!URL.canParse(url, document.baseURI)) return url;
-  const target = new URL(url, document.baseURI);
-  if (!/^https?:$/.test(target.protocol) || target.origin === location.origin) return url;
-  return places.mirrorAddress(target)?.href ?? null;
-}
 
 /** Let the reader decide about an address outside the site. */
 const outside = (url: string) => shell?.outside(new URL(url, document.baseURI).href);
+
+/** Return where something opens that says `target`. The page around the site's is not the site's. */
+function place(target: string): string {
+  const named = target || document.querySelector<HTMLBaseElement>('base[target]')?.target || '';
+  return isPage && /^_(?:top|parent)$/i.test(named) ? '_self' : named;
+}
 
 function clicked(event: Event): void {
   const link = event.composedPath().find((node): node is HTMLAnchorElement | HTMLAreaElement =>
     node instanceof HTMLAnchorElement || node instanceof HTMLAreaElement);
   if (!link?.href) return;
   link.removeAttribute('ping');
-  const target = here(link.href);
-  if (target === null) {
+  localise(link);
+  const target = place(link.target);
+  if (target !== link.target) link.target = target;
+  if (here(link.href) === null) {
     event.preventDefault();
     outside(link.href);
-  } else if (target !== link.href) {
-    link.href = target;
+  } else if (/^_top$/i.test(link.target) && !event.defaultPrevented) {
+    event.preventDefault();
+    shell?.go(link.href);
   }
 }
 
 function submitted(event: SubmitEvent): void {
   const { submitter, target: form } = event;
   if (!(form instanceof HTMLFormElement)) return;
+  const named = form.getAttribute('target') ?? '';
+  if (place(named) !== named) form.setAttribute('target', place(named));
   // A field named "action" hides the form's own property.
   for (const [element, name] of [[submitter, 'formaction'], [form, 'action']] as const) {
     const given = element?.getAttribute(name);
     if (!element || !given) continue;
-    const target = here(given);
-    if (target === null) {
-      event.preventDefault();
-      outside(given);
-    } else if (target !== given) {
-      element.setAttribute(name, target);
-    }
+    localise(element);
+    if (here(given) !== null) continue;
+    event.preventDefault();
+    outside(given);
   }
 }
 
@@ -69,19 +64,24 @@ function submitted(event: SubmitEvent): void {
  * is loaded again. */
 function navigated(event: NavigateEvent): void {
   const { url, sameDocument } = event.destination;
+  if (!event.cancelable || shell?.isMoving()) return;
   const target = here(url);
-  if (!event.cancelable) return;
   if (target === null) {
     event.preventDefault();
-    outside(url);
+    if (isPage || event.userInitiated) outside(url);
+    else shell?.leftOut(new URL(url).host);
     return;
   }
-  const isPage = !event.hashChange && !event.formData && event.downloadRequest === null && !sameDocument;
-  const isNew = isPage && event.navigationType === 'push' && top === parent;
+  const isOther = !event.hashChange && !event.formData && event.downloadRequest === null && !sameDocument;
+  const isNew = isOther && event.navigationType === 'push' && isPage;
   if (target !== url || isNew) {
     event.preventDefault();
+    // A script that sends whoever is not at the site's own name to this very page would do so for ever.
+    if (!event.userInitiated && target === location.href && new URL(url).origin !== self.origin) return;
     if (isNew) shell?.go(target);
     else location.replace(target);
+  } else if (isPage && !sameDocument) {
+    shell?.goes(target);
   }
 }
 
@@ -91,23 +91,42 @@ self.navigation?.addEventListener('navigate', navigated);
 
 // What the policy refuses never reaches the service worker, which would tell of it.
 addEventListener('securitypolicyviolation', ({ blockedURI }) => {
-  if (URL.canParse(blockedURI)) shell?.leftOut(new URL(blockedURI).host);
+  if (!URL.canParse(blockedURI)) return;
+  const { host } = new URL(blockedURI);
+  if (host) shell?.leftOut(host);
 });
 
-const open = self.open;
-self.open = (url?: string | URL, ...rest) => {
-  const target = url === undefined || url === '' ? url : here(String(url));
-  if (target === null) {
+const { open } = self;
+self.open = (url?: string | URL, target?: string, ...rest) => {
+  const address = url === undefined || url === '' ? url : here(String(url));
+  if (address === null) {
     outside(String(url));
     return null;
   }
-  const opened = open.call(self, target, ...rest) as (Window & typeof globalThis) | null;
+  const opened = open.call(self, address, target && place(target), ...rest) as (Window & typeof globalThis) | null;
   if (opened) close(opened);
   return opened;
 };
 
-if (shell && top === parent) {
-  const tell = () => shell.shows(location.href, document.title);
+const { submit } = HTMLFormElement.prototype;
+HTMLFormElement.prototype.submit = function () {
+  localise(this);
+  submit.call(this);
+};
+
+for (const name of ['pushState', 'replaceState'] as const) {
+  const change = History.prototype[name];
+  History.prototype[name] = function (state, unused, url) {
+    change.call(this, state, unused, url === undefined || url === null ? url : (here(String(url)) ?? url));
+  };
+}
+
+function tell(): void {
+  if (isPage) shell?.shows(location.href, document.title);
+}
+
+if (isPage) {
+  shell?.arrives(location.href);
   for (const kind of ['DOMContentLoaded', 'load', 'hashchange', 'popstate', 'pageshow']) addEventListener(kind, tell);
   self.navigation?.addEventListener('currententrychange', tell);
 }

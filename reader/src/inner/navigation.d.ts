@@ -4,6 +4,7 @@ interface NavigateEvent extends Event {
   readonly destination: { readonly url: string; readonly sameDocument: boolean };
   readonly navigationType: 'reload' | 'push' | 'replace' | 'traverse';
   readonly hashChange: boolean;
+  readonly userInitiated: boolean;
   readonly formData: FormData | null;
   readonly downloadRequest: string | null;
 }

@@ -10,6 +10,8 @@ export type Failure = Reset | 'lost' | 'stalled';
 /** Takes one answer as it comes. */
 export interface AnswerSink {
   /** Bytes of the sealed answer; `isLast` says that no more follow. */
+  /** The request leaves now: it may have waited for others to end. */
+  sent(): void;
   bytes(body: Uint8Array, isLast: boolean): void;
   failed(failure: Failure): void;
 }

@@ -55,6 +55,7 @@ export class DoorLink implements Carrier {
     const over = new AbortController();
     const room = new Room();
     this.#busy += 1;
+    sink.sent();
     void this.#carry(message, sink, over.signal, room).finally(() => (this.#busy -= 1));
     return {
       used: (count) => room.add(count),

@@ -9,7 +9,7 @@ import {
 } from '../wire/gatewayframes';
 import { LINK_MESSAGE_BYTES } from '../../../widget/src/core/limits';
 import {
-  ANSWER_WINDOW_BYTES, GATEWAY_CREDIT_BYTES, LINK_FAILURES, LINK_TEXT_BYTES, LINK_TEXTS, LINK_WINDOW_BYTES,
+  ANSWER_WINDOW_BYTES, GATEWAY_CREDIT_BYTES, GATEWAY_REQUESTS, LINK_FAILURES, LINK_TEXT_BYTES, LINK_TEXTS, LINK_WINDOW_BYTES,
   PONGS_WAITING_BYTES,
 } from '../limits';
 import type { AnswerSink, Carrier, Failure, OpenRequest } from './carrier';
@@ -21,6 +21,8 @@ const GONE_MS = 8_000;
 
 interface Waiting {
   readonly sink: AnswerSink;
+  /** The sealed request, until it is sent: a gateway takes no more than GATEWAY_REQUESTS at once. */
+  message: Uint8Array | null;
   /** Bytes of the answer that were allowed and have not come. One frame may go beyond. */
   room: number;
 }
@@ -52,7 +54,7 @@ export class GatewayLink implements Carrier {
     this.#look();
   }
 
-  /** Requests under way. */
+  /** Requests under way, and those that wait. */
   get busy(): number {
     return this.#waiting.size;
   }
@@ -122,9 +124,9 @@ export class GatewayLink implements Carrier {
       queueMicrotask(() => sink.failed('lost'));
       return { used() {}, cancel() {} };
     }
-    const waiting = { sink, room: GATEWAY_CREDIT_BYTES };
+    const waiting = { sink, message, room: GATEWAY_CREDIT_BYTES };
     this.#waiting.set(id, waiting);
-    for (const frame of requestFrames(id, message)) this.#send(frame);
+    this.#next();
     if (this.#looking === undefined) this.#look();
     let unsaid = ANSWER_WINDOW_BYTES - GATEWAY_CREDIT_BYTES;
     return {
@@ -137,15 +139,36 @@ export class GatewayLink implements Carrier {
         unsaid = 0;
       },
       cancel: () => {
-        if (this.#waiting.delete(id)) this.#cancel(id, waiting);
+        if (!this.#waiting.has(id)) return;
+        this.#end(id);
+        this.#cancel(id, waiting);
       },
     };
   }
 
   /** Give an answer up; what was allowed of it may still be on its way. */
-  #cancel(id: number, { room }: Waiting): void {
+  #cancel(id: number, { room, message }: Waiting): void {
+    if (message) return;
     if (room > 0) this.#late += room + LINK_MESSAGE_BYTES;
     this.#send(encodeReset(id, 'cancelled'));
+  }
+
+  /** Send requests that wait, as many as a gateway takes. */
+  #next(): void {
+    let count = [...this.#waiting.values()].filter(({ message }) => !message).length;
+    for (const [id, waiting] of this.#waiting) {
+      if (count >= GATEWAY_REQUESTS) return;
+      if (!waiting.message) continue;
+      count += 1;
+      for (const frame of requestFrames(id, waiting.message)) this.#send(frame);
+      waiting.message = null;
+      waiting.sink.sent();
+    }
+  }
+
+  #end(id: number): void {
+    this.#waiting.delete(id);
+    this.#next();
   }
 
   #receive(data: unknown): void {
@@ -182,11 +205,11 @@ export class GatewayLink implements Carrier {
       // A link's credit comes back at once: what waits here is bounded by the credit of each answer.
       const gone = LINK_WINDOW_BYTES - this.#room;
       if (gone >= LINK_WINDOW_BYTES / 4) this.#allow(gone);
-      if (isLast) this.#waiting.delete(frame.id);
+      if (isLast) this.#end(frame.id);
       // An answer that was cancelled may still be on its way.
       waiting?.sink.bytes(frame.body, isLast);
     } else if (frame.kind === 'reset') {
-      this.#waiting.delete(frame.id);
+      this.#end(frame.id);
       waiting?.sink.failed(frame.code);
     }
   }

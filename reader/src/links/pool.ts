@@ -7,13 +7,14 @@
 import { Problem } from '../../../widget/src/core/errors';
 import { delay_s } from '../../../widget/src/core/traffic/backoff';
 import type { Description } from '../../../widget/src/core/wire/description';
+import type { LoadLater } from '../later/later';
 import { ask, preconnect, type BrokerEntry } from '../rendezvous/broker';
 import type { Answer, Reply } from '../rendezvous/request';
 import { staggered } from '../rendezvous/staggered';
 import { troubleOf, type Trouble } from '../trouble';
 import { LinkConnection } from './connection';
 import type { Carrier } from './carrier';
-import { DoorLink } from './doorlink';
+import type { DoorLink } from './doorlink';
 import { GatewayLink } from './gatewaylink';
 import { Patience } from './pulse';
 
@@ -44,6 +45,7 @@ export interface PoolSettings {
   readonly software: string;
   /** Whether volunteers can be reached at all. */
   readonly hasWebrtc: boolean;
+  readonly later: LoadLater;
 }
 
 export interface PoolEvents {
@@ -73,7 +75,7 @@ export class LinkPool {
   readonly #patience = new Patience();
   /** The client ticket of the last reply: the gateway counts requests for it. */
   #ticket = '';
-  readonly #doors: DoorLink[];
+  #doors: DoorLink[] | null = null;
   readonly #patience_ms: number;
   /** When something last came through a volunteer, or the page began. */
   #live_ms = performance.now();
@@ -85,7 +87,6 @@ export class LinkPool {
 
   constructor(settings: PoolSettings, events: PoolEvents) {
     this.#settings = settings;
-    this.#doors = settings.doors.map((url) => new DoorLink(url, settings.exit));
     this.#patience_ms = settings.hasWebrtc ? DOOR_MS : 0;
     this.#events = events;
   }
@@ -117,16 +118,23 @@ export class LinkPool {
   async link(signal: AbortSignal, not: ReadonlySet<Carrier> = new Set()): Promise<Carrier> {
     for (;;) {
       signal.throwIfAborted();
-      const left_ms = this.#doors.length > 0 ? this.#patience_ms - this.#lonely_ms : Infinity;
-      if (left_ms <= 0) return this.#door(not);
+      const left_ms = this.#settings.doors.length > 0 ? this.#patience_ms - this.#lonely_ms : Infinity;
+      const door = left_ms <= 0 && (await this.#door(not));
+      signal.throwIfAborted();
+      if (door) return door;
       const faults = (link: GatewayLink) => [Number(link.isStalled), Number(not.has(link)), link.failures, link.cost_ms];
       const [best] = [...this.#members].map(({ link }) => link).sort((a, b) => compared(faults(a), faults(b)));
       if (best) return best;
-      await this.#change(signal, left_ms);
+      await this.#change(signal, left_ms > 0 ? left_ms : DOOR_MS);
     }
   }
 
-  #door(not: ReadonlySet<Carrier>): DoorLink {
+  /** Return the door that should answer soonest; null where the code for doors cannot be had now. */
+  async #door(not: ReadonlySet<Carrier>): Promise<DoorLink | null> {
+    const { doors, exit, later } = this.#settings;
+    const loaded = await later().catch(() => null);
+    if (!loaded) return null;
+    this.#doors ??= doors.map((url) => new loaded.DoorLink(url, exit));
     const order = (a: DoorLink, b: DoorLink) =>
       Number(not.has(a)) - Number(not.has(b)) || a.failures - b.failures || Number(b.isProved) - Number(a.isProved);
     const [best] = this.#doors.sort(order);
@@ -253,7 +261,7 @@ export class LinkPool {
     const wish = { offers, exit, avoid, failed: this.#failed.splice(0), software };
     // What worked last comes first, so a blocked broker costs time once.
     const order = brokers.map((_, index) => brokers[(this.#turn + index) % brokers.length]!);
-    const attempts = order.map((broker) => (signal: AbortSignal) => ask(broker, wish, signal));
+    const attempts = order.map((broker) => (signal: AbortSignal) => ask(broker, wish, signal, this.#settings.later));
     const [reply, place] = await staggered(attempts, PATIENCE_MS, this.#over.signal);
     this.#turn += place;
     return reply;
@@ -280,7 +288,8 @@ export class LinkPool {
     connection.over.addEventListener('abort', () => {
       this.#members.delete(member);
       const { isHostile, isStalled, failures } = link;
-      if (isHostile || isStalled) note(this.#failed, volunteer);
+      // A broker is told of volunteers through whom no link came about, and keeps them from this network for long.
+      if (isHostile) note(this.#failed, volunteer);
       if (isHostile || isStalled || failures > 0) note(isHostile ? this.#hostile : this.#useless, volunteer);
       this.#tell(null);
       this.hurry();

@@ -33,6 +33,13 @@ const REFUSALS: Readonly<Record<string, Trouble | undefined>> = {
   certificate: 'certificate',
 };
 
+/** Refusals that pass: the exit has not found or reached the site at this moment. It is asked once more. */
+const PASSING: readonly string[] = ['dns', 'unreachable'];
+/** An exit remembers for two seconds that it did not find a name. */
+const AGAIN_MS = 2_500;
+/** Ends that say nothing of whoever carried the request. */
+const BLAMELESS: readonly string[] = ['ticket', 'stalled', 'passing'];
+
 export interface SiteRequest {
   readonly url: URL;
   readonly method: string;
@@ -78,7 +85,7 @@ export function continuable({ status, fields }: Head): Known | null {
 
 /** A piece of work that ended before the answer did. */
 class Broken extends Error {
-  constructor(readonly failure: Failure | 'silent' | 'altered' | 'ticket') {
+  constructor(readonly failure: Failure | 'silent' | 'altered' | 'ticket' | 'passing') {
     super('an answer broke off');
   }
 }
@@ -97,6 +104,8 @@ export class Exchange {
   #got = 0;
   #sum: Sum | null = NO_SUM;
   #isComplete = false;
+  /** Whether it is asked once more, because a refusal may pass. */
+  #isAgain = false;
   #error: unknown = null;
 
   constructor(request: SiteRequest, ways: Ways) {
@@ -165,8 +174,11 @@ export class Exchange {
           break;
         } catch (error) {
           if (this.#over.signal.aborted || !(error instanceof Broken)) throw error;
+          // A page asks again for events by itself, and only then gets none twice.
+          if (error.failure !== 'altered' && isEvents(this.#head)) throw new ReadingProblem('site_silent');
           if (error.failure === 'altered') link.distrust();
-          else if (error.failure !== 'ticket' && error.failure !== 'stalled') link.failed();
+          else if (!BLAMELESS.includes(error.failure)) link.failed();
+          if (error.failure === 'passing') await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
           if (error.failure === 'key') keys += 1;
           if (error.failure === 'silent') silences += 1;
           if (tries >= TRIES) throw new ReadingProblem(keys === TRIES ? 'clock' : 'site_silent');
@@ -193,9 +205,10 @@ export class Exchange {
     const { promise, resolve, reject } = deferred<void>();
     let skip = 0;
     let again: Sum = NO_SUM;
-    let timer: ReturnType<typeof setTimeout>;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const wait = (ms: number) => {
       clearTimeout(timer);
+      if (isEvents(this.#head)) return;
       timer = setTimeout(() => {
         // Nothing comes while the page takes nothing.
         if (this.#queue.length > 0) wait(ms);
@@ -230,14 +243,15 @@ export class Exchange {
     // Opening is asynchronous, and pieces must stay in order.
     let work = Promise.resolve();
     const open: OpenRequest = link.request(sealed.message, {
+      sent: () => wait(patience_ms),
       bytes: (body, isLast) => {
         work = work
           .then(async () => {
             let waiting = 0;
             for (const chunk of await answer.receive(body)) {
               link.proved();
-              wait(SILENCE_MS);
               waiting += take(decoder.receive(chunk));
+              wait(SILENCE_MS);
             }
             // The rest was sealing, or is known already, and takes no room.
             open.used(Math.max(0, body.length - waiting));
@@ -258,11 +272,10 @@ export class Exchange {
       wait(SILENCE_MS);
       open.used(count);
     };
-    wait(patience_ms);
     try {
       await promise;
     } finally {
-      clearTimeout(timer!);
+      clearTimeout(timer);
       this.#used = () => {};
       this.#over.signal.removeEventListener('abort', cancel);
       open.cancel();
@@ -294,6 +307,10 @@ export class Exchange {
       this.#ways.renewTicket(ticket);
       throw new Broken('ticket');
     }
+    if (told && PASSING.includes(told) && !this.#isAgain && REPEATABLE.includes(this.#request.method)) {
+      this.#isAgain = true;
+      throw new Broken('passing');
+    }
     const trouble = told && REFUSALS[told];
     if (trouble) throw new ReadingProblem(trouble);
   }
@@ -321,6 +338,10 @@ export class Exchange {
     return this.#head?.status === 206 ? range(this.#head) : null;
   }
 }
+
+/** Tell whether an answer is a stream of events, which is silent for as long as nothing happens. */
+export const isEvents = (head: Pick<Head, 'fields'> | null): boolean =>
+  /^\s*text\/event-stream/i.test((head && field(head.fields, 'content-type')) ?? '');
 
 /** The site's mark of this version, if it promises that equal marks mean equal bytes (RFC 9110 §8.8.1). */
 function validator({ status, fields }: Pick<Head, 'status' | 'fields'>): string | null {

@@ -46,7 +46,7 @@ export class Gateway {
     }
   }
 
-  get settings(): PoolSettings {
+  get settings(): Omit<PoolSettings, 'later'> {
     const { brokers, doors } = this.#network;
     // A door leads to the first broker. Which doors are asked first is left to chance, so that they share the readers.
     const behind = shuffled(doors).map((url) => ({ url, seal_key: brokers[0]!.seal_key }));

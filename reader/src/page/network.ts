@@ -6,7 +6,7 @@
 
 import { Problem } from '../../../widget/src/core/errors';
 import { DESCRIPTOR_BYTES } from '../../../widget/src/core/limits';
-import { decode } from '../../../widget/src/core/wire/base64';
+import { decode, decodeUrl } from '../../../widget/src/core/wire/base64';
 import * as checks from '../../../widget/src/core/wire/checks';
 import { current, open, readable } from '../../../widget/src/core/wire/descriptor';
 import type { Invite } from '../../../widget/src/core/wire/invite';
@@ -39,6 +39,14 @@ export interface Network {
   /** The day, counted since 1970, of the first key, and one key for each day from then on. */
   readonly first_day: number;
   readonly keys: readonly KeyConfiguration[];
+}
+
+/** Read an invite as `passerelle page` writes it: `URL/#KEY`. Throws Problem. */
+export function invited(text: string): Invite {
+  const [url = '', key = ''] = text.split('/#');
+  const operator_key = decodeUrl(key);
+  if (!operator_key) throw new Problem('network_format');
+  return { url, operator_key };
 }
 
 /** Return the network of a descriptor. Throws Problem as the volunteer's `verify` does, and with `network_format` for

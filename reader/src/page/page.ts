@@ -6,10 +6,9 @@
 import { Chip, type ChipState } from '../face/chip';
 import { element } from '../face/element';
 import { notice } from '../face/notice';
-import { outside } from '../face/outside';
 import { choose, words as load, type Words } from '../face/words';
-import { parse } from '../../../widget/src/core/wire/invite';
 import { canRead } from '../links/connection';
+import type { LoadLater } from '../later/later';
 import { LinkPool } from '../links/pool';
 import type { Jar } from '../site/jar';
 import { LEFT_OUT_HOSTS, SHOWN_TEXT } from '../limits';
@@ -17,7 +16,7 @@ import { ReadingProblem, troubleOf, type Trouble } from '../trouble';
 import { Exchange, type SiteRequest, type Ways } from './exchange';
 import { Gateway } from './gateway';
 import { forget, remember, remembered } from './memory';
-import { read } from './network';
+import { invited, read } from './network';
 
 /** The site's origins, the main one first. */
 export type Site = readonly [string, ...string[]];
@@ -29,8 +28,9 @@ export interface PageSettings {
   words(language: string): Promise<string>;
   /** Return the signed descriptor that came with the page. */
   network(): Promise<Uint8Array>;
-  /** Return the jar for the cookies of the site's hosts. */
-  jar(isSite: (host: string) => boolean): Jar;
+  /** Return the jar for the cookies of the site's hosts. `forgotten` is called when another tab has everything forgotten. */
+  jar(isSite: (host: string) => boolean, forgotten: () => void): Jar;
+  readonly later: LoadLater;
   /** Show the site. Called after the reader's yes, and never before. */
   view(work: ReadingWork): Promise<View>;
 }
@@ -57,6 +57,9 @@ export interface ReadingWork {
   isArticle(): void;
 }
 
+/** Where no volunteer is there after this time, a door or a proof of work may be wanted. */
+const ALONE_MS = 1_000;
+
 export class ReadingPage {
   readonly #settings: PageSettings;
   readonly #site: string;
@@ -78,7 +81,7 @@ export class ReadingPage {
     this.#chip = new Chip({
       forget: () => {
         this.#jar?.clear();
-        void forget(() => this.#pool?.close());
+        this.#leave();
       },
       again: () => {
         if (!this.#pool) return location.reload();
@@ -86,7 +89,7 @@ export class ReadingPage {
         this.#view?.again();
       },
       language: (language) => void this.#speak(language),
-    });
+    }, settings.later);
   }
 
   /** Show the notice, or the site if the reader said so once. */
@@ -105,10 +108,16 @@ export class ReadingPage {
     else await this.#ask(language);
   }
 
+  /** End everything in this tab. */
+  #leave(): void {
+    void forget(() => this.#pool?.close());
+  }
+
   async #speak(language: string): Promise<void> {
     remember({ language }, true);
     await this.#translate(language);
-    if (this.#chip.element.isConnected) this.#show({ words: this.#words, language });
+    this.#state = { ...this.#state, words: this.#words, language };
+    if (this.#chip.element.isConnected) this.#show({});
     else {
       await this.#ask(language);
       document.querySelector<HTMLElement>('.choice')?.focus();
@@ -129,7 +138,7 @@ export class ReadingPage {
     if (able !== 'no_webrtc') return able;
     try {
       // No broker is asked: nothing leaves this browser before the reader's yes.
-      const { doors } = await read(await this.#network, parse(this.#settings.invite), Date.now() / 1000);
+      const { doors } = await read(await this.#network, invited(this.#settings.invite), Date.now() / 1000);
       return doors.length > 0 ? null : able;
     } catch {
       return able;
@@ -159,11 +168,12 @@ export class ReadingPage {
     try {
       const unable = await this.#unable();
       if (unable) throw new ReadingProblem(unable);
-      const gateway = await Gateway.open(parse(this.#settings.invite), () => this.#network);
-      const pool = new LinkPool(gateway.settings, {
+      const gateway = await Gateway.open(invited(this.#settings.invite), () => this.#network);
+      const pool = new LinkPool({ ...gateway.settings, later: this.#settings.later }, {
         changed: (volunteers, countries, trouble) => {
+          const door = volunteers > 0 ? null : this.#state.door;
           this.#linkTrouble = volunteers > 0 ? null : trouble;
-          this.#show({ volunteers, countries, door: volunteers > 0 ? null : this.#state.door });
+          this.#show({ volunteers, countries, door });
         },
         throughDoor: (door) => {
           this.#linkTrouble = null;
@@ -172,6 +182,7 @@ export class ReadingPage {
       });
       this.#pool = pool;
       pool.start();
+      setTimeout(() => this.#state.volunteers || this.#prepare(), ALONE_MS);
       addEventListener('online', () => pool.hurry());
       const ways = {
         link: pool.link.bind(pool),
@@ -186,6 +197,7 @@ export class ReadingPage {
       // Nothing can be shown here, so nobody is to carry anything, and no news of links may hide why.
       this.#pool?.close();
       this.#pool = null;
+      this.#linkTrouble = null;
       this.#siteTrouble = troubleOf(error);
       this.#show({ isTrying: false });
     }
@@ -193,7 +205,7 @@ export class ReadingPage {
 
   #work(ways: Ways): ReadingWork {
     const hosts = new Set(this.#settings.site.map((origin) => new URL(origin).hostname));
-    const jar = this.#settings.jar((host) => hosts.has(host));
+    const jar = this.#settings.jar((host) => hosts.has(host), () => this.#leave());
     this.#jar = jar;
     return {
       jar,
@@ -204,14 +216,18 @@ export class ReadingPage {
       },
       trouble: (trouble) => {
         this.#siteTrouble = trouble;
+        // A page that came, came by some way.
+        if (trouble === null) this.#linkTrouble = null;
         this.#show({});
+        this.#prepare();
       },
       leftOut: (host) => {
         const { leftOut } = this.#state;
         if (leftOut.has(host) || leftOut.size >= LEFT_OUT_HOSTS || host.length > SHOWN_TEXT) return;
         this.#show({ leftOut: new Set([...leftOut, host]) });
       },
-      outside: (address) => {
+      outside: async (address) => {
+        const { outside } = await this.#settings.later();
         // One question at a time, however often a page asks.
         if (document.querySelector('dialog')) return;
         const dialog = outside(this.#words, this.#site, address, () => dialog.remove());
@@ -220,6 +236,11 @@ export class ReadingPage {
       },
       isArticle: () => this.#show({ isArticle: true }),
     };
+  }
+
+  /** Have the later part here before it is wanted: the mirror may be blocked by then. */
+  #prepare(): void {
+    void this.#settings.later().catch(() => {});
   }
 
   #show(change: Omit<Partial<ChipState>, 'trouble'>): void {

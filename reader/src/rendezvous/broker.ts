@@ -1,7 +1,7 @@
 /** Asking a network's brokers for volunteers. */
 
 import { PeerError, Problem } from '../../../widget/src/core/errors';
-import { search } from './proof';
+import type { LoadLater } from '../later/later';
 import { seal, type Reply, type Wish } from './request';
 
 /** A broker waits 2 s for a volunteer and gives a volunteer 2.5 s, twice. */
@@ -19,9 +19,10 @@ export interface BrokerEntry {
  *
  * Throws Problem with `broker_unreachable` or `broker_garbled`, and the signal's reason when it is given up.
  */
-export async function ask(broker: BrokerEntry, wish: Wish, signal: AbortSignal): Promise<Reply> {
+export async function ask(broker: BrokerEntry, wish: Wish, signal: AbortSignal, later: LoadLater): Promise<Reply> {
   const reply = await exchange(broker, wish, signal);
   if (reply.refusal !== 'proof') return reply;
+  const { search } = await later();
   const proof = await search(broker.seal_key, reply.proof_bits, Date.now() / 1000, signal);
   return exchange(broker, { ...wish, proof }, signal);
 }

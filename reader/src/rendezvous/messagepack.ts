@@ -38,10 +38,8 @@ function write(value: Value, out: number[]): void {
 }
 
 function writeInteger(value: number, out: number[]): void {
-  const bytes = new DataView(new ArrayBuffer(8));
-  bytes.setBigUint64(0, BigInt(value));
   if (value < 128) out.push(value);
-  else out.push(0xcf, ...new Uint8Array(bytes.buffer));
+  else out.push(0xcf, ...Array.from({ length: 8 }, (_, place) => Math.floor(value / 256 ** (7 - place)) % 256));
 }
 
 /** Write a length of one or two bytes in front: `kind` is the type with one byte, and the next number that with two. */
@@ -53,98 +51,58 @@ function writeBytes(bytes: Uint8Array, kind: number, out: number[]): void {
 
 /** Read bytes that must be exactly one value, from anybody. Throws PeerError. */
 export function decode(bytes: Uint8Array): Value {
-  const reader = new Reader(bytes);
-  const value = reader.value(DEPTH);
-  if (!reader.atEnd) throw new PeerError('malformed', 'bytes after a message');
-  return value;
-}
+  let at = 0;
 
-class Reader {
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
-  #at = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  }
-
-  get atEnd(): boolean {
-    return this.#at === this.#bytes.length;
-  }
-
-  value(depth: number): Value {
-    const kind = this.#number(1);
+  const take = (length: number): Uint8Array<ArrayBuffer> => {
+    at += length;
+    if (at > bytes.length) throw malformed('a message cut short');
+    return bytes.slice(at - length, at);
+  };
+  const number = (size: number): number => take(size).reduce((sum, byte) => sum * 256 + byte, 0);
+  const characters = (length: number): string => {
+    try {
+      return text.decode(take(length));
+    } catch {
+      throw malformed('not UTF-8');
+    }
+  };
+  /** Return `length` of what `read` reads. Each takes a byte at least, so a length beyond the message is an invented one. */
+  const several = <T>(length: number, depth: number, read: () => T): T[] => {
+    if (depth <= 0 || length > bytes.length - at) throw malformed('too much in a message');
+    return Array.from({ length }, read);
+  };
+  const list = (length: number, depth: number) => several(length, depth, () => value(depth - 1));
+  const map = (length: number, depth: number) =>
+    Object.fromEntries(several(length, depth, () => [name(), value(depth - 1)] as const));
+  const name = (): string => {
+    const given = value(0);
+    if (typeof given !== 'string') throw malformed('a key that is no text');
+    return given;
+  };
+  const value = (depth: number): Value => {
+    const kind = number(1);
     if (kind < 0x80) return kind;
+    if (kind < 0x90) return map(kind & 15, depth);
+    if (kind < 0xa0) return list(kind & 15, depth);
+    if (kind < 0xc0) return characters(kind & 31);
     if (kind >= 0xe0) return kind - 256;
-    if (kind < 0x90) return this.#map(kind & 15, depth);
-    if (kind < 0xa0) return this.#list(kind & 15, depth);
-    if (kind < 0xc0) return text8(this.#take(kind & 31));
     switch (kind) {
       case 0xc0: return null;
       case 0xc2: return false;
       case 0xc3: return true;
-      case 0xc4: return this.#take(this.#number(1)).slice();
-      case 0xc5: return this.#take(this.#number(2)).slice();
-      case 0xca: return this.#view.getFloat32(this.#skip(4));
-      case 0xcb: return this.#view.getFloat64(this.#skip(8));
-      case 0xcc: return this.#number(1);
-      case 0xcd: return this.#number(2);
-      case 0xce: return this.#number(4);
-      case 0xcf: return Number(this.#view.getBigUint64(this.#skip(8)));
-      case 0xd9: return text8(this.#take(this.#number(1)));
-      case 0xda: return text8(this.#take(this.#number(2)));
-      case 0xdc: return this.#list(this.#number(2), depth);
-      case 0xde: return this.#map(this.#number(2), depth);
-      default: throw new PeerError('malformed', 'a value of an unknown kind');
+      case 0xc4: case 0xc5: return take(number(kind - 0xc3));
+      case 0xcb: return new DataView(take(8).buffer).getFloat64(0);
+      case 0xcc: case 0xcd: case 0xce: case 0xcf: return number(2 ** (kind - 0xcc));
+      case 0xd9: case 0xda: return characters(number(kind - 0xd8));
+      case 0xdc: return list(number(2), depth);
+      case 0xde: return map(number(2), depth);
+      default: throw malformed('a value of an unknown kind');
     }
-  }
+  };
 
-  #list(length: number, depth: number): readonly Value[] {
-    this.#enter(length, depth);
-    return Array.from({ length }, () => this.value(depth - 1));
-  }
-
-  #map(length: number, depth: number): { readonly [name: string]: Value } {
-    this.#enter(length, depth);
-    const entries: [string, Value][] = [];
-    for (let index = 0; index < length; index++) {
-      const name = this.value(0);
-      if (typeof name !== 'string') throw new PeerError('malformed', 'a key that is no text');
-      entries.push([name, this.value(depth - 1)]);
-    }
-    return Object.fromEntries(entries);
-  }
-
-  /** Each item takes a byte at least, so a length beyond the message is an invented one. */
-  #enter(length: number, depth: number): void {
-    if (depth <= 0 || length > this.#bytes.length - this.#at) throw new PeerError('malformed', 'too much in a message');
-  }
-
-  #number(size: 1 | 2 | 4): number {
-    const at = this.#skip(size);
-    if (size === 1) return this.#view.getUint8(at);
-    return size === 2 ? this.#view.getUint16(at) : this.#view.getUint32(at);
-  }
-
-  #take(length: number): Uint8Array {
-    const at = this.#skip(length);
-    return this.#bytes.subarray(at, at + length);
-  }
-
-  /** Go on by `length` bytes, and return where they begin. */
-  #skip(length: number): number {
-    const at = this.#at;
-    this.#at += length;
-    if (this.#at > this.#bytes.length) throw new PeerError('malformed', 'a message cut short');
-    return at;
-  }
+  const whole = value(DEPTH);
+  if (at < bytes.length) throw malformed('bytes after a message');
+  return whole;
 }
 
-function text8(bytes: Uint8Array): string {
-  try {
-    return text.decode(bytes);
-  } catch {
-    throw new PeerError('malformed', 'not UTF-8');
-  }
-}
+const malformed = (what: string) => new PeerError('malformed', what);

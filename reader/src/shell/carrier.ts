@@ -2,7 +2,7 @@
 
 import { PeerError } from '../../../widget/src/core/errors';
 import { CONTENT_BYTES } from '../limits';
-import { kindOf, shownHeaders } from '../site/answer';
+import { field, isShown, kindOf, redirect, shownHeaders } from '../site/answer';
 import { ACCEPTED, decoded } from '../site/decoded';
 import { withoutHints } from '../site/hints';
 import { inserted } from '../site/inserted';
@@ -10,7 +10,7 @@ import type { Places } from '../site/places';
 import { ReadingProblem, troubleOf } from '../trouble';
 import type { Asked, Told, Wanted } from '../worker/talk';
 import { sayToWorker } from './service';
-import { continuable, type Exchange } from '../page/exchange';
+import { continuable, isEvents, type Exchange, type Head } from '../page/exchange';
 import type { ReadingWork } from '../page/page';
 import { hold, watch } from '../worker/life';
 
@@ -19,6 +19,16 @@ const NOT_SENT = new Set([
   'accept-encoding', 'connection', 'content-length', 'cookie', 'host', 'origin', 'priority', 'referer', 'te',
   'upgrade-insecure-requests', 'via', 'x-forwarded-for',
 ]);
+
+/** The page that the frame itself is to show next. */
+export interface NextPage {
+  /** Tell whether `url`, an address of the site, is that page's. */
+  is(url: URL): boolean;
+  /** It lies at another address of the site. */
+  moved(target: URL): void;
+  /** It is none: the frame goes on showing what it shows. */
+  stays(): void;
+}
 
 /** Firefox stops a worker 30 to 60 s after its last event, and takes what had come of a body for all of it. */
 const STAY_MS = 5_000;
@@ -30,6 +40,7 @@ export class Carrier {
   readonly #places: Places;
   readonly #work: ReadingWork;
   readonly #script: string;
+  readonly #next: NextPage;
   readonly #cut: (page: string) => void;
   readonly #life = hold();
   /** Requests whose answers have not begun, and the keys by which the exit knows a repetition. */
@@ -37,10 +48,11 @@ export class Carrier {
 
   /** `script` is the tag of the inner script. `cut` is called with a page whose worker was stopped before all of it
    * was there. */
-  constructor(places: Places, work: ReadingWork, script: string, cut: (page: string) => void) {
+  constructor(places: Places, work: ReadingWork, script: string, next: NextPage, cut: (page: string) => void) {
     this.#places = places;
     this.#work = work;
     this.#script = script;
+    this.#next = next;
     this.#cut = cut;
   }
 
@@ -77,7 +89,9 @@ export class Carrier {
       this.#cut(asked.page);
     });
     try {
-      const { status, headers, body, known } = await this.#answer(asked, exchange);
+      if ((asked.body?.byteLength ?? 0) > CONTENT_BYTES) throw new PeerError('limit', 'a large request');
+      const head = await exchange.head;
+      const { status, headers, body, known } = this.#answer(asked, head, exchange);
       this.#begun.delete(asked);
       const reader = body.getReader();
       port.onmessage = async ({ data }: MessageEvent<Wanted>) => {
@@ -86,7 +100,8 @@ export class Carrier {
           const { value, done } = await reader.read();
           if (!over.signal.aborted) tell(done ? { type: 'end' } : { type: 'bytes', bytes: value.slice().buffer });
         } catch (error) {
-          fail(error);
+          if (isEvents(head)) tell({ type: 'failed' });
+          else fail(error);
         }
       };
       tell({ type: 'head', status, headers, known });
@@ -121,21 +136,41 @@ export class Carrier {
     return crypto.randomUUID();
   }
 
-  async #answer(asked: Asked, exchange: Exchange) {
-    if ((asked.body?.byteLength ?? 0) > CONTENT_BYTES) throw new PeerError('limit', 'a large request');
-    const head = await exchange.head;
+  #answer(asked: Asked, head: Head, exchange: Exchange) {
     const { status, fields } = head;
     const url = new URL(asked.url);
     for (const [name, value] of fields) if (name === 'set-cookie') this.#work.jar.set(value, url);
+    const target = redirect(status, fields, url);
+    const isPage = asked.document && this.#next.is(url);
+    if (target && !this.#places.mirrorAddress(target)) return this.#leave(target, isPage, exchange);
     const whole = decoded(exchange.content(), fields);
     if (!whole) throw new ReadingProblem('site_silent');
     const kind = asked.document ? kindOf(fields) : null;
     const isChanged = whole.undone || kind?.isHtml === true;
     const headers = shownHeaders(fields, { url, kind, isChanged }, this.#places);
+    if (isPage && target) this.#next.moved(target);
+    if (isPage && !target && kind && (status === 204 || !isShown(kind, fields))) {
+      // A frame like this one shows no PDF and no other plug-in's file.
+      if (!field(fields, 'content-disposition')) headers.push(['content-disposition', 'attachment']);
+      this.#next.stays();
+    }
     const known = isChanged ? null : continuable(head);
     if (!kind?.isHtml) return { status, headers, body: whole.body, known };
     const body = whole.body.pipeThrough(withoutHints()).pipeThrough(inserted(this.#script, kind.charset));
     return { status, headers, body, known };
+  }
+
+  /** The site sends the frame elsewhere. The reader decides about a page; anything else is left out. */
+  #leave(target: URL, isPage: boolean, exchange: Exchange) {
+    exchange.cancel();
+    if (isPage) {
+      this.#next.stays();
+      this.#work.outside(target.href);
+    } else {
+      this.#work.leftOut(target.host);
+    }
+    // A browser goes on showing the page on which it gets an answer without content.
+    return { status: isPage ? 204 : 403, headers: [], body: new Blob([]).stream(), known: null };
   }
 
   #siteAddress(address: string): URL | null {

@@ -2,17 +2,22 @@
 
 import type {} from '../article/standalone';
 import type { ArticleView } from '../article/view';
+import type { Later } from '../later/later';
+import type {} from '../later/standalone';
 import type { Site } from '../page/page';
+
+type HashedFile = readonly [file: string, integrity: string];
 
 interface Config {
   readonly site: Site;
   readonly invite: string;
   /** The tag of the inner script, as HTML. */
   readonly inner: string;
-  /** The file with the second tier, and its hash. */
-  readonly article: readonly [file: string, integrity: string];
-  /** Files of words by their languages, each with its hash as `integrity` has it. */
-  readonly words: Readonly<Record<string, readonly [file: string, integrity: string]>>;
+  /** The second tier, and what a first page seldom needs. */
+  readonly article: HashedFile;
+  readonly later: HashedFile;
+  /** Files of words by their languages. */
+  readonly words: Readonly<Record<string, HashedFile>>;
 }
 
 /** Where the page's own files lie. */
@@ -32,14 +37,23 @@ export async function networkFile(): Promise<Uint8Array> {
   return new Uint8Array(await (await fetch(`${FOLDER}network.json`, { credentials: 'omit' })).arrayBuffer());
 }
 
-/** Fetch and run the second tier. Rejects when it cannot be had, or was altered. */
+/** Return the second tier. Rejects when it cannot be had, or was altered. */
 export async function articleFile(): Promise<typeof ArticleView> {
-  const [file, integrity] = config.article;
+  await run(config.article);
+  return globalThis.passerelleArticle!;
+}
+
+/** Return the later part. Rejects as above. */
+export async function laterFile(): Promise<Later> {
+  if (!globalThis.passerelleLater) await run(config.later);
+  return globalThis.passerelleLater!;
+}
+
+async function run([file, integrity]: HashedFile): Promise<void> {
   const script = Object.assign(document.createElement('script'), { src: FOLDER + file, integrity });
   await new Promise((resolve, reject) => {
     script.onload = resolve;
     script.onerror = reject;
     document.head.append(script);
   });
-  return globalThis.passerelleArticle!;
 }

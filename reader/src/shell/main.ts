@@ -7,7 +7,7 @@ import { Places } from '../site/places';
 import { troubleOf } from '../trouble';
 import type { Asked, Notice } from '../worker/talk';
 import { Carrier } from './carrier';
-import { articleFile, config, networkFile, wordsFile } from './config';
+import { articleFile, config, laterFile, networkFile, wordsFile } from './config';
 import { serve } from './service';
 import { SharedJar } from './sharedjar';
 import { SiteFrame } from './siteframe';
@@ -27,7 +27,7 @@ async function view(work: ReadingWork): Promise<View> {
   // Through the worker, which keeps them, so the next visit waits for no words.
   void wordsFile(document.documentElement.lang).catch(() => {});
   const frame = new SiteFrame(places, work.jar, work);
-  const carrier = new Carrier(places, work, config.inner, (page) => frame.mend(page));
+  const carrier = new Carrier(places, work, config.inner, frame, (page) => frame.mend(page));
   navigator.serviceWorker.addEventListener('message', ({ data, ports: [port] }: MessageEvent<Asked | Notice>) => {
     if (data.type === 'ask' && port) void carrier.carry(data, port);
     if (data.type === 'left_out') work.leftOut(data.host);
@@ -42,6 +42,7 @@ void new ReadingPage({
   invite: config.invite,
   words: wordsFile,
   network: networkFile,
-  jar: (isSite) => new SharedJar(isSite),
+  jar: (isSite, forgotten) => new SharedJar(isSite, forgotten),
+  later: laterFile,
   view,
 }).open();

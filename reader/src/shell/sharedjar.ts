@@ -14,13 +14,17 @@ export class SharedJar extends Jar {
   readonly #channel = new BroadcastChannel(COOKIES);
   readonly #id = crypto.randomUUID();
 
-  constructor(isSite: (host: string) => boolean) {
+  /** `forgotten` is called when another tab has everything forgotten. */
+  constructor(isSite: (host: string) => boolean, forgotten: () => void) {
     super(isSite);
     this.ready = new Promise((resolve) => {
       setTimeout(resolve, TOLD_MS);
       this.#channel.onmessage = ({ data }: MessageEvent<CookieTalk>) => {
         if (data.type === 'set') this.#take(data.line, new URL(data.url), data.byScript);
-        else if (data.type === 'forget') super.clear();
+        else if (data.type === 'forget') {
+          super.clear();
+          forgotten();
+        }
         else if (data.type === 'ask' && this.all().length > 0) this.#say({ type: 'have', id: data.id, cookies: this.all() });
         else if (data.type === 'have' && data.id === this.#id) {
           this.add(data.cookies);

@@ -7,6 +7,7 @@
 import { element } from '../face/element';
 import type { Jar } from '../site/jar';
 import type { Places } from '../site/places';
+import type { NextPage } from './carrier';
 import type { Frame } from './frame';
 
 /** No navigation of the whole page, no pop-ups without a click; scripts and the same origin are needed for the worker. */
@@ -25,12 +26,17 @@ interface Entry {
   readonly y: number;
 }
 
-export class SiteFrame {
+export class SiteFrame implements NextPage {
   readonly element: HTMLIFrameElement;
   readonly #places: Places;
   readonly #jar: Jar;
   readonly #events: SiteFrameEvents;
   #scroll = 0;
+  /** Where the frame goes, an address of the site without its fragment; empty once it is there. */
+  #next = '';
+  #isMoving = false;
+  /** The address on the mirror that becomes a new entry of the history once its page is there; empty for none. */
+  #entry = '';
   /** Whether the page that was asked for is there. */
   #isShown = false;
   /** The page that was mended last. */
@@ -42,6 +48,7 @@ export class SiteFrame {
     this.#jar = jar;
     this.#events = events;
     this.element = element('iframe', { name: 'site', sandbox: SANDBOX, title: document.title });
+    this.element.onload = () => this.#loaded();
     history.scrollRestoration = 'manual';
     Object.defineProperty(window, 'passerelle', { value: this.#frame(), configurable: false, writable: false });
     addEventListener('popstate', ({ state }: PopStateEvent) => {
@@ -54,27 +61,84 @@ export class SiteFrame {
 
   /** Ask once more for the page that did not come. */
   again(): void {
-    if (!this.#isShown) this.#replace(location.href);
+    if (!this.#isShown) this.#replace(this.#entry || location.href);
+  }
+
+  is(url: URL): boolean {
+    return withoutFragment(url) === this.#next;
+  }
+
+  moved(target: URL): void {
+    this.#next = withoutFragment(target);
+  }
+
+  stays(): void {
+    this.#next = '';
+    this.#entry = '';
+    this.#isShown = true;
   }
 
   /** A part of the page at `address`, on the mirror, was cut off: ask for the page once more if it is the frame's. */
   mend(address: string): void {
     const frame = this.element.contentWindow;
-    const wanted = this.#isShown ? frame?.location.href : location.href;
+    const wanted = this.#isShown ? frame?.location.href : this.#entry || location.href;
     // A page that is cut off again stays as it is.
     if (address !== wanted || address === this.#mended) return;
     this.#mended = address;
     // Chromium ignores a navigation to where another one hangs.
     frame?.stop();
     if (this.#isShown) this.#scroll = frame?.scrollY ?? 0;
-    this.#replace(location.href);
+    this.#replace(address);
   }
 
   #replace(address: string): void {
     this.#isShown = false;
+    this.#goes(address);
     const { contentWindow } = this.element;
+    this.#isMoving = true;
     if (contentWindow) contentWindow.location.replace(address);
     else this.element.src = address;
+    this.#isMoving = false;
+  }
+
+  #goes(address: string): void {
+    const url = this.#places.siteAddress(new URL(address), null);
+    this.#next = url ? withoutFragment(url) : '';
+  }
+
+  /** Something is there: a document with the inner script, one without, or the browser's own about an error. */
+  #loaded(): void {
+    try {
+      const { location: shown, document: { title } } = this.element.contentWindow!;
+      this.#arrives(shown.href);
+      this.#shows(shown.href, title);
+    } catch {
+      this.#arrives(this.#entry);
+    }
+  }
+
+  #arrives(address: string): void {
+    if (this.#isOther(address)) {
+      if (this.#entry) history.pushState({ y: 0 } satisfies Entry, '', address);
+      else history.replaceState(history.state, '', address);
+    }
+    this.#next = '';
+    this.#entry = '';
+  }
+
+  #shows(address: string, title: string): void {
+    // A page that is being left may still change its title.
+    if (this.#entry) return;
+    this.#isShown = true;
+    if (this.#isOther(address)) history.replaceState(history.state, '', address);
+    this.#events.shown(title);
+    if (this.#scroll > 0) this.element.contentWindow?.scrollTo(0, this.#scroll);
+    this.#scroll = 0;
+  }
+
+  /** Tell whether `address` is a page of the mirror, and not the one in the address bar. */
+  #isOther(address: string): boolean {
+    return address.startsWith(`${location.origin}/`) && address !== location.href;
   }
 
   #frame(): Frame {
@@ -88,25 +152,24 @@ export class SiteFrame {
         const address = siteAddress(page);
         if (address) this.#jar.setByScript(text, address);
       },
+      here: (address: string, page: string) => {
+        const target = this.#places.siteAddress(new URL(address), new URL(page));
+        return target && this.#places.addressFrom(new URL(page), target)!.href;
+      },
       go: (address: string) => {
-        if (new URL(address).origin !== location.origin) return;
         this.#keepScroll();
-        history.pushState({ y: 0 } satisfies Entry, '', address);
         this.#mended = '';
         this.#scroll = 0;
+        this.#entry = address;
         this.#replace(address);
       },
-      shows: (address: string, title: string) => {
-        this.#isShown = true;
-        const url = new URL(address);
-        if (url.origin === location.origin && url.href !== location.href) {
-          history.replaceState(history.state, '', url.pathname + url.search + url.hash);
-        }
-        this.#events.shown(title);
-        if (this.#scroll > 0) this.element.contentWindow?.scrollTo(0, this.#scroll);
-        this.#scroll = 0;
+      isMoving: () => this.#isMoving,
+      goes: (address: string) => this.#goes(address),
+      arrives: (address: string) => this.#arrives(address),
+      shows: (address: string, title: string) => this.#shows(address, title),
+      leftOut: (host: string) => {
+        if (!this.#places.origins.some((origin) => new URL(origin).host === host)) this.#events.leftOut(host);
       },
-      leftOut: (host: string) => this.#events.leftOut(host),
       outside: (address: string) => this.#events.outside(address),
     });
   }
@@ -115,4 +178,10 @@ export class SiteFrame {
     const y = Math.round(this.element.contentWindow?.scrollY ?? 0);
     history.replaceState({ y } satisfies Entry, '');
   }
+}
+
+function withoutFragment(url: URL): string {
+  const whole = new URL(url);
+  whole.hash = '';
+  return whole.href;
 }

@@ -40,6 +40,17 @@ export function kindOf(fields: readonly Header[]): Kind {
   return { isHtml: essence === 'text/html', charset, type: charset ? `${essence}; charset=${charset}` : essence };
 }
 
+/** Tell whether a frame shows an answer, and the browser does not keep it as a file. */
+export const isShown = ({ type }: Kind, fields: readonly Header[]): boolean =>
+  !/^\s*attachment/i.test(field(fields, 'content-disposition') ?? '') &&
+  /^(?:(?:image|audio|video)\/|text\/(?:html|plain|xml|css|javascript)|application\/(?:[\w.-]+\+)?(?:xml|json|javascript))/.test(type);
+
+/** Return where a redirect leads; null for an answer that is none, or leads nowhere. */
+export function redirect(status: number, fields: readonly Header[], url: URL): URL | null {
+  const location = [301, 302, 303, 307, 308].includes(status) ? field(fields, 'location') : null;
+  return location !== null && URL.canParse(location, url.href) ? new URL(location, url.href) : null;
+}
+
 /** How an answer is shown. */
 export interface Shown {
   /** The site's address that answered. */
@@ -55,33 +66,54 @@ export function shownHeaders(headers: readonly Header[], { url, kind, isChanged 
   const shown: Header[] = [];
   for (const [name, value] of headers) {
     const isKept = kind ? OF_DOCUMENTS.has(name) : !LEFT_OUT.test(name);
-    if (name === 'location') shown.push([name, shownLocation(value, url, places)]);
+    const target = name === 'location' ? redirect(302, [[name, value]], url) : null;
+    if (target && places.mirrorAddress(target)) shown.push([name, shownLocation(target, url, places)]);
+    else if (name === 'refresh' && kind) shown.push([name, shownRefresh(value, url, places)]);
+    else if (name === 'content-disposition') shown.push([name, shownDisposition(value)]);
+    else if (name === 'location' || (name === 'cache-control' && places.areMany)) continue;
     else if (isKept || (name === 'content-length' && !isChanged)) shown.push([name, value]);
   }
+  // Two hosts of the site may have different things at one path, and the browser must not take one for the other.
+  if (places.areMany) shown.push(['cache-control', 'no-cache']);
   if (kind) shown.push(['content-type', kind.type], ['x-content-type-options', 'nosniff']);
   shown.push(
     ['content-security-policy', policy(places, kind?.isHtml ?? true)],
-    // Where a browser knows it (Chromium 152), nothing connects elsewhere in any other way either.
-    ['connection-allowlist', `(${[places.mirror, ...places.origins].map((origin) => `"${origin}"`).join(' ')})`],
     ['x-dns-prefetch-control', 'off'],
     ['referrer-policy', 'same-origin'],
   );
   return shown;
 }
 
-/** Return where the frame goes for a `Location` of the site: on the mirror, or to the page about outside addresses. */
-function shownLocation(value: string, url: URL, places: Places): string {
-  const target = URL.canParse(value, url.href) ? new URL(value, url.href) : null;
-  if (!target) return '/passerelle.reader/outside';
+/** Return where the frame goes for an address that the site names in a header. */
+function shownLocation(target: URL, url: URL, places: Places): string {
   if (!target.hash) target.hash = url.hash;
-  return places.mirrorAddress(target)?.href ?? `/passerelle.reader/outside#${encodeURIComponent(target.href)}`;
+  return (places.mirrorAddress(target) ?? target).href;
 }
+
+/** Return a `Refresh` that leads to the mirror. The inner script stops one that leaves the site. */
+const shownRefresh = (value: string, url: URL, places: Places): string =>
+  value.replace(/([;,]\s*(?:url\s*=\s*)?["']?)([^"']+)/i, (whole, before: string, address: string) =>
+    URL.canParse(address, url.href) ? before + shownLocation(new URL(address, url.href), url, places) : whole);
+
+/** Return a `Content-Disposition` whose file name browsers read as it is meant: many sites send the bytes of UTF-8. */
+const shownDisposition = (value: string): string =>
+  value.replace(/filename\s*=\s*"?([^";]*[\x80-\xff][^";]*)"?/i, (whole, name: string) => {
+    try {
+      const bytes = Uint8Array.from(name, (character) => character.charCodeAt(0));
+      return `filename*=UTF-8''${encodeURIComponent(new TextDecoder('utf-8', { fatal: true }).decode(bytes))}`;
+    } catch {
+      return whole;
+    }
+  });
 
 /** Return the policy of every document of the site: nothing but the site's own hosts, and no plug-ins or workers.
  *
  * The browser obeys it before the service worker sees a request. WebSockets, frames, forms and plug-ins for other hosts
  * never reach the worker at all, so this policy alone keeps them from there; those for the site's own hosts too, which
  * the reader would visit past the volunteers. Scripts run only where the inner script is in front of them.
+ *
+ * `Connection-Allowlist` would say the same. With it Chromium 156 shows no answer to a form that is redirected, and ends the
+ * process of a page that opens a tab.
  */
 function policy(places: Places, isScripted: boolean): string {
   const hosts = places.origins.join(' ');
@@ -96,5 +128,7 @@ function policy(places: Places, isScripted: boolean): string {
     // A worker of the site's would take the place of the reading page's own, which has the same scope.
     "worker-src 'none'",
     "frame-ancestors 'self'",
+    // As a site asks for that whose old stories name its pictures by `http:`.
+    ...(places.isSecure ? ['upgrade-insecure-requests'] : []),
   ].join('; ');
 }

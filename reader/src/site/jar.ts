@@ -92,8 +92,9 @@ export class Jar {
     const httpOnly = given.has('httponly');
     if (byScript && httpOnly) return;
     const domain = (given.get('domain') ?? '').replace(/^\./, '').toLowerCase();
-    // A domain outside the site would share cookies with hosts that are not the publisher's.
-    if (domain && (!isBelow(url.hostname, domain) || !this.#isSite(domain))) return;
+    // Requests go to the site's hosts only, so a domain above several of them shares nothing with others. A whole
+    // top-level domain is refused, as it is everywhere.
+    if (domain && (!isBelow(url.hostname, domain) || !(domain.includes('.') || this.#isSite(domain)))) return;
     const host = domain || url.hostname;
     const path = given.get('path')?.startsWith('/') ? given.get('path')! : defaultPath(url.pathname);
     const hostOnly = !domain;

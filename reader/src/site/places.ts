@@ -21,11 +21,6 @@ export class Places {
     this.#hosts = new Set(hosts.map((origin) => new URL(origin).origin));
   }
 
-  /** The mirror's origin. */
-  get mirror(): string {
-    return this.#mirror;
-  }
-
   /** The site's origins, the main one first. */
   get origins(): readonly string[] {
     return [...this.#hosts];
@@ -33,6 +28,16 @@ export class Places {
 
   /** Tell whether `host` is a host of the site. */
   isSite = (host: string): boolean => [...this.#hosts].some((origin) => new URL(origin).hostname === host);
+
+  /** Tell whether the site has several hosts. */
+  get areMany(): boolean {
+    return this.#hosts.size > 1;
+  }
+
+  /** Tell whether the mirror is shown by HTTPS. */
+  get isSecure(): boolean {
+    return this.#mirror.startsWith('https:');
+  }
 
   /** Tell whether `url` is a file of the mirror's own. */
   isOwn(url: URL): boolean {
@@ -44,7 +49,8 @@ export class Places {
    * `page` is an address on the mirror, or null for a navigation from nowhere.
    */
   siteAddress(url: URL, page: URL | null): URL | null {
-    if (this.#hosts.has(url.origin)) return url;
+    const own = this.#own(url);
+    if (own) return own;
     if (url.origin !== this.#mirror) return null;
     const named = this.#named(url.pathname);
     if (named) return this.#hosts.has(named.origin) ? at(named.origin, named.path, url) : null;
@@ -55,9 +61,27 @@ export class Places {
 
   /** Return where the mirror shows the site's address `url`; null for an address that is not the site's. */
   mirrorAddress(url: URL): URL | null {
-    if (!this.#hosts.has(url.origin)) return null;
-    const path = url.origin === this.#main.origin ? url.pathname : `${OTHER}${url.host}${url.pathname}`;
-    return at(this.#mirror, path, url);
+    const own = this.#own(url);
+    if (!own) return null;
+    const path = own.origin === this.#main.origin ? own.pathname : `${OTHER}${own.host}${own.pathname}`;
+    return at(this.#mirror, path, own);
+  }
+
+  /** Return where a page at `page`, an address on the mirror, finds the site's address `url`; null as above.
+   *
+   * What such a page of another host names by a path alone is of its own host, so the main host's name is written there.
+   */
+  addressFrom(page: URL, url: URL): URL | null {
+    const own = this.#own(url);
+    const address = this.mirrorAddress(url);
+    return own && this.#named(page.pathname) ? at(this.#mirror, `${OTHER}${own.host}${own.pathname}`, own) : address;
+  }
+
+  /** Return `url` if it is the site's. Old stories name their own site by `http:`, which browsers ask by HTTPS. */
+  #own(url: URL): URL | null {
+    if (this.#hosts.has(url.origin)) return url;
+    const secure = url.protocol === 'http:' ? new URL(url.href.replace(/^http/, 'https')) : null;
+    return secure && this.#hosts.has(secure.origin) ? secure : null;
   }
 
   #named(path: string): { readonly origin: string; readonly path: string } | null {

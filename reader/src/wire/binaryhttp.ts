@@ -45,163 +45,116 @@ export function pad(message: Uint8Array): Bytes {
   return padded;
 }
 
-type State = 'framing' | 'status' | 'fields' | 'content' | 'trailers' | 'padding';
-
-/** More bytes must come first. */
-const SHORT = Symbol('short');
-
 /** Decodes one answer that arrives in chunks of any size. It holds one incomplete part, never content. */
 export class AnswerDecoder {
   readonly #arrivals = new Arrivals();
+  readonly #events = this.#read();
+  /** Whether the answer may end before the next part begins, which then counts as empty (RFC 9292 §3.8). */
+  #mayEnd = false;
+  #isOver = false;
+  /** Bytes that were taken so far. */
   #at = 0;
-  #state: State = 'framing';
-  /** Whether parts have their length in front. */
-  #isKnown = false;
-  /** Whether a part of any length has begun. */
-  #isBegun = false;
-  /** Bytes still to come of the content, or of the present piece of it. */
-  #left = 0;
-  #status = 0;
-  #fields: [string, string][] = [];
-  #fieldBytes = 0;
 
   /** Take bytes, and return what they complete. Throws PeerError. */
   receive(data: Uint8Array): Event[] {
     this.#arrivals.add(data);
     const found: Event[] = [];
-    try {
-      for (;;) {
-        this.#at = 0;
-        const event = this.#step();
-        this.#arrivals.drop(this.#at);
-        if (event) found.push(event);
-      }
-    } catch (error) {
-      if (error !== SHORT) throw error;
-      return found;
+    for (;;) {
+      const event = this.#events.next().value;
+      if (!event) return found;
+      found.push(event);
     }
   }
 
   /** Return what is left when no more bytes come; the last event is `end`. Throws PeerError for an answer cut off. */
   end(): Event[] {
     const found: Event[] = [];
-    while (this.#state !== 'padding') {
-      const isBoundary = this.#state === 'fields' || this.#state === 'content' || this.#state === 'trailers';
-      const isInside = this.#arrivals.bytes.length > 0 || this.#isBegun || this.#left > 0;
-      const isInformational = this.#state === 'fields' && this.#status < 200;
-      if (!isBoundary || isInside || isInformational) throw malformed('an answer cut off');
+    while (!this.#isOver) {
+      if (!this.#mayEnd || this.#arrivals.bytes.length > 0) throw malformed('an answer cut off');
       found.push(...this.receive(Uint8Array.of(0)));
     }
     return found;
   }
 
-  #step(): Event | undefined {
-    switch (this.#state) {
-      case 'framing': {
-        const kind = this.#integer();
-        if (kind !== 1 && kind !== 3) throw malformed('no answer');
-        this.#isKnown = kind === 1;
-        this.#state = 'status';
-        return;
+  /** Yields what is complete, and null where more bytes must come first. */
+  *#read(): Generator<Event | null, undefined> {
+    const kind = yield* this.#integer();
+    if (kind !== 1 && kind !== 3) throw malformed('no answer');
+    /** Whether parts have their length in front. */
+    const isKnown = kind === 1;
+    let status, fields;
+    do {
+      status = yield* this.#integer();
+      if (status < 100 || status > 599) throw malformed('no status');
+      this.#mayEnd = status >= 200;
+      fields = yield* this.#section(isKnown);
+    } while (status < 200);
+    yield { kind: 'head', status, fields };
+    this.#mayEnd = true;
+    let left;
+    do {
+      left = yield* this.#integer();
+      this.#mayEnd = false;
+      for (let rest = left; rest > 0; ) {
+        const data = this.#drop(Math.min(rest, this.#arrivals.bytes.length));
+        rest -= data.length;
+        yield data.length > 0 ? { kind: 'content', data } : null;
       }
-      case 'status':
-        this.#status = this.#integer();
-        if (this.#status < 100 || this.#status > 599) throw malformed('no status');
-        this.#state = 'fields';
-        return;
-      case 'fields': {
-        if (!this.#section()) return;
-        const fields = this.#taken();
-        this.#state = this.#status < 200 ? 'status' : 'content';
-        return this.#status < 200 ? undefined : { kind: 'head', status: this.#status, fields };
-      }
-      case 'content':
-        return this.#content();
-      case 'trailers':
-        if (!this.#section()) return;
-        this.#state = 'padding';
-        return { kind: 'end', trailers: this.#taken() };
-      case 'padding': {
-        const { bytes } = this.#arrivals;
-        if (bytes.length === 0) throw SHORT;
-        if (bytes.some((byte) => byte !== 0)) throw malformed('bytes behind an answer');
-        this.#at = bytes.length;
-        return;
-      }
+    } while (left > 0 && !isKnown);
+    this.#mayEnd = true;
+    const trailers = yield* this.#section(isKnown);
+    this.#isOver = true;
+    yield { kind: 'end', trailers };
+    for (;;) {
+      if (this.#drop(this.#arrivals.bytes.length).some((byte) => byte !== 0)) throw malformed('bytes behind an answer');
+      yield null;
     }
   }
 
-  /** Take fields, and return whether the section is complete. */
-  #section(): boolean {
-    const { bytes } = this.#arrivals;
-    if (this.#isKnown) {
-      const size = this.#integer();
-      if (size > MESSAGE_FIELDS_BYTES) throw tooMuch();
-      const end = this.#at + size;
-      if (end > bytes.length) throw SHORT;
-      while (this.#at < end) this.#line(end);
-      return true;
+  /** Known sections have their length in front, and a zero ends others. */
+  *#section(isKnown: boolean): Generator<null, Fields> {
+    const fields: [string, string][] = [];
+    let sum = 0;
+    let size = yield* this.#integer();
+    const end = this.#at + size;
+    this.#mayEnd = false;
+    if (isKnown && size > MESSAGE_FIELDS_BYTES) throw tooMuch();
+    while (isKnown ? this.#at < end : size > 0) {
+      if (isKnown) size = yield* this.#integer();
+      const name = yield* this.#text(size, MESSAGE_LINE_BYTES);
+      const value = yield* this.#text(yield* this.#integer(), MESSAGE_FIELDS_BYTES);
+      if (isKnown && this.#at > end) throw malformed('a field beyond its section');
+      if (!NAME.test(name) || !VALUE.test(value)) throw malformed('a field that HTTP does not allow');
+      sum += name.length + value.length;
+      if (fields.push([name, value]) > MESSAGE_FIELDS || sum > MESSAGE_FIELDS_BYTES) throw tooMuch();
+      if (!isKnown) size = yield* this.#integer();
     }
-    if (this.#at === bytes.length) throw SHORT;
-    this.#isBegun = bytes[this.#at] !== 0;
-    if (this.#isBegun) this.#line(null);
-    else this.#at += 1;
-    return !this.#isBegun;
-  }
-
-  /** Take one field. It must end before `end`, if that is known. */
-  #line(end: number | null): void {
-    let name, value: string;
-    try {
-      name = this.#string(MESSAGE_LINE_BYTES);
-      value = this.#string(MESSAGE_FIELDS_BYTES);
-    } catch (error) {
-      throw error === SHORT && end !== null ? malformed('a field cut off') : error;
-    }
-    if (end !== null && this.#at > end) throw malformed('a field beyond its section');
-    if (!NAME.test(name) || !VALUE.test(value)) throw malformed('a field that HTTP does not allow');
-    this.#fields.push([name, value]);
-    this.#fieldBytes += name.length + value.length;
-    if (this.#fields.length > MESSAGE_FIELDS || this.#fieldBytes > MESSAGE_FIELDS_BYTES) throw tooMuch();
-  }
-
-  #content(): Event | undefined {
-    if (this.#left === 0) {
-      this.#left = this.#integer();
-      this.#isBegun = this.#left > 0 && !this.#isKnown;
-      if (this.#left === 0) this.#state = 'trailers';
-      return;
-    }
-    const data = this.#arrivals.bytes.slice(0, this.#left);
-    if (data.length === 0) throw SHORT;
-    this.#at = data.length;
-    this.#left -= data.length;
-    if (this.#left === 0 && this.#isKnown) this.#state = 'trailers';
-    return { kind: 'content', data };
-  }
-
-  #taken(): Fields {
-    const fields = this.#fields;
-    this.#fields = [];
-    this.#fieldBytes = 0;
     return fields;
   }
 
-  #integer(): number {
-    const found = readInteger(this.#arrivals.bytes, this.#at);
-    if (!found) throw SHORT;
-    [, this.#at] = found;
-    return found[0];
+  *#integer(): Generator<null, number> {
+    for (;;) {
+      const found = readInteger(this.#arrivals.bytes, 0);
+      if (found) {
+        this.#drop(found[1]);
+        return found[0];
+      }
+      yield null;
+    }
   }
 
-  #string(most: number): string {
-    const size = this.#integer();
+  *#text(size: number, most: number): Generator<null, string> {
     if (size > most) throw tooMuch();
-    const end = this.#at + size;
-    if (end > this.#arrivals.bytes.length) throw SHORT;
-    const text = characters(this.#arrivals.bytes.subarray(this.#at, end));
-    this.#at = end;
-    return text;
+    while (this.#arrivals.bytes.length < size) yield null;
+    return characters(this.#drop(size));
+  }
+
+  /** Take `size` bytes that have come. */
+  #drop(size: number): Bytes {
+    const bytes = this.#arrivals.bytes.slice(0, size);
+    this.#arrivals.drop(size);
+    this.#at += size;
+    return bytes;
   }
 }
 

@@ -60,13 +60,20 @@ self.addEventListener('fetch', (event) => {
 async function ofSite(event: FetchEvent, url: URL): Promise<Response> {
   const { request, clientId } = event;
   const client = clientId ? await self.clients.get(clientId) : null;
-  // A navigation has no client yet, but says which page it comes from.
-  const page = client?.url ?? request.referrer;
-  const target = places.siteAddress(url, URL.canParse(page) ? new URL(page) : null);
+  // A document in an attribute has no address, but says where it comes from.
+  const page = client?.url.startsWith('http') ? client.url : request.referrer;
+  const isNavigation = request.mode === 'navigate';
+  // The inner script gives navigations their own addresses, and other requests are read together with their page's.
+  const target = places.siteAddress(url, !isNavigation && URL.canParse(page) ? new URL(page) : null);
   if (!target) {
     await tell(self.clients, { type: 'left_out', host: url.host });
     return Response.error();
   }
+  const proper = places.mirrorAddress(target);
+  if (isNavigation && proper && proper.pathname !== url.pathname) return Response.redirect(proper.href, 307);
+  // The browser takes the mirror for the site's origin.
+  const from = URL.canParse(page) ? places.siteAddress(new URL(page), null) : null;
+  const credentials = request.credentials === 'include' || (request.credentials === 'same-origin' && from?.origin === target.origin);
   const body = ['GET', 'HEAD'].includes(request.method) ? null : await request.arrayBuffer();
   const isDocument = request.destination === 'iframe' || request.destination === 'frame';
   return askShells(self.clients, {
@@ -74,8 +81,9 @@ async function ofSite(event: FetchEvent, url: URL): Promise<Response> {
     method: request.method,
     headers: [...request.headers],
     body,
-    referrer: request.referrer,
-    credentials: request.credentials !== 'omit',
+    // The browser says nothing of the page to the site's own address, which is another origin for it.
+    referrer: request.referrer || (request.referrerPolicy === 'no-referrer' ? '' : page),
+    credentials,
     document: isDocument,
     page: isDocument ? request.url : client && PARTS.includes(request.destination) ? client.url : '',
   });

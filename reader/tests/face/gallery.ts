@@ -4,6 +4,7 @@ import { Chip, type ChipState } from '../../src/face/chip';
 import { notice } from '../../src/face/notice';
 import { outside } from '../../src/face/outside';
 import type { Words } from '../../src/face/words';
+import { later } from '../../src/later/later';
 import type { Trouble } from '../../src/trouble';
 
 const SITE = 'www.herald.example';
@@ -31,7 +32,7 @@ function show({ language, words, kind, unable, state, isOpen }: Scene): void {
     document.body.replaceChildren(notice(words, language, SITE, unable ?? null, events));
     return;
   }
-  const chip = new Chip(events);
+  const chip = new Chip(events, async () => later);
   const frame = Object.assign(document.createElement('iframe'), { title: SITE });
   const text = words.lead.replaceAll('{site}', SITE);
   frame.srcdoc = `<!doctype html><html lang="${language}" dir="${words.dir}"><title>${SITE}</title><main><h1>${SITE}</h1>${`<p>${text}</p>`.repeat(9)}</main></html>`;

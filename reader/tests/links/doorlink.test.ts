@@ -16,6 +16,7 @@ let failures: Failure[];
 let door: DoorLink;
 
 const sink = {
+  sent() {},
   bytes: (body: Uint8Array, isLast: boolean) => {
     came += body.length;
     isWhole ||= isLast;

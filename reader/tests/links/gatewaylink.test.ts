@@ -2,7 +2,7 @@ import { beforeEach, expect, test, vi } from 'vitest';
 import { GatewayLink } from '../../src/links/gatewaylink';
 import type { LinkConnection } from '../../src/links/connection';
 import { Patience } from '../../src/links/pulse';
-import { ANSWER_WINDOW_BYTES, GATEWAY_CREDIT_BYTES, LINK_FAILURES, LINK_TEXTS, LINK_WINDOW_BYTES } from '../../src/limits';
+import { ANSWER_WINDOW_BYTES, GATEWAY_CREDIT_BYTES, GATEWAY_REQUESTS, LINK_FAILURES, LINK_TEXTS, LINK_WINDOW_BYTES } from '../../src/limits';
 import { decode, encode, encodePing, encodePong, encodeReset, FRAME_BODY_BYTES } from '../../src/wire/gatewayframes';
 import { Chance } from '../chance';
 
@@ -28,7 +28,7 @@ let came: number;
 let failures: string[];
 let stalls: boolean[];
 const linkOf = (wire: Wire) => new GatewayLink(wire.connection, new Patience(), (isNew) => void stalls.push(isNew));
-const sink = { bytes: (body: Uint8Array) => void (came += body.length), failed: (failure: string) => void failures.push(failure) };
+const sink = { sent() {}, bytes: (body: Uint8Array) => void (came += body.length), failed: (failure: string) => void failures.push(failure) };
 const BODY = new Uint8Array(FRAME_BODY_BYTES);
 
 beforeEach(() => {
@@ -150,4 +150,21 @@ test('whatever a volunteer sends, no more is held than was allowed', () => {
     expect(came).toBeLessThan(2 * (GATEWAY_CREDIT_BYTES + BODY.length));
     expect(2 * GATEWAY_CREDIT_BYTES).toBeLessThan(ANSWER_WINDOW_BYTES);
   }
+});
+
+test('requests beyond what a gateway takes at once wait for others to end', () => {
+  const left: number[] = [];
+  const ask = (number: number) => link.request(new Uint8Array(9), { ...sink, sent: () => void left.push(number) });
+  const open = Array.from({ length: GATEWAY_REQUESTS + 3 }, (_, index) => ask(index + 1));
+  expect(left).toHaveLength(GATEWAY_REQUESTS);
+  expect(link.busy).toBe(GATEWAY_REQUESTS + 3);
+  // One that was never sent ends in silence.
+  const before = wire.sent.length;
+  open[GATEWAY_REQUESTS]!.cancel();
+  expect(wire.sent).toHaveLength(before);
+  open[0]!.cancel();
+  expect(left.slice(GATEWAY_REQUESTS)).toEqual([GATEWAY_REQUESTS + 2]);
+  wire.say(encodeReset(2, 'limit'));
+  expect(left.slice(GATEWAY_REQUESTS)).toEqual([GATEWAY_REQUESTS + 2, GATEWAY_REQUESTS + 3]);
+  expect(failures).toEqual(['limit']);
 });

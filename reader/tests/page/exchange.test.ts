@@ -114,6 +114,17 @@ test.each([
   expect(await text(exchange)).toBe('4567');
 });
 
+test('events that broke off are not asked for again, and blame nobody', async () => {
+  const exchange = ask();
+  const first = await gateway.next();
+  await first.head(200, { 'content-type': 'text/event-stream' });
+  await first.content('data: one');
+  await exchange.read();
+  first.sink.failed('broken');
+  await expect(text(exchange)).rejects.toThrow(ReadingProblem);
+  expect(judged.filter((word) => word !== 'proved')).toEqual([]);
+});
+
 test('two versions are never joined', async () => {
   const exchange = ask();
   const first = await gateway.next();
@@ -210,6 +221,22 @@ test.each([['name', 'outside'], ['timeout', 'site_silent'], ['certificate', 'cer
     await expect(exchange.head).rejects.toMatchObject({ reason: trouble });
   },
 );
+
+test('a site that was not found is asked for once more, and nobody who carried it is blamed', async () => {
+  const exchange = ask();
+  const refusal = { 'proxy-status': 'passerelle; error=dns_error; details="dns"' };
+  await (await gateway.next()).head(502, refusal);
+  const second = await gateway.next();
+  expect(judged.includes('failed')).toBe(false);
+  await second.head(502, refusal);
+  await expect(exchange.head).rejects.toMatchObject({ reason: 'site_silent' });
+});
+
+test('a form is not sent again because the site was not found', async () => {
+  const exchange = ask({ method: 'POST', content: new Uint8Array(1) });
+  await (await gateway.next()).head(502, { 'proxy-status': 'passerelle; error=x; details="unreachable"' });
+  await expect(exchange.head).rejects.toMatchObject({ reason: 'site_silent' });
+});
 
 test('an altered answer is asked for again, and nothing of it is shown', async () => {
   const exchange = ask();

@@ -55,6 +55,7 @@ export class TestGateway {
   }
 
   #open(message: Bytes, sink: AnswerSink): OpenRequest {
+    sink.sent();
     const reading = this.#read(message, sink);
     return {
       used: (count) => void reading.then((arrived) => (arrived.used += count)),

@@ -109,6 +109,12 @@ test('hints to connect become words that mean nothing, however the document is c
   }
 });
 
+test('a policy in a document is none', async () => {
+  const document = '<head><meta charset=utf-8><meta http-equiv="Content-Security-Policy" content="script-src x"><p>Content-Security-Policy';
+  const shown = await piped([...new Chance(6).cut(utf8.encode(document), 7)], withoutHints());
+  expect(new TextDecoder().decode(shown)).toBe(document.replace('"Content', '"xontent'));
+});
+
 test('a tag without end is not held back for ever', async () => {
   const document = `<link ${'x'.repeat(20_000)}`;
   const shown = await piped([...new Chance(5).cut(utf8.encode(document), 500)], withoutHints());

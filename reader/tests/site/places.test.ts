@@ -17,7 +17,7 @@ describe('an address on the mirror', () => {
     expect(site('/passerelle.reader/at/evil.example/a')).toBeUndefined();
     expect(site('https://evil.example/a')).toBeUndefined();
     expect(site('/a', 'https://evil.example/passerelle.reader/at/fr.news.example:8443/')).toBe('https://news.example/a');
-    expect(site('http://news.example/a')).toBeUndefined();
+    expect(site('http://evil.example/a')).toBeUndefined();
   });
 });
 
@@ -28,6 +28,22 @@ test('the way to the mirror and back ends where it began', () => {
     expect(places.siteAddress(shown, null)?.href).toBe(text);
   }
   expect(places.mirrorAddress(new URL('https://evil.example/'))).toBeNull();
+});
+
+test('an address of before HTTPS is the same page', () => {
+  expect(site('http://news.example/a?b')).toBe('https://news.example/a?b');
+  expect(places.mirrorAddress(new URL('http://fr.news.example:8443/a'))?.pathname).toBe('/passerelle.reader/at/fr.news.example:8443/a');
+  expect(new Places('http://mirror.example', ['http://news.example']).mirrorAddress(new URL('https://news.example/'))).toBeNull();
+});
+
+test('a page of another host names the main one, whose paths would be read as its own', () => {
+  const from = (page: string, address: string) => places.addressFrom(url(page), new URL(address))?.pathname;
+  expect(from('/', 'https://news.example/a')).toBe('/a');
+  expect(from('/', 'https://fr.news.example:8443/a')).toBe('/passerelle.reader/at/fr.news.example:8443/a');
+  const french = '/passerelle.reader/at/fr.news.example:8443/x';
+  expect(from(french, 'https://news.example/a')).toBe('/passerelle.reader/at/news.example/a');
+  expect(site(from(french, 'https://news.example/a')!, french)).toBe('https://news.example/a');
+  expect(from(french, 'https://evil.example/a')).toBeUndefined();
 });
 
 test('only files of the mirror itself are its own', () => {

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 import typer
 
@@ -71,6 +72,11 @@ def command(
 
 def _invite(state: Path | None, url: str | None, invite_file: Path | None) -> str:
     if state is not None and url is not None and invite_file is None:
+        if urlsplit(url).scheme not in {"https", "http"}:
+            raise ConfigError(
+                f"--url {url} is no public address. Write the broker's as the invite has it, for "
+                "example https://bridge.example."
+            )
         require_server_packages()
         from passerelle.keyring import OPERATOR_FILE, Keyring  # noqa: PLC0415
 
@@ -110,7 +116,7 @@ async def _ask(text: str, names: tuple[str, ...]) -> ReadingPage:
     return ReadingPage(
         site=readingpage.origins(served, names),
         # Ways around a blocked broker are for programs.
-        invite=text.partition("&")[0].strip(),
+        invite=str(given.plain),
         brokers=readingpage.asked_servers(network),
         document=document,
     )
@@ -118,6 +124,8 @@ async def _ask(text: str, names: tuple[str, ...]) -> ReadingPage:
 
 def _write(out: Path, files: dict[str, bytes]) -> None:
     """Write the files, and remove those of an earlier page. Raises ConfigError."""
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{out} is a file. Name a new folder, or one made before.")
     if out.exists() and any(out.iterdir()) and not (out / readingpage.WORKER).exists():
         raise ConfigError(f"{out} holds something else. Name a new folder, or one made before.")
     try:

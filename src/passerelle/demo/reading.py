@@ -152,8 +152,8 @@ class ReadingDemo:
         await turn_on(browser)
 
 
-def network(site_port: int) -> Servers:
-    """Return a network's servers, whose exit serves the newspaper at a port of this computer."""
+def network(site_port: int, names: tuple[str, ...] = (herald.NAME,)) -> Servers:
+    """Return a network's servers, whose exit serves a site at a port of this computer."""
     port = free_port()
     seed = secrets.token_bytes(SEED_BYTES)
     config = ServeConfig(
@@ -164,7 +164,7 @@ def network(site_port: int) -> Servers:
             policy=ConnectionPolicy(
                 allow=(ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")),
                 ports=frozenset({site_port}),
-                sites=(herald.NAME,),
+                sites=names,
             ),
             gateway=GatewaySettings(plain_http=True),
         ),

@@ -105,6 +105,11 @@ def pad(message: bytes, least_bytes: int = LEAST_REQUEST_BYTES) -> bytes:
     return message.ljust(size, b"\x00")
 
 
+def is_field(name: bytes, value: bytes) -> bool:
+    """Tell whether HTTP allows a field, and so whoever decodes a message (RFC 9110 §5)."""
+    return bool(_NAME.fullmatch(name) and _VALUE.fullmatch(value))
+
+
 def encode_head(status: int, fields: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Return the beginning of a response of any length."""
     return b"\x03" + encode_integer(status) + _lines(fields) + b"\x00"
@@ -278,7 +283,7 @@ class Decoder:
             raise _malformed("a field that is cut off") from None
         if end is not None and self._at > end:
             raise _malformed("a field beyond its section")
-        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+        if not is_field(name, value):
             raise _malformed("a field that HTTP does not allow")
         self._fields.append((name, value))
         self._field_bytes += len(name) + len(value)

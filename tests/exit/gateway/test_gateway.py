@@ -129,16 +129,26 @@ async def _raw_site(answer: bytes) -> tuple[asyncio.Server, int]:
         (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n", "garbled"),
         (b"HTTP/1.1 200 OK\r\n" + b"X-Y: z\r\n" * 200 + b"\r\n", "garbled"),
         (b"HTTP/1.1 99999 \r\n\r\n", "garbled"),
+        (b"HTTP/1.1 999 Denied\r\nContent-Length: 0\r\n\r\n", "garbled"),
         (b"SSH-2.0-x\r\n", "garbled"),
         (b"", "unreachable"),
     ],
-    ids=["long field", "many fields", "status", "another protocol", "nothing"],
+    ids=["long field", "many fields", "status", "unknown status", "another protocol", "nothing"],
 )
 async def test_what_is_no_http_is_not_shown(answer: bytes, refusal: str) -> None:
     """A site that garbles its answer costs nobody anything."""
     server, port = await _raw_site(answer)
     async with server, scene() as made, made.reader() as reader:
         assert (await reader.ask("GET", f"http://{SITE}:{port}/")).refusal == refusal
+
+
+async def test_a_field_that_http_does_not_allow_is_left_out() -> None:
+    """A reader's page would take it for a volunteer's doing."""
+    server, port = await _raw_site(b"HTTP/1.1 204 No\r\nX-Odd: a\x01b\r\nX-Even: caf\xe9\r\n\r\n")
+    async with server, scene() as made, made.reader() as reader:
+        answer = await reader.ask("GET", f"http://{SITE}:{port}/")
+        assert answer.status == 204
+        assert answer.fields == {"x-even": "café"}
 
 
 @pytest.mark.parametrize("more", [b"", b"Cache-Control: max-age=60\r\n"])

@@ -120,11 +120,23 @@ class Scene:
     def _readers(self, maker: str, links: int) -> Made:
         """Run clients whose links are calls on one host, and others on the other."""
         readers = {kind: READERS[kind] for name, kind in MAKERS if name == maker}
+        # Each end of a call draws and encodes a picture. Two cores do so for one client at a time.
+        at_once = 1 if maker == PROFILE else links
+        with self._captured(*readers.values()) as captures:
+            for first in range(0, links, at_once):
+                numbers = range(first, min(first + at_once, links))
+                self._hold_links(readers, maker, [PORT + number for number in numbers])
+        found: Made = {}
+        for (kind, label), capture in zip(readers.items(), captures, strict=True):
+            found |= self._described(maker, kind, capture, label)
+        return found
+
+    def _hold_links(self, readers: dict[str, str], maker: str, ports: Sequence[int]) -> None:
+        """Run a client at each port of each reader's host, until all have links and a page."""
         with ExitStack() as stack:
-            captures = stack.enter_context(self._captured(*readers.values()))
             clients = [
-                (label, PORT + number, self._client(label, PORT + number, maker, kind))
-                for number in range(links)
+                (label, port, self._client(label, port, maker, kind))
+                for port in ports
                 for kind, label in readers.items()
             ]
             for _, _, client in clients:
@@ -136,10 +148,6 @@ class Scene:
             for _, _, client in clients:
                 # All end at once; one after the other they would take half a minute.
                 client.process.terminate()
-        found: Made = {}
-        for (kind, label), capture in zip(readers.items(), captures, strict=True):
-            found |= self._described(maker, kind, capture, label)
-        return found
 
     def _client(self, label: str, port: int, maker: str, kind: str) -> Child:
         words = ("client", "-v", "--invite", self._country.invite, "--forget", "--engine")

@@ -26,7 +26,7 @@ from passerelle.exit.gateway.refusals import FAILURES, Refusal, RequestRefused
 from passerelle.exit.gateway.settings import GatewaySettings
 from passerelle.io.net.dial import vetted
 from passerelle.io.net.dns import Resolve
-from passerelle.wire.binaryhttp import Fields, Request
+from passerelle.wire.binaryhttp import Fields, Request, is_field
 
 METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -257,7 +257,11 @@ def _inward(response: aiohttp.ClientResponse) -> Fields | None:
     kept = tuple(
         (name, value)
         for name, value in raw
-        if name not in _ANSWER_DROPPED and name not in named and not name.startswith(OWN_PREFIX)
+        if name not in _ANSWER_DROPPED
+        and name not in named
+        and not name.startswith(OWN_PREFIX)
+        # aiohttp lets through what HTTP does not allow, which a reader's page takes for altered.
+        and is_field(name, value)
     )
     size = sum(len(name) + len(value) for name, value in kept)
     too_much = len(kept) > limits.MESSAGE_FIELDS or size > limits.MESSAGE_FIELDS_BYTES

@@ -187,7 +187,7 @@ async def test_nonsense_from_the_process_ends_it(caplog: pytest.LogCaptureFixtur
         caplog.clear()
         engine = ProcessEngine(command=(sys.executable, "-c", code.format(said)))
         with pytest.raises(TimeoutError), caplog.at_level(logging.WARNING):
-            async with asyncio.timeout(1.0):
+            async with asyncio.timeout(3.0):
                 await engine.gather()
         assert "was ended by signal 9" in caplog.text
         await engine.close()

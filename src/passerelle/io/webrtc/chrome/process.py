@@ -7,6 +7,7 @@ process is started, and the session goes on over new links.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import os
@@ -40,6 +41,8 @@ STABLE_S: Final = 60.0
 _GATHER_S: Final = 60.0
 """Longest time for an offer. The process loads the engine first, for long on a busy machine, and
 may wait for a STUN server."""
+_LINGER_S: Final = 0.5
+"""How long a process may live after its socket is closed."""
 _PROBE_S: Final = 60.0
 _SECRETS: Final = "PASSERELLE_"
 """How the names of the environment's variables begin that are the client's alone."""
@@ -144,7 +147,7 @@ class ProcessEngine:
         """Wait for the process's end, and have the next one wait if such ends are frequent."""
         began_at = time.monotonic()
         code = await running.process.wait()
-        running.kill()
+        running.end()
         if time.monotonic() - began_at > STABLE_S:
             self._backoff.reset()
         self._running = None
@@ -172,7 +175,7 @@ class _Running:
             orders.FromProcess,  # type: ignore[arg-type]
             ordered=self._take,
             message=self._message,
-            ended=self.kill,
+            ended=self.end,
         )
 
     def order(self, order: msgspec.Struct) -> None:
@@ -189,11 +192,18 @@ class _Running:
 
     def kill(self) -> None:
         """End the process, and lose its links. Idempotent."""
+        self.end()
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+
+    def end(self) -> None:
+        """Lose the links, and end the process if it does not end by itself. Idempotent."""
         if self.is_over:
             return
         self.is_over = True
-        if self.process.returncode is None:
-            self.process.kill()
+        # asyncio loses the exit status of a process that it is told to kill after its end.
+        asyncio.get_running_loop().call_later(_LINGER_S, self.kill)
         self.pipe.close()
         for offer in tuple(self.offers.values()):
             offer.lose(EngineLost(LinkCode.INTERNAL, "the process of Chrome's WebRTC ended"))

@@ -1,0 +1,13 @@
+/** What a first page seldom needs. The shell fetches it when something of it is wanted, and with the first answer in any
+ * case, so that the worker keeps it; the single file has it in it. */
+
+import { about } from '../face/about';
+import { outside } from '../face/outside';
+import { DoorLink } from '../links/doorlink';
+import { search } from '../rendezvous/proof';
+
+export const later = { about, DoorLink, outside, search };
+
+export type Later = typeof later;
+/** Return it; rejects where it cannot be had. */
+export type LoadLater = () => Promise<Later>;
