@@ -16,7 +16,7 @@ from zlib import crc32
 
 from bench.command import main, say
 from bench.report import Row, at_least, at_most, median, percentile
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.core.matching.peers import ClientProfile, PeerLocation
 from passerelle.core.matching.pool import Outcome, Pick, VolunteerPool
 from passerelle.core.matching.quality import LinkEnding, LinkExperience
@@ -259,7 +259,7 @@ def simulate(quick: bool) -> Iterator[Row]:
         "volunteers learned of, per prefix and day",
         max(len(names) for names in world.learned.values()),
         "",
-        at_most(limits.DISCLOSED_VOLUNTEERS),
+        at_most(serverlimits.DISCLOSED_VOLUNTEERS),
         digits=0,
     )
     say("half of them hostile")

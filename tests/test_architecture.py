@@ -16,9 +16,11 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "passerelle"
 LONGEST_MODULE_LINES = 500
 ROLES = ("broker", "exit", "client")
-LEAVES = ("browser", "errors", "interrupt", "limits", "listen", "standardstreams")
+LEAVES = ("browser", "errors", "interrupt", "limits", "listen", "serverlimits", "standardstreams")
 """Modules beside the folders that serve everybody, and so know nobody."""
 PURE_LAYERS = ("wire", "core")
+LIMITS = ("limits.py", "serverlimits.py")
+"""Modules of named bounds on what a peer can grow."""
 VAGUE_NAMES = frozenset({"common", "helper", "helpers", "manager", "misc", "util", "utils"})
 
 PURE_STANDARD = (
@@ -42,14 +44,15 @@ PURE_STANDARD = (
 
 IMPURE_BUILTINS = frozenset({"__import__", "breakpoint", "eval", "exec", "input", "open", "print"})
 
+KNOWN_TO_ALL = ("errors", "limits", "serverlimits")
 MAY_IMPORT = {
-    "wire": ("passerelle.wire", "passerelle.errors", "passerelle.limits"),
-    "core": ("passerelle.core", "passerelle.wire", "passerelle.errors", "passerelle.limits"),
-    "io": tuple(f"passerelle.{name}" for name in ("io", "core", "wire", "errors", "limits")),
+    "wire": tuple(f"passerelle.{name}" for name in ("wire", *KNOWN_TO_ALL)),
+    "core": tuple(f"passerelle.{name}" for name in ("core", "wire", *KNOWN_TO_ALL)),
+    "io": tuple(f"passerelle.{name}" for name in ("io", "core", "wire", *KNOWN_TO_ALL)),
     **{
         role: tuple(
             f"passerelle.{name}"
-            for name in (role, "io", "core", "wire", "errors", "limits", "__version__")
+            for name in (role, "io", "core", "wire", *KNOWN_TO_ALL, "__version__")
         )
         for role in ROLES
     },
@@ -386,9 +389,10 @@ def test_a_limit_that_nothing_reads_is_found() -> None:
     assert unused_limits([limits, user]) == {"TWO"}
 
 
-def test_every_limit_says_what_it_bounds() -> None:
+@pytest.mark.parametrize("name", LIMITS)
+def test_every_limit_says_what_it_bounds(name: str) -> None:
     """Each constant is followed by a sentence of its own: what is bounded, and why there."""
-    source = Module(Path("limits.py"), (PACKAGE / "limits.py").read_text(encoding="utf-8"))
+    source = Module(Path(name), (PACKAGE / name).read_text(encoding="utf-8"))
     assert not unexplained(source)
 
 
@@ -413,9 +417,10 @@ def unexplained(module: Module) -> set[str]:
 
 
 def unused_limits(sources: list[Module]) -> set[str]:
-    """The constants of limits.py that no module reads, limits.py included."""
-    (limits,) = (module for module in sources if module.path == Path("limits.py"))
-    return constants(limits) - {name for module in sources for name in names_read(module)}
+    """The constants of the modules of limits that no module reads, they included."""
+    limits = [module for module in sources if str(module.path) in LIMITS]
+    read = {name for module in sources for name in names_read(module)}
+    return {name for module in limits for name in constants(module)} - read
 
 
 def names_read(module: Module) -> Iterator[str]:

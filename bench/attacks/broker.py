@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from bench.brokerhost import SEAL_PUBLIC, TICKET_KEY, config
 from bench.report import Row, at_least, at_most
-from passerelle import limits
+from passerelle import limits, serverlimits
 from passerelle.broker.service import Broker
 from passerelle.core.matching import proof
 from passerelle.core.origin import tagged
@@ -59,11 +59,11 @@ def measure(quick: bool) -> Iterator[Row]:
         "volunteers that one address learns of by the AMP path",
         100 * learned / volunteers,
         f"% of {volunteers}",
-        at_most(100 * limits.DISCLOSED_VOLUNTEERS / volunteers),
+        at_most(100 * serverlimits.DISCLOSED_VOLUNTEERS / volunteers),
     )
     yield Row("offers there that name a third party", named, "% of offers", at_most(0))
     learned = uvloop.run(_learned_by_site(volunteers))
-    most = limits.SITE_SHARES * limits.DISCLOSED_VOLUNTEERS
+    most = limits.SITE_SHARES * serverlimits.DISCLOSED_VOLUNTEERS
     yield Row(
         "volunteers that an IPv6 /48 learns of", learned, f"of {volunteers}", at_most(most), 0
     )
@@ -151,8 +151,8 @@ class _Scene:
 async def _scene(volunteers: int) -> AsyncIterator[_Scene]:
     made = config()
     changes = {
-        "network_volunteers": limits.DISCLOSED_VOLUNTEERS,
-        "network_offers": limits.NETWORK_OFFERS,
+        "network_volunteers": serverlimits.DISCLOSED_VOLUNTEERS,
+        "network_offers": serverlimits.NETWORK_OFFERS,
         "descriptor": msgspec.structs.replace(made.descriptor, private_candidates=False),
         "trusted_proxies": (ip_network(f"{HOST}/32"),),
         "volunteers_of_network": volunteers,

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from passerelle import limits
+from passerelle import limits, serverlimits
 from passerelle.broker.assets import MANIFEST, script_in
 from passerelle.broker.config import CAUTIOUS, BrokerConfig
 from passerelle.broker.service import Broker
@@ -127,7 +127,7 @@ class ServeConfig:
     """Proxies whose X-Forwarded-For is believed."""
     front_networks: tuple[IPNetwork, ...] = ()
     """Networks of caches and fronts that do not say for whom they ask."""
-    network_volunteers: int = limits.DISCLOSED_VOLUNTEERS
+    network_volunteers: int = serverlimits.DISCLOSED_VOLUNTEERS
     """Volunteers that one client network learns of in a day, at most."""
     minimum: tuple[int, int, int] | None = None
     """The oldest release of client and widget that is let in; None lets any in."""

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from passerelle import limits
+from passerelle import limits, serverlimits
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import amp, base64url, rendezvous, tokens
 from passerelle.wire.description import Setup
@@ -122,7 +122,7 @@ async def test_the_paths_exist_only_where_the_operator_turned_them_on(path: str)
 async def test_whoever_asks_by_it_counts_for_the_network_it_connects_from() -> None:
     """It learns of as many volunteers as by any other way."""
     async with scene(**AMP) as here, serving(here, 60, free=9):
-        assert await learned(here, "93.184.216.34") == limits.DISCLOSED_VOLUNTEERS
+        assert await learned(here, "93.184.216.34") == serverlimits.DISCLOSED_VOLUNTEERS
 
 
 async def test_a_named_cache_counts_for_many() -> None:

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.broker.exits import FRESH_S, Exits, link_experience
 from passerelle.core.matching.quality import LinkEnding
 from passerelle.errors import LinkCode
@@ -33,7 +33,7 @@ def test_a_word_is_news_once_and_near_its_time() -> None:
     exits.hear(later, 0)
     assert not exits.is_news(first, NOW)
     assert not exits.is_news(later, NOW)
-    for late_s in (-limits.BUS_CLOCK_SKEW_S - 1, limits.BUS_CLOCK_SKEW_S + 1):
+    for late_s in (-serverlimits.BUS_CLOCK_SKEW_S - 1, serverlimits.BUS_CLOCK_SKEW_S + 1):
         assert not Exits(NETWORK).is_news(first, NOW + late_s)
 
 

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.core.nat.classifier import NatClass
 from passerelle.errors import LinkCode
 from passerelle.io.server.bus import connect
@@ -225,7 +225,7 @@ async def test_forged_words_of_exits_change_nothing(
     await attacker.say(subject, ["two", 99, 0, 100, False])
     await attacker.say(subject, bus_signature.sign(idle, subject, EXITS["one"].signing_key))
     await attacker.say(subject, exit_word(ExitLoad("one", NOW, 999, 0, 100))[1])
-    far = NOW + 2 * limits.BUS_CLOCK_SKEW_S
+    far = NOW + 2 * serverlimits.BUS_CLOCK_SKEW_S
     await attacker.say(subject, exit_word(ExitLoad("two", far, 99, 0, 100))[1])
     await attacker.settle()
     assert [(await here.ask()).exit for _ in range(10)] == ["one"] * 10
@@ -273,7 +273,7 @@ async def test_forged_totals_evict_nothing_and_show_nothing(
         while (await stats(here))["volunteers"] != 8:
             await asyncio.sleep(0.05)
     before = await stats(here)
-    for _ in range(limits.BUS_BROKERS * 2):
+    for _ in range(serverlimits.BUS_BROKERS * 2):
         forged = [secrets.token_hex(8), 2**61, 2**61, {"<b": 2**61}]
         await attacker.say(SUBJECTS.broker, forged)
     await attacker.settle()

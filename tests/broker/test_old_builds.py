@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.broker.old_builds import keep
 
 
@@ -34,7 +34,7 @@ def test_only_what_its_name_says_is_served(tmp_path: Path) -> None:
 
 def test_what_is_kept_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The builds used last stay; other files are not touched."""
-    monkeypatch.setattr(limits, "WIDGET_KEPT_FILES", 3)
+    monkeypatch.setattr(serverlimits, "WIDGET_KEPT_FILES", 3)
     (tmp_path / "notes.txt").write_text("private")
     for number in range(6):
         content = b"%d" % number
@@ -48,7 +48,7 @@ def test_what_is_kept_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_a_large_file_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keep(tmp_path, built(b"large"))
-    monkeypatch.setattr(limits, "WIDGET_FILE_BYTES", 4)
+    monkeypatch.setattr(serverlimits, "WIDGET_FILE_BYTES", 4)
     assert keep(tmp_path, built(b"new")) == {}
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from passerelle import limits
+from passerelle import limits, serverlimits
 from passerelle.errors import LinkCode
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import signalling
@@ -244,7 +244,7 @@ async def test_each_person_takes_one_slot_of_a_switch(behind: bool) -> None:
 async def test_a_flood_of_messages_ends_its_volunteer() -> None:
     async with scene() as here:
         volunteer = await here.volunteer()
-        for _ in range(limits.SIGNAL_BURST + 20):
+        for _ in range(serverlimits.SIGNAL_BURST + 20):
             await volunteer.send(VolunteerReady(1))
         _, code = await volunteer.dismissed()
         assert code == LIMIT
@@ -258,7 +258,7 @@ async def test_a_flood_of_websocket_pings_ends_its_volunteer(
     async with scene() as here:
         volunteer = await (here.volunteer() if after_hello else here.connect())
         with contextlib.suppress(ConnectionError):
-            for _ in range(limits.SIGNAL_BURST + 20):
+            for _ in range(serverlimits.SIGNAL_BURST + 20):
                 await getattr(volunteer.socket, kind)()
         _, code = await volunteer.dismissed()
         assert code == LIMIT
@@ -268,7 +268,7 @@ async def test_a_busy_volunteer_is_no_flood() -> None:
     """Answering many offers, with a `ready` each, stays within the allowance."""
     async with scene() as here, TaskSet("test") as tasks:
         volunteer = await here.volunteer(free=64)
-        for _ in range(limits.SIGNAL_BURST):
+        for _ in range(serverlimits.SIGNAL_BURST):
             asking = tasks.start(here.ask(), "ask")
             await volunteer.answer()
             await volunteer.send(VolunteerReady(63))

@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.io.server.bus import connect
 from passerelle.io.tunnel.websocket import SUBPROTOCOL
 from passerelle.keyring import Keyring
@@ -70,7 +70,7 @@ async def test_behind_a_trusted_proxy_links_count_for_each_network(
         workers(verb, tmp_path, port, "--trust-proxy", f"{HOST}/32"),
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
     ):
-        most = limits.HTTP_CONNECTIONS_OF_NETWORK
+        most = serverlimits.HTTP_CONNECTIONS_OF_NETWORK
         held = [await link(http, f"8.8.8.{number % 256}") for number in range(most)]
         with pytest.raises(aiohttp.ClientConnectionError):
             await link(http, "8.8.8.8")

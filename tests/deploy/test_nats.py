@@ -14,7 +14,7 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.exit.announcer import Announcer
 from passerelle.io.server.bus import connect
 from passerelle.wire.bus import ExitLoad, Subjects
@@ -132,7 +132,11 @@ async def test_nobody_comes_without_a_password(server: NatsServer, login: dict[s
 async def test_a_long_message_ends_at_the_server(server: NatsServer) -> None:
     """The server carries whatever we send, and little more."""
     async with member(server, "exit") as exit_:
-        assert limits.BUS_MESSAGE_BYTES <= exit_.client.max_payload <= 2 * limits.BUS_MESSAGE_BYTES
+        assert (
+            serverlimits.BUS_MESSAGE_BYTES
+            <= exit_.client.max_payload
+            <= 2 * serverlimits.BUS_MESSAGE_BYTES
+        )
 
 
 async def test_a_network_runs_with_these_accounts(server: NatsServer) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.exit.config import Lifetimes
 from passerelle.io.server.processes import WORKER_SLACK_S
 from tests.network import HOST
@@ -94,7 +94,7 @@ def test_systemd_waits_for_the_drain() -> None:
     found = settings()
     assert float(found["TimeoutStopSec"]) > Lifetimes().drain_s + WORKER_SLACK_S
     assert found["KillMode"] == "mixed"
-    assert int(found["LimitNOFILE"]) >= limits.HTTP_CONNECTIONS + limits.FILES_KEPT
+    assert int(found["LimitNOFILE"]) >= serverlimits.HTTP_CONNECTIONS + serverlimits.FILES_KEPT
 
 
 async def test_a_reload_without_workers_ends_nothing(tmp_path: Path) -> None:

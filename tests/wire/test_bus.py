@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passerelle import limits
+from passerelle import limits, serverlimits
 from passerelle.core.nat.classifier import NatClass
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import bus
@@ -61,19 +61,19 @@ def test_garbage_is_malformed(kind: type[Message], data: bytes) -> None:
         *((OUTCOME, {"rate_bytes_s": value}) for value in INFINITE),
         *((OUTCOME, {"rtt_s": value}) for value in INFINITE),
         *((LOAD, {"time_s": value}) for value in INFINITE),
-        *((PLACE, {"left_s": value}) for value in (*INFINITE, 0.0, limits.BUS_PLACE_S + 1)),
+        *((PLACE, {"left_s": value}) for value in (*INFINITE, 0.0, serverlimits.BUS_PLACE_S + 1)),
         (OUTCOME, {"ticket_id": bytes(15)}),
-        (OUTCOME, {"sent_bytes": limits.BUS_LINK_BYTES + 1}),
+        (OUTCOME, {"sent_bytes": serverlimits.BUS_LINK_BYTES + 1}),
         (LOAD, {"exit_id": "One!"}),
         (LOAD, {"sessions": -1}),
-        (LOAD, {"links": limits.BUS_COUNT + 1}),
+        (LOAD, {"links": serverlimits.BUS_COUNT + 1}),
         (Complaint("broker-1", WHO, b"handle-1"), {"volunteer": b"short"}),
         (TOTALS, {"broker": "b"}),
-        (TOTALS, {"volunteers": limits.BUS_COUNT + 1}),
+        (TOTALS, {"volunteers": serverlimits.BUS_COUNT + 1}),
         (TOTALS, {"countries": {"<b": 1}}),
         (TOTALS, {"countries": {"DE": -1}}),
         (PLACE, {"lanes": limits.LANES}),
-        (PLACE, {"avoid": (b"handle-1",) * (limits.BUS_AVOIDED + 1)}),
+        (PLACE, {"avoid": (b"handle-1",) * (serverlimits.BUS_AVOIDED + 1)}),
         (PLACE, {"who": msgspec.structs.replace(WHO, country="de")}),
         (PLACE, {"who": msgspec.structs.replace(WHO, site=bytes(7))}),
         (PLACE, {"who": msgspec.structs.replace(WHO, asn=-1)}),
@@ -104,10 +104,10 @@ def test_the_longest_messages_fit() -> None:
     codes = [first + second for first in "ABCDEFGHIJKL" for second in "ABCDEFGHIJKLMNOPQRSTUVWXY"]
     totals = BrokerTotals("b" * 64, 1 << 20, 1 << 20, dict.fromkeys(codes, 1 << 20))
     tickets = ("t" * limits.TICKET_BYTES,) * (limits.LANES - 1)
-    place = msgspec.structs.replace(PLACE, avoid=(bytes(8),) * limits.BUS_AVOIDED)
+    place = msgspec.structs.replace(PLACE, avoid=(bytes(8),) * serverlimits.BUS_AVOIDED)
     for message in (totals, place, OfferPlaced(Answer(offer(), bytes(8), tickets))):
         assert bus.decode(bus.encode(message), type(message)) == message
-        assert len(bus.encode(message)) <= limits.BUS_MESSAGE_BYTES / 2
+        assert len(bus.encode(message)) <= serverlimits.BUS_MESSAGE_BYTES / 2
 
 
 def test_people_are_not_in_representations() -> None:

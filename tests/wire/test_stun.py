@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.errors import LinkCode
 from passerelle.wire import stun
 from passerelle.wire.stun import BindingError, BindingRequest, BindingResponse, Endpoint
@@ -79,7 +79,7 @@ def test_attributes_that_must_be_understood_are_named() -> None:
     required = [attribute(name, b"x") for name in range(0x0024, 0x0024 + 9)]
     found = stun.decode(message(0x0001, SOFTWARE, *required))
     assert isinstance(found, BindingRequest)
-    assert found.unknown == tuple(range(0x0024, 0x0024 + limits.STUN_UNKNOWN))
+    assert found.unknown == tuple(range(0x0024, 0x0024 + serverlimits.STUN_UNKNOWN))
     failure = stun.encode(BindingError(TRANSACTION, found.unknown))
     assert failure[24:28] == bytes([0, 0, 4, 20])
     assert stun.decode(failure) == BindingError(TRANSACTION)
@@ -116,7 +116,7 @@ def test_broken_messages_are_refused(datagram: bytes) -> None:
 
 def test_large_messages_are_refused() -> None:
     """A message beyond the limit is refused, whatever it holds."""
-    large = message(0x0001, attribute(0x8022, bytes(limits.STUN_BYTES)))
+    large = message(0x0001, attribute(0x8022, bytes(serverlimits.STUN_BYTES)))
     assert refusal(partial(stun.decode, large)) is LinkCode.LIMIT
 
 

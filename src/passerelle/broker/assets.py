@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 from aiohttp import hdrs, web
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.broker.old_builds import keep
 from passerelle.core.embed import Script
 from passerelle.errors import ConfigError
@@ -75,7 +75,7 @@ class Assets:
             parts = msgspec.json.decode(manifest, type=dict[str, _Part])
         except msgspec.MsgspecError:
             raise _broken(directory, f"its {MANIFEST} cannot be read") from None
-        if "element" not in parts or len(parts) > limits.WIDGET_FILES:
+        if "element" not in parts or len(parts) > serverlimits.WIDGET_FILES:
             raise _broken(directory, f"its {MANIFEST} is not that of the widget")
         self.parts = {name: Script(part.file, part.integrity) for name, part in parts.items()}
         """Each part's file and its hash."""
@@ -150,7 +150,7 @@ def _read(directory: Path, name: str) -> bytes:
         raise _broken(directory, f"its {MANIFEST} lists a name that is not a plain file name")
     path = directory / name
     try:
-        if path.stat().st_size > limits.WIDGET_FILE_BYTES:
+        if path.stat().st_size > serverlimits.WIDGET_FILE_BYTES:
             raise _broken(directory, f"its file {name} is too large")
         return path.read_bytes()
     except OSError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.core.bucket import Bucket
 from passerelle.wire.bus import BrokerTotals
 
@@ -23,25 +23,25 @@ class OtherBrokers:
         self._complaints: OrderedDict[str, Bucket] = OrderedDict()
 
     def hear(self, count: BrokerTotals, now: float) -> None:
-        """Take a broker's word. Beyond `limits.BUS_BROKERS`, the oldest word is forgotten."""
+        """Take a broker's word. Beyond `serverlimits.BUS_BROKERS`, the oldest word is forgotten."""
         if count.broker == self._own_name:
             return
         self._heard[count.broker] = (count, now)
         self._heard.move_to_end(count.broker)
-        if len(self._heard) > limits.BUS_BROKERS:
+        if len(self._heard) > serverlimits.BUS_BROKERS:
             self._heard.popitem(last=False)
 
     def may_complain(self, broker: str, now: float) -> bool:
-        """Whether one more complaint of a broker's readers counts: `limits.BUS_COMPLAINTS` do.
+        """Whether a complaint of a broker's readers counts: `serverlimits.BUS_COMPLAINTS` do.
 
         This broker's own do not, because they have counted before they came back.
         """
         if broker == self._own_name:
             return False
-        most, per_s = limits.BUS_COMPLAINTS
+        most, per_s = serverlimits.BUS_COMPLAINTS
         bucket = self._complaints.setdefault(broker, Bucket(per_s, most, now))
         self._complaints.move_to_end(broker)
-        if len(self._complaints) > limits.BUS_BROKERS:
+        if len(self._complaints) > serverlimits.BUS_BROKERS:
             self._complaints.popitem(last=False)
         return bucket.take(now)
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.core.replay import ReplayWindow
 from passerelle.errors import LinkCode, PeerError
 from passerelle.io.server.bus import Bus, LocalBus, Subscription
@@ -36,7 +36,7 @@ class BrokerChannel:
         self._seal = BusSeal(seal_key)
         self._clock = clock
         self._token = token
-        self._replays = ReplayWindow(limits.BUS_CLOCK_SKEW_S, limits.BUS_NONCES)
+        self._replays = ReplayWindow(serverlimits.BUS_CLOCK_SKEW_S, serverlimits.BUS_NONCES)
 
     def join(self, bus: Bus) -> None:
         """Speak and listen on `bus` from now on."""

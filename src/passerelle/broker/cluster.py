@@ -20,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.broker.brokers import OtherBrokers
 from passerelle.broker.channel import BrokerChannel
 from passerelle.broker.exits import Exits, link_experience
@@ -175,8 +175,8 @@ class BrokerCluster:
                 who=_to_wire(request.client),
                 lanes=request.lanes,
                 gateway=request.gateway,
-                avoid=tuple(asked)[: limits.BUS_AVOIDED],
-                left_s=min(left_s * _ANSWER_SHARE, limits.BUS_PLACE_S),
+                avoid=tuple(asked)[: serverlimits.BUS_AVOIDED],
+                left_s=min(left_s * _ANSWER_SHARE, serverlimits.BUS_PLACE_S),
             )
             try:
                 answered = await self._channel.request(

@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from passerelle import limits
+from passerelle import limits, serverlimits
 from passerelle.broker.readpage import Make
 from passerelle.core.address.classes import IPNetwork
 from passerelle.io.net.locations import LocationDatabase
@@ -89,22 +89,22 @@ class BrokerConfig:
     document_age_s: int = 60
     """How long caches may keep the descriptor and the widget's entry point."""
 
-    volunteers: int = limits.VOLUNTEERS
+    volunteers: int = serverlimits.VOLUNTEERS
     """Most volunteers connected at once."""
-    pending_offers: int = limits.PENDING_OFFERS
+    pending_offers: int = serverlimits.PENDING_OFFERS
     """Most offers waiting for answers at once."""
-    volunteers_of_network: int = limits.VOLUNTEERS_OF_NETWORK
+    volunteers_of_network: int = serverlimits.VOLUNTEERS_OF_NETWORK
     """Most volunteers connected at once from one /24 or /56. Like every number for one network,
     wider networks and crowds have as many for each of their shares (`core.origin`)."""
-    network_requests: tuple[float, float] = limits.NETWORK_REQUESTS
+    network_requests: tuple[float, float] = serverlimits.NETWORK_REQUESTS
     """Requests of one client network (/24 or /56): how many at once, and how many a second. Beyond
     that each needs a proof of work."""
-    network_flood: tuple[float, float] = limits.NETWORK_FLOOD
+    network_flood: tuple[float, float] = serverlimits.NETWORK_FLOOD
     """Requests of one client network, at once and a second, beyond which they are not opened: that
     costs time, and only then can a proof of work be checked."""
-    token_requests: tuple[float, float] = limits.TOKEN_REQUESTS
+    token_requests: tuple[float, float] = serverlimits.TOKEN_REQUESTS
     """Requests with one token, at once and a second. Beyond that each needs a proof of work."""
-    network_offers: int = limits.NETWORK_OFFERS
+    network_offers: int = serverlimits.NETWORK_OFFERS
     """Most offers of one client network that wait for answers at once."""
     overload: float = 0.5
     """Share of `pending_offers` or of `waiting` from which on every request without a token needs a
@@ -125,11 +125,11 @@ class BrokerConfig:
     """The oldest release of client and widget that is let in; None lets in any."""
     returns_per_s: float = 200.0
     """Volunteers that are sent away come back at no higher rate than this, all together."""
-    waiting: int = limits.WAITING_OFFERS
+    waiting: int = serverlimits.WAITING_OFFERS
     """Most offers waiting for a volunteer to come. Beyond, whoever has most gives way."""
-    waiting_of_network: int = limits.WAITING_OF_NETWORK
+    waiting_of_network: int = serverlimits.WAITING_OF_NETWORK
     """Most offers of one client network waiting for a volunteer to come."""
-    network_volunteers: int | None = limits.DISCLOSED_VOLUNTEERS
+    network_volunteers: int | None = serverlimits.DISCLOSED_VOLUNTEERS
     """Most volunteers that one client network learns of in a day; None does not count them."""
-    nonces: int = limits.RENDEZVOUS_NONCES
+    nonces: int = serverlimits.RENDEZVOUS_NONCES
     """Most nonces remembered against replay."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import WSMsgType, web
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.broker.config import BrokerConfig
 from passerelle.core.address.host import IPAddress
 from passerelle.core.bucket import Bucket
@@ -72,7 +72,7 @@ class Conversation:
         """Whether it has sent one. The switches of older pages never do."""
         self._config = config
         self._socket = socket
-        self._messages = Bucket(limits.SIGNAL_MESSAGES_PER_S, limits.SIGNAL_BURST, now)
+        self._messages = Bucket(serverlimits.SIGNAL_MESSAGES_PER_S, serverlimits.SIGNAL_BURST, now)
         self._next_offer = 0
         self._offers: dict[int, _OpenOffer] = {}
 
@@ -156,7 +156,7 @@ class Conversation:
         """
         number = self._next_offer
         self._next_offer += 1
-        self._messages.grant(limits.SIGNAL_MESSAGES_PER_OFFER)
+        self._messages.grant(serverlimits.SIGNAL_MESSAGES_PER_OFFER)
         answer: asyncio.Future[Description | None] = asyncio.get_running_loop().create_future()
         self._offers[number] = _OpenOffer(pick, answer)
         return number, answer

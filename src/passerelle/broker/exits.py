@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.core.matching.quality import LinkEnding, LinkExperience
 from passerelle.errors import LinkCode
 from passerelle.wire.bus import ExitLoad, LinkOutcome
@@ -54,7 +54,7 @@ class Exits:
         """
         heard = self._heard.get(load.exit_id)
         later = heard is None or load.time_s > heard.load.time_s
-        return later and abs(load.time_s - unix_s) <= limits.BUS_CLOCK_SKEW_S
+        return later and abs(load.time_s - unix_s) <= serverlimits.BUS_CLOCK_SKEW_S
 
     def hear(self, load: ExitLoad, now: float) -> None:
         """Take an exit's word, which it has signed (`pins`) and which is news (`is_news`)."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from passerelle import limits
+from passerelle import limits, serverlimits
 from passerelle.broker.config import BrokerConfig
 from passerelle.core.bucket import Bucket
 from passerelle.core.origin import parties
@@ -25,7 +25,9 @@ _MORE_BITS: Final = 4
 class RequestLimiter:
     """Counts requests and pending offers. `now` is monotonic seconds."""
 
-    def __init__(self, config: BrokerConfig, *, networks: int = limits.COUNTED_NETWORKS) -> None:
+    def __init__(
+        self, config: BrokerConfig, *, networks: int = serverlimits.COUNTED_NETWORKS
+    ) -> None:
         """Beyond `networks` parties, those that asked least recently are forgotten."""
         self._config = config
         self._most_networks = networks

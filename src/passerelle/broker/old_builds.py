@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from passerelle import limits
+from passerelle import serverlimits
 
 _NAME = re.compile(r"[A-Za-z-]{1,64}\.([0-9a-f]{8})\.(?:js|json)")
 
@@ -23,9 +23,9 @@ _log = logging.getLogger(__name__)
 def keep(directory: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
     """Add `files` to those in `directory`, and return the ones that were there before.
 
-    When there are more than `limits.WIDGET_KEPT_FILES`, those added longest ago are deleted. A file
-    whose content is not what its name says is left alone and not returned. When the directory
-    cannot be written, nothing new is kept, and a warning says so.
+    When there are more than `serverlimits.WIDGET_KEPT_FILES`, those added longest ago are deleted.
+    A file whose content is not what its name says is left alone and not returned. When the
+    directory cannot be written, nothing new is kept, and a warning says so.
     """
     found = dict(_sound(directory, files))
     try:
@@ -34,7 +34,7 @@ def keep(directory: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
             path = directory / name
             if _is_sound(name, content):
                 path.write_bytes(content)  # one that is there already counts as added anew
-        for path in _newest(directory)[limits.WIDGET_KEPT_FILES :]:
+        for path in _newest(directory)[serverlimits.WIDGET_KEPT_FILES :]:
             path.unlink()
             found.pop(path.name, None)
     except OSError as error:
@@ -47,11 +47,11 @@ def keep(directory: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def _sound(directory: Path, known: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-    for path in _newest(directory)[: limits.WIDGET_KEPT_FILES]:
+    for path in _newest(directory)[: serverlimits.WIDGET_KEPT_FILES]:
         if path.name in known:
             continue
         try:
-            if path.stat().st_size <= limits.WIDGET_FILE_BYTES:
+            if path.stat().st_size <= serverlimits.WIDGET_FILE_BYTES:
                 content = path.read_bytes()
                 if _is_sound(path.name, content):
                     yield path.name, content

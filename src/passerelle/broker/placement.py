@@ -12,7 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import Final
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.issuer import TicketIssuer
 from passerelle.broker.volunteers import Volunteers
@@ -182,7 +182,7 @@ class Placement:
         if description is None:
             return None
         self._links_by_ticket[ticket_id] = _Link(request.exit_id, pick)
-        if len(self._links_by_ticket) > limits.LINKS_REPORTED:
+        if len(self._links_by_ticket) > serverlimits.LINKS_REPORTED:
             self._links_by_ticket.popitem(last=False)
         lanes = self._issuer.lanes(request.exit_id, request.lanes)
         country = pick.country if request.gateway else None

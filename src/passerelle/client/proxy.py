@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from passerelle import limits
+from passerelle import limits, serverlimits
 from passerelle.client.datagrams import UdpAssociations
 from passerelle.client.exchange import HttpConversation
 from passerelle.client.logintries import LoginTries, machine
@@ -110,7 +110,7 @@ class LocalProxy:
     async def start(self, host: str, port: int) -> None:
         """Listen. Raises LocalError, with a sentence for a person, when that is impossible."""
         files = raise_file_limit()
-        self._files = max(files - limits.FILES_KEPT, files // 2)
+        self._files = max(files - serverlimits.FILES_KEPT, files // 2)
         try:
             self._server = await asyncio.start_server(
                 self._serve, host, port, limit=limits.SOCKET_READ_BYTES

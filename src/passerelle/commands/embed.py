@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from passerelle import limits
+from passerelle import limits, serverlimits
 from passerelle.commands import secrets
 from passerelle.commands.brokerfiles import fetch
 from passerelle.commands.running import require_server_packages
@@ -193,7 +193,7 @@ async def _ask(text: str) -> Network:
     timeout = aiohttp.ClientTimeout(total=FETCH_S)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as http:
         document = await fetch(http, f"{given.url}/v1/network", limits.DESCRIPTOR_BYTES)
-        manifest = await fetch(http, f"{given.url}/w/manifest.json", limits.WIDGET_FILE_BYTES)
+        manifest = await fetch(http, f"{given.url}/w/manifest.json", serverlimits.WIDGET_FILE_BYTES)
     network = descriptor.verify(document, given.operator_key, now_s=time.time())
     script = script_in(manifest)
     if script is None:

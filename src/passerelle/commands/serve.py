@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from passerelle import limits
+from passerelle import limits, serverlimits
 from passerelle.commands.exit import NO_WORKERS, shifted, worker_line
 from passerelle.commands.exit_options import ExitOptions, takes_exit_options
 from passerelle.commands.running import (
@@ -165,7 +165,7 @@ def serve(
             help="Volunteers that one network of readers (/24 or /56) learns of in a day; a reader "
             "with a token of `passerelle token` may learn of more.",
         ),
-    ] = limits.DISCLOSED_VOLUNTEERS,
+    ] = serverlimits.DISCLOSED_VOLUNTEERS,
     places: Annotated[
         list[Path] | None,
         typer.Option(

@@ -14,7 +14,7 @@ import time
 
 from aiohttp import web
 
-from passerelle import limits
+from passerelle import limits, serverlimits
 from passerelle.core.address.forwarded import client_address
 from passerelle.core.address.prefix import origin
 from passerelle.core.replay import ReplayWindow
@@ -105,7 +105,7 @@ class Exit:
             time_s=time.time(),
             sessions=len(self._sessions),
             links=len(self._links),
-            most_links=min(config.links, limits.BUS_COUNT),
+            most_links=min(config.links, serverlimits.BUS_COUNT),
             draining=self._closing,
         )
 

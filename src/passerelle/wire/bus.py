@@ -29,7 +29,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Meta
 
-from passerelle import limits
+from passerelle import limits, serverlimits
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire.description import Description
 from passerelle.wire.rendezvous import Answer, Miss, VolunteerHandle
@@ -37,10 +37,10 @@ from passerelle.wire.signalling import Country, ExitId, NatClass
 
 T = TypeVar("T")
 
-Count = Annotated[int, Meta(ge=0, le=limits.BUS_COUNT)]
-ByteCount = Annotated[int, Meta(ge=0, le=limits.BUS_LINK_BYTES)]
-Rate = Annotated[float, Meta(ge=0, le=limits.BUS_LINK_BYTES)]
-Seconds = Annotated[float, Meta(ge=0, le=limits.BUS_LINK_S)]
+Count = Annotated[int, Meta(ge=0, le=serverlimits.BUS_COUNT)]
+ByteCount = Annotated[int, Meta(ge=0, le=serverlimits.BUS_LINK_BYTES)]
+Rate = Annotated[float, Meta(ge=0, le=serverlimits.BUS_LINK_BYTES)]
+Seconds = Annotated[float, Meta(ge=0, le=serverlimits.BUS_LINK_S)]
 """Both bounds are there for all numbers, because infinity keeps one of them; NaN keeps neither."""
 UnixTime = Annotated[float, Meta(ge=0, lt=2**48)]
 TicketId = Annotated[bytes, Meta(min_length=16, max_length=16)]
@@ -72,8 +72,8 @@ class PlaceOffer(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     offer: Description
     who: BusClientProfile
     lanes: Annotated[int, Meta(ge=0, le=limits.LANES - 1)]
-    avoid: Annotated[tuple[VolunteerHandle, ...], Meta(max_length=limits.BUS_AVOIDED)]
-    left_s: Annotated[float, Meta(gt=0, le=limits.BUS_PLACE_S)]
+    avoid: Annotated[tuple[VolunteerHandle, ...], Meta(max_length=serverlimits.BUS_AVOIDED)]
+    left_s: Annotated[float, Meta(gt=0, le=serverlimits.BUS_PLACE_S)]
     """The broker that asks waits so long for an answer."""
     gateway: bool = False
 

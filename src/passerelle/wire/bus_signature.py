@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import Meta
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire import bus
 from passerelle.wire.bus import ExitMessage
@@ -31,7 +31,7 @@ class SignedWord(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     """What an exit says, as it travels."""
 
     key: Annotated[bytes, Meta(min_length=32, max_length=32)]
-    message: Annotated[bytes, Meta(max_length=limits.BUS_MESSAGE_BYTES)]
+    message: Annotated[bytes, Meta(max_length=serverlimits.BUS_MESSAGE_BYTES)]
     signature: Annotated[bytes, Meta(min_length=64, max_length=64)]
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, NamedTuple, assert_never
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.errors import LinkCode, PeerError
 
 DEFAULT_PORT: Final = 3478
@@ -120,7 +120,7 @@ def encode(message: Message) -> bytes:
 
 def decode(datagram: bytes) -> Message:
     """Parse one datagram. Raises PeerError(MALFORMED or LIMIT)."""
-    if len(datagram) > limits.STUN_BYTES:
+    if len(datagram) > serverlimits.STUN_BYTES:
         raise PeerError(LinkCode.LIMIT, "a STUN message too large")
     if len(datagram) < _HEADER.size:
         raise _malformed()
@@ -150,7 +150,7 @@ def _request(transaction: bytes, attributes: dict[int, bytes]) -> BindingRequest
         transaction,
         bool(flags & _CHANGE_ADDRESS),
         bool(flags & _CHANGE_PORT),
-        tuple(unknown)[: limits.STUN_UNKNOWN],
+        tuple(unknown)[: serverlimits.STUN_UNKNOWN],
     )
 
 

@@ -1,4 +1,4 @@
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.core.matching.peers import (
     LOAD_HALF_LIFE_S,
     ClientProfile,
@@ -26,4 +26,4 @@ def test_neither_location_nor_key_is_shown() -> None:
     assert "FR" not in repr(client)
     assert "abc" not in repr(client)
     assert "secret" not in repr(client)
-    assert client.disclosure_limit == limits.DISCLOSED_VOLUNTEERS
+    assert client.disclosure_limit == serverlimits.DISCLOSED_VOLUNTEERS

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.core.matching.disclosure import DAY_S, FAILED_REST_S
 from passerelle.core.matching.peers import ClientProfile, PeerLocation
 from passerelle.core.matching.pool import REST_S, Outcome, Pick, VolunteerPool
@@ -444,7 +444,7 @@ def test_a_complaint_counts_for_the_client_and_a_little_for_others() -> None:
 
 def test_whoever_knows_many_complains_of_each_once() -> None:
     """Also when more have failed it than are remembered, and it begins again and again."""
-    pool = many(limits.FAILED_VOLUNTEERS + 1)
+    pool = many(serverlimits.FAILED_VOLUNTEERS + 1)
     asking = client(disclosure_limit=4096)
     while (picked := pick(pool, asking=asking)) is not None:
         pool.settle(picked, Outcome.ANSWERED, 0)

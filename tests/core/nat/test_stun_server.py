@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.core.nat.stun_server import SocketIndex, StunServer
 from passerelle.wire import stun
 from passerelle.wire.stun import BindingError, BindingRequest, BindingResponse, Endpoint
@@ -115,11 +115,13 @@ def test_a_network_gets_so_many_answers_and_each_part_of_it_its_own(
     """Who uses up what a /24 or /48 shares leaves each address or /56 in it a number of its own."""
     server = StunServer(FOUR)
     source = Endpoint(ip_address(flooder), 40_000)
-    most = limits.STUN_REQUESTS + limits.STUN_OWN_REQUESTS
+    most = serverlimits.STUN_REQUESTS + serverlimits.STUN_OWN_REQUESTS
     answers = [ask(server, source=source) for _ in range(most + 1)]
     assert None not in answers[:-1]
     assert answers[-1] is None
-    near = [Endpoint(ip_address(neighbour), port) for port in range(limits.STUN_OWN_REQUESTS + 1)]
+    near = [
+        Endpoint(ip_address(neighbour), port) for port in range(serverlimits.STUN_OWN_REQUESTS + 1)
+    ]
     answers = [ask(server, source=each) for each in near]
     assert None not in answers[:-1]
     assert answers[-1] is None
@@ -128,7 +130,7 @@ def test_a_network_gets_so_many_answers_and_each_part_of_it_its_own(
         SocketIndex(0, 0),
         stun.encode(BindingRequest(TRANSACTION)),
         source,
-        float(limits.STUN_WINDOW_S),
+        float(serverlimits.STUN_WINDOW_S),
     )
     assert later is not None
 
@@ -156,7 +158,7 @@ def test_prefixes_are_bounded() -> None:
     server = StunServer(FOUR)
     request = stun.encode(BindingRequest(TRANSACTION))
     start = int(ip_address("11.0.0.0"))
-    for number in range(limits.STUN_PREFIXES + 10):
+    for number in range(serverlimits.STUN_PREFIXES + 10):
         source = Endpoint(ip_address(start + 256 * number), 1)
         assert server.answer(SocketIndex(0, 0), request, source, 0.0) is not None
-        assert len(server._counts) <= limits.STUN_PREFIXES
+        assert len(server._counts) <= serverlimits.STUN_PREFIXES

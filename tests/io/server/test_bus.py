@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.errors import ConfigError, LinkCode, LocalError, PeerError
 from passerelle.io.server.bus import Bus, LocalBus, NatsBus, _LocalSubscription, connect
 from tests.rig.nats import NatsServer, nats_server
@@ -147,7 +147,7 @@ async def test_a_failing_handler_ends_its_message_only(
 
 
 async def test_a_flood_is_bounded(two: tuple[Bus, Bus], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "BUS_HANDLERS", 8)
+    monkeypatch.setattr(serverlimits, "BUS_HANDLERS", 8)
     here, there = two
     running = 0
     most = 0
@@ -218,13 +218,13 @@ async def test_a_subscription_while_away_is_refused() -> None:
 async def test_a_long_message_is_dropped(two: tuple[Bus, Bus]) -> None:
     """Nothing reads what is longer than any message of ours, and a long answer is none."""
     here, there = two
-    taker = Taker(bytes(limits.BUS_MESSAGE_BYTES + 1))
+    taker = Taker(bytes(serverlimits.BUS_MESSAGE_BYTES + 1))
     await there.subscribe("long", taker)
     await settled(there)
     here.publish("long", bytes(900_000))
-    here.publish("long", bytes(limits.BUS_MESSAGE_BYTES))
+    here.publish("long", bytes(serverlimits.BUS_MESSAGE_BYTES))
     await taker.until(1)
-    assert [len(message) for message in taker.messages] == [limits.BUS_MESSAGE_BYTES]
+    assert [len(message) for message in taker.messages] == [serverlimits.BUS_MESSAGE_BYTES]
     assert await here.request("long", b"?", timeout_s=1) is None
 
 

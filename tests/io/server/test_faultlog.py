@@ -2,14 +2,14 @@ import logging
 
 import pytest
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.io.server.faultlog import FaultLog
 
 
 def test_one_line_of_each_kind_and_how_many_it_stands_for(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "BUS_FAULT_PAUSE_S", 3600.0)
+    monkeypatch.setattr(serverlimits, "BUS_FAULT_PAUSE_S", 3600.0)
     faults = FaultLog(logging.getLogger("test"))
     for _ in range(1000):
         faults.warn("one", "the first")
@@ -20,7 +20,7 @@ def test_one_line_of_each_kind_and_how_many_it_stands_for(
 def test_after_the_pause_the_next_line_has_the_count(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "BUS_FAULT_PAUSE_S", 3600.0)
+    monkeypatch.setattr(serverlimits, "BUS_FAULT_PAUSE_S", 3600.0)
     faults = FaultLog(logging.getLogger("test"))
     for _ in range(4):
         faults.warn("one", "the first")

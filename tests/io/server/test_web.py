@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.core.address.prefix import origin
 from passerelle.errors import LocalError
 from passerelle.io.server.web import WebServer, application, disconnected
@@ -75,9 +75,9 @@ async def test_a_foreign_address_is_told_in_a_sentence() -> None:
 async def test_a_body_beyond_the_limit_is_refused() -> None:
     async with WebServer(app(), "127.0.0.1", 0) as server, aiohttp.ClientSession() as http:
         url = f"http://127.0.0.1:{server.port}/size"
-        async with http.post(url, data=bytes(limits.HTTP_BODY_BYTES)) as response:
-            assert await response.text() == str(limits.HTTP_BODY_BYTES)
-        async with http.post(url, data=bytes(limits.HTTP_BODY_BYTES + 1)) as response:
+        async with http.post(url, data=bytes(serverlimits.HTTP_BODY_BYTES)) as response:
+            assert await response.text() == str(serverlimits.HTTP_BODY_BYTES)
+        async with http.post(url, data=bytes(serverlimits.HTTP_BODY_BYTES + 1)) as response:
             assert response.status == 413
 
 
@@ -101,9 +101,9 @@ async def raw(port: int, data: bytes) -> bytes:
 @pytest.mark.parametrize(
     "head",
     [
-        b"GET /" + b"a" * (limits.HTTP_FIELD_BYTES + 1) + b" HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nX: " + b"a" * (limits.HTTP_FIELD_BYTES + 1) + b"\r\n\r\n",
-        b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * (limits.HTTP_HEADERS + 8) + b"\r\n",
+        b"GET /" + b"a" * (serverlimits.HTTP_FIELD_BYTES + 1) + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX: " + b"a" * (serverlimits.HTTP_FIELD_BYTES + 1) + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * (serverlimits.HTTP_HEADERS + 8) + b"\r\n",
         b"\x16\x03\x01 this is not HTTP\r\n\r\n",
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.core.matching.quality import VolunteerQuality
 from passerelle.core.matching.sample import SampledSet
 from passerelle.core.nat.classifier import NatClass
@@ -41,7 +41,7 @@ class ClientProfile:
     key: bytes | None = field(default=None, repr=False)
     """The origin (`core.origin`) that its disclosed volunteers are counted under: its network, or
     its token. With None they are not counted."""
-    disclosure_limit: int = limits.DISCLOSED_VOLUNTEERS
+    disclosure_limit: int = serverlimits.DISCLOSED_VOLUNTEERS
     """Most volunteers that each party of `key` may learn of in a day, for each of its shares."""
     key_is_shared: bool = False
     """Whether `key` stands for many clients of unrelated networks. A volunteer's failure with one

@@ -27,7 +27,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.core.matching.availability import AvailableVolunteers
 from passerelle.core.matching.best import BestVolunteer
 from passerelle.core.matching.disclosure import DisclosureTable
@@ -95,8 +95,8 @@ class VolunteerPool:
     def __init__(
         self,
         *,
-        networks: int = limits.DISCLOSURE_RECORDS,
-        neighbourhoods: int = limits.VOLUNTEER_NEIGHBOURHOODS,
+        networks: int = serverlimits.DISCLOSURE_RECORDS,
+        neighbourhoods: int = serverlimits.VOLUNTEER_NEIGHBOURHOODS,
     ) -> None:
         """`networks` is how many client networks are remembered, `neighbourhoods` how many
         networks of volunteers that have left.
@@ -276,7 +276,7 @@ class VolunteerPool:
             return
         self._disclosures.retract(key, pick.volunteer, pick.newly_disclosed)
         if outcome in (Outcome.SILENT, Outcome.DECLINED) and not pick.client.key_is_shared:
-            record.add_failure(pick.volunteer, now, limits.FAILED_VOLUNTEERS)
+            record.add_failure(pick.volunteer, now, serverlimits.FAILED_VOLUNTEERS)
 
     def report(
         self, handle: bytes, experience: LinkExperience, now: float, *, expected: float
@@ -297,7 +297,7 @@ class VolunteerPool:
         record = self._disclosures.of(client.key)
         if handle not in record:
             return
-        failed = record.add_failure(handle, now, limits.FAILED_VOLUNTEERS)
+        failed = record.add_failure(handle, now, serverlimits.FAILED_VOLUNTEERS)
         first = record.complain(handle) and failed
         volunteer = self._by_handle.get(handle)
         if first and volunteer is not None:
@@ -308,6 +308,6 @@ class VolunteerPool:
 
 def _some(known: list[bytes], draws: Draws) -> Iterable[bytes]:
     """Return `known`, or a sample of it: a token may allow so many that comparing all is slow."""
-    if len(known) <= limits.DISCLOSED_VOLUNTEERS:
+    if len(known) <= serverlimits.DISCLOSED_VOLUNTEERS:
         return known
-    return [known[draws.below(len(known))] for _ in range(limits.DISCLOSED_VOLUNTEERS)]
+    return [known[draws.below(len(known))] for _ in range(serverlimits.DISCLOSED_VOLUNTEERS)]

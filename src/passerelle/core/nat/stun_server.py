@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.errors import PeerError
 from passerelle.wire import stun
 from passerelle.wire.stun import BindingError, BindingRequest, BindingResponse, Endpoint
@@ -78,17 +78,17 @@ class StunServer:
 
     def _may_ask(self, source: Endpoint, now: float) -> bool:
         # A request adds at most two prefixes.
-        full = len(self._counts) + 2 > limits.STUN_PREFIXES
+        full = len(self._counts) + 2 > serverlimits.STUN_PREFIXES
         # Forged sources can fill the table. It is then emptied, which gives every prefix its full
         # share again, but costs the attacker one packet for each prefix in the table.
-        if full or now - self._since >= limits.STUN_WINDOW_S:
+        if full or now - self._since >= serverlimits.STUN_WINDOW_S:
             self._counts.clear()
             self._since = now
         packed = source.address.packed
         network, part = (packed[:3], packed) if len(packed) == 4 else (packed[:6], packed[:7])
-        if self._count(network) <= limits.STUN_REQUESTS:
+        if self._count(network) <= serverlimits.STUN_REQUESTS:
             return True
-        return self._count(part) <= limits.STUN_OWN_REQUESTS
+        return self._count(part) <= serverlimits.STUN_OWN_REQUESTS
 
     def _count(self, prefix: bytes) -> int:
         self._counts[prefix] = count = self._counts.get(prefix, 0) + 1

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.core.address.classes import AddressClass, classify
 from passerelle.errors import ConfigError
 
@@ -150,7 +150,7 @@ class _File(io.BytesIO):
 
 def _unpacked(path: Path) -> _File:
     with lzma.open(path) as packed:
-        return _File(packed.read(limits.PLACES_BYTES))
+        return _File(packed.read(serverlimits.PLACES_BYTES))
 
 
 def _country(record: Mapping[str, Any]) -> str | None:

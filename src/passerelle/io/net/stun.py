@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.core.address.classes import AddressClass, classify
 from passerelle.core.address.forwarded import plain_address
 from passerelle.core.address.host import HostError, IPAddress, split_authority
@@ -103,8 +103,8 @@ class StunService:
         """
         receiver, now = self._sockets[index], asyncio.get_running_loop().time()
         with contextlib.suppress(OSError):  # nothing more to read, or an ICMP error of an answer
-            for _ in range(limits.STUN_BATCH):
-                datagram, sender = receiver.recvfrom(limits.STUN_BYTES + 1)
+            for _ in range(serverlimits.STUN_BATCH):
+                datagram, sender = receiver.recvfrom(serverlimits.STUN_BYTES + 1)
                 answer = self._server.answer(index, datagram, _endpoint(sender), now)
                 if answer is not None:
                     with contextlib.suppress(OSError):

@@ -24,7 +24,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.errors import ConfigError, LinkCode, LocalError, PeerError
 from passerelle.io.server.faultlog import FaultLog
 from passerelle.io.tasks import TaskSet, describe
@@ -63,17 +63,17 @@ class Bus(Protocol):
         """Send a request to one subscriber, and return its answer.
 
         Returns None when there is no subscriber, no answer within `timeout_s`, or one that is
-        longer than `limits.BUS_MESSAGE_BYTES`. Cancelling stops the wait; the subscriber is not
-        told.
+        longer than `serverlimits.BUS_MESSAGE_BYTES`. Cancelling stops the wait; the subscriber is
+        not told.
         """
 
     async def subscribe(self, subject: str, handler: Handler, *, group: str = "") -> Subscription:
         """Call `handler` for each message on `subject`.
 
         Of the subscriptions in one `group`, only one gets each message. At most
-        `limits.BUS_HANDLERS` handlers of one subscription run at once; further messages are
-        dropped, as are those longer than `limits.BUS_MESSAGE_BYTES`. A handler that fails answers
-        nothing, and the log says now and then how many did.
+        `serverlimits.BUS_HANDLERS` handlers of one subscription run at once; further messages are
+        dropped, as are those longer than `serverlimits.BUS_MESSAGE_BYTES`. A handler that fails
+        answers nothing, and the log says now and then how many did.
         """
 
     async def close(self) -> None:
@@ -98,7 +98,7 @@ async def connect(url: str | None, *, name: str) -> Bus:
 
 
 def _bounded(answer: bytes) -> bytes | None:
-    return answer if len(answer) <= limits.BUS_MESSAGE_BYTES else None
+    return answer if len(answer) <= serverlimits.BUS_MESSAGE_BYTES else None
 
 
 class _Handlers:
@@ -107,7 +107,7 @@ class _Handlers:
     def __init__(self, subject: str, handler: Handler) -> None:
         self._subject = subject
         self._handler = handler
-        self._tasks = TaskSet("bus", limit=limits.BUS_HANDLERS)
+        self._tasks = TaskSet("bus", limit=serverlimits.BUS_HANDLERS)
         self._faults = FaultLog(_log)
         self._closed = False
 
@@ -119,7 +119,7 @@ class _Handlers:
         if self._closed or self._tasks.full:
             return False
         try:
-            if len(message) > limits.BUS_MESSAGE_BYTES:
+            if len(message) > serverlimits.BUS_MESSAGE_BYTES:
                 raise PeerError(LinkCode.LIMIT, "a message that is too long")
             work = self._handler(message)
         except Exception as error:
@@ -228,7 +228,7 @@ class NatsBus:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._subscriptions: set[_NatsSubscription] = set()
-        self._tasks = TaskSet("nats", limit=limits.BUS_HANDLERS)
+        self._tasks = TaskSet("nats", limit=serverlimits.BUS_HANDLERS)
         self._faults = FaultLog(_log)
 
     @classmethod
@@ -293,8 +293,8 @@ class NatsBus:
                 subject,
                 group,
                 cb=take,
-                pending_msgs_limit=limits.BUS_HANDLERS,
-                pending_bytes_limit=limits.BUS_WAITING_BYTES,
+                pending_msgs_limit=serverlimits.BUS_HANDLERS,
+                pending_bytes_limit=serverlimits.BUS_WAITING_BYTES,
             )
         except (OSError, nats.errors.Error) as error:
             raise LocalError(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import time
 
-from passerelle import limits
+from passerelle import serverlimits
 
 
 class FaultLog:
-    """Writes at most one line about each kind of fault in `limits.BUS_FAULT_PAUSE_S`.
+    """Writes at most one line about each kind of fault in `serverlimits.BUS_FAULT_PAUSE_S`.
 
     A line says how many like it were left out before. There must be few kinds: each is remembered.
     """
@@ -25,6 +25,6 @@ class FaultLog:
         if now_s < self._next_s.get(kind, now_s):
             self._left_out[kind] = self._left_out.get(kind, 0) + 1
             return
-        self._next_s[kind] = now_s + limits.BUS_FAULT_PAUSE_S
+        self._next_s[kind] = now_s + serverlimits.BUS_FAULT_PAUSE_S
         left_out = self._left_out.pop(kind, 0)
         self._log.warning("%s%s", text, f" (and {left_out} more before)" if left_out else "")

@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from aiohttp import hdrs, web, web_response
 
-from passerelle import limits
+from passerelle import serverlimits
 from passerelle.core.address.classes import IPNetwork
 from passerelle.core.address.forwarded import client_address, is_trusted, plain_address
 from passerelle.core.address.host import IPAddress
@@ -43,8 +43,8 @@ web_response.SERVER_SOFTWARE = ""  # type: ignore[attr-defined]
 
 
 def application() -> web.Application:
-    """Return an empty application that refuses bodies longer than `limits.HTTP_BODY_BYTES`."""
-    return web.Application(client_max_size=limits.HTTP_BODY_BYTES)
+    """Return an empty application that refuses bodies over `serverlimits.HTTP_BODY_BYTES`."""
+    return web.Application(client_max_size=serverlimits.HTTP_BODY_BYTES)
 
 
 class _Connections:
@@ -146,8 +146,8 @@ class WebServer:
         *,
         tls: ssl.SSLContext | None = None,
         grace_s: float = 2.0,
-        connections: int = limits.HTTP_CONNECTIONS,
-        per_network: int = limits.HTTP_CONNECTIONS_OF_NETWORK,
+        connections: int = serverlimits.HTTP_CONNECTIONS,
+        per_network: int = serverlimits.HTTP_CONNECTIONS_OF_NETWORK,
         trusted: Sequence[IPNetwork] = (),
     ) -> None:
         """With port 0 the system chooses a port, which the property `port` then has.
@@ -168,9 +168,9 @@ class WebServer:
             shutdown_timeout=grace_s,
             keepalive_timeout=IDLE_TIMEOUT_S,
             lingering_time=LINGER_S,
-            max_line_size=limits.HTTP_FIELD_BYTES,
-            max_field_size=limits.HTTP_FIELD_BYTES,
-            max_headers=limits.HTTP_HEADERS,
+            max_line_size=serverlimits.HTTP_FIELD_BYTES,
+            max_field_size=serverlimits.HTTP_FIELD_BYTES,
+            max_headers=serverlimits.HTTP_HEADERS,
             # A compressed body could unpack to more than the limit on its length allows.
             auto_decompress=False,
         )
@@ -192,14 +192,14 @@ class WebServer:
         await self._runner.setup()
         assert self._runner.server is not None  # set up
         connections, per_network, trusted = self._bounds
-        most = min(connections, raise_file_limit() - limits.FILES_KEPT)
+        most = min(connections, raise_file_limit() - serverlimits.FILES_KEPT)
         self._connections = _Connections(self._runner.server, most, per_network, trusted)
         site = web.TCPSite(
             self._runner,
             self._host,
             self._wanted_port,
             ssl_context=self._tls,
-            backlog=limits.HTTP_BACKLOG,
+            backlog=serverlimits.HTTP_BACKLOG,
         )
         try:
             await site.start()
