@@ -21,7 +21,7 @@ from collections import deque
 from typing import Final
 
 from passerelle import limits
-from passerelle.core.media.delay import PathDelay
+from passerelle.core.media.delay import Least, PathDelay
 from passerelle.core.media.frame import SENT_PER_S
 from passerelle.core.media.ratecontrol import Phase, RateControl
 from passerelle.core.media.rtp import WrappingNumber
@@ -33,8 +33,15 @@ REPAIR_S: Final = 0.1
 """How long a lost packet is taken to be missing: so many round trips, and this time."""
 DELAY_AGE_S: Final = 20.0
 """How long the shortest delay is believed. Clocks drift by less than a millisecond in it."""
-_UNSEEN: Final = 1 << 30
-"""A backlog that stands for none seen."""
+BACKLOG_AGE_S: Final = 0.1
+"""Time of which the smallest backlog counts. What comes in a burst waits at the relay for a moment,
+and is no queue."""
+START_BYTES_S: Final = 625_000
+"""Rate at which a path is tried before it was measured, in bytes per second."""
+SLACK_S: Final = 0.04
+"""Time for which bytes are at neither end of the path: in encoders, and until frames that are made
+in a rhythm tell what came. Without it a short path's window fits what it just carried, and the
+rate never rises."""
 WAIT_S: Final = 0.1
 """Time at the stack's own rate for which bytes may wait in front of this end's stack."""
 SEND_LEAST_BYTES: Final = 256 * limits.KIB
@@ -50,8 +57,8 @@ class ReceiveWindow:
         self.control = RateControl(now)
         self._delay = PathDelay(DELAY_AGE_S)
         self._sent = WrappingNumber(limits.MESSAGE_NUMBERS)
-        self._backlog_bytes = _UNSEEN
-        """Fewest bytes that waited at the relay since the last report."""
+        self._backlog = Least(BACKLOG_AGE_S)
+        self._backlog.add(0, 0.0)
         self._received_bytes = 0
         self._lost_packets = 0
         self._losses: deque[tuple[float, int]] = deque()
@@ -78,7 +85,7 @@ class ReceiveWindow:
             self._delay.add(size, self._sent.extend(sent) / SENT_PER_S, arrived_s)
         else:
             # One packet leaves a backlog however short the queue is.
-            self._backlog_bytes = min(self._backlog_bytes, backlog_bytes)
+            self._backlog.add(backlog_bytes, arrived_s)
 
     def report(self, received_bytes: int, lost_packets: int, now: float) -> None:
         """Take how much of the video came and did not come since the beginning.
@@ -98,13 +105,12 @@ class ReceiveWindow:
             self._lost_bytes -= self._losses.popleft()[1]
         if not self._delay.update(now):
             return
-        backlog_bytes, self._backlog_bytes = self._backlog_bytes, _UNSEEN
         self.control.update(
             now,
-            rtt_s=self.rtt_s + self._delay.jitter_s,
+            rtt_s=self.rtt_s + SLACK_S + self._delay.jitter_s,
             queue_s=self._delay.queue_s,
             jitter_s=self._delay.jitter_s,
-            backlog_bytes=backlog_bytes % _UNSEEN,
+            backlog_bytes=int(self._backlog.value),
         )
 
     def window_bytes(self, held_bytes: int, missing_bytes: int) -> int:
@@ -114,8 +120,10 @@ class ReceiveWindow:
         before what came last and are not here.
         """
         unfinished = max(0, missing_bytes - self._lost_bytes)
-        window = self.control.window_bytes + held_bytes + unfinished
-        return min(limits.LINK_WINDOW_CAP_BYTES, window)
+        window = self.control.window_bytes
+        if self.is_starting:
+            window = max(window, int(START_BYTES_S * (self.rtt_s + SLACK_S)))
+        return min(limits.LINK_WINDOW_CAP_BYTES, window + held_bytes + unfinished)
 
 
 def send_window_bytes(rate: float, rtt_s: float, sent_bytes: int) -> int:
