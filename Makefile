@@ -1,6 +1,7 @@
 # Every target does its own set-up; `make` alone lists them.
 PYTHON ?= python3
 ARGS ?=
+INVITE ?=
 
 BIN := .venv/bin
 SOURCES = $(wildcard src tests bench tools)
@@ -10,7 +11,7 @@ NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix widget run --silent
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup setup-demo setup-test demo test check unit e2e lab packaging release bench soak \
-	widget lock clean
+	widget extension lock clean
 
 # Files and folders of tests in ARGS take the place of the target's own, however their paths are written.
 tests_in = $(if $(filter tests tests/% ./tests ./tests/% $(CURDIR)/tests $(CURDIR)/tests/%,$(ARGS)),,$(1)) $(ARGS)
@@ -69,6 +70,9 @@ bench: setup-test ## every benchmark; python -m bench.NAME runs one
 
 widget: setup ## build widget and reading page into src/passerelle, even if nothing changed
 	$(NPM) build
+
+extension: setup ## build the browser extension into dist/ (INVITE=https://… is its network)
+	@$(BIN)/python -m tools.extension --invite '$(INVITE)'
 
 lock: ## bring uv.lock in line with pyproject.toml
 	@$(PYTHON) tools/bootstrap.py lock

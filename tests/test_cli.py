@@ -153,6 +153,36 @@ def test_commands_that_need_no_webrtc_do_not_load_it() -> None:
             ["serve", "--state", "STATE", "--url", "https://a", "--amp", "cdn.ampproject.org"],
             "--amp cannot be used",
         ),
+        *(
+            (["serve", "--state", "STATE", "--url", "https://a.example", "--door", door], sentence)
+            for door, sentence in (
+                ("news.example", "it is the door's base URL"),
+                ("http://news.example/door", "without https"),
+                ("https://a.example/door", "is an address of this network itself"),
+                ("https://A.example:8443", "is an address of this network itself"),
+                ("https://news.example:25/door", "no browser connects to port 25"),
+            )
+        ),
+        (
+            [
+                *("serve", "--state", "STATE", "--url", "https://a.example"),
+                *("--broker-url", "https://b.example", "--door", "https://b.example"),
+            ],
+            "is an address of this network itself",
+        ),
+        (
+            ["serve", "--state", "STATE", "--url", "https://a.example:6000"],
+            "no browser connects to port 6000",
+        ),
+        (
+            [
+                *("serve", "--state", "STATE", "--url", "https://a.example"),
+                *("--exit-listen", ":6667", "--exit-url", "https://a.example:6667"),
+            ],
+            "--exit-url https://a.example:6667 cannot be used",
+        ),
+        (["demo", "--port", "22"], "--port 22 cannot be used: no browser opens a page there"),
+        (["demo", "--reader", "--port", "6000"], "Choose another one"),
         (
             ["page", "--state", "STATE", "--url", "a.example", "--out", "OUT"],
             "is no public address",
@@ -415,6 +445,19 @@ async def test_a_taken_port_is_told_with_the_option_that_names_another() -> None
         async with passerelle(["client", "--invite", invite, "--listen", taken]) as reader:
             assert await reader.ended() == 1
             assert "--listen" in reader.output
+
+
+@pytest.mark.parametrize("kind", [[], ["--reader"]])
+def test_a_taken_port_ends_the_demo_before_its_first_step(
+    capsys: pytest.CaptureFixture[str], kind: list[str]
+) -> None:
+    """Nothing is started for a page that will have no place."""
+    with socket.create_server((HOST, 0)) as listener:
+        port = listener.getsockname()[1]
+        code, out, err = run(capsys, "demo", *kind, "--port", str(port))
+    assert code == 1
+    assert out == ""
+    assert f"Port {port} on {HOST} cannot be opened: another program is using it" in err
 
 
 async def test_the_version_is_an_option_too() -> None:

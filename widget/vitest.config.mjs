@@ -1,4 +1,4 @@
-/** The tests of both folders of TypeScript run here, and share the packages that are installed here. */
+/** The tests of all folders of TypeScript run here, and share the packages that are installed here. */
 
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
@@ -12,6 +12,6 @@ export default defineConfig({
     dir: '..',
     // A machine that does something else besides is slow, and slowness is no fault that these tests look for.
     testTimeout: 60_000,
-    include: ['widget/tests/**/*.test.ts', 'reader/tests/**/*.test.ts'],
+    include: ['widget/tests/**/*.test.ts', 'reader/tests/**/*.test.ts', 'extension/tests/**/*.test.ts'],
   },
 });

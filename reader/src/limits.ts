@@ -38,6 +38,11 @@ export const LINK_WINDOW_BYTES = GATEWAY_CREDIT_MOST_BYTES;
 export const PONGS_WAITING_BYTES = 64 * KIB;
 /** Largest content of a request: the gateway takes no more. */
 export const CONTENT_BYTES = MIB;
+/** Longest document that is rewritten for the frame, unpacked: a long book has less. More nodes than this hold
+ * up the browser for many seconds. */
+export const PAGE_BYTES = 8 * MIB;
+/** Redirects of one page, one after the other: browsers stop after 20 and say nothing that a reader understands. */
+export const REDIRECTS = 16;
 /** Times that one request is sent, over one volunteer after the other. */
 export const TRIES = 6;
 /** Largest document of the second tier, largest image or style in it, and how many of these. */

@@ -18,6 +18,8 @@ export const TROUBLES = [
   'no_link',
   'clock',
   'site_silent',
+  'cut',
+  'circle',
   'certificate',
   'quota',
   'outside',

@@ -96,6 +96,12 @@ GATEWAY_TICKETS: Final = 4096
 """Client tickets whose signature a gateway need not check again: each comes with every request."""
 GATEWAY_CLOCK_SKEW_S: Final = 900
 """Difference between the exit's clock and the `Date` of a request that changes something."""
+GATEWAY_SILENT_S: Final = 2.5
+"""Longest silence of a gateway that has accepted a request: readers wait 8 s for a volunteer."""
+GATEWAY_ARRIVAL_S: Final = 30.0
+"""Longest time that a request may take to arrive: 2 MiB over half a megabit a second."""
+GATEWAY_EXCHANGE_S: Final = 3600.0
+"""Longest time for one answer: 900 MB at 2 Mbit/s. Whoever wants more asks for the rest."""
 
 # --- signalling (wire/signalling, wire/rendezvous, wire/description) ------------------------------
 SIGNAL_MESSAGE_BYTES: Final = 8 * KIB

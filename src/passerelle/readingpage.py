@@ -7,6 +7,7 @@
 
 Each file holds the hashes of those that it loads, so whoever has the right `index.html` has all of
 it. Only the service worker cannot be held this way, because browsers have nothing for that.
+A disk's `index.html` loads one script without a hash, which says which file works there.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ UNABLE: Final = (
 )
 """What is read where no script runs. It shows after a moment: scripts take its place before."""
 
-_WANTED = re.compile(rf"/{FOLDER}(?:words-|article\.|later\.)")
+_WANTED = re.compile(rf"/{FOLDER}(?:words-|article\.|later\.|disk\.)")
 _WORDS = re.compile(r"words-([\w-]+)\.json")
 
 
@@ -95,16 +96,18 @@ def mirror(files: Mapping[str, bytes], page: ReadingPage) -> dict[str, bytes]:
         },
     }
     made[FOLDER + "network.json"] = page.document
+    disk = _on_disk(add("disk.js", files["disk.js"])[0])
     shell = _document(
         config,
         f'<link rel="stylesheet" href="/{FOLDER}{style}" integrity="{style_hash}">',
-        f'<script type="module" src="/{FOLDER}{script}" integrity="{script_hash}"></script>',
-        policy(page.brokers, "'self'"),
+        f'<script type="module" src="/{FOLDER}{script}" integrity="{script_hash}"></script>'
+        f"<script>{disk}</script>",
+        policy(page.brokers, f"'self' {_allowed(disk)}"),
     )
     for path in ("index.html", "404.html", FOLDER + "shell.html"):
         made[path] = shell
     hashes = {f"/{path}": integrity(made[path]) for path in made if path.startswith(FOLDER)}
-    # Words, the second tier and the later part are kept once they were wanted.
+    # Words, the second tier and what comes later are kept once they were wanted.
     wanted = [path for path in hashes if _WANTED.match(path)]
     kept = {path: hashes[path] for path in hashes if path not in wanted}
     worker = {
@@ -173,8 +176,24 @@ def asked_servers(network: Descriptor) -> tuple[str, ...]:
 
 def single_file_policy(files: Mapping[str, bytes], brokers: Iterable[str]) -> str:
     """Return the content security policy of the single file, which lets its own script run."""
-    digest = hashlib.sha256(_single_script(files).encode()).digest()
-    return policy(brokers, f"'sha256-{base64.b64encode(digest).decode()}'")
+    return policy(brokers, _allowed(_single_script(files)))
+
+
+def _allowed(script: str) -> str:
+    """Return what a policy says of a script in the document."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def _on_disk(file: str) -> str:
+    """Return the script that tells whoever opened a mirror's document from a disk what to open.
+
+    There, addresses of the mirror lead nowhere; those beside the document still do.
+    """
+    return (
+        'if(location.protocol=="file:")document.body.firstChild.textContent='
+        '"This file belongs on a web server. From a disk, open reader.html.",'
+        f'document.head.append(Object.assign(document.createElement("script"),{{src:"{FOLDER}{file}"}}))'
+    )
 
 
 def _single_script(files: Mapping[str, bytes]) -> str:

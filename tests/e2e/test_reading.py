@@ -198,8 +198,8 @@ async def test_a_single_file_shows_one_page_at_a_time(
     await page.click("button.start")
     article = page.frame_locator("iframe")
     await article.get_by_text("A late harvest").wait_for()
-    loaded = "() => [...document.images].filter((image) => image.naturalWidth === 640).length"
-    assert await page.frames[1].evaluate(loaded) == 3
+    loaded = "[...document.images].filter((image) => image.naturalWidth === 640).length"
+    await page.frames[1].wait_for_function(f"() => {loaded} === 3")
     await article.get_by_text("A late harvest").click()
     await article.locator("h1", has_text="A late harvest").wait_for()
     assert page.url.endswith("#/story/harvest")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from playwright.async_api import BrowserContext, Page
 
 from passerelle.keyring import Keyring
@@ -136,3 +139,96 @@ async def test_a_site_that_fails_is_told_apart_from_one_that_is_silent(
         await shown(page).locator("h1", has_text="Our fault").wait_for()
         await page.goto(f"{reading.url}/page/nothing")
         await page.locator(".trouble", has_text="does not answer").wait_for()
+
+
+async def test_a_silent_site_costs_no_volunteer(chrome: Chromium, reading: Reading) -> None:
+    """It is asked once, for longer than a silent volunteer is waited for, and then named."""
+    count = 0
+
+    async def silent(_request: web.Request) -> web.Response:
+        nonlocal count
+        count += 1
+        await asyncio.sleep(11)
+        return web.Response(text="<h1>At last</h1>", content_type="text/html")
+
+    reading.newspaper.pages |= {"silent": silent}
+    async with reader(chrome) as (_, page):
+        await begin(page, reading, "/page/silent")
+        await shown(page).locator("h1", has_text="At last").wait_for()
+        assert count == 1
+        assert "1 volunteer" in await page.locator(".summary").inner_text()
+
+
+async def test_a_site_that_redirects_without_end_is_told(
+    chrome: Chromium, reading: Reading
+) -> None:
+    count = 0
+
+    async def circle(_request: web.Request) -> web.Response:
+        nonlocal count
+        count += 1
+        return web.Response(status=302, headers={"Location": f"/page/circle?{count}"})
+
+    reading.newspaper.pages |= {"circle": circle}
+    async with reader(chrome) as (_, page):
+        await begin(page, reading, "/page/circle")
+        await page.locator(".trouble", has_text="redirects without end").wait_for()
+        assert count <= 18
+
+
+async def test_what_a_site_cuts_off_is_told(chrome: Chromium, reading: Reading) -> None:
+    """What there is of a page is shown, and its pictures do not hide what is said of it."""
+
+    def short(kind: str, begin: bytes) -> Handler:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            response = web.StreamResponse(headers={"Content-Length": "9000", "Content-Type": kind})
+            await response.prepare(request)
+            await response.write(begin)
+            assert request.transport is not None
+            request.transport.close()
+            return response
+
+        return answer
+
+    text = b"<!doctype html><title>Half</title><h1>Half a story</h1><img src=/page/half>"
+    reading.newspaper.pages |= {
+        "cut": short("text/html", text),
+        "half": short("image/png", b"\x89PNG"),
+    }
+    async with reader(chrome) as (_, page):
+        await begin(page, reading, "/page/cut")
+        await shown(page).locator("h1", has_text="Half a story").wait_for()
+        await page.locator(".trouble", has_text="The end of this page is missing").wait_for()
+
+
+async def test_a_page_without_end_is_bounded(chrome: Chromium, reading: Reading) -> None:
+    """A hundred kilobytes become a hundred megabytes in the browser, of which it takes a part."""
+    packed = gzip.compress(b"<!doctype html><h1>Endless</h1><!--" + bytes(96 << 20), 6)
+
+    async def bomb(_request: web.Request) -> web.Response:
+        fields = {"Content-Encoding": "gzip", "Content-Type": "text/html"}
+        return web.Response(body=packed, headers=fields)
+
+    reading.newspaper.pages |= {"bomb": bomb}
+    async with reader(chrome) as (_, page):
+        await begin(page, reading, "/page/bomb")
+        await page.locator(".trouble", has_text="The end of this page is missing").wait_for()
+        await shown(page).locator("h1", has_text="Endless").wait_for()
+
+
+async def test_an_address_of_the_page_itself_leads_to_the_site(
+    chrome: Chromium, reading: Reading
+) -> None:
+    async with reader(chrome) as (_, page):
+        await begin(page, reading)
+        await shown(page).get_by_text("A late harvest").wait_for()
+        await page.goto(f"{reading.url}/passerelle.reader/x")
+        await shown(page).get_by_text("A late harvest").wait_for()
+
+
+async def test_a_clock_that_is_hours_off_is_named(chrome: Chromium, reading: Reading) -> None:
+    """The broker refuses what was sealed at another time, and its own time says why."""
+    async with reader(chrome) as (context, page):
+        await context.add_init_script("const now = Date.now; Date.now = () => now() - 4 * 3600e3")
+        await begin(page, reading)
+        await page.locator(".trouble", has_text="clock seems to be wrong").wait_for()

@@ -24,6 +24,8 @@ from tests.rig.remote import Remote, RemoteError, RemoteTimeout, WebSocketWire, 
 from tests.rig.selector import FIND, parse
 
 PROGRAM: Final = "firefox-esr"
+SYSTEM_ACCESS: Final = "--remote-allow-system-access"
+"""With this argument the browser's own windows can be driven too."""
 STATE: Final = "() => document.querySelector('passerelle-switch').snapshot"
 WAIT_S: Final = 30.0
 POLL_S: Final = 0.05
@@ -290,12 +292,44 @@ class Firefox:
         user = await self._bidi.ask("browser.createUserContext")
         return await self.new_tab(url, user["userContext"])
 
+    async def install(self, extension: Path) -> None:
+        """Install an unpacked extension, for as long as this browser runs."""
+        await self._bidi.ask(
+            "webExtension.install", extensionData={"type": "path", "path": str(extension)}
+        )
+
+    async def open_extension(self, url: str) -> FirefoxPage:
+        """Return a new page at a `moz-extension:` address, which only the browser's window opens.
+
+        The browser must have been started with `SYSTEM_ACCESS`.
+        """
+        windows: dict[str, Any] = {"moz:scope": "chrome"}
+        tree = await self._bidi.ask("browsingContext.getTree", **windows)
+        opening = f"gBrowser.selectedTab = gBrowser.addTrustedTab({json.dumps(url)}); 0"
+        await self._bidi.ask(
+            "script.evaluate",
+            expression=opening,
+            target={"context": tree["contexts"][0]["context"]},
+            awaitPromise=False,
+        )
+        end_s = time.monotonic() + WAIT_S
+        while time.monotonic() < end_s:
+            tree = await self._bidi.ask("browsingContext.getTree")
+            for context in tree["contexts"]:
+                if context["url"] == url and context["context"] not in self._pages:
+                    return self._page(context["context"], "default")
+            await asyncio.sleep(POLL_S)
+        raise RemoteTimeout(f"not open within {WAIT_S} s: {url}")
+
     async def new_tab(self, url: str, user: str) -> FirefoxPage:
         """Return a new page at `url` with the storage of a BiDi "user context"."""
         made = await self._bidi.ask("browsingContext.create", type="tab", userContext=user)
-        page = FirefoxPage(self, self._bidi, context=made["context"], user=user)
-        self._pages[made["context"]] = page
+        page = self._page(made["context"], user)
         await page.goto(url)
+        return page
+
+    def _page(self, context: str, user: str) -> FirefoxPage:
+        page = self._pages[context] = FirefoxPage(self, self._bidi, context=context, user=user)
         return page
 
     def _write_preferences(self, profile: Path) -> None:

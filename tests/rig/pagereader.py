@@ -14,7 +14,7 @@ import aiohttp
 
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import binaryhttp, gatewayframes
-from passerelle.wire.binaryhttp import Content, Decoder, Head, Request
+from passerelle.wire.binaryhttp import Content, Decoder, Head, Request, Trailers
 from passerelle.wire.gatewayframes import FRAME_BODY_BYTES, LINK_ID, Frame, FrameType, Reset
 from passerelle.wire.oblivious import KeyConfiguration, SealedRequest, seal_request
 
@@ -26,6 +26,12 @@ class Answer:
     status: int
     fields: Mapping[str, str]
     content: bytes = field(repr=False)
+    trailers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the gateway says that the site has not sent all of the content."""
+        return 'details="cut"' in self.trailers.get("proxy-status", "")
 
     @property
     def refusal(self) -> str | None:
@@ -83,8 +89,13 @@ def open_answer(request: SealedRequest, sealed: bytes) -> Answer:
     head = events[0]
     assert isinstance(head, Head)
     content = b"".join(each.data for each in events if isinstance(each, Content))
-    fields = {name.decode(): value.decode("latin-1") for name, value in head.fields}
-    return Answer(head.status, fields, content)
+    end = events[-1]
+    assert isinstance(end, Trailers)
+    fields, trailers = (
+        {name.decode(): value.decode("latin-1") for name, value in each.fields}
+        for each in (head, end)
+    )
+    return Answer(head.status, fields, content, trailers)
 
 
 class PageReader:

@@ -1,21 +1,26 @@
 /** The second tier: one page of the site at a time, without scripts, where no service worker can answer for it.
  *
  * The page's own images and styles are fetched first and written into it. It is shown in a frame that runs no script
- * and, by its policy, loads nothing; its links are caught from outside.
+ * and, by its policy, loads nothing; its links and forms are caught from outside. No link in it names where it leads,
+ * because a reader who opens one in a new tab would ask that place directly.
  */
 
 import { element } from '../face/element';
 import { ARTICLE_BYTES, ARTICLE_PARTS, PART_BYTES } from '../limits';
 import type { Exchange, SiteRequest } from '../page/exchange';
-import { field, type Header } from '../site/answer';
+import { field, redirect, type Header } from '../site/answer';
 import { ACCEPTED, decoded } from '../site/decoded';
 import type { Jar } from '../site/jar';
 import { ReadingProblem } from '../trouble';
+import { defaultButton, needsScript, sent, sentBy, sentByEnter, type Inability, type Wanted } from './forms';
 
-const POLICY = "default-src 'none'; img-src data: blob:; media-src data: blob:; style-src 'unsafe-inline'; font-src data: blob:";
+const POLICY = "default-src 'none'; img-src data: blob:; media-src data: blob:; style-src 'unsafe-inline'; font-src data: blob:; form-action 'none'; base-uri 'none'";
 /** Whatever runs, loads, moves the page, or asks for what is not shown here. */
 const REMOVED = 'script, noscript, template, iframe, frame, frameset, object, embed, applet, portal, fencedframe, meta[http-equiv], base, ' +
-  'link:not([rel~="stylesheet" i]), audio, video, track, source';
+  'link:not([rel~="stylesheet" i]), audio, video, track, source, animate, set';
+/** Where an article's links lead: the attribute that has it in place of `href`. */
+const LEADS = 'data-passerelle';
+const XLINK = 'http://www.w3.org/1999/xlink';
 /** Redirects that are followed. */
 const REDIRECTS = 5;
 
@@ -24,8 +29,12 @@ export interface ArticleEvents {
   left_out(host: string): void;
   /** The reader chose an address that is not the site's. */
   outside(address: string): void;
-  /** The reader chose another page of the site. */
-  go(address: URL): void;
+  /** The reader chose another page of the site, or sent a form to it. */
+  go(wanted: Wanted): void;
+  /** What the reader wants does not work in an article. */
+  cannot(inability: Inability): void;
+  /** Return this page's own address with which a new tab shows `address`. */
+  here(address: URL): string;
 }
 
 interface Page {
@@ -53,27 +62,38 @@ export class Article {
     this.element = element('iframe', { sandbox: 'allow-same-origin', title: '' });
   }
 
-  /** Show the page at `address`. Throws what `Exchange` throws. A later call takes this one's place. */
-  async show(address: URL): Promise<void> {
+  /** Show a page. Throws what `Exchange` throws. A later call takes this one's place. */
+  async show(wanted: Wanted): Promise<void> {
     const turn = ++this.#turn;
-    const page = await this.#fetch(address, ARTICLE_BYTES);
+    const page = await this.#fetch(wanted, ARTICLE_BYTES);
     const document = await this.#document(page);
     if (turn !== this.#turn) return;
+    if (!document) return this.#events.cannot('file');
     for (const old of this.#objects.splice(0)) URL.revokeObjectURL(old);
-    await this.#inline(document, page.address);
+    const base = await this.#inline(document, page.address);
     if (turn !== this.#turn) return;
     const frame = this.element;
     await new Promise<void>((resolve) => {
       frame.onload = () => resolve();
-      frame.srcdoc = `<!doctype html>${document.documentElement.outerHTML}`;
+      frame.srcdoc = `<!doctype html><meta http-equiv="content-security-policy" content="${POLICY}">`;
     });
+    const shown = frame.contentDocument;
+    if (turn !== this.#turn || !shown) return;
     frame.title = document.title;
-    frame.contentDocument?.addEventListener('click', (event) => this.#clicked(event, page.address));
-    if (address.hash) frame.contentDocument?.getElementById(decodeURIComponent(address.hash.slice(1)))?.scrollIntoView();
+    shown.addEventListener('click', (event) => this.#clicked(event, page.address, base));
+    shown.addEventListener('keydown', (event) => this.#pressed(event, base));
+    shown.addEventListener('change', ({ target }) => {
+      const field = target as HTMLInputElement;
+      if (field.hasAttribute('onchange') && !(field.form && defaultButton(field.form))) this.#events.cannot('no_script');
+    });
+    // Its elements are moved and not written as text, which a browser could read as other elements.
+    shown.documentElement.replaceWith(shown.adoptNode(document.documentElement));
+    this.#scroll(wanted.address);
     this.#events.shown(document.title, page.address);
   }
 
-  async #document({ type, bytes, address }: Page): Promise<Document> {
+  /** Return what is shown of an answer; null for a file that is not shown. */
+  async #document({ type, bytes, address }: Page): Promise<Document | null> {
     if (/html/i.test(type)) return new DOMParser().parseFromString(await bytes.text(), 'text/html');
     const made = document.implementation.createHTMLDocument(address.pathname);
     if (/^image\//i.test(type)) {
@@ -84,15 +104,19 @@ export class Article {
       const text = made.createElement('pre');
       text.textContent = await bytes.text();
       made.body.append(text);
+    } else if (bytes.size > 0) {
+      return null;
     }
     return made;
   }
 
-  /** Write what the document needs into it, and take away what it must not have. */
-  async #inline(document: Document, address: URL): Promise<void> {
+  /** Write what the document needs into it, take away what it must not have, and return from where its addresses are
+   * read. */
+  async #inline(document: Document, address: URL): Promise<URL> {
     const base = document.querySelector('base[href]')?.getAttribute('href') ?? '';
     const around = URL.canParse(base, address) ? new URL(base, address) : address;
     for (const removed of document.querySelectorAll(REMOVED)) removed.remove();
+    this.#tame(document, around);
     let parts = 0;
     const isWanted = (url: URL) => this.#isSite(url) && parts++ < ARTICLE_PARTS;
     const work: Promise<void>[] = [];
@@ -101,27 +125,45 @@ export class Article {
       for (const name of ['src', 'srcset', 'data-src']) image.removeAttribute(name);
       if (url && isWanted(url)) work.push(this.#object(url).then((object) => void (object && image.setAttribute('src', object))));
     }
-    for (const link of document.querySelectorAll('link')) {
-      const url = absolute(link.getAttribute('href'), around);
-      if (url && isWanted(url)) work.push(this.#style(url).then((text) => link.replaceWith(styled(document, text))));
-      else link.remove();
-    }
     for (const style of document.querySelectorAll('style')) {
       work.push(this.#withObjects(style.textContent ?? '', around).then((text) => void (style.textContent = text)));
+    }
+    for (const link of document.querySelectorAll('link')) {
+      const url = absolute(link.getAttribute('href'), around);
+      const style = document.createElement('style');
+      style.media = link.getAttribute('media') ?? '';
+      link.replaceWith(style);
+      if (url && isWanted(url)) work.push(this.#style(url).then((text) => void (style.textContent = text)));
     }
     for (const each of document.querySelectorAll('[style]')) {
       const text = each.getAttribute('style') ?? '';
       if (/url\(|image-set\(/i.test(text)) each.removeAttribute('style');
     }
     await Promise.allSettled(work);
-    const policy = document.createElement('meta');
-    policy.httpEquiv = 'content-security-policy';
-    policy.content = POLICY;
-    document.head.prepend(policy);
+    return around;
+  }
+
+  /** Let links name where they lead in an attribute that no browser follows. */
+  #tame(document: Document, base: URL): void {
+    for (const link of document.querySelectorAll('*')) {
+      const isLink = ['a', 'area'].includes(link.localName);
+      const href = link.getAttribute('href') ?? link.getAttributeNS(XLINK, 'href');
+      for (const name of ['ping', 'target', 'download', 'background', LEADS]) link.removeAttribute(name);
+      link.removeAttributeNS(XLINK, 'href');
+      if (href === null || (!isLink && link.localName !== 'link')) {
+        // Parts of the page itself, as in an SVG, stay. Nothing else that has an address is loaded.
+        if (href?.startsWith('#')) link.setAttribute('href', href);
+        else link.removeAttribute('href');
+      } else if (isLink) {
+        const url = absolute(href, base);
+        link.setAttribute(LEADS, href);
+        link.setAttribute('href', url && this.#origins.has(url.origin) ? this.#events.here(url) : '#');
+      }
+    }
   }
 
   async #style(url: URL): Promise<string> {
-    const page = await this.#fetch(url, PART_BYTES);
+    const page = await this.#fetch({ address: url, post: null }, PART_BYTES);
     return this.#withObjects(await page.bytes.text(), page.address);
   }
 
@@ -140,7 +182,7 @@ export class Article {
   /** Return an address for what lies at `url`; null if it cannot be had. */
   async #object(url: URL): Promise<string | null> {
     try {
-      const { bytes } = await this.#fetch(url, PART_BYTES);
+      const { bytes } = await this.#fetch({ address: url, post: null }, PART_BYTES);
       const object = URL.createObjectURL(bytes);
       this.#objects.push(object);
       return object;
@@ -155,47 +197,85 @@ export class Article {
     return false;
   }
 
-  /** Fetch all of `url`, at most `most_bytes`, through redirects inside the site. */
-  async #fetch(url: URL, most_bytes: number): Promise<Page> {
-    let address = url;
+  /** Fetch all of a page or a part, at most `most_bytes`, through redirects inside the site. */
+  async #fetch(wanted: Wanted, most_bytes: number): Promise<Page> {
+    let { address, post } = wanted;
     for (let redirects = 0; redirects <= REDIRECTS; redirects++) {
       const cookies = this.#jar.header(address);
-      const headers: Header[] = [['accept-encoding', ACCEPTED]];
+      const headers: Header[] = [['accept-encoding', ACCEPTED], ...(post?.headers ?? [])];
       if (cookies) headers.push(['cookie', cookies]);
-      const exchange = this.#ask({ url: address, method: 'GET', headers, content: null });
-      const head = await exchange.head;
-      for (const [name, value] of head.fields) if (name === 'set-cookie') this.#jar.set(value, address);
-      const location = head.status >= 300 && head.status < 400 ? field(head.fields, 'location') : null;
-      if (location === null) return { address, type: field(head.fields, 'content-type') ?? '', bytes: await whole(exchange, head.fields, most_bytes) };
+      const sending = post ? { method: 'POST', content: post.content, key: post.key } : { method: 'GET', content: null };
+      const exchange = this.#ask({ url: address, headers, ...sending });
+      const { status, fields } = await exchange.head;
+      for (const [name, value] of fields) if (name === 'set-cookie') this.#jar.set(value, address);
+      const next = redirect(status, fields, address);
+      if (next === null) return { address, type: field(fields, 'content-type') ?? '', bytes: await whole(exchange, fields, most_bytes) };
       exchange.cancel();
-      const next = absolute(location, address);
-      if (!next || !this.#origins.has(next.origin)) throw new ReadingProblem('outside');
+      if (!this.#origins.has(next.origin)) throw new ReadingProblem('outside');
+      // Only these two ask for the form once more, and that is another request.
+      post = post && [307, 308].includes(status) ? { ...post, key: crypto.randomUUID() } : null;
       address = next;
     }
     throw new ReadingProblem('site_silent');
   }
 
-  #clicked(event: MouseEvent, address: URL): void {
-    const link = (event.target as Element | null)?.closest?.('a[href], area[href]');
-    const href = link?.getAttribute('href');
-    if (!href) return;
-    const url = absolute(href, address);
-    const isHere = url !== null && url.href.replace(/#.*/, '') === address.href.replace(/#.*/, '');
+  #clicked(event: MouseEvent, address: URL, base: URL): void {
+    const target = event.target as Element;
+    const link = target.closest(`[${LEADS}]`);
+    const form = sentBy(target);
+    if (link) {
+      event.preventDefault();
+      this.#follow(link.getAttribute(LEADS)!, address, base);
+    } else if (form) {
+      event.preventDefault();
+      void this.#send(...form, base);
+    } else if (needsScript(target)) {
+      this.#events.cannot('no_script');
+    }
+  }
+
+  #pressed(event: KeyboardEvent, base: URL): void {
+    const form = event.key === 'Enter' && !event.isComposing ? sentByEnter(event.target as Element) : null;
+    if (!form) return;
     event.preventDefault();
-    if (isHere) this.element.contentDocument?.getElementById(decodeURIComponent(url.hash.slice(1)))?.scrollIntoView();
-    else if (url && this.#origins.has(url.origin)) this.#events.go(url);
-    else this.#events.outside(url?.href ?? href);
+    void this.#send(...form, base);
+  }
+
+  #follow(href: string, address: URL, base: URL): void {
+    const url = absolute(href, base);
+    if (url === null || url.protocol === 'javascript:') this.#events.cannot('no_script');
+    else if (withoutFragment(url) === withoutFragment(address)) this.#scroll(url);
+    else if (this.#origins.has(url.origin)) this.#events.go({ address: url, post: null });
+    else this.#events.outside(url.href);
+  }
+
+  async #send(form: HTMLFormElement, button: HTMLButtonElement | HTMLInputElement | null, base: URL): Promise<void> {
+    const isChecked = !form.noValidate && !button?.formNoValidate;
+    if (isChecked && !form.reportValidity()) return;
+    const method = button?.getAttribute('formmethod') ?? form.getAttribute('method');
+    if (method?.toLowerCase() === 'dialog') return form.closest('dialog')?.removeAttribute('open');
+    const wanted = await sent(form, button, base);
+    if (typeof wanted === 'string') this.#events.cannot(wanted);
+    else if (this.#origins.has(wanted.address.origin)) this.#events.go(wanted);
+    else if (wanted.post) this.#events.cannot('form_elsewhere');
+    else this.#events.outside(wanted.address.href);
+  }
+
+  #scroll({ hash }: URL): void {
+    let name = hash.slice(1);
+    try {
+      name = decodeURIComponent(name);
+    } catch {
+      // It is taken as it stands.
+    }
+    if (name) this.element.contentDocument?.getElementById(name)?.scrollIntoView();
   }
 }
 
 const absolute = (address: string | null, base: URL): URL | null =>
   address !== null && URL.canParse(address, base) ? new URL(address, base) : null;
 
-function styled(document: Document, text: string): HTMLStyleElement {
-  const style = document.createElement('style');
-  style.textContent = text;
-  return style;
-}
+const withoutFragment = ({ href }: URL): string => href.replace(/#.*/, '');
 
 /** Read all of an answer. Throws ReadingProblem for one that is larger than this page holds. */
 async function whole(exchange: Exchange, fields: readonly Header[], most_bytes: number): Promise<Blob> {

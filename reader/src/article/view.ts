@@ -4,12 +4,15 @@
 import type { ReadingWork, Site } from '../page/page';
 import { troubleOf } from '../trouble';
 import { Article } from './article';
+import type { Wanted } from './forms';
+import { tell } from './tell';
 
 export class ArticleView {
   readonly #article: Article;
   readonly #site: Site;
   readonly #work: ReadingWork;
   readonly #first: string;
+  #wanted: Wanted;
   #isShown = false;
 
   /** `first` is the path of the site that is shown when the address bar names none. */
@@ -18,17 +21,24 @@ export class ArticleView {
     this.#work = work;
     this.#first = first;
     this.#article = new Article(site, work.jar, (request) => work.ask(request), {
-      shown: (title) => work.shown(title),
+      shown: (title, address) => {
+        // What a form brought is asked for without the form when the page is loaded again.
+        if (this.#wanted.post) history.replaceState(null, '', this.#here(address));
+        work.shown(title);
+      },
       left_out: (host) => work.leftOut(host),
       outside: (address) => work.outside(address),
-      go: (address) => {
-        history.pushState(null, '', `#${this.#named(address)}`);
-        void this.#show(address);
+      go: (wanted) => {
+        history.pushState(null, '', this.#here(wanted.address));
+        void this.#show(wanted);
       },
+      cannot: tell,
+      here: (address) => new URL(this.#here(address), location.href).href,
     });
     work.isArticle();
-    addEventListener('popstate', () => void this.#show(this.#address()));
-    void this.#show(this.#address());
+    addEventListener('popstate', () => void this.#show(this.#addressed()));
+    this.#wanted = this.#addressed();
+    void this.#show(this.#wanted);
   }
 
   get element(): HTMLElement {
@@ -37,13 +47,14 @@ export class ArticleView {
 
   /** Ask once more for the page that did not come. */
   again(): void {
-    if (!this.#isShown) void this.#show(this.#address());
+    if (!this.#isShown) void this.#show(this.#wanted);
   }
 
-  async #show(address: URL): Promise<void> {
+  async #show(wanted: Wanted): Promise<void> {
+    this.#wanted = wanted;
     this.#isShown = false;
     try {
-      await this.#article.show(address);
+      await this.#article.show(wanted);
       this.#isShown = true;
       this.#work.trouble(null);
     } catch (error) {
@@ -52,13 +63,14 @@ export class ArticleView {
   }
 
   /** Return the site's address that the address bar names. Anything else is the first page. */
-  #address(): URL {
+  #addressed(): Wanted {
     const named = location.hash.slice(1);
     const url = URL.canParse(named, this.#site[0]) ? new URL(named, this.#site[0]) : null;
-    return url && named && this.#site.includes(url.origin) ? url : new URL(this.#first, this.#site[0]);
+    const isSite = url && named && this.#site.includes(url.origin);
+    return { address: isSite ? url : new URL(this.#first, this.#site[0]), post: null };
   }
 
-  #named(address: URL): string {
-    return address.origin === this.#site[0] ? address.pathname + address.search : address.href;
+  #here(address: URL): string {
+    return `#${address.origin === this.#site[0] ? address.pathname + address.search : address.href}`;
   }
 }

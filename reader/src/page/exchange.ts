@@ -16,9 +16,9 @@ import { field, type Header } from '../site/answer';
 
 /** Methods that may be done twice (RFC 9110 §9.2.2); PUT and DELETE are left out, because not every site obeys. */
 const REPEATABLE = ['GET', 'HEAD', 'OPTIONS'];
-/** The site, the exit and the volunteer together have this long for each next piece of an answer. */
+/** The volunteer, and an exit that does not say when the site is silent, have this long for each next piece of an answer. */
 const SILENCE_MS = 20_000;
-/** A volunteer that has brought nothing yet has less, and each further one twice as long: the site may be slow. */
+/** A volunteer that has brought nothing yet has less: while the site is silent, the gateway says so every 2.5 s. */
 const FIRST_SILENCE_MS = 8_000;
 
 /** What the reader is told of the gateway's refusals. */
@@ -38,7 +38,7 @@ const PASSING: readonly string[] = ['dns', 'unreachable'];
 /** An exit remembers for two seconds that it did not find a name. */
 const AGAIN_MS = 2_500;
 /** Ends that say nothing of whoever carried the request. */
-const BLAMELESS: readonly string[] = ['ticket', 'stalled', 'passing'];
+const BLAMELESS: readonly string[] = ['ticket', 'stalled', 'passing', 'cut'];
 
 export interface SiteRequest {
   readonly url: URL;
@@ -85,7 +85,7 @@ export function continuable({ status, fields }: Head): Known | null {
 
 /** A piece of work that ended before the answer did. */
 class Broken extends Error {
-  constructor(readonly failure: Failure | 'silent' | 'altered' | 'ticket' | 'passing') {
+  constructor(readonly failure: Failure | 'silent' | 'altered' | 'ticket' | 'passing' | 'cut') {
     super('an answer broke off');
   }
 }
@@ -102,7 +102,7 @@ export class Exchange {
   #used: (count: number) => void = () => {};
   /** Bytes of the content that came so far, and their sum; null if others had them, and the site's mark vouches. */
   #got = 0;
-  #sum: Sum | null = NO_SUM;
+  #sum: number | null = NO_SUM;
   #isComplete = false;
   /** Whether it is asked once more, because a refusal may pass. */
   #isAgain = false;
@@ -163,14 +163,16 @@ export class Exchange {
   async #run(): Promise<void> {
     const tried = new Set<Carrier>();
     let keys = 0;
-    let silences = 0;
+    let silences = 1;
+    /** Where the site cut its content off before. */
+    let cut = -1;
     try {
       for (let tries = 1; ; tries++) {
         const link = await this.#ways.link(this.#over.signal, tried);
         tried.add(link);
         try {
-          const unproved_ms = Math.min(SILENCE_MS, FIRST_SILENCE_MS * 2 ** silences);
-          await this.#attempt(link, link.isProved ? SILENCE_MS : unproved_ms);
+          // Twice as long for each further one, because an exit that does not say so may wait for the site.
+          await this.#attempt(link, link.isProved ? SILENCE_MS : Math.min(SILENCE_MS, FIRST_SILENCE_MS * silences));
           break;
         } catch (error) {
           if (this.#over.signal.aborted || !(error instanceof Broken)) throw error;
@@ -178,9 +180,14 @@ export class Exchange {
           if (error.failure !== 'altered' && isEvents(this.#head)) throw new ReadingProblem('site_silent');
           if (error.failure === 'altered') link.distrust();
           else if (!BLAMELESS.includes(error.failure)) link.failed();
+          if (error.failure === 'cut') {
+            // A site that marks its versions may send the rest; one that stops at the same place again sends no more.
+            if (this.#got === cut || !this.#head || !validator(this.#head)) throw new ReadingProblem('cut');
+            cut = this.#got;
+          }
           if (error.failure === 'passing') await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
           if (error.failure === 'key') keys += 1;
-          if (error.failure === 'silent') silences += 1;
+          if (error.failure === 'silent') silences *= 2;
           if (tries >= TRIES) throw new ReadingProblem(keys === TRIES ? 'clock' : 'site_silent');
           // A volunteer can say this, too. So what it leads to decides nothing before the other ways have failed.
           if (error.failure === 'key') await this.#ways.renew().catch(() => {});
@@ -204,7 +211,7 @@ export class Exchange {
     const answer = sealed.answer();
     const { promise, resolve, reject } = deferred<void>();
     let skip = 0;
-    let again: Sum = NO_SUM;
+    let again = NO_SUM;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const wait = (ms: number) => {
       clearTimeout(timer);
@@ -223,6 +230,7 @@ export class Exchange {
           this.#refuse(event, ticket);
           skip = this.#begin(event);
         }
+        if (event.kind === 'end' && told(event.trailers) === 'cut') throw new Broken('cut');
         if (event.kind === 'end' && skip > 0) throw new ReadingProblem('site_silent');
         if (event.kind !== 'content') continue;
         const known = event.data.subarray(0, skip);
@@ -230,11 +238,11 @@ export class Exchange {
         skip -= known.length;
         again = summed(again, known);
         const isKnown = known.length > 0 && skip === 0;
-        if (isKnown && this.#sum && `${again}` !== `${this.#sum}`) throw new ReadingProblem('site_silent');
+        if (isKnown && this.#sum !== null && again !== this.#sum) throw new ReadingProblem('site_silent');
         if (fresh.length === 0) continue;
         waiting += fresh.length;
         this.#got += fresh.length;
-        this.#sum &&= summed(this.#sum, fresh);
+        if (this.#sum !== null) this.#sum = summed(this.#sum, fresh);
         this.#queue.push(fresh);
       }
       this.#wake();
@@ -285,7 +293,7 @@ export class Exchange {
   /** Return the request for this attempt: the whole, or what is missing. */
   #written(ticket: string): Request {
     const { url, method, headers, content } = this.#request;
-    let fields: readonly Header[] = [...headers, ['passerelle-ticket', ticket]];
+    let fields: readonly Header[] = [...headers, ['te', 'trailers'], ['passerelle-ticket', ticket]];
     if (!REPEATABLE.includes(method)) {
       // The gateway refuses what may be a repetition of long ago.
       fields = [...fields, ['idempotency-key', this.#idempotency], ['date', new Date().toUTCString()]];
@@ -302,16 +310,16 @@ export class Exchange {
 
   /** Throw what a refusal means that the gateway answers itself. Others are shown as the site's own answers. */
   #refuse(head: Head, ticket: string): void {
-    const told = /^passerelle;.* details="(\w+)"/.exec(field(head.fields, 'proxy-status') ?? '')?.[1];
-    if (told === 'ticket') {
+    const reason = told(head.fields);
+    if (reason === 'ticket') {
       this.#ways.renewTicket(ticket);
       throw new Broken('ticket');
     }
-    if (told && PASSING.includes(told) && !this.#isAgain && REPEATABLE.includes(this.#request.method)) {
+    if (reason && PASSING.includes(reason) && !this.#isAgain && REPEATABLE.includes(this.#request.method)) {
       this.#isAgain = true;
       throw new Broken('passing');
     }
-    const trouble = told && REFUSALS[told];
+    const trouble = reason && REFUSALS[reason];
     if (trouble) throw new ReadingProblem(trouble);
   }
 
@@ -343,6 +351,10 @@ export class Exchange {
 export const isEvents = (head: Pick<Head, 'fields'> | null): boolean =>
   /^\s*text\/event-stream/i.test((head && field(head.fields, 'content-type')) ?? '');
 
+/** What the gateway itself says in a head or in trailers. */
+const told = (fields: readonly Header[]): string | undefined =>
+  /^passerelle;.* details="(\w+)"/.exec(field(fields, 'proxy-status') ?? '')?.[1];
+
 /** The site's mark of this version, if it promises that equal marks mean equal bytes (RFC 9110 §8.8.1). */
 function validator({ status, fields }: Pick<Head, 'status' | 'fields'>): string | null {
   const etag = field(fields, 'etag');
@@ -354,18 +366,13 @@ function range(head: Pick<Head, 'fields'>): readonly [first: number, last: numbe
   return match ? [Number(match[1]), Number(match[2])] : null;
 }
 
-/** By which two beginnings of a content are told apart: FNV-1a, with two multipliers. Who alters one on the way is
- * noticed by the seal, so this needs to resist nobody. */
-type Sum = readonly [number, number];
+/** By which two beginnings of a content are told apart: FNV-1a. Who alters one on the way is noticed by the seal, so this
+ * needs to resist nobody. */
+const NO_SUM = 0x811c9dc5;
 
-const NO_SUM: Sum = [0x811c9dc5, 0x811c9dc5];
-
-function summed([a, b]: Sum, bytes: Bytes): Sum {
-  for (const byte of bytes) {
-    a = Math.imul(a ^ byte, 0x01000193);
-    b = Math.imul(b ^ byte, 0x85ebca6b);
-  }
-  return [a, b];
+function summed(sum: number, bytes: Bytes): number {
+  for (const byte of bytes) sum = Math.imul(sum ^ byte, 0x01000193);
+  return sum;
 }
 
 interface Deferred<T> {

@@ -1,11 +1,13 @@
 /** The network's present descriptor, and the gateway's key in it. */
 
+import { Problem } from '../../../widget/src/core/errors';
 import type { Invite } from '../../../widget/src/core/wire/invite';
+import type { LoadLater } from '../later/later';
 import { canRead } from '../links/connection';
 import type { PoolSettings } from '../links/pool';
 import type { KeyConfiguration } from '../wire/oblivious';
 import { ReadingProblem } from '../trouble';
-import { fetchNetwork, keyAt, read, type Network } from './network';
+import { keyAt, read, type Network } from './network';
 
 const SOFTWARE = 'passerelle-reader/0.1.0';
 /** Between two tries to get a newer descriptor. */
@@ -15,10 +17,11 @@ export class Gateway {
   readonly #invite: Invite;
   #network: Network;
   #tried_ms = -Infinity;
-  readonly #over = new AbortController();
+  readonly #later: LoadLater;
 
-  private constructor(invite: Invite, network: Network) {
+  private constructor(invite: Invite, later: LoadLater, network: Network) {
     this.#invite = invite;
+    this.#later = later;
     this.#network = network;
   }
 
@@ -26,14 +29,13 @@ export class Gateway {
    *
    * Throws Problem; `clock` when what the network says at this moment has no key for this device's date.
    */
-  static async open(invite: Invite, load: () => Promise<Uint8Array>): Promise<Gateway> {
+  static async open(invite: Invite, later: LoadLater, load: () => Promise<Uint8Array>): Promise<Gateway> {
     try {
       const network = await read(await load(), invite, Date.now() / 1000);
       keyAt(network, Date.now() / 1000);
-      return new Gateway(invite, network);
+      return new Gateway(invite, later, network);
     } catch {
-      const network = await fetchNetwork([invite.url], invite, new AbortController().signal);
-      return new Gateway(invite, network).#checked();
+      return new Gateway(invite, later, await fetched([invite.url], invite, later)).#checked();
     }
   }
 
@@ -68,9 +70,17 @@ export class Gateway {
     if (performance.now() < this.#tried_ms + RENEWAL_MS) throw new ReadingProblem('clock');
     this.#tried_ms = performance.now();
     const urls = this.settings.brokers.map(({ url }) => url);
-    const found = await fetchNetwork(urls, this.#invite, this.#over.signal);
+    const found = await fetched(urls, this.#invite, this.#later);
     if (found.issued_s >= this.#network.issued_s) this.#network = found;
   }
+}
+
+/** Fetch a descriptor from one of `urls`. Throws Problem. */
+async function fetched(urls: readonly string[], invite: Invite, later: LoadLater): Promise<Network> {
+  const { fetchNetwork } = await later().catch(() => {
+    throw new Problem('network_unreachable', true);
+  });
+  return fetchNetwork(urls, (descriptor) => read(descriptor, invite, Date.now() / 1000), new AbortController().signal);
 }
 
 function shuffled<T>(items: readonly T[]): T[] {

@@ -5,7 +5,6 @@
  */
 
 import { Problem } from '../../../widget/src/core/errors';
-import { DESCRIPTOR_BYTES } from '../../../widget/src/core/limits';
 import { decode, decodeUrl } from '../../../widget/src/core/wire/base64';
 import * as checks from '../../../widget/src/core/wire/checks';
 import { current, open, readable } from '../../../widget/src/core/wire/descriptor';
@@ -14,7 +13,6 @@ import type { BrokerEntry } from '../rendezvous/broker';
 import { readConfiguration, type KeyConfiguration } from '../wire/oblivious';
 
 const DAY_S = 86_400;
-const FETCH_MS = 8_000;
 /** Clocks differ by less than this, mostly. Each key is valid for two days, so that of an hour ago still is. */
 const CLOCK_S = 3_600;
 /** Keys of one gateway in a descriptor, and sites. */
@@ -82,35 +80,6 @@ export function keyAt(network: Network, now_s: number): KeyConfiguration {
   const found = network.keys[Math.floor((now_s - CLOCK_S) / DAY_S) - network.first_day];
   if (!found) throw new Problem('network_expired');
   return found;
-}
-
-/** Fetch a descriptor from one of `urls`, and return the newest that can be used. Throws Problem. */
-export async function fetchNetwork(urls: readonly string[], invite: Invite, signal: AbortSignal): Promise<Network> {
-  let problem: unknown = new Problem('network_unreachable', true);
-  for (const url of urls) {
-    try {
-      return await read(await fetched(`${url}/v1/network`, signal), invite, Date.now() / 1000);
-    } catch (error) {
-      signal.throwIfAborted();
-      problem = error;
-    }
-  }
-  throw problem;
-}
-
-async function fetched(url: string, signal: AbortSignal): Promise<Uint8Array> {
-  try {
-    const response = await fetch(url, {
-      credentials: 'omit',
-      referrerPolicy: 'no-referrer',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(FETCH_MS)]),
-    });
-    if (!response.ok || Number(response.headers.get('content-length')) > DESCRIPTOR_BYTES) throw new Error();
-    return new Uint8Array(await response.arrayBuffer());
-  } catch {
-    signal.throwIfAborted();
-    throw new Problem('network_unreachable', true);
-  }
 }
 
 const bytesOf = (value: unknown): Uint8Array<ArrayBuffer> => {

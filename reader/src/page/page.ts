@@ -38,8 +38,8 @@ export interface PageSettings {
 /** What shows the site. */
 export interface View {
   readonly element: HTMLElement;
-  /** Ask once more for the page that the reader wants, if it did not come. */
-  again(): void;
+  /** Ask once more for the page that the reader wants, if it did not come, or its end did not. */
+  again(isCut: boolean): void;
 }
 
 /** What a view works with. */
@@ -86,7 +86,7 @@ export class ReadingPage {
       again: () => {
         if (!this.#pool) return location.reload();
         this.#pool.hurry();
-        this.#view?.again();
+        this.#view?.again(this.#siteTrouble === 'cut');
       },
       language: (language) => void this.#speak(language),
     }, settings.later);
@@ -168,7 +168,7 @@ export class ReadingPage {
     try {
       const unable = await this.#unable();
       if (unable) throw new ReadingProblem(unable);
-      const gateway = await Gateway.open(invited(this.#settings.invite), () => this.#network);
+      const gateway = await Gateway.open(invited(this.#settings.invite), this.#settings.later, () => this.#network);
       const pool = new LinkPool({ ...gateway.settings, later: this.#settings.later }, {
         changed: (volunteers, countries, trouble) => {
           const door = volunteers > 0 ? null : this.#state.door;

@@ -2,10 +2,14 @@
 
 import { PeerError, Problem } from '../../../widget/src/core/errors';
 import type { LoadLater } from '../later/later';
+import { ReadingProblem, troubleOf } from '../trouble';
+import { bodyOf } from '../wire/bounded';
 import { seal, type Reply, type Wish } from './request';
 
 /** A broker waits 2 s for a volunteer and gives a volunteer 2.5 s, twice. */
 const ANSWER_MS = 9_000;
+/** A broker takes no message that was sealed so long before or after its own time. */
+const CLOCK_MS = 900_000;
 /** Largest sealed message, with the encapsulated key and the tag. */
 const SEALED_BYTES = 8192 + 48;
 
@@ -17,7 +21,7 @@ export interface BrokerEntry {
 
 /** Ask `broker`, with a proof of work if it wants one, and return its reply, which may be a refusal.
  *
- * Throws Problem with `broker_unreachable` or `broker_garbled`, and the signal's reason when it is given up.
+ * Throws Problem with `broker_unreachable`, `broker_garbled` or `clock`, and the signal's reason when it is given up.
  */
 export async function ask(broker: BrokerEntry, wish: Wish, signal: AbortSignal, later: LoadLater): Promise<Reply> {
   const reply = await exchange(broker, wish, signal);
@@ -57,10 +61,11 @@ async function post(url: string, body: Uint8Array<ArrayBuffer>, signal: AbortSig
       cache: 'no-store',
       signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
     });
-    if (!response.ok || Number(response.headers.get('content-length')) > SEALED_BYTES) throw new Error();
-    return new Uint8Array(await response.arrayBuffer());
-  } catch {
+    const off_ms = Math.abs(Date.now() - Date.parse(response.headers.get('date') ?? ''));
+    if (!response.ok) throw new ReadingProblem(off_ms > CLOCK_MS ? 'clock' : 'broker_unreachable');
+    return await bodyOf(response, SEALED_BYTES);
+  } catch (error) {
     signal.throwIfAborted();
-    throw new Problem('broker_unreachable', true);
+    throw troubleOf(error) === 'clock' ? error : new Problem('broker_unreachable', true);
   }
 }

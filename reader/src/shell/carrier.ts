@@ -1,13 +1,14 @@
 /** Carries the frame's requests: what the service worker asks for goes to the site, and the answer back to it. */
 
 import { PeerError } from '../../../widget/src/core/errors';
-import { CONTENT_BYTES } from '../limits';
+import { CONTENT_BYTES, PAGE_BYTES } from '../limits';
 import { field, isShown, kindOf, redirect, shownHeaders } from '../site/answer';
 import { ACCEPTED, decoded } from '../site/decoded';
 import { withoutHints } from '../site/hints';
 import { inserted } from '../site/inserted';
 import type { Places } from '../site/places';
-import { ReadingProblem, troubleOf } from '../trouble';
+import { ReadingProblem, troubleOf, type Trouble } from '../trouble';
+import { asFarAsItComes } from '../wire/bounded';
 import type { Asked, Told, Wanted } from '../worker/talk';
 import { sayToWorker } from './service';
 import { continuable, isEvents, type Exchange, type Head } from '../page/exchange';
@@ -24,7 +25,7 @@ const NOT_SENT = new Set([
 export interface NextPage {
   /** Tell whether `url`, an address of the site, is that page's. */
   is(url: URL): boolean;
-  /** It lies at another address of the site. */
+  /** It lies at another address of the site. Throws ReadingProblem when it was moved too often. */
   moved(target: URL): void;
   /** It is none: the frame goes on showing what it shows. */
   stays(): void;
@@ -45,6 +46,8 @@ export class Carrier {
   readonly #life = hold();
   /** Requests whose answers have not begun, and the keys by which the exit knows a repetition. */
   readonly #begun = new Map<Asked, string>();
+  /** What is wrong with the page that the frame shows. What else comes does not mend it. */
+  #pageTrouble: Trouble | null = null;
 
   /** `script` is the tag of the inner script. `cut` is called with a page whose worker was stopped before all of it
    * was there. */
@@ -71,14 +74,21 @@ export class Carrier {
     over.signal.addEventListener('abort', () => clearInterval(timer));
     await this.#work.jar.ready;
     const exchange = this.#start(asked);
+    const isPage = asked.document && this.#next.is(new URL(asked.url));
     const end = () => {
       over.abort();
       exchange.cancel();
       port.close();
     };
+    const wrong = (trouble: Trouble) => {
+      if (over.signal.aborted) return;
+      if (isPage) this.#pageTrouble = trouble;
+      // A browser says nothing of a picture that is cut off, either.
+      if (trouble !== 'cut' || asked.document) this.#work.trouble(trouble);
+    };
     const fail = (error: unknown) => {
       if (over.signal.aborted) return;
-      this.#work.trouble(troubleOf(error));
+      wrong(troubleOf(error));
       this.#begun.delete(asked);
       exchange.cancel();
       tell({ type: 'failed' });
@@ -91,7 +101,8 @@ export class Carrier {
     try {
       if ((asked.body?.byteLength ?? 0) > CONTENT_BYTES) throw new PeerError('limit', 'a large request');
       const head = await exchange.head;
-      const { status, headers, body, known } = this.#answer(asked, head, exchange);
+      if (isPage) this.#pageTrouble = null;
+      const { status, headers, body, known } = this.#answer(asked, head, exchange, () => wrong('cut'));
       this.#begun.delete(asked);
       const reader = body.getReader();
       port.onmessage = async ({ data }: MessageEvent<Wanted>) => {
@@ -105,7 +116,7 @@ export class Carrier {
         }
       };
       tell({ type: 'head', status, headers, known });
-      this.#work.trouble(null);
+      this.#work.trouble(this.#pageTrouble);
     } catch (error) {
       fail(error);
     }
@@ -136,16 +147,18 @@ export class Carrier {
     return crypto.randomUUID();
   }
 
-  #answer(asked: Asked, head: Head, exchange: Exchange) {
+  #answer(asked: Asked, head: Head, exchange: Exchange, cut: () => void) {
     const { status, fields } = head;
     const url = new URL(asked.url);
     for (const [name, value] of fields) if (name === 'set-cookie') this.#work.jar.set(value, url);
     const target = redirect(status, fields, url);
     const isPage = asked.document && this.#next.is(url);
     if (target && !this.#places.mirrorAddress(target)) return this.#leave(target, isPage, exchange);
-    const whole = decoded(exchange.content(), fields);
-    if (!whole) throw new ReadingProblem('site_silent');
     const kind = asked.document ? kindOf(fields) : null;
+    const content = exchange.content();
+    // What has come is unpacked to its last byte before the end.
+    const whole = decoded(kind?.isHtml ? asFarAsItComes(content, Infinity, cut) : content, fields);
+    if (!whole) throw new ReadingProblem('site_silent');
     const isChanged = whole.undone || kind?.isHtml === true;
     const headers = shownHeaders(fields, { url, kind, isChanged }, this.#places);
     if (isPage && target) this.#next.moved(target);
@@ -156,7 +169,7 @@ export class Carrier {
     }
     const known = isChanged ? null : continuable(head);
     if (!kind?.isHtml) return { status, headers, body: whole.body, known };
-    const body = whole.body.pipeThrough(withoutHints()).pipeThrough(inserted(this.#script, kind.charset));
+    const body = asFarAsItComes(whole.body, PAGE_BYTES, cut).pipeThrough(withoutHints()).pipeThrough(inserted(this.#script, kind.charset));
     return { status, headers, body, known };
   }
 

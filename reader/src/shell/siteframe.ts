@@ -5,8 +5,10 @@
  */
 
 import { element } from '../face/element';
+import { REDIRECTS } from '../limits';
 import type { Jar } from '../site/jar';
 import type { Places } from '../site/places';
+import { ReadingProblem } from '../trouble';
 import type { NextPage } from './carrier';
 import type { Frame } from './frame';
 
@@ -35,6 +37,8 @@ export class SiteFrame implements NextPage {
   /** Where the frame goes, an address of the site without its fragment; empty once it is there. */
   #next = '';
   #isMoving = false;
+  /** Redirects that led there so far. */
+  #redirects = 0;
   /** The address on the mirror that becomes a new entry of the history once its page is there; empty for none. */
   #entry = '';
   /** Whether the page that was asked for is there. */
@@ -59,9 +63,9 @@ export class SiteFrame implements NextPage {
     this.#replace(location.href);
   }
 
-  /** Ask once more for the page that did not come. */
-  again(): void {
-    if (!this.#isShown) this.#replace(this.#entry || location.href);
+  /** Ask once more for the page that did not come, or whose end did not. */
+  again(isCut: boolean): void {
+    if (!this.#isShown || isCut) this.#replace(this.#entry || location.href);
   }
 
   is(url: URL): boolean {
@@ -69,6 +73,8 @@ export class SiteFrame implements NextPage {
   }
 
   moved(target: URL): void {
+    this.#redirects += 1;
+    if (this.#redirects > REDIRECTS) throw new ReadingProblem('circle');
     this.#next = withoutFragment(target);
   }
 
@@ -104,6 +110,7 @@ export class SiteFrame implements NextPage {
   #goes(address: string): void {
     const url = this.#places.siteAddress(new URL(address), null);
     this.#next = url ? withoutFragment(url) : '';
+    this.#redirects = 0;
   }
 
   /** Something is there: a document with the inner script, one without, or the browser's own about an error. */

@@ -46,6 +46,9 @@ self.addEventListener('fetch', (event) => {
   const url = new URL(request.url);
   if (request.mode === 'navigate' && request.destination === 'document') {
     event.respondWith(ownFile(SHELL));
+  } else if (places.isOwn(url) && request.mode === 'navigate') {
+    // No file of the mirror's is a page of the site. Whoever followed an address that is none is shown the first page.
+    event.respondWith(Promise.resolve(Response.redirect('/', 302)));
   } else if (places.isOwn(url)) {
     event.respondWith(ownFile(url.pathname));
   } else if (BROKERS.includes(url.origin) && request.destination === '') {

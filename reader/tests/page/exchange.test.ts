@@ -354,3 +354,50 @@ test('a request that is given up is reset', async () => {
   await expect(exchange.read()).rejects.toBeTruthy();
   expect(request.isCancelled).toBe(true);
 });
+
+const CUT = 'passerelle; error=http_response_incomplete; details="cut"';
+
+test('a site that is silent is waited for, and nobody is blamed', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    const exchange = ask();
+    const request = await gateway.next();
+    for (let second = 0; second < 28; second += 7) {
+      const heard = judged.length;
+      await request.silence();
+      await vi.waitUntil(() => judged.length > heard);
+      await vi.advanceTimersByTimeAsync(7_000);
+    }
+    await request.head(504, { 'proxy-status': 'passerelle; error=x; details="timeout"' });
+    await expect(exchange.head).rejects.toMatchObject({ reason: 'site_silent' });
+    expect(new Set(judged)).toEqual(new Set(['proved']));
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('what the site cuts off is told, and nobody is blamed', async () => {
+  const exchange = ask();
+  const request = await gateway.next();
+  expect(request.text).toContain('trailers');
+  await request.head(200, {});
+  await request.content('begin');
+  await request.end(CUT);
+  expect(new TextDecoder().decode((await exchange.read())!)).toBe('begin');
+  await expect(exchange.read()).rejects.toMatchObject({ reason: 'cut' });
+  expect(judged.includes('failed')).toBe(false);
+});
+
+test('what a site with versions cuts off is asked for until nothing more comes', async () => {
+  const exchange = ask();
+  const first = await gateway.next();
+  await first.head(200, { etag: '"1"' });
+  await first.content('be');
+  await first.end(CUT);
+  const second = await gateway.next();
+  expect(second.text).toContain('bytes=2-');
+  await second.head(206, { etag: '"1"', 'content-range': 'bytes 2-8/9' });
+  await second.end(CUT);
+  expect(new TextDecoder().decode((await exchange.read())!)).toBe('be');
+  await expect(exchange.read()).rejects.toMatchObject({ reason: 'cut' });
+});

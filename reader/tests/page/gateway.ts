@@ -18,7 +18,10 @@ export interface Arrived {
   isCancelled: boolean;
   head(status: number, fields: Readonly<Record<string, string>>): Promise<void>;
   content(data: string): Promise<void>;
-  end(): Promise<void>;
+  /** A chunk without content: the site is silent. */
+  silence(): Promise<void>;
+  /** The end; `trailer` is the value of `proxy-status` behind the content. */
+  end(trailer?: string): Promise<void>;
 }
 
 export class TestGateway {
@@ -95,7 +98,12 @@ export class TestGateway {
         return chunk(join([integer(3), integer(status), ...lines, integer(0)]));
       },
       content: (data) => chunk(prefixed(ascii(data))),
-      end: async () => sink.bytes(join([integer(0), await seal(Uint8Array.of(0, 0), true)]), true),
+      silence: () => chunk(NONE),
+      end: async (trailer) => {
+        const line = trailer ? [prefixed(ascii('proxy-status')), prefixed(ascii(trailer))] : [];
+        const last = join([integer(0), ...line, integer(0)]);
+        sink.bytes(join([integer(0), await seal(last, true)]), true);
+      },
     };
     const wake = this.#waiting.shift();
     if (wake) wake(arrived);

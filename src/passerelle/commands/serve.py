@@ -210,6 +210,7 @@ def serve(
     require_server_packages()
     from passerelle import serve as servers  # noqa: PLC0415
     from passerelle.broker.config import CAUTIOUS  # noqa: PLC0415
+    from passerelle.commands import addresses  # noqa: PLC0415
     from passerelle.exit.settings import parse_networks  # noqa: PLC0415
     from passerelle.gatewayfile import GatewayFile  # noqa: PLC0415
     from passerelle.keyring import Keyring  # noqa: PLC0415
@@ -231,6 +232,10 @@ def serve(
             "With --no-exit the exits run elsewhere: say where with --exit-url, for example "
             "https://exit.bridge.example."
         )
+    public = (url, *(broker_url or ()), *((exit_url,) if exit_url else ()))
+    addresses.require_open_ports("--url", (url,))
+    addresses.require_open_ports("--exit-url", (exit_url,) if exit_url else ())
+    addresses.require_open_ports("--broker-url", broker_url or ())
     has_widget = servers.BUILT_WIDGET.is_dir()
     settings = exits.settings()
     fronts = (*settings.front_networks, *parse_networks("--front-network", front_network or ()))
@@ -256,7 +261,7 @@ def serve(
         stun=tuple(_stun_servers(stun or ())),
         stun_listen=ListenAddress.parse(stun_listen) if stun_listen else None,
         ways=(*_ways("fronted", fronted or []), *_ways("amp", amp or [])),
-        doors=tuple(_doors(door or ())),
+        doors=addresses.doors(door or (), public),
         gateway_seed=GatewayFile(state, create=True).seed if settings.policy.sites else None,
         direct=exits.direct,
         private_candidates=private_candidates,
@@ -379,22 +384,6 @@ def _ways(kind: str, texts: Sequence[str]) -> Iterator[Way]:
             raise ConfigError(
                 f"--{kind} cannot be used: {error}. `passerelle serve --help` has an example."
             ) from error
-
-
-def _doors(urls: Sequence[str]) -> Iterator[str]:
-    from passerelle.wire.ways import require_http  # noqa: PLC0415 - see above
-
-    if len(urls) > limits.DOORS:
-        raise ConfigError(f"A network names at most {limits.DOORS} doors. Leave some --door out.")
-    for url in urls:
-        try:
-            require_http(url)
-        except ValueError:
-            raise ConfigError(
-                f"--door {url} cannot be used: it is the door's base URL, for example "
-                "https://news.example/passerelle."
-            ) from None
-        yield url.rstrip("/")
 
 
 def _metrics_at(text: str | None, workers: int) -> ListenAddress | None:

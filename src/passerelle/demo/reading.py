@@ -28,6 +28,7 @@ from passerelle.demo.run import (
     DemoSettings,
     free_port,
     has_screen,
+    require_port,
 )
 from passerelle.demo.switch import turn_on
 from passerelle.errors import ConfigError, LocalError
@@ -68,6 +69,7 @@ class ReadingDemo:
 
         Raises LocalError or ConfigError with the reason when the story did not come.
         """
+        require_port(self._settings.port)
         if find_chromium() is None:
             raise LocalError(missing_browser_message())
         if not BUILT_WIDGET.is_dir():

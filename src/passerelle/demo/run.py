@@ -13,6 +13,7 @@ from typing import Final
 from rich.console import Console
 
 from passerelle.browser import find_chromium, missing_browser_message
+from passerelle.browserports import BLOCKED_PORTS
 from passerelle.client.config import ClientConfig
 from passerelle.client.notices import LinkUp, NetworkLoaded, Notice
 from passerelle.client.service import Client
@@ -25,6 +26,7 @@ from passerelle.demo.output import TerminalOutput
 from passerelle.demo.switch import PHASE, turn_on, turned_on
 from passerelle.errors import ConfigError, LocalError
 from passerelle.exit.settings import ExitSettings
+from passerelle.io.listening import cannot_listen
 from passerelle.io.server.web import WebServer
 from passerelle.keyring import Keyring
 from passerelle.listen import ListenAddress
@@ -68,6 +70,7 @@ class Demo:
         Raises LocalError or ConfigError with the reason when the page did not arrive. No process
         and no file is left behind, also when cancelled.
         """
+        require_port(self._settings.port)
         if find_chromium() is None:
             raise LocalError(missing_browser_message())
         if not BUILT_WIDGET.is_dir():
@@ -174,6 +177,26 @@ class Demo:
 def has_screen() -> bool:
     """Whether this machine can show a window."""
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def require_port(port: int) -> None:
+    """Raise an error that says why the demo's page cannot have this port of `HOST`; 0 is any.
+
+    Raises ConfigError for one that browsers refuse, and LocalError for one that is taken, or closed
+    to this account.
+    """
+    if port == 0:
+        return
+    if port in BLOCKED_PORTS:
+        raise ConfigError(
+            f"--port {port} cannot be used: no browser opens a page there, because the port "
+            "belongs to another protocol. Choose another one, for example --port 8000, or leave "
+            "--port out."
+        )
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError as error:
+        raise cannot_listen(HOST, port, error) from error
 
 
 def free_port() -> int:

@@ -120,6 +120,11 @@ def encode_content(data: bytes) -> bytes:
     return _prefixed(data) if data else b""
 
 
+def encode_end(trailers: Iterable[tuple[bytes, bytes]] = ()) -> bytes:
+    """Return the end of such a response."""
+    return b"\x00" + _lines(trailers) + b"\x00"
+
+
 def decode_request(message: bytes) -> Request:
     """Return the request that a message is. Raises PeerError(MALFORMED or LIMIT)."""
     decoder = Decoder(request=True)

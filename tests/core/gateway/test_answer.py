@@ -50,7 +50,7 @@ def test_chunks_have_few_sizes(sizes: list[int]) -> None:
     frames = list(writer.head(200, ((b"a", b"b"),)))
     for size in sizes:
         frames += writer.content(b"x" * size)
-    frames.append(writer.end())
+    frames += writer.end()
     chunks, events = read(frames, opener)
     assert set(chunks[:-1]) <= {limits.ANSWER_CHUNK_BYTES, limits.ANSWER_CHUNK_BYTES - 1}
     assert chunks[-1] in PADDED
@@ -69,13 +69,30 @@ def test_what_waits_is_sent_when_the_site_pauses() -> None:
     frames += writer.flush()
     assert len(frames) == 1
     assert list(writer.flush()) == []
-    _, events = read([*frames, writer.end()], opener)
+    _, events = read([*frames, *writer.end()], opener)
     assert events == [Head(200, ()), Content(b"begin"), Trailers(())]
 
 
 def test_every_frame_is_a_link_message() -> None:
     """The first frame, which has the nonce too, is no longer than a volunteer copies."""
     writer, _ = party()
-    frames = [*writer.content(bytes(100_000)), writer.end()]
+    frames = [*writer.content(bytes(100_000)), *writer.end()]
     assert len(frames) == 7
     assert max(len(frame) for frame in frames) <= limits.LINK_MESSAGE_BYTES
+
+
+@given(st.lists(st.integers(0, 40_000), max_size=6), st.booleans())
+def test_empty_chunks_and_trailers_alter_nothing(sizes: list[int], is_cut: bool) -> None:
+    """A site may be silent at any place, and its content be cut off at any."""
+    writer, opener = party()
+    trailers = ((b"proxy-status", b"x"),) if is_cut else ()
+    frames = [*writer.silence(), *writer.head(200, ()), *writer.silence()]
+    for size in sizes:
+        frames += [*writer.content(b"x" * size), *writer.silence(), *writer.silence()]
+    frames += writer.end(trailers)
+    chunks, events = read(frames, opener)
+    assert chunks[0] == 0
+    assert chunks[-1] in PADDED
+    content = [each.data for each in events if isinstance(each, Content)]
+    assert sum(map(len, content)) == sum(sizes)
+    assert events[-1] == Trailers(trailers)

@@ -6,7 +6,7 @@ import asyncio
 import io
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -57,6 +57,8 @@ class Publisher:
         match request.path:
             case "/slow":
                 return await self._slow(request)
+            case "/trickle":
+                return await self._trickle(request, fields)
             case "/late":
                 await self.gate.wait()
             case "/moved":
@@ -68,6 +70,15 @@ class Publisher:
             case "/bytes":
                 return web.Response(body=b"z" * int(request.query["n"]), headers=fields)
         return web.Response(text=f"story {len(self.asked)}", headers=fields)
+
+    async def _trickle(self, request: web.Request, fields: Mapping[str, str]) -> web.StreamResponse:
+        """Send a byte every 50 ms until the reader leaves."""
+        response = web.StreamResponse(headers=fields)
+        await response.prepare(request)
+        while not _has_left(request):
+            await response.write(b"z")
+            await asyncio.sleep(0.05)
+        return response
 
     async def _slow(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()

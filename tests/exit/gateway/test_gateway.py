@@ -21,6 +21,10 @@ from tests.rig.certificate import Certificate
 from tests.rig.pagereader import PageReader, WasReset
 from tests.rig.ports import free_port
 
+TRAILERS = ("te", "trailers")
+EMPTY = 17
+"""Bytes of a chunk without content: its length and its tag."""
+
 
 async def test_a_story_arrives_over_https(tmp_path: Path) -> None:
     """The site's answer comes as it was given, from servers that prove to be the site's."""
@@ -161,6 +165,43 @@ async def test_an_answer_that_is_cut_off_is_not_taken_for_whole(more: bytes) -> 
             with pytest.raises(WasReset) as reset:
                 await reader.ask("GET", f"http://{SITE}:{port}/")
             assert reset.value.code is Reset.BROKEN
+
+
+@pytest.mark.parametrize("more", [b"", b"Cache-Control: max-age=60\r\n"])
+async def test_a_reader_who_takes_trailers_is_told_what_the_site_did(more: bytes) -> None:
+    """It gets what there is, and learns from the gateway that the site sent no more."""
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n" + more + b"\r\nbegin"
+    server, port = await _raw_site(whole)
+    async with server, scene() as made, made.reader() as reader:
+        for _ in range(2):
+            answer = await reader.ask("GET", f"http://{SITE}:{port}/", [TRAILERS])
+            assert (answer.status, answer.content, answer.is_cut) == (200, b"begin", True)
+        whole_answer = await reader.ask("GET", f"{made.site}/", [TRAILERS])
+        assert not whole_answer.is_cut
+    assert "te" not in made.publisher.asked[0].headers
+
+
+async def test_a_reader_hears_of_the_gateway_while_the_site_is_silent() -> None:
+    """Before its answer and in the middle of it: so no volunteer is blamed for the site."""
+    async with scene() as made, made.reader() as reader:
+        late = await reader.begin(reader.seal("GET", f"{made.site}/late"))
+        slow = await reader.begin(reader.seal("GET", f"{made.site}/slow"))
+        # A nonce, and an empty chunk in front of the head; an empty chunk behind the beginning.
+        await until(lambda: late.received_bytes >= 16 + 2 * EMPTY)
+        await until(lambda: slow.frames.qsize() >= 4)
+        made.publisher.gate.set()
+        assert (await reader.finish(late)).status == 200
+        assert (await reader.finish(slow)).content == b"begin end"
+
+
+async def test_a_site_that_trickles_is_given_up() -> None:
+    """Each byte comes in time, and yet there is an end, also to what readers share."""
+    settings = GatewaySettings(exchange_s=0.5, plain_http=True)
+    async with scene(gateway=settings) as made, made.reader() as reader:
+        for query in ("", "?Cache-Control=max-age%3D60"):
+            answer = await reader.ask("GET", f"{made.site}/trickle{query}", [TRAILERS])
+            assert answer.is_cut
+            assert len(answer.content) >= 5
 
 
 async def test_a_long_answer_is_cut_off() -> None:

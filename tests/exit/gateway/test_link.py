@@ -83,6 +83,46 @@ async def test_an_answer_that_nobody_takes_is_broken_off() -> None:
         assert reset.value.code is Reset.BROKEN
 
 
+async def test_a_reader_that_takes_an_answer_in_drops_is_given_up() -> None:
+    """Each drop comes in time, and yet there is an end."""
+    settings = GatewaySettings(exchange_s=0.3, stalled_s=0.3, plain_http=True)
+    async with scene(gateway=settings) as made, made.reader(generous=False) as reader:
+        path = "/bytes?n=2000000&Cache-Control=max-age%3D60"
+        big = await reader.begin(reader.seal("GET", made.site + path))
+        await received(big, CREDIT)
+
+        async def drip() -> None:
+            while True:
+                await reader.credit(LINK_ID, 20_000)
+                await reader.credit(big.id, 20_000)
+                await asyncio.sleep(0.1)
+
+        async with TaskSet("drip") as tasks:
+            tasks.spawn(drip(), "drip")
+            with pytest.raises(WasReset) as reset:
+                await reader.finish(big)
+        assert reset.value.code is Reset.BROKEN
+        assert big.received_bytes < 1_000_000
+
+
+async def test_a_request_that_never_arrives_in_full_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its link goes on."""
+    monkeypatch.setattr(limits, "GATEWAY_ARRIVAL_S", 0.1)
+    settings = GatewaySettings(link_idle_s=0.1, plain_http=True)
+    async with scene(gateway=settings) as made, made.reader() as reader:
+        slow = await reader.begin(reader.seal("GET", f"{made.site}/slow"))
+        half = Asking(2, slow.sealed, asyncio.Queue())
+        reader._open[2] = half
+        await reader.socket.send_bytes(gatewayframes.encode(2, FrameType.REQUEST, b"half"))
+        with pytest.raises(WasReset) as reset:
+            await reader.finish(half)
+        assert reset.value.code is Reset.LIMIT
+        made.publisher.gate.set()
+        assert (await reader.finish(slow)).content == b"begin end"
+
+
 async def test_what_a_reader_gives_up_is_given_up_at_the_site() -> None:
     """A seek in a video, or a page that is left, ends what was asked for."""
     async with scene() as made, made.reader() as reader:

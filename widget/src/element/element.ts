@@ -4,7 +4,7 @@
 import { reasonOf } from '../core/errors';
 import { readSettings, SETTINGS, type SwitchSettings } from '../core/switch/settings';
 import { INITIAL, type Snapshot } from '../core/switch/store';
-import { LIKE_INVITE, NetworkSwitch, type SwitchElement } from './networkswitch';
+import { LIKE_INVITE, NetworkSwitch, type ShownSwitch, type SwitchElement } from './networkswitch';
 import { importFile } from './files/files';
 import type { PasserelleSwitchElement } from './public';
 import { readChoices, setChoice } from './site/choices';
@@ -29,6 +29,8 @@ const EXACT = /^(layout|theme|people|lanes|mbit|megabytes)$/;
 type MoreFile = typeof import('../more/more');
 
 export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchElement {
+  /** Returns the switch of a network, which may be any text. */
+  static find: (network: string) => ShownSwitch = NetworkSwitch.of;
   static readonly observedAttributes = ['network', 'layout', 'lang', 'map', 'mock', ...SETTINGS];
 
   readonly #root: ShadowRoot;
@@ -39,7 +41,7 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
   /** The file that is fetched at the first press. */
   #more: MoreFile | null = null;
   /** The switch that is shown; null outside a page, and for an example. */
-  #switch: NetworkSwitch | null = null;
+  #switch: ShownSwitch | null = null;
   /** The example that is shown instead of the switch's state, or null. */
   #example: Snapshot | null = null;
 
@@ -57,7 +59,7 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
   }
 
   get snapshot(): Snapshot {
-    return this.#example ?? (this.#switch ?? NetworkSwitch.of(this.network)).snapshot;
+    return this.#example ?? (this.#switch ?? PasserelleSwitch.find(this.network)).snapshot;
   }
 
   get network(): string {
@@ -166,7 +168,7 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
   #join(): void {
     this.#switch?.leave(this.#self);
     // An example has no switch, so neither its page nor another tab can make it connect.
-    this.#switch = this.hasAttribute('mock') ? null : NetworkSwitch.of(this.network);
+    this.#switch = this.hasAttribute('mock') ? null : PasserelleSwitch.find(this.network);
     this.#switch?.join(this.#self);
     this.#again();
   }
@@ -289,6 +291,7 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
     const more = await this.#complete();
     if (!more) return void (container.textContent = language.words.reasons.script);
     more.openSettings(container, language, this.#settings, {
+      mayHide: this.#switch?.mayHide ?? true,
       chosen: (name, value) => {
         setChoice(name, value);
         this.#switch?.adjust();

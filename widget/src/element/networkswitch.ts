@@ -30,6 +30,27 @@ export interface SwitchElement {
   show(snapshot: Snapshot, asks: boolean): void;
 }
 
+/** What an element shows and presses: the page's own switch, or one that runs elsewhere. */
+export type ShownSwitch = Pick<
+  NetworkSwitch,
+  | 'mayHide'
+  | 'snapshot'
+  | 'isAgreed'
+  | 'join'
+  | 'leave'
+  | 'asks'
+  | 'press'
+  | 'bar'
+  | 'agree'
+  | 'refuse'
+  | 'confirm'
+  | 'start'
+  | 'stop'
+  | 'helpFriend'
+  | 'adjust'
+  | 'forget'
+>;
+
 /** A rough check, to notice a mistake in the page before the visitor is asked. The relay checks exactly. */
 export const LIKE_INVITE = /https?:\/\/[^#\s]+(#|%23)[\w-]{43}_?(?![\w-])/i;
 /** The time in which other tabs say that they are visible. */
@@ -44,6 +65,8 @@ const switches = new Map<string, NetworkSwitch>();
 
 export class NetworkSwitch {
   readonly network: string;
+  /** Whether the visitor may be looking at something else while it is on, as in a tab behind another. */
+  readonly mayHide: boolean = true;
   readonly #elements = new Set<SwitchElement>();
   readonly #tabs: Tabs;
   /** Aborts the listeners on the page; null while no element shows this switch. */
@@ -323,7 +346,7 @@ export class NetworkSwitch {
 }
 
 /** Return the figures that are stored on this site. */
-function storedFigures(): Figures {
+export function storedFigures(): Figures {
   const { today, ever } = readFigures(storage.get('figures'), storage.today());
   return Object.freeze({ totals: NOTHING, today, ever });
 }

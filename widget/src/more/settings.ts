@@ -8,6 +8,8 @@ import type { Language } from '../element/view/language';
 import { LANGUAGE_NAMES } from './languages';
 
 export interface SettingsEvents {
+  /** Whether there is a setting for the time in which no tab of the site is visible. */
+  readonly mayHide: boolean;
   /** The visitor chose `value` for the setting `name`. An empty value leaves the setting to the page. */
   chosen(name: string, value: string): void;
   /** The visitor chose the language `code`. */
@@ -65,7 +67,7 @@ export function openSettings(
     ...hours(words, settings, put),
     pause('battery'),
     pause('metered'),
-    pause('background'),
+    ...(events.mayHide ? [pause('background')] : []),
     make('label', { class: 'row' }, make('span', {}, words.language), language),
     forget,
   );

@@ -1,7 +1,8 @@
 """Cut an answer into chunks and seal each: the sizes on the way are few and say little.
 
 Every chunk but the last has `limits.ANSWER_CHUNK_BYTES` bytes, unless the site pauses: what has
-come then goes out as it is. The last one is filled up with zeros to the next of few sizes.
+come then goes out as it is. While the site is silent, chunks are empty. The last one is filled up
+with zeros to the next of few sizes.
 """
 
 from __future__ import annotations
@@ -38,14 +39,20 @@ class AnswerWriter:
         if self._waiting:
             yield self._frame(len(self._waiting))
 
-    def end(self) -> bytes:
-        """Return the last frame."""
-        last = bytes(self._waiting) + binaryhttp.END
+    def silence(self) -> Iterator[bytes]:
+        """Return a frame with what waits, or an empty one: so the reader hears of the gateway."""
+        yield self._frame(len(self._waiting))
+
+    def end(self, trailers: binaryhttp.Fields = ()) -> Iterator[bytes]:
+        """Return the last frame; with trailers, which are short, what waits goes out before it."""
+        if trailers:
+            yield from self.flush()
+        last = bytes(self._waiting) + binaryhttp.encode_end(trailers)
         padded = binaryhttp.pad(last)
         if len(padded) > ANSWER_CHUNK_BYTES:
             padded = last.ljust(ANSWER_CHUNK_BYTES, b"\x00")
         sealed = self._sealer.seal(padded, final=True)
-        return encode(self._number, FrameType.ANSWER_END, sealed)
+        yield encode(self._number, FrameType.ANSWER_END, sealed)
 
     def _full(self) -> Iterator[bytes]:
         # The end takes two bytes more, and must fit into the last chunk.

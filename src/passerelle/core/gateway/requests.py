@@ -84,6 +84,15 @@ class LinkRequests:
         """Whether no request is arriving or open."""
         return not len(self)
 
+    @property
+    def arriving(self) -> tuple[int, ...]:
+        """The ids of requests whose last frame has not come."""
+        return tuple(self._arriving)
+
+    def give_up(self, number: int) -> Refused:
+        """Refuse a request that takes too long to arrive."""
+        return self._refuse(number)
+
     def receive(self, frame: Frame) -> Event | None:
         """Take a frame of the reader.
 

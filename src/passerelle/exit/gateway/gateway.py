@@ -142,7 +142,7 @@ class Gateway:
             reply.reset(Reset.MALFORMED)
             return
         writer = AnswerWriter(number, AnswerSealer(opened, secrets.token_bytes(NONCE_BYTES)))
-        answer = _Answer(writer, reply)
+        answer = _Answer(writer, reply, self._tasks)
         try:
             request = self._read(opened.plaintext)
             ticket = self._ticket(request.fields)
@@ -150,19 +150,33 @@ class Gateway:
                 if not self._keys.is_new(message, opened):
                     reply.reset(Reset.REPLAYED)
                     return
+                answer.reader = reader
+                answer.takes_trailers = (b"te", b"trailers") in request.fields
+                answer.watch()
                 if turn_s:
                     await asyncio.sleep(turn_s)
-                answer.reader = reader
                 try:
-                    await self._pass_on(request, ticket, answer)
+                    # A site that is too slow is given up before, and its reader told so.
+                    longest_s = self.settings.exchange_s + self.settings.stalled_s
+                    async with asyncio.timeout(longest_s):
+                        await self._pass_on(request, ticket, answer)
                 except RequestRefused as error:
                     await self._refuse(error.refusal, answer)
+                except TimeoutError:
+                    # A frame may have been lost here, so nothing can follow it.
+                    reply.reset(Reset.BROKEN)
         except RequestRefused as error:
             await self._refuse(error.refusal, answer)
+        finally:
+            answer.close()
 
     async def _refuse(self, refusal: Refusal, answer: _Answer) -> None:
         if answer.has_begun:
-            answer.reply.reset(Reset.BROKEN)
+            # Without trailers the end would say that the answer is complete.
+            if refusal is not Refusal.REPEATED and answer.takes_trailers:
+                await answer.end(refusals.CUT)
+            else:
+                answer.reply.reset(Reset.BROKEN)
             return
         self.counts.refusals.add(value=refusal.value)
         status, fields, content = refusals.answer(refusal)
@@ -290,12 +304,45 @@ class Gateway:
 class _Answer:
     """An answer on its way: sealed, and sent as the reader gives credit."""
 
-    def __init__(self, writer: AnswerWriter, reply: Reply) -> None:
+    def __init__(self, writer: AnswerWriter, reply: Reply, tasks: TaskSet) -> None:
         self._writer = writer
         self.reply = reply
+        self._tasks = tasks
+        self._loop = asyncio.get_running_loop()
+        self._sending = asyncio.Lock()
+        """Chunks are numbered, so they go out one after the other."""
+        self._sent_s = self._loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+        self._telling: asyncio.Task[None] | None = None
         self.reader: Reader | None = None
         """Whoever its bytes count for, once that is known."""
         self.has_begun = False
+        self.takes_trailers = False
+        """Whether the reader understands the trailers of an answer that was cut off."""
+
+    def watch(self) -> None:
+        """Let the reader hear something again and again from now on, until `close`."""
+        due_s = self._sent_s + limits.GATEWAY_SILENT_S
+        self._timer = self._loop.call_at(due_s, self._look)
+
+    def close(self) -> None:
+        """Send nothing more. Idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._telling is not None:
+            self._telling.cancel()
+
+    def _look(self) -> None:
+        if self._loop.time() >= self._sent_s + limits.GATEWAY_SILENT_S:
+            self._sent_s = self._loop.time()
+            # What is being sent just now tells the reader as much, and waits for its credit.
+            if not self._sending.locked() and not self._tasks.closed:
+                self._telling = self._tasks.start(self._tell(), "silence")
+        self.watch()
+
+    async def _tell(self) -> None:
+        with suppress(AnswerStopped):
+            await self._send(self._writer.silence())
 
     async def begin(self, status: int, fields: Fields) -> None:
         self.has_begun = True
@@ -305,12 +352,14 @@ class _Answer:
         """Send bytes; none of them mean that what waits is sent."""
         await self._send(self._writer.content(data) if data else self._writer.flush())
 
-    async def end(self) -> None:
-        await self._send(iter([self._writer.end()]))
+    async def end(self, trailers: Fields = ()) -> None:
+        await self._send(self._writer.end(trailers))
 
     async def _send(self, frames: Iterator[bytes]) -> None:
-        for frame in frames:
-            await self.reply.send(frame, self.reader)
+        async with self._sending:
+            for frame in frames:
+                await self.reply.send(frame, self.reader)
+                self._sent_s = self._loop.time()
 
 
 def _once_key(ticket: Ticket, key: bytes, target: Target, request: Request) -> bytes:

@@ -112,7 +112,14 @@ class GatewayLink:
         await asyncio.sleep(min(first_s, idle_s))
         if not self.asked:
             self.close(LinkCode.TIMEOUT)
+        began_s: dict[int, float] = {}
         while not self._closing.is_set():
+            now_s = self._loop.time()
+            began_s = {each: began_s.get(each, now_s) for each in self._requests.arriving}
+            for number, since_s in began_s.items():
+                if now_s - since_s > limits.GATEWAY_ARRIVAL_S:
+                    self._requests.give_up(number)
+                    self._reset(number, Reset.LIMIT)
             if self._requests.is_idle and self._loop.time() - self._active_s > idle_s:
                 self.close(LinkCode.TIMEOUT)
             await asyncio.sleep(min(_WATCH_S, idle_s))

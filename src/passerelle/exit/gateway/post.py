@@ -27,8 +27,6 @@ POST_PATH: Final = "/v1/gateway"
 CONTENT_TYPE: Final = "message/ohttp-chunked-res"
 """Media type of a sealed answer (draft-ietf-ohai-chunked-ohttp-08 §6)."""
 
-_BODY_S: Final = 30.0
-"""Longest time that a request may take to arrive: two mebibytes over half a megabit a second."""
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", **FOR_PAGES}
 """A door that is nginx passes the answer on as it comes."""
 _STATUS: Final[dict[Reset | None, HTTPStatus]] = {
@@ -61,7 +59,7 @@ class GatewayPosts:
             message = await body_of(
                 request,
                 most=limits.GATEWAY_REQUEST_BYTES,
-                within_s=_BODY_S,
+                within_s=limits.GATEWAY_ARRIVAL_S,
                 wanted=self._is_ours,
             )
             return await post.run(message) if request.path == POST_PATH else None

@@ -109,6 +109,9 @@ WORDS: dict[Refusal, Words] = {
     ),
 }
 
+CUT: Fields = ((b"proxy-status", b'passerelle; error=http_response_incomplete; details="cut"'),)
+"""The trailers of an answer whose content the site has not sent to its end (RFC 9209 §2.3.9)."""
+
 FAILURES: dict[Failure, Refusal] = {
     Failure.POLICY: Refusal.NAME,
     Failure.DNS: Refusal.DNS,

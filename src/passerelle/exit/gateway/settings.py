@@ -15,6 +15,9 @@ class GatewaySettings:
     """Connections to the publisher's servers at once."""
     site_s: float = 30.0
     """Longest time that the site may take to begin its answer, and to go on with it."""
+    exchange_s: float = limits.GATEWAY_EXCHANGE_S
+    """Longest time for one answer of the site in all; its reader has `stalled_s` more. It is broken
+    off then, and a reader may ask for the rest."""
     answer_bytes: int = 4 * 1024 * limits.MIB
     """Longest answer; what is beyond is cut off."""
     cache_bytes: int = limits.GATEWAY_CACHE_BYTES

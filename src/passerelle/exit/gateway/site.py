@@ -72,6 +72,8 @@ class SiteAnswer:
     fields: Fields = field(repr=False)
     _response: aiohttp.ClientResponse = field(repr=False)
     _left_bytes: int
+    _until_s: float
+    """When it is broken off, in the event loop's time."""
 
     @property
     def size(self) -> int | None:
@@ -81,9 +83,10 @@ class SiteAnswer:
     async def content(self) -> AsyncIterator[bytes]:
         """Yield the next bytes, whatever has come; none of them when the site pauses.
 
-        Raises RequestRefused where the answer breaks off or is too long.
+        Raises RequestRefused where the answer breaks off, is too long or takes too long.
         """
         stream = self._response.content
+        clock = asyncio.get_running_loop().time
         try:
             while not stream.at_eof():
                 data = stream.read_nowait()
@@ -92,9 +95,10 @@ class SiteAnswer:
                     data = stream.read_nowait()
                 if not data:
                     yield b""
-                    data = await stream.readany()
+                    async with asyncio.timeout_at(self._until_s):
+                        data = await stream.readany()
                 self._left_bytes -= len(data)
-                if self._left_bytes < 0:
+                if self._left_bytes < 0 or clock() > self._until_s:
                     raise RequestRefused(Refusal.GARBLED)
                 if data:
                     yield data
@@ -166,6 +170,7 @@ class Site:
 
         Raises RequestRefused. Cancelling gives the connection up.
         """
+        began_s = asyncio.get_running_loop().time()
         try:
             # A site can send interim answers without end, and a connection may be waited for.
             async with asyncio.timeout(2 * self._settings.site_s):
@@ -196,7 +201,8 @@ class Site:
         if fields is None or not 200 <= response.status <= 599:
             response.close()
             raise RequestRefused(Refusal.GARBLED)
-        return SiteAnswer(response.status, fields, response, self._settings.answer_bytes)
+        until_s = began_s + self._settings.exchange_s
+        return SiteAnswer(response.status, fields, response, self._settings.answer_bytes, until_s)
 
 
 class _Vetted(AbstractResolver):

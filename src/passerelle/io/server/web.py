@@ -31,9 +31,11 @@ LINGER_S = 2.0
 DISCONNECT_POLL_S = 0.25
 FOR_PAGES: Final = {
     "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Date",
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
-"""Headers of an answer that any page may read."""
+"""Headers of an answer that any page may read. By its `Date` a page finds that its own clock is
+wrong."""
 
 _SERVER_LOGGERS = ("aiohttp.server", "aiohttp.web", "aiohttp.websocket", "aiohttp.internal")
 

@@ -60,9 +60,14 @@ async function attempt<T>(name: string, ending: string, load: (file: HashedFile)
   }
 }
 
-/** Fetch a script as bytes. Throws Problem. */
-export const fetchFile = (name: string, signal: AbortSignal): Promise<ArrayBuffer> =>
-  attempt(name, 'js', async ({ url, integrity }) => bytes(await fetch(url, { ...OPTIONS, integrity, signal })));
+/** Fetch a script, and return a URL for a Worker that is to run it; whoever asks revokes it. Throws Problem.
+ *
+ * A Worker's script must be of the page's own origin. A Blob is, wherever its text came from. */
+export const fetchWorker = (name: string, signal: AbortSignal): Promise<string> =>
+  attempt(name, 'js', async ({ url, integrity }) => {
+    const text = await bytes(await fetch(url, { ...OPTIONS, integrity, signal }));
+    return URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+  });
 
 /** Fetch the words of a language. Throws Problem. */
 export const fetchWords = (code: string): Promise<unknown> => {

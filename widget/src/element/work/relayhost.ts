@@ -6,7 +6,7 @@
 import { Problem, reasonOf, type FriendFailure, type Reason } from '../../core/errors';
 import type { RelayReport, VolunteerLimits } from '../../core/switch/report';
 import type { PageToRelay, RelayToPage } from '../../relay/messages';
-import { fetchFile } from '../files/files';
+import { fetchWorker } from '../files/files';
 import { canRelay, PeerConnection } from './connection';
 import { findNatClass } from './nat';
 import { canSendVideo } from './video';
@@ -126,9 +126,7 @@ export class RelayHost {
   }
 
   async #load(): Promise<Worker> {
-    // A Worker's script must be of the page's own origin. A Blob is, wherever its text came from.
-    const text = await fetchFile('relay', this.#over.signal);
-    const source = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+    const source = await fetchWorker('relay', this.#over.signal);
     let worker: Worker | undefined;
     try {
       worker = new Worker(trusted(source), { name: 'passerelle' });

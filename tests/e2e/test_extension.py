@@ -1,0 +1,191 @@
+"""The browser extension in a real Chromium and Firefox: it relays without a page of a site."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page
+
+from tests.rig.curl import Proxy, fetch
+from tests.rig.extension import HOMES, ExtendedChromium, shown
+from tests.rig.firefox import SYSTEM_ACCESS, Firefox, flip, until
+from tests.rig.site import PAGE, Site
+from tests.rig.way import Way
+from tools import extension
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
+
+
+@pytest.fixture(scope="module")
+def folder(way: Way, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both extensions, unpacked, for the network of `way`."""
+    made = tmp_path_factory.mktemp("extension")
+    extension.unpacked(made, way.invite)
+    return made
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def browser(folder: Path, tmp_path: Path) -> AsyncIterator[ExtendedChromium]:
+    async with ExtendedChromium(tmp_path / "profile", folder / "chromium") as running:
+        yield running
+
+
+async def turn_on(page: Page, *, remember: bool = False) -> None:
+    await page.get_by_role("switch").click()
+    if remember:
+        await page.get_by_role("checkbox", name="Remember my choice").check()
+    await page.get_by_role("button", name="Turn on").click()
+    await shown(page, "waiting")
+
+
+async def homes(browser: ExtendedChromium) -> int:
+    worker = await browser.worker()
+    return int(await worker.evaluate(f"{HOMES}.then((all) => all.length)"))
+
+
+async def resting(browser: ExtendedChromium) -> None:
+    """Wait until the home is closed, which has looked whether it is to start."""
+    for _ in range(100):
+        if not await homes(browser):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("the home stays open although the switch is off")
+
+
+async def title(browser: ExtendedChromium) -> str:
+    return str(await (await browser.worker()).evaluate("chrome.action.getTitle({})"))
+
+
+async def test_it_helps_without_a_page(
+    browser: ExtendedChromium, way: Way, site: Site, tmp_path: Path
+) -> None:
+    """The popup is closed and the service worker ended, and a page still arrives."""
+    await resting(browser)
+    popup = await browser.page("popup")
+    await turn_on(popup)
+    other = await browser.page("popup")
+    await shown(other, "waiting")
+    await other.close()
+    await popup.close()
+    await browser.end_worker()
+    async with way.client() as (client, port):
+        await client.expect("Connected through a volunteer")
+        url = f"http://127.0.0.1:{site.port}/"
+        got = await fetch(Proxy.SOCKS, port, tmp_path / "page", url)
+        assert (got.code, got.body) == (0, PAGE.encode())
+        await browser.end_worker()
+        got = await fetch(Proxy.SOCKS, port, tmp_path / "again", url)
+        assert (got.code, got.body) == (0, PAGE.encode())
+        popup = await browser.page("popup")
+        await shown(popup, "helping", people=1)
+        assert await title(browser) == "Passerelle is helping 1"
+        await popup.get_by_role("switch").click()
+        await shown(popup, "off", timeout_s=2.0)
+    assert await title(browser) == "Passerelle is off"
+
+
+async def test_a_question_that_nobody_sees_is_answered_by_no(browser: ExtendedChromium) -> None:
+    popup = await browser.page("popup")
+    await popup.get_by_role("switch").click()
+    await shown(popup, "consent")
+    await popup.close()
+    popup = await browser.page("popup")
+    await shown(popup, "off")
+
+
+async def test_it_starts_with_the_browser_only_if_the_visitor_said_so(
+    folder: Path, tmp_path: Path
+) -> None:
+    profile = tmp_path / "profile"
+    async with ExtendedChromium(profile, folder / "chromium") as browser:
+        popup = await browser.page("popup")
+        box = popup.get_by_role("checkbox", name="Start with the browser")
+        assert await box.is_disabled(), "nobody has agreed yet"
+        await turn_on(popup, remember=True)
+    async with ExtendedChromium(profile, folder / "chromium") as browser:
+        popup = await browser.page("popup")
+        await shown(popup, "off")
+        await popup.get_by_role("switch").click()
+        await shown(popup, "waiting")
+        await popup.get_by_role("checkbox", name="Start with the browser").check()
+    async with ExtendedChromium(profile, folder / "chromium") as browser:
+        popup = await browser.page("popup")
+        await shown(popup, "waiting")
+        await popup.get_by_role("switch").click()
+        await shown(popup, "off")
+        await popup.get_by_role("checkbox", name="Start with the browser").uncheck()
+    async with ExtendedChromium(profile, folder / "chromium") as browser:
+        await shown(await browser.page("popup"), "off")
+
+
+async def test_an_update_waits_until_nobody_is_helped_and_goes_on(
+    folder: Path, tmp_path: Path, way: Way
+) -> None:
+    mine = shutil.copytree(folder / "chromium", tmp_path / "mine")
+    async with ExtendedChromium(tmp_path / "profile", mine) as browser:
+        popup = await browser.page("popup")
+        await turn_on(popup)
+        async with way.client() as (client, _):
+            await client.expect("Connected through a volunteer")
+            await shown(popup, "helping", people=1)
+            manifest = mine / "manifest.json"
+            manifest.write_text(manifest.read_text().replace('"0.1.0"', '"0.2.0"'))
+            # The browser's own event comes from a store only.
+            worker = await browser.worker()
+            await worker.evaluate("chrome.runtime.onUpdateAvailable.dispatch({version: '0.2.0'})")
+            await popup.wait_for_event("close")
+            popup = await browser.page("popup")
+            assert await popup.evaluate("chrome.runtime.getManifest().version") == "0.2.0"
+            await shown(popup, "helping", people=1)
+
+
+async def test_another_network_is_chosen_in_the_options(browser: ExtendedChromium) -> None:
+    popup = await browser.page("popup")
+    await turn_on(popup)
+    options = await browser.page("options")
+    await options.get_by_label("Invite").fill("https://example.org/no-invite")
+    await options.get_by_role("button", name="Save").click()
+    assert "This is no invite" in await options.inner_text("output")
+    await shown(popup, "waiting")
+    await options.get_by_label("Invite").fill(f"http://127.0.0.1:9/#{'A' * 43}")
+    await options.get_by_role("button", name="Save").click()
+    assert "Saved" in await options.inner_text("output")
+    await shown(popup, "off")
+
+
+IDENTITY = "6f6b1d0e-7c3c-4a39-9d0b-6a2f9a5d1c11"
+IDLE_S = 1.0
+"""After so long without an event Firefox ends an extension's page that may be ended; else 30 s."""
+
+
+async def test_firefox_holds_the_relay_for_longer_than_its_idle_limit(
+    folder: Path, way: Way, site: Site, tmp_path: Path
+) -> None:
+    """The background page is a lasting one, so nothing has to keep it awake."""
+    uuids = json.dumps({"switch@passerelle.example": IDENTITY})
+    preferences: dict[str, str | int | bool] = {
+        "extensions.webextensions.uuids": uuids,
+        "extensions.background.idle.timeout": int(IDLE_S * 1e3),
+    }
+    address = f"moz-extension://{IDENTITY}/popup.html"
+    async with Firefox(preferences, arguments=(SYSTEM_ACCESS,)) as browser:
+        await browser.install(folder / "firefox")
+        popup = await browser.open_extension(address)
+        await flip(popup)
+        await popup.close()
+        await asyncio.sleep(5 * IDLE_S)
+        async with way.client() as (client, port):
+            await client.expect("Connected through a volunteer")
+            url = f"http://127.0.0.1:{site.port}/"
+            got = await fetch(Proxy.SOCKS, port, tmp_path / "page", url)
+            assert (got.code, got.body) == (0, PAGE.encode())
+        popup = await browser.open_extension(address)
+        await until(popup, "['waiting', 'helping'].includes(s.phase)")
+        await popup.click("role=switch")
+        await until(popup, "s.phase === 'off'", timeout_s=10.0)
