@@ -91,8 +91,8 @@ BOTH_WAYS = (
 )
 """Lines of a video of version 2: as in a call."""
 HELD_RATE = (
-    f"a=fmtp:{VP8} x-google-start-bitrate=80000;"
-    "x-google-min-bitrate=80000;x-google-max-bitrate=80000"
+    f"a=fmtp:{VP8} x-google-start-bitrate=160000;"
+    "x-google-min-bitrate=160000;x-google-max-bitrate=160000"
 )
 """What an offer of version 2 says of rates, to the relay's stack. Its estimate stays there, and the
 client's window decides. An estimate that is free takes a loss of a twentieth for congestion, falls

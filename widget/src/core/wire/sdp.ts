@@ -88,7 +88,7 @@ const BOTH_WAYS = [
 /** What an offer of version 2 says of rates, to this browser. Its estimate stays there, and the client's window decides.
  * An estimate that is free takes a loss of a twentieth for congestion, falls to nothing, and is raised again by
  * padding. */
-const HELD_RATE = 'a=fmtp:118 x-google-start-bitrate=80000;x-google-min-bitrate=80000;x-google-max-bitrate=80000';
+const HELD_RATE = 'a=fmtp:118 x-google-start-bitrate=160000;x-google-min-bitrate=160000;x-google-max-bitrate=160000';
 /** What an answer says, to the client's stack, which chooses the rate of uploads itself. */
 const FREE_RATE = 'a=fmtp:118 x-google-start-bitrate=5000;x-google-max-bitrate=400000';
 
