@@ -747,7 +747,7 @@ def make_media() -> list[Json]:
             "frame": video.pack(0, list(enumerate(messages))).hex(),
             "picture": picture.hex(),
             "picture_frame": frame.wrap(
-                picture, 0, list(enumerate(messages)), got=7, unsent=len(messages)
+                picture, 0, list(enumerate(messages)), got=7, unsent=len(messages), sent=123_456
             ).hex(),
         }
         for messages, picture in zip(cases, (b"", KEY_FRAME, b"\x01" + bytes(299)), strict=True)

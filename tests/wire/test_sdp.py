@@ -74,7 +74,7 @@ def test_template_holds_nothing_but_its_lines(value: Description) -> None:
     beside: set[str] = set()
     if isinstance(value.media, int):
         payloads, lines = {
-            2: (sdp.BOTH_WAYS_PAYLOADS, sdp.BOTH_WAYS),
+            2: (sdp.BOTH_WAYS_PAYLOADS, (*sdp.BOTH_WAYS, sdp.HELD_RATE, sdp.FREE_RATE)),
             3: (sdp.CALL_PAYLOADS, (*sdp.CALL, *sdp.SOUND)),
         }.get(value.media or 1, (sdp.ONE_WAY_PAYLOADS, (*sdp.ONE_WAY, "a=recvonly", "a=sendonly")))
         beside = {f"m=video 9 UDP/TLS/RTP/SAVPF {payloads}", "a=sendrecv", *lines}

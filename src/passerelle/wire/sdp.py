@@ -86,12 +86,20 @@ def _vp8(number: int) -> tuple[str, ...]:
 
 BOTH_WAYS = (
     *_vp8(VP8),
-    # A call in high definition begins with about this rate.
-    f"a=fmtp:{VP8} x-google-start-bitrate=5000;x-google-max-bitrate=400000",
     f"a=rtpmap:{RTX} rtx/90000",
     f"a=fmtp:{RTX} apt={VP8}",
 )
-"""Lines of a video of version 2: as in a call, at rates that two browsers' stacks choose."""
+"""Lines of a video of version 2: as in a call."""
+HELD_RATE = (
+    f"a=fmtp:{VP8} x-google-start-bitrate=160000;"
+    "x-google-min-bitrate=160000;x-google-max-bitrate=160000"
+)
+"""What an offer of version 2 says of rates, to the relay's stack. Its estimate stays there, and the
+client's window decides. An estimate that is free takes a loss of a twentieth for congestion, falls
+to nothing, and is raised again by padding."""
+FREE_RATE = f"a=fmtp:{VP8} x-google-start-bitrate=5000;x-google-max-bitrate=400000"
+"""What an answer says, to the client's stack, which chooses the rate of uploads itself. A call in
+high definition begins with about this rate."""
 SOUND = (
     *(f"a=extmap:{number} {name}" for name, number in _SOUND_EXTENSIONS.items()),
     "a=rtcp-mux",
@@ -137,13 +145,14 @@ def to_sdp(description: Description, *, refuse_media: bool = False) -> str:
 
     both = "a=sendrecv"
     offered = description.setup is Setup.ACTPASS
+    both_ways = (*BOTH_WAYS, HELD_RATE if offered else FREE_RATE)
     match description.media:
         case _ if refuse_media:
-            sections = [media("video", 0, BOTH_WAYS_PAYLOADS, "a=inactive", *BOTH_WAYS), channel(1)]
+            sections = [media("video", 0, BOTH_WAYS_PAYLOADS, "a=inactive", *both_ways), channel(1)]
         case msgspec.UNSET:
             sections = [channel(0)]
         case version if version == CHROME_MEDIA_VERSION:
-            sections = [media("video", 0, BOTH_WAYS_PAYLOADS, both, *BOTH_WAYS), channel(1)]
+            sections = [media("video", 0, BOTH_WAYS_PAYLOADS, both, *both_ways), channel(1)]
         case version if version == CALL_MEDIA_VERSION:
             sound = media("audio", 0, str(OPUS), both, *SOUND)
             lacks = {f"a=extmap:{number} " for number in description.lacks or ()}

@@ -18,16 +18,22 @@ PICTURES = (
 NUMBERS = st.integers(0, 2**33)
 
 
-@given(PICTURES, st.integers(0, 1 << 24), NUMBERS, NUMBERS, MESSAGES)
+@given(PICTURES, st.integers(0, 1 << 24), NUMBERS, NUMBERS, NUMBERS, MESSAGES)
 def test_a_frame_survives(
-    genuine: bytes, backlog: int, got: int, unsent: int, messages: list[tuple[int, bytes]]
+    genuine: bytes,
+    backlog: int,
+    got: int,
+    unsent: int,
+    sent: int,
+    messages: list[tuple[int, bytes]],
 ) -> None:
     """The encoder's part comes out byte for byte, and padding means nothing."""
     for pad in (0, 9):
-        frame = unwrap(wrap(genuine, backlog, messages, got=got, unsent=unsent, pad=pad))
+        frame = unwrap(wrap(genuine, backlog, messages, got=got, unsent=unsent, sent=sent, pad=pad))
         assert frame.genuine == genuine
         assert frame.messages == messages
         assert (frame.got, frame.unsent) == (got % 2**32, unsent % 2**32)
+        assert frame.sent == sent % 2**32
         assert frame.backlog_bytes == backlog // 1024 * 1024
     assert len(wrap(genuine, 0, [])) == len(genuine) + OVERHEAD_BYTES
 

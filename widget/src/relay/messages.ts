@@ -2,7 +2,7 @@
 
 import type { FriendFailure, Reason } from '../core/errors';
 import type { RelayReport, VolunteerLimits } from '../core/switch/report';
-import type { Path } from '../core/traffic/ratefloor';
+import type { Path } from '../core/traffic/ownrate';
 import type { NatClass } from '../core/wire/signalling';
 import type { EncodedStreams } from './link/pictures';
 import type { SoundStreams } from './link/sound';
@@ -66,8 +66,6 @@ export type RelayToPage =
   | { readonly type: 'picture'; readonly link: number; readonly pixels: ArrayBuffer | null }
   /** The page should say what the browser knows of the path of a link. */
   | { readonly type: 'find_rate'; readonly link: number }
-  /** Hold the browser's estimate for a link at a rate; 0 lets it go. */
-  | { readonly type: 'hold_rate'; readonly link: number; readonly bit_s: number }
   /** The text that goes back to the reader. */
   | { readonly type: 'friend_answer'; readonly id: number; readonly text: string }
   | { readonly type: 'friend_failed'; readonly id: number; readonly reason: FriendFailure }

@@ -304,7 +304,6 @@ export class Relay {
       media: new LinkMedia({
         makePicture: (pixels) => this.#post({ type: 'picture', link: id, pixels }),
         findRate: () => this.#post({ type: 'find_rate', link: id }),
-        holdRate: (bit_s) => this.#post({ type: 'hold_rate', link: id, bit_s }),
         spent: (bytes) => {
           this.#limiter.charge(bytes);
           this.#carried(bytes);

@@ -1,11 +1,18 @@
-"""How much may be under way on a path whose rate a browser's congestion control decides.
+"""How much may be under way on the path from a relay whose browser only sends the packets.
 
-The stack itself holds packets to the path, and what is sent to it beyond that waits at the relay,
-in front of it, where each frame says how much that is. So the window follows this backlog: it grows
-while nothing waits, and whatever waits beyond a short time is taken off it, once a round trip. A
-session is one ordered stream, so what is under way is what a click beside a download waits for.
-What arrived and waits for a message before it counts as well: it cannot be acknowledged yet, and is
-not on the path.
+The relay's browser is told to hold its own estimate (docs/PROTOCOL.md §6.5), because an estimate
+that follows losses falls to nothing on a path that loses packets without a queue. So the client
+decides, by the window that it tells the exit, with the same `RateControl` as for the stack in
+Python. What that needs to know comes from two places. A frame of one packet says when it left the
+relay, and its delay contains no repair: larger frames mostly lack a packet on a lossy path, and are
+whole a round trip later. The engine's statistics say how many bytes came and how many packets did
+not.
+
+What arrived and waits for something before it is not on the path any more, although it cannot be
+acknowledged yet. The window grows by it: by messages that wait for an earlier one, and by packets
+that wait inside the engine for the rest of their frame. The engine does not say how much those are.
+They are taken to be what was sent before the last message that came and is not here, less what was
+lost a moment ago.
 """
 
 from __future__ import annotations
@@ -14,143 +21,109 @@ from collections import deque
 from typing import Final
 
 from passerelle import limits
+from passerelle.core.media.delay import Least, PathDelay
+from passerelle.core.media.frame import SENT_PER_S
+from passerelle.core.media.ratecontrol import Phase, RateControl
+from passerelle.core.media.rtp import WrappingNumber
 
-BIN_S: Final = 0.1
-"""Time over which one rate is measured."""
-BINS: Final = 20
-"""Rates that are remembered: the largest one counts."""
-BACKLOG_S: Final = 0.030
-"""Time at the path's rate for which bytes wait at the relay on average: enough for its browser to
-send without a pause, which it must to find out that the path carries more."""
-BACKLOG_LEAST_BYTES: Final = 6 * limits.KIB
-"""What may wait on average at any rate, because segments are not cut smaller than 4 KiB."""
-PAUSE_S: Final = 0.012
-"""Time without a frame, while nothing waits, from which on the relay pauses. A shorter time is that
-of a frame."""
-PAUSES: Final = 0.25
-"""Share of the time in which the relay paused, from which on the window is too small."""
-LOOK_S: Final = 0.05
-"""Time over which the backlog is measured."""
-START_GAIN: Final = 2.0
-"""Growth of the window while the relay pauses and has never had enough, as in a slow start."""
-PAUSED_GAIN: Final = 1.4
-"""Growth while it pauses again later."""
-SHORT_GAIN: Final = 1.1
-"""Growth while less than half of what is wanted waits."""
-MOST_GAIN: Final = 6.0
-LEAST_GAIN: Final = 0.25
-"""Largest and smallest window, as shares of the path's content. On a path that loses packets most
-frames wait in the stack for a repair, a round trip or two: with twice the content the window just
-keeps the rate that there is. It is what waits at the relay that bounds the window, not this."""
-FAST_BYTES_S: Final = 4_000_000
-FAST_GAIN: Final = 1.7
-FAST_SLACK_S: Final = 0.1
-"""Smallest window above that rate, as a share of the path's content, and the time added to the
-round trip. The browser's congestion control finds a higher rate only while it always has something
-to send: with a window that follows the backlog alone, a real path carried 62 to 82 Mbit/s instead
-of 87 to 101. A click beside such a download waits a quarter of a second for it."""
-SLACK_S: Final = 0.04
-"""Time for which bytes are at neither end of the path."""
+PACKET_BYTES: Final = 1_150
+"""What a packet carries. A frame that is not longer comes as one."""
+REPAIR_RTTS: Final = 2
+REPAIR_S: Final = 0.1
+"""How long a lost packet is taken to be missing: so many round trips, and this time."""
+DELAY_AGE_S: Final = 20.0
+"""How long the shortest delay is believed. Clocks drift by less than a millisecond in it."""
+BACKLOG_AGE_S: Final = 0.1
+"""Time of which the smallest backlog counts. What comes in a burst waits at the relay for a moment,
+and is no queue."""
 START_BYTES_S: Final = 625_000
-"""Rate before one was measured, in bytes per second: what the stack begins with."""
-START_BYTES: Final = 64 * limits.KIB
-"""Window before a rate was measured, at least: on a short path the ends take longer than it."""
-IDLE_BYTES_S: Final = 31_250
-"""A lower rate is that of a link which nobody uses. A download then starts anew."""
-WAIT_MOST_S: Final = 0.5
-"""Longest time that is allowed for waiting bytes to leave, before the window is looked at again."""
+"""Rate at which a path is tried before it was measured, in bytes per second."""
+SLACK_S: Final = 0.04
+"""Time for which bytes are at neither end of the path: in encoders, and until frames that are made
+in a rhythm tell what came. Without it a short path's window fits what it just carried, and the
+rate never rises."""
 WAIT_S: Final = 0.1
 """Time at the stack's own rate for which bytes may wait in front of this end's stack."""
 SEND_LEAST_BYTES: Final = 256 * limits.KIB
 """Smallest window of this end."""
 
 
-class DeliveryRate:
-    """The largest rate at which bytes arrived lately, in bytes per second."""
-
-    def __init__(self, now: float) -> None:
-        self._rates: deque[float] = deque([0.0], maxlen=BINS)
-        self._bytes = 0
-        self._since = now
-
-    def arrived(self, size: int, now: float) -> None:
-        """Count `size` bytes."""
-        self._bytes += size
-        passed = now - self._since
-        if passed >= BIN_S:
-            self._rates.append(self._bytes / passed)
-            self._bytes, self._since = 0, now
-
-    @property
-    def bytes_s(self) -> float:
-        """The rate."""
-        return max(self._rates)
-
-
 class ReceiveWindow:
-    """What the far end may have unacknowledged, from what arrives and what waits at the relay.
-
-    Times are in seconds of one clock that never goes back.
-    """
+    """What the relay may have under way. Times are in seconds of one clock that never goes back."""
 
     def __init__(self, now: float) -> None:
         self.rtt_s = 0.1
         """Smallest round trip to the far end of the link. The owner sets it when it is known."""
-        self._rate = DeliveryRate(now)
-        self._bytes = float(START_BYTES)
-        self._is_starting = True
-        self._look_at = now
-        """When the last change of the window shows in the backlog."""
-        self._frame_at = now
-        self._backlog = 0
-        """When the last frame came, and what waited behind it."""
-        self._looked_s = self._paused_s = self._area = 0.0
-        """For how long was looked, for how long the relay paused in that, and what waited, as a
-        sum over the time."""
+        self.control = RateControl(now)
+        self._delay = PathDelay(DELAY_AGE_S)
+        self._sent = WrappingNumber(limits.MESSAGE_NUMBERS)
+        self._backlog = Least(BACKLOG_AGE_S)
+        self._backlog.add(0, 0.0)
+        self._received_bytes = 0
+        self._lost_packets = 0
+        self._losses: deque[tuple[float, int]] = deque()
+        """Times of the last losses, with the bytes that are missing."""
+        self._lost_bytes = 0
+        """What `_losses` come to."""
 
-    def arrived(self, size: int, now: float) -> None:
-        """Count `size` bytes of messages."""
-        self._rate.arrived(size, now)
+    @property
+    def is_starting(self) -> bool:
+        """Whether the path's rate is still being found, so that reports should come quickly."""
+        return self.control.phase is Phase.STARTUP
 
-    def waited(self, backlog_bytes: int, now: float) -> None:
-        """Take what a frame says of the bytes that wait at the relay behind it."""
-        apart_s = now - max(self._frame_at, self._look_at)
-        if apart_s > 0:
-            self._looked_s += apart_s
-            self._area += apart_s * self._backlog
-            if not self._backlog and apart_s > PAUSE_S:
-                self._paused_s += apart_s
-        self._frame_at, self._backlog = now, backlog_bytes
-        if self._looked_s < LOOK_S:
+    def arrived(self, size: int) -> None:
+        """Count `size` bytes that came beside the video."""
+        self.control.arrived(size)
+
+    def told(self, size: int, sent: int, backlog_bytes: int, arrived_s: float) -> None:
+        """Take what a frame of `size` bytes says: when it left, and what waited behind it.
+
+        `sent` is of the relay's clock, `frame.SENT_PER_S` steps a second. `arrived_s` may be of any
+        clock, always the same.
+        """
+        if size <= PACKET_BYTES:
+            self._delay.add(size, self._sent.extend(sent) / SENT_PER_S, arrived_s)
+        else:
+            # One packet leaves a backlog however short the queue is.
+            self._backlog.add(backlog_bytes, arrived_s)
+
+    def report(self, received_bytes: int, lost_packets: int, now: float) -> None:
+        """Take how much of the video came and did not come since the beginning.
+
+        Repeats do not count as received: a browser's padding looks like them.
+        """
+        self.control.arrived(max(0, received_bytes - self._received_bytes))
+        self._received_bytes = received_bytes
+        missing = PACKET_BYTES * max(0, lost_packets - self._lost_packets)
+        self._lost_packets = lost_packets
+        if missing:
+            self.control.lost(missing)
+            self._losses.append((now, missing))
+            self._lost_bytes += missing
+        repaired_s = now - REPAIR_RTTS * self.rtt_s - REPAIR_S
+        while self._losses and self._losses[0][0] < repaired_s:
+            self._lost_bytes -= self._losses.popleft()[1]
+        if not self._delay.update(now):
             return
-        waiting = self._area / self._looked_s
-        self._adjust(waiting, self._paused_s / self._looked_s)
-        self._looked_s = self._paused_s = self._area = 0.0
-        # A new window shows in the backlog after a round trip, of which waiting is a part.
-        queue_s = waiting / max(IDLE_BYTES_S, self._rate.bytes_s)
-        self._look_at = now + self.rtt_s + SLACK_S + min(WAIT_MOST_S, queue_s)
+        self.control.update(
+            now,
+            rtt_s=self.rtt_s + SLACK_S + self._delay.jitter_s,
+            queue_s=self._delay.queue_s,
+            jitter_s=self._delay.jitter_s,
+            backlog_bytes=int(self._backlog.value),
+        )
 
-    def _adjust(self, waiting: float, paused: float) -> None:
-        rate, path_s = self._rate.bytes_s, self.rtt_s + SLACK_S
-        wanted = max(BACKLOG_LEAST_BYTES, rate * BACKLOG_S)
-        if waiting > wanted:
-            self._is_starting = False
-            self._bytes -= waiting - wanted
-        elif paused > PAUSES:
-            self._is_starting = self._is_starting or rate < IDLE_BYTES_S
-            self._bytes *= START_GAIN if self._is_starting else PAUSED_GAIN
-        elif waiting < wanted / 2:
-            self._bytes *= SHORT_GAIN
-        most = max(START_BYTES, START_BYTES_S * path_s, MOST_GAIN * rate * path_s)
-        least = max(limits.LINK_WINDOW_FLOOR_BYTES, LEAST_GAIN * rate * path_s)
-        if rate > FAST_BYTES_S:
-            least = FAST_GAIN * rate * (self.rtt_s + FAST_SLACK_S)
-            most = max(most, least)
-        self._bytes = min(max(self._bytes, least), most)
+    def window_bytes(self, held_bytes: int, missing_bytes: int) -> int:
+        """Return the window.
 
-    def window_bytes(self, held_bytes: int) -> int:
-        """Return the window; `held_bytes` arrived and wait for a message before them."""
-        return int(min(limits.LINK_WINDOW_CAP_BYTES, self._bytes + held_bytes))
+        `held_bytes` came and wait for a message before them, and about `missing_bytes` were sent
+        before what came last and are not here.
+        """
+        unfinished = max(0, missing_bytes - self._lost_bytes)
+        window = self.control.window_bytes
+        if self.is_starting:
+            window = max(window, int(START_BYTES_S * (self.rtt_s + SLACK_S)))
+        return min(limits.LINK_WINDOW_CAP_BYTES, window + held_bytes + unfinished)
 
 
 def send_window_bytes(rate: float, rtt_s: float, sent_bytes: int) -> int:

@@ -2,10 +2,11 @@
 
 A frame is the encoder's own bytes, then `backlog u16` and records as in `core.media.video`, then a
 trailer: `got u32`, the number before which the sender has every message of the other direction,
-`unsent u32`, the number of the first message that was never sent, and `genuine u32`, the length of
-the encoder's part. The receiver hands that part to its decoder, so a stack that sees a video it can
-decode behaves as in a call: it asks for no key frames. The trailer of any later frame shows a
-receiver that a message before it was lost.
+`unsent u32`, the number of the first message that was never sent, `sent u32`, the sender's clock in
+tenths of a millisecond, and `genuine u32`, the length of the encoder's part. The receiver hands
+that part to its decoder, so a stack that sees a video it can decode behaves as in a call: it asks
+for no key frames. The trailer of any later frame shows a receiver that a message before it was
+lost.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from passerelle.errors import LinkCode, PeerError
 
 SIDE = 64
 """Width and height in pixels of the pictures that both ends encode. Nobody ever sees them."""
-_TRAILER = struct.Struct("!III")
+_TRAILER = struct.Struct("!IIII")
 _KEY_FRAME = struct.Struct("<3x3sHH")
 """Start of a key frame (RFC 6386 §9.1): frame tag, start code, width, height."""
 _START_CODE = b"\x9d\x01\x2a"
 _SIZE_MASK = 0x3FFF
+SENT_PER_S = 10_000
+"""Steps of the clock in a second, by which a frame says when it was sent."""
 OVERHEAD_BYTES = HEAD_BYTES + _TRAILER.size
 """What a frame has beside the encoder's bytes and the records."""
 
@@ -48,6 +51,8 @@ class Frame(News):
 
     genuine: bytes
     """The encoder's own bytes."""
+    sent: int
+    """When the frame was sent, in tenths of a millisecond of the sender's clock, modulo 2^32."""
 
 
 def wrap(
@@ -57,11 +62,12 @@ def wrap(
     *,
     got: int = 0,
     unsent: int = 0,
+    sent: int = 0,
     pad: int = 0,
 ) -> bytes:
     """Return the bytes of a frame, with `pad` zeros after its messages."""
     payload = pack(backlog_bytes, messages)
-    numbers = (each % limits.MESSAGE_NUMBERS for each in (got, unsent))
+    numbers = (each % limits.MESSAGE_NUMBERS for each in (got, unsent, sent))
     trailer = _TRAILER.pack(*numbers, len(genuine))
     return b"".join((genuine, payload, bytes(pad), trailer))
 
@@ -73,13 +79,18 @@ def unwrap(data: bytes) -> Frame:
     end = len(data) - _TRAILER.size
     if end < 0:
         raise PeerError(LinkCode.MALFORMED, "a frame without a trailer")
-    got, unsent, size = _TRAILER.unpack_from(data, end)
+    got, unsent, sent, size = _TRAILER.unpack_from(data, end)
     if size > end:
         raise PeerError(LinkCode.MALFORMED, "a frame shorter than its own picture")
     _check_picture(data, size)
     backlog, messages = unpack(data[size:end])
     return Frame(
-        genuine=data[:size], backlog_bytes=backlog, got=got, unsent=unsent, messages=messages
+        genuine=data[:size],
+        backlog_bytes=backlog,
+        got=got,
+        unsent=unsent,
+        sent=sent,
+        messages=messages,
     )
 
 

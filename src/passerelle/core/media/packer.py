@@ -71,11 +71,18 @@ class MessagePacker:
         return None
 
     def next_frame(
-        self, genuine: bytes, most_bytes: int, least_bytes: int = 0, *, got: int = 0
+        self,
+        genuine: bytes,
+        most_bytes: int,
+        least_bytes: int = 0,
+        *,
+        got: int = 0,
+        now: float = 0.0,
     ) -> bytes:
         """Return a frame with the waiting messages that fit into `most_bytes`, and at least one.
 
-        `got` is the number before which this end has all messages of the other direction.
+        `got` is the number before which this end has all messages of the other direction, and
+        `now` the time in seconds of a clock that never goes back.
         With nothing left to send it has small messages of the last frames once more, and it is
         filled up to `least_bytes`.
         """
@@ -94,7 +101,13 @@ class MessagePacker:
             size += sum(RECORD_HEAD_BYTES + len(message) for _, message in messages)
         pad = max(0, least_bytes - size)
         return frame.wrap(
-            genuine, self.queued_bytes, messages, got=got, unsent=self._unsent, pad=pad
+            genuine,
+            self.queued_bytes,
+            messages,
+            got=got,
+            unsent=self._unsent,
+            sent=round(now * frame.SENT_PER_S),
+            pad=pad,
         )
 
     def fill(self, encoded: bytes, *, got: int = 0) -> bytes:

@@ -228,6 +228,17 @@ class Order:
             expected = number + 1
         return gaps
 
+    def missing_bytes(self, unsent: int) -> int:
+        """Return about how many bytes were sent before message `unsent` and are not here.
+
+        `unsent` is as in `missing`. Messages that are not here are taken to be as long as those
+        that wait on average; the result is 0 where none waits.
+        """
+        ahead = (unsent - self.next) % _SEQUENCE_SPAN
+        if not self._held or ahead > limits.MEDIA_MESSAGES_AHEAD:
+            return 0
+        return max(0, ahead - len(self._held)) * (self.held_bytes // len(self._held))
+
     def _hold(self, number: int, message: bytes) -> None:
         if (
             self.held_bytes + len(message) > limits.MEDIA_HELD_BYTES

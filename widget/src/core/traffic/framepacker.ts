@@ -23,6 +23,8 @@ const RECORD_BYTES = 6;
 const REPEAT_BYTES = 300;
 /** A payload takes repeated messages up to this size: with a picture it still fits into one packet. */
 const PACKET_BYTES = 1_000;
+/** About the longest picture of an encoder, but for the first ones. */
+const PICTURE_BYTES = 200;
 
 export class FramePacker {
   /** Messages that the client has not acknowledged, by their numbers. */
@@ -91,16 +93,17 @@ export class FramePacker {
     return this.#unsent >>> 0;
   }
 
-  /** Return one frame with as many waiting messages as fit into `room_bytes`, and at least one. With nothing left
-   * to send it has small messages of the last frames once more. When none waited, it has at least `idle_bytes`
-   * bytes. */
-  nextFrame(idle_bytes: number, room_bytes = FRAME_BYTES): ArrayBuffer {
+  /** Return one frame with as many waiting messages as fit into `room_bytes`, and at least one. When `isClear`, it
+   * has those that fit into one packet, perhaps none. With nothing left to send it has small messages of the last
+   * frames once more. When none waited, it has at least `idle_bytes` bytes. */
+  nextFrame(idle_bytes: number, room_bytes = FRAME_BYTES, isClear = false): ArrayBuffer {
+    const most_bytes = isClear ? PACKET_BYTES - PICTURE_BYTES : room_bytes;
     const isIdle = this.#queued_bytes === 0;
     const numbers: number[] = [];
     let size = HEAD_BYTES;
     for (const number of this.#waiting()) {
       const length = RECORD_BYTES + (this.#unacknowledged.get(number)?.byteLength ?? 0);
-      if ((this.#isExact || numbers.length > 0) && size + length > room_bytes) break;
+      if ((this.#isExact || isClear || numbers.length > 0) && size + length > most_bytes) break;
       size += length;
       numbers.push(number);
     }
@@ -154,11 +157,6 @@ export class FramePacker {
         this.#again.add(number);
       }
     }
-  }
-
-  /** Queue everything that was sent and is not acknowledged once more. */
-  resendAll(): void {
-    this.resend([[this.#first >>> 0, this.#unsent >>> 0]]);
   }
 
   clear(): void {

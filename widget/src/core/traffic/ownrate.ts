@@ -5,7 +5,17 @@
  * and less arrives.
  */
 
-import type { Path } from './ratefloor';
+/** What the browser says of the path of one connection. */
+export interface Path {
+  /** The browser's estimate; 0 where it says none. */
+  readonly available_bit_s: number;
+  /** The round trip of its last report; null before the first one. */
+  readonly rtt_ms: number | null;
+  /** Packets that are reported lost, since the beginning. */
+  readonly lost: number;
+  /** All bytes that were sent and received. */
+  readonly bytes: number;
+}
 
 /** The rate before anything is known. */
 const START_BIT_S = 5_000_000;

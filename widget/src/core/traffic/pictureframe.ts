@@ -1,16 +1,18 @@
 /** The frames of a media link of version 2: the encoder's own bytes, then our payload, then a trailer.
  *
- * The payload is as in version 1 (`framepacker.ts`). The trailer is `got u32 ‖ unsent u32 ‖ picture u32`:
- * the number before which the sender has every message of the other direction, the number of the first message that
- * was never sent, and the length of the encoder's bytes. The receiver gives those to its decoder, so that a video
- * goes on as in a call. docs/PROTOCOL.md §6.5 has the reasons.
+ * The payload is as in version 1 (`framepacker.ts`). The trailer is
+ * `got u32 ‖ unsent u32 ‖ sent u32 ‖ picture u32`: the number before which the sender has every message of the other
+ * direction, the number of the first message that was never sent, when the frame is sent, and the length of the
+ * encoder's bytes. The receiver gives those to its decoder, so that a video goes on as in a call. docs/PROTOCOL.md §6.5 has the reasons.
  */
 
 import { PeerError } from '../errors';
 import { LINK_MESSAGE_BYTES, PICTURE_FRAME_BYTES } from '../limits';
 import { PICTURE_SIDE } from '../wire/description';
 
-const TRAILER_BYTES = 12;
+const TRAILER_BYTES = 16;
+/** Steps in a millisecond of the clock that says when a frame is sent. */
+const SENT_PER_MS = 10;
 const HEAD_BYTES = 2;
 const RECORD_BYTES = 6;
 /** Start code of a VP8 key frame (RFC 6386 §9.1), width and height follow it. */
@@ -31,8 +33,14 @@ export interface PictureFrame {
   readonly messages: readonly (readonly [number: number, message: ArrayBuffer])[];
 }
 
-/** Return a frame with `payload` behind `picture`. */
-export function wrap(picture: ArrayBuffer, payload: ArrayBuffer, got: number, unsent: number): ArrayBuffer {
+/** Return a frame with `payload` behind `picture`. `now_ms` may be of any clock that never goes back. */
+export function wrap(
+  picture: ArrayBuffer,
+  payload: ArrayBuffer,
+  got: number,
+  unsent: number,
+  now_ms: number,
+): ArrayBuffer {
   const end = picture.byteLength + payload.byteLength;
   const frame = new Uint8Array(end + TRAILER_BYTES);
   frame.set(new Uint8Array(picture));
@@ -40,7 +48,8 @@ export function wrap(picture: ArrayBuffer, payload: ArrayBuffer, got: number, un
   const view = new DataView(frame.buffer);
   view.setUint32(end, got);
   view.setUint32(end + 4, unsent);
-  view.setUint32(end + 8, picture.byteLength);
+  view.setUint32(end + 8, Math.round(now_ms * SENT_PER_MS));
+  view.setUint32(end + 12, picture.byteLength);
   return frame.buffer;
 }
 
@@ -49,7 +58,7 @@ export function unwrap(frame: ArrayBuffer): PictureFrame {
   if (frame.byteLength > PICTURE_FRAME_BYTES) throw new PeerError('limit', 'a large frame');
   const view = new DataView(frame);
   const end = frame.byteLength - TRAILER_BYTES;
-  const size = end < 0 ? Infinity : view.getUint32(end + 8);
+  const size = end < 0 ? Infinity : view.getUint32(end + 12);
   const at = size + HEAD_BYTES;
   if (at > end) throw new PeerError('malformed', 'a frame shorter than it says');
   checkPicture(view, size);

@@ -30,7 +30,10 @@ function sectionsOf(description: Description): readonly Section[] {
       channelSection(description, 2),
     ];
   }
-  if (media === 2) return [section('video', 0, '118 97', both, ...BOTH_WAYS), channelSection(description, 1)];
+  if (media === 2) {
+    const rate = setup === 'actpass' ? HELD_RATE : FREE_RATE;
+    return [section('video', 0, '118 97', both, ...BOTH_WAYS, rate), channelSection(description, 1)];
+  }
   const channel = channelSection(description, 0);
   if (!media) return [channel];
   const only = setup === 'actpass' ? 'a=recvonly' : 'a=sendonly';
@@ -75,13 +78,19 @@ const vp8 = (number: number) => [
   `a=rtcp-fb:${number} nack pli`,
 ];
 
-/** Version 2: a video both ways, as in a call between two browsers, at a rate that they choose. */
+/** Version 2: a video both ways, as in a call between two browsers. */
 const BOTH_WAYS = [
   ...vp8(118),
-  'a=fmtp:118 x-google-start-bitrate=5000;x-google-max-bitrate=400000',
   'a=rtpmap:97 rtx/90000',
   'a=fmtp:97 apt=118',
 ];
+
+/** What an offer of version 2 says of rates, to this browser. Its estimate stays there, and the client's window decides.
+ * An estimate that is free takes a loss of a twentieth for congestion, falls to nothing, and is raised again by
+ * padding. */
+const HELD_RATE = 'a=fmtp:118 x-google-start-bitrate=160000;x-google-min-bitrate=160000;x-google-max-bitrate=160000';
+/** What an answer says, to the client's stack, which chooses the rate of uploads itself. */
+const FREE_RATE = 'a=fmtp:118 x-google-start-bitrate=5000;x-google-max-bitrate=400000';
 
 /** Version 3: the sound of a call. */
 const SOUND = [

@@ -26,7 +26,6 @@ export class PeerConnection {
   readonly #events: PeerConnectionEvents;
   readonly #video: VideoTrack;
   readonly #over = new AbortController();
-  #offer = '';
   #patient: boolean;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -51,7 +50,6 @@ export class PeerConnection {
   async answer(sdp: string): Promise<void> {
     try {
       const connection = this.#connection;
-      this.#offer = sdp;
       await connection.setRemoteDescription({ type: 'offer', sdp });
       await this.#video.add(connection);
       await connection.setLocalDescription(await connection.createAnswer());
@@ -69,21 +67,6 @@ export class PeerConnection {
       return pathOf(await this.#connection.getStats());
     } catch {
       return null;
-    }
-  }
-
-  /** Hold the browser's estimate at `bit_s`; 0 lets it go. Only what the client is said to have offered can do that.
-   * Nothing is sent: the client's offer and the answer to it stay as they were. An estimate that could rise would be
-   * probed with padding, at a multiple of what is sent. Where it fails, the estimate stays the browser's. */
-  async hold(bit_s: number): Promise<void> {
-    const kbit_s = Math.round(bit_s / 1_000);
-    const held = `x-google-min-bitrate=${kbit_s};x-google-max-bitrate=${kbit_s}`;
-    const sdp = bit_s ? this.#offer.replace(/x-google-max-bitrate=\d+/, held) : this.#offer;
-    try {
-      await this.#connection.setRemoteDescription({ type: 'offer', sdp });
-      await this.#connection.setLocalDescription(await this.#connection.createAnswer());
-    } catch {
-      // The connection has just ended, or the browser wants none of it.
     }
   }
 

@@ -169,8 +169,6 @@ export class RelayHost {
         return this.#connections.get(message.link)?.makePicture(message.pixels);
       case 'find_rate':
         return void this.#findRate(message.link);
-      case 'hold_rate':
-        return void this.#connections.get(message.link)?.hold(message.bit_s);
       case 'friend_answer':
         return this.#settle(message.id)?.resolve(message.text);
       case 'friend_failed':

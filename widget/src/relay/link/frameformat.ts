@@ -2,13 +2,19 @@
 
 import { FRAME_BYTES, PACED_FRAME_BYTES } from '../../core/limits';
 import { FrameBudget } from '../../core/traffic/framebudget';
-import { OwnRate } from '../../core/traffic/ownrate';
+import { OwnRate, type Path } from '../../core/traffic/ownrate';
 import { OVERHEAD_BYTES, wrap } from '../../core/traffic/pictureframe';
-import { RateFloor, type Path } from '../../core/traffic/ratefloor';
 import { Sparse } from '../../core/traffic/sparse';
 
 /** What a browser puts into one packet of a video. */
 const PACKET_BYTES = 1_150;
+/** How often there is a frame of one packet while much is sent. */
+const CLEAR_MS = 25;
+/** Chromium lets packets leave at this multiple of its estimate. */
+const PACER_GAIN = 2.5;
+/** For so long after a lost packet the DataChannel carries no messages. It is repaired so slowly that one lost message
+ * would hold back those after it for half a second. */
+const LOSSY_MS = 10_000;
 
 export interface FrameFormat {
   /** Frames requested and not yet made, at most. */
@@ -19,6 +25,8 @@ export interface FrameFormat {
   readonly tick_ms: number;
   /** Whether a frame may be requested now for `queued_bytes` that wait. */
   isWorth(queued_bytes: number): boolean;
+  /** Whether the next frame should fit one packet, even if no message does. */
+  isClear(): boolean;
   /** Bytes that the payload of a frame may have now, of which the encoder's part has `picture_bytes`. */
   room(picture_bytes: number): number;
   /** Whether a small message that is about to be sent may go over the DataChannel. */
@@ -33,45 +41,50 @@ export const BARE: FrameFormat = {
   repeats: 0,
   tick_ms: 30,
   isWorth: () => true,
+  isClear: () => false,
   room: () => FRAME_BYTES,
   mayUseChannel: () => true,
   seal: (_picture, payload) => payload,
 };
 
-/** Version 2: the payload behind a genuine picture, no faster than the browser's own congestion control says. */
+/** Version 2: the payload behind a genuine picture, paced by what holds the rate: this browser's pacer, or `OwnRate`. */
 export class Paced implements FrameFormat {
   readonly pending = 3;
   readonly repeats = 2;
   readonly tick_ms = 5;
   readonly budget = new FrameBudget(performance.now());
-  readonly #floor = new RateFloor();
-  /** For browsers that never say an estimate. */
+  /** For browsers that never say an estimate, and cannot be told to hold it. */
   readonly #ownRate = new OwnRate();
   #hasEstimate = false;
   /** About how many packets all frames so far have, without what the browser repeats or pads. */
   #packets = 0;
   readonly #sparse = new Sparse(performance.now());
+  #lost = 0;
+  /** When a packet was last reported lost, and when a frame of one packet was sent last. */
+  #lost_ms = -Infinity;
+  #clear_ms = -Infinity;
 
-  /** The rate at which the browser's estimate is to be held; 0 where it is free. */
-  get floor_bit_s(): number {
-    return this.#floor.bit_s;
-  }
-
-  /** Take what the browser says of the path. Return whether `floor_bit_s` has changed. */
-  look(path: Path, now_ms: number): boolean {
-    this.#hasEstimate ||= path.available_bit_s > 0;
-    if (!this.#hasEstimate) {
-      this.#ownRate.look(path, this.#packets, now_ms);
-      this.budget.setRate(this.#ownRate.bit_s);
-      return false;
+  /** Take what the browser says of the path. */
+  look(path: Path, now_ms: number): void {
+    if (path.lost > this.#lost) {
+      this.#lost = path.lost;
+      this.#lost_ms = now_ms;
     }
-    const hasChanged = this.#floor.look(path, this.#packets, now_ms);
-    this.budget.setRate(Math.max(path.available_bit_s, this.#floor.bit_s));
-    return hasChanged;
+    this.#hasEstimate ||= path.available_bit_s > 0;
+    if (!this.#hasEstimate) this.#ownRate.look(path, this.#packets, now_ms);
+    this.budget.setRate(this.#hasEstimate ? PACER_GAIN * path.available_bit_s : this.#ownRate.bit_s);
   }
 
   isWorth(queued_bytes: number): boolean {
     return this.budget.isEnough(Math.min(PACED_FRAME_BYTES, queued_bytes), performance.now());
+  }
+
+  /** A frame of one packet shows the client the path's delay: a larger one may be waiting for a repair. */
+  isClear(): boolean {
+    const now_ms = performance.now();
+    if (now_ms - this.#clear_ms < CLEAR_MS) return false;
+    this.#clear_ms = now_ms;
+    return true;
   }
 
   room(picture_bytes: number): number {
@@ -79,11 +92,13 @@ export class Paced implements FrameFormat {
   }
 
   mayUseChannel(): boolean {
-    return this.#sparse.add(performance.now());
+    const now_ms = performance.now();
+    return this.#sparse.add(now_ms) && now_ms - this.#lost_ms > LOSSY_MS;
   }
 
   seal(picture: ArrayBuffer, payload: ArrayBuffer, got: number, unsent: number): ArrayBuffer {
-    const frame = wrap(picture, payload, got, unsent);
+    const now_ms = performance.now();
+    const frame = wrap(picture, payload, got, unsent, now_ms);
     this.budget.spend(frame.byteLength);
     this.#packets += Math.ceil(frame.byteLength / PACKET_BYTES);
     return frame;

@@ -4,8 +4,8 @@ import { PeerError } from '../../core/errors';
 import { unfill } from '../../core/traffic/callframe';
 import { unwrap } from '../../core/traffic/pictureframe';
 import { Joiner } from '../../core/traffic/pieces';
+import type { Path } from '../../core/traffic/ownrate';
 import type { Look } from '../../core/traffic/scene';
-import type { Path } from '../../core/traffic/ratefloor';
 import * as control from '../../core/wire/control';
 import { CALL_MEDIA_VERSION } from '../../core/wire/description';
 import { BARE, Paced } from './frameformat';
@@ -28,8 +28,6 @@ export interface PageWork {
   makePicture(pixels: ArrayBuffer | null): void;
   /** Have the page say what the browser knows of the path. */
   findRate(): void;
-  /** Have the page hold the browser's estimate at `bit_s`; 0 lets it go. */
-  holdRate(bit_s: number): void;
   /** `bytes` passed between this browser and the client that no message had: pictures, sound, and all else that
    * makes a link look like a call. */
   spent(bytes: number): void;
@@ -50,8 +48,6 @@ export class LinkMedia {
   /** Holds frames to the browser's rate, where the browser decides. */
   #pace: Paced | null = null;
   #asked_ms = -Infinity;
-  /** Whether the page was just told to hold the rate. */
-  #isHeld = false;
 
   constructor(page: PageWork) {
     this.#page = page;
@@ -102,12 +98,7 @@ export class LinkMedia {
 
   /** Take what the browser says of the path. Send no faster than it allows, and count all bytes of a call. */
   look(path: Path): void {
-    if (this.#pace) {
-      // The encoder was set up anew since the last look, and what was under way may be lost.
-      if (this.#isHeld) this.#sender?.sendAgain();
-      this.#isHeld = this.#pace.look(path, performance.now());
-      if (this.#isHeld) this.#page.holdRate(this.#pace.floor_bit_s);
-    }
+    this.#pace?.look(path, performance.now());
     if (!this.#call) return;
     const spent_bytes = path.bytes - this.#messages_bytes - this.#call.sent_bytes;
     if (spent_bytes <= this.#spent_bytes) return;

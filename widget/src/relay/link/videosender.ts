@@ -123,12 +123,6 @@ export class VideoSender implements MessagePipe {
     }
   }
 
-  /** Send what the client has not acknowledged once more: what was under way may be lost. */
-  sendAgain(): void {
-    this.#packer.resendAll();
-    if (this.#packer.queued_bytes > 0) this.#schedule();
-  }
-
   watch(): void {
     this.#isWatched = true;
     this.#channel.watch();
@@ -179,7 +173,8 @@ export class VideoSender implements MessagePipe {
     this.#frameAt_ms = performance.now();
     const isFull = this.#packer.queued_bytes > 0;
     const idle_bytes = IDLE_LEAST_BYTES + Math.random() * IDLE_SPREAD_BYTES;
-    const payload = this.#packer.nextFrame(idle_bytes, this.#format.room(picture.byteLength));
+    const room_bytes = this.#format.room(picture.byteLength);
+    const payload = this.#packer.nextFrame(idle_bytes, room_bytes, isFull && this.#format.isClear());
     const frame = this.#format.seal(picture, payload, this.#events.tellGot(), this.#packer.unsent);
     if (isFull) {
       this.#idle = 0;

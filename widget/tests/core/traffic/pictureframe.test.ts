@@ -18,7 +18,7 @@ test.each(vectors<Vector[]>('media'))('frames have the bytes that Python reads',
   const packer = new FramePacker();
   for (const text of vector.messages) packer.push(bytes(text));
   const payload = packer.nextFrame(0);
-  expect(hex(wrap(bytes(vector.picture), payload, 7, packer.unsent))).toBe(vector.picture_frame);
+  expect(hex(wrap(bytes(vector.picture), payload, 7, packer.unsent, 12_345.6))).toBe(vector.picture_frame);
 });
 
 test.each(vectors<Vector[]>('media'))('frames of Python are read', (vector) => {
@@ -51,12 +51,12 @@ test('a frame without end and a message longer than links carry are refused', ()
   expect(() => unwrap(new ArrayBuffer(PICTURE_FRAME_BYTES + 1))).toThrow(PeerError);
   const payload = new Uint8Array(2 + 6 + LINK_MESSAGE_BYTES + 1);
   new DataView(payload.buffer).setUint16(6, LINK_MESSAGE_BYTES + 1);
-  expect(() => unwrap(wrap(new Uint8Array([1, 0, 0]).buffer, payload.buffer, 0, 1))).toThrow('a large message');
+  expect(() => unwrap(wrap(new Uint8Array([1, 0, 0]).buffer, payload.buffer, 0, 1, 0))).toThrow('a large message');
 });
 
 test.each(['10020a9d012a41004000', '10020a9d012a4000ff3f', '10020a00000040004000', '10020a9d'])(
   'a picture that a decoder must make room for is refused: %s',
   (picture) => {
-    expect(() => unwrap(wrap(bytes(picture), new ArrayBuffer(2), 0, 0))).toThrow(PeerError);
+    expect(() => unwrap(wrap(bytes(picture), new ArrayBuffer(2), 0, 0, 0))).toThrow(PeerError);
   },
 );

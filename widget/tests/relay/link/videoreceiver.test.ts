@@ -34,7 +34,7 @@ function setUp() {
   );
   const packer = new FramePacker();
   const push = (fill: number, size = 10) => packer.push(new Uint8Array(size).fill(fill).buffer);
-  const frame = (): EncodedFrame => ({ data: wrap(PICTURE, packer.nextFrame(50), 3, packer.unsent) });
+  const frame = (): EncodedFrame => ({ data: wrap(PICTURE, packer.nextFrame(50), 3, packer.unsent, 0) });
   const send = async (...frames: EncodedFrame[]) => {
     for (const each of frames) input.enqueue(each);
     await vi.advanceTimersByTimeAsync(0);

@@ -308,3 +308,30 @@ test('version 2 sends few small messages over the DataChannel, and many in frame
   expect(seen.length).toBeGreaterThan(200);
   sender.close('limit');
 });
+
+test('version 2 shows the delay of the path by frames of one packet, beside a download', async () => {
+  const encoder = new Encoder();
+  const pace = new Paced();
+  pace.look({ available_bit_s: 80e6, rtt_ms: 50, lost: 0, bytes: 0 }, performance.now());
+  const sender = new VideoSender(new MemoryPipe(), encoder, pace, { writable() {}, tellGot: () => 0, busy() {} });
+  for (let index = 0; index < 300; index++) {
+    sender.send(message(index, 16_000));
+    await vi.advanceTimersByTimeAsync(2);
+  }
+  const small = encoder.frames.filter((frame) => frame.byteLength <= 1_150);
+  expect(small.length).toBeGreaterThan(15);
+  expect(small.length).toBeLessThan(40);
+  expect(encoder.frames.flatMap((frame) => unwrap(frame).messages).length).toBeGreaterThan(250);
+  sender.close('limit');
+});
+
+test('version 2 leaves the DataChannel alone for a while after a packet was lost', () => {
+  const pace = new Paced();
+  const path = { available_bit_s: 80e6, rtt_ms: 50, bytes: 0 };
+  pace.look({ ...path, lost: 0 }, performance.now());
+  expect(pace.mayUseChannel()).toBe(true);
+  pace.look({ ...path, lost: 1 }, performance.now());
+  expect(pace.mayUseChannel()).toBe(false);
+  vi.advanceTimersByTime(10_001);
+  expect(pace.mayUseChannel()).toBe(true);
+});

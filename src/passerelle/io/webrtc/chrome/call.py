@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from passerelle.core.media import callframe, pieces, scene
+from passerelle.core.media.callpath import CallWindow
 from passerelle.core.media.frame import News
 from passerelle.core.media.voice import BLOCK, BLOCK_S, SAMPLES_PER_S, Voice
 from passerelle.io.webrtc.allowance import Allowance
@@ -50,6 +51,7 @@ class CallExchange(MediaExchange):
         self._look = scene.look(random.random, may_be_large=False)
         self._scene: scene.Scene | None = None
         self._joiner = pieces.Joiner()
+        self._path = CallWindow(time.monotonic())
         self._room_bit_s = START_BIT_S
         """What frames can carry, on average."""
         self._due_at = 0.0
@@ -145,8 +147,20 @@ class CallExchange(MediaExchange):
 
     # --- in -------------------------------------------------------------------------------------
 
-    def _taken(self, data: bytes) -> tuple[bytes, News | None]:
+    async def _watch_path(self) -> None:
+        """Ask the engine nothing: both ends' stacks choose the rate, as in any call."""
+
+    @property
+    def _receive_bytes(self) -> int:
+        self._path.rtt_s = self._rtt_s
+        return self._path.window_bytes(self._order.held_bytes)
+
+    def _taken(self, data: bytes, arrived_s: float) -> tuple[bytes, News | None]:
         frame = callframe.unfill(data)
+        if frame.news is not None:
+            now = time.monotonic()
+            self._path.arrived(sum(len(piece) for _, piece in frame.news.messages), now)
+            self._path.waited(frame.news.backlog_bytes, now)
         return frame.picture, frame.news
 
 

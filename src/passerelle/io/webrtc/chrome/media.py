@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 import time
 from collections.abc import Iterable
@@ -34,6 +35,7 @@ from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.transport import Windows, is_news
 from passerelle.io.webrtc.allowance import Allowance
 from passerelle.io.webrtc.chrome.library import load
+from passerelle.io.webrtc.chrome.pathreport import read_report
 from passerelle.io.webrtc.receipts import Receipts
 from passerelle.io.webrtc.silence import Silence
 from passerelle.wire import control
@@ -49,8 +51,15 @@ LATE_S = 0.030
 """A frame that has not come by then is given up."""
 TICK_S = 0.005
 """Time between two looks at what waits, while something does."""
-RATE_S = 0.1
-"""Time between two questions for the engine's rate, while something is sent."""
+REPORT_S = 0.05
+REPORT_STARTING_S = 0.02
+"""Time between two questions for what the engine knows of the path, while something moves: each
+costs 1.5 ms of work. While the path's rate is being found, the window follows more quickly."""
+QUIET_S = 0.5
+"""Time without anything sent or heard after which the engine is asked no more."""
+LOSSY_S = 10.0
+"""How long after a lost packet the DataChannel is not used for messages. It is repaired so slowly
+that one lost acknowledgement would let a download stand still for half a second."""
 SMALL_BYTES = 1_100
 """Largest message for the DataChannel, which it takes while nothing waits and messages are few."""
 GATHER_S = 0.008
@@ -120,8 +129,11 @@ class MediaExchange:
         self._pending = 0
         self._frame_at = now
         self._idle = 0
-        self._rate_at = 0.0
-        self._asking = False
+        self._busy = asyncio.Event()
+        """Set while something moves."""
+        self._lost_packets = 0
+        self._lost_at = -math.inf
+        """When a packet was lost last, either way."""
         self._timer: asyncio.TimerHandle | None = None
         self._order = Order()
         self._receipts: Receipts | None = None
@@ -151,6 +163,7 @@ class MediaExchange:
         self._receipts = Receipts(self._order, owner.media_say)
         self._silence = Silence(lambda: self._heard_at, owner.media_window, self._fall_silent)
         self._tasks.spawn(self._set_limits(), "limits")
+        self._tasks.spawn(self._watch_path(), "path")
         self._schedule(0.0)
 
     async def _set_limits(self) -> None:
@@ -170,6 +183,7 @@ class MediaExchange:
     def close(self) -> None:
         """Send and deliver nothing more. Idempotent."""
         self._over = True
+        self._busy.set()  # `_watch_path` ends
         if self._timer is not None:
             self._timer.cancel()
         if self._receipts is not None:
@@ -204,9 +218,15 @@ class MediaExchange:
         sent = packer.kept_bytes - packer.queued_bytes
         return Windows(
             send=send_window_bytes(self._rate_bit_s / 8, self._rtt_s, sent),
-            receive=self._window.window_bytes(self._order.held_bytes),
+            receive=self._receive_bytes,
             is_silent=self._silence is not None and self._silence.is_silent,
         )
+
+    @property
+    def _receive_bytes(self) -> int:
+        """What the far end may have unacknowledged."""
+        missing_bytes = self._order.missing_bytes(self._unsent)
+        return self._window.window_bytes(self._order.held_bytes, missing_bytes)
 
     def _look_at_windows(self) -> None:
         """Have new windows told at once where they differ: the far end may wait for room."""
@@ -239,6 +259,7 @@ class MediaExchange:
     def _hasten(self, delay_s: float = 0.0) -> None:
         """Send what began to wait, after `delay_s`."""
         self._idle = 0
+        self._busy.set()
         self._schedule(delay_s)
 
     def _may_go_beside(self, message: bytes, *, few: bool) -> bool:
@@ -246,7 +267,10 @@ class MediaExchange:
 
         `few` says that few messages were sent of late.
         """
-        return (few and len(message) <= SMALL_BYTES) or self._packer.count < FIRST_MESSAGES
+        if self._packer.count < FIRST_MESSAGES:
+            return True
+        is_lossy = time.monotonic() - self._lost_at < LOSSY_S
+        return few and not is_lossy and len(message) <= SMALL_BYTES
 
     def _parts(self, message: bytes) -> Iterable[bytes]:
         """Return what of a message is numbered."""
@@ -278,7 +302,6 @@ class MediaExchange:
         now = time.monotonic()
         if self._pending and now - self._frame_at > LATE_S:
             self._pending = 0
-        self._ask_rate(now)
         self._look_for_missing(now)
         self._look_at_windows()
         if self._packer.queued_bytes:
@@ -318,24 +341,27 @@ class MediaExchange:
         except Exception:
             picture.close()
 
-    def _ask_rate(self, now: float) -> None:
-        if self._asking or now - self._rate_at < RATE_S or not self._packer.queued_bytes:
-            return
-        self._rate_at = now
-        self._asking = True
-        self._tasks.spawn(self._take_rate(), "rate")
-
-    async def _take_rate(self) -> None:
-        try:
-            report = await self._connection.get_stats()
-            for entry in report.values():
-                rate = getattr(entry, "available_outgoing_bitrate", None)
-                if rate:
-                    self._budget.rate_bit_s = rate
-        except Exception:
-            return
-        finally:
-            self._asking = False
+    async def _watch_path(self) -> None:
+        """Ask the engine again and again what it knows of the path, while something moves."""
+        while not self._over:
+            try:
+                report = await read_report(self._connection)
+            except self._webrtc.RTCException:
+                return  # the connection has ended
+            now = time.monotonic()
+            if report.rate_bit_s and self._packer.queued_bytes:
+                self._budget.rate_bit_s = report.rate_bit_s
+            lost_packets = report.lost_packets + report.lost_there
+            if lost_packets > self._lost_packets:
+                self._lost_packets, self._lost_at = lost_packets, now
+            self._window.report(report.received_bytes, report.lost_packets, now)
+            self._look_at_windows()
+            if now - self._heard_at > QUIET_S and not self._packer.queued_bytes:
+                self._busy.clear()
+            starting = self._window.is_starting
+            await asyncio.sleep(REPORT_STARTING_S if starting else REPORT_S)
+            if not self._over:
+                await self._busy.wait()
 
     async def _fill(self, event: Any) -> None:
         """Put messages behind the encoder's bytes of each frame."""
@@ -356,7 +382,7 @@ class MediaExchange:
             least = 0
             self._idle = 0
         most = self._budget.available(now)
-        data = self._packer.next_frame(genuine, most, least, got=self._order.next)
+        data = self._packer.next_frame(genuine, most, least, got=self._order.next, now=now)
         self._told_got()
         self._budget.spend(len(data))
         return data
@@ -377,7 +403,8 @@ class MediaExchange:
             self._heard_at = time.monotonic()
             start_s = 0.0 if self._allowance is None else self._allowance.start()
             try:
-                picture, news = self._taken(bytes(encoded.data))
+                arrived_s = encoded.get_metadata().receive_time / 1_000
+                picture, news = self._taken(bytes(encoded.data), arrived_s)
                 encoded.data = picture
                 await writer.write(encoded)
                 if news is not None:
@@ -388,9 +415,13 @@ class MediaExchange:
             if self._allowance is not None:
                 self._allowance.charge(start_s)
 
-    def _taken(self, data: bytes) -> tuple[bytes, News | None]:
-        """Return the decoder's part of a frame, and the messages in it. Raises PeerError."""
+    def _taken(self, data: bytes, arrived_s: float) -> tuple[bytes, News | None]:
+        """Return the decoder's part of a frame, and what it told. Raises PeerError.
+
+        Its last packet came at `arrived_s` of the engine's clock.
+        """
         frame = unwrap(data)
+        self._window.told(len(data), frame.sent, frame.backlog_bytes, arrived_s)
         return frame.genuine, frame
 
     def _hear(self, news: News) -> None:
@@ -398,12 +429,12 @@ class MediaExchange:
         if (news.unsent - self._unsent) % limits.MESSAGE_NUMBERS < _HALF:
             self._unsent = news.unsent  # of frames that came in order
         self._packer.acknowledge(news.got)
-        self._window.waited(news.backlog_bytes, time.monotonic())
         self._deliver(news.messages)
 
     def channel_message(self, message: bytes) -> None:
         """Take a binary message of the DataChannel, with its number in front."""
         self._heard_at = time.monotonic()
+        self._window.arrived(len(message))
         try:
             self._deliver([split_numbered(message)])
         except PeerError as error:
@@ -412,8 +443,9 @@ class MediaExchange:
     def _deliver(self, numbered: list[tuple[int, bytes]]) -> None:
         now = time.monotonic()
         ready: list[bytes] = []
+        if numbered:
+            self._busy.set()
         for number, message in numbered:
-            self._window.arrived(len(message), now)
             ready += self._order.add(number, message, now)
         if ready and self._owner is not None and self._receipts is not None and not self._over:
             self._owner.media_messages(self._whole(ready))
