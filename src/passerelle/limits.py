@@ -280,6 +280,10 @@ long for little."""
 LINK_WORK_S_PER_BYTE: Final = 4e-7
 """Processor seconds that a byte of messages is worth: fifteen times what it takes on the machine of
 docs/PERFORMANCE.md, so that slow machines may be slow."""
+RELAY_WAITING_BYTES: Final = MIB
+"""Link messages that wait at a volunteer, each way, while the side they go to is still opening."""
+MESSAGE_COST_BYTES: Final = 64
+"""Added to the bytes of each message that waits there, because even an empty one takes memory."""
 ENGINE_ORDER_BYTES: Final = 64 * KIB
 """Longest order between a client and the process of Chrome's engine: the longest has a text of
 `SIGNAL_MESSAGE_BYTES` characters."""
