@@ -32,7 +32,8 @@ from passerelle.io.webrtc.chrome.pipe import Pipe
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38  # linux/prctl.h
 _QUEUE_S = 0.01
-"""Time between two looks at what an answered link has not sent. At 100 Mbit/s 125 KB leave in it."""
+"""Time between two looks at what an answered link has not sent. In it, about half of
+`limits.RELAY_LOW_WATER_BYTES` leaves at 100 Mbit/s."""
 _STEP_BYTES = 64 * limits.KIB
 """What has left is told in steps of this size."""
 _LINGER_S = 5.0
