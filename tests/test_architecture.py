@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "passerelle"
 LONGEST_MODULE_LINES = 500
-ROLES = ("broker", "exit", "client")
+ROLES = ("broker", "exit", "client", "volunteer")
 LEAVES = ("browser", "errors", "interrupt", "limits", "listen", "serverlimits", "standardstreams")
 """Modules beside the folders that serve everybody, and so know nobody."""
 PURE_LAYERS = ("wire", "core")

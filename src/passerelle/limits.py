@@ -290,6 +290,31 @@ long for little."""
 LINK_WORK_S_PER_BYTE: Final = 4e-7
 """Processor seconds that a byte of messages is worth: fifteen times what it takes on the machine of
 docs/PERFORMANCE.md, so that slow machines may be slow."""
+RELAY_WAITING_BYTES: Final = MIB
+"""Link messages that wait at a volunteer, each way, while the side they go to is still opening."""
+MESSAGE_COST_BYTES: Final = 64
+"""Added to the bytes of each message that waits there, because even an empty one takes memory."""
+RELAY_BUFFERED_BYTES: Final = 2 * LINK_WINDOW_CAP_BYTES
+"""Link messages that wait at a volunteer on their way to one side: a link's window, and the other
+messages of its session. More ends the link."""
+RELAY_HIGH_WATER_BYTES: Final = MIB
+"""What of a link may wait in a volunteer's engine: its exit is not read from above this mark."""
+RELAY_LOW_WATER_BYTES: Final = MIB // 4
+"""Its exit is read from again below this mark, which is 20 ms of work at 100 Mbit/s."""
+VOLUNTEER_PEOPLE: Final = 256
+"""People whom one volunteer's program helps at once, at most: each costs a PeerConnection."""
+VOLUNTEER_SLOTS: Final = 64
+"""Free places that `hello` and `ready` can name, however many there are."""
+VOLUNTEER_OFFERS: Final = (64, 2.0)
+"""Offers taken at once, and a second after that: each costs a PeerConnection and a WebSocket."""
+VOLUNTEER_SURPLUS_OFFERS: Final = (64, 4.0)
+"""Offers declined at once beyond those, and a second: more end the conversation with the broker."""
+LANE_REQUESTS: Final = (8, 1.0)
+"""Lanes that one person may ask a volunteer for at once, and a second after that."""
+EXIT_FAILURES: Final = 256
+"""Exits whose troubles a volunteer remembers: as many as a descriptor lists."""
+VOLUNTEER_COUNTRIES: Final = 300
+"""Countries by which a volunteer counts links: there are about 250 codes."""
 ENGINE_ORDER_BYTES: Final = 64 * KIB
 """Longest order between a client and the process of Chrome's engine: the longest has a text of
 `SIGNAL_MESSAGE_BYTES` characters."""

@@ -52,6 +52,11 @@ class PathTransport:
         """Wait until the connection has ended and its sockets are closed."""
         await self._gone.wait()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has ended, or is about to."""
+        return self._closed
+
     def path_lost(self, error: LinkLost) -> None:
         """Learn from the path that it is broken. Later calls change nothing."""
         if self._receiver is None:

@@ -37,8 +37,11 @@ class CallExchange(MediaExchange):
 
     codecs = ("video/vp8", "video/rtx", "video/red", "video/ulpfec")
 
-    def __init__(self, connection: Any) -> None:
-        """Add sound and video to `connection`, which has made no offer yet."""
+    def __init__(self, connection: Any, offered: Any = None) -> None:
+        """Add sound and video to `connection`, which has made no offer yet.
+
+        `offered` is None: no link of this kind is answered here.
+        """
         webrtc = load()
         self._sound = webrtc.MediaStreamTrackGenerator(kind="audio")
         init = webrtc.RTCRtpTransceiverInit(direction="sendrecv")

@@ -8,14 +8,15 @@ the ciphertext of links. It ends with the client, whatever becomes of that one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from typing import assert_never
+from collections.abc import Callable, Coroutine
+from typing import Any, assert_never
 
 from passerelle import limits
 from passerelle.core.tunnel.estimator import INITIAL_RTT_S
@@ -23,12 +24,20 @@ from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.transport import Windows
 from passerelle.io.webrtc.chrome import orders
+from passerelle.io.webrtc.chrome.answer import ChromeAnswer
 from passerelle.io.webrtc.chrome.call import CallOffer
 from passerelle.io.webrtc.chrome.library import PROBE, NoEngine, load
 from passerelle.io.webrtc.chrome.offer import ChromeOffer, ChromeTransport
 from passerelle.io.webrtc.chrome.pipe import Pipe
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38  # linux/prctl.h
+_QUEUE_S = 0.01
+"""Time between two looks at what an answered link has not sent. In it, about half of
+`limits.RELAY_LOW_WATER_BYTES` leaves at 100 Mbit/s."""
+_STEP_BYTES = 64 * limits.KIB
+"""What has left is told in steps of this size."""
+_LINGER_S = 5.0
+"""Longest time in which a client gets what its exit sent before that one closed."""
 _LOOK_S = 0.5
 """Time between two looks whether a relay that was told to be silent still is."""
 
@@ -48,7 +57,7 @@ class Host:
         self._links: dict[int, HostedLink] = {}
 
     def _take(self, order: orders.FromClient) -> None:
-        if isinstance(order, orders.Gather):
+        if isinstance(order, orders.Gather | orders.Accept):
             self._links[order.link] = HostedLink(order, self.pipe, self._forget)
         elif (link := self._links.get(order.link)) is not None:
             link.take(order)
@@ -66,7 +75,7 @@ class HostedLink:
 
     def __init__(
         self,
-        order: orders.Gather,
+        order: orders.Gather | orders.Accept,
         pipe: Pipe[orders.FromClient],
         forget: Callable[[int], None],
     ) -> None:
@@ -74,23 +83,31 @@ class HostedLink:
         self._number = order.link
         self._pipe = pipe
         self._forget = forget
-        self._offer: ChromeOffer | None = None
+        self._offer: ChromeOffer | ChromeAnswer | None = None
         self._transport: ChromeTransport | None = None
         self._rtt_s = INITIAL_RTT_S
         self._told: Windows | None = None
         self._look: asyncio.TimerHandle | None = None
+        self._is_answer = isinstance(order, orders.Accept)
+        self._taken_bytes = 0
+        """Bytes of messages that the volunteer's program has handed over for an answered link."""
+        self._sent_bytes = 0
+        """What it was told last of those that have left."""
         self._tasks = TaskSet("link")
         self._tasks.spawn(self._gather(order), "gather")
 
     def take(self, order: orders.FromClient) -> None:
         """Do what the client orders."""
         match order:
-            case orders.Gather():
+            case orders.Gather() | orders.Accept():
                 pass  # its number is in use: no client does this
+            case orders.Open():
+                self._tasks.spawn(self._open(order), "open")
             case orders.Connect():
                 self._tasks.spawn(self._connect(order), "connect")
             case orders.Start():
-                if self._transport is not None:
+                # An answered link has started by itself.
+                if self._transport is not None and not self._is_answer:
                     self._transport.start(self)
             case orders.RoundTrip(rtt_s=rtt_s):
                 self._rtt_s = rtt_s
@@ -110,6 +127,9 @@ class HostedLink:
         """Send one of the link's messages."""
         if self._transport is not None:
             self._transport.send(message)
+            self._taken_bytes += len(message)
+            if self._is_answer:
+                self._count_sent()
 
     # --- Receiver -------------------------------------------------------------------------------
 
@@ -136,8 +156,25 @@ class HostedLink:
 
     # --- inside ---------------------------------------------------------------------------------
 
+    def _count_sent(self) -> None:
+        """Tell how much has left, in steps, and look again while something waits."""
+        assert self._transport is not None  # messages were sent
+        queued = self._transport.queued_bytes
+        left = self._taken_bytes - queued
+        if left - self._sent_bytes >= _STEP_BYTES or (not queued and left > self._sent_bytes):
+            self._sent_bytes = left
+            self._pipe.order(orders.Sent(self._number, left))
+        if queued and self._look is None:
+            self._look = asyncio.get_running_loop().call_later(_QUEUE_S, self._look_again)
+
+    def _look_again(self) -> None:
+        self._look = None
+        self._count_sent()
+
     def _windows(self) -> orders.Told | None:
         """Return the windows if they are others than those told last."""
+        if self._is_answer:
+            return None  # a volunteer copies, and the far ends decide how much
         windows = self._transport.windows(self._rtt_s) if self._transport is not None else None
         if windows is None:
             return None
@@ -151,10 +188,20 @@ class HostedLink:
         self._told = windows
         return orders.Told(self._number, windows.send, windows.receive, windows.is_silent)
 
-    async def _gather(self, order: orders.Gather) -> None:
-        kind = CallOffer if order.call else ChromeOffer
+    async def _gather(self, order: orders.Gather | orders.Accept) -> None:
         try:
-            self._offer = await kind.gather(order.stun, private=order.private, media=order.media)
+            if isinstance(order, orders.Accept):
+                self._offer = await ChromeAnswer.make(
+                    order.offer, self, order.stun, private=order.private
+                )
+            else:
+                kind = CallOffer if order.call else ChromeOffer
+                self._offer = await kind.gather(
+                    order.stun, private=order.private, media=order.media
+                )
+        except LinkLost as error:
+            self._fail(error.code, error.reason)
+            return
         except Exception:
             self._fail(LinkCode.INTERNAL, "the engine made no offer")
             raise
@@ -162,8 +209,16 @@ class HostedLink:
 
     async def _connect(self, order: orders.Connect) -> None:
         assert self._offer is not None  # the client has its description
+        await self._opened(self._offer.connect(order.answer, timeout_s=order.timeout_s))
+
+    async def _open(self, order: orders.Open) -> None:
+        assert isinstance(self._offer, ChromeAnswer)  # the volunteer has its description
+        await self._opened(self._offer.opened(timeout_s=order.timeout_s))
+
+    async def _opened(self, opening: Coroutine[Any, Any, ChromeTransport]) -> None:
+        assert self._offer is not None  # `opening` is of it
         try:
-            transport = await self._offer.connect(order.answer, timeout_s=order.timeout_s)
+            transport = await opening
         except LinkLost as error:
             self._fail(error.code, error.reason)
             return
@@ -179,9 +234,18 @@ class HostedLink:
     async def _end(self) -> None:
         """Close as a transport does, and tell the client when that is done."""
         if self._transport is not None:
+            if self._is_answer:
+                await self._hand_over(self._transport)
             self._transport.close(LinkCode.NORMAL)
             await self._transport.wait_closed()
         self._pipe.order(orders.Gone(self._number))
+
+    async def _hand_over(self, transport: ChromeTransport) -> None:
+        """Wait, not for long, until the client has what its exit has sent."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_S):
+                while not transport.is_done and not transport.is_closed:  # noqa: ASYNC110 (no event)
+                    await asyncio.sleep(_QUEUE_S)
 
     async def _drop(self) -> None:
         await self._tasks.close()

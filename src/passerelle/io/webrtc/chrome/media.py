@@ -101,18 +101,26 @@ class MediaExchange:
     codecs: tuple[str, ...] = ("video/vp8", "video/rtx")
     """What is offered."""
 
-    def __init__(self, connection: Any) -> None:
-        """Add the video to `connection`, which has made no offer yet."""
+    def __init__(self, connection: Any, offered: Any = None) -> None:
+        """Add the video to `connection`, which has made no offer yet.
+
+        `offered` is the transceiver of a video that the other end has offered, which is answered.
+        Then `join` comes before the answer.
+        """
         webrtc = load()
         self._webrtc = webrtc
         self._connection = connection
         self._track = webrtc.VideoTrackGenerator()
-        init = webrtc.RTCRtpTransceiverInit(direction="sendrecv")
-        self._transceiver = connection.add_transceiver(self._track.track, init)
-        codecs = webrtc.RTCRtpReceiver.get_capabilities("video").codecs
-        self._transceiver.set_codec_preferences(
-            [codec for codec in codecs if codec.mime_type.lower() in self.codecs]
-        )
+        if offered is not None:
+            offered.direction = "sendrecv"
+            self._transceiver = offered
+        else:
+            init = webrtc.RTCRtpTransceiverInit(direction="sendrecv")
+            self._transceiver = connection.add_transceiver(self._track.track, init)
+            codecs = webrtc.RTCRtpReceiver.get_capabilities("video").codecs
+            self._transceiver.set_codec_preferences(
+                [codec for codec in codecs if codec.mime_type.lower() in self.codecs]
+            )
         self._transceiver.sender.transform = webrtc.RTCRtpScriptTransform(self._fill)
         self._transceiver.receiver.transform = webrtc.RTCRtpScriptTransform(self._empty)
         self._pictures = self._track.writable.get_writer()
@@ -152,6 +160,10 @@ class MediaExchange:
         self._window = ReceiveWindow(now)
         self._told = Windows(0, 0)
         self._over = False
+
+    async def join(self) -> None:
+        """Put the video into the transceiver that was offered."""
+        await self._transceiver.sender.replace_track(self._track.track)
 
     def start(self, owner: MediaOwner, allowance: Allowance) -> None:
         """Begin, once the connection is open. The work that frames make is charged to `allowance`.
@@ -197,6 +209,11 @@ class MediaExchange:
     def queued_bytes(self) -> int:
         """Bytes of messages that wait to be sent."""
         return self._packer.queued_bytes
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the other end has every message."""
+        return self._packer.is_done
 
     @property
     def _rate_bit_s(self) -> float:
@@ -407,7 +424,8 @@ class MediaExchange:
                 picture, news = self._taken(bytes(encoded.data), arrived_s)
                 encoded.data = picture
                 await writer.write(encoded)
-                if news is not None:
+                # What comes before `start` counts as lost: the other end sends it again.
+                if news is not None and self._owner is not None:
                     self._hear(news)
             except PeerError as error:
                 self._fail(error)

@@ -95,6 +95,11 @@ class ChromeOffer:
         return offer
 
     async def _gather(self) -> None:
+        made = await self._connection.create_offer()
+        await self._describe("offer", renumber(made.sdp))
+
+    async def _describe(self, kind: str, sdp: str) -> None:
+        """Let `sdp` be the engine's own description, and read it with this machine's candidates."""
         connection = self._connection
         gathered = asyncio.Event()
 
@@ -103,10 +108,7 @@ class ChromeOffer:
                 gathered.set()
 
         connection.on("icegatheringstatechange", look)
-        made = await connection.create_offer()
-        await connection.set_local_description(
-            load().RTCSessionDescriptionInit(type="offer", sdp=renumber(made.sdp))
-        )
+        await connection.set_local_description(load().RTCSessionDescriptionInit(type=kind, sdp=sdp))
         look()
         try:
             async with asyncio.timeout(GATHER_S):
@@ -225,9 +227,19 @@ class ChromeTransport(PathTransport):
             self._media.send(message)
         else:
             self._send(message)
-        queued = self._channel.buffered_amount + (self._media.queued_bytes if self._media else 0)
-        if queued > limits.TRANSPORT_QUEUE_BYTES:
+        if self.queued_bytes > limits.TRANSPORT_QUEUE_BYTES:
             self._end(LinkLost(LinkCode.LIMIT, "the volunteer does not take what is queued"))
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes that wait to be sent."""
+        waiting: int = self._channel.buffered_amount
+        return waiting + (self._media.queued_bytes if self._media else 0)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing waits, and on a media link the other end has every message."""
+        return self.queued_bytes == 0 and (self._media is None or self._media.is_done)
 
     def windows(self, rtt_s: float) -> Windows | None:
         """See `Transport.windows`. Without video, nothing is known of the engine's SCTP."""

@@ -6,6 +6,8 @@ is fed by strangers, and whoever has taken it over is a stranger, too.
 | from the client | means |
 |---|---|
 | `Gather` | make an offer; `Gathered` or `Failed` follows |
+| `Accept` | answer a client's offer; `Gathered` or `Failed` follows |
+| `Open` | wait until the answered link is open; `Connected` or `Failed` follows |
 | `Connect` | connect it with an answer; `Connected` or `Failed` follows |
 | `Start` | hand over what arrives; until then nothing is |
 | `RoundTrip` | the smallest round trip to the far end of the link |
@@ -17,7 +19,10 @@ is fed by strangers, and whoever has taken it over is a stranger, too.
 |---|---|
 | `Text` | the relay said something |
 | `Told` | the windows of the link |
+| `Sent` | so much of an answered link has left |
 | `Lost` | the link ended by itself |
+
+A client makes offers. A volunteer's program, which has a process of the same kind, answers them.
 """
 
 from __future__ import annotations
@@ -49,6 +54,20 @@ class Gather(_Order, frozen=True):
     media: bool
     call: bool
     """Whether the link is to look like a video call."""
+
+
+class Accept(_Order, frozen=True):
+    """Answer an offer. See `ChromeAnswer.make`."""
+
+    offer: Description
+    stun: tuple[str, ...]
+    private: bool
+
+
+class Open(_Order, frozen=True):
+    """Wait until the client has come. See `ChromeAnswer.opened`."""
+
+    timeout_s: Seconds
 
 
 class Connect(_Order, frozen=True):
@@ -110,6 +129,12 @@ class Failed(_Order, frozen=True):
     reason: Reason
 
 
+class Sent(_Order, frozen=True):
+    """How many bytes of the link's messages do not wait any more, since its beginning."""
+
+    bytes: Count
+
+
 class Lost(_Order, frozen=True):
     """The link ended by itself."""
 
@@ -121,5 +146,5 @@ class Gone(_Order, frozen=True):
     """The link's sockets are closed."""
 
 
-FromClient = Gather | Connect | Start | RoundTrip | Text | End | Drop
-FromProcess = Gathered | Connected | Failed | Text | Told | Lost | Gone
+FromClient = Gather | Accept | Open | Connect | Start | RoundTrip | Text | End | Drop
+FromProcess = Gathered | Connected | Failed | Text | Told | Sent | Lost | Gone

@@ -28,6 +28,7 @@ from passerelle.io.webrtc.chrome import orders
 from passerelle.io.webrtc.chrome.library import PROBE, NoEngine
 from passerelle.io.webrtc.chrome.pipe import Pipe, pair
 from passerelle.io.webrtc.chrome.remote import RemoteOffer
+from passerelle.wire.description import Description
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ STABLE_S: Final = 60.0
 _GATHER_S: Final = 60.0
 """Longest time for an offer. The process loads the engine first, for long on a busy machine, and
 may wait for a STUN server."""
+_ACCEPT_S: Final = 15.0
+"""Longest time for an answer. The broker gives up sooner."""
 _LINGER_S: Final = 0.5
 """How long a process may live after its socket is closed."""
 _PROBE_S: Final = 60.0
@@ -110,6 +113,24 @@ class ProcessEngine:
                 await running.ended.wait()
             else:
                 return offer
+
+    async def accept(
+        self, offer: Description, stun: tuple[str, ...] = (), *, private: bool = False
+    ) -> RemoteOffer:
+        """Return an answer to `offer`, as `ChromeAnswer.make` does. Raises LinkLost.
+
+        Unlike an own offer it is not tried again, because its client waits a short time only.
+        """
+        try:
+            running = await self._run()
+        except OSError as error:
+            self._pause(f"cannot be started ({type(error).__name__})")
+            raise EngineLost(LinkCode.INTERNAL, "the engine cannot be started") from error
+        number = next(self._numbers)
+        answer = RemoteOffer(running, number, private=private)
+        running.offers[number] = answer
+        await answer.accept(offer, stun, timeout_s=_ACCEPT_S)
+        return answer
 
     async def close(self) -> None:
         """End the process and the links that are left. Idempotent."""

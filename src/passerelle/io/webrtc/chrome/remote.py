@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -43,7 +43,10 @@ class Process(Protocol):
 
 
 class RemoteOffer:
-    """The client's half of a link, waiting for a volunteer's. See `ChromeOffer`."""
+    """One half of a link: a client's, which offers, or a volunteer's, which answers.
+
+    See `ChromeOffer` and `ChromeAnswer`.
+    """
 
     def __init__(self, process: Process, number: int, *, private: bool) -> None:
         """`number` is the link's. `gather` comes first."""
@@ -70,6 +73,13 @@ class RemoteOffer:
         gathered = await self._ask(order, orders.Gathered, timeout_s)
         self._description = gathered.description
 
+    async def accept(self, offer: Description, stun: tuple[str, ...], *, timeout_s: float) -> None:
+        """Have `offer`, which is vetted, answered. Raises LinkLost, and the answer is closed."""
+        order = orders.Accept(self._number, offer, stun, self._private)
+        self._transport = RemoteTransport(self, self._process, self._number, None)
+        gathered = await self._ask(order, orders.Gathered, timeout_s)
+        self._description = gathered.description
+
     @property
     def description(self) -> Description:
         """What the volunteer needs to know."""
@@ -81,13 +91,23 @@ class RemoteOffer:
     ) -> RemoteTransport:
         """Do as `ChromeOffer.connect` does."""
         vetted = vet(answer, private=self._private, known=known)
-        order = orders.Connect(self._number, vetted, timeout_s)
-        connected = await self._ask(order, orders.Connected, timeout_s + _SLACK_S)
-        self.steps.extend(connected.steps)
-        self._transport = RemoteTransport(self, self._process, self._number, connected.windows)
+        connected = await self._open(orders.Connect(self._number, vetted, timeout_s), timeout_s)
+        windows = connected.windows
+        self._transport = RemoteTransport(self, self._process, self._number, windows)
         if self._error is not None:
             self._transport.path_lost(self._error)
         return self._transport
+
+    async def opened(self, *, timeout_s: float) -> RemoteTransport:
+        """Do as `ChromeAnswer.opened` does, after `accept`."""
+        await self._open(orders.Open(self._number, timeout_s), timeout_s)
+        assert self._transport is not None  # `accept` has set it
+        return self._transport
+
+    async def _open(self, order: msgspec.Struct, timeout_s: float) -> orders.Connected:
+        connected = await self._ask(order, orders.Connected, timeout_s + _SLACK_S)
+        self.steps.extend(connected.steps)
+        return connected
 
     async def close(self) -> None:
         """Close everything. Idempotent."""
@@ -160,6 +180,13 @@ class RemoteTransport(PathTransport):
         self._windows = _windows(windows)
         self._rtt_s = 0.0
         """What the process was told."""
+        self._handed_bytes = 0
+        self._sent_bytes = 0
+        self.sent: Callable[[], None] | None = None
+        """Called when less waits than before. For links that were answered."""
+        self._early: list[bytes | str] = []
+        """What came of an answered link before `start`."""
+        self._early_bytes = 0
         self._allowance = Allowance(self._end)
 
     def start(self, receiver: Receiver) -> None:
@@ -167,12 +194,24 @@ class RemoteTransport(PathTransport):
         self._receiver = receiver
         self._process.order(orders.Start(self._number))
         self._started(is_open=True)
+        early, self._early = self._early, []
+        for message in early:
+            if isinstance(message, str):
+                receiver.control_received(message)
+            else:
+                self.message(message)
 
     def send(self, message: bytes) -> None:
         """Queue one binary message."""
         if not self._closed:
             self._allowance.earn(len(message))
+            self._handed_bytes += len(message)
             self._process.send(self._number, message)
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes that an answered link has not sent yet, as far as the process has told."""
+        return self._handed_bytes - self._sent_bytes
 
     def send_control(self, text: str) -> None:
         """Queue one text message."""
@@ -186,9 +225,16 @@ class RemoteTransport(PathTransport):
             self._process.order(orders.RoundTrip(self._number, rtt_s))
         return self._windows
 
-    def take(self, report: orders.Text | orders.Told) -> None:
+    def take(self, report: orders.Text | orders.Told | orders.Sent) -> None:
         """Take what the process says of this link."""
+        if self._receiver is None and isinstance(report, orders.Text):
+            self._keep(report.text)
         if self._receiver is None or self._closed:
+            return
+        if isinstance(report, orders.Sent):
+            self._sent_bytes = min(self._handed_bytes, report.bytes)
+            if self.sent is not None:
+                self.sent()
             return
         start_s = self._allowance.start()
         if isinstance(report, orders.Told):
@@ -200,6 +246,8 @@ class RemoteTransport(PathTransport):
 
     def message(self, message: bytes) -> None:
         """Hand one of the link's messages to the receiver."""
+        if self._receiver is None:
+            self._keep(message)
         if self._receiver is None or self._closed:
             return
         start_s = self._allowance.start()
@@ -209,6 +257,15 @@ class RemoteTransport(PathTransport):
         else:
             self._receiver.message_received(message)
         self._allowance.charge(start_s)
+
+    def _keep(self, message: bytes | str) -> None:
+        """Keep what came before `start`, as much as may wait."""
+        self._early_bytes += len(message) + limits.MESSAGE_COST_BYTES
+        if self._early_bytes > limits.RELAY_WAITING_BYTES:
+            self._early.clear()
+            self.path_lost(LinkLost(LinkCode.LIMIT, "more came at first than can be held"))
+        else:
+            self._early.append(message)
 
     async def _flush(self, error: LinkLost | None) -> None:
         if error is None:

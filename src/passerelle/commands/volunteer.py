@@ -1,0 +1,230 @@
+"""`passerelle volunteer`: a volunteer without a screen."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from passerelle import interrupt, limits
+from passerelle.commands import secrets
+from passerelle.commands.running import log_to_stderr, outlive_surroundings, say
+from passerelle.errors import ConfigError, LocalError
+
+if TYPE_CHECKING:
+    from passerelle.io.webrtc.chrome.process import ProcessEngine
+    from passerelle.volunteer.status import Status
+
+MB = 1_000_000
+_HOUR_S = 3600
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(volunteer)
+
+
+def volunteer(
+    invite_file: secrets.InviteFile = None,
+    invite: secrets.Invite = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder that keeps the counts between runs, and answers --status.",
+            show_default="volunteer in the folder passerelle of $XDG_STATE_HOME",
+        ),
+    ] = None,
+    people: Annotated[
+        int,
+        typer.Option(min=1, max=limits.VOLUNTEER_PEOPLE, help="Most people helped at once."),
+    ] = 20,
+    mbit: Annotated[
+        float, typer.Option(min=0, help="Most Mbit/s for all people; 0 sets no bound.")
+    ] = 0,
+    person_mbit: Annotated[
+        float, typer.Option(min=0, help="Most Mbit/s for each person; 0 sets no bound.")
+    ] = 0,
+    day_mb: Annotated[
+        int, typer.Option(min=0, help="Most MB a day, both ways together; 0 sets no bound.")
+    ] = 0,
+    month_mb: Annotated[
+        int, typer.Option(min=0, help="Most MB a month, both ways together; 0 sets no bound.")
+    ] = 0,
+    hours: Annotated[
+        str,
+        typer.Option(
+            metavar="FROM-TO",
+            help="When to help, like 08:00-12:30,22:00-06:00. Without it, always.",
+        ),
+    ] = "",
+    zone: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Time zone of days, months and hours, like Europe/Berlin. Without it, this "
+            "machine's.",
+        ),
+    ] = "",
+    flows_a_day: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Most new connections a day with readers of one country; 0 sets no bound. A "
+            "censor who sees many at one address takes it for a proxy and blocks it.",
+        ),
+    ] = 32,
+    ip: Annotated[
+        int, typer.Option(help="4 or 6 to use only that version of IP; 0 uses both.")
+    ] = 0,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port on 127.0.0.1 for Prometheus."),
+    ] = None,
+    confirm: Annotated[
+        bool,
+        typer.Option("--confirm", help="Help although it may be dangerous where this machine is."),
+    ] = False,
+    status: Annotated[
+        bool, typer.Option("--status", help="Show what the running volunteer does, and end.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Show that as JSON.")] = False,
+) -> None:
+    """Help readers behind a firewall with this computer, without a browser.
+
+    It does what a page with the switch does: it carries what it cannot read between readers and
+    the network's exits. The pages that readers visit leave from an exit, never from this address;
+    the readers see this address. It runs until you press Ctrl-C.
+    """
+    from passerelle.client.state import default_path  # noqa: PLC0415 - loads what others need not
+    from passerelle.volunteer import hours as times  # noqa: PLC0415
+    from passerelle.volunteer import status as telling  # noqa: PLC0415
+
+    folder = state or default_path().parent / "volunteer"
+    if status:
+        told = telling.ask(folder)
+        print(telling.as_json(told) if json else "\n".join(readable(told)))
+        return
+    if json:
+        raise ConfigError("--json is for --status. Give both, or leave it out.")
+    if ip not in (0, 4, 6):
+        raise ConfigError("--ip is 4, 6, or 0 for both.")
+    from passerelle.volunteer.config import VolunteerConfig  # noqa: PLC0415
+    from passerelle.volunteer.service import Volunteer  # noqa: PLC0415
+    from passerelle.wire.invite import parse  # noqa: PLC0415
+
+    outlive_surroundings()
+    log_to_stderr()
+    config = VolunteerConfig(
+        invite=parse(secrets.invite_text(invite, invite_file)).plain,
+        people=people,
+        mbit=mbit or math.inf,
+        person_mbit=person_mbit or math.inf,
+        day_bytes=day_mb * MB or None,
+        month_bytes=month_mb * MB or None,
+        flows_a_day=flows_a_day or None,
+        hours=times.parse(hours),
+        zone=_zone(zone),
+        ip_version=ip or None,
+        state=folder,
+        metrics_port=metrics_port,
+        confirmed=confirm,
+    )
+    engine = _engine()
+
+    async def work() -> None:
+        running = Volunteer(config, engine, lambda told: say(sentence(told)))
+        await running.start()
+        try:
+            await running.run()
+        finally:
+            await running.close()
+
+    try:
+        interrupt.run(work())
+    except interrupt.Interrupted:
+        say("People were asked to move to other volunteers. Thank you for helping. Goodbye.")
+
+
+def _engine() -> ProcessEngine:
+    """Return Chrome's engine. Raises LocalError where this machine has it not."""
+    from passerelle.io.webrtc.chrome.library import NoEngine  # noqa: PLC0415
+    from passerelle.io.webrtc.chrome.process import ProcessEngine, probe  # noqa: PLC0415
+
+    try:
+        probe()
+    except NoEngine as error:
+        raise LocalError(
+            f"A volunteer needs Chrome's WebRTC, and it cannot be used: {error}. Install "
+            "passerelle[chrome]. With another one, censors could tell this computer from a "
+            "browser, and the people you help with it."
+        ) from error
+    return ProcessEngine()
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    if not name:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError):  # ZoneInfoNotFoundError is a KeyError
+        raise ConfigError(
+            f"This computer knows no time zone {name[:40]!r}. Names are like Europe/Berlin; Debian "
+            "has them in the package tzdata."
+        ) from None
+
+
+PAUSES = {
+    "stopping": "Leaving: people are asked to move to other volunteers.",
+    "consent": "Helping may be dangerous where this computer is, so nobody is helped yet. If you "
+    "know the danger and want to help, start again with --confirm.",
+    "hours": "Nobody is helped at this hour.",
+    "day": "What you give in a day is used up. It goes on tomorrow.",
+    "month": "What you give in a month is used up. It goes on next month.",
+    "exit": "No exit of the network can be reached from here. It is tried again.",
+}
+"""A sentence for each reason for a pause."""
+_TROUBLES = {
+    "connecting": "Looking for the network.",
+    "network_unreachable": "The network cannot be reached. It is tried again.",
+    "broker_unreachable": "The broker cannot be reached. It is tried again.",
+    "broker_restart": "The broker starts anew. It is tried again.",
+    "broker_full": "The network has enough volunteers now. It is asked again later.",
+    "broker_garbled": "The broker said something that makes no sense. It is tried again.",
+}
+
+
+def sentence(status: Status) -> str:
+    """Return a sentence for a person about what goes on."""
+    if status.state == "paused":
+        return PAUSES.get(status.reason, "Nobody is helped now.")
+    if status.state == "connecting":
+        return _TROUBLES.get(status.reason, "Not connected. It is tried again.")
+    if status.people:
+        return f"Helping {status.people} of at most {status.places} people."
+    return "Waiting for people to help."
+
+
+def readable(status: Status) -> list[str]:
+    """Return lines for a person."""
+    last = status.last_helped_s
+    return [
+        sentence(status),
+        f"for {_span(status.state_s)} now; last helped "
+        + ("nobody in this run" if last is None else f"{_span(last)} ago"),
+        f"helped so far {status.helped} people, attempts that failed {status.failed}",
+        f"carried {status.day_bytes // MB} MB today, {status.month_bytes // MB} MB this month, "
+        f"{status.total_bytes // MB} MB in all",
+        f"kind of NAT {status.nat}",
+    ]
+
+
+def _span(seconds: float) -> str:
+    if seconds < 2 * 60:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * _HOUR_S:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / _HOUR_S:.0f} h"

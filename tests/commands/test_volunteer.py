@@ -1,0 +1,100 @@
+"""The command `volunteer`, as the program that a person starts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from passerelle.client.notices import LinkDown, LinkUp
+from passerelle.commands import volunteer
+from passerelle.errors import ConfigError
+from passerelle.io.webrtc.engine import choose
+from passerelle.volunteer.status import Status
+from tests.chrome import needs_chrome
+from tests.network import KEYS, network
+from tests.program import passerelle
+
+ONE = Status(
+    state="waiting", reason="", people=0, places=20, helped=0, failed=0, day_bytes=0,
+    month_bytes=0, total_bytes=0, state_s=1.0, last_helped_s=None, nat="open", country="DE",
+)  # fmt: skip
+
+
+@needs_chrome
+async def test_it_helps_tells_its_status_and_leaves_in_good_order(tmp_path: Path) -> None:
+    """At SIGTERM the reader is asked to move on, and all is over within two seconds."""
+    async with network() as net:
+        words = ["volunteer", "--invite", str(KEYS.invite(net.url)), "--state", str(tmp_path)]
+        async with passerelle(words) as program, asyncio.timeout(40):
+            await program.until("Waiting for people to help.")
+            client, watch = await net.client(engine=choose("chrome")[0])
+            await watch.until(LinkUp)
+            await program.until("Helping 1 of at most 20 people.")
+            async with passerelle(["volunteer", "--status", "--json", *words[3:]]) as asked:
+                assert await asked.ended() == 0, asked.output
+                told = json.loads(asked.output)
+            assert (told["state"], told["people"], told["helped"]) == ("helping", 1, 1)
+            async with passerelle(["volunteer", "--status", *words[3:]]) as asked:
+                assert await asked.ended() == 0, asked.output
+                assert "helped so far 1 people" in asked.output
+            begun = time.monotonic()
+            program.process.send_signal(signal.SIGTERM)
+            assert await program.ended() == 0, program.output
+            assert time.monotonic() - begun < 2
+            await program.gone()
+            down = await watch.until(LinkDown)
+            assert isinstance(down, LinkDown)
+            await client.close()
+
+
+async def test_without_chromes_engine_it_refuses(tmp_path: Path) -> None:
+    """Another engine would give the people it helps away."""
+    (tmp_path / "webrtc.py").write_text("raise ImportError('no wheel')")
+    words = ["volunteer", "--invite", str(KEYS.invite("http://127.0.0.1:1"))]
+    words += ["--state", str(tmp_path / "state")]
+    async with passerelle(words, PYTHONPATH=str(tmp_path)) as program:
+        assert await program.ended() == 1
+    assert "Install passerelle[chrome]" in " ".join(program.output.split())
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--zone", "Mars/Base"], "no time zone"),
+        (["--hours", "8-9"], "cannot be read"),
+        (["--ip", "5"], "--ip is 4, 6"),
+        (["--json"], "--json is for --status"),
+    ],
+)
+async def test_what_makes_no_sense_is_said(tmp_path: Path, more: list[str], said: str) -> None:
+    words = ["volunteer", "--invite", str(KEYS.invite("http://127.0.0.1:1")), *more]
+    async with passerelle([*words, "--state", str(tmp_path)]) as program:
+        assert await program.ended() == 2
+    assert said in program.output
+
+
+def test_each_state_has_a_sentence() -> None:
+    said = {volunteer.sentence(ONE)}
+    for reason in volunteer.PAUSES:
+        said.add(volunteer.sentence(replaced(state="paused", reason=reason)))
+    for reason in ("connecting", "broker_unreachable", "broker_full"):
+        said.add(volunteer.sentence(replaced(state="connecting", reason=reason)))
+    said.add(volunteer.sentence(replaced(state="helping", people=2)))
+    assert len(said) == len(volunteer.PAUSES) + 5
+    assert "90 min ago" in "\n".join(volunteer.readable(replaced(last_helped_s=5400.0)))
+
+
+def replaced(**changes: object) -> Status:
+    return Status(**{**{name: getattr(ONE, name) for name in ONE.__struct_fields__}, **changes})
+
+
+def test_a_zone_is_read() -> None:
+    assert str(volunteer._zone("Europe/Berlin")) == "Europe/Berlin"
+    assert volunteer._zone("") is None
+    with pytest.raises(ConfigError):
+        volunteer._zone("../etc/passwd")

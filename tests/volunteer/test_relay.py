@@ -1,0 +1,119 @@
+"""What a volunteer's person gives is all that it gives: people, bytes, hours, connections."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from passerelle.client.notices import LinkDown, LinkUp, NoVolunteer
+from passerelle.io.webrtc.engine import choose
+from passerelle.volunteer.hours import parse
+from tests.chrome import needs_chrome
+from tests.client.test_service import BODY, curl, site
+from tests.network import HOST, network
+from tests.volunteer.rig import volunteering
+
+pytestmark = needs_chrome
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+class Clock:
+    """A wall clock that a test sets."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+async def test_a_day_ends_at_midnight_of_the_zone(tmp_path: Path) -> None:
+    """What a day gives is given, then nothing, also after a restart and a clock that goes back."""
+    clock = Clock(datetime(2026, 11, 29, 22, 30, tzinfo=UTC))  # 23:30 in Berlin
+    options = {"clock": clock, "zone": BERLIN, "day_bytes": 600_000, "state": tmp_path}
+    async with network() as net, site() as url:
+        async with volunteering(net, **options) as volunteer:
+            client, watch = await net.client(engine=choose("chrome")[0], links=1)
+            proxy = f"socks5h://{HOST}:{client.port}"
+            await watch.until(LinkUp)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(curl("-x", proxy, "--max-time", "4", url))
+                status = await volunteer.until(lambda status: status.reason == "day")
+            assert status.day_bytes >= 600_000
+            status = await volunteer.until(lambda status: status.people == 0)
+            assert status.day_bytes < 600_000 + len(BODY)
+            await client.close()
+        clock.at -= timedelta(days=1)
+        async with volunteering(net, **options) as volunteer:
+            assert volunteer.program.status().reason == "day"
+            clock.at += timedelta(days=1, minutes=31)
+            volunteer.program._relay.look_at_clock()
+            status = await volunteer.until(lambda status: status.state == "waiting")
+            assert status.total_bytes >= 600_000
+            client, _ = await net.client(engine=choose("chrome")[0])
+            proxy = f"socks5h://{HOST}:{client.port}"
+            assert (await curl("-x", proxy, "--data-binary", "x", url)) == (0, b"x")
+            await client.close()
+
+
+async def test_people_move_on_when_the_hour_is_over() -> None:
+    clock = Clock(datetime(2026, 11, 29, 11, 59, tzinfo=UTC))
+    options = {"clock": clock, "zone": UTC, "hours": parse("08:00-12:00")}
+    async with network() as net, volunteering(net, **options) as volunteer:
+        client, watch = await net.client(engine=choose("chrome")[0])
+        await watch.until(LinkUp)
+        clock.at += timedelta(minutes=1)
+        volunteer.program._relay.look_at_clock()
+        await watch.until(LinkDown)
+        await volunteer.until(lambda status: status.people == 0 and status.reason == "hours")
+        await client.close()
+
+
+async def test_no_more_people_than_were_offered_places() -> None:
+    async with network() as net, volunteering(net, people=1) as volunteer:
+        first, watch = await net.client(engine=choose("chrome")[0])
+        await watch.until(LinkUp)
+        second, watch = await net.client(engine=choose("chrome")[0])
+        await watch.until(NoVolunteer)
+        assert volunteer.program.status().people == 1
+        await first.close()
+        await watch.until(LinkUp)
+        await second.close()
+
+
+async def test_a_day_has_no_more_links_with_one_country_than_it_may() -> None:
+    async with network() as net, volunteering(net, flows_a_day=1) as volunteer:
+        first, watch = await net.client(engine=choose("chrome")[0])
+        await watch.until(LinkUp)
+        second, watch = await net.client(engine=choose("chrome")[0])
+        await watch.until(NoVolunteer)
+        assert volunteer.program.status().people == 1
+        await first.close()
+        await second.close()
+
+
+async def test_a_link_ends_at_its_age_and_the_reader_reads_on() -> None:
+    """The client is told, and asks for another one."""
+    async with network() as net, site() as url, volunteering(net, age_s=lambda _normal: 0.5):
+        client, watch = await net.client(engine=choose("chrome")[0])
+        proxy = f"socks5h://{HOST}:{client.port}"
+        await watch.until(LinkUp, 3)
+        assert await curl("-x", proxy, url) == (0, BODY)
+        await client.close()
+
+
+@pytest.mark.parametrize("which", ["mbit", "person_mbit"])
+async def test_bytes_pass_no_faster_than_they_may(which: str) -> None:
+    async with network() as net, site() as url, volunteering(net, **{which: 4.0}):
+        client, watch = await net.client(engine=choose("chrome")[0])
+        await watch.until(LinkUp)
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        assert await curl("-x", f"socks5h://{HOST}:{client.port}", url) == (0, BODY)
+        assert loop.time() - begun > 0.8 * len(BODY) * 8 / 4e6
+        await client.close()
