@@ -165,7 +165,10 @@ async def test_a_door_tells_nothing_and_takes_nothing_else(kind: str, tmp_path: 
             ("GET", "/v1/stats", 0),
             ("GET", "/../v1/stats", 0),
         ):
-            async with http.request(method, url + path, data=io.BytesIO(bytes(size))) as answer:
-                # Caddy notices a long body on the way, and breaks it off.
-                assert answer.status in {404, 405, 413, 502}, path
+            try:
+                async with http.request(method, url + path, data=io.BytesIO(bytes(size))) as answer:
+                    # Caddy notices a long body on the way, and breaks it off.
+                    assert answer.status in {404, 405, 413, 502}, path
+            except aiohttp.ClientOSError:
+                assert size > 0, f"{path}: only a body that is not read may be broken off"
         assert len(upstream.asked) == count

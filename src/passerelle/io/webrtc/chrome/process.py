@@ -109,7 +109,9 @@ class ProcessEngine:
             try:
                 await offer.gather(stun, media=media, call=self._call, timeout_s=_GATHER_S)
             except LinkLost:
-                running.kill()  # a process that makes no offer is of no use
+                # A process that makes no offer is of no use. One that is ending says itself why.
+                if not running.is_over:
+                    running.kill()
                 await running.ended.wait()
             else:
                 return offer
