@@ -16,7 +16,7 @@ from tests.lab.child import Child
 from tests.lab.errors import LabError
 from tests.lab.namespace import Namespace
 
-BUFFER_KIB = 65_536
+BUFFER_KIB = 262_144
 """Kernel memory for packets that tcpdump has not read yet."""
 SETTLE_S = 5.0
 """How long to wait until tcpdump has written all that the kernel has seen."""

@@ -23,6 +23,8 @@ from passerelle.readingpage import ReadingPage
 from passerelle.serve import Servers
 from tests.rig.volunteer import Chromium, flip
 
+PATIENCE_S: Final = 60.0
+"""How long something may take to be there: a first page has taken 30 s, nobody knows why."""
 BIG_BYTES: Final = 3_000_000
 """Size of the newspaper's large file."""
 PAGES: Final = Path(__file__).parent / "reading_pages"
@@ -221,6 +223,7 @@ class Reading:
         context = await self.chrome.browser.new_context(
             viewport={"width": 360, "height": 740}, locale="en-US"
         )
+        context.set_default_timeout(PATIENCE_S * 1e3)
         page = await context.new_page()
         await page.goto(self.url + path)
         await page.locator("button.start").wait_for()
