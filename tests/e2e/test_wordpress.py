@@ -314,7 +314,9 @@ async def attack(page: Page, site: WordPress, settings: dict[str, str]) -> None:
     assert await site.run(STORED) == {**settings, **usual, "theme": "dark", "position": "shortcode"}
     await page.goto(f"{site.url}/wp-admin/options-general.php?page=passerelle")
     assert not await page.locator("#passerelle-tag").is_editable()
-    await expect(page.get_by_text("unfiltered_html")).to_be_visible()
+    await expect(
+        page.locator("#passerelle-tag-hint").get_by_text("unfiltered_html")
+    ).to_be_visible()
     # How the switch looks is theirs to choose, and saving it keeps the tag.
     await save(page, site, theme="light", position="after")
     assert await site.run(STORED) == {**settings, **usual, "theme": "light"}
