@@ -88,8 +88,13 @@ async def test_the_program_leaves_a_door_that_cheats(
             try:
                 await watch.until(LinkUp)
                 proxy = f"http://{HOST}:{client.port}"
-                async with here.http.get(f"{here.site}/", proxy=proxy) as page:
-                    assert "The Herald" in await page.text()
+                shown = ""
+                for _ in range(3):  # the proxy's own page of an error is nothing wrong
+                    async with here.http.get(f"{here.site}/", proxy=proxy) as page:
+                        shown = await page.text()
+                    if page.status == 200:
+                        break
+                assert "The Herald" in shown
             finally:
                 await client.close()
         assert bad.asked["/v1/rendezvous"] > 0
