@@ -109,17 +109,14 @@ class Relay:
     @property
     def pause(self) -> str:
         """Why nobody is helped now, as a word; empty while somebody may be."""
-        config, usage = self._config, self._store.usage
         if self._stopping:
             return "stopping"
         if self.waits_for_consent:
             return "consent"
-        if not config.hours.has(config.now().time()):
+        if not self._config.hours.has(self._config.now().time()):
             return "hours"
-        if config.day_bytes is not None and usage.day_bytes >= config.day_bytes:
-            return "day"
-        if config.month_bytes is not None and usage.month_bytes >= config.month_bytes:
-            return "month"
+        if spent := self._spent:
+            return spent
         known = self._network.descriptor
         if known and not any(self._exits.may_connect(each.id, _now()) for each in known.exits):
             return "exit"
@@ -295,17 +292,21 @@ class Relay:
 
     def link_carried(self, size: int) -> None:
         """Count bytes, and end all links once no more are to be given."""
-        before = self._is_spent()
+        before = self._spent
         self._store.carry(size)
-        if not before and self._is_spent():
+        if not before and self._spent:
             self._drain_all()
             self._changed()
 
-    def _is_spent(self) -> bool:
+    @property
+    def _spent(self) -> str:
+        """The bound on bytes that is reached, as a word; empty while more may be given."""
         config, usage = self._config, self._store.usage
-        return (config.day_bytes is not None and usage.day_bytes >= config.day_bytes) or (
-            config.month_bytes is not None and usage.month_bytes >= config.month_bytes
-        )
+        if config.day_bytes is not None and usage.day_bytes >= config.day_bytes:
+            return "day"
+        if config.month_bytes is not None and usage.month_bytes >= config.month_bytes:
+            return "month"
+        return ""
 
     def _forget(self, link: Link, request: _Request) -> None:
         """Learn from a link that has ended."""

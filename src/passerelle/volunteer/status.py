@@ -18,10 +18,10 @@ from aiohttp import web
 from msgspec import Meta
 
 from passerelle.errors import LocalError
+from passerelle.io.server.metrics import rounded
 from passerelle.io.server.web import WebServer, application
 
 SOCKET: Final = "status.sock"
-COUNT_STEP: Final = 8
 _ASK_S: Final = 5.0
 _MOST_BYTES: Final = 65_536
 _GRACE_S: Final = 0.2
@@ -74,7 +74,7 @@ def exposition(status: Status) -> str:
     for name, meaning in _GAUGES.items():
         count = getattr(status, name)
         if name in _ROUNDED:
-            count = -(-count // COUNT_STEP) * COUNT_STEP
+            count = rounded(count)
         full = f"passerelle_volunteer_{name}" + ("_total" if name in _COUNTERS else "")
         kind = "counter" if name in _COUNTERS else "gauge"
         lines += [f"# HELP {full} {meaning}", f"# TYPE {full} {kind}", f"{full} {count}"]
