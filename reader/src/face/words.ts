@@ -28,6 +28,11 @@ export async function words(language: string, load: (language: string) => Promis
   return JSON.parse(text) as Words;
 }
 
+/** Return what `all` has in the language that this page speaks now; in English where it has nothing in that. */
+export function spoken<T>(all: Readonly<Record<string, T>> & { readonly en: T }): T {
+  return all[document.documentElement.lang] ?? all.en;
+}
+
 /** Return `text` with each `{name}` replaced by its value. */
 export function fill(text: string, values: Readonly<Record<string, string | number>>): string {
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
