@@ -5,12 +5,13 @@
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { css } from '../widget/styles.mjs';
 import { icon } from './icon.mjs';
 
 const HERE = new URL('./', import.meta.url);
 const WIDGET = new URL('../widget/', import.meta.url);
 const require = createRequire(WIDGET);
-const { build, transform } = require('esbuild');
+const { build } = require('esbuild');
 
 const NETWORK = process.env.PASSERELLE_NETWORK ?? '';
 const SIDES = [16, 32, 48, 128];
@@ -30,10 +31,6 @@ const words = new Map(await Promise.all(names.map(async (name) => [name.replace(
 const parts = {
   name: 'parts',
   setup(plugin) {
-    plugin.onLoad({ filter: /\.css$/ }, async ({ path }) => {
-      const { code } = await transform(await readFile(path, 'utf8'), { loader: 'css', minify: true, target: 'es2022' });
-      return { contents: code.trim(), loader: 'text' };
-    });
     plugin.onLoad({ filter: /\/words\/en\.json$/ }, () => ({ contents: JSON.stringify(words.get('en')), loader: 'json' }));
     plugin.onResolve({ filter: /\/files\/files$/ }, () => ({ path: fileURLToPath(new URL('src/files.ts', HERE)) }));
   },
@@ -56,7 +53,7 @@ async function bundle(out, names, options) {
       __NETWORK__: JSON.stringify(NETWORK),
       __LANGUAGES__: JSON.stringify([...words.keys()].filter((code) => code !== 'en')),
     },
-    plugins: [parts],
+    plugins: [css, parts],
     ...options,
   });
 }
@@ -79,8 +76,8 @@ async function make(browser, out) {
   await cp(new URL('pages/', HERE), out, { recursive: true });
   const pages = ['src/home.ts', 'src/popup.ts', 'src/options.ts'];
   await bundle(out, pages, { format: 'esm', splitting: true });
-  const scripts = [fileURLToPath(new URL('src/relay/worker.ts', WIDGET))];
-  await bundle(out, [{ in: scripts[0], out: 'relay' }], { format: 'iife' });
+  const relay = fileURLToPath(new URL('src/relay/worker.ts', WIDGET));
+  await bundle(out, [{ in: relay, out: 'relay' }], { format: 'iife' });
   if (browser === 'chromium') await bundle(out, ['src/background.ts'], { format: 'esm' });
   for (const sign of ['off', 'waiting', 'helping']) {
     for (const side of SIDES) await writeFile(new URL(`icons/${sign}-${side}.png`, out), icon(sign, side));

@@ -5,12 +5,13 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
+import { minified } from '../widget/styles.mjs';
 
 const HERE = new URL('./', import.meta.url);
 const WIDGET = new URL('../widget/', import.meta.url);
 const OUT = new URL('../src/passerelle/_reader/', HERE);
 const require = createRequire(WIDGET);
-const { build, transform } = require('esbuild');
+const { build } = require('esbuild');
 const { minify } = require('terser');
 
 /** The largest size of each part after gzip, in bytes. */
@@ -77,9 +78,8 @@ async function bundle(name, entry, mangleProps) {
 }
 
 async function style() {
-  const text = await readFile(new URL('src/face/style.css', HERE), 'utf8');
-  const { code } = await transform(text, { loader: 'css', minify: true, target: 'es2022' });
-  return { name: 'style', file: 'shell.css', content: Buffer.from(code.trim()) };
+  const code = await minified(new URL('src/face/style.css', HERE));
+  return { name: 'style', file: 'shell.css', content: Buffer.from(code) };
 }
 
 async function words() {

@@ -5,8 +5,9 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { build, transform } from 'esbuild';
+import { build } from 'esbuild';
 import { dots } from './dots.mjs';
+import { css, minified } from './styles.mjs';
 
 const HERE = new URL('./', import.meta.url);
 const OUT = new URL('../src/passerelle/_widget/', HERE);
@@ -24,19 +25,6 @@ const BUDGET = {
   // Fetched at the first press, never before. It has the consent text, which nobody reads earlier.
   more: 8.5 * 1024,
   words: 6 * 1024,
-};
-
-async function minified(path) {
-  const text = await readFile(path, 'utf8');
-  const { code } = await transform(text, { loader: 'css', minify: true, target: 'es2022' });
-  return code.trim();
-}
-
-const css = {
-  name: 'css',
-  setup(plugin) {
-    plugin.onLoad({ filter: /\.css$/ }, async ({ path }) => ({ contents: await minified(path), loader: 'text' }));
-  },
 };
 
 /** Names of the English words that are read before the first press. They are part of the script; the others come with

@@ -1,9 +1,9 @@
 /** The part of the WebExtensions API that this extension uses, as Chromium (`chrome`) and Firefox (`browser`) have it. */
 
+import type { Notice } from './messages';
+
 export interface HomePort {
-  readonly name: string;
   postMessage(message: unknown): void;
-  disconnect(): void;
   readonly onMessage: Listeners<(message: unknown) => void>;
   readonly onDisconnect: Listeners<() => void>;
 }
@@ -26,7 +26,6 @@ export interface Api {
   readonly runtime: {
     connect(info: { name: string }): HomePort;
     sendMessage(message: unknown): Promise<unknown>;
-    getURL(path: string): string;
     reload(): void;
     openOptionsPage(): Promise<void>;
     /** Chromium's alone. */
@@ -52,3 +51,6 @@ export interface Api {
 const { browser, chrome } = globalThis as { browser?: Api; chrome?: Api };
 
 export const api = (browser ?? chrome) as Api;
+
+/** Tell the extension's other pages, and wait for an answer where one gives it. Resolves also where nobody listens. */
+export const say = (notice: Notice): Promise<unknown> => api.runtime.sendMessage(notice).catch(() => {});

@@ -8,7 +8,7 @@ import { readSettings } from '../../widget/src/core/switch/settings';
 import { isOn, type Snapshot } from '../../widget/src/core/switch/store';
 import { NetworkSwitch, type SwitchElement } from '../../widget/src/element/networkswitch';
 import { readChoices } from '../../widget/src/element/site/choices';
-import { api, type HomePort } from './api';
+import { api, say, type HomePort } from './api';
 import * as choices from './choices';
 import type { Act, Notice, Shown } from './messages';
 import { showSign } from './sign';
@@ -22,7 +22,7 @@ const own = NetworkSwitch.of(choices.network());
 let hasPopup = location.search !== '?start';
 let resting: ReturnType<typeof setTimeout> | undefined;
 /** What waits for the switch to be off. */
-let whenOff: (() => void)[] = [];
+const whenOff: (() => void)[] = [];
 
 const element: SwitchElement = {
   get settings() {
@@ -37,7 +37,7 @@ const isOff = ({ phase }: Snapshot) => !isOn(phase) && phase !== 'stopping';
 
 function show(snapshot: Snapshot): void {
   for (const port of ports) port.postMessage(shown());
-  say({ type: 'sign', phase: snapshot.phase, people: snapshot.people });
+  void say({ type: 'sign', phase: snapshot.phase, people: snapshot.people });
   showSign(snapshot.phase, snapshot.people);
   if (!isOff(snapshot)) return;
   for (const go of whenOff.splice(0)) go();
@@ -46,13 +46,11 @@ function show(snapshot: Snapshot): void {
 
 const shown = (): Shown => ({ snapshot: own.snapshot, asks: own.asks(element), isAgreed: own.isAgreed });
 
-const say = (notice: Notice): void => void api.runtime.sendMessage(notice).catch(() => {});
-
 /** Have this page closed, unless it is needed. Firefox keeps its background page, which costs nothing. */
 function rest(): void {
   clearTimeout(resting);
   resting = setTimeout(() => {
-    if (ports.size === 0 && isOff(own.snapshot)) say({ type: 'rest' });
+    if (ports.size === 0 && isOff(own.snapshot)) void say({ type: 'rest' });
   }, hasPopup ? REST_MS : 0);
 }
 

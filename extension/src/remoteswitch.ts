@@ -1,9 +1,10 @@
 /** The switch as a popup sees it: the one of the home, over a port. */
 
+import type { Reason } from '../../widget/src/core/errors';
 import { INITIAL, type Snapshot } from '../../widget/src/core/switch/store';
 import { storedFigures, type ShownSwitch, type SwitchElement } from '../../widget/src/element/networkswitch';
 import * as storage from '../../widget/src/element/site/storage';
-import { api, type HomePort } from './api';
+import { api, say, type HomePort } from './api';
 import * as choices from './choices';
 import type { Act, Notice, Shown } from './messages';
 
@@ -40,7 +41,11 @@ export class RemoteSwitch implements ShownSwitch {
 
   join(element: SwitchElement): void {
     this.#elements.add(element);
-    if (!this.#port) this.#connect(() => this.#send({ type: 'sign', phase: 'off', people: 0 }));
+    if (this.#port) return;
+    this.#connect(() => {
+      // Where no home speaks, the button may show what a home showed that is gone.
+      if (!this.#shown) say({ type: 'sign', phase: 'off', people: 0 });
+    });
   }
 
   leave(element: SwitchElement): void {
@@ -75,7 +80,7 @@ export class RemoteSwitch implements ShownSwitch {
     this.#do({ act: 'confirm' });
   }
 
-  bar(reason: Act extends { reason: infer R } ? R : never): void {
+  bar(reason: Reason): void {
     this.#do({ act: 'bar', reason });
   }
 
@@ -106,7 +111,7 @@ export class RemoteSwitch implements ShownSwitch {
     if (this.#isOpening) return;
     this.#isOpening = true;
     for (let tries = 0; tries < TRIES && !this.#shown; tries += 1) {
-      await api.runtime.sendMessage({ type: 'open' } satisfies Notice).catch(() => {});
+      await say({ type: 'open' });
       await new Promise<void>((resolve) => this.#connect(resolve));
     }
     this.#isOpening = false;
@@ -134,9 +139,5 @@ export class RemoteSwitch implements ShownSwitch {
     this.#shown = shown;
     if (shown) for (const act of this.#waiting.splice(0)) this.#port?.postMessage(act);
     for (const element of this.#elements) element.show(this.snapshot, this.asks());
-  }
-
-  #send(notice: Notice): void {
-    if (!this.#shown) void api.runtime.sendMessage(notice).catch(() => {});
   }
 }
