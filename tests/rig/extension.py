@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from playwright.async_api import BrowserContext, Page, Worker, async_playwright
 
 from passerelle.browser import chromium_arguments, find_chromium, missing_browser_message
-from tests.rig.volunteer import state
+from tests.rig.volunteer import until
 
 DEVELOPER: Final = {"extensions": {"ui": {"developer_mode": True}}}
 """Without this preference an unpacked extension is off after it has reloaded itself."""
 WAIT_S: Final = 20.0
-POLL_S: Final = 0.05
 HOMES: Final = "chrome.runtime.getContexts({contextTypes: ['OFFSCREEN_DOCUMENT']})"
 
 
@@ -90,11 +87,4 @@ class ExtendedChromium:
 
 async def shown(page: Page, phase: str, *, people: int = 0, timeout_s: float = WAIT_S) -> None:
     """Wait until the switch on a page of the extension shows a phase and so many people."""
-    end_s = time.monotonic() + timeout_s
-    found: dict[str, Any] = {}
-    while time.monotonic() < end_s:
-        found = await state(page)
-        if found["phase"] == phase and found["people"] >= people:
-            return
-        await asyncio.sleep(POLL_S)
-    raise AssertionError(f"shows {found}, not {phase}")
+    await until(page, f"s.phase === '{phase}' && s.people >= {people}", timeout_s)
