@@ -38,8 +38,8 @@ export const LINK_WINDOW_BYTES = GATEWAY_CREDIT_MOST_BYTES;
 export const PONGS_WAITING_BYTES = 64 * KIB;
 /** Largest content of a request: the gateway takes no more. */
 export const CONTENT_BYTES = MIB;
-/** Longest document that is rewritten for the frame, unpacked: a long book has less. More nodes than this hold
- * up the browser for many seconds. */
+/** Longest document that the frame shows, plain words included, unpacked: a long book has less. More than this holds up
+ * the browser for many seconds. */
 export const PAGE_BYTES = 8 * MIB;
 /** Redirects of one page, one after the other: browsers stop after 20 and say nothing that a reader understands. */
 export const REDIRECTS = 16;
