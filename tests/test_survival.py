@@ -8,7 +8,7 @@ import json
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from passerelle import readingpage, survival
+from passerelle import limits, readingpage, survival
 from passerelle.errors import ConfigError
 from tests.test_readingpage import FILES, PAGE
 
@@ -61,6 +61,12 @@ def test_the_operator_signs_what_follows_the_second_line() -> None:
         text = b"passerelle survive 1\0" + made_s + b"\0" + body
         operator.public_key().verify(base64.b64decode(signature), text)
     assert constant(made[survival.FILE])["made_s"] == 1_800_000_000
+
+
+def test_a_file_that_no_browser_would_take_is_not_made() -> None:
+    long = {**BUILT, "survive.js": bytes(limits.SURVIVE_FILE_BYTES)}
+    with pytest.raises(ConfigError, match="1048576 at most"):
+        survival.survival(long, PAGE)
 
 
 def test_a_key_of_another_length_is_refused() -> None:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from passerelle import readingpage
+from passerelle import limits, readingpage
 from passerelle.errors import ConfigError
 from passerelle.readingpage import FOLDER, ReadingPage
 
@@ -50,7 +50,7 @@ def survival(
     that signs none. `operator` is the network's key: browsers take a file that it signed while the
     site is blocked, too. `made_s` is Unix time, now if it is not given.
 
-    Raises ConfigError for a key of another length.
+    Raises ConfigError for a key of another length, and for a file that browsers would not take.
     """
     if len(site_key) not in {0, KEY_BYTES}:
         raise ConfigError(f"A site's key has {KEY_BYTES} bytes.")
@@ -67,10 +67,13 @@ def survival(
         FILE: (_HEAD, readingpage.with_page(worker, built["survive.js"])),
         WITHDRAWN: (_WITHDRAWN_HEAD, built["withdrawn.js"]),
     }
-    return {
+    whole = {
         path: head + (_signed(body, operator, made_s) if operator else b"") + body
         for path, (head, body) in made.items()
     }
+    if (size := len(whole[FILE])) > limits.SURVIVE_FILE_BYTES:
+        raise ConfigError(f"{FILE} would have {size} bytes: {limits.SURVIVE_FILE_BYTES} at most.")
+    return whole
 
 
 def _signed(body: bytes, operator: Ed25519PrivateKey, made_s: int) -> bytes:
