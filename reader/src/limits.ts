@@ -56,6 +56,12 @@ export const LINK_TEXTS = 64;
 export const LINK_TEXT_BYTES = 8 * KIB;
 /** Requests that may fail one after the other on a link that has brought answers, before it is given up. */
 export const LINK_FAILURES = 3;
+/** Answers of the site that came late and are kept for the page that asks again, and how long: each holds a connection. */
+export const LATE_ANSWERS = 8;
+export const LATE_ANSWER_MS = 3_000;
+/** Longest file of the worker at the site's own address, and what of it may come before the code. WordPress takes no more. */
+export const SURVIVE_FILE_BYTES = MIB;
+export const SURVIVE_HEAD_BYTES = KIB;
 /** Hosts that were left out and are remembered, and the longest text that a page can have the shell show or keep. */
 export const LEFT_OUT_HOSTS = 64;
 export const SHOWN_TEXT = 512;
