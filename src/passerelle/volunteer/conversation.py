@@ -259,6 +259,9 @@ class BrokerConversation:
             if outgoing is None or self._outgoing is not outgoing:
                 return
             self._say(message)
+            if isinstance(message, VolunteerDecline) and message.reason is Decline.BUSY:
+                # The broker makes no offer after this word until it is told of places anew.
+                self._told = 0
             if isinstance(message, VolunteerAnswer):
                 # The broker may have taken a place off for it that was left out already.
                 self._tell_free(None)
