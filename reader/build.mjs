@@ -32,9 +32,10 @@ const BUDGET = {
   leads: 3 * 1024,
   words: 4 * 1024,
 };
-/** What comes before the first byte of the site, the largest language included. */
-const FIRST = ['shell', 'worker', 'inner', 'style', 'words'];
-const FIRST_BUDGET = 30.55 * 1024;
+/** What comes before the first byte of the site, the largest language included. The site's first document asks for the
+ * inner script itself. */
+const FIRST = ['shell', 'worker', 'style', 'words'];
+const FIRST_BUDGET = 30 * 1024;
 
 /** What is wrong in one sentence is written for tests and for whoever debugs: the page shows the reader a reason's words. */
 const MESSAGE = /((?:new PeerError\(\s*'\w+',|new \w*Error\(|\bmalformed\()\s*)(?:'[^']*'|`[^`]*`)(?=,?\s*\))/g;
