@@ -16,7 +16,7 @@ const { minify } = require('terser');
 
 /** The largest size of each part after gzip, in bytes. */
 const BUDGET = {
-  shell: 22.25 * 1024,
+  shell: 23 * 1024,
   worker: 2.75 * 1024,
   inner: 2.5 * 1024,
   article: 8 * 1024,
@@ -26,8 +26,9 @@ const BUDGET = {
   file: 31 * 1024,
   style: 2 * 1024,
   // These are not part of a reading page on a mirror.
-  survive: 4 * 1024,
-  survived: 512,
+  survive: 4.5 * 1024,
+  // 1 KB is code; the sentence is in all languages.
+  survived: 3.5 * 1024,
   withdrawn: 512,
   leads: 3 * 1024,
   words: 4 * 1024,

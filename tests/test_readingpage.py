@@ -102,11 +102,15 @@ def test_only_the_brokers_and_the_mirror_are_connected_to() -> None:
         (("news.example", "*.news.example"), (), ("https://news.example",)),
         (("*.news.example",), ("fr.news.example",), ("https://fr.news.example",)),
         (("a.example", "b.example"), ("b.example",), ("https://b.example",)),
+        (("news.example",), ("News.Example.", "news.example"), ("https://news.example",)),
+        (("*.news.example",), ("FR.news.example",), ("https://fr.news.example",)),
+        (("xn--bcher-kva.example",), ("B\u00fccher.example",), ("https://xn--bcher-kva.example",)),
     ],
 )
 def test_origins(
     served: tuple[str, ...], names: tuple[str, ...], expected: tuple[str, ...]
 ) -> None:
+    """A name counts in any case, in its own letters, and with a dot at its end."""
     assert readingpage.origins(served, names) == expected
 
 
@@ -116,6 +120,7 @@ def test_origins(
         (("news.example",), ("evil.example",), "evil.example is not served"),
         (("*.news.example",), (), "Name the site's hosts"),
         (("*.news.example",), ("*.news.example",), "stands for many hosts"),
+        (("news.example",), ("https://news.example/",), "is no host name. Write it as"),
     ],
 )
 def test_origins_that_cannot_be(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from passerelle import readingpage, survival
+from passerelle import limits, readingpage, survival
 from passerelle.errors import ConfigError
 from tests.test_readingpage import FILES, PAGE
 
@@ -47,6 +49,24 @@ def test_both_files_begin_as_the_worker_expects() -> None:
     made = survival.survival(BUILT, PAGE)
     assert all(content.startswith(b"// Passerelle") for content in made.values())
     assert b"withdrawn" in made[survival.WITHDRAWN]
+
+
+def test_the_operator_signs_what_follows_the_second_line() -> None:
+    operator = Ed25519PrivateKey.generate()
+    made = survival.survival(BUILT, PAGE, operator=operator, made_s=1_800_000_000)
+    for content in made.values():
+        _, line, body = content.split(b"\n", 2)
+        word, made_s, signature = line.removeprefix(b"// ").split(b" ")
+        assert (word, made_s) == (b"Signed", b"1800000000")
+        text = b"passerelle survive 1\0" + made_s + b"\0" + body
+        operator.public_key().verify(base64.b64decode(signature), text)
+    assert constant(made[survival.FILE])["made_s"] == 1_800_000_000
+
+
+def test_a_file_that_no_browser_would_take_is_not_made() -> None:
+    long = {**BUILT, "survive.js": bytes(limits.SURVIVE_FILE_BYTES)}
+    with pytest.raises(ConfigError, match="1048576 at most"):
+        survival.survival(long, PAGE)
 
 
 def test_a_key_of_another_length_is_refused() -> None:

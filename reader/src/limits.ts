@@ -38,8 +38,8 @@ export const LINK_WINDOW_BYTES = GATEWAY_CREDIT_MOST_BYTES;
 export const PONGS_WAITING_BYTES = 64 * KIB;
 /** Largest content of a request: the gateway takes no more. */
 export const CONTENT_BYTES = MIB;
-/** Longest document that is rewritten for the frame, unpacked: a long book has less. More nodes than this hold
- * up the browser for many seconds. */
+/** Longest document that the frame shows, plain words included, unpacked: a long book has less. More than this holds up
+ * the browser for many seconds. */
 export const PAGE_BYTES = 8 * MIB;
 /** Redirects of one page, one after the other: browsers stop after 20 and say nothing that a reader understands. */
 export const REDIRECTS = 16;
@@ -56,6 +56,12 @@ export const LINK_TEXTS = 64;
 export const LINK_TEXT_BYTES = 8 * KIB;
 /** Requests that may fail one after the other on a link that has brought answers, before it is given up. */
 export const LINK_FAILURES = 3;
+/** Answers of the site that came late and are kept for the page that asks again, and how long: each holds a connection. */
+export const LATE_ANSWERS = 8;
+export const LATE_ANSWER_MS = 3_000;
+/** Longest file of the worker at the site's own address, and what of it may come before the code. WordPress takes no more. */
+export const SURVIVE_FILE_BYTES = MIB;
+export const SURVIVE_HEAD_BYTES = KIB;
 /** Hosts that were left out and are remembered, and the longest text that a page can have the shell show or keep. */
 export const LEFT_OUT_HOSTS = 64;
 export const SHOWN_TEXT = 512;

@@ -19,6 +19,7 @@ export const TROUBLES = [
   'clock',
   'site_silent',
   'cut',
+  'large',
   'circle',
   'certificate',
   'quota',

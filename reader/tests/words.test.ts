@@ -15,10 +15,10 @@ test('each language has its file', () => {
   expect(readdirSync(folder).sort()).toEqual(Object.keys(LANGUAGES).map((name) => `${name}.json`).sort());
 });
 
-test('each language says why its page opens at the site itself', () => {
-  const leads = JSON.parse(readFileSync(new URL('../src/survive/leads.json', import.meta.url), 'utf8')) as Texts;
-  expect(Object.keys(leads).sort()).toEqual(Object.keys(LANGUAGES).sort());
-  for (const lead of Object.values(leads)) expect(holes(lead)).toContain('{site}');
+test.each(['leads', 'replaced'])('each language has its sentence of %s', (name) => {
+  const sentences = JSON.parse(readFileSync(new URL(`../src/survive/${name}.json`, import.meta.url), 'utf8')) as Texts;
+  expect(Object.keys(sentences).sort()).toEqual(Object.keys(LANGUAGES).sort());
+  for (const sentence of Object.values(sentences)) expect(holes(sentence)).toContain('{site}');
 });
 
 test('each trouble has its sentence', () => {

@@ -51,6 +51,9 @@ SEALED_CHUNK_BYTES: Final = LINK_MESSAGE_BYTES
 """Longest sealed chunk of an answer that a reader takes: a link message."""
 GATEWAY_REQUEST_BYTES: Final = 2 * MIB
 """Longest sealed request: forms and a reader's photograph, on one mebibyte and its padding."""
+SURVIVE_FILE_BYTES: Final = MIB
+"""Longest file of the worker at a site's own address: it has some 200 KB; workers and the WordPress
+plugin take no longer one."""
 GATEWAY_REQUESTS: Final = 64
 """Requests of one link at once: a browser asks a site for a few dozen things."""
 GATEWAY_POSTS: Final = 1024

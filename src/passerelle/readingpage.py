@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from passerelle.core.address.host import HostError, parse_host, to_ascii
 from passerelle.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -203,18 +204,29 @@ def _single_script(files: Mapping[str, bytes]) -> str:
 def origins(served: Sequence[str], names: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the origins of a site: those in `names`, all of which must be served, or all served.
 
-    A name that stands for many hosts, `*.news.example`, is no origin. Raises ConfigError.
+    A name may be written in any case, in its own letters, and with a dot at its end. One that
+    stands for many hosts, `*.news.example`, is no origin. Raises ConfigError.
     """
-    chosen = names or tuple(name for name in served if not name.startswith("*"))
-    for name in chosen:
+    for name in names:
         if name.startswith("*"):
             raise ConfigError(f"{name} stands for many hosts. Name one of them with --site.")
+    wanted = tuple(dict.fromkeys(_host(name) for name in names))
+    chosen = wanted or tuple(name for name in served if not name.startswith("*"))
+    for name in chosen:
         wild = "*." + name.partition(".")[2]
         if name not in served and wild not in served:
             raise ConfigError(f"{name} is not served. The exit serves: {', '.join(served)}.")
     if not chosen:
         raise ConfigError("Name the site's hosts with --site: the exit serves only *.names.")
     return tuple(name if "://" in name else f"https://{name}" for name in chosen)
+
+
+def _host(name: str) -> str:
+    """Return a host's name as descriptors and browsers write it. Raises ConfigError."""
+    try:
+        return str(parse_host(to_ascii(name)))
+    except HostError as error:
+        raise ConfigError(f"{name} is no host name. Write it as news.example.") from error
 
 
 def integrity(content: bytes) -> str:

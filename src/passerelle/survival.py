@@ -11,12 +11,17 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from passerelle import readingpage
+from passerelle import limits, readingpage
 from passerelle.errors import ConfigError
 from passerelle.readingpage import FOLDER, ReadingPage
+
+if TYPE_CHECKING:
+    # It takes a while to load, and most commands need none.
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 FILE: Final = "passerelle-survive.js"
 WITHDRAWN: Final = f"withdraw/{FILE}"
@@ -26,28 +31,55 @@ _HEAD: Final = (
 )
 _WITHDRAWN_HEAD: Final = b"// Passerelle: withdrawn by the publisher.\n"
 """The worker takes a file that begins with the first words of these for the site's own."""
+SIGNED: Final = b"// Signed "
+"""What the second line of a signed file begins with."""
+_CONTEXT: Final = b"passerelle survive 1\0"
 
 
 def survival(
-    built: Mapping[str, bytes], page: ReadingPage, site_key: bytes = b""
+    built: Mapping[str, bytes],
+    page: ReadingPage,
+    site_key: bytes = b"",
+    *,
+    operator: Ed25519PrivateKey | None = None,
+    made_s: int | None = None,
 ) -> dict[str, bytes]:
     """Return both files by their paths, of the built files.
 
     `site_key` is the Ed25519 public key with which the site's server signs proofs; empty for a site
-    that signs none. Raises ConfigError for a key of another length.
+    that signs none. `operator` is the network's key: browsers take a file that it signed while the
+    site is blocked, too. `made_s` is Unix time, now if it is not given.
+
+    Raises ConfigError for a key of another length, and for a file that browsers would not take.
     """
     if len(site_key) not in {0, KEY_BYTES}:
         raise ConfigError(f"A site's key has {KEY_BYTES} bytes.")
+    made_s = int(time.time()) if made_s is None else made_s
     worker = {
         "site": page.site,
         "brokers": sorted({readingpage.origin(url) for url in page.brokers}),
         "files": _files(built, page),
         "key": base64.b64encode(site_key).decode(),
+        "operator": page.invite.rpartition("#")[2],
+        "made_s": made_s,
     }
-    return {
-        FILE: _HEAD + readingpage.with_page(worker, built["survive.js"]),
-        WITHDRAWN: _WITHDRAWN_HEAD + built["withdrawn.js"],
+    made = {
+        FILE: (_HEAD, readingpage.with_page(worker, built["survive.js"])),
+        WITHDRAWN: (_WITHDRAWN_HEAD, built["withdrawn.js"]),
     }
+    whole = {
+        path: head + (_signed(body, operator, made_s) if operator else b"") + body
+        for path, (head, body) in made.items()
+    }
+    if (size := len(whole[FILE])) > limits.SURVIVE_FILE_BYTES:
+        raise ConfigError(f"{FILE} would have {size} bytes: {limits.SURVIVE_FILE_BYTES} at most.")
+    return whole
+
+
+def _signed(body: bytes, operator: Ed25519PrivateKey, made_s: int) -> bytes:
+    """Return the line that stands in front of `body`."""
+    signature = operator.sign(_CONTEXT + b"%d\0" % made_s + body)
+    return SIGNED + b"%d %s\n" % (made_s, base64.b64encode(signature))
 
 
 def _files(built: Mapping[str, bytes], page: ReadingPage) -> dict[str, str]:

@@ -79,6 +79,38 @@ def test_every_command_that_takes_an_invite_takes_it_from_a_file(
     assert "This invite cannot be used" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        *(
+            ((command, "--invite-file", "EMPTY"), "is empty. Put the invite into it")
+            for command in ("client", "friend", "volunteer", "embed")
+        ),
+        (("page", "--out", "made", "--invite-file", "EMPTY"), "is empty. Put the invite into it"),
+        (("client", "--token-file", "EMPTY"), "is empty. Put the token into it"),
+        (("client", "--login-file", "EMPTY"), "is empty. Put the login into it"),
+        (("friend", "--network", "EMPTY"), "is empty. Ask your friend"),
+        (("client", "--invite-file", "-"), "that should be the invite is empty"),
+        (("client", "--token", "-"), "that should be the token is empty"),
+    ],
+)
+def test_what_is_empty_is_said_to_be_empty(
+    words: tuple[str, ...], sentence: str, tmp_path: Path
+) -> None:
+    """It is not taken for an option that was not given."""
+    (tmp_path / "empty").write_text(" \n" if "--network" not in words else "")
+    done = subprocess.run(
+        [*PASSERELLE, *(str(tmp_path / "empty") if word == "EMPTY" else word for word in words)],
+        env={**os.environ, "HOME": str(tmp_path), "PASSERELLE_INVITE": invite()},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert sentence in done.stderr
+
+
 def test_each_secret_on_a_command_line_has_another_way() -> None:
     """Whatever command takes an invite or a token takes a file in its place."""
     group = typer.main.get_command(cli.app)
@@ -104,7 +136,7 @@ def test_other_machines_are_not_let_in_without_a_login(
     _, from_environment = local_port(f"{host}:10080", None)
     assert from_file == from_environment is not None
     (tmp_path / "login").write_text("")
-    with pytest.raises(ConfigError, match="login of the proxy cannot be used"):
+    with pytest.raises(ConfigError, match="is empty"):
         local_port(f"{host}:10080", tmp_path / "login")
 
 

@@ -32,4 +32,5 @@ async def test_a_signal_ends_it_quietly(after: str, code: int) -> None:
         program.process.send_signal(signal.SIGINT)
         assert await program.ended() == code, program.output
         assert "Traceback" not in program.output
+        assert "✗" not in program.output
         await program.gone()

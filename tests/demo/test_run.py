@@ -53,12 +53,13 @@ async def test_it_stays_up_until_a_signal(how: signal.Signals, temporary: Path) 
 
 @pytest.mark.e2e
 async def test_a_signal_in_the_middle_leaves_nothing() -> None:
-    """Interrupted before the page arrived: 130, and no browser stays."""
+    """Interrupted before the page arrived: 130, no step that failed, and no browser stays."""
     async with passerelle(["demo", "--headless"]) as program:
         await program.until("The page is open")
         program.process.send_signal(signal.SIGINT)
         assert await program.ended() == 130, program.output
         assert "Traceback" not in program.output
+        assert "✗" not in program.output
         await program.gone()
 
 

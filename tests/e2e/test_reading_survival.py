@@ -29,12 +29,10 @@ REGISTERED = """() => navigator.serviceWorker.getRegistrations().then((all) =>
 UPDATE = """() => navigator.serviceWorker.getRegistration().then((found) => found.update())
   .then(() => 'taken', (error) => error.name)"""
 PAUSE = "const pause = () => new Promise((go) => setTimeout(go, 50));"
-CHANGED = f"""async () => {{
+REPLACED = f"""async () => {{
   {PAUSE}
-  const {{ active }} = await navigator.serviceWorker.ready;
-  const found = await (await navigator.serviceWorker.getRegistration()).update();
-  for (let i = 0; i < 100 && found.active === active; i++) await pause();
-  return found.active !== active;
+  const {{ controller }} = navigator.serviceWorker;
+  while (navigator.serviceWorker.controller === controller) await pause();
 }}"""
 SETTLED = f"""async () => {{
   {PAUSE}
@@ -47,6 +45,13 @@ GONE = f"""async () => {{
   for (let i = 0; i < 200 && (await all()).length > 0; i++) await pause();
   return (await all()).length === 0;
 }}"""
+FORGED = """addEventListener('fetch', (event) =>
+  event.respondWith(new Response('<h1>Forged</h1>', { headers: { 'content-type': 'text/html' } })));
+"""
+STORY_TEXT = "() => fetch('/story/bridge').then((found) => found.text())"
+HASTE = """addEventListener('install', () => skipWaiting());
+addEventListener('activate', (event) => event.waitUntil(clients.claim()));
+"""
 OWN_WORKER = f"""importScripts('/{survival.FILE}');
 addEventListener('install', () => skipWaiting());
 addEventListener('fetch', (event) => {{
@@ -290,14 +295,70 @@ async def test_an_update_while_blocked(scene: Scene) -> None:
             await page.goto(scene.paper.site + STORY)
             await page.locator("button.start").wait_for()
             assert await page.evaluate(UPDATE) in {"TypeError", "SecurityError"}
-        genuine = scene.paper.publisher.files[survival.FILE] + b"// Newer.\n"
-        scene.paper.censor.forged[f"/{survival.FILE}"] = ("text/javascript", genuine)
+
+
+async def test_a_genuine_update_while_blocked(scene: Scene) -> None:
+    """Whoever brings it: a newer file with the operator's signature takes the worker's place."""
+    scene.paper.install(key=Ed25519PrivateKey.generate())
+    async with scene.visitor() as page:
+        newer = scene.paper.make(operator=scene.paper.keys.operator, later_s=60)[survival.FILE]
+        scene.paper.censor.forged[f"/{survival.FILE}"] = ("text/javascript", newer)
         await scene.paper.censor.be("forged")
-        assert await page.evaluate(CHANGED) is True
+        await page.goto(scene.paper.site + STORY)
+        await page.locator("button.start").wait_for()
+        await page.evaluate(REPLACED)
         scene.paper.censor.forged.clear()
         await page.goto(scene.paper.site + STORY)
         await page.click("button.start")
         await reads(page)
+        assert await page.locator(".replaced").count() == 0
+
+
+@pytest.mark.parametrize("forgery", ["patient", "hasty", "unsigned", "other key", "old"])
+async def test_a_forged_update_while_blocked(scene: Scene, forgery: str) -> None:
+    """A certificate that the browser trusts is not enough: no worker is left, and the reader is
+    told. The next visit that reaches the site brings the publisher's again."""
+    paper = scene.paper
+    paper.install(key=Ed25519PrivateKey.generate())
+    forged = {
+        "patient": FORGED.encode(),
+        "hasty": (FORGED + HASTE).encode(),
+        "unsigned": paper.make(later_s=60)[survival.FILE],
+        "other key": paper.make(operator=Ed25519PrivateKey.generate(), later_s=60)[survival.FILE],
+        "old": paper.make(operator=paper.keys.operator, later_s=-3600)[survival.FILE],
+    }[forgery]
+    async with scene.visitor() as page:
+        paper.censor.forged[f"/{survival.FILE}"] = ("text/javascript", forged)
+        await paper.censor.be("forged")
+        await page.goto(paper.site + STORY, wait_until="commit")
+        text = await page.locator(".replaced").inner_text()
+        assert "another program" in text
+        await page.wait_for_function(f"() => ({REGISTERED})().then((all) => all.length === 0)")
+        await paper.censor.be("open")
+        await page.goto(paper.site + STORY)
+        assert await is_direct(page)
+        assert await page.evaluate(READY) == f"{paper.site}/{survival.FILE}"
+        await page.goto(paper.site + STORY)
+        assert await is_direct(page)
+
+
+async def test_a_forged_worker_gets_nothing_of_the_page_it_takes(scene: Scene) -> None:
+    """A tab that it answers for is emptied; otherwise the story stays, through volunteers."""
+    paper = scene.paper
+    async with scene.visitor() as page:
+        await paper.censor.be("refused")
+        await page.goto(paper.site + STORY)
+        await page.click("button.start")
+        await reads(page)
+        paper.censor.forged[f"/{survival.FILE}"] = ("text/javascript", (FORGED + HASTE).encode())
+        await paper.censor.be("forged")
+        await page.evaluate(UPDATE)
+        assert "another program" in await page.locator(".replaced").inner_text()
+        await page.wait_for_function(f"() => ({REGISTERED})().then((all) => all.length === 0)")
+        # Browsers differ in whether a worker without a registration takes a tab that is open.
+        frame = page.frame("site")
+        if frame is not None:
+            assert "Forged" not in await frame.evaluate(STORY_TEXT)
 
 
 async def test_a_name_that_is_not_found_any_more(scene: Scene, tmp_path: Path) -> None:

@@ -202,18 +202,36 @@ async def test_what_a_site_cuts_off_is_told(chrome: Chromium, reading: Reading) 
 
 
 async def test_a_page_without_end_is_bounded(chrome: Chromium, reading: Reading) -> None:
-    """A hundred kilobytes become a hundred megabytes in the browser, of which it takes a part."""
-    packed = gzip.compress(b"<!doctype html><h1>Endless</h1><!--" + bytes(96 << 20), 6)
+    """A hundred kilobytes become a hundred megabytes in the browser, of which it takes a part.
 
-    async def bomb(_request: web.Request) -> web.Response:
-        fields = {"Content-Encoding": "gzip", "Content-Type": "text/html"}
-        return web.Response(body=packed, headers=fields)
+    The same holds of plain words, packed or as they are.
+    """
+    html = gzip.compress(b"<!doctype html><h1>Endless</h1><!--" + bytes(96 << 20), 6)
+    words = (b"Endless words " * 100 + b"\n") * ((96 << 20) // 1401)
 
-    reading.newspaper.pages |= {"bomb": bomb}
+    def answer(body: bytes, **fields: str) -> Handler:
+        headers = {name.replace("_", "-"): value for name, value in fields.items()}
+
+        async def handler(_request: web.Request) -> web.Response:
+            return web.Response(body=body, headers=headers)
+
+        return handler
+
+    reading.newspaper.pages |= {
+        "bomb": answer(html, Content_Encoding="gzip", Content_Type="text/html"),
+        "words": answer(words, Content_Type="text/plain"),
+        "packed": answer(
+            gzip.compress(words, 6), Content_Encoding="gzip", Content_Type="text/plain"
+        ),
+    }
     async with reader(chrome) as (_, page):
         await begin(page, reading, "/page/bomb")
-        await page.locator(".trouble", has_text="The end of this page is missing").wait_for()
+        await page.locator(".trouble", has_text="This page is too large").wait_for()
         await shown(page).locator("h1", has_text="Endless").wait_for()
+        for name in ("words", "packed"):
+            await page.goto(f"{reading.url}/page/{name}")
+            await page.locator(".trouble", has_text="This page is too large").wait_for()
+            await shown(page).locator("pre", has_text="Endless").wait_for()
 
 
 async def test_an_address_of_the_page_itself_leads_to_the_site(

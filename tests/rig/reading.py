@@ -23,8 +23,8 @@ from passerelle.readingpage import ReadingPage
 from passerelle.serve import Servers
 from tests.rig.volunteer import Chromium, flip
 
-PATIENCE_S: Final = 60.0
-"""How long something may take to be there: a first page has taken 30 s, nobody knows why."""
+PATIENCE_S: Final = 30.0
+"""How long something may take to be there."""
 BIG_BYTES: Final = 3_000_000
 """Size of the newspaper's large file."""
 PAGES: Final = Path(__file__).parent / "reading_pages"

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from passerelle import readingpage, survival
 from passerelle.demo import herald, reading, sites
 from passerelle.demo.run import HOST
 from passerelle.io.server.web import WebServer
+from passerelle.keyring import Keyring
 from passerelle.readingpage import ReadingPage
 from passerelle.serve import Servers
 from tests.rig.certificate import Certificate
@@ -180,10 +182,18 @@ class Surviving:
     volunteers: str
     """The page with the switch for volunteers."""
     certificate: Certificate | None
+    keys: Keyring
 
-    def make(self, key: bytes = b"") -> dict[str, bytes]:
-        """Return the worker's file and the one that withdraws it, as `passerelle page` makes."""
-        return survival.survival(readingpage.built(), self.page, key)
+    def make(
+        self, key: bytes = b"", *, operator: Ed25519PrivateKey | None = None, later_s: int = 0
+    ) -> dict[str, bytes]:
+        """Return the worker's file and the one that withdraws it, as `passerelle page` makes.
+
+        `operator` signs them, and they say that they were made `later_s` seconds from now.
+        """
+        made_s = int(time.time()) + later_s
+        built = readingpage.built()
+        return survival.survival(built, self.page, key, operator=operator, made_s=made_s)
 
     def install(self, *, key: Ed25519PrivateKey | None = None, attribute: str = "survive") -> None:
         """Put the file at the site's root, and the attribute into its tag."""
@@ -224,10 +234,11 @@ async def surviving(folder: Path | None = None) -> AsyncIterator[Surviving]:
     roots = str(certificates[0].pem) if certificates else None
     origin = f"{'https' if certificates else 'http'}://{herald.NAME}:{port}"
     publisher.origin = origin
+    keys = Keyring.generate()
     censor = Censor(port, certificates)
     async with (
         WebServer(newspaper.app, TRUE_HOST, port, tls=tls),
-        reading.network(port, roots=roots) as servers,
+        reading.network(port, roots=roots, keys=keys) as servers,
     ):
         assert servers.tag
         page = ReadingPage(
@@ -243,6 +254,7 @@ async def surviving(folder: Path | None = None) -> AsyncIterator[Surviving]:
                     *(newspaper, publisher, censor, servers, page, origin),
                     f"http://{HOST}:{paper.port}/",
                     certificates[0] if certificates else None,
+                    keys,
                 )
             finally:
                 await censor.close()

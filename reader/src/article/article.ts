@@ -289,7 +289,7 @@ async function whole(exchange: Exchange, fields: readonly Header[], most_bytes: 
     size += value.length;
     if (size > most_bytes) {
       exchange.cancel();
-      throw new ReadingProblem('site_silent');
+      throw new ReadingProblem('large');
     }
     chunks.push(value);
   }

@@ -2,7 +2,7 @@
 
 import { PeerError } from '../../../widget/src/core/errors';
 import { CONTENT_BYTES, PAGE_BYTES } from '../limits';
-import { field, isShown, kindOf, redirect, shownHeaders } from '../site/answer';
+import { field, isLaidOut, isShown, kindOf, redirect, shownHeaders } from '../site/answer';
 import { ACCEPTED, decoded } from '../site/decoded';
 import { withoutHints } from '../site/hints';
 import { inserted } from '../site/inserted';
@@ -102,7 +102,7 @@ export class Carrier {
       if ((asked.body?.byteLength ?? 0) > CONTENT_BYTES) throw new PeerError('limit', 'a large request');
       const head = await exchange.head;
       if (isPage) this.#pageTrouble = null;
-      const { status, headers, body, known } = this.#answer(asked, head, exchange, () => wrong('cut'));
+      const { status, headers, body, known } = this.#answer(asked, head, exchange, wrong);
       this.#begun.delete(asked);
       const reader = body.getReader();
       port.onmessage = async ({ data }: MessageEvent<Wanted>) => {
@@ -147,7 +147,7 @@ export class Carrier {
     return crypto.randomUUID();
   }
 
-  #answer(asked: Asked, head: Head, exchange: Exchange, cut: () => void) {
+  #answer(asked: Asked, head: Head, exchange: Exchange, wrong: (trouble: Trouble) => void) {
     const { status, fields } = head;
     const url = new URL(asked.url);
     for (const [name, value] of fields) if (name === 'set-cookie') this.#work.jar.set(value, url);
@@ -157,9 +157,11 @@ export class Carrier {
     const kind = asked.document ? kindOf(fields) : null;
     const content = exchange.content();
     // What has come is unpacked to its last byte before the end.
-    const whole = decoded(kind?.isHtml ? asFarAsItComes(content, Infinity, cut) : content, fields);
+    const isBounded = kind !== null && isLaidOut(kind, fields);
+    const cut = (isLong: boolean) => wrong(isLong ? 'large' : 'cut');
+    const whole = decoded(isBounded ? asFarAsItComes(content, Infinity, cut) : content, fields);
     if (!whole) throw new ReadingProblem('site_silent');
-    const isChanged = whole.undone || kind?.isHtml === true;
+    const isChanged = whole.undone || isBounded;
     const headers = shownHeaders(fields, { url, kind, isChanged }, this.#places);
     if (isPage && target) this.#next.moved(target);
     if (isPage && !target && kind && (status === 204 || !isShown(kind, fields))) {
@@ -168,8 +170,9 @@ export class Carrier {
       this.#next.stays();
     }
     const known = isChanged ? null : continuable(head);
-    if (!kind?.isHtml) return { status, headers, body: whole.body, known };
-    const body = asFarAsItComes(whole.body, PAGE_BYTES, cut)
+    const bounded = isBounded ? asFarAsItComes(whole.body, PAGE_BYTES, cut) : whole.body;
+    if (!kind?.isHtml) return { status, headers, body: bounded, known };
+    const body = bounded
       .pipeThrough(inserted(this.#script, kind.charset))
       .pipeThrough(withoutHints((address) => this.#leavesSite(address, url)));
     return { status, headers, body, known };

@@ -45,6 +45,11 @@ export const isShown = ({ type }: Kind, fields: readonly Header[]): boolean =>
   !/^\s*attachment/i.test(field(fields, 'content-disposition') ?? '') &&
   /^(?:(?:image|audio|video)\/|text\/(?:html|plain|xml|css|javascript)|application\/(?:[\w.-]+\+)?(?:xml|json|javascript))/.test(type);
 
+/** Tell whether a browser lays an answer out as one document, which holds it up the longer, the larger it is. Pictures,
+ * sound and videos are not laid out, and neither is what is kept as a file. */
+export const isLaidOut = (kind: Kind, fields: readonly Header[]): boolean =>
+  kind.isHtml || (isShown(kind, fields) && /^(?:text|app)/.test(kind.type));
+
 /** Return where a redirect leads; null for an answer that is none, or leads nowhere. */
 export function redirect(status: number, fields: readonly Header[], url: URL): URL | null {
   const location = [301, 302, 303, 307, 308].includes(status) ? field(fields, 'location') : null;

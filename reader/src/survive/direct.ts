@@ -1,5 +1,6 @@
 /** The direct way to the site, and for how long a visitor waits for it. */
 
+import { LATE_ANSWER_MS, LATE_ANSWERS } from '../limits';
 import { isGenuine, prepare } from './genuine';
 
 /** A site that says nothing for this time is taken for blocked. Slow ones answer sooner, and those that do not are shown
@@ -7,8 +8,6 @@ import { isGenuine, prepare } from './genuine';
 const SILENT_MS = 3_000;
 /** The same after such a silence: the direct try and the reading page then go side by side. */
 const BESIDE_MS = 500;
-/** How long an answer that came late is kept for the page that asks for it. */
-const LATE_MS = 3_000;
 const CACHE = 'passerelle survive';
 const SILENCE = '/passerelle.reader/silence';
 
@@ -41,9 +40,9 @@ export async function direct(
     answer.then(async (found) => {
       if (found === 'blocked') return;
       await remember(false);
-      if (!(await reached())) return;
+      if (!(await reached()) || late.size >= LATE_ANSWERS) return;
       late.set(url, found);
-      setTimeout(() => late.delete(url), LATE_MS);
+      setTimeout(() => late.delete(url), LATE_ANSWER_MS);
     }),
   );
   return 'blocked';

@@ -5,6 +5,7 @@
  * a proof where HTTPS is one. With a key the site's server signs a random number, which nobody else can.
  */
 
+import { decode } from '../../../widget/src/core/wire/base64';
 import { KEY } from './page';
 
 /** The header with which the site marks its answers, and the one with a signature. */
@@ -43,7 +44,7 @@ async function proof(file: URL): Promise<boolean> {
 
 /** A browser without Ed25519 cannot check a signature. The site must open there too, so it asks for the file. */
 function publicKey(): Promise<CryptoKey | null> {
-  key ??= crypto.subtle.importKey('raw', decode(KEY), 'Ed25519', false, ['verify']).catch(() => null);
+  key ??= crypto.subtle.importKey('raw', decode(KEY)!, 'Ed25519', false, ['verify']).catch(() => null);
   return key;
 }
 
@@ -57,7 +58,7 @@ async function signed(file: URL, known: CryptoKey): Promise<boolean> {
   const context = new TextEncoder().encode(`${CONTEXT}${file.origin}\0`);
   const text = new Uint8Array([...context, ...nonce]);
   try {
-    return await crypto.subtle.verify('Ed25519', known, decode(response.headers.get(PROOF) ?? ''), text);
+    return await crypto.subtle.verify('Ed25519', known, decode(response.headers.get(PROOF) ?? '')!, text);
   } catch {
     return false;
   }
@@ -83,5 +84,3 @@ async function present(file: URL): Promise<boolean> {
 }
 
 const asked = (url: URL) => fetch(url, { cache: 'no-store', credentials: 'omit', redirect: 'error' });
-
-const decode = (text: string) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));

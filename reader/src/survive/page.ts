@@ -10,9 +10,12 @@ declare const __PAGE__: {
   readonly files: Readonly<Record<string, string>>;
   /** The site's Ed25519 public key in base64, if its server signs proofs; empty otherwise. */
   readonly key: string;
+  /** The network operator's Ed25519 public key in base64url, and the Unix time when this file was made. */
+  readonly operator: string;
+  readonly made_s: number;
 };
 
-export const { site: SITE, brokers: BROKERS, key: KEY } = __PAGE__;
+export const { site: SITE, brokers: BROKERS, key: KEY, operator: OPERATOR, made_s: MADE_S } = __PAGE__;
 
 /** The document of the shell. */
 export const SHELL = '/passerelle.reader/shell.html';

@@ -13,6 +13,7 @@ import { isQuiet, shellOpens, shells, whose } from './inside';
 import { NAME } from './names';
 import { holdListeners, ownAnswer, pass } from './others';
 import { BROKERS, ownFile, SHELL, SITE } from './page';
+import { isNewer } from './update';
 
 declare const self: ServiceWorkerGlobalScope;
 
@@ -22,9 +23,25 @@ const isAlone = self.location.href.includes(NAME);
 /** Where the site serves this file. */
 const file = new URL(isAlone ? self.location.href : `/${NAME}`, self.location.origin);
 
+/** Whether the site was not reached at the last visit, so that an update may be anybody's. */
+let isBlocked = false;
+/** Whether a newer file that the operator signed lies at the site's address; null until it was asked for. */
+let newer: Promise<boolean> | null = null;
+let isNewerThere = false;
+
 if (isAlone) {
   self.addEventListener('install', (event) => event.waitUntil(self.skipWaiting()));
   self.addEventListener('activate', (event) => event.waitUntil(ask(true)));
+  // The shell does the same. It may be closed before the browser looks, and this worker be stopped.
+  self.registration.addEventListener('updatefound', () => {
+    if (isBlocked && !isNewerThere) void self.registration.unregister();
+  });
+}
+
+/** Look once for a newer file in each time of being blocked. */
+function lookForNewer(): Promise<boolean> {
+  newer ??= isNewer(file).then((is) => (isNewerThere = is));
+  return newer;
 }
 
 /** Have the browser ask the site while it starts the worker, or not: it would do so for pages in the frame, too. */
@@ -34,7 +51,8 @@ async function ask(isAtOnce: boolean): Promise<void> {
 }
 
 self.addEventListener('message', (event) => {
-  if (isOurs(event.data)) hear(self.clients, event);
+  if (event.data === 'newer') event.waitUntil(lookForNewer().then((is) => event.ports[0]!.postMessage(is)));
+  else if (isOurs(event.data)) hear(self.clients, event);
 });
 
 self.addEventListener('fetch', (event) => {
@@ -55,15 +73,20 @@ if (!isAlone) holdListeners();
 async function opened(event: FetchEvent, ordinary: () => Promise<Response>): Promise<Response> {
   const { request, resultingClientId: id } = event;
   const reached = async () => {
+    isBlocked = false;
     const shell = await self.clients.get(id);
     shell?.postMessage({ type: 'reached' });
     return shell !== undefined;
   };
   const found = await direct(request.url, file, ordinary, (work) => event.waitUntil(work), reached);
+  isBlocked = found === 'blocked';
   if (found !== 'blocked') {
     event.waitUntil(shells().then(({ size }) => ask(size === 0)));
     return found;
   }
+  newer = null;
+  isNewerThere = false;
+  if (isAlone) event.waitUntil(lookForNewer());
   shellOpens(id);
   await ask(false);
   return ownFile(SHELL);

@@ -2,9 +2,13 @@
 
 import type { Bytes } from './integers';
 
-/** Return `body` as far as it comes: where it breaks off, or has more than `most_bytes` bytes, `cut` is called, and it ends
- * there. If `cut` throws, it breaks off with that. */
-export function asFarAsItComes(body: ReadableStream<Bytes>, most_bytes: number, cut: () => void): ReadableStream<Bytes> {
+/** Return `body` as far as it comes: where it breaks off, or has more than `most_bytes` bytes, `cut` is called with
+ * whether it was too long, and it ends there. If `cut` throws, it breaks off with that. */
+export function asFarAsItComes(
+  body: ReadableStream<Bytes>,
+  most_bytes: number,
+  cut: (isLong: boolean) => void,
+): ReadableStream<Bytes> {
   const reader = body.getReader();
   let left = most_bytes;
   const cancel = () => void reader.cancel().catch(() => {});
@@ -15,7 +19,7 @@ export function asFarAsItComes(body: ReadableStream<Bytes>, most_bytes: number, 
         left -= value?.length ?? 0;
         if (value && left >= 0) return controller.enqueue(value);
         cancel();
-        if (!done) cut();
+        if (!done) cut(left < 0);
         controller.close();
       },
       cancel,

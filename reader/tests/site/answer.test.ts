@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isShown, kindOf, redirect, shownHeaders, type Header } from '../../src/site/answer';
+import { isLaidOut, isShown, kindOf, redirect, shownHeaders, type Header } from '../../src/site/answer';
 import { Places } from '../../src/site/places';
 import { Chance } from '../chance';
 
@@ -120,6 +120,14 @@ test.each([
   expect(isShown(kindOf(fields), fields)).toBe(is);
   fields.push(['content-disposition', 'attachment; filename=a']);
   expect(isShown(kindOf(fields), fields)).toBe(false);
+});
+
+test.each([
+  ['text/html', true], ['text/plain', true], ['', true], ['application/json', true], ['application/rss+xml', true],
+  ['image/png', false], ['video/mp4', false], ['audio/mpeg', false],
+])('a browser lays %j out as one document: %s', (type, is) => {
+  const fields: Header[] = [['content-type', type]];
+  expect(isLaidOut(kindOf(fields), fields)).toBe(is);
 });
 
 test('a redirect is an answer that says so, with an address', () => {

@@ -163,6 +163,9 @@ class TextExchange:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}. Check its name.") from error
+    if not content:
+        raise ConfigError(f"{path} is empty. Ask your friend for the file again.")
+    return content

@@ -86,7 +86,12 @@ def command(
     _write(out, mirror)
     _tell(out, page, mirror)
     if survive is not None:
-        _write_survival(survive, survival.survival(files, page, key), page)
+        operator = None
+        if state is not None and url is not None:
+            from passerelle.keyring import Keyring  # noqa: PLC0415
+
+            operator = Keyring.open(state).operator
+        _write_survival(survive, survival.survival(files, page, key, operator=operator), page)
 
 
 def _invite(state: Path | None, url: str | None, invite_file: Path | None) -> str:
@@ -180,6 +185,11 @@ def _write_survival(folder: Path, files: dict[str, bytes], page: ReadingPage) ->
     print(f"\n{folder / survival.FILE} is for {page.site[0]}/{survival.FILE}.")
     print("With it there, and the attribute survive in the switch's tag, visitors' browsers keep")
     print("the reading page and open it at the site's own address when the site is blocked.")
+    if not files[survival.FILE].partition(b"\n")[2].startswith(survival.SIGNED):
+        print(
+            "It is not signed: make it with --state and --url, and browsers take a newer one also"
+        )
+        print("while the site is blocked and somebody else answers in its place.")
     print(f"Put {folder / survival.WITHDRAWN} in its place to withdraw it.")
 
 

@@ -72,15 +72,21 @@ def invite_text(given: str | None, file: Path | None) -> str:
 def secret(given: str, file: Path | None, what: str) -> str:
     """Return what `file` holds, or else `given`, or a line of standard input where that is `-`.
 
-    `what` is the word by which a person at the terminal is asked for that line.
-    Raises ConfigError when the file cannot be read.
+    `what` is the word by which a person is asked for that line, or told that it is missing.
+    Raises ConfigError when the file cannot be read, and when it or the line is empty.
     """
     if file is not None and str(file) != STANDARD_INPUT:
-        return _content(file)
+        text = _content(file)
+        if not text:
+            raise ConfigError(f"{file} is empty. Put the {what} into it, or check its name.")
+        return text
     if file is not None or given == STANDARD_INPUT:
         if sys.stdin.isatty():
             say(f"Paste the {what} here and press Enter:")
-        return sys.stdin.readline(limits.SECRET_FILE_BYTES).strip()
+        text = sys.stdin.readline(limits.SECRET_FILE_BYTES).strip()
+        if not text:
+            raise ConfigError(f"The line of standard input that should be the {what} is empty.")
+        return text
     return given
 
 

@@ -25,13 +25,17 @@ class TerminalOutput:
 
     @contextmanager
     def step(self, doing: str, done: str) -> Iterator[None]:
-        """Show `doing` while the block runs, then `done` with the time that it took."""
+        """Show `doing` while the block runs, then `done` with the time that it took.
+
+        A block that is cancelled, by Ctrl-C or because time is up, has not failed and leaves no
+        line.
+        """
         self.doing = doing
         started = time.monotonic()
         try:
             with self._console.status(Text(f"{doing} …"), spinner="dots"):
                 yield
-        except BaseException:
+        except Exception:
             self._line("✗", "red", doing, time.monotonic() - started)
             raise
         self._line("✓", "green", done, time.monotonic() - started)

@@ -155,11 +155,16 @@ class ReadingDemo:
 
 
 def network(
-    site_port: int, names: tuple[str, ...] = (herald.NAME,), *, roots: str | None = None
+    site_port: int,
+    names: tuple[str, ...] = (herald.NAME,),
+    *,
+    roots: str | None = None,
+    keys: Keyring | None = None,
 ) -> Servers:
     """Return a network's servers, whose exit serves a site at a port of this computer.
 
     `roots` is a PEM file of the authorities that vouch for the site, in place of the system's.
+    `keys` are the network's; new ones if they are not given.
     """
     port = free_port()
     seed = secrets.token_bytes(SEED_BYTES)
@@ -178,7 +183,7 @@ def network(
         gateway_seed=lambda now_s: GatewaySeed(day_at(now_s) - 1, seed),
         widget_dir=BUILT_WIDGET,
     )
-    return Servers(config, Keyring.generate())
+    return Servers(config, keys or Keyring.generate())
 
 
 def static_host(files: Mapping[str, bytes]) -> web.Application:

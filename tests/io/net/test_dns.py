@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from ipaddress import ip_address
 from typing import cast
 
@@ -93,6 +94,19 @@ async def test_a_channel_that_does_nothing_is_replaced() -> None:
             [HOST], lookups="b", tries=1, udp_port=port, tcp_port=port
         )
         assert await resolver("site.example") == (ip_address("1.1.1.1"),)
+
+
+async def test_names_of_this_machine_need_no_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """c-ares now and then sets up a channel that finds no name, whatever it is asked again."""
+    (port,) = free_udp_ports(1)
+    dead = partial(aiodns.DNSResolver, [HOST], tries=1, udp_port=port, tcp_port=port)
+    monkeypatch.setattr("passerelle.io.net.dns.aiodns.DNSResolver", lambda *_, **_options: dead())
+    resolver = Resolver()
+    try:
+        assert ip_address("127.0.0.1") in await resolver("herald.localhost")
+        assert resolver._channel is None
+    finally:
+        await resolver.close()
 
 
 async def test_both_families_ipv6_first() -> None:
