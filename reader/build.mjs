@@ -16,7 +16,7 @@ const { minify } = require('terser');
 
 /** The largest size of each part after gzip, in bytes. */
 const BUDGET = {
-  shell: 22.25 * 1024,
+  shell: 23 * 1024,
   worker: 2.75 * 1024,
   inner: 2.5 * 1024,
   article: 8 * 1024,
@@ -33,9 +33,10 @@ const BUDGET = {
   leads: 3 * 1024,
   words: 4 * 1024,
 };
-/** What comes before the first byte of the site, the largest language included. */
-const FIRST = ['shell', 'worker', 'inner', 'style', 'words'];
-const FIRST_BUDGET = 30.6 * 1024;
+/** What comes before the first byte of the site, the largest language included. The site's first document asks for the
+ * inner script itself. */
+const FIRST = ['shell', 'worker', 'style', 'words'];
+const FIRST_BUDGET = 30 * 1024;
 
 /** What is wrong in one sentence is written for tests and for whoever debugs: the page shows the reader a reason's words. */
 const MESSAGE = /((?:new PeerError\(\s*'\w+',|new \w*Error\(|\bmalformed\()\s*)(?:'[^']*'|`[^`]*`)(?=,?\s*\))/g;
