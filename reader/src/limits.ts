@@ -59,3 +59,11 @@ export const LINK_FAILURES = 3;
 /** Hosts that were left out and are remembered, and the longest text that a page can have the shell show or keep. */
 export const LEFT_OUT_HOSTS = 64;
 export const SHOWN_TEXT = 512;
+/** Shortest and longest pause before volunteers are asked for again; each is spread to twice as long. A page that shows
+ * nothing is waited for by somebody. Spares save seconds when a volunteer leaves. A request through a door takes some 5 KB,
+ * and a ticket that has run out makes one an hour, which brings a spare with it: more than that would pass a door's 4 KB. */
+export const ASK_PAUSES_MS = {
+  any: [500, 16_000],
+  spares: [1_000, 150_000],
+  sparesByDoor: [2 * 3_600_000, 8 * 3_600_000],
+} as const;

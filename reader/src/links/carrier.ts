@@ -39,3 +39,9 @@ export interface Carrier {
   /** Something came that the gateway never sends. */
   distrust(): void;
 }
+
+/** Compare lists of equal length by their first members that differ. */
+export function compared(a: readonly number[], b: readonly number[]): number {
+  const at = a.findIndex((value, index) => value !== b[index]);
+  return at < 0 ? 0 : a[at]! - b[at]!;
+}

@@ -5,7 +5,6 @@
  */
 
 import { Problem } from '../../../widget/src/core/errors';
-import { delay_s } from '../../../widget/src/core/traffic/backoff';
 import type { Description } from '../../../widget/src/core/wire/description';
 import type { LoadLater } from '../later/later';
 import { ask, preconnect, type BrokerEntry } from '../rendezvous/broker';
@@ -13,9 +12,11 @@ import type { Answer, Reply } from '../rendezvous/request';
 import { staggered } from '../rendezvous/staggered';
 import { troubleOf, type Trouble } from '../trouble';
 import { LinkConnection } from './connection';
-import type { Carrier } from './carrier';
+import { compared, type Carrier } from './carrier';
 import type { DoorLink } from './doorlink';
+import type { Doors } from './doors';
 import { GatewayLink } from './gatewaylink';
+import { pause_ms, want, type Want } from './pauses';
 import { Patience } from './pulse';
 
 /** Links that are kept. */
@@ -24,8 +25,6 @@ const LINKS = 3;
 const FIRST_LINKS = 2;
 /** Volunteers that are remembered as not to be asked again. */
 const FAILED = 16;
-/** The pause between two tries doubles so many times. */
-const LONGEST_PAUSE = 5;
 /** When nothing opened after this time, other volunteers are asked for. */
 const SLOW_MS = 3_000;
 /** A broker that says nothing for so long is not waited for alone. */
@@ -75,7 +74,7 @@ export class LinkPool {
   readonly #patience = new Patience();
   /** The client ticket of the last reply: the gateway counts requests for it. */
   #ticket = '';
-  #doors: DoorLink[] | null = null;
+  #doors: Doors | null = null;
   /** The URL of the broker or door that answered last. */
   #askedBy = '';
   readonly #patience_ms: number;
@@ -107,9 +106,11 @@ export class LinkPool {
     for (const { link } of [...this.#members]) link.close();
   }
 
-  /** Ask at once, because the network came back or the reader presses. */
+  /** Ask at once, because the network came back, a volunteer left or the reader presses; not where that would only bring
+   * spares through a door. */
   hurry(): void {
     this.#failures = 0;
+    if (this.#want === 'sparesByDoor') return this.#plan();
     clearTimeout(this.#timer);
     this.#fill();
   }
@@ -136,13 +137,11 @@ export class LinkPool {
     const { doors, exit, later } = this.#settings;
     const loaded = await later().catch(() => null);
     if (!loaded) return null;
-    this.#doors ??= doors.map((url) => new loaded.DoorLink(url, exit));
-    const order = (a: DoorLink, b: DoorLink) =>
-      Number(not.has(a)) - Number(not.has(b)) || a.failures - b.failures || Number(b.isProved) - Number(a.isProved) || Number(b.url === this.#askedBy) - Number(a.url === this.#askedBy);
-    const [best] = this.#doors.sort(order);
+    this.#doors ??= new loaded.Doors(doors, exit);
+    const best = this.#doors.best(not, this.#askedBy);
     this.#isThroughDoor = true;
-    this.#events.throughDoor(best!.host);
-    return best!;
+    this.#events.throughDoor(best.host);
+    return best;
   }
 
   /** For how long nothing could come through a volunteer. */
@@ -225,10 +224,17 @@ export class LinkPool {
     const isTold = this.#members.size === 0 && !(this.#isThroughDoor && trouble && ALONE.includes(trouble));
     this.#tell(isTold ? trouble : null);
     if (this.#live.length >= LINKS) return;
-    // The first link brings the page; the others may come a little later.
-    const wait_s = trouble === null ? 1 : delay_s(Math.min(this.#failures, LONGEST_PAUSE), Math.random(), 1);
+    this.#plan();
+  }
+
+  get #want(): Want {
+    return want(this.#live.length, this.#settings.doors.includes(this.#askedBy), this.#isThroughDoor && !!this.#ticket);
+  }
+
+  /** Ask again after a pause. */
+  #plan(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#fill(), wait_s * 1000);
+    this.#timer = setTimeout(() => this.#fill(), pause_ms(this.#want, this.#failures, Math.random()));
   }
 
   /** Ask a broker for `count` volunteers, and connect to those that answer. Returns what was wrong if nothing opened. */
@@ -264,7 +270,7 @@ export class LinkPool {
     // What worked last comes first, so a blocked broker costs time once.
     const order = brokers.map((_, index) => brokers[(this.#turn + index) % brokers.length]!);
     const attempts = order.map((broker) => (signal: AbortSignal) => ask(broker, wish, signal, this.#settings.later));
-    const [reply, place] = await staggered(attempts, PATIENCE_MS, this.#over.signal);
+    const [reply, place] = await staggered(attempts, () => PATIENCE_MS, this.#over.signal);
     this.#turn += place;
     this.#askedBy = order[place]!.url;
     return reply;
@@ -313,12 +319,6 @@ export class LinkPool {
 }
 
 const wait = (ms: number) => new Promise<null>((resolve) => setTimeout(resolve, ms, null));
-
-/** Compare lists of equal length by their first members that differ. */
-function compared(a: readonly number[], b: readonly number[]): number {
-  const at = a.findIndex((value, index) => value !== b[index]);
-  return at < 0 ? 0 : a[at]! - b[at]!;
-}
 
 function note(list: Uint8Array[], volunteer: Uint8Array): void {
   if (list.push(volunteer) > FAILED) list.shift();
