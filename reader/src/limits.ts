@@ -67,3 +67,13 @@ export const ASK_PAUSES_MS = {
   spares: [1_000, 150_000],
   sparesByDoor: [2 * 3_600_000, 8 * 3_600_000],
 } as const;
+/** Doors through which one request goes at most. */
+export const DOORS_AT_ONCE = 3;
+/** A door that never answered may be silent for so long before the next is tried beside it: a connection and an answer take
+ * less on most ways, and RFC 8305 §5 names 250 ms for a connection alone. Where a broker is asked for, each further door comes
+ * so much later again, so that few are contacted. */
+export const DOOR_STAGGER_MS = 400;
+/** One that answered has more: the gateway says every 2.5 s that the site is silent, and a broker waits 2 s for volunteers. */
+export const KNOWN_DOOR_MS = 3_000;
+/** A broker that never answered is waited for alone for so long. A door that is asked beside it costs its owner 5 KB. */
+export const BROKER_PATIENCE_MS = 2_000;

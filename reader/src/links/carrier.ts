@@ -25,10 +25,6 @@ export interface OpenRequest {
 }
 
 export interface Carrier {
-  /** Requests under way. */
-  readonly busy: number;
-  /** Requests that failed since something came that only the gateway can have sent. */
-  readonly failures: number;
   /** Whether it brought an answer, and has failed in nothing since. */
   readonly isProved: boolean;
   request(message: Bytes, sink: AnswerSink): OpenRequest;

@@ -13,9 +13,9 @@ import { staggered } from '../rendezvous/staggered';
 import { troubleOf, type Trouble } from '../trouble';
 import { LinkConnection } from './connection';
 import { compared, type Carrier } from './carrier';
-import type { DoorLink } from './doorlink';
-import type { Doors } from './doors';
+import type { DoorRace, Doors } from './doors';
 import { GatewayLink } from './gatewaylink';
+import { BROKER_PATIENCE_MS, DOOR_STAGGER_MS, KNOWN_DOOR_MS } from '../limits';
 import { pause_ms, want, type Want } from './pauses';
 import { Patience } from './pulse';
 
@@ -27,8 +27,6 @@ const FIRST_LINKS = 2;
 const FAILED = 16;
 /** When nothing opened after this time, other volunteers are asked for. */
 const SLOW_MS = 3_000;
-/** A broker that says nothing for so long is not waited for alone. */
-const PATIENCE_MS = 2_500;
 /** Where no volunteer is there for so long, requests go through a door. */
 const DOOR_MS = 2_500;
 /** What is wrong when there is no volunteer, and nothing where a door is. */
@@ -75,6 +73,8 @@ export class LinkPool {
   /** The client ticket of the last reply: the gateway counts requests for it. */
   #ticket = '';
   #doors: Doors | null = null;
+  /** The brokers, and the doors to them, in the order in which they are asked. */
+  readonly #brokers: BrokerEntry[];
   /** The URL of the broker or door that answered last. */
   #askedBy = '';
   readonly #patience_ms: number;
@@ -83,11 +83,11 @@ export class LinkPool {
   #isThroughDoor = false;
   #opening = 0;
   #failures = 0;
-  #turn = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(settings: PoolSettings, events: PoolEvents) {
     this.#settings = settings;
+    this.#brokers = [...settings.brokers];
     this.#patience_ms = settings.hasWebrtc ? DOOR_MS : 0;
     this.#events = events;
   }
@@ -122,7 +122,7 @@ export class LinkPool {
     for (;;) {
       signal.throwIfAborted();
       const left_ms = this.#settings.doors.length > 0 ? this.#patience_ms - this.#lonely_ms : Infinity;
-      const door = left_ms <= 0 && (await this.#door(not));
+      const door = left_ms <= 0 && (await this.#door());
       signal.throwIfAborted();
       if (door) return door;
       const faults = (link: GatewayLink) => [Number(link.isStalled), Number(not.has(link)), link.failures, link.cost_ms];
@@ -132,16 +132,17 @@ export class LinkPool {
     }
   }
 
-  /** Return the door that should answer soonest; null where the code for doors cannot be had now. */
-  async #door(not: ReadonlySet<Carrier>): Promise<DoorLink | null> {
+  /** Return the doors that should answer soonest; null where the code for doors cannot be had now. */
+  async #door(): Promise<DoorRace | null> {
     const { doors, exit, later } = this.#settings;
     const loaded = await later().catch(() => null);
     if (!loaded) return null;
-    this.#doors ??= new loaded.Doors(doors, exit);
-    const best = this.#doors.best(not, this.#askedBy);
+    const { throughDoor } = this.#events;
+    this.#doors ??= new loaded.Doors(doors, exit, (door) => throughDoor(door.host));
+    const carrier = this.#doors.carrier(this.#askedBy);
     this.#isThroughDoor = true;
-    this.#events.throughDoor(best.host);
-    return best;
+    throughDoor(carrier.host);
+    return carrier;
   }
 
   /** For how long nothing could come through a volunteer. */
@@ -262,17 +263,19 @@ export class LinkPool {
   }
 
   async #ask(offers: readonly Description[]): Promise<Reply> {
-    const { brokers, exit, software } = this.#settings;
+    const { exit, software } = this.#settings;
     const members = [...this.#members].map(({ volunteer }) => volunteer);
     // Who brought no answers may not be to blame. It is asked again where nobody else is there.
     const avoid = [...(members.length > 0 ? this.#useless : []), ...this.#hostile, ...members];
     const wish = { offers, exit, avoid, failed: this.#failed.splice(0), software };
-    // What worked last comes first, so a blocked broker costs time once.
-    const order = brokers.map((_, index) => brokers[(this.#turn + index) % brokers.length]!);
+    const order = this.#brokers;
     const attempts = order.map((broker) => (signal: AbortSignal) => ask(broker, wish, signal, this.#settings.later));
-    const [reply, place] = await staggered(attempts, () => PATIENCE_MS, this.#over.signal);
-    this.#turn += place;
-    this.#askedBy = order[place]!.url;
+    const first_ms = this.#askedBy ? KNOWN_DOOR_MS : BROKER_PATIENCE_MS;
+    const [reply, place] = await staggered(attempts, (place) => place * DOOR_STAGGER_MS || first_ms, this.#over.signal);
+    // What worked last comes first, so a blocked broker costs time once.
+    const [asked] = order.splice(place, 1);
+    order.unshift(asked!);
+    this.#askedBy = asked!.url;
     return reply;
   }
 

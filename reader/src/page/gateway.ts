@@ -52,7 +52,9 @@ export class Gateway {
     const { brokers, doors } = this.#network;
     // A door leads to the first broker. Which doors are asked first is left to chance, so that they share the readers.
     const behind = shuffled(doors).map((url) => ({ url, seal_key: brokers[0]!.seal_key }));
-    return { ...this.#network, brokers: [...brokers, ...behind], software: SOFTWARE, hasWebrtc: canRead() !== 'no_webrtc' };
+    // One comes second, because where one broker's name is blocked, others may be, too.
+    const order = [...brokers.slice(0, 1), ...behind.splice(0, 1), ...brokers.slice(1), ...behind];
+    return { ...this.#network, brokers: order, software: SOFTWARE, hasWebrtc: canRead() !== 'no_webrtc' };
   }
 
   /** Return the key of today. Throws Problem. */
