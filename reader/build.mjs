@@ -41,11 +41,12 @@ const MESSAGE = /((?:new PeerError\(\s*'\w+',|new \w*Error\(|\bmalformed\()\s*)(
 
 /** Properties that no other part, no message and no browser knows: the shell, which comes first, has short names for them. */
 const SHORT = new RegExp(`^(?:${[
-  'addressFrom', 'answers', 'areMany', 'authority', 'changed', 'cost_ms', 'countries', 'expires_s', 'factor',
-  'first_day', 'hasWebrtc', 'heard', 'hurry', 'isChanged', 'isHostile', 'isHtml', 'isOpen', 'isSecure', 'isShown',
-  'isStalled', 'issued_s', 'isTrying', 'keyId', 'mend', 'mirrorAddress', 'moved', 'operator_key',
-  'private_candidates', 'proof_bits', 'receive', 'refusal', 'renew', 'renewTicket', 'retry_after_s', 'rtt_ms',
-  'scheme', 'scriptText', 'seal_key', 'setByScript', 'siteAddress', 'stays', 'throughDoor', 'trailers', 'undone',
+  'addressFrom', 'answers', 'areMany', 'authority', 'changed', 'cost_ms', 'countries', 'country', 'description',
+  'doors', 'expires_s', 'factor', 'first_day', 'hasWebrtc', 'hasWorked', 'heard', 'hurry', 'isChanged', 'isHostile',
+  'isHtml', 'isOpen', 'isSecure', 'isShown', 'isStalled', 'issued_s', 'isTrying', 'keyId', 'mend', 'mirrorAddress',
+  'moved', 'operator_key', 'private_candidates', 'proof_bits', 'receive', 'refusal', 'renew', 'renewTicket',
+  'retry_after_s', 'rtt_ms', 'scheme', 'scriptText', 'seal_key', 'setByScript', 'siteAddress', 'stays', 'throughDoor',
+  'ticket', 'trailers', 'undone', 'volunteer',
 ].join('|')})$`);
 
 const withoutMessages = {

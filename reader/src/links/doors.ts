@@ -5,16 +5,17 @@
  */
 
 import { DOOR_STAGGER_MS, DOORS_AT_ONCE, KNOWN_DOOR_MS } from '../limits';
+import { remember } from '../page/memory';
 import type { Bytes } from '../wire/integers';
 import { compared, type AnswerSink, type Carrier, type Failure, type OpenRequest } from './carrier';
 import { DoorLink } from './doorlink';
 
 export class Doors {
   readonly #doors: DoorLink[];
-  readonly #worked: (door: DoorLink) => void;
+  readonly #worked: (host: string) => void;
 
-  /** `urls` are the doors' base URLs. `worked` is called with each door that brought something of the gateway's. */
-  constructor(urls: readonly string[], exit: string, worked: (door: DoorLink) => void) {
+  /** `urls` are the doors' base URLs. `worked` is called with the host of each door that brought something of the gateway's. */
+  constructor(urls: readonly string[], exit: string, worked: (host: string) => void) {
     this.#doors = urls.map((url) => new DoorLink(url, exit));
     this.#worked = worked;
   }
@@ -32,7 +33,7 @@ export class Doors {
 export class DoorRace implements Carrier {
   readonly #doors: readonly DoorLink[];
   readonly #askedBy: string;
-  readonly #worked: (door: DoorLink) => void;
+  readonly #worked: (host: string) => void;
   /** The doors through which the request went, in their order, with how it fares there. */
   readonly #begun = new Map<DoorLink, OpenRequest | null>();
   /** Those that said that they cannot carry it. */
@@ -41,7 +42,7 @@ export class DoorRace implements Carrier {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** Of `doors` there is one at least. */
-  constructor(doors: readonly DoorLink[], askedBy: string, worked: (door: DoorLink) => void) {
+  constructor(doors: readonly DoorLink[], askedBy: string, worked: (host: string) => void) {
     this.#doors = doors;
     this.#askedBy = askedBy;
     this.#worked = worked;
@@ -58,8 +59,9 @@ export class DoorRace implements Carrier {
 
   proved(): void {
     if (!this.#winner) return;
+    if (!this.#winner.isProved) remember({ worked: this.#winner.url });
     this.#winner.proved();
-    this.#worked(this.#winner);
+    this.#worked(this.#winner.host);
   }
 
   failed(): void {

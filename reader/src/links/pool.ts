@@ -36,6 +36,8 @@ export interface PoolSettings {
   /** The brokers, and the doors to them. */
   readonly brokers: readonly BrokerEntry[];
   readonly doors: readonly string[];
+  /** Whether the first door is the one that worked last. */
+  readonly hasWorked: boolean;
   readonly exit: string;
   readonly stun: readonly string[];
   readonly private_candidates: boolean;
@@ -51,6 +53,8 @@ export interface PoolEvents {
   changed(volunteers: number, countries: readonly string[], trouble: Trouble | null): void;
   /** A request goes through the door of this host, because no volunteer is there. */
   throughDoor(host: string): void;
+  /** The broker or door at this URL answered for a broker. */
+  worked(url: string): void;
 }
 
 interface Member {
@@ -138,7 +142,7 @@ export class LinkPool {
     const loaded = await later().catch(() => null);
     if (!loaded) return null;
     const { throughDoor } = this.#events;
-    this.#doors ??= new loaded.Doors(doors, exit, (door) => throughDoor(door.host));
+    this.#doors ??= new loaded.Doors(doors, exit, throughDoor);
     const carrier = this.#doors.carrier(this.#askedBy);
     this.#isThroughDoor = true;
     throughDoor(carrier.host);
@@ -270,12 +274,14 @@ export class LinkPool {
     const wish = { offers, exit, avoid, failed: this.#failed.splice(0), software };
     const order = this.#brokers;
     const attempts = order.map((broker) => (signal: AbortSignal) => ask(broker, wish, signal, this.#settings.later));
-    const first_ms = this.#askedBy ? KNOWN_DOOR_MS : BROKER_PATIENCE_MS;
+    const unknown_ms = this.#settings.hasWorked ? DOOR_STAGGER_MS : BROKER_PATIENCE_MS;
+    const first_ms = this.#askedBy ? KNOWN_DOOR_MS : unknown_ms;
     const [reply, place] = await staggered(attempts, (place) => place * DOOR_STAGGER_MS || first_ms, this.#over.signal);
     // What worked last comes first, so a blocked broker costs time once.
     const [asked] = order.splice(place, 1);
     order.unshift(asked!);
     this.#askedBy = asked!.url;
+    this.#events.worked(this.#askedBy);
     return reply;
   }
 

@@ -26,7 +26,7 @@ const sink = {
 
 function network(given: Record<string, Way>): void {
   ways = given;
-  doors = new Doors(Object.keys(ways).map((host) => `https://${host}/door`), 'exit-1', ({ host }) => void worked.push(host));
+  doors = new Doors(Object.keys(ways).map((host) => `https://${host}/door`), 'exit-1', (host) => void worked.push(host));
 }
 
 beforeEach(() => {
