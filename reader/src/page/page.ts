@@ -179,6 +179,7 @@ export class ReadingPage {
           this.#linkTrouble = null;
           this.#show({ door });
         },
+        worked: (worked) => remember({ worked }),
       });
       this.#pool = pool;
       pool.start();
