@@ -21,7 +21,8 @@ const BUDGET = {
   inner: 2.5 * 1024,
   article: 8 * 1024,
   // 2.5 KB are code; the sentences are in all languages.
-  later: 7 * 1024,
+  later: 7.25 * 1024,
+  media: 13.5 * 1024,
   disk: 2 * 1024,
   file: 31 * 1024,
   style: 2 * 1024,
@@ -34,7 +35,7 @@ const BUDGET = {
 };
 /** What comes before the first byte of the site, the largest language included. */
 const FIRST = ['shell', 'worker', 'inner', 'style', 'words'];
-const FIRST_BUDGET = 30.55 * 1024;
+const FIRST_BUDGET = 30.75 * 1024;
 
 /** What is wrong in one sentence is written for tests and for whoever debugs: the page shows the reader a reason's words. */
 const MESSAGE = /((?:new PeerError\(\s*'\w+',|new \w*Error\(|\bmalformed\()\s*)(?:'[^']*'|`[^`]*`)(?=,?\s*\))/g;
@@ -105,6 +106,7 @@ const parts = [
   await bundle('inner', 'src/inner/inner.ts'),
   await bundle('article', 'src/article/standalone.ts'),
   await bundle('later', 'src/later/standalone.ts'),
+  await bundle('media', 'src/media/standalone.ts'),
   await bundle('disk', 'src/disk/main.ts'),
   await bundle('file', 'src/file/main.ts'),
   await bundle('survive', 'src/survive/worker.ts'),

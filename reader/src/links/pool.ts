@@ -12,7 +12,7 @@ import { ask, preconnect, type BrokerEntry } from '../rendezvous/broker';
 import type { Answer, Reply } from '../rendezvous/request';
 import { staggered } from '../rendezvous/staggered';
 import { troubleOf, type Trouble } from '../trouble';
-import { LinkConnection } from './connection';
+import { LinkConnection, type LinkMedia } from './connection';
 import type { Carrier } from './carrier';
 import type { DoorLink } from './doorlink';
 import { GatewayLink } from './gatewaylink';
@@ -82,6 +82,7 @@ export class LinkPool {
   /** When something last came through a volunteer, or the page began. */
   #live_ms = performance.now();
   #isThroughDoor = false;
+  #media: LinkMedia | undefined;
   #opening = 0;
   #failures = 0;
   #turn = 0;
@@ -114,6 +115,12 @@ export class LinkPool {
     this.#fill();
   }
 
+  /** Open links with video from now on, and one at once, because large files come faster over it. */
+  bring(media: LinkMedia): void {
+    this.#media = media;
+    void this.#open(1);
+  }
+
   /** Return an open link: if possible one over which something comes, then none of `not`, then one that brings answers, then
    * the one over which an answer should come soonest. Where nothing comes for a while, a door. Waits for either, and rejects
    * with the signal's reason. */
@@ -124,8 +131,8 @@ export class LinkPool {
       const door = left_ms <= 0 && (await this.#door(not));
       signal.throwIfAborted();
       if (door) return door;
-      const faults = (link: GatewayLink) => [Number(link.isStalled), Number(not.has(link)), link.failures, link.cost_ms];
-      const [best] = [...this.#members].map(({ link }) => link).sort((a, b) => compared(faults(a), faults(b)));
+      const links = [...this.#members].map(({ link }) => link);
+      const best = leastOf(links, (link) => [+link.isStalled, +not.has(link), link.failures, link.cost_ms]);
       if (best) return best;
       await this.#change(signal, left_ms > 0 ? left_ms : DOOR_MS);
     }
@@ -137,12 +144,11 @@ export class LinkPool {
     const loaded = await later().catch(() => null);
     if (!loaded) return null;
     this.#doors ??= doors.map((url) => new loaded.DoorLink(url, exit));
-    const order = (a: DoorLink, b: DoorLink) =>
-      Number(not.has(a)) - Number(not.has(b)) || a.failures - b.failures || Number(b.isProved) - Number(a.isProved) || Number(b.url === this.#askedBy) - Number(a.url === this.#askedBy);
-    const [best] = this.#doors.sort(order);
+    const best = leastOf(this.#doors, (door) =>
+      [+not.has(door), door.failures, +!door.isProved, +(door.url !== this.#askedBy)])!;
     this.#isThroughDoor = true;
-    this.#events.throughDoor(best!.host);
-    return best!;
+    this.#events.throughDoor(best.host);
+    return best;
   }
 
   /** For how long nothing could come through a volunteer. */
@@ -235,7 +241,9 @@ export class LinkPool {
   async #meet(count: number): Promise<Trouble | null> {
     const { stun } = this.#settings;
     const before = this.#members.size;
-    const connections = Array.from({ length: count }, () => new LinkConnection(stun));
+    // Where no link with a video comes about, one without may.
+    const media = this.#failures % 2 ? undefined : this.#media;
+    const connections = Array.from({ length: count }, () => new LinkConnection(stun, media));
     try {
       const offers = await Promise.all(connections.map((connection) => connection.offer()));
       const reply = await this.#ask(offers);
@@ -257,7 +265,8 @@ export class LinkPool {
 
   async #ask(offers: readonly Description[]): Promise<Reply> {
     const { brokers, exit, software } = this.#settings;
-    const members = [...this.#members].map(({ volunteer }) => volunteer);
+    // The only volunteer may be the one to have a video with.
+    const members = [...this.#members].map(({ volunteer }) => volunteer).slice(+!!this.#media);
     // Who brought no answers may not be to blame. It is asked again where nobody else is there.
     const avoid = [...(members.length > 0 ? this.#useless : []), ...this.#hostile, ...members];
     const wish = { offers, exit, avoid, failed: this.#failed.splice(0), software };
@@ -314,10 +323,13 @@ export class LinkPool {
 
 const wait = (ms: number) => new Promise<null>((resolve) => setTimeout(resolve, ms, null));
 
-/** Compare lists of equal length by their first members that differ. */
-function compared(a: readonly number[], b: readonly number[]): number {
-  const at = a.findIndex((value, index) => value !== b[index]);
-  return at < 0 ? 0 : a[at]! - b[at]!;
+/** Return the item with the least marks, which are of equal number, and the first of which counts most. */
+function leastOf<T>(items: readonly T[], marks: (item: T) => readonly number[]): T | undefined {
+  const compare = (a: readonly number[], b: readonly number[]) => {
+    const at = a.findIndex((value, index) => value !== b[index]);
+    return at < 0 ? 0 : a[at]! - b[at]!;
+  };
+  return [...items].sort((a, b) => compare(marks(a), marks(b)))[0];
 }
 
 function note(list: Uint8Array[], volunteer: Uint8Array): void {
