@@ -32,8 +32,15 @@ export const COOKIES = 300;
 export const COOKIE_LINE_BYTES = 16 * KIB;
 /** What a gateway may send of one answer, and on one link, once the reader has allowed more. An answer that nobody
  * reads holds no more than this. */
-export const ANSWER_WINDOW_BYTES = MIB;
+export const ANSWER_WINDOW_BYTES = 2 * MIB;
 export const LINK_WINDOW_BYTES = GATEWAY_CREDIT_MOST_BYTES;
+/** Smallest window of a link with video: a gateway's frame. */
+export const MEDIA_WINDOW_LEAST_BYTES = LINK_MESSAGE_BYTES;
+/** Largest window of such a link. A browser keeps 2,048 packets from the first one of an unfinished frame on, and drops
+ * all unfinished frames when one more comes; a packet has about 1,150 bytes of messages. */
+export const MEDIA_WINDOW_MOST_BYTES = 1_750 * KIB;
+/** Messages of a link with video that are kept until its frames are at hand, which takes a moment. */
+export const MEDIA_EARLY_MESSAGES = 256;
 /** No PING is answered while so much waits to be sent. */
 export const PONGS_WAITING_BYTES = 64 * KIB;
 /** Largest content of a request: the gateway takes no more. */

@@ -6,8 +6,9 @@ import { outside } from '../face/outside';
 import { Doors } from '../links/doors';
 import { fetchNetwork } from '../page/newer';
 import { search } from '../rendezvous/proof';
+import { bring } from './media';
 
-export const later = { about, Doors, fetchNetwork, outside, search };
+export const later = { about, bring, Doors, fetchNetwork, outside, search };
 
 export type Later = typeof later;
 /** Return it; rejects where it cannot be had. */

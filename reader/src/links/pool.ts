@@ -11,7 +11,7 @@ import { ask, preconnect, type BrokerEntry } from '../rendezvous/broker';
 import type { Answer, Reply } from '../rendezvous/request';
 import { staggered } from '../rendezvous/staggered';
 import { troubleOf, type Trouble } from '../trouble';
-import { LinkConnection } from './connection';
+import { LinkConnection, type LinkMedia } from './connection';
 import { compared, type Carrier } from './carrier';
 import type { DoorRace, Doors } from './doors';
 import { GatewayLink } from './gatewaylink';
@@ -85,6 +85,7 @@ export class LinkPool {
   /** When something last came through a volunteer, or the page began. */
   #live_ms = performance.now();
   #isThroughDoor = false;
+  #media: LinkMedia | undefined;
   #opening = 0;
   #failures = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -119,6 +120,12 @@ export class LinkPool {
     this.#fill();
   }
 
+  /** Open links with video from now on, and one at once, because large files come faster over it. */
+  bring(media: LinkMedia): void {
+    this.#media = media;
+    void this.#open(1);
+  }
+
   /** Return an open link: if possible one over which something comes, then none of `not`, then one that brings answers, then
    * the one over which an answer should come soonest. Where nothing comes for a while, a door. Waits for either, and rejects
    * with the signal's reason. */
@@ -129,8 +136,8 @@ export class LinkPool {
       const door = left_ms <= 0 && (await this.#door());
       signal.throwIfAborted();
       if (door) return door;
-      const faults = (link: GatewayLink) => [Number(link.isStalled), Number(not.has(link)), link.failures, link.cost_ms];
-      const [best] = [...this.#members].map(({ link }) => link).sort((a, b) => compared(faults(a), faults(b)));
+      const links = [...this.#members].map(({ link }) => link);
+      const best = leastOf(links, (link) => [+link.isStalled, +not.has(link), link.failures, link.cost_ms]);
       if (best) return best;
       await this.#change(signal, left_ms > 0 ? left_ms : DOOR_MS);
     }
@@ -246,7 +253,9 @@ export class LinkPool {
   async #meet(count: number): Promise<Trouble | null> {
     const { stun } = this.#settings;
     const before = this.#members.size;
-    const connections = Array.from({ length: count }, () => new LinkConnection(stun));
+    // Where no link with a video comes about, one without may.
+    const media = this.#failures % 2 ? undefined : this.#media;
+    const connections = Array.from({ length: count }, () => new LinkConnection(stun, media));
     try {
       const offers = await Promise.all(connections.map((connection) => connection.offer()));
       const reply = await this.#ask(offers);
@@ -268,7 +277,8 @@ export class LinkPool {
 
   async #ask(offers: readonly Description[]): Promise<Reply> {
     const { exit, software } = this.#settings;
-    const members = [...this.#members].map(({ volunteer }) => volunteer);
+    // The only volunteer may be the one to have a video with.
+    const members = [...this.#members].map(({ volunteer }) => volunteer).slice(+!!this.#media);
     // Who brought no answers may not be to blame. It is asked again where nobody else is there.
     const avoid = [...(members.length > 0 ? this.#useless : []), ...this.#hostile, ...members];
     const wish = { offers, exit, avoid, failed: this.#failed.splice(0), software };
@@ -328,6 +338,11 @@ export class LinkPool {
 }
 
 const wait = (ms: number) => new Promise<null>((resolve) => setTimeout(resolve, ms, null));
+
+/** Return the item with the least marks, which are of equal number, and the first of which counts most. */
+function leastOf<T>(items: readonly T[], marks: (item: T) => readonly number[]): T | undefined {
+  return [...items].sort((a, b) => compared(marks(a), marks(b)))[0];
+}
 
 function note(list: Uint8Array[], volunteer: Uint8Array): void {
   if (list.push(volunteer) > FAILED) list.shift();
