@@ -25,6 +25,16 @@ export function status({ words, code }: Language, { phase, people, reason, pause
   }
 }
 
+/** Return the name of a country; null when the country is unknown. */
+export function countryName(code: string, country: string | null): string | null {
+  if (!country) return null;
+  try {
+    return new Intl.DisplayNames([code, 'en'], { type: 'region' }).of(country) ?? country;
+  } catch {
+    return country;
+  }
+}
+
 /** Return a number in the language `code`. */
 export const number = (code: string, value: number): string => new Intl.NumberFormat(code).format(value);
 
