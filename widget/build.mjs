@@ -34,7 +34,8 @@ const BUDGET = {
 const FIRST = 'dir title lead off consent helped carried shared today limits open fold away';
 const FIRST_REASONS = ['script', 'policy'];
 /** Names of the English words that are read only while the switch is on. They come with `on`. */
-const ON = 'elsewhere retry retry_now arrived arrived_unknown globe unknown keep keep_window keep_extension kept';
+const ON =
+  'elsewhere retry retry_now arrived arrived_unknown globe unknown keep keep_window keep_extension kept reach waits last failed';
 
 /** A plugin for English words: the script and `on` get their own words, and every other file the rest. */
 const english = (file) => ({

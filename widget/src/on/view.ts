@@ -8,6 +8,7 @@ import type { LiveHost, LiveNodes } from '../element/view/switchview';
 import { countryName, fill, number } from '../element/view/text';
 import { LazyGlobe } from './globe';
 import { KeepOffer } from './keep';
+import { UseView } from './use';
 import { Walkers } from './walkers';
 
 /** How long the notice about a new person is shown. */
@@ -17,6 +18,7 @@ export class OnView {
   readonly #detail = make('p', { class: 'detail', 'aria-hidden': 'true' });
   readonly #notice = make('p', { class: 'notice', part: 'notice', role: 'status' });
   readonly #countries = make('ul', { class: 'places', part: 'places' });
+  readonly #use: UseView;
   readonly #language: Language;
   readonly #globe: LazyGlobe;
   readonly #walkers: Walkers;
@@ -32,8 +34,9 @@ export class OnView {
     const globe = make('div', { class: 'globe', part: 'map' });
     globe.hidden = this.#countries.hidden = true;
     this.#keep = new KeepOffer(language, host);
+    this.#use = new UseView(language);
     status.after(this.#detail);
-    question.after(this.#notice, globe, this.#countries, this.#keep.node);
+    question.after(this.#notice, globe, this.#countries, this.#use.node, this.#keep.node);
     this.#walkers = new Walkers(bridge);
     this.#globe = new LazyGlobe(globe, language.words.globe);
   }
@@ -45,6 +48,7 @@ export class OnView {
     if (before?.crossing.join() !== crossing.join()) this.#cross(crossing, before?.crossing);
     this.#walkers.show(phase === 'helping' ? people : 0);
     if (before?.retry_s !== retry_s || before.elsewhere !== elsewhere) this.#count(snapshot);
+    this.#use.show(snapshot);
     this.#keep.show(phase);
     if (this.#host.hasRoom && (phase === 'waiting' || phase === 'helping')) this.#globe.show(snapshot);
     else this.#globe.hide();
@@ -54,6 +58,7 @@ export class OnView {
   rest(): void {
     clearInterval(this.#countdown);
     clearTimeout(this.#noticing);
+    this.#use.rest();
     this.#walkers.rest();
     this.#globe.hide();
   }

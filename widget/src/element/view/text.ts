@@ -53,6 +53,14 @@ export function time(code: string, seconds: number): string {
   return minutes < 6000 ? unit(code, 'hour', minutes / 60, 2) : unit(code, 'day', minutes / 1440, 2);
 }
 
+/** Return how long ago something was, in minutes, hours or days. */
+export function ago(code: string, seconds: number): string {
+  const minutes = Math.max(0, Math.floor(seconds / 60));
+  const [value, name] =
+    minutes < 120 ? ([minutes, 'minute'] as const) : minutes < 2880 ? ([minutes / 60, 'hour'] as const) : ([minutes / 1440, 'day'] as const);
+  return new Intl.RelativeTimeFormat(code).format(-Math.floor(value), name);
+}
+
 function unit(code: string, name: string, value: number, digits = 3): string {
   return new Intl.NumberFormat(code, {
     style: 'unit',

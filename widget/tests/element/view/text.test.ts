@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { REASONS } from '../../../src/core/errors';
 import { PAUSES } from '../../../src/core/switch/settings';
 import { INITIAL } from '../../../src/core/switch/store';
-import { countryName, fill, size, status, time } from '../../../src/element/view/text';
+import { ago, countryName, fill, size, status, time } from '../../../src/element/view/text';
 import en from '../../../src/words/en.json';
 
 test('every reason, pause and phase has its sentence', () => {
@@ -33,4 +33,13 @@ test('countries have names; what is none stays what it is', () => {
   expect(countryName('fr', 'DE')).toBe('Allemagne');
   expect(countryName('en', 'ZZZZ')).toBe('ZZZZ');
   expect(countryName('en', null)).toBe(null);
+});
+
+test('how long ago something was is told in minutes, hours or days', () => {
+  expect([0, 119, 7_300, 400_000].map((seconds) => ago('en', seconds))).toEqual([
+    '0 minutes ago',
+    '1 minute ago',
+    '2 hours ago',
+    '4 days ago',
+  ]);
 });
