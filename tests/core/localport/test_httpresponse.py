@@ -221,6 +221,8 @@ def test_a_named_length_is_not_dropped() -> None:
     [
         b"SSH-2.0-OpenSSH\r\n",
         b"<html>",
+        b"H\0",
+        b"HTTQ",
         b"\x16\x03\x01",
         b"HTTP/1.1 99 X\r\n\r\n",
         b"HTTP/1.1 2000 X\r\n\r\n",

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +56,12 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def _children() -> set[int]:
+    """Return the ids of this process's children."""
+    text = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text()
+    return {int(pid) for pid in text.split()}
 
 
 async def test_workers_run_and_end() -> None:
@@ -119,6 +126,19 @@ async def test_a_stubborn_worker_is_killed() -> None:
     async with Workers(program(STUBBORN), 1, grace_s=0.2) as workers:
         (pid,) = workers.pids
     assert not alive(pid)
+
+
+async def test_a_worker_that_is_being_started_is_ended() -> None:
+    """The end of all leaves no process, also if one of them died and comes back just then."""
+    for _repeat in range(5):
+        async with Workers(program(GOOD), 2, grace_s=10) as workers:
+            first, _ = workers.pids
+            os.kill(first, signal.SIGKILL)
+            async with asyncio.timeout(20):
+                # The process is there a moment before the worker knows of it.
+                while len(children := _children()) < 2 or first in children:  # noqa: ASYNC110
+                    await asyncio.sleep(0)
+        assert not _children()
 
 
 async def test_a_worker_notices_that_it_is_alone() -> None:

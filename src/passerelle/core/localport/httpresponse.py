@@ -28,6 +28,7 @@ from passerelle.limits import PROXY_RESPONSE_HEAD_BYTES
 _END = re.compile(rb"\n\r?\n")
 _STARTS: Final = (b"HTTP/", b"ICY ")
 """Radio stations answer `ICY 200 OK`, and players and browsers take that for HTTP."""
+_LONGEST_START: Final = max(map(len, _STARTS))
 _STATUS_LINE = re.compile(rb"(?:HTTP/[0-9]\.[0-9]|ICY) +([1-9][0-9]{2})(?:[ \t]+(.*))?")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 # Blanks before the colon must be taken off by a proxy (RFC 9112 §5.1).
@@ -130,7 +131,7 @@ class HttpResponse:
             raise BadResponse(ResponseFault.NOT_HTTP) from None
 
     def _next_head(self) -> _Head | None:
-        if not self._scanned:
+        if self._scanned < _LONGEST_START:
             self._buffer = self._buffer.lstrip(b"\r\n")
             # Do not wait for the end of what is not HTTP: it may never come.
             if not any(self._buffer[: len(each)] == each[: len(self._buffer)] for each in _STARTS):

@@ -1,6 +1,6 @@
 """Look names up by c-ares, which needs no thread to wait for a slow name server.
 
-`/etc/hosts` is read first. Then the servers of `/etc/resolv.conf` are asked for IPv6 and IPv4
+The hosts file is read first. Then the servers of `/etc/resolv.conf` are asked for IPv6 and IPv4
 addresses at once (RFC 8305 §3). Answers are cached for their time to live, within bounds, so that
 a page with forty connections to one site asks once. Search domains are never tried, because a name
 that a reader asks for must not turn into one inside the operator's network.
@@ -24,6 +24,7 @@ from passerelle.core.address.host import IPAddress
 from passerelle.core.origin import UNKNOWN
 from passerelle.core.shares import ShareTable
 from passerelle.errors import Failure, StreamFailed
+from passerelle.io.net.hosts import HostsFile
 from passerelle.io.tasks import TaskSet
 from passerelle.limits import DNS_ADDRESSES, DNS_CACHE, DNS_LOOKUPS
 
@@ -39,7 +40,7 @@ TRIES: Final = 6
 as long after each try, so that fewer tries would give a name up long before `TIMEOUT_S`: a server
 that has to ask others for a name takes seconds."""
 RENEW_S: Final = 1.0
-"""The shortest time between two replacements of channels that could not send anything."""
+"""The shortest time between two replacements of a channel that could not send anything."""
 RESOLUTION_DELAY_S: Final = 0.05
 """How long to wait for the second address family once the first has answered (RFC 8305 §3)."""
 CACHE_MOST_S: Final = 60.0
@@ -50,6 +51,8 @@ one page ask once."""
 CACHE_FAILURE_S: Final = 2.0
 """How long it is remembered that a lookup found no address."""
 
+_Found = tuple[IPAddress, float]
+"""An address, and its time to live in seconds."""
 _FAMILIES = (socket.AF_INET6, socket.AF_INET)
 
 
@@ -80,7 +83,8 @@ class Resolver:
         self._clock = clock
         self._servers = servers
         self._port = port
-        self._channels: tuple[aiodns.DNSResolver, aiodns.DNSResolver] | None = None
+        self._hosts = HostsFile()
+        self._channel: aiodns.DNSResolver | None = None
         self._asked = 0
         self._renew_at = clock()
         self._cache: OrderedDict[str, _Answer] = OrderedDict()
@@ -109,8 +113,8 @@ class Resolver:
         """Give up all lookups. Idempotent."""
         self._closed = True
         await self._tasks.close()
-        channels, self._channels = self._channels or (), None
-        for channel in channels:
+        channel, self._channel = self._channel, None
+        if channel is not None:
             await channel.close()
 
     async def _wait_for(self, lookup: asyncio.Task[_Answer]) -> _Answer:
@@ -145,19 +149,9 @@ class Resolver:
             self._shares.discard(name)
 
     async def _ask(self, name: str) -> _Answer:
-        files, network = self._open()
-        found = await _query(files, name, socket.AF_UNSPEC)
+        found = [(address, 0.0) for address in self._hosts.addresses(name)]
         if not found:
-            found = await self._ask_network(network, name)
-        if found is None:
-            # On a busy machine c-ares sometimes sets up a channel that never does anything, one for
-            # `/etc/hosts` included; a new one works.
-            await self._renew(network)
-            files, network = self._open()
-            found = await _query(files, name, socket.AF_UNSPEC)
-            if not found:
-                found = await self._ask_network(network, name)
-        found = found or []
+            found = await self._ask_servers(name)
         addresses = tuple(dict.fromkeys(address for address, _ in found))[:DNS_ADDRESSES]
         cache_s = min((ttl for _, ttl in found), default=CACHE_FAILURE_S)
         cache_s = min(max(cache_s, CACHE_LEAST_S), CACHE_MOST_S)
@@ -168,9 +162,20 @@ class Resolver:
             self._cache.popitem(last=False)
         return answer
 
-    async def _ask_network(
-        self, network: aiodns.DNSResolver, name: str
-    ) -> list[tuple[IPAddress, float]] | None:
+    async def _ask_servers(self, name: str) -> list[_Found]:
+        """Ask the name servers, and once more by a new channel if the first could not ask any.
+
+        On a busy machine c-ares sometimes sets up a channel that never does anything; a new one
+        works.
+        """
+        channel = self._open()
+        found = await self._ask_by(channel, name)
+        if found is None:
+            await self._renew(channel)
+            found = await self._ask_by(self._open(), name)
+        return found or []
+
+    async def _ask_by(self, channel: aiodns.DNSResolver, name: str) -> list[_Found] | None:
         """Ask the name servers for IPv6 and IPv4 addresses, and return those that came in time.
 
         Once one family has answered, the other is waited for only `RESOLUTION_DELAY_S`
@@ -180,10 +185,10 @@ class Resolver:
         if self._asked % DNS_CACHE == 0:
             # c-ares has a cache of its own without a bound, which neither library can switch off;
             # this call empties it.
-            network._channel.reinit()
+            channel._channel.reinit()
         deadline_s = asyncio.get_running_loop().time() + self._timeout_s
         async with TaskSet("dns") as tasks:
-            queries = [tasks.start(_query(network, name, each), "query") for each in _FAMILIES]
+            queries = [tasks.start(_query(channel, name, each), "query") for each in _FAMILIES]
             await asyncio.wait(
                 queries, timeout=self._timeout_s, return_when=asyncio.FIRST_COMPLETED
             )
@@ -196,41 +201,38 @@ class Resolver:
         return [each for answer in answers for each in answer or ()]
 
     async def _renew(self, refusing: aiodns.DNSResolver) -> None:
-        """Close the channels if `refusing`, which could not send anything, is one of them.
+        """Close the channel if it is `refusing`, which could not send anything.
 
-        The next lookup opens new ones. Does nothing within `RENEW_S` of the last time.
+        The next lookup opens a new one. Does nothing within `RENEW_S` of the last time.
         """
         now = self._clock()
-        if self._channels is None or self._channels[1] is not refusing or now < self._renew_at:
+        if self._channel is not refusing or now < self._renew_at:
             return
         self._renew_at = now + RENEW_S
-        retired, self._channels = self._channels, None
-        for channel in retired:
-            await channel.close()
+        self._channel = None
+        await refusing.close()
 
-    def _open(self) -> tuple[aiodns.DNSResolver, aiodns.DNSResolver]:
-        """Return the channel for `/etc/hosts` and the one for name servers, opened if need be.
+    def _open(self) -> aiodns.DNSResolver:
+        """Return the channel to the name servers.
 
-        They are opened at the first lookup, because c-ares needs a running event loop.
+        It is opened at the first lookup, because c-ares needs a running event loop.
         """
-        if self._channels is None:
-            flags = pycares.ARES_FLAG_NOSEARCH
-            network = aiodns.DNSResolver(
+        if self._channel is None:
+            self._channel = aiodns.DNSResolver(
                 self._servers,
                 lookups="b",
-                flags=flags,
+                flags=pycares.ARES_FLAG_NOSEARCH,
                 timeout=TRY_TIMEOUT_S,
                 tries=TRIES,
                 udp_port=self._port,
                 tcp_port=self._port,
             )
-            self._channels = aiodns.DNSResolver(lookups="f", flags=flags), network
-        return self._channels
+        return self._channel
 
 
 async def _query(
     channel: aiodns.DNSResolver, name: str, family: socket.AddressFamily
-) -> list[tuple[IPAddress, float]] | None:
+) -> list[_Found] | None:
     """Return addresses, each with its time to live in seconds; None if no server could be asked."""
     try:
         found = await channel.getaddrinfo(name, family=family, type=socket.SOCK_STREAM)

@@ -26,6 +26,8 @@ READY_TIMEOUT_S: Final = 30.0
 """How long a worker may take from its start until it prints `READY`."""
 WORKER_SLACK_S: Final = 10.0
 """How much longer than its drain time a worker may take to end before it is killed."""
+PIPES_S: Final = 1.0
+"""How long a worker's pipes may outlive it: a process that it started may hold them."""
 RESTART_PAUSES_S: Final = (0.2, 10.0)
 """The first and the longest pause before a worker that died is started again."""
 _STABLE_S: Final = 60.0
@@ -136,12 +138,10 @@ class Workers:
 
     async def _stop(self) -> None:
         """End all workers at the same time. Cancelling kills those that still run."""
-        for worker in self._workers:
-            worker.wanted = False
         try:
             async with asyncio.TaskGroup() as group:
                 for worker in self._workers:
-                    group.create_task(worker.end(self._grace_s), name="workers/end")
+                    group.create_task(worker.close(self._grace_s), name="workers/close")
         finally:
             for worker in self._workers:
                 worker.kill()
@@ -158,6 +158,9 @@ class _Worker:
         """Set when the worker has said that nothing moves, or has ended."""
         self.wanted = True
         self.process: Process | None = None
+        self._over = asyncio.Event()
+        """Set while no process runs or is being started; all that the last one said is read."""
+        self._over.set()
         self._has_served = False
         self._command = command
         self._environment = environment
@@ -205,6 +208,14 @@ class _Worker:
             self.kill()
             await process.wait()
 
+    async def close(self, grace_s: float) -> None:
+        """End the process as `end` does, also one that is being started, and start none again."""
+        self.wanted = False
+        await self.end(grace_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PIPES_S):
+                await self._over.wait()
+
     def kill(self) -> None:
         """Kill the process. Idempotent."""
         if self.process is not None and self.process.returncode is None:
@@ -212,9 +223,12 @@ class _Worker:
                 self.process.kill()
 
     async def _run(self) -> None:
+        self._over.clear()
         self.process = await asyncio.create_subprocess_exec(
             *self._command, stdin=PIPE, stdout=PIPE, env=self._environment
         )
+        if not self.wanted:
+            self.kill()
         assert self.process.stdout is not None
         while line := await self.process.stdout.readline():
             said = line.decode(errors="replace").strip()
@@ -225,6 +239,7 @@ class _Worker:
                 self.finished.set()
         code = await self.process.wait()
         self.finished.set()
+        self._over.set()
         if self.wanted and code:
             _log.warning("worker %d ended with %d", self.number, code)
 
