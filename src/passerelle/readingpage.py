@@ -42,7 +42,7 @@ UNABLE: Final = (
 )
 """What is read where no script runs. It shows after a moment: scripts take its place before."""
 
-_WANTED = re.compile(rf"/{FOLDER}(?:words-|article\.|later\.|disk\.)")
+_WANTED = re.compile(rf"/{FOLDER}(?:words-|article\.|later\.|disk\.|media\.)")
 _WORDS = re.compile(r"words-([\w-]+)\.json")
 
 
@@ -90,6 +90,7 @@ def mirror(files: Mapping[str, bytes], page: ReadingPage) -> dict[str, bytes]:
         "inner": f'<script src="/{FOLDER}{inner}" integrity="{inner_hash}"></script>',
         "article": add("article.js", files["article.js"]),
         "later": add("later.js", files["later.js"]),
+        "media": add("media.js", files["media.js"]),
         "words": {
             match[1]: add(name, content)
             for name, content in sorted(files.items())
@@ -240,7 +241,7 @@ def policy(brokers: Iterable[str], script: str) -> str:
     return (
         f"default-src 'none'; script-src {script}; style-src 'self' 'unsafe-inline'; "
         "img-src 'self' blob: data:; font-src blob: data:; media-src blob: data:; "
-        f"connect-src 'self' {origins}; frame-src 'self' blob:; worker-src 'self'; "
+        f"connect-src 'self' {origins}; frame-src 'self' blob:; worker-src 'self' blob:; "
         "base-uri 'none'; form-action 'none'"
     )
 

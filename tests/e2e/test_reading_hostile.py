@@ -43,7 +43,7 @@ async def calm(page: Page, reading: Reading) -> None:
     await shown(page).locator("h1", has_text="A late harvest").wait_for()
 
 
-HINTED: Final = {"frame", "hint", "moved"}
+HINTED: Final = {"hint", "moved"}
 """Chromium connects to what a script's hint, a frame or a redirected frame names, before the policy
 refuses it. No byte is sent (docs/THREAT-MODEL.md)."""
 

@@ -179,6 +179,7 @@ export class ReadingPage {
           this.#linkTrouble = null;
           this.#show({ door });
         },
+        worked: (worked) => remember({ worked }),
       });
       this.#pool = pool;
       pool.start();
@@ -238,9 +239,9 @@ export class ReadingPage {
     };
   }
 
-  /** Have the later part here before it is wanted: the mirror may be blocked by then. */
+  /** Have the later parts here before they are wanted: the mirror may be blocked by then. */
   #prepare(): void {
-    void this.#settings.later().catch(() => {});
+    this.#settings.later().then((later) => later.bring(this.#pool), () => {});
   }
 
   #show(change: Omit<Partial<ChipState>, 'trouble'>): void {

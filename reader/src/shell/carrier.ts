@@ -172,8 +172,18 @@ export class Carrier {
     const known = isChanged ? null : continuable(head);
     const bounded = isBounded ? asFarAsItComes(whole.body, PAGE_BYTES, cut) : whole.body;
     if (!kind?.isHtml) return { status, headers, body: bounded, known };
-    const body = bounded.pipeThrough(withoutHints()).pipeThrough(inserted(this.#script, kind.charset));
+    const body = bounded
+      .pipeThrough(inserted(this.#script, kind.charset))
+      .pipeThrough(withoutHints((address) => this.#leavesSite(address, url)));
     return { status, headers, body, known };
+  }
+
+  /** Tell whether `address`, in a page at `url`, is another host's; such a place is left out. */
+  #leavesSite(address: string, url: URL): boolean {
+    const target = URL.canParse(address, url.href) ? new URL(address, url.href) : null;
+    const isOutside = target !== null && /^https?:$/.test(target.protocol) && !this.#places.mirrorAddress(target);
+    if (isOutside) this.#work.leftOut(target.host);
+    return isOutside;
   }
 
   /** The site sends the frame elsewhere. The reader decides about a page; anything else is left out. */

@@ -5,6 +5,7 @@ import type { ArticleView } from '../article/view';
 import type { Later } from '../later/later';
 import type {} from '../later/standalone';
 import type { Site } from '../page/page';
+import { FOLDER } from './folder';
 
 type HashedFile = readonly [file: string, integrity: string];
 
@@ -16,12 +17,11 @@ interface Config {
   /** The second tier, and what a first page seldom needs. */
   readonly article: HashedFile;
   readonly later: HashedFile;
+  /** Links with video, for page and Worker; none in the single file. */
+  readonly media?: HashedFile;
   /** Files of words by their languages. */
   readonly words: Readonly<Record<string, HashedFile>>;
 }
-
-/** Where the page's own files lie. */
-const FOLDER = '/passerelle.reader/';
 
 export const config = JSON.parse(document.getElementById('page')!.textContent!) as Config;
 

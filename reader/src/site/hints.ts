@@ -1,19 +1,32 @@
 /** Taking out of a document what a browser obeys before anything that a page can say.
  *
  * Hints to connect would lead past the policy and past the service worker to other hosts, or straight to the site. A
- * policy of the site names the site's hosts and not the mirror, and would stop the inner script.
+ * frame of another host makes the browser connect there before the policy refuses it. A policy of the site names the
+ * site's hosts and not the mirror, and would stop the inner script.
  */
 
 import { join, NONE, type Bytes } from '../wire/integers';
+import { readTag, referenced, type Attribute } from './tags';
 
-/** A tag that is longer flows on as it is. */
-const TAG_BYTES = 4096;
-const TAG = /<(?:link|meta)\b[^>]*>/gi;
-const HINT = /dns-prefetch|preconnect|prerender|content-security-policy/gi;
-const UNFINISHED = /<(?:l|li|lin|m|me|met|(?:link|meta)(?:[^\w>][^>]*)?)?$/i;
+/** A tag that is longer is none. */
+const TAG_BYTES = 16_384;
+/** Every place is looked at where such a tag may begin, whatever is around it: what is a comment or a script, and what
+ * not, is not for sure. */
+const TAG = /<(link|meta|iframe|frame|embed|object)(?=[\t\n\f\r />])/gi;
+const UNFINISHED = /<(?:l|li|lin|link|m|me|met|meta|i|if|ifr|ifra|ifram|iframe|f|fr|fra|fram|frame|e|em|emb|embe|embed|o|ob|obj|obje|objec|object)?$/i;
+const HINT = /dns-prefetch|preconnect|prerender|content-security-policy/i;
 
-/** Return a stream that makes the hints in a document into words that mean nothing. No byte moves. */
-export function withoutHints(): TransformStream<Uint8Array, Uint8Array> {
+/** What the first letter of a name becomes that is to mean nothing: an x. */
+const MEANINGLESS = 0x78;
+
+/** Tells whether an address in a document leads away from the site. */
+export type IsOutside = (address: string) => boolean;
+
+/** Return a stream in which the hints of a document, and the addresses of foreign frames, have names that mean nothing.
+ *
+ * No byte moves. The stream fails like its source.
+ */
+export function withoutHints(isOutside: IsOutside): TransformStream<Uint8Array, Uint8Array> {
   // Each byte is one character, whatever the encoding is.
   const latin = new TextDecoder('latin1');
   let held: Bytes = NONE;
@@ -21,11 +34,23 @@ export function withoutHints(): TransformStream<Uint8Array, Uint8Array> {
     transform(chunk, controller) {
       const bytes = join([held, chunk]);
       const text = latin.decode(bytes);
-      for (const tag of text.matchAll(TAG)) {
-        for (const hint of tag[0].matchAll(HINT)) bytes[tag.index + hint.index] = 0x78;
+      let end = bytes.length - (UNFINISHED.exec(text.slice(-8))?.[0].length ?? 0);
+      const known = new Set<number>();
+      for (const { index, 0: { length } } of text.matchAll(TAG)) {
+        if (known.has(index)) continue;
+        const { attributes, isWhole } = readTag(text, index + length);
+        const isEndless = !isWhole && text.length - index > TAG_BYTES;
+        if (isEndless) bytes[index + 1] = MEANINGLESS;
+        else if (!isWhole) end = Math.min(end, index);
+        for (const each of attributes) {
+          if (leads(each, isOutside)) bytes[each.at] = MEANINGLESS;
+          // A tag that begins in this one's attributes has the rest of them for its own.
+          for (const { index: inside } of each.name.matchAll(/</g)) {
+            known.add(each.at + inside);
+            if (isEndless) bytes[each.at + inside + 1] = MEANINGLESS;
+          }
+        }
       }
-      const tail = UNFINISHED.exec(text.slice(-TAG_BYTES));
-      const end = bytes.length - (tail?.[0].length ?? 0);
       held = bytes.slice(end);
       if (end > 0) controller.enqueue(bytes.subarray(0, end));
     },
@@ -33,4 +58,26 @@ export function withoutHints(): TransformStream<Uint8Array, Uint8Array> {
       if (held.length > 0) controller.enqueue(held);
     },
   });
+}
+
+/** Tell whether an attribute leads a browser elsewhere before the policy is asked. */
+function leads({ name, value }: Attribute, isOutside: IsOutside): boolean {
+  switch (name) {
+    case 'rel':
+    case 'http-equiv':
+      return HINT.test(value);
+    case 'srcdoc':
+      return HINT.test(unwrapped(value));
+    case 'src':
+    case 'data':
+      return isOutside(value);
+    default:
+      return false;
+  }
+}
+
+/** Return a document from an attribute with all references undone, those of documents in its own attributes too. */
+function unwrapped(text: string): string {
+  for (let before = ''; before !== text; text = referenced(text)) before = text;
+  return text;
 }

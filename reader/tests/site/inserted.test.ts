@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { withoutHints } from '../../src/site/hints';
 import { inserted } from '../../src/site/inserted';
 import { Chance } from '../chance';
 
@@ -97,26 +96,4 @@ test('whatever a document is made of, it is in it once, and no byte is lost', as
 test('a document that never begins is not held back', async () => {
   const document = `<!--${'x'.repeat(40_000)}`;
   expect(await through(document, [...new Chance(2).cut(utf8.encode(document), 1000)])).toBe(TAG + document);
-});
-
-test('hints to connect become words that mean nothing, however the document is cut', async () => {
-  const document = `<link rel="dns-prefetch" href="//s.w.org"><p>About preconnect: é</p><LINK href='//a.example' REL='stylesheet PRECONNECT'>`;
-  const chance = new Chance(4);
-  for (const most of [1, 2, 9, 60, 1000]) {
-    const bytes = utf8.encode(document);
-    const shown = new TextDecoder().decode(await piped([...chance.cut(bytes, most)], withoutHints()));
-    expect(shown).toBe(document.replace('"dns', '"xns').replace(' PRECONNECT', ' xRECONNECT'));
-  }
-});
-
-test('a policy in a document is none', async () => {
-  const document = '<head><meta charset=utf-8><meta http-equiv="Content-Security-Policy" content="script-src x"><p>Content-Security-Policy';
-  const shown = await piped([...new Chance(6).cut(utf8.encode(document), 7)], withoutHints());
-  expect(new TextDecoder().decode(shown)).toBe(document.replace('"Content', '"xontent'));
-});
-
-test('a tag without end is not held back for ever', async () => {
-  const document = `<link ${'x'.repeat(20_000)}`;
-  const shown = await piped([...new Chance(5).cut(utf8.encode(document), 500)], withoutHints());
-  expect(new TextDecoder().decode(shown)).toBe(document);
 });
