@@ -263,6 +263,7 @@ OUTSIDE: Final = (
 """What leads elsewhere on the page `leaving`, as selectors behind their number signs."""
 
 
+@pytest.mark.timeout(120)
 async def test_no_click_leaves_without_the_readers_yes(chrome: Chromium, tmp_path: Path) -> None:
     """Whatever is clicked, nothing connects elsewhere before the question.
 
