@@ -10,10 +10,12 @@ import type { Jar } from '../site/jar';
 import type { Places } from '../site/places';
 import { ReadingProblem } from '../trouble';
 import type { NextPage } from './carrier';
+import { laterFile } from './config';
 import type { Frame } from './frame';
 
-/** No navigation of the whole page, no pop-ups without a click; scripts and the same origin are needed for the worker. */
-const SANDBOX = 'allow-scripts allow-same-origin allow-forms allow-popups allow-popups-to-escape-sandbox allow-modals allow-downloads';
+/** No navigation of the whole page and no new tab, which the shell itself opens (`leaving.ts`); scripts and the same
+ * origin are needed for the worker, and the last one for `mailto:`. */
+const SANDBOX = 'allow-scripts allow-same-origin allow-forms allow-modals allow-downloads allow-top-navigation-to-custom-protocols';
 
 export interface SiteFrameEvents {
   /** A page is there. */
@@ -150,7 +152,7 @@ export class SiteFrame implements NextPage {
 
   #frame(): Frame {
     const siteAddress = (page: string) => this.#places.siteAddress(new URL(page, location.href), null);
-    return Object.freeze({
+    const frame: Frame = Object.freeze({
       cookies: (page: string) => {
         const address = siteAddress(page);
         return address ? this.#jar.scriptText(address) : '';
@@ -177,8 +179,10 @@ export class SiteFrame implements NextPage {
       leftOut: (host: string) => {
         if (!this.#places.origins.some((origin) => new URL(origin).host === host)) this.#events.leftOut(host);
       },
+      guard: (place: Window | ShadowRoot) => laterFile().then(({ guard }) => guard(place, frame)),
       outside: (address: string) => this.#events.outside(address),
     });
+    return frame;
   }
 
   #keepScroll(): void {
