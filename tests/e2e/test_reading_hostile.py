@@ -261,19 +261,25 @@ OUTSIDE: Final = (
     *("dispatched", "opens", "form", "action", "script", "shadow"),
 )
 """What leads elsewhere on the page `leaving`, as selectors behind their number signs."""
+OWN: Final = ("ownsvg text", "ownclosed", "ownshut", "owndetached", "ownopens")
+"""What opens a page of the site in a new tab, alike."""
 
 
 @pytest.mark.timeout(120)
 async def test_no_click_leaves_without_the_readers_yes(chrome: Chromium, tmp_path: Path) -> None:
-    """Whatever is clicked, nothing connects elsewhere before the question.
+    """Whatever is clicked, nothing connects elsewhere before the question is answered with yes.
 
-    The last question is answered with yes, and only then
-    does something arrive.
+    The site's own links open tabs on the mirror, however they are made.
     """
     async with Elsewhere() as elsewhere, Reading(chrome) as reading, async_playwright() as tool:
         text = (PAGES / "leaving.html").read_text()
         text = text.replace("ELSE", f"{NAME}:{elsewhere.port}").replace("SITE", reading.site)
-        reading.newspaper.pages |= {"leaving": page_of(text)}
+
+        async def own(request: web.Request) -> web.Response:
+            text = f"<h1>own {request.query_string}</h1>"
+            return web.Response(text=text, content_type="text/html")
+
+        reading.newspaper.pages |= {"leaving": page_of(text), "own": own}
         await reading.volunteer()
         context = await profile(tool, tmp_path)
         context.set_default_timeout(9000)
@@ -289,6 +295,10 @@ async def test_no_click_leaves_without_the_readers_yes(chrome: Chromium, tmp_pat
             assert len(context.pages) == 2
             await page.get_by_role("button", name="Go back").click()
 
+        await site.locator("h1").wait_for()
+        # The shell's guard comes a moment after the first page.
+        while not await page.evaluate("'passerelleLater' in window"):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
         for name in OUTSIDE:
             await asked(site.locator(f"#{name}"))
         await asked(site.locator("img"))
@@ -296,6 +306,11 @@ async def test_no_click_leaves_without_the_readers_yes(chrome: Chromium, tmp_pat
         await asked(site.locator("#tab"), button="middle")
         await asked(site.locator("#tab"), modifiers=["Control"])
         assert elsewhere.arrived == []
+        for name in OWN:
+            async with context.expect_page() as opening:
+                await site.locator(f"#{name}").click()
+            assert (await opening.value).url.startswith(f"{reading.url}/page/own?")
+            await (await opening.value).close()
         await page.goto(f"{reading.url}/page/leaving")
         await site.locator("#plain").click()
         async with context.expect_page():

@@ -49,11 +49,13 @@ function navigated(event: NavigateEvent): void {
 
 self.navigation?.addEventListener('navigate', navigated);
 
-/** The shell's guard comes a moment after the first page. Until then a click on a link outside the site is stopped here. */
+/** The shell's guard, which opens tabs, comes a moment after the first page. Until then a link outside the site is stopped
+ * here, and the site's own open in this tab. */
 function clicked(event: Event): void {
   const link = event.composedPath().find((node): node is Element => node instanceof Element && node.matches('a[*|href],area[*|href]'));
   const address = link?.getAttribute('href') ?? link?.getAttribute('xlink:href');
-  if (!address || event.defaultPrevented || here(address) !== null) return;
+  if (!link || !address) return;
+  if (here(address) !== null) return link.removeAttribute('target');
   event.preventDefault();
   outside(address);
 }
