@@ -124,15 +124,9 @@ def fetch(path: Path, seconds: float, *, video: bool = True, firefox: bool = Fal
         )
 
 
-def measure(quick: bool, *, firefox: bool = False) -> Iterator[Row]:
-    """Yield the rows of all paths."""
-    seconds = QUICK_SECONDS if quick else SECONDS
-    for path in PATHS:
-        yield from rows(path, seconds, firefox=firefox)
-
-
-def rows(path: Path, seconds: float, *, firefox: bool = False) -> Iterator[Row]:
+def rows(path: Path, quick: bool, *, firefox: bool = False) -> Iterator[Row]:
     """Yield the rows of one path."""
+    seconds = QUICK_SECONDS if quick else SECONDS
     name = f"{path.name}, Firefox" if firefox else path.name
     found = fetch(path, seconds, firefox=firefox)
     yield Row(f"large file, {name}", found.mbit, "Mbit/s", at_least(path.least_mbit))
