@@ -148,9 +148,10 @@ async def _near(visits: int) -> list[Row]:
     return rows
 
 
-async def _front(page: Page) -> None:
-    await shown(page).get_by_text("A late harvest").wait_for()
-    frame = page.frame("site")
+async def _front(page: Page, *, framed: bool = True) -> None:
+    place = shown(page) if framed else page
+    await place.get_by_role("link", name="A late harvest").wait_for()
+    frame = page.frame("site") if framed else page.main_frame
     assert frame is not None
     await frame.wait_for_function(LOADED)
 
@@ -159,10 +160,11 @@ async def _clicks(page: Page, count: int, *, framed: bool) -> list[float]:
     """Return the seconds from a click on a story until it is there, with its picture."""
     times = []
     for _ in range(count):
+        # The story has the same title, so only the link tells that the front page is back.
+        await _front(page, framed=framed)
         place = shown(page) if framed else page
-        await place.get_by_text("A late harvest").wait_for()
         begun = time.monotonic()
-        await place.get_by_text("A late harvest").click()
+        await place.get_by_role("link", name="A late harvest").click()
         await place.locator("h1", has_text="A late harvest").wait_for()
         frame = page.frame("site") if framed else page.main_frame
         assert frame is not None
