@@ -16,12 +16,12 @@ const { minify } = require('terser');
 
 /** The largest size of each part after gzip, in bytes. */
 const BUDGET = {
-  shell: 23 * 1024,
+  shell: 23.25 * 1024,
   worker: 2.75 * 1024,
   inner: 2.5 * 1024,
   article: 8 * 1024,
-  // 3.5 KB are code; the sentences are in all languages.
-  later: 8.25 * 1024,
+  // 6 KB are code; the sentences are in all languages.
+  later: 11 * 1024,
   media: 13.5 * 1024,
   disk: 2 * 1024,
   file: 31 * 1024,

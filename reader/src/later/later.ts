@@ -6,9 +6,10 @@ import { outside } from '../face/outside';
 import { Doors } from '../links/doors';
 import { fetchNetwork } from '../page/newer';
 import { search } from '../rendezvous/proof';
+import { again } from './again';
 import { bring } from './media';
 
-export const later = { about, bring, Doors, fetchNetwork, outside, search };
+export const later = { about, again, bring, Doors, fetchNetwork, outside, search };
 
 export type Later = typeof later;
 /** Return it; rejects where it cannot be had. */

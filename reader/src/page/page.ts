@@ -38,6 +38,8 @@ export interface PageSettings {
 /** What shows the site. */
 export interface View {
   readonly element: HTMLElement;
+  /** Whether the page that the reader wants is there, or is to be asked for by the reader only. */
+  readonly isThere: boolean;
   /** Ask once more for the page that the reader wants, if it did not come, or its end did not. */
   again(isCut: boolean): void;
 }
@@ -239,9 +241,12 @@ export class ReadingPage {
     };
   }
 
-  /** Have the later parts here before they are wanted: the mirror may be blocked by then. */
+  /** Have the later parts here before they are wanted: the mirror may be blocked by then. One asks again by itself. */
   #prepare(): void {
-    this.#settings.later().then((later) => later.bring(this.#pool), () => {});
+    this.#settings.later().then((later) => {
+      later.bring(this.#pool);
+      later.again(this.#siteTrouble, this.#view, this.#chip.element);
+    }, () => {});
   }
 
   #show(change: Omit<Partial<ChipState>, 'trouble'>): void {

@@ -2,8 +2,7 @@
 
 import type {} from '../article/standalone';
 import type { ArticleView } from '../article/view';
-import type { Later } from '../later/later';
-import type {} from '../later/standalone';
+import type { LaterFile } from '../later/standalone';
 import type { Site } from '../page/page';
 import { FOLDER } from './folder';
 
@@ -44,7 +43,7 @@ export async function articleFile(): Promise<typeof ArticleView> {
 }
 
 /** Return the later part. Rejects as above. */
-export async function laterFile(): Promise<Later> {
+export async function laterFile(): Promise<LaterFile> {
   if (!globalThis.passerelleLater) await run(config.later);
   return globalThis.passerelleLater!;
 }

@@ -29,7 +29,7 @@ BRIGHT_SHARE: Final = 0.2
 """Share of cameras in good light, whose noise an encoder leaves out."""
 BRIGHT_NOISE, DIM_NOISE = (0, 3), (16, 32)
 """Range of the noise in good light and in bad: between the darkest and the lightest, of 255.
-An encoder filters weaker noise out, and then makes frames too short for the rate it may have."""
+With weaker noise an encoder made frames that were too short for the rate it may have."""
 MOTION: Final = (5.0, 30.0)
 """Range of how far a person moves when he moves, in pixels of a small picture."""
 TALK: Final = (0.2, 0.8)
