@@ -28,9 +28,8 @@ PHP_MOST_S: Final = 5.0
 COST_MOST_KB: Final = 4.0
 
 
-def measure(quick: bool) -> Iterator[Row]:
-    """Yield a row for each censor and kind of reader, then what doors carry beside volunteers."""
-    watched_s = QUICK_WATCHED_S if quick else WATCHED_S
+def measure(_quick: bool) -> Iterator[Row]:
+    """Yield a row for each censor and kind of reader."""
     with (
         tempfile.TemporaryDirectory() as folder,
         doors_network(Path(folder), "nginx", "PHP") as network,
@@ -42,6 +41,22 @@ def measure(quick: bool) -> Iterator[Row]:
                 if ("nginx", "") not in rules:
                     yield _row(f"blocked: {what}: program", fetch(network)[0], program_most)
         yield _row("blocked: the mirror, after a visit: page", read_again(network), None)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        doors_network(Path(folder), "PHP") as network,
+        network.reader(LabBrowser) as browser,
+        censor(network, *CENSORS["all UDP"]),
+    ):
+        yield _row("blocked: all UDP, the door is a PHP: page", read(browser), PHP_MOST_S)
+
+
+def costs(quick: bool) -> Iterator[Row]:
+    """Yield what doors carry beside volunteers."""
+    watched_s = QUICK_WATCHED_S if quick else WATCHED_S
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        doors_network(Path(folder), "nginx", "PHP") as network,
+    ):
         most = at_most(COST_MOST_KB)
         _, later = _cost(network, (), watched_s)
         yield Row("a door's cost", later, "KB/h", most, 1)
@@ -50,13 +65,6 @@ def measure(quick: bool) -> Iterator[Row]:
         # A reader's ticket lasts an hour, and only a request for volunteers brings a new one.
         cost = asked + later
         yield Row("a door's cost, the broker blocked, one volunteer", cost, "KB/h", most, 1)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        doors_network(Path(folder), "PHP") as network,
-        network.reader(LabBrowser) as browser,
-        censor(network, *CENSORS["all UDP"]),
-    ):
-        yield _row("blocked: all UDP, the door is a PHP: page", read(browser), PHP_MOST_S)
 
 
 def _row(name: str, took_s: float, most_s: float | None) -> Row:

@@ -124,24 +124,17 @@ def fetch(path: Path, seconds: float, *, video: bool = True, firefox: bool = Fal
         )
 
 
-def measure(quick: bool, *, firefox: bool = False) -> Iterator[Row]:
-    """Yield the rows of all paths."""
-    seconds = QUICK_SECONDS if quick else SECONDS
-    for path in PATHS:
-        yield from rows(path, seconds, firefox=firefox)
-
-
-def rows(path: Path, seconds: float, *, firefox: bool = False) -> Iterator[Row]:
+def rows(path: Path, quick: bool) -> Iterator[Row]:
     """Yield the rows of one path."""
-    name = f"{path.name}, Firefox" if firefox else path.name
-    found = fetch(path, seconds, firefox=firefox)
-    yield Row(f"large file, {name}", found.mbit, "Mbit/s", at_least(path.least_mbit))
+    seconds = QUICK_SECONDS if quick else SECONDS
+    found = fetch(path, seconds)
+    yield Row(f"large file, {path.name}", found.mbit, "Mbit/s", at_least(path.least_mbit))
     limit = None if path.most_sent is None else at_most(path.most_sent)
     yield Row("… bytes on the wire for each delivered", found.sent, "", limit, 2)
     if path.clicks:
         more_ms = found.busy_ms - found.idle_ms
         yield Row("… a story meanwhile, more than idle", more_ms, "ms", at_most(100), 0)
-    plain = fetch(path, seconds, video=False, firefox=firefox)
+    plain = fetch(path, seconds, video=False)
     yield Row("… over a DataChannel", plain.mbit, "Mbit/s")
 
 

@@ -28,7 +28,7 @@ BROWSER_START_S: Final = 3.0
 LINKS_S: Final = 4.0
 LARGE_BYTES: Final = 3_000_000
 KILL_AT: Final = LARGE_BYTES // 3
-PARTS: Final = """
+LOOK: Final = """
 const site = () => document.querySelector('iframe[name=site]')?.contentDocument ?? document;
 const pictures = () => [...site().images];
 const isThere = (title) => site().querySelector('h1, h2')?.textContent.includes(title)
@@ -40,7 +40,7 @@ const until = async (check) => {
 """JavaScript that looks at the site, framed by the reading page or not."""
 PRESS: Final = (
     "(async () => {"
-    + PARTS
+    + LOOK
     + """
   const [paint] = performance.getEntriesByName('first-contentful-paint');
   const begun = performance.now();
@@ -50,11 +50,11 @@ PRESS: Final = (
 })()"""
 )
 THERE: Final = (
-    "(async () => {" + PARTS + "await until(() => isThere('TITLE')); return performance.now(); })()"
+    "(async () => {" + LOOK + "await until(() => isThere('TITLE')); return performance.now(); })()"
 )
 CLICK: Final = (
     "(async () => {"
-    + PARTS
+    + LOOK
     + """
   const begun = performance.now();
   site().querySelector('#next').click();
@@ -189,15 +189,14 @@ class FarReader:
         return dict(self.reader.eval("globalThis.progress"))
 
 
-def measure(quick: bool, *, firefox: bool = False) -> Iterator[Row]:
-    """Yield the rows of a reader behind 100 ms."""
-    visits = QUICK_VISITS if quick else VISITS
-    name = "100 ms, Firefox: " if firefox else "100 ms: "
+def visits(quick: bool, *, firefox: bool = False) -> Iterator[Row]:
+    """Yield how soon a first and a later visit show the site behind 100 ms."""
+    name = _name(firefox)
     with Lab(lifetime_s=LIFETIME_S) as lab, ExitStack() as stack:
         far = FarReader(lab, stack, firefox=firefox)
         rtt_ms = far.rtt_ms()
         firsts, laters = [], []
-        for _ in range(visits):
+        for _ in range(QUICK_VISITS if quick else VISITS):
             firsts.append(far.first())
             laters.append(far.again())
             far.leave()
@@ -210,35 +209,51 @@ def measure(quick: bool, *, firefox: bool = False) -> Iterator[Row]:
         later_ms = median(laters)
         yield Row(f"{name}first story, later visits", later_ms / 1e3, "s", None, 2)
         yield Row(f"{name}first story, later visits", later_ms / rtt_ms, "round trips", at_most(10))
-        yield from _stories(far, rtt_ms, name, firefox=firefox)
+        check_lines(far.star)
+
+
+def stories(_quick: bool, *, firefox: bool = False) -> Iterator[Row]:
+    """Yield how long the next story takes, beside the same one over HTTP/2."""
+    name = _name(firefox)
+    with Lab(lifetime_s=LIFETIME_S) as lab, ExitStack() as stack:
+        far = FarReader(lab, stack, firefox=firefox)
+        rtt_ms = far.rtt_ms()
+        far.first()
+        # The links that come a little later are there by then.
+        settle(LINKS_S)
+        through = {kb: far.stories(kb, STORIES) for kb in PICTURE_KB}
+        far.leave()
+        say(f"{name}stories {through}")
+        # Firefox takes no certificate that nobody vouches for.
+        direct = {} if firefox else {kb: far.direct(kb, STORIES) for kb in PICTURE_KB}
+        say(f"{name}directly {direct}")
+        for kb, times in through.items():
+            yield Row(f"{name}next story, 20 pictures of {kb} KB", median(times), "ms", digits=0)
+            if kb in direct:
+                there_ms = median(direct[kb])
+                yield Row(f"{name}… over HTTP/2 from the site", there_ms, "ms", digits=0)
+                more = (median(times) - there_ms) / rtt_ms
+                yield Row(f"{name}… more than over HTTP/2", more, "round trips", at_most(2))
+        check_lines(far.star)
+
+
+def killed(_quick: bool, *, firefox: bool = False) -> Iterator[Row]:
+    """Yield what becomes of a large file whose volunteer is cut off in the middle."""
+    name = _name(firefox)
+    with Lab(lifetime_s=LIFETIME_S) as lab, ExitStack() as stack:
+        far = FarReader(lab, stack, firefox=firefox)
         far.first()
         settle(LINKS_S)
         found = far.silenced()
-        yield Row(
-            f"{name}3 MB file, volunteer killed",
-            found["bytes"] / LARGE_BYTES,
-            "of it",
-            at_least(1),
-            3,
-        )
+        whole = found["bytes"] / LARGE_BYTES
+        yield Row(f"{name}3 MB file, volunteer killed", whole, "of it", at_least(1), 3)
         yield Row(f"{name}… longest gap", found["longest_ms"] / 1e3, "s", at_most(2), 2)
         check_lines(far.star)
 
 
-def _stories(far: FarReader, rtt_ms: float, name: str, *, firefox: bool) -> Iterator[Row]:
-    far.first()
-    # The links that come a little later are there by then.
-    settle(LINKS_S)
-    through = {kb: far.stories(kb, STORIES) for kb in PICTURE_KB}
-    far.leave()
-    say(f"{name}stories {through}")
-    # It takes no certificate that nobody vouches for.
-    direct = {} if firefox else {kb: far.direct(kb, STORIES) for kb in PICTURE_KB}
-    far.leave()
-    say(f"{name}directly {direct}")
-    for kb, times in through.items():
-        yield Row(f"{name}next story, 20 pictures of {kb} KB", median(times), "ms", digits=0)
-        if kb in direct:
-            yield Row(f"{name}… over HTTP/2 from the site", median(direct[kb]), "ms", digits=0)
-            more = (median(times) - median(direct[kb])) / rtt_ms
-            yield Row(f"{name}… more than over HTTP/2", more, "round trips", at_most(2))
+def _name(firefox: bool) -> str:
+    return "100 ms, Firefox: " if firefox else "100 ms: "
+
+
+PARTS: Final = {"visits": visits, "stories": stories, "killed": killed}
+"""What can be measured by itself."""
