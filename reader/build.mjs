@@ -16,7 +16,7 @@ const { minify } = require('terser');
 
 /** The largest size of each part after gzip, in bytes. */
 const BUDGET = {
-  shell: 23 * 1024,
+  shell: 23.25 * 1024,
   worker: 2.75 * 1024,
   inner: 2.5 * 1024,
   article: 8 * 1024,
