@@ -91,3 +91,6 @@ export const KNOWN_DOOR_MS = 3_000;
 /** A broker that never answered is waited for alone for so long: a connection and an answer take less on most ways. A door
  * that is asked beside a slow one costs its owner 5 KB. Where a door worked at the last visit, DOOR_STAGGER_MS are enough. */
 export const BROKER_PATIENCE_MS = 1_200;
+/** Offers that take longer than this have a ticket asked for beside them. A STUN server that can be reached answers sooner on
+ * most ways, so most pages ask their broker once. */
+export const OFFERS_MS = 250;

@@ -15,7 +15,7 @@ import { LinkConnection, type LinkMedia } from './connection';
 import { compared, type Carrier } from './carrier';
 import type { DoorRace, Doors } from './doors';
 import { GatewayLink } from './gatewaylink';
-import { BROKER_PATIENCE_MS, DOOR_STAGGER_MS, KNOWN_DOOR_MS } from '../limits';
+import { BROKER_PATIENCE_MS, DOOR_STAGGER_MS, KNOWN_DOOR_MS, OFFERS_MS } from '../limits';
 import { pause_ms, want, type Want } from './pauses';
 import { Patience } from './pulse';
 
@@ -211,14 +211,10 @@ export class LinkPool {
 
   #fill(): void {
     if (this.#over.signal.aborted || this.#opening > 0) return;
-    if (!this.#settings.hasWebrtc) {
-      // Doors want a ticket all the same.
-      if (!this.#ticket) void this.#open(0);
-      return;
-    }
-    const have = this.#live.length;
-    const wanted = have === 0 ? FIRST_LINKS : LINKS - have;
-    if (wanted > 0) void this.#open(wanted);
+    const have = this.#settings.hasWebrtc ? this.#live.length : LINKS;
+    const count = have === 0 ? FIRST_LINKS : Math.max(0, LINKS - have);
+    // Each request for the site needs a ticket, whoever carries it.
+    if (count > 0 || !this.#ticket) void this.#open(count);
   }
 
   async #open(count: number): Promise<void> {
@@ -235,12 +231,12 @@ export class LinkPool {
     this.#failures = trouble === null ? 0 : this.#failures + 1;
     const isTold = this.#members.size === 0 && !(this.#isThroughDoor && trouble && ALONE.includes(trouble));
     this.#tell(isTold ? trouble : null);
-    if (this.#live.length >= LINKS) return;
-    this.#plan();
+    if (this.#live.length < LINKS || !this.#ticket) this.#plan();
   }
 
   get #want(): Want {
-    return want(this.#live.length, this.#settings.doors.includes(this.#askedBy), this.#isThroughDoor && !!this.#ticket);
+    // Without a ticket nothing goes through volunteers either.
+    return want(this.#ticket ? this.#live.length : 0, this.#settings.doors.includes(this.#askedBy), this.#isThroughDoor && !!this.#ticket);
   }
 
   /** Ask again after a pause. */
@@ -257,12 +253,9 @@ export class LinkPool {
     const media = this.#failures % 2 ? undefined : this.#media;
     const connections = Array.from({ length: count }, () => new LinkConnection(stun, media));
     try {
-      const offers = await Promise.all(connections.map((connection) => connection.offer()));
+      const offering = Promise.all(connections.map((connection) => connection.offer()));
+      const [offers] = await Promise.all([offering, this.#admitted(offering)]);
       const reply = await this.#ask(offers);
-      if (reply.refusal === 'version') throw new Problem('broker_version');
-      if (reply.refusal) throw new Problem('broker_full', true);
-      this.#ticket = reply.ticket;
-      this.#wake();
       if (count === 0) return null;
       const attempts = connections.map((connection, index) => this.#connect(connection, reply.answers[index]));
       // Whatever opens later is taken too.
@@ -275,6 +268,14 @@ export class LinkPool {
     }
   }
 
+  /** Ask for a ticket where `offering` takes long: STUN is silent then, so volunteers may be out of reach. A door carries by
+   * the ticket, and a broker gives it at once, while it may look for volunteers for seconds. */
+  async #admitted(offering: Promise<unknown>): Promise<void> {
+    if (this.#ticket || this.#settings.doors.length === 0) return;
+    if (!(await Promise.race([offering, wait(OFFERS_MS)]))) await this.#ask([]);
+  }
+
+  /** Ask a broker to pass `offers` to volunteers, and take the ticket of its reply. Throws Problem where it refuses. */
   async #ask(offers: readonly Description[]): Promise<Reply> {
     const { exit, software } = this.#settings;
     // The only volunteer may be the one to have a video with.
@@ -292,6 +293,10 @@ export class LinkPool {
     order.unshift(asked!);
     this.#askedBy = asked!.url;
     this.#events.worked(this.#askedBy);
+    if (reply.refusal === 'version') throw new Problem('broker_version');
+    if (reply.refusal) throw new Problem('broker_full', true);
+    this.#ticket = reply.ticket;
+    this.#wake();
     return reply;
   }
 

@@ -19,16 +19,22 @@ export interface BrokerEntry {
   readonly seal_key: Uint8Array<ArrayBuffer>;
 }
 
-/** Ask `broker`, with a proof of work if it wants one, and return its reply, which may be a refusal.
+/** Zero bits of the proof that each broker or door wanted last. One that wants none of who is asking is not in it. */
+const proofs = new WeakMap<BrokerEntry, number>();
+
+/** Ask `broker`, with a proof of work if it wants one, and return its reply, which may be a refusal. What wanted a proof
+ * before is given one at once, because each exchange through a door is the traffic of its owner.
  *
  * Throws Problem with `broker_unreachable`, `broker_garbled` or `clock`, and the signal's reason when it is given up.
  */
 export async function ask(broker: BrokerEntry, wish: Wish, signal: AbortSignal, later: LoadLater): Promise<Reply> {
-  const reply = await exchange(broker, wish, signal);
-  if (reply.refusal !== 'proof') return reply;
-  const { search } = await later();
-  const proof = await search(broker.seal_key, reply.proof_bits, Date.now() / 1000, signal);
-  return exchange(broker, { ...wish, proof }, signal);
+  for (let isAgain = false; ; isAgain = true) {
+    const bits = proofs.get(broker);
+    const proof = bits ? await (await later()).search(broker.seal_key, bits, Date.now() / 1000, signal) : undefined;
+    const reply = await exchange(broker, { ...wish, proof }, signal);
+    if (reply.refusal !== 'proof' || isAgain) return reply;
+    proofs.set(broker, reply.proof_bits);
+  }
 }
 
 /** Connect to a broker that will be asked in a moment, so that the handshakes cost no time then. */
