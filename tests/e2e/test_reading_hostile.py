@@ -45,8 +45,8 @@ async def calm(page: Page, reading: Reading) -> None:
 
 HINTED: Final = {"hint", "moved"}
 """Chromium connects to what a script's hint names, and to where a script leads a frame, before the
-policy refuses it. These are asked by `http:`, so no byte is sent; by `https:` it is a TLS hello with
-the name (docs/THREAT-MODEL.md)."""
+policy refuses it. By `http:`, as here, no byte is sent; by `https:` a TLS hello with the name is
+(docs/THREAT-MODEL.md)."""
 
 
 async def test_a_hostile_page_sends_nothing_elsewhere(chrome: Chromium, tmp_path: Path) -> None:
