@@ -21,7 +21,7 @@ FILES = {
     "inner.js": b"inner",
     "article.js": b"article",
     "later.js": b"later",
-    "disk.js": b"disk",
+    "instead.js": b"instead",
     "file.js": b"file </script",
     "shell.css": b"p{}",
     "words-en.json": b'{"name":"<English>"}',

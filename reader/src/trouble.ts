@@ -6,6 +6,7 @@ export const TROUBLES = [
   'no_webrtc',
   'old_browser',
   'insecure',
+  'altered',
   'network_unreachable',
   'network_signature',
   'network_format',

@@ -5,6 +5,7 @@ import type { ArticleView } from '../article/view';
 import type { Later } from '../later/later';
 import type {} from '../later/standalone';
 import type { Site } from '../page/page';
+import { ReadingProblem } from '../trouble';
 
 type HashedFile = readonly [file: string, integrity: string];
 
@@ -53,7 +54,7 @@ async function run([file, integrity]: HashedFile): Promise<void> {
   const script = Object.assign(document.createElement('script'), { src: FOLDER + file, integrity });
   await new Promise((resolve, reject) => {
     script.onload = resolve;
-    script.onerror = reject;
+    script.onerror = () => reject(new ReadingProblem('altered'));
     document.head.append(script);
   });
 }

@@ -24,7 +24,8 @@ export const CACHE = `passerelle ${__PAGE__.version}`;
 /** Hashes by their paths; empty where none is known here. */
 const HASHES = new Map([...__PAGE__.wanted.map((path): [string, string] => [path, '']), ...Object.entries(__PAGE__.files)]);
 
-/** Keep the files without which the page does not open. Rejects when one cannot be had, or was altered. */
+/** Keep the files without which the page does not open. Rejects when one cannot be had, or was altered. Where a browser
+ * has no room for one, the mirror is asked for it each time. */
 export async function keepFiles(): Promise<void> {
   await Promise.all(Object.keys(__PAGE__.files).map(fetched));
 }
@@ -52,6 +53,7 @@ async function whole(kept: Response, integrity: string): Promise<Response | null
 async function fetched(path: string): Promise<Response> {
   const response = await fetch(path, { integrity: HASHES.get(path)!, cache: 'no-cache', credentials: 'omit' });
   if (!response.ok) throw new TypeError('no file of the mirror');
-  await (await caches.open(CACHE)).put(path, response.clone());
+  const kept = response.clone();
+  await caches.open(CACHE).then((cache) => cache.put(path, kept)).catch(() => {});
   return response;
 }
