@@ -20,6 +20,7 @@ export const TROUBLES = [
   'clock',
   'site_silent',
   'cut',
+  'empty',
   'large',
   'circle',
   'certificate',

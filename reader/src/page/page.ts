@@ -38,7 +38,7 @@ export interface PageSettings {
 /** What shows the site. */
 export interface View {
   readonly element: HTMLElement;
-  /** Ask once more for the page that the reader wants, if it did not come, or its end did not. */
+  /** Ask once more for the page that the reader wants, if it did not come, or not all of it. */
   again(isCut: boolean): void;
 }
 
@@ -91,7 +91,7 @@ export class ReadingPage {
       again: () => {
         if (!this.#pool || this.#isAltered) return location.reload();
         this.#pool.hurry();
-        this.#view?.again(this.#siteTrouble === 'cut');
+        this.#view?.again(this.#siteTrouble === 'cut' || this.#siteTrouble === 'empty');
       },
       language: (language) => void this.#speak(language),
     }, settings.later);

@@ -18,6 +18,8 @@ export const { site: SITE, brokers: BROKERS } = __PAGE__;
 
 /** The document of the shell. */
 export const SHELL = '/passerelle.reader/shell.html';
+/** The second tier in one file, which the mirror shows to whoever opens it. */
+export const SINGLE_FILE = '/reader.html';
 /** The cache of this version. Another version's is deleted when this worker takes over. */
 export const CACHE = `passerelle ${__PAGE__.version}`;
 
