@@ -21,7 +21,7 @@ PROGRAMS = (
     *("failover", "aggregate", "memory"),
     *("exit", "fairness", "gateway", "reader"),
     *("broker", "brokers", "matching"),
-    *("widget", "hostile"),
+    *("widget", "volunteer", "hostile"),
 )
 ENGINED = PROGRAMS[:8]
 """Those with clients, whose WebRTC stack can be chosen."""

@@ -96,10 +96,19 @@ def family(pid: int) -> list[int]:
 
 def renderers(pid: int) -> list[int]:
     """Return the processes below `pid` in which Chromium runs pages."""
+    return _started_with(pid, b"--type=renderer")
+
+
+def extension_processes(pid: int) -> list[int]:
+    """Return the processes below `pid` in which Chromium runs extensions and nothing else."""
+    return _started_with(pid, b"--extension-process")
+
+
+def _started_with(pid: int, word: bytes) -> list[int]:
     found = []
     for each in family(pid):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            if b"--type=renderer" in Path(f"/proc/{each}/cmdline").read_bytes():
+            if word in Path(f"/proc/{each}/cmdline").read_bytes():
                 found.append(each)
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from tests.lab.cast import START_S, turn_on
 VOLUNTEERS: Final = ("volunteer", "other", "third")
 PICTURE_KB: Final = (5, 20)
 """Sizes of a story's 20 pictures."""
-ONE_WAY_MS: Final = 50.0
+WAY: Final = Wan(delay_ms=50.0)
 WAIT_S: Final = 40.0
 VISITS: Final = 7
 QUICK_VISITS: Final = 3
@@ -82,19 +82,26 @@ FETCH: Final = """(async () => {
 class FarReader:
     """A newspaper, its network and two volunteers close together; a reader far away."""
 
-    def __init__(self, lab: Lab, stack: ExitStack, *, firefox: bool = False) -> None:
-        """With `firefox` the reader has that."""
+    def __init__(
+        self,
+        lab: Lab,
+        stack: ExitStack,
+        *,
+        firefox: bool = False,
+        way: Wan = WAY,
+        volunteers: Sequence[str] = VOLUNTEERS,
+    ) -> None:
+        """`way` is the reader's line in each direction. With `firefox` the reader has that."""
         self._stack = stack
-        self.star: Star = lab.star("server", *VOLUNTEERS)
-        way = Wan(delay_ms=ONE_WAY_MS)
+        self.star: Star = lab.star("server", *volunteers)
         self.star.host("reader", up=way, down=way)
         server = self.star.hosts["server"]
         words = ("-m", "bench.readerhost", server.address, str(lab.directory))
         said = server.python(*words).wait_for("ready", timeout_s=START_S)
         self.places: dict[str, str] = json.loads(said.partition("ready ")[2].splitlines()[0])
         secure = (self.places["mirror"], self.places["publisher"], self.places["broker"])
-        self._counters = {label: self.star.count(label, "reader") for label in VOLUNTEERS}
-        for label in VOLUNTEERS:
+        self._counters = {label: self.star.count(label, "reader") for label in volunteers}
+        for label in volunteers:
             browser = stack.enter_context(browse(self.star.hosts[label], *secure))
             browser.goto(self.places["publisher"], timeout_s=START_S)
             turn_on(browser)
@@ -105,6 +112,10 @@ class FarReader:
     def _carried(self, label: str) -> int:
         """Return the bytes that a volunteer has sent to the reader."""
         return self.star.counter(self._counters[label]).bytes
+
+    def carried(self) -> int:
+        """Return the bytes that all volunteers have sent to the reader."""
+        return sum(map(self._carried, self._counters))
 
     def rtt_ms(self) -> float:
         """Return the measured round trip of small UDP packets between reader and volunteer."""

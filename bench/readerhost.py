@@ -14,7 +14,7 @@ import ipaddress
 import json
 import secrets
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +40,7 @@ from tests.rig.program import Program
 PICTURES: Final = 20
 """Pictures of one story."""
 LARGE_BYTES: Final = 3_000_000
+BLOCK_BYTES: Final = 256 * 1024
 STUN_PORT: Final = 3478
 NGINX: Final = """
 daemon off; master_process off; pid {folder}/nginx.pid; error_log stderr crit;
@@ -63,6 +64,7 @@ def newspaper() -> web.Application:
     app.router.add_get("/long/{kb}/{number}", _story)
     app.router.add_get("/photo/{kb}/{name}", _photo)
     app.router.add_get("/large", _large)
+    app.router.add_get("/endless", _endless)
     return app
 
 
@@ -88,6 +90,16 @@ async def _large(request: web.Request) -> web.Response:
         headers["Content-Range"] = f"bytes {start}-{LARGE_BYTES - 1}/{LARGE_BYTES}"
     body = bytes(LARGE_BYTES - start)
     return web.Response(body=body, headers=headers, status=206 if start else 200)
+
+
+async def _endless(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Cache-Control": "no-store"})
+    await response.prepare(request)
+    block = secrets.token_bytes(BLOCK_BYTES)
+    with suppress(ConnectionError):
+        while True:
+            await response.write(block)
+    return response
 
 
 async def _serve(address: str, folder: Path) -> None:

@@ -16,12 +16,13 @@ const { minify } = require('terser');
 
 /** The largest size of each part after gzip, in bytes. */
 const BUDGET = {
-  shell: 23.5 * 1024,
+  shell: 23.75 * 1024,
   worker: 2.75 * 1024,
   inner: 2.5 * 1024,
   article: 8 * 1024,
-  // 2.5 KB are code; the sentences are in all languages.
-  later: 7.25 * 1024,
+  // 6 KB are code; the sentences are in all languages.
+  later: 11.25 * 1024,
+  media: 13.5 * 1024,
   instead: 3 * 1024,
   file: 31 * 1024,
   style: 2 * 1024,
@@ -43,10 +44,12 @@ const MESSAGE = /((?:new PeerError\(\s*'\w+',|new \w*Error\(|\bmalformed\()\s*)(
 
 /** Properties that no other part, no message and no browser knows: the shell, which comes first, has short names for them. */
 const SHORT = new RegExp(`^(?:${[
-  'addressFrom', 'areMany', 'authority', 'cost_ms', 'expires_s', 'factor', 'first_day', 'hasWebrtc', 'heard', 'isChanged',
-  'isHostile', 'isHtml', 'isSecure', 'isStalled', 'issued_s', 'keyId', 'mend', 'mirrorAddress', 'moved', 'operator_key',
-  'private_candidates', 'proof_bits', 'renewTicket', 'rtt_ms', 'scheme', 'scriptText', 'seal_key', 'setByScript', 'siteAddress',
-  'stays', 'throughDoor', 'trailers', 'undone',
+  'addressFrom', 'answers', 'areMany', 'authority', 'changed', 'cost_ms', 'countries', 'country', 'description',
+  'doors', 'expires_s', 'factor', 'first_day', 'hasWebrtc', 'hasWorked', 'heard', 'hurry', 'isChanged', 'isHostile',
+  'isHtml', 'isOpen', 'isSecure', 'isShown', 'isStalled', 'issued_s', 'isTrying', 'keyId', 'mend', 'mirrorAddress',
+  'moved', 'operator_key', 'private_candidates', 'proof_bits', 'receive', 'refusal', 'renew', 'renewTicket',
+  'retry_after_s', 'rtt_ms', 'scheme', 'scriptText', 'seal_key', 'setByScript', 'siteAddress', 'stays', 'throughDoor',
+  'ticket', 'trailers', 'undone', 'volunteer',
 ].join('|')})$`);
 
 const withoutMessages = {
@@ -107,6 +110,7 @@ const parts = [
   await bundle('inner', 'src/inner/inner.ts'),
   await bundle('article', 'src/article/standalone.ts'),
   await bundle('later', 'src/later/standalone.ts'),
+  await bundle('media', 'src/media/standalone.ts'),
   await bundle('instead', 'src/instead/main.ts'),
   await bundle('file', 'src/file/main.ts'),
   await bundle('survive', 'src/survive/worker.ts'),

@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -70,9 +70,9 @@ class Watch:
     def count(self, kind: type[Notice]) -> int:
         return sum(isinstance(notice, kind) for notice in self.notices)
 
-    async def until(self, kind: type[Notice], count: int = 1) -> Notice:
-        """Return the `count`-th notice of a kind as soon as there is one; fail after 10 s."""
-        async with asyncio.timeout(10):
+    async def until(self, kind: type[Notice], count: int = 1, *, timeout_s: float = 10.0) -> Notice:
+        """Return the `count`-th notice of a kind as soon as there is one; fail in the end."""
+        async with asyncio.timeout(timeout_s):
             while self.count(kind) < count:
                 self._news.clear()
                 await self._news.wait()
@@ -98,6 +98,7 @@ class Network:
         age_s: float = 0,
         direct: bool = False,
         spare: bool = False,
+        broker_changes: Mapping[str, Any] | None = None,
         **exit_changes: Any,
     ) -> None:
         """Start the server with the broker and the exit, and a second exit if `spare`."""
@@ -117,16 +118,15 @@ class Network:
             direct=direct,
             private_candidates=True,
         )
-        broker = Broker(
-            BrokerConfig(
-                seal_key=KEYS.broker_seal,
-                ticket_key=KEYS.broker_ticket,
-                document=self.document,
-                descriptor=descriptor,
-                grace_s=0.2,
-                amp=True,
-            )
+        broker_config = BrokerConfig(
+            seal_key=KEYS.broker_seal,
+            ticket_key=KEYS.broker_ticket,
+            document=self.document,
+            descriptor=descriptor,
+            grace_s=0.2,
+            amp=True,
         )
+        broker = Broker(replace(broker_config, **(broker_changes or {})))
         self.exit = Exit(exit_config(direct=direct, **exit_changes))
         app = application()
         broker.add_routes(app)

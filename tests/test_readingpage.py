@@ -21,6 +21,7 @@ FILES = {
     "inner.js": b"inner",
     "article.js": b"article",
     "later.js": b"later",
+    "media.js": b"later",
     "instead.js": b"instead",
     "file.js": b"file </script",
     "shell.css": b"p{}",

@@ -24,6 +24,8 @@ const BUDGET = {
   map: 60 * 1024,
   // Fetched at the first press, never before. It has the consent text, which nobody reads earlier.
   more: 8.5 * 1024,
+  // Fetched when the switch is on.
+  on: 5 * 1024,
   words: 6 * 1024,
 };
 
@@ -31,17 +33,21 @@ const BUDGET = {
  * `more`. */
 const FIRST = 'dir title lead off consent helped carried shared today limits open fold away';
 const FIRST_REASONS = ['script', 'policy'];
+/** Names of the English words that are read only while the switch is on. They come with `on`. */
+const ON =
+  'elsewhere retry retry_now arrived arrived_unknown globe unknown keep keep_window keep_extension kept reach waits last failed';
 
-/** A plugin for English words: the script gets the first words (`isFirst`), and every other file the rest. */
-const english = (isFirst) => ({
+/** A plugin for English words: the script and `on` get their own words, and every other file the rest. */
+const english = (file) => ({
   name: 'english',
   setup(plugin) {
     plugin.onLoad({ filter: /\/en\.json$/ }, async ({ path }) => {
       const all = JSON.parse(await readFile(path, 'utf8'));
-      const names = FIRST.split(' ');
-      const chosen = Object.entries(all).filter(([name]) => names.includes(name) === isFirst);
-      const words = Object.fromEntries(chosen);
-      if (isFirst) words.reasons = Object.fromEntries(FIRST_REASONS.map((name) => [name, all.reasons[name]]));
+      const [first, on] = [FIRST, ON].map((names) => names.split(' '));
+      const partOf = (name) => (first.includes(name) ? 'passerelle' : on.includes(name) ? 'on' : 'more');
+      const part = file === 'passerelle' || file === 'on' ? file : 'more';
+      const words = Object.fromEntries(Object.entries(all).filter(([name]) => partOf(name) === part));
+      if (part === 'passerelle') words.reasons = Object.fromEntries(FIRST_REASONS.map((name) => [name, all.reasons[name]]));
       return { contents: JSON.stringify(words), loader: 'json' };
     });
   },
@@ -60,7 +66,7 @@ async function bundle(name, entry, format, define = {}) {
     logLevel: 'warning',
     format,
     define,
-    plugins: [css, english(name === 'passerelle')],
+    plugins: [css, english(name)],
   });
   return finish(name, 'js', result.outputFiles[0].contents);
 }
@@ -100,7 +106,8 @@ const fetches = (...files) => ({
 const relay = await bundle('relay', 'src/relay/worker.ts', 'iife');
 const engine = await bundle('engine', 'src/element/work/engine.ts', 'esm', fetches(relay));
 const map = await bundle('map', 'src/map/globe.ts', 'esm', { __DOTS__: JSON.stringify(await dots()) });
-const more = await bundle('more', 'src/more/more.ts', 'esm', fetches(map));
+const on = await bundle('on', 'src/on/on.ts', 'esm', fetches(map));
+const more = await bundle('more', 'src/more/more.ts', 'esm', fetches(on));
 const languages = await words();
 const element = await bundle('passerelle', 'src/define.ts', 'esm', fetches(engine, more, ...languages));
 element.name = 'element';
@@ -111,7 +118,7 @@ const editor_style = finish('embed_style', 'css', Buffer.from(await minified(new
 
 await mkdir(OUT, { recursive: true });
 for (const old of await readdir(OUT)) await rm(new URL(old, OUT));
-const all = [element, relay, engine, map, more, ...languages, editor, editor_style];
+const all = [element, relay, engine, map, more, on, ...languages, editor, editor_style];
 for (const { content, entry } of all) await writeFile(new URL(entry.file, OUT), content);
 const manifest = Object.fromEntries(all.map(({ name, entry }) => [name, entry]));
 await writeFile(new URL('manifest.json', OUT), `${JSON.stringify(manifest, null, 2)}\n`);

@@ -17,6 +17,6 @@ export const fetchWords = async (code: string): Promise<unknown> =>
 /** Import a part of the widget that a page would fetch later. There is no globe in the extension. */
 export async function importFile<T>(name: string): Promise<T> {
   if (name === 'map') throw new Error('no map');
-  const part = name === 'engine' ? import('../../widget/src/element/work/engine') : import('../../widget/src/more/more');
-  return (await part) as T;
+  if (name === 'engine') return (await import('../../widget/src/element/work/engine')) as T;
+  return (await (name === 'on' ? import('../../widget/src/on/on') : import('../../widget/src/more/more'))) as T;
 }

@@ -32,8 +32,15 @@ export const COOKIES = 300;
 export const COOKIE_LINE_BYTES = 16 * KIB;
 /** What a gateway may send of one answer, and on one link, once the reader has allowed more. An answer that nobody
  * reads holds no more than this. */
-export const ANSWER_WINDOW_BYTES = MIB;
+export const ANSWER_WINDOW_BYTES = 2 * MIB;
 export const LINK_WINDOW_BYTES = GATEWAY_CREDIT_MOST_BYTES;
+/** Smallest window of a link with video: a gateway's frame. */
+export const MEDIA_WINDOW_LEAST_BYTES = LINK_MESSAGE_BYTES;
+/** Largest window of such a link. A browser keeps 2,048 packets from the first one of an unfinished frame on, and drops
+ * all unfinished frames when one more comes; a packet has about 1,150 bytes of messages. */
+export const MEDIA_WINDOW_MOST_BYTES = 1_750 * KIB;
+/** Messages of a link with video that are kept until its frames are at hand, which takes a moment. */
+export const MEDIA_EARLY_MESSAGES = 256;
 /** No PING is answered while so much waits to be sent. */
 export const PONGS_WAITING_BYTES = 64 * KIB;
 /** Largest content of a request: the gateway takes no more. */
@@ -65,3 +72,22 @@ export const SURVIVE_HEAD_BYTES = KIB;
 /** Hosts that were left out and are remembered, and the longest text that a page can have the shell show or keep. */
 export const LEFT_OUT_HOSTS = 64;
 export const SHOWN_TEXT = 512;
+/** Shortest and longest pause before volunteers are asked for again; each is spread to twice as long. A page that shows
+ * nothing is waited for by somebody. Spares save seconds when a volunteer leaves. A request through a door takes some 5 KB,
+ * and a ticket that has run out makes one an hour, which brings a spare with it: more than that would pass a door's 4 KB. */
+export const ASK_PAUSES_MS = {
+  any: [500, 16_000],
+  spares: [1_000, 150_000],
+  sparesByDoor: [2 * 3_600_000, 8 * 3_600_000],
+} as const;
+/** Doors through which one request goes at most. */
+export const DOORS_AT_ONCE = 3;
+/** A door that never answered may be silent for so long before the next is tried beside it: a connection and an answer take
+ * less on most ways, and RFC 8305 §5 names 250 ms for a connection alone. Where a broker is asked for, each further door comes
+ * so much later again, so that few are contacted. */
+export const DOOR_STAGGER_MS = 400;
+/** One that answered has more: the gateway says every 2.5 s that the site is silent, and a broker waits 2 s for volunteers. */
+export const KNOWN_DOOR_MS = 3_000;
+/** A broker that never answered is waited for alone for so long: a connection and an answer take less on most ways. A door
+ * that is asked beside a slow one costs its owner 5 KB. Where a door worked at the last visit, DOOR_STAGGER_MS are enough. */
+export const BROKER_PATIENCE_MS = 1_200;

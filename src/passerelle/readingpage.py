@@ -50,7 +50,7 @@ ALTERED: Final = (
 """What is read in place of a mirror's page that cannot begin, where its other sentences cannot be
 had, either."""
 
-_WANTED = re.compile(rf"/{FOLDER}(?:words-|article\.|later\.|instead\.)")
+_WANTED = re.compile(rf"/{FOLDER}(?:words-|article\.|later\.|instead\.|media\.)")
 _WORDS = re.compile(r"words-([\w-]+)\.json")
 
 
@@ -98,6 +98,7 @@ def mirror(files: Mapping[str, bytes], page: ReadingPage) -> dict[str, bytes]:
         "inner": f'<script src="/{FOLDER}{inner}" integrity="{inner_hash}"></script>',
         "article": add("article.js", files["article.js"]),
         "later": add("later.js", files["later.js"]),
+        "media": add("media.js", files["media.js"]),
         "words": {
             match[1]: add(name, content)
             for name, content in sorted(files.items())
@@ -255,7 +256,7 @@ def policy(brokers: Iterable[str], script: str) -> str:
     return (
         f"default-src 'none'; script-src {script}; style-src 'self' 'unsafe-inline'; "
         "img-src 'self' blob: data:; font-src blob: data:; media-src blob: data:; "
-        f"connect-src 'self' {origins}; frame-src 'self' blob:; worker-src 'self'; "
+        f"connect-src 'self' {origins}; frame-src 'self' blob:; worker-src 'self' blob:; "
         "base-uri 'none'; form-action 'none'"
     )
 

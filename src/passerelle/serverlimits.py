@@ -63,6 +63,12 @@ LINKS_REPORTED: Final = 65_536
 """Links that exits may still report on: those that were arranged last."""
 FAILED_VOLUNTEERS: Final = 64
 """Volunteers remembered as having failed one client network: the latest of them."""
+LAST_RESORT_REST_S: Final = 5.0
+"""Shortest rest of a volunteer that failed a client network for which there is nobody else. A page
+in the background is slow for so long; each further failure doubles the rest."""
+LAST_RESORT_LONGEST_REST_S: Final = 300.0
+"""Longest such rest: a volunteer that cannot be reached is asked in vain 12 times an hour, and a
+reader that has no other waits no longer than this once it can be reached."""
 DISCLOSURE_RECORDS: Final = 32_768
 """Client networks and tokens whose volunteers are remembered: 70 MB when all of them are full.
 Beyond, whoever has most for its shares loses one."""

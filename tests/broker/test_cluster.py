@@ -9,7 +9,9 @@ from contextlib import AsyncExitStack
 import pytest
 
 from passerelle.broker.cluster import COUNT_S
+from passerelle.core.matching.peers import ClientProfile
 from passerelle.core.nat.classifier import NatClass
+from passerelle.core.origin import IPV4
 from passerelle.errors import LinkCode
 from passerelle.io.server.bus import Bus, connect
 from passerelle.io.tasks import TaskSet
@@ -27,6 +29,7 @@ from passerelle.wire.signalling import (
 from passerelle.wire.tickets import TicketKind
 from tests.broker.parties import NOW, TICKET_KEY, Scene, description, exit_word, offer, scene
 from tests.broker.test_limits import LOOPBACK, ask_from, serving
+from tests.broker.test_placement import fail_a_while_ago
 from tests.rig.nats import NatsServer, nats_server
 
 SUBJECTS = Subjects(TICKET_KEY.public_key())
@@ -133,6 +136,17 @@ async def test_all_brokers_hear_that_a_volunteer_failed(pair: tuple[Scene, Scene
         while await found_from(here, "93.184.216.1") is not None:
             await asyncio.sleep(0.05)
         assert await found_from(here, "93.184.217.1") == found
+
+
+async def test_a_last_resort_may_be_a_volunteer_of_another_broker(
+    pair: tuple[Scene, Scene, Bus],
+) -> None:
+    here, there, _ = pair
+    async with serving(there, 1, free=64), asyncio.timeout(10):
+        while (found := await found_from(here, "93.184.216.1")) is None:
+            await asyncio.sleep(0.05)
+        fail_a_while_ago(there, ClientProfile(key=IPV4 + bytes((93, 184, 216))))
+        assert await found_from(here, "93.184.216.1") == found
 
 
 async def found_from(here: Scene, address: str) -> bytes | None:

@@ -4,8 +4,10 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from passerelle import serverlimits
 from passerelle.broker.placement import VolunteerRequest
 from passerelle.core.matching.peers import ClientProfile, PeerLocation
+from passerelle.core.matching.pool import Outcome
 from passerelle.core.matching.quality import LinkEnding, LinkExperience
 from passerelle.errors import PeerError
 from passerelle.io.tasks import TaskSet
@@ -24,6 +26,15 @@ def wanted(number: int = 0) -> VolunteerRequest:
 
 def soon(seconds: float = 60) -> float:
     return asyncio.get_running_loop().time() + seconds
+
+
+def fail_a_while_ago(here: Scene, client: ClientProfile) -> None:
+    """Let the only volunteer of `here` have declined an offer of `client`, and have rested."""
+    pool = here.broker.volunteers.pool
+    now = asyncio.get_running_loop().time()
+    pick = pool.pick(client, (), now, seed=1)
+    assert pick is not None
+    pool.settle(pick, Outcome.DECLINED, now - serverlimits.LAST_RESORT_REST_S)
 
 
 async def until_waiting(here: Scene, count: int) -> None:
@@ -138,6 +149,22 @@ async def test_who_is_not_suited_does_not_hold_up_others() -> None:
         assert isinstance(await other, Answer)
         for task in avoiding:
             task.cancel()
+
+
+async def test_who_waits_gets_whoever_failed_it_where_nobody_else_is() -> None:
+    async with scene(wait_s=600) as here, TaskSet("test") as tasks, asyncio.timeout(5):
+        volunteer = await here.volunteer(free=2)
+        mine = wanted()
+        fail_a_while_ago(here, mine.client)
+        placement = here.broker.placement
+        assert await placement.place(mine, set(), soon()) is Miss.NO_VOLUNTEER
+        assert await placement.wait(mine, set(), soon(-1)) is Miss.NO_VOLUNTEER, "it has no time"
+        asked: set[bytes] = set()
+        waiting = tasks.start(placement.wait(mine, asked, soon()), "wait")
+        await volunteer.answer()
+        answer = await waiting
+        assert isinstance(answer, Answer)
+        assert asked == {answer.volunteer}
 
 
 async def test_waiting_has_an_end() -> None:

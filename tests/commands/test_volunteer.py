@@ -21,7 +21,8 @@ from tests.program import passerelle
 
 ONE = Status(
     state="waiting", reason="", people=0, places=20, helped=0, failed=0, day_bytes=0,
-    month_bytes=0, total_bytes=0, state_s=1.0, last_helped_s=None, nat="open", country="DE",
+    month_bytes=0, total_bytes=0, state_s=1.0, last_helped_s=None, nat="open", reach="everybody",
+    country="DE",
 )  # fmt: skip
 
 

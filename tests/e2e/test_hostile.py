@@ -13,17 +13,17 @@ import pytest_asyncio
 from aiohttp import WSMessage, WSMsgType
 
 from passerelle import limits
-from passerelle.errors import LinkCode
+from passerelle.wire.websocket import CLOSE_CODE_BASE
 from tests.e2e.test_trouble import BROWSERS, visit
 from tests.rig.firefox import Firefox
 from tests.rig.hostile import (
     ANSWER_S,
-    DESCRIPTION,
     EXIT_ID,
     WELCOME,
     HostileBroker,
     HostileExit,
     Listener,
+    harmful,
     offer,
 )
 from tests.rig.publisher import Publisher
@@ -56,41 +56,12 @@ def code(message: WSMessage) -> int:
     return int(message.data)
 
 
-MALFORMED = 4000 + LinkCode.MALFORMED
-LIMIT = 4000 + LinkCode.LIMIT
-
-
 async def provoke(broker: HostileBroker, exit_: Listener, victim: Listener) -> None:
     """Let the broker send all kinds of messages; the switch connects to its own exit only."""
     assert declined(await broker.say(offer("exit-2"))) == "unknown_exit"
     assert declined(await broker.say(offer("constructor"))) == "unknown_exit"
-    bad: dict[str, tuple[str | bytes, int]] = {
-        "a URL for an exit": (offer(f"ws://{victim.address}/"), MALFORMED),
-        "an address for an exit": (offer(victim.address), MALFORMED),
-        "somebody's SDP": (offer(EXIT_ID, description={"sdp": "v=0\r\n"}), MALFORMED),
-        "SDP in a field": (
-            offer(
-                EXIT_ID,
-                description={
-                    **DESCRIPTION,
-                    "ufrag": f"abcd\r\na=candidate:1 1 tcp 1 {victim.address}",
-                },
-            ),
-            MALFORMED,
-        ),
-        "another protocol": ('{"type":1,"sdp":{}}', MALFORMED),
-        "no JSON": ("}{", MALFORMED),
-        "deep nesting": ("[" * 4000, MALFORMED),
-        "a second welcome": ('{"type":"welcome","version":1}', MALFORMED),
-        "bytes": (bytes(range(256)), MALFORMED),
-        "markup for a country": (offer(EXIT_ID, country="<img src=x>"), MALFORMED),
-        "a megabyte for a ticket": (offer(EXIT_ID, ticket="t" * 2**20), LIMIT),
-        "a megabyte for a country": (offer(EXIT_ID, country="I" * 2**20), LIMIT),
-        "much text": (" " * (limits.SIGNAL_MESSAGE_BYTES + 1), LIMIT),
-        "many bytes": (bytes(10_000_000), MALFORMED),
-    }
-    for name, (message, wanted) in bad.items():
-        assert code(await broker.say(message)) == wanted, name
+    for name, (message, wanted) in harmful(victim.address).items():
+        assert code(await broker.say(message)) == CLOSE_CODE_BASE + wanted, name
     assert (victim.connections, exit_.connections) == (0, 0)
     # The counting works: a valid offer is taken, and leads to the named exit only.
     answer = await broker.say(offer(EXIT_ID, url=f"ws://{victim.address}"))

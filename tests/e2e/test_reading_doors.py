@@ -31,6 +31,13 @@ SEARCH = f"""() => {{
   site.querySelector('form button').click();
 }}"""
 ASKED = "() => performance.getEntriesByType('resource').map(({name}) => name)"
+REMEMBERS = """(where, url) => new Promise((resolve) => {
+  const look = () => {
+    if (where.getItem('passerelle reader')?.includes(url)) resolve();
+    else setTimeout(look, 50);
+  };
+  look();
+})"""
 PICTURES = Path(__file__).resolve().parents[2] / ".artefacts" / "webkit"
 WITHOUT_WEBRTC = "delete window.RTCPeerConnection"
 
@@ -107,6 +114,48 @@ async def test_a_page_leaves_a_door_that_cheats(
         await expect(page.locator(".chip .head")).to_contain_text(here.door.split("/")[2])
         assert bad.asked[f"/v1/gateway/{EXIT_ID}" if asks_well else RENDEZVOUS_PATH] > 0
         assert bad.asked["/elsewhere"] == 0
+
+
+async def test_the_door_that_worked_is_remembered_as_the_notice_is(tmp_path: Path) -> None:
+    """A later visit asks it first, if the reader said so; forgetting ends that."""
+    kept = "() => localStorage.getItem('passerelle reader') ?? ''"
+    in_order = "let last = 0; Math.random = () => (last += 1e-6)"
+    async with (
+        chromium() as chrome,
+        bad_door("holds for ever") as bad,
+        behind_a_door("nginx", tmp_path, bad) as here,
+        reader(here, chrome, f"{WITHOUT_WEBRTC}; {in_order}") as page,
+    ):
+        asked: list[str] = []
+        """The doors in the order in which they are asked."""
+        page.context.on(
+            "request",
+            lambda request: asked.extend(
+                door for door in (bad.url, here.door) if request.url.startswith(door)
+            ),
+        )
+        story = page.url
+        await page.click("button.start")
+        await page.evaluate(f"({REMEMBERS})(sessionStorage, '{here.door}')")
+        assert asked[0] == bad.url
+        assert await page.evaluate(kept) == ""
+        agreed = await page.context.new_page()
+        await agreed.goto(story)
+        await agreed.check(".remember input")
+        await agreed.click("button.start")
+        await agreed.evaluate(f"({REMEMBERS})(localStorage, '{here.door}')")
+        await agreed.close()
+        await page.close()
+        asked.clear()
+        later = await agreed.context.new_page()
+        await later.goto(story)
+        await expect(shown(later).locator("h1")).to_be_visible(timeout=25_000)
+        assert asked[0] == here.door
+        await later.click(".chip .close")
+        await later.wait_for_url("about:blank")
+        await later.goto(story)
+        await expect(later.locator("button.start")).to_be_visible()
+        assert await later.evaluate(kept) == ""
 
 
 @pytest.mark.timeout(120)

@@ -9,14 +9,14 @@ import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from multidict import CIMultiDict
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import BrowserContext, Locator, Page, Playwright, async_playwright
 from playwright.async_api import TimeoutError as Late
 
 from passerelle.browser import chromium_arguments, find_chromium
@@ -43,6 +43,22 @@ async def calm(page: Page, reading: Reading) -> None:
     await shown(page).locator("h1", has_text="A late harvest").wait_for()
 
 
+async def profile(tool: Playwright, folder: Path, *arguments: str) -> BrowserContext:
+    """Return a reader's Chromium with a profile, without which it connects to nothing early."""
+    return await tool.chromium.launch_persistent_context(
+        str(folder / "profile"),
+        executable_path=find_chromium(),
+        args=[
+            *(each for each in chromium_arguments(headless=True) if "background" not in each),
+            *OPEN,
+            RULES,
+            *arguments,
+        ],
+        ignore_default_args=["--disable-background-networking"],
+        viewport={"width": 800, "height": 1200},
+    )
+
+
 HINTED: Final = {"hint", "moved"}
 """Chromium connects to what a script's hint names, and to where a script leads a frame, before the
 policy refuses it. By `http:`, as here, no byte is sent; by `https:` a TLS hello with the name is
@@ -66,17 +82,7 @@ async def test_a_hostile_page_sends_nothing_elsewhere(chrome: Chromium, tmp_path
 
         reading.newspaper.pages["everything"] = everything
         await reading.volunteer()
-        context = await tool.chromium.launch_persistent_context(
-            str(tmp_path / "profile"),
-            executable_path=find_chromium(),
-            args=[
-                *(each for each in chromium_arguments(headless=True) if "background" not in each),
-                *OPEN,
-                RULES,
-                f"--log-net-log={log}",
-            ],
-            ignore_default_args=["--disable-background-networking"],
-        )
+        context = await profile(tool, tmp_path, f"--log-net-log={log}")
         page = await context.new_page()
         await page.goto(f"{reading.url}/page/everything")
         await page.click("button.start")
@@ -249,6 +255,54 @@ async def test_hostile_answers_leave_page_and_worker_whole(chrome: Chromium) -> 
             await shown(page).locator("body").wait_for(state="attached")
         await calm(page, reading)
         await page.context.close()
+
+
+OUTSIDE: Final = (
+    *("plain", "tab", "svg text", "xlink text", "closed", "shut", "detached"),
+    *("dispatched", "opens", "form", "action", "script", "shadow"),
+)
+"""What leads elsewhere on the page `leaving`, as selectors behind their number signs."""
+
+
+@pytest.mark.timeout(120)
+async def test_no_click_leaves_without_the_readers_yes(chrome: Chromium, tmp_path: Path) -> None:
+    """Whatever is clicked, nothing connects elsewhere before the question.
+
+    The last question is answered with yes, and only then
+    does something arrive.
+    """
+    async with Elsewhere() as elsewhere, Reading(chrome) as reading, async_playwright() as tool:
+        text = (PAGES / "leaving.html").read_text()
+        text = text.replace("ELSE", f"{NAME}:{elsewhere.port}").replace("SITE", reading.site)
+        reading.newspaper.pages |= {"leaving": page_of(text)}
+        await reading.volunteer()
+        context = await profile(tool, tmp_path)
+        context.set_default_timeout(9000)
+        page = await context.new_page()
+        await page.goto(f"{reading.url}/page/leaving")
+        await page.click("button.start")
+        site = shown(page)
+        dialog = page.locator("dialog")
+
+        async def asked(place: Locator, **how: Any) -> None:
+            await place.click(**how)
+            await dialog.wait_for()
+            assert len(context.pages) == 2
+            await page.get_by_role("button", name="Go back").click()
+
+        for name in OUTSIDE:
+            await asked(site.locator(f"#{name}"))
+        await asked(site.locator("img"))
+        await asked(site.frame_locator("#frame").locator("#infra"))
+        await asked(site.locator("#tab"), button="middle")
+        await asked(site.locator("#tab"), modifiers=["Control"])
+        assert elsewhere.arrived == []
+        await page.goto(f"{reading.url}/page/leaving")
+        await site.locator("#plain").click()
+        async with context.expect_page():
+            await dialog.get_by_role("button").last.click()
+        await elsewhere.reached.wait()
+        await context.close()
 
 
 @asynccontextmanager

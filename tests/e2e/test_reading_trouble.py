@@ -146,6 +146,29 @@ async def test_a_site_that_fails_is_told_apart_from_one_that_is_silent(
         await page.locator(".trouble", has_text="sent an empty page").wait_for()
 
 
+async def test_a_site_that_is_back_soon_is_asked_again_by_itself(
+    chrome: Chromium, reading: Reading
+) -> None:
+    """The sign says when, and the reader presses nothing."""
+    is_back = False
+
+    async def restarting(request: web.Request) -> web.Response:
+        if is_back:
+            return web.Response(text="<h1>Back</h1>", content_type="text/html")
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    reading.newspaper.pages |= {"restarting": restarting}
+    async with reader(chrome) as (_, page):
+        await begin(page, reading, "/page/restarting")
+        await page.locator(".retry", has_text="Trying again in").wait_for()
+        is_back = True
+        await shown(page).locator("h1", has_text="Back").wait_for()
+        await page.locator(".trouble").wait_for(state="detached")
+        assert await page.locator(".retry").count() == 0
+
+
 async def test_a_silent_site_costs_no_volunteer(chrome: Chromium, reading: Reading) -> None:
     """It is asked once, for longer than a silent volunteer is waited for, and then named."""
     count = 0

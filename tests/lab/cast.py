@@ -68,12 +68,13 @@ class LabNetwork:
 
         A failure inside shows what all programs printed.
         """
+        secure = (self.paper_url.rstrip("/"), self.invite.partition("/#")[0])
         chromium = (
-            f"--unsafely-treat-insecure-origin-as-secure={self.paper_url.rstrip('/')}",
+            f"--unsafely-treat-insecure-origin-as-secure={','.join(secure)}",
             # Chromium asks for updates of its own, and would look up where.
             f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {self.known_addresses}",
         )
-        flags = (self.address("paper"),) if kind is LabFirefox else chromium
+        flags = (self.address("paper"), self.address("broker")) if kind is LabFirefox else chromium
         with kind(self.hosts[label], *flags) as browser:
             try:
                 browser.goto(self.paper_url, timeout_s=START_S)

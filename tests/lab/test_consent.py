@@ -37,6 +37,9 @@ either = pytest.mark.parametrize("kind", [LabBrowser, LabFirefox])
 OUTSIDE = "not net 127.0.0.0/8 and not host ::1"
 """A filter for packets that leave the host. Firefox is driven by a connection on the host itself,
 which a capture of `any` counts twice."""
+WINDOW_FILES = {"/keep", "/keep/page.css", "/keep/page.js", "/w/passerelle.js", "/w/more.js"}
+SETTLED = "new Promise((done) => setTimeout(() => done(true), 1100))"
+"""JavaScript that waits until the small window takes clicks."""
 OTHER = "window.other.document.querySelector('passerelle-switch')"
 SERVERS = ("broker", "exit", "stun", "client")
 
@@ -69,6 +72,11 @@ def connections(country: Country) -> str:
     states = ("state", "connected", "exclude", "time-wait")
     ways = f"( dport = :{BROKER_PORT} or dport = :{EXIT_PORT} )"
     return country.hosts["volunteer"].run("ss", "-Htn", *states, ways).stdout
+
+
+def keep_url(country: Country) -> str:
+    """Return the URL of the small window, which the broker serves."""
+    return country.invite.partition("/#")[0] + "/keep"
 
 
 def look_around(browser: LabBrowser) -> None:
@@ -108,6 +116,7 @@ def test_nothing_is_sent_before_the_click(kind: type[LabBrowser], country: Count
                 browser.wait(f"{SNAPSHOT}.phase === 'helping'", timeout_s=START_S)
         assert {"/w/relay.js", "/v1/network", "/v1/volunteer", "/v1/link"} <= set(requests(after))
         assert after.packets(f"udp port {STUN_PORT}") != []
+        assert "/keep" not in requests(after), "the small window is offered, and not fetched"
 
 
 @either
@@ -146,3 +155,39 @@ def test_nothing_is_sent_after_the_end(how: str, kind: type[LabBrowser], country
             assert connections(country) == "", "an idle one says something sooner or later"
             if how != "leave":
                 browser.wait(f"{SNAPSHOT}.phase === 'off'")
+
+
+@either
+def test_the_small_window_sends_nothing_before_its_click_nor_after_its_end(
+    kind: type[LabBrowser], country: Country
+) -> None:
+    """The window `/keep` fetches itself before its own click, and two seconds after off, nothing.
+
+    What its browser fetched leaves no connection behind.
+    """
+    volunteer = country.hosts["volunteer"]
+    with country.browser(kind=kind) as browser:
+        with country.lab.capture(volunteer, "any", OUTSIDE) as before:
+            browser.goto(keep_url(country), timeout_s=START_S)
+            browser.wait(f"{SNAPSHOT}?.phase === 'off'", timeout_s=START_S)
+            browser.eval(SETTLED)
+            look_around(browser)
+            listen(QUIET_S)
+        assert requests(before)[0] == "/keep"
+        assert set(requests(before)) <= WINDOW_FILES
+        assert before.packets("udp") == []
+        assert connections(country) == ""
+        browser.click(AGREE)
+        with country.client():
+            browser.wait(f"{SNAPSHOT}.phase === 'helping'", timeout_s=START_S)
+            assert connections(country) != ""
+            with country.lab.capture(volunteer, "any", OUTSIDE) as capture:
+                end_s = time.time()
+                browser.click(SWITCH)
+                acted_s = time.time()
+                listen(OFF_S + QUIET_S)
+        with_servers = to_servers(country, capture)
+        late = [packet for packet in with_servers if packet.time_s > acted_s + OFF_S]
+        assert any(packet.time_s > end_s for packet in with_servers), "there was much to end"
+        assert late == [], [f"{packet.time_s - acted_s:.3f} s" for packet in late]
+        assert connections(country) == ""

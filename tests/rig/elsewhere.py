@@ -19,6 +19,8 @@ class Elsewhere:
     def __init__(self) -> None:
         self.arrived: list[bytes] = []
         """The first bytes of each connection, and each datagram."""
+        self.reached = asyncio.Event()
+        """Set by the first connection."""
         self.port = 0
         self._server: asyncio.Server
         self._udp: asyncio.DatagramTransport
@@ -44,6 +46,7 @@ class Elsewhere:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.arrived.append(b"")
+        self.reached.set()
         at = len(self.arrived) - 1
         self.arrived[at] = await reader.read(200)
         writer.close()

@@ -22,8 +22,12 @@ HOMES: Final = "chrome.runtime.getContexts({contextTypes: ['OFFSCREEN_DOCUMENT']
 class ExtendedChromium:
     """A headless Chromium with a profile that stays, and one unpacked extension."""
 
-    def __init__(self, profile: Path, extension: Path) -> None:
-        """`profile` is made where it is missing; `extension` is the unpacked folder."""
+    def __init__(self, profile: Path, extension: Path, *flags: str) -> None:
+        """`profile` is made where it is missing; `extension` is the unpacked folder.
+
+        `flags` are added to those that every test's Chromium has.
+        """
+        self._flags = flags
         self._profile = profile
         self._extension = extension
         self._stack = AsyncExitStack()
@@ -47,6 +51,7 @@ class ExtendedChromium:
             args=[
                 *chromium_arguments(headless=True),
                 f"--load-extension={self._extension}",
+                *self._flags,
             ],
             ignore_default_args=["--disable-extensions"],
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from types import TracebackType
@@ -10,7 +11,9 @@ from typing import Self
 
 from aiohttp import ClientConnectionResetError, WSMessage, WSMsgType, web
 
+from passerelle import limits
 from passerelle.broker.assets import Assets
+from passerelle.errors import LinkCode
 from passerelle.io.server.web import WebServer
 from passerelle.keyring import Keyring
 from passerelle.serve import BUILT_WIDGET
@@ -32,6 +35,31 @@ def offer(exit_id: object, **more: object) -> str:
     """Return an offer that is valid except for the given fields."""
     fields = {"type": "offer", "offer": 1, "exit": exit_id, "ticket": "t", **more}
     return json.dumps({"description": DESCRIPTION, **fields})
+
+
+def harmful(victim: str) -> dict[str, tuple[str | bytes, LinkCode]]:
+    """Return messages that no honest broker sends, and the code that ends the conversation.
+
+    `victim` is an address that some of them name.
+    """
+    sdp = {**DESCRIPTION, "ufrag": f"abcd\r\na=candidate:1 1 tcp 1 {victim}"}
+    malformed, limit = LinkCode.MALFORMED, LinkCode.LIMIT
+    return {
+        "a URL for an exit": (offer(f"ws://{victim}/"), malformed),
+        "an address for an exit": (offer(victim), malformed),
+        "somebody's SDP": (offer(EXIT_ID, description={"sdp": "v=0\r\n"}), malformed),
+        "SDP in a field": (offer(EXIT_ID, description=sdp), malformed),
+        "another protocol": ('{"type":1,"sdp":{}}', malformed),
+        "no JSON": ("}{", malformed),
+        "deep nesting": ("[" * 4000, malformed),
+        "a second welcome": ('{"type":"welcome","version":1}', malformed),
+        "bytes": (bytes(range(256)), malformed),
+        "markup for a country": (offer(EXIT_ID, country="<img src=x>"), malformed),
+        "a megabyte for a ticket": (offer(EXIT_ID, ticket="t" * 2**20), limit),
+        "a megabyte for a country": (offer(EXIT_ID, country="I" * 2**20), limit),
+        "much text": (" " * (limits.SIGNAL_MESSAGE_BYTES + 1), limit),
+        "many bytes": (bytes(10_000_000), malformed),
+    }
 
 
 class Listener:
@@ -69,8 +97,11 @@ class Listener:
 class HostileBroker:
     """Speaks the volunteer protocol up to the welcome, then sends what the test wants."""
 
-    def __init__(self, exit_address: str, welcome: str = WELCOME) -> None:
+    def __init__(
+        self, exit_address: str, welcome: str = WELCOME, *, private_candidates: bool = False
+    ) -> None:
         self._exit_address = exit_address
+        self._private_candidates = private_candidates
         self._welcome = welcome
         self._keys = Keyring.generate()
         app = web.Application()
@@ -104,10 +135,12 @@ class HostileBroker:
         async with asyncio.timeout(ANSWER_S):
             while self._socket is None or self._socket.closed:
                 self._socket = await self._sockets.get()
-            if isinstance(message, str):
-                await self._socket.send_str(message)
-            else:
-                await self._socket.send_bytes(message)
+            # A volunteer may leave before it has all of a long message.
+            with contextlib.suppress(ConnectionError):
+                if isinstance(message, str):
+                    await self._socket.send_str(message)
+                else:
+                    await self._socket.send_bytes(message)
             return await self._answers.get()
 
     async def _network(self, _request: web.Request) -> web.Response:
@@ -117,6 +150,7 @@ class HostileBroker:
             exit_url=f"ws://{self._exit_address}/v1/link",
             exit_id=EXIT_ID,
             now_s=time.time(),
+            private_candidates=self._private_candidates,
         )
         return web.Response(body=document, headers={"Access-Control-Allow-Origin": "*"})
 

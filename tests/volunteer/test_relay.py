@@ -87,12 +87,18 @@ async def test_no_more_people_than_were_offered_places() -> None:
 
 
 async def test_a_day_has_no_more_links_with_one_country_than_it_may() -> None:
-    async with network() as net, volunteering(net, flows_a_day=1) as volunteer:
+    """The next day has as many again: the broker is told that there are places."""
+    clock = Clock(datetime(2026, 11, 29, 12, tzinfo=UTC))
+    options = {"clock": clock, "zone": UTC, "flows_a_day": 1}
+    async with network() as net, volunteering(net, **options) as volunteer:
         first, watch = await net.client(engine=choose("chrome")[0])
         await watch.until(LinkUp)
         second, watch = await net.client(engine=choose("chrome")[0])
         await watch.until(NoVolunteer)
         assert volunteer.program.status().people == 1
+        clock.at += timedelta(days=1)
+        volunteer.program._relay.look_at_clock()
+        await watch.until(LinkUp, timeout_s=30.0)
         await first.close()
         await second.close()
 

@@ -203,6 +203,18 @@ def test_a_call_has_only_the_extensions_that_the_browser_took() -> None:
     )
 
 
+def test_a_call_has_the_reports_of_a_chromiums_unless_the_browser_refused_them() -> None:
+    """Extended reports are asked for with each payload, and Firefox, which has none, gets none."""
+    call = Description("abcd", "p" * 22, bytes(32), Setup.ACTIVE, media=3)
+    text = sdp.to_sdp(call)
+    assert re.findall(r"a=rtcp-fb:(\d+) rrtr", text) == ["111", "96", "97", "118", "119", "120"]
+    assert text.count("a=rtcp-xr:rcvr-rtt=all\r\n") == 2
+    without = sdp.to_sdp(msgspec.structs.replace(call, lacks=(sdp.LACKS_REPORTS,)))
+    assert [line for line in text.splitlines() if "rrtr" not in line and "-xr:" not in line] == (
+        without.splitlines()
+    )
+
+
 def test_a_calls_offer_has_the_numbers_of_a_chromiums() -> None:
     """RED, its retransmissions and the correction of errors are numbered too."""
     own = (

@@ -45,6 +45,11 @@ export class ArticleView {
     return this.#article.element;
   }
 
+  /** Whether the page is there, or came of a form, which only the reader may send twice. */
+  get isThere(): boolean {
+    return this.#isShown || this.#wanted.post !== null;
+  }
+
   /** Ask once more for the page that did not come. */
   again(): void {
     if (!this.#isShown) void this.#show(this.#wanted);

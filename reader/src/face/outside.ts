@@ -2,6 +2,7 @@
 
 import { sentence } from '../later/sentences';
 import { button, element } from './element';
+import { openTab } from './newtab';
 
 /** Return a dialogue about `address`. `close` is called when it is done. */
 export function outside(site: string, address: string, close: () => void): HTMLDialogElement {
@@ -9,8 +10,7 @@ export function outside(site: string, address: string, close: () => void): HTMLD
   const isWeb = url !== null && /^https?:$/.test(url.protocol);
   const host = url?.host ?? '';
   const open = () => {
-    // Neither the opened page nor its server learns where it was opened from.
-    if (isWeb) window.open(url.href, '_blank', 'noopener,noreferrer');
+    if (isWeb) openTab(url.href);
     close();
   };
   const dialog = element('dialog', { class: 'outside', 'aria-labelledby': 'outside' },

@@ -6,7 +6,7 @@ import { shell } from './shell';
 
 /** Where elements have addresses that are no subresources. `use` is asked of the page's own origin only. */
 const ATTRIBUTES: Readonly<Record<string, readonly string[]>> = {
-  a: ['href'], area: ['href'], base: ['href'], form: ['action'], button: ['formaction'], input: ['formaction'],
+  a: ['href', 'xlink:href'], area: ['href'], base: ['href'], form: ['action'], button: ['formaction'], input: ['formaction'],
   iframe: ['src'], frame: ['src'], use: ['href', 'xlink:href'],
 };
 /** The elements that have such addresses. */

@@ -8,6 +8,7 @@
 
 import { ADDRESSED, ADDRESS_ATTRIBUTES, localise } from './addresses';
 import { close } from './closed';
+import { shell } from './shell';
 
 type Code = (...given: unknown[]) => unknown;
 
@@ -49,6 +50,7 @@ export function guardFrames(window: Window & typeof globalThis, script: string, 
       known.add(frame.document);
       close(frame);
       guardFrames(frame, script);
+      shell?.guard(frame).catch(() => {});
     } catch {
       // It is of another origin, and reaches this page's as little as this page reaches it.
     }
@@ -60,6 +62,8 @@ export function guardFrames(window: Window & typeof globalThis, script: string, 
     function (this: unknown, ...given) {
       const result = code.apply(this, given);
       look();
+      // A document that is opened for writing loses the listeners of its window.
+      if (this instanceof window.Document) shell?.guard(window).catch(() => {});
       return result;
     };
   // A frame that is empty is loaded before the method which made it returns, and so are its handlers called.
@@ -93,7 +97,7 @@ export function guardFrames(window: Window & typeof globalThis, script: string, 
       Object.defineProperty(prototype, property, { ...found, get: taken });
     }
   }
-  new window.MutationObserver((records) => {
+  const observer = new window.MutationObserver((records) => {
     for (const { target, addedNodes } of records) {
       for (const node of [target, ...addedNodes]) {
         if (node.nodeType !== Node.ELEMENT_NODE) continue;
@@ -105,7 +109,19 @@ export function guardFrames(window: Window & typeof globalThis, script: string, 
       }
     }
     look();
-  }).observe(window.document, { childList: true, subtree: true, attributes: true, attributeFilter: ['srcdoc', ...ADDRESS_ATTRIBUTES] });
+  });
+  const observe = (root: Document | ShadowRoot) =>
+    observer.observe(root, { childList: true, subtree: true, attributes: true, attributeFilter: ['srcdoc', ...ADDRESS_ATTRIBUTES] });
+  observe(window.document);
+  // No event and no observer of the document's tells what is in a shadow tree.
+  const { prototype } = window.Element;
+  const attach = prototype.attachShadow;
+  prototype.attachShadow = function (init) {
+    const root = attach.call(this, init);
+    observe(root);
+    shell?.guard(root).catch(() => {});
+    return root;
+  };
   look();
 }
 

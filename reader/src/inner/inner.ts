@@ -2,10 +2,11 @@
  *
  * It does three things: links and forms to the site's own addresses stay on the mirror, `document.cookie` is the
  * shell's jar, and what would reach other computers past the service worker is taken away. The site's policy
- * (`site/answer.ts`) does the same for everything that is no script.
+ * (`site/answer.ts`) does the same for everything that is no script. What the reader does with links and forms, and
+ * new tabs, are the shell's (`shell/leaving.ts`): nothing of that can leave the frame by itself.
  */
 
-import { here, localise } from './addresses';
+import { here } from './addresses';
 import { close } from './closed';
 import { readCookies } from './cookies';
 import { guardFrames } from './frames';
@@ -20,45 +21,6 @@ if (shell) readCookies(document, shell);
 
 /** Let the reader decide about an address outside the site. */
 const outside = (url: string) => shell?.outside(new URL(url, document.baseURI).href);
-
-/** Return where something opens that says `target`. The page around the site's is not the site's. */
-function place(target: string): string {
-  const named = target || document.querySelector<HTMLBaseElement>('base[target]')?.target || '';
-  return isPage && /^_(?:top|parent)$/i.test(named) ? '_self' : named;
-}
-
-function clicked(event: Event): void {
-  const link = event.composedPath().find((node): node is HTMLAnchorElement | HTMLAreaElement =>
-    node instanceof HTMLAnchorElement || node instanceof HTMLAreaElement);
-  if (!link?.href) return;
-  link.removeAttribute('ping');
-  localise(link);
-  const target = place(link.target);
-  if (target !== link.target) link.target = target;
-  if (here(link.href) === null) {
-    event.preventDefault();
-    outside(link.href);
-  } else if (/^_top$/i.test(link.target) && !event.defaultPrevented) {
-    event.preventDefault();
-    shell?.go(link.href);
-  }
-}
-
-function submitted(event: SubmitEvent): void {
-  const { submitter, target: form } = event;
-  if (!(form instanceof HTMLFormElement)) return;
-  const named = form.getAttribute('target') ?? '';
-  if (place(named) !== named) form.setAttribute('target', place(named));
-  // A field named "action" hides the form's own property.
-  for (const [element, name] of [[submitter, 'formaction'], [form, 'action']] as const) {
-    const given = element?.getAttribute(name);
-    if (!element || !given) continue;
-    localise(element);
-    if (here(given) !== null) continue;
-    event.preventDefault();
-    outside(given);
-  }
-}
 
 /** Pages that are new in this frame become entries of the shell's own history: those of a frame are lost when the shell
  * is loaded again. */
@@ -85,9 +47,19 @@ function navigated(event: NavigateEvent): void {
   }
 }
 
-for (const kind of ['click', 'auxclick']) addEventListener(kind, clicked, true);
-addEventListener('submit', submitted, true);
 self.navigation?.addEventListener('navigate', navigated);
+
+/** The shell's guard comes a moment after the first page. Until then a click on a link outside the site is stopped here. */
+function clicked(event: Event): void {
+  const link = event.composedPath().find((node): node is Element => node instanceof Element && node.matches('a[*|href],area[*|href]'));
+  const address = link?.getAttribute('href') ?? link?.getAttribute('xlink:href');
+  if (!address || event.defaultPrevented || here(address) !== null) return;
+  event.preventDefault();
+  outside(address);
+}
+const CLICKS = ['click', 'auxclick'];
+for (const kind of CLICKS) addEventListener(kind, clicked, true);
+void shell?.guard(self).then(() => CLICKS.forEach((kind) => removeEventListener(kind, clicked, true)), () => {});
 
 // What the policy refuses never reaches the service worker, which would tell of it.
 addEventListener('securitypolicyviolation', ({ blockedURI }) => {
@@ -95,24 +67,6 @@ addEventListener('securitypolicyviolation', ({ blockedURI }) => {
   const { host } = new URL(blockedURI);
   if (host) shell?.leftOut(host);
 });
-
-const { open } = self;
-self.open = (url?: string | URL, target?: string, ...rest) => {
-  const address = url === undefined || url === '' ? url : here(String(url));
-  if (address === null) {
-    outside(String(url));
-    return null;
-  }
-  const opened = open.call(self, address, target && place(target), ...rest) as (Window & typeof globalThis) | null;
-  if (opened) close(opened);
-  return opened;
-};
-
-const { submit } = HTMLFormElement.prototype;
-HTMLFormElement.prototype.submit = function () {
-  localise(this);
-  submit.call(this);
-};
 
 for (const name of ['pushState', 'replaceState'] as const) {
   const change = History.prototype[name];

@@ -3,11 +3,13 @@
 
 import { about } from '../face/about';
 import { outside } from '../face/outside';
-import { DoorLink } from '../links/doorlink';
+import { Doors } from '../links/doors';
 import { fetchNetwork } from '../page/newer';
 import { search } from '../rendezvous/proof';
+import { again } from './again';
+import { bring } from './media';
 
-export const later = { about, DoorLink, fetchNetwork, outside, search };
+export const later = { about, again, bring, Doors, fetchNetwork, outside, search };
 
 export type Later = typeof later;
 /** Return it; rejects where it cannot be had. */

@@ -1,9 +1,14 @@
-/** The later part as a file of its own. */
+/** The later part as a file of its own, with what only the shell of a mirror wants. */
 
-import { later, type Later } from './later';
+import { guard } from '../shell/leaving';
+import { later } from './later';
+
+const file = { ...later, guard };
+
+export type LaterFile = typeof file;
 
 declare global {
-  var passerelleLater: Later | undefined;
+  var passerelleLater: LaterFile | undefined;
 }
 
-globalThis.passerelleLater = later;
+globalThis.passerelleLater = file;

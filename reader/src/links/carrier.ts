@@ -25,10 +25,6 @@ export interface OpenRequest {
 }
 
 export interface Carrier {
-  /** Requests under way. */
-  readonly busy: number;
-  /** Requests that failed since something came that only the gateway can have sent. */
-  readonly failures: number;
   /** Whether it brought an answer, and has failed in nothing since. */
   readonly isProved: boolean;
   request(message: Bytes, sink: AnswerSink): OpenRequest;
@@ -38,4 +34,10 @@ export interface Carrier {
   failed(): void;
   /** Something came that the gateway never sends. */
   distrust(): void;
+}
+
+/** Compare lists of equal length by their first members that differ. */
+export function compared(a: readonly number[], b: readonly number[]): number {
+  const at = a.findIndex((value, index) => value !== b[index]);
+  return at < 0 ? 0 : a[at]! - b[at]!;
 }

@@ -26,18 +26,37 @@ export function hide(): void {
   for (const name of ['RTCPeerConnection', 'webkitRTCPeerConnection']) Reflect.deleteProperty(globalThis, name);
 }
 
+/** Carries the messages of a link: an RTCDataChannel, or a video as if it were one. */
+export interface LinkChannel {
+  binaryType: string;
+  readonly readyState: string;
+  readonly bufferedAmount: number;
+  /** How many DataChannels a video is worth, and what the description of its offer has beside the usual. */
+  readonly worth?: number;
+  readonly offer?: Partial<Description>;
+  /** Return the SDP for an answer to that. Throws an Error for one that this page cannot use. */
+  readonly sdp?: (answer: Description) => string;
+  onopen: (() => void) | null;
+  onclose: (() => void) | null;
+  onmessage: ((event: { readonly data: unknown }) => void) | null;
+  send(message: Uint8Array<ArrayBuffer>): void;
+}
+
+/** Returns a class of connections that offer a video, in which the messages of their DataChannel go. */
+export type LinkMedia = (base: typeof RTCPeerConnection) => typeof RTCPeerConnection;
+
 export class LinkConnection {
   readonly #connection: RTCPeerConnection;
   /** Carries the messages of the link once `connect` has resolved. */
-  readonly channel: RTCDataChannel;
+  readonly channel: LinkChannel;
   readonly #over = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `stun` holds URLs. Throws an Error of any kind in a browser without WebRTC. */
-  constructor(stun: readonly string[]) {
+  /** `stun` holds URLs. With `media` a video is offered. Throws an Error of any kind in a browser without WebRTC. */
+  constructor(stun: readonly string[], media: LinkMedia = (base) => base) {
     const iceServers = stun.length > 0 ? [{ urls: [...stun] }] : [];
-    this.#connection = new RTCPeerConnection({ iceServers });
-    this.channel = this.#connection.createDataChannel('', { negotiated: true, id: DATA_CHANNEL_ID, ordered: true });
+    this.#connection = new (media(RTCPeerConnection))({ iceServers });
+    this.channel = this.#connection.createDataChannel('', { negotiated: true, id: DATA_CHANNEL_ID }) as LinkChannel;
     this.channel.binaryType = 'arraybuffer';
     this.channel.onclose = () => this.close();
     // There is one channel. Whoever opens another one is no volunteer's page.
@@ -55,12 +74,12 @@ export class LinkConnection {
     const connection = this.#connection;
     await connection.setLocalDescription(await connection.createOffer());
     await this.#gathered();
-    return fromOwnChannelSdp(connection.localDescription?.sdp ?? '');
+    return fromOwnChannelSdp(connection.localDescription?.sdp ?? '', this.channel.offer);
   }
 
   /** Connect to the volunteer that answered. Throws an Error when no link came about in time. */
   async connect(answer: Description, isPrivateAllowed: boolean): Promise<void> {
-    const sdp = toChannelSdp(vet(answer, isPrivateAllowed));
+    const sdp = (this.channel.sdp ?? toChannelSdp)(vet(answer, isPrivateAllowed));
     await this.#connection.setRemoteDescription({ type: 'answer', sdp });
     await new Promise<void>((resolve, reject) => {
       const { signal } = this.#over;

@@ -5,7 +5,7 @@
 
 import { ANSWER_WINDOW_BYTES } from '../limits';
 import { NONE, type Bytes } from '../wire/integers';
-import type { AnswerSink, Carrier, Failure, OpenRequest } from './carrier';
+import type { AnswerSink, Failure, OpenRequest } from './carrier';
 
 const CONTENT_TYPE = 'message/ohttp-chunked-res';
 /** What a door's answer without a sealed one means. What cannot be opened is answered as a path that does not exist. */
@@ -17,7 +17,7 @@ const AT_ONCE = 4;
 const BUSY_TRIES = 3;
 const BUSY_MS = 1_000;
 
-export class DoorLink implements Carrier {
+export class DoorLink {
   /** The door's host, as it is shown to the reader. */
   readonly host: string;
   /** Its base URL. */
@@ -37,34 +37,35 @@ export class DoorLink implements Carrier {
     this.#gateway = `${url}/v1/gateway/${exit}`;
   }
 
+  /** Requests under way, and those that wait. */
   get busy(): number {
     return this.#busy;
   }
 
+  /** Requests that failed since something came that only the gateway can have sent. */
   get failures(): number {
     return this.#failures;
   }
 
+  /** Whether it brought an answer, and has failed in nothing since. */
   get isProved(): boolean {
     return this.#isProved && this.#failures === 0;
   }
 
+  /** Something came that only the gateway can have sent. */
   proved(): void {
     this.#isProved = true;
     this.#failures = 0;
   }
 
+  /** It brought nothing, or what the gateway never sends. There may be no other door, so this one is only tried last. */
   failed(): void {
     this.#failures += 1;
     // Those that wait are not to wait for a door that holds everything.
     if (this.#failures === 1) for (const next of this.#waiting.splice(0)) next(false);
   }
 
-  /** There may be no other door, so this one is only tried last. */
-  distrust(): void {
-    this.failed();
-  }
-
+  /** Send a sealed request, once there is room for it. */
   request(message: Bytes, sink: AnswerSink): OpenRequest {
     const over = new AbortController();
     const room = new Room();

@@ -48,7 +48,7 @@ export class GatewayLink implements Carrier {
     this.#connection = connection;
     this.#pulse = new Pulse(patience, performance.now());
     this.#stalled = stalled;
-    connection.channel.onmessage = ({ data }: MessageEvent<unknown>) => this.#receive(data);
+    connection.channel.onmessage = ({ data }) => this.#receive(data);
     connection.over.addEventListener('abort', () => this.#lose());
     this.#allow(LINK_WINDOW_BYTES - GATEWAY_CREDIT_BYTES);
     this.#look();
@@ -104,7 +104,7 @@ export class GatewayLink implements Carrier {
 
   /** How long one more request would wait here, compared with other links. */
   get cost_ms(): number {
-    return (this.busy + 1) * this.#pulse.rtt_ms;
+    return ((this.busy + 1) * this.#pulse.rtt_ms) / (this.#connection.channel.worth ?? 1);
   }
 
   /** Let all requests go to other links. */

@@ -5,17 +5,18 @@
  */
 
 import { Problem } from '../../../widget/src/core/errors';
-import { delay_s } from '../../../widget/src/core/traffic/backoff';
 import type { Description } from '../../../widget/src/core/wire/description';
 import type { LoadLater } from '../later/later';
 import { ask, preconnect, type BrokerEntry } from '../rendezvous/broker';
 import type { Answer, Reply } from '../rendezvous/request';
 import { staggered } from '../rendezvous/staggered';
 import { troubleOf, type Trouble } from '../trouble';
-import { LinkConnection } from './connection';
-import type { Carrier } from './carrier';
-import type { DoorLink } from './doorlink';
+import { LinkConnection, type LinkMedia } from './connection';
+import { compared, type Carrier } from './carrier';
+import type { DoorRace, Doors } from './doors';
 import { GatewayLink } from './gatewaylink';
+import { BROKER_PATIENCE_MS, DOOR_STAGGER_MS, KNOWN_DOOR_MS } from '../limits';
+import { pause_ms, want, type Want } from './pauses';
 import { Patience } from './pulse';
 
 /** Links that are kept. */
@@ -24,12 +25,8 @@ const LINKS = 3;
 const FIRST_LINKS = 2;
 /** Volunteers that are remembered as not to be asked again. */
 const FAILED = 16;
-/** The pause between two tries doubles so many times. */
-const LONGEST_PAUSE = 5;
 /** When nothing opened after this time, other volunteers are asked for. */
 const SLOW_MS = 3_000;
-/** A broker that says nothing for so long is not waited for alone. */
-const PATIENCE_MS = 2_500;
 /** Where no volunteer is there for so long, requests go through a door. */
 const DOOR_MS = 2_500;
 /** What is wrong when there is no volunteer, and nothing where a door is. */
@@ -39,6 +36,8 @@ export interface PoolSettings {
   /** The brokers, and the doors to them. */
   readonly brokers: readonly BrokerEntry[];
   readonly doors: readonly string[];
+  /** Whether the first door is the one that worked last. */
+  readonly hasWorked: boolean;
   readonly exit: string;
   readonly stun: readonly string[];
   readonly private_candidates: boolean;
@@ -54,6 +53,8 @@ export interface PoolEvents {
   changed(volunteers: number, countries: readonly string[], trouble: Trouble | null): void;
   /** A request goes through the door of this host, because no volunteer is there. */
   throughDoor(host: string): void;
+  /** The broker or door at this URL answered for a broker. */
+  worked(url: string): void;
 }
 
 interface Member {
@@ -75,20 +76,23 @@ export class LinkPool {
   readonly #patience = new Patience();
   /** The client ticket of the last reply: the gateway counts requests for it. */
   #ticket = '';
-  #doors: DoorLink[] | null = null;
+  #doors: Doors | null = null;
+  /** The brokers, and the doors to them, in the order in which they are asked. */
+  readonly #brokers: BrokerEntry[];
   /** The URL of the broker or door that answered last. */
   #askedBy = '';
   readonly #patience_ms: number;
   /** When something last came through a volunteer, or the page began. */
   #live_ms = performance.now();
   #isThroughDoor = false;
+  #media: LinkMedia | undefined;
   #opening = 0;
   #failures = 0;
-  #turn = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(settings: PoolSettings, events: PoolEvents) {
     this.#settings = settings;
+    this.#brokers = [...settings.brokers];
     this.#patience_ms = settings.hasWebrtc ? DOOR_MS : 0;
     this.#events = events;
   }
@@ -107,11 +111,19 @@ export class LinkPool {
     for (const { link } of [...this.#members]) link.close();
   }
 
-  /** Ask at once, because the network came back or the reader presses. */
+  /** Ask at once, because the network came back, a volunteer left or the reader presses; not where that would only bring
+   * spares through a door. */
   hurry(): void {
     this.#failures = 0;
+    if (this.#want === 'sparesByDoor') return this.#plan();
     clearTimeout(this.#timer);
     this.#fill();
+  }
+
+  /** Open links with video from now on, and one at once, because large files come faster over it. */
+  bring(media: LinkMedia): void {
+    this.#media = media;
+    void this.#open(1);
   }
 
   /** Return an open link: if possible one over which something comes, then none of `not`, then one that brings answers, then
@@ -121,28 +133,27 @@ export class LinkPool {
     for (;;) {
       signal.throwIfAborted();
       const left_ms = this.#settings.doors.length > 0 ? this.#patience_ms - this.#lonely_ms : Infinity;
-      const door = left_ms <= 0 && (await this.#door(not));
+      const door = left_ms <= 0 && (await this.#door());
       signal.throwIfAborted();
       if (door) return door;
-      const faults = (link: GatewayLink) => [Number(link.isStalled), Number(not.has(link)), link.failures, link.cost_ms];
-      const [best] = [...this.#members].map(({ link }) => link).sort((a, b) => compared(faults(a), faults(b)));
+      const links = [...this.#members].map(({ link }) => link);
+      const best = leastOf(links, (link) => [+link.isStalled, +not.has(link), link.failures, link.cost_ms]);
       if (best) return best;
       await this.#change(signal, left_ms > 0 ? left_ms : DOOR_MS);
     }
   }
 
-  /** Return the door that should answer soonest; null where the code for doors cannot be had now. */
-  async #door(not: ReadonlySet<Carrier>): Promise<DoorLink | null> {
+  /** Return the doors that should answer soonest; null where the code for doors cannot be had now. */
+  async #door(): Promise<DoorRace | null> {
     const { doors, exit, later } = this.#settings;
     const loaded = await later().catch(() => null);
     if (!loaded) return null;
-    this.#doors ??= doors.map((url) => new loaded.DoorLink(url, exit));
-    const order = (a: DoorLink, b: DoorLink) =>
-      Number(not.has(a)) - Number(not.has(b)) || a.failures - b.failures || Number(b.isProved) - Number(a.isProved) || Number(b.url === this.#askedBy) - Number(a.url === this.#askedBy);
-    const [best] = this.#doors.sort(order);
+    const { throughDoor } = this.#events;
+    this.#doors ??= new loaded.Doors(doors, exit, throughDoor);
+    const carrier = this.#doors.carrier(this.#askedBy);
     this.#isThroughDoor = true;
-    this.#events.throughDoor(best!.host);
-    return best!;
+    throughDoor(carrier.host);
+    return carrier;
   }
 
   /** For how long nothing could come through a volunteer. */
@@ -225,17 +236,26 @@ export class LinkPool {
     const isTold = this.#members.size === 0 && !(this.#isThroughDoor && trouble && ALONE.includes(trouble));
     this.#tell(isTold ? trouble : null);
     if (this.#live.length >= LINKS) return;
-    // The first link brings the page; the others may come a little later.
-    const wait_s = trouble === null ? 1 : delay_s(Math.min(this.#failures, LONGEST_PAUSE), Math.random(), 1);
+    this.#plan();
+  }
+
+  get #want(): Want {
+    return want(this.#live.length, this.#settings.doors.includes(this.#askedBy), this.#isThroughDoor && !!this.#ticket);
+  }
+
+  /** Ask again after a pause. */
+  #plan(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#fill(), wait_s * 1000);
+    this.#timer = setTimeout(() => this.#fill(), pause_ms(this.#want, this.#failures, Math.random()));
   }
 
   /** Ask a broker for `count` volunteers, and connect to those that answer. Returns what was wrong if nothing opened. */
   async #meet(count: number): Promise<Trouble | null> {
     const { stun } = this.#settings;
     const before = this.#members.size;
-    const connections = Array.from({ length: count }, () => new LinkConnection(stun));
+    // Where no link with a video comes about, one without may.
+    const media = this.#failures % 2 ? undefined : this.#media;
+    const connections = Array.from({ length: count }, () => new LinkConnection(stun, media));
     try {
       const offers = await Promise.all(connections.map((connection) => connection.offer()));
       const reply = await this.#ask(offers);
@@ -256,17 +276,22 @@ export class LinkPool {
   }
 
   async #ask(offers: readonly Description[]): Promise<Reply> {
-    const { brokers, exit, software } = this.#settings;
-    const members = [...this.#members].map(({ volunteer }) => volunteer);
+    const { exit, software } = this.#settings;
+    // The only volunteer may be the one to have a video with.
+    const members = [...this.#members].map(({ volunteer }) => volunteer).slice(+!!this.#media);
     // Who brought no answers may not be to blame. It is asked again where nobody else is there.
     const avoid = [...(members.length > 0 ? this.#useless : []), ...this.#hostile, ...members];
     const wish = { offers, exit, avoid, failed: this.#failed.splice(0), software };
-    // What worked last comes first, so a blocked broker costs time once.
-    const order = brokers.map((_, index) => brokers[(this.#turn + index) % brokers.length]!);
+    const order = this.#brokers;
     const attempts = order.map((broker) => (signal: AbortSignal) => ask(broker, wish, signal, this.#settings.later));
-    const [reply, place] = await staggered(attempts, PATIENCE_MS, this.#over.signal);
-    this.#turn += place;
-    this.#askedBy = order[place]!.url;
+    const unknown_ms = this.#settings.hasWorked ? DOOR_STAGGER_MS : BROKER_PATIENCE_MS;
+    const first_ms = this.#askedBy ? KNOWN_DOOR_MS : unknown_ms;
+    const [reply, place] = await staggered(attempts, (place) => place * DOOR_STAGGER_MS || first_ms, this.#over.signal);
+    // What worked last comes first, so a blocked broker costs time once.
+    const [asked] = order.splice(place, 1);
+    order.unshift(asked!);
+    this.#askedBy = asked!.url;
+    this.#events.worked(this.#askedBy);
     return reply;
   }
 
@@ -314,10 +339,9 @@ export class LinkPool {
 
 const wait = (ms: number) => new Promise<null>((resolve) => setTimeout(resolve, ms, null));
 
-/** Compare lists of equal length by their first members that differ. */
-function compared(a: readonly number[], b: readonly number[]): number {
-  const at = a.findIndex((value, index) => value !== b[index]);
-  return at < 0 ? 0 : a[at]! - b[at]!;
+/** Return the item with the least marks, which are of equal number, and the first of which counts most. */
+function leastOf<T>(items: readonly T[], marks: (item: T) => readonly number[]): T | undefined {
+  return [...items].sort((a, b) => compared(marks(a), marks(b)))[0];
 }
 
 function note(list: Uint8Array[], volunteer: Uint8Array): void {

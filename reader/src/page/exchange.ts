@@ -210,6 +210,7 @@ export class Exchange {
     const decoder = new AnswerDecoder();
     const answer = sealed.answer();
     const { promise, resolve, reject } = deferred<void>();
+    let isOver = false;
     let skip = 0;
     let again = NO_SUM;
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -225,6 +226,8 @@ export class Exchange {
     /** Take what was decoded, and return how many bytes of it wait for the page. */
     const take = (events: readonly Event[]): number => {
       let waiting = 0;
+      // The next attempt asks for this, too.
+      if (isOver) return waiting;
       for (const event of events) {
         if (event.kind === 'head') {
           this.#refuse(event, ticket);
@@ -253,24 +256,23 @@ export class Exchange {
     const open: OpenRequest = link.request(sealed.message, {
       sent: () => wait(patience_ms),
       bytes: (body, isLast) => {
-        work = work
-          .then(async () => {
-            let waiting = 0;
-            for (const chunk of await answer.receive(body)) {
-              link.proved();
-              waiting += take(decoder.receive(chunk));
-              wait(SILENCE_MS);
-            }
-            // The rest was sealing, or is known already, and takes no room.
-            open.used(Math.max(0, body.length - waiting));
-            if (!isLast) return;
-            const end = await answer.end();
+        work = work.then(async () => {
+          let waiting = 0;
+          for (const chunk of await answer.receive(body)) {
             link.proved();
-            take([...decoder.receive(end), ...decoder.end()]);
-            resolve();
-          })
-          // Somebody on the way altered or cut the answer. Nothing of the altered part was taken.
-          .catch((error: unknown) => reject(error instanceof PeerError ? new Broken('altered') : error));
+            waiting += take(decoder.receive(chunk));
+            wait(SILENCE_MS);
+          }
+          // The rest was sealing, or is known already, and takes no room.
+          open.used(Math.max(0, body.length - waiting));
+          if (!isLast) return;
+          const end = await answer.end();
+          link.proved();
+          take([...decoder.receive(end), ...decoder.end()]);
+          resolve();
+        });
+        // Somebody on the way altered or cut the answer. Nothing is taken of the altered part, nor of what follows it.
+        work.catch((error: unknown) => reject(error instanceof PeerError ? new Broken('altered') : error));
       },
       failed: (failure) => reject(new Broken(failure)),
     });
@@ -283,6 +285,7 @@ export class Exchange {
     try {
       await promise;
     } finally {
+      isOver = true;
       clearTimeout(timer);
       this.#used = () => {};
       this.#over.signal.removeEventListener('abort', cancel);

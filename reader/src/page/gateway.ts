@@ -7,6 +7,7 @@ import { canRead } from '../links/connection';
 import type { PoolSettings } from '../links/pool';
 import type { KeyConfiguration } from '../wire/oblivious';
 import { ReadingProblem } from '../trouble';
+import { remembered } from './memory';
 import { keyAt, read, type Network } from './network';
 
 const SOFTWARE = 'passerelle-reader/0.1.0';
@@ -50,9 +51,19 @@ export class Gateway {
 
   get settings(): Omit<PoolSettings, 'later'> {
     const { brokers, doors } = this.#network;
-    // A door leads to the first broker. Which doors are asked first is left to chance, so that they share the readers.
-    const behind = shuffled(doors).map((url) => ({ url, seal_key: brokers[0]!.seal_key }));
-    return { ...this.#network, brokers: [...brokers, ...behind], software: SOFTWARE, hasWebrtc: canRead() !== 'no_webrtc' };
+    const { worked } = remembered();
+    // Which doors are asked first is left to chance, so that they share the readers; after the one that worked last.
+    const order = doors.map((url) => ({ url, at: url === worked ? -1 : Math.random() })).sort((a, b) => a.at - b.at);
+    // A door leads to the first broker.
+    const behind = order.map(({ url }) => ({ url, seal_key: brokers[0]!.seal_key }));
+    return {
+      ...this.#network,
+      brokers: [...brokers, ...behind],
+      doors: order.map(({ url }) => url),
+      hasWorked: order[0]?.at === -1,
+      software: SOFTWARE,
+      hasWebrtc: canRead() !== 'no_webrtc',
+    };
   }
 
   /** Return the key of today. Throws Problem. */
@@ -81,9 +92,4 @@ async function fetched(urls: readonly string[], invite: Invite, later: LoadLater
     throw new Problem('network_unreachable', true);
   });
   return fetchNetwork(urls, (descriptor) => read(descriptor, invite, Date.now() / 1000), new AbortController().signal);
-}
-
-function shuffled<T>(items: readonly T[]): T[] {
-  const keyed = items.map((item) => ({ item, at: Math.random() }));
-  return keyed.sort((a, b) => a.at - b.at).map(({ item }) => item);
 }

@@ -1,4 +1,4 @@
-/** What this page keeps in the browser: the reader's choices, and nothing else. */
+/** What this page keeps in the browser: the reader's choices, and which way led on. */
 
 const KEY = 'passerelle reader';
 
@@ -28,6 +28,8 @@ interface Memory {
   readonly language?: string;
   /** Whether the notice was agreed to. */
   readonly start?: boolean;
+  /** The URL of the broker or door that worked last. */
+  readonly worked?: string;
 }
 
 /** Return what was kept for this tab, or for this browser; nothing where storage is refused. */
@@ -35,8 +37,8 @@ export function remembered(): Memory {
   return { ...read('localStorage'), ...read('sessionStorage') };
 }
 
-/** Keep a choice: until the tab is closed, or for good. */
-export function remember(change: Memory, isForGood: boolean): void {
+/** Keep a choice: until the tab is closed, or for good; if that is not said, for as long as the notice's answer is kept. */
+export function remember(change: Memory, isForGood = !!read('localStorage').start): void {
   const where = isForGood ? 'localStorage' : 'sessionStorage';
   try {
     globalThis[where].setItem(KEY, JSON.stringify({ ...read(where), ...change }));

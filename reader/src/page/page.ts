@@ -38,6 +38,8 @@ export interface PageSettings {
 /** What shows the site. */
 export interface View {
   readonly element: HTMLElement;
+  /** Whether the page that the reader wants is there, or is to be asked for by the reader only. */
+  readonly isThere: boolean;
   /** Ask once more for the page that the reader wants, if it did not come, or not all of it. */
   again(isCut: boolean): void;
 }
@@ -184,6 +186,7 @@ export class ReadingPage {
           this.#linkTrouble = null;
           this.#show({ door });
         },
+        worked: (worked) => remember({ worked }),
       });
       this.#pool = pool;
       pool.start();
@@ -244,9 +247,12 @@ export class ReadingPage {
     };
   }
 
-  /** Have the later part here before it is wanted: the mirror may be blocked by then. */
+  /** Have the later parts here before they are wanted: the mirror may be blocked by then. One asks again by itself. */
   #prepare(): void {
-    void this.#settings.later().catch(() => {});
+    this.#settings.later().then((later) => {
+      later.bring(this.#pool);
+      later.again(this.#siteTrouble, this.#view, this.#chip.element);
+    }, () => {});
   }
 
   #show(change: Omit<Partial<ChipState>, 'trouble'>): void {

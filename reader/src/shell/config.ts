@@ -2,10 +2,10 @@
 
 import type {} from '../article/standalone';
 import type { ArticleView } from '../article/view';
-import type { Later } from '../later/later';
-import type {} from '../later/standalone';
+import type { LaterFile } from '../later/standalone';
 import type { Site } from '../page/page';
 import { ReadingProblem } from '../trouble';
+import { FOLDER } from './folder';
 
 type HashedFile = readonly [file: string, integrity: string];
 
@@ -17,12 +17,11 @@ interface Config {
   /** The second tier, and what a first page seldom needs. */
   readonly article: HashedFile;
   readonly later: HashedFile;
+  /** Links with video, for page and Worker; none in the single file. */
+  readonly media?: HashedFile;
   /** Files of words by their languages. */
   readonly words: Readonly<Record<string, HashedFile>>;
 }
-
-/** Where the page's own files lie. */
-const FOLDER = '/passerelle.reader/';
 
 export const config = JSON.parse(document.getElementById('page')!.textContent!) as Config;
 
@@ -45,7 +44,7 @@ export async function articleFile(): Promise<typeof ArticleView> {
 }
 
 /** Return the later part. Rejects as above. */
-export async function laterFile(): Promise<Later> {
+export async function laterFile(): Promise<LaterFile> {
   if (!globalThis.passerelleLater) await run(config.later);
   return globalThis.passerelleLater!;
 }

@@ -18,6 +18,9 @@ export interface Frame {
   shows(address: string, title: string): void;
   /** The site's policy kept the page from asking `host`, which counts if it is none of the site's. */
   leftOut(host: string): void;
+  /** Watch what leaves `place`, a window of the site or a tree in its pages: the reader's clicks, forms, and new tabs.
+   * Rejects where the code for that cannot be had. */
+  guard(place: Window | ShadowRoot): Promise<void>;
   /** The reader chose an address outside the site. */
   outside(address: string): void;
 }

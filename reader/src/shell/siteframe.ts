@@ -10,10 +10,12 @@ import type { Jar } from '../site/jar';
 import type { Places } from '../site/places';
 import { ReadingProblem } from '../trouble';
 import type { NextPage } from './carrier';
+import { laterFile } from './config';
 import type { Frame } from './frame';
 
-/** No navigation of the whole page, no pop-ups without a click; scripts and the same origin are needed for the worker. */
-const SANDBOX = 'allow-scripts allow-same-origin allow-forms allow-popups allow-popups-to-escape-sandbox allow-modals allow-downloads';
+/** No navigation of the whole page and no new tab, which the shell itself opens (`leaving.ts`); scripts and the same
+ * origin are needed for the worker, and the last one for `mailto:`. */
+const SANDBOX = 'allow-scripts allow-same-origin allow-forms allow-modals allow-downloads allow-top-navigation-to-custom-protocols';
 
 export interface SiteFrameEvents {
   /** A page is there. */
@@ -42,7 +44,7 @@ export class SiteFrame implements NextPage {
   /** The address on the mirror that becomes a new entry of the history once its page is there; empty for none. */
   #entry = '';
   /** Whether the page that was asked for is there. */
-  #isShown = false;
+  isThere = false;
   /** The page that was mended last. */
   #mended = '';
 
@@ -67,7 +69,7 @@ export class SiteFrame implements NextPage {
 
   /** Ask once more for the page that did not come, or whose end did not. */
   again(isCut: boolean): void {
-    if (!this.#isShown || isCut) this.#replace(this.#entry || location.href);
+    if (!this.isThere || isCut) this.#replace(this.#entry || location.href);
   }
 
   is(url: URL): boolean {
@@ -83,24 +85,24 @@ export class SiteFrame implements NextPage {
   stays(): void {
     this.#next = '';
     this.#entry = '';
-    this.#isShown = true;
+    this.isThere = true;
   }
 
   /** A part of the page at `address`, on the mirror, was cut off: ask for the page once more if it is the frame's. */
   mend(address: string): void {
     const frame = this.element.contentWindow;
-    const wanted = this.#isShown ? frame?.location.href : this.#entry || location.href;
+    const wanted = this.isThere ? frame?.location.href : this.#entry || location.href;
     // A page that is cut off again stays as it is.
     if (address !== wanted || address === this.#mended) return;
     this.#mended = address;
     // Chromium ignores a navigation to where another one hangs.
     frame?.stop();
-    if (this.#isShown) this.#scroll = frame?.scrollY ?? 0;
+    if (this.isThere) this.#scroll = frame?.scrollY ?? 0;
     this.#replace(address);
   }
 
   #replace(address: string): void {
-    this.#isShown = false;
+    this.isThere = false;
     this.#goes(address);
     const { contentWindow } = this.element;
     this.#isMoving = true;
@@ -138,7 +140,7 @@ export class SiteFrame implements NextPage {
   #shows(address: string, title: string): void {
     // A page that is being left may still change its title.
     if (this.#entry) return;
-    this.#isShown = true;
+    this.isThere = true;
     if (this.#isOther(address)) history.replaceState(history.state, '', address);
     this.#events.shown(title);
     if (this.#scroll > 0) this.element.contentWindow?.scrollTo(0, this.#scroll);
@@ -152,7 +154,7 @@ export class SiteFrame implements NextPage {
 
   #frame(): Frame {
     const siteAddress = (page: string) => this.#places.siteAddress(new URL(page, location.href), null);
-    return Object.freeze({
+    const frame: Frame = Object.freeze({
       cookies: (page: string) => {
         const address = siteAddress(page);
         return address ? this.#jar.scriptText(address) : '';
@@ -179,8 +181,10 @@ export class SiteFrame implements NextPage {
       leftOut: (host: string) => {
         if (!this.#places.origins.some((origin) => new URL(origin).host === host)) this.#events.leftOut(host);
       },
+      guard: (place: Window | ShadowRoot) => laterFile().then(({ guard }) => guard(place, frame)),
       outside: (address: string) => this.#events.outside(address),
     });
+    return frame;
   }
 
   #keepScroll(): void {

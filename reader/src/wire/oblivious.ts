@@ -84,7 +84,8 @@ interface Cipher {
 
 /** Opens an answer that arrives in pieces of any size. It holds one incomplete chunk.
  *
- * Each call waits for the one before it, so pieces may be handed in as they come. */
+ * Each call waits for the one before it, so pieces may be handed in as they come. After a failure every call fails, because
+ * a later chunk can still be opened, and would leave a hole where the altered one was. */
 export class AnswerOpener {
   readonly #secret: Bytes;
   readonly #enc: Bytes;
@@ -114,7 +115,8 @@ export class AnswerOpener {
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#turn.then(work);
-    this.#turn = done.catch(() => undefined);
+    done.catch(() => {});
+    this.#turn = done;
     return done;
   }
 

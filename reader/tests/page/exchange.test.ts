@@ -252,6 +252,42 @@ test('an altered answer is asked for again, and nothing of it is shown', async (
   expect(judged).toEqual(['proved', 'distrust', 'proved', 'proved', 'proved']);
 });
 
+test('what follows an altered piece is never shown, because it would leave a hole', async () => {
+  const exchange = ask();
+  const first = await gateway.next();
+  await first.head(200, { etag: '"1"' });
+  await first.content('0123');
+  expect(new TextDecoder().decode((await exchange.read())!)).toBe('0123');
+  const pieces: Uint8Array[] = [];
+  const { bytes } = first.sink;
+  first.sink.bytes = (body) => void pieces.push(body);
+  for (const part of ['4567', '89ab', 'cdef']) await first.content(part);
+  pieces[0]![pieces[0]!.length - 1]! ^= 1;
+  for (const body of pieces) bytes.call(first.sink, body, false);
+  const second = await gateway.next();
+  expect(second.text).toContain('bytes=4-');
+  await second.head(206, { etag: '"1"', 'content-range': 'bytes 4-15/16' });
+  await second.content('456789abcdef');
+  await second.end();
+  expect(await text(exchange)).toBe('456789abcdef');
+});
+
+test('what was being opened when a link was lost is asked for again, and shown once', async () => {
+  const exchange = ask();
+  const first = await gateway.next();
+  await first.head(200, { etag: '"1"' });
+  await first.content('0123');
+  expect(new TextDecoder().decode((await exchange.read())!)).toBe('0123');
+  await first.content('4567');
+  first.sink.failed('lost');
+  const second = await gateway.next();
+  expect(second.text).toContain('bytes=4-');
+  await second.head(206, { etag: '"1"', 'content-range': 'bytes 4-7/8' });
+  await second.content('4567');
+  await second.end();
+  expect(await text(exchange)).toBe('4567');
+});
+
 test('pieces that are altered, repeated, left out, mixed up or cut are never shown', async () => {
   const chance = new Chance(9);
   for (let round = 0; round < 40; round++) {

@@ -25,7 +25,7 @@ afterEach(() => {
 });
 
 test('one that works in time is the only one', async () => {
-  const found = staggered([attempt(0, 100, 'works'), attempt(1, 1, 'works')], 1000, never);
+  const found = staggered([attempt(0, 100, 'works'), attempt(1, 1, 'works')], () => 1000, never);
   await vi.advanceTimersByTimeAsync(100);
   expect(await found).toEqual(['the 0', 0]);
   expect(begun).toEqual([0]);
@@ -33,7 +33,7 @@ test('one that works in time is the only one', async () => {
 
 test('a failure brings the next at once, and silence after a while', async () => {
   const ways = [attempt(0, 10, 'fails'), attempt(1, 60_000, 'works'), attempt(2, 10, 'works')];
-  const found = staggered(ways, 1000, never);
+  const found = staggered(ways, () => 1000, never);
   await vi.advanceTimersByTimeAsync(10);
   expect(begun).toEqual([0, 1]);
   await vi.advanceTimersByTimeAsync(1000);
@@ -44,13 +44,13 @@ test('a failure brings the next at once, and silence after a while', async () =>
 });
 
 test('a slow one still counts when later ones fail', async () => {
-  const found = staggered([attempt(0, 3000, 'works'), attempt(1, 10, 'fails')], 1000, never);
+  const found = staggered([attempt(0, 3000, 'works'), attempt(1, 10, 'fails')], () => 1000, never);
   await vi.advanceTimersByTimeAsync(3000);
   expect(await found).toEqual(['the 0', 0]);
 });
 
 test('when all fail, the last error is told', async () => {
-  const found = staggered([attempt(0, 10, 'fails'), attempt(1, 10, 'fails')], 1000, never);
+  const found = staggered([attempt(0, 10, 'fails'), attempt(1, 10, 'fails')], () => 1000, never);
   const told = expect(found).rejects.toThrow('no 1');
   await vi.advanceTimersByTimeAsync(20);
   await told;
@@ -58,8 +58,9 @@ test('when all fail, the last error is told', async () => {
 
 test('giving up ends it', async () => {
   const over = new AbortController();
-  const found = staggered([attempt(0, 10, 'fails')], 1000, over.signal);
+  const found = staggered([attempt(0, 10, 'fails')], () => 1000, over.signal);
   const told = expect(found).rejects.toBe('enough');
+  await vi.advanceTimersByTimeAsync(1);
   over.abort('enough');
   await vi.advanceTimersByTimeAsync(10);
   await told;

@@ -34,6 +34,8 @@ test.each([
   ['<iframe src="&#104;ttps&colon;//else.example/embed">', 'src', 'xrc'],
   ['<object data=https://else.example/x>', 'data', 'xata'],
   [`<iframe srcdoc="&lt;link rel='pre&amp;#99;onnect' href=//else.example>">`, 'srcdoc', 'xrcdoc'],
+  ['<p><template class=x shadowrootmode="closed"><b>', '"closed"', '"open"  '],
+  ['<template shadowrootmode=closed>', 'closed', 'open  '],
 ])('what leads elsewhere has a name that means nothing, however the document is cut: %s', async (document, name, shown) => {
   for (const most of [1, 2, 9, 60, 1000]) expect(await through(document, most)).toBe(document.replace(name, shown));
 });

@@ -84,6 +84,18 @@ test('an answer that was altered or cut off is never shown as whole', async () =
   }
 });
 
+test('nothing is opened behind an altered chunk', async () => {
+  const { message } = given.answers[2] ?? { message: '' };
+  const spoiled = bytes(message);
+  // The nonce and the length of the first chunk are in front of it.
+  spoiled[20]! ^= 1;
+  const answer = opener();
+  const pieces = await Promise.allSettled([...new Chance(4).cut(spoiled, 40)].map((piece) => answer.receive(piece)));
+  const opened = pieces.flatMap((piece) => (piece.status === 'fulfilled' ? piece.value : []));
+  expect(opened).toEqual([]);
+  await expect(answer.end()).rejects.toThrow(PeerError);
+});
+
 test('a long chunk is refused before it has come', async () => {
   for (const endless of [integer(SEALED_CHUNK_BYTES + 1), Uint8Array.of(0)]) {
     const answer = opener();

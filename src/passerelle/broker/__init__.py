@@ -6,7 +6,7 @@ by `post`, `amp` or, carried by hand, `friends`, and is opened by `Rendezvous`, 
 whether it may, `BrokerCluster` for a volunteer here or at another broker, and `issuer` for tickets.
 `Placement` judges an offer and makes it to a volunteer of this broker. Brokers speak to each other
 by `channel`, which is sealed. `service` puts all together; the pages and files are in `assets`,
-`old_builds`, `embed`, `friendpage` and `readpage`.
+`old_builds`, `embed`, `translatedpage` and `readpage`.
 
 Uses: `core.matching` decides who is asked; `io.server` has the web server and the bus.
 """

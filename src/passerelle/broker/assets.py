@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from passerelle import serverlimits
 from passerelle.broker.old_builds import keep
 from passerelle.core.embed import Script
 from passerelle.errors import ConfigError
+from passerelle.io.server.web import is_from_page
 
 MANIFEST = "manifest.json"
 ENTRY = "passerelle.js"
@@ -90,9 +91,7 @@ class Assets:
     async def handle(self, request: web.Request) -> web.Response:
         """Answer with a file, or send the entry point on to its hashed name."""
         response = self._answer(request.match_info["file"], packed=takes_gzip(request))
-        if hdrs.ORIGIN in request.headers:
-            # A page asks. Its browser would keep the connection open, and close it with packets
-            # long after the visitor has turned the switch off.
+        if is_from_page(request):
             response.force_close()
         return response
 

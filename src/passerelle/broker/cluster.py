@@ -15,7 +15,7 @@ import logging
 import secrets
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -149,10 +149,13 @@ class BrokerCluster:
     async def wait(
         self, request: VolunteerRequest, asked: set[bytes], deadline: float
     ) -> Answer | Miss:
-        """Do as `Placement.wait` does; when no own volunteer came, ask other brokers once more."""
+        """Do as `Placement.wait` does; when no own volunteer came, ask other brokers once more.
+
+        They may then give one that failed the client lately, too.
+        """
         result = await self._placement.wait(request, asked, deadline)
         if result is Miss.NO_VOLUNTEER and request.only is None:
-            return await self._ask_others(request, asked, deadline)
+            return await self._ask_others(replace(request, last_resort=True), asked, deadline)
         return result
 
     def complain(self, client: ClientProfile, volunteer: bytes) -> None:
@@ -175,6 +178,7 @@ class BrokerCluster:
                 who=_to_wire(request.client),
                 lanes=request.lanes,
                 gateway=request.gateway,
+                last_resort=request.last_resort,
                 avoid=tuple(asked)[: serverlimits.BUS_AVOIDED],
                 left_s=min(left_s * _ANSWER_SHARE, serverlimits.BUS_PLACE_S),
             )
@@ -212,6 +216,7 @@ class BrokerCluster:
             client=_from_wire(place.who),
             lanes=place.lanes,
             gateway=place.gateway,
+            last_resort=place.last_resort,
         )
         deadline = _now() + place.left_s
         return bus.OfferPlaced(await self._placement.place(request, set(place.avoid), deadline))

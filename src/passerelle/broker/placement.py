@@ -49,6 +49,8 @@ class VolunteerRequest:
     """Lane tickets wanted with the answer."""
     gateway: bool = False
     """Whether the link goes to the exit's gateway."""
+    last_resort: bool = False
+    """Whether a volunteer that failed this client lately is better than none: all were asked."""
     only: bytes | None = None
     """Place it on this volunteer or on none. The volunteer brought the request itself, by hand."""
 
@@ -98,7 +100,9 @@ class Placement:
     ) -> Answer:
         pick = None
         if _now() < deadline:
-            pick = self._volunteers.pick(request.client, asked, request.only)
+            pick = self._volunteers.pick(
+                request.client, asked, request.only, last_resort=request.last_resort
+            )
         if pick is None:
             raise _Missed(Miss.NO_VOLUNTEER)
         asked.add(pick.volunteer)
@@ -112,10 +116,14 @@ class Placement:
     ) -> Answer | Miss:
         """Wait for a volunteer and ask it; arguments and cancelling as in `place`.
 
+        Call it when no broker has one to place the offer on: a volunteer that failed this client
+        lately is asked then, if it has rested.
         It waits for `wait_s` of the configuration and not beyond `deadline`, and not at all when
         too many wait already or the broker closes. Raises PeerError as `place` does.
         """
         request = self._admitted(request)
+        if _now() >= deadline:
+            return Miss.NO_VOLUNTEER  # nobody could answer in time, and would count as silent
         until = min(deadline, _now() + self._config.wait_s)
         pick = await self._volunteers.wait_for_pick(request.client, asked, request.only, until)
         if pick is None:

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from passerelle.broker.amp import AmpEndpoint
 from passerelle.broker.assets import Assets
@@ -18,7 +18,6 @@ from passerelle.broker.counts import BrokerMetrics
 from passerelle.broker.doorcounts import DoorCounts
 from passerelle.broker.embed import EmbedPage
 from passerelle.broker.exits import Exits
-from passerelle.broker.friendpage import FriendPage
 from passerelle.broker.friends import FriendRequests
 from passerelle.broker.issuer import TicketIssuer
 from passerelle.broker.locator import PeerLocator
@@ -27,13 +26,14 @@ from passerelle.broker.post import PostEndpoint
 from passerelle.broker.readpage import ReadPage
 from passerelle.broker.rendezvous import Rendezvous
 from passerelle.broker.stats import PublicStats
+from passerelle.broker.translatedpage import TranslatedPage
 from passerelle.broker.volunteerendpoint import VolunteerEndpoint
 from passerelle.broker.volunteers import Volunteers
 from passerelle.core.matching.pool import VolunteerPool
 from passerelle.io.server.bus import Bus
 from passerelle.io.server.frontserver import FrontServer
 from passerelle.io.server.metrics import Metrics, rounded
-from passerelle.io.server.web import FOR_PAGES
+from passerelle.io.server.web import FOR_PAGES, is_from_page
 from passerelle.wire import ways
 from passerelle.wire.bus import Subjects
 
@@ -133,7 +133,9 @@ class Broker:
             router.add_get("/w/{file}", self._assets.handle)
             router.add_get("/embed", EmbedPage(self._config, self._assets).handle)
             if self._config.invite:
-                FriendPage(self._config.invite, self._config.descriptor).add_routes(router)
+                for name in ("friend", "keep"):
+                    page = TranslatedPage(name, self._config.invite, self._config.descriptor)
+                    page.add_routes(router)
         self._open = True
         _log.info(
             "broker for %d exits starts, %s the widget's files",
@@ -176,9 +178,7 @@ class Broker:
                 "Cache-Control": f"public, max-age={self._config.document_age_s}",
             },
         )
-        if hdrs.ORIGIN in request.headers:
-            # A page asks. Its browser would keep the connection open, and close it with packets
-            # long after the visitor has turned the switch off.
+        if is_from_page(request):
             response.force_close()
         return response
 

@@ -121,21 +121,34 @@ class Volunteers:
     # --- offers ---------------------------------------------------------------------------------
 
     def pick(
-        self, client: ClientProfile, avoid: Container[bytes], only: bytes | None = None
+        self,
+        client: ClientProfile,
+        avoid: Container[bytes],
+        only: bytes | None = None,
+        *,
+        last_resort: bool = False,
     ) -> Pick | None:
         """Reserve a slot of a volunteer that is not in `avoid`, with `only` of that one or none.
 
-        Every pick goes to `introduce` or `put_back`, which give the slot back.
+        `last_resort` as in `VolunteerPool.pick`. Every pick goes to `introduce` or `put_back`,
+        which give the slot back.
         """
         seed = int.from_bytes(self._token(8))
-        return self.pool.pick(client, avoid, _now(), seed=seed, only=only)
+        return self.pool.pick(client, avoid, _now(), seed=seed, only=only, last_resort=last_resort)
 
     async def wait_for_pick(
         self, client: ClientProfile, asked: set[bytes], only: bytes | None, deadline: float
     ) -> Pick | None:
-        """Do as `pick` does, as soon as there is a volunteer: see `WaitingQueue.wait`."""
+        """Do as `pick` does, as soon as there is a volunteer: see `WaitingQueue.wait`.
+
+        Nobody else was there when this is called, so a last resort is not waited for.
+        """
         if self._closing:
             return None
+        pick = self.pick(client, asked, only, last_resort=True)
+        if pick is not None:
+            asked.add(pick.volunteer)
+            return pick
         return await self._queue.wait(client, asked, only, deadline)
 
     def put_back(self, pick: Pick) -> None:

@@ -197,6 +197,14 @@ _TROUBLES = {
 }
 
 
+_REACHES = {
+    "everybody": "this machine can help everybody",
+    "some": "this machine can help people whose own networks allow it",
+    "nobody": "this machine can help nobody from here: its network lets no UDP through",
+    "": "whom this machine can help is not known yet",
+}
+
+
 def sentence(status: Status) -> str:
     """Return a sentence for a person about what goes on."""
     if status.state == "paused":
@@ -218,7 +226,7 @@ def readable(status: Status) -> list[str]:
         f"helped so far {status.helped} people, attempts that failed {status.failed}",
         f"carried {status.day_bytes // MB} MB today, {status.month_bytes // MB} MB this month, "
         f"{status.total_bytes // MB} MB in all",
-        f"kind of NAT {status.nat}",
+        f"kind of NAT {status.nat}; " + _REACHES.get(status.reach, _REACHES[""]),
     ]
 
 

@@ -46,7 +46,7 @@ class VolunteerConfig:
     ip_version: int | None = None
     """4 or 6 where only that is used; None for both."""
     state: Path | None = None
-    """The folder that keeps counts and identity between runs; None keeps nothing."""
+    """The folder that keeps counts between runs; None keeps nothing."""
     metrics_port: int | None = None
     """A port on 127.0.0.1 for Prometheus; None for none, 0 lets the system choose."""
     confirmed: bool = False

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 import aiohttp
-from aiohttp import ClientWebSocketResponse, WSMsgType
+from aiohttp import ClientWebSocketResponse, WSMessage, WSMsgType
 
 from passerelle import __version__, limits
 from passerelle.errors import ConfigError, LinkCode, PeerError
@@ -181,7 +181,7 @@ class BrokerConversation:
         await _send(socket, hello)
         try:
             async with asyncio.timeout(WELCOME_S):
-                welcome = await self._receive(socket)
+                welcome = _decoded(await socket.receive())
         except TimeoutError:
             return _Parting("broker_unreachable")
         if isinstance(welcome, BrokerBye):
@@ -189,7 +189,7 @@ class BrokerConversation:
         if welcome is None:
             return _Parting("broker_unreachable")
         if not isinstance(welcome, BrokerWelcome):
-            raise PeerError(LinkCode.UNEXPECTED, "no welcome")
+            raise PeerError(LinkCode.MALFORMED, "no welcome")
         self._heartbeat_s = welcome.heartbeat_s or 0.0
         self._outgoing = asyncio.Queue()
         self._events.placed(welcome.country, caution=welcome.caution)
@@ -203,7 +203,7 @@ class BrokerConversation:
         assert outgoing is not None  # welcome
         async with TaskSet("broker") as tasks:
             loop = asyncio.get_running_loop()
-            hearing = tasks.start(self._receive(socket), "hear")
+            hearing = tasks.start(socket.receive(), "hear")
             saying = tasks.start(outgoing.get(), "say")
             asked_at: float | None = None
             heard_at = loop.time()
@@ -216,7 +216,7 @@ class BrokerConversation:
                     await _send(socket, saying.result())
                     saying = tasks.start(outgoing.get(), "say")
                 if hearing.done():
-                    message = hearing.result()
+                    message = _decoded(hearing.result())
                     heard_at = loop.time()
                     if asked_at is not None and isinstance(message, BrokerPong):
                         patience_s = _patience_s(heard_at - asked_at)
@@ -226,7 +226,7 @@ class BrokerConversation:
                     if isinstance(message, BrokerBye):
                         return self._leave(message)
                     self._take(message)
-                    hearing = tasks.start(self._receive(socket), "hear")
+                    hearing = tasks.start(socket.receive(), "hear")
                 elif self._heartbeat_s and asked_at is None:
                     if loop.time() >= heard_at + self._heartbeat_s:
                         asked_at = loop.time()
@@ -249,7 +249,7 @@ class BrokerConversation:
             case BrokerPong() | BrokerFriendReply():
                 pass
             case _:
-                raise PeerError(LinkCode.UNEXPECTED, "a second welcome")
+                raise PeerError(LinkCode.MALFORMED, "a second welcome")
 
     def _replier(self) -> Callable[[FromVolunteer], None]:
         """Return what says replies while this conversation lasts: numbers mean nothing later."""
@@ -259,6 +259,9 @@ class BrokerConversation:
             if outgoing is None or self._outgoing is not outgoing:
                 return
             self._say(message)
+            if isinstance(message, VolunteerDecline) and message.reason is Decline.BUSY:
+                # The broker makes no offer after this word until it is told of places anew.
+                self._told = 0
             if isinstance(message, VolunteerAnswer):
                 # The broker may have taken a place off for it that was left out already.
                 self._tell_free(None)
@@ -271,14 +274,14 @@ class BrokerConversation:
         welcome = self._outgoing is not None
         return _Parting(f"broker_{bye.reason.value}", welcome, bye.retry_after_s)
 
-    async def _receive(self, socket: ClientWebSocketResponse) -> signalling.FromBroker | None:
-        """Return the next message, or None when the socket has ended. Raises PeerError."""
-        message = await socket.receive()
-        if message.type is WSMsgType.TEXT:
-            return signalling.decode_from_broker(message.data)
-        if message.type is WSMsgType.BINARY:
-            raise PeerError(LinkCode.MALFORMED, "a binary message")
-        return None
+
+def _decoded(message: WSMessage) -> signalling.FromBroker | None:
+    """Return what a broker has said; None when its socket has ended. Raises PeerError."""
+    if message.type is WSMsgType.TEXT:
+        return signalling.decode_from_broker(message.data)
+    if message.type is WSMsgType.BINARY:
+        raise PeerError(LinkCode.MALFORMED, "a binary message")
+    return None
 
 
 async def _send(socket: ClientWebSocketResponse, message: FromVolunteer) -> None:

@@ -19,7 +19,7 @@ from passerelle.volunteer.config import VolunteerConfig
 from passerelle.volunteer.conversation import BrokerConversation, OfferReply
 from passerelle.volunteer.network import NetworkSource
 from passerelle.volunteer.relay import Relay
-from passerelle.volunteer.status import Status, StatusServer
+from passerelle.volunteer.status import REACH, Status, StatusServer
 from passerelle.volunteer.store import UsageStore
 from passerelle.wire.signalling import BrokerOffer, NatClass
 
@@ -121,6 +121,7 @@ class Volunteer:
             state_s=round(now - self._since, 1),
             last_helped_s=None if last is None else round(now - last, 1),
             nat=self._nat.value,
+            reach=REACH[self._nat],
             country=self._country,
         )
 

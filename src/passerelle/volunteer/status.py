@@ -20,6 +20,7 @@ from msgspec import Meta
 from passerelle.errors import LocalError
 from passerelle.io.server.metrics import rounded
 from passerelle.io.server.web import WebServer, application
+from passerelle.wire.signalling import NatClass
 
 SOCKET: Final = "status.sock"
 _ASK_S: Final = 5.0
@@ -27,6 +28,16 @@ _MOST_BYTES: Final = 65_536
 _GRACE_S: Final = 0.2
 
 Word = Annotated[str, Meta(max_length=40)]
+
+
+REACH: Final = {
+    NatClass.OPEN: "everybody",
+    NatClass.RESTRICTED: "some",
+    NatClass.SYMMETRIC: "some",
+    NatClass.BLOCKED: "nobody",
+    NatClass.UNKNOWN: "",
+}
+"""The people that a machine can help, by the class of its NAT. The switch says the same."""
 
 
 class Status(msgspec.Struct, kw_only=True, frozen=True):
@@ -52,6 +63,9 @@ class Status(msgspec.Struct, kw_only=True, frozen=True):
     last_helped_s: float | None
     """Seconds since somebody was helped last; None if nobody was in this run."""
     nat: Word
+    reach: Word
+    """The people that this machine can help, by its network: `everybody`, `some` (people whose
+    own networks allow it), `nobody`, or empty while that is not known."""
     country: Word
     """Where the broker believes this machine is; empty where it cannot tell."""
 

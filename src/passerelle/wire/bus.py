@@ -76,6 +76,8 @@ class PlaceOffer(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     left_s: Annotated[float, Meta(gt=0, le=serverlimits.BUS_PLACE_S)]
     """The broker that asks waits so long for an answer."""
     gateway: bool = False
+    last_resort: bool = False
+    """Whether a volunteer that failed the client lately is better than none."""
 
     def __repr__(self) -> str:
         return "<offer withheld>"

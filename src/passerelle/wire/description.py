@@ -103,11 +103,11 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Format of a media link's frames: an offer names the newest one its sender knows, an answer
     the one that is used. Unset where there is no video."""
     lacks: (
-        Annotated[tuple[Annotated[int, Meta(ge=1, le=14)], ...], Meta(max_length=limits.EXTENSIONS)]
+        Annotated[tuple[Annotated[int, Meta(ge=0, le=14)], ...], Meta(max_length=limits.EXTENSIONS)]
         | msgspec.UnsetType
     ) = msgspec.UNSET
-    """Numbers of the header extensions of a call's video that the browser refused. Only an answer
-    of `CALL_MEDIA_VERSION` has it."""
+    """What of a call the browser refused: the numbers of the video's header extensions, and 0 for
+    the extended reports (`sdp.LACKS_REPORTS`). Only an answer of `CALL_MEDIA_VERSION` has it."""
 
     @property
     def has_media(self) -> bool:

@@ -100,21 +100,32 @@ to nothing, and is raised again by padding."""
 FREE_RATE = f"a=fmtp:{VP8} x-google-start-bitrate=5000;x-google-max-bitrate=400000"
 """What an answer says, to the client's stack, which chooses the rate of uploads itself. A call in
 high definition begins with about this rate."""
+
+
+def _reports(*numbers: int) -> tuple[str, ...]:
+    return ("a=rtcp-xr:rcvr-rtt=all", *(f"a=rtcp-fb:{number} rrtr" for number in numbers))
+
+
 SOUND = (
     *(f"a=extmap:{number} {name}" for name, number in _SOUND_EXTENSIONS.items()),
     "a=rtcp-mux",
     "a=rtcp-rsize",
     f"a=rtpmap:{OPUS} opus/48000/2",
+    *_reports(OPUS),
     f"a=rtcp-fb:{OPUS} transport-cc",
     f"a=fmtp:{OPUS} minptime=10;useinbandfec=1",
 )
 """Lines of the sound of version 3."""
 CALL = (
     *_vp8(96),
+    *_reports(*map(int, CALL_PAYLOADS.split())),
     *("a=rtpmap:97 rtx/90000", "a=fmtp:97 apt=96", "a=rtpmap:118 red/90000"),
     *("a=rtpmap:119 rtx/90000", "a=fmtp:119 apt=118", "a=rtpmap:120 ulpfec/90000"),
 )
 """Lines of a video of version 3: two Chromiums', with no rates of ours."""
+LACKS_REPORTS = 0
+"""Stands in `Description.lacks` for the extended reports of RFC 3611, with which Chromiums measure
+round trips: each makes a report of theirs longer, which anybody on the path can see."""
 
 
 def to_sdp(description: Description, *, refuse_media: bool = False) -> str:
@@ -154,10 +165,12 @@ def to_sdp(description: Description, *, refuse_media: bool = False) -> str:
         case version if version == CHROME_MEDIA_VERSION:
             sections = [media("video", 0, BOTH_WAYS_PAYLOADS, both, *both_ways), channel(1)]
         case version if version == CALL_MEDIA_VERSION:
-            sound = media("audio", 0, str(OPUS), both, *SOUND)
-            lacks = {f"a=extmap:{number} " for number in description.lacks or ()}
-            lines = [line for line in CALL if not line.startswith(tuple(lacks))]
-            sections = [sound, media("video", 1, CALL_PAYLOADS, both, *lines), channel(2)]
+            sound, video = _taken(description.lacks or ())
+            sections = [
+                media("audio", 0, str(OPUS), both, *sound),
+                media("video", 1, CALL_PAYLOADS, both, *video),
+                channel(2),
+            ]
         case _:
             only = "a=recvonly" if offered else "a=sendonly"
             sections = [channel(0), media("video", 1, ONE_WAY_PAYLOADS, only, *ONE_WAY)]
@@ -169,6 +182,16 @@ def to_sdp(description: Description, *, refuse_media: bool = False) -> str:
     for section in sections:
         lines += section
     return "\r\n".join(lines) + "\r\n"
+
+
+def _taken(lacks: tuple[int, ...]) -> tuple[list[str], list[str]]:
+    """Return the lines of a call's sound and video without those that a browser refused."""
+    refused = tuple(f"a=extmap:{number} " for number in lacks)
+    reports = _reports(OPUS, *map(int, CALL_PAYLOADS.split())) if LACKS_REPORTS in lacks else ()
+    return (
+        [line for line in SOUND if line not in reports],
+        [line for line in CALL if line not in reports and not line.startswith(refused)],
+    )
 
 
 def _line(index: int, candidate: Candidate) -> str:

@@ -1,4 +1,4 @@
-from passerelle import limits
+from passerelle import limits, serverlimits
 from passerelle.core.matching.disclosure import (
     DAY_S,
     FAILED_REST_S,
@@ -70,6 +70,39 @@ def test_after_a_failure_comes_a_rest_and_after_two_a_day() -> None:
     record.add_failure(A, 100, 9)
     assert record.is_barred(A, DAY_S)
     assert not record.is_barred(A, DAY_S + 101)
+
+
+def test_each_failure_doubles_the_rest_of_a_last_resort() -> None:
+    record = DisclosureRecord()
+    assert record.may_be_last_resort(A, 0), "it has not failed"
+    now, rests = 0.0, []
+    for _ in range(40):
+        record.add_failure(A, now, 9)
+        least, most = 0.0, DAY_S
+        while most - least > 0.01:
+            middle = (least + most) / 2
+            rested = record.may_be_last_resort(A, now + middle)
+            least, most = (least, middle) if rested else (middle, most)
+        rests.append(round(most))
+        now += most
+        record.give_again(A)
+    longest = serverlimits.LAST_RESORT_LONGEST_REST_S
+    assert rests == [min(serverlimits.LAST_RESORT_REST_S * 2**n, longest) for n in range(40)]
+
+
+def test_a_failure_as_a_last_resort_counts_once_and_at_once() -> None:
+    record = DisclosureRecord()
+    record.give_again(A)
+    record.add_failure(A, 0, 9)
+    record.give_again(A)
+    record.add_failure(A, 6, 9)
+    record.add_failure(A, 7, 9)
+    assert record.failures(A, 7) == 2
+    record.give_again(A)
+    assert record.failures(A, DAY_S + 7) == 0
+    record.add_failure(A, DAY_S + 8, 9)
+    record.add_failure(A, DAY_S + 9, 9)
+    assert record.failures(A, DAY_S + 9) == 1, "what was given before is forgotten as well"
 
 
 def test_the_record_used_least_recently_is_forgotten_first() -> None:

@@ -32,10 +32,16 @@ def many(count: int, free: int = 5, **facts: Any) -> VolunteerPool:
 
 
 def pick(
-    pool: VolunteerPool, now: float = 0, *, asking: ClientProfile = ANYBODY, avoid: Any = ()
+    pool: VolunteerPool,
+    now: float = 0,
+    *,
+    asking: ClientProfile = ANYBODY,
+    avoid: Any = (),
+    last_resort: bool = False,
 ) -> Pick | None:
     # Seeds far apart, as random ones are.
-    return pool.pick(asking, avoid, now, seed=next(_seeds) * 0x9E37_79B9_7F4A_7C15)
+    seed = next(_seeds) * 0x9E37_79B9_7F4A_7C15
+    return pool.pick(asking, avoid, now, seed=seed, last_resort=last_resort)
 
 
 def name(picked: Pick | None) -> bytes | None:
@@ -427,6 +433,66 @@ def test_who_failed_a_client_is_not_given_to_it_again(outcome: Outcome) -> None:
     assert pick(pool, 2, asking=client(), avoid={B}) is None
     assert name(pick(pool, later, asking=client(), avoid={B})) == A, "as long as others are there"
     assert name(pick(pool, later, asking=client(2))) == A
+
+
+@pytest.mark.parametrize("outcome", [Outcome.SILENT, Outcome.DECLINED])
+def test_who_failed_a_client_is_its_last_resort(outcome: Outcome) -> None:
+    """After a few seconds, where nobody else is there; and a rest that ends well is the last."""
+    pool = pool_of(A, free=9)
+    picked = pick(pool, asking=client())
+    assert picked is not None
+    pool.settle(picked, outcome, 0)
+    rest_s = serverlimits.LAST_RESORT_REST_S
+    assert pick(pool, rest_s - 1, asking=client(), last_resort=True) is None
+    assert pick(pool, rest_s, asking=client()) is None, "others may be there, at other brokers"
+    again = pick(pool, rest_s, asking=client(), last_resort=True)
+    assert again is not None
+    pool.settle(again, Outcome.ANSWERED, rest_s)
+    assert name(pick(pool, rest_s, asking=client(), last_resort=True)) == A
+    pool.add(B, 9, rest_s)
+    for _ in range(5):
+        assert name(pick(pool, rest_s, asking=client(), last_resort=True)) == B
+
+
+def test_a_last_resort_that_never_answers_is_asked_ever_more_seldom() -> None:
+    """By a client that asks every second; at most 12 times an hour in the end."""
+    pool = pool_of(A, free=9)
+    asked = []
+    for now in range(3600):
+        picked = pick(pool, now, asking=client(), last_resort=True)
+        if picked is not None:
+            asked.append(now)
+            pool.settle(picked, Outcome.SILENT, now)
+    assert asked[:7] == [0, 5, 15, 35, 75, 155, 315]
+    pauses = [later - now for now, later in itertools.pairwise(asked[7:])]
+    assert set(pauses) == {serverlimits.LAST_RESORT_LONGEST_REST_S}
+    other = [pick(pool, 3600, asking=client(2)) for _ in range(2)]
+    assert [name(each) for each in other] == [A, A], "other networks' clients wait for nothing"
+
+
+def test_a_last_resort_that_answers_and_leads_nowhere_rests_longer_too() -> None:
+    pool = pool_of(A, free=9)
+    asking = client()
+    for now in (0, 5, 15):
+        picked = pick(pool, now, asking=asking, last_resort=True)
+        assert picked is not None
+        pool.settle(picked, Outcome.ANSWERED, now)
+        for _ in range(3):  # one of each lane
+            pool.complain(asking, A, now)
+        assert pick(pool, now + 4, asking=asking, last_resort=True) is None
+
+
+def test_who_was_barred_for_a_day_is_the_last_resort_too() -> None:
+    pool = pool_of(A, free=9)
+    asking = client()
+    for now in (0, FAILED_REST_S):
+        picked = pick(pool, now, asking=asking)
+        assert picked is not None
+        pool.settle(picked, Outcome.DECLINED, now)
+    later = FAILED_REST_S + 2 * serverlimits.LAST_RESORT_REST_S
+    assert pick(pool, later, asking=asking) is None
+    assert pick(pool, later - 1, asking=asking, last_resort=True) is None
+    assert name(pick(pool, later, asking=asking, last_resort=True)) == A
 
 
 def test_a_complaint_counts_for_the_client_and_a_little_for_others() -> None:

@@ -99,6 +99,16 @@ def test_a_newcomer_is_expected_to_be_as_its_neighbours_were() -> None:
     assert table.newcomer(None, 0).value(0) == stranger.value(0)
 
 
+def test_good_experience_counts_again_after_a_restart() -> None:
+    """A volunteer that comes back from its network is above a stranger."""
+    table, good, stranger = NeighbourhoodQuality(2), VolunteerQuality(0), VolunteerQuality(0)
+    for _ in range(3):
+        good.add(1, 1, 0)
+    table.remember(b"home", good, 0)
+    assert table.newcomer(b"home", 0).value(0) > stranger.value(0)
+    assert table.newcomer(b"elsewhere", 0).value(0) == stranger.value(0)
+
+
 def test_the_neighbourhood_that_was_added_to_least_recently_is_forgotten() -> None:
     table, bad, stranger = NeighbourhoodQuality(2), VolunteerQuality(0), VolunteerQuality(0)
     bad.add(0, 1, 0)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 from array import array
 
-from passerelle.core.media.voice import BLOCK, QUIET, Voice
+from passerelle.core.media.voice import BLOCK, QUIET, ROOMS, SYLLABLE_BLOCKS, Voice
 
 MINUTE = 3_000
 
@@ -35,3 +35,10 @@ def test_some_people_talk_more_than_others() -> None:
         loud.append(sum(peak > QUIET[1] for peak in peaks) / len(peaks))
     assert loud[0] < 0.3
     assert loud[1] > 0.5
+
+
+def test_a_silent_room_is_no_sound_again_and_again() -> None:
+    """The noises of the pauses are several."""
+    voice = Voice(random.Random(7).random, 0.1)
+    starts = [voice.next_block() for _ in range(MINUTE)][::SYLLABLE_BLOCKS]
+    assert len({block for block in starts if max(map(abs, array("h", block))) <= QUIET[1]}) == ROOMS

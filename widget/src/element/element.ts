@@ -22,7 +22,7 @@ type Theme = PasserelleSwitchElement['theme'];
 /** Attributes without a property of the same name, each with `=` and its value where that is one of a few. A name with
  * a hyphen or a colon is for another script. */
 const PLAIN =
-  /^((mock|hours|battery|metered|background|class|survive)=|map=none$|corner=(top|bottom)-(left|right)$|\w*[^\w=])/;
+  /^((mock|hours|battery|metered|background|class|survive|chromium|firefox)=|(map|keep)=none$|corner=(top|bottom)-(left|right)$|\w*[^\w=])/;
 
 /** Attributes whose text is compared with what it is taken for. */
 const EXACT = /^(layout|theme|people|lanes|mbit|megabytes)$/;
@@ -227,7 +227,7 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
   #again(): void {
     const { snapshot } = this;
     const { LiveView } = this.#more ?? {};
-    if (LiveView) this.#view?.liven((nodes) => new LiveView(nodes, this.#language ?? ENGLISH, () => this.#hasRoom));
+    if (LiveView) this.#view?.liven((nodes) => new LiveView(nodes, this.#language ?? ENGLISH, this));
     this.#view?.show(snapshot, !!this.#example || !!this.#switch?.asks(this.#self));
   }
 
@@ -281,7 +281,7 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
   }
 
   /** Whether there is room for a globe, and the page wants one. */
-  get #hasRoom(): boolean {
+  get hasRoom(): boolean {
     const { layout } = this;
     const isOpen = layout === 'panel' || (layout === 'floating' && this.#view?.isFolded === false);
     return this.isConnected && isOpen && this.getAttribute('map') !== 'none';

@@ -68,6 +68,14 @@ export interface PasserelleSnapshot {
   readonly retry_s: number | null;
   /** Whether another tab of this site runs the relay. */
   readonly elsewhere: boolean;
+  /** Whom this device can help, as far as its network tells; null while that is not known. */
+  readonly reach: 'everybody' | 'some' | 'nobody' | null;
+  /** Links that came to nothing since the switch was turned on. They are no people helped. */
+  readonly failed: number;
+  /** When somebody was helped last, in Unix seconds; null if nobody was since the switch was turned on. */
+  readonly helped_at_s: number | null;
+  /** Since when nobody is helped although somebody could be, in Unix seconds; null otherwise. */
+  readonly waits_since_s: number | null;
   /** Counts since this page was loaded. */
   readonly totals: PasserelleCounts;
   /** Counts of today, on this site. */

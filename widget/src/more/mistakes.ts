@@ -10,6 +10,9 @@ const WORDS: Readonly<Record<string, RegExp>> = {
   theme: /^(auto|light|dark)$/,
   corner: /^(top|bottom)-(left|right)$/,
   map: /^none$/,
+  keep: /^none$/,
+  chromium: /^https:\/\//,
+  firefox: /^https:\/\//,
 };
 /** The settings that are numbers. */
 const NUMBERS = ['people', 'lanes', 'mbit', 'megabytes'] as const;

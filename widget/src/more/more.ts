@@ -1,5 +1,5 @@
 /** Entry of the file that is fetched at the first press: the rest of the English words and of the styles, the consent
- * text, what is seen while the switch is on, the settings, and examples for designers. */
+ * text, the settings, and examples for designers. */
 
 import { makeSheet } from '../element/view/stylesheet';
 import english from '../words/en.json';

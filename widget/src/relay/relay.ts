@@ -11,13 +11,13 @@ import {
   SURPLUS_OFFER_BURST,
   SURPLUS_OFFERS_PER_S,
 } from '../core/limits';
-import type { RelayReport, VolunteerLimits } from '../core/switch/report';
+import { UNUSED, type Reach, type RelayReport, type VolunteerLimits } from '../core/switch/report';
 import { Bucket } from '../core/traffic/bucket';
 import * as control from '../core/wire/control';
 import { CALL_MEDIA_VERSION, MEDIA_VERSION, type Description } from '../core/wire/description';
 import { parse } from '../core/wire/invite';
 import { fromOwnSdp, toSdp } from '../core/wire/sdp';
-import type { BrokerOffer } from '../core/wire/signalling';
+import type { BrokerOffer, NatClass } from '../core/wire/signalling';
 import { BrokerConversation, type OfferReply } from './broker';
 import { DescriptorSource } from './descriptor';
 import { Exits, hostOf } from './exits';
@@ -36,6 +36,15 @@ const DRAIN_MS = 1_200;
 const STUN_SERVERS = 2;
 /** The time between two reports when only the number of bytes changes. */
 const REPORT_MS = 1_000;
+
+/** Whom a device can help, by the class of its NAT. */
+const REACH: Readonly<Record<NatClass, Reach | null>> = {
+  open: 'everybody',
+  restricted: 'some',
+  symmetric: 'some',
+  blocked: 'nobody',
+  unknown: null,
+};
 
 /** One link, with what is known about it. */
 interface RelayedLink {
@@ -58,6 +67,8 @@ interface RelayedLink {
   isAnswered: boolean;
   /** Whether the link was counted as open. */
   isOpen: boolean;
+  /** Whether it ever was. */
+  wasOpen: boolean;
 }
 
 /** The common part of an offer that the broker brings and of a lane that a client asks for. */
@@ -101,6 +112,7 @@ export class Relay {
     crossing: [],
     country: null,
     caution: false,
+    ...UNUSED,
   };
   /** Bytes carried so far. */
   #bytes = 0;
@@ -154,6 +166,7 @@ export class Relay {
       case 'friend':
         return void this.#friends.help(message.id, message.text);
       case 'nat':
+        this.#change({ reach: REACH[message.nat] });
         return this.#broker?.tell(message.nat);
       case 'stop':
         return this.#stop(null, DRAIN_MS);
@@ -313,6 +326,7 @@ export class Relay {
       isCall: description.media === CALL_MEDIA_VERSION,
       isAnswered: false,
       isOpen: false,
+      wasOpen: false,
     });
     this.#people.add(person);
     person.links += 1;
@@ -381,6 +395,7 @@ export class Relay {
     // The ticket of a lane comes from the client, who could make an exit seem out of reach with a bad one. The
     // exit of a patient link was asked only if the client came.
     if (!isLane && !connect && link.reached === false) this.#exits.failed(person.exit);
+    if (isAnswered && !isLane && !entry.wasOpen) this.#change({ failed: this.#report.failed + 1 });
     entry.media.close();
     this.#links.delete(id);
     person.links -= 1;
@@ -409,6 +424,7 @@ export class Relay {
     const entry = this.#links.get(id);
     if (!entry || entry.isOpen === entry.link.isOpen) return;
     entry.isOpen = entry.link.isOpen;
+    entry.wasOpen = true;
     const { person } = entry;
     person.open += entry.isOpen ? 1 : -1;
     const helped = this.#report.helped + (person.wasHelped ? 0 : 1);
@@ -434,6 +450,14 @@ export class Relay {
       const trouble = { broker: 'retrying', reason: 'exit_unreachable', retry_s: rest_ms / 1000 } as const;
       this.#report = { ...this.#report, ...trouble };
     }
+    const { broker, people, caution, waits_since_s, helped_at_s } = this.#report;
+    const now_s = Math.floor(Date.now() / 1000);
+    const isWaiting = broker === 'online' && people === 0 && !caution;
+    this.#report = {
+      ...this.#report,
+      waits_since_s: isWaiting ? (waits_since_s ?? now_s) : null,
+      helped_at_s: part.people === undefined ? helped_at_s : now_s,
+    };
     this.#post({ type: 'report', report: this.#report });
   }
 

@@ -130,6 +130,29 @@ test('the class of the NAT is asked of the page at each welcome, and told to the
   expect(asked()).toHaveLength(2);
 });
 
+test('of what use this device is is reported, and failed attempts are no people helped', async () => {
+  const { relay, offer, made, join } = await setUp();
+  expect(report()).toMatchObject({ reach: null, failed: 0, helped_at_s: null });
+  expect(report()?.waits_since_s).toBeGreaterThan(0);
+  relay.handle({ type: 'nat', nat: 'blocked' });
+  expect(report()).toMatchObject({ reach: 'nobody' });
+  offer();
+  const { id, socket, channel } = made();
+  relay.handle({ type: 'answered', link: id, sdp: OWN_SDP });
+  relay.handle({ type: 'channel', link: id, channel: channel as unknown as RTCDataChannel });
+  end({ socket, channel });
+  vi.advanceTimersByTime(100);
+  expect(report()).toMatchObject({ failed: 1, helped: 0, helped_at_s: null });
+  offer();
+  const joined = join();
+  expect(report()).toMatchObject({ failed: 1, helped: 1, waits_since_s: null });
+  expect(report()?.helped_at_s).toBeGreaterThan(0);
+  end(joined);
+  vi.advanceTimersByTime(100);
+  expect(report()).toMatchObject({ people: 0, failed: 1 });
+  expect(report()?.waits_since_s).toBeGreaterThan(0);
+});
+
 describe('an offer', () => {
   test('of a call is paid for in full: pictures and sound count as what is carried', async () => {
     const { relay, offer, made } = await setUp({ bytes: 100_000 });

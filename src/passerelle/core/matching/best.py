@@ -31,9 +31,10 @@ _SAME_COUNTRY: Final = 1
 _POOR: Final = 2
 _RESTING: Final = 3
 _FAILED_THIS_CLIENT: Final = 4
+_BARRED: Final = 5
 """Faults, the worst last. A volunteer counts with its worst fault, and any volunteer with a lesser
 one comes before it."""
-_NOBODY: Final = (-_FAILED_THIS_CLIENT - 1, 0.0)
+_NOBODY: Final = (-_BARRED - 1, 0.0)
 """A rank below that of every volunteer."""
 
 _CHANCES: Final = {
@@ -45,7 +46,7 @@ class BestVolunteer:
     """The best volunteer for one client among those that were shown."""
 
     __slots__ = (
-        *("_avoid", "_best_rank", "_chances", "_load_limit", "_location"),
+        *("_avoid", "_best_rank", "_chances", "_last_resort", "_load_limit", "_location"),
         *("_ordinary", "_ordinary_load", "_undisclosed_weight"),
         *("client", "now", "record", "volunteer"),
     )
@@ -57,10 +58,13 @@ class BestVolunteer:
         record: DisclosureRecord | None,
         mean_load: float,
         now: float,
+        *,
+        last_resort: bool = False,
     ) -> None:
         """`avoid` are handles never to be chosen; `record` is what the client's network knows,
         None when that is not counted; `mean_load` is that of ordinary volunteers; `now` is
-        monotonic seconds.
+        monotonic seconds. With `last_resort`, one that the client's network is barred from may be
+        chosen, if nobody else is shown.
         """
         self.client = client
         self.record = record
@@ -68,6 +72,7 @@ class BestVolunteer:
         self.volunteer: PooledVolunteer | None = None
         self._best_rank = _NOBODY
         self._avoid = avoid
+        self._last_resort = last_resort
         self._location = client.location
         self._chances = _CHANCES[client.nat]
         self._load_limit = 1.0 + max(LOAD_FLOOR, LOAD_MARGIN + mean_load)
@@ -118,10 +123,13 @@ class BestVolunteer:
         if volunteer.resting_until > self.now:
             fault = _RESTING
         if self.record is not None:
-            if self.record.is_barred(volunteer.handle, self.now):
-                return None
             if self.record.failures(volunteer.handle, self.now):
                 fault = _FAILED_THIS_CLIENT
+            if self.record.is_barred(volunteer.handle, self.now):
+                fault = _BARRED
+                rested = self.record.may_be_last_resort(volunteer.handle, self.now)
+                if not (self._last_resort and rested):
+                    return None
             if volunteer.handle not in self.record:
                 weight *= self._undisclosed_weight / (1 + volunteer.known_by)
         return -fault, weight * self._merit(volunteer, quality)

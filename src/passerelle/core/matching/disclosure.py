@@ -9,22 +9,23 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 
+from passerelle import serverlimits
 from passerelle.core.origin import parties
 from passerelle.core.shares import ShareTable
 
 DAY_S = 86_400.0
 FAILED_REST_S = 60.0
-"""A volunteer that failed a client is not given to its network again for so long, whoever else is
-there."""
+"""A volunteer that failed a client is not given to its network again for so long, unless it is the
+last resort."""
 FAILURES_MOST = 2
-"""After so many failures it is not given to that network for a day: two NATs that did not meet
-twice will not meet the third time."""
+"""After so many failures it is not given to that network for a day, unless it is the last resort:
+two NATs that did not meet twice will hardly meet the third time."""
 
 
 class DisclosureRecord:
     """What one client network knows of volunteers. Times are monotonic seconds."""
 
-    __slots__ = ("_complained", "_disclosed", "_failed", "_failures")
+    __slots__ = ("_complained", "_disclosed", "_failed", "_failures", "_given_again")
 
     def __init__(self) -> None:
         self._disclosed: OrderedDict[bytes, float] = OrderedDict()
@@ -32,6 +33,8 @@ class DisclosureRecord:
         self._failures: dict[bytes, int] = {}
         self._complained: set[bytes] = set()
         """Those it knows and has complained of."""
+        self._given_again: set[bytes] = set()
+        """Those that failed and were given to it as a last resort since."""
 
     def __contains__(self, volunteer: bytes) -> bool:
         """Whether the network knows `volunteer`, as of the last call of `disclosed`."""
@@ -70,33 +73,61 @@ class DisclosureRecord:
     def add_failure(self, volunteer: bytes, now: float, limit: int) -> bool:
         """Note that `volunteer` failed; return whether it is the first failure on record.
 
-        A word within FAILED_REST_S of a failure is about that same failure, since the network is
-        not given the volunteer in that time, and changes nothing. Beyond `limit` volunteers, the
-        one whose failure is longest ago is forgotten.
+        A word within FAILED_REST_S of a failure is about that same failure and changes nothing,
+        unless the network was given the volunteer as a last resort since. Beyond `limit`
+        volunteers, the one whose failure is longest ago is forgotten.
         """
         first = volunteer not in self._failed
-        if not first and now - self._failed[volunteer] < FAILED_REST_S:
+        again = volunteer in self._given_again
+        if not first and not again and now - self._failed[volunteer] < FAILED_REST_S:
             return False
+        self._given_again.discard(volunteer)
         self._failed[volunteer] = now
         self._failed.move_to_end(volunteer)
         self._failures[volunteer] = self._failures.get(volunteer, 0) + 1
         if len(self._failed) > limit:
             oldest, _ = self._failed.popitem(last=False)
-            del self._failures[oldest]
+            self._forget_failures(oldest)
         return first
 
     def failures(self, volunteer: bytes, now: float) -> int:
         """Return how often `volunteer` failed; a day after the last failure, all are forgotten."""
         for forgotten in _forget(self._failed, now - DAY_S):
-            del self._failures[forgotten]
+            self._forget_failures(forgotten)
         return self._failures.get(volunteer, 0)
 
     def is_barred(self, volunteer: bytes, now: float) -> bool:
-        """Whether `volunteer` must not be given to this network because it failed it."""
+        """Whether this network may have `volunteer`, which failed it, only as a last resort."""
         failures = self.failures(volunteer, now)
         return failures >= FAILURES_MOST or (
             failures > 0 and now - self._failed[volunteer] < FAILED_REST_S
         )
+
+    def may_be_last_resort(self, volunteer: bytes, now: float) -> bool:
+        """Whether `volunteer` has rested long enough to be given where there is nobody else.
+
+        The rest is LAST_RESORT_REST_S, doubled for each failure after the first, and
+        LAST_RESORT_LONGEST_REST_S at most.
+        """
+        failures = self.failures(volunteer, now)
+        if not failures:
+            return True
+        # Further doublings change nothing, and a float holds no more than a thousand of them.
+        rest_s = serverlimits.LAST_RESORT_REST_S * 2.0 ** min(failures - 1, 16)
+        rested_s = now - self._failed[volunteer]
+        return rested_s >= min(rest_s, serverlimits.LAST_RESORT_LONGEST_REST_S)
+
+    def give_again(self, volunteer: bytes) -> None:
+        """Note that the network is given `volunteer`, which failed it, as a last resort.
+
+        The next failure counts then, however soon it comes.
+        """
+        if volunteer in self._failed:
+            self._given_again.add(volunteer)
+
+    def _forget_failures(self, volunteer: bytes) -> None:
+        del self._failures[volunteer]
+        self._given_again.discard(volunteer)
 
 
 class DisclosureTable:

@@ -10,7 +10,8 @@ What counts, in this order:
 1. A volunteer in the client's own /24, /48 or provider's network is never taken.
 2. One without a fault is taken before one with a fault. Faults, from the least on: it is in the
    client's country, its quality is poor, it rests after an offer that it left unanswered, it
-   failed this client.
+   failed this client. One that failed this client's network a moment ago, or twice in a day, is
+   taken only as a last resort, after a rest that each failure doubles.
 3. Then the product counts of: the chance that the two NATs reach each other, its quality, how
    little it was asked lately, how many slots it has left.
 4. In that product a volunteer that is new to the client's network counts the less, the more other
@@ -183,11 +184,14 @@ class VolunteerPool:
         *,
         seed: int,
         only: bytes | None = None,
+        last_resort: bool = False,
     ) -> Pick | None:
         """Return a volunteer that is not in `avoid`, and reserve a slot of it.
 
         `seed` is random, uniform in [0, 2⁶⁴). With `only` it is that volunteer or none, whatever
-        its network and whoever knows it: somebody brought the request to it by hand. Every pick
+        its network and whoever knows it: somebody brought the request to it by hand. With
+        `last_resort`, one that failed the client's network a moment ago or twice in a day is
+        better than none, once it has rested (`DisclosureRecord.may_be_last_resort`). Every pick
         must be settled.
         """
         self._available.end_rests(now)
@@ -197,9 +201,14 @@ class VolunteerPool:
                 return None
             return self._reserve(named, client, now, counted=False)
         record = None if client.key is None else self._disclosures.of(client.key)
-        best = BestVolunteer(client, avoid, record, self._available.mean_load(), now)
+        load = self._available.mean_load()
+        best = BestVolunteer(client, avoid, record, load, now, last_resort=last_resort)
         self._search(best, Draws(seed))
-        return None if best.volunteer is None else self._reserve(best.volunteer, client, now)
+        if best.volunteer is None:
+            return None
+        if record is not None and record.is_barred(best.volunteer.handle, now):
+            record.give_again(best.volunteer.handle)
+        return self._reserve(best.volunteer, client, now)
 
     def _search(self, best: BestVolunteer, draws: Draws) -> None:
         """Show volunteers to `best`: those its client's network knows, then others if it may."""

@@ -15,7 +15,7 @@ from typing import Final
 SMALL: Final = (640, 360)
 LARGE: Final = (1280, 720)
 """Sizes of the pictures, in pixels."""
-LARGE_SHARE: Final = 0.35
+LARGE_SHARE: Final = 0.6
 """Share of large pictures, where they may be large."""
 FRAMES_PER_S: Final = (30, 30, 30, 30, 25, 25, 20, 15)
 """Pictures a second, as cameras make them: one of these, each as likely as the others."""
@@ -27,13 +27,14 @@ HELD_CHANCE, HELD_GAIN = 0.01, 8.0
 """Now and then a machine is busy: with that chance all is later, by that factor."""
 BRIGHT_SHARE: Final = 0.2
 """Share of cameras in good light, whose noise an encoder leaves out."""
-BRIGHT_NOISE, DIM_NOISE = (0, 3), (6, 32)
-"""Range of the noise in good light and in bad: between the darkest and the lightest, of 255."""
+BRIGHT_NOISE, DIM_NOISE = (0, 3), (16, 32)
+"""Range of the noise in good light and in bad: between the darkest and the lightest, of 255.
+With weaker noise an encoder made frames that were too short for the rate it may have."""
 MOTION: Final = (5.0, 30.0)
 """Range of how far a person moves when he moves, in pixels of a small picture."""
 TALK: Final = (0.2, 0.8)
 """Range of the share of time in which he talks."""
-BOUND_SHARE: Final = 0.2
+BOUND_SHARE: Final = 0.1
 """Share of applications that bound the rate of the video."""
 BOUND_BIT_S: Final = (500_000, 1_200_000)
 """Range of such bounds."""

@@ -2,7 +2,8 @@
 
 Opus makes packets as long as the sound is rich: a steady noise would show by packets of one length.
 So there are syllables, gaps between them, and pauses of some seconds in which only the room is
-heard. `widget/src/core/traffic/voice.ts` is the page's half. Nobody ever listens.
+heard. The room's noise changes all the time, too. `widget/src/core/traffic/voice.ts` is the page's
+half. Nobody ever listens.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ SHARP: Final = (0.93, 0.99)
 """Range of the radius of a resonator's poles: a hiss is wide, a vowel is narrow."""
 ATTACK: Final = 2
 """A syllable swells in that part of its length, and then fades."""
+ROOMS: Final = 8
+"""Different noises of the room: a single one, again and again, would show by its one length."""
 GAP: Final = 0.15
 """Share of syllables left out while somebody speaks."""
 LEAST_TURN_S, TURN_SPAN_S = 1.0, 11.0
@@ -46,11 +49,12 @@ class Voice:
         self._talk = talk
         self._loud = LOUD * (LOUD_SPREAD[0] + (LOUD_SPREAD[1] - LOUD_SPREAD[0]) * chance())
         self._syllables = [self._syllable() for _ in range(SYLLABLES)]
-        self._room = self._hum(QUIET[0] * (QUIET[1] / QUIET[0]) ** chance())
+        quiet = QUIET[0] * (QUIET[1] / QUIET[0]) ** chance()
+        self._rooms = [self._hum(quiet) for _ in range(ROOMS)]
         self._speaks = False
         self._left = 0
         """Syllables until speech and pause take turns."""
-        self._sound = self._room
+        self._sound = self._rooms[0]
         self._at = 0
 
     def _syllable(self) -> array[int]:
@@ -94,5 +98,5 @@ class Voice:
             self._left = math.ceil(turn_s / BLOCK_S / SYLLABLE_BLOCKS)
         self._left -= 1
         if not self._speaks or chance() < GAP:
-            return self._room
+            return self._rooms[int(chance() * ROOMS)]
         return self._syllables[int(chance() * SYLLABLES)]

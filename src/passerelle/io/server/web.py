@@ -44,6 +44,15 @@ _SERVER_LOGGERS = ("aiohttp.server", "aiohttp.web", "aiohttp.websocket", "aiohtt
 web_response.SERVER_SOFTWARE = ""  # type: ignore[attr-defined]
 
 
+def is_from_page(request: web.Request) -> bool:
+    """Whether a web page asks, of another origin or of this server's own.
+
+    Its browser would keep the connection open, and close it with packets long after the visitor has
+    turned the switch off. A page of this server's own sends no `Origin` with a GET.
+    """
+    return hdrs.ORIGIN in request.headers or request.headers.get("Sec-Fetch-Site") == "same-origin"
+
+
 def application() -> web.Application:
     """Return an empty application that refuses bodies over `serverlimits.HTTP_BODY_BYTES`."""
     return web.Application(client_max_size=serverlimits.HTTP_BODY_BYTES)

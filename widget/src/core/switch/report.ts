@@ -2,8 +2,27 @@
 
 import type { Reason } from '../errors';
 
+/** Whom this device can help, as far as its network tells: everybody, people whose own networks allow it, or nobody. */
+export const REACHES = ['everybody', 'some', 'nobody'] as const;
+
+export type Reach = (typeof REACHES)[number];
+
+/** What a volunteer may know of its own use. */
+export interface Use {
+  /** Null until it is known, and where it cannot be found out. */
+  readonly reach: Reach | null;
+  /** Links that came to nothing, in this run of the relay. They are no people helped. */
+  readonly failed: number;
+  /** When somebody was helped last, in Unix seconds; null if nobody was in this run. */
+  readonly helped_at_s: number | null;
+  /** Since when nobody is helped although somebody could be, in Unix seconds; null otherwise. */
+  readonly waits_since_s: number | null;
+}
+
+export const UNUSED: Use = Object.freeze({ reach: null, failed: 0, helped_at_s: null, waits_since_s: null });
+
 /** What the relay is doing. It is sent whenever it changes. Counts are of this run of the relay. */
-export interface RelayReport {
+export interface RelayReport extends Use {
   /** Whether a broker is connected, and if not, whether the relay waits before it tries again. */
   readonly broker: 'connecting' | 'online' | 'retrying';
   /** While `retrying`: why no broker is connected. */

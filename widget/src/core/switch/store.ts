@@ -9,7 +9,7 @@
 
 import type { Reason } from '../errors';
 import { NOTHING, type Figures } from './figures';
-import type { RelayReport } from './report';
+import { UNUSED, type RelayReport, type Use } from './report';
 import type { PauseReason } from './settings';
 
 export const PHASES = [
@@ -31,7 +31,7 @@ export const PHASES = [
 export type Phase = (typeof PHASES)[number];
 
 /** What the switch shows. */
-export interface Snapshot extends Figures {
+export interface Snapshot extends Figures, Use {
   readonly phase: Phase;
   /** People helped right now. */
   readonly people: number;
@@ -133,6 +133,7 @@ const OFF: Snapshot = Object.freeze({
   paused: null,
   retry_s: null,
   elsewhere: false,
+  ...UNUSED,
   ...FIGURES,
 });
 
@@ -284,6 +285,10 @@ function show(state: SwitchState): Snapshot {
     reason: phase === 'problem' ? state.problem : (shown?.reason ?? null),
     paused: phase === 'paused' ? state.pause : null,
     retry_s: shown?.retry_s ?? null,
+    reach: shown?.reach ?? null,
+    failed: shown?.failed ?? 0,
+    helped_at_s: shown?.helped_at_s ?? null,
+    waits_since_s: shown?.waits_since_s ?? null,
   };
 }
 

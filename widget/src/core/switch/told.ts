@@ -5,6 +5,7 @@
 import { REASONS } from '../errors';
 import { SLOTS } from '../limits';
 import { counts } from './figures';
+import { REACHES } from './report';
 import { PAUSES } from './settings';
 import { PHASES, type Snapshot } from './store';
 
@@ -15,10 +16,10 @@ const LONGEST_RETRY_S = 100_000;
 
 /** Return the snapshot that `given` is; null when it is none. */
 export function readTold(given: unknown): Snapshot | null {
-  const { phase, people, crossing, country, reason, paused, retry_s, totals, today, ever } = Object(given) as Record<
-    string,
-    unknown
-  >;
+  const { phase, people, crossing, country, reason, paused, retry_s, totals, today, ever, ...use } = Object(
+    given,
+  ) as Record<string, unknown>;
+  const count = (name: string) => (isCount(use[name], Number.MAX_SAFE_INTEGER) ? use[name] : null);
   const told = oneOf(phase, PHASES);
   if (!told || !isCount(people, SLOTS) || !Array.isArray(crossing) || crossing.length > SLOTS) return null;
   return Object.freeze({
@@ -30,6 +31,10 @@ export function readTold(given: unknown): Snapshot | null {
     paused: oneOf(paused, PAUSES),
     retry_s: isCount(retry_s, LONGEST_RETRY_S) ? retry_s : null,
     elsewhere: true,
+    reach: oneOf(use['reach'], REACHES),
+    failed: count('failed') ?? 0,
+    helped_at_s: count('helped_at_s'),
+    waits_since_s: count('waits_since_s'),
     totals: counts(totals),
     today: counts(today),
     ever: counts(ever),

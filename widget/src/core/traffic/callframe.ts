@@ -8,7 +8,7 @@
 
 import { PeerError } from '../errors';
 import { PICTURE_FRAME_BYTES } from '../limits';
-import { takeMessages, type PictureFrame } from './pictureframe';
+import { takeMessages, type Brought } from './pictureframe';
 
 const TRAILER_BYTES = 8;
 /** Size of `backlog` at the start of a payload. */
@@ -43,7 +43,7 @@ export function fill(encoded: ArrayBuffer, payload: ArrayBuffer, got: number, un
 }
 
 /** Take a frame apart; one that carries nothing has its picture only. Throws PeerError. */
-export function unfill(frame: ArrayBuffer): PictureFrame | Pick<PictureFrame, 'picture'> {
+export function unfill(frame: ArrayBuffer): Brought | Pick<Brought, 'picture'> {
   if (frame.byteLength > PICTURE_FRAME_BYTES) throw new PeerError('limit', 'a large frame');
   const bytes = new Uint8Array(frame);
   const picture = bytesOf(isKey(bytes) ? KEY_PICTURE : DELTA_PICTURE);

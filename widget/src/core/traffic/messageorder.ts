@@ -18,6 +18,18 @@ export class MessageOrder {
     return this.#next;
   }
 
+  /** Bytes of the messages that wait for one before them, with what each costs. */
+  get held_bytes(): number {
+    return this.#cost_bytes;
+  }
+
+  /** Return about how many bytes before the 32-bit number `unsent` are not here: messages that are missing are taken to
+   * be as long as those that wait; 0 where none waits. */
+  missing_bytes(unsent: number): number {
+    const { size } = this.#held;
+    return size === 0 ? 0 : Math.max(0, this.behind(unsent) - size) * (this.#cost_bytes / size);
+  }
+
   /** Take a message with its 32-bit number; return the messages that are in order now. Throws PeerError. */
   add(number: number, message: ArrayBuffer): ArrayBuffer[] {
     const ahead = (number - this.#next) | 0;

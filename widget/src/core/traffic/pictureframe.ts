@@ -7,7 +7,7 @@
  */
 
 import { PeerError } from '../errors';
-import { LINK_MESSAGE_BYTES, PICTURE_FRAME_BYTES } from '../limits';
+import { KIB, LINK_MESSAGE_BYTES, PICTURE_FRAME_BYTES } from '../limits';
 import { PICTURE_SIDE } from '../wire/description';
 
 const TRAILER_BYTES = 16;
@@ -22,7 +22,8 @@ const SIZE_MASK = 0x3fff;
 /** What a frame has beside the encoder's bytes and the payload. */
 export const OVERHEAD_BYTES = TRAILER_BYTES;
 
-export interface PictureFrame {
+/** What a frame brought. */
+export interface Brought {
   /** The encoder's own bytes. */
   readonly picture: ArrayBuffer;
   /** 32-bit number before which the sender has every message of the other direction. */
@@ -31,6 +32,13 @@ export interface PictureFrame {
   readonly unsent: number;
   /** Messages with their 32-bit numbers. */
   readonly messages: readonly (readonly [number: number, message: ArrayBuffer])[];
+}
+
+export interface PictureFrame extends Brought {
+  /** When the frame was sent, in tenths of a millisecond of the sender's clock, modulo 2³². */
+  readonly sent: number;
+  /** What waited at the sender behind this frame, in steps of a KiB. */
+  readonly backlog_bytes: number;
 }
 
 /** Return a frame with `payload` behind `picture`. `now_ms` may be of any clock that never goes back. */
@@ -63,7 +71,9 @@ export function unwrap(frame: ArrayBuffer): PictureFrame {
   if (at > end) throw new PeerError('malformed', 'a frame shorter than it says');
   checkPicture(view, size);
   const messages = takeMessages(frame, at, end);
-  return { picture: frame.slice(0, size), got: view.getUint32(end), unsent: view.getUint32(end + 4), messages };
+  const [got, unsent, sent] = [0, 4, 8].map((offset) => view.getUint32(end + offset)) as [number, number, number];
+  const backlog_bytes = KIB * view.getUint16(size);
+  return { picture: frame.slice(0, size), got, unsent, sent, backlog_bytes, messages };
 }
 
 /** Return the messages of a frame's payload with their numbers. Its records are from `at` to `end`. Throws PeerError. */

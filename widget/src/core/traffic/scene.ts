@@ -7,7 +7,7 @@
 
 const SMALL = [640, 360] as const;
 const LARGE = [1280, 720] as const;
-const LARGE_SHARE = 0.35;
+const LARGE_SHARE = 0.6;
 const FRAMES_PER_S = [30, 30, 30, 30, 25, 25, 20, 15];
 const CLOCK_SPREAD = 0.01;
 const LATE_S = [0.001, 0.006] as const;
@@ -15,10 +15,10 @@ const HELD_CHANCE = 0.01;
 const HELD_GAIN = 8;
 const BRIGHT_SHARE = 0.2;
 const BRIGHT_NOISE = [0, 3] as const;
-const DIM_NOISE = [6, 32] as const;
+const DIM_NOISE = [16, 32] as const;
 const MOTION = [5, 30] as const;
 const TALK = [0.2, 0.8] as const;
-const BOUND_SHARE = 0.2;
+const BOUND_SHARE = 0.1;
 const BOUND_BIT_S = [500_000, 1_200_000] as const;
 const GESTURE_S = [0.3, 3] as const;
 const LIGHT = 16;

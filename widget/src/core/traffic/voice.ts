@@ -1,7 +1,8 @@
 /** A sound like somebody's voice in a room, for calls in which nobody speaks.
  *
  * Opus makes packets as long as the sound is rich: a steady noise would show by packets of one length. So there are
- * syllables, gaps between them, and pauses of some seconds in which only the room is heard.
+ * syllables, gaps between them, and pauses of some seconds in which only the room is heard. The room's noise
+ * changes all the time, too.
  * `src/passerelle/core/media/voice.py` is the client's half. Nobody ever listens.
  */
 
@@ -19,6 +20,8 @@ const SPAN_HZ = 2_250;
 const ATTACK = 2;
 /** A hiss is wide, a vowel is narrow: the radius of a resonator's poles. */
 const SHARP = [0.93, 0.99] as const;
+/** Different noises of the room: a single one, again and again, would show by its one length. */
+const ROOMS = 8;
 /** The share of syllables left out while somebody speaks. */
 const GAP = 0.15;
 /** Speech takes turns of so many seconds, times its share of the time; pauses take the rest. */
@@ -30,11 +33,11 @@ export class Voice {
   readonly #talk: number;
   readonly #loud: number;
   readonly #syllables: readonly Float32Array<ArrayBuffer>[];
-  readonly #room: Float32Array<ArrayBuffer>;
+  readonly #rooms: readonly Float32Array<ArrayBuffer>[];
   #speaks = false;
   /** Syllables until speech and pause take turns. */
   #left = 0;
-  #sound: Float32Array<ArrayBuffer>;
+  #sound = new Float32Array();
   #at = 0;
 
   /** `chance` returns random numbers from 0 up to 1; `talk` is the share of speech in time. */
@@ -43,7 +46,8 @@ export class Voice {
     this.#talk = talk;
     this.#loud = LOUD[0] + (LOUD[1] - LOUD[0]) * chance();
     this.#syllables = Array.from({ length: SYLLABLES }, () => this.#syllable());
-    this.#room = this.#sound = this.#hum(QUIET[0] * (QUIET[1] / QUIET[0]) ** chance());
+    const quiet = QUIET[0] * (QUIET[1] / QUIET[0]) ** chance();
+    this.#rooms = Array.from({ length: ROOMS }, () => this.#hum(quiet));
   }
 
   /** Return the samples of the next packet. */
@@ -81,7 +85,7 @@ export class Voice {
       this.#left = Math.ceil((turn_s * SAMPLES_PER_S) / SYLLABLE);
     }
     this.#left -= 1;
-    const syllable = this.#syllables[Math.floor(this.#chance() * SYLLABLES)];
-    return this.#speaks && this.#chance() >= GAP && syllable ? syllable : this.#room;
+    const sounds = this.#speaks && this.#chance() >= GAP ? this.#syllables : this.#rooms;
+    return sounds[Math.floor(this.#chance() * sounds.length)] ?? this.#sound;
   }
 }

@@ -38,7 +38,8 @@ export interface Description {
   /** The format of a media link's frames. An offer has the newest format that the client knows, an
    * answer has the one in use; a link without video has none. */
   readonly media?: number;
-  /** Numbers of the header extensions of a call's video that this browser refused. Only an answer has them. */
+  /** What of a call this browser refused: the numbers of the video's header extensions, and 0 for the extended
+   * reports. Only an answer has it. */
   readonly lacks?: readonly number[];
 }
 
@@ -57,7 +58,7 @@ export function read(value: unknown): Description {
       ? checks.list(given.get('candidates'), 0, CANDIDATES, readCandidate)
       : [],
     ...(given.has('lacks') && {
-      lacks: checks.list(given.get('lacks'), 0, EXTENSIONS, (item) => checks.integer(item, 1, EXTENSIONS)),
+      lacks: checks.list(given.get('lacks'), 0, EXTENSIONS, (item) => checks.integer(item, 0, EXTENSIONS)),
     }),
     ...(given.has('media') && { media: checks.integer(given.get('media'), 1, 255) }),
   });

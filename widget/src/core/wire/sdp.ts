@@ -23,10 +23,11 @@ function sectionsOf(description: Description): readonly Section[] {
   ];
   const both = 'a=sendrecv';
   if (media === CALL_MEDIA_VERSION) {
-    const lines = CALL.filter((line) => !lacks.some((number) => line.startsWith(`a=extmap:${number} `)));
+    const taken = (line: string) => !lacks.some((number) => line.startsWith(`a=extmap:${number} `)
+      || (number === LACKS_REPORTS && REPORT.test(line)));
     return [
-      section('audio', 0, '111', both, ...SOUND),
-      section('video', 1, CALL_PAYLOADS, both, ...lines),
+      section('audio', 0, '111', both, ...SOUND.filter(taken)),
+      section('video', 1, CALL_PAYLOADS, both, ...CALL.filter(taken)),
       channelSection(description, 2),
     ];
   }
@@ -92,6 +93,16 @@ const HELD_RATE = 'a=fmtp:118 x-google-start-bitrate=160000;x-google-min-bitrate
 /** What an answer says, to the client's stack, which chooses the rate of uploads itself. */
 const FREE_RATE = 'a=fmtp:118 x-google-start-bitrate=5000;x-google-max-bitrate=400000';
 
+/** Lines of the extended reports (RFC 3611) with which Chromiums measure round trips: each makes a report of theirs
+ * longer, which anybody on the path can see. */
+const reports = (payloads: string) => [
+  'a=rtcp-xr:rcvr-rtt=all',
+  ...payloads.split(' ').map((number) => `a=rtcp-fb:${number} rrtr`),
+];
+const REPORT = /^a=rtcp-(xr:|fb:\d+ rrtr)/m;
+/** Stands in `lacks` for the extended reports. */
+const LACKS_REPORTS = 0;
+
 /** Version 3: the sound of a call. */
 const SOUND = [
   'a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level',
@@ -101,6 +112,7 @@ const SOUND = [
   'a=rtcp-mux',
   'a=rtcp-rsize',
   'a=rtpmap:111 opus/48000/2',
+  ...reports('111'),
   'a=rtcp-fb:111 transport-cc',
   'a=fmtp:111 minptime=10;useinbandfec=1',
 ];
@@ -109,6 +121,7 @@ const SOUND = [
 const CALL_PAYLOADS = '96 97 118 119 120';
 const CALL = [
   ...vp8(96),
+  ...reports(CALL_PAYLOADS),
   'a=rtpmap:97 rtx/90000',
   'a=fmtp:97 apt=96',
   'a=rtpmap:118 red/90000',
@@ -133,8 +146,10 @@ function media(sdp: string): { media?: number; lacks?: number[] } {
   if (video === undefined) return {};
   if (video !== 'sendrecv') return { media: 1 };
   if (direction('audio') !== 'sendrecv') return { media: 2 };
-  const taken = new Set(extensions(sections.find((each) => each.startsWith('m=video ')) ?? ''));
-  const lacks = extensions(CALL.join('\n')).filter((number) => !taken.has(number));
+  const section = sections.find((each) => each.startsWith('m=video ')) ?? '';
+  const taken = new Set(extensions(section));
+  if (REPORT.test(section)) taken.add(LACKS_REPORTS);
+  const lacks = [LACKS_REPORTS, ...extensions(CALL.join('\n'))].filter((number) => !taken.has(number));
   return { media: CALL_MEDIA_VERSION, ...(lacks.length > 0 && { lacks }) };
 }
 

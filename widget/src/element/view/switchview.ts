@@ -39,6 +39,16 @@ export interface LiveNodes {
   readonly question: HTMLElement;
 }
 
+/** The element, as a `LiveContent` knows it. */
+export interface LiveHost {
+  readonly network: string;
+  /** Whether there is room for a globe, and the page wants one. */
+  readonly hasRoom: boolean;
+  getAttribute(name: string): string | null;
+  /** Turn off in all tabs of the site. */
+  stop(): void;
+}
+
 /** What is seen only while the switch is on. `more/live.ts` implements it, and is fetched later. */
 export interface LiveContent {
   show(snapshot: Snapshot): void;

@@ -25,6 +25,16 @@ export function status({ words, code }: Language, { phase, people, reason, pause
   }
 }
 
+/** Return the name of a country; null when the country is unknown. */
+export function countryName(code: string, country: string | null): string | null {
+  if (!country) return null;
+  try {
+    return new Intl.DisplayNames([code, 'en'], { type: 'region' }).of(country) ?? country;
+  } catch {
+    return country;
+  }
+}
+
 /** Return a number in the language `code`. */
 export const number = (code: string, value: number): string => new Intl.NumberFormat(code).format(value);
 
@@ -41,6 +51,14 @@ export function time(code: string, seconds: number): string {
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return unit(code, 'minute', minutes, 2);
   return minutes < 6000 ? unit(code, 'hour', minutes / 60, 2) : unit(code, 'day', minutes / 1440, 2);
+}
+
+/** Return how long ago something was, in minutes, hours or days. */
+export function ago(code: string, seconds: number): string {
+  const minutes = Math.max(0, Math.floor(seconds / 60));
+  const [value, name] =
+    minutes < 120 ? ([minutes, 'minute'] as const) : minutes < 2880 ? ([minutes / 60, 'hour'] as const) : ([minutes / 1440, 'day'] as const);
+  return new Intl.RelativeTimeFormat(code).format(-Math.floor(value), name);
 }
 
 function unit(code: string, name: string, value: number, digits = 3): string {

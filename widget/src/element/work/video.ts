@@ -90,6 +90,15 @@ export class VideoTrack {
     }
   }
 
+  /** Add the track to a `connection` that is about to offer a video both ways. */
+  async offer(connection: RTCPeerConnection): Promise<void> {
+    const transceiver = connection.addTransceiver('video', { direction: 'sendrecv' });
+    this.#transceiver = transceiver;
+    this.#receives = true;
+    await this.#add(transceiver.sender);
+    if (!this.#pictures) transceiver.receiver.transform = this.#events.transform(true, null);
+  }
+
   /** Add a sound, if the offer that was set asks for one. */
   async #addSound(transceiver: RTCRtpTransceiver | undefined): Promise<void> {
     if (!transceiver) return;

@@ -47,7 +47,9 @@ export const BARE: FrameFormat = {
   seal: (_picture, payload) => payload,
 };
 
-/** Version 2: the payload behind a genuine picture, paced by what holds the rate: this browser's pacer, or `OwnRate`. */
+/** Version 2: the payload behind a genuine picture, paced by what holds the rate: this browser's pacer, or `OwnRate`.
+ *
+ * Frames may have `gain` times the rate of this browser's estimate, where it has one. */
 export class Paced implements FrameFormat {
   readonly pending = 3;
   readonly repeats = 2;
@@ -63,6 +65,11 @@ export class Paced implements FrameFormat {
   /** When a packet was last reported lost, and when a frame of one packet was sent last. */
   #lost_ms = -Infinity;
   #clear_ms = -Infinity;
+  readonly #gain: number;
+
+  constructor(gain = PACER_GAIN) {
+    this.#gain = gain;
+  }
 
   /** Take what the browser says of the path. */
   look(path: Path, now_ms: number): void {
@@ -72,7 +79,7 @@ export class Paced implements FrameFormat {
     }
     this.#hasEstimate ||= path.available_bit_s > 0;
     if (!this.#hasEstimate) this.#ownRate.look(path, this.#packets, now_ms);
-    this.budget.setRate(this.#hasEstimate ? PACER_GAIN * path.available_bit_s : this.#ownRate.bit_s);
+    this.budget.setRate(this.#hasEstimate ? this.#gain * path.available_bit_s : this.#ownRate.bit_s);
   }
 
   isWorth(queued_bytes: number): boolean {

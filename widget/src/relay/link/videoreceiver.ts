@@ -1,27 +1,30 @@
-/** Takes the client's messages out of the frames of its video, and hands the genuine rest to the decoder. */
+/** Takes the other end's messages out of the frames of its video, and hands the genuine rest to the decoder. */
 
 import { PeerError, type LinkCode } from '../../core/errors';
 import { KIB, LINK_MESSAGE_BYTES, RESEND_GAPS } from '../../core/limits';
 import { MessageOrder } from '../../core/traffic/messageorder';
-import type { PictureFrame } from '../../core/traffic/pictureframe';
+import type { Brought, PictureFrame } from '../../core/traffic/pictureframe';
 import type { Got, Resend } from '../../core/wire/control';
 import { MESSAGE_NUMBER_BYTES } from '../../core/wire/description';
 import type { EncodedFrame } from './videosender';
 
-/** The client is told what it may forget after so many bytes, or after so long. */
+/** The other end is told what it may forget after so many bytes, or after so long. */
 const GOT_BYTES = 256 * KIB;
 const GOT_MS = 200;
-/** How long a message is missing before the client is asked for it. */
+/** How long a message is missing before it is asked for again: this time, or so many round trips. */
 const MISSING_MS = 400;
+const MISSING_RTTS = 3;
 
 export interface VideoReceiverEvents {
   /** Take a message, in order. */
   message(data: ArrayBuffer): void;
-  /** The client has all of this relay's messages before number `next`. Throws PeerError. */
+  /** The other end has all of this one's messages before number `next`. Throws PeerError. */
   got(next: number): void;
-  /** Tell the client. */
+  /** Tell the other end. */
   say(message: Got | Resend): void;
   failed(code: LinkCode): void;
+  /** A frame of `size` bytes came. `encoded` is as the browser had it. */
+  came?(frame: PictureFrame, size: number, encoded: EncodedFrame): void;
 }
 
 /** The encoded frames of a video that comes. */
@@ -31,11 +34,13 @@ export interface IncomingFrames {
 }
 
 /** Takes a frame apart; one that carries nothing has its picture only. Throws PeerError. */
-export type Unwrap = (frame: ArrayBuffer) => PictureFrame | Pick<PictureFrame, 'picture'>;
+export type Unwrap = (frame: ArrayBuffer) => PictureFrame | Brought | Pick<Brought, 'picture'>;
 
 export class VideoReceiver {
   readonly #events: VideoReceiverEvents;
   readonly #unwrap: Unwrap;
+  /** The shortest round trip, where it is known. */
+  rtt_ms = 0;
   readonly #order = new MessageOrder();
   #fresh_bytes = 0;
   #unsent = 0;
@@ -50,7 +55,7 @@ export class VideoReceiver {
     this.#unwrap = unwrap;
     const empty = new TransformStream<EncodedFrame, EncodedFrame>({
       transform: (frame, onward) => {
-        const picture = this.#takeFrame(frame.data);
+        const picture = this.#takeFrame(frame);
         if (!picture) return;
         frame.data = picture;
         onward.enqueue(frame);
@@ -76,17 +81,28 @@ export class VideoReceiver {
     return this.#order.next >>> 0;
   }
 
+  /** Bytes that came and wait for a message before them. */
+  get held_bytes(): number {
+    return this.#order.held_bytes;
+  }
+
+  /** About how many bytes were sent before what came last, and are not here. */
+  get missing_bytes(): number {
+    return this.#order.missing_bytes(this.#unsent);
+  }
+
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#gotTimer);
     clearTimeout(this.#missingTimer);
   }
 
-  #takeFrame(data: ArrayBuffer): ArrayBuffer | null {
+  #takeFrame(encoded: EncodedFrame): ArrayBuffer | null {
     if (this.#isClosed) return null;
     try {
-      const frame = this.#unwrap(data);
+      const frame = this.#unwrap(encoded.data);
       if (!('got' in frame)) return frame.picture;
+      if ('sent' in frame) this.#events.came?.(frame, encoded.data.byteLength, encoded);
       const { picture, got, unsent, messages } = frame;
       this.#events.got(got);
       // Frames may come out of order.
@@ -130,7 +146,7 @@ export class VideoReceiver {
     }
     this.#awaited = this.#order.next;
     if (isComplete || this.#isClosed) return;
-    this.#missingTimer ??= setTimeout(() => this.#askAgain(), MISSING_MS);
+    this.#missingTimer ??= setTimeout(() => this.#askAgain(), Math.max(MISSING_MS, MISSING_RTTS * this.rtt_ms));
   }
 
   #askAgain(): void {

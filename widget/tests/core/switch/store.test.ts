@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { RelayReport } from '../../../src/core/switch/report';
+import { UNUSED, type RelayReport } from '../../../src/core/switch/report';
 import {
   dispatch,
   INITIAL,
@@ -32,6 +32,7 @@ const report = (part: Partial<RelayReport> = {}): SwitchEvent => ({
     crossing: [],
     country: null,
     caution: false,
+    ...UNUSED,
     ...part,
   },
 });

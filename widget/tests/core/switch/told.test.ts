@@ -12,6 +12,10 @@ const HELPING = {
   retry_s: 4.5,
   reason: 'broker_full',
   paused: 'battery',
+  reach: 'some',
+  failed: 3,
+  helped_at_s: 1_700_000_000,
+  waits_since_s: 1_700_000_100,
 };
 
 test('what a tab shows is read as it is, and comes from elsewhere', () => {
@@ -45,6 +49,10 @@ test('a part that makes no sense is left out', () => {
     reason: 'constructor',
     paused: {},
     retry_s: Infinity,
+    reach: 'all',
+    failed: -1,
+    helped_at_s: NaN,
+    waits_since_s: '5',
     totals: null,
     today: { people: '1', bytes: -1, seconds: 1e300 },
     ever: { people: 1, bytes: NaN, seconds: 2 },
@@ -60,6 +68,10 @@ test('a part that makes no sense is left out', () => {
     paused: null,
     retry_s: null,
     elsewhere: true,
+    reach: null,
+    failed: 0,
+    helped_at_s: null,
+    waits_since_s: null,
     totals: nothing,
     today: nothing,
     ever: { people: 1, bytes: 0, seconds: 2 },

@@ -12,3 +12,9 @@ test('a voice speaks and is silent by turns', () => {
   expect(Math.max(...peaks)).toBeGreaterThan(0.05);
   expect(Math.max(...peaks)).toBeLessThan(1);
 });
+
+test('a silent room is no sound again and again', () => {
+  const voice = new Voice(Math.random, 0.1);
+  const blocks = Array.from({ length: 600 }, () => voice.nextBlock());
+  expect(new Set(blocks.filter((_, at) => at % 6 === 0).map((block) => block[100])).size).toBeGreaterThan(4);
+});

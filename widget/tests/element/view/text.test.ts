@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { REASONS } from '../../../src/core/errors';
 import { PAUSES } from '../../../src/core/switch/settings';
 import { INITIAL } from '../../../src/core/switch/store';
-import { fill, size, status, time } from '../../../src/element/view/text';
+import { ago, countryName, fill, size, status, time } from '../../../src/element/view/text';
 import en from '../../../src/words/en.json';
 
 test('every reason, pause and phase has its sentence', () => {
@@ -27,4 +27,19 @@ test('figures are in units a person knows', () => {
 
 test('a value that looks like a name is not filled again', () => {
   expect(fill('a {country}, {other}', { country: '{other}<b>' })).toBe('a {other}<b>, {other}');
+});
+
+test('countries have names; what is none stays what it is', () => {
+  expect(countryName('fr', 'DE')).toBe('Allemagne');
+  expect(countryName('en', 'ZZZZ')).toBe('ZZZZ');
+  expect(countryName('en', null)).toBe(null);
+});
+
+test('how long ago something was is told in minutes, hours or days', () => {
+  expect([0, 119, 7_300, 400_000].map((seconds) => ago('en', seconds))).toEqual([
+    '0 minutes ago',
+    '1 minute ago',
+    '2 hours ago',
+    '4 days ago',
+  ]);
 });

@@ -128,8 +128,8 @@ class HostedLink:
         if self._transport is not None:
             self._transport.send(message)
             self._taken_bytes += len(message)
-            if self._is_answer:
-                self._count_sent()
+            if self._is_answer and self._look is None:
+                self._look = asyncio.get_running_loop().call_later(_QUEUE_S, self._count_sent)
 
     # --- Receiver -------------------------------------------------------------------------------
 
@@ -159,17 +159,14 @@ class HostedLink:
     def _count_sent(self) -> None:
         """Tell how much has left, in steps, and look again while something waits."""
         assert self._transport is not None  # messages were sent
+        self._look = None
         queued = self._transport.queued_bytes
         left = self._taken_bytes - queued
         if left - self._sent_bytes >= _STEP_BYTES or (not queued and left > self._sent_bytes):
             self._sent_bytes = left
             self._pipe.order(orders.Sent(self._number, left))
-        if queued and self._look is None:
-            self._look = asyncio.get_running_loop().call_later(_QUEUE_S, self._look_again)
-
-    def _look_again(self) -> None:
-        self._look = None
-        self._count_sent()
+        if queued:
+            self._look = asyncio.get_running_loop().call_later(_QUEUE_S, self._count_sent)
 
     def _windows(self) -> orders.Told | None:
         """Return the windows if they are others than those told last."""

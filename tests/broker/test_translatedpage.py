@@ -1,10 +1,10 @@
-"""The page `/friend` in the language of the friend who opens it."""
+"""The pages `/friend` and `/keep` in the language of whoever opens them."""
 
 from __future__ import annotations
 
 import pytest
 
-from passerelle.broker.friendpage import choose_language
+from passerelle.broker.translatedpage import choose_language
 from passerelle.core.embed import LANGUAGES
 from passerelle.serve import BUILT_WIDGET
 from tests.broker.parties import scene
@@ -25,12 +25,15 @@ INVITE = f"https://broker.example/#{'A' * 43}"
         ("<b>", "de", "en"),
     ],
 )
-async def test_the_page_speaks_the_friends_language(asked: str, accepted: str, code: str) -> None:
+@pytest.mark.parametrize("name", ["friend", "keep"])
+async def test_a_page_speaks_its_visitors_language(
+    name: str, asked: str, accepted: str, code: str
+) -> None:
     """The language in the address goes before those that the browser accepts."""
     async with scene(invite=INVITE, widget_dir=BUILT_WIDGET) as here:
         query = {"lang": asked} if asked else {}
         headers = {"Accept-Language": accepted}
-        async with here.http.get(here.url + "/friend", params=query, headers=headers) as response:
+        async with here.http.get(f"{here.url}/{name}", params=query, headers=headers) as response:
             page = await response.text()
             assert response.headers["Content-Language"] == code
             assert response.headers["Vary"] == "Accept-Language"
@@ -38,7 +41,8 @@ async def test_the_page_speaks_the_friends_language(asked: str, accepted: str, c
     assert f'<html lang="{code}" dir="{direction}">' in page
     assert "$" not in page
     assert "{" not in page
-    assert all(f'lang="{other}">' in page for other in LANGUAGES)
+    if name == "friend":
+        assert all(f'lang="{other}">' in page for other in LANGUAGES)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,16 @@
-"""The page `/friend`, where a friend answers a reader's text, in the languages of the switch.
+"""The broker's pages with a switch on them, in the languages of the switch.
 
-Its policy lets it load what this broker serves and connect to this network, and nothing else.
+On `/friend` a friend answers a reader's text. `/keep` is the small window in which a volunteer goes
+on after leaving a publisher's page. Their policy lets them load what this broker serves and connect
+to this network, and nothing else. A page that opened `/keep` may be told that it helps now, so the
+pages set no Cross-Origin-Opener-Policy.
 """
 
 from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from string import Template
 from typing import Final
@@ -17,36 +20,39 @@ from aiohttp import web
 
 from passerelle.wire.descriptor import Descriptor
 
-_FILES: Final = {
-    "page.js": ("friend.js", "text/javascript"),
-    "page.css": ("friend.css", "text/css"),
-}
+_FILES: Final = {"page.js": ("js", "text/javascript"), "page.css": ("css", "text/css")}
 _HEADERS: Final = {
     "Cache-Control": "no-cache",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
 
-
-_BEGIN: Final = "<code>passerelle-ask1:</code>"
+_MARKUP: Final = {
+    "begin": "<code>passerelle-ask1:</code>",
+    "file": '<a href="v1/network" download="network.json">$file</a>',
+}
+"""What stands for `{begin}` and `{file}` in a sentence; `$file` is the word of that name."""
 _RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "ug"})
 _TRADITIONAL: Final = frozenset({"hant", "tw", "hk", "mo"})
 """Scripts and regions, as in `zh-TW`, where Chinese is written in traditional characters."""
 
 
-class FriendPage:
-    """The page in each language and its two files, from memory."""
+class TranslatedPage:
+    """A page in each language and its two files, from memory."""
 
-    def __init__(self, invite: str, descriptor: Descriptor) -> None:
-        """`invite` is the network's, for volunteers."""
-        self._pages = _pages(invite)
+    def __init__(self, name: str, invite: str, descriptor: Descriptor) -> None:
+        """`name` is the page's, and that of its files in `pages`; `invite` is for volunteers."""
+        self._name = name
+        self._pages = _pages(name, invite)
         self._policy = _policy(descriptor)
-        self._files = {name: (_text(file), kind) for name, (file, kind) in _FILES.items()}
+        self._files = {
+            file: (_text(f"{name}.{ending}"), kind) for file, (ending, kind) in _FILES.items()
+        }
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Serve the page and its files from `router`."""
-        router.add_get("/friend", self._show)
-        router.add_get("/friend/{file}", self._file)
+        router.add_get(f"/{self._name}", self._show)
+        router.add_get(f"/{self._name}/{{file}}", self._file)
 
     async def _show(self, request: web.Request) -> web.Response:
         asked = request.query.get("lang")
@@ -58,14 +64,24 @@ class FriendPage:
             "Content-Language": code,
             "Vary": "Accept-Language",
         }
-        return web.Response(text=self._pages[code], content_type="text/html", headers=headers)
+        return _closing(self._pages[code], "text/html", headers)
 
     async def _file(self, request: web.Request) -> web.Response:
         found = self._files.get(request.match_info["file"])
         if found is None:
             raise web.HTTPNotFound
         text, kind = found
-        return web.Response(text=text, content_type=kind, headers=_HEADERS)
+        return _closing(text, kind, _HEADERS)
+
+
+def _closing(text: str, kind: str, headers: Mapping[str, str]) -> web.Response:
+    """Return an answer that ends its connection.
+
+    A kept one would be closed with packets long after the visitor has turned the switch off.
+    """
+    response = web.Response(text=text, content_type=kind, headers=headers)
+    response.force_close()
+    return response
 
 
 def choose_language(wanted: Iterable[str], known: Iterable[str]) -> str:
@@ -97,28 +113,37 @@ def _accepted(header: str) -> list[str]:
     return [tag for _, tag in sorted(ranked, key=lambda item: item[0])]
 
 
-def _pages(invite: str) -> dict[str, str]:
+def _pages(name: str, invite: str) -> dict[str, str]:
     """Return the page in each language, by the language's code."""
-    words: dict[str, dict[str, str]] = json.loads(_text("friend.json"))
-    template = Template(_text("friend.html"))
+    words: dict[str, dict[str, str]] = json.loads(_text(f"{name}.json"))
+    template = Template(_text(f"{name}.html"))
     languages = "\n".join(
-        f'<a href="friend?lang={code}" lang="{code}">{html.escape(own["name"])}</a>'
+        f'<a href="{name}?lang={code}" lang="{code}">{html.escape(own["name"])}</a>'
         for code, own in words.items()
     )
     pages = {}
     for code, own in words.items():
-        values = {name: html.escape(text) for name, text in own.items()}
-        link = f'<a href="v1/network" download="network.json">{values["file"]}</a>'
-        values |= {
+        values = {
+            **_sentences(own),
             "code": code,
             "dir": "rtl" if code in _RIGHT_TO_LEFT else "ltr",
             "invite": html.escape(invite),
-            "intro": values["intro"].replace("{begin}", _BEGIN),
-            "stay": values["stay"].replace("{file}", link),
             "languages": languages,
         }
         pages[code] = template.substitute(values)
     return pages
+
+
+def _sentences(own: Mapping[str, str]) -> dict[str, str]:
+    """Return the sentences of a language as HTML."""
+    plain = {name: html.escape(text) for name, text in own.items()}
+    marks = {f"{{{name}}}": Template(text).safe_substitute(plain) for name, text in _MARKUP.items()}
+    found = {}
+    for name, sentence in plain.items():
+        found[name] = sentence
+        for mark, markup in marks.items():
+            found[name] = found[name].replace(mark, markup)
+    return found
 
 
 def _policy(descriptor: Descriptor) -> str:

@@ -1,0 +1,2 @@
+/** Where the page's own files lie. */
+export const FOLDER = '/passerelle.reader/';
