@@ -16,14 +16,14 @@ const { minify } = require('terser');
 
 /** The largest size of each part after gzip, in bytes. */
 const BUDGET = {
-  shell: 23.25 * 1024,
+  shell: 23.75 * 1024,
   worker: 2.75 * 1024,
   inner: 2.5 * 1024,
   article: 8 * 1024,
   // 6 KB are code; the sentences are in all languages.
   later: 11.5 * 1024,
   media: 13.5 * 1024,
-  disk: 2 * 1024,
+  instead: 3 * 1024,
   file: 31 * 1024,
   style: 2 * 1024,
   // These are not part of a reading page on a mirror.
@@ -111,7 +111,7 @@ const parts = [
   await bundle('article', 'src/article/standalone.ts'),
   await bundle('later', 'src/later/standalone.ts'),
   await bundle('media', 'src/media/standalone.ts'),
-  await bundle('disk', 'src/disk/main.ts'),
+  await bundle('instead', 'src/instead/main.ts'),
   await bundle('file', 'src/file/main.ts'),
   await bundle('survive', 'src/survive/worker.ts'),
   await bundle('survived', 'src/survive/shell.ts'),

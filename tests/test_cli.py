@@ -187,6 +187,10 @@ def test_commands_that_need_no_webrtc_do_not_load_it() -> None:
             ["page", "--state", "STATE", "--url", "a.example", "--out", "OUT"],
             "is no public address",
         ),
+        (
+            ["page", "--state", "STATE", "--url", "https://a/b?c=d", "--out", "OUT"],
+            "is no public address",
+        ),
         (["friend", "--invite", INVITE, "--network", "/nowhere/network.json"], "cannot be read"),
         (["serve", "--state", "STATE", "--url", "https://a", "--exit-listen", ":81"], "--exit-url"),
         (

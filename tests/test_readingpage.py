@@ -22,7 +22,7 @@ FILES = {
     "article.js": b"article",
     "later.js": b"later",
     "media.js": b"later",
-    "disk.js": b"disk",
+    "instead.js": b"instead",
     "file.js": b"file </script",
     "shell.css": b"p{}",
     "words-en.json": b'{"name":"<English>"}',

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import article from '../src/article/sentences.json';
 import { choose, fill, LANGUAGES } from '../src/face/words';
+import instead from '../src/instead/sentences.json';
 import later from '../src/later/sentences.json';
 import { TROUBLES } from '../src/trouble';
 
@@ -25,7 +26,7 @@ test('each trouble has its sentence', () => {
   expect(Object.keys(english['reasons']!).sort()).toEqual([...TROUBLES].sort());
 });
 
-test.each([['article', article], ['later', later]])('each sentence of the %s part is in each language', (_part, sentences) => {
+test.each([['article', article], ['instead', instead], ['later', later]])('each sentence of the %s part is in each language', (_part, sentences) => {
   expect(Object.keys(sentences).sort()).toEqual(Object.keys(LANGUAGES).sort());
   for (const texts of Object.values(sentences)) {
     expect(Object.keys(texts)).toEqual(Object.keys(sentences.en));

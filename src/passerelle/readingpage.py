@@ -7,7 +7,8 @@
 
 Each file holds the hashes of those that it loads, so whoever has the right `index.html` has all of
 it. Only the service worker cannot be held this way, because browsers have nothing for that.
-A disk's `index.html` loads one script without a hash, which says which file works there.
+On a disk, `index.html` loads one script without a hash, which says which file works there: no
+browser checks hashes there.
 """
 
 from __future__ import annotations
@@ -41,8 +42,15 @@ UNABLE: Final = (
     "try Chrome or Firefox."
 )
 """What is read where no script runs. It shows after a moment: scripts take its place before."""
+ON_DISK: Final = "This file belongs on a web server. From a disk, open reader.html."
+ALTERED: Final = (
+    "Part of this page is missing or was altered by somebody. Load it again; if this stays, ask "
+    "for the file reader.html."
+)
+"""What is read in place of a mirror's page that cannot begin, where its other sentences cannot be
+had, either."""
 
-_WANTED = re.compile(rf"/{FOLDER}(?:words-|article\.|later\.|disk\.|media\.)")
+_WANTED = re.compile(rf"/{FOLDER}(?:words-|article\.|later\.|instead\.|media\.)")
 _WORDS = re.compile(r"words-([\w-]+)\.json")
 
 
@@ -98,13 +106,13 @@ def mirror(files: Mapping[str, bytes], page: ReadingPage) -> dict[str, bytes]:
         },
     }
     made[FOLDER + "network.json"] = page.document
-    disk = _on_disk(add("disk.js", files["disk.js"])[0])
+    guard = _guard(*add("instead.js", files["instead.js"]))
     shell = _document(
         config,
+        f"<script>{guard}</script>"
         f'<link rel="stylesheet" href="/{FOLDER}{style}" integrity="{style_hash}">',
-        f'<script type="module" src="/{FOLDER}{script}" integrity="{script_hash}"></script>'
-        f"<script>{disk}</script>",
-        policy(page.brokers, f"'self' {_allowed(disk)}"),
+        f'<script type="module" src="/{FOLDER}{script}" integrity="{script_hash}"></script>',
+        policy(page.brokers, f"'self' {_allowed(guard)}"),
     )
     for path in ("index.html", "404.html", FOLDER + "shell.html"):
         made[path] = shell
@@ -186,15 +194,22 @@ def _allowed(script: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
-def _on_disk(file: str) -> str:
-    """Return the script that tells whoever opened a mirror's document from a disk what to open.
+def _guard(file: str, digest: str) -> str:
+    """Return the script that tells a reader why a mirror's page does not begin, if it does not.
 
-    There, addresses of the mirror lead nowhere; those beside the document still do.
+    A file of it is missing or was altered: its script, or its words, of which the script hears by
+    a promise that is rejected. Or it was opened from a disk. Once the page has begun, nothing of
+    this is told.
     """
     return (
-        'if(location.protocol=="file:")document.body.firstChild.textContent='
-        '"This file belongs on a web server. From a disk, open reader.html.",'
-        f'document.head.append(Object.assign(document.createElement("script"),{{src:"{FOLDER}{file}"}}))'
+        "(function(told){function tell(event){"
+        "var said=document.body&&document.body.firstChild,isDisk=location.protocol=='file:';"
+        "if(told||!said||said.localName!='p'||event.type=='error'&&event.target.localName!='script')return;"
+        f"told=true;said.textContent=isDisk?{json.dumps(ON_DISK)}:{json.dumps(ALTERED)};"
+        "document.head.append(Object.assign(document.createElement('script'),"
+        f"isDisk?{{src:'{FOLDER}{file}'}}:{{src:'/{FOLDER}{file}',integrity:'{digest}'}}))}}"
+        "addEventListener('error',tell,true);addEventListener('unhandledrejection',tell);"
+        "if(location.protocol=='file:')addEventListener('DOMContentLoaded',tell)})()"
     )
 
 

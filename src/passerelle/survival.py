@@ -99,6 +99,6 @@ def _files(built: Mapping[str, bytes], page: ReadingPage) -> dict[str, str]:
     return {
         f"/{name}": content.decode()
         for name, content in made.items()
-        # A page that a worker serves is never opened from a disk.
-        if name.startswith(FOLDER) and not name.startswith(f"{FOLDER}disk.")
+        # The worker has all files of a page that it serves, so nothing is read in place of that.
+        if name.startswith(FOLDER) and not name.startswith(f"{FOLDER}instead.")
     }

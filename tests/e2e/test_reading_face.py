@@ -58,12 +58,28 @@ KEEP: Final = """async () => {
   await new Promise((done) => { indexedDB.open('site').onsuccess = done; });
   localStorage.setItem('site', 'was read');
   sessionStorage.setItem('site', 'was read');
+  // The site's own window has these no more, but the one around it does.
+  const { navigator } = top;
+  await navigator.storageBuckets.open('site');
+  const files = await navigator.storage.getDirectory();
+  const folder = await files.getDirectoryHandle('site', { create: true });
+  await folder.getFileHandle('was-read', { create: true });
+  const old = await new Promise((take) => { top.webkitRequestFileSystem(1, 1000, take); });
+  await new Promise((take) => { old.root.getDirectory('site', { create: true }, take); });
+  return [self.navigator.storage, self.navigator.storageBuckets, self.webkitRequestFileSystem];
 }"""
+"""JavaScript that keeps something in every place, and returns those that the site may not have."""
 LEFT: Final = """async () => {
+  const files = [];
+  for await (const name of (await navigator.storage.getDirectory()).keys()) files.push(name);
+  const old = await new Promise((take) => { webkitRequestFileSystem(1, 1000, take); });
   return [await navigator.serviceWorker.getRegistrations(), await caches.keys(),
-    await indexedDB.databases(), Object.keys(localStorage), Object.keys(sessionStorage)]
+    await indexedDB.databases(), Object.keys(localStorage), Object.keys(sessionStorage), files,
+    await navigator.storageBuckets.keys(),
+    await new Promise((take) => { old.root.createReader().readEntries(take); })]
     .map((each) => each.length);
 }"""
+"""JavaScript that counts what is kept, place by place."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -233,7 +249,7 @@ async def test_the_language_is_chosen(paper: Reading) -> None:
 
 
 async def test_one_tap_forgets_everything(paper: Reading, reading_chrome: Chromium) -> None:
-    """Links, worker, caches, storage, databases and cookies; and the page is left."""
+    """Links, worker, caches, storage, databases, files and cookies; and the page is left."""
     async with Reading(reading_chrome) as alone:
         volunteer = await alone.volunteer()
         page = await alone.reader()
@@ -241,13 +257,13 @@ async def test_one_tap_forgets_everything(paper: Reading, reading_chrome: Chromi
         await until(volunteer, "s.people === 1")
         frame = page.frame("site")
         assert frame is not None
-        await frame.evaluate(KEEP)
+        assert await frame.evaluate(KEEP) == [None] * 3
         await page.evaluate("() => { document.cookie = 'mirror=1'; }")
         assert all(await page.evaluate(LEFT))
         await page.click(".close")
         await page.wait_for_url("about:blank")
         await until(volunteer, "s.people === 0")
         await page.goto(f"{alone.url}/passerelle.reader/network.json")
-        assert await page.evaluate(LEFT) == [0] * 5
+        assert await page.evaluate(LEFT) == [0] * 8
         assert await page.context.cookies() == []
         await page.context.close()

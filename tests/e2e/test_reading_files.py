@@ -51,9 +51,9 @@ def altered(reading: Reading, *changes: tuple[str, str, str]) -> Iterator[None]:
         reading.files.update(kept)
 
 
-async def opened(reading: Reading) -> Page:
+async def opened(reading: Reading, language: str = "en-US") -> Page:
     """A page in an empty profile, whatever it shows."""
-    page = await (await reading.chrome.browser.new_context(locale="en-US")).new_page()
+    page = await (await reading.chrome.browser.new_context(locale=language)).new_page()
     await page.goto(reading.url)
     return page
 
@@ -62,7 +62,7 @@ async def test_an_altered_shell_does_not_run(reading: Reading) -> None:
     """The document has its hash, and the policy lets nothing else run."""
     with altered(reading, ("shell", "js", MARK)):
         page = await opened(reading)
-        await page.wait_for_load_state("networkidle")
+        await page.get_by_text("was altered by somebody").wait_for()
         assert await page.locator("button").count() == 0
         assert not await page.evaluate(SEEN)
         await page.context.close()
@@ -73,31 +73,49 @@ async def test_an_altered_style_is_not_used(reading: Reading) -> None:
         page = await reading.reader(start=False)
         look = "() => getComputedStyle(document.body).getPropertyValue('--altered')"
         assert await page.evaluate(look) == ""
+        await page.locator(".unable", has_text="was altered by somebody").wait_for()
         await page.context.close()
     page = await reading.reader(start=False)
     assert await page.evaluate("() => document.styleSheets.length") == 1
+    assert await page.locator(".unable").count() == 0
     await page.context.close()
 
 
 async def test_altered_words_are_not_shown(reading: Reading) -> None:
-    """Other words than the publisher's could promise a reader what is not so."""
-    with altered(reading, ("words-en", "json", " ")):
-        page = await opened(reading)
-        await page.wait_for_load_state("networkidle")
-        assert await page.locator("button").count() == 0
-        await page.context.close()
+    """Other words than the publisher's could promise a reader what is not so. That is told in the
+    reader's language, and in English where those sentences were altered, too."""
+    words = ("words-en", "json", " "), ("words-de", "json", " ")
+    for more, told in (
+        ((), "Teil dieser Seite"),
+        ((("instead", "js", MARK),), "Part of this page"),
+    ):
+        with altered(reading, *words, *more):
+            page = await opened(reading, "de-DE")
+            await page.get_by_text(told).wait_for()
+            assert not await page.evaluate(SEEN)
+            assert await page.locator("button").count() == 0
+            await page.context.close()
+
+
+async def test_a_shell_that_does_not_come_is_told(reading: Reading) -> None:
+    page = await (await reading.chrome.browser.new_context(locale="en-US")).new_page()
+    await page.route("**/shell.*.js", lambda route: route.abort())
+    await page.goto(reading.url)
+    await page.get_by_text("is missing").wait_for()
+    await page.context.close()
 
 
 @pytest.mark.parametrize(("stem", "ending"), [("inner", "js"), ("shell", "html")])
 async def test_a_worker_does_not_begin_with_altered_files(
     reading: Reading, stem: str, ending: str
 ) -> None:
-    """It keeps all files or none, so the reader is shown one article at a time instead."""
+    """It keeps all files or none: the reader is told, and shown one article at a time instead."""
     with altered(reading, (stem, ending, MARK if ending == "js" else "<p>altered")):
         page = await reading.reader()
         await page.locator(".summary", has_text="Through 1 volunteer").wait_for()
         await page.frame_locator("iframe").get_by_text("A late harvest").wait_for()
         assert await page.locator("iframe[name=site]").count() == 0
+        await page.locator(".trouble", has_text="was altered by somebody").wait_for()
         assert not await page.evaluate(SEEN)
         await page.context.close()
 
@@ -106,7 +124,7 @@ async def test_an_altered_second_tier_does_not_run(reading: Reading) -> None:
     """Where the first does not begin, either, the page says so."""
     with altered(reading, ("inner", "js", MARK), ("article", "js", MARK)):
         page = await reading.reader()
-        await page.locator(".trouble").wait_for()
+        await page.locator(".trouble", has_text="was altered by somebody").wait_for()
         assert await page.locator("iframe").count() == 0
         assert not await page.evaluate(SEEN)
         await page.context.close()

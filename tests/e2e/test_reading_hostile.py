@@ -60,8 +60,9 @@ async def profile(tool: Playwright, folder: Path, *arguments: str) -> BrowserCon
 
 
 HINTED: Final = {"hint", "moved"}
-"""Chromium connects to what a script's hint, a frame or a redirected frame names, before the policy
-refuses it. No byte is sent (docs/THREAT-MODEL.md)."""
+"""Chromium connects to what a script's hint names, and to where a script leads a frame, before the
+policy refuses it. By `http:`, as here, no byte is sent; by `https:` a TLS hello with the name is
+(docs/THREAT-MODEL.md)."""
 
 
 async def test_a_hostile_page_sends_nothing_elsewhere(chrome: Chromium, tmp_path: Path) -> None:

@@ -87,16 +87,16 @@ async def test_an_old_mirror_asks_the_broker(chrome: Chromium, reading: Reading)
         await shown(page).get_by_text("A late harvest").wait_for()
 
 
-@pytest.mark.parametrize("years", [-6, 9])
+@pytest.mark.parametrize("years", [-6, 0.11, 9])
 async def test_a_clock_that_is_years_off_is_named(
-    chrome: Chromium, reading: Reading, years: int
+    chrome: Chromium, reading: Reading, years: float
 ) -> None:
     async with reader(chrome) as (context, page):
         await context.add_init_script(
             f"const now = Date.now; Date.now = () => now() + {years * YEAR_MS}"
         )
         await begin(page, reading)
-        await page.locator(".trouble", has_text="date").wait_for()
+        await page.locator(".trouble", has_text="This device’s clock").wait_for()
 
 
 async def test_a_broker_that_is_away_is_told(chrome: Chromium, reading: Reading) -> None:
@@ -133,12 +133,17 @@ async def test_a_site_that_fails_is_told_apart_from_one_that_is_silent(
         request.transport.abort()
         return web.Response()
 
-    reading.newspaper.pages |= {"fault": fault, "nothing": nothing}
+    async def empty(_request: web.Request) -> web.Response:
+        return web.Response(status=500)
+
+    reading.newspaper.pages |= {"fault": fault, "nothing": nothing, "empty": empty}
     async with reader(chrome) as (_, page):
         await begin(page, reading, "/page/fault")
         await shown(page).locator("h1", has_text="Our fault").wait_for()
         await page.goto(f"{reading.url}/page/nothing")
         await page.locator(".trouble", has_text="does not answer").wait_for()
+        await page.goto(f"{reading.url}/page/empty")
+        await page.locator(".trouble", has_text="sent an empty page").wait_for()
 
 
 async def test_a_site_that_is_back_soon_is_asked_again_by_itself(
@@ -263,8 +268,18 @@ async def test_an_address_of_the_page_itself_leads_to_the_site(
     async with reader(chrome) as (_, page):
         await begin(page, reading)
         await shown(page).get_by_text("A late harvest").wait_for()
-        await page.goto(f"{reading.url}/passerelle.reader/x")
-        await shown(page).get_by_text("A late harvest").wait_for()
+        for name in ("x", "shell.html"):
+            await page.goto(f"{reading.url}/passerelle.reader/{name}")
+            await shown(page).get_by_text("A late harvest").wait_for()
+        await page.goto(f"{reading.url}/passerelle.reader/at/evil.example/x")
+        await page.locator(".trouble", has_text="not part of").wait_for()
+        frame = page.frame("site")
+        assert frame is not None
+        assert await frame.evaluate("() => document.documentElement.innerText") == ""
+        reading.files["reader.html"] = b"<!doctype html><h1>One file</h1>"
+        await page.goto(f"{reading.url}/reader.html")
+        await page.locator("h1", has_text="One file").wait_for()
+        del reading.files["reader.html"]
 
 
 async def test_a_clock_that_is_hours_off_is_named(chrome: Chromium, reading: Reading) -> None:

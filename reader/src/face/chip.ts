@@ -92,9 +92,10 @@ export class Chip {
   }
 }
 
-function summary({ words, language, volunteers, countries, door, isTrying }: ChipState): string {
+function summary({ words, language, volunteers, countries, door, isTrying, trouble }: ChipState): string {
   if (volunteers === 0 && door !== null) return fill(words.through_door, { host: door });
-  if (volunteers === 0) return isTrying ? words.connecting : words.none;
+  // No volunteer is had before the clock is right.
+  if (volunteers === 0) return isTrying && trouble !== 'clock' ? words.connecting : words.none;
   const through = fill(volunteers === 1 ? words.through_one : words.through, { n: volunteers.toLocaleString(language) });
   const names = new Intl.DisplayNames([language], { type: 'region', fallback: 'none' });
   const known = countries.flatMap((code) => names.of(code) ?? []);

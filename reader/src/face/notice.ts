@@ -12,8 +12,10 @@ export interface NoticeEvents {
   language(language: string): void;
 }
 
-/** Return the notice for the site called `site`. `unable` is why this browser cannot read it, if it cannot. */
-export function notice(words: Words, language: string, site: string, unable: Trouble | null, events: NoticeEvents): HTMLElement {
+/** Return the notice for the site called `site`. `trouble` is why this browser cannot read it, if it cannot; with an
+ * `altered` style the reader may go on. */
+export function notice(words: Words, language: string, site: string, trouble: Trouble | null, events: NoticeEvents): HTMLElement {
+  const unable = trouble !== 'altered' && trouble;
   const text = (name: Exclude<keyof Words, 'reasons'>) => fill(words[name], { site });
   const remember = element('input', { type: 'checkbox' });
   const parties = (['provider', 'volunteers', 'operator', 'site_sees'] as const).flatMap((party) => [
@@ -24,7 +26,7 @@ export function notice(words: Words, language: string, site: string, unable: Tro
     languages(words, language, events.language),
     element('h1', {}, text('title')),
     element('p', { class: 'lead' }, text('lead')),
-    ...(unable ? [element('p', { class: 'unable' }, fill(words.reasons[unable], { site }))] : []),
+    ...(trouble ? [element('p', { class: 'unable' }, fill(words.reasons[trouble], { site }))] : []),
     element('p', { class: 'danger' }, text('danger')),
     element('h2', {}, text('who')),
     element('dl', {}, ...parties),

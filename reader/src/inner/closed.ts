@@ -10,10 +10,12 @@ const TAKEN_AWAY = [
   'PushManager', 'PresentationRequest', 'PaymentRequest', 'FencedFrameConfig', 'HTMLFencedFrameElement', 'sharedStorage',
   // What the worker keeps of the reading page.
   'caches',
+  // Places to keep things in that hardly any site needs.
+  'webkitRequestFileSystem', 'webkitResolveLocalFileSystemURL',
 ] as const;
 const TAKEN_FROM_NAVIGATOR = [
   'serviceWorker', 'registerProtocolHandler', 'presentation', 'bluetooth', 'usb', 'serial', 'hid',
-  'geolocation', 'mediaDevices', 'credentials', 'storage', 'share', 'mediaSession', 'joinAdInterestGroup', 'runAdAuction',
+  'geolocation', 'mediaDevices', 'credentials', 'storage', 'storageBuckets', 'share', 'mediaSession', 'joinAdInterestGroup', 'runAdAuction',
 ] as const;
 
 /** Take it away from the scripts of `window`. */

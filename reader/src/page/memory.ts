@@ -2,6 +2,28 @@
 
 const KEY = 'passerelle reader';
 
+/** What TypeScript's types of pages leave out. */
+interface Folder extends FileSystemDirectoryHandle {
+  keys(): AsyncIterable<string>;
+}
+
+/** An entry of the File and Directory Entries API as Chromium has it. */
+interface OldEntry extends FileSystemEntry {
+  remove(done: () => void, failed: (error: unknown) => void): void;
+  removeRecursively(done: () => void, failed: (error: unknown) => void): void;
+}
+const PERSISTENT = 1;
+
+declare global {
+  var webkitRequestFileSystem:
+    | ((type: number, bytes: number, take: (files: FileSystem) => void, failed: (error: unknown) => void) => void)
+    | undefined;
+  interface Navigator {
+    /** Storage of the site's scripts beside the usual one (Storage Buckets API; Chromium has it). */
+    readonly storageBuckets?: { keys(): Promise<readonly string[]>; delete(name: string): Promise<void> };
+  }
+}
+
 interface Memory {
   readonly language?: string;
   /** Whether the notice was agreed to. */
@@ -43,6 +65,9 @@ export async function forget(end: () => void): Promise<void> {
   document.body.replaceChildren();
   document.title = '';
   const removal = Promise.allSettled([
+    emptied(),
+    globalThis.webkitRequestFileSystem && emptiedOld(),
+    navigator.storageBuckets?.keys().then((names) => Promise.all(names.map((name) => navigator.storageBuckets!.delete(name)))),
     navigator.serviceWorker?.getRegistrations().then((each) => Promise.all(each.map((one) => one.unregister()))),
     globalThis.caches?.keys().then((names) => Promise.all(names.map((name) => caches.delete(name)))),
     globalThis.indexedDB?.databases?.().then((each) => Promise.all(each.map(({ name }) => name && deleted(name)))),
@@ -56,6 +81,28 @@ export async function forget(end: () => void): Promise<void> {
   }
   await Promise.race([removal, new Promise((resolve) => setTimeout(resolve, REMOVAL_MS))]);
   location.replace('about:blank');
+}
+
+/** Remove the files that the site's scripts made. */
+async function emptied(): Promise<void> {
+  const files = (await navigator.storage.getDirectory()) as Folder;
+  for await (const name of files.keys()) await files.removeEntry(name, { recursive: true });
+}
+
+/** Remove the files that scripts made by Chromium's older way. Its temporary ones are those above. */
+function emptiedOld(): Promise<void> {
+  return new Promise((resolve, reject) => {
+    globalThis.webkitRequestFileSystem!(PERSISTENT, 0, ({ root }) => {
+      const reader = root.createReader();
+      const next = () => reader.readEntries((entries) => {
+        if (entries.length === 0) return resolve();
+        let left = entries.length;
+        const removed = () => --left || next();
+        for (const entry of entries as OldEntry[]) entry[entry.isDirectory ? 'removeRecursively' : 'remove'](removed, reject);
+      }, reject);
+      next();
+    }, reject);
+  });
 }
 
 function deleted(database: string): Promise<void> {

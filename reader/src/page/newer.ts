@@ -3,11 +3,15 @@
 import { Problem } from '../../../widget/src/core/errors';
 import { DESCRIPTOR_BYTES } from '../../../widget/src/core/limits';
 import { bodyOf } from '../wire/bounded';
+import { ReadingProblem, troubleOf } from '../trouble';
 import type { Network } from './network';
 
 const FETCH_MS = 8_000;
+/** A description of the network is valid for days, and made anew long before its end. */
+const CLOCK_MS = 86_400_000;
 
-/** Fetch a descriptor from one of the brokers at `urls`, and return what `read` makes of it. Throws Problem. */
+/** Fetch a descriptor from one of the brokers at `urls`, and return what `read` makes of it. Throws Problem; `clock` where it has
+ * run out by this device's clock alone. */
 export async function fetchNetwork(
   urls: readonly string[],
   read: (descriptor: Uint8Array) => Promise<Network>,
@@ -16,7 +20,12 @@ export async function fetchNetwork(
   let problem: unknown = new Problem('network_unreachable', true);
   for (const url of urls) {
     try {
-      return await read(await fetched(`${url}/v1/network`, signal));
+      const { bytes, off_ms } = await fetched(`${url}/v1/network`, signal);
+      try {
+        return await read(bytes);
+      } catch (error) {
+        throw troubleOf(error) === 'network_expired' && off_ms > CLOCK_MS ? new ReadingProblem('clock') : error;
+      }
     } catch (error) {
       signal.throwIfAborted();
       problem = error;
@@ -25,7 +34,8 @@ export async function fetchNetwork(
   throw problem;
 }
 
-async function fetched(url: string, signal: AbortSignal): Promise<Uint8Array> {
+/** Return what lies at `url`, and by how much its server's clock differs from this device's. */
+async function fetched(url: string, signal: AbortSignal): Promise<{ bytes: Uint8Array; off_ms: number }> {
   try {
     const response = await fetch(url, {
       credentials: 'omit',
@@ -33,7 +43,8 @@ async function fetched(url: string, signal: AbortSignal): Promise<Uint8Array> {
       signal: AbortSignal.any([signal, AbortSignal.timeout(FETCH_MS)]),
     });
     if (!response.ok) throw new Error();
-    return await bodyOf(response, DESCRIPTOR_BYTES);
+    const off_ms = Math.abs(Date.now() - Date.parse(response.headers.get('date') ?? ''));
+    return { bytes: await bodyOf(response, DESCRIPTOR_BYTES), off_ms };
   } catch {
     signal.throwIfAborted();
     throw new Problem('network_unreachable', true);

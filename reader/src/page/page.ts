@@ -40,7 +40,7 @@ export interface View {
   readonly element: HTMLElement;
   /** Whether the page that the reader wants is there, or is to be asked for by the reader only. */
   readonly isThere: boolean;
-  /** Ask once more for the page that the reader wants, if it did not come, or its end did not. */
+  /** Ask once more for the page that the reader wants, if it did not come, or not all of it. */
   again(isCut: boolean): void;
 }
 
@@ -59,6 +59,9 @@ export interface ReadingWork {
   isArticle(): void;
 }
 
+/** Whether the style sheet is missing or was altered. The single file has it in it. */
+const isPlain = () => document.querySelector<HTMLLinkElement>('link[rel=stylesheet]')?.sheet === null;
+
 /** Where no volunteer is there after this time, a door or a proof of work may be wanted. */
 const ALONE_MS = 1_000;
 
@@ -72,6 +75,8 @@ export class ReadingPage {
   /** Why there is no link, and why a page did not come. A new link does not bring the page. */
   #linkTrouble: Trouble | null = null;
   #siteTrouble: Trouble | null = null;
+  /** Whether a file of this page is missing or was altered, which nothing mends but loading it again. */
+  #isAltered = false;
   #pool: LinkPool | null = null;
   #view: View | null = null;
   /** The signed descriptor that came with the page. */
@@ -86,9 +91,9 @@ export class ReadingPage {
         this.#leave();
       },
       again: () => {
-        if (!this.#pool) return location.reload();
+        if (!this.#pool || this.#isAltered) return location.reload();
         this.#pool.hurry();
-        this.#view?.again(this.#siteTrouble === 'cut');
+        this.#view?.again(this.#siteTrouble === 'cut' || this.#siteTrouble === 'empty');
       },
       language: (language) => void this.#speak(language),
     }, settings.later);
@@ -148,7 +153,7 @@ export class ReadingPage {
   }
 
   async #ask(language: string): Promise<void> {
-    const page = notice(this.#words, language, this.#site, await this.#unable(), {
+    const page = notice(this.#words, language, this.#site, (await this.#unable()) ?? (isPlain() ? 'altered' : null), {
       start: (isRemembered) => {
         remember({ start: true }, isRemembered);
         void this.#start();
@@ -218,7 +223,8 @@ export class ReadingPage {
         this.#show({ isShown: true });
       },
       trouble: (trouble) => {
-        this.#siteTrouble = trouble;
+        this.#isAltered ||= trouble === 'altered';
+        this.#siteTrouble = trouble ?? (this.#isAltered ? 'altered' : null);
         // A page that came, came by some way.
         if (trouble === null) this.#linkTrouble = null;
         this.#show({});

@@ -170,7 +170,7 @@ export class Carrier {
       this.#next.stays();
     }
     const known = isChanged ? null : continuable(head);
-    const bounded = isBounded ? asFarAsItComes(whole.body, PAGE_BYTES, cut) : whole.body;
+    const bounded = isBounded ? asFarAsItComes(whole.body, PAGE_BYTES, cut).pipeThrough(noting(() => isPage && !target && wrong('empty'))) : whole.body;
     if (!kind?.isHtml) return { status, headers, body: bounded, known };
     const body = bounded
       .pipeThrough(inserted(this.#script, kind.charset))
@@ -202,6 +202,18 @@ export class Carrier {
   #siteAddress(address: string): URL | null {
     return URL.canParse(address) ? this.#places.siteAddress(new URL(address), null) : null;
   }
+}
+
+/** Return a stream that lets everything pass, and calls `empty` at the end where there was nothing but space. */
+function noting(empty: () => void): TransformStream<Uint8Array, Uint8Array> {
+  let isEmpty = true;
+  return new TransformStream({
+    transform(chunk, controller) {
+      isEmpty &&= !chunk.some((byte) => byte > 32);
+      controller.enqueue(chunk);
+    },
+    flush: () => void (isEmpty && empty()),
+  });
 }
 
 function same(a: Asked, b: Asked): boolean {

@@ -4,6 +4,7 @@ import type {} from '../article/standalone';
 import type { ArticleView } from '../article/view';
 import type { LaterFile } from '../later/standalone';
 import type { Site } from '../page/page';
+import { ReadingProblem } from '../trouble';
 import { FOLDER } from './folder';
 
 type HashedFile = readonly [file: string, integrity: string];
@@ -52,7 +53,7 @@ async function run([file, integrity]: HashedFile): Promise<void> {
   const script = Object.assign(document.createElement('script'), { src: FOLDER + file, integrity });
   await new Promise((resolve, reject) => {
     script.onload = resolve;
-    script.onerror = reject;
+    script.onerror = () => reject(new ReadingProblem('altered'));
     document.head.append(script);
   });
 }

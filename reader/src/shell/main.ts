@@ -31,6 +31,7 @@ async function view(work: ReadingWork): Promise<View> {
   navigator.serviceWorker.addEventListener('message', ({ data, ports: [port] }: MessageEvent<Asked | Notice>) => {
     if (data.type === 'ask' && port) void carrier.carry(data, port);
     if (data.type === 'left_out') work.leftOut(data.host);
+    if (data.type === 'nowhere') work.trouble('outside');
     if (data.type === 'cut') frame.mend(data.page);
   });
   navigator.serviceWorker.startMessages();

@@ -10,7 +10,8 @@ const CONTROL_MS = 10_000;
 /** Tell the worker something, if there is one. */
 export const sayToWorker = (said: FromShell) => navigator.serviceWorker?.controller?.postMessage(said);
 
-/** Let the worker answer for this page from now on. Throws Problem('worker') where the browser does not allow it. */
+/** Let the worker answer for this page from now on. Throws ReadingProblem: `worker` where the browser does not allow it,
+ * `altered` where the worker cannot have one of its files as it should be. */
 export async function serve(): Promise<void> {
   const { serviceWorker } = navigator;
   if (!serviceWorker) throw new ReadingProblem('worker');
@@ -21,14 +22,13 @@ export async function serve(): Promise<void> {
     const controlled = new Promise<void>((resolve, reject) => {
       serviceWorker.addEventListener('controllerchange', () => resolve(), { once: true });
       setTimeout(reject, CONTROL_MS);
-      // One of its files cannot be had, or was altered.
       const { installing } = registration;
-      installing?.addEventListener('statechange', () => installing.state === 'redundant' && reject());
+      installing?.addEventListener('statechange', () => installing.state === 'redundant' && reject(new ReadingProblem('altered')));
     });
     // After a reload past the cache the worker runs, and this page is not its own.
     registration.active?.postMessage('claim');
     await controlled;
-  } catch {
-    throw new ReadingProblem('worker');
+  } catch (error) {
+    throw error instanceof ReadingProblem ? error : new ReadingProblem('worker');
   }
 }

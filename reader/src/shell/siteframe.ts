@@ -56,6 +56,8 @@ export class SiteFrame implements NextPage {
     this.element = element('iframe', { name: 'site', sandbox: SANDBOX, title: document.title });
     this.element.onload = () => this.#loaded();
     history.scrollRestoration = 'manual';
+    // No file of the mirror's own is a page of the site.
+    if (places.isOwn(new URL(location.href))) history.replaceState(null, '', '/');
     Object.defineProperty(window, 'passerelle', { value: this.#frame(), configurable: false, writable: false });
     addEventListener('popstate', ({ state }: PopStateEvent) => {
       this.#scroll = (state as Entry | null)?.y ?? 0;

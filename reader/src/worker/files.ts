@@ -18,13 +18,16 @@ export const { site: SITE, brokers: BROKERS } = __PAGE__;
 
 /** The document of the shell. */
 export const SHELL = '/passerelle.reader/shell.html';
+/** The second tier in one file, which the mirror shows to whoever opens it. */
+export const SINGLE_FILE = '/reader.html';
 /** The cache of this version. Another version's is deleted when this worker takes over. */
 export const CACHE = `passerelle ${__PAGE__.version}`;
 
 /** Hashes by their paths; empty where none is known here. */
 const HASHES = new Map([...__PAGE__.wanted.map((path): [string, string] => [path, '']), ...Object.entries(__PAGE__.files)]);
 
-/** Keep the files without which the page does not open. Rejects when one cannot be had, or was altered. */
+/** Keep the files without which the page does not open. Rejects when one cannot be had, or was altered. Where a browser
+ * has no room for one, the mirror is asked for it each time. */
 export async function keepFiles(): Promise<void> {
   await Promise.all(Object.keys(__PAGE__.files).map(fetched));
 }
@@ -52,6 +55,7 @@ async function whole(kept: Response, integrity: string): Promise<Response | null
 async function fetched(path: string): Promise<Response> {
   const response = await fetch(path, { integrity: HASHES.get(path)!, cache: 'no-cache', credentials: 'omit' });
   if (!response.ok) throw new TypeError('no file of the mirror');
-  await (await caches.open(CACHE)).put(path, response.clone());
+  const kept = response.clone();
+  await caches.open(CACHE).then((cache) => cache.put(path, kept)).catch(() => {});
   return response;
 }

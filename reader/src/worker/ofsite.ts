@@ -1,7 +1,7 @@
 /** What a service worker answers for the frame in which a shell shows the site, and what it does for shells. */
 
 import type { Places } from '../site/places';
-import { askShells, tell } from './shells';
+import { askShells, nothing, tell } from './shells';
 import { COOKIES, type CookieTalk, type FromShell, type Keep } from './talk';
 
 /** A page that is loaded again is there in this time, also on a slow phone. */
@@ -28,8 +28,8 @@ export async function ofSite(clients: Clients, places: Places, event: FetchEvent
   // The inner script gives navigations their own addresses, and other requests are read together with their page's.
   const target = places.siteAddress(url, !isNavigation && URL.canParse(page) ? new URL(page) : null);
   if (!target) {
-    await tell(clients, { type: 'left_out', host: url.host });
-    return Response.error();
+    await tell(clients, isNavigation ? { type: 'nowhere' } : { type: 'left_out', host: url.host });
+    return isNavigation ? nothing() : Response.error();
   }
   const proper = places.mirrorAddress(target);
   if (isNavigation && proper && proper.pathname !== url.pathname) return Response.redirect(proper.href, 307);

@@ -37,7 +37,7 @@ const life = hold();
 export async function askShells(clients: Clients, request: Request): Promise<Response> {
   const tried = new Set<string>();
   const first = await ask(clients, request, null, tried);
-  if (!first) return Response.error();
+  if (!first) return request.document ? nothing() : Response.error();
   const { status, headers, known } = first.head;
   let part: Part = first;
   let got = 0;
@@ -68,6 +68,11 @@ export async function askShells(clients: Clients, request: Request): Promise<Res
   if (isEmpty) first.cancel();
   return new Response(isEmpty ? null : body, { status, headers: headers as [string, string][] });
 }
+
+/** Return what a frame shows whose page does not come: nothing, and not the browser's own words about the mirror. It has
+ * an origin of its own, so no script of the site's reaches into it. */
+export const nothing = (): Response =>
+  new Response('', { headers: { 'content-type': 'text/html', 'content-security-policy': "sandbox; default-src 'none'" } });
 
 /** Tell all shells something. */
 export async function tell(clients: Clients, notice: Notice): Promise<void> {

@@ -48,6 +48,8 @@ export type Wanted = 'pull' | 'cancel';
 export type Notice =
   /** Nothing was asked of this host. */
   | { readonly type: 'left_out'; readonly host: string }
+  /** An address that a frame was to show is no page of the site. */
+  | { readonly type: 'nowhere' }
   /** A part of this page, an address on the mirror, was cut off. */
   | { readonly type: 'cut'; readonly page: string }
   /** The site answered after all, and a reload shows its answer. */

@@ -6,7 +6,7 @@
  */
 
 import { Places } from '../site/places';
-import { BROKERS, CACHE, keepFiles, ownFile, SHELL, SITE } from './files';
+import { BROKERS, CACHE, keepFiles, ownFile, SHELL, SINGLE_FILE, SITE } from './files';
 import { hear, ofSite } from './ofsite';
 
 declare const self: ServiceWorkerGlobalScope;
@@ -33,6 +33,8 @@ self.addEventListener('fetch', (event) => {
   const { request } = event;
   const url = new URL(request.url);
   if (request.mode === 'navigate' && request.destination === 'document') {
+    // The second tier is a file of the mirror's.
+    if (url.pathname === SINGLE_FILE) return;
     event.respondWith(ownFile(SHELL));
   } else if (places.isOwn(url) && request.mode === 'navigate') {
     // No file of the mirror's is a page of the site. Whoever followed an address that is none is shown the first page.

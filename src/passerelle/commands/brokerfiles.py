@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from passerelle.errors import LocalError
 
@@ -10,8 +10,16 @@ if TYPE_CHECKING:
     import aiohttp
 
 
-async def fetch(http: aiohttp.ClientSession, url: str, most: int) -> bytes:
-    """Return what is at `url`, at most `most` bytes. Raises LocalError with a sentence."""
+AWAY: Final = (
+    "Check the invite and this computer's connection, or use --state where the network's keys are."
+)
+
+
+async def fetch(http: aiohttp.ClientSession, url: str, most: int, *, away: str = AWAY) -> bytes:
+    """Return what is at `url`, at most `most` bytes. Raises LocalError with a sentence.
+
+    `away` is what to do where it cannot be reached.
+    """
     import aiohttp  # noqa: PLC0415 - it takes a while to load
 
     body = bytearray()
@@ -27,8 +35,5 @@ async def fetch(http: aiohttp.ClientSession, url: str, most: int) -> bytes:
                 if len(body) > most:
                     raise LocalError(f"{url} answered more than a broker has to say.")
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise LocalError(
-            f"{url} cannot be reached. Check the invite and this computer's connection, or use "
-            "--state where the network's keys are."
-        ) from error
+        raise LocalError(f"{url} cannot be reached. {away}") from error
     return bytes(body)

@@ -22,6 +22,7 @@ from passerelle.errors import ConfigError
 from passerelle.readingpage import ReadingPage
 
 FETCH_S: Final = 15.0
+AWAY: Final = "Check the broker's address, that it runs, and this computer's connection."
 
 
 def register(app: typer.Typer) -> None:
@@ -96,7 +97,9 @@ def command(
 
 def _invite(state: Path | None, url: str | None, invite_file: Path | None) -> str:
     if state is not None and url is not None and invite_file is None:
-        if urlsplit(url).scheme not in {"https", "http"}:
+        parts = urlsplit(url)
+        is_web = parts.scheme in {"https", "http"} and parts.netloc
+        if not is_web or parts.query or parts.fragment:
             raise ConfigError(
                 f"--url {url} is no public address. Write the broker's as the invite has it, for "
                 "example https://bridge.example."
@@ -129,7 +132,7 @@ async def _ask(text: str, names: tuple[str, ...]) -> ReadingPage:
     given = invite.parse(text)
     timeout = aiohttp.ClientTimeout(total=FETCH_S)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as http:
-        document = await fetch(http, f"{given.url}/v1/network", limits.DESCRIPTOR_BYTES)
+        document = await fetch(http, f"{given.url}/v1/network", limits.DESCRIPTOR_BYTES, away=AWAY)
     network = descriptor.verify(document, given.operator_key, now_s=time.time())
     served = next((entry.gateway.sites for entry in network.exits if entry.gateway), ())
     if not served:
