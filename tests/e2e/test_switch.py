@@ -243,6 +243,9 @@ async def test_keys_are_enough(chrome: Chromium, way: Way, stage: Stage) -> None
         await keys.press("Enter")
         await until(page, "s.phase === 'waiting'")
         assert await page.evaluate(f"{focus}.getAttribute('aria-checked')") == "true"
+        await page.get_by_text("In a small window").wait_for()
+        await keys.press("Tab")
+        assert await page.evaluate(f"{focus}.textContent") == "In a small window"
         await keys.press("Tab")
         await keys.press("Enter")
         await page.get_by_label("People at once").wait_for()

@@ -2,16 +2,16 @@
 
 import type { LinkPool } from '../links/pool';
 import type {} from '../media/standalone';
-import { config } from '../shell/config';
+import type { HashedFile } from '../shell/config';
 import { FOLDER } from '../shell/folder';
 
 let hasBegun = false;
 
-/** Load the script, once, and have `pool` use it. Nothing changes where it cannot be had, was altered, or cannot work in
- * this browser. Never rejects. */
-export async function bring(pool: LinkPool | null): Promise<void> {
-  if (!pool || !config.media || hasBegun) return;
-  const [file, integrity] = config.media;
+/** Load the script `media`, once, and have `pool` use it. Nothing changes where it cannot be had, was altered, or cannot
+ * work in this browser. Never rejects. */
+export async function bring(pool: LinkPool | null, media: HashedFile | undefined): Promise<void> {
+  if (!pool || !media || hasBegun) return;
+  const [file, integrity] = media;
   hasBegun = true;
   try {
     const src = FOLDER + file;
@@ -25,8 +25,8 @@ export async function bring(pool: LinkPool | null): Promise<void> {
     if (!Media) return;
     // A Worker's script has no hash of its own, so it comes from what was compared with one.
     const blob = await (await fetch(src, { integrity, credentials: 'omit' })).blob();
-    const media = new Media(URL.createObjectURL(blob));
-    pool.bring((base) => media.over(base));
+    const videos = new Media(URL.createObjectURL(blob));
+    pool.bring((base) => videos.over(base));
   } catch {
     hasBegun = false;
   }

@@ -9,6 +9,7 @@ import { notice } from '../face/notice';
 import { choose, words as load, type Words } from '../face/words';
 import { canRead } from '../links/connection';
 import type { LoadLater } from '../later/later';
+import type { HashedFile } from '../shell/config';
 import { LinkPool } from '../links/pool';
 import type { Jar } from '../site/jar';
 import { LEFT_OUT_HOSTS, SHOWN_TEXT } from '../limits';
@@ -31,6 +32,8 @@ export interface PageSettings {
   /** Return the jar for the cookies of the site's hosts. `forgotten` is called when another tab has everything forgotten. */
   jar(isSite: (host: string) => boolean, forgotten: () => void): Jar;
   readonly later: LoadLater;
+  /** The script of links with video; none in the single file. */
+  readonly media?: HashedFile | undefined;
   /** Show the site. Called after the reader's yes, and never before. */
   view(work: ReadingWork): Promise<View>;
 }
@@ -250,7 +253,7 @@ export class ReadingPage {
   /** Have the later parts here before they are wanted: the mirror may be blocked by then. One asks again by itself. */
   #prepare(): void {
     this.#settings.later().then((later) => {
-      later.bring(this.#pool);
+      later.bring(this.#pool, this.#settings.media);
       later.again(this.#siteTrouble, this.#view, this.#chip.element);
     }, () => {});
   }

@@ -7,7 +7,7 @@ import type { Site } from '../page/page';
 import { ReadingProblem } from '../trouble';
 import { FOLDER } from './folder';
 
-type HashedFile = readonly [file: string, integrity: string];
+export type HashedFile = readonly [file: string, integrity: string];
 
 interface Config {
   readonly site: Site;

@@ -45,5 +45,6 @@ void new ReadingPage({
   network: networkFile,
   jar: (isSite, forgotten) => new SharedJar(isSite, forgotten),
   later: laterFile,
+  media: config.media,
   view,
 }).open();
