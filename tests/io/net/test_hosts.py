@@ -26,7 +26,7 @@ def hosts_file(folder: Path, text: str | bytes) -> HostsFile:
 @pytest.mark.parametrize(
     ("name", "addresses"),
     [
-        ("one.example", ["10.0.0.1", "fe80::1"]),
+        ("one.example", ["fe80::1", "10.0.0.1"]),
         ("two.example", ["10.0.0.1"]),
         ("three.example", []),
         ("four.example", []),
@@ -35,13 +35,14 @@ def hosts_file(folder: Path, text: str | bytes) -> HostsFile:
     ],
 )
 def test_names_of_the_file(tmp_path: Path, name: str, addresses: list[str]) -> None:
-    """Names count in any case, once for each address; remarks and odd lines are passed over."""
+    """Names count in any case, once for each address, IPv6 first; odd lines are passed over."""
     found = hosts_file(tmp_path, FILE).addresses(name)
     assert list(found) == [ip_address(each) for each in addresses]
 
 
 @pytest.mark.parametrize("name", ["localhost", "news.localhost"])
 def test_localhost_is_loopback_without_a_file(tmp_path: Path, name: str) -> None:
+    """IPv6 comes first, as with a system's resolver."""
     assert HostsFile(tmp_path / "none").addresses(name) == LOOPBACK
 
 

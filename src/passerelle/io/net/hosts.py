@@ -17,7 +17,7 @@ HOSTS_FILE: Final = (
     if sys.platform == "win32"
     else Path("/etc/hosts")
 )
-LOOPBACK: Final = (ip_address("127.0.0.1"), ip_address("::1"))
+LOOPBACK: Final = (ip_address("::1"), ip_address("127.0.0.1"))
 _LOCAL: Final = "localhost"
 
 _log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class HostsFile:
         self._names: dict[str, tuple[IPAddress, ...]] = {}
 
     def addresses(self, name: str) -> Sequence[IPAddress]:
-        """Return the addresses of a lower-case name in the file's order; none if it is unknown.
+        """Return the addresses of a lower-case name, IPv6 first (RFC 6724); none if it is unknown.
 
         `localhost` and names below it are loopback unless the file says otherwise (RFC 6761 §6.3).
         A file that cannot be read knows no names.
@@ -69,4 +69,7 @@ def _parse(text: str) -> dict[str, tuple[IPAddress, ...]]:
             known = names.setdefault(name.lower().removesuffix("."), [])
             if address not in known:
                 known.append(address)
-    return {name: tuple(known) for name, known in names.items()}
+    return {
+        name: tuple(sorted(known, key=lambda address: -address.version))
+        for name, known in names.items()
+    }
