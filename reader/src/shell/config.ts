@@ -43,9 +43,17 @@ export async function articleFile(): Promise<typeof ArticleView> {
   return globalThis.passerelleArticle!;
 }
 
-/** Return the later part. Rejects as above. */
+let isLaterRun: Promise<void> | null = null;
+
+/** Return the later part, which is run once: it takes `open` from this window. Rejects as above. */
 export async function laterFile(): Promise<LaterFile> {
-  if (!globalThis.passerelleLater) await run(config.later);
+  isLaterRun ??= run(config.later);
+  try {
+    await isLaterRun;
+  } catch (error) {
+    isLaterRun = null;
+    throw error;
+  }
   return globalThis.passerelleLater!;
 }
 
