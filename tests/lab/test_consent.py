@@ -55,6 +55,15 @@ def to_servers(country: Country, capture: Capture) -> list[Packet]:
     return capture.packets(" or ".join(f"host {country.address(name)}" for name in SERVERS))
 
 
+def check_end(country: Country, capture: Capture, end_s: float, acted_s: float) -> None:
+    """Check that links which ran at `end_s` were silent soon after `acted_s`, and are gone."""
+    with_servers = to_servers(country, capture)
+    late = [packet for packet in with_servers if packet.time_s > acted_s + OFF_S]
+    assert any(packet.time_s > end_s for packet in with_servers), "there was much to end"
+    assert late == [], [f"{packet.time_s - acted_s:.3f} s" for packet in late]
+    assert connections(country) == "", "an idle one says something sooner or later"
+
+
 def strangers(country: Country, capture: Capture) -> list[Packet]:
     """Return all packets except TCP with the page's own server, and ARP."""
     return capture.packets(
@@ -148,11 +157,7 @@ def test_nothing_is_sent_after_the_end(how: str, kind: type[LabBrowser], country
                 # A busy machine may take a while to act.
                 acted_s = time.time()
                 listen(OFF_S + QUIET_S)
-            with_servers = to_servers(country, capture)
-            late = [packet for packet in with_servers if packet.time_s > acted_s + OFF_S]
-            assert any(packet.time_s > end_s for packet in with_servers), "there was much to end"
-            assert late == [], [f"{packet.time_s - acted_s:.3f} s" for packet in late]
-            assert connections(country) == "", "an idle one says something sooner or later"
+            check_end(country, capture, end_s, acted_s)
             if how != "leave":
                 browser.wait(f"{SNAPSHOT}.phase === 'off'")
 
@@ -186,8 +191,4 @@ def test_the_small_window_sends_nothing_before_its_click_nor_after_its_end(
                 browser.click(SWITCH)
                 acted_s = time.time()
                 listen(OFF_S + QUIET_S)
-        with_servers = to_servers(country, capture)
-        late = [packet for packet in with_servers if packet.time_s > acted_s + OFF_S]
-        assert any(packet.time_s > end_s for packet in with_servers), "there was much to end"
-        assert late == [], [f"{packet.time_s - acted_s:.3f} s" for packet in late]
-        assert connections(country) == ""
+        check_end(country, capture, end_s, acted_s)
