@@ -26,7 +26,7 @@ from tests.rig.selector import FIND, parse
 PROGRAM: Final = "firefox-esr"
 SYSTEM_ACCESS: Final = "--remote-allow-system-access"
 """With this argument the browser's own windows can be driven too."""
-STATE: Final = "() => document.querySelector('passerelle-switch').snapshot"
+STATE: Final = "() => document.querySelector('passerelle-switch')?.snapshot"
 WAIT_S: Final = 30.0
 POLL_S: Final = 0.05
 CONSOLE_LINES_LIMIT: Final = 1000
@@ -363,7 +363,11 @@ async def state(page: FirefoxPage) -> dict[str, Any]:
 
 
 async def until(page: FirefoxPage, condition: str, timeout_s: float = WAIT_S) -> None:
-    """Wait until a JavaScript expression about the switch's snapshot `s` is true."""
+    """Wait until a JavaScript expression about the switch's snapshot `s` is true.
+
+    A page that is still loading has no switch yet, or one without its script.
+    """
     await page.wait_for_function(
-        f"() => {{ const s = ({STATE})(); return {condition}; }}", timeout_s=timeout_s
+        f"() => {{ const s = ({STATE})(); return s !== undefined && ({condition}); }}",
+        timeout_s=timeout_s,
     )

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from passerelle.browser import chromium_arguments, find_chromium, missing_browser_message
 from tests.rig.publisher import Publisher as Publisher
 
-STATE = "() => document.querySelector('passerelle-switch').snapshot"
+STATE = "() => document.querySelector('passerelle-switch')?.snapshot"
 
 
 class Chromium:
@@ -68,9 +68,13 @@ async def state(page: Page) -> dict[str, Any]:
 
 
 async def until(page: Page, condition: str, timeout_s: float = 30.0) -> None:
-    """Wait until a JavaScript expression about the switch's snapshot `s` is true."""
+    """Wait until a JavaScript expression about the switch's snapshot `s` is true.
+
+    A page that is still loading has no switch yet, or one without its script.
+    """
     await page.wait_for_function(
-        f"() => {{ const s = ({STATE})(); return {condition}; }}", timeout=timeout_s * 1e3
+        f"() => {{ const s = ({STATE})(); return s !== undefined && ({condition}); }}",
+        timeout=timeout_s * 1e3,
     )
 
 

@@ -184,7 +184,7 @@ class WordPress:
             """wp_set_current_user( 1 );
             deactivate_plugins( 'passerelle/passerelle.php', true );
             delete_option( 'passerelle_settings' );
-            update_option( 'sidebars_widgets', array() );
+            update_option( 'sidebars_widgets', array( 'wp_inactive_widgets' => array() ) );
             update_option( 'widget_block', array() );
             switch_theme( $given['theme'] );
             $given['settings'] && update_option( 'passerelle_settings', $given['settings'] );
