@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import assert_never
 
 from aiohttp import web
@@ -26,6 +27,7 @@ from passerelle.wire.signalling import (
     BrokerWelcome,
     Bye,
     FromVolunteer,
+    RateTicket,
     VolunteerAnswer,
     VolunteerDecline,
     VolunteerFriend,
@@ -54,13 +56,16 @@ class VolunteerEndpoint:
         volunteers: Volunteers,
         friends: FriendRequests,
         front: FrontServer,
+        *,
+        test: Callable[[], RateTicket],
     ) -> None:
-        """`front` is told of requests that are no WebSocket."""
+        """`front` is told of requests that are no WebSocket; `test` makes a ticket for one test."""
         self._config = config
         self._locator = locator
         self._volunteers = volunteers
         self._friends = friends
         self._front = front
+        self._test = test
         self._conversations: set[Conversation] = set()
         """All open WebSockets, those that have not said hello included."""
         self._admitted: ShareTable[Conversation] = ShareTable(config.volunteers)
@@ -146,7 +151,10 @@ class VolunteerEndpoint:
         conversation.heartbeat_s = self._heartbeat_s()
         await conversation.send(
             BrokerWelcome(
-                country=location.country, caution=caution, heartbeat_s=conversation.heartbeat_s
+                country=location.country,
+                caution=caution,
+                heartbeat_s=conversation.heartbeat_s,
+                test=self._test(),
             )
         )
         self._volunteers.join(conversation, hello, location)
