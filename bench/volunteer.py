@@ -29,7 +29,7 @@ client, the servers and the site; processor time is that of its two processes. M
 clients with one link each that carry nothing. The end of both processes is the last packet's
 latest time. The extension: {extended.MEANING}
 """
-ONLY = ("headless", "people", "extension")
+ONLY = ("headless", "test", "people", "extension")
 FILE_BYTES = 192_000_000
 QUICK_FILE_BYTES = 64_000_000
 RUNS = 3
@@ -53,6 +53,8 @@ async def _measure(quick: bool, only: str | None) -> list[Row]:
         folder = Path(name)
         if only in (None, "headless"):
             rows += await _headless(folder, quick)
+        if only in (None, "test"):
+            rows += await _test(folder)
         if only in (None, "people"):
             rows += await _people(folder, quick)
         if only in (None, "extension"):
@@ -111,6 +113,27 @@ async def _stop(folder: Path, way: Way, site: Site) -> float:
             start_s = time.monotonic()
             await program.stop()
             return time.monotonic() - start_s
+
+
+async def _test(folder: Path) -> list[Row]:
+    """Measure what finding out the rate takes before anybody is helped."""
+    took_s, moved = [], []
+    async with Way(folder / "tested", None, "--allow", "127.0.0.0/8") as way:
+        for run in range(RUNS):
+            state = str(folder / f"test-{run}")
+            words = (*PASSERELLE, "volunteer", "--state", state)
+            async with Program(*words, "--invite", way.invite) as program:
+                await program.expect("Finding out how fast")
+                start_s = time.monotonic()
+                await program.expect("Waiting for people")
+                took_s.append(time.monotonic() - start_s)
+                async with Program(*words, "--status", "--json") as asked:
+                    moved.append(int((await asked.expect(r'"day_bytes":(\d+)'))[1]))
+    say(f"tests: {took_s} s, {moved} bytes")
+    return [
+        Row("headless: test of the rate before the first start", max(took_s), "s", at_most(5), 2),
+        Row("headless: what it moves, both ways", max(moved) / 1e6, "MB", at_most(4)),
+    ]
 
 
 async def _people(folder: Path, quick: bool) -> list[Row]:
