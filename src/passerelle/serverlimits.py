@@ -103,6 +103,8 @@ NEWSROOM_NETWORKS: Final = 4096
 """Networks whose wrong tokens are counted: those that tried last."""
 NEWSROOM_FORM_BYTES: Final = 1024
 """Longest form with a token: a token has 57 characters."""
+COUNTS_ANSWER_S: Final = 1.0
+"""How long a page of figures waits for other brokers: one that hangs must not hold it up."""
 
 # --- the bus between servers (io/server/bus, broker/cluster) --------------------------------------
 BUS_HANDLERS: Final = 4096

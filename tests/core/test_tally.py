@@ -91,3 +91,27 @@ def test_no_clock_makes_it_grow(events: list[tuple[str, float]]) -> None:
         assert list(hours) == list(range(min(hours), max(hours) + 1))
         assert len(tally.days(now_s)) <= COUNTED_DAYS
         assert hours[max(hours)].volunteers >= tally.volunteers == there
+
+
+def test_what_brokers_counted_adds_up() -> None:
+    """Hours of both are added up; an hour that is not of this week is left out."""
+    one, two = Tally(), Tally()
+    one.helped("IR", 10, BEGIN_S)
+    one.joined(BEGIN_S + HOUR_S)
+    two.joined(BEGIN_S - HOUR_S)
+    two.helped("IR", 5, BEGIN_S)
+    two.helped(None, 7, BEGIN_S)
+    now_s = BEGIN_S + HOUR_S
+    sum_, other = one.counted(now_s), two.counted(now_s)
+    other.hours[BEGIN + 2] = other.hours[BEGIN - serverlimits.COUNTED_HOURS] = HourCounts(9, 9, 9)
+    sum_.add(other)
+    assert sum_.volunteers == 2
+    assert sum_.hours == {
+        BEGIN - 1: HourCounts(1, 0, 0),
+        BEGIN: HourCounts(1, 3, 22),
+        BEGIN + 1: HourCounts(2, 0, 0),
+    }
+    assert list(sum_.hours) == sorted(sum_.hours)
+    assert sum_.countries == Counter({"IR": 2, None: 1})
+    # The tallies themselves are as they were.
+    assert one.hours(now_s)[BEGIN] == HourCounts(0, 1, 10)

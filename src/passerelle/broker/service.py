@@ -13,6 +13,7 @@ from passerelle.broker.amp import AmpEndpoint
 from passerelle.broker.assets import Assets
 from passerelle.broker.audience.countfile import CountKeeper, Kept, load
 from passerelle.broker.audience.counting import Audience
+from passerelle.broker.audience.gathering import Gathering
 from passerelle.broker.audience.newsroom import NewsroomPage
 from passerelle.broker.audience.status import StatusPage
 from passerelle.broker.channel import BrokerChannel
@@ -77,9 +78,10 @@ class Broker:
         self.placement = Placement(config, self.volunteers, issuer, audience)
         """Where an offer finds one of this broker's volunteers."""
         subjects = Subjects(config.ticket_key.public_key())
+        channel = BrokerChannel(config.seal_key, clock=clock, token=token)
         self._cluster = BrokerCluster(
             subjects,
-            BrokerChannel(config.seal_key, clock=clock, token=token),
+            channel,
             self.placement,
             self.volunteers,
             exits,
@@ -102,8 +104,11 @@ class Broker:
         self._volunteer = VolunteerEndpoint(
             config, locator, self.volunteers, self._friends, front, audience=audience
         )
-        self._newsroom = NewsroomPage(config, locator, audience, clock)
-        self._status = StatusPage(config.descriptor, self._cluster, audience, clock)
+        self._gathering = Gathering(
+            audience, channel, subjects, others=self._cluster.others, clock=clock
+        )
+        self._newsroom = NewsroomPage(config, locator, self._gathering, clock)
+        self._status = StatusPage(config.descriptor, self._cluster, self._gathering, clock)
         self._post = PostEndpoint(
             config, locator, self.rendezvous, DoorCounts(metrics, config.doors)
         )
@@ -170,6 +175,7 @@ class Broker:
         Raises LocalError when the bus is away.
         """
         await self._cluster.start(channel)
+        await self._gathering.start()
         if self._keeper:
             self._tasks.spawn(self._keeper.run(), "counts")
 
@@ -181,6 +187,7 @@ class Broker:
         """
         await self._friends.close()
         await self._volunteer.close()
+        await self._gathering.close()
         await self._cluster.close()
         await self._tasks.close()
         if self._open:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from passerelle import serverlimits
@@ -28,6 +28,35 @@ class HourCounts:
     """Readers' links that ended in this hour and had carried something."""
     carried_bytes: int = 0
     """Bytes of these links, both directions together."""
+
+
+@dataclass(slots=True)
+class Counted:
+    """What was counted at one moment, at one broker or at several."""
+
+    volunteers: int
+    """Volunteers that are connected now."""
+    hours: dict[int, HourCounts]
+    """By the number of the hour, the oldest first."""
+    countries: Counter[str | None]
+    """Readers that were helped in all these days, by country."""
+
+    def add(self, other: Counted) -> None:
+        """Add what another broker counted in the same week, which `hours` ends.
+
+        The most volunteers of each broker are added up, although each may have had its most at
+        another moment of the hour.
+        """
+        self.volunteers += other.volunteers
+        newest = max(self.hours)
+        for hour, counts in other.hours.items():
+            if newest - serverlimits.COUNTED_HOURS < hour <= newest:
+                own = self.hours.setdefault(hour, HourCounts())
+                own.volunteers += counts.volunteers
+                own.helped += counts.helped
+                own.carried_bytes += counts.carried_bytes
+        self.hours = dict(sorted(self.hours.items()))
+        self.countries.update(other.countries)
 
 
 class Tally:
@@ -80,6 +109,14 @@ class Tally:
         """Return the readers that were helped each day, by country."""
         self._at(now_s)
         return dict(sorted(self._countries.items()))
+
+    def counted(self, now_s: float) -> Counted:
+        """Return a copy of all that is counted."""
+        hours = {hour: replace(counts) for hour, counts in self.hours(now_s).items()}
+        countries: Counter[str | None] = Counter()
+        for day in self._countries.values():
+            countries.update(day)
+        return Counted(self.volunteers, hours, countries)
 
     def _at(self, now_s: float) -> HourCounts:
         """Return the counts of this hour, and make those of the hours since the last event."""

@@ -35,13 +35,13 @@ def test_a_restart_loses_less_than_eight_of_anything(tmp_path: Path) -> None:
     tally.helped("IS", MEGABYTE, NOW)
     for _ in range(21):
         tally.left(NOW)
-    before = figures(tally, NOW)
+    before = figures(tally.counted(NOW))
     after = kept(tmp_path / "counts.json", tally, news=tally)
-    shown = figures(after.network, NOW)
+    shown = figures(after.network.counted(NOW))
     assert shown.hours == before.hours
     assert before.countries == (("IR", 24),)
     assert dict(shown.countries)["IR"] in {16, 24}
-    assert figures(after.publishers["news"], NOW) == shown
+    assert figures(after.publishers["news"].counted(NOW)) == shown
 
 
 @given(st.dictionaries(st.sampled_from(["IR", "IS", None]), st.integers(1, 40), max_size=3))

@@ -41,7 +41,7 @@ def test_no_figure_shows_a_single_person(
     for country, size, hour in sorted(helped, key=lambda each: each[2]):
         tally.helped(country, size, BEGIN_S + hour * HOUR_S)
     now_s = BEGIN_S + 5 * HOUR_S
-    shown, exact = figures(tally, now_s), tally.hours(now_s)
+    shown, exact = figures(tally.counted(now_s)), tally.hours(now_s)
     pairs = [
         (shown.volunteers, volunteers),
         (shown.helped, len(helped)),
@@ -69,7 +69,7 @@ def test_the_tables_say_what_the_page_says() -> None:
         tally.joined(BEGIN_S)
         tally.helped("IR", 3 * MEGABYTE, BEGIN_S)
     tally.helped("IS", MEGABYTE, BEGIN_S)
-    shown = figures(tally, BEGIN_S)
+    shown = figures(tally.counted(BEGIN_S))
     assert list(csv.reader(io.StringIO(hours_csv(shown)))) == [
         ["hour_utc", "most_volunteers", "times_helped", "megabytes"],
         ["2027-01-15T08:00Z", "16", "16", "32"],

@@ -225,14 +225,14 @@ async def test_form_and_page_speak_every_language(code: str) -> None:
             assert "{" not in text
 
 
-async def test_a_broker_among_several_says_that_it_counts_for_itself() -> None:
+async def test_a_broker_that_hears_of_no_other_says_whose_figures_it_shows() -> None:
     more = msgspec.structs.replace(NETWORK, brokers=NETWORK.brokers * 3)
     async with newsroom(descriptor=more) as at:
         _, text = await at.get(token=NEWS_TOKEN)
-        assert "one of 3 in this network" in text
+        assert "Counted by 1 of the 3 brokers of this network" in text
     async with newsroom() as at:
         _, text = await at.get(token=NEWS_TOKEN)
-        assert "in this network" not in text
+        assert "of this network" not in text
 
 
 async def test_nothing_of_it_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,4 +1,4 @@
-"""What is shown of a tally: figures of which none says something about a single person.
+"""What is shown of counts: figures of which none says something about a single person.
 
 All figures are rounded up to multiples of `COUNT_STEP`. A country is named once as many readers
 there were helped; those of all others are added up.
@@ -9,12 +9,11 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from passerelle.core.tally import HOUR_S, Tally
+from passerelle.core.tally import HOUR_S, Counted
 from passerelle.io.server.metrics import COUNT_STEP, rounded
 
 MEGABYTE: Final = 1_000_000
@@ -50,19 +49,16 @@ class Figures:
     """Times that readers in other countries were helped, or in unknown ones."""
 
 
-def figures(tally: Tally, now_s: float) -> Figures:
-    """Return what may be shown of `tally` at Unix time `now_s`."""
-    hours = tally.hours(now_s)
-    readers: Counter[str | None] = Counter()
-    for counts in tally.days(now_s).values():
-        readers.update(counts)
+def figures(counted: Counted) -> Figures:
+    """Return what may be shown of what was counted."""
+    hours, readers = counted.hours, counted.countries
     named = {
         country: count
         for country, count in readers.items()
         if country is not None and count >= COUNT_STEP
     }
     return Figures(
-        volunteers=_up(tally.volunteers),
+        volunteers=_up(counted.volunteers),
         hours=tuple(
             HourFigures(
                 begin_s=hour * HOUR_S,

@@ -21,8 +21,8 @@ from aiohttp import hdrs, web
 from passerelle import serverlimits
 from passerelle.broker.audience import access, pages
 from passerelle.broker.audience.access import Access, NoToken, TooManyTries, WrongToken
-from passerelle.broker.audience.counting import Audience
 from passerelle.broker.audience.figures import Figures, countries_csv, figures, hours_csv
+from passerelle.broker.audience.gathering import Gathered, Gathering
 from passerelle.broker.audience.pages import FigurePage, Words
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.locator import PeerLocator
@@ -54,12 +54,12 @@ class NewsroomPage:
         self,
         config: BrokerConfig,
         locator: PeerLocator,
-        audience: Audience,
+        gathering: Gathering,
         clock: Callable[[], float],
     ) -> None:
         """`clock` tells Unix time."""
         self._locator = locator
-        self._audience = audience
+        self._gathering = gathering
         self._clock = clock
         self._access = Access(config.publishers)
         self._brokers = len(config.descriptor.brokers)
@@ -92,7 +92,8 @@ class NewsroomPage:
         except TooManyTries:
             return self._form(words, "wait", status=429)
         lead = words.filled("pages", pages=", ".join(publisher.pages))
-        return self._answer(words, self._figures(words, publisher), lead)
+        gathered = await self._gathering.gather(publisher)
+        return self._answer(words, self._figures(words, gathered), lead)
 
     async def _enter(self, request: web.Request) -> web.Response:
         words = self._page.words(request)
@@ -134,7 +135,7 @@ class NewsroomPage:
                     headers={**_HEADERS, hdrs.RETRY_AFTER: _RETRY_S},
                 ) from None
             headers = {**_HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
-            shown = figures(self._audience.of(publisher), self._clock())
+            shown = figures((await self._gathering.gather(publisher)).counted)
             return web.Response(text=table(shown), content_type="text/csv", headers=headers)
 
         return download
@@ -158,9 +159,8 @@ class NewsroomPage:
             raise NoToken
         return token
 
-    def _figures(self, words: Words, publisher: Publisher) -> str:
-        now_s = self._clock()
-        shown = figures(self._audience.of(publisher), now_s)
+    def _figures(self, words: Words, gathered: Gathered) -> str:
+        shown = figures(gathered.counted)
         return "\n".join(
             (
                 "" if shown.volunteers else f"<p>{words['nobody']}</p>",
@@ -172,8 +172,8 @@ class NewsroomPage:
                         "data": shown.megabytes,
                     },
                 ),
-                pages.as_of(words, now_s),
-                pages.here(words, self._brokers),
+                pages.as_of(words, self._clock()),
+                pages.counted_by(words, gathered.brokers, self._brokers),
                 pages.hours_and_countries(words, shown),
                 pages.note(words["proof"]),
                 '<p class="files"><a href="newsroom/hours.csv" download>'

@@ -129,9 +129,11 @@ def as_of(words: Words, now_s: float) -> str:
     return note(words.filled("as_of", time=utc(int(now_s)).replace("T", " ").replace("Z", " UTC")))
 
 
-def here(words: Words, brokers: int) -> str:
-    """Return a remark on whose figures follow, where a network has several brokers."""
-    return note(words.filled("here", n=brokers)) if brokers > 1 else ""
+def counted_by(words: Words, brokers: int, all_brokers: int) -> str:
+    """Return a remark on whose figures are shown, where they are not those of all brokers."""
+    if brokers >= all_brokers:
+        return ""
+    return note(words.filled("here", k=brokers, n=all_brokers))
 
 
 def _picture(title: str, hours: Sequence[HourFigures], values: Sequence[int]) -> str:

@@ -5,6 +5,7 @@ It is made anew once a minute, and shows the same to all who ask in between.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -12,8 +13,8 @@ from typing import Final
 from aiohttp import web
 
 from passerelle.broker.audience import pages
-from passerelle.broker.audience.counting import Audience
 from passerelle.broker.audience.figures import Figures, figures
+from passerelle.broker.audience.gathering import Gathering
 from passerelle.broker.audience.pages import FigurePage, Words
 from passerelle.broker.cluster import BrokerCluster
 from passerelle.io.server.metrics import rounded
@@ -32,7 +33,8 @@ class _Shown:
     """Volunteers at all brokers."""
     readers: int
     counted: Figures
-    """Figures of this broker."""
+    brokers: int
+    """Brokers that `counted` is from."""
 
 
 class StatusPage:
@@ -42,14 +44,15 @@ class StatusPage:
         self,
         descriptor: Descriptor,
         cluster: BrokerCluster,
-        audience: Audience,
+        gathering: Gathering,
         clock: Callable[[], float],
     ) -> None:
         """`clock` tells Unix time."""
         self._name = descriptor.name
         self._brokers = len(descriptor.brokers)
         self._cluster = cluster
-        self._audience = audience
+        self._gathering = gathering
+        self._looking = asyncio.Lock()
         self._clock = clock
         self._page = FigurePage("status")
         self._shown: _Shown | None = None
@@ -65,11 +68,12 @@ class StatusPage:
 
     async def _show(self, request: web.Request) -> web.Response:
         words = self._page.words(request)
-        shown, now_s = self._shown, self._clock()
-        if shown is None or not 0 <= now_s - shown.at_s < STATUS_AGE_S:
-            # All languages show the same minute: thirteen looks must not tell more than one.
-            self._shown = shown = self._look(now_s)
-            self._made.clear()
+        async with self._looking:
+            shown, now_s = self._shown, self._clock()
+            if shown is None or not 0 <= now_s - shown.at_s < STATUS_AGE_S:
+                # All languages show the same minute: thirteen looks must not tell more than one.
+                self._shown = shown = await self._look(now_s)
+                self._made.clear()
         if words.code not in self._made:
             self._made[words.code] = self._make(words, shown)
         return web.Response(
@@ -83,13 +87,15 @@ class StatusPage:
             },
         )
 
-    def _look(self, now_s: float) -> _Shown:
+    async def _look(self, now_s: float) -> _Shown:
         totals = self._cluster.totals()
+        gathered = await self._gathering.gather(None)
         return _Shown(
             at_s=now_s,
             volunteers=int(rounded(totals.volunteers)),
             readers=int(rounded(totals.people)),
-            counted=figures(self._audience.network, now_s),
+            counted=figures(gathered.counted),
+            brokers=gathered.brokers,
         )
 
     def _make(self, words: Words, shown: _Shown) -> str:
@@ -106,7 +112,7 @@ class StatusPage:
                 },
             ),
             pages.as_of(words, shown.at_s),
-            pages.here(words, self._brokers),
+            pages.counted_by(words, shown.brokers, self._brokers),
             pages.hours_and_countries(words, counted),
         )
         lead = words.filled("lead", network=self._name)
