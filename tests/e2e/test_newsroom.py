@@ -13,8 +13,10 @@ import pytest
 import pytest_asyncio
 
 from passerelle.core.embed import LANGUAGES
-from tests.rig import axe
+from tests.rig import axe, firefox
+from tests.rig.firefox import Firefox
 from tests.rig.newsroom import NewsroomWay, enter
+from tests.rig.publisher import Publisher
 from tests.rig.site import Site
 from tests.rig.volunteer import Chromium
 
@@ -75,6 +77,22 @@ async def test_a_publisher_sees_its_volunteer_and_whom_it_helped(
     assert await page.get_by_role("alert").is_visible()
     assert not any(token in line for line in network.server.lines)
     await context.close()
+
+
+async def test_a_volunteer_in_firefox_counts_for_its_own_page_alone(
+    network: NewsroomWay, chrome: Chromium
+) -> None:
+    """Firefox names the page's origin as Chromium does, and another publisher has nobody."""
+    async with Publisher(network.invite) as other, Firefox() as fox:
+        tokens = [await network.command(url) for url in (other.url, network.publisher.url)]
+        await firefox.flip(await fox.open(other.url))
+        shown = []
+        for token in tokens:
+            page = await chrome.open("about:blank")
+            await enter(page, network.base, token)
+            shown.append((await page.locator("dd").all_inner_texts())[0])
+            await page.context.close()
+    assert shown == ["8", "0"]
 
 
 async def test_both_pages_fit_in_any_language_and_have_no_barrier(
