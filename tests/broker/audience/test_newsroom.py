@@ -8,6 +8,7 @@ import ipaddress
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 import msgspec
@@ -246,3 +247,18 @@ async def test_nothing_of_it_is_logged(caplog: pytest.LogCaptureFixture) -> None
     assert NEWS_TOKEN not in caplog.text
     assert WRONG not in caplog.text
     assert NEWS not in caplog.text
+
+
+async def test_figures_outlive_a_restart(tmp_path: Path) -> None:
+    """A broker that starts again goes on from what it kept when it ended."""
+    file = tmp_path / "counts.json"
+    async with newsroom(counts_file=file) as at:
+        for _ in range(9):
+            await at.helped(NEWS)
+    assert file.exists()
+    async with newsroom(counts_file=file) as at:
+        for token, times in ((NEWS_TOKEN, "16"), (PAPER_TOKEN, "0")):
+            _, table = await at.get("/hours.csv", token)
+            (row,) = csv.DictReader(io.StringIO(table))
+            assert row["times_helped"] == times
+            assert row["most_volunteers"] == times.replace("16", "8")
