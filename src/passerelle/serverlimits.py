@@ -108,6 +108,20 @@ NEWSROOM_FORM_BYTES: Final = 1024
 COUNTS_ANSWER_S: Final = 1.0
 """How long a page of figures waits for other brokers: one that hangs must not hold it up."""
 
+# --- tests of volunteers' rates (exit/ratetests) --------------------------------------------------
+RATE_TESTS: Final = 8
+"""Tests at one exit process at once: each may take the whole line for a moment."""
+RATE_TESTS_RATE: Final = (16.0, 0.5)
+"""Tests of all volunteers, at once and a second: they take 8 Mbit/s each way at most."""
+RATE_TESTS_OF_NETWORK: Final = (4.0, 1 / 60)
+"""Tests of one /24 or /56, at once and a second: a page asks once in twelve hours."""
+RATE_TEST_NETWORKS: Final = 4096
+"""Networks whose tests are counted: those that asked last."""
+RATE_TEST_S: Final = 8.0
+"""Longest time of one test: a volunteer gives up after 5 s, and what it sent may still arrive."""
+RATE_TEST_BUSY_SHARE: Final = 0.75
+"""Share of an exit's links from which on it tests nobody."""
+
 # --- the bus between servers (io/server/bus, broker/cluster) --------------------------------------
 BUS_HANDLERS: Final = 4096
 """Messages of one subject in work at once, and messages on their way out: more are dropped."""

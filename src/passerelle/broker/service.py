@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import time
@@ -42,6 +43,7 @@ from passerelle.io.server.web import FOR_PAGES, is_from_page
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import ways
 from passerelle.wire.bus import Subjects
+from passerelle.wire.signalling import RateTicket
 
 _log = logging.getLogger(__name__)
 
@@ -101,8 +103,16 @@ class Broker:
         )
         """Where a sealed request is answered, whatever carried it here."""
         self._friends = FriendRequests(self.rendezvous)
+
+        def below(bound: int) -> int:
+            return int.from_bytes(token(8)) % bound
+
+        def test() -> RateTicket:
+            exit_id = exits.choose(below, asyncio.get_running_loop().time())
+            return RateTicket(exit_id, issuer.test(exit_id))
+
         self._volunteer = VolunteerEndpoint(
-            config, locator, self.volunteers, self._friends, front, audience=audience
+            config, locator, self.volunteers, self._friends, front, audience=audience, test=test
         )
         self._gathering = Gathering(
             audience, channel, subjects, others=self._cluster.others, clock=clock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import assert_never
 
 from aiohttp import hdrs, web
@@ -27,6 +28,7 @@ from passerelle.wire.signalling import (
     BrokerWelcome,
     Bye,
     FromVolunteer,
+    RateTicket,
     VolunteerAnswer,
     VolunteerDecline,
     VolunteerFriend,
@@ -57,14 +59,19 @@ class VolunteerEndpoint:
         front: FrontServer,
         *,
         audience: Audience,
+        test: Callable[[], RateTicket],
     ) -> None:
-        """`front` is told of requests that are no WebSocket; `audience` counts volunteers."""
+        """`front` is told of requests that are no WebSocket, and `audience` counts volunteers.
+
+        `test` makes a ticket for one test.
+        """
         self._config = config
         self._locator = locator
         self._volunteers = volunteers
         self._friends = friends
         self._front = front
         self._audience = audience
+        self._test = test
         self._conversations: set[Conversation] = set()
         """All open WebSockets, those that have not said hello included."""
         self._admitted: ShareTable[Conversation] = ShareTable(config.volunteers)
@@ -150,7 +157,10 @@ class VolunteerEndpoint:
         conversation.heartbeat_s = self._heartbeat_s()
         await conversation.send(
             BrokerWelcome(
-                country=location.country, caution=caution, heartbeat_s=conversation.heartbeat_s
+                country=location.country,
+                caution=caution,
+                heartbeat_s=conversation.heartbeat_s,
+                test=self._test(),
             )
         )
         self._audience.joined(conversation.handle, page_origin)

@@ -166,6 +166,23 @@ async def test_the_form_leads_to_the_page_and_the_token_into_a_cookie_for_it_alo
 
 
 @pytest.mark.parametrize(
+    ("invite", "path", "secure"),
+    [
+        (f"https://broker.example/bridge/#{'A' * 43}", "/bridge/newsroom", True),
+        (f"http://127.0.0.1:8080/#{'A' * 43}", "/newsroom", ""),
+    ],
+)
+async def test_the_cookie_fits_the_brokers_address(
+    invite: str, path: str, secure: bool | str
+) -> None:
+    """Behind a proxy it is for the proxy's path, and only a laboratory has it without TLS."""
+    async with newsroom(invite=invite) as at:
+        response, _ = await at.post("", {"token": NEWS_TOKEN})
+        assert response.cookies[COOKIE]["path"] == path
+        assert response.cookies[COOKIE]["secure"] == secure
+
+
+@pytest.mark.parametrize(
     ("fields", "headers"),
     [
         ({"token": WRONG}, {}),
