@@ -213,6 +213,18 @@ async def test_the_publisher_withdraws_it_by_the_attribute(scene: Scene) -> None
         assert await page.evaluate(GONE)
 
 
+async def test_a_file_that_moves_is_followed(scene: Scene) -> None:
+    """Visitors take the one at the new address. The old one could not be withdrawn any more."""
+    async with scene.visitor() as page:
+        moved = f"moved-{survival.FILE}"
+        scene.paper.install(attribute=f'survive="/{moved}"')
+        files = scene.paper.publisher.files
+        files[moved] = files.pop(survival.FILE)
+        await page.goto(scene.paper.site + STORY)
+        await page.evaluate(REPLACED)
+        assert await page.evaluate(REGISTERED) == [f"{scene.paper.site}/{moved}"]
+
+
 async def test_a_publishers_own_worker_imports_it(scene: Scene) -> None:
     """It answers as before, hears of nothing read through volunteers, and may go on alone."""
     scene.paper.install(attribute="")
