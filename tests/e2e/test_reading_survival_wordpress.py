@@ -89,10 +89,15 @@ async def test_a_publisher_turns_it_on_and_withdraws_it(tmp_path: Path) -> None:
             await shown(visitor).locator("passerelle-switch").wait_for(state="attached")
 
             await censor.be("open")
+            plugins = await admin.context.new_page()
+            await plugins.goto(f"{paper.url}/wp-admin/plugins.php")
+            await expect(plugins.locator("#passerelle-survive-first")).to_be_visible()
             await admin.get_by_role("button", name="Withdraw").click()
             await expect(admin.locator("#passerelle-survive-state")).to_contain_text("Withdrawn")
             await visitor.goto(paper.url + "/")
             assert await visitor.evaluate(GONE)
+            await plugins.reload()
+            assert await plugins.locator("#passerelle-survive-first").count() == 0
             # What browsers ask of a site whose plugin is gone is not found.
             await paper.run("deactivate_plugins( 'passerelle/passerelle.php' ); return 1;")
             assert (await visitor.evaluate(ASK, ROUTE))["status"] == 404
