@@ -22,7 +22,7 @@ from tests.program import passerelle
 ONE = Status(
     state="waiting", reason="", people=0, places=20, helped=0, failed=0, day_bytes=0,
     month_bytes=0, total_bytes=0, state_s=1.0, last_helped_s=None, nat="open", reach="everybody",
-    country="DE",
+    demand="some", country="DE",
 )  # fmt: skip
 
 
@@ -87,6 +87,8 @@ def test_each_state_has_a_sentence() -> None:
         said.add(volunteer.sentence(replaced(state="connecting", reason=reason)))
     said.add(volunteer.sentence(replaced(state="helping", people=2)))
     assert len(said) == len(volunteer.PAUSES) + 5
+    assert "Lately, some people had to wait for a volunteer." in volunteer.readable(ONE)
+    assert len(volunteer.readable(replaced(demand=""))) == len(volunteer.readable(ONE)) - 1
     assert "90 min ago" in "\n".join(volunteer.readable(replaced(last_helped_s=5400.0)))
 
 

@@ -15,6 +15,7 @@ from passerelle.broker.channel import BrokerChannel
 from passerelle.broker.cluster import BrokerCluster
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.counts import BrokerMetrics
+from passerelle.broker.demand import DemandWord
 from passerelle.broker.doorcounts import DoorCounts
 from passerelle.broker.embed import EmbedPage
 from passerelle.broker.exits import Exits
@@ -63,6 +64,7 @@ class Broker:
         locator = PeerLocator(config, front)
         issuer = TicketIssuer(config, clock=clock, token=token)
         exits = Exits(config.descriptor)
+        demand = DemandWord(clock=clock, token=token)
         self.volunteers = Volunteers(config, VolunteerPool(), token)
         """The volunteers that are connected here."""
         self.placement = Placement(config, self.volunteers, issuer)
@@ -85,12 +87,15 @@ class Broker:
             issuer,
             exits=exits,
             counts=BrokerMetrics(metrics),
+            demand=demand,
             clock=clock,
             token=token,
         )
         """Where a sealed request is answered, whatever carried it here."""
         self._friends = FriendRequests(self.rendezvous)
-        self._volunteer = VolunteerEndpoint(config, locator, self.volunteers, self._friends, front)
+        self._volunteer = VolunteerEndpoint(
+            config, locator, self.volunteers, self._friends, front, demand=demand
+        )
         self._post = PostEndpoint(
             config, locator, self.rendezvous, DoorCounts(metrics, config.doors)
         )

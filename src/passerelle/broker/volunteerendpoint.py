@@ -10,6 +10,7 @@ from aiohttp import web
 from passerelle import limits
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.conversation import Conversation
+from passerelle.broker.demand import DemandWord
 from passerelle.broker.friends import FriendRequests
 from passerelle.broker.locator import PeerLocator
 from passerelle.broker.volunteers import Volunteers
@@ -34,7 +35,6 @@ from passerelle.wire.signalling import (
     VolunteerReady,
 )
 
-_PONG = BrokerPong()
 _MALFORMED = BrokerBye(Bye.MALFORMED)
 _BYES = {
     LinkCode.VERSION: BrokerBye(Bye.VERSION),
@@ -54,6 +54,8 @@ class VolunteerEndpoint:
         volunteers: Volunteers,
         friends: FriendRequests,
         front: FrontServer,
+        *,
+        demand: DemandWord,
     ) -> None:
         """`front` is told of requests that are no WebSocket."""
         self._config = config
@@ -61,6 +63,7 @@ class VolunteerEndpoint:
         self._volunteers = volunteers
         self._friends = friends
         self._front = front
+        self._demand = demand
         self._conversations: set[Conversation] = set()
         """All open WebSockets, those that have not said hello included."""
         self._admitted: ShareTable[Conversation] = ShareTable(config.volunteers)
@@ -162,7 +165,7 @@ class VolunteerEndpoint:
     async def _handle_message(self, conversation: Conversation, message: FromVolunteer) -> None:
         match message:
             case VolunteerPing():
-                await conversation.send(_PONG)
+                await conversation.send(BrokerPong(self._demand.now()))
             case VolunteerHello():
                 raise PeerError(LinkCode.UNEXPECTED, "a second hello")
             case VolunteerReady(free=free, nat=nat):

@@ -203,6 +203,12 @@ _REACHES = {
     "nobody": "this machine can help nobody from here: its network lets no UDP through",
     "": "whom this machine can help is not known yet",
 }
+_DEMANDS = {
+    "many": "Lately, many people had to wait for a volunteer.",
+    "some": "Lately, some people had to wait for a volunteer.",
+    "nobody": "Lately, next to nobody had to wait for a volunteer.",
+}
+"""The words of the switch."""
 
 
 def sentence(status: Status) -> str:
@@ -219,8 +225,10 @@ def sentence(status: Status) -> str:
 def readable(status: Status) -> list[str]:
     """Return lines for a person."""
     last = status.last_helped_s
+    demand = _DEMANDS.get(status.demand)
     return [
         sentence(status),
+        *([demand] if demand and status.state in ("waiting", "helping") else []),
         f"for {_span(status.state_s)} now; last helped "
         + ("nobody in this run" if last is None else f"{_span(last)} ago"),
         f"helped so far {status.helped} people, attempts that failed {status.failed}",

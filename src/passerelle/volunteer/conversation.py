@@ -25,6 +25,7 @@ from passerelle.wire.signalling import (
     BrokerWelcome,
     Bye,
     Decline,
+    Demand,
     FromVolunteer,
     NatClass,
     VolunteerAnswer,
@@ -62,6 +63,9 @@ class BrokerEvents(Protocol):
 
     def connected(self, *, is_online: bool, reason: str) -> None:
         """Learn whether a broker is connected; `reason` says why not, as a word."""
+
+    def demanded(self, demand: Demand | None) -> None:
+        """Learn how many readers had to wait lately; None where the broker does not tell."""
 
 
 class OfferReply:
@@ -246,7 +250,9 @@ class BrokerConversation:
         match message:
             case BrokerOffer():
                 self._events.offered(message, OfferReply(message.offer, self._replier()))
-            case BrokerPong() | BrokerFriendReply():
+            case BrokerPong(demand=demand):
+                self._events.demanded(demand)
+            case BrokerFriendReply():
                 pass
             case _:
                 raise PeerError(LinkCode.MALFORMED, "a second welcome")

@@ -21,7 +21,7 @@ from passerelle.volunteer.network import NetworkSource
 from passerelle.volunteer.relay import Relay
 from passerelle.volunteer.status import REACH, Status, StatusServer
 from passerelle.volunteer.store import UsageStore
-from passerelle.wire.signalling import BrokerOffer, NatClass
+from passerelle.wire.signalling import BrokerOffer, Demand, NatClass
 
 LOOK_S = 30
 """Time between two looks at the clock, at whole half minutes."""
@@ -51,6 +51,7 @@ class Volunteer:
         self._reason = "connecting"
         self._nat = NatClass.UNKNOWN
         self._country = ""
+        self._demand: Demand | None = None
         self._since = time.monotonic()
         self._shown: tuple[str, str, int] | None = None
         self._store: UsageStore
@@ -122,6 +123,7 @@ class Volunteer:
             last_helped_s=None if last is None else round(now - last, 1),
             nat=self._nat.value,
             reach=REACH[self._nat],
+            demand="" if self._demand is None else self._demand.value,
             country=self._country,
         )
 
@@ -152,9 +154,14 @@ class Volunteer:
         """See `BrokerEvents`."""
         self._is_online = is_online
         self._reason = reason
+        self._demand = None
         if is_online:
             self._tasks.spawn(self._find_nat(), "nat")
         self._changed()
+
+    def demanded(self, demand: Demand | None) -> None:
+        """See `BrokerEvents`."""
+        self._demand = demand
 
     # --- inside ---------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ broker → volunteer: `welcome`, `offer`, `friend_reply`, `pong`, `bye`
 from __future__ import annotations
 
 import enum
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -63,6 +63,18 @@ class Bye(enum.Enum):
     MALFORMED = "malformed"
     RESTART = "restart"
     FULL = "full"
+
+
+class Demand(enum.Enum):
+    """How many readers had to wait for a volunteer lately, rounded."""
+
+    NOBODY = "nobody"
+    """Nobody, or next to nobody."""
+    SOME = "some"
+    MANY = "many"
+
+
+_DEMANDS: Final = {each.value: each for each in Demand}
 
 
 class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"):
@@ -152,8 +164,17 @@ class BrokerFriendReply(_FromBroker, frozen=True, tag="friend_reply"):
     reply: Sealed | None
 
 
-class BrokerPong(_FromBroker, frozen=True, tag="pong"):
+class BrokerPong(_FromBroker, frozen=True, omit_defaults=True, tag="pong"):
     """The answer to a `ping`."""
+
+    demand: Any = None
+    """A `Demand`; None where the broker does not tell. Anything else that it says counts as None:
+    a later one may know more words."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.demand, Demand):
+            told = _DEMANDS.get(self.demand) if isinstance(self.demand, str) else None
+            msgspec.structs.force_setattr(self, "demand", told)
 
 
 class BrokerBye(_FromBroker, frozen=True, tag="bye"):

@@ -1,6 +1,7 @@
 /** What the relay reports, and the limits it is given. */
 
 import type { Reason } from '../errors';
+import type { Demand } from '../wire/signalling';
 
 /** Whom this device can help, as far as its network tells: everybody, people whose own networks allow it, or nobody. */
 export const REACHES = ['everybody', 'some', 'nobody'] as const;
@@ -11,6 +12,8 @@ export type Reach = (typeof REACHES)[number];
 export interface Use {
   /** Null until it is known, and where it cannot be found out. */
   readonly reach: Reach | null;
+  /** How many readers had to wait for a volunteer lately, as the broker rounds it; null where it does not tell. */
+  readonly demand: Demand | null;
   /** Links that came to nothing, in this run of the relay. They are no people helped. */
   readonly failed: number;
   /** When somebody was helped last, in Unix seconds; null if nobody was in this run. */
@@ -19,7 +22,13 @@ export interface Use {
   readonly waits_since_s: number | null;
 }
 
-export const UNUSED: Use = Object.freeze({ reach: null, failed: 0, helped_at_s: null, waits_since_s: null });
+export const UNUSED: Use = Object.freeze({
+  reach: null,
+  demand: null,
+  failed: 0,
+  helped_at_s: null,
+  waits_since_s: null,
+});
 
 /** What the relay is doing. It is sent whenever it changes. Counts are of this run of the relay. */
 export interface RelayReport extends Use {

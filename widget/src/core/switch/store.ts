@@ -275,20 +275,22 @@ function show(state: SwitchState): Snapshot {
   if (other) return other;
   const phase = phaseOf(state);
   const shown = state.relay === 'up' && phase !== 'connecting' ? report : null;
+  const { people, crossing, reason, retry_s, reach, demand, failed, helped_at_s, waits_since_s } = shown ?? OFF;
   return {
     ...OFF,
     ...figures,
     phase,
-    people: shown?.people ?? 0,
-    crossing: shown?.crossing ?? NOBODY,
+    people,
+    crossing,
     country: report?.country ?? null,
-    reason: phase === 'problem' ? state.problem : (shown?.reason ?? null),
+    reason: phase === 'problem' ? state.problem : reason,
     paused: phase === 'paused' ? state.pause : null,
-    retry_s: shown?.retry_s ?? null,
-    reach: shown?.reach ?? null,
-    failed: shown?.failed ?? 0,
-    helped_at_s: shown?.helped_at_s ?? null,
-    waits_since_s: shown?.waits_since_s ?? null,
+    retry_s,
+    reach,
+    demand,
+    failed,
+    helped_at_s,
+    waits_since_s,
   };
 }
 

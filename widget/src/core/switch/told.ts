@@ -4,6 +4,7 @@
 
 import { REASONS } from '../errors';
 import { SLOTS } from '../limits';
+import { DEMANDS } from '../wire/signalling';
 import { counts } from './figures';
 import { REACHES } from './report';
 import { PAUSES } from './settings';
@@ -35,6 +36,7 @@ export function readTold(given: unknown): Snapshot | null {
     failed: count('failed') ?? 0,
     helped_at_s: count('helped_at_s'),
     waits_since_s: count('waits_since_s'),
+    demand: oneOf(use['demand'], DEMANDS),
     totals: counts(totals),
     today: counts(today),
     ever: counts(ever),
