@@ -27,6 +27,8 @@ const BUDGET = {
   // Fetched when the switch is on.
   on: 5 * 1024,
   words: 6 * 1024,
+  // Fetched by the page `/friend` when a friend asks for the picture.
+  qr: 6.5 * 1024,
 };
 
 /** Names of the English words that are read before the first press. They are part of the script; the others come with
@@ -62,7 +64,7 @@ async function bundle(name, entry, format, define = {}) {
     write: false,
     target: 'es2022',
     charset: 'utf8',
-    legalComments: 'none',
+    legalComments: name === 'qr' ? 'inline' : 'none',
     logLevel: 'warning',
     format,
     define,
@@ -116,9 +118,12 @@ element.name = 'element';
 const editor = await bundle('embed', 'src/embed/main.ts', 'esm');
 const editor_style = finish('embed_style', 'css', Buffer.from(await minified(new URL('src/embed/style.css', HERE))));
 
+// The broker's page `/friend` uses this one, when a friend asks for a QR picture.
+const qr = await bundle('qr', 'src/qr/picture.ts', 'esm');
+
 await mkdir(OUT, { recursive: true });
 for (const old of await readdir(OUT)) await rm(new URL(old, OUT));
-const all = [element, relay, engine, map, more, on, ...languages, editor, editor_style];
+const all = [element, relay, engine, map, more, on, ...languages, editor, editor_style, qr];
 for (const { content, entry } of all) await writeFile(new URL(entry.file, OUT), content);
 const manifest = Object.fromEntries(all.map(({ name, entry }) => [name, entry]));
 await writeFile(new URL('manifest.json', OUT), `${JSON.stringify(manifest, null, 2)}\n`);

@@ -139,7 +139,9 @@ class Broker:
             router.add_get("/embed", EmbedPage(self._config, self._assets).handle)
             if self._config.invite:
                 for name in ("friend", "keep"):
-                    page = TranslatedPage(name, self._config.invite, self._config.descriptor)
+                    page = TranslatedPage(
+                        name, self._config.invite, self._config.descriptor, self._assets.parts
+                    )
                     page.add_routes(router)
         self._open = True
         _log.info(
