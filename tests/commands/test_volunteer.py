@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
+import stat
 import time
 from pathlib import Path
 
@@ -61,6 +63,22 @@ async def test_without_chromes_engine_it_refuses(tmp_path: Path) -> None:
     async with passerelle(words, PYTHONPATH=str(tmp_path)) as program:
         assert await program.ended() == 1
     assert "Install passerelle[chrome]" in " ".join(program.output.split())
+
+
+async def test_the_link_of_a_family_is_kept_and_in_no_output(tmp_path: Path) -> None:
+    """It is an invite with a secret; --new-family withdraws it. A service's output is kept."""
+    invite = str(KEYS.invite("http://127.0.0.1:1"))
+    shown = []
+    for option in ("--family", "--family", "--new-family"):
+        words = ["volunteer", "--invite", invite, "--state", str(tmp_path), option]
+        async with passerelle(words) as program, asyncio.timeout(40):
+            await program.until("family-link")
+            assert "family=" not in program.output
+        kept = (tmp_path / "family-link").read_text()
+        assert re.fullmatch(re.escape(invite) + r"&family=[A-Za-z0-9_-]{22}\n", kept)
+        assert stat.S_IMODE((tmp_path / "family-link").stat().st_mode) == 0o600
+        shown.append(kept)
+    assert shown[0] == shown[1] != shown[2]
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,8 @@ class Rendezvous:
         if chosen is None or (request.gateway and chosen.gateway is None):
             return RendezvousReply(refusal=Refusal.UNKNOWN_EXIT)
         client = self._profile(request, sender, only)
+        if request.family and only is None:
+            client = replace(client, family=request.family)
         key = sender.origin if client.key is None else client.key
         refusal = self._refuse(request, key, is_seen=sender.address is not None)
         if refusal is not None:

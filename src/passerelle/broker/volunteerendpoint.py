@@ -29,6 +29,7 @@ from passerelle.wire.signalling import (
     FromVolunteer,
     VolunteerAnswer,
     VolunteerDecline,
+    VolunteerFamily,
     VolunteerFriend,
     VolunteerHello,
     VolunteerPing,
@@ -175,6 +176,8 @@ class VolunteerEndpoint:
                 self._volunteers.take_answer(conversation, number, answer)
             case VolunteerDecline(offer=number, reason=reason):
                 self._volunteers.take_decline(conversation, number, reason)
+            case VolunteerFamily(family=tag):
+                self._volunteers.set_family(conversation, tag)
             case VolunteerFriend():
                 self._friends.take(conversation, message)
             case _:

@@ -21,6 +21,7 @@ from passerelle.volunteer.network import NetworkSource
 from passerelle.volunteer.relay import Relay
 from passerelle.volunteer.status import REACH, Status, StatusServer
 from passerelle.volunteer.store import UsageStore
+from passerelle.wire import family
 from passerelle.wire.signalling import BrokerOffer, Demand, NatClass
 
 LOOK_S = 30
@@ -83,7 +84,9 @@ class Volunteer:
                 store=self._store,
                 changed=self._changed,
             )
-            self._conversation = BrokerConversation(self._network, http, self)
+            token, key = config.family, config.invite.operator_key
+            tag = family.tag(token, key) if token else b""
+            self._conversation = BrokerConversation(self._network, http, self, family=tag)
             await self._status_server.start(config.state, config.metrics_port)
             self._stack.push_async_callback(self._status_server.close)
             self._stack.push_async_callback(self._tasks.close)
@@ -124,6 +127,7 @@ class Volunteer:
             nat=self._nat.value,
             reach=REACH[self._nat],
             demand="" if self._demand is None else self._demand.value,
+            only_family=bool(self._config.family),
             country=self._country,
         )
 

@@ -2,7 +2,7 @@
 
 Every message is one JSON object with a `type`. Byte strings are standard base64.
 
-volunteer → broker: `hello`, `ready`, `answer`, `decline`, `friend`, `ping`
+volunteer → broker: `hello`, `ready`, `answer`, `decline`, `friend`, `family`, `ping`
 broker → volunteer: `welcome`, `offer`, `friend_reply`, `pong`, `bye`
 """
 
@@ -17,6 +17,7 @@ from msgspec import Meta
 from passerelle import limits
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire.description import Description
+from passerelle.wire.family import FamilyTag
 
 T = TypeVar("T")
 
@@ -123,6 +124,15 @@ class VolunteerFriend(_Message, frozen=True, tag="friend"):
     request: Sealed
 
 
+class VolunteerFamily(_Message, frozen=True, tag="family"):
+    """From now on the volunteer helps only readers who name this tag (`wire.family`)."""
+
+    family: FamilyTag
+
+    def __repr__(self) -> str:
+        return "<family withheld>"
+
+
 class VolunteerPing(_Message, frozen=True, tag="ping"):
     """The volunteer asks whether the broker is still there."""
 
@@ -192,6 +202,7 @@ FromVolunteer = (
     | VolunteerAnswer
     | VolunteerDecline
     | VolunteerFriend
+    | VolunteerFamily
     | VolunteerPing
 )
 FromBroker = BrokerWelcome | BrokerOffer | BrokerFriendReply | BrokerPong | BrokerBye
