@@ -17,6 +17,7 @@ import {
   type FromVolunteer,
   type NatClass,
   type BrokerOffer,
+  type RateTicket,
 } from '../core/wire/signalling';
 import type { DescriptorSource } from './descriptor';
 import { hostOf } from './exits';
@@ -42,8 +43,9 @@ export interface BrokerEvents {
   /** Returns how many more people can be helped right now. */
   free(): number;
   offer(offer: BrokerOffer, reply: OfferReply): void;
-  /** The broker said where it believes this browser is, and whether helping may be dangerous there. */
-  placed(country: string | null, caution: boolean): void;
+  /** The broker said where it believes this browser is, whether helping may be dangerous there, and where this browser
+   * may find out how fast it is. */
+  placed(country: string | null, caution: boolean, test: RateTicket | null): void;
   friend(reply: BrokerFriendReply): void;
   /** The broker said how many readers had to wait lately; null when it says nothing of them. */
   demand(demand: Demand | null): void;
@@ -226,7 +228,7 @@ export class BrokerConversation {
         this.#heartbeat_s = message.heartbeat_s ?? 0;
         beat();
         this.#send = send;
-        this.#events.placed(message.country, message.caution);
+        this.#events.placed(message.country, message.caution, message.test);
         this.#events.changed('online', null, null);
         this.ready();
       } catch (error) {

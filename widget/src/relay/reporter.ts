@@ -1,6 +1,6 @@
 /** Tells the page what the relay does, whenever that changes. Bytes alone are told once a second at most. */
 
-import type { RelayReport } from '../core/switch/report';
+import { UNUSED, type RelayReport } from '../core/switch/report';
 import { UseRecord } from './use';
 
 /** The time between two reports when only the number of bytes changes. */
@@ -9,6 +9,7 @@ const REPORT_MS = 1_000;
 export class Reporter {
   readonly use = new UseRecord();
   readonly #post: (report: RelayReport) => void;
+  readonly #complete: (report: RelayReport) => RelayReport;
   readonly #rest_ms: () => number | null;
   /** Whether a broker is connected. */
   #conversation: Pick<RelayReport, 'broker' | 'reason' | 'retry_s'> = {
@@ -24,16 +25,23 @@ export class Reporter {
     crossing: [],
     country: null,
     caution: false,
-    ...this.use.now,
+    tested_bytes: 0,
+    ...UNUSED,
   };
   /** Bytes carried so far. */
   #bytes = 0;
   /** Set while a report about bytes is due. */
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `post` sends a report. `rest_ms` tells how long all exits rest; null while one may be connected to. */
-  constructor(post: (report: RelayReport) => void, rest_ms: () => number | null) {
+  /** `post` sends a report. `complete` adds what the test of this device's rate says to one. `rest_ms` tells how long all
+   * exits rest; null while one may be connected to. */
+  constructor(
+    post: (report: RelayReport) => void,
+    complete: (report: RelayReport) => RelayReport,
+    rest_ms: () => number | null,
+  ) {
     this.#post = post;
+    this.#complete = complete;
     this.#rest_ms = rest_ms;
   }
 
@@ -64,7 +72,7 @@ export class Reporter {
   tell(part: Partial<RelayReport> = {}): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#report = { ...this.#report, ...part, ...this.#conversation, bytes: this.#bytes };
+    this.#report = this.#complete({ ...this.#report, ...part, ...this.#conversation, bytes: this.#bytes });
     const rest_ms = this.#rest_ms();
     if (this.#report.broker === 'online' && rest_ms !== null) {
       const trouble = { broker: 'retrying', reason: 'exit_unreachable', retry_s: rest_ms / 1000 } as const;

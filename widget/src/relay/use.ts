@@ -1,7 +1,7 @@
 /** Of what use this volunteer is: whom its network lets it help, when it last did, since when it waits, what came to
  * nothing, and what the broker says of readers who wait. */
 
-import { UNUSED, type Reach, type Use } from '../core/switch/report';
+import type { Reach, Use } from '../core/switch/report';
 import type { Demand, NatClass } from '../core/wire/signalling';
 
 /** Whom a device can help, by the class of its NAT. */
@@ -13,11 +13,14 @@ const REACH: Readonly<Record<NatClass, Reach | null>> = {
   unknown: null,
 };
 
+/** What this record knows of it. The test of the device's rate knows the rest. */
+type OwnUse = Omit<Use, 'rates' | 'untested'>;
+
 export class UseRecord {
-  #use: Use = UNUSED;
+  #use: OwnUse = { reach: null, demand: null, failed: 0, helped_at_s: null, waits_since_s: null };
 
   /** What is known now. */
-  get now(): Use {
+  get now(): OwnUse {
     return this.#use;
   }
 

@@ -9,7 +9,7 @@
 
 import type { Reason } from '../errors';
 import { NOTHING, type Figures } from './figures';
-import { UNUSED, type RelayReport, type Use } from './report';
+import { UNUSED, useOf, type RelayReport, type Use } from './report';
 import type { PauseReason } from './settings';
 
 export const PHASES = [
@@ -275,7 +275,7 @@ function show(state: SwitchState): Snapshot {
   if (other) return other;
   const phase = phaseOf(state);
   const shown = state.relay === 'up' && phase !== 'connecting' ? report : null;
-  const { people, crossing, reason, retry_s, reach, demand, failed, helped_at_s, waits_since_s } = shown ?? OFF;
+  const { people, crossing, reason, retry_s } = shown ?? OFF;
   return {
     ...OFF,
     ...figures,
@@ -286,11 +286,7 @@ function show(state: SwitchState): Snapshot {
     reason: phase === 'problem' ? state.problem : reason,
     paused: phase === 'paused' ? state.pause : null,
     retry_s,
-    reach,
-    demand,
-    failed,
-    helped_at_s,
-    waits_since_s,
+    ...useOf(shown ?? OFF),
   };
 }
 

@@ -6,8 +6,9 @@ import { REASONS } from '../errors';
 import { SLOTS } from '../limits';
 import { DEMANDS } from '../wire/signalling';
 import { counts } from './figures';
-import { REACHES } from './report';
+import { REACHES, UNTESTED } from './report';
 import { PAUSES } from './settings';
+import { readRates } from './speed';
 import { PHASES, type Snapshot } from './store';
 
 /** An ISO 3166-1 code. */
@@ -37,6 +38,8 @@ export function readTold(given: unknown): Snapshot | null {
     helped_at_s: count('helped_at_s'),
     waits_since_s: count('waits_since_s'),
     demand: oneOf(use['demand'], DEMANDS),
+    rates: readRates(use['rates']),
+    untested: oneOf(use['untested'], UNTESTED),
     totals: counts(totals),
     today: counts(today),
     ever: counts(ever),
