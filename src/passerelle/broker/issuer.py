@@ -55,6 +55,10 @@ class TicketIssuer:
         kind = TicketKind.GATEWAY if gateway else TicketKind.LINK
         return ticket_id, self._sign(kind, exit_id, life_s, ticket_id)
 
+    def test(self, exit_id: str) -> str:
+        """Return a volunteer's permission to find out once how fast it is, at the exit."""
+        return self._sign(TicketKind.TEST, exit_id, self._config.link_ticket_s, self._id())
+
     def lanes(self, exit_id: str, count: int) -> tuple[str, ...]:
         """Return `count` permissions for more links through a volunteer that has one."""
         life_s = self._config.lane_ticket_s

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from passerelle import serverlimits
+from passerelle.broker.audience.counting import Audience
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.issuer import TicketIssuer
 from passerelle.broker.volunteers import Volunteers
@@ -20,6 +21,7 @@ from passerelle.core.address.candidates import vet_carried, vet_near
 from passerelle.core.matching.peers import ClientProfile
 from passerelle.core.matching.pool import Pick
 from passerelle.core.matching.quality import LinkExperience
+from passerelle.core.tally import Tally
 from passerelle.errors import LinkCode, PasserelleError, PeerError
 from passerelle.io.tasks import AllFailed, staggered
 from passerelle.wire.description import Description, Setup
@@ -59,15 +61,24 @@ class VolunteerRequest:
 class _Link:
     exit_id: str
     pick: Pick
+    tally: Tally | None
+    """Counts for the publisher from whose page the volunteer came."""
 
 
 class Placement:
     """Asks this broker's own volunteers, and remembers which of them got which ticket."""
 
-    def __init__(self, config: BrokerConfig, volunteers: Volunteers, issuer: TicketIssuer) -> None:
+    def __init__(
+        self,
+        config: BrokerConfig,
+        volunteers: Volunteers,
+        issuer: TicketIssuer,
+        audience: Audience,
+    ) -> None:
         self._config = config
         self._volunteers = volunteers
         self._issuer = issuer
+        self._audience = audience
         self._links_by_ticket: OrderedDict[bytes, _Link] = OrderedDict()
 
     async def place(
@@ -144,9 +155,10 @@ class Placement:
         A ticket counts once, and only from the exit that it was for. Others are ignored.
         """
         if self.exit_of(ticket_id) == exit_id:
-            pick = self._links_by_ticket.pop(ticket_id).pick
-            pool = self._volunteers.pool
+            link = self._links_by_ticket.pop(ticket_id)
+            pick, pool = link.pick, self._volunteers.pool
             pool.report(pick.volunteer, experience, _now(), expected=pick.chance)
+            self._audience.carried(link.tally, pick.client.location.country, experience)
 
     def _admitted(self, request: VolunteerRequest) -> VolunteerRequest:
         """Return the request with those candidates only that its client may name: those of the
@@ -189,7 +201,9 @@ class Placement:
         )
         if description is None:
             return None
-        self._links_by_ticket[ticket_id] = _Link(request.exit_id, pick)
+        # The exit reports on the link when the volunteer may have gone.
+        tally = self._audience.tally_of(pick.volunteer)
+        self._links_by_ticket[ticket_id] = _Link(request.exit_id, pick, tally)
         if len(self._links_by_ticket) > serverlimits.LINKS_REPORTED:
             self._links_by_ticket.popitem(last=False)
         lanes = self._issuer.lanes(request.exit_id, request.lanes)
