@@ -58,6 +58,9 @@ GATEWAY_REQUESTS: Final = 64
 """Requests of one link at once: a browser asks a site for a few dozen things."""
 GATEWAY_POSTS: Final = 1024
 """Sealed requests without a link that are under way at one exit process: a door brings many."""
+GATEWAY_POSTS_PIECE_BYTES: Final = 64 * KIB
+GATEWAY_POSTS_PIECES: Final = 1024
+"""What all of those together may have brought, beyond a first piece of each: 64 MiB."""
 GATEWAY_WAITING_BYTES: Final = 4 * MIB
 """Requests of one link that have not arrived in full."""
 GATEWAY_CREDIT_BYTES: Final = 256 * KIB

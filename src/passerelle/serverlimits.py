@@ -61,6 +61,8 @@ WAITING_OF_NETWORK: Final = 8
 """Offers of one client network that wait for a volunteer to come: two requests."""
 LINKS_REPORTED: Final = 65_536
 """Links that exits may still report on: those that were arranged last."""
+LANES_REPORTED: Final = 32_768
+"""Lanes whose bytes may still be reported: those that were allowed last. Most are never opened."""
 FAILED_VOLUNTEERS: Final = 64
 """Volunteers remembered as having failed one client network: the latest of them."""
 LAST_RESORT_REST_S: Final = 5.0

@@ -100,6 +100,10 @@ class Tally:
             country = None
         day[country] += 1
 
+    def carried(self, carried_bytes: int, now_s: float) -> None:
+        """Count bytes of a reader who is counted elsewhere."""
+        self._at(now_s).carried_bytes += carried_bytes
+
     def hours(self, now_s: float) -> dict[int, HourCounts]:
         """Return the counts of each hour since the first one that was counted, the oldest first."""
         self._at(now_s)

@@ -25,7 +25,8 @@ from passerelle.wire import tickets
 from passerelle.wire.bus import LinkOutcome
 from passerelle.wire.description import Setup
 from passerelle.wire.publishers import Publishers, token_of
-from passerelle.wire.signalling import BrokerOffer, VolunteerAnswer
+from passerelle.wire.rendezvous import Answer
+from passerelle.wire.signalling import VolunteerAnswer
 from passerelle.wire.tickets import TicketKind
 from tests.broker.parties import NETWORK, NOW, TICKET_KEY, Scene, description, exit_word, scene
 
@@ -62,27 +63,28 @@ class Newsroom:
         ) as response:
             return response, await response.text()
 
-    async def helped(self, page: str, size: int = HELPED_BYTES) -> None:
-        """Have a volunteer of `page` come, help a reader, and go."""
+    async def helped(self, page: str, size: int = HELPED_BYTES, lanes: int = 0) -> None:
+        """Have a volunteer of `page` come, help a reader by so many links more, and go."""
         self.here.http.headers["Origin"] = page
         volunteer = await self.here.volunteer()
         del self.here.http.headers["Origin"]
         async with TaskSet("test") as tasks:
-            asking = tasks.start(self.here.ask(), "ask")
+            asking = tasks.start(self.here.ask(lanes=lanes), "ask")
             offered = await volunteer.offered()
             await volunteer.send(VolunteerAnswer(offered.offer, description(Setup.ACTIVE)))
-            await asking
+            (answer,) = (await asking).answers
+        assert isinstance(answer, Answer)
         await volunteer.socket.close()
-        self.bus.publish(*exit_word(outcome(offered, size)))
+        for ticket in (offered.ticket, *answer.lane_tickets):
+            for _ in range(2):  # what is said twice counts once
+                self.bus.publish(*exit_word(outcome(offered.exit, ticket, size)))
 
 
-def outcome(offered: BrokerOffer, size: int) -> LinkOutcome:
+def outcome(exit_id: str, text: str, size: int) -> LinkOutcome:
     """What an exit says of a link that carried `size` bytes."""
     keys = (TICKET_KEY.public_key(),)
-    ticket = tickets.verify(
-        offered.ticket, keys, kind=TicketKind.LINK, exit_id=offered.exit, now_s=NOW
-    )
-    return LinkOutcome(offered.exit, ticket.id, True, size, 0, 3.0, 4.0, 0.1, LinkCode.NORMAL)
+    ticket = tickets.verify(text, keys, kind=TicketKind.LINK, exit_id=exit_id, now_s=NOW)
+    return LinkOutcome(exit_id, ticket.id, True, size, 0, 3.0, 4.0, 0.1, LinkCode.NORMAL)
 
 
 @asynccontextmanager
@@ -113,6 +115,15 @@ async def test_a_publisher_sees_its_own_volunteers_alone() -> None:
             assert [(row["times_helped"], row["megabytes"]) for row in rows] == [
                 ("8", "16" if times == "2" else "8")
             ]
+
+
+async def test_a_reader_of_several_lanes_counts_once_with_all_that_they_carried() -> None:
+    async with newsroom() as at:
+        for _ in range(9):
+            await at.helped(NEWS, 4_000_000, lanes=3)
+        _, table = await at.get("/hours.csv", NEWS_TOKEN)
+        (row,) = csv.DictReader(io.StringIO(table))
+        assert (row["times_helped"], row["megabytes"]) == ("16", "144")
 
 
 async def test_the_page_is_for_no_cache_no_frame_and_no_other_site() -> None:
@@ -152,6 +163,23 @@ async def test_the_form_leads_to_the_page_and_the_token_into_a_cookie_for_it_alo
         assert response.status == 303
         assert response.headers["Location"] == "../newsroom?lang=en"
         assert response.cookies[COOKIE].value == ""
+
+
+@pytest.mark.parametrize(
+    ("invite", "path", "secure"),
+    [
+        (f"https://broker.example/bridge/#{'A' * 43}", "/bridge/newsroom", True),
+        (f"http://127.0.0.1:8080/#{'A' * 43}", "/newsroom", ""),
+    ],
+)
+async def test_the_cookie_fits_the_brokers_address(
+    invite: str, path: str, secure: bool | str
+) -> None:
+    """Behind a proxy it is for the proxy's path, and only a laboratory has it without TLS."""
+    async with newsroom(invite=invite) as at:
+        response, _ = await at.post("", {"token": NEWS_TOKEN})
+        assert response.cookies[COOKIE]["path"] == path
+        assert response.cookies[COOKIE]["secure"] == secure
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ _GAP: Final = 0.25
 """The share of a bar's room that stays empty."""
 
 _PICTURE: Final = Template(
-    """<svg class="chart" viewBox="0 0 $width $height" role="img" aria-label="$label" dir="ltr">
+    """<svg class="chart" viewBox="0 0 $width $height" role="img" aria-label="$label">
 <g class="grid">$grid</g>
 <g class="bars">$bars</g>
 <g class="ticks">$ticks</g>
@@ -90,7 +90,8 @@ def _line(value: int, most: int) -> str:
 def _tick(x: float, time_s: int) -> str:
     at = _time(time_s, "%m-%d %H:%M")
     return (
-        f'<path d="M{x:.1f} {_y(0, 1):.1f}v5"/><text x="{x + 3:.1f}" y="{_HEIGHT - 8}">{at}</text>'
+        f'<g><path d="M{x:.1f} {_y(0, 1):.1f}v5"/>'
+        f'<text x="{x + 3:.1f}" y="{_HEIGHT - 8}">{at}</text></g>'
     )
 
 

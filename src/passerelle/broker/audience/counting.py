@@ -82,6 +82,14 @@ class Audience:
             if each is not None:
                 each.helped(country, link.bytes, now_s)
 
+    def carried_by_lane(self, tally: Tally | None, lane: LinkExperience) -> None:
+        """Count the bytes of a further link through a volunteer; its reader counts already."""
+        if lane.ending is not LinkEnding.UNUSED:
+            now_s = self._clock()
+            for each in (self.network, tally):
+                if each is not None:
+                    each.carried(lane.bytes, now_s)
+
     def _follow(self) -> Publishers:
         """Have a tally for each publisher, and for nobody who is none any more."""
         known = self._publishers()

@@ -91,7 +91,8 @@ class NewsroomPage:
             return response
         except TooManyTries:
             return self._form(words, "wait", status=429)
-        lead = words.filled("pages", pages=", ".join(publisher.pages))
+        own = " · ".join(map(pages.left_to_right, publisher.pages))
+        lead = words.filled("pages", pages=own)
         gathered = await self._gathering.gather(publisher)
         return self._answer(words, self._figures(words, gathered), lead)
 

@@ -124,9 +124,15 @@ def hours_and_countries(words: Words, shown: Figures) -> str:
     )
 
 
+def left_to_right(text: str) -> str:
+    """Return a text that keeps its order inside a sentence from right to left."""
+    return f"\N{LEFT-TO-RIGHT ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}"
+
+
 def as_of(words: Words, now_s: float) -> str:
     """Return a remark on when the figures were made."""
-    return note(words.filled("as_of", time=utc(int(now_s)).replace("T", " ").replace("Z", " UTC")))
+    time = utc(int(now_s)).replace("T", " ").replace("Z", " UTC")
+    return note(words.filled("as_of", time=left_to_right(time)))
 
 
 def counted_by(words: Words, brokers: int, all_brokers: int) -> str:
