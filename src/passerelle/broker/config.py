@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from passerelle import limits, serverlimits
 from passerelle.broker.readpage import Make
 from passerelle.core.address.classes import IPNetwork
+from passerelle.core.embed import Extensions
 from passerelle.io.net.locations import LocationDatabase
 from passerelle.wire.descriptor import Descriptor
 
@@ -39,6 +40,8 @@ class BrokerConfig:
     """The network's invite, for the page on which a friend helps by hand, and for the tag that
     `/embed` makes. If it is empty, there is no such page and publishers paste the invite."""
 
+    extensions: Extensions = field(default_factory=Extensions)
+    """Where the network's browser extension is, for the tags that publishers take."""
     places: LocationDatabase = field(default_factory=LocationDatabase)
     """Tells the countries and networks of readers and volunteers."""
     doors: tuple[str, ...] = ()
