@@ -71,6 +71,9 @@ class BrokerConfig:
     heartbeat_s: float = 2.5
     """A volunteer asks this often whether the broker is there, since a page notices by nothing else
     that its packets are dropped, that its own address changed, or that the broker hangs."""
+    idle_heartbeat_s: float = 15.0
+    """A volunteer that helps nobody may ask this seldom: each question wakes a device that nobody
+    needs just then."""
     heartbeats_per_s: float = 1000.0
     """Volunteers are asked for a `ping` less often once they would send more than this in all."""
     grace_s: float = 2.0

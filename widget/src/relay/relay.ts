@@ -199,6 +199,7 @@ export class Relay {
         this.#descriptors,
         {
           free: () => this.#free,
+          isIdle: () => this.#people.size === 0,
           placed: (country, caution) =>
             this.#change({ country, caution: caution && !this.#confirmed }),
           offer: (offer, reply) => this.#offered(offer, reply),
