@@ -94,3 +94,9 @@ export const BROKER_PATIENCE_MS = 1_200;
 /** Offers that take longer than this have a ticket asked for beside them. A STUN server that can be reached answers sooner on
  * most ways, so most pages ask their broker once. */
 export const OFFERS_MS = 250;
+/** Zero bits of the first proof of work in a text for a friend. A broker wants one of whoever it has not seen, and each
+ * refusal would cost people another text (USUAL_PROOF_BITS of `limits.py`). */
+export const FRIEND_PROOF_BITS = 18;
+/** A text for a friend is waited for so long, with one connection: brokers take it for 15 minutes, and its answer serves for
+ * 5 more. */
+export const FRIEND_TEXT_MS = 1_200_000;

@@ -7,15 +7,15 @@
 import { Problem } from '../../../widget/src/core/errors';
 import type { Description } from '../../../widget/src/core/wire/description';
 import type { LoadLater } from '../later/later';
-import { ask, preconnect, type BrokerEntry } from '../rendezvous/broker';
-import type { Answer, Reply } from '../rendezvous/request';
+import { ask, preconnect, type BrokerEntry, type Carry } from '../rendezvous/broker';
+import type { Answer, Reply, Wish } from '../rendezvous/request';
 import { staggered } from '../rendezvous/staggered';
 import { troubleOf, type Trouble } from '../trouble';
 import { LinkConnection, type LinkMedia } from './connection';
 import { compared, type Carrier } from './carrier';
 import type { DoorRace, Doors } from './doors';
 import { GatewayLink } from './gatewaylink';
-import { BROKER_PATIENCE_MS, DOOR_STAGGER_MS, KNOWN_DOOR_MS, OFFERS_MS } from '../limits';
+import { BROKER_PATIENCE_MS, DOOR_STAGGER_MS, FRIEND_PROOF_BITS, KNOWN_DOOR_MS, OFFERS_MS } from '../limits';
 import { pause_ms, want, type Want } from './pauses';
 import { Patience } from './pulse';
 
@@ -27,6 +27,8 @@ const FIRST_LINKS = 2;
 const FAILED = 16;
 /** When nothing opened after this time, other volunteers are asked for. */
 const SLOW_MS = 3_000;
+/** A friend's browser looks for this one from the moment of the answer on, and ever more seldom. */
+const FRIEND_MS = 10_000;
 /** Where no volunteer is there for so long, requests go through a door. */
 const DOOR_MS = 2_500;
 /** What is wrong when there is no volunteer, and nothing where a door is. */
@@ -124,6 +126,13 @@ export class LinkPool {
   bring(media: LinkMedia): void {
     this.#media = media;
     void this.#open(1);
+  }
+
+  /** Return what asks for a link to a friend, to whose broker people have `carry` take the request. It returns what was
+   * wrong if no link opened, and rejects with Problem where the broker refuses and with what `carry` throws. */
+  befriend(carry: Carry): () => Promise<Trouble | null> {
+    const friend = { ...this.#settings.brokers[0]!, carry, proof_bits: FRIEND_PROOF_BITS };
+    return () => this.#meet(1, friend);
   }
 
   /** Return an open link: if possible one over which something comes, then none of `not`, then one that brings answers, then
@@ -229,7 +238,8 @@ export class LinkPool {
     }
     if (this.#over.signal.aborted) return;
     this.#failures = trouble === null ? 0 : this.#failures + 1;
-    const isTold = this.#members.size === 0 && !(this.#isThroughDoor && trouble && ALONE.includes(trouble));
+    // Links carry nothing without a ticket.
+    const isTold = (this.#members.size === 0 || !this.#ticket) && !(this.#isThroughDoor && trouble && ALONE.includes(trouble));
     this.#tell(isTold ? trouble : null);
     if (this.#live.length < LINKS || !this.#ticket) this.#plan();
   }
@@ -245,8 +255,9 @@ export class LinkPool {
     this.#timer = setTimeout(() => this.#fill(), pause_ms(this.#want, this.#failures, Math.random()));
   }
 
-  /** Ask a broker for `count` volunteers, and connect to those that answer. Returns what was wrong if nothing opened. */
-  async #meet(count: number): Promise<Trouble | null> {
+  /** Ask `friend`, or else a broker, for `count` volunteers, and connect to those that answer. Returns what was wrong if
+   * nothing opened. */
+  async #meet(count: number, friend?: BrokerEntry): Promise<Trouble | null> {
     const { stun } = this.#settings;
     const before = this.#members.size;
     // Where no link with a video comes about, one without may.
@@ -254,12 +265,12 @@ export class LinkPool {
     const connections = Array.from({ length: count }, () => new LinkConnection(stun, media));
     try {
       const offering = Promise.all(connections.map((connection) => connection.offer()));
-      const [offers] = await Promise.all([offering, this.#admitted(offering)]);
-      const reply = await this.#ask(offers);
+      const [offers] = await Promise.all([offering, friend || this.#admitted(offering)]);
+      const reply = await this.#ask(offers, friend);
       if (count === 0) return null;
       const attempts = connections.map((connection, index) => this.#connect(connection, reply.answers[index]));
       // Whatever opens later is taken too.
-      await Promise.race([Promise.any(attempts).catch(() => null), wait(SLOW_MS)]);
+      await Promise.race([Promise.any(attempts).catch(() => null), wait(friend ? FRIEND_MS : SLOW_MS)]);
       if (this.#members.size > before) return null;
       return reply.answers.every((answer) => answer === 'no_volunteer') ? 'no_volunteer' : 'no_link';
     } catch (error) {
@@ -275,14 +286,27 @@ export class LinkPool {
     if (!(await Promise.race([offering, wait(OFFERS_MS)]))) await this.#ask([]);
   }
 
-  /** Ask a broker to pass `offers` to volunteers, and take the ticket of its reply. Throws Problem where it refuses. */
-  async #ask(offers: readonly Description[]): Promise<Reply> {
-    const { exit, software } = this.#settings;
+  /** Ask `friend`, or else a broker, to pass `offers` to volunteers, and take the ticket of the reply. Throws Problem where
+   * it refuses. */
+  async #ask(offers: readonly Description[], friend?: BrokerEntry): Promise<Reply> {
+    const { exit, software, later } = this.#settings;
+    const plain = { offers, exit, avoid: [], failed: [], software };
+    // The friend is wanted again even where a link to the same browser failed before.
+    const reply = await (friend ? ask(friend, plain, this.#over.signal, later) : this.#asked(plain));
+    if (reply.refusal === 'version') throw new Problem('broker_version');
+    if (reply.refusal) throw new Problem('broker_full', true);
+    this.#ticket = reply.ticket;
+    this.#wake();
+    return reply;
+  }
+
+  /** Return the reply of the first broker or door that gives one. */
+  async #asked(plain: Wish): Promise<Reply> {
     // The only volunteer may be the one to have a video with.
     const members = [...this.#members].map(({ volunteer }) => volunteer).slice(+!!this.#media);
     // Who brought no answers may not be to blame. It is asked again where nobody else is there.
     const avoid = [...(members.length > 0 ? this.#useless : []), ...this.#hostile, ...members];
-    const wish = { offers, exit, avoid, failed: this.#failed.splice(0), software };
+    const wish = { ...plain, avoid, failed: this.#failed.splice(0) };
     const order = this.#brokers;
     const attempts = order.map((broker) => (signal: AbortSignal) => ask(broker, wish, signal, this.#settings.later));
     const unknown_ms = this.#settings.hasWorked ? DOOR_STAGGER_MS : BROKER_PATIENCE_MS;
@@ -293,10 +317,6 @@ export class LinkPool {
     order.unshift(asked!);
     this.#askedBy = asked!.url;
     this.#events.worked(this.#askedBy);
-    if (reply.refusal === 'version') throw new Problem('broker_version');
-    if (reply.refusal) throw new Problem('broker_full', true);
-    this.#ticket = reply.ticket;
-    this.#wake();
     return reply;
   }
 

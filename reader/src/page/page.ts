@@ -99,6 +99,10 @@ export class ReadingPage {
         this.#view?.again(this.#siteTrouble === 'cut' || this.#siteTrouble === 'empty');
       },
       language: (language) => void this.#speak(language),
+      friend: async () => {
+        const { befriend } = await settings.later();
+        if (this.#pool) await befriend(this.#pool, () => this.#view?.again(false));
+      },
     }, settings.later);
   }
 
@@ -182,7 +186,7 @@ export class ReadingPage {
       const pool = new LinkPool({ ...gateway.settings, later: this.#settings.later }, {
         changed: (volunteers, countries, trouble) => {
           const door = volunteers > 0 ? null : this.#state.door;
-          this.#linkTrouble = volunteers > 0 ? null : trouble;
+          this.#linkTrouble = trouble;
           this.#show({ volunteers, countries, door });
         },
         throughDoor: (door) => {

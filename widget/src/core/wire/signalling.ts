@@ -53,6 +53,12 @@ export interface BrokerOffer {
   readonly country: string | null;
 }
 
+/** Lets this volunteer find out once how fast it is, at the exit `exit`. */
+export interface RateTicket {
+  readonly exit: string;
+  readonly ticket: string;
+}
+
 /** The broker accepted the `hello`. Offers may come from now on. */
 export interface BrokerWelcome {
   readonly type: 'welcome';
@@ -65,6 +71,8 @@ export interface BrokerWelcome {
   readonly heartbeat_s: number | null;
   /** The same while nobody is helped, at most; null when that is no longer. */
   readonly idle_s: number | null;
+  /** Null from a broker that knows no test. */
+  readonly test: RateTicket | null;
 }
 
 /** The broker answers a `ping`. */
@@ -137,6 +145,16 @@ function welcome(given: checks.Fields): BrokerWelcome {
     caution: given.has('caution') ? checks.boolean(given.get('caution')) : false,
     heartbeat_s: pause_s(given, 'heartbeat_s'),
     idle_s: pause_s(given, 'idle_s'),
+    test: rateTicket(given.get('test') ?? null),
+  });
+}
+
+function rateTicket(given: unknown): RateTicket | null {
+  if (given === null) return null;
+  const ticket = checks.fields(given);
+  return Object.freeze({
+    exit: checks.text(ticket.get('exit'), 1, 32, EXIT_ID),
+    ticket: checks.text(ticket.get('ticket'), 0, TICKET_BYTES),
   });
 }
 
