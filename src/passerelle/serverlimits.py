@@ -59,6 +59,9 @@ WAITING_OFFERS: Final = 1024
 """Offers that wait for a volunteer to come: each holds a request open for two seconds."""
 WAITING_OF_NETWORK: Final = 8
 """Offers of one client network that wait for a volunteer to come: two requests."""
+DEMAND_READERS: Final = 256
+"""Readers that wait, counted in one period for the word that volunteers are told: with four times
+as many as `many` needs, the noise cannot make less of it."""
 LINKS_REPORTED: Final = 65_536
 """Links that exits may still report on: those that were arranged last."""
 LANES_REPORTED: Final = 32_768

@@ -24,7 +24,7 @@ from passerelle.core.way_ranking import WayRanking
 from passerelle.errors import ConfigError
 from passerelle.io.net.disguise import Disguise
 from passerelle.io.tasks import AllFailed, staggered
-from passerelle.wire import descriptor, doors
+from passerelle.wire import descriptor, doors, family
 from passerelle.wire.description import Description
 from passerelle.wire.descriptor import Descriptor
 from passerelle.wire.rendezvous import Refusal, RendezvousReply
@@ -59,6 +59,9 @@ class Brokers:
     def __init__(self, config: ClientConfig) -> None:
         self._config = config
         self._invite = config.invite
+        token, key = self._invite.family, self._invite.operator_key
+        # A friend who carries texts is the only volunteer, of whatever family.
+        self._family = family.tag(token, key) if token and config.friend is None else b""
         self._friend = config.friend and FriendMethod(config.friend)
         self._disguise = Disguise(config.request_timeout_s)
         self._state = ClientState(config.invite.operator_key, config.state)
@@ -217,6 +220,7 @@ class Brokers:
                 nat=nat,
                 failed=failed,
                 token=self._config.token,
+                family=self._family,
             )
             self._ranking.worked(route.key)
             if reply.refusal is Refusal.BUSY:

@@ -25,11 +25,13 @@ from passerelle.wire.signalling import (
     BrokerWelcome,
     Bye,
     Decline,
+    Demand,
     FromVolunteer,
     NatClass,
     RateTicket,
     VolunteerAnswer,
     VolunteerDecline,
+    VolunteerFamily,
     VolunteerHello,
     VolunteerPing,
     VolunteerReady,
@@ -70,6 +72,9 @@ class BrokerEvents(Protocol):
     def connected(self, *, is_online: bool, reason: str) -> None:
         """Learn whether a broker is connected; `reason` says why not, as a word."""
 
+    def demanded(self, demand: Demand | None) -> None:
+        """Learn how many readers had to wait lately; None where the broker does not tell."""
+
 
 class OfferReply:
     """Replies to one offer, unless the conversation that brought it is over."""
@@ -101,9 +106,16 @@ class BrokerConversation:
     """Stays in conversation with one of the network's brokers while `run` runs."""
 
     def __init__(
-        self, network: NetworkSource, http: aiohttp.ClientSession, events: BrokerEvents
+        self,
+        network: NetworkSource,
+        http: aiohttp.ClientSession,
+        events: BrokerEvents,
+        *,
+        family: bytes = b"",
     ) -> None:
+        """`family` is the tag of the only family that is helped; empty to help everybody."""
         self._network = network
+        self._family = family
         self._http = http
         self._events = events
         self._nat = NatClass.UNKNOWN
@@ -190,7 +202,8 @@ class BrokerConversation:
     async def _converse(self, socket: ClientWebSocketResponse) -> _Parting:
         loop = asyncio.get_running_loop()
         asked_at = loop.time()
-        self._told = self._free()
+        # Nobody may come before the broker knows that only a family may.
+        self._told = 0 if self._family else self._free()
         hello = VolunteerHello(signalling.VERSION, SOFTWARE, self._told, self._nat)
         await _send(socket, hello)
         try:
@@ -207,6 +220,8 @@ class BrokerConversation:
         self._heartbeat_s = welcome.heartbeat_s or 0.0
         self._idle_s = welcome.idle_s or self._heartbeat_s
         self._outgoing = asyncio.Queue()
+        if self._family:
+            self._say(VolunteerFamily(self._family))
         self._events.placed(welcome.country, caution=welcome.caution, test=welcome.test)
         self._events.connected(is_online=True, reason="")
         self.ready()
@@ -265,7 +280,9 @@ class BrokerConversation:
         match message:
             case BrokerOffer():
                 self._events.offered(message, OfferReply(message.offer, self._replier()))
-            case BrokerPong() | BrokerFriendReply():
+            case BrokerPong(demand=demand):
+                self._events.demanded(demand)
+            case BrokerFriendReply():
                 pass
             case _:
                 raise PeerError(LinkCode.MALFORMED, "a second welcome")
@@ -288,6 +305,11 @@ class BrokerConversation:
         return reply
 
     def _leave(self, bye: BrokerBye) -> _Parting:
+        if bye.reason is Bye.MALFORMED and self._family:
+            raise ConfigError(
+                "The broker did not understand that only a family is to be helped. Ask its "
+                "operator to update it, or start without --family."
+            )
         if bye.retry_after_s is None:
             raise ConfigError(_NEVER.get(bye.reason, "The broker does not want this volunteer."))
         welcome = self._outgoing is not None

@@ -71,6 +71,8 @@ export interface PasserelleSnapshot {
   readonly elsewhere: boolean;
   /** Whom this device can help, as far as its network tells; null while that is not known. */
   readonly reach: 'everybody' | 'some' | 'nobody' | null;
+  /** How many readers had to wait for a volunteer lately, as the broker rounds it; null where it does not tell. */
+  readonly demand: 'many' | 'some' | 'nobody' | null;
   /** Links that came to nothing since the switch was turned on. They are no people helped. */
   readonly failed: number;
   /** When somebody was helped last, in Unix seconds; null if nobody was since the switch was turned on. */

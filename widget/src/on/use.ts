@@ -1,5 +1,5 @@
-/** Says of what use this device is: whom it can help, how fast its connection is, how long it has been waiting, when it
- * last helped, and how many attempts came to nothing. */
+/** Says of what use this device is: whom it can help, how fast its connection is, how many readers wait, how long it has
+ * been waiting, when it last helped, and how many attempts came to nothing. */
 
 import { speedOf } from '../core/switch/speed';
 import type { Snapshot } from '../core/switch/store';
@@ -40,12 +40,13 @@ export class UseView {
   }
 
   #tell(): void {
-    const { phase, reach, failed, helped_at_s, waits_since_s, untested } = this.#snapshot ?? {};
+    const { phase, reach, demand, failed, helped_at_s, waits_since_s, untested } = this.#snapshot ?? {};
     const { code, words } = this.#language;
     const said: string[] = [];
     const now_s = Date.now() / 1000;
     if (phase === 'waiting' || phase === 'helping') {
       if (reach) said.push(words.reach[reach]);
+      if (demand) said.push(words.demand[demand]);
       const waited_s = waits_since_s ? now_s - waits_since_s : 0;
       if (waited_s >= MINUTE_S) said.push(fill(words.waits, { time: time(code, waited_s) }));
       if (helped_at_s && phase === 'waiting') said.push(fill(words.last, { when: ago(code, now_s - helped_at_s) }));

@@ -12,6 +12,7 @@ import {
   VERSION,
   type BrokerBye,
   type Decline,
+  type Demand,
   type BrokerFriendReply,
   type FromVolunteer,
   type NatClass,
@@ -48,6 +49,8 @@ export interface BrokerEvents {
    * may find out how fast it is. */
   placed(country: string | null, caution: boolean, test: RateTicket | null): void;
   friend(reply: BrokerFriendReply): void;
+  /** The broker said how many readers had to wait lately; null when it says nothing of them. */
+  demand(demand: Demand | null): void;
   /** The state of the conversation changed. While retrying, `reason` and `retry_s` are set. */
   changed(state: RelayReport['broker'], reason: Reason | null, retry_s: number | null): void;
 }
@@ -218,7 +221,10 @@ export class BrokerConversation {
       try {
         const message = decode(data);
         if (welcomed) beat(message.type === 'pong');
-        if (message.type === 'pong') return answered();
+        if (message.type === 'pong') {
+          answered();
+          return this.#events.demand(message.demand ?? null);
+        }
         if (message.type === 'bye') return leave(message, part, reject);
         if ((message.type === 'welcome') === welcomed) throw new PeerError('malformed', 'order');
         if (message.type === 'offer') return this.#events.offer(message, this.#replyTo(message, send));

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Problem } from '../../src/core/errors';
 import { read, write } from '../../src/core/wire/description';
-import type { BrokerFriendReply, BrokerOffer } from '../../src/core/wire/signalling';
+import type { BrokerFriendReply, BrokerOffer, Demand } from '../../src/core/wire/signalling';
 import { BrokerConversation, type OfferReply } from '../../src/relay/broker';
 import type { DescriptorSource } from '../../src/relay/descriptor';
 import { GARBAGE, vectors } from '../vectors';
@@ -16,6 +16,7 @@ function setUp(describe: () => Promise<object> = async () => ({ brokers: ['https
   const replies: BrokerFriendReply[] = [];
   const states: (string | null)[][] = [];
   const waits: (number | null)[] = [];
+  const demands: (Demand | null)[] = [];
   const stopping = new AbortController();
   const free = { count: 5, isIdle: false };
   const broker = new BrokerConversation(
@@ -26,6 +27,7 @@ function setUp(describe: () => Promise<object> = async () => ({ brokers: ['https
       placed: () => {},
       offer: (given, reply) => offers.push([given, reply]),
       friend: (reply) => replies.push(reply),
+      demand: (demand) => demands.push(demand),
       changed: (state, reason, retry_s) => {
         states.push([state, reason]);
         waits.push(retry_s);
@@ -37,7 +39,7 @@ function setUp(describe: () => Promise<object> = async () => ({ brokers: ['https
     () => 'over',
     (error: Problem) => error.reason,
   );
-  return { broker, replies, offers, states, waits, free, stopping, ended };
+  return { broker, replies, offers, states, waits, demands, free, stopping, ended };
 }
 
 /** Let everything that is ready happen. */
@@ -240,6 +242,16 @@ describe('a broker that asks for a heartbeat', () => {
     expect(pings).toBe(1 + 86_400 / 15 + 10);
     expect(states.at(-1)).toEqual(['online', null]);
     expect(FakeSocket.made).toHaveLength(1);
+  });
+
+  test('may say how many readers wait, and older brokers say nothing of them', async () => {
+    const { demands } = setUp();
+    const socket = await last();
+    socket.open();
+    socket.tell(welcome);
+    for (const demand of ['many', 'nobody', 'all', 5]) socket.tell({ type: 'pong', demand });
+    socket.tell({ type: 'pong' });
+    expect(demands).toEqual(['many', 'nobody', null, null, null]);
   });
 
   test('has the longer time to answer, the longer its answers took', async () => {

@@ -184,6 +184,22 @@ test('of what use this device is is reported, and failed attempts are no people 
   expect(report()?.waits_since_s).toBeGreaterThan(0);
 });
 
+test('what the broker says of readers who wait is reported when it changes, and no longer than it is there', async () => {
+  const { broker } = await setUp({}, { welcome: { heartbeat_s: 3 } });
+  const reports = () => posted.filter(({ type }) => type === 'report').length;
+  expect(report()).toMatchObject({ demand: null });
+  broker.tell({ type: 'pong', demand: 'many' });
+  expect(report()).toMatchObject({ demand: 'many' });
+  const before = reports();
+  for (let turn = 0; turn < 10; turn++) broker.tell({ type: 'pong', demand: 'many' });
+  expect(reports()).toBe(before);
+  broker.tell({ type: 'pong', demand: 'everybody' });
+  expect(report()).toMatchObject({ demand: null, broker: 'online' });
+  broker.tell({ type: 'pong', demand: 'some' });
+  broker.lose();
+  await vi.waitFor(() => expect(report()).toMatchObject({ demand: null, broker: 'retrying' }));
+});
+
 describe('an offer', () => {
   test('of a call is paid for in full: pictures and sound count as what is carried', async () => {
     const { relay, offer, made } = await setUp({ bytes: 100_000 });

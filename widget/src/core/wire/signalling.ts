@@ -21,6 +21,11 @@ export type Decline = 'busy' | 'unknown_exit' | 'unsupported' | 'failed';
 /** How the NAT in front of this browser treats UDP. The words are those of Python's `NatClass`. */
 export type NatClass = 'open' | 'restricted' | 'symmetric' | 'blocked' | 'unknown';
 
+/** How many readers had to wait for a volunteer lately, rounded; `nobody` stands for next to nobody, too. */
+export const DEMANDS = ['many', 'some', 'nobody'] as const;
+
+export type Demand = (typeof DEMANDS)[number];
+
 /** What a volunteer sends to a broker. */
 export type FromVolunteer =
   | {
@@ -78,6 +83,8 @@ export interface BrokerWelcome {
 /** The broker answers a `ping`. */
 export interface BrokerPong {
   readonly type: 'pong';
+  /** Left out when the broker tells nothing, or nothing that makes sense here: a later one may know more words. */
+  readonly demand?: Demand;
 }
 
 /** The broker answers a `friend` message. */
@@ -126,7 +133,7 @@ export function decode(data: unknown): FromBroker {
     case 'friend_reply':
       return friendReply(given);
     case 'pong':
-      return Object.freeze({ type: 'pong' });
+      return pong(given);
     case 'bye':
       return bye(given);
     default:
@@ -181,6 +188,11 @@ function offer(given: checks.Fields): BrokerOffer {
     country: country(given),
     ...(patient ? { patient } : {}),
   });
+}
+
+function pong(given: checks.Fields): BrokerPong {
+  const demand = DEMANDS.find((one) => one === given.get('demand'));
+  return Object.freeze({ type: 'pong', ...(demand ? { demand } : {}) });
 }
 
 function friendReply(given: checks.Fields): BrokerFriendReply {
