@@ -12,7 +12,7 @@ from pathlib import Path
 
 import aiohttp
 
-from bench import command, extended
+from bench import command, extended, idle
 from bench.command import say
 from bench.download import mbit_s
 from bench.errors import Unmeasured
@@ -34,9 +34,9 @@ Everything runs on this machine, each part a process of its own. Without a scree
 volunteer` carries downloads of one client with Chrome's engine, and shares the machine with that
 client, the servers and the site; processor time is that of its two processes. Many people are
 clients with one link each that carry nothing. The end of both processes is the last packet's
-latest time. The extension: {extended.MEANING}
+latest time. Everywhere {idle.MEANING.strip()} The extension: {extended.MEANING.strip()}
 """
-ONLY = ("headless", "test", "people", "extension")
+ONLY = ("headless", "test", "people", "idle", "extension")
 FILE_BYTES = 192_000_000
 QUICK_FILE_BYTES = 64_000_000
 RUNS = 3
@@ -64,6 +64,8 @@ async def _measure(quick: bool, only: str | None) -> list[Row]:
             rows += await _test(folder)
         if only in (None, "people"):
             rows += await _people(folder, quick)
+        if only in (None, "idle"):
+            rows += await _idle(folder, idle.QUICK_IDLE_S if quick else idle.IDLE_S)
         if only in (None, "extension"):
             rows += await extended.measure(folder, quick)
     return rows
@@ -151,6 +153,13 @@ async def _test(folder: Path) -> list[Row]:
         Row("headless: test of the rate before the first start", max(took_s), "s", at_most(5), 2),
         Row("headless: what it moves, both ways", max(moved) / 1e6, "MB", at_most(4)),
     ]
+
+
+async def _idle(folder: Path, idle_s: float) -> list[Row]:
+    async with Way(folder / "idle", None, "--allow", "127.0.0.0/8") as way:
+        async with volunteer(folder / "waiting", way.invite) as program:
+            rows = await idle.program(program.pid, idle_s)
+        return rows + await idle.measure(folder, way, idle_s)
 
 
 async def _people(folder: Path, quick: bool) -> list[Row]:

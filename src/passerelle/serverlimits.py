@@ -85,6 +85,10 @@ WIDGET_FILES: Final = 256
 """Files that one widget manifest lists: a build has about twenty."""
 WIDGET_KEPT_FILES: Final = 1024
 """Files of earlier widgets that are kept and served: some 60 builds, about 10 MB."""
+EXTENSION_LINK_CHARS: Final = 512
+"""Longest link to the network's browser extension: a store's are below 200."""
+EXTENSIONS_BYTES: Final = 4 * KIB
+"""Longest list of such links that a broker tells: two, with the escapes of JSON."""
 PLACES_BYTES: Final = 64 * MIB
 """Size of the country database that comes with the program, unpacked: eight times today's."""
 

@@ -306,7 +306,7 @@ async def test_a_heartbeat_is_answered() -> None:
         await volunteer.send(VolunteerHello(signalling.VERSION, "test", 1))
         welcome = await volunteer.receive()
         assert isinstance(welcome, BrokerWelcome)
-        assert welcome.heartbeat_s == 2.5
+        assert (welcome.heartbeat_s, welcome.idle_s) == (2.5, 15)
         for _ in range(3):
             await volunteer.send(VolunteerPing())
             assert isinstance(await volunteer.receive(), BrokerPong)
@@ -320,11 +320,13 @@ async def test_many_volunteers_beat_more_slowly() -> None:
             welcome = await volunteer.receive()
             assert isinstance(welcome, BrokerWelcome)
             assert welcome.heartbeat_s == max(2.5, 2 * known)
+            assert welcome.idle_s == 15
 
 
 async def test_a_volunteer_whose_heartbeat_stops_is_offered_to_nobody() -> None:
     """A switch of an older page has no heartbeat, and stays."""
-    async with scene(heartbeat_s=1, answer_timeout_s=600) as here, TaskSet("test") as tasks:
+    changes = {"heartbeat_s": 1, "idle_heartbeat_s": 1, "answer_timeout_s": 600}
+    async with scene(**changes) as here, TaskSet("test") as tasks:
         old, new = await here.volunteer(), await here.volunteer()
         await new.send(VolunteerPing())
         assert isinstance(await new.receive(), BrokerPong)

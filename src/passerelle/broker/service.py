@@ -23,7 +23,7 @@ from passerelle.broker.config import BrokerConfig
 from passerelle.broker.counts import BrokerMetrics
 from passerelle.broker.demand import DemandWord
 from passerelle.broker.doorcounts import DoorCounts
-from passerelle.broker.embed import EmbedPage
+from passerelle.broker.embed import EmbedPage, ExtensionLinks
 from passerelle.broker.exits import Exits
 from passerelle.broker.friends import FriendRequests
 from passerelle.broker.issuer import TicketIssuer
@@ -36,6 +36,7 @@ from passerelle.broker.stats import PublicStats
 from passerelle.broker.translatedpage import TranslatedPage
 from passerelle.broker.volunteerendpoint import VolunteerEndpoint
 from passerelle.broker.volunteers import Volunteers
+from passerelle.core.embed import EXTENSIONS_PATH
 from passerelle.core.matching.pool import VolunteerPool
 from passerelle.io.server.bus import Bus
 from passerelle.io.server.frontserver import FrontServer
@@ -172,6 +173,7 @@ class Broker:
         if self._assets:
             router.add_get("/w/{file}", self._assets.handle)
             router.add_get("/embed", EmbedPage(self._config, self._assets).handle)
+            router.add_get(EXTENSIONS_PATH, ExtensionLinks(self._config).handle)
             if self._config.invite:
                 for name in ("friend", "keep"):
                     page = TranslatedPage(

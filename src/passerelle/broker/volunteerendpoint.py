@@ -158,11 +158,13 @@ class VolunteerEndpoint:
         location = self._locator.locate(conversation.address)
         caution = location.country in self._config.cautious
         conversation.heartbeat_s = self._heartbeat_s()
+        conversation.idle_s = max(self._config.idle_heartbeat_s, conversation.heartbeat_s)
         await conversation.send(
             BrokerWelcome(
                 country=location.country,
                 caution=caution,
                 heartbeat_s=conversation.heartbeat_s,
+                idle_s=conversation.idle_s,
                 test=self._test(),
             )
         )

@@ -57,6 +57,10 @@ class BrokerEvents(Protocol):
     def free(self) -> int:
         """How many more people can be helped now."""
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody is being helped, or about to be."""
+
     def offered(self, offer: BrokerOffer, reply: OfferReply) -> None:
         """Take an offer. Raises PeerError where a broker makes far too many."""
 
@@ -118,6 +122,7 @@ class BrokerConversation:
         self._told = -1
         """Free places that the broker was told last."""
         self._heartbeat_s = 0.0
+        self._idle_s = 0.0
         self._outgoing: asyncio.Queue[FromVolunteer | None] | None = None
         """What is to be said, None for nothing more; None while no broker has welcomed this
         volunteer."""
@@ -213,6 +218,7 @@ class BrokerConversation:
         if not isinstance(welcome, BrokerWelcome):
             raise PeerError(LinkCode.MALFORMED, "no welcome")
         self._heartbeat_s = welcome.heartbeat_s or 0.0
+        self._idle_s = welcome.idle_s or self._heartbeat_s
         self._outgoing = asyncio.Queue()
         if self._family:
             self._say(VolunteerFamily(self._family))
@@ -231,8 +237,9 @@ class BrokerConversation:
             saying = tasks.start(outgoing.get(), "say")
             asked_at: float | None = None
             heard_at = loop.time()
+            pace_s = self._heartbeat_s
             while True:
-                wait_s = self._wait_s(asked_at, heard_at, patience_s, loop.time())
+                wait_s = _wait_s(asked_at, heard_at, patience_s, pace_s, loop.time())
                 await asyncio.wait(
                     (hearing, saying), timeout=wait_s, return_when=asyncio.FIRST_COMPLETED
                 )
@@ -246,6 +253,7 @@ class BrokerConversation:
                     heard_at = loop.time()
                     if asked_at is not None and isinstance(message, BrokerPong):
                         patience_s = _patience_s(heard_at - asked_at)
+                    pace_s = self._pace_s(message)
                     asked_at = None
                     if message is None:
                         return _Parting("broker_unreachable", was_welcome=True)
@@ -253,20 +261,20 @@ class BrokerConversation:
                         return self._leave(message)
                     self._take(message)
                     hearing = tasks.start(socket.receive(), "hear")
-                elif self._heartbeat_s and asked_at is None:
-                    if loop.time() >= heard_at + self._heartbeat_s:
+                elif pace_s and asked_at is None:
+                    if loop.time() >= heard_at + pace_s:
                         asked_at = loop.time()
                         await _send(socket, VolunteerPing())
                 elif asked_at is not None and loop.time() >= asked_at + patience_s:
                     return _Parting("broker_unreachable", was_welcome=True, at_once=True)
 
-    def _wait_s(
-        self, asked_at: float | None, heard_at: float, patience_s: float, now: float
-    ) -> float | None:
-        if not self._heartbeat_s:
-            return None
-        due = heard_at + self._heartbeat_s if asked_at is None else asked_at + patience_s
-        return max(0.0, due - now)
+    def _pace_s(self, heard: object) -> float:
+        """Return how long after `heard` the broker is asked whether it is there.
+
+        A broker that has just shown it is asked seldom while nobody is helped.
+        """
+        is_idle = isinstance(heard, BrokerPong) and self._events.is_idle
+        return self._idle_s if is_idle else self._heartbeat_s
 
     def _take(self, message: object) -> None:
         match message:
@@ -326,6 +334,16 @@ _NEVER: Final = {
     Bye.VERSION: "The network does not work with this version of Passerelle any more. Update it.",
     Bye.MALFORMED: "The broker did not understand this program. Update it, or report that.",
 }
+
+
+def _wait_s(
+    asked_at: float | None, heard_at: float, patience_s: float, pace_s: float, now: float
+) -> float | None:
+    """Return the seconds until something is to be done; None where nothing is."""
+    if not pace_s:
+        return None
+    due = heard_at + pace_s if asked_at is None else asked_at + patience_s
+    return max(0.0, due - now)
 
 
 def _patience_s(round_trip_s: float) -> float:

@@ -161,6 +161,11 @@ class Volunteer:
         """See `BrokerEvents`."""
         return self._relay.free
 
+    @property
+    def is_idle(self) -> bool:
+        """See `BrokerEvents`."""
+        return self._relay.links == 0
+
     def offered(self, offer: BrokerOffer, reply: OfferReply) -> None:
         """See `BrokerEvents`."""
         self._relay.offered(offer, reply)

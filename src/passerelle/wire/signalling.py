@@ -158,6 +158,8 @@ class BrokerWelcome(_FromBroker, frozen=True, tag="welcome"):
     has said yes once more."""
     heartbeat_s: Annotated[float, Meta(ge=1, le=3600)] | None = None
     """Seconds between two `ping` messages of the volunteer; None if the broker answers none."""
+    idle_s: Annotated[float, Meta(ge=1, le=3600)] | None = None
+    """The same while it helps nobody, at most; None if that is no longer."""
     test: RateTicket | None = None
     """Where the volunteer may find out how fast it is; None from a broker that knows no test."""
 

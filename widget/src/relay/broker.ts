@@ -42,6 +42,8 @@ export interface OfferReply {
 export interface BrokerEvents {
   /** Returns how many more people can be helped right now. */
   free(): number;
+  /** Returns whether nobody is being helped, or about to be. */
+  isIdle(): boolean;
   offer(offer: BrokerOffer, reply: OfferReply): void;
   /** The broker said where it believes this browser is, whether helping may be dangerous there, and where this browser
    * may find out how fast it is. */
@@ -182,6 +184,9 @@ export class BrokerConversation {
     this.#renew = () => part('broker_unreachable', 0, true);
     this.#signal.addEventListener('abort', lose);
     let asked_ms = 0;
+    /** How long nothing is heard before the broker is asked again while nobody is helped: each question wakes the
+     * device. */
+    let idle_s = 0;
     let patience_ms = PONG_MOST_MS;
     /** Measure the round trip by an answer, and wait accordingly for the next one. */
     const answered = () => {
@@ -189,9 +194,10 @@ export class BrokerConversation {
       patience_ms = Math.min(Math.max(PONG_LEAST_MS, waited_ms), PONG_MOST_MS);
     };
     /** Show whether the broker is still there: ask it at every heartbeat, and leave it if nothing comes back. */
-    const beat = () => {
+    const beat = (isPong: boolean) => {
       clearTimeout(timer);
       if (!this.#heartbeat_s) return;
+      const pause_s = isPong && this.#events.isIdle() ? idle_s : this.#heartbeat_s;
       timer = setTimeout(() => {
         asked_ms = performance.now();
         send({ type: 'ping' });
@@ -199,7 +205,7 @@ export class BrokerConversation {
           this.#events.changed('connecting', null, null);
           this.#renew?.();
         }, patience_ms);
-      }, this.#heartbeat_s * 1000);
+      }, pause_s * 1000);
     };
     const send = (message: FromVolunteer) => {
       if (socket.readyState === socket.OPEN) socket.send(encode(message));
@@ -214,7 +220,7 @@ export class BrokerConversation {
     socket.onmessage = ({ data }: MessageEvent<unknown>) => {
       try {
         const message = decode(data);
-        if (welcomed) beat();
+        if (welcomed) beat(message.type === 'pong');
         if (message.type === 'pong') {
           answered();
           return this.#events.demand(message.demand ?? null);
@@ -226,7 +232,8 @@ export class BrokerConversation {
         welcomed = true;
         answered();
         this.#heartbeat_s = message.heartbeat_s ?? 0;
-        beat();
+        idle_s = message.idle_s ?? this.#heartbeat_s;
+        beat(false);
         this.#send = send;
         this.#events.placed(message.country, message.caution, message.test);
         this.#events.changed('online', null, null);

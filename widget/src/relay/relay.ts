@@ -183,6 +183,7 @@ export class Relay {
         this.#descriptors,
         {
           free: () => this.#free,
+          isIdle: () => this.#people.size === 0,
           placed: (country, caution, test) => {
             this.#reporter.tell({ country, caution: caution && !this.#confirmed });
             if (!this.#reporter.last.caution) this.#selfTest.welcome(test, this.#descriptors?.descriptor?.exits);

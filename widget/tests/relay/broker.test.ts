@@ -18,11 +18,12 @@ function setUp(describe: () => Promise<object> = async () => ({ brokers: ['https
   const waits: (number | null)[] = [];
   const demands: (Demand | null)[] = [];
   const stopping = new AbortController();
-  const free = { count: 5 };
+  const free = { count: 5, isIdle: false };
   const broker = new BrokerConversation(
     { describe } as unknown as DescriptorSource,
     {
       free: () => free.count,
+      isIdle: () => free.isIdle,
       placed: () => {},
       offer: (given, reply) => offers.push([given, reply]),
       friend: (reply) => replies.push(reply),
@@ -216,6 +217,29 @@ describe('a broker that asks for a heartbeat', () => {
       await vi.advanceTimersByTimeAsync(900);
       socket.tell(turn % 2 ? { type: 'pong' } : { ...offer, offer: turn });
     }
+    expect(states.at(-1)).toEqual(['online', null]);
+    expect(FakeSocket.made).toHaveLength(1);
+  });
+
+  test('is asked rarely while nobody is helped, for a whole day, and often again when somebody comes', async () => {
+    const { states, free } = setUp();
+    const socket = await last();
+    socket.open();
+    socket.tell({ ...welcome, idle_s: 15 });
+    free.isIdle = true;
+    let pings = 0;
+    vi.spyOn(socket, 'send').mockImplementation((text) => {
+      if (text !== '{"type":"ping"}') return;
+      pings += 1;
+      queueMicrotask(() => socket.tell({ type: 'pong' }));
+    });
+    await vi.advanceTimersByTimeAsync(3_000 + 86_400_000);
+    expect(pings).toBe(1 + 86_400 / 15);
+    expect(vi.getTimerCount()).toBe(1);
+    socket.tell(offer);
+    free.isIdle = false;
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(pings).toBe(1 + 86_400 / 15 + 10);
     expect(states.at(-1)).toEqual(['online', null]);
     expect(FakeSocket.made).toHaveLength(1);
   });

@@ -74,6 +74,8 @@ export interface BrokerWelcome {
   readonly caution: boolean;
   /** Seconds between two `ping` messages; null when the broker answers none. */
   readonly heartbeat_s: number | null;
+  /** The same while nobody is helped, at most; null when that is no longer. */
+  readonly idle_s: number | null;
   /** Null from a broker that knows no test. */
   readonly test: RateTicket | null;
 }
@@ -140,7 +142,6 @@ export function decode(data: unknown): FromBroker {
 }
 
 function welcome(given: checks.Fields): BrokerWelcome {
-  const heartbeat_s = given.get('heartbeat_s') ?? null;
   const version = given.has('version')
     ? checks.integer(given.get('version'), Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
     : VERSION;
@@ -149,7 +150,8 @@ function welcome(given: checks.Fields): BrokerWelcome {
     version,
     country: country(given),
     caution: given.has('caution') ? checks.boolean(given.get('caution')) : false,
-    heartbeat_s: heartbeat_s === null ? null : checks.number(heartbeat_s, 1, 3600),
+    heartbeat_s: pause_s(given, 'heartbeat_s'),
+    idle_s: pause_s(given, 'idle_s'),
     test: rateTicket(given.get('test') ?? null),
   });
 }
@@ -161,6 +163,12 @@ function rateTicket(given: unknown): RateTicket | null {
     exit: checks.text(ticket.get('exit'), 1, 32, EXIT_ID),
     ticket: checks.text(ticket.get('ticket'), 0, TICKET_BYTES),
   });
+}
+
+/** Return the seconds between two `ping` messages that a field names; null where it names none. Throws PeerError. */
+function pause_s(given: checks.Fields, name: string): number | null {
+  const value = given.get(name) ?? null;
+  return value === null ? null : checks.number(value, 1, 3600);
 }
 
 /** Return the `country` of a message, if it names one. Throws PeerError. */
