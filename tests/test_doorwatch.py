@@ -13,6 +13,7 @@ from passerelle.doorwatch import DoorWatch
 from passerelle.io.server.web import WebServer
 from passerelle.io.tasks import TaskSet
 from passerelle.keyring import Keyring
+from passerelle.wire import doors, rendezvous
 from tests.network import HOST
 from tests.rig.ports import free_port
 
@@ -38,9 +39,22 @@ class Door:
     body: bytes = field(default_factory=document)
     status: int = 200
     fields: dict[str, str] = field(default_factory=dict)
+    keys: Keyring = KEYS
+    """Those of the broker behind it."""
+    posts: int = 200
+    """How messages are answered."""
     watch: DoorWatch = field(init=False)
     changes: asyncio.Queue[int] = field(default_factory=asyncio.Queue)
     """How many doors work, at every change."""
+
+    async def pass_on(self, request: web.Request) -> web.Response:
+        """Answer a message as a broker does that knows the door's key by its own keys."""
+        if await request.read() != doors.TRIAL:
+            raise web.HTTPNotFound
+        key = doors.door_key(self.keys.broker_seal, str(request.url.with_path("/door")))
+        kind = rendezvous.CONTENT_TYPE if self.posts in (200, 400) else "text/html"
+        body = doors.receipt(key) if self.posts == 200 else b""
+        return web.Response(body=body, status=self.posts, content_type=kind)
 
     async def answer(self, request: web.Request) -> web.Response:
         if request.path != "/door/v1/network":
@@ -54,6 +68,7 @@ async def scene() -> AsyncIterator[Door]:
     door = Door()
     app = web.Application()
     app.router.add_get("/{path:.*}", door.answer)
+    app.router.add_post("/door/v1/rendezvous", door.pass_on)
     async with WebServer(app, HOST, 0) as server, TaskSet("test") as tasks:
         urls = [f"http://{HOST}:{server.port}/door", f"http://{HOST}:{free_port()}/door"]
         door.watch = DoorWatch(
@@ -92,8 +107,14 @@ async def test_the_operator_is_told_of_doors_that_do_not_work(
         ({"body": b"<html>It works!"}, "something else"),
         ({"body": document(Keyring.generate())}, "something else"),
         ({"body": bytes(200_000)}, "something else"),
+        ({"posts": 400}, "does not say the key"),
+        ({"keys": Keyring.generate()}, "does not say the key"),
+        ({"posts": 403}, "passes no messages on"),
     ],
-    ids=["gone", "moved", "a web page", "another network's", "endless"],
+    ids=[
+        *("gone", "moved", "a web page", "another network's", "endless"),
+        *("without its key", "with another key", "reading only"),
+    ],
 )
 async def test_a_door_that_stops_working_is_left_out_until_it_works(
     change: dict[str, object], words: str

@@ -1,8 +1,9 @@
 """The watch that `serve` keeps over its network's doors: it tries each as a reader would.
 
-A door works if the network's own signed description comes through it. Whether WebSockets pass is
-found out by opening a link with a ticket, as a reader's program does. A door that fails twice in a
-row is named no longer, so that no reader waits for it.
+A door works if the network's own signed description comes through it, and if a message gets the
+broker's receipt, which shows that it says its key as well. Whether WebSockets pass is found out by
+opening a link with a ticket, as a reader's program does. A door that fails twice in a row is named
+no longer, so that no reader waits for it.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from passerelle import limits
 from passerelle.errors import ConfigError
 from passerelle.keyring import Keyring
 from passerelle.reachability import TIMEOUT_S, link_fault
-from passerelle.wire import descriptor
+from passerelle.wire import descriptor, doors, rendezvous
 from passerelle.wire.descriptor import DoorEntry
-from passerelle.wire.ways import NETWORK_PATH
+from passerelle.wire.ways import NETWORK_PATH, RENDEZVOUS_PATH
 from passerelle.wire.websocket import LINK_PATH
 
 PAUSE_S: Final = 20.0
@@ -115,12 +116,15 @@ class DoorWatch:
             _log.warning("the door %s %s: %s", url, state, fault)
 
     async def _fault(self, http: aiohttp.ClientSession, url: str) -> str | None:
-        """Return why the network's description does not come through a door; None if it does."""
+        """Return what does not come through a door; None if all does that a reader needs."""
+        to = url + RENDEZVOUS_PATH
         try:
             async with http.get(url + NETWORK_PATH, allow_redirects=False) as answer:
                 if answer.status != 200:
                     return f"it answers {answer.status} where the network's description belongs"
                 document = await _read(answer)
+            async with http.post(to, data=doors.TRIAL, allow_redirects=False) as answer:
+                receipt = await _read(answer)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             return f"nothing answers ({type(error).__name__})"
         try:
@@ -128,7 +132,11 @@ class DoorWatch:
             descriptor.verify(document, key, now_s=time.time())
         except ConfigError:
             return "something else than this network's description comes through it"
-        return None
+        if receipt == doors.receipt(doors.door_key(self._keys.broker_seal, url)):
+            return None
+        if answer.content_type == rendezvous.CONTENT_TYPE:
+            return "it does not say the key that this broker knows it by"
+        return f"it passes no messages on (POST {RENDEZVOUS_PATH} is answered with {answer.status})"
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:

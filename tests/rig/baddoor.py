@@ -1,4 +1,4 @@
-"""A door that passes the network's description on, as the operator wants, and cheats readers."""
+"""A door that passes on what the operator tries, and cheats readers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from aiohttp import web
 
 from passerelle.exit.gateway.post import CONTENT_TYPE
 from passerelle.io.server.web import WebServer
+from passerelle.wire import doors
 from passerelle.wire.ways import NETWORK_PATH, RENDEZVOUS_PATH
 from tests.network import HOST
 
@@ -30,6 +31,8 @@ class BadDoor:
         """Whether it passes requests for volunteers on, and cheats with the site's pages only."""
         self.upstream = ""
         """The network's base URL."""
+        self.key = ""
+        """Its key in the network."""
         self.url = ""
         """The door's."""
         self.asked: Counter[str] = Counter()
@@ -43,10 +46,12 @@ class BadDoor:
                 return web.Response(body=await answer.read(), headers=_ANY)
         if request.method != "POST":
             raise web.HTTPNotFound
-        self.asked[request.path] += 1
         sealed = await request.read()
-        if self.asks_well and request.path == RENDEZVOUS_PATH:
-            async with self._http.post(self.upstream + request.path, data=sealed) as answer:
+        self.asked[request.path] += sealed != doors.TRIAL
+        if sealed == doors.TRIAL or (self.asks_well and request.path == RENDEZVOUS_PATH):
+            own = {doors.HEADER: self.key}
+            at = self.upstream + request.path
+            async with self._http.post(at, data=sealed, headers=own) as answer:
                 return web.Response(body=await answer.read(), headers=_ANY)
         if self.cheat == "holds for ever":
             await asyncio.Event().wait()

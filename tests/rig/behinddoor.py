@@ -108,7 +108,7 @@ async def behind_a_door(
             site.port, url, keys, port, bad=bad.url if bad else None, metrics_port=metrics
         )
         if bad is not None:
-            bad.upstream = own
+            bad.upstream, bad.key = own, servers.door_keys[bad.url]
         key = servers.door_keys[url]
         async with door(kind, at, own, key, folder), servers, aiohttp.ClientSession() as http:
             yield BehindDoor(
