@@ -140,6 +140,9 @@ BUS_AVOIDED: Final = 64
 """Volunteers that another broker is asked to avoid: twice what one request can name."""
 BUS_BROKERS: Final = 256
 """Brokers whose counts are kept for public display: as many as a descriptor may name."""
+BUS_FAMILIES: Final = 1024
+"""Families for whose readers a broker listens: each is a subscription, and each volunteer may have
+another family."""
 BUS_COUNT: Final = 1 << 20
 """Sessions, links or volunteers that one server may claim: 64 times what a process holds."""
 BUS_LINK_BYTES: Final = 1 << 50

@@ -17,7 +17,7 @@ from playwright.async_api import Page
 from tests.rig import axe
 from tests.rig.curl import Proxy, fetch
 from tests.rig.ports import free_port
-from tests.rig.program import Program
+from tests.rig.program import Program, client
 from tests.rig.site import PAGE, Site
 from tests.rig.volunteer import Chromium, flip
 from tests.rig.way import Way
@@ -138,6 +138,29 @@ async def test_an_answer_is_shown_as_a_picture_too(
         await page.get_by_role("button", name="Show as a QR picture").click()
         await page.get_by_text("too long for a QR picture").wait_for()
         assert not await picture.is_visible()
+
+
+async def test_only_people_with_the_link_are_helped(way: Way, chrome: Chromium) -> None:
+    """The link is made in the switch's settings; without it a reader finds nobody."""
+    async with friend_page(way, chrome) as page:
+        await page.get_by_role("button", name="Limits and language").click()
+        await page.get_by_label("Only people with my link").check()
+        link = page.get_by_label("My link, for people I know")
+        first = await link.input_value()
+        assert first.startswith(f"{way.invite.partition('&')[0]}&family=")
+        assert await axe.violations(page) == []
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        await page.screenshot(path=PICTURES / "link.png", full_page=True)
+        async with client(first, free_port(), "-v") as program:
+            await program.expect("One of the volunteers is the friend whose link you use")
+            await program.expect("Connected through a volunteer")
+        async with way.client() as (program, _):
+            await program.expect("No volunteer is available")
+            # Whoever wants to help everybody withdraws the link.
+            await page.get_by_label("Only people with my link").uncheck()
+            await program.expect("Connected through a volunteer")
+        await page.get_by_label("Only people with my link").check()
+        assert await link.input_value() != first
 
 
 async def test_what_is_pasted_wrong_is_told(

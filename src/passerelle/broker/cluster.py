@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import secrets
 from collections import Counter
@@ -101,7 +102,7 @@ class BrokerCluster:
         self._subscriptions: list[Subscription] = []
         self._subscriptions_by_class: dict[NatClass, Subscription] = {}
         self._subscriptions_by_family: dict[bytes, Subscription] = {}
-        """By the family's tag: no more than volunteers here."""
+        """By the family's tag."""
         self._tasks = TaskSet("cluster")
 
     async def start(self, joined: Bus) -> None:
@@ -305,13 +306,16 @@ class BrokerCluster:
             await self._subscriptions_by_class.pop(nat).end()
 
     async def _listen_for_families(self) -> None:
-        """Listen for clients who name the families of the free volunteers here."""
+        """Listen for clients who name families of the free volunteers here, `BUS_FAMILIES` at most.
+
+        Clients of the others find their volunteers by asking this broker itself.
+        """
         closing = self._volunteers.closing
         wanted = frozenset[bytes]() if closing else self._volunteers.pool.families
         known = self._subscriptions_by_family
         for tag in known.keys() - wanted:
             await known.pop(tag).end()
-        for tag in wanted - known.keys():
+        for tag in itertools.islice(wanted - known.keys(), serverlimits.BUS_FAMILIES - len(known)):
             known[tag] = await self._channel.serve(
                 self._subjects.family(tag),
                 bus.PlaceOffer,

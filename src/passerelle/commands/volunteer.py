@@ -295,9 +295,11 @@ def readable(status: Status) -> list[str]:
 
 def _speed(status: Status) -> str:
     """Return what a test said about the connection."""
-    if status.down_mbit is None or status.up_mbit is None:
+    if status.down_mbit is None:
         return "how fast the connection is was not found out"
-    measured = f"about {status.down_mbit:g} Mbit/s down, {status.up_mbit:g} Mbit/s up"
+    measured = f"about {status.down_mbit:g} Mbit/s down"
+    if status.up_mbit is not None:
+        measured += f", {status.up_mbit:g} Mbit/s up"
     return f"the connection is {_SPEEDS.get(status.speed, 'of unknown use')} ({measured})"
 
 

@@ -162,7 +162,8 @@ def tag(script: Script, invite: Invite, choices: Choices | None = None) -> str:
     The switch's `style` reserves its room until the script has come.
     """
     choices = choices or Choices()
-    attributes = {"network": str(invite), **choices.attributes()}
+    # A family's token is a secret, and ways are for readers' programs.
+    attributes = {"network": str(invite.plain), **choices.attributes()}
     if choices.layout in ROOM:
         attributes["style"] = f"display:block;min-height:{ROOM[choices.layout]}"
     words = "".join(f' {name}="{html.escape(value)}"' for name, value in attributes.items())

@@ -79,6 +79,7 @@ class Status(msgspec.Struct, kw_only=True, frozen=True):
     down_mbit: float | None = None
     """What the test measured from the exit to here, in Mbit/s with one digit."""
     up_mbit: float | None = None
+    """The same the other way; None also where `down_mbit` is too little already."""
 
 
 _GAUGES: Final = {

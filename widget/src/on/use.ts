@@ -67,7 +67,8 @@ export class UseView {
     if (!rates) return;
     const speed = speedOf(rates);
     write(this.#speed, speed === 'slow' ? words.reasons.too_slow : words.speeds[speed]);
-    const figures = fill(words.measured, { down: rate(code, rates.down_mbit), up: rate(code, rates.up_mbit) });
+    const told = (mbit: number | null) => (mbit === null ? '–' : rate(code, mbit));
+    const figures = fill(words.measured, { down: told(rates.down_mbit), up: told(rates.up_mbit) });
     write(this.#rates, rates.isSmall ? `${figures} ${words.measured_small}` : figures);
   }
 }

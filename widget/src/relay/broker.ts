@@ -44,6 +44,8 @@ export interface BrokerEvents {
   free(): number;
   /** Returns whether nobody is being helped, or about to be. */
   isIdle(): boolean;
+  /** Returns the tag of the only family that is helped; '' to help everybody. */
+  family(): Promise<string>;
   offer(offer: BrokerOffer, reply: OfferReply): void;
   /** The broker said where it believes this browser is, whether helping may be dangerous there, and where this browser
    * may find out how fast it is. */
@@ -158,7 +160,8 @@ export class BrokerConversation {
       const allowed = brokers.filter((url) => !this.#forbidden.has(hostOf(url)));
       if (allowed.length === 0) throw new Problem('policy');
       // A random broker each time spreads the volunteers, and soon leaves a broker that is down.
-      return await this.#converse(allowed[Math.floor(Math.random() * allowed.length)] ?? '');
+      const url = allowed[Math.floor(Math.random() * allowed.length)] ?? '';
+      return await this.#converse(url, await this.#events.family());
     } catch (error) {
       if (error instanceof Problem && error.transient) {
         return { reason: error.reason, welcomed: false, retry_s: 0 };
@@ -167,7 +170,7 @@ export class BrokerConversation {
     }
   }
 
-  #converse(url: string): Promise<ConversationEnd> {
+  #converse(url: string, family: string): Promise<ConversationEnd> {
     const { promise, resolve, reject } = withResolvers<ConversationEnd>();
     let socket: WebSocket;
     try {
@@ -211,7 +214,8 @@ export class BrokerConversation {
       if (socket.readyState === socket.OPEN) socket.send(encode(message));
     };
     socket.onopen = () => {
-      this.#told = this.#events.free();
+      // Nobody may come before the broker knows that only a family may.
+      this.#told = family ? 0 : this.#events.free();
       asked_ms = performance.now();
       send({ type: 'hello', version: VERSION, software: SOFTWARE, free: this.#told, nat: this.#nat });
     };
@@ -235,6 +239,7 @@ export class BrokerConversation {
         idle_s = message.idle_s ?? this.#heartbeat_s;
         beat(false);
         this.#send = send;
+        if (family) send({ type: 'family', family });
         this.#events.placed(message.country, message.caution, message.test);
         this.#events.changed('online', null, null);
         this.ready();

@@ -15,6 +15,7 @@ import type { VolunteerLimits } from '../core/switch/report';
 import { Bucket } from '../core/traffic/bucket';
 import * as control from '../core/wire/control';
 import { CALL_MEDIA_VERSION, MEDIA_VERSION, type Description } from '../core/wire/description';
+import { tagOf } from '../core/wire/family';
 import { parse } from '../core/wire/invite';
 import { fromOwnSdp, toSdp } from '../core/wire/sdp';
 import type { BrokerOffer } from '../core/wire/signalling';
@@ -84,7 +85,7 @@ export class Relay {
   #media = false;
   #descriptors: DescriptorSource | null = null;
   #broker: BrokerConversation | null = null;
-  #limits: VolunteerLimits = { people: 0, lanes: 0, mbit: 0, bytes: 0 };
+  #limits: VolunteerLimits = { family: '', people: 0, lanes: 0, mbit: 0, bytes: 0 };
   /** Whether the visitor confirmed that they help although it may be dangerous. */
   #confirmed = false;
   /** The number of the next link. */
@@ -169,14 +170,21 @@ export class Relay {
     if (!this.#descriptors?.descriptor || this.#exits.areForbidden) this.#stop('policy', DRAIN_MS);
   }
 
-  #setLimits({ people, lanes, mbit, bytes }: VolunteerLimits): void {
-    this.#limits = { people: Math.min(people, SLOTS), lanes: Math.min(lanes, LANES), mbit, bytes };
+  #setLimits({ family, people, lanes, mbit, bytes }: VolunteerLimits): void {
+    const isOther = family !== this.#limits.family;
+    this.#limits = { family, people: Math.min(people, SLOTS), lanes: Math.min(lanes, LANES), mbit, bytes };
+    if (isOther && this.#broker) {
+      // Whoever is being helped now may not be of this family.
+      for (const { link } of this.#links.values()) link.drain(DRAIN_MS);
+      this.#broker.renew();
+    }
     this.#limiter.setRate(mbit);
   }
 
   async #start(invite: string): Promise<void> {
     try {
-      this.#descriptors = new DescriptorSource(parse(invite), this.#stopping.signal, ({ exits }) =>
+      const network = parse(invite);
+      this.#descriptors = new DescriptorSource(network, this.#stopping.signal, ({ exits }) =>
         this.#exits.know(exits),
       );
       this.#broker = new BrokerConversation(
@@ -184,6 +192,7 @@ export class Relay {
         {
           free: () => this.#free,
           isIdle: () => this.#people.size === 0,
+          family: async () => this.#limits.family && tagOf(this.#limits.family, network),
           placed: (country, caution, test) => {
             this.#reporter.tell({ country, caution: caution && !this.#confirmed });
             if (!this.#reporter.last.caution) this.#selfTest.welcome(test, this.#descriptors?.descriptor?.exits);

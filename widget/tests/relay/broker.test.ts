@@ -11,7 +11,7 @@ const offer = vectors<{ message?: BrokerOffer }[]>('signalling').find(
   ({ message }) => message?.type === 'offer',
 )?.message as BrokerOffer;
 
-function setUp(describe: () => Promise<object> = async () => ({ brokers: ['https://b.example/x'] })) {
+function setUp(describe: () => Promise<object> = async () => ({ brokers: ['https://b.example/x'] }), family = '') {
   const offers: [BrokerOffer, OfferReply][] = [];
   const replies: BrokerFriendReply[] = [];
   const states: (string | null)[][] = [];
@@ -24,6 +24,7 @@ function setUp(describe: () => Promise<object> = async () => ({ brokers: ['https
     {
       free: () => free.count,
       isIdle: () => free.isIdle,
+      family: async () => family,
       placed: () => {},
       offer: (given, reply) => offers.push([given, reply]),
       friend: (reply) => replies.push(reply),
@@ -92,6 +93,16 @@ test('it says hello, is welcomed, and is silent until something changes', async 
   expect(socket.said.slice(1)).toEqual([{ type: 'ready', free: 4 }]);
   await vi.advanceTimersByTimeAsync(3_600_000);
   expect(FakeSocket.made).toHaveLength(1);
+});
+
+test('a volunteer with a family has no free place before the broker knows of it', async () => {
+  setUp(undefined, 'dGFn');
+  const socket = await welcomed();
+  expect(socket.said).toEqual([
+    expect.objectContaining({ type: 'hello', free: 0 }),
+    { type: 'family', family: 'dGFn' },
+    { type: 'ready', free: 5 },
+  ]);
 });
 
 test('news of the NAT is told at once, and again by the next hello', async () => {

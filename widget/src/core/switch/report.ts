@@ -91,6 +91,8 @@ export const NO_TEST: TestPlan = Object.freeze({ bytes: 0, rates: null, untested
 
 /** What the volunteer gives at most. */
 export interface VolunteerLimits {
+  /** The token of the only family that is helped; '' to help everybody. */
+  readonly family: string;
   /** People helped at once. */
   readonly people: number;
   /** Links of one person. */

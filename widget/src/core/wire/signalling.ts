@@ -39,6 +39,8 @@ export type FromVolunteer =
   | { readonly type: 'ready'; readonly free: number; readonly nat?: NatClass }
   | { readonly type: 'answer'; readonly offer: number; readonly description: Description }
   | { readonly type: 'decline'; readonly offer: number; readonly reason: Decline }
+  /** From now on, only readers who name this tag of a family are helped. */
+  | { readonly type: 'family'; readonly family: string }
   /** Asks whether the broker is still there. It is sent only to a broker whose `welcome` asks for it. */
   | { readonly type: 'ping' }
   /** The visitor was given a sealed request by hand. The broker is asked to answer it, with this
