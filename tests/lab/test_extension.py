@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.browser import LabBrowser
-from tests.lab.country import AGREE, START_S, STUN_PORT, SWITCH, Country
+from tests.lab.country import AGREE, STUN_PORT, SWITCH, Country
 from tests.lab.country import country as country
 from tests.lab.extended import extended
 from tests.lab.firefox import LabFirefox
@@ -124,14 +124,16 @@ def test_it_goes_on_when_the_network_is_back(
     country: Country, folder: Path, tmp_path: Path
 ) -> None:
     """Nothing gets through for a while; then it calls again by itself, and people are helped."""
-    with extended(country, LabBrowser, folder, tmp_path / "profile") as home, country.client():
+    with extended(country, LabBrowser, folder, tmp_path / "profile") as home:
         home.open()
         home.browser.click(SWITCH)
         home.browser.click(AGREE)
-        home.until("helping")
-        rule = country.star.silence("volunteer")
-        home.until("connecting", "retrying", timeout_s=MISSED_S)
-        country.star.lift(rule)
         home.until("waiting", "helping")
-        page(country)
-        home.until("helping", timeout_s=START_S)
+        with country.client():
+            home.until("helping")
+            rule = country.star.silence("volunteer")
+            home.until("connecting", "retrying", timeout_s=MISSED_S)
+            country.star.lift(rule)
+            home.until("waiting", "helping")
+            page(country)
+            home.until("helping")
