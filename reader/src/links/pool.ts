@@ -15,6 +15,7 @@ import { LinkConnection, type LinkMedia } from './connection';
 import { compared, type Carrier } from './carrier';
 import type { DoorRace, Doors } from './doors';
 import { GatewayLink } from './gatewaylink';
+import type { Introducer, Pool } from './introducer';
 import { BROKER_PATIENCE_MS, DOOR_STAGGER_MS, KNOWN_DOOR_MS, OFFERS_MS } from '../limits';
 import { pause_ms, want, type Want } from './pauses';
 import { Patience } from './pulse';
@@ -32,6 +33,9 @@ const DOOR_MS = 2_500;
 /** What is wrong when there is no volunteer, and nothing where a door is. */
 const ALONE: readonly Trouble[] = ['no_volunteer', 'no_link'];
 
+/** Sends a request to the gateway over the link that the second argument gives. */
+export type AskGateway = Pool['ask'];
+
 export interface PoolSettings {
   /** The brokers, and the doors to them. */
   readonly brokers: readonly BrokerEntry[];
@@ -44,6 +48,7 @@ export interface PoolSettings {
   readonly software: string;
   /** Whether volunteers can be reached at all. */
   readonly hasWebrtc: boolean;
+  readonly ask: AskGateway;
   readonly later: LoadLater;
 }
 
@@ -81,6 +86,8 @@ export class LinkPool {
   readonly #brokers: BrokerEntry[];
   /** The URL of the broker or door that answered last. */
   #askedBy = '';
+  /** Has brokers asked through the gateway, too, once the code for that is here. */
+  #introducer: Introducer | undefined;
   readonly #patience_ms: number;
   /** When something last came through a volunteer, or the page began. */
   #live_ms = performance.now();
@@ -108,6 +115,7 @@ export class LinkPool {
   close(): void {
     this.#over.abort();
     clearTimeout(this.#timer);
+    this.#introducer?.close();
     for (const { link } of [...this.#members]) link.close();
   }
 
@@ -120,10 +128,23 @@ export class LinkPool {
     this.#fill();
   }
 
-  /** Open links with video from now on, and one at once, because large files come faster over it. */
+  /** Ask brokers through the gateway, too, from now on. Idempotent. */
+  lead(Kind: typeof Introducer): void {
+    const { brokers, doors, ask } = this.#settings;
+    this.#introducer ??= new Kind({
+      broker: brokers[0]!,
+      isDoor: (url) => doors.includes(url),
+      best: () => (this.#ticket ? leastOf(this.#live, (link) => [link.failures, link.cost_ms]) : undefined),
+      ask,
+      refresh: () => void this.#open(0),
+    });
+  }
+
+  /** Open links with video from now on, and one at once, because large files come faster over it; unless a request for
+   * volunteers is under way, or would take a door. */
   bring(media: LinkMedia): void {
     this.#media = media;
-    void this.#open(1);
+    if (this.#opening === 0 && this.#want !== 'sparesByDoor') void this.#open(1);
   }
 
   /** Return an open link: if possible one over which something comes, then none of `not`, then one that brings answers, then
@@ -236,7 +257,8 @@ export class LinkPool {
 
   get #want(): Want {
     // Without a ticket nothing goes through volunteers either.
-    return want(this.#ticket ? this.#live.length : 0, this.#settings.doors.includes(this.#askedBy), this.#isThroughDoor && !!this.#ticket);
+    const isByDoor = !this.#introducer?.isWilling && this.#settings.doors.includes(this.#askedBy);
+    return want(this.#ticket ? this.#live.length : 0, isByDoor, this.#isThroughDoor && !!this.#ticket);
   }
 
   /** Ask again after a pause. */
@@ -283,16 +305,20 @@ export class LinkPool {
     // Who brought no answers may not be to blame. It is asked again where nobody else is there.
     const avoid = [...(members.length > 0 ? this.#useless : []), ...this.#hostile, ...members];
     const wish = { offers, exit, avoid, failed: this.#failed.splice(0), software };
-    const order = this.#brokers;
+    // Another request may end meanwhile, and change the order.
+    const order = [...(this.#introducer?.order(this.#brokers) ?? this.#brokers)];
     const attempts = order.map((broker) => (signal: AbortSignal) => ask(broker, wish, signal, this.#settings.later));
     const unknown_ms = this.#settings.hasWorked ? DOOR_STAGGER_MS : BROKER_PATIENCE_MS;
     const first_ms = this.#askedBy ? KNOWN_DOOR_MS : unknown_ms;
     const [reply, place] = await staggered(attempts, (place) => place * DOOR_STAGGER_MS || first_ms, this.#over.signal);
-    // What worked last comes first, so a blocked broker costs time once.
-    const [asked] = order.splice(place, 1);
-    order.unshift(asked!);
-    this.#askedBy = asked!.url;
-    this.#events.worked(this.#askedBy);
+    const asked = order[place]!;
+    if (!this.#introducer?.answered(asked)) {
+      // What worked last comes first, so a blocked broker costs time once.
+      this.#brokers.splice(this.#brokers.indexOf(asked), 1);
+      this.#brokers.unshift(asked);
+      this.#askedBy = asked.url;
+      this.#events.worked(asked.url);
+    }
     if (reply.refusal === 'version') throw new Problem('broker_version');
     if (reply.refusal) throw new Problem('broker_full', true);
     this.#ticket = reply.ticket;

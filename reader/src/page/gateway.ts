@@ -49,7 +49,7 @@ export class Gateway {
     }
   }
 
-  get settings(): Omit<PoolSettings, 'later'> {
+  get settings(): Omit<PoolSettings, 'later' | 'ask'> {
     const { brokers, doors } = this.#network;
     const { worked } = remembered();
     // Which doors are asked first is left to chance, so that they share the readers; after the one that worked last.

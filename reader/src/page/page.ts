@@ -10,7 +10,7 @@ import { choose, words as load, type Words } from '../face/words';
 import { canRead } from '../links/connection';
 import type { LoadLater } from '../later/later';
 import type { HashedFile } from '../shell/config';
-import { LinkPool } from '../links/pool';
+import { LinkPool, type AskGateway } from '../links/pool';
 import type { Jar } from '../site/jar';
 import { LEFT_OUT_HOSTS, SHOWN_TEXT } from '../limits';
 import { ReadingProblem, troubleOf, type Trouble } from '../trouble';
@@ -179,7 +179,8 @@ export class ReadingPage {
       const unable = await this.#unable();
       if (unable) throw new ReadingProblem(unable);
       const gateway = await Gateway.open(invited(this.#settings.invite), this.#settings.later, () => this.#network);
-      const pool = new LinkPool({ ...gateway.settings, later: this.#settings.later }, {
+      const ask: AskGateway = (request, link) => new Exchange(request, { ...ways, link, renewTicket() {} });
+      const pool: LinkPool = new LinkPool({ ...gateway.settings, ask, later: this.#settings.later }, {
         changed: (volunteers, countries, trouble) => {
           const door = volunteers > 0 ? null : this.#state.door;
           this.#linkTrouble = volunteers > 0 ? null : trouble;
@@ -195,7 +196,7 @@ export class ReadingPage {
       pool.start();
       setTimeout(() => this.#state.volunteers || this.#prepare(), ALONE_MS);
       addEventListener('online', () => pool.hurry());
-      const ways = {
+      const ways: Ways = {
         link: pool.link.bind(pool),
         ticket: pool.ticket.bind(pool),
         renewTicket: pool.renewTicket.bind(pool),

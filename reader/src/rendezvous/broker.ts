@@ -11,12 +11,15 @@ const ANSWER_MS = 9_000;
 /** A broker takes no message that was sealed so long before or after its own time. */
 const CLOCK_MS = 900_000;
 /** Largest sealed message, with the encapsulated key and the tag. */
-const SEALED_BYTES = 8192 + 48;
+export const SEALED_BYTES = 8192 + 48;
+export const RENDEZVOUS_PATH = '/v1/rendezvous';
 
 export interface BrokerEntry {
   readonly url: string;
   /** X25519, 32 bytes. */
   readonly seal_key: Uint8Array<ArrayBuffer>;
+  /** Brings it a sealed request, and returns the sealed reply; HTTPS does so if this is absent. */
+  readonly carry?: (body: Uint8Array<ArrayBuffer>, signal: AbortSignal) => Promise<Uint8Array>;
 }
 
 /** Zero bits of the proof that each broker or door wanted last. One that wants none of who is asking is not in it. */
@@ -47,7 +50,7 @@ export function preconnect({ url }: BrokerEntry): void {
 
 async function exchange(broker: BrokerEntry, wish: Wish, signal: AbortSignal): Promise<Reply> {
   const sealed = await seal(wish, broker.seal_key, Date.now() / 1000);
-  const answer = await post(`${broker.url}/v1/rendezvous`, sealed.bytes, signal);
+  const answer = await (broker.carry ?? post)(sealed.bytes, signal, broker.url + RENDEZVOUS_PATH);
   try {
     return await sealed.open(answer);
   } catch (error) {
@@ -56,7 +59,7 @@ async function exchange(broker: BrokerEntry, wish: Wish, signal: AbortSignal): P
   }
 }
 
-async function post(url: string, body: Uint8Array<ArrayBuffer>, signal: AbortSignal): Promise<Uint8Array> {
+async function post(body: Uint8Array<ArrayBuffer>, signal: AbortSignal, url: string): Promise<Uint8Array> {
   try {
     // Without a content type this is a simple request, which saves the round trip of a preflight.
     const response = await fetch(url, {
