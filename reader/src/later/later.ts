@@ -5,7 +5,7 @@ import { about } from '../face/about';
 import { outside } from '../face/outside';
 import { Doors } from '../links/doors';
 import { fetchNetwork } from '../page/newer';
-import { search } from '../rendezvous/proof';
+import { searchInTurn as search } from '../rendezvous/proof';
 import { again } from './again';
 import { bring } from './media';
 
