@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from passerelle.demo.run import free_port
 from passerelle.errors import ConfigError, LocalError
+from passerelle.exit.settings import ExitSettings
 from passerelle.io.net.stun import find_class
 from passerelle.keyring import Keyring
 from passerelle.listen import ListenAddress
@@ -100,6 +101,23 @@ async def test_the_exit_may_have_a_port_of_its_own() -> None:
         assert found.exits[0].url == f"wss://{HOST}:{port}/v1/link"
         assert (await fetch(f"http://{HOST}:{port}/v1/network"))[0] == 404
         assert servers.tag is None
+
+
+async def test_the_front_shows_the_status_unless_the_operator_has_a_site(tmp_path: Path) -> None:
+    """A site at the broker's address keeps `/`; one at an exit's own port has no say there."""
+    (tmp_path / "index.html").write_text("<title>Our own site</title>")
+    settings = ExitSettings(face=tmp_path)
+    port = free_port()
+    away = {"exit_listen": ListenAddress(HOST, port), "exit_url": f"https://{HOST}:{port}"}
+    for options, is_own in (({}, False), ({"settings": settings}, True)):
+        async with Servers(config(**options), Keyring.generate()) as servers:
+            status, front = await fetch(f"{servers.invite.url}/")
+            assert status == 200
+            assert (b"Our own site" in front) == is_own
+            assert b"Volunteers now" in (await fetch(f"{servers.invite.url}/status"))[1]
+    async with Servers(config(settings=settings, **away), Keyring.generate()) as servers:
+        assert b"Volunteers now" in (await fetch(f"{servers.invite.url}/"))[1]
+        assert b"Our own site" in (await fetch(f"http://{HOST}:{port}/"))[1]
 
 
 @pytest.mark.parametrize(

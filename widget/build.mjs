@@ -15,12 +15,13 @@ const WORDS = new URL('src/words/', HERE);
 
 /** The largest size of each file after gzip, in bytes. `words` is for one language. */
 const BUDGET = {
-  passerelle: 13 * 1024,
+  // 13 KB were wanted; a quarter of one is for reading what another tab says of this device's rate.
+  passerelle: 13.25 * 1024,
   // 6 KB were wanted; 1 KB is for the sound of links that look like calls, and for what browsers say of their paths.
   engine: 7.5 * 1024,
-  // 10 KB were wanted; 4.5 KB are for video one way and both ways, 3.25 KB for links that look like calls, and 1 KB for
-  // bounds on hostile brokers and exits.
-  relay: 18.75 * 1024,
+  // 10 KB were wanted; 4.5 KB are for video one way and both ways, 3.25 KB for links that look like calls, 1 KB for
+  // bounds on hostile brokers and exits, and 1.25 KB for the test of this device's rate.
+  relay: 20 * 1024,
   map: 60 * 1024,
   // Fetched at the first press, never before. It has the consent text, which nobody reads earlier.
   more: 8.5 * 1024,
@@ -35,7 +36,8 @@ const FIRST = 'dir title lead off consent helped carried shared today limits ope
 const FIRST_REASONS = ['script', 'policy'];
 /** Names of the English words that are read only while the switch is on. They come with `on`. */
 const ON =
-  'elsewhere retry retry_now arrived arrived_unknown globe unknown keep keep_window keep_extension kept reach waits last failed';
+  'elsewhere retry retry_now arrived arrived_unknown globe unknown keep keep_window keep_extension kept reach waits last failed ' +
+  'speeds untested measured measured_small';
 
 /** A plugin for English words: the script and `on` get their own words, and every other file the rest. */
 const english = (file) => ({

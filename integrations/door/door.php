@@ -122,15 +122,31 @@ function door_pass_on( $answer, array $lines ) {
 	while ( ob_get_level() ) {
 		ob_end_clean();
 	}
-	while ( ! feof( $answer ) && ! connection_aborted() ) {
-		$part = fread( $answer, 16384 );
-		if ( $part === false ) {
+	// PHP's own limit leaves out the time in which it waits, and a reader who takes little has it wait.
+	$until = time() + LONGEST_S;
+	while ( ! connection_aborted() && time() < $until ) {
+		$part = door_part( $answer );
+		if ( $part === '' ) {
 			break;
 		}
 		echo $part;
 		flush();
 	}
 	fclose( $answer );
+}
+
+/**
+ * Wait for more of an answer, and return what there is of it; empty at its end, and after a silence.
+ *
+ * Of an answer in chunks PHP waits for as many bytes as are asked for. So it is asked for one, and then
+ * for those that it has by then.
+ *
+ * @param resource $answer The body.
+ */
+function door_part( $answer ) {
+	$part = (string) fread( $answer, 1 );
+	$more = stream_get_meta_data( $answer )['unread_bytes'];
+	return $more > 0 ? $part . fread( $answer, $more ) : $part;
 }
 
 door_answer();

@@ -97,3 +97,9 @@ export const OFFERS_MS = 250;
 /** A ticket lasts an hour. So long after it came the next is asked for where the gateway passes that on: once it has run out
  * the gateway takes nothing any more, and a door would have to. */
 export const TICKET_RENEWAL_MS = 45 * 60_000;
+/** Zero bits of the first proof of work in a text for a friend. A broker wants one of whoever it has not seen, and each
+ * refusal would cost people another text (USUAL_PROOF_BITS of `limits.py`). */
+export const FRIEND_PROOF_BITS = 18;
+/** A text for a friend is waited for so long, with one connection: brokers take it for 15 minutes, and its answer serves for
+ * 5 more. */
+export const FRIEND_TEXT_MS = 1_200_000;

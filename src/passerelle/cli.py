@@ -15,7 +15,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from passerelle import __version__, interrupt
-from passerelle.commands import client, embed, friend, page, serve, stun, token, volunteer
+from passerelle.commands import client, embed, friend, newsroom, page, serve, stun, token, volunteer
 from passerelle.commands import exit as exit_
 from passerelle.commands.running import log_to_stderr, require_server_packages, say
 from passerelle.errors import ConfigError, PasserelleError
@@ -107,7 +107,7 @@ def demo(
             raise
 
 
-for command in (client, volunteer, serve, exit_, friend, embed, page, stun, token):
+for command in (client, volunteer, serve, exit_, friend, embed, page, stun, token, newsroom):
     command.register(app)
 
 

@@ -346,6 +346,17 @@ STREAM_CHUNK_BYTES: Final = LINK_MESSAGE_BYTES
 SOCKET_READ_BYTES: Final = 64 * KIB
 """Bytes read from an application's or a site's socket at once: four link messages."""
 
+RATE_TEST_BYTES: Final = 2_000_000
+"""What a test of a volunteer's rate moves each way at most: 10 Mbit/s take 1.6 s for it."""
+RATE_TEST_MESSAGE_BYTES: Final = 4 * KIB
+"""Size of its binary messages: a line of 0.1 Mbit/s carries one in 0.3 s."""
+RATE_TEST_AHEAD_BYTES: Final = 32 * KIB
+"""What is on its way at first, before anything is acknowledged: 1 s at 0.25 Mbit/s."""
+RATE_TEST_MESSAGES: Final = 1024
+"""Messages of one side in a test: 489 that carry bytes, as many acknowledgements, and a request."""
+RATE_TEST_TEXT_CHARS: Final = 128
+"""Longest text in a test: the longest has about 40 characters."""
+
 # --- exit ---------------------------------------------------------------------------------------
 EXIT_LINKS: Final = 8192
 """Links open at one exit process: each holds one of its 20,000 open files."""

@@ -51,6 +51,7 @@ from passerelle.wire.bus import Subjects
 from passerelle.wire.descriptor import Descriptor, GatewayEntry
 from passerelle.wire.doors import door_key
 from passerelle.wire.invite import Invite
+from passerelle.wire.publishers import Publishers
 from passerelle.wire.ways import AmpWay, DirectWay, DoorWay, Way
 from passerelle.wire.websocket import LINK_PATH
 
@@ -119,6 +120,10 @@ class ServeConfig:
     """Folder of the built widget; None serves none."""
     kept_dir: Path | None = None
     """Folder where builds of the widget are kept for pages that pin one; None keeps none."""
+    publishers: Callable[[], Publishers] = Publishers
+    """Returns the publishers that may see figures of their volunteers, as they are now."""
+    counts_file: Path | None = None
+    """Where the counts behind these figures outlive a restart; None keeps none."""
     places: LocationDatabase = field(default_factory=LocationDatabase)
     """Tells the countries and networks of readers and volunteers."""
     cautious: frozenset[str] = CAUTIOUS
@@ -167,6 +172,9 @@ class Servers:
                 descriptor=self._descriptor,
                 widget_dir=config.widget_dir,
                 kept_dir=config.kept_dir,
+                publishers=config.publishers,
+                counts_file=config.counts_file,
+                front=not _has_face(config),
                 places=config.places,
                 cautious=config.cautious,
                 invite=str(self.invite.plain),
@@ -457,6 +465,12 @@ def is_reachable_by_browsers(url: str) -> bool:
     parts = urlsplit(url)
     host = parts.hostname or ""
     return parts.scheme == "https" or host in {"localhost", "::1"} or host.startswith("127.")
+
+
+def _has_face(config: ServeConfig) -> bool:
+    """Whether an exit shows the operator's own site at the broker's address."""
+    is_here = config.has_exit and not config.workers and config.exit_listen is None
+    return is_here and config.settings.face is not None
 
 
 def _server(app: web.Application, listen: ListenAddress, config: ServeConfig) -> WebServer:

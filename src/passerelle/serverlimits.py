@@ -61,6 +61,8 @@ WAITING_OF_NETWORK: Final = 8
 """Offers of one client network that wait for a volunteer to come: two requests."""
 LINKS_REPORTED: Final = 65_536
 """Links that exits may still report on: those that were arranged last."""
+LANES_REPORTED: Final = 32_768
+"""Lanes whose bytes may still be reported: those that were allowed last. Most are never opened."""
 FAILED_VOLUNTEERS: Final = 64
 """Volunteers remembered as having failed one client network: the latest of them."""
 LAST_RESORT_REST_S: Final = 5.0
@@ -82,6 +84,43 @@ WIDGET_KEPT_FILES: Final = 1024
 """Files of earlier widgets that are kept and served: some 60 builds, about 10 MB."""
 PLACES_BYTES: Final = 64 * MIB
 """Size of the country database that comes with the program, unpacked: eight times today's."""
+
+# --- counts for publishers and everybody (broker/audience) ----------------------------------------
+PUBLISHERS: Final = 256
+"""Publishers with a token: each has counts of its own, some 50 KB when all of them are full."""
+PUBLISHER_PAGES: Final = 16
+"""Origins of one publisher's pages: editions, and the site with and without `www`."""
+PAGE_ORIGIN_CHARS: Final = 270
+"""Longest origin of a page: a host name has 253 characters."""
+COUNTED_HOURS: Final = 168
+"""Hours for which counts are kept: a week, so that weekdays can be compared."""
+COUNTED_COUNTRIES: Final = 300
+"""Countries that are counted in a day: there are 250 codes."""
+COUNTS_FILE_BYTES: Final = 16 * MIB
+"""Longest file of counts that is read: those of all publishers take 13 MB when they are full."""
+NEWSROOM_TRIES: Final = (10, 1 / 60)
+"""Wrong tokens of one network, at once and a second: a person who pastes half of one tries again,
+and nobody guesses 192 bits."""
+NEWSROOM_NETWORKS: Final = 4096
+"""Networks whose wrong tokens are counted: those that tried last."""
+NEWSROOM_FORM_BYTES: Final = 1024
+"""Longest form with a token: a token has 57 characters."""
+COUNTS_ANSWER_S: Final = 1.0
+"""How long a page of figures waits for other brokers: one that hangs must not hold it up."""
+
+# --- tests of volunteers' rates (exit/ratetests) --------------------------------------------------
+RATE_TESTS: Final = 8
+"""Tests at one exit process at once: each may take the whole line for a moment."""
+RATE_TESTS_RATE: Final = (16.0, 0.5)
+"""Tests of all volunteers, at once and a second: they take 8 Mbit/s each way at most."""
+RATE_TESTS_OF_NETWORK: Final = (4.0, 1 / 60)
+"""Tests of one /24 or /56, at once and a second: a page asks once in twelve hours."""
+RATE_TEST_NETWORKS: Final = 4096
+"""Networks whose tests are counted: those that asked last."""
+RATE_TEST_S: Final = 8.0
+"""Longest time of one test: a volunteer gives up after 5 s, and what it sent may still arrive."""
+RATE_TEST_BUSY_SHARE: Final = 0.75
+"""Share of an exit's links from which on it tests nobody."""
 
 # --- the bus between servers (io/server/bus, broker/cluster) --------------------------------------
 BUS_HANDLERS: Final = 4096

@@ -326,7 +326,8 @@ async def test_garbage_writes_little_and_takes_no_memory(
     await heard(here, there)
     caplog.clear()
     caplog.set_level(logging.INFO)
-    subjects = (PLACE, SUBJECTS.complaint, SUBJECTS.broker, SUBJECTS.link, SUBJECTS.exit)
+    sealed = (PLACE, SUBJECTS.complaint, SUBJECTS.broker, SUBJECTS.question, SUBJECTS.counts)
+    subjects = (*sealed, SUBJECTS.link, SUBJECTS.exit)
     for number in range(4600):
         await attacker.say(subjects[number % len(subjects)], secrets.token_bytes(20))
     for subject in subjects:

@@ -81,6 +81,6 @@ def test_after_an_hour_nobody_can_tell(hours: int) -> None:
 def test_volunteers_see_no_tags() -> None:
     """A volunteer carries the link ticket, and must not learn which links belong together."""
     issuer = TicketIssuer(config(), clock=lambda: NOW, token=secrets.token_bytes)
-    for text in (issuer.link("one")[1], *issuer.lanes("one", 2)):
+    for _, text in (issuer.link("one"), *issuer.lanes("one", 2)):
         found = tickets.verify(text, KEYS, kind=TicketKind.LINK, exit_id="one", now_s=NOW)
         assert found.tags == b""

@@ -269,3 +269,18 @@ async def test_an_exits_word_reaches_the_volunteer_by_its_ticket_once() -> None:
             placing = tasks.start(placement.place(wanted(number), set(), soon()), "place")
             await good.answer()
             assert isinstance(await placing, Answer)
+
+
+async def test_lanes_that_may_be_reported_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for lanes again and again has the oldest of them forgotten."""
+    monkeypatch.setattr(serverlimits, "LANES_REPORTED", 5)
+    async with scene() as here:
+        volunteer = await here.volunteer(free=8)
+        for _ in range(4):
+            async with TaskSet("test") as tasks:
+                asking = tasks.start(here.ask(lanes=3), "ask")
+                await volunteer.answer()
+                (answer,) = (await asking).answers
+            assert isinstance(answer, Answer)
+            assert len(answer.lane_tickets) == 3
+        assert len(here.broker.placement._lanes_by_ticket) == 5

@@ -31,7 +31,7 @@ async def test_health_tells_rounded_counts_only() -> None:
         await volunteers[0].send(VolunteerReady(2))
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/networks", "/w/passerelle.js", "/w/", "/v2/x"])
+@pytest.mark.parametrize("path", ["/v1", "/v1/networks", "/w/passerelle.js", "/w/", "/v2/x"])
 async def test_unknown_paths_are_plainly_not_found(path: str) -> None:
     async with scene() as here, here.http.get(here.url + path) as response:
         assert response.status == 404

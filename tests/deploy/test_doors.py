@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +23,7 @@ from passerelle.wire import doors
 from passerelle.wire.oblivious import KeyConfiguration
 from passerelle.wire.tickets import TicketKind
 from tests.network import HOST, Watch, ticket
+from tests.rig import door as rig
 from tests.rig.baddoor import CHEATS, bad_door
 from tests.rig.behinddoor import behind_a_door
 from tests.rig.door import DOORS, WITH_LINKS, door, door_url
@@ -177,3 +181,49 @@ async def test_a_door_tells_nothing_and_takes_nothing_else(kind: str, tmp_path: 
             except aiohttp.ClientOSError:
                 assert size > 0, f"{path}: only a body that is not read may be broken off"
         assert len(upstream.asked) == count
+
+
+async def drip(request: web.Request) -> web.StreamResponse:
+    """Answer with a byte at a time, for as long as somebody wants it."""
+    await request.read()
+    response = web.StreamResponse()
+    await response.prepare(request)
+    while True:
+        await response.write(b"x")
+        await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def dripping(kind: str, folder: Path) -> AsyncIterator[aiohttp.StreamReader]:
+    """Yield the content of an answer by `drip` that comes through a door."""
+    app, at = web.Application(), free_port()
+    app.router.add_post("/v1/gateway", drip)
+    async with (
+        WebServer(app, HOST, 0) as server,
+        door(kind, at, f"http://{HOST}:{server.port}", "key", folder),
+        aiohttp.ClientSession() as http,
+        asyncio.timeout(15),
+        http.post(f"{door_url(at)}/v1/gateway/{EXIT_ID}", data=bytes(512 + 56)) as answer,
+    ):
+        yield answer.content
+
+
+@pytest.mark.parametrize("kind", DOORS)
+async def test_an_answer_passes_as_it_comes(kind: str, tmp_path: Path) -> None:
+    """A page is shown while it loads, and the gateway says that it waits for a slow site."""
+    async with dripping(kind, tmp_path) as content:
+        assert await content.readexactly(5) == b"xxxxx"
+
+
+async def test_php_gives_no_request_more_than_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever makes an answer drip has one of the few places for as long as it says, no longer."""
+    text = (rig.DOOR / "door.php").read_text(encoding="utf-8")
+    assert "LONGEST_S = 300;" in text
+    short = text.replace("LONGEST_S = 300;", "LONGEST_S = 2;")
+    (tmp_path / "short").mkdir()
+    (tmp_path / "short" / "door.php").write_text(short, encoding="utf-8")
+    monkeypatch.setattr(rig, "DOOR", tmp_path / "short")
+    async with dripping("PHP", tmp_path) as content:
+        assert await content.read() != b""

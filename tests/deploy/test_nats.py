@@ -28,7 +28,13 @@ pytestmark = pytest.mark.timeout(60)
 FILE = DEPLOY / "nats-server.conf"
 PASSWORDS = {"broker": "1e5-and-more", "exit": "2e5-and-more"}
 SUBJECTS = Subjects(TICKET_KEY.public_key())
-AMONG_BROKERS = (*map(SUBJECTS.place, NatClass), SUBJECTS.complaint, SUBJECTS.broker)
+AMONG_BROKERS = (
+    *map(SUBJECTS.place, NatClass),
+    SUBJECTS.complaint,
+    SUBJECTS.broker,
+    SUBJECTS.question,
+    SUBJECTS.counts,
+)
 OF_EXITS = (SUBJECTS.link, SUBJECTS.exit)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import secrets
 import time
@@ -43,6 +44,8 @@ class Network:
     bodies: list[bytes] = field(default_factory=list)
     redirect: str = ""
     """Where it sends whoever asks the gateway, if anywhere."""
+    more: asyncio.Event | None = None
+    """If given, the gateway's answer ends with it only."""
 
     @property
     def url(self) -> str:
@@ -73,7 +76,13 @@ class Network:
         if self.redirect:
             raise web.HTTPFound(self.redirect)
         headers = {"Set-Cookie": "a=b", "Server": "x", "Access-Control-Allow-Origin": "*"}
-        return web.Response(body=b"answer", headers=headers)
+        if self.more is None:
+            return web.Response(body=b"answer", headers=headers)
+        response = web.StreamResponse(headers=headers)
+        await response.prepare(request)
+        await response.write(b"answer")
+        await self.more.wait()
+        return response
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -143,6 +152,18 @@ async def test_sealed_messages_pass_and_tell_nothing(
             assert secret not in shown.replace(asked.headers["Host"], "") + " "
     async with http.get(f"{door.url}/v1/network") as answer:
         assert b"signature" in await answer.read()
+
+
+async def test_an_answer_passes_as_it_comes(
+    door: WordPressDoor, network: Network, http: aiohttp.ClientSession
+) -> None:
+    """A page is shown while it loads, and the gateway says that it waits for a slow site."""
+    network.more = asyncio.Event()
+    async with asyncio.timeout(15):
+        async with http.post(f"{door.url}/v1/gateway/{EXIT}", data=REQUEST) as answer:
+            assert await answer.content.readexactly(6) == b"answer"
+            network.more.set()
+            assert await answer.read() == b""
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ async def paper(reading_chrome: Chromium) -> AsyncIterator[Reading]:
 async def gallery(reading_chrome: Chromium) -> AsyncIterator[Page]:
     context = await reading_chrome.browser.new_context(viewport=PHONE, reduced_motion="reduce")
     page = await context.new_page()
-    await page.set_content(face.page())
+    await face.load(page)
     yield page
     await context.close()
 
@@ -154,9 +154,9 @@ async def test_forced_colours_hide_nothing(reading_chrome: Chromium) -> None:
         viewport=PHONE, forced_colors="active", color_scheme="dark"
     )
     page = await context.new_page()
-    await page.set_content(face.page())
+    await face.load(page)
     scenes = face.scenes("en")
-    for name in ("notice", "trouble-no_volunteer", "open", "outside", "reading"):
+    for name in ("notice", "trouble-no_volunteer", "open", "outside", "friend", "reading"):
         await page.evaluate(SHOW, scenes[name])
         await page.evaluate(DRAWN)
         await page.screenshot(path=PICTURES / f"forced-{name}.png")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -48,6 +49,14 @@ GONE = f"""async () => {{
 FORGED = """addEventListener('fetch', (event) =>
   event.respondWith(new Response('<h1>Forged</h1>', { headers: { 'content-type': 'text/html' } })));
 """
+PRELOADS = """() => navigator.serviceWorker.ready
+  .then((found) => found.navigationPreload.getState()).then((state) => state.enabled)"""
+FRAMED = """() => new Promise((resolve) => {
+  const frame = Object.assign(document.createElement('iframe'), { src: '/story/bridge' });
+  frame.onload = () => resolve(frame.contentDocument.querySelector('h1').innerText);
+  setTimeout(() => resolve('nothing'), 10_000);
+  document.body.append(frame);
+})"""
 STORY_TEXT = "() => fetch('/story/bridge').then((found) => found.text())"
 HASTE = """addEventListener('install', () => skipWaiting());
 addEventListener('activate', (event) => event.waitUntil(clients.claim()));
@@ -204,6 +213,18 @@ async def test_the_publisher_withdraws_it_by_the_attribute(scene: Scene) -> None
         assert await page.evaluate(GONE)
 
 
+async def test_a_file_that_moves_is_followed(scene: Scene) -> None:
+    """Visitors take the one at the new address. The old one could not be withdrawn any more."""
+    async with scene.visitor() as page:
+        moved = f"moved-{survival.FILE}"
+        scene.paper.install(attribute=f'survive="/{moved}"')
+        files = scene.paper.publisher.files
+        files[moved] = files.pop(survival.FILE)
+        await page.goto(scene.paper.site + STORY)
+        await page.evaluate(REPLACED)
+        assert await page.evaluate(REGISTERED) == [f"{scene.paper.site}/{moved}"]
+
+
 async def test_a_publishers_own_worker_imports_it(scene: Scene) -> None:
     """It answers as before, hears of nothing read through volunteers, and may go on alone."""
     scene.paper.install(attribute="")
@@ -245,6 +266,23 @@ async def test_a_slow_site_is_shown_when_it_answers(scene: Scene) -> None:
         await page.locator("button.start").wait_for()
         await page.locator("h1", has_text="A late harvest").wait_for()
         assert await is_direct(page)
+
+
+async def test_a_visitor_who_did_not_wait_changes_nothing(scene: Scene) -> None:
+    """A tab closed before the reading page opened leaves the site's later pages as they were."""
+    async with scene.visitor() as page:
+        await scene.paper.censor.be("silent")
+        left = await page.context.new_page()
+        visit = asyncio.ensure_future(left.goto(scene.paper.site + STORY))
+        await asyncio.sleep(1)
+        await left.close()
+        await asyncio.gather(visit, return_exceptions=True)
+        # By now the worker has taken the site for blocked.
+        await asyncio.sleep(3)
+        await scene.paper.censor.be("open")
+        await page.goto(scene.paper.site + STORY)
+        await page.wait_for_function(PRELOADS)
+        assert await page.evaluate(FRAMED) == "The bridge opens again"
 
 
 async def test_without_a_mark_the_file_proves_the_site(scene: Scene) -> None:

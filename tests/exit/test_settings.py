@@ -130,12 +130,12 @@ def test_every_setting_is_documented_with_its_default() -> None:
         for field in dataclasses.fields(source)
     }
     exit_fields = {field.name: field.default for field in dataclasses.fields(ExitSettings)}
-    for name in ("links", "sessions", "held_bytes", "rate_bytes_s", "refusal_s", "face"):
+    for name in ("links", "sessions", "held_bytes", "rate_bytes_s", "refusal_s", "tests", "face"):
         wanted[f"exit.{name}"] = exit_fields[name]
     for name, default in wanted.items():
         shown = rows[name].replace(",", "")
-        if default is None or default is False:
-            assert shown == ("none" if default is None else "false"), name
+        if default is None or isinstance(default, bool):
+            assert shown == ("none" if default is None else str(default).lower()), name
         else:
             assert float(shown) == default, name
     assert set(rows) - set(wanted) == {

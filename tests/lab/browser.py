@@ -35,6 +35,8 @@ IN_PROFILE = "in-profile"
 Command = Callable[..., Awaitable[Any]]
 START_S = 30.0
 ANSWER_S = 10.0
+END_S = 10.0
+"""Longest time in which the browser writes down what its pages stored."""
 LINE_BYTES_LIMIT = 1 << 24
 
 
@@ -101,7 +103,7 @@ class LabBrowser:
 
     def close(self) -> None:
         """End Chromium. Idempotent."""
-        self._child.stop()
+        self._child.stop(grace_s=END_S)
 
     def _ask(self, timeout_s: float, **request: object) -> Any:
         # The program inside enforces the timeout. This side waits a little longer, to get its

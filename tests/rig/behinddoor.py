@@ -18,7 +18,7 @@ from passerelle.exit.settings import ExitSettings
 from passerelle.io.server.web import WebServer
 from passerelle.keyring import Keyring
 from passerelle.listen import ListenAddress
-from passerelle.serve import ServeConfig, Servers
+from passerelle.serve import BUILT_WIDGET, ServeConfig, Servers
 from passerelle.wire import descriptor
 from passerelle.wire.descriptor import Descriptor
 from passerelle.wire.gatewaykeys import SEED_BYTES, GatewaySeed, day_at
@@ -87,21 +87,25 @@ def hidden_network(
         gateway_seed=lambda now_s: GatewaySeed(day_at(now_s) - 1, seed),
         metrics_listen=ListenAddress(HOST, metrics_port) if metrics_port else None,
         doors=(at,) if bad is None else (bad, at),
+        widget_dir=BUILT_WIDGET,
     )
     return Servers(config, keys), f"http://{HOST}:{port}"
 
 
 @asynccontextmanager
 async def behind_a_door(
-    kind: str, folder: Path, bad: BadDoor | None = None
+    kind: str, folder: Path, bad: BadDoor | None = None, port: int | None = None
 ) -> AsyncIterator[BehindDoor]:
-    """Run everything; the network names the `bad` door before the good one."""
+    """Run everything; the network names the `bad` door before the good one.
+
+    Nothing answers at the network's own address, unless `port` says where it is.
+    """
     at, metrics = free_port(), free_port()
     url = door_url(at)
     async with WebServer(herald.newspaper(), HOST, 0) as site:
         keys = Keyring.generate()
         servers, own = hidden_network(
-            site.port, url, keys, bad=bad.url if bad else None, metrics_port=metrics
+            site.port, url, keys, port, bad=bad.url if bad else None, metrics_port=metrics
         )
         if bad is not None:
             bad.upstream = own

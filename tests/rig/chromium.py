@@ -13,7 +13,8 @@ import json
 import os
 import tempfile
 import time
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -132,9 +133,18 @@ class QuietChromium:
         self._flags = flags
         self._stack = AsyncExitStack()
         self._pages: dict[str, QuietPage] = {}
+        self._trace: list[dict[str, Any]] = []
+        self._is_traced = asyncio.Event()
+        """Set when the trace is complete."""
         self._remote: Remote
         self.version = ""
         """The version that Chromium reports."""
+        self._program: Program
+
+    @property
+    def pid(self) -> int:
+        """The process from which all of Chromium's processes descend."""
+        return self._program.pid
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -170,6 +180,21 @@ class QuietChromium:
         await self._remote.ask("Runtime.enable", session=session)
         return page
 
+    @asynccontextmanager
+    async def traced(self, *categories: str) -> AsyncIterator[list[dict[str, Any]]]:
+        """Record what all pages and workers do, as Chromium's own trace events.
+
+        The events are in the list once the `async with` is left.
+        """
+        self._trace.clear()
+        self._is_traced.clear()
+        config = {"includedCategories": [*categories], "excludedCategories": ["*"]}
+        await self._remote.ask("Tracing.start", traceConfig=config)
+        yield self._trace
+        await self._remote.ask("Tracing.end")
+        async with asyncio.timeout(WAIT_S):
+            await self._is_traced.wait()
+
     async def _start(self, stack: AsyncExitStack, profile: str) -> Wire:
         """Start the program, which reads commands from descriptor 3 and answers on 4."""
         theirs_in, ours_out = os.pipe()
@@ -181,18 +206,25 @@ class QuietChromium:
         try:
             program = Program(*shell, *words, pass_fds=(theirs_in, theirs_out))
             await stack.enter_async_context(program)
+            self._program = program
         finally:
             os.close(theirs_in)
             os.close(theirs_out)
         return await stack.enter_async_context(PipeWire.of(read, write))
 
     async def _quit(self) -> None:
-        # Ask the browser to close; `Program` kills it if it does not.
-        with suppress(RemoteError):
+        # Ask the browser to close; `Program` kills it if it does not. What its pages stored last is
+        # in the profile once it has ended.
+        with suppress(RemoteError, AssertionError):
             await self._remote.ask("Browser.close", timeout_s=QUIT_S)
+            await self._program.wait(QUIT_S)
 
     def _hear(self, method: str, params: dict[str, Any]) -> None:
-        if page := self._pages.get(params["session"]):
+        if method == "Tracing.dataCollected":
+            self._trace += params["value"]
+        elif method == "Tracing.tracingComplete":
+            self._is_traced.set()
+        elif page := self._pages.get(params["session"]):
             page.hear(method, params)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -88,6 +89,16 @@ class ExtendedChromium:
         await session.send("ServiceWorker.enable")
         await session.send("ServiceWorker.stopAllWorkers")
         await page.close()
+
+
+def identity(unpacked: Path) -> str:
+    """Return the name in its addresses that Chromium gives an extension without a key.
+
+    It is made of the folder's path: the first half of its SHA-256, with the letters a to p as
+    digits.
+    """
+    digits = hashlib.sha256(str(unpacked).encode()).hexdigest()[:32]
+    return "".join(chr(ord("a") + int(digit, 16)) for digit in digits)
 
 
 async def shown(page: Page, phase: str, *, people: int = 0, timeout_s: float = WAIT_S) -> None:

@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Any, Final
 
+from playwright.async_api import Page, Route
+
 from passerelle.readingpage import BUILT_READER
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -14,12 +16,24 @@ ESBUILD: Final = ROOT / "widget" / "node_modules" / ".bin" / "esbuild"
 GALLERY: Final = ROOT / "reader" / "tests" / "face" / "gallery.ts"
 WORDS: Final = ROOT / "reader" / "src" / "words"
 LANGUAGES: Final = tuple(sorted(path.stem for path in WORDS.glob("*.json")))
+ADDRESS: Final = "https://face.example/"
+"""Where `load` has the page: without https it has no cryptography."""
 LEFT_OUT: Final = ("fonts.elsewhere.example", "a-long-name-of-statistics.tracker.example")
 
 
 def words(language: str) -> Any:
     """Return the texts of a language."""
     return json.loads((WORDS / f"{language}.json").read_text(encoding="utf-8"))
+
+
+async def load(tab: Page) -> None:
+    """Show the page in `tab`."""
+
+    async def answer(route: Route) -> None:
+        await route.fulfill(body=page(), content_type="text/html")
+
+    await tab.route(ADDRESS, answer)
+    await tab.goto(ADDRESS)
 
 
 def page() -> str:
@@ -55,6 +69,8 @@ def scenes(language: str) -> dict[str, Any]:
         "open": {**chip, "isOpen": True, "state": {"leftOut": LEFT_OUT}},
         "article": {**chip, "isOpen": True, "state": {"isArticle": True}},
         "outside": {**given, "kind": "outside"},
+        "friend": {**given, "kind": "friend"},
+        "friend-wrong": {**given, "kind": "friend", "pasted": "passerelle-answer1: cut o"},
         **{
             f"trouble-{trouble}": {**chip, "state": {**alone, "trouble": trouble}}
             for trouble in known["reasons"]

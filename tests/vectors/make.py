@@ -86,7 +86,8 @@ def make_limits() -> Json:
     names = (
         "LINK_MESSAGE_BYTES TICKET_BYTES SIGNAL_MESSAGE_BYTES LANES CANDIDATES CANDIDATE_PORTS "
         "DESCRIPTOR_BYTES DESCRIPTOR_ENTRIES INVITE_CHARS TEXT_SEALED_BYTES RESEND_GAPS "
-        "MESSAGE_PIECES EXTENSIONS"
+        "MESSAGE_PIECES EXTENSIONS RATE_TEST_BYTES RATE_TEST_MESSAGE_BYTES RATE_TEST_AHEAD_BYTES "
+        "RATE_TEST_TEXT_CHARS"
     )
     return {name: getattr(limits, name) for name in names.split()}
 
@@ -531,6 +532,13 @@ def make_signalling() -> list[Json]:
         {"type": "welcome", "heartbeat_s": None},
         {"type": "welcome", "heartbeat_s": 0},
         {"type": "welcome", "heartbeat_s": "3"},
+        {"type": "welcome", "test": {"exit": "exit-1", "ticket": "t"}},
+        {"type": "welcome", "test": None},
+        {"type": "welcome", "test": {"exit": "exit-1", "ticket": "t", "more": 1}},
+        {"type": "welcome", "test": {"exit": "wss://x/", "ticket": "t"}},
+        {"type": "welcome", "test": {"exit": "exit-1"}},
+        {"type": "welcome", "test": {"exit": "exit-1", "ticket": "t" * 513}},
+        {"type": "welcome", "test": "exit-1"},
         {"type": "pong"},
         {"type": "pong", "extra": 1},
         {"type": "ping"},

@@ -42,8 +42,8 @@ class Running:
 @asynccontextmanager
 async def volunteering(net: Network, **changes: Any) -> AsyncIterator[Running]:
     """Yield a volunteer that is connected to the network's broker, and close it in the end."""
-    options = {"invite": KEYS.invite(net.url), "mbit": math.inf, "flows_a_day": None, **changes}
-    running = Running(VolunteerConfig(**options))
+    usual = {"invite": KEYS.invite(net.url), "mbit": math.inf, "flows_a_day": None, "tests": False}
+    running = Running(VolunteerConfig(**{**usual, **changes}))
     await running.program.start()
     async with TaskSet("test") as tasks:
         tasks.spawn(running.program.run(), "volunteer")

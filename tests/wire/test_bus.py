@@ -14,7 +14,10 @@ from passerelle.wire import bus
 from passerelle.wire.bus import (
     BrokerTotals,
     BusClientProfile,
+    BusHour,
     Complaint,
+    CountsAnswer,
+    CountsQuestion,
     ExitLoad,
     LinkOutcome,
     Message,
@@ -30,6 +33,8 @@ PLACE = PlaceOffer("one", offer(), WHO, 3, (b"handle-1", b"handle-2"), 4.5)
 OUTCOME = LinkOutcome("one", bytes(16), True, 1, 2, 3.0, 4.0, 0.1, LinkCode.DRAINING)
 LOAD = ExitLoad("one", 1_800_000_000.5, 1, 2, 3, True)
 TOTALS = BrokerTotals("broker-1", 3, 2, {"DE": 1})
+QUESTION = CountsQuestion("broker-1", bytes(16), "https://news.example")
+COUNTS = CountsAnswer("broker-1", bytes(16), 1, (BusHour(500_000, 1, 2, 3),), {"DE": 1}, 2)
 MESSAGES: list[Message] = [
     PLACE,
     OfferPlaced(Miss.NO_ANSWER),
@@ -38,6 +43,8 @@ MESSAGES: list[Message] = [
     OUTCOME,
     LOAD,
     TOTALS,
+    QUESTION,
+    COUNTS,
 ]
 INFINITE = (float("inf"), float("nan"), -1.0)
 
@@ -72,6 +79,12 @@ def test_garbage_is_malformed(kind: type[Message], data: bytes) -> None:
         (TOTALS, {"volunteers": serverlimits.BUS_COUNT + 1}),
         (TOTALS, {"countries": {"<b": 1}}),
         (TOTALS, {"countries": {"DE": -1}}),
+        (QUESTION, {"number": bytes(15)}),
+        (QUESTION, {"publisher": "a" * (serverlimits.PAGE_ORIGIN_CHARS + 1)}),
+        (COUNTS, {"volunteers": -1}),
+        (COUNTS, {"hours": COUNTS.hours * (serverlimits.COUNTED_HOURS + 1)}),
+        (COUNTS, {"hours": (BusHour(2**32, 1, 2, 3),)}),
+        (COUNTS, {"countries": {"DE": serverlimits.BUS_COUNT + 1}}),
         (PLACE, {"lanes": limits.LANES}),
         (PLACE, {"avoid": (b"handle-1",) * (serverlimits.BUS_AVOIDED + 1)}),
         (PLACE, {"who": msgspec.structs.replace(WHO, country="de")}),
@@ -122,3 +135,20 @@ def test_networks_do_not_hear_each_other() -> None:
     assert one.link != other.link
     assert one.place(NatClass.OPEN) != one.place(NatClass.UNKNOWN)
     assert one.place(NatClass.OPEN).startswith("passerelle.2.")
+
+
+def test_the_longest_counts_fit_in_a_message() -> None:
+    """A week of the highest counts and all countries is short enough, with its seal."""
+    names = [f"{a}{b}" for a in "ABCDEFGHIJKL" for b in "ABCDEFGHIJKLMNOPQRSTUVWXY"]
+    most, sent = serverlimits.BUS_COUNT, serverlimits.BUS_LINK_BYTES
+    hour = BusHour(2**32 - 1, most, most, sent)
+    longest = CountsAnswer(
+        "b" * 64,
+        bytes(16),
+        most,
+        (hour,) * serverlimits.COUNTED_HOURS,
+        dict.fromkeys(names[: serverlimits.COUNTED_COUNTRIES], most),
+        most,
+    )
+    assert len(longest.countries) == serverlimits.COUNTED_COUNTRIES
+    assert len(bus.encode(longest)) + 100 < serverlimits.BUS_MESSAGE_BYTES

@@ -160,9 +160,11 @@ function passerelle_door_pass_on( $answer, array $lines ) {
 		continue;
 	}
 	$bytes = 0;
-	while ( ! feof( $answer ) && ! connection_aborted() ) {
-		$part = fread( $answer, 16384 );
-		if ( false === $part ) {
+	// PHP's own limit leaves out the time in which it waits, and a reader who takes little has it wait.
+	$until = time() + PASSERELLE_DOOR_LONGEST_S;
+	while ( ! connection_aborted() && time() < $until ) {
+		$part = passerelle_door_part( $answer );
+		if ( '' === $part ) {
 			break;
 		}
 		// What passes is sealed, and no text of this site's.
@@ -178,6 +180,20 @@ function passerelle_door_pass_on( $answer, array $lines ) {
 	}
 	passerelle_door_has_room( $bytes );
 	fclose( $answer );
+}
+
+/**
+ * Wait for more of an answer, and return what there is of it; empty at its end, and after a silence.
+ *
+ * Of an answer in chunks PHP waits for as many bytes as are asked for. So it is asked for one, and then
+ * for those that it has by then.
+ *
+ * @param resource $answer The body.
+ */
+function passerelle_door_part( $answer ) {
+	$part = (string) fread( $answer, 1 );
+	$more = stream_get_meta_data( $answer )['unread_bytes'];
+	return $more > 0 ? $part . fread( $answer, $more ) : $part;
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 
 import type { Later, LoadLater } from '../later/later';
+import { canRead } from '../links/connection';
 import type { Trouble } from '../trouble';
 import { button, element } from './element';
 import { fill, type Words } from './words';
@@ -31,6 +32,8 @@ export interface ChipEvents {
   forget(): void;
   again(): void;
   language(language: string): void;
+  /** The reader wants a friend to let this page in. */
+  friend(): void;
 }
 
 export class Chip {
@@ -39,7 +42,7 @@ export class Chip {
   /** It stays in the page, because what is new in an element is read out, and a new element is not. */
   readonly #said = element('p', { class: 'said', role: 'status' });
   readonly #later: LoadLater;
-  #about: Later['about'] | null = null;
+  #loaded: Later | null = null;
   #state!: ChipState;
   #isOpen = false;
   #look = '';
@@ -75,8 +78,13 @@ export class Chip {
     if (trouble) {
       parts.push(element('p', { class: 'trouble' }, fill(words.reasons[trouble], { site })));
       parts.push(button(text('again'), 'again', () => this.#events.again()));
+      // Neither a broker nor a door was reached.
+      if (trouble === 'broker_unreachable' && canRead() === 'yes') {
+        if (this.#loaded) parts.push(this.#loaded.friendButton(() => this.#events.friend()));
+        else this.#load().catch(() => {});
+      }
     }
-    if (this.#about && this.#isOpen) parts.push(this.#about(state, this.#events));
+    if (this.#loaded && this.#isOpen) parts.push(this.#loaded.about(state, this.#events));
     this.element.className = isShown ? 'chip' : 'chip alone';
     this.element.setAttribute('aria-label', words.open);
     for (const old of [...this.element.children]) if (old !== this.#said) old.remove();
@@ -86,8 +94,15 @@ export class Chip {
   }
 
   async #toggle(): Promise<void> {
-    this.#about ??= (await this.#later()).about;
+    await this.#load();
     this.#isOpen = !this.#isOpen;
+    this.show(this.#state);
+  }
+
+  /** Have what the sign shows seldom. Rejects where that cannot be had. */
+  async #load(): Promise<void> {
+    this.#loaded ??= await this.#later();
+    this.#look = '';
     this.show(this.#state);
   }
 }

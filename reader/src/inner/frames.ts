@@ -38,6 +38,9 @@ export interface PageEvents {
   titled(): void;
 }
 
+/** Have the shell watch what leaves `place`, if it can have the code for that. */
+const watch = (place: Window | ShadowRoot): void => void shell?.guard(place).catch(() => {});
+
 /** Guard the frames of `window`, and what they hold, and keep the addresses in its pages on the mirror.
  *
  * `script` is the tag of the inner script.
@@ -50,7 +53,7 @@ export function guardFrames(window: Window & typeof globalThis, script: string, 
       known.add(frame.document);
       close(frame);
       guardFrames(frame, script);
-      shell?.guard(frame).catch(() => {});
+      watch(frame);
     } catch {
       // It is of another origin, and reaches this page's as little as this page reaches it.
     }
@@ -63,7 +66,7 @@ export function guardFrames(window: Window & typeof globalThis, script: string, 
       const result = code.apply(this, given);
       look();
       // A document that is opened for writing loses the listeners of its window.
-      if (this instanceof window.Document) shell?.guard(window).catch(() => {});
+      if (this instanceof window.Document) watch(window);
       return result;
     };
   // A frame that is empty is loaded before the method which made it returns, and so are its handlers called.
@@ -119,7 +122,7 @@ export function guardFrames(window: Window & typeof globalThis, script: string, 
   prototype.attachShadow = function (init) {
     const root = attach.call(this, init);
     observe(root);
-    shell?.guard(root).catch(() => {});
+    watch(root);
     return root;
   };
   look();

@@ -2,6 +2,7 @@
  * case, so that the worker keeps it; the single file has it in it. */
 
 import { about } from '../face/about';
+import { befriend, friendButton } from '../face/friend';
 import { outside } from '../face/outside';
 import { Doors } from '../links/doors';
 import { fetchNetwork } from '../page/newer';
@@ -9,7 +10,7 @@ import { searchInTurn as search } from '../rendezvous/proof';
 import { again } from './again';
 import { bring } from './media';
 
-export const later = { about, again, bring, Doors, fetchNetwork, outside, search };
+export const later = { about, again, befriend, bring, Doors, fetchNetwork, friendButton, outside, search };
 
 export type Later = typeof later;
 /** Return it; rejects where it cannot be had. */

@@ -1,14 +1,19 @@
 /** The later part as a file of its own, with what only the shell of a mirror wants. */
 
-import { Introducer } from '../links/introducer';
+import { introducer } from '../links/introducer';
+import type { LinkPool } from '../links/pool';
 import { guard } from '../shell/leaving';
 import { later } from './later';
+
+/** The pool that asks brokers through the gateway, too. */
+let led: LinkPool | null = null;
 
 const file: typeof later & { readonly guard: typeof guard } = {
   ...later,
   guard,
   bring(pool, media) {
-    pool?.lead(Introducer);
+    if (pool && pool !== led) pool.lead(introducer);
+    led = pool;
     return later.bring(pool, media);
   },
 };

@@ -7,16 +7,17 @@
 import { Problem } from '../../../widget/src/core/errors';
 import type { Description } from '../../../widget/src/core/wire/description';
 import type { LoadLater } from '../later/later';
-import { ask, preconnect, type BrokerEntry } from '../rendezvous/broker';
-import type { Answer, Reply } from '../rendezvous/request';
+import type { Exchange, SiteRequest } from '../page/exchange';
+import { ask, preconnect, type BrokerEntry, type Carry } from '../rendezvous/broker';
+import type { Answer, Reply, Wish } from '../rendezvous/request';
 import { staggered } from '../rendezvous/staggered';
 import { troubleOf, type Trouble } from '../trouble';
 import { LinkConnection, type LinkMedia } from './connection';
 import { compared, type Carrier } from './carrier';
 import type { DoorRace, Doors } from './doors';
 import { GatewayLink } from './gatewaylink';
-import type { Introducer, Pool } from './introducer';
-import { BROKER_PATIENCE_MS, DOOR_STAGGER_MS, KNOWN_DOOR_MS, OFFERS_MS } from '../limits';
+import type { introducer, Order } from './introducer';
+import { BROKER_PATIENCE_MS, DOOR_STAGGER_MS, FRIEND_PROOF_BITS, KNOWN_DOOR_MS, OFFERS_MS } from '../limits';
 import { pause_ms, want, type Want } from './pauses';
 import { Patience } from './pulse';
 
@@ -28,13 +29,12 @@ const FIRST_LINKS = 2;
 const FAILED = 16;
 /** When nothing opened after this time, other volunteers are asked for. */
 const SLOW_MS = 3_000;
+/** A friend's browser looks for this one from the moment of the answer on, and ever more seldom. */
+const FRIEND_MS = 10_000;
 /** Where no volunteer is there for so long, requests go through a door. */
 const DOOR_MS = 2_500;
 /** What is wrong when there is no volunteer, and nothing where a door is. */
 const ALONE: readonly Trouble[] = ['no_volunteer', 'no_link'];
-
-/** Sends a request to the gateway over the link that the second argument gives. */
-export type AskGateway = Pool['ask'];
 
 export interface PoolSettings {
   /** The brokers, and the doors to them. */
@@ -48,7 +48,8 @@ export interface PoolSettings {
   readonly software: string;
   /** Whether volunteers can be reached at all. */
   readonly hasWebrtc: boolean;
-  readonly ask: AskGateway;
+  /** Sends a request to the gateway. */
+  readonly ask: (request: SiteRequest) => Exchange;
   readonly later: LoadLater;
 }
 
@@ -83,11 +84,11 @@ export class LinkPool {
   #ticket = '';
   #doors: Doors | null = null;
   /** The brokers, and the doors to them, in the order in which they are asked. */
-  readonly #brokers: BrokerEntry[];
+  #brokers: readonly BrokerEntry[];
   /** The URL of the broker or door that answered last. */
   #askedBy = '';
-  /** Has brokers asked through the gateway, too, once the code for that is here. */
-  #introducer: Introducer | undefined;
+  /** Returns the ways to a broker in the order in which they are tried; among them the gateway, once the code for that is here. */
+  #order: Order = (brokers) => brokers;
   readonly #patience_ms: number;
   /** When something last came through a volunteer, or the page began. */
   #live_ms = performance.now();
@@ -99,15 +100,14 @@ export class LinkPool {
 
   constructor(settings: PoolSettings, events: PoolEvents) {
     this.#settings = settings;
-    this.#brokers = [...settings.brokers];
+    this.#brokers = settings.brokers;
     this.#patience_ms = settings.hasWebrtc ? DOOR_MS : 0;
     this.#events = events;
   }
 
   /** Open links until there are enough, from now on and until `close`. */
   start(): void {
-    const [first] = this.#settings.brokers;
-    if (first) preconnect(first);
+    preconnect(this.#settings.brokers[0]!);
     this.#fill();
   }
 
@@ -115,7 +115,6 @@ export class LinkPool {
   close(): void {
     this.#over.abort();
     clearTimeout(this.#timer);
-    this.#introducer?.close();
     for (const { link } of [...this.#members]) link.close();
   }
 
@@ -128,23 +127,23 @@ export class LinkPool {
     this.#fill();
   }
 
-  /** Ask brokers through the gateway, too, from now on. Idempotent. */
-  lead(Kind: typeof Introducer): void {
-    const { brokers, doors, ask } = this.#settings;
-    this.#introducer ??= new Kind({
-      broker: brokers[0]!,
-      isDoor: (url) => doors.includes(url),
-      best: () => (this.#ticket ? leastOf(this.#live, (link) => [link.failures, link.cost_ms]) : undefined),
-      ask,
-      refresh: () => void this.#open(0),
-    });
+  /** Ask brokers through the gateway, too, from now on. */
+  lead(make: typeof introducer): void {
+    this.#order = make(this.#settings, this.#settings.doors, () => this.#ticket && this.#live[0], () => this.#open(0));
   }
 
   /** Open links with video from now on, and one at once, because large files come faster over it; unless a request for
-   * volunteers is under way, or would take a door. */
+   * volunteers is under way. */
   bring(media: LinkMedia): void {
     this.#media = media;
-    if (this.#opening === 0 && this.#want !== 'sparesByDoor') void this.#open(1);
+    if (!this.#opening) void this.#open(1);
+  }
+
+  /** Return what asks for a link to a friend, to whose broker people have `carry` take the request. It returns what was
+   * wrong if no link opened, and rejects with Problem where the broker refuses and with what `carry` throws. */
+  befriend(carry: Carry): () => Promise<Trouble | null> {
+    const friend = { ...this.#settings.brokers[0]!, carry, proof_bits: FRIEND_PROOF_BITS };
+    return () => this.#meet(1, friend);
   }
 
   /** Return an open link: if possible one over which something comes, then none of `not`, then one that brings answers, then
@@ -250,15 +249,16 @@ export class LinkPool {
     }
     if (this.#over.signal.aborted) return;
     this.#failures = trouble === null ? 0 : this.#failures + 1;
-    const isTold = this.#members.size === 0 && !(this.#isThroughDoor && trouble && ALONE.includes(trouble));
+    // Links carry nothing without a ticket.
+    const isTold = (this.#members.size === 0 || !this.#ticket) && !(this.#isThroughDoor && trouble && ALONE.includes(trouble));
     this.#tell(isTold ? trouble : null);
     if (this.#live.length < LINKS || !this.#ticket) this.#plan();
   }
 
   get #want(): Want {
     // Without a ticket nothing goes through volunteers either.
-    const isByDoor = !this.#introducer?.isWilling && this.#settings.doors.includes(this.#askedBy);
-    return want(this.#ticket ? this.#live.length : 0, isByDoor, this.#isThroughDoor && !!this.#ticket);
+    const [next] = this.#order(this.#brokers);
+    return want(this.#ticket ? this.#live.length : 0, this.#settings.doors.includes(next!.url), this.#isThroughDoor && !!this.#ticket);
   }
 
   /** Ask again after a pause. */
@@ -267,8 +267,9 @@ export class LinkPool {
     this.#timer = setTimeout(() => this.#fill(), pause_ms(this.#want, this.#failures, Math.random()));
   }
 
-  /** Ask a broker for `count` volunteers, and connect to those that answer. Returns what was wrong if nothing opened. */
-  async #meet(count: number): Promise<Trouble | null> {
+  /** Ask `friend`, or else a broker, for `count` volunteers, and connect to those that answer. Returns what was wrong if
+   * nothing opened. */
+  async #meet(count: number, friend?: BrokerEntry): Promise<Trouble | null> {
     const { stun } = this.#settings;
     const before = this.#members.size;
     // Where no link with a video comes about, one without may.
@@ -276,12 +277,12 @@ export class LinkPool {
     const connections = Array.from({ length: count }, () => new LinkConnection(stun, media));
     try {
       const offering = Promise.all(connections.map((connection) => connection.offer()));
-      const [offers] = await Promise.all([offering, this.#admitted(offering)]);
-      const reply = await this.#ask(offers);
+      const [offers] = await Promise.all([offering, friend || this.#admitted(offering)]);
+      const reply = await this.#ask(offers, friend);
       if (count === 0) return null;
       const attempts = connections.map((connection, index) => this.#connect(connection, reply.answers[index]));
       // Whatever opens later is taken too.
-      await Promise.race([Promise.any(attempts).catch(() => null), wait(SLOW_MS)]);
+      await Promise.race([Promise.any(attempts).catch(() => null), wait(friend ? FRIEND_MS : SLOW_MS)]);
       if (this.#members.size > before) return null;
       return reply.answers.every((answer) => answer === 'no_volunteer') ? 'no_volunteer' : 'no_link';
     } catch (error) {
@@ -297,32 +298,40 @@ export class LinkPool {
     if (!(await Promise.race([offering, wait(OFFERS_MS)]))) await this.#ask([]);
   }
 
-  /** Ask a broker to pass `offers` to volunteers, and take the ticket of its reply. Throws Problem where it refuses. */
-  async #ask(offers: readonly Description[]): Promise<Reply> {
-    const { exit, software } = this.#settings;
-    // The only volunteer may be the one to have a video with.
-    const members = [...this.#members].map(({ volunteer }) => volunteer).slice(+!!this.#media);
-    // Who brought no answers may not be to blame. It is asked again where nobody else is there.
-    const avoid = [...(members.length > 0 ? this.#useless : []), ...this.#hostile, ...members];
-    const wish = { offers, exit, avoid, failed: this.#failed.splice(0), software };
-    // Another request may end meanwhile, and change the order.
-    const order = [...(this.#introducer?.order(this.#brokers) ?? this.#brokers)];
-    const attempts = order.map((broker) => (signal: AbortSignal) => ask(broker, wish, signal, this.#settings.later));
-    const unknown_ms = this.#settings.hasWorked ? DOOR_STAGGER_MS : BROKER_PATIENCE_MS;
-    const first_ms = this.#askedBy ? KNOWN_DOOR_MS : unknown_ms;
-    const [reply, place] = await staggered(attempts, (place) => place * DOOR_STAGGER_MS || first_ms, this.#over.signal);
-    const asked = order[place]!;
-    if (!this.#introducer?.answered(asked)) {
-      // What worked last comes first, so a blocked broker costs time once.
-      this.#brokers.splice(this.#brokers.indexOf(asked), 1);
-      this.#brokers.unshift(asked);
-      this.#askedBy = asked.url;
-      this.#events.worked(asked.url);
-    }
+  /** Ask `friend`, or else a broker, to pass `offers` to volunteers, and take the ticket of the reply. Throws Problem where
+   * it refuses. */
+  async #ask(offers: readonly Description[], friend?: BrokerEntry): Promise<Reply> {
+    const { exit, software, later } = this.#settings;
+    const plain = { offers, exit, avoid: [], failed: [], software };
+    // The friend is wanted again even where a link to the same browser failed before.
+    const reply = await (friend ? ask(friend, plain, this.#over.signal, later) : this.#asked(plain));
     if (reply.refusal === 'version') throw new Problem('broker_version');
     if (reply.refusal) throw new Problem('broker_full', true);
     this.#ticket = reply.ticket;
     this.#wake();
+    return reply;
+  }
+
+  /** Return the reply of the first broker or door that gives one. */
+  async #asked(plain: Wish): Promise<Reply> {
+    // The only volunteer may be the one to have a video with.
+    const members = [...this.#members].map(({ volunteer }) => volunteer).slice(+!!this.#media);
+    // Who brought no answers may not be to blame. It is asked again where nobody else is there.
+    const avoid = [...(members.length > 0 ? this.#useless : []), ...this.#hostile, ...members];
+    const wish = { ...plain, avoid, failed: this.#failed.splice(0) };
+    const order = this.#order(this.#brokers);
+    const attempts = order.map((broker) => (signal: AbortSignal) => ask(broker, wish, signal, this.#settings.later));
+    const { hasWorked } = this.#settings;
+    const first_ms = this.#askedBy ? KNOWN_DOOR_MS : hasWorked ? DOOR_STAGGER_MS : BROKER_PATIENCE_MS;
+    const [reply, place] = await staggered(attempts, (place) => place * DOOR_STAGGER_MS || first_ms, this.#over.signal);
+    const asked = order[place]!;
+    // The gateway has no URL here.
+    if (asked.url) {
+      // What worked last comes first, so a blocked broker costs time once. Another request may go by the old order.
+      this.#brokers = [...new Set([asked, ...this.#brokers])];
+      this.#askedBy = asked.url;
+      this.#events.worked(asked.url);
+    }
     return reply;
   }
 

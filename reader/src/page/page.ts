@@ -10,7 +10,7 @@ import { choose, words as load, type Words } from '../face/words';
 import { canRead } from '../links/connection';
 import type { LoadLater } from '../later/later';
 import type { HashedFile } from '../shell/config';
-import { LinkPool, type AskGateway } from '../links/pool';
+import { LinkPool } from '../links/pool';
 import type { Jar } from '../site/jar';
 import { LEFT_OUT_HOSTS, SHOWN_TEXT } from '../limits';
 import { ReadingProblem, troubleOf, type Trouble } from '../trouble';
@@ -99,6 +99,10 @@ export class ReadingPage {
         this.#view?.again(this.#siteTrouble === 'cut' || this.#siteTrouble === 'empty');
       },
       language: (language) => void this.#speak(language),
+      friend: async () => {
+        const { befriend } = await settings.later();
+        if (this.#pool) await befriend(this.#pool, () => this.#view?.again(false));
+      },
     }, settings.later);
   }
 
@@ -179,11 +183,11 @@ export class ReadingPage {
       const unable = await this.#unable();
       if (unable) throw new ReadingProblem(unable);
       const gateway = await Gateway.open(invited(this.#settings.invite), this.#settings.later, () => this.#network);
-      const ask: AskGateway = (request, link) => new Exchange(request, { ...ways, link, renewTicket() {} });
+      const ask = (request: SiteRequest) => new Exchange(request, ways);
       const pool: LinkPool = new LinkPool({ ...gateway.settings, ask, later: this.#settings.later }, {
         changed: (volunteers, countries, trouble) => {
           const door = volunteers > 0 ? null : this.#state.door;
-          this.#linkTrouble = volunteers > 0 ? null : trouble;
+          this.#linkTrouble = trouble;
           this.#show({ volunteers, countries, door });
         },
         throughDoor: (door) => {
@@ -203,7 +207,7 @@ export class ReadingPage {
         key: () => gateway.key(),
         renew: () => gateway.renew(),
       };
-      this.#view = await this.#settings.view(this.#work(ways));
+      this.#view = await this.#settings.view(this.#work(ask));
       main.append(this.#view.element);
     } catch (error) {
       // Nothing can be shown here, so nobody is to carry anything, and no news of links may hide why.
@@ -215,13 +219,13 @@ export class ReadingPage {
     }
   }
 
-  #work(ways: Ways): ReadingWork {
+  #work(ask: ReadingWork['ask']): ReadingWork {
     const hosts = new Set(this.#settings.site.map((origin) => new URL(origin).hostname));
     const jar = this.#settings.jar((host) => hosts.has(host), () => this.#leave());
     this.#jar = jar;
     return {
       jar,
-      ask: (request) => new Exchange(request, ways),
+      ask,
       shown: (title) => {
         document.title = title.slice(0, SHOWN_TEXT) || this.#site;
         this.#show({ isShown: true });

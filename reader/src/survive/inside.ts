@@ -13,10 +13,11 @@ let areShells: boolean | null = null;
 
 void shells();
 
-/** A shell is shown as the client `id`. */
-export function shellOpens(id: string): void {
+/** A shell is shown as the client `id`, unless the reader has left meanwhile. The promise ends when that is known. */
+export async function shellOpens(clients: Clients, id: string): Promise<void> {
   fresh.add(id);
   areShells = true;
+  if (!(await clients.get(id))) fresh.delete(id);
 }
 
 /** Tell whether no shell lives, so that no request can be one of its. Costs nothing, and errs on the other side. */

@@ -87,7 +87,7 @@ async function opened(event: FetchEvent, ordinary: () => Promise<Response>): Pro
   newer = null;
   isNewerThere = false;
   if (isAlone) event.waitUntil(lookForNewer());
-  shellOpens(id);
+  event.waitUntil(shellOpens(self.clients, id));
   await ask(false);
   return ownFile(SHELL);
 }

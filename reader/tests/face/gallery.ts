@@ -1,6 +1,7 @@
 /** Shows each thing that the reader may see, for a look at it and for axe. `tests/rig/face.py` makes a page of it. */
 
 import { Chip, type ChipState } from '../../src/face/chip';
+import { befriend } from '../../src/face/friend';
 import { notice } from '../../src/face/notice';
 import { outside } from '../../src/face/outside';
 import type { Words } from '../../src/face/words';
@@ -13,18 +14,21 @@ const SITE = 'www.herald.example';
 export interface Scene {
   readonly language: string;
   readonly words: Words;
-  readonly kind: 'notice' | 'chip' | 'outside';
+  readonly kind: 'notice' | 'chip' | 'outside' | 'friend';
   /** Why the browser is unable, for a notice. */
   readonly unable?: Trouble;
   /** What is known, for a chip. */
   readonly state?: Partial<Omit<ChipState, 'leftOut'>> & { readonly leftOut?: readonly string[] };
   readonly isOpen?: boolean;
+  /** What was pasted in place of a friend's answer. */
+  readonly pasted?: string;
 }
 
 const nothing = () => {};
-const events = { start: nothing, leave: nothing, again: nothing, forget: nothing, language: nothing };
+const events = { start: nothing, leave: nothing, again: nothing, forget: nothing, language: nothing, friend: nothing };
 
-function show({ language, words, kind, unable, state, isOpen }: Scene): void {
+function show({ language, words, kind, unable, state, isOpen, pasted }: Scene): void {
+  document.querySelector('dialog')?.close();
   document.documentElement.lang = language;
   document.documentElement.dir = words.dir;
   document.title = SITE;
@@ -50,6 +54,19 @@ function show({ language, words, kind, unable, state, isOpen }: Scene): void {
     document.body.append(dialog);
     dialog.showModal();
   }
+  if (kind === 'friend') void befriend(friendly, nothing);
+  if (pasted) {
+    document.querySelector<HTMLTextAreaElement>('#friend-answer')!.value = pasted;
+    document.querySelector<HTMLElement>('dialog .start')!.click();
+  }
 }
+
+/** Has a text for a friend, and waits for ever. */
+const friendly: Parameters<typeof befriend>[0] = {
+  befriend: (carry) => async () => {
+    await carry({ bytes: new Uint8Array(1072), open: () => new Promise<never>(nothing) }, 'https://network.example');
+    return null;
+  },
+};
 
 Object.assign(globalThis, { show });

@@ -135,6 +135,10 @@ class BrokerCluster:
             countries=countries,
         )
 
+    def others(self) -> int:
+        """Return how many other brokers are heard of."""
+        return len(self._others.counts(_now()))
+
     # --- offers of this broker's clients --------------------------------------------------------
 
     async def place(

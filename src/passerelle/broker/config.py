@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from passerelle.broker.readpage import Make
 from passerelle.core.address.classes import IPNetwork
 from passerelle.io.net.locations import LocationDatabase
 from passerelle.wire.descriptor import Descriptor
+from passerelle.wire.publishers import Publishers
 
 CAUTIOUS = frozenset(
     ("AE", "BY", "CN", "CU", "EG", "ER", "IR", "KP", "MM", "OM", "RU", "SA", "SY", "TM", "UZ", "VN")
@@ -48,6 +50,13 @@ class BrokerConfig:
     kept_dir: Path | None = None
     """Where builds of the widget are kept, so that pages which pin an older one go on working; None
     serves the present one only."""
+
+    publishers: Callable[[], Publishers] = Publishers
+    """Returns the publishers that may see their figures at `/newsroom`, as they are now."""
+    counts_file: Path | None = None
+    """Where the counts of volunteers outlive a restart; None keeps none."""
+    front: bool = True
+    """Whether `/` shows the status of the network; `/status` always does."""
 
     answer_timeout_s: float = 5.0
     """A rendezvous request is answered within this time, whatever the volunteers do."""

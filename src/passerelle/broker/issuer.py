@@ -55,10 +55,21 @@ class TicketIssuer:
         kind = TicketKind.GATEWAY if gateway else TicketKind.LINK
         return ticket_id, self._sign(kind, exit_id, life_s, ticket_id)
 
-    def lanes(self, exit_id: str, count: int) -> tuple[str, ...]:
-        """Return `count` permissions for more links through a volunteer that has one."""
+    def test(self, exit_id: str) -> str:
+        """Return a volunteer's permission to find out once how fast it is, at the exit."""
+        return self._sign(TicketKind.TEST, exit_id, self._config.link_ticket_s, self._id())
+
+    def lanes(self, exit_id: str, count: int) -> tuple[tuple[bytes, str], ...]:
+        """Return `count` permissions for more links through a volunteer that has one.
+
+        Each is its id and its text.
+        """
         life_s = self._config.lane_ticket_s
-        return tuple(self._sign(TicketKind.LINK, exit_id, life_s, self._id()) for _ in range(count))
+        ids = [self._id() for _ in range(count)]
+        return tuple(
+            (ticket_id, self._sign(TicketKind.LINK, exit_id, life_s, ticket_id))
+            for ticket_id in ids
+        )
 
     def _id(self) -> bytes:
         return self._token(_ID_BYTES)

@@ -7,15 +7,13 @@ all who ask by it, and what came from nowhere that is known counts for all of th
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from passerelle import limits, serverlimits
 from passerelle.broker.config import BrokerConfig
-from passerelle.core.bucket import Bucket
-from passerelle.core.origin import parties
+from passerelle.core.originrates import OriginRates
 from passerelle.core.shares import OriginCounts
 
 _MORE_BITS: Final = 4
@@ -30,9 +28,8 @@ class RequestLimiter:
     ) -> None:
         """Beyond `networks` parties, those that asked least recently are forgotten."""
         self._config = config
-        self._most_networks = networks
-        self._sealed: OrderedDict[bytes, Bucket] = OrderedDict()
-        self._opened: OrderedDict[bytes, Bucket] = OrderedDict()
+        self._sealed = OriginRates(networks)
+        self._opened = OriginRates(networks)
         self._pending = OriginCounts()
         self._all_pending = 0
 
@@ -47,14 +44,14 @@ class RequestLimiter:
         Opening a request costs time. An origin that sends more than `network_flood` is not worth
         it, whatever proofs its requests may carry.
         """
-        return not self._take(self._sealed, origin, self._config.network_flood, now)
+        return not self._sealed.take(origin, self._config.network_flood, now)
 
     def is_within_rate(self, origin: bytes, rate: tuple[float, float], now: float) -> bool:
         """Count a well-formed request, and return whether all parties of `origin` keep to `rate`.
 
         `rate` is a number of requests at once, and a number a second, for each share.
         """
-        return self._take(self._opened, origin, rate, now)
+        return self._opened.take(origin, rate, now)
 
     def has_room_for(self, origin: bytes, offers: int) -> bool:
         """Whether `offers` more may wait for answers, in all and of `origin`."""
@@ -77,29 +74,3 @@ class RequestLimiter:
         finally:
             self._all_pending -= offers
             self._pending.remove(origin, offers)
-
-    def _take(
-        self,
-        buckets: OrderedDict[bytes, Bucket],
-        origin: bytes,
-        rate: tuple[float, float],
-        now: float,
-    ) -> bool:
-        burst, per_s = rate
-        own: list[Bucket] = []
-        # The widest comes first: a network that has used up its rate makes no buckets for those
-        # inside it, which would push out those of others.
-        for key, shares in reversed(parties(origin)):
-            bucket = buckets.get(key)
-            if bucket is None:
-                if len(buckets) >= self._most_networks:
-                    buckets.popitem(last=False)
-                bucket = buckets[key] = Bucket(per_s * shares, burst * shares, now)
-            else:
-                buckets.move_to_end(key)
-            if bucket.left(now) < 1:
-                return False
-            own.append(bucket)
-        for bucket in own:
-            bucket.take(now)
-        return True

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from passerelle import serverlimits
+from passerelle.broker.audience.counting import Audience
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.issuer import TicketIssuer
 from passerelle.broker.volunteers import Volunteers
@@ -20,6 +21,7 @@ from passerelle.core.address.candidates import vet_carried, vet_near
 from passerelle.core.matching.peers import ClientProfile
 from passerelle.core.matching.pool import Pick
 from passerelle.core.matching.quality import LinkExperience
+from passerelle.core.tally import Tally
 from passerelle.errors import LinkCode, PasserelleError, PeerError
 from passerelle.io.tasks import AllFailed, staggered
 from passerelle.wire.description import Description, Setup
@@ -59,16 +61,34 @@ class VolunteerRequest:
 class _Link:
     exit_id: str
     pick: Pick
+    tally: Tally | None
+    """Counts for the publisher from whose page the volunteer came."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """A further link through a volunteer. What it carried counts, and nothing else of it."""
+
+    exit_id: str
+    tally: Tally | None
 
 
 class Placement:
     """Asks this broker's own volunteers, and remembers which of them got which ticket."""
 
-    def __init__(self, config: BrokerConfig, volunteers: Volunteers, issuer: TicketIssuer) -> None:
+    def __init__(
+        self,
+        config: BrokerConfig,
+        volunteers: Volunteers,
+        issuer: TicketIssuer,
+        audience: Audience,
+    ) -> None:
         self._config = config
         self._volunteers = volunteers
         self._issuer = issuer
+        self._audience = audience
         self._links_by_ticket: OrderedDict[bytes, _Link] = OrderedDict()
+        self._lanes_by_ticket: OrderedDict[bytes, _Lane] = OrderedDict()
 
     async def place(
         self, request: VolunteerRequest, asked: set[bytes], deadline: float
@@ -135,7 +155,7 @@ class Placement:
 
         None for a ticket that another broker issued, that is forgotten, or that was reported.
         """
-        link = self._links_by_ticket.get(ticket_id)
+        link = self._links_by_ticket.get(ticket_id) or self._lanes_by_ticket.get(ticket_id)
         return None if link is None else link.exit_id
 
     def report(self, ticket_id: bytes, exit_id: str, experience: LinkExperience) -> None:
@@ -143,10 +163,16 @@ class Placement:
 
         A ticket counts once, and only from the exit that it was for. Others are ignored.
         """
-        if self.exit_of(ticket_id) == exit_id:
-            pick = self._links_by_ticket.pop(ticket_id).pick
-            pool = self._volunteers.pool
-            pool.report(pick.volunteer, experience, _now(), expected=pick.chance)
+        if self.exit_of(ticket_id) != exit_id:
+            return
+        lane = self._lanes_by_ticket.pop(ticket_id, None)
+        if lane is not None:
+            self._audience.carried_by_lane(lane.tally, experience)
+            return
+        link = self._links_by_ticket.pop(ticket_id)
+        pick, pool = link.pick, self._volunteers.pool
+        pool.report(pick.volunteer, experience, _now(), expected=pick.chance)
+        self._audience.carried(link.tally, pick.client.location.country, experience)
 
     def _admitted(self, request: VolunteerRequest) -> VolunteerRequest:
         """Return the request with those candidates only that its client may name: those of the
@@ -189,12 +215,18 @@ class Placement:
         )
         if description is None:
             return None
-        self._links_by_ticket[ticket_id] = _Link(request.exit_id, pick)
+        # The exit reports on the link when the volunteer may have gone.
+        tally = self._audience.tally_of(pick.volunteer)
+        self._links_by_ticket[ticket_id] = _Link(request.exit_id, pick, tally)
         if len(self._links_by_ticket) > serverlimits.LINKS_REPORTED:
             self._links_by_ticket.popitem(last=False)
         lanes = self._issuer.lanes(request.exit_id, request.lanes)
+        for lane_id, _ in lanes:
+            self._lanes_by_ticket[lane_id] = _Lane(request.exit_id, tally)
+        while len(self._lanes_by_ticket) > serverlimits.LANES_REPORTED:
+            self._lanes_by_ticket.popitem(last=False)
         country = pick.country if request.gateway else None
-        return Answer(description, pick.volunteer, lanes, country)
+        return Answer(description, pick.volunteer, tuple(text for _, text in lanes), country)
 
 
 def _now() -> float:

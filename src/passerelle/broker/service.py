@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import time
@@ -12,6 +13,11 @@ from aiohttp import web
 
 from passerelle.broker.amp import AmpEndpoint
 from passerelle.broker.assets import Assets
+from passerelle.broker.audience.countfile import CountKeeper, Kept, load
+from passerelle.broker.audience.counting import Audience
+from passerelle.broker.audience.gathering import Gathering
+from passerelle.broker.audience.newsroom import NewsroomPage
+from passerelle.broker.audience.status import StatusPage
 from passerelle.broker.channel import BrokerChannel
 from passerelle.broker.cluster import BrokerCluster
 from passerelle.broker.config import BrokerConfig
@@ -37,8 +43,10 @@ from passerelle.io.server.bus import Bus
 from passerelle.io.server.frontserver import FrontServer
 from passerelle.io.server.metrics import Metrics, rounded
 from passerelle.io.server.web import FOR_PAGES, is_from_page
+from passerelle.io.tasks import TaskSet
 from passerelle.wire import ways
 from passerelle.wire.bus import Subjects
+from passerelle.wire.signalling import RateTicket
 
 BEHIND_GATEWAY: Final = Sender(crowd_at("gateway"), None)
 """Whoever asks through a gateway. No door has that name, because doors are URLs."""
@@ -71,12 +79,17 @@ class Broker:
         exits = Exits(config.descriptor)
         self.volunteers = Volunteers(config, VolunteerPool(), token)
         """The volunteers that are connected here."""
-        self.placement = Placement(config, self.volunteers, issuer)
+        kept = load(config.counts_file) if config.counts_file else Kept()
+        audience = Audience(config.publishers, clock, kept.network, kept.publishers)
+        self._keeper = config.counts_file and CountKeeper(config.counts_file, audience, clock)
+        self._tasks = TaskSet("broker")
+        self.placement = Placement(config, self.volunteers, issuer, audience)
         """Where an offer finds one of this broker's volunteers."""
         subjects = Subjects(config.ticket_key.public_key())
+        channel = BrokerChannel(config.seal_key, clock=clock, token=token)
         self._cluster = BrokerCluster(
             subjects,
-            BrokerChannel(config.seal_key, clock=clock, token=token),
+            channel,
             self.placement,
             self.volunteers,
             exits,
@@ -96,7 +109,22 @@ class Broker:
         )
         """Where a sealed request is answered, whatever carried it here."""
         self._friends = FriendRequests(self.rendezvous)
-        self._volunteer = VolunteerEndpoint(config, locator, self.volunteers, self._friends, front)
+
+        def below(bound: int) -> int:
+            return int.from_bytes(token(8)) % bound
+
+        def test() -> RateTicket:
+            exit_id = exits.choose(below, asyncio.get_running_loop().time())
+            return RateTicket(exit_id, issuer.test(exit_id))
+
+        self._volunteer = VolunteerEndpoint(
+            config, locator, self.volunteers, self._friends, front, audience=audience, test=test
+        )
+        self._gathering = Gathering(
+            audience, channel, subjects, others=self._cluster.others, clock=clock
+        )
+        self._newsroom = NewsroomPage(config, locator, self._gathering, clock)
+        self._status = StatusPage(config.descriptor, self._cluster, self._gathering, clock)
         self._post = PostEndpoint(
             config, locator, self.rendezvous, DoorCounts(metrics, config.doors)
         )
@@ -133,6 +161,8 @@ class Broker:
             router.add_get(path, self._amp.answer, allow_head=False)
         router.add_get("/healthz", self._health)
         router.add_get("/v1/stats", PublicStats(self._cluster).handle)
+        self._status.add_routes(router, front=self._config.front)
+        self._newsroom.add_routes(router)
         if self._read_page:
             router.add_get("/read", self._read_page.handle)
         if self._assets:
@@ -172,6 +202,9 @@ class Broker:
         Raises LocalError when the bus is away.
         """
         await self._cluster.start(channel)
+        await self._gathering.start()
+        if self._keeper:
+            self._tasks.spawn(self._keeper.run(), "counts")
 
     async def close(self) -> None:
         """Send all volunteers away with a time to come back, within the grace time. Idempotent.
@@ -181,9 +214,13 @@ class Broker:
         """
         await self._friends.close()
         await self._volunteer.close()
+        await self._gathering.close()
         await self._cluster.close()
+        await self._tasks.close()
         if self._open:
             self._open = False
+            if self._keeper:
+                self._keeper.keep()
             _log.info("broker stops")
 
     async def _network(self, request: web.Request) -> web.Response:

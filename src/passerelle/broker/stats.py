@@ -7,8 +7,9 @@
 | available | integer | those of them that would take one more reader now                          |
 | countries | object  | volunteers by their country: ISO 3166-1 alpha-2 code to integer            |
 
-All numbers are rounded up to a multiple of `COUNT_STEP`, so nobody can see a single person come and
-go. Sessions are counted where exits report: over the bus, or from inside this process.
+All numbers are rounded up to a multiple of `COUNT_STEP`, and a country is named once it has so many
+volunteers, so nobody can see a single person come and go. Sessions are counted where exits report:
+over the bus, or from inside this process.
 Caches may keep an answer for `STATS_AGE_S`.
 """
 
@@ -19,7 +20,7 @@ from typing import Final
 from aiohttp import web
 
 from passerelle.broker.cluster import BrokerCluster
-from passerelle.io.server.metrics import rounded
+from passerelle.io.server.metrics import COUNT_STEP, rounded
 from passerelle.io.server.web import FOR_PAGES
 
 STATS_AGE_S: Final = 10
@@ -41,7 +42,9 @@ class PublicStats:
                 "volunteers": rounded(totals.volunteers),
                 "available": rounded(totals.available),
                 "countries": {
-                    country: rounded(count) for country, count in sorted(totals.countries.items())
+                    country: rounded(count)
+                    for country, count in sorted(totals.countries.items())
+                    if count >= COUNT_STEP
                 },
             },
             headers={"Cache-Control": f"public, max-age={STATS_AGE_S}", **FOR_PAGES},

@@ -32,7 +32,7 @@ _MARKUP: Final = {
     "file": '<a href="v1/network" download="network.json">$file</a>',
 }
 """What stands for `{begin}` and `{file}` in a sentence; `$file` is the word of that name."""
-_RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "ug"})
+RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "ug"})
 _TRADITIONAL: Final = frozenset({"hant", "tw", "hk", "mo"})
 """Scripts and regions, as in `zh-TW`, where Chinese is written in traditional characters."""
 
@@ -55,9 +55,7 @@ class TranslatedPage:
         router.add_get(f"/{self._name}/{{file}}", self._file)
 
     async def _show(self, request: web.Request) -> web.Response:
-        asked = request.query.get("lang")
-        wanted = [asked] if asked else _accepted(request.headers.get("Accept-Language", ""))
-        code = choose_language(wanted, self._pages)
+        code = language_of(request, self._pages)
         headers = {
             **_HEADERS,
             "Content-Security-Policy": self._policy,
@@ -82,6 +80,13 @@ def _closing(text: str, kind: str, headers: Mapping[str, str]) -> web.Response:
     response = web.Response(text=text, content_type=kind, headers=headers)
     response.force_close()
     return response
+
+
+def language_of(request: web.Request, known: Iterable[str]) -> str:
+    """Return the code in `known` for whoever asks. A `lang` in the address goes first."""
+    asked = request.query.get("lang")
+    wanted = [asked] if asked else _accepted(request.headers.get("Accept-Language", ""))
+    return choose_language(wanted, known)
 
 
 def choose_language(wanted: Iterable[str], known: Iterable[str]) -> str:
@@ -126,7 +131,7 @@ def _pages(name: str, invite: str) -> dict[str, str]:
         values = {
             **_sentences(own),
             "code": code,
-            "dir": "rtl" if code in _RIGHT_TO_LEFT else "ltr",
+            "dir": "rtl" if code in RIGHT_TO_LEFT else "ltr",
             "invite": html.escape(invite),
             "languages": languages,
         }

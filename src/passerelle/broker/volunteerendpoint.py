@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import assert_never
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from passerelle import limits
+from passerelle.broker.audience.counting import Audience
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.conversation import Conversation
 from passerelle.broker.friends import FriendRequests
@@ -26,6 +28,7 @@ from passerelle.wire.signalling import (
     BrokerWelcome,
     Bye,
     FromVolunteer,
+    RateTicket,
     VolunteerAnswer,
     VolunteerDecline,
     VolunteerFriend,
@@ -54,13 +57,21 @@ class VolunteerEndpoint:
         volunteers: Volunteers,
         friends: FriendRequests,
         front: FrontServer,
+        *,
+        audience: Audience,
+        test: Callable[[], RateTicket],
     ) -> None:
-        """`front` is told of requests that are no WebSocket."""
+        """`front` is told of requests that are no WebSocket, and `audience` counts volunteers.
+
+        `test` makes a ticket for one test.
+        """
         self._config = config
         self._locator = locator
         self._volunteers = volunteers
         self._friends = friends
         self._front = front
+        self._audience = audience
+        self._test = test
         self._conversations: set[Conversation] = set()
         """All open WebSockets, those that have not said hello included."""
         self._admitted: ShareTable[Conversation] = ShareTable(config.volunteers)
@@ -92,7 +103,7 @@ class VolunteerEndpoint:
         )
         self._conversations.add(conversation)
         try:
-            await self._admit(conversation)
+            await self._admit(conversation, request.headers.get(hdrs.ORIGIN))
         except PeerError as error:
             await conversation.part(error.code, _BYES.get(error.code, _MALFORMED))
         except ConnectionError:
@@ -112,7 +123,7 @@ class VolunteerEndpoint:
                 group.create_task(self._send_away(conversation, LinkCode.DRAINING, Bye.RESTART))
         await self._tasks.close()
 
-    async def _admit(self, conversation: Conversation) -> None:
+    async def _admit(self, conversation: Conversation, page_origin: str | None) -> None:
         """Converse with a volunteer unless there are too many from its network.
 
         When there are too many in all, one of whoever has most is sent away.
@@ -131,7 +142,7 @@ class VolunteerEndpoint:
             work = self._send_away(gone, LinkCode.LIMIT, Bye.FULL)
             self._partings[gone] = self._tasks.start(work, "parting")
         try:
-            await self._converse(conversation)
+            await self._converse(conversation, page_origin)
         finally:
             self._admitted.discard(conversation)
             parting = self._partings.pop(conversation, None)
@@ -139,22 +150,27 @@ class VolunteerEndpoint:
                 # The connection ends with its handler, and the goodbye goes ahead of that.
                 await asyncio.wait((parting,))
 
-    async def _converse(self, conversation: Conversation) -> None:
+    async def _converse(self, conversation: Conversation, page_origin: str | None) -> None:
         hello = await conversation.hello()
         location = self._locator.locate(conversation.address)
         caution = location.country in self._config.cautious
         conversation.heartbeat_s = self._heartbeat_s()
         await conversation.send(
             BrokerWelcome(
-                country=location.country, caution=caution, heartbeat_s=conversation.heartbeat_s
+                country=location.country,
+                caution=caution,
+                heartbeat_s=conversation.heartbeat_s,
+                test=self._test(),
             )
         )
+        self._audience.joined(conversation.handle, page_origin)
         self._volunteers.join(conversation, hello, location)
         try:
             while (message := await conversation.receive()) is not None:
                 await self._handle_message(conversation, message)
         finally:
             self._volunteers.leave(conversation)
+            self._audience.left(conversation.handle)
 
     def _heartbeat_s(self) -> float:
         return max(self._config.heartbeat_s, len(self._volunteers) / self._config.heartbeats_per_s)

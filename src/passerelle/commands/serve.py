@@ -215,6 +215,7 @@ def serve(
     from passerelle.exit.settings import parse_networks  # noqa: PLC0415
     from passerelle.gatewayfile import GatewayFile  # noqa: PLC0415
     from passerelle.keyring import Keyring  # noqa: PLC0415
+    from passerelle.publisherfile import PublisherFile  # noqa: PLC0415
 
     outlive_surroundings()
     log_to_stderr()
@@ -270,6 +271,8 @@ def serve(
         private_candidates=private_candidates,
         widget_dir=servers.BUILT_WIDGET if has_widget else None,
         kept_dir=state / "widget",
+        publishers=PublisherFile(state).current,
+        counts_file=state / "counts.json",
         places=servers.LocationDatabase(places or []),
         cautious=_countries(caution) if caution else CAUTIOUS,
     )

@@ -88,6 +88,14 @@ def volunteer(
         bool,
         typer.Option("--confirm", help="Help although it may be dangerous where this machine is."),
     ] = False,
+    no_test: Annotated[
+        bool,
+        typer.Option(
+            "--no-test",
+            help="Do not find out at the start how fast this computer is, which moves 2 MB each "
+            "way at most.",
+        ),
+    ] = False,
     status: Annotated[
         bool, typer.Option("--status", help="Show what the running volunteer does, and end.")
     ] = False,
@@ -132,6 +140,7 @@ def volunteer(
         state=folder,
         metrics_port=metrics_port,
         confirmed=confirm,
+        tests=not no_test,
     )
     engine = _engine()
 
@@ -184,6 +193,9 @@ PAUSES = {
     "hours": "Nobody is helped at this hour.",
     "day": "What you give in a day is used up. It goes on tomorrow.",
     "month": "What you give in a month is used up. It goes on next month.",
+    "test": "Finding out how fast this connection is, for at most five seconds.",
+    "slow": "This machine can help nobody from here now: its connection is too slow. It is tested "
+    "again in ten minutes.",
     "exit": "No exit of the network can be reached from here. It is tried again.",
 }
 """A sentence for each reason for a pause."""
@@ -202,6 +214,11 @@ _REACHES = {
     "some": "this machine can help people whose own networks allow it",
     "nobody": "this machine can help nobody from here: its network lets no UDP through",
     "": "whom this machine can help is not known yet",
+}
+_SPEEDS = {
+    "video": "fast enough for video",
+    "pages": "fast enough for pages, not for video",
+    "slow": "too slow to help anybody",
 }
 
 
@@ -227,7 +244,16 @@ def readable(status: Status) -> list[str]:
         f"carried {status.day_bytes // MB} MB today, {status.month_bytes // MB} MB this month, "
         f"{status.total_bytes // MB} MB in all",
         f"kind of NAT {status.nat}; " + _REACHES.get(status.reach, _REACHES[""]),
+        _speed(status),
     ]
+
+
+def _speed(status: Status) -> str:
+    """Return what a test said about the connection."""
+    if status.down_mbit is None or status.up_mbit is None:
+        return "how fast the connection is was not found out"
+    measured = f"about {status.down_mbit:g} Mbit/s down, {status.up_mbit:g} Mbit/s up"
+    return f"the connection is {_SPEEDS.get(status.speed, 'of unknown use')} ({measured})"
 
 
 def _span(seconds: float) -> str:

@@ -55,6 +55,8 @@ class ExitConfig:
     direct: bool = False
     """Whether clients may open links without a volunteer: straight, which the descriptor then says,
     or through a door."""
+    tests: bool = True
+    """Whether volunteers may find out here how fast they are."""
     quota: Quota = field(default_factory=Quota)
     """What the holder of one client ticket may use."""
     lifetimes: Lifetimes = field(default_factory=Lifetimes)

@@ -28,6 +28,7 @@ from passerelle.exit.gateway.gateway import AskBroker, Gateway
 from passerelle.exit.gateway.link import GatewayLink
 from passerelle.exit.gateway.post import GatewayPosts
 from passerelle.exit.handshake import ExitHandshake
+from passerelle.exit.ratetests import RateTests
 from passerelle.exit.reports import LinkReport, NoReports, Reporter
 from passerelle.exit.sessions import SessionTable
 from passerelle.io.server.frontserver import FrontServer
@@ -77,6 +78,8 @@ class Exit:
         """All links, by whom they count for: when there are too many, whoever has most loses one.
         """
         self._closing = False
+        turns = self._sessions.turns
+        self._rate_tests = RateTests(metrics, is_busy=self._is_busy, spend=turns.spend)
         self._gateway: Gateway | None = None
         self._posts: GatewayPosts | None = None
         if config.gateway_seed is not None and config.policy.sites is not None:
@@ -85,7 +88,7 @@ class Exit:
                 config,
                 config.gateway_seed,
                 accounts=sessions.accounts,
-                turns=sessions.turns,
+                turns=turns,
                 resolver=sessions.resolver,
                 metrics=metrics,
                 ask_broker=ask_broker,
@@ -158,7 +161,10 @@ class Exit:
             self._front.note_refused_socket(request)
             return await self._decoy_site.respond(request)
         await socket.prepare(request)
-        if ticket.kind is TicketKind.GATEWAY or protocol == gatewayframes.SUBPROTOCOL:
+        if ticket.kind is TicketKind.TEST:
+            transport = request.transport
+            await self._rate_tests.serve(socket, None if transport is None else transport.abort)
+        elif ticket.kind is TicketKind.GATEWAY or protocol == gatewayframes.SUBPROTOCOL:
             await self._carry_requests(request, socket, ticket, asker)
         else:
             await self._carry(request, socket, ticket, asker)
@@ -188,6 +194,8 @@ class Exit:
         ticket = self._verify(offered[1], TicketKind.LINK)
         if ticket is None and self._gateway is not None:
             ticket = self._verify(offered[1], TicketKind.GATEWAY)
+        if ticket is None and self._config.tests:
+            ticket = self._verify(offered[1], TicketKind.TEST)
         if ticket is None and self._config.direct:
             ticket = self._verify(offered[1], TicketKind.CLIENT)
         return ticket, offered[0]
@@ -198,12 +206,20 @@ class Exit:
         return SUBPROTOCOL, gatewayframes.SUBPROTOCOL
 
     def _admits(self, ticket: Ticket, asker: bytes) -> bool:
-        """Whether `asker` may open a link now. Asking uses a link ticket up."""
+        """Whether `asker` may open a link or begin a test now. Asking uses its ticket up."""
         if self._closing or self._links.refuses(asker):
             return False
         if ticket.kind is TicketKind.CLIENT:
             return True
+        if ticket.kind is TicketKind.TEST and not self._rate_tests.admits(asker):
+            return False
         return self._used_tickets.accept(ticket.id, ticket.expires_s, time.time(), asker)
+
+    def _is_busy(self) -> bool:
+        """Whether people need so much of the exit that no volunteer's rate is tested."""
+        busy = serverlimits.RATE_TEST_BUSY_SHARE * self._config.links
+        sessions = self._sessions
+        return len(self._links) >= busy or sessions.draining or sessions.turns.is_rate_used_up
 
     def _verify(self, text: str, kind: TicketKind) -> Ticket | None:
         keys, exit_id = self._config.ticket_keys, self._config.exit_id

@@ -43,6 +43,7 @@ class _ExitTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     held_bytes: int = limits.EXIT_HELD_BYTES
     rate_bytes_s: float | None = None
     refusal_s: float = 0.5
+    tests: bool = True
     face: str | None = None
 
 
@@ -89,6 +90,7 @@ class ExitSettings:
     links: int = limits.EXIT_LINKS
     sessions: int = limits.EXIT_SESSIONS
     held_bytes: int = limits.EXIT_HELD_BYTES
+    tests: bool = True
     face: Path | None = None
     front_networks: tuple[IPNetwork, ...] = ()
     """Networks of caches and fronts, for the broker in the same process (`passerelle serve`)."""
@@ -135,6 +137,7 @@ class ExitSettings:
             links=found.exit.links,
             sessions=found.exit.sessions,
             held_bytes=found.exit.held_bytes,
+            tests=found.exit.tests,
             # A relative path counts from the file's own folder.
             face=None if face is None else path.parent / face,
             front_networks=fronts,
@@ -190,6 +193,7 @@ class ExitSettings:
             sessions=self.sessions,
             trusted_proxies=trusted_proxies,
             held_bytes=self.held_bytes,
+            tests=self.tests,
             decoy_site=self.face,
             gateway=self.gateway,
             gateway_seed=gateway_seed,

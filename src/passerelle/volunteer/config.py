@@ -51,6 +51,8 @@ class VolunteerConfig:
     """A port on 127.0.0.1 for Prometheus; None for none, 0 lets the system choose."""
     confirmed: bool = False
     """Whether its person has said that they help although it may be dangerous where they are."""
+    tests: bool = True
+    """Whether to find out how fast this machine is before anybody is helped."""
     age_s: Callable[[float], float] = link_age_s
     """Gives a link's greatest age, from a random number of the standard normal distribution."""
     drain_s: float = 1.2

@@ -27,6 +27,7 @@ from passerelle.wire.signalling import (
     Decline,
     FromVolunteer,
     NatClass,
+    RateTicket,
     VolunteerAnswer,
     VolunteerDecline,
     VolunteerHello,
@@ -57,8 +58,10 @@ class BrokerEvents(Protocol):
     def offered(self, offer: BrokerOffer, reply: OfferReply) -> None:
         """Take an offer. Raises PeerError where a broker makes far too many."""
 
-    def placed(self, country: str | None, *, caution: bool) -> None:
-        """Learn where the broker believes this machine is, and whether helping is dangerous."""
+    def placed(self, country: str | None, *, caution: bool, test: RateTicket | None) -> None:
+        """Learn where the broker believes this machine is, whether helping is dangerous, and where
+        this machine may find out how fast it is.
+        """
 
     def connected(self, *, is_online: bool, reason: str) -> None:
         """Learn whether a broker is connected; `reason` says why not, as a word."""
@@ -103,8 +106,9 @@ class BrokerConversation:
         self._told = -1
         """Free places that the broker was told last."""
         self._heartbeat_s = 0.0
-        self._outgoing: asyncio.Queue[FromVolunteer] | None = None
-        """What is to be said; None while no broker has welcomed this volunteer."""
+        self._outgoing: asyncio.Queue[FromVolunteer | None] | None = None
+        """What is to be said, None for nothing more; None while no broker has welcomed this
+        volunteer."""
 
     async def run(self) -> None:
         """Stay in conversation. Raises ConfigError when trying again is pointless.
@@ -128,6 +132,11 @@ class BrokerConversation:
         """Tell the broker how many more people can be helped, if that has changed."""
         if self._outgoing is not None and self._free() != self._told:
             self._tell_free(None)
+
+    def renew(self) -> None:
+        """Call a broker anew, if one is connected: its welcome brings a fresh ticket for a test."""
+        if self._outgoing is not None:
+            self._outgoing.put_nowait(None)
 
     def tell(self, nat: NatClass) -> None:
         """Tell the broker the class of this machine's NAT, if that has changed."""
@@ -192,7 +201,7 @@ class BrokerConversation:
             raise PeerError(LinkCode.MALFORMED, "no welcome")
         self._heartbeat_s = welcome.heartbeat_s or 0.0
         self._outgoing = asyncio.Queue()
-        self._events.placed(welcome.country, caution=welcome.caution)
+        self._events.placed(welcome.country, caution=welcome.caution, test=welcome.test)
         self._events.connected(is_online=True, reason="")
         self.ready()
         return await self._listen(socket, _patience_s(loop.time() - asked_at))
@@ -213,7 +222,9 @@ class BrokerConversation:
                     (hearing, saying), timeout=wait_s, return_when=asyncio.FIRST_COMPLETED
                 )
                 if saying.done():
-                    await _send(socket, saying.result())
+                    if (said := saying.result()) is None:
+                        return _Parting("connecting", was_welcome=True, at_once=True)
+                    await _send(socket, said)
                     saying = tasks.start(outgoing.get(), "say")
                 if hearing.done():
                     message = _decoded(hearing.result())

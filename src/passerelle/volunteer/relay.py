@@ -86,6 +86,9 @@ class Relay:
         self._stopping = False
         self.waits_for_consent = False
         """Whether helping may be dangerous here and the person has not said yes once more."""
+        self.holds_back = ""
+        """Why nobody is helped for a while although nothing forbids it, as a word: `test` until
+        this machine's rate is known, `slow` while that helps nobody."""
         self.last_helped_at: float | None = None
         """When somebody was helped last, in monotonic seconds."""
 
@@ -117,6 +120,8 @@ class Relay:
             return "hours"
         if spent := self._spent:
             return spent
+        if self.holds_back:
+            return self.holds_back
         known = self._network.descriptor
         if known and not any(self._exits.may_connect(each.id, _now()) for each in known.exits):
             return "exit"

@@ -12,19 +12,23 @@ from types import SimpleNamespace
 
 import aiohttp
 
+from passerelle.core.speed import Speed, bytes_each_way
 from passerelle.io.net.stun import find_class
 from passerelle.io.tasks import TaskSet
 from passerelle.io.webrtc.chrome.process import ProcessEngine
 from passerelle.volunteer.config import VolunteerConfig
 from passerelle.volunteer.conversation import BrokerConversation, OfferReply
 from passerelle.volunteer.network import NetworkSource
+from passerelle.volunteer.ratetest import Rates, RateTest
 from passerelle.volunteer.relay import Relay
 from passerelle.volunteer.status import REACH, Status, StatusServer
 from passerelle.volunteer.store import UsageStore
-from passerelle.wire.signalling import BrokerOffer, NatClass
+from passerelle.wire.signalling import BrokerOffer, NatClass, RateTicket
 
 LOOK_S = 30
 """Time between two looks at the clock, at whole half minutes."""
+SLOW_S = 600.0
+"""How long a machine that is too slow to help waits before it tests again."""
 _STUN_SERVERS = 2
 _FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 
@@ -51,9 +55,14 @@ class Volunteer:
         self._reason = "connecting"
         self._nat = NatClass.UNKNOWN
         self._country = ""
+        self._test_bytes = 0
+        """Bytes that a test may move each way; 0 for none."""
+        self._wants_test = False
+        self._rates: Rates | None = None
         self._since = time.monotonic()
         self._shown: tuple[str, str, int] | None = None
         self._store: UsageStore
+        self._http: aiohttp.ClientSession
         self._relay: Relay
         self._conversation: BrokerConversation
         self._network: NetworkSource
@@ -72,7 +81,7 @@ class Volunteer:
             self._stack.callback(self._store.close)
             self._store.turn(config.now().date())
             self._stack.push_async_callback(self._engine.close)
-            http = await self._stack.enter_async_context(_http(config))
+            http = self._http = await self._stack.enter_async_context(_http(config))
             self._network = NetworkSource(config.invite, http)
             self._relay = Relay(
                 config,
@@ -83,6 +92,9 @@ class Volunteer:
                 changed=self._changed,
             )
             self._conversation = BrokerConversation(self._network, http, self)
+            if config.tests:
+                self._test_bytes = bytes_each_way(config.day_bytes, config.month_bytes, config.mbit)
+            self._want_test()
             await self._status_server.start(config.state, config.metrics_port)
             self._stack.push_async_callback(self._status_server.close)
             self._stack.push_async_callback(self._tasks.close)
@@ -123,10 +135,14 @@ class Volunteer:
             nat=self._nat.value,
             reach=REACH[self._nat],
             country=self._country,
+            speed="" if self._rates is None else self._rates.speed.value,
+            down_mbit=None if self._rates is None else self._rates.down_mbit,
+            up_mbit=None if self._rates is None else self._rates.up_mbit,
         )
 
     def _state(self) -> tuple[str, str]:
-        if pause := self._relay.pause:
+        pause = self._relay.pause
+        if pause and (self._is_online or pause != "test"):
             return "paused", pause
         if not self._is_online:
             return "connecting", self._reason
@@ -143,10 +159,14 @@ class Volunteer:
         """See `BrokerEvents`."""
         self._relay.offered(offer, reply)
 
-    def placed(self, country: str | None, *, caution: bool) -> None:
+    def placed(self, country: str | None, *, caution: bool, test: RateTicket | None) -> None:
         """See `BrokerEvents`."""
         self._country = country or ""
         self._relay.waits_for_consent = caution and not self._config.confirmed
+        # Any other pause means that nothing is to be moved now.
+        if self._wants_test and self._relay.pause == "test":
+            self._wants_test = False
+            self._tasks.spawn(self._test(test), "test")
 
     def connected(self, *, is_online: bool, reason: str) -> None:
         """See `BrokerEvents`."""
@@ -172,6 +192,32 @@ class Volunteer:
             now = self._config.now()
             await asyncio.sleep(LOOK_S - (now.second + now.microsecond / 1e6) % LOOK_S)
             self._relay.look_at_clock()
+            if self._wants_test and self._relay.pause == "test":
+                self._conversation.renew()
+
+    def _want_test(self) -> None:
+        """Help nobody before a test, if there is to be one; the next welcome brings its ticket."""
+        self._wants_test = self._test_bytes > 0
+        self._relay.holds_back = "test" if self._wants_test else ""
+
+    async def _test(self, ticket: RateTicket | None) -> None:
+        """Find out how fast this machine is, and help if that helps anybody."""
+        descriptor = self._network.descriptor
+        exit_entry = descriptor and ticket and descriptor.exit(ticket.exit)
+        self._rates = None
+        if ticket is not None and exit_entry:
+            test = RateTest(self._http, self._test_bytes)
+            try:
+                self._rates = await test.run(exit_entry.url, ticket.ticket)
+            finally:
+                self._store.carry(test.moved_bytes)
+        is_slow = self._rates is not None and self._rates.speed is Speed.SLOW
+        self._relay.holds_back = "slow" if is_slow else ""
+        self._changed()
+        if is_slow:
+            await asyncio.sleep(SLOW_S)
+            self._want_test()
+            self._conversation.renew()
 
     async def _find_nat(self) -> None:
         descriptor = self._network.descriptor

@@ -68,6 +68,12 @@ class Status(msgspec.Struct, kw_only=True, frozen=True):
     own networks allow it), `nobody`, or empty while that is not known."""
     country: Word
     """Where the broker believes this machine is; empty where it cannot tell."""
+    speed: Word = ""
+    """What its connection is good for, by a test: `video`, `pages`, `slow` (it helps nobody), or
+    empty where that was not found out."""
+    down_mbit: float | None = None
+    """What the test measured from the exit to here, in Mbit/s with one digit."""
+    up_mbit: float | None = None
 
 
 _GAUGES: Final = {

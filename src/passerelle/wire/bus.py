@@ -12,6 +12,8 @@ changes a message changes the number: versions that differ in it do not hear eac
 | `NETWORK.place.CLASS` | broker → one of group `brokers` | `PlaceOffer`; `OfferPlaced` | sealed |
 | `NETWORK.complaint` | broker → all brokers | `Complaint` | sealed |
 | `NETWORK.broker` | broker → all brokers, every few seconds | `BrokerTotals` | sealed |
+| `NETWORK.question` | broker → all brokers | `CountsQuestion` | sealed |
+| `NETWORK.counts` | broker → all brokers, of which one asked | `CountsAnswer` | sealed |
 | `NETWORK.link` | exit → all brokers | `LinkOutcome` | signed |
 | `NETWORK.exit` | exit → all brokers, every few seconds | `ExitLoad` | signed |
 
@@ -47,6 +49,8 @@ TicketId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Key = Annotated[bytes, Meta(max_length=32)]
 BrokerName = Annotated[str, Meta(pattern=r"^[0-9a-z-]{8,64}\Z")]
 """A name that a broker draws at its start."""
+QuestionNumber = Annotated[bytes, Meta(min_length=16, max_length=16)]
+"""A number that a broker draws for one question, so that no answer fits another one."""
 
 
 class BusClientProfile(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -137,7 +141,46 @@ class BrokerTotals(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_
     countries: Annotated[dict[Country, Count], Meta(max_length=300)]
 
 
-BrokerMessage = PlaceOffer | OfferPlaced | Complaint | BrokerTotals
+class CountsQuestion(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A broker asks what the others counted of one publisher, or of the whole network."""
+
+    broker: BrokerName
+    number: QuestionNumber
+    publisher: Annotated[str, Meta(max_length=serverlimits.PAGE_ORIGIN_CHARS)]
+    """The publisher's name (`wire.publishers`), empty for the whole network."""
+
+    def __repr__(self) -> str:
+        return "<question withheld>"
+
+
+class BusHour(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What a broker counted in one hour: a `core.tally.HourCounts`."""
+
+    hour: Annotated[int, Meta(ge=0, lt=2**32)]
+    """Its number since 1970."""
+    volunteers: Count
+    helped: Count
+    carried_bytes: ByteCount
+
+
+class CountsAnswer(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What a broker counted, for the one that asked: a `core.tally.Counted`."""
+
+    broker: BrokerName
+    """The broker that answers."""
+    number: QuestionNumber
+    """The number of the question."""
+    volunteers: Count
+    hours: Annotated[tuple[BusHour, ...], Meta(max_length=serverlimits.COUNTED_HOURS)]
+    countries: Annotated[dict[Country, Count], Meta(max_length=serverlimits.COUNTED_COUNTRIES)]
+    unknown: Count
+    """Readers in other countries or in unknown ones."""
+
+    def __repr__(self) -> str:
+        return "<counts withheld>"
+
+
+BrokerMessage = PlaceOffer | OfferPlaced | Complaint | BrokerTotals | CountsQuestion | CountsAnswer
 ExitMessage = LinkOutcome | ExitLoad
 Message = BrokerMessage | ExitMessage
 
@@ -168,6 +211,8 @@ class Subjects:
         self.link = f"{self._stem}.link"
         self.exit = f"{self._stem}.exit"
         self.broker = f"{self._stem}.broker"
+        self.question = f"{self._stem}.question"
+        self.counts = f"{self._stem}.counts"
 
     def place(self, nat: NatClass) -> str:
         """Return the subject of offers whose clients have one NAT class."""

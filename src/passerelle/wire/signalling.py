@@ -115,6 +115,16 @@ class VolunteerPing(_Message, frozen=True, tag="ping"):
     """The volunteer asks whether the broker is still there."""
 
 
+class RateTicket(msgspec.Struct, frozen=True):
+    """Lets a volunteer find out how fast it is (`wire.ratetest`)."""
+
+    exit: ExitId
+    ticket: Annotated[str, Meta(max_length=limits.TICKET_BYTES)]
+
+    def __repr__(self) -> str:
+        return f"<test at {self.exit}>"
+
+
 class BrokerWelcome(_FromBroker, frozen=True, tag="welcome"):
     """The broker accepts the hello; offers may come."""
 
@@ -126,6 +136,8 @@ class BrokerWelcome(_FromBroker, frozen=True, tag="welcome"):
     has said yes once more."""
     heartbeat_s: Annotated[float, Meta(ge=1, le=3600)] | None = None
     """Seconds between two `ping` messages of the volunteer; None if the broker answers none."""
+    test: RateTicket | None = None
+    """Where the volunteer may find out how fast it is; None from a broker that knows no test."""
 
 
 class BrokerOffer(_FromBroker, frozen=True, omit_defaults=True, tag="offer"):

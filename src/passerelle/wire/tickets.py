@@ -34,6 +34,8 @@ class TicketKind(enum.Enum):
     is a link like any other."""
     CLIENT = "client"
     """A client may start or resume a session at the exit."""
+    TEST = "test"
+    """A volunteer may find out once how fast bytes pass between it and the exit."""
 
 
 class Ticket(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -45,6 +45,7 @@ export const REASONS = [
   'network_expired',
   'exit_unreachable',
   'exit_garbled',
+  'too_slow',
   'broker_unreachable',
   'broker_garbled',
   'broker_version',

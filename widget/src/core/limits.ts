@@ -40,6 +40,14 @@ export const MESSAGES_AHEAD = 65_536;
 export const EXTENSIONS = 14;
 /** Pieces of one message in a link that looks like a call. */
 export const MESSAGE_PIECES = 128;
+/** Bytes that a test of this device's rate moves each way, at most. */
+export const RATE_TEST_BYTES = 2_000_000;
+/** Size of its binary messages. */
+export const RATE_TEST_MESSAGE_BYTES = 4 * KIB;
+/** What is on its way at first in a test, before anything is acknowledged. */
+export const RATE_TEST_AHEAD_BYTES = 32 * KIB;
+/** Longest text in a test. */
+export const RATE_TEST_TEXT_CHARS = 128;
 
 // The bounds below exist only in the relay.
 

@@ -31,6 +31,7 @@ export type PasserelleReason =
   | 'network_expired'
   | 'exit_unreachable'
   | 'exit_garbled'
+  | 'too_slow'
   | 'broker_unreachable'
   | 'broker_garbled'
   | 'broker_version'
@@ -76,6 +77,12 @@ export interface PasserelleSnapshot {
   readonly helped_at_s: number | null;
   /** Since when nobody is helped although somebody could be, in Unix seconds; null otherwise. */
   readonly waits_since_s: number | null;
+  /** How fast this device's connection is, in Mbit/s with one digit, from the network's server and to it. A test before
+   * the first start measures it. `isSmall` says that it was a small test, because data is dear here. Null while that is
+   * not known. */
+  readonly rates: { readonly down_mbit: number; readonly up_mbit: number; readonly isSmall: boolean } | null;
+  /** Why that cannot be found out: the visitor's limits leave no room for a test, or no server answered it. */
+  readonly untested: 'limits' | 'silent' | null;
   /** Counts since this page was loaded. */
   readonly totals: PasserelleCounts;
   /** Counts of today, on this site. */

@@ -16,6 +16,7 @@ import {
   type FromVolunteer,
   type NatClass,
   type BrokerOffer,
+  type RateTicket,
 } from '../core/wire/signalling';
 import type { DescriptorSource } from './descriptor';
 import { hostOf } from './exits';
@@ -41,8 +42,9 @@ export interface BrokerEvents {
   /** Returns how many more people can be helped right now. */
   free(): number;
   offer(offer: BrokerOffer, reply: OfferReply): void;
-  /** The broker said where it believes this browser is, and whether helping may be dangerous there. */
-  placed(country: string | null, caution: boolean): void;
+  /** The broker said where it believes this browser is, whether helping may be dangerous there, and where this browser
+   * may find out how fast it is. */
+  placed(country: string | null, caution: boolean, test: RateTicket | null): void;
   friend(reply: BrokerFriendReply): void;
   /** The state of the conversation changed. While retrying, `reason` and `retry_s` are set. */
   changed(state: RelayReport['broker'], reason: Reason | null, retry_s: number | null): void;
@@ -220,7 +222,7 @@ export class BrokerConversation {
         this.#heartbeat_s = message.heartbeat_s ?? 0;
         beat();
         this.#send = send;
-        this.#events.placed(message.country, message.caution);
+        this.#events.placed(message.country, message.caution, message.test);
         this.#events.changed('online', null, null);
         this.ready();
       } catch (error) {

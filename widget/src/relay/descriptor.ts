@@ -8,6 +8,8 @@ import type { Invite } from '../core/wire/invite';
 /** The age at which a descriptor is fetched again before the next conversation with a broker. */
 const FRESH_S = 600;
 const FETCH_MS = 10_000;
+/** STUN servers used at once. */
+export const STUN_SERVERS = 2;
 
 export class DescriptorSource {
   readonly #invite: Invite;
@@ -78,4 +80,14 @@ async function bounded(body: ReadableStream<Uint8Array>): Promise<Uint8Array> {
     chunks.push(value);
   }
   return new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer());
+}
+
+/** Return up to `STUN_SERVERS` of the network's servers, chosen at random. */
+export function stunServers(descriptor: Descriptor | null | undefined): string[] {
+  const left = [...(descriptor?.stun ?? [])];
+  const chosen: string[] = [];
+  while (chosen.length < STUN_SERVERS && left.length > 0) {
+    chosen.push(...left.splice(Math.floor(Math.random() * left.length), 1));
+  }
+  return chosen;
 }

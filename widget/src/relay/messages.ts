@@ -1,7 +1,7 @@
 /** Messages between the page and the relay in its Worker. Both come from the same build. */
 
 import type { FriendFailure, Reason } from '../core/errors';
-import type { RelayReport, VolunteerLimits } from '../core/switch/report';
+import type { RelayReport, TestPlan, VolunteerLimits } from '../core/switch/report';
 import type { Path } from '../core/traffic/ownrate';
 import type { NatClass } from '../core/wire/signalling';
 import type { EncodedStreams } from './link/pictures';
@@ -19,6 +19,8 @@ export type PageToRelay =
       readonly confirmed: boolean;
       /** Whether this browser can make media links. */
       readonly media: boolean;
+      /** The test of this device's rate, before anybody is helped. */
+      readonly test: TestPlan;
     }
   | { readonly type: 'limits'; readonly limits: VolunteerLimits }
   /** The DataChannel of a link, transferred from its PeerConnection. */

@@ -19,7 +19,7 @@ import { parse } from '../core/wire/invite';
 import { fromOwnSdp, toSdp } from '../core/wire/sdp';
 import type { BrokerOffer, NatClass } from '../core/wire/signalling';
 import { BrokerConversation, type OfferReply } from './broker';
-import { DescriptorSource } from './descriptor';
+import { DescriptorSource, STUN_SERVERS, stunServers } from './descriptor';
 import { Exits, hostOf } from './exits';
 import { FriendRequests } from './friends';
 import { Link } from './link/link';
@@ -29,11 +29,10 @@ import { RateLimiter } from './link/ratelimiter';
 import { hum } from './link/sound';
 import type { EncodedStreams, PageToRelay, RelayToPage } from './messages';
 import { Person } from './person';
+import { SelfTest } from './selftest';
 
 /** The time for which links go on after people were asked to move to other volunteers. */
 const DRAIN_MS = 1_200;
-/** STUN servers used at once. */
-const STUN_SERVERS = 2;
 /** The time between two reports when only the number of bytes changes. */
 const REPORT_MS = 1_000;
 
@@ -85,6 +84,7 @@ export class Relay {
   readonly #limiter = new RateLimiter();
   readonly #friends: FriendRequests;
   readonly #exits: Exits;
+  readonly #selfTest: SelfTest;
   readonly #offers = new Bucket(OFFERS_PER_S, OFFER_BURST, performance.now());
   readonly #surplus = new Bucket(SURPLUS_OFFERS_PER_S, SURPLUS_OFFER_BURST, performance.now());
   /** Aborts when the relay begins to end. */
@@ -112,6 +112,7 @@ export class Relay {
     crossing: [],
     country: null,
     caution: false,
+    tested_bytes: 0,
     ...UNUSED,
   };
   /** Bytes carried so far. */
@@ -128,6 +129,11 @@ export class Relay {
   constructor(post: (message: RelayToPage) => void) {
     this.#post = post;
     this.#exits = new Exits(() => this.#exitsChanged());
+    this.#selfTest = new SelfTest({
+      changed: () => this.#exitsChanged(),
+      renew: () => this.#broker?.renew(),
+      stuck: () => this.#stuck(),
+    });
     this.#friends = new FriendRequests({
       post,
       ask: (id, request) => this.#broker?.ask(id, request) ?? false,
@@ -141,6 +147,7 @@ export class Relay {
         this.#confirmed = message.confirmed;
         this.#setLimits(message.limits);
         this.#media = message.media;
+        this.#selfTest.begin(message.test);
         return void this.#start(message.invite);
       case 'limits':
         this.#setLimits(message.limits);
@@ -148,7 +155,8 @@ export class Relay {
       case 'confirm':
         this.#confirmed = true;
         this.#change({ caution: false });
-        return this.#broker?.ready();
+        // A test waited for the visitor's word, too, and its ticket may have expired.
+        return this.#selfTest.isDue ? this.#broker?.renew() : this.#broker?.ready();
       case 'renew':
         return this.#broker?.renew();
       case 'channel':
@@ -199,8 +207,10 @@ export class Relay {
         this.#descriptors,
         {
           free: () => this.#free,
-          placed: (country, caution) =>
-            this.#change({ country, caution: caution && !this.#confirmed }),
+          placed: (country, caution, test) => {
+            this.#change({ country, caution: caution && !this.#confirmed });
+            if (!this.#report.caution) this.#selfTest.welcome(test, this.#descriptors?.descriptor?.exits);
+          },
           offer: (offer, reply) => this.#offered(offer, reply),
           friend: (reply) => void this.#friends.replied(reply),
           changed: (broker, reason, retry_s) => {
@@ -220,7 +230,7 @@ export class Relay {
 
   /** How many more people can be helped right now. */
   get #free(): number {
-    if (this.#report.caution || this.#exits.rest_ms !== null) return 0;
+    if (this.#report.caution || this.#exits.rest_ms !== null || this.#selfTest.holdsBack) return 0;
     return Math.max(0, this.#limits.people - this.#people.size);
   }
 
@@ -231,7 +241,7 @@ export class Relay {
 
   /** Ask the page for the class of this browser's NAT, which takes two STUN servers. */
   #findNat(): void {
-    const stun = pick(this.#descriptors?.descriptor?.stun ?? [], STUN_SERVERS);
+    const stun = stunServers(this.#descriptors?.descriptor);
     if (stun.length === STUN_SERVERS) this.#post({ type: 'find_nat', stun });
   }
 
@@ -336,7 +346,7 @@ export class Relay {
       type: 'connect',
       link: id,
       sdp: toSdp(media && this.#media ? { ...plain, media: known(media) } : plain),
-      stun: pick(descriptor.stun, STUN_SERVERS),
+      stun: stunServers(descriptor),
       patient,
     });
   }
@@ -444,7 +454,7 @@ export class Relay {
   #change(part: Partial<RelayReport>): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#report = { ...this.#report, ...part, ...this.#conversation, bytes: this.#bytes };
+    this.#report = this.#selfTest.tell({ ...this.#report, ...part, ...this.#conversation, bytes: this.#bytes });
     const { rest_ms } = this.#exits;
     if (this.#report.broker === 'online' && rest_ms !== null) {
       const trouble = { broker: 'retrying', reason: 'exit_unreachable', retry_s: rest_ms / 1000 } as const;
@@ -468,6 +478,7 @@ export class Relay {
       this.#stopping.abort();
       this.#friends.stop();
       this.#exits.stop();
+      this.#selfTest.stop();
     }
     for (const { link } of this.#links.values()) link.drain(drain_ms);
     this.#conclude();
@@ -485,14 +496,4 @@ export class Relay {
 /** Return the format of frames for a client whose newest one is `media`. A call is for those who ask for it. */
 function known(media: number): number {
   return media === CALL_MEDIA_VERSION ? media : Math.min(media, MEDIA_VERSION);
-}
-
-/** Return up to `count` members of `from`, chosen at random. */
-function pick<T>(from: readonly T[], count: number): T[] {
-  const left = [...from];
-  const chosen: T[] = [];
-  while (chosen.length < count && left.length > 0) {
-    chosen.push(...left.splice(Math.floor(Math.random() * left.length), 1));
-  }
-  return chosen;
 }

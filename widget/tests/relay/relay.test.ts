@@ -1,7 +1,7 @@
 import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { LANE_BURST, LANES, LINK_MESSAGE_BYTES, OFFER_BURST, SURPLUS_OFFER_BURST } from '../../src/core/limits';
-import type { RelayReport, VolunteerLimits } from '../../src/core/switch/report';
+import { NO_TEST, type RelayReport, type VolunteerLimits } from '../../src/core/switch/report';
 import { encode, encodeUrl } from '../../src/core/wire/base64';
 import type { RelayToPage } from '../../src/relay/messages';
 import { Relay } from '../../src/relay/relay';
@@ -40,7 +40,7 @@ function network(...ids: string[]): string {
 
 async function setUp(
   limits: Partial<VolunteerLimits> = {},
-  { welcome = {}, confirmed = false, exits = ['exit-1'] } = {},
+  { welcome = {}, confirmed = false, exits = ['exit-1'], test = NO_TEST } = {},
 ) {
   keys = generateKeyPairSync('ed25519');
   vi.stubGlobal('fetch', async () => new Response(network(...exits)));
@@ -52,6 +52,7 @@ async function setUp(
     limits: { people: 5, lanes: LANES, mbit: Infinity, bytes: Infinity, ...limits },
     confirmed,
     media: true,
+    test,
   });
   await vi.waitFor(() => expect(FakeSocket.made).toHaveLength(1));
   const broker = FakeSocket.made[0] as FakeSocket;
@@ -110,6 +111,36 @@ beforeEach(() => {
 afterEach(() => {
   vi.useRealTimers();
   vi.unstubAllGlobals();
+});
+
+test('nobody is offered before the test of the rate, and then the broker is told', async () => {
+  const plan = { ...NO_TEST, bytes: 65_536 };
+  const { broker, offer, free } = await setUp({}, { welcome: { test: { exit: 'exit-1', ticket: 'tick' } }, test: plan });
+  expect(broker.said[0]).toMatchObject({ type: 'hello', free: 0 });
+  expect(FakeSocket.made.at(-1)).toMatchObject({ url: EXIT, protocols: ['passerelle.v1', 'tick'] });
+  expect([report()?.broker, free()]).toEqual(['connecting', 0]);
+  offer();
+  expect(broker.said.at(-1)).toMatchObject({ type: 'decline', reason: 'busy' });
+  FakeSocket.made.at(-1)?.refuse();
+  expect([report()?.broker, report()?.untested, free()]).toEqual(['online', 'silent', 5]);
+});
+
+test('an older broker that knows no test is told of free places at once', async () => {
+  const { free } = await setUp({}, { test: { ...NO_TEST, bytes: 65_536 } });
+  expect(FakeSocket.made).toHaveLength(1);
+  expect([report()?.broker, report()?.untested, free()]).toEqual(['online', null, 5]);
+});
+
+test('a test waits until the visitor has confirmed, and then has a fresh ticket', async () => {
+  const welcome = { caution: true, test: { exit: 'exit-1', ticket: 'tick' } };
+  const { relay } = await setUp({}, { welcome, test: { ...NO_TEST, bytes: 65_536 } });
+  expect(FakeSocket.made).toHaveLength(1);
+  relay.handle({ type: 'confirm' });
+  await vi.waitFor(() => expect(FakeSocket.made).toHaveLength(2));
+  const again = FakeSocket.made[1] as FakeSocket;
+  again.open();
+  again.tell({ type: 'welcome', version: 1, ...welcome });
+  expect(FakeSocket.made.at(-1)).toMatchObject({ url: EXIT, protocols: ['passerelle.v1', 'tick'] });
 });
 
 test('the class of the NAT is asked of the page at each welcome, and told to the broker', async () => {
@@ -642,6 +673,7 @@ describe('the end', () => {
       limits: { people: 1, lanes: 1, mbit: 1, bytes: Infinity },
       confirmed: false,
       media: true,
+      test: NO_TEST,
     });
     await vi.advanceTimersByTimeAsync(0);
     expect(posted.at(-1)).toEqual({ type: 'ended', reason: 'invite', isStuck: false });

@@ -29,6 +29,11 @@ class FairTurns:
         self.rounds = Rounds()
         """The rounds in which all tunnels receive."""
 
+    @property
+    def is_rate_used_up(self) -> bool:
+        """Whether parties have to wait for the rate; never without one."""
+        return self._line.pause_s(self._loop.time()) > 0
+
     def ask(self, party: TurnTaker) -> int:
         """Return how many bytes may be sent at once. After 0, `resume` is called in time."""
         if not self._line and not self._line.pause_s(self._loop.time()):

@@ -9,7 +9,7 @@
 
 import type { Reason } from '../errors';
 import { NOTHING, type Figures } from './figures';
-import { UNUSED, type RelayReport, type Use } from './report';
+import { UNUSED, useOf, type RelayReport, type Use } from './report';
 import type { PauseReason } from './settings';
 
 export const PHASES = [
@@ -285,10 +285,7 @@ function show(state: SwitchState): Snapshot {
     reason: phase === 'problem' ? state.problem : (shown?.reason ?? null),
     paused: phase === 'paused' ? state.pause : null,
     retry_s: shown?.retry_s ?? null,
-    reach: shown?.reach ?? null,
-    failed: shown?.failed ?? 0,
-    helped_at_s: shown?.helped_at_s ?? null,
-    waits_since_s: shown?.waits_since_s ?? null,
+    ...useOf(shown ?? UNUSED),
   };
 }
 

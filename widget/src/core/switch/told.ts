@@ -5,8 +5,9 @@
 import { REASONS } from '../errors';
 import { SLOTS } from '../limits';
 import { counts } from './figures';
-import { REACHES } from './report';
+import { REACHES, UNTESTED } from './report';
 import { PAUSES } from './settings';
+import { readRates } from './speed';
 import { PHASES, type Snapshot } from './store';
 
 /** An ISO 3166-1 code. */
@@ -35,6 +36,8 @@ export function readTold(given: unknown): Snapshot | null {
     failed: count('failed') ?? 0,
     helped_at_s: count('helped_at_s'),
     waits_since_s: count('waits_since_s'),
+    rates: readRates(use['rates']),
+    untested: oneOf(use['untested'], UNTESTED),
     totals: counts(totals),
     today: counts(today),
     ever: counts(ever),

@@ -8,15 +8,33 @@ import { TEXT_SEALED_BYTES } from '../limits';
 import { visible } from './pasted';
 
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz234567';
-const ASK = /passerelle-ask1:([a-z2-7\s>]*)\./;
+const ASK = 'passerelle-ask1:';
 const ANSWER = 'passerelle-answer1:';
 const CHECK_BYTES = 4;
 const LINE = 72;
 const TEXT_CHARS = 4 * TEXT_SEALED_BYTES;
 
 /** Return the sealed request in a pasted text; null when the text holds no whole request. */
-export async function readAsk(text: string): Promise<Uint8Array<ArrayBuffer> | null> {
-  const found = ASK.exec(visible(text.slice(0, TEXT_CHARS)).toLowerCase());
+export const readAsk = (text: string): Promise<Uint8Array<ArrayBuffer> | null> => read(ASK, text);
+
+/** Return the sealed reply in a pasted text; null when the text holds no whole reply. */
+export const readAnswer = (text: string): Promise<Uint8Array<ArrayBuffer> | null> => read(ANSWER, text);
+
+/** Return which of the two texts begins in a pasted one; null for neither. Of a chat with both it is the reply. */
+export function kindIn(text: string): 'answer' | 'ask' | null {
+  const looked = lowered(text);
+  if (looked.includes(ANSWER)) return 'answer';
+  return looked.includes(ASK) ? 'ask' : null;
+}
+
+/** Return the text for a sealed request, broken into lines. */
+export const writeAsk = (sealed: Uint8Array<ArrayBuffer>): Promise<string> => write(ASK, sealed);
+
+/** Return the text for a sealed reply, broken into lines. */
+export const writeAnswer = (sealed: Uint8Array<ArrayBuffer>): Promise<string> => write(ANSWER, sealed);
+
+async function read(begin: string, text: string): Promise<Uint8Array<ArrayBuffer> | null> {
+  const found = new RegExp(`${begin}([a-z2-7\\s>]*)\\.`).exec(lowered(text));
   const whole = found && fromBase32((found[1] ?? '').replace(/[\s>]+/g, ''));
   if (!whole || whole.length < CHECK_BYTES) return null;
   const sealed = whole.slice(0, -CHECK_BYTES);
@@ -25,11 +43,12 @@ export async function readAsk(text: string): Promise<Uint8Array<ArrayBuffer> | n
   return isGood && sealed.length <= TEXT_SEALED_BYTES ? sealed : null;
 }
 
-/** Return the text for a sealed reply, broken into lines. */
-export async function writeAnswer(sealed: Uint8Array<ArrayBuffer>): Promise<string> {
-  const text = `${ANSWER} ${toBase32([...sealed, ...(await checkOf(sealed))])}.`;
+async function write(begin: string, sealed: Uint8Array<ArrayBuffer>): Promise<string> {
+  const text = `${begin} ${toBase32([...sealed, ...(await checkOf(sealed))])}.`;
   return (text.match(new RegExp(`.{1,${LINE}}`, 'g')) ?? []).join('\n');
 }
+
+const lowered = (text: string): string => visible(text.slice(0, TEXT_CHARS)).toLowerCase();
 
 async function checkOf(sealed: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest('SHA-256', sealed)).slice(0, CHECK_BYTES);

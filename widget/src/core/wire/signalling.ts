@@ -53,6 +53,12 @@ export interface BrokerOffer {
   readonly country: string | null;
 }
 
+/** Lets this volunteer find out once how fast it is, at the exit `exit`. */
+export interface RateTicket {
+  readonly exit: string;
+  readonly ticket: string;
+}
+
 /** The broker accepted the `hello`. Offers may come from now on. */
 export interface BrokerWelcome {
   readonly type: 'welcome';
@@ -63,6 +69,8 @@ export interface BrokerWelcome {
   readonly caution: boolean;
   /** Seconds between two `ping` messages; null when the broker answers none. */
   readonly heartbeat_s: number | null;
+  /** Null from a broker that knows no test. */
+  readonly test: RateTicket | null;
 }
 
 /** The broker answers a `ping`. */
@@ -135,6 +143,16 @@ function welcome(given: checks.Fields): BrokerWelcome {
     country: country(given),
     caution: given.has('caution') ? checks.boolean(given.get('caution')) : false,
     heartbeat_s: heartbeat_s === null ? null : checks.number(heartbeat_s, 1, 3600),
+    test: rateTicket(given.get('test') ?? null),
+  });
+}
+
+function rateTicket(given: unknown): RateTicket | null {
+  if (given === null) return null;
+  const ticket = checks.fields(given);
+  return Object.freeze({
+    exit: checks.text(ticket.get('exit'), 1, 32, EXIT_ID),
+    ticket: checks.text(ticket.get('ticket'), 0, TICKET_BYTES),
   });
 }
 

@@ -5,9 +5,9 @@
  */
 
 /** Names of the stored values. `consent` and `caution` hold the networks that the visitor agreed to help, one
- * on each line. `choices` and `figures` are JSON. `away` is the day on which the floating switch is out of
+ * on each line. `choices`, `figures` and `speed` are JSON. `away` is the day on which the floating switch is out of
  * the way. */
-const NAMES = ['consent', 'caution', 'choices', 'figures', 'language', 'folded', 'away'] as const;
+const NAMES = ['consent', 'caution', 'choices', 'figures', 'speed', 'language', 'folded', 'away'] as const;
 
 export type StoredName = (typeof NAMES)[number];
 

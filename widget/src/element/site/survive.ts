@@ -17,7 +17,8 @@ export async function survive(path: string | null): Promise<void> {
     const worker = found?.active ?? found?.waiting ?? found?.installing;
     const isOurs = worker?.scriptURL.includes(NAME);
     if (path === null) await (isOurs && found?.unregister());
-    else if (!worker) await serviceWorker.register(path || `/${NAME}`, { scope: '/', updateViaCache: 'none' });
+    // A file that has moved takes the old one's place, which nobody could withdraw any more; the same one changes nothing.
+    else if (!worker || isOurs) await serviceWorker.register(path || `/${NAME}`, { scope: '/', updateViaCache: 'none' });
   } catch {
     // The site is the same without it.
   }

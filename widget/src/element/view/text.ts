@@ -46,6 +46,9 @@ export function size(code: string, bytes: number): string {
   return unit(code, SIZES[step] ?? 'byte', bytes / 1000 ** step);
 }
 
+/** Return a rate in Mbit/s. */
+export const rate = (code: string, mbit: number): string => unit(code, 'megabit-per-second', mbit, 1);
+
 /** Return a span of time in minutes, hours or days. */
 export function time(code: string, seconds: number): string {
   const minutes = Math.floor(seconds / 60);

@@ -8,10 +8,12 @@ import { RESTARTS } from '../../core/limits';
 import type { Figures } from '../../core/switch/figures';
 import type { RelayReport, VolunteerLimits } from '../../core/switch/report';
 import { MEGABYTE, pauseReason, type PauseReason, type SwitchSettings } from '../../core/switch/settings';
+import type { TestBounds } from '../../core/switch/speed';
 import type { SiteStorage } from '../site/storage';
 import { ConditionsWatcher } from './conditions';
 import { FigureCounter } from './figurecounter';
 import { RelayHost } from './relayhost';
+import { SpeedMemory } from './speedmemory';
 
 /** What the page gives to the engine, and takes from it. */
 export interface EnginePage {
@@ -33,6 +35,7 @@ export class Engine {
   readonly #page: EnginePage;
   readonly #conditions: ConditionsWatcher;
   readonly #counter: FigureCounter;
+  readonly #speed: SpeedMemory;
   /** The run of the relay; null while there is none. */
   #host: RelayHost | null = null;
   /** The day of the last check. With a new day, the bytes of a day start again at 0. */
@@ -46,6 +49,7 @@ export class Engine {
   constructor(page: EnginePage) {
     this.#page = page;
     this.#counter = new FigureCounter(page.storage, () => this.adjust());
+    this.#speed = new SpeedMemory(page.storage);
     this.#conditions = new ConditionsWatcher({
       changed: () => this.check(),
       moved: () => this.#host?.renew(),
@@ -73,19 +77,21 @@ export class Engine {
       report: (report) => {
         this.#counter.take(report);
         this.#page.report(report);
-        this.check();
+        if (this.#speed.take(report)) this.adjust();
+        else this.check();
       },
       ended: (reason, isStuck) => {
         this.#host = null;
         this.#counter.end();
         this.check();
+        if (isStuck) this.#speed.giveUp();
         // An exit that crashed does not answer either, so one that does not is no reason to turn off at first.
         if (isStuck && !this.#isEnding && this.#restarts++ < RESTARTS) this.begin(this.#confirmed);
         else this.#page.ended(reason);
       },
     });
     this.#host = host;
-    void host.start(this.#page.invite, confirmed);
+    void host.start(this.#page.invite, confirmed, this.#speed.plan(this.#testBounds));
   }
 
   /** Let people move to other volunteers, and end the relay. */
@@ -133,7 +139,7 @@ export class Engine {
     this.#counter.tick();
     const { figures } = this.#counter;
     this.#page.figures(figures);
-    const { bytes } = figures.today;
+    const bytes = figures.today.bytes + this.#speed.bytes;
     const day = this.#page.storage.today();
     if (day !== this.#day) this.#host?.setLimits(this.#limits);
     this.#day = day;
@@ -142,7 +148,17 @@ export class Engine {
 
   get #limits(): VolunteerLimits {
     const { people = 0, lanes = 0, mbit = 0, megabytes = 0 } = this.#page.settings ?? {};
-    const left = Math.max(0, megabytes * MEGABYTE - this.#counter.figures.today.bytes);
-    return { people, lanes, mbit, bytes: this.#counter.bytes + left };
+    return { people, lanes, mbit, bytes: this.#counter.bytes + this.#left(megabytes * MEGABYTE) };
+  }
+
+  /** Return how many of a day's bytes are left. */
+  #left(day_bytes: number): number {
+    return Math.max(0, day_bytes - this.#counter.figures.today.bytes - this.#speed.bytes);
+  }
+
+  get #testBounds(): TestBounds {
+    const { mbit = 0, megabytes = 0 } = this.#page.settings ?? {};
+    const day_bytes = megabytes * MEGABYTE;
+    return { day_bytes, left_bytes: this.#left(day_bytes), mbit, isMetered: this.#conditions.now.metered };
   }
 }

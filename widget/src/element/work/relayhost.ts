@@ -4,7 +4,7 @@
  */
 
 import { Problem, reasonOf, type FriendFailure, type Reason } from '../../core/errors';
-import type { RelayReport, VolunteerLimits } from '../../core/switch/report';
+import type { RelayReport, TestPlan, VolunteerLimits } from '../../core/switch/report';
 import type { PageToRelay, RelayToPage } from '../../relay/messages';
 import { fetchWorker } from '../files/files';
 import { canRelay, PeerConnection } from './connection';
@@ -55,9 +55,9 @@ export class RelayHost {
     this.#events = events;
   }
 
-  /** Begin. `confirmed` says that the visitor confirmed before that they help although it may be dangerous.
-   * Never rejects. */
-  async start(invite: string, confirmed: boolean): Promise<void> {
+  /** Begin. `confirmed` says that the visitor confirmed before that they help although it may be dangerous, and `test`
+   * how to find out how fast this device is. Never rejects. */
+  async start(invite: string, confirmed: boolean, test: TestPlan): Promise<void> {
     try {
       if (!globalThis.isSecureContext || !crypto.subtle) throw new Problem('insecure');
       const ability = canRelay();
@@ -67,7 +67,7 @@ export class RelayHost {
       this.#worker = worker;
       worker.onmessage = ({ data }: MessageEvent<RelayToPage>) => this.#handle(data);
       worker.onerror = () => this.#finish('internal');
-      this.#post({ type: 'start', invite, limits: this.#limits, confirmed, media: canSendVideo() });
+      this.#post({ type: 'start', invite, limits: this.#limits, confirmed, media: canSendVideo(), test });
     } catch (error) {
       this.#finish(reasonOf(error));
     }

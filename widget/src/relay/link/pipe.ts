@@ -11,10 +11,43 @@ const POLL_MS = 10;
 /** An exit that has got everything answers the end of a WebSocket in this time. */
 const CLOSE_MS = 10_000;
 
-/** Make a WebSocket the exit's side of `link`. `stuck` is called when the exit does not let it end.
+/** Watches whether an exit lets a WebSocket end. `stuck` is called when it does not.
  *
  * A browser goes on receiving, and throws away what comes, until the other end answers. Chromium does so for ever.
  */
+export class SocketEnd {
+  readonly #socket: WebSocket;
+  readonly #stuck: () => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #hasEnded = false;
+
+  constructor(socket: WebSocket, stuck: () => void) {
+    this.#socket = socket;
+    this.#stuck = stuck;
+  }
+
+  /** The socket has ended. */
+  ended(): void {
+    this.#hasEnded = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** Close the socket. */
+  close(code: number): void {
+    if (!this.#hasEnded && this.#socket.readyState < this.#socket.CLOSING) this.#watch();
+    this.#socket.close(code);
+  }
+
+  #watch(): void {
+    this.#timer = setTimeout(() => {
+      // A slow network may need long for what was sent, and over a dead one nothing is sent.
+      if (this.#socket.bufferedAmount > 0) this.#watch();
+      else this.#stuck();
+    }, CLOSE_MS);
+  }
+}
+
+/** Make a WebSocket the exit's side of `link`. `stuck` is called when the exit does not let it end. */
 export function joinSocket(link: Link, socket: WebSocket, stuck: () => void): void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const look = () => {
@@ -25,27 +58,16 @@ export function joinSocket(link: Link, socket: WebSocket, stuck: () => void): vo
   const watch = () => {
     if (socket.readyState === socket.OPEN) timer ??= setTimeout(look, POLL_MS);
   };
-  let ending: ReturnType<typeof setTimeout> | undefined;
-  let hasEnded = false;
-  /** Look whether the exit let the socket end. */
-  const lookAgain = () => {
-    // A slow network may need long for what was sent, and over a dead one nothing is sent.
-    if (socket.bufferedAmount > 0) ending = setTimeout(lookAgain, CLOSE_MS);
-    else stuck();
-  };
+  const end = new SocketEnd(socket, stuck);
   listen(link, 'exit', socket);
   // Chromium says of a socket that the page's policy forbids that it failed, and not that it closed.
   socket.onerror = socket.onclose = () => {
-    hasEnded = true;
-    clearTimeout(ending);
+    end.ended();
     link.lost('exit');
   };
   link.attach(
     'exit',
-    pipe(socket, watch, (code) => {
-      if (!hasEnded && socket.readyState < socket.CLOSING) ending = setTimeout(lookAgain, CLOSE_MS);
-      socket.close(closeCode(code));
-    }),
+    pipe(socket, watch, (code) => end.close(closeCode(code))),
   );
 }
 

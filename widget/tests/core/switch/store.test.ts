@@ -32,6 +32,7 @@ const report = (part: Partial<RelayReport> = {}): SwitchEvent => ({
     crossing: [],
     country: null,
     caution: false,
+    tested_bytes: 0,
     ...UNUSED,
     ...part,
   },

@@ -16,6 +16,8 @@ const HELPING = {
   failed: 3,
   helped_at_s: 1_700_000_000,
   waits_since_s: 1_700_000_100,
+  rates: { down_mbit: 50, up_mbit: 5, isSmall: true },
+  untested: 'silent',
 };
 
 test('what a tab shows is read as it is, and comes from elsewhere', () => {
@@ -53,6 +55,8 @@ test('a part that makes no sense is left out', () => {
     failed: -1,
     helped_at_s: NaN,
     waits_since_s: '5',
+    rates: { down_mbit: 'a', up_mbit: 1 },
+    untested: 'constructor',
     totals: null,
     today: { people: '1', bytes: -1, seconds: 1e300 },
     ever: { people: 1, bytes: NaN, seconds: 2 },
@@ -72,6 +76,8 @@ test('a part that makes no sense is left out', () => {
     failed: 0,
     helped_at_s: null,
     waits_since_s: null,
+    rates: null,
+    untested: null,
     totals: nothing,
     today: nothing,
     ever: { people: 1, bytes: 0, seconds: 2 },

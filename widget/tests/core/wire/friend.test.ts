@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { TEXT_SEALED_BYTES } from '../../../src/core/limits';
 import { decode } from '../../../src/core/wire/base64';
-import { readAsk, writeAnswer } from '../../../src/core/wire/friend';
+import { kindIn, readAnswer, readAsk, writeAnswer, writeAsk } from '../../../src/core/wire/friend';
 import { vectors } from '../../vectors';
 
 const given = vectors<{ text: string; sealed: string | null; answer: string | null }[]>('friends');
@@ -20,6 +20,19 @@ describe('texts of friends', () => {
       const bytes = decode(sealed) as Uint8Array<ArrayBuffer>;
       expect(await writeAnswer(bytes)).toBe(answer);
     }
+  });
+
+  test('are written and read by a reader as by a friend', async () => {
+    const sealed = new Uint8Array([1, 2, 3, 250]);
+    expect(await readAsk(`https://a.example/friend\n\n${await writeAsk(sealed)}`)).toEqual(sealed);
+    const answer = await writeAnswer(sealed);
+    expect(await readAnswer(`Here:\n> ${answer}`)).toEqual(sealed);
+    for (const text of [await writeAsk(sealed), answer.slice(0, -1), `${answer.slice(0, -4)}aaa.`]) {
+      expect(await readAnswer(text), text).toBeNull();
+      expect(kindIn(text)).toBe(text.includes('answer') ? 'answer' : 'ask');
+    }
+    expect(kindIn(`${await writeAsk(sealed)}\n${answer}`)).toBe('answer');
+    expect(kindIn('I do not know.')).toBeNull();
   });
 
   test('have a limit', async () => {
