@@ -10,7 +10,9 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from bench import command, extended
+import aiohttp
+
+from bench import command, extended, idle
 from bench.command import say
 from bench.download import mbit_s
 from bench.errors import Unmeasured
@@ -18,6 +20,11 @@ from bench.machine import family_cpu_s, family_pss_bytes
 from bench.people import people
 from bench.report import Row, at_least, at_most, median
 from passerelle import limits
+from passerelle.volunteer.network import NetworkSource
+from passerelle.volunteer.ratetest import RateTest
+from passerelle.wire import signalling
+from passerelle.wire.invite import parse
+from passerelle.wire.signalling import BrokerWelcome, VolunteerHello
 from tests.rig.program import PASSERELLE, Program
 from tests.rig.site import Site
 from tests.rig.way import Way
@@ -27,9 +34,9 @@ Everything runs on this machine, each part a process of its own. Without a scree
 volunteer` carries downloads of one client with Chrome's engine, and shares the machine with that
 client, the servers and the site; processor time is that of its two processes. Many people are
 clients with one link each that carry nothing. The end of both processes is the last packet's
-latest time. The extension: {extended.MEANING}
+latest time. Everywhere {idle.MEANING.strip()} The extension: {extended.MEANING.strip()}
 """
-ONLY = ("headless", "people", "extension")
+ONLY = ("headless", "test", "people", "idle", "extension")
 FILE_BYTES = 192_000_000
 QUICK_FILE_BYTES = 64_000_000
 RUNS = 3
@@ -53,8 +60,12 @@ async def _measure(quick: bool, only: str | None) -> list[Row]:
         folder = Path(name)
         if only in (None, "headless"):
             rows += await _headless(folder, quick)
+        if only in (None, "test"):
+            rows += await _test(folder)
         if only in (None, "people"):
             rows += await _people(folder, quick)
+        if only in (None, "idle"):
+            rows += await _idle(folder, idle.QUICK_IDLE_S if quick else idle.IDLE_S)
         if only in (None, "extension"):
             rows += await extended.measure(folder, quick)
     return rows
@@ -111,6 +122,44 @@ async def _stop(folder: Path, way: Way, site: Site) -> float:
             start_s = time.monotonic()
             await program.stop()
             return time.monotonic() - start_s
+
+
+async def _test(folder: Path) -> list[Row]:
+    """Measure what finding out the rate takes before anybody is helped."""
+    took_s, moved = [], []
+    async with (
+        Way(folder / "tested", None, "--allow", "127.0.0.0/8") as way,
+        aiohttp.ClientSession() as http,
+    ):
+        descriptor = await NetworkSource(parse(way.invite).plain, http).describe()
+        broker = f"{descriptor.brokers[0].url}/v1/volunteer"
+        for _ in range(RUNS):
+            async with http.ws_connect(broker) as socket:
+                hello = VolunteerHello(signalling.VERSION, "bench", 0)
+                await socket.send_str(signalling.encode(hello))
+                welcome = signalling.decode_from_broker(await socket.receive_str())
+            if not isinstance(welcome, BrokerWelcome) or welcome.test is None:
+                raise Unmeasured("the broker gave no ticket for a test")
+            at = descriptor.exit(welcome.test.exit)
+            test = RateTest(http, limits.RATE_TEST_BYTES)
+            start_s = time.monotonic()
+            rates = at and await test.run(at.url, welcome.test.ticket)
+            took_s.append(time.monotonic() - start_s)
+            moved.append(test.moved_bytes)
+            if not rates:
+                raise Unmeasured("the exit did not answer the test")
+            say(f"test: {took_s[-1]:.2f} s, {rates.down_mbit:g} down, {rates.up_mbit:g} up")
+    return [
+        Row("headless: test of the rate before the first start", max(took_s), "s", at_most(5), 2),
+        Row("headless: what it moves, both ways", max(moved) / 1e6, "MB", at_most(4)),
+    ]
+
+
+async def _idle(folder: Path, idle_s: float) -> list[Row]:
+    async with Way(folder / "idle", None, "--allow", "127.0.0.0/8") as way:
+        async with volunteer(folder / "waiting", way.invite) as program:
+            rows = await idle.program(program.pid, idle_s)
+        return rows + await idle.measure(folder, way, idle_s)
 
 
 async def _people(folder: Path, quick: bool) -> list[Row]:

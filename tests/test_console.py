@@ -6,6 +6,7 @@ import pytest
 
 from passerelle.client.notices import (
     BrokerUnreachable,
+    FamilyPresence,
     HandshakesDropped,
     LinkDown,
     LinkUp,
@@ -40,6 +41,9 @@ EXAMPLES = {
     LinkUp(1, (("ice", 0.1), ("tls", 0.05))): "Connected through a volunteer (link 1, set up in "
     "150 ms).",
     LinkDown(1, "the volunteer left"): "Link 1 ended: the volunteer left.",
+    FamilyPresence(helps=True): "One of the volunteers is the friend whose link you use.",
+    FamilyPresence(helps=False): "The friend whose link you use is not helping now, or has made a "
+    "new link. Ask for it if this stays. Other volunteers help meanwhile.",
     HandshakesDropped(): "Volunteers answer, but the encrypted handshake with them does not get "
     "through: this network may block Passerelle's own WebRTC. Try `--engine chrome`, whose "
     "handshake is a browser's; passerelle[chrome] brings it.",

@@ -88,7 +88,7 @@ def test_the_single_file_has_everything_in_it() -> None:
 
 def test_a_single_file_that_is_too_large_is_told() -> None:
     with pytest.raises(ConfigError, match="more than chats pass on"):
-        readingpage.single_file({**FILES, "file.js": b"x" * 200_000}, PAGE)
+        readingpage.single_file({**FILES, "file.js": b"x" * readingpage.SINGLE_FILE_BYTES}, PAGE)
 
 
 def test_only_the_brokers_and_the_mirror_are_connected_to() -> None:

@@ -80,6 +80,7 @@ PROGRAMS = {
     "caddy": "caddy",
     "aria2c": "aria2",
     "git": "git",
+    "zbarimg": "zbar-tools",
 }
 """Programs that tests run, and the Debian package of each.
 

@@ -49,6 +49,7 @@ const shown = (): Shown => ({ snapshot: own.snapshot, asks: own.asks(element), i
 /** Have this page closed, unless it is needed. Firefox keeps its background page, which costs nothing. */
 function rest(): void {
   clearTimeout(resting);
+  if (!isOff(own.snapshot)) return;
   resting = setTimeout(() => {
     if (ports.size === 0 && isOff(own.snapshot)) void say({ type: 'rest' });
   }, hasPopup ? REST_MS : 0);

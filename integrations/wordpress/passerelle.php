@@ -42,6 +42,7 @@ add_action( 'plugins_loaded', 'passerelle_survive_open' );
 add_action( 'send_headers', 'passerelle_survive_mark' );
 add_action( 'admin_post_passerelle_survive', 'passerelle_survive_save' );
 add_filter( 'plugin_action_links_' . plugin_basename( __FILE__ ), 'passerelle_action_links' );
+add_filter( 'plugin_row_meta', 'passerelle_survive_warning', 10, 2 );
 add_action( 'add_option_' . PASSERELLE_OPTION, 'passerelle_empty_caches' );
 add_action( 'update_option_' . PASSERELLE_OPTION, 'passerelle_empty_caches' );
 register_activation_hook( __FILE__, 'passerelle_empty_caches' );

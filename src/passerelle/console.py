@@ -6,6 +6,7 @@ from typing import assert_never
 
 from passerelle.client.notices import (
     BrokerUnreachable,
+    FamilyPresence,
     HandshakesDropped,
     LinkDown,
     LinkUp,
@@ -99,6 +100,13 @@ def sentence(notice: Notice) -> str:
                 "Volunteers answer, but the encrypted handshake with them does not get through: "
                 "this network may block Passerelle's own WebRTC. Try `--engine chrome`, whose "
                 "handshake is a browser's; passerelle[chrome] brings it."
+            )
+        case FamilyPresence(helps=True):
+            return "One of the volunteers is the friend whose link you use."
+        case FamilyPresence():
+            return (
+                "The friend whose link you use is not helping now, or has made a new link. Ask for "
+                "it if this stays. Other volunteers help meanwhile."
             )
         case _:
             assert_never(notice)

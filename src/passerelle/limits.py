@@ -58,6 +58,10 @@ GATEWAY_REQUESTS: Final = 64
 """Requests of one link at once: a browser asks a site for a few dozen things."""
 GATEWAY_POSTS: Final = 1024
 """Sealed requests without a link that are under way at one exit process: a door brings many."""
+GATEWAY_POSTS_PIECE_BYTES: Final = 64 * KIB
+"""Steps in which is counted what such a request has brought: most are shorter than one."""
+GATEWAY_POSTS_PIECES: Final = 1024
+"""Steps of all of those together: 64 MiB, beyond less than one of each."""
 GATEWAY_WAITING_BYTES: Final = 4 * MIB
 """Requests of one link that have not arrived in full."""
 GATEWAY_CREDIT_BYTES: Final = 256 * KIB

@@ -120,6 +120,8 @@ class ServeConfig:
     """Folder of the built widget; None serves none."""
     kept_dir: Path | None = None
     """Folder where builds of the widget are kept for pages that pin one; None keeps none."""
+    extensions: embed.Extensions = field(default_factory=embed.Extensions)
+    """Where the network's browser extension is, for the tags that publishers take."""
     publishers: Callable[[], Publishers] = Publishers
     """Returns the publishers that may see figures of their volunteers, as they are now."""
     counts_file: Path | None = None
@@ -172,6 +174,7 @@ class Servers:
                 descriptor=self._descriptor,
                 widget_dir=config.widget_dir,
                 kept_dir=config.kept_dir,
+                extensions=config.extensions,
                 publishers=config.publishers,
                 counts_file=config.counts_file,
                 front=not _has_face(config),
@@ -204,7 +207,8 @@ class Servers:
         """The tag that a publisher pastes into a page; None if no widget is served."""
         if self._config.widget_dir is None:
             return None
-        return widget_tag(self._config.widget_dir, self.invite.plain)
+        choices = embed.Choices(extensions=self._config.extensions)
+        return widget_tag(self._config.widget_dir, self.invite.plain, choices)
 
     async def unreachable(self) -> list[str]:
         """Return a sentence for each public address that does not lead here or to an exit.
@@ -430,12 +434,12 @@ def _own_stun(config: ServeConfig) -> Iterator[str]:
             yield f"stun:{join_authority(host, port)}"
 
 
-def widget_tag(widget_dir: Path, invite: Invite) -> str:
+def widget_tag(widget_dir: Path, invite: Invite, choices: embed.Choices | None = None) -> str:
     """Return the tag for a publisher's page, with the script's exact hash in it.
 
     Raises ConfigError when the widget was not built.
     """
-    return embed.tag(widget_script(widget_dir), invite)
+    return embed.tag(widget_script(widget_dir), invite, choices)
 
 
 def widget_script(widget_dir: Path) -> embed.Script:

@@ -59,6 +59,9 @@ WAITING_OFFERS: Final = 1024
 """Offers that wait for a volunteer to come: each holds a request open for two seconds."""
 WAITING_OF_NETWORK: Final = 8
 """Offers of one client network that wait for a volunteer to come: two requests."""
+DEMAND_READERS: Final = 256
+"""Readers that wait, counted in one period for the word that volunteers are told: with four times
+as many as `many` needs, the noise cannot make less of it."""
 LINKS_REPORTED: Final = 65_536
 """Links that exits may still report on: those that were arranged last."""
 LANES_REPORTED: Final = 32_768
@@ -82,6 +85,10 @@ WIDGET_FILES: Final = 256
 """Files that one widget manifest lists: a build has about twenty."""
 WIDGET_KEPT_FILES: Final = 1024
 """Files of earlier widgets that are kept and served: some 60 builds, about 10 MB."""
+EXTENSION_LINK_CHARS: Final = 512
+"""Longest link to the network's browser extension: a store's are below 200."""
+EXTENSIONS_BYTES: Final = 4 * KIB
+"""Longest list of such links that a broker tells: two, with the escapes of JSON."""
 PLACES_BYTES: Final = 64 * MIB
 """Size of the country database that comes with the program, unpacked: eight times today's."""
 
@@ -133,6 +140,9 @@ BUS_AVOIDED: Final = 64
 """Volunteers that another broker is asked to avoid: twice what one request can name."""
 BUS_BROKERS: Final = 256
 """Brokers whose counts are kept for public display: as many as a descriptor may name."""
+BUS_FAMILIES: Final = 1024
+"""Families for whose readers a broker listens: each is a subscription, and each volunteer may have
+another family."""
 BUS_COUNT: Final = 1 << 20
 """Sessions, links or volunteers that one server may claim: 64 times what a process holds."""
 BUS_LINK_BYTES: Final = 1 << 50

@@ -23,11 +23,21 @@ from passerelle.wire.signalling import (
     BrokerFriendReply,
     BrokerOffer,
     VolunteerAnswer,
+    VolunteerFamily,
     VolunteerFriend,
     VolunteerReady,
 )
 from passerelle.wire.tickets import TicketKind
-from tests.broker.parties import NOW, TICKET_KEY, Scene, description, exit_word, offer, scene
+from tests.broker.parties import (
+    NOW,
+    TICKET_KEY,
+    Scene,
+    Volunteer,
+    description,
+    exit_word,
+    offer,
+    scene,
+)
 from tests.broker.test_limits import LOOPBACK, ask_from, serving
 from tests.broker.test_placement import fail_a_while_ago
 from tests.rig.nats import NatsServer, nats_server
@@ -105,6 +115,34 @@ async def test_ones_own_volunteers_come_first(pair: tuple[Scene, Scene, Bus]) ->
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
             await other.socket.receive()
+
+
+async def test_a_familys_volunteer_is_found_at_another_broker(
+    pair: tuple[Scene, Scene, Bus],
+) -> None:
+    """It is asked before this broker's own volunteers, and by nobody else."""
+    here, there, _ = pair
+    own, friend = await here.volunteer(free=8), await there.volunteer(free=0)
+    await friend.send(VolunteerFamily(b"t" * 16))
+    await friend.send(VolunteerReady(8))
+    async with asyncio.timeout(5), TaskSet("test") as tasks:
+        found = tasks.start(friend.answer(), "friend")
+        tasks.spawn(answering(own), "own")
+        while not found.done():
+            assert isinstance((await here.ask()).answers[0], Answer)
+            (answer,) = (await here.ask(family=b"t" * 16)).answers
+            assert isinstance(answer, Answer)
+            assert answer.family == found.done()
+            last = answer.description
+            await own.send(VolunteerReady(8))
+            await asyncio.sleep(0.05)
+        assert last == found.result()
+
+
+async def answering(volunteer: Volunteer) -> None:
+    """Answer every offer."""
+    while True:
+        await volunteer.answer()
 
 
 async def test_where_nobody_is_there_is_nobody(pair: tuple[Scene, Scene, Bus]) -> None:

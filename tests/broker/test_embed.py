@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from passerelle.core.embed import LANGUAGES, Layout, Script, Theme, tag
+from passerelle.core.embed import LANGUAGES, Choices, Extensions, Layout, Script, Theme, tag
 from passerelle.wire.invite import Invite
 from tests.broker.parties import NETWORK, scene
 
@@ -98,6 +98,23 @@ async def test_the_page_holds_tag_and_policy_of_its_network(widget: Path) -> Non
         "w/passerelle.0.js": "sha384-a",
         "w/embed.0.js": "sha384-b",
     }
+
+
+async def test_the_networks_extensions_are_in_the_tag_and_can_be_left_out(widget: Path) -> None:
+    """They are told to `passerelle embed` as well; a network without any tells none."""
+    links = Extensions(chromium="https://store.example/?a&b", firefox="https://addons.example/")
+    for extensions in (links, Extensions()):
+        async with scene(widget_dir=widget, invite=str(INVITE), extensions=extensions) as here:
+            async with here.http.get(f"{here.url}/embed") as response:
+                page = Page(await response.text())
+            async with here.http.get(f"{here.url}/v1/extensions") as response:
+                told = await response.json()
+        choices = Choices(extensions=extensions)
+        assert page.texts["tag"] == tag(Script(*PARTS["element"]), INVITE, choices)
+        assert ("chromium=" in page.texts["tag"]) == (extensions is links)
+        assert page.options("chromium") == [extensions.chromium]
+        assert page.options("firefox") == [extensions.firefox]
+        assert told == extensions.links()
 
 
 async def test_the_page_may_fetch_the_widgets_files_alone_and_runs_nothing_inline(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from passerelle import limits, serverlimits
 from passerelle.errors import LinkCode
 from passerelle.io.tasks import TaskSet
-from passerelle.wire import signalling
+from passerelle.wire import signalling, tickets
 from passerelle.wire.description import Setup
 from passerelle.wire.rendezvous import Answer, Miss
 from passerelle.wire.signalling import (
@@ -25,7 +25,8 @@ from passerelle.wire.signalling import (
     VolunteerPing,
     VolunteerReady,
 )
-from tests.broker.parties import description, scene
+from passerelle.wire.tickets import TicketKind
+from tests.broker.parties import EXITS, NOW, TICKET_KEY, description, scene
 
 HELLO = signalling.encode(VolunteerHello(1, "test", 1))
 MALFORMED = 4000 + LinkCode.MALFORMED
@@ -305,7 +306,7 @@ async def test_a_heartbeat_is_answered() -> None:
         await volunteer.send(VolunteerHello(signalling.VERSION, "test", 1))
         welcome = await volunteer.receive()
         assert isinstance(welcome, BrokerWelcome)
-        assert welcome.heartbeat_s == 2.5
+        assert (welcome.heartbeat_s, welcome.idle_s) == (2.5, 15)
         for _ in range(3):
             await volunteer.send(VolunteerPing())
             assert isinstance(await volunteer.receive(), BrokerPong)
@@ -319,11 +320,13 @@ async def test_many_volunteers_beat_more_slowly() -> None:
             welcome = await volunteer.receive()
             assert isinstance(welcome, BrokerWelcome)
             assert welcome.heartbeat_s == max(2.5, 2 * known)
+            assert welcome.idle_s == 15
 
 
 async def test_a_volunteer_whose_heartbeat_stops_is_offered_to_nobody() -> None:
     """A switch of an older page has no heartbeat, and stays."""
-    async with scene(heartbeat_s=1, answer_timeout_s=600) as here, TaskSet("test") as tasks:
+    changes = {"heartbeat_s": 1, "idle_heartbeat_s": 1, "answer_timeout_s": 600}
+    async with scene(**changes) as here, TaskSet("test") as tasks:
         old, new = await here.volunteer(), await here.volunteer()
         await new.send(VolunteerPing())
         assert isinstance(await new.receive(), BrokerPong)
@@ -364,3 +367,27 @@ async def test_a_volunteer_that_reads_nothing_delays_nobody() -> None:
         async with asyncio.timeout(2):
             await here.broker.close()
         writer.transport.abort()
+
+
+async def test_a_welcome_has_a_ticket_for_one_test_at_an_exit() -> None:
+    """Each is another one, for an exit of the network, and for nothing but a test."""
+    async with scene() as here:
+        seen = []
+        for _ in range(2):
+            volunteer = await here.connect()
+            await volunteer.send(VolunteerHello(1, "test", 0))
+            welcome = await volunteer.receive()
+            assert isinstance(welcome, BrokerWelcome)
+            assert welcome.test is not None
+            seen.append(
+                tickets.verify(
+                    welcome.test.ticket,
+                    (TICKET_KEY.public_key(),),
+                    kind=TicketKind.TEST,
+                    exit_id=welcome.test.exit,
+                    now_s=NOW,
+                )
+            )
+            assert welcome.test.exit in EXITS
+        assert seen[0].id != seen[1].id
+        assert all(NOW < ticket.expires_s <= NOW + 60 for ticket in seen)

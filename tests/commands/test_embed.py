@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from tests.rig.program import invite_of, serve
 
 HOST = "127.0.0.1"
 KEY = "A" * 43
+STORE = "https://store.example/passerelle?hl=en&one"
+ADDONS = "https://addons.example/passerelle"
 ELSEWHERE = ("--exit-url", "https://exit.example")
 
 
@@ -55,16 +58,34 @@ def test_a_tag_from_a_networks_keys(capsys: pytest.CaptureFixture[str], state: P
 
 
 async def test_a_running_network_tells_the_same_by_its_invite(tmp_path: Path) -> None:
+    """The operator names the network's extensions once, and the tag has them."""
     port = free_port()
     url = f"http://{HOST}:{port}"
-    async with serve(tmp_path / "keys", HOST, port) as server:
+    named = ("--chromium-extension", STORE, "--firefox-extension", ADDONS)
+    async with serve(tmp_path / "keys", HOST, port, *named) as server:
         invite = await invite_of(server)
+        assert f'chromium="{html.escape(STORE)}" firefox="{ADDONS}"' in "\n".join(server.lines)
         async with passerelle(["embed", "--invite", invite]) as asked:
             assert await asked.ended() == 0, asked.output
-    async with passerelle(["embed", "--state", str(tmp_path / "keys"), "--url", url]) as own:
+        async with passerelle(["embed", "--invite", invite, "--chromium", ""]) as one:
+            assert await one.ended() == 0, one.output
+    words = ["embed", "--state", str(tmp_path / "keys"), "--url", url]
+    async with passerelle([*words, "--chromium", STORE, "--firefox", ADDONS]) as own:
         assert await own.ended() == 0, own.output
     assert asked.output == own.output
-    assert f'network="{invite}"' in own.output
+    assert f'network="{invite}" chromium="{html.escape(STORE)}" firefox="{ADDONS}"' in own.output
+    assert one.output == own.output.replace(f' chromium="{html.escape(STORE)}"', "")
+
+
+def test_going_on_is_not_offered_where_the_publisher_says_so(
+    capsys: pytest.CaptureFixture[str], state: Path
+) -> None:
+    """No extension is named then."""
+    words = ("--state", str(state), "--url", "https://broker.example", "--no-keep")
+    code, out, err = run(capsys, *words, "--chromium", STORE)
+    assert code == 0, err
+    assert ' keep="none"' in out
+    assert "chromium" not in out
 
 
 @pytest.mark.parametrize(
@@ -91,6 +112,8 @@ def test_which_network_must_be_said(capsys: pytest.CaptureFixture[str], words: l
         (["--hours", "22-6"], "22:00-06:30"),
         (["--layout", "round"], "inline"),
         (["--people", "0"], "people"),
+        (["--chromium", "http://store.example/"], "https://store.example/passerelle"),
+        (["--firefox", f"https://{'a' * 512}"], "https://store.example/passerelle"),
         (["--url", "broker.example"], "https://"),
     ],
 )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
+import stat
 import time
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from tests.program import passerelle
 ONE = Status(
     state="waiting", reason="", people=0, places=20, helped=0, failed=0, day_bytes=0,
     month_bytes=0, total_bytes=0, state_s=1.0, last_helped_s=None, nat="open", reach="everybody",
-    country="DE",
+    demand="some", country="DE",
 )  # fmt: skip
 
 
@@ -63,6 +65,22 @@ async def test_without_chromes_engine_it_refuses(tmp_path: Path) -> None:
     assert "Install passerelle[chrome]" in " ".join(program.output.split())
 
 
+async def test_the_link_of_a_family_is_kept_and_in_no_output(tmp_path: Path) -> None:
+    """It is an invite with a secret; --new-family withdraws it. A service's output is kept."""
+    invite = str(KEYS.invite("http://127.0.0.1:1"))
+    shown = []
+    for option in ("--family", "--family", "--new-family"):
+        words = ["volunteer", "--invite", invite, "--state", str(tmp_path), option]
+        async with passerelle(words) as program, asyncio.timeout(40):
+            await program.until("family-link")
+            assert "family=" not in program.output
+        kept = (tmp_path / "family-link").read_text()
+        assert re.fullmatch(re.escape(invite) + r"&family=[A-Za-z0-9_-]{22}\n", kept)
+        assert stat.S_IMODE((tmp_path / "family-link").stat().st_mode) == 0o600
+        shown.append(kept)
+    assert shown[0] == shown[1] != shown[2]
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -87,6 +105,8 @@ def test_each_state_has_a_sentence() -> None:
         said.add(volunteer.sentence(replaced(state="connecting", reason=reason)))
     said.add(volunteer.sentence(replaced(state="helping", people=2)))
     assert len(said) == len(volunteer.PAUSES) + 5
+    assert "Lately, some people had to wait for a volunteer." in volunteer.readable(ONE)
+    assert len(volunteer.readable(replaced(demand=""))) == len(volunteer.readable(ONE)) - 1
     assert "90 min ago" in "\n".join(volunteer.readable(replaced(last_helped_s=5400.0)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from passerelle.core.embed import LANGUAGES, Choices, Corner, Layout, Script, Theme, policy, tag
 from passerelle.errors import ConfigError
 from passerelle.wire.invite import Invite
+from passerelle.wire.ways import DirectWay
 
 SCRIPT = Script("passerelle.3f2a9c01.js", "sha384-AAAA")
 INVITE = Invite("https://broker.example", bytes(32))
@@ -38,6 +40,13 @@ def test_a_tag_without_choices_names_network_and_hash() -> None:
         "crossorigin": None,
     }
     assert switch == {"network": str(INVITE), "style": "display:block;min-height:440px"}
+
+
+def test_a_tag_gives_no_family_away() -> None:
+    """A page shows its tag to everybody."""
+    assert tag(SCRIPT, replace(INVITE, family=bytes(16), ways=(DirectWay(),))) == tag(
+        SCRIPT, INVITE
+    )
 
 
 @pytest.mark.parametrize("layout", Layout)

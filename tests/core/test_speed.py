@@ -16,8 +16,8 @@ from passerelle.core.speed import RateMeter, Speed, bytes_each_way, one_digit, s
         (50, 3, Speed.VIDEO),
         (2.9, 50, Speed.PAGES),
         (50, 2, Speed.PAGES),
-        (0.25, 0.25, Speed.PAGES),
-        (100, 0.2, Speed.SLOW),
+        (0.2, 0.2, Speed.PAGES),
+        (100, 0.1, Speed.SLOW),
         (0.01, 100, Speed.SLOW),
     ],
 )

@@ -6,6 +6,7 @@ import asyncio
 import html
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -26,6 +27,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120
 TAG = "document.querySelector('#tag').value"
 POLICY = "document.querySelector('#policy').value"
 EXAMPLE = "document.querySelector('passerelle-switch').shadowRoot?.querySelector('.example')"
+STORE = "https://store.example/passerelle"
 PATIENCE_S = 1.5
 """How long to watch a page that should connect to nobody."""
 
@@ -111,6 +113,34 @@ async def test_the_page_writes_what_the_command_prints(page: Page, way: Way) -> 
     ]
     words += ["--mbit", "2.5", "--megabytes", "500", "--hours", "22:00-06:30"]
     assert await page.evaluate(TAG) == await printed(way, *words)
+
+
+async def test_going_on_after_the_page(page: Page, way: Way) -> None:
+    """Links to extensions are written as by the command, unless going on is not offered."""
+    await page.get_by_text("After the page", exact=True).click()
+    await page.get_by_label("Extension for Chromium").fill(f"{STORE}?one&two")
+    await page.get_by_label("Extension for Firefox").fill("http://addons.example/")
+    assert await page.evaluate(TAG) == await printed(way, "--chromium", f"{STORE}?one&two")
+    await page.get_by_label("Going on").select_option("none")
+    assert await page.evaluate(TAG) == await printed(way, "--no-keep")
+
+
+async def test_the_operators_extension_reaches_the_visitor(
+    chrome: Chromium, tmp_path: Path
+) -> None:
+    """The operator names it once; the tag of `/embed` has it, and the visitor is offered it."""
+    named = ("--chromium-extension", STORE)
+    async with Way(tmp_path, chrome, ways=named) as way:
+        publisher = await chrome.open(f"{way.base}/embed")
+        paper = Paper(await publisher.evaluate(TAG), await publisher.evaluate(POLICY))
+        assert await publisher.evaluate(TAG) == await printed(way)
+        async with paper.server:
+            visitor = await chrome.open(paper.url)
+            await flip(visitor)
+            link = visitor.get_by_role("link", name="With the extension")
+            await expect(link).to_have_attribute("href", STORE)
+            await visitor.context.close()
+        await publisher.context.close()
 
 
 async def test_what_is_no_good_is_left_out(page: Page, way: Way) -> None:

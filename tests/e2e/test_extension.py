@@ -12,18 +12,32 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page
 
+from passerelle.core.embed import LANGUAGES
 from tests.rig import axe
-from tests.rig.curl import Proxy, fetch
+from tests.rig.curl import Fetch, Proxy, fetch
 from tests.rig.extension import HOMES, ExtendedChromium, shown
 from tests.rig.firefox import SYSTEM_ACCESS, Firefox, flip, until
-from tests.rig.site import PAGE, Site
+from tests.rig.site import PAGE, Site, blob
 from tests.rig.way import Way
 from tools import extension
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
 
 PICTURES = Path(__file__).resolve().parents[2] / ".artefacts" / "extension"
-WORDED = "document.querySelector('passerelle-switch').shadowRoot.querySelector('h2')?.innerText"
+FILE_BYTES = 1_000_000
+SPEAK = "(code) => localStorage.setItem('passerelle-language', code)"
+TELL = """() => {
+  const element = document.querySelector('passerelle-switch');
+  let last = '';
+  element.addEventListener('passerelle-change', ({ detail: { phase } }) => {
+    if (phase !== last) console.log((last = phase));
+  });
+}"""
+"""JavaScript that writes each phase of the switch to the console."""
+WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+WORDED = (
+    "() => document.querySelector('passerelle-switch').shadowRoot.querySelector('h2')?.innerText"
+)
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +76,15 @@ async def resting(browser: ExtendedChromium) -> None:
     raise AssertionError("the home stays open although the switch is off")
 
 
+async def begun(path: Path) -> None:
+    """Wait until something of a download is in its file."""
+    for _ in range(200):
+        if path.exists() and path.stat().st_size > 0:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("nothing comes")
+
+
 async def title(browser: ExtendedChromium) -> str:
     return str(await (await browser.worker()).evaluate("chrome.action.getTitle({})"))
 
@@ -69,13 +92,13 @@ async def title(browser: ExtendedChromium) -> str:
 async def test_it_helps_without_a_page(
     browser: ExtendedChromium, way: Way, site: Site, tmp_path: Path
 ) -> None:
-    """The popup is closed and the service worker ended, and a page still arrives."""
+    """The popup is closed and the service worker ended, and a page still arrives.
+
+    A download goes on when the service worker is ended in the middle of it.
+    """
     await resting(browser)
     popup = await browser.page("popup")
     await turn_on(popup)
-    other = await browser.page("popup")
-    await shown(other, "waiting")
-    await other.close()
     await popup.close()
     await browser.end_worker()
     async with way.client() as (client, port):
@@ -83,15 +106,35 @@ async def test_it_helps_without_a_page(
         url = f"http://127.0.0.1:{site.port}/"
         got = await fetch(Proxy.SOCKS, port, tmp_path / "page", url)
         assert (got.code, got.body) == (0, PAGE.encode())
-        await browser.end_worker()
-        got = await fetch(Proxy.SOCKS, port, tmp_path / "again", url)
-        assert (got.code, got.body) == (0, PAGE.encode())
+        site.gate.clear()
+        path = tmp_path / "file"
+        async with Fetch(Proxy.SOCKS, port, path, f"{url}bytes/{FILE_BYTES}?slow=0") as fetching:
+            await begun(path)
+            await browser.end_worker()
+            site.gate.set()
+            got = await fetching.result()
+        assert (got.code, got.body) == (0, blob(FILE_BYTES))
         popup = await browser.page("popup")
         await shown(popup, "helping", people=1)
         assert await title(browser) == "Passerelle is helping 1"
         await popup.get_by_role("switch").click()
         await shown(popup, "off", timeout_s=2.0)
     assert await title(browser) == "Passerelle is off"
+
+
+async def test_two_windows_show_one_switch(browser: ExtendedChromium) -> None:
+    """What is pressed in one is shown in the other, and there is one home."""
+    popup = await browser.page("popup")
+    session = await browser.context.new_cdp_session(popup)
+    async with browser.context.expect_page() as opening:
+        await session.send("Target.createTarget", {"url": popup.url, "newWindow": True})
+    other = await opening.value
+    await shown(other, "off")
+    await turn_on(popup)
+    await shown(other, "waiting")
+    assert await homes(browser) == 1
+    await other.get_by_role("switch").click()
+    await shown(popup, "off", timeout_s=2.0)
 
 
 async def test_a_question_that_nobody_sees_is_answered_by_no(browser: ExtendedChromium) -> None:
@@ -138,12 +181,16 @@ async def test_an_update_waits_until_nobody_is_helped_and_goes_on(
         async with way.client() as (client, _):
             await client.expect("Connected through a volunteer")
             await shown(popup, "helping", people=1)
+            phases: list[str] = []
+            popup.on("console", lambda message: phases.append(message.text))
+            await popup.evaluate(TELL)
             manifest = mine / "manifest.json"
             manifest.write_text(manifest.read_text().replace('"0.1.0"', '"0.2.0"'))
             # The browser's own event comes from a store only.
             worker = await browser.worker()
             await worker.evaluate("chrome.runtime.onUpdateAvailable.dispatch({version: '0.2.0'})")
             await popup.wait_for_event("close")
+            assert phases[-2:] == ["stopping", "off"], "people are let go first"
             popup = await browser.page("popup")
             assert await popup.evaluate("chrome.runtime.getManifest().version") == "0.2.0"
             await shown(popup, "helping", people=1)
@@ -195,25 +242,26 @@ async def test_firefox_holds_the_relay_for_longer_than_its_idle_limit(
         await until(popup, "s.phase === 'off'", timeout_s=10.0)
 
 
-@pytest.mark.parametrize("language", ["en", "fa", "zh-Hans"])
-async def test_the_popup_and_the_options_are_for_everybody(
-    browser: ExtendedChromium, language: str
-) -> None:
-    """Axe finds no barrier, and nothing is wider than the popup."""
-    options = await browser.page("options")
-    await options.evaluate("(code) => localStorage.setItem('passerelle-language', code)", language)
-    await options.reload()
-    await options.wait_for_function("!document.body.hidden")
-    assert await axe.violations(options) == []
-    popup = await browser.page("popup")
-    assert await popup.evaluate("document.documentElement.lang") == language
+async def test_the_popup_and_the_options_are_for_everybody(browser: ExtendedChromium) -> None:
+    """In each language axe finds no barrier, and nothing is wider than the popup.
+
+    The pictures are for people to look at.
+    """
     PICTURES.mkdir(parents=True, exist_ok=True)
-    for phase in ("off", "consent"):
-        await shown(popup, phase)
-        await popup.wait_for_function(WORDED)
-        assert await axe.violations(popup) == []
-        assert not await popup.evaluate(
-            "document.documentElement.scrollWidth > document.documentElement.clientWidth"
-        )
-        await popup.screenshot(path=PICTURES / f"popup-{phase}-{language}.png", full_page=True)
-        await popup.get_by_role("switch").click()
+    options = await browser.page("options")
+    for language in LANGUAGES:
+        await options.evaluate(SPEAK, language)
+        await options.reload()
+        await options.wait_for_function("() => !document.body.hidden")
+        assert await axe.violations(options) == [], language
+        popup = await browser.page("popup")
+        assert await popup.evaluate("document.documentElement.lang") == language
+        for phase in ("off", "consent"):
+            await shown(popup, phase)
+            await popup.wait_for_function(WORDED)
+            assert await axe.violations(popup) == [], (language, phase)
+            assert not await popup.evaluate(WIDE), (language, phase)
+            await popup.screenshot(path=PICTURES / f"popup-{phase}-{language}.png", full_page=True)
+            if phase == "off":
+                await popup.get_by_role("switch").click()
+        await popup.close()

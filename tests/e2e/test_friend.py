@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import aiohttp
 import pytest
 from playwright.async_api import Page
 
+from tests.rig import axe
 from tests.rig.curl import Proxy, fetch
 from tests.rig.ports import free_port
-from tests.rig.program import Program
+from tests.rig.program import Program, client
 from tests.rig.site import PAGE, Site
 from tests.rig.volunteer import Chromium, flip
 from tests.rig.way import Way
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
 
+PICTURES: Final = Path(__file__).resolve().parents[2] / ".artefacts" / "friend"
 ASK = re.compile(r"passerelle-ask1: [a-z2-7\s]+\.")
 
 
@@ -98,6 +102,65 @@ async def test_a_friend_is_the_bridge(
         assert got.body.decode() == PAGE
         again = await refused(page, asked(program))
         assert "it was used before" in again
+
+
+async def scanned(picture: Path) -> str:
+    """Return the text of the QR picture in a file, as Debian's zbar reads it."""
+    program = await asyncio.create_subprocess_exec(
+        *("zbarimg", "--quiet", "--raw", str(picture)), stdout=asyncio.subprocess.PIPE
+    )
+    text, _ = await program.communicate()
+    assert program.returncode == 0
+    return text.decode()
+
+
+async def test_an_answer_is_shown_as_a_picture_too(
+    way: Way, chrome: Chromium, network: Path
+) -> None:
+    """Its drawing is fetched when asked for; whoever scans it has a text that connects."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    async with friend_page(way, chrome) as page, reader(way, network) as (program, _):
+        drawing: list[str] = []
+        page.on("request", lambda request: drawing.append(request.url))
+        await program.expect("Paste your friend's answer here")
+        await answer(page, asked(program))
+        assert not [url for url in drawing if "/w/qr." in url]
+        await page.get_by_role("button", name="Show as a QR picture").click()
+        picture = page.get_by_role("img", name="Scan this picture")
+        await picture.screenshot(path=PICTURES / "code.png")
+        assert [url for url in drawing if "/w/qr." in url]
+        assert await axe.violations(page) == []
+        await page.screenshot(path=PICTURES / "page.png", full_page=True)
+        await program.type(await scanned(PICTURES / "code.png") + "\n")
+        await program.expect("Connected through a volunteer")
+        reply = page.get_by_label("Send this answer back")
+        await reply.evaluate("(field) => { field.value = 'a'.repeat(4297); }")
+        await page.get_by_role("button", name="Show as a QR picture").click()
+        await page.get_by_text("too long for a QR picture").wait_for()
+        assert not await picture.is_visible()
+
+
+async def test_only_people_with_the_link_are_helped(way: Way, chrome: Chromium) -> None:
+    """The link is made in the switch's settings; without it a reader finds nobody."""
+    async with friend_page(way, chrome) as page:
+        await page.get_by_role("button", name="Limits and language").click()
+        await page.get_by_label("Only people with my link").check()
+        link = page.get_by_label("My link, for people I know")
+        first = await link.input_value()
+        assert first.startswith(f"{way.invite.partition('&')[0]}&family=")
+        assert await axe.violations(page) == []
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        await page.screenshot(path=PICTURES / "link.png", full_page=True)
+        async with client(first, free_port(), "-v") as program:
+            await program.expect("One of the volunteers is the friend whose link you use")
+            await program.expect("Connected through a volunteer")
+        async with way.client() as (program, _):
+            await program.expect("No volunteer is available")
+            # Whoever wants to help everybody withdraws the link.
+            await page.get_by_label("Only people with my link").uncheck()
+            await program.expect("Connected through a volunteer")
+        await page.get_by_label("Only people with my link").check()
+        assert await link.input_value() != first
 
 
 async def test_what_is_pasted_wrong_is_told(

@@ -19,10 +19,12 @@ from tests.rig.firefox import Firefox
 from tests.rig.hostile import (
     ANSWER_S,
     EXIT_ID,
+    HEARTBEAT,
     WELCOME,
     HostileBroker,
     HostileExit,
     Listener,
+    demands,
     harmful,
     offer,
 )
@@ -118,6 +120,25 @@ async def test_nobody_comes_before_the_second_yes(chrome: Chromium) -> None:
             assert declined(await broker.say(offer(EXIT_ID))) is None
             async with asyncio.timeout(ANSWER_S):
                 await exit_.arrived.wait()
+        finally:
+            await page.context.close()
+
+
+async def test_what_a_broker_says_of_demand_is_shown_or_ignored(chrome: Chromium) -> None:
+    """One of three words becomes a sentence; anything else shows nothing and ends nothing."""
+    async with network(HEARTBEAT) as (broker, _, _), Publisher(broker.invite) as publisher:
+        page = await chrome.open(publisher.url)
+        try:
+            await flip(page)
+            said = page.get_by_text("had to wait for a volunteer")
+            # The answer to each is the next ping, a second later.
+            assert (await broker.say(demands("many"))).json() == {"type": "ping"}
+            assert await said.inner_text() == "Lately, many people had to wait for a volunteer."
+            for nonsense in ("<b>all</b>", ["some"], 7):
+                assert (await broker.say(demands(nonsense))).json() == {"type": "ping"}
+                assert (await state(page))["demand"] is None
+            assert await said.count() == 0
+            assert (await state(page))["phase"] == "waiting"
         finally:
             await page.context.close()
 

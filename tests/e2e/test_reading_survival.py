@@ -277,8 +277,8 @@ async def test_a_visitor_who_did_not_wait_changes_nothing(scene: Scene) -> None:
         await asyncio.sleep(1)
         await left.close()
         await asyncio.gather(visit, return_exceptions=True)
-        # By now the worker has taken the site for blocked.
-        await asyncio.sleep(3)
+        # By then the worker has taken the site for blocked, and found nobody who reads.
+        await asyncio.sleep(9)
         await scene.paper.censor.be("open")
         await page.goto(scene.paper.site + STORY)
         await page.wait_for_function(PRELOADS)

@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import random
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -17,8 +18,10 @@ from aiohttp import web
 from playwright.async_api import Page
 
 from passerelle.demo.reading import SHOWN
+from tests.chrome import needs_chrome
 from tests.rig.firefox import Firefox
 from tests.rig.firefox import flip as flip_in_firefox
+from tests.rig.program import PASSERELLE, Program
 from tests.rig.reading import PATIENCE_S, Reading, chromium
 from tests.rig.volunteer import Chromium, flip
 
@@ -156,6 +159,22 @@ async def test_a_film_comes_whole_by_video(video_chrome: Chromium) -> None:
         assert await fetch(page) == digest(FILM)
         assert await page.evaluate(BY_VIDEO) > len(FILM)
         await page.context.close()
+
+
+@needs_chrome
+async def test_a_program_without_a_screen_carries_a_film(
+    video_chrome: Chromium, tmp_path: Path
+) -> None:
+    """`passerelle volunteer` is the only volunteer: the page comes, and the film by video."""
+    async with Reading(video_chrome) as reading:
+        reading.newspaper.pages["film"] = Film().answer
+        words = ("--invite", str(reading.servers.invite.plain), "--state", str(tmp_path))
+        async with Program(*PASSERELLE, "volunteer", *words, "--flows-a-day", "0") as program:
+            await program.expect("Waiting for people")
+            page = await reader(reading)
+            assert await fetch(page) == digest(FILM)
+            assert await page.evaluate(BY_VIDEO) > len(FILM)
+            await page.context.close()
 
 
 async def test_a_volunteer_lost_in_the_middle_costs_a_repeat(video_chrome: Chromium) -> None:

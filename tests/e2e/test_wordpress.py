@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from passerelle.core.embed import ROOM, Layout, tag
+from passerelle.core.embed import ROOM, Choices, Extensions, Layout, tag
 from passerelle.serve import BUILT_WIDGET, widget_script
 from passerelle.wire import invite
 from tests.rig.volunteer import Chromium, flip
@@ -157,6 +157,22 @@ async def test_a_door_is_off_until_somebody_turns_it_on(
     await page.screenshot(path=PICTURES / "settings.png", full_page=True)
     stored = await paper.run("return get_option( 'passerelle_door' );")
     assert stored == {"on": "1", "key": "k" * 43, "daily": "20"}
+
+
+async def test_going_on_after_the_page_is_the_publishers_choice(
+    page: Page, paper: WordPress, way: Way
+) -> None:
+    """The pasted tag names the network's extension, and the switch has it until it is taken out."""
+    await paper.reset()
+    await log_in(page, paper)
+    links = Extensions(chromium="https://store.example/one?a&b", firefox="https://addons.example/")
+    given = invite.parse(way.invite)
+    whole = tag(widget_script(BUILT_WIDGET), given, Choices(extensions=links))
+    await save(page, paper, tag=whole, position="after")
+    url = await paper.post("Text")
+    assert await switches(page, url) == [{"network": way.invite, **links.links()}]
+    await save(page, paper, keep="none")
+    assert await switches(page, url) == [{"network": way.invite, "keep": "none"}]
 
 
 @pytest.mark.parametrize("theme", ["classic", "blocks"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -12,7 +13,16 @@ from typing import Any
 
 import pytest
 
-from passerelle.core.embed import LANGUAGES, ROOM, Layout, Script, Theme, tag
+from passerelle.core.embed import (
+    LANGUAGES,
+    ROOM,
+    Choices,
+    Extensions,
+    Layout,
+    Script,
+    Theme,
+    tag,
+)
 from passerelle.wire.invite import Invite
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +40,10 @@ GOOD = {
     "network": str(INVITE),
     "src": "https://broker.example/w/passerelle.3f2a9c01.js",
     "integrity": SCRIPT.integrity,
+    "chromium": "",
+    "firefox": "",
 }
+LINKS = Extensions(chromium="https://store.example/one?a=1&b", firefox="https://addons.example/x")
 HOSTILE = [
     '"><script>alert(1)</script>',
     "' onmouseover='alert(1)",
@@ -40,7 +53,8 @@ HOSTILE = [
     "\0\u202e\ud7ff\n<b>",
     TAG.replace('"></passerelle', '&quot; onclick=&quot;alert(1)"></passerelle'),
 ]
-FIELDS = ["network", "src", "integrity", "layout", "theme", "lang", "position", "tag"]
+FIELDS = ["network", "src", "integrity", "layout", "theme", "lang", "position", "keep", "tag"]
+FIELDS += ["chromium", "firefox"]
 GIGABYTES = ["5", "1", "20", "100"]
 """What a door may carry in a day."""
 
@@ -114,6 +128,25 @@ def test_the_shortcode_is_the_tag() -> None:
     assert switch == ("passerelle-switch", {**expected_switch, "style": room(Layout.PANEL)})
 
 
+def test_the_networks_extension_is_offered_unless_the_publisher_says_no() -> None:
+    """The links come from the tag; a tag without them takes them away."""
+    whole = tag(SCRIPT, INVITE, Choices(extensions=LINKS))
+    steps: list[list[Any]] = [["action", "admin_init"], ["action", "admin_menu"]]
+    for form in ({"tag": whole}, {"tag": whole, "keep": "none"}, {"tag": TAG}):
+        steps += [["save", form], ["shortcode", ""], ["page"]]
+    told = wordpress(*steps, option=GOOD, can=["manage_options", "unfiltered_html"])["steps"]
+    shown = [elements(each["returned"])[1][1] for each in told[3::3]]
+    assert [each.get("chromium") for each in shown] == [LINKS.chromium, None, None]
+    assert [each.get("firefox") for each in shown] == [LINKS.firefox, None, None]
+    assert [each.get("keep") for each in shown] == [None, "none", None]
+    stored = told[2]["returned"]
+    assert (stored["chromium"], stored["firefox"]) == (LINKS.chromium, LINKS.firefox)
+    # The settings page shows the tag again, whole: saving it once more changes nothing.
+    (text,) = re.findall(r"<textarea[^>]*>([^<]*)</textarea>", told[4]["printed"])
+    again = elements(html.unescape(text))[1][1]
+    assert (again["chromium"], again["firefox"]) == (LINKS.chromium, LINKS.firefox)
+
+
 def test_a_shortcodes_own_choices_count_for_it_alone() -> None:
     own = {"layout": "inline", "theme": "dark", "lang": "fa"}
     stored = {**GOOD, "theme": "light"}
@@ -151,7 +184,7 @@ def test_hostile_settings_come_to_nothing(field: str, evil: str) -> None:
             if name == "script":
                 assert attributes["src"] == GOOD["src"]
         for attributes in (each for name, each in shown if name == "passerelle-switch"):
-            assert set(attributes) <= {"network", "layout", "theme", "lang", "style"}
+            assert set(attributes) <= {"network", "layout", "theme", "lang", "keep", "style"}
             assert attributes.get("style") in {None, *map(room, ROOM)}
             assert attributes["network"] == GOOD["network"]
 
@@ -209,11 +242,12 @@ def test_the_settings_page_saves_what_a_tag_says() -> None:
         "theme": "dark",
         "position": "after",
         "lang": "ug",
+        "keep": "offered",
     }
     page = told["steps"][3]["printed"]
     assert "nonce-of-passerelle-options" in page
     chosen = [each["value"] for name, each in elements(page) if "selected" in each]
-    assert chosen == ["after", "banner", "dark", "ug", "5"]
+    assert chosen == ["after", "banner", "dark", "ug", "offered", "5"]
     assert 'href="https://broker.example/embed"' in page
 
 
@@ -253,7 +287,7 @@ def test_the_choices_are_those_of_the_switch() -> None:
         each["value"] for name, each in elements(told["steps"][1]["printed"]) if name == "option"
     ]
     layouts = [layout for layout in Layout if layout is not Layout.FLOATING]
-    assert found[4:] == [*layouts, *Theme, "", *LANGUAGES, *GIGABYTES]
+    assert found[4:] == [*layouts, *Theme, "", *LANGUAGES, "offered", "none", *GIGABYTES]
 
 
 @pytest.mark.parametrize("sites", [None, [1, 2, 7]])

@@ -202,7 +202,8 @@ class QuietChromium:
         read = stack.enter_context(os.fdopen(ours_in, "rb"))
         write = stack.enter_context(os.fdopen(ours_out, "wb"))
         words = (self._path, "--headless", "--remote-debugging-pipe", profile, *self._flags)
-        shell = ("sh", "-c", f'exec "$0" "$@" 3<&{theirs_in} 4>&{theirs_out}')
+        # Debian's sh takes no descriptor above 9 here.
+        shell = ("bash", "-c", f'exec "$0" "$@" 3<&{theirs_in} 4>&{theirs_out}')
         try:
             program = Program(*shell, *words, pass_fds=(theirs_in, theirs_out))
             await stack.enter_async_context(program)

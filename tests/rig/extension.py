@@ -79,7 +79,7 @@ class ExtendedChromium:
         page = await self.context.new_page()
         await page.set_viewport_size({"width": 360, "height": 600})
         await page.goto(f"chrome-extension://{self.identity}/{name}.html")
-        await page.wait_for_function("!document.body.hidden")
+        await page.wait_for_function("() => !document.body.hidden")
         return page
 
     async def end_worker(self) -> None:

@@ -22,6 +22,8 @@ EXIT_ID = "exit-1"
 ANSWER_S = 20.0
 """How long to wait until the switch is back after a message that it refuses."""
 WELCOME = '{"type":"welcome","version":1}'
+HEARTBEAT = '{"type":"welcome","version":1,"heartbeat_s":1}'
+"""A welcome that asks for a `ping` every second."""
 DESCRIPTION = {
     "ufrag": "abcd",
     "pwd": "abcdefghijklmnopqrstuvwx",
@@ -35,6 +37,11 @@ def offer(exit_id: object, **more: object) -> str:
     """Return an offer that is valid except for the given fields."""
     fields = {"type": "offer", "offer": 1, "exit": exit_id, "ticket": "t", **more}
     return json.dumps({"description": DESCRIPTION, **fields})
+
+
+def demands(word: object) -> str:
+    """Return the answer to a ping that says `word` of the readers who wait."""
+    return json.dumps({"type": "pong", "demand": word})
 
 
 def harmful(victim: str) -> dict[str, tuple[str | bytes, LinkCode]]:

@@ -13,7 +13,7 @@ import itertools
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import msgspec
@@ -33,6 +33,7 @@ from passerelle.wire import (
     control,
     description,
     descriptor,
+    family,
     friend,
     invite,
     sdp,
@@ -71,6 +72,7 @@ def main() -> None:
         "media": make_media(),
         "call": make_call(),
         "friends": make_friends(),
+        "families": make_families(),
         "volunteer": make_volunteer(),
         "binary_http": sealed.make_binary_http(),
         "oblivious": sealed.make_oblivious(),
@@ -90,6 +92,20 @@ def make_limits() -> Json:
         "RATE_TEST_TEXT_CHARS"
     )
     return {name: getattr(limits, name) for name in names.split()}
+
+
+def make_families() -> list[Json]:
+    """Give tokens with their tags and links in a network."""
+    network = invite.Invite("https://broker.example", OPERATOR_KEY)
+    return [
+        {
+            "invite": str(network),
+            "token": base64url.encode(token),
+            "tag": base64.b64encode(family.tag(token, OPERATOR_KEY)).decode(),
+            "link": str(replace(network, family=token)),
+        }
+        for token in (bytes(16), bytes(range(16)), b"\xff" * 16)
+    ]
 
 
 # --- invites -----------------------------------------------------------------------------------
@@ -532,6 +548,9 @@ def make_signalling() -> list[Json]:
         {"type": "welcome", "heartbeat_s": None},
         {"type": "welcome", "heartbeat_s": 0},
         {"type": "welcome", "heartbeat_s": "3"},
+        {"type": "welcome", "heartbeat_s": 2.5, "idle_s": 15},
+        {"type": "welcome", "idle_s": None},
+        {"type": "welcome", "idle_s": 3601},
         {"type": "welcome", "test": {"exit": "exit-1", "ticket": "t"}},
         {"type": "welcome", "test": None},
         {"type": "welcome", "test": {"exit": "exit-1", "ticket": "t", "more": 1}},
@@ -541,6 +560,12 @@ def make_signalling() -> list[Json]:
         {"type": "welcome", "test": "exit-1"},
         {"type": "pong"},
         {"type": "pong", "extra": 1},
+        {"type": "pong", "demand": "many"},
+        {"type": "pong", "demand": "nobody"},
+        {"type": "pong", "demand": "everybody"},
+        {"type": "pong", "demand": ["some"]},
+        {"type": "pong", "demand": 5},
+        {"type": "pong", "demand": None},
         {"type": "ping"},
         offer,
         {**offer, "offer": 0},

@@ -27,13 +27,23 @@ from passerelle.wire.invite import parse
 from passerelle.wire.sdp import to_sdp
 from passerelle.wire.websocket import CLOSE_CODE_BASE
 from tests.chrome import needs_chrome
-from tests.rig.hostile import EXIT_ID, HostileBroker, Listener, harmful, offer
+from tests.rig.hostile import (
+    EXIT_ID,
+    HEARTBEAT,
+    WELCOME,
+    HostileBroker,
+    Listener,
+    demands,
+    harmful,
+    offer,
+)
 from tests.volunteer import Channel
 from tests.volunteer.rig import Running
 from tests.volunteer.strangers import SOON_S, Behaviour, Exit, answered, stranger
 
 pytestmark = [needs_chrome, pytest.mark.timeout(90)]
 
+PING = {"type": "ping"}
 TOO_BIG = 1009
 """WebSocket's own code for a message that is too long (RFC 6455 §7.4.1)."""
 GROWN_BYTES = 32 * limits.MIB
@@ -68,12 +78,15 @@ class World:
 
 
 @asynccontextmanager
-async def world(address: str | None = None) -> AsyncIterator[World]:
-    """Yield a volunteer that waits; `address` is another exit's than the one in the world."""
+async def world(address: str | None = None, welcome: str = WELCOME) -> AsyncIterator[World]:
+    """Yield a volunteer that waits; `address` is another exit's than the one in the world.
+
+    The broker says `welcome`.
+    """
     async with AsyncExitStack() as stack:
         exit_ = Exit()
         await stack.enter_async_context(exit_.running())
-        broker = HostileBroker(address or exit_.address, private_candidates=True)
+        broker = HostileBroker(address or exit_.address, welcome, private_candidates=True)
         await stack.enter_async_context(broker)
         config = VolunteerConfig(
             invite=parse(broker.invite).plain, people=80, flows_a_day=None, open_s=1.5, exit_s=1.5
@@ -194,6 +207,21 @@ async def test_clients_that_never_finish_are_given_up() -> None:
 
 
 # --- brokers --------------------------------------------------------------------------------------
+
+
+async def test_what_a_broker_says_of_demand_is_told_or_ignored() -> None:
+    """A word that makes no sense is none, and ends nothing; without a broker nothing is told."""
+    async with world(welcome=HEARTBEAT) as here:
+        assert json.loads((await here.broker.say(demands("many"))).data) == PING
+        assert here.volunteer.program.status().demand == "many"
+        for nonsense in ("all", ["some"], {"many": 1}, 7, None, "<b>", "x" * 4000):
+            told = await here.broker.say(demands(nonsense))
+            assert json.loads(told.data) == PING, nonsense
+            assert here.volunteer.program.status().demand == ""
+        await here.broker.say(demands("some"))
+        assert here.volunteer.program.status().demand == "some"
+        assert (await here.broker.say("}{")).type is not WSMsgType.TEXT
+        await here.volunteer.until(lambda status: status.demand == "")
 
 
 async def test_a_hostile_broker_gains_nothing() -> None:

@@ -17,7 +17,7 @@ from passerelle.volunteer.status import SOCKET, Status, StatusServer
 ONE = Status(
     state="helping", reason="", people=3, places=20, helped=9, failed=1, day_bytes=5,
     month_bytes=6, total_bytes=7, state_s=1.0, last_helped_s=None, nat="open", reach="everybody",
-    country="DE",
+    demand="many", country="DE",
 )  # fmt: skip
 
 

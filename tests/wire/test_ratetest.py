@@ -46,4 +46,4 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 def test_more_may_be_under_way_the_more_has_arrived() -> None:
     assert ratetest.allowance(0) == limits.RATE_TEST_AHEAD_BYTES
-    assert ratetest.allowance(1_000_000) == limits.RATE_TEST_AHEAD_BYTES + 500_000
+    assert ratetest.allowance(1_000_000) == limits.RATE_TEST_AHEAD_BYTES + 250_000

@@ -138,6 +138,7 @@ function passerelle_page() {
 				passerelle_field( $settings, 'layout', __( 'Layout', 'passerelle' ), passerelle_layout_words() );
 				passerelle_field( $settings, 'theme', __( 'Theme', 'passerelle' ), passerelle_theme_words() );
 				passerelle_field( $settings, 'lang', __( 'Language', 'passerelle' ), passerelle_language_words() );
+				passerelle_field( $settings, 'keep', __( 'Going on after the page', 'passerelle' ), passerelle_keep_words() );
 				?>
 			</table>
 			<?php passerelle_door_section(); ?>
@@ -207,6 +208,14 @@ function passerelle_theme_words() {
 	);
 }
 
+/** Names of what a visitor who helps may be offered. */
+function passerelle_keep_words() {
+	return array(
+		'offered' => __( 'Is offered: a small window, and the extension that the tag names', 'passerelle' ),
+		'none'    => __( 'Is not offered', 'passerelle' ),
+	);
+}
+
 /** Names of the languages, each in itself. */
 function passerelle_language_words() {
 	return array(
@@ -237,7 +246,7 @@ function passerelle_tag_text( array $settings ) {
 		return '';
 	}
 	return '<script type="module" src="' . $settings['src'] . '" integrity="' . $settings['integrity'] . '" crossorigin></script>' . "\n"
-		. '<passerelle-switch network="' . $settings['network'] . '"></passerelle-switch>';
+		. '<passerelle-switch network="' . $settings['network'] . '"' . passerelle_extension_attributes( $settings ) . '></passerelle-switch>';
 }
 
 /**

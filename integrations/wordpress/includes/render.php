@@ -104,11 +104,36 @@ function passerelle_element( array $settings ) {
 			$words .= ' ' . $name . '="' . esc_attr( $settings[ $name ] ) . '"';
 		}
 	}
+	$words .= passerelle_keep_attributes( $settings );
 	if ( isset( PASSERELLE_ROOM[ $settings['layout'] ] ) ) {
 		$words .= ' style="display:block;min-height:' . PASSERELLE_ROOM[ $settings['layout'] ] . '"';
 	}
 	$words .= passerelle_survive_attribute();
 	return passerelle_script( $settings ) . '<passerelle-switch' . $words . '></passerelle-switch>';
+}
+
+/**
+ * What a visitor who helps is offered to go on with after leaving the page.
+ *
+ * @param array<string, string> $settings Clean settings.
+ */
+function passerelle_keep_attributes( array $settings ) {
+	return 'none' === $settings['keep'] ? ' keep="none"' : passerelle_extension_attributes( $settings );
+}
+
+/**
+ * The links to the network's extension, as the tag has them.
+ *
+ * @param array<string, string> $settings Clean settings.
+ */
+function passerelle_extension_attributes( array $settings ) {
+	$words = '';
+	foreach ( array( 'chromium', 'firefox' ) as $browser ) {
+		if ( '' !== $settings[ $browser ] ) {
+			$words .= ' ' . $browser . '="' . esc_attr( $settings[ $browser ] ) . '"';
+		}
+	}
+	return $words;
 }
 
 /**

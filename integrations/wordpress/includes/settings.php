@@ -17,14 +17,20 @@ const PASSERELLE_CHOICES = array(
 	'layout'   => array( 'panel', 'inline', 'banner' ),
 	'theme'    => array( 'auto', 'light', 'dark' ),
 	'position' => array( 'shortcode', 'before', 'after', 'floating' ),
+	'keep'     => array( 'offered', 'none' ),
 	'lang'     => array( '', 'en', 'zh-Hans', 'zh-Hant', 'fa', 'ru', 'ar', 'ug', 'tr', 'my', 'vi', 'es', 'fr', 'de' ),
 );
+
+/** The form of a link to the network's browser extension. */
+const PASSERELLE_LINK = '~\Ahttps://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._\~/?&=%+-]*)?\z~';
 
 /** The form of what the network's operator gives; none of it can leave an attribute. */
 const PASSERELLE_FORMS = array(
 	'network'   => '~\Ahttps?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._\~/-]*)?/#[A-Za-z0-9_-]{43}\z~',
 	'src'       => '~\Ahttps?://[A-Za-z0-9.:\[\]-]+/[A-Za-z0-9._\~/-]+\.js\z~',
 	'integrity' => '~\Asha384-[A-Za-z0-9+/]{64}\z~',
+	'chromium'  => PASSERELLE_LINK,
+	'firefox'   => PASSERELLE_LINK,
 );
 
 /**
@@ -69,7 +75,7 @@ function passerelle_is_ready( array $settings ) {
 }
 
 /**
- * Take network, script and hash out of the tag that the network's operator gave.
+ * Take network, script, hash and the links to its extension out of the tag that the network's operator gave.
  *
  * The result is as little to be trusted as the tag is.
  *
@@ -78,7 +84,8 @@ function passerelle_is_ready( array $settings ) {
  */
 function passerelle_read_tag( $tag ) {
 	$found = array();
-	foreach ( array( 'network', 'src', 'integrity' ) as $name ) {
+	foreach ( array_keys( PASSERELLE_FORMS ) as $name ) {
+		$found[ $name ] = '';
 		if ( preg_match( '~\s' . $name . '\s*=\s*"([^"]*)"~', $tag, $match ) ) {
 			$found[ $name ] = html_entity_decode( $match[1], ENT_QUOTES | ENT_HTML5, 'UTF-8' );
 		}

@@ -3,7 +3,8 @@
  * The site goes on when it is blocked: the worker's file is served, and the site's answers are marked.
  *
  * The file lies below the REST interface. That address reaches WordPress with every form of links, and
- * is "not found" once the plugin is gone, by which visitors' browsers know that it is not wanted.
+ * is "not found" once the plugin is gone, by which visitors' browsers know that it is not wanted. Those of
+ * a site with a key believe only what is signed, so it has to be withdrawn before the plugin goes.
  *
  * Copyright The Passerelle authors. SPDX-License-Identifier: Apache-2.0
  *

@@ -42,6 +42,21 @@ function passerelle_survive_save() {
 	exit;
 }
 
+/**
+ * Say beside "Deactivate" what has to be done before that. Browsers that know the site's key take an
+ * answer without its signature for the censor's, also that of a site without the plugin.
+ *
+ * @param string[] $meta What the plugin's row in the list of plugins shows.
+ * @param string   $file The plugin of the row.
+ * @return string[]
+ */
+function passerelle_survive_warning( $meta, $file ) {
+	if ( plugin_basename( dirname( __DIR__ ) . '/passerelle.php' ) === $file && 'on' === passerelle_survive_settings()['state'] ) {
+		$meta[] = '<strong id="passerelle-survive-first">' . esc_html__( 'Before you deactivate it: withdraw “Go on when this site is blocked” in its settings, and wait some weeks. Else visitors who were here before may see the reading page instead of your site.', 'passerelle' ) . '</strong>';
+	}
+	return $meta;
+}
+
 /** The file that was sent; empty if it is no worker's file of this site. */
 function passerelle_survive_sent() {
 	// phpcs:disable WordPress.Security.NonceVerification, WordPress.Security.ValidatedSanitizedInput

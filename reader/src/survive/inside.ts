@@ -6,6 +6,9 @@
 
 import { SHELL_LOCK } from './names';
 
+/** A shell that is not there by now was never opened. */
+const OPENING_MS = 5_000;
+
 /** Shells whose lock may not be held yet. */
 const fresh = new Set<string>();
 /** Whether there is any shell; null until the locks were looked at. */
@@ -13,10 +16,12 @@ let areShells: boolean | null = null;
 
 void shells();
 
-/** A shell is shown as the client `id`, unless the reader has left meanwhile. The promise ends when that is known. */
+/** A shell is shown as the client `id`, unless the reader has left meanwhile. The promise ends when that is known: not every
+ * browser knows a client that is only about to be. */
 export async function shellOpens(clients: Clients, id: string): Promise<void> {
   fresh.add(id);
   areShells = true;
+  await new Promise((resolve) => setTimeout(resolve, OPENING_MS));
   if (!(await clients.get(id))) fresh.delete(id);
 }
 

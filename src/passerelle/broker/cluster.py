@@ -11,11 +11,14 @@ signature, and what either says is bounded and judged like a stranger's.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import logging
 import secrets
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -98,6 +101,8 @@ class BrokerCluster:
         self._faults = FaultLog(_log)
         self._subscriptions: list[Subscription] = []
         self._subscriptions_by_class: dict[NatClass, Subscription] = {}
+        self._subscriptions_by_family: dict[bytes, Subscription] = {}
+        """By the family's tag."""
         self._tasks = TaskSet("cluster")
 
     async def start(self, joined: Bus) -> None:
@@ -116,9 +121,14 @@ class BrokerCluster:
     async def close(self) -> None:
         """Leave the others. Idempotent."""
         await self._tasks.close()
-        for subscription in (*self._subscriptions_by_class.values(), *self._subscriptions):
+        for subscription in (
+            *self._subscriptions_by_class.values(),
+            *self._subscriptions_by_family.values(),
+            *self._subscriptions,
+        ):
             await subscription.end()
         self._subscriptions_by_class.clear()
+        self._subscriptions_by_family.clear()
         self._subscriptions.clear()
 
     def totals(self) -> NetworkTotals:
@@ -144,7 +154,20 @@ class BrokerCluster:
     async def place(
         self, request: VolunteerRequest, asked: set[bytes], deadline: float
     ) -> Answer | Miss:
-        """Do as `Placement.place` does; when no own volunteer suits, ask other brokers."""
+        """Do as `Placement.place` does; when no own volunteer suits, ask other brokers.
+
+        A client that names a family gets one of its volunteers, of whichever broker, and anybody
+        else's only where none of them answers.
+        """
+        if request.client.family is not None:
+            result = await self._place(request, asked, deadline)
+            if isinstance(result, Answer):
+                return msgspec.structs.replace(result, family=True)
+        return await self._place(_for_anybody(request), asked, deadline)
+
+    async def _place(
+        self, request: VolunteerRequest, asked: set[bytes], deadline: float
+    ) -> Answer | Miss:
         result = await self._placement.place(request, asked, deadline)
         if result is Miss.NO_VOLUNTEER and request.only is None:
             return await self._ask_others(request, asked, deadline)
@@ -155,8 +178,9 @@ class BrokerCluster:
     ) -> Answer | Miss:
         """Do as `Placement.wait` does; when no own volunteer came, ask other brokers once more.
 
-        They may then give one that failed the client lately, too.
+        They may then give one that failed the client lately, too. A family is not waited for.
         """
+        request = _for_anybody(request)
         result = await self._placement.wait(request, asked, deadline)
         if result is Miss.NO_VOLUNTEER and request.only is None:
             return await self._ask_others(replace(request, last_resort=True), asked, deadline)
@@ -171,7 +195,9 @@ class BrokerCluster:
     async def _ask_others(
         self, request: VolunteerRequest, asked: set[bytes], deadline: float
     ) -> Answer | Miss:
-        subject = self._subjects.place(request.client.nat)
+        tag = request.client.family
+        named = self._subjects
+        subject = named.place(request.client.nat) if tag is None else named.family(tag)
         for _ in range(_TRIES):
             left_s = deadline - _now()
             if left_s < _LEAST_LEFT_S:
@@ -213,11 +239,13 @@ class BrokerCluster:
 
     # --- what other brokers and exits say -------------------------------------------------------
 
-    async def _hear_place(self, place: bus.PlaceOffer) -> bus.OfferPlaced:
+    async def _hear_place(
+        self, place: bus.PlaceOffer, family: bytes | None = None
+    ) -> bus.OfferPlaced:
         request = VolunteerRequest(
             exit_id=place.exit_id,
             offer=place.offer,
-            client=_from_wire(place.who),
+            client=replace(_from_wire(place.who), family=family),
             lanes=place.lanes,
             gateway=place.gateway,
             last_resort=place.last_resort,
@@ -265,6 +293,8 @@ class BrokerCluster:
                     await self._listen(nat, wanted=reachable and not self._volunteers.closing)
                 except LocalError:
                     break  # the bus is away
+            with contextlib.suppress(LocalError):
+                await self._listen_for_families()
             await asyncio.sleep(_FOLLOW_S)
 
     async def _listen(self, nat: NatClass, *, wanted: bool) -> None:
@@ -275,6 +305,24 @@ class BrokerCluster:
         elif not wanted and nat in self._subscriptions_by_class:
             await self._subscriptions_by_class.pop(nat).end()
 
+    async def _listen_for_families(self) -> None:
+        """Listen for clients who name families of the free volunteers here, `BUS_FAMILIES` at most.
+
+        Clients of the others find their volunteers by asking this broker itself.
+        """
+        closing = self._volunteers.closing
+        wanted = frozenset[bytes]() if closing else self._volunteers.pool.families
+        known = self._subscriptions_by_family
+        for tag in known.keys() - wanted:
+            await known.pop(tag).end()
+        for tag in itertools.islice(wanted - known.keys(), serverlimits.BUS_FAMILIES - len(known)):
+            known[tag] = await self._channel.serve(
+                self._subjects.family(tag),
+                bus.PlaceOffer,
+                partial(self._hear_place, family=tag),
+                group=_GROUP,
+            )
+
     async def _tell_count(self) -> None:
         while True:
             self._channel.publish(self._subjects.broker, self._count())
@@ -283,6 +331,11 @@ class BrokerCluster:
     def _count(self) -> BrokerTotals:
         pool = self._volunteers.pool
         return BrokerTotals(self._name, len(pool), pool.available, dict(pool.countries()))
+
+
+def _for_anybody(request: VolunteerRequest) -> VolunteerRequest:
+    """Return the request as one that any volunteer may take."""
+    return replace(request, client=replace(request.client, family=None))
 
 
 def _to_wire(client: ClientProfile) -> bus.BusClientProfile:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from passerelle import limits, serverlimits
 from passerelle.broker.readpage import Make
 from passerelle.core.address.classes import IPNetwork
+from passerelle.core.embed import Extensions
 from passerelle.io.net.locations import LocationDatabase
 from passerelle.wire.descriptor import Descriptor
 from passerelle.wire.publishers import Publishers
@@ -41,6 +42,8 @@ class BrokerConfig:
     """The network's invite, for the page on which a friend helps by hand, and for the tag that
     `/embed` makes. If it is empty, there is no such page and publishers paste the invite."""
 
+    extensions: Extensions = field(default_factory=Extensions)
+    """Where the network's browser extension is, for the tags that publishers take."""
     places: LocationDatabase = field(default_factory=LocationDatabase)
     """Tells the countries and networks of readers and volunteers."""
     doors: tuple[str, ...] = ()
@@ -77,6 +80,9 @@ class BrokerConfig:
     heartbeat_s: float = 2.5
     """A volunteer asks this often whether the broker is there, since a page notices by nothing else
     that its packets are dropped, that its own address changed, or that the broker hangs."""
+    idle_heartbeat_s: float = 15.0
+    """A volunteer that helps nobody may ask this seldom: each question wakes a device that nobody
+    needs just then."""
     heartbeats_per_s: float = 1000.0
     """Volunteers are asked for a `ping` less often once they would send more than this in all."""
     grace_s: float = 2.0

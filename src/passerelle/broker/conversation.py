@@ -26,8 +26,9 @@ from passerelle.wire.signalling import (
 )
 from passerelle.wire.websocket import CLOSE_CODE_BASE
 
-_MISSED_BEATS = 4
-"""After the time of so many heartbeats without a message, a volunteer counts as gone."""
+_MISSED_BEATS = 3
+"""After the time of so many heartbeats beyond the longest pause without a message, a volunteer
+counts as gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Conversation:
         "address",
         "handle",
         "heartbeat_s",
+        "idle_s",
     )
 
     def __init__(
@@ -68,6 +70,8 @@ class Conversation:
         """Where the WebSocket comes from, None if that is not known. Never logged."""
         self.heartbeat_s: float | None = None
         """How often the volunteer was asked to send a `ping`, None for never."""
+        self.idle_s = 0.0
+        """How seldom it may do so while it helps nobody."""
         self._beats = False
         """Whether it has sent one. The switches of older pages never do."""
         self._config = config
@@ -105,7 +109,7 @@ class Conversation:
         """
         silence_s = None
         if self._beats and self.heartbeat_s is not None:
-            silence_s = _MISSED_BEATS * self.heartbeat_s
+            silence_s = self.idle_s + _MISSED_BEATS * self.heartbeat_s
         try:
             async with asyncio.timeout(silence_s):
                 message = await self._next()

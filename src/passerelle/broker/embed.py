@@ -2,6 +2,9 @@
 
 The page carries everything in its text, and its policy lets it fetch the widget's files and connect
 to nothing else. The preview is the switch itself, in a mode that shows invented states.
+
+`/v1/extensions` tells `passerelle embed` which extensions the tag of this network offers, as a JSON
+object with a link for each browser that has one.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from aiohttp import web
 from passerelle.broker.assets import Assets
 from passerelle.broker.config import BrokerConfig
 from passerelle.core import embed
-from passerelle.core.embed import Script
+from passerelle.core.embed import Choices, Script
 from passerelle.wire.invite import parse
 
 PAGE: Final = Path(__file__).parent / "pages" / "embed.html"
@@ -58,6 +61,18 @@ class EmbedPage:
         return web.Response(text=self._page, content_type="text/html", headers=self._headers)
 
 
+class ExtensionLinks:
+    """The handler of `GET /v1/extensions`."""
+
+    def __init__(self, config: BrokerConfig) -> None:
+        self._links = config.extensions.links()
+        self._headers = {"Cache-Control": f"public, max-age={config.document_age_s}"}
+
+    async def handle(self, _request: web.Request) -> web.Response:
+        """Answer with the links."""
+        return web.json_response(self._links, headers=self._headers)
+
+
 def _page(config: BrokerConfig, parts: dict[str, Script]) -> str | None:
     script, editor, style = (parts.get(name) for name in ("element", EDITOR, STYLE))
     if script is None or editor is None or style is None:
@@ -67,12 +82,15 @@ def _page(config: BrokerConfig, parts: dict[str, Script]) -> str | None:
     policy = embed.policy(
         base, [entry.url for entry in network.brokers], [entry.url for entry in network.exits]
     )
+    usual = Choices(extensions=config.extensions)
     values = {
         "name": network.name,
         "invite": config.invite,
         "source": script.source(base),
         "integrity": script.integrity,
-        "tag": embed.tag(script, parse(config.invite)) if config.invite else "",
+        "tag": embed.tag(script, parse(config.invite), usual) if config.invite else "",
+        "chromium": config.extensions.chromium,
+        "firefox": config.extensions.firefox,
         "policy": policy,
         # These are relative, so that they hold behind a proxy that serves the broker under a path
         # of the proxy's own.

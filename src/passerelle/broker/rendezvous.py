@@ -19,6 +19,7 @@ from passerelle import limits
 from passerelle.broker.cluster import BrokerCluster
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.counts import BrokerMetrics
+from passerelle.broker.demand import DemandWord
 from passerelle.broker.exits import Exits
 from passerelle.broker.issuer import TicketIssuer
 from passerelle.broker.limiter import RequestLimiter
@@ -56,6 +57,7 @@ class Rendezvous:
         *,
         exits: Exits,
         counts: BrokerMetrics,
+        demand: DemandWord,
         clock: Callable[[], float],
         token: Callable[[int], bytes],
     ) -> None:
@@ -67,6 +69,7 @@ class Rendezvous:
         self._issuer = issuer
         self._exits = exits
         self._counts = counts
+        self._demand = demand
         self._clock = clock
         self._token = token
         self._replays = ReplayWindow(limits.RENDEZVOUS_CLOCK_SKEW_S, config.nonces)
@@ -132,6 +135,8 @@ class Rendezvous:
         if chosen is None or (request.gateway and chosen.gateway is None):
             return RendezvousReply(refusal=Refusal.UNKNOWN_EXIT)
         client = self._profile(request, sender, only)
+        if request.family and only is None:
+            client = replace(client, family=request.family)
         key = sender.origin if client.key is None else client.key
         refusal = self._refuse(request, key, is_seen=sender.address is not None)
         if refusal is not None:
@@ -150,7 +155,7 @@ class Rendezvous:
             for offer in request.offers
         ]
         with self._limiter.count_pending(key, len(links)):
-            answers = await self._match(links, {*request.avoid, *request.failed})
+            answers = await self._match(links, {*request.avoid, *request.failed}, key)
         ticket = self._issuer.client(exit_id, key)
         return RendezvousReply(exit=exit_id, answers=answers, ticket=ticket)
 
@@ -211,9 +216,9 @@ class Rendezvous:
         )
 
     async def _match(
-        self, links: list[VolunteerRequest], asked: set[bytes]
+        self, links: list[VolunteerRequest], asked: set[bytes], key: bytes
     ) -> tuple[Answer | Miss, ...]:
-        """Find a volunteer for each link, all of them distinct.
+        """Find a volunteer for each link, all of them distinct. `key` is whom the links count for.
 
         When there is none for any, wait for one, for the first link. A client that got one at once
         does not wait for a second one, which would delay the first.
@@ -225,6 +230,8 @@ class Rendezvous:
             ]
         results = [task.result() for task in placing]
         if results and all(result is Miss.NO_VOLUNTEER for result in results):
+            if links[0].only is None:
+                self._demand.note(key)
             results[0] = await self._cluster.wait(links[0], asked, deadline)
         return tuple(results)
 

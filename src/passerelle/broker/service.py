@@ -22,8 +22,9 @@ from passerelle.broker.channel import BrokerChannel
 from passerelle.broker.cluster import BrokerCluster
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.counts import BrokerMetrics
+from passerelle.broker.demand import DemandWord
 from passerelle.broker.doorcounts import DoorCounts
-from passerelle.broker.embed import EmbedPage
+from passerelle.broker.embed import EmbedPage, ExtensionLinks
 from passerelle.broker.exits import Exits
 from passerelle.broker.friends import FriendRequests
 from passerelle.broker.issuer import TicketIssuer
@@ -36,6 +37,7 @@ from passerelle.broker.stats import PublicStats
 from passerelle.broker.translatedpage import TranslatedPage
 from passerelle.broker.volunteerendpoint import VolunteerEndpoint
 from passerelle.broker.volunteers import Volunteers
+from passerelle.core.embed import EXTENSIONS_PATH
 from passerelle.core.matching.pool import VolunteerPool
 from passerelle.core.origin import crowd_at
 from passerelle.errors import PeerError
@@ -77,6 +79,7 @@ class Broker:
         locator = PeerLocator(config, front)
         issuer = TicketIssuer(config, clock=clock, token=token)
         exits = Exits(config.descriptor)
+        demand = DemandWord(clock=clock, token=token)
         self.volunteers = Volunteers(config, VolunteerPool(), token)
         """The volunteers that are connected here."""
         kept = load(config.counts_file) if config.counts_file else Kept()
@@ -104,6 +107,7 @@ class Broker:
             issuer,
             exits=exits,
             counts=BrokerMetrics(metrics),
+            demand=demand,
             clock=clock,
             token=token,
         )
@@ -118,7 +122,14 @@ class Broker:
             return RateTicket(exit_id, issuer.test(exit_id))
 
         self._volunteer = VolunteerEndpoint(
-            config, locator, self.volunteers, self._friends, front, audience=audience, test=test
+            config,
+            locator,
+            self.volunteers,
+            self._friends,
+            front,
+            audience=audience,
+            test=test,
+            demand=demand,
         )
         self._gathering = Gathering(
             audience, channel, subjects, others=self._cluster.others, clock=clock
@@ -168,9 +179,12 @@ class Broker:
         if self._assets:
             router.add_get("/w/{file}", self._assets.handle)
             router.add_get("/embed", EmbedPage(self._config, self._assets).handle)
+            router.add_get(EXTENSIONS_PATH, ExtensionLinks(self._config).handle)
             if self._config.invite:
                 for name in ("friend", "keep"):
-                    page = TranslatedPage(name, self._config.invite, self._config.descriptor)
+                    page = TranslatedPage(
+                        name, self._config.invite, self._config.descriptor, self._assets.parts
+                    )
                     page.add_routes(router)
         self._open = True
         _log.info(

@@ -18,8 +18,11 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from passerelle.core.embed import Script
 from passerelle.wire.descriptor import Descriptor
 
+QR: Final = "qr"
+"""The part of the built widget that draws QR pictures."""
 _FILES: Final = {"page.js": ("js", "text/javascript"), "page.css": ("css", "text/css")}
 _HEADERS: Final = {
     "Cache-Control": "no-cache",
@@ -40,10 +43,15 @@ _TRADITIONAL: Final = frozenset({"hant", "tw", "hk", "mo"})
 class TranslatedPage:
     """A page in each language and its two files, from memory."""
 
-    def __init__(self, name: str, invite: str, descriptor: Descriptor) -> None:
-        """`name` is the page's, and that of its files in `pages`; `invite` is for volunteers."""
+    def __init__(
+        self, name: str, invite: str, descriptor: Descriptor, parts: Mapping[str, Script]
+    ) -> None:
+        """`name` is the page's, and that of its files in `pages`; `invite` is for volunteers.
+
+        `parts` are those of the built widget.
+        """
         self._name = name
-        self._pages = _pages(name, invite)
+        self._pages = _pages(name, invite, f"w/{parts[QR].file}" if QR in parts else "")
         self._policy = _policy(descriptor)
         self._files = {
             file: (_text(f"{name}.{ending}"), kind) for file, (ending, kind) in _FILES.items()
@@ -118,8 +126,8 @@ def _accepted(header: str) -> list[str]:
     return [tag for _, tag in sorted(ranked, key=lambda item: item[0])]
 
 
-def _pages(name: str, invite: str) -> dict[str, str]:
-    """Return the page in each language, by the language's code."""
+def _pages(name: str, invite: str, qr: str) -> dict[str, str]:
+    """Return the page in each language, by the language's code; `qr` draws QR pictures for it."""
     words: dict[str, dict[str, str]] = json.loads(_text(f"{name}.json"))
     template = Template(_text(f"{name}.html"))
     languages = "\n".join(
@@ -133,6 +141,7 @@ def _pages(name: str, invite: str) -> dict[str, str]:
             "code": code,
             "dir": "rtl" if code in RIGHT_TO_LEFT else "ltr",
             "invite": html.escape(invite),
+            "qr": html.escape(qr),
             "languages": languages,
         }
         pages[code] = template.substitute(values)

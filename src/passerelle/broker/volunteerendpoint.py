@@ -12,6 +12,7 @@ from passerelle import limits
 from passerelle.broker.audience.counting import Audience
 from passerelle.broker.config import BrokerConfig
 from passerelle.broker.conversation import Conversation
+from passerelle.broker.demand import DemandWord
 from passerelle.broker.friends import FriendRequests
 from passerelle.broker.locator import PeerLocator
 from passerelle.broker.volunteers import Volunteers
@@ -31,13 +32,13 @@ from passerelle.wire.signalling import (
     RateTicket,
     VolunteerAnswer,
     VolunteerDecline,
+    VolunteerFamily,
     VolunteerFriend,
     VolunteerHello,
     VolunteerPing,
     VolunteerReady,
 )
 
-_PONG = BrokerPong()
 _MALFORMED = BrokerBye(Bye.MALFORMED)
 _BYES = {
     LinkCode.VERSION: BrokerBye(Bye.VERSION),
@@ -60,6 +61,7 @@ class VolunteerEndpoint:
         *,
         audience: Audience,
         test: Callable[[], RateTicket],
+        demand: DemandWord,
     ) -> None:
         """`front` is told of requests that are no WebSocket, and `audience` counts volunteers.
 
@@ -72,6 +74,7 @@ class VolunteerEndpoint:
         self._front = front
         self._audience = audience
         self._test = test
+        self._demand = demand
         self._conversations: set[Conversation] = set()
         """All open WebSockets, those that have not said hello included."""
         self._admitted: ShareTable[Conversation] = ShareTable(config.volunteers)
@@ -155,11 +158,13 @@ class VolunteerEndpoint:
         location = self._locator.locate(conversation.address)
         caution = location.country in self._config.cautious
         conversation.heartbeat_s = self._heartbeat_s()
+        conversation.idle_s = max(self._config.idle_heartbeat_s, conversation.heartbeat_s)
         await conversation.send(
             BrokerWelcome(
                 country=location.country,
                 caution=caution,
                 heartbeat_s=conversation.heartbeat_s,
+                idle_s=conversation.idle_s,
                 test=self._test(),
             )
         )
@@ -178,7 +183,7 @@ class VolunteerEndpoint:
     async def _handle_message(self, conversation: Conversation, message: FromVolunteer) -> None:
         match message:
             case VolunteerPing():
-                await conversation.send(_PONG)
+                await conversation.send(BrokerPong(self._demand.now()))
             case VolunteerHello():
                 raise PeerError(LinkCode.UNEXPECTED, "a second hello")
             case VolunteerReady(free=free, nat=nat):
@@ -188,6 +193,8 @@ class VolunteerEndpoint:
                 self._volunteers.take_answer(conversation, number, answer)
             case VolunteerDecline(offer=number, reason=reason):
                 self._volunteers.take_decline(conversation, number, reason)
+            case VolunteerFamily(family=tag):
+                self._volunteers.set_family(conversation, tag)
             case VolunteerFriend():
                 self._friends.take(conversation, message)
             case _:

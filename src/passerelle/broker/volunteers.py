@@ -100,6 +100,10 @@ class Volunteers:
         if free:
             self._queue.serve()
 
+    def set_family(self, conversation: Conversation, tag: bytes) -> None:
+        """Give a volunteer from now on only to clients who name this tag of a family."""
+        self.pool.set_family(conversation.handle, tag, _now())
+
     def take_answer(self, conversation: Conversation, number: int, answer: Description) -> None:
         """Take a volunteer's answer to one of its offers.
 

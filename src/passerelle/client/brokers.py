@@ -24,7 +24,7 @@ from passerelle.core.way_ranking import WayRanking
 from passerelle.errors import ConfigError
 from passerelle.io.net.disguise import Disguise
 from passerelle.io.tasks import AllFailed, staggered
-from passerelle.wire import descriptor, doors
+from passerelle.wire import descriptor, doors, family
 from passerelle.wire.description import Description
 from passerelle.wire.descriptor import Descriptor
 from passerelle.wire.rendezvous import Refusal, RendezvousReply
@@ -61,6 +61,9 @@ class Brokers:
     def __init__(self, config: ClientConfig) -> None:
         self._config = config
         self._invite = config.invite
+        token, key = self._invite.family, self._invite.operator_key
+        # A friend who carries texts is the only volunteer, of whatever family.
+        self._family = family.tag(token, key) if token and config.friend is None else b""
         self._friend = config.friend and FriendMethod(config.friend)
         self._disguise = Disguise(config.request_timeout_s)
         self._state = ClientState(config.invite.operator_key, config.state)
@@ -221,6 +224,7 @@ class Brokers:
                 nat=nat,
                 failed=failed,
                 token=self._config.token,
+                family=self._family,
             )
             self._ranking.worked(route.key)
             self.asked_by_door = route.is_door

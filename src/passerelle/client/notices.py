@@ -84,6 +84,13 @@ class HandshakesDropped:
     """
 
 
+@dataclass(frozen=True, slots=True)
+class FamilyPresence:
+    """Whether a volunteer of the invite's family helps; told when that changes."""
+
+    helps: bool
+
+
 Notice = (
     PortOpen
     | NetworkLoaded
@@ -94,5 +101,6 @@ Notice = (
     | LinkUp
     | LinkDown
     | HandshakesDropped
+    | FamilyPresence
 )
 Observe = Callable[[Notice], None]

@@ -54,6 +54,7 @@ async def ask(
     nat: NatClass = NatClass.UNKNOWN,
     failed: tuple[bytes, ...] = (),
     token: str = "",
+    family: bytes = b"",
 ) -> RendezvousReply:
     """Seal one request to a broker's `seal_key`, send it, and return the opened reply.
 
@@ -76,6 +77,7 @@ async def ask(
         nat=nat,
         software=SOFTWARE,
         token=token,
+        family=family,
     )
     if method.proof_bits:
         request = await _with_proof(request, seal_key, method.proof_bits)

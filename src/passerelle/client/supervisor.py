@@ -17,6 +17,7 @@ from passerelle.client.interruptions import Interruptions
 from passerelle.client.nat_probe import NatProbe
 from passerelle.client.notices import (
     BrokerUnreachable,
+    FamilyPresence,
     HandshakesDropped,
     NoVolunteer,
     Observe,
@@ -50,6 +51,8 @@ class LinkSupervisor:
         self._config = config
         self._brokers = brokers
         self._observe = observe
+        self._family_helps: bool | None = None
+        """What was told last of the invite's family; None before the first answer."""
         self._changed = asyncio.Event()
         self._interrupted = asyncio.Event()
         """Set until the next request after an interruption; ends one that is under way."""
@@ -177,6 +180,9 @@ class LinkSupervisor:
             return
         if result is None:
             return  # the pause is over already
+        if self._config.invite.family and result.family_helps is not self._family_helps:
+            self._family_helps = result.family_helps
+            self._observe(FamilyPresence(helps=result.family_helps))
         if result.found:
             self._request_ended(found_all=result.found == count)
             return

@@ -33,6 +33,8 @@ class RequestResult:
     """Volunteers through whom a link is being made now."""
     retry_after_s: float
     """The broker wants to be asked again no sooner; it counts where nobody was found."""
+    family_helps: bool = False
+    """Whether a volunteer of the invite's family helps, or is about to."""
 
 
 class LinkSupply:
@@ -66,6 +68,8 @@ class LinkSupply:
         """Volunteers whose links fell silent since the last request."""
         self._plain_next = False
         """Whether the next request is for links without video."""
+        self._family: deque[bytes] = deque(maxlen=limits.AVOIDED_VOLUNTEERS)
+        """Volunteers of the invite's family."""
         self._fallback = Fallback(config, brokers, links, self._choose_exit, self._start)
         self._session: ClientSession | None = None
         """The session for which volunteers were asked for last."""
@@ -148,6 +152,8 @@ class LinkSupply:
                 for offer, answer in zip(offers, reply.answers, strict=False):
                     if isinstance(answer, Answer):
                         answered.add(offer)
+                        if answer.family and answer.volunteer not in self._family:
+                            self._family.append(answer.volunteer)
                         path = VolunteerPath(offer, answer, rendezvous_s)
                         self._start(session, entry, path, reply.ticket, answer.lane_tickets)
                 self._fallback.admitted(session, entry, reply.ticket)
@@ -157,7 +163,8 @@ class LinkSupply:
             # Nobody else may be there, and then a volunteer that failed is better than none.
             self._failed.clear()
             self._doubted.clear()
-        return RequestResult(len(answered), reply.retry_after_s)
+        helps = any(each in self._family for each in self._links.volunteers(session))
+        return RequestResult(len(answered), reply.retry_after_s, helps)
 
     def _acquit_silent(self, session: ClientSession) -> None:
         """Ask for volunteers again if all links fell silent at once: the network has cut them."""

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -17,9 +17,11 @@ from passerelle.commands import secrets
 from passerelle.commands.brokerfiles import fetch
 from passerelle.commands.running import require_server_packages
 from passerelle.core import embed
-from passerelle.errors import ConfigError
+from passerelle.errors import ConfigError, LocalError
 
 if TYPE_CHECKING:
+    import aiohttp
+
     from passerelle.wire.invite import Invite
 
 FETCH_S: Final = 15.0
@@ -34,6 +36,7 @@ class Network:
     script: embed.Script
     brokers: tuple[str, ...]
     exits: tuple[str, ...]
+    extensions: embed.Extensions = field(default_factory=embed.Extensions)
 
 
 def register(app: typer.Typer) -> None:
@@ -120,6 +123,29 @@ def command(
             rich_help_panel=PANEL,
         ),
     ] = None,
+    no_keep: Annotated[
+        bool,
+        typer.Option(
+            "--no-keep",
+            help="Offer visitors no way to go on helping after they leave the page.",
+            rich_help_panel=PANEL,
+        ),
+    ] = False,
+    chromium: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Link to the extension for Chromium, Chrome and Edge, instead of the network's "
+            "own; an empty text offers none.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
+    firefox: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="The same for the extension for Firefox.", rich_help_panel=PANEL
+        ),
+    ] = None,
 ) -> None:
     """Print the tag for a publisher's page, and the lines to add to the page's policy.
 
@@ -135,6 +161,8 @@ def command(
         mbit=mbit,
         megabytes=megabytes,
         hours=hours,
+        keep=not no_keep,
+        extensions=embed.Extensions(chromium=chromium or "", firefox=firefox or ""),
     )
     given = secrets.secret(invite or "", invite_file, "invite")
     if (state, url, exit_url) == (None, None, None):
@@ -149,7 +177,12 @@ def command(
             "network's keys are, --state with their folder and --url with the broker's public "
             "address."
         )
-    _print(network, choices)
+    known = network.extensions
+    extensions = embed.Extensions(
+        chromium=known.chromium if chromium is None else chromium,
+        firefox=known.firefox if firefox is None else firefox,
+    )
+    _print(network, replace(choices, extensions=extensions))
 
 
 def _print(network: Network, choices: embed.Choices) -> None:
@@ -194,6 +227,7 @@ async def _ask(text: str) -> Network:
     async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as http:
         document = await fetch(http, f"{given.url}/v1/network", limits.DESCRIPTOR_BYTES)
         manifest = await fetch(http, f"{given.url}/w/manifest.json", serverlimits.WIDGET_FILE_BYTES)
+        extensions = await _extensions(http, given.url)
     network = descriptor.verify(document, given.operator_key, now_s=time.time())
     script = script_in(manifest)
     if script is None:
@@ -202,7 +236,22 @@ async def _ask(text: str) -> Network:
             "to build the widget and start the broker again."
         )
     brokers = tuple(entry.url for entry in network.brokers)
-    return Network(given, script, brokers, tuple(entry.url for entry in network.exits))
+    exits = tuple(entry.url for entry in network.exits)
+    return Network(given, script, brokers, exits, extensions)
+
+
+async def _extensions(http: aiohttp.ClientSession, url: str) -> embed.Extensions:
+    """Return the extensions of the network whose broker is at `url`: none where it is older."""
+    import msgspec  # noqa: PLC0415 - see above
+
+    try:
+        text = await fetch(http, url + embed.EXTENSIONS_PATH, serverlimits.EXTENSIONS_BYTES)
+        links = msgspec.json.decode(text, type=dict[str, str])
+        return embed.Extensions(
+            chromium=links.get("chromium", ""), firefox=links.get("firefox", "")
+        )
+    except (LocalError, ConfigError, msgspec.DecodeError, UnicodeDecodeError):
+        return embed.Extensions()
 
 
 def _say(line: str) -> None:

@@ -193,6 +193,17 @@ def serve(
             "servers then.",
         ),
     ] = False,
+    chromium_extension: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="Where visitors with Chromium, Chrome or Edge find the network's extension "
+            "(docs/EXTENSION.md). Tags that publishers take from now on offer it.",
+        ),
+    ] = "",
+    firefox_extension: Annotated[
+        str, typer.Option(metavar="URL", help="The same for visitors with Firefox.")
+    ] = "",
     minimum_version: Annotated[
         str | None,
         typer.Option(
@@ -212,6 +223,7 @@ def serve(
     from passerelle import serve as servers  # noqa: PLC0415
     from passerelle.broker.config import CAUTIOUS  # noqa: PLC0415
     from passerelle.commands import addresses  # noqa: PLC0415
+    from passerelle.core.embed import Extensions  # noqa: PLC0415
     from passerelle.exit.settings import parse_networks  # noqa: PLC0415
     from passerelle.gatewayfile import GatewayFile  # noqa: PLC0415
     from passerelle.keyring import Keyring  # noqa: PLC0415
@@ -271,6 +283,7 @@ def serve(
         private_candidates=private_candidates,
         widget_dir=servers.BUILT_WIDGET if has_widget else None,
         kept_dir=state / "widget",
+        extensions=Extensions(chromium=chromium_extension, firefox=firefox_extension),
         publishers=PublisherFile(state).current,
         counts_file=state / "counts.json",
         places=servers.LocationDatabase(places or []),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -84,6 +86,22 @@ def volunteer(
         int | None,
         typer.Option(min=0, max=65535, help="Port on 127.0.0.1 for Prometheus."),
     ] = None,
+    family: Annotated[
+        bool,
+        typer.Option(
+            "--family",
+            help="Help only people to whom you give a link. It is in the file family-link of "
+            "the folder of --state, and a terminal shows it at the start.",
+        ),
+    ] = False,
+    new_family: Annotated[
+        bool,
+        typer.Option(
+            "--new-family",
+            help="The same with a new link: whoever has an earlier one is helped by this computer "
+            "no more.",
+        ),
+    ] = False,
     confirm: Annotated[
         bool,
         typer.Option("--confirm", help="Help although it may be dangerous where this machine is."),
@@ -120,14 +138,24 @@ def volunteer(
         raise ConfigError("--json is for --status. Give both, or leave it out.")
     if ip not in (0, 4, 6):
         raise ConfigError("--ip is 4, 6, or 0 for both.")
+    from passerelle.volunteer import family as own_family  # noqa: PLC0415
     from passerelle.volunteer.config import VolunteerConfig  # noqa: PLC0415
     from passerelle.volunteer.service import Volunteer  # noqa: PLC0415
     from passerelle.wire.invite import parse  # noqa: PLC0415
 
     outlive_surroundings()
     log_to_stderr()
+    network = parse(secrets.invite_text(invite, invite_file))
+    token = b""
+    if family or new_family:
+        token = own_family.token(folder, anew=new_family)
+        link = replace(network, family=token)
+        kept = own_family.keep_link(folder, link)
+        # Where this is no terminal, a log may keep it.
+        print(_LINK.format(link if sys.stdout.isatty() else f"It is in {kept}."), flush=True)
     config = VolunteerConfig(
-        invite=parse(secrets.invite_text(invite, invite_file)).plain,
+        invite=network.plain,
+        family=token,
         people=people,
         mbit=mbit or math.inf,
         person_mbit=person_mbit or math.inf,
@@ -156,6 +184,14 @@ def volunteer(
         interrupt.run(work())
     except interrupt.Interrupted:
         say("People were asked to move to other volunteers. Thank you for helping. Goodbye.")
+
+
+_LINK = """Only people with your link are helped. Give it to friends, and to nobody else:
+
+{}
+
+They use it as their invite. --new-family makes a new one.
+"""
 
 
 def _engine() -> ProcessEngine:
@@ -215,6 +251,12 @@ _REACHES = {
     "nobody": "this machine can help nobody from here: its network lets no UDP through",
     "": "whom this machine can help is not known yet",
 }
+_DEMANDS = {
+    "many": "Lately, many people had to wait for a volunteer.",
+    "some": "Lately, some people had to wait for a volunteer.",
+    "nobody": "Lately, next to nobody had to wait for a volunteer.",
+}
+"""The words of the switch."""
 _SPEEDS = {
     "video": "fast enough for video",
     "pages": "fast enough for pages, not for video",
@@ -236,8 +278,11 @@ def sentence(status: Status) -> str:
 def readable(status: Status) -> list[str]:
     """Return lines for a person."""
     last = status.last_helped_s
+    demand = _DEMANDS.get(status.demand)
     return [
         sentence(status),
+        *(["Only people with your link are helped."] if status.only_family else []),
+        *([demand] if demand and status.state in ("waiting", "helping") else []),
         f"for {_span(status.state_s)} now; last helped "
         + ("nobody in this run" if last is None else f"{_span(last)} ago"),
         f"helped so far {status.helped} people, attempts that failed {status.failed}",
@@ -250,9 +295,11 @@ def readable(status: Status) -> list[str]:
 
 def _speed(status: Status) -> str:
     """Return what a test said about the connection."""
-    if status.down_mbit is None or status.up_mbit is None:
+    if status.down_mbit is None:
         return "how fast the connection is was not found out"
-    measured = f"about {status.down_mbit:g} Mbit/s down, {status.up_mbit:g} Mbit/s up"
+    measured = f"about {status.down_mbit:g} Mbit/s down"
+    if status.up_mbit is not None:
+        measured += f", {status.up_mbit:g} Mbit/s up"
     return f"the connection is {_SPEEDS.get(status.speed, 'of unknown use')} ({measured})"
 
 

@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from passerelle.errors import ConfigError
+from passerelle.serverlimits import EXTENSION_LINK_CHARS
 from passerelle.wire.invite import Invite
 
 LANGUAGES: Final = (
@@ -23,6 +24,9 @@ LANGUAGES: Final = (
 )
 """The languages of the switch. Without a choice it takes the page's, then the browser's."""
 SCRIPT_PATH: Final = "/w/"
+EXTENSIONS_PATH: Final = "/v1/extensions"
+"""Where a broker names its network's extensions."""
+_LINK = re.compile(r"https://[^\s\"'<>`\\]+")
 _HOURS = re.compile(r"([01]?\d|2[0-4]):[0-5]\d-([01]?\d|2[0-4]):[0-5]\d")
 
 
@@ -77,6 +81,30 @@ class Script:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Extensions:
+    """Where the network's extension is, for each browser that can install it; empty for none.
+
+    Raises ConfigError for anything but an https link of at most EXTENSION_LINK_CHARS characters.
+    """
+
+    chromium: str = ""
+    firefox: str = ""
+
+    def __post_init__(self) -> None:
+        for link in (self.chromium, self.firefox):
+            if len(link) > EXTENSION_LINK_CHARS or (link and not _LINK.fullmatch(link)):
+                raise ConfigError(
+                    f"{link!r} is no link to an extension: it looks like "
+                    "https://store.example/passerelle."
+                )
+
+    def links(self) -> dict[str, str]:
+        """Return the links that there are, by browser."""
+        given = {"chromium": self.chromium, "firefox": self.firefox}
+        return {browser: link for browser, link in given.items() if link}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
     """The publisher's choices. A field left at its default is not written into the tag.
 
@@ -96,6 +124,10 @@ class Choices:
     """The most to relay, in 10⁶ bytes a day."""
     hours: str | None = None
     """The hours in which to help, such as 22:00-06:30, by the visitor's clock."""
+    keep: bool = True
+    """Whether a visitor who helps is offered to go on after leaving the page."""
+    extensions: Extensions = Extensions()
+    """The extensions that are offered then, beside the small window."""
 
     def __post_init__(self) -> None:
         if self.language is not None and self.language not in LANGUAGES:
@@ -119,6 +151,7 @@ class Choices:
             "mbit": None if self.mbit is None else f"{self.mbit:g}",
             "megabytes": self.megabytes,
             "hours": self.hours,
+            **(self.extensions.links() if self.keep else {"keep": "none"}),
         }
         return {name: str(value) for name, value in given.items() if value is not None}
 
@@ -129,7 +162,8 @@ def tag(script: Script, invite: Invite, choices: Choices | None = None) -> str:
     The switch's `style` reserves its room until the script has come.
     """
     choices = choices or Choices()
-    attributes = {"network": str(invite), **choices.attributes()}
+    # A family's token is a secret, and ways are for readers' programs.
+    attributes = {"network": str(invite.plain), **choices.attributes()}
     if choices.layout in ROOM:
         attributes["style"] = f"display:block;min-height:{ROOM[choices.layout]}"
     words = "".join(f' {name}="{html.escape(value)}"' for name, value in attributes.items())

@@ -14,8 +14,8 @@ from passerelle import limits
 
 VIDEO_MBIT: Final = 3.0
 """A film in a small window takes about so much."""
-PAGES_MBIT: Final = 0.25
-"""A story of 100 KB takes three seconds. Through less, readers give up, and the broker would have
+PAGES_MBIT: Final = 0.2
+"""A story of 100 KB takes four seconds. Through less, readers give up, and the broker would have
 given them another volunteer."""
 MOST_MBIT: Final = 1000.0
 """No test of so few bytes tells more than that."""

@@ -49,6 +49,8 @@ class VolunteerConfig:
     """The folder that keeps counts between runs; None keeps nothing."""
     metrics_port: int | None = None
     """A port on 127.0.0.1 for Prometheus; None for none, 0 lets the system choose."""
+    family: bytes = field(default=b"", repr=False)
+    """The token of the only family that is helped (`wire.family`); empty to help everybody."""
     confirmed: bool = False
     """Whether its person has said that they help although it may be dangerous where they are."""
     tests: bool = True

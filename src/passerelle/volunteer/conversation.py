@@ -25,11 +25,13 @@ from passerelle.wire.signalling import (
     BrokerWelcome,
     Bye,
     Decline,
+    Demand,
     FromVolunteer,
     NatClass,
     RateTicket,
     VolunteerAnswer,
     VolunteerDecline,
+    VolunteerFamily,
     VolunteerHello,
     VolunteerPing,
     VolunteerReady,
@@ -55,6 +57,10 @@ class BrokerEvents(Protocol):
     def free(self) -> int:
         """How many more people can be helped now."""
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody is being helped, or about to be."""
+
     def offered(self, offer: BrokerOffer, reply: OfferReply) -> None:
         """Take an offer. Raises PeerError where a broker makes far too many."""
 
@@ -65,6 +71,9 @@ class BrokerEvents(Protocol):
 
     def connected(self, *, is_online: bool, reason: str) -> None:
         """Learn whether a broker is connected; `reason` says why not, as a word."""
+
+    def demanded(self, demand: Demand | None) -> None:
+        """Learn how many readers had to wait lately; None where the broker does not tell."""
 
 
 class OfferReply:
@@ -97,15 +106,23 @@ class BrokerConversation:
     """Stays in conversation with one of the network's brokers while `run` runs."""
 
     def __init__(
-        self, network: NetworkSource, http: aiohttp.ClientSession, events: BrokerEvents
+        self,
+        network: NetworkSource,
+        http: aiohttp.ClientSession,
+        events: BrokerEvents,
+        *,
+        family: bytes = b"",
     ) -> None:
+        """`family` is the tag of the only family that is helped; empty to help everybody."""
         self._network = network
+        self._family = family
         self._http = http
         self._events = events
         self._nat = NatClass.UNKNOWN
         self._told = -1
         """Free places that the broker was told last."""
         self._heartbeat_s = 0.0
+        self._idle_s = 0.0
         self._outgoing: asyncio.Queue[FromVolunteer | None] | None = None
         """What is to be said, None for nothing more; None while no broker has welcomed this
         volunteer."""
@@ -185,7 +202,8 @@ class BrokerConversation:
     async def _converse(self, socket: ClientWebSocketResponse) -> _Parting:
         loop = asyncio.get_running_loop()
         asked_at = loop.time()
-        self._told = self._free()
+        # Nobody may come before the broker knows that only a family may.
+        self._told = 0 if self._family else self._free()
         hello = VolunteerHello(signalling.VERSION, SOFTWARE, self._told, self._nat)
         await _send(socket, hello)
         try:
@@ -200,7 +218,10 @@ class BrokerConversation:
         if not isinstance(welcome, BrokerWelcome):
             raise PeerError(LinkCode.MALFORMED, "no welcome")
         self._heartbeat_s = welcome.heartbeat_s or 0.0
+        self._idle_s = welcome.idle_s or self._heartbeat_s
         self._outgoing = asyncio.Queue()
+        if self._family:
+            self._say(VolunteerFamily(self._family))
         self._events.placed(welcome.country, caution=welcome.caution, test=welcome.test)
         self._events.connected(is_online=True, reason="")
         self.ready()
@@ -216,8 +237,9 @@ class BrokerConversation:
             saying = tasks.start(outgoing.get(), "say")
             asked_at: float | None = None
             heard_at = loop.time()
+            pace_s = self._heartbeat_s
             while True:
-                wait_s = self._wait_s(asked_at, heard_at, patience_s, loop.time())
+                wait_s = _wait_s(asked_at, heard_at, patience_s, pace_s, loop.time())
                 await asyncio.wait(
                     (hearing, saying), timeout=wait_s, return_when=asyncio.FIRST_COMPLETED
                 )
@@ -231,6 +253,7 @@ class BrokerConversation:
                     heard_at = loop.time()
                     if asked_at is not None and isinstance(message, BrokerPong):
                         patience_s = _patience_s(heard_at - asked_at)
+                    pace_s = self._pace_s(message)
                     asked_at = None
                     if message is None:
                         return _Parting("broker_unreachable", was_welcome=True)
@@ -238,26 +261,28 @@ class BrokerConversation:
                         return self._leave(message)
                     self._take(message)
                     hearing = tasks.start(socket.receive(), "hear")
-                elif self._heartbeat_s and asked_at is None:
-                    if loop.time() >= heard_at + self._heartbeat_s:
+                elif pace_s and asked_at is None:
+                    if loop.time() >= heard_at + pace_s:
                         asked_at = loop.time()
                         await _send(socket, VolunteerPing())
                 elif asked_at is not None and loop.time() >= asked_at + patience_s:
                     return _Parting("broker_unreachable", was_welcome=True, at_once=True)
 
-    def _wait_s(
-        self, asked_at: float | None, heard_at: float, patience_s: float, now: float
-    ) -> float | None:
-        if not self._heartbeat_s:
-            return None
-        due = heard_at + self._heartbeat_s if asked_at is None else asked_at + patience_s
-        return max(0.0, due - now)
+    def _pace_s(self, heard: object) -> float:
+        """Return how long after `heard` the broker is asked whether it is there.
+
+        A broker that has just shown it is asked seldom while nobody is helped.
+        """
+        is_idle = isinstance(heard, BrokerPong) and self._events.is_idle
+        return self._idle_s if is_idle else self._heartbeat_s
 
     def _take(self, message: object) -> None:
         match message:
             case BrokerOffer():
                 self._events.offered(message, OfferReply(message.offer, self._replier()))
-            case BrokerPong() | BrokerFriendReply():
+            case BrokerPong(demand=demand):
+                self._events.demanded(demand)
+            case BrokerFriendReply():
                 pass
             case _:
                 raise PeerError(LinkCode.MALFORMED, "a second welcome")
@@ -280,6 +305,11 @@ class BrokerConversation:
         return reply
 
     def _leave(self, bye: BrokerBye) -> _Parting:
+        if bye.reason is Bye.MALFORMED and self._family:
+            raise ConfigError(
+                "The broker did not understand that only a family is to be helped. Ask its "
+                "operator to update it, or start without --family."
+            )
         if bye.retry_after_s is None:
             raise ConfigError(_NEVER.get(bye.reason, "The broker does not want this volunteer."))
         welcome = self._outgoing is not None
@@ -304,6 +334,16 @@ _NEVER: Final = {
     Bye.VERSION: "The network does not work with this version of Passerelle any more. Update it.",
     Bye.MALFORMED: "The broker did not understand this program. Update it, or report that.",
 }
+
+
+def _wait_s(
+    asked_at: float | None, heard_at: float, patience_s: float, pace_s: float, now: float
+) -> float | None:
+    """Return the seconds until something is to be done; None where nothing is."""
+    if not pace_s:
+        return None
+    due = heard_at + pace_s if asked_at is None else asked_at + patience_s
+    return max(0.0, due - now)
 
 
 def _patience_s(round_trip_s: float) -> float:

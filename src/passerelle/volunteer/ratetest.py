@@ -32,12 +32,13 @@ class Rates:
 
     down_mbit: float
     """From the exit to here."""
-    up_mbit: float
+    up_mbit: float | None
+    """None where the other way is too slow already."""
 
     @property
     def speed(self) -> Speed:
         """What the connection is good for."""
-        return speed(self.down_mbit, self.up_mbit)
+        return speed(self.down_mbit, self.down_mbit if self.up_mbit is None else self.up_mbit)
 
 
 class RateTest:
@@ -71,16 +72,21 @@ class RateTest:
                 ) as socket,
             ):
                 try:
-                    down_mbit = await self._down(socket)
-                    up_mbit = None if down_mbit is None else await self._up(socket)
+                    return await self._measure(socket)
                 except PeerError as error:
                     await socket.close(code=CLOSE_CODE_BASE + error.code)
-                    return None
         except (aiohttp.ClientError, OSError, RuntimeError):  # TimeoutError is an OSError
+            pass
+        return None
+
+    async def _measure(self, socket: ClientWebSocketResponse) -> Rates | None:
+        down_mbit = await self._down(socket)
+        if down_mbit is None:
             return None
-        if down_mbit is None or up_mbit is None:
-            return None
-        return Rates(down_mbit, up_mbit)
+        if speed(down_mbit, down_mbit) is Speed.SLOW:
+            return Rates(down_mbit, None)
+        up_mbit = await self._up(socket)
+        return None if up_mbit is None else Rates(down_mbit, up_mbit)
 
     async def _down(self, socket: ClientWebSocketResponse) -> float | None:
         await socket.send_str(ratetest.encode(Down(self._most)))
@@ -96,6 +102,13 @@ class RateTest:
         return meter.mbit(_now())
 
     async def _up(self, socket: ClientWebSocketResponse) -> float | None:
+        if self._received < self._most:
+            # The answer to an empty message comes behind all that was still to come down.
+            await socket.send_bytes(b"")
+            while (got := await self._hear(socket)) is None:
+                pass
+            if got:
+                raise PeerError(LinkCode.MALFORMED, "an exit got what was not sent")
         meter = RateMeter(_now())
         try:
             async with asyncio.timeout(WAY_S):

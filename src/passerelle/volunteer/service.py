@@ -23,7 +23,8 @@ from passerelle.volunteer.ratetest import Rates, RateTest
 from passerelle.volunteer.relay import Relay
 from passerelle.volunteer.status import REACH, Status, StatusServer
 from passerelle.volunteer.store import UsageStore
-from passerelle.wire.signalling import BrokerOffer, NatClass, RateTicket
+from passerelle.wire import family
+from passerelle.wire.signalling import BrokerOffer, Demand, NatClass, RateTicket
 
 LOOK_S = 30
 """Time between two looks at the clock, at whole half minutes."""
@@ -55,6 +56,7 @@ class Volunteer:
         self._reason = "connecting"
         self._nat = NatClass.UNKNOWN
         self._country = ""
+        self._demand: Demand | None = None
         self._test_bytes = 0
         """Bytes that a test may move each way; 0 for none."""
         self._wants_test = False
@@ -91,7 +93,9 @@ class Volunteer:
                 store=self._store,
                 changed=self._changed,
             )
-            self._conversation = BrokerConversation(self._network, http, self)
+            token, key = config.family, config.invite.operator_key
+            tag = family.tag(token, key) if token else b""
+            self._conversation = BrokerConversation(self._network, http, self, family=tag)
             if config.tests:
                 self._test_bytes = bytes_each_way(config.day_bytes, config.month_bytes, config.mbit)
             self._want_test()
@@ -134,6 +138,8 @@ class Volunteer:
             last_helped_s=None if last is None else round(now - last, 1),
             nat=self._nat.value,
             reach=REACH[self._nat],
+            demand="" if self._demand is None else self._demand.value,
+            only_family=bool(self._config.family),
             country=self._country,
             speed="" if self._rates is None else self._rates.speed.value,
             down_mbit=None if self._rates is None else self._rates.down_mbit,
@@ -155,6 +161,11 @@ class Volunteer:
         """See `BrokerEvents`."""
         return self._relay.free
 
+    @property
+    def is_idle(self) -> bool:
+        """See `BrokerEvents`."""
+        return self._relay.links == 0
+
     def offered(self, offer: BrokerOffer, reply: OfferReply) -> None:
         """See `BrokerEvents`."""
         self._relay.offered(offer, reply)
@@ -172,9 +183,14 @@ class Volunteer:
         """See `BrokerEvents`."""
         self._is_online = is_online
         self._reason = reason
+        self._demand = None
         if is_online:
             self._tasks.spawn(self._find_nat(), "nat")
         self._changed()
+
+    def demanded(self, demand: Demand | None) -> None:
+        """See `BrokerEvents`."""
+        self._demand = demand
 
     # --- inside ---------------------------------------------------------------------------------
 

@@ -66,6 +66,11 @@ class Status(msgspec.Struct, kw_only=True, frozen=True):
     reach: Word
     """The people that this machine can help, by its network: `everybody`, `some` (people whose
     own networks allow it), `nobody`, or empty while that is not known."""
+    demand: Word = ""
+    """How many readers had to wait for a volunteer lately, as the broker rounds it: `many`, `some`,
+    `nobody` (or next to nobody), or empty where it does not tell."""
+    only_family: bool = False
+    """Whether only those are helped who have the family's link."""
     country: Word
     """Where the broker believes this machine is; empty where it cannot tell."""
     speed: Word = ""
@@ -74,6 +79,7 @@ class Status(msgspec.Struct, kw_only=True, frozen=True):
     down_mbit: float | None = None
     """What the test measured from the exit to here, in Mbit/s with one digit."""
     up_mbit: float | None = None
+    """The same the other way; None also where `down_mbit` is too little already."""
 
 
 _GAUGES: Final = {

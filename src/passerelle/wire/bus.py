@@ -10,6 +10,7 @@ changes a message changes the number: versions that differ in it do not hear eac
 | subject | from → to | message | how |
 |---|---|---|---|
 | `NETWORK.place.CLASS` | broker → one of group `brokers` | `PlaceOffer`; `OfferPlaced` | sealed |
+| `NETWORK.family.DIGEST` | broker → one of group `brokers` | the same | sealed |
 | `NETWORK.complaint` | broker → all brokers | `Complaint` | sealed |
 | `NETWORK.broker` | broker → all brokers, every few seconds | `BrokerTotals` | sealed |
 | `NETWORK.question` | broker → all brokers | `CountsQuestion` | sealed |
@@ -18,8 +19,10 @@ changes a message changes the number: versions that differ in it do not hear eac
 | `NETWORK.exit` | exit → all brokers, every few seconds | `ExitLoad` | signed |
 
 CLASS is the client's NAT class: a broker listens for those classes that its free volunteers can
-reach. Like a broker, the bus carries session descriptions and coarse networks of people, and stores
-nothing. It belongs on a private network of the operator's.
+reach. DIGEST is 16 hexadecimal digits of the SHA-256 of a family's tag (`wire.family`): a broker
+with free volunteers of that family listens there, and places the offer on one of them. Like a
+broker, the bus carries session descriptions and coarse networks of people, and stores nothing. It
+belongs on a private network of the operator's.
 """
 
 from __future__ import annotations
@@ -217,3 +220,7 @@ class Subjects:
     def place(self, nat: NatClass) -> str:
         """Return the subject of offers whose clients have one NAT class."""
         return f"{self._stem}.place.{nat.value}"
+
+    def family(self, tag: bytes) -> str:
+        """Return the subject of offers for the volunteers of one family, by its tag."""
+        return f"{self._stem}.family.{hashlib.sha256(tag).hexdigest()[:16]}"

@@ -1,25 +1,27 @@
 """Invite URLs: where a network's descriptor is, and the key that must have signed it.
 
 `https://broker.example/#KEY`, with KEY the operator's Ed25519 public key in base64url (43
-characters). A reader's invite may go on with ways to the broker beside its own address
-(`wire.ways`), each after a `&`. The fragment never leaves the program that was given the URL.
+characters). A reader's invite may go on with the token of a family (`wire.family`) and with ways to
+the broker beside its own address (`wire.ways`), each after a `&`. The fragment never leaves the
+program that was given the URL.
 """
 
 from __future__ import annotations
 
 import re
 import string
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
 from passerelle import limits
 from passerelle.errors import ConfigError
-from passerelle.wire import base64url, ways
+from passerelle.wire import base64url, family, ways
 from passerelle.wire.pasted import clean, name, visible
 from passerelle.wire.ways import Way
 
 _KEY_CHARS = 43
+_FAMILY = "family="
 _KEY_ALPHABET = frozenset(string.ascii_letters + string.digits + "-_")
 
 _WITHIN = re.compile(
@@ -41,14 +43,17 @@ class Invite:
     """Ed25519 public key, 32 bytes."""
     ways: tuple[Way, ...] = ()
     """Ways to the broker beside its own address."""
+    family: bytes = field(default=b"", repr=False)
+    """The token of the family whose volunteers are asked first; empty without one."""
 
     @property
     def plain(self) -> Self:
         """The invite without its ways, for volunteers: their networks block nothing."""
-        return replace(self, ways=())
+        return replace(self, ways=(), family=b"")
 
     def __str__(self) -> str:
-        fragment = "&".join((base64url.encode(self.operator_key), *map(str, self.ways)))
+        own = (_FAMILY + base64url.encode(self.family),) if self.family else ()
+        fragment = "&".join((base64url.encode(self.operator_key), *own, *map(str, self.ways)))
         return f"{self.url}/#{fragment}"
 
 
@@ -93,12 +98,16 @@ def parse(text: str) -> Invite:
         raise _bad(f"the part after # is {what}: it has {len(written_key)} characters")
     try:
         key = base64url.decode(written_key)
-        found = tuple(ways.parse(each) for each in written_ways)
+        families = [each for each in written_ways if each.startswith(_FAMILY)]
+        token = family.parse(families[0].removeprefix(_FAMILY)) if families else b""
+        found = tuple(ways.parse(each) for each in written_ways if each not in families)
     except ValueError:
         raise _bad("the part after # is damaged") from None
     if len(found) > limits.WAYS:
         raise _bad("it names too many ways to the broker")
-    return Invite(f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}", key, found)
+    if len(families) > 1:
+        raise _bad("it names two families")
+    return Invite(f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}", key, found, token)
 
 
 def _without_escapes(text: str) -> str:

@@ -45,10 +45,10 @@ _encoder = msgspec.json.Encoder()
 def allowance(got: int) -> int:
     """Return how many bytes may be on their way when `got` bytes were acknowledged.
 
-    It grows by half of what arrived, so that what a line carries in a round trip is found out in a
-    few of them, and what a slow line still holds at the end stays small.
+    It grows by a quarter of what arrived, so that what a line carries in a round trip is found out
+    in some of them, and what a slow line still holds at the end stays small.
     """
-    return limits.RATE_TEST_AHEAD_BYTES + got // 2
+    return limits.RATE_TEST_AHEAD_BYTES + got // 4
 
 
 def encode(message: RateMessage) -> str:

@@ -27,6 +27,7 @@ from msgspec import Meta
 from passerelle import limits
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire.description import Description
+from passerelle.wire.family import TAG_BYTES
 from passerelle.wire.signalling import Country, ExitId, NatClass
 
 T = TypeVar("T")
@@ -91,6 +92,8 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     country: Country | None = None
     """Where the volunteer seems to be. Only reading pages are told, because older clients refuse
     a field that they do not know."""
+    family: bool = False
+    """Whether the volunteer is of the family that the request named."""
 
 
 class RendezvousRequest(
@@ -125,6 +128,9 @@ class RendezvousRequest(
     """Proof of work (`core.matching.proof`), if one was asked for."""
     gateway: bool = False
     """Whether links to the exit's gateway are wanted, as a reading page needs."""
+    family: Annotated[bytes, Meta(max_length=TAG_BYTES)] = b""
+    """Tag of the family (`wire.family`) whose volunteers are wanted first; empty without one. Older
+    brokers refuse a request with it."""
     cipher: Cipher = Cipher.CHACHA20_POLY1305
     """What this request is sealed with, and its reply."""
 

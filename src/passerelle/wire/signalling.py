@@ -2,14 +2,14 @@
 
 Every message is one JSON object with a `type`. Byte strings are standard base64.
 
-volunteer → broker: `hello`, `ready`, `answer`, `decline`, `friend`, `ping`
+volunteer → broker: `hello`, `ready`, `answer`, `decline`, `friend`, `family`, `ping`
 broker → volunteer: `welcome`, `offer`, `friend_reply`, `pong`, `bye`
 """
 
 from __future__ import annotations
 
 import enum
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -17,6 +17,7 @@ from msgspec import Meta
 from passerelle import limits
 from passerelle.errors import LinkCode, PeerError
 from passerelle.wire.description import Description
+from passerelle.wire.family import FamilyTag
 
 T = TypeVar("T")
 
@@ -65,6 +66,18 @@ class Bye(enum.Enum):
     FULL = "full"
 
 
+class Demand(enum.Enum):
+    """How many readers had to wait for a volunteer lately, rounded."""
+
+    NOBODY = "nobody"
+    """Nobody, or next to nobody."""
+    SOME = "some"
+    MANY = "many"
+
+
+_DEMANDS: Final = {each.value: each for each in Demand}
+
+
 class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"):
     pass
 
@@ -111,6 +124,15 @@ class VolunteerFriend(_Message, frozen=True, tag="friend"):
     request: Sealed
 
 
+class VolunteerFamily(_Message, frozen=True, tag="family"):
+    """From now on the volunteer helps only readers who name this tag (`wire.family`)."""
+
+    family: FamilyTag
+
+    def __repr__(self) -> str:
+        return "<family withheld>"
+
+
 class VolunteerPing(_Message, frozen=True, tag="ping"):
     """The volunteer asks whether the broker is still there."""
 
@@ -136,6 +158,8 @@ class BrokerWelcome(_FromBroker, frozen=True, tag="welcome"):
     has said yes once more."""
     heartbeat_s: Annotated[float, Meta(ge=1, le=3600)] | None = None
     """Seconds between two `ping` messages of the volunteer; None if the broker answers none."""
+    idle_s: Annotated[float, Meta(ge=1, le=3600)] | None = None
+    """The same while it helps nobody, at most; None if that is no longer."""
     test: RateTicket | None = None
     """Where the volunteer may find out how fast it is; None from a broker that knows no test."""
 
@@ -164,8 +188,17 @@ class BrokerFriendReply(_FromBroker, frozen=True, tag="friend_reply"):
     reply: Sealed | None
 
 
-class BrokerPong(_FromBroker, frozen=True, tag="pong"):
+class BrokerPong(_FromBroker, frozen=True, omit_defaults=True, tag="pong"):
     """The answer to a `ping`."""
+
+    demand: Any = None
+    """A `Demand`; None where the broker does not tell. Anything else that it says counts as None:
+    a later one may know more words."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.demand, Demand):
+            told = _DEMANDS.get(self.demand) if isinstance(self.demand, str) else None
+            msgspec.structs.force_setattr(self, "demand", told)
 
 
 class BrokerBye(_FromBroker, frozen=True, tag="bye"):
@@ -183,6 +216,7 @@ FromVolunteer = (
     | VolunteerAnswer
     | VolunteerDecline
     | VolunteerFriend
+    | VolunteerFamily
     | VolunteerPing
 )
 FromBroker = BrokerWelcome | BrokerOffer | BrokerFriendReply | BrokerPong | BrokerBye

@@ -6,7 +6,7 @@ import asyncio
 import io
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -125,10 +125,11 @@ class Scene:
         )
 
     def post(
-        self, body: bytes, path: str = POST_PATH
+        self, body: bytes | AsyncIterable[bytes], path: str = POST_PATH
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """Send a sealed request without a link."""
-        return self._http.post(self._url + path, data=io.BytesIO(body))
+        data = io.BytesIO(body) if isinstance(body, bytes) else body
+        return self._http.post(self._url + path, data=data)
 
     @asynccontextmanager
     async def reader(

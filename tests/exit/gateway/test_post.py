@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
@@ -139,6 +140,41 @@ async def test_one_who_asks_for_too_much_loses_his_own(monkeypatch: pytest.Monke
             async with made.post(sealed(f"{made.site}/slow").message) as third:
                 assert third.status == 429
             made.publisher.gate.set()
+
+
+async def test_requests_that_are_held_back_have_bounded_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Anybody can begin large requests and not end them: all together may have brought so much."""
+    monkeypatch.setattr(limits, "GATEWAY_POSTS_PIECES", 32)
+    whole = sealed("https://paper.example/", "POST", secrets.token_bytes(900_000)).message
+    held = asyncio.Event()
+
+    async def begin() -> AsyncIterator[bytes]:
+        yield whole[:600_000]
+        await held.wait()
+
+    async with scene() as made, asyncio.timeout(10):
+        many = [asyncio.create_task(_status(made, begin())) for _ in range(12)]
+        done = 0
+        while done < 12 - 32 // (600_000 // limits.GATEWAY_POSTS_PIECE_BYTES):
+            await asyncio.wait(
+                [each for each in many if not each.done()], return_when="FIRST_COMPLETED"
+            )
+            done = sum(each.done() for each in many)
+        assert {each.result() for each in many if each.done()} == {429}
+        held.set()
+        photograph = secrets.token_bytes(900_000)
+        answer = await ask(made, sealed(f"{made.site}/echo", "POST", photograph))
+        assert answer.content == photograph
+        for each in many:
+            each.cancel()
+        await asyncio.gather(*many, return_exceptions=True)
+
+
+async def _status(made: Scene, body: AsyncIterator[bytes]) -> int:
+    async with made.post(body) as response:
+        return response.status
 
 
 async def test_an_exit_that_goes_away_takes_no_more() -> None:

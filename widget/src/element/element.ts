@@ -294,6 +294,7 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
     if (!more) return void (container.textContent = language.words.reasons.script);
     more.openSettings(container, language, this.#settings, {
       mayHide: this.#switch?.mayHide ?? true,
+      network: this.network,
       chosen: (name, value) => {
         setChoice(name, value);
         this.#switch?.adjust();

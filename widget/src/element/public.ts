@@ -71,6 +71,8 @@ export interface PasserelleSnapshot {
   readonly elsewhere: boolean;
   /** Whom this device can help, as far as its network tells; null while that is not known. */
   readonly reach: 'everybody' | 'some' | 'nobody' | null;
+  /** How many readers had to wait for a volunteer lately, as the broker rounds it; null where it does not tell. */
+  readonly demand: 'many' | 'some' | 'nobody' | null;
   /** Links that came to nothing since the switch was turned on. They are no people helped. */
   readonly failed: number;
   /** When somebody was helped last, in Unix seconds; null if nobody was since the switch was turned on. */
@@ -78,9 +80,9 @@ export interface PasserelleSnapshot {
   /** Since when nobody is helped although somebody could be, in Unix seconds; null otherwise. */
   readonly waits_since_s: number | null;
   /** How fast this device's connection is, in Mbit/s with one digit, from the network's server and to it. A test before
-   * the first start measures it. `isSmall` says that it was a small test, because data is dear here. Null while that is
+   * the first start measures it. `up_mbit` is null where the other way is too slow already. `isSmall` says that it was a small test, because data is dear here. Null while that is
    * not known. */
-  readonly rates: { readonly down_mbit: number; readonly up_mbit: number; readonly isSmall: boolean } | null;
+  readonly rates: { readonly down_mbit: number; readonly up_mbit: number | null; readonly isSmall: boolean } | null;
   /** Why that cannot be found out: the visitor's limits leave no room for a test, or no server answered it. */
   readonly untested: 'limits' | 'silent' | null;
   /** Counts since this page was loaded. */

@@ -52,6 +52,8 @@ function show(): void {
   const floats = given.get('layout') === 'floating';
   get('corner').hidden = !floats;
   if (!floats) given.delete('corner');
+  // Where going on is not offered, no extension is.
+  if (given.has('keep')) for (const browser of ['chromium', 'firefox']) given.delete(browser);
   const properties = colours();
   const isGood = isInvite(network.value);
   network.setCustomValidity(isGood ? '' : 'This is not an invite: https://broker.example/#… with 43 characters after the #.');

@@ -9,7 +9,7 @@ export const EXAMPLES: Readonly<Record<string, Partial<Snapshot>>> = {
   consent: {},
   connecting: {},
   caution: { country: 'AQ' },
-  waiting: { reach: 'some', failed: 2 },
+  waiting: { reach: 'some', demand: 'some', failed: 2 },
   helping: { people: 3, crossing: ['IR', 'MM', null], reach: 'everybody' },
   paused: { paused: 'battery' satisfies PauseReason },
   retrying: { reason: 'broker_restart', retry_s: 40 },

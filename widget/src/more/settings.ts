@@ -3,6 +3,8 @@
 
 import { SLOTS } from '../core/limits';
 import { SLOWEST_MBIT, type SwitchSettings } from '../core/switch/settings';
+import { encodeUrl } from '../core/wire/base64';
+import { linkOf, TOKEN_BYTES } from '../core/wire/family';
 import { make } from '../element/view/dom';
 import type { Language } from '../element/view/language';
 import { LANGUAGE_NAMES } from './languages';
@@ -10,6 +12,8 @@ import { LANGUAGE_NAMES } from './languages';
 export interface SettingsEvents {
   /** Whether there is a setting for the time in which no tab of the site is visible. */
   readonly mayHide: boolean;
+  /** The network's invite. */
+  readonly network: string;
   /** The visitor chose `value` for the setting `name`. An empty value leaves the setting to the page. */
   chosen(name: string, value: string): void;
   /** The visitor chose the language `code`. */
@@ -68,6 +72,7 @@ export function openSettings(
     pause('battery'),
     pause('metered'),
     ...(events.mayHide ? [pause('background')] : []),
+    ...family(words, settings, events),
     make('label', { class: 'row' }, make('span', {}, words.language), language),
     forget,
   );
@@ -96,6 +101,26 @@ function hours(
   row.hidden = !is.checked;
   for (const input of [is, begin, end]) input.addEventListener('change', say);
   return [make('label', {}, is, words.hours), row];
+}
+
+/** Return the choice to help only people who have a link, and the link. Each time it is chosen the link is a new one. */
+function family(words: Language['words'], settings: SwitchSettings, { network, chosen }: SettingsEvents): HTMLElement[] {
+  const is = make('input', { type: 'checkbox' });
+  const link = make('input', { type: 'text', dir: 'ltr', readonly: '' });
+  const row = make('div', { class: 'family' }, make('label', {}, words.family_link, link), make('p', {}, words.family_how));
+  const show = (token: string) => {
+    is.checked = token !== '';
+    row.hidden = !is.checked;
+    link.value = token && linkOf(network, token);
+  };
+  is.addEventListener('change', () => {
+    const token = is.checked ? encodeUrl(crypto.getRandomValues(new Uint8Array(TOKEN_BYTES))) : '';
+    chosen('family', token);
+    show(token);
+  });
+  link.addEventListener('focus', () => link.select());
+  show(settings.family);
+  return [make('label', {}, is, words.family), row];
 }
 
 const clock = (minutes: number): string =>

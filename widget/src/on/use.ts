@@ -1,5 +1,5 @@
-/** Says of what use this device is: whom it can help, how fast its connection is, how long it has been waiting, when it
- * last helped, and how many attempts came to nothing. */
+/** Says of what use this device is: whom it can help, how fast its connection is, how many readers wait, how long it has
+ * been waiting, when it last helped, and how many attempts came to nothing. */
 
 import { speedOf } from '../core/switch/speed';
 import type { Snapshot } from '../core/switch/store';
@@ -40,12 +40,13 @@ export class UseView {
   }
 
   #tell(): void {
-    const { phase, reach, failed, helped_at_s, waits_since_s, untested } = this.#snapshot ?? {};
+    const { phase, reach, demand, failed, helped_at_s, waits_since_s, untested } = this.#snapshot ?? {};
     const { code, words } = this.#language;
     const said: string[] = [];
     const now_s = Date.now() / 1000;
     if (phase === 'waiting' || phase === 'helping') {
       if (reach) said.push(words.reach[reach]);
+      if (demand) said.push(words.demand[demand]);
       const waited_s = waits_since_s ? now_s - waits_since_s : 0;
       if (waited_s >= MINUTE_S) said.push(fill(words.waits, { time: time(code, waited_s) }));
       if (helped_at_s && phase === 'waiting') said.push(fill(words.last, { when: ago(code, now_s - helped_at_s) }));
@@ -66,7 +67,8 @@ export class UseView {
     if (!rates) return;
     const speed = speedOf(rates);
     write(this.#speed, speed === 'slow' ? words.reasons.too_slow : words.speeds[speed]);
-    const figures = fill(words.measured, { down: rate(code, rates.down_mbit), up: rate(code, rates.up_mbit) });
+    const told = (mbit: number | null) => (mbit === null ? '–' : rate(code, mbit));
+    const figures = fill(words.measured, { down: told(rates.down_mbit), up: told(rates.up_mbit) });
     write(this.#rates, rates.isSmall ? `${figures} ${words.measured_small}` : figures);
   }
 }

@@ -12,6 +12,7 @@ import {
   VERSION,
   type BrokerBye,
   type Decline,
+  type Demand,
   type BrokerFriendReply,
   type FromVolunteer,
   type NatClass,
@@ -41,11 +42,17 @@ export interface OfferReply {
 export interface BrokerEvents {
   /** Returns how many more people can be helped right now. */
   free(): number;
+  /** Returns whether nobody is being helped, or about to be. */
+  isIdle(): boolean;
+  /** Returns the tag of the only family that is helped; '' to help everybody. */
+  family(): Promise<string>;
   offer(offer: BrokerOffer, reply: OfferReply): void;
   /** The broker said where it believes this browser is, whether helping may be dangerous there, and where this browser
    * may find out how fast it is. */
   placed(country: string | null, caution: boolean, test: RateTicket | null): void;
   friend(reply: BrokerFriendReply): void;
+  /** The broker said how many readers had to wait lately; null when it says nothing of them. */
+  demand(demand: Demand | null): void;
   /** The state of the conversation changed. While retrying, `reason` and `retry_s` are set. */
   changed(state: RelayReport['broker'], reason: Reason | null, retry_s: number | null): void;
 }
@@ -153,7 +160,8 @@ export class BrokerConversation {
       const allowed = brokers.filter((url) => !this.#forbidden.has(hostOf(url)));
       if (allowed.length === 0) throw new Problem('policy');
       // A random broker each time spreads the volunteers, and soon leaves a broker that is down.
-      return await this.#converse(allowed[Math.floor(Math.random() * allowed.length)] ?? '');
+      const url = allowed[Math.floor(Math.random() * allowed.length)] ?? '';
+      return await this.#converse(url, await this.#events.family());
     } catch (error) {
       if (error instanceof Problem && error.transient) {
         return { reason: error.reason, welcomed: false, retry_s: 0 };
@@ -162,7 +170,7 @@ export class BrokerConversation {
     }
   }
 
-  #converse(url: string): Promise<ConversationEnd> {
+  #converse(url: string, family: string): Promise<ConversationEnd> {
     const { promise, resolve, reject } = withResolvers<ConversationEnd>();
     let socket: WebSocket;
     try {
@@ -179,6 +187,9 @@ export class BrokerConversation {
     this.#renew = () => part('broker_unreachable', 0, true);
     this.#signal.addEventListener('abort', lose);
     let asked_ms = 0;
+    /** How long nothing is heard before the broker is asked again while nobody is helped: each question wakes the
+     * device. */
+    let idle_s = 0;
     let patience_ms = PONG_MOST_MS;
     /** Measure the round trip by an answer, and wait accordingly for the next one. */
     const answered = () => {
@@ -186,9 +197,10 @@ export class BrokerConversation {
       patience_ms = Math.min(Math.max(PONG_LEAST_MS, waited_ms), PONG_MOST_MS);
     };
     /** Show whether the broker is still there: ask it at every heartbeat, and leave it if nothing comes back. */
-    const beat = () => {
+    const beat = (isPong: boolean) => {
       clearTimeout(timer);
       if (!this.#heartbeat_s) return;
+      const pause_s = isPong && this.#events.isIdle() ? idle_s : this.#heartbeat_s;
       timer = setTimeout(() => {
         asked_ms = performance.now();
         send({ type: 'ping' });
@@ -196,13 +208,14 @@ export class BrokerConversation {
           this.#events.changed('connecting', null, null);
           this.#renew?.();
         }, patience_ms);
-      }, this.#heartbeat_s * 1000);
+      }, pause_s * 1000);
     };
     const send = (message: FromVolunteer) => {
       if (socket.readyState === socket.OPEN) socket.send(encode(message));
     };
     socket.onopen = () => {
-      this.#told = this.#events.free();
+      // Nobody may come before the broker knows that only a family may.
+      this.#told = family ? 0 : this.#events.free();
       asked_ms = performance.now();
       send({ type: 'hello', version: VERSION, software: SOFTWARE, free: this.#told, nat: this.#nat });
     };
@@ -211,8 +224,11 @@ export class BrokerConversation {
     socket.onmessage = ({ data }: MessageEvent<unknown>) => {
       try {
         const message = decode(data);
-        if (welcomed) beat();
-        if (message.type === 'pong') return answered();
+        if (welcomed) beat(message.type === 'pong');
+        if (message.type === 'pong') {
+          answered();
+          return this.#events.demand(message.demand ?? null);
+        }
         if (message.type === 'bye') return leave(message, part, reject);
         if ((message.type === 'welcome') === welcomed) throw new PeerError('malformed', 'order');
         if (message.type === 'offer') return this.#events.offer(message, this.#replyTo(message, send));
@@ -220,8 +236,10 @@ export class BrokerConversation {
         welcomed = true;
         answered();
         this.#heartbeat_s = message.heartbeat_s ?? 0;
-        beat();
+        idle_s = message.idle_s ?? this.#heartbeat_s;
+        beat(false);
         this.#send = send;
+        if (family) send({ type: 'family', family });
         this.#events.placed(message.country, message.caution, message.test);
         this.#events.changed('online', null, null);
         this.ready();

@@ -3,7 +3,7 @@
 import { closeCode, PeerError } from '../core/errors';
 import { RATE_TEST_MESSAGE_BYTES } from '../core/limits';
 import { allowance, RateMeter } from '../core/traffic/ratemeter';
-import { isSmallTest, measured, type Rates } from '../core/switch/speed';
+import { isSmallTest, measured, speedOf, type Rates } from '../core/switch/speed';
 import { down, got, readGot } from '../core/wire/ratetest';
 import { SocketEnd } from './link/pipe';
 
@@ -31,6 +31,8 @@ export class RateTest {
   readonly #filling = crypto.getRandomValues(new Uint8Array(RATE_TEST_MESSAGE_BYTES));
   readonly #timer: ReturnType<typeof setTimeout>;
   #wayTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Whether all that was still to come down is waited for. */
+  #isDraining = false;
   /** Measures what comes from the exit, while that is under way. */
   #down: RateMeter | null = null;
   #down_mbit: number | null = null;
@@ -101,12 +103,25 @@ export class RateTest {
     this.#down_mbit = this.#down?.mbit(now_s()) ?? null;
     this.#down = null;
     if (this.#down_mbit === null) return this.#finish(null);
+    const rates = measured(this.#down_mbit, null, isSmallTest(this.#most));
+    if (speedOf(rates) === 'slow') return this.#finish(rates);
+    if (this.#received === this.#most) return this.#beginUp();
+    // The answer to an empty message comes behind all that was still to come down.
+    this.#isDraining = true;
+    this.#socket.send(new Uint8Array(0));
+  }
+
+  #beginUp(): void {
     this.#up = new RateMeter(now_s());
     this.#wayTimer = setTimeout(() => this.#endUp(), WAY_MS);
     this.#send(this.#up);
   }
 
   #hear(bytes: number): void {
+    if (this.#isDraining && bytes === 0) {
+      this.#isDraining = false;
+      return this.#beginUp();
+    }
     if (!this.#up || bytes < this.#up.bytes || bytes > this.#sent) throw new PeerError('malformed', 'not sent');
     this.#up.take(bytes, now_s());
     if (bytes === this.#most) this.#endUp();

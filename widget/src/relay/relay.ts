@@ -11,13 +11,14 @@ import {
   SURPLUS_OFFER_BURST,
   SURPLUS_OFFERS_PER_S,
 } from '../core/limits';
-import { UNUSED, type Reach, type RelayReport, type VolunteerLimits } from '../core/switch/report';
+import type { VolunteerLimits } from '../core/switch/report';
 import { Bucket } from '../core/traffic/bucket';
 import * as control from '../core/wire/control';
 import { CALL_MEDIA_VERSION, MEDIA_VERSION, type Description } from '../core/wire/description';
+import { tagOf } from '../core/wire/family';
 import { parse } from '../core/wire/invite';
 import { fromOwnSdp, toSdp } from '../core/wire/sdp';
-import type { BrokerOffer, NatClass } from '../core/wire/signalling';
+import type { BrokerOffer } from '../core/wire/signalling';
 import { BrokerConversation, type OfferReply } from './broker';
 import { DescriptorSource, STUN_SERVERS, stunServers } from './descriptor';
 import { Exits, hostOf } from './exits';
@@ -29,21 +30,11 @@ import { RateLimiter } from './link/ratelimiter';
 import { hum } from './link/sound';
 import type { EncodedStreams, PageToRelay, RelayToPage } from './messages';
 import { Person } from './person';
+import { Reporter } from './reporter';
 import { SelfTest } from './selftest';
 
 /** The time for which links go on after people were asked to move to other volunteers. */
 const DRAIN_MS = 1_200;
-/** The time between two reports when only the number of bytes changes. */
-const REPORT_MS = 1_000;
-
-/** Whom a device can help, by the class of its NAT. */
-const REACH: Readonly<Record<NatClass, Reach | null>> = {
-  open: 'everybody',
-  restricted: 'some',
-  symmetric: 'some',
-  blocked: 'nobody',
-  unknown: null,
-};
 
 /** One link, with what is known about it. */
 interface RelayedLink {
@@ -84,6 +75,7 @@ export class Relay {
   readonly #limiter = new RateLimiter();
   readonly #friends: FriendRequests;
   readonly #exits: Exits;
+  readonly #reporter: Reporter;
   readonly #selfTest: SelfTest;
   readonly #offers = new Bucket(OFFERS_PER_S, OFFER_BURST, performance.now());
   readonly #surplus = new Bucket(SURPLUS_OFFERS_PER_S, SURPLUS_OFFER_BURST, performance.now());
@@ -93,32 +85,11 @@ export class Relay {
   #media = false;
   #descriptors: DescriptorSource | null = null;
   #broker: BrokerConversation | null = null;
-  #limits: VolunteerLimits = { people: 0, lanes: 0, mbit: 0, bytes: 0 };
+  #limits: VolunteerLimits = { family: '', people: 0, lanes: 0, mbit: 0, bytes: 0 };
   /** Whether the visitor confirmed that they help although it may be dangerous. */
   #confirmed = false;
   /** The number of the next link. */
   #next = 1;
-  /** Whether a broker is connected. */
-  #conversation: Pick<RelayReport, 'broker' | 'reason' | 'retry_s'> = {
-    broker: 'connecting',
-    reason: null,
-    retry_s: null,
-  };
-  #report: RelayReport = {
-    ...this.#conversation,
-    people: 0,
-    helped: 0,
-    bytes: 0,
-    crossing: [],
-    country: null,
-    caution: false,
-    tested_bytes: 0,
-    ...UNUSED,
-  };
-  /** Bytes carried so far. */
-  #bytes = 0;
-  /** Set while a report about bytes is due. */
-  #timer: ReturnType<typeof setTimeout> | undefined;
   /** Why the relay gave up by itself, or null. */
   #reason: Reason | null = null;
   #ended = false;
@@ -134,6 +105,11 @@ export class Relay {
       renew: () => this.#broker?.renew(),
       stuck: () => this.#stuck(),
     });
+    this.#reporter = new Reporter(
+      (report) => post({ type: 'report', report }),
+      (report) => this.#selfTest.tell(report),
+      () => this.#exits.rest_ms,
+    );
     this.#friends = new FriendRequests({
       post,
       ask: (id, request) => this.#broker?.ask(id, request) ?? false,
@@ -154,7 +130,7 @@ export class Relay {
         return this.#broker?.ready();
       case 'confirm':
         this.#confirmed = true;
-        this.#change({ caution: false });
+        this.#reporter.tell({ caution: false });
         // A test waited for the visitor's word, too, and its ticket may have expired.
         return this.#selfTest.isDue ? this.#broker?.renew() : this.#broker?.ready();
       case 'renew':
@@ -174,7 +150,8 @@ export class Relay {
       case 'friend':
         return void this.#friends.help(message.id, message.text);
       case 'nat':
-        this.#change({ reach: REACH[message.nat] });
+        this.#reporter.use.reaches(message.nat);
+        this.#reporter.tell();
         return this.#broker?.tell(message.nat);
       case 'stop':
         return this.#stop(null, DRAIN_MS);
@@ -193,29 +170,40 @@ export class Relay {
     if (!this.#descriptors?.descriptor || this.#exits.areForbidden) this.#stop('policy', DRAIN_MS);
   }
 
-  #setLimits({ people, lanes, mbit, bytes }: VolunteerLimits): void {
-    this.#limits = { people: Math.min(people, SLOTS), lanes: Math.min(lanes, LANES), mbit, bytes };
+  #setLimits({ family, people, lanes, mbit, bytes }: VolunteerLimits): void {
+    const isOther = family !== this.#limits.family;
+    this.#limits = { family, people: Math.min(people, SLOTS), lanes: Math.min(lanes, LANES), mbit, bytes };
+    if (isOther && this.#broker) {
+      // Whoever is being helped now may not be of this family.
+      for (const { link } of this.#links.values()) link.drain(DRAIN_MS);
+      this.#broker.renew();
+    }
     this.#limiter.setRate(mbit);
   }
 
   async #start(invite: string): Promise<void> {
     try {
-      this.#descriptors = new DescriptorSource(parse(invite), this.#stopping.signal, ({ exits }) =>
+      const network = parse(invite);
+      this.#descriptors = new DescriptorSource(network, this.#stopping.signal, ({ exits }) =>
         this.#exits.know(exits),
       );
       this.#broker = new BrokerConversation(
         this.#descriptors,
         {
           free: () => this.#free,
+          isIdle: () => this.#people.size === 0,
+          family: async () => this.#limits.family && tagOf(this.#limits.family, network),
           placed: (country, caution, test) => {
-            this.#change({ country, caution: caution && !this.#confirmed });
-            if (!this.#report.caution) this.#selfTest.welcome(test, this.#descriptors?.descriptor?.exits);
+            this.#reporter.tell({ country, caution: caution && !this.#confirmed });
+            if (!this.#reporter.last.caution) this.#selfTest.welcome(test, this.#descriptors?.descriptor?.exits);
           },
           offer: (offer, reply) => this.#offered(offer, reply),
           friend: (reply) => void this.#friends.replied(reply),
+          demand: (demand) => {
+            if (this.#reporter.use.demands(demand)) this.#reporter.tell();
+          },
           changed: (broker, reason, retry_s) => {
-            this.#conversation = { broker, reason, retry_s };
-            this.#change({});
+            this.#reporter.converse(broker, reason, retry_s);
             // A volunteer that comes back may do so from another network, behind another NAT.
             if (broker === 'online') this.#findNat();
           },
@@ -230,12 +218,12 @@ export class Relay {
 
   /** How many more people can be helped right now. */
   get #free(): number {
-    if (this.#report.caution || this.#exits.rest_ms !== null || this.#selfTest.holdsBack) return 0;
+    if (this.#reporter.last.caution || this.#exits.rest_ms !== null || this.#selfTest.holdsBack) return 0;
     return Math.max(0, this.#limits.people - this.#people.size);
   }
 
   #exitsChanged(): void {
-    this.#change({});
+    this.#reporter.tell();
     this.#broker?.ready();
   }
 
@@ -405,7 +393,10 @@ export class Relay {
     // The ticket of a lane comes from the client, who could make an exit seem out of reach with a bad one. The
     // exit of a patient link was asked only if the client came.
     if (!isLane && !connect && link.reached === false) this.#exits.failed(person.exit);
-    if (isAnswered && !isLane && !entry.wasOpen) this.#change({ failed: this.#report.failed + 1 });
+    if (isAnswered && !isLane && !entry.wasOpen) {
+      this.#reporter.use.fails();
+      this.#reporter.tell();
+    }
     entry.media.close();
     this.#links.delete(id);
     person.links -= 1;
@@ -437,38 +428,19 @@ export class Relay {
     entry.wasOpen = true;
     const { person } = entry;
     person.open += entry.isOpen ? 1 : -1;
-    const helped = this.#report.helped + (person.wasHelped ? 0 : 1);
+    const { last, use } = this.#reporter;
+    const helped = last.helped + (person.wasHelped ? 0 : 1);
     person.wasHelped = true;
     const crossing = [...this.#people].filter(({ open }) => open > 0).map(({ country }) => country);
     const people = crossing.length;
-    if (people !== this.#report.people) this.#change({ people, helped, crossing });
+    if (people === last.people) return;
+    use.helps();
+    this.#reporter.tell({ people, helped, crossing });
   }
 
   #carried(bytes: number): void {
-    this.#bytes += bytes;
-    if (this.#bytes >= this.#limits.bytes) return this.#stop(null, 0);
-    this.#timer ??= setTimeout(() => this.#change({}), REPORT_MS);
-  }
-
-  /** Change the report, and send it. */
-  #change(part: Partial<RelayReport>): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#report = this.#selfTest.tell({ ...this.#report, ...part, ...this.#conversation, bytes: this.#bytes });
-    const { rest_ms } = this.#exits;
-    if (this.#report.broker === 'online' && rest_ms !== null) {
-      const trouble = { broker: 'retrying', reason: 'exit_unreachable', retry_s: rest_ms / 1000 } as const;
-      this.#report = { ...this.#report, ...trouble };
-    }
-    const { broker, people, caution, waits_since_s, helped_at_s } = this.#report;
-    const now_s = Math.floor(Date.now() / 1000);
-    const isWaiting = broker === 'online' && people === 0 && !caution;
-    this.#report = {
-      ...this.#report,
-      waits_since_s: isWaiting ? (waits_since_s ?? now_s) : null,
-      helped_at_s: part.people === undefined ? helped_at_s : now_s,
-    };
-    this.#post({ type: 'report', report: this.#report });
+    if (this.#reporter.carry(bytes) >= this.#limits.bytes) return this.#stop(null, 0);
+    this.#reporter.tellLater();
   }
 
   /** Begin to end. Links go on for `drain_ms`, so that people can move to other volunteers. */
@@ -488,7 +460,7 @@ export class Relay {
   #conclude(): void {
     if (this.#ended || !this.#stopping.signal.aborted || this.#links.size > 0) return;
     this.#ended = true;
-    this.#change({});
+    this.#reporter.tell();
     this.#post({ type: 'ended', reason: this.#reason, isStuck: this.#isStuck });
   }
 }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Problem } from '../../src/core/errors';
 import { read, write } from '../../src/core/wire/description';
-import type { BrokerFriendReply, BrokerOffer } from '../../src/core/wire/signalling';
+import type { BrokerFriendReply, BrokerOffer, Demand } from '../../src/core/wire/signalling';
 import { BrokerConversation, type OfferReply } from '../../src/relay/broker';
 import type { DescriptorSource } from '../../src/relay/descriptor';
 import { GARBAGE, vectors } from '../vectors';
@@ -11,20 +11,24 @@ const offer = vectors<{ message?: BrokerOffer }[]>('signalling').find(
   ({ message }) => message?.type === 'offer',
 )?.message as BrokerOffer;
 
-function setUp(describe: () => Promise<object> = async () => ({ brokers: ['https://b.example/x'] })) {
+function setUp(describe: () => Promise<object> = async () => ({ brokers: ['https://b.example/x'] }), family = '') {
   const offers: [BrokerOffer, OfferReply][] = [];
   const replies: BrokerFriendReply[] = [];
   const states: (string | null)[][] = [];
   const waits: (number | null)[] = [];
+  const demands: (Demand | null)[] = [];
   const stopping = new AbortController();
-  const free = { count: 5 };
+  const free = { count: 5, isIdle: false };
   const broker = new BrokerConversation(
     { describe } as unknown as DescriptorSource,
     {
       free: () => free.count,
+      isIdle: () => free.isIdle,
+      family: async () => family,
       placed: () => {},
       offer: (given, reply) => offers.push([given, reply]),
       friend: (reply) => replies.push(reply),
+      demand: (demand) => demands.push(demand),
       changed: (state, reason, retry_s) => {
         states.push([state, reason]);
         waits.push(retry_s);
@@ -36,7 +40,7 @@ function setUp(describe: () => Promise<object> = async () => ({ brokers: ['https
     () => 'over',
     (error: Problem) => error.reason,
   );
-  return { broker, replies, offers, states, waits, free, stopping, ended };
+  return { broker, replies, offers, states, waits, demands, free, stopping, ended };
 }
 
 /** Let everything that is ready happen. */
@@ -89,6 +93,16 @@ test('it says hello, is welcomed, and is silent until something changes', async 
   expect(socket.said.slice(1)).toEqual([{ type: 'ready', free: 4 }]);
   await vi.advanceTimersByTimeAsync(3_600_000);
   expect(FakeSocket.made).toHaveLength(1);
+});
+
+test('a volunteer with a family has no free place before the broker knows of it', async () => {
+  setUp(undefined, 'dGFn');
+  const socket = await welcomed();
+  expect(socket.said).toEqual([
+    expect.objectContaining({ type: 'hello', free: 0 }),
+    { type: 'family', family: 'dGFn' },
+    { type: 'ready', free: 5 },
+  ]);
 });
 
 test('news of the NAT is told at once, and again by the next hello', async () => {
@@ -216,6 +230,39 @@ describe('a broker that asks for a heartbeat', () => {
     }
     expect(states.at(-1)).toEqual(['online', null]);
     expect(FakeSocket.made).toHaveLength(1);
+  });
+
+  test('is asked rarely while nobody is helped, for a whole day, and often again when somebody comes', async () => {
+    const { states, free } = setUp();
+    const socket = await last();
+    socket.open();
+    socket.tell({ ...welcome, idle_s: 15 });
+    free.isIdle = true;
+    let pings = 0;
+    vi.spyOn(socket, 'send').mockImplementation((text) => {
+      if (text !== '{"type":"ping"}') return;
+      pings += 1;
+      queueMicrotask(() => socket.tell({ type: 'pong' }));
+    });
+    await vi.advanceTimersByTimeAsync(3_000 + 86_400_000);
+    expect(pings).toBe(1 + 86_400 / 15);
+    expect(vi.getTimerCount()).toBe(1);
+    socket.tell(offer);
+    free.isIdle = false;
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(pings).toBe(1 + 86_400 / 15 + 10);
+    expect(states.at(-1)).toEqual(['online', null]);
+    expect(FakeSocket.made).toHaveLength(1);
+  });
+
+  test('may say how many readers wait, and older brokers say nothing of them', async () => {
+    const { demands } = setUp();
+    const socket = await last();
+    socket.open();
+    socket.tell(welcome);
+    for (const demand of ['many', 'nobody', 'all', 5]) socket.tell({ type: 'pong', demand });
+    socket.tell({ type: 'pong' });
+    expect(demands).toEqual(['many', 'nobody', null, null, null]);
   });
 
   test('has the longer time to answer, the longer its answers took', async () => {

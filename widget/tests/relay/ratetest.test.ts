@@ -62,13 +62,27 @@ test('both ways are measured one after the other', () => {
   expect(test_.moved_bytes).toBeLessThanOrEqual(2 * MOST);
 });
 
-test('a slow line is measured by what it carried, and little more than that was sent', () => {
+test('what is still to come down is waited for before the way up', () => {
   const { socket, bring, take, sent } = begin();
   socket.open();
-  bring(40_000, 1600);
-  take(200);
-  expect(over).toEqual([{ down_mbit: 0.2, up_mbit: 0.2, isSmall: false }]);
-  expect(sent()).toBeLessThan(80_000);
+  bring(200_000, 1600);
+  expect(socket.sent.at(-1)).toEqual(new Uint8Array(0));
+  socket.receive(new ArrayBuffer(4096));
+  expect(sent()).toBe(0);
+  socket.tell({ type: 'got', bytes: 0 });
+  expect(sent()).toBe(RATE_TEST_AHEAD_BYTES);
+  take(1250);
+  expect(over).toEqual([{ down_mbit: 1, up_mbit: 1, isSmall: false }]);
+  expect(sent()).toBeLessThan(RATE_TEST_AHEAD_BYTES + 250_000);
+});
+
+test('a line that is too slow down is not tested up', () => {
+  const { socket, bring } = begin();
+  socket.open();
+  bring(16_384, 1400);
+  vi.advanceTimersByTime(100);
+  expect(over).toEqual([{ down_mbit: 0.08, up_mbit: null, isSmall: false }]);
+  expect(socket.closed).toBe(4000);
 });
 
 test('a small test says that it was one', () => {
@@ -79,6 +93,13 @@ test('a small test says that it was one', () => {
   expect(over[0]?.isSmall).toBe(true);
 });
 
+/** Send what one was asked for, but `less` messages. */
+const fill = (socket: FakeSocket, less = 0) => {
+  for (let rest = MOST - less * RATE_TEST_MESSAGE_BYTES; rest > 0; rest -= RATE_TEST_MESSAGE_BYTES) {
+    socket.receive(new ArrayBuffer(Math.min(RATE_TEST_MESSAGE_BYTES, rest)));
+  }
+};
+
 test.each<[string, (socket: FakeSocket) => void]>([
   ['refuses', (socket) => socket.refuse()],
   ['is never there', () => vi.advanceTimersByTime(5_000)],
@@ -87,7 +108,8 @@ test.each<[string, (socket: FakeSocket) => void]>([
   ['says something else', (socket) => [socket.open(), socket.receive('}{')]],
   ['says that it got what was not sent', (socket) => [socket.open(), socket.tell({ type: 'got', bytes: 5 })]],
   ['sends more than it was asked for', (socket) => [socket.open(), socket.receive(new ArrayBuffer(MOST + 1))]],
-  ['takes nothing', (socket) => [socket.open(), socket.receive(new ArrayBuffer(9)), vi.advanceTimersByTime(3_000)]],
+  ['takes nothing', (socket) => [socket.open(), fill(socket), vi.advanceTimersByTime(1_500)]],
+  ['does not come to an end', (socket) => [socket.open(), fill(socket, 99), vi.advanceTimersByTime(5_000)]],
 ])('an exit that %s leaves it unknown', (_what, act) => {
   const { socket } = begin();
   act(socket);
@@ -101,7 +123,9 @@ test('it takes five seconds at most, and what was measured by then counts', () =
   const { socket, bring } = begin();
   vi.advanceTimersByTime(3_000);
   socket.open();
-  bring(1_000_000, 1_600);
+  bring(1_000_000, 1_470);
+  vi.advanceTimersByTime(200);
+  socket.tell({ type: 'got', bytes: 0 });
   socket.tell({ type: 'got', bytes: 4096 });
   vi.advanceTimersByTime(500);
   expect(over).toHaveLength(1);

@@ -49,7 +49,7 @@ async function setUp(
   relay.handle({
     type: 'start',
     invite: `https://broker.example/#${encodeUrl(raw)}`,
-    limits: { people: 5, lanes: LANES, mbit: Infinity, bytes: Infinity, ...limits },
+    limits: { family: '', people: 5, lanes: LANES, mbit: Infinity, bytes: Infinity, ...limits },
     confirmed,
     media: true,
     test,
@@ -184,6 +184,38 @@ test('of what use this device is is reported, and failed attempts are no people 
   expect(report()?.waits_since_s).toBeGreaterThan(0);
 });
 
+test('what the broker says of readers who wait is reported when it changes, and no longer than it is there', async () => {
+  const { broker } = await setUp({}, { welcome: { heartbeat_s: 3 } });
+  const reports = () => posted.filter(({ type }) => type === 'report').length;
+  expect(report()).toMatchObject({ demand: null });
+  broker.tell({ type: 'pong', demand: 'many' });
+  expect(report()).toMatchObject({ demand: 'many' });
+  const before = reports();
+  for (let turn = 0; turn < 10; turn++) broker.tell({ type: 'pong', demand: 'many' });
+  expect(reports()).toBe(before);
+  broker.tell({ type: 'pong', demand: 'everybody' });
+  expect(report()).toMatchObject({ demand: null, broker: 'online' });
+  broker.tell({ type: 'pong', demand: 'some' });
+  broker.lose();
+  await vi.waitFor(() => expect(report()).toMatchObject({ demand: null, broker: 'retrying' }));
+});
+
+test('with another family, people are asked to move and the broker is called anew', async () => {
+  const { relay, broker, offer, join } = await setUp();
+  offer();
+  const { channel } = join();
+  const family = 'A'.repeat(22);
+  relay.handle({ type: 'limits', limits: { family, people: 5, lanes: LANES, mbit: Infinity, bytes: Infinity } });
+  expect(channel.said).toContainEqual({ type: 'drain' });
+  expect(broker.closed).toBe(null);
+  await vi.waitFor(() => expect(FakeSocket.made.at(-1)?.url).toBe(broker.url));
+  const next = FakeSocket.made.at(-1) as FakeSocket;
+  expect(next).not.toBe(broker);
+  next.open();
+  next.tell({ type: 'welcome', version: 1 });
+  expect(next.said).toMatchObject([{ type: 'hello', free: 0 }, { type: 'family' }, { type: 'ready', free: 4 }]);
+});
+
 describe('an offer', () => {
   test('of a call is paid for in full: pictures and sound count as what is carried', async () => {
     const { relay, offer, made } = await setUp({ bytes: 100_000 });
@@ -268,7 +300,7 @@ describe('an offer', () => {
     offer();
     offer();
     expect(broker.said.at(-1)).toMatchObject({ type: 'decline', offer: 3, reason: 'busy' });
-    relay.handle({ type: 'limits', limits: { people: 3, lanes: 1, mbit: 1, bytes: Infinity } });
+    relay.handle({ type: 'limits', limits: { family: '', people: 3, lanes: 1, mbit: 1, bytes: Infinity } });
     expect(free()).toBe(1);
   });
 
@@ -381,7 +413,7 @@ describe('lanes', () => {
       ask(channel, 4);
       expect(channel.said.at(-1)).toEqual({ type: 'lane_refused', lane: 4 });
     }
-    relay.handle({ type: 'limits', limits: { people: 5, lanes: 2, mbit: Infinity, bytes: Infinity } });
+    relay.handle({ type: 'limits', limits: { family: '', people: 5, lanes: 2, mbit: Infinity, bytes: Infinity } });
     end(last);
     ask(first.channel, 5);
     expect(first.channel.said.at(-1)).toEqual({ type: 'lane_refused', lane: 5 });
@@ -670,7 +702,7 @@ describe('the end', () => {
     new Relay((message) => posted.push(message)).handle({
       type: 'start',
       invite: 'nonsense',
-      limits: { people: 1, lanes: 1, mbit: 1, bytes: Infinity },
+      limits: { family: '', people: 1, lanes: 1, mbit: 1, bytes: Infinity },
       confirmed: false,
       media: true,
       test: NO_TEST,

@@ -100,7 +100,7 @@ test('an exit that does not answer leaves it unknown, and somebody may be helped
 test('a device that is too slow says so, helps nobody, and tests again', () => {
   const { own, events, find } = setUp(PLAN);
   own.welcome(TICKET, EXITS as never);
-  find(0.1);
+  find(0.05);
   const told = own.tell(ONLINE);
   expect(told).toMatchObject({ broker: 'retrying', reason: 'too_slow' });
   expect(told.retry_s).toBeGreaterThan(590);

@@ -29,17 +29,24 @@ class AvailableVolunteers:
 
     def __init__(self) -> None:
         self._classes = {nat: _NatClassSets() for nat in NatClass}
+        self._families: dict[bytes, SampledSet[PooledVolunteer]] = {}
+        """Those that help one family only, by its tag. They are in no other set."""
         self._resting: SampledSet[PooledVolunteer] = SampledSet(0)
         self._rest_ends: deque[tuple[float, PooledVolunteer]] = deque()
 
     def __len__(self) -> int:
-        """Return how many volunteers are available, those that rest included."""
+        """Return how many volunteers are available to everybody, those that rest included."""
         return len(self._resting) + sum(len(each.all) for each in self._classes.values())
 
     @property
     def classes(self) -> frozenset[NatClass]:
         """NAT classes of the available volunteers that do not rest."""
         return frozenset(nat for nat, each in self._classes.items() if each.all)
+
+    @property
+    def families(self) -> frozenset[bytes]:
+        """Tags of the families that have an available volunteer."""
+        return frozenset(self._families)
 
     def mean_load(self) -> float:
         """Return the mean load of ordinary volunteers, over all NAT classes."""
@@ -56,7 +63,10 @@ class AvailableVolunteers:
         self.discard(volunteer)
         if not volunteer.available:
             return
-        if volunteer.resting_until > now:
+        if volunteer.family is not None:
+            own = self._families.setdefault(volunteer.family, SampledSet(0))
+            volunteer.main_set = own
+        elif volunteer.resting_until > now:
             volunteer.main_set = self._resting
         else:
             sets = self._classes[volunteer.nat]
@@ -72,6 +82,8 @@ class AvailableVolunteers:
         """Take `volunteer` out of all sets."""
         if volunteer.main_set is not None:
             volunteer.main_set.discard(volunteer)
+            if volunteer.family is not None and not volunteer.main_set:
+                del self._families[volunteer.family]
         if volunteer.country_set is not None:
             volunteer.country_set.discard(volunteer)
         volunteer.main_set = volunteer.country_set = None
@@ -88,6 +100,11 @@ class AvailableVolunteers:
             # One that left the pool meanwhile, or has no slot, is in no set and stays out.
             if volunteer.main_set is self._resting:
                 self.update(volunteer, now)
+
+    def search_family(self, tag: bytes, best: BestVolunteer, draws: Draws) -> None:
+        """Show random volunteers of one family to `best`."""
+        if tag in self._families:
+            best.see_all(self._families[tag].sample(LARGE_SAMPLE, draws))
 
     def search(self, best: BestVolunteer, draws: Draws) -> None:
         """Show random volunteers to `best`, more and more of them until one is without a fault."""

@@ -46,6 +46,9 @@ class ClientProfile:
     key_is_shared: bool = False
     """Whether `key` stands for many clients of unrelated networks. A volunteer's failure with one
     of them then says nothing about the others."""
+    family: bytes | None = field(default=None, repr=False)
+    """The tag of a family (`wire.family`): only its volunteers are wanted. None wants those that
+    help everybody."""
 
 
 @dataclass(slots=True, eq=False)
@@ -69,6 +72,8 @@ class PooledVolunteer:
     declared: int = 0
     """How many times it has said since it joined how many slots it has."""
     resting_until: float = 0.0
+    family: bytes | None = None
+    """The tag of the only family that it helps; None if it helps everybody."""
     main_set: SampledSet[PooledVolunteer] | None = None
     """While it is available: the set of its NAT class, or of the resting ones."""
     country_set: SampledSet[PooledVolunteer] | None = None

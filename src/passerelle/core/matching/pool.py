@@ -7,6 +7,7 @@ many volunteers there are, and brokers and clients do not all run after the same
 
 What counts, in this order:
 
+0. A client that names a family gets one of its volunteers or none, and no other client gets one.
 1. A volunteer in the client's own /24, /48 or provider's network is never taken.
 2. One without a fault is taken before one with a fault. Faults, from the least on: it is in the
    client's country, its quality is poor, it rests after an offer that it left unanswered, it
@@ -25,7 +26,7 @@ from __future__ import annotations
 import enum
 from collections import Counter
 from collections.abc import Container, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from passerelle import serverlimits
@@ -126,6 +127,11 @@ class VolunteerPool:
         """NAT classes of the volunteers with a free slot that do not rest."""
         return self._available.classes
 
+    @property
+    def families(self) -> frozenset[bytes]:
+        """Tags of the families that have a volunteer with a free slot."""
+        return self._available.families
+
     def countries(self) -> Counter[str]:
         """Count the volunteers by country; those of an unknown country are left out."""
         return Counter({name: n for name, n in self._countries.items() if name is not None and n})
@@ -174,6 +180,14 @@ class VolunteerPool:
         volunteer.resting_until = 0.0
         self._available.update(volunteer, now)
 
+    def set_family(self, handle: bytes, tag: bytes, now: float) -> None:
+        """Note that a volunteer helps only clients who name the family with this tag."""
+        volunteer = self._by_handle.get(handle)
+        if volunteer is not None:
+            self._available.discard(volunteer)
+            volunteer.family = tag
+            self._available.update(volunteer, now)
+
     # --- the decision ---------------------------------------------------------------------------
 
     def pick(
@@ -200,6 +214,9 @@ class VolunteerPool:
             if named is None or not named.available or only in avoid:
                 return None
             return self._reserve(named, client, now, counted=False)
+        if client.family is not None:
+            # Who names the family was told of it by its volunteers, so nothing is disclosed.
+            client = replace(client, key=None)
         record = None if client.key is None else self._disclosures.of(client.key)
         load = self._available.mean_load()
         best = BestVolunteer(client, avoid, record, load, now, last_resort=last_resort)
@@ -212,6 +229,9 @@ class VolunteerPool:
 
     def _search(self, best: BestVolunteer, draws: Draws) -> None:
         """Show volunteers to `best`: those its client's network knows, then others if it may."""
+        if best.client.family is not None:
+            self._available.search_family(best.client.family, best, draws)
+            return
         key = best.client.key
         if key is not None and best.record is not None:
             known = best.record.disclosed(best.now)
@@ -227,7 +247,7 @@ class VolunteerPool:
     def _show(self, handles: list[bytes], best: BestVolunteer, draws: Draws) -> None:
         for handle in _some(handles, draws):
             volunteer = self._by_handle.get(handle)
-            if volunteer is not None and volunteer.available:
+            if volunteer is not None and volunteer.available and volunteer.family is None:
                 best.see(volunteer)
 
     def _reserve(

@@ -39,12 +39,18 @@ _STRANGERS: Final = frozenset({Reset.MALFORMED, Reset.KEY})
 
 
 class GatewayPosts:
-    """Answers such requests. At most `limits.GATEWAY_POSTS` are under way."""
+    """Answers such requests. At most `limits.GATEWAY_POSTS` are under way.
+
+    What they have brought is bounded, too, because anybody can send the beginning of a request and
+    hold it back: the header that it needs is public.
+    """
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._under_way: ShareTable[_Post] = ShareTable(limits.GATEWAY_POSTS)
         """By whom they count for: when there are too many, whoever has most loses one."""
+        self._pieces: ShareTable[tuple[_Post, int]] = ShareTable(limits.GATEWAY_POSTS_PIECES)
+        """What they have brought beyond a first piece each, by whom it counts for."""
 
     async def answer(self, request: web.Request, asker: bytes) -> web.StreamResponse | None:
         """Answer a request that counts for `asker`; return None for a stranger's.
@@ -55,18 +61,39 @@ class GatewayPosts:
         gone = self._under_way.add(post, asker)
         if gone is not None:
             gone.give_up()
+        pieces = 0
+
+        def wanted(body: bytes | bytearray) -> bool:
+            nonlocal pieces
+            if not self._is_ours(body):
+                return False
+            while pieces < len(body) // limits.GATEWAY_POSTS_PIECE_BYTES:
+                pieces += 1
+                over = self._pieces.add((post, pieces), asker)
+                if over is not None:
+                    over[0].give_up()
+            return True
+
+        arriving = body_of(
+            request,
+            most=limits.GATEWAY_REQUEST_BYTES,
+            within_s=limits.GATEWAY_ARRIVAL_S,
+            wanted=wanted,
+        )
         try:
-            message = await body_of(
-                request,
-                most=limits.GATEWAY_REQUEST_BYTES,
-                within_s=limits.GATEWAY_ARRIVAL_S,
-                wanted=self._is_ours,
-            )
-            return await post.run(message) if request.path == POST_PATH else None
+            message = await race(arriving, until=post.given_up())
+            if request.path != POST_PATH:
+                return None
+            if message is not None:
+                return await post.run(message)
+            # Whoever sent a piece has shown that it knows the key.
+            return post.refusal() if pieces else None
         except PeerError:
             return None
         finally:
             self._under_way.discard(post)
+            for number in range(1, pieces + 1):
+                self._pieces.discard((post, number))
 
     def _is_ours(self, begin: bytes | bytearray) -> bool:
         """Whether a body that begins so may be sealed to a key of this gateway."""
@@ -86,8 +113,18 @@ class _Post:
         self._loop = asyncio.get_running_loop()
 
     def give_up(self) -> None:
-        """Break the answer off: others have less. Idempotent."""
+        """End the request, or break its answer off: others have less. Idempotent."""
         self._give_up(Reset.LIMIT)
+
+    async def given_up(self) -> None:
+        """Wait for that."""
+        await self._given_up.wait()
+
+    def refusal(self) -> web.Response:
+        """Return what tells that there is no answer."""
+        return web.Response(
+            status=_STATUS.get(self._code, HTTPStatus.BAD_GATEWAY), headers=_HEADERS
+        )
 
     async def run(self, message: bytes) -> web.StreamResponse | None:
         """Answer, and return the response; None if the message is not sealed to this gateway."""
@@ -95,15 +132,11 @@ class _Post:
             self.reset(Reset.DRAINING)
         else:
             answering = self._gateway.answer(1, message, self)
-            await race(
-                race(answering, until=self._given_up.wait()), until=disconnected(self._request)
-            )
+            await race(race(answering, until=self.given_up()), until=disconnected(self._request))
         if self._response is None:
             if self._code in _STRANGERS:
                 return None
-            return web.Response(
-                status=_STATUS.get(self._code, HTTPStatus.BAD_GATEWAY), headers=_HEADERS
-            )
+            return self.refusal()
         transport = self._request.transport
         if transport is not None and self._code is not None:
             # Without its last chunk an answer is not taken for complete. Its reader is not to wait.

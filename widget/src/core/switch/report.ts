@@ -1,6 +1,7 @@
 /** What the relay reports, and the limits it is given. */
 
 import type { Reason } from '../errors';
+import type { Demand } from '../wire/signalling';
 import type { Rates } from './speed';
 
 /** Whom this device can help, as far as its network tells: everybody, people whose own networks allow it, or nobody. */
@@ -17,6 +18,8 @@ export type Untested = (typeof UNTESTED)[number];
 export interface Use {
   /** Null until it is known, and where it cannot be found out. */
   readonly reach: Reach | null;
+  /** How many readers had to wait for a volunteer lately, as the broker rounds it; null where it does not tell. */
+  readonly demand: Demand | null;
   /** Links that came to nothing, in this run of the relay. They are no people helped. */
   readonly failed: number;
   /** When somebody was helped last, in Unix seconds; null if nobody was in this run. */
@@ -31,6 +34,7 @@ export interface Use {
 
 export const UNUSED: Use = Object.freeze({
   reach: null,
+  demand: null,
   failed: 0,
   helped_at_s: null,
   waits_since_s: null,
@@ -39,8 +43,9 @@ export const UNUSED: Use = Object.freeze({
 });
 
 /** Return what a volunteer may know of its own use, without the rest of a report. */
-export const useOf = ({ reach, failed, helped_at_s, waits_since_s, rates, untested }: Use): Use => ({
+export const useOf = ({ reach, demand, failed, helped_at_s, waits_since_s, rates, untested }: Use): Use => ({
   reach,
+  demand,
   failed,
   helped_at_s,
   waits_since_s,
@@ -86,6 +91,8 @@ export const NO_TEST: TestPlan = Object.freeze({ bytes: 0, rates: null, untested
 
 /** What the volunteer gives at most. */
 export interface VolunteerLimits {
+  /** The token of the only family that is helped; '' to help everybody. */
+  readonly family: string;
   /** People helped at once. */
   readonly people: number;
   /** Links of one person. */

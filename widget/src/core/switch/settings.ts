@@ -36,6 +36,8 @@ export interface SwitchSettings {
   readonly metered: boolean;
   /** Whether to help while no tab of the site is visible. */
   readonly background: boolean;
+  /** The token of the only family that is helped; '' to help everybody. The visitor alone can choose it. */
+  readonly family: string;
 }
 
 /** Returns the text of the setting `name`, as an attribute or a stored choice holds it. */
@@ -51,6 +53,7 @@ export const SETTINGS = [
   'battery',
   'metered',
   'background',
+  'family',
 ] as const;
 
 /** Read each setting from the first of `sources` whose value makes sense. */
@@ -72,6 +75,8 @@ export function readSettings(...sources: readonly SettingSource[]): SwitchSettin
     battery: first('battery', going, false),
     metered: first('metered', going, false),
     background: first('background', going, true),
+    // A page's tag is public, so only the first source, the visitor, may name a family.
+    family: sources[0]?.('family') ?? '',
   });
 }
 

@@ -8,8 +8,8 @@ import { KIB, RATE_TEST_BYTES } from '../limits';
 
 /** A film in a small window takes about so much. */
 const VIDEO_MBIT = 3;
-/** A story of 100 KB takes three seconds. Through less, readers give up. */
-const PAGES_MBIT = 0.25;
+/** A story of 100 KB takes four seconds. Through less, readers give up. */
+const PAGES_MBIT = 0.2;
 /** No test of so few bytes tells more than that. */
 const MOST_MBIT = 1000;
 /** A test of less tells nothing. */
@@ -27,14 +27,15 @@ export type Speed = (typeof SPEEDS)[number];
 export interface Rates {
   /** From the exit to here. */
   readonly down_mbit: number;
-  readonly up_mbit: number;
+  /** Null where the other way is too slow already. */
+  readonly up_mbit: number | null;
   /** Whether the test was a small one, because data is dear here. */
   readonly isSmall: boolean;
 }
 
 /** Return the rates that a test measured, in Mbit/s. */
-export const measured = (down_mbit: number, up_mbit: number, isSmall: boolean): Rates =>
-  Object.freeze({ down_mbit: oneDigit(down_mbit), up_mbit: oneDigit(up_mbit), isSmall });
+export const measured = (down_mbit: number, up_mbit: number | null, isSmall: boolean): Rates =>
+  Object.freeze({ down_mbit: oneDigit(down_mbit), up_mbit: up_mbit === null ? null : oneDigit(up_mbit), isSmall });
 
 /** Return a positive rate with one significant digit: more would not be true tomorrow. */
 const oneDigit = (mbit: number): number => Number(Math.min(MOST_MBIT, mbit).toPrecision(1));
@@ -42,7 +43,7 @@ const oneDigit = (mbit: number): number => Number(Math.min(MOST_MBIT, mbit).toPr
 /** Read rates, which may be anything; null for what is none. */
 export function readRates(given: unknown): Rates | null {
   const { down_mbit, up_mbit, isSmall } = Object(given) as Record<keyof Rates, unknown>;
-  if (!isRate(down_mbit) || !isRate(up_mbit)) return null;
+  if (!isRate(down_mbit) || (up_mbit !== null && !isRate(up_mbit))) return null;
   return Object.freeze({ down_mbit, up_mbit, isSmall: isSmall === true });
 }
 
@@ -51,7 +52,7 @@ const isRate = (value: unknown): value is number =>
 
 /** Return what a connection with these rates is good for. */
 export function speedOf({ down_mbit, up_mbit }: Rates): Speed {
-  const slower = Math.min(down_mbit, up_mbit);
+  const slower = Math.min(down_mbit, up_mbit ?? Infinity);
   if (slower >= VIDEO_MBIT) return 'video';
   return slower >= PAGES_MBIT ? 'pages' : 'slow';
 }

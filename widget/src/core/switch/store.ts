@@ -275,17 +275,18 @@ function show(state: SwitchState): Snapshot {
   if (other) return other;
   const phase = phaseOf(state);
   const shown = state.relay === 'up' && phase !== 'connecting' ? report : null;
+  const { people, crossing, reason, retry_s } = shown ?? OFF;
   return {
     ...OFF,
     ...figures,
     phase,
-    people: shown?.people ?? 0,
-    crossing: shown?.crossing ?? NOBODY,
+    people,
+    crossing,
     country: report?.country ?? null,
-    reason: phase === 'problem' ? state.problem : (shown?.reason ?? null),
+    reason: phase === 'problem' ? state.problem : reason,
     paused: phase === 'paused' ? state.pause : null,
-    retry_s: shown?.retry_s ?? null,
-    ...useOf(shown ?? UNUSED),
+    retry_s,
+    ...useOf(shown ?? OFF),
   };
 }
 

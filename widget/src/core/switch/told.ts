@@ -4,6 +4,7 @@
 
 import { REASONS } from '../errors';
 import { SLOTS } from '../limits';
+import { DEMANDS } from '../wire/signalling';
 import { counts } from './figures';
 import { REACHES, UNTESTED } from './report';
 import { PAUSES } from './settings';
@@ -36,6 +37,7 @@ export function readTold(given: unknown): Snapshot | null {
     failed: count('failed') ?? 0,
     helped_at_s: count('helped_at_s'),
     waits_since_s: count('waits_since_s'),
+    demand: oneOf(use['demand'], DEMANDS),
     rates: readRates(use['rates']),
     untested: oneOf(use['untested'], UNTESTED),
     totals: counts(totals),

@@ -9,10 +9,10 @@ const SHORTEST_S = 0.001;
 
 /** Return how many bytes may be on their way when `got` bytes were acknowledged.
  *
- * It grows by half of what arrived, so that what a line carries in a round trip is found out in a few of them, and what
- * a slow line still holds at the end stays small.
+ * It grows by a quarter of what arrived, so that what a line carries in a round trip is found out in some of them, and
+ * what a slow line still holds at the end stays small.
  */
-export const allowance = (got: number): number => RATE_TEST_AHEAD_BYTES + got / 2;
+export const allowance = (got: number): number => RATE_TEST_AHEAD_BYTES + got / 4;
 
 /** Measures the rate at which bytes arrive. `now_s` is monotonic.
  *

@@ -11,14 +11,17 @@ const LETTERS = 'abcdefghijklmnopqrstuvwxyz234567';
 const ASK = 'passerelle-ask1:';
 const ANSWER = 'passerelle-answer1:';
 const CHECK_BYTES = 4;
-const LINE = 72;
+/** The lines of a text, of 72 characters each. */
+const LINES = /.{1,72}/g;
 const TEXT_CHARS = 4 * TEXT_SEALED_BYTES;
 
 /** Return the sealed request in a pasted text; null when the text holds no whole request. */
-export const readAsk = (text: string): Promise<Uint8Array<ArrayBuffer> | null> => read(ASK, text);
+export const readAsk = (text: string): Promise<Uint8Array<ArrayBuffer> | null> =>
+  read(/passerelle-ask1:([a-z2-7\s>]*)\./, text);
 
 /** Return the sealed reply in a pasted text; null when the text holds no whole reply. */
-export const readAnswer = (text: string): Promise<Uint8Array<ArrayBuffer> | null> => read(ANSWER, text);
+export const readAnswer = (text: string): Promise<Uint8Array<ArrayBuffer> | null> =>
+  read(/passerelle-answer1:([a-z2-7\s>]*)\./, text);
 
 /** Return which of the two texts begins in a pasted one; null for neither. Of a chat with both it is the reply. */
 export function kindIn(text: string): 'answer' | 'ask' | null {
@@ -33,8 +36,8 @@ export const writeAsk = (sealed: Uint8Array<ArrayBuffer>): Promise<string> => wr
 /** Return the text for a sealed reply, broken into lines. */
 export const writeAnswer = (sealed: Uint8Array<ArrayBuffer>): Promise<string> => write(ANSWER, sealed);
 
-async function read(begin: string, text: string): Promise<Uint8Array<ArrayBuffer> | null> {
-  const found = new RegExp(`${begin}([a-z2-7\\s>]*)\\.`).exec(lowered(text));
+async function read(shape: RegExp, text: string): Promise<Uint8Array<ArrayBuffer> | null> {
+  const found = shape.exec(lowered(text));
   const whole = found && fromBase32((found[1] ?? '').replace(/[\s>]+/g, ''));
   if (!whole || whole.length < CHECK_BYTES) return null;
   const sealed = whole.slice(0, -CHECK_BYTES);
@@ -45,7 +48,7 @@ async function read(begin: string, text: string): Promise<Uint8Array<ArrayBuffer
 
 async function write(begin: string, sealed: Uint8Array<ArrayBuffer>): Promise<string> {
   const text = `${begin} ${toBase32([...sealed, ...(await checkOf(sealed))])}.`;
-  return (text.match(new RegExp(`.{1,${LINE}}`, 'g')) ?? []).join('\n');
+  return (text.match(LINES) ?? []).join('\n');
 }
 
 const lowered = (text: string): string => visible(text.slice(0, TEXT_CHARS)).toLowerCase();

@@ -21,6 +21,11 @@ export type Decline = 'busy' | 'unknown_exit' | 'unsupported' | 'failed';
 /** How the NAT in front of this browser treats UDP. The words are those of Python's `NatClass`. */
 export type NatClass = 'open' | 'restricted' | 'symmetric' | 'blocked' | 'unknown';
 
+/** How many readers had to wait for a volunteer lately, rounded; `nobody` stands for next to nobody, too. */
+export const DEMANDS = ['many', 'some', 'nobody'] as const;
+
+export type Demand = (typeof DEMANDS)[number];
+
 /** What a volunteer sends to a broker. */
 export type FromVolunteer =
   | {
@@ -34,6 +39,8 @@ export type FromVolunteer =
   | { readonly type: 'ready'; readonly free: number; readonly nat?: NatClass }
   | { readonly type: 'answer'; readonly offer: number; readonly description: Description }
   | { readonly type: 'decline'; readonly offer: number; readonly reason: Decline }
+  /** From now on, only readers who name this tag of a family are helped. */
+  | { readonly type: 'family'; readonly family: string }
   /** Asks whether the broker is still there. It is sent only to a broker whose `welcome` asks for it. */
   | { readonly type: 'ping' }
   /** The visitor was given a sealed request by hand. The broker is asked to answer it, with this
@@ -69,6 +76,8 @@ export interface BrokerWelcome {
   readonly caution: boolean;
   /** Seconds between two `ping` messages; null when the broker answers none. */
   readonly heartbeat_s: number | null;
+  /** The same while nobody is helped, at most; null when that is no longer. */
+  readonly idle_s: number | null;
   /** Null from a broker that knows no test. */
   readonly test: RateTicket | null;
 }
@@ -76,6 +85,8 @@ export interface BrokerWelcome {
 /** The broker answers a `ping`. */
 export interface BrokerPong {
   readonly type: 'pong';
+  /** Left out when the broker tells nothing, or nothing that makes sense here: a later one may know more words. */
+  readonly demand?: Demand;
 }
 
 /** The broker answers a `friend` message. */
@@ -124,7 +135,7 @@ export function decode(data: unknown): FromBroker {
     case 'friend_reply':
       return friendReply(given);
     case 'pong':
-      return Object.freeze({ type: 'pong' });
+      return pong(given);
     case 'bye':
       return bye(given);
     default:
@@ -133,7 +144,6 @@ export function decode(data: unknown): FromBroker {
 }
 
 function welcome(given: checks.Fields): BrokerWelcome {
-  const heartbeat_s = given.get('heartbeat_s') ?? null;
   const version = given.has('version')
     ? checks.integer(given.get('version'), Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
     : VERSION;
@@ -142,7 +152,8 @@ function welcome(given: checks.Fields): BrokerWelcome {
     version,
     country: country(given),
     caution: given.has('caution') ? checks.boolean(given.get('caution')) : false,
-    heartbeat_s: heartbeat_s === null ? null : checks.number(heartbeat_s, 1, 3600),
+    heartbeat_s: pause_s(given, 'heartbeat_s'),
+    idle_s: pause_s(given, 'idle_s'),
     test: rateTicket(given.get('test') ?? null),
   });
 }
@@ -154,6 +165,12 @@ function rateTicket(given: unknown): RateTicket | null {
     exit: checks.text(ticket.get('exit'), 1, 32, EXIT_ID),
     ticket: checks.text(ticket.get('ticket'), 0, TICKET_BYTES),
   });
+}
+
+/** Return the seconds between two `ping` messages that a field names; null where it names none. Throws PeerError. */
+function pause_s(given: checks.Fields, name: string): number | null {
+  const value = given.get(name) ?? null;
+  return value === null ? null : checks.number(value, 1, 3600);
 }
 
 /** Return the `country` of a message, if it names one. Throws PeerError. */
@@ -173,6 +190,11 @@ function offer(given: checks.Fields): BrokerOffer {
     country: country(given),
     ...(patient ? { patient } : {}),
   });
+}
+
+function pong(given: checks.Fields): BrokerPong {
+  const demand = DEMANDS.find((one) => one === given.get('demand'));
+  return Object.freeze({ type: 'pong', ...(demand ? { demand } : {}) });
 }
 
 function friendReply(given: checks.Fields): BrokerFriendReply {

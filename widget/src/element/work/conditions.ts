@@ -19,8 +19,8 @@ type ExtendedNavigator = Navigator & {
   getBattery?(): Promise<Battery>;
 };
 
-/** The time between two looks at the clock. */
-const TICK_MS = 10_000;
+/** The time between two looks at the clock. No timer runs more often while nobody is helped. */
+const TICK_MS = 15_000;
 /** A longer time between two looks means that the machine slept. In a hidden page, timers may run only
  * every 60 s. */
 const SLEPT_MS = 150_000;

@@ -147,8 +147,8 @@ export class Engine {
   }
 
   get #limits(): VolunteerLimits {
-    const { people = 0, lanes = 0, mbit = 0, megabytes = 0 } = this.#page.settings ?? {};
-    return { people, lanes, mbit, bytes: this.#counter.bytes + this.#left(megabytes * MEGABYTE) };
+    const { family = '', people = 0, lanes = 0, mbit = 0, megabytes = 0 } = this.#page.settings ?? {};
+    return { family, people, lanes, mbit, bytes: this.#counter.bytes + this.#left(megabytes * MEGABYTE) };
   }
 
   /** Return how many of a day's bytes are left. */

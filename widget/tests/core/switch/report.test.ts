@@ -7,6 +7,6 @@ test('every reach has its sentence', () => {
 });
 
 test('at first nothing is claimed, and nothing can be added', () => {
-  expect(UNUSED).toEqual({ reach: null, failed: 0, helped_at_s: null, waits_since_s: null, rates: null, untested: null });
+  expect(UNUSED).toEqual({ reach: null, demand: null, failed: 0, helped_at_s: null, waits_since_s: null, rates: null, untested: null });
   expect(UNUSED).toSatisfy(Object.isFrozen);
 });

@@ -15,7 +15,14 @@ describe('settings', () => {
       battery: false,
       metered: false,
       background: true,
+      family: '',
     });
+  });
+
+  test('name a family only as the visitor does: a page tells its tag to everybody', () => {
+    const family = 'A'.repeat(22);
+    expect(readSettings(of({ family })).family).toBe(family);
+    expect(readSettings(of({}), of({ family })).family).toBe('');
   });
 
   test('are the first that makes sense, of all that are given', () => {

@@ -7,8 +7,8 @@ const FREE = { day_bytes: Infinity, left_bytes: Infinity, mbit: Infinity, isMete
 test.each([
   [50, 3, 'video'],
   [2.9, 50, 'pages'],
-  [0.25, 0.25, 'pages'],
-  [100, 0.2, 'slow'],
+  [0.2, 0.2, 'pages'],
+  [100, 0.1, 'slow'],
   [0.01, 100, 'slow'],
 ])('%s down and %s up is good for %s', (down_mbit, up_mbit, word) => {
   expect(speedOf({ down_mbit, up_mbit, isSmall: false })).toBe(word);
@@ -48,4 +48,5 @@ test.each([
 test('rates are read as they are', () => {
   expect(readRates({ down_mbit: 5, up_mbit: 1, isSmall: true, more: 1 })).toEqual(measured(5, 1, true));
   expect(readRates({ down_mbit: 5, up_mbit: 1 })).toEqual(measured(5, 1, false));
+  expect(readRates({ down_mbit: 0.1, up_mbit: null })).toEqual(measured(0.1, null, false));
 });
