@@ -10,12 +10,21 @@ from typing import Final
 
 from bench.command import say
 from bench.report import Row, at_most
-from tests.lab.blocked import CENSORS, censor, doors_network, fetch, read, read_again
+from tests.lab.blocked import (
+    CENSORS,
+    HASTE,
+    HOUR_S,
+    Carried,
+    censor,
+    doors_network,
+    fetch,
+    read,
+    read_again,
+)
 from tests.lab.browser import LabBrowser
 from tests.lab.reading import ReadingNetwork
 
-WATCHED_S: Final = 60.0
-QUICK_WATCHED_S: Final = 20.0
+PROGRAM_WATCHED_S: Final = 60.0
 MOST_S: Final[dict[str, tuple[float | None, float | None]]] = {
     "all UDP": (4.0, 4.0),
     "all UDP, and one of two doors": (None, None),
@@ -51,53 +60,57 @@ def measure(_quick: bool) -> Iterator[Row]:
 
 
 def costs(quick: bool) -> Iterator[Row]:
-    """Yield what doors carry beside volunteers."""
-    watched_s = QUICK_WATCHED_S if quick else WATCHED_S
+    """Yield what doors carry for a reader before, and in an hour while, volunteers carry the rest.
+
+    A page's long pauses are shortened so that it waits as often in a minute as in an hour.
+    """
+    hours = 1 if quick else 2
     with (
         tempfile.TemporaryDirectory() as folder,
         doors_network(Path(folder), "nginx", "PHP") as network,
     ):
-        most = at_most(COST_MOST_KB)
-        _, later = _cost(network, (), watched_s)
-        yield Row("a door's cost", later, "KB/h", most, 1)
-        asked, later = _cost(network, CENSORS["the broker"], watched_s)
-        yield Row("a request for volunteers through a door", asked, "KB", None, 1)
-        # A reader's ticket lasts an hour, and only a request for volunteers brings a new one.
-        cost = asked + later
-        yield Row("a door's cost, the broker blocked, one volunteer", cost, "KB/h", most, 1)
+        for reached, rules in (("reached", ()), ("blocked", CENSORS["the broker"])):
+            first, later = _page_cost(network, rules, hours)
+            yield Row(f"doors, broker {reached}: page until its story", first / 1000, "KB", None, 1)
+            yield _cost_row(f"doors, broker {reached}: page, by volunteers", later / hours)
+        yield _cost_row("doors, broker blocked: program, by volunteers", _program_cost(network))
 
 
 def _row(name: str, took_s: float, most_s: float | None) -> Row:
     return Row(name, took_s, "s", None if most_s is None else at_most(most_s), 1)
 
 
-def _cost(
-    network: ReadingNetwork, rules: tuple[tuple[str, str], ...], watched_s: float
-) -> tuple[float, float]:
-    """Return the kB that a door carried until a page's first story, and those an hour after it.
+def _cost_row(name: str, hour_bytes: float) -> Row:
+    return Row(name, hour_bytes / 1000, "KB/h", at_most(COST_MOST_KB), 1)
 
-    Of several doors that were asked until then, the one that carried least counts. What all doors
-    carry after it does, while a volunteer carries the page.
-    """
-    counters = {
-        door: [
-            network.star.count(a, b, name=f"cost-{len(rules)}-{a}-{b}")
-            for a, b in (("reader", door), (door, "reader"))
-        ]
-        for door in network.doors
-    }
 
-    def carried() -> dict[str, int]:
-        return {
-            door: sum(network.star.counter(name).bytes for name in names)
-            for door, names in counters.items()
-        }
-
+def _page_cost(
+    network: ReadingNetwork, rules: tuple[tuple[str, str], ...], hours: int
+) -> tuple[int, int]:
+    """Return the bytes that all doors carried for a page until its story, and those after it."""
+    doors = Carried(network)
     with network.reader(LabBrowser) as browser, censor(network, *rules):
+        browser.eval(HASTE)
         read(browser)
-        first = carried()
-        time.sleep(watched_s)
-        later = sum(carried().values()) - sum(first.values())
-    say(f"the doors carried {first} bytes until the story, {later} in {watched_s:.0f} s after it")
-    asked = min((each for each in first.values() if each), default=0)
-    return asked / 1000, later / 1000 * 3600 / watched_s
+        first = doors.by_door()
+        time.sleep(hours * HOUR_S)
+        later = doors.all() - sum(first.values())
+    say(f"the doors carried {first} bytes until the story, {later} in {hours} h after it")
+    return sum(first.values()), later
+
+
+def _program_cost(network: ReadingNetwork) -> float:
+    """Return the bytes an hour of all doors for a program, at the rate of its first minute."""
+    doors = Carried(network)
+    carried: list[int] = []
+
+    def watch() -> None:
+        carried.append(doors.all())
+        time.sleep(PROGRAM_WATCHED_S)
+        carried.append(doors.all())
+
+    with censor(network, *CENSORS["the broker"]):
+        fetch(network, watch)
+    first, last = carried
+    say(f"the doors carried {first} bytes until a program's story, {last - first} after it")
+    return (last - first) * 3600 / PROGRAM_WATCHED_S

@@ -16,7 +16,7 @@ const { minify } = require('terser');
 
 /** The largest size of each part after gzip, in bytes. */
 const BUDGET = {
-  shell: 23.75 * 1024,
+  shell: 24 * 1024,
   worker: 2.75 * 1024,
   inner: 2.5 * 1024,
   article: 8 * 1024,
@@ -27,7 +27,7 @@ const BUDGET = {
   file: 41.5 * 1024,
   style: 2 * 1024,
   // These are not part of a reading page on a mirror.
-  survive: 4.5 * 1024,
+  survive: 4.75 * 1024,
   // 1 KB is code; the sentence is in all languages.
   survived: 3.5 * 1024,
   withdrawn: 512,
@@ -44,7 +44,7 @@ const MESSAGE = /((?:new PeerError\(\s*'\w+',|new \w*Error\(|\bmalformed\()\s*)(
 
 /** Properties that no other part, no message and no browser knows: the shell, which comes first, has short names for them. */
 const SHORT = new RegExp(`^(?:${[
-  'addressFrom', 'answers', 'areMany', 'authority', 'carry', 'changed', 'channel', 'context', 'cost_ms', 'countries',
+  'addressFrom', 'answers', 'areMany', 'authority', 'changed', 'channel', 'context', 'cost_ms', 'countries',
   'country', 'description', 'doors', 'expires_s', 'factor', 'failure', 'first_day', 'hasWebrtc', 'hasWorked', 'heard',
   'hurry', 'isChanged', 'isHostile', 'isHtml', 'isOpen', 'isSecure', 'isShown', 'isStalled', 'issued_s', 'isTrying',
   'isWhole', 'keyId', 'mend', 'mirrorAddress', 'moved', 'operator_key', 'private_candidates', 'proof_bits', 'receive',

@@ -45,10 +45,14 @@ def test_one_file_holds_the_whole_reading_page() -> None:
 
 
 def test_both_files_begin_as_the_worker_expects() -> None:
-    """It takes such a file for the site's own."""
-    made = survival.survival(BUILT, PAGE)
-    assert all(content.startswith(b"// Passerelle") for content in made.values())
-    assert b"withdrawn" in made[survival.WITHDRAWN]
+    """It takes such a file for the site's own: one that is withdrawn, or that names its network."""
+    operator = PAGE.invite.rpartition("#")[2]
+    for signed_by in (None, Ed25519PrivateKey.generate()):
+        made = survival.survival(BUILT, PAGE, operator=signed_by)
+        assert made[survival.WITHDRAWN].startswith(b"// Passerelle: withdrawn by the publisher.\n")
+        begins = made[survival.FILE][:1024].decode()
+        assert begins.startswith("// Passerelle")
+        assert f'{{const __PAGE__={{"operator":"{operator}",' in begins
 
 
 def test_the_operator_signs_what_follows_the_second_line() -> None:

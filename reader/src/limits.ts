@@ -73,12 +73,12 @@ export const SURVIVE_HEAD_BYTES = KIB;
 export const LEFT_OUT_HOSTS = 64;
 export const SHOWN_TEXT = 512;
 /** Shortest and longest pause before volunteers are asked for again; each is spread to twice as long. A page that shows
- * nothing is waited for by somebody. Spares save seconds when a volunteer leaves. A request through a door takes some 5 KB,
- * and a ticket that has run out makes one an hour, which brings a spare with it: more than that would pass a door's 4 KB. */
+ * nothing is waited for by somebody. Spares save seconds when a volunteer leaves. A request through a door takes some 12 KB
+ * with TLS, so one in three hours stays within the 4 KB of an hour that a door is to carry. */
 export const ASK_PAUSES_MS = {
   any: [500, 16_000],
   spares: [1_000, 150_000],
-  sparesByDoor: [2 * 3_600_000, 8 * 3_600_000],
+  sparesByDoor: [3 * 3_600_000, 12 * 3_600_000],
 } as const;
 /** Doors through which one request goes at most. */
 export const DOORS_AT_ONCE = 3;
@@ -94,6 +94,9 @@ export const BROKER_PATIENCE_MS = 1_200;
 /** Offers that take longer than this have a ticket asked for beside them. A STUN server that can be reached answers sooner on
  * most ways, so most pages ask their broker once. */
 export const OFFERS_MS = 250;
+/** A ticket lasts an hour. So long after it came the next is asked for where the gateway passes that on: once it has run out
+ * the gateway takes nothing any more, and a door would have to. */
+export const TICKET_RENEWAL_MS = 45 * 60_000;
 /** Zero bits of the first proof of work in a text for a friend. A broker wants one of whoever it has not seen, and each
  * refusal would cost people another text (USUAL_PROOF_BITS of `limits.py`). */
 export const FRIEND_PROOF_BITS = 18;

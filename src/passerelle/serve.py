@@ -281,7 +281,12 @@ class Servers:
         )
         announcer = Announcer(channel, Subjects(*keys), self._keys.exit_link.signing_key)
         stack.push_async_callback(announcer.close)
-        self._exit = exit_ = Exit(told, reporter=announcer, metrics=self._metrics)
+        self._exit = exit_ = Exit(
+            told,
+            reporter=announcer,
+            metrics=self._metrics,
+            ask_broker=self._broker.introduce,
+        )
         announcer.announce(exit_.load)
         stack.push_async_callback(exit_.close)
         if config.exit_listen is None:

@@ -30,7 +30,8 @@ _HEAD: Final = (
     b"// Passerelle: the site goes on when it is blocked. The publisher put this file here.\n"
 )
 _WITHDRAWN_HEAD: Final = b"// Passerelle: withdrawn by the publisher.\n"
-"""The worker takes a file that begins with the first words of these for the site's own."""
+"""The worker takes a file for the site's own that begins as the second of these, or as the first
+and names the network's operator shortly behind."""
 SIGNED: Final = b"// Signed "
 """What the second line of a signed file begins with."""
 _CONTEXT: Final = b"passerelle survive 1\0"
@@ -56,11 +57,12 @@ def survival(
         raise ConfigError(f"A site's key has {KEY_BYTES} bytes.")
     made_s = int(time.time()) if made_s is None else made_s
     worker = {
+        # It comes first, because a browser reads no more than the beginning to know the file by.
+        "operator": page.invite.rpartition("#")[2],
         "site": page.site,
         "brokers": sorted({readingpage.origin(url) for url in page.brokers}),
         "files": _files(built, page),
         "key": base64.b64encode(site_key).decode(),
-        "operator": page.invite.rpartition("#")[2],
         "made_s": made_s,
     }
     made = {

@@ -9,6 +9,7 @@ from passerelle.client.retry import RetryPolicy
 FIRST_S = (1.0, 8.0)
 SPARE_S = (10.0, 80.0)
 URGENT_S = 3.0
+DOOR_S = (4000.0, 16_000.0)
 CERTAIN = 1.0
 """The chance for which a pause is as long as it may be."""
 
@@ -17,13 +18,27 @@ class Clock:
     """A policy, and a time that passes as a test says."""
 
     def __init__(self) -> None:
-        self.policy = RetryPolicy(first_s=FIRST_S, spare_s=SPARE_S, urgent_s=URGENT_S)
+        self.policy = RetryPolicy(
+            first_s=FIRST_S, spare_s=SPARE_S, urgent_s=URGENT_S, door_s=DOOR_S
+        )
         self.now = 100.0
 
-    def request(self, *, found_all: bool = False, spare: bool = False, least_s: float = 0) -> float:
+    def request(
+        self,
+        *,
+        found_all: bool = False,
+        spare: bool = False,
+        least_s: float = 0,
+        by_door: bool = False,
+    ) -> float:
         """End a request; return the pause after it."""
         return self.policy.request_ended(
-            found_all=found_all, only_spares=spare, least_s=least_s, now=self.now, chance=CERTAIN
+            found_all=found_all,
+            only_spares=spare,
+            least_s=least_s,
+            by_door=by_door,
+            now=self.now,
+            chance=CERTAIN,
         )
 
     def wait_s(self, *, spare: bool = False, urgent: bool = False) -> float:
@@ -59,6 +74,23 @@ def test_for_spares_the_pauses_are_long_and_double(clock: Clock) -> None:
     clock.request()
     assert [clock.request(spare=True) for _ in range(5)] == [10, 20, 40, 80, 80]
     assert clock.request() == 2
+
+
+def test_for_spares_through_a_door_the_pauses_take_hours(clock: Clock) -> None:
+    """Its owner pays for each request. Without any link the client asks as soon as otherwise."""
+    assert clock.request(spare=True, by_door=True) == 4000
+    clock.now += 1000
+    assert clock.wait_s(spare=True) == 3000
+    assert clock.wait_s() == 1
+    assert clock.request(by_door=True) == 2
+    assert [clock.request(spare=True, by_door=True) for _ in range(3)] == [8000, 16_000, 16_000]
+    assert clock.request(spare=True) == 80
+
+
+def test_a_door_is_not_asked_at_once_for_the_rest(clock: Clock) -> None:
+    """More volunteers may be missing than one request may ask for; the first ones do."""
+    assert clock.request(found_all=True, spare=True, by_door=True) == 4000
+    assert clock.request(found_all=True, by_door=True) == 0
 
 
 def test_chance_shortens_a_pause_to_a_quarter_at_most(clock: Clock) -> None:

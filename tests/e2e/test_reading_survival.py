@@ -301,6 +301,17 @@ async def test_without_a_mark_the_file_proves_the_site(scene: Scene) -> None:
         assert await is_direct(page)
 
 
+async def test_a_page_that_begins_like_the_file_proves_nothing(scene: Scene) -> None:
+    """Whoever answers everything in the site's place may know how the file begins."""
+    scene.paper.publisher.is_marked = False
+    forged = b"// Passerelle\n<!doctype html><h1>Not available</h1>"
+    scene.paper.censor.forged[f"/{survival.FILE}"] = ("text/html", forged)
+    async with scene.visitor() as page:
+        await scene.paper.censor.be("forged")
+        await page.goto(scene.paper.site + STORY)
+        await page.locator("button.start").wait_for()
+
+
 async def test_a_key_proves_what_a_national_authority_could_forge(scene: Scene) -> None:
     """Whoever shows a trusted certificate, the mark and the file itself is not the site."""
     key = Ed25519PrivateKey.generate()

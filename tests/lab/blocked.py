@@ -7,7 +7,7 @@ measures with it, `test_blocked.py` tests.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -28,6 +28,13 @@ CENSORS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "the broker": (("broker", ""),),
 }
 """What is dropped between the reader and whom."""
+HOUR_S: Final = 60.0
+"""In which a page with `HASTE` waits as often as in an hour."""
+HASTE: Final = """() => {
+  const timer = window.setTimeout.bind(window);
+  window.setTimeout = (work, ms = 0, ...more) => timer(work, ms > 60_000 ? ms / 60 : ms, ...more);
+}"""
+"""Has a page wait a second for each minute, where it waits for more than a minute."""
 
 
 @contextmanager
@@ -58,6 +65,32 @@ def censor(network: ReadingNetwork, *rules: tuple[str, str]) -> Iterator[None]:
             star.lift(name)
 
 
+class Carried:
+    """The bytes that doors carry for the reader from now on, headers of IP included."""
+
+    def __init__(self, network: ReadingNetwork) -> None:
+        self._star = network.star
+        mark = time.monotonic_ns()
+        self._counters = {
+            door: [
+                self._star.count(a, b, name=f"carried-{mark}-{a}-{b}")
+                for a, b in (("reader", door), (door, "reader"))
+            ]
+            for door in network.doors
+        }
+
+    def by_door(self) -> dict[str, int]:
+        """Return the bytes of each door until now."""
+        return {
+            door: sum(self._star.counter(name).bytes for name in names)
+            for door, names in self._counters.items()
+        }
+
+    def all(self) -> int:
+        """Return the bytes of all doors until now."""
+        return sum(self.by_door().values())
+
+
 def read(browser: LabBrowser) -> float:
     """Press the notice's button; return the seconds until a story is there."""
     began_s = time.monotonic()
@@ -66,10 +99,10 @@ def read(browser: LabBrowser) -> float:
     return time.monotonic() - began_s
 
 
-def fetch(network: ReadingNetwork) -> tuple[float, str]:
+def fetch(network: ReadingNetwork, then: Callable[[], None] = lambda: None) -> tuple[float, str]:
     """Start a program; return the seconds from its port to a story, and what it printed.
 
-    Raises AssertionError when no story comes.
+    `then` is called before it ends. Raises AssertionError when no story comes.
     """
     reader = network.hosts["reader"]
     child = reader.python(
@@ -83,6 +116,7 @@ def fetch(network: ReadingNetwork) -> tuple[float, str]:
         got = reader.run("curl", "-sk", "--max-time", "40", "--proxy", f"http://{PROXY}", url)
         took_s = time.monotonic() - began_s
         assert "A late harvest" in got.stdout, child.text()
+        then()
         return took_s, child.text()
     finally:
         child.stop()

@@ -24,6 +24,7 @@ from tests.rig.certificate import Certificate
 
 BROKER_PORT, EXIT_PORT, STUN_PORT, SPARE_PORT, MIRROR_PORT = 8001, 8002, 3478, 8004, 8005
 DOOR_PORT: Final = 8006
+METRICS_PORT: Final = 8007
 SITE_NAME: Final = "blocked-herald.example"
 READ_S: Final = 30.0
 """Longest time until a page of the site is shown."""
@@ -70,6 +71,7 @@ class ReadingNetwork(LabNetwork):
             EXIT_PORT,
             *("--site", SITE_NAME, "--config", str(settings), "--allow", "10.77.0.0/16"),
             *(["--direct"] if self.doors else []),
+            *("--metrics-listen", f"127.0.0.1:{METRICS_PORT}"),
         )
         exit_.wait_for("starts", timeout_s=START_S)
         doors = self._start_doors()
@@ -149,6 +151,14 @@ class ReadingNetwork(LabNetwork):
     def asked_of_mirror(self) -> list[tuple[str, str, str]]:
         """The mirror's log: each request's path, cookies, and the page that it came from."""
         return [tuple(json.loads(line)) for line in self._mirror.out.read_text().splitlines()[1:]]
+
+    def introductions(self) -> float:
+        """Return how many requests for a broker the exit's gateway passed on, rounded up to 8."""
+        url = f"http://127.0.0.1:{METRICS_PORT}/metrics"
+        text = self.hosts["exit"].run("curl", "-s", url).stdout
+        found = re.search(r'gateway_answers_total{source="broker"} (\S+)', text)
+        assert found is not None, text
+        return float(found[1])
 
     @property
     def stopped(self) -> int:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Final
 
 import pytest
 
-from tests.lab.blocked import CENSORS, censor, doors_network, fetch, read, read_again
+from tests.lab.blocked import (
+    CENSORS,
+    HASTE,
+    Carried,
+    censor,
+    doors_network,
+    fetch,
+    read,
+    read_again,
+)
 from tests.lab.browser import LabBrowser
 from tests.lab.reading import ReadingNetwork
 
@@ -37,6 +47,20 @@ def test_a_story_comes(network: ReadingNetwork, what: str) -> None:
     assert took_s < STORY_S
     carried = f"the server {network.address('nginx')} carries" in said
     assert carried is (what != "the broker"), said
+
+
+def test_a_door_carries_nothing_while_a_volunteer_does(network: ReadingNetwork) -> None:
+    """It brings the first volunteer; for more of them the page asks through that one's link."""
+    with network.reader(LabBrowser) as browser, censor(network, *CENSORS["the broker"]):
+        browser.eval(HASTE)
+        before = network.introductions()
+        read(browser)
+        doors = Carried(network)
+        deadline_s = time.monotonic() + STORY_S
+        while network.introductions() == before and time.monotonic() < deadline_s:
+            time.sleep(0.5)
+        assert network.introductions() > before
+        assert doors.all() == 0
 
 
 def test_a_page_opens_again_when_its_mirror_is_blocked(network: ReadingNetwork) -> None:

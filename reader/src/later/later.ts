@@ -6,7 +6,7 @@ import { befriend, friendButton } from '../face/friend';
 import { outside } from '../face/outside';
 import { Doors } from '../links/doors';
 import { fetchNetwork } from '../page/newer';
-import { search } from '../rendezvous/proof';
+import { searchInTurn as search } from '../rendezvous/proof';
 import { again } from './again';
 import { bring } from './media';
 

@@ -7,6 +7,7 @@
 import { Problem } from '../../../widget/src/core/errors';
 import type { Description } from '../../../widget/src/core/wire/description';
 import type { LoadLater } from '../later/later';
+import type { Exchange, SiteRequest } from '../page/exchange';
 import { ask, preconnect, type BrokerEntry, type Carry } from '../rendezvous/broker';
 import type { Answer, Reply, Wish } from '../rendezvous/request';
 import { staggered } from '../rendezvous/staggered';
@@ -15,6 +16,7 @@ import { LinkConnection, type LinkMedia } from './connection';
 import { compared, type Carrier } from './carrier';
 import type { DoorRace, Doors } from './doors';
 import { GatewayLink } from './gatewaylink';
+import type { introducer, Order } from './introducer';
 import { BROKER_PATIENCE_MS, DOOR_STAGGER_MS, FRIEND_PROOF_BITS, KNOWN_DOOR_MS, OFFERS_MS } from '../limits';
 import { pause_ms, want, type Want } from './pauses';
 import { Patience } from './pulse';
@@ -46,6 +48,8 @@ export interface PoolSettings {
   readonly software: string;
   /** Whether volunteers can be reached at all. */
   readonly hasWebrtc: boolean;
+  /** Sends a request to the gateway. */
+  readonly ask: (request: SiteRequest) => Exchange;
   readonly later: LoadLater;
 }
 
@@ -80,9 +84,11 @@ export class LinkPool {
   #ticket = '';
   #doors: Doors | null = null;
   /** The brokers, and the doors to them, in the order in which they are asked. */
-  readonly #brokers: BrokerEntry[];
+  #brokers: readonly BrokerEntry[];
   /** The URL of the broker or door that answered last. */
   #askedBy = '';
+  /** Returns the ways to a broker in the order in which they are tried; among them the gateway, once the code for that is here. */
+  #order: Order = (brokers) => brokers;
   readonly #patience_ms: number;
   /** When something last came through a volunteer, or the page began. */
   #live_ms = performance.now();
@@ -94,15 +100,14 @@ export class LinkPool {
 
   constructor(settings: PoolSettings, events: PoolEvents) {
     this.#settings = settings;
-    this.#brokers = [...settings.brokers];
+    this.#brokers = settings.brokers;
     this.#patience_ms = settings.hasWebrtc ? DOOR_MS : 0;
     this.#events = events;
   }
 
   /** Open links until there are enough, from now on and until `close`. */
   start(): void {
-    const [first] = this.#settings.brokers;
-    if (first) preconnect(first);
+    preconnect(this.#settings.brokers[0]!);
     this.#fill();
   }
 
@@ -122,10 +127,16 @@ export class LinkPool {
     this.#fill();
   }
 
-  /** Open links with video from now on, and one at once, because large files come faster over it. */
+  /** Ask brokers through the gateway, too, from now on. */
+  lead(make: typeof introducer): void {
+    this.#order = make(this.#settings, this.#settings.doors, () => this.#ticket && this.#live[0], () => this.#open(0));
+  }
+
+  /** Open links with video from now on, and one at once, because large files come faster over it; unless a request for
+   * volunteers is under way. */
   bring(media: LinkMedia): void {
     this.#media = media;
-    void this.#open(1);
+    if (!this.#opening) void this.#open(1);
   }
 
   /** Return what asks for a link to a friend, to whose broker people have `carry` take the request. It returns what was
@@ -246,7 +257,8 @@ export class LinkPool {
 
   get #want(): Want {
     // Without a ticket nothing goes through volunteers either.
-    return want(this.#ticket ? this.#live.length : 0, this.#settings.doors.includes(this.#askedBy), this.#isThroughDoor && !!this.#ticket);
+    const [next] = this.#order(this.#brokers);
+    return want(this.#ticket ? this.#live.length : 0, this.#settings.doors.includes(next!.url), this.#isThroughDoor && !!this.#ticket);
   }
 
   /** Ask again after a pause. */
@@ -307,16 +319,19 @@ export class LinkPool {
     // Who brought no answers may not be to blame. It is asked again where nobody else is there.
     const avoid = [...(members.length > 0 ? this.#useless : []), ...this.#hostile, ...members];
     const wish = { ...plain, avoid, failed: this.#failed.splice(0) };
-    const order = this.#brokers;
+    const order = this.#order(this.#brokers);
     const attempts = order.map((broker) => (signal: AbortSignal) => ask(broker, wish, signal, this.#settings.later));
-    const unknown_ms = this.#settings.hasWorked ? DOOR_STAGGER_MS : BROKER_PATIENCE_MS;
-    const first_ms = this.#askedBy ? KNOWN_DOOR_MS : unknown_ms;
+    const { hasWorked } = this.#settings;
+    const first_ms = this.#askedBy ? KNOWN_DOOR_MS : hasWorked ? DOOR_STAGGER_MS : BROKER_PATIENCE_MS;
     const [reply, place] = await staggered(attempts, (place) => place * DOOR_STAGGER_MS || first_ms, this.#over.signal);
-    // What worked last comes first, so a blocked broker costs time once.
-    const [asked] = order.splice(place, 1);
-    order.unshift(asked!);
-    this.#askedBy = asked!.url;
-    this.#events.worked(this.#askedBy);
+    const asked = order[place]!;
+    // The gateway has no URL here.
+    if (asked.url) {
+      // What worked last comes first, so a blocked broker costs time once. Another request may go by the old order.
+      this.#brokers = [...new Set([asked, ...this.#brokers])];
+      this.#askedBy = asked.url;
+      this.#events.worked(asked.url);
+    }
     return reply;
   }
 

@@ -49,16 +49,15 @@ export class Gateway {
     }
   }
 
-  get settings(): Omit<PoolSettings, 'later'> {
+  get settings(): Omit<PoolSettings, 'later' | 'ask'> {
     const { brokers, doors } = this.#network;
     const { worked } = remembered();
     // Which doors are asked first is left to chance, so that they share the readers; after the one that worked last.
     const order = doors.map((url) => ({ url, at: url === worked ? -1 : Math.random() })).sort((a, b) => a.at - b.at);
-    // A door leads to the first broker.
-    const behind = order.map(({ url }) => ({ url, seal_key: brokers[0]!.seal_key }));
     return {
       ...this.#network,
-      brokers: [...brokers, ...behind],
+      // A door leads to the first broker.
+      brokers: [...brokers, ...order.map(({ url }) => ({ ...brokers[0]!, url }))],
       doors: order.map(({ url }) => url),
       hasWorked: order[0]?.at === -1,
       software: SOFTWARE,

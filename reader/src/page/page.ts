@@ -183,7 +183,8 @@ export class ReadingPage {
       const unable = await this.#unable();
       if (unable) throw new ReadingProblem(unable);
       const gateway = await Gateway.open(invited(this.#settings.invite), this.#settings.later, () => this.#network);
-      const pool = new LinkPool({ ...gateway.settings, later: this.#settings.later }, {
+      const ask = (request: SiteRequest) => new Exchange(request, ways);
+      const pool: LinkPool = new LinkPool({ ...gateway.settings, ask, later: this.#settings.later }, {
         changed: (volunteers, countries, trouble) => {
           const door = volunteers > 0 ? null : this.#state.door;
           this.#linkTrouble = trouble;
@@ -199,14 +200,14 @@ export class ReadingPage {
       pool.start();
       setTimeout(() => this.#state.volunteers || this.#prepare(), ALONE_MS);
       addEventListener('online', () => pool.hurry());
-      const ways = {
+      const ways: Ways = {
         link: pool.link.bind(pool),
         ticket: pool.ticket.bind(pool),
         renewTicket: pool.renewTicket.bind(pool),
         key: () => gateway.key(),
         renew: () => gateway.renew(),
       };
-      this.#view = await this.#settings.view(this.#work(ways));
+      this.#view = await this.#settings.view(this.#work(ask));
       main.append(this.#view.element);
     } catch (error) {
       // Nothing can be shown here, so nobody is to carry anything, and no news of links may hide why.
@@ -218,13 +219,13 @@ export class ReadingPage {
     }
   }
 
-  #work(ways: Ways): ReadingWork {
+  #work(ask: ReadingWork['ask']): ReadingWork {
     const hosts = new Set(this.#settings.site.map((origin) => new URL(origin).hostname));
     const jar = this.#settings.jar((host) => hosts.has(host), () => this.#leave());
     this.#jar = jar;
     return {
       jar,
-      ask: (request) => new Exchange(request, ways),
+      ask,
       shown: (title) => {
         document.title = title.slice(0, SHOWN_TEXT) || this.#site;
         this.#show({ isShown: true });

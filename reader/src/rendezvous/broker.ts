@@ -11,7 +11,7 @@ const ANSWER_MS = 9_000;
 /** A broker takes no message that was sealed so long before or after its own time. */
 const CLOCK_MS = 900_000;
 /** Largest sealed message, with the encapsulated key and the tag. */
-const SEALED_BYTES = 8192 + 48;
+export const SEALED_BYTES = 8192 + 48;
 
 export interface BrokerEntry {
   readonly url: string;

@@ -1,11 +1,29 @@
 /** Proof of work, which a broker with too many requests asks for (`src/passerelle/core/matching/proof.py`). */
 
+import { KNOWN_DOOR_MS } from '../limits';
 import type { Proof } from './request';
 import { FirstZeros } from './sha256';
 
 const CONTEXT = new TextEncoder().encode('passerelle proof 1 ');
 /** Tries between two looks at the clock and the signal: a few milliseconds, so that the page stays usable. */
 const AT_ONCE = 4096;
+
+/** When the next proof may be searched for the same request, which its signal tells. */
+const turns = new WeakMap<AbortSignal, Promise<unknown>>();
+
+/** Do as `search` does, for one broker or door of a request after the other. A request that has its proof asks volunteers:
+ * were it sent by two doors, two of them would answer one offer, and the second spoils the first one's link. So the next
+ * door has its turn when the one before has not answered for KNOWN_DOOR_MS. */
+export async function searchInTurn(...given: Parameters<typeof search>): Promise<Proof> {
+  const signal = given[3];
+  const before = turns.get(signal);
+  const found = (async () => {
+    await before;
+    return search(...given);
+  })();
+  turns.set(signal, found.then(() => new Promise((resolve) => setTimeout(resolve, KNOWN_DOOR_MS))).catch(() => {}));
+  return found;
+}
 
 /** Search a proof whose digest begins with `bits` zero bits, for a request to the broker with `seal_key`, made now.
  *

@@ -6,7 +6,8 @@
  */
 
 import { decode } from '../../../widget/src/core/wire/base64';
-import { KEY } from './page';
+import { SURVIVE_HEAD_BYTES } from '../limits';
+import { KEY, OPERATOR } from './page';
 
 /** The header with which the site marks its answers, and the one with a signature. */
 const MARK = 'passerelle-site';
@@ -16,8 +17,14 @@ const CONTEXT = 'passerelle site proof 1\0';
 const NONCE_BYTES = 16;
 /** A proof holds so long, so that a page with many steps asks for one only. */
 const PROVEN_MS = 60_000;
-/** What the file begins with, also once it is withdrawn. */
-const BEGINNING = '// Passerelle';
+/** What begins the file that takes this one's place when the publisher withdraws it. */
+const WITHDRAWN = '// Passerelle: withdrawn by the publisher.\n';
+/** What names this network in its file, shortly behind the beginning (`survival.py`). */
+const OURS = `{const __PAGE__={"operator":"${OPERATOR}",`;
+/** The types that browsers take for a worker's file, so a site serves it with one of them. */
+const SCRIPT = /^(?:text|application)\/(?:x-)?(?:java|ecma)script\b/i;
+/** A site that has said nothing of its file for so long is not found out about. */
+const ASK_MS = 8_000;
 
 let proven_ms = -Infinity;
 let key: Promise<CryptoKey | null> | null = null;
@@ -64,7 +71,8 @@ async function signed(file: URL, known: CryptoKey): Promise<boolean> {
   }
 }
 
-/** Tell whether the site serves this file. A site that has taken it away under HTTPS does not want it any more, and its
+/** Tell whether the site serves this file, or the one that withdraws it: a page that only begins like them, or that stands in
+ * the place of everything, is somebody else's. Whoever copies the file and has a certificate is told apart by a key alone. A site that has taken it away under HTTPS does not want it any more, and its
  * visitors must not be kept from it. */
 async function present(file: URL): Promise<boolean> {
   const response = await asked(file);
@@ -72,15 +80,25 @@ async function present(file: URL): Promise<boolean> {
     void response.body?.cancel();
     return response.status === 404 || response.status === 410;
   }
-  const reader = response.body!.getReader();
-  let text = '';
-  while (text.length < BEGINNING.length) {
-    const { value, done } = await reader.read();
-    if (done) break;
-    text += new TextDecoder().decode(value.subarray(0, BEGINNING.length));
-  }
-  void reader.cancel();
-  return text.startsWith(BEGINNING);
+  const text = await beginning(response.body!);
+  const isScript = SCRIPT.test(response.headers.get('content-type') ?? '');
+  return isScript && (text.startsWith(WITHDRAWN) || (text.startsWith('// Passerelle') && text.includes(OURS)));
 }
 
-const asked = (url: URL) => fetch(url, { cache: 'no-store', credentials: 'omit', redirect: 'error' });
+/** Return the first SURVIVE_HEAD_BYTES of a body, as text. */
+async function beginning(body: ReadableStream<Uint8Array>): Promise<string> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let text = '';
+  while (text.length < SURVIVE_HEAD_BYTES) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    text += decoder.decode(value, { stream: true });
+  }
+  void reader.cancel();
+  return text.slice(0, SURVIVE_HEAD_BYTES);
+}
+
+/** Ask for the file. Rejects when it does not come in time, its body included. */
+export const asked = (url: URL): Promise<Response> =>
+  fetch(url, { cache: 'no-store', credentials: 'omit', redirect: 'error', signal: AbortSignal.timeout(ASK_MS) });

@@ -9,9 +9,9 @@
 import { decode, decodeUrl } from '../../../widget/src/core/wire/base64';
 import { SURVIVE_FILE_BYTES, SURVIVE_HEAD_BYTES } from '../limits';
 import { bodyOf } from '../wire/bounded';
+import { asked } from './genuine';
 import { MADE_S, OPERATOR } from './page';
 
-const FETCH_MS = 8_000;
 /** Stands in front of what is signed, with the time in Unix seconds and a zero byte behind it, and then the rest of the file. */
 const CONTEXT = 'passerelle survive 1\0';
 const SIGNED = /^\/\/ Passerelle[^\n]*\n\/\/ Signed (\d{10}) ([\w+/=]{88})\n/;
@@ -19,10 +19,7 @@ const SIGNED = /^\/\/ Passerelle[^\n]*\n\/\/ Signed (\d{10}) ([\w+/=]{88})\n/;
 /** Tell whether a file that the network's operator signed after this one lies at `file`. */
 export async function isNewer(file: URL): Promise<boolean> {
   try {
-    const response = await fetch(file, {
-      cache: 'no-store', credentials: 'omit', redirect: 'error', signal: AbortSignal.timeout(FETCH_MS),
-    });
-    const bytes = await bodyOf(response, SURVIVE_FILE_BYTES);
+    const bytes = await bodyOf(await asked(file), SURVIVE_FILE_BYTES);
     const found = SIGNED.exec(new TextDecoder().decode(bytes.subarray(0, SURVIVE_HEAD_BYTES)));
     // An old file may be repeated, and where this one lies there is no update to take.
     if (!found || Number(found[1]) <= MADE_S) return false;

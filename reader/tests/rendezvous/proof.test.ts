@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { expect, test } from 'vitest';
-import { search } from '../../src/rendezvous/proof';
+import { expect, test, vi } from 'vitest';
+import { KNOWN_DOOR_MS } from '../../src/limits';
+import { search, searchInTurn } from '../../src/rendezvous/proof';
 import { FirstZeros } from '../../src/rendezvous/sha256';
 
 test.each([68, 83, 100, 119])('a text of %d bytes has the zeros that Node finds', (size) => {
@@ -25,4 +26,28 @@ test('a proof has the zero bits that are wanted, for the broker, nonce and time'
 
 test('a search that is given up ends', async () => {
   await expect(search(new Uint8Array(32), 32, 0, AbortSignal.abort(new Error('over')))).rejects.toThrow('over');
+});
+
+test('of two doors of one request the second has its proof when the first is silent', async () => {
+  vi.useFakeTimers();
+  try {
+    const over = new AbortController();
+    const found: string[] = [];
+    const wanted = (name: string, signal: AbortSignal) =>
+      void searchInTurn(new Uint8Array(32), 1, 0, signal).then(() => found.push(name), () => found.push(`not ${name}`));
+    wanted('first', over.signal);
+    wanted('second', over.signal);
+    wanted('third', over.signal);
+    wanted("another request's", new AbortController().signal);
+    await vi.advanceTimersByTimeAsync(KNOWN_DOOR_MS / 2);
+    expect(found.sort()).toEqual(["another request's", 'first']);
+    await vi.advanceTimersByTimeAsync(KNOWN_DOOR_MS);
+    expect(found).toContain('second');
+    // The first has answered.
+    over.abort();
+    await vi.advanceTimersByTimeAsync(2 * KNOWN_DOOR_MS);
+    expect(found).toContain('not third');
+  } finally {
+    vi.useRealTimers();
+  }
 });

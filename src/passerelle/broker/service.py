@@ -7,6 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from typing import Final
 
 from aiohttp import web
 
@@ -27,7 +28,7 @@ from passerelle.broker.embed import EmbedPage, ExtensionLinks
 from passerelle.broker.exits import Exits
 from passerelle.broker.friends import FriendRequests
 from passerelle.broker.issuer import TicketIssuer
-from passerelle.broker.locator import PeerLocator
+from passerelle.broker.locator import PeerLocator, Sender
 from passerelle.broker.placement import Placement
 from passerelle.broker.post import PostEndpoint
 from passerelle.broker.readpage import ReadPage
@@ -38,6 +39,8 @@ from passerelle.broker.volunteerendpoint import VolunteerEndpoint
 from passerelle.broker.volunteers import Volunteers
 from passerelle.core.embed import EXTENSIONS_PATH
 from passerelle.core.matching.pool import VolunteerPool
+from passerelle.core.origin import crowd_at
+from passerelle.errors import PeerError
 from passerelle.io.server.bus import Bus
 from passerelle.io.server.frontserver import FrontServer
 from passerelle.io.server.metrics import Metrics, rounded
@@ -46,6 +49,9 @@ from passerelle.io.tasks import TaskSet
 from passerelle.wire import ways
 from passerelle.wire.bus import Subjects
 from passerelle.wire.signalling import RateTicket
+
+BEHIND_GATEWAY: Final = Sender(crowd_at("gateway"), None)
+"""Whoever asks through a gateway. No door has that name, because doors are URLs."""
 
 _log = logging.getLogger(__name__)
 
@@ -192,6 +198,17 @@ class Broker:
         self._document = document
         if self._read_page:
             self._read_page.publish(document)
+
+    async def introduce(self, sealed: bytes) -> bytes | None:
+        """Answer a sealed request that the gateway of an exit in this process passes on.
+
+        Nobody was seen, so it counts for a crowd, as what a door brings. Returns the sealed reply,
+        None for what cannot be used. Cancelling withdraws the offers.
+        """
+        try:
+            return await self.rendezvous.answer(sealed, BEHIND_GATEWAY)
+        except PeerError:
+            return None
 
     async def start(self, channel: Bus) -> None:
         """Hear from exits on `channel`, and share volunteers with other brokers there.

@@ -48,6 +48,8 @@ class Route:
     method: RendezvousMethod
     seal_key: bytes = b""
     """X25519 public key of the broker; empty where only the descriptor is fetched by the route."""
+    is_door: bool = False
+    """Whether it leads through somebody else's web server, whose owner pays for the traffic."""
 
 
 class Brokers:
@@ -73,6 +75,8 @@ class Brokers:
         """Unix time at which the descriptor was last fetched in this run."""
         self._failures = 0
         """Requests in a row that no broker answered."""
+        self.asked_by_door = False
+        """Whether the last request that a broker answered went through a door."""
         self._reload_wanted = asyncio.Event()
         """Set when the descriptor may be out of date."""
 
@@ -223,6 +227,7 @@ class Brokers:
                 family=self._family,
             )
             self._ranking.worked(route.key)
+            self.asked_by_door = route.is_door
             if reply.refusal is Refusal.BUSY:
                 busy.append(reply)
                 raise _Busy("the broker is busy")
@@ -312,7 +317,8 @@ class Brokers:
         return [self._route(self._invite.url, way) for way in (DirectWay(), *self._invite.ways)]
 
     def _route(self, url: str, way: Way, seal_key: bytes = b"") -> Route:
-        return Route(_key(url, way), method_for(way, url, self._disguise), seal_key)
+        method = method_for(way, url, self._disguise)
+        return Route(_key(url, way), method, seal_key, is_door=isinstance(way, DoorWay))
 
     def _reload_due_s(self) -> float:
         """Return in how many seconds the descriptor is due to be fetched again, at most 60.

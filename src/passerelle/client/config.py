@@ -89,6 +89,9 @@ class ClientConfig:
     spare_retry_s: tuple[float, float] = (3.0, 60.0)
     """First and longest pause between requests while some links work and only spares are
     missing."""
+    door_retry_s: tuple[float, float] = (43_200.0, 86_400.0)
+    """The same where only a door leads to a broker: at least a quarter of it. A request takes some
+    12 KB with TLS, and a door is to carry 4 KB an hour while volunteers carry the rest."""
     urgent_retry_s: float = 2.0
     """Longest pause between requests while an application waits for a first link."""
     slept_s: float = 19.0

@@ -22,15 +22,27 @@ class RetryPolicy:
     A pause is short while the session has no link and none is being made, and long while only
     spares are missing. Each kind doubles from pause to pause, with jitter, until a link is made. A
     long pause becomes a short one when there is no link to be a spare for, and a short one lasts
-    `urgent_s` at most while an application waits. A broker's word is heeded all the same.
+    `urgent_s` at most while an application waits. A broker's word is heeded all the same. Where
+    only a door leads to a broker, a pause for spares takes hours: its owner pays for each request.
     """
 
     def __init__(
-        self, *, first_s: tuple[float, float], spare_s: tuple[float, float], urgent_s: float
+        self,
+        *,
+        first_s: tuple[float, float],
+        spare_s: tuple[float, float],
+        urgent_s: float,
+        door_s: tuple[float, float] = (0.0, 0.0),
     ) -> None:
-        """`first_s` and `spare_s` are the first and the longest pause of each kind, in seconds."""
+        """`first_s`, `spare_s` and, for spares through a door, `door_s` are the first and the
+        longest pause of each kind, in seconds; no pause of the last kind is shorter than the others
+        for spares.
+        """
         self._first = Backoff(*first_s)
         self._spare = Backoff(*spare_s)
+        self._door = Backoff(*door_s)
+        self._is_by_door = False
+        """Whether a door brought the last answer of a broker."""
         self._urgent_s = urgent_s
         self._links = 0
         self._link_failed = False
@@ -51,6 +63,7 @@ class RetryPolicy:
             self.start_over(now)
         if links > self._links:
             self._spare.reset()  # somebody was found, so others may be
+            self._door.reset()
         self._links = links
 
     def start_over(self, now: float) -> None:
@@ -70,15 +83,25 @@ class RetryPolicy:
         self._link_failed = True
 
     def request_ended(
-        self, *, found_all: bool, only_spares: bool, now: float, chance: float, least_s: float = 0.0
+        self,
+        *,
+        found_all: bool,
+        only_spares: bool,
+        now: float,
+        chance: float,
+        least_s: float = 0.0,
+        by_door: bool = False,
     ) -> float:
         """Return the seconds from `now` to the next request, after one that has ended.
 
-        `only_spares` tells whether a link is up or being made. A pause lasts at least `least_s`,
-        which a broker may have named.
+        `only_spares` tells whether a link is up or being made, `by_door` whether a door brought the
+        last answer. A pause lasts at least `least_s`, which a broker may have named.
         """
+        self._is_by_door = by_door
         self._broker_wants = now + least_s
-        self._pause(now, 0.0 if found_all else self._next_pause_s(only_spares, chance), only_spares)
+        # Of more volunteers than one request may ask for, a door is not asked for the rest.
+        is_due = found_all and not (by_door and only_spares)
+        self._pause(now, 0.0 if is_due else self._next_pause_s(only_spares, chance), only_spares)
         return self._pause_ends - now
 
     def wait_s(
@@ -106,4 +129,7 @@ class RetryPolicy:
         self._pause_is_for_spares = only_spares
 
     def _next_pause_s(self, only_spares: bool, chance: float) -> float:
-        return (self._spare if only_spares else self._first).next_s(chance)
+        if not only_spares:
+            return self._first.next_s(chance)
+        spare_s = self._spare.next_s(chance)
+        return max(spare_s, self._door.next_s(chance)) if self._is_by_door else spare_s

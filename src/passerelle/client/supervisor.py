@@ -62,7 +62,10 @@ class LinkSupervisor:
         """Applications' requests that wait for a link."""
         self._tasks = TaskSet("supervisor")
         self._retry = RetryPolicy(
-            first_s=config.retry_s, spare_s=config.spare_retry_s, urgent_s=config.urgent_retry_s
+            first_s=config.retry_s,
+            spare_s=config.spare_retry_s,
+            urgent_s=config.urgent_retry_s,
+            door_s=config.door_retry_s,
         )
         self._exits = ExitHealth()
         self._nat_probe = NatProbe(lambda: brokers.network.stun, observe)
@@ -194,6 +197,7 @@ class LinkSupervisor:
             found_all=found_all,
             only_spares=self._only_spares_are_missing,
             least_s=least_s,
+            by_door=self._brokers.asked_by_door,
             now=time.monotonic(),
             chance=random.random(),  # noqa: S311  (jitter)
         )

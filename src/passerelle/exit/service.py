@@ -24,7 +24,7 @@ from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.exit.config import ExitConfig
 from passerelle.exit.counts import ExitMetrics
 from passerelle.exit.decoy_site import DecoySite
-from passerelle.exit.gateway.gateway import Gateway
+from passerelle.exit.gateway.gateway import AskBroker, Gateway
 from passerelle.exit.gateway.link import GatewayLink
 from passerelle.exit.gateway.post import GatewayPosts
 from passerelle.exit.handshake import ExitHandshake
@@ -57,8 +57,10 @@ class Exit:
         *,
         reporter: Reporter | None = None,
         metrics: Metrics | None = None,
+        ask_broker: AskBroker | None = None,
     ) -> None:
-        """`reporter` gets a report of every link; `metrics` shows the exit's numbers.
+        """`reporter` gets a report of every link; `metrics` shows the exit's numbers. `ask_broker`
+        answers reading pages that ask for volunteers through the gateway.
 
         Raises ConfigError when the decoy site cannot be served.
         """
@@ -89,6 +91,7 @@ class Exit:
                 turns=turns,
                 resolver=sessions.resolver,
                 metrics=metrics,
+                ask_broker=ask_broker,
             )
             self._posts = GatewayPosts(self._gateway)
         metrics.gauge("exit_links", "Links open now.", lambda: len(self._links))

@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from passerelle.exit.gateway.gateway import AskBroker
 from passerelle.exit.gateway.post import POST_PATH
 from passerelle.exit.gateway.settings import GatewaySettings
 from passerelle.exit.reports import Reporter
@@ -160,6 +161,7 @@ async def scene(
     gateway: GatewaySettings | None = None,
     metrics: Metrics | None = None,
     reporter: Reporter | None = None,
+    ask_broker: AskBroker | None = None,
     **changes: Any,
 ) -> AsyncIterator[Scene]:
     """Run a site, with a certificate or without TLS, and an exit with a gateway for it."""
@@ -175,7 +177,7 @@ async def scene(
         site = await stack.enter_async_context(
             WebServer(publisher.app, HOST, 0, tls=tls, grace_s=0.1)
         )
-        exit_ = Exit(config, metrics=metrics, reporter=reporter)
+        exit_ = Exit(config, metrics=metrics, reporter=reporter, ask_broker=ask_broker)
         stack.push_async_callback(exit_.close)
         app = application()
         exit_.add_routes(app)

@@ -6,8 +6,9 @@ from passerelle.exit.gateway.refusals import Refusal
 from passerelle.io.server.metrics import Metrics
 from passerelle.wire.gatewayframes import Reset
 
-SOURCES = ("site", "shared", "repeated")
-"""Where answers come from: the site, another reader's answer, one to the same request before."""
+SOURCES = ("site", "shared", "repeated", "broker")
+"""Where answers come from: the site, another reader's answer, one to the same request before, a
+broker that was asked for volunteers."""
 
 
 class GatewayMetrics:
@@ -16,7 +17,7 @@ class GatewayMetrics:
     def __init__(self, metrics: Metrics) -> None:
         self.answers = metrics.counter(
             "exit_gateway_answers",
-            "Answers of the site, by where they came from.",
+            "Answers that were passed on, by where they came from.",
             label="source",
             values=SOURCES,
         )

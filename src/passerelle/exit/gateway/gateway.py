@@ -12,9 +12,10 @@ import hashlib
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Final, Protocol
 
 from passerelle import limits
@@ -40,11 +41,24 @@ from passerelle.io.tunnel.fairturns import FairTurns
 from passerelle.wire.binaryhttp import Fields, Request, decode_request
 from passerelle.wire.gatewayframes import Reset
 from passerelle.wire.oblivious import NONCE_BYTES, AnswerSealer, UnknownKeyError
+from passerelle.wire.rendezvous import CONTENT_TYPE, SEALED_BYTES
 from passerelle.wire.tickets import Ticket, TicketKind, verify
+from passerelle.wire.ways import RENDEZVOUS_PATH
 
 TICKET_FIELD: Final = OWN_PREFIX + b"ticket"
 """The field of a request that has the reader's client ticket."""
 ONCE_FIELD: Final = b"idempotency-key"
+BROKER_NAME: Final = "broker.invalid"
+"""The name in a request that is for a broker: no DNS has it (RFC 6761 §6.4)."""
+
+AskBroker = Callable[[bytes], Awaitable[bytes | None]]
+"""Passes a sealed request for volunteers on, and returns the sealed reply; None for what no broker
+can use.
+"""
+_REPLY_FIELDS: Final[Fields] = (
+    (b"content-type", CONTENT_TYPE.encode()),
+    (b"cache-control", b"no-store"),
+)
 
 
 class AnswerStopped(PasserelleError):
@@ -76,14 +90,17 @@ class Gateway:
         turns: FairTurns,
         resolver: Resolver,
         metrics: Metrics,
+        ask_broker: AskBroker | None = None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         """`accounts` and `turns` are those of the exit's sessions, too; `now_s` tells Unix time.
 
+        Without `ask_broker` requests for a broker are refused, as those for a foreign name are.
         Raises ConfigError for a bad setting.
         """
         self._config = config
         self._now_s = now_s
+        self._ask_broker = ask_broker
         self._began_s = now_s()
         self._accounts = accounts
         self._turns = turns
@@ -247,7 +264,29 @@ class Gateway:
                 reader.close()
                 self._accounts.close_session(reader.account)
 
+    async def _introduce(self, request: Request, answer: _Answer) -> None:
+        """Have a broker answer a reader who asks for volunteers, or for the next ticket.
+
+        A page in whose network no broker is reached asks so by the links that it has. Through a
+        door it would be somebody else's traffic.
+        """
+        sealed = request.content
+        if self._ask_broker is None or request.path != RENDEZVOUS_PATH:
+            raise RequestRefused(Refusal.NAME)
+        if request.method != "POST" or len(sealed) > SEALED_BYTES:
+            raise RequestRefused(Refusal.MALFORMED)
+        reply = await self._ask_broker(sealed)
+        if reply is None:
+            raise RequestRefused(Refusal.MALFORMED)
+        self.counts.answers.add(value="broker")
+        await answer.begin(HTTPStatus.OK, _REPLY_FIELDS)
+        await answer.content(reply)
+        await answer.end()
+
     async def _pass_on(self, request: Request, ticket: Ticket, answer: _Answer) -> None:
+        if request.authority == BROKER_NAME:
+            await self._introduce(request, answer)
+            return
         target = self._site.target(request)
         if request.method not in SAFE_METHODS:
             self._check_clock(request.fields)
