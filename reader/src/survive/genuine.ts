@@ -23,6 +23,8 @@ const WITHDRAWN = '// Passerelle: withdrawn by the publisher.\n';
 const OURS = `{const __PAGE__={"operator":"${OPERATOR}",`;
 /** The types that browsers take for a worker's file, so a site serves it with one of them. */
 const SCRIPT = /^(?:text|application)\/(?:x-)?(?:java|ecma)script\b/i;
+/** "Not found", "gone", and redirects, which a browser shows as 0. */
+const TAKEN_AWAY = [0, 301, 302, 303, 307, 308, 404, 410];
 /** A site that has said nothing of its file for so long is not found out about. */
 const ASK_MS = 8_000;
 
@@ -72,13 +74,14 @@ async function signed(file: URL, known: CryptoKey): Promise<boolean> {
 }
 
 /** Tell whether the site serves this file, or the one that withdraws it: a page that only begins like them, or that stands in
- * the place of everything, is somebody else's. Whoever copies the file and has a certificate is told apart by a key alone. A site that has taken it away under HTTPS does not want it any more, and its
+ * the place of everything, is somebody else's. Whoever copies the file and has a certificate is told apart by a key alone.
+ * A site that has taken it away under HTTPS, or has moved with all its pages, does not want it here any more, and its
  * visitors must not be kept from it. */
 async function present(file: URL): Promise<boolean> {
   const response = await asked(file);
   if (!response.ok) {
     void response.body?.cancel();
-    return response.status === 404 || response.status === 410;
+    return TAKEN_AWAY.includes(response.status);
   }
   const text = await beginning(response.body!);
   const isScript = SCRIPT.test(response.headers.get('content-type') ?? '');
@@ -101,4 +104,4 @@ async function beginning(body: ReadableStream<Uint8Array>): Promise<string> {
 
 /** Ask for the file. Rejects when it does not come in time, its body included. */
 export const asked = (url: URL): Promise<Response> =>
-  fetch(url, { cache: 'no-store', credentials: 'omit', redirect: 'error', signal: AbortSignal.timeout(ASK_MS) });
+  fetch(url, { cache: 'no-store', credentials: 'omit', redirect: 'manual', signal: AbortSignal.timeout(ASK_MS) });

@@ -59,7 +59,7 @@ test.each([
   expect(await judge()).toBe(false);
 });
 
-test.each([[404, true], [410, true], [403, false], [503, false]])('without the file, %d proves %s', async (status, is) => {
+test.each([[404, true], [410, true], [301, true], [307, true], [403, false], [503, false]])('without the file, %d proves %s', async (status, is) => {
   says(status, HTML, 'no such file');
   expect(await judge()).toBe(is);
 });
