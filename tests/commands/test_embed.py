@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,8 @@ async def test_a_running_network_tells_the_same_by_its_invite(tmp_path: Path) ->
     named = ("--chromium-extension", STORE, "--firefox-extension", ADDONS)
     async with serve(tmp_path / "keys", HOST, port, *named) as server:
         invite = await invite_of(server)
-        assert f'chromium="{html.escape(STORE)}" firefox="{ADDONS}"' in "\n".join(server.lines)
+        links = f'chromium="{html.escape(STORE)}" firefox="{ADDONS}"'
+        await server.expect(re.escape(links))
         async with passerelle(["embed", "--invite", invite]) as asked:
             assert await asked.ended() == 0, asked.output
         async with passerelle(["embed", "--invite", invite, "--chromium", ""]) as one:
