@@ -324,6 +324,7 @@ async def submit(page: Page, site: WordPress, fields: dict[str, str]) -> None:
 async def attack(page: Page, site: WordPress, settings: dict[str, str]) -> None:
     """Try to put a script of one's own on the site, as an administrator who may not."""
     usual = {"layout": "panel", "theme": "auto", "lang": "", "position": "after"}
+    usual |= {"chromium": "", "firefox": "", "keep": "offered"}
     await submit(page, site, {"tag": FORGED["tag"], "position": "after"})
     assert await site.run(STORED) == {**settings, **usual}
     await submit(page, site, {**FORGED, "theme": "dark"})
