@@ -21,6 +21,8 @@ const own = NetworkSwitch.of(choices.network());
 /** Whether a popup was ever there: a page that was opened only to find out whether to start need not wait for one. */
 let hasPopup = location.search !== '?start';
 let resting: ReturnType<typeof setTimeout> | undefined;
+/** Whether this page is being closed. A popup that comes now is told nothing, so that what it does waits for the next home. */
+let isLeaving = false;
 /** What waits for the switch to be off. */
 const whenOff: (() => void)[] = [];
 
@@ -36,7 +38,7 @@ const element: SwitchElement = {
 const isOff = ({ phase }: Snapshot) => !isOn(phase) && phase !== 'stopping';
 
 function show(snapshot: Snapshot): void {
-  for (const port of ports) port.postMessage(shown());
+  if (!isLeaving) for (const port of ports) port.postMessage(shown());
   void say({ type: 'sign', phase: snapshot.phase, people: snapshot.people });
   showSign(snapshot.phase, snapshot.people);
   if (!isOff(snapshot)) return;
@@ -51,7 +53,9 @@ function rest(): void {
   clearTimeout(resting);
   if (!isOff(own.snapshot)) return;
   resting = setTimeout(() => {
-    if (ports.size === 0 && isOff(own.snapshot)) void say({ type: 'rest' });
+    if (ports.size > 0 || !isOff(own.snapshot)) return;
+    isLeaving = !api.browserAction;
+    void say({ type: 'rest' });
   }, hasPopup ? REST_MS : 0);
 }
 
@@ -100,7 +104,7 @@ api.runtime.onConnect.addListener((port) => {
     if (ports.size === 0 && own.snapshot.phase === 'consent') own.refuse();
     rest();
   });
-  port.postMessage(shown());
+  if (!isLeaving) port.postMessage(shown());
 });
 
 api.runtime.onMessage.addListener((message, _sender, answer) => {
