@@ -4,9 +4,9 @@ import type { Known } from '../page/exchange';
 import { hold, watch } from './life';
 import type { Asked, Notice, Told, Wanted } from './talk';
 
-/** A shell that says nothing in this time is frozen, or its tab is being closed. The last one may also be busy. */
-const TAKEN_MS = 1_500;
-const LAST_TAKEN_MS = 20_000;
+/** A shell that says nothing in the first of these times is frozen, busy, or its tab is being closed or loaded anew. Then the
+ * next is asked; and, when none takes a request, those that are there by then, with more patience. */
+const TAKEN_MS = [1_500, 4_500, 14_000];
 
 /** Methods of requests that a second shell may repeat: the exit knows the repetition of others by the first shell's
  * ticket only, and would do them twice. */
@@ -80,16 +80,19 @@ export async function tell(clients: Clients, notice: Notice): Promise<void> {
 }
 
 async function ask(clients: Clients, request: Request, known: Known | null, tried: Set<string>): Promise<Part | null> {
-  const all = (await clients.matchAll({ type: 'window' })) as readonly WindowClient[];
-  const shells = all.filter(({ id, frameType }) => frameType === 'top-level' && !tried.has(id));
-  shells.sort((a, b) => Number(b.focused) - Number(a.focused));
-  for (const [index, shell] of shells.entries()) {
-    tried.add(shell.id);
-    const patience_ms = index === shells.length - 1 ? LAST_TAKEN_MS : TAKEN_MS;
-    const until_ms = Date.now() + patience_ms;
-    const part = await askShell(shell, { ...request, type: 'ask', life: await life, until_ms, known }, patience_ms);
-    if (typeof part !== 'string') return part;
-    if (part === 'failed' && !REPEATABLE.includes(request.method)) return null;
+  for (const patience_ms of TAKEN_MS) {
+    const all = (await clients.matchAll({ type: 'window' })) as readonly WindowClient[];
+    const shells = all.filter(({ id, frameType }) => frameType === 'top-level' && !tried.has(id));
+    shells.sort((a, b) => Number(b.focused) - Number(a.focused));
+    for (const shell of shells) {
+      const until_ms = Date.now() + patience_ms;
+      const part = await askShell(shell, { ...request, type: 'ask', life: await life, until_ms, known }, patience_ms);
+      // One that is silent ignores the request when it comes to it later, so it may be asked again.
+      if (part === 'silent') continue;
+      tried.add(shell.id);
+      if (part !== 'failed') return part;
+      if (!REPEATABLE.includes(request.method)) return null;
+    }
   }
   return null;
 }
