@@ -40,7 +40,7 @@ from tests.broker.parties import (
 )
 from tests.broker.test_limits import LOOPBACK, ask_from, serving
 from tests.broker.test_placement import fail_a_while_ago
-from tests.rig.nats import NatsServer, nats_server
+from tests.rig.nats import NatsServer, bus_ends, nats_server
 
 SUBJECTS = Subjects(TICKET_KEY.public_key())
 
@@ -56,10 +56,7 @@ async def pair(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Scene, Sce
     """Two brokers of one network, and a bus end of the test's own."""
     url = None if request.param == "local" else request.getfixturevalue("server").url
     async with AsyncExitStack() as stack:
-        ends = [await connect(url, name="test")]
-        ends += ends * 2 if url is None else [await connect(url, name="test") for _ in range(2)]
-        for end in ends:
-            stack.push_async_callback(end.close)
+        ends = await stack.enter_async_context(bus_ends(url, 3))
         here = await stack.enter_async_context(scene(ends[1], trusted_proxies=LOOPBACK))
         there = await stack.enter_async_context(scene(ends[2], trusted_proxies=LOOPBACK))
         yield here, there, ends[0]

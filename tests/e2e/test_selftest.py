@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +16,7 @@ from tests.rig.publisher import Publisher
 from tests.rig.stage import Stage, tag
 from tests.rig.volunteer import Chromium, flip, state, until
 from tests.rig.way import Way
-from tests.volunteer.strangers import Behaviour, Exit
+from tests.volunteer.strangers import Behaviour, Exit, slow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
 
@@ -54,22 +53,6 @@ async def _silent(socket: web.WebSocketResponse, _request: web.Request) -> None:
         pass
 
 
-async def _slow(socket: web.WebSocketResponse, _request: web.Request) -> None:
-    """Carry 0.08 Mbit/s each way."""
-    await socket.receive()
-    received = 0
-    while not socket.closed:
-        await asyncio.sleep(0.4)
-        if not received:
-            await socket.send_bytes(bytes(4096))
-        message = await socket.receive()
-        if message.type is WSMsgType.BINARY:
-            received += len(message.data)
-            await socket.send_str(f'{{"type":"got","bytes":{received}}}')
-        elif message.type is not WSMsgType.TEXT:
-            return
-
-
 async def test_a_fast_device_is_told_so_once(chrome: Chromium, way: Way) -> None:
     """A word says it, figures are there on demand, and the next click tests nothing."""
     page = await chrome.open(way.publisher.url)
@@ -102,7 +85,7 @@ async def test_an_exit_that_says_nothing_keeps_nobody_from_helping(chrome: Chrom
 
 
 async def test_a_device_that_is_too_slow_says_so_and_takes_nobody(chrome: Chromium) -> None:
-    async with visit(chrome, _slow) as (page, broker, _):
+    async with visit(chrome, slow) as (page, broker, _):
         await until(page, "s.reason === 'too_slow'", TEST_S + SLACK_S)
         seen = await state(page)
         assert seen["phase"] == "retrying"

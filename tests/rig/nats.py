@@ -7,10 +7,11 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
+from passerelle.io.server.bus import Bus, connect
 from tests.rig.ports import free_port
 
 HOST = "127.0.0.1"
@@ -80,3 +81,13 @@ def nats_server(password: str = "", config: Path | None = None) -> Iterator[Nats
         yield server
     finally:
         server.stop()
+
+
+@asynccontextmanager
+async def bus_ends(url: str | None, count: int) -> AsyncIterator[list[Bus]]:
+    """Ends of the bus at a NATS server's `url`; without one, of a bus in this process."""
+    async with AsyncExitStack() as stack:
+        ends = [await connect(url, name="test") for _ in range(1 if url is None else count)]
+        for end in ends:
+            stack.push_async_callback(end.close)
+        yield ends * count if url is None else ends

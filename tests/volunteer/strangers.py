@@ -119,3 +119,19 @@ async def stranger(broker: HostileBroker) -> AsyncIterator[Stranger]:
         made.transport.close(LinkCode.NORMAL)
     finally:
         await made.close()
+
+
+async def slow(socket: web.WebSocketResponse, _request: web.Request) -> None:
+    """Answer a test of a rate as an exit that carries 0.08 Mbit/s each way."""
+    await socket.receive()
+    received = 0
+    while not socket.closed:
+        await asyncio.sleep(0.4)
+        if not received:
+            await socket.send_bytes(bytes(4096))
+        message = await socket.receive()
+        if message.type is WSMsgType.BINARY:
+            received += len(message.data)
+            await socket.send_str(f'{{"type":"got","bytes":{received}}}')
+        elif message.type is not WSMsgType.TEXT:
+            return

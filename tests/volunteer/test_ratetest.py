@@ -20,7 +20,7 @@ from passerelle.wire.tickets import TicketKind
 from tests.chrome import needs_chrome
 from tests.network import EXIT_ID, network, ticket
 from tests.volunteer.rig import volunteering
-from tests.volunteer.strangers import Behaviour, Exit
+from tests.volunteer.strangers import Behaviour, Exit, slow
 
 MOST = limits.RATE_TEST_BYTES
 
@@ -123,22 +123,8 @@ async def test_a_bad_exit_leaves_it_unknown_and_takes_little_time(
     assert took < module.TEST_S
 
 
-async def _slow(socket: web.WebSocketResponse, _request: web.Request) -> None:
-    """Carry 0.08 Mbit/s each way."""
-    await socket.receive()
-    received = 0
-    while not socket.closed:
-        await asyncio.sleep(0.4)
-        if not received:
-            await socket.send_bytes(bytes(4096))
-        message = await socket.receive()
-        if message.type is WSMsgType.BINARY:
-            received += len(message.data)
-            await socket.send_str(f'{{"type":"got","bytes":{received}}}')
-
-
 async def test_a_slow_exit_is_measured_as_slow() -> None:
-    async with exit_that(_slow) as url:
+    async with exit_that(slow) as url:
         rates, moved = await measured(url)
     assert rates is not None
     assert (rates.speed, rates.up_mbit) == (Speed.SLOW, None)

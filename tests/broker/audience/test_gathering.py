@@ -13,11 +13,11 @@ import pytest
 from passerelle import serverlimits
 from passerelle.broker.audience.access import COOKIE
 from passerelle.broker.channel import BrokerChannel
-from passerelle.io.server.bus import Bus, connect
+from passerelle.io.server.bus import Bus
 from passerelle.wire.bus import BrokerTotals, CountsAnswer, Subjects
 from passerelle.wire.publishers import Publishers, token_of
 from tests.broker.parties import NETWORK, NOW, SEAL_KEY, TICKET_KEY, Scene, scene
-from tests.rig.nats import NatsServer, nats_server
+from tests.rig.nats import NatsServer, bus_ends, nats_server
 
 PAGE, TOKEN = "https://news.example", token_of(bytes(24))
 PUBLISHERS = Publishers().given([PAGE], TOKEN)
@@ -36,10 +36,7 @@ async def pair(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Scene, Sce
     """Two brokers of three, with one publisher, and a bus end of the test's own."""
     url = None if request.param == "local" else request.getfixturevalue("server").url
     async with AsyncExitStack() as stack:
-        ends = [await connect(url, name="test")]
-        ends += ends * 2 if url is None else [await connect(url, name="test") for _ in range(2)]
-        for end in ends:
-            stack.push_async_callback(end.close)
+        ends = await stack.enter_async_context(bus_ends(url, 3))
         options = {"publishers": lambda: PUBLISHERS, "descriptor": THREE}
         here = await stack.enter_async_context(scene(ends[1], **options))
         there = await stack.enter_async_context(scene(ends[2], **options))
