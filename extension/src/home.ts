@@ -38,7 +38,7 @@ const element: SwitchElement = {
 const isOff = ({ phase }: Snapshot) => !isOn(phase) && phase !== 'stopping';
 
 function show(snapshot: Snapshot): void {
-  if (!isLeaving) for (const port of ports) port.postMessage(shown());
+  for (const port of ports) port.postMessage(shown());
   void say({ type: 'sign', phase: snapshot.phase, people: snapshot.people });
   showSign(snapshot.phase, snapshot.people);
   if (!isOff(snapshot)) return;
@@ -95,6 +95,7 @@ function leave(done: () => void): void {
 }
 
 api.runtime.onConnect.addListener((port) => {
+  if (isLeaving) return;
   ports.add(port);
   hasPopup = true;
   port.onMessage.addListener((message) => act(message as Act));
@@ -104,7 +105,7 @@ api.runtime.onConnect.addListener((port) => {
     if (ports.size === 0 && own.snapshot.phase === 'consent') own.refuse();
     rest();
   });
-  if (!isLeaving) port.postMessage(shown());
+  port.postMessage(shown());
 });
 
 api.runtime.onMessage.addListener((message, _sender, answer) => {
