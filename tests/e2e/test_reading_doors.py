@@ -116,6 +116,22 @@ async def test_a_page_leaves_a_door_that_cheats(
         assert bad.asked["/elsewhere"] == 0
 
 
+async def test_a_door_on_which_answers_drip_costs_seconds(tmp_path: Path) -> None:
+    """It asks for volunteers well, and passes each request on to the gateway, which then takes it
+    from no other door: the page seals it anew after two seconds, and goes through another one."""
+    in_order = "let last = 0; Math.random = () => (last += 1e-6)"
+    async with (
+        chromium() as chrome,
+        bad_door("drips", asks_well=True) as bad,
+        behind_a_door("nginx", tmp_path, bad) as here,
+        reader(here, chrome, f"{WITHOUT_WEBRTC}; {in_order}") as page,
+    ):
+        await page.click("button.start")
+        await expect(shown(page).locator("h1")).to_be_visible(timeout=7_500)
+        assert bad.asked[f"/v1/gateway/{EXIT_ID}"] > 0
+        await expect(page.locator(".chip .head")).to_contain_text(here.door.split("/")[2])
+
+
 async def test_the_door_that_worked_is_remembered_as_the_notice_is(tmp_path: Path) -> None:
     """A later visit asks it first, if the reader said so; forgetting ends that."""
     kept = "() => localStorage.getItem('passerelle reader') ?? ''"
