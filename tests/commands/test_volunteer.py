@@ -42,9 +42,11 @@ async def test_it_helps_tells_its_status_and_leaves_in_good_order(tmp_path: Path
                 assert await asked.ended() == 0, asked.output
                 told = json.loads(asked.output)
             assert (told["state"], told["people"], told["helped"]) == ("helping", 1, 1)
+            assert told["last_helped_s"] == 0
             async with passerelle(["volunteer", "--status", *words[3:]]) as asked:
                 assert await asked.ended() == 0, asked.output
                 assert "helped so far 1 people" in asked.output
+                assert "last helped" not in asked.output
             begun = time.monotonic()
             program.process.send_signal(signal.SIGTERM)
             assert await program.ended() == 0, program.output

@@ -291,14 +291,13 @@ def sentence(status: Status) -> str:
 
 def readable(status: Status) -> list[str]:
     """Return lines for a person."""
-    last = status.last_helped_s
     demand = _DEMANDS.get(status.demand)
     return [
         sentence(status),
         *(["Only people with your link are helped."] if status.only_family else []),
         *([demand] if demand and status.state in ("waiting", "helping") else []),
-        f"for {_span(status.state_s)} now; last helped "
-        + ("nobody in this run" if last is None else f"{_span(last)} ago"),
+        f"for {_span(status.state_s)} now"
+        + ("" if status.people else f"; last helped {_ago(status.last_helped_s)}"),
         f"helped so far {status.helped} people, attempts that failed {status.failed}",
         f"carried {status.day_bytes // MB} MB today, {status.month_bytes // MB} MB this month, "
         f"{status.total_bytes // MB} MB in all",
@@ -315,6 +314,10 @@ def _speed(status: Status) -> str:
     if status.up_mbit is not None:
         measured += f", {status.up_mbit:g} Mbit/s up"
     return f"the connection is {_SPEEDS.get(status.speed, 'of unknown use')} ({measured})"
+
+
+def _ago(last_helped_s: float | None) -> str:
+    return "nobody in this run" if last_helped_s is None else f"{_span(last_helped_s)} ago"
 
 
 def _span(seconds: float) -> str:
