@@ -13,7 +13,7 @@ export const SLOWEST_MBIT = 0.1;
 const PEOPLE = 5;
 
 /** A span of each day, in minutes after midnight by the visitor's clock. It goes over midnight when `from`
- * is later than `to`. */
+ * is not earlier than `to`; when they are the same it is the whole day. */
 export interface Hours {
   readonly from: number;
   readonly to: number;
@@ -133,5 +133,5 @@ export function pauseReason(settings: SwitchSettings, now: Conditions): PauseRea
 }
 
 function within({ from, to }: Hours, minute: number): boolean {
-  return from <= to ? from <= minute && minute < to : minute >= from || minute < to;
+  return from < to ? from <= minute && minute < to : minute >= from || minute < to;
 }
