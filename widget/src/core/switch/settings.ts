@@ -104,6 +104,10 @@ function hours(text: string): Hours | null | undefined {
   return Object.freeze({ from: h1 * 60 + m1, to: h2 * 60 + m2 });
 }
 
+/** Write a time of day, in minutes after midnight, as `hours` has it. */
+export const clock = (minutes: number): string =>
+  [Math.floor(minutes / 60) % 24, minutes % 60].map((part) => String(part).padStart(2, '0')).join(':');
+
 /** Reasons why a switch that is on does nothing for a while. It goes on by itself afterwards. */
 export const PAUSES = ['quota', 'hours', 'battery', 'metered', 'hidden'] as const;
 
