@@ -136,6 +136,7 @@ export class Relay {
         // A test waited for the visitor's word, too, and its ticket may have expired.
         return this.#selfTest.isDue ? this.#broker?.renew() : this.#broker?.ready();
       case 'renew':
+        if (message.test) this.#selfTest.begin(message.test);
         return this.#broker?.renew();
       case 'channel':
         return this.#channel(message.link, message.channel);

@@ -369,7 +369,7 @@ test('a machine that moved calls the broker anew, and keeps its links', async ()
   const { relay, offer, join } = await setUp();
   offer();
   const { channel } = join();
-  relay.handle({ type: 'renew' });
+  relay.handle({ type: 'renew', test: null });
   await vi.advanceTimersByTimeAsync(0);
   const again = FakeSocket.made.at(-1) as FakeSocket;
   expect(again.url).toMatch(/volunteer$/);
@@ -377,6 +377,17 @@ test('a machine that moved calls the broker anew, and keeps its links', async ()
   again.tell({ type: 'welcome' });
   expect(report()).toMatchObject({ broker: 'online', people: 1 });
   expect(channel.isClosed).toBe(false);
+});
+
+test('one that may be in another network helps nobody new before it is tested there', async () => {
+  const { relay } = await setUp();
+  relay.handle({ type: 'renew', test: { bytes: 65_536, rates: null, untested: null } });
+  await vi.advanceTimersByTimeAsync(0);
+  const again = FakeSocket.made.at(-1) as FakeSocket;
+  again.open();
+  expect(again.said.at(-1)).toMatchObject({ type: 'hello', free: 0 });
+  again.tell({ type: 'welcome' });
+  expect(again.said.at(-1)).toMatchObject({ type: 'ready', free: 5 });
 });
 
 describe('lanes', () => {

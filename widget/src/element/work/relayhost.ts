@@ -84,9 +84,9 @@ export class RelayHost {
     this.#post({ type: 'confirm' });
   }
 
-  /** Call the broker again. */
-  renew(): void {
-    this.#post({ type: 'renew' });
+  /** Call the broker again, and make another test of this device's rate where there is a `test`. */
+  renew(test: TestPlan | null): void {
+    this.#post({ type: 'renew', test });
   }
 
   /** Resolve to the answer to a reader's text. Rejects with FriendProblem. */
