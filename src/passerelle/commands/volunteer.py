@@ -168,7 +168,7 @@ def volunteer(
     )
     engine = _engine()
     if family or new_family:
-        # No friend's link is to be changed by a start that fails.
+        # The link of one that runs is not to be changed beside it.
         UsageStore(folder).close()
         config = replace(config, family=own_family.token(folder, anew=new_family))
         link = replace(network, family=config.family)
