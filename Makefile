@@ -48,8 +48,9 @@ check: setup ## formatting, lint and types, of Python and TypeScript, and the la
 	$(NPM) check
 	$(NPM) test
 
+# Three files of tests at a time, because most of them wait for timers.
 unit: setup-test ## tests that need neither browser nor namespaces (ARGS goes to pytest)
-	$(BIN)/pytest -n 2 --dist loadfile -m 'not e2e and not lab and not packaging and not soak' \
+	$(BIN)/pytest -n 3 --dist loadfile -m 'not e2e and not lab and not packaging and not soak' \
 		$(call tests_in,tests)
 
 e2e: setup-test ## tests in a real Chromium
