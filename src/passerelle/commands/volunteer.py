@@ -322,7 +322,8 @@ def _speed(status: Status) -> str:
     measured = f"about {status.down_mbit:g} Mbit/s down"
     if status.up_mbit is not None:
         measured += f", {status.up_mbit:g} Mbit/s up"
-    return f"the connection is {_SPEEDS.get(status.speed, 'of unknown use')} ({measured})"
+    use = _SPEEDS.get(status.speed, "of unknown use")
+    return f"the connection is {use} ({measured}, or more)"
 
 
 def _ago(last_helped_s: float | None) -> str:
