@@ -75,17 +75,20 @@ class ReceiveWindow:
         """Count `size` bytes that came beside the video."""
         self.control.arrived(size)
 
-    def told(self, size: int, sent: int, backlog_bytes: int, arrived_s: float) -> None:
-        """Take what a frame of `size` bytes says: when it left, and what waited behind it.
+    def delayed(self, size: int, sent: int, arrived_s: float) -> None:
+        """Take when a frame of at most `PACKET_BYTES` left and came, and its `size` in bytes.
 
         `sent` is of the relay's clock, `frame.SENT_PER_S` steps a second. `arrived_s` may be of any
         clock, always the same.
         """
-        if size <= PACKET_BYTES:
-            self._delay.add(size, self._sent.extend(sent) / SENT_PER_S, arrived_s)
-        else:
-            # One packet leaves a backlog however short the queue is.
-            self._backlog.add(backlog_bytes, arrived_s)
+        self._delay.add(size, self._sent.extend(sent) / SENT_PER_S, arrived_s)
+
+    def waits(self, backlog_bytes: int, now: float) -> None:
+        """Take what waited at the relay behind a longer frame.
+
+        Not behind one of a packet, which leaves a backlog however short the queue is.
+        """
+        self._backlog.add(backlog_bytes, now)
 
     def report(self, received_bytes: int, lost_packets: int, now: float) -> None:
         """Take how much of the video came and did not come since the beginning.
