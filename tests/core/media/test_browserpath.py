@@ -123,6 +123,15 @@ def test_what_was_just_lost_is_on_the_path_until_it_is_repaired() -> None:
     assert window.window_bytes(0, 30_000) == first + 30_000
 
 
+def test_packets_that_are_overtaken_are_lost_no_more_than_once() -> None:
+    """The engine's count rises for each of them, and falls when it comes."""
+    window = ReceiveWindow(0.0)
+    first = window.window_bytes(0, 0)
+    for step in range(20):
+        window.report(0, 3 * (step % 2), step * 0.01)
+    assert window.window_bytes(0, 30_000) == first + 30_000 - 3 * PACKET_BYTES
+
+
 def test_frames_of_more_than_a_packet_tell_no_delay() -> None:
     """One that waited for a repair would look like a queue."""
     window = ReceiveWindow(0.0)

@@ -98,7 +98,8 @@ class ReceiveWindow:
         self.control.arrived(max(0, received_bytes - self._received_bytes))
         self._received_bytes = received_bytes
         missing = PACKET_BYTES * max(0, lost_packets - self._lost_packets)
-        self._lost_packets = lost_packets
+        # A packet that was overtaken counts as lost until it comes, and the count falls again then.
+        self._lost_packets = max(self._lost_packets, lost_packets)
         if missing:
             self.control.lost(missing)
             self._losses.append((now, missing))
