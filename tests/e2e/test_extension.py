@@ -210,6 +210,20 @@ async def test_another_network_is_chosen_in_the_options(browser: ExtendedChromiu
     await shown(popup, "off")
 
 
+async def test_the_invite_of_a_reader_names_a_network_too(
+    browser: ExtendedChromium, way: Way
+) -> None:
+    """It is the one that goes from hand to hand, inside a sentence, with ways and a family."""
+    options = await browser.page("options")
+    family = f"{way.invite}&family={'A' * 22}&amp=popular.example,https://cache.example"
+    await options.get_by_label("Invite").fill(f"Take this: {family} (keep it secret)")
+    await options.get_by_role("button", name="Save").click()
+    assert "Saved" in await options.inner_text("output")
+    assert await options.get_by_label("Invite").input_value() == way.invite
+    popup = await browser.page("popup")
+    await turn_on(popup)
+
+
 IDENTITY = "6f6b1d0e-7c3c-4a39-9d0b-6a2f9a5d1c11"
 IDLE_S = 1.0
 """After so long without an event Firefox ends an extension's page that may be ended; else 30 s."""

@@ -266,7 +266,7 @@ class Relay:
 
         link = Link(self, person, answer, connect, rate=self._rate, is_patient=request.is_patient)
         self._links[link] = None
-        self._store.usage.flow(person.country)
+        self._store.flow(person.country)
         request.is_answered = True
         request.answer(self._of_version(answer.description))
         return link
@@ -290,7 +290,7 @@ class Relay:
         self._exits.opened(person.exit)
         if not person.was_helped:
             person.was_helped = True
-            self._store.usage.helped += 1
+            self._store.helped()
         age_s = self._config.age_s(random.gauss())
         self._links[link] = asyncio.get_running_loop().call_later(age_s, self._drain, link)
         self._changed()

@@ -122,8 +122,8 @@ class Volunteer:
         """Return what goes on."""
         usage, relay = self._store.usage, self._relay
         state, reason = self._state()
-        last = relay.last_helped_at
         now = time.monotonic()
+        last = now if relay.people else relay.last_helped_at
         return Status(
             state=state,
             reason=reason,
