@@ -9,14 +9,14 @@ import { VideoTrack, VIDEO_OPTIONS, type VideoTrackEvents } from './video';
 
 /** Gathering is given up after this time, so a STUN server that does not answer costs no more. */
 const GATHERING_MS = 1_000;
-/** A connection that lost the network may recover in this time. */
-const DISCONNECTED_MS = 5_000;
 
 export interface PeerConnectionEvents extends VideoTrackEvents {
   /** Take the DataChannel. It can be transferred only in this moment. */
   channel(channel: RTCDataChannel): void;
   /** The answer is ready: `sdp` is the browser's own, with the candidates that were found in time. */
   answered(sdp: string): void;
+  /** Nothing comes from the client's browser any more, or something does again. */
+  silent(isSilent: boolean): void;
   /** The connection failed, or was lost. */
   lost(): void;
 }
@@ -27,7 +27,6 @@ export class PeerConnection {
   readonly #video: VideoTrack;
   readonly #over = new AbortController();
   #patient: boolean;
-  #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** Throws an Error of any kind where the browser cannot do it. `stun` holds URLs.
    *
@@ -78,7 +77,6 @@ export class PeerConnection {
   close(): void {
     this.#over.abort();
     this.#video.stop();
-    clearTimeout(this.#timer);
     this.#connection.onconnectionstatechange = null;
     this.#connection.close();
   }
@@ -98,12 +96,11 @@ export class PeerConnection {
   }
 
   #changed(): void {
-    clearTimeout(this.#timer);
     const state = this.#connection.connectionState;
     if (state === 'connected') this.#patient = false;
     if (this.#patient) return;
     if (state === 'failed' || state === 'closed') this.#lose();
-    if (state === 'disconnected') this.#timer = setTimeout(() => this.#lose(), DISCONNECTED_MS);
+    else this.#events.silent(state === 'disconnected');
   }
 
   #lose(): void {
