@@ -366,8 +366,10 @@ class MediaExchange:
                 self._busy.clear()
             starting = self._window.is_starting and now - woke_at < STARTING_S
             await asyncio.sleep(REPORT_STARTING_S if starting else REPORT_S)
-            if not self._over and not self._busy.is_set():
+            has_paused = not self._busy.is_set()
+            if not self._over:
                 await self._busy.wait()
+            if has_paused:
                 woke_at = time.monotonic()
 
     async def _fill(self, event: Any) -> None:
