@@ -5,6 +5,7 @@ INVITE ?=
 
 BIN := .venv/bin
 SOURCES = $(wildcard src tests bench tools)
+BROWSER_TESTS := tests/e2e tests/demo tests/test_browser.py
 # Where the machine has no Node, the one in .venv is found.
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix widget run --silent
 
@@ -47,10 +48,10 @@ unit: setup-test ## tests that need neither browser nor namespaces (ARGS goes to
 # A reading page and its volunteers are four browsers: two such tests at once starve a small machine.
 e2e: setup-test ## tests in a real Chromium
 ifeq ($(ARGS),)
-	$(BIN)/pytest -n 2 --dist loadfile -m 'not soak and not reading' tests/e2e
-	$(BIN)/pytest -m 'reading and not soak' tests/e2e
+	$(BIN)/pytest -n 2 --dist loadfile -m 'e2e and not soak and not reading' $(BROWSER_TESTS)
+	$(BIN)/pytest -m 'e2e and reading and not soak' $(BROWSER_TESTS)
 else
-	$(BIN)/pytest -m 'not soak' $(call tests_in,tests/e2e)
+	$(BIN)/pytest -m 'not soak' $(call tests_in,$(BROWSER_TESTS))
 endif
 
 lab: setup-test ## tests in network namespaces; needs root

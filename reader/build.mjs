@@ -20,11 +20,11 @@ const BUDGET = {
   worker: 2.75 * 1024,
   inner: 2.5 * 1024,
   article: 8 * 1024,
-  // 8 KB are code; the sentences are in all languages.
-  later: 20.5 * 1024,
+  // 9 KB are code; the sentences are in all languages.
+  later: 21.25 * 1024,
   media: 13.5 * 1024,
   instead: 3 * 1024,
-  file: 41.5 * 1024,
+  file: 41.75 * 1024,
   style: 2 * 1024,
   // These are not part of a reading page on a mirror.
   survive: 4.75 * 1024,

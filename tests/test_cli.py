@@ -156,11 +156,53 @@ def test_commands_that_need_no_webrtc_do_not_load_it() -> None:
         *(
             (["serve", "--state", "STATE", "--url", "https://a.example", "--door", door], sentence)
             for door, sentence in (
-                ("news.example", "it is the door's base URL"),
+                ("news.example", "Write the door's base URL"),
                 ("http://news.example/door", "without https"),
                 ("https://a.example/door", "is an address of this network itself"),
                 ("https://A.example:8443", "is an address of this network itself"),
                 ("https://news.example:25/door", "no browser connects to port 25"),
+                ("https://localhost/door", "into a network of their own"),
+                ("https://news.localhost/door", "into a network of their own"),
+                ("https://10.0.0.1/door", "into a network of their own"),
+                ("https://[::1]/door", "into a network of their own"),
+                ("https://1.1.1.1/door", "1.1.1.1 is no name of a web site"),
+                ("https://[2606:4700::1]:8443/door", "is no name of a web site"),
+                ("https://intranet/door", "intranet is no name of a web site"),
+                ("https://news.example./door", "ends with a dot"),
+                ("https://a.example./door", "ends with a dot"),
+                ("https://news.example:0/door", "0 is no port"),
+                ("https://news.example:65536/door", "65536 is no port"),
+                ("https://news.example:https/door", "https is no port"),
+                ("https://news.example:/door", "nothing is no port"),
+                ("https://someone@news.example/door", "a user's name"),
+                ("https://news.example/@door", "Write the door's base URL"),
+                ("https://n%65ws.example/door", "n%65ws.example is no host name"),
+                ("https://zeitung-f\xfcr.example/door", "Write xn--zeitung-fr-ieb.example"),
+                ("https://news.example/t\xfcr", "Write the door's base URL"),
+                ("https://news.example/<door>", "Write the door's base URL"),
+                ("https://news.example/a/../door", "Write the door's base URL"),
+                ("https://news.example/%2e%2E/door", "Write the door's base URL"),
+                ("https://\ufffd.example/door", "other letters for its host"),
+                ("https://127.1/door", "127.1 is no host name"),
+                ("https://news..example/door", "is no host name"),
+                ("https://[news.example/door", "brackets"),
+                ("HTTPS://news.example/door", "https in small letters"),
+                ("https://news.example/" + "d" * 256, "has 277 characters"),
+            )
+        ),
+        *(
+            (["serve", "--state", "STATE", option, url, *rest], f"{option} {url} cannot be used")
+            for option, rest in (
+                ("--url", ()),
+                ("--broker-url", ("--url", "https://a.example")),
+                ("--exit-url", ("--url", "https://a.example", "--exit-listen", ":81")),
+            )
+            for url in (
+                "https://someone@b.example",
+                "https://b.example.",
+                "https://b.example:0",
+                "https://b%2eexample",
+                "https://b\xfccher.example",
             )
         ),
         (
@@ -190,6 +232,21 @@ def test_commands_that_need_no_webrtc_do_not_load_it() -> None:
         (
             ["page", "--state", "STATE", "--url", "https://a/b?c=d", "--out", "OUT"],
             "is no public address",
+        ),
+        (
+            ["page", "--state", "STATE", "--url", "https://me@a.example", "--out", "OUT"],
+            "a user's name",
+        ),
+        (
+            ["page", "--invite-file", "NONE", "--out", "OUT", "--site-key", KEY],
+            "--site-key goes into the file that --survive writes",
+        ),
+        (
+            [
+                *("page", "--invite-file", "NONE", "--out", "OUT"),
+                *("--survive", "FOLDER", "--site-key", KEY[:-4]),
+            ],
+            "--site-key is no key",
         ),
         (["friend", "--invite", INVITE, "--network", "/nowhere/network.json"], "cannot be read"),
         (["serve", "--state", "STATE", "--url", "https://a", "--exit-listen", ":81"], "--exit-url"),

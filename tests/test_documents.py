@@ -72,6 +72,30 @@ def definitions(node: ast.AST, owner: str) -> Iterator[str]:
             yield from definitions(child, f"{owner}{child.name}.")
 
 
+BUDGETS = {
+    "passerelle": "the script",
+    "relay": "the relay",
+    "engine": "the engine",
+    "map": "the map",
+    "more": "`more`",
+    "on": "`on`",
+    "words": "a language",
+    "qr": "the QR picture",
+}
+"""What WIDGET.md calls the files that `widget/build.mjs` builds."""
+
+
+def test_the_budgets_of_the_switch_are_those_of_its_build() -> None:
+    build = (ROOT / "widget" / "build.mjs").read_text(encoding="utf-8")
+    lines = re.findall(r"(?m)^  (\w+): ([\d.]+) \* 1024,$", build)
+    assert {name for name, _ in lines} == set(BUDGETS)
+    text = (ROOT / "docs" / "WIDGET.md").read_text(encoding="utf-8")
+    told = " ".join(text.partition("over its budget after gzip:")[2].partition("(1 KB")[0].split())
+    assert told == ", ".join(f"{BUDGETS[name]} {size} KB" for name, size in sorted(
+        lines, key=lambda line: list(BUDGETS).index(line[0])
+    ))
+
+
 def test_architecture_is_short() -> None:
     """The tree says where things are; the document has room for reasons."""
     lines = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").splitlines()

@@ -8,6 +8,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+FOLDERS = {
+    "unit": ["tests"],
+    "e2e": ["tests/e2e", "tests/demo", "tests/test_browser.py"],
+    "lab": ["tests/lab"],
+    "packaging": ["tests/packaging"],
+    "soak": ["tests"],
+}
+"""What each target runs where nothing else is named."""
 
 
 def pytest_words(target: str, arguments: str) -> list[str]:
@@ -25,7 +33,7 @@ def pytest_words(target: str, arguments: str) -> list[str]:
     return line.split()[1:]
 
 
-@pytest.mark.parametrize("target", ["unit", "e2e", "lab", "packaging", "soak"])
+@pytest.mark.parametrize("target", FOLDERS)
 @pytest.mark.parametrize(
     "arguments", ["tests/wire", "-k unknown tests/wire/test_frames.py", "tests/x.py::test_y -x"]
 )
@@ -46,18 +54,23 @@ def test_a_path_may_be_written_in_another_way(path: str) -> None:
     assert "tests" not in words
 
 
-@pytest.mark.parametrize(
-    ("target", "folder"),
-    [
-        ("unit", "tests"),
-        ("e2e", "tests/e2e"),
-        ("lab", "tests/lab"),
-        ("packaging", "tests/packaging"),
-        ("soak", "tests"),
-    ],
-)
-def test_options_leave_the_folder(target: str, folder: str) -> None:
-    """Without a folder among the arguments it is the target's own."""
+@pytest.mark.parametrize("target", FOLDERS)
+def test_options_leave_the_folders(target: str) -> None:
+    """Without a folder among the arguments they are the target's own."""
     for arguments in ("", "-k unknown"):
         words = pytest_words(target, arguments)
-        assert [word for word in words if word.startswith("tests")] == [folder]
+        assert [word for word in words if word.startswith("tests")] == FOLDERS[target]
+
+
+@pytest.mark.parametrize("mark", ["e2e", "lab"])
+def test_what_unit_leaves_out_is_run_by_its_own_target(mark: str) -> None:
+    """A test with the mark that is in none of its target's folders would never run."""
+    marked = [
+        path
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if f"pytest.mark.{mark}" in path.read_text() and path != Path(__file__)
+    ]
+    folders = [ROOT / name for name in FOLDERS[mark]]
+    assert marked
+    for path in marked:
+        assert any(path.is_relative_to(folder) for folder in folders), path

@@ -21,6 +21,8 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
+from passerelle.errors import ConfigError
+from passerelle.wire.invite import parse
 from tools import bootstrap
 from tools.bootstrap import ROOT
 
@@ -38,13 +40,20 @@ def main() -> None:
     parser.add_argument("--invite", default="", help="the network that the extension helps")
     parser.add_argument("--out", type=Path, default=DIST, help="where to (default: dist)")
     given = parser.parse_args()
-    for path in build(given.out, given.invite):
+    try:
+        built = build(given.out, given.invite)
+    except ConfigError as error:
+        bootstrap.stop(str(error))
+    for path in built:
         said = f"{path.stat().st_size:,} bytes, SHA-256 {digest(path)}"
         bootstrap.say(f"{path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}: {said}")
 
 
 def build(out: Path, invite: str) -> list[Path]:
-    """Build both packages into `out`, and return them. Ends the program where one is too large."""
+    """Build both packages into `out`, and return them. Ends the program where one is too large.
+
+    Raises ConfigError for what is no invite.
+    """
     version = json.loads((ROOT / "widget" / "package.json").read_text(encoding="utf-8"))["version"]
     out.mkdir(parents=True, exist_ok=True)
     made = []
@@ -64,11 +73,15 @@ def build(out: Path, invite: str) -> list[Path]:
 
 
 def unpacked(folder: Path, invite: str = "") -> None:
-    """Build both extensions into folders of their own, named by the browser."""
+    """Build both extensions into folders of their own, named by the browser.
+
+    An invite for readers is cut to what volunteers need. Raises ConfigError for what is no invite.
+    """
+    network = str(parse(invite).plain) if invite else ""
     own = f"{bootstrap.VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
     node = shutil.which("node") or shutil.which("node", path=own) or "node"
     command = [node, str(ROOT / "extension" / "build.mjs"), str(folder)]
-    subprocess.run(command, check=True, env={**os.environ, "PASSERELLE_NETWORK": invite})
+    subprocess.run(command, check=True, env={**os.environ, "PASSERELLE_NETWORK": network})
 
 
 def pack(folder: Path, archive: Path) -> None:

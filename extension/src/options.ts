@@ -16,8 +16,10 @@ field.addEventListener('input', () => {
 });
 form.addEventListener('submit', (event) => {
   event.preventDefault();
-  const invite = field.value.trim();
-  const isInvite = invite === '' || LIKE_INVITE.test(invite);
+  const text = field.value.trim();
+  // Readers' invites go on with ways to the broker or with a family, which volunteers do not need.
+  const invite = LIKE_INVITE.exec(text)?.[0] ?? '';
+  const isInvite = text === '' || invite !== '';
   if (isInvite) choices.chooseNetwork(invite);
   else field.setAttribute('aria-invalid', 'true');
   said.textContent = words[isInvite ? 'network_saved' : 'network_wrong'] ?? '';

@@ -88,6 +88,9 @@ export const DOORS_AT_ONCE = 3;
 export const DOOR_STAGGER_MS = 400;
 /** One that answered has more: the gateway says every 2.5 s that the site is silent, and a broker waits 2 s for volunteers. */
 export const KNOWN_DOOR_MS = 3_000;
+/** A chunk of an answer that has begun to come through a door goes on but for pauses of this time. Where doors are left for
+ * it and all others are as slow, the pauses may be longer. */
+export const DOOR_PAUSE_MS = 2_000;
 /** A broker that never answered is waited for alone for so long: a connection and an answer take less on most ways. A door
  * that is asked beside a slow one costs its owner 5 KB. Where a door worked at the last visit, DOOR_STAGGER_MS are enough. */
 export const BROKER_PATIENCE_MS = 1_200;

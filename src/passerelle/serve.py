@@ -286,6 +286,7 @@ class Servers:
             reporter=announcer,
             metrics=self._metrics,
             ask_broker=self._broker.introduce,
+            doors={key: url for url, key in self.door_keys.items()},
         )
         announcer.announce(exit_.load)
         stack.push_async_callback(exit_.close)

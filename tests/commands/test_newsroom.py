@@ -48,6 +48,19 @@ def test_a_token_is_given_listed_and_withdrawn(
     assert [entry.name for entry in file.current().entries] == ["https://paper.example"]
 
 
+def test_all_pages_of_a_publisher_may_be_named_to_withdraw_its_token(
+    state: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One page that nobody has leaves every token as it is."""
+    pages = ("https://news.example", "https://www.news.example")
+    assert run("--state", state, *pages) == OK
+    assert run("--state", state, "--withdraw", *pages, "https://other.example") == BAD_INPUT
+    assert len(PublisherFile(Path(state)).read().entries) == 1
+    assert run("--state", state, "--withdraw", *pages) == OK
+    assert PublisherFile(Path(state)).read().entries == ()
+    assert capsys.readouterr().out.count("is void") == 2
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -42,13 +42,16 @@ async def test_it_helps_tells_its_status_and_leaves_in_good_order(tmp_path: Path
                 assert await asked.ended() == 0, asked.output
                 told = json.loads(asked.output)
             assert (told["state"], told["people"], told["helped"]) == ("helping", 1, 1)
+            assert told["last_helped_s"] == 0
             async with passerelle(["volunteer", "--status", *words[3:]]) as asked:
                 assert await asked.ended() == 0, asked.output
                 assert "helped so far 1 people" in asked.output
+                assert "last helped" not in asked.output
             begun = time.monotonic()
             program.process.send_signal(signal.SIGTERM)
             assert await program.ended() == 0, program.output
             assert time.monotonic() - begun < 2
+            assert program.output.count("Leaving:") == 1
             await program.gone()
             down = await watch.until(LinkDown)
             assert isinstance(down, LinkDown)
@@ -81,6 +84,22 @@ async def test_the_link_of_a_family_is_kept_and_in_no_output(tmp_path: Path) -> 
     assert shown[0] == shown[1] != shown[2]
 
 
+@needs_chrome
+async def test_a_start_that_fails_changes_no_familys_link(tmp_path: Path) -> None:
+    """Friends keep theirs, and the one in the file is the one that works."""
+    words = ["volunteer", "--invite", str(KEYS.invite("http://127.0.0.1:1"))]
+    words += ["--state", str(tmp_path)]
+    async with passerelle([*words, "--family"]) as first, asyncio.timeout(40):
+        await first.until("family-link")
+        await first.until("network cannot be reached")
+        kept = [(tmp_path / name).read_bytes() for name in ("family", "family-link")]
+        for more, said in ([], "Another volunteer runs"), (["--zone", "Mars/Base"], "no time zone"):
+            async with passerelle([*words, "--new-family", *more]) as second:
+                assert await second.ended() != 0
+            assert said in second.output
+        assert kept == [(tmp_path / name).read_bytes() for name in ("family", "family-link")]
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -88,6 +107,8 @@ async def test_the_link_of_a_family_is_kept_and_in_no_output(tmp_path: Path) -> 
         (["--hours", "8-9"], "cannot be read"),
         (["--ip", "5"], "--ip is 4, 6"),
         (["--json"], "--json is for --status"),
+        (["--mbit", "nan"], "--mbit is 0.1 or more"),
+        (["--person-mbit", "1e-9"], "--person-mbit is 0.1 or more"),
     ],
 )
 async def test_what_makes_no_sense_is_said(tmp_path: Path, more: list[str], said: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from passerelle import serve
+from passerelle.core.embed import Choices
 from passerelle.demo import run
 from passerelle.errors import LocalError
 from passerelle.wire.invite import Invite
@@ -91,9 +92,9 @@ async def test_a_switch_that_cannot_start_is_told(monkeypatch: pytest.MonkeyPatc
     """The sentence that the switch shows is the reason that the demo gives."""
     right = serve.widget_tag
 
-    def wrong(folder: Path, invite: Invite) -> str:
+    def wrong(folder: Path, invite: Invite, choices: Choices) -> str:
         other = Invite(invite.url, bytes(32))
-        return right(folder, other)
+        return right(folder, other, choices)
 
     monkeypatch.setattr(serve, "widget_tag", wrong)
     demonstration = run.Demo(

@@ -1,4 +1,4 @@
-"""One browser, one site and one whole path, shared by all tests that leave them unchanged."""
+"""Browsers, one site and one whole path, shared by all tests that leave them unchanged."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import pytest_asyncio
 from playwright.async_api import Page
 
 from tests.rig.certificate import Certificate
+from tests.rig.firefox import Firefox
 from tests.rig.ports import free_port
 from tests.rig.program import RECENT, Program
+from tests.rig.reading import chromium
 from tests.rig.site import Site, digest
 from tests.rig.volunteer import Chromium
 from tests.rig.way import Way
@@ -57,6 +59,19 @@ class Path:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chrome() -> AsyncIterator[Chromium]:
     async with Chromium() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def open_chrome() -> AsyncIterator[Chromium]:
+    """Yield one whose pages name their addresses on this computer, as reading pages need here."""
+    async with chromium() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def firefox() -> AsyncIterator[Firefox]:
+    async with Firefox() as running:
         yield running
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from passerelle.core.media import scene
 from tests.chrome import needs_chrome
@@ -46,12 +44,6 @@ COUNT = """async () => {
   }
   return seen;
 }"""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def firefox() -> AsyncIterator[Firefox]:
-    async with Firefox() as running:
-        yield running
 
 
 async def watched(page: Tab, seconds: float) -> dict[str, dict[str, float]]:

@@ -32,12 +32,6 @@ PATIENCE_S = 1.5
 """How long to watch a page that should connect to nobody."""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def firefox() -> AsyncIterator[Firefox]:
-    async with Firefox() as running:
-        yield running
-
-
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(chrome: Chromium, way: Way) -> AsyncIterator[Page]:
     """Yield the settings page in Chromium with clipboard access; errors on it fail the test."""

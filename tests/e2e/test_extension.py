@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page
+from playwright.async_api import Locator, Page
 
 from passerelle.core.embed import LANGUAGES
 from tests.rig import axe
 from tests.rig.curl import Fetch, Proxy, fetch
 from tests.rig.extension import HOMES, ExtendedChromium, shown
 from tests.rig.firefox import SYSTEM_ACCESS, Firefox, flip, until
+from tests.rig.ports import free_port
+from tests.rig.program import client
 from tests.rig.site import PAGE, Site, blob
 from tests.rig.way import Way
 from tools import extension
@@ -196,6 +198,38 @@ async def test_an_update_waits_until_nobody_is_helped_and_goes_on(
             await shown(popup, "helping", people=1)
 
 
+async def test_only_people_with_the_link_of_the_popup_are_helped(
+    browser: ExtendedChromium, way: Way
+) -> None:
+    """The choice holds when the popup is closed, and the next popup shows it with its link."""
+
+    async def settings() -> tuple[Page, Locator, Locator]:
+        popup = await browser.page("popup")
+        if not await popup.get_by_role("switch").is_checked():
+            await turn_on(popup)
+        await popup.get_by_role("button", name="Limits and language").click()
+        only = popup.get_by_label("Only people with my link")
+        return popup, only, popup.get_by_label("My link, for people I know")
+
+    await resting(browser)
+    popup, only, link = await settings()
+    assert not await link.is_visible()
+    await only.check()
+    text = await link.input_value()
+    assert text.startswith(f"{way.invite.partition('&')[0]}&family=")
+    assert await axe.violations(popup) == []
+    await popup.close()
+    async with client(text, free_port(), "-v") as program:
+        await program.expect("One of the volunteers is the friend whose link you use")
+        await program.expect("Connected through a volunteer")
+    async with way.client() as (program, _):
+        await program.expect("No volunteer is available")
+        popup, only, link = await settings()
+        assert (await only.is_checked(), await link.input_value()) == (True, text)
+        await only.uncheck()
+        await program.expect("Connected through a volunteer")
+
+
 async def test_another_network_is_chosen_in_the_options(browser: ExtendedChromium) -> None:
     popup = await browser.page("popup")
     await turn_on(popup)
@@ -208,6 +242,20 @@ async def test_another_network_is_chosen_in_the_options(browser: ExtendedChromiu
     await options.get_by_role("button", name="Save").click()
     assert "Saved" in await options.inner_text("output")
     await shown(popup, "off")
+
+
+async def test_the_invite_of_a_reader_names_a_network_too(
+    browser: ExtendedChromium, way: Way
+) -> None:
+    """It is the one that goes from hand to hand, inside a sentence, with ways and a family."""
+    options = await browser.page("options")
+    family = f"{way.invite}&family={'A' * 22}&amp=popular.example,https://cache.example"
+    await options.get_by_label("Invite").fill(f"Take this: {family} (keep it secret)")
+    await options.get_by_role("button", name="Save").click()
+    assert "Saved" in await options.inner_text("output")
+    assert await options.get_by_label("Invite").input_value() == way.invite
+    popup = await browser.page("popup")
+    await turn_on(popup)
 
 
 IDENTITY = "6f6b1d0e-7c3c-4a39-9d0b-6a2f9a5d1c11"

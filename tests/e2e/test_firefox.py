@@ -31,12 +31,6 @@ ATTRIBUTES = (
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def firefox() -> AsyncIterator[Firefox]:
-    async with Firefox() as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def stage(way: Way) -> AsyncIterator[Stage]:
     async with Stage(f"{way.base}/w/passerelle.js") as running:
         yield running

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sys
 from collections.abc import AsyncIterator
@@ -16,6 +17,8 @@ from playwright.async_api import Page
 
 from tests.rig import axe
 from tests.rig.curl import Proxy, fetch
+from tests.rig.firefox import Firefox
+from tests.rig.firefox import flip as firefox_flip
 from tests.rig.ports import free_port
 from tests.rig.program import Program, client
 from tests.rig.site import PAGE, Site
@@ -25,6 +28,7 @@ from tests.rig.way import Way
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
 
 PICTURES: Final = Path(__file__).resolve().parents[2] / ".artefacts" / "friend"
+STATUS: Final = "document.getElementById('status').textContent"
 ASK = re.compile(r"passerelle-ask1: [a-z2-7\s]+\.")
 
 
@@ -138,6 +142,24 @@ async def test_an_answer_is_shown_as_a_picture_too(
         await page.get_by_role("button", name="Show as a QR picture").click()
         await page.get_by_text("too long for a QR picture").wait_for()
         assert not await picture.is_visible()
+
+
+async def test_firefox_draws_the_picture_too(way: Way, network: Path, tmp_path: Path) -> None:
+    """Whoever scans the friend's screen has a text that connects through that Firefox."""
+    async with Firefox() as firefox, reader(way, network) as (program, _):
+        await program.expect("Paste your friend's answer here")
+        page = await firefox.open(way.invite.partition("#")[0] + "friend")
+        await firefox_flip(page)
+        ask = json.dumps(asked(program))
+        await page.evaluate(f"void (document.getElementById('ask').value = {ask})")
+        await page.click('role=button[name="Make the answer"]')
+        await page.wait_for_function(f"() => {STATUS} === 'Done: the answer is below.'")
+        await page.click('role=button[name="Show as a QR picture"]')
+        await page.wait_for_function("() => !document.getElementById('shown').hidden")
+        await page.screenshot(tmp_path / "page.png", full_page=True)
+        await program.type(await scanned(tmp_path / "page.png") + "\n")
+        await program.expect("Connected through a volunteer")
+        assert not [line for line in page.console if line.startswith("error")]
 
 
 async def test_only_people_with_the_link_are_helped(way: Way, chrome: Chromium) -> None:

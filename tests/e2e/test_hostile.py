@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from aiohttp import WSMessage, WSMsgType
 
 from passerelle import limits
@@ -70,12 +69,6 @@ async def provoke(broker: HostileBroker, exit_: Listener, victim: Listener) -> N
     assert answer.type is WSMsgType.TEXT, answer
     async with asyncio.timeout(ANSWER_S):
         await exit_.arrived.wait()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def firefox() -> AsyncIterator[Firefox]:
-    async with Firefox() as running:
-        yield running
 
 
 async def test_a_hostile_broker_gains_nothing(chrome: Chromium) -> None:

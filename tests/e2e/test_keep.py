@@ -35,6 +35,10 @@ FORGE: Final = """() => {
   document.body.append(frame);
   return new Promise((done) => setTimeout(done, 500));
 }"""
+CHOOSE: Final = """(choices) => {
+  localStorage.setItem('passerelle-choices', JSON.stringify(choices));
+}"""
+"""JavaScript that stores what the visitor chose among the limits."""
 OPEN: Final = "(url) => void (globalThis.opened = open(url, '_blank', 'width=300,height=420'))"
 WIDE: Final = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
@@ -92,6 +96,33 @@ async def test_the_window_goes_on_and_the_page_stops(
         got = await fetch(Proxy.SOCKS, port, tmp_path / "page", url)
         assert (got.code, got.status) == (0, 200), got.text
         assert (await state(window))["phase"] == "helping"
+    await window.context.close()
+
+
+async def test_the_window_keeps_to_the_limits_of_the_page(way: Way, chrome: Chromium) -> None:
+    """Whoever gives little on the page gives no more in the window, and friends' help stays theirs.
+
+    A site that opens the window cannot have it give more than it does by itself.
+    """
+    page = await chrome.open(way.publisher.url)
+    await page.evaluate(CHOOSE, {"people": "2", "megabytes": "300", "hours": "00:00-00:00"})
+    await page.locator("passerelle-switch").evaluate("(node) => node.setAttribute('mbit', '1.5')")
+    await flip(page)
+    window = await opened(page, "In a small window")
+    limits = ("people", "mbit", "megabytes", "hours", "background")
+    given = [await window.locator("passerelle-switch").get_attribute(name) for name in limits]
+    assert given == ["2", "1.5", "300", "00:00-00:00", None]
+    await window.close()
+    await page.evaluate(CHOOSE, {"family": "A" * 22})
+    await page.reload()
+    await flip(page)
+    await page.locator("passerelle-switch .keep").wait_for(state="attached")
+    assert not await page.get_by_role("link", name="In a small window").is_visible()
+    more = "people=64&metered=run&battery=run&network=x&family=x&mbit=none&__proto__=1"
+    window = await chrome.open(f"{way.base}/keep#http://site.example&{more}")
+    names = "(node) => node.getAttributeNames().sort()"
+    assert await window.locator("passerelle-switch").evaluate(names) == ["keep", "map", "network"]
+    await page.context.close()
     await window.context.close()
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Error, Page
 
 from passerelle.browser import find_chromium
@@ -89,12 +88,6 @@ class Tab(Protocol):
     """The methods that a page of either browser has."""
 
     async def evaluate(self, expression: str) -> Any: ...
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def firefox() -> AsyncIterator[Firefox]:
-    async with Firefox() as running:
-        yield running
 
 
 @asynccontextmanager

@@ -13,8 +13,9 @@ import pytest
 import pytest_asyncio
 
 from passerelle.core.embed import LANGUAGES
-from tests.rig import axe, firefox
+from tests.rig import axe
 from tests.rig.firefox import Firefox
+from tests.rig.firefox import flip as flip_in_firefox
 from tests.rig.newsroom import NewsroomWay, enter
 from tests.rig.publisher import Publisher
 from tests.rig.site import Site
@@ -80,18 +81,20 @@ async def test_a_publisher_sees_its_volunteer_and_whom_it_helped(
 
 
 async def test_a_volunteer_in_firefox_counts_for_its_own_page_alone(
-    network: NewsroomWay, chrome: Chromium
+    network: NewsroomWay, chrome: Chromium, firefox: Firefox
 ) -> None:
     """Firefox names the page's origin as Chromium does, and another publisher has nobody."""
-    async with Publisher(network.invite) as other, Firefox() as fox:
+    async with Publisher(network.invite) as other:
         tokens = [await network.command(url) for url in (other.url, network.publisher.url)]
-        await firefox.flip(await fox.open(other.url))
+        volunteer = await firefox.open(other.url)
+        await flip_in_firefox(volunteer)
         shown = []
         for token in tokens:
             page = await chrome.open("about:blank")
             await enter(page, network.base, token)
             shown.append((await page.locator("dd").all_inner_texts())[0])
             await page.context.close()
+        await volunteer.close()
     assert shown == ["8", "0"]
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Page
 
 from tests.e2e.test_trouble import BROWSERS, Parts, visit
@@ -59,12 +57,6 @@ NO_PRELOAD = """
 COVER = (
     "<div class=cover style='position:fixed;inset:0;z-index:9;background:#fff;pointer-events:none'>"
 )
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def firefox() -> AsyncIterator[Firefox]:
-    async with Firefox() as running:
-        yield running
 
 
 def snapshot(**changes: Any) -> dict[str, Any]:

@@ -11,16 +11,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page
 
-from tests.rig.reading import BIG_BYTES, OUTSIDE, Reading, chromium, shown
+from tests.rig.reading import BIG_BYTES, OUTSIDE, Reading, shown
 from tests.rig.volunteer import Chromium, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def open_chrome() -> AsyncIterator[Chromium]:
-    async with chromium() as running:
-        yield running
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -19,12 +19,12 @@ from playwright.async_api import Page
 from passerelle.demo.reading import SHOWN
 from tests.rig.elsewhere import ADDRESS, Elsewhere
 from tests.rig.firefox import Firefox, FirefoxPage
-from tests.rig.reading import PAGES, Reading, chromium
+from tests.rig.reading import PAGES, Reading
 from tests.rig.volunteer import Chromium
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.timeout(120),
 ]
 
@@ -37,26 +37,20 @@ FORMS = """<!doctype html><title>forms</title><h1>forms</h1>
 <input type="file" name="paper"><button name="name" value="Niu">Send</button></form>"""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def chrome() -> AsyncIterator[Chromium]:
-    async with chromium() as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def firefox() -> AsyncIterator[Firefox]:
     async with Firefox({"media.peerconnection.ice.obfuscate_host_addresses": False}) as running:
         yield running
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def elsewhere() -> AsyncIterator[Elsewhere]:
     async with Elsewhere() as running:
         yield running
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def reading(chrome: Chromium, elsewhere: Elsewhere) -> AsyncIterator[Reading]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def reading(open_chrome: Chromium, elsewhere: Elsewhere) -> AsyncIterator[Reading]:
     """Yield a network whose site has a page of forms and a hostile one."""
     hostile = (PAGES / "articles.html").read_text().replace("ELSE", f"{ADDRESS}:{elsewhere.port}")
     table = "<tr>" + "<td>cell</td>" * 40 + "</tr>"
@@ -77,7 +71,7 @@ async def reading(chrome: Chromium, elsewhere: Elsewhere) -> AsyncIterator[Readi
 
         return answer
 
-    async with Reading(chrome) as made:
+    async with Reading(open_chrome) as made:
         made.newspaper.pages |= {name: page_of(*given) for name, given in texts.items()}
         await made.volunteer()
         yield made

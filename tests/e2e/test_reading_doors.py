@@ -19,10 +19,12 @@ from tests.network import HOST
 from tests.rig.baddoor import CHEATS, bad_door
 from tests.rig.behinddoor import BehindDoor, behind_a_door
 from tests.rig.ports import free_port
-from tests.rig.reading import chromium, shown
+from tests.rig.reading import shown
 from tests.rig.volunteer import Chromium
 from tests.rig.webkit import WebKit
 from tests.rig.wordpressdoor import behind_a_wordpress
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SITE = "document.querySelector('iframe[name=site]')?.contentDocument"
 SEARCH = f"""() => {{
@@ -84,12 +86,13 @@ async def reads(page: Page) -> None:
     [("PHP", ""), ("nginx", WITHOUT_WEBRTC)],
     ids=["no volunteer is there", "the browser has no WebRTC"],
 )
-async def test_a_story_comes_through_a_door(kind: str, script: str, tmp_path: Path) -> None:
+async def test_a_story_comes_through_a_door(
+    kind: str, script: str, open_chrome: Chromium, tmp_path: Path
+) -> None:
     """It comes by HTTPS alone, with its pictures, and the sign names the server."""
     async with (
-        chromium() as chrome,
         behind_a_door(kind, tmp_path) as here,
-        reader(here, chrome, script) as page,
+        reader(here, open_chrome, script) as page,
     ):
         await reads(page)
 
@@ -99,16 +102,15 @@ async def test_a_story_comes_through_a_door(kind: str, script: str, tmp_path: Pa
     [*((cheat, False) for cheat in CHEATS), ("lies", True)],
 )
 async def test_a_page_leaves_a_door_that_cheats(
-    cheat: str, *, asks_well: bool, tmp_path: Path
+    cheat: str, *, asks_well: bool, open_chrome: Chromium, tmp_path: Path
 ) -> None:
     """Nothing of it is shown, and the page comes through another one."""
     # Which door is asked first is left to chance; here it is the first one.
     in_order = "let last = 0; Math.random = () => (last += 1e-6)"
     async with (
-        chromium() as chrome,
         bad_door(cheat, asks_well=asks_well) as bad,
         behind_a_door("nginx", tmp_path, bad) as here,
-        reader(here, chrome, f"{WITHOUT_WEBRTC}; {in_order}") as page,
+        reader(here, open_chrome, f"{WITHOUT_WEBRTC}; {in_order}") as page,
     ):
         await reads(page)
         await expect(page.locator(".chip .head")).to_contain_text(here.door.split("/")[2])
@@ -116,15 +118,33 @@ async def test_a_page_leaves_a_door_that_cheats(
         assert bad.asked["/elsewhere"] == 0
 
 
-async def test_the_door_that_worked_is_remembered_as_the_notice_is(tmp_path: Path) -> None:
+async def test_a_door_on_which_answers_drip_costs_seconds(
+    open_chrome: Chromium, tmp_path: Path
+) -> None:
+    """It asks for volunteers well, and passes each request on to the gateway, which then takes it
+    from no other door: the page seals it anew after two seconds, and goes through another one."""
+    in_order = "let last = 0; Math.random = () => (last += 1e-6)"
+    async with (
+        bad_door("drips", asks_well=True) as bad,
+        behind_a_door("nginx", tmp_path, bad) as here,
+        reader(here, open_chrome, f"{WITHOUT_WEBRTC}; {in_order}") as page,
+    ):
+        await page.click("button.start")
+        await expect(shown(page).locator("h1")).to_be_visible(timeout=7_500)
+        assert bad.asked[f"/v1/gateway/{EXIT_ID}"] > 0
+        await expect(page.locator(".chip .head")).to_contain_text(here.door.split("/")[2])
+
+
+async def test_the_door_that_worked_is_remembered_as_the_notice_is(
+    open_chrome: Chromium, tmp_path: Path
+) -> None:
     """A later visit asks it first, if the reader said so; forgetting ends that."""
     kept = "() => localStorage.getItem('passerelle reader') ?? ''"
     in_order = "let last = 0; Math.random = () => (last += 1e-6)"
     async with (
-        chromium() as chrome,
         bad_door("holds for ever") as bad,
         behind_a_door("nginx", tmp_path, bad) as here,
-        reader(here, chrome, f"{WITHOUT_WEBRTC}; {in_order}") as page,
+        reader(here, open_chrome, f"{WITHOUT_WEBRTC}; {in_order}") as page,
     ):
         asked: list[str] = []
         """The doors in the order in which they are asked."""
@@ -173,7 +193,6 @@ async def test_a_story_comes_through_somebody_elses_wordpress() -> None:
         await reads(page)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("kind", ["PHP", "nginx"])
 async def test_webkit_reads_by_doors_alone(kind: str, tmp_path: Path) -> None:
     """Safari's engine, without WebRTC: after the notice a story, a link and a search."""

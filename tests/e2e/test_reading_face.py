@@ -16,7 +16,7 @@ from playwright.async_api import Page, ViewportSize
 
 from passerelle.readingpage import UNABLE
 from tests.rig import axe, face
-from tests.rig.reading import Reading, chromium, shown
+from tests.rig.reading import Reading, shown
 from tests.rig.volunteer import Chromium, until
 
 pytestmark = [
@@ -90,21 +90,15 @@ def fresh_pictures() -> None:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def reading_chrome() -> AsyncIterator[Chromium]:
-    async with chromium() as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def paper(reading_chrome: Chromium) -> AsyncIterator[Reading]:
-    async with Reading(reading_chrome) as made:
+async def paper(open_chrome: Chromium) -> AsyncIterator[Reading]:
+    async with Reading(open_chrome) as made:
         await made.volunteer()
         yield made
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gallery(reading_chrome: Chromium) -> AsyncIterator[Page]:
-    context = await reading_chrome.browser.new_context(viewport=PHONE, reduced_motion="reduce")
+async def gallery(open_chrome: Chromium) -> AsyncIterator[Page]:
+    context = await open_chrome.browser.new_context(viewport=PHONE, reduced_motion="reduce")
     page = await context.new_page()
     await face.load(page)
     yield page
@@ -148,9 +142,9 @@ async def test_text_of_twice_the_size_fits(gallery: Page, language: str) -> None
     await gallery.evaluate("() => document.documentElement.removeAttribute('style')")
 
 
-async def test_forced_colours_hide_nothing(reading_chrome: Chromium) -> None:
+async def test_forced_colours_hide_nothing(open_chrome: Chromium) -> None:
     """With a system's own colours each button is seen, and so is the dot."""
-    context = await reading_chrome.browser.new_context(
+    context = await open_chrome.browser.new_context(
         viewport=PHONE, forced_colors="active", color_scheme="dark"
     )
     page = await context.new_page()
@@ -184,11 +178,9 @@ async def test_the_sign_names_countries_in_the_readers_language(gallery: Page) -
         assert await gallery.locator(".summary").inner_text() == said
 
 
-async def test_without_scripts_the_page_is_not_empty(
-    paper: Reading, reading_chrome: Chromium
-) -> None:
+async def test_without_scripts_the_page_is_not_empty(paper: Reading, open_chrome: Chromium) -> None:
     """Nor in a browser that is too old for the script."""
-    context = await reading_chrome.browser.new_context(java_script_enabled=False)
+    context = await open_chrome.browser.new_context(java_script_enabled=False)
     page = await context.new_page()
     await page.goto(paper.url)
     await page.get_by_text(UNABLE).wait_for()
@@ -248,9 +240,9 @@ async def test_the_language_is_chosen(paper: Reading) -> None:
     await page.context.close()
 
 
-async def test_one_tap_forgets_everything(paper: Reading, reading_chrome: Chromium) -> None:
+async def test_one_tap_forgets_everything(paper: Reading, open_chrome: Chromium) -> None:
     """Links, worker, caches, storage, databases, files and cookies; and the page is left."""
-    async with Reading(reading_chrome) as alone:
+    async with Reading(open_chrome) as alone:
         volunteer = await alone.volunteer()
         page = await alone.reader()
         await shown(page).get_by_text("A late harvest").wait_for()

@@ -9,10 +9,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page
 
-from tests.rig.reading import Reading, chromium
+from tests.rig.reading import Reading
 from tests.rig.volunteer import Chromium
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 FOLDER = "passerelle.reader/"
 MARK = "globalThis.isAltered = true;"
@@ -20,15 +20,9 @@ SEEN = """() => [globalThis, document.querySelector('iframe')?.contentWindow]
   .some((window) => window?.isAltered)"""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def chrome() -> AsyncIterator[Chromium]:
-    async with chromium() as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def reading(chrome: Chromium) -> AsyncIterator[Reading]:
-    async with Reading(chrome) as made:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def reading(open_chrome: Chromium) -> AsyncIterator[Reading]:
+    async with Reading(open_chrome) as made:
         await made.volunteer()
         yield made
 

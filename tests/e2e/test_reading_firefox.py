@@ -14,7 +14,7 @@ from playwright.async_api import Page
 from passerelle.demo.reading import SHOWN
 from tests.rig.firefox import Firefox, FirefoxPage
 from tests.rig.firefox import flip as flip_in_firefox
-from tests.rig.reading import BIG_BYTES, Reading, chromium
+from tests.rig.reading import BIG_BYTES, Reading
 from tests.rig.volunteer import Chromium
 
 pytestmark = [
@@ -40,22 +40,16 @@ KINDS = ("chromium", "firefox")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def chrome() -> AsyncIterator[Chromium]:
-    async with chromium() as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def firefox() -> AsyncIterator[Firefox]:
     async with Firefox(PREFERENCES) as running:
         yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def networks(chrome: Chromium, firefox: Firefox) -> AsyncIterator[dict[str, Reading]]:
+async def networks(open_chrome: Chromium, firefox: Firefox) -> AsyncIterator[dict[str, Reading]]:
     """Yield two networks: the volunteer of one is a Chromium, that of the other a Firefox."""
     async with AsyncExitStack() as stack:
-        made = {kind: await stack.enter_async_context(Reading(chrome)) for kind in KINDS}
+        made = {kind: await stack.enter_async_context(Reading(open_chrome)) for kind in KINDS}
         await made["chromium"].volunteer()
         await flip_in_firefox(await firefox.open(made["firefox"].publisher))
         yield made

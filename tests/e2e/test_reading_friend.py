@@ -19,10 +19,9 @@ from passerelle.readingpage import ReadingPage
 from tests.network import HOST
 from tests.rig.behinddoor import BehindDoor, behind_a_door
 from tests.rig.ports import free_port
-from tests.rig.reading import chromium
 from tests.rig.volunteer import Chromium, flip
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
 
 TEXT: Final = re.compile(r"passerelle-ask1: [a-z2-7\s]+\.")
 COUNTING: Final = """self.connections = 0;
@@ -72,10 +71,12 @@ class Cut:
         await page.context.close()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cut(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cut]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def cut(
+    tmp_path_factory: pytest.TempPathFactory, open_chrome: Chromium
+) -> AsyncIterator[Cut]:
     folder = tmp_path_factory.mktemp("friend")
-    async with chromium() as friends, behind_a_door("nginx", folder, port=free_port()) as here:
+    async with behind_a_door("nginx", folder, port=free_port()) as here:
         made = ReadingPage(
             site=(here.site,),
             invite=str(here.servers.invite.plain),
@@ -92,7 +93,7 @@ async def cut(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cut]:
             WebServer(static_host(readingpage.mirror(files, made)), HOST, 0) as mirror,
         ):
             yield Cut(
-                *(here, reader, friends),
+                *(here, reader, open_chrome),
                 mirror=f"http://localhost:{mirror.port}/story/library",
                 file=f"{single.as_uri()}#/story/library",
             )

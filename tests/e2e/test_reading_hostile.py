@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import pytest_asyncio
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from multidict import CIMultiDict
@@ -24,17 +23,11 @@ from passerelle.demo.reading import OPEN
 from passerelle.serve import EXIT_ID, link_url
 from tests.rig.elsewhere import ADDRESS, NAME, RULES, Elsewhere
 from tests.rig.hostilevolunteers import LOUD, QUIET
-from tests.rig.reading import PAGES, Reading, big, chromium, shown
+from tests.rig.reading import PAGES, Reading, big, shown
 from tests.rig.volunteer import Chromium
 from tests.volunteer import Relay, Volunteer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def chrome() -> AsyncIterator[Chromium]:
-    async with chromium() as running:
-        yield running
 
 
 async def calm(page: Page, reading: Reading) -> None:
@@ -65,14 +58,20 @@ policy refuses it. By `http:`, as here, no byte is sent; by `https:` a TLS hello
 (docs/THREAT-MODEL.md)."""
 
 
-async def test_a_hostile_page_sends_nothing_elsewhere(chrome: Chromium, tmp_path: Path) -> None:
+async def test_a_hostile_page_sends_nothing_elsewhere(
+    open_chrome: Chromium, tmp_path: Path
+) -> None:
     """Every way out of a page that a browser has: not a byte, no datagram, no other name looked up.
 
     The reader's Chromium has a profile, because it takes hints only where there is one, and writes
     down what its network does, names included.
     """
     log = tmp_path / "network.json"
-    async with Elsewhere() as elsewhere, Reading(chrome) as reading, async_playwright() as tool:
+    async with (
+        Elsewhere() as elsewhere,
+        Reading(open_chrome) as reading,
+        async_playwright() as tool,
+    ):
         text = (PAGES / "everything.html").read_text()
         text = text.replace("ELSE", f"{NAME}:{elsewhere.port}")
         text = text.replace("UDP", f"{ADDRESS}:{elsewhere.port}")
@@ -223,9 +222,9 @@ ANSWERS: Final[dict[str, tuple[Handler, str]]] = {
 """Documents, and the title that each may have in the end."""
 
 
-async def test_hostile_answers_leave_page_and_worker_whole(chrome: Chromium) -> None:
+async def test_hostile_answers_leave_page_and_worker_whole(open_chrome: Chromium) -> None:
     """The inner script comes first or none of the site's runs, and the reader reads on."""
-    async with Reading(chrome) as reading:
+    async with Reading(open_chrome) as reading:
         reading.newspaper.pages |= {name: handler for name, (handler, _) in ANSWERS.items()}
         reading.newspaper.pages |= {
             "bomb": page_of(BOMB, Content_Encoding="gzip"),
@@ -267,12 +266,18 @@ OWN: Final = ("ownsvg text", "ownclosed", "ownshut", "owndetached", "ownopens")
 
 
 @pytest.mark.timeout(120)
-async def test_no_click_leaves_without_the_readers_yes(chrome: Chromium, tmp_path: Path) -> None:
+async def test_no_click_leaves_without_the_readers_yes(
+    open_chrome: Chromium, tmp_path: Path
+) -> None:
     """Whatever is clicked, nothing connects elsewhere before the question is answered with yes.
 
     The site's own links open tabs on the mirror, however they are made.
     """
-    async with Elsewhere() as elsewhere, Reading(chrome) as reading, async_playwright() as tool:
+    async with (
+        Elsewhere() as elsewhere,
+        Reading(open_chrome) as reading,
+        async_playwright() as tool,
+    ):
         text = (PAGES / "leaving.html").read_text()
         text = text.replace("ELSE", f"{NAME}:{elsewhere.port}").replace("SITE", reading.site)
 
@@ -338,9 +343,9 @@ HASH = """async () => {
 }"""
 
 
-async def test_nothing_that_a_volunteer_alters_is_shown(chrome: Chromium) -> None:
+async def test_nothing_that_a_volunteer_alters_is_shown(open_chrome: Chromium) -> None:
     """With enemies alone the page says what is wrong; with one honest volunteer it is read."""
-    async with Reading(chrome) as reading, enemies(reading, LOUD):
+    async with Reading(open_chrome) as reading, enemies(reading, LOUD):
         page = await reading.reader()
         await page.locator(".trouble").wait_for()
         frame = page.frame("site")
@@ -357,9 +362,9 @@ async def test_nothing_that_a_volunteer_alters_is_shown(chrome: Chromium) -> Non
         await page.context.close()
 
 
-async def test_a_volunteer_that_gives_nothing_costs_a_moment(chrome: Chromium) -> None:
+async def test_a_volunteer_that_gives_nothing_costs_a_moment(open_chrome: Chromium) -> None:
     """Its requests go over another one, and it is not asked again and again."""
-    async with Reading(chrome) as reading, enemies(reading, QUIET):
+    async with Reading(open_chrome) as reading, enemies(reading, QUIET):
         page = await reading.reader()
         await page.locator(".chip", has_text="Through").wait_for()
         await reading.volunteer()

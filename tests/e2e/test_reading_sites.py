@@ -14,9 +14,10 @@ from playwright.async_api import Frame, Page
 from passerelle.demo.run import HOST
 from tests.rig.film import SECONDS
 from tests.rig.ordinary import BIG_BYTES, NAMES, OUTSIDE, SOUND_S, Ordinary
-from tests.rig.reading import Reading, chromium, shown
+from tests.rig.reading import Reading, shown
+from tests.rig.volunteer import Chromium
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 MAIN, FRENCH = NAMES
 RED, BLUE = "rgb(200, 0, 0)", "rgb(0, 0, 200)"
@@ -72,8 +73,8 @@ class Visit:
         return self.site.asked[f"{method} {host}{path}"]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def reader() -> AsyncIterator[Visit]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def reader(open_chrome: Chromium) -> AsyncIterator[Visit]:
     """One reader for all tests; no request of theirs comes past the exit."""
     site = Ordinary()
     touched: list[int] = []
@@ -84,7 +85,7 @@ async def reader() -> AsyncIterator[Visit]:
 
     other = await asyncio.start_server(touch, HOST, 0)
     site.other_port = other.sockets[0].getsockname()[1]
-    async with other, chromium() as chrome, Reading(chrome, site.app, NAMES) as reading:
+    async with other, Reading(open_chrome, site.app, NAMES) as reading:
         await reading.volunteer()
         visit = Visit(await reading.reader("/page/plain"), reading, site)
         await visit.headline("plain")

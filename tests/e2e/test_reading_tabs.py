@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, CDPSession, Frame, Page
 
-from tests.rig.reading import Reading, big, chromium, shown
+from tests.rig.reading import Reading, big, shown
 from tests.rig.site import digest
 from tests.rig.volunteer import Chromium
 
@@ -35,14 +35,8 @@ COOKIES = "() => document.cookie.split('; ').sort().join('; ')"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def running() -> AsyncIterator[Chromium]:
-    async with chromium() as chrome:
-        yield chrome
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def network(running: Chromium) -> AsyncIterator[Reading]:
-    async with Reading(running) as made:
+async def network(open_chrome: Chromium) -> AsyncIterator[Reading]:
+    async with Reading(open_chrome) as made:
         await made.volunteer()
         yield made
 

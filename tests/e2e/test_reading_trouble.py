@@ -14,7 +14,7 @@ from aiohttp.typedefs import Handler
 from playwright.async_api import BrowserContext, Page
 
 from passerelle.keyring import Keyring
-from tests.rig.reading import Reading, chromium, shown
+from tests.rig.reading import Reading, shown
 from tests.rig.volunteer import Chromium
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
@@ -30,21 +30,15 @@ window.fetch = (url, ...rest) =>
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def chrome() -> AsyncIterator[Chromium]:
-    async with chromium() as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def reading(chrome: Chromium) -> AsyncIterator[Reading]:
-    async with Reading(chrome) as made:
+async def reading(open_chrome: Chromium) -> AsyncIterator[Reading]:
+    async with Reading(open_chrome) as made:
         await made.volunteer()
         yield made
 
 
 @asynccontextmanager
-async def reader(chrome: Chromium) -> AsyncIterator[tuple[BrowserContext, Page]]:
-    context = await chrome.browser.new_context(locale="en-US")
+async def reader(open_chrome: Chromium) -> AsyncIterator[tuple[BrowserContext, Page]]:
+    context = await open_chrome.browser.new_context(locale="en-US")
     try:
         yield context, await context.new_page()
     finally:
@@ -57,7 +51,7 @@ async def begin(page: Page, reading: Reading, path: str = "/") -> None:
 
 
 async def test_a_description_that_is_forged_is_not_believed(
-    chrome: Chromium, reading: Reading
+    open_chrome: Chromium, reading: Reading
 ) -> None:
     """One by another key, wherever it comes from, connects nobody."""
     _, forged = Keyring.generate().descriptor(
@@ -67,7 +61,7 @@ async def test_a_description_that_is_forged_is_not_believed(
         exit_id="exit-1",
         now_s=4e9,
     )
-    async with reader(chrome) as (context, page):
+    async with reader(open_chrome) as (context, page):
         for path in ("**/network.json", "**/v1/network"):
             await context.route(
                 path,
@@ -79,9 +73,9 @@ async def test_a_description_that_is_forged_is_not_believed(
         await page.locator(".trouble", has_text="not signed by the right key").wait_for()
 
 
-async def test_an_old_mirror_asks_the_broker(chrome: Chromium, reading: Reading) -> None:
+async def test_an_old_mirror_asks_the_broker(open_chrome: Chromium, reading: Reading) -> None:
     """A description that cannot be used is fetched anew, and the site is read."""
-    async with reader(chrome) as (context, page):
+    async with reader(open_chrome) as (context, page):
         await context.add_init_script(OLD_DESCRIPTION)
         await begin(page, reading)
         await shown(page).get_by_text("A late harvest").wait_for()
@@ -89,9 +83,9 @@ async def test_an_old_mirror_asks_the_broker(chrome: Chromium, reading: Reading)
 
 @pytest.mark.parametrize("years", [-6, 0.11, 9])
 async def test_a_clock_that_is_years_off_is_named(
-    chrome: Chromium, reading: Reading, years: float
+    open_chrome: Chromium, reading: Reading, years: float
 ) -> None:
-    async with reader(chrome) as (context, page):
+    async with reader(open_chrome) as (context, page):
         await context.add_init_script(
             f"const now = Date.now; Date.now = () => now() + {years * YEAR_MS}"
         )
@@ -99,29 +93,29 @@ async def test_a_clock_that_is_years_off_is_named(
         await page.locator(".trouble", has_text="This device’s clock").wait_for()
 
 
-async def test_a_broker_that_is_away_is_told(chrome: Chromium, reading: Reading) -> None:
-    async with reader(chrome) as (context, page):
+async def test_a_broker_that_is_away_is_told(open_chrome: Chromium, reading: Reading) -> None:
+    async with reader(open_chrome) as (context, page):
         await context.route("**/v1/rendezvous", lambda route: route.abort())
         await begin(page, reading)
         await page.locator(".trouble", has_text="cannot be reached").wait_for()
 
 
-async def test_a_browser_without_webrtc_is_told(chrome: Chromium, reading: Reading) -> None:
-    async with reader(chrome) as (context, page):
+async def test_a_browser_without_webrtc_is_told(open_chrome: Chromium, reading: Reading) -> None:
+    async with reader(open_chrome) as (context, page):
         await context.add_init_script("delete window.RTCPeerConnection")
         await page.goto(reading.url)
         await page.get_by_text("WebRTC is missing or turned off").wait_for()
 
 
-async def test_a_browser_that_keeps_nothing_reads(chrome: Chromium, reading: Reading) -> None:
-    async with reader(chrome) as (context, page):
+async def test_a_browser_that_keeps_nothing_reads(open_chrome: Chromium, reading: Reading) -> None:
+    async with reader(open_chrome) as (context, page):
         await context.add_init_script(NO_STORAGE)
         await begin(page, reading)
         await shown(page).get_by_text("A late harvest").wait_for()
 
 
 async def test_a_site_that_fails_is_told_apart_from_one_that_is_silent(
-    chrome: Chromium, reading: Reading
+    open_chrome: Chromium, reading: Reading
 ) -> None:
     """Its own page about its fault is shown; where there is none, a sentence is."""
 
@@ -137,7 +131,7 @@ async def test_a_site_that_fails_is_told_apart_from_one_that_is_silent(
         return web.Response(status=500)
 
     reading.newspaper.pages |= {"fault": fault, "nothing": nothing, "empty": empty}
-    async with reader(chrome) as (_, page):
+    async with reader(open_chrome) as (_, page):
         await begin(page, reading, "/page/fault")
         await shown(page).locator("h1", has_text="Our fault").wait_for()
         await page.goto(f"{reading.url}/page/nothing")
@@ -147,7 +141,7 @@ async def test_a_site_that_fails_is_told_apart_from_one_that_is_silent(
 
 
 async def test_a_site_that_is_back_soon_is_asked_again_by_itself(
-    chrome: Chromium, reading: Reading
+    open_chrome: Chromium, reading: Reading
 ) -> None:
     """The sign says when, and the reader presses nothing."""
     is_back = False
@@ -160,7 +154,7 @@ async def test_a_site_that_is_back_soon_is_asked_again_by_itself(
         return web.Response()
 
     reading.newspaper.pages |= {"restarting": restarting}
-    async with reader(chrome) as (_, page):
+    async with reader(open_chrome) as (_, page):
         await begin(page, reading, "/page/restarting")
         await page.locator(".retry", has_text="Trying again in").wait_for()
         is_back = True
@@ -169,7 +163,7 @@ async def test_a_site_that_is_back_soon_is_asked_again_by_itself(
         assert await page.locator(".retry").count() == 0
 
 
-async def test_a_silent_site_costs_no_volunteer(chrome: Chromium, reading: Reading) -> None:
+async def test_a_silent_site_costs_no_volunteer(open_chrome: Chromium, reading: Reading) -> None:
     """It is asked once, for longer than a silent volunteer is waited for, and then named."""
     count = 0
 
@@ -180,7 +174,7 @@ async def test_a_silent_site_costs_no_volunteer(chrome: Chromium, reading: Readi
         return web.Response(text="<h1>At last</h1>", content_type="text/html")
 
     reading.newspaper.pages |= {"silent": silent}
-    async with reader(chrome) as (_, page):
+    async with reader(open_chrome) as (_, page):
         await begin(page, reading, "/page/silent")
         await shown(page).locator("h1", has_text="At last").wait_for()
         assert count == 1
@@ -188,7 +182,7 @@ async def test_a_silent_site_costs_no_volunteer(chrome: Chromium, reading: Readi
 
 
 async def test_a_site_that_redirects_without_end_is_told(
-    chrome: Chromium, reading: Reading
+    open_chrome: Chromium, reading: Reading
 ) -> None:
     count = 0
 
@@ -198,13 +192,13 @@ async def test_a_site_that_redirects_without_end_is_told(
         return web.Response(status=302, headers={"Location": f"/page/circle?{count}"})
 
     reading.newspaper.pages |= {"circle": circle}
-    async with reader(chrome) as (_, page):
+    async with reader(open_chrome) as (_, page):
         await begin(page, reading, "/page/circle")
         await page.locator(".trouble", has_text="redirects without end").wait_for()
         assert count <= 18
 
 
-async def test_what_a_site_cuts_off_is_told(chrome: Chromium, reading: Reading) -> None:
+async def test_what_a_site_cuts_off_is_told(open_chrome: Chromium, reading: Reading) -> None:
     """What there is of a page is shown, and its pictures do not hide what is said of it."""
 
     def short(kind: str, begin: bytes) -> Handler:
@@ -223,13 +217,13 @@ async def test_what_a_site_cuts_off_is_told(chrome: Chromium, reading: Reading) 
         "cut": short("text/html", text),
         "half": short("image/png", b"\x89PNG"),
     }
-    async with reader(chrome) as (_, page):
+    async with reader(open_chrome) as (_, page):
         await begin(page, reading, "/page/cut")
         await shown(page).locator("h1", has_text="Half a story").wait_for()
         await page.locator(".trouble", has_text="The end of this page is missing").wait_for()
 
 
-async def test_a_page_without_end_is_bounded(chrome: Chromium, reading: Reading) -> None:
+async def test_a_page_without_end_is_bounded(open_chrome: Chromium, reading: Reading) -> None:
     """A hundred kilobytes become a hundred megabytes in the browser, of which it takes a part.
 
     The same holds of plain words, packed or as they are.
@@ -252,7 +246,7 @@ async def test_a_page_without_end_is_bounded(chrome: Chromium, reading: Reading)
             gzip.compress(words, 6), Content_Encoding="gzip", Content_Type="text/plain"
         ),
     }
-    async with reader(chrome) as (_, page):
+    async with reader(open_chrome) as (_, page):
         await begin(page, reading, "/page/bomb")
         await page.locator(".trouble", has_text="This page is too large").wait_for()
         await shown(page).locator("h1", has_text="Endless").wait_for()
@@ -263,9 +257,9 @@ async def test_a_page_without_end_is_bounded(chrome: Chromium, reading: Reading)
 
 
 async def test_an_address_of_the_page_itself_leads_to_the_site(
-    chrome: Chromium, reading: Reading
+    open_chrome: Chromium, reading: Reading
 ) -> None:
-    async with reader(chrome) as (_, page):
+    async with reader(open_chrome) as (_, page):
         await begin(page, reading)
         await shown(page).get_by_text("A late harvest").wait_for()
         for name in ("x", "shell.html"):
@@ -282,9 +276,9 @@ async def test_an_address_of_the_page_itself_leads_to_the_site(
         del reading.files["reader.html"]
 
 
-async def test_a_clock_that_is_hours_off_is_named(chrome: Chromium, reading: Reading) -> None:
+async def test_a_clock_that_is_hours_off_is_named(open_chrome: Chromium, reading: Reading) -> None:
     """The broker refuses what was sealed at another time, and its own time says why."""
-    async with reader(chrome) as (context, page):
+    async with reader(open_chrome) as (context, page):
         await context.add_init_script("const now = Date.now; Date.now = () => now() - 4 * 3600e3")
         await begin(page, reading)
         await page.locator(".trouble", has_text="clock seems to be wrong").wait_for()

@@ -22,7 +22,7 @@ from tests.chrome import needs_chrome
 from tests.rig.firefox import Firefox
 from tests.rig.firefox import flip as flip_in_firefox
 from tests.rig.program import PASSERELLE, Program
-from tests.rig.reading import PATIENCE_S, Reading, chromium
+from tests.rig.reading import PATIENCE_S, Reading
 from tests.rig.volunteer import Chromium, flip
 
 pytestmark = [
@@ -137,12 +137,6 @@ class Film:
         return response
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def video_chrome() -> AsyncIterator[Chromium]:
-    async with chromium() as running:
-        yield running
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def firefox() -> AsyncIterator[Firefox]:
     async with Firefox({"media.peerconnection.ice.obfuscate_host_addresses": False}) as running:
@@ -172,14 +166,14 @@ async def fetch(page: Page) -> str:
     ids=["unfinished", "played", "loaded"],
 )
 async def test_the_videos_begin_after_the_page(
-    video_chrome: Chromium, page: str, is_long: bool
+    open_chrome: Chromium, page: str, is_long: bool
 ) -> None:
     """For 3 s they take nothing from a page that still comes, unless a film is played there."""
 
     async def answer(_request: web.Request) -> web.Response:
         return web.Response(text=page, content_type="text/html")
 
-    async with Reading(video_chrome) as reading:
+    async with Reading(open_chrome) as reading:
         reading.newspaper.pages["page"] = answer
         await reading.volunteer()
         tab = await reading.reader("/page/page")
@@ -189,9 +183,9 @@ async def test_the_videos_begin_after_the_page(
         await tab.context.close()
 
 
-async def test_a_film_comes_whole_by_video(video_chrome: Chromium) -> None:
+async def test_a_film_comes_whole_by_video(open_chrome: Chromium) -> None:
     """Every byte, in the frames of the video, with what the decoder needs left in place."""
-    async with Reading(video_chrome) as reading:
+    async with Reading(open_chrome) as reading:
         reading.newspaper.pages["film"] = Film().answer
         await reading.volunteer()
         page = await reader(reading)
@@ -202,10 +196,10 @@ async def test_a_film_comes_whole_by_video(video_chrome: Chromium) -> None:
 
 @needs_chrome
 async def test_a_program_without_a_screen_carries_a_film(
-    video_chrome: Chromium, tmp_path: Path
+    open_chrome: Chromium, tmp_path: Path
 ) -> None:
     """`passerelle volunteer` is the only volunteer: the page comes, and the film by video."""
-    async with Reading(video_chrome) as reading:
+    async with Reading(open_chrome) as reading:
         reading.newspaper.pages["film"] = Film().answer
         words = ("--invite", str(reading.servers.invite.plain), "--state", str(tmp_path))
         async with Program(*PASSERELLE, "volunteer", *words, "--flows-a-day", "0") as program:
@@ -216,11 +210,11 @@ async def test_a_program_without_a_screen_carries_a_film(
             await page.context.close()
 
 
-async def test_a_volunteer_lost_in_the_middle_costs_a_repeat(video_chrome: Chromium) -> None:
+async def test_a_volunteer_lost_in_the_middle_costs_a_repeat(open_chrome: Chromium) -> None:
     """The rest is asked for over another volunteer, and what came stays."""
     film = Film()
     film.go_on.clear()
-    async with Reading(video_chrome) as reading:
+    async with Reading(open_chrome) as reading:
         reading.newspaper.pages["film"] = film.answer
         first = await reading.volunteer()
         page = await reader(reading)
@@ -247,11 +241,11 @@ async def test_a_volunteer_lost_in_the_middle_costs_a_repeat(video_chrome: Chrom
         ),
     ],
 )
-async def test_spoiled_frames_alter_nothing(video_chrome: Chromium, spoiled: str) -> None:
+async def test_spoiled_frames_alter_nothing(open_chrome: Chromium, spoiled: str) -> None:
     """Frames that are left out, repeated or altered: what is shown is whole, by whatever way."""
-    async with Reading(video_chrome) as reading:
+    async with Reading(open_chrome) as reading:
         reading.newspaper.pages["film"] = Film().answer
-        context = await video_chrome.browser.new_context()
+        context = await open_chrome.browser.new_context()
         await context.add_init_script(SPOIL.replace("SPOILED", spoiled))
         hostile = await context.new_page()
         await hostile.goto(reading.publisher)
@@ -265,22 +259,24 @@ async def test_spoiled_frames_alter_nothing(video_chrome: Chromium, spoiled: str
         await context.close()
 
 
-async def test_a_firefox_carries_a_film(video_chrome: Chromium, firefox: Firefox) -> None:
+async def test_a_firefox_carries_a_film(open_chrome: Chromium, firefox: Firefox) -> None:
     """A volunteer's Firefox makes a video, too. It begins slowly, so this film is short."""
-    async with Reading(video_chrome) as reading:
+    async with Reading(open_chrome) as reading:
         reading.newspaper.pages["film"] = Film(TRAILER).answer
-        await flip_in_firefox(await firefox.open(reading.publisher))
+        volunteer = await firefox.open(reading.publisher)
+        await flip_in_firefox(volunteer)
         page = await reader(reading)
         assert await fetch(page) == digest(TRAILER)
         assert await page.evaluate(BY_VIDEO) > len(TRAILER)
         await page.context.close()
+        await volunteer.close()
 
 
-async def test_a_firefox_gets_a_film(video_chrome: Chromium, firefox: Firefox) -> None:
+async def test_a_firefox_gets_a_film(open_chrome: Chromium, firefox: Firefox) -> None:
     """A reader's Firefox cannot offer such a video, and goes on with DataChannels."""
-    async with Reading(video_chrome) as reading:
+    async with Reading(open_chrome) as reading:
         reading.newspaper.pages["film"] = Film(TRAILER).answer
-        context = await video_chrome.browser.new_context()
+        context = await open_chrome.browser.new_context()
         await context.add_init_script(WATCH)
         volunteer = await context.new_page()
         await volunteer.goto(reading.publisher)

@@ -12,12 +12,13 @@ import pytest_asyncio
 from playwright.async_api import Frame, Page
 
 from passerelle.demo import herald
-from tests.rig.reading import Reading, chromium, shown
+from tests.rig.reading import Reading, shown
+from tests.rig.volunteer import Chromium
 from tests.rig.wordpress import WordPress, database, wordpress
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.timeout(120),
 ]
 
@@ -59,8 +60,8 @@ class Scene:
         await shown(self.page).locator("h1, h2").first.wait_for()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def scene() -> AsyncIterator[Scene]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def scene(open_chrome: Chromium) -> AsyncIterator[Scene]:
     # A socket's path may have at most 107 characters; pytest's own folders may be deeper.
     with tempfile.TemporaryDirectory(prefix="passerelle-") as name:
         folder = Path(name)
@@ -68,17 +69,17 @@ async def scene() -> AsyncIterator[Scene]:
         async with (
             database(folder) as running,
             wordpress(running, folder / "heron", host=NAME) as paper,
-            chromium() as chrome,
-            Reading(chrome, paper.port, (NAME,)) as reading,
+            Reading(open_chrome, paper.port, (NAME,)) as reading,
         ):
             await paper.publish(herald.picture("bridge", 1600, 900))
             await reading.volunteer()
             page = await reading.reader()
             await shown(page).locator("h2").first.wait_for()
-            context = await chrome.browser.new_context(
+            context = await open_chrome.browser.new_context(
                 viewport={"width": 360, "height": 740}, locale="en-US"
             )
             yield Scene(paper, reading, page, await context.new_page())
+            await context.close()
             # The mirror saw the address of the first visit, and cookies never.
             foreign = [each for each in reading.mirror_paths if not each.startswith("/passerelle")]
             assert set(foreign) <= {"/", "/favicon.ico"}

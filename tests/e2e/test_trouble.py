@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path as FilePath
 
 import pytest
-import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Page
 
@@ -74,12 +73,6 @@ class Parts:
         return web.Response(body=body, content_type=kind, headers=headers)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def firefox() -> AsyncIterator[Firefox]:
-    async with Firefox() as running:
-        yield running
-
-
 class Visit:
     """One page, in either browser."""
 
@@ -111,9 +104,11 @@ async def visit(name: str, chrome: Chromium, firefox: Firefox, url: str) -> Asyn
     """Open `url` in the browser `name`."""
     if name == "firefox":
         page = await firefox.open("about:blank")
-        await page.goto(url)
-        yield Visit(page)
-        await page.close()
+        try:
+            await page.goto(url)
+            yield Visit(page)
+        finally:
+            await page.close()
         return
     context = await chrome.browser.new_context(locale="en-US")
     blank = await context.new_page()

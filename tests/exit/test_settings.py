@@ -77,6 +77,7 @@ def test_every_table(tmp_path: Path) -> None:
         ('[quota]\nstreams = "many"', r"Expected `int`, got `str` - at `\$.quota.streams`"),
         ("[quota]\nstreams = 0", "quota.streams must be more than 0"),
         ("[lifetimes]\ngrace_s = -1.5", "lifetimes.grace_s must be more than 0"),
+        ("[exit]\nrate_bytes_s = nan", "exit.rate_bytes_s must be more than 0"),
         ("[exit]\nrate_bytes_s = 0", "exit.rate_bytes_s must be more than 0"),
         ('[policy]\nmode = "open"', "Invalid enum value 'open'"),
         ('[policy]\nmode = "site"', "Site mode without sites"),

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from passerelle import limits
 from tests.lab.browser import LabBrowser
 from tests.lab.capture import Capture, Packet
 from tests.lab.country import (
@@ -32,6 +33,10 @@ QUIET_S = 3.0
 """How long to listen to a browser that should send nothing."""
 OFF_S = 2.0
 """The longest time from the click that turns the switch off to the last packet."""
+TEST_S = 5.0
+"""The longest time of a test of the rate."""
+HEADERS = 1.25
+"""What the headers of packets and messages, and acknowledgements, make of its bytes at most."""
 REQUEST = re.compile(rb"GET (\S+) HTTP/1\.1\r\n")
 either = pytest.mark.parametrize("kind", [LabBrowser, LabFirefox])
 OUTSIDE = "not net 127.0.0.0/8 and not host ::1"
@@ -126,6 +131,42 @@ def test_nothing_is_sent_before_the_click(kind: type[LabBrowser], country: Count
         assert {"/w/relay.js", "/v1/network", "/v1/volunteer", "/v1/link"} <= set(requests(after))
         assert after.packets(f"udp port {STUN_PORT}") != []
         assert "/keep" not in requests(after), "the small window is offered, and not fetched"
+
+
+@either
+def test_a_test_of_the_rate_waits_for_the_click_and_is_bounded(
+    kind: type[LabBrowser], country: Country
+) -> None:
+    """Not one packet goes to an exit before the click, and then one test of 2 MB each way at most.
+
+    The next click makes no other test, because what the first one found is remembered.
+    """
+    volunteer = country.hosts["volunteer"]
+    at_exit = f"host {country.address('exit')}"
+    with country.browser(kind=kind) as browser:
+        with country.lab.capture(volunteer, "any", OUTSIDE) as before:
+            browser.goto(country.paper_url, timeout_s=START_S)
+            browser.wait(f"{SNAPSHOT}?.phase === 'off'", timeout_s=START_S)
+            look_around(browser)
+            listen(QUIET_S)
+        assert before.packets(at_exit) == []
+        with country.lab.capture(volunteer, "any", OUTSIDE) as after:
+            browser.click(AGREE)
+            browser.wait(f"{SNAPSHOT}.phase === 'waiting'", timeout_s=START_S)
+            listen(QUIET_S)
+        assert requests(after).count("/v1/link") == 1
+        test = after.packets(at_exit)
+        moved_bytes = sum(len(packet.data) for packet in test)
+        assert limits.RATE_TEST_BYTES < moved_bytes < 2 * limits.RATE_TEST_BYTES * HEADERS
+        assert test[-1].time_s - test[0].time_s < TEST_S + OFF_S
+        with country.lab.capture(volunteer, "any", OUTSIDE) as again:
+            browser.click(SWITCH)
+            browser.wait(f"{SNAPSHOT}.phase === 'off'", timeout_s=START_S)
+            browser.click(SWITCH)
+            browser.wait(f"{SNAPSHOT}.phase === 'waiting'", timeout_s=START_S)
+            listen(QUIET_S)
+        assert "/v1/volunteer" in requests(again)
+        assert again.packets(at_exit) == []
 
 
 @either

@@ -18,7 +18,9 @@ from passerelle.wire import doors
 from passerelle.wire.ways import NETWORK_PATH, RENDEZVOUS_PATH
 from tests.network import HOST
 
-CHEATS: Final = ("lies", "repeats", "answers HTML", "holds for ever", "redirects")
+CHEATS: Final = ("lies", "repeats", "answers HTML", "holds for ever", "redirects", "drips")
+DRIP_S: Final = 1.0
+"""Time between two bytes of an answer that drips."""
 _ANY: Final = {"Access-Control-Allow-Origin": "*"}
 
 
@@ -60,11 +62,26 @@ class BadDoor:
             return web.Response(status=307, headers=headers)
         if self.cheat == "answers HTML":
             return web.Response(text="<h1>It works!", content_type="text/html", headers=_ANY)
+        if self.cheat == "drips":
+            return await self._drip(request, sealed)
         if self.cheat == "repeats":
             body = await self._repeated(request.path, sealed)
         else:
             body = secrets.token_bytes(1072)
         return web.Response(body=body, content_type=CONTENT_TYPE, headers=_ANY)
+
+    async def _drip(self, request: web.Request, sealed: bytes) -> web.StreamResponse:
+        """Pass a request on, and the answer byte by byte."""
+        at = "/v1/gateway" if "gateway" in request.path else request.path
+        own = {doors.HEADER: self.key}
+        async with self._http.post(self.upstream + at, data=sealed, headers=own) as answer:
+            response = web.StreamResponse(headers=_ANY)
+            response.content_type = answer.content_type
+            await response.prepare(request)
+            for byte in await answer.read():
+                await response.write(bytes([byte]))
+                await asyncio.sleep(DRIP_S)
+            return response
 
     async def _repeated(self, path: str, sealed: bytes) -> bytes:
         """Return the answer that the network gave to the first request for this path."""

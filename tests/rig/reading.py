@@ -213,16 +213,22 @@ class Reading:
         self.mirror_paths.append(f"{request.path} {request.headers.get('Cookie', '')}".strip())
 
     async def volunteer(self) -> Page:
-        """Open the publisher's page and flip the switch."""
+        """Open the publisher's page and flip the switch; it is closed with the network."""
         page = await self.chrome.open(self.publisher)
+        # One that has lost its network would go on looking for it beside all later tests.
+        self._stack.push_async_callback(page.context.close)
         await flip(page)
         return page
 
     async def reader(self, path: str = "/", *, start: bool = True) -> Page:
-        """Open the reading page in a profile of its own; with `start`, agree to the notice."""
+        """Open the reading page in a profile of its own; with `start`, agree to the notice.
+
+        It is closed with the network, too.
+        """
         context = await self.chrome.browser.new_context(
             viewport={"width": 360, "height": 740}, locale="en-US"
         )
+        self._stack.push_async_callback(context.close)
         context.set_default_timeout(PATIENCE_S * 1e3)
         page = await context.new_page()
         await page.goto(self.url + path)

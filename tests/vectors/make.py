@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from passerelle import limits
@@ -33,6 +34,7 @@ from passerelle.wire import (
     control,
     description,
     descriptor,
+    doors,
     family,
     friend,
     invite,
@@ -73,6 +75,7 @@ def main() -> None:
         "call": make_call(),
         "friends": make_friends(),
         "families": make_families(),
+        "doors": make_doors(),
         "volunteer": make_volunteer(),
         "binary_http": sealed.make_binary_http(),
         "oblivious": sealed.make_oblivious(),
@@ -105,6 +108,25 @@ def make_families() -> list[Json]:
             "link": str(replace(network, family=token)),
         }
         for token in (bytes(16), bytes(range(16)), b"\xff" * 16)
+    ]
+
+
+def make_doors() -> list[Json]:
+    """Give doors of a broker with their keys, and the receipts that these get."""
+    urls = (
+        "https://news.example/passerelle",
+        "https://news.example/passerelle2",
+        "https://xn--zeitung-fr-ieb.example:8443",
+    )
+    return [
+        {
+            "seal_key": seal_key.hex(),
+            "url": url,
+            "key": (key := doors.door_key(X25519PrivateKey.from_private_bytes(seal_key), url)),
+            "receipt": doors.receipt(key).hex(),
+        }
+        for seal_key in (bytes(range(32)), bytes(range(1, 33)))
+        for url in urls
     ]
 
 

@@ -18,9 +18,9 @@ from tests.volunteer.rig import volunteering
 LEAST_S: Final = 15
 """No timer of an idle program is shorter."""
 WARM_S: Final = 300.0
-BLOCKS: Final = 500
-"""Objects by which memory may differ: what caches hold at one moment and not at another. In a day
-one that was kept for each question to the broker would make 5,760 of them."""
+BLOCKS: Final = 50
+"""Objects by which memory may differ: what caches hold at one moment and not at another. A day made
+a difference of one; one that was kept for each question to the broker would make 5,760."""
 
 
 def blocks() -> int:

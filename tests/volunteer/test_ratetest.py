@@ -163,6 +163,33 @@ async def test_a_program_that_is_too_slow_helps_nobody_and_tests_again(
 
 
 @needs_chrome
+async def test_another_network_is_looked_at_anew_and_tested_seldom(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The broker is called anew at once, and a test is made if the last one is an hour old."""
+    networks = [("198.51.100.7", "")]
+    monkeypatch.setattr(service, "own_networks", lambda: networks[-1])
+    monkeypatch.setattr(service, "LOOK_S", 0.05)
+    async with network() as net, volunteering(net, tests=True) as volunteer:
+
+        async def moved() -> int:
+            """Change the network; return how many bytes were moved in all once it waits again."""
+            shown = len(volunteer.shown)
+            networks.append((f"198.51.100.{len(networks)}", ""))
+            await volunteer.until(lambda _: len(volunteer.shown) > shown)
+            status = await volunteer.until(lambda status: status.state == "waiting")
+            return status.total_bytes
+
+        first = (await volunteer.until(lambda status: status.state == "waiting")).total_bytes
+        assert first > MOST
+        assert await moved() == first, "tested lately"
+        monkeypatch.setattr(service, "AGAIN_S", 0.0)
+        second = await moved()
+        assert second > first + MOST
+        assert await moved() > second + MOST
+
+
+@needs_chrome
 async def test_a_program_whose_bounds_leave_no_room_tests_nothing() -> None:
     async with (
         network() as net,

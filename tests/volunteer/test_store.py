@@ -24,8 +24,6 @@ from passerelle.volunteer.store import STEP_BYTES, UsageStore
 folder = Path(sys.argv[1])
 store = UsageStore(folder)
 store.turn(date(2026, 11, 29))
-store.save()
-store.save()
 with (folder / "filling").open("wb", buffering=0) as file:
     try:
         while True:
@@ -52,6 +50,31 @@ def test_counts_are_kept_between_runs(tmp_path: Path) -> None:
     again = opened(tmp_path)
     assert (again.usage.day_bytes, again.usage.helped) == (1234, 1)
     again.close()
+
+
+def test_links_and_people_outlive_kill_9(tmp_path: Path) -> None:
+    """Whoever ends the program again and again gets no more links in a day."""
+    killed = opened(tmp_path / "killed")
+    for count, counts in ((1, killed.helped), (2, lambda: killed.flow("IR"))):
+        counts()
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        (folder / FILE).write_bytes((tmp_path / "killed" / FILE).read_bytes())
+        again = opened(folder)
+        assert again.usage.helped + again.usage.flows_of("IR") == count
+        again.close()
+    killed.close()
+
+
+def test_both_places_are_there_before_anything_is_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A place that is only begun on a full disk could not be written."""
+    os.close(UsageStore(tmp_path)._file or 0)
+    kept = (tmp_path / FILE).stat()
+    assert kept.st_blocks * 512 >= kept.st_size > 0
+    UsageStore(tmp_path).close()
+    assert not caplog.records
 
 
 def test_two_programs_do_not_share_a_folder(tmp_path: Path) -> None:

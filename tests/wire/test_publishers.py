@@ -43,6 +43,13 @@ def test_a_new_token_for_a_page_makes_the_old_one_void() -> None:
     assert found.holder(OTHER) is not None
 
 
+def test_a_new_token_keeps_the_name_in_whatever_order_the_pages_are_given() -> None:
+    """The counts go by the name."""
+    more = (NEWS[1], "https://new.example", NEWS[0])
+    found = Publishers().given(NEWS, TOKEN).given(more, OTHER)
+    assert [(each.name, set(each.pages)) for each in found.entries] == [(NEWS[0], set(more))]
+
+
 def test_withdrawing_one_leaves_the_others() -> None:
     found = Publishers().given(NEWS, TOKEN).given(["https://paper.example"], OTHER)
     left = found.without(NEWS[1])

@@ -44,6 +44,27 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         ratetest.decode(text)
 
 
-def test_more_may_be_under_way_the_more_has_arrived() -> None:
-    assert ratetest.allowance(0) == limits.RATE_TEST_AHEAD_BYTES
-    assert ratetest.allowance(1_000_000) == limits.RATE_TEST_AHEAD_BYTES + 250_000
+AHEAD = limits.RATE_TEST_AHEAD_BYTES
+
+
+@pytest.mark.parametrize(
+    ("got", "elapsed_s", "bytes_"),
+    [
+        (0, 0.0, AHEAD),
+        (0, 1.0, AHEAD),
+        # Twice as much as a round trip before.
+        (AHEAD, 0.3, 2 * AHEAD),
+        (3 * AHEAD, 0.6, 4 * AHEAD),
+        # A second's worth of a slow line.
+        (500_000, 1.0, 500_000),
+        (500_000, 2.0, 250_000),
+        # A quarter of what arrived, from lines that carry less than that in a second.
+        (60_000, 1.5, AHEAD + 15_000),
+        (1_000_000, 8.0, AHEAD + 250_000),
+    ],
+)
+def test_more_may_be_under_way_the_more_has_arrived(
+    got: int, elapsed_s: float, bytes_: int
+) -> None:
+    """`ratemeter.test.ts` has the same cases."""
+    assert ratetest.allowance(got, elapsed_s) == bytes_

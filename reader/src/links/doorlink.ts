@@ -1,11 +1,15 @@
 /** Sealed requests by HTTPS through a door, each by itself, where no volunteer can be reached (docs/PROTOCOL.md §10).
  *
- * A door sees sizes and times. Credit is what the connection takes: no more is read than the page has room for.
+ * A door sees sizes and times. Credit is what the connection takes: no more is read than the page has room for. Nothing is
+ * handed over before a whole chunk has come, and a door on which one stands still is left.
  */
 
 import { ANSWER_WINDOW_BYTES } from '../limits';
-import { NONE, type Bytes } from '../wire/integers';
+import { join, NONE, type Bytes } from '../wire/integers';
 import type { AnswerSink, Failure, OpenRequest } from './carrier';
+import { within } from './leastrate';
+import { Pace } from './pace';
+import type { Patience } from './pulse';
 
 const CONTENT_TYPE = 'message/ohttp-chunked-res';
 /** What a door's answer without a sealed one means. What cannot be opened is answered as a path that does not exist. */
@@ -17,12 +21,19 @@ const AT_ONCE = 4;
 const BUSY_TRIES = 3;
 const BUSY_MS = 1_000;
 
+/** One request under way through one door. */
+export interface DoorRequest extends OpenRequest {
+  /** Whether something of the answer came, though it may be less than a chunk. */
+  readonly hasBegun: boolean;
+}
+
 export class DoorLink {
   /** The door's host, as it is shown to the reader. */
   readonly host: string;
   /** Its base URL. */
   readonly url: string;
   readonly #gateway: string;
+  readonly #patience: Patience;
   #busy = 0;
   #underWay = 0;
   /** Those that wait for others to end, in their order; each is told whether it may begin. */
@@ -30,8 +41,9 @@ export class DoorLink {
   #failures = 0;
   #isProved = false;
 
-  /** `url` is the door's base URL. */
-  constructor(url: string, exit: string) {
+  /** `url` is the door's base URL. `patience` is shared by all doors: where all are slow, it is the reader's own network. */
+  constructor(url: string, exit: string, patience: Patience) {
+    this.#patience = patience;
     this.host = new URL(url).host;
     this.url = url;
     this.#gateway = `${url}/v1/gateway/${exit}`;
@@ -66,12 +78,17 @@ export class DoorLink {
   }
 
   /** Send a sealed request, once there is room for it. */
-  request(message: Bytes, sink: AnswerSink): OpenRequest {
+  request(message: Bytes, sink: AnswerSink): DoorRequest {
     const over = new AbortController();
     const room = new Room();
+    let hasBegun = false;
+    const begun = () => void (hasBegun = true);
     this.#busy += 1;
-    void this.#inTurn(() => this.#carry(message, sink, over.signal, room), () => sink.failed('stalled')).finally(() => (this.#busy -= 1));
+    void this.#inTurn(() => this.#carry(message, sink, over.signal, room, begun), () => sink.failed('stalled')).finally(() => (this.#busy -= 1));
     return {
+      get hasBegun() {
+        return hasBegun;
+      },
       used: (count) => room.add(count),
       cancel: () => {
         over.abort();
@@ -110,7 +127,7 @@ export class DoorLink {
     }
   }
 
-  async #carry(message: Bytes, sink: AnswerSink, signal: AbortSignal, room: Room): Promise<void> {
+  async #carry(message: Bytes, sink: AnswerSink, signal: AbortSignal, room: Room, begun: () => void): Promise<void> {
     try {
       signal.throwIfAborted();
       sink.sent();
@@ -120,12 +137,26 @@ export class DoorLink {
         return;
       }
       const reader = response.body.getReader();
+      const pace = new Pace(this.#patience.factor);
+      const held: Bytes[] = [];
       for (;;) {
         await room.some();
         if (signal.aborted) return void reader.cancel();
-        const { done, value } = await reader.read();
-        sink.bytes(value ?? NONE, done);
-        if (done) return;
+        const since_ms = performance.now();
+        const part = await within(pace.left_ms, reader.read());
+        if (!part) {
+          void reader.cancel();
+          this.#patience.grow();
+          this.failed();
+          return sink.failed('stalled');
+        }
+        const { done, value = NONE } = part;
+        pace.add(value, performance.now() - since_ms);
+        held.push(value);
+        begun();
+        if (pace.hasChunk || (done && pace.isLast)) sink.bytes(join(held.splice(0)), done);
+        else if (done) return sink.failed('lost');
+        if (done) return void (this.#patience.factor = 1);
         room.add(-value.length);
       }
     } catch {

@@ -1,22 +1,26 @@
 /** The doors of a network, and which of them a request goes through.
  *
- * A door whose packets are dropped says nothing. So the same sealed request goes through the next door too when nothing
- * came for a moment, and the first answer wins. The gateway answers a sealed request once, whichever copy comes first.
+ * A door whose packets are dropped says nothing, and one that is slowed down says next to nothing. So the same sealed
+ * request goes through the next door too when no chunk of an answer came for a moment, and the first whole chunk wins.
+ * The gateway answers a sealed request once, whichever copy comes first. Where that one is held up on its way back, the
+ * request is given up, and sealed anew it goes through another door.
  */
 
 import { DOOR_STAGGER_MS, DOORS_AT_ONCE, KNOWN_DOOR_MS } from '../limits';
 import { remember } from '../page/memory';
 import type { Bytes } from '../wire/integers';
 import { compared, type AnswerSink, type Carrier, type Failure, type OpenRequest } from './carrier';
-import { DoorLink } from './doorlink';
+import { DoorLink, type DoorRequest } from './doorlink';
+import { Patience } from './pulse';
 
 export class Doors {
   readonly #doors: DoorLink[];
+  readonly #patience = new Patience();
   readonly #worked: (host: string) => void;
 
   /** `urls` are the doors' base URLs. `worked` is called with the host of each door that brought something of the gateway's. */
   constructor(urls: readonly string[], exit: string, worked: (host: string) => void) {
-    this.#doors = urls.map((url) => new DoorLink(url, exit));
+    this.#doors = urls.map((url) => new DoorLink(url, exit, this.#patience));
     this.#worked = worked;
   }
 
@@ -25,7 +29,7 @@ export class Doors {
   carrier(askedBy: string): DoorRace {
     const faults = (door: DoorLink) => [door.failures, Number(!door.isProved), Number(door.url !== askedBy)];
     this.#doors.sort((a, b) => compared(faults(a), faults(b)));
-    return new DoorRace(this.#doors.slice(0, DOORS_AT_ONCE), askedBy, this.#worked);
+    return new DoorRace(this.#doors.slice(0, DOORS_AT_ONCE), askedBy, this.#patience, this.#worked);
   }
 }
 
@@ -33,18 +37,20 @@ export class Doors {
 export class DoorRace implements Carrier {
   readonly #doors: readonly DoorLink[];
   readonly #askedBy: string;
+  readonly #patience: Patience;
   readonly #worked: (host: string) => void;
   /** The doors through which the request went, in their order, with how it fares there. */
-  readonly #begun = new Map<DoorLink, OpenRequest | null>();
+  readonly #begun = new Map<DoorLink, DoorRequest | null>();
   /** Those that said that they cannot carry it. */
   readonly #over = new Map<DoorLink, Failure>();
   #winner: DoorLink | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** Of `doors` there is one at least. */
-  constructor(doors: readonly DoorLink[], askedBy: string, worked: (host: string) => void) {
+  constructor(doors: readonly DoorLink[], askedBy: string, patience: Patience, worked: (host: string) => void) {
     this.#doors = doors;
     this.#askedBy = askedBy;
+    this.#patience = patience;
     this.#worked = worked;
   }
 
@@ -65,7 +71,8 @@ export class DoorRace implements Carrier {
   }
 
   failed(): void {
-    for (const door of this.#winner ? [this.#winner] : this.#begun.keys()) door.failed();
+    const blamed = [...this.#begun.keys()].filter((door) => (this.#winner ? door === this.#winner : !this.#isHonest(door)));
+    for (const door of blamed) door.failed();
   }
 
   /** There may be no other door, so those that were used are only tried last. */
@@ -89,9 +96,8 @@ export class DoorRace implements Carrier {
           this.#timer = setTimeout(begin, isKnown ? KNOWN_DOOR_MS : DOOR_STAGGER_MS);
         },
         bytes: (body, isLast) => {
-          if (!this.#winner && body.length > 0) this.#win(door);
+          if (!this.#winner) this.#win(door);
           if (this.#winner === door) sink.bytes(body, isLast);
-          else if (isLast) lose(door, 'lost');
         },
         failed: (failure) => (this.#winner === door ? sink.failed(failure) : lose(door, failure)),
       });
@@ -100,12 +106,27 @@ export class DoorRace implements Carrier {
     const lose = (door: DoorLink, failure: Failure) => {
       if (this.#winner) return;
       this.#over.set(door, failure);
-      // Another copy of the request is with the gateway, and its answer is on its way.
-      if (failure === 'replayed' && this.#over.size < this.#begun.size) return clearTimeout(this.#timer);
-      if (this.#begun.size < this.#doors.length) return begin();
-      if (this.#over.size < this.#begun.size) return;
+      const isSpent = [...this.#over.keys()].some((each) => this.#isHonest(each));
+      if (!isSpent && this.#begun.size < this.#doors.length) return begin();
+      if (this.#over.size < this.#begun.size) {
+        // Another copy of the request is with the gateway, and its answer is on its way.
+        if (failure === 'replayed') {
+          clearTimeout(this.#timer);
+          this.#timer = setTimeout(leave, KNOWN_DOOR_MS * this.#patience.factor);
+        }
+        return;
+      }
+      clearTimeout(this.#timer);
       const told = [...this.#over.values()];
       sink.failed(told.find((each) => each !== 'replayed') ?? 'replayed');
+    };
+    /** The gateway says every 2.5 s that the site is silent. What brings not even that is held up; what has begun has its pace. */
+    const leave = () => {
+      const pending = [...this.#begun].filter(([door]) => !this.#over.has(door));
+      if (pending.some(([, open]) => open?.hasBegun)) return;
+      for (const [door] of pending) door.failed();
+      this.#patience.grow();
+      sink.failed('stalled');
     };
     begin();
     return {
@@ -116,6 +137,11 @@ export class DoorRace implements Carrier {
         for (const open of this.#begun.values()) open?.cancel();
       },
     };
+  }
+
+  /** Whether this door said that the gateway has the request already, and another one may have brought it there. */
+  #isHonest(door: DoorLink): boolean {
+    return this.#over.get(door) === 'replayed' && this.#begun.size > 1;
   }
 
   /** `winner` answers. Those that were asked before and did not are tried last from now on. */

@@ -3,6 +3,8 @@
 import { Problem } from '../../../widget/src/core/errors';
 import { DESCRIPTOR_BYTES } from '../../../widget/src/core/limits';
 import { bodyOf } from '../wire/bounded';
+import { BROKER_PATIENCE_MS } from '../limits';
+import { staggered } from '../rendezvous/staggered';
 import { ReadingProblem, troubleOf } from '../trouble';
 import type { Network } from './network';
 
@@ -10,28 +12,23 @@ const FETCH_MS = 8_000;
 /** A description of the network is valid for days, and made anew long before its end. */
 const CLOCK_MS = 86_400_000;
 
-/** Fetch a descriptor from one of the brokers at `urls`, and return what `read` makes of it. Throws Problem; `clock` where it has
- * run out by this device's clock alone. */
+/** Fetch a descriptor from the brokers and doors at `urls`, each a while after the one before, and return what `read` makes of the
+ * first that it takes. Throws Problem; `clock` where it has run out by this device's clock alone. */
 export async function fetchNetwork(
   urls: readonly string[],
   read: (descriptor: Uint8Array) => Promise<Network>,
   signal: AbortSignal,
 ): Promise<Network> {
-  let problem: unknown = new Problem('network_unreachable', true);
-  for (const url of urls) {
+  const attempts = urls.map((url) => async (over: AbortSignal) => {
+    const { bytes, off_ms } = await fetched(`${url}/v1/network`, over);
     try {
-      const { bytes, off_ms } = await fetched(`${url}/v1/network`, signal);
-      try {
-        return await read(bytes);
-      } catch (error) {
-        throw troubleOf(error) === 'network_expired' && off_ms > CLOCK_MS ? new ReadingProblem('clock') : error;
-      }
+      return await read(bytes);
     } catch (error) {
-      signal.throwIfAborted();
-      problem = error;
+      throw troubleOf(error) === 'network_expired' && off_ms > CLOCK_MS ? new ReadingProblem('clock') : error;
     }
-  }
-  throw problem;
+  });
+  const [network] = await staggered(attempts, () => BROKER_PATIENCE_MS, signal);
+  return network;
 }
 
 /** Return what lies at `url`, and by how much its server's clock differs from this device's. */

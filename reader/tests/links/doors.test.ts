@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Failure } from '../../src/links/carrier';
 import { Doors } from '../../src/links/doors';
-import { DOOR_STAGGER_MS, DOORS_AT_ONCE, KNOWN_DOOR_MS } from '../../src/limits';
+import { DOOR_PAUSE_MS, DOOR_STAGGER_MS, DOORS_AT_ONCE, KNOWN_DOOR_MS } from '../../src/limits';
 
 const MESSAGE = new Uint8Array(568);
 const TYPE = { 'content-type': 'message/ohttp-chunked-res' };
 
-/** What a door does with a request: it answers at once, after a while, never, or with a status. */
-type Way = number | 'silent' | readonly [after_ms: number, status: number];
+/** What a door does with a request: it answers at once, after a while, never, with a byte in each second, or with a status. */
+type Way = number | 'silent' | 'drips' | readonly [after_ms: number, status: number];
 
 let ways: Record<string, Way>;
 /** Hosts of the doors in the order in which they were asked, and those that were given up. */
@@ -23,6 +23,21 @@ const sink = {
   bytes: (body: Uint8Array) => void (came += body.length),
   failed: (failure: Failure) => void failures.push(failure),
 };
+
+/** An answer of which one byte comes in each second. */
+function drip(signal: AbortSignal): ReadableStream<Uint8Array> {
+  let timer: ReturnType<typeof setInterval> | undefined;
+  return new ReadableStream({
+    start: (controller) => {
+      timer = setInterval(() => controller.enqueue(Uint8Array.of(64)), 1_000);
+      signal.addEventListener('abort', () => {
+        clearInterval(timer);
+        controller.error(signal.reason);
+      });
+    },
+    cancel: () => clearInterval(timer),
+  });
+}
 
 function network(given: Record<string, Way>): void {
   ways = given;
@@ -40,8 +55,8 @@ beforeEach(() => {
     const { host } = new URL(url);
     asked.push(host);
     const way = ways[host]!;
-    const [after_ms, status] = typeof way === 'object' ? way : [0, way];
-    const body = status === 200 ? new Uint8Array(3000) : '';
+    const [after_ms, status] = typeof way === 'object' ? way : [0, way === 'drips' ? 200 : way];
+    const body = way === 'drips' ? drip(signal!) : status === 200 ? new Uint8Array(3000) : '';
     return new Promise<Response>((resolve, reject) => {
       signal!.addEventListener('abort', () => {
         givenUp.push(host);
@@ -113,6 +128,36 @@ test('the copy that the gateway refuses does not end the other one, and brings n
   expect([asked, came, failures]).toEqual([['a', 'b'], 3000, []]);
   carrier.failed();
   expect(doors.carrier('').host).toBe('b');
+});
+
+test('a door on which an answer drips has the next one beside it, and does not win', async () => {
+  network({ a: 'drips', b: [1_200, 200] });
+  doors.carrier('').request(MESSAGE, sink);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect([asked, came, failures]).toEqual([['a', 'b'], 3000, []]);
+  expect(givenUp).toEqual(['a']);
+});
+
+test.each([
+  ['drips', 1_000 + DOOR_PAUSE_MS + 100],
+  ['silent', DOOR_STAGGER_MS + KNOWN_DOOR_MS + 100],
+] as const)('where the gateway has the request and its answer is %s, it is given up and goes through another door', async (way, most_ms) => {
+  network({ a: way, b: 409, c: 200 });
+  const carrier = doors.carrier('');
+  const open = carrier.request(MESSAGE, sink);
+  await vi.advanceTimersByTimeAsync(most_ms);
+  expect([asked, came, failures]).toEqual([['a', 'b'], 0, ['stalled']]);
+  open.cancel();
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(failures).toEqual(['stalled']);
+  expect(doors.carrier('').host).toBe('b');
+});
+
+test('an answer that begins late and goes on is waited for', async () => {
+  network({ a: [DOOR_STAGGER_MS + KNOWN_DOOR_MS - 100, 200], b: 409, c: 200 });
+  doors.carrier('').request(MESSAGE, sink);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect([asked, came, failures]).toEqual([['a', 'b'], 3000, []]);
 });
 
 test.each([

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
 import time
@@ -31,6 +30,7 @@ from passerelle.broker.issuer import TicketIssuer
 from passerelle.broker.locator import PeerLocator, Sender
 from passerelle.broker.placement import Placement
 from passerelle.broker.post import PostEndpoint
+from passerelle.broker.ratetickets import RateTickets
 from passerelle.broker.readpage import ReadPage
 from passerelle.broker.rendezvous import Rendezvous
 from passerelle.broker.stats import PublicStats
@@ -48,7 +48,6 @@ from passerelle.io.server.web import FOR_PAGES, is_from_page
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import ways
 from passerelle.wire.bus import Subjects
-from passerelle.wire.signalling import RateTicket
 
 BEHIND_GATEWAY: Final = Sender(crowd_at("gateway"), None)
 """Whoever asks through a gateway. No door has that name, because doors are URLs."""
@@ -113,14 +112,6 @@ class Broker:
         )
         """Where a sealed request is answered, whatever carried it here."""
         self._friends = FriendRequests(self.rendezvous)
-
-        def below(bound: int) -> int:
-            return int.from_bytes(token(8)) % bound
-
-        def test() -> RateTicket:
-            exit_id = exits.choose(below, asyncio.get_running_loop().time())
-            return RateTicket(exit_id, issuer.test(exit_id))
-
         self._volunteer = VolunteerEndpoint(
             config,
             locator,
@@ -128,7 +119,7 @@ class Broker:
             self._friends,
             front,
             audience=audience,
-            test=test,
+            tests=RateTickets(exits, issuer, token=token),
             demand=demand,
         )
         self._gathering = Gathering(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import assert_never
 
 from aiohttp import hdrs, web
@@ -15,6 +14,7 @@ from passerelle.broker.conversation import Conversation
 from passerelle.broker.demand import DemandWord
 from passerelle.broker.friends import FriendRequests
 from passerelle.broker.locator import PeerLocator
+from passerelle.broker.ratetickets import RateTickets
 from passerelle.broker.volunteers import Volunteers
 from passerelle.core.address.candidates import vet_near
 from passerelle.core.address.prefix import origin, site
@@ -29,7 +29,6 @@ from passerelle.wire.signalling import (
     BrokerWelcome,
     Bye,
     FromVolunteer,
-    RateTicket,
     VolunteerAnswer,
     VolunteerDecline,
     VolunteerFamily,
@@ -60,20 +59,17 @@ class VolunteerEndpoint:
         front: FrontServer,
         *,
         audience: Audience,
-        test: Callable[[], RateTicket],
+        tests: RateTickets,
         demand: DemandWord,
     ) -> None:
-        """`front` is told of requests that are no WebSocket, and `audience` counts volunteers.
-
-        `test` makes a ticket for one test.
-        """
+        """`front` is told of requests that are no WebSocket, and `audience` counts volunteers."""
         self._config = config
         self._locator = locator
         self._volunteers = volunteers
         self._friends = friends
         self._front = front
         self._audience = audience
-        self._test = test
+        self._tests = tests
         self._demand = demand
         self._conversations: set[Conversation] = set()
         """All open WebSockets, those that have not said hello included."""
@@ -165,7 +161,7 @@ class VolunteerEndpoint:
                 caution=caution,
                 heartbeat_s=conversation.heartbeat_s,
                 idle_s=conversation.idle_s,
-                test=self._test(),
+                test=self._tests.make(),
             )
         )
         self._audience.joined(conversation.handle, page_origin)

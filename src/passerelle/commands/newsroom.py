@@ -56,9 +56,13 @@ def newsroom(
         for entry in file.read().entries:
             print(" ".join(entry.pages))
     elif withdraw:
+        known = file.read()
         for origin in origins:
-            if not file.withdraw(origin):
+            if known.of_page(origin) is None:
                 raise ConfigError(f"No publisher has {origin}. Without a page, all are listed.")
+        for origin in origins:
+            # Pages of one publisher have one token.
+            file.withdraw(origin)
             print(f"The token of {origin} is void.")
     else:
         token = file.give(origins)

@@ -78,8 +78,13 @@ def command(
     reader.html, one file that people pass on. The broker must be running: it is asked for the
     network's signed description. Make the page anew at least once in the time that lasts.
     """
-    invite = _invite(state, url, invite_file)
+    if site_key is not None and survive is None:
+        raise ConfigError(
+            "--site-key goes into the file that --survive writes, and into nothing else. Give "
+            "--survive FOLDER too, or leave the key out."
+        )
     key = _site_key(site_key)
+    invite = _invite(state, url, invite_file)
     files = readingpage.built()
     page = asyncio.run(_ask(invite, tuple(site or ())))
     mirror = readingpage.mirror(files, page)
@@ -105,7 +110,10 @@ def _invite(state: Path | None, url: str | None, invite_file: Path | None) -> st
                 "example https://bridge.example."
             )
         require_server_packages()
+        from passerelle.commands import addresses  # noqa: PLC0415 - it loads what servers need
         from passerelle.keyring import OPERATOR_FILE, Keyring  # noqa: PLC0415
+
+        addresses.require_usable("--url", (url,))
 
         if not (state / OPERATOR_FILE).exists():
             raise ConfigError(

@@ -247,9 +247,9 @@ def serve(
             "https://exit.bridge.example."
         )
     public = (url, *(broker_url or ()), *((exit_url,) if exit_url else ()))
-    addresses.require_open_ports("--url", (url,))
-    addresses.require_open_ports("--exit-url", (exit_url,) if exit_url else ())
-    addresses.require_open_ports("--broker-url", broker_url or ())
+    addresses.require_usable("--url", (url,))
+    addresses.require_usable("--exit-url", (exit_url,) if exit_url else ())
+    addresses.require_usable("--broker-url", broker_url or ())
     has_widget = servers.BUILT_WIDGET.is_dir()
     settings = exits.settings()
     fronts = (*settings.front_networks, *parse_networks("--front-network", front_network or ()))

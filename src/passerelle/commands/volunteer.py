@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from passerelle.volunteer.status import Status
 
 MB = 1_000_000
+SLOWEST_MBIT = 0.1
+"""The lowest rate that may be set, as in the switch."""
 _HOUR_S = 3600
 
 
@@ -45,10 +47,11 @@ def volunteer(
         typer.Option(min=1, max=limits.VOLUNTEER_PEOPLE, help="Most people helped at once."),
     ] = 20,
     mbit: Annotated[
-        float, typer.Option(min=0, help="Most Mbit/s for all people; 0 sets no bound.")
+        float, typer.Option(min=0, help="Most Mbit/s for all people, from 0.1 on; 0 sets no bound.")
     ] = 0,
     person_mbit: Annotated[
-        float, typer.Option(min=0, help="Most Mbit/s for each person; 0 sets no bound.")
+        float,
+        typer.Option(min=0, help="Most Mbit/s for each person, from 0.1 on; 0 sets no bound."),
     ] = 0,
     day_mb: Annotated[
         int, typer.Option(min=0, help="Most MB a day, both ways together; 0 sets no bound.")
@@ -141,24 +144,17 @@ def volunteer(
     from passerelle.volunteer import family as own_family  # noqa: PLC0415
     from passerelle.volunteer.config import VolunteerConfig  # noqa: PLC0415
     from passerelle.volunteer.service import Volunteer  # noqa: PLC0415
+    from passerelle.volunteer.store import UsageStore  # noqa: PLC0415
     from passerelle.wire.invite import parse  # noqa: PLC0415
 
     outlive_surroundings()
     log_to_stderr()
     network = parse(secrets.invite_text(invite, invite_file))
-    token = b""
-    if family or new_family:
-        token = own_family.token(folder, anew=new_family)
-        link = replace(network, family=token)
-        kept = own_family.keep_link(folder, link)
-        # Where this is no terminal, a log may keep it.
-        print(_LINK.format(link if sys.stdout.isatty() else f"It is in {kept}."), flush=True)
     config = VolunteerConfig(
         invite=network.plain,
-        family=token,
         people=people,
-        mbit=mbit or math.inf,
-        person_mbit=person_mbit or math.inf,
+        mbit=_mbit("--mbit", mbit),
+        person_mbit=_mbit("--person-mbit", person_mbit),
         day_bytes=day_mb * MB or None,
         month_bytes=month_mb * MB or None,
         flows_a_day=flows_a_day or None,
@@ -171,9 +167,26 @@ def volunteer(
         tests=not no_test,
     )
     engine = _engine()
+    if family or new_family:
+        # The link of one that runs is not to be changed beside it.
+        UsageStore(folder).close()
+        config = replace(config, family=own_family.token(folder, anew=new_family))
+        link = replace(network, family=config.family)
+        kept = own_family.keep_link(folder, link)
+        # Where this is no terminal, a log may keep it.
+        print(_LINK.format(link if sys.stdout.isatty() else f"It is in {kept}."), flush=True)
+
+    said = ""
+
+    def tell(told: Status) -> None:
+        nonlocal said
+        # What changed may be in none of the words, as where people leave one by one.
+        if (now := sentence(told)) != said:
+            said = now
+            say(now)
 
     async def work() -> None:
-        running = Volunteer(config, engine, lambda told: say(sentence(told)))
+        running = Volunteer(config, engine, tell)
         await running.start()
         try:
             await running.run()
@@ -208,6 +221,16 @@ def _engine() -> ProcessEngine:
             "browser, and the people you help with it."
         ) from error
     return ProcessEngine()
+
+
+def _mbit(option: str, given: float) -> float:
+    if given == 0:
+        return math.inf
+    if not given >= SLOWEST_MBIT:  # not a number is no less either
+        raise ConfigError(
+            f"{option} is {SLOWEST_MBIT:g} or more, because less helps nobody; 0 sets no bound."
+        )
+    return given
 
 
 def _zone(name: str) -> ZoneInfo | None:
@@ -277,14 +300,13 @@ def sentence(status: Status) -> str:
 
 def readable(status: Status) -> list[str]:
     """Return lines for a person."""
-    last = status.last_helped_s
     demand = _DEMANDS.get(status.demand)
     return [
         sentence(status),
         *(["Only people with your link are helped."] if status.only_family else []),
         *([demand] if demand and status.state in ("waiting", "helping") else []),
-        f"for {_span(status.state_s)} now; last helped "
-        + ("nobody in this run" if last is None else f"{_span(last)} ago"),
+        f"for {_span(status.state_s)} now"
+        + ("" if status.people else f"; last helped {_ago(status.last_helped_s)}"),
         f"helped so far {status.helped} people, attempts that failed {status.failed}",
         f"carried {status.day_bytes // MB} MB today, {status.month_bytes // MB} MB this month, "
         f"{status.total_bytes // MB} MB in all",
@@ -300,7 +322,12 @@ def _speed(status: Status) -> str:
     measured = f"about {status.down_mbit:g} Mbit/s down"
     if status.up_mbit is not None:
         measured += f", {status.up_mbit:g} Mbit/s up"
-    return f"the connection is {_SPEEDS.get(status.speed, 'of unknown use')} ({measured})"
+    use = _SPEEDS.get(status.speed, "of unknown use")
+    return f"the connection is {use} ({measured}, or more)"
+
+
+def _ago(last_helped_s: float | None) -> str:
+    return "nobody in this run" if last_helped_s is None else f"{_span(last_helped_s)} ago"
 
 
 def _span(seconds: float) -> str:

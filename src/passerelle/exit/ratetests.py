@@ -125,6 +125,8 @@ class _Test:
         self._wanted = 0
         """Bytes to send in all."""
         self._sent = 0
+        self._begun_s = 0.0
+        """When bytes were asked for."""
         self._acknowledged = 0
         self._received = 0
 
@@ -159,6 +161,7 @@ class _Test:
             if self._wanted or self._received:
                 raise PeerError(LinkCode.UNEXPECTED, "a second request in a test")
             self._wanted = said.bytes
+            self._begun_s = _now()
         else:
             if not self._acknowledged <= said.bytes <= self._sent:
                 raise PeerError(LinkCode.MALFORMED, "a test acknowledges what was not sent")
@@ -168,9 +171,13 @@ class _Test:
         """Send what may be on its way. The socket waits for a volunteer that reads slowly."""
         while self._sent < self._wanted:
             under_way = self._sent - self._acknowledged
-            if under_way >= ratetest.allowance(self._acknowledged):
+            if under_way >= ratetest.allowance(self._acknowledged, _now() - self._begun_s):
                 return
             size = min(len(_FILLING), self._wanted - self._sent)
             self._sent += size
             self._moved(size, 0)
             await self._socket.send_bytes(_FILLING[:size])
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -11,6 +11,7 @@ import asyncio
 import itertools
 import logging
 import time
+from collections.abc import Mapping
 
 from aiohttp import web
 
@@ -24,6 +25,7 @@ from passerelle.errors import LinkCode, LinkLost, PeerError
 from passerelle.exit.config import ExitConfig
 from passerelle.exit.counts import ExitMetrics
 from passerelle.exit.decoy_site import DecoySite
+from passerelle.exit.gateway.doorcounts import GatewayDoorCounts
 from passerelle.exit.gateway.gateway import AskBroker, Gateway
 from passerelle.exit.gateway.link import GatewayLink
 from passerelle.exit.gateway.post import GatewayPosts
@@ -58,9 +60,11 @@ class Exit:
         reporter: Reporter | None = None,
         metrics: Metrics | None = None,
         ask_broker: AskBroker | None = None,
+        doors: Mapping[str, str] | None = None,
     ) -> None:
         """`reporter` gets a report of every link; `metrics` shows the exit's numbers. `ask_broker`
-        answers reading pages that ask for volunteers through the gateway.
+        answers reading pages that ask for volunteers through the gateway. `doors` are the base URLs
+        of the network's doors by their keys: what each brings is counted.
 
         Raises ConfigError when the decoy site cannot be served.
         """
@@ -93,7 +97,7 @@ class Exit:
                 metrics=metrics,
                 ask_broker=ask_broker,
             )
-            self._posts = GatewayPosts(self._gateway)
+            self._posts = GatewayPosts(self._gateway, GatewayDoorCounts(metrics, doors or {}))
         metrics.gauge("exit_links", "Links open now.", lambda: len(self._links))
         metrics.gauge("exit_sessions", "Sessions alive now.", lambda: len(self._sessions))
         metrics.gauge("exit_streams", "Streams open now.", lambda: self._sessions.stream_count)

@@ -265,7 +265,7 @@ def _gateway(path: Path, table: msgspec.Struct) -> GatewaySettings:
 def _require_positive(path: Path, table: str, values: msgspec.Struct) -> None:
     for name, value in msgspec.structs.asdict(values).items():
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if is_number and value <= 0:
+        if is_number and not value > 0:  # TOML has `nan` for a number
             raise _bad(path, f"{table}.{name} must be more than 0, not {value}")
 
 

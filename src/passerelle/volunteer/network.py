@@ -36,7 +36,8 @@ class NetworkSource:
     async def describe(self) -> Descriptor:
         """Return a verified descriptor that has not expired, fetched where that is due.
 
-        Raises NetworkUnreachable, and ConfigError where what came is not what the invite promises.
+        Raises NetworkUnreachable, and ConfigError where what came is not what the invite promises
+        and never was.
         """
         known = self.descriptor
         now_s = time.time()
@@ -45,11 +46,15 @@ class NetworkSource:
             return known
         try:
             found = descriptor.verify(await self._fetch(), self._invite.operator_key, now_s=now_s)
-        except (NetworkUnreachable, ConfigError):
-            # The last one was verified, too: a bad answer does not take it away.
-            if known is None or not is_valid:
+        except (NetworkUnreachable, ConfigError) as error:
+            if known is None:
                 raise
-            return known
+            # The last one was verified, too: a bad answer does not take it away.
+            if is_valid:
+                return known
+            # The invite is right, so this passes: a clock that jumped, or a page of somebody on
+            # the way.
+            raise NetworkUnreachable(str(error)) from error
         self._fetched_at = time.monotonic()
         if known is None or found.issued_s >= known.issued_s:
             self.descriptor = known = found

@@ -109,12 +109,14 @@ class RateTest:
                 pass
             if got:
                 raise PeerError(LinkCode.MALFORMED, "an exit got what was not sent")
-        meter = RateMeter(_now())
+        begun_s = _now()
+        meter = RateMeter(begun_s)
         try:
             async with asyncio.timeout(WAY_S):
                 while meter.bytes < self._most:
                     under_way = self._sent - meter.bytes
-                    if self._sent < self._most and under_way < ratetest.allowance(meter.bytes):
+                    room = ratetest.allowance(meter.bytes, _now() - begun_s) - under_way
+                    if self._sent < self._most and room > 0:
                         size = min(len(_FILLING), self._most - self._sent)
                         self._sent += size
                         await socket.send_bytes(_FILLING[:size])

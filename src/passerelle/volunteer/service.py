@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import socket
 import time
@@ -13,6 +14,7 @@ from types import SimpleNamespace
 import aiohttp
 
 from passerelle.core.speed import Speed, bytes_each_way
+from passerelle.io.net.route import own_networks
 from passerelle.io.net.stun import find_class
 from passerelle.io.tasks import TaskSet
 from passerelle.io.webrtc.chrome.process import ProcessEngine
@@ -30,6 +32,8 @@ LOOK_S = 30
 """Time between two looks at the clock, at whole half minutes."""
 SLOW_S = 600.0
 """How long a machine that is too slow to help waits before it tests again."""
+AGAIN_S = 3600.0
+"""No test follows another sooner because the network has changed."""
 _STUN_SERVERS = 2
 _FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 
@@ -60,6 +64,9 @@ class Volunteer:
         self._test_bytes = 0
         """Bytes that a test may move each way; 0 for none."""
         self._wants_test = False
+        self._tested_at = -math.inf
+        """When the last test was wanted, in the loop's time."""
+        self._networks = own_networks()
         self._rates: Rates | None = None
         self._since = time.monotonic()
         self._shown: tuple[str, str, int] | None = None
@@ -122,8 +129,8 @@ class Volunteer:
         """Return what goes on."""
         usage, relay = self._store.usage, self._relay
         state, reason = self._state()
-        last = relay.last_helped_at
         now = time.monotonic()
+        last = now if relay.people else relay.last_helped_at
         return Status(
             state=state,
             reason=reason,
@@ -208,12 +215,30 @@ class Volunteer:
             now = self._config.now()
             await asyncio.sleep(LOOK_S - (now.second + now.microsecond / 1e6) % LOOK_S)
             self._relay.look_at_clock()
-            if self._wants_test and self._relay.pause == "test":
+            if self._has_moved():
+                self._change_network()
+            elif self._wants_test and self._relay.pause == "test":
                 self._conversation.renew()
+
+    def _has_moved(self) -> bool:
+        """Return whether this machine is in another network than at the last look."""
+        before, self._networks = self._networks, own_networks()
+        # Without any way to the Internet nothing can be tried, and the next way may be the same.
+        if not any(self._networks):
+            self._networks = before
+        return self._networks != before
+
+    def _change_network(self) -> None:
+        """Find out anew whom this machine can help, and how fast it is where that is due."""
+        if asyncio.get_running_loop().time() >= self._tested_at + AGAIN_S:
+            self._want_test()
+        # The new conversation's beginning asks for the class of the NAT.
+        self._conversation.renew()
 
     def _want_test(self) -> None:
         """Help nobody before a test, if there is to be one; the next welcome brings its ticket."""
         self._wants_test = self._test_bytes > 0
+        self._tested_at = asyncio.get_running_loop().time()
         self._relay.holds_back = "test" if self._wants_test else ""
 
     async def _test(self, ticket: RateTicket | None) -> None:
@@ -231,9 +256,12 @@ class Volunteer:
         self._relay.holds_back = "slow" if is_slow else ""
         self._changed()
         if is_slow:
+            tested_at = self._tested_at
             await asyncio.sleep(SLOW_S)
-            self._want_test()
-            self._conversation.renew()
+            # Another network may have been tested meanwhile.
+            if tested_at == self._tested_at:
+                self._want_test()
+                self._conversation.renew()
 
     async def _find_nat(self) -> None:
         descriptor = self._network.descriptor

@@ -61,7 +61,8 @@ class Status(msgspec.Struct, kw_only=True, frozen=True):
     state_s: float
     """Seconds since the program began to wait or to help."""
     last_helped_s: float | None
-    """Seconds since somebody was helped last; None if nobody was in this run."""
+    """Seconds since somebody was helped last, 0 while somebody is; None if nobody was in this
+    run."""
     nat: Word
     reach: Word
     """The people that this machine can help, by its network: `everybody`, `some` (people whose

@@ -12,7 +12,7 @@ room on a full disk.
 | … | the counts as JSON |
 
 Bytes are written down before they are carried, in steps: after a crash the counts are too high by
-one step at most, and never too low.
+one step at most, and never too low. Links and people are written down one by one.
 """
 
 from __future__ import annotations
@@ -64,6 +64,16 @@ class UsageStore:
             self._ahead = STEP_BYTES
             self.save()
 
+    def flow(self, country: str | None) -> None:
+        """See `Usage.flow`. Each is written down, so that no crash lets a day have more of them."""
+        self.usage.flow(country)
+        self.save()
+
+    def helped(self) -> None:
+        """Count somebody who is helped."""
+        self.usage.helped += 1
+        self.save()
+
     def turn(self, today: date) -> None:
         """See `Usage.turn`. A new day is written down."""
         if self.usage.day != today.isoformat():
@@ -106,6 +116,8 @@ class UsageStore:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             data = os.pread(self._file, 2 * _SLOT_BYTES, 0)
+            # A place that is only begun once the disk is full could not be written.
+            os.posix_fallocate(self._file, 0, 2 * _SLOT_BYTES)
         except BlockingIOError:
             raise LocalError(
                 "Another volunteer runs with this folder of --state. Stop it, or name another one."
@@ -117,7 +129,7 @@ class UsageStore:
         found = [each for at in (0, _SLOT_BYTES) if (each := _read(data[at : at + _SLOT_BYTES]))]
         if found:
             self._number, self.usage = max(found, key=lambda each: each[0])
-        elif data:
+        elif data.strip(b"\0"):
             _log.warning("the counts of earlier runs cannot be read, and begin anew")
 
 

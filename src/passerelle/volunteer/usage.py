@@ -1,7 +1,9 @@
 """What a volunteer has given today, this month and in all, and whether its bounds leave room.
 
-It is pure: the date is an argument. A clock that goes back takes no count away, so that a day's
-bytes are not given twice; one that goes forward begins a new day or month.
+It is pure: the date is an argument. A clock that goes back takes no count away, and one that then
+returns to the day it left takes none away either, so that a day's bytes are not given twice: a
+computer without a battery for its clock does both at each start. Any other later date begins a new
+day or month.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ class Usage(msgspec.Struct):
 
     day: str = ""
     """The date of `day_bytes` and `flows`, as YYYY-MM-DD."""
+    left: str = ""
+    """The date that a clock left when it went back; empty if it did not."""
     day_bytes: Count = 0
     month_bytes: Count = 0
     total_bytes: Count = 0
@@ -37,13 +41,17 @@ class Usage(msgspec.Struct):
     def turn(self, today: date) -> None:
         """Begin a new day or month where `today` is a later one."""
         text = today.isoformat()
-        if text == self.day:
-            return
-        if text > self.day:
-            self.day_bytes = 0
-            self.flows = {}
-            if text[:7] > self.day[:7]:
+        if text < self.day:
+            # What was left first is later than what is left on the way to an even earlier day.
+            self.left = self.left or self.day
+        elif text > self.day:
+            if text != self.left:
+                self.day_bytes = 0
+                self.flows = {}
+            if text[:7] not in (self.day[:7], self.left[:7]):
                 self.month_bytes = 0
+            if text >= self.left:
+                self.left = ""
         self.day = text
 
     def carry(self, size: int) -> None:

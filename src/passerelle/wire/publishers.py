@@ -74,11 +74,13 @@ class Publishers:
     def given(self, pages: Sequence[str], token: str) -> Publishers:
         """Return the list with a publisher of `pages`, in place of those that have one of them.
 
-        Raises ValueError when there would be too many.
+        It keeps the name of one that had it before, in whatever order the pages are given. Raises
+        ValueError when there would be too many.
         """
         wanted = set(pages)
         others = [entry for entry in self.entries if wanted.isdisjoint(entry.pages)]
-        made = Publisher(tuple(pages), digest_of(token))
+        names = {entry.name for entry in self.entries}
+        made = Publisher(tuple(sorted(pages, key=lambda page: page not in names)), digest_of(token))
         if len(others) >= serverlimits.PUBLISHERS or len(pages) > serverlimits.PUBLISHER_PAGES:
             raise ValueError("too many publishers, or too many pages of one")
         return Publishers((*others, made))

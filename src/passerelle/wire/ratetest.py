@@ -42,13 +42,16 @@ _decoder: msgspec.json.Decoder[RateMessage] = msgspec.json.Decoder(RateMessage)
 _encoder = msgspec.json.Encoder()
 
 
-def allowance(got: int) -> int:
-    """Return how many bytes may be on their way when `got` bytes were acknowledged.
+def allowance(got: int, elapsed_s: float) -> int:
+    """Return how many bytes may be on their way when `got` were acknowledged, in `elapsed_s`.
 
-    It grows by a quarter of what arrived, so that what a line carries in a round trip is found out
-    in some of them, and what a slow line still holds at the end stays small.
+    It grows with what arrived, as TCP's own window does at the start, so that what a long line
+    carries in a round trip is found out in some of them. It is no more than what arrives in a
+    second, or a quarter of what arrived: what a slow line still holds at the end stays small.
     """
-    return limits.RATE_TEST_AHEAD_BYTES + got // 4
+    in_a_second = got / elapsed_s if elapsed_s > 0 else 0
+    least = limits.RATE_TEST_AHEAD_BYTES
+    return max(least + got // 4, int(min(least + got, in_a_second)))
 
 
 def encode(message: RateMessage) -> str:

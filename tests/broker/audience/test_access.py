@@ -24,11 +24,19 @@ def test_a_network_that_failed_too_often_waits_and_others_do_not() -> None:
     for _ in range(MOST):
         fail(access, HERE, 0.0)
     with pytest.raises(TooManyTries):
-        access.holder("right", HERE, 1.0)
-    assert access.holder("right", IPV4 + bytes([192, 0, 3]), 1.0).name == "https://news.example"
+        access.holder("wrong", HERE, 1.0)
+    fail(access, IPV4 + bytes([192, 0, 3]), 1.0)
     fail(access, HERE, 1.01 / PER_S)
     with pytest.raises(TooManyTries):
         access.holder("wrong", HERE, 1.02 / PER_S)
+
+
+def test_strangers_of_its_network_lock_no_holder_out() -> None:
+    """An old token in a program of the newsroom's own does not, either."""
+    access = Access(lambda: PUBLISHERS)
+    for _ in range(MOST):
+        fail(access, HERE, 0.0)
+    assert access.holder("right", HERE, 0.0).name == "https://news.example"
 
 
 def test_right_tokens_use_up_nothing() -> None:
@@ -45,7 +53,7 @@ def test_the_networks_of_one_provider_have_tries_by_their_shares() -> None:
         for _ in range(MOST):
             fail(access, origin, 0.0)
     with pytest.raises(TooManyTries):
-        access.holder("right", origins[-1], 0.0)
+        access.holder("wrong", origins[-1], 0.0)
 
 
 def test_networks_that_tried_are_bounded() -> None:
@@ -58,4 +66,4 @@ def test_networks_that_tried_are_bounded() -> None:
                 access.holder("wrong", HERE, 0.0)
     assert len(access._tries) <= serverlimits.NEWSROOM_NETWORKS
     with pytest.raises(TooManyTries):
-        access.holder("right", HERE, 0.0)
+        access.holder("wrong", HERE, 0.0)

@@ -27,3 +27,20 @@ def test_every_bar_stays_in_the_picture(values: list[int]) -> None:
         assert 0 <= y <= y + high <= height + 0.1
     titles = [str(rect.findtext("title")) for rect in rects]
     assert [title.rpartition("· ")[2] for title in titles] == [str(v) for v in values if v]
+
+
+@given(st.integers(min_value=0, max_value=10**15), st.integers(min_value=0, max_value=100))
+def test_no_text_is_cut_off(most: int, first_hour: int) -> None:
+    """Numbers have room beside the picture, and times end in it: a digit takes 0.6 of the size."""
+    times_s = [HOUR_S * (first_hour + number) for number in range(72)]
+    picture = ET.fromstring(chart.bars("label", times_s, [most] * 72))
+    width = float(str(picture.get("viewBox")).split()[2])
+    for number in picture.findall(".//g[@class='grid']/text"):
+        assert float(str(number.get("x"))) >= 0.6 * 22 * len(str(number.text))
+    times = picture.findall(".//g[@class='ticks']/g")
+    assert times
+    for time in times:
+        text = time.find("text")
+        assert text is not None
+        size = 12 if time.get("class") == "late" else 22
+        assert float(str(text.get("x"))) + 0.5 * size * len(str(text.text)) <= width

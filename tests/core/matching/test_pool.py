@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from passerelle import serverlimits
 from passerelle.core.matching.disclosure import DAY_S, FAILED_REST_S
 from passerelle.core.matching.peers import ClientProfile, PeerLocation
-from passerelle.core.matching.pool import REST_S, Outcome, Pick, VolunteerPool
+from passerelle.core.matching.pool import DOUBTED, REST_S, Outcome, Pick, VolunteerPool
 from passerelle.core.matching.quality import LinkEnding, LinkExperience
 from passerelle.core.nat.classifier import NatClass
 
@@ -203,11 +203,38 @@ def test_a_client_is_given_whom_it_can_reach(mine: NatClass) -> None:
     assert picked.chance > 0.9
 
 
-def test_whom_hardly_anybody_reaches_comes_last() -> None:
+@pytest.mark.parametrize("family", [None, b"F" * 16])
+def test_one_without_udp_is_given_to_nobody(family: bytes | None) -> None:
+    """Nor is it counted among those that can help, until it is in another network."""
+    asking = client(family=family)
     pool = pool_of(A, nat=NatClass.BLOCKED, free=9)
-    assert name(pick(pool)) == A
-    pool.add(B, 1, 0, nat=NatClass.UNKNOWN)
+    if family is not None:
+        pool.set_family(A, family, 0)
+    assert pick(pool, asking=asking) is None
+    assert (len(pool), pool.available, pool.classes) == (1, 0, frozenset())
+    pool.set_free(A, 9, 1, nat=NatClass.RESTRICTED)
+    assert name(pick(pool, 1, asking=asking)) == A
+    pool.set_free(A, 9, 2, nat=NatClass.BLOCKED)
+    assert pick(pool, 2, asking=asking) is None, "although the client's network knows it"
+
+
+def test_somebody_who_brings_a_text_to_one_without_udp_gets_its_answer() -> None:
+    pool = pool_of(A, nat=NatClass.BLOCKED)
+    assert name(pool.pick(ANYBODY, (), 0, seed=1, only=A)) == A
+
+
+def test_most_volunteers_without_udp_mean_that_the_stun_servers_are_silent() -> None:
+    """Their word is doubted then, but one whose network is known is better."""
+    pool = many(DOUBTED - 1, nat=NatClass.BLOCKED)
+    assert pick(pool) is None
+    pool.add(A, 5, 0, nat=NatClass.BLOCKED)
+    assert pick(pool) is not None
+    assert (pool.available, pool.classes) == (DOUBTED, {NatClass.BLOCKED})
+    pool.add(B, 5, 0, nat=NatClass.UNKNOWN)
     assert name(pick(pool)) == B
+    for number in range(DOUBTED - 1):
+        pool.add(b"BUSY" + bytes((number,)), 0, 0, nat=NatClass.OPEN)
+    assert (pick(pool, avoid={B}), pool.available) == (None, 1)
 
 
 def test_a_pool_tells_where_its_volunteers_are_and_of_which_classes() -> None:

@@ -22,6 +22,7 @@ from passerelle.exit.service import Exit
 from passerelle.io.server.metrics import Metrics
 from passerelle.io.server.web import WebServer, application
 from passerelle.io.tasks import race
+from passerelle.wire import doors
 from passerelle.wire.gatewayframes import SUBPROTOCOL
 from passerelle.wire.gatewaykeys import GatewaySeed, configurations, day_at
 from passerelle.wire.oblivious import KeyConfiguration
@@ -125,11 +126,12 @@ class Scene:
         )
 
     def post(
-        self, body: bytes | AsyncIterable[bytes], path: str = POST_PATH
+        self, body: bytes | AsyncIterable[bytes], path: str = POST_PATH, *, door_key: str = ""
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        """Send a sealed request without a link."""
+        """Send a sealed request without a link, as a reader or as the door that has this key."""
         data = io.BytesIO(body) if isinstance(body, bytes) else body
-        return self._http.post(self._url + path, data=data)
+        own = {doors.HEADER: door_key} if door_key else None
+        return self._http.post(self._url + path, data=data, headers=own)
 
     @asynccontextmanager
     async def reader(
@@ -162,9 +164,11 @@ async def scene(
     metrics: Metrics | None = None,
     reporter: Reporter | None = None,
     ask_broker: AskBroker | None = None,
+    door_urls: Mapping[str, str] | None = None,
     **changes: Any,
 ) -> AsyncIterator[Scene]:
-    """Run a site, with a certificate or without TLS, and an exit with a gateway for it."""
+    """Run a site, with a certificate or without TLS, and an exit with a gateway for it. `door_urls`
+    are those of the network's doors by their keys."""
     settings = gateway or GatewaySettings()
     if certificate is None:
         settings = replace(settings, plain_http=True)
@@ -177,7 +181,9 @@ async def scene(
         site = await stack.enter_async_context(
             WebServer(publisher.app, HOST, 0, tls=tls, grace_s=0.1)
         )
-        exit_ = Exit(config, metrics=metrics, reporter=reporter, ask_broker=ask_broker)
+        exit_ = Exit(
+            config, metrics=metrics, reporter=reporter, ask_broker=ask_broker, doors=door_urls
+        )
         stack.push_async_callback(exit_.close)
         app = application()
         exit_.add_routes(app)

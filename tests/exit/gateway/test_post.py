@@ -68,6 +68,52 @@ async def test_a_message_is_taken_once() -> None:
         assert made.publisher.count("/echo") == 1
 
 
+async def test_what_each_door_brings_is_counted() -> None:
+    """Requests, those without an answer, and bytes both ways; not for who says no door's key."""
+    metrics = Metrics()
+    mine, other = "https://news.example/door", "https://other.example/door"
+
+    def count(name: str, door: str = mine) -> float:
+        where = f'passerelle_exit_gateway_door_{name}_total{{door="{door}"}} '
+        _, found, rest = metrics.text().decode().partition(where)
+        assert found
+        return float(rest.partition("\n")[0])
+
+    async with scene(metrics=metrics, door_urls={"a" * 43: mine, "b" * 43: other}) as made:
+        request = sealed(f"{made.site}/bytes?n=50000")
+        for key in ("", "c" * 43):
+            async with made.post(sealed(f"{made.site}/story").message, door_key=key) as response:
+                assert response.status == 200
+                await response.read()
+        assert count("requests") == 0
+        async with made.post(request.message, door_key="a" * 43) as response:
+            answer = await response.read()
+        assert len(answer) > 50_000
+        await until(lambda: count("requests") == 8)
+        assert count("refused") == 0
+        assert 0 <= count("request_bytes") - len(request.message) < 8
+        assert 0 <= count("answer_bytes") - len(answer) < 8
+        for body in (request.message, b"a stranger's, by the door"):
+            async with made.post(body, door_key="a" * 43) as response:
+                assert response.status in {404, 409}
+        await until(lambda: count("refused") == 8)
+        assert 0 <= count("request_bytes") - 2 * len(request.message) - 25 < 8
+        assert 0 <= count("answer_bytes") - len(answer) < 8
+        assert count("requests", other) == count("answer_bytes", other) == 0
+
+
+async def test_an_answer_that_a_door_does_not_take_is_counted_as_far_as_it_went() -> None:
+    metrics = Metrics()
+    door = "https://news.example/door"
+    async with scene(metrics=metrics, door_urls={"a" * 43: door}) as made:
+        async with made.post(sealed(f"{made.site}/slow").message, door_key="a" * 43) as response:
+            assert await response.content.readany()
+        await made.publisher.gone.wait()
+        await until(lambda: f'door_requests_total{{door="{door}"}} 8.0' in metrics.text().decode())
+        assert f'door_refused_total{{door="{door}"}} 0.0' in metrics.text().decode()
+        assert f'door_answer_bytes_total{{door="{door}"}} 0.0' not in metrics.text().decode()
+
+
 @pytest.mark.parametrize(
     "body",
     [

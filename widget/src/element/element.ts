@@ -50,7 +50,7 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
     super();
     this.#root = this.attachShadow({ mode: 'open' });
     this.#root.adoptedStyleSheets = [switchStyle()];
-    const settings = () => this.#settings;
+    const settings = () => this.settings;
     this.#self = {
       get settings() {
         return settings();
@@ -90,19 +90,19 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
   }
 
   get people(): number {
-    return this.#settings.people;
+    return this.settings.people;
   }
 
   get lanes(): number {
-    return this.#settings.lanes;
+    return this.settings.lanes;
   }
 
   get mbit(): number {
-    return this.#settings.mbit;
+    return this.settings.mbit;
   }
 
   get megabytes(): number {
-    return this.#settings.megabytes;
+    return this.settings.megabytes;
   }
 
   start(): void {
@@ -143,7 +143,8 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
     else this.#switch?.adjust();
   }
 
-  get #settings(): SwitchSettings {
+  /** What is in force: the visitor's choices, else the attributes, else the defaults. */
+  get settings(): SwitchSettings {
     const chosen = readChoices();
     return readSettings(
       (name) => chosen.get(name),
@@ -292,7 +293,7 @@ export class PasserelleSwitch extends HTMLElement implements PasserelleSwitchEle
     const language = this.#language ?? ENGLISH;
     const more = await this.#complete();
     if (!more) return void (container.textContent = language.words.reasons.script);
-    more.openSettings(container, language, this.#settings, {
+    more.openSettings(container, language, this.settings, {
       mayHide: this.#switch?.mayHide ?? true,
       network: this.network,
       chosen: (name, value) => {

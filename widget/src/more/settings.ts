@@ -2,7 +2,7 @@
  * site. */
 
 import { SLOTS } from '../core/limits';
-import { SLOWEST_MBIT, type SwitchSettings } from '../core/switch/settings';
+import { clock, SLOWEST_MBIT, type SwitchSettings } from '../core/switch/settings';
 import { encodeUrl } from '../core/wire/base64';
 import { linkOf, TOKEN_BYTES } from '../core/wire/family';
 import { make } from '../element/view/dom';
@@ -122,6 +122,3 @@ function family(words: Language['words'], settings: SwitchSettings, { network, c
   show(settings.family);
   return [make('label', {}, is, words.family), row];
 }
-
-const clock = (minutes: number): string =>
-  [Math.floor(minutes / 60) % 24, minutes % 60].map((part) => String(part).padStart(2, '0')).join(':');

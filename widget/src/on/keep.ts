@@ -1,9 +1,11 @@
 /** Offers to go on after this page is left: in a small window of the broker's own, or by the network's extension.
  *
- * The window asks the visitor again, because a press on this page proves nothing there. Once it helps it says so, and
- * the switch of this page turns itself off, so that one visitor is one volunteer.
+ * The window asks the visitor again, because a press on this page proves nothing there. It takes the limits of this
+ * page's switch with it. Once it helps it says so, and the switch of this page turns itself off, so that one visitor is
+ * one volunteer.
  */
 
+import { clock, type SwitchSettings } from '../core/switch/settings';
 import { isOn, type Phase } from '../core/switch/store';
 import { parse } from '../core/wire/invite';
 import { make, write } from '../element/view/dom';
@@ -24,6 +26,7 @@ export class KeepOffer {
   readonly #words: Language['words'];
   readonly #host: LiveHost;
   readonly #links: readonly HTMLElement[];
+  readonly #windowLink: HTMLAnchorElement | null;
   readonly #title: HTMLElement;
   #window: Window | null = null;
   /** Whether the window took over. */
@@ -36,8 +39,9 @@ export class KeepOffer {
     const isWanted = host.getAttribute('keep') !== 'none';
     const page = isWanted ? windowOf(host.network, code) : null;
     const extension = isWanted ? extensionOf(host) : null;
+    this.#windowLink = page ? this.#linkTo(page) : null;
     this.#links = [
-      ...(page ? [this.#windowLink(page)] : []),
+      ...(this.#windowLink ? [this.#windowLink] : []),
       ...(extension ? [link(extension, words.keep_extension)] : []),
     ];
     this.node = make('div', { class: 'keep', part: 'keep' }, this.#title, ...this.#links);
@@ -46,16 +50,19 @@ export class KeepOffer {
   show(phase: Phase): void {
     if (isOn(phase)) this.#isKept = false;
     const isOffered = phase === 'waiting' || phase === 'helping';
-    for (const one of this.#links) one.hidden = !isOffered;
+    // The window knows no family, and would help strangers.
+    for (const one of this.#links) one.hidden = !isOffered || (one === this.#windowLink && this.#host.settings.family !== '');
     write(this.#title, this.#isKept ? this.#words.kept : this.#words.keep);
-    this.node.hidden = !this.#isKept && (!isOffered || this.#links.length === 0);
+    this.node.hidden = !this.#isKept && this.#links.every((one) => one.hidden);
   }
 
-  #windowLink(page: string): HTMLElement {
+  #linkTo(page: string): HTMLAnchorElement {
     const node = link(page, this.#words.keep_window);
+    const limited = () => (node.href = `${page}&${limitsOf(this.#host.settings)}`);
+    node.addEventListener('pointerdown', limited);
     node.addEventListener('click', (event) => {
       if (this.#window?.closed === false) this.#window.focus();
-      else this.#window = open(page, '_blank', WINDOW);
+      else this.#window = open(limited(), '_blank', WINDOW);
       // Where the browser forbids the window, the link opens the page as a tab, which cannot tell anything.
       if (!this.#window) return;
       event.preventDefault();
@@ -74,7 +81,7 @@ export class KeepOffer {
   }
 }
 
-const link = (href: string, text: string): HTMLElement =>
+const link = (href: string, text: string): HTMLAnchorElement =>
   make('a', { class: 'link', part: 'link', href, target: '_blank', rel: 'noopener' }, text);
 
 /** Return the address of the window's page for a network. It names this page's origin, which alone is told. */
@@ -84,6 +91,16 @@ function windowOf(network: string, code: string): string | null {
   } catch {
     return null;
   }
+}
+
+/** Write down what the window is to keep to. It leaves out what is no limit. */
+function limitsOf(settings: SwitchSettings): string {
+  const { hours, background } = settings;
+  return [
+    ...(['people', 'lanes', 'mbit', 'megabytes'] as const).map((name) => `${name}=${settings[name]}`),
+    hours ? `hours=${clock(hours.from)}-${clock(hours.to)}` : '',
+    background ? '' : 'background=pause',
+  ].join('&');
 }
 
 /** Return the link to the extension for this browser; null where there is none or it cannot be installed. */

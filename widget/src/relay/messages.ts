@@ -33,11 +33,14 @@ export type PageToRelay =
   | { readonly type: 'sound'; readonly streams: SoundStreams }
   /** The answer of a link's PeerConnection. */
   | { readonly type: 'answered'; readonly link: number; readonly sdp: string }
+  /** Nothing comes from the client's browser any more, or something does again. */
+  | { readonly type: 'silent'; readonly link: number; readonly isSilent: boolean }
   | { readonly type: 'connection_lost'; readonly link: number }
   /** The visitor helps although it may be dangerous where they are. */
   | { readonly type: 'confirm' }
-  /** The machine slept, or changed its network. The relay should call the broker again. */
-  | { readonly type: 'renew' }
+  /** The machine slept, or changed its network. The relay should call the broker again, and first make another test of
+   * this device's rate where there is one. */
+  | { readonly type: 'renew'; readonly test: TestPlan | null }
   /** The visitor pasted a reader's text, which the relay should answer. */
   | { readonly type: 'friend'; readonly id: number; readonly text: string }
   /** The answer to `find_nat`. */

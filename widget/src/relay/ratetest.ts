@@ -2,7 +2,7 @@
 
 import { closeCode, PeerError } from '../core/errors';
 import { RATE_TEST_MESSAGE_BYTES } from '../core/limits';
-import { allowance, RateMeter } from '../core/traffic/ratemeter';
+import { RateMeter } from '../core/traffic/ratemeter';
 import { isSmallTest, measured, speedOf, type Rates } from '../core/switch/speed';
 import { down, got, readGot } from '../core/wire/ratetest';
 import { SocketEnd } from './link/pipe';
@@ -130,7 +130,7 @@ export class RateTest {
 
   /** Send what may be on its way. */
   #send(up: RateMeter): void {
-    while (this.#sent < this.#most && this.#sent - up.bytes < allowance(up.bytes)) {
+    while (this.#sent < this.#most && this.#sent - up.bytes < up.allowance(now_s())) {
       const size = Math.min(this.#filling.length, this.#most - this.#sent);
       this.#sent += size;
       this.#socket.send(this.#filling.subarray(0, size));

@@ -1,5 +1,5 @@
 /** The relay's word on whether this device is fast enough: tests it once before anybody is helped, and again later where
- * it was too slow.
+ * it was too slow or is in another network.
  */
 
 import { NO_TEST, type RelayReport, type TestPlan, type Untested } from '../core/switch/report';
@@ -39,8 +39,10 @@ export class SelfTest {
     this.#events = events;
   }
 
-  /** Do as `plan` says from the next welcome on. */
+  /** Do as `plan` says from the next welcome on, and no more as an earlier one did. */
   begin(plan: TestPlan): void {
+    clearTimeout(this.#timer);
+    this.#again_ms = null;
     this.#plan = plan;
     this.#rates = plan.rates;
     this.#untested = plan.untested;

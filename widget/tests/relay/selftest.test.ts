@@ -114,6 +114,21 @@ test('a device that is too slow says so, helps nobody, and tests again', () => {
   expect(own.tell(ONLINE)).toMatchObject({ broker: 'online', reason: null });
 });
 
+test('a device that moved is tested in its new network, and waits for nothing of the old one', () => {
+  const { own, events, find } = setUp(PLAN);
+  own.welcome(TICKET, EXITS as never);
+  find(0.05);
+  expect(own.tell(ONLINE).reason).toBe('too_slow');
+  own.begin(PLAN);
+  expect([own.holdsBack, own.isDue, own.tell(ONLINE).rates]).toEqual([true, true, null]);
+  own.welcome(TICKET, EXITS as never);
+  find(10);
+  expect([own.holdsBack, own.tell(ONLINE).rates?.down_mbit]).toEqual([false, 10]);
+  expect(own.tell(ONLINE).tested_bytes).toBeGreaterThan(131_072);
+  vi.advanceTimersByTime(600_000);
+  expect(events.renew).not.toHaveBeenCalled();
+});
+
 test('while the visitor is asked whether they know the danger, that is what is told', () => {
   const { own } = setUp(PLAN);
   const asked = { ...ONLINE, caution: true };

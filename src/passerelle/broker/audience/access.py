@@ -1,7 +1,8 @@
 """Who may see a publisher's figures: whoever shows its token, in a cookie or a header.
 
 A token is never in an address, so it is in no log and no `Referer`. Wrong ones are counted for the
-networks that they come from, and a network with too many is not listened to for a while.
+networks that they come from, and a network with too many is told to wait. A right one is taken all
+the same: nobody guesses it, and strangers in its holder's network must not lock its holder out.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class WrongToken(PasserelleError):
 
 
 class TooManyTries(PasserelleError):
-    """A network sent so many wrong tokens that its next one is not looked at."""
+    """A network sent so many wrong tokens that it is told to wait."""
 
 
 class Access:
@@ -48,22 +49,22 @@ class Access:
 
         Raises WrongToken and TooManyTries.
         """
+        found = self._publishers().holder(token)
+        if found is not None:
+            return found
         own = parties(origin)
         if any(key in self._tries and self._tries[key].left(now) < 1 for key, _ in own):
             raise TooManyTries
-        found = self._publishers().holder(token)
-        if found is None:
-            burst, per_s = serverlimits.NEWSROOM_TRIES
-            for key, shares in own:
-                bucket = self._tries.get(key)
-                if bucket is None:
-                    if len(self._tries) >= serverlimits.NEWSROOM_NETWORKS:
-                        self._tries.popitem(last=False)
-                    bucket = self._tries[key] = Bucket(per_s * shares, burst * shares, now)
-                self._tries.move_to_end(key)
-                bucket.take(now)
-            raise WrongToken
-        return found
+        burst, per_s = serverlimits.NEWSROOM_TRIES
+        for key, shares in own:
+            bucket = self._tries.get(key)
+            if bucket is None:
+                if len(self._tries) >= serverlimits.NEWSROOM_NETWORKS:
+                    self._tries.popitem(last=False)
+                bucket = self._tries[key] = Bucket(per_s * shares, burst * shares, now)
+            self._tries.move_to_end(key)
+            bucket.take(now)
+        raise WrongToken
 
 
 def token_in(request: web.Request) -> str:

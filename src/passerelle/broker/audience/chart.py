@@ -13,10 +13,16 @@ from passerelle.core.tally import HOUR_S
 _WIDTH: Final = 720
 _HEIGHT: Final = 200
 _LEFT: Final = 56
-"""Room for the numbers beside the picture."""
+"""Least room for the numbers beside the picture."""
+_DIGIT: Final = 14
+"""The widest digit: a narrow page has texts of 22 px (`figures.css`)."""
 _TOP: Final = 14
 _BOTTOM: Final = 30
 """Room for the times below the picture."""
+_TIME: Final = 72
+"""The width of a time below the picture on a wide page."""
+_WIDEST_TIME: Final = 130
+"""The same on a narrow page."""
 _TICK_HOURS: Final = 12
 """The hours between two times that are written below."""
 _GAP: Final = 0.25
@@ -38,20 +44,21 @@ def bars(label: str, times_s: Sequence[int], values: Sequence[int]) -> str:
     negative. `label` says what is shown to those who do not see it.
     """
     most = _ceiling(max(values, default=0))
-    step = (_WIDTH - _LEFT) / max(1, len(values))
+    left = max(_LEFT, 8 + _DIGIT * len(str(most)))
+    step = (_WIDTH - left) / max(1, len(values))
     return _PICTURE.substitute(
         width=_WIDTH,
         height=_HEIGHT,
         label=html.escape(label),
-        grid="".join(_line(value, most) for value in (0, most // 2, most)),
+        grid="".join(_line(left, value, most) for value in (0, most // 2, most)),
         bars="".join(
-            _bar(_LEFT + index * step, step, time_s, value, most)
+            _bar(left + index * step, step, time_s, value, most)
             for index, (time_s, value) in enumerate(zip(times_s, values, strict=True))
         ),
         ticks="".join(
-            _tick(_LEFT + index * step, time_s)
+            _tick(x, time_s)
             for index, time_s in enumerate(times_s)
-            if time_s // HOUR_S % _TICK_HOURS == 0 and index * step < _WIDTH - _LEFT - 40
+            if time_s // HOUR_S % _TICK_HOURS == 0 and (x := left + index * step) + _TIME <= _WIDTH
         ),
     )
 
@@ -79,18 +86,19 @@ def _bar(x: float, step: float, time_s: int, value: int, most: int) -> str:
     )
 
 
-def _line(value: int, most: int) -> str:
+def _line(left: int, value: int, most: int) -> str:
     y = _y(value, most)
     return (
-        f'<path d="M{_LEFT} {y:.1f}H{_WIDTH}"/>'
-        f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{value}</text>'
+        f'<path d="M{left} {y:.1f}H{_WIDTH}"/>'
+        f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{value}</text>'
     )
 
 
 def _tick(x: float, time_s: int) -> str:
     at = _time(time_s, "%m-%d %H:%M")
+    late = ' class="late"' if x + _WIDEST_TIME > _WIDTH else ""
     return (
-        f'<g><path d="M{x:.1f} {_y(0, 1):.1f}v5"/>'
+        f'<g{late}><path d="M{x:.1f} {_y(0, 1):.1f}v5"/>'
         f'<text x="{x + 3:.1f}" y="{_HEIGHT - 8}">{at}</text></g>'
     )
 

@@ -6,8 +6,17 @@ const SETTLED_MS = 1000;
 
 const bridge = document.querySelector('passerelle-switch');
 const main = document.querySelector('main');
-/** The origin that opened this window, which alone is told that it helps. */
-const opener_origin = location.hash.slice(1);
+/** The origin that opened this window, which alone is told that it helps; and limits of its switch. */
+const [opener_origin, ...given] = location.hash.slice(1).split('&');
+/** What a limit looks like. Any site can open this window, so none may ask for more than a switch gives by itself. */
+const LIMITS = {
+  people: /^[1-5]$/,
+  lanes: /^[1-4]$/,
+  mbit: /^[\d.]+$/,
+  megabytes: /^[\d.]+$/,
+  hours: /^[\d:-]+$/,
+  background: /^pause$/,
+};
 let changed_ms = performance.now();
 
 function guard(event) {
@@ -35,5 +44,8 @@ for (const name of ['focus', 'resize', 'pageshow']) addEventListener(name, () =>
 document.addEventListener('visibilitychange', () => (changed_ms = performance.now()));
 addEventListener('click', guard, true);
 bridge.addEventListener('passerelle-change', ({ detail }) => tell(detail));
+for (const [name, value] of given.map((each) => each.split('='))) {
+  if (Object.hasOwn(LIMITS, name) && LIMITS[name].test(value)) bridge.setAttribute(name, value);
+}
 await customElements.whenDefined('passerelle-switch');
 tell(bridge.snapshot);

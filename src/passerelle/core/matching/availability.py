@@ -48,6 +48,10 @@ class AvailableVolunteers:
         """Tags of the families that have an available volunteer."""
         return frozenset(self._families)
 
+    def count(self, nat: NatClass) -> int:
+        """Return how many volunteers of a NAT class are available to everybody and do not rest."""
+        return len(self._classes[nat].all)
+
     def mean_load(self) -> float:
         """Return the mean load of ordinary volunteers, over all NAT classes."""
         classes = self._classes.values()

@@ -46,8 +46,8 @@ class BestVolunteer:
     """The best volunteer for one client among those that were shown."""
 
     __slots__ = (
-        *("_avoid", "_best_rank", "_chances", "_last_resort", "_load_limit", "_location"),
-        *("_ordinary", "_ordinary_load", "_undisclosed_weight"),
+        *("_avoid", "_best_rank", "_blocked", "_chances", "_last_resort", "_load_limit"),
+        *("_location", "_ordinary", "_ordinary_load", "_undisclosed_weight"),
         *("client", "now", "record", "volunteer"),
     )
 
@@ -60,11 +60,12 @@ class BestVolunteer:
         now: float,
         *,
         last_resort: bool = False,
+        blocked: bool = False,
     ) -> None:
         """`avoid` are handles never to be chosen; `record` is what the client's network knows,
         None when that is not counted; `mean_load` is that of ordinary volunteers; `now` is
         monotonic seconds. With `last_resort`, one that the client's network is barred from may be
-        chosen, if nobody else is shown.
+        chosen, if nobody else is shown. With `blocked`, one whose network lets no UDP through may.
         """
         self.client = client
         self.record = record
@@ -73,6 +74,7 @@ class BestVolunteer:
         self._best_rank = _NOBODY
         self._avoid = avoid
         self._last_resort = last_resort
+        self._blocked = blocked
         self._location = client.location
         self._chances = _CHANCES[client.nat]
         self._load_limit = 1.0 + max(LOAD_FLOOR, LOAD_MARGIN + mean_load)
@@ -107,6 +109,8 @@ class BestVolunteer:
     def _rank(self, volunteer: PooledVolunteer) -> tuple[int, float] | None:
         """Return its worst fault, negated, and its score; None if it must not be asked."""
         if volunteer.handle in self._avoid:
+            return None
+        if volunteer.nat is NatClass.BLOCKED and not self._blocked:
             return None
         mine, theirs = self._location, volunteer.location
         if mine.site is not None and mine.site == theirs.site:

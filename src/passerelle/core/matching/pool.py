@@ -8,7 +8,9 @@ many volunteers there are, and brokers and clients do not all run after the same
 What counts, in this order:
 
 0. A client that names a family gets one of its volunteers or none, and no other client gets one.
-1. A volunteer in the client's own /24, /48 or provider's network is never taken.
+1. A volunteer in the client's own /24, /48 or provider's network is never taken, nor is one whose
+   network lets no UDP through: it can help nobody. Only where that is the word of most volunteers,
+   it says rather that the STUN servers are silent, and they are taken (`DOUBTED`).
 2. One without a fault is taken before one with a fault. Faults, from the least on: it is in the
    client's country, its quality is poor, it rests after an offer that it left unanswered, it
    failed this client. One that failed this client's network a moment ago, or twice in a day, is
@@ -46,6 +48,8 @@ from passerelle.core.nat.classifier import NatClass, chance
 REST_S = 30.0
 """How long a volunteer rests after an unanswered offer: its page was suspended, or lost its
 network."""
+DOUBTED: Final = 8
+"""So many volunteers without UDP are doubted where they are more than half of all."""
 CLIENT_REPORT_WEIGHT: Final = 0.5
 """What a client's word about a failure counts; an exit's counts 1."""
 
@@ -109,6 +113,8 @@ class VolunteerPool:
         self._neighbourhoods = NeighbourhoodQuality(neighbourhoods)
         self._countries: Counter[str | None] = Counter()
         """Volunteers by country, kept up to date because the public numbers are often asked for."""
+        self._nats: Counter[NatClass] = Counter()
+        """Volunteers by the class of their NAT."""
 
     def __len__(self) -> int:
         """Return how many volunteers are in the pool, with a free slot or without."""
@@ -119,13 +125,21 @@ class VolunteerPool:
 
     @property
     def available(self) -> int:
-        """How many volunteers have a free slot."""
-        return len(self._available)
+        """How many volunteers have a free slot, and a network with which they are of use."""
+        useless = 0 if self._doubts_blocked else self._available.count(NatClass.BLOCKED)
+        return len(self._available) - useless
 
     @property
     def classes(self) -> frozenset[NatClass]:
-        """NAT classes of the volunteers with a free slot that do not rest."""
-        return self._available.classes
+        """NAT classes of the volunteers that are `available` and do not rest."""
+        classes = self._available.classes
+        return classes if self._doubts_blocked else classes - {NatClass.BLOCKED}
+
+    @property
+    def _doubts_blocked(self) -> bool:
+        """Whether the STUN servers are silent, rather than volunteers without UDP."""
+        blocked = self._nats[NatClass.BLOCKED]
+        return blocked >= DOUBTED and 2 * blocked > len(self)
 
     @property
     def families(self) -> frozenset[bytes]:
@@ -156,6 +170,7 @@ class VolunteerPool:
         volunteer = PooledVolunteer(handle, free, nat, location, quality, now, load)
         self._by_handle[handle] = volunteer
         self._countries[location.country] += 1
+        self._nats[nat] += 1
         self._available.update(volunteer, now)
 
     def remove(self, handle: bytes, now: float) -> None:
@@ -164,6 +179,7 @@ class VolunteerPool:
         if volunteer is None:
             return
         self._countries[volunteer.location.country] -= 1
+        self._nats[volunteer.nat] -= 1
         self._available.discard(volunteer)
         self._neighbourhoods.remember(volunteer.location.site, volunteer.quality, now)
 
@@ -176,7 +192,9 @@ class VolunteerPool:
             return
         volunteer.free = free
         volunteer.declared += 1
+        self._nats[volunteer.nat] -= 1
         volunteer.nat = nat or volunteer.nat
+        self._nats[volunteer.nat] += 1
         volunteer.resting_until = 0.0
         self._available.update(volunteer, now)
 
@@ -219,7 +237,15 @@ class VolunteerPool:
             client = replace(client, key=None)
         record = None if client.key is None else self._disclosures.of(client.key)
         load = self._available.mean_load()
-        best = BestVolunteer(client, avoid, record, load, now, last_resort=last_resort)
+        best = BestVolunteer(
+            client,
+            avoid,
+            record,
+            load,
+            now,
+            last_resort=last_resort,
+            blocked=self._doubts_blocked,
+        )
         self._search(best, Draws(seed))
         if best.volunteer is None:
             return None

@@ -61,7 +61,8 @@ weighed by how common each is.
 
 _BLOCKED: Final = 0.01
 """The estimate for a peer without UDP. It is not 0, because that class is concluded from the
-silence of all STUN servers, and the servers may be down."""
+silence of all STUN servers, and the servers may be down. `core.matching.pool` judges which it is
+where many volunteers say so."""
 
 
 def chance(client: NatClass, volunteer: NatClass) -> float:

@@ -16,10 +16,12 @@ from aiohttp import web
 from passerelle import limits
 from passerelle.core.shares import ShareTable
 from passerelle.errors import PeerError
+from passerelle.exit.gateway.doorcounts import GatewayDoorCounts
 from passerelle.exit.gateway.gateway import AnswerStopped, Gateway
 from passerelle.exit.gateway.turns import Reader
 from passerelle.io.server.web import FOR_PAGES, body_of, disconnected
 from passerelle.io.tasks import race
+from passerelle.wire import doors
 from passerelle.wire.gatewayframes import FRAME_HEADER_BYTES, Reset
 from passerelle.wire.oblivious import HEADER_BYTES
 
@@ -45,8 +47,9 @@ class GatewayPosts:
     hold it back: the header that it needs is public.
     """
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, door_counts: GatewayDoorCounts) -> None:
         self._gateway = gateway
+        self._door_counts = door_counts
         self._under_way: ShareTable[_Post] = ShareTable(limits.GATEWAY_POSTS)
         """By whom they count for: when there are too many, whoever has most loses one."""
         self._pieces: ShareTable[tuple[_Post, int]] = ShareTable(limits.GATEWAY_POSTS_PIECES)
@@ -61,10 +64,11 @@ class GatewayPosts:
         gone = self._under_way.add(post, asker)
         if gone is not None:
             gone.give_up()
-        pieces = 0
+        pieces = arrived = 0
 
         def wanted(body: bytes | bytearray) -> bool:
-            nonlocal pieces
+            nonlocal pieces, arrived
+            arrived = len(body)
             if not self._is_ours(body):
                 return False
             while pieces < len(body) // limits.GATEWAY_POSTS_PIECE_BYTES:
@@ -94,6 +98,9 @@ class GatewayPosts:
             self._under_way.discard(post)
             for number in range(1, pieces + 1):
                 self._pieces.discard((post, number))
+            if request.path == POST_PATH:
+                key = request.headers.get(doors.HEADER, "")
+                self._door_counts.ended(key, arrived, post.answer_bytes)
 
     def _is_ours(self, begin: bytes | bytearray) -> bool:
         """Whether a body that begins so may be sealed to a key of this gateway."""
@@ -109,6 +116,8 @@ class _Post:
         self._response: web.StreamResponse | None = None
         self._code: Reset | None = None
         """Why there is no answer, or no more of it."""
+        self.answer_bytes = 0
+        """What was sent of the sealed answer."""
         self._given_up = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
@@ -159,6 +168,7 @@ class _Post:
             # The reader is gone or takes nothing, so the site is asked for no more.
             self._give_up(Reset.BROKEN)
             raise AnswerStopped from error
+        self.answer_bytes += len(sealed)
         self._gateway.counts.bytes.by_value[""] += len(sealed)
         wait_s = 0.0 if reader is None else reader.account.answer(len(sealed), self._loop.time())
         await asyncio.sleep(wait_s)

@@ -13,7 +13,7 @@ export const SLOWEST_MBIT = 0.1;
 const PEOPLE = 5;
 
 /** A span of each day, in minutes after midnight by the visitor's clock. It goes over midnight when `from`
- * is later than `to`. */
+ * is not earlier than `to`; when they are the same it is the whole day. */
 export interface Hours {
   readonly from: number;
   readonly to: number;
@@ -104,6 +104,10 @@ function hours(text: string): Hours | null | undefined {
   return Object.freeze({ from: h1 * 60 + m1, to: h2 * 60 + m2 });
 }
 
+/** Write a time of day, in minutes after midnight, as `hours` has it. */
+export const clock = (minutes: number): string =>
+  [Math.floor(minutes / 60) % 24, minutes % 60].map((part) => String(part).padStart(2, '0')).join(':');
+
 /** Reasons why a switch that is on does nothing for a while. It goes on by itself afterwards. */
 export const PAUSES = ['quota', 'hours', 'battery', 'metered', 'hidden'] as const;
 
@@ -133,5 +137,5 @@ export function pauseReason(settings: SwitchSettings, now: Conditions): PauseRea
 }
 
 function within({ from, to }: Hours, minute: number): boolean {
-  return from <= to ? from <= minute && minute < to : minute >= from || minute < to;
+  return from < to ? from <= minute && minute < to : minute >= from || minute < to;
 }

@@ -7,12 +7,16 @@ import { RATE_TEST_AHEAD_BYTES } from '../limits';
 const BYTES_PER_MBIT = 125_000;
 const SHORTEST_S = 0.001;
 
-/** Return how many bytes may be on their way when `got` bytes were acknowledged.
+/** Return how many bytes may be on their way when `got` were acknowledged, in `elapsed_s`.
  *
- * It grows by a quarter of what arrived, so that what a line carries in a round trip is found out in some of them, and
- * what a slow line still holds at the end stays small.
+ * It grows with what arrived, as TCP's own window does at the start, so that what a long line carries in a round trip is
+ * found out in some of them. It is no more than what arrives in a second, or a quarter of what arrived: what a slow line
+ * still holds at the end stays small.
  */
-export const allowance = (got: number): number => RATE_TEST_AHEAD_BYTES + got / 4;
+export function allowance(got: number, elapsed_s: number): number {
+  const inSecond = elapsed_s > 0 ? got / elapsed_s : 0;
+  return Math.max(RATE_TEST_AHEAD_BYTES + got / 4, Math.min(RATE_TEST_AHEAD_BYTES + got, inSecond));
+}
 
 /** Measures the rate at which bytes arrive. `now_s` is monotonic.
  *
@@ -24,6 +28,11 @@ export class RateMeter {
 
   constructor(now_s: number) {
     this.#seen = [[now_s, 0]];
+  }
+
+  /** How many bytes may be on their way. */
+  allowance(now_s: number): number {
+    return allowance(this.bytes, now_s - (this.#seen[0]?.[0] ?? now_s));
   }
 
   /** Bytes that have arrived. */

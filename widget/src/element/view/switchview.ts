@@ -1,5 +1,6 @@
 /** The nodes of one switch, in one language. They are built once, and show snapshots. */
 
+import type { SwitchSettings } from '../../core/switch/settings';
 import { isOn, type Snapshot } from '../../core/switch/store';
 import { make, write } from './dom';
 import type { Language } from './language';
@@ -44,6 +45,8 @@ export interface LiveHost {
   readonly network: string;
   /** Whether there is room for a globe, and the page wants one. */
   readonly hasRoom: boolean;
+  /** What is in force now. */
+  readonly settings: SwitchSettings;
   getAttribute(name: string): string | null;
   /** Turn off in all tabs of the site. */
   stop(): void;

@@ -28,8 +28,9 @@ const SLEPT_MS = 150_000;
 export interface ConditionsEvents {
   /** A condition may have changed, or time went by. */
   changed(): void;
-  /** The machine slept or changed its network, so open connections may be gone. */
-  moved(): void;
+  /** The machine slept or changed its network, so open connections may be gone. `isOther` says that it may be in another
+   * network now. */
+  moved(isOther: boolean): void;
 }
 
 export class ConditionsWatcher {
@@ -37,6 +38,8 @@ export class ConditionsWatcher {
   #over: AbortController | null = null;
   #battery: Battery | null = null;
   #tick_ms = 0;
+  /** The kind of network at the last change. */
+  #network = '';
 
   constructor(events: ConditionsEvents) {
     this.#events = events;
@@ -49,12 +52,19 @@ export class ConditionsWatcher {
     const { signal } = this.#over;
     const { connection, getBattery } = navigator as ExtendedNavigator;
     const changed = () => this.#events.changed();
-    const moved = () => {
+    const moved = (isOther: boolean) => {
       this.#events.changed();
-      this.#events.moved();
+      this.#events.moved(isOther);
     };
-    connection?.addEventListener?.('change', moved, { signal });
-    globalThis.addEventListener('online', moved, { signal });
+    this.#network = networkKind();
+    // Chromium also tells each change of its guess at the connection's rate.
+    const changedConnection = () => {
+      const before = this.#network;
+      this.#network = networkKind();
+      moved(this.#network !== before);
+    };
+    connection?.addEventListener?.('change', changedConnection, { signal });
+    globalThis.addEventListener('online', () => moved(true), { signal });
     this.#tick_ms = Date.now();
     const timer = setInterval(() => this.#tick(), TICK_MS);
     signal.addEventListener('abort', () => clearInterval(timer));
@@ -89,7 +99,10 @@ export class ConditionsWatcher {
   #tick(): void {
     const before_ms = this.#tick_ms;
     this.#tick_ms = Date.now();
-    if (this.#tick_ms - before_ms > SLEPT_MS) this.#events.moved();
+    if (this.#tick_ms - before_ms > SLEPT_MS) this.#events.moved(false);
     this.#events.changed();
   }
 }
+
+/** Return the kind of network, such as `wifi`, in the browser's word; '' where it does not tell. */
+export const networkKind = (): string => (navigator as ExtendedNavigator).connection?.type ?? '';

@@ -52,7 +52,7 @@ export class Engine {
     this.#speed = new SpeedMemory(page.storage);
     this.#conditions = new ConditionsWatcher({
       changed: () => this.check(),
-      moved: () => this.#host?.renew(),
+      moved: (isOther) => this.#host?.renew(isOther ? this.#speed.again(this.#testBounds) : null),
     });
   }
 

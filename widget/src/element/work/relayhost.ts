@@ -84,9 +84,9 @@ export class RelayHost {
     this.#post({ type: 'confirm' });
   }
 
-  /** Call the broker again. */
-  renew(): void {
-    this.#post({ type: 'renew' });
+  /** Call the broker again, and make another test of this device's rate where there is a `test`. */
+  renew(test: TestPlan | null): void {
+    this.#post({ type: 'renew', test });
   }
 
   /** Resolve to the answer to a reader's text. Rejects with FriendProblem. */
@@ -222,6 +222,7 @@ export class RelayHost {
           this.#post({ type: 'sound', streams }, streams.readable, streams.writable, streams.samples);
         },
         answered: (own) => this.#post({ type: 'answered', link, sdp: own }),
+        silent: (isSilent) => this.#post({ type: 'silent', link, isSilent }),
         lost: () => this.#post({ type: 'connection_lost', link }),
       });
       this.#connections.set(link, connection);

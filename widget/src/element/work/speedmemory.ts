@@ -7,9 +7,12 @@
 import { NO_TEST, type RelayReport, type TestPlan } from '../../core/switch/report';
 import { bytesEachWay, readRates, speedOf, type TestBounds } from '../../core/switch/speed';
 import type { SiteStorage } from '../site/storage';
+import { networkKind } from './conditions';
 
 /** The time for which a result counts. */
 const FRESH_S = 12 * 3600;
+/** No test follows another sooner because the network has changed. */
+const AGAIN_S = 3600;
 
 interface StoredSpeed {
   /** The day that `bytes` is about. */
@@ -29,6 +32,8 @@ export class SpeedMemory {
   #counted_bytes = 0;
   /** Whether the last report had rates. */
   #hadRates = false;
+  /** When the last test was planned, or made on an earlier page, in Unix seconds. */
+  #tested_s = 0;
   /** Whether an exit did not let go of a test, so that there is to be no other on this page. */
   #isGivenUp = false;
 
@@ -49,9 +54,21 @@ export class SpeedMemory {
     const { at_s, network, rates: stored } = this.#stored;
     const age_s = Date.now() / 1000 - at_s;
     const rates = readRates(stored);
+    this.#tested_s = at_s;
     if (rates && age_s >= 0 && age_s < FRESH_S && network === networkKind()) return { ...NO_TEST, rates };
-    if (this.#isGivenUp) return { ...NO_TEST, untested: 'silent' };
     this.#hadRates = false;
+    return this.#planAnew(bounds);
+  }
+
+  /** Return the test for a run of the relay that goes on in another network, as it seems; null soon after another. */
+  again(bounds: TestBounds): TestPlan | null {
+    const since_s = Date.now() / 1000 - this.#tested_s;
+    return since_s >= 0 && since_s < AGAIN_S ? null : this.#planAnew(bounds);
+  }
+
+  #planAnew(bounds: TestBounds): TestPlan {
+    if (this.#isGivenUp) return { ...NO_TEST, untested: 'silent' };
+    this.#tested_s = Date.now() / 1000;
     const bytes = bytesEachWay(bounds);
     return { ...NO_TEST, bytes, untested: bytes > 0 ? null : 'limits' };
   }
@@ -88,7 +105,3 @@ export class SpeedMemory {
     return { day: String(day), bytes: count('bytes'), at_s: count('at_s'), network: String(network), rates };
   }
 }
-
-/** Return the kind of network, such as `wifi`, in the browser's word; '' where it does not tell. */
-const networkKind = (): string =>
-  (navigator as Navigator & { readonly connection?: { readonly type?: string } }).connection?.type ?? '';

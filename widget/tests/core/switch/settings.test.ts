@@ -90,5 +90,7 @@ describe('a reason to pause', () => {
       null,
       'hours',
     ]);
+    // From one time to the same is the whole day, as for `passerelle volunteer`: a switch that is on helps at some hour.
+    expect([7, 8, 9].map((hour) => at('08:00-08:00', hour))).toEqual([null, null, null]);
   });
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { RATE_TEST_AHEAD_BYTES } from '../../../src/core/limits';
+import { RATE_TEST_AHEAD_BYTES as AHEAD } from '../../../src/core/limits';
 import { allowance, RateMeter } from '../../../src/core/traffic/ratemeter';
 
 test('the rate is that of the second half of what arrived', () => {
@@ -32,7 +32,19 @@ test('a total that does not grow is nothing new', () => {
   expect(meter.bytes).toBe(5);
 });
 
-test('more may be under way the more has arrived', () => {
-  expect(allowance(0)).toBe(RATE_TEST_AHEAD_BYTES);
-  expect(allowance(1_000_000)).toBe(RATE_TEST_AHEAD_BYTES + 250_000);
+/** `tests/wire/test_ratetest.py` has the same cases. */
+test.each([
+  [0, 0, AHEAD],
+  [0, 1, AHEAD],
+  [AHEAD, 0.3, 2 * AHEAD],
+  [3 * AHEAD, 0.6, 4 * AHEAD],
+  [500_000, 1, 500_000],
+  [500_000, 2, 250_000],
+  [60_000, 1.5, AHEAD + 15_000],
+  [1_000_000, 8, AHEAD + 250_000],
+])('after %i bytes in %d s so much more may be under way: %i', (got, elapsed_s, bytes) => {
+  expect(allowance(got, elapsed_s)).toBe(bytes);
+  const meter = new RateMeter(5);
+  meter.take(got, 5);
+  expect(meter.allowance(5 + elapsed_s)).toBe(bytes);
 });

@@ -77,6 +77,27 @@ test('bytes are those of one day, of all runs together', () => {
   expect(memory().bytes).toBe(500);
 });
 
+test('another network is tested anew, if the last test was an hour ago', () => {
+  const own = memory();
+  own.plan(FREE);
+  own.take(report({ tested_bytes: 4_000, rates: RATES }));
+  vi.setSystemTime(Date.now() + HOUR_MS - 1_000);
+  expect(own.again(FREE)).toBeNull();
+  vi.setSystemTime(Date.now() + 1_000);
+  expect(own.again(FREE)).toEqual({ ...NO_TEST, bytes: 2_000_000 });
+  expect(own.again(FREE)).toBeNull();
+  // What the old network brought may still be told once.
+  expect(own.take(report({ tested_bytes: 4_000, rates: RATES }))).toBe(false);
+  expect(own.take(report({ tested_bytes: 4_000 }))).toBe(false);
+  expect(own.take(report({ tested_bytes: 7_000, rates: { ...RATES, down_mbit: 9 } }))).toBe(true);
+  expect(own.bytes).toBe(7_000);
+  const later = memory();
+  expect(later.plan(FREE).rates).toEqual({ ...RATES, down_mbit: 9 });
+  expect(later.again(FREE)).toBeNull();
+  vi.setSystemTime(Date.now() + HOUR_MS);
+  expect(later.again({ ...FREE, left_bytes: 1_000 })).toEqual({ ...NO_TEST, untested: 'limits' });
+});
+
 test('where the limits leave no room, that is why nothing is known', () => {
   expect(memory().plan({ ...FREE, left_bytes: 1_000 })).toEqual({ ...NO_TEST, untested: 'limits' });
   expect(memory().plan({ ...FREE, isMetered: true }).bytes).toBe(131_072);

@@ -207,6 +207,7 @@ class ChromeTransport(PathTransport):
         """`offer` has made this transport and owns everything below it."""
         super().__init__(offer, "chrome")
         self._channel = channel
+        self._is_closed = load().InvalidStateError
         self._media = media
         self._allowance = Allowance(self._end)
 
@@ -280,7 +281,8 @@ class ChromeTransport(PathTransport):
     # --- the channel ----------------------------------------------------------------------------
 
     def _send(self, data: bytes | str) -> None:
-        if self._channel.ready_state == "open":
+        # Asking for the state first would wait for the engine's network thread once more.
+        with contextlib.suppress(self._is_closed):
             self._channel.send(data)
 
     def _message(self, event: Any) -> None:

@@ -104,10 +104,9 @@ class Pipe(asyncio.BufferedProtocol, Generic[Order]):
         if self.queued_bytes > limits.ENGINE_QUEUE_BYTES:
             self.close()
             return
-        whole = b"".join(self._out)
-        self._out.clear()
+        parts, self._out = self._out, []
         self._out_bytes = 0
-        self._transport.write(whole)
+        self._transport.writelines(parts)
 
     # --- asyncio.BufferedProtocol -----------------------------------------------------------------
 
