@@ -27,6 +27,7 @@ from tests.rig.volunteer import Chromium, flip
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.alone,
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.timeout(180),
 ]
