@@ -6,15 +6,18 @@ const PATIENCE_MS = 3_000;
 let tell!: () => void;
 const told = new Promise<void>((resolve) => (tell = resolve));
 
-/** Watch a document of the site, in the frame itself or in one of its own. */
-export function attend(window: Window): void {
-  window.addEventListener('play', tell, true);
-  if (window.parent !== top) return;
-  // What the page's own listeners do comes before that.
-  const loaded = () => void setTimeout(tell);
-  if (window.document.readyState === 'complete') loaded();
-  else window.addEventListener('load', loaded);
+/** Watch what shows the site: the frame's page, a frame in that, a tree in either. */
+export function attend(place: Window | ShadowRoot): void {
+  // A film's events reach a window on their way down only.
+  place.addEventListener('play', tell, true);
+  const { parent, document } = place as Partial<Window>;
+  if (parent !== top) return;
+  if (document!.readyState === 'complete') tell();
+  else place.addEventListener('load', tell);
 }
 
-/** Resolves once a page is loaded, a film begins, or neither came in time. */
-export const quiet = (): Promise<void> => Promise.race([told, new Promise<void>((resolve) => setTimeout(resolve, PATIENCE_MS))]);
+/** Resolves once a page is loaded or a film begins, and after a while in any case. */
+export function quiet(): Promise<void> {
+  setTimeout(tell, PATIENCE_MS);
+  return told;
+}

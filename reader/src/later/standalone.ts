@@ -12,7 +12,7 @@ let led: LinkPool | null = null;
 const file: typeof later & { readonly guard: typeof guard } = {
   ...later,
   guard(place, frame) {
-    if ('document' in place) attend(place);
+    attend(place);
     guard(place, frame);
   },
   bring(pool, media) {
