@@ -9,6 +9,9 @@ import { VideoTrack, VIDEO_OPTIONS, type VideoTrackEvents } from './video';
 
 /** Gathering is given up after this time, so a STUN server that does not answer costs no more. */
 const GATHERING_MS = 1_000;
+/** Once a STUN server has told one address, others of the same moment are waited for so long. Chromium itself says a tenth of
+ * a second later that it is done. */
+const SETTLING_MS = 30;
 
 export interface PeerConnectionEvents extends VideoTrackEvents {
   /** Take the DataChannel. It can be transferred only in this moment. */
@@ -91,6 +94,9 @@ export class PeerConnection {
         if (this.#connection.iceGatheringState === 'complete') resolve();
       };
       this.#connection.addEventListener('icegatheringstatechange', check, { signal });
+      this.#connection.addEventListener('icecandidate', ({ candidate }) => {
+        if (candidate?.type === 'srflx') setTimeout(resolve, SETTLING_MS);
+      }, { signal });
       check();
     });
   }
