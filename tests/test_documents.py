@@ -91,9 +91,10 @@ def test_the_budgets_of_the_switch_are_those_of_its_build() -> None:
     assert {name for name, _ in lines} == set(BUDGETS)
     text = (ROOT / "docs" / "WIDGET.md").read_text(encoding="utf-8")
     told = " ".join(text.partition("over its budget after gzip:")[2].partition("(1 KB")[0].split())
-    assert told == ", ".join(f"{BUDGETS[name]} {size} KB" for name, size in sorted(
-        lines, key=lambda line: list(BUDGETS).index(line[0])
-    ))
+    assert told == ", ".join(
+        f"{BUDGETS[name]} {size} KB"
+        for name, size in sorted(lines, key=lambda line: list(BUDGETS).index(line[0]))
+    )
 
 
 def test_architecture_is_short() -> None:

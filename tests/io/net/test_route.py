@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -13,7 +13,7 @@ from passerelle.io.net import route
 class _Socket:
     """A UDP socket of a machine with given ways, which sends nothing."""
 
-    ways: dict[socket.AddressFamily, str] = {}
+    ways: ClassVar[dict[socket.AddressFamily, str]] = {}
 
     def __init__(self, family: socket.AddressFamily, _kind: int) -> None:
         self._family = family
@@ -48,7 +48,7 @@ def test_a_network_is_an_address_and_a_prefix(
 ) -> None:
     """Another address for privacy in the same /64 is the same network."""
     monkeypatch.setattr(_Socket, "ways", ways)
-    monkeypatch.setattr(route.socket, "socket", _Socket)
+    monkeypatch.setattr(socket, "socket", _Socket)
     assert route.own_networks() == networks
 
 
