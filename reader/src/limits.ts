@@ -69,6 +69,8 @@ export const LATE_ANSWER_MS = 3_000;
 /** Longest file of the worker at the site's own address, and what of it may come before the code. WordPress takes no more. */
 export const SURVIVE_FILE_BYTES = MIB;
 export const SURVIVE_HEAD_BYTES = KIB;
+/** What of a page has to come before nobody looks on any more: what is cut off is cut off after some 16 KB. */
+export const SURVIVE_WATCHED_BYTES = MIB;
 /** Hosts that were left out and are remembered, and the longest text that a page can have the shell show or keep. */
 export const LEFT_OUT_HOSTS = 64;
 export const SHOWN_TEXT = 512;

@@ -14,6 +14,7 @@ import pytest
 
 from passerelle.client.notices import LinkDown, LinkUp
 from passerelle.commands import volunteer
+from passerelle.commands.running import SERVER_PACKAGES
 from passerelle.errors import ConfigError
 from passerelle.io.webrtc.engine import choose
 from passerelle.volunteer.status import Status
@@ -30,15 +31,24 @@ ONE = Status(
 
 @needs_chrome
 async def test_it_helps_tells_its_status_and_leaves_in_good_order(tmp_path: Path) -> None:
-    """At SIGTERM the reader is asked to move on, and all is over within two seconds."""
+    """At SIGTERM the reader is asked to move on, and all is over within two seconds.
+
+    It is installed without the packages of servers, as a reader's client is.
+    """
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    for name in (*SERVER_PACKAGES, "uvloop"):
+        (packages / f"{name}.py").write_text("raise ImportError('not installed')")
     async with network() as net:
         words = ["volunteer", "--invite", str(KEYS.invite(net.url)), "--state", str(tmp_path)]
-        async with passerelle(words) as program, asyncio.timeout(40):
+        words += ["--metrics-port", "0"]
+        few = {"PYTHONPATH": str(packages)}
+        async with passerelle(words, **few) as program, asyncio.timeout(40):
             await program.until("Waiting for people to help.")
             client, watch = await net.client(engine=choose("chrome")[0])
             await watch.until(LinkUp)
             await program.until("Helping 1 of at most 20 people.")
-            async with passerelle(["volunteer", "--status", "--json", *words[3:]]) as asked:
+            async with passerelle(["volunteer", "--status", "--json", *words[3:]], **few) as asked:
                 assert await asked.ended() == 0, asked.output
                 told = json.loads(asked.output)
             assert (told["state"], told["people"], told["helped"]) == ("helping", 1, 1)
@@ -51,6 +61,7 @@ async def test_it_helps_tells_its_status_and_leaves_in_good_order(tmp_path: Path
             program.process.send_signal(signal.SIGTERM)
             assert await program.ended() == 0, program.output
             assert time.monotonic() - begun < 2
+            assert program.output.count("Leaving:") == 1
             await program.gone()
             down = await watch.until(LinkDown)
             assert isinstance(down, LinkDown)

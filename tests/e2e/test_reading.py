@@ -38,6 +38,15 @@ async def headline(page: Page, words: str) -> None:
     await shown(page).locator("h1", has_text=words).wait_for()
 
 
+async def pictures(page: Page) -> None:
+    """Wait until the pictures of a page are there, whole."""
+    frame = page.frame("site")
+    assert frame is not None
+    await frame.wait_for_function(
+        "() => [...document.images].every((image) => image.naturalWidth === 640)"
+    )
+
+
 async def test_nothing_is_sent_before_the_button(reading: Reading) -> None:
     """The notice stands before the first request to the broker, and before the first link."""
     page = await reading.reader(start=False)
@@ -51,10 +60,7 @@ async def test_nothing_is_sent_before_the_button(reading: Reading) -> None:
 
 async def test_a_site_is_read(page: Page, reading: Reading) -> None:
     """Pictures, links, back, forward, a reload, a search: as on the site itself."""
-    pictures = "() => [...document.images].every((image) => image.naturalWidth === 640)"
-    frame = page.frame("site")
-    assert frame is not None
-    await frame.wait_for_function(pictures)
+    await pictures(page)
     assert await page.title() == "The Herald"
     await shown(page).get_by_text("A late harvest").click()
     await headline(page, "A late harvest")
@@ -167,6 +173,18 @@ async def test_a_large_file_survives_its_volunteer(open_chrome: Chromium) -> Non
         assert await frame.evaluate("() => window.done") == BIG_BYTES
         assert reading.newspaper.asked["/big"] == 2
         await page.context.close()
+
+
+async def test_readers_share_what_the_site_calls_public(open_chrome: Chromium) -> None:
+    """The second reader of a page costs the site none of its pictures."""
+    async with Reading(open_chrome) as reading:
+        await reading.volunteer()
+        for _ in range(2):
+            page = await reading.reader()
+            await shown(page).get_by_text("A late harvest").wait_for()
+            await pictures(page)
+            await page.context.close()
+        assert reading.newspaper.asked["/picture/harvest.png"] == 1
 
 
 async def test_without_a_volunteer_the_page_says_so_and_goes_on_by_itself(

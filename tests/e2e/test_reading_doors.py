@@ -193,7 +193,6 @@ async def test_a_story_comes_through_somebody_elses_wordpress() -> None:
         await reads(page)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("kind", ["PHP", "nginx"])
 async def test_webkit_reads_by_doors_alone(kind: str, tmp_path: Path) -> None:
     """Safari's engine, without WebRTC: after the notice a story, a link and a search."""

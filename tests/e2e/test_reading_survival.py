@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -112,8 +114,23 @@ async def afresh(scene: Scene) -> AsyncIterator[None]:
     scene.paper.censor.forged.clear()
     scene.paper.publisher.is_marked = True
     scene.paper.publisher.delay_s = 0.0
+    scene.paper.publisher.headers = {}
     scene.paper.install()
     yield
+
+
+def kept_pages() -> dict[str, str]:
+    """Return headers by which a browser keeps pages, and takes them for ten minutes old."""
+    sent = format_datetime(datetime.now(UTC) - timedelta(minutes=10), usegmt=True)
+    return {"Cache-Control": "max-age=3600", "Date": sent}
+
+
+async def restart_worker(page: Page) -> None:
+    """Stop the worker, as browsers do whenever they like: it knows nothing of earlier visits."""
+    session = await page.context.new_cdp_session(page)
+    await session.send("ServiceWorker.enable")
+    await session.send("ServiceWorker.stopAllWorkers")
+    await session.detach()
 
 
 async def is_direct(page: Page) -> bool:
@@ -223,6 +240,63 @@ async def test_a_file_that_moves_is_followed(scene: Scene) -> None:
         await page.goto(scene.paper.site + STORY)
         await page.evaluate(REPLACED)
         assert await page.evaluate(REGISTERED) == [f"{scene.paper.site}/{moved}"]
+
+
+async def test_a_page_of_which_half_comes_is_read_on(scene: Scene) -> None:
+    """The beginning of each connection passes, and nothing after it. The page stands there for some
+    seconds; the next ones open the reading page at once, until one comes whole."""
+    scene.paper.publisher.tag += f"<!-- {'x' * 100_000} -->"
+    async with scene.visitor() as page:
+        await scene.paper.censor.be("half")
+        await page.goto(scene.paper.site + STORY, wait_until="commit")
+        await page.locator("h1", has_text="A late harvest").wait_for()
+        assert await is_direct(page)
+        await page.click("button.start", timeout=15_000)
+        await reads(page)
+        await page.goto(scene.paper.site + "/", wait_until="commit")
+        # What the shell is made of, and no half of a page before.
+        await page.locator("#page").wait_for(state="attached", timeout=4_000)
+        await shown(page).get_by_text("The bridge opens again").wait_for()
+        await scene.paper.censor.be("open")
+        await page.goto(scene.paper.site + STORY)
+        await page.locator("h1", has_text="A late harvest").wait_for()
+        assert await is_direct(page)
+        await page.goto(scene.paper.site + "/story/bridge")
+        assert await is_direct(page)
+
+
+async def test_a_page_whose_site_takes_its_time_is_left_alone(scene: Scene) -> None:
+    """The network carries all of the worker's file, so it is not what stands still."""
+    newspaper, publisher = scene.paper.newspaper, scene.paper.publisher
+    newspaper.half.clear()
+    newspaper.go_on.clear()
+    async with scene.visitor() as page:
+        before = publisher.proofs
+        await page.goto(f"{scene.paper.site}/slowly", wait_until="commit")
+        await page.locator("h1", has_text="First half").wait_for()
+        await page.evaluate("() => { window.isSame = true; }")
+        async with asyncio.timeout(15):
+            # One that the site is there, because this page has no mark, and one of much.
+            while publisher.proofs < before + 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        newspaper.go_on.set()
+        await page.locator("h2", has_text="Second half").wait_for()
+        assert await page.evaluate("() => window.isSame && document.readyState === 'complete'")
+        assert await is_direct(page)
+
+
+@pytest.mark.parametrize("way", ["refused", "silent", "forged"])
+async def test_a_page_that_the_browser_kept_is_no_proof(scene: Scene, way: str) -> None:
+    """It has the mark, and says nothing of today: the site is asked itself."""
+    scene.paper.publisher.headers = kept_pages()
+    async with scene.visitor() as page:
+        await page.goto(scene.paper.site + STORY)
+        assert await is_direct(page)
+        await restart_worker(page)
+        await scene.paper.censor.be(way)
+        await page.goto(scene.paper.site + STORY)
+        await page.click("button.start")
+        await reads(page)
 
 
 async def test_a_publishers_own_worker_imports_it(scene: Scene) -> None:
@@ -388,6 +462,34 @@ async def test_a_forged_update_while_blocked(scene: Scene, forgery: str) -> None
         assert await is_direct(page)
         assert await page.evaluate(READY) == f"{paper.site}/{survival.FILE}"
         await page.goto(paper.site + STORY)
+        assert await is_direct(page)
+
+
+@pytest.mark.parametrize("brought_by", ["a page that the browser kept", "no visit"])
+async def test_a_forged_update_without_a_visit(scene: Scene, brought_by: str) -> None:
+    """Nothing has reached the site since the worker was started, so no update is taken. The next
+    visit that reaches it brings the publisher's again."""
+    paper = scene.paper
+    paper.publisher.headers = kept_pages()
+    async with scene.visitor() as page:
+        await page.goto(paper.site + STORY)
+        await restart_worker(page)
+        forged = (FORGED + HASTE).encode()
+        paper.censor.forged[f"/{survival.FILE}"] = ("text/javascript", forged)
+        await paper.censor.be("forged")
+        if brought_by == "no visit":
+            # The worker is started for these, and knows after the first that nobody reads.
+            await page.evaluate(STORY_TEXT)
+            await page.evaluate(STORY_TEXT)
+            await page.evaluate(UPDATE)
+        else:
+            await page.goto(paper.site + STORY, wait_until="commit")
+            await page.locator(".replaced").wait_for()
+        assert await page.evaluate(GONE)
+        await paper.censor.be("open")
+        await page.goto(paper.site + "/story/bridge")
+        assert await page.evaluate(READY) == f"{paper.site}/{survival.FILE}"
+        await page.goto(paper.site + "/story/bridge")
         assert await is_direct(page)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.lab import Lab, LabError, Line, Namespace, Wan, traffic
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.alone]
 
 PORT = 7000
 IDLE_S = 0.3

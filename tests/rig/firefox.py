@@ -27,8 +27,7 @@ PROGRAM: Final = "firefox-esr"
 SYSTEM_ACCESS: Final = "--remote-allow-system-access"
 """With this argument the browser's own windows can be driven too."""
 STATE: Final = "() => document.querySelector('passerelle-switch')?.snapshot"
-WAIT_S: Final = 60.0
-"""The first page through a Firefox just started took 27 s in some runs, and 2 in others."""
+WAIT_S: Final = 30.0
 POLL_S: Final = 0.05
 CONSOLE_LINES_LIMIT: Final = 1000
 QUIT_S: Final = 10.0

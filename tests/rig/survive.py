@@ -35,8 +35,10 @@ TRUE_HOST: Final = "::1"
 BLOCK_PAGE: Final = b"<!doctype html><title>Notice</title><h1>This site is not available</h1>"
 MARK: Final = "Passerelle-Site"
 WAYS: Final = ("refused", "reset", "silent", "forged", "certificate")
-"""What the censor does; 'open' lets everything pass."""
+"""What the censor does; 'open' lets everything pass, and 'half' the beginning of everything."""
 READ_BYTES: Final = 65_536
+HALF_BYTES: Final = 40_000
+"""What of a connection is its beginning: enough for a record of TLS with a page's own in it."""
 
 
 class Censor:
@@ -97,11 +99,12 @@ class Censor:
         if self._way == "silent":
             while await reader.read(READ_BYTES):
                 pass
-        elif self._way == "open":
+        elif self._way in {"open", "half"}:
+            most = HALF_BYTES if self._way == "half" else None
             theirs, ours = await asyncio.open_connection(*self._site)
             self._open.add(ours)
             try:
-                await asyncio.gather(_copy(reader, ours), _copy(theirs, writer))
+                await asyncio.gather(_copy(reader, ours), _copy(theirs, writer, most))
             finally:
                 self._open.discard(ours)
                 ours.transport.abort()
@@ -119,11 +122,19 @@ class Censor:
                 await writer.drain()
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, most: int | None = None
+) -> None:
+    """Copy all, or `most` bytes: then nothing more, and no end either."""
+    copied = 0
     while data := await reader.read(READ_BYTES):
+        if most is not None:
+            data = data[: max(0, most - copied)]
+            copied += len(data)
         writer.write(data)
         await writer.drain()
-    writer.close()
+    if most is None:
+        writer.close()
 
 
 @dataclass
@@ -140,6 +151,10 @@ class Publisher:
     """The key with which proofs are signed."""
     delay_s: float = 0.0
     """The time that each page takes."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """More headers of each page."""
+    proofs: int = 0
+    """How often a worker asked for its own file; the browser itself is not counted."""
     origin: str = ""
 
     @web.middleware
@@ -147,6 +162,7 @@ class Publisher:
         """Serve the files, and put tag and mark into the newspaper's pages."""
         name = request.path[1:]
         if name in self.files:
+            self.proofs += "Service-Worker" not in request.headers
             made = web.Response(body=self.files[name], content_type="text/javascript")
             made.headers["Cache-Control"] = "no-cache"
             if self.key and (nonce := request.query.get("nonce")):
@@ -157,6 +173,7 @@ class Publisher:
             await asyncio.sleep(self.delay_s)
             assert isinstance(response.body, bytes)
             response.body = response.body + self.tag.encode()
+            response.headers.update(self.headers)
         if self.is_marked:
             response.headers[MARK] = "1"
         return response

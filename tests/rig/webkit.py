@@ -22,7 +22,7 @@ from tests.rig.ports import free_port
 from tests.rig.program import Program
 
 HOST: Final = "127.0.0.1"
-START_S: Final = 60.0
+START_S: Final = 30.0
 POLL_S: Final = 0.1
 PAINTED: Final = (
     "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"

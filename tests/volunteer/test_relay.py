@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -10,12 +12,19 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from passerelle.client.notices import LinkDown, LinkUp, NoVolunteer
+from passerelle.io.webrtc.chrome.offer import ChromeOffer
+from passerelle.io.webrtc.chrome.process import ProcessEngine
 from passerelle.io.webrtc.engine import choose
+from passerelle.volunteer.conversation import OfferReply
 from passerelle.volunteer.hours import parse
+from passerelle.volunteer.relay import Relay
+from passerelle.wire.description import Description
+from passerelle.wire.signalling import BrokerOffer, FromVolunteer, VolunteerAnswer
+from passerelle.wire.tickets import TicketKind
 from tests.chrome import needs_chrome
 from tests.client.test_service import BODY, curl, site
-from tests.network import HOST, network
-from tests.volunteer.rig import volunteering
+from tests.network import EXIT_ID, HOST, network, ticket
+from tests.volunteer.rig import SOON_S, volunteering
 
 pytestmark = needs_chrome
 
@@ -84,6 +93,50 @@ async def test_no_more_people_than_were_offered_places() -> None:
         await first.close()
         await watch.until(LinkUp)
         await second.close()
+
+
+async def answered(relay: Relay, description: Description) -> Description:
+    """Offer the volunteer a link, and return its answer."""
+    said: asyncio.Queue[FromVolunteer] = asyncio.Queue()
+    offer = BrokerOffer(1, EXIT_ID, ticket(TicketKind.LINK), description)
+    relay.offered(offer, OfferReply(1, said.put_nowait))
+    answer = await said.get()
+    assert isinstance(answer, VolunteerAnswer)
+    return answer.description
+
+
+async def until_free(relay: Relay) -> None:
+    """Wait until somebody else may come."""
+    assert relay.free == 0
+    async with asyncio.timeout(SOON_S):
+        while not relay.free:  # noqa: ASYNC110 (no event)
+            await asyncio.sleep(0.05)
+
+
+async def test_whoever_went_without_a_word_keeps_nobody_out() -> None:
+    """The place is given away while it is still waited whether they come back."""
+    async with network() as net, volunteering(net, people=1) as volunteer:
+        relay = volunteer.program._relay
+        clients = ProcessEngine()
+        made = await clients.gather(private=True)
+        await made.connect(await answered(relay, made.description), timeout_s=SOON_S)
+        await volunteer.until(lambda status: status.people == 1)
+        assert clients.pid is not None
+        os.kill(clients.pid, signal.SIGKILL)
+        await until_free(relay)
+        assert (relay.people, relay.links) == (1, 1)
+        await clients.close()
+
+
+async def test_whoever_does_not_come_keeps_nobody_out() -> None:
+    """A reader may leave before the answer is there, and nothing tells the volunteer."""
+    async with network() as net, volunteering(net, people=1) as volunteer:
+        relay = volunteer.program._relay
+        gone = await ChromeOffer.gather(private=True)
+        await gone.close()
+        await answered(relay, gone.description)
+        await until_free(relay)
+        assert (relay.people, relay.links) == (0, 1)
 
 
 async def test_a_day_has_no_more_links_with_one_country_than_it_may() -> None:

@@ -4,13 +4,17 @@ import { introducer } from '../links/introducer';
 import type { LinkPool } from '../links/pool';
 import { guard } from '../shell/leaving';
 import { later } from './later';
+import { attend } from './moment';
 
 /** The pool that asks brokers through the gateway, too. */
 let led: LinkPool | null = null;
 
 const file: typeof later & { readonly guard: typeof guard } = {
   ...later,
-  guard,
+  guard(place, frame) {
+    if ('document' in place) attend(place);
+    guard(place, frame);
+  },
   bring(pool, media) {
     if (pool && pool !== led) pool.lead(introducer);
     led = pool;

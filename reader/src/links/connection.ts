@@ -10,8 +10,9 @@ import { fromOwnChannelSdp, toChannelSdp } from '../../../widget/src/core/wire/c
 
 /** Gathering is given up after this time, so a STUN server that does not answer costs no more. */
 const GATHERING_MS = 700;
-/** Once a STUN server has told one address, others of the same moment are waited for so long. The browser itself says
- * that it is done only when every server has answered. */
+/** Once a STUN server has told one address, others of the same moment are waited for so long; and once the browser has told
+ * one of its own, where there is no such server. It says that it is done only when every server has answered, and Chromium
+ * a tenth of a second after its own addresses. */
 const SETTLING_MS = 30;
 /** A link that is not open by then is not waited for. */
 const OPENING_MS = 10_000;
@@ -47,6 +48,8 @@ export type LinkMedia = (base: typeof RTCPeerConnection) => typeof RTCPeerConnec
 
 export class LinkConnection {
   readonly #connection: RTCPeerConnection;
+  /** The kind of candidates that are waited for. */
+  readonly #wanted: RTCIceCandidateType;
   /** Carries the messages of the link once `connect` has resolved. */
   readonly channel: LinkChannel;
   readonly #over = new AbortController();
@@ -54,7 +57,9 @@ export class LinkConnection {
 
   /** `stun` holds URLs. With `media` a video is offered. Throws an Error of any kind in a browser without WebRTC. */
   constructor(stun: readonly string[], media: LinkMedia = (base) => base) {
-    const iceServers = stun.length > 0 ? [{ urls: [...stun] }] : [];
+    const hasStun = stun.length > 0;
+    const iceServers = hasStun ? [{ urls: [...stun] }] : [];
+    this.#wanted = hasStun ? 'srflx' : 'host';
     this.#connection = new (media(RTCPeerConnection))({ iceServers });
     this.channel = this.#connection.createDataChannel('', { negotiated: true, id: DATA_CHANNEL_ID }) as LinkChannel;
     this.channel.binaryType = 'arraybuffer';
@@ -124,7 +129,7 @@ export class LinkConnection {
       };
       this.#connection.onicegatheringstatechange = check;
       this.#connection.onicecandidate = ({ candidate }) => {
-        if (candidate?.type === 'srflx') setTimeout(resolve, SETTLING_MS);
+        if (candidate?.type === this.#wanted) setTimeout(resolve, SETTLING_MS);
       };
       check();
     });

@@ -132,11 +132,14 @@ export class LinkPool {
     this.#order = make(this.#settings, this.#settings.doors, () => this.#ticket && this.#live[0], () => this.#open(0));
   }
 
-  /** Open links with video from now on, and one at once, because large files come faster over it; unless a request for
+  /** Open links with video from now on, and one at once, because large files come faster over it; once no request for
    * volunteers is under way. */
-  bring(media: LinkMedia): void {
+  async bring(media: LinkMedia): Promise<void> {
     this.#media = media;
-    if (!this.#opening) void this.#open(1);
+    while (this.#opening) await this.#change(this.#over.signal);
+    // That no spare volunteer was there says nothing of videos.
+    this.#failures = 0;
+    void this.#open(1);
   }
 
   /** Return what asks for a link to a friend, to whose broker people have `carry` take the request. It returns what was
@@ -230,7 +233,7 @@ export class LinkPool {
   }
 
   #fill(): void {
-    if (this.#over.signal.aborted || this.#opening > 0) return;
+    if (this.#opening > 0) return;
     const have = this.#settings.hasWebrtc ? this.#live.length : LINKS;
     const count = have === 0 ? FIRST_LINKS : Math.max(0, LINKS - have);
     // Each request for the site needs a ticket, whoever carries it.
@@ -238,6 +241,8 @@ export class LinkPool {
   }
 
   async #open(count: number): Promise<void> {
+    // Nothing leaves this page any more.
+    if (this.#over.signal.aborted) return;
     this.#opening++;
     let trouble: Trouble | null = null;
     try {

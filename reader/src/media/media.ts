@@ -2,7 +2,7 @@
 
 import type { Path } from '../../../widget/src/core/traffic/ownrate';
 import { canSendVideo, VIDEO_OPTIONS } from '../../../widget/src/element/work/video';
-import { isRenumbered, renumbered } from './sdp';
+import { isAnswerable, renumbered } from './sdp';
 import type { PathReport, ToPage } from './talk';
 import { VideoChannel } from './videochannel';
 
@@ -62,11 +62,11 @@ export class Media {
 
       override async setLocalDescription(offer: RTCSessionDescriptionInit): Promise<void> {
         await super.setLocalDescription({ type: 'offer', sdp: renumbered(offer.sdp ?? '') }).catch(failing);
-        if (!isRenumbered(this.localDescription?.sdp ?? '')) failing(new Error('the browser keeps its own numbers'));
+        // Firefox offers fewer extensions than the answer has, and would take none that it did not offer.
+        if (!isAnswerable(this.localDescription?.sdp ?? '')) failing(new Error('no answer fits this offer'));
       }
 
       override async setRemoteDescription(answer: RTCSessionDescriptionInit): Promise<void> {
-        // Firefox takes no answer with numbers that it did not choose.
         await super.setRemoteDescription(answer).catch((error: unknown) => {
           if (this.signalingState !== 'closed') failing(error);
           throw error;

@@ -64,7 +64,8 @@ export class ReceiveWindow {
     this.#control.arrived(Math.max(0, received_bytes - this.#received_bytes));
     this.#received_bytes = received_bytes;
     const missing_bytes = PACKET_BYTES * Math.max(0, lost - this.#lost);
-    this.#lost = lost;
+    // A packet that was overtaken counts as lost until it comes, and the count falls again then.
+    this.#lost = Math.max(this.#lost, lost);
     if (missing_bytes > 0) {
       this.#control.lost(missing_bytes);
       this.#losses.push([now_ms, missing_bytes]);

@@ -31,8 +31,10 @@ export function renumbered(sdp: string): string {
       `a=extmap:${EXTENSIONS[name] ?? number}${way ?? ''} ${name}`);
 }
 
-/** Return whether an offer has those numbers. */
-export const isRenumbered = (sdp: string) => sdp.includes(`a=rtpmap:${VP8} VP8/`);
+/** Return whether an offer has those numbers, and each header extension of the answer: a browser takes none that it did not
+ * offer, and a volunteer that had answered would wait for a link that never comes. */
+export const isAnswerable = (sdp: string) =>
+  sdp.includes(`a=rtpmap:${VP8} VP8/`) && Object.keys(EXTENSIONS).every((name) => sdp.includes(` ${name}\r`));
 
 /** Return the SDP of an answer. Throws an Error for one with another kind of video. One without a video keeps the section, in which the transport began. */
 export function answered(answer: Description): string {

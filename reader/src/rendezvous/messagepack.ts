@@ -2,13 +2,13 @@
  * numbers, booleans and nil (https://github.com/msgpack/msgpack/blob/master/spec.md). */
 
 import { PeerError } from '../../../widget/src/core/errors';
+import { utf8 } from '../wire/integers';
 
 export type Value = null | boolean | number | string | Uint8Array | readonly Value[] | { readonly [name: string]: Value };
 
 /** Most maps and lists inside each other in a message that is read. */
 const DEPTH = 8;
 
-const utf8 = new TextEncoder();
 const text = new TextDecoder('utf-8', { fatal: true });
 
 /** Return `value` as bytes. Numbers must be integers from 0 to 2^53 - 1. */
@@ -22,7 +22,7 @@ function write(value: Value, out: number[]): void {
   if (value === null) out.push(0xc0);
   else if (typeof value === 'boolean') out.push(value ? 0xc3 : 0xc2);
   else if (typeof value === 'number') writeInteger(value, out);
-  else if (typeof value === 'string') writeBytes(utf8.encode(value), 0xd9, out);
+  else if (typeof value === 'string') writeBytes(utf8(value), 0xd9, out);
   else if (value instanceof Uint8Array) writeBytes(value, 0xc4, out);
   else if (Array.isArray(value)) {
     out.push(0xdc, value.length >> 8, value.length & 255);

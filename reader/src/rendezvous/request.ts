@@ -6,7 +6,7 @@ import * as checks from '../../../widget/src/core/wire/checks';
 import { read as readDescription, type Description } from '../../../widget/src/core/wire/description';
 import { country } from '../../../widget/src/core/wire/signalling';
 import { encode as base64 } from '../../../widget/src/core/wire/base64';
-import { join } from '../wire/integers';
+import { join, utf8 } from '../wire/integers';
 import { decapsulate, ENC_BYTES, encapsulate, generateKeys, publicBytes, TAG_BYTES } from '../wire/hpke';
 import { decode, encode, type Value } from './messagepack';
 
@@ -60,8 +60,6 @@ export interface Reply {
   readonly proof_bits: number;
 }
 
-const utf8 = new TextEncoder();
-
 /** A request that was sealed, and what opens its reply. */
 export interface Sealed {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -72,7 +70,10 @@ export interface Sealed {
 /** Seal `wish` to the broker's X25519 key, 32 bytes. `now_s` is the Unix time. */
 export async function seal(wish: Wish, seal_key: Uint8Array<ArrayBuffer>, now_s: number): Promise<Sealed> {
   const replyKeys = await generateKeys();
-  const reply_key = await publicBytes(replyKeys.publicKey);
+  const [reply_key, { context, enc }] = await Promise.all([
+    publicBytes(replyKeys.publicKey),
+    encapsulate(seal_key, utf8(REQUEST_INFO)),
+  ]);
   const nonce = wish.proof?.nonce ?? crypto.getRandomValues(new Uint8Array(16));
   const message = encode({
     version: VERSION,
@@ -88,9 +89,8 @@ export async function seal(wish: Wish, seal_key: Uint8Array<ArrayBuffer>, now_s:
     gateway: true,
     cipher: CIPHER,
   });
-  const { context, enc } = await encapsulate(seal_key, utf8.encode(REQUEST_INFO));
   const ciphertext = await context.seal(padded(message));
-  const info = join([utf8.encode(REPLY_INFO), nonce]);
+  const info = join([utf8(REPLY_INFO), nonce]);
   return {
     bytes: join([enc, ciphertext]),
     async open(reply) {

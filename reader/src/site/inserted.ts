@@ -5,7 +5,7 @@
  * is written, has its own scripts in front, nor the inner one inside a comment or an attribute.
  */
 
-import { join, NONE, type Bytes } from '../wire/integers';
+import { join, NONE, utf8, type Bytes } from '../wire/integers';
 
 /** The search ends after this many bytes. */
 const SEARCHED_BYTES = 16_384;
@@ -21,8 +21,6 @@ const START = new RegExp(
 /** What may become a part of the start when more has come. */
 const UNDECIDED = /^(?:<(?:!(?!--)[^>]*|!--[^]*|h[^>]*)?)?$/i;
 
-const utf8 = new TextEncoder();
-
 /** Return a stream that inserts `tag` into the HTML document that flows through it.
  *
  * `charset` is the encoding that the answer's header names, if any. Bytes are looked at one by one, which keeps every
@@ -34,18 +32,18 @@ export function inserted(tag: string, charset: string | null): TransformStream<U
   let held: Bytes | null = NONE;
   /** Undefined until the encoding is known, which takes four bytes. */
   let wide: TextDecoder | null | undefined;
-  const narrow = (bytes: Uint8Array): Uint8Array => (wide ? utf8.encode(wide.decode(bytes, { stream: true })) : bytes);
+  const narrow = (bytes: Uint8Array): Uint8Array => (wide ? utf8(wide.decode(bytes, { stream: true })) : bytes);
   const take = (bytes: Uint8Array, controller: TransformStreamDefaultController<Uint8Array>, isEnd: boolean) => {
     if (!held) return controller.enqueue(narrow(bytes));
     held = join([held, wide === undefined ? bytes : narrow(bytes)]);
     if (wide === undefined && (isEnd || held.length >= 4)) {
       wide = wideDecoder(held, charset);
-      if (wide) held = join([utf8.encode('\ufeff'), narrow(held)]);
+      if (wide) held = join([utf8('\ufeff'), narrow(held)]);
     }
     const text = String.fromCharCode(...held.subarray(0, SEARCHED_BYTES));
     const at = START.exec(text)![0].length;
     if (!isEnd && held.length < SEARCHED_BYTES && (wide === undefined || UNDECIDED.test(text.slice(at)))) return;
-    controller.enqueue(join([held.subarray(0, at), utf8.encode(tag), held.subarray(at)]));
+    controller.enqueue(join([held.subarray(0, at), utf8(tag), held.subarray(at)]));
     held = null;
   };
   return new TransformStream({

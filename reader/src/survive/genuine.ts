@@ -3,6 +3,9 @@
  *
  * Without a key the site says so in a header, which no block page has, or its own copy of this file is asked for. That is
  * a proof where HTTPS is one. With a key the site's server signs a random number, which nobody else can.
+ *
+ * What was kept proves nothing: the browser's cache holds pages of before the block, with the header, and so may the
+ * publisher's own worker. So the header counts where the answer has just left its server, and all else passes by caches.
  */
 
 import { decode } from '../../../widget/src/core/wire/base64';
@@ -40,7 +43,14 @@ export function prepare(file: URL): Promise<boolean> {
 export async function isGenuine(response: Response, prepared: Promise<boolean>, file: URL): Promise<boolean> {
   if (KEY) return prepared;
   // The browser hides the headers of a redirect.
-  return response.headers.has(MARK) || proof(file);
+  return (response.headers.has(MARK) && isNew(response)) || proof(file);
+}
+
+/** Tell whether an answer left its server as shortly ago as a proof holds, by this device's clock. Caches of others on the way
+ * say how long they had it (RFC 9111 §5.1); the browser's own says nothing. */
+function isNew({ headers }: Response): boolean {
+  const left_ms = Date.parse(headers.get('date') ?? '') + 1000 * Number(headers.get('age'));
+  return Math.abs(Date.now() - left_ms) < PROVEN_MS;
 }
 
 async function proof(file: URL): Promise<boolean> {

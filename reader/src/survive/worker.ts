@@ -23,8 +23,10 @@ const isAlone = self.location.href.includes(NAME);
 /** Where the site serves this file. */
 const file = new URL(isAlone ? self.location.href : `/${NAME}`, self.location.origin);
 
-/** Whether the site was not reached at the last visit, so that an update may be anybody's. */
-let isBlocked = false;
+/** Whether the site proved itself over the network at the last visit; null if there was none since this worker was started. */
+let isReached: boolean | null = null;
+/** Whether it answers for pages. Before that, an update is this worker itself. */
+let isServing = false;
 /** Whether a newer file that the operator signed lies at the site's address; null until it was asked for. */
 let newer: Promise<boolean> | null = null;
 let isNewerThere = false;
@@ -34,8 +36,14 @@ if (isAlone) {
   self.addEventListener('activate', (event) => event.waitUntil(ask(true)));
   // The shell does the same. It may be closed before the browser looks, and this worker be stopped.
   self.registration.addEventListener('updatefound', () => {
-    if (isBlocked && !isNewerThere) void self.registration.unregister();
+    if (mayBeAnybodys()) void self.registration.unregister();
   });
+}
+
+/** Tell whether the site was not reached, so that an update may be anybody's. Where no page was opened since this worker was
+ * started nothing is known of that; a shell knows, if there is one. */
+function mayBeAnybodys(): boolean {
+  return isReached === null ? isServing && isQuiet() : !isReached && !isNewerThere;
 }
 
 /** Look once for a newer file in each time of being blocked. */
@@ -56,6 +64,7 @@ self.addEventListener('message', (event) => {
 });
 
 self.addEventListener('fetch', (event) => {
+  isServing = true;
   const { request } = event;
   const url = new URL(request.url);
   if (request.mode === 'navigate' && request.destination === 'document') {
@@ -72,14 +81,21 @@ if (!isAlone) holdListeners();
 /** Open a page: the site's if it answers, otherwise the shell at the same address. */
 async function opened(event: FetchEvent, ordinary: () => Promise<Response>): Promise<Response> {
   const { request, resultingClientId: id } = event;
-  const reached = async () => {
-    isBlocked = false;
-    const shell = await self.clients.get(id);
-    shell?.postMessage({ type: 'reached' });
-    return shell !== undefined;
-  };
-  const found = await direct(request.url, file, ordinary, (work) => event.waitUntil(work), reached);
-  isBlocked = found === 'blocked';
+  const page = async () => (await self.clients.get(id)) as WindowClient | undefined;
+  const found = await direct({
+    url: request.url,
+    file,
+    ask: ordinary,
+    extend: (work) => event.waitUntil(work),
+    reached: async () => {
+      isReached = true;
+      const shell = await page();
+      shell?.postMessage({ type: 'reached' });
+      return shell !== undefined;
+    },
+    page,
+  });
+  isReached = found !== 'blocked';
   if (found !== 'blocked') {
     event.waitUntil(shells().then(({ size }) => ask(size === 0)));
     return found;

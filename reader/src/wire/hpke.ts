@@ -5,10 +5,13 @@
  * RFC's own vectors hold this module.
  */
 
-import { join, NONE, type Bytes } from './integers';
+import { join, NONE, utf8, type Bytes } from './integers';
 
 export const ENC_BYTES = 32;
 export const TAG_BYTES = 16;
+
+/** No salt is as many zeros as a hash has (RFC 5869 §2.2). */
+const ZEROS: Bytes = new Uint8Array(32);
 
 const NAME = 'X25519';
 const HASH = 'SHA-256';
@@ -41,7 +44,8 @@ export class HpkeContext {
 
   /** Return a secret of `size` bytes, at most 32, for `label` (§5.3). */
   async export(label: Bytes, size: number): Promise<Bytes> {
-    return expand(SUITE_ID, this.#exporter, 'sec', label, size);
+    const block = await mac(this.#exporter, join([expanding(SUITE_ID, 'sec', label, size), Uint8Array.of(1)]));
+    return block.slice(0, size);
   }
 }
 
@@ -63,15 +67,14 @@ export async function encapsulate(
   ephemeral?: CryptoKeyPair,
 ): Promise<{ readonly context: HpkeContext; readonly enc: Bytes }> {
   const keys = ephemeral ?? (await generateKeys());
-  const enc = await publicBytes(keys.publicKey);
-  const shared = await agree(keys.privateKey, publicKey);
+  const [enc, shared] = await Promise.all([publicBytes(keys.publicKey), agree(keys.privateKey, publicKey)]);
   return { context: await schedule(shared, join([enc, publicKey]), info), enc };
 }
 
 /** Return the context of the one message that came with `enc`. Rejects for a key on no curve. */
 export async function decapsulate(keys: CryptoKeyPair, enc: Bytes, info: Bytes): Promise<HpkeContext> {
-  const shared = await agree(keys.privateKey, enc);
-  return schedule(shared, join([enc, await publicBytes(keys.publicKey)]), info);
+  const [own, shared] = await Promise.all([publicBytes(keys.publicKey), agree(keys.privateKey, enc)]);
+  return schedule(shared, join([enc, own]), info);
 }
 
 async function agree(privateKey: CryptoKey, publicKey: Bytes): Promise<Bytes> {
@@ -79,34 +82,37 @@ async function agree(privateKey: CryptoKey, publicKey: Bytes): Promise<Bytes> {
   return new Uint8Array(await crypto.subtle.deriveBits({ name: NAME, public: other }, privateKey, 256));
 }
 
-/** ExtractAndExpand (§4.1), then KeySchedule (§5.1) without a pre-shared key. */
+/** ExtractAndExpand (§4.1), then KeySchedule (§5.1) without a pre-shared key. A browser does each step in another thread, and
+ * handing it over takes longer than the step. So what can be done at once is. */
 async function schedule(agreed: Bytes, keys: Bytes, info: Bytes): Promise<HpkeContext> {
-  const shared = await expand(KEM_ID, await extract(KEM_ID, NONE, 'eae_prk', agreed), 'shared_secret', keys, 32);
-  const around = join([
-    Uint8Array.of(0),
-    await extract(SUITE_ID, NONE, 'psk_id_hash', NONE),
-    await extract(SUITE_ID, NONE, 'info_hash', info),
+  const [shared, ...hashes] = await Promise.all([
+    derive(ZEROS, labelled(KEM_ID, 'eae_prk', agreed), expanding(KEM_ID, 'shared_secret', keys, 32), 32),
+    mac(ZEROS, labelled(SUITE_ID, 'psk_id_hash', NONE)),
+    mac(ZEROS, labelled(SUITE_ID, 'info_hash', info)),
   ]);
-  const secret = await extract(SUITE_ID, shared, 'secret', NONE);
-  const raw = await expand(SUITE_ID, secret, 'key', around, 16);
+  const around = join([Uint8Array.of(0), ...hashes]);
+  const material = labelled(SUITE_ID, 'secret', NONE);
+  const part = (label: string, size: number) => derive(shared, material, expanding(SUITE_ID, label, around, size), size);
+  const [raw, nonce, exporter] = await Promise.all([part('key', 16), part('base_nonce', 12), part('exp', 32)]);
   const key = await crypto.subtle.importKey('raw', raw, 'AES-GCM', false, ['encrypt', 'decrypt']);
-  const nonce = await expand(SUITE_ID, secret, 'base_nonce', around, 12);
-  return new HpkeContext(key, nonce, await expand(SUITE_ID, secret, 'exp', around, 32));
+  return new HpkeContext(key, nonce, exporter);
 }
 
-/** LabeledExtract. No salt is as many zeros as a hash has (RFC 5869 §2.2). */
-const extract = (suite: Bytes, salt: Bytes, label: string, material: Bytes): Promise<Bytes> =>
-  mac(salt.length > 0 ? salt : new Uint8Array(32), join([labelled(suite, label), material]));
-
-/** LabeledExpand for at most one hash's length. */
-async function expand(suite: Bytes, secret: Bytes, label: string, info: Bytes, size: number): Promise<Bytes> {
-  const block = await mac(secret, join([Uint8Array.of(0, size), labelled(suite, label), info, Uint8Array.of(1)]));
-  return block.slice(0, size);
+/** Return `size` bytes of HKDF with SHA-256 (RFC 5869): extracted from `salt` and `material`, expanded for `info`. */
+export async function derive(salt: Bytes, material: Bytes, info: Bytes, size: number): Promise<Bytes> {
+  const key = await crypto.subtle.importKey('raw', material, 'HKDF', false, ['deriveBits']);
+  return new Uint8Array(await crypto.subtle.deriveBits({ name: 'HKDF', hash: HASH, salt, info }, key, size * 8));
 }
 
-const labelled = (suite: Bytes, label: string): Bytes =>
-  join([new TextEncoder().encode('HPKE-v1'), suite, new TextEncoder().encode(label)]);
+/** What LabeledExtract extracts from. */
+const labelled = (suite: Bytes, label: string, material: Bytes): Bytes =>
+  join([utf8('HPKE-v1'), suite, utf8(label), material]);
 
+/** What LabeledExpand expands for, to at most one hash's length. */
+const expanding = (suite: Bytes, label: string, info: Bytes, size: number): Bytes =>
+  join([Uint8Array.of(0, size), labelled(suite, label, info)]);
+
+/** HMAC, which is also HKDF's first half, and its second for at most one hash's length. */
 async function mac(key: Bytes, message: Bytes): Promise<Bytes> {
   const imported = await crypto.subtle.importKey('raw', key, { name: 'HMAC', hash: HASH }, false, ['sign']);
   return new Uint8Array(await crypto.subtle.sign('HMAC', imported, message));

@@ -6,6 +6,9 @@ export type Bytes = Uint8Array<ArrayBuffer>;
 
 export const NONE: Bytes = new Uint8Array(0);
 
+/** Return a text as bytes. */
+export const utf8 = (text: string): Bytes => new TextEncoder().encode(text);
+
 /** Return the parts in one. */
 export function join(parts: readonly Uint8Array[]): Bytes {
   const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));

@@ -6,8 +6,8 @@
 
 import { PeerError } from '../../../widget/src/core/errors';
 import { SEALED_CHUNK_BYTES } from '../limits';
-import { encapsulate } from './hpke';
-import { Arrivals, type Bytes, join, readInteger } from './integers';
+import { derive, encapsulate } from './hpke';
+import { Arrivals, type Bytes, join, readInteger, utf8 } from './integers';
 
 const REQUEST_LABEL = 'message/bhttp chunked request';
 const ANSWER_LABEL = 'message/bhttp chunked response';
@@ -15,8 +15,7 @@ const NONCE_BYTES = 16;
 const CONFIGURATION_BYTES = 41;
 const ALGORITHMS = [0x0020, 0x0001, 0x0001] as const;
 
-const ascii = (text: string): Bytes => new TextEncoder().encode(text);
-const FINAL = ascii('final');
+const FINAL = utf8('final');
 
 export interface KeyConfiguration {
   readonly keyId: number;
@@ -57,10 +56,12 @@ export async function sealRequest(
   ephemeral?: CryptoKeyPair,
 ): Promise<SealedRequest> {
   const first = header(keyId);
-  const info = join([ascii(REQUEST_LABEL), Uint8Array.of(0), first]);
+  const info = join([utf8(REQUEST_LABEL), Uint8Array.of(0), first]);
   const { context, enc } = await encapsulate(publicKey, info, ephemeral);
-  const sealed = await context.seal(plaintext, FINAL);
-  const secret = await context.export(ascii(ANSWER_LABEL), NONCE_BYTES);
+  const [sealed, secret] = await Promise.all([
+    context.seal(plaintext, FINAL),
+    context.export(utf8(ANSWER_LABEL), NONCE_BYTES),
+  ]);
   return {
     message: join([first, enc, Uint8Array.of(0), sealed]),
     answer: () => new AnswerOpener(secret, enc),
@@ -68,13 +69,9 @@ export async function sealRequest(
 }
 
 /** Return key and base nonce of an answer, as bits (RFC 9458 §4.4). */
-export async function answerKeys(secret: Bytes, enc: Bytes, nonce: Bytes): Promise<readonly [Bytes, Bytes]> {
-  const material = await crypto.subtle.importKey('raw', secret, 'HKDF', false, ['deriveBits']);
-  const derive = async (info: string, size: number) => {
-    const how = { name: 'HKDF', hash: 'SHA-256', salt: join([enc, nonce]), info: ascii(info) };
-    return new Uint8Array(await crypto.subtle.deriveBits(how, material, size * 8));
-  };
-  return Promise.all([derive('key', 16), derive('nonce', 12)]);
+export function answerKeys(secret: Bytes, enc: Bytes, nonce: Bytes): Promise<readonly [Bytes, Bytes]> {
+  const salt = join([enc, nonce]);
+  return Promise.all([derive(salt, secret, utf8('key'), 16), derive(salt, secret, utf8('nonce'), 12)]);
 }
 
 interface Cipher {

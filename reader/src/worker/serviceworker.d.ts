@@ -26,6 +26,7 @@ interface Client {
 
 interface WindowClient extends Client {
   readonly focused: boolean;
+  navigate(url: string): Promise<WindowClient | null>;
 }
 
 interface Clients {

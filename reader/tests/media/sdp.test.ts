@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Description } from '../../../widget/src/core/wire/description';
-import { answered, isRenumbered, renumbered } from '../../src/media/sdp';
+import { answered, isAnswerable, renumbered } from '../../src/media/sdp';
 
 const CHROMIUM = `m=video 9 UDP/TLS/RTP/SAVPF 96 97\r
 a=extmap:1 urn:ietf:params:rtp-hdrext:toffset\r
@@ -52,7 +52,14 @@ test('an answer without a video keeps its section, and one of another kind is re
   expect(() => answered({ ...ANSWER, media: 1 })).toThrow();
 });
 
-test('an offer that kept the numbers of its browser is known', () => {
-  expect(isRenumbered('a=rtpmap:118 VP8/90000\r\n')).toBe(true);
-  expect(isRenumbered('a=rtpmap:120 VP8/90000\r\n')).toBe(false);
+test('an offer to which no volunteer has a fitting answer is known before anybody is asked', () => {
+  const extensions = (sdp: string) => [...sdp.matchAll(/^a=extmap:.*$/gm)].join('\r\n');
+  const answer = extensions(answered({ ...ANSWER, media: 2 }));
+  expect(answer).toContain('urn:3gpp:video-orientation');
+  expect(isAnswerable(`${answer}\r\na=rtpmap:118 VP8/90000\r\n`)).toBe(true);
+  expect(isAnswerable(`${answer}\r\na=rtpmap:120 VP8/90000\r\n`)).toBe(false);
+  for (const line of answer.split('\r\n')) {
+    expect(isAnswerable(`${answer.replace(line, 'a=sendrecv')}\r\na=rtpmap:118 VP8/90000\r\n`)).toBe(false);
+  }
+  expect(isAnswerable(renumbered(FIREFOX))).toBe(false);
 });

@@ -25,12 +25,12 @@ beforeAll(async () => {
 afterAll(() => void server.closeAllConnections());
 afterAll(() => void server.close());
 
-/** Tell what a worker that was just started makes of a page without a mark. */
-async function judge(): Promise<boolean> {
+/** Tell what a worker that was just started makes of a page with these headers. */
+async function judge(headers: Readonly<Record<string, string>> = {}): Promise<boolean> {
   vi.resetModules();
   vi.stubGlobal('__PAGE__', PAGE);
   const { isGenuine, prepare } = await import('../../src/survive/genuine');
-  return isGenuine(new Response('a page'), prepare(file), file);
+  return isGenuine(new Response('a page', { headers }), prepare(file), file);
 }
 
 const says = (status: number, type: string, body: string) => {
@@ -64,12 +64,28 @@ test.each([[404, true], [410, true], [301, true], [307, true], [403, false], [50
   expect(await judge()).toBe(is);
 });
 
-test('a page that is marked is taken at its word, and the file is not asked for', async () => {
+const ago = (s: number) => new Date(Date.now() - 1000 * s).toUTCString();
+
+test.each([
+  ['now', { date: ago(0) }],
+  ['a moment ago', { date: ago(50) }],
+  ['now, from a cache on the way', { date: ago(5_000), age: '5000' }],
+])('a page that is marked and left its server %s is taken at its word, and the file is not asked for', async (_when, times) => {
   answer = () => expect.unreachable();
-  vi.resetModules();
-  vi.stubGlobal('__PAGE__', PAGE);
-  const { isGenuine, prepare } = await import('../../src/survive/genuine');
-  expect(await isGenuine(new Response('', { headers: { 'passerelle-site': '1' } }), prepare(file), file)).toBe(true);
+  expect(await judge({ 'passerelle-site': '1', ...times })).toBe(true);
+});
+
+test.each([
+  ['long ago', { date: ago(70) }],
+  ['long ago, after a cache on the way', { date: ago(5_000), age: '4000' }],
+  ['in the future', { date: ago(-70) }],
+  ['at a time that is none', { date: 'today' }],
+  ['at a time that is not told', {}],
+])('a page that is marked and left its server %s proves nothing: a cache may have had it', async (_when, times) => {
+  says(403, HTML, 'blocked');
+  expect(await judge({ 'passerelle-site': '1', ...times })).toBe(false);
+  says(200, SCRIPT, HEAD + code(OPERATOR));
+  expect(await judge({ 'passerelle-site': '1', ...times })).toBe(true);
 });
 
 test('who never answers, or begins and says no more, is given up', async () => {

@@ -40,10 +40,11 @@ from passerelle.broker.volunteers import Volunteers
 from passerelle.core.embed import EXTENSIONS_PATH
 from passerelle.core.matching.pool import VolunteerPool
 from passerelle.core.origin import crowd_at
+from passerelle.core.rounding import rounded
 from passerelle.errors import PeerError
 from passerelle.io.server.bus import Bus
 from passerelle.io.server.frontserver import FrontServer
-from passerelle.io.server.metrics import Metrics, rounded
+from passerelle.io.server.metrics import Metrics
 from passerelle.io.server.web import FOR_PAGES, is_from_page
 from passerelle.io.tasks import TaskSet
 from passerelle.wire import ways

@@ -20,7 +20,7 @@ from typing import Final
 from aiohttp import web
 
 from passerelle.broker.cluster import BrokerCluster
-from passerelle.io.server.metrics import COUNT_STEP, rounded
+from passerelle.core.rounding import COUNT_STEP, rounded
 from passerelle.io.server.web import FOR_PAGES
 
 STATS_AGE_S: Final = 10

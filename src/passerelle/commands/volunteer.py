@@ -168,7 +168,7 @@ def volunteer(
     )
     engine = _engine()
     if family or new_family:
-        # No friend's link is to be changed by a start that fails.
+        # The link of one that runs is not to be changed beside it.
         UsageStore(folder).close()
         config = replace(config, family=own_family.token(folder, anew=new_family))
         link = replace(network, family=config.family)
@@ -176,8 +176,17 @@ def volunteer(
         # Where this is no terminal, a log may keep it.
         print(_LINK.format(link if sys.stdout.isatty() else f"It is in {kept}."), flush=True)
 
+    said = ""
+
+    def tell(told: Status) -> None:
+        nonlocal said
+        # What changed may be in none of the words, as where people leave one by one.
+        if (now := sentence(told)) != said:
+            said = now
+            say(now)
+
     async def work() -> None:
-        running = Volunteer(config, engine, lambda told: say(sentence(told)))
+        running = Volunteer(config, engine, tell)
         await running.start()
         try:
             await running.run()

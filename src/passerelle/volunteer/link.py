@@ -33,6 +33,9 @@ LINGER_S: Final = 5.0
 """Longest time in which the other side gets what was received from the one that closed."""
 STUCK_S: Final = 30.0
 """A client that takes nothing for so long is given up: its exit waits for it."""
+SILENT_S: Final = 5.0
+"""A silent client may come back in this time; and whoever has not come so long after the answer may
+never do."""
 _CLOSE_S: Final = 1.0
 _DRAIN: Final = control.encode(RelayDrain())
 
@@ -44,6 +47,9 @@ class LinkOwner(Protocol):
 
     def link_opened(self, link: Link) -> None:
         """Both sides of the link are open."""
+
+    def link_presence(self, link: Link) -> None:
+        """The client may be gone, or is there again."""
 
     def link_carried(self, size: int) -> None:
         """Bytes were handed to a side."""
@@ -95,12 +101,19 @@ class Link:
         """Why the link ends; None while it is in use."""
         self._over = asyncio.Event()
         self._client_is_gone = False
+        self.is_here = True
+        """Whether the client takes a place: not while it may be gone."""
+        self._silence: asyncio.TimerHandle | None = None
+        """Acts on a client that does not come, or is silent."""
 
     async def run(self, *, client_s: float) -> LinkCode:
         """Carry the link, of which the client comes within `client_s`; return why it ended.
 
         Both sides are closed then. Cancelling closes them at once.
         """
+        if not self._is_patient:
+            loop = asyncio.get_running_loop()
+            self._silence = loop.call_later(SILENT_S, self._presence, False)
         try:
             await race(self._reach(client_s), until=self._over.wait())
             await self._carry()
@@ -108,6 +121,7 @@ class Link:
             self.close(error.code)
         finally:
             self.is_open = False
+            self._wait_no_more()
             await self._close(self._end if self._end is not None else LinkCode.INTERNAL)
         return self._end if self._end is not None else LinkCode.NORMAL
 
@@ -196,12 +210,34 @@ class Link:
         transport = await self._answer.opened(timeout_s=client_s)
         self._client = transport
         transport.sent = self._sent.set
+        transport.silence = self._silent
         transport.start(self)
+
+    def _silent(self, is_silent: bool) -> None:
+        """The engine hears nothing from the client any more, or hears it again."""
+        if not self.was_open or self._end is not None:
+            return
+        self._presence(not is_silent)
+        if is_silent:
+            loop = asyncio.get_running_loop()
+            self._silence = loop.call_later(SILENT_S, self.close, LinkCode.TRANSPORT)
+
+    def _presence(self, is_here: bool) -> None:
+        self._wait_no_more()
+        if is_here is not self.is_here:
+            self.is_here = is_here
+            self._owner.link_presence(self)
+
+    def _wait_no_more(self) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
 
     async def _carry(self) -> None:
         if self._end is not None:
             return
         self.is_open = self.was_open = True
+        self._presence(True)
         self._owner.link_opened(self)
         async with TaskSet("link") as tasks:
             up = tasks.start(self._copy_up(), "up")

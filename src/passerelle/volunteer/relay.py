@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -107,7 +108,13 @@ class Relay:
     @property
     def free(self) -> int:
         """How many more people can be helped now."""
-        return max(0, self._config.people - len(self._people)) if not self.pause else 0
+        return max(0, self._config.people - self._present) if not self.pause else 0
+
+    @property
+    def _present(self) -> int:
+        """How many people take a place: all but those who may be gone from each of their links."""
+        gone = Counter(link.person for link in self._links if not link.is_here)
+        return sum(gone[person] < person.links for person in self._people)
 
     @property
     def pause(self) -> str:
@@ -293,6 +300,13 @@ class Relay:
             self._store.helped()
         age_s = self._config.age_s(random.gauss())
         self._links[link] = asyncio.get_running_loop().call_later(age_s, self._drain, link)
+        self._changed()
+
+    def link_presence(self, link: Link) -> None:
+        """Let nobody who may be gone keep others out."""
+        # Who comes back gives way where somebody else has the place by then.
+        if link.is_here and self._present > self._config.people:
+            self._drain(link)
         self._changed()
 
     def link_carried(self, size: int) -> None:

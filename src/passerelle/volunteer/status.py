@@ -17,8 +17,8 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from passerelle.core.rounding import rounded
 from passerelle.errors import LocalError
-from passerelle.io.server.metrics import rounded
 from passerelle.io.server.web import WebServer, application
 from passerelle.wire.signalling import NatClass
 

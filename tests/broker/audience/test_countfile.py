@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from passerelle import serverlimits
 from passerelle.broker.audience import countfile
 from passerelle.broker.audience.figures import MEGABYTE, figures
+from passerelle.core.rounding import COUNT_STEP
 from passerelle.core.tally import HOUR_S, Tally
-from passerelle.io.server.metrics import COUNT_STEP
 from tests.broker.parties import NOW
 
 NEWS = "https://news.example"

@@ -15,8 +15,8 @@ from passerelle.broker.audience.figures import (
     figures,
     hours_csv,
 )
+from passerelle.core.rounding import COUNT_STEP
 from passerelle.core.tally import HOUR_S, Tally
-from passerelle.io.server.metrics import COUNT_STEP
 
 BEGIN_S = 500_000 * HOUR_S
 

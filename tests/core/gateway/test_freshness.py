@@ -78,6 +78,7 @@ def test_a_cookie_makes_an_answer_personal() -> None:
         ("GET", (), True),
         ("GET", COOKIE, True),
         ("GET", ((b"cache-control", b"no-cache"),), True),
+        ("GET", ((b"te", b"trailers"),), True),
         ("HEAD", (), False),
         ("POST", (), False),
         ("GET", ((b"authorization", b"x"),), False),

@@ -71,7 +71,7 @@ class Link:
                 sent = (round(sent_s * SENT_PER_S) - 20_000) % WRAP
                 if size < FRAME_BYTES:
                     if not missing:
-                        window.told(size, sent, 0, at)
+                        window.delayed(size, sent, at)
                     continue
                 arrived += size
                 if missing:
@@ -123,19 +123,28 @@ def test_what_was_just_lost_is_on_the_path_until_it_is_repaired() -> None:
     assert window.window_bytes(0, 30_000) == first + 30_000
 
 
-def test_only_a_frame_of_one_packet_tells_the_delay() -> None:
-    """A frame that waited for a repair looks like a queue."""
+def test_packets_that_are_overtaken_are_lost_no_more_than_once() -> None:
+    """The engine's count rises for each of them, and falls when it comes."""
+    window = ReceiveWindow(0.0)
+    first = window.window_bytes(0, 0)
+    for step in range(20):
+        window.report(0, 3 * (step % 2), step * 0.01)
+    assert window.window_bytes(0, 30_000) == first + 30_000 - 3 * PACKET_BYTES
+
+
+def test_frames_of_more_than_a_packet_tell_no_delay() -> None:
+    """One that waited for a repair would look like a queue."""
     window = ReceiveWindow(0.0)
     for step in range(200):
         now = step * 0.02
-        window.told(PACKET_BYTES, round(now * SENT_PER_S), 0, now + 0.05)
-        window.told(FRAME_BYTES, round(now * SENT_PER_S), 0, now + 0.25)
+        window.delayed(PACKET_BYTES, round(now * SENT_PER_S), now + 0.05)
+        window.waits(0, now + 0.25)
         window.report(step * 20_000, 0, now)
     assert window.control.rate > 500_000
     before = window.control.window_bytes
     for step in range(200, 300):
         now = step * 0.02
-        window.told(FRAME_BYTES, round(now * SENT_PER_S), 0, now + 0.25)
+        window.waits(0, now + 0.25)
         window.report(step * 20_000, 0, now)
     assert window.control.window_bytes == before
 
@@ -146,14 +155,14 @@ def test_a_burst_that_waits_for_a_moment_is_no_queue() -> None:
     window.rtt_s = 0.004
     for step in range(10):
         now = step * 0.02
-        window.told(1_000, round(now * SENT_PER_S), 0, now + 0.05)
-        window.told(FRAME_BYTES, round(now * SENT_PER_S), 60_000 if step % 4 else 0, now + 0.05)
+        window.delayed(1_000, round(now * SENT_PER_S), now + 0.05)
+        window.waits(60_000 if step % 4 else 0, now + 0.05)
         window.report(step * 10_000, 0, now)
     assert window.is_starting
     for step in range(10, 30):
         now = step * 0.02
-        window.told(1_000, round(now * SENT_PER_S), 0, now + 0.05)
-        window.told(FRAME_BYTES, round(now * SENT_PER_S), 60_000, now + 0.05)
+        window.delayed(1_000, round(now * SENT_PER_S), now + 0.05)
+        window.waits(60_000, now + 0.05)
         window.report(step * 10_000, 0, now)
     assert not window.is_starting
 

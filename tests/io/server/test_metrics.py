@@ -7,23 +7,7 @@ import aiohttp
 import pytest
 
 from passerelle.errors import ConfigError
-from passerelle.io.server.metrics import Metrics, MetricsServer, resident_bytes, rounded
-
-
-def test_counts_of_people_are_rounded_up() -> None:
-    """Counts of people are rounded up, so that one reader more or less cannot be seen."""
-    assert [rounded(n) for n in (0, 1, 8, 9)] == [0, 8, 8, 16]
-    metrics = Metrics()
-    links = metrics.counter("links", "Links.", label="end", values=("normal", "lost"))
-    size = metrics.counter("bytes", "Bytes.", exact=True)
-    metrics.gauge("sessions", "Sessions.", lambda: 3)
-    links.add(value="lost")
-    size.add(1001)
-    text = metrics.text().decode()
-    assert 'passerelle_links_total{end="lost"} 8.0' in text
-    assert 'passerelle_links_total{end="normal"} 0.0' in text
-    assert "passerelle_bytes_total 1001.0" in text
-    assert "passerelle_sessions 8.0" in text
+from passerelle.io.server.metrics import Metrics, MetricsServer, resident_bytes
 
 
 def test_the_help_of_a_rounded_number_says_so() -> None:

@@ -149,7 +149,11 @@ export class BrokerConversation {
         this.#told = this.#events.free();
         send({ type: 'ready', free: this.#told });
       },
-      decline: (reason) => send({ type: 'decline', offer, reason }),
+      decline: (reason) => {
+        send({ type: 'decline', offer, reason });
+        // The broker makes no offer after this word until it is told of places anew.
+        if (reason === 'busy') this.#told = 0;
+      },
     };
   }
 
@@ -227,6 +231,7 @@ export class BrokerConversation {
         if (welcomed) beat(message.type === 'pong');
         if (message.type === 'pong') {
           answered();
+          this.ready();
           return this.#events.demand(message.demand ?? null);
         }
         if (message.type === 'bye') return leave(message, part, reject);

@@ -33,6 +33,8 @@ export type PageToRelay =
   | { readonly type: 'sound'; readonly streams: SoundStreams }
   /** The answer of a link's PeerConnection. */
   | { readonly type: 'answered'; readonly link: number; readonly sdp: string }
+  /** Nothing comes from the client's browser any more, or something does again. */
+  | { readonly type: 'silent'; readonly link: number; readonly isSilent: boolean }
   | { readonly type: 'connection_lost'; readonly link: number }
   /** The visitor helps although it may be dangerous where they are. */
   | { readonly type: 'confirm' }

@@ -26,6 +26,7 @@ import { FriendRequests } from './friends';
 import { Link } from './link/link';
 import { LinkMedia } from './link/media';
 import { joinSocket } from './link/pipe';
+import { Presence } from './link/presence';
 import { RateLimiter } from './link/ratelimiter';
 import { hum } from './link/sound';
 import type { EncodedStreams, PageToRelay, RelayToPage } from './messages';
@@ -59,6 +60,7 @@ interface RelayedLink {
   isOpen: boolean;
   /** Whether it ever was. */
   wasOpen: boolean;
+  readonly presence: Presence;
 }
 
 /** The common part of an offer that the broker brings and of a lane that a client asks for. */
@@ -146,6 +148,8 @@ export class Relay {
         return hum(message.streams);
       case 'answered':
         return this.#answer(message.link, message.sdp);
+      case 'silent':
+        return this.#links.get(message.link)?.presence.silent(message.isSilent);
       case 'connection_lost':
         return this.#links.get(message.link)?.link.close('transport');
       case 'friend':
@@ -220,7 +224,13 @@ export class Relay {
   /** How many more people can be helped right now. */
   get #free(): number {
     if (this.#reporter.last.caution || this.#exits.rest_ms !== null || this.#selfTest.holdsBack) return 0;
-    return Math.max(0, this.#limits.people - this.#people.size);
+    return Math.max(0, this.#limits.people - this.#present);
+  }
+
+  /** How many people take a place: those who are there over any of their links. */
+  get #present(): number {
+    const here = [...this.#links.values()].filter(({ presence }) => presence.isHere);
+    return new Set(here.map(({ person }) => person)).size;
   }
 
   #exitsChanged(): void {
@@ -306,6 +316,10 @@ export class Relay {
       return reply.decline('failed');
     }
     const late = patient ? connect : null;
+    const presence: Presence = new Presence({
+      changed: () => this.#comeOrGone(link, presence),
+      gone: () => link.close('transport'),
+    });
     this.#links.set(id, {
       link,
       person,
@@ -326,6 +340,7 @@ export class Relay {
       isAnswered: false,
       isOpen: false,
       wasOpen: false,
+      presence,
     });
     this.#people.add(person);
     person.links += 1;
@@ -375,7 +390,8 @@ export class Relay {
     entry.isAnswered = true;
     media.join(link, channel, answer.media);
     reply.answer(answer);
-    if (!connect) return;
+    // People who carry the answer by hand take their time.
+    if (!connect) return entry.presence.expect();
     channel.addEventListener('open', () => {
       try {
         connect();
@@ -383,6 +399,12 @@ export class Relay {
         link.close('internal');
       }
     });
+  }
+
+  /** The client of `link` is there, or may be gone. Who comes back gives way where somebody else has the place by then. */
+  #comeOrGone(link: Link, { isHere }: Presence): void {
+    if (isHere && this.#present > this.#limits.people) link.drain(DRAIN_MS);
+    this.#broker?.ready();
   }
 
   /** A link has closed on both sides. */
@@ -398,6 +420,7 @@ export class Relay {
       this.#reporter.use.fails();
       this.#reporter.tell();
     }
+    entry.presence.end();
     entry.media.close();
     this.#links.delete(id);
     person.links -= 1;
@@ -427,6 +450,7 @@ export class Relay {
     if (!entry || entry.isOpen === entry.link.isOpen) return;
     entry.isOpen = entry.link.isOpen;
     entry.wasOpen = true;
+    entry.presence.come();
     const { person } = entry;
     person.open += entry.isOpen ? 1 : -1;
     const { last, use } = this.#reporter;

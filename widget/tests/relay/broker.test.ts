@@ -137,6 +137,19 @@ test('an offer is answered or declined by its number, while the conversation las
   expect(socket.sent).toHaveLength(4);
 });
 
+test('a broker that was told of no room is told of places with its next word, also when their number is the same', async () => {
+  const { offers } = setUp();
+  const socket = await welcomed();
+  socket.tell({ ...offer });
+  offers[0]?.[1].decline('busy');
+  socket.tell({ type: 'pong' });
+  socket.tell({ type: 'pong' });
+  expect(socket.said.slice(1)).toEqual([
+    { type: 'decline', offer: offer.offer, reason: 'busy' },
+    { type: 'ready', free: 5 },
+  ]);
+});
+
 test('a lost broker is called again, at random within a growing time', async () => {
   vi.spyOn(Math, 'random').mockReturnValue(0.5);
   const { waits, states } = setUp();

@@ -520,6 +520,72 @@ describe('people', () => {
   });
 });
 
+describe('a client that went without a word', () => {
+  async function vanished() {
+    const { relay, offer, join, free } = await setUp({ people: 1 });
+    offer();
+    const first = join();
+    expect(free()).toBe(0);
+    const silent = (isSilent: boolean) => relay.handle({ type: 'silent', link: first.id, isSilent });
+    silent(true);
+    return { first, silent, offer, join, free };
+  }
+
+  test('takes nobody else the place from the first silence on, and is given up after five seconds', async () => {
+    const { first, offer, free } = await vanished();
+    expect([free(), report()?.people]).toEqual([1, 1]);
+    offer();
+    expect(posted.filter(({ type }) => type === 'connect')).toHaveLength(2);
+    expect(free()).toBe(0);
+    vi.advanceTimersByTime(4_999);
+    expect(first.channel.isClosed).toBe(false);
+    vi.advanceTimersByTime(101);
+    expect(posted).toContainEqual({ type: 'disconnect', link: first.id });
+    expect(free()).toBe(0);
+  });
+
+  test('takes nobody else the place for longer than five seconds after the answer, and may come later', async () => {
+    const { relay, offer, made, join, free } = await setUp({ people: 1 });
+    offer();
+    const first = made();
+    relay.handle({ type: 'answered', link: first.id, sdp: OWN_SDP });
+    relay.handle({ type: 'channel', link: first.id, channel: first.channel as unknown as RTCDataChannel });
+    first.socket.open();
+    relay.handle({ type: 'silent', link: first.id, isSilent: true });
+    vi.advanceTimersByTime(4_999);
+    expect(free()).toBe(0);
+    vi.advanceTimersByTime(1);
+    expect([free(), first.channel.isClosed]).toEqual([1, false]);
+    offer();
+    join();
+    expect(free()).toBe(0);
+    first.channel.open();
+    expect(first.channel.said).toEqual([{ type: 'drain' }]);
+    vi.advanceTimersByTime(1_300);
+    expect([first.channel.isClosed, free()]).toEqual([true, 0]);
+  });
+
+  test('goes on when it is heard again', async () => {
+    const { first, silent, free } = await vanished();
+    silent(false);
+    silent(false);
+    expect(free()).toBe(0);
+    vi.advanceTimersByTime(10_000);
+    expect([first.channel.isClosed, first.channel.said]).toEqual([false, []]);
+  });
+
+  test('is asked to move when it is heard again and the place is taken', async () => {
+    const { first, silent, offer, join, free } = await vanished();
+    offer();
+    const second = join();
+    silent(false);
+    expect(first.channel.said).toEqual([{ type: 'drain' }]);
+    vi.advanceTimersByTime(1_300);
+    expect([first.channel.isClosed, second.channel.isClosed]).toEqual([true, false]);
+    expect(free()).toBe(0);
+  });
+});
+
 describe('an exit that is not reached', () => {
   const fail = ({ socket, channel }: { socket: FakeSocket; channel: FakeChannel }) => {
     socket.refuse();

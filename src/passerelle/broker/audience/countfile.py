@@ -22,8 +22,8 @@ from msgspec import Meta
 from passerelle import serverlimits
 from passerelle.broker.audience.counting import Audience
 from passerelle.broker.audience.figures import MEGABYTE
+from passerelle.core.rounding import COUNT_STEP, rounded
 from passerelle.core.tally import COUNTED_DAYS, HourCounts, Tally
-from passerelle.io.server.metrics import COUNT_STEP, rounded
 from passerelle.wire.signalling import Country
 
 KEEP_S: Final = 300.0

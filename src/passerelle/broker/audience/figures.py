@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from passerelle.core.rounding import COUNT_STEP, rounded
 from passerelle.core.tally import HOUR_S, Counted
-from passerelle.io.server.metrics import COUNT_STEP, rounded
 
 MEGABYTE: Final = 1_000_000
 

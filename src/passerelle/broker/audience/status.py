@@ -17,7 +17,7 @@ from passerelle.broker.audience.figures import Figures, figures
 from passerelle.broker.audience.gathering import Gathering
 from passerelle.broker.audience.pages import FigurePage, Words
 from passerelle.broker.cluster import BrokerCluster
-from passerelle.io.server.metrics import rounded
+from passerelle.core.rounding import rounded
 from passerelle.wire.descriptor import Descriptor
 
 STATUS_AGE_S: Final = 60

@@ -20,10 +20,11 @@ _KEPT_STATUSES: Final = frozenset({200, 203, 204, 300, 301, 308, 404, 410})
 _PRIVATE_DIRECTIVES: Final = frozenset({"no-store", "no-cache", "private"})
 _PLAIN_FIELDS: Final = frozenset(
     b"accept accept-encoding accept-language cache-control cookie dnt origin pragma referer "
-    b"save-data user-agent".split()
+    b"save-data te user-agent".split()
 )
-"""Fields that every browser sends. A request with any other has an answer of its own: a site may
-write what it says into a page that others would then get, or answer with a part or a change."""
+"""Fields that every browser sends; `te` goes no further than the gateway. A request with any other
+has an answer of its own: a site may write what it says into a page that others would then get, or
+answer with a part or a change."""
 _DIRECTIVE = re.compile(
     r'\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,"]*))?'
 )

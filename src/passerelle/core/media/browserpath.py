@@ -75,17 +75,20 @@ class ReceiveWindow:
         """Count `size` bytes that came beside the video."""
         self.control.arrived(size)
 
-    def told(self, size: int, sent: int, backlog_bytes: int, arrived_s: float) -> None:
-        """Take what a frame of `size` bytes says: when it left, and what waited behind it.
+    def delayed(self, size: int, sent: int, arrived_s: float) -> None:
+        """Take when a frame of at most `PACKET_BYTES` left and came, and its `size` in bytes.
 
         `sent` is of the relay's clock, `frame.SENT_PER_S` steps a second. `arrived_s` may be of any
         clock, always the same.
         """
-        if size <= PACKET_BYTES:
-            self._delay.add(size, self._sent.extend(sent) / SENT_PER_S, arrived_s)
-        else:
-            # One packet leaves a backlog however short the queue is.
-            self._backlog.add(backlog_bytes, arrived_s)
+        self._delay.add(size, self._sent.extend(sent) / SENT_PER_S, arrived_s)
+
+    def waits(self, backlog_bytes: int, now: float) -> None:
+        """Take what waited at the relay behind a longer frame.
+
+        Not behind one of a packet, which leaves a backlog however short the queue is.
+        """
+        self._backlog.add(backlog_bytes, now)
 
     def report(self, received_bytes: int, lost_packets: int, now: float) -> None:
         """Take how much of the video came and did not come since the beginning.
@@ -95,7 +98,8 @@ class ReceiveWindow:
         self.control.arrived(max(0, received_bytes - self._received_bytes))
         self._received_bytes = received_bytes
         missing = PACKET_BYTES * max(0, lost_packets - self._lost_packets)
-        self._lost_packets = lost_packets
+        # A packet that was overtaken counts as lost until it comes, and the count falls again then.
+        self._lost_packets = max(self._lost_packets, lost_packets)
         if missing:
             self.control.lost(missing)
             self._losses.append((now, missing))

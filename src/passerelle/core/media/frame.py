@@ -72,7 +72,7 @@ def wrap(
     return b"".join((genuine, payload, bytes(pad), trailer))
 
 
-def unwrap(data: bytes) -> Frame:
+def unwrap(data: bytes | bytearray) -> Frame:
     """Take a frame apart. Raises PeerError(MALFORMED or LIMIT)."""
     if len(data) > limits.MEDIA_FRAME_BYTES:
         raise PeerError(LinkCode.LIMIT, "a frame without end")
@@ -83,9 +83,10 @@ def unwrap(data: bytes) -> Frame:
     if size > end:
         raise PeerError(LinkCode.MALFORMED, "a frame shorter than its own picture")
     _check_picture(data, size)
-    backlog, messages = unpack(data[size:end])
+    view = memoryview(data)
+    backlog, messages = unpack(view[size:end])
     return Frame(
-        genuine=data[:size],
+        genuine=bytes(view[:size]),
         backlog_bytes=backlog,
         got=got,
         unsent=unsent,
@@ -94,7 +95,7 @@ def unwrap(data: bytes) -> Frame:
     )
 
 
-def _check_picture(data: bytes, size: int) -> None:
+def _check_picture(data: bytes | bytearray, size: int) -> None:
     """Refuse a picture that is larger than ours, because a decoder makes room for what it says.
 
     Only key frames say a size. Other frames, with the lowest bit set, have that of the last one.

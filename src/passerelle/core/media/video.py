@@ -68,7 +68,7 @@ def pack(backlog_bytes: int, messages: list[tuple[int, bytes]]) -> bytes:
     )
 
 
-def unpack(payload: bytes) -> tuple[int, list[tuple[int, bytes]]]:
+def unpack(payload: bytes | memoryview) -> tuple[int, list[tuple[int, bytes]]]:
     """Return how many bytes wait at the relay, and a frame's numbered messages.
 
     Raises PeerError(MALFORMED or LIMIT).
@@ -87,7 +87,7 @@ def unpack(payload: bytes) -> tuple[int, list[tuple[int, bytes]]]:
             raise PeerError(LinkCode.LIMIT, "a message longer than links carry")
         if at + length > end:
             raise PeerError(LinkCode.MALFORMED, "a frame cut inside a message")
-        messages.append((number, payload[at : at + length]))
+        messages.append((number, bytes(payload[at : at + length])))
         at += length
     return backlog_bytes, messages
 

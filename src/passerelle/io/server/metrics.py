@@ -22,11 +22,11 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 
+from passerelle.core.rounding import COUNT_STEP, rounded
 from passerelle.errors import ConfigError
 from passerelle.io.server.web import WebServer, application
 from passerelle.io.tasks import TaskSet
 
-COUNT_STEP: Final = 8
 LAG_INTERVAL_S: Final = 0.25
 LAG_SAMPLES: Final = 240
 """How many samples of the event loop's lag the maximum is taken over: one minute's."""
@@ -35,11 +35,6 @@ _PREFIX = "passerelle_"
 _ROUNDED = f" Rounded up to a multiple of {COUNT_STEP}."
 """What the help text of every number says that is not shown exactly: a dashboard shows the help,
 and 8 readers where there is one would otherwise be taken for a fault."""
-
-
-def rounded(count: float) -> float:
-    """Return `count` rounded up to a multiple of `COUNT_STEP`."""
-    return -(-count // COUNT_STEP) * COUNT_STEP
 
 
 class Counter:

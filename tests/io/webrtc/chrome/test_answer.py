@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
@@ -85,6 +87,29 @@ async def test_a_client_that_never_comes_is_given_up(engine: ProcessEngine) -> N
     with pytest.raises(LinkLost) as caught:
         await answer.opened(timeout_s=0.5)
     assert caught.value.code is LinkCode.TIMEOUT
+
+
+async def test_a_client_that_falls_silent_is_told_and_may_come_back(engine: ProcessEngine) -> None:
+    clients = ProcessEngine()
+    offer = await clients.gather(private=True)
+    answer = await engine.accept(offer.description, private=True)
+    await offer.connect(answer.description, timeout_s=10)
+    volunteer = await answer.opened(timeout_s=10)
+    told: asyncio.Queue[bool] = asyncio.Queue()
+    volunteer.silence = told.put_nowait
+    taker = Taker()
+    volunteer.start(taker)
+    assert clients.pid is not None
+    os.kill(clients.pid, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(12):
+            assert await told.get()
+    finally:
+        os.kill(clients.pid, signal.SIGCONT)
+    async with asyncio.timeout(10):
+        assert not await told.get()
+    assert not taker.lost
+    await clients.close()
 
 
 async def test_the_clients_end_is_told(engine: ProcessEngine) -> None:

@@ -30,4 +30,4 @@ def test_a_call_judges_its_path_as_a_browser_does() -> None:
     call, fast = trials(is_call=True), trials(is_call=False)
     assert call == {"WebRTC-EnableDtlsPqc": "Enabled"}
     assert call.items() < fast.items()
-    assert "WebRTC-Bwe-LossBasedBweV2" in fast
+    assert {"WebRTC-Bwe-LossBasedBweV2", "WebRTC-SendNackDelayMs"} < set(fast)

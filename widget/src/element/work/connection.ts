@@ -9,14 +9,17 @@ import { VideoTrack, VIDEO_OPTIONS, type VideoTrackEvents } from './video';
 
 /** Gathering is given up after this time, so a STUN server that does not answer costs no more. */
 const GATHERING_MS = 1_000;
-/** A connection that lost the network may recover in this time. */
-const DISCONNECTED_MS = 5_000;
+/** Once a STUN server has told one address, others of the same moment are waited for so long. Chromium itself says a tenth of
+ * a second later that it is done. */
+const SETTLING_MS = 30;
 
 export interface PeerConnectionEvents extends VideoTrackEvents {
   /** Take the DataChannel. It can be transferred only in this moment. */
   channel(channel: RTCDataChannel): void;
   /** The answer is ready: `sdp` is the browser's own, with the candidates that were found in time. */
   answered(sdp: string): void;
+  /** Nothing comes from the client's browser any more, or something does again. */
+  silent(isSilent: boolean): void;
   /** The connection failed, or was lost. */
   lost(): void;
 }
@@ -27,7 +30,6 @@ export class PeerConnection {
   readonly #video: VideoTrack;
   readonly #over = new AbortController();
   #patient: boolean;
-  #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** Throws an Error of any kind where the browser cannot do it. `stun` holds URLs.
    *
@@ -78,7 +80,6 @@ export class PeerConnection {
   close(): void {
     this.#over.abort();
     this.#video.stop();
-    clearTimeout(this.#timer);
     this.#connection.onconnectionstatechange = null;
     this.#connection.close();
   }
@@ -93,17 +94,19 @@ export class PeerConnection {
         if (this.#connection.iceGatheringState === 'complete') resolve();
       };
       this.#connection.addEventListener('icegatheringstatechange', check, { signal });
+      this.#connection.addEventListener('icecandidate', ({ candidate }) => {
+        if (candidate?.type === 'srflx') setTimeout(resolve, SETTLING_MS);
+      }, { signal });
       check();
     });
   }
 
   #changed(): void {
-    clearTimeout(this.#timer);
     const state = this.#connection.connectionState;
     if (state === 'connected') this.#patient = false;
     if (this.#patient) return;
     if (state === 'failed' || state === 'closed') this.#lose();
-    if (state === 'disconnected') this.#timer = setTimeout(() => this.#lose(), DISCONNECTED_MS);
+    else this.#events.silent(state === 'disconnected');
   }
 
   #lose(): void {

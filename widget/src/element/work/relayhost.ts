@@ -222,6 +222,7 @@ export class RelayHost {
           this.#post({ type: 'sound', streams }, streams.readable, streams.writable, streams.samples);
         },
         answered: (own) => this.#post({ type: 'answered', link, sdp: own }),
+        silent: (isSilent) => this.#post({ type: 'silent', link, isSilent }),
         lost: () => this.#post({ type: 'connection_lost', link }),
       });
       this.#connections.set(link, connection);

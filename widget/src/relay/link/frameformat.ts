@@ -1,6 +1,7 @@
 /** The two ways in which a media link puts messages into frames, and how fast it asks for frames. */
 
 import { FRAME_BYTES, PACED_FRAME_BYTES } from '../../core/limits';
+import { Bucket } from '../../core/traffic/bucket';
 import { FrameBudget } from '../../core/traffic/framebudget';
 import { OwnRate, type Path } from '../../core/traffic/ownrate';
 import { OVERHEAD_BYTES, wrap } from '../../core/traffic/pictureframe';
@@ -10,6 +11,10 @@ import { Sparse } from '../../core/traffic/sparse';
 const PACKET_BYTES = 1_150;
 /** How often there is a frame of one packet while much is sent. */
 const CLEAR_MS = 25;
+/** Frames that are neither full nor short: so many a second, and so many at once. Each frame costs work at both ends,
+ * however long it is, so what comes fast waits for more, and a small page does not. */
+const FRAMES_PER_S = 125;
+const FRAMES_AT_ONCE = 4;
 /** Chromium lets packets leave at this multiple of its estimate. */
 const PACER_GAIN = 2.5;
 /** For so long after a lost packet the DataChannel carries no messages. It is repaired so slowly that one lost message
@@ -23,8 +28,8 @@ export interface FrameFormat {
   readonly repeats: number;
   /** How often waiting messages are looked at, while no frame may be requested. */
   readonly tick_ms: number;
-  /** Whether a frame may be requested now for `queued_bytes` that wait. */
-  isWorth(queued_bytes: number): boolean;
+  /** Return whether a frame may be requested now for `queued_bytes` that wait. The caller then requests one. */
+  takeTurn(queued_bytes: number): boolean;
   /** Whether the next frame should fit one packet, even if no message does. */
   isClear(): boolean;
   /** Bytes that the payload of a frame may have now, of which the encoder's part has `picture_bytes`. */
@@ -40,7 +45,7 @@ export const BARE: FrameFormat = {
   pending: 2,
   repeats: 0,
   tick_ms: 30,
-  isWorth: () => true,
+  takeTurn: () => true,
   isClear: () => false,
   room: () => FRAME_BYTES,
   mayUseChannel: () => true,
@@ -66,6 +71,7 @@ export class Paced implements FrameFormat {
   #lost_ms = -Infinity;
   #clear_ms = -Infinity;
   readonly #gain: number;
+  readonly #frames = new Bucket(FRAMES_PER_S, FRAMES_AT_ONCE, performance.now());
 
   constructor(gain = PACER_GAIN) {
     this.#gain = gain;
@@ -82,8 +88,11 @@ export class Paced implements FrameFormat {
     this.budget.setRate(this.#hasEstimate ? this.#gain * path.available_bit_s : this.#ownRate.bit_s);
   }
 
-  isWorth(queued_bytes: number): boolean {
-    return this.budget.isEnough(Math.min(PACED_FRAME_BYTES, queued_bytes), performance.now());
+  takeTurn(queued_bytes: number): boolean {
+    const now_ms = performance.now();
+    if (!this.budget.isEnough(Math.min(PACED_FRAME_BYTES, queued_bytes), now_ms)) return false;
+    const isShort = queued_bytes <= PACKET_BYTES;
+    return isShort || queued_bytes >= PACED_FRAME_BYTES || this.#frames.take(1, now_ms);
   }
 
   /** A frame of one packet shows the client the path's delay: a larger one may be waiting for a repair. */

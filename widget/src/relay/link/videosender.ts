@@ -157,7 +157,7 @@ export class VideoSender implements MessagePipe {
     const { queued_bytes } = this.#packer;
     // Frames that were requested before take their share of what waits.
     const needed = Math.min(this.#format.pending, 1 + Math.floor(queued_bytes / PACED_FRAME_BYTES));
-    if (this.#pending < needed && this.#format.isWorth(queued_bytes)) this.#requestOne();
+    if (this.#pending < needed && this.#format.takeTurn(queued_bytes)) this.#requestOne();
   }
 
   #requestOne(): void {

@@ -325,6 +325,28 @@ test('version 2 shows the delay of the path by frames of one packet, beside a do
   sender.close('limit');
 });
 
+test('version 2 gathers what comes fast into few frames, and lets a short answer leave at once', async () => {
+  const encoder = new Encoder();
+  const pace = new Paced();
+  pace.look({ available_bit_s: 160e6, rtt_ms: 50, lost: 0, bytes: 0 }, performance.now());
+  const sender = new VideoSender(new MemoryPipe(), encoder, pace, { writable() {}, tellGot: () => 0, busy() {} });
+  const arrived = () => new Set(encoder.frames.flatMap((frame) => unwrap(frame).messages.map(([number]) => number))).size;
+  const FIRST = 8;
+  for (let index = 0; index < FIRST + 3; index++) {
+    sender.send(message(index, 16_000));
+    await vi.advanceTimersByTimeAsync(1);
+  }
+  expect(arrived()).toBe(3);
+  for (let index = 0; index < 500; index++) {
+    sender.send(message(index, 16_000));
+    await vi.advanceTimersByTimeAsync(2);
+  }
+  await vi.advanceTimersByTimeAsync(20);
+  expect(arrived()).toBe(503);
+  expect(encoder.frames.length).toBeLessThan(230);
+  sender.close('limit');
+});
+
 test('version 2 leaves the DataChannel alone for a while after a packet was lost', () => {
   const pace = new Paced();
   const path = { available_bit_s: 80e6, rtt_ms: 50, bytes: 0 };

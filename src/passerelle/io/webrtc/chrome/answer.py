@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Self
 
 import msgspec
@@ -24,25 +25,41 @@ from passerelle.wire.sdp import to_sdp
 class ChromeAnswer(ChromeOffer):
     """A volunteer's half of a connection. Make it with `make`, then wait for `opened`."""
 
-    def __init__(self, stun: tuple[str, ...], receiver: Receiver, *, private: bool) -> None:
+    def __init__(
+        self,
+        stun: tuple[str, ...],
+        receiver: Receiver,
+        silence: Callable[[bool], None],
+        *,
+        private: bool,
+    ) -> None:
         super().__init__(stun, private=private, media=False)
         self._receiver = receiver
+        self._silence = silence
+        self._is_silent = False
         self._channel.on("open", lambda _event: self._begin())
 
     @classmethod
     async def make(
-        cls, offer: Description, receiver: Receiver, stun: tuple[str, ...] = (), *, private: bool
+        cls,
+        offer: Description,
+        receiver: Receiver,
+        silence: Callable[[bool], None],
+        stun: tuple[str, ...] = (),
+        *,
+        private: bool,
     ) -> Self:
         """Return an answer to `offer`, which is vetted, with this machine's candidates.
 
         `receiver` takes what the client sends, also before `opened` has returned: the client speaks
-        first, and what nobody takes is gone.
+        first, and what nobody takes is gone. `silence` is called with whether the client has fallen
+        silent, whenever that changes: the engine notices after 5 to 8 seconds.
 
         It has video where the offer has one of `version`; any other link is a plain one. Gathering
         takes up to two seconds where a STUN server is silent. Raises LinkLost(TRANSPORT) where the
         engine wants nothing of the offer. Cancelling closes the sockets.
         """
-        answer = cls(stun, receiver, private=private)
+        answer = cls(stun, receiver, silence, private=private)
         try:
             await answer._answer(offer)
         except BaseException:
@@ -70,6 +87,13 @@ class ChromeAnswer(ChromeOffer):
             raise LinkLost(LinkCode.TRANSPORT, "the engine refused the offer") from error
         if self.description.setup is not Setup.ACTIVE:
             raise LinkLost(LinkCode.INTERNAL, "the engine answers in the wrong DTLS role")
+
+    def _watch(self) -> None:
+        super()._watch()
+        is_silent = self._connection.connection_state == "disconnected"
+        if is_silent != self._is_silent:
+            self._is_silent = is_silent
+            self._silence(is_silent)
 
     def _begin(self) -> None:
         self._transport = ChromeTransport(self, self._channel, self._media)

@@ -158,8 +158,8 @@ class CallExchange(MediaExchange):
         self._path.rtt_s = self._rtt_s
         return self._path.window_bytes(self._order.held_bytes)
 
-    def _taken(self, data: bytes, arrived_s: float) -> tuple[bytes, News | None]:
-        frame = callframe.unfill(data)
+    def _taken(self, encoded: Any) -> tuple[bytes, News | None]:
+        frame = callframe.unfill(bytes(encoded.data))
         if frame.news is not None:
             now = time.monotonic()
             self._path.arrived(sum(len(piece) for _, piece in frame.news.messages), now)

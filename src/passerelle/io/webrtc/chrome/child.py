@@ -156,6 +156,9 @@ class HostedLink:
 
     # --- inside ---------------------------------------------------------------------------------
 
+    def _silence(self, is_silent: bool) -> None:
+        self._pipe.order(orders.Silence(self._number, is_silent))
+
     def _count_sent(self) -> None:
         """Tell how much has left, in steps, and look again while something waits."""
         assert self._transport is not None  # messages were sent
@@ -189,7 +192,7 @@ class HostedLink:
         try:
             if isinstance(order, orders.Accept):
                 self._offer = await ChromeAnswer.make(
-                    order.offer, self, order.stun, private=order.private
+                    order.offer, self, self._silence, order.stun, private=order.private
                 )
             else:
                 kind = CallOffer if order.call else ChromeOffer

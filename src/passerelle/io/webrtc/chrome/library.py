@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
+from passerelle import limits
+
 _HELLO = "WebRTC-EnableDtlsPqc"
 _TRIALS = {
     # A browser's ClientHello and ServerHello have a post-quantum share.
@@ -15,6 +17,12 @@ _FAST_TRIALS = {
     # The 2,048 packets that libwebrtc keeps by itself are less than a fast, long path has under
     # way, and what it drops can never be repaired.
     "WebRTC-PacketBufferMaxSize": "16384",
+    # By itself libwebrtc asks for 256 KB. A fast path fills that in 20 ms, and a busy machine lets
+    # it wait for longer. The kernel gives what it is allowed to.
+    "WebRTC-ReceiveBufferSize": str(limits.LINK_WINDOW_CAP_BYTES),
+    # Where packets overtake each other, libwebrtc at once asks again for all that were overtaken. A
+    # few milliseconds later they are here.
+    "WebRTC-SendNackDelayMs": "10",
     # Mobile networks and censors lose packets at any rate. Without this, a loss of more than a
     # twentieth counts as congestion whatever the delay is, and the estimate falls to 1 Mbit/s.
     # While it rises again, libwebrtc would fill the path with padding.

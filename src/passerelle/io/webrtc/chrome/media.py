@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from passerelle import limits
-from passerelle.core.media.browserpath import ReceiveWindow, send_window_bytes
+from passerelle.core.media.browserpath import PACKET_BYTES, ReceiveWindow, send_window_bytes
 from passerelle.core.media.budget import FrameBudget
 from passerelle.core.media.delay import Least
 from passerelle.core.media.frame import SIDE, News, unwrap
@@ -35,7 +35,8 @@ from passerelle.io.tasks import TaskSet
 from passerelle.io.tunnel.transport import Windows, is_news
 from passerelle.io.webrtc.allowance import Allowance
 from passerelle.io.webrtc.chrome.library import load
-from passerelle.io.webrtc.chrome.pathreport import read_report
+from passerelle.io.webrtc.chrome.pathreport import PathReport
+from passerelle.io.webrtc.chrome.pictures import Pictures, TinyPictures
 from passerelle.io.webrtc.receipts import Receipts
 from passerelle.io.webrtc.silence import Silence
 from passerelle.wire import control
@@ -54,7 +55,10 @@ TICK_S = 0.005
 REPORT_S = 0.05
 REPORT_STARTING_S = 0.02
 """Time between two questions for what the engine knows of the path, while something moves: each
-costs 1.5 ms of work. While the path's rate is being found, the window follows more quickly."""
+costs a millisecond of work. While the path's rate is being found, the window follows faster."""
+STARTING_S = 3.0
+"""How long after a pause that may be so. A download that is slower than the path never finds its
+rate, and would be asked for without end."""
 QUIET_S = 0.5
 """Time without anything sent or heard after which the engine is asked no more."""
 LOSSY_S = 10.0
@@ -109,24 +113,20 @@ class MediaExchange:
         """
         webrtc = load()
         self._webrtc = webrtc
-        self._connection = connection
-        self._track = webrtc.VideoTrackGenerator()
+        self._pictures = Pictures()
         if offered is not None:
             offered.direction = "sendrecv"
             self._transceiver = offered
         else:
             init = webrtc.RTCRtpTransceiverInit(direction="sendrecv")
-            self._transceiver = connection.add_transceiver(self._track.track, init)
+            self._transceiver = connection.add_transceiver(self._pictures.track, init)
             codecs = webrtc.RTCRtpReceiver.get_capabilities("video").codecs
             self._transceiver.set_codec_preferences(
                 [codec for codec in codecs if codec.mime_type.lower() in self.codecs]
             )
         self._transceiver.sender.transform = webrtc.RTCRtpScriptTransform(self._fill)
         self._transceiver.receiver.transform = webrtc.RTCRtpScriptTransform(self._empty)
-        self._pictures = self._track.writable.get_writer()
-        self._pixels = bytearray(SIDE * SIDE * 3 // 2)
-        self._picture_at = 0
-        self._count = 0
+        self._tiny = TinyPictures()
         self._owner: MediaOwner | None = None
         self._allowance: Allowance | None = None
         self._tasks = TaskSet("media")
@@ -163,7 +163,7 @@ class MediaExchange:
 
     async def join(self) -> None:
         """Put the video into the transceiver that was offered."""
-        await self._transceiver.sender.replace_track(self._track.track)
+        await self._transceiver.sender.replace_track(self._pictures.track)
 
     def start(self, owner: MediaOwner, allowance: Allowance) -> None:
         """Begin, once the connection is open. The work that frames make is charged to `allowance`.
@@ -338,31 +338,20 @@ class MediaExchange:
         if self._pending == 0:
             self._frame_at = now
         self._pending += 1
-        self._picture_at = max(self._picture_at + 1_000, int(now * 1e6))
         pixels, width, height = self._draw()
-        init = self._webrtc.VideoFrameBufferInit(
-            format="I420", coded_width=width, coded_height=height, timestamp=self._picture_at
-        )
-        self._tasks.spawn(self._write(self._webrtc.VideoFrame(pixels, init)), "picture")
+        self._pictures.show(pixels, width, height, now)
 
     def _draw(self) -> tuple[bytes, int, int]:
         """Return the next picture as I420, its width and its height."""
-        # Every picture differs from the last one, because an encoder may leave a still one out.
-        self._count += 1
-        self._pixels[self._count % (SIDE * SIDE)] = self._count & 0xFF
-        return bytes(self._pixels), SIDE, SIDE
-
-    async def _write(self, picture: Any) -> None:
-        try:
-            await self._pictures.write(picture)
-        except Exception:
-            picture.close()
+        return self._tiny.draw(), SIDE, SIDE
 
     async def _watch_path(self) -> None:
         """Ask the engine again and again what it knows of the path, while something moves."""
+        report = PathReport(self._transceiver)
+        woke_at = time.monotonic()
         while not self._over:
             try:
-                report = await read_report(self._connection)
+                await report.renew(time.monotonic())
             except self._webrtc.RTCException:
                 return  # the connection has ended
             now = time.monotonic()
@@ -375,10 +364,13 @@ class MediaExchange:
             self._look_at_windows()
             if now - self._heard_at > QUIET_S and not self._packer.queued_bytes:
                 self._busy.clear()
-            starting = self._window.is_starting
+            starting = self._window.is_starting and now - woke_at < STARTING_S
             await asyncio.sleep(REPORT_STARTING_S if starting else REPORT_S)
+            has_paused = not self._busy.is_set()
             if not self._over:
                 await self._busy.wait()
+            if has_paused:
+                woke_at = time.monotonic()
 
     async def _fill(self, event: Any) -> None:
         """Put messages behind the encoder's bytes of each frame."""
@@ -420,9 +412,7 @@ class MediaExchange:
             self._heard_at = time.monotonic()
             start_s = 0.0 if self._allowance is None else self._allowance.start()
             try:
-                arrived_s = encoded.get_metadata().receive_time / 1_000
-                picture, news = self._taken(bytes(encoded.data), arrived_s)
-                encoded.data = picture
+                encoded.data, news = self._taken(encoded)
                 await writer.write(encoded)
                 # What comes before `start` counts as lost: the other end sends it again.
                 if news is not None and self._owner is not None:
@@ -433,13 +423,16 @@ class MediaExchange:
             if self._allowance is not None:
                 self._allowance.charge(start_s)
 
-    def _taken(self, data: bytes, arrived_s: float) -> tuple[bytes, News | None]:
-        """Return the decoder's part of a frame, and what it told. Raises PeerError.
-
-        Its last packet came at `arrived_s` of the engine's clock.
-        """
+    def _taken(self, encoded: Any) -> tuple[bytes, News | None]:
+        """Return the decoder's part of a frame, and what it told. Raises PeerError."""
+        data = encoded.data
         frame = unwrap(data)
-        self._window.told(len(data), frame.sent, frame.backlog_bytes, arrived_s)
+        if len(data) <= PACKET_BYTES:
+            # The library copies all that it knows of a frame, which takes longer than the rest.
+            arrived_s = encoded.get_metadata().receive_time / 1_000
+            self._window.delayed(len(data), frame.sent, arrived_s)
+        else:
+            self._window.waits(frame.backlog_bytes, time.monotonic())
         return frame.genuine, frame
 
     def _hear(self, news: News) -> None:

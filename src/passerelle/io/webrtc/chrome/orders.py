@@ -20,6 +20,7 @@ is fed by strangers, and whoever has taken it over is a stranger, too.
 | `Text` | the relay said something |
 | `Told` | the windows of the link |
 | `Sent` | so much of an answered link has left |
+| `Silence` | nothing comes any more from the client of an answered link, or something does again |
 | `Lost` | the link ended by itself |
 
 A client makes offers. A volunteer's program, which has a process of the same kind, answers them.
@@ -135,6 +136,12 @@ class Sent(_Order, frozen=True):
     bytes: Count
 
 
+class Silence(_Order, frozen=True):
+    """Whether the client has fallen silent, so that it may be gone."""
+
+    is_silent: bool
+
+
 class Lost(_Order, frozen=True):
     """The link ended by itself."""
 
@@ -147,4 +154,4 @@ class Gone(_Order, frozen=True):
 
 
 FromClient = Gather | Accept | Open | Connect | Start | RoundTrip | Text | End | Drop
-FromProcess = Gathered | Connected | Failed | Text | Told | Sent | Lost | Gone
+FromProcess = Gathered | Connected | Failed | Text | Told | Sent | Silence | Lost | Gone

@@ -184,6 +184,8 @@ class RemoteTransport(PathTransport):
         self._sent_bytes = 0
         self.sent: Callable[[], None] | None = None
         """Called when less waits than before. For links that were answered."""
+        self.silence: Callable[[bool], None] | None = None
+        """Called with whether the client has fallen silent. For links that were answered."""
         self._early: list[bytes | str] = []
         """What came of an answered link before `start`."""
         self._early_bytes = 0
@@ -225,7 +227,7 @@ class RemoteTransport(PathTransport):
             self._process.order(orders.RoundTrip(self._number, rtt_s))
         return self._windows
 
-    def take(self, report: orders.Text | orders.Told | orders.Sent) -> None:
+    def take(self, report: orders.Text | orders.Told | orders.Sent | orders.Silence) -> None:
         """Take what the process says of this link."""
         if self._receiver is None and isinstance(report, orders.Text):
             self._keep(report.text)
@@ -235,6 +237,10 @@ class RemoteTransport(PathTransport):
             self._sent_bytes = min(self._handed_bytes, report.bytes)
             if self.sent is not None:
                 self.sent()
+            return
+        if isinstance(report, orders.Silence):
+            if self.silence is not None:
+                self.silence(report.is_silent)
             return
         start_s = self._allowance.start()
         if isinstance(report, orders.Told):
