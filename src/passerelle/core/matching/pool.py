@@ -49,7 +49,7 @@ REST_S = 30.0
 """How long a volunteer rests after an unanswered offer: its page was suspended, or lost its
 network."""
 DOUBTED: Final = 8
-"""So many volunteers without UDP are doubted where they are more than half of all."""
+"""Number of volunteers without UDP from which on they are doubted, where most have none."""
 CLIENT_REPORT_WEIGHT: Final = 0.5
 """What a client's word about a failure counts; an exit's counts 1."""
 
