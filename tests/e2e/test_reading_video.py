@@ -64,22 +64,6 @@ LEAVE_OTHERS: Final = """() => {
 }"""
 """Ends the links without a video, with which a first visit begins."""
 OPEN_AGAIN: Final = "() => connections.some((each) => each.connectionState === 'connected')"
-WAITED: Final = """() => {
-  const all = performance.getEntriesByType('resource');
-  const find = (part) => all.find(({ name }) => name.includes(part));
-  const media = find('/media.');
-  return media ? media.startTime - find('/later.').responseEnd : null;
-}"""
-"""Milliseconds that the script of the videos was left after the later part; null before it is."""
-UNFINISHED: Final = """<!doctype html><h1>A film</h1>
-<video id=film muted></video><img src=/slow alt=''>"""
-"""A page whose picture does not come."""
-PLAYING: Final = """<script>
-  setInterval(() => {
-    film.pause();
-    film.play().catch(() => {});
-  }, 50);
-</script>"""
 STORY: Final = f"() => {SHOWN}?.body?.innerText.includes('A late harvest')"
 FETCH: Final = """async () => {
   const body = await (await frames[0].fetch('/page/film')).arrayBuffer();
@@ -159,29 +143,6 @@ async def reader(reading: Reading) -> Page:
 async def fetch(page: Page) -> str:
     """Fetch the film in the site's page; return its digest."""
     return str(await page.evaluate(FETCH))
-
-
-@pytest.mark.parametrize(
-    ("page", "is_long"),
-    [(UNFINISHED, True), (UNFINISHED + PLAYING, False), ("<!doctype html><h1>Short</h1>", False)],
-    ids=["unfinished", "played", "loaded"],
-)
-async def test_the_videos_begin_after_the_page(
-    open_chrome: Chromium, page: str, is_long: bool
-) -> None:
-    """For 3 s they take nothing from a page that still comes, unless a film is played there."""
-
-    async def answer(_request: web.Request) -> web.Response:
-        return web.Response(text=page, content_type="text/html")
-
-    async with Reading(open_chrome) as reading:
-        reading.newspaper.pages["page"] = answer
-        await reading.volunteer()
-        tab = await reading.reader("/page/page")
-        await tab.wait_for_function(f"() => ({WAITED})() !== null")
-        reading.newspaper.go_on.set()
-        assert (await tab.evaluate(WAITED) > 2_900) is is_long
-        await tab.context.close()
 
 
 async def test_a_film_comes_whole_by_video(open_chrome: Chromium) -> None:

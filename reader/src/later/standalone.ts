@@ -4,17 +4,13 @@ import { introducer } from '../links/introducer';
 import type { LinkPool } from '../links/pool';
 import { guard } from '../shell/leaving';
 import { later } from './later';
-import { attend } from './moment';
 
 /** The pool that asks brokers through the gateway, too. */
 let led: LinkPool | null = null;
 
 const file: typeof later & { readonly guard: typeof guard } = {
   ...later,
-  guard(place, frame) {
-    attend(place);
-    guard(place, frame);
-  },
+  guard,
   bring(pool, media) {
     if (pool && pool !== led) pool.lead(introducer);
     led = pool;

@@ -132,14 +132,11 @@ export class LinkPool {
     this.#order = make(this.#settings, this.#settings.doors, () => this.#ticket && this.#live[0], () => this.#open(0));
   }
 
-  /** Open links with video from now on, and one at once, because large files come faster over it; once no request for
+  /** Open links with video from now on, and one at once, because large files come faster over it; unless a request for
    * volunteers is under way. */
-  async bring(media: LinkMedia): Promise<void> {
+  bring(media: LinkMedia): void {
     this.#media = media;
-    while (this.#opening) await this.#change(this.#over.signal);
-    // That no spare volunteer was there says nothing of videos.
-    this.#failures = 0;
-    void this.#open(1);
+    if (!this.#opening) void this.#open(1);
   }
 
   /** Return what asks for a link to a friend, to whose broker people have `carry` take the request. It returns what was
