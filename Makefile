@@ -14,13 +14,6 @@ NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix widget run --silent
 .PHONY: help setup setup-demo setup-test demo test check unit e2e lab packaging release bench soak \
 	widget extension lock clean
 
-# All tests with a mark in some folders: three files at a time, for they wait about half of their time,
-# then those that need the machine alone.
-define both_halves
-$(BIN)/pytest -n 3 --dist loadfile -m '$(1) and not soak and not alone' $(2)
-$(BIN)/pytest -m '$(1) and alone and not soak' $(2)
-endef
-
 # Files and folders of tests in ARGS take the place of the target's own, however their paths are written.
 tests_in = $(if $(filter tests tests/% ./tests ./tests/% $(CURDIR)/tests $(CURDIR)/tests/%,$(ARGS)),,$(1)) $(ARGS)
 
@@ -53,19 +46,17 @@ unit: setup-test ## tests that need neither browser nor namespaces (ARGS goes to
 	$(BIN)/pytest -n 3 --dist loadfile -m 'not e2e and not lab and not packaging and not soak' \
 		$(call tests_in,tests)
 
+# A reading page and its volunteers are four browsers: two such tests at once starve a small machine.
 e2e: setup-test ## tests in a real Chromium
 ifeq ($(ARGS),)
-	$(call both_halves,e2e,$(BROWSER_TESTS))
+	$(BIN)/pytest -n 2 --dist loadfile -m 'e2e and not soak and not reading' $(BROWSER_TESTS)
+	$(BIN)/pytest -m 'e2e and reading and not soak' $(BROWSER_TESTS)
 else
 	$(BIN)/pytest -m 'not soak' $(call tests_in,$(BROWSER_TESTS))
 endif
 
 lab: setup-test ## tests in network namespaces; needs root
-ifeq ($(ARGS),)
-	$(call both_halves,lab,tests/lab)
-else
 	$(BIN)/pytest -m 'not soak' $(call tests_in,tests/lab)
-endif
 
 packaging: setup-test ## build the release twice, and install it as README.md says
 	$(BIN)/pytest $(call tests_in,tests/packaging)

@@ -22,6 +22,14 @@ from tests.rig.way import Way
 SHOWN_LINES = 80
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of reading pages."""
+    for item in items:
+        if item.path.name.startswith("test_reading"):
+            item.add_marker("reading")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

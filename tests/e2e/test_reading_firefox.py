@@ -19,7 +19,6 @@ from tests.rig.volunteer import Chromium
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.alone,
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.timeout(120),
 ]

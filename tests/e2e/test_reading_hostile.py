@@ -27,7 +27,7 @@ from tests.rig.reading import PAGES, Reading, big, shown
 from tests.rig.volunteer import Chromium
 from tests.volunteer import Relay, Volunteer
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def calm(page: Page, reading: Reading) -> None:

@@ -27,7 +27,6 @@ from tests.rig.volunteer import Chromium, flip
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.alone,
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.timeout(180),
 ]

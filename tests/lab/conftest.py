@@ -8,14 +8,6 @@ import pytest
 from tests.lab import Lab
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have links alone on the machine whose times are compared."""
-    for item in items:
-        if item.path.parent.name == "twins":
-            item.add_marker("alone")
-
-
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
     """Yield an open laboratory; outputs and captures stay in `tmp_path` after a failure."""

@@ -12,7 +12,7 @@ from tests.lab.country import PROXY_PORT, Country, turn_on
 from tests.lab.country import country as country
 from tests.rig.site import blob, digest
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 JITTERY = Wan(20, jitter_ms=60, rate_mbit=30)
 SIZE_BYTES = 4 << 20

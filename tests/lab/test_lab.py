@@ -13,7 +13,7 @@ from tests.lab.browser import FLAGS, LabBrowser
 from tests.lab.firefox import LabFirefox
 from tests.lab.tools import CHROMIUM, ROOT, call
 
-pytestmark = [pytest.mark.lab, pytest.mark.alone]
+pytestmark = pytest.mark.lab
 
 PORT = 7000
 PAGE = """<!doctype html><title>garden</title>

@@ -10,7 +10,7 @@ from tests.lab.country import PROXY_PORT, Country, turn_on
 from tests.lab.country import country as country
 from tests.lab.star import HOST_DEVICE
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 SOON_S = 5.0
 """The longest time from the change to a page. 0.3 to 4 s are seen, the longest for a volunteer that

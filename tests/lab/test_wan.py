@@ -6,7 +6,7 @@ import pytest
 
 from tests.lab import Lab, LabError, Line, Namespace, Wan, traffic
 
-pytestmark = [pytest.mark.lab, pytest.mark.alone]
+pytestmark = pytest.mark.lab
 
 PORT = 7000
 IDLE_S = 0.3
