@@ -54,7 +54,6 @@ BY_VIDEO: Final = """async () => {
   return bytes;
 }"""
 """Bytes that a page received and sent as video."""
-HAS_VIDEO: Final = f"async () => await ({BY_VIDEO})() > 0"
 LEAVE_OTHERS: Final = """() => {
   for (const each of connections.filter((each) => each.getTransceivers().length === 0)) {
     each.close();
@@ -134,7 +133,9 @@ async def reader(reading: Reading) -> Page:
     await page.reload()
     await page.click("button.start")
     await page.wait_for_function(STORY)
-    await page.wait_for_function(HAS_VIDEO)
+    # Playwright takes the promise of an async function for true, so it cannot wait for this.
+    while not await page.evaluate(BY_VIDEO):  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
     await page.evaluate(LEAVE_OTHERS)
     return page
 

@@ -136,7 +136,7 @@ export class LinkPool {
    * volunteers is under way. */
   bring(media: LinkMedia): void {
     this.#media = media;
-    if (!this.#opening) void this.#open(1);
+    if (this.#settings.hasWebrtc && !this.#opening) void this.#open(1);
   }
 
   /** Return what asks for a link to a friend, to whose broker people have `carry` take the request. It returns what was

@@ -7,8 +7,7 @@ import type { PathReport, ToPage } from './talk';
 import { VideoChannel } from './videochannel';
 
 /** Return whether this browser can carry data in a video's frames. */
-export const isAble = () =>
-  'RTCPeerConnection' in globalThis && canSendVideo() && 'setCodecPreferences' in RTCRtpTransceiver.prototype;
+export const isAble = () => canSendVideo() && 'setCodecPreferences' in RTCRtpTransceiver.prototype;
 
 /** All videos of a page, whose frames are with one Worker. */
 export class Media {
