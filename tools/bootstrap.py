@@ -91,8 +91,10 @@ which stays off, apt would take Apache and start it. `mariadb-server-core` start
 FILES = {
     "/usr/include/stdlib.h": "libc6-dev",
     "/usr/share/wordpress/wp-load.php": "wordpress",
+    "/usr/share/wordpress/wp-content/themes/twentytwentythree": "wordpress-theme-twentytwentythree",
 }
-"""Files that tests need (the lab compiles a small C program), and the package of each."""
+"""Files and folders that tests need (the lab compiles a small C program), and the package of
+each. WordPress' package only recommends its theme, without which its pages are empty."""
 
 NEEDS_BROWSER = ("demo", "test")
 CHROME_PACKAGE = "wrtc"
