@@ -19,7 +19,7 @@ from playwright.async_api import Page
 from passerelle.demo.reading import SHOWN
 from tests.rig.elsewhere import ADDRESS, Elsewhere
 from tests.rig.firefox import Firefox, FirefoxPage
-from tests.rig.reading import PAGES, Reading
+from tests.rig.reading import PAGES, Reading, open_firefox
 from tests.rig.volunteer import Chromium
 
 pytestmark = [
@@ -39,7 +39,7 @@ FORMS = """<!doctype html><title>forms</title><h1>forms</h1>
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def firefox() -> AsyncIterator[Firefox]:
-    async with Firefox({"media.peerconnection.ice.obfuscate_host_addresses": False}) as running:
+    async with open_firefox() as running:
         yield running
 
 

@@ -14,7 +14,7 @@ from playwright.async_api import Page
 from passerelle.demo.reading import SHOWN
 from tests.rig.firefox import Firefox, FirefoxPage
 from tests.rig.firefox import flip as flip_in_firefox
-from tests.rig.reading import BIG_BYTES, Reading
+from tests.rig.reading import BIG_BYTES, Reading, open_firefox
 from tests.rig.volunteer import Chromium
 
 pytestmark = [
@@ -24,8 +24,6 @@ pytestmark = [
 ]
 
 PREFERENCES = {
-    # Firefox names its addresses on this computer, as `passerelle.demo.reading.OPEN` has it do.
-    "media.peerconnection.ice.obfuscate_host_addresses": False,
     # It stops a worker 7 s after its last event; by itself it does after 30 to 60 s.
     "dom.serviceWorkers.idle_timeout": 4_000,
     "dom.serviceWorkers.idle_extended_timeout": 3_000,
@@ -41,7 +39,7 @@ KINDS = ("chromium", "firefox")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def firefox() -> AsyncIterator[Firefox]:
-    async with Firefox(PREFERENCES) as running:
+    async with open_firefox(PREFERENCES) as running:
         yield running
 
 

@@ -14,7 +14,7 @@ from passerelle.demo.reading import SHOWN
 from tests.e2e.test_loss import crash
 from tests.rig.firefox import Firefox, FirefoxPage
 from tests.rig.firefox import flip as flip_in_firefox
-from tests.rig.reading import Reading, chromium
+from tests.rig.reading import Reading, open_firefox
 from tests.rig.volunteer import STATE, Chromium, flip
 
 pytestmark = [
@@ -23,10 +23,6 @@ pytestmark = [
     pytest.mark.timeout(120),
 ]
 
-PREFERENCES = {
-    # Firefox names its addresses on this computer, as `passerelle.demo.reading.OPEN` has it do.
-    "media.peerconnection.ice.obfuscate_host_addresses": False,
-}
 PREPARE = """() => {
   document.querySelector('passerelle-switch').setAttribute('people', '2');
   const Plain = RTCPeerConnection;
@@ -50,28 +46,23 @@ KINDS = ("chromium", "firefox")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def chrome() -> AsyncIterator[Chromium]:
-    async with chromium() as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def firefox() -> AsyncIterator[Firefox]:
-    async with Firefox(PREFERENCES) as running:
+    async with open_firefox() as running:
         yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def networks(
-    chrome: Chromium, firefox: Firefox
+    open_chrome: Chromium, firefox: Firefox
 ) -> AsyncIterator[dict[str, tuple[Reading, Page | FirefoxPage]]]:
     """Yield two networks, each with the page of its only volunteer, by the kind of its browser."""
     async with AsyncExitStack() as stack:
-        first = await stack.enter_async_context(Reading(chrome))
-        page = await chrome.open(first.publisher)
+        first = await stack.enter_async_context(Reading(open_chrome))
+        page = await open_chrome.open(first.publisher)
+        stack.push_async_callback(page.context.close)
         await page.evaluate(PREPARE)
         await flip(page)
-        second = await stack.enter_async_context(Reading(chrome))
+        second = await stack.enter_async_context(Reading(open_chrome))
         other = await firefox.open(second.publisher)
         await other.evaluate(PREPARE)
         await flip_in_firefox(other)

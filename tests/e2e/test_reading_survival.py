@@ -19,8 +19,7 @@ from passerelle import survival
 from passerelle.browser import chromium_arguments, find_chromium
 from passerelle.demo.reading import SHOWN
 from passerelle.demo.run import HOST
-from tests.rig.firefox import Firefox
-from tests.rig.reading import chromium, shown
+from tests.rig.reading import chromium, open_firefox, shown
 from tests.rig.survive import WAYS, Surviving, surviving
 from tests.rig.volunteer import Chromium, flip
 
@@ -537,12 +536,9 @@ async def test_a_name_that_is_not_found_any_more(scene: Scene, tmp_path: Path) -
 
 async def test_it_goes_on_in_firefox() -> None:
     """By plain HTTP, which browsers trust on this computer only."""
-    preferences = {
-        "media.peerconnection.ice.obfuscate_host_addresses": False,
-        # The newspaper itself is behind the IPv6 address, where only the exit goes.
-        "network.dns.disableIPv6": True,
-    }
-    async with surviving() as paper, chromium() as chrome, Firefox(preferences) as firefox:
+    # The newspaper itself is behind the IPv6 address, where only the exit goes.
+    preferences = {"network.dns.disableIPv6": True}
+    async with surviving() as paper, chromium() as chrome, open_firefox(preferences) as firefox:
         await flip(await chrome.open(paper.volunteers))
         paper.install()
         page = await firefox.open(paper.site + STORY)

@@ -22,7 +22,7 @@ from tests.chrome import needs_chrome
 from tests.rig.firefox import Firefox
 from tests.rig.firefox import flip as flip_in_firefox
 from tests.rig.program import PASSERELLE, Program
-from tests.rig.reading import PATIENCE_S, Reading
+from tests.rig.reading import PATIENCE_S, Reading, open_firefox
 from tests.rig.volunteer import Chromium, flip
 
 pytestmark = [
@@ -122,7 +122,7 @@ class Film:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def firefox() -> AsyncIterator[Firefox]:
-    async with Firefox({"media.peerconnection.ice.obfuscate_host_addresses": False}) as running:
+    async with open_firefox() as running:
         yield running
 
 

@@ -104,6 +104,14 @@ def look_around(browser: LabBrowser) -> None:
     browser.wait(f"{SNAPSHOT}.phase === 'consent'")
 
 
+def visit(browser: LabBrowser, country: Country) -> None:
+    """Open the page with the switch, look around, and give it time to send something."""
+    browser.goto(country.paper_url, timeout_s=START_S)
+    browser.wait(f"{SNAPSHOT}?.phase === 'off'", timeout_s=START_S)
+    look_around(browser)
+    listen(QUIET_S)
+
+
 @either
 def test_nothing_is_sent_before_the_click(kind: type[LabBrowser], country: Country) -> None:
     """Before consent only the page and the switch's own files are fetched, from their own server.
@@ -115,10 +123,7 @@ def test_nothing_is_sent_before_the_click(kind: type[LabBrowser], country: Count
     volunteer = country.hosts["volunteer"]
     with country.browser(kind=kind) as browser:
         with country.lab.capture(volunteer, "any", OUTSIDE) as before:
-            browser.goto(country.paper_url, timeout_s=START_S)
-            browser.wait(f"{SNAPSHOT}?.phase === 'off'", timeout_s=START_S)
-            look_around(browser)
-            listen(QUIET_S)
+            visit(browser, country)
         assert requests(before)[0] == "/"
         assert set(requests(before)) <= {"/", "/w/passerelle.js", "/w/more.js"}
         assert before.packets("udp") == []
@@ -145,10 +150,7 @@ def test_a_test_of_the_rate_waits_for_the_click_and_is_bounded(
     at_exit = f"host {country.address('exit')}"
     with country.browser(kind=kind) as browser:
         with country.lab.capture(volunteer, "any", OUTSIDE) as before:
-            browser.goto(country.paper_url, timeout_s=START_S)
-            browser.wait(f"{SNAPSHOT}?.phase === 'off'", timeout_s=START_S)
-            look_around(browser)
-            listen(QUIET_S)
+            visit(browser, country)
         assert before.packets(at_exit) == []
         with country.lab.capture(volunteer, "any", OUTSIDE) as after:
             browser.click(AGREE)

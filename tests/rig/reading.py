@@ -21,6 +21,7 @@ from passerelle.demo.run import HOST
 from passerelle.io.server.web import WebServer
 from passerelle.readingpage import ReadingPage
 from passerelle.serve import Servers
+from tests.rig.firefox import Firefox, Preferences
 from tests.rig.volunteer import Chromium, flip
 
 PATIENCE_S: Final = 30.0
@@ -246,3 +247,9 @@ def shown(page: Page) -> FrameLocator:
 def chromium() -> Chromium:
     """Return a Chromium whose pages name their addresses on this computer."""
     return Chromium(*OPEN)
+
+
+def open_firefox(preferences: Preferences | None = None) -> Firefox:
+    """Return a Firefox whose pages do so, with more `preferences`."""
+    named = {"media.peerconnection.ice.obfuscate_host_addresses": False}
+    return Firefox({**named, **(preferences or {})})

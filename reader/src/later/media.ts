@@ -7,8 +7,8 @@ import { FOLDER } from '../shell/folder';
 
 let hasBegun = false;
 
-/** Load the script `media`, once, and have `pool` use it. Nothing changes where it cannot be had,
- * was altered, or cannot work in this browser. Never rejects. */
+/** Load the script `media`, once, and have `pool` use it. Nothing changes where it cannot be had, was altered, or cannot
+ * work in this browser. Never rejects. */
 export async function bring(pool: LinkPool | null, media: HashedFile | undefined): Promise<void> {
   if (!pool || !media || hasBegun) return;
   const [file, integrity] = media;

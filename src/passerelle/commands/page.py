@@ -114,7 +114,6 @@ def _invite(state: Path | None, url: str | None, invite_file: Path | None) -> st
         from passerelle.keyring import OPERATOR_FILE, Keyring  # noqa: PLC0415
 
         addresses.require_usable("--url", (url,))
-
         if not (state / OPERATOR_FILE).exists():
             raise ConfigError(
                 f"{state} holds no network's keys. Name the folder that `passerelle serve --state` "

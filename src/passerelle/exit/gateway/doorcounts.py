@@ -7,6 +7,7 @@ The numbers are rounded as all that count people, and say nothing of who asked, 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from passerelle.io.server.metrics import Metrics
 
@@ -19,30 +20,19 @@ class GatewayDoorCounts:
         self._urls = urls
         if not urls:
             return
-        values = tuple(urls.values())
-        self._requests = metrics.counter(
-            "exit_gateway_door_requests",
-            "Requests for the site that a door brought.",
-            label="door",
-            values=values,
+        counter = partial(metrics.counter, label="door", values=tuple(urls.values()))
+        self._requests = counter(
+            "exit_gateway_door_requests", "Requests for the site that a door brought."
         )
-        self._refused = metrics.counter(
+        self._refused = counter(
             "exit_gateway_door_refused",
             "Requests of a door that got no answer, and strangers' that it passed on.",
-            label="door",
-            values=values,
         )
-        self._up = metrics.counter(
-            "exit_gateway_door_request_bytes",
-            "Bytes of the requests that a door brought.",
-            label="door",
-            values=values,
+        self._up = counter(
+            "exit_gateway_door_request_bytes", "Bytes of the requests that a door brought."
         )
-        self._down = metrics.counter(
-            "exit_gateway_door_answer_bytes",
-            "Bytes of their answers that were sent to the door.",
-            label="door",
-            values=values,
+        self._down = counter(
+            "exit_gateway_door_answer_bytes", "Bytes of their answers that were sent to the door."
         )
 
     def ended(self, key: str, request_bytes: int, answer_bytes: int) -> None:
