@@ -213,17 +213,22 @@ async def test_equal_lookups_are_one_and_cancelling_one_spares_the_rest() -> Non
 
 
 async def test_lookups_are_bounded_and_places_come_back() -> None:
-    """Beyond the bound a look-up is refused at once; when look-ups end, others may start."""
-    silence: list[list[str] | None] = [None]
-    names = {f"s{n}.example": silence for n in range(limits.DNS_LOOKUPS)}
-    async with served({**names, "site.example": [["1.1.1.1"]]}, timeout_s=0.5) as (resolver, _, _):
+    """Beyond the bound a look-up is refused at once; when look-ups end, others may start.
+
+    The others are of a name that needs no server: c-ares goes on asking for the given up ones, and
+    a question among a thousand of them may be lost.
+    """
+    names: dict[str, list[list[str] | None]] = {
+        f"s{n}.example": [None] for n in range(limits.DNS_LOOKUPS)
+    }
+    async with served(names, timeout_s=0.1) as (resolver, _, _):
         lookups = [asyncio.ensure_future(resolver(name)) for name in names]
         await asyncio.sleep(0)
         with pytest.raises(StreamFailed) as caught:
-            await resolver("site.example")
+            await resolver("localhost")
         assert caught.value.failure is Failure.LIMIT
         await asyncio.wait(lookups)
-        assert await resolver("site.example") == (ip_address("1.1.1.1"),)
+        assert ip_address("127.0.0.1") in await resolver("localhost")
         for lookup in lookups:
             assert isinstance(lookup.exception(), StreamFailed)
 
