@@ -44,7 +44,7 @@ export class Carrier {
   readonly #next: NextPage;
   readonly #cut: (page: string) => void;
   readonly #life = hold();
-  /** Requests whose answers have not begun, and the keys by which the exit knows a repetition. */
+  /** Requests whose answers have not begun for the browser, and the keys by which the exit knows a repetition. */
   readonly #begun = new Map<Asked, string>();
   /** What is wrong with the page that the frame shows. What else comes does not mend it. */
   #pageTrouble: Trouble | null = null;
@@ -103,9 +103,10 @@ export class Carrier {
       const head = await exchange.head;
       if (isPage) this.#pageTrouble = null;
       const { status, headers, body, known } = this.#answer(asked, head, exchange, wrong);
-      this.#begun.delete(asked);
       const reader = body.getReader();
       port.onmessage = async ({ data }: MessageEvent<Wanted>) => {
+        // The browser has the head from the worker, and asks for nothing again.
+        this.#begun.delete(asked);
         if (data === 'cancel') return end();
         try {
           const { value, done } = await reader.read();

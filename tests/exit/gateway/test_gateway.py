@@ -400,8 +400,23 @@ async def test_what_is_repeated_is_done_once() -> None:
             assert await _post_once(reader, url) == b"story 1"
             assert await _post_once(reader, url, key="k2") == b"story 2"
             assert await _post_once(reader, url, text=b"y") == b"story 3"
+        # With a new volunteer comes a new ticket.
         async with made.reader() as other:
-            assert await _post_once(other, url) == b"story 4"
+            assert await _post_once(other, url) == b"story 1"
+            assert await _post_once(other, url, key="k3") == b"story 4"
+
+
+async def test_the_keys_of_a_sites_own_scripts_are_the_sites() -> None:
+    """A site may count its orders by them. What makes a deed one is the reader's own key."""
+    async with scene() as made:
+        name = "idempotency-key"
+        async with made.reader() as reader:
+            for key in ("k1", "k2"):
+                fields = [(name, "order-1"), (name, key)]
+                answer = await reader.ask("POST", f"{made.site}/story", fields, b"x")
+                assert answer.status == 200
+        seen = [request.headers.getall(name) for request in made.publisher.asked]
+        assert seen == [["order-1"], ["order-1"]]
 
 
 async def test_a_long_answer_is_not_remembered_but_that_it_was() -> None:

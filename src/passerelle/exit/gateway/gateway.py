@@ -14,6 +14,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final, Protocol
@@ -297,11 +298,13 @@ class Gateway:
             await answer.content(kept.content)
             await answer.end()
             return
-        key = next((value for name, value in request.fields if name == ONCE_FIELD), None)
         found: Recording | SiteAnswer
-        if key is not None and request.method not in SAFE_METHODS:
+        key = None
+        if request.method not in SAFE_METHODS:
+            key, request = _without_key(request)
+        if key is not None:
             found, is_own = await self._once.ask(
-                ticket.id, _once_key(ticket, key, target, request), target, request
+                ticket.id, _once_key(key, target, request), target, request
             )
             source = "site" if is_own else "repeated"
         else:
@@ -401,9 +404,24 @@ class _Answer:
                 self._sent_s = self._loop.time()
 
 
-def _once_key(ticket: Ticket, key: bytes, target: Target, request: Request) -> bytes:
-    """Return what two requests have in common that are the same deed of the same reader."""
-    parts = (ticket.id, key, request.method.encode(), str(target).encode(), request.content)
+def _without_key(request: Request) -> tuple[bytes | None, Request]:
+    """Return a reader's key of a request, and the request without it.
+
+    A reader's page puts its key behind those that the site's own scripts may have set.
+    """
+    at = max((n for n, (name, _) in enumerate(request.fields) if name == ONCE_FIELD), default=None)
+    if at is None:
+        return None, request
+    fields = (*request.fields[:at], *request.fields[at + 1 :])
+    return request.fields[at][1], replace(request, fields=fields)
+
+
+def _once_key(key: bytes, target: Target, request: Request) -> bytes:
+    """Return what two requests have in common that are the same deed of the same reader.
+
+    The ticket is no part of it: a reader who lost a volunteer has another one by then.
+    """
+    parts = (key, request.method.encode(), str(target).encode(), request.content)
     total = hashlib.sha256()
     for part in parts:
         total.update(len(part).to_bytes(8, "big") + part)
