@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -86,7 +87,16 @@ async def debugging(page: Page) -> AsyncIterator[CDPSession]:
 
 
 async def stop(session: CDPSession) -> None:
+    """Stop the workers; returns when one has stopped, and no answer reaches a page by it."""
+    stopped = asyncio.Event()
+
+    def note(told: dict[str, Any]) -> None:
+        if any(version["runningStatus"] == "stopped" for version in told["versions"]):
+            stopped.set()
+
+    session.on("ServiceWorker.workerVersionUpdated", note)
     await session.send("ServiceWorker.stopAllWorkers")
+    await stopped.wait()
 
 
 async def test_a_worker_that_was_stopped_between_requests_is_not_missed(
@@ -139,7 +149,11 @@ async def test_a_page_whose_worker_was_stopped_is_asked_for_again(
 
 
 async def test_a_large_file_goes_on_over_another_tab(page: Page, reading: Reading) -> None:
-    """The tab that carries it is closed in the middle: the other one asks for the rest."""
+    """The tab that carries it is closed in the middle: the other one asks for the rest.
+
+    A packet that is lost meanwhile may take longer than a page waits for a link. Then the rest of
+    the rest is asked for over another one.
+    """
     other = await another(page.context, reading)
     await other.bring_to_front()
     await frame(page).evaluate(FETCH_BIG)
@@ -149,7 +163,10 @@ async def test_a_large_file_goes_on_over_another_tab(page: Page, reading: Readin
     await other.close()
     reading.newspaper.go_on.set()
     assert await frame(page).evaluate("() => window.done") == digest(big())
-    assert (reading.newspaper.asked["/big"], len(reading.newspaper.ranges)) == (2, 1)
+    starts = [int(part.removeprefix("bytes=").rstrip("-")) for part in reading.newspaper.ranges]
+    assert starts
+    assert [0, *starts] == sorted({0, *starts}), "something was asked for twice"
+    assert reading.newspaper.asked["/big"] == 1 + len(starts)
 
 
 async def test_a_page_is_shown_although_the_tab_that_carried_it_was_closed(

@@ -48,7 +48,7 @@ export async function ofSite(clients: Clients, places: Places, event: FetchEvent
     credentials,
     document: isDocument,
     page: isDocument ? request.url : client && PARTS.includes(request.destination) ? client.url : '',
-  });
+  }, clientId);
 }
 
 /** Hold the cookies of a shell that ends, for the one that takes its place. */

@@ -32,11 +32,12 @@ const life = hold();
 /** Ask one shell after the other, beginning with the one used last, and return the answer of the first that takes it.
  *
  * A shell that ends before the head is replaced by the next. After the head another one goes on where it stopped, with
- * what comes as the site sent it. Of the rest the page learns that it was cut off, and is loaded once more.
+ * what comes as the site sent it. Of the rest the page learns that it was cut off, and is loaded once more. `asker` is the
+ * client that asks; '' where that is not known.
  */
-export async function askShells(clients: Clients, request: Request): Promise<Response> {
+export async function askShells(clients: Clients, request: Request, asker: string): Promise<Response> {
   const tried = new Set<string>();
-  const first = await ask(clients, request, null, tried);
+  const first = await ask(clients, request, asker, null, tried);
   if (!first) return request.document ? nothing() : Response.error();
   const { status, headers, known } = first.head;
   let part: Part = first;
@@ -52,7 +53,7 @@ export async function askShells(clients: Clients, request: Request): Promise<Res
           }
           if (next.type === 'end') return controller.close();
           const isGone = next.type === 'gone';
-          const other = isGone && known ? await ask(clients, request, { ...known, got }, tried) : null;
+          const other = isGone && known ? await ask(clients, request, asker, { ...known, got }, tried) : null;
           if (!other) {
             if (isGone) await tell(clients, { type: 'cut', page: request.page });
             return controller.error(new TypeError('the answer was cut off'));
@@ -79,7 +80,9 @@ export async function tell(clients: Clients, notice: Notice): Promise<void> {
   for (const shell of await clients.matchAll({ type: 'window' })) shell.postMessage(notice);
 }
 
-async function ask(clients: Clients, request: Request, known: Known | null, tried: Set<string>): Promise<Part | null> {
+async function ask(
+  clients: Clients, request: Request, asker: string, known: Known | null, tried: Set<string>,
+): Promise<Part | null> {
   for (const patience_ms of TAKEN_MS) {
     const all = (await clients.matchAll({ type: 'window' })) as readonly WindowClient[];
     const shells = all.filter(({ id, frameType }) => frameType === 'top-level' && !tried.has(id));
@@ -93,6 +96,8 @@ async function ask(clients: Clients, request: Request, known: Known | null, trie
       if (part !== 'failed') return part;
       if (!REPEATABLE.includes(request.method)) return null;
     }
+    // A page that was left waits for nothing, and asking on would keep this worker from being replaced.
+    if (asker && !(await clients.get(asker))) return null;
   }
   return null;
 }
