@@ -65,3 +65,19 @@ async def test_prometheus_reads_it_with_people_rounded_up() -> None:
     assert samples["passerelle_volunteer_online"] == 1
     assert not re.search("DE|open", text)
     await server.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "status"), [("localhost", 200), ("127.0.0.1", 200), ("evil.example", 403)]
+)
+async def test_prometheus_is_told_and_no_page_with_a_name_of_its_own(
+    host: str, status: int
+) -> None:
+    """A page whose name leads to this machine could read what is told (DNS rebinding)."""
+    server = StatusServer(lambda: ONE)
+    await server.start(None, 0)
+    url = f"http://127.0.0.1:{server.metrics_port}/metrics"
+    own = {"Host": f"{host}:{server.metrics_port}"}
+    async with aiohttp.ClientSession() as http, http.get(url, headers=own) as answer:
+        assert answer.status == status
+    await server.close()

@@ -23,6 +23,8 @@ from passerelle.io.server.web import WebServer, application
 from passerelle.wire.signalling import NatClass
 
 SOCKET: Final = "status.sock"
+_METRICS_HOST: Final = "127.0.0.1"
+_OWN_NAMES: Final = (_METRICS_HOST, "localhost")
 _ASK_S: Final = 5.0
 _MOST_BYTES: Final = 65_536
 _GRACE_S: Final = 0.2
@@ -130,7 +132,7 @@ class StatusServer:
         if metrics_port is not None:
             app = application()
             app.router.add_get("/metrics", self._metrics)
-            made = WebServer(app, "127.0.0.1", metrics_port, grace_s=_GRACE_S)
+            made = WebServer(app, _METRICS_HOST, metrics_port, grace_s=_GRACE_S)
             self.metrics_port = (await self._stack.enter_async_context(made)).port
 
     async def close(self) -> None:
@@ -141,7 +143,10 @@ class StatusServer:
         writer.write(msgspec.json.encode(self._status()))
         writer.close()
 
-    async def _metrics(self, _request: web.Request) -> web.Response:
+    async def _metrics(self, request: web.Request) -> web.Response:
+        # A page's own name may lead to this machine: the browser takes the answer for the page's.
+        if request.url.host not in _OWN_NAMES:
+            raise web.HTTPForbidden(text="Ask for http://127.0.0.1 or http://localhost.\n")
         text = exposition(self._status())
         return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4"})
 

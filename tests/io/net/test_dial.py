@@ -179,7 +179,7 @@ async def test_dead_address_costs_one_stagger(silent: tuple[str, int]) -> None:
         resolve = answering(host, "127.0.0.1")
         with await dial("site.example", port, policy=LOOPBACK, resolve=resolve) as connected:
             assert connected.getpeername()[0] == "127.0.0.1"
-        assert STAGGER_S * 0.9 <= asyncio.get_running_loop().time() - started < 4 * STAGGER_S
+        assert STAGGER_S * 0.9 <= asyncio.get_running_loop().time() - started < 10 * STAGGER_S
 
 
 async def test_families_alternate(silent: tuple[str, int]) -> None:
