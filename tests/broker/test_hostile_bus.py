@@ -54,7 +54,7 @@ from tests.broker.parties import (
 )
 from tests.broker.test_cluster import heard, stats
 from tests.broker.test_limits import LOOPBACK, ask_from
-from tests.rig.nats import NatsServer, nats_server
+from tests.rig.nats import NatsServer, nats_server, settled
 
 SUBJECTS = Subjects(TICKET_KEY.public_key())
 PLACE = SUBJECTS.place(NatClass.UNKNOWN)
@@ -72,7 +72,7 @@ class Attacker:
             self.heard.append(message)
 
         await self._client.subscribe(">", cb=hear)
-        await self._client.flush()
+        await settled(self._client)
 
     def of(self, subject: str) -> list[bytes]:
         """What it heard on one subject."""
@@ -95,9 +95,7 @@ class Attacker:
 
     async def settle(self) -> None:
         """Wait until the server has passed on what was said, and what it passed on is heard."""
-        await self._client.flush()
-        while self._client._subs and any(sub.pending_msgs for sub in self._client._subs.values()):
-            await asyncio.sleep(0)
+        await settled(self._client)
 
 
 @pytest.fixture(scope="module")

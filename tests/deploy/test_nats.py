@@ -22,7 +22,7 @@ from passerelle.wire.signalling import NatClass
 from tests.broker.parties import EXITS, NOW, TICKET_KEY, scene
 from tests.broker.test_cluster import heard, stats
 from tests.rig.frontserver import DEPLOY
-from tests.rig.nats import NatsServer, nats_server
+from tests.rig.nats import NatsServer, nats_server, settled
 
 pytestmark = pytest.mark.timeout(60)
 FILE = DEPLOY / "nats-server.conf"
@@ -84,9 +84,7 @@ class Member:
 
     async def settle(self) -> None:
         """Wait until the server has judged what was said, and what it passed on is heard."""
-        await self.client.flush()
-        while any(subscription.pending_msgs for subscription in self.client._subs.values()):
-            await asyncio.sleep(0)
+        await settled(self.client)
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import signal
 import socket
@@ -10,6 +11,8 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+
+from nats.aio.client import Client
 
 from passerelle.io.server.bus import Bus, connect
 from tests.rig.ports import free_port
@@ -81,6 +84,18 @@ def nats_server(password: str = "", config: Path | None = None) -> Iterator[Nats
         yield server
     finally:
         server.stop()
+
+
+async def settled(client: Client) -> None:
+    """Wait until the server has done what a client said, and what it passed on is heard.
+
+    The library's PING goes before what waits to be written, so the first one only says that this
+    has been written.
+    """
+    for _ in range(2):
+        await client.flush()
+    while any(each.pending_msgs for each in client._subs.values()):  # noqa: ASYNC110
+        await asyncio.sleep(0)
 
 
 @asynccontextmanager

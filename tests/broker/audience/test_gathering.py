@@ -13,10 +13,12 @@ import pytest
 from passerelle import serverlimits
 from passerelle.broker.audience.access import COOKIE
 from passerelle.broker.channel import BrokerChannel
+from passerelle.broker.cluster import COUNT_S
 from passerelle.io.server.bus import Bus
 from passerelle.wire.bus import BrokerTotals, CountsAnswer, Subjects
 from passerelle.wire.publishers import Publishers, token_of
 from tests.broker.parties import NETWORK, NOW, SEAL_KEY, TICKET_KEY, Scene, scene
+from tests.broker.test_cluster import stats
 from tests.rig.nats import NatsServer, bus_ends, nats_server
 
 PAGE, TOKEN = "https://news.example", token_of(bytes(24))
@@ -75,6 +77,10 @@ async def test_volunteers_of_two_brokers_add_up(pair: tuple[Scene, Scene, Bus]) 
     for at in (here, there):
         text = await joined(at)
         assert "<dt>Volunteers now</dt><dd>16</dd>" in text
+    # The public page is made of what brokers tell each other by themselves, and kept for a minute.
+    async with asyncio.timeout(COUNT_S * 3):
+        while (await stats(here))["volunteers"] != 16:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
     text = await page(here, "/status")
     assert "<dt>Volunteers now</dt><dd>16</dd>" in text
     assert "Counted by 2 of the 3 brokers" in text
