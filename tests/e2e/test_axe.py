@@ -19,6 +19,7 @@ from passerelle.core.embed import Layout
 from tests.rig import axe
 from tests.rig.firefox import Firefox, FirefoxPage
 from tests.rig.gallery import Gallery
+from tests.rig.pictures import take_picture
 from tests.rig.volunteer import Chromium
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
@@ -125,7 +126,7 @@ async def test_pictures_in_chromium(
         await show(page, gallery, (layout, theme, direction), state)
         assert not await page.evaluate(OVERFLOW), (state, size)
         name = f"{layout}-{theme}-{direction}-{state}-{size[0]}.png"
-        await page.screenshot(path=folder / name, full_page=True)
+        await take_picture(page, folder / name, full_page=True)
 
 
 @cases
@@ -153,7 +154,7 @@ async def test_zoom_to_twice_the_size(gallery: Gallery, chrome: Chromium) -> Non
     for layout, state in itertools.product(Layout, SHEET_STATES):
         await show(page, gallery, (layout, "light", "ltr"), state)
         assert not await page.evaluate(OVERFLOW), (layout, state)
-        await page.screenshot(path=folder / f"{layout}-{state}.png", full_page=True)
+        await take_picture(page, folder / f"{layout}-{state}.png", full_page=True)
     await context.close()
 
 

@@ -18,6 +18,7 @@ from tests.e2e.test_axe import PICTURES
 from tests.rig import axe
 from tests.rig.firefox import Firefox
 from tests.rig.firefox import flip as flip_in_firefox
+from tests.rig.pictures import take_picture
 from tests.rig.program import PASSERELLE
 from tests.rig.volunteer import Chromium, flip, until
 from tests.rig.way import Way
@@ -224,7 +225,7 @@ async def test_axe_finds_nothing_on_the_page(chrome: Chromium, way: Way) -> None
         assert not await page.evaluate(over)
         await page.locator("#state").select_option("helping")
         picture = PICTURES.parent / "embed" / f"chromium-{scheme}-{width}.png"
-        await page.screenshot(path=picture, full_page=True)
+        await take_picture(page, picture, full_page=True)
         await context.close()
 
 

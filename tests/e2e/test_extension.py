@@ -17,6 +17,7 @@ from tests.rig import axe
 from tests.rig.curl import Fetch, Proxy, fetch
 from tests.rig.extension import HOMES, ExtendedChromium, shown
 from tests.rig.firefox import SYSTEM_ACCESS, Firefox, flip, until
+from tests.rig.pictures import take_picture
 from tests.rig.ports import free_port
 from tests.rig.program import client
 from tests.rig.site import PAGE, Site, blob
@@ -309,7 +310,7 @@ async def test_the_popup_and_the_options_are_for_everybody(browser: ExtendedChro
             await popup.wait_for_function(WORDED)
             assert await axe.violations(popup) == [], (language, phase)
             assert not await popup.evaluate(WIDE), (language, phase)
-            await popup.screenshot(path=PICTURES / f"popup-{phase}-{language}.png", full_page=True)
+            await take_picture(popup, PICTURES / f"popup-{phase}-{language}.png", full_page=True)
             if phase == "off":
                 await popup.get_by_role("switch").click()
         await popup.close()

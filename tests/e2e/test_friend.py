@@ -19,6 +19,7 @@ from tests.rig import axe
 from tests.rig.curl import Proxy, fetch
 from tests.rig.firefox import Firefox
 from tests.rig.firefox import flip as firefox_flip
+from tests.rig.pictures import take_picture
 from tests.rig.ports import free_port
 from tests.rig.program import Program, client
 from tests.rig.site import PAGE, Site
@@ -134,7 +135,7 @@ async def test_an_answer_is_shown_as_a_picture_too(
         await picture.screenshot(path=PICTURES / "code.png")
         assert [url for url in drawing if "/w/qr." in url]
         assert await axe.violations(page) == []
-        await page.screenshot(path=PICTURES / "page.png", full_page=True)
+        await take_picture(page, PICTURES / "page.png", full_page=True)
         await program.type(await scanned(PICTURES / "code.png") + "\n")
         await program.expect("Connected through a volunteer")
         reply = page.get_by_label("Send this answer back")
@@ -172,7 +173,7 @@ async def test_only_people_with_the_link_are_helped(way: Way, chrome: Chromium) 
         assert first.startswith(f"{way.invite.partition('&')[0]}&family=")
         assert await axe.violations(page) == []
         PICTURES.mkdir(parents=True, exist_ok=True)
-        await page.screenshot(path=PICTURES / "link.png", full_page=True)
+        await take_picture(page, PICTURES / "link.png", full_page=True)
         async with client(first, free_port(), "-v") as program:
             await program.expect("One of the volunteers is the friend whose link you use")
             await program.expect("Connected through a volunteer")

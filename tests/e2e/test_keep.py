@@ -12,6 +12,7 @@ from playwright.async_api import Page
 from passerelle.core.embed import LANGUAGES
 from tests.rig import axe
 from tests.rig.curl import Proxy, fetch
+from tests.rig.pictures import take_picture
 from tests.rig.site import Site
 from tests.rig.stage import Stage
 from tests.rig.volunteer import Chromium, flip, state, until
@@ -210,5 +211,5 @@ async def test_every_language_fits(way: Way, chrome: Chromium, tmp_path: Path) -
         assert not await page.evaluate(WIDE), code
         right = code in ("ar", "fa", "ug")
         assert (await page.evaluate("document.documentElement.dir") == "rtl") == right
-        await page.screenshot(path=folder / f"keep-{code}.png")
+        await take_picture(page, folder / f"keep-{code}.png")
     await context.close()

@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page
 
+from tests.rig.pictures import take_picture
 from tests.rig.stage import Stage, lone_stage, tag
 from tests.rig.volunteer import Chromium
 
@@ -103,7 +104,7 @@ async def look(
             await page.locator("canvas").wait_for()
         found = await page.evaluate(MEASURE)
         await page.wait_for_timeout(200)
-        await page.screenshot(path=picture, full_page=True)
+        await take_picture(page, picture, full_page=True)
         with explained(page):
             assert found["isShown"]
             assert found["direction"] == direction
@@ -174,7 +175,7 @@ async def test_motion_is_seen_and_costs_little(
         await page.wait_for_timeout(WATCHED_S * 1e3)
         after = await page.evaluate(WHERE)
         await chrome.browser.stop_tracing()
-        await page.screenshot(path=pictures / "motion.png")
+        await take_picture(page, pictures / "motion.png")
     assert after != before
     events = json.loads(trace.read_bytes())["traceEvents"]
     draws = sum(event["name"] == "ProxyImpl::ScheduledActionDraw" for event in events)

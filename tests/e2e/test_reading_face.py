@@ -16,6 +16,7 @@ from playwright.async_api import Page, ViewportSize
 
 from passerelle.readingpage import UNABLE
 from tests.rig import axe, face
+from tests.rig.pictures import take_picture
 from tests.rig.reading import Reading, shown
 from tests.rig.volunteer import Chromium, until
 
@@ -117,7 +118,7 @@ async def test_axe_finds_nothing(gallery: Page, language: str, scheme: str) -> N
         assert await gallery.evaluate(TOO_WIDE) == [], name
         assert not await gallery.evaluate(TIGHT), name
         if not name.startswith("trouble") or name in {"trouble-no_volunteer", "trouble-reading"}:
-            await gallery.screenshot(path=PICTURES / f"{language}-{scheme}-{name}.png")
+            await take_picture(gallery, PICTURES / f"{language}-{scheme}-{name}.png")
 
 
 async def test_axe_would_find_something(gallery: Page) -> None:
@@ -138,7 +139,7 @@ async def test_text_of_twice_the_size_fits(gallery: Page, language: str) -> None
         face.scenes(language),
     )
     assert wide == []
-    await gallery.screenshot(path=PICTURES / f"{language}-twice.png")
+    await take_picture(gallery, PICTURES / f"{language}-twice.png")
     await gallery.evaluate("() => document.documentElement.removeAttribute('style')")
 
 
@@ -153,7 +154,7 @@ async def test_forced_colours_hide_nothing(open_chrome: Chromium) -> None:
     for name in ("notice", "trouble-no_volunteer", "open", "outside", "friend", "reading"):
         await page.evaluate(SHOW, scenes[name])
         await page.evaluate(DRAWN)
-        await page.screenshot(path=PICTURES / f"forced-{name}.png")
+        await take_picture(page, PICTURES / f"forced-{name}.png")
     dot, paper = await page.evaluate(COLOURS, [".dot", ".chip"])
     assert dot[1] != paper[1]
     await page.evaluate(SHOW, scenes["notice"])

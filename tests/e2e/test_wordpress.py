@@ -13,6 +13,7 @@ from playwright.async_api import Page, expect
 from passerelle.core.embed import ROOM, Choices, Extensions, Layout, tag
 from passerelle.serve import BUILT_WIDGET, widget_script
 from passerelle.wire import invite
+from tests.rig.pictures import take_picture
 from tests.rig.volunteer import Chromium, flip
 from tests.rig.way import Way
 from tests.rig.wordpress import ADMIN, PASSWORD, Database, WordPress, database, wordpress
@@ -154,7 +155,7 @@ async def test_a_door_is_off_until_somebody_turns_it_on(
     await page.get_by_role("button", name="Save Changes").click()
     await expect(page.locator("#passerelle-door-state")).to_contain_text("The door is open")
     PICTURES.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=PICTURES / "settings.png", full_page=True)
+    await take_picture(page, PICTURES / "settings.png", full_page=True)
     stored = await paper.run("return get_option( 'passerelle_door' );")
     assert stored == {"on": "1", "key": "k" * 43, "daily": "20"}
 

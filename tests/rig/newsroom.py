@@ -18,6 +18,7 @@ from typing import Final, Self
 from playwright.async_api import Page
 
 from tests.rig.curl import Proxy, fetch
+from tests.rig.pictures import take_picture
 from tests.rig.ports import free_port
 from tests.rig.program import PASSERELLE, Program, client, invite_of, serve
 from tests.rig.publisher import Publisher
@@ -111,9 +112,9 @@ async def draw(folder: Path) -> None:
             context = await chrome.browser.new_context(viewport={"width": WIDTH, "height": 900})
             page = await context.new_page()
             await enter(page, way.base, token)
-            await page.screenshot(path=folder / "newsroom.png", full_page=True)
+            await take_picture(page, folder / "newsroom.png", full_page=True)
             await page.goto(way.base)
-            await page.screenshot(path=folder / "status.png", full_page=True)
+            await take_picture(page, folder / "status.png", full_page=True)
 
 
 if __name__ == "__main__":

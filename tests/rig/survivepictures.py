@@ -16,6 +16,7 @@ from playwright.async_api import Page
 
 from passerelle.demo import herald
 from passerelle.demo.reading import SHOWN
+from tests.rig.pictures import take_picture
 from tests.rig.survivingpaper import surviving_paper
 
 READY: Final = "() => navigator.serviceWorker.ready.then(() => true)"
@@ -36,7 +37,7 @@ async def draw(folder: Path) -> None:
         await here.put_in(settings, here.worker())
         await settings.locator("#passerelle-survive-state", has_text="On.").wait_for()
         await settings.locator("#passerelle-survive").scroll_into_view_if_needed()
-        await settings.screenshot(path=folder / "survive-wordpress.png")
+        await take_picture(settings, folder / "survive-wordpress.png")
 
         visitor = await here.phone()
         await visitor.goto(here.paper.url + "/")
@@ -56,7 +57,7 @@ async def _read(page: Page, path: Path) -> None:
     """Agree to the notice, and write a picture of the front page."""
     await page.click("button.start")
     await page.wait_for_function(LOADED)
-    await page.screenshot(path=path)
+    await take_picture(page, path)
 
 
 if __name__ == "__main__":
