@@ -59,7 +59,7 @@ class Client:
         return self._supervisor.received_bytes if self._supervisor is not None else {}
 
     async def start(self) -> None:
-        """Open the local port and ask for the network's descriptor.
+        """Load the engine, open the local port and ask for the network's descriptor.
 
         Brokers that do not answer are asked again in the background. Raises LocalError (port
         taken) and ConfigError (the descriptor is not what the invite promises).
@@ -68,6 +68,7 @@ class Client:
         await self._stack.enter_async_context(self._brokers)
         self._stack.push_async_callback(self._tasks.close)
         try:
+            await self._config.engine.prepare()
             await self._proxy.start(self._config.listen_host, self._config.listen_port)
             self._stack.push_async_callback(self._proxy.close)
             self._observe(PortOpen(self._config.listen_host, self.port))

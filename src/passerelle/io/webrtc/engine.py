@@ -6,6 +6,8 @@ stack sends a browser's packets, and the one in Python can be told from a browse
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 from collections.abc import Container
 from typing import Literal, Protocol
 
@@ -43,6 +45,9 @@ class LinkOffer(Protocol):
 class Engine(Protocol):
     """Makes offers."""
 
+    async def prepare(self) -> None:
+        """Load what the first offer would wait for. Cancelling leaves it to that offer."""
+
     async def gather(
         self, stun: tuple[str, ...] = (), *, private: bool = False, media: bool = False
     ) -> LinkOffer:
@@ -57,6 +62,10 @@ class PythonEngine:
 
     That loads aiortc, which takes 15 MB of a process that uses Chrome's.
     """
+
+    async def prepare(self) -> None:
+        """See `Engine.prepare`."""
+        await asyncio.to_thread(importlib.import_module, "passerelle.io.webrtc.channel")
 
     async def gather(
         self, stun: tuple[str, ...] = (), *, private: bool = False, media: bool = False

@@ -55,6 +55,25 @@ async def connect(engine: ProcessEngine, *, media: bool) -> Connected:
     return Connected(transport, volunteer)
 
 
+async def test_a_prepared_engine_makes_its_first_offer_at_once(engine: ProcessEngine) -> None:
+    """The process that was started beforehand makes it, and has loaded what it needs."""
+    await engine.prepare()
+    pid = engine.pid
+    assert pid is not None
+    loop = asyncio.get_running_loop()
+    begun_s = loop.time()
+    offer = await engine.gather(private=True)
+    took_s = loop.time() - begun_s
+    assert engine.pid == pid
+    await offer.close()
+    fresh = ProcessEngine()
+    begun_s = loop.time()
+    offer = await fresh.gather(private=True)
+    assert took_s < (loop.time() - begun_s) / 4
+    await offer.close()
+    await fresh.close()
+
+
 async def until(reached: Callable[[], bool]) -> None:
     async with asyncio.timeout(SOON_S):
         while not reached():  # noqa: ASYNC110  (what is waited for has no event)

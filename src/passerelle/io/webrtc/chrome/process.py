@@ -42,6 +42,8 @@ STABLE_S: Final = 60.0
 _GATHER_S: Final = 60.0
 """Longest time for an offer. The process loads the engine first, for long on a busy machine, and
 may wait for a STUN server."""
+_PREPARE_S: Final = 5.0
+"""Longest time that a client waits for the engine before it opens its port."""
 _ACCEPT_S: Final = 15.0
 """Longest time for an answer. The broker gives up sooner."""
 _LINGER_S: Final = 0.5
@@ -89,6 +91,17 @@ class ProcessEngine:
     def pid(self) -> int | None:
         """The process's id; None while none runs."""
         return self._running.process.pid if self._running is not None else None
+
+    async def prepare(self) -> None:
+        """Make an offer that leads nowhere, which starts the process and loads the engine.
+
+        Where that does not come to an end soon, the first offer tries again. Cancelling gives it
+        up.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PREPARE_S):
+                offer = await self.gather(private=True)
+                await offer.close()
 
     async def gather(
         self, stun: tuple[str, ...] = (), *, private: bool = False, media: bool = False
