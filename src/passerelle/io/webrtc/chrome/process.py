@@ -105,7 +105,7 @@ class ProcessEngine:
                 continue
             number = next(self._numbers)
             offer = RemoteOffer(running, number, private=private)
-            running.offers[number] = offer
+            running.add(number, offer)
             try:
                 await offer.gather(stun, media=media, call=self._call, timeout_s=_GATHER_S)
             except LinkLost:
@@ -130,7 +130,7 @@ class ProcessEngine:
             raise EngineLost(LinkCode.INTERNAL, "the engine cannot be started") from error
         number = next(self._numbers)
         answer = RemoteOffer(running, number, private=private)
-        running.offers[number] = answer
+        running.add(number, answer)
         await answer.accept(offer, stun, timeout_s=_ACCEPT_S)
         return answer
 
@@ -142,11 +142,16 @@ class ProcessEngine:
             await self._running.process.wait()
 
     async def _run(self) -> _Running:
-        """Return the process that runs; start one where none does. Raises OSError."""
+        """Return the process that runs; start one where none does. Raises OSError.
+
+        One that has just been started may have ended already.
+        """
         async with self._starting:
-            if self._running is not None and self._running.is_over:
-                await self._running.ended.wait()
-            if self._running is None:
+            running = self._running
+            if running is not None and running.is_over:
+                await running.ended.wait()
+                running = None
+            if running is None:
                 await asyncio.sleep(self._next_at - time.monotonic())
                 ours, theirs = pair()
                 with theirs:
@@ -162,9 +167,9 @@ class ProcessEngine:
                         raise
                 running = self._running = _Running(process)
                 self._tasks.spawn(self._watch(running), "watch")
-                loop = asyncio.get_running_loop()
-                await loop.create_unix_connection(lambda: running.pipe, sock=ours)
-            return self._running
+                pipe, loop = running.pipe, asyncio.get_running_loop()
+                await loop.create_unix_connection(lambda: pipe, sock=ours)
+            return running
 
     async def _watch(self, running: _Running) -> None:
         """Wait for the process's end, and have the next one wait if such ends are frequent."""
@@ -201,6 +206,12 @@ class _Running:
             ended=self.end,
         )
 
+    def add(self, number: int, offer: RemoteOffer) -> None:
+        """Know a link, which is lost at once if the process is over."""
+        self.offers[number] = offer
+        if self.is_over:
+            offer.lose(_lost())
+
     def order(self, order: msgspec.Struct) -> None:
         """See `remote.Process`."""
         self.pipe.order(order)
@@ -229,7 +240,7 @@ class _Running:
         asyncio.get_running_loop().call_later(_LINGER_S, self.kill)
         self.pipe.close()
         for offer in tuple(self.offers.values()):
-            offer.lose(EngineLost(LinkCode.INTERNAL, "the process of Chrome's WebRTC ended"))
+            offer.lose(_lost())
 
     def _take(self, report: orders.FromProcess) -> None:
         if (offer := self.offers.get(report.link)) is not None:
@@ -238,6 +249,10 @@ class _Running:
     def _message(self, link: int, message: bytes) -> None:
         if (offer := self.offers.get(link)) is not None:
             offer.message(message)
+
+
+def _lost() -> EngineLost:
+    return EngineLost(LinkCode.INTERNAL, "the process of Chrome's WebRTC ended")
 
 
 def _environment() -> dict[str, str]:
