@@ -230,3 +230,13 @@ async def test_a_silent_stun_server_costs_little_time() -> None:
             offer = await ChromeOffer.gather((url,), private=True)
     assert offer.description.candidates
     await offer.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["stun:a:b:c", "stun:127.0.0.1:0", "stun:127.0.0.1:9?transport=udp"]
+)
+async def test_a_stun_url_that_cannot_be_read_ends_no_offer(url: str) -> None:
+    """The operator's mistake would else end the engine's process again and again."""
+    offer = await ChromeOffer.gather((url,), private=True)
+    assert offer.description.candidates
+    await offer.close()

@@ -56,10 +56,11 @@ class ChromeOffer:
     def __init__(self, stun: tuple[str, ...], *, private: bool, media: bool) -> None:
         webrtc = load(is_call=self.version == CALL_MEDIA_VERSION)
         self._private = private
-        servers = [webrtc.RTCIceServer(urls=list(stun))] if stun else []
-        self._connection = webrtc.RTCPeerConnection(
-            webrtc.RTCConfiguration(bundle_policy="max-bundle", ice_servers=servers)
-        )
+        try:
+            self._connection = _connection(stun)
+        except webrtc.RTCException:
+            # A URL that cannot be read is the operator's mistake, and must not end every offer.
+            self._connection = _connection(())
         self._media = self.exchange(self._connection) if media else None
         self._channel = self._connection.create_data_channel(
             "", webrtc.RTCDataChannelInit(negotiated=True, id=DATA_CHANNEL_ID)
@@ -198,6 +199,14 @@ class ChromeOffer:
         if self._media is not None:
             self._media.close()
         self._connection.close()
+
+
+def _connection(stun: tuple[str, ...]) -> Any:
+    webrtc = load()
+    servers = [webrtc.RTCIceServer(urls=list(stun))] if stun else []
+    return webrtc.RTCPeerConnection(
+        webrtc.RTCConfiguration(bundle_policy="max-bundle", ice_servers=servers)
+    )
 
 
 class ChromeTransport(PathTransport):
