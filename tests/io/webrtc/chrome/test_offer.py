@@ -4,6 +4,7 @@ import asyncio
 import gc
 import re
 import socket
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from passerelle import limits
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.webrtc import pathtransport
+from passerelle.io.webrtc.chrome.media import MediaExchange
 from passerelle.io.webrtc.chrome.offer import ChromeOffer, ChromeTransport
 from passerelle.wire import sdp
 from passerelle.wire.description import Setup
@@ -25,6 +27,8 @@ pytestmark = needs_chrome
 
 SILENT_S = 4.0
 """An offer that waits no longer than it should is made by then, on a busy machine too."""
+FRAMES = 25
+"""So many come before a link is used; the first packets of a video may be lost."""
 
 
 class Connected:
@@ -240,3 +244,29 @@ async def test_a_stun_url_that_cannot_be_read_ends_no_offer(url: str) -> None:
     offer = await ChromeOffer.gather((url,), private=True)
     assert offer.description.candidates
     await offer.close()
+
+
+class Nonsense(MediaExchange):
+    """A volunteer's video, each frame of which says that it is shorter than its own picture."""
+
+    def _filled(self, genuine: bytes, now: float) -> bytes:
+        return genuine + b"\xff" * 50
+
+
+async def test_a_malformed_frame_before_the_link_is_used_ends_it() -> None:
+    """Nobody would read the frames that follow, while the engine keeps 60 of any length."""
+    offer = await ChromeOffer.gather(private=True, media=True)
+    volunteer = Answerer()
+    volunteer.exchange = Nonsense
+    answer = await volunteer.answer(offer.description, media=True)
+    transport = await offer.connect(answer, timeout_s=10)
+    assert volunteer.media is not None
+    for _ in range(FRAMES):
+        volunteer.media._request(time.monotonic())
+        await asyncio.sleep(0.02)
+    taker = Taker()
+    transport.start(taker)
+    async with asyncio.timeout(5):
+        await transport.wait_closed()
+    assert [error.code for error in taker.lost] == [LinkCode.MALFORMED]
+    volunteer.connection.close()

@@ -160,6 +160,8 @@ class MediaExchange:
         self._window = ReceiveWindow(now)
         self._told = Windows(0, 0)
         self._over = False
+        self._early_error: LinkLost | None = None
+        """What the far end did wrong before `start`."""
 
     async def join(self) -> None:
         """Put the video into the transceiver that was offered."""
@@ -177,6 +179,8 @@ class MediaExchange:
         self._tasks.spawn(self._set_limits(), "limits")
         self._tasks.spawn(self._watch_path(), "path")
         self._schedule(0.0)
+        if self._early_error is not None:
+            asyncio.get_running_loop().call_soon(self._lose, self._early_error)
 
     async def _set_limits(self) -> None:
         sender = self._transceiver.sender
@@ -486,6 +490,8 @@ class MediaExchange:
         self._lose(LinkLost(error.code, error.reason))
 
     def _lose(self, error: LinkLost) -> None:
-        if not self._over and self._owner is not None:
+        if self._owner is None:
+            self._early_error = error
+        elif not self._over:
             self.close()
             self._owner.media_failed(error)
