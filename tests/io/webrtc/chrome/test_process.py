@@ -194,6 +194,22 @@ async def test_a_process_that_dies_before_its_first_order_is_started_again(
     await engine.close()
 
 
+async def test_a_ctrl_c_reaches_no_process_that_has_just_been_started() -> None:
+    """The terminal tells both, and the client ends first. Its own signals are held no longer."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    engine = ProcessEngine(command=(sys.executable, "-c", "import time; time.sleep(60)"))
+    waiting = asyncio.ensure_future(engine.gather())
+    await until(lambda: engine.pid is not None)
+    assert engine.pid is not None
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(engine.pid, each)
+    await asyncio.sleep(0.3)
+    assert runs(engine.pid)
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+    waiting.cancel()
+    await engine.close()
+
+
 async def test_giving_up_leaves_no_process(tmp_path: Path) -> None:
     """A program that says nothing is no engine; whoever waits for its offer may stop waiting."""
     engine = ProcessEngine(command=(sys.executable, "-c", "import time; time.sleep(60)"))

@@ -12,11 +12,12 @@ import itertools
 import logging
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -47,6 +48,8 @@ _ACCEPT_S: Final = 15.0
 _LINGER_S: Final = 0.5
 """How long a process may live after its socket is closed."""
 _PROBE_S: Final = 60.0
+_HELD: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+"""Signals that the process never takes (`child.main`)."""
 _SECRETS: Final = "PASSERELLE_"
 """How the names of the environment's variables begin that are the client's alone."""
 
@@ -154,7 +157,7 @@ class ProcessEngine:
             if running is None:
                 await asyncio.sleep(self._next_at - time.monotonic())
                 ours, theirs = pair()
-                with theirs:
+                with theirs, _signals_held():
                     try:
                         process = await asyncio.create_subprocess_exec(
                             *self._command,
@@ -249,6 +252,19 @@ class _Running:
     def _message(self, link: int, message: bytes) -> None:
         if (offer := self.offers.get(link)) is not None:
             offer.message(message)
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Have a process that is started here begin with `_HELD` blocked.
+
+    A Ctrl-C would else end it with a traceback, in the time until it ignores signals by itself.
+    """
+    held = _HELD - signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, held)
 
 
 def _lost() -> EngineLost:
