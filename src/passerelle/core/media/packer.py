@@ -53,6 +53,11 @@ class MessagePacker:
         return self._next
 
     @property
+    def cost_bytes(self) -> int:
+        """What it takes to keep the messages that are not acknowledged."""
+        return self.kept_bytes + len(self._kept) * limits.MESSAGE_COST_BYTES
+
+    @property
     def is_done(self) -> bool:
         """Whether the far side has everything."""
         return not self._kept

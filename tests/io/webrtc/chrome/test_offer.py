@@ -270,3 +270,19 @@ async def test_a_malformed_frame_before_the_link_is_used_ends_it() -> None:
         await transport.wait_closed()
     assert [error.code for error in taker.lost] == [LinkCode.MALFORMED]
     volunteer.connection.close()
+
+
+async def test_a_volunteer_that_acknowledges_nothing_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Small messages take more room than their bytes."""
+    monkeypatch.setattr(limits, "MEDIA_KEPT_BYTES", 10 * (1 + limits.MESSAGE_COST_BYTES))
+    made = await connect(offered=True, answered=True)
+    for _ in range(10):
+        made.transport.send(b"x")
+    assert not made.transport.is_closed
+    made.transport.send(b"x")
+    async with asyncio.timeout(5):
+        await made.transport.wait_closed()
+    assert [error.code for error in made.taker.lost] == [LinkCode.LIMIT]
+    made.volunteer.connection.close()

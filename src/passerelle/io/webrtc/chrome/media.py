@@ -265,7 +265,7 @@ class MediaExchange:
         beside = self._may_go_beside(message, few=self._sparse.add(time.monotonic()))
         for part in self._parts(message):
             self._packer.push(part)
-        if self._packer.kept_bytes > limits.MEDIA_KEPT_BYTES:
+        if self._packer.cost_bytes > limits.MEDIA_KEPT_BYTES:
             error = LinkLost(LinkCode.LIMIT, "the volunteer does not say what it has")
             self.close()
             self._owner.media_failed(error)
