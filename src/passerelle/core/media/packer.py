@@ -180,8 +180,10 @@ class MessagePacker:
         """Queue messages once more, but for those that are acknowledged or were never sent."""
         for first, end in gaps:
             begin = self._extend(first)
+            if begin - self._first >= limits.MESSAGE_NUMBERS // 2:
+                begin -= limits.MESSAGE_NUMBERS  # acknowledged since the far end asked
             until = min(begin + (end - first) % limits.MESSAGE_NUMBERS, self._unsent)
-            for number in range(begin, until):
+            for number in range(max(begin, self._first), until):
                 if number not in self._again:
                     self._again[number] = None
                     self.queued_bytes += len(self._kept[number])
