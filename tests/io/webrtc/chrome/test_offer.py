@@ -286,3 +286,27 @@ async def test_a_volunteer_that_acknowledges_nothing_is_left(
         await made.transport.wait_closed()
     assert [error.code for error in made.taker.lost] == [LinkCode.LIMIT]
     made.volunteer.connection.close()
+
+
+async def test_asking_for_what_was_never_sent_makes_no_frames() -> None:
+    """Fifty bytes of a question would else draw a frame of up to 1,100."""
+    made = await connect(offered=True, answered=True)
+    media = made.transport._media
+    assert media is not None
+    await asyncio.sleep(0.5)  # the first frames are made
+    begin = media._request
+    frames = 0
+
+    def count(now: float) -> None:
+        nonlocal frames
+        frames += 1
+        begin(now)
+
+    media._request = count  # type: ignore[method-assign]
+    for _ in range(100):
+        made.volunteer.channel.send('{"type":"resend","gaps":[[0,9]]}')
+        await asyncio.sleep(0.005)
+    assert frames <= 5
+    made.transport.close(LinkCode.NORMAL)
+    await made.transport.wait_closed()
+    made.volunteer.connection.close()

@@ -309,7 +309,8 @@ class MediaExchange:
     def missed(self, message: control.Resend) -> None:
         """Learn what the relay misses."""
         self._packer.resend(message.gaps)
-        self._hasten()
+        if self._packer.queued_bytes:
+            self._hasten()
 
     def _schedule(self, delay_s: float) -> None:
         if self._over:
