@@ -139,6 +139,17 @@ async def test_only_udp_addresses_of_our_own_are_told() -> None:
     await public.close()
 
 
+@pytest.mark.parametrize("setup", [Setup.PASSIVE, Setup.ACTPASS])
+async def test_a_volunteer_is_the_dtls_client(setup: Setup) -> None:
+    """Nothing is sent to one that would have the reader's machine say hello."""
+    offer = await ChromeOffer.gather(private=True, media=True)
+    volunteer = Answerer()
+    answer = await volunteer.answer(offer.description, media=True)
+    with pytest.raises(LinkLost, match="DTLS client"):
+        await offer.connect(msgspec.structs.replace(answer, setup=setup), timeout_s=3)
+    volunteer.connection.close()
+
+
 @pytest.mark.parametrize("fault", ["setup", "fingerprint", "nobody"])
 async def test_a_bad_answer_ends_the_offer_alone(fault: str) -> None:
     offer = await ChromeOffer.gather(private=True, media=True)

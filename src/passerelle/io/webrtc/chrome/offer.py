@@ -31,6 +31,7 @@ from passerelle.wire.description import (
     MEDIA_VERSION,
     MESSAGE_NUMBER_BYTES,
     Description,
+    Setup,
 )
 from passerelle.wire.sdp import from_own_sdp, renumber, to_sdp
 
@@ -161,6 +162,9 @@ class ChromeOffer:
 
     async def _connect(self, answer: Description) -> None:
         webrtc = load()
+        if answer.setup is not Setup.ACTIVE:
+            # Else the ClientHello that the path sees would be this end's.
+            raise LinkLost(LinkCode.TRANSPORT, "the volunteer is no DTLS client")
         if self._media is None:
             answer = msgspec.structs.replace(answer, media=msgspec.UNSET)
         start = time.monotonic()
