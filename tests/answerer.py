@@ -9,12 +9,15 @@ from typing import Any
 import msgspec
 
 from passerelle.io.webrtc.chrome.library import load
+from passerelle.io.webrtc.chrome.media import MediaExchange
 from passerelle.wire import sdp
 from passerelle.wire.description import DATA_CHANNEL_ID, Description
 
 
 class Answerer:
-    """A volunteer with Chrome's engine, whose video nobody fills."""
+    """A volunteer with Chrome's engine, whose video nobody fills unless `exchange` does."""
+
+    exchange: type[MediaExchange] | None = None
 
     def __init__(self) -> None:
         webrtc = load()
@@ -23,6 +26,7 @@ class Answerer:
         self.channel: Any = self.connection.create_data_channel("", init)
         self.messages: asyncio.Queue[bytes | str] = asyncio.Queue()
         self.channel.on("message", lambda event: self.messages.put_nowait(event.data))
+        self.media: MediaExchange | None = None
         self.opened = asyncio.Event()
         self.channel.on("open", lambda _event: self.opened.set())
 
@@ -36,6 +40,9 @@ class Answerer:
         await self.connection.set_remote_description(init)
         for transceiver in self.connection.get_transceivers():
             transceiver.direction = "sendrecv"
+            if self.exchange is not None:
+                self.media = self.exchange(self.connection, transceiver)
+                await self.media.join()
         await self.connection.set_local_description(await self.connection.create_answer())
         gathered = asyncio.Event()
 

@@ -19,6 +19,8 @@ from passerelle import __version__, cli
 from passerelle.demo.run import free_port
 from passerelle.errors import LinkCode, LocalError, PeerError
 from passerelle.io.server.web import WebServer, application
+from passerelle.io.webrtc import engine
+from passerelle.io.webrtc.chrome.library import NoEngine
 from passerelle.keyring import Keyring
 from tests.client.test_service import curl
 from tests.program import passerelle
@@ -276,6 +278,30 @@ def test_bad_input_is_one_sentence_and_code_2(
     assert sentence in err
     assert err.startswith("passerelle: ")
     assert "Traceback" not in out + err
+
+
+@pytest.mark.parametrize(
+    ("words", "way_out"),
+    [
+        (["--engine", "chrome"], "leave --engine out"),
+        (["--engine", "auto", "--profile", "call"], "leave --engine and --profile out"),
+    ],
+)
+def test_without_the_wheel_the_client_says_what_to_leave_out(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    way_out: str,
+) -> None:
+    """Without --engine a call is refused, too."""
+
+    def missing(*, call: bool) -> None:
+        raise NoEngine("there is no wheel")
+
+    monkeypatch.setattr(engine, "chrome_engine", missing)
+    _, _, err = run(capsys, "client", "--invite", INVITE, "--forget", *words)
+    assert "there is no wheel" in err
+    assert f"or {way_out}." in err
 
 
 @pytest.mark.parametrize("words", [["nonsense"], ["serve", "--url", "x"], ["demo", "--port", "x"]])

@@ -412,6 +412,9 @@ MEDIA_PACKETS: Final = 8192
 """RTP packets that are missing, or wait for a missing one: a window of full ones, twice."""
 MEDIA_FRAME_BYTES: Final = 256 * KIB
 """Longest video frame: twice what a relay puts into one."""
+MEDIA_PICTURE_BYTES: Final = 16 * KIB
+"""Longest picture in a frame: more than twice the bare pixels of ours. A video stack keeps hundreds
+of pictures that wait for a lost one."""
 MEDIA_HELD_BYTES: Final = LINK_WINDOW_CAP_BYTES + MIB
 """Link messages that wait for one before them: a link's window, and some to spare."""
 MEDIA_KEPT_BYTES: Final = 2 * LINK_WINDOW_CAP_BYTES

@@ -66,8 +66,8 @@ def client(
         typer.Option(
             help="How connections to volunteers look. fast: as fast as the way bears. call: like "
             "video calls in length, rate and rhythm, for whoever is watched closely. A call needs "
-            "--engine chrome, brings about 2 Mbit/s through each volunteer, and goes on while you "
-            "read: it costs you and each volunteer about 750 MB an hour."
+            "--engine chrome, brings 0.4 to 2 Mbit/s through each volunteer, and goes on while "
+            "you read: it costs you and each volunteer about 1.2 GB an hour."
         ),
     ] = "fast",
     forget: Annotated[
@@ -160,9 +160,10 @@ def _engine(name: Literal["auto", "chrome", "python"], *, call: bool) -> Engine:
     try:
         made, reason = choose(name, call=call)
     except NoEngine as error:
+        left_out = "--engine and --profile" if call else "--engine"
         raise LocalError(
             f"Chrome's WebRTC cannot be used: {error}. Install passerelle[chrome], or leave "
-            "--engine out."
+            f"{left_out} out."
         ) from error
     if reason:
         say(

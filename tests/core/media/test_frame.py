@@ -66,3 +66,12 @@ def test_a_picture_that_a_decoder_must_make_room_for_is_refused(picture: bytes) 
     """A stranger's key frame may say 16,383 by 16,383 pixels."""
     with pytest.raises(PeerError):
         unwrap(wrap(picture, 0, []))
+
+
+def test_a_picture_that_a_stack_must_keep_is_refused() -> None:
+    """800 that wait for a lost one would take 400 MB if each were as long as a frame may be."""
+    longest = b"\x11" * limits.MEDIA_PICTURE_BYTES
+    assert unwrap(wrap(longest, 0, [])).genuine == longest
+    with pytest.raises(PeerError) as refused:
+        unwrap(wrap(longest + b"\x11", 0, []))
+    assert refused.value.code is LinkCode.LIMIT

@@ -97,6 +97,31 @@ def test_an_older_acknowledgement_may_come_later() -> None:
     assert unwrap(packer.next_frame(b"", ROOM, got=5)).got == 5
 
 
+def test_what_is_left_of_a_gap_is_sent_again() -> None:
+    """An acknowledgement in a frame may overtake a question that the DataChannel repairs slowly."""
+    packer = MessagePacker()
+    for number in range(5):
+        packer.push(bytes([number]))
+    while packer.shift():
+        pass
+    packer.acknowledge(2)
+    packer.resend(((1, 4),))
+    assert [packer.shift(), packer.shift(), packer.shift()] == [(2, b"\2"), (3, b"\3"), None]
+    packer.resend(((0, 1), (0, 0), (2**31, 2**31 - 1), (5, 9)))
+    assert packer.queued_bytes == 0
+
+
+def test_small_messages_cost_more_than_their_bytes() -> None:
+    """A volunteer that acknowledges nothing is given up by what it makes the client keep."""
+    packer = MessagePacker()
+    for _ in range(10):
+        packer.push(b"x")
+    assert packer.cost_bytes == 10 * (1 + limits.MESSAGE_COST_BYTES)
+    packer.next_frame(b"", 1000)
+    packer.acknowledge(9)
+    assert packer.cost_bytes == 1 + limits.MESSAGE_COST_BYTES
+
+
 def test_a_calls_frame_holds_what_fits_and_no_more() -> None:
     """However short the encoder's frame is, it is not made longer, and what does not fit waits."""
     packer = MessagePacker()

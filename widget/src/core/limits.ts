@@ -34,6 +34,8 @@ export const FRAME_BYTES = 128 * KIB;
 export const PACED_FRAME_BYTES = 60_000;
 /** Largest frame that a relay takes. */
 export const PICTURE_FRAME_BYTES = 256 * KIB;
+/** Longest picture in it: more than twice the bare pixels of ours. Browsers keep hundreds that wait for a lost one. */
+export const LONGEST_PICTURE_BYTES = 16 * KIB;
 /** Distance of a message's number from the next one's: a number beyond is an invented one. */
 export const MESSAGES_AHEAD = 65_536;
 /** Header extensions that a browser may refuse: so many numbers they have. */

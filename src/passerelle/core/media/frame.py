@@ -99,7 +99,10 @@ def _check_picture(data: bytes | bytearray, size: int) -> None:
     """Refuse a picture that is larger than ours, because a decoder makes room for what it says.
 
     Only key frames say a size. Other frames, with the lowest bit set, have that of the last one.
+    The stack keeps any that it cannot decode yet, as long as they are.
     """
+    if size > limits.MEDIA_PICTURE_BYTES:
+        raise PeerError(LinkCode.LIMIT, "a picture longer than those of links")
     if size == 0 or data[0] & 1:
         return
     if size < _KEY_FRAME.size:

@@ -53,6 +53,11 @@ class MessagePacker:
         return self._next
 
     @property
+    def cost_bytes(self) -> int:
+        """What it takes to keep the messages that are not acknowledged."""
+        return self.kept_bytes + len(self._kept) * limits.MESSAGE_COST_BYTES
+
+    @property
     def is_done(self) -> bool:
         """Whether the far side has everything."""
         return not self._kept
@@ -175,8 +180,10 @@ class MessagePacker:
         """Queue messages once more, but for those that are acknowledged or were never sent."""
         for first, end in gaps:
             begin = self._extend(first)
+            if begin - self._first >= limits.MESSAGE_NUMBERS // 2:
+                begin -= limits.MESSAGE_NUMBERS  # acknowledged since the far end asked
             until = min(begin + (end - first) % limits.MESSAGE_NUMBERS, self._unsent)
-            for number in range(begin, until):
+            for number in range(max(begin, self._first), until):
                 if number not in self._again:
                     self._again[number] = None
                     self.queued_bytes += len(self._kept[number])

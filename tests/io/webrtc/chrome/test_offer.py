@@ -4,6 +4,7 @@ import asyncio
 import gc
 import re
 import socket
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from passerelle import limits
 from passerelle.errors import LinkCode, LinkLost
 from passerelle.io.webrtc import pathtransport
+from passerelle.io.webrtc.chrome.media import MediaExchange
 from passerelle.io.webrtc.chrome.offer import ChromeOffer, ChromeTransport
 from passerelle.wire import sdp
 from passerelle.wire.description import Setup
@@ -25,6 +27,8 @@ pytestmark = needs_chrome
 
 SILENT_S = 4.0
 """An offer that waits no longer than it should is made by then, on a busy machine too."""
+FRAMES = 25
+"""So many come before a link is used; the first packets of a video may be lost."""
 
 
 class Connected:
@@ -135,6 +139,17 @@ async def test_only_udp_addresses_of_our_own_are_told() -> None:
     await public.close()
 
 
+@pytest.mark.parametrize("setup", [Setup.PASSIVE, Setup.ACTPASS])
+async def test_a_volunteer_is_the_dtls_client(setup: Setup) -> None:
+    """Nothing is sent to one that would have the reader's machine say hello."""
+    offer = await ChromeOffer.gather(private=True, media=True)
+    volunteer = Answerer()
+    answer = await volunteer.answer(offer.description, media=True)
+    with pytest.raises(LinkLost, match="DTLS client"):
+        await offer.connect(msgspec.structs.replace(answer, setup=setup), timeout_s=3)
+    volunteer.connection.close()
+
+
 @pytest.mark.parametrize("fault", ["setup", "fingerprint", "nobody"])
 async def test_a_bad_answer_ends_the_offer_alone(fault: str) -> None:
     offer = await ChromeOffer.gather(private=True, media=True)
@@ -230,3 +245,79 @@ async def test_a_silent_stun_server_costs_little_time() -> None:
             offer = await ChromeOffer.gather((url,), private=True)
     assert offer.description.candidates
     await offer.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["stun:a:b:c", "stun:127.0.0.1:0", "stun:127.0.0.1:9?transport=udp"]
+)
+async def test_a_stun_url_that_cannot_be_read_ends_no_offer(url: str) -> None:
+    """The operator's mistake would else end the engine's process again and again."""
+    offer = await ChromeOffer.gather((url,), private=True)
+    assert offer.description.candidates
+    await offer.close()
+
+
+class Nonsense(MediaExchange):
+    """A volunteer's video, each frame of which says that it is shorter than its own picture."""
+
+    def _filled(self, genuine: bytes, now: float) -> bytes:
+        return genuine + b"\xff" * 50
+
+
+async def test_a_malformed_frame_before_the_link_is_used_ends_it() -> None:
+    """Nobody would read the frames that follow, while the engine keeps 60 of any length."""
+    offer = await ChromeOffer.gather(private=True, media=True)
+    volunteer = Answerer()
+    volunteer.exchange = Nonsense
+    answer = await volunteer.answer(offer.description, media=True)
+    transport = await offer.connect(answer, timeout_s=10)
+    assert volunteer.media is not None
+    for _ in range(FRAMES):
+        volunteer.media._request(time.monotonic())
+        await asyncio.sleep(0.02)
+    taker = Taker()
+    transport.start(taker)
+    async with asyncio.timeout(5):
+        await transport.wait_closed()
+    assert [error.code for error in taker.lost] == [LinkCode.MALFORMED]
+    volunteer.connection.close()
+
+
+async def test_a_volunteer_that_acknowledges_nothing_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Small messages take more room than their bytes."""
+    monkeypatch.setattr(limits, "MEDIA_KEPT_BYTES", 10 * (1 + limits.MESSAGE_COST_BYTES))
+    made = await connect(offered=True, answered=True)
+    for _ in range(10):
+        made.transport.send(b"x")
+    assert not made.transport.is_closed
+    made.transport.send(b"x")
+    async with asyncio.timeout(5):
+        await made.transport.wait_closed()
+    assert [error.code for error in made.taker.lost] == [LinkCode.LIMIT]
+    made.volunteer.connection.close()
+
+
+async def test_asking_for_what_was_never_sent_makes_no_frames() -> None:
+    """Fifty bytes of a question would else draw a frame of up to 1,100."""
+    made = await connect(offered=True, answered=True)
+    media = made.transport._media
+    assert media is not None
+    await asyncio.sleep(0.5)  # the first frames are made
+    begin = media._request
+    frames = 0
+
+    def count(now: float) -> None:
+        nonlocal frames
+        frames += 1
+        begin(now)
+
+    media._request = count  # type: ignore[method-assign]
+    for _ in range(100):
+        made.volunteer.channel.send('{"type":"resend","gaps":[[0,9]]}')
+        await asyncio.sleep(0.005)
+    assert frames <= 5
+    made.transport.close(LinkCode.NORMAL)
+    await made.transport.wait_closed()
+    made.volunteer.connection.close()

@@ -9,13 +9,16 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from passerelle import limits
 from passerelle.errors import EngineLost, LinkCode, LinkLost
+from passerelle.io.webrtc.chrome import process
 from passerelle.io.webrtc.chrome.library import NoEngine
+from passerelle.io.webrtc.chrome.offer import ChromeOffer
 from passerelle.io.webrtc.chrome.process import ProcessEngine, probe
 from passerelle.io.webrtc.chrome.remote import RemoteTransport
 from passerelle.wire.description import Setup
@@ -181,6 +184,48 @@ async def test_a_process_that_dies_at_once_is_tried_again_after_growing_pauses(
             offer = await engine.gather(private=True)
     assert offer.description.candidates
     assert caplog.text.count("ended with status 7") == 3
+    await engine.close()
+
+
+async def test_a_process_that_dies_before_its_first_order_is_started_again(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine it may be gone before the client looks."""
+    start = asyncio.create_subprocess_exec
+
+    async def started_and_gone(*command: str, **options: Any) -> asyncio.subprocess.Process:
+        made = await start(*command, **options)
+        await made.wait()
+        return made
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", started_and_gone)
+    monkeypatch.setattr(process, "RESTART_PAUSES_S", (0.01, 0.01))
+    engine = ProcessEngine(command=(sys.executable, "-c", "raise SystemExit(7)"))
+    with caplog.at_level(logging.WARNING):
+        waiting = asyncio.ensure_future(engine.gather(private=True))
+        await until(lambda: caplog.text.count("ended with status 7") >= 3 or waiting.done())
+        assert not waiting.done()
+        waiting.cancel()
+        offer = await ChromeOffer.gather(private=True)
+        with pytest.raises(EngineLost):
+            await engine.accept(offer.description, private=True)
+    await offer.close()
+    await engine.close()
+
+
+async def test_a_ctrl_c_reaches_no_process_that_has_just_been_started() -> None:
+    """The terminal tells both, and the client ends first. Its own signals are held no longer."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    engine = ProcessEngine(command=(sys.executable, "-c", "import time; time.sleep(60)"))
+    waiting = asyncio.ensure_future(engine.gather())
+    await until(lambda: engine.pid is not None)
+    assert engine.pid is not None
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(engine.pid, each)
+    await asyncio.sleep(0.3)
+    assert runs(engine.pid)
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+    waiting.cancel()
     await engine.close()
 
 

@@ -7,7 +7,7 @@
  */
 
 import { PeerError } from '../errors';
-import { KIB, LINK_MESSAGE_BYTES, PICTURE_FRAME_BYTES } from '../limits';
+import { KIB, LINK_MESSAGE_BYTES, LONGEST_PICTURE_BYTES, PICTURE_FRAME_BYTES } from '../limits';
 import { PICTURE_SIDE } from '../wire/description';
 
 const TRAILER_BYTES = 16;
@@ -95,8 +95,10 @@ export function takeMessages(frame: ArrayBuffer, at: number, end: number): [numb
 
 /** Refuse a picture that is larger than ours, because a decoder makes room for what it says.
  *
- * Only key frames say a size. Other frames, with the lowest bit set, have that of the last one. */
+ * Only key frames say a size. Other frames, with the lowest bit set, have that of the last one. The browser keeps any
+ * that it cannot decode yet, as long as they are. */
 function checkPicture(view: DataView, size: number): void {
+  if (size > LONGEST_PICTURE_BYTES) throw new PeerError('limit', 'a long picture');
   if (size === 0 || view.getUint8(0) & 1) return;
   if (size < 10) throw new PeerError('malformed', 'a key frame cut short');
   const side = Math.max(view.getUint16(6, true) & SIZE_MASK, view.getUint16(8, true) & SIZE_MASK);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { PeerError } from '../../../src/core/errors';
-import { LINK_MESSAGE_BYTES, PICTURE_FRAME_BYTES } from '../../../src/core/limits';
+import { LINK_MESSAGE_BYTES, LONGEST_PICTURE_BYTES, PICTURE_FRAME_BYTES } from '../../../src/core/limits';
 import { FramePacker } from '../../../src/core/traffic/framepacker';
 import { unwrap, wrap } from '../../../src/core/traffic/pictureframe';
 import { vectors } from '../../vectors';
@@ -60,3 +60,10 @@ test.each(['10020a9d012a41004000', '10020a9d012a4000ff3f', '10020a00000040004000
     expect(() => unwrap(wrap(bytes(picture), new ArrayBuffer(2), 0, 0, 0))).toThrow(PeerError);
   },
 );
+
+test('a picture that a browser must keep is refused', () => {
+  const picture = new Uint8Array(LONGEST_PICTURE_BYTES + 1).fill(0x11);
+  const longest = picture.buffer.slice(1);
+  expect(unwrap(wrap(longest, new ArrayBuffer(2), 0, 0, 0)).picture).toEqual(longest);
+  expect(() => unwrap(wrap(picture.buffer, new ArrayBuffer(2), 0, 0, 0))).toThrow('a long picture');
+});

@@ -269,7 +269,8 @@ async def serve(end: socket.socket) -> None:
 def confine() -> None:
     """Give up what this process does not need, so that whoever takes it over has less.
 
-    It cannot gain rights, writes no files, leaves no dump of its memory, and ends with its parent.
+    It cannot gain rights, makes no file longer, leaves no dump of its memory, and ends with its
+    parent. It is no sandbox: files can still be read, changed in place and deleted.
     """
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -160,6 +160,8 @@ class MediaExchange:
         self._window = ReceiveWindow(now)
         self._told = Windows(0, 0)
         self._over = False
+        self._early_error: LinkLost | None = None
+        """What the far end did wrong before `start`."""
 
     async def join(self) -> None:
         """Put the video into the transceiver that was offered."""
@@ -177,6 +179,8 @@ class MediaExchange:
         self._tasks.spawn(self._set_limits(), "limits")
         self._tasks.spawn(self._watch_path(), "path")
         self._schedule(0.0)
+        if self._early_error is not None:
+            asyncio.get_running_loop().call_soon(self._lose, self._early_error)
 
     async def _set_limits(self) -> None:
         sender = self._transceiver.sender
@@ -261,7 +265,7 @@ class MediaExchange:
         beside = self._may_go_beside(message, few=self._sparse.add(time.monotonic()))
         for part in self._parts(message):
             self._packer.push(part)
-        if self._packer.kept_bytes > limits.MEDIA_KEPT_BYTES:
+        if self._packer.cost_bytes > limits.MEDIA_KEPT_BYTES:
             error = LinkLost(LinkCode.LIMIT, "the volunteer does not say what it has")
             self.close()
             self._owner.media_failed(error)
@@ -305,7 +309,8 @@ class MediaExchange:
     def missed(self, message: control.Resend) -> None:
         """Learn what the relay misses."""
         self._packer.resend(message.gaps)
-        self._hasten()
+        if self._packer.queued_bytes:
+            self._hasten()
 
     def _schedule(self, delay_s: float) -> None:
         if self._over:
@@ -486,6 +491,8 @@ class MediaExchange:
         self._lose(LinkLost(error.code, error.reason))
 
     def _lose(self, error: LinkLost) -> None:
-        if not self._over and self._owner is not None:
+        if self._owner is None:
+            self._early_error = error
+        elif not self._over:
             self.close()
             self._owner.media_failed(error)

@@ -31,6 +31,7 @@ from passerelle.wire.description import (
     MEDIA_VERSION,
     MESSAGE_NUMBER_BYTES,
     Description,
+    Setup,
 )
 from passerelle.wire.sdp import from_own_sdp, renumber, to_sdp
 
@@ -56,10 +57,11 @@ class ChromeOffer:
     def __init__(self, stun: tuple[str, ...], *, private: bool, media: bool) -> None:
         webrtc = load(is_call=self.version == CALL_MEDIA_VERSION)
         self._private = private
-        servers = [webrtc.RTCIceServer(urls=list(stun))] if stun else []
-        self._connection = webrtc.RTCPeerConnection(
-            webrtc.RTCConfiguration(bundle_policy="max-bundle", ice_servers=servers)
-        )
+        try:
+            self._connection = _connection(stun)
+        except webrtc.RTCException:
+            # A URL that cannot be read is the operator's mistake, and must not end every offer.
+            self._connection = _connection(())
         self._media = self.exchange(self._connection) if media else None
         self._channel = self._connection.create_data_channel(
             "", webrtc.RTCDataChannelInit(negotiated=True, id=DATA_CHANNEL_ID)
@@ -160,6 +162,9 @@ class ChromeOffer:
 
     async def _connect(self, answer: Description) -> None:
         webrtc = load()
+        if answer.setup is not Setup.ACTIVE:
+            # Else the ClientHello that the path sees would be this end's.
+            raise LinkLost(LinkCode.TRANSPORT, "the volunteer is no DTLS client")
         if self._media is None:
             answer = msgspec.structs.replace(answer, media=msgspec.UNSET)
         start = time.monotonic()
@@ -198,6 +203,14 @@ class ChromeOffer:
         if self._media is not None:
             self._media.close()
         self._connection.close()
+
+
+def _connection(stun: tuple[str, ...]) -> Any:
+    webrtc = load()
+    servers = [webrtc.RTCIceServer(urls=list(stun))] if stun else []
+    return webrtc.RTCPeerConnection(
+        webrtc.RTCConfiguration(bundle_policy="max-bundle", ice_servers=servers)
+    )
 
 
 class ChromeTransport(PathTransport):

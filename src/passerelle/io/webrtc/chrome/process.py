@@ -12,11 +12,12 @@ import itertools
 import logging
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -49,6 +50,8 @@ _ACCEPT_S: Final = 15.0
 _LINGER_S: Final = 0.5
 """How long a process may live after its socket is closed."""
 _PROBE_S: Final = 60.0
+_HELD: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+"""Signals that the process never takes (`child.main`)."""
 _SECRETS: Final = "PASSERELLE_"
 """How the names of the environment's variables begin that are the client's alone."""
 
@@ -118,7 +121,7 @@ class ProcessEngine:
                 continue
             number = next(self._numbers)
             offer = RemoteOffer(running, number, private=private)
-            running.offers[number] = offer
+            running.add(number, offer)
             try:
                 await offer.gather(stun, media=media, call=self._call, timeout_s=_GATHER_S)
             except LinkLost:
@@ -143,7 +146,7 @@ class ProcessEngine:
             raise EngineLost(LinkCode.INTERNAL, "the engine cannot be started") from error
         number = next(self._numbers)
         answer = RemoteOffer(running, number, private=private)
-        running.offers[number] = answer
+        running.add(number, answer)
         await answer.accept(offer, stun, timeout_s=_ACCEPT_S)
         return answer
 
@@ -155,14 +158,19 @@ class ProcessEngine:
             await self._running.process.wait()
 
     async def _run(self) -> _Running:
-        """Return the process that runs; start one where none does. Raises OSError."""
+        """Return the process that runs; start one where none does. Raises OSError.
+
+        One that has just been started may have ended already.
+        """
         async with self._starting:
-            if self._running is not None and self._running.is_over:
-                await self._running.ended.wait()
-            if self._running is None:
+            running = self._running
+            if running is not None and running.is_over:
+                await running.ended.wait()
+                running = None
+            if running is None:
                 await asyncio.sleep(self._next_at - time.monotonic())
                 ours, theirs = pair()
-                with theirs:
+                with theirs, _signals_held():
                     try:
                         process = await asyncio.create_subprocess_exec(
                             *self._command,
@@ -175,9 +183,9 @@ class ProcessEngine:
                         raise
                 running = self._running = _Running(process)
                 self._tasks.spawn(self._watch(running), "watch")
-                loop = asyncio.get_running_loop()
-                await loop.create_unix_connection(lambda: running.pipe, sock=ours)
-            return self._running
+                pipe, loop = running.pipe, asyncio.get_running_loop()
+                await loop.create_unix_connection(lambda: pipe, sock=ours)
+            return running
 
     async def _watch(self, running: _Running) -> None:
         """Wait for the process's end, and have the next one wait if such ends are frequent."""
@@ -214,6 +222,12 @@ class _Running:
             ended=self.end,
         )
 
+    def add(self, number: int, offer: RemoteOffer) -> None:
+        """Know a link, which is lost at once if the process is over."""
+        self.offers[number] = offer
+        if self.is_over:
+            offer.lose(_lost())
+
     def order(self, order: msgspec.Struct) -> None:
         """See `remote.Process`."""
         self.pipe.order(order)
@@ -242,7 +256,7 @@ class _Running:
         asyncio.get_running_loop().call_later(_LINGER_S, self.kill)
         self.pipe.close()
         for offer in tuple(self.offers.values()):
-            offer.lose(EngineLost(LinkCode.INTERNAL, "the process of Chrome's WebRTC ended"))
+            offer.lose(_lost())
 
     def _take(self, report: orders.FromProcess) -> None:
         if (offer := self.offers.get(report.link)) is not None:
@@ -251,6 +265,23 @@ class _Running:
     def _message(self, link: int, message: bytes) -> None:
         if (offer := self.offers.get(link)) is not None:
             offer.message(message)
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Have a process that is started here begin with `_HELD` blocked.
+
+    A Ctrl-C would else end it with a traceback, in the time until it ignores signals by itself.
+    """
+    held = _HELD - signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, held)
+
+
+def _lost() -> EngineLost:
+    return EngineLost(LinkCode.INTERNAL, "the process of Chrome's WebRTC ended")
 
 
 def _environment() -> dict[str, str]:
