@@ -147,10 +147,10 @@ export class FramePacker {
    * are acknowledged, or were never sent, are ignored. */
   resend(gaps: readonly (readonly [first: number, end: number])[]): void {
     for (const [first, end] of gaps) {
-      // An acknowledged number lies before #first, so it wraps to one far ahead and is ignored.
-      const from = this.#first + ((first - this.#first) >>> 0);
+      // It may begin before #first, with what was acknowledged since the far end asked.
+      const from = this.#first + ((first - this.#first) | 0);
       const to = from + ((end - first) >>> 0);
-      for (let number = from; number < Math.min(to, this.#unsent); number++) {
+      for (let number = Math.max(from, this.#first); number < Math.min(to, this.#unsent); number++) {
         if (!this.#again.has(number)) {
           this.#queued_bytes += this.#unacknowledged.get(number)?.byteLength ?? 0;
         }

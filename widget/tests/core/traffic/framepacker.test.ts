@@ -88,6 +88,15 @@ describe('what was sent', () => {
     expect([packer.queued_bytes, packer.shift()]).toEqual([0, null]);
   });
 
+  test('and has arrived in part is sent again in part', () => {
+    const packer = filled(5);
+    packer.nextFrame(0);
+    packer.acknowledge(2);
+    packer.resend([[1, 4], [0, 1], [0, 0], [2 ** 31, 2 ** 31 - 1], [5, 9]]);
+    expect(numbers(packer.nextFrame(0))).toEqual([2, 3]);
+    expect(packer.queued_bytes).toBe(0);
+  });
+
   test('may be acknowledged more than once', () => {
     const packer = filled(4);
     packer.nextFrame(0);
