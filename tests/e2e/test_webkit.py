@@ -5,6 +5,7 @@ The pictures are in `.artefacts/webkit`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
@@ -57,9 +58,12 @@ async def test_without_webrtc_the_notice_says_what_can_be_done(
             await webkit.wait_for_function("() => document.querySelector('.choice')")
             await webkit.evaluate(CHOOSE, language)
             words = face.words(language)
-            await webkit.wait_for_function(f"() => document.documentElement.lang === '{language}'")
-            said = await webkit.evaluate("() => document.querySelector('.unable').textContent")
-            assert said == words["reasons"]["no_webrtc"]
+            # The page has the language a moment before its words.
+            said = json.dumps(words["reasons"]["no_webrtc"])
+            await webkit.wait_for_function(
+                f"() => document.querySelector('.unable')?.textContent === {said}"
+            )
+            assert await webkit.evaluate("() => document.documentElement.lang") == language
             buttons = "() => [...document.querySelectorAll('button')].map((b) => b.textContent)"
             assert await webkit.evaluate(buttons) == [words["again"], words["leave"]]
             assert not await webkit.evaluate(TOO_WIDE)
