@@ -163,7 +163,7 @@ class MessagePacker:
         Raises PeerError(MALFORMED) when one of them was never sent.
         """
         end = self._extend(number)
-        if end - self._first >= limits.MESSAGE_NUMBERS // 2:
+        if end < self._first:
             return
         if end > self._unsent:
             raise PeerError(LinkCode.MALFORMED, "a message that was never sent")
@@ -179,9 +179,8 @@ class MessagePacker:
     def resend(self, gaps: tuple[tuple[int, int], ...]) -> None:
         """Queue messages once more, but for those that are acknowledged or were never sent."""
         for first, end in gaps:
+            # It may begin with what was acknowledged since the far end asked.
             begin = self._extend(first)
-            if begin - self._first >= limits.MESSAGE_NUMBERS // 2:
-                begin -= limits.MESSAGE_NUMBERS  # acknowledged since the far end asked
             until = min(begin + (end - first) % limits.MESSAGE_NUMBERS, self._unsent)
             for number in range(max(begin, self._first), until):
                 if number not in self._again:
@@ -202,4 +201,6 @@ class MessagePacker:
         return message
 
     def _extend(self, number: int) -> int:
-        return self._first + (number - self._first) % limits.MESSAGE_NUMBERS
+        """Return the number nearest to those that are kept of which `number` has the last bits."""
+        half = limits.MESSAGE_NUMBERS // 2
+        return self._first - half + (number - self._first + half) % limits.MESSAGE_NUMBERS

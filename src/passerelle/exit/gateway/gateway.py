@@ -289,8 +289,10 @@ class Gateway:
             await self._introduce(request, answer)
             return
         target = self._site.target(request)
+        key = None
         if request.method not in SAFE_METHODS:
             self._check_clock(request.fields)
+            key, request = _without_key(request)
         kept = self._shared.find(target, request)
         if kept is not None:
             self.counts.answers.add(value="shared")
@@ -299,9 +301,6 @@ class Gateway:
             await answer.end()
             return
         found: Recording | SiteAnswer
-        key = None
-        if request.method not in SAFE_METHODS:
-            key, request = _without_key(request)
         if key is not None:
             found, is_own = await self._once.ask(
                 ticket.id, _once_key(key, target, request), target, request

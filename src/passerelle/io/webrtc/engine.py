@@ -7,13 +7,15 @@ stack sends a browser's packets, and the one in Python can be told from a browse
 from __future__ import annotations
 
 import asyncio
-import importlib
 from collections.abc import Container
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from passerelle.io.tunnel.transport import Transport
 from passerelle.io.webrtc.chrome.library import NoEngine
 from passerelle.wire.description import Description
+
+if TYPE_CHECKING:
+    from passerelle.io.webrtc.channel import ChannelOffer
 
 
 class ClosingTransport(Transport, Protocol):
@@ -65,18 +67,23 @@ class PythonEngine:
 
     async def prepare(self) -> None:
         """See `Engine.prepare`."""
-        await asyncio.to_thread(importlib.import_module, "passerelle.io.webrtc.channel")
+        await asyncio.to_thread(_channel_offer)
 
     async def gather(
         self, stun: tuple[str, ...] = (), *, private: bool = False, media: bool = False
     ) -> LinkOffer:
         """See `Engine.gather`."""
-        from passerelle.io.webrtc.channel import ChannelOffer  # noqa: PLC0415
-
-        return await ChannelOffer.gather(stun, private=private, media=media)
+        return await _channel_offer().gather(stun, private=private, media=media)
 
     async def close(self) -> None:
         """Do nothing: offers share nothing."""
+
+
+def _channel_offer() -> type[ChannelOffer]:
+    """Return what makes offers with our own stack; the first call loads it."""
+    from passerelle.io.webrtc.channel import ChannelOffer  # noqa: PLC0415
+
+    return ChannelOffer
 
 
 def choose(

@@ -26,7 +26,7 @@ from passerelle.io.tunnel.transport import Windows
 from passerelle.io.webrtc.chrome import orders
 from passerelle.io.webrtc.chrome.answer import ChromeAnswer
 from passerelle.io.webrtc.chrome.call import CallOffer
-from passerelle.io.webrtc.chrome.library import PROBE, NoEngine, load
+from passerelle.io.webrtc.chrome.library import IGNORED_SIGNALS, PROBE, NoEngine, load
 from passerelle.io.webrtc.chrome.offer import ChromeOffer, ChromeTransport
 from passerelle.io.webrtc.chrome.pipe import Pipe
 
@@ -290,9 +290,7 @@ def main() -> None:
         return
     end = socket.socket(fileno=os.dup(sys.stdin.fileno()))
     confine()
-    # A terminal and a supervisor signal the client and this process alike. The client ends first,
-    # because it tells volunteers and exits, and this process ends with it.
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for each in IGNORED_SIGNALS:
         signal.signal(each, signal.SIG_IGN)
     asyncio.run(serve(end))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 from types import ModuleType
 
 from passerelle import limits
@@ -35,6 +36,11 @@ _FAST_TRIALS = {
 
 PROBE = "--probe"
 """Argument with which the engine's process only tries to `load`, and tells why it cannot."""
+
+
+IGNORED_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+"""What the engine's process never takes. A terminal and a supervisor signal the client, too, which
+ends first, because it tells volunteers and exits; the process ends with it."""
 
 
 class NoEngine(Exception):

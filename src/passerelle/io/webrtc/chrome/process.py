@@ -26,7 +26,7 @@ from passerelle.core.backoff import Backoff
 from passerelle.errors import EngineLost, LinkCode, LinkLost
 from passerelle.io.tasks import TaskSet
 from passerelle.io.webrtc.chrome import orders
-from passerelle.io.webrtc.chrome.library import PROBE, NoEngine
+from passerelle.io.webrtc.chrome.library import IGNORED_SIGNALS, PROBE, NoEngine
 from passerelle.io.webrtc.chrome.pipe import Pipe, pair
 from passerelle.io.webrtc.chrome.remote import RemoteOffer
 from passerelle.wire.description import Description
@@ -50,8 +50,6 @@ _ACCEPT_S: Final = 15.0
 _LINGER_S: Final = 0.5
 """How long a process may live after its socket is closed."""
 _PROBE_S: Final = 60.0
-_HELD: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
-"""Signals that the process never takes (`child.main`)."""
 _SECRETS: Final = "PASSERELLE_"
 """How the names of the environment's variables begin that are the client's alone."""
 
@@ -269,11 +267,11 @@ class _Running:
 
 @contextlib.contextmanager
 def _signals_held() -> Iterator[None]:
-    """Have a process that is started here begin with `_HELD` blocked.
+    """Have a process that is started here begin with `IGNORED_SIGNALS` blocked.
 
     A Ctrl-C would else end it with a traceback, in the time until it ignores signals by itself.
     """
-    held = _HELD - signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    held = IGNORED_SIGNALS - signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED_SIGNALS)
     try:
         yield
     finally:
